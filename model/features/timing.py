@@ -1,0 +1,32 @@
+"""The arithmetic of frames, samples and mel columns. No other module divides by a rate."""
+
+from schemas.contract import FPS, MEL_COLUMNS_PER_FRAME, MEL_CONTEXT_COLUMNS, SAMPLE_RATE_HZ
+
+SAMPLES_PER_FRAME = SAMPLE_RATE_HZ // FPS
+"""Sound samples that belong to one video frame: 640."""
+
+
+def frame_to_sample(frame: int) -> int:
+    """First sound sample of a video frame."""
+    return frame * SAMPLES_PER_FRAME
+
+
+def frame_to_second(frame: int) -> float:
+    """Time at which a video frame starts, in seconds."""
+    return frame / FPS
+
+
+def seconds_to_frames(seconds: float) -> int:
+    """Whole video frames in a length of time, the nearest number."""
+    return round(seconds * FPS)
+
+
+def mel_columns(frames: int) -> int:
+    """Mel columns of a clip of `frames` frames."""
+    return frames * MEL_COLUMNS_PER_FRAME
+
+
+def mel_window(frame: int) -> tuple[int, int]:
+    """Half-open range of mel columns (200 ms) centred on the frame's first column; may leave the clip at its ends."""
+    centre = frame * MEL_COLUMNS_PER_FRAME
+    return centre - MEL_CONTEXT_COLUMNS // 2, centre + MEL_CONTEXT_COLUMNS // 2

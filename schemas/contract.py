@@ -1,0 +1,34 @@
+"""The numbers that stores, features and networks must agree on. Each stands here once and nowhere else.
+
+Changing any of them changes what a stored row means, so bump EXTRACTOR_VERSION with it: rows of another
+version are measured again, and a release never mixes two.
+"""
+
+from typing import Final
+
+EXTRACTOR_VERSION: Final = "1"
+"""Version of everything between a file's bytes and a stored row (decoding, landmarks, measures, features)."""
+
+FPS: Final = 25
+"""Frames per second of every stored clip; the paper's corpora LRS2 and LRW run at this rate (section 4.1)."""
+
+SAMPLE_RATE_HZ: Final = 16_000
+"""Sampling rate of all speech, mono."""
+
+MEL_BANDS: Final = 80
+"""Mel bands (paper, section 3.2.1)."""
+
+MEL_WINDOW_SAMPLES: Final = 640
+"""Analysis window: 40 ms (paper, section 3.2.1)."""
+
+MEL_HOP_SAMPLES: Final = 160
+"""Frame shift: 10 ms (paper, section 3.2.1)."""
+
+MEL_COLUMNS_PER_FRAME: Final = SAMPLE_RATE_HZ // (MEL_HOP_SAMPLES * FPS)
+"""Mel columns that belong to one video frame: 4."""
+
+MEL_CONTEXT_COLUMNS: Final = 20
+"""Columns a network sees for one frame: 200 ms (paper, section 3.2.1)."""
+
+LANDMARK_POINTS: Final = 216
+"""2-D points per face (paper, section 3.1)."""

@@ -1,0 +1,60 @@
+"""The errors a run can end with.
+
+* HeterodubError
+  + SettingsError        a setting or policy value is wrong
+  + SourceError          the folder, manifest or corpus file cannot be used
+  + WorkspaceError       the workspace is missing, foreign, or of another layout version
+  + WeightsMissingError  a model file is not where its weight slot says
+  + ClusterError         the Dask cluster cannot be reached or does not fit
+  + AuditFailedError     a store broke its expectations, so nothing was published
+  + NotFoundError        the user named a file, clip or release that is not there
+
+What goes wrong with *one file* is data, not an error of the run: see MediaRefusedError, which never leaves
+the worker that raised it, and reasons.FileReason.
+"""
+
+from .reasons import FileReason
+
+
+class HeterodubError(Exception):
+    """Something the user can act on; its text says what and how."""
+
+
+class SettingsError(HeterodubError):
+    """A setting or policy value is wrong."""
+
+
+class SourceError(HeterodubError):
+    """The folder, manifest or corpus file cannot be used."""
+
+
+class WorkspaceError(HeterodubError):
+    """The workspace is missing, foreign, or of another layout version."""
+
+
+class WeightsMissingError(HeterodubError):
+    """A model file is not where its weight slot says."""
+
+
+class ClusterError(HeterodubError):
+    """The Dask cluster cannot be reached or runs other code."""
+
+
+class AuditFailedError(HeterodubError):
+    """A store broke its expectations, so nothing was published."""
+
+
+class NotFoundError(HeterodubError):
+    """The user named a file, clip or release that is not there."""
+
+
+class MediaRefusedError(Exception):
+    """One file cannot be used. Caught where a file becomes a row; the reason is stored with its detail."""
+
+    def __init__(self, reason: FileReason, detail: str = "") -> None:
+        super().__init__(f"{reason}: {detail}" if detail else str(reason))
+        self.reason = reason
+        self.detail = detail
+
+    def __reduce__(self) -> tuple[type["MediaRefusedError"], tuple[FileReason, str]]:
+        return type(self), (self.reason, self.detail)

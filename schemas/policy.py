@@ -1,0 +1,196 @@
+"""The routing policy: what each stage asks of a clip. A TOML file, versioned, every threshold documented.
+
+A field's name says what it does: `min_face_height_px` refuses clips whose signal `face_height_px` is lower.
+A limit that is absent is not asked for. tasks/quality/routing.py applies the rules and knows nothing else.
+"""
+
+import hashlib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from .errors import SettingsError
+from .problems import describe
+from .reasons import ClipReason, Stage
+from .signals import BY_NAME
+
+Direction = Literal["min", "max", "max_abs"]
+
+DEFAULT_POLICY: Final = Path(__file__).parent / "policies" / "default.toml"
+
+
+class _Limits(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    accept_missing: tuple[str, ...] = Field((), description="signals whose absence is not held against a clip")
+
+    @field_validator("accept_missing")
+    @classmethod
+    def _known_signals(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if unknown := [name for name in names if name not in BY_NAME]:
+            raise ValueError(f"no such signal: {', '.join(unknown)}; known are {', '.join(BY_NAME)}")
+        return names
+
+
+def _limit(why: str, *, low: float | None = None, high: float | None = None) -> Any:
+    return Field(None, description=why, ge=low, le=high)
+
+
+class Stage1Limits(_Limits):
+    """Landmark generation asks for one trackable face and clean speech that belongs to it."""
+
+    min_face_height_px: float | None = _limit("smallest face whose lips the mesh still follows", low=0)
+    min_face_share: float | None = _limit("share of frames in which the face must be tracked", low=0, high=1)
+    min_mesh_score: float | None = _limit("how sure the mesh must be", low=0, high=1)
+    max_faces_share: float | None = _limit("share of frames in which a second face may show", low=0, high=1)
+    max_landmark_jitter: float | None = _limit("trembling beyond which lips cannot be learned from", low=0)
+    min_mouth_motion: float | None = _limit("a mouth that moves less is frozen", low=0)
+    max_yaw_deg: float | None = _limit("turn of the head beyond which half of the lips is guessed", low=0, high=180)
+    max_frozen_share: float | None = _limit("share of repeated frames beyond which the mouth lags", low=0, high=1)
+    min_distinct_fps: float | None = _limit("frame rate below which speech movement is lost", low=0)
+    min_level_dbfs: float | None = _limit("quieter than this is silence", high=0)
+    min_speech_share: float | None = _limit("share of the clip that must be speech", low=0, high=1)
+    min_speech_s: float | None = _limit("seconds of speech a clip must hold", low=0)
+    min_snr_db: float | None = _limit("speech over noise")
+    min_dnsmos_bak: float | None = _limit("background opinion; music and noise lower it", low=1, high=5)
+    min_dnsmos_sig: float | None = _limit("opinion of the speech itself", low=1, high=5)
+    min_dnsmos_ovrl: float | None = _limit("opinion of the sound as a whole", low=1, high=5)
+    max_clipping_share: float | None = _limit("share of clipped pieces", low=0, high=1)
+    min_bandwidth_hz: float | None = _limit("telephone speech ends at 3400 Hz", low=0)
+    min_pairing_score: float | None = _limit("how clearly the sound must belong to the mouth")
+    max_abs_pairing_offset_frames: float | None = _limit("offset that may still be corrected", low=0)
+    min_speech_motion_ratio: float | None = _limit("mouth movement in speech over movement in pauses", low=0)
+
+
+class Stage2Limits(_Limits):
+    """Landmark translation asks for a large, sharp, coloured face. It does not ask for sound."""
+
+    min_face_height_px: float | None = _limit("smallest face worth painting", low=0)
+    min_face_share: float | None = _limit("share of frames in which the face must be tracked", low=0, high=1)
+    min_mesh_score: float | None = _limit("how sure the mesh must be", low=0, high=1)
+    max_faces_share: float | None = _limit("share of frames in which a second face may show", low=0, high=1)
+    max_landmark_jitter: float | None = _limit("trembling beyond which drawn landmarks mislead", low=0)
+    max_yaw_deg: float | None = _limit("turn of the head beyond which half of the face is hidden", low=0, high=180)
+    min_sharpness: float | None = _limit("detail of the face crop", low=0)
+    max_blockiness: float | None = _limit("compression blocks", low=0)
+    min_colourfulness: float | None = _limit("less is a grey picture", low=0)
+    min_brightness: float | None = _limit("darker faces hide their lower half", low=0, high=1)
+    max_brightness: float | None = _limit("brighter faces are blown out", low=0, high=1)
+    max_dark_share: float | None = _limit("share of face pixels crushed to black", low=0, high=1)
+    max_bright_share: float | None = _limit("share of face pixels blown out", low=0, high=1)
+    min_distinct_fps: float | None = _limit("frame rate below which movement is a slide show", low=0)
+    max_frozen_share: float | None = _limit("share of repeated frames; a still picture is 1", low=0, high=1)
+
+
+class Policy(BaseModel):
+    """What both stages ask for. `version` grows with every change of a published policy."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(description="name of the policy, for people")
+    version: int = Field(ge=1, description="grows with every change")
+    stage1: Stage1Limits
+    stage2: Stage2Limits
+
+    @property
+    def hash(self) -> str:
+        """Identity of the policy by content: 12 hex digits over every limit."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:12]
+
+    def rules(self) -> tuple["Rule", ...]:
+        """Every limit that is asked for, stage 1 first."""
+        return (*_rules(Stage.STAGE1, self.stage1), *_rules(Stage.STAGE2, self.stage2))
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One limit on one signal: a clip that breaks it is refused by `stage` for `reason`.
+
+    `missing_reason` is what a null signal is refused for; None lets it pass.
+    """
+
+    stage: Stage
+    field: str
+    signal: str
+    direction: Direction
+    limit: float
+    reason: ClipReason
+    missing_reason: ClipReason | None
+
+
+REASON_OF: Final[Mapping[str, ClipReason]] = {
+    "min_face_height_px": ClipReason.FACE_TOO_SMALL,
+    "min_face_share": ClipReason.FACE_NOT_TRACKED,
+    "min_mesh_score": ClipReason.LANDMARKS_UNRELIABLE,
+    "max_faces_share": ClipReason.SEVERAL_FACES,
+    "max_landmark_jitter": ClipReason.LANDMARKS_JITTER,
+    "min_mouth_motion": ClipReason.MOUTH_FROZEN,
+    "max_yaw_deg": ClipReason.HEAD_TURNED,
+    "min_sharpness": ClipReason.BLURRED,
+    "max_blockiness": ClipReason.BLOCKY,
+    "min_colourfulness": ClipReason.GREY,
+    "min_brightness": ClipReason.TOO_DARK,
+    "max_brightness": ClipReason.TOO_BRIGHT,
+    "max_dark_share": ClipReason.TOO_DARK,
+    "max_bright_share": ClipReason.TOO_BRIGHT,
+    "min_distinct_fps": ClipReason.LOW_FRAME_RATE,
+    "max_frozen_share": ClipReason.PICTURE_FROZEN,
+    "min_level_dbfs": ClipReason.TOO_QUIET,
+    "min_speech_share": ClipReason.LITTLE_SPEECH,
+    "min_speech_s": ClipReason.LITTLE_SPEECH,
+    "min_snr_db": ClipReason.NOISY,
+    "min_dnsmos_bak": ClipReason.BACKGROUND_SOUND,
+    "min_dnsmos_sig": ClipReason.POOR_SPEECH,
+    "min_dnsmos_ovrl": ClipReason.POOR_SPEECH,
+    "max_clipping_share": ClipReason.CLIPPED_SOUND,
+    "min_bandwidth_hz": ClipReason.NARROW_BAND,
+    "min_pairing_score": ClipReason.NOT_PAIRED,
+    "max_abs_pairing_offset_frames": ClipReason.OUT_OF_SYNC,
+    "min_speech_motion_ratio": ClipReason.NOT_PAIRED,
+}
+"""What breaking each limit is called."""
+
+_MISSING_REASON: Final[Mapping[str, ClipReason]] = {
+    "level_dbfs": ClipReason.NO_SOUND,
+    "speech_share": ClipReason.LITTLE_SPEECH,
+    "pairing_score": ClipReason.PAIRING_UNKNOWN,
+    "pairing_offset_frames": ClipReason.PAIRING_UNKNOWN,
+    "speech_motion_ratio": ClipReason.PAIRING_UNKNOWN,
+}
+
+
+def _rules(stage: Stage, limits: _Limits) -> list[Rule]:
+    found = []
+    for field, limit in limits.model_dump(exclude={"accept_missing"}, exclude_none=True).items():
+        direction, signal = _parse(field)
+        reason = REASON_OF[field]
+        missing = None if signal in limits.accept_missing else _MISSING_REASON.get(signal, reason)
+        found.append(Rule(stage, field, signal, direction, limit, reason, missing))
+    return found
+
+
+def _parse(field: str) -> tuple[Direction, str]:
+    for direction in ("max_abs", "max", "min"):
+        if field.startswith(direction + "_"):
+            return direction, field.removeprefix(direction + "_")
+    raise ValueError(f"limit {field!r} starts with none of min_, max_, max_abs_")
+
+
+def load_policy(path: str | Path | None = None) -> Policy:
+    """Read a policy file; without a path, the default policy.
+
+    Raises: SettingsError - the file is missing, not TOML, or holds a bad value (the text names field and value).
+    """
+    source = Path(path) if path else DEFAULT_POLICY
+    try:
+        return Policy.model_validate(tomllib.loads(source.read_text("utf-8")))
+    except OSError as error:
+        raise SettingsError(f"policy file {source}: {error.strerror or error}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"policy file {source} is not TOML: {error}") from error
+    except ValidationError as error:
+        raise SettingsError(f"policy file {source}: {describe(error)}") from error

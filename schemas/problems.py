@@ -1,0 +1,17 @@
+"""Turns pydantic's findings into sentences that name the field, the value, and what would be right."""
+
+from pydantic import ValidationError
+
+
+def describe(error: ValidationError) -> str:
+    """One sentence per bad field, joined by '; '."""
+    parts = []
+    for problem in error.errors(include_url=False):
+        field = ".".join(str(step) for step in problem["loc"]) or "(the whole file)"
+        if problem["type"] == "missing":
+            parts.append(f"{field} is missing")
+        elif problem["type"] == "extra_forbidden":
+            parts.append(f"{field} is not a known field")
+        else:
+            parts.append(f"{field} = {problem['input']!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}")
+    return "; ".join(parts)

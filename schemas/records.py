@@ -1,0 +1,73 @@
+"""The records that travel between steps. Frozen: a later step makes a new record, it never fills in an old one."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from .reasons import ClipReason, FileReason, FileState, MissingCause
+
+
+@dataclass(frozen=True, slots=True)
+class RawFile:
+    """A file as it was found, before anything of it was read.
+
+    `uri` is a local path or an fsspec URI; a path that is not valid UTF-8 is kept as a percent-encoded file://
+    URI. `stamp` changes when the file changes (size and modification time, or the ETag of an object store).
+    `refusal` is set when the file must not be opened at all.
+    """
+
+    uri: str
+    size_bytes: int
+    stamp: str
+    corpus: str = "default"
+    speaker: str | None = None
+    licence: str | None = None
+    consent: str | None = None
+    language: str | None = None
+    offset_s: float = 0.0
+    """Seconds by which the source's owner knows the sound to be late; taken out before anything is measured."""
+    refusal: FileReason | None = None
+    refusal_detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MediaFacts:
+    """What the container says, before decoding. Sizes are as displayed, rotation applied."""
+
+    container: str
+    video_codec: str
+    width: int
+    height: int
+    rotation_deg: int
+    nominal_fps: float | None
+    duration_s: float | None
+    sound_codec: str | None
+    sound_rate_hz: int | None
+    sound_channels: int | None
+    sound_streams: int
+
+
+@dataclass(frozen=True, slots=True)
+class Measurements:
+    """Every signal of a clip: a number, or null with its cause. Keys are signals.SIGNAL_NAMES."""
+
+    values: Mapping[str, float | None]
+    missing: Mapping[str, MissingCause] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What routing says of one clip."""
+
+    stage1: bool
+    stage2: bool
+    stage1_reasons: tuple[ClipReason, ...]
+    stage2_reasons: tuple[ClipReason, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FileOutcome:
+    """How one file ended: its state and, unless it was measured, why. `error` keeps the cause's own words."""
+
+    state: FileState
+    reason: FileReason | None = None
+    error: str = ""

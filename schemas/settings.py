@@ -1,0 +1,140 @@
+"""All settings in one tree, from a TOML file, HETERODUB_* variables and arguments (the later wins).
+
+`HETERODUB_INGEST__WORKERS=4` sets `[ingest] workers`. Nothing below flows/ reads the environment.
+"""
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from .contract import EXTRACTOR_VERSION
+from .errors import SettingsError
+from .problems import describe
+
+Backend = Literal["face_mesh_v1", "face_mesh_v2", "face_alignment"]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ClipSettings(_Section):
+    """How footage is cut into clips. Part of what a clip is: changing one makes new clips."""
+
+    min_s: float = Field(1.0, gt=0, le=10, description="shortest clip, seconds")
+    max_s: float = Field(10.0, ge=1, le=60, description="longest clip, seconds")
+    max_faces: int = Field(4, ge=1, le=16, description="faces followed at once, largest first")
+    detect_every_frames: int = Field(12, ge=1, description="frames (25 fps) between two searches for new faces")
+    min_mesh_score: float = Field(0.5, ge=0, le=1, description="mesh score under which a frame counts as untracked")
+    cut_threshold: float = Field(3.0, gt=0, description="PySceneDetect's adaptive threshold for a shot cut")
+    crop_px: int = Field(256, ge=64, le=1024, multiple_of=16, description="side of stored face crops, pixels, at most")
+    crop_margin: float = Field(1.6, ge=1, le=3, description="side of the crop over the height of the face")
+    crop_quality: int = Field(95, ge=50, le=100, description="JPEG quality of stored face crops")
+    dnsmos_excerpt_s: float = Field(9.01, ge=0, le=9.01, description="speech rated by DNSMOS per clip, seconds; 0: off")
+
+
+class GuardSettings(_Section):
+    """What one file may cost before it is set aside."""
+
+    max_pixels: int = Field(7680 * 4320, gt=0, description="largest picture that is decoded, pixels")
+    max_duration_s: float = Field(24 * 3600, gt=0, description="longest file that is worked on, seconds")
+    time_limit_s: float = Field(120, gt=0, description="seconds of work any file may take")
+    time_limit_factor: float = Field(20, gt=0, description="and in addition this many seconds per second of media")
+    memory_limit_gib: float = Field(4, gt=0.5, description="memory of the process that works on a file, GiB")
+    attempts: int = Field(3, ge=1, le=10, description="times a file is tried when its worker is lost")
+
+
+class RunSettings(_Section):
+    """How an ingest is spread over the machine. Changes speed, never rows."""
+
+    workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, description="local Dask workers")
+    dask: str | None = Field(None, description="address of a running Dask scheduler, such as tcp://host:8786")
+    commit_files: int = Field(64, ge=1, description="files per store commit")
+    commit_s: float = Field(30, gt=0, description="and at least one commit in this many seconds")
+
+
+class SplitSettings(_Section):
+    """How speakers are divided."""
+
+    val_share: float = Field(0.1, ge=0, le=0.5, description="share of speakers held out while training")
+    test_share: float = Field(0.1, ge=0, le=0.5, description="share of speakers frozen for judging")
+    small_clips: int = Field(20, ge=0, description="a split with fewer clips is reported as small")
+
+
+class WeightSettings(_Section):
+    """Where model files that no package carries are found."""
+
+    face_landmarker_v2: Path | None = Field(None, description="MediaPipe's face_landmarker.task bundle (float16/1)")
+    fan_2d: Path | None = Field(None, description="face-alignment's 2DFAN4-11f355bf06.pth.tar")
+    s3fd: Path | None = Field(None, description="face-alignment's s3fd-619a316812.pth")
+
+
+class Settings(BaseSettings):
+    """The whole tree."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="HETERODUB_",
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        nested_model_default_partial_update=True,
+    )
+
+    workspace: str = Field("heterodub-workspace", description="folder or fsspec URI that holds every table")
+    backend: Backend = Field("face_mesh_v1", description="landmark backend")
+    policy: Path | None = Field(None, description="routing policy file; without one, the default policy")
+    clips: ClipSettings = ClipSettings()
+    guards: GuardSettings = GuardSettings()
+    run: RunSettings = Field(default_factory=RunSettings)
+    splits: SplitSettings = SplitSettings()
+    weights: WeightSettings = WeightSettings()
+
+    @property
+    def extractor(self) -> str:
+        """Identity of everything that turns bytes into rows: version, backend, and the clip settings."""
+        clips = hashlib.sha256(self.clips.model_dump_json().encode()).hexdigest()[:8]
+        return f"{EXTRACTOR_VERSION}-{self.backend}-{clips}"
+
+    @property
+    def hash(self) -> str:
+        """Identity of the settings that can change a release: 12 hex digits."""
+        kept = self.model_dump_json(include={"backend", "clips", "splits"})
+        return hashlib.sha256(kept.encode()).hexdigest()[:12]
+
+    @classmethod
+    def settings_customise_sources(  # noqa: D102 - pydantic's hook: here it adds the TOML file
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+
+def load_settings(config: str | Path | None = None, **overrides: Any) -> Settings:
+    """Settings from `config` (else heterodub.toml in the working folder, if there), environment and overrides.
+
+    Overrides that are None are ignored, so that absent command-line options can be passed as they are.
+
+    Raises: SettingsError - the file is missing or not TOML, or a value is bad (the text names field and value).
+    """
+    source = Path(config) if config else Path("heterodub.toml")
+    if config and not source.is_file():
+        raise SettingsError(f"settings file {source} is not there")
+
+    class FromFile(Settings):
+        model_config = SettingsConfigDict(toml_file=source)
+
+    given = {name: value for name, value in overrides.items() if value is not None}
+    try:
+        return FromFile(**given)
+    except ValidationError as error:
+        raise SettingsError(f"settings: {describe(error)}") from error
+    except ValueError as error:  # tomllib's errors, which pydantic-settings passes on
+        raise SettingsError(f"settings file {source}: {error}") from error

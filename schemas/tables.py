@@ -1,0 +1,142 @@
+"""Arrow schemas of the stores. A column's unit is in its name or its metadata; nulls are allowed only where said."""
+
+from typing import Final
+
+import pyarrow as pa
+
+from .contract import LANDMARK_POINTS, MEL_BANDS
+from .signals import SIGNALS
+
+LAYOUT_VERSION: Final = 1
+"""Version of the table layout; a workspace of another version is refused, never half-read."""
+
+
+def _field(name: str, kind: pa.DataType, meaning: str, *, null: bool = False, unit: str = "") -> pa.Field:
+    metadata = {"meaning": meaning} | ({"unit": unit} if unit else {})
+    return pa.field(name, kind, nullable=null, metadata=metadata)
+
+
+_TEXT, _INT, _REAL, _FLAG = pa.string(), pa.int64(), pa.float64(), pa.bool_()
+
+CATALOG: Final = pa.schema(
+    [
+        _field("uri", _TEXT, "where the file is; one row per uri"),
+        _field("media_id", _TEXT, "sha256 of the file's bytes; null when it could not be read", null=True),
+        _field("stamp", _TEXT, "changes when the file changes; an unchanged stamp is not read again"),
+        _field("size_bytes", _INT, "size of the file", unit="B"),
+        _field("corpus", _TEXT, "name of the corpus it came with"),
+        _field("speaker", _TEXT, "who speaks, as told by manifest or path", null=True),
+        _field("licence", _TEXT, "licence, as told", null=True),
+        _field("consent", _TEXT, "consent, as told", null=True),
+        _field("language", _TEXT, "language, as told", null=True),
+        _field("offset_s", _REAL, "seconds the sound is late, as told", unit="s"),
+        _field("extractor", _TEXT, "version and landmark backend that worked on it"),
+        _field("state", _TEXT, "measured, rejected, duplicate or quarantined"),
+        _field("reason", _TEXT, "why there are no clips; null when measured", null=True),
+        _field("error", _TEXT, "the cause in its own words", null=True),
+        _field("clips", _INT, "clips that came out of it"),
+        _field("media_s", _REAL, "seconds of picture that were decoded", unit="s"),
+        _field("dropped_s", _REAL, "seconds of face tracks too short to be a clip", unit="s"),
+        _field("container", _TEXT, "container by content", null=True),
+        _field("video_codec", _TEXT, "codec of the picture", null=True),
+        _field("width", _INT, "as displayed", null=True, unit="px"),
+        _field("height", _INT, "as displayed", null=True, unit="px"),
+        _field("rotation_deg", _INT, "display rotation that was applied", null=True, unit="deg"),
+        _field("nominal_fps", _REAL, "frame rate the container claims", null=True, unit="1/s"),
+        _field("duration_s", _REAL, "length the container claims", null=True, unit="s"),
+        _field("sound_codec", _TEXT, "codec of the first sound stream", null=True),
+        _field("sound_rate_hz", _INT, "sampling rate of the first sound stream", null=True, unit="Hz"),
+        _field("sound_channels", _INT, "channels of the first sound stream", null=True),
+        _field("sound_streams", _INT, "number of sound streams", null=True),
+    ]
+)
+
+CLIPS: Final = pa.schema(
+    [
+        _field("clip_id", _TEXT, "hash of media, shot, track, span and extractor"),
+        _field("media_id", _TEXT, "the file it was cut from"),
+        _field("uri", _TEXT, "where that file was"),
+        _field("corpus", _TEXT, "corpus of the file"),
+        _field("speaker", _TEXT, "speaker as told, else file:<media_id>"),
+        _field("extractor", _TEXT, "version and landmark backend"),
+        _field("backend", _TEXT, "landmark backend, with its version"),
+        _field("shot", _INT, "number of the shot in the file, from 0"),
+        _field("track", _INT, "number of the face track in the file, from 0"),
+        _field("start_frame", _INT, "first frame at 25 fps, from the first picture", unit="frames"),
+        _field("frames", _INT, "length at 25 fps", unit="frames"),
+        _field("width", _INT, "source picture as displayed", unit="px"),
+        _field("height", _INT, "source picture as displayed", unit="px"),
+        *(_field(s.name, _REAL, s.meaning, null=True, unit=s.unit) for s in SIGNALS),
+        _field("missing", pa.map_(_TEXT, _TEXT), "cause of each null signal"),
+        _field("picture_hash", pa.binary(), "perceptual hashes of five frames, 8 bytes each"),
+        _field("sound_hash", pa.binary(), "sound fingerprint, 4 bytes per 40 ms; empty without sound"),
+        _field("stage1", _FLAG, "admitted to landmark generation"),
+        _field("stage2", _FLAG, "admitted to landmark translation"),
+        _field("stage1_reasons", pa.list_(_TEXT), "every reason stage 1 has against it"),
+        _field("stage2_reasons", pa.list_(_TEXT), "every reason stage 2 has against it"),
+        _field("policy", _TEXT, "hash of the policy that decided"),
+        _field("split", _TEXT, "train, val or test; null until published", null=True),
+        _field("split_group", _TEXT, "speakers joined by near-copies; one group, one split", null=True),
+        _field("near_copy_of", _TEXT, "clip_id of the first clip this one nearly equals", null=True),
+    ]
+)
+
+_LANDMARKS = pa.list_(pa.list_(pa.float32(), LANDMARK_POINTS * 2))
+_TRACKED = pa.list_(pa.bool_())
+
+STAGE1: Final = pa.schema(
+    [
+        _field("clip_id", _TEXT, "the clip"),
+        _field("media_id", _TEXT, "its file"),
+        _field("backend", _TEXT, "landmark backend, with its version"),
+        _field("frames", _INT, "length at 25 fps", unit="frames"),
+        _field("sound_shift_frames", _INT, "frames the sound was moved earlier to meet the mouth", unit="frames"),
+        _field("landmarks", _LANDMARKS, "frames x (216 points x then y) in source pixels", unit="px"),
+        _field("tracked", _TRACKED, "frames: the face was tracked; false frames hold a fill-in and are masked"),
+        _field("mel", pa.list_(pa.list_(pa.float32(), MEL_BANDS)), "(4 x frames) x 80 log-mel", unit="ln"),
+    ]
+)
+
+STAGE2: Final = pa.schema(
+    [
+        _field("clip_id", _TEXT, "the clip"),
+        _field("media_id", _TEXT, "its file"),
+        _field("backend", _TEXT, "landmark backend, with its version"),
+        _field("frames", _INT, "length at 25 fps", unit="frames"),
+        _field("landmarks", _LANDMARKS, "frames x (216 points x then y) in source pixels", unit="px"),
+        _field("tracked", _TRACKED, "frames: the face was tracked; false frames hold a fill-in and are masked"),
+        _field("crop_px", _INT, "width and height of each crop as encoded", unit="px"),
+        _field(
+            "crop_boxes", pa.list_(pa.list_(pa.float32(), 3)), "frames x (left, top, side) in source pixels", unit="px"
+        ),
+        _field("crops", pa.list_(pa.binary()), "frames: the face crop as an encoded RGB image"),
+    ]
+)
+
+RELEASES: Final = pa.schema(
+    [
+        _field("release_id", _TEXT, "hash of the published content, policy and settings"),
+        _field("sequence", _INT, "number of the release in this workspace, from 1"),
+        _field("created_utc", _TEXT, "when it was published, ISO 8601"),
+        _field("catalog_version", _INT, "Delta version of the catalog"),
+        _field("clips_version", _INT, "Delta version of clips"),
+        _field("stage1_version", _INT, "Delta version of stage1"),
+        _field("stage2_version", _INT, "Delta version of stage2"),
+        _field("backend", _TEXT, "the one landmark backend of the release"),
+        _field("extractor", _TEXT, "the one extractor of the release"),
+        _field("policy", _TEXT, "hash of the routing policy"),
+        _field("settings", _TEXT, "hash of the ingest settings"),
+        _field("code", _TEXT, "version of heterodub, with the git commit where known"),
+        _field("counts", _TEXT, "JSON: clips and speakers per stage and split"),
+        _field("audit", _TEXT, "JSON: expectations checked, all met"),
+        _field("notes", pa.list_(_TEXT), "what a reader should know, such as a small split"),
+    ]
+)
+
+TABLES: Final[dict[str, pa.Schema]] = {
+    "catalog": CATALOG,
+    "clips": CLIPS,
+    "stage1": STAGE1,
+    "stage2": STAGE2,
+    "releases": RELEASES,
+}

@@ -1,0 +1,1 @@
+"""Measuring clips, and routing them by what was measured."""

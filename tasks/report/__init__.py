@@ -1,0 +1,1 @@
+"""Pages for people: one static HTML file each."""

@@ -1,0 +1,1 @@
+"""The workspace: Delta tables, releases, splits."""
