@@ -1,0 +1,217 @@
+"""One file from its bytes to its rows: decoded once, cut into clips, measured, routed, written.
+
+This runs in an isolated process (isolation.py) and knows nothing of Prefect, Dask or the driver.
+"""
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from model.features.mel import log_mel
+from model.features.timing import frame_to_sample, frame_to_second
+from schemas.errors import MediaRefusedError
+from schemas.policy import Policy
+from schemas.reasons import FileReason, FileState, MissingCause
+from schemas.records import FileOutcome, MediaFacts
+from schemas.settings import Settings
+from tasks.extract import rows
+from tasks.extract.builder import ClipBuilder, Draft, Picture, dropped_seconds
+from tasks.faces.backend import LandmarkBackend, open_backend
+from tasks.faces.tracker import FaceTracker
+from tasks.media.decode import Video, open_video
+from tasks.media.locate import localise
+from tasks.media.probe import probe
+from tasks.media.shots import with_cuts
+from tasks.media.sniff import sniff
+from tasks.media.sound import Sound, open_sound
+from tasks.quality.identity import clip_picture_hash, picture_hash, sound_hash
+from tasks.quality.measure import ClipSound, FaceTrack, measure_clip
+from tasks.quality.pairing import correction_frames
+from tasks.quality.picture import is_still
+from tasks.quality.routing import route_clip
+from tasks.stores.parts import Part, PartWriter
+from tasks.stores.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What is wanted of one known clip, and by how many frames its sound is moved earlier."""
+
+    stage1: bool
+    stage2: bool
+    shift_frames: int
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One file to work on. `admit` is None for a first look; else it says which payload of which clip is wanted,
+    and nothing is measured again.
+    """
+
+    uri: str
+    media_id: str
+    size_bytes: int
+    corpus: str
+    speaker: str
+    offset_s: float = 0.0
+    admit: Mapping[str, Admission] | None = None
+    suffix: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Analysis:
+    """What came out of one file. `clips` are rows of the clips table; `parts` are already in the store's folder."""
+
+    outcome: FileOutcome
+    facts: MediaFacts | None
+    clips: pa.Table
+    parts: Mapping[str, Part]
+    media_s: float
+    dropped_s: float
+
+
+@cache
+def _backend(settings: Settings) -> LandmarkBackend:
+    """The landmark model, loaded once per process."""
+    return open_backend(settings)
+
+
+def analyse(job: Job, settings: Settings, policy: Policy) -> Analysis:
+    """Work on one file.
+
+    Raises: MediaRefusedError - the file cannot be used; the reason says why. WeightsMissingError, WorkspaceError -
+    the run cannot go on. OSError - the disk is full.
+    """
+    with tempfile.TemporaryDirectory(prefix="heterodub-") as folder, localise(job.uri, Path(folder)) as path:
+        container = sniff(path)
+        facts = probe(path, container, settings.guards)
+        with open_video(path, container, facts, settings.guards) as video:
+            sound = open_sound(path, container, facts, video.origin_s, job.offset_s, Path(folder))
+            try:
+                return _Analyst(job, settings, policy, sound).work(video, facts)
+            finally:
+                if isinstance(sound, Sound):
+                    sound.close()
+
+
+class _Analyst:
+    """Holds what the steps of one file share."""
+
+    def __init__(self, job: Job, settings: Settings, policy: Policy, sound: Sound | MissingCause) -> None:
+        self.job, self.settings, self.policy, self.sound = job, settings, policy, sound
+        self.backend = _backend(settings)
+        self.builder = ClipBuilder(settings.clips)
+        self.origin = rows.Origin(job.media_id, job.uri, job.corpus, job.speaker, settings.extractor, self.backend.name)
+        self.clips: list[dict[str, Any]] = []
+        self.frames = 0
+        self.faces_seen = False
+
+    def work(self, video: Video, facts: MediaFacts) -> Analysis:
+        workspace = Workspace.open(self.settings.workspace)
+        with (
+            PartWriter(workspace, "stage1", self.job.media_id, self.settings.extractor, self.job.suffix) as stage1,
+            PartWriter(workspace, "stage2", self.job.media_id, self.settings.extractor, self.job.suffix) as stage2,
+        ):
+            for draft in self._drafts(video):
+                clip = rows.clip_id(self.origin, draft)
+                face = _face_track(draft)
+                wanted = self._decide(draft, face) if self.job.admit is None else self.job.admit.get(clip)
+                if wanted and wanted.stage1:
+                    mel = self._mel(draft.start_frame + wanted.shift_frames, draft.frames)
+                    stage1.add(rows.stage1_table(clip, self.origin, face, mel, wanted.shift_frames))
+                if wanted and wanted.stage2:
+                    stage2.add(rows.stage2_table(clip, self.origin, face, draft, self.settings.clips.crop_quality))
+        parts = {"stage1": stage1.part, "stage2": stage2.part}
+        return Analysis(
+            self._outcome(video),
+            facts,
+            rows.clips_table(self.clips),
+            {table: part for table, part in parts.items() if part is not None},
+            frame_to_second(self.frames),
+            dropped_seconds(self.builder),
+        )
+
+    def _drafts(self, video: Video) -> Iterator[Draft]:
+        tracker = FaceTracker(self.backend, self.settings.clips)
+        shot, before = 0, None
+        for frame, small, starts_shot in with_cuts(video.frames(), self.settings.clips.cut_threshold):
+            shot += starts_shot
+            self.frames += 1
+            faces = tracker.step(frame.rgb, starts_shot, frame.repeated)
+            self.faces_seen |= bool(faces)
+            still = not frame.repeated and is_still(before, small)
+            grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
+            picture = Picture(frame.index, frame.rgb, shot, not frame.repeated, still, picture_hash(grey))
+            before = small
+            yield from self.builder.add(picture, faces)
+        yield from self.builder.end()
+
+    def _decide(self, draft: Draft, face: FaceTrack) -> Admission:
+        """Measure and route a clip, and remember its row."""
+        heard = self._heard(draft)
+        measured = measure_clip(face, heard, self.settings.clips.dnsmos_excerpt_s)
+        decision = route_clip(measured.values, self.policy)
+        fingerprints = {
+            "picture_hash": clip_picture_hash(draft.fingerprints),
+            "sound_hash": b"" if heard.mel is None else sound_hash(heard.mel),
+        }
+        self.clips.append(rows.clip_row(self.origin, draft, measured, decision, self.policy.hash, fingerprints))
+        shift = correction_frames(measured.values["pairing_score"], measured.values["pairing_offset_frames"])
+        return Admission(decision.stage1, decision.stage2, shift)
+
+    def _heard(self, draft: Draft) -> ClipSound:
+        if not isinstance(self.sound, Sound):
+            return ClipSound(None, None, 0.0, 0.0, self.sound)
+        start, count = frame_to_sample(draft.start_frame), frame_to_sample(draft.frames)
+        samples = self.sound.read(start, count)
+        covered = self.sound.covers(start, count)
+        return ClipSound(
+            samples, log_mel(samples, draft.frames), covered, self.sound.clipping_share(start, count), None
+        )
+
+    def _mel(self, start_frame: int, frames: int) -> NDArray[np.float32]:
+        if not isinstance(self.sound, Sound):
+            raise MediaRefusedError(FileReason.INTERNAL_ERROR, "a clip without sound was admitted to stage 1")
+        return log_mel(self.sound.read(frame_to_sample(start_frame), frame_to_sample(frames)), frames)
+
+    def _outcome(self, video: Video) -> FileOutcome:
+        if self.clips or self.job.admit is not None:
+            return FileOutcome(FileState.MEASURED, None, video.truncated or "")
+        reason = FileReason.TOO_SHORT if self.faces_seen else FileReason.NO_FACE
+        return FileOutcome(FileState.REJECTED, reason, video.truncated or "")
+
+
+def _face_track(draft: Draft) -> FaceTrack:
+    tracked = np.array([face.tracked for face in draft.faces])
+    return FaceTrack(
+        points=_bridged(np.stack([face.points for face in draft.faces]).astype(np.float32), tracked),
+        tracked=tracked,
+        score=np.array([face.score for face in draft.faces], np.float32),
+        angles=np.array([(face.yaw, face.pitch, face.roll) for face in draft.faces], np.float32),
+        crowded=np.array(draft.crowded),
+        is_new=np.array(draft.is_new),
+        is_still=np.array(draft.is_still),
+        looks=tuple(draft.looks.values()),
+    )
+
+
+def _bridged(points: NDArray[np.float32], tracked: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Points (T, 216, 2) with untracked frames filled in on a straight line between their tracked neighbours."""
+    good, lost = np.flatnonzero(tracked), np.flatnonzero(~tracked)
+    if not lost.size or not good.size:
+        return points
+    after = np.clip(np.searchsorted(good, lost), 0, good.size - 1)
+    before = np.clip(after - 1, 0, None)
+    left, right = good[before], good[after]
+    share = np.clip((lost - left) / np.maximum(right - left, 1), 0, 1).astype(np.float32)[:, None, None]
+    filled = points.copy()
+    filled[lost] = points[left] * (1 - share) + points[right] * share
+    return filled

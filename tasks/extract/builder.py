@@ -1,0 +1,191 @@
+"""Cuts footage into clips while it streams by: shots x face tracks, each within the length limits.
+
+Nothing but landmarks and face crops of the clip that is being filled is held, so memory does not grow with the file.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+from model.features.landmarks import box as box_of
+from numpy.typing import NDArray
+
+from model.features.timing import frame_to_second, seconds_to_frames
+from schemas.settings import ClipSettings
+from tasks.faces.tracker import FaceObservation
+from tasks.quality.picture import FacePicture, measure_face
+
+MEASURE_EVERY_FRAMES = 5
+"""Detail, colour and exposure are measured on every fifth frame: they change slowly, and cost a mesh run each."""
+
+_WINDOW_SHIFT, _WINDOW_GROWTH = 0.08, 1.12
+"""A crop window stays where it is until the face moves by this share of it or grows by this factor.
+
+A window that follows every frame would make still backgrounds swim, and a temporal discriminator learn that.
+"""
+
+_COMPARABLE = 0.5
+"""Another face counts when it is at least this share of this face's height."""
+
+Rgb = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Picture:
+    """What all faces of one frame share."""
+
+    index: int
+    rgb: Rgb
+    shot: int
+    is_new: bool
+    """Not a repeat of the picture before."""
+    is_still: bool
+    """A new source picture that nevertheless equals the one before."""
+    fingerprint: bytes
+
+
+@dataclass(slots=True)
+class Draft:
+    """A clip that is being filled, later cut off and measured. All lists have one entry per frame."""
+
+    shot: int
+    track: int
+    start_frame: int
+    width: int
+    height: int
+    crop_px: int = 0
+    faces: list[FaceObservation] = field(default_factory=list)
+    crops: list[Rgb] = field(default_factory=list)
+    boxes: list[tuple[int, int, int]] = field(default_factory=list)
+    crowded: list[bool] = field(default_factory=list)
+    is_new: list[bool] = field(default_factory=list)
+    is_still: list[bool] = field(default_factory=list)
+    fingerprints: list[bytes] = field(default_factory=list)
+    looks: dict[int, FacePicture] = field(default_factory=dict)
+    """Picture measures by frame number within the draft."""
+
+    @property
+    def frames(self) -> int:
+        """Length at 25 fps."""
+        return len(self.faces)
+
+    def split(self, at: int) -> "Draft":
+        """Cut the draft after `at` frames and return the rest as a new draft."""
+        rest = Draft(self.shot, self.track, self.start_frame + at, self.width, self.height, self.crop_px)
+        for name in ("faces", "crops", "boxes", "crowded", "is_new", "is_still", "fingerprints"):
+            values = getattr(self, name)
+            setattr(rest, name, values[at:])
+            del values[at:]
+        rest.looks = {frame - at: look for frame, look in self.looks.items() if frame >= at}
+        self.looks = {frame: look for frame, look in self.looks.items() if frame < at}
+        return rest
+
+    def drop_lost_tail(self) -> None:
+        """Take off the last frames in which the face was no longer tracked."""
+        keep = max((number + 1 for number, face in enumerate(self.faces) if face.tracked), default=0)
+        if keep < self.frames:
+            self.split(keep)
+
+
+class ClipBuilder:
+    """Collects frames into drafts, and hands a draft on as soon as it is complete."""
+
+    def __init__(self, clips: ClipSettings) -> None:
+        self._clips = clips
+        self._least = seconds_to_frames(clips.min_s)
+        self._most = seconds_to_frames(clips.max_s)
+        self._open: dict[int, Draft] = {}
+        self.dropped_frames = 0
+        """Frames of face tracks that ended before they were long enough to be a clip."""
+
+    def add(self, picture: Picture, faces: list[FaceObservation]) -> Iterator[Draft]:
+        """Take one frame with its faces; yields the drafts that this completes."""
+        present = {face.track for face in faces}
+        gone = [track for track, draft in self._open.items() if track not in present or draft.shot != picture.shot]
+        for track in gone:
+            yield from self._end(self._open.pop(track))
+        for face in faces:
+            draft = self._open.get(face.track)
+            if draft is None:
+                height, width = picture.rgb.shape[:2]
+                draft = self._open[face.track] = Draft(picture.shot, face.track, picture.index, width, height)
+            self._append(draft, picture, face, faces)
+            if draft.frames >= self._most + self._least:
+                self._open[face.track] = draft.split(self._most)
+                yield draft
+
+    def end(self) -> Iterator[Draft]:
+        """The footage is over: yields what is still open."""
+        for draft in self._open.values():
+            yield from self._end(draft)
+        self._open.clear()
+
+    def _end(self, draft: Draft) -> Iterator[Draft]:
+        draft.drop_lost_tail()
+        if draft.frames < self._least:
+            self.dropped_frames += draft.frames
+        elif draft.frames <= self._most:
+            yield draft
+        else:  # a little over the limit: two halves rather than a full clip and a scrap
+            rest = draft.split(draft.frames // 2)
+            yield from (draft, rest)
+
+    def _append(self, draft: Draft, picture: Picture, face: FaceObservation, faces: list[FaceObservation]) -> None:
+        left, top, right, bottom = (float(side) for side in box_of(face.points))
+        window = _window(draft.boxes[-1] if draft.boxes else None, (left, top, right, bottom), self._clips.crop_margin)
+        if not draft.crop_px:
+            draft.crop_px = max(16, min(self._clips.crop_px, window[2] // 16 * 16))
+        if draft.frames % MEASURE_EVERY_FRAMES == 0:
+            look = measure_face(picture.rgb, (int(left), int(top), int(right), int(bottom)))
+            if look is not None:
+                draft.looks[draft.frames] = look
+        draft.faces.append(face)
+        draft.boxes.append(window)
+        draft.crops.append(cut_window(picture.rgb, window, draft.crop_px))
+        draft.crowded.append(_crowded(face, faces))
+        draft.is_new.append(picture.is_new)
+        draft.is_still.append(picture.is_still)
+        draft.fingerprints.append(picture.fingerprint)
+
+
+def dropped_seconds(builder: ClipBuilder) -> float:
+    """Seconds of face tracks that were too short to become clips."""
+    return frame_to_second(builder.dropped_frames)
+
+
+def cut_window(rgb: Rgb, window: tuple[int, int, int], side_px: int) -> Rgb:
+    """The square (left, top, side; source pixels) of a frame at side_px x side_px; edges are repeated outside."""
+    left, top, side = window
+    height, width = rgb.shape[:2]
+    inside = rgb[max(0, top) : max(0, top + side), max(0, left) : max(0, left + side)]
+    if inside.shape[:2] != (side, side):
+        if inside.size == 0:
+            return np.zeros((side_px, side_px, 3), np.uint8)
+        right, bottom = max(0, left + side - width), max(0, top + side - height)
+        inside = cv2.copyMakeBorder(inside, max(0, -top), bottom, max(0, -left), right, cv2.BORDER_REPLICATE)
+    method = cv2.INTER_AREA if side >= side_px else cv2.INTER_CUBIC
+    crop: Rgb = cv2.resize(inside, (side_px, side_px), interpolation=method)
+    return crop
+
+
+def _window(
+    last: tuple[int, int, int] | None, box: tuple[float, float, float, float], margin: float
+) -> tuple[int, int, int]:
+    left, top, right, bottom = box
+    side = margin * max(right - left, bottom - top)
+    centre = ((left + right) / 2, (top + bottom) / 2)
+    if last is not None:
+        offset = max(abs(centre[0] - last[0] - last[2] / 2), abs(centre[1] - last[1] - last[2] / 2))
+        if offset < _WINDOW_SHIFT * last[2] and 1 / _WINDOW_GROWTH < side / last[2] < _WINDOW_GROWTH:
+            return last
+    whole = max(16, round(side))
+    return round(centre[0] - whole / 2), round(centre[1] - whole / 2), whole
+
+
+def _crowded(face: FaceObservation, faces: list[FaceObservation]) -> bool:
+    own = np.ptp(face.points[:, 1])
+    return any(
+        other.track != face.track and other.tracked and np.ptp(other.points[:, 1]) >= _COMPARABLE * own
+        for other in faces
+    )

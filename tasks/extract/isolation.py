@@ -1,0 +1,104 @@
+"""Runs work on one file in a child process, so that a decoder that crashes, hangs or eats memory costs that file only.
+
+The child is kept between files: starting one and loading its models takes seconds. It dies with its parent, and is
+replaced after it was killed. Not multiprocessing's Process: Dask's workers are daemons, which may have no such child.
+"""
+
+import contextlib
+import pickle
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from typing import IO, Any
+
+from schemas.errors import MediaRefusedError
+from schemas.reasons import FileReason
+
+OUT_OF_MEMORY_EXIT = 86
+"""Exit code by which the child says that an allocation failed."""
+
+_LAST_WORDS = 300
+"""Characters of a dead child's stderr that are kept as the cause."""
+
+Work = Callable[..., Any]
+
+
+class Isolated:
+    """One child process that runs one call at a time. Not to be shared between threads.
+
+    memory_limit_gib bounds what the child may allocate: the kernel then refuses it memory, not the machine.
+    """
+
+    def __init__(self, memory_limit_gib: float) -> None:
+        self._memory_limit_gib = memory_limit_gib
+        self._process: subprocess.Popen[bytes] | None = None
+        self._pipe: Connection | None = None
+        self._stderr: IO[bytes] | None = None
+
+    def run(self, work: Work, *arguments: Any, time_limit_s: float) -> Any:
+        """Call work(*arguments) in the child and return what it returns. Both travel as pickles between our own two
+        processes, never through a file.
+
+        Raises: MediaRefusedError - the work refused the file, or the child crashed, ran out of time or of memory;
+        any other exception of the work is raised here as it was there.
+        """
+        pipe = self._ready()
+        try:
+            pipe.send_bytes(pickle.dumps((work, arguments)))
+            if not pipe.poll(time_limit_s):
+                self.close()
+                raise MediaRefusedError(FileReason.TIMED_OUT, f"longer than {time_limit_s:.0f} s")
+            failed, value = pipe.recv()
+        except (EOFError, BrokenPipeError, ConnectionResetError):
+            raise self._autopsy() from None
+        if failed:
+            raise value
+        return value
+
+    def close(self) -> None:
+        """Kill the child, if there is one."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+        for end in (self._pipe, self._stderr):
+            if end is not None:
+                end.close()
+        self._process = self._pipe = self._stderr = None
+
+    def _ready(self) -> Connection:
+        if self._process is not None and self._process.poll() is not None:
+            self.close()
+        if self._pipe is None:
+            ours, theirs = socket.socketpair()
+            self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
+            command = [sys.executable, "-m", "tasks.extract.child", str(theirs.fileno()), str(self._memory_limit_gib)]
+            self._process = subprocess.Popen(
+                command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=self._stderr, stderr=self._stderr
+            )
+            theirs.close()
+            self._pipe = Connection(ours.detach())
+        return self._pipe
+
+    def _autopsy(self) -> MediaRefusedError:
+        code: int | None = None
+        if self._process is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                code = self._process.wait(5)
+        words = self._last_words()
+        self.close()
+        if code == OUT_OF_MEMORY_EXIT:
+            return MediaRefusedError(FileReason.OUT_OF_MEMORY, f"needs more than {self._memory_limit_gib:g} GiB")
+        if code == -signal.SIGKILL:
+            return MediaRefusedError(FileReason.OUT_OF_MEMORY, "killed, as a machine out of memory does")
+        name = signal.Signals(-code).name if code is not None and code < 0 else f"exit code {code}"
+        return MediaRefusedError(FileReason.DECODER_CRASHED, f"{name} {words}".strip())
+
+    def _last_words(self) -> str:
+        if self._stderr is None:
+            return ""
+        self._stderr.seek(0)
+        return self._stderr.read().decode("utf-8", "replace").strip()[-_LAST_WORDS:]

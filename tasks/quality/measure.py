@@ -1,0 +1,121 @@
+"""All signals of one clip, brought together: a number each, or null with its cause."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from model.features.landmarks import POSE, box, interocular, mouth_opening
+from numpy.typing import NDArray
+
+from model.features.timing import frame_to_second
+from schemas.reasons import MissingCause
+from schemas.records import Measurements
+from schemas.signals import SIGNAL_NAMES, SIGNALS, Group
+from tasks.quality.pairing import Pairing, measure_pairing
+from tasks.quality.picture import FacePicture
+from tasks.quality.sound import measure_sound
+
+SOUND_SIGNALS = tuple(signal.name for signal in SIGNALS if signal.group is Group.SOUND)
+PAIRING_SIGNALS = tuple(signal.name for signal in SIGNALS if signal.group is Group.PAIRING)
+
+_LEAST_SOUND_SHARE = 0.5
+"""A clip of which less than this share lies inside the recorded sound is a clip without sound."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FaceTrack:
+    """Per-frame facts of a clip, all of length T: landmarks (T, 216, 2) px, and what was seen of each frame."""
+
+    points: NDArray[np.float32]
+    tracked: NDArray[np.bool_]
+    score: NDArray[np.float32]
+    angles: NDArray[np.float32]  # (T, 3) yaw, pitch, roll in degrees
+    crowded: NDArray[np.bool_]
+    is_new: NDArray[np.bool_]
+    is_still: NDArray[np.bool_]
+    looks: tuple[FacePicture, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ClipSound:
+    """The sound of a clip: samples (640 * T,) at 16 kHz, its log-mel (4T, 80), or why there is none."""
+
+    samples: NDArray[np.float32] | None
+    mel: NDArray[np.float32] | None
+    covered: float
+    clipping_share: float
+    absent: MissingCause | None
+
+
+def measure_clip(face: FaceTrack, sound: ClipSound, excerpt_s: float) -> Measurements:
+    """Every signal of schemas.signals for one clip."""
+    values: dict[str, float | None] = dict.fromkeys(SIGNAL_NAMES)
+    missing: dict[str, MissingCause] = {}
+    values |= _face_signals(face)
+    values |= _look_signals(face.looks)
+    if not face.looks:
+        missing |= {name: MissingCause.NO_FACE_FRAMES for name in _look_signals(()) if values[name] is None}
+    absent = sound.absent or (MissingCause.NO_SOUND_IN_CLIP if sound.covered < _LEAST_SOUND_SHARE else None)
+    if absent or sound.samples is None or sound.mel is None:
+        cause = absent or MissingCause.NO_SOUND_STREAM
+        return Measurements(values, missing | dict.fromkeys((*SOUND_SIGNALS, *PAIRING_SIGNALS), cause))
+    heard, causes, speech = measure_sound(sound.samples, sound.clipping_share, excerpt_s)
+    pairing = measure_pairing(face.points, face.tracked, sound.mel, speech)
+    paired, pairing_causes = _pairing_signals(pairing)
+    values |= heard | paired
+    return Measurements(values, missing | causes | pairing_causes)
+
+
+def _pairing_signals(pairing: Pairing | MissingCause) -> tuple[dict[str, float | None], dict[str, MissingCause]]:
+    if isinstance(pairing, MissingCause):
+        return dict.fromkeys(PAIRING_SIGNALS), dict.fromkeys(PAIRING_SIGNALS, pairing)
+    values: dict[str, float | None] = {
+        "pairing_score": pairing.score,
+        "pairing_corr": pairing.correlation,
+        "pairing_offset_frames": float(pairing.offset_frames),
+        "speech_motion_ratio": pairing.speech_motion_ratio,
+    }
+    causes = {} if pairing.speech_motion_ratio is not None else {"speech_motion_ratio": MissingCause.NO_PAUSE}
+    return values, causes
+
+
+def _face_signals(face: FaceTrack) -> dict[str, float | None]:
+    good = face.points[face.tracked] if face.tracked.any() else face.points
+    _, top, _, bottom = np.moveaxis(box(good), -1, 0)
+    eyes = interocular(good)
+    opening = mouth_opening(good)
+    distinct = face.is_new & ~face.is_still
+    new = int(face.is_new[1:].sum())
+    return {
+        "face_height_px": float(np.median(bottom - top)),
+        "interocular_px": float(np.median(eyes)),
+        "face_share": float(face.tracked.mean()),
+        "mesh_score": float(np.median(face.score)),
+        "faces_share": float(face.crowded.mean()),
+        "landmark_jitter": _jitter(face.points, face.tracked & face.is_new),
+        "mouth_motion": float(np.subtract(*np.percentile(opening, [95, 5]))),
+        "yaw_deg": float(np.median(np.abs(face.angles[:, 0]))),
+        "pitch_deg": float(np.median(np.abs(face.angles[:, 1]))),
+        "roll_deg": float(np.median(np.abs(face.angles[:, 2]))),
+        "distinct_fps": float(distinct[1:].sum() / frame_to_second(max(1, len(distinct) - 1))),
+        "frozen_share": float(face.is_still[1:].sum() / new) if new else 1.0,
+    }
+
+
+def _jitter(points: NDArray[np.float32], usable: NDArray[np.bool_]) -> float:
+    """Median distance of a pose point from the middle of its neighbours in time, over the interocular distance.
+
+    Smooth head movement cancels out; what is left is trembling. Only runs of three usable frames count.
+    """
+    middle = usable[1:-1] & usable[:-2] & usable[2:]
+    if not middle.any():
+        return 0.0
+    pose = points[:, POSE]
+    residual = np.linalg.norm(pose[1:-1] - (pose[:-2] + pose[2:]) / 2, axis=-1).mean(axis=-1)
+    return float(np.median((residual / interocular(points)[1:-1])[middle]))
+
+
+def _look_signals(looks: tuple[FacePicture, ...]) -> dict[str, float | None]:
+    names = ("sharpness", "blockiness", "colourfulness", "brightness", "dark_share", "bright_share")
+    if not looks:
+        return dict.fromkeys(names)
+    return {name: float(np.median([getattr(look, name) for look in looks])) for name in names}

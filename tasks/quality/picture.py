@@ -1,0 +1,107 @@
+"""Picture measures of one face crop. Each takes pixels and gives one number; the clip's value is the median.
+
+Crops are measured at a fixed size, so that numbers of large and small faces can be compared.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Rgb = NDArray[np.uint8]
+Grey = NDArray[np.uint8]
+
+MEASURED_FACE_PX = 96
+"""Height and width to which a face is brought before its detail is measured."""
+
+_DARK, _BRIGHT = 16, 250
+"""Luma at which a pixel counts as crushed (video black) or blown out."""
+
+_EPSILON = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class FacePicture:
+    """What one face in one frame looks like."""
+
+    sharpness: float
+    blockiness: float
+    colourfulness: float
+    brightness: float
+    dark_share: float
+    bright_share: float
+
+
+def sharpness(face: Grey) -> float:
+    """Detail of a face: spread of its finest structures over the spread of its coarse ones, at a fixed size.
+
+    The ratio does not move with contrast or exposure. face: (h, w) grey.
+    """
+    scaled = cv2.resize(face, (MEASURED_FACE_PX, MEASURED_FACE_PX), interpolation=cv2.INTER_AREA).astype(np.float32)
+    fine = scaled - cv2.GaussianBlur(scaled, (0, 0), 1.0)
+    coarse = cv2.GaussianBlur(scaled, (0, 0), 1.0) - cv2.GaussianBlur(scaled, (0, 0), 4.0)
+    return float(fine.std() / (coarse.std() + 1.0))
+
+
+def blockiness(grey: Grey, left: int, top: int) -> float:
+    """Mean luma step across the 8-pixel grid over the mean step elsewhere; 1 is no blocks.
+
+    grey: (h, w) at source resolution, cut at (left, top) of the picture, because the grid starts at its corner.
+    """
+    picture = grey.astype(np.int16)
+    ratios = []
+    for axis, offset in ((1, left), (0, top)):
+        steps = np.abs(np.diff(picture, axis=axis)).mean(axis=1 - axis)
+        on_grid = (np.arange(steps.size) + offset) % 8 == 7
+        if on_grid.any() and not on_grid.all():
+            ratios.append((steps[on_grid].mean() + _EPSILON) / (steps[~on_grid].mean() + _EPSILON))
+    return float(np.mean(ratios)) if ratios else 1.0
+
+
+def colourfulness(rgb: Rgb) -> float:
+    """Colourfulness M of Hasler and Suesstrunk (2003), on 0..1 pixels; a grey picture gives about 0."""
+    red, green, blue = (rgb[..., channel].astype(np.float32) / 255 for channel in range(3))
+    red_green, yellow_blue = red - green, (red + green) / 2 - blue
+    spread = np.hypot(red_green.std(), yellow_blue.std())
+    return float(spread + 0.3 * np.hypot(red_green.mean(), yellow_blue.mean()))
+
+
+def measure_face(rgb: Rgb, box: tuple[int, int, int, int]) -> FacePicture | None:
+    """Measure the face inside box (left, top, right, bottom; pixels) of a frame; None when it lies outside."""
+    left, top, right, bottom = _inside(box, rgb.shape)
+    if right - left < 8 or bottom - top < 8:
+        return None
+    face = rgb[top:bottom, left:right]
+    grey = cv2.cvtColor(face, cv2.COLOR_RGB2GRAY)
+    small = cv2.resize(face, (48, 48), interpolation=cv2.INTER_AREA)
+    return FacePicture(
+        sharpness=sharpness(grey),
+        blockiness=blockiness(grey, left, top),
+        colourfulness=colourfulness(small),
+        brightness=float(np.median(grey)) / 255,
+        dark_share=float((grey <= _DARK).mean()),
+        bright_share=float((grey >= _BRIGHT).mean()),
+    )
+
+
+def _inside(box: tuple[int, int, int, int], shape: tuple[int, ...]) -> tuple[int, int, int, int]:
+    left, top, right, bottom = box
+    return max(0, left), max(0, top), min(shape[1], right), min(shape[0], bottom)
+
+
+_STILL_LUMA = 2.0
+"""Two pictures are the same when even their most different hundredth differs by less than this in luma.
+
+Decoders leave such noise on a still picture; a face that only blinks moves its lids by ten times as much.
+"""
+
+
+def is_still(before: Rgb | None, now: Rgb) -> bool:
+    """Whether two successive (small) pictures show the same. The most different hundredth counts, not the mean:
+    in a wide shot only a mouth may move.
+    """
+    if before is None or before.shape != now.shape:
+        return False
+    difference = cv2.absdiff(cv2.cvtColor(before, cv2.COLOR_RGB2GRAY), cv2.cvtColor(now, cv2.COLOR_RGB2GRAY))
+    return float(np.percentile(cv2.blur(difference, (3, 3)), 99)) < _STILL_LUMA

@@ -1,0 +1,84 @@
+"""Routing: a pure function of measurements and policy. No media, no files, no state.
+
+One implementation serves a single clip in a worker and a million rows of a dry run: columns in, columns out.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.policy import Policy, Rule
+from schemas.reasons import ClipReason, Stage
+from schemas.records import Decision
+
+Columns = Mapping[str, NDArray[np.float64]]
+"""Signal name -> (clips,) float; NaN where it could not be measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one rule says of one clip: the number, the limit, and whether it holds."""
+
+    rule: Rule
+    value: float | None
+    passed: bool
+    reason: ClipReason | None
+
+
+def broken(rule: Rule, values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Clips whose measured value breaks the rule, (clips,); an unmeasured value breaks nothing."""
+    with np.errstate(invalid="ignore"):
+        if rule.direction == "min":
+            return values < rule.limit
+        return (np.abs(values) if rule.direction == "max_abs" else values) > rule.limit
+
+
+def refused(rule: Rule, values: NDArray[np.float64]) -> dict[ClipReason, NDArray[np.bool_]]:
+    """Clips that the rule refuses, by reason: the value breaks it, or is missing where it must be known."""
+    found = {rule.reason: broken(rule, values)}
+    if rule.missing_reason is not None:
+        missing = np.isnan(values)
+        found[rule.missing_reason] = found.get(rule.missing_reason, False) | missing
+    return found
+
+
+def route_columns(signals: Columns, policy: Policy) -> dict[Stage, dict[ClipReason, NDArray[np.bool_]]]:
+    """For each stage and reason, the clips (a mask) that are refused for it.
+
+    A clip is admitted to a stage when no mask of that stage holds it.
+    """
+    masks: dict[Stage, dict[ClipReason, NDArray[np.bool_]]] = {Stage.STAGE1: {}, Stage.STAGE2: {}}
+    for rule in policy.rules():
+        for reason, mask in refused(rule, signals[rule.signal]).items():
+            known = masks[rule.stage].get(reason)
+            masks[rule.stage][reason] = mask if known is None else known | mask
+    return masks
+
+
+def as_columns(clips: Sequence[Mapping[str, float | None]], policy: Policy) -> dict[str, NDArray[np.float64]]:
+    """Columns of the signals that the policy asks for; null becomes NaN."""
+    names = {rule.signal for rule in policy.rules()}
+    return {
+        name: np.array([np.nan if (value := clip[name]) is None else value for clip in clips], np.float64)
+        for name in names
+    }
+
+
+def route_clip(values: Mapping[str, float | None], policy: Policy) -> Decision:
+    """Route one clip. `values` holds every signal of schemas.signals, null where not measured."""
+    masks = route_columns(as_columns([values], policy), policy)
+    reasons = {stage: tuple(sorted(r for r, mask in found.items() if mask[0])) for stage, found in masks.items()}
+    first, second = reasons[Stage.STAGE1], reasons[Stage.STAGE2]
+    return Decision(stage1=not first, stage2=not second, stage1_reasons=first, stage2_reasons=second)
+
+
+def explain(values: Mapping[str, float | None], policy: Policy) -> list[Verdict]:
+    """Every rule of the policy with the clip's number and the verdict, in policy order."""
+    verdicts = []
+    for rule in policy.rules():
+        column = np.array([np.nan if values[rule.signal] is None else values[rule.signal]], np.float64)
+        reasons = [reason for reason, mask in refused(rule, column).items() if mask[0]]
+        verdicts.append(Verdict(rule, values[rule.signal], not reasons, reasons[0] if reasons else None))
+    return verdicts

@@ -1,0 +1,157 @@
+"""Sound measures of one clip: level, speech, signal-to-noise, clipping, bandwidth, DNSMOS.
+
+Model files ship in wheels (silero-vad, speechmos) and are run directly by onnxruntime on one thread, since the
+workers themselves are the parallelism.
+"""
+
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from schemas.contract import SAMPLE_RATE_HZ
+from schemas.reasons import MissingCause
+
+Samples = NDArray[np.float32]
+
+VAD_CHUNK = 512
+"""Samples the voice detector judges at once: 32 ms at 16 kHz (silero-vad's own)."""
+_VAD_CONTEXT = 64
+
+SPEECH_PROBABILITY = 0.5
+"""silero-vad's default threshold."""
+
+SILENCE_DBFS = -60.0
+"""Quieter clips hold no speech worth measuring; 16-bit quantisation noise lies near -98, quiet rooms near -60."""
+
+_QUIETEST = 0.1
+"""Share of the quietest chunks whose mean power stands for the noise under the speech."""
+
+_MOS_SAMPLES = 144_160
+"""DNSMOS judges 9.01 s at 16 kHz (Reddy et al., 2022, DNSMOS P.835)."""
+
+_MOS_POLYNOMIALS = {
+    # raw network output -> mean opinion score; coefficients as published with the model (speechmos/dnsmos.py)
+    "dnsmos_sig": (-0.08397278, 1.22083953, 0.0052439),
+    "dnsmos_bak": (-0.13166888, 1.60915514, -0.39604546),
+    "dnsmos_ovrl": (-0.06766283, 1.11546468, 0.04602535),
+}
+
+_BANDWIDTH_DROP_DB = 50.0
+"""Frequencies more than this below the loudest one count as empty."""
+
+
+def _package_file(package: str, inner: str) -> Path:
+    spec = find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise ModuleNotFoundError(f"package {package} is not installed")
+    return Path(spec.submodule_search_locations[0]) / inner
+
+
+@cache
+def _session(package: str, inner: str) -> Any:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(str(_package_file(package, inner)), options, ["CPUExecutionProvider"])
+
+
+def level_dbfs(samples: Samples) -> float:
+    """RMS level in dB below full scale; -inf for digital silence."""
+    power = float(np.mean(np.square(samples, dtype=np.float64))) if samples.size else 0.0
+    return 10 * float(np.log10(power)) if power else -np.inf
+
+
+def speech_probability(samples: Samples) -> NDArray[np.float32]:
+    """Probability of speech for each 32 ms chunk, (samples // 512,), by silero-vad in one call."""
+    chunks = samples.size // VAD_CHUNK
+    if not chunks:
+        return np.zeros(0, np.float32)
+    padded = np.concatenate([np.zeros(_VAD_CONTEXT, np.float32), samples[: chunks * VAD_CHUNK]])
+    width = _VAD_CONTEXT + VAD_CHUNK
+    windows = np.lib.stride_tricks.sliding_window_view(padded, width)[::VAD_CHUNK]
+    state = np.zeros((1, 1, 128), np.float32)
+    feeds = {"input": np.ascontiguousarray(windows), "h": state, "c": state}
+    probabilities: NDArray[np.float32] = _session("silero_vad", "data/silero_vad_16k_sequence.onnx").run(None, feeds)[0]
+    return probabilities
+
+
+def snr_db(samples: Samples, probabilities: NDArray[np.float32]) -> float:
+    """Mean power of the speech chunks over the mean power of the quietest tenth of all chunks, in dB.
+
+    Speech has gaps even within words, so the quietest chunks show what lies under it; steady noise or music
+    fills them.
+    """
+    chunks = np.square(samples[: probabilities.size * VAD_CHUNK].astype(np.float64)).reshape(-1, VAD_CHUNK).mean(axis=1)
+    quietest = np.sort(chunks)[: max(1, int(_QUIETEST * chunks.size))]
+    floor = 10 ** (-98 / 10)  # 16-bit quantisation noise: no recording is cleaner than that
+    speech = chunks[probabilities >= SPEECH_PROBABILITY].mean()
+    return 10 * float(np.log10(max(speech, floor) / max(quietest.mean(), floor)))
+
+
+def bandwidth_hz(samples: Samples) -> float:
+    """Highest frequency within 50 dB of the loudest, over the clip's loud moments (90th percentile per band)."""
+    window = 1024
+    blocks = samples[: samples.size // window * window].reshape(-1, window)
+    spectrum = np.abs(np.fft.rfft(blocks * np.hanning(window).astype(np.float32), axis=1))
+    loud = np.percentile(spectrum, 90, axis=0)
+    smooth = np.convolve(loud, np.ones(5) / 5, mode="same")
+    kept = np.flatnonzero(20 * np.log10(smooth / smooth.max() + 1e-12) > -_BANDWIDTH_DROP_DB)
+    return float(kept[-1]) * SAMPLE_RATE_HZ / window
+
+
+def dnsmos(samples: Samples) -> dict[str, float]:
+    """DNSMOS P.835 opinions (1 to 5) of an excerpt; shorter sound is repeated up to 9.01 s, as the authors do."""
+    excerpt = np.resize(samples, _MOS_SAMPLES).astype(np.float32)
+    raw = _session("speechmos", "dnsmos_models/sig_bak_ovr.onnx").run(None, {"input_1": excerpt[None]})[0][0]
+    return {
+        name: float(np.polyval(coefficients, value))
+        for (name, coefficients), value in zip(_MOS_POLYNOMIALS.items(), raw, strict=True)
+    }
+
+
+def busiest_excerpt(samples: Samples, probabilities: NDArray[np.float32], seconds: float) -> Samples:
+    """The `seconds` of the clip that hold most speech; the whole clip when it is shorter."""
+    length = int(seconds * SAMPLE_RATE_HZ) // VAD_CHUNK
+    if length >= probabilities.size:
+        return samples
+    heard = np.concatenate([[0.0], np.cumsum(probabilities, dtype=np.float64)])
+    start = int(np.argmax(heard[length:] - heard[:-length])) * VAD_CHUNK
+    return samples[start : start + length * VAD_CHUNK]
+
+
+def measure_sound(
+    samples: Samples, clipping_share: float, excerpt_s: float
+) -> tuple[dict[str, float | None], dict[str, MissingCause], NDArray[np.float32]]:
+    """Every sound signal of a clip.
+
+    samples: (n,) mono 16 kHz; clipping_share: measured on the recording before mixing; excerpt_s: seconds DNSMOS may
+    hear, 0 switches it off. Returns values, the cause of each null, and speech probability per 32 ms chunk.
+    """
+    values: dict[str, float | None] = {}
+    level = level_dbfs(samples)
+    probabilities = speech_probability(samples)
+    if level < SILENCE_DBFS:
+        probabilities = np.zeros_like(probabilities)
+    speech = probabilities >= SPEECH_PROBABILITY
+    values["level_dbfs"] = max(level, -120.0)
+    values["speech_share"] = float(speech.mean()) if speech.size else 0.0
+    values["speech_s"] = float(speech.sum()) * VAD_CHUNK / SAMPLE_RATE_HZ
+    values["clipping_share"] = clipping_share
+    missing: dict[str, MissingCause] = {}
+    if level < SILENCE_DBFS:
+        return values, dict.fromkeys(("snr_db", "bandwidth_hz", *_MOS_POLYNOMIALS), MissingCause.SILENT), probabilities
+    values["bandwidth_hz"] = bandwidth_hz(samples)
+    if not speech.any():
+        missing |= dict.fromkeys(("snr_db", *_MOS_POLYNOMIALS), MissingCause.NO_SPEECH)
+        return values, missing, probabilities
+    values["snr_db"] = snr_db(samples, probabilities)
+    if excerpt_s > 0:
+        values |= dnsmos(busiest_excerpt(samples, probabilities, excerpt_s))
+    else:
+        missing |= dict.fromkeys(_MOS_POLYNOMIALS, MissingCause.SWITCHED_OFF)
+    return values, missing, probabilities

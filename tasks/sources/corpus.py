@@ -1,0 +1,64 @@
+"""A corpus file names a corpus once: where it is, which files belong to it, how its path tells the speaker."""
+
+import re
+import tomllib
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from schemas.errors import SourceError
+from schemas.problems import describe
+
+
+class Corpus(BaseModel):
+    """A named corpus. Relative roots are relative to the corpus file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field("default", min_length=1, description="name of the corpus, kept on every row")
+    root: str = Field(description="folder, file or fsspec URI")
+    glob: str = Field("**/*", description="which files under the root belong to it")
+    speaker: str | None = Field(
+        None,
+        description="regular expression on the path below the root; its group 'speaker' (or first group) names who speaks",
+    )
+    licence: str | None = Field(None, description="licence of every file")
+    consent: str | None = Field(None, description="consent of the people shown")
+    language: str | None = Field(None, description="language spoken")
+
+    @field_validator("speaker")
+    @classmethod
+    def _has_a_group(cls, pattern: str | None) -> str | None:
+        if pattern is None:
+            return None
+        try:
+            groups = re.compile(pattern).groups
+        except re.error as error:
+            raise ValueError(f"not a regular expression: {error}") from error
+        if not groups:
+            raise ValueError("it needs a group that names the speaker, such as (?P<speaker>s\\d+)")
+        return pattern
+
+    def speaker_of(self, relative: str) -> str | None:
+        """Who speaks in the file at this path below the root; None when the pattern does not say."""
+        if self.speaker is None or (match := re.search(self.speaker, relative)) is None:
+            return None
+        return match.groupdict().get("speaker") or match.group(1)
+
+
+def load_corpus(path: Path) -> Corpus:
+    """Read a corpus file.
+
+    Raises: SourceError - it is not TOML or a field is wrong (the text names field and value).
+    """
+    try:
+        corpus = Corpus.model_validate(tomllib.loads(path.read_text("utf-8")))
+    except OSError as error:
+        raise SourceError(f"corpus file {path}: {error.strerror or error}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SourceError(f"corpus file {path} is not TOML: {error}") from error
+    except ValidationError as error:
+        raise SourceError(f"corpus file {path}: {describe(error)}") from error
+    if "://" in corpus.root:
+        return corpus
+    return corpus.model_copy(update={"root": str((path.parent / corpus.root).resolve())})

@@ -1,0 +1,129 @@
+"""Finds the files of a folder or bucket. Nothing is opened, and nothing that could never be opened is passed over."""
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from fnmatch import fnmatch
+from pathlib import Path, PurePath
+from typing import Final
+
+import fsspec
+
+from schemas.errors import SourceError
+from schemas.reasons import FileReason
+from schemas.records import RawFile
+from tasks.media.locate import path_to_uri
+from tasks.sources.corpus import Corpus
+
+_VIDEO_SUFFIXES: Final = frozenset({".mp4", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".gif", ".m4v"})
+"""Used only to mention a *folder* that is named like a video; files are told by their content."""
+
+
+def find_files(corpus: Corpus) -> Iterator[RawFile]:
+    """Every file of a corpus, in a stable order.
+
+    Raises: SourceError - the root is not there or cannot be listed.
+    """
+    if "://" in corpus.root and not corpus.root.startswith("file://"):
+        yield from _remote(corpus)
+        return
+    root = Path(corpus.root.removeprefix("file://"))
+    if not root.exists():
+        raise SourceError(f"{root}: there is no such file or folder")
+    if root.is_file():
+        yield local_file(corpus, root, root.parent)
+        return
+    yield from _walk(corpus, root)
+
+
+def _walk(corpus: Corpus, root: Path) -> Iterator[RawFile]:
+    def fail(error: OSError) -> None:
+        if Path(error.filename) == root:
+            raise SourceError(f"{root}: {error.strerror}") from error
+        unlisted.append(error)
+
+    unlisted: list[OSError] = []
+    for folder, folders, names in os.walk(root, onerror=fail):
+        folders.sort()
+        here = Path(folder)
+        for name in sorted(names):
+            if _matches(corpus.glob, (here / name).relative_to(root)):
+                yield local_file(corpus, here / name, root)
+        for name in folders:
+            if (odd := _odd_folder(corpus, here / name)) is not None:
+                yield odd
+    for error in unlisted:
+        yield _refused(corpus, Path(error.filename), FileReason.UNREADABLE, f"folder: {error.strerror}")
+
+
+def _matches(pattern: str, relative: PurePath) -> bool:
+    text = str(relative)
+    return pattern in ("**/*", "**", "*") or fnmatch(text, pattern) or fnmatch(text, pattern.removeprefix("**/"))
+
+
+def _odd_folder(corpus: Corpus, path: Path) -> RawFile | None:
+    if path.is_symlink():
+        return _refused(corpus, path, FileReason.LINKED_FOLDER, os.fsencode(path.readlink()).decode("utf-8", "replace"))
+    if path.suffix.lower() in _VIDEO_SUFFIXES:
+        return _refused(corpus, path, FileReason.FOLDER)
+    return None
+
+
+def local_file(corpus: Corpus, path: Path, root: Path | None = None) -> RawFile:
+    """One local file as it is found; what must not be opened carries its refusal."""
+    root = root or path.parent
+    try:
+        facts = path.stat()
+    except OSError as error:
+        return _refused(corpus, path, _link_trouble(path, error), error.strerror or "")
+    if not stat.S_ISREG(facts.st_mode):
+        return _refused(corpus, path, FileReason.NOT_A_REGULAR_FILE)
+    relative = os.fsencode(path.relative_to(root)).decode("utf-8", "backslashreplace")
+    return _raw(corpus, path_to_uri(path), facts.st_size, f"{facts.st_size}-{facts.st_mtime_ns}", relative)
+
+
+def _link_trouble(path: Path, error: OSError) -> FileReason:
+    if error.errno == errno.ELOOP:
+        return FileReason.LINK_LOOP
+    if error.errno == errno.ENOENT:
+        return FileReason.BROKEN_LINK if path.is_symlink() else FileReason.VANISHED
+    return FileReason.UNREADABLE
+
+
+def _refused(corpus: Corpus, path: Path, reason: FileReason, detail: str = "") -> RawFile:
+    try:
+        stamp = str(path.lstat().st_mtime_ns)
+    except OSError:
+        stamp = "unknown"
+    raw = _raw(corpus, path_to_uri(path), 0, f"{reason}-{stamp}", "")
+    return RawFile(raw.uri, 0, raw.stamp, raw.corpus, None, raw.licence, refusal=reason, refusal_detail=detail)
+
+
+def _remote(corpus: Corpus) -> Iterator[RawFile]:
+    try:
+        filesystem, root = fsspec.core.url_to_fs(corpus.root)
+        listing = filesystem.find(root, detail=True)
+    except (OSError, ImportError, ValueError) as error:
+        raise SourceError(f"{corpus.root}: {error}") from error
+    if not listing:
+        raise SourceError(f"{corpus.root}: there is nothing there")
+    for path, facts in sorted(listing.items()):
+        relative = path.removeprefix(root).lstrip("/") or PurePath(path).name
+        if _matches(corpus.glob, PurePath(relative)):
+            mark = facts.get("ETag") or facts.get("etag") or facts.get("mtime") or facts.get("LastModified") or ""
+            size = int(facts.get("size") or 0)
+            yield _raw(corpus, filesystem.unstrip_protocol(path), size, f"{size}-{mark}", relative)
+
+
+def _raw(corpus: Corpus, uri: str, size: int, stamp: str, relative: str) -> RawFile:
+    return RawFile(
+        uri,
+        size,
+        stamp,
+        corpus.name,
+        corpus.speaker_of(relative),
+        corpus.licence,
+        corpus.consent,
+        corpus.language,
+    )
