@@ -110,7 +110,8 @@ def open_fan(weights: WeightSettings) -> FanBackend:
     try:
         return FanBackend(fan, s3fd, "cuda" if torch.cuda.is_available() else "cpu")
     except (RuntimeError, ValueError, TypeError, OSError) as error:
-        raise WeightsMissingError(f"{fan} or {s3fd} cannot be used as weights: {error}. {_missing_text()}") from error
+        first_line = str(error).partition("\n")[0]
+        raise WeightsMissingError(f"{fan} or {s3fd} cannot be used: {first_line}. {_missing_text()}") from error
 
 
 def _checkpoints() -> Path:

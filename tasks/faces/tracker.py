@@ -17,6 +17,9 @@ from .region import Box, Detection, FaceLandmarks, Picture, distance, longer_sid
 BRIDGE_S: Final = 0.4
 """A face that is lost for less than this keeps its track."""
 
+LOOKS: Final = 2
+"""Looks through regions made of points that a newly found face gets to prove itself."""
+
 MIN_INTEROCULAR_PX: Final = 4.0
 MIN_SIDE_PX: Final = 12.0
 """Smaller points are no face but a region that shrank to nothing."""
@@ -147,17 +150,21 @@ class FaceTracker:
     def _look(self, rgb: Picture, detection: Detection) -> FaceLandmarks | None:
         """The points of a found face, or None if there are none to trust.
 
-        Looked at twice: the detector's box is rough, and the frames to come will be seen through a region made of
-        points. One look would make the first frame differ from its successors.
+        The detector's box is rough, and the frames to come will be seen through a region made of points. So a face is
+        looked at until it was good through such a region; otherwise the first frame would differ from its successors,
+        and a face that fills too little of the rough region would be missed.
         """
-        rough = self._backend.landmarks(rgb, self._backend.first_region(detection))
-        if not self._good(rgb, rough):
-            return None
-        face = self._backend.landmarks(rgb, rough.next_region)
-        return face if self._good(rgb, face) and _same(_box(face), detection.box) else None
+        face = self._backend.landmarks(rgb, self._backend.first_region(detection))
+        for _ in range(LOOKS):
+            if not _like_a_face(face, rgb) or not _same(_box(face), detection.box):
+                return None
+            face = self._backend.landmarks(rgb, face.next_region)
+            if self._good(rgb, face) and _same(_box(face), detection.box):
+                return face
+        return None
 
     def _good(self, rgb: Picture, face: FaceLandmarks) -> bool:
-        return face.score >= self._clips.min_mesh_score and _like_a_face(face, rgb.shape[1], rgb.shape[0])
+        return face.score >= self._clips.min_mesh_score and _like_a_face(face, rgb)
 
     def _covered(self, box: Box) -> bool:
         return any(_same(box, track.box) for track in self._tracks if not track.lost_frames)
@@ -195,8 +202,9 @@ def _growth(first: Box, second: Box) -> float:
     return large / max(small, 1e-9)
 
 
-def _like_a_face(face: FaceLandmarks, width: int, height: int) -> bool:
+def _like_a_face(face: FaceLandmarks, rgb: Picture) -> bool:
     """The points are finite, not collapsed, and mostly inside the picture."""
+    height, width = rgb.shape[:2]
     if not np.isfinite(face.points).all():
         return False
     left, top, right, bottom = _box(face)
