@@ -24,6 +24,9 @@ MIN_INTEROCULAR_PX: Final = 4.0
 MIN_SIDE_PX: Final = 12.0
 """Smaller points are no face but a region that shrank to nothing."""
 
+MIN_INSIDE: Final = 0.7
+"""Share of the points that must lie inside the picture."""
+
 MAX_GROWTH: Final = 1.5
 """A face grows or shrinks by less than this from one frame to the next."""
 
@@ -203,14 +206,13 @@ def _growth(first: Box, second: Box) -> float:
 
 
 def _like_a_face(face: FaceLandmarks, rgb: Picture) -> bool:
-    """The points are finite, not collapsed, and mostly inside the picture."""
-    height, width = rgb.shape[:2]
-    if not np.isfinite(face.points).all():
+    """The points are finite, not collapsed, and mostly inside the picture: a mouth alone is not a face."""
+    points = face.points
+    if not np.isfinite(points).all():
         return False
-    left, top, right, bottom = _box(face)
-    centre_inside = 0 <= left + right < 2 * width and 0 <= top + bottom < 2 * height
-    large_enough = longer_side((left, top, right, bottom)) >= MIN_SIDE_PX
-    return centre_inside and large_enough and float(interocular(face.points)) >= MIN_INTEROCULAR_PX
+    inside = ((points >= 0) & (points < (rgb.shape[1], rgb.shape[0]))).all(axis=1).mean()
+    large = longer_side(_box(face)) >= MIN_SIDE_PX and float(interocular(points)) >= MIN_INTEROCULAR_PX
+    return bool(inside >= MIN_INSIDE and large)
 
 
 def _follows(before: FaceLandmarks, face: FaceLandmarks) -> bool:
