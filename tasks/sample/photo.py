@@ -48,9 +48,20 @@ _SKIN: Final = (
 )  # fmt: skip
 _FIGURE: Final = (
     (145, 95), (150, 55), (175, 20), (215, 8), (260, 15), (295, 45), (308, 85), (300, 120), (282, 145), (262, 165),
-    (265, 190), (310, 220), (380, 270), (80, 270), (105, 220), (95, 190), (130, 145), (170, 145), (172, 135), (150, 118),
+    (265, 190), (310, 220), (380, 270), (80, 270), (105, 220), (95, 190), (130, 145), (170, 145), (172, 135),
+    (150, 118),
 )  # fmt: skip
-_SURELY_HAIR: Final = ((165, 90), (168, 60), (190, 32), (225, 26), (260, 35), (285, 60), (288, 90), (240, 70), (190, 75))
+_SURELY_HAIR: Final = (
+    (165, 90),
+    (168, 60),
+    (190, 32),
+    (225, 26),
+    (260, 35),
+    (285, 60),
+    (288, 90),
+    (240, 70),
+    (190, 75),
+)
 _SURELY_SUIT: Final = ((110, 240), (150, 190), (190, 180), (260, 185), (290, 210), (320, 260), (100, 260))
 _HAIR_ENDS_AT: Final = 140
 _BELOW_PORTRAIT: Final = 270
@@ -81,7 +92,9 @@ def photo() -> Photo:
     rows = np.arange(len(picture))[:, None]
     hair = figure * (1 - body) * (rows < _HAIR_ENDS_AT)
     suit = figure * (1 - body) * (rows >= _HAIR_ENDS_AT)
-    return Photo(picture, _soft(cv2.erode(figure, np.ones((3, 3))), 0.8), _soft(skin, 1.0), _soft(hair, 1.2), _soft(suit, 1.0))
+    return Photo(
+        picture, _soft(cv2.erode(figure, np.ones((3, 3))), 0.8), _soft(skin, 1.0), _soft(hair, 1.2), _soft(suit, 1.0)
+    )
 
 
 def _cut_out(picture: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -15,7 +15,18 @@ from .photo import CHIN, HEAD_CENTRE, LEFT_EYE, LIP_LOWER, LIP_UPPER, NOSE_BASE,
 
 _HEADROOM: Final = 6.0  # photograph pixels between the picture's upper edge and the hair
 _GRID: Final = 8  # the thin-plate spline is evaluated at every eighth pixel and interpolated between
-_MARGIN: Final = ((60, 0), (230, -20), (400, 0), (60, 130), (400, 130), (60, 270), (230, 270), (400, 270), (512, 400), (0, 400))
+_MARGIN: Final = (
+    (60, 0),
+    (230, -20),
+    (400, 0),
+    (60, 130),
+    (400, 130),
+    (60, 270),
+    (230, 270),
+    (400, 270),
+    (512, 400),
+    (0, 400),
+)
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ _NOISE_LEVEL: Final = 1.6
 
 @dataclass(frozen=True, slots=True)
 class Motion:
-    """What a head does, per frame: its mouth, `blink` (T,) 0 to 1, and `sway` (T, 3): x, y in pixels, turn in radians."""
+    """What a head does per frame: its mouth, `blink` (T,) 0 to 1, `sway` (T, 3) as x, y in pixels, turn in radians."""
 
     mouth: MouthCurve
     blink: Curve
@@ -59,7 +59,9 @@ def motion(mouth: MouthCurve, rng: np.random.Generator, fps: float) -> Motion:
     for axis, reach in enumerate((2.2, 1.6, np.deg2rad(0.9))):
         for slowest in (0.15, 0.4, 0.9):
             phase = rng.uniform(0, 2 * np.pi)
-            sway[:, axis] += reach * 0.12 / slowest * np.sin(2 * np.pi * slowest * rng.uniform(0.8, 1.3) * times + phase)
+            sway[:, axis] += (
+                reach * 0.12 / slowest * np.sin(2 * np.pi * slowest * rng.uniform(0.8, 1.3) * times + phase)
+            )
     return Motion(mouth, blink, sway)
 
 
@@ -140,7 +142,7 @@ class _Lips:
     """The displaced lower face of one frame. `x`, `y` are the window's points on the portrait, in its pixels."""
 
     def __init__(self, face: Portrait, x: Plane, y: Plane, opening: float, width: float) -> None:
-        self.face, self.x, self.y, self.unit = face, x, y, np.float32(face.unit)
+        self.face, self.x, self.y, self.unit = face, x, y, face.unit
         left, right = face.lip_upper[0], face.lip_upper[-1]
         self.centre, self.half = (left[0] + right[0]) / 2, (right[0] - left[0]) / 2
         self.opening = opening
@@ -226,9 +228,8 @@ class _Lips:
 
 
 def _sampled(picture: Frame, x: Any, y: Any) -> Plane:
-    return np.asarray(
-        cv2.remap(picture, np.float32(x), np.float32(y), cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE), np.float32
-    )
+    at = (np.asarray(axis, np.float32) for axis in (x, y))
+    return np.asarray(cv2.remap(picture, *at, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE), np.float32)
 
 
 def _bump(distance: Any, full: float, none: float) -> Plane:
