@@ -1,0 +1,94 @@
+"""MediaPipe's face detectors, run directly: one look at a picture or a part of it, decoded and merged."""
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from .litert import Network, package_model, sigmoid
+from .region import Detection, Picture, overlap
+
+MIN_SCORE: Final = 0.5
+MERGE_OVERLAP: Final = 0.3
+"""Overlap from which two answers mean one face (MediaPipe's value)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """File of a detector and how its answers are laid out: (stride, answers per cell) per layer of its grid."""
+
+    file: str
+    layers: tuple[tuple[int, int], ...]
+
+
+SHORT_RANGE: Final = Layout("face_detection_short_range.tflite", ((8, 2), (16, 6)))
+FULL_RANGE: Final = Layout("face_detection_full_range.tflite", ((4, 1),))
+
+
+class FaceDetector:
+    """Looks for faces in one window of a picture.
+
+    Raises: WeightsMissingError - the package with the model is not there.
+    """
+
+    def __init__(self, layout: Layout = SHORT_RANGE) -> None:
+        self._network = Network(package_model(layout.file))
+        self._anchors = _anchors(layout, self._network.size_px)
+
+    def __call__(self, rgb: Picture, window: tuple[int, int, int, int] | None = None) -> list[Detection]:
+        """Faces in the window (left, top, right, bottom; whole pixels), else in the whole picture, best first."""
+        left, top, right, bottom = window or (0, 0, rgb.shape[1], rgb.shape[0])
+        square, scale, margin = _letterbox(rgb[top:bottom, left:right], self._network.size_px)
+        boxes, scores = self._network(square)
+        chances = sigmoid(scores)
+        keep = np.flatnonzero(chances > MIN_SCORE)
+        answers = boxes.reshape(len(chances), -1, 2)[keep]
+        answers[:, [0, *range(2, answers.shape[1])]] += self._anchors[keep][:, None]
+        origin = (left - margin[0] / scale, top - margin[1] / scale)
+        return merge([_detection(a / scale, origin, float(s)) for a, s in zip(answers, chances[keep], strict=True)])
+
+
+def _letterbox(part: Picture, size: int) -> tuple[NDArray[np.float32], float, tuple[int, int]]:
+    """The part fitted into the middle of a black square, values -1..1; the scale, and the margin left and above."""
+    scale = size / max(part.shape[:2])
+    height, width = (max(1, round(side * scale)) for side in part.shape[:2])
+    shrunk = cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    square = np.full((size, size, 3), -1.0, dtype=np.float32)
+    left, top = (size - width) // 2, (size - height) // 2
+    square[top : top + height, left : left + width] = shrunk * np.float32(1 / 127.5) - np.float32(1)
+    return square, scale, (left, top)
+
+
+def _anchors(layout: Layout, size: int) -> NDArray[np.float32]:
+    """Centre (x, y) of every answer's grid cell, pixels of the network's input."""
+    centres = []
+    for stride, per_cell in layout.layers:
+        y, x = np.mgrid[0 : size // stride, 0 : size // stride]
+        cells = (np.stack([x, y], axis=-1).reshape(-1, 2) + 0.5) * stride
+        centres.append(np.repeat(cells, per_cell, axis=0))
+    return np.concatenate(centres).astype(np.float32)
+
+
+def _detection(answer: NDArray[np.float32], origin: tuple[float, float], score: float) -> Detection:
+    """One decoded answer: rows are centre, size, left eye, right eye (viewer's), nose, mouth, ears."""
+    (x, y), (width, height), (lx, ly), (rx, ry) = (map(float, row) for row in answer[:4])
+    x, y = x + origin[0], y + origin[1]
+    box = (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
+    return Detection(box, score, math.degrees(math.atan2(ry - ly, rx - lx)))
+
+
+def merge(detections: list[Detection]) -> list[Detection]:
+    """One detection per face, best first: answers that overlap are averaged, weighted by their scores."""
+    waiting = sorted(detections, key=lambda detection: -detection.score)
+    merged = []
+    while waiting:
+        best = waiting[0]
+        same = [other for other in waiting if other is best or overlap(best.box, other.box) > MERGE_OVERLAP]
+        waiting = [other for other in waiting if other not in same]
+        weights = np.array([one.score for one in same])
+        left, top, right, bottom = np.average([one.box for one in same], axis=0, weights=weights)
+        merged.append(Detection((float(left), float(top), float(right), float(bottom)), best.score, best.roll))
+    return merged

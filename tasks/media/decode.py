@@ -1,0 +1,126 @@
+"""One pass over a file's pictures, as frames at 25 fps with exact times and bounded memory."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from schemas.errors import MediaRefusedError
+from schemas.reasons import FileReason
+from schemas.records import MediaFacts
+from schemas.settings import GuardSettings
+
+from .decord_pictures import read_whole, worth_it
+from .opening import open_input, picture_stream, set_up
+from .pictures import Picture, PyavPictures
+from .retime import Retimer
+from .sniff import Container
+
+_SHORT_BY_SHARE: Final = 0.05
+_SHORT_BY_S: Final = 1.0
+"""A file that ends this much before its header says was cut off; headers round and sound may outlast pictures."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One frame at 25 fps. Repeats share one array: do not write into it."""
+
+    index: int
+    """Frame number at 25 fps, from the first picture."""
+    rgb: np.ndarray
+    """(H, W, 3) uint8 as displayed."""
+    source_index: int
+    """Number of the source picture shown."""
+    source_s: float
+    """Time of that picture after the first, seconds."""
+    repeated: bool
+    """Shows the same source picture as the frame before."""
+
+
+class Video:
+    """The frames of one file; iterate `frames()` once, then read `source_frames` and `truncated`."""
+
+    def __init__(
+        self, pictures: Iterator[Picture], first: Picture, decoder: str, limit_s: float, promised_s: float | None
+    ) -> None:
+        self.decoder = decoder
+        self.origin_s = float(first.time_s)
+        self.source_frames = 0
+        self.truncated: str | None = None
+        self._pictures = pictures
+        self._promised_s = promised_s
+        self._retimer = Retimer(limit_s)
+
+    def frames(self) -> Iterator[Frame]:
+        """Every frame, in order; each source picture is converted at most once, and only when it is shown."""
+        end_s = Fraction(0)
+        for chosen in self._retimer.choose(self._pictures):
+            rgb = chosen.picture.pixels()
+            end_s = chosen.since_first_s
+            for index in range(chosen.first, chosen.last + 1):
+                self.source_frames = self._retimer.seen
+                yield Frame(index, rgb, chosen.source_index, float(chosen.since_first_s), index > chosen.first)
+        self.source_frames = self._retimer.seen
+        self.truncated = self._retimer.stopped or self._short_of_promise(float(end_s))
+
+    def _short_of_promise(self, reached_s: float) -> str | None:
+        if self._promised_s is None:
+            return None
+        missing_s = self._promised_s - reached_s
+        if missing_s > max(_SHORT_BY_S, _SHORT_BY_SHARE * self._promised_s):
+            return f"the header promises {self._promised_s:.1f} s of pictures; they end after {reached_s:.1f} s"
+        return None
+
+
+class _PyavVideo(Video):
+    """A video decoded as it is read, so that damage is known only at the end."""
+
+    def __init__(
+        self,
+        source: PyavPictures,
+        pictures: Iterator[Picture],
+        first: Picture,
+        limit_s: float,
+        promised_s: float | None,
+    ) -> None:
+        super().__init__(pictures, first, source.decoder, limit_s, promised_s)
+        self._source = source
+
+    def frames(self) -> Iterator[Frame]:
+        yield from super().frames()
+        self.truncated = "; ".join(self._source.damage) or self.truncated
+
+
+@contextmanager
+def open_video(path: Path, container: Container, facts: MediaFacts, guards: GuardSettings) -> Iterator[Video]:
+    """The video of a probed file, decoded by decord where that is safe and cheap, by PyAV otherwise.
+
+    Raises: MediaRefusedError - NO_DECODABLE_FRAME, VANISHED, UNREADABLE.
+    """
+    with open_input(path, container, guards.max_pixels) as source:
+        stream = picture_stream(source)
+        if stream is None:
+            raise MediaRefusedError(FileReason.NO_VIDEO_STREAM)
+        set_up(stream, guards.max_pixels)
+        promised_s = _promised_s(stream.duration, stream.time_base)
+        pyav = PyavPictures(source, stream, facts.nominal_fps)
+        pictures = iter(pyav)
+        first = next(pictures, None)
+        if first is None:
+            raise MediaRefusedError(FileReason.NO_DECODABLE_FRAME, "; ".join(pyav.damage))
+        limit_s = guards.max_duration_s
+        if worth_it(container, facts, stream, pyav.orientation) and (
+            whole := read_whole(path, container, first, facts)
+        ):
+            yield Video(iter(whole), whole[0], "decord", limit_s, promised_s)
+        else:
+            yield _PyavVideo(pyav, chain((first,), pictures), first, limit_s, promised_s)
+
+
+def _promised_s(ticks: int | None, base: Fraction | None) -> float | None:
+    return float(ticks * base) if ticks and ticks > 0 and base else None

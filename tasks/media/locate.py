@@ -1,0 +1,97 @@
+"""File names are data: bytes that need not be text. Where a file is, under what name it is kept, and what it holds."""
+
+import errno
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote, unquote_to_bytes
+from uuid import uuid4
+
+import fsspec
+
+from schemas.errors import MediaRefusedError
+from schemas.reasons import FileReason
+
+from .sniff import unreadable
+
+_FILE: Final = "file://"
+_CHUNK_BYTES: Final = 1024 * 1024
+
+
+def path_to_uri(path: bytes | Path) -> str:
+    """The name under which a local file is kept: its absolute path, or file:// with percent codes if not UTF-8.
+
+    Two different paths never share a name, and `local_path` gives the path back.
+    """
+    raw = os.path.abspath(os.fsencode(path))  # noqa: PTH100 - pathlib has no bytes, and resolve() follows links
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return _FILE + quote(raw)
+
+
+def local_path(uri: str) -> Path | None:
+    """The path behind a name from `path_to_uri`, or None when the uri is remote.
+
+    Raises: ValueError - a relative path.
+    """
+    if uri.startswith("/"):
+        return Path(uri)
+    if uri.startswith(_FILE):
+        return Path(os.fsdecode(unquote_to_bytes(uri.removeprefix(_FILE))))
+    if "://" not in uri:
+        raise ValueError(f"{uri!r} is neither an absolute path nor a URI")
+    return None
+
+
+def fingerprint(path: Path) -> str:
+    """sha256 of a file's bytes, in hex; memory stays small.
+
+    Raises: MediaRefusedError - VANISHED, UNREADABLE.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise unreadable(error) from error
+
+
+@contextmanager
+def localise(uri: str, scratch: Path) -> Iterator[Path]:
+    """A path under which the file can be opened: local files where they are, remote ones copied into `scratch`.
+
+    The copy is removed on leaving. Its name says nothing of the remote name.
+
+    Raises: MediaRefusedError - DISK_FULL, VANISHED, UNREADABLE.
+    """
+    path = local_path(uri)
+    if path is not None:
+        yield path
+        return
+    copy = scratch / f"{uuid4().hex}.media"  # a name for minutes, never stored
+    try:
+        _fetch(uri, copy)
+        yield copy
+    finally:
+        copy.unlink(missing_ok=True)
+
+
+def disk_trouble(error: OSError) -> MediaRefusedError | None:
+    """The refusal for a full disk or quota, or None for other errors."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return MediaRefusedError(FileReason.DISK_FULL, error.strerror or str(error))
+    return None
+
+
+def _fetch(uri: str, copy: Path) -> None:
+    try:
+        with fsspec.open(uri, "rb") as remote, copy.open("wb") as local:
+            while chunk := remote.read(_CHUNK_BYTES):
+                local.write(chunk)
+    except OSError as error:
+        raise (disk_trouble(error) or unreadable(error)) from error
+    except (ImportError, ValueError) as error:  # no such protocol, or its driver is not installed
+        raise MediaRefusedError(FileReason.UNREADABLE, str(error)) from error

@@ -1,0 +1,72 @@
+"""Decoded sound as plain numbers: to float, to one channel, and where its peaks are flat.
+
+Shapes: C channels, N samples.
+"""
+
+from typing import Any, Final
+
+import numpy as np
+from av.audio.frame import AudioFrame
+
+FULL_SCALE: Final = 0.999
+"""Share of full scale from which a sample may be clipped."""
+
+FLAT_SAMPLES: Final = 3
+"""So many such samples in a row make a flat peak; a single loud sample does not."""
+
+_WEIGHTS: Final = {"LFE": 0.0, "LFE2": 0.0, "FC": 1.0, "FL": 0.7071, "FR": 0.7071}
+"""Share of each named channel in a mix of several: films put speech in the centre, and rumble in LFE."""
+
+_OTHER_WEIGHT: Final = 0.5
+
+_LOUDEST: Final = 8.0
+"""Float formats may hold anything; nothing real is this far over full scale."""
+
+
+def to_float(frame: AudioFrame) -> np.ndarray:
+    """(C, N) float32, full scale 1.0. Not-a-number becomes silence.
+
+    Raises: ValueError - a sample format numpy cannot hold.
+    """
+    raw: np.ndarray[Any, np.dtype[Any]] = frame.to_ndarray()
+    channels = len(frame.layout.channels)
+    samples_CN = raw if frame.format.is_planar else raw.reshape(-1, channels).T
+    if samples_CN.dtype == np.uint8:
+        return np.divide(samples_CN.astype(np.float32) - 128, 127, dtype=np.float32)
+    if np.issubdtype(samples_CN.dtype, np.integer):
+        return np.divide(samples_CN, 2.0 ** (8 * samples_CN.dtype.itemsize - 1), dtype=np.float32)
+    clean = np.nan_to_num(samples_CN.astype(np.float32), nan=0.0, posinf=_LOUDEST, neginf=-_LOUDEST)
+    return np.clip(clean, -_LOUDEST, _LOUDEST)
+
+
+def mix_weights(names: tuple[str, ...]) -> np.ndarray:
+    """(C,) float32 that sum to 1, from ffmpeg's channel names. Unnamed channels count alike."""
+    weights = np.array([_WEIGHTS.get(name, _OTHER_WEIGHT) for name in names], np.float32)
+    if not weights.any():
+        weights[:] = 1
+    return np.divide(weights, weights.sum())
+
+
+class FlatPeaks:
+    """Finds flat peaks in a stream of blocks, also across their borders."""
+
+    def __init__(self) -> None:
+        self._tail: np.ndarray | None = None
+
+    def find(self, samples_CN: np.ndarray) -> np.ndarray:
+        """Indices into this block, ascending, of samples that end a run of FLAT_SAMPLES at full scale."""
+        before = FLAT_SAMPLES - 1
+        if self._tail is None or len(self._tail) != len(samples_CN):
+            self._tail = np.zeros((len(samples_CN), before), np.float32)
+        joined = np.concatenate([self._tail, samples_CN], axis=1)
+        self._tail = joined[:, -before:]
+        if not (np.abs(samples_CN) >= FULL_SCALE).any():
+            return np.empty(0, np.int64)
+        flat = _runs(joined >= FULL_SCALE) | _runs(joined <= -FULL_SCALE)
+        return np.flatnonzero(flat.any(axis=0))
+
+
+def _runs(hot: np.ndarray) -> np.ndarray:
+    width = hot.shape[1] - FLAT_SAMPLES + 1
+    runs: np.ndarray = np.logical_and.reduce([hot[:, at : at + width] for at in range(FLAT_SAMPLES)])
+    return runs

@@ -1,0 +1,98 @@
+"""The one place that opens a container with ffmpeg: format forced, files only, picture sizes capped."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import av
+import av.error
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.stream import Disposition
+from av.video.stream import VideoStream
+
+from schemas.errors import MediaRefusedError
+from schemas.reasons import FileReason
+
+from .sniff import HEAD_BYTES, Container, is_program_stream, unreadable
+
+_FORMATS: Final = {
+    Container.MP4: "mov",
+    Container.MATROSKA: "matroska",
+    Container.AVI: "avi",
+    Container.GIF: "gif",
+}
+
+_NOT_A_PICTURE_TRACK: Final = Disposition.attached_pic | Disposition.timed_thumbnails
+
+
+@contextmanager
+def open_input(path: Path, container: Container, max_pixels: int) -> Iterator[InputContainer]:
+    """The opened file. Nothing else can be opened through it: no probing of formats, no protocol but `file`.
+
+    `max_pixels` stops decoders before they allocate a picture larger than that.
+
+    Raises: MediaRefusedError - VANISHED, UNREADABLE, or NO_DECODABLE_FRAME with ffmpeg's words.
+    """
+    options = {"protocol_whitelist": "file", "max_pixels": str(max_pixels)}
+    try:
+        # An absolute path cannot be taken for an address: "/" does not occur in the name of a protocol.
+        source = av.open(
+            str(path.absolute()),
+            "r",
+            format=_format(path, container),
+            options=options,
+            metadata_errors="replace",
+        )
+    except FileNotFoundError as error:
+        raise MediaRefusedError(FileReason.VANISHED, words(error)) from error
+    except PermissionError as error:
+        raise MediaRefusedError(FileReason.UNREADABLE, words(error)) from error
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        raise MediaRefusedError(FileReason.NO_DECODABLE_FRAME, words(error)) from error
+    with source:
+        yield source
+
+
+def words(error: BaseException) -> str:
+    """What an error says, without the path that PyAV adds: the row has the path already."""
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+def picture_stream(source: InputContainer) -> VideoStream | None:
+    """The video stream with the largest picture, the first of equals. Covers and thumbnails are not video."""
+    real = [stream for stream in source.streams.video if not stream.disposition & _NOT_A_PICTURE_TRACK]
+    return max(real, key=_area, default=None)
+
+
+def sound_stream(source: InputContainer) -> AudioStream | None:
+    """The first sound stream that there is a decoder for, else the first."""
+    streams = source.streams.audio
+    return next((stream for stream in streams if has_decoder(stream)), streams[0] if streams else None)
+
+
+def has_decoder(stream: AudioStream | VideoStream) -> bool:
+    """Whether this build of ffmpeg can decode the stream."""
+    return stream.codec_context is not None
+
+
+def set_up(stream: AudioStream | VideoStream, max_pixels: int) -> None:
+    """Decode in this thread only (a worker is one process among many) and cap the size of pictures."""
+    stream.codec_context.thread_count = 1
+    stream.codec_context.thread_type = "NONE"
+    stream.codec_context.options = {"max_pixels": str(max_pixels)}
+
+
+def _area(stream: VideoStream) -> int:
+    return stream.codec_context.width * stream.codec_context.height if has_decoder(stream) else -1
+
+
+def _format(path: Path, container: Container) -> str:
+    if container is not Container.MPEG:
+        return _FORMATS[container]
+    try:
+        with path.open("rb") as file:
+            return "mpeg" if is_program_stream(file.read(HEAD_BYTES)) else "mpegvideo"
+    except OSError as error:
+        raise unreadable(error) from error

@@ -1,0 +1,61 @@
+"""How a picture must be turned to stand as its camera meant it."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, cast
+
+import numpy as np
+from av.buffer import Buffer
+from av.sidedata.sidedata import Type
+from av.video.frame import VideoFrame
+
+_QUARTER_DEG: Final = 90
+
+
+@dataclass(frozen=True, slots=True)
+class Orientation:
+    """Quarter turns clockwise, after an optional left-right mirror: every way that keeps pixels whole."""
+
+    clockwise_quarters: int = 0
+    mirrored: bool = False
+
+    @classmethod
+    def of(cls, frame: VideoFrame) -> "Orientation":
+        """What the frame's display matrix asks for, to the nearest quarter turn; upright when it has none."""
+        side_data = cast(Mapping[Type, Buffer], frame.side_data)  # PyAV's own types say str
+        entry = side_data.get(Type.DISPLAYMATRIX)
+        return cls() if entry is None else cls.from_matrix(np.frombuffer(bytes(entry), np.int32))
+
+    @classmethod
+    def from_matrix(cls, matrix: np.ndarray) -> "Orientation":
+        """From ffmpeg's nine 16.16 numbers: picture (x, y) is shown at (a x + c y, b x + d y)."""
+        a, b, c, d = (int(matrix[at]) for at in (0, 1, 3, 4))
+        determinant = a * d - b * c
+        if determinant == 0:
+            return cls()
+        mirrored = determinant < 0
+        if mirrored:  # take the mirror of x off: what is left is a rotation
+            a, b = -a, -b
+        return cls(round(math.degrees(math.atan2(b, a)) / _QUARTER_DEG) % 4, mirrored)
+
+    @property
+    def rotation_deg(self) -> int:
+        """Degrees clockwise: 0, 90, 180 or 270."""
+        return self.clockwise_quarters * _QUARTER_DEG
+
+    @property
+    def upright(self) -> bool:
+        """Whether there is nothing to do."""
+        return self == Orientation()
+
+    def displayed(self, width: int, height: int) -> tuple[int, int]:
+        """Width and height after turning."""
+        return (height, width) if self.clockwise_quarters % 2 else (width, height)
+
+    def apply(self, rgb: np.ndarray) -> np.ndarray:
+        """The picture (H, W, 3) as displayed, contiguous."""
+        if self.upright:
+            return rgb
+        straight = rgb[:, ::-1] if self.mirrored else rgb
+        return np.ascontiguousarray(np.rot90(straight, -self.clockwise_quarters))

@@ -1,0 +1,165 @@
+"""Source pictures with their exact times, in order, decoded by PyAV one at a time."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from heapq import heappop, heappush
+from typing import Final
+
+import av.error
+import numpy as np
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.frame import VideoFrame
+from av.video.reformatter import VideoReformatter
+from av.video.stream import VideoStream
+
+from schemas.contract import FPS
+
+from .opening import words
+from .orientation import Orientation
+
+MAX_DEAD_PACKETS: Final = 1000
+"""Packets that may fail to decode before the first picture; a recording that starts mid-way loses a few."""
+
+_WAITING_TIMES: Final = 64
+"""Packet times kept for frames that come out later; no codec reorders further."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One source picture. `pixels()` converts it: (H, W, 3) uint8 as displayed."""
+
+    time_s: Fraction
+    """Seconds, on the container's clock."""
+    duration_s: Fraction
+    pixels: Callable[[], np.ndarray]
+
+
+def decoded(source: InputContainer, video: VideoStream, damage: list[str]) -> Iterator[VideoFrame]:
+    """Frames until the end or the first damage after a good frame, whose words are then put into `damage`.
+
+    Damage before the first frame is passed over, up to MAX_DEAD_PACKETS.
+    """
+    times: list[int] = []
+    frames = 0
+    dead: list[str] = []
+    try:
+        for packet in source.demux(video):
+            try:
+                fresh = _decode(packet, times)
+            except av.error.EOFError:
+                break
+            except (av.error.FFmpegError, ValueError) as error:
+                dead.append(words(error))
+                if frames or len(dead) > MAX_DEAD_PACKETS:
+                    damage.append(dead[-1])
+                    return
+                continue
+            frames += len(fresh)
+            yield from fresh
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        dead.append(words(error))
+        damage.append(dead[-1])
+    if not frames:
+        damage.extend(dict.fromkeys(dead))
+
+
+def _decode(packet: "Packet[VideoStream]", times: list[int]) -> list[VideoFrame]:
+    """Decode; frames without a time get the earliest time of a packet that has not been used.
+
+    AVI stores no presentation times, only the order of packets; frames come out in display order, so the n-th frame
+    takes the n-th packet time.
+    """
+    if packet.dts is not None and packet.size:
+        heappush(times, packet.dts)
+        if len(times) > _WAITING_TIMES:
+            heappop(times)
+    fresh = packet.decode()
+    for frame in fresh:
+        earliest = heappop(times) if times else None
+        if frame.pts is None:
+            frame.pts = earliest
+    return fresh
+
+
+class PyavPictures:
+    """The pictures of an opened file. Iterate once; `damage` then tells whether and why it ended early."""
+
+    decoder = "pyav"
+
+    def __init__(self, source: InputContainer, video: VideoStream, nominal_fps: float | None) -> None:
+        self.damage: list[str] = []
+        self._source = source
+        self._video = video
+        self._clock = Clock(_step(nominal_fps))
+        self._paint: Painter | None = None
+
+    @property
+    def orientation(self) -> Orientation:
+        """How the pictures are turned; known once the first was read."""
+        return self._paint.orientation if self._paint else Orientation()
+
+    def __iter__(self) -> Iterator[Picture]:
+        for frame in decoded(self._source, self._video, self.damage):
+            self._paint = self._paint or Painter(frame)
+            base = frame.time_base or self._video.time_base or Fraction(1, FPS)
+            time_s = self._clock.read(None if frame.pts is None else frame.pts * base)
+            yield Picture(time_s, max(frame.duration, 0) * base, _painting(self._paint, frame))
+
+
+def _painting(paint: "Painter", frame: VideoFrame) -> Callable[[], np.ndarray]:
+    return lambda: paint(frame)
+
+
+def _step(nominal_fps: float | None) -> Fraction:
+    return 1 / Fraction(nominal_fps).limit_denominator(1001) if nominal_fps and nominal_fps > 1 else Fraction(1, FPS)
+
+
+class Clock:
+    """Makes one line of time out of what damaged and joined files say.
+
+    A missing time is the last one plus a step. A time that runs back by more than RESET_S is the start of a joined
+    recording, which follows on; a smaller step back is passed on as it is, for the caller to drop.
+    """
+
+    RESET_S: Final = 1
+
+    def __init__(self, step: Fraction) -> None:
+        self._step = step
+        self._latest: Fraction | None = None
+        self._shift = Fraction(0)
+
+    def read(self, stated: Fraction | None) -> Fraction:
+        """The time of the next picture, in seconds."""
+        if self._latest is None:
+            self._latest = stated or Fraction(0)
+            return self._latest
+        time_s = self._latest + self._step if stated is None else stated + self._shift
+        if time_s < self._latest - self.RESET_S:
+            self._shift += self._latest + self._step - time_s
+            time_s = self._latest + self._step
+        self._latest = max(self._latest, time_s)
+        return time_s
+
+
+class Painter:
+    """Converts frames to RGB at the size and orientation of the first one."""
+
+    def __init__(self, first: VideoFrame) -> None:
+        self._reformatter = VideoReformatter()
+        self._width, self._height = first.width, first.height
+        self.orientation = Orientation.of(first)
+
+    def __call__(self, frame: VideoFrame) -> np.ndarray:
+        """(H, W, 3) uint8 as displayed; see-through parts lie over black."""
+        clear = any(component.is_alpha for component in frame.format.components) or frame.format.has_palette
+        packed = self._reformatter.reformat(
+            frame, self._width, self._height, "rgba" if clear else "rgb24", threads=1
+        ).to_ndarray()
+        return self.orientation.apply(_over_black(packed) if clear else packed)
+
+
+def _over_black(rgba: np.ndarray) -> np.ndarray:
+    alpha = rgba[..., 3:].astype(np.uint16)
+    return ((rgba[..., :3] * alpha + 127) // 255).astype(np.uint8)

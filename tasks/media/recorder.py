@@ -1,0 +1,165 @@
+"""Turns decoded sound frames into mono at 16 kHz at the right place in a spool."""
+
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Final
+
+import av.error
+import numpy as np
+from av.audio.frame import AudioFrame
+from av.audio.resampler import AudioResampler
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+
+from model.features.timing import SAMPLES_PER_FRAME
+from schemas.contract import SAMPLE_RATE_HZ
+
+from .mixing import FlatPeaks, mix_weights, to_float
+from .spool import Spool
+
+JITTER_S: Final = Fraction(1, 25)
+"""Times that differ by no more from what the samples before them add up to are rounding, not gaps: one frame."""
+
+RESET_S: Final = 1
+"""A step back by more is the start of a joined recording, which follows on; a smaller one is an overlap."""
+
+RATES_HZ: Final = range(4_000, 768_001)
+"""Rates that are believed; one of 1 Hz would blow a kilobyte up to gigabytes."""
+
+
+def sound_frames(source: InputContainer, stream: AudioStream) -> Iterator[AudioFrame]:
+    """Every frame that decodes; damaged packets are passed over, a damaged container ends it."""
+    stream.codec_context.thread_count = 1
+    stream.codec_context.thread_type = "NONE"
+    packets = source.demux(stream)
+    while True:
+        try:
+            packet = next(packets, None)
+        except (av.error.FFmpegError, OSError, ValueError):
+            return
+        if packet is None:
+            return
+        try:
+            frames = packet.decode()
+        except (av.error.FFmpegError, ValueError):
+            continue
+        yield from frames
+
+
+class Recorder:
+    """Places frames by their times: gaps stay silent, overlaps are cut, jitter is ignored.
+
+    `zero_s` is the container time that becomes sample 0.
+    """
+
+    def __init__(self, spool: Spool, zero_s: Fraction) -> None:
+        self._spool = spool
+        self._zero_s = zero_s
+        self._shift_s = Fraction(0)
+        self._run: _Run | None = None
+        self._peaks = FlatPeaks()
+
+    def take(self, frame: AudioFrame) -> bool:
+        """Record a frame; returns whether there is room for more.
+
+        Raises: MediaRefusedError - DISK_FULL.
+        """
+        if frame.sample_rate not in RATES_HZ or not frame.samples:
+            return True
+        try:
+            samples_CN = to_float(frame)
+        except ValueError:
+            return True
+        begins_s, skipped = self._place(frame, samples_CN.shape[1])
+        samples_CN = samples_CN[:, skipped:]
+        if not samples_CN.shape[1]:
+            return True
+        self._mark_clipping(samples_CN, begins_s, frame.sample_rate)
+        mono = mix_weights(tuple(channel.name for channel in frame.layout.channels)) @ samples_CN
+        return self._run_at(begins_s, frame.sample_rate).add(mono)
+
+    def finish(self) -> None:
+        """Write what is still on its way through the resampler."""
+        if self._run is not None:
+            self._run.end()
+            self._run = None
+
+    def _place(self, frame: AudioFrame, samples: int) -> tuple[Fraction, int]:
+        """Where the frame begins (seconds after zero) and how many of its samples overlap what came before."""
+        expected_s = self._run.end_s if self._run else None
+        if frame.pts is None or frame.time_base is None:
+            return expected_s or Fraction(0), 0
+        begins_s = frame.pts * frame.time_base - self._zero_s + self._shift_s
+        if expected_s is None:
+            return begins_s, 0
+        early_s = expected_s - begins_s
+        if early_s > RESET_S:
+            self._shift_s += early_s
+            return expected_s, 0
+        if abs(early_s) <= JITTER_S:
+            return expected_s, 0
+        if early_s > 0:
+            return expected_s, min(int(early_s * frame.sample_rate), samples)
+        return begins_s, 0
+
+    def _run_at(self, begins_s: Fraction, rate_hz: int) -> "_Run":
+        if self._run is None or self._run.rate_hz != rate_hz or begins_s != self._run.end_s:
+            self.finish()
+            self._run = _Run(self._spool, begins_s, rate_hz)
+        return self._run
+
+    def _mark_clipping(self, samples_CN: np.ndarray, begins_s: Fraction, rate_hz: int) -> None:
+        peaks = self._peaks.find(samples_CN)
+        if len(peaks):
+            at = np.floor((float(begins_s) + peaks / rate_hz) * SAMPLE_RATE_HZ).astype(np.int64)
+            self._spool.mark_clipped(at // SAMPLES_PER_FRAME)
+
+
+class _Run:
+    """Sound without a gap, at one rate: one resampler from end to end, so that it leaves no seams."""
+
+    def __init__(self, spool: Spool, begins_s: Fraction, rate_hz: int) -> None:
+        self.rate_hz = rate_hz
+        self._spool = spool
+        self._begins_s = begins_s
+        self._taken = 0
+        self._next = round(begins_s * SAMPLE_RATE_HZ)
+        self._resampler = AudioResampler("flt", "mono", SAMPLE_RATE_HZ)
+        self._waiting: list[np.ndarray] = []
+        self._waiting_samples = 0
+        self._room = True
+
+    @property
+    def end_s(self) -> Fraction:
+        """Time after zero at which the next sample belongs."""
+        return self._begins_s + Fraction(self._taken, self.rate_hz)
+
+    def add(self, mono: np.ndarray) -> bool:
+        """Take samples (N,); returns whether there is room for more."""
+        self._taken += len(mono)
+        self._waiting.append(mono)
+        self._waiting_samples += len(mono)
+        if self._waiting_samples >= self.rate_hz:  # about a second: a call per codec frame would cost more than it does
+            self._resample()
+        return self._room
+
+    def end(self) -> None:
+        """Write the rest."""
+        self._resample()
+        self._write(self._resampler.resample(None))
+
+    def _resample(self) -> None:
+        if not self._waiting:
+            return
+        block = np.concatenate(self._waiting).astype(np.float32)
+        self._waiting, self._waiting_samples = [], 0
+        for start in range(0, len(block), self.rate_hz):
+            frame = AudioFrame.from_ndarray(block[None, start : start + self.rate_hz], "flt", "mono")
+            frame.sample_rate = self.rate_hz
+            self._write(self._resampler.resample(frame))
+
+    def _write(self, frames: list[AudioFrame]) -> None:
+        for frame in frames:
+            samples = frame.to_ndarray()[0]
+            self._room = self._spool.write(self._next, samples) and self._room
+            self._next += len(samples)

@@ -1,0 +1,238 @@
+"""Moves a still portrait: the mouth opens to a curve, the jaw follows, eyes blink, the head sways.
+
+Every frame is the portrait sampled at displaced points. Around the mouth it is sampled twice, once as the upper face
+and once as the lower, which part at the lips; what shows between them is the mouth's inside, whose upper teeth are the
+photograph's own and stay with the skull.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from .mouth import Curve, MouthCurve
+from .photo import Points
+from .portrait import Portrait
+
+Plane = NDArray[np.float32]
+Frame = NDArray[np.uint8]
+
+WIDEST_OPENING: Final = 14.0
+"""Distance between the lips at opening 1, in photograph pixels; the eyes' outer corners are 63 apart."""
+
+_REST_WIDTH: Final = 0.86  # the photographed smile is wider than a mouth at rest
+_WIDTH_SPAN: Final = (0.24, 0.12)  # how far rounding narrows it and drawing out widens it
+_REST_SAG: Final = 2.6
+_REST_CORNER_DROP: Final = 3.2
+_UPPER_LIP_SHARE: Final = 0.2
+_JAW_SHARE: Final = 0.8
+_INSIDE: Final = np.array([38, 12, 14], np.float32)
+_TONGUE: Final = np.array([128, 54, 56], np.float32)
+_NOISE_LEVEL: Final = 1.6
+
+
+@dataclass(frozen=True, slots=True)
+class Motion:
+    """What a head does per frame: its mouth, `blink` (T,) 0 to 1, `sway` (T, 3) as x, y in pixels, turn in radians."""
+
+    mouth: MouthCurve
+    blink: Curve
+    sway: Points
+
+    def __len__(self) -> int:
+        return len(self.blink)
+
+
+def motion(mouth: MouthCurve, rng: np.random.Generator, fps: float) -> Motion:
+    """A head that says `mouth`, blinking every few seconds and swaying by parts of a degree."""
+    frames = len(mouth.opening)
+    times = np.arange(frames) / fps
+    blink = np.zeros(frames)
+    at = rng.uniform(0.6, 2.0)
+    while at < times[-1]:
+        blink = np.maximum(blink, np.clip(1.5 - np.abs(times - at) / 0.08, 0, 1))
+        at += rng.uniform(1.8, 3.5)
+    sway = np.zeros((frames, 3))
+    for axis, reach in enumerate((2.2, 1.6, np.deg2rad(0.9))):
+        for slowest in (0.15, 0.4, 0.9):
+            phase = rng.uniform(0, 2 * np.pi)
+            sway[:, axis] += (
+                reach * 0.12 / slowest * np.sin(2 * np.pi * slowest * rng.uniform(0.8, 1.3) * times + phase)
+            )
+    return Motion(mouth, blink, sway)
+
+
+def still(frames: int) -> Motion:
+    """A head that does nothing at all."""
+    zeros = np.zeros(frames)
+    return Motion(MouthCurve(zeros, zeros), zeros, np.zeros((frames, 3)))
+
+
+def render(face: Portrait, moves: Motion, rng: np.random.Generator | None = None) -> Iterator[Frame]:
+    """Frames (H, W, 3) RGB of `face` making `moves`; with `rng`, each carries fresh sensor noise."""
+    height, width = face.picture.shape[:2]
+    xs, ys = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
+    head = _bump(np.hypot(xs - face.head[0], (ys - face.head[1]) * 0.8), 85 * face.unit, 160 * face.unit)
+    noise = None if rng is None else rng.normal(0, _NOISE_LEVEL, (height + 64, width + 64, 1)).astype(np.float32)
+    for index in range(len(moves)):
+        x, y = _swayed(xs, ys, head, face, moves.sway[index])
+        y = _blinked(x, y, face, float(moves.blink[index]))
+        frame = _talking(face, x, y, float(moves.mouth.opening[index]), float(moves.mouth.width[index]))
+        if noise is not None and rng is not None:
+            down, right = rng.integers(0, 64, 2)
+            frame = frame + noise[down : down + height, right : right + width]
+        yield np.clip(frame + 0.5, 0, 255).astype(np.uint8)
+
+
+def _swayed(xs: Plane, ys: Plane, weight: Plane, face: Portrait, sway: Any) -> tuple[Plane, Plane]:
+    """Where each pixel comes from when the head, but not the wall behind it, moves."""
+    dx, dy, turn = (np.float32(value) for value in sway)
+    pivot_x, pivot_y = np.float32(face.chin[0]), np.float32(face.chin[1])
+    return (
+        xs - weight * (dx - turn * (ys - pivot_y)),
+        ys - weight * (dy + turn * (xs - pivot_x)),
+    )
+
+
+def _blinked(x: Plane, y: Plane, face: Portrait, closed: float) -> Plane:
+    """Draw the skin above each upper lid down over the eye."""
+    if closed <= 0:
+        return y
+    drawn = y.copy()
+    for upper, lower in face.eyes:
+        (left, right), top = upper[[0, -1], 0], upper[:, 1].min() - 10 * face.unit
+        box = (x > left) & (x < right) & (y > top) & (y < lower[:, 1].max() + 2)
+        px, py = x[box], y[box]
+        lid = np.interp(px, upper[:, 0], upper[:, 1])
+        drop = 0.92 * closed * (np.interp(px, lower[:, 0], lower[:, 1]) - lid)
+        above = lid + drop - py
+        drawn[box] = np.where(above > 0, py - drop * _bump(above, 1.5 * face.unit, 9 * face.unit), py)
+    return drawn
+
+
+def _talking(face: Portrait, x: Plane, y: Plane, opening: float, width: float) -> Plane:
+    """The frame sampled at (x, y), its lips parted by `opening` and drawn by `width`; (H, W, 3) float32."""
+    frame = _sampled(face.picture, x, y)
+    rows, columns = _mouth_window(face, x, y)
+    lips = _Lips(face, x[rows, columns], y[rows, columns], opening, width)
+    upper = _sampled(face.picture, *lips.upper_source())
+    lower = _sampled(face.picture, *lips.lower_source())
+    inside = lips.inside(face.picture)
+    gap, below = (alpha[..., None] for alpha in lips.edges())
+    skin = (upper * (1 - below) + lower * below) * lips.contact()[..., None]
+    frame[rows, columns] = skin * (1 - gap) + inside * gap
+    return frame
+
+
+def _mouth_window(face: Portrait, x: Plane, y: Plane) -> tuple[slice, slice]:
+    centre = face.lip_upper[:, 0].mean()
+    reach = 62 * face.unit
+    top, bottom = face.nose_base[1] - 4 * face.unit, face.chin[1] + 24 * face.unit
+    height, width = x.shape
+    return (
+        slice(max(0, int(top)), min(height, int(bottom))),
+        slice(max(0, int(centre - reach)), min(width, int(centre + reach))),
+    )
+
+
+class _Lips:
+    """The displaced lower face of one frame. `x`, `y` are the window's points on the portrait, in its pixels."""
+
+    def __init__(self, face: Portrait, x: Plane, y: Plane, opening: float, width: float) -> None:
+        self.face, self.x, self.y, self.unit = face, x, y, face.unit
+        left, right = face.lip_upper[0], face.lip_upper[-1]
+        self.centre, self.half = (left[0] + right[0]) / 2, (right[0] - left[0]) / 2
+        self.opening = opening
+        self.narrow = _REST_WIDTH + _WIDTH_SPAN[int(width > 0)] * width - 0.05 * opening
+        self.gap = WIDEST_OPENING * opening * face.unit
+        self.away = np.abs(x - self.centre)
+        self.fade = _bump(self.away, self.narrow * self.half, 2.4 * self.half)
+        self.source_x = self._source_x()
+        self.seam_upper, self.seam_lower = self._seams()
+
+    def _source_x(self) -> Plane:
+        pulled = self.half * (1 - self.narrow) * self.fade
+        inside = self.away < self.narrow * self.half
+        distance = np.where(inside, self.away / self.narrow, self.away + pulled)
+        return np.asarray(self.centre + np.sign(self.x - self.centre) * distance, np.float32)
+
+    def _seams(self) -> tuple[Plane, Plane]:
+        """Height of the upper and the lower lip's inner edge over each pixel's column; they meet beyond the corners."""
+        t = (self.x - self.centre) / (self.narrow * self.half)
+        bow = self.bow = np.clip(1 - t * t, 0, 1)
+        corners = np.interp(self.x, self.face.lip_upper[[0, -1], 0], self.face.lip_upper[[0, -1], 1])
+        rest = corners + (_REST_CORNER_DROP * self.fade + _REST_SAG * bow) * self.unit
+        parted = self.gap * bow**0.7
+        return (
+            np.asarray(rest - _UPPER_LIP_SHARE * parted, np.float32),
+            np.asarray(rest + (1 - _UPPER_LIP_SHARE) * parted, np.float32),
+        )
+
+    def _source_seams(self) -> tuple[Plane, Plane]:
+        upper, lower = self.face.lip_upper, self.face.lip_lower
+        trim = 0.9 * self.unit * np.sqrt(self.bow)  # the photographed edges are mixed with teeth
+        return (
+            (np.interp(self.source_x, upper[:, 0], upper[:, 1]) - trim).astype(np.float32),
+            (np.interp(self.source_x, lower[:, 0], lower[:, 1]) + trim).astype(np.float32),
+        )
+
+    def upper_source(self) -> tuple[Plane, Plane]:
+        """Where the face above the seam comes from."""
+        height = self.seam_upper - self.y
+        near = _bump(height, 3 * self.unit, 12 * self.unit)
+        shift = self.seam_upper - self._source_seams()[0]
+        return self.x + (self.source_x - self.x) * near, self.y - shift * near
+
+    def lower_source(self) -> tuple[Plane, Plane]:
+        """Where the face below the seam comes from: the lip, and the jaw that carries it."""
+        depth = self.y - self.seam_lower
+        near = _bump(depth, 6 * self.unit, 20 * self.unit)
+        shift = self.seam_lower - self._source_seams()[1]
+        return self.x + (self.source_x - self.x) * near, self.y - shift * near - self._jaw() * (1 - near)
+
+    def _jaw(self) -> Plane:
+        drop = np.float32(_JAW_SHARE * self.gap)
+        unit, chin = self.unit, float(self.face.chin[1])
+        level = float(self.face.lip_lower[0, 1])
+        down = 1 - _bump(self.y - level, 0, chin - level)
+        sides = _bump(np.abs(self.x - self.face.chin[0]), 26 * unit, 54 * unit)
+        return drop * down * sides * _bump(self.y - chin - drop, 1 * unit, 18 * unit)
+
+    def edges(self) -> tuple[Plane, Plane]:
+        """How far each pixel lies between the lips, and below the lower one's edge; 0 to 1, one pixel soft."""
+        below_upper = np.clip(self.y - self.seam_upper + 0.5, 0, 1)
+        below_lower = np.clip(self.y - self.seam_lower + 0.5, 0, 1)
+        apart = np.clip(self.seam_lower - self.seam_upper, 0, 1)
+        return (apart * below_upper * (1 - below_lower)).astype(np.float32), below_lower.astype(np.float32)
+
+    def contact(self) -> Plane:
+        """Shade along the line where closed lips meet; 1 elsewhere."""
+        from_line = (self.y - self.seam_lower) / (0.8 * self.unit)
+        return np.asarray(1 - 0.45 * np.exp(-from_line * from_line) * np.sqrt(self.bow), np.float32)
+
+    def inside(self, picture: Frame) -> Plane:
+        """What shows between the lips: dark, the tongue below, the upper teeth above."""
+        depth = np.clip((self.y - self.seam_upper) / np.maximum(self.seam_lower - self.seam_upper, 1), 0, 1)[..., None]
+        tongue = np.clip(depth * 1.6 - 0.7, 0, 1) * min(1.0, 1.5 * self.opening)
+        colour = _INSIDE + (_TONGUE - _INSIDE) * tongue * 0.7
+        upper, lower = self.face.lip_upper, self.face.lip_lower
+        top = np.interp(self.x, upper[:, 0], upper[:, 1]).astype(np.float32) + 0.8 * self.unit
+        bottom = np.interp(self.x, lower[:, 0], lower[:, 1]).astype(np.float32) - 0.7 * self.unit
+        teeth = _sampled(picture, self.x, np.maximum(self.y, top))
+        light = 0.5 + 0.5 * np.clip((self.y - self.seam_upper) / (2.5 * self.unit), 0, 1)[..., None]
+        shown = np.clip(bottom - self.y + 0.5, 0, 1)[..., None]
+        return np.asarray(colour * (1 - shown) + teeth * 0.9 * light * shown, np.float32)
+
+
+def _sampled(picture: Frame, x: Any, y: Any) -> Plane:
+    at = (np.asarray(axis, np.float32) for axis in (x, y))
+    return np.asarray(cv2.remap(picture, *at, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE), np.float32)
+
+
+def _bump(distance: Any, full: float, none: float) -> Plane:
+    """1 up to `full`, 0 from `none`, smooth between."""
+    t = np.clip((distance - full) / (none - full), 0, 1)
+    return np.asarray(1 - t * t * (3 - 2 * t), np.float32)

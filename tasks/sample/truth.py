@@ -1,0 +1,94 @@
+"""The truth that stands beside the sample: a table of files, and the mouth and phonemes of each film."""
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from schemas.reasons import FileState
+
+from .film import Film
+from .kinds import Row
+from .mouth import Curve
+from .speech import Phoneme
+
+COLUMNS: Final = ("file", "kind", "speaker", "stage1", "stage2", "state", "reason", "why")
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What should become of one file. `reasons` are codes; several where several apply."""
+
+    file: str
+    kind: str
+    speaker: str | None
+    stage1: bool
+    stage2: bool
+    state: FileState
+    reasons: tuple[str, ...]
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class FilmTruth:
+    """What a film shows: `opening` (T,) per frame from 0 closed to 1, NaN without a face, at `fps`; and its phonemes."""
+
+    fps: float
+    opening: Curve
+    phonemes: tuple[Phoneme, ...]
+
+
+def write_table(folder: Path, rows: tuple[Row, ...]) -> None:
+    """Write `folder`/truth.csv; several reasons are joined by a semicolon."""
+    with (folder / "truth.csv").open("w", encoding="utf-8", newline="") as out:
+        writer = csv.writer(out)
+        writer.writerow(COLUMNS)
+        for row in rows:
+            flags = ("true" if flag else "false" for flag in (row.stage1, row.stage2))
+            reason = ";".join(row.reasons)
+            writer.writerow([row.file, row.kind, row.speaker or "", *flags, row.state, reason, row.why])
+
+
+def read_table(folder: Path) -> list[Truth]:
+    """Read `folder`/truth.csv.
+
+    Raises: OSError - it is not there; KeyError, ValueError - it is not such a table.
+    """
+    with (folder / "truth.csv").open(encoding="utf-8", newline="") as lines:
+        return [
+            Truth(
+                row["file"],
+                row["kind"],
+                row["speaker"] or None,
+                row["stage1"] == "true",
+                row["stage2"] == "true",
+                FileState(row["state"]),
+                tuple(filter(None, row["reason"].split(";"))),
+                row["why"],
+            )
+            for row in csv.DictReader(lines)
+        ]
+
+
+def write_film_truth(folder: Path, file: str, film: Film) -> None:
+    """Write `folder`/truth/<file>.npz."""
+    np.savez(
+        folder / "truth" / f"{file}.npz",
+        fps=float(film.fps),
+        opening=film.opening,
+        ipa=np.array([phoneme.ipa for phoneme in film.phonemes]),
+        start_s=np.array([phoneme.start_s for phoneme in film.phonemes]),
+        end_s=np.array([phoneme.end_s for phoneme in film.phonemes]),
+    )
+
+
+def read_film_truth(folder: Path, file: str) -> FilmTruth:
+    """Read what the film `file` shows.
+
+    Raises: FileNotFoundError - the file is no film of the sample.
+    """
+    with np.load(folder / "truth" / f"{file}.npz") as stored:
+        spoken = zip(stored["ipa"].tolist(), stored["start_s"].tolist(), stored["end_s"].tolist(), strict=True)
+        return FilmTruth(float(stored["fps"]), stored["opening"], tuple(Phoneme(*parts) for parts in spoken))
