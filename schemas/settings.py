@@ -43,7 +43,7 @@ class GuardSettings(_Section):
     max_pixels: int = Field(7680 * 4320, gt=0, description="largest picture that is decoded, pixels")
     max_duration_s: float = Field(24 * 3600, gt=0, description="longest file that is worked on, seconds")
     time_limit_s: float = Field(120, gt=0, description="seconds of work any file may take")
-    time_limit_factor: float = Field(20, gt=0, description="and in addition this many seconds per second of media")
+    time_limit_factor: float = Field(5, gt=0, description="and in addition this many seconds per second of media")
     memory_limit_gib: float = Field(4, gt=0.5, description="memory of the process that works on a file, GiB")
     attempts: int = Field(3, ge=1, le=10, description="times a file is tried when its worker is lost")
 
@@ -73,16 +73,8 @@ class WeightSettings(_Section):
     s3fd: Path | None = Field(None, description="face-alignment's s3fd-619a316812.pth")
 
 
-class Settings(BaseSettings):
-    """The whole tree."""
-
-    model_config = SettingsConfigDict(
-        env_prefix="HETERODUB_",
-        env_nested_delimiter="__",
-        extra="forbid",
-        frozen=True,
-        nested_model_default_partial_update=True,
-    )
+class Settings(_Section):
+    """The whole tree. A plain record: it travels to workers, which read no environment and no file."""
 
     workspace: str = Field("heterodub-workspace", description="folder or fsspec URI that holds every table")
     backend: Backend = Field("face_mesh_v1", description="landmark backend")
@@ -105,8 +97,20 @@ class Settings(BaseSettings):
         kept = self.model_dump_json(include={"backend", "clips", "splits"})
         return hashlib.sha256(kept.encode()).hexdigest()[:12]
 
+
+class _Sources(BaseSettings, Settings):
+    """Where the tree's values are looked for; only load_settings makes one."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="HETERODUB_",
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        nested_model_default_partial_update=True,
+    )
+
     @classmethod
-    def settings_customise_sources(  # noqa: D102 - pydantic's hook: here it adds the TOML file
+    def settings_customise_sources(
         cls,
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
@@ -128,12 +132,12 @@ def load_settings(config: str | Path | None = None, **overrides: Any) -> Setting
     if config and not source.is_file():
         raise SettingsError(f"settings file {source} is not there")
 
-    class FromFile(Settings):
+    class FromFile(_Sources):
         model_config = SettingsConfigDict(toml_file=source)
 
     given = {name: value for name, value in overrides.items() if value is not None}
     try:
-        return FromFile(**given)
+        return Settings.model_validate(FromFile(**given).model_dump())
     except ValidationError as error:
         raise SettingsError(f"settings: {describe(error)}") from error
     except ValueError as error:  # tomllib's errors, which pydantic-settings passes on

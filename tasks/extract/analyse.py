@@ -37,7 +37,8 @@ from tasks.quality.measure import ClipSound, FaceTrack, measure_clip
 from tasks.quality.pairing import correction_frames
 from tasks.quality.picture import is_still
 from tasks.quality.routing import route_clip
-from tasks.stores.parts import Part, PartWriter
+from tasks.stores.part_writer import PartWriter
+from tasks.stores.parts import Part
 from tasks.stores.workspace import Workspace
 
 

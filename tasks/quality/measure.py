@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
-from model.features.landmarks import POSE, box, interocular, mouth_opening
 from numpy.typing import NDArray
 
+from model.features.landmarks import POSE, box, interocular, mouth_opening
 from model.features.timing import frame_to_second
 from schemas.reasons import MissingCause
 from schemas.records import Measurements

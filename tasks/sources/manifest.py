@@ -1,5 +1,6 @@
 """A manifest lists files by hand: CSV or Parquet with a column uri and, where known, speaker, licence, consent,
-language, corpus and offset (seconds the sound is late)."""
+language, corpus and offset (seconds the sound is late).
+"""
 
 import dataclasses
 from collections.abc import Iterator

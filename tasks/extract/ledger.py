@@ -1,0 +1,119 @@
+"""The catalog's bookkeeping: which files are new, which are done, and what row each file ends with."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+import pyarrow as pa
+
+from schemas.errors import MediaRefusedError
+from schemas.reasons import QUARANTINE_REASONS, FileReason, FileState
+from schemas.records import FileOutcome, MediaFacts, RawFile
+from schemas.tables import CATALOG
+from tasks.extract.analyse import Analysis
+from tasks.stores import tables
+from tasks.stores.workspace import Workspace
+
+_LABELS: Final = ("corpus", "speaker", "licence", "consent", "language")
+"""What people say about a file; a change of it needs no second look at the file."""
+
+RETRIED: Final = frozenset({FileReason.UNREADABLE, FileReason.VANISHED, FileReason.DISK_FULL, FileReason.WORKER_LOST})
+"""Troubles of the surroundings rather than of the file: tried again by every run."""
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run has to do. `relabelled` are done, but people now say other things about them."""
+
+    fresh: tuple[RawFile, ...]
+    relabelled: tuple[RawFile, ...]
+    unchanged: int
+
+    @property
+    def files(self) -> int:
+        """Files that the source holds."""
+        return len(self.fresh) + len(self.relabelled) + self.unchanged
+
+
+def read_catalog(workspace: Workspace) -> dict[str, Row]:
+    """The catalog by uri."""
+    return {row["uri"]: row for row in tables.read(workspace, "catalog").to_pylist()}
+
+
+def plan_run(files: Iterable[RawFile], known: Mapping[str, Row], extractor: str, retry_quarantined: bool) -> Plan:
+    """Sort the files of a source into those that need work and those that are done under this extractor."""
+    fresh, relabelled, unchanged = [], [], 0
+    for raw in files:
+        row = known.get(raw.uri)
+        if row is None or _needs_work(raw, row, extractor, retry_quarantined):
+            fresh.append(raw)
+        elif any(row[label] != getattr(raw, label) for label in _LABELS):
+            relabelled.append(raw)
+        else:
+            unchanged += 1
+    return Plan(tuple(fresh), tuple(relabelled), unchanged)
+
+
+def _needs_work(raw: RawFile, row: Row, extractor: str, retry_quarantined: bool) -> bool:
+    if (row["stamp"], row["extractor"], row["offset_s"]) != (raw.stamp, extractor, raw.offset_s):
+        return True
+    if row["state"] != FileState.QUARANTINED or raw.refusal is not None:
+        return False
+    return retry_quarantined or row["reason"] in RETRIED
+
+
+def speaker_key(raw: RawFile, media_id: str) -> str:
+    """Who a file counts for when speakers are divided: the speaker as told, else the file itself."""
+    return raw.speaker or f"file:{media_id}"
+
+
+def relabelled_row(raw: RawFile, row: Row) -> Row:
+    """The catalog row of a done file with what is now said about it."""
+    return {**row, **{label: getattr(raw, label) for label in _LABELS}}
+
+
+def refused_row(raw: RawFile, extractor: str, refusal: MediaRefusedError, media_id: str | None = None) -> Row:
+    """The catalog row of a file that gave nothing, with the reason."""
+    state = FileState.QUARANTINED if refusal.reason in QUARANTINE_REASONS else FileState.REJECTED
+    return _row(raw, extractor, media_id, FileOutcome(state, refusal.reason, refusal.detail))
+
+
+def duplicate_row(raw: RawFile, extractor: str, media_id: str, original: str) -> Row:
+    """The catalog row of a file with the same bytes as another."""
+    outcome = FileOutcome(FileState.DUPLICATE, FileReason.SAME_BYTES, f"same bytes as {original}")
+    return _row(raw, extractor, media_id, outcome)
+
+
+def analysed_row(raw: RawFile, extractor: str, media_id: str, analysis: Analysis) -> Row:
+    """The catalog row of a file that was decoded."""
+    row = _row(raw, extractor, media_id, analysis.outcome, analysis.facts)
+    return {**row, "clips": analysis.clips.num_rows, "media_s": analysis.media_s, "dropped_s": analysis.dropped_s}
+
+
+def catalog_table(rows: list[Row]) -> pa.Table:
+    """Catalog rows as an Arrow table."""
+    return pa.Table.from_pylist(rows, schema=CATALOG)
+
+
+def _row(
+    raw: RawFile, extractor: str, media_id: str | None, outcome: FileOutcome, facts: MediaFacts | None = None
+) -> Row:
+    told = {label: getattr(raw, label) for label in _LABELS}
+    known = asdict(facts) if facts else {}
+    row = dict.fromkeys(CATALOG.names) | told | known
+    return row | {
+        "uri": raw.uri,
+        "media_id": media_id,
+        "stamp": raw.stamp,
+        "size_bytes": raw.size_bytes,
+        "offset_s": raw.offset_s,
+        "extractor": extractor,
+        "state": str(outcome.state),
+        "reason": None if outcome.reason is None else str(outcome.reason),
+        "error": outcome.error or None,
+        "clips": 0,
+        "media_s": 0.0,
+        "dropped_s": 0.0,
+    }

@@ -1,0 +1,44 @@
+"""Who watches an ingest: a progress bar, a Prefect artifact, nobody. The work only tells what happened."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a run has done so far, and what is ahead of it."""
+
+    files: int = 0
+    files_done: int = 0
+    bytes: int = 0
+    bytes_done: int = 0
+    media_s: float = 0.0
+    states: Counter[str] = field(default_factory=Counter)
+    routes: Counter[str] = field(default_factory=Counter)
+
+
+class Watcher(Protocol):
+    """Told of progress as it happens; must return at once."""
+
+    def phase(self, name: str, total: int) -> None:
+        """A step of `total` items begins."""
+
+    def step(self) -> None:
+        """One item of the step is done."""
+
+    def analysed(self, tally: Tally) -> None:
+        """Another file is done; `tally` is up to date and changes later."""
+
+
+class Silent:
+    """Watches nothing."""
+
+    def phase(self, name: str, total: int) -> None:
+        """Ignored."""
+
+    def step(self) -> None:
+        """Ignored."""
+
+    def analysed(self, tally: Tally) -> None:
+        """Ignored."""
