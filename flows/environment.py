@@ -1,0 +1,46 @@
+"""The process's surroundings, set before Prefect is imported: no telemetry, patient start-up, quiet logs."""
+
+import os
+import sys
+import urllib.request
+
+_DEFAULTS = {
+    "DO_NOT_TRACK": "true",  # MLflow accepts only this word
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "GX_ANALYTICS_ENABLED": "false",
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",  # a first start takes up to 20 s, Prefect allows 20
+    "PREFECT_LOGGING_TO_CONSOLE_LEVEL": "WARNING",
+    "DASK_LOGGING__DISTRIBUTED": "error",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+}
+
+_LOCAL_API = "http://127.0.0.1:4200/api"
+
+
+def settle() -> None:
+    """Set what the user has not set. Whoever wants telemetry can still switch it on."""
+    for name, value in _DEFAULTS.items():
+        os.environ.setdefault(name, value)
+
+
+def find_server() -> None:
+    """Use the Prefect server that is running, and say so when one has to be started."""
+    if os.environ.get("PREFECT_API_URL"):
+        return
+    if _answers(_LOCAL_API):
+        os.environ["PREFECT_API_URL"] = _LOCAL_API
+        return
+    print(
+        "starting a Prefect server for this run (10-20 s; `prefect server start` in another terminal keeps one)",
+        file=sys.stderr,
+        flush=True,
+    )
+
+
+def _answers(api: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{api}/health", timeout=0.5) as response:
+            return bool(response.status == 200)
+    except (OSError, ValueError):
+        return False

@@ -1,0 +1,73 @@
+"""The steps of an ingest as Prefect tasks. Each is thin: the work is done by the plain parts it calls."""
+
+from typing import Any
+
+from prefect import task
+from prefect.artifacts import create_table_artifact
+from prefect.cache_policies import NO_CACHE
+
+from schemas.policy import Policy
+from schemas.settings import Settings
+from tasks.extract import driver, ledger
+from tasks.extract.fanout import open_client
+from tasks.extract.watching import Tally, Watcher
+from tasks.publishing import Published, publish
+from tasks.sources.open import source_files
+from tasks.stores.workspace import Workspace
+from tasks.summary import summarise
+
+
+@task(retries=2, retry_delay_seconds=5, cache_policy=NO_CACHE)
+def find_files(source: str, corpus: str, settings: Settings, retry_quarantined: bool) -> ledger.Plan:
+    """List the source and hold it against the catalog. Retried: listings of remote stores fail now and then.
+
+    Raises: SourceError - the source is not there. WorkspaceError - the workspace cannot be used.
+    """
+    known = ledger.read_catalog(Workspace.open(settings.workspace, create=True))
+    return ledger.plan_run(source_files(source, corpus), known, settings.extractor, retry_quarantined)
+
+
+@task(cache_policy=NO_CACHE)
+def work_on_files(plan: ledger.Plan, settings: Settings, policy: Policy, watcher: Watcher) -> Tally:
+    """Identify and analyse the new files over Dask, and store every outcome.
+
+    Not retried as a whole: what is stored is stored, lost workers are retried inside, and the next run continues.
+
+    Raises: ClusterError - no cluster. WorkspaceError - the store cannot be written. WeightsMissingError.
+    """
+    workspace = Workspace.open(settings.workspace)
+    known = ledger.read_catalog(workspace)
+    driver.relabel(workspace, plan.relabelled, known)
+    if not plan.fresh:
+        return Tally()
+    run, guards = settings.run, settings.guards
+    with open_client(run.dask, run.workers, workspace.scratch(), guards.attempts) as client:
+        files = driver.identify_files(client, plan.fresh, known, settings.extractor, watcher)
+        return driver.analyse_files(client, workspace, files, known, settings, policy, watcher)
+
+
+@task(cache_policy=NO_CACHE)
+def publish_release(settings: Settings, policy: Policy, watcher: Watcher) -> Published:
+    """Divide speakers, audit the new versions, and publish a release if anything changed.
+
+    Raises: AuditFailedError - a store broke its expectations; nothing is published.
+    """
+    watcher.phase("publish", 1)
+    published = publish(Workspace.open(settings.workspace), settings, policy)
+    watcher.step()
+    return published
+
+
+@task(cache_policy=NO_CACHE)
+def show_summary(
+    plan: ledger.Plan, tally: Tally, published: Published, seconds: float, settings: Settings
+) -> dict[str, Any]:
+    """Put the run's numbers together, and show them in the Prefect UI."""
+    summary = summarise(Workspace.open(settings.workspace), plan, tally, published, seconds)
+    create_table_artifact(
+        key="ingest-summary", table=[{"what": k, "value": str(v)} for k, v in summary.items() if k != "reasons"]
+    )
+    create_table_artifact(
+        key="ingest-reasons", table=[{"reason": k, "count": v} for k, v in summary["reasons"].items()] or [{}]
+    )
+    return summary

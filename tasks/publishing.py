@@ -1,0 +1,76 @@
+"""Write, audit, publish: what stands between stored rows and a release that training may read."""
+
+import subprocess
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from schemas.errors import AuditFailedError
+from schemas.policy import Policy
+from schemas.settings import Settings
+from tasks.stores import releases, tables
+from tasks.stores.assignment import assign
+from tasks.stores.workspace import Workspace
+from tasks.validation.audit import AuditResult, audit
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """The newest release after a run; None as long as no clip was ever stored."""
+
+    release_id: str | None
+    is_new: bool
+    notes: tuple[str, ...] = ()
+
+
+def publish(workspace: Workspace, settings: Settings, policy: Policy) -> Published:
+    """Divide speakers, audit the newest versions of all tables and publish them, if anything changed.
+
+    Raises: AuditFailedError - a row broke an expectation; nothing is published, and the text names rows.
+    WorkspaceError - the store cannot be written.
+    """
+    assignment = assign(workspace, settings.splits)
+    for table in ("catalog", "clips"):
+        tables.compact(workspace, table)
+    versions = releases.current_versions(workspace)
+    last = releases.latest(workspace)
+    if last and last.versions == versions and (last.policy, last.settings) == (policy.hash, settings.hash):
+        return Published(last.release_id, False, last.notes)
+    clips = tables.read(workspace, "clips", ["backend", "extractor"], versions["clips"])
+    if not clips.num_rows:
+        return Published(None, False, ("no clip was stored, so there is nothing to publish",))
+    result = audit(workspace, versions, workspace.folder("audit"))
+    if not result.passed:
+        raise AuditFailedError(_complaint(result))
+    origin = releases.Origin(
+        backend=clips["backend"][0].as_py(),
+        extractor=clips["extractor"][0].as_py(),
+        policy=policy.hash,
+        settings=settings.hash,
+        code=code_version(),
+    )
+    published = releases.publish(workspace, versions, origin, result.summary(), assignment.notes)
+    return Published(published.release.release_id, published.changed, published.release.notes)
+
+
+def code_version() -> str:
+    """Version of heterodub, with the git commit when it runs from a checkout."""
+    place = Path(__file__).parent
+    try:
+        asked = subprocess.run(
+            ["git", "-C", str(place), "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, timeout=5
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return version("heterodub")
+    commit = asked.stdout.strip()
+    return f"{version('heterodub')}+{commit}" if asked.returncode == 0 and commit else version("heterodub")
+
+
+def _complaint(result: AuditResult) -> str:
+    lines = ["the audit failed, so nothing was published:"]
+    for check in result.checks:
+        if not check.passed:
+            lines.append(
+                f"  {check.table}: {check.name} - {check.failed} rows, such as {', '.join(check.examples[:3])}"
+            )
+    return "\n".join(lines)

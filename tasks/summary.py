@@ -1,0 +1,57 @@
+"""The numbers with which an ingest ends."""
+
+from collections import Counter
+from typing import Any
+
+import pyarrow.compute as pc
+
+from schemas.reasons import FileState
+from tasks.extract.ledger import Plan
+from tasks.extract.watching import Tally
+from tasks.publishing import Published
+from tasks.stores import tables
+from tasks.stores.workspace import Workspace
+
+
+def summarise(workspace: Workspace, plan: Plan, tally: Tally, published: Published, seconds: float) -> dict[str, Any]:
+    """What the workspace holds and what this run did.
+
+    `clips`, `stage1`, `stage2`, `both`, `rejected` and `reasons` count clips of the workspace (`reasons` counts files
+    too); `media_seconds` and `realtime_factor` are of this run alone.
+    """
+    clips = tables.read(workspace, "clips", ["stage1", "stage2", "stage1_reasons", "stage2_reasons"])
+    catalog = tables.read(workspace, "catalog", ["state", "reason"])
+    first, second = clips["stage1"], clips["stage2"]
+    states = Counter(catalog["state"].to_pylist())
+    return {
+        "files": catalog.num_rows,
+        "new_files": len(plan.fresh),
+        "unchanged_files": plan.unchanged,
+        "measured": states[FileState.MEASURED],
+        "rejected_files": states[FileState.REJECTED],
+        "duplicates": states[FileState.DUPLICATE],
+        "quarantined": states[FileState.QUARANTINED],
+        "clips": clips.num_rows,
+        "stage1": _count(first),
+        "stage2": _count(second),
+        "both": _count(pc.and_(first, second)),
+        "rejected": _count(pc.invert(pc.or_(first, second))),
+        "reasons": dict(_reasons(clips, catalog).most_common()),
+        "media_seconds": round(tally.media_s, 2),
+        "seconds": round(seconds, 2),
+        "realtime_factor": round(tally.media_s / seconds, 2) if tally.media_s else None,
+        "release": published.release_id,
+        "release_is_new": published.is_new,
+        "notes": list(published.notes),
+    }
+
+
+def _count(flags: Any) -> int:
+    return int(pc.sum(flags).as_py() or 0)
+
+
+def _reasons(clips: Any, catalog: Any) -> Counter[str]:
+    counts: Counter[str] = Counter(f"file: {reason}" for reason in catalog["reason"].to_pylist() if reason)
+    for stage in ("stage1", "stage2"):
+        counts.update(f"{stage}: {reason}" for reasons in clips[f"{stage}_reasons"].to_pylist() for reason in reasons)
+    return counts
