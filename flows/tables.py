@@ -47,7 +47,7 @@ def show(columns: Sequence[Column], rows: Sequence[Sequence["Text"]]) -> None:
     out = console()
     natural = [max([len(column.heading), *(row[i].cell_len for row in rows)]) for i, column in enumerate(columns)]
     widths = _widths(columns, natural, out.width)
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     shown = [i for i, width in enumerate(widths) if width]
     for i in shown:
         table.add_column(

@@ -1,0 +1,128 @@
+"""A small picture of every signal: how it is spread, where the policy draws its lines, and what was not measured."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from markupsafe import Markup
+from numpy.typing import NDArray
+
+from schemas.policy import Policy, Rule
+from schemas.signals import SIGNALS, Signal
+from tasks.quality.routing import broken
+
+Floats = NDArray[np.float64]
+
+WIDTH: Final = 300
+HEIGHT: Final = 118
+_TOP, _FLOOR = 30, 100
+_BINS: Final = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A limit of the policy on a signal, and how many measured clips it refuses."""
+
+    stage: str
+    text: str
+    refuses: int
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """Everything the page shows of one signal."""
+
+    signal: Signal
+    svg: Markup
+    measured: int
+    missing: tuple[tuple[str, int], ...]
+    lines: tuple[Line, ...]
+
+
+def histograms(clips: Sequence[Mapping[str, Any]], policy: Policy) -> list[Histogram]:
+    """One for each signal, in the order of schemas.signals."""
+    return [
+        _histogram(signal, clips, [rule for rule in policy.rules() if rule.signal == signal.name]) for signal in SIGNALS
+    ]
+
+
+def _histogram(signal: Signal, clips: Sequence[Mapping[str, Any]], rules: Sequence[Rule]) -> Histogram:
+    values = np.array([row[signal.name] for row in clips if row[signal.name] is not None], np.float64)
+    causes = Counter(
+        dict(row["missing"] or ()).get(signal.name, "no cause kept") for row in clips if row[signal.name] is None
+    )
+    lines = tuple(Line(str(rule.stage), _text(rule), int(broken(rule, values).sum())) for rule in rules)
+    return Histogram(signal, _svg(values, rules), values.size, tuple(causes.most_common()), lines)
+
+
+def _text(rule: Rule) -> str:
+    sign = {"min": "\u2265", "max": "\u2264", "max_abs": "|x| \u2264"}[rule.direction]
+    return f"{sign} {rule.limit:g}"
+
+
+def _span(values: Floats, limits: Sequence[float]) -> tuple[float, float]:
+    """What the axis covers: nearly all values and every limit; single far outliers join the last bar."""
+    ends = [*np.percentile(values, [1, 99]), *limits] if values.size else list(limits) or [0.0, 1.0]
+    low, high = float(min(ends)), float(max(ends))
+    room = (high - low) * 0.06 or max(abs(low) * 0.1, 0.5)
+    floor = 0.0 if low >= 0 and (not values.size or values.min() >= 0) else low - room
+    return max(low - room, floor), high + room
+
+
+def _limits(rules: Sequence[Rule]) -> list[tuple[Rule, float]]:
+    found = []
+    for rule in rules:
+        found.append((rule, rule.limit))
+        if rule.direction == "max_abs":
+            found.append((rule, -rule.limit))
+    return found
+
+
+def _svg(values: Floats, rules: Sequence[Rule]) -> Markup:
+    limits = _limits(rules)
+    low, high = _span(values, [limit for _, limit in limits])
+
+    def x(value: float) -> float:
+        return (value - low) / (high - low) * WIDTH
+
+    counts, _ = np.histogram(np.clip(values, low, high), _BINS, (low, high))
+    tallest = max(int(counts.max()), 1)
+    step = WIDTH / _BINS
+    parts = []
+    for number, count in enumerate(counts):
+        if count:
+            tall = max(2.0, (_FLOOR - _TOP) * count / tallest)
+            parts.append(
+                f'<rect class="bar" x="{number * step + 0.5:.1f}" y="{_FLOOR - tall:.1f}" width="{step - 1:.1f}"'
+                f' height="{tall:.1f}"><title>{count} clips</title></rect>'
+            )
+    parts.append(f'<line class="floor" x1="0" y1="{_FLOOR}" x2="{WIDTH}" y2="{_FLOOR}"/>')
+    for rule, limit in limits:
+        parts.append(_limit_line(rule, x(limit)))
+    for share, anchor in ((0.0, "start"), (0.5, "middle"), (1.0, "end")):
+        value = low + share * (high - low)
+        parts.append(
+            f'<text class="tick" x="{share * WIDTH:.0f}" y="{HEIGHT - 4}" text-anchor="{anchor}">{_short(value)}</text>'
+        )
+    return Markup(f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img">{"".join(parts)}</svg>')
+
+
+def _limit_line(rule: Rule, at: float) -> str:
+    """The limit, with a tick that points to the refused side and the stage's number on top."""
+    first = rule.stage == "stage1"
+    top = _TOP - 22 if first else _TOP - 10
+    refused_right = rule.direction == "max" or (rule.direction == "max_abs" and at > WIDTH / 2)
+    tick = 7 if refused_right else -7
+    anchor = "start" if at < WIDTH - 60 else "end"
+    label = 4 if anchor == "start" else -4
+    return (
+        f'<g class="{rule.stage}"><line x1="{at:.1f}" y1="{top}" x2="{at:.1f}" y2="{_FLOOR}"/>'
+        f'<path d="M{at:.1f} {_FLOOR} l{tick} 0"/>'
+        f'<text x="{at + label:.1f}" y="{top + 8}" text-anchor="{anchor}">{_text(rule)}</text></g>'
+    )
+
+
+def _short(value: float) -> str:
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.2g}"
