@@ -59,10 +59,10 @@ def detail(
     length = max(int(row["frames"]), 1)
     return Detail(
         answer=answer,
-        frames=tuple(_uri(still(frame)) for frame in frames),
+        frames=tuple(data_uri(still(frame)) for frame in frames),
         shapes=shapes,
         at=tuple(round((number - row["start_frame"] + 0.5) / length, 4) for number in numbers),
-        mel=None if heard is None else _uri(ink(heard.mel)),
+        mel=None if heard is None else data_uri(ink(heard.mel)),
         plot=None if opening is None else _plot(opening, level),
         opening_range=None if opening is None else _ends(opening),
         level_range_db=None if level is None else _ends(level),
@@ -73,10 +73,6 @@ def detail(
 
 def data_uri(jpeg: bytes) -> str:
     """A JPEG as an address that holds it."""
-    return _uri(jpeg)
-
-
-def _uri(jpeg: bytes) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode("ascii")
 
 
@@ -115,7 +111,7 @@ def _level_db(mel: Floats) -> NDArray[np.float64]:
 
 
 def _ends(values: NDArray[np.float64]) -> tuple[float, float]:
-    return float(values.min()), float(values.max())
+    return round(float(values.min()), 3), round(float(values.max()), 3)
 
 
 def _plot(opening: NDArray[np.float64], level: NDArray[np.float64] | None) -> Markup:
@@ -129,7 +125,7 @@ def _plot(opening: NDArray[np.float64], level: NDArray[np.float64] | None) -> Ma
 
 
 def _curve(values: NDArray[np.float64]) -> str:
-    low, high = _ends(values)
+    low, high = float(values.min()), float(values.max())
     x = (np.arange(values.size) + 0.5) / values.size * _WIDTH
     y = _HEIGHT - 6 - (values - low) / max(high - low, 1e-9) * (_HEIGHT - 12)
     return "L".join(f"{a:.1f} {b:.1f}" for a, b in zip(x, y, strict=True))

@@ -10,6 +10,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from schemas.policy import Policy, Rule
+from schemas.reasons import Stage
 from schemas.signals import SIGNALS, Signal
 from tasks.quality.routing import broken
 
@@ -19,6 +20,7 @@ WIDTH: Final = 300
 HEIGHT: Final = 118
 _TOP, _FLOOR = 30, 100
 _BINS: Final = 30
+_LOW, _UP = "\u2265", "\u2264"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ def _histogram(signal: Signal, clips: Sequence[Mapping[str, Any]], rules: Sequen
 
 
 def _text(rule: Rule) -> str:
-    sign = {"min": "\u2265", "max": "\u2264", "max_abs": "|x| \u2264"}[rule.direction]
+    sign = {"min": _LOW, "max": _UP, "max_abs": f"|x| {_UP}"}[rule.direction]
     return f"{sign} {rule.limit:g}"
 
 
@@ -67,8 +69,9 @@ def _span(values: Floats, limits: Sequence[float]) -> tuple[float, float]:
     ends = [*np.percentile(values, [1, 99]), *limits] if values.size else list(limits) or [0.0, 1.0]
     low, high = float(min(ends)), float(max(ends))
     room = (high - low) * 0.06 or max(abs(low) * 0.1, 0.5)
-    floor = 0.0 if low >= 0 and (not values.size or values.min() >= 0) else low - room
-    return max(low - room, floor), high + room
+    if low >= 0 and low - room < 0.2 * high:  # an axis that nearly reaches zero had better start there
+        return 0.0, high + room
+    return low - room, high + room
 
 
 def _limits(rules: Sequence[Rule]) -> list[tuple[Rule, float]]:
@@ -95,12 +98,12 @@ def _svg(values: Floats, rules: Sequence[Rule]) -> Markup:
         if count:
             tall = max(2.0, (_FLOOR - _TOP) * count / tallest)
             parts.append(
-                f'<rect class="bar" x="{number * step + 0.5:.1f}" y="{_FLOOR - tall:.1f}" width="{step - 1:.1f}"'
+                f'<rect class="column" x="{number * step + 0.5:.1f}" y="{_FLOOR - tall:.1f}" width="{step - 1:.1f}"'
                 f' height="{tall:.1f}"><title>{count} clips</title></rect>'
             )
     parts.append(f'<line class="floor" x1="0" y1="{_FLOOR}" x2="{WIDTH}" y2="{_FLOOR}"/>')
     for rule, limit in limits:
-        parts.append(_limit_line(rule, x(limit)))
+        parts.append(_limit_line(rule, x(limit), limit))
     for share, anchor in ((0.0, "start"), (0.5, "middle"), (1.0, "end")):
         value = low + share * (high - low)
         parts.append(
@@ -109,18 +112,15 @@ def _svg(values: Floats, rules: Sequence[Rule]) -> Markup:
     return Markup(f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img">{"".join(parts)}</svg>')
 
 
-def _limit_line(rule: Rule, at: float) -> str:
-    """The limit, with a tick that points to the refused side and the stage's number on top."""
-    first = rule.stage == "stage1"
-    top = _TOP - 22 if first else _TOP - 10
-    refused_right = rule.direction == "max" or (rule.direction == "max_abs" and at > WIDTH / 2)
-    tick = 7 if refused_right else -7
-    anchor = "start" if at < WIDTH - 60 else "end"
-    label = 4 if anchor == "start" else -4
+def _limit_line(rule: Rule, at: float, limit: float) -> str:
+    """The limit as a line; its foot points to the side that is refused."""
+    top = _TOP - 22 if rule.stage == Stage.STAGE1 else _TOP - 10
+    is_upper = rule.direction == "max" or (rule.direction == "max_abs" and limit > 0)
+    anchor, gap = ("end", -4) if at > WIDTH - 60 or (rule.direction == "max_abs" and not is_upper) else ("start", 4)
     return (
         f'<g class="{rule.stage}"><line x1="{at:.1f}" y1="{top}" x2="{at:.1f}" y2="{_FLOOR}"/>'
-        f'<path d="M{at:.1f} {_FLOOR} l{tick} 0"/>'
-        f'<text x="{at + label:.1f}" y="{top + 8}" text-anchor="{anchor}">{_text(rule)}</text></g>'
+        f'<path d="M{at:.1f} {_FLOOR} l{7 if is_upper else -7} 0"/>'
+        f'<text x="{at + gap:.1f}" y="{top + 8}" text-anchor="{anchor}">{_UP if is_upper else _LOW} {limit:g}</text></g>'
     )
 
 
