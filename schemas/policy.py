@@ -5,6 +5,7 @@ A limit that is absent is not asked for. tasks/quality/routing.py applies the ru
 """
 
 import hashlib
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -102,8 +103,8 @@ class Policy(BaseModel):
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:12]
 
     def rules(self) -> tuple["Rule", ...]:
-        """Every limit that is asked for, stage 1 first."""
-        return (*_rules(Stage.STAGE1, self.stage1), *_rules(Stage.STAGE2, self.stage2))
+        """Every limit that is asked for, stage 1 first; always that stage 1 has sound at all, for it has no row without."""
+        return (*_rules(Stage.STAGE1, self.stage1), _HAS_SOUND, *_rules(Stage.STAGE2, self.stage2))
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +122,10 @@ class Rule:
     reason: ClipReason
     missing_reason: ClipReason | None
 
+
+_HAS_SOUND: Final = Rule(
+    Stage.STAGE1, "always", "level_dbfs", "min", -math.inf, ClipReason.NO_SOUND, ClipReason.NO_SOUND
+)
 
 REASON_OF: Final[Mapping[str, ClipReason]] = {
     "min_face_height_px": ClipReason.FACE_TOO_SMALL,
