@@ -32,9 +32,11 @@ def to_float(frame: AudioFrame) -> np.ndarray:
     channels = len(frame.layout.channels)
     samples_CN = raw if frame.format.is_planar else raw.reshape(-1, channels).T
     if samples_CN.dtype == np.uint8:
-        return np.divide(samples_CN.astype(np.float32) - 128, 127, dtype=np.float32)
+        centred: np.ndarray = (samples_CN.astype(np.float32) - 128) / 127
+        return centred
     if np.issubdtype(samples_CN.dtype, np.integer):
-        return np.divide(samples_CN, 2.0 ** (8 * samples_CN.dtype.itemsize - 1), dtype=np.float32)
+        scaled: np.ndarray = samples_CN.astype(np.float32) / 2.0 ** (8 * samples_CN.dtype.itemsize - 1)
+        return scaled.astype(np.float32)
     clean = np.nan_to_num(samples_CN.astype(np.float32), nan=0.0, posinf=_LOUDEST, neginf=-_LOUDEST)
     return np.clip(clean, -_LOUDEST, _LOUDEST)
 
@@ -44,7 +46,8 @@ def mix_weights(names: tuple[str, ...]) -> np.ndarray:
     weights = np.array([_WEIGHTS.get(name, _OTHER_WEIGHT) for name in names], np.float32)
     if not weights.any():
         weights[:] = 1
-    return np.divide(weights, weights.sum())
+    weights /= weights.sum()
+    return weights
 
 
 class FlatPeaks:
