@@ -8,6 +8,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Final
 
+import av.error
 import numpy as np
 
 from model.features.timing import frame_to_second
@@ -17,7 +18,7 @@ from schemas.records import MediaFacts
 from schemas.settings import GuardSettings
 
 from .decord_pictures import read_whole, worth_it
-from .opening import open_input, picture_stream, set_up
+from .opening import open_input, picture_stream, set_up, words
 from .pictures import Picture, PyavPictures
 from .retime import Retimer
 from .sniff import Container
@@ -61,7 +62,11 @@ class Video:
         """Every frame, in order; each source picture is converted at most once, and only when it is shown."""
         frames = 0
         for chosen in self._retimer.choose(self._pictures):
-            rgb = chosen.picture.pixels()
+            try:
+                rgb = chosen.picture.pixels()
+            except (av.error.FFmpegError, ValueError) as error:
+                self.source_frames, self.truncated = self._retimer.seen, words(error)
+                return
             frames = chosen.last + 1
             for index in range(chosen.first, chosen.last + 1):
                 self.source_frames = self._retimer.seen

@@ -135,7 +135,8 @@ def _write_sound(out, sound, track: Track) -> None:
     late = 0.0
     for first, last in pairwise(edges):
         late += track.gaps.get(first, 0.0)
-        frame = AudioFrame.from_ndarray(np.ascontiguousarray(samples[:, first:last]), "fltp", track.layout)
+        packed = np.ascontiguousarray(samples[:, first:last].T).reshape(1, -1)
+        frame = AudioFrame.from_ndarray(packed, "flt", track.layout)
         frame.sample_rate = track.rate_hz
         for converted in resampler.resample(frame):
             converted.time_base, converted.pts = base, start + first + round(late * track.rate_hz)
@@ -145,7 +146,7 @@ def _write_sound(out, sound, track: Track) -> None:
 
 def tone(seconds: float, rate_hz: int = 48_000, channels: int = 1, hertz: float = 440.0, level: float = 0.5) -> Track:
     """A sine in every channel."""
-    layouts = {1: "mono", 2: "stereo", 6: "5.1", 24: "24C"}
+    layouts = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1", 24: "24C"}
     line = level * np.sin(2 * np.pi * hertz * np.arange(round(seconds * rate_hz)) / rate_hz)
     return Track(np.tile(line.astype(np.float32), (channels, 1)), rate_hz, layouts[channels])
 

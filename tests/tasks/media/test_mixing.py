@@ -27,6 +27,16 @@ def test_packed_channels_are_taken_apart():
     np.testing.assert_allclose(to_float(frame) * 32768, [[1, 2, 3], [-1, -2, -3]])
 
 
+@pytest.mark.parametrize("channels", [7, 8, 9, 24])
+def test_many_planes(channels):
+    lines = np.arange(1, channels + 1, dtype=np.float32)[:, None].repeat(50, 1) / 64
+    packed = av.AudioFrame.from_ndarray(np.ascontiguousarray(lines.T).reshape(1, -1), "flt", f"{channels}C")
+    packed.sample_rate = 48_000
+    planar = av.AudioResampler("fltp", packed.layout, 48_000).resample(packed)[0]
+    assert planar.format.is_planar
+    np.testing.assert_allclose(to_float(planar), lines)
+
+
 def test_not_a_number_is_silence_and_giants_are_cut():
     frame = av.AudioFrame.from_ndarray(np.array([[np.nan, np.inf, -1e30, 0.5]], np.float32), "fltp", "mono")
     np.testing.assert_array_equal(to_float(frame), [[0, 8, -8, 0.5]])
