@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from conftest import FORMATS, HEIGHT, WIDTH, WITH_SOUND, draw, number_in, regular, tone
+from media_files import FORMATS, HEIGHT, WIDTH, WITH_SOUND, draw, number_in, regular, tone
 
 from schemas.errors import MediaRefusedError
 from schemas.settings import GuardSettings

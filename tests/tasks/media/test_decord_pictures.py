@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from conftest import number_in, regular, tone
+from media_files import number_in, regular, tone
 
 from schemas.settings import GuardSettings
 from tasks.media import decode

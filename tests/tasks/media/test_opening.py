@@ -1,7 +1,7 @@
 import os
 
 import pytest
-from conftest import regular, tone
+from media_files import regular, tone
 
 from schemas.errors import MediaRefusedError
 from schemas.reasons import FileReason

@@ -1,7 +1,7 @@
 import av
 import numpy as np
 import pytest
-from conftest import regular
+from media_files import regular
 
 from tasks.media.orientation import Orientation
 

@@ -3,7 +3,7 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
-from conftest import HEIGHT, WIDTH, draw, regular
+from media_files import HEIGHT, WIDTH, draw, regular
 
 from tasks.media.opening import open_input, picture_stream, set_up
 from tasks.media.pictures import Clock, GifClock, Painter, PyavPictures, decoded

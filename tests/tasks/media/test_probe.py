@@ -3,7 +3,7 @@ import struct
 import av
 import numpy as np
 import pytest
-from conftest import FORMATS, HEIGHT, WIDTH, WITH_SOUND, regular, tone
+from media_files import FORMATS, HEIGHT, WIDTH, WITH_SOUND, regular, tone
 
 from schemas.errors import MediaRefusedError
 from schemas.reasons import FileReason

@@ -2,7 +2,7 @@ import os
 
 import numpy as np
 import pytest
-from conftest import FORMATS, draw, regular, write_media
+from media_files import FORMATS, draw, regular, write_media
 
 from schemas.errors import MediaRefusedError
 from schemas.reasons import FileReason

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from conftest import FORMATS, WITH_SOUND, Track, draw, regular, tone
+from media_files import FORMATS, WITH_SOUND, Track, draw, regular, tone
 
 from schemas.errors import MediaRefusedError
 from schemas.reasons import FileReason, MissingCause
