@@ -29,7 +29,7 @@ MICROSECONDS: Final = 1_000_000
 def probe(path: Path, container: Container, guards: GuardSettings) -> MediaFacts:
     """Facts of a file whose container `sniff` named. Sizes are checked before anything is decoded.
 
-    Raises: MediaRefusedError - NO_VIDEO_STREAM, PICTURE_TOO_LARGE, PICTURE_TOO_SMALL, NO_DECODABLE_FRAME, TIMED_OUT
+    Raises: MediaRefusedError - NO_VIDEO_STREAM, PICTURE_TOO_LARGE, PICTURE_TOO_SMALL, NO_DECODABLE_FRAME, TOO_LONG
     (the header claims more than guards.max_duration_s), VANISHED, UNREADABLE.
     """
     with open_input(path, container, guards.max_pixels) as source:
@@ -71,7 +71,7 @@ def _duration_s(source: InputContainer, video: VideoStream, container: Container
 def _check_duration(duration_s: float | None, guards: GuardSettings) -> None:
     if duration_s is not None and duration_s > guards.max_duration_s:
         detail = f"claims {duration_s:.0f} s; limit {guards.max_duration_s:.0f} s"
-        raise MediaRefusedError(FileReason.TIMED_OUT, detail)
+        raise MediaRefusedError(FileReason.TOO_LONG, detail)
 
 
 def _first_frame(source: InputContainer, video: VideoStream, guards: GuardSettings) -> VideoFrame:

@@ -113,8 +113,8 @@ def test_too_small(clip, size):
 
 def test_too_long_is_refused_from_the_header(clip):
     path = clip(".mp4", [0, 40, 90_000_000])
-    assert _refusal(path).reason is FileReason.TIMED_OUT
-    assert _refusal(clip(".mkv", regular(50)), GuardSettings(max_duration_s=1)).reason is FileReason.TIMED_OUT
+    assert _refusal(path).reason is FileReason.TOO_LONG
+    assert _refusal(clip(".mkv", regular(50)), GuardSettings(max_duration_s=1)).reason is FileReason.TOO_LONG
 
 
 def test_header_alone(clip):
