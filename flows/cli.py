@@ -1,0 +1,91 @@
+"""The command `heterodub`. Each sub-command is a flow or a question; heavy libraries load only when one needs them."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from flows import ask
+from flows.environment import find_server, settle
+from schemas.errors import HeterodubError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Sorts raw, mixed-quality footage into training data for two-stage visual dubbing.",
+)
+ask.register(app)
+
+WorkspaceOption = Annotated[
+    str | None, typer.Option("--workspace", "-w", help="Folder or fsspec URI that holds every table.")
+]
+ConfigOption = Annotated[Path | None, typer.Option("--config", help="Settings file; else heterodub.toml, if there.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Answer with JSON on stdout.")]
+
+
+@app.command()
+def ingest(
+    source: Annotated[str, typer.Argument(help="Folder, file, URI, manifest (.csv, .parquet) or corpus file (.toml).")],
+    workspace: WorkspaceOption = None,
+    corpus: Annotated[str, typer.Option(help="Name of the corpus, unless a corpus file gives it.")] = "default",
+    policy: Annotated[Path | None, typer.Option(help="Routing policy file.")] = None,
+    dask: Annotated[str | None, typer.Option(help="Running Dask scheduler, such as tcp://host:8786.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Local worker processes.")] = None,
+    retry_quarantined: Annotated[bool, typer.Option(help="Try quarantined files once more.")] = False,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Sort a messy folder into audited stage-1 and stage-2 stores."""
+    settle()
+    from schemas.settings import load_settings
+
+    run = {name: value for name, value in {"dask": dask, "workers": workers}.items() if value is not None}
+    settings = load_settings(config, workspace=workspace, policy=policy, run=run or None)
+    find_server()
+    from flows.ingest import ingest_with_display
+
+    summary = ingest_with_display(source, corpus, settings, retry_quarantined)
+    _answer(summary, as_json)
+
+
+@app.command()
+def sample(
+    folder: Annotated[Path, typer.Argument(help="New folder for the sample.")],
+    seed: Annotated[int, typer.Option(help="The same seed makes the same sample.")] = 0,
+) -> None:
+    """Make a small corpus of talking heads whose truth is known."""
+    from tasks.sample.make import make_sample
+
+    corpus_file = make_sample(folder, seed, progress=lambda text: print(text, file=sys.stderr))
+    print(corpus_file)
+
+
+def _answer(summary: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(summary, indent=2))
+        return
+    from flows.tables import show_summary
+
+    show_summary(summary)
+
+
+def main() -> None:
+    """Entry point: runs the command; what the user can mend becomes one line and exit code 1.
+
+    Raises: SystemExit - always, with the command's exit code.
+    """
+    try:
+        app()
+    except HeterodubError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(1) from None
+    except BrokenPipeError:  # the reader of our output went away, as `head` does
+        sys.stderr.close()
+        raise SystemExit(0) from None
+
+
+if __name__ == "__main__":
+    main()
