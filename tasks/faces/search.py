@@ -18,7 +18,7 @@ class FaceSearch:
 
     The short-range detector sees the picture at 128 pixels and takes 1 ms; a talking head needs nothing more. It
     misses faces under about a tenth of the picture, which the full-range one (192 pixels, 5 ms) finds down to a
-    twentieth. Where both see nothing, overlapping parts are searched: blurred faces are then found again.
+    twentieth. Where both see nothing, overlapping parts are searched by the latter: smaller and blurred faces.
 
     Raises: WeightsMissingError - the package with the detectors is not there.
     """
@@ -36,7 +36,7 @@ class FaceSearch:
             # Of a small face the full-range detector gives the truer box, so the other's is not averaged in.
             found = far + [face for face in found if not any(overlap(face.box, other.box) for other in far)]
         if not found:
-            found = merge([face for window in tiles(width, height) for face in self._near(rgb, window)])
+            found = merge([face for window in tiles(width, height) for face in self._far(rgb, window)])
         return sorted(found, key=lambda face: -longer_side(face.box))
 
 

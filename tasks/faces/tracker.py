@@ -97,13 +97,15 @@ class FaceTracker:
         """
         if cut:
             self._tracks, self._frames_since_search = [], None
-        if same_as_last and self._frames_since_search is not None:
-            self._age_lost()
-        else:
+        for track in self._tracks:
+            track.lost_frames += track.lost_frames > 0
+        if not same_as_last or self._frames_since_search is None:
             self._follow(rgb)
             self._drop_doubles()
             if self._search_is_due():
                 self._search(rgb)
+        limit = seconds_to_frames(BRIDGE_S)
+        self._tracks = [track for track in self._tracks if track.lost_frames < limit]
         return [track.observe() for track in self._tracks]
 
     def _follow(self, rgb: Picture) -> None:
@@ -115,15 +117,7 @@ class FaceTracker:
             if self._good(rgb, face) and _follows(track.face, face):
                 track.take(face)
             else:
-                track.lost_frames = -1  # counted by _age_lost
-        self._age_lost()
-
-    def _age_lost(self) -> None:
-        for track in self._tracks:
-            if track.lost_frames:
-                track.lost_frames = max(track.lost_frames, 0) + 1
-        limit = seconds_to_frames(BRIDGE_S)
-        self._tracks = [track for track in self._tracks if track.lost_frames < limit]
+                track.lost_frames = 1
 
     def _search_is_due(self) -> bool:
         since = self._frames_since_search
