@@ -43,9 +43,7 @@ RAISE: Final = 0.12
 class FanBackend:
     """s3fd and FAN as one landmark backend (see backend.LandmarkBackend).
 
-    The score is the mean peak of the 68 heat maps, 0..1.
-
-    Raises: WeightsMissingError - a file is not a state dictionary of its network.
+    The score is the mean peak of the 68 heat maps, 0..1. Opened by `open_fan`, which checks the files.
     """
 
     def __init__(self, fan: Path, s3fd: Path, device: str) -> None:

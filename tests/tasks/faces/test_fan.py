@@ -85,7 +85,7 @@ def test_weights_are_found_in_torchs_cache(tmp_path, monkeypatch, weights):
     assert open_fan(WeightSettings()).name.startswith("face_alignment@")
 
 
-@pytest.mark.parametrize("content", [b"", b"no weights at all", b"\x80\x04cos\nsystem\n."])
+@pytest.mark.parametrize("content", [b"", b"no weights at all", b"\x80\x02cos\nsystem\n."])
 def test_other_files_are_refused_and_not_unpickled(tmp_path, content):
     file = tmp_path / "weights.pth"
     file.write_bytes(content)
