@@ -58,3 +58,13 @@ def test_tiles_cover_the_picture_and_overlap(width, height):
         assert 0 <= top < bottom <= height
         seen[top:bottom, left:right] += 1
     assert seen.min() >= 1
+
+
+@pytest.mark.parametrize(("width", "height", "count"), [(512, 512, 4), (1920, 1080, 2), (1080, 1920, 2), (640, 480, 4)])
+def test_every_face_too_small_for_one_look_stands_wholly_in_a_tile(width, height, count):
+    parts = tiles(width, height)
+    assert len(parts) == count
+    face = int(0.2 * max(width, height)) - 1
+    for x in range(0, width - face, 7):
+        for y in range(0, height - face, 7):
+            assert any(a <= x and b <= y and x + face <= c and y + face <= d for a, b, c, d in parts)
