@@ -14,6 +14,7 @@ from .kinds import ROWS, SPEAKER_PATTERN, Row, Shoot
 from .people import BY_NAME
 from .phrases import drawn
 from .portrait import portrait
+from .sound import in_a_room
 from .speech import Speech, Utterance, speak
 from .truth import write_film_truth, write_table
 from .write import CONTAINERS, cut_off, turn_display, write_film, write_gif, write_sound, write_still
@@ -95,7 +96,7 @@ def _make(folder: Path, row: Row, spoken: list[Speech], rng: Rng) -> None:
     elif row.recipe == "picture":
         write_still(path, portrait(BY_NAME[row.speaker or ""]).picture)
     elif row.recipe == "sound_only":
-        write_sound(path, films.in_a_room(spoken[0].samples, rng))
+        write_sound(path, in_a_room(spoken[0].samples, rng))
     else:
         path.write_bytes(_CONTENT[row.recipe])
 
@@ -111,7 +112,7 @@ def _shot(shoot: Shoot, spoken: list[Speech], rng: Rng) -> Film:
     """The film as it was shot, with the sound and the look it ends with."""
     shot = _pictured(shoot, spoken, rng)
     if shoot.voice is not None:
-        shot = _dubbed(shot, spoken[1], rng)
+        shot = films.dubbed(shot, spoken[1], rng)
     shot = films.heard(shot, shoot.heard, rng)
     for look in shoot.looks:
         shot = films.looked_at(shot, look)
@@ -123,22 +124,15 @@ def _pictured(shoot: Shoot, spoken: list[Speech], rng: Rng) -> Film:
         case "still":
             return films.standing_still(shoot.who[0], spoken[0], rng)
         case "two_at_once":
-            return films.two_at_once(*shoot.who, spoken[0], rng)
+            return films.two_at_once(shoot.who, spoken[0], rng)
         case "cut_together":
             first, second = (films.talking(who, said, rng) for who, said in zip(shoot.who, spoken, strict=True))
             return films.cut_together(first, second, "rocket", rng)
         case "scenery":
             return films.faceless("coffee", spoken[0], rng)
         case "talking":
-            return films.talking(shoot.who[0], spoken[0], rng, Fraction(25, 2) if shoot.gif else Fraction(shoot.fps))
-
-
-def _dubbed(shot: Film, other: Speech, rng: Rng) -> Film:
-    """The film under other words, silent where they end early."""
-    assert shot.sound is not None
-    samples = np.zeros(len(shot.sound), np.float32)
-    samples[: len(other.samples)] = other.samples[: len(samples)]
-    return films.replace(shot, sound=films.in_a_room(samples, rng))
+            fps = Fraction(25, 2) if shoot.gif else Fraction(shoot.fps)
+            return films.talking(shoot.who[0], spoken[0], rng, fps, shoot.size)
 
 
 def _written(path: Path, shoot: Shoot, shot: Film, rng: Rng) -> None:

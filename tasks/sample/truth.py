@@ -33,7 +33,7 @@ class Truth:
 
 @dataclass(frozen=True, slots=True)
 class FilmTruth:
-    """What a film shows: `opening` (T,) per frame from 0 closed to 1, NaN without a face, at `fps`; and its phonemes."""
+    """What a film shows: `opening` (T,) per frame at `fps`, 0 closed to 1, NaN without a face; and its phonemes."""
 
     fps: float
     opening: Curve

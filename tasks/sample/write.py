@@ -44,7 +44,7 @@ CONTAINERS: Final = {
     "webm_vp9": Container(
         "webm", "libvpx-vp9", "libopus", codec_options={"deadline": "realtime", "cpu-used": "8"}, bit_rate=900_000
     ),
-    "avi": Container("avi", "mpeg4", "libmp3lame", bit_rate=2_000_000),
+    "avi": Container("avi", "mpeg4", "pcm_s16le", bit_rate=1_600_000),
     "mpg": Container("mpeg", "mpeg2video", "mp2", bit_rate=2_500_000),
     "mpg1": Container("mpeg", "mpeg1video", "mp2", bit_rate=2_500_000),
 }
