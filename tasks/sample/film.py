@@ -53,7 +53,7 @@ def talking(
     fps: Fraction = Fraction(25),
     size: tuple[int, int] | None = None,
 ) -> Film:
-    """One person who says something, with the faint noise of camera and room; `size` is width, height, if not theirs."""
+    """One person who says something, with the faint noise of camera and room; `size` (width, height) if not theirs."""
     person = BY_NAME[who] if size is None else replace(BY_NAME[who], width=size[0], height=size[1])
     count = int(speech.duration_s * fps)
     mouth = mouth_curve(speech.phonemes, count, float(fps))

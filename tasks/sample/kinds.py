@@ -134,7 +134,7 @@ ROWS: Final[tuple[Row, ...]] = (
         Shoot(("dora",), voice="eli"), ClipReason.NOT_PAIRED,
     ),
     Row(
-        "two-at-once.mp4", "two_faces", None, False, True, "ada speaks, gale listens, both large on screen",
+        "two_at_once.mp4", "two_faces", None, False, True, "ada speaks, gale listens, both large on screen",
         Shoot(("ada", "gale"), "two_at_once"), reasons=(ClipReason.SEVERAL_FACES,),
     ),
     Row(
@@ -154,8 +154,8 @@ ROWS: Final[tuple[Row, ...]] = (
     ),
     _refused("ada-radio.m4a", "no_picture", FileReason.NO_VIDEO_STREAM, "sound alone", "sound_only", "ada"),
     _refused("notes.mp4", "text", FileReason.NOT_MEDIA, "a text with the name of a film", "text"),
-    _refused("upload-failed.mp4", "empty", FileReason.EMPTY_FILE, "no bytes", "empty"),
-    _refused("stream.mp4", "playlist", FileReason.POINTS_ELSEWHERE, "a list of files with the name of a film", "playlist"),
+    _refused("upload_failed.mp4", "empty", FileReason.EMPTY_FILE, "no bytes", "empty"),
+    _refused("stream.mp4", "playlist", FileReason.POINTS_ELSEWHERE, "a list of files, named as a film", "playlist"),
     _refused("farah-portrait.jpg", "still_jpeg", FileReason.STILL_PICTURE, "one picture", "picture", "farah"),
     _refused("chidi-portrait.png", "still_png", FileReason.STILL_PICTURE, "one picture", "picture", "chidi"),
     Row(

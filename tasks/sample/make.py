@@ -1,7 +1,7 @@
 """Makes the whole sample: media, truth and corpus file."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Final
@@ -36,22 +36,29 @@ language = "en"
 Rng = np.random.Generator
 
 
-def make_sample(folder: Path, seed: int = 0, progress: Callable[[str], None] | None = None) -> Path:
+def make_sample(
+    folder: Path,
+    seed: int = 0,
+    progress: Callable[[str], None] | None = None,
+    only: Collection[str] | None = None,
+) -> Path:
     """Write `folder`/media, `folder`/truth.csv, `folder`/truth/*.npz and `folder`/corpus.toml; return the corpus file.
 
     The same seed gives the same files. `progress` is told the name of each file before it is made. Files of these
-    names are overwritten, others left alone.
+    names are overwritten, others left alone. `only` names the files to make, when not all of them; each is the same
+    as in the whole sample, and a copy needs what it copies.
 
     Raises: OSError - the folder cannot be written; RuntimeError - speech synthesis does not work here.
     """
     for part in ("media", "truth"):
         (folder / part).mkdir(parents=True, exist_ok=True)
     spoken = _spoken(seed)
-    for number, row in enumerate(ROWS):
+    wanted = [(number, row) for number, row in enumerate(ROWS) if only is None or row.file in only]
+    for number, row in wanted:
         if progress is not None:
             progress(row.file)
         _make(folder, row, spoken.get(row.file, []), np.random.default_rng([seed, number]))
-    write_table(folder, ROWS)
+    write_table(folder, [row for _, row in wanted])
     corpus = folder / "corpus.toml"
     corpus.write_text(_CORPUS_FILE.format(speaker=SPEAKER_PATTERN), "utf-8")
     return corpus
@@ -141,7 +148,8 @@ def _written(path: Path, shoot: Shoot, shot: Film, rng: Rng) -> None:
         return
     shown = None
     if shoot.irregular:
-        shown = np.flatnonzero(rng.random(len(shot.opening)) < _SHOWN_OF_IRREGULAR).tolist()
+        kept = rng.random(len(shot.opening)) < _SHOWN_OF_IRREGULAR
+        shown = [0, *(np.flatnonzero(kept[1:]) + 1).tolist()]
     write_film(path, shot.frames, shot.fps, shot.sound, CONTAINERS[shoot.container], shown)
     if shoot.aftermath == "cut_off":
         cut_off(path, _KEPT_OF_BROKEN)

@@ -31,7 +31,8 @@ class Container:
     bit_rate: int | None = None
 
 
-_X264: Final = {"preset": "veryfast", "crf": "20", "threads": "1"}
+# without mbtree=0 the same frames give other bytes on every run, even on one thread
+_X264: Final = {"preset": "veryfast", "crf": "20", "threads": "1", "mbtree": "0"}
 
 CONTAINERS: Final = {
     "mp4": Container("mp4", "libx264", "aac", codec_options=_X264),
