@@ -1,0 +1,185 @@
+"""The Delta log: which Parquet files a version of a table holds, and how to change that in one transaction.
+
+Two traps of deltalake 1.6 shape this module:
+
+* Its pyarrow file system (behind `to_pyarrow_table`, `to_pyarrow_dataset`, `to_pandas`) makes the interpreter abort
+  at exit ("terminate called without an active exception", exit code 134) in about one process of four. So Delta
+  only tells us the names of files; pyarrow reads them through a file system of its own.
+* `file_uris()` percent-encodes local paths; the names in the log, joined to the workspace's own path, are right.
+
+Every data file is written by this project with pyarrow, also when rows are replaced: a transaction adds new files
+and removes the ones they stand for. So all files of a table have one schema and one encoding.
+"""
+
+import json
+import logging
+import random
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import pyarrow as pa
+from deltalake import CommitProperties, DeltaTable
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from deltalake.transaction import AddAction, RemoveAction
+
+from schemas.errors import NotFoundError, WorkspaceError
+from schemas.tables import TABLES
+
+from .workspace import Workspace
+
+_LOG: Final = logging.getLogger(__name__)
+_ATTEMPTS: Final = 100
+_BOUNDED: Final = ("media_id", "clip_id")
+# Releases refer to old versions for good: neither their log entries nor their files may age away.
+_KEEP_FOR_EVER: Final = {
+    "delta.enableExpiredLogCleanup": "false",
+    "delta.logRetentionDuration": "interval 36500 days",
+    "delta.deletedFileRetentionDuration": "interval 36500 days",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class DataFile:
+    """One Parquet file of a table. `bounds` holds the smallest and largest value of id columns, where known."""
+
+    name: str
+    size_bytes: int
+    rows: int
+    bounds: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+
+    def may_hold(self, column: str, values: Iterable[str]) -> bool:
+        """Whether a row with one of these values can be inside; false only if the bounds exclude it."""
+        if column not in self.bounds:
+            return True
+        low, high = self.bounds[column]
+        return any(low <= value <= high for value in values)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The files of one version of a table, by name."""
+
+    version: int
+    files: tuple[DataFile, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Files to add and to remove in one transaction. `same_rows`: only their arrangement changes."""
+
+    add: tuple[DataFile, ...] = ()
+    remove: tuple[DataFile, ...] = ()
+    same_rows: bool = False
+
+
+def bounds_of(rows: pa.Table) -> dict[str, tuple[str, str]]:
+    """Smallest and largest value of the id columns that `rows` has."""
+    found = {}
+    for column in _BOUNDED:
+        values = [value for value in rows[column].to_pylist() if value] if column in rows.column_names else []
+        if values:
+            found[column] = (min(values), max(values))
+    return found
+
+
+def load(ws: Workspace, table: str, version: int | None = None) -> DeltaTable:
+    """The Delta table at a version (without one: the newest), made empty if it is not there yet.
+
+    Raises: NotFoundError - there is no such version. WorkspaceError - the table cannot be read.
+    """
+    uri = ws.table_uri(table)
+    try:
+        return DeltaTable(uri, version=version)
+    except TableNotFoundError:
+        return _create(uri, table)
+    except DeltaError as error:
+        if version is not None:
+            raise NotFoundError(f"table {table} of {ws.root} has no version {version}: {error}") from error
+        raise WorkspaceError(f"table {table} of {ws.root} cannot be read: {error}") from error
+
+
+def _create(uri: str, table: str) -> DeltaTable:
+    try:
+        return DeltaTable.create(uri, schema=TABLES[table], mode="ignore", configuration=_KEEP_FOR_EVER)
+    except DeltaError:
+        return DeltaTable(uri)  # another process made it in between
+
+
+def snapshot(ws: Workspace, table: str, version: int | None = None) -> Snapshot:
+    """What a version of a table consists of. Reads the log only.
+
+    Raises: NotFoundError - there is no such version. WorkspaceError - the table cannot be read.
+    """
+    return _snapshot(load(ws, table, version))
+
+
+def _snapshot(delta: DeltaTable) -> Snapshot:
+    actions = pa.table(delta.get_add_actions(flatten=True)).to_pylist()
+    files = sorted((_data_file(action) for action in actions), key=lambda file: file.name)
+    return Snapshot(delta.version(), tuple(files))
+
+
+def _data_file(action: Mapping[str, Any]) -> DataFile:
+    bounds = {}
+    for column in _BOUNDED:
+        low, high = action.get(f"min.{column}"), action.get(f"max.{column}")
+        if low is not None and high is not None:
+            bounds[column] = (low, high)
+    return DataFile(action["path"], action["size_bytes"], action["num_records"], bounds)
+
+
+def transact(ws: Workspace, table: str, plan: Callable[[Snapshot], Change | None]) -> int:
+    """Change a table in one transaction and return its version.
+
+    `plan` sees the newest state and says what to change, or None for nothing. If another process commits in
+    between, nothing is changed and `plan` is asked again, so what it saw is always what it changes.
+
+    Raises: WorkspaceError - the log cannot be written.
+    """
+    for attempt in range(_ATTEMPTS):
+        delta = load(ws, table)
+        before = _snapshot(delta)
+        change = plan(before)
+        if change is None or not (change.add or change.remove):
+            return before.version
+        try:
+            delta.create_write_transaction(
+                _actions(change),
+                "append",
+                delta.schema(),
+                commit_properties=CommitProperties(max_commit_retries=0),  # 0: refuse instead of rebasing
+            )
+        except CommitFailedError as error:
+            if load(ws, table).version() == before.version:
+                raise WorkspaceError(f"table {table} of {ws.root} cannot be changed: {error}") from error
+            _LOG.debug("table %s changed while version %d was worked on, trying again", table, before.version)
+            time.sleep(random.uniform(0, 0.01 * min(attempt + 1, 20)))
+        except DeltaError as error:
+            raise WorkspaceError(f"table {table} of {ws.root} cannot be changed: {error}") from error
+        else:
+            return before.version + 1
+    raise WorkspaceError(f"table {table} of {ws.root}: other processes changed it {_ATTEMPTS} times in a row")
+
+
+def _actions(change: Change) -> list[AddAction | RemoveAction]:
+    now_ms, new_rows = int(time.time() * 1000), not change.same_rows
+    added = {file.name for file in change.add}
+    actions: list[AddAction | RemoveAction] = [
+        AddAction(file.name, file.size_bytes, {}, now_ms, new_rows, _statistics(file)) for file in change.add
+    ]
+    # A file that is added under the name of an old one takes its place by itself.
+    actions += [
+        RemoveAction(file.name, new_rows, now_ms, file.size_bytes, {})
+        for file in change.remove
+        if file.name not in added
+    ]
+    return actions
+
+
+def _statistics(file: DataFile) -> str:
+    low = {column: bounds[0] for column, bounds in file.bounds.items()}
+    high = {column: bounds[1] for column, bounds in file.bounds.items()}
+    nulls = dict.fromkeys(file.bounds, 0)
+    return json.dumps({"numRecords": file.rows, "minValues": low, "maxValues": high, "nullCount": nulls})

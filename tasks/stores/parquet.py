@@ -1,0 +1,116 @@
+"""Parquet files of the tables: how they are encoded, and how they are put in place whole or not at all."""
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from schemas.tables import TABLES
+
+from .log import DataFile, bounds_of
+from .workspace import Workspace
+
+_CLIPS_PER_ROW_GROUP: Final = 4
+"""Payload rows are large (up to 250 frames each), and readers hold one row group at a time."""
+_ROWS_PER_ROW_GROUP: Final = 65_536
+PAYLOAD: Final = ("stage1", "stage2")
+"""Tables whose files are written by workers."""
+
+
+def write_file(ws: Workspace, table: str, name: str, rows: Iterable[pa.Table]) -> DataFile | None:
+    """Write rows into the table's folder under `name`, replacing a file of that name; None if there are no rows.
+
+    A `{content}` in the name becomes a hash of the written bytes, so that two processes which write different rows
+    never write the same file. The file only counts once a transaction names it. Pieces are written as they come.
+
+    Raises: pyarrow.ArrowInvalid - rows do not fit the table's schema. OSError - the file cannot be written.
+    """
+    handle, path = tempfile.mkstemp(suffix=".parquet", dir=ws.scratch())
+    os.close(handle)
+    unfinished = Path(path)
+    try:
+        count, bounds = _write(unfinished, table, rows)
+        if not count:
+            return None
+        if "{content}" in name:
+            name = name.format(content=_digest(unfinished))
+        size = unfinished.stat().st_size
+        _put(ws, unfinished, ws.path(table, name))
+        return DataFile(name, size, count, bounds)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def open_file(ws: Workspace, table: str, name: str) -> pq.ParquetFile:
+    """Open one data file for reading.
+
+    Raises: FileNotFoundError - it is not there any more.
+    """
+    return pq.ParquetFile(ws.path(table, name), filesystem=ws.arrow_filesystem(), pre_buffer=False)
+
+
+def row_groups(file: pq.ParquetFile, schema: pa.Schema, columns: list[str] | None) -> Iterator[pa.Table]:
+    """The file's rows piece by piece, cast to `schema` (of which `columns` are taken)."""
+    wanted = schema if columns is None else pa.schema([schema.field(name) for name in columns])
+    for number in range(file.num_row_groups):
+        yield file.read_row_group(number, columns=wanted.names, use_threads=False).select(wanted.names).cast(wanted)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+
+def _write(path: Path, table: str, rows: Iterable[pa.Table]) -> tuple[int, dict[str, tuple[str, str]]]:
+    schema, count = TABLES[table], 0
+    bounds: dict[str, tuple[str, str]] = {}
+    size = _CLIPS_PER_ROW_GROUP if table in PAYLOAD else _ROWS_PER_ROW_GROUP
+    with pq.ParquetWriter(path, schema, **_encoding(schema)) as writer:
+        for piece in rows:
+            fitting = piece.select(schema.names).cast(schema)
+            writer.write_table(fitting, row_group_size=size)
+            count += fitting.num_rows
+            bounds = _wider(bounds, bounds_of(fitting))
+    return count, bounds
+
+
+def _wider(one: dict[str, tuple[str, str]], other: dict[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
+    if not one or not other:
+        return one or other
+    return {key: (min(one[key][0], other[key][0]), max(one[key][1], other[key][1])) for key in one if key in other}
+
+
+def _put(ws: Workspace, source: Path, target: str) -> None:
+    if ws.is_local:
+        Path(target).parent.mkdir(parents=True, exist_ok=True)
+        source.chmod(0o644)  # mkstemp's 0600 would shut out whoever shares the workspace
+        source.replace(target)
+        return
+    with source.open("rb") as taken, ws.filesystem().open(target, "wb") as given:  # visible when closed
+        shutil.copyfileobj(taken, given, 8 << 20)
+
+
+def _encoding(schema: pa.Schema) -> dict[str, Any]:
+    leaves = [leaf for field in schema for leaf in _leaves(field.name, field.type)]
+    floats = [path for path, kind in leaves if kind == pa.float32()]
+    pictures = [path for path, kind in leaves if path.startswith("crops.")]
+    return {
+        # Encoded pictures do not shrink, so zstd would only cost time on them.
+        "compression": {path: "NONE" if path in pictures else "ZSTD" for path, _ in leaves},
+        "use_byte_stream_split": floats or False,
+        "use_dictionary": [path for path, kind in leaves if path not in floats and path not in pictures],
+    }
+
+
+def _leaves(path: str, kind: pa.DataType) -> list[tuple[str, pa.DataType]]:
+    if pa.types.is_map(kind):
+        return [(f"{path}.key_value.key", kind.key_type), (f"{path}.key_value.value", kind.item_type)]
+    if pa.types.is_list(kind) or pa.types.is_fixed_size_list(kind):
+        return _leaves(f"{path}.list.element", kind.value_type)
+    return [(path, kind)]

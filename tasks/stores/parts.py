@@ -1,0 +1,99 @@
+"""Payload files of `stage1` and `stage2`: written by workers, named by media, committed by the driver.
+
+A part's name follows from what is in it, so a worker that is killed and started again writes the same file once
+more, and a part that the log already names is not added twice.
+"""
+
+import re
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from schemas.errors import WorkspaceError
+
+from .log import Change, DataFile, Snapshot, transact
+from .parquet import PAYLOAD, write_file
+from .workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A written file that no transaction names yet. All its rows are of one media."""
+
+    name: str
+    media_id: str
+    size_bytes: int
+    rows: int
+    first_clip: str
+    last_clip: str
+
+
+def part_name(media_id: str, extractor: str, suffix: str = "") -> str:
+    """File name of the clips of one media; `suffix` tells apart what a later policy admitted.
+
+    Raises: ValueError - a piece is empty or holds a character that file names and logs would have to escape.
+    """
+    pieces = [media_id, extractor, *([suffix] if suffix else [])]
+    if bad := [piece for piece in pieces if not re.fullmatch(r"[A-Za-z0-9._-]+", piece)]:
+        raise ValueError(f"a part's name is made of letters, digits, '.', '_' and '-', not {bad[0]!r}")
+    return f"part-{'-'.join(pieces)}.parquet"
+
+
+def write_part(
+    ws: Workspace, table: str, media_id: str, extractor: str, rows: pa.Table | Iterable[pa.Table], suffix: str = ""
+) -> Part | None:
+    """Worker side: write the clips of one media; returns what the driver needs to commit them, None without rows.
+
+    `rows` may be an iterable of tables: then only one of them is held in memory.
+
+    Raises: ValueError - not a payload table, an odd name, or rows of other media. pyarrow.ArrowInvalid - rows do
+    not fit the schema. OSError - the file cannot be written.
+    """
+    if table not in PAYLOAD:
+        raise ValueError(f"parts belong to {' and '.join(PAYLOAD)}, not to {table}")
+    name = part_name(media_id, extractor, suffix)
+    pieces = [rows] if isinstance(rows, pa.Table) else rows
+    written = write_file(ws, table, name, (_of_media(piece, media_id) for piece in pieces))
+    if written is None:
+        return None
+    return Part(name, media_id, written.size_bytes, written.rows, *written.bounds["clip_id"])
+
+
+def commit_parts(ws: Workspace, table: str, parts: Sequence[Part], replacing: Collection[str] = ()) -> int:
+    """Driver side: add parts to the table in one transaction, and return the table's version.
+
+    A part that is there already, with the same size, is left alone. `replacing` names media whose other parts go
+    in the same transaction, because they were extracted anew.
+
+    Raises: WorkspaceError - a part's file is missing, or the log cannot be written.
+    """
+    files = [_data_file(ws, table, part) for part in parts]
+    names, gone = {file.name for file in files}, frozenset(replacing)
+
+    def plan(before: Snapshot) -> Change:
+        sizes = {file.name: file.size_bytes for file in before.files}
+        stale = tuple(file for file in before.files if file.name not in names and _media(file) in gone)
+        return Change(tuple(file for file in files if sizes.get(file.name) != file.size_bytes), stale)
+
+    return transact(ws, table, plan)
+
+
+def _of_media(rows: pa.Table, media_id: str) -> pa.Table:
+    if others := set(rows["media_id"].to_pylist()) - {media_id}:
+        raise ValueError(f"a part of media {media_id} was given rows of {sorted(others)[0]}")
+    return rows
+
+
+def _data_file(ws: Workspace, table: str, part: Part) -> DataFile:
+    try:
+        size = int(ws.filesystem().size(ws.path(table, part.name)))
+    except FileNotFoundError as error:
+        raise WorkspaceError(f"{part.name} was written to {ws.table_uri(table)} and is not there any more") from error
+    bounds = {"media_id": (part.media_id, part.media_id), "clip_id": (part.first_clip, part.last_clip)}
+    return DataFile(part.name, size, part.rows, bounds)
+
+
+def _media(file: DataFile) -> str | None:
+    low, high = file.bounds.get("media_id", (None, None))
+    return low if low == high else None

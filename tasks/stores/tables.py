@@ -1,0 +1,289 @@
+"""Rows in and out of the Delta tables. Every change is one transaction; an unchanged table keeps its version."""
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+
+from schemas.errors import NotFoundError
+from schemas.tables import TABLES
+
+from . import log
+from .log import Change, DataFile, Snapshot, snapshot, transact
+from .parquet import PAYLOAD, open_file, row_groups, write_file
+from .workspace import Workspace
+
+COMPACT_ABOVE_FILES: Final = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How large a table is, by its log."""
+
+    bytes: int
+    files: int
+    rows: int
+
+
+def version(ws: Workspace, table: str) -> int:
+    """Newest version of a table; 0 is the empty one it starts with."""
+    return snapshot(ws, table).version
+
+
+def size(ws: Workspace, table: str, version: int | None = None) -> Size:
+    """Bytes, files and rows of a table, without reading data.
+
+    Raises: NotFoundError - there is no such version.
+    """
+    files = snapshot(ws, table, version).files
+    return Size(sum(file.size_bytes for file in files), len(files), sum(file.rows for file in files))
+
+
+def file_names(ws: Workspace, table: str, version: int | None = None) -> list[str]:
+    """Names of the files a version of a table holds, sorted.
+
+    Raises: NotFoundError - there is no such version.
+    """
+    return [file.name for file in snapshot(ws, table, version).files]
+
+
+def media_in_files(ws: Workspace, table: str, version: int | None = None) -> set[str]:
+    """Media whose payload a version of a table holds, by its log.
+
+    Raises: NotFoundError - there is no such version.
+    """
+    return {file.bounds["media_id"][0] for file in snapshot(ws, table, version).files}
+
+
+def read(
+    ws: Workspace,
+    table: str,
+    columns: list[str] | None = None,
+    version: int | None = None,
+    filter: pc.Expression | None = None,
+) -> pa.Table:
+    """Rows of a table in memory: for `catalog`, `clips` and `releases`, or for narrow columns.
+
+    Raises: NotFoundError - there is no such version, or its files were erased.
+    """
+    files = snapshot(ws, table, version).files
+    return _read(ws, table, files, columns, filter)
+
+
+def batches(
+    ws: Workspace,
+    table: str,
+    version: int | None = None,
+    columns: list[str] | None = None,
+    keep: Callable[[DataFile], bool] | None = None,
+) -> Iterator[pa.RecordBatch]:
+    """Rows of a table a few at a time, in the order of file names; one row group is in memory.
+
+    `keep` chooses among the files, by what the log says of them.
+
+    Raises: NotFoundError - there is no such version, or its files were erased.
+    """
+    for file in snapshot(ws, table, version).files:
+        if keep is None or keep(file):
+            yield from _file_batches(ws, table, file, columns)
+
+
+def append_rows(ws: Workspace, table: str, rows: pa.Table) -> int:
+    """Add rows; returns the table's version.
+
+    Raises: pyarrow.ArrowInvalid - rows do not fit the schema. WorkspaceError - the table cannot be written.
+    """
+    if not rows.num_rows:
+        return version(ws, table)
+    return transact(ws, table, lambda before: Change(_written(ws, table, before, rows)))
+
+
+def append_after(ws: Workspace, table: str, make: Callable[[pa.Table], pa.Table]) -> int:
+    """Add rows that depend on the rows there are; `make` is asked again if another process was faster.
+
+    Raises: pyarrow.ArrowInvalid - rows do not fit the schema. WorkspaceError - the table cannot be written.
+    """
+
+    def plan(before: Snapshot) -> Change:
+        return Change(_written(ws, table, before, make(_read(ws, table, before.files, None, None))))
+
+    return transact(ws, table, plan)
+
+
+def replace_rows(ws: Workspace, table: str, rows: pa.Table, key: str) -> int:
+    """Put rows in the place of all rows that have one of their keys, in one transaction; returns the version.
+
+    Several new rows may share a key (the clips of one media). Rows that are there already, unchanged, stay.
+
+    Raises: pyarrow.ArrowInvalid - rows do not fit the schema. WorkspaceError - the table cannot be written.
+    """
+    keys = set(rows[key].to_pylist())
+    fresh = rows.select(TABLES[table].names).cast(TABLES[table])
+
+    def plan(before: Snapshot) -> Change | None:
+        hit = _files_with(ws, table, before, key, keys)
+        if hit and _same_rows(_read(ws, table, tuple(hit), None, pc.field(key).isin(_texts(keys))), fresh):
+            return None
+        kept = [_rewrite(ws, table, file, lambda piece: _without(piece, key, keys)) for file in hit]
+        return Change((*_written(ws, table, before, fresh), *(file for file in kept if file)), tuple(hit))
+
+    return transact(ws, table, plan)
+
+
+def delete_rows(ws: Workspace, table: str, key: str, values: Collection[str]) -> int:
+    """Remove all rows whose `key` is one of `values`; returns the table's version.
+
+    The files stay on disk for the versions that name them: `erase` removes those.
+
+    Raises: WorkspaceError - the table cannot be written.
+    """
+    gone = set(values)
+
+    def plan(before: Snapshot) -> Change:
+        hit = _files_with(ws, table, before, key, gone)
+        kept = [_rewrite(ws, table, file, lambda piece: _without(piece, key, gone)) for file in hit]
+        return Change(tuple(file for file in kept if file), tuple(hit))
+
+    return transact(ws, table, plan)
+
+
+def update_columns(ws: Workspace, table: str, changes: pa.Table, key: str = "clip_id") -> int:
+    """Set the columns of `changes` on the rows it names by `key`; returns the table's version.
+
+    Only files with a row that really changes are written anew. Keys that are not there are ignored.
+
+    Raises: pyarrow.ArrowInvalid - values do not fit the schema. ValueError - a key stands twice in `changes`.
+    WorkspaceError - the table cannot be written.
+    """
+    keys = changes[key].to_pylist()
+    if len(set(keys)) != len(keys):
+        raise ValueError(f"update of {table}: a {key} stands twice")
+
+    def plan(before: Snapshot) -> Change:
+        added: list[DataFile] = []
+        removed: list[DataFile] = []
+        for file in _files_with(ws, table, before, key, set(keys)):
+            old = _read(ws, table, (file,), None, None)
+            new = _updated(old, changes, key)
+            if not _same_rows(old, new):
+                added += _written(ws, table, before, new)
+                removed.append(file)
+        return Change(tuple(added), tuple(removed))
+
+    return transact(ws, table, plan)
+
+
+def compact(ws: Workspace, table: str, above: int = COMPACT_ABOVE_FILES) -> int:
+    """Gather the rows of a small-row table into one file if it has more than `above`; returns the version.
+
+    Older versions stay readable: nothing is removed from disk.
+
+    Raises: ValueError - a payload table. WorkspaceError - the table cannot be written.
+    """
+    if table in PAYLOAD:
+        raise ValueError(f"{table} is not compacted: its files are named by media")
+
+    def plan(before: Snapshot) -> Change | None:
+        if len(before.files) <= above:
+            return None
+        rows = _read(ws, table, before.files, None, None)
+        return Change(_written(ws, table, before, rows), before.files, same_rows=True)
+
+    return transact(ws, table, plan)
+
+
+def erase(ws: Workspace, table: str, keep_versions: Collection[int] = ()) -> list[str]:
+    """Delete from disk the files that neither the newest version nor `keep_versions` name; returns their names.
+
+    This is what makes a takedown real. All other old versions become unreadable. Files that workers wrote and
+    no transaction has named yet are left alone.
+    """
+    return list(
+        log.load(ws, table).vacuum(
+            retention_hours=0, dry_run=False, enforce_retention_duration=False, keep_versions=sorted(keep_versions)
+        )
+    )
+
+
+def _read(
+    ws: Workspace,
+    table: str,
+    files: tuple[DataFile, ...],
+    columns: list[str] | None,
+    filter: pc.Expression | None,
+) -> pa.Table:
+    schema = TABLES[table]
+    wanted = schema if columns is None else pa.schema([schema.field(name) for name in columns])
+    if not files:
+        return wanted.empty_table()
+    paths = [ws.path(table, file.name) for file in files]
+    try:
+        source = ds.dataset(paths, schema=schema, format="parquet", filesystem=ws.arrow_filesystem())
+        return source.to_table(columns=wanted.names, filter=filter).cast(wanted)
+    except FileNotFoundError as error:
+        raise _erased(ws, table, error) from error
+
+
+def _file_batches(ws: Workspace, table: str, file: DataFile, columns: list[str] | None) -> Iterator[pa.RecordBatch]:
+    try:
+        opened = open_file(ws, table, file.name)
+    except FileNotFoundError as error:
+        raise _erased(ws, table, error) from error
+    with opened:
+        for piece in row_groups(opened, TABLES[table], columns):
+            yield from piece.to_batches()
+
+
+def _erased(ws: Workspace, table: str, error: FileNotFoundError) -> NotFoundError:
+    return NotFoundError(f"files of this version of {table} in {ws.root} are gone; a takedown erases them: {error}")
+
+
+def _files_with(ws: Workspace, table: str, before: Snapshot, key: str, values: set[str]) -> list[DataFile]:
+    ordered, wanted = sorted(values), _texts(values)
+    found = []
+    for file in before.files:
+        if file.may_hold(key, ordered):
+            held = _read(ws, table, (file,), [key], None)[key]
+            if pc.any(pc.is_in(held, value_set=wanted)).as_py():
+                found.append(file)
+    return found
+
+
+def _written(ws: Workspace, table: str, before: Snapshot, rows: pa.Table) -> tuple[DataFile, ...]:
+    # The version in the name keeps rows that are appended twice from passing for one file.
+    file = write_file(ws, table, f"rows-{before.version + 1:08d}-{{content}}.parquet", [rows])
+    return (file,) if file else ()
+
+
+def _rewrite(ws: Workspace, table: str, file: DataFile, keep: Callable[[pa.Table], pa.Table]) -> DataFile | None:
+    stem = file.name.removesuffix(".parquet").split("~")[0]
+    with open_file(ws, table, file.name) as opened:
+        pieces = (keep(piece) for piece in row_groups(opened, TABLES[table], None))
+        return write_file(ws, table, f"{stem}~{{content}}.parquet", pieces)
+
+
+def _without(rows: pa.Table, key: str, values: set[str]) -> pa.Table:
+    return rows.filter(pc.invert(pc.is_in(rows[key], value_set=_texts(values))))
+
+
+def _updated(rows: pa.Table, changes: pa.Table, key: str) -> pa.Table:
+    places = pc.index_in(rows[key], value_set=changes[key].combine_chunks())
+    named = pc.is_valid(places)
+    for name in changes.column_names:
+        if name != key:
+            number, field = rows.schema.get_field_index(name), rows.schema.field(name)
+            fresh = changes[name].cast(field.type).combine_chunks().take(places)
+            rows = rows.set_column(number, field, pc.if_else(named, fresh, rows[name]))
+    return rows
+
+
+def _same_rows(one: pa.Table, other: pa.Table) -> bool:
+    order: list[tuple[str, Any]] = [(one.column_names[0], "ascending")]
+    return one.num_rows == other.num_rows and bool(one.sort_by(order).equals(other.sort_by(order)))
+
+
+def _texts(values: set[str]) -> pa.Array:
+    return pa.array(sorted(values), pa.string())

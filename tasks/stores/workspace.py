@@ -1,0 +1,128 @@
+"""The workspace: one root, local or remote, under which every table, document and scratch file lives."""
+
+import hashlib
+import json
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+
+import fsspec
+import pyarrow.fs
+
+from schemas.errors import WorkspaceError
+from schemas.tables import LAYOUT_VERSION, TABLES
+
+MARKER: Final = "heterodub.json"
+"""File that makes a folder a workspace; holds the layout version."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """An opened workspace. `root` is an absolute local path or an fsspec URI, without a slash at its end.
+
+    Small enough to travel to workers; it holds no open connection. Credentials of object stores come from the
+    usual AWS_* variables, which both fsspec and Delta read by themselves.
+    """
+
+    root: str
+
+    @classmethod
+    def open(cls, root: str, create: bool = False) -> "Workspace":
+        """Open the workspace at `root`; with `create`, make an empty or missing folder into one.
+
+        Raises: WorkspaceError - there is none, the folder belongs to something else, its layout is of another
+        version, or it cannot be read or written.
+        """
+        workspace = cls(_normal(root))
+        try:
+            _check_or_mark(workspace, create)
+        except OSError as error:
+            raise WorkspaceError(f"workspace {workspace.root}: {error.strerror or error}") from error
+        return workspace
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the workspace is a folder of this machine."""
+        return "://" not in self.root
+
+    def filesystem(self) -> Any:
+        """The fsspec file system that holds the workspace; its paths come from `path`."""
+        return fsspec.filesystem("file") if self.is_local else fsspec.core.url_to_fs(self.root)[0]
+
+    def arrow_filesystem(self) -> Any:
+        """The same for pyarrow. Never deltalake's own: see tasks/stores/log.py."""
+        return pyarrow.fs.LocalFileSystem() if self.is_local else self.filesystem()
+
+    def path(self, *parts: str) -> str:
+        """Path of something in the workspace, as its file system wants it."""
+        base = self.root if self.is_local else str(fsspec.core.url_to_fs(self.root)[1])
+        return "/".join((base.rstrip("/"), *parts))
+
+    def table_uri(self, name: str) -> str:
+        """Where the Delta table `name` is; other tools can open it there."""
+        return f"{self.root}/{name}"
+
+    def folder(self, name: str) -> str:
+        """Folder for documents and reports, made if missing."""
+        path = self.path(name)
+        self.filesystem().makedirs(path, exist_ok=True)
+        return path
+
+    def scratch(self) -> Path:
+        """Local folder for unfinished files.
+
+        In a local workspace it lies inside, so that a finished file is moved to its place in one step.
+        """
+        if self.is_local:
+            place = Path(self.root) / "scratch"
+        else:
+            place = Path(tempfile.gettempdir()) / f"heterodub-{hashlib.sha256(self.root.encode()).hexdigest()[:12]}"
+        place.mkdir(parents=True, exist_ok=True)
+        return place
+
+
+def _normal(root: str) -> str:
+    if root.startswith("file://"):
+        root = unquote(urlsplit(root).path)
+    if "://" in root:
+        return root.rstrip("/")
+    if "%" in root:  # delta-rs decodes percent signs of local paths, and then writes beside the folder it was given
+        raise WorkspaceError(f"workspace {root}: a path with '%' cannot hold Delta tables; choose another folder")
+    return str(Path(root).expanduser().absolute())
+
+
+def _check_or_mark(workspace: Workspace, create: bool) -> None:
+    root, files = workspace.root, workspace.filesystem()
+    marker = workspace.path(MARKER)
+    if files.exists(marker):
+        _check_layout(root, files.cat_file(marker))
+        return
+    entries = _entries(workspace)
+    if entries - {*TABLES, "scratch"}:
+        raise WorkspaceError(f"{root} holds other files and no {MARKER}: not a workspace; name an empty or new folder")
+    if not create:
+        raise WorkspaceError(f"there is no workspace at {root}: make one with `heterodub ingest SOURCE`")
+    files.makedirs(workspace.path(), exist_ok=True)
+    files.pipe_file(marker, (json.dumps({"layout_version": LAYOUT_VERSION}) + "\n").encode())
+
+
+def _entries(workspace: Workspace) -> set[str]:
+    try:
+        listing = workspace.filesystem().ls(workspace.path(), detail=False)
+    except FileNotFoundError:
+        return set()
+    return {str(entry).rstrip("/").rsplit("/", 1)[-1] for entry in listing}
+
+
+def _check_layout(root: str, marker: bytes) -> None:
+    try:
+        found = json.loads(marker)["layout_version"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise WorkspaceError(f"{root}/{MARKER} is damaged ({error}); it should hold a layout_version") from error
+    if found != LAYOUT_VERSION:
+        raise WorkspaceError(
+            f"workspace {root} has layout {found}, this heterodub reads layout {LAYOUT_VERSION}: "
+            "use the version that made it, or ingest into a new folder"
+        )
