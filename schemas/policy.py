@@ -192,10 +192,21 @@ def load_policy(path: str | Path | None = None) -> Policy:
     """
     source = Path(path) if path else DEFAULT_POLICY
     try:
-        return Policy.model_validate(tomllib.loads(source.read_text("utf-8")))
+        return parse_policy(source.read_text("utf-8"), str(source))
     except OSError as error:
         raise SettingsError(f"policy file {source}: {error.strerror or error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"policy file {source} is not TOML: {error}") from error
+
+
+def parse_policy(text: str, source: str) -> Policy:
+    """A policy from its TOML text; `source` is named in complaints.
+
+    Raises: SettingsError - it is not TOML or holds a bad value.
+    """
+    try:
+        return Policy.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"policy file {source} is not TOML: {error}") from error
     except ValidationError as error:
         raise SettingsError(f"policy file {source}: {describe(error)}") from error

@@ -13,8 +13,19 @@ from tasks.extract.fanout import open_client
 from tasks.extract.watching import Tally, Watcher
 from tasks.publishing import Published, publish
 from tasks.sources.open import source_files
+from tasks.stores.standing_policy import policy_for_ingest
 from tasks.stores.workspace import Workspace
 from tasks.summary import summarise
+
+
+@task(cache_policy=NO_CACHE)
+def choose_policy(settings: Settings) -> Policy:
+    """The policy that stands in the workspace, which is made if it is not there yet.
+
+    Raises: SettingsError - the settings name another policy than the standing one. WorkspaceError.
+    """
+    workspace = Workspace.open(settings.workspace, create=True)
+    return policy_for_ingest(workspace, None if settings.policy is None else str(settings.policy))
 
 
 @task(retries=2, retry_delay_seconds=5, cache_policy=NO_CACHE)

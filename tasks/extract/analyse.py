@@ -95,7 +95,9 @@ def analyse(job: Job, settings: Settings, policy: Policy) -> Analysis:
         container = sniff(path)
         facts = probe(path, container, settings.guards)
         with open_video(path, container, facts, settings.guards) as video:
-            sound = open_sound(path, container, facts, video.origin_s, job.offset_s, Path(folder), settings.guards.max_duration_s)
+            sound = open_sound(
+                path, container, facts, video.origin_s, job.offset_s, Path(folder), settings.guards.max_duration_s
+            )
             try:
                 return _Analyst(job, settings, policy, sound).work(video, facts)
             finally:
