@@ -42,12 +42,14 @@ def ingest(
     settle()
     from schemas.settings import load_settings
 
-    run = {name: value for name, value in {"dask": dask, "workers": workers}.items() if value is not None}
-    settings = load_settings(config, workspace=workspace, policy=policy, run=run or None)
+    spread = {name: value for name, value in {"dask": dask, "workers": workers}.items() if value is not None}
+    settings = load_settings(config, workspace=workspace, policy=policy, run=spread or None)
     find_server()
-    from flows.ingest import ingest_with_display
+    from flows.ingest import ingest as run
+    from flows.progress import Display
 
-    summary = ingest_with_display(source, corpus, settings, retry_quarantined)
+    with Display() as display:
+        summary = run(source, corpus, retry_quarantined=retry_quarantined, settings=settings, watcher=display)
     _answer(summary, as_json)
 
 

@@ -103,7 +103,7 @@ class Policy(BaseModel):
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:12]
 
     def rules(self) -> tuple["Rule", ...]:
-        """Every limit that is asked for, stage 1 first; always that stage 1 has sound at all, for it has no row without."""
+        """Every limit that is asked for, stage 1 first. That stage 1 has sound at all is always asked."""
         return (*_rules(Stage.STAGE1, self.stage1), _HAS_SOUND, *_rules(Stage.STAGE2, self.stage2))
 
 

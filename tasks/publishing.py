@@ -67,10 +67,9 @@ def code_version() -> str:
 
 
 def _complaint(result: AuditResult) -> str:
-    lines = ["the audit failed, so nothing was published:"]
-    for check in result.checks:
-        if not check.passed:
-            lines.append(
-                f"  {check.table}: {check.name} - {check.failed} rows, such as {', '.join(check.examples[:3])}"
-            )
-    return "\n".join(lines)
+    lines = [
+        f"  {check.table}: {check.name} - {check.failed} rows, such as {', '.join(check.examples[:3])}"
+        for check in result.checks
+        if not check.passed
+    ]
+    return "\n".join(["the audit failed, so nothing was published:", *lines])

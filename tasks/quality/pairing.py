@@ -12,9 +12,9 @@ from importlib.resources import files
 from typing import Final
 
 import numpy as np
-from model.features.landmarks import mouth_opening, mouth_width
 from numpy.typing import NDArray
 
+from model.features.landmarks import mouth_opening, mouth_width
 from model.features.timing import SAMPLES_PER_FRAME, mel_columns
 from schemas.contract import FPS, MEL_BANDS
 from schemas.reasons import MissingCause
@@ -139,7 +139,7 @@ def fit_curve(predicted: Array, measured: Array) -> tuple[NDArray[np.int64], Arr
     offsets = np.arange(-reach, reach + 1)
     fits = [
         _correlation(predicted[max(0, k) : frames + min(0, k)], measured[max(0, -k) : frames - max(0, k)])
-        for k in offsets
+        for k in map(int, offsets)
     ]
     return offsets, np.array(fits)
 

@@ -134,7 +134,8 @@ def _composed(person: Person, x: NDArray[np.float32], y: NDArray[np.float32]) ->
     face += 0.7 * (face - cv2.GaussianBlur(face, (0, 0), 1.2))  # enlarging softened it
     alpha = cv2.remap(source.figure, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[..., None]
     mixed = face * alpha + _wall(person.backdrop, *x.shape) * (1 - alpha)
-    return np.clip(np.round(mixed), 0, 255).astype(np.uint8)
+    portrait: NDArray[np.uint8] = np.clip(np.round(mixed), 0, 255).astype(np.uint8)
+    return portrait
 
 
 def _tinted(picture: NDArray[Any], mask: NDArray[np.float32], tint: Tint) -> NDArray[np.float32]:
