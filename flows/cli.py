@@ -3,13 +3,16 @@
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from flows import ask
 from flows.environment import find_server, settle
 from schemas.errors import HeterodubError
+
+if TYPE_CHECKING:
+    from schemas.settings import Settings
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -65,11 +68,60 @@ def sample(
     print(corpus_file)
 
 
+@app.command()
+def route(
+    policy: Annotated[Path, typer.Option(help="The new policy file.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change; reads no media.")] = False,
+    clips: Annotated[
+        bool, typer.Option("--clips", help="With --dry-run: name every clip whose route changes.")
+    ] = False,
+    workspace: WorkspaceOption = None,
+    dask: Annotated[str | None, typer.Option(help="Running Dask scheduler.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Local worker processes.")] = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Route what is measured by another policy, extracting only what is newly admitted."""
+    settle()
+    from schemas.settings import load_settings
+
+    spread = {name: value for name, value in {"dask": dask, "workers": workers}.items() if value is not None}
+    settings = load_settings(config, workspace=workspace, run=spread or None)
+    told = _look(settings, policy, clips) if dry_run else _apply(settings, policy)
+    if as_json:
+        print(json.dumps(told, indent=2))
+        return
+    from flows.summaries import show_route
+
+    show_route(told)
+    for clip in told.get("changed", []):
+        print(f"{clip['clip_id']}  {clip['before']} -> {clip['after']}")
+
+
+def _look(settings: "Settings", policy: Path, clips: bool) -> dict[str, Any]:
+    from schemas.policy import load_policy
+    from tasks.rerouting import changed_clips, describe, plan_reroute
+    from tasks.stores.workspace import Workspace
+
+    plan = plan_reroute(Workspace.open(settings.workspace), load_policy(policy))
+    return describe(plan) | ({"changed": changed_clips(plan)} if clips else {})
+
+
+def _apply(settings: "Settings", policy: Path) -> dict[str, Any]:
+    find_server()
+    from flows.progress import Display
+    from flows.route import route as run
+
+    with Display() as display:
+        told: dict[str, Any] = run(str(policy), settings=settings, watcher=display)
+    return told
+
+
 def _answer(summary: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print(json.dumps(summary, indent=2))
         return
-    from flows.tables import show_summary
+    from flows.summaries import show_summary
 
     show_summary(summary)
 

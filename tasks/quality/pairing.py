@@ -34,7 +34,7 @@ _SEARCHED_FRAMES: Final = 37
 """Offsets that are tried either way: 1.5 s."""
 
 _LEAST_OVERLAP_FRAMES: Final = 25
-_LEAST_FRAMES: Final = 40
+LEAST_FRAMES: Final = 40
 """Below 1.6 s there are too few false offsets to compare with."""
 
 _LEAST_SPEECH_S: Final = 1.0
@@ -84,12 +84,12 @@ def measure_pairing(
     heard = speech >= SPEECH_PROBABILITY
     if heard.sum() * VAD_CHUNK / (SAMPLES_PER_FRAME * FPS) < _LEAST_SPEECH_S:
         return MissingCause.TOO_LITTLE_SPEECH
-    if len(points) < _LEAST_FRAMES:
+    if len(points) < LEAST_FRAMES:
         return MissingCause.TOO_SHORT
     if float(np.std(mouth_opening(points)[tracked])) < _LEAST_MOTION:
         return MissingCause.MOUTH_STILL
     offsets, fits = fit_curve(predict(speech_features(mel), coefficients()), mouth_movement(points))
-    return _judge(offsets, fits, _speech_motion_ratio(points, heard))
+    return judge(offsets, fits, _speech_motion_ratio(points, heard))
 
 
 def correction_frames(score: float | None, offset_frames: float | None) -> int:
@@ -144,7 +144,8 @@ def fit_curve(predicted: Array, measured: Array) -> tuple[NDArray[np.int64], Arr
     return offsets, np.array(fits)
 
 
-def _judge(offsets: NDArray[np.int64], fits: Array, ratio: float | None) -> Pairing:
+def judge(offsets: NDArray[np.int64], fits: Array, ratio: float | None) -> Pairing:
+    """The verdict over a curve of fits (offsets,); `ratio` is handed through."""
     near, far = np.abs(offsets) <= CORRECTABLE_FRAMES, np.abs(offsets) >= _FALSE_FROM_FRAMES
     best = int(np.argmax(np.where(near, fits, -np.inf)))
     anywhere = int(np.argmax(fits))
