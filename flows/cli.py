@@ -3,16 +3,13 @@
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from flows import ask
-from flows.environment import find_server, settle
+from flows.environment import find_server, quieten, settle
 from schemas.errors import HeterodubError
-
-if TYPE_CHECKING:
-    from schemas.settings import Settings
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -43,16 +40,14 @@ def ingest(
 ) -> None:
     """Sort a messy folder into audited stage-1 and stage-2 stores."""
     settle()
-    from schemas.settings import load_settings
-
-    spread = {name: value for name, value in {"dask": dask, "workers": workers}.items() if value is not None}
-    settings = load_settings(config, workspace=workspace, policy=policy, run=spread or None)
     find_server()
     from flows.ingest import ingest as run
     from flows.progress import Display
+    from tasks.extract.watching import watched_by
 
-    with Display() as display:
-        summary = run(source, corpus, retry_quarantined=retry_quarantined, settings=settings, watcher=display)
+    quieten()
+    with Display() as display, watched_by(display):
+        summary = run(source, corpus, workspace, _text(config), _text(policy), dask, workers, retry_quarantined)
     _answer(summary, as_json)
 
 
@@ -83,11 +78,7 @@ def route(
 ) -> None:
     """Route what is measured by another policy, extracting only what is newly admitted."""
     settle()
-    from schemas.settings import load_settings
-
-    spread = {name: value for name, value in {"dask": dask, "workers": workers}.items() if value is not None}
-    settings = load_settings(config, workspace=workspace, run=spread or None)
-    told = _look(settings, policy, clips) if dry_run else _apply(settings, policy)
+    told = _look(policy, workspace, config, clips) if dry_run else _apply(policy, workspace, config, dask, workers)
     if as_json:
         print(json.dumps(told, indent=2))
         return
@@ -98,23 +89,33 @@ def route(
         print(f"{clip['clip_id']}  {clip['before']} -> {clip['after']}")
 
 
-def _look(settings: "Settings", policy: Path, clips: bool) -> dict[str, Any]:
+def _look(policy: Path, workspace: str | None, config: Path | None, clips: bool) -> dict[str, Any]:
     from schemas.policy import load_policy
+    from schemas.settings import load_settings
     from tasks.rerouting import changed_clips, describe, plan_reroute
     from tasks.stores.workspace import Workspace
 
+    settings = load_settings(config, workspace=workspace)
     plan = plan_reroute(Workspace.open(settings.workspace), load_policy(policy))
     return describe(plan) | ({"changed": changed_clips(plan)} if clips else {})
 
 
-def _apply(settings: "Settings", policy: Path) -> dict[str, Any]:
+def _apply(
+    policy: Path, workspace: str | None, config: Path | None, dask: str | None, workers: int | None
+) -> dict[str, Any]:
     find_server()
     from flows.progress import Display
     from flows.route import route as run
+    from tasks.extract.watching import watched_by
 
-    with Display() as display:
-        told: dict[str, Any] = run(str(policy), settings=settings, watcher=display)
+    quieten()
+    with Display() as display, watched_by(display):
+        told: dict[str, Any] = run(str(policy), workspace, _text(config), dask, workers)
     return told
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)
 
 
 def _answer(summary: dict[str, Any], as_json: bool) -> None:

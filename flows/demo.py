@@ -3,32 +3,33 @@
 import sys
 from pathlib import Path
 
-from flows.environment import find_server, settle
+from flows.environment import find_server, quieten, settle
 
 
 def main() -> int:
     """Run the demo in the folder named on the command line; returns the exit code."""
     settle()
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "demo")
-    from schemas.settings import load_settings
     from tasks.sample.make import make_sample
 
     if not (folder / "sample" / "corpus.toml").exists():
         print("making the sample: talking heads whose truth is known", file=sys.stderr, flush=True)
         make_sample(folder / "sample", progress=lambda text: print(f"  {text}", file=sys.stderr, flush=True))
-    settings = load_settings(workspace=str(folder / "workspace"))
+    workspace = str(folder / "workspace")
     find_server()
     from flows.ingest import ingest
     from flows.progress import Display
     from flows.summaries import show_summary, show_truth
+    from tasks.extract.watching import watched_by
     from tasks.sample.check import compare
 
-    with Display() as display:
-        summary = ingest(str(folder / "sample" / "corpus.toml"), settings=settings, watcher=display)
+    quieten()
+    with Display() as display, watched_by(display):
+        summary = ingest(str(folder / "sample" / "corpus.toml"), workspace=workspace)
     show_summary(summary)
-    agreement = compare(folder / "sample", settings.workspace)
+    agreement = compare(folder / "sample", workspace)
     show_truth(agreement)
-    _point_the_way(settings.workspace)
+    _point_the_way(workspace)
     return 0 if not agreement.disagreements else 1
 
 

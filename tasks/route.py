@@ -7,7 +7,7 @@ from prefect.cache_policies import NO_CACHE
 from schemas.policy import Policy
 from schemas.settings import Settings
 from tasks.extract.fanout import open_client
-from tasks.extract.watching import Watcher
+from tasks.extract.watching import watcher
 from tasks.rerouting import Applied, Reroute, apply_reroute, describe, extraction_jobs, plan_reroute
 from tasks.stores.workspace import Workspace
 
@@ -25,11 +25,11 @@ def plan_route(settings: Settings, policy: Policy) -> Reroute:
 
 
 @task(cache_policy=NO_CACHE)
-def apply_route(plan: Reroute, settings: Settings, watcher: Watcher) -> Applied:
+def apply_route(plan: Reroute, settings: Settings) -> Applied:
     """Extract what is newly admitted, store the decisions, and drop what is no longer admitted."""
     workspace = Workspace.open(settings.workspace)
     if not extraction_jobs(workspace, plan):
-        return apply_reroute(None, workspace, plan, settings, watcher)
+        return apply_reroute(None, workspace, plan, settings, watcher())
     run = settings.run
     with open_client(run.dask, run.workers, workspace.scratch(), settings.guards.attempts) as client:
-        return apply_reroute(client, workspace, plan, settings, watcher)
+        return apply_reroute(client, workspace, plan, settings, watcher())

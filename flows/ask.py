@@ -1,0 +1,7 @@
+"""Placeholder until the answers land."""
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Nothing yet."""
