@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from flows import ask
-from flows.environment import find_server, quieten, settle
+from flows.environment import find_server, settle
 from schemas.errors import HeterodubError
 
 app = typer.Typer(
@@ -45,7 +45,6 @@ def ingest(
     from flows.progress import Display
     from tasks.extract.watching import watched_by
 
-    quieten()
     with Display() as display, watched_by(display):
         summary = run(source, corpus, workspace, _text(config), _text(policy), dask, workers, retry_quarantined)
     _answer(summary, as_json)
@@ -108,7 +107,6 @@ def _apply(
     from flows.route import route as run
     from tasks.extract.watching import watched_by
 
-    quieten()
     with Display() as display, watched_by(display):
         told: dict[str, Any] = run(str(policy), workspace, _text(config), dask, workers)
     return told

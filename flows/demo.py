@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from flows.environment import find_server, quieten, settle
+from flows.environment import find_server, settle
 
 
 def main() -> int:
@@ -23,7 +23,6 @@ def main() -> int:
     from tasks.extract.watching import watched_by
     from tasks.sample.check import compare
 
-    quieten()
     with Display() as display, watched_by(display):
         summary = ingest(str(folder / "sample" / "corpus.toml"), workspace=workspace)
     show_summary(summary)

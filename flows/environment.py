@@ -1,6 +1,5 @@
 """The process's surroundings, set before Prefect is imported: no telemetry, patient start-up, quiet logs."""
 
-import logging
 import os
 import sys
 import urllib.request
@@ -11,6 +10,7 @@ _DEFAULTS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "GX_ANALYTICS_ENABLED": "false",
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",  # a first start takes up to 20 s, Prefect allows 20
+    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "WARNING",  # its chatter stays in its UI
     "DASK_LOGGING__DISTRIBUTED": "error",
     "TF_CPP_MIN_LOG_LEVEL": "3",
 }
@@ -44,11 +44,3 @@ def _answers(api: str) -> bool:
             return bool(response.status == 200)
     except (OSError, ValueError):
         return False
-
-
-def quieten() -> None:
-    """Prefect's own chatter stays in its UI; the terminal shows progress and warnings. Call after importing Prefect."""
-    for name in ("prefect", "prefect.flow_runs", "prefect.task_runs"):
-        for handler in logging.getLogger(name).handlers:
-            if type(handler).__name__ == "PrefectConsoleHandler":
-                handler.setLevel(logging.WARNING)
