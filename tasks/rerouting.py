@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from distributed import Client
 from numpy.typing import NDArray
 
 from schemas.errors import MediaRefusedError
@@ -22,7 +21,7 @@ from schemas.policy import Policy
 from schemas.reasons import ClipReason, FileReason, FileState, Stage
 from schemas.settings import Settings
 from tasks.extract.analyse import Admission, Job
-from tasks.extract.fanout import spread
+from tasks.extract.fanout import Client, spread
 from tasks.extract.watching import Watcher
 from tasks.extract.worker import Finished, work_on
 from tasks.quality.pairing import correction_frames

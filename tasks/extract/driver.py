@@ -11,7 +11,6 @@ from functools import partial
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from distributed import Client
 
 from schemas.errors import MediaRefusedError
 from schemas.policy import Policy
@@ -21,7 +20,7 @@ from schemas.settings import Settings
 from schemas.tables import CLIPS
 from tasks.extract import ledger
 from tasks.extract.analyse import Analysis, Job
-from tasks.extract.fanout import spread
+from tasks.extract.fanout import Client, spread
 from tasks.extract.watching import Tally, Watcher
 from tasks.extract.worker import Finished, identify, work_on
 from tasks.stores import tables
