@@ -1,0 +1,108 @@
+"""Tables and labelled lines for a terminal. Everything that came from outside is escaped before it is shown."""
+
+import os
+import shutil
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from tasks.answers.names import visible
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+_WIDE: Final = 160
+"""Columns of a table that goes to a file or a pipe, where nothing has to fit a screen."""
+
+
+def console() -> "Console":
+    """Where tables go: stdout, as wide as the terminal."""
+    from rich.console import Console
+
+    sized = sys.stdout.isatty() or "COLUMNS" in os.environ
+    width = shutil.get_terminal_size().columns if sized else _WIDE
+    return Console(file=sys.stdout, width=width, highlight=False, markup=False, emoji=False, soft_wrap=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column. On a narrow terminal one with `least` shrinks down to so many letters, wrapping if `folds`, else
+    ending in an ellipsis; one that is `optional` is left out when even that is too wide.
+    """
+
+    heading: str
+    least: int | None = None
+    folds: bool = False
+    right: bool = False
+    optional: bool = False
+
+
+def show(columns: Sequence[Column], rows: Sequence[Sequence["Text"]]) -> None:
+    """Print a table without lines, no wider than the terminal."""
+    from rich import box
+    from rich.table import Table
+
+    out = console()
+    natural = [max([len(column.heading), *(row[i].cell_len for row in rows)]) for i, column in enumerate(columns)]
+    widths = _widths(columns, natural, out.width)
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    shown = [i for i, width in enumerate(widths) if width]
+    for i in shown:
+        table.add_column(
+            columns[i].heading,
+            width=widths[i],
+            justify="right" if columns[i].right else "left",
+            no_wrap=not columns[i].folds,
+            overflow="fold" if columns[i].folds else "ellipsis",
+        )
+    for row in rows:
+        table.add_row(*(row[i] for i in shown))
+    out.print(table)
+
+
+def _widths(columns: Sequence[Column], natural: Sequence[int], room: int) -> list[int]:
+    """Letters for each column, 0 for one that is left out."""
+    gap = 2
+    room -= gap * len(columns)
+    if sum(natural) <= room:
+        return list(natural)
+    least = [min(wide, column.least or wide) for column, wide in zip(columns, natural, strict=True)]
+    for i, column in enumerate(columns):
+        if column.optional and sum(least) > room:
+            least[i], room = 0, room + gap
+    spare = max(room - sum(least), 0)
+    wishes = [wide - low if low else 0 for wide, low in zip(natural, least, strict=True)]
+    share = min(1.0, spare / max(sum(wishes), 1))
+    return [low + int(wish * share) for low, wish in zip(least, wishes, strict=True)]
+
+
+def cell(value: Any, style: str = "") -> "Text":
+    """A value as escaped text; nothing is shown as a dash."""
+    from rich.text import Text
+
+    return Text("-" if value is None or value == "" else visible(str(value)), style=style)
+
+
+def number(value: float) -> str:
+    """A measurement as people read it: about four digits."""
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def size_text(count: float) -> str:
+    """Bytes as people read them."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"
+
+
+def pairs(given: Iterable[tuple[str, Any]]) -> None:
+    """Print labelled lines, without those that have no value."""
+    out = console()
+    known = [(name, value) for name, value in given if value not in (None, "", ())]
+    width = max((len(name) for name, _ in known), default=0)
+    for name, value in known:
+        out.print(cell(f"{name:<{width}}  {value}"), soft_wrap=True)

@@ -1,0 +1,183 @@
+"""Is the workspace sound: layout, files, rows that belong together, the last release, room on the disk."""
+
+import shutil
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from schemas.errors import HeterodubError, WorkspaceError
+from schemas.reasons import FileState, Stage
+from schemas.settings import Settings
+from schemas.tables import LAYOUT_VERSION, TABLES
+from tasks.stores import log, releases
+from tasks.stores.batches import orphans
+from tasks.stores.workspace import Workspace
+
+from . import reading
+from .findings import Finding, good, problem, warning
+from .names import SHORT_ID, base_name
+
+LEAST_FREE_BYTES: Final = 2 * 2**30
+"""Room below which an ingest would soon stop; an hour of admitted footage takes about this much."""
+
+_LEFT_BEHIND_S: Final = 3600.0
+"""Scratch files this old belong to no run that is still going."""
+
+_EXAMPLES: Final = 3
+_REINGEST: Final = "ingest the source once more: what is missing is made again"
+_CHECKED_OUT: Final = "restore the workspace from a copy, or ingest into a new one"
+
+
+def check_workspace(settings: Settings) -> list[Finding]:
+    """Look at the workspace of the settings; without a sound layout nothing else is looked at."""
+    try:
+        ws = Workspace.open(settings.workspace)
+    except WorkspaceError as error:
+        return [problem("workspace", "layout", str(error), "name the right folder with --workspace, or ingest into it")]
+    found = [good("workspace", "layout", f"version {LAYOUT_VERSION} at {ws.root}")]
+    tables = [finding for table in TABLES for finding in _table(ws, table)]
+    found += tables
+    if not any(finding.remedy for finding in tables):
+        found += [*_orphans(ws), *_clip_counts(ws), *_payload(ws)]
+    return [*found, *_release(ws), *_scratch(ws), *check_room(ws)]
+
+
+def _table(ws: Workspace, table: str) -> Iterator[Finding]:
+    """Whether every file of the newest version is there, whole, and opens."""
+    what = f"table {table}"
+    if not reading.exists(ws, table):
+        yield good("workspace", what, "not made yet")
+        return
+    try:
+        files = log.snapshot(ws, table).files
+        lost = _lost(ws, table, files)
+        rows = 0 if lost else reading.read(ws, table, [TABLES[table].names[0]]).num_rows
+        if not lost and table not in ("stage1", "stage2"):
+            reading.read(ws, table)  # small rows: every byte can be read, not only the first column
+    except (HeterodubError, pa.ArrowException, OSError) as error:
+        yield problem("workspace", what, f"cannot be read: {error}", _CHECKED_OUT)
+        return
+    if lost:
+        yield problem("workspace", what, f"{len(lost)} files are missing or cut short: {_some(lost)}", _CHECKED_OUT)
+    else:
+        yield good("workspace", what, f"{rows} rows in {len(files)} files")
+
+
+def _lost(ws: Workspace, table: str, files: tuple[log.DataFile, ...]) -> list[str]:
+    store = ws.filesystem()
+    lost = []
+    for file in files:
+        path = ws.path(table, file.name)
+        if not store.exists(path) or int(store.size(path)) != file.size_bytes:
+            lost.append(file.name)
+    return lost
+
+
+def _orphans(ws: Workspace) -> Iterator[Finding]:
+    if not all(reading.exists(ws, table) for table in ("catalog", "clips", "stage1", "stage2")):
+        return
+    media = sorted(orphans(ws))
+    if media:
+        detail = f"{len(media)} media have rows, but no measured file stands for them: {_some_ids(media)}"
+        yield problem("workspace", "orphans", detail, "ingest their source again, or take them out with takedown")
+    else:
+        yield good("workspace", "orphans", "none")
+
+
+def _clip_counts(ws: Workspace) -> Iterator[Finding]:
+    """Whether each measured file has the clips that its catalog row counts."""
+    measured = pc.field("state") == FileState.MEASURED.value
+    catalog = reading.read(ws, "catalog", ["uri", "media_id", "clips"], measured).to_pylist()
+    held = Counter(reading.read(ws, "clips", ["media_id"])["media_id"].to_pylist())
+    wrong = [row for row in catalog if row["clips"] != held[row["media_id"]]]
+    if wrong:
+        names = [f"{base_name(row['uri'])} ({row['clips']} noted, {held[row['media_id']]} stored)" for row in wrong]
+        yield problem("workspace", "clip counts", f"{len(wrong)} files disagree: {_some(names)}", _REINGEST)
+    else:
+        yield good("workspace", "clip counts", f"right for {len(catalog)} measured files")
+
+
+def _payload(ws: Workspace) -> Iterator[Finding]:
+    """Whether admitted clips and payload rows are the same."""
+    for stage in Stage:
+        admitted = _ids(reading.read(ws, "clips", ["clip_id"], pc.field(stage.value)))
+        stored = _ids(reading.read(ws, stage.value, ["clip_id"]))
+        what = f"{stage} payload"
+        if bare := sorted(admitted - stored):
+            detail = f"{len(bare)} admitted clips have no payload: {_some_ids(bare)}"
+            yield problem("workspace", what, detail, "run `heterodub route` or ingest the source once more")
+        if stray := sorted(stored - admitted):
+            detail = f"{len(stray)} payload rows have no admitted clip: {_some_ids(stray)}"
+            yield problem("workspace", what, detail, "run `heterodub route`, which takes such rows out")
+        if admitted == stored:
+            yield good("workspace", what, f"there for all {len(admitted)} admitted clips")
+
+
+def _release(ws: Workspace) -> Iterator[Finding]:
+    """Whether every file that the last release pins is still there."""
+    if not reading.exists(ws, "releases"):
+        yield good("workspace", "last release", "none yet")
+        return
+    try:
+        last = releases.latest(ws)
+        if last is None:
+            yield good("workspace", "last release", "none yet")
+            return
+        lost = [
+            f"{table} version {version}: {name}"
+            for table, version in last.versions.items()
+            for name in _lost(ws, table, log.snapshot(ws, table, version).files)
+        ]
+    except (HeterodubError, pa.ArrowException, OSError, ValueError, KeyError) as error:
+        yield problem("workspace", "last release", f"cannot be read: {error}", _CHECKED_OUT)
+        return
+    if lost:
+        remedy = "publish a new release with `heterodub ingest`; do not train from this one"
+        yield problem("workspace", "last release", f"{last.release_id} lost {len(lost)} files: {_some(lost)}", remedy)
+    else:
+        yield good("workspace", "last release", f"{last.release_id}, number {last.sequence}, all files there")
+
+
+def _scratch(ws: Workspace) -> Iterator[Finding]:
+    place = Path(ws.root) / "scratch" if ws.is_local else None
+    if place is None or not place.is_dir():
+        return
+    before = time.time() - _LEFT_BEHIND_S
+    left = [path for path in place.rglob("*") if path.is_file() and path.stat().st_mtime < before]
+    if left:
+        size = sum(path.stat().st_size for path in left)
+        detail = f"{len(left)} files, {size / 1e6:.1f} MB, older than an hour in {place}"
+        yield warning(
+            "workspace", "scratch", detail, "delete them when no ingest is running: a run that died left them"
+        )
+    else:
+        yield good("workspace", "scratch", "nothing left behind")
+
+
+def check_room(ws: Workspace, least_bytes: int = LEAST_FREE_BYTES) -> Iterator[Finding]:
+    """Room on the disk of a local workspace."""
+    if not ws.is_local:
+        return
+    free = shutil.disk_usage(ws.root).free
+    if free < least_bytes:
+        detail = f"{free / 2**30:.1f} GiB free, {least_bytes / 2**30:.1f} GiB should be"
+        yield problem("workspace", "disk", detail, "make room, or move the workspace to a larger disk")
+    else:
+        yield good("workspace", "disk", f"{free / 2**30:.1f} GiB free")
+
+
+def _ids(rows: Any) -> set[str]:
+    return set(rows["clip_id"].to_pylist())
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:_EXAMPLES]) + (", ..." if len(names) > _EXAMPLES else "")
+
+
+def _some_ids(ids: list[str]) -> str:
+    return _some([name[:SHORT_ID] for name in ids])

@@ -1,0 +1,24 @@
+"""The whole check-up."""
+
+from schemas.errors import SettingsError
+from schemas.policy import load_policy
+from schemas.settings import Settings
+
+from .check_installation import check_installation
+from .check_workspace import check_workspace
+from .findings import Finding, good, problem
+
+
+def diagnose(settings: Settings) -> list[Finding]:
+    """Look at the installation, the policy and the workspace; changes nothing."""
+    return [*check_installation(settings), _policy(settings), *check_workspace(settings)]
+
+
+def _policy(settings: Settings) -> Finding:
+    try:
+        policy = load_policy(settings.policy)
+    except SettingsError as error:
+        return problem(
+            "settings", "policy", str(error), "mend the file, or leave [policy] out to use the default policy"
+        )
+    return good("settings", "policy", f"{policy.name} {policy.version} ({policy.hash}), {len(policy.rules())} limits")

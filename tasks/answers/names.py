@@ -1,0 +1,33 @@
+"""File names are data. How one is shown to a person without a terminal, or the person, being misled by it."""
+
+from typing import Final
+from urllib.parse import unquote_to_bytes
+
+_FILE: Final = "file://"
+
+SHORT_ID: Final = 12
+"""Digits of an id that are shown where a whole one would only fill the line; commands accept any unique start."""
+
+
+def visible(text: str) -> str:
+    r"""The text with everything that is not printable as an escape: \n, \x1b, \u202e.
+
+    Control characters would be obeyed by a terminal, and direction marks would make a name read as another one.
+    """
+    return "".join(letter if letter.isprintable() else _escape(letter) for letter in text)
+
+
+def _escape(letter: str) -> str:
+    return letter.encode("unicode_escape").decode("ascii")
+
+
+def readable_path(uri: str) -> str:
+    """The path or URI for people: printable, and a file:// name (a path that is not UTF-8) with its bytes shown."""
+    if uri.startswith(_FILE):
+        return visible(unquote_to_bytes(uri.removeprefix(_FILE)).decode("utf-8", "backslashreplace"))
+    return visible(uri)
+
+
+def base_name(uri: str) -> str:
+    """The last part of the path, for people."""
+    return readable_path(uri).rstrip("/").rsplit("/", 1)[-1]

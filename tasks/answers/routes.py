@@ -1,0 +1,38 @@
+"""The four ways a clip can go: to both stages, to one of them, to none."""
+
+from enum import StrEnum
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+
+class Route(StrEnum):
+    """Where a clip was sent."""
+
+    BOTH = "both"
+    STAGE1 = "stage1"
+    STAGE2 = "stage2"
+    REJECTED = "rejected"
+
+
+def route_of(stage1: bool, stage2: bool) -> Route:
+    """The route of a clip that these stages admit."""
+    if stage1 and stage2:
+        return Route.BOTH
+    if stage1:
+        return Route.STAGE1
+    return Route.STAGE2 if stage2 else Route.REJECTED
+
+
+def takes(route: Route) -> Any:
+    """Which clips go this way, as a filter on the columns stage1 and stage2."""
+    first, second = pc.field("stage1"), pc.field("stage2")
+    return (first if route in (Route.BOTH, Route.STAGE1) else ~first) & (
+        second if route in (Route.BOTH, Route.STAGE2) else ~second
+    )
+
+
+def count_routes(clips: pa.Table) -> dict[str, int]:
+    """Clips by route, every route named; `clips` has columns stage1 and stage2."""
+    return {str(route): clips.filter(takes(route)).num_rows for route in Route}
