@@ -20,8 +20,8 @@ from schemas.errors import MediaRefusedError
 from schemas.policy import Policy
 from schemas.reasons import ClipReason, FileReason, FileState, Stage
 from schemas.settings import Settings
-from tasks.extract.analyse import Admission, Job
 from tasks.extract.fanout import Client, spread
+from tasks.extract.job import Admission, Job
 from tasks.extract.watching import Watcher
 from tasks.extract.worker import Finished, work_on
 from tasks.quality.pairing import correction_frames
