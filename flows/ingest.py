@@ -5,33 +5,33 @@ from typing import Any
 
 from prefect import flow
 
-from schemas.policy import load_policy
-from schemas.settings import Settings, load_settings
-from tasks.extract.watching import Silent, Watcher
-from tasks.ingest import find_files, publish_release, show_summary, work_on_files
+from schemas.settings import load_settings
+from tasks.ingest import choose_policy, find_files, publish_release, show_summary, work_on_files
 
 
-@flow(name="ingest", log_prints=False)
+@flow(name="ingest")
 def ingest(
-    source: str, corpus: str = "default", workspace: str | None = None, retry_quarantined: bool = False
+    source: str,
+    corpus: str = "default",
+    workspace: str | None = None,
+    config: str | None = None,
+    policy: str | None = None,
+    dask: str | None = None,
+    workers: int | None = None,
+    retry_quarantined: bool = False,
 ) -> dict[str, Any]:
     """Sort raw media into stage-1 and stage-2 stores and publish an audited release.
 
-    source: folder, file, fsspec URI, manifest (.csv, .parquet) or corpus file (.toml). Settings come from
-    heterodub.toml and HETERODUB_* variables where the flow runs. Returns the run's summary.
+    source: folder, file, fsspec URI, manifest (.csv, .parquet) or corpus file (.toml). corpus: its name, unless a
+    corpus file tells it. workspace, policy, dask, workers: in place of what `config` (else heterodub.toml) and
+    HETERODUB_* variables say where the flow runs. Returns the run's summary.
 
     Raises: HeterodubError - the source, the settings, the cluster or the audit; the text says what to do.
     """
-    return run_ingest(source, corpus, load_settings(workspace=workspace), retry_quarantined, Silent())
-
-
-def run_ingest(
-    source: str, corpus: str, settings: Settings, retry_quarantined: bool, watcher: Watcher
-) -> dict[str, Any]:
-    """The steps, in order; for callers inside a flow run that bring settings and a watcher of their own."""
     started = time.monotonic()
-    policy = load_policy(settings.policy)
+    settings = load_settings(config, workspace=workspace, policy=policy, run={"dask": dask, "workers": workers})
+    routing = choose_policy(settings)
     plan = find_files(source, corpus, settings, retry_quarantined)
-    tally = work_on_files(plan, settings, policy, watcher)
-    published = publish_release(settings, policy, watcher)
+    tally = work_on_files(plan, settings, routing)
+    published = publish_release(settings, routing)
     return show_summary(plan, tally, published, time.monotonic() - started, settings)

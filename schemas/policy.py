@@ -5,6 +5,7 @@ A limit that is absent is not asked for. tasks/quality/routing.py applies the ru
 """
 
 import hashlib
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -102,8 +103,8 @@ class Policy(BaseModel):
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:12]
 
     def rules(self) -> tuple["Rule", ...]:
-        """Every limit that is asked for, stage 1 first."""
-        return (*_rules(Stage.STAGE1, self.stage1), *_rules(Stage.STAGE2, self.stage2))
+        """Every limit that is asked for, stage 1 first. That stage 1 has sound at all is always asked."""
+        return (*_rules(Stage.STAGE1, self.stage1), _HAS_SOUND, *_rules(Stage.STAGE2, self.stage2))
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +122,10 @@ class Rule:
     reason: ClipReason
     missing_reason: ClipReason | None
 
+
+_HAS_SOUND: Final = Rule(
+    Stage.STAGE1, "always", "level_dbfs", "min", -math.inf, ClipReason.NO_SOUND, ClipReason.NO_SOUND
+)
 
 REASON_OF: Final[Mapping[str, ClipReason]] = {
     "min_face_height_px": ClipReason.FACE_TOO_SMALL,
@@ -187,10 +192,21 @@ def load_policy(path: str | Path | None = None) -> Policy:
     """
     source = Path(path) if path else DEFAULT_POLICY
     try:
-        return Policy.model_validate(tomllib.loads(source.read_text("utf-8")))
+        return parse_policy(source.read_text("utf-8"), str(source))
     except OSError as error:
         raise SettingsError(f"policy file {source}: {error.strerror or error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"policy file {source} is not TOML: {error}") from error
+
+
+def parse_policy(text: str, source: str) -> Policy:
+    """A policy from its TOML text; `source` is named in complaints.
+
+    Raises: SettingsError - it is not TOML or holds a bad value.
+    """
+    try:
+        return Policy.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"policy file {source} is not TOML: {error}") from error
     except ValidationError as error:
         raise SettingsError(f"policy file {source}: {describe(error)}") from error

@@ -33,6 +33,7 @@ class FileReason(StrEnum):
     NO_DECODABLE_FRAME = "no_decodable_frame"
     NO_FACE = "no_face"
     TOO_SHORT = "too_short"
+    TOO_LONG = "too_long"
     SAME_BYTES = "same_bytes"
     FOLDER = "folder"
     LINKED_FOLDER = "linked_folder"
@@ -126,6 +127,7 @@ EXPLANATIONS: dict[FileReason | ClipReason, str] = {
     FileReason.NO_DECODABLE_FRAME: "the container opens but not one frame decodes",
     FileReason.NO_FACE: "no face was found in any frame",
     FileReason.TOO_SHORT: "no face stays in one shot for the shortest clip length",
+    FileReason.TOO_LONG: "the header claims more footage than the settings allow",
     FileReason.SAME_BYTES: "byte for byte the same as another file",
     FileReason.FOLDER: "a folder with the name of a video; its files are listed by themselves",
     FileReason.LINKED_FOLDER: "a link to a folder; links to folders are not followed",

@@ -124,7 +124,7 @@ class _Sources(BaseSettings, Settings):
 def load_settings(config: str | Path | None = None, **overrides: Any) -> Settings:
     """Settings from `config` (else heterodub.toml in the working folder, if there), environment and overrides.
 
-    Overrides that are None are ignored, so that absent command-line options can be passed as they are.
+    Overrides that are None, also inside a section, are ignored, so that absent command-line options can be passed.
 
     Raises: SettingsError - the file is missing or not TOML, or a value is bad (the text names field and value).
     """
@@ -135,10 +135,15 @@ def load_settings(config: str | Path | None = None, **overrides: Any) -> Setting
     class FromFile(_Sources):
         model_config = SettingsConfigDict(toml_file=source)
 
-    given = {name: value for name, value in overrides.items() if value is not None}
+    given = _given(overrides)
     try:
         return Settings.model_validate(FromFile(**given).model_dump())
     except ValidationError as error:
         raise SettingsError(f"settings: {describe(error)}") from error
     except ValueError as error:  # tomllib's errors, which pydantic-settings passes on
         raise SettingsError(f"settings file {source}: {error}") from error
+
+
+def _given(overrides: dict[str, Any]) -> dict[str, Any]:
+    kept = {name: _given(value) if isinstance(value, dict) else value for name, value in overrides.items()}
+    return {name: value for name, value in kept.items() if value is not None and value != {}}

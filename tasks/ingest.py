@@ -10,11 +10,22 @@ from schemas.policy import Policy
 from schemas.settings import Settings
 from tasks.extract import driver, ledger
 from tasks.extract.fanout import open_client
-from tasks.extract.watching import Tally, Watcher
+from tasks.extract.watching import Tally, watcher
 from tasks.publishing import Published, publish
 from tasks.sources.open import source_files
+from tasks.stores.standing_policy import policy_for_ingest
 from tasks.stores.workspace import Workspace
 from tasks.summary import summarise
+
+
+@task(cache_policy=NO_CACHE)
+def choose_policy(settings: Settings) -> Policy:
+    """The policy that stands in the workspace, which is made if it is not there yet.
+
+    Raises: SettingsError - the settings name another policy than the standing one. WorkspaceError.
+    """
+    workspace = Workspace.open(settings.workspace, create=True)
+    return policy_for_ingest(workspace, None if settings.policy is None else str(settings.policy))
 
 
 @task(retries=2, retry_delay_seconds=5, cache_policy=NO_CACHE)
@@ -28,7 +39,7 @@ def find_files(source: str, corpus: str, settings: Settings, retry_quarantined: 
 
 
 @task(cache_policy=NO_CACHE)
-def work_on_files(plan: ledger.Plan, settings: Settings, policy: Policy, watcher: Watcher) -> Tally:
+def work_on_files(plan: ledger.Plan, settings: Settings, policy: Policy) -> Tally:
     """Identify and analyse the new files over Dask, and store every outcome.
 
     Not retried as a whole: what is stored is stored, lost workers are retried inside, and the next run continues.
@@ -42,19 +53,19 @@ def work_on_files(plan: ledger.Plan, settings: Settings, policy: Policy, watcher
         return Tally()
     run, guards = settings.run, settings.guards
     with open_client(run.dask, run.workers, workspace.scratch(), guards.attempts) as client:
-        files = driver.identify_files(client, plan.fresh, known, settings.extractor, watcher)
-        return driver.analyse_files(client, workspace, files, known, settings, policy, watcher)
+        files = driver.identify_files(client, plan.fresh, known, settings.extractor, watcher())
+        return driver.analyse_files(client, workspace, files, known, settings, policy, watcher())
 
 
 @task(cache_policy=NO_CACHE)
-def publish_release(settings: Settings, policy: Policy, watcher: Watcher) -> Published:
+def publish_release(settings: Settings, policy: Policy) -> Published:
     """Divide speakers, audit the new versions, and publish a release if anything changed.
 
     Raises: AuditFailedError - a store broke its expectations; nothing is published.
     """
-    watcher.phase("publish", 1)
+    watcher().phase("publish", 1)
     published = publish(Workspace.open(settings.workspace), settings, policy)
-    watcher.step()
+    watcher().step()
     return published
 
 

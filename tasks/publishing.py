@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from schemas.errors import AuditFailedError
 from schemas.policy import Policy
 from schemas.settings import Settings
 from tasks.stores import releases, tables
 from tasks.stores.assignment import assign
 from tasks.stores.workspace import Workspace
-from tasks.validation.audit import AuditResult, audit
+from tasks.validation.audit import audit
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +38,8 @@ def publish(workspace: Workspace, settings: Settings, policy: Policy) -> Publish
     clips = tables.read(workspace, "clips", ["backend", "extractor"], versions["clips"])
     if not clips.num_rows:
         return Published(None, False, ("no clip was stored, so there is nothing to publish",))
-    result = audit(workspace, versions, workspace.folder("audit"))
-    if not result.passed:
-        raise AuditFailedError(_complaint(result))
+    result = audit(workspace, versions, _audit_folder(workspace), settings.clips, last)
+    result.require()
     origin = releases.Origin(
         backend=clips["backend"][0].as_py(),
         extractor=clips["extractor"][0].as_py(),
@@ -51,6 +49,11 @@ def publish(workspace: Workspace, settings: Settings, policy: Policy) -> Publish
     )
     published = releases.publish(workspace, versions, origin, result.summary(), assignment.notes)
     return Published(published.release.release_id, published.changed, published.release.notes)
+
+
+def _audit_folder(workspace: Workspace) -> Path:
+    """Where the audit's pages go: into a local workspace, else into scratch, since they are written as files."""
+    return Path(workspace.folder("audit")) if workspace.is_local else workspace.scratch() / "audit"
 
 
 def code_version() -> str:
@@ -64,13 +67,3 @@ def code_version() -> str:
         return version("heterodub")
     commit = asked.stdout.strip()
     return f"{version('heterodub')}+{commit}" if asked.returncode == 0 and commit else version("heterodub")
-
-
-def _complaint(result: AuditResult) -> str:
-    lines = ["the audit failed, so nothing was published:"]
-    for check in result.checks:
-        if not check.passed:
-            lines.append(
-                f"  {check.table}: {check.name} - {check.failed} rows, such as {', '.join(check.examples[:3])}"
-            )
-    return "\n".join(lines)

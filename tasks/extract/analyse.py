@@ -4,15 +4,13 @@ This runs in an isolated process (isolation.py) and knows nothing of Prefect, Da
 """
 
 import tempfile
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from model.features.mel import log_mel
@@ -24,6 +22,7 @@ from schemas.records import FileOutcome, MediaFacts
 from schemas.settings import Settings
 from tasks.extract import rows
 from tasks.extract.builder import ClipBuilder, Draft, Picture, dropped_seconds
+from tasks.extract.job import Admission, Analysis, Job
 from tasks.faces.backend import LandmarkBackend, open_backend
 from tasks.faces.tracker import FaceTracker
 from tasks.media.decode import Video, open_video
@@ -38,45 +37,7 @@ from tasks.quality.pairing import correction_frames
 from tasks.quality.picture import is_still
 from tasks.quality.routing import route_clip
 from tasks.stores.part_writer import PartWriter
-from tasks.stores.parts import Part
 from tasks.stores.workspace import Workspace
-
-
-@dataclass(frozen=True, slots=True)
-class Admission:
-    """What is wanted of one known clip, and by how many frames its sound is moved earlier."""
-
-    stage1: bool
-    stage2: bool
-    shift_frames: int
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One file to work on. `admit` is None for a first look; else it says which payload of which clip is wanted,
-    and nothing is measured again.
-    """
-
-    uri: str
-    media_id: str
-    size_bytes: int
-    corpus: str
-    speaker: str
-    offset_s: float = 0.0
-    admit: Mapping[str, Admission] | None = None
-    suffix: str = ""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Analysis:
-    """What came out of one file. `clips` are rows of the clips table; `parts` are already in the store's folder."""
-
-    outcome: FileOutcome
-    facts: MediaFacts | None
-    clips: pa.Table
-    parts: Mapping[str, Part]
-    media_s: float
-    dropped_s: float
 
 
 @cache
@@ -95,12 +56,25 @@ def analyse(job: Job, settings: Settings, policy: Policy) -> Analysis:
         container = sniff(path)
         facts = probe(path, container, settings.guards)
         with open_video(path, container, facts, settings.guards) as video:
-            sound = open_sound(path, container, facts, video.origin_s, job.offset_s, Path(folder))
+            sound = open_sound(
+                path, container, facts, video.origin_s, job.offset_s, Path(folder), settings.guards.max_duration_s
+            )
             try:
                 return _Analyst(job, settings, policy, sound).work(video, facts)
             finally:
                 if isinstance(sound, Sound):
                     sound.close()
+
+
+def media_seconds(uri: str, settings: Settings) -> float:
+    """Length of a file by its header, 0 when that does not say.
+
+    Raises: MediaRefusedError - the file is refused before it is decoded.
+    """
+    if "://" in uri and not uri.startswith("file://"):
+        return settings.guards.max_duration_s  # fetching it twice to look at its header would cost more
+    with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch, localise(uri, Path(scratch)) as path:
+        return probe(path, sniff(path), settings.guards).duration_s or 0.0
 
 
 class _Analyst:

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
-from model.features.landmarks import box as box_of
 from numpy.typing import NDArray
 
+from model.features.landmarks import box as box_of
 from model.features.timing import frame_to_second, seconds_to_frames
 from schemas.settings import ClipSettings
 from tasks.faces.tracker import FaceObservation

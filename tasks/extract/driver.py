@@ -11,7 +11,6 @@ from functools import partial
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from distributed import Client
 
 from schemas.errors import MediaRefusedError
 from schemas.policy import Policy
@@ -20,8 +19,8 @@ from schemas.records import RawFile
 from schemas.settings import Settings
 from schemas.tables import CLIPS
 from tasks.extract import ledger
-from tasks.extract.analyse import Analysis, Job
-from tasks.extract.fanout import spread
+from tasks.extract.fanout import Client, spread
+from tasks.extract.job import Analysis, Job
 from tasks.extract.watching import Tally, Watcher
 from tasks.extract.worker import Finished, identify, work_on
 from tasks.stores import tables

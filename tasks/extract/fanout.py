@@ -17,6 +17,8 @@ from distributed import Client, KilledWorker, LocalCluster, as_completed
 from schemas.errors import ClusterError, MediaRefusedError
 from schemas.reasons import FileReason
 
+__all__ = ["Client", "open_client", "spread"]
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 

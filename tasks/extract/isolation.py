@@ -5,6 +5,7 @@ replaced after it was killed. Not multiprocessing's Process: Dask's workers are 
 """
 
 import contextlib
+import importlib
 import pickle
 import signal
 import socket
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import IO, Any
 
@@ -25,6 +27,21 @@ _LAST_WORDS = 300
 """Characters of a dead child's stderr that are kept as the cause."""
 
 Work = Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A function by "module:name", imported where it is called and not where it is named."""
+
+    target: str
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Call the function.
+
+        Raises: what it raises; ImportError, AttributeError - there is none of that name.
+        """
+        module, name = self.target.split(":")
+        return getattr(importlib.import_module(module), name)(*arguments)
 
 
 class Isolated:

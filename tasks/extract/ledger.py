@@ -10,7 +10,7 @@ from schemas.errors import MediaRefusedError
 from schemas.reasons import QUARANTINE_REASONS, FileReason, FileState
 from schemas.records import FileOutcome, MediaFacts, RawFile
 from schemas.tables import CATALOG
-from tasks.extract.analyse import Analysis
+from tasks.extract.job import Analysis
 from tasks.stores import tables
 from tasks.stores.workspace import Workspace
 

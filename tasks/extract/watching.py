@@ -1,6 +1,9 @@
 """Who watches an ingest: a progress bar, a Prefect artifact, nobody. The work only tells what happened."""
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -42,3 +45,23 @@ class Silent:
 
     def analysed(self, tally: Tally) -> None:
         """Ignored."""
+
+
+_WATCHER: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
+
+
+@contextmanager
+def watched_by(watcher: Watcher) -> Iterator[None]:
+    """Flows run inside the block tell this watcher. Not a flow parameter: it is no part of what a run does, and
+    a deployment's form could not ask for it.
+    """
+    token = _WATCHER.set(watcher)
+    try:
+        yield
+    finally:
+        _WATCHER.reset(token)
+
+
+def watcher() -> Watcher:
+    """Whoever watches the current run."""
+    return _WATCHER.get() or Silent()

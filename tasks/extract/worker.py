@@ -14,15 +14,17 @@ from schemas.policy import Policy
 from schemas.reasons import FileReason
 from schemas.records import RawFile
 from schemas.settings import Settings
-from tasks.extract.analyse import Analysis, Job, analyse
-from tasks.extract.isolation import Isolated
+from tasks.extract.isolation import Isolated, Named
+from tasks.extract.job import Analysis, Job
 from tasks.media.locate import disk_trouble, fingerprint, localise
-from tasks.media.probe import probe
-from tasks.media.sniff import sniff
 
 _PROBE_LIMIT_S = 60
 _LEAST_BYTES_PER_S = 2000
 """No real footage is smaller; a header that claims more seconds than this allows does not get more time."""
+
+# by name: only the child loads decoders and models, so a worker stays small and starts at once
+_ANALYSE = Named("tasks.extract.analyse:analyse")
+_MEDIA_SECONDS = Named("tasks.extract.analyse:media_seconds")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,24 +54,13 @@ def work_on(job: Job, settings: Settings, policy: Policy) -> Finished:
     child = _child(settings.guards.memory_limit_gib)
     try:
         with _disk_as_refusal():
-            length_s = child.run(media_seconds, job.uri, settings, time_limit_s=_PROBE_LIMIT_S)
+            length_s = child.run(_MEDIA_SECONDS, job.uri, settings, time_limit_s=_PROBE_LIMIT_S)
             length_s = min(length_s, job.size_bytes / _LEAST_BYTES_PER_S)
             limit_s = settings.guards.time_limit_s + settings.guards.time_limit_factor * length_s
-            analysis = child.run(analyse, job, settings, policy, time_limit_s=limit_s)
+            analysis = child.run(_ANALYSE, job, settings, policy, time_limit_s=limit_s)
     except MediaRefusedError as refusal:
         return Finished(job, None, refusal, time.monotonic() - started)
     return Finished(job, analysis, None, time.monotonic() - started)
-
-
-def media_seconds(uri: str, settings: Settings) -> float:
-    """Length of a file by its header, 0 when that does not say; runs in the child.
-
-    Raises: MediaRefusedError - the file is refused before it is decoded.
-    """
-    if "://" in uri and not uri.startswith("file://"):
-        return settings.guards.max_duration_s  # fetching it twice to look at its header would cost more
-    with TemporaryDirectory(prefix="heterodub-") as scratch, localise(uri, Path(scratch)) as path:
-        return probe(path, sniff(path), settings.guards).duration_s or 0.0
 
 
 def identify(raw: RawFile) -> str | MediaRefusedError:

@@ -8,6 +8,7 @@ The library's top-level class downloads what it does not find, so its parts are 
 """
 
 import importlib.metadata
+import pickle
 from pathlib import Path
 from typing import Any, Final
 
@@ -42,9 +43,7 @@ RAISE: Final = 0.12
 class FanBackend:
     """s3fd and FAN as one landmark backend (see backend.LandmarkBackend).
 
-    The score is the mean peak of the 68 heat maps, 0..1.
-
-    Raises: WeightsMissingError - a file is not a state dictionary of its network.
+    The score is the mean peak of the 68 heat maps, 0..1. Opened by `open_fan`, which checks the files.
     """
 
     def __init__(self, fan: Path, s3fd: Path, device: str) -> None:
@@ -104,23 +103,19 @@ def open_fan(weights: WeightSettings) -> FanBackend:
 
     Raises: WeightsMissingError - a weight file is missing or not what it should be.
     """
-    fan, s3fd = _find(weights.fan_2d, FAN_FILE), _find(weights.s3fd, S3FD_FILE)
-    if fan is None or s3fd is None:
-        raise WeightsMissingError(_missing_text())
+    fan, s3fd = weights.fan_2d or _checkpoints() / FAN_FILE, weights.s3fd or _checkpoints() / S3FD_FILE
+    missing = [str(path) for path in (fan, s3fd) if not path.is_file()]
+    if missing:
+        raise WeightsMissingError(f"{' and '.join(missing)} not found. {_missing_text()}")
     try:
         return FanBackend(fan, s3fd, "cuda" if torch.cuda.is_available() else "cpu")
-    except (RuntimeError, ValueError, TypeError, OSError) as error:
+    except (RuntimeError, ValueError, TypeError, EOFError, OSError, pickle.UnpicklingError) as error:
         first_line = str(error).partition("\n")[0]
         raise WeightsMissingError(f"{fan} or {s3fd} cannot be used: {first_line}. {_missing_text()}") from error
 
 
 def _checkpoints() -> Path:
     return Path(torch.hub.get_dir()) / "checkpoints"
-
-
-def _find(given: Path | None, name: str) -> Path | None:
-    path = given or _checkpoints() / name
-    return path if path.is_file() else None
 
 
 def _missing_text() -> str:

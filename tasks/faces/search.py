@@ -18,7 +18,7 @@ class FaceSearch:
 
     The short-range detector sees the picture at 128 pixels and takes 1 ms; a talking head needs nothing more. It
     misses faces under about a tenth of the picture, which the full-range one (192 pixels, 5 ms) finds down to a
-    twentieth. Where both see nothing, overlapping parts are searched: blurred faces are then found again.
+    twentieth. Where both see nothing, overlapping parts are searched by the latter: smaller and blurred faces.
 
     Raises: WeightsMissingError - the package with the detectors is not there.
     """
@@ -36,25 +36,26 @@ class FaceSearch:
             # Of a small face the full-range detector gives the truer box, so the other's is not averaged in.
             found = far + [face for face in found if not any(overlap(face.box, other.box) for other in far)]
         if not found:
-            found = merge([face for window in tiles(width, height) for face in self._near(rgb, window)])
+            found = merge([face for window in tiles(width, height) for face in self._far(rgb, window)])
         return sorted(found, key=lambda face: -longer_side(face.box))
 
 
 def tiles(width: int, height: int) -> list[tuple[int, int, int, int]]:
     """Overlapping parts (left, top, right, bottom) that cover the picture, their sides TILE_SHARE of it at most.
 
-    They overlap by half or more, so that a face on the border of one stands well inside the next.
+    They overlap by NEAR_SHARE at least: a face too small to be seen in the whole picture stands wholly in one of them.
     """
-    side = max(1, round(TILE_SHARE * max(width, height)))
+    longer = max(width, height)
+    side, shared = max(1, round(TILE_SHARE * longer)), int(NEAR_SHARE * longer)
     return [
         (left, top, min(left + side, width), min(top + side, height))
-        for top in _starts(height, side)
-        for left in _starts(width, side)
+        for top in _starts(height, side, shared)
+        for left in _starts(width, side, shared)
     ]
 
 
-def _starts(length: int, side: int) -> list[int]:
+def _starts(length: int, side: int, shared: int) -> list[int]:
     if length <= side:
         return [0]
-    count = 1 + math.ceil((length - side) / (side / 2))
-    return [round(start * (length - side) / (count - 1)) for start in range(count)]
+    steps = math.ceil((length - side) / (side - shared))
+    return [round(step * (length - side) / steps) for step in range(steps + 1)]

@@ -97,33 +97,27 @@ class FaceTracker:
         """
         if cut:
             self._tracks, self._frames_since_search = [], None
-        if same_as_last and self._frames_since_search is not None:
-            self._age_lost()
-        else:
+        repeated = same_as_last and self._frames_since_search is not None
+        for track in self._tracks:
+            track.lost_frames += track.lost_frames > 0
+        if not repeated:
             self._follow(rgb)
             self._drop_doubles()
             if self._search_is_due():
                 self._search(rgb)
+        limit = seconds_to_frames(BRIDGE_S)
+        self._tracks = [track for track in self._tracks if track.lost_frames < limit]
         return [track.observe() for track in self._tracks]
 
     def _follow(self, rgb: Picture) -> None:
+        """Look where each face was. Lost ones too: a blurred frame later the face is often still in its place."""
         for track in self._tracks:
-            if track.lost_frames:
-                continue
             face = self._backend.landmarks(rgb, track.face.next_region)
             track.score = face.score
             if self._good(rgb, face) and _follows(track.face, face):
                 track.take(face)
             else:
-                track.lost_frames = -1  # counted by _age_lost
-        self._age_lost()
-
-    def _age_lost(self) -> None:
-        for track in self._tracks:
-            if track.lost_frames:
-                track.lost_frames = max(track.lost_frames, 0) + 1
-        limit = seconds_to_frames(BRIDGE_S)
-        self._tracks = [track for track in self._tracks if track.lost_frames < limit]
+                track.lost_frames = max(track.lost_frames, 1)
 
     def _search_is_due(self) -> bool:
         since = self._frames_since_search
@@ -135,12 +129,12 @@ class FaceTracker:
         self._frames_since_search = 0
         for detection in self._unclaimed(self._backend.detect(rgb)):
             face = self._look(rgb, detection)
-            if face is None:
+            if face is None or self._covered(_box(face)):
                 continue
             track = self._lost_near(_box(face))
             if track is not None:
                 track.take(face)
-            elif len(self._tracks) < self._clips.max_faces and not self._covered(_box(face)):
+            elif len(self._tracks) < self._clips.max_faces:
                 self._tracks.append(_Track(self._next_number, face, face.score))
                 self._next_number += 1
 

@@ -8,21 +8,23 @@ from itertools import chain
 from pathlib import Path
 from typing import Final
 
+import av.error
 import numpy as np
 
+from model.features.timing import frame_to_second
 from schemas.errors import MediaRefusedError
 from schemas.reasons import FileReason
 from schemas.records import MediaFacts
 from schemas.settings import GuardSettings
 
 from .decord_pictures import read_whole, worth_it
-from .opening import open_input, picture_stream, set_up
+from .opening import open_input, picture_stream, set_up, words
 from .pictures import Picture, PyavPictures
 from .retime import Retimer
 from .sniff import Container
 
 _SHORT_BY_SHARE: Final = 0.05
-_SHORT_BY_S: Final = 1.0
+_SHORT_BY_S: Final = 0.5
 """A file that ends this much before its header says was cut off; headers round and sound may outlast pictures."""
 
 
@@ -58,15 +60,19 @@ class Video:
 
     def frames(self) -> Iterator[Frame]:
         """Every frame, in order; each source picture is converted at most once, and only when it is shown."""
-        end_s = Fraction(0)
+        frames = 0
         for chosen in self._retimer.choose(self._pictures):
-            rgb = chosen.picture.pixels()
-            end_s = chosen.since_first_s
+            try:
+                rgb = chosen.picture.pixels()
+            except (av.error.FFmpegError, ValueError) as error:
+                self.source_frames, self.truncated = self._retimer.seen, words(error)
+                return
+            frames = chosen.last + 1
             for index in range(chosen.first, chosen.last + 1):
                 self.source_frames = self._retimer.seen
                 yield Frame(index, rgb, chosen.source_index, float(chosen.since_first_s), index > chosen.first)
         self.source_frames = self._retimer.seen
-        self.truncated = self._retimer.stopped or self._short_of_promise(float(end_s))
+        self.truncated = self._retimer.stopped or self._short_of_promise(frame_to_second(frames))
 
     def _short_of_promise(self, reached_s: float) -> str | None:
         if self._promised_s is None:

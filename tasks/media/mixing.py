@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 from av.audio.frame import AudioFrame
+from av.audio.resampler import AudioResampler
 
 FULL_SCALE: Final = 0.999
 """Share of full scale from which a sample may be clipped."""
@@ -23,18 +24,27 @@ _LOUDEST: Final = 8.0
 """Float formats may hold anything; nothing real is this far over full scale."""
 
 
+_SAFE_PLANES: Final = 8
+"""PyAV 18 counts the planes of a frame up to a null pointer that is only there for fewer channels than this; with
+more it reads past the end. Such frames are packed into one plane first."""
+
+
 def to_float(frame: AudioFrame) -> np.ndarray:
     """(C, N) float32, full scale 1.0. Not-a-number becomes silence.
 
-    Raises: ValueError - a sample format numpy cannot hold.
+    Raises: ValueError - a sample format numpy cannot hold; av.error.FFmpegError - one ffmpeg cannot convert.
     """
+    if frame.format.is_planar and len(frame.layout.channels) >= _SAFE_PLANES:
+        frame = AudioResampler("flt", frame.layout, frame.sample_rate).resample(frame)[0]
     raw: np.ndarray[Any, np.dtype[Any]] = frame.to_ndarray()
     channels = len(frame.layout.channels)
     samples_CN = raw if frame.format.is_planar else raw.reshape(-1, channels).T
     if samples_CN.dtype == np.uint8:
-        return np.divide(samples_CN.astype(np.float32) - 128, 127, dtype=np.float32)
+        centred: np.ndarray = (samples_CN.astype(np.float32) - 128) / 127
+        return centred
     if np.issubdtype(samples_CN.dtype, np.integer):
-        return np.divide(samples_CN, 2.0 ** (8 * samples_CN.dtype.itemsize - 1), dtype=np.float32)
+        scaled: np.ndarray = samples_CN.astype(np.float32) / 2.0 ** (8 * samples_CN.dtype.itemsize - 1)
+        return scaled.astype(np.float32)
     clean = np.nan_to_num(samples_CN.astype(np.float32), nan=0.0, posinf=_LOUDEST, neginf=-_LOUDEST)
     return np.clip(clean, -_LOUDEST, _LOUDEST)
 
@@ -44,7 +54,8 @@ def mix_weights(names: tuple[str, ...]) -> np.ndarray:
     weights = np.array([_WEIGHTS.get(name, _OTHER_WEIGHT) for name in names], np.float32)
     if not weights.any():
         weights[:] = 1
-    return np.divide(weights, weights.sum())
+    weights /= weights.sum()
+    return weights
 
 
 class FlatPeaks:

@@ -35,14 +35,19 @@ def open_input(path: Path, container: Container, max_pixels: int) -> Iterator[In
 
     Raises: MediaRefusedError - VANISHED, UNREADABLE, or NO_DECODABLE_FRAME with ffmpeg's words.
     """
-    options = {"protocol_whitelist": "file", "max_pixels": str(max_pixels)}
+    with _opened(path, container, {"max_pixels": _decoder_limit(max_pixels)}) as source:
+        yield source
+
+
+@contextmanager
+def _opened(path: Path, container: Container, limits: dict[str, str]) -> Iterator[InputContainer]:
     try:
         # An absolute path cannot be taken for an address: "/" does not occur in the name of a protocol.
         source = av.open(
             str(path.absolute()),
             "r",
             format=_format(path, container),
-            options=options,
+            options={"protocol_whitelist": "file"} | limits,
             metadata_errors="replace",
         )
     except FileNotFoundError as error:
@@ -53,6 +58,20 @@ def open_input(path: Path, container: Container, max_pixels: int) -> Iterator[In
         raise MediaRefusedError(FileReason.NO_DECODABLE_FRAME, words(error)) from error
     with source:
         yield source
+
+
+def claimed_size(path: Path, container: Container) -> tuple[int, int]:
+    """Width and height that the headers claim, with every decoder locked out; (0, 0) when they claim nothing.
+
+    ffmpeg forgets a claim that breaks `max_pixels`, so a refused picture has to be asked for again.
+
+    Raises: MediaRefusedError - as open_input.
+    """
+    with _opened(path, container, {"codec_whitelist": "none"}) as source:
+        stream = picture_stream(source)
+        if stream is None or not has_decoder(stream):
+            return 0, 0
+        return stream.codec_context.width, stream.codec_context.height
 
 
 def words(error: BaseException) -> str:
@@ -81,7 +100,12 @@ def set_up(stream: AudioStream | VideoStream, max_pixels: int) -> None:
     """Decode in this thread only (a worker is one process among many) and cap the size of pictures."""
     stream.codec_context.thread_count = 1
     stream.codec_context.thread_type = "NONE"
-    stream.codec_context.options = {"max_pixels": str(max_pixels)}
+    stream.codec_context.options = {"max_pixels": _decoder_limit(max_pixels)}
+
+
+def _decoder_limit(max_pixels: int) -> str:
+    # Decoders count the margins they add around a picture; the exact limit is held by probe.
+    return str(max_pixels + max_pixels // 8 + 65_536)
 
 
 def _area(stream: VideoStream) -> int:

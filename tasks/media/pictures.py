@@ -94,6 +94,7 @@ class PyavPictures:
         self._video = video
         self._clock = Clock(_step(nominal_fps))
         self._paint: Painter | None = None
+        self._gif_clock = GifClock() if video.codec_context.name == "gif" else None
 
     @property
     def orientation(self) -> Orientation:
@@ -104,8 +105,11 @@ class PyavPictures:
         for frame in decoded(self._source, self._video, self.damage):
             self._paint = self._paint or Painter(frame)
             base = frame.time_base or self._video.time_base or Fraction(1, FPS)
-            time_s = self._clock.read(None if frame.pts is None else frame.pts * base)
-            yield Picture(time_s, max(frame.duration, 0) * base, _painting(self._paint, frame))
+            stated_s = None if frame.pts is None else frame.pts * base
+            duration_s = max(frame.duration, 0) * base
+            if self._gif_clock is not None:
+                stated_s, duration_s = self._gif_clock.read(duration_s)
+            yield Picture(self._clock.read(stated_s), duration_s, _painting(self._paint, frame))
 
 
 def _painting(paint: "Painter", frame: VideoFrame) -> Callable[[], np.ndarray]:
@@ -141,6 +145,25 @@ class Clock:
             time_s = self._latest + self._step
         self._latest = max(self._latest, time_s)
         return time_s
+
+
+class GifClock:
+    """Times of a GIF as browsers show it: a delay of 0 or 1 hundredth of a second stands for 10.
+
+    ffmpeg's demuxer does so for 0, but lets 1 through, whatever its option min_delay says.
+    """
+
+    SHORTEST_S: Final = Fraction(2, 100)
+    STANDARD_S: Final = Fraction(10, 100)
+
+    def __init__(self) -> None:
+        self._next_s = Fraction(0)
+
+    def read(self, duration_s: Fraction) -> tuple[Fraction, Fraction]:
+        """Time and duration of the next picture, in seconds."""
+        lasts_s = duration_s if duration_s >= self.SHORTEST_S else self.STANDARD_S
+        begins_s, self._next_s = self._next_s, self._next_s + lasts_s
+        return begins_s, lasts_s
 
 
 class Painter:

@@ -14,7 +14,7 @@ from schemas.reasons import FileReason
 from schemas.records import MediaFacts
 from schemas.settings import GuardSettings
 
-from .opening import has_decoder, open_input, picture_stream, set_up, sound_stream
+from .opening import claimed_size, has_decoder, open_input, picture_stream, set_up, sound_stream
 from .orientation import Orientation
 from .pictures import decoded
 from .sniff import Container
@@ -29,23 +29,25 @@ MICROSECONDS: Final = 1_000_000
 def probe(path: Path, container: Container, guards: GuardSettings) -> MediaFacts:
     """Facts of a file whose container `sniff` named. Sizes are checked before anything is decoded.
 
-    Raises: MediaRefusedError - NO_VIDEO_STREAM, PICTURE_TOO_LARGE, PICTURE_TOO_SMALL, NO_DECODABLE_FRAME, TIMED_OUT
+    Raises: MediaRefusedError - NO_VIDEO_STREAM, PICTURE_TOO_LARGE, PICTURE_TOO_SMALL, NO_DECODABLE_FRAME, TOO_LONG
     (the header claims more than guards.max_duration_s), VANISHED, UNREADABLE.
     """
     with open_input(path, container, guards.max_pixels) as source:
         video = picture_stream(source)
         if video is None:
             raise MediaRefusedError(FileReason.NO_VIDEO_STREAM)
-        _check_size(video, guards)
+        _check_size(video, path, container, guards)
         duration_s = _duration_s(source, video, container)
         _check_duration(duration_s, guards)
         return _facts(container, video, _first_frame(source, video, guards), duration_s, source)
 
 
-def _check_size(video: VideoStream, guards: GuardSettings) -> None:
+def _check_size(video: VideoStream, path: Path, container: Container, guards: GuardSettings) -> None:
     if not has_decoder(video):
         raise MediaRefusedError(FileReason.NO_DECODABLE_FRAME, "no decoder for its pictures")
     width, height = video.codec_context.width, video.codec_context.height
+    if width <= 0 or height <= 0:
+        width, height = claimed_size(path, container)
     if width <= 0 or height <= 0:
         raise MediaRefusedError(FileReason.NO_DECODABLE_FRAME, "the picture has no size")
     if width * height > guards.max_pixels:
@@ -69,7 +71,7 @@ def _duration_s(source: InputContainer, video: VideoStream, container: Container
 def _check_duration(duration_s: float | None, guards: GuardSettings) -> None:
     if duration_s is not None and duration_s > guards.max_duration_s:
         detail = f"claims {duration_s:.0f} s; limit {guards.max_duration_s:.0f} s"
-        raise MediaRefusedError(FileReason.TIMED_OUT, detail)
+        raise MediaRefusedError(FileReason.TOO_LONG, detail)
 
 
 def _first_frame(source: InputContainer, video: VideoStream, guards: GuardSettings) -> VideoFrame:

@@ -68,7 +68,7 @@ class Recorder:
             return True
         try:
             samples_CN = to_float(frame)
-        except ValueError:
+        except (av.error.FFmpegError, ValueError):
             return True
         begins_s, skipped = self._place(frame, samples_CN.shape[1])
         samples_CN = samples_CN[:, skipped:]

@@ -28,7 +28,7 @@ PREFIXES: Final[tuple[tuple[bytes, FileReason, str], ...]] = (
     (rb"fLaC", _OTHER, "flac"),
     (rb"ID3[\x02-\x04]", _OTHER, "sound with an ID3 tag (mp3 or the like)"),
     (rb"\xff[\xf0\xf1\xf8\xf9][\x40-\xbf]", _OTHER, "aac"),
-    (rb"\xff[\xe2-\xe7\xf2-\xf7\xfa-\xff][\x10-\xef]", _OTHER, "mp3"),
+    (rb"\xff[\xe2\xe3\xf2-\xf5\xfa-\xfd][\x10-\xef]", _OTHER, "mp3"),
     (rb"RF64|BW64|riff\x2e\x91\xcf\x11", _OTHER, "wav"),
     (rb"FORM....AIF[FC]", _OTHER, "aiff"),
     (rb"\.snd|dns\.", _OTHER, "au"),

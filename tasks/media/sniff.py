@@ -41,7 +41,7 @@ def sniff(path: Path) -> Container:
     """The container of a file, by content; reads at most HEAD_BYTES (GIF: GIF_WALK_BYTES).
 
     Raises: MediaRefusedError - EMPTY_FILE, POINTS_ELSEWHERE, STILL_PICTURE, UNSUPPORTED_CONTAINER, NOT_MEDIA, or the
-    file cannot be read: VANISHED, UNREADABLE, FOLDER, NOT_A_REGULAR_FILE.
+    file cannot be read: VANISHED, UNREADABLE, NOT_A_REGULAR_FILE.
     """
     try:
         with _open_regular(path) as file:
@@ -65,11 +65,11 @@ def is_program_stream(head: bytes) -> bool:
 
 def _open_regular(path: Path) -> BinaryIO:
     # Not to wait for ever on a pipe that someone gave the name of a video.
-    file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
-    mode = os.fstat(file.fileno()).st_mode
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    mode = os.fstat(handle).st_mode
     if stat.S_ISREG(mode):
-        return file
-    file.close()
+        return os.fdopen(handle, "rb")
+    os.close(handle)
     raise MediaRefusedError(FileReason.NOT_A_REGULAR_FILE, stat.filemode(mode))
 
 

@@ -20,6 +20,9 @@ PAIRING_SIGNALS = tuple(signal.name for signal in SIGNALS if signal.group is Gro
 _LEAST_SOUND_SHARE = 0.5
 """A clip of which less than this share lies inside the recorded sound is a clip without sound."""
 
+_JITTER_SPAN_FRAMES = 6
+"""Frames that three neighbours may span: three pictures of a GIF with 10 a second still tell trembling."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FaceTrack:
@@ -52,6 +55,8 @@ def measure_clip(face: FaceTrack, sound: ClipSound, excerpt_s: float) -> Measure
     missing: dict[str, MissingCause] = {}
     values |= _face_signals(face)
     values |= _look_signals(face.looks)
+    if values["landmark_jitter"] is None:
+        missing["landmark_jitter"] = MissingCause.TOO_SHORT
     if not face.looks:
         missing |= {name: MissingCause.NO_FACE_FRAMES for name in _look_signals(()) if values[name] is None}
     absent = sound.absent or (MissingCause.NO_SOUND_IN_CLIP if sound.covered < _LEAST_SOUND_SHARE else None)
@@ -101,17 +106,19 @@ def _face_signals(face: FaceTrack) -> dict[str, float | None]:
     }
 
 
-def _jitter(points: NDArray[np.float32], usable: NDArray[np.bool_]) -> float:
+def _jitter(points: NDArray[np.float32], usable: NDArray[np.bool_]) -> float | None:
     """Median distance of a pose point from the middle of its neighbours in time, over the interocular distance.
 
-    Smooth head movement cancels out; what is left is trembling. Only runs of three usable frames count.
+    Smooth head movement cancels out; what is left is trembling. Neighbours are the usable frames before and after,
+    repeats left out, as long as they are near; None when no frame has both.
     """
-    middle = usable[1:-1] & usable[:-2] & usable[2:]
-    if not middle.any():
-        return 0.0
-    pose = points[:, POSE]
+    kept = np.flatnonzero(usable)
+    near = kept[2:] - kept[:-2] <= _JITTER_SPAN_FRAMES
+    if not near.any():
+        return None
+    pose = points[kept][:, POSE]
     residual = np.linalg.norm(pose[1:-1] - (pose[:-2] + pose[2:]) / 2, axis=-1).mean(axis=-1)
-    return float(np.median((residual / interocular(points)[1:-1])[middle]))
+    return float(np.median((residual / interocular(points[kept])[1:-1])[near]))
 
 
 def _look_signals(looks: tuple[FacePicture, ...]) -> dict[str, float | None]:

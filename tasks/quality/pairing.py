@@ -12,9 +12,9 @@ from importlib.resources import files
 from typing import Final
 
 import numpy as np
-from model.features.landmarks import mouth_opening, mouth_width
 from numpy.typing import NDArray
 
+from model.features.landmarks import mouth_opening, mouth_width
 from model.features.timing import SAMPLES_PER_FRAME, mel_columns
 from schemas.contract import FPS, MEL_BANDS
 from schemas.reasons import MissingCause
@@ -34,7 +34,7 @@ _SEARCHED_FRAMES: Final = 37
 """Offsets that are tried either way: 1.5 s."""
 
 _LEAST_OVERLAP_FRAMES: Final = 25
-_LEAST_FRAMES: Final = 40
+LEAST_FRAMES: Final = 40
 """Below 1.6 s there are too few false offsets to compare with."""
 
 _LEAST_SPEECH_S: Final = 1.0
@@ -84,12 +84,12 @@ def measure_pairing(
     heard = speech >= SPEECH_PROBABILITY
     if heard.sum() * VAD_CHUNK / (SAMPLES_PER_FRAME * FPS) < _LEAST_SPEECH_S:
         return MissingCause.TOO_LITTLE_SPEECH
-    if len(points) < _LEAST_FRAMES:
+    if len(points) < LEAST_FRAMES:
         return MissingCause.TOO_SHORT
     if float(np.std(mouth_opening(points)[tracked])) < _LEAST_MOTION:
         return MissingCause.MOUTH_STILL
     offsets, fits = fit_curve(predict(speech_features(mel), coefficients()), mouth_movement(points))
-    return _judge(offsets, fits, _speech_motion_ratio(points, heard))
+    return judge(offsets, fits, _speech_motion_ratio(points, heard))
 
 
 def correction_frames(score: float | None, offset_frames: float | None) -> int:
@@ -139,12 +139,13 @@ def fit_curve(predicted: Array, measured: Array) -> tuple[NDArray[np.int64], Arr
     offsets = np.arange(-reach, reach + 1)
     fits = [
         _correlation(predicted[max(0, k) : frames + min(0, k)], measured[max(0, -k) : frames - max(0, k)])
-        for k in offsets
+        for k in map(int, offsets)
     ]
     return offsets, np.array(fits)
 
 
-def _judge(offsets: NDArray[np.int64], fits: Array, ratio: float | None) -> Pairing:
+def judge(offsets: NDArray[np.int64], fits: Array, ratio: float | None) -> Pairing:
+    """The verdict over a curve of fits (offsets,); `ratio` is handed through."""
     near, far = np.abs(offsets) <= CORRECTABLE_FRAMES, np.abs(offsets) >= _FALSE_FROM_FRAMES
     best = int(np.argmax(np.where(near, fits, -np.inf)))
     anywhere = int(np.argmax(fits))

@@ -46,11 +46,18 @@ class Film:
     phonemes: tuple[Phoneme, ...]
 
 
-def talking(who: str, speech: Speech, rng: np.random.Generator, fps: Fraction = Fraction(25)) -> Film:
-    """One person who says something, with the faint noise of camera and room."""
+def talking(
+    who: str,
+    speech: Speech,
+    rng: np.random.Generator,
+    fps: Fraction = Fraction(25),
+    size: tuple[int, int] | None = None,
+) -> Film:
+    """One person who says something, with the faint noise of camera and room; `size` (width, height) if not theirs."""
+    person = BY_NAME[who] if size is None else replace(BY_NAME[who], width=size[0], height=size[1])
     count = int(speech.duration_s * fps)
     mouth = mouth_curve(speech.phonemes, count, float(fps))
-    frames = render(portrait(BY_NAME[who]), motion(mouth, rng, float(fps)), rng)
+    frames = render(portrait(person), motion(mouth, rng, float(fps)), rng)
     return Film(frames, fps, in_a_room(speech.samples, rng), mouth.opening, speech.phonemes)
 
 
@@ -61,8 +68,9 @@ def standing_still(who: str, speech: Speech, rng: np.random.Generator) -> Film:
     return Film(repeat(picture, count), fps, in_a_room(speech.samples, rng), np.zeros(count), speech.phonemes)
 
 
-def two_at_once(speaker: str, listener: str, speech: Speech, rng: np.random.Generator) -> Film:
-    """Two people side by side; the left one speaks, the right one listens."""
+def two_at_once(who: tuple[str, ...], speech: Speech, rng: np.random.Generator) -> Film:
+    """Two people side by side; the first, on the left, speaks, the second listens."""
+    speaker, listener = who
     spoken = talking(speaker, speech, rng)
     count = len(spoken.opening)
     quiet = MouthCurve(np.full(count, 0.03), np.zeros(count))
@@ -138,6 +146,13 @@ def heard(film: Film, how: Heard, rng: np.random.Generator) -> Film:
     return replace(film, sound=under(film.sound, other, level_db))
 
 
+def dubbed(film: Film, other: Speech, rng: np.random.Generator) -> Film:
+    """The film under other words, silent where they end early."""
+    samples = np.zeros(int(len(film.opening) / film.fps * SAMPLE_RATE_HZ), np.float32)
+    samples[: len(other.samples)] = other.samples[: len(samples)]
+    return replace(film, sound=in_a_room(samples, rng))
+
+
 def looked_at(film: Film, look: Look) -> Film:
     """The film with every frame changed."""
     return replace(film, frames=map(look, film.frames))
@@ -157,7 +172,7 @@ def grey(frame: Frame) -> Frame:
 
 def blurred(frame: Frame) -> Frame:
     """Out of focus."""
-    return np.asarray(cv2.GaussianBlur(frame, (0, 0), 3.0), np.uint8)
+    return np.asarray(cv2.GaussianBlur(frame, (0, 0), 2.2), np.uint8)
 
 
 def tiny(frame: Frame) -> Frame:

@@ -23,6 +23,7 @@ class Shoot:
     looks: tuple[Look, ...] = ()
     container: str = "mp4"
     fps: int = 25
+    size: tuple[int, int] | None = None
     phrases: int = 2
     keep_frames: int | None = None
     irregular: bool = False
@@ -109,7 +110,8 @@ ROWS: Final[tuple[Row, ...]] = (
         Shoot(("farah",), looks=(blurred,)), ClipReason.BLURRED,
     ),
     _first(
-        "chidi-far-away.mp4", "tiny", "a face of some 70 pixels", Shoot(("chidi",), looks=(tiny,)), ClipReason.FACE_TOO_SMALL,
+        "chidi-far-away.mp4", "tiny", "a face of some 70 pixels",
+        Shoot(("chidi",), size=(480, 400), looks=(tiny,)), ClipReason.FACE_TOO_SMALL,
     ),
     _second(
         "dora-music-video.mp4", "music", "music louder than the words",
@@ -132,7 +134,7 @@ ROWS: Final[tuple[Row, ...]] = (
         Shoot(("dora",), voice="eli"), ClipReason.NOT_PAIRED,
     ),
     Row(
-        "two-at-once.mp4", "two_faces", None, False, True, "ada speaks, gale listens, both large on screen",
+        "two_at_once.mp4", "two_faces", None, False, True, "ada speaks, gale listens, both large on screen",
         Shoot(("ada", "gale"), "two_at_once"), reasons=(ClipReason.SEVERAL_FACES,),
     ),
     Row(
@@ -147,12 +149,13 @@ ROWS: Final[tuple[Row, ...]] = (
         "the download broke off before the index, so nothing decodes", Shoot(("gale",), aftermath="cut_off"), "gale",
     ),
     _refused(
-        "dora-blink.mp4", "too_short", FileReason.TOO_SHORT, "less than half a second", Shoot(("dora",), keep_frames=11), "dora",
+        "dora-blink.mp4", "too_short", FileReason.TOO_SHORT, "less than half a second",
+        Shoot(("dora",), keep_frames=11), "dora",
     ),
     _refused("ada-radio.m4a", "no_picture", FileReason.NO_VIDEO_STREAM, "sound alone", "sound_only", "ada"),
     _refused("notes.mp4", "text", FileReason.NOT_MEDIA, "a text with the name of a film", "text"),
-    _refused("upload-failed.mp4", "empty", FileReason.EMPTY_FILE, "no bytes", "empty"),
-    _refused("stream.mp4", "playlist", FileReason.POINTS_ELSEWHERE, "a list of other files with the name of a film", "playlist"),
+    _refused("upload_failed.mp4", "empty", FileReason.EMPTY_FILE, "no bytes", "empty"),
+    _refused("stream.mp4", "playlist", FileReason.POINTS_ELSEWHERE, "a list of files, named as a film", "playlist"),
     _refused("farah-portrait.jpg", "still_jpeg", FileReason.STILL_PICTURE, "one picture", "picture", "farah"),
     _refused("chidi-portrait.png", "still_png", FileReason.STILL_PICTURE, "one picture", "picture", "chidi"),
     Row(

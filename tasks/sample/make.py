@@ -1,7 +1,7 @@
 """Makes the whole sample: media, truth and corpus file."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Final
@@ -14,6 +14,7 @@ from .kinds import ROWS, SPEAKER_PATTERN, Row, Shoot
 from .people import BY_NAME
 from .phrases import drawn
 from .portrait import portrait
+from .sound import in_a_room
 from .speech import Speech, Utterance, speak
 from .truth import write_film_truth, write_table
 from .write import CONTAINERS, cut_off, turn_display, write_film, write_gif, write_sound, write_still
@@ -35,22 +36,29 @@ language = "en"
 Rng = np.random.Generator
 
 
-def make_sample(folder: Path, seed: int = 0, progress: Callable[[str], None] | None = None) -> Path:
+def make_sample(
+    folder: Path,
+    seed: int = 0,
+    progress: Callable[[str], None] | None = None,
+    only: Collection[str] | None = None,
+) -> Path:
     """Write `folder`/media, `folder`/truth.csv, `folder`/truth/*.npz and `folder`/corpus.toml; return the corpus file.
 
     The same seed gives the same files. `progress` is told the name of each file before it is made. Files of these
-    names are overwritten, others left alone.
+    names are overwritten, others left alone. `only` names the files to make, when not all of them; each is the same
+    as in the whole sample, and a copy needs what it copies.
 
     Raises: OSError - the folder cannot be written; RuntimeError - speech synthesis does not work here.
     """
     for part in ("media", "truth"):
         (folder / part).mkdir(parents=True, exist_ok=True)
     spoken = _spoken(seed)
-    for number, row in enumerate(ROWS):
+    wanted = [(number, row) for number, row in enumerate(ROWS) if only is None or row.file in only]
+    for number, row in wanted:
         if progress is not None:
             progress(row.file)
         _make(folder, row, spoken.get(row.file, []), np.random.default_rng([seed, number]))
-    write_table(folder, ROWS)
+    write_table(folder, [row for _, row in wanted])
     corpus = folder / "corpus.toml"
     corpus.write_text(_CORPUS_FILE.format(speaker=SPEAKER_PATTERN), "utf-8")
     return corpus
@@ -95,7 +103,7 @@ def _make(folder: Path, row: Row, spoken: list[Speech], rng: Rng) -> None:
     elif row.recipe == "picture":
         write_still(path, portrait(BY_NAME[row.speaker or ""]).picture)
     elif row.recipe == "sound_only":
-        write_sound(path, films.in_a_room(spoken[0].samples, rng))
+        write_sound(path, in_a_room(spoken[0].samples, rng))
     else:
         path.write_bytes(_CONTENT[row.recipe])
 
@@ -111,7 +119,7 @@ def _shot(shoot: Shoot, spoken: list[Speech], rng: Rng) -> Film:
     """The film as it was shot, with the sound and the look it ends with."""
     shot = _pictured(shoot, spoken, rng)
     if shoot.voice is not None:
-        shot = _dubbed(shot, spoken[1], rng)
+        shot = films.dubbed(shot, spoken[1], rng)
     shot = films.heard(shot, shoot.heard, rng)
     for look in shoot.looks:
         shot = films.looked_at(shot, look)
@@ -123,22 +131,15 @@ def _pictured(shoot: Shoot, spoken: list[Speech], rng: Rng) -> Film:
         case "still":
             return films.standing_still(shoot.who[0], spoken[0], rng)
         case "two_at_once":
-            return films.two_at_once(*shoot.who, spoken[0], rng)
+            return films.two_at_once(shoot.who, spoken[0], rng)
         case "cut_together":
             first, second = (films.talking(who, said, rng) for who, said in zip(shoot.who, spoken, strict=True))
             return films.cut_together(first, second, "rocket", rng)
         case "scenery":
             return films.faceless("coffee", spoken[0], rng)
         case "talking":
-            return films.talking(shoot.who[0], spoken[0], rng, Fraction(25, 2) if shoot.gif else Fraction(shoot.fps))
-
-
-def _dubbed(shot: Film, other: Speech, rng: Rng) -> Film:
-    """The film under other words, silent where they end early."""
-    assert shot.sound is not None
-    samples = np.zeros(len(shot.sound), np.float32)
-    samples[: len(other.samples)] = other.samples[: len(samples)]
-    return films.replace(shot, sound=films.in_a_room(samples, rng))
+            fps = Fraction(25, 2) if shoot.gif else Fraction(shoot.fps)
+            return films.talking(shoot.who[0], spoken[0], rng, fps, shoot.size)
 
 
 def _written(path: Path, shoot: Shoot, shot: Film, rng: Rng) -> None:
@@ -147,7 +148,8 @@ def _written(path: Path, shoot: Shoot, shot: Film, rng: Rng) -> None:
         return
     shown = None
     if shoot.irregular:
-        shown = np.flatnonzero(rng.random(len(shot.opening)) < _SHOWN_OF_IRREGULAR).tolist()
+        kept = rng.random(len(shot.opening)) < _SHOWN_OF_IRREGULAR
+        shown = [0, *(np.flatnonzero(kept[1:]) + 1).tolist()]
     write_film(path, shot.frames, shot.fps, shot.sound, CONTAINERS[shoot.container], shown)
     if shoot.aftermath == "cut_off":
         cut_off(path, _KEPT_OF_BROKEN)

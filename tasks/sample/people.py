@@ -58,7 +58,7 @@ class Person:
 PEOPLE: Final[tuple[Person, ...]] = (
     Person(
         "ada",
-        Voice("en-us+f2", 160, 55, 55),
+        Voice("en-us+f1", 165, 50, 55),
         Proportions(),
         Tint(),
         Tint(),
@@ -67,7 +67,7 @@ PEOPLE: Final[tuple[Person, ...]] = (
     ),
     Person(
         "blair",
-        Voice("en-us+m3", 150, 38, 45),
+        Voice("en-us+m3", 160, 38, 45),
         Proportions(jaw=5, cheeks=3, chin=4, nose_width=3, brows=-2, lips=-0.6, hair=-5),
         Tint(0.90, 3, 5),
         Tint(0.35, -1, -10),
@@ -88,7 +88,7 @@ PEOPLE: Final[tuple[Person, ...]] = (
     ),
     Person(
         "dora",
-        Voice("en-us+f3", 175, 62, 60),
+        Voice("en-us+f3", 172, 52, 55),
         Proportions(jaw=-5, cheeks=-3, chin=-3, eye_distance=2, eye_size=1.0, mouth_width=-3, lips=0.8, hair=5),
         Tint(0.98, 2, -4),
         Tint(0.62, 22, 12),
@@ -100,7 +100,7 @@ PEOPLE: Final[tuple[Person, ...]] = (
     ),
     Person(
         "eli",
-        Voice("en-us+m2", 155, 46, 40),
+        Voice("en-us+m2", 165, 46, 40),
         Proportions(chin=7, nose_length=5, nose_width=-1, eye_distance=-2, cheeks=-4, brows=2, hair=-3),
         Tint(0.97, 4, 2),
         Tint(1.12, 0, -14),
@@ -112,7 +112,7 @@ PEOPLE: Final[tuple[Person, ...]] = (
     ),
     Person(
         "farah",
-        Voice("en-us+f5", 165, 58, 50),
+        Voice("en-us+f5", 165, 48, 50),
         Proportions(cheeks=4, eye_size=1.2, eye_distance=1, nose_length=3, brows=-1.5, lips=1.0, hair=6),
         Tint(0.72, 3, 9),
         Tint(0.18, -2, -18),
@@ -124,7 +124,7 @@ PEOPLE: Final[tuple[Person, ...]] = (
     ),
     Person(
         "gale",
-        Voice("en-us+m7", 145, 40, 55),
+        Voice("en-us+m7", 158, 40, 55),
         Proportions(jaw=7, cheeks=6, chin=-1, nose_width=4, eye_distance=-1, mouth_width=4, eye_size=-0.6),
         Tint(0.86, 9, 0),
         Tint(0.75, 4, 4),
@@ -135,7 +135,7 @@ PEOPLE: Final[tuple[Person, ...]] = (
     ),
     Person(
         "hana",
-        Voice("en-us+Annie", 170, 60, 55),
+        Voice("en-us+Annie", 172, 58, 55),
         Proportions(jaw=-3, cheeks=2, chin=-5, nose_length=-4, nose_width=-2, eye_distance=3, mouth_width=-4, hair=3),
         Tint(1.0, -2, 8),
         Tint(0.28, 2, -14),

@@ -83,7 +83,7 @@ def photo() -> Photo:
     """The photograph with its masks; cut out once in a process."""
     from skimage import data
 
-    picture = np.ascontiguousarray(data.astronaut())
+    picture = np.ascontiguousarray(data.astronaut())  # type: ignore[no-untyped-call]
     figure = _cut_out(picture)
     skin = _filled(_SKIN)
     for hole in ((*LIP_UPPER, *reversed(LIP_LOWER)), _ring(LEFT_EYE), _ring(RIGHT_EYE)):
@@ -104,9 +104,11 @@ def _cut_out(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
     for certain in (_SKIN, _SURELY_HAIR, _SURELY_SUIT):
         _fill(marks, certain, cv2.GC_FGD)
     cv2.setRNGSeed(0)  # grabCut starts from random clusters
-    top, models = np.s_[:_BELOW_PORTRAIT, 70:390], (np.zeros((1, 65)), np.zeros((1, 65)))
+    top = np.s_[:_BELOW_PORTRAIT, 70:390]
+    wall, sitter = np.zeros((1, 65)), np.zeros((1, 65))
+    nowhere = (0, 0, 0, 0)  # the marks say where to start
     inside = np.ascontiguousarray(marks[top])
-    cv2.grabCut(np.ascontiguousarray(picture[top][..., ::-1]), inside, None, *models, 4, cv2.GC_INIT_WITH_MASK)
+    cv2.grabCut(np.ascontiguousarray(picture[top][..., ::-1]), inside, nowhere, wall, sitter, 4, cv2.GC_INIT_WITH_MASK)
     marks[top] = inside
     return np.isin(marks, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.float32)
 

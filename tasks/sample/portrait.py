@@ -84,7 +84,7 @@ class _Moved:
         shift = self.back(coarse.reshape(-1, 2)).reshape(coarse.shape).astype(np.float32)
         x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
         fine = cv2.remap(shift, x / _GRID + 1, y / _GRID + 1, cv2.INTER_LINEAR)
-        return np.stack([x, y], -1) / self.person.scale + self.origin + fine
+        return np.asarray(np.stack([x, y], -1) / self.person.scale + self.origin + fine)
 
     def placed(self, points: Sequence[tuple[float, float]]) -> Points:
         """Points of the photograph on the person's picture, left to right."""
@@ -134,7 +134,8 @@ def _composed(person: Person, x: NDArray[np.float32], y: NDArray[np.float32]) ->
     face += 0.7 * (face - cv2.GaussianBlur(face, (0, 0), 1.2))  # enlarging softened it
     alpha = cv2.remap(source.figure, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[..., None]
     mixed = face * alpha + _wall(person.backdrop, *x.shape) * (1 - alpha)
-    return np.clip(np.round(mixed), 0, 255).astype(np.uint8)
+    portrait: NDArray[np.uint8] = np.clip(np.round(mixed), 0, 255).astype(np.uint8)
+    return portrait
 
 
 def _tinted(picture: NDArray[Any], mask: NDArray[np.float32], tint: Tint) -> NDArray[np.float32]:
@@ -147,7 +148,8 @@ def _tinted(picture: NDArray[Any], mask: NDArray[np.float32], tint: Tint) -> NDA
 def _turned(picture: NDArray[np.float32], mask: NDArray[np.float32], hue: int) -> NDArray[np.float32]:
     hsv = cv2.cvtColor(picture / 255, cv2.COLOR_RGB2HSV)
     hsv[..., 0] = (hsv[..., 0] + hue) % 360
-    hsv[..., 1] *= 0.8 if hue else 1.0
+    if hue:
+        hsv[..., 1] = hsv[..., 1] * np.float32(0.8)
     changed = cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB) * 255
     return np.asarray(picture + (changed - picture) * mask[..., None], np.float32)
 

@@ -76,15 +76,21 @@ def render(face: Portrait, moves: Motion, rng: np.random.Generator | None = None
     height, width = face.picture.shape[:2]
     xs, ys = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
     head = _bump(np.hypot(xs - face.head[0], (ys - face.head[1]) * 0.8), 85 * face.unit, 160 * face.unit)
-    noise = None if rng is None else rng.normal(0, _NOISE_LEVEL, (height + 64, width + 64, 1)).astype(np.float32)
+    noise = None if rng is None else _grain(height + 64, width + 64, rng)
     for index in range(len(moves)):
         x, y = _swayed(xs, ys, head, face, moves.sway[index])
         y = _blinked(x, y, face, float(moves.blink[index]))
         frame = _talking(face, x, y, float(moves.mouth.opening[index]), float(moves.mouth.width[index]))
         if noise is not None and rng is not None:
             down, right = rng.integers(0, 64, 2)
-            frame = frame + noise[down : down + height, right : right + width]
-        yield np.clip(frame + 0.5, 0, 255).astype(np.uint8)
+            grain = np.ascontiguousarray(noise[down : down + height, right : right + width])
+            frame = np.asarray(cv2.add(frame, grain, dtype=cv2.CV_8U), np.uint8)
+        yield frame
+
+
+def _grain(height: int, width: int, rng: np.random.Generator) -> NDArray[np.int16]:
+    """A sheet of sensor noise that every frame takes another piece of."""
+    return np.repeat(np.round(rng.normal(0, _NOISE_LEVEL, (height, width, 1))), 3, axis=2).astype(np.int16)
 
 
 def _swayed(xs: Plane, ys: Plane, weight: Plane, face: Portrait, sway: Any) -> tuple[Plane, Plane]:
@@ -113,9 +119,9 @@ def _blinked(x: Plane, y: Plane, face: Portrait, closed: float) -> Plane:
     return drawn
 
 
-def _talking(face: Portrait, x: Plane, y: Plane, opening: float, width: float) -> Plane:
-    """The frame sampled at (x, y), its lips parted by `opening` and drawn by `width`; (H, W, 3) float32."""
-    frame = _sampled(face.picture, x, y)
+def _talking(face: Portrait, x: Plane, y: Plane, opening: float, width: float) -> Frame:
+    """The frame sampled at (x, y), its lips parted by `opening` and drawn by `width`."""
+    frame = cv2.remap(face.picture, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     rows, columns = _mouth_window(face, x, y)
     lips = _Lips(face, x[rows, columns], y[rows, columns], opening, width)
     upper = _sampled(face.picture, *lips.upper_source())
@@ -123,8 +129,8 @@ def _talking(face: Portrait, x: Plane, y: Plane, opening: float, width: float) -
     inside = lips.inside(face.picture)
     gap, below = (alpha[..., None] for alpha in lips.edges())
     skin = (upper * (1 - below) + lower * below) * lips.contact()[..., None]
-    frame[rows, columns] = skin * (1 - gap) + inside * gap
-    return frame
+    frame[rows, columns] = np.clip(skin * (1 - gap) + inside * gap + 0.5, 0, 255)
+    return np.asarray(frame, np.uint8)
 
 
 def _mouth_window(face: Portrait, x: Plane, y: Plane) -> tuple[slice, slice]:
@@ -152,6 +158,7 @@ class _Lips:
         self.fade = _bump(self.away, self.narrow * self.half, 2.4 * self.half)
         self.source_x = self._source_x()
         self.seam_upper, self.seam_lower = self._seams()
+        self.source_upper, self.source_lower = self._source_seams()
 
     def _source_x(self) -> Plane:
         pulled = self.half * (1 - self.narrow) * self.fade
@@ -183,14 +190,14 @@ class _Lips:
         """Where the face above the seam comes from."""
         height = self.seam_upper - self.y
         near = _bump(height, 3 * self.unit, 12 * self.unit)
-        shift = self.seam_upper - self._source_seams()[0]
+        shift = self.seam_upper - self.source_upper
         return self.x + (self.source_x - self.x) * near, self.y - shift * near
 
     def lower_source(self) -> tuple[Plane, Plane]:
         """Where the face below the seam comes from: the lip, and the jaw that carries it."""
         depth = self.y - self.seam_lower
         near = _bump(depth, 6 * self.unit, 20 * self.unit)
-        shift = self.seam_lower - self._source_seams()[1]
+        shift = self.seam_lower - self.source_lower
         return self.x + (self.source_x - self.x) * near, self.y - shift * near - self._jaw() * (1 - near)
 
     def _jaw(self) -> Plane:
@@ -228,8 +235,8 @@ class _Lips:
 
 
 def _sampled(picture: Frame, x: Any, y: Any) -> Plane:
-    at = (np.asarray(axis, np.float32) for axis in (x, y))
-    return np.asarray(cv2.remap(picture, *at, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE), np.float32)
+    across, down = np.asarray(x, np.float32), np.asarray(y, np.float32)
+    return np.asarray(cv2.remap(picture, across, down, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE), np.float32)
 
 
 def _bump(distance: Any, full: float, none: float) -> Plane:

@@ -25,13 +25,13 @@ def rms(samples: Samples) -> float:
 
 def in_a_room(speech: Samples, rng: np.random.Generator) -> NDArray[np.float32]:
     """Speech with the faint noise of a quiet room."""
-    return (speech + noise(len(speech), rng) * 10 ** (ROOM_DBFS / 20)).astype(np.float32)
+    return np.asarray(speech + noise(len(speech), rng) * 10 ** (ROOM_DBFS / 20), np.float32)
 
 
 def under(speech: Samples, other: Samples, level_db: float) -> NDArray[np.float32]:
     """Speech with `other` at `level_db` against it, turned down together if they would clip."""
     mixed = speech + other * (rms(speech) * 10 ** (level_db / 20) / np.sqrt(np.mean(other**2)))
-    return (mixed * min(1.0, 0.95 / np.abs(mixed).max())).astype(np.float32)
+    return np.asarray(mixed * min(1.0, 0.95 / np.abs(mixed).max()), np.float32)
 
 
 def noise(length: int, rng: np.random.Generator) -> Samples:

@@ -1,6 +1,7 @@
 """The truth that stands beside the sample: a table of files, and the mouth and phonemes of each film."""
 
 import csv
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -33,14 +34,14 @@ class Truth:
 
 @dataclass(frozen=True, slots=True)
 class FilmTruth:
-    """What a film shows: `opening` (T,) per frame from 0 closed to 1, NaN without a face, at `fps`; and its phonemes."""
+    """What a film shows: `opening` (T,) per frame at `fps`, 0 closed to 1, NaN without a face; and its phonemes."""
 
     fps: float
     opening: Curve
     phonemes: tuple[Phoneme, ...]
 
 
-def write_table(folder: Path, rows: tuple[Row, ...]) -> None:
+def write_table(folder: Path, rows: Sequence[Row]) -> None:
     """Write `folder`/truth.csv; several reasons are joined by a semicolon."""
     with (folder / "truth.csv").open("w", encoding="utf-8", newline="") as out:
         writer = csv.writer(out)

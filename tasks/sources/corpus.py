@@ -20,7 +20,7 @@ class Corpus(BaseModel):
     glob: str = Field("**/*", description="which files under the root belong to it")
     speaker: str | None = Field(
         None,
-        description="regular expression on the path below the root; its group 'speaker' (or first group) names who speaks",
+        description="regular expression on the path below the root; its group 'speaker', or its first, says who",
     )
     licence: str | None = Field(None, description="licence of every file")
     consent: str | None = Field(None, description="consent of the people shown")

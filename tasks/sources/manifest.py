@@ -3,7 +3,7 @@ language, corpus and offset (seconds the sound is late).
 """
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -43,8 +43,8 @@ def _load(path: Path) -> pd.DataFrame:
         raise SourceError(f"manifest {path}: {error}") from error
 
 
-def _file(path: Path, corpus_name: str, number: int, row: dict[str, Any]) -> RawFile:
-    told = {name: str(row[name]) for name in _OPTIONAL if name in row and not _empty(row[name])}
+def _file(path: Path, corpus_name: str, number: int, row: Mapping[Hashable, Any]) -> RawFile:
+    told: dict[str, Any] = {name: str(row[name]) for name in _OPTIONAL if name in row and not _empty(row[name])}
     uri = str(row["uri"])
     if not uri:
         raise SourceError(f"manifest {path}: row {number} has no uri")

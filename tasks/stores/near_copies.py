@@ -31,9 +31,9 @@ MAX_SHIFT: Final = 10
 """Sub-fingerprints (40 ms each) by which two copies may be shifted."""
 MIN_OVERLAP: Final = 25
 """Sub-fingerprints that must be heard in both: one second."""
-_NEIGHBOURS: Final = 48
-"""Clips of one bucket that each clip is compared with: bounds the work in buckets of any size. Buckets are in order
-of clip_id, which is a hash, so these neighbours are a fair sample, and a chain of them still joins the bucket."""
+_NEIGHBOURS: Final = 24
+"""Members of a bucket that each member is compared with: bounds the work in buckets of any size. A bucket is in order
+of the bits next to the key, so in a large one these are the likeliest, and a chain of them still joins a cluster."""
 _CHUNK: Final = 1 << 15
 
 
@@ -92,18 +92,31 @@ def _picture_pairs(rows: pa.Table, media: Ints) -> Ints:
     frames = rows["frames"].to_numpy()
     hashes_NH, usable = _picture_words(rows["picture_hash"].to_pylist())
     owners = np.flatnonzero(usable)
-    found = [np.empty((0, 2), np.int64)]
+    found = _Found()
     for band in range(HASHES * 4):  # 25 differing bits of 320 leave one of twenty 16-bit pieces alone, all but surely
-        piece = (hashes_NH[owners, band // 4] >> np.uint64(16 * (band % 4))) & np.uint64(0xFFFF)
-        for candidates_C2 in _candidates(piece, owners):
-            one, two = candidates_C2.T
-            apart = media[one] != media[two]
-            one, two = one[apart], two[apart]
+        word = hashes_NH[owners, band // 4]
+        turned = np.bitwise_or(word << np.uint64(16 * (band % 4)), word >> np.uint64((64 - 16 * (band % 4)) % 64))
+        for candidates_C2 in _candidates(turned >> np.uint64(48), turned, owners):
+            one, two = candidates_C2[media[candidates_C2[:, 0]] != media[candidates_C2[:, 1]]].T
             bits_CH = np.bitwise_count(hashes_NH[one] ^ hashes_NH[two])
             near = (bits_CH.sum(axis=1) <= MAX_MEAN_BITS * HASHES) & (bits_CH.max(axis=1) <= MAX_BITS)
             near &= _similar_length(frames[one], frames[two])
-            found.append(np.stack([one[near], two[near]], axis=1))
-    return np.unique(np.concatenate(found), axis=0)
+            found.add(one[near], two[near])
+    return found.pairs()
+
+
+class _Found:
+    """Pairs found so far, each once: a pair is found again in many bands."""
+
+    def __init__(self) -> None:
+        self._coded = np.empty(0, np.int64)
+
+    def add(self, one: Ints, two: Ints) -> None:
+        if len(one):
+            self._coded = np.union1d(self._coded, (one << 32) | two)
+
+    def pairs(self) -> Ints:
+        return np.stack([self._coded >> 32, self._coded & 0xFFFFFFFF], axis=1)
 
 
 def _picture_words(hashes: list[bytes]) -> tuple[Words, Flags]:
@@ -126,13 +139,13 @@ def _sound_pairs(rows: pa.Table, media: Ints) -> Ints:
     words = np.concatenate([np.empty(0, np.uint32), *prints]).astype(np.uint32)
     owners = np.repeat(np.arange(len(prints)), lengths)
     places = np.arange(len(words)) - starts[owners]
-    found = [np.empty((0, 2), np.int64)]
+    found = _Found()
     for candidates_C3 in _sound_candidates(words, owners, places, media):
         for start in range(0, len(candidates_C3), _CHUNK):
             one, two, shift = candidates_C3[start : start + _CHUNK].T
             near = _same_sound(words, starts, lengths, one, two, shift)
-            found.append(np.stack([one[near], two[near]], axis=1))
-    return np.unique(np.concatenate(found), axis=0)
+            found.add(one[near], two[near])
+    return found.pairs()
 
 
 def _sound_candidates(words: npt.NDArray[np.uint32], owners: Ints, places: Ints, media: Ints) -> Iterator[Ints]:
@@ -140,11 +153,12 @@ def _sound_candidates(words: npt.NDArray[np.uint32], owners: Ints, places: Ints,
     audible = np.flatnonzero(_audible(words))
     width = _key_bits(len(audible))
     bins = 2 * MAX_SHIFT + 4
-    for low in range(0, 33 - width, max(1, 32 - width)) if width < 32 else (0,):
-        piece = (words[audible].astype(np.uint64) >> np.uint64(low)) & np.uint64((1 << width) - 1)
+    heard = words[audible].astype(np.uint64)
+    for low in sorted({0, 32 - width}):
+        piece = (heard >> np.uint64(low)) & np.uint64((1 << width) - 1)
         for offset in (0, bins // 2):  # two places up to MAX_SHIFT apart share a bin in one of the two
             times = ((places[audible] + offset) // bins).astype(np.uint64)
-            for hits_C2 in _candidates(piece << np.uint64(24) | times, audible):
+            for hits_C2 in _candidates(piece << np.uint64(24) | times, heard, audible):
                 one, two = owners[hits_C2[:, 0]], owners[hits_C2[:, 1]]
                 shift = places[hits_C2[:, 0]] - places[hits_C2[:, 1]]
                 kept = (media[one] != media[two]) & (np.abs(shift) <= MAX_SHIFT)
@@ -176,9 +190,9 @@ def _same_sound(words: npt.NDArray[np.uint32], starts: Ints, lengths: Ints, one:
     return np.asarray((heard >= MIN_OVERLAP) & (wrong < MAX_ERROR_RATE * 32 * heard))
 
 
-def _candidates(keys: Words, members: Ints) -> Iterator[Ints]:
+def _candidates(keys: Words, rest: Words, members: Ints) -> Iterator[Ints]:
     """Pairs (smaller, larger member) that share a key, each with at most _NEIGHBOURS followers in its bucket."""
-    order = np.lexsort((members, keys))
+    order = np.lexsort((members, rest, keys))
     keys, members = keys[order], members[order]
     here = np.arange(len(keys))
     for distance in range(1, _NEIGHBOURS + 1):
@@ -186,4 +200,4 @@ def _candidates(keys: Words, members: Ints) -> Iterator[Ints]:
         here = here[keys[here] == keys[here + distance]]
         if not len(here):
             return
-        yield np.stack([members[here], members[here + distance]], axis=1)
+        yield np.sort(np.stack([members[here], members[here + distance]], axis=1), axis=1)

@@ -87,6 +87,9 @@ class _Union:
             speaker = self._parent[speaker]
         return speaker
 
+    def known(self, speaker: str) -> bool:
+        return speaker in self._parent
+
     def freeze(self, speaker: str, split: str) -> None:
         self.frozen.setdefault(self.root(speaker), split)
 
@@ -112,6 +115,9 @@ def _groups(rows: list[dict[str, Any]], near_copies: Iterable[tuple[str, str]]) 
     for row in rows:
         if row["split_group"]:
             union.join(first_of_group.setdefault(row["split_group"], row["speaker"]), row["speaker"])
+    for name, member in first_of_group.items():
+        if union.known(name):  # the speaker a group is named after belongs to it, also when it comes back
+            union.join(name, member)
     refused = ClipReason.STRADDLES_SPLITS.value
     straddlers = {row["clip_id"] for row in rows if refused in (row["stage1_reasons"] or [])}
     pairs = {(min(pair), max(pair)) for pair in near_copies if pair[0] in by_id and pair[1] in by_id}
@@ -168,7 +174,8 @@ def _fill_empty(groups: list[_Group], settings: SplitSettings) -> None:
     while missing := sum(not cells[cell] for cell in wanted):
         moves = sorted(_moves(groups, settings), key=lambda move: move[0])
         singles = ((move,) for move in moves)
-        pairs = itertools.combinations(moves[:_SWAP_CANDIDATES], 2)
+        twos = itertools.combinations(moves[:_SWAP_CANDIDATES], 2)
+        pairs = ((one, two) for one, two in twos if one[1] is not two[1])
         better = (chosen for chosen in itertools.chain(singles, pairs) if _missing(chosen, cells, wanted) < missing)
         chosen = next(better, None)
         if chosen is None:
@@ -219,7 +226,7 @@ def _notes(
         clips = Counter(by_speaker[row["speaker"]].split for row in kept if row[stage])
         for split in SPLITS if clips else ():
             if not clips[split]:
-                yield f"{stage} has no {split} clips: too few speakers"
+                yield f"{stage} has no {split} clips: there are too few new speakers to fill it"
             elif clips[split] < settings.small_clips:
                 yield f"{stage} has only {clips[split]} {split} clips"
     if straddlers:

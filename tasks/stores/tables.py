@@ -101,6 +101,18 @@ def append_rows(ws: Workspace, table: str, rows: pa.Table) -> int:
     return transact(ws, table, lambda before: Change(_written(ws, table, before, rows)))
 
 
+def append_after(ws: Workspace, table: str, make: Callable[[pa.Table], pa.Table]) -> int:
+    """Add rows that depend on the rows there are; `make` is asked again if another process was faster.
+
+    Raises: pyarrow.ArrowInvalid - rows do not fit the schema. WorkspaceError - the table cannot be written.
+    """
+
+    def plan(before: Snapshot) -> Change:
+        return Change(_written(ws, table, before, make(_read(ws, table, before.files, None, None))))
+
+    return transact(ws, table, plan)
+
+
 def replace_rows(ws: Workspace, table: str, rows: pa.Table, key: str) -> int:
     """Put rows in the place of all rows that have one of their keys, in one transaction; returns the version.
 
@@ -151,7 +163,8 @@ def update_columns(ws: Workspace, table: str, changes: pa.Table, key: str = "cli
         raise ValueError(f"update of {table}: a {key} stands twice")
 
     def plan(before: Snapshot) -> Change:
-        added, removed = [], []
+        added: list[DataFile] = []
+        removed: list[DataFile] = []
         for file in _files_with(ws, table, before, key, set(keys)):
             old = _read(ws, table, (file,), None, None)
             new = _updated(old, changes, key)

@@ -1,0 +1,144 @@
+"""The command `heterodub`. Each sub-command is a flow or a question; heavy libraries load only when one needs them."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from flows import ask
+from flows.environment import find_server, settle
+from schemas.errors import HeterodubError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Sorts raw, mixed-quality footage into training data for two-stage visual dubbing.",
+)
+ask.register(app)
+
+WorkspaceOption = Annotated[
+    str | None, typer.Option("--workspace", "-w", help="Folder or fsspec URI that holds every table.")
+]
+ConfigOption = Annotated[Path | None, typer.Option("--config", help="Settings file; else heterodub.toml, if there.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Answer with JSON on stdout.")]
+
+
+@app.command()
+def ingest(
+    source: Annotated[str, typer.Argument(help="Folder, file, URI, manifest (.csv, .parquet) or corpus file (.toml).")],
+    workspace: WorkspaceOption = None,
+    corpus: Annotated[str, typer.Option(help="Name of the corpus, unless a corpus file gives it.")] = "default",
+    policy: Annotated[Path | None, typer.Option(help="Routing policy file.")] = None,
+    dask: Annotated[str | None, typer.Option(help="Running Dask scheduler, such as tcp://host:8786.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Local worker processes.")] = None,
+    retry_quarantined: Annotated[bool, typer.Option(help="Try quarantined files once more.")] = False,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Sort a messy folder into audited stage-1 and stage-2 stores."""
+    settle()
+    find_server()
+    from flows.ingest import ingest as run
+    from flows.progress import Display
+    from tasks.extract.watching import watched_by
+
+    with Display() as display, watched_by(display):
+        summary = run(source, corpus, workspace, _text(config), _text(policy), dask, workers, retry_quarantined)
+    _answer(summary, as_json)
+
+
+@app.command()
+def sample(
+    folder: Annotated[Path, typer.Argument(help="New folder for the sample.")],
+    seed: Annotated[int, typer.Option(help="The same seed makes the same sample.")] = 0,
+) -> None:
+    """Make a small corpus of talking heads whose truth is known."""
+    from tasks.sample.make import make_sample
+
+    corpus_file = make_sample(folder, seed, progress=lambda text: print(text, file=sys.stderr))
+    print(corpus_file)
+
+
+@app.command()
+def route(
+    policy: Annotated[Path, typer.Option(help="The new policy file.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change; reads no media.")] = False,
+    clips: Annotated[
+        bool, typer.Option("--clips", help="With --dry-run: name every clip whose route changes.")
+    ] = False,
+    workspace: WorkspaceOption = None,
+    dask: Annotated[str | None, typer.Option(help="Running Dask scheduler.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Local worker processes.")] = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Route what is measured by another policy, extracting only what is newly admitted."""
+    settle()
+    told = _look(policy, workspace, config, clips) if dry_run else _apply(policy, workspace, config, dask, workers)
+    if as_json:
+        print(json.dumps(told, indent=2))
+        return
+    from flows.summaries import show_route
+
+    show_route(told)
+    for clip in told.get("changed", []):
+        print(f"{clip['clip_id']}  {clip['before']} -> {clip['after']}")
+
+
+def _look(policy: Path, workspace: str | None, config: Path | None, clips: bool) -> dict[str, Any]:
+    from schemas.policy import load_policy
+    from schemas.settings import load_settings
+    from tasks.rerouting import changed_clips, describe, plan_reroute
+    from tasks.stores.workspace import Workspace
+
+    settings = load_settings(config, workspace=workspace)
+    plan = plan_reroute(Workspace.open(settings.workspace), load_policy(policy))
+    return describe(plan) | ({"changed": changed_clips(plan)} if clips else {})
+
+
+def _apply(
+    policy: Path, workspace: str | None, config: Path | None, dask: str | None, workers: int | None
+) -> dict[str, Any]:
+    find_server()
+    from flows.progress import Display
+    from flows.route import route as run
+    from tasks.extract.watching import watched_by
+
+    with Display() as display, watched_by(display):
+        told: dict[str, Any] = run(str(policy), workspace, _text(config), dask, workers)
+    return told
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)
+
+
+def _answer(summary: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(summary, indent=2))
+        return
+    from flows.summaries import show_summary
+
+    show_summary(summary)
+
+
+def main() -> None:
+    """Entry point: runs the command; what the user can mend becomes one line and exit code 1.
+
+    Raises: SystemExit - always, with the command's exit code.
+    """
+    try:
+        app()
+    except HeterodubError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(1) from None
+    except BrokenPipeError:  # the reader of our output went away, as `head` does
+        sys.stderr.close()
+        raise SystemExit(0) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,47 @@
+"""`make demo`: makes the sample, ingests it, and holds the outcome against what is known of each file."""
+
+import sys
+from pathlib import Path
+
+from flows.environment import find_server, settle
+
+
+def main() -> int:
+    """Run the demo in the folder named on the command line; returns the exit code."""
+    settle()
+    folder = Path(sys.argv[1] if len(sys.argv) > 1 else "demo")
+    from tasks.sample.make import make_sample
+
+    if not (folder / "sample" / "corpus.toml").exists():
+        print("making the sample: talking heads whose truth is known", file=sys.stderr, flush=True)
+        make_sample(folder / "sample", progress=lambda text: print(f"  {text}", file=sys.stderr, flush=True))
+    workspace = str(folder / "workspace")
+    find_server()
+    from flows.ingest import ingest
+    from flows.progress import Display
+    from flows.summaries import show_summary, show_truth
+    from tasks.extract.watching import watched_by
+    from tasks.sample.check import compare
+
+    with Display() as display, watched_by(display):
+        summary = ingest(str(folder / "sample" / "corpus.toml"), workspace=workspace)
+    show_summary(summary)
+    agreement = compare(folder / "sample", workspace)
+    show_truth(agreement)
+    _point_the_way(workspace)
+    return 0 if not agreement.disagreements else 1
+
+
+def _point_the_way(workspace: str) -> None:
+    command = Path(sys.executable).with_name("heterodub")
+    print(
+        "\nlook at:\n"
+        f"  {command} status -w {workspace}\n"
+        f"  {command} list --files -w {workspace}\n"
+        f"  {command} explain eli-newsreel.mp4 -w {workspace}\n"
+        f"  {command} report -w {workspace}      (one page; open it in a browser)"
+    )
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,34 @@
+"""Another policy over what is measured already."""
+
+from typing import Any
+
+from prefect import flow
+
+from schemas.policy import load_policy
+from schemas.settings import load_settings
+from tasks.ingest import publish_release
+from tasks.rerouting import describe
+from tasks.route import apply_route, plan_route
+
+
+@flow(name="route")
+def route(
+    policy: str,
+    workspace: str | None = None,
+    config: str | None = None,
+    dask: str | None = None,
+    workers: int | None = None,
+) -> dict[str, Any]:
+    """Route every stored clip by the policy file `policy`, extract what is newly admitted, and publish.
+
+    Returns what changed, in numbers.
+
+    Raises: HeterodubError - the policy, the workspace, the cluster or the audit.
+    """
+    settings = load_settings(config, workspace=workspace, run={"dask": dask, "workers": workers})
+    wanted = load_policy(policy)
+    plan = plan_route(settings, wanted)
+    applied = apply_route(plan, settings)
+    published = publish_release(settings, wanted)
+    failed = {media: str(refusal) for media, refusal in applied.failed.items()}
+    return describe(plan) | {"files_decoded": applied.decoded, "failed": failed, "release": published.release_id}

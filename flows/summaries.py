@@ -1,0 +1,70 @@
+"""Tables with which runs end, on stdout."""
+
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from tasks.sample.check import Agreement
+
+_COUNTS = ("files", "new_files", "unchanged_files", "measured", "rejected_files", "duplicates", "quarantined")
+_ROUTES = ("clips", "stage1", "stage2", "both", "rejected")
+
+
+def show_summary(summary: dict[str, Any]) -> None:
+    """An ingest's summary: files, routes, reasons, speed, release."""
+    console = Console()
+    table = Table(title="ingest", show_header=False, title_justify="left")
+    for name in (*_COUNTS, *_ROUTES):
+        table.add_row(name.replace("_", " "), str(summary[name]))
+    table.add_row("media seconds", f"{summary['media_seconds']:.1f}")
+    table.add_row("seconds", f"{summary['seconds']:.1f}")
+    factor = summary["realtime_factor"]
+    table.add_row("times real time", "-" if factor is None else f"{factor:.1f}")
+    table.add_row("release", f"{summary['release'] or 'none'}{' (new)' if summary['release_is_new'] else ''}")
+    console.print(table)
+    if summary["reasons"]:
+        reasons = Table(title="reasons", title_justify="left")
+        reasons.add_column("reason")
+        reasons.add_column("count", justify="right")
+        for reason, count in summary["reasons"].items():
+            reasons.add_row(reason, str(count))
+        console.print(reasons)
+    for note in summary["notes"]:
+        console.print(f"note: {escape(note)}")
+    if not summary["new_files"]:
+        console.print("nothing new: every file of the source was done before")
+
+
+def show_route(told: dict[str, Any]) -> None:
+    """What another policy changes: admissions by stage, then refusals by reason."""
+    console = Console()
+    table = Table(
+        title=f"policy {escape(told['policy']['name'])} version {told['policy']['version']}", title_justify="left"
+    )
+    for name in ("stage", "before", "after", "newly admitted", "no longer admitted"):
+        table.add_column(name, justify="left" if name == "stage" else "right")
+    for stage in ("stage1", "stage2"):
+        of = told[stage]
+        table.add_row(stage, *(str(of[key]) for key in ("before", "after", "newly_admitted", "no_longer_admitted")))
+    console.print(table)
+    reasons = Table(title="refusals that change", title_justify="left")
+    for name in ("stage", "reason", "before", "after"):
+        reasons.add_column(name, justify="right" if name in ("before", "after") else "left")
+    for stage in ("stage1", "stage2"):
+        for reason, counts in told[stage]["reasons"].items():
+            reasons.add_row(stage, reason, str(counts["before"]), str(counts["after"]))
+    if reasons.row_count:
+        console.print(reasons)
+
+
+def show_truth(agreement: Agreement) -> None:
+    """How the sample's outcome agrees with its truth."""
+    console = Console()
+    right = agreement.files - len(agreement.disagreements)
+    console.print(f"{right} of {agreement.files} files of the sample ended as they should")
+    for wrong in agreement.disagreements:
+        console.print(
+            f"  {escape(repr(wrong.file))} ({wrong.kind}): expected {wrong.expected}; found {escape(wrong.found)}"
+        )

@@ -1,0 +1,245 @@
+"""What every stored table must fulfil before it is released. Plain data; tasks/validation runs it.
+
+The audit lays each table out as one narrow row per stored row: small columns as they are, and in the place of
+payload what was counted in it (COUNTED). Each expectation speaks of these columns, so a failure can name its rows.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+from .contract import FPS
+from .reasons import ClipReason, FileReason, FileState, MissingCause
+from .settings import ClipSettings
+from .signals import SIGNALS, Signal
+from .tables import TABLES
+
+Kind = Literal["unique", "not_null", "between", "in_set", "equal"]
+"""Forms an expectation takes; `equal` compares two columns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """One thing that must hold for every row. Null passes all kinds but `not_null`."""
+
+    name: str
+    kind: Kind
+    column: str
+    meaning: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """All expectations of one table. `row_name` is the column that names a row to people."""
+
+    table: str
+    row_name: str
+    expectations: tuple[Expectation, ...]
+
+
+COUNTED: Final[Mapping[str, Mapping[str, str]]] = {
+    "catalog": {
+        "reason_fits_state": "whether a reason is given if and only if the file was not measured",
+        "media_id_fits_state": "whether a measured file has a media_id",
+    },
+    "clips": {
+        "not_finite": "signals that are NaN or infinite",
+        "unexplained": "null signals without a cause, and causes of signals that are not null",
+        "unknown_reasons": "reasons and causes that are no known code",
+        "stage1_agrees": "whether the stage 1 flag is true if and only if it has no reasons",
+        "stage2_agrees": "whether the stage 2 flag is true if and only if it has no reasons",
+        "splits_of_group": "splits that the clips of its group stand in",
+        "splits_of_speaker": "splits that the clips of its speaker stand in",
+        "common_extractor": "the extractor of most clips",
+        "common_backend": "the landmark backend of most clips",
+        "in_catalog": "whether its file is measured in the catalog",
+        "in_stage1": "whether stage1 holds it",
+        "in_stage2": "whether stage2 holds it",
+    },
+    "stage1": {
+        "mel_columns": "columns of the mel",
+        "mel_columns_due": "mel columns that its frames ask for",
+        "bad_mel": "mel columns that are not 80 finite numbers",
+    },
+    "stage2": {
+        "boxes": "crop boxes",
+        "bad_boxes": "boxes that are not finite or have no side",
+        "pictures": "crops",
+        "bad_pictures": "crops that are no JPEG, PNG or WebP of the stated size",
+    },
+}
+"""Columns that the audit adds to each table's narrow rows."""
+
+COUNTED_IN_BOTH_STAGES: Final[Mapping[str, str]] = {
+    "landmark_rows": "frames with landmarks",
+    "bad_landmarks": "frames whose landmarks are not 432 finite numbers",
+    "tracked_flags": "frames that say whether the face was tracked",
+    "admitted": "whether clips admits it to this stage",
+    "clip_frames": "length that clips gives",
+    "clip_backend": "landmark backend that clips gives",
+    "clip_media": "file that clips gives",
+}
+
+_SHARE: Final = (0.0, 1.0)
+_POSITIVE: Final = (0.0, 1e9)
+_BY_UNIT: Final[Mapping[str, tuple[float, float]]] = {
+    "px": (0.0, 1e5),
+    "deg": (0.0, 180.0),
+    "1/s": (0.0, 1000.0),
+    "dBFS": (-400.0, 6.0),
+    "dB": (-400.0, 400.0),
+    "Hz": (0.0, 8000.0),
+    "MOS": (1.0, 5.0),
+    "s": (0.0, 60.0),
+    "frames": (-1500.0, 1500.0),
+}
+_BY_NAME: Final[Mapping[str, tuple[float, float]]] = {
+    "mesh_score": _SHARE,
+    "brightness": _SHARE,
+    "pairing_corr": (-1.0, 1.0),
+    "pairing_score": (-1e9, 1e9),
+}
+
+
+def possible_range(signal: Signal) -> tuple[float, float]:
+    """Smallest and largest value a signal can physically have."""
+    if signal.name in _BY_NAME:
+        return _BY_NAME[signal.name]
+    if signal.name.endswith("_share"):
+        return _SHARE
+    return _BY_UNIT.get(signal.unit, _POSITIVE)
+
+
+def suites(settings: ClipSettings) -> tuple[Suite, ...]:
+    """The suites of all audited tables; clip lengths follow from the settings the clips were cut with."""
+    return (_catalog(), _clips(settings), _stage1(), _stage2())
+
+
+def row_columns(table: str) -> list[str]:
+    """Columns of a table that an expectation speaks of and that are stored as they are."""
+    suite = next(suite for suite in suites(ClipSettings()) if suite.table == table)
+    named = {suite.row_name}
+    for expectation in suite.expectations:
+        named |= {expectation.column, *([expectation.options["other"]] if expectation.kind == "equal" else [])}
+    return [name for name in TABLES[table].names if name in named]
+
+
+def _unique(column: str) -> Expectation:
+    return Expectation(f"{column} is unique", "unique", column, f"no two rows share a {column}")
+
+
+def _between(column: str, low: float | None, high: float | None, meaning: str) -> Expectation:
+    return Expectation(f"{column} is possible", "between", column, meaning, {"low": low, "high": high})
+
+
+def _none(column: str, meaning: str) -> Expectation:
+    return Expectation(f"no {column}", "between", column, meaning, {"low": 0, "high": 0})
+
+
+def _in_set(column: str, values: list[Any], meaning: str) -> Expectation:
+    return Expectation(f"{column} is known", "in_set", column, meaning, {"values": values})
+
+
+def _holds(column: str, meaning: str) -> Expectation:
+    return Expectation(column, "in_set", column, meaning, {"values": [True]})
+
+
+def _equal(column: str, other: str, meaning: str) -> Expectation:
+    return Expectation(f"{column} equals {other}", "equal", column, meaning, {"other": other})
+
+
+def _filled(table: str) -> tuple[Expectation, ...]:
+    flat = [f.name for f in TABLES[table] if not f.nullable and f.type.num_fields == 0 and f.name not in _PAYLOAD]
+    return tuple(Expectation(f"{name} is there", "not_null", name, "a column that is never null") for name in flat)
+
+
+_PAYLOAD: Final = ("picture_hash", "sound_hash")
+
+
+def _catalog() -> Suite:
+    return Suite(
+        "catalog",
+        "uri",
+        (
+            _unique("uri"),
+            *_filled("catalog"),
+            _in_set("state", [state.value for state in FileState], "a file ends in one of four states"),
+            _in_set("reason", [reason.value for reason in FileReason], "a reason is a known code"),
+            _holds("reason_fits_state", "a reason is given if and only if the file was not measured"),
+            _holds("media_id_fits_state", "a measured file could be read"),
+            _between("clips", 0, None, "a count"),
+            _between("size_bytes", 0, None, "a size"),
+            _between("media_s", 0, None, "a length"),
+            _between("dropped_s", 0, None, "a length"),
+        ),
+    )
+
+
+def _clips(settings: ClipSettings) -> Suite:
+    shortest, longest = math.floor(settings.min_s * FPS), math.ceil(settings.max_s * FPS)
+    return Suite(
+        "clips",
+        "clip_id",
+        (
+            _unique("clip_id"),
+            *_filled("clips"),
+            _between("frames", shortest, longest, f"a clip is {shortest} to {longest} frames long"),
+            _between("start_frame", 0, None, "a position"),
+            *(_between(signal.name, *possible_range(signal), signal.meaning) for signal in SIGNALS),
+            _none("not_finite", "a signal is a number or null"),
+            _none("unexplained", "a signal is null if and only if its cause is given"),
+            _none("unknown_reasons", f"reasons are among {len(ClipReason)}, causes among {len(MissingCause)} codes"),
+            _holds("stage1_agrees", "admitted to stage 1 if and only if it has nothing against the clip"),
+            _holds("stage2_agrees", "admitted to stage 2 if and only if it has nothing against the clip"),
+            _in_set("split", ["train", "val", "test"], "a split is one of three"),
+            _between("splits_of_group", 0, 1, "a group of speakers has one split"),
+            _between("splits_of_speaker", 0, 1, "a speaker has one split"),
+            _equal("extractor", "common_extractor", "all clips come from one extractor"),
+            _equal("backend", "common_backend", "all landmarks come from one backend"),
+            _holds("in_catalog", "a clip's file is measured in the catalog"),
+            _equal("stage1", "in_stage1", "stage1 holds the clips it admits and no others"),
+            _equal("stage2", "in_stage2", "stage2 holds the clips it admits and no others"),
+        ),
+    )
+
+
+def _stage(*more: Expectation) -> tuple[Expectation, ...]:
+    return (
+        _unique("clip_id"),
+        _between("frames", 1, None, "a clip has frames"),
+        _equal("landmark_rows", "frames", "one row of landmarks per frame"),
+        _equal("tracked_flags", "frames", "one tracked flag per frame"),
+        _none("bad_landmarks", "landmarks are 216 points of finite numbers"),
+        *more,
+        _holds("admitted", "clips admits it to this stage"),
+        _equal("frames", "clip_frames", "as long as clips says"),
+        _equal("backend", "clip_backend", "the landmark backend that clips gives"),
+        _equal("media_id", "clip_media", "cut from the file that clips gives"),
+    )
+
+
+def _stage1() -> Suite:
+    return Suite(
+        "stage1",
+        "clip_id",
+        _stage(
+            _equal("mel_columns", "mel_columns_due", "four mel columns per frame"),
+            _none("bad_mel", "mel columns are 80 finite numbers"),
+        ),
+    )
+
+
+def _stage2() -> Suite:
+    return Suite(
+        "stage2",
+        "clip_id",
+        _stage(
+            _equal("pictures", "frames", "one crop per frame"),
+            _none("bad_pictures", "a crop is a JPEG, PNG or WebP picture of the stated size"),
+            _equal("boxes", "frames", "one crop box per frame"),
+            _none("bad_boxes", "a crop box is finite and has a side"),
+            _between("crop_px", 1, None, "a size"),
+        ),
+    )

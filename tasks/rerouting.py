@@ -1,0 +1,236 @@
+"""A new policy over everything that was measured: what it would change, and making it so.
+
+Measurements do not depend on policy, so looking takes seconds and reads no media; applying decodes only files with
+clips that are newly admitted.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from schemas.errors import MediaRefusedError
+from schemas.policy import Policy
+from schemas.reasons import ClipReason, FileReason, FileState, Stage
+from schemas.settings import Settings
+from tasks.extract.fanout import Client, spread
+from tasks.extract.job import Admission, Job
+from tasks.extract.watching import Watcher
+from tasks.extract.worker import Finished, work_on
+from tasks.quality.pairing import correction_frames
+from tasks.quality.routing import route_columns
+from tasks.stores import tables
+from tasks.stores.parts import Part, commit_parts
+from tasks.stores.standing_policy import set_policy
+from tasks.stores.workspace import Workspace
+
+Mask = NDArray[np.bool_]
+
+_DECIDED = ["clip_id", "media_id", "stage1", "stage2", "stage1_reasons", "stage2_reasons"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reroute:
+    """What a policy says of every stored clip, beside what stands. Masks and `clips` have one entry per clip."""
+
+    policy: Policy
+    clips: pa.Table
+    before: Mapping[Stage, Mask]
+    after: Mapping[Stage, Mask]
+    refusals: Mapping[Stage, Mapping[ClipReason, Mask]]
+
+    def newly(self, stage: Stage) -> Mask:
+        """Clips that the policy admits to a stage and that were not."""
+        return self.after[stage] & ~self.before[stage]
+
+    def no_longer(self, stage: Stage) -> Mask:
+        """Clips that were admitted to a stage and are no longer."""
+        return self.before[stage] & ~self.after[stage]
+
+    def reason_changes(self, stage: Stage) -> dict[str, tuple[int, int]]:
+        """Clips refused for each reason, before and after; only reasons whose count changes."""
+        old = Counter(pc.list_flatten(self.clips[f"{stage}_reasons"]).to_pylist())
+        new = {str(reason): int(mask.sum()) for reason, mask in self.refusals[stage].items()}
+        counts = {reason: (old.get(reason, 0), new.get(reason, 0)) for reason in sorted({*old, *new})}
+        return {reason: pair for reason, pair in counts.items() if pair[0] != pair[1]}
+
+
+def plan_reroute(workspace: Workspace, policy: Policy) -> Reroute:
+    """Route every stored clip by `policy`, from measurements alone.
+
+    Raises: WorkspaceError - the workspace cannot be read.
+    """
+    signals = sorted({rule.signal for rule in policy.rules()})
+    clips = tables.read(workspace, "clips", [*_DECIDED, *signals])
+    columns = {name: clips[name].to_numpy(zero_copy_only=False).astype(np.float64) for name in signals}
+    masks = route_columns(columns, policy)
+    before, after = {}, {}
+    for stage in Stage:
+        straddles = _holds(clips[f"{stage}_reasons"], ClipReason.STRADDLES_SPLITS)
+        masks[stage][ClipReason.STRADDLES_SPLITS] = straddles  # the splits' verdict, which no policy overrules
+        before[stage] = clips[stage.value].to_numpy(zero_copy_only=False)
+        after[stage] = ~np.logical_or.reduce(list(masks[stage].values()))
+    return Reroute(policy, clips.select(_DECIDED), before, after, masks)
+
+
+def _holds(lists: pa.ChunkedArray, reason: ClipReason) -> Mask:
+    found = np.zeros(len(lists), bool)
+    start = 0
+    for chunk in lists.chunks:
+        hit = pc.equal(pc.list_flatten(chunk), str(reason)).to_numpy(zero_copy_only=False)
+        found[start + pc.list_parent_indices(chunk).to_numpy()[hit]] = True
+        start += len(chunk)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What applying a plan took: files decoded again, and files that could not be, with the reason.
+
+    Clips of the latter keep the decision they had.
+    """
+
+    decoded: int
+    failed: Mapping[str, MediaRefusedError]
+
+
+def apply_reroute(
+    client: Client | None, workspace: Workspace, plan: Reroute, settings: Settings, watcher: Watcher
+) -> Applied:
+    """Make the plan so. `client` may be None when nothing is newly admitted.
+
+    Order: payload of newly admitted clips, then decisions, then payload that goes, then the policy. A crash in
+    between is completed by the same command.
+
+    Raises: WorkspaceError - the store cannot be written.
+    """
+    jobs = extraction_jobs(workspace, plan)
+    watcher.phase("extract", len(jobs))
+    failed: dict[str, MediaRefusedError] = {}
+    parts: dict[str, list[Part]] = {stage.value: [] for stage in Stage}
+    work = partial(work_on, settings=settings, policy=plan.policy)
+    answers = spread(client, work, jobs, key=lambda job: f"{job.media_id}-{job.suffix}") if client else ()
+    for job, result in answers:
+        watcher.step()
+        done = result if isinstance(result, Finished) else Finished(job, None, result, 0.0)
+        if done.analysis is None:
+            failed[job.media_id] = done.refusal or MediaRefusedError(FileReason.INTERNAL_ERROR)
+        else:
+            for table, part in done.analysis.parts.items():
+                parts[table].append(part)
+    for table, written in parts.items():
+        if written:
+            commit_parts(workspace, table, written)
+    _store_decisions(workspace, plan, frozenset(failed))
+    for stage in Stage:
+        gone = plan.clips["clip_id"].filter(pa.array(plan.no_longer(stage))).to_pylist()
+        if gone:
+            tables.delete_rows(workspace, stage.value, "clip_id", gone)
+    set_policy(workspace, plan.policy)
+    return Applied(len(jobs) - len(failed), failed)
+
+
+def extraction_jobs(workspace: Workspace, plan: Reroute) -> list[Job]:
+    """One job for each file with newly admitted clips, naming those clips."""
+    newly = plan.newly(Stage.STAGE1) | plan.newly(Stage.STAGE2)
+    if not newly.any():
+        return []
+    names = plan.clips["clip_id"].filter(pa.array(newly))
+    columns = ["clip_id", "media_id", "uri", "corpus", "speaker", "pairing_score", "pairing_offset_frames"]
+    rows = tables.read(workspace, "clips", columns, filter=pc.field("clip_id").isin(names.combine_chunks())).to_pylist()
+    wanted = {
+        stage: frozenset(plan.clips["clip_id"].filter(pa.array(plan.newly(stage))).to_pylist()) for stage in Stage
+    }
+    files = _files_of(workspace, {row["media_id"] for row in rows})
+    admissions: dict[str, dict[str, Admission]] = {}
+    about = {row["media_id"]: row for row in rows}
+    for row in rows:
+        clip, shift = row["clip_id"], correction_frames(row["pairing_score"], row["pairing_offset_frames"])
+        admission = Admission(clip in wanted[Stage.STAGE1], clip in wanted[Stage.STAGE2], shift)
+        admissions.setdefault(row["media_id"], {})[clip] = admission
+    return [
+        _job(about[media], files.get(media, (0, 0.0)), admit, plan.policy)
+        for media, admit in sorted(admissions.items())
+    ]
+
+
+def _job(row: Mapping[str, Any], facts: tuple[int, float], admit: Mapping[str, Admission], policy: Policy) -> Job:
+    size_bytes, offset_s = facts
+    # named by what is in it: the same policy over other clips of the file must not reuse the name
+    content = hashlib.sha256(f"{policy.hash} {sorted(admit)}".encode()).hexdigest()[:12]
+    return Job(row["uri"], row["media_id"], size_bytes, row["corpus"], row["speaker"], offset_s, admit, content)
+
+
+def _files_of(workspace: Workspace, media: set[str]) -> dict[str, tuple[int, float]]:
+    """Size and known sound offset of the measured file of each media."""
+    columns = ["media_id", "size_bytes", "offset_s", "state"]
+    rows = tables.read(workspace, "catalog", columns, filter=pc.field("media_id").isin(sorted(media))).to_pylist()
+    return {r["media_id"]: (r["size_bytes"], r["offset_s"]) for r in rows if r["state"] == FileState.MEASURED}
+
+
+def _store_decisions(workspace: Workspace, plan: Reroute, failed: frozenset[str]) -> None:
+    media = plan.clips["media_id"].to_pylist()
+    keep = np.array([name in failed for name in media]) if failed else np.zeros(len(media), bool)
+    columns: dict[str, pa.Array] = {"clip_id": plan.clips["clip_id"].combine_chunks()}
+    for stage in Stage:
+        columns[stage.value] = pa.array(np.where(keep, plan.before[stage], plan.after[stage]))
+        names = _reason_lists(plan.refusals[stage])
+        if failed:
+            old = plan.clips[f"{stage}_reasons"].to_pylist()
+            names = [before if kept else now for before, now, kept in zip(old, names, keep, strict=True)]
+        columns[f"{stage}_reasons"] = pa.array(names, pa.list_(pa.string()))
+    columns["policy"] = pa.array([plan.policy.hash] * len(media))
+    tables.update_columns(workspace, "clips", pa.table(columns))
+
+
+def _reason_lists(masks: Mapping[ClipReason, Mask]) -> list[list[str]]:
+    lists: list[list[str]] = [[] for _ in range(len(next(iter(masks.values()))))]
+    for reason in sorted(masks):
+        for clip in np.flatnonzero(masks[reason]):
+            lists[clip].append(str(reason))
+    return lists
+
+
+def describe(plan: Reroute) -> dict[str, Any]:
+    """The plan in numbers: clips admitted before and after, newly and no longer, and refusals by reason."""
+    return {
+        "clips": plan.clips.num_rows,
+        "policy": {"name": plan.policy.name, "version": plan.policy.version, "hash": plan.policy.hash},
+        **{
+            stage.value: {
+                "before": int(plan.before[stage].sum()),
+                "after": int(plan.after[stage].sum()),
+                "newly_admitted": int(plan.newly(stage).sum()),
+                "no_longer_admitted": int(plan.no_longer(stage).sum()),
+                "reasons": {name: {"before": b, "after": a} for name, (b, a) in plan.reason_changes(stage).items()},
+            }
+            for stage in Stage
+        },
+    }
+
+
+def changed_clips(plan: Reroute, limit: int | None = None) -> list[dict[str, Any]]:
+    """Each clip whose route changes, with both routes; the first `limit` of them."""
+    moved = np.flatnonzero(
+        plan.newly(Stage.STAGE1)
+        | plan.no_longer(Stage.STAGE1)
+        | plan.newly(Stage.STAGE2)
+        | plan.no_longer(Stage.STAGE2)
+    )
+    ids = plan.clips["clip_id"].take(pa.array(moved[:limit])).to_pylist()
+    return [
+        {"clip_id": clip, "before": _route(plan.before, i), "after": _route(plan.after, i)}
+        for clip, i in zip(ids, moved[:limit], strict=True)
+    ]
+
+
+def _route(masks: Mapping[Stage, Mask], clip: int) -> str:
+    first, second = masks[Stage.STAGE1][clip], masks[Stage.STAGE2][clip]
+    return "both" if first and second else "stage1" if first else "stage2" if second else "rejected"

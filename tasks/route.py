@@ -1,0 +1,35 @@
+"""The steps of a re-route as Prefect tasks."""
+
+from prefect import task
+from prefect.artifacts import create_table_artifact
+from prefect.cache_policies import NO_CACHE
+
+from schemas.policy import Policy
+from schemas.settings import Settings
+from tasks.extract.fanout import open_client
+from tasks.extract.watching import watcher
+from tasks.rerouting import Applied, Reroute, apply_reroute, describe, extraction_jobs, plan_reroute
+from tasks.stores.workspace import Workspace
+
+
+@task(cache_policy=NO_CACHE)
+def plan_route(settings: Settings, policy: Policy) -> Reroute:
+    """What the policy would change, from measurements alone."""
+    plan = plan_reroute(Workspace.open(settings.workspace), policy)
+    told = describe(plan)
+    rows = [
+        {"stage": stage, **{k: v for k, v in told[stage].items() if k != "reasons"}} for stage in ("stage1", "stage2")
+    ]
+    create_table_artifact(key="route-changes", table=rows)
+    return plan
+
+
+@task(cache_policy=NO_CACHE)
+def apply_route(plan: Reroute, settings: Settings) -> Applied:
+    """Extract what is newly admitted, store the decisions, and drop what is no longer admitted."""
+    workspace = Workspace.open(settings.workspace)
+    if not extraction_jobs(workspace, plan):
+        return apply_reroute(None, workspace, plan, settings, watcher())
+    run = settings.run
+    with open_client(run.dask, run.workers, workspace.scratch(), settings.guards.attempts) as client:
+        return apply_reroute(client, workspace, plan, settings, watcher())

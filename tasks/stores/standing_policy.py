@@ -1,0 +1,42 @@
+"""The policy a workspace was routed by. It stands until `heterodub route` puts another in its place."""
+
+import json
+from typing import Final
+
+from schemas.errors import SettingsError
+from schemas.policy import Policy, load_policy
+from tasks.stores.workspace import Workspace
+
+FILE: Final = "policy.json"
+
+
+def standing_policy(workspace: Workspace) -> Policy | None:
+    """The policy that routed the workspace's clips; None before the first ingest."""
+    path = workspace.path(FILE)
+    files = workspace.filesystem()
+    if not files.exists(path):
+        return None
+    return Policy.model_validate(json.loads(files.cat_file(path)))
+
+
+def set_policy(workspace: Workspace, policy: Policy) -> None:
+    """Make `policy` the one that stands."""
+    workspace.filesystem().pipe_file(workspace.path(FILE), policy.model_dump_json(indent=2).encode())
+
+
+def policy_for_ingest(workspace: Workspace, wanted: str | None) -> Policy:
+    """The policy by which new files are routed: the standing one, or on first use the wanted or default one.
+
+    Raises: SettingsError - another policy is wanted than the one that routed what is stored.
+    """
+    standing = standing_policy(workspace)
+    if standing is None:
+        policy = load_policy(wanted)
+        set_policy(workspace, policy)
+        return policy
+    if wanted is not None and load_policy(wanted).hash != standing.hash:
+        raise SettingsError(
+            f"the workspace is routed by policy {standing.name} version {standing.version}, not by {wanted}; "
+            f"`heterodub route --policy {wanted}` routes what is stored anew, then ingest follows it"
+        )
+    return standing

@@ -1,0 +1,142 @@
+"""Runs the benches and prints ratios. `make bench`, or `python -m tests.bench --corpus FOLDER --rounds 3`."""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from flows.environment import settle
+from tests.bench import catalogue
+
+MEDIA_S = 240.0
+"""Seconds of media that the ingest benches work on, so that start-up does not decide them."""
+
+
+def main() -> None:
+    """Run everything and print a table."""
+    settle()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--corpus", type=Path, help="folder of talking-head videos; else the embedded sample")
+    parser.add_argument("--rounds", type=int, default=3)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="heterodub-bench-") as place, _prefect_server(Path(place)):
+        folder = Path(place)
+        media = _media(arguments.corpus, folder)
+        _say("media", f"{len(list(media.iterdir()))} files")
+        _ingest(media, folder, arguments.rounds)
+        _answers(folder / "w-1-0", arguments.rounds)
+        catalogue.bench(folder / "million", 1_000_000)
+
+
+def _ingest(media: Path, folder: Path, rounds: int) -> None:
+    loops, ones, twos, seconds = [], [], [], []
+    for number in range(rounds):  # in turn, so that the machine's moods hit all alike
+        loops.append(_bare(media))
+        ones.append(_run(media, folder / f"w-1-{number}", 1))
+        twos.append(_run(media, folder / f"w-2-{number}", 2))
+        seconds.append(_run(media, folder / f"w-1-{number}", 1))
+    bare = [loop["seconds"] for loop in loops]
+    one, two, again = ([run["seconds"] for run in runs] for runs in (ones, twos, seconds))
+    _ratio("ingest on one worker over the bare loop", one, bare, "at most 1.15")
+    _ratio("one worker over two workers", one, two, "at least 1.8")
+    _ratio("second run over first, start-up apart", again, one, "at most 0.02")
+    _say("times real time on one core, bare loop", f"{statistics.median(loop['factor'] for loop in loops):.1f}")
+    _say("times real time on one core, ingest", f"{statistics.median(run['realtime_factor'] for run in ones):.1f}")
+    _say("peak memory of the bare loop", f"{max(loop['peak_mib'] for loop in loops):.0f} MiB")
+    total = sum(loops[-1]["spent"].values())
+    for kernel, spent in sorted(loops[-1]["spent"].items(), key=lambda item: -item[1]):
+        _say(f"  {kernel}", f"{spent / total:6.1%}  {1000 * spent / (25 * loops[-1]['media_s']):.2f} ms a frame")
+
+
+def _answers(workspace: Path, rounds: int) -> None:
+    for command in (["--help"], ["status"], ["list", "--files"], ["list", "--clips"], ["explain", "."]):
+        arguments = command if command == ["--help"] else [*command, "-w", str(workspace)]
+        times = [_time([sys.executable, "-m", "flows.cli", *arguments]) for _ in range(rounds)]
+        _say(f"heterodub {' '.join(command)}", f"{statistics.median(times):.2f} s")
+
+
+def _bare(media: Path) -> dict[str, Any]:
+    answer = subprocess.run([sys.executable, "-m", "tests.bench.bare", str(media)], capture_output=True, text=True)
+    if answer.returncode:
+        raise SystemExit(answer.stderr)
+    return dict(json.loads(answer.stdout))
+
+
+def _run(media: Path, workspace: Path, workers: int) -> dict[str, Any]:
+    command = [sys.executable, "-m", "flows.cli", "ingest", str(media), "-w", str(workspace), "--workers", str(workers)]
+    answer = subprocess.run([*command, "--json"], capture_output=True, text=True)
+    if answer.returncode:
+        raise SystemExit(answer.stderr)
+    return dict(json.loads(answer.stdout))
+
+
+def _time(command: list[str]) -> float:
+    started = time.perf_counter()
+    subprocess.run(command, capture_output=True)
+    return time.perf_counter() - started
+
+
+def _media(corpus: Path | None, folder: Path) -> Path:
+    """A folder with about four minutes of talking heads: the user's, or samples of several seeds."""
+    media = folder / "media"
+    media.mkdir()
+    if corpus is not None:
+        for path in sorted(corpus.iterdir()):
+            (media / path.name).symlink_to(path.absolute())
+        return media
+    from tasks.sample.make import make_sample
+
+    for seed in range(2):
+        make_sample(folder / f"sample{seed}", seed)
+        for path in (folder / f"sample{seed}" / "media").glob("*-clean.*"):
+            (media / f"{seed}-{path.name}").symlink_to(path.absolute())
+    return media
+
+
+@contextmanager
+def _prefect_server(folder: Path) -> Iterator[None]:
+    """A Prefect server for all runs, so that its start-up is in none of them."""
+    port = 4317
+    os.environ |= {"PREFECT_HOME": str(folder / "prefect"), "PREFECT_API_URL": f"http://127.0.0.1:{port}/api"}
+    command = [sys.executable, "-m", "prefect", "server", "start", "--port", str(port)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+        try:
+            _await_server(port)
+            yield
+        finally:
+            server.terminate()
+
+
+def _await_server(port: int) -> None:
+    import urllib.request
+
+    for _ in range(240):
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/api/health", timeout=1)
+        except OSError:
+            time.sleep(0.5)
+        else:
+            return
+    raise SystemExit("the Prefect server did not start")
+
+
+def _ratio(what: str, above: list[float], below: list[float], wanted: str) -> None:
+    ratios = [a / b for a, b in zip(above, below, strict=True)]
+    spread = f"{min(ratios):.3f} to {max(ratios):.3f}"
+    _say(what, f"{statistics.median(ratios):.3f}  ({spread}; {wanted})")
+
+
+def _say(what: str, value: str) -> None:
+    print(f"{what:48s} {value}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,114 @@
+"""The bare loop: the same kernels over the same files, one after the other, in one process.
+
+No Prefect, no Dask, no child processes, no encoding, no stores. A clock around each kernel gives the table that says
+where the time goes.
+"""
+
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import cv2
+
+from model.features.mel import log_mel
+from model.features.timing import frame_to_sample, frame_to_second
+from schemas.settings import Settings
+from tasks.extract.analyse import _face_track
+from tasks.extract.builder import ClipBuilder, Draft, Picture
+from tasks.faces.backend import LandmarkBackend, open_backend
+from tasks.faces.tracker import FaceTracker
+from tasks.media.decode import open_video
+from tasks.media.probe import probe
+from tasks.media.shots import with_cuts
+from tasks.media.sniff import sniff
+from tasks.media.sound import Sound, open_sound
+from tasks.quality.identity import picture_hash
+from tasks.quality.measure import ClipSound, measure_clip
+from tasks.quality.pairing import measure_pairing
+from tasks.quality.picture import is_still
+from tasks.quality.sound import measure_sound
+
+
+class Loop:
+    """Runs the kernels; `spent` holds seconds by kernel, `media_s` the seconds of picture that went through."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.spent: Counter[str] = Counter()
+        self.media_s = 0.0
+        self.seconds = 0.0
+        self._backend: LandmarkBackend = open_backend(settings)
+
+    def run(self, files: list[Path]) -> "Loop":
+        """Work through the files and return self."""
+        started = time.perf_counter()
+        for file in files:
+            self._file(file)
+        self.seconds = time.perf_counter() - started
+        return self
+
+    @contextmanager
+    def _clock(self, kernel: str) -> Iterator[None]:
+        started = time.perf_counter()
+        yield
+        self.spent[kernel] += time.perf_counter() - started
+
+    def _timed(self, items: Iterator[Any], kernel: str, without: str | None = None) -> Iterator[Any]:
+        """The items, with the time to make each; `without` names what is inside it and has a clock of its own."""
+        while True:
+            started, inner = time.perf_counter(), self.spent[without] if without else 0.0
+            try:
+                item = next(items)
+            except StopIteration:
+                return
+            spent = time.perf_counter() - started
+            self.spent[kernel] += spent - (self.spent[without] - inner if without else 0.0)
+            yield item
+
+    def _file(self, file: Path) -> None:
+        guards, clips = self.settings.guards, self.settings.clips
+        container = sniff(file)
+        facts = probe(file, container, guards)
+        tracker, builder = FaceTracker(self._backend, clips), ClipBuilder(clips)
+        with tempfile.TemporaryDirectory() as scratch, open_video(file, container, facts, guards) as video:
+            with self._clock("decode sound"):
+                sound = open_sound(file, container, facts, video.origin_s, 0.0, Path(scratch))
+            decoded = self._timed(video.frames(), "decode pictures")
+            shot, before = 0, None
+            for frame, small, cut in self._timed(
+                with_cuts(decoded, clips.cut_threshold), "shot cuts", "decode pictures"
+            ):
+                shot += cut
+                self.media_s += frame_to_second(1)
+                with self._clock("faces: detect, mesh, track"):
+                    faces = tracker.step(frame.rgb, cut, frame.repeated)
+                with self._clock("fingerprint, stillness"):
+                    still = not frame.repeated and is_still(before, small)
+                    mark = picture_hash(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY))
+                before = small
+                picture = Picture(frame.index, frame.rgb, shot, not frame.repeated, still, mark)
+                for draft in self._timed(builder.add(picture, faces), "crops, picture measures"):
+                    self._clip(draft, sound)
+            for draft in builder.end():
+                self._clip(draft, sound)
+            if isinstance(sound, Sound):
+                sound.close()
+
+    def _clip(self, draft: Draft, sound: Any) -> None:
+        face = _face_track(draft)
+        if not isinstance(sound, Sound):
+            with self._clock("clip measures"):
+                measure_clip(face, ClipSound(None, None, 0.0, 0.0, sound), 0.0)
+            return
+        start, count = frame_to_sample(draft.start_frame), frame_to_sample(draft.frames)
+        samples = sound.read(start, count)
+        with self._clock("mel"):
+            mel = log_mel(samples, draft.frames)
+        with self._clock("sound measures (VAD, DNSMOS, SNR)"):
+            *_, speech = measure_sound(samples, 0.0, self.settings.clips.dnsmos_excerpt_s)
+        with self._clock("pairing"):
+            measure_pairing(face.points, face.tracked, mel, speech)

@@ -1,0 +1,236 @@
+"""Who is who from frame to frame: on a real face with a real backend, and on drawn geometry for the corner cases."""
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pytest
+
+from model.features.landmarks import box
+from schemas.settings import ClipSettings
+from tasks.faces.region import Detection, FaceLandmarks, Picture, Region, region_of_box
+from tasks.faces.tracker import FaceObservation, FaceTracker
+
+EVERY = 5
+CLIPS = ClipSettings(detect_every_frames=EVERY)
+EMPTY = np.full((480, 640, 3), 90, dtype=np.uint8)
+
+
+@dataclass
+class Stage:
+    """A backend whose faces are told to it: squares (x, y, side). It counts the work it is asked to do."""
+
+    faces: list[tuple[float, float, float]] = field(default_factory=list)
+    unseen: bool = False  # the detector sees nothing, the landmark network does
+    score: float = 1.0
+    detections: int = 0
+    looks: int = 0
+    name: str = "stage"
+
+    def detect(self, rgb: Picture) -> list[Detection]:
+        self.detections += 1
+        return [] if self.unseen else [Detection(square(*face), 0.9) for face in self.faces]
+
+    def first_region(self, detection: Detection) -> Region:
+        return region_of_box(detection.box, 0.0, 1.5)
+
+    def landmarks(self, rgb: Picture, region: Region) -> FaceLandmarks:
+        self.looks += 1
+        for x, y, side in self.faces:
+            if max(abs(x - region.x), abs(y - region.y)) < region.side / 2:
+                return drawn(x, y, side, self.score)
+        return drawn(region.x, region.y, region.side / 1.5, 0.1)
+
+
+def square(x: float, y: float, side: float) -> tuple[float, float, float, float]:
+    return x - side / 2, y - side / 2, x + side / 2, y + side / 2
+
+
+def drawn(x: float, y: float, side: float, score: float) -> FaceLandmarks:
+    around = np.random.default_rng(0).uniform(-0.5, 0.5, size=(216, 2))
+    around[:2] = [[-0.5, -0.5], [0.5, 0.5]]
+    points = (around * side + [x, y]).astype(np.float32)
+    return FaceLandmarks(points, score, 1.0, 2.0, 3.0, Region(x, y, 1.5 * side))
+
+
+def run(tracker: FaceTracker, frames: int) -> list[list[FaceObservation]]:
+    return [tracker.step(EMPTY, cut=False) for _ in range(frames)]
+
+
+def ids(faces: list[FaceObservation]) -> list[int]:
+    return [face.track for face in faces]
+
+
+@pytest.fixture
+def stage() -> Stage:
+    return Stage([(300, 200, 100)])
+
+
+@pytest.fixture
+def tracker(stage: Stage) -> FaceTracker:
+    return FaceTracker(stage, CLIPS)
+
+
+def test_a_real_face_is_followed_lost_and_found(mesh, paste):
+    tracker = FaceTracker(mesh, ClipSettings())
+    moving = [paste(640, 480, (100 + 4 * step, 80, 300)) for step in range(8)]
+    followed = [tracker.step(frame, cut=False) for frame in moving]
+    assert [ids(faces) for faces in followed] == [[0]] * 8
+    assert all(faces[0].tracked and faces[0].score > 0.9 for faces in followed)
+    shift = followed[7][0].points.mean(axis=0) - followed[0][0].points.mean(axis=0)
+    np.testing.assert_allclose(shift, [28, 0], atol=2)
+
+    gone = [tracker.step(EMPTY, cut=False)[0] for _ in range(5)]
+    assert [(face.track, face.tracked) for face in gone] == [(0, False)] * 5
+    assert all((face.points == followed[7][0].points).all() for face in gone)
+    (back,) = tracker.step(moving[7], cut=False)
+    assert (back.track, back.tracked) == (0, True)
+
+
+def test_two_real_faces(mesh, paste):
+    both = paste(960, 540, (40, 60, 300), (500, 100, 360))
+    tracker = FaceTracker(mesh, ClipSettings())
+    for _ in range(30):
+        faces = tracker.step(both, cut=False)
+        assert ids(faces) == [0, 1]
+    larger, smaller = (box(face.points) for face in faces)
+    assert larger[0] > 500 > smaller[2]  # numbered by size
+
+
+def test_no_real_face_and_a_tiny_picture(mesh):
+    tracker = FaceTracker(mesh, CLIPS)
+    assert run(tracker, EVERY + 2) == [[]] * (EVERY + 2)
+    assert tracker.step(np.zeros((1, 1, 3), dtype=np.uint8), cut=True) == []
+
+
+def test_same_frames_same_answer(mesh, paste):
+    frames = [paste(640, 480, (100 + 3 * step, 80, 300 - 2 * step)) for step in range(6)] + [EMPTY] * 3
+    first, second = (
+        [t.step(frame, cut=False) for frame in frames] for t in (FaceTracker(mesh, CLIPS), FaceTracker(mesh, CLIPS))
+    )
+    for one, other in zip(first, second, strict=True):
+        assert [(a.track, a.score, a.tracked, a.yaw) for a in one] == [
+            (b.track, b.score, b.tracked, b.yaw) for b in other
+        ]
+        assert all((a.points == b.points).all() for a, b in zip(one, other, strict=True))
+
+
+def test_the_detector_runs_first_and_then_at_intervals(tracker, stage):
+    run(tracker, 1 + 2 * EVERY)
+    assert stage.detections == 3
+
+
+def test_the_detector_runs_when_a_face_is_lost(tracker, stage):
+    run(tracker, 2)
+    stage.faces = []
+    run(tracker, 1)
+    assert stage.detections == 2
+
+
+def test_a_cut_ends_every_track(tracker):
+    assert ids(run(tracker, 3)[-1]) == [0]
+    assert ids(tracker.step(EMPTY, cut=True)) == [1]
+
+
+@pytest.mark.parametrize(("missing", "number"), [(1, 0), (9, 0), (10, 1), (30, 1)])
+def test_only_short_losses_are_bridged(tracker, stage, missing, number):
+    run(tracker, 3)
+    faces, stage.faces = stage.faces, []
+    lost = run(tracker, missing)
+    assert [len(seen) for seen in lost] == [1] * min(missing, 9) + [0] * (missing - 9)
+    stage.faces = faces
+    assert ids(run(tracker, EVERY)[-1]) == [number]
+
+
+def test_a_low_score_is_a_loss_but_keeps_the_good_points(tracker, stage):
+    (before,) = run(tracker, 3)[-1]
+    stage.score, stage.faces = 0.3, [(310, 200, 100)]
+    (lost,) = tracker.step(EMPTY, cut=False)
+    assert not lost.tracked
+    assert lost.score == pytest.approx(0.3)
+    assert (lost.points == before.points).all()
+    assert (lost.yaw, lost.pitch, lost.roll) == (1.0, 2.0, 3.0)
+
+
+@pytest.mark.parametrize("elsewhere", [(370, 200, 100), (300, 200, 20), (300, 200, 8), (300, 5, 100)])
+def test_points_that_jump_or_shrink_or_leave_are_not_believed(tracker, stage, elsewhere):
+    run(tracker, 2)
+    stage.faces, stage.unseen = [elsewhere], True
+    (face,) = tracker.step(EMPTY, cut=False)
+    assert not face.tracked
+    np.testing.assert_allclose(face.points.mean(axis=0), [300, 200], atol=5)
+
+
+def test_points_that_are_no_numbers_are_not_believed(tracker, stage, monkeypatch):
+    run(tracker, 2)
+    broken = replace(drawn(300, 200, 100, 1.0), points=np.full((216, 2), np.nan, dtype=np.float32))
+    monkeypatch.setattr(stage, "landmarks", lambda rgb, region: broken)
+    assert [face.tracked for face in tracker.step(EMPTY, cut=False)] == [False]
+
+
+def test_new_faces_are_taken_up_to_the_limit_largest_first():
+    stage = Stage([(100, 100, 40), (300, 100, 90), (500, 100, 60)])
+    tracker = FaceTracker(stage, ClipSettings(max_faces=2))
+    sizes = [float(np.ptp(face.points[:, 0])) for face in tracker.step(EMPTY, cut=False)]
+    assert sizes == pytest.approx([90, 60])
+
+
+def test_a_second_face_that_comes_later_gets_the_next_number(tracker, stage):
+    run(tracker, 2)
+    stage.faces.append((500, 300, 80))
+    assert ids(run(tracker, EVERY)[-1]) == [0, 1]
+
+
+def test_two_tracks_that_meet_on_one_face_become_one():
+    stage = Stage([(210, 200, 100), (290, 200, 100)])
+    tracker = FaceTracker(stage, CLIPS)
+    assert ids(tracker.step(EMPTY, cut=False)) == [0, 1]
+    stage.faces = [(250, 200, 100)]  # the one face that both regions still see
+    (face,) = tracker.step(EMPTY, cut=False)
+    assert (face.track, face.tracked) == (0, True)
+
+
+def test_a_lost_track_takes_over_the_younger_one_on_its_face():
+    stage = Stage([(300, 200, 100)])
+    tracker = FaceTracker(stage, CLIPS)
+    run(tracker, 2)
+    stage.faces = [(420, 200, 100)]  # too far to be the same: a new track, while the old one waits
+    assert ids(run(tracker, 1)[-1]) == [0, 1]
+    stage.faces = [(380, 200, 100)]
+    run(tracker, 1)
+    stage.faces = [(335, 200, 100)]
+    (face,) = tracker.step(EMPTY, cut=False)
+    assert (face.track, face.tracked) == (0, True)
+    np.testing.assert_allclose(box(face.points), [285, 150, 385, 250], atol=0.1)
+
+
+def test_a_doubled_detection_makes_one_track():
+    stage = Stage([(300, 200, 100), (304, 203, 104)])
+    assert ids(FaceTracker(stage, CLIPS).step(EMPTY, cut=False)) == [0]
+
+
+def test_a_detection_without_a_face_makes_no_track():
+    stage = Stage([(300, 200, 100)], score=0.2)
+    assert FaceTracker(stage, CLIPS).step(EMPTY, cut=False) == []
+
+
+def test_a_repeated_frame_costs_nothing(tracker, stage):
+    (first,) = run(tracker, 3)[-1]
+    work = (stage.detections, stage.looks)
+    for _ in range(50):
+        (again,) = tracker.step(EMPTY, cut=False, same_as_last=True)
+    assert (stage.detections, stage.looks) == work
+    assert (again.track, again.tracked) == (0, True)
+    assert (again.points == first.points).all()
+
+
+def test_a_lost_face_ends_during_a_frozen_picture(tracker, stage):
+    run(tracker, 3)
+    stage.faces = []
+    run(tracker, 1)
+    frozen = [tracker.step(EMPTY, cut=False, same_as_last=True) for _ in range(12)]
+    assert [len(faces) for faces in frozen] == [1] * 8 + [0] * 4
+
+
+def test_a_repeated_frame_after_a_cut_is_measured(tracker, stage):
+    assert ids(tracker.step(EMPTY, cut=True, same_as_last=True)) == [0]
+    assert stage.detections == 1

@@ -1,0 +1,42 @@
+import os
+
+import pytest
+from media_files import regular, tone
+
+from schemas.errors import MediaRefusedError
+from schemas.reasons import FileReason
+from tasks.media.opening import open_input, picture_stream, sound_stream
+from tasks.media.sniff import Container
+
+
+@pytest.mark.parametrize("container", Container)
+def test_a_playlist_that_got_past_the_sniffer_still_opens_nothing(tmp_path, container):
+    os.mkfifo(tmp_path / "named.ts")  # opening it would hang for ever
+    path = tmp_path / "a.m3u8"
+    path.write_text("#EXTM3U\n#EXT-X-TARGETDURATION:5\n#EXTINF:5,\nnamed.ts\n#EXT-X-ENDLIST\n")
+    try:
+        with open_input(path, container, 1_000_000) as source:
+            assert picture_stream(source).width == 0  # ffmpeg opens any bytes at all as an MPEG stream of nothing
+    except MediaRefusedError as error:
+        assert error.reason is FileReason.NO_DECODABLE_FRAME
+        assert "named" not in error.detail
+
+
+@pytest.mark.parametrize("name", [b"a b\n'\"%d%s.mp4", b"\xff\xfe\x80.mp4", b"http:--x:y@z.mp4", b"-i.mp4", b"x" * 255])
+def test_any_file_name_opens(clip, tmp_path, name):
+    path = clip(".mp4", regular(2)).rename(tmp_path / os.fsdecode(name))
+    with open_input(path, Container.MP4, 1_000_000) as source:
+        assert picture_stream(source) is not None
+
+
+def test_relative_path_that_looks_like_an_address(clip, tmp_path, monkeypatch):
+    (tmp_path / "http:").mkdir()
+    path = clip(".mp4", regular(2)).rename(tmp_path / "http:" / "a.mp4")
+    monkeypatch.chdir(tmp_path)
+    with open_input(path.relative_to(tmp_path), Container.MP4, 1_000_000) as source:
+        assert sound_stream(source) is None
+
+
+def test_sound_stream_is_the_first(clip):
+    with open_input(clip(".mkv", regular(2), tone(1)), Container.MATROSKA, 1_000_000) as source:
+        assert sound_stream(source).index == 1
