@@ -93,6 +93,8 @@ def load(ws: Workspace, table: str, version: int | None = None) -> DeltaTable:
     try:
         return DeltaTable(uri, version=version)
     except TableNotFoundError:
+        if version:
+            raise NotFoundError(f"table {table} of {ws.root} has no version {version}") from None
         return _create(uri, table)
     except DeltaError as error:
         if version is not None:

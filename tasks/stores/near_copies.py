@@ -6,7 +6,7 @@ check each candidate against the real distance. Clips of one media are never com
 Legend: N clips, K keys, C candidate pairs, T sub-fingerprints of a clip.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
 
 Ints = npt.NDArray[np.int64]
 Words = npt.NDArray[np.uint64]
@@ -34,6 +36,7 @@ MIN_OVERLAP: Final = 25
 _NEIGHBOURS: Final = 24
 """Members of a bucket that each member is compared with: bounds the work in buckets of any size. A bucket is in order
 of the bits next to the key, so in a large one these are the likeliest, and a chain of them still joins a cluster."""
+_PAIRS_PER_CLIP: Final = 8
 _CHUNK: Final = 1 << 15
 
 
@@ -75,45 +78,74 @@ def _pairs(pairs_C2: Ints, kind: str) -> pd.DataFrame:
 
 
 def _firsts(a: Ints, b: Ints, count: int) -> Ints:
-    """For each clip the smallest clip of its cluster: labels fall to the smaller neighbour until they rest."""
-    label = np.arange(count)
-    while len(a):
-        low = np.minimum(label[a], label[b])
-        before = label.copy()
-        np.minimum.at(label, a, low)
-        np.minimum.at(label, b, low)
-        label = label[label]
-        if np.array_equal(before, label):
-            break
-    return label
+    """For each clip the smallest clip of its cluster."""
+    edges = coo_matrix((np.ones(len(a), bool), (a, b)), (count, count))
+    label = connected_components(edges, directed=False)[1]
+    _, first = np.unique(label, return_index=True)
+    return np.asarray(first[label], np.int64)
 
 
 def _picture_pairs(rows: pa.Table, media: Ints) -> Ints:
     frames = rows["frames"].to_numpy()
     hashes_NH, usable = _picture_words(rows["picture_hash"].to_pylist())
     owners = np.flatnonzero(usable)
-    found = _Found()
-    for band in range(HASHES * 4):  # 25 differing bits of 320 leave one of twenty 16-bit pieces alone, all but surely
-        word = hashes_NH[owners, band // 4]
-        turned = np.bitwise_or(word << np.uint64(16 * (band % 4)), word >> np.uint64((64 - 16 * (band % 4)) % 64))
-        for candidates_C2 in _candidates(turned >> np.uint64(48), turned, owners):
-            one, two = candidates_C2[media[candidates_C2[:, 0]] != media[candidates_C2[:, 1]]].T
+    found = _Found(len(rows))
+    for turned, key_bits in _bands(hashes_NH[owners]):
+        for one, two in found.fresh(_candidates(turned, 64 - key_bits, owners)):
+            apart = media[one] != media[two]
+            one, two = one[apart], two[apart]
             bits_CH = np.bitwise_count(hashes_NH[one] ^ hashes_NH[two])
             near = (bits_CH.sum(axis=1) <= MAX_MEAN_BITS * HASHES) & (bits_CH.max(axis=1) <= MAX_BITS)
             near &= _similar_length(frames[one], frames[two])
             found.add(one[near], two[near])
+        found.settle()
     return found.pairs()
+
+
+def _bands(hashes_NH: Words) -> Iterator[tuple[Words, int]]:
+    """The hashes, each turned so that another piece of it leads, and how many leading bits are the key.
+
+    A copy differs in 25 of 320 bits at most. Of thirty 10-bit pieces five at least are untouched by that; larger
+    collections need longer pieces to keep buckets small, and of twenty 16-bit pieces one is, all but surely.
+    """
+    width = int(np.clip(np.ceil(np.log2(max(len(hashes_NH), 1) / 8)), 10, 16))
+    for number in range(HASHES):
+        for start in range(0, 64 - width + 1, width):
+            word = hashes_NH[:, number]
+            yield np.bitwise_or(word << np.uint64(start), word >> np.uint64((64 - start) % 64)), width
 
 
 class _Found:
     """Pairs found so far, each once: a pair is found again in many bands."""
 
-    def __init__(self) -> None:
+    def __init__(self, clips: int) -> None:
+        self._clips = clips
         self._coded = np.empty(0, np.int64)
+        self._new: list[Ints] = []
+        self._cluster: Ints | None = None
+
+    def fresh(self, candidates: Iterable[Ints]) -> Iterator[tuple[Ints, Ints]]:
+        """The candidates; once pairs outnumber clips by far, only those that would still join two clusters.
+
+        Thousands of near equal clips (a camera that never moves) have millions of pairs, and some of each are enough.
+        """
+        for pairs_C2 in candidates:
+            one, two = pairs_C2[:, 0], pairs_C2[:, 1]
+            if self._cluster is not None:
+                apart = self._cluster[one] != self._cluster[two]
+                one, two = one[apart], two[apart]
+            yield one, two
 
     def add(self, one: Ints, two: Ints) -> None:
-        if len(one):
-            self._coded = np.union1d(self._coded, (one << 32) | two)
+        self._new.append((one << 32) | two)
+
+    def settle(self) -> None:
+        """Merge what was added; call it once per band, since it sorts."""
+        self._coded = np.unique(np.concatenate([self._coded, *self._new]))
+        self._new = []
+        if len(self._coded) > _PAIRS_PER_CLIP * self._clips:
+            one, two = self.pairs().T
+            self._cluster = _firsts(one, two, self._clips)
 
     def pairs(self) -> Ints:
         return np.stack([self._coded >> 32, self._coded & 0xFFFFFFFF], axis=1)
@@ -139,12 +171,13 @@ def _sound_pairs(rows: pa.Table, media: Ints) -> Ints:
     words = np.concatenate([np.empty(0, np.uint32), *prints]).astype(np.uint32)
     owners = np.repeat(np.arange(len(prints)), lengths)
     places = np.arange(len(words)) - starts[owners]
-    found = _Found()
+    found = _Found(len(rows))
     for candidates_C3 in _sound_candidates(words, owners, places, media):
         for start in range(0, len(candidates_C3), _CHUNK):
             one, two, shift = candidates_C3[start : start + _CHUNK].T
             near = _same_sound(words, starts, lengths, one, two, shift)
             found.add(one[near], two[near])
+    found.settle()
     return found.pairs()
 
 
@@ -154,15 +187,22 @@ def _sound_candidates(words: npt.NDArray[np.uint32], owners: Ints, places: Ints,
     width = _key_bits(len(audible))
     bins = 2 * MAX_SHIFT + 4
     heard = words[audible].astype(np.uint64)
-    for low in sorted({0, 32 - width}):
-        piece = (heard >> np.uint64(low)) & np.uint64((1 << width) - 1)
+    rest_bits = 32 - width
+    for turned in (heard, _swapped(heard, width)) if rest_bits else (heard,):
+        piece, rest = turned >> np.uint64(rest_bits), turned & np.uint64((1 << rest_bits) - 1)
         for offset in (0, bins // 2):  # two places up to MAX_SHIFT apart share a bin in one of the two
-            times = ((places[audible] + offset) // bins).astype(np.uint64)
-            for hits_C2 in _candidates(piece << np.uint64(24) | times, heard, audible):
+            times = ((places[audible] + offset) // bins).astype(np.uint64) & np.uint64(0xFFFF)
+            packed = (piece << np.uint64(16) | times) << np.uint64(rest_bits) | rest
+            for hits_C2 in _candidates(packed, rest_bits, audible):
                 one, two = owners[hits_C2[:, 0]], owners[hits_C2[:, 1]]
                 shift = places[hits_C2[:, 0]] - places[hits_C2[:, 1]]
                 kept = (media[one] != media[two]) & (np.abs(shift) <= MAX_SHIFT)
                 yield np.unique(np.stack([one[kept], two[kept], shift[kept]], axis=1), axis=0)
+
+
+def _swapped(heard: Words, width: int) -> Words:
+    """32-bit words turned so that their last `width` bits lead."""
+    return np.asarray((heard << np.uint64(32 - width)) & np.uint64(0xFFFFFFFF) | heard >> np.uint64(width))
 
 
 def _key_bits(count: int) -> int:
@@ -190,14 +230,18 @@ def _same_sound(words: npt.NDArray[np.uint32], starts: Ints, lengths: Ints, one:
     return np.asarray((heard >= MIN_OVERLAP) & (wrong < MAX_ERROR_RATE * 32 * heard))
 
 
-def _candidates(keys: Words, rest: Words, members: Ints) -> Iterator[Ints]:
-    """Pairs (smaller, larger member) that share a key, each with at most _NEIGHBOURS followers in its bucket."""
-    order = np.lexsort((members, rest, keys))
-    keys, members = keys[order], members[order]
+def _candidates(words: Words, rest_bits: int, members: Ints) -> Iterator[Ints]:
+    """Pairs (smaller, larger member) whose words share all but the last bits, at most _NEIGHBOURS for each.
+
+    The words' last bits put the likeliest partners of a large bucket side by side.
+    """
+    order = np.argsort(words, kind="stable")
+    keys, members = words[order] >> np.uint64(rest_bits), members[order]
     here = np.arange(len(keys))
     for distance in range(1, _NEIGHBOURS + 1):
         here = here[here + distance < len(keys)]
         here = here[keys[here] == keys[here + distance]]
         if not len(here):
             return
-        yield np.sort(np.stack([members[here], members[here + distance]], axis=1), axis=1)
+        one, two = members[here], members[here + distance]
+        yield np.stack([np.minimum(one, two), np.maximum(one, two)], axis=1)

@@ -1,0 +1,36 @@
+"""Builds a small sound workspace the way an ingest does, one batch per media."""
+
+from pathlib import Path
+from typing import Any
+
+from tasks.stores import parts
+from tasks.stores.batches import Batch, commit_batch, media_with_rows
+from tasks.stores.workspace import Workspace
+
+from . import sample_rows as sample
+
+
+def new_workspace(folder: Path) -> Workspace:
+    return Workspace.open(str(folder / "workspace"), create=True)
+
+
+def batch_of(ws: Workspace, media: int, clips: int = 2, **clip_changes: Any) -> Batch:
+    """What a worker and the driver make of one file: parts on disk, rows in hand."""
+    numbers, media_id = range(clips), sample.media_id(media)
+    stage1 = sample.stage1(*(sample.stage1_row(media, number) for number in numbers))
+    stage2 = sample.stage2(*(sample.stage2_row(media, number) for number in numbers))
+    one = parts.write_part(ws, "stage1", media_id, sample.EXTRACTOR, stage1)
+    two = parts.write_part(ws, "stage2", media_id, sample.EXTRACTOR, stage2)
+    return Batch(
+        frozenset({media_id}),
+        sample.catalog(sample.catalog_row(media, clips=clips)),
+        sample.clips(*(sample.clip_row(media, number, **clip_changes) for number in numbers)),
+        [one] if one else [],
+        [two] if two else [],
+    )
+
+
+def fill(ws: Workspace, media: range) -> None:
+    before = media_with_rows(ws)
+    for number in media:
+        commit_batch(ws, batch_of(ws, number), before)

@@ -1,0 +1,98 @@
+import pytest
+
+from tasks.stores import batches, parts, tables
+from tasks.stores.batches import Batch, commit_batch, drop_media, media_with_rows, orphans
+from tasks.stores.workspace import Workspace
+
+from . import sample_rows as sample
+from .sample_store import batch_of, fill, new_workspace
+
+_TABLES = ("catalog", "clips", "stage1", "stage2")
+
+
+class _Killed(BaseException):
+    pass
+
+
+def _content(ws):
+    key = {"catalog": "uri"}
+    return {table: tables.read(ws, table).sort_by(key.get(table, "clip_id")).to_pylist() for table in _TABLES}
+
+
+@pytest.fixture
+def undisturbed(tmp_path):
+    ws = Workspace.open(str(tmp_path / "undisturbed"), create=True)
+    fill(ws, range(3))
+    return _content(ws)
+
+
+_STEPS = [(parts, "transact", 1), (parts, "transact", 2), (tables, "transact", 1), (tables, "transact", 2)]
+
+
+@pytest.mark.parametrize("done", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("module, function, call", _STEPS, ids=["stage1", "stage2", "clips", "catalog"])
+def test_a_crash_at_any_commit_and_a_second_run_give_the_same_rows(
+    tmp_path, undisturbed, monkeypatch, module, function, call, done
+):
+    ws = new_workspace(tmp_path)
+    fill(ws, range(2))
+    real, seen = getattr(module, function), []
+
+    def stop(*given):
+        seen.append(1)
+        if len(seen) < call:
+            return real(*given)
+        if done:
+            real(*given)
+        raise _Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(module, function, stop)
+        with pytest.raises(_Killed):
+            commit_batch(ws, batch_of(ws, 2), media_with_rows(ws))
+    fill(ws, range(2, 3))
+    assert _content(ws) == undisturbed
+    assert orphans(ws) == frozenset()
+
+
+def test_a_second_run_over_everything_changes_no_rows(tmp_path, undisturbed):
+    ws = new_workspace(tmp_path)
+    fill(ws, range(3))
+    versions = {table: tables.version(ws, table) for table in _TABLES}
+    fill(ws, range(3))
+    assert _content(ws) == undisturbed
+    assert {table: tables.version(ws, table) for table in _TABLES} == versions
+
+
+def test_measuring_anew_replaces_clips_and_payload(tmp_path):
+    ws = new_workspace(tmp_path)
+    fill(ws, range(2))
+    commit_batch(ws, batch_of(ws, 0, clips=1), media_with_rows(ws))
+    assert tables.size(ws, "stage1").rows == tables.size(ws, "clips").rows == 3
+
+
+def test_media_that_now_give_nothing_lose_their_rows(tmp_path):
+    ws = new_workspace(tmp_path)
+    fill(ws, range(2))
+    row = sample.catalog_row(0, state="rejected", reason="no_face", clips=0)
+    commit_batch(ws, Batch(frozenset({sample.media_id(0)}), sample.catalog(row), sample.clips()), media_with_rows(ws))
+    assert media_with_rows(ws) == {sample.media_id(1)}
+
+
+def test_a_duplicate_of_a_stored_file_takes_nothing_from_it(tmp_path):
+    ws = new_workspace(tmp_path)
+    fill(ws, range(1))
+    row = sample.catalog_row(0, uri="/footage/copy.mp4", state="duplicate", reason="same_bytes")
+    commit_batch(ws, Batch(frozenset(), sample.catalog(row), sample.clips()), media_with_rows(ws))
+    assert tables.size(ws, "clips").rows == 2
+    assert tables.size(ws, "catalog").rows == 2
+
+
+def test_orphans_are_found_and_dropped(tmp_path):
+    ws = new_workspace(tmp_path)
+    fill(ws, range(2))
+    parts.commit_parts(ws, "stage1", batch_of(ws, 5).stage1)
+    tables.delete_rows(ws, "catalog", "uri", ["/footage/1.mp4"])
+    assert orphans(ws) == {sample.media_id(1), sample.media_id(5)}
+    drop_media(ws, batches.orphans(ws))
+    assert media_with_rows(ws) == {sample.media_id(0)}

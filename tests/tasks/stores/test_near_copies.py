@@ -1,0 +1,148 @@
+import time
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from tasks.stores.near_copies import find_near_copies
+
+
+def _clips(pictures, sounds, frames=None, media=None):
+    count = len(pictures)
+    return pa.table(
+        {
+            "clip_id": [f"c{n:06d}" for n in range(count)],
+            "media_id": media or [f"m{n}" for n in range(count)],
+            "frames": pa.array(frames if frames is not None else [100] * count, pa.int64()),
+            "picture_hash": pa.array(pictures, pa.binary()),
+            "sound_hash": pa.array(sounds, pa.binary()),
+        }
+    )
+
+
+def _picture(chance):
+    return chance.bytes(40)
+
+
+def _flip(data, bits):
+    array = bytearray(data)
+    for bit in bits:
+        array[bit // 8] ^= 1 << (bit % 8)
+    return bytes(array)
+
+
+def _noisy(chance, data, rate):
+    return _flip(data, np.flatnonzero(chance.random(len(data) * 8) < rate))
+
+
+def _spread(chance, per_hash):
+    return [64 * n + bit for n in range(5) for bit in chance.choice(64, per_hash, replace=False)]
+
+
+@pytest.fixture
+def chance():
+    return np.random.default_rng(5)
+
+
+def test_nothing_comes_of_nothing():
+    found = find_near_copies(_clips([], []))
+    assert found.near_copy_of == {} and len(found.pairs) == 0
+
+
+def test_strangers_do_not_match(chance):
+    clips = _clips([_picture(chance) for _ in range(500)], [chance.bytes(400) for _ in range(500)])
+    assert find_near_copies(clips).near_copy_of == {}
+
+
+@pytest.mark.parametrize("bits, same", [(0, True), (3, True), (5, True), (6, False)])
+def test_pictures_match_up_to_five_bits_a_hash(chance, bits, same):
+    one = [_picture(chance) for _ in range(40)]
+    two = [_flip(picture, _spread(chance, bits)) for picture in one]
+    found = find_near_copies(_clips(one + two, [b""] * 80))
+    expected = {f"c{n + 40:06d}": f"c{n:06d}" for n in range(40)} if same else {}
+    assert found.near_copy_of == expected
+    assert found.pairs["picture"].all() and not found.pairs["sound"].any()
+
+
+def test_one_hash_may_not_differ_by_more_than_ten_bits(chance):
+    one = _picture(chance)
+    assert find_near_copies(_clips([one, _flip(one, range(10))], [b""] * 2)).near_copy_of
+    assert not find_near_copies(_clips([one, _flip(one, range(11))], [b""] * 2)).near_copy_of
+
+
+def test_lengths_must_be_similar(chance):
+    one = _picture(chance)
+    assert find_near_copies(_clips([one, one], [b""] * 2, [100, 109])).near_copy_of
+    assert not find_near_copies(_clips([one, one], [b""] * 2, [100, 120])).near_copy_of
+
+
+@pytest.mark.parametrize("flat", [bytes(40), b"\xff" * 40, bytes(8) + b"abcdefgh" * 4, b"", b"short"])
+def test_flat_and_missing_pictures_match_nothing(flat):
+    assert find_near_copies(_clips([flat] * 3, [b""] * 3)).near_copy_of == {}
+
+
+def test_clips_of_one_file_are_not_compared(chance):
+    one = _picture(chance)
+    assert find_near_copies(_clips([one] * 3, [b""] * 3, media=["m", "m", "m"])).near_copy_of == {}
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.05, 0.1])
+@pytest.mark.parametrize("shift", [-10, 0, 7])
+def test_sounds_match_through_noise_and_shift(chance, rate, shift):
+    streams = [chance.bytes(4 * 140) for _ in range(30)]
+    one = [stream[4 * 20 : 4 * 120] for stream in streams]
+    two = [_noisy(chance, stream[4 * (20 + shift) : 4 * (120 + shift)], rate) for stream in streams]
+    found = find_near_copies(_clips([b""] * 60, one + two))
+    assert found.near_copy_of == {f"c{n + 30:06d}": f"c{n:06d}" for n in range(30)}
+    assert found.pairs["sound"].all() and not found.pairs["picture"].any()
+
+
+def test_sounds_shifted_further_or_too_different_do_not_match(chance):
+    stream = chance.bytes(4 * 200)
+    far = _clips([b""] * 2, [stream[: 4 * 100], stream[4 * 14 : 4 * 114]])
+    assert find_near_copies(far).near_copy_of == {}
+    # A shared second in eight is a key that matches, and not yet a copy.
+    part = _clips([b""] * 2, [stream, stream[: 4 * 25] + chance.bytes(4 * 175)])
+    assert find_near_copies(part).near_copy_of == {}
+
+
+def test_less_than_a_second_and_silence_match_nothing(chance):
+    short = chance.bytes(4 * 24)
+    quiet = bytes(4 * 200)
+    assert find_near_copies(_clips([b""] * 4, [short, short, quiet, quiet])).near_copy_of == {}
+
+
+def test_a_chain_points_at_its_smallest_clip(chance):
+    one = _picture(chance)
+    two = _flip(one, _spread(chance, 4))
+    three = _flip(two, _spread(chance, 4))
+    rows = _clips([three, one, two], [b""] * 3)
+    expected = {"c000001": "c000000", "c000002": "c000000"}
+    assert find_near_copies(rows).near_copy_of == expected
+    assert find_near_copies(rows.take([2, 0, 1])).near_copy_of == expected
+
+
+def test_a_huge_cluster_stays_one_cluster_and_cheap(chance):
+    base = _picture(chance)
+    pictures = [_flip(base, _spread(chance, 1)) for _ in range(5000)] + [base] * 5000
+    started = time.monotonic()
+    found = find_near_copies(_clips(pictures, [b""] * 10_000))
+    assert set(found.near_copy_of.values()) == {"c000000"} and len(found.near_copy_of) == 9999
+    assert time.monotonic() - started < 20
+
+
+def test_a_hundred_thousand_clips_take_seconds(chance):
+    count, copies = 100_000, 1000
+    pictures = [_picture(chance) for _ in range(count - copies)]
+    pictures += [_flip(pictures[n], _spread(chance, 3)) for n in range(copies)]
+    sounds = [chance.bytes(4 * 75) for _ in range(count - copies)]
+    sounds += [_noisy(chance, sounds[n + copies], 0.05) for n in range(copies)]
+    clips = _clips(pictures, sounds)
+    started = time.monotonic()
+    found = find_near_copies(clips)
+    took = time.monotonic() - started
+    by = found.pairs.set_index(["a", "b"])
+    assert by["picture"].sum() >= 0.99 * copies
+    assert by["sound"].sum() >= 0.99 * copies
+    assert len(by) <= 2 * copies
+    assert took < 60

@@ -1,0 +1,121 @@
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from schemas.errors import WorkspaceError
+from schemas.tables import STAGE2
+from tasks.stores import tables
+from tasks.stores.parts import commit_parts, part_name, write_part
+
+from . import sample_rows as sample
+from .sample_store import new_workspace
+
+
+@pytest.fixture
+def ws(tmp_path):
+    return new_workspace(tmp_path)
+
+
+def _write(ws, media=1, clips=2, suffix="", **changes):
+    rows = sample.stage1(*(sample.stage1_row(media, number, **changes) for number in range(clips)))
+    return write_part(ws, "stage1", sample.media_id(media), sample.EXTRACTOR, rows, suffix)
+
+
+def test_a_part_is_invisible_until_committed(ws):
+    part = _write(ws)
+    assert tables.read(ws, "stage1").num_rows == 0
+    assert commit_parts(ws, "stage1", [part]) == 1
+    assert tables.read(ws, "stage1").num_rows == 2
+
+
+def test_the_same_part_again_changes_nothing(ws):
+    one, two = _write(ws), _write(ws)
+    assert one == two
+    commit_parts(ws, "stage1", [one])
+    assert commit_parts(ws, "stage1", [two]) == 1
+    assert tables.size(ws, "stage1").rows == 2
+
+
+def test_a_part_that_was_written_anew_takes_its_own_place(ws):
+    commit_parts(ws, "stage1", [_write(ws)])
+    commit_parts(ws, "stage1", [_write(ws, clips=1)])
+    assert tables.size(ws, "stage1").files == 1
+    assert tables.size(ws, "stage1").rows == tables.read(ws, "stage1").num_rows == 1
+
+
+def test_another_suffix_adds_to_the_media(ws):
+    commit_parts(ws, "stage1", [_write(ws)])
+    later = sample.stage1(sample.stage1_row(1, 7))
+    part = write_part(ws, "stage1", sample.media_id(1), sample.EXTRACTOR, later, "policy2")
+    commit_parts(ws, "stage1", [part])
+    assert tables.size(ws, "stage1").rows == 3
+
+
+def test_replacing_drops_the_parts_of_another_extractor(ws):
+    old = write_part(ws, "stage1", sample.media_id(1), "0-old", sample.stage1(sample.stage1_row(1)))
+    commit_parts(ws, "stage1", [old, _write(ws, media=2)])
+    commit_parts(ws, "stage1", [_write(ws)], replacing=[sample.media_id(1)])
+    assert tables.media_in_files(ws, "stage1") == {sample.media_id(1), sample.media_id(2)}
+    assert tables.size(ws, "stage1").rows == 4
+
+
+def test_many_parts_are_one_transaction(ws):
+    parts = [_write(ws, media=number) for number in range(20)]
+    assert commit_parts(ws, "stage1", parts) == 1
+    assert tables.size(ws, "stage1").rows == 40
+
+
+def test_rows_may_come_piece_by_piece(ws):
+    pieces = (sample.stage2(sample.stage2_row(1, number)) for number in range(9))
+    part = write_part(ws, "stage2", sample.media_id(1), sample.EXTRACTOR, pieces)
+    assert part.rows == 9
+    assert pq.ParquetFile(ws.path("stage2", part.name)).num_row_groups == 9
+
+
+def test_no_rows_write_no_file(ws):
+    assert write_part(ws, "stage1", sample.media_id(1), sample.EXTRACTOR, iter([])) is None
+    assert not ws.filesystem().exists(ws.path("stage1", part_name(sample.media_id(1), sample.EXTRACTOR)))
+
+
+def test_files_are_packed_as_promised(ws):
+    rows = sample.stage2(*(sample.stage2_row(1, number) for number in range(9)))
+    part = write_part(ws, "stage2", sample.media_id(1), sample.EXTRACTOR, rows)
+    file = pq.ParquetFile(ws.path("stage2", part.name))
+    columns = {column.path_in_schema: column for column in map(file.metadata.row_group(0).column, range(9))}
+    assert file.num_row_groups == 3
+    assert "BYTE_STREAM_SPLIT" in columns["landmarks.list.element.list.element"].encodings
+    assert columns["landmarks.list.element.list.element"].compression == "ZSTD"
+    assert columns["crops.list.element"].compression == "UNCOMPRESSED"
+    assert file.schema_arrow.field("crop_boxes").type == STAGE2.field("crop_boxes").type
+    assert list(ws.scratch().iterdir()) == []
+
+
+def test_a_failing_producer_leaves_nothing(ws):
+    def pieces():
+        yield sample.stage1(sample.stage1_row(1))
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        write_part(ws, "stage1", sample.media_id(1), sample.EXTRACTOR, pieces())
+    assert list(ws.scratch().iterdir()) == []
+    assert not ws.filesystem().exists(ws.path("stage1", part_name(sample.media_id(1), sample.EXTRACTOR)))
+
+
+def test_misuse_is_refused(ws):
+    rows = sample.stage1(sample.stage1_row(1))
+    with pytest.raises(ValueError, match="not to clips"):
+        write_part(ws, "clips", sample.media_id(1), sample.EXTRACTOR, rows)
+    with pytest.raises(ValueError, match="made of letters"):
+        write_part(ws, "stage1", "../../etc", sample.EXTRACTOR, rows)
+    with pytest.raises(ValueError, match="given rows of"):
+        write_part(ws, "stage1", sample.media_id(2), sample.EXTRACTOR, rows)
+    with pytest.raises((pa.ArrowInvalid, ValueError)):
+        write_part(ws, "stage1", sample.media_id(1), sample.EXTRACTOR, rows.set_column(3, "frames", pa.array(["x"])))
+
+
+def test_a_vanished_part_is_not_committed(ws):
+    part = _write(ws)
+    ws.filesystem().rm(ws.path("stage1", part.name))
+    with pytest.raises(WorkspaceError, match="not there any more"):
+        commit_parts(ws, "stage1", [part])
+    assert tables.version(ws, "stage1") == 0

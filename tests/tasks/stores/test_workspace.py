@@ -1,0 +1,80 @@
+import json
+import pickle
+
+import pytest
+
+from schemas.errors import WorkspaceError
+from tasks.stores.workspace import MARKER, Workspace
+
+
+def test_a_new_folder_becomes_a_workspace_and_opens_again(tmp_path):
+    made = Workspace.open(str(tmp_path / "new" / "one"), create=True)
+    assert Workspace.open(made.root) == made
+    assert json.loads((tmp_path / "new" / "one" / MARKER).read_text()) == {"layout_version": 1}
+
+
+@pytest.mark.parametrize("name", ["with space", "ümläut #1?", "quote'\"", "[glob]*"])
+def test_odd_names_work(tmp_path, name):
+    from tasks.stores import tables
+    from tests.tasks.stores.sample_rows import catalog, catalog_row
+
+    ws = Workspace.open(str(tmp_path / name), create=True)
+    tables.append_rows(ws, "catalog", catalog(catalog_row(1)))
+    assert tables.read(ws, "catalog").num_rows == 1
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_a_percent_sign_is_refused_because_delta_decodes_it(tmp_path):
+    with pytest.raises(WorkspaceError, match="%"):
+        Workspace.open(str(tmp_path / "a%20b"), create=True)
+
+
+def test_a_missing_workspace_names_the_command_that_makes_one(tmp_path):
+    with pytest.raises(WorkspaceError, match="heterodub ingest"):
+        Workspace.open(str(tmp_path / "none"))
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize("create", [False, True])
+def test_a_foreign_folder_is_left_alone(tmp_path, create):
+    (tmp_path / "thesis.doc").write_text("mine")
+    with pytest.raises(WorkspaceError, match="not a workspace"):
+        Workspace.open(str(tmp_path), create=create)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.doc"]
+
+
+@pytest.mark.parametrize("marker", ["{}", "not json", "[1]"])
+def test_a_damaged_marker_is_named(tmp_path, marker):
+    (tmp_path / MARKER).write_text(marker)
+    with pytest.raises(WorkspaceError, match="damaged"):
+        Workspace.open(str(tmp_path))
+
+
+def test_another_layout_is_refused_with_both_versions(tmp_path):
+    (tmp_path / MARKER).write_text('{"layout_version": 99}')
+    with pytest.raises(WorkspaceError, match=r"layout 99.*layout 1"):
+        Workspace.open(str(tmp_path), create=True)
+
+
+def test_a_root_that_is_a_file_is_an_error_of_ours(tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(WorkspaceError):
+        Workspace.open(str(tmp_path / "file"), create=True)
+
+
+def test_relative_roots_become_absolute_and_travel_between_processes(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    ws = Workspace.open("here", create=True)
+    assert ws.root == str(tmp_path / "here")
+    assert pickle.loads(pickle.dumps(ws)) == ws
+
+
+def test_a_file_uri_is_a_local_path(tmp_path):
+    assert Workspace.open((tmp_path / "a b").as_uri(), create=True).root == str(tmp_path / "a b")
+
+
+def test_folders_and_scratch_are_made(tmp_path):
+    ws = Workspace.open(str(tmp_path), create=True)
+    assert ws.folder("docs") == str(tmp_path / "docs") and (tmp_path / "docs").is_dir()
+    assert ws.scratch().is_dir()
+    assert ws.table_uri("clips") == str(tmp_path / "clips")
