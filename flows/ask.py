@@ -41,11 +41,9 @@ def register(app: typer.Typer) -> None:
 def status(workspace: WorkspaceOption = None, config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Show where the workspace stands: files, clips, tables, releases."""
     from flows.answers import show_status
-    from schemas.policy import load_policy
     from tasks.answers.status import status as look
 
-    settings = _settings(workspace, config)
-    answer = look(settings, load_policy(settings.policy))
+    answer = look(_settings(workspace, config))
     if as_json:
         _write_json(asdict(answer))
     else:
@@ -98,12 +96,9 @@ def explain(
 ) -> None:
     """Say why a file or a clip ended where it did: every number, every limit."""
     from flows.answers import show_clip, show_file
-    from schemas.policy import load_policy
     from tasks.answers.explaining import FileAnswer, explain_name
-    from tasks.stores.workspace import Workspace
 
-    settings = _settings(workspace, config)
-    answer = explain_name(Workspace.open(settings.workspace), name, load_policy(settings.policy))
+    answer = explain_name(_settings(workspace, config), name)
     if as_json:
         _write_json({"kind": "file" if isinstance(answer, FileAnswer) else "clip", **asdict(answer)})
     elif isinstance(answer, FileAnswer):
@@ -140,10 +135,7 @@ def report(
     """Write one HTML page about the ingest: what was kept, why, and how it looks. Prints where it is."""
     from tasks.report.write import write_report
 
-    from schemas.policy import load_policy
-
-    settings = _settings(workspace, config)
-    typer.echo(write_report(settings, load_policy(settings.policy), tuple(clip or ()), output))
+    typer.echo(write_report(_settings(workspace, config), tuple(clip or ()), output))
 
 
 def _write_json(data: Any) -> None:

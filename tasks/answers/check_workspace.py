@@ -20,6 +20,7 @@ from tasks.stores.workspace import Workspace
 
 from . import reading
 from .findings import Finding, good, problem, warning
+from .in_force import policy_in_force
 from .names import SHORT_ID, base_name
 
 LEAST_FREE_BYTES: Final = 2 * 2**30
@@ -40,11 +41,21 @@ def check_workspace(settings: Settings) -> list[Finding]:
     except WorkspaceError as error:
         return [problem("workspace", "layout", str(error), "name the right folder with --workspace, or ingest into it")]
     found = [good("workspace", "layout", f"version {LAYOUT_VERSION} at {ws.root}")]
+    found.append(_policy(ws, settings))
     tables = [finding for table in TABLES for finding in _table(ws, table)]
     found += tables
     if not any(finding.remedy for finding in tables):
         found += [*_orphans(ws), *_clip_counts(ws), *_payload(ws)]
     return [*found, *_release(ws), *_scratch(ws), *check_room(ws)]
+
+
+def _policy(ws: Workspace, settings: Settings) -> Finding:
+    """Whether the policy that routed the workspace can be read."""
+    try:
+        policy = policy_in_force(ws, settings)
+    except HeterodubError as error:
+        return problem("workspace", "policy", str(error), "route anew: `heterodub route --policy FILE`")
+    return good("workspace", "policy", f"{policy.name} {policy.version} ({policy.hash}) is in force")
 
 
 def _table(ws: Workspace, table: str) -> Iterator[Finding]:

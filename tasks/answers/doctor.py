@@ -21,4 +21,4 @@ def _policy(settings: Settings) -> Finding:
         return problem(
             "settings", "policy", str(error), "mend the file, or leave [policy] out to use the default policy"
         )
-    return good("settings", "policy", f"{policy.name} {policy.version} ({policy.hash}), {len(policy.rules())} limits")
+    return good("settings", "policy", f"{policy.name} {policy.version} ({policy.hash}), {len(policy.rules())} rules")

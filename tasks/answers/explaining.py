@@ -1,5 +1,6 @@
 """Why a file or a clip ended where it did: every number, every threshold, every verdict."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -11,12 +12,14 @@ from model.features.timing import frame_to_second
 from schemas.policy import Policy
 from schemas.reasons import EXPLANATIONS, ClipReason, FileReason, FileState, Stage
 from schemas.records import MediaFacts
+from schemas.settings import Settings
 from schemas.signals import SIGNAL_NAMES, SIGNALS
 from tasks.quality.routing import Verdict, explain, route_clip
 from tasks.stores.workspace import Workspace
 
 from . import reading
 from .find import find
+from .in_force import policy_in_force
 from .routes import route_of
 
 Row = Mapping[str, Any]
@@ -115,12 +118,14 @@ _FACTS: Final = (
 )  # fmt: skip
 
 
-def explain_name(ws: Workspace, name: str, policy: Policy) -> FileAnswer | ClipAnswer:
+def explain_name(settings: Settings, name: str) -> FileAnswer | ClipAnswer:
     """Explain the file or clip that a person named; see find.find for what names may be.
 
-    Raises: NotFoundError - nothing fits, or several things do.
+    Raises: NotFoundError - nothing fits, or several things do. WorkspaceError - there is none, or it is unreadable.
     """
+    ws = Workspace.open(settings.workspace)
     found = find(ws, name)
+    policy = policy_in_force(ws, settings)
     if found.clip_id is not None:
         (row,) = reading.read(ws, "clips", filter=pc.field("clip_id") == found.clip_id).to_pylist()
         return explain_clip(row, policy)
@@ -199,7 +204,10 @@ def _signals(
 
 
 def _says(verdicts: list[Verdict]) -> StageSays:
-    limits = tuple((_SIGN[verdict.rule.direction], verdict.rule.limit) for verdict in verdicts)
+    # the rule that stage 1 has sound at all has no limit that a number could break
+    limits = tuple(
+        (_SIGN[verdict.rule.direction], verdict.rule.limit) for verdict in verdicts if math.isfinite(verdict.rule.limit)
+    )
     failed = [verdict for verdict in verdicts if not verdict.passed]
     reason = str(failed[0].reason) if failed else None
     if not verdicts:

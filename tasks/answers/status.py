@@ -7,13 +7,13 @@ from typing import Any
 
 import pyarrow.compute as pc
 
-from schemas.policy import Policy
 from schemas.reasons import FileState
 from schemas.settings import Settings
 from schemas.tables import LAYOUT_VERSION, TABLES
 from tasks.stores.workspace import Workspace
 
 from . import reading
+from .in_force import policy_in_force
 from .reading import TableFacts
 from .routes import count_routes
 
@@ -35,7 +35,7 @@ class ReleaseFacts:
 
 @dataclass(frozen=True, slots=True)
 class PolicyFacts:
-    """The policy that the settings name."""
+    """The policy in force."""
 
     name: str
     version: int
@@ -62,12 +62,13 @@ class Status:
     releases: tuple[ReleaseFacts, ...]
 
 
-def status(settings: Settings, policy: Policy) -> Status:
+def status(settings: Settings) -> Status:
     """Look at the workspace of the settings.
 
     Raises: WorkspaceError - there is none, or a table is unreadable.
     """
     ws = Workspace.open(settings.workspace)
+    policy = policy_in_force(ws, settings)
     catalog = reading.read(ws, "catalog", ["state", "extractor"])
     clips = reading.read(ws, "clips", ["stage1", "stage2", "policy"])
     states = _counts(catalog["state"])

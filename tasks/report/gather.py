@@ -15,6 +15,7 @@ from schemas.settings import Settings
 from tasks.answers import reading
 from tasks.answers.explaining import sentence
 from tasks.answers.find import find
+from tasks.answers.in_force import policy_in_force
 from tasks.answers.names import base_name
 from tasks.answers.routes import Route, route_of
 from tasks.answers.status import Status, status
@@ -69,12 +70,13 @@ class Page:
     """Base name of each clip's file, fit for people, by clip_id."""
 
 
-def gather(settings: Settings, policy: Policy, asked: Sequence[str]) -> Page:
+def gather(settings: Settings, asked: Sequence[str]) -> Page:
     """Read the workspace of the settings. `asked` are starts of clip ids to be shown in detail too.
 
     Raises: NotFoundError - no or several clips of that id. WorkspaceError - there is none, or a table is unreadable.
     """
     ws = Workspace.open(settings.workspace)
+    policy = policy_in_force(ws, settings)
     clips = reading.read(ws, "clips").drop_columns(["picture_hash", "sound_hash"])
     clips = clips.sort_by([("uri", "ascending"), ("start_frame", "ascending"), ("clip_id", "ascending")])
     rows: list[dict[str, Any]] = clips.to_pylist()
@@ -82,7 +84,7 @@ def gather(settings: Settings, policy: Policy, asked: Sequence[str]) -> Page:
     choice = choose(rows, [_clip(ws, name) for name in asked])
     thumbnails, details = _Pictures(ws, settings, policy, choice, rows, catalog).make()
     return Page(
-        status=status(settings, policy),
+        status=status(settings),
         seconds=frame_to_second(int(pc.sum(clips["frames"]).as_py() or 0)),
         speakers=len(pc.unique(clips["speaker"])),
         routes=_routes(rows, choice),

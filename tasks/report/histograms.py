@@ -1,5 +1,6 @@
 """A small picture of every signal: how it is spread, where the policy draws its lines, and what was not measured."""
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -45,9 +46,12 @@ class Histogram:
 
 def histograms(clips: Sequence[Mapping[str, Any]], policy: Policy) -> list[Histogram]:
     """One for each signal, in the order of schemas.signals."""
-    return [
-        _histogram(signal, clips, [rule for rule in policy.rules() if rule.signal == signal.name]) for signal in SIGNALS
-    ]
+    return [_histogram(signal, clips, _limits_on(signal, policy)) for signal in SIGNALS]
+
+
+def _limits_on(signal: Signal, policy: Policy) -> list[Rule]:
+    """Limits that can be drawn; that there is sound at all is a rule without one."""
+    return [rule for rule in policy.rules() if rule.signal == signal.name and math.isfinite(rule.limit)]
 
 
 def _histogram(signal: Signal, clips: Sequence[Mapping[str, Any]], rules: Sequence[Rule]) -> Histogram:
@@ -117,10 +121,11 @@ def _limit_line(rule: Rule, at: float, limit: float) -> str:
     top = _TOP - 22 if rule.stage == Stage.STAGE1 else _TOP - 10
     is_upper = rule.direction == "max" or (rule.direction == "max_abs" and limit > 0)
     anchor, gap = ("end", -4) if at > WIDTH - 60 or (rule.direction == "max_abs" and not is_upper) else ("start", 4)
+    label = f"{_UP if is_upper else _LOW} {limit:g}"
     return (
         f'<g class="{rule.stage}"><line x1="{at:.1f}" y1="{top}" x2="{at:.1f}" y2="{_FLOOR}"/>'
         f'<path d="M{at:.1f} {_FLOOR} l{7 if is_upper else -7} 0"/>'
-        f'<text x="{at + gap:.1f}" y="{top + 8}" text-anchor="{anchor}">{_UP if is_upper else _LOW} {limit:g}</text></g>'
+        f'<text x="{at + gap:.1f}" y="{top + 8}" text-anchor="{anchor}">{label}</text></g>'
     )
 
 

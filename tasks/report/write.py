@@ -11,7 +11,6 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from schemas.errors import WorkspaceError
-from schemas.policy import Policy
 from schemas.settings import Settings
 from tasks.answers.names import SHORT_ID, base_name, readable_path, visible
 from tasks.stores.workspace import Workspace
@@ -19,7 +18,7 @@ from tasks.stores.workspace import Workspace
 from .gather import Page, gather
 
 
-def write_report(settings: Settings, policy: Policy, clips: tuple[str, ...] = (), output: Path | None = None) -> str:
+def write_report(settings: Settings, clips: tuple[str, ...] = (), output: Path | None = None) -> str:
     """Write the page about the workspace of the settings and return where it is.
 
     `clips` are starts of ids of clips to show in detail besides those that are picked. Without `output` it goes to
@@ -27,7 +26,7 @@ def write_report(settings: Settings, policy: Policy, clips: tuple[str, ...] = ()
 
     Raises: NotFoundError - no such clip. WorkspaceError - there is no workspace, or the page cannot be written.
     """
-    page = render(gather(settings, policy, clips)).encode("utf-8")
+    page = render(gather(settings, clips)).encode("utf-8")
     ws = Workspace.open(settings.workspace)
     try:
         if output is not None:
