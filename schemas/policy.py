@@ -166,6 +166,13 @@ _MISSING_REASON: Final[Mapping[str, ClipReason]] = {
     "pairing_score": ClipReason.PAIRING_UNKNOWN,
     "pairing_offset_frames": ClipReason.PAIRING_UNKNOWN,
     "speech_motion_ratio": ClipReason.PAIRING_UNKNOWN,
+    # not one frame shows enough of a face to look at: that is not the same as too dark, too bright and blurred at once
+    "sharpness": ClipReason.FACE_NOT_TRACKED,
+    "blockiness": ClipReason.FACE_NOT_TRACKED,
+    "colourfulness": ClipReason.FACE_NOT_TRACKED,
+    "brightness": ClipReason.FACE_NOT_TRACKED,
+    "dark_share": ClipReason.FACE_NOT_TRACKED,
+    "bright_share": ClipReason.FACE_NOT_TRACKED,
 }
 
 
