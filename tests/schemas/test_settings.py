@@ -35,11 +35,7 @@ def models() -> list[type[BaseModel]]:
 
 @pytest.mark.parametrize("model", models(), ids=lambda model: model.__name__)
 def test_every_field_says_what_it_is(model):
-    silent = [
-        name
-        for name, field in model.model_fields.items()
-        if not field.description and name not in SECTIONS
-    ]
+    silent = [name for name, field in model.model_fields.items() if not field.description and name not in SECTIONS]
     assert silent == []
 
 

@@ -21,7 +21,11 @@ from tasks.sample.speech import Utterance, speak
 
 SAID = (
     ("Papa may buy a map for my mother", "We move the blue boat by the bay", "Open the window, the moon is above"),
-    ("My mother will help him push the pump", "A big brown bear ate bread and butter", "People may pay on Monday morning"),
+    (
+        "My mother will help him push the pump",
+        "A big brown bear ate bread and butter",
+        "People may pay on Monday morning",
+    ),
 )
 FILMS = ("ada-clean.mp4", "blair-clean.mp4")
 
@@ -42,7 +46,9 @@ class Talk:
 @pytest.fixture(scope="session")
 def speeches() -> list[np.ndarray]:
     """Two voices saying different things, 16 kHz, some six seconds each, pauses digitally silent."""
-    said = speak([Utterance(person.voice, words, (0.3, 0.4, 0.4, 0.3)) for person, words in zip(PEOPLE, SAID, strict=False)])
+    said = speak(
+        [Utterance(person.voice, words, (0.3, 0.4, 0.4, 0.3)) for person, words in zip(PEOPLE, SAID, strict=False)]
+    )
     return [resample_poly(speech.samples, 1, 3).astype(np.float32) for speech in said]
 
 
