@@ -1,5 +1,7 @@
 """Frames, seconds, samples and columns: exact in both directions, over a grid."""
 
+from itertools import pairwise
+
 import pytest
 
 from model.features.timing import (
@@ -48,4 +50,4 @@ def test_the_window_is_200_ms_around_the_frame_s_first_column(frame):
 def test_windows_of_neighbours_are_one_frame_apart_and_may_leave_the_clip():
     assert mel_window(0) == (-10, 10)
     starts = [mel_window(frame)[0] for frame in range(50)]
-    assert {later - sooner for sooner, later in zip(starts, starts[1:], strict=False)} == {mel_columns(1)}
+    assert {later - sooner for sooner, later in pairwise(starts)} == {mel_columns(1)}

@@ -1,4 +1,4 @@
-"""Sound measures on sounds whose numbers are known: tones, noise, silence, and synthetic speech with and without noise."""
+"""Sound measures on sounds whose numbers are known: tones, noise, silence, synthetic speech alone and under noise."""
 
 import numpy as np
 import pytest
