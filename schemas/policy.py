@@ -25,7 +25,8 @@ DEFAULT_POLICY: Final = Path(__file__).parent / "policies" / "default.toml"
 
 
 class _Limits(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # nan compares as false with everything: a limit of it would silently never refuse
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     accept_missing: tuple[str, ...] = Field((), description="signals whose absence is not held against a clip")
 
@@ -38,7 +39,7 @@ class _Limits(BaseModel):
 
 
 def _limit(why: str, *, low: float | None = None, high: float | None = None) -> Any:
-    return Field(None, description=why, ge=low, le=high)
+    return Field(None, description=why, ge=low, le=high, strict=True)  # strict: true and "8" are no numbers
 
 
 class Stage1Limits(_Limits):
@@ -165,6 +166,13 @@ _MISSING_REASON: Final[Mapping[str, ClipReason]] = {
     "pairing_score": ClipReason.PAIRING_UNKNOWN,
     "pairing_offset_frames": ClipReason.PAIRING_UNKNOWN,
     "speech_motion_ratio": ClipReason.PAIRING_UNKNOWN,
+    # not one frame shows enough of a face to look at: that is not the same as too dark, too bright and blurred at once
+    "sharpness": ClipReason.FACE_NOT_TRACKED,
+    "blockiness": ClipReason.FACE_NOT_TRACKED,
+    "colourfulness": ClipReason.FACE_NOT_TRACKED,
+    "brightness": ClipReason.FACE_NOT_TRACKED,
+    "dark_share": ClipReason.FACE_NOT_TRACKED,
+    "bright_share": ClipReason.FACE_NOT_TRACKED,
 }
 
 

@@ -1,14 +1,14 @@
 """All settings in one tree, from a TOML file, HETERODUB_* variables and arguments (the later wins).
 
-`HETERODUB_INGEST__WORKERS=4` sets `[ingest] workers`. Nothing below flows/ reads the environment.
+`HETERODUB_RUN__WORKERS=4` sets `[run] workers`. Nothing below flows/ reads the environment.
 """
 
 import hashlib
 import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from .contract import EXTRACTOR_VERSION
@@ -19,7 +19,7 @@ Backend = Literal["face_mesh_v1", "face_mesh_v2", "face_alignment"]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class ClipSettings(_Section):
@@ -35,6 +35,13 @@ class ClipSettings(_Section):
     crop_margin: float = Field(1.6, ge=1, le=3, description="side of the crop over the height of the face")
     crop_quality: int = Field(95, ge=50, le=100, description="JPEG quality of stored face crops")
     dnsmos_excerpt_s: float = Field(9.01, ge=0, le=9.01, description="speech rated by DNSMOS per clip, seconds; 0: off")
+
+    @model_validator(mode="after")
+    def _halves_are_long_enough(self) -> Self:
+        """A track a little over the limit is cut in half, and each half must still be a clip."""
+        if self.max_s < 2 * self.min_s:
+            raise ValueError(f"max_s ({self.max_s:g}) must be at least twice min_s ({self.min_s:g})")
+        return self
 
 
 class GuardSettings(_Section):

@@ -10,7 +10,7 @@ import sys
 from multiprocessing.connection import Connection
 from typing import Any
 
-from schemas.errors import MediaRefusedError
+from schemas.errors import HeterodubError, MediaRefusedError
 from tasks.extract.isolation import OUT_OF_MEMORY_EXIT
 
 _PR_SET_PDEATHSIG = 1
@@ -36,7 +36,9 @@ def _answer(call: bytes) -> tuple[bool, Any]:
 
 
 def _portable(error: Exception) -> Exception:
-    """An error that survives the pipe and says the same."""
+    """An error that survives the pipe and says the same; what ends the run keeps its kind."""
+    if isinstance(error, HeterodubError):
+        return error
     if isinstance(error, OSError) and error.errno is not None:
         return OSError(error.errno, error.strerror, error.filename)
     return RuntimeError(f"{type(error).__name__}: {error}")

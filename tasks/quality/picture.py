@@ -38,7 +38,9 @@ def sharpness(face: Grey) -> float:
 
     The ratio does not move with contrast or exposure. face: (h, w) grey.
     """
-    scaled = cv2.resize(face, (MEASURED_FACE_PX, MEASURED_FACE_PX), interpolation=cv2.INTER_AREA).astype(np.float32)
+    # enlarged by area, pixels become squares, whose edges are finer than anything in the face
+    method = cv2.INTER_AREA if min(face.shape) >= MEASURED_FACE_PX else cv2.INTER_LINEAR
+    scaled = cv2.resize(face, (MEASURED_FACE_PX, MEASURED_FACE_PX), interpolation=method).astype(np.float32)
     fine = scaled - cv2.GaussianBlur(scaled, (0, 0), 1.0)
     coarse = cv2.GaussianBlur(scaled, (0, 0), 1.0) - cv2.GaussianBlur(scaled, (0, 0), 4.0)
     return float(fine.std() / (coarse.std() + 1.0))

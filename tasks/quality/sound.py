@@ -94,9 +94,15 @@ def snr_db(samples: Samples, probabilities: NDArray[np.float32]) -> float:
 
 
 def bandwidth_hz(samples: Samples) -> float:
-    """Highest frequency within 50 dB of the loudest, over the clip's loud moments (90th percentile per band)."""
+    """Highest frequency within 50 dB of the loudest, over the clip's loud moments (90th percentile per band).
+
+    Digital silence is left out: of a few words in a silent clip the loud moments would be silent too. 0 for silence.
+    """
     window = 1024
-    blocks = samples[: samples.size // window * window].reshape(-1, window)
+    blocks = np.pad(samples, (0, -samples.size % window)).reshape(-1, window)
+    blocks = blocks[blocks.any(axis=1)]
+    if not blocks.size:
+        return 0.0
     spectrum = np.abs(np.fft.rfft(blocks * np.hanning(window).astype(np.float32), axis=1))
     loud = np.percentile(spectrum, 90, axis=0)
     smooth = np.convolve(loud, np.ones(5) / 5, mode="same")
@@ -116,7 +122,7 @@ def dnsmos(samples: Samples) -> dict[str, float]:
 
 def busiest_excerpt(samples: Samples, probabilities: NDArray[np.float32], seconds: float) -> Samples:
     """The `seconds` of the clip that hold most speech; the whole clip when it is shorter."""
-    length = int(seconds * SAMPLE_RATE_HZ) // VAD_CHUNK
+    length = max(1, int(seconds * SAMPLE_RATE_HZ) // VAD_CHUNK)
     if length >= probabilities.size:
         return samples
     heard = np.concatenate([[0.0], np.cumsum(probabilities, dtype=np.float64)])
