@@ -113,6 +113,7 @@ class MissingCause(StrEnum):
     MOUTH_STILL = "mouth_still"
     ONE_FRAME = "one_frame"
     SWITCHED_OFF = "switched_off"
+    NOT_IN_DOUBT = "not_in_doubt"
 
 
 EXPLANATIONS: dict[FileReason | ClipReason, str] = {

@@ -34,6 +34,9 @@ class ClipSettings(_Section):
     crop_px: int = Field(256, ge=64, le=1024, multiple_of=16, description="side of stored face crops, pixels, at most")
     crop_margin: float = Field(1.6, ge=1, le=3, description="side of the crop over the height of the face")
     crop_quality: int = Field(95, ge=50, le=100, description="JPEG quality of stored face crops")
+    dnsmos_below_snr_db: float = Field(
+        25, description="clips with a better SNR and nothing loud beside speech skip DNSMOS"
+    )
     dnsmos_excerpt_s: float = Field(9.01, ge=0, le=9.01, description="speech rated by DNSMOS per clip, seconds; 0: off")
 
     @model_validator(mode="after")

@@ -132,7 +132,7 @@ class _Analyst:
     def _decide(self, draft: Draft, face: FaceTrack) -> Admission:
         """Measure and route a clip, and remember its row."""
         heard = self._heard(draft)
-        measured = measure_clip(face, heard, self.settings.clips.dnsmos_excerpt_s)
+        measured = measure_clip(face, heard, self.settings.clips)
         decision = route_clip(measured.values, self.policy)
         fingerprints = {
             "picture_hash": clip_picture_hash(draft.fingerprints),

@@ -30,6 +30,9 @@ def small_picture(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
     scale = SMALL_PX / max(rgb.shape[:2])
     if scale >= 1:
         return rgb
+    stride = max(1, int(0.5 / scale))  # at least two pixels are left for the average; all of 1080p costs 1 ms more
+    rgb = rgb[::stride, ::stride]
+    scale *= stride
     size = (max(1, round(rgb.shape[1] * scale)), max(1, round(rgb.shape[0] * scale)))
     small: NDArray[np.uint8] = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
     return small

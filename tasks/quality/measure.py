@@ -9,6 +9,7 @@ from model.features.landmarks import POSE, box, interocular, mouth_opening
 from model.features.timing import frame_to_second
 from schemas.reasons import MissingCause
 from schemas.records import Measurements
+from schemas.settings import ClipSettings
 from schemas.signals import SIGNAL_NAMES, SIGNALS, Group
 from tasks.quality.pairing import Pairing, measure_pairing
 from tasks.quality.picture import FacePicture
@@ -49,7 +50,7 @@ class ClipSound:
     absent: MissingCause | None
 
 
-def measure_clip(face: FaceTrack, sound: ClipSound, excerpt_s: float) -> Measurements:
+def measure_clip(face: FaceTrack, sound: ClipSound, clips: ClipSettings) -> Measurements:
     """Every signal of schemas.signals for one clip."""
     values: dict[str, float | None] = dict.fromkeys(SIGNAL_NAMES)
     missing: dict[str, MissingCause] = {}
@@ -63,7 +64,9 @@ def measure_clip(face: FaceTrack, sound: ClipSound, excerpt_s: float) -> Measure
     if absent or sound.samples is None or sound.mel is None:
         cause = absent or MissingCause.NO_SOUND_STREAM
         return Measurements(values, missing | dict.fromkeys((*SOUND_SIGNALS, *PAIRING_SIGNALS), cause))
-    heard, causes, speech = measure_sound(sound.samples, sound.clipping_share, excerpt_s)
+    heard, causes, speech = measure_sound(
+        sound.samples, sound.clipping_share, clips.dnsmos_excerpt_s, clips.dnsmos_below_snr_db
+    )
     pairing = measure_pairing(face.points, face.tracked, sound.mel, speech)
     paired, pairing_causes = _pairing_signals(pairing)
     values |= heard | paired

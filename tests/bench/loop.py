@@ -64,6 +64,7 @@ class Loop:
             try:
                 item = next(items)
             except StopIteration:
+                self.spent[kernel] += time.perf_counter() - started
                 return
             spent = time.perf_counter() - started
             self.spent[kernel] += spent - (self.spent[without] - inner if without else 0.0)
@@ -102,13 +103,13 @@ class Loop:
         face = _face_track(draft)
         if not isinstance(sound, Sound):
             with self._clock("clip measures"):
-                measure_clip(face, ClipSound(None, None, 0.0, 0.0, sound), 0.0)
+                measure_clip(face, ClipSound(None, None, 0.0, 0.0, sound), self.settings.clips)
             return
         start, count = frame_to_sample(draft.start_frame), frame_to_sample(draft.frames)
-        samples = sound.read(start, count)
+        samples, clips = sound.read(start, count), self.settings.clips
         with self._clock("mel"):
             mel = log_mel(samples, draft.frames)
         with self._clock("sound measures (VAD, DNSMOS, SNR)"):
-            *_, speech = measure_sound(samples, 0.0, self.settings.clips.dnsmos_excerpt_s)
+            *_, speech = measure_sound(samples, 0.0, clips.dnsmos_excerpt_s, clips.dnsmos_below_snr_db)
         with self._clock("pairing"):
             measure_pairing(face.points, face.tracked, mel, speech)

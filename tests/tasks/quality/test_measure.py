@@ -7,12 +7,15 @@ import pytest
 
 from model.features.landmarks import interocular
 from schemas.reasons import MissingCause
+from schemas.settings import ClipSettings
 from schemas.signals import SIGNAL_NAMES, SIGNALS, Group
 from tasks.quality.measure import ClipSound, FaceTrack, measure_clip
 from tasks.quality.picture import FacePicture
 
 SOUND = {signal.name for signal in SIGNALS if signal.group is not Group.PICTURE}
 LOOK = FacePicture(0.4, 1.0, 0.2, 0.5, 0.01, 0.02)
+RATED = ClipSettings(dnsmos_below_snr_db=999)
+UNRATED = ClipSettings(dnsmos_excerpt_s=0, dnsmos_below_snr_db=999)
 NO_SOUND = ClipSound(None, None, 0.0, 0.0, MissingCause.NO_SOUND_STREAM)
 
 
@@ -36,14 +39,14 @@ def check(measured) -> None:
 
 
 def test_a_whole_clip_has_every_number(talks):
-    measured = measure_clip(face_of(talks[0]), sound_of(talks[0]), 9.01)
+    measured = measure_clip(face_of(talks[0]), sound_of(talks[0]), RATED)
     check(measured)
     assert measured.missing == {}
 
 
 def test_known_numbers(talks):
     talk = talks[0]
-    values = measure_clip(face_of(talk), NO_SOUND, 9.01).values
+    values = measure_clip(face_of(talk), NO_SOUND, RATED).values
     assert values["face_height_px"] == pytest.approx(np.median(np.ptp(talk.points[:, :, 1], axis=1)), rel=1e-6)
     assert values["interocular_px"] == pytest.approx(np.median(interocular(talk.points)), rel=1e-6)
     assert (values["yaw_deg"], values["pitch_deg"], values["roll_deg"]) == (12.0, 3.0, 1.0)
@@ -51,19 +54,19 @@ def test_known_numbers(talks):
     assert (values["face_share"], values["faces_share"]) == (1.0, 0.0)
     assert (values["sharpness"], values["blockiness"], values["brightness"]) == (0.4, 1.0, 0.5)
     assert (values["dark_share"], values["bright_share"], values["colourfulness"]) == (0.01, 0.02, 0.2)
-    assert (values["distinct_fps"], values["frozen_share"]) == (25.0, 0.0)
+    assert (values["distinct_fps"], values["frozen_share"]) == (25.0, UNRATED)
 
 
 @pytest.mark.parametrize("cause", [MissingCause.NO_SOUND_STREAM, MissingCause.SOUND_UNDECODABLE])
 def test_without_sound_every_sound_signal_is_missing_for_that_cause(talks, cause):
-    measured = measure_clip(face_of(talks[0]), dataclasses.replace(NO_SOUND, absent=cause), 9.01)
+    measured = measure_clip(face_of(talks[0]), dataclasses.replace(NO_SOUND, absent=cause), RATED)
     check(measured)
     assert measured.missing == dict.fromkeys(SOUND, cause)
 
 
 @pytest.mark.parametrize(("covered", "missing"), [(0.49, True), (0.5, False)])
 def test_a_clip_that_the_recording_hardly_covers_has_no_sound(talks, covered, missing):
-    measured = measure_clip(face_of(talks[0]), sound_of(talks[0], covered=covered), 0.0)
+    measured = measure_clip(face_of(talks[0]), sound_of(talks[0], covered=covered), UNRATED)
     check(measured)
     assert (measured.missing.get("level_dbfs") is MissingCause.NO_SOUND_IN_CLIP) is missing
 
@@ -73,12 +76,13 @@ def test_silence_and_no_looks_and_no_excerpt(talks, frozen_mouth):
     silent = sound_of(talk, samples=np.zeros_like(talk.samples), mel=np.full_like(talk.mel, -11.5))
     for face in (face_of(talk), face_of(talk, looks=()), face_of(frozen_mouth())):
         for sound in (silent, sound_of(talk), NO_SOUND):
-            for excerpt_s in (0.0, 3.0):
-                check(measure_clip(face, sound, excerpt_s))
-    unseen = measure_clip(face_of(talk, looks=()), NO_SOUND, 0.0).missing
+            for clips in (UNRATED, RATED):
+                check(measure_clip(face, sound, clips))
+    unseen = measure_clip(face_of(talk, looks=()), NO_SOUND, UNRATED).missing
     assert unseen["sharpness"] is MissingCause.NO_FACE_FRAMES
     assert (
-        measure_clip(face_of(frozen_mouth()), sound_of(talk), 0.0).missing["pairing_score"] is MissingCause.MOUTH_STILL
+        measure_clip(face_of(frozen_mouth()), sound_of(talk), UNRATED).missing["pairing_score"]
+        is MissingCause.MOUTH_STILL
     )
 
 
@@ -87,7 +91,7 @@ def test_tracked_frames_alone_say_how_large_the_face_is(talks):
     points, tracked = talk.points.copy(), talk.tracked.copy()
     points[: len(points) // 2 + 10] *= 3
     tracked[: len(points) // 2 + 10] = False
-    values = measure_clip(face_of(talk, points=points, tracked=tracked), NO_SOUND, 0.0).values
+    values = measure_clip(face_of(talk, points=points, tracked=tracked), NO_SOUND, UNRATED).values
     assert values["face_height_px"] == pytest.approx(np.median(np.ptp(talk.points[:, :, 1], axis=1)), rel=0.05)
     assert values["face_share"] == pytest.approx(tracked.mean())
 
@@ -96,7 +100,7 @@ def test_tracked_frames_alone_say_how_large_the_face_is(talks):
 def test_repeats_are_not_counted_as_frames_a_second(talks, every, fps):
     frames = len(talks[0].points) // every * every
     new = np.arange(len(talks[0].points)) % every == 0
-    values = measure_clip(face_of(talks[0], is_new=new), NO_SOUND, 0.0).values
+    values = measure_clip(face_of(talks[0], is_new=new), NO_SOUND, UNRATED).values
     assert values["distinct_fps"] == pytest.approx(fps, rel=2 * every / frames)
     assert values["frozen_share"] == 0.0
 
@@ -105,11 +109,11 @@ def test_a_still_picture_is_wholly_frozen(talks):
     frames = len(talks[0].points)
     still = np.ones(frames, bool)
     still[0] = False
-    values = measure_clip(face_of(talks[0], is_still=still), NO_SOUND, 0.0).values
-    assert (values["frozen_share"], values["distinct_fps"]) == (1.0, 0.0)
-    repeated = measure_clip(face_of(talks[0], is_new=~still), NO_SOUND, 0.0)
+    values = measure_clip(face_of(talks[0], is_still=still), NO_SOUND, UNRATED).values
+    assert (values["frozen_share"], values["distinct_fps"]) == (1.0, UNRATED)
+    repeated = measure_clip(face_of(talks[0], is_new=~still), NO_SOUND, UNRATED)
     check(repeated)
-    assert (repeated.values["frozen_share"], repeated.values["distinct_fps"]) == (1.0, 0.0)
+    assert (repeated.values["frozen_share"], repeated.values["distinct_fps"]) == (1.0, UNRATED)
     assert repeated.missing["landmark_jitter"] is MissingCause.TOO_SHORT
 
 
@@ -119,8 +123,8 @@ def test_jitter_sees_trembling_and_not_movement(talks):
     base = np.repeat(talk.points[:1], frames, axis=0)
     eye = interocular(base[:1])[0]
     glide = base + np.linspace(0, 200, frames, dtype=np.float32)[:, None, None]
-    assert measure_clip(face_of(talk, points=glide), NO_SOUND, 0.0).values["landmark_jitter"] < 1e-4
+    assert measure_clip(face_of(talk, points=glide), NO_SOUND, UNRATED).values["landmark_jitter"] < 1e-4
     tremble = base.copy()
     tremble[::2, :, 0] += 0.1 * eye
-    jitter = measure_clip(face_of(talk, points=tremble), NO_SOUND, 0.0).values["landmark_jitter"]
+    jitter = measure_clip(face_of(talk, points=tremble), NO_SOUND, UNRATED).values["landmark_jitter"]
     assert jitter == pytest.approx(0.1, rel=0.01)

@@ -11,6 +11,7 @@ from tasks.quality.sound import (
     bandwidth_hz,
     busiest_excerpt,
     dnsmos,
+    in_doubt,
     level_dbfs,
     measure_sound,
     snr_db,
@@ -178,3 +179,17 @@ def test_causes_of_missing_values(speeches):
 
     _, nothing, _ = measure_sound(speeches[0], 0.0, 9.01)
     assert nothing == {}
+
+
+def test_dnsmos_is_asked_only_where_the_cheap_measures_leave_doubt(speeches):
+    clear = speeches[0]
+    probabilities = speech_probability(clear)
+    snr = snr_db(clear, probabilities)
+    assert in_doubt(clear, probabilities, snr, snr + 1)
+    assert not in_doubt(clear, probabilities, snr, snr - 1)
+    _, missing, _ = measure_sound(clear, 0.0, 9.01, snr - 1)
+    assert missing["dnsmos_bak"] is MissingCause.NOT_IN_DOUBT
+    # something as loud as the speech that is not speech: doubt, however quiet the pauses are
+    humming = clear.copy()
+    humming[-clear.size // 3 :] = 0.2 * np.sin(2 * np.pi * 100 * np.arange(clear.size // 3) / RATE)
+    assert in_doubt(humming, speech_probability(humming), snr, snr - 1)
