@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from schemas.errors import MediaRefusedError
 from schemas.policy import Policy
-from schemas.reasons import FileReason, FileState
+from schemas.reasons import QUARANTINE_REASONS, FileReason, FileState
 from schemas.records import RawFile
 from schemas.settings import Settings
 from schemas.tables import CLIPS
@@ -66,12 +66,14 @@ def identify_files(
         for uri, row in known.items()
         if row["state"] == FileState.MEASURED and row["extractor"] == extractor
     }
-    return _sort_copies(contents, standing, refused)
+    looked_at = frozenset(raw.uri for same in contents.values() for raw in same) | {raw.uri for raw, _ in refused}
+    return _sort_copies(contents, standing, looked_at, refused)
 
 
 def _sort_copies(
     contents: Mapping[str, list[RawFile]],
     standing: Mapping[str, str],
+    looked_at: frozenset[str],
     refused: list[tuple[RawFile, MediaRefusedError]],
 ) -> Identified:
     originals: dict[str, RawFile] = {}
@@ -79,7 +81,7 @@ def _sort_copies(
     for media_id, same in sorted(contents.items()):
         same = sorted(same, key=lambda raw: raw.uri)
         stands = standing.get(media_id)
-        if stands is None or stands in {raw.uri for raw in same}:
+        if stands is None or stands in looked_at:  # looked at again, it may hold other bytes by now
             own = next((raw for raw in same if raw.uri == stands), same[0])
             originals[media_id], stands = own, own.uri
         copies += [(raw, media_id, stands) for raw in same if raw.uri != stands]
@@ -143,7 +145,7 @@ def analyse_files(
     pending.rows += [ledger.refused_row(raw, settings.extractor, refusal) for raw, refusal in files.refused]
     if pending.rows:
         commit_batch(workspace, pending.batch(), before)
-    _drop_replaced(workspace, known, pending_uris={raw.uri for raw in files.originals.values()})
+    _drop_replaced(workspace, known, _read_again(files))
     return tally
 
 
@@ -189,9 +191,15 @@ def _count(tally: Tally, raw: RawFile, done: Finished) -> None:
         tally.routes["both" if one and two else "stage1" if one else "stage2" if two else "rejected"] += 1
 
 
-def _drop_replaced(workspace: Workspace, known: Mapping[str, ledger.Row], pending_uris: set[str]) -> None:
+def _read_again(files: Identified) -> set[str]:
+    """Files of which it is known what they hold now. One that could not be read may still hold what it held."""
+    told = {raw.uri for raw, refusal in files.refused if refusal.reason not in QUARANTINE_REASONS}
+    return told | {raw.uri for raw in files.originals.values()} | {raw.uri for raw, _, _ in files.copies}
+
+
+def _drop_replaced(workspace: Workspace, known: Mapping[str, ledger.Row], read_again: set[str]) -> None:
     """Take out the rows of contents that no file has any more, because the bytes at their uri changed."""
-    earlier = {row["media_id"] for uri, row in known.items() if uri in pending_uris and row["media_id"]}
+    earlier = {row["media_id"] for uri, row in known.items() if uri in read_again and row["media_id"]}
     if not earlier:
         return
     standing = {

@@ -43,11 +43,26 @@ def read_catalog(workspace: Workspace) -> dict[str, Row]:
 
 
 def plan_run(files: Iterable[RawFile], known: Mapping[str, Row], extractor: str, retry_quarantined: bool) -> Plan:
-    """Sort the files of a source into those that need work and those that are done under this extractor."""
-    fresh, relabelled, unchanged = [], [], 0
+    """Sort the files of a source into those that need work and those that are done under this extractor.
+
+    A copy needs work when the file that stood for its bytes is looked at again: that may hold other bytes by now.
+    """
+    fresh: list[RawFile] = []
+    done: list[tuple[RawFile, Row]] = []
     for raw in files:
         row = known.get(raw.uri)
         if row is None or _needs_work(raw, row, extractor, retry_quarantined):
+            fresh.append(raw)
+        else:
+            done.append((raw, row))
+    again = {raw.uri for raw in fresh}
+    stood_for = {
+        row["media_id"] for uri, row in known.items() if row["state"] != FileState.DUPLICATE and uri not in again
+    }
+    relabelled: list[RawFile] = []
+    unchanged = 0
+    for raw, row in done:
+        if row["state"] == FileState.DUPLICATE and row["media_id"] not in stood_for:
             fresh.append(raw)
         elif any(row[label] != getattr(raw, label) for label in _LABELS):
             relabelled.append(raw)

@@ -43,7 +43,8 @@ class Corpus(BaseModel):
         """Who speaks in the file at this path below the root; None when the pattern does not say."""
         if self.speaker is None or (match := re.search(self.speaker, relative)) is None:
             return None
-        return match.groupdict().get("speaker") or match.group(1)
+        named = "speaker" in match.re.groupindex
+        return match.group("speaker" if named else 1) or None
 
 
 def load_corpus(path: Path) -> Corpus:

@@ -13,7 +13,7 @@ import fsspec
 from schemas.errors import SourceError
 from schemas.reasons import FileReason
 from schemas.records import RawFile
-from tasks.media.locate import path_to_uri
+from tasks.media.locate import local_path, path_to_uri
 from tasks.sources.corpus import Corpus
 
 _VIDEO_SUFFIXES: Final = frozenset({".mp4", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".gif", ".m4v"})
@@ -28,9 +28,9 @@ def find_files(corpus: Corpus) -> Iterator[RawFile]:
     if "://" in corpus.root and not corpus.root.startswith("file://"):
         yield from _remote(corpus)
         return
-    root = Path(corpus.root.removeprefix("file://"))
-    if not root.exists():
-        raise SourceError(f"{root}: there is no such file or folder")
+    root = local_path(corpus.root) if corpus.root.startswith("file://") else Path(corpus.root)
+    if root is None or not root.exists():
+        raise SourceError(f"{corpus.root}: there is no such file or folder")
     if root.is_file():
         yield local_file(corpus, root, root.parent)
         return

@@ -2,7 +2,9 @@
 language, corpus and offset (seconds the sound is late).
 """
 
+import csv
 import dataclasses
+import math
 from collections.abc import Hashable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -11,6 +13,7 @@ import pandas as pd
 
 from schemas.errors import SourceError
 from schemas.records import RawFile
+from tasks.media.locate import local_path
 from tasks.sources.corpus import Corpus
 from tasks.sources.folder import find_files, local_file
 
@@ -21,7 +24,10 @@ _OPTIONAL: Final = ("speaker", "licence", "consent", "language", "corpus", "offs
 def read_manifest(path: Path, corpus_name: str) -> Iterator[RawFile]:
     """The files of a manifest; relative paths are relative to it. Files that are not there are listed as such.
 
-    Raises: SourceError - it cannot be read, has no column uri, an unknown column, or a bad offset.
+    A file that is listed twice in the same words is one file.
+
+    Raises: SourceError - it cannot be read, has no column uri, an unknown column, a bad offset, or says two things
+    about one file.
     """
     table = _load(path)
     if "uri" not in table.columns:
@@ -30,17 +36,34 @@ def read_manifest(path: Path, corpus_name: str) -> Iterator[RawFile]:
         raise SourceError(
             f"manifest {path}: unknown columns {', '.join(unknown)}; known are uri, {', '.join(_OPTIONAL)}"
         )
+    seen: dict[str, tuple[int, RawFile]] = {}
     for number, row in enumerate(table.to_dict("records"), start=1):
-        yield _file(path, corpus_name, number, row)
+        raw = _file(path, corpus_name, number, row)
+        earlier, same = seen.setdefault(raw.uri, (number, raw))
+        if earlier == number:
+            yield raw
+        elif same != raw:
+            raise SourceError(f"manifest {path}: rows {earlier} and {number} say different things about {raw.uri}")
 
 
 def _load(path: Path) -> pd.DataFrame:
     try:
         if path.suffix == ".parquet":
             return pd.read_parquet(path)
-        return pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (OSError, ValueError) as error:
+        return _load_csv(path)
+    except (OSError, ValueError, csv.Error) as error:
         raise SourceError(f"manifest {path}: {error}") from error
+
+
+def _load_csv(path: Path) -> pd.DataFrame:
+    """Not pandas' reader: it takes values beyond the last column for a reason to move all of them, or drops them."""
+    with path.open(encoding="utf-8-sig", newline="") as lines:
+        header, *rows = [row for row in csv.reader(lines) if row] or [[]]
+    for number, row in enumerate(rows, start=1):
+        if any(row[len(header) :]):
+            raise ValueError(f"row {number} has more values than there are columns; quote names that hold a comma")
+    width = len(header)
+    return pd.DataFrame([(row + [""] * width)[:width] for row in rows], columns=header, dtype=str)
 
 
 def _file(path: Path, corpus_name: str, number: int, row: Mapping[Hashable, Any]) -> RawFile:
@@ -48,10 +71,9 @@ def _file(path: Path, corpus_name: str, number: int, row: Mapping[Hashable, Any]
     uri = str(row["uri"])
     if not uri:
         raise SourceError(f"manifest {path}: row {number} has no uri")
-    try:
-        offset_s = float(told.pop("offset", "0"))
-    except ValueError as error:
-        raise SourceError(f"manifest {path}: row {number}: offset is in seconds, not {row['offset']!r}") from error
+    offset_s = _seconds(told.pop("offset", "0"))
+    if offset_s is None:
+        raise SourceError(f"manifest {path}: row {number}: offset is in seconds, not {row['offset']!r}")
     target = uri if "://" in uri else str(path.parent / uri)
     found = _one_file(Corpus(name=told.pop("corpus", corpus_name), root=target))
     return dataclasses.replace(found, offset_s=offset_s, **told)
@@ -60,7 +82,15 @@ def _file(path: Path, corpus_name: str, number: int, row: Mapping[Hashable, Any]
 def _one_file(corpus: Corpus) -> RawFile:
     if "://" in corpus.root and not corpus.root.startswith("file://"):
         return next(find_files(corpus))
-    return local_file(corpus, Path(corpus.root.removeprefix("file://")))
+    return local_file(corpus, (local_path(corpus.root) if "://" in corpus.root else None) or Path(corpus.root))
+
+
+def _seconds(text: str) -> float | None:
+    try:
+        seconds = float(text)
+    except ValueError:
+        return None
+    return seconds if math.isfinite(seconds) else None
 
 
 def _empty(value: Any) -> bool:

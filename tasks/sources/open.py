@@ -5,6 +5,7 @@ from pathlib import Path
 
 from schemas.errors import SourceError
 from schemas.records import RawFile
+from tasks.media.locate import local_path
 from tasks.sources.corpus import Corpus, load_corpus
 from tasks.sources.folder import find_files
 from tasks.sources.manifest import SUFFIXES, read_manifest
@@ -17,8 +18,8 @@ def source_files(source: str, corpus_name: str = "default") -> Iterator[RawFile]
 
     Raises: SourceError - the source is not there or not what it seems.
     """
-    path = Path(source.removeprefix("file://"))
-    if "://" in source and not source.startswith("file://"):
+    path = local_path(source) if "://" in source else Path(source)
+    if path is None:
         return find_files(Corpus(name=corpus_name, root=source))
     if path.suffix == ".toml" and path.is_file():
         return find_files(load_corpus(path))

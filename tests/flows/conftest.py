@@ -1,0 +1,41 @@
+"""Folders of small films, settings that make a run short, and one Prefect server for all tests of flows."""
+
+from pathlib import Path
+
+import pytest
+from heads import write_head
+
+LENIENT = 'name = "lenient"\nversion = 1\n[stage1]\n[stage2]\n'
+"""A policy that admits every clip with sound to both stages."""
+
+PICKY = 'name = "picky"\nversion = 2\n[stage1]\nmin_face_height_px = 5000\n[stage2]\n'
+"""A policy that admits nothing to stage 1."""
+
+
+@pytest.fixture(scope="session")
+def policies(tmp_path_factory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("policies")
+    files = {"lenient": LENIENT, "picky": PICKY}
+    for name, text in files.items():
+        (folder / f"{name}.toml").write_text(text)
+    return {name: folder / f"{name}.toml" for name in files}
+
+
+@pytest.fixture(scope="session")
+def config(tmp_path_factory, policies) -> Path:
+    """Settings for short runs: no DNSMOS, two workers, a commit for each file, everything admitted."""
+    path = tmp_path_factory.mktemp("settings") / "short.toml"
+    path.write_text(
+        f"policy = '{policies['lenient']}'\n"
+        "[clips]\ndnsmos_excerpt_s = 0\n[run]\nworkers = 2\ncommit_files = 1\n[guards]\nmemory_limit_gib = 3\n"
+    )
+    return path
+
+
+@pytest.fixture(scope="session")
+def footage(tmp_path_factory) -> Path:
+    """Six films of faces; do not write into it."""
+    folder = tmp_path_factory.mktemp("footage")
+    for number, suffix in enumerate((".mp4", ".mkv", ".mov", ".mp4", ".avi", ".webm")):
+        write_head(folder / f"head{number}{suffix}", number, 40 if number else 300)
+    return folder

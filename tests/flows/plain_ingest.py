@@ -1,0 +1,40 @@
+"""The steps of an ingest called one after the other, without a Prefect engine; also as a command, to be killed.
+
+    python plain_ingest.py SOURCE SETTINGS_FILE WORKSPACE
+
+Says each phase and each file as it is done, and at last `done`.
+"""
+
+import sys
+from pathlib import Path
+
+from schemas.settings import Settings, load_settings
+from tasks.extract import ledger
+from tasks.extract.watching import Tally, watched_by
+from tasks.ingest import choose_policy, find_files, publish_release, work_on_files
+from tasks.publishing import Published
+
+
+def run(source: Path | str, settings: Settings, retry_quarantined: bool = False) -> tuple[ledger.Plan, Tally, Published]:
+    """What the flow `ingest` does, in its order and by its own steps."""
+    policy = choose_policy.fn(settings)
+    plan = find_files.fn(str(source), "default", settings, retry_quarantined)
+    tally = work_on_files.fn(plan, settings, policy)
+    return plan, tally, publish_release.fn(settings, policy)
+
+
+class _Saying:
+    def phase(self, name: str, total: int) -> None:
+        print(f"{name} {total}", flush=True)
+
+    def step(self) -> None:
+        pass
+
+    def analysed(self, tally: Tally) -> None:
+        print(f"analysed {tally.files_done}", flush=True)
+
+
+if __name__ == "__main__":
+    with watched_by(_Saying()):
+        run(sys.argv[1], load_settings(sys.argv[2], workspace=sys.argv[3]))
+    print("done", flush=True)

@@ -1,0 +1,161 @@
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from flows.ask import register
+from schemas.errors import HeterodubError
+from tasks.answers.listing import CLIP_COLUMNS, FILE_COLUMNS
+from tests.tasks.answers import footage
+
+HEAVY = (
+    "prefect",
+    "mlflow",
+    "great_expectations",
+    "torch",
+    "cv2",
+    "onnxruntime",
+    "scenedetect",
+    "distributed",
+    "librosa",
+)
+
+app = typer.Typer()
+register(app)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return footage.make(tmp_path_factory.mktemp("ask") / "ws").root
+
+
+def run(root: str, *words: str, columns: int = 120, code: int = 0) -> str:
+    result = CliRunner().invoke(app, [*words, "-w", root], env={"COLUMNS": str(columns)})
+    assert result.exit_code == code, result.output
+    return result.stdout
+
+
+def test_status_as_text_and_json(root: str):
+    text = run(root, "status")
+    assert "7: 4 measured, 1 rejected, 1 duplicate, 1 quarantined" in text
+    assert "5: 1 both, 1 stage1, 1 stage2, 2 rejected" in text
+    assert "stage1 has only 2 train clips" in text
+    assert json.loads(run(root, "status", "--json"))["clips"]["both"] == 1
+
+
+@pytest.mark.parametrize(("kind", "columns"), [("--files", FILE_COLUMNS), ("--clips", CLIP_COLUMNS)])
+def test_csv_round_trips_with_every_name(root: str, kind: str, columns: tuple[str, ...]):
+    rows = list(csv.DictReader(io.StringIO(run(root, "list", kind, "--format", "csv"), newline="")))
+    data = json.loads(run(root, "list", kind, "--format", "json"))
+    assert len(rows) == len(data)
+    for row, entry in zip(rows, data, strict=True):
+        assert tuple(row) == tuple(entry) == columns
+        assert row["uri"] == entry["uri"]
+        assert all((value is None) == (row[name] == "") for name, value in entry.items() if not isinstance(value, list))
+
+
+def test_csv_holds_exact_numbers_and_all_reasons(root: str):
+    rows = list(
+        csv.DictReader(io.StringIO(run(root, "list", "--clips", "--format", "csv", "--reason", "noisy"), newline=""))
+    )
+    refused = next(row for row in rows if row["brightness"] == "0.95")
+    assert set(refused["stage1_reasons"].split()) == {"face_too_small", "noisy", "not_paired"}
+
+
+def test_json_is_an_array_even_when_it_is_empty(root: str):
+    assert json.loads(run(root, "list", "--json", "--state", "rejected", "--route", "both")) == []
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120, 200])
+@pytest.mark.parametrize("kind", ["--files", "--clips"])
+def test_tables_fit_the_terminal_and_hold_nothing_it_would_obey(root: str, kind: str, columns: int):
+    lines = run(root, "list", kind, columns=columns).splitlines()
+    assert max(map(len, lines)) <= columns
+    assert all(line.isprintable() for line in lines)
+
+
+def test_a_limit_is_told_on_stderr_only(root: str):
+    result = CliRunner().invoke(app, ["list", "--clips", "--limit", "2", "-w", root])
+    assert "2 of 5 rows" in result.stderr
+    assert "of 5" not in result.stdout
+
+
+def test_explain_shows_each_limit_of_the_policy(root: str):
+    text = run(root, "explain", footage.clip_id(footage.CLIPS_MADE[1])[:10])
+    for shown in (">= 40", ">= 100", ">= 10", ">= 2", "|x| <= 6", ">= 0.1 and <= 0.9", "<= 0.05"):
+        assert shown in text
+    assert "FAIL" in text
+    assert "pass" in text
+    assert "not asked" in text
+    assert "face_too_small (the face is too small)" in text
+
+
+def test_explain_names_the_cause_of_a_missing_number(root: str):
+    text = run(root, "explain", footage.NEWLINE)
+    assert "no_sound_stream" in text
+    assert "not measured: noisy" in text
+    assert "not measured, accepted" in text
+
+
+@pytest.mark.parametrize("name", footage.URIS)
+def test_every_file_is_explained_without_control_characters(root: str, name: str):
+    text = run(root, "explain", name)
+    assert all(line.isprintable() for line in text.splitlines())
+    answer = json.loads(run(root, "explain", name, "--json"))
+    assert (answer["kind"], answer["uri"]) == ("file", name)
+
+
+def test_a_clip_as_json(root: str):
+    answer = json.loads(run(root, "explain", footage.clip_id(footage.CLIPS_MADE[0]), "--json"))
+    assert (answer["kind"], answer["route"], len(answer["signals"])) == ("clip", "both", 31)
+
+
+def test_errors_are_left_to_the_caller(root: str):
+    for words in (["explain", "nothing-like-it"], ["list", "--reason", "nonsense"], ["report", "--clip", "ffff"]):
+        result = CliRunner().invoke(app, [*words, "-w", root])
+        assert isinstance(result.exception, HeterodubError)
+        assert result.stdout == ""
+
+
+def test_contradictions_are_usage_errors(root: str):
+    run(root, "list", "--files", "--clips", code=2)
+    run(root, "list", "--route", "sideways", code=2)
+
+
+def test_doctor_ends_with_1_when_something_is_wrong(root: str, tmp_path: Path):
+    answer = json.loads(run(root, "doctor", "--json"))
+    assert answer["healthy"] is True
+    broken = json.loads(run(str(tmp_path / "nowhere"), "doctor", "--json", code=1))
+    assert broken["healthy"] is False
+    text = run(str(tmp_path / "nowhere"), "doctor", code=1)
+    assert "PROBLEM layout" in text
+    assert "->" in text
+
+
+def test_report_prints_only_where_it_is(root: str, tmp_path: Path):
+    assert run(root, "report").strip() == f"{root}/reports/ingest.html"
+    assert run(root, "report", "-o", str(tmp_path / "page.html")).strip() == str(tmp_path / "page.html")
+    assert (tmp_path / "page.html").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("words", [["status"], ["list"], ["list", "--clips"], ["explain", footage.BROKEN]])
+def test_small_answers_load_nothing_heavy(root: str, words: list[str]):
+    script = (
+        "import sys, typer\n"
+        "from flows.ask import register\n"
+        "app = typer.Typer()\n"
+        "register(app)\n"
+        f"app({[*words, '-w', root]!r}, standalone_mode=False)\n"
+        f"sys.exit(','.join(name for name in {HEAVY!r} if name in sys.modules) or 0)\n"
+    )
+    place = Path(__file__).parents[2]
+    environment = os.environ | {"PYTHONPATH": str(place)}
+    done = subprocess.run([sys.executable, "-c", script], cwd=place, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

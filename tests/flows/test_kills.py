@@ -1,0 +1,141 @@
+"""Whatever is killed, and whenever: run to the end afterwards, the stores hold the rows of an undisturbed run."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from heads import contents, versions
+from plain_ingest import run
+
+from schemas.settings import load_settings
+
+SCRIPT = Path(__file__).with_name("plain_ingest.py")
+CLUSTER = """
+import sys
+from distributed import LocalCluster
+with LocalCluster(n_workers=2, threads_per_worker=2, dashboard_address=None, memory_limit=0, worker_dashboard_address=None,
+                  local_directory=sys.argv[1]) as cluster:
+    print(cluster.scheduler_address, flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture(scope="module")
+def undisturbed(footage, config, tmp_path_factory) -> Path:
+    workspace = tmp_path_factory.mktemp("undisturbed")
+    _, tally, published = run(footage, load_settings(config, workspace=str(workspace)))
+    assert tally.files_done == 6 and published.is_new
+    return workspace
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory) -> Iterator[str]:
+    """A Dask cluster that outlives the drivers; two threads a worker, as people start them."""
+    command = [sys.executable, "-c", CLUSTER, str(tmp_path_factory.mktemp("dask"))]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        yield process.stdout.readline().decode().strip()
+        process.stdin.close()
+
+
+def start(footage: Path, config: Path, workspace: Path, dask: str | None = None) -> subprocess.Popen:
+    command = [sys.executable, str(SCRIPT), str(footage), str(config), str(workspace)]
+    surroundings = os.environ | ({"HETERODUB_RUN__DASK": dask} if dask else {})
+    return subprocess.Popen(
+        command, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=surroundings
+    )
+
+
+def wait_for(process: subprocess.Popen, line: str) -> None:
+    for said in process.stdout:
+        if said.startswith(line):
+            return
+    raise AssertionError(f"it never said {line!r}: {process.stderr.read()[-2000:]}")
+
+
+def finish(process: subprocess.Popen) -> None:
+    said, errors = process.communicate(timeout=200)
+    assert process.returncode == 0, errors[-2000:]
+    assert said.endswith("done\n")
+
+
+def kill_group(process: subprocess.Popen) -> None:
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+
+
+def below(process: subprocess.Popen, word: str) -> list[psutil.Process]:
+    """Processes that `process` started, directly or not, with a word in their command line."""
+    return [each for each in psutil.Process(process.pid).children(recursive=True) if word in " ".join(each.cmdline())]
+
+
+def same_rows(workspace: Path, undisturbed: Path) -> None:
+    found, expected = contents(workspace), contents(undisturbed)
+    assert {table: len(rows) for table, rows in expected.items()} == {"catalog": 6, "clips": 7, "stage1": 7, "stage2": 7}
+    for table, rows in expected.items():
+        assert found[table] == rows, table
+
+
+@pytest.mark.slow
+def test_ten_kills_at_random_moments(footage, config, undisturbed, cluster, tmp_path):
+    """Seven times the driver alone dies, workers living on; three times everything dies at once."""
+    chance = random.Random(20)
+    moments = [("analyse", 0.0), ("publish", 1.0), *(("analysed " + str(chance.randint(1, 6)), 1.0) for _ in range(8))]
+    chance.shuffle(moments)
+    for number, (moment, spread_s) in enumerate(moments):
+        process = start(footage, config, tmp_path, cluster if number < 7 else None)
+        for said in process.stdout:
+            if said.startswith((moment, "publish", "done")):  # fewer files are left each time
+                time.sleep(chance.uniform(0, spread_s))
+                break
+        kill_group(process)
+    finish(start(footage, config, tmp_path))
+    same_rows(tmp_path, undisturbed)
+    before = versions(tmp_path)
+    plan, tally, published = run(footage, load_settings(config, workspace=str(tmp_path)))
+    assert (len(plan.fresh), tally.files_done, published.is_new) == (0, 0, False)
+    assert versions(tmp_path) == before
+
+
+def test_workers_killed_midway(footage, config, undisturbed, tmp_path):
+    process = start(footage, config, tmp_path)
+    wait_for(process, "analyse ")
+    for _ in range(2):
+        time.sleep(0.5)
+        for worker in below(process, "spawn_main")[:1]:
+            worker.kill()
+    finish(process)
+    same_rows(tmp_path, undisturbed)
+
+
+def test_child_that_decodes_killed_midway(footage, config, undisturbed, tmp_path):
+    """From outside, as an impatient operator or the kernel does it; the file is innocent."""
+    process = start(footage, config, tmp_path)
+    wait_for(process, "analyse ")
+    deadline = time.monotonic() + 60
+    while not (children := below(process, "tasks.extract.child")) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    for child in children:
+        child.kill()
+    assert children
+    finish(process)
+    same_rows(tmp_path, undisturbed)
+
+
+def test_nothing_lives_on_after_the_driver_is_killed(footage, config, tmp_path):
+    process = start(footage, config, tmp_path)
+    wait_for(process, "analysed 1")
+    family = psutil.Process(process.pid).children(recursive=True)
+    assert any("tasks.extract.child" in " ".join(each.cmdline()) for each in family)
+    process.kill()
+    process.communicate()
+    _, alive = psutil.wait_procs(family, timeout=90)
+    for each in alive:
+        each.kill()
+    assert not [each.cmdline() for each in alive]

@@ -1,0 +1,70 @@
+"""Corpus files: where a corpus is, and how a path tells who speaks."""
+
+from pathlib import Path
+
+import pytest
+
+from schemas.errors import SourceError
+from tasks.sources.corpus import Corpus, load_corpus
+
+
+@pytest.fixture
+def load(tmp_path):
+    def read(text: str) -> Corpus:
+        path = tmp_path / "corpus.toml"
+        path.write_text(text, "utf-8")
+        return load_corpus(path)
+
+    return read
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path", "speaker"),
+    [
+        (r"(?P<speaker>s\d+)", "grid/s12/x.mp4", "s12"),
+        (r"/(s\d+)/", "grid/s12/x.mp4", "s12"),
+        (r"(grid)/(?P<speaker>s\d+)", "grid/s12/x.mp4", "s12"),
+        (r"(grid)/(?P<speaker>s\d+)?", "grid/x.mp4", None),
+        (r"(?P<speaker>[a-z]*)-", "-x.mp4", None),
+        (r"(s\d+)", "x.mp4", None),
+        (r"(?i)(ada)", "films/ADA.mp4", "ADA"),
+    ],
+)
+def test_the_pattern_s_group_names_the_speaker(pattern, path, speaker):
+    assert Corpus(root="/x", speaker=pattern).speaker_of(path) == speaker
+
+
+def test_without_a_pattern_nobody_is_named():
+    assert Corpus(root="/x").speaker_of("s1/x.mp4") is None
+
+
+def test_a_relative_root_is_relative_to_the_file(load, tmp_path):
+    assert load('root = "media"').root == str(tmp_path / "media")
+    assert load('root = "."').root == str(tmp_path)
+    assert load('root = "/somewhere"').root == "/somewhere"
+    assert load('root = "s3://bucket/x"').root == "s3://bucket/x"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('name = "x"', "root is missing"),
+        ('root = "x"\nspeaker = "("', r"speaker = '\(': .*not a regular expression"),
+        ('root = "x"\nspeaker = "s"', r"speaker = 's': .*needs a group"),
+        ('root = "x"\nname = ""', "name = ''"),
+        ('root = "x"\nlicense = "CC0"', "license is not a known field"),
+        ("root = ", "is not TOML"),
+    ],
+)
+def test_what_is_wrong_is_named(load, text, said):
+    with pytest.raises(SourceError, match=said) as error:
+        load(text)
+    assert "corpus.toml" in str(error.value)
+
+
+def test_a_missing_or_binary_file_is_named(tmp_path):
+    with pytest.raises(SourceError, match=r"none\.toml: No such file"):
+        load_corpus(tmp_path / "none.toml")
+    (tmp_path / "b.toml").write_bytes(b"\xff")
+    with pytest.raises(SourceError, match=r"b\.toml is not TOML"):
+        load_corpus(Path(tmp_path / "b.toml"))
