@@ -27,6 +27,9 @@ COEFFICIENTS: Final = "pairing_ridge.npz"
 CORRECTABLE_FRAMES: Final = 6
 """Offsets up to 240 ms are looked for and can be corrected; the same limit as in others' sync filters."""
 
+_PLAUSIBLE_FRAMES: Final = 3
+"""Offsets that talking heads have by themselves: recorders and encoders put sound up to 120 ms off."""
+
 _FALSE_FROM_FRAMES: Final = 10
 """Offsets from here on cannot be true unless the file is out of sync; their fits are the background."""
 
@@ -145,13 +148,24 @@ def fit_curve(predicted: Array, measured: Array) -> tuple[NDArray[np.int64], Arr
 
 
 def judge(offsets: NDArray[np.int64], fits: Array, ratio: float | None) -> Pairing:
-    """The verdict over a curve of fits (offsets,); `ratio` is handed through."""
-    near, far = np.abs(offsets) <= CORRECTABLE_FRAMES, np.abs(offsets) >= _FALSE_FROM_FRAMES
-    best = int(np.argmax(np.where(near, fits, -np.inf)))
+    """The verdict over a curve of fits (offsets,); `ratio` is handed through.
+
+    An offset of more than 3 frames is believed only when it is well measured. Otherwise the best of 13 offsets would
+    be held against chance, and chance has 13 tries too.
+    """
+    score, best = _best(offsets, fits, CORRECTABLE_FRAMES)
+    if score < _WELL_MEASURED:
+        score, best = _best(offsets, fits, _PLAUSIBLE_FRAMES)
     anywhere = int(np.argmax(fits))
-    score = (fits[best] - fits[far].mean()) / max(float(fits[far].std()), 1e-6)
     offset = anywhere if fits[anywhere] > fits[best] + _CLEARLY_BETTER else best
-    return Pairing(float(score), float(fits[best]), int(offsets[offset]), ratio)
+    return Pairing(score, float(fits[best]), int(offsets[offset]), ratio)
+
+
+def _best(offsets: NDArray[np.int64], fits: Array, reach: int) -> tuple[float, int]:
+    """Score and place of the best fit within `reach` frames."""
+    near, far = np.abs(offsets) <= reach, np.abs(offsets) >= _FALSE_FROM_FRAMES
+    best = int(np.argmax(np.where(near, fits, -np.inf)))
+    return float((fits[best] - fits[far].mean()) / max(float(fits[far].std()), 1e-6)), best
 
 
 def _speech_motion_ratio(points: NDArray[np.float32], heard: NDArray[np.bool_]) -> float | None:

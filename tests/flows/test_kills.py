@@ -77,7 +77,12 @@ def below(process: subprocess.Popen, word: str) -> list[psutil.Process]:
 
 def same_rows(workspace: Path, undisturbed: Path) -> None:
     found, expected = contents(workspace), contents(undisturbed)
-    assert {table: len(rows) for table, rows in expected.items()} == {"catalog": 6, "clips": 7, "stage1": 7, "stage2": 7}
+    assert {table: len(rows) for table, rows in expected.items()} == {
+        "catalog": 6,
+        "clips": 7,
+        "stage1": 7,
+        "stage2": 7,
+    }
     for table, rows in expected.items():
         assert found[table] == rows, table
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from extract import child_work
+
 from schemas.errors import MediaRefusedError, WeightsMissingError
 from schemas.reasons import FileReason
 from tasks.extract.isolation import Isolated
