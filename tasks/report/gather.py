@@ -91,7 +91,7 @@ def gather(settings: Settings, asked: Sequence[str]) -> Page:
     choice = choose(rows, [_clip(ws, name) for name in asked])
     pictured = clips.filter(pc.is_in(clips["clip_id"], value_set=pa.array(sorted(choice.shown), pa.string())))
     thumbnails, details = _Pictures(ws, settings, policy, choice, pictured.to_pylist(), catalog).make()
-    listed = tuple(clips.slice(0, TABLE_ROWS).to_pylist())
+    listed = tuple(_listed(row) for row in clips.slice(0, TABLE_ROWS).to_pylist())
     return Page(
         status=status(settings),
         seconds=frame_to_second(int(pc.sum(clips["frames"]).as_py() or 0)),
@@ -106,6 +106,16 @@ def gather(settings: Settings, asked: Sequence[str]) -> Page:
         details=details,
         named={row["clip_id"]: base_name(row["uri"]) for row in (*listed, *pictured.select(_LIGHT).to_pylist())},
     )
+
+
+def _listed(row: Row) -> Row:
+    """A row of the table, with times and the route besides its columns."""
+    return {
+        **row,
+        "start_s": frame_to_second(row["start_frame"]),
+        "length_s": frame_to_second(row["frames"]),
+        "route": str(route_of(row["stage1"], row["stage2"])),
+    }
 
 
 def _clip(ws: Workspace, name: str) -> str:
