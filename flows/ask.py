@@ -3,7 +3,6 @@
 Everything heavy is imported inside the commands, so that `--help` and the small answers come at once.
 """
 
-import csv
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -149,13 +148,17 @@ def _write_json(data: Any) -> None:
 
 def _write_csv(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
     """CSV on stdout with a header. Lists become words with spaces between, None an empty field."""
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows([_csv_value(row[name]) for name in columns] for row in rows)
+    sys.stdout.write(",".join(columns) + "\n")
+    for row in rows:
+        sys.stdout.write(",".join(_csv_field(row[name]) for name in columns) + "\n")
 
 
-def _csv_value(value: Any) -> Any:
-    return " ".join(value) if isinstance(value, list | tuple) else value
+def _csv_field(value: Any) -> str:
+    """One field, quoted as RFC 4180 says. Python's own writer leaves a lone carriage return in a name bare."""
+    text = "" if value is None else " ".join(value) if isinstance(value, list | tuple) else str(value)
+    if any(mark in text for mark in ',"\r\n'):
+        return '"' + text.replace('"', '""') + '"'
+    return text
 
 
 def _settings(workspace: str | None, config: Path | None) -> "Settings":

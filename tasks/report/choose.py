@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 
 from tasks.answers.routes import Route, route_of
@@ -25,6 +26,11 @@ class Choice:
     by_reason: Mapping[tuple[str, str], tuple[str, ...]]
     thumbnails: frozenset[str]
     details: tuple[str, ...]
+
+    @property
+    def shown(self) -> frozenset[str]:
+        """Every clip that needs a picture."""
+        return self.thumbnails | frozenset(self.details)
 
 
 def choose(clips: Sequence[Row], asked: Iterable[str]) -> Choice:
@@ -52,11 +58,15 @@ def choose(clips: Sequence[Row], asked: Iterable[str]) -> Choice:
 
 
 def _examples(rows: Sequence[Row], count: int) -> tuple[str, ...]:
-    """Up to `count` clips, of different files as far as there are so many."""
-    seen: set[str] = set()
-    first = [row for row in rows if not (row["media_id"] in seen or seen.add(row["media_id"]))]  # type: ignore[func-returns-value]
-    others = [row for row in rows if row not in first] if len(first) < count else []
-    return tuple(row["clip_id"] for row in [*first, *others][:count])
+    """Up to `count` clips, of different people as far as there are so many."""
+    firsts: dict[str, Row] = {}
+    for row in rows:
+        firsts.setdefault(row["speaker"], row)
+        if len(firsts) == count:
+            break
+    ids = [row["clip_id"] for row in firsts.values()]
+    others = (row["clip_id"] for row in rows if row["clip_id"] not in ids)
+    return (*ids, *islice(others, count - len(ids)))
 
 
 def _details(groups: Sequence[Sequence[Row]], asked: Iterable[str]) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from model.features.timing import frame_to_second
@@ -34,6 +35,12 @@ DETAIL_BYTES: Final = 9_000_000
 """Pictures of details, as written into the page, stay below this."""
 
 _FILE_NAMES: Final = 6
+
+_LIGHT: Final = [
+    "clip_id", "media_id", "uri", "speaker", "start_frame", "frames", "stage1", "stage2", "stage1_reasons",
+    "stage2_reasons",
+]  # fmt: skip
+"""Columns that are looked at of every clip; whole rows are read only of those that are shown."""
 
 Row = Mapping[str, Any]
 
@@ -79,10 +86,12 @@ def gather(settings: Settings, asked: Sequence[str]) -> Page:
     policy = policy_in_force(ws, settings)
     clips = reading.read(ws, "clips").drop_columns(["picture_hash", "sound_hash"])
     clips = clips.sort_by([("uri", "ascending"), ("start_frame", "ascending"), ("clip_id", "ascending")])
-    rows: list[dict[str, Any]] = clips.to_pylist()
+    rows: list[dict[str, Any]] = clips.select(_LIGHT).to_pylist()
     catalog = {row["uri"]: row for row in reading.read(ws, "catalog").to_pylist()}
     choice = choose(rows, [_clip(ws, name) for name in asked])
-    thumbnails, details = _Pictures(ws, settings, policy, choice, rows, catalog).make()
+    pictured = clips.filter(pc.is_in(clips["clip_id"], value_set=pa.array(sorted(choice.shown), pa.string())))
+    thumbnails, details = _Pictures(ws, settings, policy, choice, pictured.to_pylist(), catalog).make()
+    listed = tuple(_listed(row) for row in clips.slice(0, TABLE_ROWS).to_pylist())
     return Page(
         status=status(settings),
         seconds=frame_to_second(int(pc.sum(clips["frames"]).as_py() or 0)),
@@ -90,13 +99,23 @@ def gather(settings: Settings, asked: Sequence[str]) -> Page:
         routes=_routes(rows, choice),
         file_reasons=_file_reasons(list(catalog.values())),
         stage_reasons=tuple((stage, _stage_reasons(rows, stage, choice)) for stage in ("stage1", "stage2")),
-        histograms=tuple(histograms(rows, policy)),
-        rows=tuple(rows[:TABLE_ROWS]),
+        histograms=tuple(histograms(clips, policy)),
+        rows=listed,
         clips=len(rows),
         thumbnails=thumbnails,
         details=details,
-        named={row["clip_id"]: base_name(row["uri"]) for row in rows},
+        named={row["clip_id"]: base_name(row["uri"]) for row in (*listed, *pictured.select(_LIGHT).to_pylist())},
     )
+
+
+def _listed(row: Row) -> Row:
+    """A row of the table, with times and the route besides its columns."""
+    return {
+        **row,
+        "start_s": frame_to_second(row["start_frame"]),
+        "length_s": frame_to_second(row["frames"]),
+        "route": str(route_of(row["stage1"], row["stage2"])),
+    }
 
 
 def _clip(ws: Workspace, name: str) -> str:
@@ -185,7 +204,7 @@ class _Pictures:
 
     def make(self) -> tuple[dict[str, str], tuple[Detail, ...]]:
         """Thumbnails as data URIs by clip_id, and details in the order they were chosen."""
-        shown = self._choice.thumbnails | set(self._choice.details)
+        shown = self._choice.shown
         heard = {clip.clip_id: clip for clip in stage1_of(self._ws, set(self._choice.details))}
         stored = {row["clip_id"] for row in self._rows.values() if row["stage2"]}
         raw = self._raw(sorted(shown - stored), heard)

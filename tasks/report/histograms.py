@@ -1,12 +1,12 @@
 """A small picture of every signal: how it is spread, where the policy draws its lines, and what was not measured."""
 
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
+import pyarrow as pa
 from markupsafe import Markup
 from numpy.typing import NDArray
 
@@ -44,9 +44,23 @@ class Histogram:
     lines: tuple[Line, ...]
 
 
-def histograms(clips: Sequence[Mapping[str, Any]], policy: Policy) -> list[Histogram]:
-    """One for each signal, in the order of schemas.signals."""
-    return [_histogram(signal, clips, _limits_on(signal, policy)) for signal in SIGNALS]
+def histograms(clips: pa.Table, policy: Policy) -> list[Histogram]:
+    """One for each signal, in the order of schemas.signals; `clips` has every signal and the column missing."""
+    causes = _causes(clips["missing"])
+    return [
+        _histogram(signal, clips[signal.name], causes.get(signal.name, {}), _limits_on(signal, policy))
+        for signal in SIGNALS
+    ]
+
+
+def _causes(missing: pa.ChunkedArray) -> dict[str, dict[str, int]]:
+    """How often each signal is missing for each cause."""
+    pairs = missing.combine_chunks()
+    counted = pa.table({"signal": pairs.keys, "cause": pairs.items}).group_by(["signal", "cause"])
+    found: dict[str, dict[str, int]] = {}
+    for row in counted.aggregate([([], "count_all")]).to_pylist():
+        found.setdefault(row["signal"], {})[row["cause"]] = row["count_all"]
+    return found
 
 
 def _limits_on(signal: Signal, policy: Policy) -> list[Rule]:
@@ -54,13 +68,14 @@ def _limits_on(signal: Signal, policy: Policy) -> list[Rule]:
     return [rule for rule in policy.rules() if rule.signal == signal.name and math.isfinite(rule.limit)]
 
 
-def _histogram(signal: Signal, clips: Sequence[Mapping[str, Any]], rules: Sequence[Rule]) -> Histogram:
-    values = np.array([row[signal.name] for row in clips if row[signal.name] is not None], np.float64)
-    causes = Counter(
-        dict(row["missing"] or ()).get(signal.name, "no cause kept") for row in clips if row[signal.name] is None
-    )
+def _histogram(signal: Signal, column: pa.ChunkedArray, causes: Mapping[str, int], rules: Sequence[Rule]) -> Histogram:
+    values = np.asarray(column.drop_null().to_numpy(), np.float64)
+    missing = dict(causes)
+    if unexplained := column.null_count - sum(causes.values()):
+        missing["no cause kept"] = unexplained
     lines = tuple(Line(str(rule.stage), _text(rule), int(broken(rule, values).sum())) for rule in rules)
-    return Histogram(signal, _svg(values, rules), values.size, tuple(causes.most_common()), lines)
+    ordered = tuple(sorted(missing.items(), key=lambda pair: (-pair[1], pair[0])))
+    return Histogram(signal, _svg(values, rules), values.size, ordered, lines)
 
 
 def _text(rule: Rule) -> str:

@@ -63,7 +63,7 @@ def _text(name: str) -> str:
 def _figure(value: float | None) -> str:
     if value is None:
         return "\u2013"
-    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def _length(seconds: float) -> str:

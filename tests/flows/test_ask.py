@@ -10,7 +10,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from flows.ask import register
+from flows.ask import _write_csv, register
 from schemas.errors import HeterodubError
 from tasks.answers.listing import CLIP_COLUMNS, FILE_COLUMNS
 from tests.tasks.answers import footage
@@ -67,6 +67,13 @@ def test_csv_holds_exact_numbers_and_all_reasons(root: str):
     )
     refused = next(row for row in rows if row["brightness"] == "0.95")
     assert set(refused["stage1_reasons"].split()) == {"face_too_small", "noisy", "not_paired"}
+
+
+@pytest.mark.parametrize("name", ["a\rb", "a\r\nb", 'a"b', "a,b", " a ", "", "=1+1"])
+def test_any_name_survives_csv(name: str, capsys: pytest.CaptureFixture[str]):
+    _write_csv(["uri", "n"], [{"uri": name, "n": 0.1}, {"uri": "next", "n": None}])
+    read = list(csv.reader(io.StringIO(capsys.readouterr().out, newline="")))
+    assert read == [["uri", "n"], [name, "0.1"], ["next", ""]]
 
 
 def test_json_is_an_array_even_when_it_is_empty(root: str):

@@ -180,7 +180,7 @@ def test_landmarks_are_placed_in_thousandths_of_the_window():
 
 
 def test_histograms_count_causes_and_refusals():
-    rows = [footage.clip_row(clip) for clip in footage.CLIPS_MADE]
+    rows = pa.Table.from_pylist([footage.clip_row(clip) for clip in footage.CLIPS_MADE], schema=CLIPS)
     found = {one.signal.name: one for one in histograms(rows, footage.POLICY)}
     assert found["snr_db"].measured == 4
     assert found["snr_db"].missing == (("no_sound_stream", 1),)
@@ -191,6 +191,6 @@ def test_histograms_count_causes_and_refusals():
 
 @pytest.mark.parametrize("rows", [[], [footage.clip_row(footage.CLIPS_MADE[3])]])
 def test_histograms_of_little(rows: list):
-    for one in histograms(rows, load_policy()):
+    for one in histograms(pa.Table.from_pylist(rows, schema=CLIPS), load_policy()):
         assert "nan" not in one.svg
         assert "inf" not in one.svg
