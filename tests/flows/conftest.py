@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import pytest
-from heads import write_head
+
+from tests.flows.heads import write_head
 
 LENIENT = 'name = "lenient"\nversion = 1\n[stage1]\n[stage2]\n'
 """A policy that admits every clip with sound to both stages."""

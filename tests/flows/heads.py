@@ -11,10 +11,9 @@ import skimage.data
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tasks" / "media"))
 
-from media_files import Track, regular, write_media
-
 from tasks.stores import tables
 from tasks.stores.workspace import Workspace
+from tests.tasks.media.media_files import Track, regular, write_media
 
 TABLES = {"catalog": "uri", "clips": "clip_id", "stage1": "clip_id", "stage2": "clip_id"}
 

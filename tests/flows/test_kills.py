@@ -11,16 +11,16 @@ from pathlib import Path
 
 import psutil
 import pytest
-from heads import contents, versions
-from plain_ingest import run
 
 from schemas.settings import load_settings
+from tests.flows.heads import contents, versions
+from tests.flows.plain_ingest import run
 
 SCRIPT = Path(__file__).with_name("plain_ingest.py")
 CLUSTER = """
 import sys
 from distributed import LocalCluster
-with LocalCluster(n_workers=2, threads_per_worker=2, dashboard_address=None, memory_limit=0, worker_dashboard_address=None,
+with LocalCluster(n_workers=2, threads_per_worker=2, dashboard_address=None, memory_limit=0,
                   local_directory=sys.argv[1]) as cluster:
     print(cluster.scheduler_address, flush=True)
     sys.stdin.read()

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from extract import child_work
 
 from schemas.errors import MediaRefusedError, WeightsMissingError
 from schemas.reasons import FileReason
 from tasks.extract.isolation import Isolated
+from tests.tasks.extract import child_work
 
 LIMIT_S = 60.0
 

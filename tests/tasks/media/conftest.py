@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-from media_files import Track, regular, write_media
+
+from tests.tasks.media.media_files import Track, regular, write_media
 
 
 @pytest.fixture

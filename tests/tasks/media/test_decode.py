@@ -6,7 +6,6 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from media_files import FORMATS, HEIGHT, WIDTH, WITH_SOUND, draw, number_in, regular, tone
 
 from schemas.errors import MediaRefusedError
 from schemas.settings import GuardSettings
@@ -14,6 +13,7 @@ from tasks.media import decode
 from tasks.media.decode import Frame, Video, open_video
 from tasks.media.probe import probe
 from tasks.media.sniff import sniff
+from tests.tasks.media.media_files import FORMATS, HEIGHT, WIDTH, WITH_SOUND, draw, number_in, regular, tone
 
 FPS = 25
 

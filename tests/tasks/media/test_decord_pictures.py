@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-from media_files import number_in, regular, tone
 
 from schemas.settings import GuardSettings
 from tasks.media import decode
@@ -8,6 +7,7 @@ from tasks.media.decode import open_video
 from tasks.media.decord_pictures import MAX_DECODED_BYTES
 from tasks.media.probe import probe
 from tasks.media.sniff import sniff
+from tests.tasks.media.media_files import number_in, regular, tone
 
 GUARDS = GuardSettings()
 

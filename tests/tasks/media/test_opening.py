@@ -1,12 +1,12 @@
 import os
 
 import pytest
-from media_files import regular, tone
 
 from schemas.errors import MediaRefusedError
 from schemas.reasons import FileReason
 from tasks.media.opening import open_input, picture_stream, sound_stream
 from tasks.media.sniff import Container
+from tests.tasks.media.media_files import regular, tone
 
 
 @pytest.mark.parametrize("container", Container)

@@ -1,9 +1,9 @@
 import av
 import numpy as np
 import pytest
-from media_files import regular
 
 from tasks.media.orientation import Orientation
+from tests.tasks.media.media_files import regular
 
 PICTURE = np.arange(6, dtype=np.uint8).reshape(2, 3, 1).repeat(3, 2)
 ONE = 1 << 16

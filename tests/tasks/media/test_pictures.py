@@ -3,11 +3,11 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
-from media_files import HEIGHT, WIDTH, draw, regular
 
 from tasks.media.opening import open_input, picture_stream, set_up
 from tasks.media.pictures import Clock, GifClock, Painter, PyavPictures, decoded
 from tasks.media.sniff import sniff
+from tests.tasks.media.media_files import HEIGHT, WIDTH, draw, regular
 
 STEP = Fraction(1, 25)
 

@@ -3,13 +3,13 @@ import struct
 import av
 import numpy as np
 import pytest
-from media_files import FORMATS, HEIGHT, WIDTH, WITH_SOUND, regular, tone
 
 from schemas.errors import MediaRefusedError
 from schemas.reasons import FileReason
 from schemas.settings import GuardSettings
 from tasks.media.probe import probe
 from tasks.media.sniff import Container, sniff
+from tests.tasks.media.media_files import FORMATS, HEIGHT, WIDTH, WITH_SOUND, regular, tone
 
 
 def _probe(path, guards=None):

@@ -2,11 +2,11 @@ import os
 
 import numpy as np
 import pytest
-from media_files import FORMATS, draw, regular, write_media
 
 from schemas.errors import MediaRefusedError
 from schemas.reasons import FileReason
 from tasks.media.sniff import GIF_WALK_BYTES, HEAD_BYTES, Container, is_program_stream, sniff
+from tests.tasks.media.media_files import FORMATS, draw, regular, write_media
 
 KIND = {"mp4": Container.MP4, "mov": Container.MP4, "mkv": Container.MATROSKA, "webm": Container.MATROSKA}
 KIND |= {"avi": Container.AVI, "mpg": Container.MPEG, "gif": Container.GIF}

@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-from media_files import FORMATS, WITH_SOUND, Track, draw, regular, tone
 
 from schemas.errors import MediaRefusedError
 from schemas.reasons import FileReason, MissingCause
@@ -9,6 +8,7 @@ from tasks.media.decode import open_video
 from tasks.media.probe import probe
 from tasks.media.sniff import sniff
 from tasks.media.sound import Sound, open_sound
+from tests.tasks.media.media_files import FORMATS, WITH_SOUND, Track, draw, regular, tone
 
 RATE = 16_000
 GUARDS = GuardSettings()
