@@ -136,7 +136,7 @@ def test_a_hundred_thousand_clips_take_seconds(chance):
     count, copies = 100_000, 1000
     pictures = [_picture(chance) for _ in range(count - copies)]
     pictures += [_flip(pictures[n], _spread(chance, 3)) for n in range(copies)]
-    sounds = [chance.bytes(4 * 75) for _ in range(count - copies)]
+    sounds = [chance.bytes(4 * 40) for _ in range(count - copies)]
     sounds += [_noisy(chance, sounds[n + copies], 0.05) for n in range(copies)]
     clips = _clips(pictures, sounds)
     started = time.monotonic()
