@@ -32,6 +32,10 @@ from .workspace import Workspace
 _LOG: Final = logging.getLogger(__name__)
 _ATTEMPTS: Final = 100
 _BOUNDED: Final = ("media_id", "clip_id")
+_ACTION_COLUMNS: Final = (
+    *("path", "size_bytes", "num_records"),
+    *(f"{side}.{column}" for column in _BOUNDED for side in ("min", "max")),
+)
 # Releases refer to old versions for good: neither their log entries nor their files may age away.
 _KEEP_FOR_EVER: Final = {
     "delta.enableExpiredLogCleanup": "false",
@@ -118,8 +122,9 @@ def snapshot(ws: Workspace, table: str, version: int | None = None) -> Snapshot:
 
 
 def _snapshot(delta: DeltaTable) -> Snapshot:
-    actions = pa.table(delta.get_add_actions(flatten=True)).to_pylist()
-    files = sorted((_data_file(action) for action in actions), key=lambda file: file.name)
+    actions = pa.table(delta.get_add_actions(flatten=True))
+    narrow = actions.select([name for name in _ACTION_COLUMNS if name in actions.column_names])
+    files = sorted((_data_file(action) for action in narrow.to_pylist()), key=lambda file: file.name)
     return Snapshot(delta.version(), tuple(files))
 
 

@@ -1,10 +1,10 @@
-"""Parquet files of the tables: how they are encoded, and how they are put in place whole or not at all."""
+"""Writes the tables' Parquet files: how they are encoded, and how they are put in place whole or not at all."""
 
 import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -47,21 +47,6 @@ def write_file(ws: Workspace, table: str, name: str, rows: Iterable[pa.Table]) -
         unfinished.unlink(missing_ok=True)
 
 
-def open_file(ws: Workspace, table: str, name: str) -> pq.ParquetFile:
-    """Open one data file for reading.
-
-    Raises: FileNotFoundError - it is not there any more.
-    """
-    return pq.ParquetFile(ws.path(table, name), filesystem=ws.arrow_filesystem(), pre_buffer=False)
-
-
-def row_groups(file: pq.ParquetFile, schema: pa.Schema, columns: list[str] | None) -> Iterator[pa.Table]:
-    """The file's rows piece by piece, cast to `schema` (of which `columns` are taken)."""
-    wanted = schema if columns is None else pa.schema([schema.field(name) for name in columns])
-    for number in range(file.num_row_groups):
-        yield file.read_row_group(number, columns=wanted.names, use_threads=False).select(wanted.names).cast(wanted)
-
-
 def _digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
@@ -73,11 +58,20 @@ def _write(path: Path, table: str, rows: Iterable[pa.Table]) -> tuple[int, dict[
     size = _CLIPS_PER_ROW_GROUP if table in PAYLOAD else _ROWS_PER_ROW_GROUP
     with pq.ParquetWriter(path, schema, **_encoding(schema)) as writer:
         for piece in rows:
-            fitting = piece.select(schema.names).cast(schema)
+            fitting = _readable(piece.select(schema.names).cast(schema))
             writer.write_table(fitting, row_group_size=size)
             count += fitting.num_rows
             bounds = _wider(bounds, bounds_of(fitting))
     return count, bounds
+
+
+def _readable(rows: pa.Table) -> pa.Table:
+    """The rows, if they can be read back: pyarrow writes null rows of a fixed size, and then cannot read the file."""
+    for field in rows.schema:
+        nested = pa.types.is_list(field.type) and pa.types.is_fixed_size_list(field.type.value_type)
+        if nested and any(chunk.flatten().null_count for chunk in rows[field.name].chunks):
+            raise pa.ArrowInvalid(f"column {field.name} holds a null row")
+    return rows
 
 
 def _wider(one: dict[str, tuple[str, str]], other: dict[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:

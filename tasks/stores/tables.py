@@ -6,14 +6,13 @@ from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as ds
 
-from schemas.errors import NotFoundError
 from schemas.tables import TABLES
 
 from . import log
 from .log import Change, DataFile, Snapshot, snapshot, transact
-from .parquet import PAYLOAD, open_file, row_groups, write_file
+from .parquet import PAYLOAD, write_file
+from .reading import open_file, read_files, row_groups, stream_file
 from .workspace import Workspace
 
 COMPACT_ABOVE_FILES: Final = 32
@@ -70,7 +69,7 @@ def read(
     Raises: NotFoundError - there is no such version, or its files were erased.
     """
     files = snapshot(ws, table, version).files
-    return _read(ws, table, files, columns, filter)
+    return read_files(ws, table, files, columns, filter)
 
 
 def batches(
@@ -84,11 +83,11 @@ def batches(
 
     `keep` chooses among the files, by what the log says of them.
 
-    Raises: NotFoundError - there is no such version, or its files were erased.
+    Raises: NotFoundError - there is no such version, or its files were erased. WorkspaceError - a file is damaged.
     """
     for file in snapshot(ws, table, version).files:
         if keep is None or keep(file):
-            yield from _file_batches(ws, table, file, columns)
+            yield from stream_file(ws, table, file, columns)
 
 
 def append_rows(ws: Workspace, table: str, rows: pa.Table) -> int:
@@ -108,7 +107,7 @@ def append_after(ws: Workspace, table: str, make: Callable[[pa.Table], pa.Table]
     """
 
     def plan(before: Snapshot) -> Change:
-        return Change(_written(ws, table, before, make(_read(ws, table, before.files, None, None))))
+        return Change(_written(ws, table, before, make(read_files(ws, table, before.files, None, None))))
 
     return transact(ws, table, plan)
 
@@ -125,7 +124,7 @@ def replace_rows(ws: Workspace, table: str, rows: pa.Table, key: str) -> int:
 
     def plan(before: Snapshot) -> Change | None:
         hit = _files_with(ws, table, before, key, keys)
-        if hit and _same_rows(_read(ws, table, tuple(hit), None, pc.field(key).isin(_texts(keys))), fresh):
+        if hit and _same_rows(read_files(ws, table, tuple(hit), None, pc.field(key).isin(_texts(keys))), fresh):
             return None
         kept = [_rewrite(ws, table, file, lambda piece: _without(piece, key, keys)) for file in hit]
         return Change((*_written(ws, table, before, fresh), *(file for file in kept if file)), tuple(hit))
@@ -166,7 +165,7 @@ def update_columns(ws: Workspace, table: str, changes: pa.Table, key: str = "cli
         added: list[DataFile] = []
         removed: list[DataFile] = []
         for file in _files_with(ws, table, before, key, set(keys)):
-            old = _read(ws, table, (file,), None, None)
+            old = read_files(ws, table, (file,), None, None)
             new = _updated(old, changes, key)
             if not _same_rows(old, new):
                 added += _written(ws, table, before, new)
@@ -189,7 +188,7 @@ def compact(ws: Workspace, table: str, above: int = COMPACT_ABOVE_FILES) -> int:
     def plan(before: Snapshot) -> Change | None:
         if len(before.files) <= above:
             return None
-        rows = _read(ws, table, before.files, None, None)
+        rows = read_files(ws, table, before.files, None, None)
         return Change(_written(ws, table, before, rows), before.files, same_rows=True)
 
     return transact(ws, table, plan)
@@ -208,45 +207,12 @@ def erase(ws: Workspace, table: str, keep_versions: Collection[int] = ()) -> lis
     )
 
 
-def _read(
-    ws: Workspace,
-    table: str,
-    files: tuple[DataFile, ...],
-    columns: list[str] | None,
-    filter: pc.Expression | None,
-) -> pa.Table:
-    schema = TABLES[table]
-    wanted = schema if columns is None else pa.schema([schema.field(name) for name in columns])
-    if not files:
-        return wanted.empty_table()
-    paths = [ws.path(table, file.name) for file in files]
-    try:
-        source = ds.dataset(paths, schema=schema, format="parquet", filesystem=ws.arrow_filesystem())
-        return source.to_table(columns=wanted.names, filter=filter).cast(wanted)
-    except FileNotFoundError as error:
-        raise _erased(ws, table, error) from error
-
-
-def _file_batches(ws: Workspace, table: str, file: DataFile, columns: list[str] | None) -> Iterator[pa.RecordBatch]:
-    try:
-        opened = open_file(ws, table, file.name)
-    except FileNotFoundError as error:
-        raise _erased(ws, table, error) from error
-    with opened:
-        for piece in row_groups(opened, TABLES[table], columns):
-            yield from piece.to_batches()
-
-
-def _erased(ws: Workspace, table: str, error: FileNotFoundError) -> NotFoundError:
-    return NotFoundError(f"files of this version of {table} in {ws.root} are gone; a takedown erases them: {error}")
-
-
 def _files_with(ws: Workspace, table: str, before: Snapshot, key: str, values: set[str]) -> list[DataFile]:
     ordered, wanted = sorted(values), _texts(values)
     found = []
     for file in before.files:
         if file.may_hold(key, ordered):
-            held = _read(ws, table, (file,), [key], None)[key]
+            held = read_files(ws, table, (file,), [key], None)[key]
             if pc.any(pc.is_in(held, value_set=wanted)).as_py():
                 found.append(file)
     return found

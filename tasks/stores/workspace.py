@@ -3,6 +3,7 @@
 import hashlib
 import json
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -40,6 +41,8 @@ class Workspace:
             _check_or_mark(workspace, create)
         except OSError as error:
             raise WorkspaceError(f"workspace {workspace.root}: {error.strerror or error}") from error
+        except (ImportError, ValueError) as error:  # fsspec: no package for this kind of address, or no such kind
+            raise WorkspaceError(f"workspace {workspace.root} cannot be reached: {error}") from error
         return workspace
 
     @property
@@ -81,6 +84,13 @@ class Workspace:
             place = Path(tempfile.gettempdir()) / f"heterodub-{hashlib.sha256(self.root.encode()).hexdigest()[:12]}"
         place.mkdir(parents=True, exist_ok=True)
         return place
+
+    def sweep_scratch(self, older_than_s: float = 24 * 3600) -> int:
+        """Delete unfinished files that killed workers left behind, by age in seconds; returns how many."""
+        old = [path for path in self.scratch().iterdir() if time.time() - path.stat().st_mtime > older_than_s]
+        for path in old:
+            path.unlink(missing_ok=True)
+        return len(old)
 
 
 def _normal(root: str) -> str:

@@ -47,14 +47,14 @@ def clip_row(media: int, number: int = 0, **changes: Any) -> dict[str, Any]:
     return row | changes
 
 
-def stage1_row(media: int, number: int = 0, frames: int = FRAMES, **changes: Any) -> dict[str, Any]:
-    mel = np.full((MEL_COLUMNS_PER_FRAME * frames, MEL_BANDS), -4.0, np.float32)
-    return _payload_row(media, number, frames) | {"sound_shift_frames": 0, "mel": mel.tolist()} | changes
+def stage1_row(media: int, number: int = 0, length: int = FRAMES, **changes: Any) -> dict[str, Any]:
+    mel = np.full((MEL_COLUMNS_PER_FRAME * length, MEL_BANDS), -4.0, np.float32)
+    return _payload_row(media, number, length) | {"sound_shift_frames": 0, "mel": mel.tolist()} | changes
 
 
-def stage2_row(media: int, number: int = 0, frames: int = FRAMES, **changes: Any) -> dict[str, Any]:
-    row = _payload_row(media, number, frames)
-    row |= {"crop_px": 64, "crop_boxes": [[10.0, 20.0, 200.0]] * frames, "crops": [_jpeg(64)] * frames}
+def stage2_row(media: int, number: int = 0, length: int = FRAMES, **changes: Any) -> dict[str, Any]:
+    row = _payload_row(media, number, length)
+    row |= {"crop_px": 64, "crop_boxes": [[10.0, 20.0, 200.0]] * length, "crops": [_jpeg(64)] * length}
     return row | changes
 
 

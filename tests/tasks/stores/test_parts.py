@@ -113,6 +113,20 @@ def test_misuse_is_refused(ws):
         write_part(ws, "stage1", sample.media_id(1), sample.EXTRACTOR, rows.set_column(3, "frames", pa.array(["x"])))
 
 
+def test_a_null_row_is_refused_because_it_could_not_be_read_back(ws):
+    points = [None, *sample.stage1_row(1)["landmarks"][1:]]
+    with pytest.raises(pa.ArrowInvalid, match="landmarks holds a null row"):
+        _write(ws, landmarks=points)
+
+
+def test_a_damaged_file_is_named(ws):
+    part = _write(ws)
+    commit_parts(ws, "stage1", [part])
+    ws.filesystem().pipe_file(ws.path("stage1", part.name), b"PAR1 is not all PAR1")
+    with pytest.raises(WorkspaceError, match=part.name):
+        list(tables.batches(ws, "stage1"))
+
+
 def test_a_vanished_part_is_not_committed(ws):
     part = _write(ws)
     ws.filesystem().rm(ws.path("stage1", part.name))

@@ -1,4 +1,5 @@
 import json
+import os
 import pickle
 
 import pytest
@@ -78,3 +79,17 @@ def test_folders_and_scratch_are_made(tmp_path):
     assert ws.folder("docs") == str(tmp_path / "docs") and (tmp_path / "docs").is_dir()
     assert ws.scratch().is_dir()
     assert ws.table_uri("clips") == str(tmp_path / "clips")
+
+
+def test_an_address_of_no_known_kind_is_an_error_of_ours():
+    with pytest.raises(WorkspaceError, match="cannot be reached"):
+        Workspace.open("nonsense://bucket/folder", create=True)
+
+
+def test_sweeping_takes_only_what_is_old(tmp_path):
+    ws = Workspace.open(str(tmp_path), create=True)
+    old, new = ws.scratch() / "old.parquet", ws.scratch() / "new.parquet"
+    old.touch(), new.touch()
+    os.utime(old, (0, 0))
+    assert ws.sweep_scratch() == 1
+    assert new.exists() and not old.exists()

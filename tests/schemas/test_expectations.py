@@ -1,0 +1,59 @@
+import pytest
+
+from schemas.expectations import COUNTED, COUNTED_IN_BOTH_STAGES, possible_range, row_columns, suites
+from schemas.settings import ClipSettings
+from schemas.signals import BY_NAME, SIGNALS
+from schemas.tables import TABLES
+
+_SUITES = suites(ClipSettings())
+
+
+def test_every_audited_table_has_a_suite_with_names_of_its_own():
+    assert [suite.table for suite in _SUITES] == ["catalog", "clips", "stage1", "stage2"]
+    for suite in _SUITES:
+        names = [expectation.name for expectation in suite.expectations]
+        assert len(set(names)) == len(names)
+        assert all(expectation.meaning for expectation in suite.expectations)
+
+
+@pytest.mark.parametrize("suite", _SUITES, ids=lambda suite: suite.table)
+def test_expectations_speak_of_columns_that_exist(suite):
+    both = COUNTED_IN_BOTH_STAGES if suite.table.startswith("stage") else {}
+    known = {*TABLES[suite.table].names, *COUNTED[suite.table], *both}
+    named = {expectation.column for expectation in suite.expectations}
+    named |= {expectation.options["other"] for expectation in suite.expectations if expectation.kind == "equal"}
+    assert named <= known
+    assert {*COUNTED[suite.table], *both} <= named
+
+
+def test_every_signal_is_bounded_and_ranges_are_ranges():
+    clips = next(suite for suite in _SUITES if suite.table == "clips")
+    bounded = {expectation.column for expectation in clips.expectations if expectation.kind == "between"}
+    assert {signal.name for signal in SIGNALS} <= bounded
+    assert all(low < high for low, high in map(possible_range, SIGNALS))
+
+
+@pytest.mark.parametrize(
+    "signal, expected",
+    [
+        ("speech_share", (0, 1)),
+        ("mesh_score", (0, 1)),
+        ("dnsmos_bak", (1, 5)),
+        ("pairing_corr", (-1, 1)),
+        ("bandwidth_hz", (0, 8000)),
+    ],
+)
+def test_ranges_follow_units_and_names(signal, expected):
+    assert possible_range(BY_NAME[signal]) == expected
+
+
+def test_clip_lengths_follow_the_settings():
+    clips = suites(ClipSettings(min_s=2, max_s=4))[1]
+    (frames,) = [each for each in clips.expectations if each.column == "frames" and each.kind == "between"]
+    assert frames.options == {"low": 50, "high": 100}
+
+
+def test_only_narrow_columns_are_read_as_they_are():
+    for table, heavy in (("stage1", {"landmarks", "mel"}), ("stage2", {"landmarks", "crops", "crop_boxes"})):
+        assert heavy.isdisjoint(row_columns(table))
+    assert "picture_hash" not in row_columns("clips")
