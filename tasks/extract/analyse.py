@@ -36,7 +36,7 @@ from tasks.quality.measure import ClipSound, FaceTrack, measure_clip
 from tasks.quality.pairing import correction_frames
 from tasks.quality.picture import is_still
 from tasks.quality.routing import route_clip
-from tasks.stores.part_writer import PartWriter
+from tasks.stores.parts import PartWriter
 from tasks.stores.workspace import Workspace
 
 

@@ -6,7 +6,8 @@ import shutil
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Final
+from types import TracebackType
+from typing import Any, Final, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -23,46 +24,69 @@ PAYLOAD: Final = ("stage1", "stage2")
 """Tables whose files are written by workers."""
 
 
-def write_file(ws: Workspace, table: str, name: str, rows: Iterable[pa.Table]) -> DataFile | None:
-    """Write rows into the table's folder under `name`, replacing a file of that name; None if there are no rows.
+class FileWriter:
+    """A data file under way: written in scratch piece by piece, put in its place whole on leaving the block.
 
+    `file` is what was written, None without rows or after an error; it only counts once a transaction names it.
     A `{content}` in the name becomes a hash of the written bytes, so that two processes which write different rows
-    never write the same file. The file only counts once a transaction names it. Pieces are written as they come.
+    never write the same file.
 
     Raises: pyarrow.ArrowInvalid - rows do not fit the table's schema. OSError - the file cannot be written.
     """
-    handle, path = tempfile.mkstemp(suffix=".parquet", dir=ws.scratch())
-    os.close(handle)
-    unfinished = Path(path)
-    try:
-        count, bounds = _write(unfinished, table, rows)
-        if not count:
-            return None
-        if "{content}" in name:
-            name = name.format(content=_digest(unfinished))
-        size = unfinished.stat().st_size
-        _put(ws, unfinished, ws.path(table, name))
-        return DataFile(name, size, count, bounds)
-    finally:
-        unfinished.unlink(missing_ok=True)
+
+    def __init__(self, ws: Workspace, table: str, name: str) -> None:
+        self.file: DataFile | None = None
+        self._ws, self._table, self._name = ws, table, name
+        handle, path = tempfile.mkstemp(suffix=".parquet", dir=ws.scratch())
+        os.close(handle)
+        self._unfinished = Path(path)
+        self._schema = TABLES[table]
+        self._writer = pq.ParquetWriter(path, self._schema, **_encoding(self._schema))
+        self._rows = 0
+        self._bounds: dict[str, tuple[str, str]] = {}
+
+    def add(self, rows: pa.Table) -> None:
+        """Write rows behind those that are there."""
+        fitting = _readable(rows.select(self._schema.names).cast(self._schema))
+        size = _CLIPS_PER_ROW_GROUP if self._table in PAYLOAD else _ROWS_PER_ROW_GROUP
+        self._writer.write_table(fitting, row_group_size=size)
+        self._rows += fitting.num_rows
+        self._bounds = _wider(self._bounds, bounds_of(fitting))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self._writer.close()
+            if kind is None and self._rows:
+                self._put_in_place()
+        finally:
+            self._unfinished.unlink(missing_ok=True)
+
+    def _put_in_place(self) -> None:
+        name = self._name.replace("{content}", _digest(self._unfinished)) if "{" in self._name else self._name
+        size = self._unfinished.stat().st_size
+        _put(self._ws, self._unfinished, self._ws.path(self._table, name))
+        self.file = DataFile(name, size, self._rows, self._bounds)
+
+
+def write_file(ws: Workspace, table: str, name: str, rows: Iterable[pa.Table]) -> DataFile | None:
+    """Write rows into the table's folder under `name`, replacing a file of that name; None if there are no rows.
+
+    Raises: as FileWriter.
+    """
+    with FileWriter(ws, table, name) as writer:
+        for piece in rows:
+            writer.add(piece)
+    return writer.file
 
 
 def _digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
-
-
-def _write(path: Path, table: str, rows: Iterable[pa.Table]) -> tuple[int, dict[str, tuple[str, str]]]:
-    schema, count = TABLES[table], 0
-    bounds: dict[str, tuple[str, str]] = {}
-    size = _CLIPS_PER_ROW_GROUP if table in PAYLOAD else _ROWS_PER_ROW_GROUP
-    with pq.ParquetWriter(path, schema, **_encoding(schema)) as writer:
-        for piece in rows:
-            fitting = _readable(piece.select(schema.names).cast(schema))
-            writer.write_table(fitting, row_group_size=size)
-            count += fitting.num_rows
-            bounds = _wider(bounds, bounds_of(fitting))
-    return count, bounds
 
 
 def _readable(rows: pa.Table) -> pa.Table:

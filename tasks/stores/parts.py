@@ -7,13 +7,15 @@ more, and a part that the log already names is not added twice.
 import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
 
 import pyarrow as pa
 
 from schemas.errors import WorkspaceError
 
 from .log import Change, DataFile, Snapshot, transact
-from .parquet import PAYLOAD, write_file
+from .parquet import PAYLOAD, FileWriter
 from .workspace import Workspace
 
 
@@ -40,24 +42,53 @@ def part_name(media_id: str, extractor: str, suffix: str = "") -> str:
     return f"part-{'-'.join(pieces)}.parquet"
 
 
-def write_part(
-    ws: Workspace, table: str, media_id: str, extractor: str, rows: pa.Table | Iterable[pa.Table], suffix: str = ""
-) -> Part | None:
-    """Worker side: write the clips of one media; returns what the driver needs to commit them, None without rows.
+class PartWriter:
+    """Worker side: the clips of one media, written clip by clip, so that a two-hour file is never held in memory.
 
-    `rows` may be an iterable of tables: then only one of them is held in memory.
+    Leaving the block puts the file in its place; `part` is then what the driver needs to commit it, None without
+    rows. Leaving it by an error leaves nothing.
 
     Raises: ValueError - not a payload table, an odd name, or rows of other media. pyarrow.ArrowInvalid - rows do
     not fit the schema. OSError - the file cannot be written.
     """
-    if table not in PAYLOAD:
-        raise ValueError(f"parts belong to {' and '.join(PAYLOAD)}, not to {table}")
-    name = part_name(media_id, extractor, suffix)
-    pieces = [rows] if isinstance(rows, pa.Table) else rows
-    written = write_file(ws, table, name, (_of_media(piece, media_id) for piece in pieces))
-    if written is None:
-        return None
-    return Part(name, media_id, written.size_bytes, written.rows, *written.bounds["clip_id"])
+
+    def __init__(self, ws: Workspace, table: str, media_id: str, extractor: str, suffix: str = "") -> None:
+        if table not in PAYLOAD:
+            raise ValueError(f"parts belong to {' and '.join(PAYLOAD)}, not to {table}")
+        self.part: Part | None = None
+        self._media_id = media_id
+        self._writer = FileWriter(ws, table, part_name(media_id, extractor, suffix))
+
+    def add(self, rows: pa.Table) -> None:
+        """Add clips of the media."""
+        if others := set(rows["media_id"].to_pylist()) - {self._media_id}:
+            raise ValueError(f"a part of media {self._media_id} was given rows of {sorted(others)[0]}")
+        self._writer.add(rows)
+
+    def __enter__(self) -> Self:
+        self._writer.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._writer.__exit__(kind, error, trace)
+        if (written := self._writer.file) is not None:
+            bounds = written.bounds["clip_id"]
+            self.part = Part(written.name, self._media_id, written.size_bytes, written.rows, *bounds)
+
+
+def write_part(
+    ws: Workspace, table: str, media_id: str, extractor: str, rows: pa.Table | Iterable[pa.Table], suffix: str = ""
+) -> Part | None:
+    """Write the clips of one media at once; None if there are none.
+
+    Raises: as PartWriter.
+    """
+    with PartWriter(ws, table, media_id, extractor, suffix) as writer:
+        for piece in [rows] if isinstance(rows, pa.Table) else rows:
+            writer.add(piece)
+    return writer.part
 
 
 def commit_parts(ws: Workspace, table: str, parts: Sequence[Part], replacing: Collection[str] = ()) -> int:
@@ -77,12 +108,6 @@ def commit_parts(ws: Workspace, table: str, parts: Sequence[Part], replacing: Co
         return Change(tuple(file for file in files if sizes.get(file.name) != file.size_bytes), stale)
 
     return transact(ws, table, plan)
-
-
-def _of_media(rows: pa.Table, media_id: str) -> pa.Table:
-    if others := set(rows["media_id"].to_pylist()) - {media_id}:
-        raise ValueError(f"a part of media {media_id} was given rows of {sorted(others)[0]}")
-    return rows
 
 
 def _data_file(ws: Workspace, table: str, part: Part) -> DataFile:
