@@ -13,6 +13,8 @@ from typing import Any, Final, TypeVar
 
 import dask
 from distributed import Client, KilledWorker, LocalCluster, as_completed
+from distributed.comm.addressing import parse_address, parse_host_port
+from distributed.comm.registry import get_backend
 
 from schemas.errors import ClusterError, MediaRefusedError
 from schemas.reasons import FileReason
@@ -63,6 +65,9 @@ def open_client(dask_address: str | None, workers: int, scratch: Path, attempts:
 
 def _connect(address: str) -> Client:
     try:
+        scheme, location = parse_address(address)
+        get_backend(scheme)  # first: a client that could not be built keeps the process from ending for 20 s
+        parse_host_port(location)
         client = Client(address, timeout=10)
     except (OSError, TimeoutError, ValueError) as error:
         raise ClusterError(f"no Dask scheduler answers at {address}: {error}") from error
