@@ -109,9 +109,11 @@ def apply_reroute(
     Order: payload of newly admitted clips, then decisions, then payload that goes, then the policy. A crash in
     between is completed by the same command.
 
-    Raises: WorkspaceError - the store cannot be written.
+    Raises: WorkspaceError - the store cannot be written. ValueError - clips are newly admitted and client is None.
     """
     jobs = extraction_jobs(workspace, plan)
+    if jobs and client is None:
+        raise ValueError(f"{len(jobs)} files hold newly admitted clips: a cluster must decode them")
     watcher.phase("extract", len(jobs))
     failed: dict[str, MediaRefusedError] = {}
     parts: dict[str, list[Part]] = {stage.value: [] for stage in Stage}

@@ -13,6 +13,8 @@ from typing import Any, Final, TypeVar
 
 import dask
 from distributed import Client, KilledWorker, LocalCluster, as_completed
+from distributed.comm.addressing import parse_address, parse_host_port
+from distributed.comm.registry import get_backend
 
 from schemas.errors import ClusterError, MediaRefusedError
 from schemas.reasons import FileReason
@@ -50,7 +52,7 @@ def open_client(dask_address: str | None, workers: int, scratch: Path, attempts:
                     n_workers=workers,
                     threads_per_worker=1,
                     processes=True,
-                    dashboard_address="127.0.0.1:0",
+                    dashboard_address="127.0.0.1:0",  # None means port 8787 on every address
                     memory_limit=0,  # the process that decodes has a limit of its own, see isolation.py
                     local_directory=str(scratch),
                     silence_logs=logging.CRITICAL,
@@ -65,6 +67,9 @@ def open_client(dask_address: str | None, workers: int, scratch: Path, attempts:
 
 def _connect(address: str) -> Client:
     try:
+        scheme, location = parse_address(address)
+        get_backend(scheme)  # first: a client that could not be built keeps the process from ending for 20 s
+        parse_host_port(location)
         client = Client(address, timeout=10)
     except (OSError, TimeoutError, ValueError) as error:
         raise ClusterError(f"no Dask scheduler answers at {address}: {error}") from error

@@ -1,0 +1,41 @@
+"""A few files of the sample, made once, and workspaces to analyse them into."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from schemas.settings import Settings
+from tasks.extract.analyse import Job
+from tasks.media.locate import fingerprint
+from tasks.sample.make import make_sample
+from tasks.stores.workspace import Workspace
+
+FILES = (
+    "ada-clean.mp4", "gale-silent.mp4", "holiday.mp4", "dora-blink.mp4", "copy of ada.mp4", "notes.mp4",
+    "upload_failed.mp4",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def media(tmp_path_factory) -> Path:
+    """The folder with the sample's media. Read only."""
+    folder = tmp_path_factory.mktemp("footage")
+    make_sample(folder, only=FILES)
+    return folder / "media"
+
+
+@pytest.fixture
+def settings(tmp_path) -> Settings:
+    """Settings with a workspace of this test's own, which is made; DNSMOS is off to save time."""
+    Workspace.open(str(tmp_path / "workspace"), create=True)
+    return Settings(workspace=str(tmp_path / "workspace"), clips={"dnsmos_excerpt_s": 0.0}, run={"workers": 1})
+
+
+@pytest.fixture
+def job(media) -> Callable[..., Job]:
+    def make(name: str, **more) -> Job:
+        path = media / name
+        return Job(str(path), fingerprint(path), path.stat().st_size, "default", "file:x", **more)
+
+    return make

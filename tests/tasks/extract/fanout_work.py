@@ -1,0 +1,33 @@
+"""Work for Dask workers in the tests of fanout; importable there, so a module of its own."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+
+def double(number: int) -> int:
+    return 2 * number
+
+
+def slowly(number: int) -> int:
+    time.sleep(0.02)
+    return number
+
+
+def fatal_at(number: int, bad: int) -> int:
+    if number == bad:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def fatal_once(number: int, mark: str) -> int:
+    """The first worker that gets to number 20 dies."""
+    if number == 20 and not Path(mark).exists():
+        Path(mark).touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def wrong(number: int) -> int:
+    raise ValueError(f"{number} is wrong")

@@ -1,0 +1,150 @@
+"""One file from bytes to rows: the same rows every time, and only what is wanted of them."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from schemas.errors import MediaRefusedError
+from schemas.policy import load_policy
+from schemas.reasons import FileReason, FileState, MissingCause
+from schemas.signals import SIGNAL_NAMES
+from schemas.tables import CLIPS, STAGE1, STAGE2
+from tasks.extract.analyse import Admission, analyse
+from tasks.stores.workspace import Workspace
+
+POLICY = load_policy()
+
+
+def other_place(settings, name: str):
+    place = str(Path(settings.workspace).parent / name)
+    Workspace.open(place, create=True)
+    return settings.model_copy(update={"workspace": place})
+
+
+def part_bytes(settings, analysis, table: str) -> bytes:
+    return (Path(settings.workspace) / table / analysis.parts[table].name).read_bytes()
+
+
+def part_rows(settings, analysis, table: str):
+    return pq.read_table(Path(settings.workspace) / table / analysis.parts[table].name)
+
+
+def test_two_runs_give_the_same_rows_and_the_same_bytes(job, settings):
+    again = other_place(settings, "again")
+    first, second = (analyse(job("ada-clean.mp4"), place, POLICY) for place in (settings, again))
+    assert first.clips.num_rows == 1
+    assert first.clips.equals(second.clips)
+    assert set(first.parts) == {"stage1", "stage2"}
+    for table in first.parts:
+        assert part_bytes(settings, first, table) == part_bytes(again, second, table)
+        assert first.parts[table] == second.parts[table]
+
+
+def test_rows_fit_the_tables_and_each_other(job, settings):
+    found = analyse(job("ada-clean.mp4"), settings, POLICY)
+    (clip,) = found.clips.to_pylist()
+    assert found.clips.schema == CLIPS
+    assert found.outcome.state is FileState.MEASURED
+    assert clip["speaker"] == "file:x"
+    assert (clip["stage1_reasons"] == []) is clip["stage1"]
+    one, two = part_rows(settings, found, "stage1"), part_rows(settings, found, "stage2")
+    assert one.schema.equals(STAGE1)
+    assert two.schema.equals(STAGE2)
+    frames = clip["frames"]
+    (sound,), (picture,) = one.to_pylist(), two.to_pylist()
+    assert sound["clip_id"] == picture["clip_id"] == clip["clip_id"]
+    assert np.shape(sound["mel"]) == (4 * frames, 80)
+    assert np.shape(sound["landmarks"]) == np.shape(picture["landmarks"]) == (frames, 432)
+    assert len(picture["crops"]) == len(picture["crop_boxes"]) == len(sound["tracked"]) == frames
+    assert len(clip["sound_hash"]) == 4 * frames
+    assert len(clip["picture_hash"]) == 40
+    assert frames / 25 == pytest.approx(found.media_s, abs=0.2)
+
+
+def test_a_clip_s_id_does_not_depend_on_where_the_file_is_or_who_is_said_to_speak(job, settings, tmp_path):
+    first = analyse(job("ada-clean.mp4"), settings, POLICY)
+    moved = tmp_path / "other name.bin"
+    moved.write_bytes(Path(job("ada-clean.mp4").uri).read_bytes())
+    elsewhere = job("ada-clean.mp4")
+    elsewhere = type(elsewhere)(str(moved), elsewhere.media_id, elsewhere.size_bytes, "grid", "s1")
+    second = analyse(elsewhere, other_place(settings, "elsewhere"), POLICY)
+    assert second.clips["clip_id"] == first.clips["clip_id"]
+    assert second.clips["corpus"].to_pylist() == ["grid"]
+    changed = settings.model_copy(update={"clips": settings.clips.model_copy(update={"crop_px": 128})})
+    assert analyse(job("ada-clean.mp4"), changed, POLICY).clips["clip_id"] != first.clips["clip_id"]
+
+
+@pytest.mark.parametrize(("one", "two"), [(True, False), (False, True), (True, True), (False, False)])
+def test_a_later_admission_writes_the_same_payload_of_the_wanted_clips_only(job, settings, one, two):
+    first = analyse(job("ada-clean.mp4"), settings, POLICY)
+    (clip,) = first.clips.to_pylist()
+    shift = part_rows(settings, first, "stage1")["sound_shift_frames"].to_pylist()[0]
+    later = other_place(settings, "later")
+    admit = {clip["clip_id"]: Admission(one, two, shift), "0" * 24: Admission(True, True, 0)}
+    second = analyse(job("ada-clean.mp4", admit=admit, suffix="later"), later, POLICY)
+    assert set(second.parts) == {name for name, wanted in (("stage1", one), ("stage2", two)) if wanted}
+    assert second.clips.num_rows == 0
+    assert second.outcome.state is FileState.MEASURED
+    for table in second.parts:
+        assert part_bytes(later, second, table) == part_bytes(settings, first, table)
+        assert "later" in second.parts[table].name
+
+
+@pytest.mark.parametrize("shift", [4, -3])
+def test_late_sound_is_read_later_for_stage_1(job, settings, shift):
+    first = analyse(job("ada-clean.mp4"), settings, POLICY)
+    clip = first.clips["clip_id"].to_pylist()[0]
+    mels = {}
+    for frames in (0, shift):
+        place = other_place(settings, f"by{frames}")
+        found = analyse(job("ada-clean.mp4", admit={clip: Admission(True, False, frames)}), place, POLICY)
+        row = part_rows(place, found, "stage1").to_pylist()[0]
+        assert row["sound_shift_frames"] == frames
+        mels[frames] = np.array(row["mel"])
+    moved, kept = (mels[shift], mels[0]) if shift > 0 else (mels[0], mels[shift])
+    columns = 4 * abs(shift)
+    inside = slice(4, len(kept) - columns - 4)  # a window reaches two columns over the ends
+    np.testing.assert_allclose(moved[inside], kept[columns:][inside], atol=1e-4)
+    assert not np.allclose(moved[inside], kept[inside], atol=0.5)
+
+
+def test_a_silent_film_serves_stage_2_alone_and_says_why(job, settings):
+    found = analyse(job("gale-silent.mp4"), settings, POLICY)
+    (clip,) = found.clips.to_pylist()
+    assert (clip["stage1"], clip["stage2"]) == (False, True)
+    assert "no_sound" in clip["stage1_reasons"]
+    assert set(found.parts) == {"stage2"}
+    assert clip["sound_hash"] == b""
+    missing = dict(clip["missing"])
+    assert {name for name in SIGNAL_NAMES if clip[name] is None} == set(missing)
+    assert missing["snr_db"] == MissingCause.NO_SOUND_STREAM
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"), [("holiday.mp4", FileReason.NO_FACE), ("dora-blink.mp4", FileReason.TOO_SHORT)]
+)
+def test_a_film_without_clips_is_rejected_with_its_reason(job, settings, name, reason):
+    found = analyse(job(name), settings, POLICY)
+    assert (found.outcome.state, found.outcome.reason) == (FileState.REJECTED, reason)
+    assert found.clips.num_rows == 0
+    assert found.parts == {}
+    assert (found.dropped_s > 0) is (reason is FileReason.TOO_SHORT)
+    assert found.facts.video_codec == "h264"
+
+
+def test_what_is_no_film_is_refused(job, settings):
+    with pytest.raises(MediaRefusedError) as error:
+        analyse(job("notes.mp4"), settings, POLICY)
+    assert error.value.reason is FileReason.NOT_MEDIA
+
+
+def test_nothing_is_left_in_the_temporary_folder(job, settings, tmp_path, monkeypatch):
+    (scratch := tmp_path / "temporary").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(scratch))
+    analyse(job("ada-clean.mp4"), settings, POLICY)
+    with pytest.raises(MediaRefusedError):
+        analyse(job("notes.mp4"), settings, POLICY)
+    assert list(scratch.iterdir()) == []
+    assert list((Path(settings.workspace) / "scratch").glob("*")) == []

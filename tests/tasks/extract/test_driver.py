@@ -1,0 +1,155 @@
+"""An ingest without Prefect: a folder into tables over a real cluster, run again, and with files that changed."""
+
+import itertools
+import shutil
+from pathlib import Path
+
+import pytest
+
+from schemas.policy import load_policy
+from schemas.records import RawFile
+from tasks.extract import ledger
+from tasks.extract.driver import _sort_copies, analyse_files, identify_files, relabel
+from tasks.extract.fanout import open_client
+from tasks.extract.watching import Silent
+from tasks.sources.open import source_files
+from tasks.stores import tables
+from tasks.stores.workspace import Workspace
+
+POLICY = load_policy()
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory):
+    with open_client(None, 1, tmp_path_factory.mktemp("scratch"), 3) as found:
+        yield found
+
+
+@pytest.fixture
+def ingest(client, settings):
+    """Ingest a source; gives the plan and the tally of the run."""
+
+    def run(source: Path, corpus: str = "default"):
+        workspace = Workspace.open(settings.workspace)
+        known = ledger.read_catalog(workspace)
+        plan = ledger.plan_run(source_files(str(source), corpus), known, settings.extractor, False)
+        relabel(workspace, plan.relabelled, known)
+        files = identify_files(client, plan.fresh, known, settings.extractor, Silent())
+        return plan, analyse_files(client, workspace, files, known, settings, POLICY, Silent())
+
+    return run
+
+
+@pytest.fixture
+def footage(media, tmp_path) -> Path:
+    return Path(shutil.copytree(media, tmp_path / "footage"))
+
+
+def state_of(settings) -> dict[str, tuple[str, str | None, int]]:
+    rows = ledger.read_catalog(Workspace.open(settings.workspace))
+    return {Path(uri).name: (row["state"], row["reason"], row["clips"]) for uri, row in rows.items()}
+
+
+def rows_of(settings, table: str, *columns: str) -> list[tuple]:
+    rows = tables.read(Workspace.open(settings.workspace), table, list(columns)).to_pylist()
+    return sorted(tuple(row[column] for column in columns) for row in rows)
+
+
+def versions(settings) -> dict[str, int]:
+    workspace = Workspace.open(settings.workspace)
+    return {name: tables.version(workspace, name) for name in ("catalog", "clips", "stage1", "stage2")}
+
+
+def test_every_file_gets_its_row_and_a_second_run_changes_nothing(ingest, settings, footage):
+    plan, tally = ingest(footage)
+    assert len(plan.fresh) == 7
+    assert state_of(settings) == {
+        "ada-clean.mp4": ("measured", None, 1),
+        "copy of ada.mp4": ("duplicate", "same_bytes", 0),
+        "gale-silent.mp4": ("measured", None, 1),
+        "holiday.mp4": ("rejected", "no_face", 0),
+        "dora-blink.mp4": ("rejected", "too_short", 0),
+        "notes.mp4": ("rejected", "not_media", 0),
+        "upload_failed.mp4": ("rejected", "empty_file", 0),
+    }
+    assert (tally.files, tally.files_done) == (5, 5)
+    assert tally.bytes == tally.bytes_done
+    assert tally.routes.total() == 2
+    clips = rows_of(settings, "clips", "uri", "stage1", "stage2", "policy")
+    assert [Path(uri).name for uri, *_ in clips] == ["ada-clean.mp4", "gale-silent.mp4"]
+    assert {policy for *_, policy in clips} == {POLICY.hash}
+    assert len(rows_of(settings, "stage2", "clip_id")) == sum(stage2 for _, _, stage2, _ in clips)
+    assert len(rows_of(settings, "stage1", "clip_id")) == sum(stage1 for _, stage1, _, _ in clips)
+
+    before = versions(settings)
+    plan, tally = ingest(footage)
+    assert (plan.fresh, plan.relabelled, plan.unchanged) == ((), (), 7)
+    assert tally.files == 0
+    assert versions(settings) == before
+
+    plan, _ = ingest(footage, "renamed")
+    assert (plan.fresh, len(plan.relabelled)) == ((), 7)
+    assert {corpus for (corpus,) in rows_of(settings, "clips", "corpus")} == {"renamed"}
+    assert {corpus for (corpus,) in rows_of(settings, "catalog", "corpus")} == {"renamed"}
+
+
+def test_other_bytes_under_the_same_name_replace_the_old_rows(ingest, settings, footage, tmp_path):
+    (one := tmp_path / "one").mkdir()
+    shutil.copy(footage / "ada-clean.mp4", one / "film.mp4")
+    ingest(one)
+    (old,) = rows_of(settings, "clips", "clip_id")
+    shutil.copy(footage / "gale-silent.mp4", one / "film.mp4")
+    ingest(one)
+    (new,) = rows_of(settings, "clips", "clip_id")
+    assert new != old
+    assert rows_of(settings, "stage2", "clip_id") == [new]
+    assert rows_of(settings, "stage1", "clip_id") == []
+    (one / "film.mp4").write_bytes(b"")
+    ingest(one)
+    assert state_of(settings) == {"film.mp4": ("rejected", "empty_file", 0)}
+    assert rows_of(settings, "clips", "clip_id") == rows_of(settings, "stage2", "clip_id") == []
+
+
+def test_a_copy_keeps_the_content_when_the_original_changes(ingest, settings, footage, tmp_path):
+    (two := tmp_path / "two").mkdir()
+    shutil.copy(footage / "ada-clean.mp4", two / "a.mp4")
+    shutil.copy(footage / "ada-clean.mp4", two / "b.mp4")
+    ingest(two)
+    assert state_of(settings) == {"a.mp4": ("measured", None, 1), "b.mp4": ("duplicate", "same_bytes", 0)}
+    before = rows_of(settings, "clips", "clip_id")
+    shutil.copy(footage / "notes.mp4", two / "a.mp4")
+    ingest(two)
+    assert state_of(settings) == {"a.mp4": ("rejected", "not_media", 0), "b.mp4": ("measured", None, 1)}
+    assert rows_of(settings, "clips", "clip_id") == before
+    assert len(rows_of(settings, "stage2", "clip_id")) == 1
+
+
+def test_an_original_that_becomes_a_copy_of_another_leaves_no_rows_behind(ingest, settings, footage, tmp_path):
+    (two := tmp_path / "two").mkdir()
+    shutil.copy(footage / "ada-clean.mp4", two / "a.mp4")
+    shutil.copy(footage / "gale-silent.mp4", two / "b.mp4")
+    ingest(two)
+    assert len(rows_of(settings, "clips", "clip_id")) == 2
+    shutil.copy(two / "a.mp4", two / "b.mp4")
+    ingest(two)
+    assert state_of(settings) == {"a.mp4": ("measured", None, 1), "b.mp4": ("duplicate", "same_bytes", 0)}
+    assert [Path(uri).name for (uri,) in rows_of(settings, "clips", "uri")] == ["a.mp4"]
+
+
+def test_which_file_stands_for_its_copies_does_not_depend_on_order():
+    raws = [RawFile(f"/{name}", 1, "1") for name in "dbac"]
+    for order in itertools.permutations(raws):
+        found = _sort_copies({"m": list(order)}, {}, frozenset("/" + name for name in "abcd"), [])
+        assert found.originals["m"].uri == "/a"
+        assert [(raw.uri, original) for raw, _, original in found.copies] == [("/b", "/a"), ("/c", "/a"), ("/d", "/a")]
+
+
+def test_the_file_that_stands_already_goes_on_standing():
+    raws = [RawFile(f"/{name}", 1, "1") for name in "ab"]
+    both = frozenset({"/a", "/b"})
+    assert _sort_copies({"m": raws}, {"m": "/b"}, both, []).originals["m"].uri == "/b"
+    other = _sort_copies({"m": raws}, {"m": "/z"}, both, [])
+    assert other.originals == {}
+    assert [(raw.uri, original) for raw, _, original in other.copies] == [("/a", "/z"), ("/b", "/z")]
+    changed = _sort_copies({"m": raws}, {"m": "/z"}, both | {"/z"}, [])
+    assert changed.originals["m"].uri == "/a"
