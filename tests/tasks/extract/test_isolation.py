@@ -138,7 +138,7 @@ def test_ctrl_c_is_not_the_child_s_business(child):
 def test_the_child_ends_with_a_parent_that_is_killed(child):
     script = (
         "import sys, time\n"
-        "from extract import child_work\n"
+        "from tests.tasks.extract import child_work\n"
         "from tasks.extract.isolation import Isolated\n"
         "print(Isolated(1.0).run(child_work.pid, time_limit_s=60), flush=True)\n"
         "time.sleep(600)\n"

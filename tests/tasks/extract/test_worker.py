@@ -6,7 +6,8 @@ from schemas.errors import WeightsMissingError, WorkspaceError
 from schemas.policy import load_policy
 from schemas.reasons import FileReason, FileState
 from schemas.records import RawFile
-from tasks.extract.worker import identify, media_seconds, work_on
+from tasks.extract.analyse import media_seconds
+from tasks.extract.worker import identify, work_on
 
 POLICY = load_policy()
 
