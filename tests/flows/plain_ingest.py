@@ -15,7 +15,9 @@ from tasks.ingest import choose_policy, find_files, publish_release, work_on_fil
 from tasks.publishing import Published
 
 
-def run(source: Path | str, settings: Settings, retry_quarantined: bool = False) -> tuple[ledger.Plan, Tally, Published]:
+def run(
+    source: Path | str, settings: Settings, retry_quarantined: bool = False
+) -> tuple[ledger.Plan, Tally, Published]:
     """What the flow `ingest` does, in its order and by its own steps."""
     policy = choose_policy.fn(settings)
     plan = find_files.fn(str(source), "default", settings, retry_quarantined)

@@ -20,8 +20,8 @@ SCRIPT = Path(__file__).with_name("plain_ingest.py")
 CLUSTER = """
 import sys
 from distributed import LocalCluster
-with LocalCluster(n_workers=2, threads_per_worker=2, dashboard_address=None, memory_limit=0, worker_dashboard_address=None,
-                  local_directory=sys.argv[1]) as cluster:
+shape = {"n_workers": 2, "threads_per_worker": 2, "memory_limit": 0, "dashboard_address": None}
+with LocalCluster(local_directory=sys.argv[1], **shape) as cluster:
     print(cluster.scheduler_address, flush=True)
     sys.stdin.read()
 """
@@ -77,7 +77,12 @@ def below(process: subprocess.Popen, word: str) -> list[psutil.Process]:
 
 def same_rows(workspace: Path, undisturbed: Path) -> None:
     found, expected = contents(workspace), contents(undisturbed)
-    assert {table: len(rows) for table, rows in expected.items()} == {"catalog": 6, "clips": 7, "stage1": 7, "stage2": 7}
+    assert {table: len(rows) for table, rows in expected.items()} == {
+        "catalog": 6,
+        "clips": 7,
+        "stage1": 7,
+        "stage2": 7,
+    }
     for table, rows in expected.items():
         assert found[table] == rows, table
 
