@@ -20,7 +20,7 @@ FLIPS = 12
 
 
 def fill(folder: Path, bait: Path, address: str) -> dict[bytes, Outcome]:
-    """Write everything into `folder`; gives the outcome due by path, in bytes. `bait` and `address` must never be opened."""
+    """Write everything into `folder`; gives the outcome due by path. `bait` and `address` must never be opened."""
     folder.mkdir(parents=True)
     good = write_head(folder / "good.mp4", 100, container_options={"movflags": "faststart"}).read_bytes()
     due = {"good.mp4": MEASURED}
@@ -46,8 +46,8 @@ def _that_kill(folder: Path, good: bytes) -> dict[str, Outcome]:
 def _named_oddly(folder: Path, good: bytes) -> dict[str, Outcome]:
     names = [
         "with space.mp4", "it's \"quoted\" `$(touch x)`.mp4", "two\nlines\t.mp4", os.fsdecode(b"latin-\xe9\xff.mp4"),
-        "\N{GRINNING FACE} <script>alert(1)</script> %41 #?.mp4", "x" * 251 + ".mp4", "-rf", "no suffix", "concat:a|b.mp4",
-        "[markup]{braces}.mp4", "deep/er/" + "d" * 200 + "/clip.mp4",
+        "\N{GRINNING FACE} <script>alert(1)</script> %41 #?.mp4", "x" * 251 + ".mp4", "-rf", "no suffix",
+        "concat:a|b.mp4", "[markup]{braces}.mp4", "deep/er/" + "d" * 200 + "/clip.mp4",
     ]  # fmt: skip
     for number, name in enumerate(names):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -147,11 +147,12 @@ def _odd_sound(folder: Path) -> dict[str, Outcome]:
 
 def _that_point_elsewhere(folder: Path, bait: Path, address: str) -> dict[str, Outcome]:
     playlist = f"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9.0,\n{bait}\n#EXTINF:9.0,\n{address}/a.ts\n#EXT-X-ENDLIST\n"
+    session = "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\n"
     texts = {
         "hls.mp4": playlist,
         "hls with mark.avi": "\ufeff" + playlist,
         "concat.mkv": f"ffconcat version 1.0\nfile '{bait}'\n",
-        "sdp.mov": f"v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\na=control:{address}\nm=video 9 RTP/AVP 96\n",
+        "sdp.mov": f"{session}a=control:{address}\nm=video 9 RTP/AVP 96\n",
         "dash.webm": f"<?xml version='1.0'?><MPD><BaseURL>{address}/</BaseURL></MPD>",
         "smil.mpg": f"<smil><body><video src='{address}/a.mp4'/></body></smil>",
         "list.m3u": f"{bait}\n{address}/a.mp4\n",
