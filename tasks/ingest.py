@@ -50,6 +50,7 @@ def work_on_files(plan: ledger.Plan, settings: Settings, policy: Policy) -> Tall
     known = ledger.read_catalog(workspace)
     driver.relabel(workspace, plan.relabelled, known)
     if not plan.fresh:
+        driver.drop_leftovers(workspace)
         return Tally()
     run, guards = settings.run, settings.guards
     with open_client(run.dask, run.workers, workspace.scratch(), guards.attempts) as client:

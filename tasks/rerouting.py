@@ -132,11 +132,17 @@ def apply_reroute(
             commit_parts(workspace, table, written)
     _store_decisions(workspace, plan, frozenset(failed))
     for stage in Stage:
-        gone = plan.clips["clip_id"].filter(pa.array(plan.no_longer(stage))).to_pylist()
-        if gone:
-            tables.delete_rows(workspace, stage.value, "clip_id", gone)
+        _drop_unadmitted(workspace, stage)
     set_policy(workspace, plan.policy)
     return Applied(len(jobs) - len(failed), failed)
+
+
+def _drop_unadmitted(workspace: Workspace, stage: Stage) -> None:
+    """Take out payload that `clips` does not admit: what the plan dismissed, now or in a run that died before this."""
+    clips = tables.read(workspace, "clips", ["clip_id"], filter=pc.field(stage.value))
+    held = tables.read(workspace, stage.value, ["clip_id"])["clip_id"].to_pylist()
+    if gone := set(held) - set(clips["clip_id"].to_pylist()):
+        tables.delete_rows(workspace, stage.value, "clip_id", gone)
 
 
 def extraction_jobs(workspace: Workspace, plan: Reroute) -> list[Job]:

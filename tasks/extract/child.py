@@ -27,8 +27,8 @@ def _answer(call: bytes) -> tuple[bool, Any]:
     try:
         work, arguments = pickle.loads(call)  # from our own parent, through a socket only we two hold
         return False, work(*arguments)
-    except MediaRefusedError as refusal:
-        return True, refusal
+    except (MediaRefusedError, HeterodubError) as told:
+        return True, told
     except MemoryError:
         os._exit(OUT_OF_MEMORY_EXIT)  # after a failed allocation nothing in this process can be trusted
     except Exception as error:  # noqa: BLE001 - handed to the parent, which decides

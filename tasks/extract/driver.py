@@ -4,8 +4,10 @@ Plain code over plain parts; tasks/ingest.py makes Prefect tasks of it. A crash 
 next run completes to the same rows.
 """
 
+import hashlib
+import logging
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -24,24 +26,30 @@ from tasks.extract.job import Analysis, Job
 from tasks.extract.watching import Tally, Watcher
 from tasks.extract.worker import Finished, identify, work_on
 from tasks.stores import tables
-from tasks.stores.batches import Batch, commit_batch, drop_media, media_with_rows
+from tasks.stores.batches import Batch, commit_batch, drop_media, media_with_rows, orphans
 from tasks.stores.parts import Part
 from tasks.stores.workspace import Workspace
+
+_LOG = logging.getLogger(__name__)
+
+_BATCH_IS_STORED_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Identified:
     """Files by content. `originals`: the file as which each media is worked on; `copies`: (file, media_id, uri of
-    the file that stands for it); `refused`: files that could not or must not be read.
+    the file that stands for it); `touched`: done files that look changed and hold the same bytes; `refused`: files
+    that could not or must not be read.
     """
 
     originals: Mapping[str, RawFile]
     copies: tuple[tuple[RawFile, str, str], ...]
+    touched: tuple[RawFile, ...]
     refused: tuple[tuple[RawFile, MediaRefusedError], ...]
 
 
 def identify_files(
-    client: Client, files: Iterable[RawFile], known: Mapping[str, ledger.Row], extractor: str, watcher: Watcher
+    client: Client, files: Collection[RawFile], known: Mapping[str, ledger.Row], extractor: str, watcher: Watcher
 ) -> Identified:
     """Read every file once for its sha256, and find files of the same bytes, among them and in the catalog."""
     refused: list[tuple[RawFile, MediaRefusedError]] = []
@@ -61,31 +69,42 @@ def identify_files(
             refused.append((raw, media_id))
         else:
             contents.setdefault(media_id, []).append(raw)
+    holds = {raw.uri: media_id for media_id, same in contents.items() for raw in same}
+    looked_at = {raw.uri for raw in files}
     standing = {
         row["media_id"]: uri
         for uri, row in known.items()
-        if row["state"] == FileState.MEASURED and row["extractor"] == extractor
+        if row["state"] == FileState.MEASURED
+        and row["extractor"] == extractor
+        # a file whose bytes changed stands for its old content no more
+        and (uri not in looked_at or holds.get(uri) == row["media_id"])
     }
-    looked_at = frozenset(raw.uri for same in contents.values() for raw in same) | {raw.uri for raw, _ in refused}
-    return _sort_copies(contents, standing, looked_at, refused)
+    originals, copies = _sort_copies(contents, standing)
+    touched = {media: raw for media, raw in originals.items() if _is_done(raw, media, known.get(raw.uri), extractor)}
+    fresh = {media: raw for media, raw in originals.items() if media not in touched}
+    return Identified(fresh, tuple(copies), tuple(touched.values()), tuple(refused))
+
+
+def _is_done(raw: RawFile, media_id: str, row: ledger.Row | None, extractor: str) -> bool:
+    if row is None or row["state"] not in (FileState.MEASURED, FileState.REJECTED):
+        return False
+    return bool((row["media_id"], row["extractor"], row["offset_s"]) == (media_id, extractor, raw.offset_s))
 
 
 def _sort_copies(
     contents: Mapping[str, list[RawFile]],
     standing: Mapping[str, str],
-    looked_at: frozenset[str],
-    refused: list[tuple[RawFile, MediaRefusedError]],
-) -> Identified:
+) -> tuple[dict[str, RawFile], list[tuple[RawFile, str, str]]]:
     originals: dict[str, RawFile] = {}
     copies: list[tuple[RawFile, str, str]] = []
     for media_id, same in sorted(contents.items()):
         same = sorted(same, key=lambda raw: raw.uri)
         stands = standing.get(media_id)
-        if stands is None or stands in looked_at:  # looked at again, it may hold other bytes by now
+        if stands is None or stands in {raw.uri for raw in same}:
             own = next((raw for raw in same if raw.uri == stands), same[0])
             originals[media_id], stands = own, own.uri
         copies += [(raw, media_id, stands) for raw in same if raw.uri != stands]
-    return Identified(originals, tuple(copies), tuple(refused))
+    return originals, copies
 
 
 @dataclass(slots=True)
@@ -128,7 +147,10 @@ def analyse_files(
     before = media_with_rows(workspace)
     tally = Tally(files=len(files.originals), bytes=sum(raw.size_bytes for raw in files.originals.values()))
     watcher.phase("analyse", tally.files)
-    jobs = [_job(raw, media_id) for media_id, raw in sorted(files.originals.items(), key=lambda it: -it[1].size_bytes)]
+    jobs = [
+        _job(raw, media_id, policy)
+        for media_id, raw in sorted(files.originals.items(), key=lambda it: -it[1].size_bytes)
+    ]
     work = partial(work_on, settings=settings, policy=policy)
     pending = _Pending()
     for job, result in spread(client, work, jobs, key=lambda job: job.media_id):
@@ -142,11 +164,28 @@ def analyse_files(
             pending = _Pending()
     for raw, media_id, original in files.copies:
         pending.rows.append(ledger.duplicate_row(raw, settings.extractor, media_id, original))
-    pending.rows += [ledger.refused_row(raw, settings.extractor, refusal) for raw, refusal in files.refused]
+    pending.rows += [
+        ledger.refused_row(raw, settings.extractor, refusal)
+        for raw, refusal in files.refused
+        if not _may_still_hold(known.get(raw.uri), refusal)
+    ]
     if pending.rows:
         commit_batch(workspace, pending.batch(), before)
-    _drop_replaced(workspace, known, _read_again(files))
+    relabel(workspace, files.touched, known)
+    if gone := before & orphans(workspace):
+        drop_media(workspace, gone)
     return tally
+
+
+def drop_leftovers(workspace: Workspace) -> None:
+    """Take out rows of contents that no file stands for: a run that died had no time to.
+
+    Twice looked at: at first sight it may be half a batch that another ingest is storing.
+    """
+    if seen := orphans(workspace):
+        time.sleep(_BATCH_IS_STORED_S)
+        if gone := seen & orphans(workspace):
+            drop_media(workspace, gone)
 
 
 def relabel(workspace: Workspace, files: Iterable[RawFile], known: Mapping[str, ledger.Row]) -> None:
@@ -169,8 +208,19 @@ def relabel(workspace: Workspace, files: Iterable[RawFile], known: Mapping[str, 
     tables.replace_rows(workspace, "catalog", ledger.catalog_table(rows), "uri")
 
 
-def _job(raw: RawFile, media_id: str) -> Job:
-    return Job(raw.uri, media_id, raw.size_bytes, raw.corpus, ledger.speaker_key(raw, media_id), raw.offset_s)
+def _may_still_hold(row: ledger.Row | None, refusal: MediaRefusedError) -> bool:
+    """Whether a measured file merely cannot be read right now. Its rows stay: a share that is down costs no clips."""
+    if row is None or row["state"] != FileState.MEASURED or refusal.reason not in QUARANTINE_REASONS:
+        return False
+    _LOG.warning("%s cannot be read (%s); what was measured of it is kept", row["uri"], refusal)
+    return True
+
+
+def _job(raw: RawFile, media_id: str, policy: Policy) -> Job:
+    # parts of other content must not share a name: a release may still hold the old one
+    suffix = hashlib.sha256(f"{policy.hash} {raw.offset_s}".encode()).hexdigest()[:12]
+    speaker = ledger.speaker_key(raw, media_id)
+    return Job(raw.uri, media_id, raw.size_bytes, raw.corpus, speaker, raw.offset_s, suffix=suffix)
 
 
 def _row_of(raw: RawFile, extractor: str, done: Finished) -> ledger.Row:
@@ -189,21 +239,3 @@ def _count(tally: Tally, raw: RawFile, done: Finished) -> None:
     first, second = (done.analysis.clips[stage].to_pylist() for stage in ("stage1", "stage2"))
     for one, two in zip(first, second, strict=True):
         tally.routes["both" if one and two else "stage1" if one else "stage2" if two else "rejected"] += 1
-
-
-def _read_again(files: Identified) -> set[str]:
-    """Files of which it is known what they hold now. One that could not be read may still hold what it held."""
-    told = {raw.uri for raw, refusal in files.refused if refusal.reason not in QUARANTINE_REASONS}
-    return told | {raw.uri for raw in files.originals.values()} | {raw.uri for raw, _, _ in files.copies}
-
-
-def _drop_replaced(workspace: Workspace, known: Mapping[str, ledger.Row], read_again: set[str]) -> None:
-    """Take out the rows of contents that no file has any more, because the bytes at their uri changed."""
-    earlier = {row["media_id"] for uri, row in known.items() if uri in read_again and row["media_id"]}
-    if not earlier:
-        return
-    standing = {
-        row["media_id"] for row in ledger.read_catalog(workspace).values() if row["state"] == FileState.MEASURED
-    }
-    if gone := earlier - standing:
-        drop_media(workspace, gone)

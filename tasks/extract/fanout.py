@@ -41,6 +41,9 @@ def open_client(dask_address: str | None, workers: int, scratch: Path, attempts:
     settings = {
         "distributed.scheduler.allowed-failures": attempts - 1,
         "distributed.worker.daemon": False,
+        # a nanny restarts its worker; on a busy machine that takes longer than the 15 s after which the cluster
+        # would give the nanny up, and a run without workers waits for ever
+        "distributed.deploy.lost-worker-timeout": "1 day",
         "distributed.admin.large-graph-warning-threshold": "1GB",
         "logging.distributed": "error",
         "distributed.comm.timeouts.connect": "10s",

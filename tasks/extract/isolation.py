@@ -26,7 +26,14 @@ OUT_OF_MEMORY_EXIT = 86
 _LAST_WORDS = 300
 """Characters of a dead child's stderr that are kept as the cause."""
 
+_FROM_OUTSIDE = frozenset({signal.SIGKILL, signal.SIGTERM, signal.SIGHUP})
+"""Signals that no decoder sends itself: an operator, a service manager, or a kernel short of memory did."""
+
 Work = Callable[..., Any]
+
+
+class KilledFromOutsideError(MediaRefusedError):
+    """The child was killed while it worked on a file, which may be innocent of it: worth another attempt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +117,10 @@ class Isolated:
         if code == OUT_OF_MEMORY_EXIT:
             return MediaRefusedError(FileReason.OUT_OF_MEMORY, f"needs more than {self._memory_limit_gib:g} GiB")
         if code == -signal.SIGKILL:
-            return MediaRefusedError(FileReason.OUT_OF_MEMORY, "killed, as a machine out of memory does")
+            return KilledFromOutsideError(FileReason.OUT_OF_MEMORY, "killed, as a machine out of memory does")
         name = signal.Signals(-code).name if code is not None and code < 0 else f"exit code {code}"
+        if code is not None and -code in _FROM_OUTSIDE:
+            return KilledFromOutsideError(FileReason.DECODER_CRASHED, name)
         return MediaRefusedError(FileReason.DECODER_CRASHED, f"{name} {words}".strip())
 
     def _last_words(self) -> str:

@@ -45,24 +45,28 @@ def read_catalog(workspace: Workspace) -> dict[str, Row]:
 def plan_run(files: Iterable[RawFile], known: Mapping[str, Row], extractor: str, retry_quarantined: bool) -> Plan:
     """Sort the files of a source into those that need work and those that are done under this extractor.
 
-    A copy needs work when the file that stood for its bytes is looked at again: that may hold other bytes by now.
+    A file that is listed twice counts once, as it was listed first. A copy needs work again when the file that stood
+    for its content may hold other bytes now.
     """
-    fresh: list[RawFile] = []
-    done: list[tuple[RawFile, Row]] = []
+    listed: dict[str, RawFile] = {}
     for raw in files:
-        row = known.get(raw.uri)
-        if row is None or _needs_work(raw, row, extractor, retry_quarantined):
-            fresh.append(raw)
-        else:
-            done.append((raw, row))
-    again = {raw.uri for raw in fresh}
-    stood_for = {
-        row["media_id"] for uri, row in known.items() if row["state"] != FileState.DUPLICATE and uri not in again
+        listed.setdefault(raw.uri, raw)
+    changed = {
+        raw.uri
+        for raw in listed.values()
+        if (row := known.get(raw.uri)) is None or _needs_work(raw, row, extractor, retry_quarantined)
     }
-    relabelled: list[RawFile] = []
-    unchanged = 0
-    for raw, row in done:
-        if row["state"] == FileState.DUPLICATE and row["media_id"] not in stood_for:
+    standing = {
+        row["media_id"] for uri, row in known.items() if row["state"] != FileState.DUPLICATE and uri not in changed
+    }
+    fresh, relabelled, unchanged = [], [], 0
+    for raw in listed.values():
+        row = known.get(raw.uri)
+        if (
+            row is None
+            or raw.uri in changed
+            or (row["state"] == FileState.DUPLICATE and row["media_id"] not in standing)
+        ):
             fresh.append(raw)
         elif any(row[label] != getattr(raw, label) for label in _LABELS):
             relabelled.append(raw)
@@ -85,8 +89,8 @@ def speaker_key(raw: RawFile, media_id: str) -> str:
 
 
 def relabelled_row(raw: RawFile, row: Row) -> Row:
-    """The catalog row of a done file with what is now said about it."""
-    return {**row, **{label: getattr(raw, label) for label in _LABELS}}
+    """The catalog row of a done file with what is now said about it, and its stamp of now."""
+    return {**row, "stamp": raw.stamp, **{label: getattr(raw, label) for label in _LABELS}}
 
 
 def refused_row(raw: RawFile, extractor: str, refusal: MediaRefusedError, media_id: str | None = None) -> Row:

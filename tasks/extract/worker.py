@@ -1,6 +1,7 @@
 """What runs on a Dask worker: one file, in a child process of the worker, with its time and memory bounded."""
 
 import atexit
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from schemas.policy import Policy
 from schemas.reasons import FileReason
 from schemas.records import RawFile
 from schemas.settings import Settings
-from tasks.extract.isolation import Isolated, Named
+from tasks.extract.isolation import Isolated, KilledFromOutsideError, Named
 from tasks.extract.job import Analysis, Job
 from tasks.media.locate import disk_trouble, fingerprint, localise
 
@@ -38,8 +39,8 @@ class Finished:
 
 
 @cache
-def _child(memory_limit_gib: float) -> Isolated:
-    """The one child of this worker process."""
+def _child(memory_limit_gib: float, thread: int) -> Isolated:
+    """The one child of a thread of this worker process. People start workers with several threads."""
     child = Isolated(memory_limit_gib)
     atexit.register(child.close)
     return child
@@ -51,16 +52,26 @@ def work_on(job: Job, settings: Settings, policy: Policy) -> Finished:
     Raises: HeterodubError - what goes wrong with the run, such as missing weights.
     """
     started = time.monotonic()
-    child = _child(settings.guards.memory_limit_gib)
-    try:
-        with _disk_as_refusal():
-            length_s = child.run(_MEDIA_SECONDS, job.uri, settings, time_limit_s=_PROBE_LIMIT_S)
-            length_s = min(length_s, job.size_bytes / _LEAST_BYTES_PER_S)
-            limit_s = settings.guards.time_limit_s + settings.guards.time_limit_factor * length_s
-            analysis = child.run(_ANALYSE, job, settings, policy, time_limit_s=limit_s)
-    except MediaRefusedError as refusal:
-        return Finished(job, None, refusal, time.monotonic() - started)
-    return Finished(job, analysis, None, time.monotonic() - started)
+    refusal: MediaRefusedError | None = None
+    for _ in range(settings.guards.attempts):
+        try:
+            return Finished(job, _analysed(job, settings, policy), None, time.monotonic() - started)
+        except KilledFromOutsideError as killed:
+            refusal = MediaRefusedError(killed.reason, killed.detail)
+        except MediaRefusedError as told:
+            refusal = told
+            break
+    return Finished(job, None, refusal, time.monotonic() - started)
+
+
+def _analysed(job: Job, settings: Settings, policy: Policy) -> Analysis:
+    child = _child(settings.guards.memory_limit_gib, threading.get_ident())
+    with _disk_as_refusal():
+        length_s = child.run(_MEDIA_SECONDS, job.uri, settings, time_limit_s=_PROBE_LIMIT_S)
+        length_s = min(length_s, job.size_bytes / _LEAST_BYTES_PER_S)
+        limit_s = settings.guards.time_limit_s + settings.guards.time_limit_factor * length_s
+        analysis: Analysis = child.run(_ANALYSE, job, settings, policy, time_limit_s=limit_s)
+    return analysis
 
 
 def identify(raw: RawFile) -> str | MediaRefusedError:

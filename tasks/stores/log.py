@@ -148,7 +148,10 @@ def transact(ws: Workspace, table: str, plan: Callable[[Snapshot], Change | None
     for attempt in range(_ATTEMPTS):
         delta = load(ws, table)
         before = _snapshot(delta)
-        change = plan(before)
+        try:
+            change = plan(before)
+        except OSError as error:
+            raise WorkspaceError(f"table {table} of {ws.root} cannot be written: {error.strerror or error}") from error
         if change is None or not (change.add or change.remove):
             return before.version
         try:

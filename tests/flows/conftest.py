@@ -1,8 +1,11 @@
 """Folders of small films, settings that make a run short, and one Prefect server for all tests of flows."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from prefect.settings import get_current_settings
+from prefect.testing.utilities import prefect_test_harness
 
 from tests.flows.heads import write_head
 
@@ -40,3 +43,10 @@ def footage(tmp_path_factory) -> Path:
     for number, suffix in enumerate((".mp4", ".mkv", ".mov", ".mp4", ".avi", ".webm")):
         write_head(folder / f"head{number}{suffix}", number, 40 if number else 300)
     return folder
+
+
+@pytest.fixture(scope="session")
+def prefect_api() -> Iterator[str]:
+    """Address of one Prefect server with a database of its own; flows called in this process use it too."""
+    with prefect_test_harness(server_startup_timeout=120):
+        yield get_current_settings().api.url

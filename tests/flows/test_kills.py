@@ -20,8 +20,8 @@ SCRIPT = Path(__file__).with_name("plain_ingest.py")
 CLUSTER = """
 import sys
 from distributed import LocalCluster
-with LocalCluster(n_workers=2, threads_per_worker=2, dashboard_address=None, memory_limit=0,
-                  local_directory=sys.argv[1]) as cluster:
+shape = {"n_workers": 2, "threads_per_worker": 2, "memory_limit": 0, "dashboard_address": None}
+with LocalCluster(local_directory=sys.argv[1], **shape) as cluster:
     print(cluster.scheduler_address, flush=True)
     sys.stdin.read()
 """
