@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-import hostile
 import pytest
 
 from schemas.reasons import FileReason, FileState
 from tasks.media.locate import path_to_uri
+from tests.flows import hostile
 from tests.flows.heads import contents, fingerprints
 
 
