@@ -10,7 +10,7 @@ _DEFAULTS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "GX_ANALYTICS_ENABLED": "false",
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",  # a first start takes up to 20 s, Prefect allows 20
-    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "WARNING",  # its chatter stays in its UI
+    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",  # chatter and traces stay in its UI; errors are ours to tell
     "DASK_LOGGING__DISTRIBUTED": "error",
     "TF_CPP_MIN_LOG_LEVEL": "3",
 }

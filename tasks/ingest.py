@@ -28,7 +28,12 @@ def choose_policy(settings: Settings) -> Policy:
     return policy_for_ingest(workspace, None if settings.policy is None else str(settings.policy))
 
 
-@task(retries=2, retry_delay_seconds=5, cache_policy=NO_CACHE)
+def _may_pass(_task: Any, _run: Any, state: Any) -> bool:
+    """Whether trying again can help: a listing that failed, not a name that was mistyped."""
+    return isinstance(getattr(state.data, "__cause__", None), OSError)
+
+
+@task(retries=2, retry_delay_seconds=5, retry_condition_fn=_may_pass, cache_policy=NO_CACHE)
 def find_files(source: str, corpus: str, settings: Settings, retry_quarantined: bool) -> ledger.Plan:
     """List the source and hold it against the catalog. Retried: listings of remote stores fail now and then.
 

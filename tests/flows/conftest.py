@@ -1,19 +1,37 @@
 """Folders of small films, settings that make a run short, and one Prefect server for all tests of flows."""
 
-from collections.abc import Iterator
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
 from prefect.settings import get_current_settings
+from prefect.states import State
 from prefect.testing.utilities import prefect_test_harness
 
+<<<<<<< HEAD
 from tests.flows.heads import write_head
+=======
+from flows.ingest import ingest
+>>>>>>> faults
 
 LENIENT = 'name = "lenient"\nversion = 1\n[stage1]\n[stage2]\n'
 """A policy that admits every clip with sound to both stages."""
 
 PICKY = 'name = "picky"\nversion = 2\n[stage1]\nmin_face_height_px = 5000\n[stage2]\n'
 """A policy that admits nothing to stage 1."""
+
+
+class Finished(NamedTuple):
+    """An ingest that is done: where, how Prefect says it ended, and its summary."""
+
+    workspace: Path
+    state: State
+    summary: dict[str, Any]
 
 
 @pytest.fixture(scope="session")
@@ -50,3 +68,29 @@ def prefect_api() -> Iterator[str]:
     """Address of one Prefect server with a database of its own; flows called in this process use it too."""
     with prefect_test_harness(server_startup_timeout=120):
         yield get_current_settings().api.url
+
+
+@pytest.fixture(scope="session")
+def finished(footage, config, tmp_path_factory, prefect_api) -> Finished:
+    """An ingest of `footage` by the flow, done once. Copy the workspace before changing it."""
+    workspace = tmp_path_factory.mktemp("finished")
+    state = ingest(str(footage), workspace=str(workspace), config=str(config), return_state=True)
+    return Finished(workspace, state, state.result())
+
+
+@pytest.fixture
+def workspace(finished, tmp_path) -> Path:
+    """A copy of the finished workspace."""
+    return Path(shutil.copytree(finished.workspace, tmp_path / "workspace"))
+
+
+@pytest.fixture(scope="session")
+def heterodub(config, prefect_api) -> Callable[..., subprocess.CompletedProcess]:
+    """heterodub("ingest", folder, ...) runs the command in a process of its own."""
+
+    def call(*words: Any) -> subprocess.CompletedProcess:
+        command = [sys.executable, "-m", "flows.cli", *map(str, words)]
+        surroundings = os.environ | {"PREFECT_API_URL": prefect_api}
+        return subprocess.run(command, capture_output=True, text=True, timeout=200, env=surroundings)
+
+    return call

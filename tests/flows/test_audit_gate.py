@@ -1,0 +1,136 @@
+"""Rows that must never be trained on, put straight into the tables: each stops the release and is named."""
+
+import math
+from collections.abc import Callable
+
+import pyarrow as pa
+import pytest
+
+from schemas.errors import AuditFailedError
+from schemas.settings import load_settings
+from schemas.tables import TABLES
+from tasks.ingest import choose_policy, publish_release
+from tasks.stores import releases, tables
+from tasks.stores.workspace import Workspace
+from tests.flows.heads import contents
+
+Rows = dict[str, list[dict]]
+
+
+def put(ws: Workspace, table: str, row: dict) -> None:
+    tables.replace_rows(ws, table, pa.Table.from_pylist([row], schema=TABLES[table]), "clip_id")
+
+
+def nan_landmark(ws: Workspace, rows: Rows) -> str:
+    row = rows["stage1"][0]
+    row["landmarks"][3][7] = math.nan
+    put(ws, "stage1", row)
+    return row["clip_id"]
+
+
+def short_mel(ws: Workspace, rows: Rows) -> str:
+    row = rows["stage1"][1]
+    row["mel"].pop()
+    put(ws, "stage1", row)
+    return row["clip_id"]
+
+
+def torn_picture(ws: Workspace, rows: Rows) -> str:
+    row = rows["stage2"][1]
+    row["crops"][5] = row["crops"][5][:20]
+    put(ws, "stage2", row)
+    return row["clip_id"]
+
+
+def twice(ws: Workspace, rows: Rows) -> str:
+    row = rows["clips"][2]
+    tables.append_rows(ws, "clips", pa.Table.from_pylist([row], schema=TABLES["clips"]))
+    return row["clip_id"]
+
+
+def other_backend(ws: Workspace, rows: Rows) -> str:
+    row = rows["clips"][3]
+    put(ws, "clips", row | {"backend": "face_mesh_v2"})
+    return row["clip_id"]
+
+
+def impossible_measure(ws: Workspace, rows: Rows) -> str:
+    row = rows["clips"][4]
+    put(ws, "clips", row | {"face_share": 1.5})
+    return row["clip_id"]
+
+
+def admitted_without_payload(ws: Workspace, rows: Rows) -> str:
+    clip = rows["stage2"][2]["clip_id"]
+    tables.delete_rows(ws, "stage2", "clip_id", [clip])
+    return clip
+
+
+def file_forgotten(ws: Workspace, rows: Rows) -> str:
+    clip = rows["clips"][5]
+    tables.delete_rows(ws, "catalog", "media_id", [clip["media_id"]])
+    return clip["clip_id"]
+
+
+PLANTS = {
+    "landmarks": nan_landmark,
+    "mel": short_mel,
+    "pictures": torn_picture,
+    "unique": twice,
+    "backend": other_backend,
+    "face_share": impossible_measure,
+    "in_stage2": admitted_without_payload,
+    "in_catalog": file_forgotten,
+}
+
+
+@pytest.mark.parametrize("named", PLANTS)
+def test_a_planted_row_stops_the_release(named, workspace, config):
+    plant: Callable[[Workspace, Rows], str] = PLANTS[named]
+    ws = Workspace.open(str(workspace))
+    settings = load_settings(config, workspace=str(workspace))
+    policy = choose_policy.fn(settings)
+    before = releases.latest(ws)
+    assert not publish_release.fn(settings, policy).is_new
+    clip = plant(ws, contents(workspace))
+    with pytest.raises(AuditFailedError) as failed:
+        publish_release.fn(settings, policy)
+    assert named in str(failed.value)
+    assert clip in str(failed.value)
+    assert releases.latest(ws) == before
+
+
+def test_a_speaker_never_ends_in_two_splits(workspace, config):
+    """Planted before publishing, the splits are put right; planted behind its back, the audit sees it."""
+    from tasks.validation.audit import audit
+
+    ws = Workspace.open(str(workspace))
+    rows = contents(workspace)["clips"]
+    speakers = [row["speaker"] for row in rows]
+    torn = next(row for row in rows if speakers.count(row["speaker"]) > 1)
+    other = "test" if torn["split"] != "test" else "train"
+    put(ws, "clips", torn | {"split": other})
+    result = audit(ws, releases.current_versions(ws), workspace / "audit")
+    assert {"splits_of_speaker", "splits_of_group"} <= {check.name.split()[0] for check in result.failures}
+    settings = load_settings(config, workspace=str(workspace))
+    publish_release.fn(settings, choose_policy.fn(settings))
+    splits = {row["split"] for row in contents(workspace)["clips"] if row["speaker"] == torn["speaker"]}
+    assert len(splits) == 1
+
+
+def test_the_command_fails_in_one_line_and_the_flow_is_failed(heterodub, footage, workspace, config):
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.sorting import FlowRunSort
+
+    ws = Workspace.open(str(workspace))
+    before = releases.latest(ws)
+    clip = nan_landmark(ws, contents(workspace))
+    ran = heterodub("ingest", footage, "-w", workspace, "--config", config, "--json")
+    assert (ran.returncode, ran.stdout) == (1, "")
+    told = [line for line in ran.stderr.splitlines() if "error" in line.lower()]
+    assert len(told) == 1 and told[0].startswith("error: nothing was published") and clip in told[0], ran.stderr
+    assert "Traceback" not in ran.stderr
+    assert releases.latest(ws) == before
+    with get_client(sync_client=True) as client:
+        newest = client.read_flow_runs(sort=FlowRunSort.START_TIME_DESC, limit=1)[0]
+    assert newest.state_name == "Failed"

@@ -1,0 +1,199 @@
+"""Files that move, swap, change, vanish and come back between runs and within one."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from schemas.records import RawFile
+from schemas.settings import Settings, load_settings
+from tasks.extract import driver, ledger
+from tasks.extract.fanout import open_client
+from tasks.extract.watching import Silent
+from tasks.ingest import choose_policy, find_files, publish_release, work_on_files
+from tasks.stores.batches import orphans
+from tasks.stores.workspace import Workspace
+from tests.flows.heads import contents, versions, write_head
+from tests.flows.plain_ingest import run
+
+
+@pytest.fixture(scope="module")
+def three(tmp_path_factory) -> Path:
+    """Three films and what was made of them: folder/films, folder/workspace."""
+    folder = tmp_path_factory.mktemp("three")
+    (folder / "films").mkdir()
+    for number, name in enumerate("abc"):
+        write_head(folder / "films" / f"{name}.mp4", 300 + number, 30)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def first_run(three, config) -> Path:
+    run(three / "films", load_settings(config, workspace=str(three / "workspace")))
+    return three
+
+
+@pytest.fixture
+def place(first_run, tmp_path) -> Path:
+    """A copy of the films and their workspace under the same names, so that nothing is new."""
+    keep = tmp_path / "keep"
+    shutil.copytree(first_run, keep)
+    yield first_run
+    shutil.rmtree(first_run)
+    shutil.copytree(keep, first_run)
+
+
+@pytest.fixture
+def settings(first_run, config) -> Settings:
+    return load_settings(config, workspace=str(first_run / "workspace"))
+
+
+def states(place: Path) -> dict[str, tuple[str, str | None]]:
+    rows = contents(place / "workspace")["catalog"]
+    return {Path(row["uri"]).name: (row["state"], row["reason"]) for row in rows}
+
+
+def clips_of(place: Path) -> dict[str, int]:
+    """Clips by the name of the file they say they are from; checks that payload and clips agree."""
+    rows = contents(place / "workspace")
+    assert {r["clip_id"] for r in rows["stage1"]} == {r["clip_id"] for r in rows["clips"]}
+    names = [Path(row["uri"]).name for row in rows["clips"]]
+    assert not orphans(Workspace.open(str(place / "workspace")))
+    return {name: names.count(name) for name in sorted(set(names))}
+
+
+def test_touched_files_are_read_but_not_decoded(place, settings):
+    before = versions(place / "workspace")
+    for path in (place / "films").iterdir():
+        os.utime(path)
+    plan, tally, published = run(place / "films", settings)
+    assert (len(plan.fresh), tally.files_done, published.release_id is not None) == (3, 0, True)
+    now = versions(place / "workspace")
+    assert {table: now[table] for table in ("clips", "stage1", "stage2")} == {
+        table: before[table] for table in ("clips", "stage1", "stage2")
+    }
+    plan, _, _ = run(place / "films", settings)
+    assert plan.fresh == ()
+
+
+def test_two_files_swap_names(place, settings):
+    films = place / "films"
+    (films / "a.mp4").rename(films / "spare")
+    (films / "b.mp4").rename(films / "a.mp4")
+    (films / "spare").rename(films / "b.mp4")
+    os.utime(films / "a.mp4")
+    os.utime(films / "b.mp4")
+    run(films, settings)
+    assert states(place) == dict.fromkeys(("a.mp4", "b.mp4", "c.mp4"), ("measured", None))
+    assert clips_of(place) == {"a.mp4": 1, "b.mp4": 1, "c.mp4": 1}
+
+
+def test_a_file_moves_and_another_takes_its_name(place, settings):
+    films = place / "films"
+    (films / "a.mp4").rename(films / "moved.mp4")
+    write_head(films / "a.mp4", 310, 30)
+    run(films, settings)
+    assert clips_of(place) == {"a.mp4": 1, "b.mp4": 1, "c.mp4": 1, "moved.mp4": 1}
+
+
+def test_a_copy_takes_over_when_its_original_changes(place, settings):
+    films = place / "films"
+    shutil.copy(films / "a.mp4", films / "copy.mp4")
+    run(films, settings)
+    assert states(place)["copy.mp4"] == ("duplicate", "same_bytes")
+    write_head(films / "a.mp4", 311, 30)
+    run(films, settings)
+    assert states(place)["copy.mp4"] == ("measured", None)
+    assert clips_of(place) == {"a.mp4": 1, "b.mp4": 1, "c.mp4": 1, "copy.mp4": 1}
+
+
+@pytest.mark.parametrize("becomes", ["empty", "noise", "copy", "gone bad"])
+def test_a_file_that_loses_its_content_loses_its_clips(place, settings, becomes):
+    path = place / "films" / "a.mp4"
+    match becomes:
+        case "empty":
+            path.write_bytes(b"")
+        case "noise":
+            path.write_bytes(os.urandom(5000))
+        case "copy":
+            shutil.copyfile(place / "films" / "b.mp4", path)
+        case "gone bad":
+            path.unlink()
+            path.symlink_to("nowhere")
+    run(path.parent, settings)
+    reasons = {"empty": "empty_file", "noise": "not_media", "copy": "same_bytes", "gone bad": "broken_link"}
+    assert states(place)["a.mp4"][1] == reasons[becomes]
+    assert clips_of(place) == {"b.mp4": 1, "c.mp4": 1}
+
+
+def test_a_run_that_died_before_its_clean_up_is_cleaned_up_by_the_next(place, settings):
+    """The catalog already holds the new content, the clips of the old one are still there."""
+    ws = Workspace.open(settings.workspace)
+    rows = ledger.read_catalog(ws)
+    row = rows[str(place / "films" / "a.mp4")]
+    gone = {**row, "media_id": "0" * 64, "state": "rejected", "reason": "no_face", "clips": 0}
+    driver.tables.replace_rows(ws, "catalog", ledger.catalog_table([gone]), "uri")
+    assert orphans(ws)
+    plan, _, published = run(place / "films", settings)
+    assert (plan.fresh, published.is_new) == ((), True)
+    assert clips_of(place) == {"b.mp4": 1, "c.mp4": 1}
+
+
+def test_a_file_named_twice_counts_once(place, settings, tmp_path):
+    path = write_head(tmp_path / "new.mp4", 320, 30)
+    manifest = tmp_path / "twice.csv"
+    manifest.write_text(f"uri,speaker\n{path},ann\n{path},ann\nnew.mp4,ann\n")
+    plan, tally, _ = run(manifest, settings)
+    assert (len(plan.fresh), tally.files_done) == (1, 1)
+    assert states(place)["new.mp4"] == ("measured", None)
+
+
+class _Vanishing(Silent):
+    """Takes a file away when the work on files begins."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def phase(self, name: str, total: int) -> None:
+        if name == "analyse":
+            self.path.unlink()
+
+
+def test_files_that_vanish_midway(place, settings):
+    """One after it was listed, one after it was read for the first time; the third comes out right, and so do all
+    once they are back.
+    """
+    films = place / "films"
+    for name in "xyz":
+        write_head(films / f"{name}.mp4", ord(name), 30)
+    kept = {name: (films / f"{name}.mp4").read_bytes() for name in "xy"}
+    policy = choose_policy.fn(settings)
+    plan = find_files.fn(str(films), "default", settings, False)
+    (films / "x.mp4").unlink()
+    ws = Workspace.open(settings.workspace)
+    known = ledger.read_catalog(ws)
+    with open_client(None, 1, ws.scratch(), 3) as client:
+        files = driver.identify_files(client, plan.fresh, known, settings.extractor, Silent())
+        driver.analyse_files(client, ws, files, known, settings, policy, _Vanishing(films / "y.mp4"))
+    publish_release.fn(settings, policy)
+    found = states(place)
+    assert found["x.mp4"] == found["y.mp4"] == ("quarantined", "vanished")
+    assert found["z.mp4"] == ("measured", None)
+    for name, content in kept.items():
+        (films / f"{name}.mp4").write_bytes(content)
+    plan, tally, _ = run(films, settings)
+    assert (len(plan.fresh), tally.files_done) == (2, 2)
+    assert clips_of(place) == dict.fromkeys(("a.mp4", "b.mp4", "c.mp4", "x.mp4", "y.mp4", "z.mp4"), 1)
+
+
+def test_a_plan_made_before_the_workspace_was_done_does_no_harm(place, settings):
+    """Two runs over the same files, one after the other, both planned before: the second adds nothing twice."""
+    write_head(place / "films" / "late.mp4", 330, 30)
+    policy = choose_policy.fn(settings)
+    plan = find_files.fn(str(place / "films"), "default", settings, False)
+    assert [Path(raw.uri).name for raw in plan.fresh if isinstance(raw, RawFile)] == ["late.mp4"]
+    for _ in range(2):
+        work_on_files.fn(plan, settings, policy)
+        publish_release.fn(settings, policy)
+    assert clips_of(place) == {"a.mp4": 1, "b.mp4": 1, "c.mp4": 1, "late.mp4": 1}

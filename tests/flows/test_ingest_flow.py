@@ -1,0 +1,117 @@
+"""An ingest as Prefect and as the command line see it: how it ends, what it shows, what it does the second time."""
+
+import json
+import shutil
+
+from prefect.artifacts import Artifact
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+
+from tasks.stores import releases
+from tasks.stores.workspace import Workspace
+from tests.flows.heads import contents, versions, write_head
+
+
+def test_the_flow_run_is_completed_and_publishes(finished):
+    assert finished.state.is_completed()
+    with get_client(sync_client=True) as client:
+        chosen = FlowRunFilter(id=FlowRunFilterId(any_=[finished.state.state_details.flow_run_id]))
+        (run,) = client.read_flow_runs(flow_run_filter=chosen)
+    assert run.state_name == "Completed"
+    summary = finished.summary
+    assert (summary["files"], summary["measured"], summary["stage1"], summary["stage2"]) == (6, 6, 7, 7)
+    assert summary["release"] == releases.latest(Workspace.open(str(finished.workspace))).release_id
+
+
+def test_artifacts_show_the_summary_and_the_reasons(finished):
+    shown = {row["what"]: row["value"] for row in json.loads(Artifact.get("ingest-summary").data)}
+    assert shown["release"]
+    assert shown["files"].isdigit()
+    assert isinstance(json.loads(Artifact.get("ingest-reasons").data), list)
+
+
+def test_the_second_time_nothing_is_decoded_or_changed(heterodub, footage, workspace, config):
+    before = versions(workspace)
+    ran = heterodub("ingest", footage, "-w", workspace, "--config", config)
+    assert ran.returncode == 0, ran.stderr
+    assert "nothing new" in ran.stdout
+    assert "analyse" not in ran.stderr
+    assert versions(workspace) == before
+
+
+def test_a_file_that_is_added_is_the_only_one_worked_on(heterodub, footage, workspace, config, tmp_path, finished):
+    earlier = contents(workspace)
+    folder = tmp_path / "more"
+    write_head(folder_file := tmp_path / "new.mp4", 50)
+    shutil.copytree(footage, folder, copy_function=shutil.copy2)
+    shutil.move(folder_file, footage / "zz-new.mp4")
+    try:
+        ran = heterodub("ingest", footage, "-w", workspace, "--config", config, "--json")
+    finally:
+        (footage / "zz-new.mp4").unlink()
+    summary = json.loads(ran.stdout)  # fails if anything else is on stdout
+    assert (summary["new_files"], summary["unchanged_files"], summary["files"]) == (1, 6, 7)
+    assert summary["media_seconds"] == 1.6
+    assert summary["release_is_new"] and summary["release"] != finished.summary["release"]
+    assert "analyse: 1 to do" in ran.stderr
+    now = contents(workspace)
+    assert [row for row in now["stage1"] if row in earlier["stage1"]] == earlier["stage1"]
+
+
+def test_a_finished_release_reads_the_same_after_more_was_added(finished, footage, workspace, config, tmp_path):
+    """What an earlier release pins is still there, byte for byte, when the offset of the sound is told anew."""
+    ws = Workspace.open(str(workspace))
+    release = releases.latest(ws)
+    manifest = tmp_path / "told.csv"
+    manifest.write_text(f"uri,offset\n{footage / 'head1.mkv'},0.2\n{footage / 'head1.mkv'},0.2\n")
+    before = _stage1_of(ws, release)
+
+    from plain_ingest import run
+
+    from schemas.settings import load_settings
+
+    plan, _, published = run(manifest, load_settings(config, workspace=str(workspace)))
+    assert (len(plan.fresh), published.is_new) == (1, True)
+    assert _stage1_of(ws, release) == before
+    assert _stage1_of(ws, releases.latest(ws)) != before
+
+
+def _stage1_of(ws: Workspace, release: releases.Release) -> list[dict]:
+    from schemas.reasons import Stage
+
+    rows = [row for batch in releases.read_release(ws, release, Stage.STAGE1) for row in batch.to_pylist()]
+    return sorted(rows, key=lambda row: row["clip_id"])
+
+
+def test_help_names_the_commands(heterodub):
+    ran = heterodub("--help")
+    assert ran.returncode == 0
+    assert all(word in ran.stdout for word in ("ingest", "route", "sample"))
+    assert heterodub("ingest", "--help").returncode == 0
+
+
+def test_what_the_user_can_mend_is_one_line(heterodub, tmp_path, footage):
+    bad = tmp_path / "bad.toml"
+    bad.write_text("[run]\nworkers = 0\n")
+    calls = {
+        "no such file": ("ingest", tmp_path / "nowhere", "-w", tmp_path / "w1"),
+        "workers": ("ingest", footage, "-w", tmp_path / "w2", "--config", bad),
+        "not there": ("ingest", footage, "-w", tmp_path / "w3", "--config", tmp_path / "none.toml"),
+        "not a workspace": ("ingest", footage, "-w", footage),
+        "Dask": ("ingest", footage, "-w", tmp_path / "w4", "--dask", "tcp://127.0.0.1:1"),
+    }
+    for part, words in calls.items():
+        ran = heterodub(*words)
+        assert (ran.returncode, ran.stdout) == (1, ""), words
+        told = [line for line in ran.stderr.splitlines() if "error" in line.lower() or "Traceback" in line]
+        assert len(told) == 1 and told[0].startswith("error: ") and part in told[0], ran.stderr
+
+
+def test_missing_weights_end_the_run_and_blame_no_file(heterodub, tmp_path, footage):
+    settings = tmp_path / "v2.toml"
+    settings.write_text('backend = "face_mesh_v2"\n')
+    ran = heterodub("ingest", footage, "-w", tmp_path / "workspace", "--config", settings)
+    assert ran.returncode == 1
+    assert ran.stderr.splitlines()[-1].startswith("error: ")
+    assert "Traceback" not in ran.stderr
+    assert contents(tmp_path / "workspace")["catalog"] == []
