@@ -55,11 +55,7 @@ def open_client(dask_address: str | None, workers: int, scratch: Path, attempts:
                     n_workers=workers,
                     threads_per_worker=1,
                     processes=True,
-<<<<<<< HEAD
                     dashboard_address="127.0.0.1:0",  # None means port 8787 on every address
-=======
-                    scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
->>>>>>> faults
                     memory_limit=0,  # the process that decodes has a limit of its own, see isolation.py
                     local_directory=str(scratch),
                     silence_logs=logging.CRITICAL,

@@ -13,11 +13,8 @@ from prefect.settings import get_current_settings
 from prefect.states import State
 from prefect.testing.utilities import prefect_test_harness
 
-<<<<<<< HEAD
-from tests.flows.heads import write_head
-=======
 from flows.ingest import ingest
->>>>>>> faults
+from tests.flows.heads import write_head
 
 LENIENT = 'name = "lenient"\nversion = 1\n[stage1]\n[stage2]\n'
 """A policy that admits every clip with sound to both stages."""
