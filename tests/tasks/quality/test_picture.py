@@ -142,3 +142,12 @@ def test_a_still_picture_is_still_and_a_moved_mouth_is_not(photograph):
 def test_nothing_equals_no_picture_or_another_size(photograph):
     assert not is_still(None, photograph)
     assert not is_still(photograph[:100], photograph)
+
+
+def test_a_mouth_that_moves_in_a_wide_shot_is_no_still_picture():
+    before = np.full((120, 160, 3), 90, np.uint8)
+    now = before.copy()
+    now[60:64, 80:84] += 30  # the mouth of a face of some 20 pixels: a thousandth of the picture
+    assert not is_still(before, now)
+    noise = np.random.default_rng(0).integers(-1, 2, before.shape)
+    assert is_still(before, (before + noise).astype(np.uint8))
