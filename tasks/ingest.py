@@ -11,6 +11,7 @@ from schemas.settings import Settings
 from tasks.extract import driver, ledger
 from tasks.extract.fanout import open_client
 from tasks.extract.watching import Tally, watcher
+from tasks.progress import shown_by_prefect
 from tasks.publishing import Published, publish
 from tasks.sources.open import source_files
 from tasks.stores.standing_policy import policy_for_ingest
@@ -57,10 +58,10 @@ def work_on_files(plan: ledger.Plan, settings: Settings, policy: Policy) -> Tall
     if not plan.fresh:
         driver.drop_leftovers(workspace)
         return Tally()
-    run, guards = settings.run, settings.guards
+    run, guards, watching = settings.run, settings.guards, shown_by_prefect(watcher(), "ingest-progress")
     with open_client(run.dask, run.workers, workspace.scratch(), guards.attempts) as client:
-        files = driver.identify_files(client, plan.fresh, known, settings.extractor, watcher())
-        return driver.analyse_files(client, workspace, files, known, settings, policy, watcher())
+        files = driver.identify_files(client, plan.fresh, known, settings.extractor, watching)
+        return driver.analyse_files(client, workspace, files, known, settings, policy, watching)
 
 
 @task(cache_policy=NO_CACHE)

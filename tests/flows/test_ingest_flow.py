@@ -28,6 +28,7 @@ def test_artifacts_show_the_summary_and_the_reasons(finished):
     assert shown["release"]
     assert shown["files"].isdigit()
     assert isinstance(json.loads(Artifact.get("ingest-reasons").data), list)
+    assert float(Artifact.get("ingest-progress").data) == 100.0
 
 
 def test_the_second_time_nothing_is_decoded_or_changed(heterodub, footage, workspace, config):
