@@ -22,6 +22,15 @@ LENIENT = 'name = "lenient"\nversion = 1\n[stage1]\n[stage2]\n'
 PICKY = 'name = "picky"\nversion = 2\n[stage1]\nmin_face_height_px = 5000\n[stage2]\n'
 """A policy that admits nothing to stage 1."""
 
+CLUSTER = """
+import sys
+from distributed import LocalCluster
+shape = {"n_workers": 1, "threads_per_worker": 2, "memory_limit": 0, "dashboard_address": "127.0.0.1:0"}
+with LocalCluster(local_directory=sys.argv[1], **shape) as cluster:
+    print(cluster.scheduler_address, flush=True)
+    sys.stdin.read()
+"""
+
 
 class Finished(NamedTuple):
     """An ingest that is done: where, how Prefect says it ended, and its summary."""
@@ -58,6 +67,15 @@ def footage(tmp_path_factory) -> Path:
     for number, suffix in enumerate((".mp4", ".mkv", ".mov", ".mp4", ".avi", ".webm")):
         write_head(folder / f"head{number}{suffix}", number, 40 if number else 300)
     return folder
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory) -> Iterator[str]:
+    """A Dask cluster that outlives the drivers; two threads a worker, as people start them."""
+    command = [sys.executable, "-c", CLUSTER, str(tmp_path_factory.mktemp("dask"))]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        yield process.stdout.readline().decode().strip()
+        process.stdin.close()
 
 
 @pytest.fixture(scope="session")

@@ -29,8 +29,13 @@ def three(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def first_run(three, config) -> Path:
-    run(three / "films", load_settings(config, workspace=str(three / "workspace")))
+def settings(three, config, cluster) -> Settings:
+    return load_settings(config, workspace=str(three / "workspace"), run={"dask": cluster})
+
+
+@pytest.fixture(scope="module")
+def first_run(three, settings) -> Path:
+    run(three / "films", settings)
     return three
 
 
@@ -42,11 +47,6 @@ def place(first_run, tmp_path) -> Path:
     yield first_run
     shutil.rmtree(first_run)
     shutil.copytree(keep, first_run)
-
-
-@pytest.fixture
-def settings(first_run, config) -> Settings:
-    return load_settings(config, workspace=str(first_run / "workspace"))
 
 
 def states(place: Path) -> dict[str, tuple[str, str | None]]:
@@ -173,7 +173,7 @@ def test_files_that_vanish_midway(place, settings):
     (films / "x.mp4").unlink()
     ws = Workspace.open(settings.workspace)
     known = ledger.read_catalog(ws)
-    with open_client(None, 1, ws.scratch(), 3) as client:
+    with open_client(settings.run.dask, 1, ws.scratch(), 3) as client:
         files = driver.identify_files(client, plan.fresh, known, settings.extractor, Silent())
         driver.analyse_files(client, ws, files, known, settings, policy, _Vanishing(films / "y.mp4"))
     publish_release.fn(settings, policy)

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -17,14 +16,6 @@ from tests.flows.heads import contents, versions
 from tests.flows.plain_ingest import run
 
 SCRIPT = Path(__file__).with_name("plain_ingest.py")
-CLUSTER = """
-import sys
-from distributed import LocalCluster
-shape = {"n_workers": 2, "threads_per_worker": 2, "memory_limit": 0, "dashboard_address": None}
-with LocalCluster(local_directory=sys.argv[1], **shape) as cluster:
-    print(cluster.scheduler_address, flush=True)
-    sys.stdin.read()
-"""
 
 
 @pytest.fixture(scope="module")
@@ -33,15 +24,6 @@ def undisturbed(footage, config, tmp_path_factory) -> Path:
     _, tally, published = run(footage, load_settings(config, workspace=str(workspace)))
     assert tally.files_done == 6 and published.is_new
     return workspace
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory) -> Iterator[str]:
-    """A Dask cluster that outlives the drivers; two threads a worker, as people start them."""
-    command = [sys.executable, "-c", CLUSTER, str(tmp_path_factory.mktemp("dask"))]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
-        yield process.stdout.readline().decode().strip()
-        process.stdin.close()
 
 
 def start(footage: Path, config: Path, workspace: Path, dask: str | None = None) -> subprocess.Popen:

@@ -1,0 +1,164 @@
+"""Another policy over what is measured: looking reads no media, applying decodes what is new, and it stands then."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from heads import contents, versions, write_head
+from plain_ingest import run
+
+from schemas.errors import SettingsError
+from schemas.policy import load_policy
+from schemas.settings import Settings, load_settings
+from tasks.ingest import publish_release
+from tasks.rerouting import describe
+from tasks.route import apply_route, plan_route
+from tasks.stores import releases, tables
+from tasks.stores.standing_policy import standing_policy
+from tasks.stores.workspace import Workspace
+
+ONLY_STAGE1 = 'name = "only stage 1"\nversion = 3\n[stage1]\n[stage2]\nmin_face_height_px = 5000\n'
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory, config, policies, cluster) -> Path:
+    """Three films, ingested by the policy that admits nothing to stage 1."""
+    folder = tmp_path_factory.mktemp("route")
+    (folder / "films").mkdir()
+    for number, name in enumerate("abc"):
+        write_head(folder / "films" / f"{name}.mp4", 400 + number, 30)
+    run(folder / "films", _settings(folder, config, cluster, policies["picky"]))
+    return folder
+
+
+@pytest.fixture
+def place(made, tmp_path) -> Path:
+    """The films and their workspace, put back as they were afterwards."""
+    keep = shutil.copytree(made, tmp_path / "keep")
+    yield made
+    shutil.rmtree(made)
+    shutil.copytree(keep, made)
+
+
+@pytest.fixture
+def settings(place, config, cluster, policies) -> Settings:
+    return _settings(place, config, cluster, policies["picky"])
+
+
+def _settings(place: Path, config: Path, cluster: str, policy: Path | None) -> Settings:
+    settings = load_settings(config, workspace=str(place / "workspace"), run={"dask": cluster})
+    return settings.model_copy(update={"policy": policy})
+
+
+def apply(settings: Settings, policy: Path):
+    """What the flow `route` does, in its order and by its own steps."""
+    wanted = load_policy(policy)
+    plan = plan_route.fn(settings, wanted)
+    applied = apply_route.fn(plan, settings)
+    return describe(plan), applied, publish_release.fn(settings, wanted)
+
+
+@pytest.fixture(autouse=True)
+def _server(prefect_api) -> None:
+    """The steps leave artifacts."""
+
+
+def test_looking_needs_no_media_and_changes_nothing(heterodub, place, policies):
+    before = versions(place / "workspace")
+    shutil.rmtree(place / "films")
+    workspace = place / "workspace"
+    ran = heterodub("route", "--policy", policies["lenient"], "-w", workspace, "--dry-run", "--clips", "--json")
+    assert ran.returncode == 0, ran.stderr
+    told = json.loads(ran.stdout)
+    assert told["stage1"] == {
+        "before": 0,
+        "after": 3,
+        "newly_admitted": 3,
+        "no_longer_admitted": 0,
+        "reasons": {"face_too_small": {"before": 3, "after": 0}},
+    }
+    assert {key: told["stage2"][key] for key in ("before", "after", "newly_admitted")} == {
+        "before": 3, "after": 3, "newly_admitted": 0,
+    }  # fmt: skip
+    assert [(clip["before"], clip["after"]) for clip in told["changed"]] == [("stage2", "both")] * 3
+    assert versions(workspace) == before
+
+
+def test_applied_by_the_command_it_gives_the_rows_of_an_ingest_by_that_policy(
+    heterodub, place, policies, config, cluster, tmp_path
+):
+    workspace = place / "workspace"
+    first = releases.latest(Workspace.open(str(workspace)))
+    stage2 = tables.version(Workspace.open(str(workspace)), "stage2")
+    words = ("-w", workspace, "--config", config, "--dask", cluster, "--json")
+    ran = heterodub("route", "--policy", policies["lenient"], *words)
+    assert ran.returncode == 0, ran.stderr
+    told = json.loads(ran.stdout)
+    assert (told["files_decoded"], told["failed"]) == (3, {})
+    assert told["release"] == releases.latest(Workspace.open(str(workspace))).release_id != first.release_id
+    assert tables.version(Workspace.open(str(workspace)), "stage2") == stage2
+
+    direct = load_settings(config, workspace=str(tmp_path / "direct"), run={"dask": cluster})
+    run(place / "films", direct)
+    found, expected = contents(workspace), contents(tmp_path / "direct")
+    for table in ("clips", "stage1", "stage2"):
+        assert found[table] == expected[table], table
+
+
+def test_ingest_follows_the_policy_that_stands(place, settings, policies):
+    apply(settings, policies["lenient"])
+    assert standing_policy(Workspace.open(settings.workspace)).name == "lenient"
+    write_head(place / "films" / "d.mp4", 410, 30)
+    with pytest.raises(SettingsError, match=r"heterodub route --policy .*picky\.toml"):
+        run(place / "films", settings)
+    assert len(contents(place / "workspace")["catalog"]) == 3
+    run(place / "films", settings.model_copy(update={"policy": None}))
+    rows = contents(place / "workspace")
+    assert (len(rows["clips"]), len(rows["stage1"]), len(rows["stage2"])) == (4, 4, 4)
+
+
+def test_what_is_no_longer_admitted_goes(place, settings, policies):
+    apply(settings, policies["lenient"])
+    told, applied, published = apply(settings, policies["picky"])
+    assert (told["stage1"]["no_longer_admitted"], applied.decoded, published.is_new) == (3, 0, True)
+    rows = contents(place / "workspace")
+    assert (rows["stage1"], len(rows["stage2"])) == ([], 3)
+    told, applied, published = apply(settings, policies["picky"])
+    assert (told["stage1"]["no_longer_admitted"], applied.decoded, published.is_new) == (0, 0, False)
+
+
+def test_a_route_that_died_half_way_is_completed_by_the_same_command(place, settings, policies):
+    """The decisions were stored, the payload they dismiss was not taken out yet."""
+    ws = Workspace.open(settings.workspace)
+    apply(settings, policies["lenient"])
+    clips = tables.read(ws, "clips", ["clip_id"])
+    refused = pa.table(
+        {
+            "clip_id": clips["clip_id"],
+            "stage1": pa.array([False] * 3),
+            "stage1_reasons": pa.array([["face_too_small"]] * 3),
+        }
+    )
+    tables.update_columns(ws, "clips", refused)
+    assert len(contents(place / "workspace")["stage1"]) == 3
+    _, _, published = apply(settings, policies["picky"])
+    assert published.is_new
+    assert contents(place / "workspace")["stage1"] == []
+
+
+def test_clips_of_a_file_that_is_gone_keep_what_they_had(place, settings, tmp_path):
+    """The policy wants their stage 1, which cannot be made any more, and dismisses their stage 2."""
+    wanted = tmp_path / "only1.toml"
+    wanted.write_text(ONLY_STAGE1)
+    (place / "films" / "b.mp4").unlink()
+    told, applied, published = apply(settings, wanted)
+    assert told["stage1"]["newly_admitted"] == told["stage2"]["no_longer_admitted"] == 3
+    assert (applied.decoded, [refusal.reason.value for refusal in applied.failed.values()]) == (2, ["vanished"])
+    assert published.is_new
+    rows = contents(place / "workspace")
+    (kept,) = (row for row in rows["clips"] if row["uri"].endswith("b.mp4"))
+    assert (kept["stage1"], kept["stage2"]) == (False, True)
+    assert [row["clip_id"] for row in rows["stage2"]] == [kept["clip_id"]]
+    assert len(rows["stage1"]) == 2
