@@ -67,9 +67,8 @@ def test_a_finished_release_reads_the_same_after_more_was_added(finished, footag
     manifest.write_text(f"uri,offset\n{footage / 'head1.mkv'},0.2\n{footage / 'head1.mkv'},0.2\n")
     before = _stage1_of(ws, release)
 
-    from plain_ingest import run
-
     from schemas.settings import load_settings
+    from tests.flows.plain_ingest import run
 
     plan, _, published = run(manifest, load_settings(config, workspace=str(workspace)))
     assert (len(plan.fresh), published.is_new) == (1, True)

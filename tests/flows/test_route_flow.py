@@ -6,8 +6,6 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from heads import contents, versions, write_head
-from plain_ingest import run
 
 from schemas.errors import SettingsError
 from schemas.policy import load_policy
@@ -18,6 +16,8 @@ from tasks.route import apply_route, plan_route
 from tasks.stores import releases, tables
 from tasks.stores.standing_policy import standing_policy
 from tasks.stores.workspace import Workspace
+from tests.flows.heads import contents, versions, write_head
+from tests.flows.plain_ingest import run
 
 ONLY_STAGE1 = 'name = "only stage 1"\nversion = 3\n[stage1]\n[stage2]\nmin_face_height_px = 5000\n'
 
