@@ -133,7 +133,7 @@ def _jpeg(rgb: NDArray[np.uint8], quality: int) -> bytes:
         cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
         cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
     ]
-    done, data = cv2.imencode(".jpg", np.ascontiguousarray(rgb[..., ::-1]), options)
+    done, data = cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), options)
     if not done:
         raise ValueError(f"a crop of shape {rgb.shape} cannot be encoded")
     return bytes(data)

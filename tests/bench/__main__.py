@@ -10,14 +10,18 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
+
+import av
 
 from flows.environment import settle
 from tests.bench import catalogue
 
-MEDIA_S = 240.0
-"""Seconds of media that the ingest benches work on, so that start-up does not decide them."""
+_TALKS = ("ada-clean.mp4", "blair-clean.mp4", "chidi-clean.mp4", "farah-clean.mp4", "blair-clean.mkv", "eli-clean.mov")
+_REPEATS = 12
+"""Each talk of some six seconds is lengthened to a minute or so, so that start-up does not decide the ratios."""
 
 
 def main() -> None:
@@ -85,7 +89,7 @@ def _time(command: list[str]) -> float:
 
 
 def _media(corpus: Path | None, folder: Path) -> Path:
-    """A folder with about four minutes of talking heads: the user's, or samples of several seeds."""
+    """A folder with about seven minutes of talking heads: the user's, or samples that were lengthened."""
     media = folder / "media"
     media.mkdir()
     if corpus is not None:
@@ -94,11 +98,32 @@ def _media(corpus: Path | None, folder: Path) -> Path:
         return media
     from tasks.sample.make import make_sample
 
-    for seed in range(2):
-        make_sample(folder / f"sample{seed}", seed)
-        for path in (folder / f"sample{seed}" / "media").glob("*-clean.*"):
-            (media / f"{seed}-{path.name}").symlink_to(path.absolute())
+    make_sample(folder / "sample", only=_TALKS)
+    for name in _TALKS:
+        lengthen(folder / "sample" / "media" / name, media / name, _REPEATS)
     return media
+
+
+def lengthen(source: Path, target: Path, times: int) -> None:
+    """Write a file several times behind itself, without encoding it anew: long footage in no time."""
+    with av.open(str(target), "w") as out:
+        streams: dict[int, Any] = {}
+        shift_s = Fraction(0)
+        for _ in range(times):
+            end_s = Fraction(0)
+            with av.open(str(source)) as read:
+                for packet in read.demux():
+                    if packet.dts is None or packet.pts is None:
+                        continue
+                    old = packet.stream
+                    new = streams.setdefault(old.index, None) or out.add_stream_from_template(old)
+                    streams[old.index] = new
+                    base = packet.time_base
+                    end_s = max(end_s, (packet.pts + (packet.duration or 0)) * base)
+                    packet.pts, packet.dts = packet.pts + round(shift_s / base), packet.dts + round(shift_s / base)
+                    packet.stream = new
+                    out.mux(packet)
+            shift_s += end_s
 
 
 @contextmanager
