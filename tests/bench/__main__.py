@@ -112,18 +112,17 @@ def lengthen(source: Path, target: Path, times: int) -> None:
         for _ in range(times):
             end_s = Fraction(0)
             with av.open(str(source)) as read:
+                if not streams:  # all of them before the first packet, which writes the header
+                    streams = {stream.index: out.add_stream_from_template(stream) for stream in read.streams}
                 for packet in read.demux():
                     if packet.dts is None or packet.pts is None:
                         continue
-                    old = packet.stream
-                    new = streams.setdefault(old.index, None) or out.add_stream_from_template(old)
-                    streams[old.index] = new
                     base = packet.time_base
                     end_s = max(end_s, (packet.pts + (packet.duration or 0)) * base)
                     packet.pts, packet.dts = packet.pts + round(shift_s / base), packet.dts + round(shift_s / base)
-                    packet.stream = new
+                    packet.stream = streams[packet.stream.index]
                     out.mux(packet)
-            shift_s += end_s
+            shift_s += end_s + Fraction(1, 5)  # decoding times reach back before the first picture
 
 
 @contextmanager
