@@ -1,5 +1,6 @@
 """The command `heterodub`. Each sub-command is a flow or a question; heavy libraries load only when one needs them."""
 
+import errno
 import json
 import sys
 from pathlib import Path
@@ -18,6 +19,8 @@ app = typer.Typer(
     help="Sorts raw, mixed-quality footage into training data for two-stage visual dubbing.",
 )
 ask.register(app)
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 WorkspaceOption = Annotated[
     str | None, typer.Option("--workspace", "-w", help="Folder or fsspec URI that holds every table.")
@@ -138,6 +141,11 @@ def main() -> None:
     except BrokenPipeError:  # the reader of our output went away, as `head` does
         sys.stderr.close()
         raise SystemExit(0) from None
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        print(f"error: there is no room left to write {error.filename or 'a file'}: {error.strerror}", file=sys.stderr)
+        raise SystemExit(1) from None
 
 
 if __name__ == "__main__":

@@ -2,7 +2,10 @@
 
 import os
 import sys
+import urllib.error
 import urllib.request
+
+from schemas.errors import SettingsError
 
 _DEFAULTS = {
     "DO_NOT_TRACK": "true",  # MLflow accepts only this word
@@ -25,8 +28,12 @@ def settle() -> None:
 
 
 def find_server() -> None:
-    """Use the Prefect server that is running, and say so when one has to be started."""
-    if os.environ.get("PREFECT_API_URL"):
+    """Use the Prefect server that is running, and say so when one has to be started.
+
+    Raises: SettingsError - PREFECT_API_URL names a server that cannot be reached.
+    """
+    if told := os.environ.get("PREFECT_API_URL"):
+        _require(told)
         return
     if _answers(_LOCAL_API):
         os.environ["PREFECT_API_URL"] = _LOCAL_API
@@ -36,6 +43,19 @@ def find_server() -> None:
         file=sys.stderr,
         flush=True,
     )
+
+
+def _require(api: str) -> None:
+    try:
+        with urllib.request.urlopen(f"{api.rstrip('/')}/health", timeout=10):
+            return
+    except urllib.error.HTTPError:
+        return  # it answers, if only to say who may ask
+    except (OSError, ValueError) as error:
+        raise SettingsError(
+            f"no Prefect server answers at PREFECT_API_URL={api} ({error}); start it with `prefect server start`, "
+            "or unset the variable to have one started for this run"
+        ) from error
 
 
 def _answers(api: str) -> bool:

@@ -11,9 +11,17 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from schemas.errors import HeterodubError, MediaRefusedError
-from tasks.extract.isolation import OUT_OF_MEMORY_EXIT
+from tasks.extract.isolation import OUT_OF_MEMORY_EXIT, says_no_memory
 
 _PR_SET_PDEATHSIG = 1
+
+_LEAN = {
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "ARROW_DEFAULT_MEMORY_POOL": "system",
+}
+"""One process among many needs no threads of its own. They would not only be idle: buffers and stacks for each core,
+and Arrow's reserve of a gigabyte, count towards the memory limit and on a large machine are more than it."""
 
 
 def serve(pipe: Connection) -> None:
@@ -32,6 +40,8 @@ def _answer(call: bytes) -> tuple[bool, Any]:
     except MemoryError:
         os._exit(OUT_OF_MEMORY_EXIT)  # after a failed allocation nothing in this process can be trusted
     except Exception as error:  # noqa: BLE001 - handed to the parent, which decides
+        if says_no_memory(str(error)):
+            os._exit(OUT_OF_MEMORY_EXIT)
         return True, _portable(error)
 
 
@@ -58,6 +68,8 @@ def _limit(memory_gib: float) -> None:
 
 if __name__ == "__main__":
     _bind_to_parent()
+    for name, value in _LEAN.items():
+        os.environ.setdefault(name, value)  # before any library is loaded
     _limit(float(sys.argv[2]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
     serve(Connection(int(sys.argv[1])))

@@ -23,6 +23,16 @@ from schemas.reasons import FileReason
 OUT_OF_MEMORY_EXIT = 86
 """Exit code by which the child says that an allocation failed."""
 
+_NO_MEMORY = (
+    "bad_alloc",
+    "Insufficient memory",
+    "Memory allocation",
+    "Cannot allocate memory",
+    "Failed to allocate",
+    "failed to map segment",
+)
+"""How C++, OpenCV, OpenBLAS, the system, ONNX and the loader say it, each in an error of its own kind."""
+
 _LAST_WORDS = 300
 """Characters of a dead child's stderr that are kept as the cause."""
 
@@ -30,6 +40,11 @@ _FROM_OUTSIDE = frozenset({signal.SIGKILL, signal.SIGTERM, signal.SIGHUP})
 """Signals that no decoder sends itself: an operator, a service manager, or a kernel short of memory did."""
 
 Work = Callable[..., Any]
+
+
+def says_no_memory(words: str) -> bool:
+    """Whether the words of an error tell of a failed allocation."""
+    return any(known in words for known in _NO_MEMORY)
 
 
 class KilledFromOutsideError(MediaRefusedError):
@@ -114,7 +129,7 @@ class Isolated:
                 code = self._process.wait(5)
         words = self._last_words()
         self.close()
-        if code == OUT_OF_MEMORY_EXIT:
+        if code == OUT_OF_MEMORY_EXIT or says_no_memory(words):
             return MediaRefusedError(FileReason.OUT_OF_MEMORY, f"needs more than {self._memory_limit_gib:g} GiB")
         if code == -signal.SIGKILL:
             return KilledFromOutsideError(FileReason.OUT_OF_MEMORY, "killed, as a machine out of memory does")

@@ -64,6 +64,8 @@ class Video:
         for chosen in self._retimer.choose(self._pictures):
             try:
                 rgb = chosen.picture.pixels()
+            except MemoryError:
+                raise
             except (av.error.FFmpegError, ValueError) as error:
                 self.source_frames, self.truncated = self._retimer.seen, words(error)
                 return

@@ -54,6 +54,8 @@ def _opened(path: Path, container: Container, limits: dict[str, str]) -> Iterato
         raise MediaRefusedError(FileReason.VANISHED, words(error)) from error
     except PermissionError as error:
         raise MediaRefusedError(FileReason.UNREADABLE, words(error)) from error
+    except MemoryError:
+        raise
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise MediaRefusedError(FileReason.NO_DECODABLE_FRAME, words(error)) from error
     with source:

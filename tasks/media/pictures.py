@@ -50,6 +50,8 @@ def decoded(source: InputContainer, video: VideoStream, damage: list[str]) -> It
                 fresh = _decode(packet, times)
             except av.error.EOFError:
                 break
+            except MemoryError:
+                raise  # also an FFmpegError, but it says nothing of the file
             except (av.error.FFmpegError, ValueError) as error:
                 dead.append(words(error))
                 if frames or len(dead) > MAX_DEAD_PACKETS:
@@ -58,6 +60,8 @@ def decoded(source: InputContainer, video: VideoStream, damage: list[str]) -> It
                 continue
             frames += len(fresh)
             yield from fresh
+    except MemoryError:
+        raise
     except (av.error.FFmpegError, OSError, ValueError) as error:
         dead.append(words(error))
         damage.append(dead[-1])

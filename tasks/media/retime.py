@@ -13,6 +13,10 @@ from .pictures import Picture
 LAST_PICTURE_MAX_S: Final = Fraction(10)
 """A last picture stands as long as its container says, but no longer: nothing comes after it to say when it ended."""
 
+MAX_HOLE_S: Final = Fraction(600)
+"""A picture that would stand for longer is not followed by a picture but by damage: a flipped bit in one time stamp
+makes ten hours of frames out of a second. No clip comes out of a picture that stands still."""
+
 ROUNDING_S: Final = Fraction(1, 200)
 """Matroska rounds times to milliseconds: a frame that would begin this close to the end is not begun."""
 
@@ -31,7 +35,8 @@ class Chosen:
 class Retimer:
     """Nearest picture in time for each frame, the earlier of two equally near.
 
-    Pictures whose time does not advance are passed over. Ends, with `stopped` set, before a frame beyond `limit_s`.
+    Pictures whose time does not advance are passed over. Ends, with `stopped` set, before a frame beyond `limit_s`
+    and before a hole of more than MAX_HOLE_S.
     After iteration `seen` is the number of source pictures.
     """
 
@@ -56,6 +61,9 @@ class Retimer:
                 continue
             if since_s > self._limit_s:
                 self.stopped = f"picture {index} is {float(since_s):.0f} s after the first; limit {self._limit_s:.0f} s"
+                break
+            if since_s - shown.since_s > MAX_HOLE_S:
+                self.stopped = f"picture {index} is {float(since_s - shown.since_s):.0f} s after the one before it"
                 break
             # FPS times the moment half-way between both pictures; a frame exactly there still shows the earlier.
             last = math.floor((shown.since_s + since_s) * FPS / 2)

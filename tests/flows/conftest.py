@@ -101,11 +101,11 @@ def workspace(finished, tmp_path) -> Path:
 
 @pytest.fixture(scope="session")
 def heterodub(config, prefect_api) -> Callable[..., subprocess.CompletedProcess]:
-    """heterodub("ingest", folder, ...) runs the command in a process of its own."""
+    """heterodub("ingest", folder, ...) runs the command in a process of its own; names set its environment."""
 
-    def call(*words: Any) -> subprocess.CompletedProcess:
+    def call(*words: Any, **more: str) -> subprocess.CompletedProcess:
         command = [sys.executable, "-m", "flows.cli", *map(str, words)]
-        surroundings = os.environ | {"PREFECT_API_URL": prefect_api}
+        surroundings = os.environ | {"PREFECT_API_URL": prefect_api} | more
         return subprocess.run(command, capture_output=True, text=True, timeout=200, env=surroundings)
 
     return call

@@ -107,6 +107,13 @@ def test_what_the_user_can_mend_is_one_line(heterodub, tmp_path, footage):
         assert len(told) == 1 and told[0].startswith("error: ") and part in told[0], ran.stderr
 
 
+def test_a_prefect_server_that_is_not_there_is_one_line(heterodub, tmp_path, footage):
+    ran = heterodub("ingest", footage, "-w", tmp_path / "workspace", PREFECT_API_URL="http://127.0.0.1:1/api")
+    assert (ran.returncode, ran.stdout) == (1, "")
+    (told,) = ran.stderr.splitlines()
+    assert told.startswith("error: no Prefect server answers at PREFECT_API_URL=http://127.0.0.1:1/api")
+
+
 def test_missing_weights_end_the_run_and_blame_no_file(heterodub, tmp_path, footage):
     settings = tmp_path / "v2.toml"
     settings.write_text('backend = "face_mesh_v2"\n')

@@ -3,9 +3,11 @@
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 
 import psutil
@@ -113,6 +115,94 @@ def test_child_that_decodes_killed_midway(footage, config, undisturbed, tmp_path
     assert children
     finish(process)
     same_rows(tmp_path, undisturbed)
+
+
+def test_workers_that_take_long_to_come_back_are_waited_for(footage, config, undisturbed, tmp_path):
+    """Both are lost at once, and the machine is too busy to start others within Dask's patience of 15 s."""
+    process = start(footage, config, tmp_path)
+    wait_for(process, "analyse ")
+    lost = below(process, "spawn_main")
+    for worker in lost:
+        worker.kill()
+    deadline, held = time.monotonic() + 17, {}
+    while time.monotonic() < deadline:
+        for fresh in below(process, "spawn_main"):
+            if fresh.pid not in held and fresh not in lost:
+                fresh.suspend()
+                held[fresh.pid] = fresh
+        time.sleep(0.05)
+    for fresh in held.values():
+        fresh.resume()
+    assert len(held) >= 2
+    finish(process)
+    same_rows(tmp_path, undisturbed)
+
+
+def test_the_whole_command_killed_and_started_again(heterodub, footage, config, undisturbed, tmp_path, prefect_api):
+    process = command(footage, config, tmp_path, prefect_api)
+    for said in process.stderr:
+        if said.startswith("analyse: "):
+            break
+    time.sleep(4)
+    kill_group(process)
+    ran = heterodub("ingest", footage, "-w", tmp_path, "--config", config)
+    assert ran.returncode == 0, ran.stderr
+    same_rows(tmp_path, undisturbed)
+
+
+@pytest.mark.slow
+def test_the_prefect_server_gone_midway(heterodub, footage, config, undisturbed, tmp_path_factory):
+    """However that run ends, it does end, and the next one with a server makes it whole."""
+    home, workspace = tmp_path_factory.mktemp("prefect"), tmp_path_factory.mktemp("workspace")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    words = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    server = subprocess.Popen(
+        [*words, "--no-services"],
+        env=os.environ | {"PREFECT_HOME": str(home)},
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        api = f"http://127.0.0.1:{port}/api"
+        deadline = time.monotonic() + 90
+        while not answers(f"{api}/health") and time.monotonic() < deadline:
+            time.sleep(0.5)
+        process = command(footage, config, workspace, api)
+        for said in process.stderr:
+            if said.startswith("analyse: "):
+                break
+    finally:
+        os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
+    _, errors = process.communicate(timeout=280)
+    assert process.returncode == 0 or "error: " in errors, errors[-1500:]
+    ran = heterodub("ingest", footage, "-w", workspace, "--config", config)
+    assert ran.returncode == 0, ran.stderr
+    same_rows(workspace, undisturbed)
+
+
+def command(footage: Path, config: Path, workspace: Path, api: str) -> subprocess.Popen:
+    words = [sys.executable, "-m", "flows.cli", "ingest", footage, "-w", workspace, "--config", config]
+    surroundings = os.environ | {"PREFECT_API_URL": api}
+    return subprocess.Popen(
+        list(map(str, words)),
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=surroundings,
+    )
+
+
+def answers(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(address, timeout=1) as response:
+            return response.status == 200
+    except OSError:
+        return False
 
 
 def test_nothing_lives_on_after_the_driver_is_killed(footage, config, tmp_path):

@@ -1,0 +1,158 @@
+"""What one file may cost: memory, time, disk; and two hundred damaged files through the process that decodes."""
+
+import os
+import resource
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from schemas.errors import MediaRefusedError
+from schemas.policy import load_policy
+from schemas.reasons import FileReason, FileState
+from schemas.settings import GuardSettings, Settings, load_settings
+from tasks.extract.isolation import Isolated, Named
+from tasks.extract.job import Job
+from tasks.stores.workspace import Workspace
+from tests.flows.heads import contents, head, voice, write_head
+from tests.flows.hostile import flipped
+from tests.flows.plain_ingest import run
+from tests.tasks.media.media_files import regular, tone, write_media
+
+ANALYSE = Named("tasks.extract.analyse:analyse")
+SCRIPT = Path(__file__).with_name("plain_ingest.py")
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory, config) -> Settings:
+    workspace = tmp_path_factory.mktemp("limits")
+    Workspace.open(str(workspace), create=True)
+    return load_settings(config, workspace=str(workspace))
+
+
+@pytest.fixture(scope="module")
+def child() -> Isolated:
+    child = Isolated(3)
+    yield child
+    child.close()
+
+
+def analyse(child: Isolated, path: Path, settings: Settings, policy: Path, time_limit_s: float = 60):
+    job = Job(str(path), "ab" * 32, path.stat().st_size, "default", "someone")
+    return child.run(ANALYSE, job, settings, load_policy(policy), time_limit_s=time_limit_s)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".avi", ".mpg", ".gif"])
+def test_forty_damaged_files_of_each_kind(suffix, child, settings, policies, tmp_path):
+    """Each ends as data; none crashes the decoder, and none is an error of ours."""
+    options = {"container_options": {"movflags": "faststart"}} if suffix == ".mp4" else {}
+    track = None if suffix == ".gif" else tone(1.0)
+    whole = write_media(tmp_path / f"whole{suffix}", regular(25), track, size=(96, 96), **options).read_bytes()
+    ends: Counter[str] = Counter()
+    for seed in range(40):
+        path = tmp_path / f"damaged{suffix}"
+        path.write_bytes(flipped(whole, seed))
+        try:
+            ends[analyse(child, path, settings, policies["lenient"]).outcome.state] += 1
+        except MediaRefusedError as refusal:
+            assert refusal.reason not in (FileReason.INTERNAL_ERROR, FileReason.DECODER_CRASHED), (seed, refusal)
+            ends[refusal.reason] += 1
+    assert ends.total() == 40
+    assert ends[FileState.REJECTED] > 3, ends  # a part still decodes: there is no face in it
+
+
+def test_a_picture_too_large_for_the_memory_is_refused_for_that(settings, policies, tmp_path):
+    path = write_media(tmp_path / "wide.mkv", regular(2), size=(12288, 12288), codec="mjpeg", pix_fmt="yuvj420p")
+    settings = settings.model_copy(update={"guards": GuardSettings(max_pixels=2**28)})
+    small = Isolated(0.8)
+    try:
+        with pytest.raises(MediaRefusedError) as refused:
+            analyse(small, path, settings, policies["lenient"])
+        assert refused.value.reason == FileReason.OUT_OF_MEMORY, refused.value
+        good = write_head(tmp_path / "good.mp4", 500, 30)
+        assert analyse(small, good, settings, policies["lenient"]).outcome.state == FileState.MEASURED
+    finally:
+        small.close()
+
+
+def test_a_workspace_on_a_full_disk_ends_the_run_in_one_line(heterodub, footage, config, tmp_path):
+    """And once there is room, the same command completes it."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if os.geteuid() or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", disk]).returncode:
+        pytest.skip("a small disk can only be made by root")
+    try:
+        ran = heterodub("ingest", footage, "-w", disk / "workspace", "--config", config)
+        full = (ran.returncode, ran.stdout, ran.stderr)
+        subprocess.run(["mount", "-o", "remount,size=64m", disk], check=True)
+        ran = heterodub("ingest", footage, "-w", disk / "workspace", "--config", config)
+        assert ran.returncode == 0, ran.stderr
+        states = [row["state"] for row in contents(disk / "workspace")["catalog"]]
+        assert states == ["measured"] * 6
+    finally:
+        subprocess.run(["umount", "-l", disk], check=True)
+    assert "Traceback" not in full[2]
+    assert full[0] == 0 or full[2].splitlines()[-1].startswith("error: "), full
+
+
+def test_a_file_may_not_write_more_than_the_system_allows(footage, config, tmp_path):
+    """The system's limit on file size stops the one film whose crops are larger; all others come out right."""
+    limit = 3 * 2**20
+
+    def bounded() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    command = [sys.executable, str(SCRIPT), str(footage), str(config), str(tmp_path)]
+    ran = subprocess.run(command, preexec_fn=bounded, capture_output=True, text=True, timeout=200)
+    assert ran.returncode == 0, ran.stderr[-2000:]
+    ends = {Path(row["uri"]).name: (row["state"], row["reason"]) for row in contents(tmp_path)["catalog"]}
+    assert ends.pop("head0.mp4") == ("quarantined", "disk_full")
+    assert set(ends.values()) == {("measured", None)}
+    run(footage, load_settings(config, workspace=str(tmp_path)))  # with room again, by itself
+    assert {row["state"] for row in contents(tmp_path)["catalog"]} == {"measured"}
+
+
+@pytest.mark.slow
+def test_memory_stays_flat_over_a_long_film(settings, policies, tmp_path):
+    """A minute of 1080p needs hardly more than twenty seconds: memory does not grow with the length."""
+    peaks = {}
+    for seconds in (20, 60):
+        path = tmp_path / f"{seconds}.mp4"
+        _long_film(path, seconds * 25)
+        child = Isolated(1.5)
+        try:
+            result = analyse(child, path, settings, policies["lenient"], time_limit_s=280)
+            assert result.clips.num_rows == seconds // 10
+            peaks[seconds] = _peak_bytes(child)
+        finally:
+            child.close()
+            path.unlink()
+    print({seconds: f"{peak / 2**20:.0f} MiB" for seconds, peak in peaks.items()})
+    assert peaks[60] < 1.5 * 2**30
+    assert peaks[60] - peaks[20] < 60 * 2**20, peaks
+
+
+def _peak_bytes(child: Isolated) -> int:
+    status = Path(f"/proc/{child._process.pid}/status").read_text()
+    return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) * 1024
+
+
+def _long_film(path: Path, frames: int) -> None:
+    """A face in the middle of a large grey picture, with sound."""
+    few = []
+    for picture in head(501, 25):
+        large = np.full((1080, 1920, 3), 90, np.uint8)
+        large[400:656, 800:1056] = picture
+        few.append(large)
+
+    class Repeated:
+        def __getitem__(self, number: int) -> np.ndarray:
+            return few[number % 25]
+
+    options = {"preset": "ultrafast", "crf": "30"}
+    sound = voice(501, frames / 25)
+    write_media(path, regular(frames), sound, size=(1920, 1080), pictures=Repeated(), options=options)
