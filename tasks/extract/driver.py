@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from schemas.errors import MediaRefusedError
 from schemas.policy import Policy
-from schemas.reasons import QUARANTINE_REASONS, FileReason, FileState
+from schemas.reasons import FileReason, FileState
 from schemas.records import RawFile
 from schemas.settings import Settings
 from schemas.tables import CLIPS
@@ -210,7 +210,7 @@ def relabel(workspace: Workspace, files: Iterable[RawFile], known: Mapping[str, 
 
 def _may_still_hold(row: ledger.Row | None, refusal: MediaRefusedError) -> bool:
     """Whether a measured file merely cannot be read right now. Its rows stay: a share that is down costs no clips."""
-    if row is None or row["state"] != FileState.MEASURED or refusal.reason not in QUARANTINE_REASONS:
+    if row is None or row["state"] != FileState.MEASURED or refusal.reason not in ledger.RETRIED:
         return False
     _LOG.warning("%s cannot be read (%s); what was measured of it is kept", row["uri"], refusal)
     return True

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from schemas.errors import MediaRefusedError
 from schemas.policy import load_policy
+from schemas.reasons import FileReason
 from schemas.records import RawFile
 from tasks.extract import ledger
-from tasks.extract.driver import _sort_copies, analyse_files, identify_files, relabel
+from tasks.extract.driver import _may_still_hold, _sort_copies, analyse_files, identify_files, relabel
 from tasks.extract.fanout import open_client
 from tasks.extract.watching import Silent
 from tasks.sources.open import source_files
@@ -150,3 +152,19 @@ def test_the_file_that_stands_already_goes_on_standing():
     originals, copies = _sort_copies({"m": raws}, {"m": "/z"})
     assert originals == {}
     assert [(raw.uri, original) for raw, _, original in copies] == [("/a", "/z"), ("/b", "/z")]
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "kept"),
+    [
+        ("measured", FileReason.UNREADABLE, True),
+        ("measured", FileReason.DISK_FULL, True),
+        ("measured", FileReason.BROKEN_LINK, False),
+        ("measured", FileReason.EMPTY_FILE, False),
+        ("rejected", FileReason.UNREADABLE, False),
+    ],
+)
+def test_a_measured_file_that_cannot_be_read_right_now_keeps_its_rows(state, reason, kept):
+    row = {"uri": "/share/a.mp4", "state": state}
+    assert _may_still_hold(row, MediaRefusedError(reason)) is kept
+    assert not _may_still_hold(None, MediaRefusedError(reason))
