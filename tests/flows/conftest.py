@@ -106,6 +106,6 @@ def heterodub(config, prefect_api) -> Callable[..., subprocess.CompletedProcess]
     def call(*words: Any, **more: str) -> subprocess.CompletedProcess:
         command = [sys.executable, "-m", "flows.cli", *map(str, words)]
         surroundings = os.environ | {"PREFECT_API_URL": prefect_api} | more
-        return subprocess.run(command, capture_output=True, text=True, timeout=200, env=surroundings)
+        return subprocess.run(command, capture_output=True, text=True, timeout=600, env=surroundings)
 
     return call

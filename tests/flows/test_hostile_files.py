@@ -87,7 +87,7 @@ def ran(tmp_path_factory, config, shim, server, prefect_api) -> Ran:
     ]
     # 8192 blocks of 1 KiB: what a child may write to one file, so that a bug cannot fill the disk
     surroundings = os.environ | {"LD_PRELOAD": str(shim), "SHIM_LOG": str(log), "PREFECT_API_URL": prefect_api}
-    finished = subprocess.run([*command, "--json"], capture_output=True, text=True, timeout=280, env=surroundings)
+    finished = subprocess.run([*command, "--json"], capture_output=True, text=True, timeout=600, env=surroundings)
     assert finished.returncode == 0, finished.stderr[-3000:]
     rows = {row["uri"]: row for row in contents(workspace)["catalog"]}
     baited = log.read_text().splitlines() if log.exists() else []

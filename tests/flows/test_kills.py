@@ -44,7 +44,7 @@ def wait_for(process: subprocess.Popen, line: str) -> None:
 
 
 def finish(process: subprocess.Popen) -> None:
-    said, errors = process.communicate(timeout=200)
+    said, errors = process.communicate(timeout=600)
     assert process.returncode == 0, errors[-2000:]
     assert said.endswith("done\n")
 
@@ -177,7 +177,7 @@ def test_the_prefect_server_gone_midway(heterodub, footage, config, undisturbed,
     finally:
         os.killpg(server.pid, signal.SIGKILL)
         server.wait()
-    _, errors = process.communicate(timeout=280)
+    _, errors = process.communicate(timeout=600)
     assert process.returncode == 0 or "error: " in errors, errors[-1500:]
     ran = heterodub("ingest", footage, "-w", workspace, "--config", config)
     assert ran.returncode == 0, ran.stderr
@@ -212,7 +212,7 @@ def test_nothing_lives_on_after_the_driver_is_killed(footage, config, tmp_path):
     assert any("tasks.extract.child" in " ".join(each.cmdline()) for each in family)
     process.kill()
     process.communicate()
-    _, alive = psutil.wait_procs(family, timeout=90)
+    _, alive = psutil.wait_procs(family, timeout=300)
     for each in alive:
         each.kill()
     assert not [each.cmdline() for each in alive]

@@ -107,7 +107,7 @@ def test_a_file_may_not_write_more_than_the_system_allows(footage, config, tmp_p
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
     command = [sys.executable, str(SCRIPT), str(footage), str(config), str(tmp_path)]
-    ran = subprocess.run(command, preexec_fn=bounded, capture_output=True, text=True, timeout=200)
+    ran = subprocess.run(command, preexec_fn=bounded, capture_output=True, text=True, timeout=600)
     assert ran.returncode == 0, ran.stderr[-2000:]
     ends = {Path(row["uri"]).name: (row["state"], row["reason"]) for row in contents(tmp_path)["catalog"]}
     assert ends.pop("head0.mp4") == ("quarantined", "disk_full")
