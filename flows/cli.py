@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from flows import ask
-from flows.environment import find_server, settle
+from flows.environment import find_server, server_is_lost, settle
 from schemas.errors import HeterodubError
 
 app = typer.Typer(
@@ -145,6 +145,11 @@ def main() -> None:
         if error.errno not in _NO_ROOM:
             raise
         print(f"error: there is no room left to write {error.filename or 'a file'}: {error.strerror}", file=sys.stderr)
+        raise SystemExit(1) from None
+    except Exception as error:
+        if not server_is_lost(error):
+            raise
+        print(f"error: the Prefect server went away ({error}); what is stored is stored, run it again", file=sys.stderr)
         raise SystemExit(1) from None
 
 

@@ -45,6 +45,12 @@ def find_server() -> None:
     )
 
 
+def server_is_lost(error: BaseException) -> bool:
+    """Whether a run ended because its Prefect server cannot be reached any more."""
+    # told by name: httpx is Prefect's business, and importing it costs every command time
+    return any(f"{kind.__module__}.{kind.__name__}" == "httpx.TransportError" for kind in type(error).__mro__)
+
+
 def _require(api: str) -> None:
     try:
         with urllib.request.urlopen(f"{api.rstrip('/')}/health", timeout=10):

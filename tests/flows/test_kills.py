@@ -1,5 +1,6 @@
 """Whatever is killed, and whenever: run to the end afterwards, the stores hold the rows of an undisturbed run."""
 
+import contextlib
 import os
 import random
 import signal
@@ -56,7 +57,12 @@ def kill_group(process: subprocess.Popen) -> None:
 
 def below(process: subprocess.Popen, word: str) -> list[psutil.Process]:
     """Processes that `process` started, directly or not, with a word in their command line."""
-    return [each for each in psutil.Process(process.pid).children(recursive=True) if word in " ".join(each.cmdline())]
+    found = []
+    for each in psutil.Process(process.pid).children(recursive=True):
+        with contextlib.suppress(psutil.Error):  # it may just have ended
+            if word in " ".join(each.cmdline()):
+                found.append(each)
+    return found
 
 
 def same_rows(workspace: Path, undisturbed: Path) -> None:
