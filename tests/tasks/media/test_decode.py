@@ -243,7 +243,7 @@ def test_truncated_at_every_tenth(clip, suffix):
         path.write_bytes(whole[: len(whole) * tenth // 10])
         try:
             video, frames = _decode(path)
-        except MediaRefusedError:
+        except (MediaRefusedError, MemoryError):
             continue
         most = max(most, len(frames))
         assert len(frames) <= 31
