@@ -8,20 +8,20 @@ from fnmatch import fnmatch
 from pathlib import Path, PurePath
 from typing import Final
 
-import fsspec
-
 from schemas.errors import SourceError
 from schemas.reasons import FileReason
 from schemas.records import RawFile
 from tasks.media.locate import local_path, path_to_uri
 from tasks.sources.corpus import Corpus
+from tasks.stores.remote import as_os_errors, open_store
+from tasks.stores.workspace import MARKER
 
 _VIDEO_SUFFIXES: Final = frozenset({".mp4", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".gif", ".m4v"})
 """Used only to mention a *folder* that is named like a video; files are told by their content."""
 
 
 def find_files(corpus: Corpus) -> Iterator[RawFile]:
-    """Every file of a corpus, in a stable order.
+    """Every file of a corpus, in a stable order. A workspace below the root is passed over: it is ours, not footage.
 
     Raises: SourceError - the root is not there or cannot be listed.
     """
@@ -45,8 +45,13 @@ def _walk(corpus: Corpus, root: Path) -> Iterator[RawFile]:
 
     unlisted: list[OSError] = []
     for folder, folders, names in os.walk(root, onerror=fail):
-        folders.sort()
         here = Path(folder)
+        if MARKER in names:
+            if here == root:
+                raise SourceError(f"{root} is a workspace, not footage; name the folder that it was ingested from")
+            folders.clear()
+            continue
+        folders.sort()
         for name in sorted(names):
             if _matches(corpus.glob, (here / name).relative_to(root)):
                 yield local_file(corpus, here / name, root)
@@ -102,13 +107,19 @@ def _refused(corpus: Corpus, path: Path, reason: FileReason, detail: str = "") -
 
 def _remote(corpus: Corpus) -> Iterator[RawFile]:
     try:
-        filesystem, root = fsspec.core.url_to_fs(corpus.root)
-        listing = filesystem.find(root, detail=True)
+        with as_os_errors():
+            filesystem, root = open_store(corpus.root)
+            listing = filesystem.find(root, detail=True)
     except (OSError, ImportError, ValueError) as error:
         raise SourceError(f"{corpus.root}: {error}") from error
     if not listing:
         raise SourceError(f"{corpus.root}: there is nothing there")
+    workspaces = tuple(path.removesuffix(MARKER) for path in listing if path.endswith(f"/{MARKER}"))
+    if f"{root.rstrip('/')}/" in workspaces:
+        raise SourceError(f"{corpus.root} is a workspace, not footage; name what it was ingested from")
     for path, facts in sorted(listing.items()):
+        if path.startswith(workspaces) or (path.endswith("/") and not facts.get("size")):
+            continue  # a key with a slash at its end is how consoles show an empty folder
         relative = path.removeprefix(root).lstrip("/") or PurePath(path).name
         if _matches(corpus.glob, PurePath(relative)):
             mark = facts.get("ETag") or facts.get("etag") or facts.get("mtime") or facts.get("LastModified") or ""
