@@ -1,12 +1,13 @@
 """Finds the files of a folder or bucket. Nothing is opened, and nothing that could never be opened is passed over."""
 
+import dataclasses
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from fnmatch import fnmatch
 from pathlib import Path, PurePath
-from typing import Final
+from typing import Any, Final
 
 from schemas.errors import SourceError
 from schemas.reasons import FileReason
@@ -122,9 +123,30 @@ def _remote(corpus: Corpus) -> Iterator[RawFile]:
             continue  # a key with a slash at its end is how consoles show an empty folder
         relative = path.removeprefix(root).lstrip("/") or PurePath(path).name
         if _matches(corpus.glob, PurePath(relative)):
-            mark = facts.get("ETag") or facts.get("etag") or facts.get("mtime") or facts.get("LastModified") or ""
-            size = int(facts.get("size") or 0)
-            yield _raw(corpus, filesystem.unstrip_protocol(path), size, f"{size}-{mark}", relative)
+            yield _remote_raw(corpus, filesystem.unstrip_protocol(path), facts, relative)
+
+
+def remote_file(corpus: Corpus) -> RawFile:
+    """The one file at the corpus's root; one that is not there carries its refusal.
+
+    Raises: SourceError - the store cannot be asked.
+    """
+    try:
+        with as_os_errors():
+            store, path = open_store(corpus.root)
+            facts = store.info(path)
+    except FileNotFoundError:
+        gone = _raw(corpus, corpus.root, 0, FileReason.VANISHED, "")
+        return dataclasses.replace(gone, refusal=FileReason.VANISHED, refusal_detail="it is not there")
+    except (OSError, ImportError, ValueError) as error:
+        raise SourceError(f"{corpus.root}: {error}") from error
+    return _remote_raw(corpus, store.unstrip_protocol(path), facts, PurePath(path).name)
+
+
+def _remote_raw(corpus: Corpus, uri: str, facts: Mapping[str, Any], relative: str) -> RawFile:
+    mark = facts.get("ETag") or facts.get("etag") or facts.get("mtime") or facts.get("LastModified") or ""
+    size = int(facts.get("size") or 0)
+    return _raw(corpus, uri, size, f"{size}-{mark}", relative)
 
 
 def _raw(corpus: Corpus, uri: str, size: int, stamp: str, relative: str) -> RawFile:
