@@ -20,7 +20,7 @@ import psutil
 
 from flows.environment import settle
 from tasks.sample.make import make_sample
-from tests.bench.__main__ import lengthen
+from tests.bench.__main__ import length_s, lengthen
 
 _TALK = "ada-clean.mp4"
 _SIZE = (1920, 1080)
@@ -37,7 +37,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="heterodub-long-") as place:
         folder = Path(place)
         film = _film(folder, hours * 3600)
-        print(f"film: {_seconds(film) / 3600:.2f} h of {_SIZE[0]} x {_SIZE[1]}, {film.stat().st_size / 1e9:.1f} GB")
+        print(f"film: {length_s(film) / 3600:.2f} h of {_SIZE[0]} x {_SIZE[1]}, {film.stat().st_size / 1e9:.1f} GB")
         summary, peaks = _ingest(film, folder)
         for kind, peak in sorted(peaks.items()):
             print(f"peak of the {kind:16s} {peak / 1024:7.0f} MiB")
@@ -50,7 +50,7 @@ def _film(folder: Path, seconds: float) -> Path:
     once, film = folder / "once.mp4", folder / "media" / "film.mp4"
     film.parent.mkdir()
     _scale(folder / "sample" / "media" / _TALK, once)
-    lengthen(once, film, round(seconds / _seconds(once)))
+    lengthen(once, film, round(seconds / length_s(once)))
     return film
 
 
@@ -69,11 +69,6 @@ def _scale(source: Path, target: Path) -> None:
                 packet.stream = copied
                 out.mux(packet)
         out.mux(large.encode(None))
-
-
-def _seconds(film: Path) -> float:
-    with av.open(str(film)) as read:
-        return float(read.duration or 0) / av.time_base
 
 
 def _ingest(film: Path, folder: Path) -> tuple[dict[str, object], Counter[str]]:
