@@ -91,7 +91,9 @@ def _orphans(ws: Workspace) -> Iterator[Finding]:
     media = sorted(orphans(ws))
     if media:
         detail = f"{len(media)} media have rows, but no measured file stands for them: {_some_ids(media)}"
-        yield problem("workspace", "orphans", detail, "ingest their source again, or take them out with takedown")
+        yield problem(
+            "workspace", "orphans", detail, "ingest any source again: rows that nothing stands for are taken out"
+        )
     else:
         yield good("workspace", "orphans", "none")
 
