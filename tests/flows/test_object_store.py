@@ -63,11 +63,10 @@ def portable(workspace: str | Path) -> dict[str, list[dict]]:
     return rows
 
 
-def test_the_rows_are_those_of_a_local_ingest(ingested, footage, config, tmp_path):
+def test_the_rows_are_those_of_a_local_ingest(ingested, finished):
     plan, tally, published = ingested
     assert (len(plan.fresh), tally.files_done, published.is_new) == (6, 6, True)
-    run(footage, load_settings(config, workspace=str(tmp_path)))
-    found, expected = portable(WORKSPACE), portable(tmp_path)
+    found, expected = portable(WORKSPACE), portable(finished.workspace)
     for table, rows in expected.items():
         assert found[table] == rows, table
 
