@@ -147,10 +147,19 @@ def main() -> None:
         print(f"error: there is no room left to write {error.filename or 'a file'}: {error.strerror}", file=sys.stderr)
         raise SystemExit(1) from None
     except Exception as error:
-        if not server_is_lost(error):
+        lost = (
+            "the Prefect server" if server_is_lost(error) else "the workspace's store" if _store_is_lost(error) else ""
+        )
+        if not lost:
             raise
-        print(f"error: the Prefect server went away ({error}); what is stored is stored, run it again", file=sys.stderr)
+        print(f"error: {lost} went away ({error}); what is stored is stored, run it again", file=sys.stderr)
         raise SystemExit(1) from None
+
+
+def _store_is_lost(error: BaseException) -> bool:
+    from tasks.stores.remote import is_of_a_store
+
+    return is_of_a_store(error)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,9 @@ class Display:
         self._bar: Progress | None = None
         self._task: TaskID | None = None
         self._phase, self._total, self._done = "", 0, 0
-        self._started = self._last_line = time.monotonic()
+        self._started: dict[str, float] = {}
+        self._bars: dict[str, TaskID] = {}
+        self._last_line = time.monotonic()
 
     def __enter__(self) -> Self:
         if self._live:
@@ -45,9 +47,13 @@ class Display:
 
     def phase(self, name: str, total: int) -> None:
         """A step of `total` items begins."""
-        self._phase, self._total, self._done, self._started = name, total, 0, time.monotonic()
+        self._phase, self._total, self._done = name, total, 0
+        self._started.setdefault(name, time.monotonic())  # a large source is worked on in slices: one bar for all
         if self._bar is not None:
-            self._task = self._bar.add_task(name, total=total, detail="")
+            if name not in self._bars:
+                self._bars[name] = self._bar.add_task(name, total=total, detail="")
+            self._task = self._bars[name]
+            self._bar.update(self._task, total=total)
         else:
             self._line(f"{name}: {total} to do")
 
@@ -71,7 +77,7 @@ class Display:
         if not tally.bytes_done or tally.bytes_done >= tally.bytes:
             return ""
         # by bytes, not by files: large files come first, and a count would promise the end far too early
-        seconds = (time.monotonic() - self._started) * (tally.bytes / tally.bytes_done - 1)
+        seconds = (time.monotonic() - self._started[self._phase]) * (tally.bytes / tally.bytes_done - 1)
         return f"{seconds / 60:.0f} min left" if seconds > 90 else f"{seconds:.0f} s left"
 
     def _line(self, text: str) -> None:

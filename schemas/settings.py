@@ -15,6 +15,10 @@ from .contract import EXTRACTOR_VERSION
 from .errors import SettingsError
 from .problems import describe
 
+_PREFIX = "HETERODUB_"
+_NOT_SETTINGS = ("HETERODUB_CORPORA",)
+"""Variables of ours that only tests read."""
+
 Backend = Literal["face_mesh_v1", "face_mesh_v2", "face_alignment"]
 
 
@@ -112,7 +116,7 @@ class _Sources(BaseSettings, Settings):
     """Where the tree's values are looked for; only load_settings makes one."""
 
     model_config = SettingsConfigDict(
-        env_prefix="HETERODUB_",
+        env_prefix=_PREFIX,
         env_nested_delimiter="__",
         extra="forbid",
         frozen=True,
@@ -142,6 +146,8 @@ def load_settings(config: str | Path | None = None, **overrides: Any) -> Setting
     if config and not source.is_file():
         raise SettingsError(f"settings file {source} is not there")
 
+    _refuse_unknown_variables()
+
     class FromFile(_Sources):
         model_config = SettingsConfigDict(toml_file=source)
 
@@ -152,6 +158,18 @@ def load_settings(config: str | Path | None = None, **overrides: Any) -> Setting
         raise SettingsError(f"settings: {describe(error)}") from error
     except ValueError as error:  # tomllib's errors, which pydantic-settings passes on
         raise SettingsError(f"settings file {source}: {error}") from error
+
+
+def _refuse_unknown_variables() -> None:
+    """A variable that is meant for us and sets nothing is a slip, such as one underscore where two belong."""
+    for name in os.environ:
+        section, *inner = name.removeprefix(_PREFIX).lower().split("__")
+        if name.startswith(_PREFIX) and section not in Settings.model_fields and name not in _NOT_SETTINGS:
+            raise SettingsError(
+                f"the variable {name} sets nothing: there is no setting {'.'.join([section, *inner])!r}. "
+                f"Known are {', '.join(Settings.model_fields)}; a section's field stands after two underscores, "
+                f"as in {_PREFIX}RUN__WORKERS"
+            )
 
 
 def _given(overrides: dict[str, Any]) -> dict[str, Any]:

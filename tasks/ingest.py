@@ -17,6 +17,7 @@ from tasks.sources.open import source_files
 from tasks.stores.standing_policy import policy_for_ingest
 from tasks.stores.workspace import Workspace
 from tasks.summary import summarise
+from tasks.validation.checks import load_ahead
 
 
 @task(cache_policy=NO_CACHE)
@@ -59,9 +60,10 @@ def work_on_files(plan: ledger.Plan, settings: Settings, policy: Policy) -> Tall
         driver.drop_leftovers(workspace)
         return Tally()
     run, guards, watching = settings.run, settings.guards, shown_by_prefect(watcher(), "ingest-progress")
+    workspace.sweep_scratch()
     with open_client(run.dask, run.workers, workspace.scratch(), guards.attempts) as client:
-        files = driver.identify_files(client, plan.fresh, known, settings.extractor, watching)
-        return driver.analyse_files(client, workspace, files, known, settings, policy, watching)
+        load_ahead()
+        return driver.work_through(client, workspace, plan.fresh, settings, policy, watching)
 
 
 @task(cache_policy=NO_CACHE)

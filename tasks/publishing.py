@@ -38,7 +38,10 @@ def publish(workspace: Workspace, settings: Settings, policy: Policy) -> Publish
     clips = tables.read(workspace, "clips", ["backend", "extractor"], versions["clips"])
     if not clips.num_rows:
         return Published(None, False, ("no clip was stored, so there is nothing to publish",))
-    result = audit(workspace, versions, _audit_folder(workspace), settings.clips, last)
+    folder = _audit_folder(workspace)
+    result = audit(workspace, versions, folder, settings.clips, last)
+    if not workspace.is_local:  # the pages are written as files, and then belong to the workspace
+        workspace.filesystem().put(str(folder), workspace.path("audit"), recursive=True)
     result.require()
     origin = releases.Origin(
         backend=clips["backend"][0].as_py(),
@@ -52,7 +55,7 @@ def publish(workspace: Workspace, settings: Settings, policy: Policy) -> Publish
 
 
 def _audit_folder(workspace: Workspace) -> Path:
-    """Where the audit's pages go: into a local workspace, else into scratch, since they are written as files."""
+    """Where the audit's pages are made: in a local workspace, else in scratch, since they are written as files."""
     return Path(workspace.folder("audit")) if workspace.is_local else workspace.scratch() / "audit"
 
 

@@ -80,13 +80,9 @@ def _table(ws: Workspace, table: str) -> Iterator[Finding]:
 
 
 def _lost(ws: Workspace, table: str, files: tuple[log.DataFile, ...]) -> list[str]:
-    store = ws.filesystem()
-    lost = []
-    for file in files:
-        path = ws.path(table, file.name)
-        if not store.exists(path) or int(store.size(path)) != file.size_bytes:
-            lost.append(file.name)
-    return lost
+    entries = ws.filesystem().ls(ws.path(table), detail=True)  # one question, not two for each of many files
+    held = {str(entry["name"]).rsplit("/", 1)[-1]: entry["size"] for entry in entries}
+    return [file.name for file in files if held.get(file.name) != file.size_bytes]
 
 
 def _orphans(ws: Workspace) -> Iterator[Finding]:
@@ -95,7 +91,9 @@ def _orphans(ws: Workspace) -> Iterator[Finding]:
     media = sorted(orphans(ws))
     if media:
         detail = f"{len(media)} media have rows, but no measured file stands for them: {_some_ids(media)}"
-        yield problem("workspace", "orphans", detail, "ingest their source again, or take them out with takedown")
+        yield problem(
+            "workspace", "orphans", detail, "ingest any source again: rows that nothing stands for are taken out"
+        )
     else:
         yield good("workspace", "orphans", "none")
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.features.mel import log_mel
-from model.features.timing import frame_to_sample, frame_to_second
+from model.features.timing import SAMPLES_PER_FRAME, frame_to_sample, frame_to_second
 from schemas.errors import MediaRefusedError
 from schemas.policy import Policy
 from schemas.reasons import FileReason, FileState, MissingCause
@@ -36,6 +36,7 @@ from tasks.quality.measure import ClipSound, FaceTrack, measure_clip
 from tasks.quality.pairing import correction_frames
 from tasks.quality.picture import is_still
 from tasks.quality.routing import route_clip
+from tasks.quality.sound import speech_probability
 from tasks.stores.parts import PartWriter
 from tasks.stores.workspace import Workspace
 
@@ -44,6 +45,16 @@ from tasks.stores.workspace import Workspace
 def _backend(settings: Settings) -> LandmarkBackend:
     """The landmark model, loaded once per process."""
     return open_backend(settings)
+
+
+def load(settings: Settings) -> None:
+    """Load what the first file would otherwise wait for. A process that is never asked for a file need not have it.
+
+    Raises: WeightsMissingError - the landmark backend has no weights.
+    """
+    _backend(settings)
+    log_mel(np.zeros(SAMPLES_PER_FRAME, np.float32), 1)
+    speech_probability(np.zeros(SAMPLES_PER_FRAME, np.float32))
 
 
 def analyse(job: Job, settings: Settings, policy: Policy) -> Analysis:

@@ -7,7 +7,7 @@ next run completes to the same rows.
 import hashlib
 import logging
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -22,9 +22,10 @@ from schemas.settings import Settings
 from schemas.tables import CLIPS
 from tasks.extract import ledger
 from tasks.extract.fanout import Client, spread
+from tasks.extract.identifying import Identified, identify_files
 from tasks.extract.job import Analysis, Job
 from tasks.extract.watching import Tally, Watcher
-from tasks.extract.worker import Finished, identify, work_on
+from tasks.extract.worker import Finished, work_on
 from tasks.stores import tables
 from tasks.stores.batches import Batch, commit_batch, drop_media, media_with_rows, orphans
 from tasks.stores.parts import Part
@@ -34,77 +35,14 @@ _LOG = logging.getLogger(__name__)
 
 _BATCH_IS_STORED_S = 2.0
 
+_SLICE_BYTES = 256 * 2**30
+_SLICE_FILES = 20_000
+"""So much is identified, then analysed, before more is read: a run over terabytes has clips within the hour, and one
+that is killed has not read everything for nothing."""
 
-@dataclass(frozen=True, slots=True)
-class Identified:
-    """Files by content. `originals`: the file as which each media is worked on; `copies`: (file, media_id, uri of
-    the file that stands for it); `touched`: done files that look changed and hold the same bytes; `refused`: files
-    that could not or must not be read.
-    """
-
-    originals: Mapping[str, RawFile]
-    copies: tuple[tuple[RawFile, str, str], ...]
-    touched: tuple[RawFile, ...]
-    refused: tuple[tuple[RawFile, MediaRefusedError], ...]
-
-
-def identify_files(
-    client: Client, files: Collection[RawFile], known: Mapping[str, ledger.Row], extractor: str, watcher: Watcher
-) -> Identified:
-    """Read every file once for its sha256, and find files of the same bytes, among them and in the catalog."""
-    refused: list[tuple[RawFile, MediaRefusedError]] = []
-    readable: list[RawFile] = []
-    for raw in files:
-        if raw.refusal is not None:
-            refused.append((raw, MediaRefusedError(raw.refusal, raw.refusal_detail)))
-        elif not raw.size_bytes:
-            refused.append((raw, MediaRefusedError(FileReason.EMPTY_FILE)))
-        else:
-            readable.append(raw)
-    contents: dict[str, list[RawFile]] = {}
-    watcher.phase("identify", len(readable))
-    for raw, media_id in spread(client, identify, readable, key=lambda raw: f"identify-{raw.uri}"):
-        watcher.step()
-        if isinstance(media_id, MediaRefusedError):
-            refused.append((raw, media_id))
-        else:
-            contents.setdefault(media_id, []).append(raw)
-    holds = {raw.uri: media_id for media_id, same in contents.items() for raw in same}
-    looked_at = {raw.uri for raw in files}
-    standing = {
-        row["media_id"]: uri
-        for uri, row in known.items()
-        if row["state"] == FileState.MEASURED
-        and row["extractor"] == extractor
-        # a file whose bytes changed stands for its old content no more
-        and (uri not in looked_at or holds.get(uri) == row["media_id"])
-    }
-    originals, copies = _sort_copies(contents, standing)
-    touched = {media: raw for media, raw in originals.items() if _is_done(raw, media, known.get(raw.uri), extractor)}
-    fresh = {media: raw for media, raw in originals.items() if media not in touched}
-    return Identified(fresh, tuple(copies), tuple(touched.values()), tuple(refused))
-
-
-def _is_done(raw: RawFile, media_id: str, row: ledger.Row | None, extractor: str) -> bool:
-    if row is None or row["state"] not in (FileState.MEASURED, FileState.REJECTED):
-        return False
-    return bool((row["media_id"], row["extractor"], row["offset_s"]) == (media_id, extractor, raw.offset_s))
-
-
-def _sort_copies(
-    contents: Mapping[str, list[RawFile]],
-    standing: Mapping[str, str],
-) -> tuple[dict[str, RawFile], list[tuple[RawFile, str, str]]]:
-    originals: dict[str, RawFile] = {}
-    copies: list[tuple[RawFile, str, str]] = []
-    for media_id, same in sorted(contents.items()):
-        same = sorted(same, key=lambda raw: raw.uri)
-        stands = standing.get(media_id)
-        if stands is None or stands in {raw.uri for raw in same}:
-            own = next((raw for raw in same if raw.uri == stands), same[0])
-            originals[media_id], stands = own, own.uri
-        copies += [(raw, media_id, stands) for raw in same if raw.uri != stands]
-    return originals, copies
+_COMPACT_ABOVE_FILES = 64
+"""Every commit adds files to the small tables and looks into those that are there; their number must not grow with
+the corpus."""
 
 
 @dataclass(slots=True)
@@ -131,7 +69,48 @@ class _Pending:
         return Batch(frozenset(self.media), catalog, clips, self.parts["stage1"], self.parts["stage2"])
 
 
-def analyse_files(
+def work_through(
+    client: Client,
+    workspace: Workspace,
+    files: Collection[RawFile],
+    settings: Settings,
+    policy: Policy,
+    watcher: Watcher,
+) -> Tally:
+    """Identify and analyse files, slice by slice, and store the outcome of every one; returns what was done.
+
+    Raises: WorkspaceError - the store cannot be written. WeightsMissingError - the landmark backend has no weights.
+    """
+    tally = Tally(files=len(files), bytes=sum(raw.size_bytes for raw in files))
+    known = ledger.read_catalog(workspace)
+    for part in slices(files, known):
+        found = identify_files(client, part, known, settings, watcher)
+        tally.files -= len(part) - len(found.originals)
+        tally.bytes -= sum(raw.size_bytes for raw in part) - sum(raw.size_bytes for raw in found.originals.values())
+        _analyse(client, workspace, found, known, settings, policy, watcher, tally)
+        known = ledger.read_catalog(workspace)
+    return tally
+
+
+def slices(files: Collection[RawFile], known: Mapping[str, ledger.Row]) -> Iterator[list[RawFile]]:
+    """The files in the order of their names, in pieces of a bounded size.
+
+    Those that the catalog knows come first and together: only then is it sure which file stands for which content,
+    and the same rows come out however the rest is cut.
+    """
+    piece = sorted((raw for raw in files if raw.uri in known), key=lambda raw: raw.uri)
+    size = sum(raw.size_bytes for raw in piece)
+    for raw in sorted((raw for raw in files if raw.uri not in known), key=lambda raw: raw.uri):
+        if piece and (size + raw.size_bytes > _SLICE_BYTES or len(piece) >= _SLICE_FILES):
+            yield piece
+            piece, size = [], 0
+        piece.append(raw)
+        size += raw.size_bytes
+    if piece:
+        yield piece
+
+
+def _analyse(
     client: Client,
     workspace: Workspace,
     files: Identified,
@@ -139,13 +118,9 @@ def analyse_files(
     settings: Settings,
     policy: Policy,
     watcher: Watcher,
-) -> Tally:
-    """Analyse every original and store the outcome of every file; returns what was done.
-
-    Raises: WorkspaceError - the store cannot be written. WeightsMissingError - the landmark backend has no weights.
-    """
+    tally: Tally,
+) -> None:
     before = media_with_rows(workspace)
-    tally = Tally(files=len(files.originals), bytes=sum(raw.size_bytes for raw in files.originals.values()))
     watcher.phase("analyse", tally.files)
     jobs = [
         _job(raw, media_id, policy)
@@ -160,7 +135,7 @@ def analyse_files(
         _count(tally, raw, done)
         watcher.analysed(tally)
         if len(pending.rows) >= settings.run.commit_files or time.monotonic() - pending.since > settings.run.commit_s:
-            commit_batch(workspace, pending.batch(), before)
+            _store(workspace, pending, before)
             pending = _Pending()
     for raw, media_id, original in files.copies:
         pending.rows.append(ledger.duplicate_row(raw, settings.extractor, media_id, original))
@@ -170,11 +145,16 @@ def analyse_files(
         if not _may_still_hold(known.get(raw.uri), refusal)
     ]
     if pending.rows:
-        commit_batch(workspace, pending.batch(), before)
+        _store(workspace, pending, before)
     relabel(workspace, files.touched, known)
     if gone := before & orphans(workspace):
         drop_media(workspace, gone)
-    return tally
+
+
+def _store(workspace: Workspace, pending: _Pending, before: Collection[str]) -> None:
+    commit_batch(workspace, pending.batch(), before)
+    for table in ("catalog", "clips"):
+        tables.compact(workspace, table, _COMPACT_ABOVE_FILES)
 
 
 def drop_leftovers(workspace: Workspace) -> None:

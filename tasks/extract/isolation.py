@@ -6,7 +6,9 @@ replaced after it was killed. Not multiprocessing's Process: Dask's workers are 
 
 import contextlib
 import importlib
+import os
 import pickle
+import shutil
 import signal
 import socket
 import subprocess
@@ -77,6 +79,17 @@ class Isolated:
         self._process: subprocess.Popen[bytes] | None = None
         self._pipe: Connection | None = None
         self._stderr: IO[bytes] | None = None
+        self._unheard = 0
+        self._place = ""
+
+    def prepare(self, work: Work, *arguments: Any) -> None:
+        """Start the child if there is none, and have it call work(*arguments), without waiting. What comes of that is
+        dropped: loading models may fail here, and fails again where it matters.
+        """
+        if self._process is None:
+            with contextlib.suppress(OSError):  # a child that is dead already is replaced by the next call
+                self._ready().send_bytes(pickle.dumps((work, arguments)))
+                self._unheard += 1
 
     def run(self, work: Work, *arguments: Any, time_limit_s: float) -> Any:
         """Call work(*arguments) in the child and return what it returns. Both travel as pickles between our own two
@@ -88,10 +101,10 @@ class Isolated:
         pipe = self._ready()
         try:
             pipe.send_bytes(pickle.dumps((work, arguments)))
-            if not pipe.poll(time_limit_s):
-                self.close()
-                raise MediaRefusedError(FileReason.TIMED_OUT, f"longer than {time_limit_s:.0f} s")
-            failed, value = pipe.recv()
+            while self._unheard:
+                self._answer(pipe, time_limit_s)
+                self._unheard -= 1
+            failed, value = self._answer(pipe, time_limit_s)
         except (EOFError, BrokenPipeError, ConnectionResetError):
             raise self._autopsy() from None
         if failed:
@@ -106,7 +119,17 @@ class Isolated:
         for end in (self._pipe, self._stderr):
             if end is not None:
                 end.close()
+        if self._place:
+            shutil.rmtree(self._place, ignore_errors=True)
         self._process = self._pipe = self._stderr = None
+        self._unheard, self._place = 0, ""
+
+    def _answer(self, pipe: Connection, time_limit_s: float) -> tuple[bool, Any]:
+        if not pipe.poll(time_limit_s):
+            self.close()
+            raise MediaRefusedError(FileReason.TIMED_OUT, f"longer than {time_limit_s:.0f} s")
+        answer: tuple[bool, Any] = pipe.recv()
+        return answer
 
     def _ready(self) -> Connection:
         if self._process is not None and self._process.poll() is not None:
@@ -114,9 +137,16 @@ class Isolated:
         if self._pipe is None:
             ours, theirs = socket.socketpair()
             self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
+            # a child that is killed cannot clear up its copies and spools, so they lie where we can
+            self._place = tempfile.mkdtemp(prefix="heterodub-")
             command = [sys.executable, "-m", "tasks.extract.child", str(theirs.fileno()), str(self._memory_limit_gib)]
             self._process = subprocess.Popen(
-                command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=self._stderr, stderr=self._stderr
+                command,
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=self._stderr,
+                stderr=self._stderr,
+                env=os.environ | {"TMPDIR": self._place},
             )
             theirs.close()
             self._pipe = Connection(ours.detach())

@@ -26,6 +26,7 @@ _LEAST_BYTES_PER_S = 2000
 # by name: only the child loads decoders and models, so a worker stays small and starts at once
 _ANALYSE = Named("tasks.extract.analyse:analyse")
 _MEDIA_SECONDS = Named("tasks.extract.analyse:media_seconds")
+_LOAD = Named("tasks.extract.analyse:load")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,8 +75,9 @@ def _analysed(job: Job, settings: Settings, policy: Policy) -> Analysis:
     return analysis
 
 
-def identify(raw: RawFile) -> str | MediaRefusedError:
-    """The sha256 of a file's bytes, or why it cannot be read."""
+def identify(raw: RawFile, settings: Settings) -> str | MediaRefusedError:
+    """The sha256 of a file's bytes, or why it cannot be read. Meanwhile the child loads what it will need."""
+    _child(settings.guards.memory_limit_gib, threading.get_ident()).prepare(_LOAD, settings)
     try:
         with TemporaryDirectory(prefix="heterodub-") as scratch, localise(raw.uri, Path(scratch)) as path:
             return fingerprint(path)

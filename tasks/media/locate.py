@@ -10,10 +10,9 @@ from typing import Final
 from urllib.parse import quote, unquote_to_bytes
 from uuid import uuid4
 
-import fsspec
-
 from schemas.errors import MediaRefusedError
 from schemas.reasons import FileReason
+from tasks.stores.remote import as_os_errors, open_store
 
 from .sniff import unreadable
 
@@ -88,9 +87,11 @@ def disk_trouble(error: OSError) -> MediaRefusedError | None:
 
 def _fetch(uri: str, copy: Path) -> None:
     try:
-        with fsspec.open(uri, "rb") as remote, copy.open("wb") as local:
-            while chunk := remote.read(_CHUNK_BYTES):
-                local.write(chunk)
+        with as_os_errors():
+            store, path = open_store(uri)
+            with store.open(path, "rb") as remote, copy.open("wb") as local:
+                while chunk := remote.read(_CHUNK_BYTES):
+                    local.write(chunk)
     except OSError as error:
         raise (disk_trouble(error) or unreadable(error)) from error
     except (ImportError, ValueError) as error:  # no such protocol, or its driver is not installed

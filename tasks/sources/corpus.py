@@ -47,8 +47,8 @@ class Corpus(BaseModel):
         return match.group("speaker" if named else 1) or None
 
 
-def load_corpus(path: Path) -> Corpus:
-    """Read a corpus file.
+def load_corpus(path: Path, place: str | None = None) -> Corpus:
+    """Read a corpus file. `place` is the folder it stands for, when it is not the one it lies in: a URI.
 
     Raises: SourceError - it is not TOML or a field is wrong (the text names field and value).
     """
@@ -62,4 +62,6 @@ def load_corpus(path: Path) -> Corpus:
         raise SourceError(f"corpus file {path}: {describe(error)}") from error
     if "://" in corpus.root:
         return corpus
+    if place is not None and not corpus.root.startswith("/"):
+        return corpus.model_copy(update={"root": f"{place}/{corpus.root}".removesuffix("/.")})
     return corpus.model_copy(update={"root": str((path.parent / corpus.root).resolve())})

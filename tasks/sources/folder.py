@@ -1,27 +1,28 @@
 """Finds the files of a folder or bucket. Nothing is opened, and nothing that could never be opened is passed over."""
 
+import dataclasses
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from fnmatch import fnmatch
 from pathlib import Path, PurePath
-from typing import Final
-
-import fsspec
+from typing import Any, Final
 
 from schemas.errors import SourceError
 from schemas.reasons import FileReason
 from schemas.records import RawFile
 from tasks.media.locate import local_path, path_to_uri
 from tasks.sources.corpus import Corpus
+from tasks.stores.remote import as_os_errors, open_store
+from tasks.stores.workspace import MARKER
 
 _VIDEO_SUFFIXES: Final = frozenset({".mp4", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".gif", ".m4v"})
 """Used only to mention a *folder* that is named like a video; files are told by their content."""
 
 
 def find_files(corpus: Corpus) -> Iterator[RawFile]:
-    """Every file of a corpus, in a stable order.
+    """Every file of a corpus, in a stable order. A workspace below the root is passed over: it is ours, not footage.
 
     Raises: SourceError - the root is not there or cannot be listed.
     """
@@ -45,8 +46,13 @@ def _walk(corpus: Corpus, root: Path) -> Iterator[RawFile]:
 
     unlisted: list[OSError] = []
     for folder, folders, names in os.walk(root, onerror=fail):
-        folders.sort()
         here = Path(folder)
+        if MARKER in names:
+            if here == root:
+                raise SourceError(f"{root} is a workspace, not footage; name the folder that it was ingested from")
+            folders.clear()
+            continue
+        folders.sort()
         for name in sorted(names):
             if _matches(corpus.glob, (here / name).relative_to(root)):
                 yield local_file(corpus, here / name, root)
@@ -102,18 +108,45 @@ def _refused(corpus: Corpus, path: Path, reason: FileReason, detail: str = "") -
 
 def _remote(corpus: Corpus) -> Iterator[RawFile]:
     try:
-        filesystem, root = fsspec.core.url_to_fs(corpus.root)
-        listing = filesystem.find(root, detail=True)
+        with as_os_errors():
+            filesystem, root = open_store(corpus.root)
+            listing = filesystem.find(root, detail=True)
     except (OSError, ImportError, ValueError) as error:
         raise SourceError(f"{corpus.root}: {error}") from error
     if not listing:
         raise SourceError(f"{corpus.root}: there is nothing there")
+    workspaces = tuple(path.removesuffix(MARKER) for path in listing if path.endswith(f"/{MARKER}"))
+    if f"{root.rstrip('/')}/" in workspaces:
+        raise SourceError(f"{corpus.root} is a workspace, not footage; name what it was ingested from")
     for path, facts in sorted(listing.items()):
+        if path.startswith(workspaces) or (path.endswith("/") and not facts.get("size")):
+            continue  # a key with a slash at its end is how consoles show an empty folder
         relative = path.removeprefix(root).lstrip("/") or PurePath(path).name
         if _matches(corpus.glob, PurePath(relative)):
-            mark = facts.get("ETag") or facts.get("etag") or facts.get("mtime") or facts.get("LastModified") or ""
-            size = int(facts.get("size") or 0)
-            yield _raw(corpus, filesystem.unstrip_protocol(path), size, f"{size}-{mark}", relative)
+            yield _remote_raw(corpus, filesystem.unstrip_protocol(path), facts, relative)
+
+
+def remote_file(corpus: Corpus) -> RawFile:
+    """The one file at the corpus's root; one that is not there carries its refusal.
+
+    Raises: SourceError - the store cannot be asked.
+    """
+    try:
+        with as_os_errors():
+            store, path = open_store(corpus.root)
+            facts = store.info(path)
+    except FileNotFoundError:
+        gone = _raw(corpus, corpus.root, 0, FileReason.VANISHED, "")
+        return dataclasses.replace(gone, refusal=FileReason.VANISHED, refusal_detail="it is not there")
+    except (OSError, ImportError, ValueError) as error:
+        raise SourceError(f"{corpus.root}: {error}") from error
+    return _remote_raw(corpus, store.unstrip_protocol(path), facts, PurePath(path).name)
+
+
+def _remote_raw(corpus: Corpus, uri: str, facts: Mapping[str, Any], relative: str) -> RawFile:
+    mark = facts.get("ETag") or facts.get("etag") or facts.get("mtime") or facts.get("LastModified") or ""
+    size = int(facts.get("size") or 0)
+    return _raw(corpus, uri, size, f"{size}-{mark}", relative)
 
 
 def _raw(corpus: Corpus, uri: str, size: int, stamp: str, relative: str) -> RawFile:

@@ -6,6 +6,8 @@ import csv
 import dataclasses
 import math
 from collections.abc import Hashable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,14 +17,17 @@ from schemas.errors import SourceError
 from schemas.records import RawFile
 from tasks.media.locate import local_path
 from tasks.sources.corpus import Corpus
-from tasks.sources.folder import find_files, local_file
+from tasks.sources.folder import local_file, remote_file
 
 SUFFIXES: Final = (".csv", ".parquet")
+_QUESTIONS_AT_ONCE: Final = 32
 _OPTIONAL: Final = ("speaker", "licence", "consent", "language", "corpus", "offset")
 
 
-def read_manifest(path: Path, corpus_name: str) -> Iterator[RawFile]:
+def read_manifest(path: Path, corpus_name: str, place: str | None = None) -> Iterator[RawFile]:
     """The files of a manifest; relative paths are relative to it. Files that are not there are listed as such.
+
+    `place` is the folder that the manifest stands for, when it is not the one it lies in: a URI.
 
     A file that is listed twice in the same words is one file.
 
@@ -37,8 +42,11 @@ def read_manifest(path: Path, corpus_name: str) -> Iterator[RawFile]:
             f"manifest {path}: unknown columns {', '.join(unknown)}; known are uri, {', '.join(_OPTIONAL)}"
         )
     seen: dict[str, tuple[int, RawFile]] = {}
-    for number, row in enumerate(table.to_dict("records"), start=1):
-        raw = _file(path, corpus_name, number, row)
+    rows = enumerate(table.to_dict("records"), start=1)
+    look = partial(_file, path, corpus_name, place or str(path.parent))
+    with ThreadPoolExecutor(_QUESTIONS_AT_ONCE) as pool:  # a store takes long to answer, and may be asked much at once
+        found = list(pool.map(lambda numbered: (numbered[0], look(*numbered)), rows))
+    for number, raw in found:
         earlier, same = seen.setdefault(raw.uri, (number, raw))
         if earlier == number:
             yield raw
@@ -66,7 +74,7 @@ def _load_csv(path: Path) -> pd.DataFrame:
     return pd.DataFrame([(row + [""] * width)[:width] for row in rows], columns=header, dtype=str)
 
 
-def _file(path: Path, corpus_name: str, number: int, row: Mapping[Hashable, Any]) -> RawFile:
+def _file(path: Path, corpus_name: str, place: str, number: int, row: Mapping[Hashable, Any]) -> RawFile:
     told: dict[str, Any] = {name: str(row[name]) for name in _OPTIONAL if name in row and not _empty(row[name])}
     uri = str(row["uri"])
     if not uri:
@@ -74,14 +82,14 @@ def _file(path: Path, corpus_name: str, number: int, row: Mapping[Hashable, Any]
     offset_s = _seconds(told.pop("offset", "0"))
     if offset_s is None:
         raise SourceError(f"manifest {path}: row {number}: offset is in seconds, not {row['offset']!r}")
-    target = uri if "://" in uri else str(path.parent / uri)
+    target = uri if "://" in uri or uri.startswith("/") else f"{place}/{uri}"
     found = _one_file(Corpus(name=told.pop("corpus", corpus_name), root=target))
     return dataclasses.replace(found, offset_s=offset_s, **told)
 
 
 def _one_file(corpus: Corpus) -> RawFile:
     if "://" in corpus.root and not corpus.root.startswith("file://"):
-        return next(find_files(corpus))
+        return remote_file(corpus)
     return local_file(corpus, (local_path(corpus.root) if "://" in corpus.root else None) or Path(corpus.root))
 
 

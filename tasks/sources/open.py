@@ -1,11 +1,12 @@
 """From what a user types to the files that are meant: a folder, a file, a URI, a manifest or a corpus file."""
 
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
+from tempfile import TemporaryDirectory
 
-from schemas.errors import SourceError
+from schemas.errors import MediaRefusedError, SourceError
 from schemas.records import RawFile
-from tasks.media.locate import local_path
+from tasks.media.locate import local_path, localise
 from tasks.sources.corpus import Corpus, load_corpus
 from tasks.sources.folder import find_files
 from tasks.sources.manifest import SUFFIXES, read_manifest
@@ -20,7 +21,7 @@ def source_files(source: str, corpus_name: str = "default") -> Iterator[RawFile]
     """
     path = local_path(source) if "://" in source else Path(source)
     if path is None:
-        return find_files(Corpus(name=corpus_name, root=source))
+        return _remote(source, corpus_name)
     if path.suffix == ".toml" and path.is_file():
         return find_files(load_corpus(path))
     if path.suffix in SUFFIXES and path.is_file():
@@ -28,3 +29,21 @@ def source_files(source: str, corpus_name: str = "default") -> Iterator[RawFile]
     if not path.exists():
         raise SourceError(f"{source}: there is no such file or folder")
     return find_files(Corpus(name=corpus_name, root=str(path.absolute())))
+
+
+def _remote(source: str, corpus_name: str) -> Iterator[RawFile]:
+    suffix = PurePath(source).suffix
+    if suffix not in (".toml", *SUFFIXES):
+        return find_files(Corpus(name=corpus_name, root=source))
+    with TemporaryDirectory(prefix="heterodub-") as scratch:
+        try:
+            with localise(source, Path(scratch)) as copy:
+                told = copy.rename(copy.with_suffix(suffix))
+        except MediaRefusedError as refusal:
+            raise SourceError(f"{source}: {refusal.detail or refusal}") from refusal
+        place = source.rsplit("/", 1)[0]
+        return (
+            find_files(load_corpus(told, place))
+            if suffix == ".toml"
+            else iter([*read_manifest(told, corpus_name, place)])
+        )

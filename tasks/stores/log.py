@@ -95,22 +95,25 @@ def load(ws: Workspace, table: str, version: int | None = None) -> DeltaTable:
     """
     uri = ws.table_uri(table)
     try:
-        return DeltaTable(uri, version=version)
+        return DeltaTable(uri, version=version, storage_options=ws.storage_options)
     except TableNotFoundError:
         if version:
             raise NotFoundError(f"table {table} of {ws.root} has no version {version}") from None
-        return _create(uri, table)
+        return _create(ws, table)
     except DeltaError as error:
         if version is not None:
             raise NotFoundError(f"table {table} of {ws.root} has no version {version}: {error}") from error
         raise WorkspaceError(f"table {table} of {ws.root} cannot be read: {error}") from error
 
 
-def _create(uri: str, table: str) -> DeltaTable:
+def _create(ws: Workspace, table: str) -> DeltaTable:
+    uri, options = ws.table_uri(table), ws.storage_options
     try:
-        return DeltaTable.create(uri, schema=TABLES[table], mode="ignore", configuration=_KEEP_FOR_EVER)
+        return DeltaTable.create(
+            uri, schema=TABLES[table], mode="ignore", configuration=_KEEP_FOR_EVER, storage_options=options
+        )
     except DeltaError:
-        return DeltaTable(uri)  # another process made it in between
+        return DeltaTable(uri, storage_options=options)  # another process made it in between
 
 
 def snapshot(ws: Workspace, table: str, version: int | None = None) -> Snapshot:

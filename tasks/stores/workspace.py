@@ -1,7 +1,10 @@
 """The workspace: one root, local or remote, under which every table, document and scratch file lives."""
 
+import contextlib
 import hashlib
 import json
+import os
+import stat
 import tempfile
 import time
 from dataclasses import dataclass
@@ -15,8 +18,12 @@ import pyarrow.fs
 from schemas.errors import WorkspaceError
 from schemas.tables import LAYOUT_VERSION, TABLES
 
+from .remote import as_os_errors, open_store
+
 MARKER: Final = "heterodub.json"
 """File that makes a folder a workspace; holds the layout version."""
+
+_FLAT: Final = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +45,8 @@ class Workspace:
         """
         workspace = cls(_normal(root))
         try:
-            _check_or_mark(workspace, create)
+            with as_os_errors():
+                _check_or_mark(workspace, create)
         except OSError as error:
             raise WorkspaceError(f"workspace {workspace.root}: {error.strerror or error}") from error
         except (ImportError, ValueError) as error:  # fsspec: no package for this kind of address, or no such kind
@@ -52,7 +60,7 @@ class Workspace:
 
     def filesystem(self) -> Any:
         """The fsspec file system that holds the workspace; its paths come from `path`."""
-        return fsspec.filesystem("file") if self.is_local else fsspec.core.url_to_fs(self.root)[0]
+        return fsspec.filesystem("file") if self.is_local else open_store(self.root)[0]
 
     def arrow_filesystem(self) -> Any:
         """The same for pyarrow. Never deltalake's own: see tasks/stores/log.py."""
@@ -60,7 +68,7 @@ class Workspace:
 
     def path(self, *parts: str) -> str:
         """Path of something in the workspace, as its file system wants it."""
-        base = self.root if self.is_local else str(fsspec.core.url_to_fs(self.root)[1])
+        base = self.root if self.is_local else open_store(self.root)[1]
         return "/".join((base.rstrip("/"), *parts))
 
     def table_uri(self, name: str) -> str:
@@ -70,8 +78,19 @@ class Workspace:
     def folder(self, name: str) -> str:
         """Folder for documents and reports, made if missing."""
         path = self.path(name)
-        self.filesystem().makedirs(path, exist_ok=True)
+        if not self._is_flat:
+            self.filesystem().makedirs(path, exist_ok=True)
         return path
+
+    @property
+    def _is_flat(self) -> bool:
+        """Whether the store knows keys but no folders; there, making one would make a bucket of a mistyped name."""
+        return self.root.partition("://")[0] in _FLAT and not self.is_local
+
+    @property
+    def storage_options(self) -> dict[str, str] | None:
+        """What Delta has to be told beyond the AWS_* variables."""
+        return None if self.is_local else {"allow_http": "true"}  # whoever names an http:// endpoint means it
 
     def scratch(self) -> Path:
         """Local folder for unfinished files.
@@ -81,16 +100,21 @@ class Workspace:
         if self.is_local:
             place = Path(self.root) / "scratch"
         else:
-            place = Path(tempfile.gettempdir()) / f"heterodub-{hashlib.sha256(self.root.encode()).hexdigest()[:12]}"
+            mark = hashlib.sha256(f"{os.getuid()} {self.root}".encode()).hexdigest()[:12]
+            place = Path(tempfile.gettempdir()) / f"heterodub-{mark}"
         place.mkdir(parents=True, exist_ok=True)
         return place
 
     def sweep_scratch(self, older_than_s: float = 24 * 3600) -> int:
         """Delete unfinished files that killed workers left behind, by age in seconds; returns how many."""
-        old = [path for path in self.scratch().iterdir() if time.time() - path.stat().st_mtime > older_than_s]
-        for path in old:
-            path.unlink(missing_ok=True)
-        return len(old)
+        swept = 0
+        for path in self.scratch().iterdir():
+            with contextlib.suppress(FileNotFoundError):  # another run finished it
+                facts = path.stat()
+                if stat.S_ISREG(facts.st_mode) and time.time() - facts.st_mtime > older_than_s:  # folders are Dask's
+                    path.unlink()
+                    swept += 1
+        return swept
 
 
 def _normal(root: str) -> str:
@@ -114,7 +138,7 @@ def _check_or_mark(workspace: Workspace, create: bool) -> None:
         raise WorkspaceError(f"{root} holds other files and no {MARKER}: not a workspace; name an empty or new folder")
     if not create:
         raise WorkspaceError(f"there is no workspace at {root}: make one with `heterodub ingest SOURCE`")
-    files.makedirs(workspace.path(), exist_ok=True)
+    workspace.folder("")
     files.pipe_file(marker, (json.dumps({"layout_version": LAYOUT_VERSION}) + "\n").encode())
 
 

@@ -1,6 +1,8 @@
 """Runs suites of expectations with Great Expectations and writes its Data Docs. The only module that imports it."""
 
+import importlib
 import logging
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from html import unescape
@@ -32,6 +34,11 @@ class Check:
     def passed(self) -> bool:
         """Whether every row met it."""
         return not self.failed_count and not self.error
+
+
+def load_ahead() -> None:
+    """Begin to import Great Expectations, which takes seconds, while other processes work and this one waits."""
+    threading.Thread(target=importlib.import_module, args=["great_expectations"], name="load-ahead").start()
 
 
 def run_suites(suites: tuple[Suite, ...], frames: Mapping[str, pd.DataFrame], docs_folder: Path) -> list[Check]:

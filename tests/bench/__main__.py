@@ -20,8 +20,10 @@ from flows.environment import settle
 from tests.bench import catalogue
 
 _TALKS = ("ada-clean.mp4", "blair-clean.mp4", "chidi-clean.mp4", "farah-clean.mp4")
-_REPEATS = (9, 10)
-"""Each talk of some six seconds is lengthened to a minute or so, so that start-up does not decide the ratios."""
+_FILES_PER_TALK = 2
+_MINUTES = 40
+"""Footage that keeps a core busy for more than five minutes. An ingest pays some ten seconds of start-up and audit,
+whatever its size: over one minute of work they decide every ratio, over the hours of a real corpus none."""
 
 
 def main() -> None:
@@ -30,10 +32,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--corpus", type=Path, help="folder of talking-head videos; else the embedded sample")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--minutes", type=float, default=_MINUTES, help="length of the sample's footage")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="heterodub-bench-") as place, _prefect_server(Path(place)):
         folder = Path(place)
-        media = _media(arguments.corpus, folder)
+        media = _media(arguments.corpus, folder, arguments.minutes)
         _say("media", f"{len(list(media.iterdir()))} files")
         _ingest(media, folder, arguments.rounds)
         _answers(folder / "w-1-0", arguments.rounds)
@@ -88,8 +91,8 @@ def _time(command: list[str]) -> float:
     return time.perf_counter() - started
 
 
-def _media(corpus: Path | None, folder: Path) -> Path:
-    """A folder with about seven minutes of talking heads: the user's, or samples that were lengthened."""
+def _media(corpus: Path | None, folder: Path, minutes: float) -> Path:
+    """A folder of talking heads: the user's, or talks of the sample, each of some six seconds, lengthened."""
     media = folder / "media"
     media.mkdir()
     if corpus is not None:
@@ -100,9 +103,17 @@ def _media(corpus: Path | None, folder: Path) -> Path:
 
     make_sample(folder / "sample", only=_TALKS)
     for name in _TALKS:
-        for times in _REPEATS:
-            lengthen(folder / "sample" / "media" / name, media / f"{times}-{name}", times)
+        talk = folder / "sample" / "media" / name
+        times = round(60 * minutes / (len(_TALKS) * _FILES_PER_TALK) / length_s(talk))
+        for more in range(_FILES_PER_TALK):  # files of equal bytes would be worked on once
+            lengthen(talk, media / f"{times + more}-{name}", times + more)
     return media
+
+
+def length_s(film: Path) -> float:
+    """Seconds by the file's header."""
+    with av.open(str(film)) as read:
+        return float(read.duration or 0) / av.time_base
 
 
 def lengthen(source: Path, target: Path, times: int) -> None:

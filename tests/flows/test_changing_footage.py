@@ -172,10 +172,8 @@ def test_files_that_vanish_midway(place, settings):
     plan = find_files.fn(str(films), "default", settings, False)
     (films / "x.mp4").unlink()
     ws = Workspace.open(settings.workspace)
-    known = ledger.read_catalog(ws)
     with open_client(settings.run.dask, 1, ws.scratch(), 3) as client:
-        files = driver.identify_files(client, plan.fresh, known, settings.extractor, Silent())
-        driver.analyse_files(client, ws, files, known, settings, policy, _Vanishing(films / "y.mp4"))
+        driver.work_through(client, ws, plan.fresh, settings, policy, _Vanishing(films / "y.mp4"))
     publish_release.fn(settings, policy)
     found = states(place)
     assert found["x.mp4"] == found["y.mp4"] == ("quarantined", "vanished")

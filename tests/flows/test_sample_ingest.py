@@ -1,27 +1,23 @@
 """The acceptance test: the whole embedded sample through the real command, held against its truth file by file."""
 
 import json
-from pathlib import Path
 
 import pytest
 
 from tasks.sample.check import Agreement, compare
-from tasks.sample.make import make_sample
 from tests.flows.heads import fingerprints
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def ended(tmp_path_factory, heterodub) -> tuple[Agreement, dict, bool]:
+def ended(sample, tmp_path_factory, heterodub) -> tuple[Agreement, dict, bool]:
     """How the sample agrees, the command's summary, and whether the footage is untouched."""
-    folder: Path = tmp_path_factory.mktemp("sample")
-    corpus = make_sample(folder / "sample")
-    before = fingerprints(folder / "sample")
-    ran = heterodub("ingest", corpus, "-w", folder / "workspace", "--json")
+    workspace = tmp_path_factory.mktemp("workspace")
+    before = fingerprints(sample)
+    ran = heterodub("ingest", sample / "corpus.toml", "-w", workspace, "--json")
     assert ran.returncode == 0, ran.stderr
-    agreement = compare(folder / "sample", str(folder / "workspace"))
-    return agreement, json.loads(ran.stdout), fingerprints(folder / "sample") == before
+    return compare(sample, str(workspace)), json.loads(ran.stdout), fingerprints(sample) == before
 
 
 def test_every_file_ends_as_its_truth_says(ended):

@@ -156,3 +156,15 @@ def test_every_clip_setting_counts_for_the_extractor():
     names = {Settings(clips={name: value}).extractor for name, value in other.items()}
     assert len(names) == len(other)
     assert Settings().extractor not in names
+
+
+@pytest.mark.parametrize("name", ["HETERODUB_RUN_WORKERS", "HETERODUB_WORKSPAC", "HETERODUB_BACKENDS__X"])
+def test_a_variable_that_sets_nothing_is_named(monkeypatch, name):
+    monkeypatch.setenv(name, "8")
+    with pytest.raises(SettingsError, match=rf"{name} sets nothing.*HETERODUB_RUN__WORKERS"):
+        load_settings()
+
+
+def test_a_variable_for_the_tests_is_no_setting(monkeypatch):
+    monkeypatch.setenv("HETERODUB_CORPORA", "/corpora")
+    load_settings()

@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from pathlib import Path
 
 from schemas.errors import MediaRefusedError, WeightsMissingError
 from schemas.reasons import FileReason
@@ -47,6 +48,16 @@ def fail(kind: type[Exception], *arguments) -> None:
 
 def missing_weights() -> None:
     raise WeightsMissingError("weights of x are not at y")
+
+
+def spool(seconds: float) -> str:
+    """Leave a file under way for so long."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "half").write_bytes(b"x" * 1000)
+        time.sleep(seconds)
+        return folder
 
 
 def lock():

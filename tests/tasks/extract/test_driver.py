@@ -11,8 +11,9 @@ from schemas.policy import load_policy
 from schemas.reasons import FileReason
 from schemas.records import RawFile
 from tasks.extract import ledger
-from tasks.extract.driver import _may_still_hold, _sort_copies, analyse_files, identify_files, relabel
+from tasks.extract.driver import _may_still_hold, relabel, slices, work_through
 from tasks.extract.fanout import open_client
+from tasks.extract.identifying import _sort_copies
 from tasks.extract.watching import Silent
 from tasks.sources.open import source_files
 from tasks.stores import tables
@@ -31,13 +32,12 @@ def client(tmp_path_factory):
 def ingest(client, settings):
     """Ingest a source; gives the plan and the tally of the run."""
 
-    def run(source: Path, corpus: str = "default"):
-        workspace = Workspace.open(settings.workspace)
+    def run(source: Path, corpus: str = "default", given=settings):
+        workspace = Workspace.open(given.workspace)
         known = ledger.read_catalog(workspace)
-        plan = ledger.plan_run(source_files(str(source), corpus), known, settings.extractor, False)
+        plan = ledger.plan_run(source_files(str(source), corpus), known, given.extractor, False)
         relabel(workspace, plan.relabelled, known)
-        files = identify_files(client, plan.fresh, known, settings.extractor, Silent())
-        return plan, analyse_files(client, workspace, files, known, settings, POLICY, Silent())
+        return plan, work_through(client, workspace, plan.fresh, given, POLICY, Silent())
 
     return run
 
@@ -136,6 +136,39 @@ def test_an_original_that_becomes_a_copy_of_another_leaves_no_rows_behind(ingest
     ingest(two)
     assert state_of(settings) == {"a.mp4": ("measured", None, 1), "b.mp4": ("duplicate", "same_bytes", 0)}
     assert [Path(uri).name for (uri,) in rows_of(settings, "clips", "uri")] == ["a.mp4"]
+
+
+def test_the_rows_do_not_depend_on_how_the_files_are_sliced(ingest, settings, footage, monkeypatch):
+    """Copies of a film, of a file that is no film, and of one that changes meanwhile, each in a slice of its own."""
+    shutil.copy(footage / "notes.mp4", footage / "a copy of notes.mp4")
+    shutil.copy(footage / "holiday.mp4", footage / "z copy of holiday.mp4")
+    ingest(footage)
+    whole, clips = state_of(settings), rows_of(settings, "clips", "clip_id", "uri")
+    assert whole["notes.mp4"] == whole["z copy of holiday.mp4"] == ("duplicate", "same_bytes", 0)
+    again = settings.model_copy(update={"workspace": f"{settings.workspace}2"})
+    Workspace.open(again.workspace, create=True)
+    monkeypatch.setattr("tasks.extract.driver._SLICE_FILES", 1)
+    _, tally = ingest(footage, given=again)
+    assert state_of(again) == whole
+    assert rows_of(again, "clips", "clip_id", "uri") == clips
+    assert (tally.files, tally.files_done, tally.bytes) == (5, 5, tally.bytes_done)
+
+    shutil.copy(footage / "ada-clean.mp4", footage / "new copy of ada.mp4")
+    shutil.copy(footage / "gale-silent.mp4", footage / "ada-clean.mp4")
+    for each in (settings, again):
+        monkeypatch.setattr("tasks.extract.driver._SLICE_FILES", 1 if each is again else 1000)
+        ingest(footage, given=each)
+    assert state_of(again) == state_of(settings)
+    assert rows_of(again, "clips", "clip_id", "uri") == rows_of(settings, "clips", "clip_id", "uri")
+    assert state_of(settings)["copy of ada.mp4"] == ("measured", None, 1)
+
+
+def test_known_files_come_first_and_slices_are_bounded(monkeypatch):
+    monkeypatch.setattr("tasks.extract.driver._SLICE_BYTES", 10)
+    raws = [RawFile(f"/{name}", size, "1") for name, size in [("d", 4), ("c", 40), ("b", 5), ("a", 5), ("e", 4)]]
+    cut = [[raw.uri for raw in piece] for piece in slices(raws, {"/d": {}, "/c": {}, "/gone": {}})]
+    assert cut == [["/c", "/d"], ["/a", "/b"], ["/e"]]
+    assert list(slices([], {"/d": {}})) == []
 
 
 def test_which_file_stands_for_its_copies_does_not_depend_on_order():

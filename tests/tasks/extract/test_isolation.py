@@ -129,6 +129,32 @@ def test_a_child_that_died_between_calls_is_replaced(child):
     assert call(child, child_work.pid) != first
 
 
+def test_what_is_prepared_is_done_first_and_its_answer_is_nobody_s(child):
+    child.prepare(child_work.echo, "unheard")
+    child.prepare(child_work.leave, 1)  # there is a child already
+    assert call(child, child_work.echo, 1) == 1
+    assert call(child, child_work.echo, 2) == 2
+
+
+@pytest.mark.parametrize("arguments", [(child_work.refuse, "x"), (child_work.fail, ValueError, "x")])
+def test_a_preparation_that_fails_is_no_file_s_fault(child, arguments):
+    child.prepare(*arguments)
+    assert call(child, child_work.echo, 1) == 1
+
+
+def test_a_preparation_that_hangs_does_not_hang_the_run(child):
+    child.prepare(child_work.sleep, 600)
+    assert refusal(child, child_work.echo, 1, time_limit_s=0.3).reason is FileReason.TIMED_OUT
+    assert call(child, child_work.echo, 1) == 1
+
+
+def test_what_a_killed_child_left_on_disk_goes_with_it(child, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert call(child, child_work.spool, 0).startswith(str(tmp_path))
+    assert refusal(child, child_work.spool, 600, time_limit_s=1).reason is FileReason.TIMED_OUT
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_ctrl_c_is_not_the_child_s_business(child):
     first = call(child, child_work.pid)
     os.kill(first, signal.SIGINT)

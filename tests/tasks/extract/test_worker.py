@@ -35,7 +35,9 @@ def test_the_header_says_how_long_a_film_is(job, settings):
     assert media_seconds(job("holiday.mp4").uri, settings) == pytest.approx(5.48, abs=0.1)
 
 
-def test_a_file_is_known_by_its_bytes(job, media):
-    own, copy = (identify(RawFile(str(media / name), 1, "1")) for name in ("ada-clean.mp4", "copy of ada.mp4"))
+def test_a_file_is_known_by_its_bytes(job, media, settings):
+    own, copy = (
+        identify(RawFile(str(media / name), 1, "1"), settings) for name in ("ada-clean.mp4", "copy of ada.mp4")
+    )
     assert own == copy == job("ada-clean.mp4").media_id
-    assert identify(RawFile(str(media / "gone.mp4"), 1, "1")).reason is FileReason.VANISHED
+    assert identify(RawFile(str(media / "gone.mp4"), 1, "1"), settings).reason is FileReason.VANISHED

@@ -11,6 +11,7 @@ from schemas.reasons import FileReason
 from tasks.media.locate import local_path
 from tasks.sources.corpus import Corpus
 from tasks.sources.folder import find_files
+from tasks.stores.workspace import Workspace
 
 ODD_NAMES = [
     b"with space.mp4", b"it's \"so\".mp4", b"two\nlines.mp4", b"not utf-8 \xff\xfe.mp4", b"100%25 #1?.mp4",
@@ -162,10 +163,24 @@ def test_a_root_that_is_not_there_is_named(tmp_path):
         listed(tmp_path / "nowhere")
 
 
+def test_a_workspace_is_no_footage(tmp_path):
+    """Else `heterodub ingest .` would find its own files, more of them every time."""
+    (tmp_path / "a.mp4").write_bytes(b"1")
+    Workspace.open(str(tmp_path / "work"), create=True)
+    (tmp_path / "work" / "stage1").mkdir()
+    (tmp_path / "work" / "stage1" / "part.mp4").write_bytes(b"ours")
+    (tmp_path / "work" / "folder.mp4").mkdir()
+    assert [local_path(raw.uri).name for raw in listed(tmp_path)] == ["a.mp4"]
+    with pytest.raises(SourceError, match="is a workspace"):
+        listed(tmp_path / "work")
+
+
 def test_another_file_system_is_listed_by_its_own_names():
     import fsspec
 
     memory = fsspec.filesystem("memory")
+    memory.pipe_file("/bucket/work/heterodub.json", b"{}")
+    memory.pipe_file("/bucket/work/stage1/part.mp4", b"ours")
     memory.pipe({"/bucket/b.mp4": b"22", "/bucket/in/a b.mp4": b"1", "/bucket/c.txt": b"3"})
     try:
         found = listed("memory://bucket", glob="**/*.mp4", speaker="(in)/")

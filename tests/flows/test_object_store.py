@@ -1,0 +1,147 @@
+"""Footage in a bucket, workspace in another: the rows of a local ingest. Against moto's S3 server on loopback."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import fsspec
+import pytest
+
+from schemas.errors import SourceError, WorkspaceError
+from schemas.settings import load_settings
+from tasks.sources.open import source_files
+from tasks.stores.workspace import Workspace
+from tests.flows.heads import contents, versions
+from tests.flows.plain_ingest import run
+
+SOURCE, WORKSPACE = "s3://footage/films", "s3://lab/work/space"
+
+
+@pytest.fixture(scope="module")
+def bucket(footage, tmp_path_factory) -> Iterator[fsspec.AbstractFileSystem]:
+    """Two buckets, one of which holds the footage; the environment says where, to this process and those it starts."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {
+            "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+            "AWS_ACCESS_KEY_ID": "someone",
+            "AWS_SECRET_ACCESS_KEY": "secret",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_CONFIG_FILE": str(tmp_path_factory.mktemp("aws") / "none"),
+        }.items():
+            patch.setenv(name, value)
+        store = fsspec.filesystem("s3", use_listings_cache=False)
+        for name in ("footage", "lab"):
+            store.mkdir(name)
+        for path in footage.iterdir():
+            store.put(str(path), f"footage/films/{path.name}")
+        yield store
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def settings(config):
+    return load_settings(config, workspace=WORKSPACE)
+
+
+@pytest.fixture(scope="module")
+def ingested(bucket, settings):
+    return run(SOURCE, settings)
+
+
+def portable(workspace: str | Path) -> dict[str, list[dict]]:
+    """Rows without what depends on where files lie."""
+    rows = contents(workspace)
+    for row in (*rows["catalog"], *rows["clips"]):
+        row["uri"] = row["uri"].rsplit("/", 1)[-1]
+        row.pop("stamp", None)
+    rows["catalog"].sort(key=lambda row: row["uri"])
+    return rows
+
+
+def test_the_rows_are_those_of_a_local_ingest(ingested, finished):
+    plan, tally, published = ingested
+    assert (len(plan.fresh), tally.files_done, published.is_new) == (6, 6, True)
+    found, expected = portable(WORKSPACE), portable(finished.workspace)
+    for table, rows in expected.items():
+        assert found[table] == rows, table
+
+
+def test_a_second_run_decodes_nothing_and_changes_nothing(ingested, settings):
+    before = versions(WORKSPACE)
+    plan, tally, published = run(SOURCE, settings)
+    assert (plan.fresh, plan.unchanged, tally.files) == ((), 6, 0)
+    assert (published.release_id, published.is_new) == (ingested[2].release_id, False)
+    assert versions(WORKSPACE) == before
+
+
+def test_the_audit_s_pages_are_in_the_workspace(ingested, bucket):
+    assert bucket.exists("lab/work/space/audit/audit.html")
+    assert bucket.exists("lab/work/space/audit/index.html")
+
+
+def test_every_question_is_answered(ingested, heterodub, tmp_path, policies):
+    where = ("-w", WORKSPACE)
+    status = json.loads(told(heterodub("status", *where, "--json")))
+    assert (status["workspace"], status["files"]["measured"]) == (WORKSPACE, 6)
+    files = json.loads(told(heterodub("list", "--files", *where, "--json")))
+    assert {row["uri"] for row in files} == {row["uri"] for row in contents(WORKSPACE)["catalog"]}
+    assert "head0.mp4" in told(heterodub("explain", "films/head0.mp4", *where))
+    assert told(heterodub("report", *where)).strip() == f"{WORKSPACE}/reports/ingest.html"
+    told(heterodub("report", *where, "-o", tmp_path / "page.html"))
+    assert "head0.mp4" in (tmp_path / "page.html").read_text()
+    assert json.loads(told(heterodub("route", "--policy", policies["picky"], "--dry-run", *where, "--json")))["clips"]
+    findings = json.loads(heterodub("doctor", *where, "--json").stdout)["findings"]
+    assert [finding for finding in findings if finding["area"] == "workspace" and finding["remedy"]] == []
+
+
+def told(ran) -> str:
+    assert ran.returncode == 0, ran.stderr
+    return str(ran.stdout)
+
+
+def test_a_mistyped_bucket_is_an_error_and_is_not_made(bucket):
+    with pytest.raises(WorkspaceError, match="lbb"):
+        Workspace.open("s3://lbb/work", create=True)
+    assert not bucket.exists("lbb")
+    with pytest.raises(SourceError, match="footge"):
+        list(source_files("s3://footge/films"))
+    with pytest.raises(SourceError, match="nothing there"):
+        list(source_files("s3://footage/nothing"))
+
+
+def test_an_endpoint_where_nobody_answers_is_one_line(heterodub, bucket):
+    ran = heterodub("ingest", SOURCE, "-w", WORKSPACE, AWS_ENDPOINT_URL="http://127.0.0.1:9", AWS_MAX_ATTEMPTS="1")
+    assert ran.returncode == 1
+    assert "Traceback" not in ran.stderr
+    assert ran.stderr.splitlines()[-1].startswith("error: ")
+
+
+def test_names_in_a_bucket_are_only_names(bucket, config, footage, tmp_path):
+    names = ["a b.mp4", "a::b.mp4", "wh*t?.mp4", "#1 100%.mp4", "ü'\".mp4"]
+    for number, name in enumerate(names):
+        bucket.pipe_file(f"footage/odd/{name}", (footage / "head1.mkv").read_bytes() + bytes(number + 1))
+    bucket.pipe_file("footage/odd/folder/", b"")
+    run("s3://footage/odd", load_settings(config, workspace=str(tmp_path)))
+    rows = contents(tmp_path)["catalog"]
+    assert {row["uri"]: row["state"] for row in rows} == {f"s3://footage/odd/{name}": "measured" for name in names}
+
+
+def test_a_manifest_and_a_corpus_file_in_a_bucket_speak_of_what_lies_beside_them(bucket):
+    bucket.pipe_file("footage/list.csv", b"uri,speaker\nfilms/head0.mp4,ada\nfilms/gone.mp4,ben\n")
+    here, gone = source_files("s3://footage/list.csv")
+    assert (here.uri, here.speaker, here.refusal) == ("s3://footage/films/head0.mp4", "ada", None)
+    assert (gone.uri, gone.speaker, gone.refusal) == ("s3://footage/films/gone.mp4", "ben", "vanished")
+    (listed,) = (raw for raw in source_files("s3://footage/films") if raw.uri == here.uri)
+    assert (listed.stamp, listed.size_bytes) == (here.stamp, here.size_bytes)
+    bucket.pipe_file("footage/all.toml", b'name = "grid"\nroot = "films"\nglob = "*.mp4"\n')
+    assert {(raw.uri.rsplit("/", 1)[-1], raw.corpus) for raw in source_files("s3://footage/all.toml")} == {
+        ("head0.mp4", "grid"),
+        ("head3.mp4", "grid"),
+    }
+    with pytest.raises(SourceError, match=r"none\.csv"):
+        source_files("s3://footage/none.csv")

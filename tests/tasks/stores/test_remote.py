@@ -1,0 +1,29 @@
+"""Names in a store: nothing in them is a command, and every store's own errors become errors of the system."""
+
+import fsspec
+import pytest
+
+from tasks.stores.remote import as_os_errors, open_store
+
+botocore = pytest.importorskip("botocore.exceptions")
+
+
+@pytest.mark.parametrize("name", ["a b.mp4", "a*.mp4", "what?.mp4", "#1.mp4", "100%.mp4", "[x].mp4", "ü\n.mp4"])
+def test_the_file_of_that_very_name_is_opened(name):
+    memory = fsspec.filesystem("memory")
+    memory.pipe_file(f"/names/{name}", name.encode())
+    memory.pipe_file("/names/ab.mp4", b"another")
+    store, path = open_store(f"memory://names/{name}")
+    assert store.cat_file(path) == name.encode()
+
+
+def test_a_kind_that_is_not_there_is_named():
+    with pytest.raises(ValueError, match="nosuch"):
+        open_store("nosuch://a/b")
+
+
+def test_what_a_store_s_package_says_is_kept():
+    with pytest.raises(OSError, match="Unable to locate credentials"), as_os_errors():
+        raise botocore.NoCredentialsError
+    with pytest.raises(ZeroDivisionError), as_os_errors():
+        _ = 1 / 0
