@@ -69,11 +69,14 @@ def score_sync(scorer: SyncScorer, clip: SyncClip) -> SyncScore | MissingCause:
 
 
 def _likeness(scorer: SyncScorer, clip: SyncClip) -> Array:
-    """Similarity of each tracked lip window with each mel window of the clip."""
-    device = scorer.log_scale.device
-    with torch.inference_mode():
-        every = np.arange(clip.frames - WINDOW_FRAMES + 1)
-        mel_KE = scorer.embed_mel(torch.from_numpy(clip.mel_at(every)).to(device))
-        lips_NE = scorer.embed_lips(torch.from_numpy(clip.lips_at(clip.starts_N)).to(device))
-        likeness: NDArray[np.float64] = (lips_NE @ mel_KE.T).double().cpu().numpy()
-    return likeness
+    """Similarity (N, K) of each tracked lip window with each mel window of the clip; leaves the scorer in its mode."""
+    device, was_training = scorer.log_scale.device, scorer.training
+    every = np.arange(clip.frames - WINDOW_FRAMES + 1)
+    scorer.eval()
+    try:
+        with torch.inference_mode():
+            mel_KE = scorer.embed_mel(torch.from_numpy(clip.mel_at(every)).to(device))
+            lips_NE = scorer.embed_lips(torch.from_numpy(clip.lips_at(clip.starts_N)).to(device))
+            return np.asarray((lips_NE @ mel_KE.T).double().cpu().numpy())
+    finally:
+        scorer.train(was_training)

@@ -20,6 +20,9 @@ from schemas.contract import MEL_BANDS
 
 EMBEDDING: Final = 64
 
+DROPOUT: Final = 0.5
+"""Share of activations left out in training: some twenty speakers are soon known by heart."""
+
 _TOO_NEAR_FRAMES: Final = WINDOW_FRAMES
 """Windows of one clip that overlap are neither pair nor false pair: they half belong together."""
 
@@ -38,15 +41,18 @@ class SyncScorer(nn.Module):
             nn.Conv1d(width, width, 3, stride=2, padding=1),
             _Normed(width),
             nn.Flatten(),
+            nn.Dropout(DROPOUT),
             nn.Linear(width * mel_columns(WINDOW_FRAMES) // 2, EMBEDDING),
         )
         self.sees = nn.Sequential(
             nn.Linear(WINDOW_FRAMES * LIP_POINTS * 2, width),
             nn.LayerNorm(width),
             nn.GELU(),
+            nn.Dropout(DROPOUT),
             nn.Linear(width, width),
             nn.LayerNorm(width),
             nn.GELU(),
+            nn.Dropout(DROPOUT),
             nn.Linear(width, EMBEDDING),
         )
         self.log_scale = nn.Parameter(torch.tensor(2.0))

@@ -69,6 +69,11 @@ class SyncClip:
         """Length at 25 fps."""
         return len(self.lips_TLXY)
 
+    @property
+    def teaches(self) -> bool:
+        """Whether there is a pair to learn from."""
+        return self.moves and self.sounds and len(self.starts_N) > 0
+
     def lips_at(self, starts_N: Indices) -> NDArray[np.float32]:
         """Lip windows (N, 5, 60, 2) that start at these frames."""
         return np.asarray(self.lips_TLXY[starts_N[:, None] + np.arange(WINDOW_FRAMES)])
@@ -92,24 +97,30 @@ class WindowPairs:
     start_N: torch.Tensor
 
 
-def sample_pairs(clips: Sequence[SyncClip], per_batch: int, per_clip: int, draw: np.random.Generator) -> WindowPairs:
-    """`per_clip` windows of each of `per_batch` different clips, at random times; of short clips all there are.
+def sample_pairs(
+    speakers: Sequence[Sequence[SyncClip]], per_batch: int, per_clip: int, draw: np.random.Generator
+) -> WindowPairs:
+    """One clip each of `per_batch` different speakers, and of each clip `per_clip` windows at random times.
 
-    Of a clip without movement or sound there is nothing to learn: it is passed over, as is one without a window.
+    speakers: the clips of each. A speaker with many clips is drawn as often as one with few. Of short clips all
+    windows are taken, of few speakers all. Of a clip without movement or sound there is nothing to learn: it is
+    passed over, as is one without a window.
 
     Raises: ValueError - no clip can be used.
     """
-    useful = [clip for clip in clips if clip.moves and clip.sounds and len(clip.starts_N)]
+    useful = [chosen for clips in speakers if (chosen := [clip for clip in clips if clip.teaches])]
     if not useful:
-        raise ValueError(f"none of {len(clips)} clips has lips that move, sound, and {WINDOW_FRAMES} tracked frames")
-    chosen = [useful[i] for i in draw.choice(len(useful), min(per_batch, len(useful)), replace=False)]
-    starts = [draw.choice(clip.starts_N, min(per_clip, len(clip.starts_N)), replace=False) for clip in chosen]
-    counts = [len(starts_N) for starts_N in starts]
-    pairs = list(zip(chosen, starts, strict=True))
+        raise ValueError(
+            f"no clip of {len(speakers)} speakers has moving lips, sound and {WINDOW_FRAMES} tracked frames"
+        )
+    picked = draw.choice(len(useful), min(per_batch, len(useful)), replace=False)
+    clips = [useful[i][draw.integers(len(useful[i]))] for i in picked]
+    starts = [draw.choice(clip.starts_N, min(per_clip, len(clip.starts_N)), replace=False) for clip in clips]
+    pairs = list(zip(clips, starts, strict=True))
     return WindowPairs(
         torch.from_numpy(np.concatenate([clip.mel_at(starts_N) for clip, starts_N in pairs])),
         torch.from_numpy(np.concatenate([clip.lips_at(starts_N) for clip, starts_N in pairs])),
-        torch.from_numpy(np.repeat(np.arange(len(chosen)), counts)),
+        torch.from_numpy(np.repeat(np.arange(len(clips)), [len(starts_N) for starts_N in starts])),
         torch.from_numpy(np.concatenate(starts)),
     )
 

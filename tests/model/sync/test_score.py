@@ -73,6 +73,17 @@ def test_frames_that_were_not_tracked_do_not_count(trained):
     assert score_sync(trained[0], SyncClip.of(points, tracked, mel)) == wanted
 
 
+def test_scoring_amid_training_drops_nothing_and_leaves_the_mode(trained):
+    scorer, made = trained[0], clip(60, 115)
+    wanted = score_sync(scorer, made)
+    scorer.train()
+    try:
+        assert score_sync(scorer, made) == wanted
+        assert scorer.training
+    finally:
+        scorer.eval()
+
+
 def test_what_has_no_score_says_why(trained):
     scorer = trained[0]
     points, tracked, mel = raw_clip(60, seed=113)

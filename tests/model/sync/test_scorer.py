@@ -13,7 +13,7 @@ from tests.model.sync.talkers import clip
 
 
 def batch(per_clip: int = 6) -> WindowPairs:
-    return sample_pairs([clip(80, seed) for seed in range(3)], 3, per_clip, np.random.default_rng(0))
+    return sample_pairs([[clip(80, seed)] for seed in range(3)], 3, per_clip, np.random.default_rng(0))
 
 
 def test_embeddings_have_length_1():
@@ -28,7 +28,7 @@ def test_the_default_is_small():
 
 
 def test_a_window_is_embedded_as_if_it_were_alone():
-    scorer, pairs = SyncScorer(width=16), batch()
+    scorer, pairs = SyncScorer(width=16).eval(), batch()
     assert torch.allclose(scorer.embed_mel(pairs.mel_NCM)[3:4], scorer.embed_mel(pairs.mel_NCM[3:4]), atol=1e-6)
     assert torch.allclose(scorer.embed_lips(pairs.lips_NFLXY)[3:4], scorer.embed_lips(pairs.lips_NFLXY[3:4]), atol=1e-6)
 

@@ -83,9 +83,9 @@ def test_still_lips_and_silence_are_known():
     assert not silent.mel_SM.any()
 
 
-def test_pairs_are_windows_of_one_time_of_different_clips():
+def test_pairs_are_windows_of_one_time_of_different_speakers():
     clips = [clip(frames, seed=frames) for frames in (30, 40, 50, 60)]
-    pairs = sample_pairs(clips, per_batch=3, per_clip=6, draw=np.random.default_rng(0))
+    pairs = sample_pairs([[made] for made in clips], per_batch=3, per_clip=6, draw=np.random.default_rng(0))
     assert pairs.mel_NCM.shape == (18, 20, 80)
     assert pairs.lips_NFLXY.shape == (18, 5, 60, 2)
     assert pairs.clip_N.tolist() == [0] * 6 + [1] * 6 + [2] * 6
@@ -104,8 +104,8 @@ def test_pairs_are_windows_of_one_time_of_different_clips():
 
 
 def test_the_same_seed_draws_the_same_pairs():
-    clips = [clip(40, seed) for seed in range(4)]
-    first, again, other = (sample_pairs(clips, 2, 5, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    speakers = [[clip(40, seed)] for seed in range(4)]
+    first, again, other = (sample_pairs(speakers, 2, 5, np.random.default_rng(seed)) for seed in (1, 1, 2))
     assert torch.equal(first.mel_NCM, again.mel_NCM)
     assert torch.equal(first.lips_NFLXY, again.lips_NFLXY)
     assert not torch.equal(first.mel_NCM, other.mel_NCM)
@@ -115,10 +115,19 @@ def test_clips_that_teach_nothing_are_passed_over():
     points, tracked, mel = raw_clip(30, seed=7)
     silent = SyncClip.of(points, tracked, np.full_like(mel, -11.5))
     good = clip(9, seed=8)
-    pairs = sample_pairs([silent, good], 5, 20, np.random.default_rng(0))
+    pairs = sample_pairs([[silent], [silent, good], []], 5, 20, np.random.default_rng(0))
     assert sorted(pairs.start_N.tolist()) == [0, 1, 2, 3, 4]
-    with pytest.raises(ValueError, match="none of 1 clips"):
-        sample_pairs([silent], 5, 20, np.random.default_rng(0))
+    with pytest.raises(ValueError, match="no clip of 1 speakers"):
+        sample_pairs([[silent]], 5, 20, np.random.default_rng(0))
+
+
+def test_a_speaker_with_many_clips_is_drawn_as_often_as_one_with_few():
+    many, few = [clip(30, seed) for seed in range(9)], [clip(30, seed=20)]
+    draw = np.random.default_rng(0)
+    batches = [sample_pairs([many, few], 1, 1, draw) for _ in range(200)]
+    alone = torch.from_numpy(few[0].lips_at(few[0].starts_N))
+    drawn = sum(bool((alone == pairs.lips_NFLXY).all(dim=(1, 2, 3)).any()) for pairs in batches)
+    assert 75 <= drawn <= 125  # 100, give or take 3.5 standard deviations
 
 
 def test_what_does_not_go_together_is_refused():
