@@ -73,6 +73,12 @@ def test_frames_that_were_not_tracked_do_not_count(trained):
     assert score_sync(trained[0], SyncClip.of(points, tracked, mel)) == wanted
 
 
+def test_a_face_that_is_found_late_keeps_its_time(trained):
+    points, tracked, mel = raw_clip(100, seed=116, late=3)
+    tracked[:12] = False
+    assert score_sync(trained[0], SyncClip.of(points, tracked, mel)).offset_frames == 3
+
+
 def test_scoring_amid_training_drops_nothing_and_leaves_the_mode(trained):
     scorer, made = trained[0], clip(60, 115)
     wanted = score_sync(scorer, made)
