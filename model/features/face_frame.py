@@ -1,0 +1,81 @@
+"""The face frame: coordinates that move with the head, from the pose points alone.
+
+The lips are what is predicted, so they must not help to place the frame: it hangs on eye corners and nose bridge.
+A frame is a similarity transform (shift, turn, one scale), so a point goes in and comes back exactly.
+
+Shape suffix legend: T = frames, P = points of any number, XY = 2 coordinates.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.features.landmarks import SLICES, eye_centres
+
+Floats = NDArray[np.floating[Any]]
+
+_BRIDGE_ENDS = 3
+"""Points at either end of the nose bridge that are averaged: single points jitter."""
+
+
+@dataclass(frozen=True, slots=True)
+class FaceFrame:
+    """One similarity transform per frame, as complex numbers x + iy: pixel = origin + turn * face.
+
+    origin_T: midpoint of the eyes, pixels. turn_T: its direction is the line through the eyes, its length the unit of
+    the face frame in pixels.
+    """
+
+    origin_T: NDArray[np.complex128]
+    turn_T: NDArray[np.complex128]
+
+    @classmethod
+    def of(cls, points_TPXY: Floats) -> Self:
+        """Frames of a face in pixels (T, 216, 2).
+
+        The unit is the root of eye distance squared plus bridge length squared: turning the head aside shortens
+        the one, nodding the other, and both together keep their length better than either.
+
+        Raises: ValueError - another shape than (T, 216, 2), or a frame whose eyes fall on one place.
+        """
+        left, right = (_complex(centre) for centre in eye_centres(points_TPXY))
+        bridge = points_TPXY[..., SLICES["nose_bridge"], :]
+        top, tip = (_complex(end.mean(axis=-2)) for end in (bridge[..., :_BRIDGE_ENDS, :], bridge[..., -_BRIDGE_ENDS:, :]))
+        eyes = right - left
+        if not np.all(np.abs(eyes) > 0):
+            raise ValueError(f"frame {int(np.argmin(np.abs(eyes)))} has both eyes on one place: no face frame")
+        unit = np.hypot(np.abs(eyes), np.abs(tip - top))
+        return cls((left + right) / 2, eyes / np.abs(eyes) * unit)
+
+    def __getitem__(self, frames: slice) -> Self:
+        """The transforms of some frames."""
+        return type(self)(self.origin_T[frames], self.turn_T[frames])
+
+    def enter(self, points_TPXY: Floats) -> NDArray[np.float64]:
+        """Pixels to face frame: (T, P, 2) -> (T, P, 2)."""
+        return _pairs((_complex(points_TPXY) - self.origin_T[:, None]) / self.turn_T[:, None])
+
+    def leave(self, points_TPXY: Floats) -> NDArray[np.float64]:
+        """Face frame to pixels, the inverse of `enter`."""
+        return _pairs(_complex(points_TPXY) * self.turn_T[:, None] + self.origin_T[:, None])
+
+
+def smooth(values: Floats, sigma_frames: float) -> NDArray[np.float64]:
+    """Low-pass along the first axis by a Gaussian; its weights are renormalised at the ends. Sigma 0 changes nothing."""
+    if not sigma_frames:
+        return np.asarray(values, np.float64)
+    frames = len(values)
+    reach = np.arange(frames)
+    weights = np.exp(-0.5 * ((reach[:, None] - reach[None, :]) / sigma_frames) ** 2)
+    weights /= weights.sum(axis=1, keepdims=True)
+    return np.asarray((weights @ np.reshape(values, (frames, -1))).reshape(np.shape(values)), np.float64)
+
+
+def _complex(points: Floats) -> NDArray[np.complex128]:
+    return np.asarray(points[..., 0], np.float64) + 1j * np.asarray(points[..., 1], np.float64)
+
+
+def _pairs(values: NDArray[np.complex128]) -> NDArray[np.float64]:
+    return np.stack([values.real, values.imag], axis=-1)

@@ -1,0 +1,1 @@
+"""Scores of landmarks, the baselines they stand beside, and intervals around them."""

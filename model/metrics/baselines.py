@@ -1,0 +1,62 @@
+"""Predictions that have learned nothing about speech; what a network must beat.
+
+Both baselines are one unmoving face in the face frame, worn by a clip's pose. The third row beside a score is the
+true landmarks themselves.
+
+Shape suffix legend: T = frames of the clip, R = reference frames, P = 216 points, C = the 100 predicted points,
+XY = 2 coordinates.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.features.face_frame import FaceFrame
+from model.features.landmarks import PREDICTED
+
+Floats = NDArray[np.floating[Any]]
+
+
+def copy_reference(reference_RPXY: Floats, clip_TPXY: Floats) -> NDArray[np.float64]:
+    """The speaker's reference frames (R, 216, 2), averaged, on the pose of a clip (T, 216, 2); pixels (T, 216, 2).
+
+    Raises: ValueError - no reference frame, other shapes, or a face without a face frame.
+    """
+    return wear(resting_face(reference_RPXY), clip_TPXY)
+
+
+def mean_face(clips: Iterable[Floats]) -> NDArray[np.float64]:
+    """Mean of the training clips' resting faces, in the face frame: (100, 2); for `wear`.
+
+    clips: tracked frames (T, 216, 2) of each, pixels. Every clip counts the same, however long.
+
+    Raises: ValueError - no clip, a clip without frames, other shapes, or a face without a face frame.
+    """
+    faces = [resting_face(clip_TPXY) for clip_TPXY in clips]
+    if not faces:
+        raise ValueError("a mean face needs at least one clip")
+    return np.asarray(np.mean(faces, axis=0))
+
+
+def resting_face(frames_TPXY: Floats) -> NDArray[np.float64]:
+    """Mean of the predicted points over some frames (T, 216, 2), in the face frame: (100, 2).
+
+    Raises: ValueError - no frame, other shapes, or a face without a face frame.
+    """
+    if not len(frames_TPXY):
+        raise ValueError("a face needs at least one frame")
+    return np.asarray(FaceFrame.of(frames_TPXY).enter(frames_TPXY[:, PREDICTED]).mean(axis=0))
+
+
+def wear(face_CXY: Floats, clip_TPXY: Floats) -> NDArray[np.float64]:
+    """A face (100, 2) in the face frame on the pose of a clip (T, 216, 2): pixels (T, 216, 2), pose points the clip's.
+
+    Raises: ValueError - other shapes, or a clip without a face frame.
+    """
+    if face_CXY.shape != (len(PREDICTED), 2):
+        raise ValueError(f"a face to wear has the shape ({len(PREDICTED)}, 2), got {face_CXY.shape}")
+    worn_TPXY = np.array(clip_TPXY, np.float64)
+    worn_TPXY[:, PREDICTED] = FaceFrame.of(clip_TPXY).leave(face_CXY[None])
+    return worn_TPXY

@@ -1,0 +1,154 @@
+"""Confidence intervals by resampling, for means over clips and for two systems on the same clips.
+
+Clips of one speaker resemble each other, so they are not so many independent trials. Whole groups (speakers) are drawn
+with replacement, each with all of its clips: a cluster bootstrap. Without groups each clip is one.
+
+The intervals are percentile intervals, expanded for small numbers of groups: plain ones are too narrow, by the same
+measure as a standard deviation divided by n instead of n - 1 and a normal in place of a t distribution. Source: Tim
+Hesterberg, What Teachers Should Know about the Bootstrap, https://arxiv.org/abs/1411.5279, "expanded percentile".
+Intervals meant to hold the truth 90 times of 100 held it 74 times with 3 speakers of 2 to 8 simulated clips, 84 with 4,
+88 with 6, 90 with 10 and more (plain ones: 65, 72, 78, 85): three speakers are too few to tell how speakers differ.
+
+Shape suffix legend: V = clips, K = systems, G = groups, S = resamples.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr, stdtrit
+
+Array = NDArray[np.float64]
+Scores = Sequence[float | None]
+Groups = Sequence[str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Resampling:
+    """How intervals are made. The same numbers, the same interval."""
+
+    level: float = 0.95
+    """Share of intervals that should hold the truth."""
+
+    resamples: int = 2000
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.level < 1:
+            raise ValueError(f"a confidence level lies between 0 and 1, got {self.level}")
+        if self.resamples < 1:
+            raise ValueError(f"an interval needs resamples, got {self.resamples}")
+
+
+STANDARD: Final = Resampling()
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A figure and its confidence interval.
+
+    mean: the figure over all clips that have it; None without any. low, high: the interval; None with fewer than two
+    groups, for then nothing tells how much groups differ. clips, groups: how many stand behind it. left_out: clips
+    that have no figure (of two systems: not both).
+    """
+
+    mean: float | None
+    low: float | None
+    high: float | None
+    clips: int
+    groups: int
+    left_out: int
+
+
+def mean_interval(scores: Scores, groups: Groups = None, how: Resampling = STANDARD) -> Interval:
+    """The mean over clips. groups: the speaker of each clip; without, clips are taken as independent.
+
+    Raises: ValueError - scores and groups are not equally many, or a score is not finite.
+    """
+    return _interval([scores], groups, how, lambda means_K: means_K[..., 0])
+
+
+def difference_interval(
+    candidate: Scores, baseline: Scores, groups: Groups = None, how: Resampling = STANDARD
+) -> Interval:
+    """Mean of candidate minus baseline over the clips that both have. Above 0, the candidate scores more.
+
+    Raises: ValueError - scores and groups are not equally many, or a score is not finite.
+    """
+    return _interval([candidate, baseline], groups, how, lambda means_K: means_K[..., 0] - means_K[..., 1])
+
+
+def reduction_interval(
+    candidate: Scores, baseline: Scores, groups: Groups = None, how: Resampling = STANDARD
+) -> Interval:
+    """How far the candidate's mean error lies below the baseline's: 1 - candidate / baseline, of means over clips.
+
+    0.25 is a quarter less error, negative is more. The ratio is that of means, not the mean of ratios: a clip that the
+    baseline happens to fit would otherwise outweigh the rest. None where the baseline has no error to reduce.
+
+    Raises: ValueError - scores and groups are not equally many, a score is not finite, or a baseline is negative.
+    """
+    if any(value is not None and value < 0 for value in baseline):
+        raise ValueError("a reduction is relative to an error, which is never negative; use difference_interval")
+    return _interval([candidate, baseline], groups, how, _reduction)
+
+
+def _reduction(means_K: Array) -> Array:
+    candidate, baseline = means_K[..., 0], means_K[..., 1]
+    return np.asarray(1 - candidate / np.where(baseline > 0, baseline, np.nan))
+
+
+def _interval(systems: Sequence[Scores], groups: Groups, how: Resampling, figure: Callable[[Array], Array]) -> Interval:
+    """The figure of the systems' means, and its spread when whole groups are drawn anew."""
+    names = np.arange(len(systems[0])) if groups is None else np.asarray(groups)
+    if {len(scores) for scores in systems} != {len(names)}:
+        raise ValueError(f"{[len(scores) for scores in systems]} scores, but {len(names)} groups for them")
+    scores_VK = np.array([_column(scores) for scores in systems]).T
+    kept_V = ~np.isnan(scores_VK).any(axis=1)
+    clips, left_out = int(kept_V.sum()), int((~kept_V).sum())
+    if not clips:
+        return Interval(None, None, None, 0, 0, left_out)
+    sums_GK, clips_G = _by_group(scores_VK[kept_V], names[kept_V])
+    mean = _number(figure(sums_GK.sum(axis=0) / clips))
+    low, high = (None, None) if len(clips_G) < 2 else _bounds(figure(_resampled(sums_GK, clips_G, how)), clips_G, how)
+    return Interval(mean, low, high, clips, len(clips_G), left_out)
+
+
+def _column(scores: Scores) -> Array:
+    """Scores with NaN in place of None, once it is sure that NaN means nothing else."""
+    if not all(value is None or np.isfinite(value) for value in scores):
+        raise ValueError("a score is not finite; one that could not be measured is None")
+    return np.array([np.nan if value is None else value for value in scores], np.float64)
+
+
+def _by_group(scores_VK: Array, names_V: NDArray[np.generic]) -> tuple[Array, NDArray[np.intp]]:
+    _, member_V, clips_G = np.unique(names_V, return_inverse=True, return_counts=True)
+    sums_GK = np.zeros((len(clips_G), scores_VK.shape[1]))
+    np.add.at(sums_GK, member_V, scores_VK)
+    return sums_GK, clips_G
+
+
+def _resampled(sums_GK: Array, clips_G: NDArray[np.intp], how: Resampling) -> Array:
+    """Means over the clips of groups that were drawn with replacement, as many as there are: (S, K)."""
+    groups = len(clips_G)
+    drawn_SG = np.random.default_rng(how.seed).multinomial(groups, np.full(groups, 1 / groups), how.resamples)
+    return np.asarray((drawn_SG @ sums_GK) / (drawn_SG @ clips_G)[:, None])
+
+
+def _bounds(figures_S: Array, clips_G: NDArray[np.intp], how: Resampling) -> tuple[float | None, float | None]:
+    if np.isnan(figures_S).any():
+        return None, None
+    tail = expanded_tail((1 - how.level) / 2, len(clips_G))
+    low, high = np.quantile(figures_S, [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def expanded_tail(tail: float, groups: int) -> float:
+    """Where to cut a bootstrap distribution so that both tails beyond hold about `tail`; smaller than `tail`."""
+    return float(ndtr(stdtrit(groups - 1, tail) * np.sqrt(groups / (groups - 1))))
+
+
+def _number(value: Array) -> float | None:
+    return None if np.isnan(value) else float(value)

@@ -1,0 +1,173 @@
+"""Scores of predicted against true landmarks, one clip at a time.
+
+Only the 100 predicted points are judged. Sizes and directions come from the true face: the pose points are given, so
+whatever stands in their place in a prediction counts for nothing. All that moves is measured in the face frame, where
+the head stands still, so a network earns nothing by carrying a mouth along with its head.
+
+Shape suffix legend: T = frames, F = tracked frames, P = landmark points, XY = 2 coordinates in pixels.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.features.face_frame import FaceFrame
+from model.features.landmarks import LIPS, OUTLINE, PREDICTED, bounding_diagonal, interocular, mouth_opening
+from schemas.contract import LANDMARK_POINTS
+from schemas.reasons import MissingCause
+
+Floats = NDArray[np.floating[Any]]
+Flags = NDArray[np.bool_]
+Measured = float | MissingCause
+
+LEAST_FRAMES: Final = 10
+"""Tracked frames from which spread and correlation say something; with fewer they are luck."""
+
+LEAST_MOTION: Final = 1e-3
+"""An opening whose standard deviation is smaller, in units of the face frame, is a mouth that does not move."""
+
+
+@dataclass(frozen=True, slots=True)
+class LandmarkScores:
+    """Scores of one clip. One that could not be measured is None, and its cause stands in `missing` under its name."""
+
+    frames: int
+    """Tracked frames: all that was scored."""
+
+    nme: float | None
+    """Normalised mean error over the 100 predicted points (paper, section 4.1.2): mean distance over the diagonal of
+    the true face's bounding box in the same frame. A fraction, not percent."""
+
+    nme_lips: float | None
+    """The same over the 60 points of the lips."""
+
+    nme_outline: float | None
+    """The same over the 40 points of the face outline."""
+
+    opening_correlation: float | None
+    """Pearson correlation of predicted and true mouth opening over time, -1 to 1."""
+
+    articulation: float | None
+    """Standard deviation of the predicted mouth opening over that of the true one: 1 moves as much as the speaker did,
+    0 not at all. Not the variances, so that openings multiplied by 1 / articulation move as much as the true ones."""
+
+    velocity_error: float | None
+    """Mean distance between predicted and true displacement of a lip point from one frame to the next, in units of
+    the face frame. Still lips are off by the true lips' mean speed."""
+
+    jitter: float | None
+    """Mean acceleration of the predicted lip points over that of the true ones. Above 1 the prediction trembles; true
+    points tremble by the detector's noise, so a clean prediction stays below 1."""
+
+    missing: Mapping[str, MissingCause] = field(default_factory=dict)
+
+
+def score_clip(predicted_TPXY: Floats, true_TPXY: Floats, tracked_T: Flags) -> LandmarkScores:
+    """Scores of one clip: landmarks (T, 216, 2) in pixels both, and which frames (T,) hold a tracked face.
+
+    Frames that were not tracked hold a fill-in and do not count, neither does a step from or to one.
+
+    Raises: ValueError - other shapes, a predicted point that is not finite, or a true face without a face frame.
+    """
+    _require(predicted_TPXY, true_TPXY, tracked_T)
+    measured = _measure(np.asarray(predicted_TPXY, np.float64), np.asarray(true_TPXY, np.float64), tracked_T)
+    missing = {name: value for name, value in measured.items() if isinstance(value, MissingCause)}
+    values = {name: None if isinstance(value, MissingCause) else value for name, value in measured.items()}
+    return LandmarkScores(frames=int(tracked_T.sum()), missing=missing, **values)
+
+
+def _measure(predicted_TPXY: Floats, true_TPXY: Floats, tracked_T: Flags) -> dict[str, Measured]:
+    predicted_FPXY, true_FPXY = predicted_TPXY[tracked_T], true_TPXY[tracked_T]
+    frame = FaceFrame.of(true_FPXY)
+    openings = _openings(predicted_FPXY, true_FPXY, frame)
+    lips = frame.enter(predicted_FPXY[:, LIPS]), frame.enter(true_FPXY[:, LIPS])
+    times_F = np.flatnonzero(tracked_T)
+    return {
+        "nme": _nme(predicted_FPXY, true_FPXY, PREDICTED),
+        "nme_lips": _nme(predicted_FPXY, true_FPXY, LIPS),
+        "nme_outline": _nme(predicted_FPXY, true_FPXY, OUTLINE),
+        "opening_correlation": _correlation(*openings),
+        "articulation": _articulation(*openings),
+        "velocity_error": _velocity_error(*lips, times_F),
+        "jitter": _jitter(*lips, times_F),
+    }
+
+
+def _require(predicted_TPXY: Floats, true_TPXY: Floats, tracked_T: Flags) -> None:
+    wanted = (len(tracked_T), LANDMARK_POINTS, 2)
+    if tracked_T.dtype != np.bool_ or predicted_TPXY.shape != wanted or true_TPXY.shape != wanted:
+        shapes = f"{predicted_TPXY.shape}, {true_TPXY.shape} and {tracked_T.dtype} {tracked_T.shape}"
+        raise ValueError(f"scores need landmarks (T, {LANDMARK_POINTS}, 2) twice and flags (T,), got {shapes}")
+    if not np.isfinite(predicted_TPXY[tracked_T][:, PREDICTED]).all():
+        raise ValueError("the prediction holds points that are not finite")
+
+
+def _nme(predicted_FPXY: Floats, true_FPXY: Floats, points: slice | NDArray[np.intp]) -> Measured:
+    if not len(true_FPXY):
+        return MissingCause.NO_FACE_FRAMES
+    distance_FP = np.linalg.norm(predicted_FPXY[:, points] - true_FPXY[:, points], axis=-1)
+    return float((distance_FP.mean(axis=1) / bounding_diagonal(true_FPXY)).mean())
+
+
+def _openings(predicted_FPXY: Floats, true_FPXY: Floats, frame: FaceFrame) -> tuple[Floats, Floats]:
+    """Predicted and true mouth opening (F,), in units of the face frame.
+
+    Not in eye distances: a head that turns aside shortens those, and a copied mouth would seem to move. It moved by
+    a hundredth of the true opening on 134 real clips, yet correlated with it by 0.60 (mean of absolute values).
+    """
+    given_FPXY = true_FPXY.copy()
+    given_FPXY[:, LIPS] = predicted_FPXY[:, LIPS]
+    eyes_F = interocular(true_FPXY) / np.abs(frame.turn_T)
+    return mouth_opening(given_FPXY) * eyes_F, mouth_opening(true_FPXY) * eyes_F
+
+
+def _motion(opening_F: Floats, still: MissingCause) -> Measured:
+    """Standard deviation of an opening, or why there is none."""
+    if not len(opening_F):
+        return MissingCause.NO_FACE_FRAMES
+    if len(opening_F) < LEAST_FRAMES:
+        return MissingCause.TOO_SHORT
+    spread = float(opening_F.std())
+    return spread if spread >= LEAST_MOTION else still
+
+
+def _correlation(predicted_F: Floats, true_F: Floats) -> Measured:
+    true = _motion(true_F, MissingCause.MOUTH_STILL)
+    if isinstance(true, MissingCause):
+        return true
+    predicted = _motion(predicted_F, MissingCause.PREDICTION_STILL)
+    if isinstance(predicted, MissingCause):
+        return predicted
+    together = ((predicted_F - predicted_F.mean()) * (true_F - true_F.mean())).mean()
+    return float(np.clip(together / (predicted * true), -1, 1))  # rounding may leave the range
+
+
+def _articulation(predicted_F: Floats, true_F: Floats) -> Measured:
+    true = _motion(true_F, MissingCause.MOUTH_STILL)
+    return true if isinstance(true, MissingCause) else float(predicted_F.std()) / true
+
+
+def _velocity_error(predicted_FPXY: Floats, true_FPXY: Floats, times_F: NDArray[np.intp]) -> Measured:
+    if not len(times_F):
+        return MissingCause.NO_FACE_FRAMES
+    adjacent = np.diff(times_F) == 1
+    if not adjacent.any():
+        return MissingCause.ONE_FRAME
+    return _mean_length(np.diff(predicted_FPXY - true_FPXY, axis=0)[adjacent])
+
+
+def _jitter(predicted_FPXY: Floats, true_FPXY: Floats, times_F: NDArray[np.intp]) -> Measured:
+    if not len(times_F):
+        return MissingCause.NO_FACE_FRAMES
+    in_a_row = times_F[2:] - times_F[:-2] == 2
+    if not in_a_row.any():
+        return MissingCause.TOO_SHORT
+    predicted, true = (_mean_length(np.diff(lips, 2, axis=0)[in_a_row]) for lips in (predicted_FPXY, true_FPXY))
+    return predicted / true if true > 0 else MissingCause.MOUTH_STILL
+
+
+def _mean_length(vectors: Floats) -> float:
+    return float(np.linalg.norm(vectors, axis=-1).mean())

@@ -1,0 +1,159 @@
+"""What the sync scorer sees and hears: pairs of 200 ms of lips and 200 ms of speech, from clips in memory.
+
+It must tell time, not speakers, so what tells speakers is taken out beforehand: place and size of the face by the
+face frame, the shape of the mouth by the clip's own mean, loudness and timbre by the mean of each mel band.
+
+Shape suffix legend: T = frames of a clip, S = its 4 T mel columns, P = 216 points, L = 60 lip points, M = mel bands,
+XY = 2 coordinates, N = windows, F = 5 frames of a window, C = its 20 mel columns.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from model.features.face_frame import FaceFrame
+from model.features.landmarks import LIPS
+from model.features.timing import mel_columns
+from schemas.contract import LANDMARK_POINTS, MEL_BANDS
+
+Floats = NDArray[np.floating[Any]]
+Flags = NDArray[np.bool_]
+Indices = NDArray[np.intp]
+
+WINDOW_FRAMES: Final = 5
+"""Frames of a window, 200 ms: as long as what the landmark generator hears for one frame."""
+
+LIP_POINTS: Final = LIPS.stop - LIPS.start
+
+_LOUDNESS_RANGE: Final = 8.0
+"""Natural-log units below the clip's loudest mel value at which it is floored: 70 dB."""
+
+_LEAST_SPREAD: Final = 1e-3
+"""Lips and sounds that vary by less are still or silent; they are not blown up to be compared."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SyncClip:
+    """One clip, normalised. lips_TLXY: face frame, mean taken out, spread 1. mel_SM: mean taken out, spread 1.
+
+    starts_N: first frames of the windows in which every frame was tracked. moves, sounds: whether there is a movement
+    and a sound at all; without, the arrays are zero.
+    """
+
+    lips_TLXY: NDArray[np.float32]
+    mel_SM: NDArray[np.float32]
+    starts_N: Indices
+    moves: bool
+    sounds: bool
+
+    @classmethod
+    def of(cls, points_TPXY: Floats, tracked_T: Flags, mel_SM: Floats) -> Self:
+        """From landmarks (T, 216, 2) in pixels, tracked frames (T,), and log-mel (4T, 80).
+
+        Raises: ValueError - other shapes, or a tracked face without a face frame.
+        """
+        frames = len(tracked_T)
+        shapes = points_TPXY.shape, mel_SM.shape
+        if tracked_T.dtype != np.bool_ or shapes != ((frames, LANDMARK_POINTS, 2), (mel_columns(frames), MEL_BANDS)):
+            raise ValueError(f"{frames} flags ({tracked_T.dtype}) do not go with landmarks and mel {shapes}")
+        lips_TLXY, moves = _movement(points_TPXY, tracked_T)
+        mel_SM, sounds = _sound(mel_SM)
+        return cls(lips_TLXY, mel_SM, _starts(tracked_T), moves, sounds)
+
+    @property
+    def frames(self) -> int:
+        """Length at 25 fps."""
+        return len(self.lips_TLXY)
+
+    @property
+    def teaches(self) -> bool:
+        """Whether there is a pair to learn from."""
+        return self.moves and self.sounds and len(self.starts_N) > 0
+
+    def lips_at(self, starts_N: Indices) -> NDArray[np.float32]:
+        """Lip windows (N, 5, 60, 2) that start at these frames."""
+        return np.asarray(self.lips_TLXY[starts_N[:, None] + np.arange(WINDOW_FRAMES)])
+
+    def mel_at(self, starts_N: Indices) -> NDArray[np.float32]:
+        """Mel windows (N, 20, 80) that start at these frames."""
+        first_N = mel_columns(1) * starts_N
+        return np.asarray(self.mel_SM[first_N[:, None] + np.arange(mel_columns(WINDOW_FRAMES))])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WindowPairs:
+    """A batch of windows that belong together, row by row.
+
+    mel_NCM: (N, 20, 80). lips_NFLXY: (N, 5, 60, 2). clip_N, start_N: which clip of the batch, and the first frame.
+    """
+
+    mel_NCM: torch.Tensor
+    lips_NFLXY: torch.Tensor
+    clip_N: torch.Tensor
+    start_N: torch.Tensor
+
+
+def sample_pairs(
+    speakers: Sequence[Sequence[SyncClip]], per_batch: int, per_clip: int, draw: np.random.Generator
+) -> WindowPairs:
+    """One clip each of `per_batch` different speakers, and of each clip `per_clip` windows at random times.
+
+    speakers: the clips of each. A speaker with many clips is drawn as often as one with few. Of short clips all
+    windows are taken, of few speakers all. Of a clip without movement or sound there is nothing to learn: it is
+    passed over, as is one without a window.
+
+    Raises: ValueError - no clip can be used.
+    """
+    useful = [chosen for clips in speakers if (chosen := [clip for clip in clips if clip.teaches])]
+    if not useful:
+        raise ValueError(
+            f"no clip of {len(speakers)} speakers has moving lips, sound and {WINDOW_FRAMES} tracked frames"
+        )
+    picked = draw.choice(len(useful), min(per_batch, len(useful)), replace=False)
+    clips = [useful[i][draw.integers(len(useful[i]))] for i in picked]
+    starts = [draw.choice(clip.starts_N, min(per_clip, len(clip.starts_N)), replace=False) for clip in clips]
+    pairs = list(zip(clips, starts, strict=True))
+    return WindowPairs(
+        torch.from_numpy(np.concatenate([clip.mel_at(starts_N) for clip, starts_N in pairs])),
+        torch.from_numpy(np.concatenate([clip.lips_at(starts_N) for clip, starts_N in pairs])),
+        torch.from_numpy(np.repeat(np.arange(len(clips)), [len(starts_N) for starts_N in starts])),
+        torch.from_numpy(np.concatenate(starts)),
+    )
+
+
+def _movement(points_TPXY: Floats, tracked_T: Flags) -> tuple[NDArray[np.float32], bool]:
+    """Lips around the clip's own mean shape, zero where the face was not tracked, and whether they move.
+
+    Divided by the spread of the whole clip: how far a mouth moves is the speaker's way and the articulation's score.
+    """
+    lips_TLXY = np.zeros((len(tracked_T), LIP_POINTS, 2), np.float32)
+    if not tracked_T.any():
+        return lips_TLXY, False
+    seen_TPXY = np.asarray(points_TPXY, np.float64)[tracked_T]
+    seen_TLXY = FaceFrame.of(seen_TPXY).enter(seen_TPXY[:, LIPS])
+    seen_TLXY -= seen_TLXY.mean(axis=0)
+    spread = float(seen_TLXY.std())
+    if spread < _LEAST_SPREAD:
+        return lips_TLXY, False
+    lips_TLXY[tracked_T] = seen_TLXY / spread
+    return lips_TLXY, True
+
+
+def _sound(mel_SM: Floats) -> tuple[NDArray[np.float32], bool]:
+    """Mel around each band's own mean, and whether there is a sound."""
+    floored_SM = np.maximum(mel_SM, mel_SM.max(initial=-np.inf) - _LOUDNESS_RANGE).astype(np.float64)
+    around_SM = floored_SM - floored_SM.mean(axis=0) if len(floored_SM) else floored_SM
+    spread = float(around_SM.std()) if len(around_SM) else 0.0
+    if spread < _LEAST_SPREAD:
+        return np.zeros(mel_SM.shape, np.float32), False
+    return (around_SM / spread).astype(np.float32), True
+
+
+def _starts(tracked_T: Flags) -> Indices:
+    if len(tracked_T) < WINDOW_FRAMES:
+        return np.zeros(0, np.intp)
+    return np.flatnonzero(np.lib.stride_tricks.sliding_window_view(tracked_T, WINDOW_FRAMES).all(axis=1))
