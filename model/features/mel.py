@@ -1,6 +1,5 @@
 """Log-mel features of speech, the same call for stores, training and dubbing. librosa is the reference."""
 
-import librosa
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,6 +18,8 @@ def log_mel(samples: NDArray[np.float32], frames: int) -> NDArray[np.float32]:
 
     Raises: ValueError - the number of samples is not that of `frames` frames.
     """
+    import librosa  # only here: a model that is given its mel needs no librosa
+
     if samples.shape != (frames * SAMPLES_PER_FRAME,):
         raise ValueError(f"{frames} frames need {frames * SAMPLES_PER_FRAME} samples, got shape {samples.shape}")
     mel = librosa.feature.melspectrogram(
