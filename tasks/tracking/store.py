@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
@@ -30,6 +30,9 @@ _MANNERS: Final = {
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # stdout belongs to answers, which may be JSON
 }
 """MLflow takes these from the environment alone; what the user has set stands."""
+
+_MLFLOWS_OWN: Final = "0"
+"""Id of the experiment "Default", which every store has and nobody here uses."""
 
 _NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _LONGEST_CAUSE: Final = 400
@@ -66,7 +69,9 @@ def look(place: Place) -> str:
     client = _client(place)
     with telling(f"tracking store {place}"):
         models = client.search_registered_models(max_results=100)
-        experiments = client.search_experiments(max_results=100)
+        experiments = [one for one in client.search_experiments(max_results=100) if one.experiment_id != _MLFLOWS_OWN]
+    for experiment in experiments:
+        _require_at_home(place, experiment)
     return f"{len(experiments)} experiments, {len(models)} registered models at {place}"
 
 
@@ -113,12 +118,17 @@ def _open(place: Place, experiment: str) -> Tracking:
         raise TrackingError(
             f"experiment {experiment!r} was deleted from {place}: `mlflow experiments restore`, or name another one"
         )
-    if place.folder and found.artifact_location != str(place.artifacts):  # MLflow keeps absolute paths
-        raise TrackingError(
-            f"{place.folder} was moved or copied here: its runs still name files in {found.artifact_location}. Put the "
-            "workspace back, remove that folder to begin a new history, or set [tracking] uri"
-        )
+    _require_at_home(place, found)
     return Tracking(place, client, found.experiment_id)
+
+
+def _require_at_home(place: Place, experiment: Any) -> None:
+    """MLflow keeps absolute paths, so runs of a copied workspace would write into the one it was copied from."""
+    if place.folder and experiment.artifact_location != str(place.artifacts):
+        raise TrackingError(
+            f"{place.folder} was moved or copied here: its runs still name files in {experiment.artifact_location}. "
+            "Put the workspace back, remove that folder to begin a new history, or set [tracking] uri"
+        )
 
 
 @contextmanager

@@ -135,7 +135,7 @@ def test_what_the_user_set_for_waiting_stands(ws, monkeypatch):
 
 
 def test_looking_says_what_is_there(ws, local):
-    assert look(local.place).startswith("2 experiments, 0 registered models")  # MLflow's own "Default" is one
+    assert look(local.place).startswith("1 experiments, 0 registered models")
 
 
 @pytest.mark.parametrize(
