@@ -19,6 +19,8 @@ from tasks.stores.workspace import Workspace
 
 from .place import Place, place_of, server_listens, without_password
 
+_log = logging.getLogger(__name__)
+
 CONNECT_S: Final = 5.0
 """A server that takes no connection within this time is not there."""
 
@@ -140,6 +142,8 @@ def _first_opening(place: Place) -> Iterator[None]:
     place.folder.mkdir(parents=True, exist_ok=True)
     with (place.folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        if place.database and not place.database.exists():
+            _log.info("making the tracking store %s, which takes some seconds", place.database)
         yield
 
 

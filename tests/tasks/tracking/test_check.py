@@ -1,7 +1,11 @@
 """What the check-up says of the tracking store, and that looking makes nothing."""
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
+
+import pytest
 
 from schemas.settings import Settings
 from tasks.answers.check_tracking import check_tracking
@@ -50,3 +54,13 @@ def test_a_workspace_that_is_not_there_is_told_of_elsewhere(tmp_path):
 def test_a_remote_workspace_without_a_server(tmp_path):
     Workspace.open("memory://remote-ws", create=True)
     assert "must name an MLflow server" in only("memory://remote-ws").detail
+
+
+@pytest.mark.parametrize("words", [["--help"], ["status"], ["list"], ["doctor"]])
+def test_commands_that_need_no_mlflow_do_not_load_it(tmp_path, words):
+    ws = Workspace.open(str(tmp_path / "ws"), create=True)
+    where = ["-w", ws.root] if words != ["--help"] else []
+    command = [sys.executable, "-X", "importtime", "-m", "flows.cli", *words, *where]
+    said = subprocess.run(command, capture_output=True, text=True).stderr
+    assert "flows.cli" in said or "typer" in said
+    assert "| mlflow" not in said.replace("  ", "")
