@@ -5,6 +5,9 @@
   + SourceError          the folder, manifest or corpus file cannot be used
   + WorkspaceError       the workspace is missing, foreign, or of another layout version
   + WeightsMissingError  a model file is not where its weight slot says
+  + ModelFileError       a model of ours is missing, damaged, or does not fit what it is used on
+  + TrainingError        a training cannot start or go on: no data, NaN, no room for a checkpoint
+  + TrackingError        the tracking server cannot be reached, or holds no such run or model
   + ClusterError         the Dask cluster cannot be reached or does not fit
   + AuditFailedError     a store broke its expectations, so nothing was published
   + NotFoundError        the user named a file, clip or release that is not there
@@ -34,6 +37,18 @@ class WorkspaceError(HeterodubError):
 
 class WeightsMissingError(HeterodubError):
     """A model file is not where its weight slot says."""
+
+
+class ModelFileError(HeterodubError):
+    """A model of ours is missing, damaged, or does not fit the data or the code it is used with."""
+
+
+class TrainingError(HeterodubError):
+    """A training cannot start or go on; the text says which clips or files are behind it."""
+
+
+class TrackingError(HeterodubError):
+    """The tracking server cannot be reached, or holds no such run or model."""
 
 
 class ClusterError(HeterodubError):

@@ -87,6 +87,17 @@ class WeightSettings(_Section):
     s3fd: Path | None = Field(None, description="face-alignment's s3fd-619a316812.pth")
 
 
+class TrackingSettings(_Section):
+    """Where runs and models are kept. Changes no row and no model."""
+
+    uri: str | None = Field(
+        None,
+        pattern=r"^(https?|sqlite|postgresql|mysql|mssql)(\+\w+)?://",
+        description="MLflow server or database; without one, the folder mlflow in a local workspace",
+    )
+    experiment: str = Field("heterodub", min_length=1, description="MLflow experiment that runs are filed under")
+
+
 class Settings(_Section):
     """The whole tree. A plain record: it travels to workers, which read no environment and no file."""
 
@@ -98,6 +109,7 @@ class Settings(_Section):
     run: RunSettings = Field(default_factory=RunSettings)
     splits: SplitSettings = SplitSettings()
     weights: WeightSettings = WeightSettings()
+    tracking: TrackingSettings = TrackingSettings()
 
     @property
     def extractor(self) -> str:

@@ -19,6 +19,9 @@ Floats = NDArray[np.floating[Any]]
 _BRIDGE_ENDS = 3
 """Points at either end of the nose bridge that are averaged: single points jitter."""
 
+_CUT = 4.0
+"""Sigmas at which a Gaussian is cut."""
+
 
 @dataclass(frozen=True, slots=True)
 class FaceFrame:
@@ -63,14 +66,20 @@ class FaceFrame:
 
 
 def smooth(values: Floats, sigma_frames: float) -> NDArray[np.float64]:
-    """Low-pass along the first axis by a Gaussian; its weights are renormalised at the ends. Sigma 0 changes nothing."""
+    """Low-pass along the first axis by a Gaussian, cut at four sigma and renormalised at the ends; any other axes.
+
+    Sigma 0 changes nothing.
+    """
     if not sigma_frames:
         return np.asarray(values, np.float64)
-    frames = len(values)
-    reach = np.arange(frames)
-    weights = np.exp(-0.5 * ((reach[:, None] - reach[None, :]) / sigma_frames) ** 2)
-    weights /= weights.sum(axis=1, keepdims=True)
-    return np.asarray((weights @ np.reshape(values, (frames, -1))).reshape(np.shape(values)), np.float64)
+    reach = min(round(_CUT * sigma_frames), len(values) - 1)
+    total, weights = np.zeros(np.shape(values)), np.zeros(len(values))
+    for shift in range(-reach, reach + 1):
+        weight = np.exp(-0.5 * (shift / sigma_frames) ** 2)
+        here, there = slice(max(0, -shift), len(values) - max(0, shift)), slice(max(0, shift), len(values) + min(0, shift))
+        total[here] += weight * values[there]
+        weights[here] += weight
+    return np.asarray(total / weights.reshape(-1, *[1] * (np.ndim(values) - 1)))
 
 
 def _complex(points: Floats) -> NDArray[np.complex128]:

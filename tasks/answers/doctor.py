@@ -5,13 +5,14 @@ from schemas.policy import load_policy
 from schemas.settings import Settings
 
 from .check_installation import check_installation
+from .check_tracking import check_tracking
 from .check_workspace import check_workspace
 from .findings import Finding, good, problem
 
 
 def diagnose(settings: Settings) -> list[Finding]:
-    """Look at the installation, the policy and the workspace; changes nothing."""
-    return [*check_installation(settings), _policy(settings), *check_workspace(settings)]
+    """Look at the installation, the policy, the workspace and the tracking store; changes nothing."""
+    return [*check_installation(settings), _policy(settings), *check_workspace(settings), *check_tracking(settings)]
 
 
 def _policy(settings: Settings) -> Finding:

@@ -23,6 +23,9 @@ from .remote import as_os_errors, open_store
 MARKER: Final = "heterodub.json"
 """File that makes a folder a workspace; holds the layout version."""
 
+TRACKING: Final = "mlflow"
+"""Folder of a local workspace that holds runs and models, unless the settings name a server."""
+
 _FLAT: Final = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss"})
 
 
@@ -134,7 +137,7 @@ def _check_or_mark(workspace: Workspace, create: bool) -> None:
         _check_layout(root, files.cat_file(marker))
         return
     entries = _entries(workspace)
-    if entries - {*TABLES, "scratch"}:
+    if entries - {*TABLES, "scratch", TRACKING}:
         raise WorkspaceError(f"{root} holds other files and no {MARKER}: not a workspace; name an empty or new folder")
     if not create:
         raise WorkspaceError(f"there is no workspace at {root}: make one with `heterodub ingest SOURCE`")

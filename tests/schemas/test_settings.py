@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from schemas.errors import SettingsError
 from schemas.settings import Settings, load_settings
 
-SECTIONS = ("clips", "guards", "run", "splits", "weights")
+SECTIONS = ("clips", "guards", "run", "splits", "weights", "tracking")
 
 
 @pytest.fixture(autouse=True)
@@ -51,6 +51,8 @@ def test_every_field_says_what_it_is(model):
         ("[guards]\nmemory_limit_gib = 0.5", "guards.memory_limit_gib", "0.5", "greater than 0.5"),
         ("[run]\nworkers = 'many'", "run.workers", "'many'", "integer"),
         ("[splits]\ntest_share = 0.9", "splits.test_share", "0.9", "less than or equal to 0.5"),
+        ("[tracking]\nuri = 'mlruns'", "tracking.uri", "'mlruns'", "pattern"),
+        ("[tracking]\nuri = 'file:///mlruns'", "tracking.uri", "'file:///mlruns'", "pattern"),
         ("backend = 'dlib'", "backend", "'dlib'", "'face_mesh_v1', 'face_mesh_v2' or 'face_alignment'"),
     ],
 )
@@ -140,6 +142,7 @@ def test_settings_travel_and_are_a_key():
         ({"run": {"workers": 99}}, False, False),
         ({"guards": {"time_limit_s": 7}}, False, False),
         ({"workspace": "elsewhere"}, False, False),
+        ({"tracking": {"uri": "http://host:5000"}}, False, False),
     ],
 )
 def test_which_settings_change_the_extractor_and_which_the_release(change, extractor, release):

@@ -47,7 +47,7 @@ def test_an_empty_workspace_has_no_problem_and_gets_no_tables(tmp_path: Path):
 
 def test_everything_together_names_every_area(ws: Workspace):
     areas = {finding.area for finding in diagnose(Settings(workspace=ws.root))}
-    assert areas == {"install", "weights", "settings", "workspace"}
+    assert areas == {"install", "weights", "settings", "workspace", "tracking"}
 
 
 @pytest.mark.parametrize("marker", ['{"layout_version": 99}', "{", "[]"])

@@ -1,0 +1,83 @@
+"""From a clip's stored arrays to what the landmark generator takes and gives: one call for training and for use.
+
+Shape suffix legend: T = frames, C = mel columns (4T + 16), M = 80 mel bands, P = points, XY = 2 coordinates.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.features.face_frame import FaceFrame, smooth
+from model.features.landmarks import POSE, PREDICTED
+from model.features.mel import FLOOR
+from model.features.timing import mel_columns, mel_window
+from schemas.contract import LANDMARK_POINTS, MEL_BANDS
+
+Floats = NDArray[np.floating[Any]]
+
+SILENCE: Final = float(np.log(FLOOR))
+"""Log-mel of a column without sound."""
+_MIDDLE: Final = SILENCE / 2
+"""Log-mel that scale_mel maps to 0, so that its range becomes about -1 to 1.5."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A clip as the network sees it. Float32 but for the frame, which takes predictions back to pixels.
+
+    mel_CM: scaled, with the columns around the clip filled by silence. pose_TPXY: (T, 116, 2), stripped of speech.
+    points_TPXY: (T, 216, 2) in the face frame. counts_T: false where the face was not tracked.
+    """
+
+    frame: FaceFrame
+    mel_CM: NDArray[np.float32]
+    pose_TPXY: NDArray[np.float32]
+    points_TPXY: NDArray[np.float32]
+    counts_T: NDArray[np.bool_]
+
+    @property
+    def target_TPXY(self) -> NDArray[np.float32]:
+        """The 100 points that are predicted, (T, 100, 2)."""
+        return self.points_TPXY[:, PREDICTED]
+
+
+def scale_mel(mel: Floats) -> NDArray[np.float32]:
+    """Log-mel to a range that networks like: silence becomes -1."""
+    return np.asarray((mel - _MIDDLE) / -_MIDDLE, np.float32)
+
+
+def prepare(mel: Floats, landmarks: Floats, tracked: NDArray[np.bool_], pose_sigma_frames: float) -> Prepared:
+    """Features of a clip: mel (4T, 80), landmarks (T, 216, 2) in pixels, tracked (T,).
+
+    The mesh's brows, eyes and nose move a little with the mouth, so that a network could read the old mouth from the
+    pose; a low-pass of `pose_sigma_frames` along time takes most of that out and leaves the head's slow movement.
+
+    Raises: ValueError - the shapes do not fit together, a value is not finite, or no frame was tracked.
+    """
+    frames = len(landmarks)
+    if landmarks.shape != (frames, LANDMARK_POINTS, 2) or tracked.shape != (frames,):
+        raise ValueError(f"landmarks {landmarks.shape} and tracked {tracked.shape} are not those of one clip")
+    if mel.shape != (mel_columns(frames), MEL_BANDS):
+        raise ValueError(f"{frames} frames need a mel of {(mel_columns(frames), MEL_BANDS)}, got {mel.shape}")
+    if not (np.isfinite(mel).all() and np.isfinite(landmarks).all()):
+        raise ValueError("a mel or landmark value is not finite")
+    if not tracked.any():
+        raise ValueError("no frame of the clip was tracked")
+    frame = FaceFrame.of(landmarks)
+    points = frame.enter(landmarks)
+    return Prepared(
+        frame,
+        scale_mel(_with_context(mel, frames)),
+        smooth(points[:, POSE], pose_sigma_frames).astype(np.float32),
+        points.astype(np.float32),
+        tracked.copy(),
+    )
+
+
+def _with_context(mel: Floats, frames: int) -> Floats:
+    """The mel with silence for the columns that the first and last frame's windows need beyond the clip."""
+    before = -mel_window(0)[0]
+    after = mel_window(frames - 1)[1] - mel_columns(frames)
+    return np.pad(mel, ((before, after), (0, 0)), constant_values=SILENCE)

@@ -1,0 +1,93 @@
+"""Predicting the landmarks of a whole clip, of any length, in pieces that show no seams."""
+
+from typing import Any, Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from model.features.face_frame import FaceFrame
+from model.features.landmarks import PREDICTED
+from model.features.timing import mel_columns
+from model.stage1.features import Prepared, prepare
+from model.stage1.network import EXTRA_COLUMNS, LandmarkGenerator
+
+Floats = NDArray[np.floating[Any]]
+
+_PIECE_FRAMES: Final = 500
+"""Frames predicted at once; bounds memory, changes nothing else."""
+
+
+def predict_clip(
+    generator: LandmarkGenerator,
+    mel: Floats,
+    landmarks: Floats,
+    reference: Floats,
+    tracked: NDArray[np.bool_] | None = None,
+    gain: float = 1.0,
+) -> NDArray[np.float32]:
+    """A clip's landmarks with lips and outline as the speech would have them: (T, 216, 2) in pixels.
+
+    mel: (4T, 80). landmarks: (T, 216, 2) in pixels, of which only the 116 pose points are looked at. reference:
+    (R, 216, 2) in pixels, one frame or more of the same person. tracked: (T,), all true if left out. gain: see
+    `amplified`.
+
+    Raises: ValueError - shapes that do not fit together, or values that are not finite.
+    """
+    seen = np.ones(len(landmarks), bool) if tracked is None else tracked
+    clip = prepare(mel, _without_mouth(landmarks), seen, generator.shape.pose_sigma_frames)
+    predicted = predict(generator, clip, face_frames(reference), gain)
+    whole = landmarks.astype(np.float64)
+    whole[:, PREDICTED] = clip.frame.leave(predicted)
+    return whole.astype(np.float32)
+
+
+def _without_mouth(landmarks: Floats) -> Floats:
+    """The landmarks with nothing but zeros where a prediction will stand: what is not there cannot leak."""
+    given = np.array(landmarks, np.float64)
+    given[:, PREDICTED] = 0.0
+    return given
+
+
+def face_frames(points: Floats) -> NDArray[np.float32]:
+    """Landmarks (R, 216, 2) in pixels, each brought into its own face frame."""
+    return FaceFrame.of(points).enter(points).astype(np.float32)
+
+
+@torch.inference_mode()
+def predict(
+    generator: LandmarkGenerator, clip: Prepared, reference_RPXY: NDArray[np.float32], gain: float = 1.0
+) -> NDArray[np.float64]:
+    """Predicted points in the face frame, (T, 100, 2), for a prepared clip and references in the face frame.
+
+    Pieces overlap by what the network can see, so the result is that of one pass.
+    """
+    was_training = generator.training
+    generator.eval()
+    device = next(generator.parameters()).device
+    mel, pose, known = (
+        torch.as_tensor(values, device=device)[None] for values in (clip.mel_CM, clip.pose_TPXY, reference_RPXY)
+    )
+    used = torch.ones(known.shape[:2], dtype=torch.bool, device=device)
+    frames, reach = pose.shape[1], generator.reach
+    pieces: list[Tensor] = []
+    for start in range(0, frames, _PIECE_FRAMES):
+        stop = min(start + _PIECE_FRAMES, frames)
+        low, high = max(0, start - reach), min(frames, stop + reach)
+        columns = slice(mel_columns(low), mel_columns(high) + EXTRA_COLUMNS)
+        pieces.append(generator(mel[:, columns], pose[:, low:high], known, used)[0, start - low : stop - low])
+    generator.train(was_training)
+    return amplified(torch.cat(pieces).double().cpu().numpy(), gain)
+
+
+def amplified(predicted_TPXY: NDArray[np.float64], gain: float) -> NDArray[np.float64]:
+    """Predictions whose departure from their own mean over time is multiplied by `gain`.
+
+    An L1 loss shrinks what it is unsure of, so mouths move less than real ones; the gain, calibrated on the val split,
+    gives that back.
+    """
+    if gain == 1.0:
+        return predicted_TPXY
+    middle = predicted_TPXY.mean(axis=0, keepdims=True)
+    return np.asarray(middle + gain * (predicted_TPXY - middle))

@@ -1,0 +1,85 @@
+"""Building blocks of the landmark generator. Normalisation is per frame: nothing mixes statistics along time."""
+
+from typing import Literal
+
+from torch import Tensor, nn
+
+_GROUPS = 4
+
+
+class ResidualBlock2d(nn.Module):
+    """Two 3 x 3 convolutions beside a shortcut: (N, in, X, Y) -> (N, out, X / stride, Y / stride)."""
+
+    def __init__(self, channels_in: int, channels_out: int, stride: tuple[int, int]) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.GroupNorm(_GROUPS, channels_in),
+            nn.SiLU(),
+            nn.Conv2d(channels_in, channels_out, 3, stride=stride, padding=1),
+            nn.GroupNorm(_GROUPS, channels_out),
+            nn.SiLU(),
+            nn.Conv2d(channels_out, channels_out, 3, padding=1),
+        )
+        self.shortcut = nn.Conv2d(channels_in, channels_out, 1, stride=stride)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Apply the block."""
+        summed: Tensor = self.shortcut(maps) + self.body(maps)
+        return summed
+
+
+class PointEncoder(nn.Module):
+    """Convolutions along the points of a face, frame by frame: (B, T, P, 2) -> (B, T, D)."""
+
+    def __init__(self, points: int, channels: int, width: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv1d(2, channels, 5, stride=2, padding=2),
+            nn.SiLU(),
+            nn.Conv1d(channels, channels, 5, stride=2, padding=2),
+            nn.SiLU(),
+            nn.Conv1d(channels, channels, 5, stride=2, padding=2),
+            nn.SiLU(),
+            nn.Flatten(),
+            nn.Linear(channels * -(-points // 8), width),
+        )
+
+    def forward(self, points_BTPXY: Tensor) -> Tensor:
+        """Apply the encoder."""
+        clips, frames = points_BTPXY.shape[:2]
+        embedded: Tensor = self.body(points_BTPXY.flatten(0, 1).transpose(1, 2))
+        return embedded.unflatten(0, (clips, frames))
+
+
+class TimeBlock(nn.Module):
+    """Two convolutions along time beside a shortcut: (B, D, T) -> (B, D, T)."""
+
+    def __init__(self, width: int, kernel: int, dropout: float) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.body = nn.Sequential(
+            nn.Conv1d(width, width, kernel, padding=kernel // 2, padding_mode="replicate"),
+            nn.SiLU(),
+            nn.Dropout(dropout),
+            nn.Conv1d(width, width, kernel, padding=kernel // 2, padding_mode="replicate"),
+        )
+
+    def forward(self, values_BDT: Tensor) -> Tensor:
+        """Apply the block."""
+        summed: Tensor = values_BDT + self.body(self.norm(values_BDT.transpose(1, 2)).transpose(1, 2))
+        return summed
+
+
+class Along(nn.Module):
+    """A convolution along one axis of maps (B, H, T, P), beside a shortcut: smooth in time, smooth along the face."""
+
+    def __init__(self, axis: Literal["time", "points"], channels: int, kernel: int = 3) -> None:
+        super().__init__()
+        shape, pad = ((kernel, 1), (kernel // 2, 0)) if axis == "time" else ((1, kernel), (0, kernel // 2))
+        self.conv = nn.Conv2d(channels, channels, shape, padding=pad, padding_mode="replicate")
+        self.act = nn.SiLU()
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Apply the convolution."""
+        summed: Tensor = maps + self.act(self.conv(maps))
+        return summed

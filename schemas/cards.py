@@ -1,0 +1,52 @@
+"""What a model file says about itself: enough to refuse data that it was not made for."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from .contract import (
+    EXTRACTOR_VERSION,
+    FPS,
+    LANDMARK_POINTS,
+    MEL_BANDS,
+    MEL_COLUMNS_PER_FRAME,
+    MEL_HOP_SAMPLES,
+    MEL_WINDOW_SAMPLES,
+    SAMPLE_RATE_HZ,
+)
+from .training import GeneratorShape
+
+
+class Contract(BaseModel):
+    """The numbers of schemas/contract.py that a model was trained under; the defaults are today's."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    fps: int = FPS
+    sample_rate_hz: int = SAMPLE_RATE_HZ
+    mel_bands: int = MEL_BANDS
+    mel_window_samples: int = MEL_WINDOW_SAMPLES
+    mel_hop_samples: int = MEL_HOP_SAMPLES
+    mel_columns_per_frame: int = MEL_COLUMNS_PER_FRAME
+    landmark_points: int = LANDMARK_POINTS
+    extractor_version: str = EXTRACTOR_VERSION
+
+    def differences(self, other: "Contract") -> list[str]:
+        """What differs, in words: one "name: ours, theirs" a field."""
+        mine, theirs = self.model_dump(), other.model_dump()
+        return [f"{name}: {mine[name]}, not {theirs[name]}" for name in mine if mine[name] != theirs[name]]
+
+
+class GeneratorCard(BaseModel):
+    """Beside the weights of a landmark generator: what it is, what it was trained on, how it is used."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["landmark-generator"] = "landmark-generator"
+    shape: GeneratorShape
+    backend: str = Field(description="landmark backend of the release it was trained on, with its version")
+    release: str = Field(description="id of that release")
+    seed: int
+    steps: int = Field(ge=0, description="training steps behind these weights")
+    gain: float = Field(1.0, gt=0, description="articulation gain, calibrated on the val split")
+    contract: Contract = Contract()

@@ -1,0 +1,42 @@
+"""Can runs and models be kept: is the tracking store there, and does it answer."""
+
+from collections.abc import Iterator
+
+from schemas.errors import SettingsError, TrackingError, WorkspaceError
+from schemas.settings import Settings
+from tasks.stores.workspace import Workspace
+from tasks.tracking.place import place_of
+
+from .findings import Finding, good, problem
+
+_WHAT = "store"
+
+
+def check_tracking(settings: Settings) -> list[Finding]:
+    """Look at the tracking store; makes nothing. A workspace that cannot be opened is check_workspace's to tell."""
+    return list(_store(settings))
+
+
+def _store(settings: Settings) -> Iterator[Finding]:
+    try:
+        place = place_of(settings.tracking, Workspace.open(settings.workspace))
+    except WorkspaceError:
+        return
+    except SettingsError as error:
+        yield problem("tracking", _WHAT, str(error), "without it nothing can be trained; ingest needs no tracking")
+        return
+    if place.database and not place.database.exists():
+        yield good("tracking", _WHAT, f"not made yet; the first training makes {place.database}")
+        return
+    from tasks.tracking.store import look
+
+    try:
+        yield good("tracking", _WHAT, look(place))
+    except TrackingError as error:
+        yield problem("tracking", _WHAT, str(error), _remedy(place.is_server))
+
+
+def _remedy(is_server: bool) -> str:
+    if is_server:
+        return "start it (`mlflow server`), or correct [tracking] uri; without it nothing can be trained"
+    return "restore the database from a copy, or move it away to begin a new history (models in it are lost to view)"

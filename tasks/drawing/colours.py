@@ -1,0 +1,21 @@
+"""Colours of everything drawn, told apart by people who see no red or green, and what is drawn with which."""
+
+from typing import Final
+
+from model.features.landmarks import BOUNDARIES, Boundary
+
+PREDICTED_RGB: Final = (213, 94, 0)
+TRUE_RGB: Final = (0, 114, 178)
+GIVEN_RGB: Final = (150, 150, 150)
+INK_RGB: Final = (40, 40, 40)
+
+GIVEN: Final[tuple[Boundary, ...]] = tuple(one for one in BOUNDARIES if one.part == "pose")
+"""Boundaries that the network is given."""
+
+MOVED: Final[tuple[Boundary, ...]] = tuple(one for one in BOUNDARIES if one.part != "pose")
+"""Boundaries that it predicts."""
+
+
+def hexed(rgb: tuple[int, int, int]) -> str:
+    """A colour as charts take it."""
+    return "#{:02x}{:02x}{:02x}".format(*rgb)

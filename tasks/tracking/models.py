@@ -1,0 +1,233 @@
+"""Landmark generators in MLflow: logged as a pyfunc made of code and weights, registered, found and loaded again.
+
+Nothing is pickled: a model is our weights (safetensors), our card (JSON), the source that reads them, and a seal.
+"""
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+import mlflow
+import numpy as np
+from mlflow.entities import LoggedModelOutput
+from mlflow.exceptions import MlflowException
+from mlflow.models import Model, ModelSignature
+from mlflow.types import Schema, TensorSpec
+
+import model
+import schemas
+from model.sealing import check_seal, seal
+from model.stage1.files import CARD, WEIGHTS, load_generator
+from model.stage1.network import LandmarkGenerator
+from schemas.cards import GeneratorCard
+from schemas.contract import LANDMARK_POINTS, MEL_BANDS
+from schemas.errors import ModelFileError, TrackingError
+
+from .example import input_example
+from .runs import Run
+from .store import Tracking, telling
+
+GENERATOR: Final = "landmark-generator"
+"""Name of the registered model."""
+
+_INNER: Final = "generator"
+"""Name of our folder inside the logged model."""
+
+_REQUIRED: Final = ("torch", "numpy", "safetensors", "pydantic")
+"""What the logged code imports, besides MLflow itself."""
+
+_FLOATS: Final = np.dtype(np.float32)
+_FACES: Final = (-1, LANDMARK_POINTS, 2)
+_SIGNATURE: Final = ModelSignature(
+    inputs=Schema(
+        [
+            TensorSpec(_FLOATS, (-1, MEL_BANDS), "mel"),
+            TensorSpec(_FLOATS, _FACES, "landmarks"),
+            TensorSpec(_FLOATS, _FACES, "reference"),
+        ]
+    ),
+    outputs=Schema([TensorSpec(_FLOATS, _FACES)]),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A registered version of a model. hashes: sha256 of its files by name, as they were when it was logged."""
+
+    name: str
+    number: int
+    run_id: str
+    source: str
+    tags: Mapping[str, str]
+
+    @property
+    def uri(self) -> str:
+        """What mlflow.pyfunc.load_model takes."""
+        return f"models:/{self.name}/{self.number}"
+
+    @property
+    def hashes(self) -> dict[str, str]:
+        """sha256 of the model's files by name, as they were when it was logged.
+
+        Raises: ModelFileError - the version was not registered by us, so nothing vouches for its files.
+        """
+        try:
+            return {WEIGHTS: self.tags["weights_sha256"], CARD: self.tags["card_sha256"]}
+        except KeyError as error:
+            raise ModelFileError(f"{self} has no tag {error}, so nothing vouches for its files") from error
+
+    def __str__(self) -> str:
+        return f"{self.name} version {self.number}"
+
+
+def log_generator(run: Run, folder: Path) -> Version:
+    """Log a generator folder (model/stage1/files.py) to its run and register it. A second call changes nothing.
+
+    Raises: ModelFileError - the folder holds no generator. TrackingError - the store cannot be reached or refuses.
+    """
+    _, card = load_generator(folder)
+    with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
+        inner, whole = Path(scratch) / _INNER, Path(scratch) / "model"
+        inner.mkdir()
+        for name in (WEIGHTS, CARD):
+            shutil.copyfile(folder / name, inner / name)
+        hashes = seal(inner)
+        if known := _registered(run, hashes):
+            return known
+        with telling(f"run {run.run_id}, its model"):
+            return _log(run, inner, whole, _tags(run, card, hashes))
+
+
+def _log(run: Run, inner: Path, whole: Path, tags: dict[str, str]) -> Version:
+    client = run.tracking.client
+    logged = client.create_logged_model(run.tracking.experiment_id, GENERATOR, run.run_id, tags)
+    try:
+        _save(inner, whole, Model(run_id=run.run_id, model_id=logged.model_id, model_uuid=logged.model_id))
+        client.log_model_artifacts(logged.model_id, str(whole))
+    except BaseException:
+        client.finalize_logged_model(logged.model_id, "FAILED")
+        raise
+    client.finalize_logged_model(logged.model_id, "READY")
+    client.log_outputs(run.run_id, [LoggedModelOutput(logged.model_id, step=0)])
+    try:
+        client.create_registered_model(GENERATOR)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    # the place itself, not models:/<id>, which a local store looks up in whatever store is the process's default
+    made = client.create_model_version(
+        GENERATOR, logged.artifact_location, run.run_id, tags=tags, model_id=logged.model_id
+    )
+    return _version(made)
+
+
+def _save(inner: Path, whole: Path, description: Model) -> None:
+    """Write the model as MLflow wants it: script, code, weights, signature, example, requirements."""
+    mlflow.pyfunc.save_model(
+        path=str(whole),
+        python_model=str(Path(__file__).with_name("predictor.py")),
+        artifacts={_INNER: str(inner)},
+        code_paths=[str(Path(str(package.__file__)).parent) for package in (schemas, model)],
+        signature=_SIGNATURE,
+        input_example=input_example(),
+        pip_requirements=[f"{name}=={version(name).partition('+')[0]}" for name in _REQUIRED],
+        mlflow_model=description,
+    )
+
+
+def find_version(
+    tracking: Tracking, *, number: int | None = None, alias: str | None = None, run_id: str | None = None
+) -> Version:
+    """The registered generator of that number, alias or run; of several of one run, the newest.
+
+    Raises: TrackingError - there is none, or the store cannot be reached. ValueError - not exactly one was named.
+    """
+    if sum(given is not None for given in (number, alias, run_id)) != 1:
+        raise ValueError("name a version by its number, its alias or its run")
+    client = tracking.client
+    with telling(f"{GENERATOR} at {tracking.place}"):
+        if number is not None:
+            return _version(client.get_model_version(GENERATOR, str(number)))
+        if alias is not None:
+            return _version(client.get_model_version_by_alias(GENERATOR, alias))
+        found = client.search_model_versions(f"name = '{GENERATOR}' and run_id = '{run_id}'")
+    if not found:
+        raise TrackingError(f"run {run_id} has registered no {GENERATOR} at {tracking.place}")
+    return max(map(_version, found), key=lambda one: one.number)
+
+
+def fetch_model(tracking: Tracking, wanted: Version, folder: Path) -> Path:
+    """Bring a version's files into a folder, and hold them against the hashes in its tags.
+
+    Raises: ModelFileError - a file is missing, damaged or swapped. TrackingError - the files cannot be fetched.
+    """
+    with telling(f"files of {wanted}"):
+        place = tracking.client.get_model_version_download_uri(wanted.name, str(wanted.number))
+        got = Path(
+            mlflow.artifacts.download_artifacts(
+                artifact_uri=place, dst_path=str(folder), tracking_uri=tracking.place.uri
+            )
+        )
+    check_seal(got / "artifacts" / _INNER, wanted.hashes)
+    return got
+
+
+def load_tracked_generator(tracking: Tracking, wanted: Version) -> tuple[LandmarkGenerator, GeneratorCard]:
+    """The generator and its card, read by our own code.
+
+    Raises: as fetch_model; ModelFileError also for a model of another contract.
+    """
+    with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
+        return load_generator(fetch_model(tracking, wanted, Path(scratch)) / "artifacts" / _INNER)
+
+
+def load_predictor(tracking: Tracking, wanted: Version, folder: Path) -> Any:
+    """The version as an mlflow.pyfunc.PyFuncModel; `folder` keeps its files and must outlive it.
+
+    In this process it runs on our own code, not on the logged copy, which a process of its own would use.
+
+    Raises: as fetch_model; TrackingError also when MLflow cannot load it.
+    """
+    fetched = fetch_model(tracking, wanted, folder)
+    with telling(str(wanted)), _search_path_kept():
+        return mlflow.pyfunc.load_model(str(fetched))
+
+
+@contextmanager
+def _search_path_kept() -> Iterator[None]:
+    """MLflow puts a model's code before ours on the search path, and leaves it there."""
+    before = list(sys.path)
+    try:
+        yield
+    finally:
+        sys.path[:] = before
+
+
+def _tags(run: Run, card: GeneratorCard, hashes: Mapping[str, str]) -> dict[str, str]:
+    return {
+        "release": card.release,
+        "backend": card.backend,
+        "seed": str(card.seed),
+        "steps": str(card.steps),
+        "run": run.run_id,
+        "weights_sha256": hashes[WEIGHTS],
+        "card_sha256": hashes[CARD],
+    }
+
+
+def _registered(run: Run, hashes: Mapping[str, str]) -> Version | None:
+    """The version that an earlier attempt of this run has registered with the same files."""
+    with telling(f"{GENERATOR} at {run.tracking.place}"):
+        found = run.tracking.client.search_model_versions(f"name = '{GENERATOR}' and run_id = '{run.run_id}'")
+    same = [one for one in map(_version, found) if one.tags.get("weights_sha256") == hashes[WEIGHTS]]
+    return max((one for one in same if one.hashes == hashes), key=lambda one: one.number, default=None)
+
+
+def _version(found: Any) -> Version:
+    return Version(found.name, int(found.version), found.run_id, found.source, dict(found.tags))

@@ -1,0 +1,95 @@
+"""Where runs and models are kept: the address of the tracking store, from settings and workspace. No MLflow here."""
+
+import re
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from schemas.errors import SettingsError
+from schemas.settings import TrackingSettings
+from tasks.stores.workspace import TRACKING, Workspace
+
+_PORTS: Final = {"http": 80, "https": 443}
+_PASSWORD: Final = re.compile(r"(\w://)[^/@\s]+@")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A tracking store. `folder` and `artifacts` are local, and None where a server keeps things by itself.
+
+    folder: holds a database of our own, so it is ours to make. artifacts: where files of new experiments go.
+    """
+
+    uri: str
+    folder: Path | None = None
+    artifacts: Path | None = None
+
+    @property
+    def is_server(self) -> bool:
+        """Whether an MLflow server stands between us and the store."""
+        return urlsplit(self.uri).scheme in _PORTS
+
+    @property
+    def database(self) -> Path | None:
+        """The SQLite file of a store of our own."""
+        return self.folder / "mlflow.db" if self.folder else None
+
+    def __str__(self) -> str:
+        return without_password(self.uri)
+
+
+def place_of(settings: TrackingSettings, ws: Workspace) -> Place:
+    """The store that the settings name, else the one inside the workspace. Nothing is made or opened.
+
+    Raises: SettingsError - a remote workspace needs a server; or its path cannot be part of a database address.
+    """
+    folder = Path(ws.root) / TRACKING if ws.is_local else None
+    if settings.uri is not None:
+        place = Place(settings.uri.rstrip("/"), None, folder and folder / "artifacts")
+        if place.is_server:
+            return Place(place.uri)
+        if folder is None:
+            raise SettingsError(
+                f"[tracking] uri {place} is a database, and the workspace {without_password(ws.root)} is remote, so "
+                "there is no place for files: name an MLflow server (http://...)"
+            )
+        return place
+    if folder is None:
+        raise SettingsError(
+            f"the workspace {without_password(ws.root)} is remote, so [tracking] uri must name an MLflow server "
+            "(http://...) or HETERODUB_TRACKING__URI be set"
+        )
+    if "?" in str(folder):  # SQLAlchemy takes what follows for options, and would write to another file
+        raise SettingsError(f"{folder}: a path with '?' cannot hold an MLflow database; set [tracking] uri")
+    return Place(f"sqlite:///{folder}/mlflow.db", folder, folder / "artifacts")
+
+
+def server_listens(place: Place, timeout_s: float) -> str | None:
+    """Why nobody can be reached at a server's address within `timeout_s` seconds; None if somebody can."""
+    parts = urlsplit(place.uri)
+    try:
+        address = (parts.hostname or "", parts.port or _PORTS[parts.scheme])
+        socket.create_connection(address, timeout_s).close()
+    except (OSError, ValueError) as error:
+        return str(error)
+    return None
+
+
+def without_password(text: str) -> str:
+    """A text whose addresses are without the user and password that may stand in them."""
+    return _PASSWORD.sub(r"\1", text)
+
+
+def without_passwords(tree: Any) -> Any:
+    """The same for every text in a tree of dictionaries and lists."""
+    match tree:
+        case dict():
+            return {name: without_passwords(value) for name, value in tree.items()}
+        case list() | tuple():
+            return [without_passwords(value) for value in tree]
+        case str():
+            return without_password(tree)
+        case _:
+            return tree

@@ -1,0 +1,196 @@
+"""One run in MLflow: begun or taken up again, filled, and ended as what it came to."""
+
+import json
+import logging
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Final
+
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
+from pydantic import BaseModel
+
+from schemas.errors import TrackingError
+from schemas.reasons import Stage
+from tasks.stores.releases import Release
+from tasks.stores.workspace import Workspace
+
+from .origin import code_tags, environment_hash, flattened, installed, settings_tree
+from .place import without_password
+from .store import Tracking, telling
+
+_log = logging.getLogger(__name__)
+
+_AT_ONCE: Final = 100
+"""Parameters or tags in one request (mlflow.utils.validation.MAX_PARAMS_TAGS_PER_BATCH)."""
+
+_METRICS_AT_ONCE: Final = 1000
+"""Metrics in one request (mlflow.utils.validation.MAX_METRICS_PER_BATCH)."""
+
+_LONGEST_FAILURE: Final = 1000
+
+
+class Run:
+    """A run that is going on. Every method raises TrackingError when the store cannot be reached or refuses."""
+
+    def __init__(self, tracking: Tracking, run_id: str, resumed: bool) -> None:
+        self.tracking, self.run_id, self.resumed = tracking, run_id, resumed
+        self.at_end: list[Callable[[], None]] = []
+        """Called before the run is ended, however it ends."""
+
+    def origin(self, settings: BaseModel | Mapping[str, Any], seed: int) -> None:
+        """Keep what the run is made with: settings, seed, code and packages, the long ones as files too.
+
+        Where a resumed run differs from its beginning, a tag "resumed.<name>" says so and the old value stays.
+        """
+        tree, packages = settings_tree(settings), installed()
+        self.params(flattened(tree))
+        tags = {**code_tags(), "seed": str(seed), "environment": environment_hash(packages)}
+        known = self._run().data.tags
+        self.tags(
+            {name if known.get(name, value) == value else f"resumed.{name}": value for name, value in tags.items()}
+        )
+        self.content("settings.json", json.dumps(tree, indent=2) + "\n")
+        self.content("environment.txt", "\n".join(packages) + "\n")
+
+    def params(self, values: Mapping[str, str]) -> None:
+        """Keep parameters. MLflow never changes one: where a value differs, the tag "resumed.<name>" holds the new."""
+        known = self._run().data.params
+        fresh = [Param(name, value) for name, value in values.items() if name not in known]
+        with telling(f"run {self.run_id}"):
+            for start in range(0, len(fresh), _AT_ONCE):
+                self.tracking.client.log_batch(self.run_id, params=fresh[start : start + _AT_ONCE])
+        differing = {name: value for name, value in values.items() if known.get(name, value) != value}
+        self.tags({f"resumed.{name}": value for name, value in differing.items()})
+
+    def tags(self, values: Mapping[str, str]) -> None:
+        """Set tags; one of the same name is replaced."""
+        tags = [RunTag(name, value) for name, value in values.items()]
+        with telling(f"run {self.run_id}"):
+            for start in range(0, len(tags), _AT_ONCE):
+                self.tracking.client.log_batch(self.run_id, tags=tags[start : start + _AT_ONCE])
+
+    def data(self, ws: Workspace, release: Release, stage: Stage, splits: Sequence[str] = ("train", "val")) -> None:
+        """Name the release as input: one data set a split, whose context is the split."""
+        self.tags({"release": release.release_id})
+        inputs = [
+            DatasetInput(release_input(ws, release, stage, split), [InputTag("mlflow.data.context", split)])
+            for split in splits
+        ]
+        with telling(f"run {self.run_id}"):
+            self.tracking.client.log_inputs(self.run_id, inputs)
+
+    def metrics(self, values: Mapping[str, float | None], step: int = 0) -> None:
+        """Keep scores at a step; None means that there is none, and is left out."""
+        now = time.time_ns() // 1_000_000
+        self.send([Metric(name, value, now, step) for name, value in values.items() if value is not None])
+
+    def send(self, metrics: Sequence[Metric]) -> None:
+        """Keep metrics with their own times and steps. Sending some again changes nothing."""
+        with telling(f"run {self.run_id}"):
+            for start in range(0, len(metrics), _METRICS_AT_ONCE):
+                self.tracking.client.log_batch(self.run_id, metrics=metrics[start : start + _METRICS_AT_ONCE])
+
+    def steps_of(self, metric: str) -> set[int]:
+        """Steps at which the run holds a value of this metric."""
+        with telling(f"run {self.run_id}"):
+            return {entry.step for entry in self.tracking.client.get_metric_history(self.run_id, metric)}
+
+    def file(self, path: Path, folder: str = "") -> None:
+        """Keep a file or a whole folder under its name, in a folder of the run."""
+        with telling(f"run {self.run_id}, {path.name}"):
+            self.tracking.client.log_artifact(self.run_id, str(path), folder or None)
+
+    def content(self, name: str, data: bytes | str) -> None:
+        """Keep a picture or text as the file `name`, such as "val/opening_000500.png"."""
+        folder, _, base = name.rpartition("/")
+        with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
+            path = Path(scratch) / base
+            path.write_bytes(data if isinstance(data, bytes) else data.encode())
+            self.file(path, folder)
+
+    def _run(self) -> Any:
+        with telling(f"run {self.run_id}"):
+            return self.tracking.client.get_run(self.run_id)
+
+
+@contextmanager
+def tracked_run(tracking: Tracking, name: str, resume: str | None = None) -> Iterator[Run]:
+    """A run to fill. `resume` takes up a run by its id, whatever it ended as; else a new one of that name begins.
+
+    An error inside ends it as FAILED, with its words in the tag "failure", an interrupt as KILLED; both go on outwards.
+
+    Raises: TrackingError - there is no such run, it was deleted or is of another experiment; or no store answers.
+    """
+    run = _resumed(tracking, resume) if resume else _begun(tracking, name)
+    status = "FAILED"
+    try:
+        yield run
+        status = "FINISHED"
+    except Exception as error:
+        with suppress(TrackingError):
+            run.tags({"failure": without_password(f"{type(error).__name__}: {error}")[:_LONGEST_FAILURE]})
+        raise
+    except BaseException:  # Ctrl-C, a cancelled flow, a service that is stopped
+        status = "KILLED"
+        raise
+    finally:
+        _end(run, status)
+
+
+def release_input(ws: Workspace, release: Release, stage: Stage, split: str) -> Dataset:
+    """A release as MLflow knows data: named by its id; the profile holds table versions and counts.
+
+    MLflow takes two inputs of one name and digest for the same and drops one, so the digest ends in the split.
+    """
+    root = without_password(ws.root)
+    profile = {
+        "stage": stage.value,
+        "split": split,
+        "tables": release.versions,
+        "sequence": release.sequence,
+        "backend": release.backend,
+        "extractor": release.extractor,
+        "counts": release.counts.get(stage.value, {}),
+    }
+    return Dataset(
+        name=release.release_id,
+        digest=f"{release.release_id}-{split}",
+        source_type="local" if ws.is_local else root.partition("://")[0],
+        source=json.dumps({"uri": root}),
+        profile=json.dumps(profile),
+    )
+
+
+def _begun(tracking: Tracking, name: str) -> Run:
+    with telling(f"experiment {tracking.experiment_id} at {tracking.place}"):
+        made = tracking.client.create_run(tracking.experiment_id, run_name=name)
+    return Run(tracking, made.info.run_id, resumed=False)
+
+
+def _resumed(tracking: Tracking, run_id: str) -> Run:
+    with telling(f"run {run_id} at {tracking.place}"):
+        found = tracking.client.get_run(run_id)
+        if found.info.lifecycle_stage != "active":
+            raise TrackingError(
+                f"run {run_id} was deleted; `mlflow gc` has not yet erased it: restore it, or begin anew"
+            )
+        if found.info.experiment_id != tracking.experiment_id:
+            raise TrackingError(f"run {run_id} belongs to another experiment; set [tracking] experiment to that one")
+        tracking.client.update_run(run_id, status="RUNNING")
+    return Run(tracking, run_id, resumed=True)
+
+
+def _end(run: Run, status: str) -> None:
+    """What was done stays done, so a store that is gone by now is told of and raises nothing."""
+    for last in run.at_end:
+        last()
+    try:
+        with telling(f"run {run.run_id}"):
+            run.tracking.client.set_terminated(run.run_id, status)
+    except TrackingError as error:
+        _log.warning(
+            "the run %s ended as %s, but MLflow was not told and shows it as running: %s", run.run_id, status, error
+        )

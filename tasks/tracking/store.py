@@ -1,0 +1,152 @@
+"""Opens the tracking store, patiently enough for a busy server and not for minutes when there is none."""
+
+import errno
+import fcntl
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import SQLAlchemyError
+
+from schemas.errors import TrackingError
+from schemas.settings import TrackingSettings
+from tasks.stores.workspace import Workspace
+
+from .place import Place, place_of, server_listens, without_password
+
+_log = logging.getLogger(__name__)
+
+CONNECT_S: Final = 5.0
+"""A server that takes no connection within this time is not there."""
+
+_MANNERS: Final = {
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # 7 by default, which together wait for four minutes
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # stdout belongs to answers, which may be JSON
+}
+"""MLflow takes these from the environment alone; what the user has set stands."""
+
+_MLFLOWS_OWN: Final = "0"
+"""Id of the experiment "Default", which every store has and nobody here uses."""
+
+_NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_LONGEST_CAUSE: Final = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Tracking:
+    """An open tracking store and the experiment in it that runs are filed under."""
+
+    place: Place
+    client: MlflowClient
+    experiment_id: str
+
+    def listens(self, timeout_s: float = 2.0) -> bool:
+        """Whether a request is worth trying: cheap, and never longer than `timeout_s` seconds."""
+        return not self.place.is_server or server_listens(self.place, timeout_s) is None
+
+
+def open_tracking(settings: TrackingSettings, ws: Workspace) -> Tracking:
+    """Open the store of the settings; its experiment, and the folder of a local one, are made if missing.
+
+    Raises: SettingsError - see place_of. TrackingError - the server does not answer, or the store cannot be used.
+    """
+    place = place_of(settings, ws)
+    with _first_opening(place):
+        return _open(place, settings.experiment)
+
+
+def look(place: Place) -> str:
+    """What a check-up says of a store that is there, in words; makes and changes nothing.
+
+    Raises: TrackingError - it cannot be used.
+    """
+    client = _client(place)
+    with telling(f"tracking store {place}"):
+        models = client.search_registered_models(max_results=100)
+        experiments = [one for one in client.search_experiments(max_results=100) if one.experiment_id != _MLFLOWS_OWN]
+    for experiment in experiments:
+        _require_at_home(place, experiment)
+    return f"{len(experiments)} experiments, {len(models)} registered models at {place}"
+
+
+@contextmanager
+def telling(what: str) -> Iterator[None]:
+    """Turn what MLflow raises into a TrackingError that starts with `what`; a full disk stays an OSError.
+
+    Raises: TrackingError - MLflow, its database or the network failed. OSError - there is no room.
+    """
+    try:
+        yield
+    except (MlflowException, SQLAlchemyError) as error:
+        raise TrackingError(f"{what}: {_cause(error)}") from error
+    except OSError as error:  # requests raises these too
+        if error.errno in _NO_ROOM:
+            raise
+        raise TrackingError(f"{what}: {_cause(error)}") from error
+
+
+def _client(place: Place) -> MlflowClient:
+    for name, value in _MANNERS.items():
+        os.environ.setdefault(name, value)
+    for chatty in ("mlflow", "alembic", "urllib3.connectionpool"):
+        logging.getLogger(chatty).setLevel(logging.ERROR)
+    if place.is_server and (why := server_listens(place, CONNECT_S)):
+        raise TrackingError(f"no MLflow server answers at {place} ({why}); start it, or correct [tracking] uri")
+    with telling(f"tracking store {place}"):
+        return MlflowClient(tracking_uri=place.uri, registry_uri=place.uri)
+
+
+def _open(place: Place, experiment: str) -> Tracking:
+    client = _client(place)
+    with telling(f"tracking store {place}"):
+        found = client.get_experiment_by_name(experiment)
+        if found is None:
+            try:
+                made = client.create_experiment(experiment, str(place.artifacts) if place.artifacts else None)
+                return Tracking(place, client, made)
+            except MlflowException as error:
+                if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                    raise
+                found = client.get_experiment_by_name(experiment)  # somebody else made it just now
+    if found is None or found.lifecycle_stage != "active":
+        raise TrackingError(
+            f"experiment {experiment!r} was deleted from {place}: `mlflow experiments restore`, or name another one"
+        )
+    _require_at_home(place, found)
+    return Tracking(place, client, found.experiment_id)
+
+
+def _require_at_home(place: Place, experiment: Any) -> None:
+    """MLflow keeps absolute paths, so runs of a copied workspace would write into the one it was copied from."""
+    if place.folder and experiment.artifact_location != str(place.artifacts):
+        raise TrackingError(
+            f"{place.folder} was moved or copied here: its runs still name files in {experiment.artifact_location}. "
+            "Put the workspace back, remove that folder to begin a new history, or set [tracking] uri"
+        )
+
+
+@contextmanager
+def _first_opening(place: Place) -> Iterator[None]:
+    """One process at a time: two that make the tables of one new database at once break each other."""
+    if place.folder is None:
+        yield
+        return
+    place.folder.mkdir(parents=True, exist_ok=True)
+    with (place.folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if place.database and not place.database.exists():
+            _log.info("making the tracking store %s, which takes some seconds", place.database)
+        yield
+
+
+def _cause(error: Exception) -> str:
+    words = " ".join(str(error).split()) or type(error).__name__
+    return without_password(words) if len(words) <= _LONGEST_CAUSE else words[:_LONGEST_CAUSE] + " ..."

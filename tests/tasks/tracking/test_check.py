@@ -1,0 +1,67 @@
+"""What the check-up says of the tracking store, and that looking makes nothing."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from schemas.settings import Settings
+from tasks.answers.check_tracking import check_tracking
+from tasks.answers.findings import Finding, Health
+from tasks.stores.workspace import MARKER, TRACKING, Workspace
+from tests.tasks.tracking.served import free_port
+
+
+def only(root: str, uri: str | None = None) -> Finding:
+    (finding,) = check_tracking(Settings(workspace=root, tracking={"uri": uri}))
+    assert (finding.health is Health.OK) != bool(finding.remedy)
+    return finding
+
+
+def test_before_the_first_training_there_is_nothing_and_that_is_well(tmp_path):
+    ws = Workspace.open(str(tmp_path / "ws"), create=True)
+    assert "not made yet" in only(ws.root).detail
+    assert [path.name for path in Path(ws.root).iterdir()] == [MARKER]
+
+
+def test_a_store_that_answers(ws, local, server):
+    assert "1 experiments" in only(ws.root).detail
+    assert server.uri in only(ws.root, server.uri).detail
+
+
+def test_a_server_that_is_away(ws):
+    finding = only(ws.root, f"http://127.0.0.1:{free_port()}")
+    assert finding.health is Health.PROBLEM
+    assert "no MLflow server answers" in finding.detail
+
+
+def test_a_damaged_database(ws):
+    (Path(ws.root) / TRACKING / "mlflow.db").write_bytes(b"no database" * 1000)
+    assert only(ws.root).health is Health.PROBLEM
+
+
+def test_a_copied_workspace(ws, local, tmp_path):
+    copy = shutil.copytree(ws.root, tmp_path / "copy")
+    assert "moved or copied" in only(str(copy)).detail
+
+
+def test_a_workspace_that_is_not_there_is_told_of_elsewhere(tmp_path):
+    assert check_tracking(Settings(workspace=str(tmp_path / "none"))) == []
+
+
+def test_a_remote_workspace_without_a_server(tmp_path):
+    Workspace.open("memory://remote-ws", create=True)
+    assert "must name an MLflow server" in only("memory://remote-ws").detail
+
+
+@pytest.mark.parametrize("words", [["--help"], ["status"], ["list"], ["doctor"]])
+def test_commands_that_need_no_mlflow_do_not_load_it(tmp_path, words):
+    ws = Workspace.open(str(tmp_path / "ws"), create=True)
+    where = ["-w", ws.root] if words != ["--help"] else []
+    command = [sys.executable, "-X", "importtime", "-m", "flows.cli", *words, *where]
+    said = subprocess.run(command, capture_output=True, text=True).stderr
+    assert re.search(r"\| +typer\b", said)
+    assert not re.search(r"\| +mlflow\b", said)

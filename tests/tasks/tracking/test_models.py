@@ -1,0 +1,270 @@
+"""Generators in MLflow: logged, found, loaded again with the same predictions, refused when they are other ones."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from model.sealing import SEAL, seal
+from model.stage1.files import CARD, WEIGHTS, save_generator
+from model.stage1.inference import predict_clip
+from model.stage1.network import LandmarkGenerator
+from schemas.cards import GeneratorCard
+from schemas.errors import ModelFileError, TrackingError
+from schemas.training import PROFILES
+from tasks.tracking.example import input_example, made_face
+from tasks.tracking.models import (
+    GENERATOR,
+    fetch_model,
+    find_version,
+    load_predictor,
+    load_tracked_generator,
+    log_generator,
+)
+from tasks.tracking.runs import tracked_run
+from tasks.tracking.store import Tracking
+
+
+def make(folder: Path, seed: int = 0) -> tuple[LandmarkGenerator, GeneratorCard]:
+    """A generator whose outputs are not all zero, as they are before training."""
+    torch.manual_seed(seed)
+    generator = LandmarkGenerator(PROFILES["tiny"]).eval()
+    for parameter in generator.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    card = GeneratorCard(shape=PROFILES["tiny"], backend="face_mesh_v1", release="r0", seed=seed, steps=7, gain=1.3)
+    save_generator(folder, generator, card)
+    return generator, card
+
+
+def clip(frames: int = 30) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(3)
+    mel = rng.normal(-5, 2, (4 * frames, 80)).astype(np.float32)
+    face = made_face(frames) + rng.normal(0, 0.3, (frames, 216, 2)).astype(np.float32)
+    return {"mel": mel, "landmarks": face, "reference": face[3:5].copy()}
+
+
+def expected(generator: LandmarkGenerator, card: GeneratorCard) -> np.ndarray:
+    return predict_clip(generator, **clip(), gain=card.gain)
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    return tmp_path / "generator"
+
+
+@pytest.fixture
+def logged(local, folder):
+    made = make(folder)
+    with tracked_run(local, "train") as run:
+        return made, log_generator(run, folder)
+
+
+def weights_of(tracking: Tracking, version) -> Path:
+    """The weights where a local store keeps them."""
+    place = tracking.client.get_model_version_download_uri(version.name, str(version.number))
+    return Path(place) / "artifacts" / "generator" / WEIGHTS
+
+
+def test_predictions_are_the_same_before_and_after(tracking, folder, tmp_path):
+    made = make(folder)
+    before = list(sys.path)
+    with tracked_run(tracking, "train") as run:
+        version = log_generator(run, folder)
+    assert np.ptp(expected(*made) - clip()["landmarks"]) > 1  # pixels: it does predict something
+
+    generator, card = load_tracked_generator(tracking, version)
+    assert card == made[1]
+    np.testing.assert_array_equal(expected(generator, card), expected(*made))
+
+    predictor = load_predictor(tracking, version, tmp_path / "fetched")
+    np.testing.assert_array_equal(predictor.predict(clip()), expected(*made))
+    assert sys.path == before
+
+
+def test_a_version_is_found_by_number_alias_and_run(tracking, folder):
+    make(folder)
+    with tracked_run(tracking, "train") as run:
+        version = log_generator(run, folder)
+    tracking.client.set_registered_model_alias(GENERATOR, "champion", str(version.number))
+    assert version.name == "landmark-generator"
+    assert find_version(tracking, number=version.number) == version
+    assert find_version(tracking, alias="champion") == version
+    assert find_version(tracking, run_id=run.run_id) == version
+    assert version.run_id == run.run_id
+    assert {version.tags["release"], version.tags["backend"], version.tags["run"]} == {"r0", "face_mesh_v1", run.run_id}
+    assert len(version.hashes[WEIGHTS]) == 64
+    outputs = tracking.client.get_run(run.run_id).outputs.model_outputs
+    assert len(outputs) == 1
+
+
+def test_versions_that_are_not_there(tracking, folder):
+    make(folder)
+    with tracked_run(tracking, "train") as run:
+        version = log_generator(run, folder)
+    for wanted in ({"number": 999}, {"alias": "nobody"}, {"run_id": "0" * 32}):
+        with pytest.raises(TrackingError, match="landmark-generator"):
+            find_version(tracking, **wanted)
+    with pytest.raises(ValueError, match="number, its alias or its run"):
+        find_version(tracking)
+    tracking.client.delete_model_version(GENERATOR, str(version.number))
+    with pytest.raises(TrackingError):
+        load_tracked_generator(tracking, version)
+
+
+def test_logging_twice_registers_once_and_other_weights_anew(local, folder):
+    make(folder)
+    with tracked_run(local, "train") as run:
+        first, second = log_generator(run, folder), log_generator(run, folder)
+        make(folder, seed=1)
+        third = log_generator(run, folder)
+    assert first == second
+    assert third.number == first.number + 1
+    assert find_version(local, run_id=run.run_id) == third
+
+
+def test_nothing_in_a_logged_model_is_a_pickle(local, logged, tmp_path):
+    _, version = logged
+    fetched = fetch_model(local, version, tmp_path / "fetched")
+    files = [path for path in fetched.rglob("*") if path.is_file()]
+    kinds = {path.suffix for path in files}
+    assert kinds <= {".py", ".json", ".yaml", ".yml", ".txt", ".safetensors", ".toml", ".typed", "", ".pyc"}
+    assert not any(path.read_bytes().startswith(b"\x80") for path in files)
+    assert ".pkl" not in (fetched / "MLmodel").read_text()
+    required = (fetched / "requirements.txt").read_text().split()
+    assert {line.partition("==")[0] for line in required} == {
+        "mlflow", "torch", "numpy", "safetensors", "pydantic",
+    }  # fmt: skip
+
+
+FRESH = """
+import json, sys
+import numpy as np
+import mlflow
+mlflow.set_tracking_uri(sys.argv[1])
+model = mlflow.pyfunc.load_model(sys.argv[2])
+given = dict(np.load(sys.argv[3]))
+np.save(sys.argv[4], model.predict(given))
+ours = {name: module.__file__ for name, module in sys.modules.items() if name.split(".")[0] in ("model", "schemas")}
+example = model.predict(model.input_example)
+print(json.dumps({"ours": ours, "all": sorted({name.split(".")[0] for name in sys.modules}), "example": example.shape}))
+"""
+
+
+def test_a_fresh_process_without_the_project_can_predict(tracking, folder, tmp_path):
+    made = make(folder)
+    with tracked_run(tracking, "train") as run:
+        version = log_generator(run, folder)
+    tracking.client.set_registered_model_alias(GENERATOR, "fresh", str(version.number))
+    np.savez(tmp_path / "clip.npz", **clip())
+    words = [tracking.place.uri, f"models:/{GENERATOR}@fresh", tmp_path / "clip.npz", tmp_path / "out.npy"]
+    (tmp_path / "elsewhere").mkdir()
+    fresh = subprocess.run(
+        [sys.executable, "-I", "-c", FRESH, *map(str, words)],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path / "elsewhere",
+    )
+    assert fresh.returncode == 0, fresh.stderr[-3000:]
+    np.testing.assert_allclose(np.load(tmp_path / "out.npy"), expected(*made), atol=1e-3)  # pixels
+    said = json.loads(fresh.stdout)
+    project = Path(__file__).parents[3]
+    assert said["ours"]["model.stage1.network"].endswith("code/model/stage1/network.py")
+    assert not any(Path(file).is_relative_to(project) for file in said["ours"].values())
+    assert len({Path(file).parts[:4] for file in said["ours"].values()}) == 1
+    assert said["example"] == [5, 216, 2]
+    foreign = {
+        "librosa",
+        "av",
+        "cv2",
+        "prefect",
+        "dask",
+        "deltalake",
+        "lightning",
+        "lightning_fabric",
+        "tasks",
+        "flows",
+    }
+    assert not foreign & set(said["all"])
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"mel": np.zeros((7, 80), np.float32)}, "mel"),
+        ({"mel": np.zeros((120, 79), np.float32)}, "mel|shape"),
+        ({"landmarks": np.zeros((30, 215, 2), np.float32)}, "shape"),
+        ({"mel": np.full((120, 80), np.nan, np.float32)}, "not finite"),
+    ],
+)
+def test_inputs_that_do_not_fit_are_refused(local, logged, tmp_path, change, says):
+    predictor = load_predictor(local, logged[1], tmp_path / "fetched")
+    with pytest.raises(Exception, match=says):
+        predictor.predict(clip() | change)
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 0xFF
+    path.write_bytes(bytes(content))
+
+
+@pytest.mark.parametrize("damage", [flip, lambda path: path.unlink(), lambda path: path.write_bytes(b"")])
+@pytest.mark.parametrize("name", [WEIGHTS, CARD])
+def test_a_damaged_file_is_refused(local, logged, tmp_path, name, damage):
+    damage(weights_of(local, logged[1]).with_name(name))
+    with pytest.raises(ModelFileError, match=name):
+        load_tracked_generator(local, logged[1])
+    with pytest.raises(ModelFileError, match=name):
+        load_predictor(local, logged[1], tmp_path / "fetched")
+
+
+def test_other_weights_with_a_seal_of_their_own_are_refused(local, logged, tmp_path):
+    """Somebody replaced weights and seal together: only the tag in the registry knows."""
+    inner = weights_of(local, logged[1]).parent
+    make(tmp_path / "other", seed=9)
+    shutil.copy(tmp_path / "other" / WEIGHTS, inner / WEIGHTS)
+    seal(inner)
+    with pytest.raises(ModelFileError, match=f"{WEIGHTS} is not what was logged"):
+        load_tracked_generator(local, logged[1])
+
+
+def test_a_plain_pyfunc_refuses_damage_too(local, logged):
+    import mlflow
+
+    weights = weights_of(local, logged[1])
+    flip(weights)
+    with pytest.raises(Exception, match="damaged or swapped"):
+        mlflow.pyfunc.load_model(str(weights.parents[2]))
+    (weights.parent / SEAL).unlink()
+    with pytest.raises(Exception, match="seal"):
+        mlflow.pyfunc.load_model(str(weights.parents[2]))
+
+
+def test_files_that_are_gone_altogether(local, logged):
+    shutil.rmtree(weights_of(local, logged[1]).parents[2])
+    with pytest.raises(TrackingError, match="files of landmark-generator version 1"):
+        load_tracked_generator(local, logged[1])
+
+
+def test_a_version_that_somebody_else_registered_is_not_trusted(local, logged):
+    _, version = logged
+    local.client.delete_model_version_tag(GENERATOR, str(version.number), "weights_sha256")
+    with pytest.raises(ModelFileError, match="weights_sha256"):
+        load_tracked_generator(local, find_version(local, number=version.number))
+
+
+def test_a_folder_without_a_generator_is_not_logged(local, tmp_path):
+    with pytest.raises(ModelFileError, match="no landmark generator"), tracked_run(local, "train") as run:
+        log_generator(run, tmp_path)
+    assert local.client.search_registered_models() == []
+
+
+def test_the_example_is_a_face_that_the_model_takes(folder):
+    generator, card = make(folder)
+    given = input_example()
+    assert predict_clip(generator, **given, gain=card.gain).shape == given["landmarks"].shape == (5, 216, 2)

@@ -1,0 +1,158 @@
+"""Where the tracking store is, and what is said when it cannot be used."""
+
+import os
+import shutil
+import socket
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from schemas.errors import SettingsError, TrackingError
+from schemas.settings import TrackingSettings
+from tasks.stores.workspace import MARKER, TRACKING, Workspace
+from tasks.tracking.place import place_of, without_password, without_passwords
+from tasks.tracking.store import look, open_tracking
+from tests.tasks.tracking.served import free_port
+
+DEFAULT = TrackingSettings()
+
+
+def test_without_a_uri_everything_lies_in_the_workspace(ws, local):
+    folder = Path(ws.root) / TRACKING
+    assert place_of(DEFAULT, ws).uri == f"sqlite:///{folder}/mlflow.db"
+    assert local.client.get_experiment(local.experiment_id).artifact_location == str(folder / "artifacts")
+    assert not local.place.is_server
+
+
+def test_looking_where_it_is_makes_nothing(tmp_path):
+    ws = Workspace.open(str(tmp_path / "ws"), create=True)
+    place_of(DEFAULT, ws)
+    assert [path.name for path in Path(ws.root).iterdir()] == [MARKER]
+
+
+@pytest.mark.parametrize(("uri", "says"), [(None, "MLflow server"), ("postgresql://db/mlflow", "no place for files")])
+def test_a_remote_workspace_needs_a_server(uri, says):
+    with pytest.raises(SettingsError, match=says):
+        place_of(TrackingSettings(uri=uri), Workspace("s3://bucket/ws"))
+    assert place_of(TrackingSettings(uri="https://host/"), Workspace("s3://bucket/ws")).uri == "https://host"
+
+
+def test_a_question_mark_in_the_path_is_refused_since_it_would_name_another_file(tmp_path):
+    with pytest.raises(SettingsError, match=r"\?"):
+        place_of(DEFAULT, Workspace.open(str(tmp_path / "a?b"), create=True))
+
+
+def test_odd_paths_hold_a_store(tmp_path, empty_database):
+    ws = Workspace.open(str(tmp_path / "ä b#c@d"), create=True)
+    (Path(ws.root) / TRACKING).mkdir()
+    shutil.copy(empty_database, Path(ws.root) / TRACKING / "mlflow.db")
+    tracking = open_tracking(DEFAULT, ws)
+    run = tracking.client.create_run(tracking.experiment_id)
+    tracking.client.log_text(run.info.run_id, "words", "a/b.txt")
+    (kept,) = (Path(ws.root) / TRACKING / "artifacts").rglob("b.txt")
+    assert kept.read_text() == "words"
+
+
+def test_a_second_opening_finds_the_same_experiment(ws, local):
+    assert open_tracking(DEFAULT, ws).experiment_id == local.experiment_id
+    assert open_tracking(TrackingSettings(experiment="other"), ws).experiment_id != local.experiment_id
+
+
+@pytest.mark.slow
+def test_two_processes_that_make_the_store_at_once_both_get_it(tmp_path):
+    ws = Workspace.open(str(tmp_path / "ws"), create=True)
+    code = (
+        "import sys; from schemas.settings import TrackingSettings; from tasks.stores.workspace import Workspace;"
+        "from tasks.tracking.store import open_tracking;"
+        "print(open_tracking(TrackingSettings(), Workspace.open(sys.argv[1])).experiment_id)"
+    )
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, ws.root], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        for _ in range(2)
+    ]
+    said = [process.communicate(timeout=300) for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
+    assert said[0][0] == said[1][0]
+
+
+def test_a_server_that_is_not_there_is_told_of_at_once(ws):
+    uri = f"http://user:secret@127.0.0.1:{free_port()}"
+    with pytest.raises(TrackingError, match=r"no MLflow server answers at http://127\.0\.0\.1") as error:
+        open_tracking(TrackingSettings(uri=uri), ws)
+    assert "secret" not in str(error.value)
+
+
+def test_an_address_that_does_not_exist(ws):
+    with pytest.raises(TrackingError, match="no MLflow server answers"):
+        open_tracking(TrackingSettings(uri="http://no-such-host.invalid:5000"), ws)
+
+
+def test_somebody_else_who_listens_there_is_no_mlflow(ws, monkeypatch):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with socket.create_server(("127.0.0.1", 0)) as mute, pytest.raises(TrackingError, match="tracking store"):
+        open_tracking(TrackingSettings(uri=f"http://127.0.0.1:{mute.getsockname()[1]}"), ws)
+
+
+def test_a_database_with_other_bytes(ws):
+    (Path(ws.root) / TRACKING / "mlflow.db").write_bytes(b"no database" * 1000)
+    with pytest.raises(TrackingError, match="not a database"):
+        open_tracking(DEFAULT, ws)
+    with pytest.raises(TrackingError):
+        look(place_of(DEFAULT, ws))
+
+
+def test_a_deleted_experiment(ws, local):
+    local.client.delete_experiment(local.experiment_id)
+    with pytest.raises(TrackingError, match="was deleted"):
+        open_tracking(DEFAULT, ws)
+
+
+def test_a_copied_workspace_does_not_write_into_the_old_one(ws, local, tmp_path):
+    copy = Workspace.open(str(shutil.copytree(ws.root, tmp_path / "copy")))
+    with pytest.raises(TrackingError, match="moved or copied"):
+        open_tracking(DEFAULT, copy)
+
+
+def test_a_full_disk_stays_a_full_disk():
+    from tasks.tracking.store import telling
+
+    with pytest.raises(OSError, match="No space"), telling("it"):
+        raise OSError(28, "No space left on device")
+    with pytest.raises(TrackingError, match=r"it: .*Permission"), telling("it"):
+        raise PermissionError(13, "Permission denied")
+
+
+def test_what_the_user_set_for_waiting_stands(ws, monkeypatch):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "77")
+    open_tracking(DEFAULT, ws)
+    assert os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] == "77"
+
+
+def test_looking_says_what_is_there(ws, local):
+    assert look(local.place).startswith("1 experiments, 0 registered models")
+
+
+@pytest.mark.parametrize(
+    ("text", "clean"),
+    [
+        ("http://me:secret@host:1/a", "http://host:1/a"),
+        ("failed: https://me@host/a?b", "failed: https://host/a?b"),
+        ("s3://bucket/a@b", "s3://bucket/a@b"),
+        ("sqlite:////home/a@b/mlflow.db", "sqlite:////home/a@b/mlflow.db"),
+        ("plain a@b", "plain a@b"),
+    ],
+)
+def test_passwords_are_taken_out_of_addresses(text, clean):
+    assert without_password(text) == clean
+    assert without_passwords({"a": [text, 1, None], "b": {"c": text}}) == {"a": [clean, 1, None], "b": {"c": clean}}
+
+
+def test_the_database_is_one_that_sqlite_reads(ws, local):
+    with sqlite3.connect(Path(ws.root) / TRACKING / "mlflow.db") as database:
+        assert ("heterodub",) in database.execute("select name from experiments").fetchall()
