@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from .contract import EXTRACTOR_VERSION
 from .errors import SettingsError
 from .problems import describe
+from .training import Stage1Settings
 
 _PREFIX = "HETERODUB_"
 _NOT_SETTINGS = ("HETERODUB_CORPORA",)
@@ -110,6 +111,7 @@ class Settings(_Section):
     splits: SplitSettings = SplitSettings()
     weights: WeightSettings = WeightSettings()
     tracking: TrackingSettings = TrackingSettings()
+    stage1: Stage1Settings = Field(default_factory=Stage1Settings)
 
     @property
     def extractor(self) -> str:

@@ -1,10 +1,12 @@
 """Settings of training, by stage, and the profiles that name a set of them."""
 
-from typing import Final, Literal
+from collections.abc import Mapping
+from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Profile = Literal["tiny", "cpu", "paper"]
+Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 
 
 class _Section(BaseModel):
@@ -15,7 +17,6 @@ class GeneratorShape(_Section):
     """Widths of the landmark generator."""
 
     width: int = Field(96, ge=8, multiple_of=4, description="values of each embedding")
-    mel_channels: int = Field(24, ge=8, multiple_of=8, description="channels of the mel encoder")
     point_channels: int = Field(24, ge=4, description="channels of the pose and the reference encoder")
     decoder_channels: int = Field(24, ge=4, description="channels of the two decoder heads")
     time_blocks: int = Field(2, ge=0, description="residual blocks along time after fusion")
@@ -23,12 +24,103 @@ class GeneratorShape(_Section):
     dropout: float = Field(0.1, ge=0, lt=1, description="share of values dropped in the blocks along time")
     output_scale: float = Field(0.1, gt=0, description="unit of the predicted change, in units of the face frame")
     pose_sigma_frames: float = Field(
-        4.0, ge=0, description="low-pass of the pose input: it must not carry the mouth's own movement"
+        4.0, ge=0, description="low-pass of the pose input, against the mouth's own movement in it"
+    )
+    pose_components: int = Field(
+        10, ge=0, description="principal components of the pose that are seen, less what tells of the mouth; 0: all"
     )
 
 
-PROFILES: Final[dict[Profile, GeneratorShape]] = {
-    "tiny": GeneratorShape(width=16, mel_channels=8, point_channels=8, decoder_channels=8, time_blocks=1),
-    "cpu": GeneratorShape(),
-    "paper": GeneratorShape(width=512, mel_channels=256, point_channels=128, decoder_channels=128, time_blocks=4),
+class Augmentation(_Section):
+    """How training windows are varied, so that few speakers stand for many."""
+
+    mirror: float = Field(0.5, ge=0, le=1, description="share of windows that are mirrored")
+    gain_db: float = Field(4.0, ge=0, description="spread of loudness, dB")
+    tilt_db: float = Field(3.0, ge=0, description="spread of the tilt from the lowest to the highest band, dB")
+    noise: float = Field(0.03, ge=0, description="spread of noise on the scaled mel")
+    drop_sound: float = Field(0.0, ge=0, le=1, description="share of windows without any sound")
+
+
+class OptimiserSettings(_Section):
+    """AdamW with a warm-up, half a cosine, and a moving average of the weights."""
+
+    learning_rate: float = Field(3e-3, gt=0, description="highest learning rate")
+    weight_decay: float = Field(0.01, ge=0, description="AdamW's weight decay")
+    warmup_steps: int = Field(50, ge=1, description="steps until the learning rate is reached")
+    clip_norm: float = Field(1.0, gt=0, description="largest norm of the gradient")
+    average_decay: float = Field(0.98, ge=0, lt=1, description="share of the old average kept at each step")
+
+
+class FeedSettings(_Section):
+    """How footage reaches the network."""
+
+    window_frames: int = Field(32, ge=2, le=250, description="frames of a training window, at most")
+    batch: int = Field(16, ge=1, description="windows per step, over all devices")
+    references: int = Field(8, ge=1, description="reference frames of a window, at most")
+    buffer_frames: int = Field(50_000, ge=1, description="footage that is mixed at once, frames (4 kB each)")
+    balance: float = Field(0.7, ge=0, le=1, description="0 draws by footage, 1 as often from each speaker")
+    readers: int = Field(0, ge=0, description="processes that read ahead; 0 reads between steps")
+
+
+class PaceSettings(_Section):
+    """How long a training takes, and how often it looks up."""
+
+    steps: int = Field(1200, ge=1, description="steps at most")
+    validate_every: int = Field(150, ge=1, description="steps between two looks at the val split")
+    save_every: int = Field(100, ge=1, description="steps between two checkpoints")
+    film_every: int = Field(600, ge=1, description="steps between two films; drawn with the nearest look")
+    patience: int = Field(4, ge=0, description="looks without a better loss before it stops; 0: never")
+
+
+class Stage1Settings(_Section):
+    """Training of the landmark generator. A profile fills in whatever is not set here."""
+
+    profile: Profile = Field("cpu", description="tiny: seconds, for tests; cpu: minutes on two cores; paper: a GPU")
+    seed: int = Field(0, ge=0, description="the same seed on the same release takes the same steps")
+    shape: GeneratorShape = GeneratorShape()
+    augmentation: Augmentation = Augmentation()
+    optimiser: OptimiserSettings = OptimiserSettings()
+    feed: FeedSettings = FeedSettings()
+    pace: PaceSettings = PaceSettings()
+    velocity: float = Field(0.5, ge=0, description="weight of the loss on frame-to-frame movement; the paper has 0")
+    motion: float = Field(3.0, ge=0, description="weight of the loss on the lips' movement alone; the paper has 0")
+    sync_steps: int = Field(600, ge=1, description="steps of the sync scorer that evaluations take a score with")
+    precision: Precision = Field("32-true", description="Fabric's name of the number format")
+    devices: int = Field(1, ge=1, description="devices, or processes on a CPU")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_profile(cls, given: Any) -> Any:
+        if not isinstance(given, Mapping):
+            return given
+        return _merged(_PROFILES.get(given.get("profile", "cpu"), {}), given)
+
+
+_PROFILES: Final[dict[str, dict[str, Any]]] = {
+    "tiny": {
+        "shape": {"width": 16, "point_channels": 8, "decoder_channels": 8, "time_blocks": 1},
+        "feed": {"window_frames": 16, "batch": 4, "readers": 0},
+        "pace": {"steps": 60, "validate_every": 20, "save_every": 20},
+        "optimiser": {"warmup_steps": 5, "average_decay": 0.9},
+        "sync_steps": 20,
+    },
+    "cpu": {},
+    "paper": {
+        "shape": {"width": 512, "point_channels": 128, "decoder_channels": 128, "time_blocks": 4},
+        "feed": {"window_frames": 64, "batch": 128, "references": 32, "buffer_frames": 400_000, "readers": 8},
+        "pace": {"steps": 200_000, "validate_every": 2_000, "save_every": 1_000, "patience": 10},
+        "optimiser": {"learning_rate": 3e-4, "warmup_steps": 1_000, "average_decay": 0.999},
+        "velocity": 0.0,
+        "motion": 0.0,
+        "precision": "bf16-mixed",
+    },
 }
+
+
+def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """`over` on top of `base`, section by section."""
+    merged = dict(base)
+    for name, value in over.items():
+        below = merged.get(name)
+        merged[name] = _merged(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
+    return merged

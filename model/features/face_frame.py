@@ -45,7 +45,9 @@ class FaceFrame:
         """
         left, right = (_complex(centre) for centre in eye_centres(points_TPXY))
         bridge = points_TPXY[..., SLICES["nose_bridge"], :]
-        top, tip = (_complex(end.mean(axis=-2)) for end in (bridge[..., :_BRIDGE_ENDS, :], bridge[..., -_BRIDGE_ENDS:, :]))
+        top, tip = (
+            _complex(end.mean(axis=-2)) for end in (bridge[..., :_BRIDGE_ENDS, :], bridge[..., -_BRIDGE_ENDS:, :])
+        )
         eyes = right - left
         if not np.all(np.abs(eyes) > 0):
             raise ValueError(f"frame {int(np.argmin(np.abs(eyes)))} has both eyes on one place: no face frame")
@@ -76,7 +78,10 @@ def smooth(values: Floats, sigma_frames: float) -> NDArray[np.float64]:
     total, weights = np.zeros(np.shape(values)), np.zeros(len(values))
     for shift in range(-reach, reach + 1):
         weight = np.exp(-0.5 * (shift / sigma_frames) ** 2)
-        here, there = slice(max(0, -shift), len(values) - max(0, shift)), slice(max(0, shift), len(values) + min(0, shift))
+        here, there = (
+            slice(max(0, -shift), len(values) - max(0, shift)),
+            slice(max(0, shift), len(values) + min(0, shift)),
+        )
         total[here] += weight * values[there]
         weights[here] += weight
     return np.asarray(total / weights.reshape(-1, *[1] * (np.ndim(values) - 1)))

@@ -76,6 +76,20 @@ POSE: Final = _part("pose")
 PREDICTED: Final = _part("face", "lips")
 """Indices of the 100 points that the first network predicts: outline, then lips."""
 
+
+def _mirrored() -> NDArray[np.intp]:
+    order = np.empty(LANDMARK_POINTS, np.intp)
+    for boundary in BOUNDARIES:
+        name = boundary.name
+        other = name.replace("left", "right") if "left" in name else name.replace("right", "left")
+        there = np.arange(SLICES[other].start, SLICES[other].stop)
+        order[SLICES[name]] = there if name == "nose_bridge" else there[::-1]  # the one that runs down, not across
+    return order
+
+
+MIRRORED: Final = _mirrored()
+"""For each point of a mirrored face, the index of the point it was: left and right change places."""
+
 _CENTRAL = slice(4, 11)
 """Of a lip's 15 points those around its middle, where the gap between the lips is widest."""
 

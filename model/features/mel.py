@@ -25,8 +25,6 @@ def log_mel(samples: NDArray[np.float32], frames: int) -> NDArray[np.float32]:
 
     Raises: ValueError - the number of samples is not that of `frames` frames.
     """
-    import librosa  # only here: a model that is given its mel needs no librosa
-
     if samples.shape != (frames * SAMPLES_PER_FRAME,):
         raise ValueError(f"{frames} frames need {frames * SAMPLES_PER_FRAME} samples, got shape {samples.shape}")
     padded = np.pad(samples, MEL_WINDOW_SAMPLES // 2)

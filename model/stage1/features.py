@@ -38,7 +38,7 @@ class Prepared:
     counts_T: NDArray[np.bool_]
 
     @property
-    def target_TPXY(self) -> NDArray[np.float32]:
+    def target(self) -> NDArray[np.float32]:
         """The 100 points that are predicted, (T, 100, 2)."""
         return self.points_TPXY[:, PREDICTED]
 

@@ -4,27 +4,23 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-_GROUPS = 4
 
+class ShrinkingBlock(nn.Module):
+    """Two unpadded convolutions beside a shortcut: (B, D, C) -> (B, D, (C - 5) // stride + 1)."""
 
-class ResidualBlock2d(nn.Module):
-    """Two 3 x 3 convolutions beside a shortcut: (N, in, X, Y) -> (N, out, X / stride, Y / stride)."""
-
-    def __init__(self, channels_in: int, channels_out: int, stride: tuple[int, int]) -> None:
+    def __init__(self, width: int, stride: int) -> None:
         super().__init__()
+        self.stride = stride
         self.body = nn.Sequential(
-            nn.GroupNorm(_GROUPS, channels_in),
+            nn.Conv1d(width, width, 3),
             nn.SiLU(),
-            nn.Conv2d(channels_in, channels_out, 3, stride=stride, padding=1),
-            nn.GroupNorm(_GROUPS, channels_out),
-            nn.SiLU(),
-            nn.Conv2d(channels_out, channels_out, 3, padding=1),
+            nn.Conv1d(width, width, 3, stride=stride),
         )
-        self.shortcut = nn.Conv2d(channels_in, channels_out, 1, stride=stride)
+        self.act = nn.SiLU()
 
-    def forward(self, maps: Tensor) -> Tensor:
+    def forward(self, values_BDC: Tensor) -> Tensor:
         """Apply the block."""
-        summed: Tensor = self.shortcut(maps) + self.body(maps)
+        summed: Tensor = self.act(self.body(values_BDC) + values_BDC[:, :, 2 : -2 : self.stride])
         return summed
 
 
@@ -48,7 +44,7 @@ class PointEncoder(nn.Module):
         """Apply the encoder."""
         clips, frames = points_BTPXY.shape[:2]
         embedded: Tensor = self.body(points_BTPXY.flatten(0, 1).transpose(1, 2))
-        return embedded.unflatten(0, (clips, frames))
+        return embedded.reshape(clips, frames, -1)
 
 
 class TimeBlock(nn.Module):

@@ -11,14 +11,17 @@ Shape suffix legend: B = clips, T = frames, C = mel columns (4T + 16), M = 80 me
 P = points, XY = 2 coordinates, D = width of an embedding, H = channels.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812 - the name everyone knows
 
 from model.features.landmarks import BOUNDARIES, OUTLINE, POSE, PREDICTED
-from model.stage1.layers import Along, PointEncoder, ResidualBlock2d, TimeBlock
+from model.stage1.layers import Along, PointEncoder, ShrinkingBlock, TimeBlock
 from schemas.contract import LANDMARK_POINTS, MEL_BANDS, MEL_COLUMNS_PER_FRAME, MEL_CONTEXT_COLUMNS
 from schemas.training import GeneratorShape
 
@@ -30,27 +33,25 @@ EXTRA_COLUMNS: Final = MEL_CONTEXT_COLUMNS - MEL_COLUMNS_PER_FRAME
 
 
 class MelEncoder(nn.Module):
-    """Residual convolutions over each frame's 80 x 20 window (200 ms), on its own."""
+    """Residual convolutions over each frame's 80 x 20 window (200 ms), bands as channels.
 
-    def __init__(self, channels: int, width: int) -> None:
+    None of them pads: 20 columns shrink to one embedding. So running once over a whole clip, with a stride of 4 columns
+    in all, gives what running over each frame's window would, without computing what windows share anew.
+    """
+
+    def __init__(self, width: int) -> None:
         super().__init__()
-        half = channels // 2
         self.body = nn.Sequential(
-            nn.Conv2d(1, half, 3, stride=(1, 2), padding=1),
+            nn.Conv1d(MEL_BANDS, width, 4, stride=2),  # 20 columns -> 9
             nn.SiLU(),
-            ResidualBlock2d(half, channels, stride=(2, 2)),
-            ResidualBlock2d(channels, channels, stride=(2, 2)),
-            ResidualBlock2d(channels, channels, stride=(1, 2)),
+            ShrinkingBlock(width, stride=1),  # -> 5
+            ShrinkingBlock(width, stride=2),  # -> 1
         )
-        self.out = nn.Linear(channels * (MEL_CONTEXT_COLUMNS // 4) * (MEL_BANDS // 16), width)
 
     def forward(self, mel_BCM: Tensor) -> Tensor:
-        """(B, 4T + 16, 80) -> (B, D, T)."""
-        windows = mel_BCM.unfold(1, MEL_CONTEXT_COLUMNS, MEL_COLUMNS_PER_FRAME)  # (B, T, 80, 20)
-        clips, frames = windows.shape[:2]
-        maps = self.body(windows.transpose(2, 3).flatten(0, 1).unsqueeze(1))
-        embedded: Tensor = self.out(maps.flatten(1))
-        return embedded.unflatten(0, (clips, frames)).transpose(1, 2)
+        """(B, 4T + 16, 80) -> (B, T, D)."""
+        embedded: Tensor = self.body(mel_BCM.transpose(1, 2))
+        return embedded.transpose(1, 2)
 
 
 class LandmarkDecoder(nn.Module):
@@ -76,33 +77,46 @@ class LandmarkDecoder(nn.Module):
                 )
             )
         self.out = nn.Conv2d(channels, 2 * curves, 1)
-        nn.init.zeros_(self.out.weight)  # training starts from the reference itself
-        nn.init.zeros_(self.out.bias if self.out.bias is not None else torch.empty(0))
 
     def forward(self, embedded_BDT: Tensor) -> Tensor:
         """(B, D, T) -> (B, T, curves * points, 2)."""
-        maps = self.seed(embedded_BDT).unflatten(1, (self.channels, self.seed_points)).transpose(2, 3)  # (B, H, T, P)
+        clips, _, frames = embedded_BDT.shape
+        seeds: Tensor = self.seed(embedded_BDT)
+        maps = seeds.reshape(clips, self.channels, self.seed_points, frames).transpose(2, 3)  # (B, H, T, P)
         for grow in self.grow:
             maps = grow(maps)
-        maps = self.out(maps)[..., : self.points].unflatten(1, (-1, 2))  # (B, curves, XY, T, P)
-        return maps.permute(0, 3, 1, 4, 2).flatten(2, 3)
+        points: Tensor = self.out(maps)[..., : self.points]  # (B, curves * XY, T, P)
+        apart = points.reshape(clips, -1, 2, frames, self.points)
+        return apart.permute(0, 3, 1, 4, 2).flatten(2, 3)
 
 
 class LandmarkGenerator(nn.Module):
     """G_l of the paper. `shape` sets its widths; `fusion` holds the trainable weights as they are used."""
 
+    predicted: Tensor
+    posed: Tensor
+    pose_filter: Tensor
+
     def __init__(self, shape: GeneratorShape) -> None:
         super().__init__()
         self.shape = shape
         width, kernel = shape.width, shape.time_kernel
-        self.mel = MelEncoder(shape.mel_channels, width)
+        self.mel = MelEncoder(width)
         self.pose = PointEncoder(len(POSE), shape.point_channels, width)
         self.reference = PointEncoder(LANDMARK_POINTS, shape.point_channels, width)
         self.fusion_logits = nn.Parameter(torch.zeros(3))
         self.time = nn.Sequential(*(TimeBlock(width, kernel, shape.dropout) for _ in range(shape.time_blocks)))
+        self.norms = nn.ModuleList(nn.LayerNorm(width, elementwise_affine=False) for _ in range(3))
         self.face = LandmarkDecoder(width, shape.decoder_channels, 1, _FACE_POINTS, kernel)
         self.lips = LandmarkDecoder(width, shape.decoder_channels, len(_LIP_CURVES), _LIP_POINTS, kernel)
         self.register_buffer("predicted", torch.as_tensor(PREDICTED), persistent=False)
+        self.register_buffer("posed", torch.as_tensor(POSE), persistent=False)
+        self.register_buffer("pose_filter", torch.eye(2 * len(POSE)))
+        initialise(self)
+
+    def strip(self, filter_FF: NDArray[np.float32]) -> None:
+        """Set what of the pose is seen, (232, 232); see pose_filter.py. Part of the weights from then on."""
+        self.pose_filter.copy_(torch.as_tensor(filter_FF))
 
     @property
     def fusion(self) -> Tensor:
@@ -126,35 +140,62 @@ class LandmarkGenerator(nn.Module):
         if mel_BCM.shape[1] != MEL_COLUMNS_PER_FRAME * pose_BTPXY.shape[1] + EXTRA_COLUMNS:
             raise ValueError(f"{pose_BTPXY.shape[1]} frames do not fit {mel_BCM.shape[1]} mel columns")
         share_BR = used_BR.float() / used_BR.float().sum(1, keepdim=True)
+        rest = (reference_BRPXY * share_BR[..., None, None]).sum(1, keepdim=True)
+        turned = (pose_BTPXY - rest.index_select(2, self.posed)) / self.shape.output_scale
+        turned = (turned.flatten(2) @ self.pose_filter).reshape(turned.shape)
         sound = self.mel(mel_BCM)
-        pose = self.pose(pose_BTPXY).transpose(1, 2)
-        known = (self.reference(reference_BRPXY) * share_BR[..., None]).sum(1)[..., None]  # global: one per clip
+        pose = self.pose(turned)
+        known = (self.reference(reference_BRPXY) * share_BR[..., None]).sum(1, keepdim=True)  # global: one per clip
+        # of one size, so that the weights are shares
+        parts = [norm(part) for norm, part in zip(self.norms, (sound, pose, known), strict=True)]
         weight = self.fusion
-        fused = self.time(weight[0] * sound + weight[1] * pose + weight[2] * known)
+        fused = self.time((weight[0] * parts[0] + weight[1] * parts[1] + weight[2] * parts[2]).transpose(1, 2))
         change = torch.cat([self.face(fused), self.lips(fused)], dim=2)
-        start = (reference_BRPXY.index_select(2, self.predicted) * share_BR[..., None, None]).sum(1, keepdim=True)
-        return start + self.shape.output_scale * change
+        return rest.index_select(2, self.predicted) + self.shape.output_scale * change
 
 
-def l1_loss(predicted: Tensor, target: Tensor, counts_BT: Tensor, velocity: float) -> dict[str, Tensor]:
-    """Losses by name, over frames that count: "l1" is the paper's (equation 2), "velocity" the same on differences.
+def initialise(generator: LandmarkGenerator) -> None:
+    """Weights that keep the size of what passes through; the heads start at zero change, the reference itself."""
+    for module in generator.modules():
+        if isinstance(module, nn.Conv1d | nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+    for head in (generator.face, generator.lips):
+        nn.init.zeros_(head.out.weight)
 
-    predicted, target: (B, T, 100, 2). counts_BT: bool. `velocity` weighs the second in "total".
+
+@dataclass(frozen=True, slots=True)
+class LossWeights:
+    """Weights of what is added to the paper's L1 (equation 2)."""
+
+    velocity: float
+    motion: float
+
+
+def landmark_loss(
+    predicted: Tensor, target: Tensor, counts_BT: Tensor, weights: LossWeights, average: Callable[[Tensor], Tensor]
+) -> dict[str, Tensor]:
+    """Losses by name, over frames that count; "total" is what is learned from.
+
+    "l1": the paper's. "velocity": the same on frame-to-frame differences. "motion": the same on the lips' departure
+    from their mean over the window. An error that stays the same over a window (whose mouth, how turned) is the larger
+    part of L1 and hides the smaller part that only the sound explains; "motion" has that part alone.
+
+    predicted, target: (B, T, 100, 2). counts_BT: bool. `average`: mean of a number over all devices, so that each frame
+    weighs the same wherever it lies.
     """
     mask = counts_BT[..., None, None].float()
-    l1 = _masked_mean((predicted - target).abs(), mask)
-    both = mask[:, 1:] * mask[:, :-1]
-    moved = _masked_mean((predicted.diff(dim=1) - target.diff(dim=1)).abs(), both)
-    return {"l1": l1, "velocity": moved, "total": l1 + velocity * moved}
+    off = predicted - target
+    l1 = _masked_mean(off.abs(), mask, average)
+    velocity = _masked_mean(off.diff(dim=1).abs(), mask[:, 1:] * mask[:, :-1], average)
+    lips = off[:, :, _FACE_POINTS:]
+    steady = (lips * mask).sum(1, keepdim=True) / mask.sum(1, keepdim=True).clamp_min(1)
+    motion = _masked_mean((lips - steady).abs(), mask, average)
+    total = l1 + weights.velocity * velocity + weights.motion * motion
+    return {"l1": l1, "velocity": velocity, "motion": motion, "total": total}
 
 
-def _masked_mean(values: Tensor, mask: Tensor) -> Tensor:
+def _masked_mean(values: Tensor, mask: Tensor, average: Callable[[Tensor], Tensor]) -> Tensor:
     weight = mask.expand_as(values)
-    return (values * weight).sum() / weight.sum().clamp_min(1)
-
-
-def padded(values_BT: Tensor, before: int, after: int) -> Tensor:
-    """Values with the first and last frame repeated along the second axis."""
-    return F.pad(values_BT.flatten(2).transpose(1, 2), (before, after), mode="replicate").transpose(1, 2).unflatten(
-        2, values_BT.shape[2:]
-    )
+    return (values * weight).sum() / average(weight.sum()).clamp_min(1e-9)

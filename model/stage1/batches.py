@@ -1,0 +1,127 @@
+"""Windows of prepared clips to the batches that the landmark generator is trained on, with augmentation.
+
+Shape suffix legend: B = windows, T = frames (padded to the longest), C = mel columns, R = references, as elsewhere.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from model.features.landmarks import MIRRORED, POSE, PREDICTED
+from model.features.timing import mel_columns
+from model.stage1.features import Prepared, scale_mel
+from model.stage1.network import EXTRA_COLUMNS
+from model.training.plan import Window
+from schemas.training import Augmentation
+
+_DB_TO_LN: Final = np.log(10) / 20
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one step of training needs; see LandmarkGenerator.forward. counts_BT: frames that the loss looks at."""
+
+    mel_BCM: Tensor
+    pose_BTPXY: Tensor
+    reference_BRPXY: Tensor
+    used_BR: Tensor
+    target_BTPXY: Tensor
+    counts_BT: Tensor
+    clip_ids: tuple[str, ...]
+
+    def to(self, device: torch.device) -> "Batch":
+        """The batch on a device."""
+        moved = {name: getattr(self, name).to(device) for name in self.__slots__ if name != "clip_ids"}
+        return Batch(**moved, clip_ids=self.clip_ids)
+
+
+def make_batch(
+    windows: Sequence[Window],
+    clips: Sequence[Prepared],
+    clip_ids: Sequence[str],
+    frames: int,
+    references: int,
+    augmentation: Augmentation,
+) -> Batch:
+    """Batch of `windows`, each of the clip at the same place in `clips`, padded to `frames`.
+
+    references: up to so many reference frames a window, drawn anew each time, so that the network learns to take any
+    number from one upward.
+    """
+    rows = [_row(*pair, frames, references, augmentation) for pair in zip(windows, clips, strict=True)]
+    stacked = [torch.from_numpy(np.stack(column)) for column in zip(*rows, strict=True)]
+    mel, pose, known, used, target, counts = stacked
+    return Batch(mel, pose, known, used, target, counts, tuple(clip_ids))
+
+
+def _row(
+    window: Window, clip: Prepared, frames: int, references: int, augmentation: Augmentation
+) -> tuple[NDArray[Any], ...]:
+    draw = np.random.default_rng(window.seed)
+    span = slice(window.start, window.start + window.frames)
+    points, pose = clip.points_TPXY[span], clip.pose_TPXY[span]
+    known, used = _references(clip, span, references, draw)
+    mel = clip.mel_CM[mel_columns(span.start) : mel_columns(span.stop) + EXTRA_COLUMNS]
+    mel = _disturbed(mel, augmentation, draw)
+    if draw.random() < augmentation.mirror:
+        points, pose, known = mirror(points), mirror_pose(pose), mirror(known)
+    spare = frames - window.frames
+    counts = np.pad(clip.counts_T[span], (0, spare))
+    return (
+        _lengthened(mel, mel_columns(spare)),
+        _lengthened(pose, spare),
+        known,
+        used,
+        _lengthened(points[:, PREDICTED], spare),
+        counts,
+    )
+
+
+def _references(
+    clip: Prepared, span: slice, most: int, draw: np.random.Generator
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Reference frames (R, 216, 2) and which count (R,): tracked frames outside the window where there are any."""
+    outside = clip.counts_T.copy()
+    outside[span] = False
+    choice = np.flatnonzero(outside if outside.any() else clip.counts_T)
+    count = min(int(draw.integers(1, most + 1)), len(choice))
+    chosen = draw.choice(choice, count, replace=False)
+    known = np.repeat(clip.points_TPXY[chosen[:1]], most, axis=0)
+    known[:count] = clip.points_TPXY[chosen]
+    return known, np.arange(most) < count
+
+
+def _disturbed(mel: NDArray[np.float32], how: Augmentation, draw: np.random.Generator) -> NDArray[np.float32]:
+    """The scaled mel louder or quieter, tilted as by another microphone, with noise, or without any sound."""
+    if draw.random() < how.drop_sound:
+        return np.full_like(mel, -1.0)
+    bands = mel.shape[1]
+    change = draw.normal(0, how.gain_db) + draw.normal(0, how.tilt_db) * np.linspace(-1, 1, bands)
+    step = scale_mel(np.array(1.0)) - scale_mel(np.array(0.0))
+    louder = mel + (change * _DB_TO_LN * step).astype(np.float32)
+    if how.noise > 0:
+        louder = louder + draw.normal(0, how.noise, mel.shape).astype(np.float32)
+    return np.where(mel <= -1.0, mel, np.maximum(louder, -1.0))
+
+
+def _lengthened(values: NDArray[np.float32], by: int) -> NDArray[np.float32]:
+    """The last row repeated, as the convolutions' own padding would have it."""
+    return np.concatenate([values, np.repeat(values[-1:], by, axis=0)]) if by else values
+
+
+def mirror(points_TPXY: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A face (T, 216, 2) in the face frame as in a mirror, its left and right boundaries renamed."""
+    return points_TPXY[:, MIRRORED] * np.array([-1, 1], np.float32)
+
+
+def mirror_pose(pose_TPXY: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The same for the 116 pose points alone, (T, 116, 2)."""
+    return pose_TPXY[:, _MIRRORED_POSE] * np.array([-1, 1], np.float32)
+
+
+_MIRRORED_POSE: Final = np.searchsorted(POSE, MIRRORED[POSE])
