@@ -38,6 +38,9 @@ class Listener(Protocol):
     def validated(self, report: Validated) -> None:
         """The val split was looked at."""
 
+    def shown(self, name: str, data: bytes) -> None:
+        """A picture or film of the last validation, as the file `name`, such as "val/opening_000500.png"."""
+
     def saved(self, step: int, checkpoint: Path) -> None:
         """A checkpoint was written."""
 
@@ -65,6 +68,11 @@ class Listeners:
         """Tell all."""
         for listener in self._all:
             listener.validated(report)
+
+    def shown(self, name: str, data: bytes) -> None:
+        """Tell all."""
+        for listener in self._all:
+            listener.shown(name, data)
 
     def saved(self, step: int, checkpoint: Path) -> None:
         """Tell all."""

@@ -1,0 +1,64 @@
+"""Checkpoints that are there whole or not at all, and are read without running code.
+
+A checkpoint is written beside its place, forced to the disk, and renamed. Whoever kills a training at any moment, or
+fills its disk, keeps the checkpoint before.
+"""
+
+import os
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+
+from schemas.errors import TrainingError
+
+NEWEST: Final = "newest.pt"
+"""State to resume from: model, optimiser, average, counters."""
+BEST: Final = "best.pt"
+"""Averaged weights with the lowest validation loss so far."""
+
+
+class Checkpoints:
+    """The checkpoints of one training, in a folder of their own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def save(self, name: str, state: dict[str, Any]) -> Path:
+        """Write a checkpoint in place of the one of that name.
+
+        Raises: TrainingError - it cannot be written; the one before is still there.
+        """
+        target, unfinished = self.folder / name, self.folder / f"{name}.unfinished"
+        try:
+            with unfinished.open("wb") as file:
+                torch.save(state, file)
+                file.flush()
+                os.fsync(file.fileno())
+            unfinished.replace(target)
+        except (OSError, RuntimeError) as error:  # torch's writer turns a full disk into a RuntimeError
+            unfinished.unlink(missing_ok=True)
+            newest = self.folder / NEWEST
+            kept = f"training goes on from {newest}, which is kept" if newest.exists() else "there is none before it"
+            raise TrainingError(f"checkpoint {target} cannot be written ({_cause(error)}); {kept}") from error
+        return target
+
+    def load(self, name: str) -> dict[str, Any] | None:
+        """A checkpoint, on the CPU; None if there is none of that name.
+
+        Raises: TrainingError - it cannot be read.
+        """
+        path = self.folder / name
+        if not path.exists():
+            return None
+        try:
+            state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        except Exception as error:
+            raise TrainingError(f"checkpoint {path} cannot be read ({error}); delete it to start anew") from error
+        return state
+
+
+def _cause(error: Exception) -> str:
+    first = error.__context__ if isinstance(error, RuntimeError) and isinstance(error.__context__, OSError) else error
+    return str(first)

@@ -1,0 +1,112 @@
+"""Which windows of which clips make up which batch: a pure function of clips, recipe and seed.
+
+Every batch has a number, and its content follows from the number alone. So a training that was killed goes on with
+exactly the batches it would have had, however many processes read them, and two runs of one seed see the same.
+
+An epoch takes the clips in random order, `buffer_frames` of footage at a time (a *group*), and shuffles the windows
+within a group: a reader holds two groups at most, however large the store is.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+_Epoch = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
+
+_SHARE_OF_CLIP: Final = 0.75
+"""A window leaves at least a quarter of a short clip free, for reference frames that are not its own (t' != t)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClipFacts:
+    """What a plan knows of a clip."""
+
+    clip_id: str
+    frames: int
+    speaker: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How clips become batches.
+
+    window_frames: longest window. batch: windows per batch. buffer_frames: footage mixed at once. balance: 0 draws
+    windows by footage, 1 as often from each speaker; between, speakers with much footage still count for more.
+    """
+
+    window_frames: int
+    batch: int
+    buffer_frames: int
+    balance: float
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Frames [start, start + frames) of the plan's clip number `clip`; `seed` draws whatever is random in it."""
+
+    clip: int
+    start: int
+    frames: int
+    seed: int
+
+
+class Plan:
+    """Batches by number.
+
+    Raises: ValueError - there are no clips, or a clip has fewer than two frames.
+    """
+
+    def __init__(self, clips: Sequence[ClipFacts], recipe: Recipe) -> None:
+        if not clips:
+            raise ValueError("a plan needs at least one clip")
+        self.clips = sorted(clips, key=lambda clip: clip.clip_id)  # the order they come in decides nothing
+        self.recipe = recipe
+        self._frames = np.array([clip.frames for clip in self.clips])
+        if self._frames.min() < 2:
+            raise ValueError(f"clip {self.clips[int(self._frames.argmin())].clip_id} has fewer than two frames")
+        self._lengths = np.clip((self._frames * _SHARE_OF_CLIP).astype(int), 1, recipe.window_frames)
+        self._windows = _windows_per_clip(self.clips, self._frames, self._lengths, recipe.balance)
+        self.batches_per_epoch = max(1, int(self._windows.sum()) // recipe.batch)
+        self._laid_out: dict[int, _Epoch] = {}
+
+    def batch(self, number: int) -> list[Window]:
+        """The windows of a batch, always `recipe.batch` of them."""
+        epoch, place = divmod(number, self.batches_per_epoch)
+        clips, starts, seeds = self._epoch(epoch)
+        chosen = np.arange(place * self.recipe.batch, (place + 1) * self.recipe.batch) % len(clips)
+        return [
+            Window(int(clips[i]), int(starts[i]), int(self._lengths[clips[i]]), int(seeds[i]) + int(i)) for i in chosen
+        ]
+
+    def _epoch(self, epoch: int) -> _Epoch:
+        if epoch not in self._laid_out:
+            self._laid_out = {epoch: self._lay_out(epoch)}
+        return self._laid_out[epoch]
+
+    def _lay_out(self, epoch: int) -> _Epoch:
+        """All windows of an epoch in order: clip, start, seed, each (windows,)."""
+        draw = np.random.default_rng((self.recipe.seed, epoch))
+        order = draw.permutation(len(self.clips))
+        groups = np.cumsum(self._frames[order]) // max(1, self.recipe.buffer_frames)
+        clips = np.repeat(order, self._windows[order])
+        group = np.repeat(groups, self._windows[order])
+        shuffled = np.lexsort((draw.random(len(clips)), group))
+        clips = clips[shuffled]
+        starts = (draw.random(len(clips)) * (self._frames[clips] - self._lengths[clips] + 1)).astype(np.int64)
+        return clips, starts, draw.integers(0, 2**62, len(clips))
+
+
+def _windows_per_clip(
+    clips: Sequence[ClipFacts], frames: NDArray[np.int64], lengths: NDArray[np.int64], balance: float
+) -> NDArray[np.int64]:
+    """How often an epoch draws from each clip: once per window length of footage, evened out over speakers."""
+    footage: dict[str, int] = {}
+    for clip in clips:
+        footage[clip.speaker] = footage.get(clip.speaker, 0) + clip.frames
+    of_speaker = np.array([footage[clip.speaker] for clip in clips], float)
+    weight = (float(np.mean(list(footage.values()))) / of_speaker) ** balance
+    return np.maximum(1, np.rint(frames / lengths * weight)).astype(np.int64)

@@ -1,0 +1,73 @@
+"""One network, one loss: optimiser, schedule and weight average, as both stages' simple lessons share them."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from model.training.loop import NotFiniteError
+from schemas.training import OptimiserSettings
+
+
+class Learner:
+    """Takes steps on a network, and keeps a moving average of its weights, which is what is judged and shipped."""
+
+    def __init__(self, fabric: Fabric, network: nn.Module, settings: OptimiserSettings, steps: int) -> None:
+        self.fabric, self.settings, self.steps = fabric, settings, steps
+        averaging = get_ema_multi_avg_fn(settings.average_decay)  # type: ignore[no-untyped-call]
+        self.averaged = AveragedModel(network, multi_avg_fn=averaging).to(fabric.device)
+        optimiser = torch.optim.AdamW(
+            network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+        )
+        self.network, self.optimiser = fabric.setup(network, optimiser)
+
+    def step(self, total: Tensor, step: int) -> None:
+        """Learn from a loss.
+
+        Raises: NotFiniteError - it is not finite on some process; nothing was learned.
+        """
+        finite = torch.isfinite(total.detach()).float()
+        if not bool(self.fabric.all_reduce(finite, reduce_op="min") > 0):  # type: ignore[operator]
+            raise NotFiniteError(f"the loss is {float(total.detach())}")
+        rate = self.settings.learning_rate * schedule(step, self.steps, self.settings.warmup_steps)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        self.optimiser.zero_grad(set_to_none=True)
+        self.fabric.backward(total)
+        self.fabric.clip_gradients(self.network, self.optimiser, max_norm=self.settings.clip_norm)
+        self.optimiser.step()
+        self.averaged.update_parameters(self.network.module)
+
+    @property
+    def judged(self) -> nn.Module:
+        """The network with averaged weights."""
+        return self.averaged.module
+
+    def learning_rate(self) -> float:
+        """The rate of the last step."""
+        return float(self.optimiser.param_groups[0]["lr"])
+
+    def state(self) -> dict[str, Any]:
+        """Weights, average and optimiser."""
+        return {
+            "network": self.network.module.state_dict(),
+            "averaged": self.averaged.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take up what `state` gave."""
+        self.network.module.load_state_dict(state["network"])
+        self.averaged.load_state_dict(state["averaged"])
+        self.optimiser.load_state_dict(state["optimiser"])
+
+
+def schedule(step: int, steps: int, warmup: int) -> float:
+    """Share of the learning rate at a step: a straight rise over `warmup` steps, then half a cosine down to 0."""
+    if step < warmup:
+        return (step + 1) / warmup
+    return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1, steps - warmup))))
