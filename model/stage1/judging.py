@@ -1,0 +1,202 @@
+"""How a landmark generator is judged on clips it has not seen, beside the controls that keep the scores honest.
+
+Paired setting: the clip's own speech should give the clip's own lips. The generator is told one or more reference
+frames of the clip (t' != t: those frames are not scored), the baseline "copy" keeps just these.
+
+The pose prior leaks the mouth (brows and nose move a little with it), so a generator is also judged without sound and
+with another clip's sound: what it scores then, it did not hear.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from model.features.landmarks import PREDICTED
+from model.features.timing import mel_columns
+from model.metrics.baselines import copy_reference, wear
+from model.metrics.landmarks import LandmarkScores, score_clip
+from model.stage1.features import Prepared
+from model.stage1.inference import predict
+from model.stage1.network import EXTRA_COLUMNS, LandmarkGenerator, LossWeights, landmark_loss
+from model.sync.score import SyncScore, score_sync
+from model.sync.scorer import SyncScorer
+from model.sync.windows import SyncClip
+
+System = Literal["own sound", "other sound", "no sound", "copy", "mean face", "truth"]
+
+SYSTEMS: Final[tuple[System, ...]] = ("own sound", "other sound", "no sound", "copy", "mean face", "truth")
+
+_QUIET: Final = -1.0
+"""Scaled mel of silence; see features.scale_mel."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exam:
+    """A clip to judge on: landmarks in pixels (T, 216, 2), log-mel (4T, 80), and both as the network sees them."""
+
+    clip_id: str
+    speaker: str
+    landmarks_TPXY: NDArray[np.float32]
+    mel_SM: NDArray[np.float32]
+    prepared: Prepared
+
+
+@dataclass(frozen=True, slots=True)
+class Sat:
+    """Scores of one clip under one system. sync: see model/sync/score.py; None where it cannot be measured."""
+
+    clip_id: str
+    speaker: str
+    system: System
+    scores: LandmarkScores
+    sync: float | None = None
+
+    def score(self, name: str) -> float | None:
+        """A score by name: "sync", or a field of LandmarkScores."""
+        value: float | None = self.sync if name == "sync" else getattr(self.scores, name)
+        return value
+
+
+def reference_frames(counts_T: NDArray[np.bool_], count: int) -> NDArray[np.intp]:
+    """Which frames of a clip the generator is told: `count` tracked ones, evenly spread, or all if there are fewer.
+
+    One is the first tracked frame.
+
+    Raises: ValueError - no frame is tracked.
+    """
+    tracked = np.flatnonzero(counts_T)
+    if not len(tracked):
+        raise ValueError("a clip without a tracked frame has no reference")
+    return np.asarray(tracked[np.unique(np.linspace(0, len(tracked) - 1, min(count, len(tracked))).astype(int))])
+
+
+def judge(
+    generator: LandmarkGenerator,
+    exams: Sequence[Exam],
+    references: int,
+    gain: float = 1.0,
+    mean_CXY: NDArray[np.float64] | None = None,
+    systems: Sequence[System] = SYSTEMS,
+    scorer: SyncScorer | None = None,
+) -> list[Sat]:
+    """Scores of every clip under every system, paired by clip. mean_CXY: model.metrics.baselines.mean_face.
+
+    "other sound" is that of another speaker's clip, where there is one.
+
+    Raises: ValueError - "mean face" is asked for without one.
+    """
+    found = []
+    for number, exam in enumerate(exams):
+        told = reference_frames(exam.prepared.counts_T, references)
+        scored = exam.prepared.counts_T.copy()
+        scored[told] = False
+        for system in systems:
+            landmarks = _answer(generator, exam, told, system, _stranger(exams, number), gain, mean_CXY)
+            scores = score_clip(landmarks, exam.landmarks_TPXY, scored)
+            sync = None if scorer is None else _sync(scorer, landmarks, exam)
+            found.append(Sat(exam.clip_id, exam.speaker, system, scores, sync))
+    return found
+
+
+def _sync(scorer: SyncScorer, landmarks_TPXY: NDArray[np.floating[Any]], exam: Exam) -> float | None:
+    """Sync of some landmarks with the clip's own sound, whatever they were made from."""
+    scored = score_sync(scorer, SyncClip.of(landmarks_TPXY, exam.prepared.counts_T, exam.mel_SM))
+    return scored.score if isinstance(scored, SyncScore) else None
+
+
+def answer(
+    generator: LandmarkGenerator, exam: Exam, told: NDArray[np.intp], gain: float, sound: Prepared | None = None
+) -> NDArray[np.float64]:
+    """The generator's landmarks (T, 216, 2) in pixels for a clip, by its own sound or that of another clip."""
+    clip = exam.prepared if sound is None else replace(exam.prepared, mel_CM=_borrowed(sound, exam.prepared))
+    landmarks = exam.landmarks_TPXY.astype(np.float64)
+    landmarks[:, PREDICTED] = clip.frame.leave(predict(generator, clip, clip.points_TPXY[told], gain))
+    return landmarks
+
+
+def _answer(
+    generator: LandmarkGenerator,
+    exam: Exam,
+    told: NDArray[np.intp],
+    system: System,
+    stranger: Prepared,
+    gain: float,
+    mean_CXY: NDArray[np.float64] | None,
+) -> NDArray[np.floating[Any]]:
+    match system:
+        case "own sound":
+            return answer(generator, exam, told, gain)
+        case "other sound":
+            return answer(generator, exam, told, gain, stranger)
+        case "no sound":
+            silent = np.full_like(exam.prepared.mel_CM, _QUIET)
+            return answer(generator, exam, told, gain, replace(exam.prepared, mel_CM=silent))
+        case "copy":
+            return copy_reference(exam.landmarks_TPXY[told], exam.landmarks_TPXY)
+        case "mean face":
+            if mean_CXY is None:
+                raise ValueError("the mean face is to be judged, but none was given")
+            return wear(mean_CXY, exam.landmarks_TPXY)
+        case "truth":
+            return exam.landmarks_TPXY
+
+
+def _stranger(exams: Sequence[Exam], number: int) -> Prepared:
+    """The clip of another speaker that follows in the list, going round; with one speaker, the next clip."""
+    mine, count = exams[number].speaker, len(exams)
+    following = [exams[(number + step) % count] for step in range(1, count + 1)]
+    return next((exam for exam in following if exam.speaker != mine), following[0]).prepared
+
+
+def _borrowed(other: Prepared, clip: Prepared) -> NDArray[np.float32]:
+    """The other clip's sound, repeated or cut to this clip's length."""
+    own = other.mel_CM[: mel_columns(len(other.counts_T)) + EXTRA_COLUMNS]
+    return np.resize(own, clip.mel_CM.shape)
+
+
+def validation_scores(
+    generator: LandmarkGenerator, exams: Sequence[Exam], weights: LossWeights
+) -> dict[str, float | None]:
+    """What a training looks at on its val split, with one reference frame: "loss", what it learns from, averaged over
+    speakers, and scores. L1 alone would choose by whose face it is, which a few val speakers decide by chance.
+    """
+    losses: dict[str, list[float]] = {}
+    for exam in exams:
+        told = reference_frames(exam.prepared.counts_T, 1)
+        predicted, target, counts = (
+            torch.as_tensor(values)[None]
+            for values in (
+                predict(generator, exam.prepared, exam.prepared.points_TPXY[told]),
+                exam.prepared.target,
+                exam.prepared.counts_T,
+            )
+        )
+        loss = landmark_loss(predicted.float(), target, counts, weights, lambda value: value)["total"]
+        losses.setdefault(exam.speaker, []).append(float(loss))
+    sat = judge(generator, exams, 1, systems=("own sound",))
+    names = ("nme_lips", "nme_outline", "opening_correlation", "articulation")
+    scores = {name: over_speakers(sat, name) for name in names}
+    return {"loss": float(np.mean([np.mean(values) for values in losses.values()]))} | scores
+
+
+def over_speakers(sat: Sequence[Sat], score: str) -> float | None:
+    """Mean over speakers of the mean over their clips; None where no clip has the score.
+
+    Speakers weigh the same, whoever has most footage.
+    """
+    means = by_speaker(sat, score)
+    return float(np.mean(list(means.values()))) if means else None
+
+
+def by_speaker(sat: Sequence[Sat], score: str) -> dict[str, float]:
+    """Mean of a score over each speaker's clips; speakers without a clip that has it are not there."""
+    values: dict[str, list[float]] = {}
+    for row in sat:
+        value = row.score(score)
+        if value is not None:
+            values.setdefault(row.speaker, []).append(value)
+    return {speaker: float(np.mean(own)) for speaker, own in values.items()}
