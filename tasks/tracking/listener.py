@@ -76,7 +76,7 @@ class TrackedTraining:
         self._point()
         self._last_try()
 
-    def show(self, name: str, data: bytes) -> None:
+    def shown(self, name: str, data: bytes) -> None:
         """Keep a picture or film as the file `name`, such as "val/opening_000500.png", as soon as the store answers."""
         self._files.pop(name, None)
         self._files[name] = data

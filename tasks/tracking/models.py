@@ -162,6 +162,24 @@ def find_version(
     return max(map(_version, found), key=lambda one: one.number)
 
 
+def fetch_named(tracking: Tracking, name: str | None, folder: Path) -> Path:
+    """The generator's own folder of a version that a user names: its number, "@alias" or run id; None: the newest.
+
+    Raises: TrackingError - there is none. ModelFileError - as fetch_model.
+    """
+    if name is None:
+        with telling(f"{GENERATOR} at {tracking.place}"):
+            found = tracking.client.search_model_versions(f"name = '{GENERATOR}'")
+        if not found:
+            raise TrackingError(f"no {GENERATOR} is registered at {tracking.place}: `heterodub train stage1` makes one")
+        wanted = max(map(_version, found), key=lambda one: one.number)
+    elif name.startswith("@"):
+        wanted = find_version(tracking, alias=name[1:])
+    else:
+        wanted = find_version(tracking, number=int(name)) if name.isdigit() else find_version(tracking, run_id=name)
+    return fetch_model(tracking, wanted, folder) / "artifacts" / _INNER
+
+
 def fetch_model(tracking: Tracking, wanted: Version, folder: Path) -> Path:
     """Bring a version's files into a folder, and hold them against the hashes in its tags.
 

@@ -1,0 +1,1 @@
+"""Trainings: what is learned from which release, under which checks, and where its files go."""

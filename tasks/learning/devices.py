@@ -1,0 +1,103 @@
+"""One training over one device or several, and its news back to the process that asked for it.
+
+Lightning Fabric is the engine: it puts the same loop on one process, on several, or on GPUs, and knows the number
+formats. The full Lightning trainer would own the loop, the checkpoints and the logging that are ours; with bare
+torch.distributed we would write launcher, gradient exchange and precision by hand.
+"""
+
+import multiprocessing
+import pickle
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+
+from lightning_fabric import Fabric
+from torch.multiprocessing.spawn import ProcessRaisedException
+
+from model.training.listening import Listener, Stepped, Validated
+from schemas.errors import TrainingError
+from schemas.training import Precision
+
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
+
+
+def on_devices(
+    devices: int,
+    precision: Precision,
+    work: Callable[Concatenate[Fabric, Listener, Given], Result],
+    listener: Listener,
+    *given: Given.args,
+    **named: Given.kwargs,
+) -> Result:
+    """The result of `work(fabric, listener, ...)`, which runs here for one device, else in a process for each.
+
+    Arguments and result must travel between processes then; the listener stays here and is told from afar.
+
+    Raises: TrainingError - a process failed; what `work` raises, for one device.
+    """
+    if devices == 1:
+        return work(Fabric(devices=1, precision=precision), listener, *given, **named)
+    fabric = Fabric(devices=devices, precision=precision, strategy="ddp_spawn")
+    with _heard_from_afar(listener) as told:
+        try:
+            packed: bytes = fabric.launch(cast(Any, _unpacked), told, pickle.dumps((work, given, named)))
+        except ProcessRaisedException as error:
+            last = str(error).strip().splitlines()[-1]
+            raise TrainingError(f"a training process failed: {last}") from error
+    result: Result = pickle.loads(packed)
+    return result
+
+
+def _unpacked(fabric: Fabric, listener: Listener, packed: bytes) -> bytes:
+    """Does the work in a process of its own. All travels as bytes: Fabric walks into what it carries, and refuses
+    frozen records there.
+    """
+    work, given, named = pickle.loads(packed)
+    return pickle.dumps(work(fabric, listener, *given, **named))
+
+
+class _Afar:
+    """Passes what a training tells on to another process. Only the first device speaks."""
+
+    def __init__(self, queue: Any) -> None:
+        self._queue = queue
+
+    def started(self, first_step: int, steps: int) -> None:
+        self._queue.put(("started", (first_step, steps)))
+
+    def stepped(self, report: Stepped) -> None:
+        self._queue.put(("stepped", (report,)))
+
+    def validated(self, report: Validated) -> None:
+        self._queue.put(("validated", (report,)))
+
+    def shown(self, name: str, data: bytes) -> None:
+        self._queue.put(("shown", (name, data)))
+
+    def saved(self, step: int, checkpoint: Path) -> None:
+        self._queue.put(("saved", (step, checkpoint)))
+
+    def ended(self, step: int, reason: str) -> None:
+        self._queue.put(("ended", (step, reason)))
+
+
+@contextmanager
+def _heard_from_afar(listener: Listener) -> Iterator[Listener]:
+    with multiprocessing.get_context("spawn").Manager() as manager:
+        queue = manager.Queue()
+        ear = threading.Thread(target=_relay, args=(queue, listener), daemon=True)
+        ear.start()
+        try:
+            yield _Afar(queue)
+        finally:
+            queue.put(None)
+            ear.join()
+
+
+def _relay(queue: Any, listener: Listener) -> None:
+    while (news := queue.get()) is not None:
+        name, values = news
+        getattr(listener, name)(*values)

@@ -1,0 +1,66 @@
+"""Cross-validation over speakers: every speaker is judged by a generator that never heard or saw that speaker."""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+
+from schemas.errors import TrainingError
+from tasks.learning.selection import Candidate, Selection
+
+_VAL_SHARE = 0.1
+"""Share of a fold's training groups that training looks at for its early stop and its gain, those with least footage:
+speakers are what limits a small corpus, and footage comes next."""
+
+
+def folds(selection: Selection, count: int) -> list[tuple[Selection, tuple[Candidate, ...]]]:
+    """For each fold what to train on and what to judge on; train and val speakers of the release only, never test.
+
+    Groups of speakers (joined by near-copies) go whole, in the order of a hash, to the fold with fewest groups.
+
+    Raises: TrainingError - there are fewer groups of speakers than folds need.
+    """
+    groups = grouped((*selection.train, *selection.val))
+    names = sorted(groups, key=_shuffled)
+    if len(names) < count + 2:
+        raise TrainingError(
+            f"{len(names)} groups of speakers are too few for {count} folds; take fewer, or ingest more"
+        )
+    made = []
+    for number in range(count):
+        held = names[number::count]
+        rest = [name for name in names if name not in held]
+        by_footage = sorted(rest, key=lambda name: sum(clip.facts.frames for clip in groups[name]))
+        val = by_footage[: max(2, round(_VAL_SHARE * len(rest)))]
+        train = tuple(clip for name in rest if name not in val for clip in groups[name])
+        looked_at = tuple(clip for name in val for clip in groups[name])
+        judged = tuple(clip for name in held for clip in groups[name])
+        made.append((replace(selection, train=train, val=looked_at), judged))
+    return made
+
+
+def halves(selection: Selection) -> tuple[Selection, Selection]:
+    """The question of the paper: half of the training speakers, and the same with the other half's clips that are good
+    for stage 1 alone added.
+
+    Raises: TrainingError - the other half has no such clip.
+    """
+    groups = grouped(selection.train)
+    names = sorted(groups, key=_shuffled)
+    half = tuple(clip for name in names[::2] for clip in groups[name])
+    added = tuple(clip for name in names[1::2] for clip in groups[name] if not clip.both)
+    if not added:
+        raise TrainingError("the other half of the speakers has no clip that is good for stage 1 alone: nothing to add")
+    return replace(selection, train=half), replace(selection, train=(*half, *added))
+
+
+def grouped(clips: Sequence[Candidate]) -> dict[str, list[Candidate]]:
+    """Clips by group of speakers."""
+    groups: dict[str, list[Candidate]] = defaultdict(list)
+    for clip in clips:
+        groups[clip.group].append(clip)
+    return groups
+
+
+def _shuffled(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()

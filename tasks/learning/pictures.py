@@ -1,0 +1,70 @@
+"""What people look at while a generator trains: landmarks over the truth, the mouth over time, a film with sound."""
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import pyarrow.compute as pc
+
+from model.stage1.judging import Exam, answer, reference_frames
+from model.stage1.network import LandmarkGenerator
+from schemas.settings import GuardSettings
+from tasks.drawing.charts import landmarks_over_truth, opening_chart
+from tasks.drawing.film import landmark_film
+from tasks.drawing.sound import ClipPlace, clip_sound
+from tasks.stores import tables
+from tasks.stores.releases import Release
+from tasks.stores.workspace import Workspace
+
+_CLIPS: Final = 2
+"""Clips that are drawn, of different speakers where there are two: enough to see by, cheap enough to draw often."""
+
+
+@dataclass(frozen=True, slots=True)
+class Artist:
+    """Draws a generator on the first exams; called at each validation. film_every: steps between films.
+
+    Travels to the process that trains.
+    """
+
+    workspace: Workspace
+    release: Release
+    guards: GuardSettings
+    film_every: int
+    steps: int
+
+    def __call__(self, generator: LandmarkGenerator, exams: Sequence[Exam], step: int) -> dict[str, bytes]:
+        """Files by name: two PNGs a clip, and an MP4 of the first clip now and then and at the end."""
+        drawn: dict[str, bytes] = {}
+        for number, exam in enumerate(exams[:_CLIPS]):
+            told = reference_frames(exam.prepared.counts_T, 1)
+            predicted, title = answer(generator, exam, told, 1.0), f"clip {exam.clip_id[:12]}, step {step}"
+            name = f"{step:06d}_{exam.clip_id[:12]}"
+            drawn[f"val/landmarks_{name}.png"] = landmarks_over_truth(predicted, exam.landmarks_TPXY, title=title)
+            drawn[f"val/opening_{name}.png"] = opening_chart(
+                predicted, exam.landmarks_TPXY, exam.prepared.counts_T, title
+            )
+            if not number and (step % self.film_every == 0 or step == self.steps):
+                with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
+                    path = Path(scratch) / "film.mp4"
+                    heard = clip_sound(self._place(exam.clip_id), exam.mel_SM, self.guards)
+                    landmark_film(path, predicted, exam.landmarks_TPXY, heard, title)
+                    drawn[f"val/film_{name}.mp4"] = path.read_bytes()
+        return drawn
+
+    def _place(self, clip_id: str) -> ClipPlace:
+        """Where a clip's sound is."""
+        versions, chosen = self.release.versions, pc.field("clip_id") == clip_id
+        columns = ["uri", "media_id", "start_frame", "frames"]
+        clip = tables.read(self.workspace, "clips", columns, versions["clips"], chosen).to_pylist()[0]
+        shifts = tables.read(self.workspace, "stage1", ["sound_shift_frames"], versions["stage1"], chosen).to_pylist()
+        offsets = tables.read(
+            self.workspace, "catalog", ["offset_s"], versions["catalog"], pc.field("uri") == clip["uri"]
+        ).to_pylist()
+        return ClipPlace(
+            **clip,
+            sound_shift_frames=shifts[0]["sound_shift_frames"],
+            offset_s=offsets[0]["offset_s"] if offsets else 0.0,
+        )

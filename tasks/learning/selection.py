@@ -1,0 +1,102 @@
+"""Which clips of a release a training learns from and looks at; refuses what cannot be trained on before it starts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from model.training.plan import ClipFacts
+from schemas.contract import EXTRACTOR_VERSION
+from schemas.errors import NotFoundError, TrainingError
+from schemas.reasons import Stage
+from tasks.feeding.stored_clips import Place, StoredClips
+from tasks.stores import releases
+from tasks.stores.releases import Release
+from tasks.stores.workspace import Workspace
+
+_COLUMNS: Final = ["clip_id", "media_id", "speaker", "frames", "split", "split_group", "stage1", "stage2"]
+_LEAST_FRAMES: Final = 2
+"""A window and a reference frame beside it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A clip of the release, with what a selection may go by."""
+
+    facts: ClipFacts
+    place: Place
+    split: str
+    group: str
+    both: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Clips to learn from, and clips of other speakers to look at meanwhile."""
+
+    release: Release
+    stored: StoredClips
+    train: tuple[Candidate, ...]
+    val: tuple[Candidate, ...]
+
+    @property
+    def places(self) -> dict[str, Place]:
+        """Where each clip is, by id."""
+        return {clip.facts.clip_id: clip.place for clip in (*self.train, *self.val)}
+
+
+def find_release(workspace: Workspace, release_id: str | None) -> Release:
+    """The release of that id, else the newest.
+
+    Raises: NotFoundError - there is none. TrainingError - it was extracted by another version of heterodub.
+    """
+    release = releases.latest(workspace) if release_id is None else releases.find(workspace, release_id)
+    if release is None:
+        raise NotFoundError(f"{workspace.root} has no release yet; `heterodub ingest SOURCE` publishes one")
+    version = release.extractor.split("-", 1)[0]
+    if version != EXTRACTOR_VERSION:
+        raise TrainingError(
+            f"release {release.release_id} was extracted by version {version}, this heterodub computes features as "
+            f"version {EXTRACTOR_VERSION}: ingest again, or use the heterodub that made it ({release.code})"
+        )
+    return release
+
+
+def candidates(workspace: Workspace, release: Release, stage: Stage) -> list[Candidate]:
+    """All clips of the stage in the release, by id.
+
+    Raises: NotFoundError - the release was erased by a takedown.
+    """
+    rows = releases.release_clips(workspace, release, stage, None, _COLUMNS).sort_by("clip_id").to_pylist()
+    return [
+        Candidate(
+            ClipFacts(row["clip_id"], row["frames"], row["speaker"]),
+            Place(row["clip_id"], row["media_id"]),
+            row["split"],
+            row["split_group"] or row["speaker"],
+            row["stage1"] and row["stage2"],
+        )
+        for row in rows
+        if row["frames"] >= _LEAST_FRAMES
+    ]
+
+
+def select(workspace: Workspace, release: Release, stage: Stage) -> Selection:
+    """The release's own train and val split.
+
+    Raises: TrainingError - a split is empty. NotFoundError - files of the release were erased.
+    """
+    found = candidates(workspace, release, stage)
+    splits = {split: tuple(clip for clip in found if clip.split == split) for split in ("train", "val")}
+    for split, what in (("train", "learn from"), ("val", "judge by")):
+        if not splits[split]:
+            raise TrainingError(
+                f"release {release.release_id} has no {stage.value} clip in its {split} split to {what}: "
+                f"{_counts(found)}; ingest more speakers"
+            )
+    stored = StoredClips.of(workspace, stage, release.versions[stage.value])
+    return Selection(release, stored, splits["train"], splits["val"])
+
+
+def _counts(found: Sequence[Candidate]) -> str:
+    counts = {split: sum(clip.split == split for clip in found) for split in ("train", "val", "test")}
+    return ", ".join(f"{count} {split}" for split, count in counts.items())

@@ -1,0 +1,87 @@
+"""A stage-1 training with its run in MLflow: begun or taken up again, listened to, its model logged and registered."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from model.training.listening import Listener, Listeners
+from schemas.reasons import Stage
+from schemas.settings import Settings
+from tasks.learning.selection import Selection
+from tasks.learning.stage1 import Trained, train_generator, training_folder
+from tasks.stores.workspace import Workspace
+
+_RUN: Final = "run.json"
+"""File in a training's folder that names its run, so that a continued training continues its curves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A finished training and the version of the registered model that came of it."""
+
+    trained: Trained
+    run_id: str
+    model: str
+    version: int
+
+    def summary(self) -> dict[str, Any]:
+        """What a person wants to know, ready for JSON."""
+        return {
+            "release": self.trained.card.release,
+            "run": self.run_id,
+            "model": self.model,
+            "version": self.version,
+            "folder": str(self.trained.model),
+            "parameters": self.trained.parameters,
+            "gain": self.trained.card.gain,
+            **asdict(self.trained.fitted),
+        }
+
+
+def train_and_register(
+    workspace: Workspace, selection: Selection, settings: Settings, listener: Listener, fresh: bool = False
+) -> Registered:
+    """Train on the selection by `settings.stage1`; a training that was killed goes on in the run it had.
+
+    Raises: TrackingError - MLflow cannot be reached when the run begins or the model is logged; what was trained is
+    kept, and the same command goes on from there. Otherwise as train_generator.
+    """
+    from tasks.learning.pictures import Artist
+    from tasks.tracking.listener import TrackedTraining
+    from tasks.tracking.models import log_generator
+    from tasks.tracking.runs import tracked_run
+    from tasks.tracking.store import open_tracking
+
+    stage1, release = settings.stage1, selection.release
+    folder = training_folder(workspace, selection, stage1)
+    resume = None if fresh else _run_of(folder)
+    with tracked_run(open_tracking(settings.tracking, workspace), f"stage1 {release.release_id}", resume) as run:
+        run.origin(stage1, stage1.seed)
+        run.data(workspace, release, Stage.STAGE1)
+        both = Listeners(listener, TrackedTraining(run), _Keeper(folder, run.run_id))
+        pace = stage1.pace
+        artist = Artist(workspace, release, settings.guards, pace.film_every, pace.steps)
+        trained = train_generator(selection, stage1, folder, both, artist, fresh)
+        run.metrics({"gain": trained.card.gain, "parameters": float(trained.parameters)}, trained.fitted.step)
+        version = log_generator(run, trained.model)
+        return Registered(trained, run.run_id, version.name, version.number)
+
+
+def _run_of(folder: Path) -> str | None:
+    try:
+        return str(json.loads((folder / _RUN).read_text())["run_id"])
+    except (FileNotFoundError, ValueError, KeyError):
+        return None
+
+
+class _Keeper(Listeners):
+    """Writes down which run a training belongs to, as soon as it has a folder."""
+
+    def __init__(self, folder: Path, run_id: str) -> None:
+        super().__init__()
+        self._folder, self._run_id = folder, run_id
+
+    def started(self, first_step: int, steps: int) -> None:
+        """Training begins, so its folder is there and an earlier one is forgotten."""
+        (self._folder / _RUN).write_text(json.dumps({"run_id": self._run_id}) + "\n")
