@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flows import ask
+from flows import ask, learn
 from flows.environment import find_server, server_is_lost, settle
 from schemas.errors import HeterodubError
 
@@ -19,6 +19,7 @@ app = typer.Typer(
     help="Sorts raw, mixed-quality footage into training data for two-stage visual dubbing.",
 )
 ask.register(app)
+learn.register(app)
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 

@@ -16,6 +16,8 @@ _DEFAULTS = {
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",  # chatter and traces stay in its UI; errors are ours to tell
     "DASK_LOGGING__DISTRIBUTED": "error",
     "TF_CPP_MIN_LOG_LEVEL": "3",
+    # threads that wait for each other must not spin: on a machine that does other work, too, training slowed tenfold
+    "OMP_WAIT_POLICY": "passive",
 }
 
 _LOCAL_API = "http://127.0.0.1:4200/api"

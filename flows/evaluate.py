@@ -1,0 +1,58 @@
+"""From a model to scores that can be trusted: beside its controls, with intervals, on speakers it has not seen."""
+
+from typing import Any, Literal
+
+from prefect import flow
+
+from schemas.settings import load_settings
+from tasks.evaluate import compare_data, judge_folds, judge_model, show_scores
+
+
+@flow(name="evaluate")
+def evaluate(
+    stage: Literal["stage1"] = "stage1",
+    model: str | None = None,
+    release: str | None = None,
+    split: Literal["val", "test"] = "test",
+    folds: int | None = None,
+    references: int = 8,
+    workspace: str | None = None,
+    config: str | None = None,
+    profile: str | None = None,
+) -> dict[str, Any]:
+    """Score a generator on a split of a release, or, with `folds`, train and score one for each fold of the speakers.
+
+    model: folder, version number, @alias or run id; the newest version if left out. references: frames of a clip that
+    the generator is told. Returns the scores and a row for each clip and system.
+
+    Raises: HeterodubError - the model, the release, the store or the tracking server; the text says what to do.
+    """
+    settings = load_settings(config, workspace=workspace, stage1={"profile": profile})
+    if folds is None:
+        found = judge_model(settings, model, release, split, references)
+    else:
+        found = judge_folds(settings, release, folds, references)
+    show_scores(found, "stage1-scores")
+    return found.summary() | {"rows": found.clips()}
+
+
+@flow(name="ablate-data")
+def ablate_data(
+    release: str | None = None,
+    folds: int = 3,
+    references: int = 8,
+    workspace: str | None = None,
+    config: str | None = None,
+    profile: str | None = None,
+) -> dict[str, Any]:
+    """Repeat the paper's point: half of the speakers, against the same half and more footage good for stage 1 alone.
+
+    Returns the scores of both, and what was added.
+
+    Raises: HeterodubError - as evaluate.
+    """
+    settings = load_settings(config, workspace=workspace, stage1={"profile": profile})
+    found = compare_data(settings, release, folds, references)
+    show_scores(found.half, "ablation-half")
+    show_scores(found.more, "ablation-half-and-more")
+    return found.summary()

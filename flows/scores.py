@@ -1,0 +1,74 @@
+"""How scores look on a terminal. They come as the summaries that the flows return."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from flows.tables import Column, cell, console, show
+
+_PERCENT: Final = ("nme", "nme_lips", "nme_outline")
+_SHOWN: Final = ("nme_lips", "nme_outline", "opening_correlation", "articulation", "velocity_error", "sync")
+_HEADINGS: Final = {
+    "nme_lips": "lips NME %",
+    "nme_outline": "outline NME %",
+    "nme": "NME %",
+    "opening_correlation": "opening r",
+    "articulation": "articulation",
+    "velocity_error": "velocity error",
+    "sync": "sync",
+}
+
+
+def show_scores(told: Mapping[str, Any]) -> None:
+    """The summary of an evaluation."""
+    out = console()
+    out.print(
+        f"{told['judged_on']} of release {told['release']}: {told['clips']} clips of {told['speakers']} speakers, "
+        f"{told['references']} reference frames, articulation gain {told['gain']:.2f}"
+    )
+    out.print("means over speakers, with 95 % intervals\n")
+    by_system: dict[str, dict[str, Any]] = {}
+    for mean in told["means"]:
+        by_system.setdefault(mean["system"], {})[mean["score"]] = mean["interval"]
+    show(
+        [Column("system"), *(Column(_HEADINGS[score], right=True) for score in _SHOWN)],
+        [
+            [cell(system), *(cell(interval_text(scores[score], score)) for score in _SHOWN)]
+            for system, scores in by_system.items()
+        ],
+    )
+    out.print("\nthe generator with the clip's own sound lowers the error of\n")
+    rows = [row for row in told["reductions"] if row["score"] != "nme" and row["interval"]["mean"] is not None]
+    show(
+        [Column("control"), Column("error"), Column("by %", right=True)],
+        [
+            [cell(row["control"]), cell(_HEADINGS[row["score"]]), cell(interval_text(row["interval"], percent=True))]
+            for row in rows
+        ],
+    )
+
+
+def show_ablation(told: Mapping[str, Any]) -> None:
+    """The summary of a data ablation."""
+    out = console()
+    show_scores(told["half"])
+    out.print("")
+    show_scores(told["more"])
+    out.print(
+        f"\nover all folds, {told['added_clips']} clips of {told['added_speakers']} speakers that are good for stage 1 "
+        f"alone were added to {told['half_clips']} clips. They lower the error of the half by\n"
+    )
+    show(
+        [Column("error"), Column("by %", right=True)],
+        [[cell(_HEADINGS[score]), cell(interval_text(gain, percent=True))] for score, gain in told["gains"].items()],
+    )
+
+
+def interval_text(interval: Mapping[str, Any], score: str = "", percent: bool = False) -> str:
+    """A mean and its interval; errors and reductions in percent."""
+    if interval["mean"] is None:
+        return "not measured"
+    scale = 100 if percent or score in _PERCENT else 1
+    middle = f"{scale * interval['mean']:.2f}"
+    if interval["low"] is None or interval["high"] is None:
+        return middle
+    return f"{middle} ({scale * interval['low']:.2f} to {scale * interval['high']:.2f})"

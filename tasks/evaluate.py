@@ -1,0 +1,75 @@
+"""The steps of an evaluation as Prefect tasks. Each is thin: the work is done by the plain parts it calls."""
+
+import tempfile
+from pathlib import Path
+
+from prefect import task
+from prefect.artifacts import create_table_artifact
+from prefect.cache_policies import NO_CACHE
+
+from schemas.reasons import Stage
+from schemas.settings import Settings
+from tasks.learning import evaluation
+from tasks.learning.evaluation import DataAblation, Evaluation, Split
+from tasks.learning.selection import candidates, find_release, select
+from tasks.learning.sync import SyncRecipe
+from tasks.learning.watching import learner_watcher
+from tasks.stores.workspace import Workspace
+from tasks.tables import score_rows
+
+
+@task(cache_policy=NO_CACHE)
+def judge_model(
+    settings: Settings, model: str | None, release: str | None, split: Split, references: int
+) -> Evaluation:
+    """Scores of a generator on a split of a release, the newest unless named.
+
+    model: a folder, or what tasks/tracking/models.py finds by "version", "@alias" or run id; None: the newest version.
+
+    Raises: ModelFileError, TrackingError, NotFoundError, TrainingError - the text says what to do.
+    """
+    workspace = Workspace.open(settings.workspace)
+    found = find_release(workspace, release)
+    selection = select(workspace, found, Stage.STAGE1)
+    judged = [clip for clip in candidates(workspace, found, Stage.STAGE1) if clip.split == split]
+    with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
+        folder = _model_folder(settings, workspace, model, Path(scratch))
+        sync = SyncRecipe(steps=settings.stage1.sync_steps)
+        return evaluation.evaluate_generator(workspace, selection, judged, folder, split, references, sync)
+
+
+@task(cache_policy=NO_CACHE)
+def judge_folds(settings: Settings, release: str | None, folds: int, references: int) -> Evaluation:
+    """Scores of generators trained on all but one fold of the speakers, each judged on that fold.
+
+    Raises: TrainingError, NotFoundError, WorkspaceError - the text says what to do.
+    """
+    workspace = Workspace.open(settings.workspace)
+    selection = select(workspace, find_release(workspace, release), Stage.STAGE1)
+    return evaluation.cross_validate(workspace, selection, settings.stage1, folds, references, learner_watcher())
+
+
+@task(cache_policy=NO_CACHE)
+def compare_data(settings: Settings, release: str | None, folds: int, references: int) -> DataAblation:
+    """Half of the speakers against the same half and the other half's stage-1-only clips.
+
+    Raises: TrainingError, NotFoundError, WorkspaceError - the text says what to do.
+    """
+    workspace = Workspace.open(settings.workspace)
+    selection = select(workspace, find_release(workspace, release), Stage.STAGE1)
+    return evaluation.ablate_data(workspace, selection, settings.stage1, folds, references, learner_watcher())
+
+
+@task(cache_policy=NO_CACHE)
+def show_scores(found: Evaluation, key: str) -> None:
+    """Show scores in the Prefect UI."""
+    create_table_artifact(key=key, table=score_rows(found.scores), description=found.judged_on)
+
+
+def _model_folder(settings: Settings, workspace: Workspace, model: str | None, scratch: Path) -> Path:
+    if model is not None and Path(model).is_dir():
+        return Path(model)
+    from tasks.tracking.models import fetch_named
+    from tasks.tracking.store import open_tracking
+
+    return fetch_named(open_tracking(settings.tracking, workspace), model, scratch)

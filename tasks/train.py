@@ -1,0 +1,43 @@
+"""The steps of a training as Prefect tasks. Each is thin: the work is done by the plain parts it calls."""
+
+from typing import Any
+
+from prefect import task
+from prefect.artifacts import create_table_artifact
+from prefect.cache_policies import NO_CACHE
+
+from schemas.reasons import Stage
+from schemas.settings import Settings
+from tasks.learning.selection import Selection, find_release, select
+from tasks.learning.tracked import Registered, train_and_register
+from tasks.learning.watching import learner_watcher
+from tasks.stores.workspace import Workspace
+
+
+@task(cache_policy=NO_CACHE)
+def choose_clips(settings: Settings, release: str | None) -> Selection:
+    """The clips of a release, else of the newest, that stage 1 learns from and is judged by.
+
+    Raises: NotFoundError - no such release, or it was erased. TrainingError - it cannot be trained on.
+    """
+    workspace = Workspace.open(settings.workspace)
+    return select(workspace, find_release(workspace, release), Stage.STAGE1)
+
+
+@task(cache_policy=NO_CACHE)
+def learn_stage1(selection: Selection, settings: Settings, fresh: bool) -> Registered:
+    """Train the landmark generator, log it to MLflow and register it.
+
+    Not retried: the same flow run again goes on from the last checkpoint.
+
+    Raises: TrainingError, TrackingError, NotFoundError, WorkspaceError - the text says what to do.
+    """
+    return train_and_register(Workspace.open(settings.workspace), selection, settings, learner_watcher(), fresh)
+
+
+@task(cache_policy=NO_CACHE)
+def show_training(registered: Registered) -> dict[str, Any]:
+    """Put the training's outcome together, and show it in the Prefect UI."""
+    summary = registered.summary()
+    create_table_artifact(key="train-summary", table=[{"what": k, "value": str(v)} for k, v in summary.items()])
+    return summary
