@@ -21,6 +21,8 @@ $(READY): requirements.lock pyproject.toml
 demo: $(READY)
 	$(BIN)/python -m flows.demo $(DEMO)
 
+# a thread a process: two test processes with two threads each wait for each other on two cores
+test: export OMP_NUM_THREADS = 1
 test: $(READY)
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 

@@ -128,7 +128,7 @@ def test_a_server_that_goes_away_and_comes_back_has_missed_nothing(mortal, ws, c
         mortal.stop()
         train(listener, 10, 60)
         listener.validated(Validated(60, {"nme": 0.5}, best=True))
-        listener.show("val/opening.png", b"\x89PNG")
+        listener.shown("val/opening.png", b"\x89PNG")
         assert sum("store is away" in record.message for record in caplog.records) == 1
         mortal.start()
         time.sleep(0.7)  # the pause has doubled a few times
@@ -150,7 +150,7 @@ def test_a_server_that_stays_away_stops_no_training_and_is_told_of(mortal, ws, c
         listener = TrackedTraining(run, point_steps=1)
         mortal.stop()
         train(listener, 0, 40)
-        listener.show("val/opening.png", b"\x89PNG")
+        listener.shown("val/opening.png", b"\x89PNG")
         listener.ended(40, "done")
     words = [record.getMessage() for record in caplog.records]
     assert sum("store is away" in one for one in words) == 1
@@ -167,6 +167,6 @@ def test_pictures_that_wait_are_bounded(local):
         listener = TrackedTraining(run)
         listener._not_before = time.monotonic() + 1e6  # as after an attempt that failed
         for number in range(40):
-            listener.show(f"val/{number:02}.png", b"x")
+            listener.shown(f"val/{number:02}.png", b"x")
     kept = [Path(file.path).stem for file in local.client.list_artifacts(run.run_id, "val")]
     assert kept == [f"{number:02}" for number in range(24, 40)]

@@ -1,0 +1,103 @@
+"""Train and evaluate as flows, with a real Prefect server and a real MLflow store in the workspace."""
+
+import json
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from flows.evaluate import ablate_data, evaluate
+from flows.train import train
+from tests.tasks.learning.talkers import talkers
+
+SHORT = "[stage1]\nprofile = 'tiny'\n[stage1.pace]\nsteps = 6\nvalidate_every = 3\nsave_every = 3\n"
+
+
+@pytest.fixture(scope="module")
+def short(tmp_path_factory) -> str:
+    path = tmp_path_factory.mktemp("settings") / "short.toml"
+    path.write_text(SHORT)
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("talkers") / "workspace"
+    talkers(folder, speakers=12, clips=2, frames=60)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(workspace, short, prefect_api):
+    return train(workspace=str(workspace), config=short)
+
+
+@pytest.fixture(scope="module")
+def mlflow(workspace) -> MlflowClient:
+    return MlflowClient(f"sqlite:///{workspace}/mlflow/mlflow.db")
+
+
+def test_the_run_holds_what_the_model_came_from(trained, mlflow):
+    run = mlflow.get_run(trained["run"])
+    assert run.info.status == "FINISHED"
+    assert run.data.params["pace.steps"] == "6"
+    assert {"release", "seed", "environment"} <= set(run.data.tags)
+    assert {one.dataset.name for one in run.inputs.dataset_inputs} == {trained["release"]}
+    assert {"loss/l1", "fusion/sound", "val/loss"} <= set(run.data.metrics)
+
+
+def test_the_run_holds_pictures_and_a_film(trained, mlflow):
+    names = [Path(one.path).name for one in mlflow.list_artifacts(trained["run"], "val")]
+    assert any(name.startswith("landmarks_000003") for name in names)
+    assert any(name.startswith("opening_000006") for name in names)
+    assert [name for name in names if name.endswith(".mp4")] == [next(n for n in names if n.startswith("film_000006"))]
+
+
+def test_the_model_is_registered_once(trained, workspace, short, mlflow):
+    again = train(workspace=str(workspace), config=short)
+    assert (again["run"], again["version"]) == (trained["run"], trained["version"])
+    assert len(mlflow.search_model_versions("name = 'landmark-generator'")) == 1
+
+
+def test_another_seed_is_another_version(trained, workspace, short):
+    other = train(workspace=str(workspace), config=short, seed=1)
+    assert other["version"] == trained["version"] + 1
+
+
+@pytest.mark.parametrize("named", ["run", "version", "folder"])
+def test_it_is_scored_beside_its_controls_however_it_is_named(trained, workspace, short, named):
+    told = evaluate(model=str(trained[named]), workspace=str(workspace), config=short)
+    json.dumps(told)
+    systems = {mean["system"] for mean in told["means"]}
+    assert systems == {"own sound", "other sound", "no sound", "copy", "mean face", "truth"}
+    assert {row["speaker"] for row in told["rows"]} == {"speaker 2", "speaker 6", "speaker 10"}
+    assert told["speakers"] == 3
+
+
+def test_folds_judge_every_speaker_but_those_of_the_test_split(workspace, short, prefect_api):
+    told = evaluate(folds=2, workspace=str(workspace), config=short)
+    judged = {row["speaker"] for row in told["rows"]}
+    assert judged == {f"speaker {number}" for number in range(12) if number % 4 != 2}
+
+
+def test_more_stage_1_footage_is_compared_on_the_same_speakers(workspace, short, prefect_api):
+    told = ablate_data(folds=2, workspace=str(workspace), config=short)
+    assert told["added_clips"] > 0
+    half, more = ({row["score"] for row in told[part]["means"]} for part in ("half", "more"))
+    assert half == more
+    assert set(told["gains"]) == {"nme_lips", "nme_outline", "nme"}
+
+
+def test_what_is_wrong_is_one_line(heterodub, workspace, short):
+    for words, cause in (
+        (("train", "stage1", "--release", "r-none"), "no release r-none"),
+        (("evaluate", "stage1", "--model", "99"), "landmark-generator"),
+        (("train", "stage1", "-w", "/nowhere"), "no workspace"),
+    ):
+        where = () if "-w" in words else ("-w", workspace)
+        ended = heterodub(*words, *where, "--config", short)
+        lines = [line for line in ended.stderr.splitlines() if line.startswith("error:")]
+        assert ended.returncode == 1
+        assert len(lines) == 1
+        assert cause in lines[0]
+        assert "Traceback" not in ended.stderr

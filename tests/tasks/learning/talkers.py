@@ -1,0 +1,63 @@
+"""A workspace with a published release of made talkers (tests/model/talking.py), as an ingest would leave it."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from schemas.contract import EXTRACTOR_VERSION
+from tasks.stores import parts, releases, tables
+from tasks.stores.batches import Batch, commit_batch
+from tasks.stores.workspace import Workspace
+from tests.model.talking import talk
+from tests.tasks.stores import sample_rows as sample
+
+EXTRACTOR = f"{EXTRACTOR_VERSION}-face_mesh_v1-0badcafe"
+ORIGIN = releases.Origin(sample.BACKEND, EXTRACTOR, "0123456789ab", "ba9876543210", "0.1.0")
+
+
+def split_of(speaker: int) -> str:
+    return {1: "val", 2: "test"}.get(speaker % 4, "train")
+
+
+def talkers(folder: Path, speakers: int = 8, clips: int = 2, frames: int = 60, **clip_changes: Any) -> Workspace:
+    """Speakers 1, 5, ... are val, 2, 6, ... are test; every third clip is good for stage 1 alone."""
+    workspace = Workspace.open(str(folder), create=True)
+    for speaker in range(speakers):
+        add_media(workspace, speaker, clips, frames, **clip_changes)
+    publish(workspace)
+    return workspace
+
+
+def publish(workspace: Workspace, origin: releases.Origin = ORIGIN) -> releases.Release:
+    return releases.publish(workspace, releases.current_versions(workspace), origin, {}).release
+
+
+def add_media(workspace: Workspace, speaker: int, clips: int, frames: int, **changes: Any) -> None:
+    media, rows, payload = sample.media_id(speaker), [], []
+    for number in range(clips):
+        landmarks, tracked, mel = talk(frames, seed=100 * speaker + number)
+        tracked[3:6] = False
+        payload.append(stored_row(speaker, number, landmarks, tracked, mel))
+        both = (speaker + number) % 3 > 0
+        row = sample.clip_row(speaker, number, frames=frames, stage2=both, split=split_of(speaker), extractor=EXTRACTOR)
+        rows.append(row | {"speaker": f"speaker {speaker}", "split_group": f"speaker {speaker}"} | changes)
+    part = parts.write_part(workspace, "stage1", media, EXTRACTOR, sample.stage1(*payload))
+    catalog = sample.catalog(sample.catalog_row(speaker, clips=clips, extractor=EXTRACTOR))
+    commit_batch(workspace, Batch(frozenset({media}), catalog, sample.clips(*rows), [part] if part else [], []), set())
+
+
+def stored_row(
+    speaker: int, number: int, landmarks: np.ndarray, tracked: np.ndarray, mel: np.ndarray
+) -> dict[str, Any]:
+    frames = len(landmarks)
+    row = sample.stage1_row(speaker, number, frames)
+    return row | {"landmarks": landmarks.reshape(frames, -1).tolist(), "tracked": tracked.tolist(), "mel": mel.tolist()}
+
+
+def damage(workspace: Workspace, speaker: int, frames: int, value: float) -> None:
+    """Put a value that is no number into a speaker's stored mel, as a broken writer would."""
+    landmarks, tracked, mel = talk(frames, seed=100 * speaker)
+    mel[5, 7] = value
+    rows = sample.stage1(stored_row(speaker, 0, landmarks, tracked, mel))
+    tables.replace_rows(workspace, "stage1", rows, "clip_id")

@@ -1,0 +1,101 @@
+"""Selections: what cannot be trained on is refused before the first step, in words that say what to do."""
+
+from dataclasses import replace
+
+import pytest
+
+from schemas.errors import ModelFileError, NotFoundError, TrainingError
+from schemas.reasons import Stage
+from schemas.training import Stage1Settings
+from tasks.learning.evaluation import evaluate_generator
+from tasks.learning.folds import folds, grouped, halves
+from tasks.learning.selection import candidates, find_release, select
+from tasks.learning.stage1 import train_generator
+from tasks.stores import tables
+from tasks.stores.workspace import Workspace
+from tests.tasks.learning.recorder import Recorder
+from tests.tasks.learning.talkers import ORIGIN, add_media, publish, talkers
+
+
+def test_splits_are_those_of_the_release(workspace):
+    found = select(workspace, find_release(workspace, None), Stage.STAGE1)
+    assert {clip.split for clip in found.train} == {"train"}
+    assert {clip.facts.speaker for clip in found.val} == {"speaker 1", "speaker 5"}
+    assert not {clip.facts.speaker for clip in found.train} & {clip.facts.speaker for clip in found.val}
+
+
+def test_no_release_yet(tmp_path):
+    with pytest.raises(NotFoundError, match="heterodub ingest"):
+        find_release(Workspace.open(str(tmp_path / "new"), create=True), None)
+
+
+def test_a_release_without_stage_1_clips(tmp_path):
+    workspace = talkers(tmp_path / "w", speakers=2, clips=1, frames=30, stage1=False)
+    with pytest.raises(TrainingError, match=r"no stage1 clip in its train split.*0 train, 0 val, 0 test"):
+        select(workspace, find_release(workspace, None), Stage.STAGE1)
+
+
+def test_a_release_without_val_speakers(tmp_path):
+    workspace = talkers(tmp_path / "w", speakers=1, clips=1, frames=30)
+    with pytest.raises(TrainingError, match="val split to judge by"):
+        select(workspace, find_release(workspace, None), Stage.STAGE1)
+
+
+def test_a_release_of_another_version_of_the_features(tmp_path):
+    workspace = Workspace.open(str(tmp_path / "w"), create=True)
+    add_media(workspace, 0, 1, 30)
+    publish(workspace, replace(ORIGIN, extractor="0-face_mesh_v1-0badcafe"))
+    with pytest.raises(TrainingError, match="extracted by version 0"):
+        find_release(workspace, None)
+
+
+def test_a_version_that_was_erased(own_workspace):
+    release = find_release(own_workspace, None)
+    tables.delete_rows(
+        own_workspace, "stage1", "media_id", [candidates(own_workspace, release, Stage.STAGE1)[0].place.media_id]
+    )
+    tables.erase(own_workspace, "stage1")
+    with pytest.raises(NotFoundError, match=r"are gone.*newer release"):
+        select(own_workspace, release, Stage.STAGE1)
+
+
+def test_a_model_of_another_landmark_backend(workspace, tmp_path):
+    found = select(workspace, find_release(workspace, None), Stage.STAGE1)
+    pace = {"steps": 2, "validate_every": 2, "save_every": 2}
+    made = train_generator(found, Stage1Settings(profile="tiny", pace=pace), tmp_path / "t", Recorder())
+    other = replace(found, release=replace(found.release, backend="face_mesh_v2@1"))
+    with pytest.raises(ModelFileError, match=r"face_mesh_v1.*face_mesh_v2"):
+        evaluate_generator(workspace, other, found.val, made.model, "val", 1)
+
+
+def test_every_speaker_is_judged_once_by_a_fold_that_never_met_them(workspace):
+    found = select(workspace, find_release(workspace, None), Stage.STAGE1)
+    judged = []
+    for fold, held in folds(found, 2):
+        met = {clip.facts.speaker for clip in (*fold.train, *fold.val)}
+        own = {clip.facts.speaker for clip in held}
+        assert not met & own
+        assert not {clip.facts.speaker for clip in fold.train} & {clip.facts.speaker for clip in fold.val}
+        judged += sorted(own)
+    assert sorted(judged) == sorted(grouped((*found.train, *found.val)))
+
+
+def test_test_speakers_are_in_no_fold(workspace):
+    found = select(workspace, find_release(workspace, None), Stage.STAGE1)
+    everyone = {clip.facts.speaker for fold, held in folds(found, 2) for clip in (*fold.train, *fold.val, *held)}
+    assert not everyone & {"speaker 2", "speaker 6"}
+
+
+def test_too_few_speakers_for_folds(own_workspace):
+    found = select(own_workspace, find_release(own_workspace, None), Stage.STAGE1)
+    with pytest.raises(TrainingError, match="too few for 3 folds"):
+        folds(found, 3)
+
+
+def test_halves_differ_by_the_other_half_s_clips_for_stage_1_alone(workspace):
+    half, more = halves(select(workspace, find_release(workspace, None), Stage.STAGE1))
+    assert more.train[: len(half.train)] == half.train
+    added = more.train[len(half.train) :]
+    assert added
+    assert not any(clip.both for clip in added)
+    assert not {clip.facts.speaker for clip in added} & {clip.facts.speaker for clip in half.train}
