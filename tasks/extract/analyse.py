@@ -99,6 +99,7 @@ class _Analyst:
         self.clips: list[dict[str, Any]] = []
         self.frames = 0
         self.faces_seen = False
+        self._last_mel: tuple[int, int, NDArray[np.float32]] | None = None
 
     def work(self, video: Video, facts: MediaFacts) -> Analysis:
         workspace = Workspace.open(self.settings.workspace)
@@ -159,14 +160,16 @@ class _Analyst:
         start, count = frame_to_sample(draft.start_frame), frame_to_sample(draft.frames)
         samples = self.sound.read(start, count)
         covered = self.sound.covers(start, count)
-        return ClipSound(
-            samples, log_mel(samples, draft.frames), covered, self.sound.clipping_share(start, count), None
-        )
+        mel = self._mel(draft.start_frame, draft.frames)
+        return ClipSound(samples, mel, covered, self.sound.clipping_share(start, count), None)
 
     def _mel(self, start_frame: int, frames: int) -> NDArray[np.float32]:
         if not isinstance(self.sound, Sound):
             raise MediaRefusedError(FileReason.INTERNAL_ERROR, "a clip without sound was admitted to stage 1")
-        return log_mel(self.sound.read(frame_to_sample(start_frame), frame_to_sample(frames)), frames)
+        if self._last_mel is None or self._last_mel[:2] != (start_frame, frames):
+            mel = log_mel(self.sound.read(frame_to_sample(start_frame), frame_to_sample(frames)), frames)
+            self._last_mel = start_frame, frames, mel  # most clips are stored with the very sound they were judged by
+        return self._last_mel[2]
 
     def _outcome(self, video: Video) -> FileOutcome:
         if self.clips or self.job.admit is not None:

@@ -47,6 +47,8 @@ def open_client(dask_address: str | None, workers: int, scratch: Path, attempts:
         "distributed.admin.large-graph-warning-threshold": "1GB",
         "logging.distributed": "error",
         "distributed.comm.timeouts.connect": "10s",
+        # looks at every thread a hundred times a second: some 3 % of a core for each process, and nobody reads it
+        "distributed.worker.profile.enabled": False,
     }
     with dask.config.set(settings):
         if dask_address is None:
