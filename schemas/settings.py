@@ -111,7 +111,7 @@ class Settings(_Section):
     splits: SplitSettings = SplitSettings()
     weights: WeightSettings = WeightSettings()
     tracking: TrackingSettings = TrackingSettings()
-    stage1: Stage1Settings = Field(default_factory=Stage1Settings)
+    stage1: Stage1Settings = Field(default_factory=Stage1Settings, description="training of the landmark generator")
 
     @property
     def extractor(self) -> str:

@@ -16,7 +16,7 @@ from model.stage1.inference import predict_clip
 from model.stage1.network import LandmarkGenerator
 from schemas.cards import GeneratorCard
 from schemas.errors import ModelFileError, TrackingError
-from schemas.training import PROFILES
+from schemas.training import Stage1Settings
 from tasks.tracking.example import input_example, made_face
 from tasks.tracking.models import (
     GENERATOR,
@@ -33,10 +33,12 @@ from tasks.tracking.store import Tracking
 def make(folder: Path, seed: int = 0) -> tuple[LandmarkGenerator, GeneratorCard]:
     """A generator whose outputs are not all zero, as they are before training."""
     torch.manual_seed(seed)
-    generator = LandmarkGenerator(PROFILES["tiny"]).eval()
+    generator = LandmarkGenerator(Stage1Settings(profile="tiny").shape).eval()
     for parameter in generator.parameters():
         torch.nn.init.normal_(parameter, std=0.3)
-    card = GeneratorCard(shape=PROFILES["tiny"], backend="face_mesh_v1", release="r0", seed=seed, steps=7, gain=1.3)
+    card = GeneratorCard(
+        shape=Stage1Settings(profile="tiny").shape, backend="face_mesh_v1", release="r0", seed=seed, steps=7, gain=1.3
+    )
     save_generator(folder, generator, card)
     return generator, card
 
