@@ -47,7 +47,7 @@ def open_client(dask_address: str | None, workers: int, scratch: Path, attempts:
         "distributed.admin.large-graph-warning-threshold": "1GB",
         "logging.distributed": "error",
         "distributed.comm.timeouts.connect": "10s",
-        # looks at every thread a hundred times a second: some 3 % of a core for each process, and nobody reads it
+        # looks at every thread a hundred times a second: time in every process; how much of a busy one was not measured
         "distributed.worker.profile.enabled": False,
     }
     with dask.config.set(settings):
