@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 Profile = Literal["tiny", "cpu", "paper"]
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
@@ -29,6 +29,13 @@ class GeneratorShape(_Section):
     pose_components: int = Field(
         10, ge=0, description="principal components of the pose that are seen, less what tells of the mouth; 0: all"
     )
+
+    @field_validator("time_kernel")
+    @classmethod
+    def _has_a_middle(cls, frames: int) -> int:
+        if frames % 2 == 0:
+            raise ValueError(f"must be odd, so that a frame has as much before it as behind it, such as {frames + 1}")
+        return frames
 
 
 class Augmentation(_Section):

@@ -1,0 +1,77 @@
+"""How much of the mouth a linear map reads from the pose, with the shipped filter and without.
+
+`python -m tests.bench.leak WORKSPACE`. Everything is fitted on a fold's training speakers and tried on the speakers
+held out: the filter, and a ridge regression of fixed strength from one frame's pose to the mouth opening, speakers weighing
+the same in both.
+"""
+
+import sys
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from model.features.landmarks import mouth_opening
+from model.stage1.judging import Exam
+from model.stage1.pose_filter import COORDINATES, PoseMoments
+from schemas.reasons import Stage
+from schemas.training import Stage1Settings
+from tasks.learning.folds import folds
+from tasks.learning.selection import find_release, select
+from tasks.learning.stage1 import read_exams
+from tasks.stores.workspace import Workspace
+
+_RIDGE = 1e-4
+"""Share of the pose's mean variance: weak, so that the map may read whatever is there."""
+
+
+def main(root: str, count: int = 3) -> None:
+    """Print the mean over unseen speakers of the correlation with the true opening, a row a kind of pose."""
+    workspace = Workspace.open(root)
+    selection = select(workspace, find_release(workspace, None), Stage.STAGE1)
+    for sigma, filtered in ((0.0, False), (4.0, False), (8.0, False), (20.0, False), (4.0, True)):
+        shape = Stage1Settings().shape.model_copy(update={"pose_sigma_frames": sigma})
+        settings = Stage1Settings(shape=shape)
+        found: dict[str, list[float]] = {}
+        for fold, held in folds(selection, count):
+            train, judged = (read_exams(fold, clips, settings) for clips in ((*fold.train, *fold.val), held))
+            for speaker, value in _told(train, judged, shape.pose_components if filtered else 0):
+                found.setdefault(speaker, []).append(value)
+        mean = np.mean([np.mean(values) for values in found.values()])
+        print(f"sigma {sigma:4.1f} {'filtered' if filtered else 'as it is':9s} r {mean:5.2f}  {len(found)} speakers")
+
+
+def _told(train: Sequence[Exam], judged: Sequence[Exam], components: int) -> list[tuple[str, float]]:
+    footage = Counter[str]()
+    for exam in train:
+        footage[exam.speaker] += len(exam.prepared.counts_T)
+    see = _filter(train, footage, components)
+    pose = np.concatenate([see(exam) / footage[exam.speaker] ** 0.5 for exam in train])
+    gap = np.concatenate([_opening(exam) / footage[exam.speaker] ** 0.5 for exam in train])
+    strength = _RIDGE * np.trace(pose.T @ pose) / COORDINATES
+    weights = np.linalg.solve(pose.T @ pose + strength * np.eye(COORDINATES), pose.T @ gap)
+    return [(exam.speaker, float(np.corrcoef(see(exam) @ weights, _opening(exam))[0, 1])) for exam in judged]
+
+
+def _filter(train: Sequence[Exam], footage: Counter[str], components: int) -> Callable[[Exam], np.ndarray]:
+    seen = np.eye(COORDINATES)
+    if components:
+        moments = PoseMoments()
+        for exam in train:
+            moments.add(exam.prepared, 1 / footage[exam.speaker])
+        seen = moments.filter(components).astype(float)
+
+    def see(exam: Exam) -> np.ndarray:
+        pose = exam.prepared.pose_TPXY.reshape(-1, COORDINATES).astype(float)
+        return (pose - pose.mean(axis=0)) @ seen
+
+    return see
+
+
+def _opening(exam: Exam) -> np.ndarray:
+    gap = mouth_opening(exam.prepared.points_TPXY.astype(float))
+    return gap - gap.mean()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
