@@ -16,7 +16,7 @@ _DEFAULTS = {
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",  # chatter and traces stay in its UI; errors are ours to tell
     "DASK_LOGGING__DISTRIBUTED": "error",
     "TF_CPP_MIN_LOG_LEVEL": "3",
-    # threads that wait for each other must not spin: on a machine that does other work, too, they only keep it from that work
+    # threads that wait for each other must not spin: where other work runs, they only keep it waiting
     "OMP_WAIT_POLICY": "passive",
 }
 

@@ -1,7 +1,7 @@
 """What of the pose the landmark generator may see: a linear filter that takes the mouth's own movement out of it.
 
-A mesh fits all its points at once, so brows, lids and nose move a little with the mouth. The leak is small in pixels and
-large in effect: a linear map tells the mouth opening of unseen speakers from it (docs/stage1.md has the figures, and
+A mesh fits all its points at once, so brows, lids and nose move a little with the mouth. The leak is small in pixels
+and large in effect: a linear map tells the mouth opening of unseen speakers from it (docs/stage1.md has the figures,
 tests/bench/leak.py measures them). A generator that reads it carries the source's old mouth into a dubbed picture.
 
 The filter keeps the directions in which heads really move (principal components), and of these takes out the ones that
