@@ -9,6 +9,7 @@ import signal
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -63,6 +64,7 @@ def open_client(dask_address: str | None, workers: int, scratch: Path, attempts:
 def _local_cluster(workers: int, scratch: Path) -> LocalCluster:
     # a terminal's Ctrl-C reaches every process of the run; workers would each print a traceback. The cluster's own
     # threads start here and keep the mask, and so do the processes they start, the later replacements too
+    resource_tracker.ensure_running()  # which the first such process starts otherwise, and takes the mask off
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         return LocalCluster(
