@@ -45,6 +45,8 @@ class Augmentation(_Section):
     gain_db: float = Field(4.0, ge=0, description="spread of loudness, dB")
     tilt_db: float = Field(3.0, ge=0, description="spread of the tilt from the lowest to the highest band, dB")
     noise: float = Field(0.03, ge=0, description="spread of noise on the scaled mel")
+    tract: float = Field(0.0, ge=0, le=0.3, description="spread of the frequency axis' stretch: other vocal tracts")
+    tempo: float = Field(0.0, ge=0, le=0.3, description="spread of the speed at which speech and face go by")
     drop_sound: float = Field(0.0, ge=0, le=1, description="share of windows without any sound")
 
 

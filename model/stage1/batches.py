@@ -17,6 +17,7 @@ from model.features.timing import mel_columns
 from model.stage1.features import Prepared, scale_mel
 from model.stage1.network import EXTRA_COLUMNS
 from model.training.plan import Window
+from schemas.contract import MEL_CONTEXT_COLUMNS
 from schemas.training import Augmentation
 
 _DB_TO_LN: Final = np.log(10) / 20
@@ -64,14 +65,13 @@ def _row(
 ) -> tuple[NDArray[Any], ...]:
     draw = np.random.default_rng(window.seed)
     span = slice(window.start, window.start + window.frames)
-    points, pose = clip.points_TPXY[span], clip.pose_TPXY[span]
     known, used = _references(clip, span, references, draw)
-    mel = clip.mel_CM[mel_columns(span.start) : mel_columns(span.stop) + EXTRA_COLUMNS]
+    points, pose, mel, counted = _played(clip, span, augmentation.tempo, draw)
     mel = _disturbed(mel, augmentation, draw)
     if draw.random() < augmentation.mirror:
         points, pose, known = mirror(points), mirror_pose(pose), mirror(known)
     spare = frames - window.frames
-    counts = np.pad(clip.counts_T[span], (0, spare))
+    counts = np.pad(counted, (0, spare))
     return (
         _lengthened(mel, mel_columns(spare)),
         _lengthened(pose, spare),
@@ -96,11 +96,39 @@ def _references(
     return known, np.arange(most) < count
 
 
+def _played(
+    clip: Prepared, span: slice, tempo: float, draw: np.random.Generator
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:
+    """Points, pose, mel and counts of as many frames as `span` has, played faster or slower from its start on."""
+    frames = span.stop - span.start
+    if not tempo or frames < 2:
+        mel = clip.mel_CM[mel_columns(span.start) : mel_columns(span.stop) + EXTRA_COLUMNS]
+        return clip.points_TPXY[span], clip.pose_TPXY[span], mel, clip.counts_T[span]
+    last = min(float(np.exp(draw.normal(0, tempo))) * (frames - 1), len(clip.counts_T) - 1.0 - span.start)
+    rate = last / (frames - 1)
+    at = span.start + rate * np.arange(frames)
+    # column j of a window lies (j - before) / 4 frames after its first frame
+    before = MEL_CONTEXT_COLUMNS // 2
+    columns = before + mel_columns(1) * span.start + rate * (np.arange(mel_columns(frames) + EXTRA_COLUMNS) - before)
+    counted = clip.counts_T[np.floor(at).astype(int)] & clip.counts_T[np.ceil(at).astype(int)]
+    return between(clip.points_TPXY, at), between(clip.pose_TPXY, at), between(clip.mel_CM, columns), counted
+
+
+def between(values: NDArray[np.float32], at: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+    """Rows of `values` at places between rows, on a straight line; places outside give the row at that end."""
+    at = np.clip(at, 0, len(values) - 1)
+    low = np.minimum(at.astype(int), len(values) - 2) if len(values) > 1 else np.zeros(len(at), int)
+    share = (at - low).astype(np.float32).reshape(-1, *(1,) * (values.ndim - 1))
+    return values[low] * (1 - share) + values[np.minimum(low + 1, len(values) - 1)] * share
+
+
 def _disturbed(mel: NDArray[np.float32], how: Augmentation, draw: np.random.Generator) -> NDArray[np.float32]:
     """The scaled mel louder or quieter, tilted as by another microphone, with noise, or without any sound."""
     if draw.random() < how.drop_sound:
         return np.full_like(mel, -1.0)
     bands = mel.shape[1]
+    if how.tract > 0:  # vocal tract length perturbation (Jaitly and Hinton, 2013), along the bands
+        mel = between(mel.T, np.exp(draw.normal(0, how.tract)) * np.arange(bands)).T
     change = draw.normal(0, how.gain_db) + draw.normal(0, how.tilt_db) * np.linspace(-1, 1, bands)
     step = scale_mel(np.array(1.0)) - scale_mel(np.array(0.0))
     louder = mel + (change * _DB_TO_LN * step).astype(np.float32)
