@@ -19,11 +19,13 @@ def evaluate(
     workspace: str | None = None,
     config: str | None = None,
     profile: str | None = None,
+    speakers: int | None = None,
 ) -> dict[str, Any]:
     """Score a generator on a split of a release, or, with `folds`, train and score one for each fold of the speakers.
 
     model: folder, version number, @alias or run id; the newest version if left out. references: frames of a clip that
-    the generator is told. Returns the scores and a row for each clip and system.
+    the generator is told. speakers: with folds, learn from so many speakers at most. Returns the scores and a
+    row for each clip and system.
 
     Raises: HeterodubError - the model, the release, the store or the tracking server; the text says what to do.
     """
@@ -31,7 +33,7 @@ def evaluate(
     if folds is None:
         found = judge_model(settings, model, release, split, references)
     else:
-        found = judge_folds(settings, release, folds, references)
+        found = judge_folds(settings, release, folds, references, speakers)
     show_scores(found, "stage1-scores")
     return found.summary() | {"rows": found.clips()}
 

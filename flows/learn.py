@@ -72,6 +72,9 @@ def evaluate_stage1(
     folds: Annotated[
         int | None, typer.Option(min=2, help="Instead: train one generator for each fold of the speakers and judge it.")
     ] = None,
+    speakers: Annotated[
+        int | None, typer.Option(min=1, help="With folds: learn from so many speakers at most, for a learning curve.")
+    ] = None,
     references: ReferencesOption = 8,
     profile: ProfileOption = None,
     workspace: WorkspaceOption = None,
@@ -85,7 +88,7 @@ def evaluate_stage1(
     from tasks.learning.watching import learning_watched_by
 
     with LearningDisplay() as display, learning_watched_by(display):
-        told = run("stage1", model, release, split, folds, references, workspace, _text(config), profile)
+        told = run("stage1", model, release, split, folds, references, workspace, _text(config), profile, speakers)
     _answer(told, as_json)
 
 

@@ -39,14 +39,18 @@ def judge_model(
 
 
 @task(cache_policy=NO_CACHE)
-def judge_folds(settings: Settings, release: str | None, folds: int, references: int) -> Evaluation:
-    """Scores of generators trained on all but one fold of the speakers, each judged on that fold.
+def judge_folds(
+    settings: Settings, release: str | None, folds: int, references: int, speakers: int | None
+) -> Evaluation:
+    """Scores of generators trained on all but one fold of the speakers, or so many of them, each judged on that fold.
 
     Raises: TrainingError, NotFoundError, WorkspaceError - the text says what to do.
     """
     workspace = Workspace.open(settings.workspace)
     selection = select(workspace, find_release(workspace, release), Stage.STAGE1)
-    return evaluation.cross_validate(workspace, selection, settings.stage1, folds, references, learner_watcher())
+    return evaluation.cross_validate(
+        workspace, selection, settings.stage1, folds, references, learner_watcher(), speakers
+    )
 
 
 @task(cache_policy=NO_CACHE)

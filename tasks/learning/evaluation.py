@@ -106,8 +106,10 @@ def cross_validate(
     count: int,
     references: int,
     listener: Listener,
+    speakers: int | None = None,
 ) -> Evaluation:
-    """Train a generator for each fold and judge it on the fold's speakers; the scores of all folds together.
+    """Train a generator for each fold and judge it on the fold's speakers; the scores of all folds together. speakers:
+    see `folds`.
 
     Trainings that were done before, with the same clips and settings, are not done again.
 
@@ -115,9 +117,10 @@ def cross_validate(
     """
     parts = [
         _trained_and_judged(workspace, fold, judged, settings, f"fold {number + 1} of {count}", references, listener)
-        for number, (fold, judged) in enumerate(folds(selection, count))
+        for number, (fold, judged) in enumerate(folds(selection, count, speakers))
     ]
-    return _together(parts, f"{count} folds over speakers")
+    few = "" if speakers is None else f", {speakers} at most to learn from"
+    return _together(parts, f"{count} folds over speakers{few}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,13 @@ _VAL_SHARE = 0.1
 speakers are what limits a small corpus, and footage comes next."""
 
 
-def folds(selection: Selection, count: int) -> list[tuple[Selection, tuple[Candidate, ...]]]:
+def folds(
+    selection: Selection, count: int, speakers: int | None = None
+) -> list[tuple[Selection, tuple[Candidate, ...]]]:
     """For each fold what to train on and what to judge on; train and val speakers of the release only, never test.
 
-    Groups of speakers (joined by near-copies) go whole, in the order of a hash, to the fold with fewest groups.
+    Groups of speakers (joined by near-copies) go whole, in the order of a hash, to the fold with fewest groups. With
+    `speakers`, at most so many groups of a fold are trained on, the first by the hash: a point of a learning curve.
 
     Raises: TrainingError - there are fewer groups of speakers than folds need.
     """
@@ -32,7 +35,8 @@ def folds(selection: Selection, count: int) -> list[tuple[Selection, tuple[Candi
         rest = [name for name in names if name not in held]
         by_footage = sorted(rest, key=lambda name: sum(clip.facts.frames for clip in groups[name]))
         val = by_footage[: max(2, round(_VAL_SHARE * len(rest)))]
-        train = tuple(clip for name in rest if name not in val for clip in groups[name])
+        taught = [name for name in rest if name not in val][:speakers]
+        train = tuple(clip for name in taught for clip in groups[name])
         looked_at = tuple(clip for name in val for clip in groups[name])
         judged = tuple(clip for name in held for clip in groups[name])
         made.append((replace(selection, train=train, val=looked_at), judged))

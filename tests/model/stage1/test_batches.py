@@ -1,10 +1,12 @@
 """Augmentation: a mirrored face is the face of a mirrored picture, a louder sound is the same sound."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from model.features.face_frame import FaceFrame
 from model.features.landmarks import MIRRORED, mouth_opening
-from model.stage1.batches import _disturbed, mirror, mirror_pose
+from model.stage1.batches import _disturbed, _played, mirror, mirror_pose
 from model.stage1.features import prepare, scale_mel
 from schemas.training import Augmentation
 from tests.model.talking import talk
@@ -41,3 +43,43 @@ def test_louder_is_a_shift_and_silence_stays_silent():
 def test_dropped_sound_is_silence():
     mel = scale_mel(np.zeros((8, 80)))
     assert (_disturbed(mel, Augmentation(drop_sound=1.0), np.random.default_rng(0)) == -1).all()
+
+
+def test_another_tract_moves_a_band_and_leaves_silence():
+    mel = np.full((40, 80), -1.0, np.float32)
+    mel[20:, 40] = 1.0
+    how = Augmentation(gain_db=0, tilt_db=0, noise=0, tract=0.1)
+    places = {int(_disturbed(mel, how, np.random.default_rng(seed))[20:].mean(0).argmax()) for seed in range(8)}
+    assert len(places) > 3
+    assert all(28 < place < 54 for place in places)
+    assert (_disturbed(mel, how, np.random.default_rng(0))[:20] == -1).all()
+
+
+def test_another_tempo_keeps_sound_and_face_together():
+    """Pose and mel are ramps of time here, so what was played can be read off."""
+    landmarks, tracked, mel = talk(100)
+    clip = prepare(mel, landmarks, tracked, 4.0)
+    ramp = np.arange(100, dtype=np.float32)
+    pose = np.broadcast_to(ramp[:, None, None], clip.pose_TPXY.shape).astype(np.float32)
+    columns = (np.arange(len(clip.mel_CM), dtype=np.float32) - 10) / 4
+    clip = replace(clip, pose_TPXY=pose, mel_CM=np.broadcast_to(columns[:, None], clip.mel_CM.shape))
+    rates = set()
+    for seed in range(6):
+        points, played, heard, counted = _played(clip, slice(30, 50), 0.1, np.random.default_rng(seed))
+        times = played[:, 0, 0]
+        assert len(points) == len(counted) == 20 and len(heard) == 96
+        np.testing.assert_allclose(heard[10:90:4, 0], times, atol=1e-4)
+        assert times[0] == 30
+        rates.add(round(float(times[1] - times[0]), 4))
+    assert len(rates) == 6 and min(rates) < 1 < max(rates)
+
+
+def test_a_tempo_ends_with_the_clip_and_lost_frames_stay_lost():
+    landmarks, tracked, mel = talk(40)
+    tracked[35] = False
+    clip = prepare(mel, landmarks, tracked, 4.0)
+    for seed in range(8):
+        points, *_, counted = _played(clip, slice(20, 40), 0.3, np.random.default_rng(seed))
+        assert np.isfinite(points).all()
+        assert counted[0]
+    assert not _played(clip, slice(20, 40), 0.0, np.random.default_rng(0))[3][15]

@@ -80,6 +80,15 @@ def test_every_speaker_is_judged_once_by_a_fold_that_never_met_them(workspace):
     assert sorted(judged) == sorted(grouped((*found.train, *found.val)))
 
 
+def test_fewer_speakers_to_learn_from_and_the_same_ones_judged(workspace):
+    found = select(workspace, find_release(workspace, None), Stage.STAGE1)
+    found = replace(found, train=tuple(replace(clip, group=clip.facts.clip_id) for clip in found.train))
+    for (fold, held), (few, same) in zip(folds(found, 2), folds(found, 2, 1), strict=True):
+        assert (few.val, same) == (fold.val, held)
+        assert len(grouped(few.train)) == 1 < len(grouped(fold.train))
+        assert set(few.train) < set(fold.train)
+
+
 def test_test_speakers_are_in_no_fold(workspace):
     found = select(workspace, find_release(workspace, None), Stage.STAGE1)
     everyone = {clip.facts.speaker for fold, held in folds(found, 2) for clip in (*fold.train, *fold.val, *held)}
