@@ -119,7 +119,8 @@ def between(values: NDArray[np.float32], at: NDArray[np.floating[Any]]) -> NDArr
     at = np.clip(at, 0, len(values) - 1)
     low = np.minimum(at.astype(int), len(values) - 2) if len(values) > 1 else np.zeros(len(at), int)
     share = (at - low).astype(np.float32).reshape(-1, *(1,) * (values.ndim - 1))
-    return values[low] * (1 - share) + values[np.minimum(low + 1, len(values) - 1)] * share
+    mixed: NDArray[np.float32] = values[low] * (1 - share) + values[np.minimum(low + 1, len(values) - 1)] * share
+    return mixed
 
 
 def _disturbed(mel: NDArray[np.float32], how: Augmentation, draw: np.random.Generator) -> NDArray[np.float32]:
