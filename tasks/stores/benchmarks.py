@@ -87,7 +87,7 @@ def standing(ws: Workspace, stage: Stage, line: str) -> Benchmark | None:
         return None
     newest = max(row["sequence"] for row in rows)
     found = _benchmark([row for row in rows if row["sequence"] == newest])
-    if _identity(found.stage, found.line, found.clips) != found.benchmark:
+    if not _is_whole(found):
         raise PromotionError(
             f"benchmark {found.benchmark} is not whole any more (a takedown took clips out of it, or its table was "
             "changed): `heterodub benchmark --renew --why TEXT` freezes another"
@@ -198,12 +198,16 @@ def _identity(stage: Stage, line: str, clips: Iterable[BenchmarkClip]) -> str:
     return "b" + hashlib.sha256(json.dumps([stage.value, line, told]).encode()).hexdigest()[:12]
 
 
+def _is_whole(benchmark: Benchmark) -> bool:
+    return _identity(benchmark.stage, benchmark.line, benchmark.clips) == benchmark.benchmark
+
+
 def _fresh_rows(before: pa.Table, made: Benchmark, renew: bool) -> pa.Table:
     """The rows to add, seen what is there: none if another process froze one meanwhile, or if it stands already."""
     same = [row for row in before.to_pylist() if (row["stage"], row["line"]) == (made.stage.value, made.line)]
     newest = max((row["sequence"] for row in same), default=0)
-    stands = {row["benchmark"] for row in same if row["sequence"] == newest}
-    if same and (not renew or made.benchmark in stands):
+    stands = _benchmark([row for row in same if row["sequence"] == newest]) if same else None
+    if stands and (not renew or (made.benchmark == stands.benchmark and _is_whole(stands))):
         return BENCHMARKS.empty_table()
     return pa.Table.from_pylist([_row(made, newest + 1, clip) for clip in made.clips], schema=BENCHMARKS)
 
