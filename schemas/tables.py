@@ -169,6 +169,16 @@ PROMOTIONS: Final = pa.schema(
     ]
 )
 
+TOMBSTONES: Final = pa.schema(
+    [
+        _field("takedown", _TEXT, "the takedown it belongs to"),
+        _field("kind", _TEXT, "media, or what was asked for: speaker, corpus, licence or file"),
+        _field("mark", _TEXT, "media: its sha256; else sha256 of the value, which is not kept itself"),
+        _field("created_utc", _TEXT, "when, ISO 8601"),
+        _field("why", _TEXT, "why, in somebody's words"),
+    ]
+)
+
 TABLES: Final[dict[str, pa.Schema]] = {
     "catalog": CATALOG,
     "clips": CLIPS,
@@ -177,4 +187,5 @@ TABLES: Final[dict[str, pa.Schema]] = {
     "releases": RELEASES,
     "benchmarks": BENCHMARKS,
     "promotions": PROMOTIONS,
+    "tombstones": TOMBSTONES,
 }

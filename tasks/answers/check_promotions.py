@@ -17,7 +17,7 @@ _PUT_RIGHT = "the next `heterodub promote` or `heterodub rollback` puts it right
 
 
 def check_promotions(settings: Settings) -> list[Finding]:
-    """Look at benchmarks and champions; makes nothing. A workspace that cannot be opened is check_workspace's to tell."""
+    """Look at benchmarks and champions; makes nothing. A workspace that cannot be opened is told by check_workspace."""
     try:
         ws = Workspace.open(settings.workspace)
     except WorkspaceError:

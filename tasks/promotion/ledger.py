@@ -64,7 +64,7 @@ class Move:
 def moves(ws: Workspace, model: str | None = None) -> list[Move]:
     """Every move, of one model or of all, oldest first."""
     chosen = None if model is None else pc.field("model") == model
-    rows = tables.read(ws, "promotions", filter=chosen).to_pylist()
+    rows = tables.read_any(ws, "promotions", filter=chosen).to_pylist()
     found = [Move(**{field.name: row[field.name] for field in fields(Move)}) for row in rows]
     return sorted(found, key=lambda move: (move.model, move.sequence))
 

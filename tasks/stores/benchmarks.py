@@ -82,7 +82,7 @@ def standing(ws: Workspace, stage: Stage, line: str) -> Benchmark | None:
     Raises: PromotionError - it is not whole any more: its rows do not make up its hash.
     """
     chosen = (pc.field("stage") == stage.value) & (pc.field("line") == line)
-    rows = tables.read(ws, "benchmarks", filter=chosen).to_pylist()
+    rows = tables.read_any(ws, "benchmarks", filter=chosen).to_pylist()
     if not rows:
         return None
     newest = max(row["sequence"] for row in rows)
@@ -146,7 +146,7 @@ def verify(ws: Workspace, benchmark: Benchmark, version: int) -> None:
 
 def held_out(ws: Workspace) -> HeldOut:
     """Everything that any benchmark holds, of either stage and every line."""
-    rows = tables.read(ws, "benchmarks", ["clip_id", "media_id", "speaker", "split_group"])
+    rows = tables.read_any(ws, "benchmarks", ["clip_id", "media_id", "speaker", "split_group"])
     sets = [frozenset(rows[name].to_pylist()) for name in rows.column_names]
     return HeldOut(*sets)
 

@@ -1,6 +1,6 @@
 """Versions of any registered model of ours: found by what a user types, and the aliases that point at them."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from mlflow.exceptions import MlflowException
@@ -61,6 +61,24 @@ def aliased(tracking: Tracking, model: str, alias: str) -> Version | None:
             raise
 
 
+def aliases_of(tracking: Tracking, model: str) -> dict[int, list[str]]:
+    """Aliases of each version that has one; none where the model is not registered.
+
+    Raises: TrackingError - the store cannot be reached.
+    """
+    with telling(f"{model} at {tracking.place}"):
+        try:
+            found = tracking.client.get_registered_model(model).aliases
+        except MlflowException as error:
+            if error.error_code in _MISSING:
+                return {}
+            raise
+    aliases: dict[int, list[str]] = {}
+    for alias, number in sorted(found.items()):
+        aliases.setdefault(int(number), []).append(alias)
+    return aliases
+
+
 def point(tracking: Tracking, model: str, aliases: Mapping[str, int | None]) -> None:
     """Make each alias point at a version, or at none. Where it does already, nothing is written.
 
@@ -75,6 +93,20 @@ def point(tracking: Tracking, model: str, aliases: Mapping[str, int | None]) -> 
                 tracking.client.delete_registered_model_alias(model, alias)
             else:
                 tracking.client.set_registered_model_alias(model, alias, str(number))
+
+
+def runs_of_benchmarks(tracking: Tracking, benchmarks: Collection[str]) -> set[str]:
+    """Runs that hold evidence made on a benchmark, and the runs of the challengers it was made for."""
+    if not benchmarks:
+        return set()
+    with telling(f"runs at {tracking.place}"):
+        experiments = [one.experiment_id for one in tracking.client.search_experiments()]
+        found = [
+            run
+            for benchmark in benchmarks
+            for run in tracking.client.search_runs(experiments, f"tags.benchmark = '{benchmark}'", max_results=1000)
+        ]
+    return {run.info.run_id for run in found} | {run.data.tags.get("challenger_run", "") for run in found}
 
 
 def tag_version(tracking: Tracking, version: Version, tags: Mapping[str, str]) -> None:

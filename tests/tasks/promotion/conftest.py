@@ -106,7 +106,7 @@ def settings(ws, policy) -> Settings:
 
 @pytest.fixture
 def on_server(settings, server, ws) -> Settings:
-    """The same for a server on loopback; its registry is shared by all tests, so models are counted from what is there."""
+    """The same for a server on loopback, whose registry all tests share."""
     return settings.model_copy(update={"tracking": TrackingSettings(uri=server.uri, experiment=f"of {ws.root}")})
 
 

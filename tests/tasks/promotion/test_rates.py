@@ -57,10 +57,11 @@ def drawn(draw: np.random.Generator, *sheets: Sheet) -> list[Sheet]:
 def swapped(draw: np.random.Generator, one: Sheet, other: Sheet) -> list[Sheet]:
     """The two with each speaker's scores exchanged by the toss of a coin: truly equal, whatever they were."""
     heads = {name for name in sorted(set(one.speakers.values())) if draw.random() < 0.5}
-    return [
-        replace(mine, graded=tuple(a if a.speaker in heads else b for a, b in zip(mine.graded, theirs.graded, strict=True)))
-        for mine, theirs in ((one, other), (other, one))
-    ]  # fmt: skip
+    made = []
+    for mine, theirs in ((one, other), (other, one)):
+        rows = zip(mine.graded, theirs.graded, strict=True)
+        made.append(replace(mine, graded=tuple(a if a.speaker in heads else b for a, b in rows)))
+    return made
 
 
 def wins(rules, challenger: Sheet, champion: Sheet | None) -> bool:
