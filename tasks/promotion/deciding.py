@@ -133,6 +133,8 @@ class _Ruling:
         ours, theirs = (_goodness(self._own(sheet, score), direction) for sheet in (self.challenger, champion))
         value = difference_interval(ours, theirs, self.groups, self.how)
         what = f"{score} ({_WORDS[direction]}) no more than {most:g} worse than the champion's"
+        if any(value is not None for value in ours) and all(value is None for value in theirs):
+            return Check(score, what, True, value, -most, "the champion has none: a still mouth cannot be measured")
         return self._held(score, what, value, surely=False, limit=-most, lost=_lost(ours, theirs))
 
     def _cost(self, champion: Sheet, cost: str, times: float) -> Check:
@@ -158,9 +160,15 @@ class _Ruling:
 _TURNED: Final[Mapping[Direction, Callable[[float], float]]] = {
     "less": lambda value: -value,
     "more": lambda value: value,
-    "one": lambda value: -abs(value - 1),
+    "near one": lambda value: -abs(value - 1),
+    "up to one": lambda value: -max(value, 1.0),
 }
-_WORDS: Final[Mapping[Direction, str]] = {"less": "less is better", "more": "more is better", "one": "best at 1"}
+_WORDS: Final[Mapping[Direction, str]] = {
+    "less": "less is better",
+    "more": "more is better",
+    "near one": "best at 1",
+    "up to one": "good up to 1",
+}
 
 
 def _goodness(values: Scores, direction: Direction) -> list[float | None]:

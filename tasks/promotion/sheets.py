@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Direction = Literal["less", "more", "one"]
-"""Which way a score is better: less of it, more of it, or the nearer to 1."""
+Direction = Literal["less", "more", "near one", "up to one"]
+"""Which way a score is better: less of it, more of it, the nearer to 1, or less of it but not below 1."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from schemas.promotion import ModelRule, ResamplingRule
 from tasks.promotion.sheets import Graded, Sheet
 
-DIRECTIONS = {"error": "less", "correlation": "more", "articulation": "one"}
+DIRECTIONS = {"error": "less", "correlation": "more", "articulation": "near one", "jitter": "up to one"}
 
 RULE = ModelRule(
     primary="error",
@@ -14,7 +14,7 @@ RULE = ModelRule(
     least_speakers=6,
     controls={"copy": 0.0, "other sound": 0.01},
     gain_tolerances={"other sound": 0.04},
-    tolerances={"correlation": 0.07, "articulation": 0.15},
+    tolerances={"correlation": 0.07, "articulation": 0.15, "jitter": 0.2},
     costs={"latency_ms": 1.5},
 )
 RESAMPLING = ResamplingRule(resamples=500)
@@ -27,6 +27,7 @@ def sheet(
     error: Score = 1.0,
     correlation: Score = 0.5,
     articulation: Score = 1.0,
+    jitter: Score = 0.7,
     copy: Score = 2.0,
     other: Score = 1.5,
     latency_ms: float | None = 10.0,
@@ -40,7 +41,8 @@ def sheet(
         for system, of_error in (("own sound", error), ("copy", copy), ("other sound", other)):
             scores = {"error": _at(of_error, number, wobble)}
             if system == "own sound":
-                scores |= {"correlation": _at(correlation, number), "articulation": _at(articulation, number)}
+                others = {"correlation": correlation, "articulation": articulation, "jitter": jitter}
+                scores |= {name: _at(score, number) for name, score in others.items()}
             graded.append(Graded(f"clip {number:03d}", f"speaker {number // clips}", system, scores))
     costs = {} if latency_ms is None else {"latency_ms": latency_ms}
     return Sheet(version, "own sound", tuple(graded), costs)

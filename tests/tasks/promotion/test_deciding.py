@@ -45,6 +45,7 @@ def test_what_is_not_surely_better_by_enough_is_kept(error, words):
         ({"correlation": 0.4}, "correlation"),
         ({"articulation": 0.8}, "articulation"),
         ({"articulation": 1.2}, "articulation"),
+        ({"jitter": 1.3}, "jitter"),
         ({"latency_ms": 16.0}, "latency_ms"),
         ({"latency_ms": None}, "latency_ms"),
         ({"correlation": None}, "correlation"),
@@ -65,6 +66,12 @@ def test_within_its_tolerance_a_guard_holds(changes):
 
 def test_nearer_to_one_is_not_further_from_the_champion():
     assert verdict(sheet(2, error=0.8, articulation=1.0), sheet(1, articulation=0.6)).outcome == "promote"
+
+
+def test_a_still_champion_can_be_beaten():
+    """It trembles less than anybody, and nothing can be measured of how its mouth moves."""
+    still = sheet(1, error=1.1, correlation=None, articulation=0.0, jitter=0.0)
+    assert verdict(sheet(2, error=0.8), still).outcome == "promote"
 
 
 @pytest.mark.parametrize(("speakers", "clips"), [(4, 4), (8, 1)])

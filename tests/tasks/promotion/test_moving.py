@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from schemas.errors import PromotionError, TrackingError
-from schemas.settings import TrackingSettings
 from tasks.answers.check_promotions import check_promotions
 from tasks.answers.findings import Health
 from tasks.promotion import ledger, moving
@@ -16,7 +15,6 @@ from tasks.promotion.ledger import Evidence, Move, champions
 from tasks.stores.workspace import Workspace
 from tasks.tracking.registry import CHALLENGER, CHAMPION, PREVIOUS, aliased
 from tasks.tracking.store import open_tracking
-from tests.tasks.tracking.served import Server
 
 MODEL = "landmark-generator"
 SCRIPT = Path(__file__).with_name("interrupted.py")
@@ -27,7 +25,7 @@ def store(settings, ws, register):
     """A registry with three versions, the first of which is champion."""
     opened = open_tracking(settings.tracking, ws)
     for _ in range(3):
-        register(settings, "poor")
+        register(settings, "deaf")
     move(opened, ws, 1, None)
     return opened
 
@@ -44,19 +42,19 @@ def problems(settings) -> list[str]:
     return [found.detail for found in check_promotions(settings) if found.health is Health.PROBLEM]
 
 
-@pytest.mark.parametrize("step", ["intend", "point", "finish"])
+@pytest.mark.parametrize("step", ["intend", "point"])
 def test_a_kill_between_two_steps_is_told_by_doctor_and_put_right_by_the_next(store, settings, ws, policy, step):
     words = [sys.executable, str(SCRIPT), ws.root, str(policy), "2", step]
     died = subprocess.run(words, capture_output=True, text=True)
     assert died.returncode == -9, died.stderr[-2000:]
     last = ledger.last_move(ws, MODEL)
-    assert (last.to_version, last.state) == (2, "done" if step == "finish" else "intended")
+    assert (last.to_version, last.state) == (2, "intended")
     assert pointing(store) == [1, None] if step == "intend" else [2, 1]
-    assert [("half done" in told) for told in problems(settings)] == ([] if step == "finish" else [True])
+    assert ["half done" in told for told in problems(settings)] == [True]
 
     standing = moving.settle(store, ws, MODEL)
     assert standing.champion == 2
-    assert ("half done" in standing.repaired) == (step != "finish")
+    assert "half done" in standing.repaired
     assert pointing(store) == [2, 1]
     assert problems(settings) == []
     assert [one.state for one in ledger.moves(ws, MODEL)] == ["done", "done"]
@@ -119,38 +117,33 @@ def test_a_move_that_was_overtaken_while_it_slept_does_not_turn_the_alias_back(s
 
 
 def test_a_server_that_goes_away_midway_leaves_nothing_half_moved_for_long(
-    settings, ws, register, tmp_path, monkeypatch
+    on_server, ws, register, server, monkeypatch
 ):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-    server = Server(tmp_path)
-    server.start()
-    try:
-        settings = settings.model_copy(update={"tracking": TrackingSettings(uri=server.uri)})
-        for _ in range(2):
-            register(settings, "poor")
-        store = open_tracking(settings.tracking, ws)
-        move(store, ws, 1, None)
-        intend = ledger.intend
+    first, second = register(on_server, "deaf"), register(on_server, "deaf")
+    store = open_tracking(on_server.tracking, ws)
+    move(store, ws, first, None)
+    intend = ledger.intend
 
-        def then_gone(*given):
-            made = intend(*given)
-            server.stop()
-            return made
-
-        monkeypatch.setattr(ledger, "intend", then_gone)
-        with pytest.raises(TrackingError, match="is written down"):
-            move(store, ws, 2, 1)
-        monkeypatch.setattr(ledger, "intend", intend)
-        assert "half done" in problems(settings)[0]
-        server.start()
-        with pytest.raises(PromotionError, match="under way"):
-            move(store, ws, 1, 1)
-        assert pointing(store) == [1, None]
-        moving.settle(store, ws, MODEL)
-        assert pointing(store) == [2, 1]
-        assert problems(settings) == []
-    finally:
+    def then_gone(*given):
+        made = intend(*given)
         server.stop()
+        return made
+
+    monkeypatch.setattr(ledger, "intend", then_gone)
+    try:
+        with pytest.raises(TrackingError, match="is written down"):
+            move(store, ws, second, first)
+        assert "half done" in problems(on_server)[0]
+    finally:
+        server.start()
+    monkeypatch.setattr(ledger, "intend", intend)
+    with pytest.raises(PromotionError, match="under way"):
+        move(store, ws, first, first)
+    assert pointing(store) == [first, None]
+    moving.settle(store, ws, MODEL)
+    assert pointing(store) == [second, first]
+    assert problems(on_server) == []
 
 
 def test_the_challenger_alias_leaves_whoever_becomes_champion(store, ws):
