@@ -1,6 +1,6 @@
 """What a model file says about itself: enough to refuse data that it was not made for."""
 
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -15,6 +15,9 @@ from .contract import (
     SAMPLE_RATE_HZ,
 )
 from .training import GeneratorShape
+
+GENERATOR: Final = "landmark-generator"
+"""Name of the registered model of stage 1."""
 
 
 class Contract(BaseModel):

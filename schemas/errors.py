@@ -8,6 +8,7 @@
   + ModelFileError       a model of ours is missing, damaged, or does not fit what it is used on
   + TrainingError        a training cannot start or go on: no data, NaN, no room for a checkpoint
   + TrackingError        the tracking server cannot be reached, or holds no such run or model
+  + PromotionError       a model cannot be judged or moved: refused, overtaken, or nothing to judge on
   + ClusterError         the Dask cluster cannot be reached or does not fit
   + AuditFailedError     a store broke its expectations, so nothing was published
   + NotFoundError        the user named a file, clip or release that is not there
@@ -49,6 +50,10 @@ class TrainingError(HeterodubError):
 
 class TrackingError(HeterodubError):
     """The tracking server cannot be reached, or holds no such run or model."""
+
+
+class PromotionError(HeterodubError):
+    """A model cannot be judged, promoted or rolled back to; nothing was moved unless the text says so."""
 
 
 class ClusterError(HeterodubError):

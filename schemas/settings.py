@@ -105,6 +105,7 @@ class Settings(_Section):
     workspace: str = Field("heterodub-workspace", description="folder or fsspec URI that holds every table")
     backend: Backend = Field("face_mesh_v1", description="landmark backend")
     policy: Path | None = Field(None, description="routing policy file; without one, the default policy")
+    promotion: Path | None = Field(None, description="promotion policy file; without one, the default one")
     clips: ClipSettings = ClipSettings()
     guards: GuardSettings = GuardSettings()
     run: RunSettings = Field(default_factory=RunSettings)

@@ -133,10 +133,59 @@ RELEASES: Final = pa.schema(
     ]
 )
 
+BENCHMARKS: Final = pa.schema(
+    [
+        _field("benchmark", _TEXT, "hash of all its clips and their content; a row is one of the clips"),
+        _field("sequence", _INT, "number of the benchmark in its stage and line, from 1; the highest one stands"),
+        _field("stage", _TEXT, "stage1 or stage2"),
+        _field("line", _TEXT, "extractor of the releases whose models it judges"),
+        _field("created_utc", _TEXT, "when it was frozen, ISO 8601"),
+        _field("release", _TEXT, "release whose test split it was"),
+        _field("why", _TEXT, "why it was frozen, in somebody's words"),
+        _field("clip_id", _TEXT, "the clip"),
+        _field("media_id", _TEXT, "its file"),
+        _field("speaker", _TEXT, "its speaker when it was frozen"),
+        _field("split_group", _TEXT, "speakers joined by near-copies, when it was frozen"),
+        _field("content", _TEXT, "sha256 over the clip's stored row"),
+    ]
+)
+
+PROMOTIONS: Final = pa.schema(
+    [
+        _field("move_id", _TEXT, "one row a move of the champion"),
+        _field("sequence", _INT, "number of the move among those of its model, from 1"),
+        _field("model", _TEXT, "name of the registered model"),
+        _field("kind", _TEXT, "promote or rollback"),
+        _field("state", _TEXT, "intended until the aliases are moved, then done"),
+        _field("from_version", _INT, "champion before; null for the first one", null=True),
+        _field("to_version", _INT, "champion after"),
+        _field("created_utc", _TEXT, "when it was decided, ISO 8601"),
+        _field("finished_utc", _TEXT, "when the aliases were moved, ISO 8601", null=True),
+        _field("who", _TEXT, "user and machine"),
+        _field("why", _TEXT, "the decision in words"),
+        _field("run", _TEXT, "MLflow run that holds the evidence", null=True),
+        _field("benchmark", _TEXT, "hash of the benchmark behind the decision", null=True),
+        _field("policy", _TEXT, "hash of the promotion policy", null=True),
+    ]
+)
+
+TOMBSTONES: Final = pa.schema(
+    [
+        _field("takedown", _TEXT, "the takedown it belongs to"),
+        _field("kind", _TEXT, "media, or what was asked for: speaker, corpus, licence or file"),
+        _field("mark", _TEXT, "media: its sha256; else sha256 of the value, which is not kept itself"),
+        _field("created_utc", _TEXT, "when, ISO 8601"),
+        _field("why", _TEXT, "why, in somebody's words"),
+    ]
+)
+
 TABLES: Final[dict[str, pa.Schema]] = {
     "catalog": CATALOG,
     "clips": CLIPS,
     "stage1": STAGE1,
     "stage2": STAGE2,
     "releases": RELEASES,
+    "benchmarks": BENCHMARKS,
+    "promotions": PROMOTIONS,
+    "tombstones": TOMBSTONES,
 }

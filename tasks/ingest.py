@@ -14,6 +14,7 @@ from tasks.extract.watching import Tally, watcher
 from tasks.progress import shown_by_prefect
 from tasks.publishing import Published, publish
 from tasks.sources.open import source_files
+from tasks.stores import tombstones
 from tasks.stores.standing_policy import policy_for_ingest
 from tasks.stores.workspace import Workspace
 from tasks.summary import summarise
@@ -37,12 +38,15 @@ def _may_pass(_task: Any, _run: Any, state: Any) -> bool:
 
 @task(retries=2, retry_delay_seconds=5, retry_condition_fn=_may_pass, cache_policy=NO_CACHE)
 def find_files(source: str, corpus: str, settings: Settings, retry_quarantined: bool) -> ledger.Plan:
-    """List the source and hold it against the catalog. Retried: listings of remote stores fail now and then.
+    """List the source, without what was taken down, and hold it against the catalog. Retried: listings of remote
+    stores fail now and then.
 
     Raises: SourceError - the source is not there. WorkspaceError - the workspace cannot be used.
     """
-    known = ledger.read_catalog(Workspace.open(settings.workspace, create=True))
-    return ledger.plan_run(source_files(source, corpus), known, settings.extractor, retry_quarantined)
+    workspace = Workspace.open(settings.workspace, create=True)
+    known, barred = ledger.read_catalog(workspace), tombstones.standing(workspace)
+    allowed = (raw for raw in source_files(source, corpus) if not barred.bars(raw))
+    return ledger.plan_run(allowed, known, settings.extractor, retry_quarantined)
 
 
 @task(cache_policy=NO_CACHE)

@@ -5,14 +5,21 @@ from schemas.policy import load_policy
 from schemas.settings import Settings
 
 from .check_installation import check_installation
+from .check_promotions import check_promotions
 from .check_tracking import check_tracking
 from .check_workspace import check_workspace
 from .findings import Finding, good, problem
 
 
 def diagnose(settings: Settings) -> list[Finding]:
-    """Look at the installation, the policy, the workspace and the tracking store; changes nothing."""
-    return [*check_installation(settings), _policy(settings), *check_workspace(settings), *check_tracking(settings)]
+    """Look at the installation, the policy, the workspace, the tracking store and the champions; changes nothing."""
+    return [
+        *check_installation(settings),
+        _policy(settings),
+        *check_workspace(settings),
+        *check_tracking(settings),
+        *check_promotions(settings),
+    ]
 
 
 def _policy(settings: Settings) -> Finding:

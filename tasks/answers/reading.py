@@ -5,8 +5,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.tables import TABLES
-from tasks.stores import tables
+from tasks.stores import log, tables
 from tasks.stores.workspace import Workspace
 
 
@@ -23,7 +22,7 @@ class TableFacts:
 
 def exists(ws: Workspace, table: str) -> bool:
     """Whether the workspace has this table yet."""
-    return bool(ws.filesystem().exists(ws.path(table, "_delta_log")))
+    return log.exists(ws, table)
 
 
 def read(
@@ -37,10 +36,9 @@ def read(
 
     Raises: NotFoundError - there is no such version, or its files were erased. WorkspaceError - it is unreadable.
     """
-    if exists(ws, table):
+    if version is not None:
         return tables.read(ws, table, columns, version, filter)
-    schema = TABLES[table]
-    return schema.empty_table() if columns is None else schema.empty_table().select(columns)
+    return tables.read_any(ws, table, columns, filter)
 
 
 def facts(ws: Workspace, table: str) -> TableFacts:

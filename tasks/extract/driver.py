@@ -26,7 +26,7 @@ from tasks.extract.identifying import Identified, identify_files
 from tasks.extract.job import Analysis, Job
 from tasks.extract.watching import Tally, Watcher
 from tasks.extract.worker import Finished, work_on
-from tasks.stores import tables
+from tasks.stores import tables, tombstones
 from tasks.stores.batches import Batch, commit_batch, drop_media, media_with_rows, orphans
 from tasks.stores.parts import Part
 from tasks.stores.workspace import Workspace
@@ -83,8 +83,9 @@ def work_through(
     """
     tally = Tally(files=len(files), bytes=sum(raw.size_bytes for raw in files))
     known = ledger.read_catalog(workspace)
+    barred = tombstones.standing(workspace).media
     for part in slices(files, known):
-        found = identify_files(client, part, known, settings, watcher)
+        found = identify_files(client, part, known, settings, watcher, barred)
         tally.files -= len(part) - len(found.originals)
         tally.bytes -= sum(raw.size_bytes for raw in part) - sum(raw.size_bytes for raw in found.originals.values())
         _analyse(client, workspace, found, known, settings, policy, watcher, tally)

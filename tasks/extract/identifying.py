@@ -28,9 +28,17 @@ class Identified:
 
 
 def identify_files(
-    client: Client, files: Collection[RawFile], known: Mapping[str, ledger.Row], settings: Settings, watcher: Watcher
+    client: Client,
+    files: Collection[RawFile],
+    known: Mapping[str, ledger.Row],
+    settings: Settings,
+    watcher: Watcher,
+    barred: frozenset[str] = frozenset(),
 ) -> Identified:
-    """Read every file once for its sha256, and find files of the same bytes, among them and in the catalog."""
+    """Read every file once for its sha256, and find files of the same bytes, among them and in the catalog.
+
+    barred: contents that were taken down; files that hold one are left out, under whatever name they come back.
+    """
     refused: list[tuple[RawFile, MediaRefusedError]] = []
     readable: list[RawFile] = []
     for raw in files:
@@ -47,7 +55,7 @@ def identify_files(
         watcher.step()
         if isinstance(media_id, MediaRefusedError):
             refused.append((raw, media_id))
-        else:
+        elif media_id not in barred:
             contents.setdefault(media_id, []).append(raw)
     holds = {raw.uri: media_id for media_id, same in contents.items() for raw in same}
     looked_at = {raw.uri for raw in files}

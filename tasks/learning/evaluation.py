@@ -18,14 +18,12 @@ from tasks.learning.folds import folds, halves
 from tasks.learning.selection import Candidate, Selection
 from tasks.learning.stage1 import read_exams, spread, train_generator, training_folder
 from tasks.learning.sync import STANDARD, SyncRecipe, sync_scorer
+from tasks.stores.benchmarks import CLIPS_A_SPEAKER
 from tasks.stores.workspace import Workspace
 
 Split = Literal["train", "val", "test"]
 
-CLIPS_A_SPEAKER: Final = 4
-"""Clips that count of one speaker: more would tell more of the same voice, and cost time."""
-
-_MEAN_CLIPS: Final = 500
+MEAN_CLIPS: Final = 500
 """Clips of the train split behind the mean face and the sync scorer, spread over its speakers."""
 
 
@@ -91,9 +89,9 @@ def evaluate_generator(
             f"release {selection.release.release_id} has no stage1 clip in its {split} split to judge on"
         )
     settings = Stage1Settings(shape=card.shape)
-    known = read_exams(selection, spread(selection.train, _MEAN_CLIPS), settings)
+    known = read_exams(selection, spread(selection.train, MEAN_CLIPS), settings)
     exams = read_exams(selection, few_a_speaker(judged), settings)
-    scorer = sync_scorer(_sync_folder(workspace), known, sync)
+    scorer = sync_scorer(sync_folder(workspace), known, sync)
     mean = mean_face(exam.landmarks_TPXY[exam.prepared.counts_T] for exam in known)
     rows = judge(generator, exams, references, card.gain, mean, SYSTEMS, scorer)
     return Evaluation(selection.release.release_id, split, references, card, str(model), scorecard(rows), tuple(rows))
@@ -205,5 +203,6 @@ def _together(parts: Sequence[Evaluation], name: str) -> Evaluation:
     return Evaluation(first.release, name, first.references, first.card, first.card_of, scorecard(rows), rows)
 
 
-def _sync_folder(workspace: Workspace) -> Path:
+def sync_folder(workspace: Workspace) -> Path:
+    """Where sync scorers are kept, beside the trainings."""
     return Path(workspace.folder("training")) if workspace.is_local else workspace.scratch() / "training"

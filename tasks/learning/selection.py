@@ -1,5 +1,6 @@
 """Which clips of a release a training learns from and looks at; refuses what cannot be trained on before it starts."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -10,8 +11,11 @@ from schemas.errors import NotFoundError, TrainingError
 from schemas.reasons import Stage
 from tasks.feeding.stored_clips import Place, StoredClips
 from tasks.stores import releases
+from tasks.stores.benchmarks import held_out
 from tasks.stores.releases import Release
 from tasks.stores.workspace import Workspace
+
+_log = logging.getLogger(__name__)
 
 _COLUMNS: Final = ["clip_id", "media_id", "speaker", "frames", "split", "split_group", "stage1", "stage2"]
 _LEAST_FRAMES: Final = 2
@@ -81,11 +85,13 @@ def candidates(workspace: Workspace, release: Release, stage: Stage) -> list[Can
 
 
 def select(workspace: Workspace, release: Release, stage: Stage) -> Selection:
-    """The release's own train and val split.
+    """The release's own train and val split, without anybody whom a benchmark holds.
+
+    Splits are for ever, but speakers are renamed and joined: whoever was frozen in a benchmark stays out all the same.
 
     Raises: TrainingError - a split is empty. NotFoundError - files of the release were erased.
     """
-    found = candidates(workspace, release, stage)
+    found = _trainable(workspace, candidates(workspace, release, stage))
     splits = {split: tuple(clip for clip in found if clip.split == split) for split in ("train", "val")}
     for split, what in (("train", "learn from"), ("val", "judge by")):
         if not splits[split]:
@@ -95,6 +101,22 @@ def select(workspace: Workspace, release: Release, stage: Stage) -> Selection:
             )
     stored = StoredClips.of(workspace, stage, release.versions[stage.value])
     return Selection(release, stored, splits["train"], splits["val"])
+
+
+def _trainable(workspace: Workspace, clips: Sequence[Candidate]) -> list[Candidate]:
+    held = held_out(workspace)
+    kept: list[Candidate] = []
+    leaks: list[Candidate] = []
+    for clip in clips:
+        is_held = held.holds(clip.facts.clip_id, clip.place.media_id, clip.facts.speaker, clip.group)
+        (leaks if is_held and clip.split != "test" else kept).append(clip)
+    if leaks:
+        _log.warning(
+            "%d clips of the train and val split belong to a benchmark's speakers and are left out, such as %s",
+            len(leaks),
+            leaks[0].facts.clip_id,
+        )
+    return kept
 
 
 def _counts(found: Sequence[Candidate]) -> str:

@@ -48,6 +48,7 @@ def train_and_register(
     kept, and the same command goes on from there. Otherwise as train_generator.
     """
     from tasks.learning.pictures import Artist
+    from tasks.tracking.lineage import keep_lineage
     from tasks.tracking.listener import TrackedTraining
     from tasks.tracking.models import log_generator
     from tasks.tracking.runs import tracked_run
@@ -59,6 +60,8 @@ def train_and_register(
     with tracked_run(open_tracking(settings.tracking, workspace), f"stage1 {release.release_id}", resume) as run:
         run.origin(stage1, stage1.seed)
         run.data(workspace, release, Stage.STAGE1)
+        clips = (*selection.train, *selection.val)
+        keep_lineage(run, [(clip.facts.clip_id, clip.place.media_id, clip.split) for clip in clips])
         both = Listeners(listener, TrackedTraining(run), _Keeper(folder, run.run_id))
         pace = stage1.pace
         artist = Artist(workspace, release, settings.guards, pace.film_every, pace.steps)

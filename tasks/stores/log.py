@@ -106,6 +106,11 @@ def load(ws: Workspace, table: str, version: int | None = None) -> DeltaTable:
         raise WorkspaceError(f"table {table} of {ws.root} cannot be read: {error}") from error
 
 
+def exists(ws: Workspace, table: str) -> bool:
+    """Whether the workspace has this table yet. Asking does not make it."""
+    return bool(ws.filesystem().exists(ws.path(table, "_delta_log")))
+
+
 def _create(ws: Workspace, table: str) -> DeltaTable:
     uri, options = ws.table_uri(table), ws.storage_options
     try:

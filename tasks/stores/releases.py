@@ -121,6 +121,12 @@ def latest(ws: Workspace) -> Release | None:
     return _newest(tables.read(ws, "releases"))
 
 
+def every(ws: Workspace) -> list[Release]:
+    """All releases, oldest first."""
+    rows = tables.read_any(ws, "releases").to_pylist()
+    return [_release(row) for row in sorted(rows, key=lambda row: int(row["sequence"]))]
+
+
 def find(ws: Workspace, release_id: str) -> Release:
     """The release of that id; of several with the same content, the newest.
 
@@ -207,6 +213,9 @@ def _row(release: Release) -> pa.Table:
 def _newest(rows: pa.Table) -> Release | None:
     if not rows.num_rows:
         return None
-    row = max(rows.to_pylist(), key=lambda row: int(row["sequence"]))
+    return _release(max(rows.to_pylist(), key=lambda row: int(row["sequence"])))
+
+
+def _release(row: dict[str, Any]) -> Release:
     row |= {"counts": json.loads(row["counts"]), "audit": json.loads(row["audit"]), "notes": tuple(row["notes"])}
     return Release(**{field.name: row[field.name] for field in fields(Release)})

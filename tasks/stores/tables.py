@@ -72,6 +72,19 @@ def read(
     return read_files(ws, table, files, columns, filter)
 
 
+def read_any(
+    ws: Workspace, table: str, columns: list[str] | None = None, filter: pc.Expression | None = None
+) -> pa.Table:
+    """The same of the newest version; no rows where the table is not there yet, which is not made by asking.
+
+    Raises: WorkspaceError - the table cannot be read.
+    """
+    if log.exists(ws, table):
+        return read(ws, table, columns, None, filter)
+    schema = TABLES[table]
+    return schema.empty_table() if columns is None else schema.empty_table().select(columns)
+
+
 def batches(
     ws: Workspace,
     table: str,
@@ -205,6 +218,35 @@ def erase(ws: Workspace, table: str, keep_versions: Collection[int] = ()) -> lis
             retention_hours=0, dry_run=False, enforce_retention_duration=False, keep_versions=sorted(keep_versions)
         )
     )
+
+
+def strays(ws: Workspace, table: str, key: str, values: Collection[str]) -> list[str]:
+    """Files in the table's folder that no version names (a killed writer left them) and that hold one of the values.
+
+    Raises: WorkspaceError - the table cannot be read.
+    """
+    if table in PAYLOAD and key != "media_id":
+        raise ValueError(f"files of {table} are told apart by media_id, not by {key}")
+    named = {uri.rsplit("/", 1)[-1] for uri in _names(ws, table)}
+    known = set(file_names(ws, table))
+    gone = set(values)
+    return [name for name in sorted(named - known) if _holds(ws, table, name, key, gone)]
+
+
+def _names(ws: Workspace, table: str) -> list[str]:
+    files = ws.filesystem()
+    entries = files.ls(ws.path(table), detail=False) if files.exists(ws.path(table)) else []
+    return [str(entry) for entry in entries if str(entry).endswith(".parquet")]
+
+
+def _holds(ws: Workspace, table: str, name: str, key: str, values: set[str]) -> bool:
+    """Whether a file has a row with one of the values; what cannot be read is taken to have one."""
+    try:
+        with open_file(ws, table, name) as opened:
+            found = opened.read(columns=[key])[key]
+    except (OSError, pa.ArrowInvalid):
+        return True
+    return bool(pc.any(pc.is_in(found, value_set=_texts(values))).as_py())
 
 
 def _files_with(ws: Workspace, table: str, before: Snapshot, key: str, values: set[str]) -> list[DataFile]:

@@ -25,16 +25,13 @@ import schemas
 from model.sealing import check_seal, seal
 from model.stage1.files import CARD, WEIGHTS, load_generator
 from model.stage1.network import LandmarkGenerator
-from schemas.cards import GeneratorCard
+from schemas.cards import GENERATOR, GeneratorCard
 from schemas.contract import LANDMARK_POINTS, MEL_BANDS
 from schemas.errors import ModelFileError, TrackingError
 
 from .example import input_example
 from .runs import Run
 from .store import Tracking, telling
-
-GENERATOR: Final = "landmark-generator"
-"""Name of the registered model."""
 
 _INNER: Final = "generator"
 """Name of our folder inside the logged model."""
@@ -124,7 +121,7 @@ def _log(run: Run, inner: Path, whole: Path, tags: dict[str, str]) -> Version:
     made = client.create_model_version(
         GENERATOR, logged.artifact_location, run.run_id, tags=tags, model_id=logged.model_id
     )
-    return _version(made)
+    return version_of(made)
 
 
 def _save(inner: Path, whole: Path, description: Model) -> None:
@@ -153,13 +150,13 @@ def find_version(
     client = tracking.client
     with telling(f"{GENERATOR} at {tracking.place}"):
         if number is not None:
-            return _version(client.get_model_version(GENERATOR, str(number)))
+            return version_of(client.get_model_version(GENERATOR, str(number)))
         if alias is not None:
-            return _version(client.get_model_version_by_alias(GENERATOR, alias))
+            return version_of(client.get_model_version_by_alias(GENERATOR, alias))
         found = client.search_model_versions(f"name = '{GENERATOR}' and run_id = '{run_id}'")
     if not found:
         raise TrackingError(f"run {run_id} has registered no {GENERATOR} at {tracking.place}")
-    return max(map(_version, found), key=lambda one: one.number)
+    return max(map(version_of, found), key=lambda one: one.number)
 
 
 def fetch_named(tracking: Tracking, name: str | None, folder: Path) -> Path:
@@ -172,7 +169,7 @@ def fetch_named(tracking: Tracking, name: str | None, folder: Path) -> Path:
             found = tracking.client.search_model_versions(f"name = '{GENERATOR}'")
         if not found:
             raise TrackingError(f"no {GENERATOR} is registered at {tracking.place}: `heterodub train stage1` makes one")
-        wanted = max(map(_version, found), key=lambda one: one.number)
+        wanted = max(map(version_of, found), key=lambda one: one.number)
     elif name.startswith("@"):
         wanted = find_version(tracking, alias=name[1:])
     else:
@@ -243,9 +240,10 @@ def _registered(run: Run, hashes: Mapping[str, str]) -> Version | None:
     """The version that an earlier attempt of this run has registered with the same files."""
     with telling(f"{GENERATOR} at {run.tracking.place}"):
         found = run.tracking.client.search_model_versions(f"name = '{GENERATOR}' and run_id = '{run.run_id}'")
-    same = [one for one in map(_version, found) if one.tags.get("weights_sha256") == hashes[WEIGHTS]]
+    same = [one for one in map(version_of, found) if one.tags.get("weights_sha256") == hashes[WEIGHTS]]
     return max((one for one in same if one.hashes == hashes), key=lambda one: one.number, default=None)
 
 
-def _version(found: Any) -> Version:
+def version_of(found: Any) -> Version:
+    """What MLflow returns, as we know it."""
     return Version(found.name, int(found.version), found.run_id, found.source, dict(found.tags))

@@ -63,6 +63,14 @@ def open_tracking(settings: TrackingSettings, ws: Workspace) -> Tracking:
         return _open(place, settings.experiment)
 
 
+def open_to_ask(place: Place) -> Tracking:
+    """Open a store that is there, to ask it about models; makes nothing, and no run can be begun.
+
+    Raises: TrackingError - it cannot be reached.
+    """
+    return Tracking(place, _client(place), "")
+
+
 def look(place: Place) -> str:
     """What a check-up says of a store that is there, in words; makes and changes nothing.
 

@@ -30,7 +30,7 @@ def talkers(folder: Path, speakers: int = 8, clips: int = 2, frames: int = 60, *
 
 
 def publish(workspace: Workspace, origin: releases.Origin = ORIGIN) -> releases.Release:
-    return releases.publish(workspace, releases.current_versions(workspace), origin, {}).release
+    return releases.publish(workspace, releases.current_versions(workspace), origin, {"passed": True}).release
 
 
 def add_media(workspace: Workspace, speaker: int, clips: int, frames: int, **changes: Any) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pyarrow as pa
 import pytest
 
 from schemas.errors import ModelFileError, NotFoundError, TrainingError
@@ -12,6 +13,7 @@ from tasks.learning.folds import folds, grouped, halves
 from tasks.learning.selection import candidates, find_release, select
 from tasks.learning.stage1 import train_generator
 from tasks.stores import tables
+from tasks.stores.benchmarks import freeze
 from tasks.stores.workspace import Workspace
 from tests.tasks.learning.recorder import Recorder
 from tests.tasks.learning.talkers import ORIGIN, add_media, publish, talkers
@@ -93,6 +95,35 @@ def test_test_speakers_are_in_no_fold(workspace):
     found = select(workspace, find_release(workspace, None), Stage.STAGE1)
     everyone = {clip.facts.speaker for fold, held in folds(found, 2) for clip in (*fold.train, *fold.val, *held)}
     assert not everyone & {"speaker 2", "speaker 6"}
+
+
+@pytest.mark.parametrize("leak", ["moved", "renamed", "joined", "same file"])
+def test_nobody_of_a_benchmark_gets_into_a_training(tmp_path, leak):
+    """However the tables come to say that a frozen speaker is to be trained on."""
+    workspace = talkers(tmp_path / "w", speakers=6, clips=2, frames=30)
+    before = select(workspace, find_release(workspace, None), Stage.STAGE1)
+    frozen = freeze(workspace, find_release(workspace, None), Stage.STAGE1, "a test")
+    held = [clip.clip_id for clip in frozen.clips]
+    rows = tables.read(workspace, "clips", ["clip_id", "media_id", "speaker"]).to_pylist()
+    match leak:
+        case "moved":
+            change = {"clip_id": held, "split": ["train"] * len(held)}
+        case "renamed":
+            change = {"clip_id": held, "split": ["train"] * len(held), "speaker": ["speaker 0"] * len(held)}
+        case "joined":
+            other = [row["clip_id"] for row in rows if row["speaker"] == "speaker 3"]
+            change = {"clip_id": other, "split_group": [frozen.clips[0].split_group] * len(other)}
+        case "same file":
+            other = [row["clip_id"] for row in rows if row["speaker"] == "speaker 3"]
+            change = {"clip_id": other, "media_id": [frozen.clips[0].media_id] * len(other)}
+    tables.update_columns(workspace, "clips", pa.table(change))
+    publish(workspace)
+    after = select(workspace, find_release(workspace, None), Stage.STAGE1)
+    seen = (*after.train, *after.val)
+    assert not {clip.facts.clip_id for clip in seen} & set(held)
+    expected = {clip.facts.clip_id for clip in (*before.train, *before.val)}
+    gone = set() if leak in ("moved", "renamed") else set(change["clip_id"])
+    assert {clip.facts.clip_id for clip in seen} == expected - gone
 
 
 def test_too_few_speakers_for_folds(own_workspace):

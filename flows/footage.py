@@ -1,0 +1,110 @@
+"""How lineage and takedowns look on a terminal."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from flows.tables import Column, cell, console, pairs, show
+
+_SHOWN: Final = 20
+"""Files or clips that are listed one by one; --json holds all of them."""
+
+
+def show_model(told: Mapping[str, Any]) -> None:
+    """A ModelTrace as a dictionary."""
+    release = told["release"] or {}
+    tables = ", ".join(f"{name} {number}" for name, number in release.get("tables", {}).items())
+    clips = told["clips"]
+    pairs(
+        [
+            ("model", f"{told['model']} version {told['version']}"),
+            ("aliases", ", ".join(told["aliases"])),
+            ("run", told["run"]),
+            ("TAKEN DOWN", told["taken_down"]),
+            ("release", f"{release['release_id']}, number {release['sequence']}" if release else "unknown here"),
+            ("published", release.get("created_utc")),
+            ("table versions", tables),
+            ("code", release.get("code")),
+            ("clips", "unknown" if clips is None else ", ".join(f"{count} {split}" for split, count in clips.items())),
+            ("files", f"{len(told['files'])}" + (f" and {told['gone']} taken down since" if told["gone"] else "")),
+        ]
+    )
+    console().print("")
+    _files(told["files"])
+    for move in told["moves"]:
+        console().print(
+            f"{move['created_utc']} {move['kind']}: {move['from_version'] or 'none'} -> {move['to_version']}"
+        )
+
+
+def show_footage(told: Mapping[str, Any]) -> None:
+    """A FootageTrace as a dictionary."""
+    pairs([(told["kind"], told["value"]), *_reach(told), ("clips", len(told["clips"]))])
+    console().print("")
+    _files(told["files"])
+    _models(told["models"])
+
+
+def show_takedown(told: Mapping[str, Any], dry_run: bool) -> None:
+    """The summary of a takedown, done or not."""
+    console().print("would be erased\n" if dry_run else "erased\n")
+    pairs(
+        [
+            (told["kind"], told["value"]),
+            ("files", len(told["files"])),
+            ("clips", f"{told['clips']} ({told['stage1']} in stage1, {told['stage2']} in stage2), {told['seconds']} s"),
+            ("speakers", len(told["speakers"])),
+            *_reach(told),
+        ]
+    )
+    console().print("")
+    _files(told["files"])
+    _models(told["models"])
+    if dry_run:
+        return
+    pairs(
+        [
+            ("takedown", told["takedown"]),
+            ("files erased", told["files_erased"]),
+            ("pictures and films erased from runs", told["run_files_erased"]),
+            ("release", told["release"]),
+        ]
+    )
+
+
+def _reach(told: Mapping[str, Any]) -> list[tuple[str, str]]:
+    lost = ", ".join(f"{name} ({count} clips)" for name, count in told["benchmarks"].items())
+    return [("releases", ", ".join(told["releases"])), ("benchmarks", lost)]
+
+
+def _files(files: Sequence[Mapping[str, Any]]) -> None:
+    if not files:
+        return
+    columns = [Column("media"), Column("file", 20), Column("corpus"), Column("speaker", 8), Column("licence", 8)]
+    cells = [
+        [cell((row["media_id"] or "")[:12], "dim"), *(cell(row[n]) for n in ("uri", "corpus", "speaker", "licence"))]
+        for row in files[:_SHOWN]
+    ]
+    show(columns, cells)
+    if len(files) > _SHOWN:
+        console().print(f"and {len(files) - _SHOWN} more")
+    console().print("")
+
+
+def _models(models: Sequence[Mapping[str, Any]]) -> None:
+    if not models:
+        console().print("no registered model was trained on it\n")
+        return
+    columns = [Column("model"), Column("version", right=True), Column("alias"), Column("clips", right=True)]
+    cells = [
+        [
+            cell(row["model"]),
+            cell(row["version"]),
+            cell(", ".join(row["aliases"]), "red"),
+            cell("unknown" if row["clips"] is None else row["clips"]),
+        ]
+        for row in models
+    ]
+    show(columns, cells)
+    console().print("")
+    if any("champion" in row["aliases"] and row["clips"] for row in models):
+        console().print("the champion was trained on it: train anew and promote, or roll back to a clean version\n")

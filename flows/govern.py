@@ -1,0 +1,86 @@
+"""Commands that decide what is in use: promote, rollback, history. Heavy libraries load inside them."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from flows.ask import ConfigOption, JsonOption, WorkspaceOption
+from flows.environment import find_server, settle
+
+StageArgument = Annotated[Literal["stage1"], typer.Argument(help="Whose champion.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    app.command("promote")(promote)
+    app.command("rollback")(rollback)
+    app.command("history")(history)
+
+
+def promote(
+    stage: StageArgument = "stage1",
+    model: Annotated[str | None, typer.Option(help="Version, @alias or run id; else the newest version.")] = None,
+    policy: Annotated[Path | None, typer.Option(help="Promotion policy file; else the settings'.")] = None,
+    workspace: WorkspaceOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Put a challenger against the champion on the frozen benchmark; the policy decides whether it takes its place."""
+    _prepare()
+    from flows.moves import show_promotion
+    from flows.promote import promote as run
+
+    told = run(stage, model, _text(policy), workspace, _text(config))
+    if as_json:
+        print(json.dumps(told, indent=2))
+    else:
+        show_promotion(told)
+
+
+def rollback(
+    why: Annotated[str, typer.Option(help="Why; kept in the ledger.")],
+    stage: StageArgument = "stage1",
+    to: Annotated[int | None, typer.Option(min=1, help="Version; else the champion before the present one.")] = None,
+    workspace: WorkspaceOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make an earlier version the champion again."""
+    _prepare()
+    from flows.promote import rollback as run
+
+    told = run(why, stage, to, workspace, _text(config))
+    if as_json:
+        print(json.dumps(told, indent=2))
+        return
+    print(f"version {told['to_version']} is the champion of {told['model']} again, in place of {told['from_version']}")
+
+
+def history(
+    stage: Annotated[Literal["stage1"] | None, typer.Argument(help="Only this stage's.")] = None,
+    workspace: WorkspaceOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say who was champion when, why, and by whom."""
+    settle()
+    from flows.moves import show_history
+    from schemas.settings import load_settings
+    from tasks.promotion.gate import history as look
+
+    told = look(load_settings(config, workspace=workspace), stage)
+    if as_json:
+        print(json.dumps(told, indent=2))
+    else:
+        show_history(told)
+
+
+def _prepare() -> None:
+    settle()
+    find_server()
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)

@@ -1,0 +1,73 @@
+"""Commands about where footage went: trace and takedown. Heavy libraries load inside them."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Annotated, Any, Literal
+
+import typer
+
+from flows.ask import ConfigOption, JsonOption, WorkspaceOption
+from flows.environment import find_server, settle
+
+Kind = Literal["speaker", "corpus", "file", "licence"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    app.command("trace")(trace)
+    app.command("takedown")(takedown)
+
+
+def trace(
+    name: Annotated[str, typer.Argument(help="A model (landmark-generator@champion), a speaker, or a file.")],
+    workspace: WorkspaceOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what a model was made from, or what a file or a speaker went into."""
+    settle()
+    from flows.footage import show_footage, show_model
+    from schemas.settings import load_settings
+    from tasks.answers.tracing import ModelTrace
+    from tasks.answers.tracing import trace as look
+
+    found = look(load_settings(config, workspace=workspace), name)
+    if as_json:
+        print(json.dumps(asdict(found), indent=2))
+    elif isinstance(found, ModelTrace):
+        show_model(asdict(found))
+    else:
+        show_footage(asdict(found))
+
+
+def takedown(
+    speaker: Annotated[str | None, typer.Option(help="Everything of this speaker.")] = None,
+    corpus: Annotated[str | None, typer.Option(help="Everything of this corpus.")] = None,
+    file: Annotated[str | None, typer.Option(help="This file, and every other of the same bytes.")] = None,
+    licence: Annotated[str | None, typer.Option(help="Everything under this licence.")] = None,
+    why: Annotated[str, typer.Option(help="Why; kept with the tombstone.")] = "asked for",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+    workspace: WorkspaceOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Erase footage for good, keep it from coming back, and name the models that were trained on it."""
+    kind, value = _one_of({"speaker": speaker, "corpus": corpus, "file": file, "licence": licence})
+    settle()
+    find_server()
+    from flows.footage import show_takedown
+    from flows.takedown import takedown as run
+
+    told = run(kind, value, why, dry_run, workspace, None if config is None else str(config))
+    if as_json:
+        print(json.dumps(told, indent=2))
+    else:
+        show_takedown(told, dry_run)
+
+
+def _one_of(given: Mapping[str, str | None]) -> tuple[Any, str]:
+    named = [(kind, value) for kind, value in given.items() if value is not None]
+    if len(named) != 1:
+        raise typer.BadParameter("name one of --speaker, --corpus, --file and --licence")
+    return named[0]

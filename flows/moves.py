@@ -1,0 +1,79 @@
+"""How promotions and the history of champions look on a terminal."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from flows.tables import Column, cell, console, show
+
+
+def show_promotion(told: Mapping[str, Any]) -> None:
+    """The summary of a promotion."""
+    out = console()
+    if told["repaired"]:
+        out.print(f"put right first: {told['repaired']}\n")
+    against = f"against {told['champion_before']}" if told["champion_before"] else "as the first champion"
+    out.print(
+        f"{told['model']} version {told['challenger']} {against}, on {told['clips']} clips of {told['speakers']} "
+        f"speakers (benchmark {told['benchmark']}), policy {told['policy']}\n"
+    )
+    show(
+        [Column("held"), Column("check"), Column("found", right=True), Column("asked", 30, folds=True)],
+        [
+            [
+                cell("yes" if check["passed"] else "NO", "green" if check["passed"] else "red"),
+                cell(check["name"]),
+                cell(_figure(check)),
+                cell(check["what"]),
+            ]
+            for check in told["checks"]
+        ],
+    )
+    out.print(f"\n{told['outcome']}: {told['why']}", soft_wrap=True)
+    out.print(f"champion of {told['model']}: {told['champion'] or 'none'}; evidence in run {told['run']}")
+
+
+def show_history(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Champions, newest first."""
+    if not rows:
+        console().print("no champion was ever chosen; `heterodub promote stage1` puts the newest version to the test")
+        return
+    columns = [Column("model"), Column("version", right=True), Column("since (UTC)"), Column("until (UTC)")]
+    columns += [Column("by"), Column("who", 10, optional=True), Column("why", 30, folds=True)]
+    columns += [Column("run", 8, optional=True), Column("benchmark", optional=True)]
+    columns += [Column("policy", optional=True)]
+    show(
+        columns,
+        [
+            [
+                cell(row["model"]),
+                cell(row["version"]),
+                cell(_minute(row["since_utc"])),
+                cell(_until(row)),
+                cell(row["kind"]),
+                cell(row["who"]),
+                cell(row["why"]),
+                cell((row["run"] or "")[:8]),
+                cell(row["benchmark"]),
+                cell(row["policy"]),
+            ]
+            for row in rows
+        ],
+    )
+
+
+def _until(row: Mapping[str, Any]) -> str:
+    if row["until_utc"]:
+        return _minute(row["until_utc"])
+    return "now" if row["state"] == "done" else "UNDER WAY"
+
+
+def _minute(told: str) -> str:
+    return told[:16].replace("T", " ")
+
+
+def _figure(check: Mapping[str, Any]) -> str:
+    value = check["value"]
+    if value is None or value["mean"] is None or value["low"] is None:
+        return str(check["detail"] or "not measured")
+    text = f"{value['mean']:+.3f} ({value['low']:+.3f} to {value['high']:+.3f})"
+    return f"{text} {check['detail']}".rstrip()

@@ -1,0 +1,51 @@
+"""From a trained model to the champion, and back."""
+
+from typing import Any, Literal
+
+from prefect import flow
+
+from schemas.settings import load_settings
+from tasks.promote import judge_contest, keep_evidence, move_champion, open_contest, roll_back, score_contestants
+from tasks.promotion.answers import promotion_summary
+
+
+@flow(name="promote")
+def promote(
+    stage: Literal["stage1"] = "stage1",
+    model: str | None = None,
+    policy: str | None = None,
+    workspace: str | None = None,
+    config: str | None = None,
+) -> dict[str, Any]:
+    """Put a challenger against the champion on the frozen benchmark, and move the champion if the policy says so.
+
+    model: version number, @alias or run id; the newest version if left out. policy: promotion policy file in place of
+    the settings' one. Returns what was decided and every check behind it.
+
+    Raises: HeterodubError - the challenger is refused, the store or server is away, or another promotion was faster;
+    the text says what to do.
+    """
+    settings = load_settings(config, workspace=workspace, promotion=policy)
+    contest = open_contest(settings, stage, model)
+    sheets = score_contestants(settings, contest)
+    verdict = judge_contest(contest, sheets)
+    run = keep_evidence(settings, contest, sheets, verdict)
+    move = move_champion(settings, contest, verdict, run) if verdict.outcome == "promote" else None
+    return promotion_summary(contest, sheets, verdict, run, move)
+
+
+@flow(name="rollback")
+def rollback(
+    why: str,
+    stage: Literal["stage1"] = "stage1",
+    to: int | None = None,
+    workspace: str | None = None,
+    config: str | None = None,
+) -> dict[str, Any]:
+    """Make an earlier version the champion again: the one before the present one, or version `to`.
+
+    Returns the move as the ledger has it.
+
+    Raises: HeterodubError - there is no such version, its files are not those that were logged, or no store answers.
+    """
+    return roll_back(load_settings(config, workspace=workspace), stage, to, why)

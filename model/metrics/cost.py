@@ -1,0 +1,94 @@
+"""What running a model costs on a fixed input: time, parameters, memory. Only ratios of two models mean anything."""
+
+import gc
+import time
+import weakref
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import numpy as np
+import torch
+from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+Work = Callable[[], object]
+"""Runs a model once on the fixed input."""
+
+TURNS: Final = 15
+"""Times each model runs. The machine's own ups and downs fall on both, since they take turns."""
+
+_MIB: Final = 2**20
+
+
+def latencies_ms(works: Sequence[Work], turns: int = TURNS) -> list[float]:
+    """Median milliseconds of each, measured in turns in one process after a run to warm up.
+
+    The order changes with every turn, so that none always runs first.
+    """
+    for work in works:
+        work()
+    taken: list[list[float]] = [[] for _ in works]
+    for turn in range(turns):
+        for place in range(len(works)):
+            number = (place + turn) % len(works)
+            began = time.perf_counter()
+            works[number]()
+            taken[number].append(1000 * (time.perf_counter() - began))
+    return [float(np.median(own)) for own in taken]
+
+
+def parameters(network: nn.Module) -> int:
+    """Numbers that were learned."""
+    return sum(value.numel() for value in network.parameters())
+
+
+def peak_memory_mib(network: nn.Module, work: Work) -> float:
+    """Weights and buffers, and the most bytes of tensors that are alive at once during `work`, in MiB.
+
+    Counted from tensors, not from the process, so the same input gives the same number on a busy machine. What an
+    operator uses inside itself is not seen.
+    """
+    own = {part.untyped_storage().data_ptr(): part for part in (*network.parameters(), *network.buffers())}
+    kept = sum(part.untyped_storage().nbytes() for part in own.values())
+    with _Alive(set(own)) as alive:
+        work()
+    return (kept + alive.most) / _MIB
+
+
+class _Alive(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Counts the bytes of storages that operators return, for as long as anything refers to them."""
+
+    def __init__(self, known: set[int]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.most = 0
+        self._now = 0
+        self._known = known
+        self._seen: dict[int, Any] = {}
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Run an operator, and count what it returns."""
+        out = func(*args, **(kwargs or {}))
+        for value in out if isinstance(out, tuple | list) else (out,):
+            if isinstance(value, torch.Tensor):
+                self._count(value)
+        return out
+
+    def __enter__(self) -> "_Alive":
+        gc.collect()
+        super().__enter__()  # type: ignore[no-untyped-call]
+        return self
+
+    def _count(self, value: torch.Tensor) -> None:
+        storage = value.untyped_storage()
+        place, size = storage.data_ptr(), storage.nbytes()
+        if not size or place in self._known or place in self._seen:
+            return
+        self._seen[place] = weakref.finalize(storage, self._forget, place, size)
+        self._now += size
+        self.most = max(self.most, self._now)
+
+    def _forget(self, place: int, size: int) -> None:
+        self._seen.pop(place, None)
+        self._now -= size

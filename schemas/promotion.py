@@ -1,0 +1,98 @@
+"""The promotion policy: what a challenger must show before it takes the champion's place. A TOML file, versioned.
+
+tasks/promotion/deciding.py applies it and knows nothing else. Why these rules: docs/promotion.md.
+"""
+
+import hashlib
+import tomllib
+from pathlib import Path
+from typing import Final
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from .errors import SettingsError
+from .problems import describe
+
+DEFAULT_PROMOTION: Final = Path(__file__).parent / "policies" / "promotion.toml"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class ResamplingRule(_Part):
+    """How intervals are made; see model/metrics/bootstrap.py."""
+
+    level: float = Field(0.95, gt=0.5, lt=1, description="share of intervals that should hold the truth")
+    resamples: int = Field(4000, ge=500, description="times the speakers are drawn anew")
+    seed: int = Field(0, ge=0, description="the same scores give the same interval")
+
+
+class ApprovalRule(_Part):
+    """Whether a person has the last word."""
+
+    required: bool = Field(False, description="pause before the move, and ask in the Prefect UI")
+    timeout_s: int = Field(86_400, ge=1, description="seconds after which no answer means no")
+
+
+class ModelRule(_Part):
+    """What is asked of one registered model."""
+
+    primary: str = Field(description="the error that decides")
+    minimum_effect: float = Field(
+        ge=0, lt=1, description="share of the champion's error by which the challenger's must surely lie below it"
+    )
+    references: int = Field(8, ge=1, description="frames of a clip that a model is told; they are not scored")
+    least_clips: int = Field(ge=2, description="with fewer clips in the benchmark nothing is decided")
+    least_speakers: int = Field(ge=2, description="with fewer speakers in the benchmark nothing is decided")
+    controls: dict[str, float] = Field(
+        default_factory=dict,
+        description="share of a control's error by which the challenger's must surely lie below it, by control",
+    )
+    tolerances: dict[str, float] = Field(
+        default_factory=dict, description="how much worse than the champion's a score may be, in units of the score"
+    )
+    gain_tolerances: dict[str, float] = Field(
+        default_factory=dict, description="how much smaller than the champion's the gain over a control may be"
+    )
+    costs: dict[str, float] = Field(default_factory=dict, description="how many times the champion's a cost may be")
+    approval: ApprovalRule = ApprovalRule()
+
+
+class PromotionPolicy(_Part):
+    """What every registered model must show. `version` grows with every change of a published policy."""
+
+    name: str = Field(description="name of the policy, for people")
+    version: int = Field(ge=1, description="grows with every change")
+    resampling: ResamplingRule = ResamplingRule()
+    models: dict[str, ModelRule] = Field(description="rules by the name of the registered model")
+
+    @property
+    def hash(self) -> str:
+        """Identity of the policy by content: 12 hex digits over every rule."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:12]
+
+    def rule(self, model: str) -> ModelRule:
+        """What is asked of a registered model.
+
+        Raises: SettingsError - the policy says nothing of it.
+        """
+        if model not in self.models:
+            raise SettingsError(f"promotion policy {self.name} {self.version} has no [models.{model}]")
+        return self.models[model]
+
+
+def load_promotion_policy(path: str | Path | None = None) -> PromotionPolicy:
+    """Read a promotion policy; without a path, the default one.
+
+    Raises: SettingsError - the file is missing, not TOML, or holds a bad value (the text names field and value).
+    """
+    source = Path(path) if path else DEFAULT_PROMOTION
+    try:
+        return PromotionPolicy.model_validate(tomllib.loads(source.read_text("utf-8")))
+    except OSError as error:
+        raise SettingsError(f"promotion policy {source}: {error.strerror or error}") from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"promotion policy {source} is not TOML: {error}") from error
+    except ValidationError as error:
+        raise SettingsError(f"promotion policy {source}: {describe(error)}") from error

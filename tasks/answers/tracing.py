@@ -1,0 +1,138 @@
+"""Lineage both ways: what a model was made from, and what a file or a speaker went into. Changes nothing."""
+
+import re
+from collections import Counter
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from schemas.errors import NotFoundError
+from schemas.settings import Settings
+from tasks.promotion import ledger
+from tasks.promotion.judges import JUDGES, Judge
+from tasks.promotion.touched import models_on, trained_on
+from tasks.stores import releases
+from tasks.stores.workspace import Workspace
+from tasks.takedown.planning import model_row, releases_with
+from tasks.takedown.scope import Scope, find_scope
+
+from . import reading
+
+if TYPE_CHECKING:
+    from tasks.tracking.models import Version
+    from tasks.tracking.store import Tracking
+
+_MODEL: Final = re.compile(r"(?:models:/)?(?P<model>[\w-]+)(?:/(?P<version>\d+)|(?P<alias>@[\w-]+))?")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelTrace:
+    """From a version back to raw files. clips: by split, None where nothing is known. files: a row a content, with its
+    labels as they are told today; gone: contents that are not in the catalog any more.
+    """
+
+    model: str
+    version: int
+    aliases: tuple[str, ...]
+    run: str
+    taken_down: str | None
+    release: dict[str, Any] | None
+    clips: dict[str, int] | None
+    files: tuple[dict[str, Any], ...]
+    gone: int
+    moves: tuple[dict[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FootageTrace:
+    """From a file or a speaker to whatever holds it."""
+
+    kind: str
+    value: str
+    files: tuple[dict[str, Any], ...]
+    clips: tuple[dict[str, Any], ...]
+    releases: tuple[str, ...]
+    releases_erased: tuple[str, ...]
+    benchmarks: dict[str, int]
+    models: tuple[dict[str, Any], ...]
+
+
+def trace(settings: Settings, name: str) -> ModelTrace | FootageTrace:
+    """Trace a model ("landmark-generator", "landmark-generator/3", "landmark-generator@champion"), a speaker, or a file
+    (path, end of one, or start of an id).
+
+    Raises: NotFoundError - nothing is called so. TrackingError - the registry cannot be asked, or has no such version.
+    """
+    ws = Workspace.open(settings.workspace)
+    tracking = tracking_if_there(settings, ws)
+    parts = _MODEL.fullmatch(name)
+    judge = next((one for one in JUDGES.values() if parts and one.model == parts["model"]), None)
+    if parts and judge:
+        return _trace_model(ws, tracking, judge, parts["version"] or parts["alias"])
+    speakers = set(reading.read(ws, "clips", ["speaker"])["speaker"].to_pylist())
+    speakers |= set(reading.read(ws, "catalog", ["speaker"])["speaker"].to_pylist())
+    return _trace_footage(ws, tracking, find_scope(ws, "speaker" if name in speakers else "file", name))
+
+
+def tracking_if_there(settings: Settings, ws: Workspace) -> "Tracking | None":
+    """The registry, opened to ask; None where a workspace of its own has none yet.
+
+    Raises: TrackingError - a server does not answer. SettingsError - a remote workspace names no server.
+    """
+    from tasks.tracking.place import place_of
+    from tasks.tracking.store import open_to_ask
+
+    place = place_of(settings.tracking, ws)
+    if place.database and not place.database.exists():
+        return None
+    return open_to_ask(place)
+
+
+def _trace_model(ws: Workspace, tracking: "Tracking | None", judge: Judge, name: str | None) -> ModelTrace:
+    if tracking is None:
+        raise NotFoundError(f"no {judge.model} is registered yet: `heterodub train {judge.stage}` makes one")
+    from tasks.promotion.refusing import TAKEN_DOWN
+    from tasks.tracking.registry import aliases_of, named_version
+
+    version = named_version(tracking, judge.model, name)
+    clips = trained_on(tracking, ws, version, judge.stage)
+    media = {clip["media_id"] for clip in clips or []}
+    rows = reading.read(ws, "catalog", ["media_id", "uri", "corpus", "licence", "consent", "speaker"]).to_pylist()
+    files = {row["media_id"]: row for row in reversed(rows) if row["media_id"] in media}
+    own = [move for move in ledger.moves(ws, judge.model) if version.number in (move.from_version, move.to_version)]
+    return ModelTrace(
+        model=judge.model,
+        version=version.number,
+        aliases=tuple(aliases_of(tracking, judge.model).get(version.number, ())),
+        run=version.run_id,
+        taken_down=version.tags.get(TAKEN_DOWN),
+        release=_release(ws, version),
+        clips=None if clips is None else dict(Counter(clip["split"] for clip in clips)),
+        files=tuple(sorted(files.values(), key=lambda row: str(row["uri"]))),
+        gone=len(media - files.keys()),
+        moves=tuple(asdict(move) for move in own),
+    )
+
+
+def _release(ws: Workspace, version: "Version") -> dict[str, Any] | None:
+    try:
+        found = releases.find(ws, version.tags.get("release", ""))
+    except NotFoundError:
+        return None
+    kept = ("release_id", "sequence", "created_utc", "backend", "extractor", "policy", "code")
+    return {name: getattr(found, name) for name in kept} | {"tables": found.versions}
+
+
+def _trace_footage(ws: Workspace, tracking: "Tracking | None", scope: Scope) -> FootageTrace:
+    holding, gone = releases_with(ws, scope.media)
+    rows = reading.read(ws, "benchmarks", ["benchmark", "media_id"]).to_pylist()
+    models = models_on(tracking, ws, scope.media) if tracking else []
+    return FootageTrace(
+        scope.kind,
+        scope.value,
+        scope.files,
+        scope.clips,
+        tuple(release.release_id for release in holding),
+        tuple(release.release_id for release in gone),
+        dict(Counter(row["benchmark"] for row in rows if row["media_id"] in scope.media)),
+        tuple(model_row(touched) for touched in models),
+    )

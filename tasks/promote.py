@@ -1,0 +1,68 @@
+"""The steps of a promotion and a rollback as Prefect tasks. Each is thin: the work is done by the parts it calls."""
+
+from typing import Any
+
+from prefect import task
+from prefect.artifacts import create_table_artifact
+from prefect.cache_policies import NO_CACHE
+
+from schemas.settings import Settings
+from tasks.promotion import evidence, gate
+from tasks.promotion.answers import check_rows, move_summary
+from tasks.promotion.deciding import Verdict
+from tasks.promotion.gate import Contest
+from tasks.promotion.ledger import Move
+from tasks.promotion.sheets import Sheet
+
+
+@task(cache_policy=NO_CACHE)
+def open_contest(settings: Settings, stage: str, model: str | None) -> Contest:
+    """Who meets whom on which frozen clips; an interrupted move is put right first.
+
+    Raises: PromotionError, TrackingError, NotFoundError, SettingsError - the text says what to do.
+    """
+    return gate.open_contest(settings, stage, model)
+
+
+@task(cache_policy=NO_CACHE)
+def score_contestants(settings: Settings, contest: Contest) -> list[Sheet]:
+    """Score challenger and champion on the same clips by the same code.
+
+    Raises: ModelFileError, TrackingError, PromotionError, TrainingError, NotFoundError - the text says what to do.
+    """
+    return gate.score(settings, contest)
+
+
+@task(cache_policy=NO_CACHE)
+def judge_contest(contest: Contest, sheets: list[Sheet]) -> Verdict:
+    """Apply the policy, and show every check in the Prefect UI."""
+    verdict = gate.decide(contest, sheets)
+    create_table_artifact(key="promotion", table=check_rows(verdict), description=f"{contest.title}: {verdict.why}")
+    return verdict
+
+
+@task(cache_policy=NO_CACHE)
+def keep_evidence(settings: Settings, contest: Contest, sheets: list[Sheet], verdict: Verdict) -> str:
+    """Write scores, checks and policy to an MLflow run; returns its id.
+
+    Raises: TrackingError - the store cannot be reached.
+    """
+    return evidence.keep_evidence(settings, contest, sheets, verdict)
+
+
+@task(cache_policy=NO_CACHE)
+def move_champion(settings: Settings, contest: Contest, verdict: Verdict, run: str) -> Move:
+    """Make the challenger the champion: ledger, aliases, ledger.
+
+    Raises: PromotionError - somebody else was faster. TrackingError - the store went away.
+    """
+    return gate.promote(settings, contest, verdict, run)
+
+
+@task(cache_policy=NO_CACHE)
+def roll_back(settings: Settings, stage: str, to: int | None, why: str) -> dict[str, Any]:
+    """Make an earlier version the champion again.
+
+    Raises: PromotionError, ModelFileError, TrackingError - the text says what to do.
+    """
+    return move_summary(gate.roll_back(settings, stage, to, why))

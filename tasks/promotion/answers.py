@@ -1,0 +1,57 @@
+"""What the gate tells people and scripts: summaries ready for JSON, rows for tables."""
+
+from dataclasses import asdict
+from typing import Any
+
+from .deciding import Check, Verdict
+from .gate import Contest
+from .ledger import Move
+from .sheets import Sheet
+
+
+def promotion_summary(
+    contest: Contest, sheets: list[Sheet], verdict: Verdict, run: str, move: Move | None, refused: str = ""
+) -> dict[str, Any]:
+    """How a promotion ended. refused: why a person said no."""
+    outcome = "promoted" if move else "refused by a person" if refused else "kept"
+    return {
+        "outcome": outcome,
+        "why": refused or verdict.why,
+        "model": contest.judge.model,
+        "challenger": contest.challenger.number,
+        "champion_before": contest.champion.number if contest.champion else None,
+        "champion": move.to_version if move else contest.champion.number if contest.champion else None,
+        "benchmark": contest.benchmark.benchmark,
+        "clips": verdict.clips,
+        "speakers": verdict.speakers,
+        "policy": f"{contest.policy.name} {contest.policy.version} ({contest.policy.hash})",
+        "run": run,
+        "move": move.move_id if move else None,
+        "repaired": contest.repaired or None,
+        "costs": {str(sheet.version): dict(sheet.costs) for sheet in sheets},
+        "checks": [asdict(check) for check in verdict.checks],
+    }
+
+
+def move_summary(move: Move) -> dict[str, Any]:
+    """A move that was made."""
+    return asdict(move) | {"state": "done"}
+
+
+def check_rows(verdict: Verdict) -> list[dict[str, str]]:
+    """A row a check, as texts."""
+    return [
+        {"check": check.name, "asked": check.what, "found": figure(check), "held": "yes" if check.passed else "NO"}
+        for check in verdict.checks
+    ]
+
+
+def figure(check: Check) -> str:
+    """The figure of a check with its interval, or what there is to say instead."""
+    value = check.value
+    if value is None or value.mean is None:
+        return check.detail or "not measured"
+    middle = f"{value.mean:+.3f}"
+    if value.low is not None and value.high is not None:
+        middle += f" ({value.low:+.3f} to {value.high:+.3f})"
+    return f"{middle}; {check.detail}" if check.detail else middle

@@ -1,0 +1,84 @@
+"""Writes down what a decision rests on: an MLflow run with scores, checks and rows of both contestants."""
+
+import hashlib
+import json
+from typing import Any, Final
+
+from model.metrics.bootstrap import mean_interval
+from schemas.settings import Settings
+from tasks.stores.workspace import Workspace
+
+from .deciding import Check, Verdict
+from .gate import Contest
+from .sheets import Sheet
+
+FOLDER: Final = "promotion"
+"""Folder of the evidence among a run's files."""
+
+
+def keep_evidence(settings: Settings, contest: Contest, sheets: list[Sheet], verdict: Verdict) -> str:
+    """A run that holds everything behind a decision; returns its id.
+
+    Raises: TrackingError - the store cannot be reached.
+    """
+    from tasks.tracking.runs import tracked_run
+    from tasks.tracking.store import open_tracking
+
+    ws = Workspace.open(settings.workspace)
+    with tracked_run(open_tracking(settings.tracking, ws), f"promote {contest.title}") as run:
+        run.tags(_tags(contest, verdict))
+        run.metrics(_metrics(contest, sheets, verdict))
+        run.content(f"{FOLDER}/verdict.json", _text(verdict.summary()))
+        run.content(f"{FOLDER}/policy.json", contest.policy.model_dump_json(indent=2) + "\n")
+        run.content(f"{FOLDER}/scores.json", _text(scores_by_version(sheets, contest)))
+        return run.run_id
+
+
+def scores_by_version(sheets: list[Sheet], contest: Contest) -> dict[str, Any]:
+    """Every clip's scores and the costs by version, with the benchmark that they were made on, ready for JSON."""
+    own = {
+        str(sheet.version): {"costs": dict(sheet.costs), "rows": [_unnamed(row) for row in sheet.rows()]}
+        for sheet in sheets
+    }
+    return {"benchmark": contest.benchmark.benchmark, "policy": contest.policy.hash, "versions": own}
+
+
+def _unnamed(row: dict[str, Any]) -> dict[str, Any]:
+    """A row whose speaker is told by a hash: files of a run are not reached by name when somebody is taken down."""
+    return row | {"speaker": hashlib.sha256(row["speaker"].encode()).hexdigest()[:12]}
+
+
+def _tags(contest: Contest, verdict: Verdict) -> dict[str, str]:
+    return {
+        "model": contest.judge.model,
+        "challenger": str(contest.challenger.number),
+        "champion": str(contest.champion.number) if contest.champion else "none",
+        "benchmark": contest.benchmark.benchmark,
+        "policy": contest.policy.hash,
+        "outcome": verdict.outcome,
+        "why": verdict.why,
+    }
+
+
+def _metrics(contest: Contest, sheets: list[Sheet], verdict: Verdict) -> dict[str, float | None]:
+    found: dict[str, float | None] = {}
+    for sheet, role in zip(sheets, ("challenger", "champion"), strict=False):
+        clips = sorted(sheet.speakers)
+        for name in contest.judge.directions:
+            found[f"{role}/{name}"] = mean_interval(sheet.column(sheet.own, name, clips)).mean
+        found |= {f"{role}/{name}": value for name, value in sheet.costs.items()}
+    for check in verdict.checks:
+        found |= _of_check(check)
+    return found
+
+
+def _of_check(check: Check) -> dict[str, float | None]:
+    name, value = f"check/{check.name.replace(' ', '_')}", check.value
+    told: dict[str, float | None] = {f"{name}/passed": float(check.passed)}
+    if value is not None:
+        told |= {f"{name}/mean": value.mean, f"{name}/low": value.low, f"{name}/high": value.high}
+    return told
+
+
+def _text(tree: dict[str, Any]) -> str:
+    return json.dumps(tree, indent=2) + "\n"

@@ -1,0 +1,187 @@
+"""The gate, step by step: who meets whom on which clips, their scores, the evidence, the move."""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from schemas.errors import PromotionError
+from schemas.promotion import ModelRule, PromotionPolicy, load_promotion_policy
+from schemas.settings import Settings
+from tasks.learning.selection import find_release
+from tasks.stores import benchmarks, releases
+from tasks.stores.benchmarks import Benchmark
+from tasks.stores.workspace import Workspace
+
+from . import deciding, ledger, moving
+from .judges import Judge, judge_of
+from .ledger import Evidence, Move
+from .refusing import require_promotable, require_standing
+from .sheets import Sheet
+
+if TYPE_CHECKING:
+    from tasks.tracking.models import Version
+    from tasks.tracking.store import Tracking
+
+
+@dataclass(frozen=True, slots=True)
+class Contest:
+    """Who meets whom, on what, by which rules. champion: None where there is none yet."""
+
+    judge: Judge
+    challenger: "Version"
+    champion: "Version | None"
+    benchmark: Benchmark
+    policy: PromotionPolicy
+    repaired: str
+
+    @property
+    def rule(self) -> ModelRule:
+        """The rules for this model."""
+        return self.policy.rule(self.judge.model)
+
+    @property
+    def title(self) -> str:
+        """For people."""
+        against = f"against {self.champion.number}" if self.champion else "as the first champion"
+        return f"{self.judge.model} {self.challenger.number} {against}"
+
+
+def open_contest(settings: Settings, stage: str, name: str | None) -> Contest:
+    """Find challenger (by version, "@alias" or run id; else the newest) and champion, and freeze the benchmark.
+
+    What an interrupted move left is put right first. Nothing is moved otherwise.
+
+    Raises: PromotionError - the challenger is refused, is the champion, or there is nothing to judge on.
+    TrackingError - the store cannot be reached, or holds no such version. NotFoundError, SettingsError.
+    """
+    from tasks.tracking.lineage import media_of
+    from tasks.tracking.registry import CHALLENGER, named_version, point
+
+    judge, policy = judge_of(stage), load_promotion_policy(settings.promotion)
+    policy.rule(judge.model)
+    ws, tracking = _open(settings)
+    standing = moving.settle(tracking, ws, judge.model)
+    challenger = named_version(tracking, judge.model, name)
+    if challenger.number == standing.champion:
+        raise PromotionError(f"{challenger} is the champion already")
+    champion = None if standing.champion is None else named_version(tracking, judge.model, str(standing.champion))
+    release = find_release(ws, None)
+    benchmark = benchmarks.freeze(ws, release, judge.stage, f"first judged {judge.model}")
+    benchmarks.verify(ws, benchmark, releases.current_versions(ws)[judge.stage.value])
+    require_promotable(ws, challenger, benchmark, media_of(tracking, challenger))
+    point(tracking, judge.model, {CHALLENGER: challenger.number})
+    return Contest(judge, challenger, champion, benchmark, policy, standing.repaired)
+
+
+def score(settings: Settings, contest: Contest) -> list[Sheet]:
+    """Score challenger and champion (in this order) on the same clips by the same code, here and now.
+
+    Raises: ModelFileError - a model's files are not the ones that were logged. TrackingError - they cannot be
+    fetched. Otherwise as the stage's judge.
+    """
+    from tasks.tracking.models import fetch_model
+
+    ws, tracking = _open(settings)
+    with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
+        folders = {
+            version.number: fetch_model(tracking, version, _made(Path(scratch), version.number))
+            / "artifacts"
+            / contest.judge.inner
+            for version in (contest.challenger, contest.champion)
+            if version is not None
+        }
+        return list(contest.judge.grade(ws, settings, contest.benchmark, folders, contest.rule))
+
+
+def decide(contest: Contest, sheets: list[Sheet]) -> deciding.Verdict:
+    """Apply the policy."""
+    champion = sheets[1] if len(sheets) > 1 else None
+    return deciding.decide(
+        sheets[0], champion, contest.judge.directions, contest.rule, contest.policy.resampling
+    )  # fmt: skip
+
+
+def promote(settings: Settings, contest: Contest, verdict: deciding.Verdict, run: str) -> Move:
+    """Make the challenger the champion.
+
+    Raises: PromotionError - somebody else moved the champion meanwhile. TrackingError - see move_champion.
+    """
+    ws, tracking = _open(settings)
+    evidence = Evidence(run, contest.benchmark.benchmark, contest.policy.hash)
+    before = contest.champion.number if contest.champion else None
+    return moving.move_champion(
+        tracking, ws, contest.judge.model, "promote", contest.challenger.number, before, verdict.why, evidence
+    )
+
+
+def roll_back(settings: Settings, stage: str, to: int | None, why: str) -> Move:
+    """Make an earlier version the champion again: the one before the present one, or `to`.
+
+    Its files are held against their logged hashes first.
+
+    Raises: PromotionError - there is no earlier one, it is the champion, or it was trained on what was taken down.
+    ModelFileError - its files are not the ones that were logged. TrackingError - no such version, or no store.
+    """
+    from tasks.tracking.models import fetch_model
+    from tasks.tracking.registry import named_version
+
+    judge = judge_of(stage)
+    ws, tracking = _open(settings)
+    now = _champion_or_ruin(tracking, ws, judge.model, may_be_gone=to is not None)
+    target = to if to is not None else _one_before(ws, judge.model)
+    if target == now:
+        raise PromotionError(f"version {target} is the champion of {judge.model} already")
+    version = named_version(tracking, judge.model, str(target))
+    require_standing(version)
+    with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
+        fetch_model(tracking, version, Path(scratch))
+    return moving.move_champion(tracking, ws, judge.model, "rollback", target, now, why, Evidence(run=version.run_id))
+
+
+def history(settings: Settings, stage: str | None) -> list[dict[str, Any]]:
+    """Who was champion when: a row a move, newest first, with the time it ended; makes and changes nothing."""
+    ws = Workspace.open(settings.workspace)
+    model = None if stage is None else judge_of(stage).model
+    rows: list[dict[str, Any]] = []
+    for move in ledger.moves(ws, model):
+        if rows and rows[-1]["model"] == move.model:
+            rows[-1]["until_utc"] = move.created_utc
+        rows.append(
+            {"model": move.model, "version": move.to_version, "from": move.from_version, "kind": move.kind}
+            | {"since_utc": move.created_utc, "until_utc": None, "state": move.state, "who": move.who}
+            | {"why": move.why, "run": move.run, "benchmark": move.benchmark, "policy": move.policy}
+        )
+    return rows[::-1]
+
+
+def _champion_or_ruin(tracking: "Tracking", ws: Workspace, model: str, may_be_gone: bool) -> int | None:
+    """The champion; if its version was deleted and another is named, that one all the same, so that it can be left."""
+    try:
+        return moving.settle(tracking, ws, model).champion
+    except PromotionError:
+        last = ledger.last_move(ws, model)
+        if last is None or not may_be_gone:
+            raise
+        ledger.finish(ws, last)
+        return last.to_version
+
+
+def _one_before(ws: Workspace, model: str) -> int:
+    line = ledger.champions(ledger.moves(ws, model))
+    if len(line) < 2:
+        raise PromotionError(f"{model} has no champion before the present one; `--to VERSION` names one")
+    return line[-2]
+
+
+def _open(settings: Settings) -> tuple[Workspace, "Tracking"]:
+    from tasks.tracking.store import open_tracking
+
+    ws = Workspace.open(settings.workspace)
+    return ws, open_tracking(settings.tracking, ws)
+
+
+def _made(scratch: Path, number: int) -> Path:
+    folder = scratch / str(number)
+    folder.mkdir()
+    return folder

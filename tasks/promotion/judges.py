@@ -1,0 +1,50 @@
+"""How each stage's models are judged: the one list that the gate goes by. A new stage adds an entry."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from schemas.cards import GENERATOR
+from schemas.errors import SettingsError
+from schemas.promotion import ModelRule
+from schemas.reasons import Stage
+from schemas.settings import Settings
+from tasks.stores.benchmarks import Benchmark
+from tasks.stores.workspace import Workspace
+
+from .judging_speech import DIRECTIONS, grade_generators
+from .sheets import Direction, Sheet
+
+Contestants = Mapping[int, Path]
+"""Folder of the fetched model by version."""
+
+Grade = Callable[[Workspace, Settings, Benchmark, Contestants, ModelRule], Sequence[Sheet]]
+"""Scores all contestants on the same clips by the same code, in the order they were given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """How one stage's models are judged. model: registered name. inner: our folder inside a logged model."""
+
+    stage: Stage
+    model: str
+    inner: str
+    directions: Mapping[str, Direction]
+    grade: Grade
+
+
+JUDGES: Final[Mapping[str, Judge]] = {
+    "stage1": Judge(Stage.STAGE1, GENERATOR, "generator", DIRECTIONS, grade_generators),
+}
+
+
+def judge_of(stage_or_model: str) -> Judge:
+    """The judge of a stage, or of a registered model's name.
+
+    Raises: SettingsError - nobody judges it.
+    """
+    for stage, judge in JUDGES.items():
+        if stage_or_model in (stage, judge.model):
+            return judge
+    raise SettingsError(f"nobody judges {stage_or_model}; known are {', '.join(JUDGES)}")

@@ -1,0 +1,130 @@
+"""Judges landmark generators: each on the benchmark's clips beside its own controls, and what it costs to run."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.features.timing import mel_columns
+from model.metrics.cost import latencies_ms, parameters, peak_memory_mib
+from model.stage1.files import load_generator
+from model.stage1.inference import predict_clip
+from model.stage1.judging import Exam, Sat, System, judge
+from model.stage1.network import LandmarkGenerator
+from model.sync.scorer import SyncScorer
+from model.training.plan import ClipFacts
+from schemas.contract import MEL_BANDS
+from schemas.errors import PromotionError
+from schemas.promotion import ModelRule
+from schemas.reasons import Stage
+from schemas.settings import Settings
+from schemas.training import Stage1Settings
+from tasks.feeding.stored_clips import Place
+from tasks.learning.evaluation import MEAN_CLIPS, sync_folder
+from tasks.learning.selection import Candidate, Selection, find_release, select
+from tasks.learning.stage1 import read_exams, spread
+from tasks.learning.sync import SyncRecipe, sync_scorer
+from tasks.stores.benchmarks import Benchmark
+from tasks.stores.workspace import Workspace
+from tasks.tracking.example import made_face
+
+from .sheets import Direction, Graded, Sheet
+
+DIRECTIONS: Final[Mapping[str, Direction]] = {
+    "nme_lips": "less",
+    "nme_outline": "less",
+    "nme": "less",
+    "opening_correlation": "more",
+    "articulation": "near one",
+    "velocity_error": "less",
+    "jitter": "up to one",
+    "sync": "more",
+}
+"""Every score of a generator, and which way it is better. True points tremble by the detector's noise, a jitter of 1;
+that a prediction trembles less is no merit: a mouth that stands still has none."""
+
+_SYSTEMS: Final[tuple[System, ...]] = ("own sound", "other sound", "no sound", "copy", "truth")
+_FIXED_FRAMES: Final = 250
+"""Length of the fixed input: a clip of the longest kind, 10 s."""
+
+
+def grade_generators(
+    workspace: Workspace,
+    settings: Settings,
+    benchmark: Benchmark,
+    contestants: Mapping[int, Path],
+    rule: ModelRule,
+) -> list[Sheet]:
+    """Scores and costs of the generators in folders, by version, on the benchmark's clips.
+
+    Raises: ModelFileError - a generator cannot be read. PromotionError - one takes landmarks of another backend.
+    NotFoundError, WorkspaceError - the clips cannot be read. TrainingError - the newest release has no train split to
+    learn the sync score on.
+    """
+    selection = select(workspace, find_release(workspace, None), Stage.STAGE1)
+    clips = [_candidate(clip.clip_id, clip.media_id, clip.speaker, clip.split_group) for clip in benchmark.clips]
+    scorer = _scorer(workspace, selection, settings.stage1) if "sync" in rule.tolerances else None
+    loaded, graded = [], []
+    for version, folder in contestants.items():
+        generator, card = load_generator(folder)
+        if card.backend != selection.release.backend:
+            raise PromotionError(
+                f"version {version} reads landmarks of {card.backend}, the benchmark holds {selection.release.backend}"
+            )
+        exams = _exams(selection, clips, generator)
+        sat = judge(generator, exams, rule.references, card.gain, None, _SYSTEMS, scorer)
+        graded.append(tuple(_graded(row) for row in sat))
+        loaded.append((version, generator))
+    costs = _costs([generator for _, generator in loaded])
+    return [
+        Sheet(version, "own sound", rows, cost)
+        for (version, _), rows, cost in zip(loaded, graded, costs, strict=True)
+    ]  # fmt: skip
+
+
+def _scorer(workspace: Workspace, selection: Selection, settings: Stage1Settings) -> SyncScorer:
+    """One for all contestants, trained on the newest release's train split, in which nobody of the benchmark is."""
+    known = read_exams(selection, spread(selection.train, MEAN_CLIPS), settings)
+    return sync_scorer(sync_folder(workspace), known, SyncRecipe(steps=settings.sync_steps))
+
+
+def _exams(selection: Selection, clips: Sequence[Candidate], generator: LandmarkGenerator) -> list[Exam]:
+    """The clips as this generator sees them: how far the pose is smoothed is its own."""
+    return read_exams(selection, clips, Stage1Settings(shape=generator.shape))
+
+
+def _candidate(clip_id: str, media_id: str, speaker: str, group: str) -> Candidate:
+    return Candidate(ClipFacts(clip_id, 0, speaker), Place(clip_id, media_id), "test", group, False)
+
+
+def _graded(row: Sat) -> Graded:
+    scores = {name: value for name, value in asdict(row.scores).items() if name in DIRECTIONS}
+    return Graded(row.clip_id, row.speaker, row.system, scores | {"sync": row.sync})
+
+
+def _costs(generators: Sequence[LandmarkGenerator]) -> list[dict[str, float]]:
+    works = [partial(_predict_fixed, generator, *_fixed_input()) for generator in generators]
+    taken = latencies_ms(works)
+    return [
+        {
+            "latency_ms": milliseconds,
+            "parameters": float(parameters(generator)),
+            "memory_mib": peak_memory_mib(generator, work),
+        }
+        for generator, work, milliseconds in zip(generators, works, taken, strict=True)
+    ]
+
+
+def _predict_fixed(generator: LandmarkGenerator, mel: NDArray[np.float32], face: NDArray[np.float32]) -> None:
+    predict_clip(generator, mel, face, face[:1])
+
+
+def _fixed_input() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Ten seconds of a made face under a hum: the same for every model, and nobody's data."""
+    columns, bands = np.arange(mel_columns(_FIXED_FRAMES)), np.arange(MEL_BANDS)
+    mel = -5.0 - bands / 20.0 + np.sin(columns / 3.0)[:, None]
+    return np.asarray(mel, np.float32), made_face(_FIXED_FRAMES)

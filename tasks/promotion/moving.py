@@ -1,0 +1,118 @@
+"""Moves the champion: ledger first, then aliases, then the ledger again. A crash in between is put right by the next.
+
+The ledger is the truth. A row that is written is carried out, by whoever comes next if need be; so aliases can lag
+behind the ledger and never lead it.
+"""
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from schemas.errors import PromotionError, TrackingError
+from tasks.stores.workspace import Workspace
+
+from . import ledger
+from .ledger import Evidence, Kind, Move
+
+if TYPE_CHECKING:
+    from tasks.tracking.store import Tracking
+
+_log = logging.getLogger(__name__)
+
+_ROUNDS: Final = 20
+"""Times the ledger is looked at again after the aliases were set; each round means that another move came between."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a model stands. repaired: what had to be put right first, in words."""
+
+    champion: int | None
+    repaired: str = ""
+
+
+def settle(tracking: "Tracking", ws: Workspace, model: str) -> Standing:
+    """Carry out what the ledger says: finish a move that was left half done, and put aliases back that disagree.
+
+    Without a ledger row the alias stands: a champion that was chosen before there was a ledger.
+
+    Raises: PromotionError - the champion's version was deleted. TrackingError - the store cannot be reached.
+    """
+    from tasks.tracking.registry import CHAMPION, aliased
+
+    last = ledger.last_move(ws, model)
+    alias = aliased(tracking, model, CHAMPION)
+    number = alias.number if alias else None
+    if last is None:
+        return Standing(number)
+    repaired = ""
+    if not last.is_done:
+        repaired = f"the {last.kind} to version {last.to_version} of {last.created_utc} was left half done: finished it"
+    elif number != last.to_version:
+        repaired = (
+            f"alias {CHAMPION} pointed at {number or 'nothing'}, the ledger says {last.to_version}: put it back"
+        )  # fmt: skip
+    if repaired:
+        _log.warning("%s: %s", model, repaired)
+    carried = carry_out(tracking, ws, model)
+    return Standing(carried.to_version, repaired)
+
+
+def move_champion(
+    tracking: "Tracking",
+    ws: Workspace,
+    model: str,
+    kind: Kind,
+    to_version: int,
+    judged_against: int | None,
+    why: str,
+    evidence: Evidence,
+) -> Move:
+    """Make a version the champion, if the champion is still the one that the decision took for granted.
+
+    Raises: PromotionError - it is not; nothing was moved. TrackingError - the store went away; if the move was
+    written down by then, the text says so and the next promote or rollback finishes it.
+    """
+    made = ledger.intend(ws, model, kind, to_version, judged_against, why, evidence)
+    try:
+        carry_out(tracking, ws, model)
+    except TrackingError as error:
+        raise TrackingError(
+            f"{error}. The move of {model} to version {to_version} is written down ({made.move_id}); the next promote "
+            "or rollback carries it out, `heterodub doctor` tells"
+        ) from error
+    return made
+
+
+def carry_out(tracking: "Tracking", ws: Workspace, model: str) -> Move:
+    """Set the aliases as the newest row has them, mark it as done, and look whether it still is the newest.
+
+    Anybody may do this at any time: it always ends with the aliases of the newest row, however late it is.
+
+    Raises: PromotionError - there is no row, its version was deleted, or others do not stop moving. TrackingError -
+    the store cannot be reached.
+    """
+    from tasks.tracking.registry import CHALLENGER, CHAMPION, PREVIOUS, aliased, point, versions
+
+    for _ in range(_ROUNDS):
+        own = ledger.moves(ws, model)
+        if not own:
+            raise PromotionError(f"no champion of {model} was ever chosen in {ws.root}")
+        last, line = own[-1], ledger.champions(own)
+        there = {version.number for version in versions(tracking, model)}
+        if last.to_version not in there:
+            raise PromotionError(
+                f"version {last.to_version}, the champion of {model} by the ledger, was deleted from the registry: "
+                "`heterodub rollback --to VERSION` chooses another"
+            )
+        before = next((number for number in reversed(line[:-1]) if number in there), None)
+        aliases: dict[str, int | None] = {CHAMPION: last.to_version, PREVIOUS: before}
+        challenger = aliased(tracking, model, CHALLENGER)
+        if challenger and challenger.number == last.to_version:
+            aliases[CHALLENGER] = None
+        point(tracking, model, aliases)
+        ledger.finish(ws, last)
+        now = ledger.last_move(ws, model)
+        if now is not None and now.move_id == last.move_id:
+            return now
+    raise PromotionError(f"others moved the champion of {model} {_ROUNDS} times in a row")

@@ -1,0 +1,74 @@
+"""What was taken down and must not come back. Holds hashes alone, so that a tombstone does not keep what it bars."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final, Literal
+
+import pyarrow as pa
+
+from schemas.records import RawFile
+from schemas.tables import TOMBSTONES
+
+from . import tables
+from .workspace import Workspace
+
+Kind = Literal["speaker", "corpus", "licence", "file"]
+
+MEDIA: Final = "media"
+"""Kind of the tombstones that bar a content, whatever it is called and whoever is said to be in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tombstones:
+    """Everything that is barred. marks: (kind, hash of the value)."""
+
+    marks: frozenset[tuple[str, str]]
+
+    def bars(self, raw: RawFile) -> bool:
+        """Whether a file must not be read, by what is said about it."""
+        told = (("speaker", raw.speaker), ("corpus", raw.corpus), ("licence", raw.licence))
+        return any(value is not None and (kind, mark(value)) in self.marks for kind, value in told)
+
+    @property
+    def media(self) -> frozenset[str]:
+        """Contents that must not be analysed, by sha256."""
+        return frozenset(value for kind, value in self.marks if kind == MEDIA)
+
+
+def standing(ws: Workspace) -> Tombstones:
+    """All tombstones of a workspace."""
+    rows = tables.read_any(ws, "tombstones", ["kind", "mark"]).to_pylist()
+    return Tombstones(frozenset((row["kind"], row["mark"]) for row in rows))
+
+
+def media_of(ws: Workspace, kind: Kind, value: str) -> frozenset[str]:
+    """Contents that earlier takedowns of this very thing have barred."""
+    rows = tables.read_any(ws, "tombstones").to_pylist()
+    own = {row["takedown"] for row in rows if (row["kind"], row["mark"]) == (kind, mark(value))}
+    return frozenset(row["mark"] for row in rows if row["kind"] == MEDIA and row["takedown"] in own)
+
+
+def bar(ws: Workspace, kind: Kind, value: str, media: Iterable[str], why: str) -> str:
+    """Put up tombstones for a thing and its contents; returns the takedown's id. A second call adds what is new."""
+    takedown = hashlib.sha256(f"{kind} {mark(value)}".encode()).hexdigest()[:12]
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    wanted = [(kind, mark(value)), *((MEDIA, one) for one in sorted(media))]
+
+    def make(before: pa.Table) -> pa.Table:
+        known = {(row["kind"], row["mark"], row["takedown"]) for row in before.to_pylist()}
+        rows = [
+            {"takedown": takedown, "kind": one, "mark": told, "created_utc": now, "why": why}
+            for one, told in wanted
+            if (one, told, takedown) not in known
+        ]
+        return pa.Table.from_pylist(rows, schema=TOMBSTONES)
+
+    tables.append_after(ws, "tombstones", make)
+    return takedown
+
+
+def mark(value: str) -> str:
+    """sha256 of a value in hex; what a tombstone keeps of it."""
+    return hashlib.sha256(value.encode("utf-8", "surrogateescape")).hexdigest()

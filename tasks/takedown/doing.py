@@ -1,0 +1,131 @@
+"""Takes footage down. Every step may be done twice, so a takedown that was interrupted is finished by doing it again.
+
+The order: tombstones, so that nothing comes back meanwhile; models named while their lineage can still be told; rows
+out of all tables; a new release; old versions off the disk, since they hold what was deleted; pictures of it.
+"""
+
+import logging
+import shutil
+from collections.abc import Collection
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import pyarrow as pa
+
+from schemas.settings import Settings
+from tasks.promotion.refusing import TAKEN_DOWN
+from tasks.publishing import publish
+from tasks.stores import tables, tombstones
+from tasks.stores.batches import drop_media
+from tasks.stores.standing_policy import standing_policy
+from tasks.stores.workspace import Workspace
+
+from .planning import Plan
+
+if TYPE_CHECKING:
+    from tasks.tracking.store import Tracking
+
+_log = logging.getLogger(__name__)
+
+_TABLES: Final = ("catalog", "clips", "stage1", "stage2", "benchmarks")
+"""Tables that hold footage or speak of it."""
+
+_PAGES: Final = ("audit", "reports")
+"""Folders of pages about footage; they are made anew when asked for."""
+
+SHOWN: Final = ("promotion/comparison.html",)
+"""Files of a promotion's run that show clips of the benchmark."""
+
+
+def take_down(ws: Workspace, settings: Settings, tracking: "Tracking | None", plan: Plan, why: str) -> dict[str, Any]:
+    """Do what the plan says; returns what was done, ready for JSON.
+
+    Raises: WorkspaceError - a table cannot be written. TrackingError - the store cannot be reached. AuditFailedError -
+    what is left breaks an expectation; the footage is gone from the newest tables all the same, and doing it again
+    goes on.
+    """
+    scope = plan.scope
+    takedown = tombstones.bar(ws, scope.kind, scope.value, scope.media, why)
+    tagged = _tag_models(tracking, plan, takedown) if tracking else []
+    _delete_rows(ws, plan)
+    _forget_pages(ws)
+    published = _publish(ws, settings)
+    erased = sum(len(_erase(ws, table, scope.media)) for table in _TABLES)
+    shown = _erase_shown(tracking, plan) if tracking else 0
+    return plan.summary() | {
+        "takedown": takedown,
+        "tagged": tagged,
+        "release": published,
+        "files_erased": erased,
+        "run_files_erased": shown,
+    }
+
+
+def _tag_models(tracking: "Tracking", plan: Plan, takedown: str) -> list[str]:
+    from tasks.tracking.registry import tag_version
+
+    told = f"{plan.scope.kind} {takedown} {datetime.now(UTC).date().isoformat()}"
+    sure = [touched.version for touched in plan.models if touched.clips]
+    for version in sure:
+        tag_version(tracking, version, {TAKEN_DOWN: told})
+    return [str(version) for version in sure]
+
+
+def _delete_rows(ws: Workspace, plan: Plan) -> None:
+    scope = plan.scope
+    drop_media(ws, scope.media)
+    tables.delete_rows(ws, "catalog", "uri", [row["uri"] for row in scope.files])
+    tables.delete_rows(ws, "benchmarks", "media_id", scope.media)
+    _rename_groups(ws, scope.speakers)
+
+
+def _rename_groups(ws: Workspace, gone: Collection[str]) -> None:
+    """A group of speakers is called after one of them; if that one is gone, after the first of those who are left."""
+    for table in ("clips", "benchmarks"):
+        rows = tables.read_any(ws, table, ["clip_id", "speaker", "split_group"]).to_pylist()
+        left = {row["speaker"] for row in rows}
+        names = {row["split_group"] for row in rows if row["split_group"] in gone and row["split_group"] not in left}
+        changes: dict[str, str] = {}
+        for name in names:
+            own = [row for row in rows if row["split_group"] == name]
+            new = min(row["speaker"] for row in own)
+            changes |= {row["clip_id"]: new for row in own}
+        if changes:
+            told = {"clip_id": list(changes), "split_group": list(changes.values())}
+            tables.update_columns(ws, table, pa.table(told))
+
+
+def _publish(ws: Workspace, settings: Settings) -> str | None:
+    policy = standing_policy(ws)
+    if policy is None:
+        return None
+    return publish(ws, settings, policy).release_id
+
+
+def _erase(ws: Workspace, table: str, media: frozenset[str]) -> list[str]:
+    """Take the files of old versions off the disk, and what killed writers left of this footage."""
+    files = ws.filesystem()
+    gone = tables.erase(ws, table)
+    left = tables.strays(ws, table, "media_id", media)
+    for name in left:
+        files.rm(ws.path(table, name))
+    return [*gone, *left]
+
+
+def _forget_pages(ws: Workspace) -> None:
+    files = ws.filesystem()
+    for folder in _PAGES:
+        if files.exists(ws.path(folder)):
+            files.rm(ws.path(folder), recursive=True)
+    if ws.is_local:
+        shutil.rmtree(Path(ws.root) / "scratch", ignore_errors=True)
+
+
+def _erase_shown(tracking: "Tracking", plan: Plan) -> int:
+    """Pictures and films of the clips in trainings, and pages that compare models on them."""
+    from tasks.tracking.erasing import erase_about
+    from tasks.tracking.registry import runs_of_benchmarks
+
+    clips = [clip["clip_id"] for clip in plan.scope.clips]
+    return erase_about(tracking, clips, SHOWN, runs_of_benchmarks(tracking, plan.benchmarks))

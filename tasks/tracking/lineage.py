@@ -1,0 +1,47 @@
+"""What a model was trained on, kept in its run: ids alone, so that it outlives the rows and tells of nobody."""
+
+import json
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Final
+
+from mlflow.exceptions import MlflowException
+
+from .models import Version
+from .runs import Run
+from .store import Tracking, telling
+
+FILE: Final = "lineage.json"
+
+
+def keep_lineage(run: Run, clips: Iterable[tuple[str, str, str]]) -> None:
+    """Keep which clips a training learned from and looked at: (clip_id, media_id, split) of each."""
+    rows = [{"clip_id": clip, "media_id": media, "split": split} for clip, media, split in clips]
+    run.content(FILE, json.dumps(rows) + "\n")
+
+
+def lineage_of(tracking: Tracking, version: Version) -> list[dict[str, Any]] | None:
+    """The clips behind a version; None where its run keeps none (it was deleted, or is older than this file).
+
+    Raises: TrackingError - the store cannot be reached.
+    """
+    with telling(f"run {version.run_id}"), tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
+        try:
+            names = {one.path for one in tracking.client.list_artifacts(version.run_id)}
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            return None
+        if FILE not in names:
+            return None
+        got = Path(tracking.client.download_artifacts(version.run_id, FILE, scratch))
+        return list(json.loads(got.read_text()))
+
+
+def media_of(tracking: Tracking, version: Version) -> frozenset[str]:
+    """Files behind a version, by sha256; empty where nothing is known.
+
+    Raises: TrackingError - the store cannot be reached.
+    """
+    return frozenset(row["media_id"] for row in lineage_of(tracking, version) or [])

@@ -1,0 +1,116 @@
+"""Versions of any registered model of ours: found by what a user types, and the aliases that point at them."""
+
+from collections.abc import Collection, Mapping
+from typing import Final
+
+from mlflow.exceptions import MlflowException
+
+from schemas.errors import TrackingError
+
+from .models import Version, version_of
+from .store import Tracking, telling
+
+CHAMPION: Final = "champion"
+CHALLENGER: Final = "challenger"
+PREVIOUS: Final = "previous"
+
+_MISSING: Final = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
+"""How MLflow says that a version or alias is not there; which of the two depends on the store."""
+
+
+def versions(tracking: Tracking, model: str) -> list[Version]:
+    """Every version that was not deleted, oldest first; none where the model is not registered."""
+    with telling(f"{model} at {tracking.place}"):
+        found = tracking.client.search_model_versions(f"name = '{model}'")
+    return sorted(map(version_of, found), key=lambda one: one.number)
+
+
+def named_version(tracking: Tracking, model: str, name: str | None) -> Version:
+    """The version that a user names: its number, "@alias" or run id; None: the newest.
+
+    Raises: TrackingError - there is none; the text says which there are.
+    """
+    known = versions(tracking, model)
+    if not known:
+        raise TrackingError(f"no {model} is registered at {tracking.place}: train one first")
+    if name is None:
+        return known[-1]
+    if name.startswith("@"):
+        found = aliased(tracking, model, name[1:])
+    elif name.isdigit():
+        found = next((one for one in known if one.number == int(name)), None)
+    else:
+        found = next((one for one in reversed(known) if one.run_id == name), None)
+    if found is None:
+        numbers = ", ".join(str(one.number) for one in known[-10:])
+        raise TrackingError(f"{model} has no version {name} at {tracking.place} (deleted, or never there): {numbers}")
+    return found
+
+
+def aliased(tracking: Tracking, model: str, alias: str) -> Version | None:
+    """The version an alias points at; None without that alias.
+
+    Raises: TrackingError - the store cannot be reached.
+    """
+    with telling(f"{model} at {tracking.place}"):
+        try:
+            return version_of(tracking.client.get_model_version_by_alias(model, alias))
+        except MlflowException as error:
+            if error.error_code in _MISSING:
+                return None
+            raise
+
+
+def aliases_of(tracking: Tracking, model: str) -> dict[int, list[str]]:
+    """Aliases of each version that has one; none where the model is not registered.
+
+    Raises: TrackingError - the store cannot be reached.
+    """
+    with telling(f"{model} at {tracking.place}"):
+        try:
+            found = tracking.client.get_registered_model(model).aliases
+        except MlflowException as error:
+            if error.error_code in _MISSING:
+                return {}
+            raise
+    aliases: dict[int, list[str]] = {}
+    for alias, number in sorted(found.items()):
+        aliases.setdefault(int(number), []).append(alias)
+    return aliases
+
+
+def point(tracking: Tracking, model: str, aliases: Mapping[str, int | None]) -> None:
+    """Make each alias point at a version, or at none. Where it does already, nothing is written.
+
+    Raises: TrackingError - there is no such version, or the store cannot be reached.
+    """
+    for alias, number in aliases.items():
+        now = aliased(tracking, model, alias)
+        if (now.number if now else None) == number:
+            continue
+        with telling(f"alias {alias} of {model} at {tracking.place}"):
+            if number is None:
+                tracking.client.delete_registered_model_alias(model, alias)
+            else:
+                tracking.client.set_registered_model_alias(model, alias, str(number))
+
+
+def runs_of_benchmarks(tracking: Tracking, benchmarks: Collection[str]) -> set[str]:
+    """Runs that hold evidence made on a benchmark, and the runs of the challengers it was made for."""
+    if not benchmarks:
+        return set()
+    with telling(f"runs at {tracking.place}"):
+        experiments = [one.experiment_id for one in tracking.client.search_experiments()]
+        found = [
+            run
+            for benchmark in benchmarks
+            for run in tracking.client.search_runs(experiments, f"tags.benchmark = '{benchmark}'", max_results=1000)
+        ]
+    return {run.info.run_id for run in found} | {run.data.tags.get("challenger_run", "") for run in found}
+
+
+def tag_version(tracking: Tracking, version: Version, tags: Mapping[str, str]) -> None:
+    """Set tags of a version; one of the same name is replaced."""
+    with telling(f"{version} at {tracking.place}"):
+        for name, value in tags.items():
+            tracking.client.set_model_version_tag(version.name, str(version.number), name, value)

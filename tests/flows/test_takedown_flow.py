@@ -1,0 +1,202 @@
+"""A speaker is taken down: gone from every table, from the disk and from runs; named in models; and stays away."""
+
+import shutil
+from pathlib import Path
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from flows.ingest import ingest
+from flows.takedown import takedown
+from model.stage1.files import save_generator
+from model.stage1.network import LandmarkGenerator
+from schemas.cards import GeneratorCard
+from schemas.errors import NotFoundError, PromotionError
+from schemas.reasons import Stage
+from schemas.settings import load_settings
+from schemas.training import Stage1Settings
+from tasks.answers.check_workspace import check_workspace
+from tasks.answers.findings import Health
+from tasks.answers.tracing import FootageTrace, ModelTrace, trace
+from tasks.promotion.gate import roll_back
+from tasks.promotion.refusing import TAKEN_DOWN
+from tasks.stores import benchmarks, releases, tables
+from tasks.stores.workspace import Workspace
+
+SPEAKER = "Ada Somebody"
+MODEL = "landmark-generator"
+
+
+@pytest.fixture(scope="module")
+def manifest(footage, tmp_path_factory) -> Path:
+    """The six films, two of them of one speaker, one of those twice."""
+    copy = tmp_path_factory.mktemp("copy") / "elsewhere.mkv"
+    shutil.copy(footage / "head1.mkv", copy)
+    path = tmp_path_factory.mktemp("manifest") / "films.csv"
+    rows = [f"{film},{SPEAKER if film.stem in ('head1', 'head2') else film.stem}" for film in sorted(footage.iterdir())]
+    path.write_text("\n".join(["uri,speaker", *rows, f"{copy},"]) + "\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def labelled(finished, manifest, config, tmp_path_factory) -> Path:
+    """The finished ingest with its speakers told, a benchmark, and two models of which one saw the speaker."""
+    workspace = Path(shutil.copytree(finished.workspace, tmp_path_factory.mktemp("labelled") / "workspace"))
+    ingest(str(manifest), workspace=str(workspace), config=str(config))
+    ws = Workspace.open(str(workspace))
+    clips = tables.read(ws, "clips", ["clip_id", "media_id", "speaker", "split"]).to_pylist()
+    for saw in (True, False):
+        _log_model(ws, [clip for clip in clips if (clip["speaker"] == SPEAKER) == saw])
+    return workspace
+
+
+def _log_model(ws: Workspace, clips: list[dict]) -> None:
+    from tasks.tracking.lineage import keep_lineage
+    from tasks.tracking.models import log_generator
+    from tasks.tracking.runs import tracked_run
+    from tasks.tracking.store import open_tracking
+
+    torch.manual_seed(len(clips))
+    shape, release = Stage1Settings(profile="tiny").shape, releases.latest(ws)
+    card = GeneratorCard(shape=shape, backend=release.backend, release=release.release_id, seed=0, steps=1)
+    folder = ws.scratch() / f"model-{len(clips)}"
+    save_generator(folder, LandmarkGenerator(shape), card)
+    with tracked_run(open_tracking(load_settings().tracking, ws), "training") as run:
+        keep_lineage(run, [(clip["clip_id"], clip["media_id"], "train") for clip in clips])
+        run.content(f"val/film_{clips[0]['clip_id'][:12]}.mp4", b"a film of somebody")
+        log_generator(run, folder)
+
+
+def told_in(ws: Workspace, media: set[str]) -> list[Path]:
+    """Files of the workspace in which the speaker, one of the films or their content is found."""
+    named = [SPEAKER, "head1.mkv", "head2.mov", "elsewhere.mkv"]
+    found = []
+    for path in Path(ws.root).rglob("*"):
+        if not path.is_file() or "tombstones" in path.parts or "_delta_log" in path.parts:
+            continue
+        held = [name for name in named if name.encode() in path.read_bytes()]
+        held += [one for one in media if one in path.name]
+        if path.suffix == ".parquet":  # compressed, so not to be found as it lies there
+            rows = pq.read_table(path)
+            texts = [name for name in rows.column_names if str(rows.schema.field(name).type) == "string"]
+            words = {str(value) for name in texts for value in rows[name].to_pylist()}
+            held += [word for word in words if word in media or any(name in word for name in named)]
+        if held:
+            found.append(path.relative_to(ws.root))
+    return found
+
+
+@pytest.fixture(scope="module")
+def down(labelled, manifest, config):
+    """What was there before, what the dry run said, and what was done."""
+    ws, settings = Workspace.open(str(labelled)), load_settings(str(config), workspace=str(labelled))
+    before = {
+        "media": {row["media_id"] for row in tables.read(ws, "clips").to_pylist() if row["speaker"] == SPEAKER},
+        "release": releases.latest(ws).release_id,
+        "traced": trace(settings, SPEAKER),
+        "model": trace(settings, f"{MODEL}/1"),
+    }
+    told = takedown("speaker", SPEAKER, "asked", True, str(labelled), str(config))
+    before["told_in"] = told_in(ws, before["media"])
+    done = takedown("speaker", SPEAKER, "asked", False, str(labelled), str(config))
+    return ws, settings, before, told, done
+
+
+def test_a_dry_run_says_what_would_go_and_changes_nothing(down):
+    _, _, before, told, done = down
+    assert told["clips"] == done["clips"] >= 2
+    assert len(told["files"]) == 3  # two films and the copy of one
+    assert [(row["version"], row["clips"] > 0) for row in told["models"]] == [(1, True)]
+    assert told["releases"][-1] == before["release"]
+
+
+def test_before_it_both_ways_lead_to_the_same(down):
+    _, _, before, told, _ = down
+    footage, model = before["traced"], before["model"]
+    assert isinstance(footage, FootageTrace) and isinstance(model, ModelTrace)
+    assert [row["version"] for row in footage.models] == [1]
+    assert {row["media_id"] for row in model.files} == {row["media_id"] for row in footage.files} == before["media"]
+    assert {row["speaker"] for row in model.files} <= {SPEAKER, None}
+    assert model.release["release_id"] == before["release"] and model.gone == 0
+    assert footage.releases == tuple(told["releases"])
+
+
+def test_its_rows_are_gone_and_what_is_left_is_sound(down):
+    ws, settings, before, _, done = down
+    for table in ("catalog", "clips", "stage1", "stage2"):
+        assert not before["media"] & set(tables.read(ws, table, ["media_id"])["media_id"].to_pylist()), table
+        assert tables.read(ws, table).num_rows
+    assert done["release"] == releases.latest(ws).release_id != before["release"]
+    assert [found for found in check_workspace(settings) if found.health is Health.PROBLEM] == []
+    with pytest.raises(NotFoundError, match="takedown"):
+        releases.release_clips(ws, releases.find(ws, before["release"]), Stage.STAGE1)
+
+
+def test_its_bytes_are_gone_from_every_file(down):
+    ws, _, before, _, done = down
+    assert done["files_erased"] > 0
+    assert {"catalog", "clips", "stage1", "stage2"} <= {path.parts[0] for path in before["told_in"]}
+    assert told_in(ws, before["media"]) == []
+
+
+def test_the_model_that_saw_it_is_tagged_and_its_films_are_gone(down):
+    ws, settings, _, _, done = down
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{ws.root}/mlflow/mlflow.db")
+    assert done["tagged"] == [f"{MODEL} version 1"]
+    assert done["run_files_erased"] == 1
+    assert TAKEN_DOWN in client.get_model_version(MODEL, "1").tags
+    assert TAKEN_DOWN not in client.get_model_version(MODEL, "2").tags
+    runs = [client.get_model_version(MODEL, number).run_id for number in ("1", "2")]
+    assert [len(client.list_artifacts(run, "val")) for run in runs] == [0, 1]
+    with pytest.raises(PromotionError, match="taken down"):
+        roll_back(settings, "stage1", 1, "no")
+    after = trace(settings, f"{MODEL}/1")
+    assert after.taken_down and after.gone == len(down[2]["media"]) and after.files == ()
+
+
+def test_a_later_ingest_does_not_bring_it_back(down, manifest, footage, config):
+    """Neither under its label, nor as files that nobody says anything about."""
+    ws, _, before, _, _ = down
+    files = tables.read(ws, "catalog").num_rows
+    told = ingest(str(manifest), workspace=ws.root, config=str(config))
+    assert told["new_files"] == 1 and not told["release_is_new"]  # the copy without a label, stopped by its content
+    unlabelled = ingest(str(footage), workspace=ws.root, config=str(config))
+    assert not unlabelled["release_is_new"] or unlabelled["release"] != before["release"]
+    assert not before["media"] & set(tables.read(ws, "catalog", ["media_id"])["media_id"].to_pylist())
+    assert tables.read(ws, "catalog").num_rows == files
+
+
+def test_doing_it_again_finishes_what_was_left_and_nothing_else(down, config):
+    ws, _, _, _, done = down
+    again = takedown("speaker", SPEAKER, "asked", False, ws.root, str(config))
+    assert (again["takedown"], again["clips"], again["files"]) == (done["takedown"], 0, [])
+    with pytest.raises(NotFoundError, match="nothing in the workspace is of speaker 'Ada Sombody'"):
+        takedown("speaker", "Ada Sombody", "asked", True, ws.root, str(config))
+
+
+def test_what_a_killed_writer_left_goes_too_and_a_benchmark_that_lost_clips_says_so(finished, config, tmp_path):
+    ws = Workspace.open(str(shutil.copytree(finished.workspace, tmp_path / "workspace")))
+    frozen = benchmarks.freeze(ws, releases.latest(ws), Stage.STAGE1, "a test")
+    media = frozen.clips[0].media_id
+    rows = tables.read(ws, "clips", ["media_id", "uri"]).to_pylist()
+    held = next(path for path in Path(ws.root, "stage1").glob(f"*{media}*"))
+    shutil.copy(held, held.with_name(f"part-{media}-left.parquet"))
+    of_it, other = Path(ws.root, "clips", "rows-left.parquet"), Path(ws.root, "clips", "rows-of-others.parquet")
+    own = tables.read(ws, "clips")
+    pq.write_table(own, of_it)
+    pq.write_table(own.filter(pc.not_equal(own["media_id"], media)), other)
+
+    uri = next(row["uri"] for row in rows if row["media_id"] == media)
+    told = takedown("file", uri, "asked", False, ws.root, str(config))
+    assert not list(Path(ws.root, "stage1").glob(f"*{media}*"))
+    assert (of_it.exists(), other.exists()) == (False, True)
+    assert frozen.benchmark in told["benchmarks"]
+    assert media not in tables.read(ws, "benchmarks", ["media_id"])["media_id"].to_pylist()
+    if left := len(frozen.clips) - told["benchmarks"][frozen.benchmark]:
+        assert left > 0
+        with pytest.raises(PromotionError, match="not whole any more"):
+            benchmarks.standing(ws, Stage.STAGE1, frozen.line)

@@ -1,0 +1,132 @@
+"""A release of made talkers, real generators trained on it, and a registry of each test's own to put them in."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from model.stage1.files import load_generator, save_generator
+from model.training.listening import Listeners
+from schemas.reasons import Stage
+from schemas.settings import Settings, TrackingSettings
+from schemas.training import Stage1Settings
+from tasks.learning.selection import find_release, select
+from tasks.learning.stage1 import train_generator
+from tasks.stores import releases
+from tasks.stores.workspace import TRACKING, Workspace
+from tests.tasks.learning.conftest import one_thread
+from tests.tasks.learning.talkers import talkers
+
+__all__ = ["one_thread"]
+
+HOW = {
+    "good": {"pace": {"steps": 80}},
+    "other seed": {"pace": {"steps": 60}, "seed": 1},
+    "deaf": {"pace": {"steps": 15}, "augmentation": {"drop_sound": 1.0}},
+}
+
+POLICY = """
+name = "short"
+version = 1
+[resampling]
+resamples = 1000
+[models.landmark-generator]
+primary = "nme_lips"
+minimum_effect = 0.02
+references = 8
+least_clips = 12
+least_speakers = 6
+[models.landmark-generator.controls]
+"copy" = 0.0
+"other sound" = 0.01
+[models.landmark-generator.gain_tolerances]
+"other sound" = 0.04
+[models.landmark-generator.tolerances]
+opening_correlation = 0.07
+articulation = 0.15
+jitter = 0.2
+[models.landmark-generator.costs]
+parameters = 2.0
+memory_mib = 2.0
+"""
+"""The default policy without latency and sync, which a busy machine and a scorer of 20 steps leave to chance."""
+
+
+@pytest.fixture(scope="session")
+def policy(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("policy") / "short.toml"
+    path.write_text(POLICY)
+    return path
+
+
+@pytest.fixture(scope="session")
+def talking(tmp_path_factory) -> Workspace:
+    """32 speakers, eight of them in the test split, with two clips each. Copy it before changing it."""
+    return talkers(tmp_path_factory.mktemp("talking") / "workspace", speakers=32, clips=2, frames=40)
+
+
+@pytest.fixture(scope="session")
+def trained(talking, tmp_path_factory) -> dict[str, Path]:
+    """Folders of real generators: a good one, one of another seed, one that never heard a sound, and the good one with
+    shaken weights.
+    """
+    folders = {}
+    selection = select(talking, find_release(talking, None), Stage.STAGE1)
+    for name, how in HOW.items():
+        pace = how["pace"] | {"validate_every": how["pace"]["steps"], "save_every": how["pace"]["steps"]}
+        fast = {"profile": "tiny", "feed": {"batch": 8}, "optimiser": {"learning_rate": 6e-3}}
+        settings = Stage1Settings(**fast | how | {"pace": pace})
+        folder = tmp_path_factory.mktemp("trained")
+        folders[name] = train_generator(selection, settings, folder, Listeners()).model
+    folders["shaken"] = tmp_path_factory.mktemp("trained")
+    generator, card = load_generator(folders["good"])
+    torch.manual_seed(0)
+    with torch.no_grad():
+        for parameter in generator.parameters():
+            parameter += 0.1 * parameter.std() * torch.randn_like(parameter) if parameter.numel() > 1 else 0.0
+    save_generator(folders["shaken"], generator, card)
+    return folders
+
+
+@pytest.fixture
+def ws(talking, tmp_path, empty_database) -> Workspace:
+    """A copy of the talkers with an empty registry."""
+    made = Workspace.open(str(shutil.copytree(talking.root, tmp_path / "ws")))
+    (Path(made.root) / TRACKING).mkdir()
+    shutil.copy(empty_database, Path(made.root) / TRACKING / "mlflow.db")
+    return made
+
+
+@pytest.fixture
+def settings(ws, policy) -> Settings:
+    """Settings for the embedded store."""
+    return Settings(workspace=ws.root, promotion=policy, stage1=Stage1Settings(profile="tiny"))
+
+
+@pytest.fixture
+def on_server(settings, server, ws) -> Settings:
+    """The same for a server on loopback, whose registry all tests share."""
+    return settings.model_copy(update={"tracking": TrackingSettings(uri=server.uri, experiment=f"of {ws.root}")})
+
+
+@pytest.fixture
+def register(ws, trained) -> Callable[..., int]:
+    """register(settings, "good") puts a trained generator into the registry as a training does; its version."""
+
+    def call(settings: Settings, name: str) -> int:
+        from tasks.tracking.lineage import keep_lineage
+        from tasks.tracking.models import log_generator
+        from tasks.tracking.runs import tracked_run
+        from tasks.tracking.store import open_tracking
+
+        release = releases.latest(ws)
+        selection = select(ws, release, Stage.STAGE1)
+        with tracked_run(open_tracking(settings.tracking, ws), name) as run:
+            run.data(ws, release, Stage.STAGE1)
+            clips = (*selection.train, *selection.val)
+            keep_lineage(run, [(clip.facts.clip_id, clip.place.media_id, clip.split) for clip in clips])
+            return log_generator(run, trained[name]).number
+
+    return call

@@ -1,0 +1,36 @@
+"""Promotes a version in a process that kills itself between two steps of the move. Not a test: it dies.
+
+Words: workspace, promotion policy, version, the step behind which to die ("intend" or "point").
+"""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+from schemas.settings import Settings
+from tasks.promotion import gate, ledger, moving
+from tasks.promotion.ledger import Evidence
+from tasks.stores.workspace import Workspace
+from tasks.tracking import registry
+from tasks.tracking.store import open_tracking
+
+
+def dying(step):
+    def call(*given, **named):
+        step(*given, **named)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    return call
+
+
+if __name__ == "__main__":
+    root, policy, version, step = sys.argv[1:]
+    owner = {"intend": ledger, "point": registry}[step]
+    setattr(owner, step, dying(getattr(owner, step)))
+    settings = Settings(workspace=root, promotion=Path(policy))
+    ws = Workspace.open(root)
+    store = open_tracking(settings.tracking, ws)
+    now = ledger.last_move(ws, gate.judge_of("stage1").model)
+    before = now.to_version if now else None
+    moving.move_champion(store, ws, "landmark-generator", "promote", int(version), before, "a test", Evidence())

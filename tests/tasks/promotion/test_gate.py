@@ -1,0 +1,186 @@
+"""The gate on a real registry: who is let through, who is refused, what the ledger and the aliases say afterwards."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from model.stage1.files import WEIGHTS
+from schemas.errors import ModelFileError, PromotionError, SettingsError, TrackingError
+from tasks.promotion import evidence, gate, moving
+from tasks.promotion.ledger import Evidence, moves
+from tasks.promotion.refusing import TAKEN_DOWN
+from tasks.stores import tables
+from tasks.stores.workspace import Workspace
+from tasks.tracking.registry import CHALLENGER, CHAMPION, PREVIOUS, aliased, named_version
+from tasks.tracking.store import open_tracking
+
+MODEL = "landmark-generator"
+
+
+def tracking(settings):
+    return open_tracking(settings.tracking, Workspace.open(settings.workspace))
+
+
+def put_to_the_test(settings, name: str | None = None):
+    """What the flow does: contest, scores, verdict, evidence, move."""
+    contest = gate.open_contest(settings, "stage1", name)
+    sheets = gate.score(settings, contest)
+    verdict = gate.decide(contest, sheets)
+    run = evidence.keep_evidence(settings, contest, sheets, verdict)
+    if verdict.outcome == "promote":
+        gate.promote(settings, contest, verdict, run)
+    return contest, verdict, run
+
+
+def crown(settings, number: int) -> None:
+    """Make a version the champion without asking what it scores."""
+    ws, store = Workspace.open(settings.workspace), tracking(settings)
+    now = moving.settle(store, ws, MODEL).champion
+    moving.move_champion(store, ws, MODEL, "promote", number, now, "a test", Evidence(run="r", benchmark="b"))
+
+
+def pointing(settings, *aliases: str) -> list[int | None]:
+    store = tracking(settings)
+    found = [aliased(store, MODEL, alias) for alias in aliases]
+    return [one.number if one else None for one in found]
+
+
+@pytest.mark.parametrize("where", ["settings", "on_server"])
+def test_from_the_first_champion_to_a_better_one_and_back(request, register, ws, where):
+    settings = request.getfixturevalue(where)
+    poor, good = register(settings, "deaf"), register(settings, "good")
+    crown(settings, poor)
+    assert pointing(settings, CHAMPION, CHALLENGER, PREVIOUS) == [poor, None, None]
+
+    contest, verdict, run = put_to_the_test(settings, str(good))
+    assert verdict.outcome == "promote", verdict.why
+    assert pointing(settings, CHAMPION, CHALLENGER, PREVIOUS) == [good, None, poor]
+
+    back = gate.roll_back(settings, "stage1", None, "it mumbles")
+    assert (back.kind, back.from_version, back.to_version) == ("rollback", good, poor)
+    assert pointing(settings, CHAMPION, PREVIOUS) == [poor, None]
+
+    told = gate.history(settings, "stage1")
+    assert [(row["version"], row["kind"]) for row in told] == [(poor, "rollback"), (good, "promote"), (poor, "promote")]
+    assert told[0]["until_utc"] is None and told[1]["until_utc"] == told[0]["since_utc"]
+    assert told[1]["run"] == run and told[1]["benchmark"] == contest.benchmark.benchmark
+    assert told[1]["policy"] == contest.policy.hash and told[0]["why"] == "it mumbles"
+
+
+def test_the_evidence_says_what_was_compared(settings, register):
+    register(settings, "good")
+    contest, verdict, run = put_to_the_test(settings)
+    found = tracking(settings).client.get_run(run)
+    assert found.data.tags["benchmark"] == contest.benchmark.benchmark
+    assert found.data.tags["outcome"] == verdict.outcome
+    assert found.data.metrics["check/beats_copy/passed"] == 1.0
+    assert 0 < found.data.metrics["challenger/nme_lips"] < 1
+    names = {one.path for one in tracking(settings).client.list_artifacts(run, evidence.FOLDER)}
+    assert {f"promotion/{name}" for name in ("verdict.json", "policy.json", "scores.json")} <= names
+
+
+def test_a_first_champion_and_a_deaf_challenger_who_leaves_everything_where_it_was(settings, register, ws):
+    good = register(settings, "good")
+    put_to_the_test(settings)
+    poor = register(settings, "deaf")
+    _, verdict, _ = put_to_the_test(settings)
+    assert verdict.outcome == "keep"
+    assert pointing(settings, CHAMPION, CHALLENGER, PREVIOUS) == [good, poor, None]
+    assert len(moves(ws)) == 1
+    with pytest.raises(PromotionError, match="is the champion already"):
+        gate.open_contest(settings, "stage1", "@champion")
+
+
+def test_versions_that_are_refused_before_anything_is_scored(settings, register, ws):
+    number = register(settings, "good")
+    store = tracking(settings)
+
+    def refused(match: str) -> None:
+        with pytest.raises(PromotionError, match=match):
+            gate.open_contest(settings, "stage1", str(number))
+        assert pointing(settings, CHAMPION, CHALLENGER) == [None, None]
+
+    store.client.set_model_version_tag(MODEL, str(number), TAKEN_DOWN, "speaker 1")
+    refused("taken down")
+    store.client.delete_model_version_tag(MODEL, str(number), TAKEN_DOWN)
+    release = store.client.get_model_version(MODEL, str(number)).tags["release"]
+    store.client.set_model_version_tag(MODEL, str(number), "release", "r-nobody-knows")
+    refused("release is unknown")
+    store.client.delete_model_version_tag(MODEL, str(number), "release")
+    refused("no tag release")
+    store.client.set_model_version_tag(MODEL, str(number), "release", release)
+    tables.update_columns(
+        ws, "releases", pa.table({"release_id": [release], "audit": ['{"passed": false}']}), key="release_id"
+    )
+    refused("no audit that passed")
+
+
+def test_a_model_that_was_trained_on_the_benchmark_is_refused(settings, register, ws):
+    from tasks.tracking.lineage import keep_lineage
+    from tasks.tracking.runs import Run
+
+    number = register(settings, "good")
+    store = tracking(settings)
+    clip = tables.read(ws, "clips", ["clip_id", "media_id", "split"]).to_pylist()[0:80]
+    leak = next(row for row in clip if row["split"] == "test")
+    run = Run(store, named_version(store, MODEL, str(number)).run_id, resumed=True)
+    keep_lineage(run, [(leak["clip_id"], leak["media_id"], "train")])
+    with pytest.raises(PromotionError, match="trained on 1 files of benchmark"):
+        gate.open_contest(settings, "stage1", None)
+
+
+@pytest.mark.parametrize("role", ["challenger", "champion"])
+def test_a_corrupted_model_file_is_refused(settings, register, ws, role):
+    champion = register(settings, "other seed")
+    crown(settings, champion)
+    challenger = register(settings, "good")
+    broken = champion if role == "champion" else challenger
+    place = tracking(settings).client.get_model_version_download_uri(MODEL, str(broken))
+    weights = Path(place) / "artifacts" / "generator" / WEIGHTS
+    content = weights.read_bytes()
+    weights.write_bytes(content[:-1] + bytes([content[-1] ^ 0xFF]))
+    contest = gate.open_contest(settings, "stage1", None)
+    with pytest.raises(ModelFileError, match=WEIGHTS):
+        gate.score(settings, contest)
+    assert pointing(settings, CHAMPION) == [champion]
+    assert len(moves(ws)) == 1
+
+
+def test_a_rollback_to_a_corrupted_or_taken_down_version_is_refused(settings, register, ws):
+    first, second = register(settings, "other seed"), register(settings, "good")
+    crown(settings, first)
+    crown(settings, second)
+    store = tracking(settings)
+    store.client.set_model_version_tag(MODEL, str(first), TAKEN_DOWN, "speaker 1")
+    with pytest.raises(PromotionError, match="taken down"):
+        gate.roll_back(settings, "stage1", None, "back")
+    store.client.delete_model_version_tag(MODEL, str(first), TAKEN_DOWN)
+    place = Path(store.client.get_model_version_download_uri(MODEL, str(first)))
+    (place / "artifacts" / "generator" / WEIGHTS).write_bytes(b"")
+    with pytest.raises(ModelFileError, match=WEIGHTS):
+        gate.roll_back(settings, "stage1", None, "back")
+    assert pointing(settings, CHAMPION) == [second]
+
+
+def test_deleted_versions_and_names_that_nobody_has(settings, register, ws):
+    first = register(settings, "other seed")
+    crown(settings, first)
+    second = register(settings, "good")
+    for name in ("99", "@nobody", "0" * 32):
+        with pytest.raises(TrackingError, match="has no version"):
+            gate.open_contest(settings, "stage1", name)
+    with pytest.raises(PromotionError, match="no champion before"):
+        gate.roll_back(settings, "stage1", None, "back")
+    with pytest.raises(SettingsError, match="nobody judges"):
+        gate.open_contest(settings, "stage9", None)
+    tracking(settings).client.delete_model_version(MODEL, str(first))
+    with pytest.raises(PromotionError, match="was deleted from the registry"):
+        gate.open_contest(settings, "stage1", None)
+    gate.roll_back(settings, "stage1", second, "the champion was deleted")
+    assert pointing(settings, CHAMPION) == [second]
+
+
+def test_without_any_version_it_says_what_to_do(settings):
+    with pytest.raises(TrackingError, match="train one first"):
+        gate.open_contest(settings, "stage1", None)

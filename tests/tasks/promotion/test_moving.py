@@ -1,0 +1,170 @@
+"""Ledger and aliases through kills, races, hand-moved aliases and a server that goes away."""
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from schemas.errors import PromotionError, TrackingError
+from tasks.answers.check_promotions import check_promotions
+from tasks.answers.findings import Health
+from tasks.promotion import ledger, moving
+from tasks.promotion.ledger import Evidence, Move, champions
+from tasks.stores.workspace import Workspace
+from tasks.tracking.registry import CHALLENGER, CHAMPION, PREVIOUS, aliased
+from tasks.tracking.store import open_tracking
+
+MODEL = "landmark-generator"
+SCRIPT = Path(__file__).with_name("interrupted.py")
+
+
+@pytest.fixture
+def store(settings, ws, register):
+    """A registry with three versions, the first of which is champion."""
+    opened = open_tracking(settings.tracking, ws)
+    for _ in range(3):
+        register(settings, "deaf")
+    move(opened, ws, 1, None)
+    return opened
+
+
+def move(store, ws: Workspace, to: int, against: int | None) -> Move:
+    return moving.move_champion(store, ws, MODEL, "promote", to, against, "a test", Evidence())
+
+
+def pointing(store) -> list[int | None]:
+    return [one.number if (one := aliased(store, MODEL, alias)) else None for alias in (CHAMPION, PREVIOUS)]
+
+
+def problems(settings) -> list[str]:
+    return [found.detail for found in check_promotions(settings) if found.health is Health.PROBLEM]
+
+
+@pytest.mark.parametrize("step", ["intend", "point"])
+def test_a_kill_between_two_steps_is_told_by_doctor_and_put_right_by_the_next(store, settings, ws, policy, step):
+    words = [sys.executable, str(SCRIPT), ws.root, str(policy), "2", step]
+    died = subprocess.run(words, capture_output=True, text=True)
+    assert died.returncode == -9, died.stderr[-2000:]
+    last = ledger.last_move(ws, MODEL)
+    assert (last.to_version, last.state) == (2, "intended")
+    assert pointing(store) == [1, None] if step == "intend" else [2, 1]
+    assert ["half done" in told for told in problems(settings)] == [True]
+
+    standing = moving.settle(store, ws, MODEL)
+    assert standing.champion == 2
+    assert "half done" in standing.repaired
+    assert pointing(store) == [2, 1]
+    assert problems(settings) == []
+    assert [one.state for one in ledger.moves(ws, MODEL)] == ["done", "done"]
+
+
+def test_an_alias_that_was_moved_by_hand_is_told_and_put_back(store, settings, ws):
+    store.client.set_registered_model_alias(MODEL, CHAMPION, "3")
+    assert ["the alias points at 3" in told for told in problems(settings)] == [True]
+    assert "put it back" in moving.settle(store, ws, MODEL).repaired
+    assert pointing(store) == [1, None]
+    store.client.delete_registered_model_alias(MODEL, CHAMPION)
+    assert "points at nothing" in problems(settings)[0]
+    moving.settle(store, ws, MODEL)
+    assert pointing(store) == [1, None]
+
+
+def test_a_champion_from_before_the_ledger_is_taken_over(store, settings, ws, tmp_path):
+    from tasks.stores import tables
+
+    tables.delete_rows(ws, "promotions", "model", [MODEL])
+    assert moving.settle(store, ws, MODEL).champion == 1
+    move(store, ws, 2, 1)
+    assert pointing(store) == [2, 1]
+
+
+def test_of_two_that_were_judged_against_the_same_champion_one_is_told(store, ws):
+    def attempt(to: int) -> str:
+        try:
+            move(store, ws, to, 1)
+        except PromotionError as error:
+            return str(error)
+        return ""
+
+    with ThreadPoolExecutor(2) as pool:
+        told = list(pool.map(attempt, (2, 3)))
+    assert sum(not one for one in told) == 1
+    assert any("meanwhile" in one or "under way" in one for one in told)
+    winner = 2 if not told[0] else 3
+    assert pointing(store) == [winner, 1]
+    assert [one.to_version for one in ledger.moves(ws, MODEL)] == [1, winner]
+
+
+def test_a_move_that_was_overtaken_while_it_slept_does_not_turn_the_alias_back(store, ws, monkeypatch):
+    """Somebody finishes our move and makes another one before we come to set the alias."""
+    from tasks.tracking import registry
+
+    point, calls = registry.point, []
+
+    def late(tracking, model, aliases):
+        if not calls:
+            calls.append(aliases)
+            moving.carry_out(store, ws, MODEL)
+            move(store, ws, 3, 2)
+        point(tracking, model, aliases)
+
+    monkeypatch.setattr(registry, "point", late)
+    move(store, ws, 2, 1)
+    assert pointing(store) == [3, 2]
+    assert ledger.last_move(ws, MODEL).to_version == 3
+
+
+def test_a_server_that_goes_away_midway_leaves_nothing_half_moved_for_long(
+    on_server, ws, register, server, monkeypatch
+):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    first, second = register(on_server, "deaf"), register(on_server, "deaf")
+    store = open_tracking(on_server.tracking, ws)
+    move(store, ws, first, None)
+    intend = ledger.intend
+
+    def then_gone(*given):
+        made = intend(*given)
+        server.stop()
+        return made
+
+    monkeypatch.setattr(ledger, "intend", then_gone)
+    try:
+        with pytest.raises(TrackingError, match="is written down"):
+            move(store, ws, second, first)
+        assert "half done" in problems(on_server)[0]
+    finally:
+        server.start()
+    monkeypatch.setattr(ledger, "intend", intend)
+    with pytest.raises(PromotionError, match="under way"):
+        move(store, ws, first, first)
+    assert pointing(store) == [first, None]
+    moving.settle(store, ws, MODEL)
+    assert pointing(store) == [second, first]
+    assert problems(on_server) == []
+
+
+def test_the_challenger_alias_leaves_whoever_becomes_champion(store, ws):
+    store.client.set_registered_model_alias(MODEL, CHALLENGER, "2")
+    move(store, ws, 2, 1)
+    assert aliased(store, MODEL, CHALLENGER) is None
+
+
+@pytest.mark.parametrize(
+    ("told", "line"),
+    [
+        ([("promote", None, 1)], [1]),
+        ([("promote", None, 1), ("promote", 1, 2), ("promote", 2, 3)], [1, 2, 3]),
+        ([("promote", None, 1), ("promote", 1, 2), ("rollback", 2, 1)], [1]),
+        ([("promote", 4, 5), ("rollback", 5, 2)], [4, 5, 2]),
+        ([("promote", None, 1), ("promote", 1, 2), ("rollback", 2, 1), ("promote", 1, 3)], [1, 3]),
+    ],
+)
+def test_champions_a_rollback_can_go_back_through(told, line):
+    made = [
+        Move(str(n), n, MODEL, kind, "done", before, to, "", "", "", "", None, None, None)
+        for n, (kind, before, to) in enumerate(told, 1)
+    ]
+    assert champions(made) == line

@@ -1,0 +1,99 @@
+"""How often the gate errs, on real scores of real trained generators: speakers drawn anew a hundred times."""
+
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from schemas.promotion import load_promotion_policy
+from schemas.reasons import Stage
+from schemas.settings import Settings
+from schemas.training import Stage1Settings
+from tasks.learning.selection import find_release
+from tasks.promotion.deciding import decide
+from tasks.promotion.judging_speech import DIRECTIONS, grade_generators
+from tasks.promotion.sheets import Sheet
+from tasks.stores import benchmarks
+from tasks.stores.workspace import Workspace
+
+TRIALS = 100
+
+
+@pytest.fixture(scope="module")
+def rules(policy):
+    return load_promotion_policy(policy)
+
+
+@pytest.fixture(scope="module")
+def sheets(talking, trained, rules, tmp_path_factory) -> dict[str, Sheet]:
+    """Scores of every generator on the same benchmark."""
+    ws = Workspace.open(str(shutil.copytree(talking.root, tmp_path_factory.mktemp("rates") / "ws")))
+    settings = Settings(workspace=ws.root, stage1=Stage1Settings(profile="tiny"))
+    benchmark = benchmarks.freeze(ws, find_release(ws, None), Stage.STAGE1, "test")
+    rule = rules.rule("landmark-generator")
+    graded = grade_generators(ws, settings, benchmark, dict(enumerate(trained.values(), 1)), rule)
+    return dict(zip(trained, graded, strict=True))
+
+
+def drawn(draw: np.random.Generator, *sheets: Sheet) -> list[Sheet]:
+    """The sheets with speakers drawn with replacement, the same ones for all; who is drawn twice counts as two."""
+    speakers = sorted(set(sheets[0].speakers.values()))
+    chosen = draw.choice(speakers, len(speakers))
+    return [
+        replace(
+            sheet,
+            graded=tuple(
+                replace(row, speaker=f"{place} {name}", clip_id=f"{place} {row.clip_id}")
+                for place, name in enumerate(chosen)
+                for row in sheet.graded
+                if row.speaker == name
+            ),
+        )
+        for sheet in sheets
+    ]
+
+
+def swapped(draw: np.random.Generator, one: Sheet, other: Sheet) -> list[Sheet]:
+    """The two with each speaker's scores exchanged by the toss of a coin: truly equal, whatever they were."""
+    heads = {name for name in sorted(set(one.speakers.values())) if draw.random() < 0.5}
+    made = []
+    for mine, theirs in ((one, other), (other, one)):
+        rows = zip(mine.graded, theirs.graded, strict=True)
+        made.append(replace(mine, graded=tuple(a if a.speaker in heads else b for a, b in rows)))
+    return made
+
+
+def wins(rules, challenger: Sheet, champion: Sheet | None) -> bool:
+    rule = rules.rule("landmark-generator")
+    return decide(challenger, champion, DIRECTIONS, rule, rules.resampling).outcome == "promote"
+
+
+def test_a_generator_that_learned_beats_the_copy_and_becomes_the_first_champion(sheets, rules):
+    assert wins(rules, sheets["good"], None)
+    assert not wins(rules, sheets["deaf"], None)
+
+
+@pytest.mark.parametrize("worse", ["deaf", "shaken"])
+def test_a_worse_one_never_wins(sheets, rules, worse):
+    draw = np.random.default_rng(1)
+    assert not any(wins(rules, *drawn(draw, sheets[worse], sheets["good"])) for _ in range(TRIALS))
+
+
+def test_a_clearly_better_one_wins(sheets, rules):
+    assert wins(rules, sheets["good"], sheets["deaf"])
+
+
+def test_an_equal_one_wins_at_most_at_the_stated_rate(sheets, rules):
+    """The interval's near end alone may exceed zero in 2.5 of 100 cases; it has to exceed the minimum effect."""
+    draw = np.random.default_rng(2)
+    won = 0
+    for _ in range(TRIALS):
+        one, other = swapped(draw, *drawn(draw, sheets["good"], sheets["other seed"]))
+        won += wins(rules, one, other)
+    assert won <= 0.025 * TRIALS
+
+
+def test_the_same_weights_never_win_against_themselves(sheets, rules):
+    draw = np.random.default_rng(3)
+    assert not any(wins(rules, *drawn(draw, sheets["good"], sheets["good"])) for _ in range(20))
