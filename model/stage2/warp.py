@@ -108,7 +108,7 @@ def blended(pictures_TSS3: Pictures, painted_TWW3: NDArray[np.float32], source_T
     rows, columns = mask.window(side)
     share = mask.soft(source_TPXY, side)[:, rows, columns, None]
     whole = pictures_TSS3.astype(np.float32) / 255
-    whole[:, rows, columns] += share * (painted_TWW3 - whole[:, rows, columns])
+    whole[:, rows, columns] = (1 - share) * whole[:, rows, columns] + share * painted_TWW3  # exact at 0 and at 1
     return whole
 
 
