@@ -58,9 +58,9 @@ class Translator(Protocol):
         """The crops with their lower halves as `wanted_TPXY` has them: (T, S, S, 3), RGB in 0..1.
 
         pictures_TSS3: crops of the source. What is painted follows from what mask.hidden leaves visible of them, so
-        nothing of the old mouth passes; where mask.soft lies between 0 and 1, source and painted picture mix. source_TPXY: landmarks as found in these crops; only their pose points are looked at, to lay
-        the mask. wanted_TPXY: landmarks as they shall be; pose points like the source's. Where mask.soft is 0, the
-        result is the source crop.
+        nothing of the old mouth passes; where mask.soft lies between 0 and 1, source and painted picture mix, and where
+        it is 0, the result is the source. source_TPXY: landmarks as found in these crops; only their pose points are
+        looked at, to lay the mask. wanted_TPXY: landmarks as they shall be; pose points like the source's.
 
         Edges: T frames in, T frames out. Before the first and behind the last frame given, that frame is repeated. So
         who translates a long video in pieces gives, on each side where the video goes on, `context` further frames and
