@@ -44,7 +44,7 @@ class PictureLosses(Section):
     spatial: float = Field(0.05, ge=0, description="lambda_s: weight of D_vs' loss")
     temporal: float = Field(0.05, ge=0, description="lambda_t: weight of D_ot's loss")
     matching: float = Field(5.0, ge=0, description="weight of feature matching within both, beside the patch loss")
-    critics_from: int = Field(600, ge=0, description="step from which the discriminators learn and are listened to")
+    critics_from: int = Field(400, ge=0, description="step from which the discriminators learn and are listened to")
 
 
 class PictureAugmentation(Section):
@@ -52,6 +52,16 @@ class PictureAugmentation(Section):
 
     mirror: float = Field(0.5, ge=0, le=1, description="share of windows that are mirrored")
     light: float = Field(0.1, ge=0, le=0.5, description="spread of gain and of each colour's gain")
+
+
+class TuningSettings(Section):
+    """Fine-tuning: what differs from the training that the translator came from."""
+
+    seconds: float | None = Field(None, ge=0.2, description="of the clip's beginning that are learned from; else all")
+    steps: int = Field(200, ge=1, description="steps at most")
+    learning_rate: float = Field(3e-4, gt=0, description="highest learning rate")
+    critic_rate: float = Field(2e-4, gt=0, description="highest learning rate of the discriminators")
+    validate_every: int = Field(50, ge=1, description="steps between two looks at the clip's last part")
 
 
 class Stage2Settings(Section):
@@ -69,6 +79,7 @@ class Stage2Settings(Section):
     critic_rate: float = Field(4e-4, gt=0, description="highest learning rate of the discriminators")
     feed: FeedSettings = FeedSettings()
     pace: PaceSettings = PaceSettings()
+    tuning: TuningSettings = TuningSettings()
     precision: Precision = Field("32-true", description="Fabric's name of the number format")
     devices: int = Field(1, ge=1, description="devices, or processes on a CPU")
 
@@ -90,7 +101,7 @@ class Stage2Settings(Section):
 _CPU: Final[dict[str, Any]] = {
     "optimiser": {"learning_rate": 1e-3, "warmup_steps": 50, "average_decay": 0.995, "weight_decay": 0.0},
     "feed": {"window_frames": 2, "batch": 4, "references": 12, "buffer_frames": 4_000},
-    "pace": {"steps": 3_000, "validate_every": 300, "save_every": 150, "film_every": 1_500, "patience": 0},
+    "pace": {"steps": 2_400, "validate_every": 300, "save_every": 150, "film_every": 1_200, "patience": 0},
 }
 """What all profiles start from; `cpu` is this."""
 
@@ -102,6 +113,7 @@ _PROFILES: Final[dict[str, dict[str, Any]]] = {
         "optimiser": {"warmup_steps": 2, "average_decay": 0.5},
         "feed": {"window_frames": 2, "batch": 2, "references": 3, "buffer_frames": 400},
         "pace": {"steps": 20, "validate_every": 10, "save_every": 10, "film_every": 20},
+        "tuning": {"steps": 4, "validate_every": 2},
     },
     "paper": {
         "shape": {"side_px": 256, "context": 2, "width": 64, "vector": 512, "blocks": 6, "candidates": 0},

@@ -25,21 +25,14 @@ def psnr_db(made_THW3: Floats, true_THW3: Floats, region_THW: Region) -> float:
 
     Raises: ValueError - the region is empty.
     """
-    return float(-10 * np.log10(max(_mean(np.square(made_THW3 - true_THW3).mean(axis=-1), region_THW), LEAST_ERROR)))
-
-
-def ssim(made_THW3: Floats, true_THW3: Floats, region_THW: Region) -> float:
-    """Mean structural similarity over the region (windows of 7 pixels, which look a little beyond it), -1 to 1.
-
-    Raises: ValueError - the region is empty.
-    """
-    maps = np.stack(
-        [
-            structural_similarity(made, true, channel_axis=-1, data_range=1.0, full=True)[1].mean(axis=-1)
-            for made, true in zip(made_THW3, true_THW3, strict=True)
-        ]
+    return float(
+        -10 * np.log10(max(region_mean(np.square(made_THW3 - true_THW3).mean(axis=-1), region_THW), LEAST_ERROR))
     )
-    return _mean(maps, region_THW)
+
+
+def ssim_maps(made_THW3: Floats, true_THW3: Floats) -> NDArray[np.float64]:
+    """Structural similarity around each pixel (windows of 7), mean over colours: (T, H, W), -1 to 1."""
+    return np.stack([_alike(made, true) for made, true in zip(made_THW3, true_THW3, strict=True)])
 
 
 def sharpness(made_THW3: Floats, true_THW3: Floats, region_THW: Region) -> float | None:
@@ -49,7 +42,7 @@ def sharpness(made_THW3: Floats, true_THW3: Floats, region_THW: Region) -> float
 
     Raises: ValueError - the region is empty.
     """
-    made, true = (_mean(_edges(pictures), region_THW) for pictures in (made_THW3, true_THW3))
+    made, true = (region_mean(_edges(pictures), region_THW) for pictures in (made_THW3, true_THW3))
     return made / true if true > 0 else None
 
 
@@ -61,15 +54,28 @@ def flicker(made_THW3: Floats, true_THW3: Floats, region_THW: Region) -> float |
     if len(made_THW3) < 2:
         return None
     both = region_THW[1:] & region_THW[:-1]
-    made, true = (_mean(np.abs(np.diff(pictures, axis=0)).mean(axis=-1), both) for pictures in (made_THW3, true_THW3))
+    made, true = (
+        region_mean(np.abs(np.diff(pictures, axis=0)).mean(axis=-1), both) for pictures in (made_THW3, true_THW3)
+    )
     return made / true if true > 0 else None
+
+
+def _alike(made_HW3: Floats, true_HW3: Floats) -> NDArray[np.float64]:
+    measured: Any = structural_similarity(  # type: ignore[no-untyped-call]
+        made_HW3, true_HW3, channel_axis=-1, data_range=1.0, full=True
+    )
+    return np.asarray(measured[1].mean(axis=-1), np.float64)
 
 
 def _edges(pictures_THW3: Floats) -> NDArray[np.float64]:
     return np.stack([np.square(laplace(grey)) for grey in pictures_THW3 @ _GREY]).astype(np.float64)
 
 
-def _mean(values_THW: Floats, region_THW: Region) -> float:
+def region_mean(values_THW: Floats, region_THW: Region) -> float:
+    """Mean over the region's pixels of all frames.
+
+    Raises: ValueError - the region is empty.
+    """
     if not region_THW.any():
         raise ValueError("there is no pixel in the region that is scored")
     return float(values_THW[region_THW].mean())

@@ -42,9 +42,10 @@ class Vgg(nn.Module):
                 if number == 0:
                     self.taken.append(len(layers) - 1)
             layers.append(nn.MaxPool2d(2))
-        self.features = nn.Sequential(*layers)
-        self.load_state_dict({name: value for name, value in weights.items() if name.startswith("features.")})
-        self.features = self.features[: self.taken[-1] + 1]
+        whole = nn.Sequential(*layers)
+        prefix = "features."
+        whole.load_state_dict({key.removeprefix(prefix): value for key, value in weights.items() if prefix in key})
+        self.features = nn.Sequential(*layers[: self.taken[-1] + 1])
         self.register_buffer("mean", torch.tensor(mean)[:, None, None], persistent=False)
         self.register_buffer("spread", torch.tensor(spread)[:, None, None], persistent=False)
         self.requires_grad_(False)

@@ -87,4 +87,4 @@ def in_context(inputs_TCWW: NDArray[np.float32], context: int) -> NDArray[np.flo
     frames = len(inputs_TCWW)
     around = np.arange(frames)[:, None] + np.arange(-context, context + 1)
     stacked = inputs_TCWW[np.clip(around, 0, frames - 1)]
-    return stacked.reshape(frames, -1, *inputs_TCWW.shape[2:])
+    return np.asarray(stacked.reshape(frames, -1, *inputs_TCWW.shape[2:]))

@@ -96,7 +96,7 @@ def answer(sitting: Sitting, system: System, translator: Translator) -> NDArray[
         case "nearest frame":
             return _pasted(sitting, _oracle(sitting))
         case "source":
-            return sitting.crops.astype(np.float32) / 255
+            return np.asarray(sitting.crops / np.float32(255), np.float32)
 
 
 def _translated(sitting: Sitting, translator: Translator) -> NDArray[np.float32]:
@@ -110,8 +110,8 @@ def _translated(sitting: Sitting, translator: Translator) -> NDArray[np.float32]
 
 def _pasted(sitting: Sitting, chosen_F: NDArray[np.intp]) -> NDArray[np.float32]:
     rows, columns = mask.window(sitting.crops.shape[1])
-    pasted = sitting.exam.portrait.pictures_TSS3[chosen_F][:, rows, columns].astype(np.float32) / 255
-    return blended(sitting.crops, pasted, sitting.landmarks)
+    pasted = sitting.exam.portrait.pictures_TSS3[chosen_F][:, rows, columns] / np.float32(255)
+    return blended(sitting.crops, np.asarray(pasted, np.float32), sitting.landmarks)
 
 
 def _oracle(sitting: Sitting) -> NDArray[np.intp]:

@@ -86,8 +86,9 @@ class Generator(nn.Module):
             return own
         change, share = torch.tanh(made_BCWW[:, 3:6]), torch.sigmoid(made_BCWW[:, 6:7] - _SHYNESS)
         weights = made_BCWW[:, 7:].softmax(dim=1).repeat_interleave(3, dim=1)
-        base = (weights * warped_BKWW).unflatten(1, (-1, 3)).sum(dim=1)
-        return ((1 - share) * (base + change) + share * own).clamp(0, 1)
+        parts = (weights * warped_BKWW).reshape(len(weights), -1, *own.shape[1:])
+        mixed: Tensor = (1 - share) * (parts.sum(dim=1) + change) + share * own
+        return mixed.clamp(0, 1)
 
 
 class Painter(nn.Module):

@@ -19,7 +19,7 @@ from torch.nn import functional
 
 from model.features.landmarks import LIPS
 from model.metrics.landmarks import score_clip
-from model.metrics.pictures import flicker, psnr_db, sharpness, ssim
+from model.metrics.pictures import flicker, psnr_db, region_mean, sharpness, ssim_maps
 from model.perception.features import stage_distances
 from model.perception.lite0 import HELD_OUT, Lite0
 from model.stage2 import mask
@@ -67,7 +67,7 @@ def score(
 ) -> PictureScores:
     """Scores of made crops in 0..1 for a sitting's span. finder: without one, nothing is looked for again."""
     kept = sitting.judged
-    true_FSS3 = sitting.crops.astype(np.float32) / 255
+    true_FSS3 = np.asarray(sitting.crops / np.float32(255), np.float32)
     boxes = _mouth_boxes(sitting)
     side = made_FSS3.shape[1]
     regions = {
@@ -76,15 +76,25 @@ def score(
         "whole": np.ones(made_FSS3.shape[:3], bool),
     }
     values: dict[str, Any] = {"frames": int(kept.sum()), "flicker": flicker(made_FSS3, true_FSS3, regions["lower"])}
+    alike = ssim_maps(made_FSS3[kept], true_FSS3[kept])
     for name, region in regions.items():
         pair = (made_FSS3[kept], true_FSS3[kept], region[kept])
-        values |= {f"psnr_{name}": psnr_db(*pair), f"ssim_{name}": ssim(*pair)}
+        values |= {f"psnr_{name}": psnr_db(*pair), f"ssim_{name}": region_mean(alike, region[kept])}
         if name != "whole":
             values[f"sharpness_{name}"] = sharpness(*pair)
     for name, cut in (("lower", _windows), ("mouth", _mouths)):
         made, true = (cut(pictures[kept], boxes[kept]) for pictures in (made_FSS3, true_FSS3))
         values[f"pd_{name}"], values[f"pd5_{name}"] = distances(judge, made, true)
-    return PictureScores(**values, **({} if finder is None else _found_again(sitting, made_FSS3, finder)))
+    if finder is not None:
+        values |= _found_again(sitting, made_FSS3, finder)
+    return PictureScores(**values)
+
+
+@torch.inference_mode()
+def judged_features(judge: Lite0, sitting: Sitting, made_FSS3: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The judge's fifth stage on each frame of the span, mean over the window: (F, 320), for Frechet distances."""
+    made = _windows(made_FSS3, np.zeros(0, np.intp))
+    return np.asarray(judge(made)[HELD_OUT].mean(dim=(2, 3)).numpy())
 
 
 @torch.inference_mode()

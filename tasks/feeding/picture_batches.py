@@ -26,10 +26,11 @@ class PictureBatches(ClipBatches[Portrait, PaintBatch]):
     ) -> None:
         super().__init__(places, plan, rank, devices)
         self._clips, self._settings = clips, settings
+        self._planned = {clip.clip_id: clip.frames for clip in plan.clips}
 
     def read(self, place: Place) -> Portrait:
-        """A clip's crops and landmarks."""
-        return portrait(self._clips.pictures(place), self._settings.shape.side_px)
+        """A clip's crops and landmarks, as far as the plan goes: fine-tuning may be given a clip's beginning alone."""
+        return portrait(self._clips.pictures(place), self._settings.shape.side_px, self._planned[place.clip_id])
 
     def frames(self, clip: Portrait) -> int:
         """How many frames a clip has."""
@@ -41,15 +42,16 @@ class PictureBatches(ClipBatches[Portrait, PaintBatch]):
         return make_batch(windows, clips, ids, feed.window_frames, feed.references, shape, self._settings.augmentation)
 
 
-def portrait(clip: PictureClip, side_px: int) -> Portrait:
-    """A stored clip at the size a network works on: crops decoded and resized, landmarks moved into them.
+def portrait(clip: PictureClip, side_px: int, frames: int | None = None) -> Portrait:
+    """A stored clip, or its first frames, at the size a network works on: crops decoded and resized, landmarks moved
+    into them.
 
     Raises: ValueError - a crop cannot be decoded, or a number is not finite.
     """
-    pictures = np.stack([_decoded(data, number, side_px) for number, data in enumerate(clip.crops)])
-    corners, sides = clip.boxes[:, None, :2], clip.boxes[:, None, 2:]
-    landmarks = (clip.landmarks - corners) * (side_px / sides)
-    return Portrait(pictures, landmarks.astype(np.float32), clip.tracked)
+    pictures = np.stack([_decoded(data, number, side_px) for number, data in enumerate(clip.crops[:frames])])
+    boxes = clip.boxes[:frames, None]
+    landmarks = (clip.landmarks[:frames] - boxes[..., :2]) * (side_px / boxes[..., 2:])
+    return Portrait(pictures, landmarks.astype(np.float32), clip.tracked[:frames])
 
 
 def _decoded(data: bytes, number: int, side_px: int) -> np.ndarray:

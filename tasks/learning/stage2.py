@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -139,9 +140,16 @@ def _train(
 
 
 def read_sittings(
-    selection: Selection, clips: Sequence[Candidate], side_px: int, references: int, most_frames: int
+    selection: Selection,
+    clips: Sequence[Candidate],
+    side_px: int,
+    references: int,
+    most_frames: int,
+    strict: bool = True,
 ) -> list[Sitting]:
     """Clips to judge on, in memory. Those too short to tell frames of and judge others are left out.
+
+    strict: that none is left is an error.
 
     Raises: TrainingError - a clip's numbers cannot be used, or none is long enough. NotFoundError, WorkspaceError - one
     cannot be read.
@@ -149,12 +157,13 @@ def read_sittings(
     sittings = []
     for clip in clips:
         try:
-            read = portrait(selection.stored.pictures(clip.place), side_px)
+            read = portrait(selection.stored.pictures(clip.place), side_px, clip.facts.frames)
         except ValueError as error:
             raise TrainingError(f"clip {clip.facts.clip_id}: {error}") from error
-        if read.tracked_T.sum() > references:
-            sittings.append(sit(PictureExam(clip.facts.clip_id, clip.facts.speaker, read), references, most_frames))
-    if not sittings:
+        exam = PictureExam(clip.facts.clip_id, clip.facts.speaker, read)
+        with suppress(ValueError):  # too short
+            sittings.append(sit(exam, references, most_frames))
+    if strict and not sittings:
         raise TrainingError(f"no clip to judge on has more than the {references} tracked frames that are told")
     return sittings
 
