@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from .contract import EXTRACTOR_VERSION
+from .dubbing import DubSettings
 from .errors import SettingsError
 from .problems import describe
 from .training import Stage1Settings
@@ -112,6 +113,7 @@ class Settings(_Section):
     weights: WeightSettings = WeightSettings()
     tracking: TrackingSettings = TrackingSettings()
     stage1: Stage1Settings = Field(default_factory=Stage1Settings, description="training of the landmark generator")
+    dub: DubSettings = DubSettings()
 
     @property
     def extractor(self) -> str:

@@ -162,21 +162,35 @@ def find_version(
     return max(map(_version, found), key=lambda one: one.number)
 
 
-def fetch_named(tracking: Tracking, name: str | None, folder: Path) -> Path:
-    """The generator's own folder of a version that a user names: its number, "@alias" or run id; None: the newest.
+def named_version(tracking: Tracking, name: str | None) -> Version:
+    """The version that a user names: its number, "@alias" or run id; None: the newest.
 
-    Raises: TrackingError - there is none. ModelFileError - as fetch_model.
+    Raises: TrackingError - there is none.
     """
     if name is None:
         with telling(f"{GENERATOR} at {tracking.place}"):
             found = tracking.client.search_model_versions(f"name = '{GENERATOR}'")
         if not found:
             raise TrackingError(f"no {GENERATOR} is registered at {tracking.place}: `heterodub train stage1` makes one")
-        wanted = max(map(_version, found), key=lambda one: one.number)
-    elif name.startswith("@"):
-        wanted = find_version(tracking, alias=name[1:])
-    else:
-        wanted = find_version(tracking, number=int(name)) if name.isdigit() else find_version(tracking, run_id=name)
+        return max(map(_version, found), key=lambda one: one.number)
+    if name.startswith("@"):
+        return find_version(tracking, alias=name[1:])
+    return find_version(tracking, number=int(name)) if name.isdigit() else find_version(tracking, run_id=name)
+
+
+def fetch_named(tracking: Tracking, name: str | None, folder: Path) -> Path:
+    """The generator's own folder of a version that a user names, see `named_version`.
+
+    Raises: TrackingError - there is none. ModelFileError - as fetch_model.
+    """
+    return fetch_generator(tracking, named_version(tracking, name), folder)
+
+
+def fetch_generator(tracking: Tracking, wanted: Version, folder: Path) -> Path:
+    """The generator's own folder of a version.
+
+    Raises: TrackingError, ModelFileError - as fetch_model.
+    """
     return fetch_model(tracking, wanted, folder) / "artifacts" / _INNER
 
 
