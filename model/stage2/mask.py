@@ -1,0 +1,82 @@
+"""The hidden lower half of a face: where it is, and how a painted one is blended in.
+
+The region hangs on the face frame, which hangs on eye corners and nose bridge. Neither outline nor lips have a part in
+it, so its shape tells nothing of the mouth or the jaw that it hides.
+
+Shape suffix legend: T = frames, S = side of a crop in pixels, P = 216 points, XY = 2 coordinates.
+"""
+
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.features.face_frame import FaceFrame
+
+Floats = NDArray[np.floating[Any]]
+
+_MIDDLE: Final = (0.0, 1.22)
+"""Middle of the region in the face frame: its origin lies between the eyes, y runs down the face, 1 is eye distance and
+nose bridge together."""
+
+_HALF: Final = (1.2, 0.68)
+"""Half width and half height. On 160 real clips the lips lie between y 0.71 and 1.29, the chin above 1.75 (99 % of
+frames), the nose's lower edge at 0.64; so the region spans 0.54 to 1.90."""
+
+_POWER: Final = 4.0
+"""|x|^4 + |y|^4 < 1: a rectangle with round corners."""
+
+_FEATHER: Final = 0.22
+"""Share of the half size over which the blend goes from the source to the painted picture, inside the region."""
+
+WINDOW: Final = (0.125, 0.25, 0.75)
+"""The part of a crop that is worked on, (left, top, side) as shares of the crop's side: the region with its
+surroundings. The rest of the crop is hair and background."""
+
+_WINDOW_FEATHER: Final = 0.04
+"""Share of the crop's side over which the blend fades out towards the window's edges: a head turned far aside may have
+its region reach beyond."""
+
+
+def window(side_px: int) -> tuple[slice, slice]:
+    """Rows and columns of WINDOW in a crop; a square.
+
+    Raises: ValueError - the side is no multiple of 8, so the window would not fall on whole pixels.
+    """
+    if side_px % 8:
+        raise ValueError(f"the side of a crop is a multiple of 8 pixels, got {side_px}")
+    left, top, side = (round(share * side_px) for share in WINDOW)
+    return slice(top, top + side), slice(left, left + side)
+
+
+def hidden(landmarks_TPXY: Floats, side_px: int) -> NDArray[np.bool_]:
+    """Pixels that must not be seen: (T, S, S). Landmarks in crop pixels, of which the pose points count.
+
+    Raises: ValueError - landmarks of another shape, or eyes on one place.
+    """
+    return np.asarray(_norm(landmarks_TPXY, side_px) < 1)
+
+
+def soft(landmarks_TPXY: Floats, side_px: int) -> NDArray[np.float32]:
+    """Share of the painted picture in each pixel, (T, S, S) in 0..1: 0 outside of `hidden` and on its border, 1 inside.
+
+    Raises: as `hidden`.
+    """
+    share = np.clip((1 - _norm(landmarks_TPXY, side_px)) / _FEATHER, 0, 1)
+    rows, columns = window(side_px)
+    fade = np.zeros((side_px, side_px))
+    inside = np.minimum(np.arange(rows.stop - rows.start) + 0.5, 0.5 + np.arange(rows.stop - rows.start)[::-1])
+    ramp = np.clip(inside / (_WINDOW_FEATHER * side_px), 0, 1)
+    fade[rows, columns] = np.minimum(ramp[:, None], ramp)
+    blend = np.minimum(share, fade)
+    return np.asarray(blend * blend * (3 - 2 * blend), np.float32)
+
+
+def _norm(landmarks_TPXY: Floats, side_px: int) -> NDArray[np.float64]:
+    """Distance of each pixel's middle from that of the region, 1 on its border: (T, S, S)."""
+    frame = FaceFrame.of(landmarks_TPXY)
+    at = np.arange(side_px) + 0.5
+    pixels = at[None, :] + 1j * at[:, None]
+    placed = (pixels - frame.origin_T[:, None, None]) / frame.turn_T[:, None, None]
+    across, along = (placed.real - _MIDDLE[0]) / _HALF[0], (placed.imag - _MIDDLE[1]) / _HALF[1]
+    return np.asarray((across**_POWER + along**_POWER) ** (1 / _POWER))

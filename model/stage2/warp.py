@@ -1,0 +1,134 @@
+"""Reference frames moved to where landmarks want them: a translator that has learned nothing, and an input to those
+that have.
+
+Of all reference frames the nearest in pose and mouth are taken; each is bent by a thin-plate spline through its
+landmarks and the wanted ones.
+
+Shape suffix legend: T = frames, R = reference frames, K = candidates, S = side of a crop in pixels, W = side of the
+window (mask.WINDOW) in pixels, P = 216 points, N = points a spline goes through, XY = 2 coordinates.
+"""
+
+from typing import Any, Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.interpolate import RBFInterpolator
+from torch.nn import functional
+
+from model.features.face_frame import FaceFrame
+from model.features.landmarks import BOUNDARIES, LIPS, OUTLINE, SLICES
+from model.stage2 import mask
+from model.stage2.translator import Appearance, Floats, Pictures, require
+from schemas.contract import LANDMARK_POINTS
+
+_EVERY: Final = {"lips": 1, "face": 2, "pose": 4}
+"""One of so many points goes into a spline: what moves is dense, what stands is sparse."""
+
+_SPLINED: Final = np.concatenate(
+    [np.arange(LANDMARK_POINTS)[SLICES[one.name]][:: _EVERY[one.part]] for one in BOUNDARIES]
+)
+_SMOOTHING: Final = 1e-4
+"""Lets a spline pass by its points a little, in squares of a crop's side: closed lips put two points on one place."""
+
+_GRID: Final = 25
+"""Places along each side of the window at which a spline is evaluated; between them it is as good as straight."""
+
+_FRAME: Final = np.array([(x, y) for x in (0.0, 0.5, 1.0) for y in (0.0, 0.5, 1.0) if (x, y) != (0.5, 0.5)])
+"""Points on the crop's edge that stay where they are, as shares of its side: the background is not dragged along."""
+
+_TOLD: Final = np.concatenate([np.arange(LANDMARK_POINTS)[part] for part in (OUTLINE, LIPS, SLICES["nose_lower"])])
+"""Points by which reference frames are compared: how the mouth stands, and how the head is turned."""
+
+
+def nearest(reference_RPXY: Floats, wanted_TPXY: Floats, count: int) -> NDArray[np.intp]:
+    """The `count` reference frames whose faces are nearest to each wanted one, nearest first: (T, count).
+
+    With fewer references than that, the farthest is named again.
+
+    Raises: ValueError - landmarks of another shape, or eyes on one place.
+    """
+    have = FaceFrame.of(reference_RPXY).enter(reference_RPXY)[:, _TOLD].reshape(len(reference_RPXY), -1)
+    want = FaceFrame.of(wanted_TPXY).enter(wanted_TPXY)[:, _TOLD].reshape(len(wanted_TPXY), -1)
+    squares = (want**2).sum(1)[:, None] - 2 * want @ have.T + (have**2).sum(1)
+    order = np.argsort(squares, axis=1, kind="stable")[:, :count]
+    return np.pad(order, ((0, 0), (0, count - order.shape[1])), mode="edge")
+
+
+def warped(reference_SS3: Pictures, reference_PXY: Floats, wanted_PXY: Floats) -> NDArray[np.float32]:
+    """The window of a reference crop, bent so that its landmarks come to lie on the wanted ones: (W, W, 3) in 0..1.
+
+    Landmarks (216, 2) in crop pixels. Beyond the crop its edge is repeated.
+    """
+    side = len(reference_SS3)
+    left, top, share = mask.WINDOW
+    fixed = np.concatenate([wanted_PXY[_SPLINED] / side, _FRAME])
+    shift = np.concatenate([(reference_PXY[_SPLINED] - wanted_PXY[_SPLINED]) / side, np.zeros_like(_FRAME)])
+    half = share / 2 / (_GRID - 1)
+    across = np.linspace(left - half, left + share + half, _GRID)  # any places will do: they are interpolated
+    along = np.linspace(top - half, top + share + half, _GRID)
+    grid = np.stack(np.meshgrid(across, along), axis=-1)
+    spline = RBFInterpolator(fixed, shift, kernel="thin_plate_spline", smoothing=_SMOOTHING)
+    places = grid + spline(grid.reshape(-1, 2)).reshape(grid.shape)
+    return _sampled(reference_SS3, places, round(share * side))
+
+
+def _sampled(picture_SS3: Pictures, places_GGXY: NDArray[Any], width: int) -> NDArray[np.float32]:
+    """The picture at places given on a coarse grid, whose outer points lie half a cell beyond the window."""
+    coarse = torch.from_numpy(places_GGXY.astype(np.float32)).permute(2, 0, 1)[None]
+    cell = 1 / (_GRID - 1)
+    # the window's pixel middles on the grid, in grid_sample's -1..1 from first to last grid point
+    at = ((torch.arange(width) + 0.5) / width + cell / 2) / (1 + cell) * 2 - 1
+    lattice = torch.stack(torch.meshgrid(at, at, indexing="xy"), dim=-1)[None]
+    places = functional.grid_sample(coarse, lattice, align_corners=True).permute(0, 2, 3, 1)
+    picture = torch.from_numpy(picture_SS3).permute(2, 0, 1)[None].float() / 255
+    moved = functional.grid_sample(picture, places * 2 - 1, padding_mode="border", align_corners=False)
+    return moved[0].permute(1, 2, 0).numpy()
+
+
+def candidates(appearance: Appearance, wanted_TPXY: Floats, count: int) -> NDArray[np.float32]:
+    """The window of the `count` nearest reference frames, each warped: (T, K, W, W, 3) in 0..1.
+
+    Raises: as `nearest`.
+    """
+    chosen = nearest(appearance.landmarks_RPXY, wanted_TPXY, count)
+    return np.stack(
+        [
+            np.stack(
+                [warped(appearance.pictures_RSS3[one], appearance.landmarks_RPXY[one], wanted_PXY) for one in nearby]
+            )
+            for nearby, wanted_PXY in zip(chosen, np.asarray(wanted_TPXY, np.float64), strict=True)
+        ]
+    )
+
+
+def blended(pictures_TSS3: Pictures, painted_TWW3: NDArray[np.float32], source_TPXY: Floats) -> NDArray[np.float32]:
+    """Source crops (T, S, S, 3) with painted windows in the hidden region, blended softly: (T, S, S, 3) in 0..1."""
+    side = pictures_TSS3.shape[1]
+    rows, columns = mask.window(side)
+    share = mask.soft(source_TPXY, side)[:, rows, columns, None]
+    whole = pictures_TSS3.astype(np.float32) / 255
+    whole[:, rows, columns] = (1 - share) * whole[:, rows, columns] + share * painted_TWW3  # exact at 0 and at 1
+    return whole
+
+
+class WarpTranslator:
+    """The nearest reference frame, warped: a translator.Translator without any training."""
+
+    context = 0
+
+    def __init__(self, side_px: int = 128) -> None:
+        mask.window(side_px)  # refuses sides that do not fit
+        self.side_px = side_px
+
+    def appearance(self, pictures_RSS3: Pictures, landmarks_RPXY: Floats) -> Appearance:
+        """The reference frames as they are; see translator.Translator."""
+        require(self.side_px, pictures_RSS3, landmarks_RPXY)
+        return Appearance(pictures_RSS3, landmarks_RPXY.astype(np.float32), np.zeros(0, np.float32))
+
+    def translate(
+        self, appearance: Appearance, pictures_TSS3: Pictures, source_TPXY: Floats, wanted_TPXY: Floats
+    ) -> NDArray[np.float32]:
+        """Crops with the warped reference in their lower halves; see translator.Translator."""
+        require(self.side_px, pictures_TSS3, source_TPXY, wanted_TPXY)
+        return blended(pictures_TSS3, candidates(appearance, wanted_TPXY, 1)[:, 0], source_TPXY)
