@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flows import ask, learn
+from flows import ask, learn, speak
 from flows.environment import find_server, server_is_lost, settle
 from schemas.errors import HeterodubError
 
@@ -20,6 +20,7 @@ app = typer.Typer(
 )
 ask.register(app)
 learn.register(app)
+speak.register(app)
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 

@@ -46,4 +46,3 @@ class DubJob(_Section):
     face: int = Field(1, ge=1, le=16, description="1: the largest face of each shot, 2: the next largest, ...")
     length: Length = Field("picture", description="how long the output is")
     appearance_from: str | None = Field(None, description="video or picture whose face lends its looks")
-    finetune_s: float | None = Field(None, gt=0, description="seconds of this video that the translator is tuned on")

@@ -27,6 +27,9 @@ _EDGE: Final = 0.05
 _FEATHER: Final = 0.3
 """Share of the way from the border to the mouth over which the mask rises from 0 to 1."""
 
+_LEAST_SHARE, _ENOUGH_SHARE = 0.1, 0.5
+"""A blend with less of the painted picture does not tell what was painted; with more, it is laid in fully."""
+
 _COARSE: Final = 8
 """Colours are matched on a raster this much coarser."""
 
@@ -68,6 +71,24 @@ def _border(points_XY: Floats, centre: NDArray[np.float64], around: NDArray[np.f
     angle, away = np.arctan2(edge[:, 1], edge[:, 0]), np.hypot(edge[:, 0], edge[:, 1])
     order = np.argsort(angle)
     return np.interp(around, angle[order], away[order], period=2 * np.pi)
+
+
+def unblended(blended_NSS3: Floats, pictures_NSS3: Plane, share_NSS: Floats) -> NDArray[np.float32]:
+    """What a translator painted, out of its blend with the pictures (uint8): (N, S, S, 3) in 0..1.
+
+    A blend is made in the crop's resolution, and would bring the source's pixels back blurred. share_NSS: of what is
+    painted in the blend; where there is too little of it to tell, the result is the picture.
+    """
+    pictures = pictures_NSS3.astype(np.float32) / 255
+    share = np.asarray(share_NSS, np.float32)[..., None]
+    painted = pictures + (blended_NSS3 - pictures) / np.maximum(share, _LEAST_SHARE)
+    return np.clip(np.where(share >= _LEAST_SHARE, painted, pictures), 0.0, 1.0)
+
+
+def shown_share(star_NSS: Floats, share_NSS: Floats) -> NDArray[np.float32]:
+    """How much of what was painted is laid in: the star around the mouth, as far as the translator painted it."""
+    told = np.clip((share_NSS - _LEAST_SHARE) / (_ENOUGH_SHARE - _LEAST_SHARE), 0.0, 1.0)
+    return np.asarray(star_NSS * told, np.float32)
 
 
 def match_colours(generated_NSS3: Floats, pictures_NSS3: Plane, mask_NSS: Floats) -> NDArray[np.float32]:

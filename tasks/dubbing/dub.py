@@ -3,7 +3,7 @@
 import errno
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -17,12 +17,13 @@ from schemas.dubbing import DubJob
 from schemas.errors import DubbingError, MediaRefusedError, SourceError
 from schemas.reasons import EXPLANATIONS, FileReason
 from schemas.settings import Settings
-from tasks.dubbing.appearance import References
+from tasks.dubbing.appearance import References, Shown
 from tasks.dubbing.following import follow
+from tasks.dubbing.lending import lent
 from tasks.dubbing.models import Models
 from tasks.dubbing.output import whole_or_not_at_all, write_video
 from tasks.dubbing.painting import Painting
-from tasks.dubbing.parts import lay_out
+from tasks.dubbing.parts import Face, lay_out
 from tasks.dubbing.source import Canvas, Film
 from tasks.dubbing.speech import Speech
 from tasks.dubbing.watching import DubWatcher, Silent, Stopwatch
@@ -90,32 +91,33 @@ def dub(
             speech = opened.enter_context(Speech.open(spoken, settings.guards, scratch))
         with _readable(job.video):
             film = Film.open(opened.enter_context(localise(_uri(job.video), scratch)), settings.guards)
-            frames, dubbed, length_s = _work(
-                job, film, speech, models, backend, settings, stopwatch, watcher, out, scratch
-            )
+            tools = _Tools(models, backend, settings, stopwatch, watcher, scratch)
+            frames, dubbed, length_s = _work(job, film, speech, tools, out)
         notes = tuple(f"the video is damaged, what follows is lost: {words}" for words in film.damage)
     took = time.perf_counter() - began
     return Dubbed(str(out), frames, dubbed, length_s, took, stopwatch.seconds, *models.names, notes)
 
 
-def _work(
-    job: DubJob,
-    film: Film,
-    speech: Speech,
-    models: Models,
-    backend: LandmarkBackend,
-    settings: Settings,
-    stopwatch: Stopwatch,
-    watcher: DubWatcher,
-    out: Path,
-    scratch: Path,
-) -> tuple[int, int, float]:
+@dataclass(frozen=True, slots=True)
+class _Tools:
+    """What the passes share."""
+
+    models: Models
+    backend: LandmarkBackend
+    settings: Settings
+    stopwatch: Stopwatch
+    watcher: DubWatcher
+    scratch: Path
+
+
+def _work(job: DubJob, film: Film, speech: Speech, tools: _Tools, out: Path) -> tuple[int, int, float]:
     """The three passes. Returns the output's frames, how many of them are dubbed, and its seconds."""
+    models, settings, stopwatch, watcher = tools.models, tools.settings, tools.stopwatch, tools.watcher
     look = film.look()
     canvas = Canvas(look)
     watcher.phase("follow faces", _expected_frames(film))
     followed = follow(
-        film, canvas, backend, settings.clips, settings.dub.least_tracked_frames, stopwatch, watcher.frame
+        film, canvas, tools.backend, settings.clips, settings.dub.least_tracked_frames, stopwatch, watcher.frame
     )
     timeline = plan_timeline(followed.ticks_S, followed.last_lasts, followed.base, speech.seconds, job.length)
     with stopwatch("stage 1"):
@@ -125,11 +127,15 @@ def _work(
     if not parts:
         raise DubbingError(_no_face(job, len(followed.tracks)))
     faces = list({id(part.face): part.face for part in parts}.values())
-    references = References(faces, models.translator.side_px, scratch)
     watcher.phase("references", None)
-    references.collect(film, canvas, stopwatch, watcher.frame)
+    if job.appearance_from is None:
+        references = References(faces, models.translator.side_px, tools.scratch)
+        references.collect(film, canvas, stopwatch, watcher.frame)
+        reference_of = references.of
+    else:
+        reference_of = _lent(job.appearance_from, tools)
     painting = Painting(
-        film, look, timeline, parts, models.translator, references.of, settings.dub.chunk_frames, stopwatch
+        film, look, timeline, parts, models.translator, reference_of, settings.dub.chunk_frames, stopwatch
     )
     watcher.phase("dub", timeline.frames)
     with whole_or_not_at_all(out) as partial, _written(out):
@@ -137,6 +143,13 @@ def _work(
             partial, painting.frames(), look, timeline, speech, _comment(models), settings.dub, stopwatch, watcher.frame
         )
     return timeline.frames, dubbed, float(timeline.end_s)
+
+
+def _lent(named: str, tools: _Tools) -> Callable[[Face], Shown]:
+    """The face of another video or picture, in the place of every face."""
+    with _readable(named), localise(_uri(named), tools.scratch) as path:
+        shown = lent(path, tools.backend, tools.settings, tools.models.translator.side_px, tools.scratch)
+    return lambda face: shown
 
 
 def _expected_frames(film: Film) -> int | None:

@@ -62,9 +62,10 @@ def follow(
     least_frames: int,
     stopwatch: Stopwatch,
     step: Callable[[], None],
+    most_s: float | None = None,
 ) -> Followed:
-    """Follow the faces of a whole film. least_frames: tracks with fewer tracked pictures are dropped. step: called
-    for each picture.
+    """Follow the faces of a film. least_frames: tracks with fewer tracked pictures are dropped. step: called for each
+    picture. most_s: only the film's first seconds.
 
     Raises: MediaRefusedError - see Film.pictures.
     """
@@ -79,6 +80,8 @@ def follow(
         nonlocal lasts
         base_s = float(film.base())
         for picture in stopwatch.over("decode", film.pictures()):
+            if most_s is not None and picture.tick * base_s > most_s:
+                return
             ticks.append(picture.tick)
             lasts = picture.lasts
             with stopwatch("colours"):

@@ -4,11 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from model.stage2.translator import Translator
-from model.stage2.warp import WarpTranslator
-
 from model.stage1.files import load_generator
 from model.stage1.network import LandmarkGenerator
+from model.stage2.translator import Translator
+from model.stage2.warp import WarpTranslator
 from schemas.cards import GeneratorCard
 from schemas.dubbing import LANDMARK_WARP
 from schemas.errors import ModelFileError

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from av.video.frame import VideoFrame
-from model.stage2.translator import Appearance, Translator
 from numpy.typing import NDArray
 
-from model.dubbing.compositing import lay_in, match_colours, soft_mask
+from model.dubbing.compositing import lay_in, match_colours, shown_share, soft_mask, unblended
 from model.dubbing.timing import Timeline
+from model.stage2 import mask
+from model.stage2.translator import Appearance, Translator
 from tasks.dubbing.appearance import Shown, in_crop
 from tasks.dubbing.parts import Face, Part
 from tasks.dubbing.source import Canvas, Film, Look, SourcePicture, planes_of
@@ -126,22 +127,26 @@ class Painting:
             )
         with self._stopwatch("translate"):
             crops = np.stack([one.crop for one in held])
-            generated = self._translator.translate(self.appearance(part.face), crops, source, target)[wanted]
+            blended = self._translator.translate(self.appearance(part.face), crops, source, target)[wanted]
         with self._stopwatch("compose"):
-            masks = np.stack([soft_mask(*pair, side) for pair in zip(source[wanted], target[wanted], strict=True)])
-            generated = match_colours(generated, crops[wanted], masks)
-        for one, crop, mask, share in zip(held[wanted], generated, masks, strengths[wanted], strict=True):
+            share = mask.soft(source[wanted], side)
+            stars = np.stack([soft_mask(*pair, side) for pair in zip(source[wanted], target[wanted], strict=True)])
+            masks = shown_share(stars, share)
+            generated = match_colours(unblended(blended, crops[wanted], share), crops[wanted], masks)
+        for one, crop, shape, strength in zip(held[wanted], generated, masks, strengths[wanted], strict=True):
             with self._stopwatch("compose"):
-                laid = self._lay(one, crop, mask * np.float32(share)) if share else self._canvas.output(one.frame)
-            yield Painted(one.index, laid, share > 0)
+                laid = (
+                    self._lay(one, crop, shape * np.float32(strength)) if strength else self._canvas.output(one.frame)
+                )
+            yield Painted(one.index, laid, strength > 0)
 
-    def _lay(self, held: _Held, crop: Crops, mask: Crops) -> VideoFrame:
-        """A copy of the frame with a generated crop (S, S, 3; 0..1) laid in."""
+    def _lay(self, held: _Held, crop: Crops, shape: Crops) -> VideoFrame:
+        """A copy of the frame with a generated crop (S, S, 3; 0..1) laid in where `shape` (S, S; 0..1) says."""
         left, top, side = held.window
-        rows, columns = (_extent(mask.any(axis=axis), side) for axis in (1, 0))
+        rows, columns = (_extent(shape.any(axis=axis), side) for axis in (1, 0))
         method = cv2.INTER_CUBIC if side > crop.shape[0] else cv2.INTER_AREA
         generated = cv2.resize(crop, (side, side), interpolation=method)[rows, columns]
-        share = cv2.resize(mask, (side, side), interpolation=cv2.INTER_LINEAR)[rows, columns]
+        share = cv2.resize(shape, (side, side), interpolation=cv2.INTER_LINEAR)[rows, columns]
         change = (np.clip(generated, 0, 1) * 255 - held.rgb[rows, columns]) * share[..., None]
         copy = self._canvas.copy(held.frame)
         lay_in(planes_of(copy, self._look), self._look.colours, left + columns.start, top + rows.start, change)

@@ -82,12 +82,7 @@ def lay_out(
     """The parts of a dubbing, by time. number: of the face, see model.dubbing.faces.nth_face."""
     parts = []
     for track in nth_face(followed.tracks, number):
-        face = Face(
-            track,
-            tuple(track.first + int(row) for row in reference_pictures(track, settings.references)),
-            _windows(track, clips.crop_margin),
-            strength(track, settings.max_yaw_deg, settings.fade_frames),
-        )
+        face = face_of(track, settings, clips)
         told = track.points_TPXY[reference_frames(track.tracked_T, settings.references)]
         for first, stop in _spans(track, timeline):
             rows = timeline.source_N[first:stop] - track.first
@@ -95,6 +90,16 @@ def lay_out(
             spoken = speak(generator, card.gain, speech, track.points_TPXY, rows, times, told)
             parts.append(Part(face, first, rows, times, spoken, _sigma_frames(times, settings.steady_s)))
     return sorted(parts, key=lambda part: part.first)
+
+
+def face_of(track: Track, settings: DubSettings, clips: ClipSettings) -> Face:
+    """What is to be known of a track, whatever is spoken."""
+    return Face(
+        track,
+        tuple(track.first + int(row) for row in reference_pictures(track, settings.references)),
+        _windows(track, clips.crop_margin),
+        strength(track, settings.max_yaw_deg, settings.fade_frames),
+    )
 
 
 def _windows(track: Track, margin: float) -> tuple[Window, ...]:

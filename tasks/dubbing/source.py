@@ -52,8 +52,8 @@ class SourcePicture:
 class Look:
     """How the output's samples stand for colours, shapes and directions: as the source's do.
 
-    pix_fmt: yuv420p or yuvj420p; yuv444p where a side is odd, since 4:2:0 has no odd sizes. matrix, primaries, transfer:
-    H.273's numbers. full: whether samples use 0..255. turned: how the coded picture must be turned to be displayed.
+    pix_fmt: yuv420p or yuvj420p; yuv444p where a side is odd, since 4:2:0 has no odd sizes. matrix, primaries,
+    transfer: H.273's numbers. range: ffmpeg's, 2 for samples of 0..255. turned: how the coded picture is displayed.
     display_matrix: the same as the container has it, nine numbers, or None.
     """
 
@@ -77,7 +77,7 @@ class Look:
 
 @dataclass(slots=True)
 class Film:
-    """A probed video. Iterate `pictures()` as often as needed; `damage` says why the last pass ended early, if it did."""
+    """A probed video. Iterate `pictures()` as often as needed; `damage` says why the last pass ended early."""
 
     path: Path
     container: Container

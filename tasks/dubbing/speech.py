@@ -134,7 +134,7 @@ class Speech:
         return [Recorder(self._mono, zero_s), *single]
 
     def _first_picture_s(self, container: Container) -> Fraction | None:
-        """Time of the first picture, so that a video's own speech stays in sync; None for sound in a video's container."""
+        """Time of the first picture, so that a video's own speech stays in sync; None where there is no picture."""
         with open_input(self._path, container, self._guards.max_pixels) as source:
             stream = picture_stream(source)
             if stream is None or not has_decoder(stream):
