@@ -29,7 +29,7 @@ class DubSettings(_Section):
     fade_frames: int = Field(3, ge=0, le=25, description="frames over which the dubbing fades where a face is lost")
     least_tracked_frames: int = Field(5, ge=1, description="a face seen in fewer frames of a shot is left alone")
     max_yaw_deg: float = Field(50.0, gt=0, le=90, description="heads turned further pass through, as the mesh guesses")
-    warp_px: int = Field(192, ge=32, le=1024, multiple_of=16, description="side of the crops the untrained warp gets")
+    warp_px: int = Field(256, ge=32, le=1024, multiple_of=16, description="side of the crops the untrained warp gets")
     crf: float = Field(18.0, ge=0, le=51, description="x264's constant quality; lower is better and larger")
     preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow"] = Field(
         "veryfast", description="x264's speed"

@@ -25,7 +25,12 @@ _EDGE: Final = 0.05
 """The mask reaches this share beyond the jaw: an outline is placed to a few pixels."""
 
 _FEATHER: Final = 0.3
-"""Share of the way from the border to the mouth over which the mask rises from 0 to 1."""
+_SHARPEST: Final = 0.08
+"""Share of the way from the border to the middle of the mouth over which the mask rises from 0 to 1: FEATHER, less where
+the lips reach further out, down to SHARPEST."""
+
+_LIPS: Final = 1.1
+"""Of the lips' distance from the middle of the mouth: so far out the mask is 1, for old lips must not shine through."""
 
 _LEAST_SHARE, _ENOUGH_SHARE = 0.1, 0.5
 """A blend with less of the painted picture does not tell what was painted; with more, it is laid in fully."""
@@ -55,8 +60,10 @@ def soft_mask(source_XY: Floats, wanted_XY: Floats, side: int) -> NDArray[np.flo
     angle, away = np.arctan2(down, across), np.hypot(across, down)
     around = np.linspace(-np.pi, np.pi, 181)
     border = np.maximum(_border(source_XY, centre, around), _border(wanted_XY, centre, around))
-    reach = np.interp(angle, around, border).astype(np.float32)
-    rise = np.clip((reach - away) / (_FEATHER * reach), 0.0, 1.0)
+    lips = np.maximum(_lips(source_XY, centre, around), _lips(wanted_XY, centre, around))
+    width = np.clip(border - _LIPS * lips, _SHARPEST * border, _FEATHER * border)
+    reach, ramp = (np.interp(angle, around, values).astype(np.float32) for values in (border, width))
+    rise = np.clip((reach - away) / ramp, 0.0, 1.0)
     return np.asarray(rise**2 * (3 - 2 * rise), np.float32)
 
 
@@ -67,7 +74,17 @@ def _border(points_XY: Floats, centre: NDArray[np.float64], around: NDArray[np.f
     level = (nose @ up).mean()
     below = jaw[(jaw @ up) < level]
     lower = centre + (below - centre) * (1 + _EDGE)
-    edge = np.concatenate([nose, lower]) - centre
+    return _radii(np.concatenate([nose, lower]) - centre, around)
+
+
+def _lips(points_XY: Floats, centre: NDArray[np.float64], around: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Distance of the lips' outer edge from the centre at each angle."""
+    edge = np.concatenate([points_XY[SLICES[f"lip_{side}_outer"]] for side in ("upper", "lower")])
+    return _radii(edge - centre, around)
+
+
+def _radii(edge: Floats, around: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Lengths of the arrows (n, 2) at given angles, between the nearest ones."""
     angle, away = np.arctan2(edge[:, 1], edge[:, 0]), np.hypot(edge[:, 0], edge[:, 1])
     order = np.argsort(angle)
     return np.interp(around, angle[order], away[order], period=2 * np.pi)

@@ -44,7 +44,8 @@ _LAYOUTS: Final = {
     "5.1": "5.1",
     "5.1(side)": "5.1",
 }
-"""Channel layouts that are kept, by what the output calls them; any other becomes mono."""
+_UNNAMED: Final = {1: "mono", 2: "stereo", 6: "5.1"}
+"""Channel layouts that are kept, by name, else, as PCM often has none, by count; any other becomes mono."""
 
 _CHANNELS: Final = {"mono": 1, "stereo": 2, "5.0": 5, "5.1": 6}
 
@@ -122,7 +123,8 @@ class Speech:
 
     def _recorders(self, first: AudioFrame, zero_s: Fraction | None) -> list[Recorder]:
         """One for stage 1, one for each channel of the output."""
-        self.layout = _LAYOUTS.get(first.layout.name, "mono")
+        unnamed = _UNNAMED.get(len(first.layout.channels), "mono") if "channels" in first.layout.name else "mono"
+        self.layout = _LAYOUTS.get(first.layout.name, unnamed)
         self.rate_hz = first.sample_rate if first.sample_rate in AAC_RATES_HZ else _STANDARD_RATE_HZ
         if zero_s is None:
             zero_s = (first.pts or 0) * (first.time_base or Fraction(1, first.sample_rate))

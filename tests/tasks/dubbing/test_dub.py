@@ -1,4 +1,4 @@
-"""Whole dubbings of a real face: what comes out is a video of the same kind, dubbed, and no worse for how it was cut."""
+"""Whole dubbings of a real face: a video of the same kind comes out, dubbed, and does not show how it was cut."""
 
 import shutil
 from fractions import Fraction
@@ -7,6 +7,7 @@ import av
 import numpy as np
 import pytest
 
+from model.stage2.warp import WarpTranslator
 from schemas.dubbing import DubJob
 from schemas.errors import DubbingError, SourceError
 from schemas.settings import Settings
@@ -28,7 +29,7 @@ def heard(path):
     """(C, N) samples and their rate; the encoder's own delay is taken off, as players do."""
     with av.open(str(path)) as film:
         stream = film.streams.audio[0]
-        frames = [frame for frame in film.decode(stream)]
+        frames = list(film.decode(stream))
         return np.concatenate([frame.to_ndarray() for frame in frames], axis=1), stream.rate
 
 
@@ -180,7 +181,7 @@ def test_the_three_rules_of_length(length, frames, seconds, head, speech, models
     job = DubJob(video=str(head), speech=str(speech), out=str(tmp_path / "out.mp4"), length=length)
     told = dub(job, models, backend, settings)
     assert (told.frames, told.dubbed, told.seconds) == (frames, frames, seconds)
-    pictures, times = seen(tmp_path / "out.mp4")
+    pictures, _ = seen(tmp_path / "out.mp4")
     assert len(pictures) == frames
     before, _ = seen(head)
     shown = before[24] if length == "speech" else before[37 - 25]
@@ -278,15 +279,17 @@ def test_what_cannot_be_dubbed_is_a_clear_error_and_leaves_nothing(
 def test_a_dubbing_that_breaks_midway_leaves_what_was_there(head, speech, models, backend, settings, tmp_path):
     (tmp_path / "out.mp4").write_text("what was there before")
 
-    class Breaks:
-        side_px, context = 64, 0
-        appearance = models.translator.appearance
+    class Breaks(WarpTranslator):
+        calls = 0
 
-        def translate(self, *_):
-            assert list(tmp_path.glob(".*partial"))
-            raise RuntimeError("out of paint")
+        def translate(self, *given):
+            self.calls += 1
+            if self.calls == 4:
+                assert list(tmp_path.glob(".*partial"))
+                raise RuntimeError("out of paint")
+            return super().translate(*given)
 
-    broken = type(models)(models.generator, models.card, Breaks(), models.names)
+    broken = type(models)(models.generator, models.card, Breaks(64), models.names)
     with pytest.raises(RuntimeError, match="out of paint"):
         dub(DubJob(video=str(head), speech=str(speech), out=str(tmp_path / "out.mp4")), broken, backend, settings)
     assert [path.name for path in tmp_path.iterdir()] == ["out.mp4"]
