@@ -26,6 +26,9 @@ class DubSettings(_Section):
     references: int = Field(8, ge=1, le=64, description="frames of the video that both stages are told, a face")
     chunk_frames: int = Field(16, ge=1, le=512, description="frames translated at once; changes memory, not pictures")
     steady_s: float = Field(0.04, ge=0, le=0.5, description="sigma of the low-pass on measured landmarks, seconds")
+    placed_s: float = Field(
+        0.4, ge=0, le=5, description="sigma of the low-pass on where the source's mouth lies, seconds; long as a word"
+    )
     fade_frames: int = Field(3, ge=0, le=25, description="frames over which the dubbing fades where a face is lost")
     least_tracked_frames: int = Field(5, ge=1, description="a face seen in fewer frames of a shot is left alone")
     max_yaw_deg: float = Field(50.0, gt=0, le=90, description="heads turned further pass through, as the mesh guesses")

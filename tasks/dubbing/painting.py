@@ -8,9 +8,9 @@ import numpy as np
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
-from model.dubbing.compositing import lay_in, match_colours, shown_share, soft_mask, unblended
+from model.dubbing import blending
+from model.dubbing.compositing import lay_in
 from model.dubbing.timing import Timeline
-from model.stage2 import mask
 from model.stage2.translator import Appearance, Translator
 from tasks.dubbing.appearance import Shown, in_crop
 from tasks.dubbing.parts import Face, Part
@@ -129,35 +129,42 @@ class Painting:
             crops = np.stack([one.crop for one in held])
             blended = self._translator.translate(self.appearance(part.face), crops, source, target)[wanted]
         with self._stopwatch("compose"):
-            share = mask.soft(source[wanted], side)
-            stars = np.stack([soft_mask(*pair, side) for pair in zip(source[wanted], target[wanted], strict=True)])
-            masks = shown_share(stars, share)
-            generated = match_colours(unblended(blended, crops[wanted], share), crops[wanted], masks)
-        for one, crop, shape, strength in zip(held[wanted], generated, masks, strengths[wanted], strict=True):
+            shares, in_blend = blending.shown(source[wanted], target[wanted], side)
+            generated = blending.painted(blended, crops[wanted], in_blend, shares)
+        for one, crop, share, strength in zip(held[wanted], generated, shares, strengths[wanted], strict=True):
             with self._stopwatch("compose"):
-                laid = (
-                    self._lay(one, crop, shape * np.float32(strength)) if strength else self._canvas.output(one.frame)
-                )
+                shown_in = share * np.float32(strength)
+                laid = self._lay(one, crop, shown_in) if strength else self._canvas.output(one.frame)
             yield Painted(one.index, laid, strength > 0)
 
-    def _lay(self, held: _Held, crop: Crops, shape: Crops) -> VideoFrame:
-        """A copy of the frame with a generated crop (S, S, 3; 0..1) laid in where `shape` (S, S; 0..1) says."""
+    def _lay(self, held: _Held, crop: Crops, share: Crops) -> VideoFrame:
+        """A copy of the frame with a generated crop (S, S, 3; 0..1) laid in as far as `share` (Q, Q; 0..1) says."""
         left, top, side = held.window
-        rows, columns = (_extent(shape.any(axis=axis), side) for axis in (1, 0))
-        method = cv2.INTER_CUBIC if side > crop.shape[0] else cv2.INTER_AREA
-        generated = cv2.resize(crop, (side, side), interpolation=method)[rows, columns]
-        share = cv2.resize(shape, (side, side), interpolation=cv2.INTER_LINEAR)[rows, columns]
-        change = (np.clip(generated, 0, 1) * 255 - held.rgb[rows, columns]) * share[..., None]
+        rows, columns = (_extent(share.any(axis=axis), side) for axis in (1, 0))
+        generated = _enlarged(crop, side, rows, columns, cv2.BORDER_REPLICATE)
+        shown_in = _enlarged(share, side, rows, columns, cv2.BORDER_CONSTANT)
+        change = (generated * 255 - held.rgb[rows, columns]) * shown_in[..., None]
         copy = self._canvas.copy(held.frame)
         lay_in(planes_of(copy, self._look), self._look.colours, left + columns.start, top + rows.start, change)
         return copy
 
 
-def _extent(shown_S: NDArray[np.bool_], side: int) -> slice:
-    """Rows or columns, in source pixels, of what is not nothing in a crop."""
-    at = np.flatnonzero(shown_S)
-    scale = side / len(shown_S)
+def _extent(shown_in_Q: NDArray[np.bool_], side: int) -> slice:
+    """Rows or columns of the window, in source pixels, that a part of a coarse raster lies in."""
+    at = np.flatnonzero(shown_in_Q)
+    scale = side / len(shown_in_Q)
     return slice(max(0, int((at[0] - 1) * scale)), min(side, int((at[-1] + 2) * scale) + 1)) if len(at) else slice(0, 1)
+
+
+def _enlarged(values: Crops, side: int, rows: slice, columns: slice, edge: int) -> Crops:
+    """A part of a crop or raster (n, n, ...) as it would be at `side` x `side`: rows and columns of that."""
+    scale = len(values) / side
+    offsets = [(part.start + 0.5) * scale - 0.5 for part in (columns, rows)]
+    to_crop = np.array([[scale, 0, offsets[0]], [0, scale, offsets[1]]])
+    size = (columns.stop - columns.start, rows.stop - rows.start)
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    made: Crops = cv2.warpAffine(values, to_crop, size, flags=flags, borderMode=edge)
+    return made
 
 
 class _Waiting:

@@ -1,12 +1,13 @@
 """What is to be done to which output frame: the chosen face's tracks laid over the timeline, each with its speech."""
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model.dubbing.faces import Track, nth_face, reference_pictures, strength
-from model.dubbing.motion import Spoken, Wanted, wanted_landmarks
+from model.dubbing.motion import Smoothing, Spoken, Wanted, wanted_landmarks
 from model.dubbing.timing import Timeline
 from model.features.landmarks import box
 from model.stage1.judging import reference_frames
@@ -18,6 +19,9 @@ from tasks.dubbing.following import Followed
 from tasks.dubbing.lips import speak
 from tasks.dubbing.speech import Speech
 from tasks.faces.window import Window, next_window
+
+_HIGHEST_RATE: Final = 240.0
+"""Pictures a second that low-passes reckon with at most: times may lie on each other's heels by mistake."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,7 +41,7 @@ class Face:
 class Part:
     """Consecutive output frames that show one face. rows_N: number of each frame's picture within the track.
 
-    sigma_frames: low-pass of the landmarks.
+    smoothing: low-passes of the landmarks.
     """
 
     face: Face
@@ -45,7 +49,7 @@ class Part:
     rows_N: NDArray[np.int64]
     times_N: NDArray[np.float64]
     spoken: Spoken
-    sigma_frames: float
+    smoothing: Smoothing
 
     @property
     def stop(self) -> int:
@@ -62,11 +66,11 @@ class Part:
 
     def landmarks(self, frames: slice) -> Wanted:
         """Landmarks of some frames: as they are and as they are to be."""
-        reach = 64 + frames.stop - frames.start  # more than any low-pass looks at
-        low, high = max(0, frames.start - reach), min(len(self.rows_N), frames.stop + reach)
+        low = max(0, frames.start - self.smoothing.reach)
+        high = min(len(self.rows_N), frames.stop + self.smoothing.reach)
         measured = self.face.track.points_TPXY[self.rows_N[low:high]]
         inner = slice(frames.start - low, frames.stop - low)
-        return wanted_landmarks(self.spoken, measured, self.times_N[low:high], inner, self.sigma_frames)
+        return wanted_landmarks(self.spoken, measured, self.times_N[low:high], inner, self.smoothing)
 
 
 def lay_out(
@@ -88,7 +92,7 @@ def lay_out(
             rows = timeline.source_N[first:stop] - track.first
             times = timeline.seconds(slice(first, stop))
             spoken = speak(generator, card.gain, speech, track.points_TPXY, rows, times, told)
-            parts.append(Part(face, first, rows, times, spoken, _sigma_frames(times, settings.steady_s)))
+            parts.append(Part(face, first, rows, times, spoken, _smoothing(times, settings)))
     return sorted(parts, key=lambda part: part.first)
 
 
@@ -118,6 +122,8 @@ def _spans(track: Track, timeline: Timeline) -> list[tuple[int, int]]:
     return [(int(start), int(end)) for start, end in zip(starts, ends, strict=True)]
 
 
-def _sigma_frames(times_N: NDArray[np.float64], sigma_s: float) -> float:
-    step = float(np.median(np.diff(times_N))) if len(times_N) > 1 else sigma_s
-    return min(sigma_s / step, 8.0) if step > 0 else 0.0
+def _smoothing(times_N: NDArray[np.float64], settings: DubSettings) -> Smoothing:
+    if len(times_N) < 2:
+        return Smoothing(0.0, 0.0)
+    rate = min(1 / float(np.median(np.diff(times_N))), _HIGHEST_RATE)
+    return Smoothing(settings.steady_s * rate, settings.placed_s * rate)
