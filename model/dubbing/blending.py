@@ -30,8 +30,14 @@ _SHARPEST: Final = 0.08
 """Share of the way from the border to the middle of the mouth over which the mask rises from 0 to 1: FEATHER, less
 where the lips reach further out, down to SHARPEST."""
 
-_LIPS: Final = 1.1
+_LIPS: Final = 1.25
 """Of the lips' distance from the middle of the mouth: so far out the mask is 1, for old lips must not shine through."""
+
+_ROUND: Final = 15
+"""Places of two degrees to either side over which corners of the border are rounded."""
+
+_LIKE: Final = 0.06
+"""Difference of colour, of full scale, at which two sides of the border count half as one skin: hair is not skin."""
 
 _LEAST_SHARE, _ENOUGH_SHARE = 0.1, 0.5
 """A blend with less of the painted picture does not tell what was painted; with more, it is laid in fully."""
@@ -69,12 +75,22 @@ def star(source_XY: Floats, wanted_XY: Floats, side: int) -> NDArray[np.float32]
     across, down = places[None] - np.float32(centre[0]), places[:, None] - np.float32(centre[1])
     angle, away = np.arctan2(down, across), np.hypot(across, down)
     around = np.linspace(-np.pi, np.pi, 181)
-    border = np.maximum(_border(source_XY, centre, around), _border(wanted_XY, centre, around))
+    border = _rounded(np.maximum(_border(source_XY, centre, around), _border(wanted_XY, centre, around)))
     lips = np.maximum(_lips(source_XY, centre, around), _lips(wanted_XY, centre, around))
     width = np.clip(border - _LIPS * lips, _SHARPEST * border, _FEATHER * border)
     reach, ramp = (np.interp(angle, around, values).astype(np.float32) for values in (border, width))
     rise = np.clip((reach - away) / ramp, 0.0, 1.0)
-    return np.asarray(rise**2 * (3 - 2 * rise), np.float32)
+    sharp = torch.from_numpy(np.asarray(rise**2 * (3 - 2 * rise), np.float32))[None, None]
+    return np.asarray(_spread(_spread(sharp))[0, 0].numpy())
+
+
+def _rounded(border: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The border without its corners: one that runs towards the middle would be an edge that is seen."""
+    turns = np.arange(-_ROUND, _ROUND + 1)
+    weights = np.exp(-0.5 * (2.5 * turns / _ROUND) ** 2)
+    ring = border[:-1]  # its last place is its first
+    smooth = sum(weight * np.roll(ring, turn) for weight, turn in zip(weights / weights.sum(), turns, strict=True))
+    return np.append(np.minimum(ring, smooth), min(ring[0], smooth[0]))
 
 
 def _border(points_XY: Floats, centre: NDArray[np.float64], around: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -115,8 +131,10 @@ def painted(blended_NSS3: Floats, pictures_NSS3: Pictures, share_NQQ: Floats, sh
     apart = torch.lerp(pictures, blended, 1 / fine.clamp_min(_LEAST_SHARE)).clamp(0, 1)
     apart = torch.where(fine >= _LEAST_SHARE, apart, pictures)
     border = torch.from_numpy(np.asarray(shown_NQQ, np.float32))[:, None]
-    weight = (4 * border * (1 - border)) ** 2
-    step = functional.avg_pool2d((functional.avg_pool2d(pictures - apart, COARSE)) * weight, 2)
+    off = functional.avg_pool2d(pictures - apart, COARSE)
+    strange = (off / _LIKE).square().mean(1, keepdim=True)
+    weight = (4 * border * (1 - border)) ** 2 / (1 + strange)
+    step = functional.avg_pool2d(off * weight, 2)
     known = functional.avg_pool2d(weight, 2)
     for _ in range(_SPREADS):
         step, known = _spread(step), _spread(known)

@@ -118,4 +118,4 @@ def _corners(points_NPXY: Floats, sigma_frames: float) -> tuple[NDArray[np.compl
     """Middle between the corners of the mouth, and the way from the left to the right one, low-passed: two of (N,)."""
     corners = smooth(points_NPXY[:, _CORNERS], sigma_frames)
     left, right = (corners[:, number, 0] + 1j * corners[:, number, 1] for number in (0, 1))
-    return (left + right) / 2, right - left
+    return np.asarray((left + right) / 2, np.complex128), np.asarray(right - left, np.complex128)

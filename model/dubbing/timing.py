@@ -47,7 +47,7 @@ class Timeline:
 
     def seconds(self, frames: slice) -> NDArray[np.float64]:
         """Times of some frames, seconds."""
-        return self.ticks_N[frames] * float(self.base)
+        return np.asarray(self.ticks_N[frames] * float(self.base), np.float64)
 
 
 def plan_timeline(

@@ -128,6 +128,7 @@ def _work(job: DubJob, film: Film, speech: Speech, tools: _Tools, out: Path) -> 
         raise DubbingError(_no_face(job, len(followed.tracks)))
     faces = list({id(part.face): part.face for part in parts}.values())
     watcher.phase("references", None)
+    reference_of: Callable[[Face], Shown]
     if job.appearance_from is None:
         references = References(faces, models.translator.side_px, tools.scratch)
         references.collect(film, canvas, stopwatch, watcher.frame)

@@ -1,5 +1,6 @@
 """Writing the dubbed video: H.264 and AAC in MP4, under its name only once it is whole."""
 
+import math
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -110,7 +111,8 @@ class _Sound:
 
     def until(self, time_s: Fraction) -> Iterator[AudioFrame]:
         """What has not been given yet of the sound up to a time."""
-        while self._at < min(self._samples, time_s * self._speech.rate_hz):
+        end = min(self._samples, math.ceil(time_s * self._speech.rate_hz))
+        while self._at < end:
             count = min(_BLOCK, self._samples - self._at)
             piece = AudioFrame.from_ndarray(self._speech.sound(self._at, count), "fltp", self._speech.layout)
             piece.sample_rate, piece.pts = self._speech.rate_hz, self._at

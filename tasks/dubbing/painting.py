@@ -140,7 +140,7 @@ class Painting:
     def _lay(self, held: _Held, crop: Crops, share: Crops) -> VideoFrame:
         """A copy of the frame with a generated crop (S, S, 3; 0..1) laid in as far as `share` (Q, Q; 0..1) says."""
         left, top, side = held.window
-        rows, columns = (_extent(share.any(axis=axis), side) for axis in (1, 0))
+        rows, columns = (_extent(np.flatnonzero(share.any(axis=axis)), side / len(share), side) for axis in (1, 0))
         generated = _enlarged(crop, side, rows, columns, cv2.BORDER_REPLICATE)
         shown_in = _enlarged(share, side, rows, columns, cv2.BORDER_CONSTANT)
         change = (generated * 255 - held.rgb[rows, columns]) * shown_in[..., None]
@@ -149,10 +149,8 @@ class Painting:
         return copy
 
 
-def _extent(shown_in_Q: NDArray[np.bool_], side: int) -> slice:
-    """Rows or columns of the window, in source pixels, that a part of a coarse raster lies in."""
-    at = np.flatnonzero(shown_in_Q)
-    scale = side / len(shown_in_Q)
+def _extent(at: NDArray[np.intp], scale: float, side: int) -> slice:
+    """Rows or columns of the window, in source pixels, that rising places of a raster lie in; a place is `scale` wide."""
     return slice(max(0, int((at[0] - 1) * scale)), min(side, int((at[-1] + 2) * scale) + 1)) if len(at) else slice(0, 1)
 
 

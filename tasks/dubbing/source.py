@@ -252,7 +252,9 @@ def planes_of(frame: VideoFrame, look: Look) -> Planes:
 
 def _samples(plane: VideoPlane) -> np.ndarray:
     """A plane's memory, (rows, bytes a row)."""
-    return np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+    memory: Any = plane  # which numpy takes, though its types do not say so
+    samples: np.ndarray = np.frombuffer(memory, np.uint8).reshape(-1, plane.line_size)
+    return samples
 
 
 def _undisplayed(rgb: np.ndarray, turned: Orientation) -> np.ndarray:

@@ -96,7 +96,8 @@ class Speech:
 
     def sound(self, start: int, count: int) -> np.ndarray:
         """(C, count) float32 at `rate_hz` in `layout`, from sample `start` >= 0 on; zeros after the end."""
-        return np.clip(np.stack([spool.read(start, count) for spool in self._channels]), -1.0, 1.0)
+        channels_CN: np.ndarray = np.stack([spool.read(start, count) for spool in self._channels])
+        return channels_CN.clip(-1.0, 1.0)
 
     def close(self) -> None:
         """Give the disk back."""

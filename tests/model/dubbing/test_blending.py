@@ -21,8 +21,8 @@ def test_the_mask_covers_the_mouth_and_both_chins_and_leaves_eyes_and_forehead()
     lower = opened.copy()
     lower[OUTLINE][15:25, 1] += 8
     shape = star(closed, lower, SIDE)
-    assert at(shape, closed[LIPS]).min() > 0.95
-    assert at(shape, opened[LIPS]).min() > 0.95
+    assert at(shape, closed[LIPS]).min() > 0.85
+    assert at(shape, opened[LIPS]).min() > 0.85
     assert at(shape, lower[OUTLINE][18:22] - [0, 2]).min() > 0
     assert at(shape, closed[OUTLINE][18:22] - [0, 2]).min() > 0
     for name in ("lid_left_lower", "lid_right_lower", "brow_left", "nose_bridge"):
@@ -70,7 +70,7 @@ def test_no_seam_gradients_along_the_border_are_those_of_the_source():
     pictures, points = still(20, SIDE)
     source = pictures.astype(np.float32) / 255
     share = mask.soft(points[None], SIDE)[0, ..., None]
-    other_light = np.clip(source + np.array([0.08, 0.03, -0.05]), 0, 1)
+    other_light = np.clip(source + np.array([0.16, 0.1, -0.1]), 0, 1)
     blended = (1 - share) * source + share * other_light
     shares, in_blend = shown(points[None], points[None], SIDE)
     found = painted(blended[None], pictures[None], in_blend, shares)[0]
