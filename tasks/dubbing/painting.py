@@ -150,7 +150,7 @@ class Painting:
 
 
 def _extent(at: NDArray[np.intp], scale: float, side: int) -> slice:
-    """Rows or columns of the window, in source pixels, that rising places of a raster lie in; a place is `scale` wide."""
+    """Rows or columns of the window, in source pixels, that rising places of a raster, each `scale` wide, lie in."""
     return slice(max(0, int((at[0] - 1) * scale)), min(side, int((at[-1] + 2) * scale) + 1)) if len(at) else slice(0, 1)
 
 
