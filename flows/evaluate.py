@@ -5,7 +5,14 @@ from typing import Any, Literal
 from prefect import flow
 
 from schemas.settings import load_settings
-from tasks.evaluate import compare_data, judge_folds, judge_model, show_scores
+from tasks.evaluate import (
+    compare_data,
+    judge_folds,
+    judge_model,
+    judge_translator,
+    judge_translator_folds,
+    show_scores,
+)
 
 
 @flow(name="evaluate")
@@ -33,6 +40,33 @@ def evaluate(
     else:
         found = judge_folds(settings, release, folds, references)
     show_scores(found, "stage1-scores")
+    return found.summary() | {"rows": found.clips()}
+
+
+@flow(name="evaluate-stage2")
+def evaluate_stage2(
+    model: str | None = None,
+    release: str | None = None,
+    split: Literal["train", "val", "test"] = "test",
+    folds: int | None = None,
+    fold: int | None = None,
+    references: int = 8,
+    workspace: str | None = None,
+    config: str | None = None,
+    profile: str | None = None,
+) -> dict[str, Any]:
+    """Score a translator on a split of a release, or, with `folds`, train and score one for each fold of the speakers.
+
+    fold: of these folds that one alone, from 1. The rest as in evaluate.
+
+    Raises: HeterodubError - the model, the release, the store or the tracking server; the text says what to do.
+    """
+    settings = load_settings(config, workspace=workspace, stage2={"profile": profile})
+    if folds is None:
+        found = judge_translator(settings, model, release, split, references)
+    else:
+        found = judge_translator_folds(settings, release, folds, fold, references)
+    show_scores(found, "stage2-scores")
     return found.summary() | {"rows": found.clips()}
 
 

@@ -13,6 +13,7 @@ ProfileOption = Annotated[
     Literal["tiny", "cpu", "paper"] | None, typer.Option(help="Size and length of the training; else the settings'.")
 ]
 ReleaseOption = Annotated[str | None, typer.Option(help="Release to use; else the newest.")]
+ModelOption = Annotated[str | None, typer.Option(help="Folder, version, @alias or run id; else the newest version.")]
 ReferencesOption = Annotated[int, typer.Option(min=1, help="Frames of a clip that the generator is told.")]
 FoldsOption = Annotated[int, typer.Option(min=2, help="Folds over speakers.")]
 
@@ -26,6 +27,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(train, name="train")
     app.add_typer(evaluate, name="evaluate")
     app.add_typer(ablate, name="ablate")
+    app.command("finetune")(finetune)
 
 
 @train.callback()
@@ -54,19 +56,57 @@ def train_stage1(
 
     with LearningDisplay() as display, learning_watched_by(display):
         told = run("stage1", release, workspace, _text(config), profile, steps, seed, fresh)
-    if as_json:
-        print(json.dumps(told, indent=2))
-        return
-    from flows.tables import pairs
+    _pairs(told, as_json)
 
-    pairs((name.replace("_", " "), value) for name, value in told.items())
+
+@train.command("stage2")
+def train_stage2(
+    release: ReleaseOption = None,
+    profile: ProfileOption = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Steps at most.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="The same seed takes the same steps.")] = None,
+    fresh: Annotated[bool, typer.Option(help="Do not go on from the checkpoint this training left.")] = False,
+    workspace: WorkspaceOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Train the landmark translator, log the run to MLflow and register the model."""
+    _prepare()
+    from flows.learning_progress import LearningDisplay
+    from flows.train import train as run
+    from tasks.learning.watching import learning_watched_by
+
+    with LearningDisplay() as display, learning_watched_by(display):
+        told = run("stage2", release, workspace, _text(config), profile, steps, seed, fresh)
+    _pairs(told, as_json)
+
+
+def finetune(
+    clip: Annotated[str, typer.Argument(help="Stage-2 clip of the speaker: its id, or how the id begins.")],
+    model: ModelOption = None,
+    release: ReleaseOption = None,
+    profile: ProfileOption = None,
+    seconds: Annotated[float | None, typer.Option(min=0.2, help="Learn from so much of the clip's beginning.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Steps at most.")] = None,
+    fresh: Annotated[bool, typer.Option(help="Do not go on from the checkpoint this training left.")] = False,
+    workspace: WorkspaceOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Adapt a landmark translator to one speaker, by one clip of a few seconds."""
+    _prepare()
+    from flows.learning_progress import LearningDisplay
+    from flows.train import finetune as run
+    from tasks.learning.watching import learning_watched_by
+
+    with LearningDisplay() as display, learning_watched_by(display):
+        told = run(clip, model, release, workspace, _text(config), profile, seconds, steps, fresh)
+    _pairs(told, as_json)
 
 
 @evaluate.command("stage1")
 def evaluate_stage1(
-    model: Annotated[
-        str | None, typer.Option(help="Folder, version, @alias or run id; else the newest version.")
-    ] = None,
+    model: ModelOption = None,
     release: ReleaseOption = None,
     split: Annotated[Literal["val", "test"], typer.Option(help="Clips to judge on.")] = "test",
     folds: Annotated[
@@ -87,6 +127,36 @@ def evaluate_stage1(
     with LearningDisplay() as display, learning_watched_by(display):
         told = run("stage1", model, release, split, folds, references, workspace, _text(config), profile)
     _answer(told, as_json)
+
+
+@evaluate.command("stage2")
+def evaluate_stage2(
+    model: ModelOption = None,
+    release: ReleaseOption = None,
+    split: Annotated[Literal["val", "test"], typer.Option(help="Clips to judge on.")] = "test",
+    folds: Annotated[
+        int | None, typer.Option(min=2, help="Instead: train a translator for each fold of the speakers and judge it.")
+    ] = None,
+    fold: Annotated[int | None, typer.Option(min=1, help="With --folds: that one alone.")] = None,
+    references: ReferencesOption = 8,
+    profile: ProfileOption = None,
+    workspace: WorkspaceOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Score a landmark translator on speakers it has not seen, beside baselines."""
+    _prepare()
+    from flows.evaluate import evaluate_stage2 as run
+    from flows.learning_progress import LearningDisplay
+    from flows.picture_scores import show_picture_scores
+    from tasks.learning.watching import learning_watched_by
+
+    with LearningDisplay() as display, learning_watched_by(display):
+        told = run(model, release, split, folds, fold, references, workspace, _text(config), profile)
+    if as_json:
+        print(json.dumps(told, indent=2))
+        return
+    show_picture_scores(told)
 
 
 @ablate.command("data")
@@ -113,6 +183,15 @@ def ablate_data(
     from flows.scores import show_ablation
 
     show_ablation(told)
+
+
+def _pairs(told: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(told, indent=2))
+        return
+    from flows.tables import pairs
+
+    pairs((name.replace("_", " "), value) for name, value in told.items())
 
 
 def _answer(told: dict[str, Any], as_json: bool) -> None:

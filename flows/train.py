@@ -5,12 +5,12 @@ from typing import Any, Literal
 from prefect import flow
 
 from schemas.settings import load_settings
-from tasks.train import choose_clips, learn_stage1, show_training
+from tasks.train import choose_clips, learn_stage1, learn_stage2, show_training, tune_stage2
 
 
 @flow(name="train")
 def train(
-    stage: Literal["stage1"] = "stage1",
+    stage: Literal["stage1", "stage2"] = "stage1",
     release: str | None = None,
     workspace: str | None = None,
     config: str | None = None,
@@ -28,6 +28,30 @@ def train(
     Raises: HeterodubError - the release, the settings, the store or the tracking server; the text says what to do.
     """
     chosen = {"profile": profile, "seed": seed, "pace": {"steps": steps}}
-    settings = load_settings(config, workspace=workspace, stage1=chosen)
-    registered = learn_stage1(choose_clips(settings, release), settings, fresh)
-    return show_training(registered)
+    settings = load_settings(config, workspace=workspace, **{stage: chosen})
+    learn = learn_stage1 if stage == "stage1" else learn_stage2
+    return show_training(learn(choose_clips(settings, release, stage), settings, fresh))
+
+
+@flow(name="finetune")
+def finetune(
+    clip: str,
+    model: str | None = None,
+    release: str | None = None,
+    workspace: str | None = None,
+    config: str | None = None,
+    profile: str | None = None,
+    seconds: float | None = None,
+    steps: int | None = None,
+    fresh: bool = False,
+) -> dict[str, Any]:
+    """Adapt a landmark translator to the speaker of one stage-2 clip, with its embedder frozen, and register it.
+
+    clip: its id, or how the id begins. model: folder, version number, @alias or run id; the newest version if left out.
+    seconds: of the clip's beginning that are learned from; all of it if left out. The rest as in train.
+
+    Raises: HeterodubError - the clip, the model, the settings or the tracking server; the text says what to do.
+    """
+    chosen = {"profile": profile, "tuning": {"steps": steps, "seconds": seconds}}
+    settings = load_settings(config, workspace=workspace, stage2=chosen)
+    return show_training(tune_stage2(settings, clip, model, release, fresh))

@@ -15,6 +15,7 @@ from .contract import (
     SAMPLE_RATE_HZ,
 )
 from .training import GeneratorShape
+from .translation import CriticShape, PainterShape
 
 
 class Contract(BaseModel):
@@ -49,4 +50,23 @@ class GeneratorCard(BaseModel):
     seed: int
     steps: int = Field(ge=0, description="training steps behind these weights")
     gain: float = Field(1.0, gt=0, description="articulation gain, calibrated on the val split")
+    contract: Contract = Contract()
+
+
+class TranslatorCard(BaseModel):
+    """Beside the weights of a landmark translator: what it is, what it was trained on, how it is used."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["landmark-translator"] = "landmark-translator"
+    shape: PainterShape
+    critics: CriticShape
+    window_frames: int = Field(ge=1, description="frames in a row that the temporal discriminator sees")
+    backend: str = Field(description="landmark backend of the release it was trained on, with its version")
+    release: str = Field(description="id of that release")
+    seed: int
+    steps: int = Field(ge=0, description="training steps behind these weights, those of fine-tuning alone if tuned")
+    perception: tuple[str, ...] = Field(description="feature networks of the losses, with the origin of their weights")
+    tuned_on: tuple[str, ...] = Field((), description="clips it was fine-tuned on; empty after meta-training")
+    tuned_from: str | None = Field(None, description="sha256 of the painter's weights that fine-tuning began with")
     contract: Contract = Contract()

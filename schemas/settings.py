@@ -8,14 +8,16 @@ import os
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from .contract import EXTRACTOR_VERSION
 from .dubbing import DubSettings
 from .errors import SettingsError
 from .problems import describe
+from .sections import Section
 from .training import Stage1Settings
+from .translation import Stage2Settings
 
 _PREFIX = "HETERODUB_"
 _NOT_SETTINGS = ("HETERODUB_CORPORA",)
@@ -24,11 +26,7 @@ _NOT_SETTINGS = ("HETERODUB_CORPORA",)
 Backend = Literal["face_mesh_v1", "face_mesh_v2", "face_alignment"]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class ClipSettings(_Section):
+class ClipSettings(Section):
     """How footage is cut into clips. Part of what a clip is: changing one makes new clips."""
 
     min_s: float = Field(1.0, gt=0, le=10, description="shortest clip, seconds")
@@ -53,7 +51,7 @@ class ClipSettings(_Section):
         return self
 
 
-class GuardSettings(_Section):
+class GuardSettings(Section):
     """What one file may cost before it is set aside."""
 
     max_pixels: int = Field(7680 * 4320, gt=0, description="largest picture that is decoded, pixels")
@@ -64,7 +62,7 @@ class GuardSettings(_Section):
     attempts: int = Field(3, ge=1, le=10, description="times a file is tried when its worker is lost")
 
 
-class RunSettings(_Section):
+class RunSettings(Section):
     """How an ingest is spread over the machine. Changes speed, never rows."""
 
     workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, description="local Dask workers")
@@ -73,7 +71,7 @@ class RunSettings(_Section):
     commit_s: float = Field(30, gt=0, description="and at least one commit in this many seconds")
 
 
-class SplitSettings(_Section):
+class SplitSettings(Section):
     """How speakers are divided."""
 
     val_share: float = Field(0.1, ge=0, le=0.5, description="share of speakers held out while training")
@@ -81,15 +79,20 @@ class SplitSettings(_Section):
     small_clips: int = Field(20, ge=0, description="a split with fewer clips is reported as small")
 
 
-class WeightSettings(_Section):
+class WeightSettings(Section):
     """Where model files that no package carries are found."""
 
     face_landmarker_v2: Path | None = Field(None, description="MediaPipe's face_landmarker.task bundle (float16/1)")
     fan_2d: Path | None = Field(None, description="face-alignment's 2DFAN4-11f355bf06.pth.tar")
     s3fd: Path | None = Field(None, description="face-alignment's s3fd-619a316812.pth")
+    vgg19: Path | None = Field(None, description="torchvision's vgg19-dcbb9e9d.pth, for stage 2's perceptual loss")
+    vgg_face: Path | None = Field(
+        None,
+        description="VGGFace's VGG-16 as a torch state dict with torchvision's names, for the face-recognition loss",
+    )
 
 
-class TrackingSettings(_Section):
+class TrackingSettings(Section):
     """Where runs and models are kept. Changes no row and no model."""
 
     uri: str | None = Field(
@@ -100,7 +103,7 @@ class TrackingSettings(_Section):
     experiment: str = Field("heterodub", min_length=1, description="MLflow experiment that runs are filed under")
 
 
-class Settings(_Section):
+class Settings(Section):
     """The whole tree. A plain record: it travels to workers, which read no environment and no file."""
 
     workspace: str = Field("heterodub-workspace", description="folder or fsspec URI that holds every table")
@@ -113,6 +116,7 @@ class Settings(_Section):
     weights: WeightSettings = WeightSettings()
     tracking: TrackingSettings = TrackingSettings()
     stage1: Stage1Settings = Field(default_factory=Stage1Settings, description="training of the landmark generator")
+    stage2: Stage2Settings = Field(default_factory=Stage2Settings, description="training of the landmark translation")
     dub: DubSettings = DubSettings()
 
     @property

@@ -1,19 +1,17 @@
-"""Settings of training, by stage, and the profiles that name a set of them."""
+"""Settings that trainings share, those of stage 1, and the profiles that name a set of them."""
 
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
+
+from .sections import Section, merged
 
 Profile = Literal["tiny", "cpu", "paper"]
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class GeneratorShape(_Section):
+class GeneratorShape(Section):
     """Widths of the landmark generator."""
 
     width: int = Field(96, ge=8, multiple_of=4, description="values of each embedding")
@@ -38,7 +36,7 @@ class GeneratorShape(_Section):
         return frames
 
 
-class Augmentation(_Section):
+class Augmentation(Section):
     """How training windows are varied, so that few speakers stand for many."""
 
     mirror: float = Field(0.5, ge=0, le=1, description="share of windows that are mirrored")
@@ -48,7 +46,7 @@ class Augmentation(_Section):
     drop_sound: float = Field(0.0, ge=0, le=1, description="share of windows without any sound")
 
 
-class OptimiserSettings(_Section):
+class OptimiserSettings(Section):
     """AdamW with a warm-up, half a cosine, and a moving average of the weights."""
 
     learning_rate: float = Field(3e-3, gt=0, description="highest learning rate")
@@ -58,7 +56,7 @@ class OptimiserSettings(_Section):
     average_decay: float = Field(0.98, ge=0, lt=1, description="share of the old average kept at each step")
 
 
-class FeedSettings(_Section):
+class FeedSettings(Section):
     """How footage reaches the network."""
 
     window_frames: int = Field(32, ge=2, le=250, description="frames of a training window, at most")
@@ -69,7 +67,7 @@ class FeedSettings(_Section):
     readers: int = Field(0, ge=0, description="processes that read ahead; 0 reads between steps")
 
 
-class PaceSettings(_Section):
+class PaceSettings(Section):
     """How long a training takes, and how often it looks up."""
 
     steps: int = Field(1200, ge=1, description="steps at most")
@@ -79,7 +77,7 @@ class PaceSettings(_Section):
     patience: int = Field(4, ge=0, description="looks without a better loss before it stops; 0: never")
 
 
-class Stage1Settings(_Section):
+class Stage1Settings(Section):
     """Training of the landmark generator. A profile fills in whatever is not set here."""
 
     profile: Profile = Field("cpu", description="tiny: seconds, for tests; cpu: minutes on two cores; paper: a GPU")
@@ -100,7 +98,7 @@ class Stage1Settings(_Section):
     def _from_profile(cls, given: Any) -> Any:
         if not isinstance(given, Mapping):
             return given
-        return _merged(_PROFILES.get(given.get("profile", "cpu"), {}), given)
+        return merged(_PROFILES.get(given.get("profile", "cpu"), {}), given)
 
 
 _PROFILES: Final[dict[str, dict[str, Any]]] = {
@@ -122,12 +120,3 @@ _PROFILES: Final[dict[str, dict[str, Any]]] = {
         "precision": "bf16-mixed",
     },
 }
-
-
-def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """`over` on top of `base`, section by section."""
-    merged = dict(base)
-    for name, value in over.items():
-        below = merged.get(name)
-        merged[name] = _merged(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
-    return merged

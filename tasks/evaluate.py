@@ -11,8 +11,10 @@ from schemas.reasons import Stage
 from schemas.settings import Settings
 from tasks.learning import evaluation
 from tasks.learning.evaluation import DataAblation, Evaluation, Split
+from tasks.learning.picture_evaluation import PictureEvaluation, cross_validate_translator, evaluate_translator
 from tasks.learning.selection import candidates, find_release, select
 from tasks.learning.sync import SyncRecipe
+from tasks.learning.tuning import translator_folder
 from tasks.learning.watching import learner_watcher
 from tasks.stores.workspace import Workspace
 from tasks.tables import score_rows
@@ -50,6 +52,36 @@ def judge_folds(settings: Settings, release: str | None, folds: int, references:
 
 
 @task(cache_policy=NO_CACHE)
+def judge_translator(
+    settings: Settings, model: str | None, release: str | None, split: Split, references: int
+) -> PictureEvaluation:
+    """Scores of a translator on a split of a release, the newest unless named. model: as in judge_model.
+
+    Raises: ModelFileError, TrackingError, NotFoundError, TrainingError - the text says what to do.
+    """
+    workspace = Workspace.open(settings.workspace)
+    found = find_release(workspace, release)
+    selection = select(workspace, found, Stage.STAGE2)
+    judged = [clip for clip in candidates(workspace, found, Stage.STAGE2) if clip.split == split]
+    with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
+        folder = translator_folder(settings, workspace, model, Path(scratch))
+        return evaluate_translator(settings, selection, judged, folder, f"the {split} split", references)
+
+
+@task(cache_policy=NO_CACHE)
+def judge_translator_folds(
+    settings: Settings, release: str | None, folds: int, fold: int | None, references: int
+) -> PictureEvaluation:
+    """Scores of translators trained on all but one fold of the speakers, each judged on that fold; or of one fold.
+
+    Raises: TrainingError, NotFoundError, WorkspaceError, WeightsMissingError - the text says what to do.
+    """
+    workspace = Workspace.open(settings.workspace)
+    selection = select(workspace, find_release(workspace, release), Stage.STAGE2)
+    return cross_validate_translator(workspace, settings, selection, folds, references, learner_watcher(), fold)
+
+
+@task(cache_policy=NO_CACHE)
 def compare_data(settings: Settings, release: str | None, folds: int, references: int) -> DataAblation:
     """Half of the speakers against the same half and the other half's stage-1-only clips.
 
@@ -61,7 +93,7 @@ def compare_data(settings: Settings, release: str | None, folds: int, references
 
 
 @task(cache_policy=NO_CACHE)
-def show_scores(found: Evaluation, key: str) -> None:
+def show_scores(found: Evaluation | PictureEvaluation, key: str) -> None:
     """Show scores in the Prefect UI."""
     create_table_artifact(key=key, table=score_rows(found.scores), description=found.judged_on)
 

@@ -1,16 +1,16 @@
 """Scores as rows of a table in the Prefect UI."""
 
 from model.metrics.bootstrap import Interval
-from model.stage1.judging import SYSTEMS
-from model.stage1.scorecard import ERRORS, SCORES, Scorecard
+from model.stage1.scorecard import ERRORS, Scorecard
+from model.stage2.scorecard import PictureCard
 
 
-def score_rows(card: Scorecard) -> list[dict[str, str]]:
-    """A row for each system with each score and its interval; errors in percent of the face's diagonal."""
-    judged = [system for system in SYSTEMS if any(mean.system == system for mean in card.means)]
-    return [
-        {"system": system} | {score: _text(card.mean(system, score), score) for score in SCORES} for system in judged
-    ]
+def score_rows(card: Scorecard | PictureCard) -> list[dict[str, str]]:
+    """A row for each system with each score and its interval; landmark errors in percent of the face's diagonal."""
+    rows: dict[str, dict[str, str]] = {}
+    for mean in card.means:
+        rows.setdefault(mean.system, {"system": mean.system})[mean.score] = _text(mean.interval, mean.score)
+    return list(rows.values())
 
 
 def _text(interval: Interval, score: str) -> str:

@@ -9,19 +9,20 @@ from prefect.cache_policies import NO_CACHE
 from schemas.reasons import Stage
 from schemas.settings import Settings
 from tasks.learning.selection import Selection, find_release, select
-from tasks.learning.tracked import Registered, train_and_register
+from tasks.learning.tracked import Registered, train_and_register, train_and_register_translator
+from tasks.learning.tuning import start_of, tuning_clip
 from tasks.learning.watching import learner_watcher
 from tasks.stores.workspace import Workspace
 
 
 @task(cache_policy=NO_CACHE)
-def choose_clips(settings: Settings, release: str | None) -> Selection:
-    """The clips of a release, else of the newest, that stage 1 learns from and is judged by.
+def choose_clips(settings: Settings, release: str | None, stage: str = "stage1") -> Selection:
+    """The clips of a release, else of the newest, that a stage learns from and is judged by.
 
     Raises: NotFoundError - no such release, or it was erased. TrainingError - it cannot be trained on.
     """
     workspace = Workspace.open(settings.workspace)
-    return select(workspace, find_release(workspace, release), Stage.STAGE1)
+    return select(workspace, find_release(workspace, release), Stage(stage))
 
 
 @task(cache_policy=NO_CACHE)
@@ -33,6 +34,28 @@ def learn_stage1(selection: Selection, settings: Settings, fresh: bool) -> Regis
     Raises: TrainingError, TrackingError, NotFoundError, WorkspaceError - the text says what to do.
     """
     return train_and_register(Workspace.open(settings.workspace), selection, settings, learner_watcher(), fresh)
+
+
+@task(cache_policy=NO_CACHE)
+def learn_stage2(selection: Selection, settings: Settings, fresh: bool) -> Registered:
+    """Train the landmark translator, log it to MLflow and register it. Not retried, as learn_stage1.
+
+    Raises: TrainingError, TrackingError, NotFoundError, WorkspaceError, WeightsMissingError - the text says what to do.
+    """
+    workspace = Workspace.open(settings.workspace)
+    return train_and_register_translator(workspace, selection, settings, learner_watcher(), fresh)
+
+
+@task(cache_policy=NO_CACHE)
+def tune_stage2(settings: Settings, clip: str, model: str | None, release: str | None, fresh: bool) -> Registered:
+    """Adapt a translator to the speaker of one clip, log it to MLflow and register it.
+
+    Raises: as learn_stage2; ModelFileError - the translator cannot be read; NotFoundError - there is no such clip.
+    """
+    workspace = Workspace.open(settings.workspace)
+    selection = tuning_clip(workspace, find_release(workspace, release), clip, settings.stage2.tuning.seconds)
+    tuned, tuning = start_of(settings, workspace, model, clip)
+    return train_and_register_translator(workspace, selection, tuned, learner_watcher(), fresh, tuning)
 
 
 @task(cache_policy=NO_CACHE)

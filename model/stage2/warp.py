@@ -82,8 +82,9 @@ def _sampled(picture_SS3: Pictures, places_GGXY: NDArray[Any], width: int) -> ND
     lattice = torch.stack(torch.meshgrid(at, at, indexing="xy"), dim=-1)[None]
     places = functional.grid_sample(coarse, lattice, align_corners=True).permute(0, 2, 3, 1)
     picture = torch.from_numpy(picture_SS3).permute(2, 0, 1)[None].float() / 255
-    moved = functional.grid_sample(picture, places * 2 - 1, padding_mode="border", align_corners=False)
-    return moved[0].permute(1, 2, 0).numpy()
+    # bicubic: bilinear sampling took a quarter of the Laplacian energy of real faces away
+    moved = functional.grid_sample(picture, places * 2 - 1, "bicubic", padding_mode="border", align_corners=False)
+    return moved[0].clamp(0, 1).permute(1, 2, 0).numpy()
 
 
 def candidates(appearance: Appearance, wanted_TPXY: Floats, count: int) -> NDArray[np.float32]:
@@ -109,7 +110,7 @@ def blended(pictures_TSS3: Pictures, painted_TWW3: NDArray[np.float32], source_T
     share = mask.soft(source_TPXY, side)[:, rows, columns, None]
     whole = pictures_TSS3.astype(np.float32) / 255
     whole[:, rows, columns] = (1 - share) * whole[:, rows, columns] + share * painted_TWW3  # exact at 0 and at 1
-    return whole
+    return np.asarray(whole, np.float32)
 
 
 class WarpTranslator:

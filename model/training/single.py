@@ -1,4 +1,4 @@
-"""One network, one loss: optimiser, schedule and weight average, as both stages' simple lessons share them."""
+"""One network, one loss: optimiser, schedule and weight average. A lesson has one learner for each that learns."""
 
 import math
 from collections.abc import Mapping
@@ -17,11 +17,14 @@ class Learner:
     """Takes steps on a network, and keeps a moving average of its weights, which is what is judged and shipped."""
 
     def __init__(self, fabric: Fabric, network: nn.Module, settings: OptimiserSettings, steps: int) -> None:
+        """Weights that take no gradient (Module.requires_grad_) are left as they are, by weight decay too."""
         self.fabric, self.settings, self.steps = fabric, settings, steps
         averaging = get_ema_multi_avg_fn(settings.average_decay)  # type: ignore[no-untyped-call]
         self.averaged = AveragedModel(network, multi_avg_fn=averaging).to(fabric.device)
         optimiser = torch.optim.AdamW(
-            network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+            [value for value in network.parameters() if value.requires_grad],
+            lr=settings.learning_rate,
+            weight_decay=settings.weight_decay,
         )
         self.network, self.optimiser = fabric.setup(network, optimiser)
 
@@ -30,9 +33,7 @@ class Learner:
 
         Raises: NotFiniteError - it is not finite on some process; nothing was learned.
         """
-        finite = torch.isfinite(total.detach()).float()
-        if not bool(self.fabric.all_reduce(finite, reduce_op="min") > 0):  # type: ignore[operator]
-            raise NotFiniteError(f"the loss is {float(total.detach())}")
+        require_finite(self.fabric, total)
         rate = self.settings.learning_rate * schedule(step, self.steps, self.settings.warmup_steps)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
@@ -64,6 +65,17 @@ class Learner:
         self.network.module.load_state_dict(state["network"])
         self.averaged.load_state_dict(state["averaged"])
         self.optimiser.load_state_dict(state["optimiser"])
+
+
+def require_finite(fabric: Fabric, *totals: Tensor) -> None:
+    """Hold losses against infinity before anything is learned from the first of them.
+
+    Raises: NotFiniteError - one is not finite on some process.
+    """
+    for total in totals:
+        finite = torch.isfinite(total.detach()).float()
+        if not bool(fabric.all_reduce(finite, reduce_op="min") > 0):  # type: ignore[operator]
+            raise NotFiniteError(f"the loss is {float(total.detach())}")
 
 
 def schedule(step: int, steps: int, warmup: int) -> float:

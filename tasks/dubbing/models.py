@@ -6,6 +6,8 @@ from typing import Final
 
 from model.stage1.files import load_generator
 from model.stage1.network import LandmarkGenerator
+from model.stage2.files import load_translator
+from model.stage2.inference import PainterTranslator
 from model.stage2.translator import Translator
 from model.stage2.warp import WarpTranslator
 from schemas.cards import GeneratorCard
@@ -14,6 +16,7 @@ from schemas.errors import ModelFileError
 from schemas.settings import Settings
 from tasks.faces.backend import LandmarkBackend
 from tasks.stores.workspace import Workspace
+from tasks.tracking.kinds import LANDMARK_GENERATOR, LANDMARK_TRANSLATOR, Kind
 
 NEWEST: Final = "newest"
 """Name of the newest registered version, for whoever has not promoted one yet."""
@@ -30,34 +33,38 @@ class Models:
 
 
 def load_models(settings: Settings, generator: str, translator: str, backend: LandmarkBackend, scratch: Path) -> Models:
-    """Both models.
+    """Both models, each by a folder, a version number, "@alias", a run id, or "newest"; the translator also by "warp",
+    which is not trained and never stands in for one that is not there.
 
-    generator: a folder, a version number, "@alias", a run id, or "newest". translator: "warp", which is not trained.
-
-    Raises: ModelFileError - a model is damaged, of another contract, or reads another backend's landmarks.
+    Raises: ModelFileError - a model is damaged, of another contract, or was made for another backend's landmarks.
     TrackingError - there is no such version. WorkspaceError - there is no workspace to look for it in.
     """
-    folder, name = _generator(settings, generator, scratch)
-    loaded, card = load_generator(folder)
-    if card.backend != backend.name:
+    folder, name = _found(settings, generator, LANDMARK_GENERATOR, scratch / "generator")
+    speaking, card = load_generator(folder)
+    _require(name, card.backend, backend)
+    if translator == LANDMARK_WARP:
+        return Models(speaking, card, WarpTranslator(settings.dub.warp_px), (name, LANDMARK_WARP))
+    folder, painter_name = _found(settings, translator, LANDMARK_TRANSLATOR, scratch / "translator")
+    painter, painter_card = load_translator(folder)
+    _require(painter_name, painter_card.backend, backend)
+    return Models(speaking, card, PainterTranslator(painter), (name, painter_name))
+
+
+def _require(name: str, made_for: str, backend: LandmarkBackend) -> None:
+    if made_for != backend.name:
         raise ModelFileError(
-            f"{name} reads landmarks of {card.backend}, the settings name {backend.name}: set `backend` to the former"
+            f"{name} takes landmarks of {made_for}, the settings name {backend.name}: set `backend` to the former"
         )
-    return Models(loaded, card, _translator(settings, translator), (name, translator))
 
 
-def _generator(settings: Settings, name: str, scratch: Path) -> tuple[Path, str]:
+def _found(settings: Settings, name: str, kind: Kind, scratch: Path) -> tuple[Path, str]:
+    """The folder of a model, and what to call it."""
     if Path(name).is_dir():
-        return Path(name), f"landmark-generator {Path(name).resolve().name}"
-    from tasks.tracking.models import fetch_generator, named_version
+        return Path(name), f"{kind.name} {Path(name).resolve().name}"
+    from tasks.tracking.models import fetch_version, named_version
     from tasks.tracking.store import open_tracking
 
     tracking = open_tracking(settings.tracking, Workspace.open(settings.workspace))
-    version = named_version(tracking, None if name == NEWEST else name)
-    return fetch_generator(tracking, version, scratch), str(version)
-
-
-def _translator(settings: Settings, name: str) -> Translator:
-    if name == LANDMARK_WARP:
-        return WarpTranslator(settings.dub.warp_px)
-    raise ModelFileError(f"there is no translator {name!r}; {LANDMARK_WARP!r} is the one that needs no training")
+    version = named_version(tracking, None if name == NEWEST else name, kind)
+    scratch.mkdir()
+    return fetch_version(tracking, version, scratch), str(version)

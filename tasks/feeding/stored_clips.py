@@ -40,6 +40,18 @@ class SpeechClip:
     mel: NDArray[np.float32]
 
 
+@dataclass(frozen=True, slots=True)
+class PictureClip:
+    """A row of `stage2` as arrays: landmarks (T, 216, 2) in source pixels, tracked (T,), boxes (T, 3) as left, top and
+    side of each crop in source pixels, and the crops as encoded pictures.
+    """
+
+    landmarks: NDArray[np.float32]
+    tracked: NDArray[np.bool_]
+    boxes: NDArray[np.float32]
+    crops: tuple[bytes, ...]
+
+
 @dataclass(slots=True)
 class StoredClips:
     """Random access to the payload of one stage. Travels to reader processes: it holds no open file."""
@@ -82,6 +94,20 @@ class StoredClips:
             _numbers(row["landmarks"]).reshape(frames, LANDMARK_POINTS, 2),
             np.array(row["tracked"][0].as_py(), bool),
             _numbers(row["mel"]).reshape(mel_columns(frames), MEL_BANDS),
+        )
+
+    def pictures(self, place: Place) -> PictureClip:
+        """A clip of stage 2.
+
+        Raises: NotFoundError - it is not in this version. WorkspaceError - its file is damaged.
+        """
+        row = self._row(place, ["clip_id", "frames", "landmarks", "tracked", "crop_boxes", "crops"])
+        frames = int(row["frames"][0].as_py())
+        return PictureClip(
+            _numbers(row["landmarks"]).reshape(frames, LANDMARK_POINTS, 2),
+            np.array(row["tracked"][0].as_py(), bool),
+            _numbers(row["crop_boxes"]).reshape(frames, 3),
+            tuple(row["crops"][0].as_py()),
         )
 
     def _row(self, place: Place, columns: list[str]) -> pa.Table:

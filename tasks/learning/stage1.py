@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 from lightning_fabric import Fabric
 from numpy.typing import NDArray
+from pydantic import BaseModel
 
 from model.stage1.features import prepare
 from model.stage1.files import save_generator
@@ -25,8 +26,9 @@ from model.training.loop import Fitted, Pace, Verdict, fit
 from model.training.plan import Plan, Recipe
 from schemas.cards import GeneratorCard
 from schemas.errors import TrainingError
-from schemas.training import Stage1Settings
-from tasks.feeding.speech_batches import SpeechBatches, batches_from
+from schemas.training import FeedSettings, PaceSettings, Stage1Settings
+from tasks.feeding.clip_batches import batches_from
+from tasks.feeding.speech_batches import SpeechBatches
 from tasks.learning.devices import on_devices
 from tasks.learning.selection import Candidate, Selection
 from tasks.stores.workspace import Workspace
@@ -67,13 +69,13 @@ class Trained:
         return self.folder / MODEL
 
 
-def training_folder(workspace: Workspace, selection: Selection, settings: Stage1Settings) -> Path:
+def training_folder(workspace: Workspace, selection: Selection, settings: BaseModel, stage: str = "stage1") -> Path:
     """Where a training keeps its files: the same release, clips and settings lead to the same folder, so that a run
     that was killed is continued by running it again.
     """
     clips = [clip.facts.clip_id for clip in (*selection.train, *selection.val)]
     identity = json.dumps([selection.release.release_id, clips, settings.model_dump(mode="json")])
-    name = f"stage1-{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
+    name = f"{stage}-{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
     base = Path(workspace.folder("training")) if workspace.is_local else workspace.scratch() / "training"
     return base / name
 
@@ -117,7 +119,7 @@ def _train(
         return Verdict(validation_scores(generator, exams, loss_weights(settings)), drawn)
 
     lesson = GeneratorLesson(fabric, settings, judge_it, _pose_filter(selection, settings))
-    checkpoints, pace = Checkpoints(folder), _pace(settings)
+    checkpoints, pace = Checkpoints(folder), pace_of(settings.pace)
     feed = batches_from(batches, settings.pace.steps, settings.feed.readers)
     fitted = fit(fabric, lesson, feed, pace, checkpoints, listener, settings.seed)
     generator, step = _best(checkpoints, settings)
@@ -135,8 +137,8 @@ def _train(
     return Trained(folder, card, fitted, sum(value.numel() for value in generator.parameters()))
 
 
-def _pace(settings: Stage1Settings) -> Pace:
-    pace = settings.pace
+def pace_of(pace: PaceSettings) -> Pace:
+    """How long, in the loop's words."""
     return Pace(pace.steps, pace.validate_every, pace.save_every, pace.patience)
 
 
@@ -158,8 +160,12 @@ def _pose_filter(selection: Selection, settings: Stage1Settings) -> NDArray[np.f
 
 def recipe(settings: Stage1Settings) -> Recipe:
     """How a plan makes batches under these settings."""
-    feed = settings.feed
-    return Recipe(feed.window_frames, feed.batch, feed.buffer_frames, feed.balance, settings.seed)
+    return recipe_of(settings.feed, settings.seed)
+
+
+def recipe_of(feed: FeedSettings, seed: int) -> Recipe:
+    """How a plan makes batches."""
+    return Recipe(feed.window_frames, feed.batch, feed.buffer_frames, feed.balance, seed)
 
 
 def read_exams(selection: Selection, clips: Sequence[Candidate], settings: Stage1Settings) -> list[Exam]:

@@ -1,4 +1,4 @@
-"""A stage-1 training with its run in MLflow: begun or taken up again, listened to, its model logged and registered."""
+"""A training with its run in MLflow: begun or taken up again, listened to, its model logged and registered."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -10,6 +10,7 @@ from schemas.reasons import Stage
 from schemas.settings import Settings
 from tasks.learning.selection import Selection
 from tasks.learning.stage1 import Trained, train_generator, training_folder
+from tasks.learning.stage2 import TrainedTranslator, Tuning, train_translator
 from tasks.stores.workspace import Workspace
 
 _RUN: Final = "run.json"
@@ -20,7 +21,7 @@ _RUN: Final = "run.json"
 class Registered:
     """A finished training and the version of the registered model that came of it."""
 
-    trained: Trained
+    trained: Trained | TrainedTranslator
     run_id: str
     model: str
     version: int
@@ -34,7 +35,7 @@ class Registered:
             "version": self.version,
             "folder": str(self.trained.model),
             "parameters": self.trained.parameters,
-            "gain": self.trained.card.gain,
+            **({"gain": self.trained.card.gain} if isinstance(self.trained, Trained) else {}),
             **asdict(self.trained.fitted),
         }
 
@@ -65,6 +66,45 @@ def train_and_register(
         trained = train_generator(selection, stage1, folder, both, artist, fresh)
         run.metrics({"gain": trained.card.gain, "parameters": float(trained.parameters)}, trained.fitted.step)
         version = log_generator(run, trained.model)
+        return Registered(trained, run.run_id, version.name, version.number)
+
+
+def train_and_register_translator(
+    workspace: Workspace,
+    selection: Selection,
+    settings: Settings,
+    listener: Listener,
+    fresh: bool = False,
+    tuning: Tuning | None = None,
+) -> Registered:
+    """Train a translator on the selection by `settings.stage2`, or fine-tune one; otherwise as train_and_register.
+
+    Raises: as train_and_register, and as train_translator.
+    """
+    from model.perception.opening import open_perception
+    from tasks.learning.paintings import Easel
+    from tasks.tracking.kinds import LANDMARK_TRANSLATOR
+    from tasks.tracking.listener import TrackedTraining
+    from tasks.tracking.models import log_model
+    from tasks.tracking.runs import tracked_run
+    from tasks.tracking.store import open_tracking
+
+    stage2, release, weights = settings.stage2, selection.release, settings.weights
+    what = "stage2" if tuning is None else "finetune"
+    folder = training_folder(workspace, selection, stage2, what if tuning is None else f"{what}-{tuning.weights[:12]}")
+    resume = None if fresh else _run_of(folder)
+    with tracked_run(open_tracking(settings.tracking, workspace), f"{what} {release.release_id}", resume) as run:
+        run.origin(stage2, stage2.seed)
+        names = [one.name for one in open_perception(stage2.losses, weights)]
+        run.params(
+            {"perception": "; ".join(names) or "none", "tuned_on": ", ".join(tuning.clips) if tuning else "none"}
+        )
+        run.data(workspace, release, Stage.STAGE2)
+        both = Listeners(listener, TrackedTraining(run), _Keeper(folder, run.run_id))
+        easel = Easel(stage2.pace.film_every, stage2.pace.steps)
+        trained = train_translator(selection, stage2, weights, folder, both, easel, fresh, tuning)
+        run.metrics({"parameters": float(trained.parameters)}, trained.fitted.step)
+        version = log_model(run, trained.model, LANDMARK_TRANSLATOR)
         return Registered(trained, run.run_id, version.name, version.number)
 
 

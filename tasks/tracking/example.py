@@ -1,4 +1,6 @@
-"""The input example that is logged with a landmark generator: a made face, for a real one would be somebody's data."""
+"""The input examples that are logged with models: a made face, for a real one would be somebody's data."""
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,3 +48,18 @@ def input_example() -> dict[str, NDArray[np.float32]]:
     mel = np.asarray(-5.0 - bands / 20.0 + np.sin(columns / 3.0)[:, None], np.float32)
     face = made_face(_FRAMES)
     return {"mel": mel, "landmarks": face, "reference": face[:1].copy()}
+
+
+def translator_example(side_px: int) -> dict[str, NDArray[Any]]:
+    """Inputs of the translator's pyfunc by name: three frames of noise with a made face's landmarks, two references."""
+    face = made_face(3)
+    low, high = face.reshape(-1, 2).min(axis=0), face.reshape(-1, 2).max(axis=0)
+    placed = np.asarray((face - (low + high) / 2) * (side_px / 1.6 / (high - low).max()) + side_px / 2, np.float32)
+    pictures = np.random.default_rng(0).integers(0, 256, (3, side_px, side_px, 3), np.uint8)
+    return {
+        "pictures": pictures,
+        "source": placed,
+        "wanted": placed,
+        "reference_pictures": pictures[:2].copy(),
+        "reference_landmarks": placed[:2].copy(),
+    }

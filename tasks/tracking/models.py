@@ -1,4 +1,4 @@
-"""Landmark generators in MLflow: logged as a pyfunc made of code and weights, registered, found and loaded again.
+"""Our models in MLflow: logged as a pyfunc made of code and weights, registered, found and loaded again.
 
 Nothing is pickled: a model is our weights (safetensors), our card (JSON), the source that reads them, and a seal.
 """
@@ -14,46 +14,24 @@ from pathlib import Path
 from typing import Any, Final
 
 import mlflow
-import numpy as np
 from mlflow.entities import LoggedModelOutput
 from mlflow.exceptions import MlflowException
-from mlflow.models import Model, ModelSignature
-from mlflow.types import Schema, TensorSpec
+from mlflow.models import Model
 
 import model
 import schemas
 from model.sealing import check_seal, seal
-from model.stage1.files import CARD, WEIGHTS, load_generator
+from model.stage1.files import load_generator
 from model.stage1.network import LandmarkGenerator
-from schemas.cards import GeneratorCard
-from schemas.contract import LANDMARK_POINTS, MEL_BANDS
+from schemas.cards import GeneratorCard, TranslatorCard
 from schemas.errors import ModelFileError, TrackingError
 
-from .example import input_example
+from .kinds import KINDS, LANDMARK_GENERATOR, Kind
 from .runs import Run
 from .store import Tracking, telling
 
-GENERATOR: Final = "landmark-generator"
-"""Name of the registered model."""
-
-_INNER: Final = "generator"
-"""Name of our folder inside the logged model."""
-
-_REQUIRED: Final = ("torch", "numpy", "safetensors", "pydantic")
-"""What the logged code imports, besides MLflow itself."""
-
-_FLOATS: Final = np.dtype(np.float32)
-_FACES: Final = (-1, LANDMARK_POINTS, 2)
-_SIGNATURE: Final = ModelSignature(
-    inputs=Schema(
-        [
-            TensorSpec(_FLOATS, (-1, MEL_BANDS), "mel"),
-            TensorSpec(_FLOATS, _FACES, "landmarks"),
-            TensorSpec(_FLOATS, _FACES, "reference"),
-        ]
-    ),
-    outputs=Schema([TensorSpec(_FLOATS, _FACES)]),
-)
+GENERATOR: Final = LANDMARK_GENERATOR.name
+"""Name of the registered model of stage 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +45,11 @@ class Version:
     tags: Mapping[str, str]
 
     @property
+    def kind(self) -> Kind:
+        """What it is a version of."""
+        return KINDS[self.name]
+
+    @property
     def uri(self) -> str:
         """What mlflow.pyfunc.load_model takes."""
         return f"models:/{self.name}/{self.number}"
@@ -78,7 +61,7 @@ class Version:
         Raises: ModelFileError - the version was not registered by us, so nothing vouches for its files.
         """
         try:
-            return {WEIGHTS: self.tags["weights_sha256"], CARD: self.tags["card_sha256"]}
+            return {file: self.tags[tag] for file, tag in self.kind.hashed.items()}
         except KeyError as error:
             raise ModelFileError(f"{self} has no tag {error}, so nothing vouches for its files") from error
 
@@ -87,28 +70,33 @@ class Version:
 
 
 def log_generator(run: Run, folder: Path) -> Version:
-    """Log a generator folder (model/stage1/files.py) to its run and register it. A second call changes nothing.
+    """Log a generator folder (model/stage1/files.py); see log_model."""
+    return log_model(run, folder, LANDMARK_GENERATOR)
 
-    Raises: ModelFileError - the folder holds no generator. TrackingError - the store cannot be reached or refuses.
+
+def log_model(run: Run, folder: Path, kind: Kind) -> Version:
+    """Log a model's folder to its run and register it. A second call changes nothing.
+
+    Raises: ModelFileError - the folder holds no such model. TrackingError - the store cannot be reached or refuses.
     """
-    _, card = load_generator(folder)
+    card = kind.card(folder)
     with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
-        inner, whole = Path(scratch) / _INNER, Path(scratch) / "model"
+        inner, whole = Path(scratch) / kind.inner, Path(scratch) / "model"
         inner.mkdir()
-        for name in (WEIGHTS, CARD):
+        for name in kind.hashed:
             shutil.copyfile(folder / name, inner / name)
         hashes = seal(inner)
-        if known := _registered(run, hashes):
+        if known := _registered(run, hashes, kind):
             return known
         with telling(f"run {run.run_id}, its model"):
-            return _log(run, inner, whole, _tags(run, card, hashes))
+            return _log(run, inner, whole, _tags(run, card, kind, hashes), kind)
 
 
-def _log(run: Run, inner: Path, whole: Path, tags: dict[str, str]) -> Version:
+def _log(run: Run, inner: Path, whole: Path, tags: dict[str, str], kind: Kind) -> Version:
     client = run.tracking.client
-    logged = client.create_logged_model(run.tracking.experiment_id, GENERATOR, run.run_id, tags)
+    logged = client.create_logged_model(run.tracking.experiment_id, kind.name, run.run_id, tags)
     try:
-        _save(inner, whole, Model(run_id=run.run_id, model_id=logged.model_id, model_uuid=logged.model_id))
+        _save(inner, whole, kind, Model(run_id=run.run_id, model_id=logged.model_id, model_uuid=logged.model_id))
         client.log_model_artifacts(logged.model_id, str(whole))
     except BaseException:
         client.finalize_logged_model(logged.model_id, "FAILED")
@@ -116,82 +104,89 @@ def _log(run: Run, inner: Path, whole: Path, tags: dict[str, str]) -> Version:
     client.finalize_logged_model(logged.model_id, "READY")
     client.log_outputs(run.run_id, [LoggedModelOutput(logged.model_id, step=0)])
     try:
-        client.create_registered_model(GENERATOR)
+        client.create_registered_model(kind.name)
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
     # the place itself, not models:/<id>, which a local store looks up in whatever store is the process's default
     made = client.create_model_version(
-        GENERATOR, logged.artifact_location, run.run_id, tags=tags, model_id=logged.model_id
+        kind.name, logged.artifact_location, run.run_id, tags=tags, model_id=logged.model_id
     )
     return _version(made)
 
 
-def _save(inner: Path, whole: Path, description: Model) -> None:
+def _save(inner: Path, whole: Path, kind: Kind, description: Model) -> None:
     """Write the model as MLflow wants it: script, code, weights, signature, example, requirements."""
     mlflow.pyfunc.save_model(
         path=str(whole),
-        python_model=str(Path(__file__).with_name("predictor.py")),
-        artifacts={_INNER: str(inner)},
+        python_model=str(Path(__file__).with_name(kind.predictor)),
+        artifacts={kind.inner: str(inner)},
         code_paths=[str(Path(str(package.__file__)).parent) for package in (schemas, model)],
-        signature=_SIGNATURE,
-        input_example=input_example(),
-        pip_requirements=[f"{name}=={version(name).partition('+')[0]}" for name in _REQUIRED],
+        signature=kind.signature,
+        input_example=kind.example(inner),
+        pip_requirements=[f"{name}=={version(name).partition('+')[0]}" for name in kind.requires],
         mlflow_model=description,
     )
 
 
 def find_version(
-    tracking: Tracking, *, number: int | None = None, alias: str | None = None, run_id: str | None = None
+    tracking: Tracking,
+    *,
+    number: int | None = None,
+    alias: str | None = None,
+    run_id: str | None = None,
+    kind: Kind = LANDMARK_GENERATOR,
 ) -> Version:
-    """The registered generator of that number, alias or run; of several of one run, the newest.
+    """The registered version of a model of that number, alias or run; of several of one run, the newest.
 
     Raises: TrackingError - there is none, or the store cannot be reached. ValueError - not exactly one was named.
     """
     if sum(given is not None for given in (number, alias, run_id)) != 1:
         raise ValueError("name a version by its number, its alias or its run")
     client = tracking.client
-    with telling(f"{GENERATOR} at {tracking.place}"):
+    with telling(f"{kind.name} at {tracking.place}"):
         if number is not None:
-            return _version(client.get_model_version(GENERATOR, str(number)))
+            return _version(client.get_model_version(kind.name, str(number)))
         if alias is not None:
-            return _version(client.get_model_version_by_alias(GENERATOR, alias))
-        found = client.search_model_versions(f"name = '{GENERATOR}' and run_id = '{run_id}'")
+            return _version(client.get_model_version_by_alias(kind.name, alias))
+        found = client.search_model_versions(f"name = '{kind.name}' and run_id = '{run_id}'")
     if not found:
-        raise TrackingError(f"run {run_id} has registered no {GENERATOR} at {tracking.place}")
+        raise TrackingError(f"run {run_id} has registered no {kind.name} at {tracking.place}")
     return max(map(_version, found), key=lambda one: one.number)
 
 
-def named_version(tracking: Tracking, name: str | None) -> Version:
+def named_version(tracking: Tracking, name: str | None, kind: Kind = LANDMARK_GENERATOR) -> Version:
     """The version that a user names: its number, "@alias" or run id; None: the newest.
 
     Raises: TrackingError - there is none.
     """
     if name is None:
-        with telling(f"{GENERATOR} at {tracking.place}"):
-            found = tracking.client.search_model_versions(f"name = '{GENERATOR}'")
+        with telling(f"{kind.name} at {tracking.place}"):
+            found = tracking.client.search_model_versions(f"name = '{kind.name}'")
         if not found:
-            raise TrackingError(f"no {GENERATOR} is registered at {tracking.place}: `heterodub train stage1` makes one")
+            raise TrackingError(f"no {kind.name} is registered at {tracking.place}: `{kind.made_by}` makes one")
         return max(map(_version, found), key=lambda one: one.number)
     if name.startswith("@"):
-        return find_version(tracking, alias=name[1:])
-    return find_version(tracking, number=int(name)) if name.isdigit() else find_version(tracking, run_id=name)
+        return find_version(tracking, alias=name[1:], kind=kind)
+    if name.isdigit():
+        return find_version(tracking, number=int(name), kind=kind)
+    return find_version(tracking, run_id=name, kind=kind)
 
 
-def fetch_named(tracking: Tracking, name: str | None, folder: Path) -> Path:
-    """The generator's own folder of a version that a user names, see `named_version`.
+def fetch_named(tracking: Tracking, name: str | None, folder: Path, kind: Kind = LANDMARK_GENERATOR) -> Path:
+    """The model's own folder of a version that a user names, see `named_version`.
 
     Raises: TrackingError - there is none. ModelFileError - as fetch_model.
     """
-    return fetch_generator(tracking, named_version(tracking, name), folder)
+    return fetch_version(tracking, named_version(tracking, name, kind), folder)
 
 
-def fetch_generator(tracking: Tracking, wanted: Version, folder: Path) -> Path:
-    """The generator's own folder of a version.
+def fetch_version(tracking: Tracking, wanted: Version, folder: Path) -> Path:
+    """The model's own folder of a version.
 
     Raises: TrackingError, ModelFileError - as fetch_model.
     """
-    return fetch_model(tracking, wanted, folder) / "artifacts" / _INNER
+    return fetch_model(tracking, wanted, folder) / "artifacts" / KINDS[wanted.name].inner
 
 
 def fetch_model(tracking: Tracking, wanted: Version, folder: Path) -> Path:
@@ -206,7 +201,7 @@ def fetch_model(tracking: Tracking, wanted: Version, folder: Path) -> Path:
                 artifact_uri=place, dst_path=str(folder), tracking_uri=tracking.place.uri
             )
         )
-    check_seal(got / "artifacts" / _INNER, wanted.hashes)
+    check_seal(got / "artifacts" / wanted.kind.inner, wanted.hashes)
     return got
 
 
@@ -216,7 +211,7 @@ def load_tracked_generator(tracking: Tracking, wanted: Version) -> tuple[Landmar
     Raises: as fetch_model; ModelFileError also for a model of another contract.
     """
     with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
-        return load_generator(fetch_model(tracking, wanted, Path(scratch)) / "artifacts" / _INNER)
+        return load_generator(fetch_model(tracking, wanted, Path(scratch)) / "artifacts" / wanted.kind.inner)
 
 
 def load_predictor(tracking: Tracking, wanted: Version, folder: Path) -> Any:
@@ -241,23 +236,16 @@ def _search_path_kept() -> Iterator[None]:
         sys.path[:] = before
 
 
-def _tags(run: Run, card: GeneratorCard, hashes: Mapping[str, str]) -> dict[str, str]:
-    return {
-        "release": card.release,
-        "backend": card.backend,
-        "seed": str(card.seed),
-        "steps": str(card.steps),
-        "run": run.run_id,
-        "weights_sha256": hashes[WEIGHTS],
-        "card_sha256": hashes[CARD],
-    }
+def _tags(run: Run, card: GeneratorCard | TranslatorCard, kind: Kind, hashes: Mapping[str, str]) -> dict[str, str]:
+    told = {name: str(getattr(card, name)) for name in ("release", "backend", "seed", "steps")}
+    return told | {"run": run.run_id} | {tag: hashes[file] for file, tag in kind.hashed.items()}
 
 
-def _registered(run: Run, hashes: Mapping[str, str]) -> Version | None:
+def _registered(run: Run, hashes: Mapping[str, str], kind: Kind) -> Version | None:
     """The version that an earlier attempt of this run has registered with the same files."""
-    with telling(f"{GENERATOR} at {run.tracking.place}"):
-        found = run.tracking.client.search_model_versions(f"name = '{GENERATOR}' and run_id = '{run.run_id}'")
-    same = [one for one in map(_version, found) if one.tags.get("weights_sha256") == hashes[WEIGHTS]]
+    with telling(f"{kind.name} at {run.tracking.place}"):
+        found = run.tracking.client.search_model_versions(f"name = '{kind.name}' and run_id = '{run.run_id}'")
+    same = [one for one in map(_version, found) if one.tags.keys() >= set(kind.hashed.values())]
     return max((one for one in same if one.hashes == hashes), key=lambda one: one.number, default=None)
 
 

@@ -1,0 +1,53 @@
+"""How scores of pictures look on a terminal. They come as the summary that the flow returns."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from flows.scores import interval_text
+from flows.tables import Column, cell, console, show
+
+_LOOKS: Final = ("pd_lower", "pd5_lower", "pd_mouth", "psnr_lower", "psnr_mouth", "ssim_lower", "ssim_mouth")
+_MOVES: Final = ("opening_correlation", "articulation", "nme_lips", "sharpness_lower", "sharpness_mouth", "flicker")
+_HEADINGS: Final = {"opening_correlation": "opening r", "nme_lips": "lips NME %"}
+
+
+def show_picture_scores(told: Mapping[str, Any]) -> None:
+    """The summary of an evaluation of stage 2."""
+    out = console()
+    out.print(
+        f"{told['judged_on']} of release {told['release']}: {told['clips']} clips of {told['speakers']} speakers, "
+        f"{told['references']} reference frames, true landmarks\nmeans over speakers, with 95 % intervals"
+    )
+    by_system: dict[str, dict[str, Any]] = {}
+    for mean in told["means"]:
+        by_system.setdefault(mean["system"], {})[mean["score"]] = mean["interval"]
+    for names in (_LOOKS, _MOVES):
+        out.print("")
+        show(
+            [Column("system"), *(Column(_heading(name), right=True) for name in names)],
+            [
+                [cell(system), *(cell(interval_text(scores[name], name)) for name in names)]
+                for system, scores in by_system.items()
+            ],
+        )
+    out.print("\npainted against baselines: errors lowered by %, gains raised by\n")
+    show(
+        [Column("baseline"), Column("score"), Column("change", right=True)],
+        [
+            [
+                cell(row["baseline"]),
+                cell(_heading(row["score"])),
+                cell(interval_text(row["interval"], percent=row["score"].startswith("pd"))),
+            ]
+            for row in told["changes"]
+        ],
+    )
+    for system, distances in told["frechet"].items():
+        words = ", ".join(f"{name} {value:.3g}" for name, value in distances.items())
+        out.print(f"Frechet distance over EfficientNet-Lite0 (no FID), {system}: {words}")
+    for name, why in told["not_measured"].items():
+        out.print(f"{name}: not measured, {why}")
+
+
+def _heading(name: str) -> str:
+    return _HEADINGS.get(name, name.replace("_", " "))

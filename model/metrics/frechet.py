@@ -1,0 +1,29 @@
+"""Frechet distance between two sets of features: how far apart two Gaussians that fit them are.
+
+Over other features than Inception's it is no FID. With a few hundred samples it ranks coarsely: it is biased upward,
+the more the fewer there are.
+
+Shape suffix legend: N = samples, D = values of a feature.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import sqrtm
+
+Floats = NDArray[np.floating[Any]]
+
+
+def frechet_distance(made_ND: Floats, true_ND: Floats) -> float:
+    """|mean - mean|^2 + trace(S + S' - 2 sqrt(S S')); arXiv 1706.08500.
+
+    Raises: ValueError - fewer than two samples, or features of different lengths.
+    """
+    if min(len(made_ND), len(true_ND)) < 2 or made_ND.shape[1] != true_ND.shape[1]:
+        raise ValueError(f"two sets of at least two samples are needed, got {made_ND.shape} and {true_ND.shape}")
+    made, true = np.asarray(made_ND, np.float64), np.asarray(true_ND, np.float64)
+    spread, spread_true = np.cov(made, rowvar=False), np.cov(true, rowvar=False)
+    root = np.real(sqrtm(np.atleast_2d(spread @ spread_true)))
+    apart = float(np.square(made.mean(axis=0) - true.mean(axis=0)).sum())
+    return max(0.0, apart + float(np.trace(np.atleast_2d(spread + spread_true)) - 2 * np.trace(root)))

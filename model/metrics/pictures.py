@@ -1,0 +1,81 @@
+"""Scores of made pictures against true ones, one clip and one region at a time.
+
+Shape suffix legend: T = frames, H, W = height and width in pixels.
+"""
+
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import laplace
+from skimage.metrics import structural_similarity
+
+Floats = NDArray[np.floating[Any]]
+Region = NDArray[np.bool_]
+
+_GREY: Final = np.array([0.299, 0.587, 0.114], np.float32)
+"""Rec. 601 luma."""
+
+LEAST_ERROR: Final = 1e-10
+"""Squared error below which PSNR is cut off, at 100 dB: equal pictures would have none."""
+
+
+def psnr_db(made_THW3: Floats, true_THW3: Floats, region_THW: Region) -> float:
+    """Peak signal-to-noise ratio over the region's pixels of all frames; pictures in 0..1.
+
+    Raises: ValueError - the region is empty.
+    """
+    return float(
+        -10 * np.log10(max(region_mean(np.square(made_THW3 - true_THW3).mean(axis=-1), region_THW), LEAST_ERROR))
+    )
+
+
+def ssim_maps(made_THW3: Floats, true_THW3: Floats) -> NDArray[np.float64]:
+    """Structural similarity around each pixel (windows of 7), mean over colours: (T, H, W), -1 to 1."""
+    return np.stack([_alike(made, true) for made, true in zip(made_THW3, true_THW3, strict=True)])
+
+
+def sharpness(made_THW3: Floats, true_THW3: Floats, region_THW: Region) -> float | None:
+    """Energy of the Laplacian of grey pictures, made over true: below 1 blurred, above 1 noisy.
+
+    None: the truth is flat.
+
+    Raises: ValueError - the region is empty.
+    """
+    made, true = (region_mean(_edges(pictures), region_THW) for pictures in (made_THW3, true_THW3))
+    return made / true if true > 0 else None
+
+
+def flicker(made_THW3: Floats, true_THW3: Floats, region_THW: Region) -> float | None:
+    """Mean change of a pixel from frame to frame, made over true. Consecutive frames; None: one frame, or no change.
+
+    Raises: ValueError - the region is empty.
+    """
+    if len(made_THW3) < 2:
+        return None
+    both = region_THW[1:] & region_THW[:-1]
+    made, true = (
+        region_mean(np.abs(np.diff(pictures, axis=0)).mean(axis=-1), both) for pictures in (made_THW3, true_THW3)
+    )
+    return made / true if true > 0 else None
+
+
+def _alike(made_HW3: Floats, true_HW3: Floats) -> NDArray[np.float64]:
+    measured: Any = structural_similarity(  # type: ignore[no-untyped-call]
+        made_HW3, true_HW3, channel_axis=-1, data_range=1.0, full=True
+    )
+    return np.asarray(measured[1].mean(axis=-1), np.float64)
+
+
+def _edges(pictures_THW3: Floats) -> NDArray[np.float64]:
+    return np.stack([np.square(laplace(grey)) for grey in pictures_THW3 @ _GREY]).astype(np.float64)
+
+
+def region_mean(values_THW: Floats, region_THW: Region) -> float:
+    """Mean over the region's pixels of all frames.
+
+    Raises: ValueError - the region is empty.
+    """
+    if not region_THW.any():
+        raise ValueError("there is no pixel in the region that is scored")
+    return float(values_THW[region_THW].mean())

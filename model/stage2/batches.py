@@ -1,0 +1,175 @@
+"""Windows of prepared clips to the batches that painter and critics are trained on, with augmentation.
+
+Shape suffix legend: N = windows, F = frames of a window, B = N * F frames, T = frames of a clip, R = reference frames,
+K = warped candidates, S = side of a crop, W = side of its window in pixels, P = 216 points, XY = 2 coordinates, C =
+channels.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from model.features.landmarks import MIRRORED
+from model.stage2 import mask
+from model.stage2.composite import composite, drawn, in_context
+from model.stage2.translator import Appearance, Floats, Pictures, require
+from model.stage2.warp import candidates
+from model.training.plan import Window
+from schemas.translation import PainterShape, PictureAugmentation
+
+_APART: Final = 5
+"""Frames between a window and its reference frames, where the clip is long enough: neighbours are nearly the answer."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Portrait:
+    """A clip as stage 2 sees it: crops (T, S, S, 3), landmarks (T, 216, 2) in crop pixels, and which frames are
+    tracked (T,).
+    """
+
+    pictures_TSS3: Pictures
+    landmarks_TPXY: NDArray[np.float32]
+    tracked_T: NDArray[np.bool_]
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be learned from."""
+        require(self.pictures_TSS3.shape[1], self.pictures_TSS3, self.landmarks_TPXY)
+        if not self.tracked_T.any():
+            raise ValueError("no frame of the clip was tracked")
+
+
+@dataclass(frozen=True, slots=True)
+class PaintBatch:
+    """What one step of training needs.
+
+    inputs_BCWW: composite.in_context. reference_NRCWW: for the embedder. warped_BKWW: candidates, (B, 3 K, W, W).
+    lines_BCWW: the drawn landmarks alone. target_BWW: true windows, (B, 3, W, W) in 0..1. share_BWW: mask.soft.
+    """
+
+    inputs_BCWW: Tensor
+    reference_NRCWW: Tensor
+    warped_BKWW: Tensor
+    lines_BCWW: Tensor
+    target_BWW: Tensor
+    share_BWW: Tensor
+    clip_ids: tuple[str, ...]
+
+    @property
+    def frames(self) -> int:
+        """F: frames of each window."""
+        return len(self.inputs_BCWW) // len(self.reference_NRCWW)
+
+    def to(self, device: torch.device) -> "PaintBatch":
+        """The batch on a device."""
+        moved = {name: getattr(self, name).to(device) for name in self.__slots__ if name != "clip_ids"}
+        return PaintBatch(**moved, clip_ids=self.clip_ids)
+
+
+def make_batch(
+    windows: Sequence[Window],
+    clips: Sequence[Portrait],
+    clip_ids: Sequence[str],
+    frames: int,
+    references: int,
+    shape: PainterShape,
+    augmentation: PictureAugmentation,
+) -> PaintBatch:
+    """Batch of `windows` of `frames` frames, each of the clip at the same place in `clips`."""
+    rows = [_row(*pair, frames, references, shape, augmentation) for pair in zip(windows, clips, strict=True)]
+    inputs, known, warped, lines, target, share = (
+        torch.from_numpy(np.concatenate(column)) for column in zip(*rows, strict=True)
+    )
+    return PaintBatch(inputs, known, warped, lines, target, share, tuple(clip_ids))
+
+
+def _row(
+    window: Window,
+    clip: Portrait,
+    frames: int,
+    references: int,
+    shape: PainterShape,
+    augmentation: PictureAugmentation,
+) -> tuple[NDArray[Any], ...]:
+    draw = np.random.default_rng(window.seed)
+    own = tracked_run(clip.tracked_T, window.start, frames)
+    told = _references(clip.tracked_T, own, references, draw)
+    reach = shape.context
+    around = np.clip(np.arange(own[0] - reach, own[-1] + reach + 1), 0, len(clip.tracked_T) - 1)
+    if own[0] == own[-1]:  # one frame, repeated
+        around = np.repeat(own[:1], frames + 2 * reach)
+    every = np.concatenate([around, told])
+    pictures, landmarks = _varied(clip.pictures_TSS3[every], clip.landmarks_TPXY[every], augmentation, draw)
+    side, shown, points = pictures.shape[1], pictures[: len(around)], landmarks[: len(around)]
+    known = Appearance(pictures[len(around) :], landmarks[len(around) :], np.zeros(0, np.float32))
+    inputs = in_context(composite(shown, points, points), reach)[reach : reach + frames]
+    middle = slice(reach, reach + frames)
+    rows, columns = mask.window(side)
+    target = shown[middle, rows, columns].astype(np.float32).transpose(0, 3, 1, 2) / 255
+    return (
+        inputs,
+        embedded_frames(known.pictures_RSS3[:1], known.landmarks_RPXY[:1])[None],
+        candidate_channels(known, points[middle], shape.candidates),
+        drawn(points[middle], side),
+        target,
+        mask.soft(points[middle], side)[:, rows, columns],
+    )
+
+
+def tracked_run(tracked_T: NDArray[np.bool_], start: int, frames: int) -> NDArray[np.intp]:
+    """The run of `frames` tracked frames that begins nearest to `start`; if there is none, the tracked frame nearest
+    to it, repeated.
+    """
+    good = np.flatnonzero(tracked_T)
+    runs = good[: len(good) - frames + 1][good[frames - 1 :] - good[: len(good) - frames + 1] == frames - 1]
+    from_these = runs if len(runs) else good
+    first = from_these[np.argmin(np.abs(from_these - start))]
+    return np.arange(first, first + frames) if len(runs) else np.repeat(first, frames)
+
+
+def _references(
+    tracked_T: NDArray[np.bool_], own: NDArray[np.intp], most: int, draw: np.random.Generator
+) -> NDArray[np.intp]:
+    """Up to `most` tracked frames away from the window (t' != t), where there are any."""
+    choice = np.flatnonzero(tracked_T)
+    for apart in (_APART, 1):
+        away = choice[(choice <= own[0] - apart) | (choice >= own[-1] + apart)]
+        if len(away):
+            choice = away
+            break
+    return draw.choice(choice, min(most, len(choice)), replace=False)
+
+
+def _varied(
+    pictures: Pictures, landmarks: NDArray[np.float32], how: PictureAugmentation, draw: np.random.Generator
+) -> tuple[Pictures, NDArray[np.float32]]:
+    """Window and references alike: mirrored or not, in another light."""
+    gain = 1 + draw.normal(0, how.light) + draw.normal(0, how.light / 2, 3)
+    table = np.clip(np.arange(256)[:, None] * np.clip(gain, 0.5, 1.5), 0, 255).astype(np.uint8)
+    lit = np.stack([table[pictures[..., colour], colour] for colour in range(3)], axis=-1)
+    if draw.random() >= how.mirror:
+        return lit, landmarks
+    turned = landmarks[:, MIRRORED].copy()
+    turned[..., 0] = pictures.shape[2] - turned[..., 0]
+    return np.ascontiguousarray(lit[:, :, ::-1]), turned
+
+
+def embedded_frames(pictures_RSS3: Pictures, landmarks_RPXY: Floats) -> NDArray[np.float32]:
+    """What the embedder sees of reference frames: windows in -1..1 and drawn landmarks, (R, 3 + LINES, W, W)."""
+    side = pictures_RSS3.shape[1]
+    rows, columns = mask.window(side)
+    seen = pictures_RSS3[:, rows, columns].astype(np.float32).transpose(0, 3, 1, 2) / 127.5 - 1
+    return np.concatenate([seen, drawn(landmarks_RPXY, side)], axis=1)
+
+
+def candidate_channels(known: Appearance, wanted_TPXY: Floats, count: int) -> NDArray[np.float32]:
+    """Warped candidates as channels, (T, 3 K, W, W) in 0..1; with `count` 0, none."""
+    if not count:
+        width = round(known.pictures_RSS3.shape[1] * mask.WINDOW[2])
+        return np.zeros((len(wanted_TPXY), 0, width, width), np.float32)
+    warped = candidates(known, wanted_TPXY, count).transpose(0, 1, 4, 2, 3)
+    return warped.reshape(len(warped), -1, *warped.shape[3:])

@@ -1,0 +1,74 @@
+"""A trained painter as a translator.Translator: any number of frames, in pieces that show no seams.
+
+Shape suffix legend: T = frames, R = reference frames, S = side of a crop in pixels, P = 216 points, XY = 2 coordinates.
+"""
+
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from model.stage2.batches import candidate_channels, embedded_frames
+from model.stage2.composite import composite, in_context
+from model.stage2.network import Painter
+from model.stage2.translator import Appearance, Floats, Pictures, require
+from model.stage2.warp import blended
+
+_PIECE_FRAMES: Final = 16
+"""Frames painted at once; bounds memory, changes nothing else."""
+
+_EMBEDDED: Final = 8
+"""Reference frames that the embedder reads, evenly spread over those given; more would change little."""
+
+
+class PainterTranslator:
+    """Embedder and generator in use. The painter is put into evaluation mode and stays there."""
+
+    def __init__(self, painter: Painter) -> None:
+        self.painter = painter.eval()
+
+    @property
+    def side_px(self) -> int:
+        """S; see translator.Translator."""
+        return self.painter.shape.side_px
+
+    @property
+    def context(self) -> int:
+        """p; see translator.Translator."""
+        return self.painter.shape.context
+
+    @torch.inference_mode()
+    def appearance(self, pictures_RSS3: Pictures, landmarks_RPXY: Floats) -> Appearance:
+        """Reference frames and their vector; see translator.Translator."""
+        require(self.side_px, pictures_RSS3, landmarks_RPXY)
+        spread = np.unique(np.linspace(0, len(pictures_RSS3) - 1, _EMBEDDED).astype(int))
+        shown = self._tensor(embedded_frames(pictures_RSS3[spread], landmarks_RPXY[spread]))
+        vector = self.painter.embedder(shown[None])[0].float().cpu().numpy()
+        return Appearance(pictures_RSS3, landmarks_RPXY.astype(np.float32), vector)
+
+    @torch.inference_mode()
+    def translate(
+        self, appearance: Appearance, pictures_TSS3: Pictures, source_TPXY: Floats, wanted_TPXY: Floats
+    ) -> NDArray[np.float32]:
+        """Crops with painted lower halves; see translator.Translator."""
+        require(self.side_px, pictures_TSS3, source_TPXY, wanted_TPXY)
+        frames, reach = len(pictures_TSS3), self.context
+        pieces = []
+        for start in range(0, frames, _PIECE_FRAMES):
+            stop = min(start + _PIECE_FRAMES, frames)
+            low, high = max(0, start - reach), min(frames, stop + reach)
+            span, own = slice(low, high), slice(start - low, stop - low)
+            inputs = in_context(composite(pictures_TSS3[span], source_TPXY[span], wanted_TPXY[span]), reach)[own]
+            pieces.append(self._painted(appearance, inputs, wanted_TPXY[start:stop]))
+        return blended(pictures_TSS3, np.concatenate(pieces), source_TPXY)
+
+    def _painted(self, appearance: Appearance, inputs: NDArray[np.float32], wanted_TPXY: Floats) -> NDArray[np.float32]:
+        warped = candidate_channels(appearance, wanted_TPXY, self.painter.shape.candidates)
+        vector = self._tensor(appearance.vector).expand(len(inputs), -1)
+        painted: Tensor = self.painter.generator(self._tensor(inputs), vector, self._tensor(warped))
+        return painted.float().permute(0, 2, 3, 1).cpu().numpy()
+
+    def _tensor(self, values: NDArray[np.float32]) -> Tensor:
+        return torch.as_tensor(values, device=next(self.painter.parameters()).device)

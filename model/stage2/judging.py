@@ -1,0 +1,131 @@
+"""How a translator is judged on clips it has not seen, beside baselines that keep the scores honest.
+
+Paired setting: the clip's own landmarks should give the clip's own pictures. The translator is told some frames of the
+clip; those are not scored (t' != t).
+
+Shape suffix legend: T = frames of a clip, F = frames that are judged, R = frames that are told, S = side of a crop, W =
+side of its window in pixels, P = 216 points, XY = 2 coordinates.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.stage1.judging import reference_frames
+from model.stage2 import mask
+from model.stage2.batches import Portrait
+from model.stage2.translator import Pictures, Translator
+from model.stage2.warp import WarpTranslator, blended, nearest
+
+System = Literal["painted", "copy", "warp", "nearest frame", "source"]
+
+SYSTEMS: Final[tuple[System, ...]] = ("painted", "copy", "warp", "nearest frame", "source")
+
+Finder = Callable[[Pictures], tuple[NDArray[np.float32], NDArray[np.bool_]]]
+"""Finds faces again in crops in a row (F, S, S, 3): landmarks (F, 216, 2) in crop pixels, and where there was one."""
+
+
+@dataclass(frozen=True, slots=True)
+class PictureExam:
+    """A clip to judge on."""
+
+    clip_id: str
+    speaker: str
+    portrait: Portrait
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sitting:
+    """Which frames of a clip are told (R,), and which are judged: those of `span` that are tracked and not told."""
+
+    exam: PictureExam
+    told: NDArray[np.intp]
+    span: slice
+
+    @property
+    def judged(self) -> NDArray[np.bool_]:
+        """Of the span's frames those that are scored, (F,)."""
+        counts = self.exam.portrait.tracked_T.copy()
+        counts[self.told] = False
+        return counts[self.span]
+
+    @property
+    def crops(self) -> Pictures:
+        """True crops of the span, (F, S, S, 3)."""
+        return self.exam.portrait.pictures_TSS3[self.span]
+
+    @property
+    def landmarks(self) -> NDArray[np.float32]:
+        """True landmarks of the span, (F, 216, 2)."""
+        return self.exam.portrait.landmarks_TPXY[self.span]
+
+
+def sit(exam: PictureExam, references: int, most_frames: int) -> Sitting:
+    """Tell a clip's `references` frames, spread evenly over all of it; judge at most so many in its middle.
+
+    Raises: ValueError - no frame is tracked, or all of the middle is told.
+    """
+    frames = len(exam.portrait.tracked_T)
+    start = max(0, (frames - most_frames) // 2)
+    sitting = Sitting(
+        exam, reference_frames(exam.portrait.tracked_T, references), slice(start, min(frames, start + most_frames))
+    )
+    if not sitting.judged.any():
+        raise ValueError(f"clip {exam.clip_id} is too short: nothing is left to judge once {references} are told")
+    return sitting
+
+
+def answer(sitting: Sitting, system: System, translator: Translator) -> NDArray[np.float32]:
+    """A system's crops for the span, (F, S, S, 3) in 0..1.
+
+    "copy": the lower half of the middle told frame, at the same place of the crop. "nearest frame": that of the clip's
+    frame whose landmarks are nearest, any but the frame itself: an oracle, it chooses among pictures of the answer.
+    "source": the true crops.
+    """
+    match system:
+        case "painted":
+            return _translated(sitting, translator)
+        case "warp":
+            return _translated(sitting, WarpTranslator(translator.side_px))
+        case "copy":
+            middle = sitting.told[len(sitting.told) // 2]
+            return _pasted(sitting, np.full(len(sitting.judged), middle))
+        case "nearest frame":
+            return _pasted(sitting, _oracle(sitting))
+        case "source":
+            return np.asarray(sitting.crops / np.float32(255), np.float32)
+
+
+def _translated(sitting: Sitting, translator: Translator) -> NDArray[np.float32]:
+    portrait, reach = sitting.exam.portrait, translator.context
+    low, high = max(0, sitting.span.start - reach), min(len(portrait.tracked_T), sitting.span.stop + reach)
+    known = translator.appearance(portrait.pictures_TSS3[sitting.told], portrait.landmarks_TPXY[sitting.told])
+    landmarks = portrait.landmarks_TPXY[low:high]
+    made = translator.translate(known, portrait.pictures_TSS3[low:high], landmarks, landmarks)
+    return made[sitting.span.start - low : sitting.span.stop - low]
+
+
+def _pasted(sitting: Sitting, chosen_F: NDArray[np.intp]) -> NDArray[np.float32]:
+    rows, columns = mask.window(sitting.crops.shape[1])
+    pasted = sitting.exam.portrait.pictures_TSS3[chosen_F][:, rows, columns] / np.float32(255)
+    return blended(sitting.crops, np.asarray(pasted, np.float32), sitting.landmarks)
+
+
+def _oracle(sitting: Sitting) -> NDArray[np.intp]:
+    """The tracked frame nearest in landmarks to each frame of the span, that frame excepted."""
+    good = np.flatnonzero(sitting.exam.portrait.tracked_T)
+    order = good[nearest(sitting.exam.portrait.landmarks_TPXY[good], sitting.landmarks, 2)]
+    own = np.arange(sitting.span.start, sitting.span.stop)
+    return np.where(order[:, 0] == own, order[:, 1], order[:, 0])
+
+
+def over_speakers(rows: Sequence[tuple[str, float | None]]) -> float | None:
+    """Mean over speakers of the mean over their clips, from (speaker, score); None where no clip has the score."""
+    own: dict[str, list[float]] = {}
+    for speaker, value in rows:
+        if value is not None:
+            own.setdefault(speaker, []).append(value)
+    return float(np.mean([np.mean(values) for values in own.values()])) if own else None

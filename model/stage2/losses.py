@@ -1,0 +1,53 @@
+"""What the painter and its critics learn from.
+
+The GAN loss is the hinge (arXiv 1705.02894): a patch that is judged rightly by a margin teaches the critics nothing
+more, so they do not run ahead of a painter that starts from warped real pictures; least squares would go on pulling.
+
+Shape suffix legend: B = frames, C = channels, W = side of the window in pixels.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from model.stage2.critics import Opinion
+
+_LEVELS: Final = 4
+
+
+def pyramid(made_BCWW: Tensor, true_BCWW: Tensor, share_BWW: Tensor) -> Tensor:
+    """L1 at four sizes, each half the one before, over the blended region: its share in each pixel (B, W, W)."""
+    off, share = (made_BCWW - true_BCWW), share_BWW[:, None]
+    total = off.new_zeros(())
+    for level in range(_LEVELS):
+        small = functional.avg_pool2d(off, 2**level) if level else off
+        weight = functional.avg_pool2d(share, 2**level) if level else share
+        total = total + (small.abs() * weight).sum() / (3 * weight.sum()).clamp_min(1e-6)
+    return total / _LEVELS
+
+
+def critic_loss(made: Sequence[Opinion], true: Sequence[Opinion]) -> Tensor:
+    """What critics learn from, mean over scales: true patches above 1, made ones below -1."""
+    parts = [
+        functional.relu(1 - real[-1]).mean() + functional.relu(1 + fake[-1]).mean()
+        for fake, real in zip(made, true, strict=True)
+    ]
+    return torch.stack(parts).mean()
+
+
+def patch_loss(made: Sequence[Opinion]) -> Tensor:
+    """What the painter learns from verdicts: up with them."""
+    return torch.stack([-fake[-1].mean() for fake in made]).mean()
+
+
+def matching_loss(made: Sequence[Opinion], true: Sequence[Opinion]) -> Tensor:
+    """Feature matching (arXiv 1711.11585): distance of the critics' inner maps; those of the truth take no gradient."""
+    parts = [
+        (one - other.detach()).abs().mean()
+        for fake, real in zip(made, true, strict=True)
+        for one, other in zip(fake[:-1], real[:-1], strict=True)
+    ]
+    return torch.stack(parts).mean()

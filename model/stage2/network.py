@@ -1,0 +1,114 @@
+"""Embedder E and landmark-translation generator G_v of section 3.3 of "Towards Realistic Visual Dubbing with
+Heterogeneous Sources", together the *painter*.
+
+G_v is a U-Net with gated convolutions on the way down and up, and AdaIN residual blocks at the smallest maps alone.
+Beside the paper's inputs it may be shown reference frames warped by the landmarks (warp.py). Then it mixes: a
+blend of the warped frames, changed a little, and where the soft share says so, a picture of its own. With small budgets
+that is worth more than any loss: a warped frame is sharp before the first step.
+
+Shape suffix legend: B = frames, R = reference frames, K = warped candidates, C = channels, W = side of the window in
+pixels, D = values of the appearance vector.
+"""
+
+from itertools import pairwise
+from typing import Final
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from model.stage2.composite import CHANNELS, LINES
+from model.stage2.layers import AdaInBlock, Conv, doubled
+from schemas.translation import PainterShape
+
+_SHYNESS: Final = 2.0
+"""Bias towards the warped frames at the start: a share of 1 / (1 + e^2), an eighth, is painted."""
+
+
+class Embedder(nn.Module):
+    """E: a reference frame with its landmarks to an appearance vector; the mean over any number of frames."""
+
+    def __init__(self, width: int, vector: int) -> None:
+        super().__init__()
+        sizes = (3 + LINES, width, 2 * width, 4 * width, 4 * width)
+        self.body = nn.Sequential(*(Conv(given, made, 3, 2, gated=False) for given, made in pairwise(sizes)))
+        self.out = nn.Linear(4 * width, vector)
+
+    def forward(self, reference_BRCWW: Tensor) -> Tensor:
+        """Pictures in -1..1 with drawn landmarks, (B, R, 3 + LINES, W, W) -> (B, D)."""
+        clips, frames = reference_BRCWW.shape[:2]
+        maps: Tensor = self.body(reference_BRCWW.flatten(0, 1))
+        vectors: Tensor = self.out(maps.mean(dim=(2, 3)))
+        return vectors.reshape(clips, frames, -1).mean(dim=1)
+
+
+class Generator(nn.Module):
+    """G_v: composites in their context, an appearance and warped candidates to painted windows."""
+
+    def __init__(self, shape: PainterShape) -> None:
+        super().__init__()
+        self.candidates, self.context = shape.candidates, shape.context
+        width, gated = shape.width, shape.gated
+        given = (2 * shape.context + 1) * CHANNELS + 3 * shape.candidates
+        self.down_1 = Conv(given, width, 4, 2, gated=gated)
+        self.down_2 = Conv(width, 2 * width, 4, 2, gated=gated)
+        self.down_3 = Conv(2 * width, 4 * width, 4, 2, gated=gated)
+        self.blocks = nn.ModuleList(AdaInBlock(4 * width, shape.vector) for _ in range(shape.blocks))
+        self.up_3 = Conv(4 * width, 2 * width, 3, gated=gated)
+        self.up_2 = Conv(4 * width, width, 3, gated=gated)
+        self.up_1 = nn.Conv2d(2 * width, 4 * (width // 2), 3, padding=1)
+        self.fine = Conv(width // 2 + CHANNELS + 3 * shape.candidates, width // 2, 3, gated=gated)
+        self.out = nn.Conv2d(width // 2, 3 + (4 + shape.candidates if shape.candidates else 0), 3, padding=1)
+        _start_small(self.out)
+
+    def forward(self, inputs_BCWW: Tensor, vector_BD: Tensor, warped_BKWW: Tensor) -> Tensor:
+        """Painted windows (B, 3, W, W) in 0..1.
+
+        inputs_BCWW: composite.in_context. warped_BKWW: candidates in 0..1, colours beside each other, (B, 3 K, W, W).
+        """
+        given = torch.cat([inputs_BCWW, warped_BKWW * 2 - 1], dim=1)
+        half = self.down_1(given)
+        quarter = self.down_2(half)
+        maps = self.down_3(quarter)
+        for block in self.blocks:
+            maps = block(maps, vector_BD)
+        maps = self.up_3(doubled(maps))
+        maps = self.up_2(doubled(torch.cat([maps, quarter], dim=1)))
+        maps = functional.pixel_shuffle(self.up_1(torch.cat([maps, half], dim=1)), 2)
+        own = inputs_BCWW[:, self.context * CHANNELS : (self.context + 1) * CHANNELS]
+        made: Tensor = self.out(self.fine(torch.cat([maps, own, warped_BKWW * 2 - 1], dim=1)))
+        return self._mixed(made, warped_BKWW)
+
+    def _mixed(self, made_BCWW: Tensor, warped_BKWW: Tensor) -> Tensor:
+        """Own picture, and how much of it; change and shares of the warped frames."""
+        own = torch.sigmoid(made_BCWW[:, :3])
+        if not self.candidates:
+            return own
+        change, share = torch.tanh(made_BCWW[:, 3:6]), torch.sigmoid(made_BCWW[:, 6:7] - _SHYNESS)
+        weights = made_BCWW[:, 7:].softmax(dim=1).repeat_interleave(3, dim=1)
+        parts = (weights * warped_BKWW).reshape(len(weights), -1, *own.shape[1:])
+        mixed: Tensor = (1 - share) * (parts.sum(dim=1) + change) + share * own
+        return mixed.clamp(0, 1)
+
+
+class Painter(nn.Module):
+    """E and G_v as one."""
+
+    def __init__(self, shape: PainterShape) -> None:
+        super().__init__()
+        self.shape = shape
+        self.embedder = Embedder(max(4, shape.width // 2), shape.vector)
+        self.generator = Generator(shape)
+
+    def forward(self, inputs_BCWW: Tensor, reference_BRCWW: Tensor, warped_BKWW: Tensor, frames: int) -> Tensor:
+        """Painted windows of B = windows * frames frames, each run of `frames` by one row of references."""
+        vector = self.embedder(reference_BRCWW).repeat_interleave(frames, dim=0)
+        painted: Tensor = self.generator(inputs_BCWW, vector, warped_BKWW)
+        return painted
+
+
+def _start_small(last: nn.Conv2d) -> None:
+    """No change of the warped frames at the start, and equal shares of them."""
+    nn.init.normal_(last.weight, std=1e-3)
+    assert last.bias is not None
+    nn.init.zeros_(last.bias)

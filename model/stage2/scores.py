@@ -1,0 +1,154 @@
+"""Scores of one clip's made crops: how they look, and whether the mouth that was wanted is found again in them.
+
+Features that a loss looked at may not judge alone, so the perceptual distance is given twice: over the stages of
+EfficientNet-Lite0 that trainings see, and over the fifth, which none sees. Perceptual distance rewards copying, so no
+picture score stands without the correlation of the mouth opening found again.
+
+Shape suffix legend: F = frames in a row, S = side of a crop, W = side of its window in pixels, P = points, XY = 2
+coordinates.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from model.features.landmarks import LIPS
+from model.metrics.landmarks import score_clip
+from model.metrics.pictures import flicker, psnr_db, region_mean, sharpness, ssim_maps
+from model.perception.features import stage_distances
+from model.perception.lite0 import HELD_OUT, Lite0
+from model.stage2 import mask
+from model.stage2.judging import Finder, Sitting
+
+_MOUTH_ROOM: Final = 1.5
+"""Side of the mouth box over the width of the lips."""
+
+_MOUTH_PX: Final = 64
+"""Side to which mouth boxes are brought for the perceptual distance."""
+
+
+@dataclass(frozen=True, slots=True)
+class PictureScores:
+    """Scores of one clip; None where something could not be measured.
+
+    frames: that were judged. lower, mouth, whole: the hidden region, a box around the true lips, the whole crop.
+    pd: relative distance over stages 1 to 4 of EfficientNet-Lite0; pd5: over the fifth alone. psnr: dB. sharpness,
+    flicker: made over true, 1 is like the truth. found: share of judged frames in which a face is found again;
+    nme_lips, opening_correlation, articulation: of the landmarks found again against those wanted.
+    """
+
+    frames: int
+    pd_lower: float
+    pd5_lower: float
+    pd_mouth: float
+    pd5_mouth: float
+    psnr_lower: float
+    psnr_mouth: float
+    psnr_whole: float
+    ssim_lower: float
+    ssim_mouth: float
+    ssim_whole: float
+    sharpness_lower: float | None
+    sharpness_mouth: float | None
+    flicker: float | None
+    found: float | None = None
+    nme_lips: float | None = None
+    opening_correlation: float | None = None
+    articulation: float | None = None
+
+
+def score(
+    sitting: Sitting, made_FSS3: NDArray[np.float32], judge: Lite0, finder: Finder | None = None
+) -> PictureScores:
+    """Scores of made crops in 0..1 for a sitting's span. finder: without one, nothing is looked for again."""
+    kept = sitting.judged
+    true_FSS3 = np.asarray(sitting.crops / np.float32(255), np.float32)
+    boxes = _mouth_boxes(sitting)
+    side = made_FSS3.shape[1]
+    regions = {
+        "lower": mask.hidden(sitting.landmarks, side) & _in_window(side),
+        "mouth": np.stack([_filled(box, side) for box in boxes]),
+        "whole": np.ones(made_FSS3.shape[:3], bool),
+    }
+    values: dict[str, Any] = {"frames": int(kept.sum()), "flicker": flicker(made_FSS3, true_FSS3, regions["lower"])}
+    alike = ssim_maps(made_FSS3[kept], true_FSS3[kept])
+    for name, region in regions.items():
+        pair = (made_FSS3[kept], true_FSS3[kept], region[kept])
+        values |= {f"psnr_{name}": psnr_db(*pair), f"ssim_{name}": region_mean(alike, region[kept])}
+        if name != "whole":
+            values[f"sharpness_{name}"] = sharpness(*pair)
+    for name, cut in (("lower", _windows), ("mouth", _mouths)):
+        made, true = (cut(pictures[kept], boxes[kept]) for pictures in (made_FSS3, true_FSS3))
+        values[f"pd_{name}"], values[f"pd5_{name}"] = distances(judge, made, true)
+    if finder is not None:
+        values |= _found_again(sitting, made_FSS3, finder)
+    return PictureScores(**values)
+
+
+@torch.inference_mode()
+def judged_features(judge: Lite0, sitting: Sitting, made_FSS3: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The judge's fifth stage on each frame of the span, mean over the window: (F, 320), for Frechet distances."""
+    made = _windows(made_FSS3, np.zeros(0, np.intp))
+    return np.asarray(judge(made)[HELD_OUT].mean(dim=(2, 3)).numpy())
+
+
+@torch.inference_mode()
+def distances(judge: Lite0, made: Tensor, true: Tensor) -> tuple[float, float]:
+    """Relative distances of pictures (F, 3, H, W): over the stages that trainings see, and over the fifth."""
+    parts = torch.stack(stage_distances(judge(made), judge(true))).mean(dim=1)
+    return float(parts[:HELD_OUT].mean()), float(parts[HELD_OUT])
+
+
+def _found_again(sitting: Sitting, made_FSS3: NDArray[np.float32], finder: Finder) -> dict[str, float | None]:
+    landmarks, there = finder(np.rint(made_FSS3 * 255).astype(np.uint8))
+    scored = there & sitting.judged
+    found = float(scored.sum() / sitting.judged.sum())
+    if not scored.any():
+        return {"found": found}
+    scores = score_clip(landmarks, sitting.landmarks, scored)
+    names = ("nme_lips", "opening_correlation", "articulation")
+    return {"found": found} | {name: getattr(scores, name) for name in names}
+
+
+def _mouth_boxes(sitting: Sitting) -> NDArray[np.intp]:
+    """A square (left, top, side) around the true lips of each frame, (F, 3); one side for all frames."""
+    lips = sitting.landmarks[:, LIPS]
+    crop = sitting.crops.shape[1]
+    side = min(crop, max(8, round(_MOUTH_ROOM * float(np.median(np.ptp(lips[..., 0], axis=1))))))
+    corners = np.rint((lips.min(axis=1) + lips.max(axis=1)) / 2 - side / 2).astype(int)
+    return np.concatenate([np.clip(corners, 0, crop - side), np.full((len(lips), 1), side)], axis=1)
+
+
+def _filled(box: NDArray[np.intp], side_px: int) -> NDArray[np.bool_]:
+    region = np.zeros((side_px, side_px), bool)
+    left, top, side = box
+    region[top : top + side, left : left + side] = True
+    return region
+
+
+def _in_window(side_px: int) -> NDArray[np.bool_]:
+    region = np.zeros((side_px, side_px), bool)
+    region[mask.window(side_px)] = True
+    return region
+
+
+def _windows(pictures_FSS3: NDArray[np.float32], _boxes: NDArray[np.intp]) -> Tensor:
+    rows, columns = mask.window(pictures_FSS3.shape[1])
+    return _channels_first(pictures_FSS3[:, rows, columns])
+
+
+def _mouths(pictures_FSS3: NDArray[np.float32], boxes: NDArray[np.intp]) -> Tensor:
+    cut = [
+        picture[top : top + side, left : left + side]
+        for picture, (left, top, side) in zip(pictures_FSS3, boxes, strict=True)
+    ]
+    return functional.interpolate(_channels_first(np.stack(cut)), (_MOUTH_PX, _MOUTH_PX), mode="bilinear")
+
+
+def _channels_first(pictures: NDArray[np.float32]) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(pictures.transpose(0, 3, 1, 2)))

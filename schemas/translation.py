@@ -1,0 +1,135 @@
+"""Settings of stage 2, the landmark translation, and its profiles."""
+
+from collections.abc import Mapping
+from typing import Any, Final, Literal, Self
+
+from pydantic import Field, model_validator
+
+from .sections import Section, merged
+from .training import FeedSettings, OptimiserSettings, PaceSettings, Precision, Profile
+
+Perception = Literal["lite0", "vgg19"]
+
+
+class PainterShape(Section):
+    """Embedder and generator: sizes, and the switches of what they are made of."""
+
+    side_px: int = Field(128, ge=64, multiple_of=32, description="side of the face crops it works on, pixels")
+    context: int = Field(1, ge=0, le=5, description="p: it sees the inputs x(t-p) to x(t+p)")
+    width: int = Field(24, ge=4, description="channels at half size; doubled at each further halving")
+    vector: int = Field(64, ge=4, description="values of the appearance vector")
+    blocks: int = Field(2, ge=1, description="AdaIN residual blocks at the smallest maps")
+    gated: bool = Field(True, description="gated convolutions; else plain ones (the paper's Table 4)")
+    candidates: int = Field(2, ge=0, description="warped reference frames it is shown; 0: none, the paper's plain form")
+
+
+class CriticShape(Section):
+    """The discriminators."""
+
+    width: int = Field(16, ge=4, description="channels of the first layer")
+    layers: int = Field(3, ge=1, description="halvings before the verdict on each patch")
+    scales: int = Field(2, ge=1, description="sizes at which a picture is looked at, each half the one before")
+    temporal: bool = Field(True, description="D_ot, on consecutive frames (the paper's Table 4)")
+
+
+class PictureLosses(Section):
+    """What is learned from. A weight of 0 leaves a term out."""
+
+    perception: Perception = Field(
+        "lite0", description="features of the perceptual loss: vgg19 needs weights.vgg19; lite0 comes in a package"
+    )
+    perceptual: float = Field(1.0, ge=0, description="weight of the perceptual loss")
+    face_recognition: bool = Field(False, description="VGGFace features as well (Table 4); needs weights.vgg_face")
+    pyramid: float = Field(1.0, ge=0, description="weight of L1 on the picture at four sizes; the paper has 0")
+    spatial: float = Field(0.05, ge=0, description="lambda_s: weight of D_vs' loss")
+    temporal: float = Field(0.05, ge=0, description="lambda_t: weight of D_ot's loss")
+    matching: float = Field(5.0, ge=0, description="weight of feature matching within both, beside the patch loss")
+    critics_from: int = Field(400, ge=0, description="step from which the discriminators learn and are listened to")
+
+
+class PictureAugmentation(Section):
+    """How training windows are varied."""
+
+    mirror: float = Field(0.5, ge=0, le=1, description="share of windows that are mirrored")
+    light: float = Field(0.1, ge=0, le=0.5, description="spread of gain and of each colour's gain")
+
+
+class TuningSettings(Section):
+    """Fine-tuning: what differs from the training that the translator came from."""
+
+    seconds: float | None = Field(None, ge=0.2, description="of the clip's beginning that are learned from; else all")
+    steps: int = Field(200, ge=1, description="steps at most")
+    learning_rate: float = Field(3e-4, gt=0, description="highest learning rate")
+    critic_rate: float = Field(2e-4, gt=0, description="highest learning rate of the discriminators")
+    validate_every: int = Field(50, ge=1, description="steps between two looks at the clip's last part")
+
+
+class Stage2Settings(Section):
+    """Training of the landmark translation. A profile fills in whatever is not set here."""
+
+    profile: Profile = Field(
+        "cpu", description="tiny: seconds, for tests; cpu: under an hour on two cores; paper: GPUs"
+    )
+    seed: int = Field(0, ge=0, description="the same seed on the same release takes the same steps")
+    shape: PainterShape = PainterShape()
+    critics: CriticShape = CriticShape()
+    losses: PictureLosses = PictureLosses()
+    augmentation: PictureAugmentation = PictureAugmentation()
+    optimiser: OptimiserSettings = OptimiserSettings()
+    critic_rate: float = Field(4e-4, gt=0, description="highest learning rate of the discriminators")
+    feed: FeedSettings = FeedSettings()
+    pace: PaceSettings = PaceSettings()
+    tuning: TuningSettings = TuningSettings()
+    precision: Precision = Field("32-true", description="Fabric's name of the number format")
+    devices: int = Field(1, ge=1, description="devices, or processes on a CPU")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_profile(cls, given: Any) -> Any:
+        if not isinstance(given, Mapping):
+            return given
+        return merged(merged(_CPU, _PROFILES.get(given.get("profile", "cpu"), {})), given)
+
+    @model_validator(mode="after")
+    def _frames_for_the_critic(self) -> Self:
+        """D_ot compares frames with those before them."""
+        if self.critics.temporal and self.feed.window_frames < 2:
+            raise ValueError("a temporal discriminator needs feed.window_frames of 2 or more, or critics.temporal off")
+        return self
+
+
+_CPU: Final[dict[str, Any]] = {
+    "optimiser": {"learning_rate": 1e-3, "warmup_steps": 50, "average_decay": 0.995, "weight_decay": 0.0},
+    "feed": {"window_frames": 2, "batch": 4, "references": 12, "buffer_frames": 4_000},
+    "pace": {"steps": 2_400, "validate_every": 300, "save_every": 150, "film_every": 1_200, "patience": 0},
+}
+"""What all profiles start from; `cpu` is this."""
+
+_PROFILES: Final[dict[str, dict[str, Any]]] = {
+    "tiny": {
+        "shape": {"side_px": 64, "width": 8, "vector": 16, "blocks": 1},
+        "critics": {"width": 4, "layers": 2, "scales": 1},
+        "losses": {"critics_from": 4},
+        "optimiser": {"warmup_steps": 2, "average_decay": 0.5},
+        "feed": {"window_frames": 2, "batch": 2, "references": 3, "buffer_frames": 400},
+        "pace": {"steps": 20, "validate_every": 10, "save_every": 10, "film_every": 20},
+        "tuning": {"steps": 4, "validate_every": 2},
+    },
+    "paper": {
+        "shape": {"side_px": 256, "context": 2, "width": 64, "vector": 512, "blocks": 6, "candidates": 0},
+        "critics": {"width": 64, "layers": 4, "scales": 3},
+        "losses": {
+            "perception": "vgg19",
+            "face_recognition": True,
+            "pyramid": 0.0,
+            "spatial": 1.0,
+            "temporal": 1.0,
+            "matching": 10.0,
+            "critics_from": 0,
+        },
+        "optimiser": {"learning_rate": 2e-4, "warmup_steps": 1_000, "average_decay": 0.999},
+        "feed": {"window_frames": 3, "batch": 16, "references": 1, "buffer_frames": 20_000, "readers": 8},
+        "pace": {"steps": 200_000, "validate_every": 2_000, "save_every": 1_000, "film_every": 10_000},
+        "precision": "bf16-mixed",
+    },
+}

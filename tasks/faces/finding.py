@@ -1,0 +1,41 @@
+"""Faces found again in crops: what was painted is looked at by the same tracker that made the landmarks."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from model.stage2.translator import Pictures
+from schemas.contract import LANDMARK_POINTS
+from schemas.settings import ClipSettings
+
+from .backend import LandmarkBackend
+from .region import longer_side
+from .tracker import FaceTracker
+
+_LOOKED_AT_PX = 256
+"""Side to which crops are brought before faces are looked for: that of stored crops."""
+
+
+def find_again(
+    backend: LandmarkBackend, clips: ClipSettings, crops_FSS3: Pictures
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """The largest face in each of some crops in a row: landmarks (F, 216, 2) in crop pixels, and where there was one.
+
+    Where there was none, the landmarks are zeros.
+    """
+    tracker = FaceTracker(backend, clips)
+    scale = crops_FSS3.shape[1] / _LOOKED_AT_PX
+    landmarks = np.zeros((len(crops_FSS3), LANDMARK_POINTS, 2), np.float32)
+    there = np.zeros(len(crops_FSS3), bool)
+    for number, crop in enumerate(crops_FSS3):
+        large = cv2.resize(crop, (_LOOKED_AT_PX, _LOOKED_AT_PX), interpolation=cv2.INTER_CUBIC)
+        faces = [face for face in tracker.step(large, cut=number == 0) if face.tracked]
+        if faces:
+            largest = max(faces, key=lambda face: longer_side(_box(face.points)))
+            landmarks[number], there[number] = largest.points * scale, True
+    return landmarks, there
+
+
+def _box(points: NDArray[np.float32]) -> tuple[float, float, float, float]:
+    (left, top), (right, bottom) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
+    return left, top, right, bottom

@@ -1,0 +1,79 @@
+"""Fine-tuning: a translator, and one clip of a few seconds whose speaker it is adapted to."""
+
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from model.features.timing import seconds_to_frames
+from model.sealing import file_hashes
+from model.stage2.files import WEIGHTS, load_critics, load_translator
+from model.stage2.lesson import CRITICS, PAINTER
+from schemas.errors import NotFoundError
+from schemas.reasons import Stage
+from schemas.settings import Settings
+from tasks.feeding.stored_clips import StoredClips
+from tasks.learning.selection import Selection, candidates
+from tasks.learning.stage2 import Tuning
+from tasks.stores.releases import Release
+from tasks.stores.workspace import Workspace
+
+
+def tuning_clip(workspace: Workspace, release: Release, clip_id: str, seconds: float | None = None) -> Selection:
+    """The clip of that id (or the only one whose id begins so), to learn from and to look at, whatever its split.
+
+    seconds: what is learned from is the clip's beginning; the rest stays unseen.
+
+    Raises: NotFoundError - the release has no such stage-2 clip, or several.
+    """
+    found = [clip for clip in candidates(workspace, release, Stage.STAGE2) if clip.facts.clip_id.startswith(clip_id)]
+    if len(found) != 1:
+        raise NotFoundError(
+            f"release {release.release_id} has {len(found) or 'no'} stage2 clips whose id begins with {clip_id!r}; "
+            f"`heterodub list --clips` names them"
+        )
+    stored = StoredClips.of(workspace, Stage.STAGE2, release.versions[Stage.STAGE2.value])
+    least = found[0].facts.frames if seconds is None else min(found[0].facts.frames, max(2, seconds_to_frames(seconds)))
+    learned = replace(found[0], facts=replace(found[0].facts, frames=least))
+    return Selection(release, stored, (learned,), (learned,))
+
+
+def start_of(settings: Settings, workspace: Workspace, model: str | None, clip_id: str) -> tuple[Settings, Tuning]:
+    """Where fine-tuning begins: the translator that a user names (a folder, or as fetch_named), else the newest; and
+    the settings, with that translator's shape and fine-tuning's pace.
+
+    Raises: ModelFileError, TrackingError - it cannot be read, or there is none.
+    """
+    with TemporaryDirectory(prefix="heterodub-") as scratch:
+        folder = translator_folder(settings, workspace, model, Path(scratch))
+        painter, card = load_translator(folder)
+        start = {PAINTER: painter.state_dict(), CRITICS: load_critics(folder).state_dict()}
+        digest = file_hashes(folder)[WEIGHTS]
+    stage2, tuning = settings.stage2, settings.stage2.tuning
+    pace = {"steps": tuning.steps, "validate_every": tuning.validate_every, "save_every": tuning.validate_every}
+    optimiser = {"learning_rate": tuning.learning_rate, "warmup_steps": 1}
+    changed = stage2.model_copy(
+        update={
+            "shape": card.shape,
+            "critics": card.critics,
+            "critic_rate": tuning.critic_rate,
+            "losses": stage2.losses.model_copy(update={"critics_from": 0}),
+            "feed": stage2.feed.model_copy(update={"window_frames": card.window_frames}),
+            "optimiser": stage2.optimiser.model_copy(update=optimiser),
+            "pace": stage2.pace.model_copy(update={**pace, "film_every": tuning.steps}),
+        }
+    )
+    return settings.model_copy(update={"stage2": changed}), Tuning(start, (clip_id,), digest)
+
+
+def translator_folder(settings: Settings, workspace: Workspace, model: str | None, scratch: Path) -> Path:
+    """The files of a translator: a folder as it is, or what tasks/tracking/models.py fetches into `scratch`.
+
+    Raises: TrackingError - there is none. ModelFileError - its files are damaged.
+    """
+    if model is not None and Path(model).is_dir():
+        return Path(model)
+    from tasks.tracking.kinds import LANDMARK_TRANSLATOR
+    from tasks.tracking.models import fetch_named
+    from tasks.tracking.store import open_tracking
+
+    return fetch_named(open_tracking(settings.tracking, workspace), model, scratch, LANDMARK_TRANSLATOR)
