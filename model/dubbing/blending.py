@@ -33,6 +33,9 @@ where the lips reach further out, down to SHARPEST."""
 _LIPS: Final = 1.25
 """Of the lips' distance from the middle of the mouth: so far out the mask is 1, for old lips must not shine through."""
 
+_AROUND: Final = 1.5
+"""And so far out the border is not rounded off."""
+
 _ROUND: Final = 15
 """Places of two degrees to either side over which corners of the border are rounded."""
 
@@ -75,8 +78,9 @@ def star(source_XY: Floats, wanted_XY: Floats, side: int) -> NDArray[np.float32]
     across, down = places[None] - np.float32(centre[0]), places[:, None] - np.float32(centre[1])
     angle, away = np.arctan2(down, across), np.hypot(across, down)
     around = np.linspace(-np.pi, np.pi, 181)
-    border = _rounded(np.maximum(_border(source_XY, centre, around), _border(wanted_XY, centre, around)))
+    whole = np.maximum(_border(source_XY, centre, around), _border(wanted_XY, centre, around))
     lips = np.maximum(_lips(source_XY, centre, around), _lips(wanted_XY, centre, around))
+    border = np.maximum(_rounded(whole), np.minimum(whole, _AROUND * lips))
     width = np.clip(border - _LIPS * lips, _SHARPEST * border, _FEATHER * border)
     reach, ramp = (np.interp(angle, around, values).astype(np.float32) for values in (border, width))
     rise = np.clip((reach - away) / ramp, 0.0, 1.0)

@@ -16,7 +16,6 @@ from schemas.errors import ModelFileError
 from schemas.settings import Settings
 from tasks.faces.backend import LandmarkBackend
 from tasks.stores.workspace import Workspace
-from tasks.tracking.kinds import LANDMARK_GENERATOR, LANDMARK_TRANSLATOR, Kind
 
 NEWEST: Final = "newest"
 """Name of the newest registered version, for whoever has not promoted one yet."""
@@ -39,12 +38,12 @@ def load_models(settings: Settings, generator: str, translator: str, backend: La
     Raises: ModelFileError - a model is damaged, of another contract, or was made for another backend's landmarks.
     TrackingError - there is no such version. WorkspaceError - there is no workspace to look for it in.
     """
-    folder, name = _found(settings, generator, LANDMARK_GENERATOR, scratch / "generator")
+    folder, name = _found(settings, generator, "landmark-generator", scratch / "generator")
     speaking, card = load_generator(folder)
     _require(name, card.backend, backend)
     if translator == LANDMARK_WARP:
         return Models(speaking, card, WarpTranslator(settings.dub.warp_px), (name, LANDMARK_WARP))
-    folder, painter_name = _found(settings, translator, LANDMARK_TRANSLATOR, scratch / "translator")
+    folder, painter_name = _found(settings, translator, "landmark-translator", scratch / "translator")
     painter, painter_card = load_translator(folder)
     _require(painter_name, painter_card.backend, backend)
     return Models(speaking, card, PainterTranslator(painter), (name, painter_name))
@@ -57,14 +56,15 @@ def _require(name: str, made_for: str, backend: LandmarkBackend) -> None:
         )
 
 
-def _found(settings: Settings, name: str, kind: Kind, scratch: Path) -> tuple[Path, str]:
+def _found(settings: Settings, name: str, kind: str, scratch: Path) -> tuple[Path, str]:
     """The folder of a model, and what to call it."""
     if Path(name).is_dir():
-        return Path(name), f"{kind.name} {Path(name).resolve().name}"
+        return Path(name), f"{kind} {Path(name).resolve().name}"
+    from tasks.tracking.kinds import KINDS  # here, not above: with folders MLflow need not be loaded
     from tasks.tracking.models import fetch_version, named_version
     from tasks.tracking.store import open_tracking
 
     tracking = open_tracking(settings.tracking, Workspace.open(settings.workspace))
-    version = named_version(tracking, None if name == NEWEST else name, kind)
+    version = named_version(tracking, None if name == NEWEST else name, KINDS[kind])
     scratch.mkdir()
     return fetch_version(tracking, version, scratch), str(version)

@@ -17,7 +17,7 @@ def at(raster, points):
 
 
 def test_the_mask_covers_the_mouth_and_both_chins_and_leaves_eyes_and_forehead():
-    (_, closed), (_, opened) = still(0, SIDE), still(25, SIDE)
+    (_, closed), (_, opened) = still(0, SIDE), still(12, SIDE)
     lower = opened.copy()
     lower[OUTLINE][15:25, 1] += 8
     shape = star(closed, lower, SIDE)
