@@ -85,7 +85,7 @@ def star(source_XY: Floats, wanted_XY: Floats, side: int) -> NDArray[np.float32]
     reach, ramp = (np.interp(angle, around, values).astype(np.float32) for values in (border, width))
     rise = np.clip((reach - away) / ramp, 0.0, 1.0)
     sharp = torch.from_numpy(np.asarray(rise**2 * (3 - 2 * rise), np.float32))[None, None]
-    return np.asarray(_spread(_spread(sharp))[0, 0].numpy())
+    return np.asarray(_spread(sharp)[0, 0].numpy())
 
 
 def _rounded(border: NDArray[np.float64]) -> NDArray[np.float64]:
