@@ -53,9 +53,8 @@ def test_the_command_dubs_one_video_and_says_how_it_went(place, heterodub):
 @pytest.mark.parametrize(
     ("words", "cause"),
     [
-        (("dub", "gone.mp4", "gone.wav", "-o", "out.mp4", "--translator", "warp"), "gone.wav"),
         (("dub", "gone.mp4"), "say what to dub"),
-        (("dub", "gone.mp4", "gone.wav", "-o", "out.mp4", "--translator", "somebody"), "somebody"),
+        (("dub", "gone.mp4", "gone.wav", "-o", "out.mp4", "-w", "/nowhere"), "no workspace at /nowhere"),
     ],
 )
 def test_what_is_wrong_is_one_line_and_exit_code_1(words, cause, place, heterodub):
