@@ -39,7 +39,7 @@ class Track:
     def without_lost_tail(self) -> "Track":
         """The track up to the last picture in which it was seen; lost pictures between are filled in."""
         kept = int(np.flatnonzero(self.tracked_T)[-1]) + 1 if self.tracked_T.any() else 0
-        points = bridged(self.points_TPXY[:kept], self.tracked_T[:kept])
+        points = np.ascontiguousarray(bridged(self.points_TPXY[:kept], self.tracked_T[:kept]))
         return Track(self.shot, self.first, points, self.tracked_T[:kept], self.yaw_T[:kept])
 
 

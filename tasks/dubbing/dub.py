@@ -3,7 +3,7 @@
 import errno
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import av.error
 
-from model.dubbing.timing import plan_timeline
+from model.dubbing.timing import Timeline, plan_timeline
 from schemas.dubbing import DubJob
 from schemas.errors import DubbingError, MediaRefusedError, SourceError
 from schemas.reasons import EXPLANATIONS, FileReason
@@ -23,7 +23,7 @@ from tasks.dubbing.lending import lent
 from tasks.dubbing.models import Models
 from tasks.dubbing.output import whole_or_not_at_all, write_video
 from tasks.dubbing.painting import Painting
-from tasks.dubbing.parts import Face, lay_out
+from tasks.dubbing.parts import Face, Part, lay_out
 from tasks.dubbing.source import Canvas, Film
 from tasks.dubbing.speech import Speech
 from tasks.dubbing.watching import DubWatcher, Silent, Stopwatch
@@ -33,6 +33,8 @@ from tasks.media.opening import words
 
 SYNTHETIC: Final = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 """IPTC's term for pictures of which a part was made by a trained model."""
+
+Planned = Callable[[Timeline, Sequence[Part]], None]
 
 NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -74,9 +76,14 @@ class Dubbed:
 
 
 def dub(
-    job: DubJob, models: Models, backend: LandmarkBackend, settings: Settings, watcher: DubWatcher | None = None
+    job: DubJob,
+    models: Models,
+    backend: LandmarkBackend,
+    settings: Settings,
+    watcher: DubWatcher | None = None,
+    planned: Planned | None = None,
 ) -> Dubbed:
-    """Dub one video.
+    """Dub one video. planned: is shown what is going to be done, before it is.
 
     Raises: SourceError - the video or the speech cannot be used. DubbingError - there is no such face in it, or the
     output cannot be written. OSError - the disk is full. The output's name is touched only by a whole file.
@@ -91,7 +98,7 @@ def dub(
             speech = opened.enter_context(Speech.open(spoken, settings.guards, scratch))
         with _readable(job.video):
             film = Film.open(opened.enter_context(localise(_uri(job.video), scratch)), settings.guards)
-            tools = _Tools(models, backend, settings, stopwatch, watcher, scratch)
+            tools = _Tools(models, backend, settings, stopwatch, watcher, scratch, planned)
             frames, dubbed, length_s = _work(job, film, speech, tools, out)
         notes = tuple(f"the video is damaged, what follows is lost: {words}" for words in film.damage)
     took = time.perf_counter() - began
@@ -108,6 +115,7 @@ class _Tools:
     stopwatch: Stopwatch
     watcher: DubWatcher
     scratch: Path
+    planned: Planned | None
 
 
 def _work(job: DubJob, film: Film, speech: Speech, tools: _Tools, out: Path) -> tuple[int, int, float]:
@@ -126,6 +134,8 @@ def _work(job: DubJob, film: Film, speech: Speech, tools: _Tools, out: Path) -> 
         )
     if not parts:
         raise DubbingError(_no_face(job, len(followed.tracks)))
+    if tools.planned is not None:
+        tools.planned(timeline, parts)
     faces = list({id(part.face): part.face for part in parts}.values())
     watcher.phase("references", None)
     reference_of: Callable[[Face], Shown]
