@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flows import ask, govern, learn, lineage
+from flows import ask, govern, learn, lineage, speak
 from flows.environment import find_server, server_is_lost, settle
 from schemas.errors import HeterodubError
 
@@ -22,6 +22,7 @@ ask.register(app)
 learn.register(app)
 govern.register(app)
 lineage.register(app)
+speak.register(app)
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 

@@ -7,6 +7,7 @@ from prefect import flow
 from schemas.settings import load_settings
 from tasks.evaluate import (
     compare_data,
+    judge_dubs,
     judge_folds,
     judge_model,
     judge_translator,
@@ -70,6 +71,23 @@ def evaluate_stage2(
         found = judge_translator_folds(settings, release, folds, fold, references)
     show_scores(found, "stage2-scores")
     return found.summary() | {"rows": found.clips()}
+
+
+@flow(name="evaluate-dub")
+def evaluate_dub(
+    manifest: str,
+    generator: str = "@champion",
+    translator: str = "@champion",
+    release: str | None = None,
+    workspace: str | None = None,
+    config: str | None = None,
+) -> dict[str, Any]:
+    """Dub a manifest's videos (columns as of `dub`) with their own speech and with the named one, and score the files.
+
+    Raises: HeterodubError - the manifest, the models or the release; the text says what to do.
+    """
+    settings = load_settings(config, workspace=workspace)
+    return judge_dubs(settings, manifest, generator, translator, release).summary()
 
 
 @flow(name="ablate-data")

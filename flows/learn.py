@@ -162,6 +162,34 @@ def evaluate_stage2(
     show_picture_scores(told)
 
 
+@evaluate.command("dub")
+def evaluate_dub(
+    manifest: Annotated[Path, typer.Argument(help="CSV of jobs, as for `dub`: video, speech, out.")],
+    generator: Annotated[
+        str, typer.Option(help="Landmark generator: folder, version, @alias, run id, or newest.")
+    ] = "@champion",
+    translator: Annotated[str, typer.Option(help="Landmark translator, or warp.")] = "@champion",
+    release: ReleaseOption = None,
+    workspace: WorkspaceOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Score finished dubbings: found landmarks against wanted ones, and sync, with own and with other speech."""
+    _prepare()
+    from flows.dubbing_progress import DubDisplay
+    from flows.evaluate import evaluate_dub as run
+    from tasks.dubbing.watching import dubbing_watched_by
+
+    with DubDisplay() as display, dubbing_watched_by(display):
+        told = run(str(manifest), generator, translator, release, workspace, _text(config))
+    if as_json:
+        print(json.dumps(told, indent=2))
+        return
+    from flows.scores import show_dub_scores
+
+    show_dub_scores(told)
+
+
 @ablate.command("data")
 def ablate_data(
     release: ReleaseOption = None,

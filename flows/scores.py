@@ -63,6 +63,25 @@ def show_ablation(told: Mapping[str, Any]) -> None:
     )
 
 
+def show_dub_scores(told: Mapping[str, Any]) -> None:
+    """The summary of an evaluation of dubbings."""
+    out = console()
+    out.print(
+        f"landmarks by {told['generator']}, pictures by {told['translator']}\nmeans over videos, 95 % intervals\n"
+    )
+    names = ("nme_lips", "opening_correlation", "articulation", "sync", "passed_through")
+    show(
+        [Column("speech"), Column("system"), *(Column(_HEADINGS.get(name, "passed"), right=True) for name in names)],
+        [
+            [cell(setting), cell(system), *(cell(interval_text(scores[name], name)) for name in names)]
+            for setting, systems in told["means"].items()
+            for system, scores in systems.items()
+        ],
+    )
+    for video, why in told["failed"].items():
+        out.print(f"not judged: {video}: {why}")
+
+
 def interval_text(interval: Mapping[str, Any], score: str = "", percent: bool = False) -> str:
     """A mean and its interval; errors and reductions in percent."""
     if interval["mean"] is None:

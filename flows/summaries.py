@@ -68,3 +68,24 @@ def show_truth(agreement: Agreement) -> None:
         console.print(
             f"  {escape(repr(wrong.file))} ({wrong.kind}): expected {wrong.expected}; found {escape(wrong.found)}"
         )
+
+
+def show_dubbings(told: dict[str, Any]) -> None:
+    """What became of each job, and where the time went."""
+    console = Console()
+    for one in told["outcomes"]:
+        if one["error"]:
+            continue
+        table = Table(title=escape(one["out"]), show_header=False, title_justify="left")
+        for name in ("frames", "dubbed", "passed_through", "seconds", "took_s"):
+            table.add_row(name.replace("took_s", "took, seconds").replace("_", " "), f"{one[name]:g}")
+        table.add_row("times real time", f"{one['realtime_factor']:.2f}")
+        table.add_row("landmarks by", escape(one["generator"]))
+        table.add_row("pictures by", escape(one["translator"]))
+        spent = sorted(one["seconds_by"].items(), key=lambda kernel: -kernel[1])
+        table.add_row("where the time went", "  ".join(f"{kernel} {seconds:.1f} s" for kernel, seconds in spent))
+        console.print(table)
+        for note in one["notes"]:
+            console.print(f"note: {escape(note)}")
+    if told["jobs"] > 1:
+        console.print(f"{told['dubbed']} of {told['jobs']} jobs dubbed, {told['failed']} failed")

@@ -7,6 +7,7 @@
   + WeightsMissingError  a model file is not where its weight slot says
   + ModelFileError       a model of ours is missing, damaged, or does not fit what it is used on
   + TrainingError        a training cannot start or go on: no data, NaN, no room for a checkpoint
+  + DubbingError         a video cannot be dubbed as asked: no such face, nowhere to write
   + TrackingError        the tracking server cannot be reached, or holds no such run or model
   + PromotionError       a model cannot be judged or moved: refused, overtaken, or nothing to judge on
   + ClusterError         the Dask cluster cannot be reached or does not fit
@@ -46,6 +47,10 @@ class ModelFileError(HeterodubError):
 
 class TrainingError(HeterodubError):
     """A training cannot start or go on; the text says which clips or files are behind it."""
+
+
+class DubbingError(HeterodubError):
+    """A video cannot be dubbed as asked; the text says what stands in the way."""
 
 
 class TrackingError(HeterodubError):

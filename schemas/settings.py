@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from .contract import EXTRACTOR_VERSION
+from .dubbing import DubSettings
 from .errors import SettingsError
 from .problems import describe
 from .sections import Section
@@ -117,6 +118,7 @@ class Settings(Section):
     tracking: TrackingSettings = TrackingSettings()
     stage1: Stage1Settings = Field(default_factory=Stage1Settings, description="training of the landmark generator")
     stage2: Stage2Settings = Field(default_factory=Stage2Settings, description="training of the landmark translation")
+    dub: DubSettings = DubSettings()
 
     @property
     def extractor(self) -> str:

@@ -9,6 +9,11 @@ from prefect.cache_policies import NO_CACHE
 
 from schemas.reasons import Stage
 from schemas.settings import Settings
+from tasks.dubbing.batch import read_jobs
+from tasks.dubbing.judging import DubScores, judge_dubbings
+from tasks.dubbing.models import load_models
+from tasks.dubbing.watching import dub_watcher
+from tasks.faces.backend import open_backend
 from tasks.learning import evaluation
 from tasks.learning.evaluation import DataAblation, Evaluation, Split
 from tasks.learning.picture_evaluation import PictureEvaluation, cross_validate_translator, evaluate_translator
@@ -97,6 +102,23 @@ def compare_data(settings: Settings, release: str | None, folds: int, references
 
 
 @task(cache_policy=NO_CACHE)
+def judge_dubs(settings: Settings, manifest: str, generator: str, translator: str, release: str | None) -> DubScores:
+    """Scores of finished dubbings: a manifest's videos with their own speech, and with the one that each job names.
+
+    The sync scorer is trained on the train split of the release, the newest unless named.
+
+    Raises: SourceError, ModelFileError, TrackingError, NotFoundError, TrainingError - the text says what to do.
+    """
+    workspace = Workspace.open(settings.workspace)
+    selection = select(workspace, find_release(workspace, release), Stage.STAGE1)
+    backend, jobs = open_backend(settings), read_jobs(Path(manifest))
+    with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
+        models = load_models(settings, generator, translator, backend, Path(scratch))
+        scorer = evaluation.release_scorer(workspace, selection, models.card, settings.stage1)
+        return judge_dubbings(jobs, models, backend, settings, scorer, Path(scratch), dub_watcher())
+
+
+@task(cache_policy=NO_CACHE)
 def show_scores(found: Evaluation | PictureEvaluation, key: str) -> None:
     """Show scores in the Prefect UI."""
     create_table_artifact(key=key, table=score_rows(found.scores), description=found.judged_on)
@@ -105,7 +127,7 @@ def show_scores(found: Evaluation | PictureEvaluation, key: str) -> None:
 def _model_folder(settings: Settings, workspace: Workspace, model: str | None, scratch: Path) -> Path:
     if model is not None and Path(model).is_dir():
         return Path(model)
-    from tasks.tracking.models import fetch_named
+    from tasks.tracking.registry import fetch_named
     from tasks.tracking.store import open_tracking
 
     return fetch_named(open_tracking(settings.tracking, workspace), model, scratch)

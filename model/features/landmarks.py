@@ -184,3 +184,17 @@ def box(points: Floats) -> Floats:
 def bounding_diagonal(points: Floats) -> Floats:
     """Diagonal of the points' bounding box, pixels, the unit of the NME: (..., n, 2) -> (...)."""
     return np.asarray(np.linalg.norm(points.max(axis=-2) - points.min(axis=-2), axis=-1))
+
+
+def bridged(points_TPXY: NDArray[np.float32], tracked_T: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Points (T, P, 2) with untracked frames filled in on a straight line between their tracked neighbours."""
+    good, lost = np.flatnonzero(tracked_T), np.flatnonzero(~tracked_T)
+    if not lost.size or not good.size:
+        return points_TPXY
+    after = np.clip(np.searchsorted(good, lost), 0, good.size - 1)
+    before = np.clip(after - 1, 0, None)
+    left, right = good[before], good[after]
+    share = np.clip((lost - left) / np.maximum(right - left, 1), 0, 1).astype(np.float32)[:, None, None]
+    filled = points_TPXY.copy()
+    filled[lost] = points_TPXY[left] * (1 - share) + points_TPXY[right] * share
+    return filled

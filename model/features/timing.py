@@ -1,5 +1,7 @@
 """The arithmetic of frames, samples and mel columns. No other module divides by a rate."""
 
+import math
+
 from schemas.contract import FPS, MEL_COLUMNS_PER_FRAME, MEL_CONTEXT_COLUMNS, SAMPLE_RATE_HZ
 
 SAMPLES_PER_FRAME = SAMPLE_RATE_HZ // FPS
@@ -19,6 +21,11 @@ def frame_to_second(frame: int) -> float:
 def seconds_to_frames(seconds: float) -> int:
     """Whole video frames in a length of time, the nearest number."""
     return round(seconds * FPS)
+
+
+def frames_around(first_s: float, last_s: float) -> tuple[int, int]:
+    """Half-open range of the fewest video frames whose starts enclose a span of time."""
+    return math.floor(first_s * FPS), math.ceil(last_s * FPS) + 1
 
 
 def mel_columns(frames: int) -> int:

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from model.features.landmarks import bridged
 from model.features.mel import log_mel
 from model.features.timing import SAMPLES_PER_FRAME, frame_to_sample, frame_to_second
 from schemas.errors import MediaRefusedError
@@ -181,7 +182,7 @@ class _Analyst:
 def _face_track(draft: Draft) -> FaceTrack:
     tracked = np.array([face.tracked for face in draft.faces])
     return FaceTrack(
-        points=_bridged(np.stack([face.points for face in draft.faces]).astype(np.float32), tracked),
+        points=bridged(np.stack([face.points for face in draft.faces]).astype(np.float32), tracked),
         tracked=tracked,
         score=np.array([face.score for face in draft.faces], np.float32),
         angles=np.array([(face.yaw, face.pitch, face.roll) for face in draft.faces], np.float32),
@@ -190,17 +191,3 @@ def _face_track(draft: Draft) -> FaceTrack:
         is_still=np.array(draft.is_still),
         looks=tuple(draft.looks.values()),
     )
-
-
-def _bridged(points: NDArray[np.float32], tracked: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Points (T, 216, 2) with untracked frames filled in on a straight line between their tracked neighbours."""
-    good, lost = np.flatnonzero(tracked), np.flatnonzero(~tracked)
-    if not lost.size or not good.size:
-        return points
-    after = np.clip(np.searchsorted(good, lost), 0, good.size - 1)
-    before = np.clip(after - 1, 0, None)
-    left, right = good[before], good[after]
-    share = np.clip((lost - left) / np.maximum(right - left, 1), 0, 1).astype(np.float32)[:, None, None]
-    filled = points.copy()
-    filled[lost] = points[left] * (1 - share) + points[right] * share
-    return filled

@@ -6,7 +6,6 @@ Nothing but landmarks and face crops of the clip that is being filled is held, s
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,16 +13,11 @@ from model.features.landmarks import box as box_of
 from model.features.timing import frame_to_second, seconds_to_frames
 from schemas.settings import ClipSettings
 from tasks.faces.tracker import FaceObservation
+from tasks.faces.window import cut_window, next_window
 from tasks.quality.picture import FacePicture, measure_face
 
 MEASURE_EVERY_FRAMES = 5
 """Detail, colour and exposure are measured on every fifth frame: they change slowly, and cost a mesh run each."""
-
-_WINDOW_SHIFT, _WINDOW_GROWTH = 0.08, 1.12
-"""A crop window stays where it is until the face moves by this share of it or grows by this factor.
-
-A window that follows every frame would make still backgrounds swim, and a temporal discriminator learn that.
-"""
 
 _COMPARABLE = 0.5
 """Another face counts when it is at least this share of this face's height."""
@@ -133,7 +127,9 @@ class ClipBuilder:
 
     def _append(self, draft: Draft, picture: Picture, face: FaceObservation, faces: list[FaceObservation]) -> None:
         left, top, right, bottom = (float(side) for side in box_of(face.points))
-        window = _window(draft.boxes[-1] if draft.boxes else None, (left, top, right, bottom), self._clips.crop_margin)
+        window = next_window(
+            draft.boxes[-1] if draft.boxes else None, (left, top, right, bottom), self._clips.crop_margin
+        )
         if not draft.crop_px:
             draft.crop_px = max(16, min(self._clips.crop_px, window[2] // 16 * 16))
         if draft.frames % MEASURE_EVERY_FRAMES == 0:
@@ -152,35 +148,6 @@ class ClipBuilder:
 def dropped_seconds(builder: ClipBuilder) -> float:
     """Seconds of face tracks that were too short to become clips."""
     return frame_to_second(builder.dropped_frames)
-
-
-def cut_window(rgb: Rgb, window: tuple[int, int, int], side_px: int) -> Rgb:
-    """The square (left, top, side; source pixels) of a frame at side_px x side_px; edges are repeated outside."""
-    left, top, side = window
-    height, width = rgb.shape[:2]
-    inside = rgb[max(0, top) : max(0, top + side), max(0, left) : max(0, left + side)]
-    if inside.shape[:2] != (side, side):
-        if inside.size == 0:
-            return np.zeros((side_px, side_px, 3), np.uint8)
-        right, bottom = max(0, left + side - width), max(0, top + side - height)
-        inside = cv2.copyMakeBorder(inside, max(0, -top), bottom, max(0, -left), right, cv2.BORDER_REPLICATE)
-    method = cv2.INTER_AREA if side >= side_px else cv2.INTER_CUBIC
-    crop: Rgb = cv2.resize(inside, (side_px, side_px), interpolation=method)
-    return crop
-
-
-def _window(
-    last: tuple[int, int, int] | None, box: tuple[float, float, float, float], margin: float
-) -> tuple[int, int, int]:
-    left, top, right, bottom = box
-    side = margin * max(right - left, bottom - top)
-    centre = ((left + right) / 2, (top + bottom) / 2)
-    if last is not None:
-        offset = max(abs(centre[0] - last[0] - last[2] / 2), abs(centre[1] - last[1] - last[2] / 2))
-        if offset < _WINDOW_SHIFT * last[2] and 1 / _WINDOW_GROWTH < side / last[2] < _WINDOW_GROWTH:
-            return last
-    whole = max(16, round(side))
-    return round(centre[0] - whole / 2), round(centre[1] - whole / 2), whole
 
 
 def _crowded(face: FaceObservation, faces: list[FaceObservation]) -> bool:

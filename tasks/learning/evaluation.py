@@ -10,6 +10,7 @@ from model.metrics.bootstrap import Interval, reduction_interval
 from model.stage1.files import load_generator
 from model.stage1.judging import SYSTEMS, Sat, by_speaker, judge
 from model.stage1.scorecard import ERRORS, Scorecard, scorecard
+from model.sync.scorer import SyncScorer
 from model.training.listening import Listener
 from schemas.cards import GeneratorCard
 from schemas.errors import ModelFileError, TrainingError
@@ -95,6 +96,17 @@ def evaluate_generator(
     mean = mean_face(exam.landmarks_TPXY[exam.prepared.counts_T] for exam in known)
     rows = judge(generator, exams, references, card.gain, mean, SYSTEMS, scorer)
     return Evaluation(selection.release.release_id, split, references, card, str(model), scorecard(rows), tuple(rows))
+
+
+def release_scorer(
+    workspace: Workspace, selection: Selection, card: GeneratorCard, settings: Stage1Settings
+) -> SyncScorer:
+    """The sync scorer of a release's train split, trained when it is first asked for.
+
+    Raises: TrainingError - no clip of the split both moves and sounds.
+    """
+    known = read_exams(selection, spread(selection.train, MEAN_CLIPS), Stage1Settings(shape=card.shape))
+    return sync_scorer(sync_folder(workspace), known, SyncRecipe(steps=settings.sync_steps))
 
 
 def cross_validate(

@@ -73,7 +73,7 @@ def translator_folder(settings: Settings, workspace: Workspace, model: str | Non
     if model is not None and Path(model).is_dir():
         return Path(model)
     from tasks.tracking.kinds import LANDMARK_TRANSLATOR
-    from tasks.tracking.models import fetch_named
+    from tasks.tracking.registry import fetch_named
     from tasks.tracking.store import open_tracking
 
     return fetch_named(open_tracking(settings.tracking, workspace), model, scratch, LANDMARK_TRANSLATOR)

@@ -35,18 +35,28 @@ def open_input(path: Path, container: Container, max_pixels: int) -> Iterator[In
 
     Raises: MediaRefusedError - VANISHED, UNREADABLE, or NO_DECODABLE_FRAME with ffmpeg's words.
     """
-    with _opened(path, container, {"max_pixels": _decoder_limit(max_pixels)}) as source:
+    with _opened(path, _format(path, container), {"max_pixels": _decoder_limit(max_pixels)}) as source:
         yield source
 
 
 @contextmanager
-def _opened(path: Path, container: Container, limits: dict[str, str]) -> Iterator[InputContainer]:
+def open_sound_file(path: Path, form: str) -> Iterator[InputContainer]:
+    """The same for a file of sound alone; `form` is ffmpeg's name of its format.
+
+    Raises: MediaRefusedError - VANISHED, UNREADABLE, or NO_DECODABLE_FRAME with ffmpeg's words.
+    """
+    with _opened(path, form, {}) as source:
+        yield source
+
+
+@contextmanager
+def _opened(path: Path, form: str, limits: dict[str, str]) -> Iterator[InputContainer]:
     try:
         # An absolute path cannot be taken for an address: "/" does not occur in the name of a protocol.
         source = av.open(
             str(path.absolute()),
             "r",
-            format=_format(path, container),
+            format=form,
             options={"protocol_whitelist": "file"} | limits,
             metadata_errors="replace",
         )
@@ -69,7 +79,7 @@ def claimed_size(path: Path, container: Container) -> tuple[int, int]:
 
     Raises: MediaRefusedError - as open_input.
     """
-    with _opened(path, container, {"codec_whitelist": "none"}) as source:
+    with _opened(path, _format(path, container), {"codec_whitelist": "none"}) as source:
         stream = picture_stream(source)
         if stream is None or not has_decoder(stream):
             return 0, 0

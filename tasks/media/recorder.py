@@ -1,4 +1,4 @@
-"""Turns decoded sound frames into mono at 16 kHz at the right place in a spool."""
+"""Turns decoded sound frames into one channel at one rate, at the right place in a spool."""
 
 from collections.abc import Iterator
 from fractions import Fraction
@@ -49,12 +49,16 @@ def sound_frames(source: InputContainer, stream: AudioStream) -> Iterator[AudioF
 class Recorder:
     """Places frames by their times: gaps stay silent, overlaps are cut, jitter is ignored.
 
-    `zero_s` is the container time that becomes sample 0.
+    `zero_s` is the container time that becomes sample 0. `channel` is the number of the channel that is recorded; None:
+    all of them, mixed.
     """
 
-    def __init__(self, spool: Spool, zero_s: Fraction) -> None:
+    def __init__(
+        self, spool: Spool, zero_s: Fraction, rate_hz: int = SAMPLE_RATE_HZ, channel: int | None = None
+    ) -> None:
         self._spool = spool
         self._zero_s = zero_s
+        self._rate_hz, self._channel = rate_hz, channel
         self._shift_s = Fraction(0)
         self._run: _Run | None = None
         self._peaks = FlatPeaks()
@@ -75,7 +79,10 @@ class Recorder:
         if not samples_CN.shape[1]:
             return True
         self._mark_clipping(samples_CN, begins_s, frame.sample_rate)
-        mono = mix_weights(tuple(channel.name for channel in frame.layout.channels)) @ samples_CN
+        if self._channel is not None and self._channel < len(samples_CN):
+            mono = samples_CN[self._channel]
+        else:
+            mono = mix_weights(tuple(channel.name for channel in frame.layout.channels)) @ samples_CN
         return self._run_at(begins_s, frame.sample_rate).add(mono)
 
     def finish(self) -> None:
@@ -105,7 +112,7 @@ class Recorder:
     def _run_at(self, begins_s: Fraction, rate_hz: int) -> "_Run":
         if self._run is None or self._run.rate_hz != rate_hz or begins_s != self._run.end_s:
             self.finish()
-            self._run = _Run(self._spool, begins_s, rate_hz)
+            self._run = _Run(self._spool, begins_s, rate_hz, self._rate_hz)
         return self._run
 
     def _mark_clipping(self, samples_CN: np.ndarray, begins_s: Fraction, rate_hz: int) -> None:
@@ -118,13 +125,13 @@ class Recorder:
 class _Run:
     """Sound without a gap, at one rate: one resampler from end to end, so that it leaves no seams."""
 
-    def __init__(self, spool: Spool, begins_s: Fraction, rate_hz: int) -> None:
+    def __init__(self, spool: Spool, begins_s: Fraction, rate_hz: int, recorded_hz: int) -> None:
         self.rate_hz = rate_hz
         self._spool = spool
         self._begins_s = begins_s
         self._taken = 0
-        self._next = round(begins_s * SAMPLE_RATE_HZ)
-        self._resampler = AudioResampler("flt", "mono", SAMPLE_RATE_HZ)
+        self._next = round(begins_s * recorded_hz)
+        self._resampler = AudioResampler("flt", "mono", recorded_hz)
         self._waiting: list[np.ndarray] = []
         self._waiting_samples = 0
         self._room = True

@@ -152,26 +152,12 @@ def find_version(
     return max(map(version_of, found), key=lambda one: one.number)
 
 
-def fetch_named(tracking: Tracking, name: str | None, folder: Path, kind: Kind = LANDMARK_GENERATOR) -> Path:
-    """The model's own folder of a version that a user names: its number, "@alias" or run id; None: the newest.
+def fetch_version(tracking: Tracking, wanted: Version, folder: Path) -> Path:
+    """The model's own folder of a version.
 
-    Raises: TrackingError - there is none. ModelFileError - as fetch_model.
+    Raises: TrackingError, ModelFileError - as fetch_model.
     """
-    if name is None:
-        with telling(f"{kind.name} at {tracking.place}"):
-            found = tracking.client.search_model_versions(f"name = '{kind.name}'")
-        if not found:
-            raise TrackingError(f"no {kind.name} is registered at {tracking.place}: `{kind.made_by}` makes one")
-        wanted = max(map(version_of, found), key=lambda one: one.number)
-    elif name.startswith("@"):
-        wanted = find_version(tracking, alias=name[1:], kind=kind)
-    else:
-        wanted = (
-            find_version(tracking, number=int(name), kind=kind)
-            if name.isdigit()
-            else find_version(tracking, run_id=name, kind=kind)
-        )
-    return fetch_model(tracking, wanted, folder) / "artifacts" / kind.inner
+    return fetch_model(tracking, wanted, folder) / "artifacts" / KINDS[wanted.name].inner
 
 
 def fetch_model(tracking: Tracking, wanted: Version, folder: Path) -> Path:

@@ -1,13 +1,15 @@
 """Versions of any registered model of ours: found by what a user types, and the aliases that point at them."""
 
 from collections.abc import Collection, Mapping
+from pathlib import Path
 from typing import Final
 
 from mlflow.exceptions import MlflowException
 
 from schemas.errors import TrackingError
 
-from .models import Version, version_of
+from .kinds import KINDS, LANDMARK_GENERATOR, Kind
+from .models import Version, fetch_version, version_of
 from .store import Tracking, telling
 
 CHAMPION: Final = "champion"
@@ -32,7 +34,7 @@ def named_version(tracking: Tracking, model: str, name: str | None) -> Version:
     """
     known = versions(tracking, model)
     if not known:
-        raise TrackingError(f"no {model} is registered at {tracking.place}: train one first")
+        raise TrackingError(f"no {model} is registered at {tracking.place}: `{KINDS[model].made_by}` makes one")
     if name is None:
         return known[-1]
     if name.startswith("@"):
@@ -45,6 +47,14 @@ def named_version(tracking: Tracking, model: str, name: str | None) -> Version:
         numbers = ", ".join(str(one.number) for one in known[-10:])
         raise TrackingError(f"{model} has no version {name} at {tracking.place} (deleted, or never there): {numbers}")
     return found
+
+
+def fetch_named(tracking: Tracking, name: str | None, folder: Path, kind: Kind = LANDMARK_GENERATOR) -> Path:
+    """The model's own folder of a version that a user names, see `named_version`.
+
+    Raises: TrackingError - there is none. ModelFileError - as fetch_model.
+    """
+    return fetch_version(tracking, named_version(tracking, kind.name, name), folder)
 
 
 def aliased(tracking: Tracking, model: str, alias: str) -> Version | None:

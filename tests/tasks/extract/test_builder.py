@@ -5,8 +5,9 @@ import pytest
 
 from model.features.landmarks import box
 from schemas.settings import ClipSettings
-from tasks.extract.builder import MEASURE_EVERY_FRAMES, ClipBuilder, Draft, Picture, cut_window, dropped_seconds
+from tasks.extract.builder import MEASURE_EVERY_FRAMES, ClipBuilder, Draft, Picture, dropped_seconds
 from tasks.faces.tracker import FaceObservation
+from tasks.faces.window import cut_window
 
 RNG = np.random.default_rng(5)
 FRAME = RNG.integers(0, 255, (120, 160, 3)).astype(np.uint8)

@@ -1,0 +1,30 @@
+"""From a manifest of videos and speeches to dubbed videos."""
+
+from typing import Any
+
+from prefect import flow
+
+from schemas.settings import load_settings
+from tasks.dub import dub_jobs, read_jobs, show_dubbings
+
+
+@flow(name="dub")
+def dub(
+    manifest: str,
+    generator: str = "@champion",
+    translator: str = "@champion",
+    workspace: str | None = None,
+    config: str | None = None,
+) -> dict[str, Any]:
+    """Dub every job of a CSV manifest (tasks/dubbing/batch.py names its columns).
+
+    generator, translator: as tasks/dubbing/models.py finds them. Returns how many jobs ended well and ill, and each
+    one's summary; a job that ended ill carries its error and stops no other.
+
+    Raises: HeterodubError - the manifest, the models or the store; the text says what to do.
+    """
+    settings = load_settings(config, workspace=workspace)
+    told = dub_jobs(read_jobs(manifest), generator, translator, settings)
+    show_dubbings(told)
+    failed = sum(one["error"] is not None for one in told)
+    return {"jobs": len(told), "dubbed": len(told) - failed, "failed": failed, "outcomes": told}

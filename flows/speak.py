@@ -1,0 +1,108 @@
+"""The command that dubs. Heavy libraries load inside it; Prefect only for a manifest."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from flows.ask import ConfigOption, JsonOption, WorkspaceOption
+from flows.environment import find_server, settle
+from schemas.dubbing import Length
+from schemas.errors import SettingsError
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command("dub")(dub)
+
+
+def dub(
+    video: Annotated[str | None, typer.Argument(help="Video whose face is to speak.")] = None,
+    speech: Annotated[str | None, typer.Argument(help="Sound file with the speech.")] = None,
+    out: Annotated[str | None, typer.Option("--out", "-o", help="MP4 to write.")] = None,
+    speech_from: Annotated[str | None, typer.Option(help="Video whose sound is the speech.")] = None,
+    manifest: Annotated[
+        Path | None, typer.Option(help="CSV of jobs: video, speech, out; where wanted face, length, appearance_from.")
+    ] = None,
+    face: Annotated[int, typer.Option(min=1, help="1: the largest face of each shot, 2: the next largest, ...")] = 1,
+    length: Annotated[
+        Length, typer.Option(help="Output as long as the picture, as the speech, or the picture looped to the speech.")
+    ] = "picture",
+    appearance_from: Annotated[
+        str | None, typer.Option(help="Video or picture whose face lends its lower half.")
+    ] = None,
+    generator: Annotated[
+        str, typer.Option(help="Landmark generator: folder, version, @alias, run id, or newest.")
+    ] = "@champion",
+    translator: Annotated[
+        str, typer.Option(help="Landmark translator; warp: the one that nobody trained.")
+    ] = "@champion",
+    workspace: WorkspaceOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make the face in a video speak other words."""
+    settle()
+    if manifest is not None:
+        if any(given is not None for given in (video, speech, out, speech_from)):
+            raise SettingsError("a manifest names videos, speeches and outputs itself: give it alone")
+        told = _many(manifest, generator, translator, workspace, config)
+    else:
+        job = _job(video, speech, speech_from, out)
+        job |= {"face": face, "length": length, "appearance_from": appearance_from}
+        told = _one(job, generator, translator, workspace, config)
+    if as_json:
+        print(json.dumps(told, indent=2))
+    else:
+        from flows.summaries import show_dubbings
+
+        show_dubbings(told)
+    for outcome in told["outcomes"]:
+        if outcome["error"]:
+            print(f"error: {outcome['error']}", file=sys.stderr)
+    if told["failed"]:
+        raise typer.Exit(1)
+
+
+def _job(video: str | None, speech: str | None, speech_from: str | None, out: str | None) -> dict[str, Any]:
+    if video is None or out is None or (speech is None) == (speech_from is None):
+        raise SettingsError(
+            "say what to dub: `heterodub dub VIDEO SPEECH -o OUT.mp4`, with --speech-from VIDEO in the place of SPEECH "
+            "for another video's sound, or `heterodub dub --manifest jobs.csv`"
+        )
+    return {"video": video, "speech": speech or speech_from, "out": out}
+
+
+def _one(
+    job: dict[str, Any], generator: str, translator: str, workspace: str | None, config: Path | None
+) -> dict[str, Any]:
+    from flows.dubbing_progress import DubDisplay
+    from schemas.dubbing import DubJob
+    from schemas.settings import load_settings
+    from tasks.dubbing.batch import dub_jobs
+
+    settings = load_settings(config, workspace=workspace)
+    with DubDisplay() as display:
+        outcomes = dub_jobs([DubJob(**job)], generator, translator, settings, display)
+    told = [one.summary() for one in outcomes]
+    failed = sum(one["error"] is not None for one in told)
+    return {"jobs": len(told), "dubbed": len(told) - failed, "failed": failed, "outcomes": told}
+
+
+def _many(
+    manifest: Path, generator: str, translator: str, workspace: str | None, config: Path | None
+) -> dict[str, Any]:
+    find_server()
+    from flows.dub import dub as run
+    from flows.dubbing_progress import DubDisplay
+    from tasks.dubbing.watching import dubbing_watched_by
+
+    with DubDisplay() as display, dubbing_watched_by(display):
+        told: dict[str, Any] = run(str(manifest), generator, translator, workspace, _text(config))
+    return told
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)

@@ -1,0 +1,97 @@
+"""Which face of a video is dubbed: every shot's tracks, put in order of size.
+
+Shape suffix legend: T = source pictures of a track, P = 216 points, XY = 2 coordinates in pixels as displayed.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.features.landmarks import bridged, mouth_opening
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Track:
+    """One face in consecutive pictures of one shot.
+
+    first: number of its first source picture. points_TPXY: (T, 216, 2). tracked_T: false where it was lost for a
+    moment. yaw_T: degrees.
+    """
+
+    shot: int
+    first: int
+    points_TPXY: NDArray[np.float32]
+    tracked_T: NDArray[np.bool_]
+    yaw_T: NDArray[np.float32]
+
+    @property
+    def stop(self) -> int:
+        """One past its last source picture."""
+        return self.first + len(self.points_TPXY)
+
+    @property
+    def height_px(self) -> float:
+        """Median height of the face."""
+        return float(np.median(np.ptp(self.points_TPXY[..., 1], axis=1)))
+
+    def without_lost_tail(self) -> "Track":
+        """The track up to the last picture in which it was seen; lost pictures between are filled in."""
+        kept = int(np.flatnonzero(self.tracked_T)[-1]) + 1 if self.tracked_T.any() else 0
+        points = np.ascontiguousarray(bridged(self.points_TPXY[:kept], self.tracked_T[:kept]))
+        return Track(self.shot, self.first, points, self.tracked_T[:kept], self.yaw_T[:kept])
+
+
+def nth_face(tracks: Sequence[Track], number: int) -> list[Track]:
+    """The tracks of the largest face (number 1), the next largest (2), ... of every shot, by time.
+
+    A face that is lost for long comes back as another track, so tracks of one shot that do not overlap in time share a
+    number: the largest takes number 1, then each, by size, the lowest number under which nobody stands at its time.
+    """
+    chosen = []
+    for shot in sorted({track.shot for track in tracks}):
+        ranks: list[list[Track]] = []
+        for track in sorted((one for one in tracks if one.shot == shot), key=lambda one: (-one.height_px, one.first)):
+            free = next((rank for rank in ranks if not any(_overlap(track, other) for other in rank)), None)
+            if free is None:
+                ranks.append([track])
+            else:
+                free.append(track)
+        if len(ranks) >= number:
+            chosen += ranks[number - 1]
+    return sorted(chosen, key=lambda track: track.first)
+
+
+def _overlap(one: Track, other: Track) -> bool:
+    return one.first < other.stop and other.first < one.stop
+
+
+def strength(track: Track, max_yaw_deg: float, fade_frames: int) -> NDArray[np.float32]:
+    """How much of the dubbing shows in each picture of a track, 0..1: (T,).
+
+    Nothing where the face is lost or turned too far, for there the points are guesses; and it fades towards such
+    pictures, since a mouth that jumps is seen. It does not fade at the ends of the track, where a shot may be cut.
+    """
+    hidden = ~(track.tracked_T & (np.abs(track.yaw_T) <= max_yaw_deg))
+    at = np.arange(len(hidden), dtype=np.float64)
+    since = at - np.maximum.accumulate(np.where(hidden, at, -np.inf))
+    until = np.minimum.accumulate(np.where(hidden, at, np.inf)[::-1])[::-1] - at
+    return np.clip(np.minimum(since, until) / (fade_frames + 1), 0.0, 1.0).astype(np.float32)
+
+
+def reference_pictures(track: Track, count: int) -> NDArray[np.intp]:
+    """Which pictures of a track show the face to the translator: `count` at most, numbers within the track.
+
+    Spread over mouth openings from the widest to the most closed, since a warp cannot show teeth that no reference
+    shows; among pictures of like opening the ones that look straight ahead. All are tracked.
+
+    Raises: ValueError - no picture of the track is tracked.
+    """
+    good = np.flatnonzero(track.tracked_T)
+    if not len(good):
+        raise ValueError("a track that was never seen shows nothing")
+    order = good[np.argsort(mouth_opening(track.points_TPXY[good]), kind="stable")]
+    bins = np.array_split(order, min(count, len(order)))
+    chosen = [group[np.argmin(np.abs(track.yaw_T[group]))] for group in bins]
+    return np.sort(np.array(chosen, np.intp))

@@ -1,0 +1,121 @@
+"""From what stage 1 says of the mouth, at 25 fps in the face frame, to landmarks of each output frame in pixels.
+
+Shape suffix legend: N = output frames, G = frames at 25 fps, P = points, XY = 2 coordinates.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.dubbing.timing import at_times
+from model.features.face_frame import FaceFrame, smooth
+from model.features.landmarks import LIPS, OUTLINE, PREDICTED, SLICES
+
+Floats = NDArray[np.floating[Any]]
+
+SIGMAS: Final = 4
+"""Sigmas of a low-pass beyond which nothing is seen; as face_frame.smooth cuts it."""
+
+
+def _chin() -> NDArray[np.float64]:
+    """Share of the predicted outline in the wanted one, by point, (40, 1): none at the ears, all around the chin.
+
+    Speech moves the jaw, not the ears; what differs there is whose face it is and how it is turned, which the picture
+    itself knows best, and a cheek that moved would show at the border.
+    """
+    along = np.linspace(-1.0, 1.0, OUTLINE.stop - OUTLINE.start)
+    share = np.clip((0.8 - np.abs(along)) / 0.4, 0.0, 1.0)
+    return (share**2 * (3 - 2 * share))[:, None]
+
+
+CHIN: Final = _chin()
+
+_UPPER: Final = SLICES["lip_upper_outer"].start - LIPS.start + OUTLINE.stop - OUTLINE.start
+_CORNERS: Final = [_UPPER, _UPPER + SLICES["lip_upper_outer"].stop - SLICES["lip_upper_outer"].start - 1]
+"""Of the predicted points the two corners of the mouth."""
+
+_WIDER: Final = (0.6, 1.5)
+"""A mouth is made narrower or wider by no more than this: a turned head shortens it, and some mouths are wide."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """What the mouth does for a speech: predicted points (G, 100, 2) in the face frame, and when, (G,) seconds."""
+
+    points_GPXY: NDArray[np.float32]
+    times_G: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Landmarks of some output frames, float32, pixels as displayed: as the source has them, and as they are to be."""
+
+    source_NPXY: NDArray[np.float32]
+    wanted_NPXY: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Smoothing:
+    """Low-passes along time, sigmas in output frames.
+
+    steady: of measured landmarks, against their jitter. placed: of where the source's mouth and jaw lie; long against a
+    syllable, so that where a head turns is followed and what its old mouth said is not.
+    """
+
+    steady: float
+    placed: float
+
+    @property
+    def reach(self) -> int:
+        """Frames to either side that an output frame depends on."""
+        return round(SIGMAS * self.steady) + round(SIGMAS * self.placed)
+
+
+def wanted_landmarks(
+    spoken: Spoken, measured_NPXY: Floats, times_N: NDArray[np.float64], frames: slice, smoothing: Smoothing
+) -> Wanted:
+    """Landmarks of `frames` (start and stop given) out of a face's N output frames.
+
+    measured_NPXY: (N, 216, 2) pixels. times_N: seconds. The result does not depend on how the frames are cut into
+    pieces, since each piece is low-passed with what lies around it.
+    """
+    low, high = max(0, frames.start - smoothing.reach), min(len(measured_NPXY), frames.stop + smoothing.reach)
+    steady = smooth(measured_NPXY[low:high], smoothing.steady)
+    head = FaceFrame.of(steady)
+    predicted = at_times(spoken.points_GPXY, spoken.times_G, times_N[low:high])
+    placed = _placed(predicted, head.enter(steady)[:, PREDICTED], smoothing.placed)
+    inner = slice(frames.start - low, frames.stop - low)
+    source = steady[inner]
+    wanted = source.copy()
+    wanted[:, PREDICTED] = head[inner].leave(placed[inner])
+    wanted[:, OUTLINE] = source[:, OUTLINE] + CHIN * (wanted[:, OUTLINE] - source[:, OUTLINE])
+    return Wanted(source.astype(np.float32), wanted.astype(np.float32))
+
+
+def _placed(predicted_NPXY: Floats, measured_NPXY: Floats, sigma_frames: float) -> NDArray[np.float64]:
+    """Predicted points (N, 100, 2) in the face frame, laid where the source's mouth and jaw lie on the average of time.
+
+    Stage 1 sees little of how the head is turned (its pose filter takes out what tells of the mouth), so on a turned
+    head its mouth would stand beside the true one. The picture knows: where the corners of the mouth lie, how far they
+    are apart and how tilted, and where the jaw is. Of the opening nothing is taken over.
+    """
+    jaw = slice(0, OUTLINE.stop - OUTLINE.start)
+    placed = np.array(predicted_NPXY, np.float64)
+    placed[:, jaw] += smooth(measured_NPXY[:, jaw] - predicted_NPXY[:, jaw], sigma_frames)
+    middle, across = _corners(predicted_NPXY, sigma_frames)
+    there, along = _corners(measured_NPXY, sigma_frames)
+    lips = placed[:, jaw.stop :, 0] + 1j * placed[:, jaw.stop :, 1]
+    upright = (lips - middle[:, None]) / (across / np.abs(across))[:, None]
+    wider = np.clip(np.abs(along) / np.abs(across), *_WIDER)[:, None]
+    turned = (upright.real * wider + 1j * upright.imag) * (along / np.abs(along))[:, None] + there[:, None]
+    placed[:, jaw.stop :] = np.stack([turned.real, turned.imag], axis=-1)
+    return placed
+
+
+def _corners(points_NPXY: Floats, sigma_frames: float) -> tuple[NDArray[np.complex128], NDArray[np.complex128]]:
+    """Middle between the corners of the mouth, and the way from the left to the right one, low-passed: two of (N,)."""
+    corners = smooth(points_NPXY[:, _CORNERS], sigma_frames)
+    left, right = (corners[:, number, 0] + 1j * corners[:, number, 1] for number in (0, 1))
+    return np.asarray((left + right) / 2, np.complex128), np.asarray(right - left, np.complex128)

@@ -1,0 +1,1 @@
+"""Dubbing one video: read, followed, spoken, painted, written."""

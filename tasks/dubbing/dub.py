@@ -1,0 +1,223 @@
+"""One video dubbed, from its file to the new one. The same function serves a single job and each of a manifest's."""
+
+import errno
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Final
+
+import av.error
+
+from model.dubbing.timing import Timeline, plan_timeline
+from schemas.dubbing import DubJob
+from schemas.errors import DubbingError, MediaRefusedError, SourceError
+from schemas.reasons import EXPLANATIONS, FileReason
+from schemas.settings import Settings
+from tasks.dubbing.appearance import References, Shown
+from tasks.dubbing.following import follow
+from tasks.dubbing.lending import lent
+from tasks.dubbing.models import Models
+from tasks.dubbing.output import whole_or_not_at_all, write_video
+from tasks.dubbing.painting import Painting
+from tasks.dubbing.parts import Face, Part, lay_out
+from tasks.dubbing.source import Canvas, Film
+from tasks.dubbing.speech import Speech
+from tasks.dubbing.watching import DubWatcher, Silent, Stopwatch
+from tasks.faces.backend import LandmarkBackend
+from tasks.media.locate import localise, path_to_uri
+from tasks.media.opening import words
+
+SYNTHETIC: Final = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
+"""IPTC's term for pictures of which a part was made by a trained model."""
+
+Planned = Callable[[Timeline, Sequence[Part]], None]
+
+NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+@dataclass(frozen=True, slots=True)
+class Dubbed:
+    """What came out. seconds_by: where the time went, by kernel. notes: what a person should know."""
+
+    out: str
+    frames: int
+    dubbed: int
+    seconds: float
+    took_s: float
+    seconds_by: dict[str, float]
+    generator: str
+    translator: str
+    notes: tuple[str, ...] = ()
+
+    @property
+    def passed_through(self) -> int:
+        """Frames of the output that are the source's own."""
+        return self.frames - self.dubbed
+
+    def summary(self) -> dict[str, Any]:
+        """Ready for JSON."""
+        return {
+            "out": self.out,
+            "frames": self.frames,
+            "dubbed": self.dubbed,
+            "passed_through": self.passed_through,
+            "seconds": round(self.seconds, 3),
+            "took_s": round(self.took_s, 3),
+            "realtime_factor": round(self.seconds / self.took_s, 3),
+            "seconds_by": {kernel: round(spent, 3) for kernel, spent in self.seconds_by.items()},
+            "generator": self.generator,
+            "translator": self.translator,
+            "notes": list(self.notes),
+        }
+
+
+def dub(
+    job: DubJob,
+    models: Models,
+    backend: LandmarkBackend,
+    settings: Settings,
+    watcher: DubWatcher | None = None,
+    planned: Planned | None = None,
+) -> Dubbed:
+    """Dub one video. planned: is shown what is going to be done, before it is.
+
+    Raises: SourceError - the video or the speech cannot be used. DubbingError - there is no such face in it, or the
+    output cannot be written. OSError - the disk is full. The output's name is touched only by a whole file.
+    """
+    began = time.perf_counter()
+    out = _writable(job)
+    watcher, stopwatch = watcher or Silent(), Stopwatch()
+    with tempfile.TemporaryDirectory(prefix="heterodub-") as folder, ExitStack() as opened:
+        scratch = Path(folder)
+        with _readable(job.speech), stopwatch("decode sound"):
+            spoken = opened.enter_context(localise(_uri(job.speech), scratch))
+            speech = opened.enter_context(Speech.open(spoken, settings.guards, scratch))
+        with _readable(job.video):
+            film = Film.open(opened.enter_context(localise(_uri(job.video), scratch)), settings.guards)
+            tools = _Tools(models, backend, settings, stopwatch, watcher, scratch, planned)
+            frames, dubbed, length_s = _work(job, film, speech, tools, out)
+        notes = tuple(f"the video is damaged, what follows is lost: {words}" for words in film.damage)
+    took = time.perf_counter() - began
+    return Dubbed(str(out), frames, dubbed, length_s, took, stopwatch.seconds, *models.names, notes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Tools:
+    """What the passes share."""
+
+    models: Models
+    backend: LandmarkBackend
+    settings: Settings
+    stopwatch: Stopwatch
+    watcher: DubWatcher
+    scratch: Path
+    planned: Planned | None
+
+
+def _work(job: DubJob, film: Film, speech: Speech, tools: _Tools, out: Path) -> tuple[int, int, float]:
+    """The three passes. Returns the output's frames, how many of them are dubbed, and its seconds."""
+    models, settings, stopwatch, watcher = tools.models, tools.settings, tools.stopwatch, tools.watcher
+    look = film.look()
+    canvas = Canvas(look)
+    watcher.phase("follow faces", _expected_frames(film))
+    followed = follow(
+        film, canvas, tools.backend, settings.clips, settings.dub.least_tracked_frames, stopwatch, watcher.frame
+    )
+    timeline = plan_timeline(followed.ticks_S, followed.last_lasts, followed.base, speech.seconds, job.length)
+    with stopwatch("stage 1"):
+        parts = lay_out(
+            followed, timeline, job.face, speech, models.generator, models.card, settings.dub, settings.clips
+        )
+    if not parts:
+        raise DubbingError(_no_face(job, len(followed.tracks)))
+    if tools.planned is not None:
+        tools.planned(timeline, parts)
+    faces = list({id(part.face): part.face for part in parts}.values())
+    watcher.phase("references", None)
+    reference_of: Callable[[Face], Shown]
+    if job.appearance_from is None:
+        references = References(faces, models.translator.side_px, tools.scratch)
+        references.collect(film, canvas, stopwatch, watcher.frame)
+        reference_of = references.of
+    else:
+        reference_of = _lent(job.appearance_from, tools)
+    painting = Painting(
+        film, look, timeline, parts, models.translator, reference_of, settings.dub.chunk_frames, stopwatch
+    )
+    watcher.phase("dub", timeline.frames)
+    with whole_or_not_at_all(out) as partial, _written(out):
+        dubbed = write_video(
+            partial, painting.frames(), look, timeline, speech, _comment(models), settings.dub, stopwatch, watcher.frame
+        )
+    return timeline.frames, dubbed, float(timeline.end_s)
+
+
+def _lent(named: str, tools: _Tools) -> Callable[[Face], Shown]:
+    """The face of another video or picture, in the place of every face."""
+    with _readable(named), localise(_uri(named), tools.scratch) as path:
+        shown = lent(path, tools.backend, tools.settings, tools.models.translator.side_px, tools.scratch)
+    return lambda face: shown
+
+
+def _expected_frames(film: Film) -> int | None:
+    seconds, fps = film.facts.duration_s, film.facts.nominal_fps
+    return round(seconds * fps) if seconds and fps else None
+
+
+def _no_face(job: DubJob, tracks: int) -> str:
+    if tracks:
+        return f"{job.video}: no shot has {job.face} faces; `--face 1` takes the largest of each"
+    return f"{job.video}: {EXPLANATIONS[FileReason.NO_FACE]}, so there is no mouth to move"
+
+
+def _comment(models: Models) -> str:
+    """What the file's metadata say: that it is synthetic, and by what."""
+    try:
+        ours = version("heterodub")
+    except PackageNotFoundError:
+        ours = "of a checkout"
+    generator, translator = models.names
+    return (
+        f"synthetic: the mouth was made to fit another speech; digitalSourceType={SYNTHETIC}; "
+        f"software=heterodub {ours}; landmarks={generator}; translator={translator}"
+    )
+
+
+def _uri(named: str) -> str:
+    return named if "://" in named else path_to_uri(Path(named))
+
+
+def _writable(job: DubJob) -> Path:
+    out = Path(job.out)
+    if not out.parent.is_dir():
+        raise DubbingError(f"{out.parent} is no folder that {out.name} could be written into")
+    if out.is_dir():
+        raise DubbingError(f"{out} is a folder, not the name of a video to write")
+    for source in (job.video, job.speech):
+        if "://" not in source and out.exists() and Path(source).exists() and out.samefile(source):
+            raise DubbingError(f"{out} is the source itself; sources are never written to")
+    return out
+
+
+@contextmanager
+def _readable(named: str) -> Iterator[None]:
+    """What is wrong with a file, as an error of the run."""
+    try:
+        yield
+    except MediaRefusedError as error:
+        told = EXPLANATIONS.get(error.reason, str(error.reason))
+        raise SourceError(f"{named}: {told}" + (f" ({error.detail})" if error.detail else "")) from error
+
+
+@contextmanager
+def _written(out: Path) -> Iterator[None]:
+    try:
+        yield
+    except av.error.FFmpegError as error:
+        if error.errno in NO_ROOM:
+            raise OSError(error.errno, error.strerror, str(out)) from error
+        raise DubbingError(f"{out} cannot be written: {words(error)}") from error

@@ -1,0 +1,193 @@
+"""How good dubbings are, end to end: what a viewer's eye would find in the finished file, beside what was wanted.
+
+Each video is dubbed with its own speech (paired) and with another (unpaired). Then the finished file is looked at by
+the same tracker: what it finds is held against the landmarks that stage 1 wanted, and against the speech. Beside it
+stand the undubbed source, and its mouth at rest ("copy").
+
+Shape suffix legend: N = output frames, T = frames at 25 fps, P = 216 points, XY = 2 coordinates.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.dubbing.faces import nth_face
+from model.dubbing.timing import Timeline, at_times
+from model.features.mel import log_mel
+from model.features.timing import frame_to_sample, frame_to_second, frames_around
+from model.metrics.baselines import copy_reference
+from model.metrics.bootstrap import Interval, mean_interval
+from model.metrics.landmarks import score_clip
+from model.stage1.judging import reference_frames
+from model.sync.score import SyncScore, score_sync
+from model.sync.scorer import SyncScorer
+from model.sync.windows import SyncClip
+from schemas.dubbing import DubJob
+from schemas.errors import HeterodubError
+from schemas.settings import Settings
+from tasks.dubbing.dub import dub
+from tasks.dubbing.following import follow
+from tasks.dubbing.models import Models
+from tasks.dubbing.parts import Part
+from tasks.dubbing.source import Canvas, Film
+from tasks.dubbing.speech import Speech
+from tasks.dubbing.watching import DubWatcher, Stopwatch
+from tasks.faces.backend import LandmarkBackend
+
+Setting = Literal["paired", "unpaired"]
+System = Literal["dubbed", "source", "copy"]
+Floats = NDArray[np.floating[Any]]
+Flags = NDArray[np.bool_]
+
+SCORES: Final = ("nme_lips", "opening_correlation", "articulation", "sync", "passed_through")
+
+
+@dataclass(frozen=True, slots=True)
+class DubSat:
+    """Scores of one video in one setting under one system; None where one cannot be measured.
+
+    nme_lips, opening_correlation, articulation: of the landmarks found, against the wanted ones. sync: of the landmarks
+    found, with the speech (model/sync/score.py). passed_through: share of frames that were not dubbed.
+    """
+
+    video: str
+    setting: Setting
+    system: System
+    nme_lips: float | None
+    opening_correlation: float | None
+    articulation: float | None
+    sync: float | None
+    passed_through: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class DubScores:
+    """What came out. means: by setting, system and score. failed: videos that could not be dubbed, and why."""
+
+    generator: str
+    translator: str
+    rows: tuple[DubSat, ...]
+    means: dict[str, dict[str, dict[str, Interval]]]
+    failed: dict[str, str]
+
+    def summary(self) -> dict[str, Any]:
+        """Ready for JSON."""
+        return asdict(self)
+
+
+def judge_dubbings(
+    jobs: Sequence[DubJob],
+    models: Models,
+    backend: LandmarkBackend,
+    settings: Settings,
+    scorer: SyncScorer,
+    scratch: Path,
+    watcher: DubWatcher,
+) -> DubScores:
+    """Dub each job's video with its own speech and with the job's, which is kept under its name; score both."""
+    rows: list[DubSat] = []
+    failed: dict[str, str] = {}
+    for number, job in enumerate(jobs, start=1):
+        watcher.job(number, len(jobs), job.video)
+        own = job.model_copy(update={"speech": job.video, "out": str(scratch / "paired.mp4")})
+        settings_of: tuple[tuple[Setting, DubJob], ...] = (("paired", own), ("unpaired", job))
+        for setting, one in settings_of:
+            try:
+                rows += _judge(setting, one, models, backend, settings, scorer, scratch, watcher)
+            except HeterodubError as error:
+                failed[f"{job.video} ({setting})"] = str(error)
+    return DubScores(*models.names, tuple(rows), means_of(rows), failed)
+
+
+def means_of(rows: Sequence[DubSat]) -> dict[str, dict[str, dict[str, Interval]]]:
+    """Means over videos, with intervals, by setting, system and score."""
+    found: dict[str, dict[str, dict[str, Interval]]] = {}
+    for setting, system in dict.fromkeys((row.setting, row.system) for row in rows):
+        own = [row for row in rows if (row.setting, row.system) == (setting, system)]
+        scores = {name: mean_interval([getattr(row, name) for row in own]) for name in SCORES}
+        found.setdefault(setting, {})[system] = scores
+    return found
+
+
+def _judge(
+    setting: Setting,
+    job: DubJob,
+    models: Models,
+    backend: LandmarkBackend,
+    settings: Settings,
+    scorer: SyncScorer,
+    scratch: Path,
+    watcher: DubWatcher,
+) -> list[DubSat]:
+    plans: list[tuple[Timeline, Sequence[Part]]] = []
+    told = dub(job, models, backend, settings, watcher, lambda timeline, parts: plans.append((timeline, parts)))
+    timeline, parts = plans[0]
+    part = max(parts, key=lambda one: len(one.rows_N))
+    found, seen = _found(Path(job.out), part, timeline, backend, settings)
+    wanted = part.landmarks(slice(0, len(part.rows_N)))
+    track = part.face.track
+    tracked = track.tracked_T[part.rows_N]
+    told_at = reference_frames(track.tracked_T, settings.dub.references)
+    copied = copy_reference(track.points_TPXY[told_at], wanted.source_NPXY)
+    with Speech.open(Path(job.speech), settings.guards, scratch) as speech:
+
+        def timed(points: Floats, flags: Flags) -> float | None:
+            return _sync(scorer, speech, points, flags, part.times_N)
+
+        return [
+            _sat(job.video, setting, system, points, wanted.wanted_NPXY, flags, timed, passed)
+            for system, points, flags, passed in (
+                ("dubbed", found, seen & tracked, told.passed_through / told.frames),
+                ("source", track.points_TPXY[part.rows_N], tracked, None),
+                ("copy", copied, tracked, None),
+            )
+        ]
+
+
+def _sat(
+    video: str,
+    setting: Setting,
+    system: Any,
+    points_NPXY: Floats,
+    wanted_NPXY: Floats,
+    flags_N: Flags,
+    timed: Callable[[Floats, Flags], float | None],
+    passed: float | None,
+) -> DubSat:
+    if not flags_N.any():
+        return DubSat(video, setting, system, None, None, None, None, passed)
+    scores = score_clip(points_NPXY, wanted_NPXY, flags_N)
+    moved = scores.nme_lips, scores.opening_correlation, scores.articulation
+    return DubSat(video, setting, system, *moved, timed(points_NPXY, flags_N), passed)
+
+
+def _found(
+    out: Path, part: Part, timeline: Timeline, backend: LandmarkBackend, settings: Settings
+) -> tuple[NDArray[np.float32], Flags]:
+    """Landmarks (N, 216, 2) found again in the part's frames of the finished file, and where a face was found (N,)."""
+    film = Film.open(out, settings.guards)
+    followed = follow(film, Canvas(film.look()), backend, settings.clips, 1, Stopwatch(), lambda: None)
+    points = part.face.track.points_TPXY[part.rows_N].copy()
+    seen = np.zeros(timeline.frames, bool)
+    for track in nth_face(followed.tracks, 1):
+        low, high = max(track.first, part.first), min(track.stop, part.stop)
+        if high > low:
+            points[low - part.first : high - part.first] = track.points_TPXY[low - track.first : high - track.first]
+            seen[low:high] = track.tracked_T[low - track.first : high - track.first]
+    return points, seen[part.first : part.stop]
+
+
+def _sync(
+    scorer: SyncScorer, speech: Speech, points_NPXY: Floats, flags_N: Flags, times_N: NDArray[np.float64]
+) -> float | None:
+    first, stop = frames_around(float(times_N[0]), float(times_N[-1]))
+    times = np.array([frame_to_second(frame) for frame in range(first, stop)])
+    points = at_times(points_NPXY, times_N, times)
+    flags = at_times(flags_N[:, None], times_N, times)[:, 0] == 1
+    mel = log_mel(speech.samples(frame_to_sample(first), frame_to_sample(stop - first)), stop - first)
+    scored = score_sync(scorer, SyncClip.of(points, flags, mel))
+    return scored.score if isinstance(scored, SyncScore) else None

@@ -1,0 +1,70 @@
+"""The two models of a dubbing, by the names that users give them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from model.stage1.files import load_generator
+from model.stage1.network import LandmarkGenerator
+from model.stage2.files import load_translator
+from model.stage2.inference import PainterTranslator
+from model.stage2.translator import Translator
+from model.stage2.warp import WarpTranslator
+from schemas.cards import GeneratorCard
+from schemas.dubbing import LANDMARK_WARP
+from schemas.errors import ModelFileError
+from schemas.settings import Settings
+from tasks.faces.backend import LandmarkBackend
+from tasks.stores.workspace import Workspace
+
+NEWEST: Final = "newest"
+"""Name of the newest registered version, for whoever has not promoted one yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """What dubs. names: of both models, for the output's metadata and the summary."""
+
+    generator: LandmarkGenerator
+    card: GeneratorCard
+    translator: Translator
+    names: tuple[str, str]
+
+
+def load_models(settings: Settings, generator: str, translator: str, backend: LandmarkBackend, scratch: Path) -> Models:
+    """Both models, each by a folder, a version number, "@alias", a run id, or "newest"; the translator also by "warp",
+    which is not trained and never stands in for one that is not there.
+
+    Raises: ModelFileError - a model is damaged, of another contract, or was made for another backend's landmarks.
+    TrackingError - there is no such version. WorkspaceError - there is no workspace to look for it in.
+    """
+    folder, name = _found(settings, generator, "landmark-generator", scratch / "generator")
+    speaking, card = load_generator(folder)
+    _require(name, card.backend, backend)
+    if translator == LANDMARK_WARP:
+        return Models(speaking, card, WarpTranslator(settings.dub.warp_px), (name, LANDMARK_WARP))
+    folder, painter_name = _found(settings, translator, "landmark-translator", scratch / "translator")
+    painter, painter_card = load_translator(folder)
+    _require(painter_name, painter_card.backend, backend)
+    return Models(speaking, card, PainterTranslator(painter), (name, painter_name))
+
+
+def _require(name: str, made_for: str, backend: LandmarkBackend) -> None:
+    if made_for != backend.name:
+        raise ModelFileError(
+            f"{name} takes landmarks of {made_for}, the settings name {backend.name}: set `backend` to the former"
+        )
+
+
+def _found(settings: Settings, name: str, kind: str, scratch: Path) -> tuple[Path, str]:
+    """The folder of a model, and what to call it."""
+    if Path(name).is_dir():
+        return Path(name), f"{kind} {Path(name).resolve().name}"
+    from tasks.tracking.models import fetch_version  # here, not above: with folders MLflow need not be loaded
+    from tasks.tracking.registry import named_version
+    from tasks.tracking.store import open_tracking
+
+    tracking = open_tracking(settings.tracking, Workspace.open(settings.workspace))
+    version = named_version(tracking, kind, None if name == NEWEST else name)
+    scratch.mkdir()
+    return fetch_version(tracking, version, scratch), str(version)

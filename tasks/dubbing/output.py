@@ -1,0 +1,121 @@
+"""Writing the dubbed video: H.264 and AAC in MP4, under its name only once it is whole."""
+
+import math
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Final
+
+import av
+import av.error
+from av.audio.frame import AudioFrame
+from av.container import OutputContainer
+from av.video.frame import PictureType
+
+from model.dubbing.timing import Timeline
+from schemas.dubbing import DubSettings
+from tasks.dubbing.painting import Painted
+from tasks.dubbing.source import Look
+from tasks.dubbing.speech import Speech
+from tasks.dubbing.watching import Stopwatch
+
+_BLOCK: Final = 1024
+"""Samples of an AAC frame."""
+
+
+@contextmanager
+def whole_or_not_at_all(out: Path) -> Iterator[Path]:
+    """A name beside `out` to write under; it becomes `out` when the block ends well, and is removed otherwise.
+
+    Raises: OSError - the folder cannot be written.
+    """
+    partial = out.with_name(f".{out.name[:200]}.{os.getpid()}.partial")
+    try:
+        yield partial
+        with partial.open("rb+") as file:
+            os.fsync(file.fileno())
+        partial.replace(out)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_video(
+    path: Path,
+    frames: Iterable[Painted],
+    look: Look,
+    timeline: Timeline,
+    speech: Speech,
+    comment: str,
+    settings: DubSettings,
+    stopwatch: Stopwatch,
+    step: Callable[[], None],
+) -> int:
+    """Encode frames as they come, and the speech beside them. Returns how many were dubbed. step: called for each.
+
+    The sound begins with the first frame and is as long as the picture. comment: goes into the file's metadata.
+
+    Raises: av.error.FFmpegError - the libraries refuse to write. OSError - there is no room.
+    """
+    # the index goes to the front, so that a player may begin before it has the whole file
+    with av.open(os.fspath(path), "w", "mp4", options={"movflags": "+faststart"}) as out:
+        out.metadata["comment"] = comment
+        video = _video_stream(out, look, timeline, settings)
+        voice: Any = out.add_stream("aac", rate=speech.rate_hz, layout=speech.layout)
+        voice.bit_rate = settings.sound_kbps * 1000 * speech.channels
+        sound = _Sound(speech, timeline.end_s)
+        dubbed = 0
+        for painted in frames:
+            with stopwatch("encode"):
+                frame = painted.frame
+                frame.pict_type = PictureType.NONE  # else the encoder would repeat the source's own choices
+                frame.pts, frame.time_base = int(timeline.ticks_N[painted.index]), timeline.base
+                frame.duration = int(timeline.lasts_N[painted.index])
+                out.mux(video.encode(frame))
+                for piece in sound.until(frame.pts * timeline.base):
+                    out.mux(voice.encode(piece))
+            dubbed += painted.dubbed
+            step()
+        with stopwatch("encode"):
+            for piece in sound.until(timeline.end_s):
+                out.mux(voice.encode(piece))
+            for stream in (video, voice):
+                out.mux(stream.encode(None))
+    return dubbed
+
+
+def _video_stream(out: OutputContainer, look: Look, timeline: Timeline, settings: DubSettings) -> Any:
+    rate = look.rate if look.rate and 0 < look.rate <= 1000 else 1 / (timeline.end_s / timeline.frames)
+    options = {"preset": settings.preset, "crf": f"{settings.crf:g}"}
+    video: Any = out.add_stream("libx264", rate=Fraction(rate).limit_denominator(100_000), options=options)
+    video.width, video.height, video.pix_fmt = look.width, look.height, look.pix_fmt
+    codec = video.codec_context
+    codec.time_base = timeline.base
+    codec.color_range, codec.colorspace = look.range, look.matrix
+    codec.color_primaries, codec.color_trc = look.primaries, look.transfer
+    if look.aspect:
+        codec.sample_aspect_ratio = look.aspect
+    if look.display_matrix is not None:
+        video.set_display_matrix(look.display_matrix)
+    return video
+
+
+class _Sound:
+    """The speech in the encoder's frames, cut or lengthened by silence to the length of the output."""
+
+    def __init__(self, speech: Speech, length_s: Fraction) -> None:
+        self._speech = speech
+        self._samples = max(1, round(length_s * speech.rate_hz))
+        self._at = 0
+
+    def until(self, time_s: Fraction) -> Iterator[AudioFrame]:
+        """What has not been given yet of the sound up to a time."""
+        end = min(self._samples, math.ceil(time_s * self._speech.rate_hz))
+        while self._at < end:
+            count = min(_BLOCK, self._samples - self._at)
+            piece = AudioFrame.from_ndarray(self._speech.sound(self._at, count), "fltp", self._speech.layout)
+            piece.sample_rate, piece.pts = self._speech.rate_hz, self._at
+            piece.time_base = Fraction(1, self._speech.rate_hz)
+            self._at += count
+            yield piece

@@ -1,0 +1,65 @@
+"""Dubbing as a command and as a flow: exit codes, one line for what is wrong, and jobs that do not stop each other."""
+
+import json
+
+import pytest
+import torch
+
+from flows.dub import dub
+from model.stage1.files import save_generator
+from model.stage1.network import LandmarkGenerator
+from schemas.cards import GeneratorCard
+from schemas.training import GeneratorShape
+from tasks.faces.mesh import open_mesh_v1
+from tests.flows.heads import write_head
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with a generator, a film of a face and another film whose sound is the speech."""
+    folder = tmp_path_factory.mktemp("dub")
+    torch.manual_seed(0)
+    shape = GeneratorShape(width=8, point_channels=4, decoder_channels=4, time_blocks=1)
+    card = GeneratorCard(shape=shape, backend=open_mesh_v1().name, release="r-none", seed=0, steps=0)
+    save_generator(folder / "generator", LandmarkGenerator(shape), card)
+    write_head(folder / "head.mp4", 0, 12)
+    write_head(folder / "other.mp4", 1, 25)
+    (folder / "short.toml").write_text("[dub]\nwarp_px = 64\npreset = 'ultrafast'\n")
+    (folder / "jobs.csv").write_text(
+        "video,speech,out\nhead.mp4,other.mp4,one.mp4\nnone.mp4,other.mp4,two.mp4\nhead.mp4,other.mp4,three.mp4\n"
+    )
+    return folder
+
+
+def test_the_flow_does_what_it_can_and_says_what_it_could_not(place, prefect_api):
+    told = dub(str(place / "jobs.csv"), str(place / "generator"), "warp", config=str(place / "short.toml"))
+    assert (told["jobs"], told["dubbed"], told["failed"]) == (3, 2, 1)
+    assert [one["error"] is None for one in told["outcomes"]] == [True, False, True]
+    assert (place / "one.mp4").exists()
+    assert not (place / "two.mp4").exists()
+    json.dumps(told)
+
+
+def test_the_command_dubs_one_video_and_says_how_it_went(place, heterodub):
+    models = ("--generator", place / "generator", "--translator", "warp", "--config", place / "short.toml")
+    words = ("dub", place / "head.mp4", "--speech-from", place / "other.mp4", "-o", place / "out.mp4", *models)
+    ended = heterodub(*words, "--json")
+    assert ended.returncode == 0, ended.stderr
+    told = json.loads(ended.stdout)["outcomes"][0]
+    assert (told["frames"], told["translator"]) == (12, "warp")
+    assert (place / "out.mp4").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "cause"),
+    [
+        (("dub", "gone.mp4"), "say what to dub"),
+        (("dub", "gone.mp4", "gone.wav", "-o", "out.mp4", "-w", "/nowhere"), "no workspace at /nowhere"),
+    ],
+)
+def test_what_is_wrong_is_one_line_and_exit_code_1(words, cause, place, heterodub):
+    ended = heterodub(*words, "--generator", place / "generator", "--config", place / "short.toml")
+    errors = [line for line in ended.stderr.splitlines() if line.startswith("error:")]
+    assert (ended.returncode, len(errors)) == (1, 1)
+    assert cause in errors[0]
+    assert "Traceback" not in ended.stderr

@@ -1,0 +1,86 @@
+"""What is shown of a generated crop: whole mouths, both chins, no eyes, no seam, no step of light."""
+
+import numpy as np
+
+from model.dubbing.blending import COARSE, painted, shown, star
+from model.features.landmarks import LIPS, OUTLINE, SLICES
+from model.stage2 import mask
+from tests.model.stage2.faces import still
+
+SIDE = 128
+RNG = np.random.default_rng(3)
+
+
+def at(raster, points):
+    columns, rows = np.clip(points / COARSE, 0, len(raster) - 1).astype(int).T
+    return raster[rows, columns]
+
+
+def test_the_mask_covers_the_mouth_and_both_chins_and_leaves_eyes_and_forehead():
+    (_, closed), (_, opened) = still(0, SIDE), still(12, SIDE)
+    lower = opened.copy()
+    lower[OUTLINE][15:25, 1] += 8
+    shape = star(closed, lower, SIDE)
+    assert at(shape, closed[LIPS]).min() > 0.85
+    assert at(shape, opened[LIPS]).min() > 0.85
+    assert at(shape, lower[OUTLINE][18:22] - [0, 2]).min() > 0
+    assert at(shape, closed[OUTLINE][18:22] - [0, 2]).min() > 0
+    for name in ("lid_left_lower", "lid_right_lower", "brow_left", "nose_bridge"):
+        assert at(shape, closed[SLICES[name]][:8]).max() == 0
+    assert shape[0].max() == shape[:, 0].max() == shape[:, -1].max() == 0
+
+
+def test_what_the_translator_did_not_paint_is_not_shown():
+    _, points = still(10, SIDE)
+    shares, in_blend = shown(points[None], points[None], SIDE)
+    assert (shares[in_blend < 0.1] == 0).all()
+    assert shares.max() == 1
+    assert (shares[0] <= star(points, points, SIDE) + 1e-6).all()
+
+
+def test_a_blend_is_taken_apart_again():
+    pictures, points = still(10, SIDE)
+    source = pictures.astype(np.float32) / 255
+    fresh = np.clip(source[::-1] * 0.5 + 0.2, 0, 1)  # another picture altogether
+    share = mask.soft(points[None], SIDE)[0, ..., None]
+    blended = (1 - share) * source + share * fresh
+    shares, in_blend = shown(points[None], points[None], SIDE)
+    still_there = np.zeros_like(shares)  # no border, so no light to match
+    found = painted(blended[None], pictures[None], in_blend, still_there)[0]
+    inside = share[..., 0] > 0.6
+    assert np.abs(found - fresh)[inside].max() < 12 / 255  # the share is known on a coarse raster
+    assert np.abs(found - source)[share[..., 0] == 0].max() < 1 / 255
+
+
+def test_a_step_of_light_at_the_border_goes_and_the_mouth_moves_with_it():
+    pictures, points = still(20, SIDE)
+    source = pictures.astype(np.float32) / 255
+    share = mask.soft(points[None], SIDE)[0, ..., None]
+    lighter = (1 - share) * source + share * np.clip(source + 0.08, 0, 1)
+    shares, in_blend = shown(points[None], points[None], SIDE)
+    found = painted(lighter[None], pictures[None], in_blend, shares)[0]
+    fine = np.kron(shares[0], np.ones((COARSE, COARSE)))
+    off = (found - source)[(fine > 0.1) & (fine < 0.9)]
+    assert abs(off.mean()) < 0.012
+    lips = points[LIPS].mean(axis=0).astype(int)
+    assert np.abs(found[lips[1], lips[0]] - source[lips[1], lips[0]]).max() < 0.03
+
+
+def test_no_seam_gradients_along_the_border_are_those_of_the_source():
+    pictures, points = still(20, SIDE)
+    source = pictures.astype(np.float32) / 255
+    share = mask.soft(points[None], SIDE)[0, ..., None]
+    other_light = np.clip(source + np.array([0.16, 0.1, -0.1]), 0, 1)
+    blended = (1 - share) * source + share * other_light
+    shares, in_blend = shown(points[None], points[None], SIDE)
+    found = painted(blended[None], pictures[None], in_blend, shares)[0]
+    fine = np.kron(shares[0], np.ones((COARSE, COARSE)))[..., None]
+    whole = source + fine * (found - source)
+    hard = np.where(fine > 0.5, other_light, source)  # what a seam would be
+
+    def steepness(picture):
+        step = np.hypot(np.diff(picture, axis=0)[:, :-1], np.diff(picture, axis=1)[:-1]).mean(axis=-1)
+        return step[(fine[:-1, :-1, 0] > 0) & (fine[:-1, :-1, 0] < 1)].mean()
+
+    assert steepness(whole) < 1.1 * steepness(source)
+    assert steepness(hard) > 1.1 * steepness(source)

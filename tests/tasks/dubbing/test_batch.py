@@ -1,0 +1,84 @@
+"""Jobs of a manifest: read with care, done one by one, and a bad one costs only itself."""
+
+import pytest
+
+from model.stage1.files import save_generator
+from schemas.errors import ModelFileError, SourceError, WorkspaceError
+from tasks.dubbing.batch import dub_jobs, read_jobs
+from tasks.dubbing.watching import Silent
+from tests.tasks.media.media_files import regular, write_media
+
+
+@pytest.fixture(scope="module")
+def folder(generator, models, tmp_path_factory):
+    """A landmark generator's folder."""
+    made = tmp_path_factory.mktemp("generator")
+    save_generator(made, generator, models.card)
+    return made
+
+
+def written(tmp_path, text):
+    path = tmp_path / "jobs.csv"
+    path.write_text(text)
+    return path
+
+
+def test_paths_are_relative_to_the_manifest_and_defaults_are_filled_in(tmp_path):
+    text = "video,speech,out,face,length\na.mp4,/b.wav,c.mp4,2,loop\ns3://bucket/d.mp4,e.wav,f.mp4,,\n"
+    first, second = read_jobs(written(tmp_path, text))
+    assert (first.video, first.speech, first.out) == (f"{tmp_path}/a.mp4", "/b.wav", f"{tmp_path}/c.mp4")
+    assert (first.face, first.length) == (2, "loop")
+    assert (second.video, second.face, second.length) == ("s3://bucket/d.mp4", 1, "picture")
+
+
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        ("video,speech\na,b\n", "row 1.*out"),
+        ("video,speech,out,colour\na,b,c,red\n", "row 1.*colour"),
+        ("video,speech,out,length\na,b,c,long\n", "row 1.*length"),
+        ("video,speech,out\na,b,c\nd,e,c\n", "rows 1 and 2 both write"),
+        ("video,speech,out\na,b,c,d\n", "row 1"),
+        ("video,speech,out\n", "no job"),
+    ],
+)
+def test_a_bad_manifest_is_refused_before_anything_is_done(text, cause, tmp_path):
+    with pytest.raises(SourceError, match=cause):
+        read_jobs(written(tmp_path, text))
+
+
+def test_a_manifest_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(SourceError, match=r"no-jobs\.csv"):
+        read_jobs(tmp_path / "no-jobs.csv")
+
+
+def test_a_bad_job_does_not_stop_the_rest(folder, head, speech, settings, tmp_path):
+    write_media(tmp_path / "faceless.mp4", regular(8))
+    rows = [(head, "one.mp4"), ("faceless.mp4", "two.mp4"), ("gone.mp4", "three.mp4"), (head, "four.mp4")]
+    text = "video,speech,out\n" + "".join(f"{video},{speech},{out}\n" for video, out in rows)
+    outcomes = dub_jobs(read_jobs(written(tmp_path, text)), str(folder), "warp", settings, Silent())
+    assert [outcome.error is None for outcome in outcomes] == [True, False, False, True]
+    assert "no face" in outcomes[1].error
+    assert "gone.mp4" in outcomes[2].error
+    assert sorted(path.name for path in tmp_path.glob("*.mp4")) == ["faceless.mp4", "four.mp4", "one.mp4"]
+    assert (tmp_path / "one.mp4").read_bytes() == (tmp_path / "four.mp4").read_bytes()
+    assert outcomes[0].summary()["translator"] == "warp"
+    assert outcomes[1].summary()["error"] == outcomes[1].error
+
+
+@pytest.mark.parametrize(("landmarks", "translator"), [("folder", "nobody"), ("none-such", "warp")])
+def test_models_that_are_not_there_are_an_error_before_the_first_job(
+    landmarks, translator, folder, head, speech, settings, tmp_path
+):
+    jobs = read_jobs(written(tmp_path, f"video,speech,out\n{head},{speech},out.mp4\n"))
+    named = str(folder) if landmarks == "folder" else str(tmp_path / "none-such")
+    with pytest.raises((ModelFileError, WorkspaceError), match=r"nobody|none-such|workspace"):
+        dub_jobs(jobs, named, translator, settings, Silent())
+    assert not (tmp_path / "out.mp4").exists()
+
+
+def test_a_generator_of_another_backend_is_refused(folder, generator, models, head, speech, settings, tmp_path):
+    save_generator(tmp_path / "other", generator, models.card.model_copy(update={"backend": "face_mesh_v2@x"}))
+    jobs = read_jobs(written(tmp_path, f"video,speech,out\n{head},{speech},out.mp4\n"))
+    with pytest.raises(ModelFileError, match="face_mesh_v2@x"):
+        dub_jobs(jobs, str(tmp_path / "other"), "warp", settings, Silent())

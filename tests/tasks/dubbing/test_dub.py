@@ -1,0 +1,302 @@
+"""Whole dubbings of a real face: a video of the same kind comes out, dubbed, and does not show how it was cut."""
+
+import shutil
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+
+from model.stage2.warp import WarpTranslator
+from schemas.dubbing import DubJob
+from schemas.errors import DubbingError, SourceError
+from schemas.settings import Settings
+from tasks.dubbing.dub import dub
+from tasks.dubbing.painting import Painting
+from tests.flows.heads import head as head_pictures
+from tests.tasks.dubbing.conftest import write_wav
+from tests.tasks.media.media_files import regular, tone, write_media
+
+
+def seen(path):
+    """(N, H, W, 3) pictures as decoded, and their times in seconds."""
+    with av.open(str(path)) as film:
+        frames = list(film.decode(film.streams.video[0]))
+        return np.stack([frame.to_ndarray(format="rgb24") for frame in frames]), [frame.time for frame in frames]
+
+
+def heard(path):
+    """(C, N) samples and their rate; the encoder's own delay is taken off, as players do."""
+    with av.open(str(path)) as film:
+        stream = film.streams.audio[0]
+        frames = list(film.decode(stream))
+        return np.concatenate([frame.to_ndarray() for frame in frames], axis=1), stream.rate
+
+
+@pytest.fixture(scope="module")
+def dubbed(head, speech, models, backend, settings, tmp_path_factory):
+    out = tmp_path_factory.mktemp("dubbed") / "out.mp4"
+    return out, dub(DubJob(video=str(head), speech=str(speech), out=str(out)), models, backend, settings)
+
+
+def test_the_output_has_the_source_s_size_times_and_length(dubbed, head):
+    out, told = dubbed
+    pictures, times = seen(out)
+    before, times_before = seen(head)
+    assert pictures.shape == before.shape
+    assert times == pytest.approx(times_before)
+    with av.open(str(out)) as film:
+        video, voice = film.streams.video[0], film.streams.audio[0]
+        assert (video.codec_context.name, voice.codec_context.name) == ("h264", "aac")
+        assert video.average_rate == 25
+        assert abs(float(voice.duration * voice.time_base) - 1.0) < 0.05
+    assert (told.frames, told.dubbed, told.seconds) == (25, 25, 1.0)
+
+
+def test_the_mouth_changed_and_nothing_else_did(dubbed, head):
+    pictures, before = seen(dubbed[0])[0].astype(int), seen(head)[0].astype(int)
+    off = np.abs(pictures - before).mean(axis=(0, 3))
+    assert off[150:, :].max() > 12 or off.max() > 12
+    assert off[:60].mean() < 3
+    rows, _ = np.nonzero(off > 10)
+    assert rows.min() > 60
+
+
+def test_the_file_says_that_it_is_synthetic_and_by_what(dubbed):
+    with av.open(str(dubbed[0])) as film:
+        comment = film.metadata["comment"]
+    assert comment.startswith("synthetic")
+    assert "compositeWithTrainedAlgorithmicMedia" in comment
+    assert "landmarks=landmark-generator of a test; translator=warp" in comment
+
+
+def test_the_summary_says_where_the_time_went(dubbed):
+    told = dubbed[1].summary()
+    assert told["frames"] == told["dubbed"] + told["passed_through"]
+    assert {"decode", "faces", "stage 1", "translate", "compose", "encode"} <= set(told["seconds_by"])
+    assert sum(told["seconds_by"].values()) <= told["took_s"]
+    assert told["realtime_factor"] > 0
+
+
+@pytest.mark.parametrize("chunk", [1, 3, 512])
+def test_the_pictures_do_not_depend_on_how_many_are_worked_on_at_once(chunk, laid, painted):
+    for whole, part in zip(laid, painted(chunk), strict=True):
+        assert np.abs(whole.astype(int) - part).max() <= 1
+
+
+@pytest.fixture(scope="module")
+def painted(head, speech, models, backend, settings, tmp_path_factory):
+    """painted(chunk): the luma of every frame that goes to the encoder."""
+    folder = tmp_path_factory.mktemp("chunks")
+
+    def work(chunk):
+        taken, frames = [], Painting.frames
+
+        def watched(self):
+            for one in frames(self):
+                taken.append(one.frame.to_ndarray())
+                yield one
+
+        changed = Settings(**(settings.model_dump() | {"dub": settings.dub.model_dump() | {"chunk_frames": chunk}}))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Painting, "frames", watched)
+            dub(DubJob(video=str(head), speech=str(speech), out=str(folder / "out.mp4")), models, backend, changed)
+        return taken
+
+    return work
+
+
+@pytest.fixture(scope="module")
+def laid(painted):
+    return painted(4)
+
+
+def test_before_encoding_all_samples_outside_of_the_face_are_the_source_s(laid, head):
+    with av.open(str(head)) as film:
+        before = [frame.to_ndarray() for frame in film.decode(video=0)]
+    changed = np.array([after != same for after, same in zip(laid, before, strict=True)])
+    assert changed[:, :256].any(axis=(1, 2)).all()
+    assert changed[:, :256].mean() < 0.2
+    rows, columns = np.nonzero(changed[:, :256].any(axis=0))
+    assert rows.min() > 60
+    assert columns.min() > 10
+
+
+def test_pictures_without_the_face_pass_through_untouched_and_are_counted(
+    speech, models, backend, settings, tmp_path, painted_of
+):
+    blank = np.full((256, 256, 3), 90, np.uint8)
+    pictures = [blank] * 8 + head_pictures(2, 16) + [blank] * 6
+    video = write_media(tmp_path / "some.mp4", regular(30), size=(256, 256), pictures=pictures)
+    told, frames = painted_of(video, speech, tmp_path / "out.mp4")
+    assert told.passed_through == 14
+    with av.open(str(video)) as film:
+        before = [frame.to_ndarray() for frame in film.decode(video=0)]
+    same = [bool((one == other).all()) for one, other in zip(frames, before, strict=True)]
+    assert same == [True] * 8 + [False] * 16 + [True] * 6
+
+
+@pytest.fixture
+def painted_of(models, backend, settings, monkeypatch):
+    def work(video, speech, out, **options):
+        taken, frames = [], Painting.frames
+
+        def watched(self):
+            for one in frames(self):
+                taken.append(one.frame.to_ndarray())
+                yield one
+
+        monkeypatch.setattr(Painting, "frames", watched)
+        told = dub(DubJob(video=str(video), speech=str(speech), out=str(out), **options), models, backend, settings)
+        return told, taken
+
+    return work
+
+
+def test_a_click_sounds_when_the_flash_is_seen(models, backend, settings, tmp_path):
+    at, rate_hz = 17, 48_000
+    pictures = head_pictures(1, 30)
+    pictures[at] = pictures[at].copy()
+    pictures[at][:24, :24] = 255
+    for number, picture in enumerate(pictures):
+        if number != at:
+            pictures[number] = picture.copy()
+            pictures[number][:24, :24] = 0
+    video = write_media(tmp_path / "flash.mp4", regular(30, Fraction(30)), size=(256, 256), pictures=pictures)
+    click = np.zeros((1, rate_hz), np.float32)
+    click[0, round(at / 30 * rate_hz) :][:200] = 0.9
+    speech = write_wav(tmp_path / "click.wav", click, rate_hz)
+    dub(DubJob(video=str(video), speech=str(speech), out=str(tmp_path / "out.mp4")), models, backend, settings)
+    after, times = seen(tmp_path / "out.mp4")
+    flash_s = times[int(after[:, 4:20, 4:20].mean(axis=(1, 2, 3)).argmax())]
+    samples, rate = heard(tmp_path / "out.mp4")
+    click_s = int(np.abs(samples[0]).argmax()) / rate
+    assert abs(click_s - flash_s) < 1 / 30
+
+
+@pytest.mark.parametrize(
+    ("length", "frames", "seconds"), [("picture", 25, 1.0), ("speech", 38, 1.5), ("loop", 38, 1.5)]
+)
+def test_the_three_rules_of_length(length, frames, seconds, head, speech, models, backend, settings, tmp_path):
+    job = DubJob(video=str(head), speech=str(speech), out=str(tmp_path / "out.mp4"), length=length)
+    told = dub(job, models, backend, settings)
+    assert (told.frames, told.dubbed, told.seconds) == (frames, frames, seconds)
+    pictures, _ = seen(tmp_path / "out.mp4")
+    assert len(pictures) == frames
+    before, _ = seen(head)
+    shown = before[24] if length == "speech" else before[37 - 25]
+    if frames > 25:
+        assert np.abs(pictures[37][:50].astype(int) - shown[:50]).mean() < 4
+
+
+@pytest.mark.parametrize("seconds", [0.2, 3.0])
+def test_short_and_silent_speech_is_dubbed_too(seconds, head, models, backend, settings, tmp_path):
+    speech = write_wav(tmp_path / "quiet.wav", np.zeros((2, round(16_000 * seconds))))
+    told = dub(DubJob(video=str(head), speech=str(speech), out=str(tmp_path / "out.mp4")), models, backend, settings)
+    assert told.dubbed == 25
+    assert np.abs(heard(tmp_path / "out.mp4")[0]).max() < 1e-3
+
+
+def test_a_portrait_that_is_turned_by_a_flag_stays_turned_and_is_dubbed_where_its_face_is(speech, tmp_path, painted_of):
+    lying = [np.ascontiguousarray(np.rot90(picture, 1)[:, :240]) for picture in head_pictures(0, 12)]
+    video = write_media(tmp_path / "phone.mp4", regular(12), size=(240, 256), pictures=lying, rotation=(-90, False))
+    told, frames = painted_of(video, speech, tmp_path / "out.mp4")
+    assert told.dubbed == 12
+    with av.open(str(tmp_path / "out.mp4")) as after, av.open(str(video)) as before:
+        one, other = next(after.decode(video=0)), next(before.decode(video=0))
+        assert one.rotation == other.rotation != 0
+        assert (one.width, one.height) == (240, 256)
+        changed = (frames[0] != other.to_ndarray())[:256]
+    upright = np.rot90(changed, -1)
+    rows, _ = np.nonzero(upright)
+    assert 60 < rows.min() < rows.max()
+
+
+@pytest.mark.parametrize("size", [(255, 255), (256, 253)])
+def test_odd_sizes_are_kept(size, speech, models, backend, settings, tmp_path):
+    pictures = [np.ascontiguousarray(picture[: size[1], : size[0]]) for picture in head_pictures(0, 8)]
+    video = write_media(tmp_path / "odd.mp4", regular(8), size=size, pictures=pictures, pix_fmt="yuv444p")
+    dub(DubJob(video=str(video), speech=str(speech), out=str(tmp_path / "out.mp4")), models, backend, settings)
+    with av.open(str(tmp_path / "out.mp4")) as film:
+        assert (film.streams.video[0].width, film.streams.video[0].height) == size
+        assert film.streams.video[0].pix_fmt == "yuv444p"
+
+
+def test_a_variable_rate_keeps_its_times(speech, models, backend, settings, tmp_path):
+    times = [0, 40, 55, 130, 133, 250, 300, 420, 460, 500]
+    video = write_media(tmp_path / "vfr.mp4", times, size=(256, 256), pictures=head_pictures(0, 10))
+    dub(DubJob(video=str(video), speech=str(speech), out=str(tmp_path / "out.mp4")), models, backend, settings)
+    assert [round(1000 * time) for time in seen(tmp_path / "out.mp4")[1]] == times
+
+
+@pytest.mark.parametrize("layout", [1, 2, 6])
+def test_the_sound_keeps_its_channels(layout, head, models, backend, settings, tmp_path):
+    sound = write_media(tmp_path / "sound.mkv", regular(25), tone(1.0, channels=layout))
+    job = DubJob(video=str(head), speech=str(sound), out=str(tmp_path / "out.mp4"))
+    dub(job, models, backend, settings)
+    samples, rate = heard(tmp_path / "out.mp4")
+    assert (len(samples), rate) == (layout, 48_000)
+    middle = samples[:, rate // 4 : rate // 2]
+    assert (np.sqrt((middle**2).mean(axis=1)) > 0.2).sum() == layout or layout == 6
+
+
+def test_colours_are_tagged_as_the_source_s(speech, models, backend, settings, tmp_path):
+    video = write_media(
+        tmp_path / "tagged.mp4",
+        regular(8),
+        size=(256, 256),
+        pictures=head_pictures(0, 8),
+        options={"preset": "ultrafast", "x264-params": "colorprim=bt709:transfer=bt709:colormatrix=bt709"},
+    )
+    dub(DubJob(video=str(video), speech=str(speech), out=str(tmp_path / "out.mp4")), models, backend, settings)
+    with av.open(str(tmp_path / "out.mp4")) as film:
+        frame = next(film.decode(video=0))
+        assert (frame.colorspace, frame.color_primaries, frame.color_trc) == (1, 1, 1)
+
+
+@pytest.mark.parametrize("wrong", ["no face", "no video", "no speech", "speech is a picture", "face 4", "no folder"])
+def test_what_cannot_be_dubbed_is_a_clear_error_and_leaves_nothing(
+    wrong, head, speech, models, backend, settings, tmp_path
+):
+    job = {"video": str(head), "speech": str(speech), "out": str(tmp_path / "out.mp4")}
+    job |= {
+        "no face": {"video": str(write_media(tmp_path / "blocks.mp4", regular(8)))},
+        "no video": {"video": str(speech)},
+        "no speech": {"speech": str(write_media(tmp_path / "mute.mp4", regular(8)))},
+        "speech is a picture": {"speech": str(tmp_path / "p.png")},
+        "face 4": {"face": 4},
+        "no folder": {"out": str(tmp_path / "none" / "out.mp4")},
+    }[wrong]
+    (tmp_path / "p.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(40))
+    (tmp_path / "out.mp4").write_text("what was there before")
+    with pytest.raises((SourceError, DubbingError)) as caught:
+        dub(DubJob(**job), models, backend, settings)
+    assert str(tmp_path) in str(caught.value) or str(head) in str(caught.value) or str(speech) in str(caught.value)
+    assert (tmp_path / "out.mp4").read_text() == "what was there before"
+    assert not list(tmp_path.glob(".*partial"))
+
+
+def test_a_dubbing_that_breaks_midway_leaves_what_was_there(head, speech, models, backend, settings, tmp_path):
+    (tmp_path / "out.mp4").write_text("what was there before")
+
+    class Breaks(WarpTranslator):
+        calls = 0
+
+        def translate(self, *given):
+            self.calls += 1
+            if self.calls == 4:
+                assert list(tmp_path.glob(".*partial"))
+                raise RuntimeError("out of paint")
+            return super().translate(*given)
+
+    broken = type(models)(models.generator, models.card, Breaks(64), models.names)
+    with pytest.raises(RuntimeError, match="out of paint"):
+        dub(DubJob(video=str(head), speech=str(speech), out=str(tmp_path / "out.mp4")), broken, backend, settings)
+    assert [path.name for path in tmp_path.iterdir()] == ["out.mp4"]
+    assert (tmp_path / "out.mp4").read_text() == "what was there before"
+
+
+def test_the_source_is_never_written_to(head, speech, models, backend, settings, tmp_path):
+    video = shutil.copy(head, tmp_path / "own.mp4")
+    with pytest.raises(DubbingError, match="source itself"):
+        dub(DubJob(video=str(video), speech=str(speech), out=str(video)), models, backend, settings)

@@ -1,0 +1,62 @@
+"""Scores of finished dubbings: they tell a dubbed mouth from one that was left as it was, and say what failed."""
+
+import json
+
+import numpy as np
+import pytest
+
+from model.stage2.warp import WarpTranslator
+from model.sync.scorer import SyncScorer
+from schemas.dubbing import DubJob
+from tasks.dubbing.judging import judge_dubbings
+from tasks.dubbing.models import Models
+from tasks.dubbing.watching import Silent
+from tests.flows.heads import voice, write_head
+from tests.tasks.dubbing.conftest import write_wav
+from tests.tasks.media.media_files import regular, write_media
+
+
+class Idle(WarpTranslator):
+    """Gives back what it was given."""
+
+    def translate(self, appearance, pictures, source, wanted):
+        return pictures.astype(np.float32) / 255
+
+
+@pytest.fixture(scope="module")
+def judged(models, backend, settings, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("judged")
+    video = write_head(folder / "head.mp4", 0, 50)
+    mute = write_media(folder / "mute.mp4", regular(10))
+    speech = write_wav(folder / "speech.wav", voice(1, 2).samples)
+    jobs = [DubJob(video=str(one), speech=str(speech), out=str(folder / f"out-{one.name}")) for one in (video, mute)]
+
+    def work(translator):
+        using = Models(models.generator, models.card, translator, models.names)
+        return judge_dubbings(jobs, using, backend, settings, SyncScorer(), folder, Silent())
+
+    return {"warp": work(WarpTranslator(64)), "idle": work(Idle(64))}
+
+
+def row(scores, setting, system):
+    return next(one for one in scores.rows if (one.setting, one.system) == (setting, system))
+
+
+def test_both_settings_have_the_dubbing_beside_the_source_and_its_mouth_at_rest(judged):
+    found = {(one.setting, one.system) for one in judged["warp"].rows}
+    assert found == {(s, one) for s in ("paired", "unpaired") for one in ("dubbed", "source", "copy")}
+    assert row(judged["warp"], "paired", "dubbed").passed_through == 0
+    json.dumps(judged["warp"].summary())
+
+
+def test_a_mouth_that_was_left_alone_scores_as_the_source_does(judged):
+    dubbed, source = (row(judged["idle"], "unpaired", system) for system in ("dubbed", "source"))
+    assert dubbed.nme_lips == pytest.approx(source.nme_lips, rel=0.15)
+    assert dubbed.articulation == pytest.approx(source.articulation, rel=0.3)
+    assert row(judged["warp"], "unpaired", "dubbed").articulation > 1.5 * dubbed.articulation
+
+
+def test_what_could_not_be_judged_is_named_with_its_reason(judged):
+    assert sorted(judged["warp"].failed) == [name for name in sorted(judged["warp"].failed) if "mute.mp4" in name]
+    assert len(judged["warp"].failed) == 2
+    assert any("sound" in why for why in judged["warp"].failed.values())
