@@ -10,7 +10,9 @@ from mlflow import MlflowClient
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState
 from prefect.flow_runs import resume_flow_run
+from typer.testing import CliRunner
 
+from flows.cli import app
 from flows.promote import promote, rollback
 from flows.train import train
 from tests.tasks.learning.talkers import talkers
@@ -42,10 +44,29 @@ def workspace(tmp_path_factory, short, prefect_api) -> str:
     return str(folder)
 
 
+def said(*words: str) -> str:
+    """What a command of this process prints."""
+    ended = CliRunner().invoke(app, words)
+    assert ended.exit_code == 0, ended.output
+    return ended.stdout
+
+
 def champion(workspace: str) -> int | None:
     found = MlflowClient(f"sqlite:///{workspace}/mlflow/mlflow.db").get_registered_model(MODEL)
     number = found.aliases.get("champion")
     return None if number is None else int(number)
+
+
+def _require_page(workspace: str, run: str) -> None:
+    """It lies in the run of the evidence and in that of the challenger's training, shows both, and names nobody."""
+    client = MlflowClient(f"sqlite:///{workspace}/mlflow/mlflow.db")
+    trained = client.get_model_version(MODEL, "2").run_id
+    pages = [Path(client.download_artifacts(one, "promotion/comparison.html")).read_text() for one in (run, trained)]
+    assert pages[0] == pages[1]
+    for shown in ("version 1", "version 2", "data:image/png;base64,", "<polyline", "gain over other sound", "The same"):
+        assert shown in pages[0], shown
+    assert "speaker 2" not in pages[0] and "http" not in pages[0]
+    assert pages[0].count("<img") >= 2 * 2 * 2  # at least two clips, two pictures of each model
 
 
 async def _answer(values: dict) -> None:
@@ -89,16 +110,17 @@ def test_a_person_decides(workspace, short):
 def test_commands_tell_it_all(workspace, short, heterodub):
     """After the approval: the same weights from another training never win; a rollback needs a target."""
     train(workspace=workspace, config=short, steps=79)
-    told = json.loads(heterodub("promote", "stage1", "-w", workspace, "--config", short, "--json").stdout)
+    told = json.loads(said("promote", "stage1", "-w", workspace, "--config", short, "--json"))
     assert (told["outcome"], told["champion"], told["challenger"]) == ("kept", 1, 2)
     assert {check["name"] for check in told["checks"]} >= {"primary", "beats copy", "gain over other sound", "jitter"}
+    _require_page(workspace, told["run"])
     assert rollback("by hand", to=2, workspace=workspace, config=short)["from_version"] == 1
     assert champion(workspace) == 2
-    shown = heterodub("history", "-w", workspace, "--json", "--config", short)
-    rows = json.loads(shown.stdout)
+    rows = json.loads(said("history", "-w", workspace, "--json", "--config", short))
     assert [(row["version"], row["kind"]) for row in rows] == [(2, "rollback"), (1, "promote")]
     assert "approved by Ada" in rows[1]["why"]
-    assert heterodub("history", "-w", workspace, "--config", short).stdout.count(MODEL) == 2
+    assert said("history", "-w", workspace, "--config", short).count(MODEL) == 2
+    assert json.loads(said("benchmark", "-w", workspace, "--config", short, "--json"))["benchmark"] == told["benchmark"]
     ended = heterodub("promote", "stage1", "--model", "2", "-w", workspace, "--config", short)
     lines = [line for line in ended.stderr.splitlines() if line.startswith("error:")]
     assert ended.returncode == 1 and len(lines) == 1 and "is the champion already" in lines[0]
