@@ -56,7 +56,7 @@ def rollback(
     if as_json:
         print(json.dumps(told, indent=2))
         return
-    print(f"version {told['to_version']} is the champion of {told['model']} again, in place of {told['from_version']}")
+    print(f"version {told['to_version']} is the champion of {told['model']} now, in place of {told['from_version']}")
 
 
 def history(
