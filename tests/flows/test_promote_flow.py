@@ -65,7 +65,7 @@ def _require_page(workspace: str, run: str) -> None:
     assert pages[0] == pages[1]
     for shown in ("version 1", "version 2", "data:image/png;base64,", "<polyline", "gain over other sound", "The same"):
         assert shown in pages[0], shown
-    assert "speaker 2" not in pages[0] and "http" not in pages[0]
+    assert "speaker 2" not in pages[0] and "http://" not in pages[0] and "https://" not in pages[0]
     assert pages[0].count("<img") >= 2 * 2 * 2  # at least two clips, two pictures of each model
 
 
