@@ -1,6 +1,7 @@
 """The process's surroundings, set before Prefect is imported: no telemetry, patient start-up, quiet logs."""
 
 import os
+import signal
 import sys
 import urllib.error
 import urllib.request
@@ -34,6 +35,7 @@ def find_server() -> None:
 
     Raises: SettingsError - PREFECT_API_URL names a server that cannot be reached.
     """
+    signal.signal(signal.SIGINT, _stop)
     if told := os.environ.get("PREFECT_API_URL"):
         _require(told)
         return
@@ -45,6 +47,29 @@ def find_server() -> None:
         file=sys.stderr,
         flush=True,
     )
+    signal.signal(signal.SIGINT, _leave)
+
+
+_STOPPED = "stopped; what is stored is stored, and the same command goes on from there"
+
+
+def _stop(number: int, frame: object) -> None:
+    """Tell the server that the run was stopped, which takes some seconds."""
+    print(_STOPPED, file=sys.stderr, flush=True)
+    raise KeyboardInterrupt
+
+
+def _leave(number: int, frame: object) -> None:
+    """End at once. Ctrl-C reaches the server of our own too, and Prefect would wait minutes for it to come back.
+
+    Workers and the processes below them end when this one does.
+    """
+    from prefect.server.api.server import SubprocessASGIServer
+
+    print(_STOPPED, file=sys.stderr, flush=True)
+    for server in list(SubprocessASGIServer._instances.values()):
+        server.stop()
+    os._exit(128 + number)
 
 
 def server_is_lost(error: BaseException) -> bool:

@@ -5,9 +5,11 @@ dies is replaced, and what it held is tried again; an item that loses its worker
 """
 
 import logging
+import signal
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -52,22 +54,30 @@ def open_client(dask_address: str | None, workers: int, scratch: Path, attempts:
     }
     with dask.config.set(settings):
         if dask_address is None:
-            with (
-                LocalCluster(
-                    n_workers=workers,
-                    threads_per_worker=1,
-                    processes=True,
-                    dashboard_address="127.0.0.1:0",  # None means port 8787 on every address
-                    memory_limit=0,  # the process that decodes has a limit of its own, see isolation.py
-                    local_directory=str(scratch),
-                    silence_logs=logging.CRITICAL,
-                ) as cluster,
-                Client(cluster) as client,
-            ):
+            with _local_cluster(workers, scratch) as cluster, Client(cluster) as client:
                 yield client
         else:
             with _connect(dask_address) as client:
                 yield client
+
+
+def _local_cluster(workers: int, scratch: Path) -> LocalCluster:
+    # a terminal's Ctrl-C reaches every process of the run; workers would each print a traceback. The cluster's own
+    # threads start here and keep the mask, and so do the processes they start, the later replacements too
+    resource_tracker.ensure_running()  # which the first such process starts otherwise, and takes the mask off
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        return LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address="127.0.0.1:0",  # None means port 8787 on every address
+            memory_limit=0,  # the process that decodes has a limit of its own, see isolation.py
+            local_directory=str(scratch),
+            silence_logs=logging.CRITICAL,
+        )
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _connect(address: str) -> Client:

@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from schemas.errors import MediaRefusedError
 from schemas.policy import Policy
@@ -17,6 +15,7 @@ from schemas.records import RawFile
 from schemas.settings import Settings
 from tasks.extract.isolation import Isolated, KilledFromOutsideError, Named
 from tasks.extract.job import Analysis, Job
+from tasks.extract.scratch import scratch
 from tasks.media.locate import disk_trouble, fingerprint, localise
 
 _PROBE_LIMIT_S = 60
@@ -79,7 +78,7 @@ def identify(raw: RawFile, settings: Settings) -> str | MediaRefusedError:
     """The sha256 of a file's bytes, or why it cannot be read. Meanwhile the child loads what it will need."""
     _child(settings.guards.memory_limit_gib, threading.get_ident()).prepare(_LOAD, settings)
     try:
-        with TemporaryDirectory(prefix="heterodub-") as scratch, localise(raw.uri, Path(scratch)) as path:
+        with scratch() as folder, localise(raw.uri, folder) as path:
             return fingerprint(path)
     except MediaRefusedError as refusal:
         return refusal

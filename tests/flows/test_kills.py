@@ -212,6 +212,25 @@ def answers(address: str) -> bool:
         return False
 
 
+@pytest.mark.parametrize("own_server", [False, True])
+def test_ctrl_c_ends_it_and_says_what_that_means(footage, config, undisturbed, tmp_path, prefect_api, own_server):
+    """A terminal sends it to the whole group, a server that the run started for itself included."""
+    server = {"PREFECT_API_URL": "", "PREFECT_HOME": str(tmp_path / "prefect")} if own_server else {}
+    process = command(footage, config, tmp_path / "workspace", prefect_api, **server)
+    for said in process.stderr:
+        if said.startswith("analyse: "):
+            break
+    family = psutil.Process(process.pid).children(recursive=True)
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=100)  # Prefect waits longer for a server that is gone
+    assert process.returncode == 130
+    assert "stopped; what is stored is stored" in errors and "Traceback" not in errors, errors
+    assert not psutil.wait_procs(family, timeout=100)[1]
+    if own_server:  # the harder end of the two
+        finish(start(footage, config, tmp_path / "workspace"))
+        same_rows(tmp_path / "workspace", undisturbed)
+
+
 def test_nothing_lives_on_after_the_driver_is_killed(footage, config, tmp_path):
     process = start(footage, config, tmp_path)
     wait_for(process, "analysed 1")
