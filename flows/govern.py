@@ -1,4 +1,4 @@
-"""Commands that decide what is in use: promote, rollback, history. Heavy libraries load inside them."""
+"""Commands that decide what is in use: promote, rollback, history, benchmark. Heavy libraries load inside them."""
 
 import json
 from pathlib import Path
@@ -17,6 +17,7 @@ def register(app: typer.Typer) -> None:
     app.command("promote")(promote)
     app.command("rollback")(rollback)
     app.command("history")(history)
+    app.command("benchmark")(benchmark)
 
 
 def promote(
@@ -55,7 +56,7 @@ def rollback(
     if as_json:
         print(json.dumps(told, indent=2))
         return
-    print(f"version {told['to_version']} is the champion of {told['model']} again, in place of {told['from_version']}")
+    print(f"version {told['to_version']} is the champion of {told['model']} now, in place of {told['from_version']}")
 
 
 def history(
@@ -75,6 +76,29 @@ def history(
         print(json.dumps(told, indent=2))
     else:
         show_history(told)
+
+
+def benchmark(
+    stage: StageArgument = "stage1",
+    renew: Annotated[bool, typer.Option("--renew", help="Freeze the test split anew: another benchmark.")] = False,
+    why: Annotated[str, typer.Option(help="Why it is frozen; kept with it.")] = "",
+    workspace: WorkspaceOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the frozen benchmark, hold it against what is stored, and freeze it where there is none."""
+    if renew and not why:
+        raise typer.BadParameter("--renew changes what models are judged on: say --why")
+    settle()
+    from flows.tables import pairs
+    from schemas.settings import load_settings
+    from tasks.promotion.gate import benchmark as look
+
+    told = look(load_settings(config, workspace=workspace), stage, renew, why or "asked for")
+    if as_json:
+        print(json.dumps(told, indent=2))
+    else:
+        pairs((name.replace("_", " "), value) for name, value in told.items())
 
 
 def _prepare() -> None:

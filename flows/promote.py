@@ -5,6 +5,7 @@ from typing import Any, Literal
 from prefect import flow
 
 from schemas.settings import load_settings
+from tasks.approval import ask_person
 from tasks.promote import judge_contest, keep_evidence, move_champion, open_contest, roll_back, score_contestants
 from tasks.promotion.answers import promotion_summary
 
@@ -19,6 +20,8 @@ def promote(
 ) -> dict[str, Any]:
     """Put a challenger against the champion on the frozen benchmark, and move the champion if the policy says so.
 
+    Where the policy wants a person's word, the run pauses before the move and asks in the Prefect UI.
+
     model: version number, @alias or run id; the newest version if left out. policy: promotion policy file in place of
     the settings' one. Returns what was decided and every check behind it.
 
@@ -30,8 +33,11 @@ def promote(
     sheets = score_contestants(settings, contest)
     verdict = judge_contest(contest, sheets)
     run = keep_evidence(settings, contest, sheets, verdict)
-    move = move_champion(settings, contest, verdict, run) if verdict.outcome == "promote" else None
-    return promotion_summary(contest, sheets, verdict, run, move)
+    if verdict.outcome == "keep":
+        return promotion_summary(contest, sheets, verdict, run, None)
+    refused, approved = ask_person(contest, verdict, run) if contest.rule.approval.required else ("", "")
+    move = None if refused else move_champion(settings, contest, verdict, run, approved)
+    return promotion_summary(contest, sheets, verdict, run, move, refused)
 
 
 @flow(name="rollback")

@@ -21,6 +21,7 @@ from tasks.learning.selection import candidates, find_release, select
 from tasks.learning.sync import SyncRecipe
 from tasks.learning.tuning import translator_folder
 from tasks.learning.watching import learner_watcher
+from tasks.stores import benchmarks
 from tasks.stores.workspace import Workspace
 from tasks.tables import score_rows
 
@@ -29,20 +30,26 @@ from tasks.tables import score_rows
 def judge_model(
     settings: Settings, model: str | None, release: str | None, split: Split, references: int
 ) -> Evaluation:
-    """Scores of a generator on a split of a release, the newest unless named.
+    """Scores of a generator on a split of a release, the newest unless named; of the test split, on what is frozen.
 
     model: a folder, or what tasks/tracking/models.py finds by "version", "@alias" or run id; None: the newest version.
 
-    Raises: ModelFileError, TrackingError, NotFoundError, TrainingError - the text says what to do.
+    Raises: ModelFileError, TrackingError, NotFoundError, TrainingError, PromotionError - the text says what to do.
     """
     workspace = Workspace.open(settings.workspace)
     found = find_release(workspace, release)
     selection = select(workspace, found, Stage.STAGE1)
     judged = [clip for clip in candidates(workspace, found, Stage.STAGE1) if clip.split == split]
+    name: str = split
+    if split == "test":  # judged on what is frozen, and said so: the split itself grows with the corpus
+        frozen = benchmarks.freeze(workspace, found, Stage.STAGE1, "first evaluated")
+        benchmarks.verify(workspace, frozen, found.versions[Stage.STAGE1.value])
+        held = {clip.clip_id for clip in frozen.clips}
+        judged, name = [clip for clip in judged if clip.facts.clip_id in held], f"benchmark {frozen.benchmark}"
     with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
         folder = _model_folder(settings, workspace, model, Path(scratch))
         sync = SyncRecipe(steps=settings.stage1.sync_steps)
-        return evaluation.evaluate_generator(workspace, selection, judged, folder, split, references, sync)
+        return evaluation.evaluate_generator(workspace, selection, judged, folder, name, references, sync)
 
 
 @task(cache_policy=NO_CACHE)

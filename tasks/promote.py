@@ -9,6 +9,7 @@ from prefect.cache_policies import NO_CACHE
 from schemas.settings import Settings
 from tasks.promotion import evidence, gate
 from tasks.promotion.answers import check_rows, move_summary
+from tasks.promotion.comparing import comparison_page
 from tasks.promotion.deciding import Verdict
 from tasks.promotion.gate import Contest
 from tasks.promotion.ledger import Move
@@ -43,20 +44,21 @@ def judge_contest(contest: Contest, sheets: list[Sheet]) -> Verdict:
 
 @task(cache_policy=NO_CACHE)
 def keep_evidence(settings: Settings, contest: Contest, sheets: list[Sheet], verdict: Verdict) -> str:
-    """Write scores, checks and policy to an MLflow run; returns its id.
+    """Write scores, checks, policy and a page for people to an MLflow run; returns its id.
 
-    Raises: TrackingError - the store cannot be reached.
+    Raises: TrackingError - the store cannot be reached. ModelFileError, NotFoundError - as when it was scored.
     """
-    return evidence.keep_evidence(settings, contest, sheets, verdict)
+    page = comparison_page(settings, contest, sheets, verdict)
+    return evidence.keep_evidence(settings, contest, sheets, verdict, page)
 
 
 @task(cache_policy=NO_CACHE)
-def move_champion(settings: Settings, contest: Contest, verdict: Verdict, run: str) -> Move:
-    """Make the challenger the champion: ledger, aliases, ledger.
+def move_champion(settings: Settings, contest: Contest, verdict: Verdict, run: str, approved: str = "") -> Move:
+    """Make the challenger the champion: ledger, aliases, ledger. approved: by whom, where a person was asked.
 
     Raises: PromotionError - somebody else was faster. TrackingError - the store went away.
     """
-    return gate.promote(settings, contest, verdict, run)
+    return gate.promote(settings, contest, verdict, run, approved)
 
 
 @task(cache_policy=NO_CACHE)

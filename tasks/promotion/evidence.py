@@ -15,13 +15,17 @@ from .sheets import Sheet
 FOLDER: Final = "promotion"
 """Folder of the evidence among a run's files."""
 
+PAGE: Final = f"{FOLDER}/comparison.html"
+"""The page for people; it shows clips of the benchmark, so a takedown erases it."""
 
-def keep_evidence(settings: Settings, contest: Contest, sheets: list[Sheet], verdict: Verdict) -> str:
-    """A run that holds everything behind a decision; returns its id.
+
+def keep_evidence(settings: Settings, contest: Contest, sheets: list[Sheet], verdict: Verdict, page: str = "") -> str:
+    """A run that holds everything behind a decision; returns its id. page: the comparison, for people, which the run of
+    the challenger's training gets as well.
 
     Raises: TrackingError - the store cannot be reached.
     """
-    from tasks.tracking.runs import tracked_run
+    from tasks.tracking.runs import Run, tracked_run
     from tasks.tracking.store import open_tracking
 
     ws = Workspace.open(settings.workspace)
@@ -31,6 +35,9 @@ def keep_evidence(settings: Settings, contest: Contest, sheets: list[Sheet], ver
         run.content(f"{FOLDER}/verdict.json", _text(verdict.summary()))
         run.content(f"{FOLDER}/policy.json", contest.policy.model_dump_json(indent=2) + "\n")
         run.content(f"{FOLDER}/scores.json", _text(scores_by_version(sheets, contest)))
+        if page:
+            run.content(PAGE, page)
+            Run(run.tracking, contest.challenger.run_id, resumed=True).content(PAGE, page)
         return run.run_id
 
 
@@ -55,6 +62,7 @@ def _tags(contest: Contest, verdict: Verdict) -> dict[str, str]:
         "champion": str(contest.champion.number) if contest.champion else "none",
         "benchmark": contest.benchmark.benchmark,
         "policy": contest.policy.hash,
+        "challenger_run": contest.challenger.run_id,
         "outcome": verdict.outcome,
         "why": verdict.why,
     }

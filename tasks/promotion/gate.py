@@ -1,6 +1,8 @@
 """The gate, step by step: who meets whom on which clips, their scores, the evidence, the move."""
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +16,7 @@ from tasks.stores.benchmarks import Benchmark
 from tasks.stores.workspace import Workspace
 
 from . import deciding, ledger, moving
-from .judges import Judge, judge_of
+from .judges import Contestants, Judge, judge_of
 from .ledger import Evidence, Move
 from .refusing import require_promotable, require_standing
 from .sheets import Sheet
@@ -80,18 +82,27 @@ def score(settings: Settings, contest: Contest) -> list[Sheet]:
     Raises: ModelFileError - a model's files are not the ones that were logged. TrackingError - they cannot be
     fetched. Otherwise as the stage's judge.
     """
+    with fetched(settings, contest) as (ws, folders):
+        return list(contest.judge.grade(ws, settings, contest.benchmark, folders, contest.rule))
+
+
+@contextmanager
+def fetched(settings: Settings, contest: Contest) -> Iterator[tuple[Workspace, Contestants]]:
+    """The workspace, and the contestants' own folders by version, held against their hashes; challenger first.
+
+    Raises: ModelFileError - a model's files are not the ones that were logged. TrackingError - they cannot be fetched.
+    """
     from tasks.tracking.models import fetch_model
 
     ws, tracking = _open(settings)
     with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
-        folders = {
-            version.number: fetch_model(tracking, version, _made(Path(scratch), version.number))
-            / "artifacts"
-            / contest.judge.inner
-            for version in (contest.challenger, contest.champion)
-            if version is not None
-        }
-        return list(contest.judge.grade(ws, settings, contest.benchmark, folders, contest.rule))
+        folders = {}
+        for version in (contest.challenger, contest.champion):
+            if version is not None:
+                place = Path(scratch) / str(version.number)
+                place.mkdir()
+                folders[version.number] = fetch_model(tracking, version, place) / "artifacts" / contest.judge.inner
+        yield ws, folders
 
 
 def decide(contest: Contest, sheets: list[Sheet]) -> deciding.Verdict:
@@ -102,16 +113,17 @@ def decide(contest: Contest, sheets: list[Sheet]) -> deciding.Verdict:
     )  # fmt: skip
 
 
-def promote(settings: Settings, contest: Contest, verdict: deciding.Verdict, run: str) -> Move:
-    """Make the challenger the champion.
+def promote(settings: Settings, contest: Contest, verdict: deciding.Verdict, run: str, approved: str = "") -> Move:
+    """Make the challenger the champion. approved: by whom, where a person was asked.
 
     Raises: PromotionError - somebody else moved the champion meanwhile. TrackingError - see move_champion.
     """
     ws, tracking = _open(settings)
     evidence = Evidence(run, contest.benchmark.benchmark, contest.policy.hash)
     before = contest.champion.number if contest.champion else None
+    why = f"{verdict.why}; approved by {approved}" if approved else verdict.why
     return moving.move_champion(
-        tracking, ws, contest.judge.model, "promote", contest.challenger.number, before, verdict.why, evidence
+        tracking, ws, contest.judge.model, "promote", contest.challenger.number, before, why, evidence
     )
 
 
@@ -155,6 +167,18 @@ def history(settings: Settings, stage: str | None) -> list[dict[str, Any]]:
     return rows[::-1]
 
 
+def benchmark(settings: Settings, stage: str, renew: bool, why: str) -> dict[str, Any]:
+    """The frozen benchmark of the newest release's line, made if there is none; renew: freeze the test split anew.
+
+    Raises: PromotionError - the test split is empty, or what stands is not whole or not what is stored. NotFoundError.
+    """
+    judge, ws = judge_of(stage), Workspace.open(settings.workspace)
+    found = benchmarks.freeze(ws, find_release(ws, None), judge.stage, why, renew)
+    benchmarks.verify(ws, found, releases.current_versions(ws)[judge.stage.value])
+    told = {name: getattr(found, name) for name in ("benchmark", "sequence", "line", "created_utc", "release", "why")}
+    return told | {"clips": len(found.clips), "speakers": found.speakers}
+
+
 def _champion_or_ruin(tracking: "Tracking", ws: Workspace, model: str, may_be_gone: bool) -> int | None:
     """The champion; if its version was deleted and another is named, that one all the same, so that it can be left."""
     try:
@@ -179,9 +203,3 @@ def _open(settings: Settings) -> tuple[Workspace, "Tracking"]:
 
     ws = Workspace.open(settings.workspace)
     return ws, open_tracking(settings.tracking, ws)
-
-
-def _made(scratch: Path, number: int) -> Path:
-    folder = scratch / str(number)
-    folder.mkdir()
-    return folder

@@ -13,6 +13,7 @@ from schemas.settings import Settings
 from tasks.stores.benchmarks import Benchmark
 from tasks.stores.workspace import Workspace
 
+from .drawing_speech import Drawings, draw_generators
 from .judging_speech import DIRECTIONS, grade_generators
 from .sheets import Direction, Sheet
 
@@ -21,6 +22,10 @@ Contestants = Mapping[int, Path]
 
 Grade = Callable[[Workspace, Settings, Benchmark, Contestants, ModelRule], Sequence[Sheet]]
 """Scores all contestants on the same clips by the same code, in the order they were given."""
+
+
+Draw = Callable[[Workspace, Benchmark, Contestants, ModelRule, Sequence[str]], Drawings]
+"""Draws all contestants on some of the clips, for people to see beside each other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +37,11 @@ class Judge:
     inner: str
     directions: Mapping[str, Direction]
     grade: Grade
+    draw: Draw
 
 
 JUDGES: Final[Mapping[str, Judge]] = {
-    "stage1": Judge(Stage.STAGE1, GENERATOR, "generator", DIRECTIONS, grade_generators),
+    "stage1": Judge(Stage.STAGE1, GENERATOR, "generator", DIRECTIONS, grade_generators, draw_generators),
 }
 
 

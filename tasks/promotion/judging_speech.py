@@ -28,7 +28,7 @@ from tasks.learning.evaluation import MEAN_CLIPS, sync_folder
 from tasks.learning.selection import Candidate, Selection, find_release, select
 from tasks.learning.stage1 import read_exams, spread
 from tasks.learning.sync import SyncRecipe, sync_scorer
-from tasks.stores.benchmarks import Benchmark
+from tasks.stores.benchmarks import Benchmark, BenchmarkClip
 from tasks.stores.workspace import Workspace
 from tasks.tracking.example import made_face
 
@@ -66,7 +66,6 @@ def grade_generators(
     learn the sync score on.
     """
     selection = select(workspace, find_release(workspace, None), Stage.STAGE1)
-    clips = [_candidate(clip.clip_id, clip.media_id, clip.speaker, clip.split_group) for clip in benchmark.clips]
     scorer = _scorer(workspace, selection, settings.stage1) if "sync" in rule.tolerances else None
     loaded, graded = [], []
     for version, folder in contestants.items():
@@ -75,7 +74,7 @@ def grade_generators(
             raise PromotionError(
                 f"version {version} reads landmarks of {card.backend}, the benchmark holds {selection.release.backend}"
             )
-        exams = _exams(selection, clips, generator)
+        exams = benchmark_exams(selection, benchmark.clips, generator)
         sat = judge(generator, exams, rule.references, card.gain, None, _SYSTEMS, scorer)
         graded.append(tuple(_graded(row) for row in sat))
         loaded.append((version, generator))
@@ -92,13 +91,22 @@ def _scorer(workspace: Workspace, selection: Selection, settings: Stage1Settings
     return sync_scorer(sync_folder(workspace), known, SyncRecipe(steps=settings.sync_steps))
 
 
-def _exams(selection: Selection, clips: Sequence[Candidate], generator: LandmarkGenerator) -> list[Exam]:
-    """The clips as this generator sees them: how far the pose is smoothed is its own."""
-    return read_exams(selection, clips, Stage1Settings(shape=generator.shape))
+def benchmark_exams(selection: Selection, clips: Sequence[BenchmarkClip], generator: LandmarkGenerator) -> list[Exam]:
+    """The clips as this generator sees them: how far the pose is smoothed is its own.
 
-
-def _candidate(clip_id: str, media_id: str, speaker: str, group: str) -> Candidate:
-    return Candidate(ClipFacts(clip_id, 0, speaker), Place(clip_id, media_id), "test", group, False)
+    Raises: TrainingError - a clip's numbers cannot be used. NotFoundError, WorkspaceError - it cannot be read.
+    """
+    wanted = [
+        Candidate(
+            ClipFacts(clip.clip_id, 0, clip.speaker),
+            Place(clip.clip_id, clip.media_id),
+            "test",
+            clip.split_group,
+            False,
+        )
+        for clip in clips
+    ]
+    return read_exams(selection, wanted, Stage1Settings(shape=generator.shape))
 
 
 def _graded(row: Sat) -> Graded:

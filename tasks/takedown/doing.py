@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 
 from schemas.settings import Settings
+from tasks.promotion.evidence import PAGE
 from tasks.promotion.refusing import TAKEN_DOWN
 from tasks.publishing import publish
 from tasks.stores import tables, tombstones
@@ -33,9 +34,6 @@ _TABLES: Final = ("catalog", "clips", "stage1", "stage2", "benchmarks")
 
 _PAGES: Final = ("audit", "reports")
 """Folders of pages about footage; they are made anew when asked for."""
-
-SHOWN: Final = ("promotion/comparison.html",)
-"""Files of a promotion's run that show clips of the benchmark."""
 
 
 def take_down(ws: Workspace, settings: Settings, tracking: "Tracking | None", plan: Plan, why: str) -> dict[str, Any]:
@@ -128,4 +126,4 @@ def _erase_shown(tracking: "Tracking", plan: Plan) -> int:
     from tasks.tracking.registry import runs_of_benchmarks
 
     clips = [clip["clip_id"] for clip in plan.scope.clips]
-    return erase_about(tracking, clips, SHOWN, runs_of_benchmarks(tracking, plan.benchmarks))
+    return erase_about(tracking, clips, [PAGE], runs_of_benchmarks(tracking, plan.benchmarks))

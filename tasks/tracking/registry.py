@@ -119,6 +119,21 @@ def runs_of_benchmarks(tracking: Tracking, benchmarks: Collection[str]) -> set[s
     return {run.info.run_id for run in found} | {run.data.tags.get("challenger_run", "") for run in found}
 
 
+def curve(tracking: Tracking, version: Version, metric: str) -> list[tuple[int, float]]:
+    """A metric of the version's run as (step, value), by step; empty where the run is gone or holds none.
+
+    Raises: TrackingError - the store cannot be reached.
+    """
+    with telling(f"run {version.run_id}"):
+        try:
+            found = tracking.client.get_metric_history(version.run_id, metric)
+        except MlflowException as error:
+            if error.error_code in _MISSING:
+                return []
+            raise
+    return sorted({point.step: point.value for point in found}.items())
+
+
 def tag_version(tracking: Tracking, version: Version, tags: Mapping[str, str]) -> None:
     """Set tags of a version; one of the same name is replaced."""
     with telling(f"{version} at {tracking.place}"):

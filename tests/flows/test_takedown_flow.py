@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
@@ -16,6 +17,7 @@ from schemas.cards import GeneratorCard
 from schemas.errors import NotFoundError, PromotionError
 from schemas.reasons import Stage
 from schemas.settings import load_settings
+from schemas.tables import BENCHMARKS
 from schemas.training import Stage1Settings
 from tasks.answers.check_workspace import check_workspace
 from tasks.answers.findings import Health
@@ -47,9 +49,17 @@ def labelled(finished, manifest, config, tmp_path_factory) -> Path:
     ingest(str(manifest), workspace=str(workspace), config=str(config))
     ws = Workspace.open(str(workspace))
     clips = tables.read(ws, "clips", ["clip_id", "media_id", "speaker", "split"]).to_pylist()
+    _freeze(ws, [clip for clip in clips if clip["speaker"] == SPEAKER])
     for saw in (True, False):
         _log_model(ws, [clip for clip in clips if (clip["speaker"] == SPEAKER) == saw])
     return workspace
+
+
+def _freeze(ws: Workspace, clips: list[dict]) -> None:
+    """A benchmark of the speaker alone."""
+    row = dict.fromkeys(BENCHMARKS.names, "x") | {"benchmark": "b-of-ada", "sequence": 1, "stage": "stage1"}
+    rows = [row | {name: clip[name] for name in ("clip_id", "media_id", "speaker")} for clip in clips]
+    tables.append_rows(ws, "benchmarks", pa.Table.from_pylist(rows, schema=BENCHMARKS))
 
 
 def _log_model(ws: Workspace, clips: list[dict]) -> None:
@@ -65,6 +75,8 @@ def _log_model(ws: Workspace, clips: list[dict]) -> None:
     save_generator(folder, LandmarkGenerator(shape), card)
     with tracked_run(open_tracking(load_settings().tracking, ws), "training") as run:
         keep_lineage(run, [(clip["clip_id"], clip["media_id"], "train") for clip in clips])
+        run.tags({"benchmark": "b-of-ada"})
+        run.content("promotion/comparison.html", "clips of somebody side by side")
         run.content(f"val/film_{clips[0]['clip_id'][:12]}.mp4", b"a film of somebody")
         log_generator(run, folder)
 
@@ -147,11 +159,13 @@ def test_the_model_that_saw_it_is_tagged_and_its_films_are_gone(down):
 
     client = MlflowClient(f"sqlite:///{ws.root}/mlflow/mlflow.db")
     assert done["tagged"] == [f"{MODEL} version 1"]
-    assert done["run_files_erased"] == 1
+    assert done["run_files_erased"] == 3  # a film, and a page in each run
+    assert done["benchmarks"] == {"b-of-ada": done["clips"]}
     assert TAKEN_DOWN in client.get_model_version(MODEL, "1").tags
     assert TAKEN_DOWN not in client.get_model_version(MODEL, "2").tags
     runs = [client.get_model_version(MODEL, number).run_id for number in ("1", "2")]
     assert [len(client.list_artifacts(run, "val")) for run in runs] == [0, 1]
+    assert [len(client.list_artifacts(run, "promotion")) for run in runs] == [0, 0]
     with pytest.raises(PromotionError, match="taken down"):
         roll_back(settings, "stage1", 1, "no")
     after = trace(settings, f"{MODEL}/1")

@@ -9,6 +9,7 @@ from model.metrics.bootstrap import (
     Resampling,
     difference_interval,
     expanded_tail,
+    gain_difference_interval,
     mean_interval,
     reduction_interval,
 )
@@ -145,3 +146,13 @@ def test_wrong_input_is_refused():
         Resampling(level=1.0)
     with pytest.raises(ValueError, match="resamples"):
         Resampling(resamples=0)
+
+
+def test_a_gain_is_compared_with_another_s_gain():
+    """Own error over its control's: 1 - 6/10 against 1 - 8/10."""
+    groups = ["a", "a", "b", "b", "c", "c"]
+    found = gain_difference_interval(([6.0] * 6, [10.0] * 6), ([8.0] * 6, [10.0] * 6), groups)
+    assert found.mean == pytest.approx(0.2)
+    assert found.low == pytest.approx(0.2) and found.high == pytest.approx(0.2)
+    with pytest.raises(ValueError, match="never negative"):
+        gain_difference_interval(([6.0], [-1.0]), ([8.0], [10.0]))

@@ -1,0 +1,143 @@
+"""The page that lays two models beside each other for people: one HTML file that needs nothing else."""
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, Final
+
+from jinja2 import Environment, StrictUndefined
+
+from model.metrics.bootstrap import Interval, Resampling, difference_interval, mean_interval
+from schemas.settings import Settings
+from tasks.answers.names import visible
+
+from .answers import figure
+from .data_difference import DataDifference, data_difference
+from .deciding import Verdict
+from .gate import Contest, fetched
+from .sheets import Sheet
+
+if TYPE_CHECKING:
+    from tasks.tracking.models import Version
+
+_DRAWN: Final = 2
+"""Clips at either end that are drawn: where the challenger does best against the champion, and where worst."""
+
+_WIDE, _HIGH = 520, 150
+"""Size of a curve, pixels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """Points of one model's curve, as SVG has them, and its last value."""
+
+    version: int
+    points: str
+    last: float
+
+
+def comparison_page(settings: Settings, contest: Contest, sheets: Sequence[Sheet], verdict: Verdict) -> str:
+    """The page as HTML; every text is escaped. Speakers are not named on it.
+
+    Raises: ModelFileError, NotFoundError, TrackingError, WorkspaceError - a model, clip or curve cannot be read.
+    """
+    ranked = _ranked(sheets, contest.rule.primary)
+    shown = [clip for clip, *_ in dict.fromkeys([*ranked[:_DRAWN], *ranked[-_DRAWN:]])]
+    with fetched(settings, contest) as (ws, folders):
+        drawn = contest.judge.draw(ws, contest.benchmark, folders, contest.rule, shown)
+        difference = _difference(ws, contest)
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters |= {"visible": visible, "interval": _interval, "figure": figure}
+    template = environment.from_string(files(__package__).joinpath("comparison.html").read_text("utf-8"))
+    return template.render(
+        contest=contest,
+        verdict=verdict,
+        sheets=sheets,
+        scores=_scores(contest, sheets),
+        costs=sorted({name for sheet in sheets for name in sheet.costs}),
+        ranked=ranked,
+        shown=shown,
+        pictures={clip: {version: [_embedded(png) for png in pngs] for version, pngs in own.items()}
+                  for clip, own in drawn.items()},
+        curves=_curves(settings, contest),
+        size=(_WIDE, _HIGH),
+        difference=difference,
+    )  # fmt: skip
+
+
+def _ranked(sheets: Sequence[Sheet], primary: str) -> list[tuple[str, float, float | None]]:
+    """(clip, challenger's error, champion's error), the clip on which the challenger gains most first; of a first
+    champion, the clip it does best on.
+    """
+    clips = sorted(sheets[0].speakers)
+    ours = sheets[0].column(sheets[0].own, primary, clips)
+    theirs = sheets[1].column(sheets[1].own, primary, clips) if len(sheets) > 1 else [None] * len(clips)
+    rows = [(clip, mine, other) for clip, mine, other in zip(clips, ours, theirs, strict=True) if mine is not None]
+    return sorted(rows, key=lambda row: row[1] - (row[2] or 0.0))
+
+
+def _scores(contest: Contest, sheets: Sequence[Sheet]) -> list[dict[str, Any]]:
+    """A row a system and score: each contestant's mean, and their difference on the same clips."""
+    clips = sorted(sheets[0].speakers)
+    groups = [sheets[0].speakers[clip] for clip in clips]
+    how = Resampling(**contest.policy.resampling.model_dump())
+    rows = []
+    for system in sheets[0].systems():
+        for score in contest.judge.directions:
+            columns = [sheet.column(system, score, clips) for sheet in sheets]
+            means = [mean_interval(column, groups, how) for column in columns]
+            if all(mean.mean is None for mean in means):
+                continue
+            change = difference_interval(columns[0], columns[1], groups, how) if len(columns) > 1 else None
+            rows.append({"system": system, "score": score, "means": means, "change": change})
+    return rows
+
+
+def _difference(ws: Any, contest: Contest) -> DataDifference | None:
+    if contest.champion is None:
+        return None
+    before, after = (version.tags.get("release", "") for version in (contest.champion, contest.challenger))
+    return data_difference(ws, before, after, contest.judge.stage)
+
+
+def _curves(settings: Settings, contest: Contest) -> dict[str, list[Curve]]:
+    """Losses over steps by name, of both contestants, as far as their runs are still there."""
+    from tasks.stores.workspace import Workspace
+    from tasks.tracking.registry import curve
+    from tasks.tracking.store import open_tracking
+
+    tracking = open_tracking(settings.tracking, Workspace.open(settings.workspace))
+    both: list[Version] = [version for version in (contest.challenger, contest.champion) if version is not None]
+    found: dict[str, list[Curve]] = {}
+    for name in ("loss/total", "val/loss"):
+        told = {version.number: curve(tracking, version, name) for version in both}
+        if any(told.values()):
+            found[name] = _drawn(told)
+    return found
+
+
+def _drawn(told: Mapping[int, Sequence[tuple[int, float]]]) -> list[Curve]:
+    """Curves on one scale."""
+    steps = [step for points in told.values() for step, _ in points]
+    values = [value for points in told.values() for _, value in points]
+    low, high, last = min(values), max(values), max(steps) or 1
+    spread = (high - low) or 1.0
+    made = []
+    for version, points in told.items():
+        if points:
+            placed = (f"{_WIDE * step / last:.1f},{_HIGH * (high - value) / spread:.1f}" for step, value in points)
+            made.append(Curve(version, " ".join(placed), points[-1][1]))
+    return made
+
+
+def _embedded(png: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
+
+
+def _interval(value: Interval | None) -> str:
+    if value is None or value.mean is None:
+        return "\u2013"
+    if value.low is None or value.high is None:
+        return f"{value.mean:.4g}"
+    return f"{value.mean:.4g} ({value.low:.4g} to {value.high:.4g})"

@@ -1,0 +1,127 @@
+"""Promote, approve, roll back as flows and commands, on a real Prefect server and a real registry in the workspace."""
+
+import asyncio
+import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState
+from prefect.flow_runs import resume_flow_run
+from typer.testing import CliRunner
+
+from flows.cli import app
+from flows.promote import promote, rollback
+from flows.train import train
+from tests.tasks.learning.talkers import talkers
+from tests.tasks.promotion.conftest import POLICY
+
+MODEL = "landmark-generator"
+SHORT = "[stage1]\nprofile = 'tiny'\n[stage1.feed]\nbatch = 8\n[stage1.optimiser]\nlearning_rate = 6e-3\n"
+APPROVAL = f"\n[models.{MODEL}.approval]\nrequired = true\ntimeout_s = "
+
+
+@pytest.fixture(scope="module")
+def short(tmp_path_factory) -> str:
+    """Settings and policy for a short training and a verdict that does not depend on a busy machine."""
+    folder = tmp_path_factory.mktemp("settings")
+    (folder / "policy.toml").write_text(POLICY)
+    (folder / "patient.toml").write_text(f"{POLICY}{APPROVAL}120\n")
+    (folder / "hasty.toml").write_text(f"{POLICY}{APPROVAL}2\n")
+    pace = "[stage1.pace]\nsteps = 80\nvalidate_every = 80\nsave_every = 80\nfilm_every = 1000\n"
+    (folder / "short.toml").write_text(f"promotion = '{folder}/policy.toml'\n{SHORT}{pace}")
+    return str(folder / "short.toml")
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory, short, prefect_api) -> str:
+    """Talkers, and a good generator as version 1."""
+    folder = tmp_path_factory.mktemp("talkers") / "workspace"
+    talkers(folder, speakers=32, clips=2, frames=40)
+    train(workspace=str(folder), config=short)
+    return str(folder)
+
+
+def said(*words: str) -> str:
+    """What a command of this process prints."""
+    ended = CliRunner().invoke(app, words)
+    assert ended.exit_code == 0, ended.output
+    return ended.stdout
+
+
+def champion(workspace: str) -> int | None:
+    found = MlflowClient(f"sqlite:///{workspace}/mlflow/mlflow.db").get_registered_model(MODEL)
+    number = found.aliases.get("champion")
+    return None if number is None else int(number)
+
+
+def _require_page(workspace: str, run: str) -> None:
+    """It lies in the run of the evidence and in that of the challenger's training, shows both, and names nobody."""
+    client = MlflowClient(f"sqlite:///{workspace}/mlflow/mlflow.db")
+    trained = client.get_model_version(MODEL, "2").run_id
+    pages = [Path(client.download_artifacts(one, "promotion/comparison.html")).read_text() for one in (run, trained)]
+    assert pages[0] == pages[1]
+    for shown in ("version 1", "version 2", "data:image/png;base64,", "<polyline", "gain over other sound", "The same"):
+        assert shown in pages[0], shown
+    assert "speaker 2" not in pages[0] and "http://" not in pages[0] and "https://" not in pages[0]
+    assert pages[0].count("<img") >= 2 * 2 * 2  # at least two clips, two pictures of each model
+
+
+async def _answer(values: dict) -> None:
+    """Fill in the form of the flow run that waits, as the UI does."""
+    async with get_client() as client:
+        wanted = FlowRunFilter(state=FlowRunFilterState(name={"any_": ["Paused"]}))
+        for _ in range(600):
+            if waiting := await client.read_flow_runs(flow_run_filter=wanted):
+                keyset = waiting[0].state.state_details.run_input_keyset
+                described = await client.read_flow_run_input(waiting[0].id, keyset["description"])
+                assert "beats copy" in str(described)
+                await resume_flow_run(waiting[0].id, run_input=values)
+                return
+            await asyncio.sleep(0.1)
+    raise AssertionError("no flow run ever waited")
+
+
+def test_a_person_decides(workspace, short):
+    """In this order: nobody answers, somebody refuses, somebody approves."""
+    patient, hasty = (str(Path(short).with_name(f"{name}.toml")) for name in ("patient", "hasty"))
+    told = promote(workspace=workspace, config=short, policy=hasty)
+    assert (told["outcome"], told["champion"]) == ("refused by a person", None)
+    assert "nobody answered within 2 s" in told["why"]
+
+    def asked(values: dict) -> dict:
+        with ThreadPoolExecutor(1) as pool:
+            answering = pool.submit(asyncio.run, _answer(values))
+            found = promote(workspace=workspace, config=short, policy=patient)
+            answering.result()
+        return found
+
+    told = asked({"approve": False, "who": "Ada", "reason": "the chin wobbles"})
+    assert told["outcome"] == "refused by a person" and told["why"] == "Ada refused: the chin wobbles"
+    assert champion(workspace) is None
+
+    told = asked({"approve": True, "who": "Ada", "reason": "it is fine"})
+    assert (told["outcome"], told["champion"]) == ("promoted", 1)
+    assert champion(workspace) == 1
+
+
+def test_commands_tell_it_all(workspace, short, heterodub):
+    """After the approval: the same weights from another training never win; a rollback needs a target."""
+    train(workspace=workspace, config=short, steps=79)
+    told = json.loads(said("promote", "stage1", "-w", workspace, "--config", short, "--json"))
+    assert (told["outcome"], told["champion"], told["challenger"]) == ("kept", 1, 2)
+    assert {check["name"] for check in told["checks"]} >= {"primary", "beats copy", "gain over other sound", "jitter"}
+    _require_page(workspace, told["run"])
+    assert rollback("by hand", to=2, workspace=workspace, config=short)["from_version"] == 1
+    assert champion(workspace) == 2
+    rows = json.loads(said("history", "-w", workspace, "--json", "--config", short))
+    assert [(row["version"], row["kind"]) for row in rows] == [(2, "rollback"), (1, "promote")]
+    assert "approved by Ada" in rows[1]["why"]
+    assert said("history", "-w", workspace, "--config", short).count(MODEL) == 2
+    assert json.loads(said("benchmark", "-w", workspace, "--config", short, "--json"))["benchmark"] == told["benchmark"]
+    ended = heterodub("promote", "stage1", "--model", "2", "-w", workspace, "--config", short)
+    lines = [line for line in ended.stderr.splitlines() if line.startswith("error:")]
+    assert ended.returncode == 1 and len(lines) == 1 and "is the champion already" in lines[0]
+    assert "Traceback" not in ended.stderr

@@ -1,0 +1,36 @@
+"""Files about clips are taken out of runs, on either kind of store, and others stay; lineage outlives what it names."""
+
+from tasks.tracking.erasing import erase_about
+from tasks.tracking.lineage import keep_lineage, lineage_of, media_of
+from tasks.tracking.models import Version
+from tasks.tracking.registry import runs_of_benchmarks
+from tasks.tracking.runs import tracked_run
+
+CLIP, OTHER = "0123456789abcdef", "fedcba9876543210"
+
+
+def test_files_about_a_clip_are_erased_and_others_stay(tracking):
+    names = [f"val/film_{CLIP[:12]}.mp4", f"val/film_{OTHER[:12]}.mp4", "promotion/comparison.html", "notes.txt"]
+    with tracked_run(tracking, "training") as run:
+        run.tags({"benchmark": f"b of {tracking.experiment_id}"})
+        for name in names:
+            run.content(name, "somebody")
+    with tracked_run(tracking, "another") as another:
+        another.content("promotion/comparison.html", "on other clips")
+    runs = runs_of_benchmarks(tracking, [f"b of {tracking.experiment_id}"])
+    assert run.run_id in runs and another.run_id not in runs
+    assert erase_about(tracking, [CLIP], ["promotion/comparison.html"], runs) == 2
+    left = [*tracking.client.list_artifacts(run.run_id), *tracking.client.list_artifacts(run.run_id, "val")]
+    assert {one.path for one in left if not one.is_dir} == {names[1], names[3]}
+    assert len(tracking.client.list_artifacts(another.run_id, "promotion")) == 1
+    assert erase_about(tracking, [CLIP], ["promotion/comparison.html"], runs) == 0
+
+
+def test_lineage_is_read_back_and_none_where_there_is_none(tracking):
+    with tracked_run(tracking, "training") as run:
+        bare = Version("landmark-generator", 1, run.run_id, "", {})
+        assert lineage_of(tracking, bare) is None and media_of(tracking, bare) == frozenset()
+        keep_lineage(run, [("c1", "m1", "train"), ("c2", "m1", "val")])
+    assert [row["clip_id"] for row in lineage_of(tracking, bare)] == ["c1", "c2"]
+    assert media_of(tracking, bare) == {"m1"}
+    assert lineage_of(tracking, Version("landmark-generator", 1, "0" * 32, "", {})) is None
