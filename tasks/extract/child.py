@@ -15,9 +15,10 @@ from tasks.extract.isolation import OUT_OF_MEMORY_EXIT, says_no_memory
 
 _PR_SET_PDEATHSIG = 1
 
-_LEAN = {
+LEAN = {
     "OPENBLAS_NUM_THREADS": "1",
     "OMP_NUM_THREADS": "1",
+    "OPENCV_FOR_THREADS_NUM": "1",
     "ARROW_DEFAULT_MEMORY_POOL": "system",
 }
 """One process among many needs no threads of its own. They would not only be idle: buffers and stacks for each core,
@@ -68,7 +69,7 @@ def _limit(memory_gib: float) -> None:
 
 if __name__ == "__main__":
     _bind_to_parent()
-    for name, value in _LEAN.items():
+    for name, value in LEAN.items():
         os.environ.setdefault(name, value)  # before any library is loaded
     _limit(float(sys.argv[2]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business

@@ -17,6 +17,7 @@ from typing import Any
 import av
 
 from flows.environment import settle
+from tasks.extract.child import LEAN
 from tests.bench import catalogue
 
 _TALKS = ("ada-clean.mp4", "blair-clean.mp4", "chidi-clean.mp4", "farah-clean.mp4")
@@ -71,7 +72,8 @@ def _answers(workspace: Path, rounds: int) -> None:
 
 
 def _bare(media: Path) -> dict[str, Any]:
-    answer = subprocess.run([sys.executable, "-m", "tests.bench.bare", str(media)], capture_output=True, text=True)
+    command, threads = [sys.executable, "-m", "tests.bench.bare", str(media)], os.environ | LEAN  # as the children have
+    answer = subprocess.run(command, capture_output=True, text=True, env=threads)
     if answer.returncode:
         raise SystemExit(answer.stderr)
     return dict(json.loads(answer.stdout))
