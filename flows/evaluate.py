@@ -12,6 +12,7 @@ from tasks.evaluate import (
     judge_model,
     judge_translator,
     judge_translator_folds,
+    judge_tuning,
     show_scores,
 )
 
@@ -86,6 +87,27 @@ def evaluate_dub(
     """
     settings = load_settings(config, workspace=workspace)
     return judge_dubs(settings, manifest, generator, translator, release).summary()
+
+
+@flow(name="ablate-tuning")
+def ablate_tuning(
+    model: str | None = None,
+    release: str | None = None,
+    split: Literal["val", "test"] = "test",
+    seconds: float | None = None,
+    steps: int | None = None,
+    workspace: str | None = None,
+    config: str | None = None,
+    profile: str | None = None,
+) -> dict[str, Any]:
+    """What fine-tuning is worth: on the first seconds of one clip of each speaker, judged on the rest of that clip.
+
+    Raises: HeterodubError - as evaluate.
+    """
+    chosen = {"profile": profile, "tuning": {"steps": steps, "seconds": seconds}}
+    settings = load_settings(config, workspace=workspace, stage2=chosen)
+    told: dict[str, Any] = judge_tuning(settings, model, release, split)
+    return told
 
 
 @flow(name="ablate-data")

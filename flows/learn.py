@@ -213,6 +213,33 @@ def ablate_data(
     show_ablation(told)
 
 
+@ablate.command("tuning")
+def ablate_tuning(
+    model: ModelOption = None,
+    release: ReleaseOption = None,
+    split: Annotated[Literal["val", "test"], typer.Option(help="Clips to tune and judge on.")] = "test",
+    seconds: Annotated[float | None, typer.Option(min=0.2, help="Learn from so much of each clip's beginning.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Steps of fine-tuning.")] = None,
+    profile: ProfileOption = None,
+    workspace: WorkspaceOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """A landmark translator with and without fine-tuning, on what comes later in the same clips."""
+    _prepare()
+    from flows.evaluate import ablate_tuning as run
+    from flows.learning_progress import LearningDisplay
+    from flows.picture_scores import show_tuning
+    from tasks.learning.watching import learning_watched_by
+
+    with LearningDisplay() as display, learning_watched_by(display):
+        told = run(model, release, split, seconds, steps, workspace, _text(config), profile)
+    if as_json:
+        print(json.dumps(told, indent=2))
+        return
+    show_tuning(told)
+
+
 def _pairs(told: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print(json.dumps(told, indent=2))

@@ -49,5 +49,20 @@ def show_picture_scores(told: Mapping[str, Any]) -> None:
         out.print(f"{name}: not measured, {why}")
 
 
+def show_tuning(told: Mapping[str, Any]) -> None:
+    """The summary of what fine-tuning is worth."""
+    console().print(
+        f"{told['clips']} clips, one a speaker; {told['steps']} steps on their first {told['seconds']:g} s, judged on "
+        f"the rest\nfine-tuning lowers errors by %, raises gains by, with 95 % intervals\n"
+    )
+    show(
+        [Column("score"), Column("change", right=True)],
+        [
+            [cell(_heading(name)), cell(interval_text(interval, percent=name.startswith("pd")))]
+            for name, interval in told["changes"].items()
+        ],
+    )
+
+
 def _heading(name: str) -> str:
     return _HEADINGS.get(name, name.replace("_", " "))

@@ -2,6 +2,7 @@
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from prefect import task
 from prefect.artifacts import create_table_artifact
@@ -20,6 +21,7 @@ from tasks.learning.picture_evaluation import PictureEvaluation, cross_validate_
 from tasks.learning.selection import candidates, find_release, select
 from tasks.learning.sync import SyncRecipe
 from tasks.learning.tuning import translator_folder
+from tasks.learning.tuning_evaluation import compare_tuning
 from tasks.learning.watching import learner_watcher
 from tasks.stores.workspace import Workspace
 from tasks.tables import score_rows
@@ -84,6 +86,21 @@ def judge_translator_folds(
     workspace = Workspace.open(settings.workspace)
     selection = select(workspace, find_release(workspace, release), Stage.STAGE2)
     return cross_validate_translator(workspace, settings, selection, folds, references, learner_watcher(), fold)
+
+
+@task(cache_policy=NO_CACHE)
+def judge_tuning(settings: Settings, model: str | None, release: str | None, split: Split) -> dict[str, Any]:
+    """What fine-tuning on one clip of each speaker of a split changes on the rest of it. model: as in judge_model.
+
+    Raises: ModelFileError, TrackingError, NotFoundError, TrainingError - the text says what to do.
+    """
+    workspace = Workspace.open(settings.workspace)
+    found = find_release(workspace, release)
+    selection = select(workspace, found, Stage.STAGE2)
+    judged = [clip for clip in candidates(workspace, found, Stage.STAGE2) if clip.split == split]
+    with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
+        folder = translator_folder(settings, workspace, model, Path(scratch))
+        return compare_tuning(workspace, settings, selection, judged, folder, learner_watcher()).summary()
 
 
 @task(cache_policy=NO_CACHE)

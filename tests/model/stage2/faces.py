@@ -1,9 +1,11 @@
 """Pictures of made faces: skin, lips and the dark between them, painted where their landmarks are. Truth is known."""
 
 import numpy as np
+import torch
 from skimage.draw import polygon
 
 from model.features.landmarks import OUTLINE, SLICES
+from model.stage2.network import Painter
 from tests.model.talking import face, talk
 
 SIDE = 64
@@ -41,6 +43,15 @@ def _fill(picture, corners, colour) -> None:
 def speaker(seed: int, frames: int = 12, side: int = SIDE) -> tuple[np.ndarray, np.ndarray]:
     """A talking person: crops and landmarks."""
     return painted(talk(frames, seed)[0], seed, side)
+
+
+def lively(painter: Painter) -> Painter:
+    """A painter whose weights let pass what it sees, as those of a trained one do; new ones hardly do."""
+    torch.manual_seed(0)
+    for module in painter.modules():
+        if isinstance(module, torch.nn.Conv2d | torch.nn.Linear):
+            torch.nn.init.kaiming_normal_(module.weight, 0.2)
+    return painter
 
 
 def still(opening: float, side: int = SIDE) -> tuple[np.ndarray, np.ndarray]:

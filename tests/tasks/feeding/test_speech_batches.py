@@ -8,7 +8,8 @@ from model.training.plan import Plan
 from schemas.errors import NotFoundError, TrainingError
 from schemas.reasons import Stage
 from schemas.training import Stage1Settings
-from tasks.feeding.speech_batches import SpeechBatches, batches_from
+from tasks.feeding.clip_batches import batches_from
+from tasks.feeding.speech_batches import SpeechBatches
 from tasks.feeding.stored_clips import Place
 from tasks.learning.selection import find_release, select
 from tasks.learning.stage1 import recipe

@@ -1,0 +1,83 @@
+"""Training windows: references lie apart, lost frames are passed over, and a mirrored face is still that face."""
+
+import numpy as np
+import pytest
+
+from model.features.landmarks import eye_centres
+from model.stage2.batches import Portrait, _references, _varied, make_batch, tracked_run
+from model.training.plan import Window
+from schemas.translation import PictureAugmentation, Stage2Settings
+from tests.model.stage2.faces import speaker
+
+PLAIN = PictureAugmentation(mirror=0, light=0)
+SHAPE = Stage2Settings(profile="tiny").shape
+
+
+def clip(frames: int = 14, lost=()) -> Portrait:
+    pictures, landmarks = speaker(3, frames)
+    return Portrait(pictures, landmarks, ~np.isin(np.arange(frames), lost))
+
+
+def batch(seed: int = 0, augmentation=PLAIN, one: Portrait | None = None):
+    return make_batch([Window(0, 6, 2, seed)], [one or clip()], ["a"], 2, 3, SHAPE, augmentation)
+
+
+def test_a_batch_is_what_was_stored():
+    made, one = batch(), clip()
+    assert np.allclose(made.target_BWW.numpy(), one.pictures_TSS3[6:8, 16:, 8:56].transpose(0, 3, 1, 2) / 255)
+    assert made.frames == 2
+    assert made.warped_BKWW.shape == (2, 6, 48, 48)
+
+
+def test_the_same_seed_draws_the_same_and_another_does_not():
+    one, again, other = batch(5), batch(5), batch(6)
+    assert np.array_equal(one.reference_NRCWW, again.reference_NRCWW)
+    assert not np.array_equal(one.reference_NRCWW, other.reference_NRCWW)
+
+
+def test_nothing_hidden_of_the_window_is_in_its_inputs():
+    one = clip()
+    spoiled = one.pictures_TSS3.copy()
+    spoiled[5:9, 44:52, 26:38] = 255  # mouths of the window and its context; references are elsewhere
+    assert (spoiled != one.pictures_TSS3).any()
+    made, other = batch(one=one), batch(one=Portrait(spoiled, one.landmarks_TPXY, one.tracked_T))
+    assert np.array_equal(made.inputs_BCWW, other.inputs_BCWW)
+    assert np.array_equal(made.warped_BKWW, other.warped_BKWW)
+    assert not np.array_equal(made.target_BWW, other.target_BWW)
+
+
+def test_references_are_no_frames_of_the_window():
+    draw = np.random.default_rng(0)
+    for _ in range(20):
+        told = _references(np.ones(30, bool), np.array([10, 11]), 4, draw)
+        assert len(set(told)) == 4
+        assert np.abs(told[:, None] - [10, 11]).min() >= 5
+    assert _references(np.ones(3, bool), np.array([1, 2]), 4, draw).tolist() == [0]
+
+
+def test_runs_are_tracked_and_near():
+    tracked = np.array([1, 1, 0, 1, 0, 1, 1, 1], bool)
+    assert tracked_run(tracked, 3, 2).tolist() == [5, 6]
+    assert tracked_run(tracked, 1, 2).tolist() == [0, 1]
+    assert tracked_run(tracked, 3, 4).tolist() == [3] * 4  # there is no such run
+
+
+def test_a_clip_without_two_tracked_frames_in_a_row_still_trains():
+    made = batch(one=clip(14, lost=np.arange(1, 14, 2)))
+    assert np.array_equal(made.target_BWW[0], made.target_BWW[1])
+
+
+def test_a_mirrored_face_has_its_left_eye_on_the_left():
+    pictures, landmarks = speaker(3, 2)
+    turned, points = _varied(pictures, landmarks, PictureAugmentation(mirror=1, light=0), np.random.default_rng(0))
+    assert np.array_equal(turned, pictures[:, :, ::-1])
+    left, right = eye_centres(points)
+    assert (left[:, 0] < right[:, 0]).all()
+    again, back = _varied(turned, points, PictureAugmentation(mirror=1, light=0), np.random.default_rng(0))
+    assert np.array_equal(again, pictures)
+    assert np.allclose(back, landmarks, atol=1e-4)
+
+
+def test_a_clip_in_which_nobody_was_tracked_is_refused():
+    with pytest.raises(ValueError, match="no frame of the clip was tracked"):
+        clip(5, lost=range(5))

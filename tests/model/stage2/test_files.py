@@ -1,0 +1,60 @@
+"""A translator on disk: comes back as it was, and is refused when damaged or of another contract."""
+
+import pytest
+import torch
+
+from model.stage2.critics import Critics
+from model.stage2.files import CARD, CRITICS, WEIGHTS, load_critics, load_translator, save_translator
+from model.stage2.network import Painter
+from schemas.cards import TranslatorCard
+from schemas.errors import ModelFileError
+from schemas.translation import Stage2Settings
+
+SETTINGS = Stage2Settings(profile="tiny")
+
+
+def saved(folder):
+    painter, critics = Painter(SETTINGS.shape), Critics(SETTINGS.critics, 2)
+    card = TranslatorCard(
+        shape=SETTINGS.shape,
+        critics=SETTINGS.critics,
+        window_frames=2,
+        backend="face_mesh_v1",
+        release="r1",
+        seed=0,
+        steps=3,
+        perception=("a network",),
+    )
+    save_translator(folder, painter, critics, card)
+    return painter, critics, card
+
+
+def test_it_comes_back_as_it_was(tmp_path):
+    painter, critics, card = saved(tmp_path / "model")
+    again, told = load_translator(tmp_path / "model")
+    assert told == card
+    assert all(torch.equal(again.state_dict()[name], value) for name, value in painter.state_dict().items())
+    back = load_critics(tmp_path / "model").state_dict()
+    assert all(torch.equal(back[name], value) for name, value in critics.state_dict().items())
+
+
+@pytest.mark.parametrize("name", [WEIGHTS, CARD])
+def test_a_damaged_file_is_refused(tmp_path, name):
+    saved(tmp_path)
+    (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:-40])
+    with pytest.raises(ModelFileError):
+        load_translator(tmp_path)
+
+
+def test_missing_critics_are_told(tmp_path):
+    saved(tmp_path)
+    (tmp_path / CRITICS).unlink()
+    with pytest.raises(ModelFileError, match=CRITICS):
+        load_critics(tmp_path)
+
+
+def test_another_contract_is_refused(tmp_path):
+    saved(tmp_path)
+    (tmp_path / CARD).write_text((tmp_path / CARD).read_text().replace('"fps": 25', '"fps": 30'))
+    with pytest.raises(ModelFileError, match="fps: 30, not 25"):
+        load_translator(tmp_path)

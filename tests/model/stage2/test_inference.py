@@ -1,0 +1,62 @@
+"""A painter in use: pieces equal one pass, hidden pixels do not matter, and what is not painted is the source."""
+
+import numpy as np
+import pytest
+
+from model.stage2 import mask
+from model.stage2.inference import PainterTranslator
+from model.stage2.network import Painter
+from schemas.translation import Stage2Settings
+from tests.model.stage2.faces import SIDE, lively, speaker
+
+
+@pytest.fixture(scope="module")
+def translator() -> PainterTranslator:
+    return PainterTranslator(lively(Painter(Stage2Settings(profile="tiny").shape)))
+
+
+@pytest.fixture(scope="module")
+def clip():
+    return speaker(2, 24)
+
+
+@pytest.fixture(scope="module")
+def whole(translator, clip):
+    return translated(translator, *clip)
+
+
+def translated(translator, pictures, landmarks, known=None):
+    first = speaker(2, 24)
+    known = known or translator.appearance(first[0][:4], first[1][:4])
+    return translator.translate(known, pictures, landmarks, landmarks)
+
+
+@pytest.mark.parametrize("size", [3, 16])
+def test_pieces_with_their_context_equal_one_pass(translator, clip, whole, size):
+    pictures, landmarks = clip
+    for start in range(0, 24, size):
+        low, high = max(0, start - translator.context), min(24, start + size + translator.context)
+        piece = translated(translator, pictures[low:high], landmarks[low:high])[start - low :][:size]
+        assert np.abs(piece - whole[start : start + size]).max() < 1 / 255
+
+
+def test_pieces_without_their_context_do_not(translator, clip, whole):
+    alone = translated(translator, clip[0][10:12], clip[1][10:12])
+    assert np.abs(alone - whole[10:12]).max() > 1 / 255
+
+
+def test_hidden_pixels_of_the_source_change_nothing_that_is_painted(translator, clip, whole):
+    pictures, landmarks = clip
+    spoiled = np.where(mask.hidden(landmarks, SIDE)[..., None], 255 - pictures, pictures)
+    painted = mask.soft(landmarks, SIDE) >= 1
+    assert np.array_equal(translated(translator, spoiled, landmarks)[painted], whole[painted])
+
+
+def test_the_rest_is_the_source(clip, whole):
+    outside = mask.soft(clip[1], SIDE) == 0
+    assert np.array_equal(whole[outside], clip[0][outside] / np.float32(255))
+
+
+def test_another_speakers_frames_give_another_face(translator, clip, whole):
+    other = translator.appearance(*speaker(7, 3))
+    assert np.abs(translated(translator, *clip, other) - whole).mean() > 0.01

@@ -1,0 +1,98 @@
+"""Systems and scores: the truth is perfect, blur and stillness are seen, the oracle never shows the frame itself."""
+
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+
+from model.perception.lite0 import Lite0
+from model.stage2.batches import Portrait
+from model.stage2.judging import SYSTEMS, PictureExam, _oracle, answer, over_speakers, sit
+from model.stage2.scorecard import Sat, picture_card
+from model.stage2.scores import score
+from model.stage2.warp import WarpTranslator
+from tests.model.stage2.faces import SIDE, speaker
+
+FRAMES = 20
+
+
+@pytest.fixture(scope="module")
+def sitting():
+    pictures, landmarks = speaker(4, FRAMES)
+    return sit(PictureExam("a", "anna", Portrait(pictures, landmarks, np.ones(FRAMES, bool))), 4, 12)
+
+
+@pytest.fixture(scope="module")
+def judge() -> Lite0:
+    return Lite0()
+
+
+@pytest.fixture(scope="module")
+def answers(sitting):
+    return {system: answer(sitting, system, WarpTranslator(SIDE)) for system in SYSTEMS}
+
+
+def seen(sitting):
+    """A finder that finds the true faces."""
+    return lambda _: (sitting.landmarks, np.ones(12, bool))
+
+
+def test_told_frames_are_not_judged(sitting):
+    assert sitting.told.tolist() == [0, 6, 12, 19]
+    assert sitting.judged.sum() == 10
+    assert not sitting.judged[[6 - 4, 12 - 4]].any()
+
+
+def test_a_clip_that_is_all_told_is_refused(sitting):
+    with pytest.raises(ValueError, match="nothing is left to judge"):
+        sit(sitting.exam, FRAMES, 12)
+
+
+def test_the_truth_is_perfect(sitting, answers, judge):
+    found = score(sitting, answers["source"], judge, seen(sitting))
+    assert (found.pd_lower, found.pd5_mouth) == (0, 0)
+    assert found.psnr_lower == pytest.approx(100)
+    assert found.ssim_mouth == pytest.approx(1)
+    assert (found.sharpness_lower, found.flicker, found.found) == (1, 1, 1)
+    assert found.opening_correlation == pytest.approx(1)
+    assert found.nme_lips == 0
+
+
+def test_a_warp_is_nearer_to_the_truth_than_a_copy(sitting, answers, judge):
+    warp, copy = (score(sitting, answers[system], judge) for system in ("warp", "copy"))
+    assert warp.psnr_mouth > copy.psnr_mouth
+    assert warp.opening_correlation is None  # nobody looked
+
+
+def test_a_copy_stands_still_and_blur_is_no_detail(sitting, answers, judge):
+    still = np.repeat(answers["source"][:1], 12, axis=0)
+    assert score(sitting, still, judge).flicker == 0
+    blurred = gaussian_filter(answers["source"], (0, 1.5, 1.5, 0))
+    assert score(sitting, blurred, judge).sharpness_mouth < 0.5
+
+
+def test_the_oracle_never_shows_the_frame_itself(sitting):
+    chosen = _oracle(sitting)
+    assert (chosen != np.arange(sitting.span.start, sitting.span.stop)).all()
+    landmarks = sitting.exam.portrait.landmarks_TPXY
+    other = np.abs(landmarks[(chosen + 7) % FRAMES] - sitting.landmarks).mean()
+    assert np.abs(landmarks[chosen] - sitting.landmarks).mean() < other
+
+
+def test_a_face_that_is_not_found_again_has_no_correlation(sitting, answers, judge):
+    found = score(sitting, answers["source"], judge, lambda _: (0 * sitting.landmarks, np.zeros(12, bool)))
+    assert (found.found, found.opening_correlation) == (0, None)
+
+
+def test_speakers_weigh_the_same(sitting, answers, judge):
+    true, copy = (score(sitting, answers[system], judge) for system in ("source", "copy"))
+    assert over_speakers([("a", 1.0), ("a", 1.0), ("b", 0.0), ("c", None)]) == 0.5
+    assert over_speakers([("a", None)]) is None
+    rows = [Sat("1", "a", "painted", true), Sat("2", "b", "painted", true)]
+    card = picture_card([*rows, Sat("1", "a", "copy", copy), Sat("2", "b", "copy", copy)], {})
+    assert card.mean("painted", "pd_lower").mean == 0
+    gained = {(row.baseline, row.score): row.interval.mean for row in card.changes}
+    assert gained["copy", "pd_lower"] == 1
+    assert gained["copy", "psnr_lower"] == pytest.approx(100 - copy.psnr_lower)
+    assert {"LPIPS", "FID"} <= card.not_measured.keys()
+    with pytest.raises(ValueError, match="no clip"):
+        picture_card([], {})

@@ -1,0 +1,93 @@
+"""What all four networks learn, and what stays: the embedder in fine-tuning, everything when a loss is no number."""
+
+import pytest
+import torch
+from lightning_fabric import Fabric
+
+from model.stage2.batches import make_batch
+from model.stage2.lesson import CRITICS, PAINTER, TranslationLesson
+from model.training.loop import NotFiniteError, Verdict
+from model.training.plan import Window
+from schemas.translation import Stage2Settings
+from tests.model.stage2.test_batches import PLAIN, clip
+
+SETTINGS = Stage2Settings(profile="tiny", losses={"critics_from": 0, "perceptual": 0})
+
+
+@pytest.fixture(scope="module")
+def batch():
+    clips = [clip(), clip(12)]
+    windows = [Window(0, 3, 2, 1), Window(1, 6, 2, 2)]
+    return make_batch(windows, clips, ["a", "b"], 2, 3, SETTINGS.shape, PLAIN)
+
+
+def lesson(settings=SETTINGS, **named) -> TranslationLesson:
+    return TranslationLesson(Fabric(devices=1, accelerator="cpu"), settings, [], lambda *_: Verdict({}), **named)
+
+
+def weights(one: TranslationLesson) -> dict[str, torch.Tensor]:
+    networks = {"": one.painter.network.module, "critics.": one.critics.network.module}
+    return {key + name: value.clone() for key, net in networks.items() for name, value in net.named_parameters()}
+
+
+def moved(one: TranslationLesson, batch, steps: int = 3) -> set[str]:
+    before = weights(one)
+    for step in range(steps):
+        one.step(batch, step)
+    return {name.split(".")[0] for name, value in weights(one).items() if not torch.equal(value, before[name])}
+
+
+def test_all_four_networks_learn(batch):
+    one = lesson()
+    before = weights(one)
+    assert moved(one, batch) == {"embedder", "generator", "critics"}
+    after = weights(one)
+    for part in ("critics.spatial", "critics.temporal"):
+        assert any(not torch.equal(after[name], before[name]) for name in after if name.startswith(part))
+
+
+def test_fine_tuning_leaves_the_embedder_as_it_is(batch):
+    begun = lesson().weights()
+    tuned = lesson(start=begun, freeze=True)
+    assert torch.equal(tuned.weights()[PAINTER]["generator.out.bias"], begun[PAINTER]["generator.out.bias"])
+    assert moved(tuned, batch, 5) == {"generator", "critics"}
+    shipped = tuned.weights()
+    for name, value in begun[PAINTER].items():
+        if name.startswith("embedder"):
+            assert torch.equal(shipped[PAINTER][name], value)
+
+
+def test_a_start_is_taken_up_by_critics_too():
+    begun = lesson(SETTINGS.model_copy(update={"seed": 5})).weights()
+    taken = lesson(start=begun).weights()[CRITICS]
+    assert all(torch.equal(taken[name], value) for name, value in begun[CRITICS].items())
+
+
+def test_it_learns_its_batch(batch):
+    one = lesson(Stage2Settings(profile="tiny", losses={"critics_from": 99, "perceptual": 0}, pace={"steps": 40}))
+    told = [float(one.step(batch, step)["pyramid"]) for step in range(40)]
+    assert told[-1] < 0.7 * told[0]
+
+
+def test_critics_wait_for_their_step(batch):
+    one = lesson(Stage2Settings(profile="tiny", losses={"critics_from": 1, "perceptual": 0}))
+    assert "critics" not in one.step(batch, 0)
+    assert {"critics", "spatial", "temporal"} <= one.step(batch, 1).keys()
+
+
+def test_a_loss_that_is_no_number_changes_nothing(batch):
+    one = lesson()
+    before = weights(one)
+    broken = make_batch([Window(0, 3, 2, 1)], [clip()], ["a"], 2, 3, SETTINGS.shape, PLAIN)
+    broken.target_BWW[0, 0, 0, 0] = float("nan")
+    with pytest.raises(NotFiniteError):
+        one.step(broken, 0)
+    assert all(torch.equal(value, before[name]) for name, value in weights(one).items())
+
+
+def test_state_and_restore_go_on_as_if_nothing_had_happened(batch):
+    one, other = lesson(), lesson(SETTINGS.model_copy(update={"seed": 9}))
+    one.step(batch, 0)
+    other.restore(one.state())
+    told, again = one.step(batch, 1), other.step(batch, 1)
+    assert {name: float(value) for name, value in told.items()} == {k: float(v) for k, v in again.items()}

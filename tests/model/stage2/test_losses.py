@@ -1,0 +1,32 @@
+"""Losses by hand: the pyramid looks at the blended region alone, the hinge has its margin, matching is 0 for equals."""
+
+import pytest
+import torch
+
+from model.stage2.losses import critic_loss, matching_loss, patch_loss, pyramid
+
+
+def test_the_pyramid_is_the_error_where_there_is_a_blend():
+    true, share = torch.rand(1, 3, 16, 16), torch.zeros(1, 16, 16)
+    share[:, 8:] = 1
+    assert pyramid(true + 0.25, true, share) == pytest.approx(0.25, abs=1e-6)
+    made = true.clone()
+    made[..., :8, :] += 1
+    assert pyramid(made, true, share) == 0
+    assert pyramid(true + 1, true, 0 * share) == 0
+
+
+def test_the_hinge_stops_at_its_margin():
+    def verdict(value: float):
+        return [[torch.zeros(1, 1, 2, 2), torch.full((1, 1, 2, 2), float(value))]]
+
+    assert critic_loss(verdict(0), verdict(0)) == 2
+    assert critic_loss(verdict(-5), verdict(5)) == 0
+    assert critic_loss(verdict(1), verdict(-1)) == 4
+    assert patch_loss(verdict(0.5)) == -0.5
+
+
+def test_matching_looks_at_all_but_the_verdict():
+    made = [[torch.ones(1, 1, 2, 2), torch.ones(1, 1, 2, 2)]]
+    true = [[torch.full((1, 1, 2, 2), 3.0), torch.full((1, 1, 2, 2), 9.0)]]
+    assert matching_loss(made, true) == 2

@@ -1,0 +1,75 @@
+"""Painter and critics: they begin with the warped frames, their switches switch, appearance passes by the vector."""
+
+import pytest
+import torch
+
+from model.stage2.composite import CHANNELS, LINES
+from model.stage2.critics import Critics
+from model.stage2.layers import Conv
+from model.stage2.network import Painter
+from schemas.translation import CriticShape, PainterShape, Stage2Settings
+from tests.model.stage2.faces import lively
+
+SHAPE = Stage2Settings(profile="tiny").shape
+W = 48
+
+
+def given(shape: PainterShape, frames: int = 4):
+    torch.manual_seed(0)
+    inputs = torch.rand(frames, (2 * shape.context + 1) * CHANNELS, W, W)
+    return inputs, torch.rand(frames // 2, 1, 3 + LINES, W, W), torch.rand(frames, 3 * shape.candidates, W, W), 2
+
+
+def test_before_the_first_step_it_shows_the_warped_frames():
+    inputs, known, warped, frames = given(SHAPE)
+    painted = Painter(SHAPE)(inputs, known, warped, frames)
+    assert painted.shape == (4, 3, W, W)
+    assert painted.min() >= 0 and painted.max() <= 1
+    base = warped.reshape(4, 2, 3, W, W).mean(dim=1)
+    assert torch.corrcoef(torch.stack([painted.flatten(), base.flatten()]))[0, 1] > 0.95
+
+
+@pytest.mark.parametrize("change", [{"candidates": 0}, {"gated": False}, {"context": 0}, {"candidates": 1}])
+def test_every_switch_makes_another_network_that_paints(change):
+    shape = SHAPE.model_copy(update=change)
+    painter = Painter(shape)
+    assert painter(*given(shape)).shape == (4, 3, W, W)
+    gates = [one.gated for one in painter.generator.modules() if isinstance(one, Conv)]
+    assert gates
+    assert all(gate == shape.gated for gate in gates)
+    plain = {name: value.shape for name, value in Painter(SHAPE).state_dict().items()}
+    assert plain != {name: value.shape for name, value in painter.state_dict().items()}
+
+
+def test_another_appearance_paints_another_picture():
+    painter, (inputs, known, warped, frames) = lively(Painter(SHAPE)), given(SHAPE)
+    one, other = painter(inputs, known, warped, frames), painter(inputs, known.flip(0), warped, frames)
+    assert (one - other).abs().max() > 1e-4
+
+
+def test_the_vector_is_the_mean_over_any_number_of_frames():
+    embedder = Painter(SHAPE).embedder
+    frames = torch.rand(1, 3, 3 + LINES, W, W)
+    one_by_one = torch.stack([embedder(frames[:, [number]]) for number in range(3)]).mean(dim=0)
+    assert torch.allclose(embedder(frames), one_by_one, atol=1e-5)
+
+
+def test_critics_judge_frames_and_runs_at_each_scale():
+    shape = CriticShape(width=4, layers=2, scales=2)
+    single, runs = Critics(shape, 2)(torch.rand(4, 3, W, W), torch.rand(4, LINES, W, W))
+    assert [len(opinion[-1]) for opinion in single] == [4, 4]
+    assert [len(opinion[-1]) for opinion in runs] == [2, 2]
+    assert single[0][-1].shape[-1] == 2 * single[1][-1].shape[-1]
+
+
+def test_the_temporal_critic_can_be_switched_off():
+    critics = Critics(CriticShape(width=4, layers=2, temporal=False), 2)
+    assert critics(torch.rand(2, 3, W, W), torch.rand(2, LINES, W, W))[1] == []
+    assert not any(name.startswith("temporal") for name in critics.state_dict())
+
+
+def test_the_temporal_critic_sees_the_order_of_frames():
+    critics = Critics(CriticShape(width=4, layers=2, scales=1), 2).eval()
+    pictures, lines = torch.rand(2, 3, W, W), torch.rand(2, LINES, W, W)
+    forward, backward = critics(pictures, lines)[1][0][-1], critics(pictures.flip(0), lines.flip(0))[1][0][-1]
+    assert not torch.allclose(forward, backward)
