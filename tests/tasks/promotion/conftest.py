@@ -9,6 +9,7 @@ import torch
 
 from model.stage1.files import load_generator, save_generator
 from model.training.listening import Listeners
+from schemas.cards import GENERATOR
 from schemas.reasons import Stage
 from schemas.settings import Settings, TrackingSettings
 from schemas.training import Stage1Settings
@@ -107,7 +108,12 @@ def settings(ws, policy) -> Settings:
 
 @pytest.fixture
 def on_server(settings, server, ws) -> Settings:
-    """The same for a server on loopback, whose registry all tests share."""
+    """The same for a server on loopback, whose registry all tests share; no model is in it."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri=server.uri, registry_uri=server.uri)
+    if client.search_registered_models(f"name = '{GENERATOR}'"):
+        client.delete_registered_model(GENERATOR)
     return settings.model_copy(update={"tracking": TrackingSettings(uri=server.uri, experiment=f"of {ws.root}")})
 
 

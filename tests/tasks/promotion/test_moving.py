@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from schemas.errors import PromotionError, TrackingError
+from schemas.reasons import Stage
 from tasks.answers.check_promotions import check_promotions
 from tasks.answers.findings import Health
 from tasks.promotion import ledger, moving
 from tasks.promotion.ledger import Evidence, Move, champions
+from tasks.stores import benchmarks, releases, tables
 from tasks.stores.workspace import Workspace
 from tasks.tracking.registry import CHALLENGER, CHAMPION, PREVIOUS, aliased
 from tasks.tracking.store import open_tracking
@@ -71,9 +73,15 @@ def test_an_alias_that_was_moved_by_hand_is_told_and_put_back(store, settings, w
     assert pointing(store) == [1, None]
 
 
-def test_a_champion_from_before_the_ledger_is_taken_over(store, settings, ws, tmp_path):
-    from tasks.stores import tables
+def test_doctor_tells_of_a_benchmark_whose_clips_are_gone(settings, ws):
+    frozen = benchmarks.freeze(ws, releases.latest(ws), Stage.STAGE1, "a test")
+    assert [found.detail for found in check_promotions(settings) if frozen.benchmark in found.detail]
+    assert problems(settings) == []
+    tables.delete_rows(ws, "stage1", "clip_id", [frozen.clips[0].clip_id])
+    assert "not stored any more" in problems(settings)[0]
 
+
+def test_a_champion_from_before_the_ledger_is_taken_over(store, ws):
     tables.delete_rows(ws, "promotions", "model", [MODEL])
     assert moving.settle(store, ws, MODEL).champion == 1
     move(store, ws, 2, 1)
