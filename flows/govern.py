@@ -9,7 +9,7 @@ import typer
 from flows.ask import ConfigOption, JsonOption, WorkspaceOption
 from flows.environment import find_server, settle
 
-StageArgument = Annotated[Literal["stage1"], typer.Argument(help="Whose champion.")]
+StageArgument = Annotated[Literal["stage1", "stage2"], typer.Argument(help="Whose champion.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -60,7 +60,7 @@ def rollback(
 
 
 def history(
-    stage: Annotated[Literal["stage1"] | None, typer.Argument(help="Only this stage's.")] = None,
+    stage: Annotated[Literal["stage1", "stage2"] | None, typer.Argument(help="Only this stage's.")] = None,
     workspace: WorkspaceOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,

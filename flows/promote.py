@@ -12,7 +12,7 @@ from tasks.promotion.answers import promotion_summary
 
 @flow(name="promote")
 def promote(
-    stage: Literal["stage1"] = "stage1",
+    stage: Literal["stage1", "stage2"] = "stage1",
     model: str | None = None,
     policy: str | None = None,
     workspace: str | None = None,
@@ -43,7 +43,7 @@ def promote(
 @flow(name="rollback")
 def rollback(
     why: str,
-    stage: Literal["stage1"] = "stage1",
+    stage: Literal["stage1", "stage2"] = "stage1",
     to: int | None = None,
     workspace: str | None = None,
     config: str | None = None,

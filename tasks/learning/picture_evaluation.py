@@ -84,11 +84,11 @@ def evaluate_translator(
         )
     if not judged:
         raise TrainingError(f"release {release.release_id} has no stage2 clip in {judged_on} to judge on")
-    judge, (finder, missing) = Lite0(), _finder(settings, release.backend)
+    judge, (find, missing) = Lite0(), finder(settings, release.backend)
     translator, rows, features = PainterTranslator(painter), [], Features()
     for clip in few_a_speaker(judged):
         for sitting in read_sittings(selection, [clip], card.shape.side_px, references, MOST_FRAMES, strict=False):
-            rows += _sat(sitting, translator, judge, finder, features)
+            rows += _sat(sitting, translator, judge, find, features)
     if not rows:
         raise TrainingError(f"no clip in {judged_on} has more tracked frames than the {references} that are told")
     scores = picture_card(rows, _frechet(features))
@@ -155,7 +155,7 @@ def _frechet(features: Features) -> dict[System, dict[str, float]]:
     }
 
 
-def _finder(settings: Settings, backend: str) -> tuple[Finder | None, dict[str, str]]:
+def finder(settings: Settings, backend: str) -> tuple[Finder | None, dict[str, str]]:
     """What looks for faces again, by the backend that the release's landmarks are of; or why nothing does."""
     name = backend.partition("@")[0]
     try:

@@ -188,6 +188,8 @@ def _sentence(checks: Sequence[Check], rule: ModelRule, clips: int, speakers: in
             f"{rule.least_clips} and {rule.least_speakers}"
         )
     failed = [check for check in checks if not check.passed]
+    if not checks:
+        return "the policy asks nothing of a first champion"
     if not failed:
         first = checks[0]
         least = "" if first.value is None or first.value.low is None else f" (at least {100 * first.value.low:.1f} %)"

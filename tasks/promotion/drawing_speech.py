@@ -13,9 +13,7 @@ from tasks.stores.benchmarks import Benchmark
 from tasks.stores.workspace import Workspace
 
 from .judging_speech import benchmark_exams
-
-Drawings = dict[str, dict[int, tuple[bytes, ...]]]
-"""PNGs by clip and version."""
+from .sheets import Drawings
 
 
 def draw_generators(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from schemas.cards import GENERATOR
+from schemas.cards import GENERATOR, TRANSLATOR
 from schemas.errors import SettingsError
 from schemas.promotion import ModelRule
 from schemas.reasons import Stage
@@ -13,9 +13,9 @@ from schemas.settings import Settings
 from tasks.stores.benchmarks import Benchmark
 from tasks.stores.workspace import Workspace
 
-from .drawing_speech import Drawings, draw_generators
-from .judging_speech import DIRECTIONS, grade_generators
-from .sheets import Direction, Sheet
+from . import judging_pictures, judging_speech
+from .drawing_speech import draw_generators
+from .sheets import Direction, Drawings, Sheet
 
 Contestants = Mapping[int, Path]
 """Folder of the fetched model by version."""
@@ -41,7 +41,22 @@ class Judge:
 
 
 JUDGES: Final[Mapping[str, Judge]] = {
-    "stage1": Judge(Stage.STAGE1, GENERATOR, "generator", DIRECTIONS, grade_generators, draw_generators),
+    "stage1": Judge(
+        Stage.STAGE1,
+        GENERATOR,
+        "generator",
+        judging_speech.DIRECTIONS,
+        judging_speech.grade_generators,
+        draw_generators,
+    ),
+    "stage2": Judge(
+        Stage.STAGE2,
+        TRANSLATOR,
+        "translator",
+        judging_pictures.DIRECTIONS,
+        judging_pictures.grade_translators,
+        judging_pictures.draw_translators,
+    ),
 }
 
 
