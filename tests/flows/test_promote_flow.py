@@ -15,6 +15,11 @@ from typer.testing import CliRunner
 from flows.cli import app
 from flows.promote import promote, rollback
 from flows.train import train
+from schemas.settings import TrackingSettings
+from tasks.stores.workspace import Workspace
+from tasks.tracking.models import log_generator
+from tasks.tracking.runs import tracked_run
+from tasks.tracking.store import open_tracking
 from tests.tasks.learning.talkers import talkers
 from tests.tasks.promotion.conftest import POLICY
 
@@ -55,6 +60,15 @@ def champion(workspace: str) -> int | None:
     found = MlflowClient(f"sqlite:///{workspace}/mlflow/mlflow.db").get_registered_model(MODEL)
     number = found.aliases.get("champion")
     return None if number is None else int(number)
+
+
+def _register_again(workspace: str) -> None:
+    """The champion's own files as version 2."""
+    ws = Workspace.open(workspace)
+    tracking = open_tracking(TrackingSettings(), ws)
+    folder = next(Path(workspace).glob("training/stage1-*/model"))
+    with tracked_run(tracking, "again") as run:
+        assert log_generator(run, folder).number == 2
 
 
 def _require_page(workspace: str, run: str) -> None:
@@ -108,8 +122,8 @@ def test_a_person_decides(workspace, short):
 
 
 def test_commands_tell_it_all(workspace, short, heterodub):
-    """After the approval: the same weights from another training never win; a rollback needs a target."""
-    train(workspace=workspace, config=short, steps=79)
+    """After the approval: the same weights, registered by another run, do not win; a rollback may name its target."""
+    _register_again(workspace)
     told = json.loads(said("promote", "stage1", "-w", workspace, "--config", short, "--json"))
     assert (told["outcome"], told["champion"], told["challenger"]) == ("kept", 1, 2)
     assert {check["name"] for check in told["checks"]} >= {"primary", "beats copy", "gain over other sound", "jitter"}
