@@ -59,7 +59,13 @@ class TuningSettings(Section):
 
     seconds: float | None = Field(None, ge=0.2, description="of the clip's beginning that are learned from; else all")
     steps: int = Field(200, ge=1, description="steps at most")
-    learning_rate: float = Field(3e-4, gt=0, description="highest learning rate")
+    learning_rate: float = Field(1e-3, gt=0, description="highest learning rate")
+    average_decay: float = Field(
+        0.9,
+        ge=0,
+        lt=1,
+        description="share of the old average kept at each step; a training's would hardly move in so few",
+    )
     critic_rate: float = Field(2e-4, gt=0, description="highest learning rate of the discriminators")
     validate_every: int = Field(50, ge=1, description="steps between two looks at the clip's last part")
 

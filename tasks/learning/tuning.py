@@ -50,7 +50,7 @@ def start_of(settings: Settings, workspace: Workspace, model: str | None, clip_i
         digest = file_hashes(folder)[WEIGHTS]
     stage2, tuning = settings.stage2, settings.stage2.tuning
     pace = {"steps": tuning.steps, "validate_every": tuning.validate_every, "save_every": tuning.validate_every}
-    optimiser = {"learning_rate": tuning.learning_rate, "warmup_steps": 1}
+    optimiser = {"learning_rate": tuning.learning_rate, "warmup_steps": 1, "average_decay": tuning.average_decay}
     changed = stage2.model_copy(
         update={
             "shape": card.shape,

@@ -1,0 +1,70 @@
+"""Training, tuning and scoring the translator as flows, with a real Prefect server and a real MLflow store."""
+
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from flows.evaluate import evaluate_stage2
+from flows.train import finetune, train
+from model.stage2.files import load_translator
+from tests.tasks.learning.sitters import sitters
+from tests.tasks.stores.sample_rows import clip_id
+
+SHORT = """
+[stage2]
+profile = 'tiny'
+[stage2.pace]
+steps = 4
+validate_every = 2
+save_every = 2
+film_every = 4
+[stage2.tuning]
+steps = 2
+validate_every = 2
+"""
+
+
+@pytest.fixture(scope="module")
+def short(tmp_path_factory) -> str:
+    path = tmp_path_factory.mktemp("settings") / "short.toml"
+    path.write_text(SHORT)
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("sitters") / "workspace"
+    sitters(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(workspace, short, prefect_api):
+    return train("stage2", workspace=str(workspace), config=short)
+
+
+@pytest.fixture(scope="module")
+def mlflow(workspace) -> MlflowClient:
+    return MlflowClient(f"sqlite:///{workspace}/mlflow/mlflow.db")
+
+
+def test_the_run_names_what_it_learned_by_and_shows_faces(trained, mlflow):
+    run = mlflow.get_run(trained["run"])
+    assert run.info.status == "FINISHED"
+    assert run.data.params["perception"].startswith("EfficientNet-Lite0")
+    assert {"loss/pyramid", "loss/critics", "val/pd_lower", "val/pd5_lower"} - set(run.data.metrics) <= {"loss/critics"}
+    names = {Path(one.path).name for one in mlflow.list_artifacts(trained["run"], "val")}
+    assert {"faces_000002.png", "faces_000004.png", "faces_000004.mp4"} <= names
+    assert [one.version for one in mlflow.search_model_versions("name = 'landmark-translator'")] == [1]
+
+
+def test_it_is_tuned_and_scored_by_name(trained, workspace, short, mlflow):
+    tuned = finetune(clip_id(3), model="1", workspace=str(workspace), config=short)
+    assert tuned["version"] == 2
+    _, card = load_translator(Path(tuned["folder"]))
+    assert card.tuned_on == (clip_id(3),)
+    told = evaluate_stage2(model="2", workspace=str(workspace), config=short, references=4)
+    assert told["judged_on"] == "the test split"
+    assert {row["system"] for row in told["rows"]} == {"painted", "copy", "warp", "nearest frame", "source"}
+    assert "LPIPS" in told["not_measured"]
