@@ -187,7 +187,7 @@ def _sync(
     first, stop = frames_around(float(times_N[0]), float(times_N[-1]))
     times = np.array([frame_to_second(frame) for frame in range(first, stop)])
     points = at_times(points_NPXY, times_N, times)
-    flags = at_times(flags_N[:, None], times_N, times)[:, 0] == 1
+    flags = at_times(flags_N[:, None].astype(np.float64), times_N, times)[:, 0] == 1
     mel = log_mel(speech.samples(frame_to_sample(first), frame_to_sample(stop - first)), stop - first)
     scored = score_sync(scorer, SyncClip.of(points, flags, mel))
     return scored.score if isinstance(scored, SyncScore) else None
