@@ -6,12 +6,17 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
+import torch
 
+from model.stage2.inference import PainterTranslator
+from model.stage2.network import Painter
 from model.stage2.warp import WarpTranslator
 from schemas.dubbing import DubJob
 from schemas.errors import DubbingError, SourceError
 from schemas.settings import Settings
+from schemas.translation import PainterShape
 from tasks.dubbing.dub import dub
+from tasks.dubbing.models import Models
 from tasks.dubbing.painting import Painting
 from tests.flows.heads import head as head_pictures
 from tests.tasks.dubbing.conftest import write_wav
@@ -89,7 +94,7 @@ def painted(head, speech, models, backend, settings, tmp_path_factory):
     """painted(chunk): the luma of every frame that goes to the encoder."""
     folder = tmp_path_factory.mktemp("chunks")
 
-    def work(chunk):
+    def work(chunk, using=models):
         taken, frames = [], Painting.frames
 
         def watched(self):
@@ -100,7 +105,7 @@ def painted(head, speech, models, backend, settings, tmp_path_factory):
         changed = Settings(**(settings.model_dump() | {"dub": settings.dub.model_dump() | {"chunk_frames": chunk}}))
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(Painting, "frames", watched)
-            dub(DubJob(video=str(head), speech=str(speech), out=str(folder / "out.mp4")), models, backend, changed)
+            dub(DubJob(video=str(head), speech=str(speech), out=str(folder / "out.mp4")), using, backend, changed)
         return taken
 
     return work
@@ -109,6 +114,26 @@ def painted(head, speech, models, backend, settings, tmp_path_factory):
 @pytest.fixture(scope="module")
 def laid(painted):
     return painted(4)
+
+
+def test_a_network_that_looks_at_neighbours_sees_them_across_chunks(painted, models):
+    torch.manual_seed(2)
+    painter = Painter(PainterShape(side_px=64, context=2, width=4, vector=8, blocks=1))
+    using = Models(models.generator, models.card, PainterTranslator(painter), models.names)
+    whole, parts = painted(512, using), painted(3, using)
+    assert max(np.abs(one.astype(int) - other).max() for one, other in zip(whole, parts, strict=True)) <= 1
+    blind = Models(models.generator, models.card, Forgetful(PainterTranslator(painter)), models.names)
+    off = [np.abs(one.astype(int) - other).max() for one, other in zip(whole, painted(3, blind), strict=True)]
+    assert max(off) > 1
+
+
+class Forgetful:
+    """Says that it needs no neighbours, though it does."""
+
+    context = 0
+
+    def __init__(self, inner):
+        self.side_px, self.appearance, self.translate = inner.side_px, inner.appearance, inner.translate
 
 
 def test_before_encoding_all_samples_outside_of_the_face_are_the_source_s(laid, head):
