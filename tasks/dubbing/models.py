@@ -58,7 +58,7 @@ def _require(name: str, made_for: str, backend: LandmarkBackend) -> None:
 
 
 def _weights(folder: Path) -> str:
-    """What tells one folder's model from another's: the beginning of its weights' sha256. A path would tell too much."""
+    """What tells one folder's model from another's, and no path: the beginning of its weights' sha256."""
     return file_hashes(folder).get(WEIGHTS, "missing")[:12]
 
 
