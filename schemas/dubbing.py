@@ -2,7 +2,9 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from .sections import Section
 
 Length = Literal["picture", "speech", "loop"]
 """How long the output is when speech and picture are not equally long.
@@ -16,11 +18,7 @@ LANDMARK_WARP = "warp"
 """The translator that nobody trained: the reference frames' mouths, moved by the landmarks."""
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class DubSettings(_Section):
+class DubSettings(Section):
     """How videos are dubbed, whatever the video."""
 
     references: int = Field(8, ge=1, le=64, description="frames of the video that both stages are told, a face")
@@ -40,7 +38,7 @@ class DubSettings(_Section):
     sound_kbps: int = Field(96, ge=16, le=320, description="AAC rate of each sound channel, kbit/s")
 
 
-class DubJob(_Section):
+class DubJob(Section):
     """One video to dub. Paths, or fsspec URIs for what is read."""
 
     video: str = Field(min_length=1, description="the picture")

@@ -118,7 +118,7 @@ class Settings(Section):
     tracking: TrackingSettings = TrackingSettings()
     stage1: Stage1Settings = Field(default_factory=Stage1Settings, description="training of the landmark generator")
     stage2: Stage2Settings = Field(default_factory=Stage2Settings, description="training of the landmark translation")
-    dub: DubSettings = DubSettings()
+    dub: DubSettings = Field(default_factory=DubSettings, description="dubbing of videos")
 
     @property
     def extractor(self) -> str:

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from model.stage1.files import load_generator
+from model.sealing import file_hashes
+from model.stage1.files import WEIGHTS, load_generator
 from model.stage1.network import LandmarkGenerator
 from model.stage2.files import load_translator
 from model.stage2.inference import PainterTranslator
@@ -56,10 +57,15 @@ def _require(name: str, made_for: str, backend: LandmarkBackend) -> None:
         )
 
 
+def _weights(folder: Path) -> str:
+    """What tells one folder's model from another's, and no path: the beginning of its weights' sha256."""
+    return file_hashes(folder).get(WEIGHTS, "missing")[:12]
+
+
 def _found(settings: Settings, name: str, kind: str, scratch: Path) -> tuple[Path, str]:
     """The folder of a model, and what to call it."""
     if Path(name).is_dir():
-        return Path(name), f"{kind} {Path(name).resolve().name}"
+        return Path(name), f"{kind} in a folder, weights {_weights(Path(name))}"
     from tasks.tracking.models import fetch_version  # here, not above: with folders MLflow need not be loaded
     from tasks.tracking.registry import named_version
     from tasks.tracking.store import open_tracking

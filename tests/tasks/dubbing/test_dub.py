@@ -12,6 +12,7 @@ from schemas.dubbing import DubJob
 from schemas.errors import DubbingError, SourceError
 from schemas.settings import Settings
 from tasks.dubbing.dub import dub
+from tasks.dubbing.models import Models
 from tasks.dubbing.painting import Painting
 from tests.flows.heads import head as head_pictures
 from tests.tasks.dubbing.conftest import write_wav
@@ -89,7 +90,7 @@ def painted(head, speech, models, backend, settings, tmp_path_factory):
     """painted(chunk): the luma of every frame that goes to the encoder."""
     folder = tmp_path_factory.mktemp("chunks")
 
-    def work(chunk):
+    def work(chunk, using=models):
         taken, frames = [], Painting.frames
 
         def watched(self):
@@ -100,7 +101,7 @@ def painted(head, speech, models, backend, settings, tmp_path_factory):
         changed = Settings(**(settings.model_dump() | {"dub": settings.dub.model_dump() | {"chunk_frames": chunk}}))
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(Painting, "frames", watched)
-            dub(DubJob(video=str(head), speech=str(speech), out=str(folder / "out.mp4")), models, backend, changed)
+            dub(DubJob(video=str(head), speech=str(speech), out=str(folder / "out.mp4")), using, backend, changed)
         return taken
 
     return work
@@ -109,6 +110,32 @@ def painted(head, speech, models, backend, settings, tmp_path_factory):
 @pytest.fixture(scope="module")
 def laid(painted):
     return painted(4)
+
+
+def test_a_translator_that_looks_at_neighbours_sees_them_across_chunks(painted, models):
+    def off(translator):
+        using = Models(models.generator, models.card, translator, models.names)
+        pairs = zip(painted(512, using), painted(3, using), strict=True)
+        return max(np.abs(one.astype(int) - other).max() for one, other in pairs)
+
+    assert off(Neighbours(64)) <= 1
+    assert off(Forgetful(64)) > 1
+
+
+class Neighbours(WarpTranslator):
+    """Gives the mean of what it was given two frames before and behind, turned upside down to be seen."""
+
+    context = 2
+
+    def translate(self, appearance, pictures, source, wanted):
+        around = np.pad(pictures[:, ::-1].astype(np.float32) / 255, ((2, 2), (0, 0), (0, 0), (0, 0)), mode="edge")
+        return np.mean([around[shift : shift + len(pictures)] for shift in range(5)], axis=0)
+
+
+class Forgetful(Neighbours):
+    """Says that it needs no neighbours, though it does."""
+
+    context = 0
 
 
 def test_before_encoding_all_samples_outside_of_the_face_are_the_source_s(laid, head):
