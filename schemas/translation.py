@@ -59,7 +59,7 @@ class TuningSettings(Section):
 
     seconds: float | None = Field(None, ge=0.2, description="of the clip's beginning that are learned from; else all")
     steps: int = Field(200, ge=1, description="steps at most")
-    learning_rate: float = Field(1e-3, gt=0, description="highest learning rate")
+    learning_rate: float = Field(3e-4, gt=0, description="highest learning rate")
     average_decay: float = Field(
         0.9,
         ge=0,
