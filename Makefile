@@ -21,10 +21,10 @@ $(READY): requirements.lock pyproject.toml
 demo: $(READY)
 	$(BIN)/python -m flows.demo $(DEMO)
 
-# a thread a process: two test processes with two threads each wait for each other on two cores
+# a thread a process, for threads of several processes wait for each other; three, for many tests wait for servers
 test: export OMP_NUM_THREADS = 1
 test: $(READY)
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 check: $(READY)
 	$(BIN)/ruff format --check .

@@ -33,19 +33,24 @@ def show_promotion(told: Mapping[str, Any]) -> None:
 
 
 def show_history(rows: Sequence[Mapping[str, Any]]) -> None:
-    """Champions, newest first."""
+    """Champions of each model, newest first."""
     if not rows:
         console().print("no champion was ever chosen; `heterodub promote stage1` puts the newest version to the test")
         return
-    columns = [Column("model"), Column("version", right=True), Column("since (UTC)"), Column("until (UTC)")]
-    columns += [Column("by"), Column("who", 10, optional=True), Column("why", 30, folds=True)]
-    columns += [Column("run", 8, optional=True), Column("benchmark", optional=True)]
-    columns += [Column("policy", optional=True)]
+    for model in sorted({row["model"] for row in rows}):
+        console().print(f"{model}\n")
+        _show_champions([row for row in rows if row["model"] == model])
+        console().print("")
+
+
+def _show_champions(rows: Sequence[Mapping[str, Any]]) -> None:
+    columns = [Column("version", right=True), Column("since (UTC)"), Column("until (UTC)"), Column("by")]
+    columns += [Column("who", 10, optional=True), Column("why", 20, folds=True), Column("run", 8, optional=True)]
+    columns += [Column("benchmark", optional=True), Column("policy", optional=True)]
     show(
         columns,
         [
             [
-                cell(row["model"]),
                 cell(row["version"]),
                 cell(_minute(row["since_utc"])),
                 cell(_until(row)),

@@ -133,7 +133,8 @@ def test_commands_tell_it_all(workspace, short, heterodub):
     rows = json.loads(said("history", "-w", workspace, "--json", "--config", short))
     assert [(row["version"], row["kind"]) for row in rows] == [(2, "rollback"), (1, "promote")]
     assert "approved by Ada" in rows[1]["why"]
-    assert said("history", "-w", workspace, "--config", short).count(MODEL) == 2
+    shown = said("history", "-w", workspace, "--config", short)
+    assert shown.startswith(MODEL) and "rollback" in shown and "promote" in shown
     assert json.loads(said("benchmark", "-w", workspace, "--config", short, "--json"))["benchmark"] == told["benchmark"]
     ended = heterodub("promote", "stage1", "--model", "2", "-w", workspace, "--config", short)
     lines = [line for line in ended.stderr.splitlines() if line.startswith("error:")]

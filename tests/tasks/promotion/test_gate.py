@@ -182,5 +182,5 @@ def test_deleted_versions_and_names_that_nobody_has(settings, register, ws):
 
 
 def test_without_any_version_it_says_what_to_do(settings):
-    with pytest.raises(TrackingError, match="train one first"):
+    with pytest.raises(TrackingError, match="makes one"):
         gate.open_contest(settings, "stage1", None)

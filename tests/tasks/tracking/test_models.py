@@ -14,12 +14,11 @@ from model.sealing import SEAL, seal
 from model.stage1.files import CARD, WEIGHTS, save_generator
 from model.stage1.inference import predict_clip
 from model.stage1.network import LandmarkGenerator
-from schemas.cards import GeneratorCard
+from schemas.cards import GENERATOR, GeneratorCard
 from schemas.errors import ModelFileError, TrackingError
 from schemas.training import Stage1Settings
 from tasks.tracking.example import input_example, made_face
 from tasks.tracking.models import (
-    GENERATOR,
     fetch_model,
     find_version,
     load_predictor,

@@ -10,7 +10,8 @@ from model.stage2.inference import PainterTranslator
 from schemas.errors import ModelFileError, TrackingError
 from tasks.tracking.example import translator_example
 from tasks.tracking.kinds import LANDMARK_TRANSLATOR
-from tasks.tracking.models import fetch_model, fetch_named, find_version, load_predictor, log_model
+from tasks.tracking.models import fetch_model, find_version, load_predictor, log_model
+from tasks.tracking.registry import fetch_named
 from tasks.tracking.runs import tracked_run
 from tests.model.stage2.test_files import saved
 
