@@ -45,7 +45,10 @@ def named_version(tracking: Tracking, model: str, name: str | None) -> Version:
         found = next((one for one in reversed(known) if one.run_id == name), None)
     if found is None:
         numbers = ", ".join(str(one.number) for one in known[-10:])
-        raise TrackingError(f"{model} has no version {name} at {tracking.place} (deleted, or never there): {numbers}")
+        hint = "; `heterodub promote` chooses one" if name == f"@{CHAMPION}" else ""
+        raise TrackingError(
+            f"{model} has no version {name} at {tracking.place} (deleted, or never there), but {numbers}{hint}"
+        )
     return found
 
 
