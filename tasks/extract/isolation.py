@@ -178,7 +178,7 @@ class Isolated:
 
 _ALLOCATOR = {"MALLOC_TRIM_THRESHOLD_": str(64 * 2**20), "MALLOC_MMAP_THRESHOLD_": str(4 * 2**20)}
 """How glibc gives memory back. Dask's nanny has it done after each 64 KiB, which cost the child 8 to 20 % of its time,
-in page faults; left to itself, its heap grew to 1.2 GiB over 19 min of 1080p. So: large pictures at once, small ones not.
+in page faults; left to itself, its heap grew to 1.2 GiB over 19 min of 1080p. So large pictures go at once.
 """
 
 
