@@ -1,6 +1,7 @@
 """Commands that learn and judge: train, evaluate, ablate. Heavy libraries load inside them."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,6 +16,9 @@ ProfileOption = Annotated[
 ReleaseOption = Annotated[str | None, typer.Option(help="Release to use; else the newest.")]
 ModelOption = Annotated[str | None, typer.Option(help="Folder, version, @alias or run id; else the newest version.")]
 ReferencesOption = Annotated[int, typer.Option(min=1, help="Frames of a clip that the generator is told.")]
+StepsOption = Annotated[int | None, typer.Option(min=1, help="Steps at most.")]
+SeedOption = Annotated[int | None, typer.Option(min=0, help="The same seed takes the same steps.")]
+FreshOption = Annotated[bool, typer.Option(help="Do not go on from the checkpoint this training left.")]
 FoldsOption = Annotated[int, typer.Option(min=2, help="Folds over speakers.")]
 
 train = typer.Typer(no_args_is_help=True, help="Train a model on a release.")
@@ -41,44 +45,51 @@ def _groups() -> None:
 def train_stage1(
     release: ReleaseOption = None,
     profile: ProfileOption = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="Steps at most.")] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="The same seed takes the same steps.")] = None,
-    fresh: Annotated[bool, typer.Option(help="Do not go on from the checkpoint this training left.")] = False,
+    steps: StepsOption = None,
+    seed: SeedOption = None,
+    fresh: FreshOption = False,
     workspace: WorkspaceOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Train the landmark generator, log the run to MLflow and register the model."""
-    _prepare()
-    from flows.learning_progress import LearningDisplay
-    from flows.train import train as run
-    from tasks.learning.watching import learning_watched_by
-
-    with LearningDisplay() as display, learning_watched_by(display):
-        told = run("stage1", release, workspace, _text(config), profile, steps, seed, fresh)
-    _pairs(told, as_json)
+    _train("stage1", release, profile, steps, seed, fresh, workspace, config, as_json)
 
 
 @train.command("stage2")
 def train_stage2(
     release: ReleaseOption = None,
     profile: ProfileOption = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="Steps at most.")] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="The same seed takes the same steps.")] = None,
-    fresh: Annotated[bool, typer.Option(help="Do not go on from the checkpoint this training left.")] = False,
+    steps: StepsOption = None,
+    seed: SeedOption = None,
+    fresh: FreshOption = False,
     workspace: WorkspaceOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Train the landmark translator, log the run to MLflow and register the model."""
+    _train("stage2", release, profile, steps, seed, fresh, workspace, config, as_json)
+
+
+def _train(
+    stage: Literal["stage1", "stage2"],
+    release: str | None,
+    profile: Literal["tiny", "cpu", "paper"] | None,
+    steps: int | None,
+    seed: int | None,
+    fresh: bool,
+    workspace: str | None,
+    config: Path | None,
+    as_json: bool,
+) -> None:
     _prepare()
     from flows.learning_progress import LearningDisplay
     from flows.train import train as run
     from tasks.learning.watching import learning_watched_by
 
     with LearningDisplay() as display, learning_watched_by(display):
-        told = run("stage2", release, workspace, _text(config), profile, steps, seed, fresh)
-    _pairs(told, as_json)
+        told = run(stage, release, workspace, _text(config), profile, steps, seed, fresh)
+    _tell(told, as_json, _labelled)
 
 
 def finetune(
@@ -87,8 +98,8 @@ def finetune(
     release: ReleaseOption = None,
     profile: ProfileOption = None,
     seconds: Annotated[float | None, typer.Option(min=0.2, help="Learn from so much of the clip's beginning.")] = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="Steps at most.")] = None,
-    fresh: Annotated[bool, typer.Option(help="Do not go on from the checkpoint this training left.")] = False,
+    steps: StepsOption = None,
+    fresh: FreshOption = False,
     workspace: WorkspaceOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
@@ -101,7 +112,7 @@ def finetune(
 
     with LearningDisplay() as display, learning_watched_by(display):
         told = run(clip, model, release, workspace, _text(config), profile, seconds, steps, fresh)
-    _pairs(told, as_json)
+    _tell(told, as_json, _labelled)
 
 
 @evaluate.command("stage1")
@@ -129,7 +140,9 @@ def evaluate_stage1(
 
     with LearningDisplay() as display, learning_watched_by(display):
         told = run("stage1", model, release, split, folds, references, workspace, _text(config), profile, speakers)
-    _answer(told, as_json)
+    from flows.scores import show_scores
+
+    _tell(told, as_json, show_scores)
 
 
 @evaluate.command("stage2")
@@ -156,10 +169,7 @@ def evaluate_stage2(
 
     with LearningDisplay() as display, learning_watched_by(display):
         told = run(model, release, split, folds, fold, references, workspace, _text(config), profile)
-    if as_json:
-        print(json.dumps(told, indent=2))
-        return
-    show_picture_scores(told)
+    _tell(told, as_json, show_picture_scores)
 
 
 @evaluate.command("dub")
@@ -182,12 +192,9 @@ def evaluate_dub(
 
     with DubDisplay() as display, dubbing_watched_by(display):
         told = run(str(manifest), generator, translator, release, workspace, _text(config))
-    if as_json:
-        print(json.dumps(told, indent=2))
-        return
     from flows.scores import show_dub_scores
 
-    show_dub_scores(told)
+    _tell(told, as_json, show_dub_scores)
 
 
 @ablate.command("data")
@@ -208,12 +215,9 @@ def ablate_data(
 
     with LearningDisplay() as display, learning_watched_by(display):
         told = run(release, folds, references, workspace, _text(config), profile)
-    if as_json:
-        print(json.dumps(told, indent=2))
-        return
     from flows.scores import show_ablation
 
-    show_ablation(told)
+    _tell(told, as_json, show_ablation)
 
 
 @ablate.command("tuning")
@@ -237,28 +241,20 @@ def ablate_tuning(
 
     with LearningDisplay() as display, learning_watched_by(display):
         told = run(model, release, split, seconds, steps, workspace, _text(config), profile)
-    if as_json:
-        print(json.dumps(told, indent=2))
-        return
-    show_tuning(told)
+    _tell(told, as_json, show_tuning)
 
 
-def _pairs(told: dict[str, Any], as_json: bool) -> None:
+def _tell(told: dict[str, Any], as_json: bool, show: Callable[[dict[str, Any]], None]) -> None:
     if as_json:
         print(json.dumps(told, indent=2))
-        return
+    else:
+        show(told)
+
+
+def _labelled(told: dict[str, Any]) -> None:
     from flows.tables import pairs
 
     pairs((name.replace("_", " "), value) for name, value in told.items())
-
-
-def _answer(told: dict[str, Any], as_json: bool) -> None:
-    if as_json:
-        print(json.dumps(told, indent=2))
-        return
-    from flows.scores import show_scores
-
-    show_scores(told)
 
 
 def _prepare() -> None:

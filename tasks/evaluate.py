@@ -138,7 +138,7 @@ def judge_dubs(settings: Settings, manifest: str, generator: str, translator: st
     backend, jobs = open_backend(settings), read_jobs(Path(manifest))
     with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
         models = load_models(settings, generator, translator, backend, Path(scratch))
-        scorer = evaluation.release_scorer(workspace, selection, models.card, settings.stage1)
+        scorer = evaluation.release_scorer(workspace, selection, settings.stage1)
         return judge_dubbings(jobs, models, backend, settings, scorer, Path(scratch), dub_watcher())
 
 

@@ -1,6 +1,7 @@
 """What stage 1 learns: the landmark generator's losses, and how it is judged while it trains."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from torch import Tensor
 from model.stage1.batches import Batch
 from model.stage1.network import LandmarkGenerator, LossWeights, landmark_loss
 from model.training.loop import Verdict
-from model.training.single import Learner
+from model.training.single import Learner, over_devices
 from schemas.training import Stage1Settings
 
 Judge = Callable[[LandmarkGenerator, int], Verdict]
@@ -54,19 +55,12 @@ class GeneratorLesson:
         batch = batch.to(self._fabric.device)
         predicted = self.learner.network(batch.mel_BCM, batch.pose_BTPXY, batch.reference_BRPXY, batch.used_BR)
         weights = loss_weights(self._settings)
-        losses = landmark_loss(predicted.float(), batch.target_BTPXY, batch.counts_BT, weights, self._over_devices)
+        average = partial(over_devices, self._fabric)
+        losses = landmark_loss(predicted.float(), batch.target_BTPXY, batch.counts_BT, weights, average)
         self.learner.step(losses["total"], step)
-        told = {name: self._over_devices(value.detach()) for name, value in losses.items()}
+        told = {name: average(value.detach()) for name, value in losses.items()}
         fusion = self.learner.network.module.fusion.detach()
         return told | {f"fusion/{name}": weight for name, weight in zip(_PARTS, fusion, strict=True)}
-
-    def _over_devices(self, value: Tensor) -> Tensor:
-        """The mean of a number over all devices."""
-        if self._fabric.world_size == 1:
-            return value
-        mean = self._fabric.all_reduce(value, reduce_op="mean")
-        assert isinstance(mean, Tensor)
-        return mean
 
     def validate(self, step: int) -> Verdict:
         """How the averaged generator does."""

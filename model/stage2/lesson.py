@@ -16,7 +16,7 @@ from model.stage2.critics import Critics, Opinion
 from model.stage2.losses import critic_loss, matching_loss, patch_loss, pyramid
 from model.stage2.network import Painter
 from model.training.loop import Verdict
-from model.training.single import Learner, require_finite
+from model.training.single import Learner, over_devices, require_finite
 from schemas.translation import Stage2Settings
 
 Judge = Callable[[Painter, int], Verdict]
@@ -84,7 +84,7 @@ class TranslationLesson:
         if critical is not None:
             self.critics.step(critical, step)
             told["critics"] = critical
-        return {name: self._over_devices(value.detach()) for name, value in (told | {"total": total}).items()}
+        return {name: over_devices(self._fabric, value.detach()) for name, value in (told | {"total": total}).items()}
 
     def _likeness(self, made: Tensor, batch: PaintBatch) -> dict[str, Tensor]:
         """Distances from the truth."""
@@ -121,14 +121,6 @@ class TranslationLesson:
             "temporal": losses.temporal,
             "temporal_matching": losses.temporal * losses.matching,
         }
-
-    def _over_devices(self, value: Tensor) -> Tensor:
-        """The mean of a number over all devices."""
-        if self._fabric.world_size == 1:
-            return value
-        mean = self._fabric.all_reduce(value, reduce_op="mean")
-        assert isinstance(mean, Tensor)
-        return mean
 
     def validate(self, step: int) -> Verdict:
         """How the averaged painter does."""

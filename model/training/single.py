@@ -67,6 +67,15 @@ class Learner:
         self.optimiser.load_state_dict(state["optimiser"])
 
 
+def over_devices(fabric: Fabric, value: Tensor) -> Tensor:
+    """The mean of a number over all devices."""
+    if fabric.world_size == 1:
+        return value
+    mean = fabric.all_reduce(value, reduce_op="mean")
+    assert isinstance(mean, Tensor)
+    return mean
+
+
 def require_finite(fabric: Fabric, *totals: Tensor) -> None:
     """Hold losses against infinity before anything is learned from the first of them.
 

@@ -21,7 +21,7 @@ from typing import IO, Any
 
 from schemas.errors import MediaRefusedError
 from schemas.reasons import FileReason
-from tasks.extract.scratch import Scratch
+from tasks.extract.scratch import Scratch, sweep
 
 OUT_OF_MEMORY_EXIT = 86
 """Exit code by which the child says that an allocation failed."""
@@ -139,6 +139,7 @@ class Isolated:
             ours, theirs = socket.socketpair()
             self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
             # a child that is killed cannot clear up its copies and spools, so they lie where we can
+            sweep()
             self._place = Scratch()
             command = [sys.executable, "-m", "tasks.extract.child", str(theirs.fileno()), str(self._memory_limit_gib)]
             self._process = subprocess.Popen(
@@ -178,7 +179,7 @@ class Isolated:
 
 _ALLOCATOR = {"MALLOC_TRIM_THRESHOLD_": str(64 * 2**20), "MALLOC_MMAP_THRESHOLD_": str(4 * 2**20)}
 """How glibc gives memory back. Dask's nanny has it done after each 64 KiB, which cost the child 8 to 20 % of its time,
-in page faults; left to itself, its heap grew to 1.2 GiB over 19 min of 1080p. So large pictures go at once.
+in page faults; left to itself, its heap grew to 1.2 GiB over 19 min of 1080p. So only large pictures go back at once.
 """
 
 

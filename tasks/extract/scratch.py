@@ -1,7 +1,7 @@
 """Folders for copies and spools that are cleared even after the process that owned them was killed.
 
 A killed process clears nothing, and a night of killed workers would fill the disk. So each owner holds a lock on its
-folder for as long as it lives, and whoever makes a new folder sweeps away those whose lock nobody holds any more.
+folder for as long as it lives, and every new child process first sweeps away those whose lock nobody holds any more.
 """
 
 import fcntl
@@ -20,10 +20,11 @@ class Scratch:
     """A new folder of this process under the system's temporary folder, until close()."""
 
     def __init__(self) -> None:
-        sweep()
-        self.path = Path(tempfile.mkdtemp(prefix=_PREFIX))
-        self._held: int | None = os.open(self.path / _LOCK, os.O_CREAT | os.O_WRONLY, 0o600)
-        fcntl.flock(self._held, fcntl.LOCK_EX)
+        self.path, held = _locked()
+        while not self.path.exists():  # somebody swept it between its making and its locking
+            os.close(held)
+            self.path, held = _locked()
+        self._held: int | None = held
 
     def close(self) -> None:
         """Remove the folder with all that is in it."""
@@ -31,6 +32,13 @@ class Scratch:
         if self._held is not None:
             os.close(self._held)
             self._held = None
+
+
+def _locked() -> tuple[Path, int]:
+    path = Path(tempfile.mkdtemp(prefix=_PREFIX))
+    held = os.open(path / _LOCK, os.O_CREAT | os.O_WRONLY, 0o600)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    return path, held
 
 
 @contextmanager

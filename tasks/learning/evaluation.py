@@ -98,14 +98,12 @@ def evaluate_generator(
     return Evaluation(selection.release.release_id, split, references, card, str(model), scorecard(rows), tuple(rows))
 
 
-def release_scorer(
-    workspace: Workspace, selection: Selection, card: GeneratorCard, settings: Stage1Settings
-) -> SyncScorer:
+def release_scorer(workspace: Workspace, selection: Selection, settings: Stage1Settings) -> SyncScorer:
     """The sync scorer of a release's train split, trained when it is first asked for.
 
     Raises: TrainingError - no clip of the split both moves and sounds.
     """
-    known = read_exams(selection, spread(selection.train, MEAN_CLIPS), Stage1Settings(shape=card.shape))
+    known = read_exams(selection, spread(selection.train, MEAN_CLIPS), settings)
     return sync_scorer(sync_folder(workspace), known, SyncRecipe(steps=settings.sync_steps))
 
 

@@ -15,7 +15,6 @@ from model.stage1.files import load_generator
 from model.stage1.inference import predict_clip
 from model.stage1.judging import Exam, Sat, System, judge
 from model.stage1.network import LandmarkGenerator
-from model.sync.scorer import SyncScorer
 from model.training.plan import ClipFacts
 from schemas.contract import MEL_BANDS
 from schemas.errors import PromotionError
@@ -24,10 +23,9 @@ from schemas.reasons import Stage
 from schemas.settings import Settings
 from schemas.training import Stage1Settings
 from tasks.feeding.stored_clips import Place
-from tasks.learning.evaluation import MEAN_CLIPS, sync_folder
+from tasks.learning.evaluation import release_scorer
 from tasks.learning.selection import Candidate, Selection, find_release, select
-from tasks.learning.stage1 import read_exams, spread
-from tasks.learning.sync import SyncRecipe, sync_scorer
+from tasks.learning.stage1 import read_exams
 from tasks.stores.benchmarks import Benchmark, BenchmarkClip
 from tasks.stores.workspace import Workspace
 from tasks.tracking.example import made_face
@@ -66,7 +64,7 @@ def grade_generators(
     learn the sync score on.
     """
     selection = select(workspace, find_release(workspace, None), Stage.STAGE1)
-    scorer = _scorer(workspace, selection, settings.stage1) if "sync" in rule.tolerances else None
+    scorer = release_scorer(workspace, selection, settings.stage1) if "sync" in rule.tolerances else None
     loaded, graded = [], []
     for version, folder in contestants.items():
         generator, card = load_generator(folder)
@@ -83,12 +81,6 @@ def grade_generators(
         Sheet(version, "own sound", rows, cost)
         for (version, _), rows, cost in zip(loaded, graded, costs, strict=True)
     ]  # fmt: skip
-
-
-def _scorer(workspace: Workspace, selection: Selection, settings: Stage1Settings) -> SyncScorer:
-    """One for all contestants, trained on the newest release's train split, in which nobody of the benchmark is."""
-    known = read_exams(selection, spread(selection.train, MEAN_CLIPS), settings)
-    return sync_scorer(sync_folder(workspace), known, SyncRecipe(steps=settings.sync_steps))
 
 
 def benchmark_exams(selection: Selection, clips: Sequence[BenchmarkClip], generator: LandmarkGenerator) -> list[Exam]:

@@ -14,7 +14,7 @@ from tasks.stores.workspace import Workspace
 from tests.flows.heads import contents, versions
 from tests.flows.plain_ingest import run
 
-SOURCE, WORKSPACE = "s3://footage/films", "s3://lab/work/space"
+SOURCE, WORKSPACE = "s3://footage/films", "s3://lab/spaces/one"
 
 
 @pytest.fixture(scope="module")
@@ -80,8 +80,8 @@ def test_a_second_run_decodes_nothing_and_changes_nothing(ingested, settings):
 
 
 def test_the_audit_s_pages_are_in_the_workspace(ingested, bucket):
-    assert bucket.exists("lab/work/space/audit/audit.html")
-    assert bucket.exists("lab/work/space/audit/index.html")
+    assert bucket.exists("lab/spaces/one/audit/audit.html")
+    assert bucket.exists("lab/spaces/one/audit/index.html")
 
 
 def test_every_question_is_answered(ingested, heterodub, tmp_path, policies):

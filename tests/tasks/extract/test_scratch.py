@@ -5,7 +5,8 @@ import sys
 
 import pytest
 
-from tasks.extract.scratch import Scratch, scratch, sweep
+from tasks.extract.isolation import Isolated
+from tasks.extract.scratch import scratch, sweep
 
 OWNER = """
 import sys
@@ -41,7 +42,7 @@ def test_a_living_owner_keeps_its_folder_and_a_killed_one_does_not(place, owner)
     owner.kill()
     owner.wait()
     assert owner.folder.exists()
-    Scratch().close()
+    Isolated(2).prepare(len, ())
     assert not owner.folder.exists()
 
 

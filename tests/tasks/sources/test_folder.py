@@ -179,8 +179,8 @@ def test_another_file_system_is_listed_by_its_own_names():
     import fsspec
 
     memory = fsspec.filesystem("memory")
-    memory.pipe_file("/bucket/work/heterodub.json", b"{}")
-    memory.pipe_file("/bucket/work/stage1/part.mp4", b"ours")
+    memory.pipe_file("/bucket/place/heterodub.json", b"{}")
+    memory.pipe_file("/bucket/place/stage1/part.mp4", b"ours")
     memory.pipe({"/bucket/b.mp4": b"22", "/bucket/in/a b.mp4": b"1", "/bucket/c.txt": b"3"})
     try:
         found = listed("memory://bucket", glob="**/*.mp4", speaker="(in)/")
