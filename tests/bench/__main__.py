@@ -45,9 +45,10 @@ def main() -> None:
 
 
 def _ingest(media: Path, folder: Path, rounds: int) -> None:
-    loops, ones, twos, seconds = [], [], [], []
+    loops, pairs, ones, twos, seconds = [], [], [], [], []
     for number in range(rounds):  # in turn, so that the machine's moods hit all alike
         loops.append(_bare(media))
+        pairs.append(_bare_pair(media))
         ones.append(_run(media, folder / f"w-1-{number}", 1))
         twos.append(_run(media, folder / f"w-2-{number}", 2))
         seconds.append(_run(media, folder / f"w-1-{number}", 1))
@@ -55,6 +56,7 @@ def _ingest(media: Path, folder: Path, rounds: int) -> None:
     one, two, again = ([run["seconds"] for run in runs] for runs in (ones, twos, seconds))
     _ratio("ingest on one worker over the bare loop", one, bare, "at most 1.15")
     _ratio("one worker over two workers", one, two, "at least 1.8")
+    _ratio("one bare loop over two at once", bare, pairs, "what the cores themselves give")
     _ratio("second run over first, start-up apart", again, one, "at most 0.02")
     _say("times real time on one core, bare loop", f"{statistics.median(loop['factor'] for loop in loops):.1f}")
     _say("times real time on one core, ingest", f"{statistics.median(run['realtime_factor'] for run in ones):.1f}")
@@ -72,11 +74,25 @@ def _answers(workspace: Path, rounds: int) -> None:
 
 
 def _bare(media: Path) -> dict[str, Any]:
-    command, threads = [sys.executable, "-m", "tests.bench.bare", str(media)], os.environ | LEAN  # as the children have
-    answer = subprocess.run(command, capture_output=True, text=True, env=threads)
-    if answer.returncode:
-        raise SystemExit(answer.stderr)
-    return dict(json.loads(answer.stdout))
+    return _answer_of(_start_bare(sorted(media.iterdir())))
+
+
+def _bare_pair(media: Path) -> float:
+    """Seconds of two bare loops at once, each over every second file: no orchestration can be faster on two cores."""
+    files = sorted(media.iterdir())
+    return max(float(_answer_of(loop)["seconds"]) for loop in [_start_bare(files[::2]), _start_bare(files[1::2])])
+
+
+def _start_bare(files: list[Path]) -> subprocess.Popen[str]:
+    command, threads = [sys.executable, "-m", "tests.bench.bare", *map(str, files)], os.environ | LEAN  # as children have
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=threads)
+
+
+def _answer_of(process: subprocess.Popen[str]) -> dict[str, Any]:
+    said, complaint = process.communicate()
+    if process.returncode:
+        raise SystemExit(complaint)
+    return dict(json.loads(said))
 
 
 def _run(media: Path, workspace: Path, workers: int) -> dict[str, Any]:
