@@ -18,8 +18,15 @@ def dub(
 ) -> dict[str, Any]:
     """Dub every job of a CSV manifest (tasks/dubbing/batch.py names its columns).
 
-    generator, translator: as tasks/dubbing/models.py finds them. Returns how many jobs ended well and ill, and each
-    one's summary; a job that ended ill carries its error and stops no other.
+    Returns how many jobs ended well and ill, and each one's summary; a job that ended ill carries its error and stops
+    no other.
+
+    Args:
+        manifest: CSV of jobs where the flow runs: video, speech, out; where wanted face, length, appearance_from.
+        generator: Landmark generator: folder, version number, @alias, run id, or newest.
+        translator: Landmark translator, named the same way; or warp, the one that nobody trained.
+        workspace: Folder or URI that holds every table; else as the settings say.
+        config: Settings file where the flow runs; else heterodub.toml in its working folder.
 
     Raises: HeterodubError - the manifest, the models or the store; the text says what to do.
     """

@@ -1,10 +1,13 @@
 """From a model to scores that can be trusted: beside its controls, with intervals, on speakers it has not seen."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from prefect import flow
+from pydantic import Field, PositiveFloat, PositiveInt
 
-from schemas.settings import load_settings
+from schemas.errors import SettingsError
+from schemas.settings import Settings, load_settings
+from schemas.training import Profile
 from tasks.evaluate import (
     compare_data,
     judge_dubs,
@@ -15,63 +18,83 @@ from tasks.evaluate import (
     judge_tuning,
     show_scores,
 )
+from tasks.learning.evaluation import Evaluation
+from tasks.learning.picture_evaluation import PictureEvaluation
+
+Folds = Annotated[int, Field(ge=2)]
 
 
 @flow(name="evaluate")
 def evaluate(
-    stage: Literal["stage1"] = "stage1",
+    stage: Literal["stage1", "stage2"] = "stage1",
     model: str | None = None,
     release: str | None = None,
     split: Literal["val", "test"] = "test",
-    folds: int | None = None,
-    references: int = 8,
+    folds: Folds | None = None,
+    fold: PositiveInt | None = None,
+    speakers: PositiveInt | None = None,
+    references: PositiveInt = 8,
     workspace: str | None = None,
     config: str | None = None,
-    profile: str | None = None,
-    speakers: int | None = None,
+    profile: Profile | None = None,
 ) -> dict[str, Any]:
-    """Score a generator on a split of a release, or, with `folds`, train and score one for each fold of the speakers.
+    """Score a model on a split of a release, or, with `folds`, train and score one for each fold of the speakers.
 
-    model: folder, version number, @alias or run id; the newest version if left out. references: frames of a clip that
-    the generator is told. speakers: with folds, learn from so many speakers at most. Returns the scores and a
-    row for each clip and system.
+    Returns the scores and a row for each clip and system.
+
+    Args:
+        stage: stage1 is the landmark generator, stage2 the landmark translator.
+        model: Folder, version number, @alias or run id; else the newest version.
+        release: Its id; else the newest.
+        split: Clips to judge on.
+        folds: Train and score a model for each of so many folds of the speakers, instead of scoring one that exists.
+        fold: With folds: of these that one alone, from 1. Stage 2 only.
+        speakers: With folds: learn from so many speakers at most, for a learning curve. Stage 1 only.
+        references: Frames of a clip that the model is told.
+        workspace: Folder or URI that holds every table; else as the settings say.
+        config: Settings file where the flow runs; else heterodub.toml in its working folder.
+        profile: Size and length of trainings with folds; else the settings'.
 
     Raises: HeterodubError - the model, the release, the store or the tracking server; the text says what to do.
     """
-    settings = load_settings(config, workspace=workspace, stage1={"profile": profile})
-    if folds is None:
-        found = judge_model(settings, model, release, split, references)
-    else:
-        found = judge_folds(settings, release, folds, references, speakers)
-    show_scores(found, "stage1-scores")
+    settings = load_settings(config, workspace=workspace, **{stage: {"profile": profile}})
+    if (fold and stage == "stage1") or (speakers and stage == "stage2"):
+        raise SettingsError("`fold` is for stage2 and `speakers` for stage1")
+    found = (
+        _speech_scores(settings, model, release, split, folds, speakers, references)
+        if stage == "stage1"
+        else _picture_scores(settings, model, release, split, folds, fold, references)
+    )
+    show_scores(found, f"{stage}-scores")
     return found.summary() | {"rows": found.clips()}
 
 
-@flow(name="evaluate-stage2")
-def evaluate_stage2(
-    model: str | None = None,
-    release: str | None = None,
-    split: Literal["train", "val", "test"] = "test",
-    folds: int | None = None,
-    fold: int | None = None,
-    references: int = 8,
-    workspace: str | None = None,
-    config: str | None = None,
-    profile: str | None = None,
-) -> dict[str, Any]:
-    """Score a translator on a split of a release, or, with `folds`, train and score one for each fold of the speakers.
-
-    fold: of these folds that one alone, from 1. The rest as in evaluate.
-
-    Raises: HeterodubError - the model, the release, the store or the tracking server; the text says what to do.
-    """
-    settings = load_settings(config, workspace=workspace, stage2={"profile": profile})
+def _speech_scores(
+    settings: Settings,
+    model: str | None,
+    release: str | None,
+    split: Literal["val", "test"],
+    folds: int | None,
+    speakers: int | None,
+    references: int,
+) -> Evaluation:
     if folds is None:
-        found = judge_translator(settings, model, release, split, references)
-    else:
-        found = judge_translator_folds(settings, release, folds, fold, references)
-    show_scores(found, "stage2-scores")
-    return found.summary() | {"rows": found.clips()}
+        return judge_model(settings, model, release, split, references)
+    return judge_folds(settings, release, folds, references, speakers)
+
+
+def _picture_scores(
+    settings: Settings,
+    model: str | None,
+    release: str | None,
+    split: Literal["val", "test"],
+    folds: int | None,
+    fold: int | None,
+    references: int,
+) -> PictureEvaluation:
+    if folds is None:
+        return judge_translator(settings, model, release, split, references)
+    return judge_translator_folds(settings, release, folds, fold, references)
 
 
 @flow(name="evaluate-dub")
@@ -96,11 +119,11 @@ def ablate_tuning(
     model: str | None = None,
     release: str | None = None,
     split: Literal["val", "test"] = "test",
-    seconds: float | None = None,
-    steps: int | None = None,
+    seconds: PositiveFloat | None = None,
+    steps: PositiveInt | None = None,
     workspace: str | None = None,
     config: str | None = None,
-    profile: str | None = None,
+    profile: Profile | None = None,
 ) -> dict[str, Any]:
     """What fine-tuning is worth: on the first seconds of one clip of each speaker, judged on the rest of that clip.
 
@@ -115,11 +138,11 @@ def ablate_tuning(
 @flow(name="ablate-data")
 def ablate_data(
     release: str | None = None,
-    folds: int = 3,
-    references: int = 8,
+    folds: Folds = 3,
+    references: PositiveInt = 8,
     workspace: str | None = None,
     config: str | None = None,
-    profile: str | None = None,
+    profile: Profile | None = None,
 ) -> dict[str, Any]:
     """Repeat the paper's point: half of the speakers, against the same half and more footage good for stage 1 alone.
 

@@ -1,23 +1,55 @@
-"""Commands that decide what is in use: promote, rollback, history, benchmark. Heavy libraries load inside them."""
+"""Commands that decide what is in use: retrain, promote, rollback, history, benchmark. Heavy libraries load inside."""
 
 import json
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
 from flows.ask import ConfigOption, JsonOption, WorkspaceOption
 from flows.environment import find_server, settle
+from schemas.errors import RetrainError
 
 StageArgument = Annotated[Literal["stage1", "stage2"], typer.Argument(help="Whose champion.")]
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
+    app.command("retrain")(retrain)
     app.command("promote")(promote)
     app.command("rollback")(rollback)
     app.command("history")(history)
     app.command("benchmark")(benchmark)
+
+
+def retrain(
+    corpora: Annotated[
+        list[str] | None, typer.Argument(help="Corpus files, manifests, folders, URIs; else the settings' corpora.")
+    ] = None,
+    stage: Annotated[Literal["both", "stage1", "stage2"], typer.Option(help="Which stages are looked at.")] = "both",
+    workspace: WorkspaceOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Ingest; where footage changed enough, train, score and promote. Goes on where an earlier one broke off."""
+    _prepare()
+    from flows.learning_progress import LearningDisplay
+    from flows.progress import Display
+    from flows.retrain import retrain as run
+    from flows.summaries import show_retraining
+    from tasks.extract.watching import watched_by
+    from tasks.learning.watching import learning_watched_by
+
+    show = _print_json if as_json else show_retraining
+    # lines instead of bars: two live displays would write over each other
+    with Display(live=False) as files, watched_by(files), LearningDisplay(live=False) as learning:
+        try:
+            with learning_watched_by(learning):
+                told = run(corpora or None, stage, workspace, _text(config))
+        except RetrainError as error:
+            show(error.told)
+            raise
+    show(told)
 
 
 def promote(
@@ -99,6 +131,10 @@ def benchmark(
         print(json.dumps(told, indent=2))
     else:
         pairs((name.replace("_", " "), value) for name, value in told.items())
+
+
+def _print_json(told: dict[str, Any]) -> None:
+    print(json.dumps(told, indent=2))
 
 
 def _prepare() -> None:

@@ -4,6 +4,7 @@ import time
 from typing import Any
 
 from prefect import flow
+from pydantic import PositiveInt
 
 from schemas.settings import load_settings
 from tasks.ingest import choose_policy, find_files, publish_release, show_summary, work_on_files
@@ -17,14 +18,22 @@ def ingest(
     config: str | None = None,
     policy: str | None = None,
     dask: str | None = None,
-    workers: int | None = None,
+    workers: PositiveInt | None = None,
     retry_quarantined: bool = False,
 ) -> dict[str, Any]:
     """Sort raw media into stage-1 and stage-2 stores and publish an audited release.
 
-    source: folder, file, fsspec URI, manifest (.csv, .parquet) or corpus file (.toml). corpus: its name, unless a
-    corpus file tells it. workspace, policy, dask, workers: in place of what `config` (else heterodub.toml) and
-    HETERODUB_* variables say where the flow runs. Returns the run's summary.
+    What is not given is as `config` and HETERODUB_* variables say where the flow runs. Returns the run's summary.
+
+    Args:
+        source: Folder, file, fsspec URI, manifest (.csv, .parquet) or corpus file (.toml).
+        corpus: Name of the corpus, unless a corpus file tells it.
+        workspace: Folder or URI that holds every table; else as the settings say.
+        config: Settings file where the flow runs; else heterodub.toml in its working folder.
+        policy: Routing policy file, for a new workspace; `route` changes that of an old one.
+        dask: Address of a running Dask scheduler, such as tcp://host:8786.
+        workers: Local worker processes.
+        retry_quarantined: Try quarantined files once more.
 
     Raises: HeterodubError - the source, the settings, the cluster or the audit; the text says what to do.
     """

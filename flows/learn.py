@@ -139,7 +139,9 @@ def evaluate_stage1(
     from tasks.learning.watching import learning_watched_by
 
     with LearningDisplay() as display, learning_watched_by(display):
-        told = run("stage1", model, release, split, folds, references, workspace, _text(config), profile, speakers)
+        told = run(
+            "stage1", model, release, split, folds, None, speakers, references, workspace, _text(config), profile
+        )
     from flows.scores import show_scores
 
     _tell(told, as_json, show_scores)
@@ -162,13 +164,13 @@ def evaluate_stage2(
 ) -> None:
     """Score a landmark translator on speakers it has not seen, beside baselines."""
     _prepare()
-    from flows.evaluate import evaluate_stage2 as run
+    from flows.evaluate import evaluate as run
     from flows.learning_progress import LearningDisplay
     from flows.picture_scores import show_picture_scores
     from tasks.learning.watching import learning_watched_by
 
     with LearningDisplay() as display, learning_watched_by(display):
-        told = run(model, release, split, folds, fold, references, workspace, _text(config), profile)
+        told = run("stage2", model, release, split, folds, fold, None, references, workspace, _text(config), profile)
     _tell(told, as_json, show_picture_scores)
 
 

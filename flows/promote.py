@@ -6,7 +6,15 @@ from prefect import flow
 
 from schemas.settings import load_settings
 from tasks.approval import ask_person
-from tasks.promote import judge_contest, keep_evidence, move_champion, open_contest, roll_back, score_contestants
+from tasks.promote import (
+    judge_contest,
+    keep_champion,
+    keep_evidence,
+    move_champion,
+    open_contest,
+    roll_back,
+    score_contestants,
+)
 from tasks.promotion.answers import promotion_summary
 
 
@@ -22,8 +30,14 @@ def promote(
 
     Where the policy wants a person's word, the run pauses before the move and asks in the Prefect UI.
 
-    model: version number, @alias or run id; the newest version if left out. policy: promotion policy file in place of
-    the settings' one. Returns what was decided and every check behind it.
+    Returns what was decided and every check behind it.
+
+    Args:
+        stage: stage1 is the landmark generator, stage2 the landmark translator.
+        model: Version number, @alias or run id of the challenger; else the newest version.
+        policy: Promotion policy file where the flow runs; else the settings' one.
+        workspace: Folder or URI that holds every table; else as the settings say.
+        config: Settings file where the flow runs; else heterodub.toml in its working folder.
 
     Raises: HeterodubError - the challenger is refused, the store or server is away, or another promotion was faster;
     the text says what to do.
@@ -34,10 +48,14 @@ def promote(
     verdict = judge_contest(contest, sheets)
     run = keep_evidence(settings, contest, sheets, verdict)
     if verdict.outcome == "keep":
+        keep_champion(settings, contest, verdict, run)
         return promotion_summary(contest, sheets, verdict, run, None)
     refused, approved = ask_person(contest, verdict, run) if contest.rule.approval.required else ("", "")
-    move = None if refused else move_champion(settings, contest, verdict, run, approved)
-    return promotion_summary(contest, sheets, verdict, run, move, refused)
+    if refused:
+        keep_champion(settings, contest, verdict, run, refused)
+        return promotion_summary(contest, sheets, verdict, run, None, refused)
+    move = move_champion(settings, contest, verdict, run, approved)
+    return promotion_summary(contest, sheets, verdict, run, move)
 
 
 @flow(name="rollback")

@@ -3,6 +3,7 @@
 from typing import Any
 
 from prefect import flow
+from pydantic import PositiveInt
 
 from schemas.policy import load_policy
 from schemas.settings import load_settings
@@ -17,11 +18,18 @@ def route(
     workspace: str | None = None,
     config: str | None = None,
     dask: str | None = None,
-    workers: int | None = None,
+    workers: PositiveInt | None = None,
 ) -> dict[str, Any]:
     """Route every stored clip by the policy file `policy`, extract what is newly admitted, and publish.
 
     Returns what changed, in numbers.
+
+    Args:
+        policy: Routing policy file where the flow runs; it stands from then on.
+        workspace: Folder or URI that holds every table; else as the settings say.
+        config: Settings file where the flow runs; else heterodub.toml in its working folder.
+        dask: Address of a running Dask scheduler, such as tcp://host:8786.
+        workers: Local worker processes.
 
     Raises: HeterodubError - the policy, the workspace, the cluster or the audit.
     """

@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from tasks.retraining.rows import told_rows
 from tasks.sample.check import Agreement
 
 _COUNTS = ("files", "new_files", "unchanged_files", "measured", "rejected_files", "duplicates", "quarantined")
@@ -89,3 +90,14 @@ def show_dubbings(told: dict[str, Any]) -> None:
             console.print(f"note: {escape(note)}")
     if told["jobs"] > 1:
         console.print(f"{told['dubbed']} of {told['jobs']} jobs dubbed, {told['failed']} failed")
+
+
+def show_retraining(told: dict[str, Any]) -> None:
+    """What became of each corpus and stage, and why."""
+    console = Console()
+    table = Table(title=f"retrain: {told['outcome']} after {told['seconds']:.0f} s", title_justify="left")
+    for name in ("step", "outcome", "why"):
+        table.add_column(name, overflow="fold")
+    for row in told_rows(told):
+        table.add_row(*map(escape, row))
+    console.print(table)

@@ -19,7 +19,15 @@ def takedown(
 ) -> dict[str, Any]:
     """Erase all footage of a speaker, corpus, file or licence, keep it from coming back, and publish a new release.
 
-    dry_run: only say what would go. Returns what goes and, unless dry, what was done.
+    Returns what goes and, unless dry, what was done.
+
+    Args:
+        kind: What is named.
+        value: Its name; a file by its path, the end of one, or the start of its id.
+        why: Kept with the tombstone.
+        dry_run: Only say what would go.
+        workspace: Folder or URI that holds every table; else as the settings say.
+        config: Settings file where the flow runs; else heterodub.toml in its working folder.
 
     Raises: HeterodubError - nothing is called so, or a store or server is away; the text says what to do.
     """

@@ -3,8 +3,10 @@
 from typing import Any, Literal
 
 from prefect import flow
+from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 
 from schemas.settings import load_settings
+from schemas.training import Profile
 from tasks.train import choose_clips, learn_stage1, learn_stage2, show_training, tune_stage2
 
 
@@ -14,16 +16,24 @@ def train(
     release: str | None = None,
     workspace: str | None = None,
     config: str | None = None,
-    profile: str | None = None,
-    steps: int | None = None,
-    seed: int | None = None,
+    profile: Profile | None = None,
+    steps: PositiveInt | None = None,
+    seed: NonNegativeInt | None = None,
     fresh: bool = False,
 ) -> dict[str, Any]:
     """Train a stage on a release, log the run to MLflow and register the model.
 
-    release: its id; without one, the newest. workspace, profile, steps, seed: in place of what `config` (else
-    heterodub.toml) and HETERODUB_* variables say where the flow runs. fresh: do not go on from the checkpoint that the
-    same training left. Returns the training's summary.
+    What is not given is as `config` and HETERODUB_* variables say where the flow runs. Returns the training's summary.
+
+    Args:
+        stage: stage1 is the landmark generator, stage2 the landmark translator.
+        release: Its id; else the newest.
+        workspace: Folder or URI that holds every table; else as the settings say.
+        config: Settings file where the flow runs; else heterodub.toml in its working folder.
+        profile: tiny takes seconds, cpu minutes on two cores, paper wants a GPU.
+        steps: Steps at most.
+        seed: The same seed takes the same steps.
+        fresh: Do not go on from the checkpoint that the same training left.
 
     Raises: HeterodubError - the release, the settings, the store or the tracking server; the text says what to do.
     """
@@ -40,9 +50,9 @@ def finetune(
     release: str | None = None,
     workspace: str | None = None,
     config: str | None = None,
-    profile: str | None = None,
-    seconds: float | None = None,
-    steps: int | None = None,
+    profile: Profile | None = None,
+    seconds: PositiveFloat | None = None,
+    steps: PositiveInt | None = None,
     fresh: bool = False,
 ) -> dict[str, Any]:
     """Adapt a landmark translator to the speaker of one stage-2 clip, with its embedder frozen, and register it.

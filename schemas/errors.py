@@ -10,6 +10,7 @@
   + DubbingError         a video cannot be dubbed as asked: no such face, nowhere to write
   + TrackingError        the tracking server cannot be reached, or holds no such run or model
   + PromotionError       a model cannot be judged or moved: refused, overtaken, or nothing to judge on
+  + RetrainError         a step of a retraining failed; the champion is as it was
   + ClusterError         the Dask cluster cannot be reached or does not fit
   + AuditFailedError     a store broke its expectations, so nothing was published
   + NotFoundError        the user named a file, clip or release that is not there
@@ -17,6 +18,8 @@
 What goes wrong with *one file* is data, not an error of the run: see MediaRefusedError, which never leaves
 the worker that raised it, and reasons.FileReason.
 """
+
+from typing import Any
 
 from .reasons import FileReason
 
@@ -59,6 +62,17 @@ class TrackingError(HeterodubError):
 
 class PromotionError(HeterodubError):
     """A model cannot be judged, promoted or rolled back to; nothing was moved unless the text says so."""
+
+
+class RetrainError(HeterodubError):
+    """A step of a retraining failed; what was done before it is kept. told: the summary, of the other steps too."""
+
+    def __init__(self, text: str, told: dict[str, Any]) -> None:
+        super().__init__(text)
+        self.told = told
+
+    def __reduce__(self) -> tuple[type["RetrainError"], tuple[str, dict[str, Any]]]:
+        return type(self), (str(self), self.told)
 
 
 class ClusterError(HeterodubError):

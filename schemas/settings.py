@@ -15,6 +15,7 @@ from .contract import EXTRACTOR_VERSION
 from .dubbing import DubSettings
 from .errors import SettingsError
 from .problems import describe
+from .retraining import RetrainSettings
 from .sections import Section
 from .training import Stage1Settings
 from .translation import Stage2Settings
@@ -119,6 +120,7 @@ class Settings(Section):
     stage1: Stage1Settings = Field(default_factory=Stage1Settings, description="training of the landmark generator")
     stage2: Stage2Settings = Field(default_factory=Stage2Settings, description="training of the landmark translation")
     dub: DubSettings = Field(default_factory=DubSettings, description="dubbing of videos")
+    retrain: RetrainSettings = Field(default_factory=RetrainSettings, description="retraining on a schedule")
 
     @property
     def extractor(self) -> str:

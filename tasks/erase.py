@@ -8,6 +8,8 @@ from prefect.cache_policies import NO_CACHE
 
 from schemas.settings import Settings
 from tasks.answers.tracing import tracking_if_there
+from tasks.events import audited, tell_published
+from tasks.publishing import Published
 from tasks.stores.tombstones import Kind
 from tasks.stores.workspace import Workspace
 from tasks.takedown.doing import take_down
@@ -34,7 +36,9 @@ def erase(settings: Settings, plan: Plan, why: str) -> dict[str, Any]:
     Raises: WorkspaceError, TrackingError, AuditFailedError - the text says what to do.
     """
     ws = Workspace.open(settings.workspace)
-    told = take_down(ws, settings, tracking_if_there(settings, ws), plan, why)
+    with audited(settings):
+        told = take_down(ws, settings, tracking_if_there(settings, ws), plan, why)
+    tell_published(settings, Published(told["release"], told["release_is_new"]))
     rows = [{"model": row["model"], "version": row["version"], "clips": row["clips"]} for row in told["models"]]
     create_table_artifact(key="takedown", table=rows or [{}], description=f"takedown {told['takedown']}")
     return told

@@ -8,6 +8,7 @@ from prefect.cache_policies import NO_CACHE
 
 from schemas.policy import Policy
 from schemas.settings import Settings
+from tasks.events import audited, tell_published
 from tasks.extract import driver, ledger
 from tasks.extract.fanout import open_client
 from tasks.extract.watching import Tally, watcher
@@ -77,7 +78,9 @@ def publish_release(settings: Settings, policy: Policy) -> Published:
     Raises: AuditFailedError - a store broke its expectations; nothing is published.
     """
     watcher().phase("publish", 1)
-    published = publish(Workspace.open(settings.workspace), settings, policy)
+    with audited(settings):
+        published = publish(Workspace.open(settings.workspace), settings, policy)
+    tell_published(settings, published)
     watcher().step()
     return published
 

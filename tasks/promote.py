@@ -7,6 +7,7 @@ from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 
 from schemas.settings import Settings
+from tasks.events import tell_kept, tell_promoted
 from tasks.promotion import evidence, gate
 from tasks.promotion.answers import check_rows, move_summary
 from tasks.promotion.comparing import comparison_page
@@ -58,7 +59,20 @@ def move_champion(settings: Settings, contest: Contest, verdict: Verdict, run: s
 
     Raises: PromotionError - somebody else was faster. TrackingError - the store went away.
     """
-    return gate.promote(settings, contest, verdict, run, approved)
+    move = gate.promote(settings, contest, verdict, run, approved)
+    tell_promoted(contest, run, move.why)
+    return move
+
+
+@task(cache_policy=NO_CACHE)
+def keep_champion(settings: Settings, contest: Contest, verdict: Verdict, run: str, refused: str = "") -> None:
+    """Leave everything as it is. refused: why a person said no, which the evidence in the MLflow run then says too.
+
+    Raises: TrackingError - the store went away.
+    """
+    if refused:
+        evidence.keep_refusal(settings, run, refused)
+    tell_kept(contest, run, refused or verdict.why)
 
 
 @task(cache_policy=NO_CACHE)

@@ -1,9 +1,12 @@
 """A training with its run in MLflow: begun or taken up again, listened to, its model logged and registered."""
 
+import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import BaseModel
 
 from model.training.listening import Listener, Listeners
 from schemas.reasons import Stage
@@ -12,6 +15,9 @@ from tasks.learning.selection import Selection
 from tasks.learning.stage1 import Trained, train_generator, training_folder
 from tasks.learning.stage2 import TrainedTranslator, Tuning, train_translator
 from tasks.stores.workspace import Workspace
+
+if TYPE_CHECKING:
+    from tasks.tracking.runs import Run
 
 _RUN: Final = "run.json"
 """File in a training's folder that names its run, so that a continued training continues its curves."""
@@ -49,7 +55,6 @@ def train_and_register(
     kept, and the same command goes on from there. Otherwise as train_generator.
     """
     from tasks.learning.pictures import Artist
-    from tasks.tracking.lineage import keep_lineage
     from tasks.tracking.listener import TrackedTraining
     from tasks.tracking.models import log_generator
     from tasks.tracking.runs import tracked_run
@@ -60,9 +65,7 @@ def train_and_register(
     resume = None if fresh else _run_of(folder)
     with tracked_run(open_tracking(settings.tracking, workspace), f"stage1 {release.release_id}", resume) as run:
         run.origin(stage1, stage1.seed)
-        run.data(workspace, release, Stage.STAGE1)
-        clips = (*selection.train, *selection.val)
-        keep_lineage(run, [(clip.facts.clip_id, clip.place.media_id, clip.split) for clip in clips])
+        _keep_identity(run, workspace, selection, Stage.STAGE1, folder, stage1)
         both = Listeners(listener, TrackedTraining(run), _Keeper(folder, run.run_id))
         pace = stage1.pace
         artist = Artist(workspace, release, settings.guards, pace.film_every, pace.steps)
@@ -102,13 +105,31 @@ def train_and_register_translator(
         run.params(
             {"perception": "; ".join(names) or "none", "tuned_on": ", ".join(tuning.clips) if tuning else "none"}
         )
-        run.data(workspace, release, Stage.STAGE2)
+        _keep_identity(run, workspace, selection, Stage.STAGE2, folder, stage2)
         both = Listeners(listener, TrackedTraining(run), _Keeper(folder, run.run_id))
         easel = Easel(stage2.pace.film_every, stage2.pace.steps)
         trained = train_translator(selection, stage2, weights, folder, both, easel, fresh, tuning)
         run.metrics({"parameters": float(trained.parameters)}, trained.fitted.step)
         version = log_model(run, trained.model, LANDMARK_TRANSLATOR)
         return Registered(trained, run.run_id, version.name, version.number)
+
+
+def settings_hash(settings: BaseModel) -> str:
+    """Identity of a training's settings: 12 hex digits."""
+    return hashlib.sha256(settings.model_dump_json().encode()).hexdigest()[:12]
+
+
+def _keep_identity(
+    run: "Run", workspace: Workspace, selection: Selection, stage: Stage, folder: Path, settings: BaseModel
+) -> None:
+    """Keep what the training learns from, and by which a later run knows that it was done."""
+    from tasks.tracking.asking import SETTINGS, TRAINING
+    from tasks.tracking.lineage import keep_lineage
+
+    run.data(workspace, selection.release, stage)
+    clips = (*selection.train, *selection.val)
+    keep_lineage(run, dict.fromkeys((clip.facts.clip_id, clip.place.media_id, clip.split) for clip in clips))
+    run.tags({TRAINING: folder.name, SETTINGS: settings_hash(settings)})
 
 
 def _run_of(folder: Path) -> str | None:

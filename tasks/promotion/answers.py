@@ -4,6 +4,7 @@ from dataclasses import asdict
 from typing import Any
 
 from .deciding import Check, Verdict
+from .evidence import REFUSED
 from .gate import Contest
 from .ledger import Move
 from .sheets import Sheet
@@ -13,7 +14,7 @@ def promotion_summary(
     contest: Contest, sheets: list[Sheet], verdict: Verdict, run: str, move: Move | None, refused: str = ""
 ) -> dict[str, Any]:
     """How a promotion ended. refused: why a person said no."""
-    outcome = "promoted" if move else "refused by a person" if refused else "kept"
+    outcome = "promoted" if move else REFUSED if refused else "kept"
     return {
         "outcome": outcome,
         "why": refused or verdict.why,

@@ -15,6 +15,9 @@ from .sheets import Sheet
 FOLDER: Final = "promotion"
 """Folder of the evidence among a run's files."""
 
+REFUSED: Final = "refused by a person"
+"""How a promotion ends that the policy wanted and a person did not."""
+
 PAGE: Final = f"{FOLDER}/comparison.html"
 """The page for people; it shows clips of the benchmark, so a takedown erases it."""
 
@@ -39,6 +42,18 @@ def keep_evidence(settings: Settings, contest: Contest, sheets: list[Sheet], ver
             run.content(PAGE, page)
             Run(run.tracking, contest.challenger.run_id, resumed=True).content(PAGE, page)
         return run.run_id
+
+
+def keep_refusal(settings: Settings, run_id: str, refused: str) -> None:
+    """Say in the evidence's run that a person refused what the policy would have promoted, and why.
+
+    Raises: TrackingError - the store cannot be reached.
+    """
+    from tasks.tracking.runs import Run
+    from tasks.tracking.store import open_tracking
+
+    tracking = open_tracking(settings.tracking, Workspace.open(settings.workspace))
+    Run(tracking, run_id, resumed=True).tags({"outcome": REFUSED, "why": refused})
 
 
 def scores_by_version(sheets: list[Sheet], contest: Contest) -> dict[str, Any]:

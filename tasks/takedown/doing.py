@@ -16,7 +16,7 @@ import pyarrow as pa
 from schemas.settings import Settings
 from tasks.promotion.evidence import PAGE
 from tasks.promotion.refusing import TAKEN_DOWN
-from tasks.publishing import publish
+from tasks.publishing import Published, publish
 from tasks.stores import tables, tombstones
 from tasks.stores.batches import drop_media
 from tasks.stores.standing_policy import standing_policy
@@ -54,7 +54,8 @@ def take_down(ws: Workspace, settings: Settings, tracking: "Tracking | None", pl
     return plan.summary() | {
         "takedown": takedown,
         "tagged": tagged,
-        "release": published,
+        "release": published.release_id,
+        "release_is_new": published.is_new,
         "files_erased": erased,
         "run_files_erased": shown,
     }
@@ -94,11 +95,9 @@ def _rename_groups(ws: Workspace, gone: Collection[str]) -> None:
             tables.update_columns(ws, table, pa.table(told))
 
 
-def _publish(ws: Workspace, settings: Settings) -> str | None:
+def _publish(ws: Workspace, settings: Settings) -> Published:
     policy = standing_policy(ws)
-    if policy is None:
-        return None
-    return publish(ws, settings, policy).release_id
+    return Published(None, False) if policy is None else publish(ws, settings, policy)
 
 
 def _erase(ws: Workspace, table: str, media: frozenset[str]) -> list[str]:

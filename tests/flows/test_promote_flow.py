@@ -114,6 +114,8 @@ def test_a_person_decides(workspace, short):
 
     told = asked({"approve": False, "who": "Ada", "reason": "the chin wobbles"})
     assert told["outcome"] == "refused by a person" and told["why"] == "Ada refused: the chin wobbles"
+    tags = MlflowClient(f"sqlite:///{workspace}/mlflow/mlflow.db").get_run(told["run"]).data.tags
+    assert (tags["outcome"], tags["why"]) == (told["outcome"], told["why"])
     assert champion(workspace) is None
 
     told = asked({"approve": True, "who": "Ada", "reason": "it is fine"})

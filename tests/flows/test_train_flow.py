@@ -8,6 +8,7 @@ from mlflow import MlflowClient
 
 from flows.evaluate import ablate_data, evaluate
 from flows.train import train
+from schemas.errors import SettingsError
 from tests.tasks.learning.talkers import talkers
 
 SHORT = "[stage1]\nprofile = 'tiny'\n[stage1.pace]\nsteps = 6\nvalidate_every = 3\nsave_every = 3\n"
@@ -78,6 +79,12 @@ def test_folds_judge_every_speaker_but_those_of_the_test_split(workspace, short,
     told = evaluate(folds=2, workspace=str(workspace), config=short)
     judged = {row["speaker"] for row in told["rows"]}
     assert judged == {f"speaker {number}" for number in range(12) if number % 4 != 2}
+
+
+def test_what_belongs_to_the_other_stage_is_refused(workspace, short, prefect_api):
+    for stage, more in (("stage1", {"fold": 1}), ("stage2", {"speakers": 3})):
+        with pytest.raises(SettingsError, match="`fold` is for stage2"):
+            evaluate(stage, folds=2, workspace=str(workspace), config=short, **more)
 
 
 def test_more_stage_1_footage_is_compared_on_the_same_speakers(workspace, short, prefect_api):

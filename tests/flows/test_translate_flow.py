@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from flows.evaluate import evaluate_stage2
+from flows.evaluate import evaluate
 from flows.train import finetune, train
 from model.stage2.files import load_translator
 from tests.tasks.learning.sitters import sitters
@@ -64,7 +64,7 @@ def test_it_is_tuned_and_scored_by_name(trained, workspace, short, mlflow):
     assert tuned["version"] == 2
     _, card = load_translator(Path(tuned["folder"]))
     assert card.tuned_on == (clip_id(3),)
-    told = evaluate_stage2(model="2", workspace=str(workspace), config=short, references=4)
+    told = evaluate("stage2", model="2", workspace=str(workspace), config=short, references=4)
     assert told["judged_on"] == "the test split"
     assert {row["system"] for row in told["rows"]} == {"painted", "copy", "warp", "nearest frame", "source"}
     assert "LPIPS" in told["not_measured"]

@@ -1,0 +1,1 @@
+"""Retraining: what changed since it was last tried, what is left to do about it, and how that is told."""

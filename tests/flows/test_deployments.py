@@ -1,0 +1,282 @@
+"""`prefect.yaml` for real: a server on loopback, every deployment, a worker, retraining that comes by schedule."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+import urllib.request
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.filters import (
+    ArtifactFilter,
+    ArtifactFilterFlowRunId,
+    ArtifactFilterKey,
+    DeploymentFilter,
+    DeploymentFilterId,
+    FlowRunFilter,
+    FlowRunFilterParentFlowRunId,
+)
+from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.schedules import IntervalSchedule
+from prefect.settings import PREFECT_API_URL, temporary_settings
+
+from flows.environment import _DEFAULTS
+from tasks.promotion.ledger import moves
+from tasks.sample.make import make_sample
+from tasks.stores import releases
+from tasks.stores.workspace import Workspace
+from tests.flows.heads import contents, versions
+from tests.flows.test_audit_gate import nan_landmark
+from tests.served import Program, free_port
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parents[2]
+NAMES = {"ingest", "route", "takedown", "retrain", "train", "evaluate", "promote", "dub"}
+
+FIRST = ("ada-clean.mp4", "blair-clean.mp4", "farah-clean.mp4", "hana-clean.webm", "eli-clean.mov", "gale-clean.avi")
+"""With the shares below hana is val, eli and gale are test, the others train."""
+LATER = ("chidi-clean.mp4",)
+
+SETTINGS = """
+promotion = '{folder}/policy.toml'
+[clips]
+dnsmos_excerpt_s = 0
+[run]
+workers = 1
+[splits]
+val_share = 0.2
+test_share = 0.2
+[retrain]
+corpora = ['{folder}/sample/corpus.toml']
+[retrain.stage1]
+new_clips = 1
+[stage1]
+profile = 'tiny'
+sync_steps = 20
+[stage1.pace]
+steps = 20
+validate_every = 20
+save_every = 20
+film_every = 1000
+"""
+
+POLICY = """
+name = "small"
+version = 1
+[resampling]
+resamples = 500
+[models.landmark-generator]
+primary = "nme_lips"
+minimum_effect = 0.02
+references = 8
+least_clips = 2
+least_speakers = 2
+"""
+"""A first champion has nothing to beat, so that what follows does not hang on what 20 steps can learn."""
+
+
+class Served(NamedTuple):
+    """A server to which everything in prefect.yaml was deployed, with a worker."""
+
+    api: str
+    worker: Program
+    folder: Path
+    prefect: Callable[..., str]
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory) -> Iterator[Served]:
+    folder, port = tmp_path_factory.mktemp("served"), free_port()
+    api = f"http://127.0.0.1:{port}/api"
+    surroundings = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")} | {
+        "PREFECT_HOME": str(folder / "home"),
+        "PREFECT_API_URL": api,
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_WORKER_QUERY_SECONDS": "1",
+        "PYTHONPATH": str(ROOT),
+        "DO_NOT_TRACK": "true",
+        "OMP_NUM_THREADS": "1",
+    }
+
+    def prefect(*words: str) -> str:
+        ended = subprocess.run(
+            [sys.executable, "-m", "prefect", *words],
+            cwd=ROOT, env=surroundings, capture_output=True, text=True, timeout=300,
+        )  # fmt: skip
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        return ended.stdout
+
+    serve = ["prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    server = Program(folder, "server", serve, surroundings, f"{api}/health")
+    worker = Program(folder, "worker", ["prefect", "worker", "start", "--pool", "heterodub"], surroundings, None)
+    server.start()
+    try:
+        prefect("work-pool", "create", "heterodub", "--type", "process")
+        prefect("--no-prompt", "deploy", "--all")
+        worker.start()
+        yield Served(api, worker, folder, prefect)
+    finally:
+        worker.stop()
+        server.stop()
+
+
+@pytest.fixture(scope="module")
+def client(served) -> Iterator[SyncPrefectClient]:
+    with temporary_settings({PREFECT_API_URL: served.api}), get_client(sync_client=True) as asked:
+        yield asked
+
+
+@pytest.fixture(scope="module")
+def parameters(served) -> dict[str, Any]:
+    """Of a retraining of stage 1 on a folder of films, into a workspace of its own."""
+    make_sample(served.folder / "sample", only=FIRST)
+    (served.folder / "settings.toml").write_text(SETTINGS.format(folder=served.folder))
+    (served.folder / "policy.toml").write_text(POLICY)
+    workspace, config = str(served.folder / "workspace"), str(served.folder / "settings.toml")
+    return {"stage": "stage1", "workspace": workspace, "config": config}
+
+
+def finished(client: SyncPrefectClient, run: FlowRun, log: Path) -> FlowRun:
+    """The flow run once it has ended."""
+    end = time.monotonic() + 300
+    while not (run.state and run.state.is_final()):
+        assert time.monotonic() < end, log.read_text()[-3000:]
+        time.sleep(1)
+        run = client.read_flow_run(run.id)
+    return run
+
+
+def until(look: Callable[[], Any], holds: Callable[[Any], bool]) -> Any:
+    """What is seen once it holds; servers do some things seconds later."""
+    end = time.monotonic() + 60
+    while not holds(found := look()):
+        assert time.monotonic() < end, found
+        time.sleep(0.5)
+    return found
+
+
+def scheduled(client: SyncPrefectClient, deployment: Any, workspace: str) -> FlowRun:
+    """The deployment's next run on a workspace, as the server's scheduler makes it."""
+    chosen = DeploymentFilter(id=DeploymentFilterId(any_=[deployment.id]))
+
+    def look() -> list[FlowRun]:
+        runs = client.read_flow_runs(deployment_filter=chosen)
+        return [run for run in runs if run.parameters.get("workspace") == workspace]
+
+    return min(until(look, bool), key=lambda run: run.expected_start_time)
+
+
+def asked_for(client: SyncPrefectClient, name: str, parameters: dict[str, Any], log: Path) -> FlowRun:
+    """A run of a deployment that somebody starts, once it has ended."""
+    deployment = client.read_deployment_by_name(name)
+    return finished(client, client.create_flow_run_from_deployment(deployment.id, parameters=parameters), log)
+
+
+def summary_of(client: SyncPrefectClient, run: FlowRun) -> str:
+    filters = ArtifactFilter(
+        flow_run_id=ArtifactFilterFlowRunId(any_=[run.id]), key=ArtifactFilterKey(any_=["retrain-summary"])
+    )
+    (found,) = client.read_artifacts(artifact_filter=filters)
+    return str(found.data)
+
+
+def below(client: SyncPrefectClient, run: FlowRun) -> list[str]:
+    """Names of the flows that a run has started."""
+    parent = FlowRunFilterParentFlowRunId(any_=[run.id])
+    runs = client.read_flow_runs(flow_run_filter=FlowRunFilter(parent_flow_run_id=parent))
+    return sorted(client.read_flow(one.flow_id).name for one in runs)
+
+
+def events(served: Served) -> Counter[str]:
+    """Our events that the server has, by name."""
+    asked = json.dumps({"filter": {"event": {"prefix": ["heterodub."]}}}).encode()
+    request = urllib.request.Request(f"{served.api}/events/filter", asked, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return Counter(one["event"] for one in json.load(answer)["events"])
+
+
+def test_every_deployment_has_a_form_with_types_and_descriptions(client):
+    deployed = {one.name: one for one in client.read_deployments()}
+    assert deployed.keys() == NAMES
+    for name, one in deployed.items():
+        assert one.description and one.tags and one.work_pool_name == "heterodub"
+        assert one.global_concurrency_limit.limit == 1
+        for field, shape in one.parameter_openapi_schema.properties.items():
+            assert shape.get("description"), f"{name}.{field}"
+            assert shape.keys() & {"type", "anyOf", "enum", "$ref"}, f"{name}.{field}"
+    assert deployed["train"].parameter_openapi_schema.properties["stage"]["enum"] == ["stage1", "stage2"]
+    assert deployed["takedown"].parameters == {"dry_run": True}
+    assert [str(one.schedule.cron) for one in deployed["retrain"].schedules] == ["0 3 * * 1"]
+    strategies = {name: one.concurrency_options.collision_strategy for name, one in deployed.items()}
+    assert {name for name, how in strategies.items() if how == "CANCEL_NEW"} == {"retrain"}
+
+
+def test_workers_surroundings_are_those_of_the_command_line(client):
+    for one in client.read_deployments():
+        assert one.job_variables["env"].items() <= _DEFAULTS.items()
+
+
+def test_a_scheduled_retraining_ends_with_a_first_champion(served, client, parameters):
+    deployment = client.read_deployment_by_name("retrain/retrain")
+    soon = IntervalSchedule(interval=timedelta(days=1), anchor_date=datetime.now(UTC) + timedelta(seconds=15))
+    client.create_deployment_schedules(deployment.id, [(soon, True)], parameters=parameters)
+    run = scheduled(client, deployment, parameters["workspace"])
+    assert run.auto_scheduled
+    until(lambda: client.read_flow_run(run.id).state_type, lambda state: state == StateType.RUNNING)
+    late = asked_for(client, "retrain/retrain", parameters, served.worker.log)
+    assert late.state_type == StateType.CANCELLED  # the one that is running does its work
+    run = finished(client, run, served.worker.log)
+    assert run.state_type == StateType.COMPLETED, served.worker.log.read_text()[-3000:]
+    assert below(client, run) == ["evaluate", "ingest", "promote", "train"]
+    assert summary_of(client, run).startswith("**promoted**")
+    (move,) = moves(Workspace.open(parameters["workspace"]))
+    assert (move.model, move.to_version) == ("landmark-generator", 1)
+    told = {"heterodub.release.published": 1, "heterodub.model.promoted": 1}
+    until(lambda: events(served), lambda found: found == told)
+
+
+def test_new_files_bring_another_model_to_the_gate(served, client, parameters):
+    make_sample(served.folder / "sample", only=LATER)
+    run = asked_for(client, "retrain/retrain", parameters, served.worker.log)
+    assert run.state_type == StateType.COMPLETED, served.worker.log.read_text()[-3000:]
+    told = summary_of(client, run)
+    assert "version 2" in told and "nme_lips" in told
+    outcome = told.removeprefix("**").partition("**")[0]
+    expected = Counter({"heterodub.release.published": 2, "heterodub.model.promoted": 1})
+    expected[f"heterodub.model.{outcome}"] += 1
+    until(lambda: events(served), lambda found: found == expected)
+    assert "1 new clips" in told and "1 new speakers since version 1 (the champion)" in told
+
+
+def test_with_nothing_new_it_does_nothing(served, client, parameters):
+    before = versions(parameters["workspace"])
+    run = asked_for(client, "retrain/retrain", parameters, served.worker.log)
+    assert run.state_type == StateType.COMPLETED
+    assert below(client, run) == ["ingest"]
+    assert summary_of(client, run).startswith("**unchanged**")
+    assert versions(parameters["workspace"]) == before
+
+
+def test_the_automation_of_the_docs_pauses_retraining_when_an_audit_fails(served, client, parameters):
+    page = (ROOT / "docs" / "operations.md").read_text()
+    (text,) = re.findall(r"```yaml\n(automations:.*?)```", page, re.DOTALL)
+    deployment = client.read_deployment_by_name("retrain/retrain")
+    (served.folder / "automation.yaml").write_text(text.replace("DEPLOYMENT_ID", str(deployment.id)))
+    served.prefect("automation", "create", "--from-file", str(served.folder / "automation.yaml"))
+    ws = Workspace.open(parameters["workspace"])
+    before = releases.latest(ws)
+    nan_landmark(ws, contents(ws.root))
+    source = {"source": str(served.folder / "sample" / "corpus.toml")}
+    where = {name: parameters[name] for name in ("workspace", "config")}
+    run = asked_for(client, "ingest/ingest", source | where, served.worker.log)
+    assert run.state_type == StateType.FAILED and releases.latest(ws) == before
+    until(lambda: client.read_deployment(deployment.id).paused, bool)

@@ -1,0 +1,132 @@
+"""Retraining as flow and command: what is due, what breaks, what goes on. Tests build on each other, in this order."""
+
+import json
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+from prefect.artifacts import Artifact
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterParentFlowRunId
+from prefect.client.schemas.objects import FlowRun
+
+from flows.retrain import retrain
+from schemas.errors import RetrainError
+from schemas.settings import load_settings
+from tasks.promotion.refusing import TAKEN_DOWN
+from tasks.retraining.weighing import Outlook, weigh
+from tasks.stores.workspace import Workspace
+from tests.flows.test_promote_flow import SHORT, champion
+from tests.tasks.learning.talkers import add_media, publish, talkers
+from tests.tasks.promotion.conftest import POLICY
+
+MODEL = "landmark-generator"
+STAGE = SHORT.replace("'tiny'", "'tiny'\nsync_steps = 20")
+PACE = "[stage1.pace]\nsteps = 80\nvalidate_every = 80\nsave_every = 80\nfilm_every = 1000\n"
+RULE = "[retrain.stage1]\nnew_clips = 3\n"
+
+
+@pytest.fixture(scope="module")
+def short(tmp_path_factory) -> Path:
+    """Settings for short trainings that wait for three new clips; the promotion policy beside them is not there yet."""
+    folder = tmp_path_factory.mktemp("settings")
+    path = folder / "short.toml"
+    path.write_text(f"promotion = '{folder}/policy.toml'\n{STAGE}{PACE}{RULE}")
+    return path
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory, prefect_api) -> str:
+    """Talkers that are good for stage 1 alone."""
+    folder = tmp_path_factory.mktemp("talkers") / "workspace"
+    talkers(folder, speakers=32, clips=2, frames=40, stage2=False)
+    return str(folder)
+
+
+def run(workspace: str, short: Path) -> tuple[dict, list[str]]:
+    """What a retraining tells, and the flows that it started."""
+    state = retrain(workspace=workspace, config=str(short), return_state=True)
+    told = state.result(raise_on_failure=False)
+    with get_client(sync_client=True) as client:
+        parent = FlowRunFilterParentFlowRunId(any_=[state.state_details.flow_run_id])
+        below: list[FlowRun] = client.read_flow_runs(flow_run_filter=FlowRunFilter(parent_flow_run_id=parent))
+        names = [client.read_flow(one.flow_id).name for one in below]
+    assert state.is_failed() == isinstance(told, RetrainError)
+    return told.told if isinstance(told, RetrainError) else told, sorted(names)
+
+
+def outlook(workspace: str, short: Path) -> Outlook:
+    return weigh(load_settings(str(short), workspace=workspace), "stage1")
+
+
+def registry(workspace: str) -> MlflowClient:
+    return MlflowClient(f"sqlite:///{workspace}/mlflow/mlflow.db")
+
+
+def test_a_step_that_fails_leaves_the_champion_and_says_so(workspace, short):
+    told, started = run(workspace, short)
+    assert started == ["evaluate", "promote", "train"]
+    first, second = told["stages"]
+    assert (told["outcome"], first["outcome"], second["outcome"]) == ("failed", "failed", "unchanged")
+    assert "policy.toml" in first["reason"] and "no stage2 clip" in second["reason"]
+    assert champion(workspace) is None
+    assert "policy.toml" in Artifact.get("retrain-summary").data
+
+
+def test_the_next_run_goes_on_behind_the_last_step_that_ended_well(workspace, short):
+    seen = outlook(workspace, short)
+    assert (seen.due, seen.trained, seen.evaluated) == (True, 1, True)
+    scores = registry(workspace).get_model_version(MODEL, "1").run_id
+    kept = json.loads(Path(registry(workspace).download_artifacts(scores, "evaluation/scores.json")).read_text())
+    assert kept["release"] == seen.release and "rows" not in kept
+
+    (short.parent / "policy.toml").write_text(POLICY)
+    told, started = run(workspace, short)
+    assert started == ["promote"]
+    assert (told["outcome"], told["stages"][0]["trained"], champion(workspace)) == ("promoted", "before", 1)
+
+
+def test_without_new_footage_nothing_is_done(workspace, short, heterodub):
+    runs = len(registry(workspace).search_runs(["1"]))
+    ended = heterodub("retrain", "-w", workspace, "--config", short, "--json")
+    assert ended.returncode == 0, ended.stderr
+    told = json.loads(ended.stdout)
+    assert told["outcome"] == "unchanged"
+    assert "0 new clips" in told["stages"][0]["reason"] and "version 1 (the champion)" in told["stages"][0]["reason"]
+    assert len(registry(workspace).search_runs(["1"])) == runs
+
+
+def test_less_than_the_rule_asks_for_waits_and_more_does_not(workspace, short):
+    ws = Workspace.open(workspace)
+    add_media(ws, 32, 2, 40, stage2=False)
+    publish(ws)
+    seen = outlook(workspace, short)
+    assert not seen.due and seen.change.clips == 2 and seen.change.speakers == 1 and "waits for 3 clips" in seen.why
+    add_media(ws, 35, 1, 40, stage2=False)
+    publish(ws)
+    seen = outlook(workspace, short)
+    assert seen.due and seen.trained is None and seen.change.clips == 3
+
+
+def test_whoever_learned_from_what_was_taken_down_is_to_be_replaced(workspace, short):
+    client = registry(workspace)
+    client.set_model_version_tag(MODEL, "1", TAKEN_DOWN, "speaker 1")
+    assert "taken down" in outlook(workspace, short).why
+    client.delete_model_version_tag(MODEL, "1", TAKEN_DOWN)
+
+
+def test_footage_that_was_tried_and_kept_out_is_not_tried_again(workspace, short):
+    told, started = run(workspace, short)
+    assert started == ["evaluate", "promote", "train"]
+    assert (told["outcome"], told["stages"][0]["version"], champion(workspace)) == ("kept", 2, 1)
+    seen = outlook(workspace, short)
+    assert not seen.due and seen.since == 2 and "kept out" in seen.why
+    other = short.with_name("other.toml")
+    other.write_text(short.read_text().replace("6e-3", "5e-3"))
+    assert outlook(workspace, other).since == 1  # other settings have not been tried on it
+
+
+def test_a_corpus_that_is_not_there_stops_it_before_anything_is_trained(workspace, short, heterodub):
+    ended = heterodub("retrain", "/nowhere", "-w", workspace, "--config", short)
+    assert ended.returncode == 1 and "Traceback" not in ended.stderr
+    assert "failed" in ended.stdout and ended.stderr.splitlines()[-1].startswith("error: /nowhere: ")
