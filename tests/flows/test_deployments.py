@@ -35,6 +35,7 @@ from tasks.stores import releases
 from tasks.stores.workspace import Workspace
 from tests.flows.heads import contents, versions
 from tests.flows.test_audit_gate import nan_landmark
+from tests.flows.test_retrain_flow import POLICY
 from tests.served import Program, free_port
 
 pytestmark = pytest.mark.slow
@@ -68,20 +69,6 @@ validate_every = 20
 save_every = 20
 film_every = 1000
 """
-
-POLICY = """
-name = "small"
-version = 1
-[resampling]
-resamples = 500
-[models.landmark-generator]
-primary = "nme_lips"
-minimum_effect = 0.02
-references = 8
-least_clips = 2
-least_speakers = 2
-"""
-"""A first champion has nothing to beat, so that what follows does not hang on what 20 steps can learn."""
 
 
 class Served(NamedTuple):
@@ -210,10 +197,10 @@ def test_every_deployment_has_a_form_with_types_and_descriptions(client):
     for name, one in deployed.items():
         assert one.description and one.tags and one.work_pool_name == "heterodub"
         assert one.global_concurrency_limit.limit == 1
-        for field, shape in one.parameter_openapi_schema.properties.items():
+        for field, shape in one.parameter_openapi_schema["properties"].items():
             assert shape.get("description"), f"{name}.{field}"
             assert shape.keys() & {"type", "anyOf", "enum", "$ref"}, f"{name}.{field}"
-    assert deployed["train"].parameter_openapi_schema.properties["stage"]["enum"] == ["stage1", "stage2"]
+    assert deployed["train"].parameter_openapi_schema["properties"]["stage"]["enum"] == ["stage1", "stage2"]
     assert deployed["takedown"].parameters == {"dry_run": True}
     assert [str(one.schedule.cron) for one in deployed["retrain"].schedules] == ["0 3 * * 1"]
     strategies = {name: one.concurrency_options.collision_strategy for name, one in deployed.items()}
