@@ -10,7 +10,8 @@ import typer
 
 from flows import ask, govern, learn, lineage, speak
 from flows.environment import find_server, server_is_lost, settle
-from schemas.errors import HeterodubError
+from schemas.addresses import trouble_with
+from schemas.errors import HeterodubError, SettingsError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -138,6 +139,7 @@ def main() -> None:
     Raises: SystemExit - always, with the command's exit code.
     """
     try:
+        _refuse_credentials()
         app()
     except HeterodubError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -158,6 +160,16 @@ def main() -> None:
             raise
         print(f"error: {lost} went away ({error}); what is stored is stored, run it again", file=sys.stderr)
         raise SystemExit(1) from None
+
+
+def _refuse_credentials() -> None:
+    """Before anything else, for Prefect keeps a flow's parameters.
+
+    Raises: SettingsError - an address on the command line holds credentials.
+    """
+    for word in sys.argv[1:]:
+        if trouble := trouble_with(word):
+            raise SettingsError(trouble)
 
 
 def _store_is_lost(error: BaseException) -> bool:

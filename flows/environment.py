@@ -30,6 +30,11 @@ def settle() -> None:
         os.environ.setdefault(name, value)
 
 
+def launched_as() -> int | None:
+    """Which of torchrun's processes this is, from 0; None if torchrun did not start it."""
+    return int(os.environ["RANK"]) if "TORCHELASTIC_RUN_ID" in os.environ else None
+
+
 def find_server() -> None:
     """Use the Prefect server that is running, and say so when one has to be started.
 

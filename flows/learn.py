@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal
 import typer
 
 from flows.ask import ConfigOption, JsonOption, WorkspaceOption
-from flows.environment import find_server, settle
+from flows.environment import find_server, launched_as, settle
+from schemas.errors import SettingsError
 
 ProfileOption = Annotated[
     Literal["tiny", "cpu", "paper"] | None, typer.Option(help="Size and length of the training; else the settings'.")
@@ -82,7 +83,7 @@ def _train(
     config: Path | None,
     as_json: bool,
 ) -> None:
-    _prepare()
+    _prepare(training=True)
     from flows.learning_progress import LearningDisplay
     from flows.train import train as run
     from tasks.learning.watching import learning_watched_by
@@ -105,7 +106,7 @@ def finetune(
     as_json: JsonOption = False,
 ) -> None:
     """Adapt a landmark translator to one speaker, by one clip of a few seconds."""
-    _prepare()
+    _prepare(training=True)
     from flows.learning_progress import LearningDisplay
     from flows.train import finetune as run
     from tasks.learning.watching import learning_watched_by
@@ -259,8 +260,20 @@ def _labelled(told: dict[str, Any]) -> None:
     pairs((name.replace("_", " "), value) for name, value in told.items())
 
 
-def _prepare() -> None:
+def _prepare(training: bool = False) -> None:
+    """Surroundings and server. Those of torchrun's processes that do not lead take part in the training, and end.
+
+    Raises: SettingsError - torchrun started something that is not one training.
+    """
     settle()
+    rank = launched_as()
+    if rank is not None and not training:
+        raise SettingsError("torchrun starts one training, `train` or `finetune`; run this command without it")
+    if rank:
+        from tasks.learning.devices import join_training
+
+        join_training()
+        raise typer.Exit
     find_server()
 
 

@@ -2,6 +2,8 @@
 
 from pydantic import ValidationError
 
+from .addresses import without_password
+
 
 def describe(error: ValidationError) -> str:
     """One sentence per bad field, joined by '; '."""
@@ -13,5 +15,6 @@ def describe(error: ValidationError) -> str:
         elif problem["type"] == "extra_forbidden":
             parts.append(f"{field} is not a known field")
         else:
-            parts.append(f"{field} = {problem['input']!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}")
+            given = without_password(repr(problem["input"]))
+            parts.append(f"{field} = {given}: {problem['msg'][0].lower()}{problem['msg'][1:]}")
     return "; ".join(parts)

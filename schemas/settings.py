@@ -8,9 +8,10 @@ import os
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
+from .addresses import trouble_with
 from .contract import EXTRACTOR_VERSION
 from .dubbing import DubSettings
 from .errors import SettingsError
@@ -122,6 +123,13 @@ class Settings(Section):
     dub: DubSettings = Field(default_factory=DubSettings, description="dubbing of videos")
     retrain: RetrainSettings = Field(default_factory=RetrainSettings, description="retraining on a schedule")
 
+    @field_validator("workspace")
+    @classmethod
+    def _holds_no_credentials(cls, root: str) -> str:
+        if trouble := trouble_with(root):
+            raise ValueError(trouble)
+        return root
+
     @property
     def extractor(self) -> str:
         """Identity of everything that turns bytes into rows: version, backend, and the clip settings."""
@@ -133,6 +141,12 @@ class Settings(Section):
         """Identity of the settings that can change a release: 12 hex digits."""
         kept = self.model_dump_json(include={"backend", "clips", "splits"})
         return hashlib.sha256(kept.encode()).hexdigest()[:12]
+
+    def rooted(self) -> Self:
+        """The same with absolute paths, for workers of a cluster, each of which works in a folder of its own."""
+        slots = {name: path and path.expanduser().absolute() for name, path in self.weights}
+        root = self.workspace if "://" in self.workspace else str(Path(self.workspace).expanduser().absolute())
+        return self.model_copy(update={"workspace": root, "weights": WeightSettings(**slots)})
 
 
 class _Sources(BaseSettings, Settings):

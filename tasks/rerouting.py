@@ -117,7 +117,7 @@ def apply_reroute(
     watcher.phase("extract", len(jobs))
     failed: dict[str, MediaRefusedError] = {}
     parts: dict[str, list[Part]] = {stage.value: [] for stage in Stage}
-    work = partial(work_on, settings=settings, policy=plan.policy)
+    work = partial(work_on, settings=settings.rooted(), policy=plan.policy)
     answers = spread(client, work, jobs, key=lambda job: f"{job.media_id}-{job.suffix}") if client else ()
     for job, result in answers:
         watcher.step()

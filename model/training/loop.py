@@ -101,7 +101,7 @@ def fit(
 
     Raises: TrainingError - a loss that is not finite (with the clips of its batch), or no room for a checkpoint.
     """
-    course = _resume(lesson, checkpoints)
+    course = _resume(fabric, lesson, checkpoints)
     listener = listener if fabric.is_global_zero else Listeners()
     listener.started(course.step, pace.steps)
     if course.reason:  # the run that was resumed had ended already
@@ -162,12 +162,17 @@ def _save(fabric: Fabric, lesson: Lesson, course: _Course, checkpoints: Checkpoi
     fabric.barrier()
 
 
-def _resume(lesson: Lesson, checkpoints: Checkpoints) -> _Course:
-    found = checkpoints.load(NEWEST)
+def _resume(fabric: Fabric, lesson: Lesson, checkpoints: Checkpoints) -> _Course:
+    found = read_on_all(fabric, checkpoints, NEWEST)
     if found is None:
         return _Course()
     lesson.restore(found["lesson"])
     return _Course(**found["course"])
+
+
+def read_on_all(fabric: Fabric, checkpoints: Checkpoints, name: str) -> dict[str, Any] | None:
+    """A checkpoint, read by the first process and told to the others: their machines need not see the folder."""
+    return fabric.broadcast(checkpoints.load(name) if fabric.is_global_zero else None)
 
 
 def _end(course: _Course, listener: Listener) -> Fitted:

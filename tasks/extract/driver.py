@@ -27,7 +27,7 @@ from tasks.extract.job import Analysis, Job
 from tasks.extract.watching import Tally, Watcher
 from tasks.extract.worker import Finished, work_on
 from tasks.stores import tables, tombstones
-from tasks.stores.batches import Batch, commit_batch, drop_media, media_with_rows, orphans
+from tasks.stores.batches import Batch, Held, commit_batch, drop_media, orphans
 from tasks.stores.parts import Part
 from tasks.stores.workspace import Workspace
 
@@ -81,6 +81,7 @@ def work_through(
 
     Raises: WorkspaceError - the store cannot be written. WeightsMissingError - the landmark backend has no weights.
     """
+    settings = settings.rooted()
     tally = Tally(files=len(files), bytes=sum(raw.size_bytes for raw in files))
     known = ledger.read_catalog(workspace)
     barred = tombstones.standing(workspace).media
@@ -90,6 +91,7 @@ def work_through(
         tally.bytes -= sum(raw.size_bytes for raw in part) - sum(raw.size_bytes for raw in found.originals.values())
         _analyse(client, workspace, found, known, settings, policy, watcher, tally)
         known = ledger.read_catalog(workspace)
+        settle_twins(workspace, found.originals, known)
     return tally
 
 
@@ -121,7 +123,8 @@ def _analyse(
     watcher: Watcher,
     tally: Tally,
 ) -> None:
-    before = media_with_rows(workspace)
+    held = Held(workspace)
+    before = frozenset(held.media)
     watcher.phase("analyse", tally.files)
     jobs = [
         _job(raw, media_id, policy)
@@ -136,7 +139,7 @@ def _analyse(
         _count(tally, raw, done)
         watcher.analysed(tally)
         if len(pending.rows) >= settings.run.commit_files or time.monotonic() - pending.since > settings.run.commit_s:
-            _store(workspace, pending, before)
+            _store(workspace, pending, held)
             pending = _Pending()
     for raw, media_id, original in files.copies:
         pending.rows.append(ledger.duplicate_row(raw, settings.extractor, media_id, original))
@@ -146,14 +149,14 @@ def _analyse(
         if not _may_still_hold(known.get(raw.uri), refusal)
     ]
     if pending.rows:
-        _store(workspace, pending, before)
+        _store(workspace, pending, held)
     relabel(workspace, files.touched, known)
     if gone := before & orphans(workspace):
         drop_media(workspace, gone)
 
 
-def _store(workspace: Workspace, pending: _Pending, before: Collection[str]) -> None:
-    commit_batch(workspace, pending.batch(), before)
+def _store(workspace: Workspace, pending: _Pending, held: Held) -> None:
+    commit_batch(workspace, pending.batch(), held)
     for table in ("catalog", "clips"):
         tables.compact(workspace, table, _COMPACT_ABOVE_FILES)
 
@@ -174,19 +177,41 @@ def relabel(workspace: Workspace, files: Iterable[RawFile], known: Mapping[str, 
     rows = [ledger.relabelled_row(raw, known[raw.uri]) for raw in files]
     if not rows:
         return
-    told = {row["media_id"]: row for row in rows if row["state"] == FileState.MEASURED}
+    _label_clips(workspace, {row["media_id"]: row for row in rows if row["state"] == FileState.MEASURED})
+    tables.replace_rows(workspace, "catalog", ledger.catalog_table(rows), "uri")
+
+
+def settle_twins(workspace: Workspace, media: Collection[str], known: Mapping[str, ledger.Row]) -> None:
+    """Let one file stand for a content that another ingest measured at the same time under another name.
+
+    One after the other, the second would have found the first. Of both it is the first by name that stands.
+    """
+    names: dict[str, list[str]] = {}
+    for uri, row in known.items():
+        if row["state"] == FileState.MEASURED and row["media_id"] in media:
+            names.setdefault(row["media_id"], []).append(uri)
+    twins = {media_id: sorted(uris) for media_id, uris in names.items() if len(uris) > 1}
+    if not twins:
+        return
+    rows = [ledger.twin_row(known[uri], first) for first, *others in twins.values() for uri in others]
+    _label_clips(workspace, {media_id: known[first] for media_id, (first, *_) in twins.items()})
+    tables.replace_rows(workspace, "catalog", ledger.catalog_table(rows), "uri")
+
+
+def _label_clips(workspace: Workspace, told: Mapping[str, ledger.Row]) -> None:
+    """Set what the catalog's rows, by media, say of their clips."""
     clips = tables.read(workspace, "clips", ["clip_id", "media_id"], filter=pc.field("media_id").isin(list(told)))
     media = clips["media_id"].to_pylist()
     changes = pa.table(
         {
             "clip_id": clips["clip_id"],
+            "uri": pa.array([told[m]["uri"] for m in media], pa.string()),
             "corpus": pa.array([told[m]["corpus"] for m in media], pa.string()),
             "speaker": pa.array([told[m]["speaker"] or f"file:{m}" for m in media], pa.string()),
         }
     )
     if changes.num_rows:
         tables.update_columns(workspace, "clips", changes)
-    tables.replace_rows(workspace, "catalog", ledger.catalog_table(rows), "uri")
 
 
 def _may_still_hold(row: ledger.Row | None, refusal: MediaRefusedError) -> bool:

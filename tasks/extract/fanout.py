@@ -1,25 +1,33 @@
 """Spreads work on files over Dask workers. The only module that knows Dask.
 
 At most a few items per thread are in flight, so a million files flood neither the scheduler nor memory. A worker that
-dies is replaced, and what it held is tried again; an item that loses its worker every time is reported as such.
+dies is replaced, and what it held is tried again; an item that loses its worker every time is reported as such. Workers
+of a cluster may come and go meanwhile. One that runs other code than the driver is sent away before it is given work.
 """
 
 import logging
+import pickle
 import signal
-from collections.abc import Callable, Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
-from itertools import islice
+from dataclasses import dataclass
+from itertools import count, islice
 from multiprocessing import resource_tracker
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from queue import Empty, SimpleQueue
+from typing import Any, Final, Generic, TypeVar
 
 import dask
-from distributed import Client, KilledWorker, LocalCluster, as_completed
+from distributed import Client, KilledWorker, LocalCluster, get_worker
+from distributed.comm import CommClosedError
 from distributed.comm.addressing import parse_address, parse_host_port
 from distributed.comm.registry import get_backend
 
 from schemas.errors import ClusterError, MediaRefusedError
 from schemas.reasons import FileReason
+from tasks.extract.versions import Versions, versions_here
 
 __all__ = ["Client", "open_client", "spread"]
 
@@ -28,6 +36,11 @@ Result = TypeVar("Result")
 
 _IN_FLIGHT_PER_THREAD: Final = 4
 """Enough that a worker never waits for the driver, which answers within milliseconds."""
+
+_LOOK_EVERY_S: Final = 5.0
+"""How often the number of workers is asked for: so long may a new one wait for its share."""
+
+_GONE: Final = "the Dask {} went away; what is stored is stored, run it again"
 
 _LOG = logging.getLogger(__name__)
 
@@ -38,7 +51,7 @@ def open_client(dask_address: str | None, workers: int, scratch: Path, attempts:
 
     Local workers are processes with one thread each. `attempts`: times an item may lose its worker.
 
-    Raises: ClusterError - the scheduler cannot be reached, or runs other versions.
+    Raises: ClusterError - the scheduler cannot be reached, has no workers, or one of them runs other versions.
     """
     settings = {
         "distributed.scheduler.allowed-failures": attempts - 1,
@@ -58,6 +71,7 @@ def open_client(dask_address: str | None, workers: int, scratch: Path, attempts:
                 yield client
         else:
             with _connect(dask_address) as client:
+                _require_same_code(client, dask_address)
                 yield client
 
 
@@ -85,18 +99,66 @@ def _connect(address: str) -> Client:
         scheme, location = parse_address(address)
         get_backend(scheme)  # first: a client that could not be built keeps the process from ending for 20 s
         parse_host_port(location)
-        client = Client(address, timeout=10)
+        return Client(address, timeout=10)
     except (OSError, TimeoutError, ValueError) as error:
         raise ClusterError(f"no Dask scheduler answers at {address}: {error}") from error
-    try:
-        client.get_versions(check=True)
-    except ValueError as error:
-        client.close()
-        raise ClusterError(f"the Dask cluster at {address} runs other versions: {error}") from error
-    if not client.scheduler_info(n_workers=-1)["workers"]:
-        client.close()
+
+
+def _require_same_code(client: Client, address: str) -> None:
+    """Hold scheduler and workers against this process. Dask's own check only warns, and knows none of our packages."""
+    with _scheduler_there(address):
+        found = {"the scheduler": _asked(lambda: client.run_on_scheduler(versions_here))}
+        found |= {f"worker {name}": told for name, told in client.run(versions_here, on_error="return").items()}
+    if len(found) == 1:
         raise ClusterError(f"the Dask cluster at {address} has no workers; start some with `dask worker {address}`")
-    return client
+    wanted = versions_here().found
+    if unlike := [words for name, told in found.items() if (words := _unlike(name, told, wanted))]:
+        raise ClusterError(
+            f"the Dask cluster at {address} runs other code than this process ({versions_here().place}): "
+            f"{'; '.join(unlike)}. Install the same on every machine and start scheduler and workers anew"
+        )
+
+
+def _asked(ask: Callable[[], Any]) -> Any:
+    try:
+        return ask()
+    except (ImportError, AttributeError) as error:
+        return error
+
+
+def _unlike(name: str, told: Any, wanted: Mapping[str, str]) -> str:
+    if not isinstance(told, Versions):
+        return f"{name} runs no heterodub or one that cannot say its version ({told})"
+    differences = told.unlike(wanted)
+    return f"{name} ({told.place}) has {', '.join(differences)}" if differences else ""
+
+
+@contextmanager
+def _scheduler_there(address: str) -> Iterator[None]:
+    """Turn the ways in which Dask says that its scheduler is gone into one.
+
+    Raises: ClusterError - in place of them; every other error as it is.
+    """
+    try:
+        yield
+    except (CancelledError, OSError, TimeoutError) as error:
+        raise ClusterError(_GONE.format(f"scheduler at {address} ({error})")) from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Misfit:
+    """In place of a result: the worker at `address` runs other code, and did nothing."""
+
+    address: str
+    words: str
+
+
+def _checked(wanted: dict[str, str], work: bytes, item: bytes) -> Any:
+    """Runs on a worker. The work is unpacked after the look at the code: records of another make might not fit."""
+    address = str(get_worker().address)
+    if words := _unlike(f"worker {address}", versions_here(), wanted):
+        return _Misfit(address, words)
+    return pickle.loads(work)(pickle.loads(item))
 
 
 def spread(
@@ -107,25 +169,94 @@ def spread(
     A worker lost each time it held an item gives a MediaRefusedError in place of that item's result. `key` names an
     item uniquely, so that Dask does not take two calls for one.
 
-    Raises: whatever `work` raises - that ends the run.
+    Raises: ClusterError - the scheduler is lost. Whatever `work` raises. Either ends the run.
     """
-    waiting = iter(items)
-    threads = max(1, sum(client.nthreads().values()))
-    running: dict[Any, Item] = {}
-    finished = as_completed()
+    waiting, crowd, outstanding = iter(items), _Crowd(client), _Outstanding(client, work, key)
+    try:
+        while True:
+            for item in islice(waiting, max(0, _IN_FLIGHT_PER_THREAD * crowd.threads() - len(outstanding))):
+                outstanding.submit(item)
+            if not outstanding:
+                return
+            if (done := outstanding.next(_LOOK_EVERY_S)) is None:
+                continue  # and look whether there is anybody
+            item, result = done
+            if isinstance(result, _Misfit):
+                crowd.send_away(result)
+                outstanding.submit(item)
+            else:
+                yield item, result
+    finally:
+        outstanding.release()
 
-    def submit(count: int) -> None:
-        for item in islice(waiting, count):
-            future = client.submit(work, item, key=f"heterodub-{key(item)}", pure=False)
-            running[future.key] = item
-            finished.add(future)
 
-    submit(_IN_FLIGHT_PER_THREAD * threads)
-    for future in finished:
-        item = running.pop(future.key)
-        yield item, _result(future)
+class _Outstanding(Generic[Item]):
+    """The calls that the cluster holds."""
+
+    def __init__(self, client: Client, work: Callable[[Item], Any], key: Callable[[Item], str]) -> None:
+        self._client, self._work, self._key = client, pickle.dumps(work), key
+        self._wanted = dict(versions_here().found)
+        self._held: dict[str, tuple[Any, Item]] = {}
+        self._finished: SimpleQueue[Any] = SimpleQueue()
+        self._numbers = count()
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def submit(self, item: Item) -> None:
+        """Hand an item to the cluster."""
+        # numbered, for an item that was sent away with its worker is handed in once more. No "-" behind the name of
+        # ours: Dask keeps statistics for ever of every word that stands before one
+        name = f"heterodub-{next(self._numbers)}:{self._key(item)}"
+        future = self._client.submit(_checked, self._wanted, self._work, pickle.dumps(item), key=name, pure=False)
+        self._held[name] = future, item
+        future.add_done_callback(self._finished.put)
+
+    def next(self, patience_s: float) -> tuple[Item, Any] | None:
+        """The next one to finish and what came of it; None if none does within so many seconds."""
+        try:
+            future = self._finished.get(timeout=patience_s)
+        except Empty:
+            return None
+        _, item = self._held.pop(future.key)
+        result = _result(future)
         future.release()
-        submit(1)
+        return item, result
+
+    def release(self) -> None:
+        """Forget them all."""
+        for future, _ in self._held.values():
+            future.release()
+
+
+class _Crowd:
+    """The workers that are there, looked at every few seconds: some may have joined, or all have left."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._address = str(getattr(client.scheduler, "address", ""))  # without asking it
+        self._threads = 0
+        self._look_at = 0.0
+        self._alone = False
+        self._sent_away: set[str] = set()
+
+    def threads(self) -> int:
+        """Threads of all workers, at least 1."""
+        if time.monotonic() >= self._look_at:
+            with _scheduler_there(self._address):
+                self._threads = sum(self._client.nthreads().values())
+            self._look_at = time.monotonic() + _LOOK_EVERY_S
+            if (self._threads == 0) != self._alone:
+                self._alone = not self._alone
+                _LOG.warning("no Dask worker is left; waiting for one" if self._alone else "there are workers again")
+        return max(1, self._threads)
+
+    def send_away(self, misfit: _Misfit) -> None:
+        """Close a worker that runs other code, and say so."""
+        if misfit.address not in self._sent_away:
+            self._sent_away.add(misfit.address)
+            _LOG.warning("sent away, for it runs other code than the driver: %s", misfit.words)
+            self._client.retire_workers([misfit.address], close_workers=True)
 
 
 def _result(future: Any) -> Any:
@@ -134,3 +265,9 @@ def _result(future: Any) -> Any:
     except KilledWorker as lost:
         _LOG.warning("a worker was lost each time it held %s", lost.task)
         return MediaRefusedError(FileReason.WORKER_LOST, str(lost.last_worker))
+    except (CancelledError, CommClosedError) as lost:
+        raise ClusterError(_GONE.format(f"scheduler ({lost})")) from lost
+    except ModuleNotFoundError as missing:
+        if (missing.name or "").partition(".")[0] != "tasks":
+            raise
+        raise ClusterError(f"a worker that joined the Dask cluster has no heterodub: {missing}") from missing

@@ -105,6 +105,12 @@ def duplicate_row(raw: RawFile, extractor: str, media_id: str, original: str) ->
     return _row(raw, extractor, media_id, outcome)
 
 
+def twin_row(row: Row, original: str) -> Row:
+    """The row of a measured file, turned into that of a duplicate."""
+    kept = {name: row[name] for name in (*_LABELS, "stamp", "size_bytes", "offset_s")}
+    return duplicate_row(RawFile(uri=row["uri"], **kept), row["extractor"], row["media_id"], original)
+
+
 def analysed_row(raw: RawFile, extractor: str, media_id: str, analysis: Analysis) -> Row:
     """The catalog row of a file that was decoded."""
     row = _row(raw, extractor, media_id, analysis.outcome, analysis.facts)

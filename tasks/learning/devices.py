@@ -3,9 +3,13 @@
 Lightning Fabric is the engine: it puts the same loop on one process, on several, or on GPUs, and knows the number
 formats. The full Lightning trainer would own the loop, the checkpoints and the logging that are ours; with bare
 torch.distributed we would write launcher, gradient exchange and precision by hand.
+
+Processes are either started here, on one machine, or by torchrun, on one or several. Then the first of all leads: it
+alone knows what is trained, tracks it and writes files; the others join and are told.
 """
 
 import multiprocessing
+import os
 import pickle
 import threading
 from collections.abc import Callable, Iterator
@@ -14,9 +18,10 @@ from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 from lightning_fabric import Fabric
+from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from torch.multiprocessing.spawn import ProcessRaisedException
 
-from model.training.listening import Listener, Stepped, Validated
+from model.training.listening import Listener, Listeners, Stepped, Validated
 from schemas.errors import TrainingError
 from schemas.training import Precision
 
@@ -34,10 +39,14 @@ def on_devices(
 ) -> Result:
     """The result of `work(fabric, listener, ...)`, which runs here for one device, else in a process for each.
 
-    Arguments and result must travel between processes then; the listener stays here and is told from afar.
+    Arguments and result must travel between processes then; the listener stays here and is told from afar. In a process
+    that torchrun started, `work` runs here and in all those that join.
 
-    Raises: TrainingError - a process failed; what `work` raises, for one device.
+    Raises: TrainingError - a process failed, or torchrun started another number of them; what `work` raises, for one
+    device or under torchrun.
     """
+    if TorchElasticEnvironment.detect():
+        return _lead(devices, precision, work, listener, given, named)
     if devices == 1:
         return work(Fabric(devices=1, precision=precision), listener, *given, **named)
     fabric = Fabric(devices=devices, precision=precision, strategy="ddp_spawn")
@@ -49,6 +58,40 @@ def on_devices(
             raise TrainingError(f"a training process failed: {last}") from error
     result: Result = pickle.loads(packed)
     return result
+
+
+def _lead(
+    devices: int,
+    precision: Precision,
+    work: Callable[..., Result],
+    listener: Listener,
+    given: tuple[Any, ...],
+    named: dict[str, Any],
+) -> Result:
+    if devices != (started := TorchElasticEnvironment().world_size()):
+        raise TrainingError(
+            f"torchrun started {started} processes in all, and the settings say devices = {devices}: make them equal"
+        )
+    _launched().broadcast(pickle.dumps((precision, work, given, named)))
+    return work(_launched(precision), listener, *given, **named)
+
+
+def join_training() -> None:
+    """Take part in the training that the first of torchrun's processes leads, to its end.
+
+    Raises: what the training raises. ValueError - the nodes run different numbers of processes.
+    """
+    precision, work, given, named = pickle.loads(_launched().broadcast(b""))
+    work(_launched(precision), Listeners(), *given, **named)
+
+
+def _launched(precision: Precision | None = None) -> Fabric:
+    """An engine over all of torchrun's processes, which it tells of itself through the environment alone."""
+    here = int(os.environ["LOCAL_WORLD_SIZE"])
+    nodes = TorchElasticEnvironment().world_size() // here
+    fabric = Fabric(devices=here, num_nodes=nodes, precision=precision, strategy="ddp")
+    fabric.launch()
+    return fabric
 
 
 def _unpacked(fabric: Fabric, listener: Listener, packed: bytes) -> bytes:

@@ -22,7 +22,7 @@ from model.stage1.network import LandmarkGenerator
 from model.stage1.pose_filter import PoseMoments
 from model.training.checkpoints import BEST, Checkpoints
 from model.training.listening import Listener
-from model.training.loop import Fitted, Pace, Verdict, fit
+from model.training.loop import Fitted, Pace, Verdict, fit, read_on_all
 from model.training.plan import Plan, Recipe
 from schemas.cards import GeneratorCard
 from schemas.errors import TrainingError
@@ -122,7 +122,7 @@ def _train(
     checkpoints, pace = Checkpoints(folder), pace_of(settings.pace)
     feed = batches_from(batches, settings.pace.steps, settings.feed.readers)
     fitted = fit(fabric, lesson, feed, pace, checkpoints, listener, settings.seed)
-    generator, step = _best(checkpoints, settings)
+    generator, step = _best(fabric, checkpoints, settings)
     card = GeneratorCard(
         shape=settings.shape,
         backend=selection.release.backend,
@@ -206,8 +206,8 @@ def articulation_gain(generator: LandmarkGenerator, exams: Sequence[Exam]) -> fl
     return float(np.clip(_ARTICULATION / usual, 1.0, _MOST_GAIN)) if usual > 0 else 1.0
 
 
-def _best(checkpoints: Checkpoints, settings: Stage1Settings) -> tuple[LandmarkGenerator, int]:
-    found = checkpoints.load(BEST)
+def _best(fabric: Fabric, checkpoints: Checkpoints, settings: Stage1Settings) -> tuple[LandmarkGenerator, int]:
+    found = read_on_all(fabric, checkpoints, BEST)
     if found is None:
         raise TrainingError(f"{checkpoints.folder} holds no best checkpoint; train with --fresh")
     generator = LandmarkGenerator(settings.shape)

@@ -20,7 +20,7 @@ from model.stage2.network import Painter
 from model.stage2.scores import PictureScores, score
 from model.training.checkpoints import BEST, Checkpoints
 from model.training.listening import Listener
-from model.training.loop import Fitted, Verdict, fit
+from model.training.loop import Fitted, Verdict, fit, read_on_all
 from model.training.plan import Plan
 from schemas.cards import TranslatorCard
 from schemas.errors import TrainingError
@@ -120,7 +120,7 @@ def _train(
     checkpoints = Checkpoints(folder)
     feed = batches_from(batches, settings.pace.steps, settings.feed.readers)
     fitted = fit(fabric, lesson, feed, pace_of(settings.pace), checkpoints, listener, settings.seed)
-    painter, critics, step = _best(checkpoints, settings)
+    painter, critics, step = _best(fabric, checkpoints, settings)
     card = TranslatorCard(
         shape=settings.shape,
         critics=settings.critics,
@@ -184,8 +184,8 @@ def _mean(scored: Sequence[tuple[str, PictureScores]], name: str) -> float | Non
     return over_speakers([(speaker, getattr(scores, name)) for speaker, scores in scored])
 
 
-def _best(checkpoints: Checkpoints, settings: Stage2Settings) -> tuple[Painter, Critics, int]:
-    found = checkpoints.load(BEST)
+def _best(fabric: Fabric, checkpoints: Checkpoints, settings: Stage2Settings) -> tuple[Painter, Critics, int]:
+    found = read_on_all(fabric, checkpoints, BEST)
     if found is None:
         raise TrainingError(f"{checkpoints.folder} holds no best checkpoint; train with --fresh")
     painter, critics = Painter(settings.shape), Critics(settings.critics, settings.feed.window_frames)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from schemas.addresses import trouble_with
 from schemas.errors import SourceError
 from schemas.problems import describe
 
@@ -25,6 +26,13 @@ class Corpus(BaseModel):
     licence: str | None = Field(None, description="licence of every file")
     consent: str | None = Field(None, description="consent of the people shown")
     language: str | None = Field(None, description="language spoken")
+
+    @field_validator("root")
+    @classmethod
+    def _holds_no_credentials(cls, root: str) -> str:
+        if trouble := trouble_with(root):
+            raise ValueError(trouble)
+        return root
 
     @field_validator("speaker")
     @classmethod

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import pandas as pd
 
+from schemas.addresses import trouble_with
 from schemas.errors import SourceError
 from schemas.records import RawFile
 from tasks.media.locate import local_path
@@ -79,6 +80,8 @@ def _file(path: Path, corpus_name: str, place: str, number: int, row: Mapping[Ha
     uri = str(row["uri"])
     if not uri:
         raise SourceError(f"manifest {path}: row {number} has no uri")
+    if trouble := trouble_with(uri):
+        raise SourceError(f"manifest {path}: row {number}: {trouble}")
     offset_s = _seconds(told.pop("offset", "0"))
     if offset_s is None:
         raise SourceError(f"manifest {path}: row {number}: offset is in seconds, not {row['offset']!r}")

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePath
 from tempfile import TemporaryDirectory
 
+from schemas.addresses import trouble_with
 from schemas.errors import MediaRefusedError, SourceError
 from schemas.records import RawFile
 from tasks.media.locate import local_path, localise
@@ -19,6 +20,8 @@ def source_files(source: str, corpus_name: str = "default") -> Iterator[RawFile]
 
     Raises: SourceError - the source is not there or not what it seems.
     """
+    if trouble := trouble_with(source):
+        raise SourceError(trouble)
     path = local_path(source) if "://" in source else Path(source)
     if path is None:
         return _remote(source, corpus_name)

@@ -1,7 +1,8 @@
 """What a finished batch of files adds to the workspace, in an order that survives a crash at any point.
 
 Payload first, then clips, then the catalog: a catalog row means that everything of its file is stored. A batch that
-stopped half way is simply committed again; its media are in `media_with_rows`, and their rows are replaced.
+stopped half way is simply committed again, and so may be one that another ingest has stored meanwhile: what the tables
+hold of its media is replaced.
 """
 
 from collections.abc import Collection, Sequence
@@ -13,7 +14,9 @@ import pyarrow.compute as pc
 from schemas.reasons import FileState
 
 from . import tables
+from .log import Snapshot, snapshot
 from .parts import Part, commit_parts
+from .reading import read_files
 from .workspace import Workspace
 
 
@@ -32,37 +35,56 @@ class Batch:
     stage2: Sequence[Part] = ()
 
 
+class Held:
+    """Media of which the tables held rows when the run began, or hold clips by now: another ingest may add some.
+
+    Each file of `clips` is read once, however often a run commits.
+    """
+
+    def __init__(self, ws: Workspace) -> None:
+        self._ws = ws
+        self._seen: set[str] = set()
+        self.media = tables.media_in_files(ws, "stage1") | tables.media_in_files(ws, "stage2")
+        self.look(snapshot(ws, "clips"))
+
+    def look(self, clips: Snapshot) -> frozenset[str]:
+        """Take in what is new in `clips`; returns all media that are held."""
+        fresh = tuple(file for file in clips.files if file.name not in self._seen)
+        self.media |= set(read_files(self._ws, "clips", fresh, ["media_id"], None)["media_id"].to_pylist())
+        self._seen |= {file.name for file in fresh}
+        return frozenset(self.media)
+
+
 def media_with_rows(ws: Workspace) -> frozenset[str]:
-    """Media that any table holds rows of, finished or not. Ask once when a run begins."""
-    held = set(tables.read(ws, "clips", ["media_id"])["media_id"].to_pylist())
-    for table in ("stage1", "stage2"):
-        held |= tables.media_in_files(ws, table)
-    return frozenset(held)
+    """Media that any table holds rows of, finished or not."""
+    return frozenset(Held(ws).media)
 
 
-def commit_batch(ws: Workspace, batch: Batch, before: Collection[str]) -> None:
-    """Store a batch. `before` is what `media_with_rows` said when the run began.
+def commit_batch(ws: Workspace, batch: Batch, held: Held) -> None:
+    """Store a batch. `held` is made when the run begins, and kept for all of its batches.
 
-    Media of the batch that are in `before` lose what they had: they were measured anew, or a crash left them half
-    stored. For all others nothing has to be looked up.
+    Media of the batch that are held lose what they had: they were measured anew, a crash left them half stored, or
+    another ingest was faster. For all others nothing has to be looked up.
 
     Raises: WorkspaceError - a table cannot be written.
     """
-    again = batch.media & frozenset(before)
-    commit_parts(ws, "stage1", batch.stage1, replacing=again)
-    commit_parts(ws, "stage2", batch.stage2, replacing=again)
-    _commit_clips(ws, batch.clips, again)
+    commit_parts(ws, "stage1", batch.stage1, replacing=batch.media)
+    commit_parts(ws, "stage2", batch.stage2, replacing=batch.media)
+    _commit_clips(ws, batch, held)
     tables.replace_rows(ws, "catalog", batch.catalog, "uri")
 
 
-def _commit_clips(ws: Workspace, clips: pa.Table, again: frozenset[str]) -> None:
-    if not again:
-        tables.append_rows(ws, "clips", clips)
-        return
-    if empty := again - set(clips["media_id"].to_pylist()):
+def _commit_clips(ws: Workspace, batch: Batch, held: Held) -> None:
+    def taken(before: Snapshot) -> bool:
+        return not batch.media.isdisjoint(held.look(before))
+
+    if batch.media.isdisjoint(held.media):
+        tables.append_rows(ws, "clips", batch.clips, unless=taken)
+    again = batch.media & held.media
+    if empty := again - set(batch.clips["media_id"].to_pylist()):
         tables.delete_rows(ws, "clips", "media_id", empty)
-    if clips.num_rows:
-        tables.replace_rows(ws, "clips", clips, "media_id")
+    if again and batch.clips.num_rows:
+        tables.replace_rows(ws, "clips", batch.clips, "media_id")
 
 
 def orphans(ws: Workspace) -> frozenset[str]:

@@ -14,28 +14,37 @@ and removes the ones they stand for. So all files of a table have one schema and
 import json
 import logging
 import random
+import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
+from uuid import uuid4
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable
-from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from deltalake.exceptions import DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction, RemoveAction
 
 from schemas.errors import NotFoundError, WorkspaceError
 from schemas.tables import TABLES
 
+from .remote import as_os_errors
 from .workspace import Workspace
 
 _LOG: Final = logging.getLogger(__name__)
 _ATTEMPTS: Final = 100
+_STORE_FAILURES: Final = 6
+"""Times that a commit may fail with nobody else to blame. Before each of them Delta has asked the store ten times."""
+_COMMITTER: Final = "heterodub.commit"
+"""Under this name each commit carries a word of its own, by which it is known again: one that was made, and whose
+answer was lost, is refused as another's when Delta makes it once more."""
 _BOUNDED: Final = ("media_id", "clip_id")
 _ACTION_COLUMNS: Final = (
     *("path", "size_bytes", "num_records"),
     *(f"{side}.{column}" for column in _BOUNDED for side in ("min", "max")),
 )
+_DRAWN: Final = re.compile(r"\x1b\[[0-9;]*m|\u21b3")
 # Releases refer to old versions for good: neither their log entries nor their files may age away.
 _KEEP_FOR_EVER: Final = {
     "delta.enableExpiredLogCleanup": "false",
@@ -100,10 +109,12 @@ def load(ws: Workspace, table: str, version: int | None = None) -> DeltaTable:
         if version:
             raise NotFoundError(f"table {table} of {ws.root} has no version {version}") from None
         return _create(ws, table)
+    except OSError as error:
+        raise WorkspaceError(f"table {table} of {ws.root} cannot be read: {_words(error)}") from error
     except DeltaError as error:
         if version is not None:
-            raise NotFoundError(f"table {table} of {ws.root} has no version {version}: {error}") from error
-        raise WorkspaceError(f"table {table} of {ws.root} cannot be read: {error}") from error
+            raise NotFoundError(f"table {table} of {ws.root} has no version {version}: {_words(error)}") from error
+        raise WorkspaceError(f"table {table} of {ws.root} cannot be read: {_words(error)}") from error
 
 
 def exists(ws: Workspace, table: str) -> bool:
@@ -153,32 +164,66 @@ def transact(ws: Workspace, table: str, plan: Callable[[Snapshot], Change | None
 
     Raises: WorkspaceError - the log cannot be written.
     """
+    own, failures, first = uuid4().hex, 0, None
     for attempt in range(_ATTEMPTS):
         delta = load(ws, table)
         before = _snapshot(delta)
+        first = before.version if first is None else first
         try:
+            if (made := _made_already(ws, table, first, before.version, own)) is not None:
+                return made
             change = plan(before)
         except OSError as error:
-            raise WorkspaceError(f"table {table} of {ws.root} cannot be written: {error.strerror or error}") from error
+            raise WorkspaceError(f"table {table} of {ws.root} cannot be written: {_words(error)}") from error
         if change is None or not (change.add or change.remove):
             return before.version
         try:
-            delta.create_write_transaction(
-                _actions(change),
-                "append",
-                delta.schema(),
-                commit_properties=CommitProperties(max_commit_retries=0),  # 0: refuse instead of rebasing
-            )
-        except CommitFailedError as error:
+            _commit(delta, change, own)
+        except (DeltaError, OSError) as error:
             if load(ws, table).version() == before.version:
-                raise WorkspaceError(f"table {table} of {ws.root} cannot be changed: {error}") from error
-            _LOG.debug("table %s changed while version %d was worked on, trying again", table, before.version)
+                failures += 1
+                _bear(ws, table, error, failures)
+            _LOG.debug("version %d of table %s was not made, trying again: %s", before.version + 1, table, error)
             time.sleep(random.uniform(0, 0.01 * min(attempt + 1, 20)))
-        except DeltaError as error:
-            raise WorkspaceError(f"table {table} of {ws.root} cannot be changed: {error}") from error
         else:
             return before.version + 1
     raise WorkspaceError(f"table {table} of {ws.root}: other processes changed it {_ATTEMPTS} times in a row")
+
+
+def _commit(delta: DeltaTable, change: Change, own: str) -> None:
+    # 0 retries: refuse instead of rebasing
+    properties = CommitProperties(max_commit_retries=0, custom_metadata={_COMMITTER: own})
+    delta.create_write_transaction(_actions(change), "append", delta.schema(), commit_properties=properties)
+
+
+def _made_already(ws: Workspace, table: str, first: int, newest: int, own: str) -> int | None:
+    """The version that our commit made after all, though it was answered with an error, or with none.
+
+    Without this look, rows whose commit was cut off from its answer would be appended twice. Not by Delta's history():
+    that keeps every other thread of the process waiting while it asks the store.
+    """
+    for version in range(first + 1, newest + 1):
+        with as_os_errors():
+            commit = ws.filesystem().cat_file(ws.path(table, "_delta_log", f"{version:020d}.json"))
+        if own.encode() in commit:
+            return version
+    return None
+
+
+def _bear(ws: Workspace, table: str, error: Exception, failures: int) -> None:
+    """Wait, each time twice as long, for an object store to come to itself.
+
+    Raises: WorkspaceError - it has failed too often, or the workspace is local, where waiting changes nothing.
+    """
+    if ws.is_local or failures >= _STORE_FAILURES:
+        raise WorkspaceError(f"table {table} of {ws.root} cannot be changed: {_words(error)}") from error
+    time.sleep(random.uniform(0.5, 1) * 0.2 * 2**failures)
+
+
+def _words(error: Exception) -> str:
+    """What went wrong, in one line; Delta draws a coloured tree."""
+    told = (isinstance(error, OSError) and error.strerror) or str(error)
+    return " ".join(_DRAWN.sub(" ", told).split())
 
 
 def _actions(change: Change) -> list[AddAction | RemoveAction]:

@@ -12,9 +12,11 @@ from typing import Any, Final, Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from schemas.errors import WorkspaceError
 from schemas.tables import TABLES
 
 from .log import DataFile, bounds_of
+from .remote import as_os_errors
 from .workspace import Workspace
 
 _CLIPS_PER_ROW_GROUP: Final = 4
@@ -31,7 +33,8 @@ class FileWriter:
     A `{content}` in the name becomes a hash of the written bytes, so that two processes which write different rows
     never write the same file.
 
-    Raises: pyarrow.ArrowInvalid - rows do not fit the table's schema. OSError - the file cannot be written.
+    Raises: pyarrow.ArrowInvalid - rows do not fit the table's schema. OSError - the file cannot be written here.
+    WorkspaceError - a remote store does not take it.
     """
 
     def __init__(self, ws: Workspace, table: str, name: str) -> None:
@@ -110,8 +113,11 @@ def _put(ws: Workspace, source: Path, target: str) -> None:
         source.chmod(0o644)  # mkstemp's 0600 would shut out whoever shares the workspace
         source.replace(target)
         return
-    with source.open("rb") as taken, ws.filesystem().open(target, "wb") as given:  # visible when closed
-        shutil.copyfileobj(taken, given, 8 << 20)
+    try:
+        with as_os_errors(), source.open("rb") as taken, ws.filesystem().open(target, "wb") as given:
+            shutil.copyfileobj(taken, given, 8 << 20)  # visible when closed
+    except OSError as error:  # the run's trouble, not that of the file which is being worked on
+        raise WorkspaceError(f"{ws.root} cannot be written to: {error.strerror or error}") from error
 
 
 def _encoding(schema: pa.Schema) -> dict[str, Any]:

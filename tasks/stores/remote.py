@@ -1,5 +1,6 @@
 """Object stores and other places that only fsspec reaches. Nothing here remembers a listing: others write there too."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from errno import EIO
@@ -11,12 +12,20 @@ _FOREIGN: Final = ("botocore.", "aiobotocore.", "aiohttp.", "google.", "azure.")
 """Packages whose errors are no OSErrors. Told by name: importing them costs more than most commands do."""
 
 
+_PATIENCE: Final = {"AWS_RETRY_MODE": "standard", "AWS_MAX_ATTEMPTS": "8"}
+"""An endpoint that throttles or stumbles is asked again, for about half a minute a request, each time after a longer
+while. By itself botocore gives up on a 500 after some seconds. It takes these from the environment; what the user has
+set stands."""
+
+
 def open_store(uri: str) -> tuple[Any, str]:
     """The fsspec file system of a URI, and the URI's path in it.
 
     Raises: ImportError, ValueError - no package for this kind of address, or no such kind.
     """
     scheme = uri.partition("://")[0]
+    for name, value in _PATIENCE.items():
+        os.environ.setdefault(name, value)
     if "::" in scheme:  # fsspec's chains, such as simplecache::s3://
         store, path = fsspec.core.url_to_fs(uri)
         return store, str(path)

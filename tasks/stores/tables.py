@@ -103,14 +103,16 @@ def batches(
             yield from stream_file(ws, table, file, columns)
 
 
-def append_rows(ws: Workspace, table: str, rows: pa.Table) -> int:
-    """Add rows; returns the table's version.
+def append_rows(
+    ws: Workspace, table: str, rows: pa.Table, unless: Callable[[Snapshot], bool] = lambda before: False
+) -> int:
+    """Add rows, unless the newest state says otherwise; returns the table's version.
 
     Raises: pyarrow.ArrowInvalid - rows do not fit the schema. WorkspaceError - the table cannot be written.
     """
     if not rows.num_rows:
         return version(ws, table)
-    return transact(ws, table, lambda before: Change(_written(ws, table, before, rows)))
+    return transact(ws, table, lambda before: None if unless(before) else Change(_written(ws, table, before, rows)))
 
 
 def append_after(ws: Workspace, table: str, make: Callable[[pa.Table], pa.Table]) -> int:

@@ -11,9 +11,8 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
+from schemas.addresses import without_passwords
 from tasks.publishing import code_version
-
-from .place import without_passwords
 
 LONGEST_PARAM: Final = 6000
 """Characters of a parameter that MLflow keeps (mlflow.utils.validation.MAX_PARAM_VAL_LENGTH)."""

@@ -1,30 +1,31 @@
 """Where runs and models are kept: the address of the tracking store, from settings and workspace. No MLflow here."""
 
-import re
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
-from urllib.parse import urlsplit
+from typing import Final
+from urllib.parse import unquote, urlsplit, urlunsplit
 
+from schemas.addresses import without_password
 from schemas.errors import SettingsError
 from schemas.settings import TrackingSettings
 from tasks.stores.workspace import TRACKING, Workspace
 
 _PORTS: Final = {"http": 80, "https": 443}
-_PASSWORD: Final = re.compile(r"(\w://)[^/@\s]+@")
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
     """A tracking store. `folder` and `artifacts` are local, and None where a server keeps things by itself.
 
-    folder: holds a database of our own, so it is ours to make. artifacts: where files of new experiments go.
+    folder: holds a database of our own, so it is ours to make. artifacts: where files of new experiments go. login:
+    user and password for a server. They are not part of its `uri`, which MLflow puts into the texts of its errors.
     """
 
-    uri: str
+    uri: str = field(repr=False)
     folder: Path | None = None
     artifacts: Path | None = None
+    login: tuple[str, str] | None = field(default=None, repr=False)
 
     @property
     def is_server(self) -> bool:
@@ -49,7 +50,7 @@ def place_of(settings: TrackingSettings, ws: Workspace) -> Place:
     if settings.uri is not None:
         place = Place(settings.uri.rstrip("/"), None, folder and folder / "artifacts")
         if place.is_server:
-            return Place(place.uri)
+            return _server(place.uri)
         if folder is None:
             raise SettingsError(
                 f"[tracking] uri {place} is a database, and the workspace {without_password(ws.root)} is remote, so "
@@ -66,6 +67,14 @@ def place_of(settings: TrackingSettings, ws: Workspace) -> Place:
     return Place(f"sqlite:///{folder}/mlflow.db", folder, folder / "artifacts")
 
 
+def _server(uri: str) -> Place:
+    parts = urlsplit(uri)
+    login, _, host = parts.netloc.rpartition("@")
+    user, _, password = login.partition(":")
+    clean = urlunsplit((parts.scheme, host, parts.path, parts.query, parts.fragment))
+    return Place(clean, login=(unquote(user), unquote(password)) if login else None)
+
+
 def server_listens(place: Place, timeout_s: float) -> str | None:
     """Why nobody can be reached at a server's address within `timeout_s` seconds; None if somebody can."""
     parts = urlsplit(place.uri)
@@ -75,21 +84,3 @@ def server_listens(place: Place, timeout_s: float) -> str | None:
     except (OSError, ValueError) as error:
         return str(error)
     return None
-
-
-def without_password(text: str) -> str:
-    """A text whose addresses are without the user and password that may stand in them."""
-    return _PASSWORD.sub(r"\1", text)
-
-
-def without_passwords(tree: Any) -> Any:
-    """The same for every text in a tree of dictionaries and lists."""
-    match tree:
-        case dict():
-            return {name: without_passwords(value) for name, value in tree.items()}
-        case list() | tuple():
-            return [without_passwords(value) for value in tree]
-        case str():
-            return without_password(tree)
-        case _:
-            return tree

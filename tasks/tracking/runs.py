@@ -12,13 +12,13 @@ from typing import Any, Final
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 from pydantic import BaseModel
 
+from schemas.addresses import without_password
 from schemas.errors import TrackingError
 from schemas.reasons import Stage
 from tasks.stores.releases import Release
 from tasks.stores.workspace import Workspace
 
 from .origin import code_tags, environment_hash, flattened, installed, settings_tree
-from .place import without_password
 from .store import Tracking, telling
 
 _log = logging.getLogger(__name__)

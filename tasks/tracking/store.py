@@ -13,11 +13,12 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
+from schemas.addresses import without_password
 from schemas.errors import TrackingError
 from schemas.settings import TrackingSettings
 from tasks.stores.workspace import Workspace
 
-from .place import Place, place_of, server_listens, without_password
+from .place import Place, place_of, server_listens
 
 _log = logging.getLogger(__name__)
 
@@ -104,6 +105,8 @@ def telling(what: str) -> Iterator[None]:
 def _client(place: Place) -> MlflowClient:
     for name, value in _MANNERS.items():
         os.environ.setdefault(name, value)
+    if place.login:
+        os.environ["MLFLOW_TRACKING_USERNAME"], os.environ["MLFLOW_TRACKING_PASSWORD"] = place.login
     for chatty in ("mlflow", "alembic", "urllib3.connectionpool"):
         logging.getLogger(chatty).setLevel(logging.ERROR)
     if place.is_server and (why := server_listens(place, CONNECT_S)):

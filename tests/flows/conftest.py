@@ -4,10 +4,12 @@ import os
 import shutil
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import fsspec
 import pytest
 from prefect.settings import get_current_settings
 from prefect.states import State
@@ -21,6 +23,9 @@ LENIENT = 'name = "lenient"\nversion = 1\n[stage1]\n[stage2]\n'
 
 PICKY = 'name = "picky"\nversion = 2\n[stage1]\nmin_face_height_px = 5000\n[stage2]\n'
 """A policy that admits nothing to stage 1."""
+
+SECRET_KEY = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
+"""Of the tests' object store; shaped as such keys are."""
 
 CLUSTER = """
 import sys
@@ -109,3 +114,33 @@ def heterodub(config, prefect_api) -> Callable[..., subprocess.CompletedProcess]
         return subprocess.run(command, capture_output=True, text=True, timeout=600, env=surroundings)
 
     return call
+
+
+@pytest.fixture(scope="module")
+def bucket(footage, tmp_path_factory) -> Iterator[fsspec.AbstractFileSystem]:
+    """Two buckets, one of which holds the footage; the environment says where, to this process and those it starts."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    # what it holds belongs to this process, and another module's may still be there
+    urllib.request.urlopen(urllib.request.Request(f"http://{host}:{port}/moto-api/reset", method="POST")).close()
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {
+            "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+            "AWS_ACCESS_KEY_ID": "someone",
+            "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_CONFIG_FILE": str(tmp_path_factory.mktemp("aws") / "none"),
+        }.items():
+            patch.setenv(name, value)
+        store_class = fsspec.get_filesystem_class("s3")
+        store_class.clear_instance_cache()  # they keep the endpoint of the module before
+        store = store_class(use_listings_cache=False)
+        for name in ("footage", "lab"):
+            store.mkdir(name)
+        for path in footage.iterdir():
+            store.put(str(path), f"footage/films/{path.name}")
+        yield store
+    server.stop()

@@ -60,6 +60,16 @@ def contents(workspace: Path | str) -> dict[str, list[dict]]:
     return {table: tables.read(ws, table).sort_by(key).to_pylist() for table, key in TABLES.items()}
 
 
+def portable(workspace: str | Path) -> dict[str, list[dict]]:
+    """Rows without what depends on where files lie."""
+    rows = contents(workspace)
+    for row in (*rows["catalog"], *rows["clips"]):
+        row["uri"] = row["uri"].rsplit("/", 1)[-1]
+        row.pop("stamp", None)
+    rows["catalog"].sort(key=lambda row: row["uri"])
+    return rows
+
+
 def versions(workspace: Path | str) -> dict[str, int]:
     """The newest version of every table."""
     ws = Workspace.open(str(workspace))

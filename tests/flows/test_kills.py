@@ -29,12 +29,18 @@ def undisturbed(footage, config, tmp_path_factory) -> Path:
     return workspace
 
 
-def start(footage: Path, config: Path, workspace: Path, dask: str | None = None) -> subprocess.Popen:
+def start(
+    footage: Path | str,
+    config: Path,
+    workspace: Path | str,
+    dask: str | None = None,
+    cwd: Path | None = None,
+    **more: str,
+) -> subprocess.Popen:
     command = [sys.executable, str(SCRIPT), str(footage), str(config), str(workspace)]
-    surroundings = os.environ | ({"HETERODUB_RUN__DASK": dask} if dask else {})
-    return subprocess.Popen(
-        command, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=surroundings
-    )
+    surroundings = os.environ | ({"HETERODUB_RUN__DASK": dask} if dask else {}) | more
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen(command, start_new_session=True, cwd=cwd, env=surroundings, **pipes)
 
 
 def wait_for(process: subprocess.Popen, line: str) -> None:

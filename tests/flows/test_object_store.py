@@ -1,46 +1,17 @@
 """Footage in a bucket, workspace in another: the rows of a local ingest. Against moto's S3 server on loopback."""
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
-import fsspec
 import pytest
 
 from schemas.errors import SourceError, WorkspaceError
 from schemas.settings import load_settings
 from tasks.sources.open import source_files
 from tasks.stores.workspace import Workspace
-from tests.flows.heads import contents, versions
+from tests.flows.heads import contents, portable, versions
 from tests.flows.plain_ingest import run
 
 SOURCE, WORKSPACE = "s3://footage/films", "s3://lab/spaces/one"
-
-
-@pytest.fixture(scope="module")
-def bucket(footage, tmp_path_factory) -> Iterator[fsspec.AbstractFileSystem]:
-    """Two buckets, one of which holds the footage; the environment says where, to this process and those it starts."""
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in {
-            "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-            "AWS_ACCESS_KEY_ID": "someone",
-            "AWS_SECRET_ACCESS_KEY": "secret",
-            "AWS_DEFAULT_REGION": "us-east-1",
-            "AWS_CONFIG_FILE": str(tmp_path_factory.mktemp("aws") / "none"),
-        }.items():
-            patch.setenv(name, value)
-        store = fsspec.filesystem("s3", use_listings_cache=False)
-        for name in ("footage", "lab"):
-            store.mkdir(name)
-        for path in footage.iterdir():
-            store.put(str(path), f"footage/films/{path.name}")
-        yield store
-    server.stop()
 
 
 @pytest.fixture(scope="module")
@@ -51,16 +22,6 @@ def settings(config):
 @pytest.fixture(scope="module")
 def ingested(bucket, settings):
     return run(SOURCE, settings)
-
-
-def portable(workspace: str | Path) -> dict[str, list[dict]]:
-    """Rows without what depends on where files lie."""
-    rows = contents(workspace)
-    for row in (*rows["catalog"], *rows["clips"]):
-        row["uri"] = row["uri"].rsplit("/", 1)[-1]
-        row.pop("stamp", None)
-    rows["catalog"].sort(key=lambda row: row["uri"])
-    return rows
 
 
 def test_the_rows_are_those_of_a_local_ingest(ingested, finished):

@@ -1,14 +1,21 @@
 """Train and evaluate as flows, with a real Prefect server and a real MLflow store in the workspace."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import torch
 from mlflow import MlflowClient
 
 from flows.evaluate import ablate_data, evaluate
+from flows.learn import _prepare
 from flows.train import train
-from schemas.errors import SettingsError
+from model.stage1.files import load_generator
+from schemas.errors import SettingsError, TrainingError
+from tasks.learning.devices import on_devices
 from tests.tasks.learning.talkers import talkers
 
 SHORT = "[stage1]\nprofile = 'tiny'\n[stage1.pace]\nsteps = 6\nvalidate_every = 3\nsave_every = 3\n"
@@ -108,3 +115,36 @@ def test_what_is_wrong_is_one_line(heterodub, workspace, short):
         assert len(lines) == 1
         assert cause in lines[0]
         assert "Traceback" not in ended.stderr
+
+
+def test_torchrun_s_two_processes_come_to_what_one_does(workspace, tmp_path, prefect_api, mlflow):
+    """The command is started twice; the first process leads, and it alone tracks and registers."""
+    config = tmp_path / "exact.toml"
+    config.write_text(SHORT + "[stage1.shape]\ndropout = 0.0\n")
+    one = train(workspace=str(workspace), config=str(config))
+    words = ["train", "stage1", "-w", workspace, "--config", config, "--json"]
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    surroundings = os.environ | {
+        "HETERODUB_STAGE1__DEVICES": "2",
+        "PREFECT_API_URL": prefect_api,
+        "OMP_NUM_THREADS": "1",
+    }
+    command = [*torchrun, "-m", "flows.cli", *map(str, words)]
+    ran = subprocess.run(command, env=surroundings, capture_output=True, text=True, timeout=600)
+    assert ran.returncode == 0, ran.stderr[-3000:]
+    two = json.loads(ran.stdout)
+    assert (two["step"], two["version"]) == (one["step"], one["version"] + 1)
+    assert mlflow.get_run(two["run"]).data.params["devices"] == "2"
+    assert two["best_loss"] == pytest.approx(one["best_loss"], rel=2e-3)
+    alone, shared = (load_generator(Path(told["folder"]))[0].state_dict() for told in (one, two))
+    for name, value in alone.items():
+        torch.testing.assert_close(shared[name], value, atol=5e-3, rtol=0.05)
+
+
+def test_what_torchrun_must_not_start_is_refused(monkeypatch):
+    for name, value in {"TORCHELASTIC_RUN_ID": "x", "RANK": "0", "WORLD_SIZE": "2"}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(TrainingError, match="torchrun started 2 processes in all, and the settings say devices = 1"):
+        on_devices(1, "32-true", lambda fabric, listener: None, None)
+    with pytest.raises(SettingsError, match="run this command without it"):
+        _prepare()

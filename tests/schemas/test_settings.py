@@ -172,3 +172,17 @@ def test_a_variable_that_sets_nothing_is_named(monkeypatch, name):
 def test_a_variable_for_the_tests_is_no_setting(monkeypatch):
     monkeypatch.setenv("HETERODUB_CORPORA", "/corpora")
     load_settings()
+
+
+def test_relative_paths_are_taken_from_here_before_settings_travel(tmp_path):
+    rooted = Settings(workspace="space", weights={"fan_2d": "models/fan.pth"}).rooted()
+    assert (rooted.workspace, rooted.weights.fan_2d) == (str(tmp_path / "space"), tmp_path / "models" / "fan.pth")
+    assert rooted.weights.s3fd is None
+    assert Settings(workspace="s3://lab/space").rooted().workspace == "s3://lab/space"
+
+
+def test_a_secret_in_an_address_is_in_no_error(toml, monkeypatch):
+    for text in ("workspace = 's3://me:hunter2/x@lab'", "[tracking]\nuri = 'postgres://me:hunter2@host/db'"):
+        with pytest.raises(SettingsError) as told:
+            load_settings(toml(text))
+        assert "hunter2" not in str(told.value)

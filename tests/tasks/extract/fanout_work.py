@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from pathlib import Path
+from typing import Any
 
 
 def double(number: int) -> int:
@@ -31,3 +32,18 @@ def fatal_once(number: int, mark: str) -> int:
 
 def wrong(number: int) -> int:
     raise ValueError(f"{number} is wrong")
+
+
+def where(number: int) -> str:
+    """The folder that the worker works in."""
+    time.sleep(0.005)
+    return os.getcwd()
+
+
+def nothing(item: object) -> None:
+    """What the bench of a backlog does with a file."""
+
+
+def calls(dask_scheduler: Any) -> int:
+    """How many calls the scheduler knows; runs there."""
+    return len(dask_scheduler.tasks)

@@ -61,11 +61,13 @@ def test_items_are_taken_as_they_are_needed(client):
             yield number
 
     answers = spread(client, work.double, endless(), key=lambda item: f"lazy-{item}")
-    ahead = []
+    ahead, held = [], []
     for done, _ in zip(range(1, 101), answers, strict=False):
         ahead.append(taken - done)
+        held.append(client.run_on_scheduler(work.calls))
     answers.close()
     assert max(ahead) <= 8  # four for each of two threads
+    assert 0 < max(held) <= 10  # and those whose release is still on its way
     assert taken < 150
 
 

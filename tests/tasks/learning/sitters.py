@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from tasks.stores import parts
-from tasks.stores.batches import Batch, commit_batch
+from tasks.stores.batches import Batch, Held, commit_batch
 from tasks.stores.workspace import Workspace
 from tests.model.stage2.faces import speaker
 from tests.tasks.learning.talkers import EXTRACTOR, publish, split_of
@@ -44,4 +44,6 @@ def add_sitter(workspace: Workspace, number: int, frames: int, spoil: bytes | No
     clip = sample.clip_row(number, 0, frames=frames, stage1=False, split=split_of(number), extractor=EXTRACTOR)
     part = parts.write_part(workspace, "stage2", media, EXTRACTOR, sample.stage2(row))
     catalog = sample.catalog(sample.catalog_row(number, clips=1, extractor=EXTRACTOR))
-    commit_batch(workspace, Batch(frozenset({media}), catalog, sample.clips(clip), [], [part] if part else []), set())
+    commit_batch(
+        workspace, Batch(frozenset({media}), catalog, sample.clips(clip), [], [part] if part else []), Held(workspace)
+    )

@@ -7,7 +7,7 @@ import numpy as np
 
 from schemas.contract import EXTRACTOR_VERSION
 from tasks.stores import parts, releases, tables
-from tasks.stores.batches import Batch, commit_batch
+from tasks.stores.batches import Batch, Held, commit_batch
 from tasks.stores.workspace import Workspace
 from tests.model.talking import talk
 from tests.tasks.stores import sample_rows as sample
@@ -44,7 +44,9 @@ def add_media(workspace: Workspace, speaker: int, clips: int, frames: int, **cha
         rows.append(row | {"speaker": f"speaker {speaker}", "split_group": f"speaker {speaker}"} | changes)
     part = parts.write_part(workspace, "stage1", media, EXTRACTOR, sample.stage1(*payload))
     catalog = sample.catalog(sample.catalog_row(speaker, clips=clips, extractor=EXTRACTOR))
-    commit_batch(workspace, Batch(frozenset({media}), catalog, sample.clips(*rows), [part] if part else [], []), set())
+    commit_batch(
+        workspace, Batch(frozenset({media}), catalog, sample.clips(*rows), [part] if part else [], []), Held(workspace)
+    )
 
 
 def stored_row(

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.stores import parts
-from tasks.stores.batches import Batch, commit_batch, media_with_rows
+from tasks.stores.batches import Batch, Held, commit_batch
 from tasks.stores.workspace import Workspace
 
 from . import sample_rows as sample
@@ -31,6 +31,6 @@ def batch_of(ws: Workspace, media: int, clips: int = 2, **clip_changes: Any) -> 
 
 
 def fill(ws: Workspace, media: range) -> None:
-    before = media_with_rows(ws)
+    held = Held(ws)
     for number in media:
-        commit_batch(ws, batch_of(ws, number), before)
+        commit_batch(ws, batch_of(ws, number), held)

@@ -13,7 +13,7 @@ import pytest
 from schemas.errors import SettingsError, TrackingError
 from schemas.settings import TrackingSettings
 from tasks.stores.workspace import MARKER, TRACKING, Workspace
-from tasks.tracking.place import place_of, without_password, without_passwords
+from tasks.tracking.place import place_of
 from tasks.tracking.store import look, open_tracking
 from tests.tasks.tracking.served import free_port
 
@@ -38,6 +38,15 @@ def test_a_remote_workspace_needs_a_server(uri, says):
     with pytest.raises(SettingsError, match=says):
         place_of(TrackingSettings(uri=uri), Workspace("s3://bucket/ws"))
     assert place_of(TrackingSettings(uri="https://host/"), Workspace("s3://bucket/ws")).uri == "https://host"
+
+
+def test_a_server_s_password_goes_beside_its_address_not_in_it(ws, server, monkeypatch):
+    for name in ("USERNAME", "PASSWORD"):
+        monkeypatch.setenv(f"MLFLOW_TRACKING_{name}", "of another")
+    tracking = open_tracking(TrackingSettings(uri=f"http://me:se%2Fcret@127.0.0.1:{server.port}/"), ws)
+    assert tracking.place.uri == server.uri
+    assert "cret" not in repr(tracking.place)
+    assert (os.environ["MLFLOW_TRACKING_USERNAME"], os.environ["MLFLOW_TRACKING_PASSWORD"]) == ("me", "se/cret")
 
 
 def test_a_question_mark_in_the_path_is_refused_since_it_would_name_another_file(tmp_path):
@@ -136,21 +145,6 @@ def test_what_the_user_set_for_waiting_stands(ws, monkeypatch):
 
 def test_looking_says_what_is_there(ws, local):
     assert look(local.place).startswith("1 experiments, 0 registered models")
-
-
-@pytest.mark.parametrize(
-    ("text", "clean"),
-    [
-        ("http://me:secret@host:1/a", "http://host:1/a"),
-        ("failed: https://me@host/a?b", "failed: https://host/a?b"),
-        ("s3://bucket/a@b", "s3://bucket/a@b"),
-        ("sqlite:////home/a@b/mlflow.db", "sqlite:////home/a@b/mlflow.db"),
-        ("plain a@b", "plain a@b"),
-    ],
-)
-def test_passwords_are_taken_out_of_addresses(text, clean):
-    assert without_password(text) == clean
-    assert without_passwords({"a": [text, 1, None], "b": {"c": text}}) == {"a": [clean, 1, None], "b": {"c": clean}}
 
 
 def test_the_database_is_one_that_sqlite_reads(ws, local):

@@ -1,0 +1,87 @@
+"""Keys and passwords are in nothing that runs write, good ones or bad; addresses that hold some are refused."""
+
+import os
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+import pytest
+from prefect.settings import get_current_settings
+
+from schemas.errors import SourceError
+from tasks.sources.open import source_files
+from tests.flows.conftest import SECRET_KEY
+from tests.tasks.tracking.served import Server, free_port
+
+PASSWORD = "hunter2-of-the-tracker"
+SHORT = "[stage1]\nprofile = 'tiny'\n[stage1.pace]\nsteps = 2\nvalidate_every = 2\nsave_every = 2\n"
+
+
+@pytest.fixture(scope="module")
+def tracker(tmp_path_factory):
+    server = Server(tmp_path_factory.mktemp("tracker"))
+    server.start()
+    yield server
+    server.stop()
+
+
+def holds_secret(content: bytes) -> bool:
+    return any(secret.encode() in content for secret in (SECRET_KEY, quote(SECRET_KEY, safe=""), PASSWORD))
+
+
+def files_with_secret(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file() and holds_secret(path.read_bytes())]
+
+
+def objects_with_secret(bucket, root: str) -> list[str]:
+    return [path for path in bucket.find(root) if holds_secret(bucket.cat_file(path))]
+
+
+def prefect_database() -> Path:
+    """The folder of the file that the tests' Prefect server writes: runs, parameters, logs, artifacts."""
+    address = get_current_settings().server.database.connection_url.get_secret_value()
+    return Path(urlsplit(address).path[1:]).parent
+
+
+def test_nothing_that_runs_write_holds_a_key_or_password(bucket, finished, heterodub, tracker, tmp_path):
+    bucket.put(str(finished.workspace / "."), "lab/trained/", recursive=True)
+    bucket.copy("footage/films/head1.mkv", "footage/one/head1.mkv")
+    short = tmp_path / "short.toml"
+    short.write_text(SHORT)
+    named = {"HETERODUB_TRACKING__URI": f"http://me:{PASSWORD}@127.0.0.1:{tracker.port}"}
+    away = {"HETERODUB_TRACKING__URI": f"http://me:{PASSWORD}@127.0.0.1:{free_port()}"}
+    gone = {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{free_port()}", "AWS_MAX_ATTEMPTS": "1"}
+    training = ("train", "stage1", "-w", "s3://lab/trained", "--config", short)
+    ran = [
+        heterodub("ingest", "s3://footage/one", "-w", "s3://lab/hushed", "--workers", 1, TMPDIR=str(tmp_path)),
+        heterodub(*training, TMPDIR=str(tmp_path), **named),
+        heterodub(*training, "--seed", 1, **away),
+        heterodub("ingest", "s3://footage/one", "-w", "s3://lab/hushed", **gone),
+        heterodub("ingest", f"s3://someone:{SECRET_KEY}@footage/one", "-w", "s3://lab/hushed"),
+        heterodub("status", "-w", f"s3://someone:{SECRET_KEY}@lab/hushed"),
+        heterodub("doctor", "-w", "s3://lab/trained", **named),
+    ]
+    assert [one.returncode for one in ran[:6]] == [0, 0, 1, 1, 1, 1], [one.stderr[-800:] for one in ran]
+    assert "credentials" in ran[4].stderr and "credentials" in ran[5].stderr
+    assert not [one for one in ran if holds_secret((one.stdout + one.stderr).encode())]
+    database = prefect_database()
+    assert b"s3://footage/one" in b"".join(path.read_bytes() for path in database.iterdir())
+    assert files_with_secret(database) == []
+    assert b"landmark-generator" in (tracker.folder / "server.db").read_bytes()
+    assert files_with_secret(tracker.folder) == []
+    assert bucket.exists("lab/hushed/audit/audit.html")
+    assert objects_with_secret(bucket, "lab") == []
+    assert files_with_secret(tmp_path) == []
+
+
+def test_an_address_with_credentials_is_refused_wherever_it_stands(tmp_path, heterodub):
+    address = f"s3://someone:{SECRET_KEY}@footage/one"
+    (tmp_path / "list.csv").write_text(f"uri\n{address}\n")
+    (tmp_path / "corpus.toml").write_text(f"root = '{address}'\n")
+    for source in (address, str(tmp_path / "list.csv"), str(tmp_path / "corpus.toml")):
+        with pytest.raises(SourceError, match="credentials") as told:
+            list(source_files(source))
+        assert not holds_secret(str(told.value).encode())
+    ran = heterodub("status", HETERODUB_WORKSPACE=address)
+    assert ran.returncode == 1 and "credentials" in ran.stderr
+    assert not holds_secret(ran.stderr.encode())
+    assert os.environ.get("AWS_ACCESS_KEY_ID") is None

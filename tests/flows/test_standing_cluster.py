@@ -1,0 +1,31 @@
+"""A whole ingest over workers that stand in folders of their own, and come and go while it runs."""
+
+import pytest
+
+from tests.dask_processes import ROOT, DaskProcesses, leave
+from tests.flows.heads import contents
+from tests.flows.test_kills import finish, start, wait_for
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    (tmp_path / "dask").mkdir()
+    processes = DaskProcesses(tmp_path / "dask")
+    yield processes
+    processes.close()
+
+
+def test_the_only_worker_leaves_midway_and_another_ends_it_with_the_same_rows(
+    cluster, footage, config, finished, tmp_path
+):
+    """The workspace is named as seen from the driver's folder, which is none of the workers'."""
+    first = cluster.worker("first")
+    process = start(footage, config, "workspace", cluster.address, cwd=tmp_path, PYTHONPATH=str(ROOT))
+    wait_for(process, "analysed 2")
+    leave(first)
+    cluster.worker("second")
+    finish(process)
+    found, expected = contents(tmp_path / "workspace"), contents(finished.workspace)
+    for table, rows in expected.items():
+        assert found[table] == rows, table
+    assert list((tmp_path / "dask").rglob("*.parquet")) == []

@@ -1,0 +1,85 @@
+"""Commits to an object store whose answers are lost: each is made once, and one that cannot be made is told of."""
+
+import os
+import re
+
+import fsspec
+import pytest
+
+from schemas.errors import WorkspaceError
+from tasks.stores import log, tables
+from tasks.stores.parts import write_part
+from tasks.stores.workspace import Workspace
+from tests.flows.faulty_store import CUT, CUT_AFTER, ERROR, ERROR_AFTER, FaultyStore
+
+from . import sample_rows as sample
+
+
+class Scripted(FaultyStore):
+    """Lets everything pass but the commits, which meet what stands in `script`, one after the other."""
+
+    def __init__(self, target: str) -> None:
+        self.script: list[str] = []
+        super().__init__(target)
+
+    def draw_for(self, method: str, path: str) -> str:
+        commits = method == "PUT" and re.search(r"/_delta_log/\d+\.json", path)
+        return self.script.pop(0) if commits and self.script else super().draw_for(method, path)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    proxy = Scripted("http://{}:{}".format(*server.get_host_and_port()))
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {
+            "AWS_ENDPOINT_URL": proxy.address,
+            "AWS_ACCESS_KEY_ID": "someone",
+            "AWS_SECRET_ACCESS_KEY": "secret",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_CONFIG_FILE": str(tmp_path_factory.mktemp("aws") / "none"),
+        }.items():
+            patch.setenv(name, value)
+        kind = fsspec.get_filesystem_class("s3")
+        kind.clear_instance_cache()
+        kind(use_listings_cache=False).mkdir("answers")
+        yield proxy
+        kind.clear_instance_cache()
+    proxy.close()
+    server.stop()
+
+
+@pytest.fixture
+def ws(store, request) -> Workspace:
+    store.script = []
+    return Workspace.open(f"s3://answers/{os.urandom(4).hex()}", create=True)
+
+
+@pytest.mark.parametrize("fault", [CUT, CUT_AFTER, ERROR, ERROR_AFTER])
+def test_rows_are_added_once_whatever_becomes_of_the_answer(ws, store, fault):
+    tables.append_rows(ws, "clips", sample.clips(sample.clip_row(0)))
+    store.script = [fault, fault]
+    version = tables.append_rows(ws, "clips", sample.clips(sample.clip_row(1)))
+    assert store.script == [] or fault in (CUT_AFTER, ERROR_AFTER)
+    assert version == tables.version(ws, "clips") == 2
+    assert tables.size(ws, "clips").rows == 2
+
+
+def test_a_store_that_never_recovers_is_told_of(ws, store, monkeypatch):
+    tables.append_rows(ws, "clips", sample.clips(sample.clip_row(0)))
+    monkeypatch.setattr(log, "_STORE_FAILURES", 2)
+    store.script = [CUT] * 60
+    with pytest.raises(WorkspaceError, match=r"table clips of s3://answers/.* cannot be changed"):
+        tables.append_rows(ws, "clips", sample.clips(sample.clip_row(1)))
+    store.script = []
+    assert tables.size(ws, "clips").rows == 1
+
+
+def test_a_store_that_takes_no_files_is_the_run_s_trouble_not_the_file_s(store):
+    """An OSError would be taken for one of the footage on its way to the driver."""
+    bucket_gone = Workspace("s3://no-such-bucket/space")
+    with pytest.raises(WorkspaceError, match="s3://no-such-bucket/space cannot be written to"):
+        write_part(bucket_gone, "stage1", sample.media_id(1), sample.EXTRACTOR, sample.stage1(sample.stage1_row(1)))
