@@ -15,9 +15,11 @@ from tasks.evaluate import (
     judge_tuning,
     show_scores,
 )
+from tasks.journal.recording import recorded
 
 
 @flow(name="evaluate")
+@recorded("evaluate")
 def evaluate(
     stage: Literal["stage1"] = "stage1",
     model: str | None = None,
@@ -48,6 +50,7 @@ def evaluate(
 
 
 @flow(name="evaluate-stage2")
+@recorded("evaluate-stage2")
 def evaluate_stage2(
     model: str | None = None,
     release: str | None = None,
@@ -75,6 +78,7 @@ def evaluate_stage2(
 
 
 @flow(name="evaluate-dub")
+@recorded("evaluate-dub")
 def evaluate_dub(
     manifest: str,
     generator: str = "@champion",
@@ -92,6 +96,7 @@ def evaluate_dub(
 
 
 @flow(name="ablate-tuning")
+@recorded("ablate-tuning")
 def ablate_tuning(
     model: str | None = None,
     release: str | None = None,
@@ -113,6 +118,7 @@ def ablate_tuning(
 
 
 @flow(name="ablate-data")
+@recorded("ablate-data")
 def ablate_data(
     release: str | None = None,
     folds: int = 3,

@@ -6,11 +6,13 @@ from prefect import flow
 
 from schemas.settings import load_settings
 from tasks.approval import ask_person
+from tasks.journal.recording import recorded
 from tasks.promote import judge_contest, keep_evidence, move_champion, open_contest, roll_back, score_contestants
 from tasks.promotion.answers import promotion_summary
 
 
 @flow(name="promote")
+@recorded("promote")
 def promote(
     stage: Literal["stage1", "stage2"] = "stage1",
     model: str | None = None,
@@ -41,6 +43,7 @@ def promote(
 
 
 @flow(name="rollback")
+@recorded("rollback")
 def rollback(
     why: str,
     stage: Literal["stage1", "stage2"] = "stage1",

@@ -5,10 +5,12 @@ from typing import Any, Literal
 from prefect import flow
 
 from schemas.settings import load_settings
+from tasks.journal.recording import recorded
 from tasks.train import choose_clips, learn_stage1, learn_stage2, show_training, tune_stage2
 
 
 @flow(name="train")
+@recorded("train")
 def train(
     stage: Literal["stage1", "stage2"] = "stage1",
     release: str | None = None,
@@ -34,6 +36,7 @@ def train(
 
 
 @flow(name="finetune")
+@recorded("finetune")
 def finetune(
     clip: str,
     model: str | None = None,

@@ -18,6 +18,7 @@ from .problems import describe
 from .sections import Section
 from .training import Stage1Settings
 from .translation import Stage2Settings
+from .watching import DriftSettings, LogSettings
 
 _PREFIX = "HETERODUB_"
 _NOT_SETTINGS = ("HETERODUB_CORPORA",)
@@ -119,6 +120,8 @@ class Settings(Section):
     stage1: Stage1Settings = Field(default_factory=Stage1Settings, description="training of the landmark generator")
     stage2: Stage2Settings = Field(default_factory=Stage2Settings, description="training of the landmark translation")
     dub: DubSettings = Field(default_factory=DubSettings, description="dubbing of videos")
+    drift: DriftSettings = Field(default_factory=DriftSettings, description="when a corpus that changes is warned of")
+    log: LogSettings = Field(default_factory=LogSettings, description="lines on stderr")
 
     @property
     def extractor(self) -> str:

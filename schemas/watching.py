@@ -1,0 +1,33 @@
+"""What is watched over: how far a corpus may drift before people are told, and how runs are logged."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from .sections import Section
+
+
+class DriftSettings(Section):
+    """How far the clips that a run adds to a corpus may lie from those of the last release. A warning, never a stop.
+
+    A drift is the largest change of the share of clips that any one limit on a signal could refuse, 0 to 1; what
+    chance alone explains is never warned of. docs/watching.md says where the default comes from.
+    """
+
+    limit: float = Field(0.25, gt=0, le=1, description="drift of a signal beyond which its corpus is warned of")
+    corpora: dict[str, Annotated[float, Field(gt=0, le=1)]] = Field(
+        default_factory=dict, description="the same for single corpora, by name; 1 switches a corpus's warning off"
+    )
+
+    def of(self, corpus: str) -> float:
+        """The limit for a corpus."""
+        return self.corpora.get(corpus, self.limit)
+
+
+class LogSettings(Section):
+    """Lines on stderr: one for each step of a run, with ids, counts and seconds, and one for each warning."""
+
+    format: Literal["keyvalue", "json"] = Field("keyvalue", description="key=value pairs, or a JSON object a line")
+    level: Literal["debug", "info", "warning", "error"] | None = Field(
+        None, description="least that is told; without one info, and on a terminal, where bars tell the rest, warning"
+    )
