@@ -51,7 +51,7 @@ def show_routes(summary: dict[str, Any]) -> None:
 
 def show_drift(drifts: Sequence[CorpusDrift]) -> None:
     """Each corpus that clips came into, with what drifted beyond its limit."""
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "corpus": drift.corpus,
             "new clips": drift.clips,

@@ -150,7 +150,7 @@ def recorded(flow: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     return decorate
 
 
-def as_step(name: str, count: Callable[[R], Counts] | None = None) -> Callable[[Callable[P, R]], Callable[P, R]]:
+def as_step(name: str, count: Callable[[Any], Counts] | None = None) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Makes each call a step of the run that is under way; `count` says what it worked on, by its result."""
 
     def decorate(work: Callable[P, R]) -> Callable[P, R]:
