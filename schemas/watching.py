@@ -1,10 +1,17 @@
 """What is watched over: how far a corpus may drift before people are told, and how runs are logged."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from .sections import Section
+
+
+class CorpusLimit(Section):
+    """The limit of one corpus."""
+
+    name: str = Field(min_length=1, description="name of the corpus")
+    limit: float = Field(gt=0, le=1, description="drift beyond which it is warned of; 1: never")
 
 
 class DriftSettings(Section):
@@ -15,13 +22,11 @@ class DriftSettings(Section):
     """
 
     limit: float = Field(0.25, gt=0, le=1, description="drift of a signal beyond which its corpus is warned of")
-    corpora: dict[str, Annotated[float, Field(gt=0, le=1)]] = Field(
-        default_factory=dict, description="the same for single corpora, by name; 1 switches a corpus's warning off"
-    )
+    corpora: tuple[CorpusLimit, ...] = Field((), description="the same for single corpora, in place of it")
 
     def of(self, corpus: str) -> float:
         """The limit for a corpus."""
-        return self.corpora.get(corpus, self.limit)
+        return next((own.limit for own in self.corpora if own.name == corpus), self.limit)
 
 
 class LogSettings(Section):

@@ -69,5 +69,5 @@ def test_a_corpus_with_a_limit_of_its_own_is_held_against_that(ws: Workspace):
     add(ws, range(40))
     publish(ws)
     add(ws, range(40, 80), sharpness=0.1)
-    settings = Settings.model_validate({"drift": {"corpora": {"default": 1.0}}})
+    settings = Settings.model_validate({"drift": {"corpora": [{"name": "default", "limit": 1.0}]}})
     assert [one.warning() for one in find_drift(ws, settings)] == [""]

@@ -4,7 +4,7 @@ import pyarrow as pa
 import pytest
 
 from schemas.signals import SIGNAL_NAMES
-from schemas.watching import DriftSettings
+from schemas.watching import CorpusLimit, DriftSettings
 from tasks.quality.drift import corpus_drift, drift_of, facts_of
 from tests.tasks.journal.made_runs import measured
 
@@ -39,16 +39,18 @@ def test_one_strange_file_is_not_a_strange_corpus():
 
 
 def test_the_limit_is_the_corpus_s_own():
-    settings = DriftSettings(limit=0.2, corpora={"wild": 1.0})
+    settings = DriftSettings(limit=0.2, corpora=(CorpusLimit(name="wild", limit=1.0),))
     now, before = measured(200, 1, {"sharpness": 9.0}), measured(300, 2)
     assert corpus_drift("tame", now, before, "corpus", settings.of("tame")).beyond
     assert not corpus_drift("wild", now, before, "corpus", settings.of("wild")).beyond
 
 
-@pytest.mark.parametrize("bad", [{"limit": 0}, {"limit": 1.5}, {"corpora": {"web": -1}}, {"corpora": {"web": 2}}])
-def test_limits_that_mean_nothing_are_refused(bad: dict):
-    with pytest.raises(ValueError):
-        DriftSettings(**bad)
+@pytest.mark.parametrize("limit", [0, -1, 1.5])
+def test_limits_that_mean_nothing_are_refused(limit: float):
+    with pytest.raises(ValueError, match="limit"):
+        DriftSettings(limit=limit)
+    with pytest.raises(ValueError, match="limit"):
+        CorpusLimit(name="web", limit=limit)
 
 
 @pytest.mark.parametrize("before", [None, measured(5, 1).slice(0, 0)])
