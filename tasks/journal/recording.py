@@ -166,9 +166,17 @@ def as_step(name: str, count: Callable[[Any], Counts] | None = None) -> Callable
             except BaseException as error:
                 run.step_ends(name, "failed", time.monotonic() - started, Counts(), type(error).__name__)
                 raise
-            run.step_ends(name, "done", time.monotonic() - started, count(result) if count else Counts())
+            run.step_ends(name, "done", time.monotonic() - started, _counted(count, result))
             return result
 
         return step
 
     return decorate
+
+
+def _counted(count: Callable[[Any], Counts] | None, result: object) -> Counts:
+    try:
+        return count(result) if count else Counts()
+    except Exception:  # noqa: BLE001 - the work is done; whatever is wrong with counting it must not undo it
+        _LOG.exception("a step could not be counted")
+        return Counts()

@@ -19,7 +19,7 @@ from tasks.stores.workspace import Workspace
 from .life import SignOfLife
 
 _LOG: Final = logging.getLogger(__name__)
-_COMPACT_ABOVE_FILES: Final = 128
+_COMPACT_ABOVE_FILES: Final = 64
 
 
 class Store:

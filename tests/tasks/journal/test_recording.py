@@ -120,6 +120,13 @@ def test_metrics_that_cannot_be_written_harm_no_run(ws: Workspace, broken: str, 
     assert [one.levelname for one in caplog.records if "cannot be written" in one.getMessage()] == ["WARNING"]
 
 
+def test_a_step_that_cannot_be_counted_is_still_done(ws: Workspace):
+    work = as_step("odd", lambda result: Counts(files=result["nowhere"]))(lambda: {"some": 1})
+    with recording("ingest", Settings(workspace=ws.root)):
+        assert work() == {"some": 1}
+    assert [(step.state, step.files) for step in runs(ws)[0].steps] == [("done", None)]
+
+
 def test_a_workspace_that_goes_away_midway_harms_no_run(ws: Workspace):
     with recording("ingest", Settings(workspace=ws.root)):
         shutil.rmtree(ws.root)
@@ -159,8 +166,8 @@ def test_many_small_files_become_one_and_the_small_ones_go(ws: Workspace):
     store = Store(ws.root, "run")
     rest = {"parent": None, "flow": "ingest", "step": None, "corpus": None, "code": "1", "facts": "{}", "error": None}
     rest |= dict.fromkeys(("seconds", "files", "clips", "bytes", "media_s", "errors"))
-    for _ in range(130):
+    for _ in range(66):
         store.add(rest | {"state": "started"})
         assert store.flush()
-    assert tables.size(ws, "metrics").rows == 130
+    assert tables.size(ws, "metrics").rows == 66
     assert len(list((Path(ws.root) / "metrics").glob("*.parquet"))) < 5
