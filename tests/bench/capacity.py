@@ -122,25 +122,21 @@ def _needs(core_hours: float, stored_gb: float, price: float) -> None:
 def _ends(rates: dict[str, float], room_gib: float) -> None:
     """Print where each part of the driver's work outgrows memory or patience, on lines and powers through two sizes."""
     low, high = _SIZES
-    print(f"\nThe driver's own work: measured at {low:,} and {high:,}; the hours are calculated\n")
-    _row(
-        "part",
-        "grows with",
-        "core-s",
-        "MiB",
-        "power",
-        f"hours that fill {room_gib:g} GiB",
-        "hours at which it is too slow",
-    )
-    _row(*["---"] * 7)
+    print(f"\nThe driver's own work: measured at {low:,} and {high:,}, the rest is calculated\n")
+    each = ", ".join(f"{rate:,.0f} {what}s" for what, rate in rates.items())
+    print(f"An hour of video is {each} here.\n")
+    _row("part", "core-s", "MiB", "power of time", f"fills {room_gib:g} GiB at", "hours", "too slow at", "hours")
+    _row(*["---"] * 8)
     for name, part in growth.PARTS.items():
         small, large = growth.measure(name, low), growth.measure(name, high)
         power = math.log(large.seconds / small.seconds) / math.log(high / low)
         mib_each = (large.mib - small.mib) / (high - low)
-        full = room_gib * 1024 / mib_each / rates[part.per] if mib_each > 0 else math.inf
-        slow = high * (part.patience_s / large.seconds) ** (1 / power) / rates[part.per] if power > 0 else math.inf
-        told = (f"{large.seconds:.2f}", f"{large.mib:.0f}", f"{power:.2f}", f"{full:,.0f}", f"{slow:,.0f}")
-        _row(name, part.per, *told)
+        full = room_gib * 1024 / mib_each if mib_each > 0 else math.inf
+        slow = high * (part.patience_s / large.seconds) ** (1 / power) if power > 0 else math.inf
+        told = [f"{large.seconds:.2f}", f"{large.mib:.0f}", f"{power:.2f}"]
+        for count in (full, slow):
+            told += [f"{count:.2g} {part.per}s", f"{count / rates[part.per]:.2g}"]
+        _row(name, *told)
 
 
 def _row(*cells: object) -> None:
