@@ -1,9 +1,9 @@
 """How answers look on a terminal: lists, status, explanations, findings."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from flows.tables import Column, cell, console, number, pairs, show, size_text
+from flows.tables import Column, cell, console, number, pairs, show, size_text, time_text
 from tasks.answers.names import SHORT_ID, base_name, readable_path, visible
 
 if TYPE_CHECKING:
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from tasks.answers.explaining import ClipAnswer, FileAnswer, Reason, SignalAnswer, StageSays
     from tasks.answers.findings import Finding
     from tasks.answers.status import ReleaseFacts, Status
+    from tasks.journal.runs import Run
 
 _RELEASES_SHOWN: Final = 5
 
@@ -89,6 +90,8 @@ def show_status(status: "Status") -> None:
     show([Column("table"), *numbers], [[cell(value) for value in row] for row in sizes])
     console().print()
     _releases(status.releases)
+    console().print()
+    _runs(status.runs)
 
 
 def _counts(counts: Mapping[str, int]) -> str:
@@ -126,6 +129,61 @@ def _releases(found: Sequence["ReleaseFacts"]) -> None:
 
 def _splits(splits: Mapping[str, Any]) -> str:
     return " / ".join(str(splits.get(split, {}).get("clips", 0)) for split in ("train", "val", "test"))
+
+
+_RUN_STYLE: Final = {"running": "cyan", "done": "green", "failed": "red", "died": "bold red"}
+
+
+def _runs(found: Sequence["Run"]) -> None:
+    if not found:
+        console().print("no run of a flow is on record here")
+        return
+    columns = [Column("run", optional=True), Column("flow", 6), Column("state"), Column("started (UTC)")]
+    columns += [Column("took", right=True), Column("what", 24, folds=True), Column("by", 8, optional=True)]
+    show(
+        columns,
+        [
+            [
+                cell(run.run, "dim"),
+                cell(run.flow if run.parent is None else f"  {run.flow}"),
+                cell(run.state, _RUN_STYLE[run.state]),
+                cell(run.started_utc[:16].replace("T", " ")),
+                cell("" if run.seconds is None else time_text(run.seconds)),
+                cell(_what(run)),
+                cell(run.who, "dim"),
+            ]
+            for run in found
+        ],
+    )
+
+
+def _what(run: "Run") -> str:
+    """Where a run is or was, why it ended ill, or what it did."""
+    if run.state == "running":
+        return f"at {run.step}" if run.step else "starting"
+    if run.state == "died":
+        last = run.step or (run.steps[-1].name if run.steps else "")
+        return f"killed at {last}" if last else "killed"
+    if run.state == "failed":
+        at = next((step.name for step in reversed(run.steps) if step.state == "failed"), "")
+        return f"{run.error} at {at}" if at else str(run.error)
+    return ", ".join(_did(run))
+
+
+def _did(run: "Run") -> Iterator[str]:
+    most = [step for step in run.steps if step.corpus is None]
+    for name in ("files", "clips", "errors"):
+        if count := max((getattr(step, name) or 0 for step in most), default=0):
+            yield f"{count} {name}"
+    facts: dict[str, Any] = {}
+    for step in most:
+        facts |= step.facts
+    if facts.get("outcome"):
+        yield str(facts["outcome"])
+    if facts.get("model"):
+        yield f"{facts['model']} {facts['version']}"
+    elif facts.get("release"):
+        yield f"{facts['release']}{' (new)' if facts.get('is_new') else ''}"
 
 
 def show_file(answer: "FileAnswer") -> None:

@@ -125,16 +125,23 @@ def doctor(workspace: WorkspaceOption = None, config: ConfigOption = None, as_js
 
 def report(
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Where to write; else reports/ingest.html of the workspace.")
+        Path | None,
+        typer.Option("--output", "-o", help="Where to write; else reports/ingest.html (trend.html) of the workspace."),
     ] = None,
     clip: Annotated[list[str] | None, typer.Option(help="Show this clip in detail too (start of its id).")] = None,
+    trend: Annotated[
+        bool, typer.Option("--trend", help="About runs instead: speed, refusals, and how corpora drift.")
+    ] = False,
     workspace: WorkspaceOption = None,
     config: ConfigOption = None,
 ) -> None:
     """Write one HTML page about the ingest: what was kept, why, and how it looks. Prints where it is."""
-    from tasks.report.write import write_report
+    from tasks.report.write import write_report, write_trend
 
-    typer.echo(write_report(_settings(workspace, config), tuple(clip or ()), output))
+    if trend and clip:
+        raise typer.BadParameter("--trend is about runs and shows no clips")
+    settings = _settings(workspace, config)
+    typer.echo(write_trend(settings, output) if trend else write_report(settings, tuple(clip or ()), output))
 
 
 def _write_json(data: Any) -> None:

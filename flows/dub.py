@@ -6,9 +6,11 @@ from prefect import flow
 
 from schemas.settings import load_settings
 from tasks.dub import dub_jobs, read_jobs, show_dubbings
+from tasks.journal.recording import recorded
 
 
 @flow(name="dub")
+@recorded("dub")
 def dub(
     manifest: str,
     generator: str = "@champion",

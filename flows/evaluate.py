@@ -18,6 +18,7 @@ from tasks.evaluate import (
     judge_tuning,
     show_scores,
 )
+from tasks.journal.recording import recorded
 from tasks.learning.evaluation import Evaluation
 from tasks.learning.picture_evaluation import PictureEvaluation
 
@@ -25,6 +26,7 @@ Folds = Annotated[int, Field(ge=2)]
 
 
 @flow(name="evaluate")
+@recorded("evaluate")
 def evaluate(
     stage: Literal["stage1", "stage2"] = "stage1",
     model: str | None = None,
@@ -98,6 +100,7 @@ def _picture_scores(
 
 
 @flow(name="evaluate-dub")
+@recorded("evaluate-dub")
 def evaluate_dub(
     manifest: str,
     generator: str = "@champion",
@@ -115,6 +118,7 @@ def evaluate_dub(
 
 
 @flow(name="ablate-tuning")
+@recorded("ablate-tuning")
 def ablate_tuning(
     model: str | None = None,
     release: str | None = None,
@@ -136,6 +140,7 @@ def ablate_tuning(
 
 
 @flow(name="ablate-data")
+@recorded("ablate-data")
 def ablate_data(
     release: str | None = None,
     folds: Folds = 3,

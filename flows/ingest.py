@@ -7,10 +7,12 @@ from prefect import flow
 from pydantic import PositiveInt
 
 from schemas.settings import load_settings
-from tasks.ingest import choose_policy, find_files, publish_release, show_summary, work_on_files
+from tasks.ingest import choose_policy, find_files, look_for_drift, publish_release, show_summary, work_on_files
+from tasks.journal.recording import recorded
 
 
 @flow(name="ingest")
+@recorded("ingest")
 def ingest(
     source: str,
     corpus: str = "default",
@@ -42,5 +44,6 @@ def ingest(
     routing = choose_policy(settings)
     plan = find_files(source, corpus, settings, retry_quarantined)
     tally = work_on_files(plan, settings, routing)
+    drifts = look_for_drift(settings)
     published = publish_release(settings, routing)
-    return show_summary(plan, tally, published, time.monotonic() - started, settings)
+    return show_summary(plan, tally, drifts, published, time.monotonic() - started, settings)

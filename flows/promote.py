@@ -6,6 +6,7 @@ from prefect import flow
 
 from schemas.settings import load_settings
 from tasks.approval import ask_person
+from tasks.journal.recording import recorded
 from tasks.promote import (
     judge_contest,
     keep_champion,
@@ -19,6 +20,7 @@ from tasks.promotion.answers import promotion_summary
 
 
 @flow(name="promote")
+@recorded("promote")
 def promote(
     stage: Literal["stage1", "stage2"] = "stage1",
     model: str | None = None,
@@ -59,6 +61,7 @@ def promote(
 
 
 @flow(name="rollback")
+@recorded("rollback")
 def rollback(
     why: str,
     stage: Literal["stage1", "stage2"] = "stage1",

@@ -8,11 +8,13 @@ from pydantic import PositiveInt
 from schemas.policy import load_policy
 from schemas.settings import load_settings
 from tasks.ingest import publish_release
+from tasks.journal.recording import recorded
 from tasks.rerouting import describe
 from tasks.route import apply_route, plan_route
 
 
 @flow(name="route")
+@recorded("route")
 def route(
     policy: str,
     workspace: str | None = None,

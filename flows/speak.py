@@ -81,12 +81,19 @@ def _one(
     from flows.dubbing_progress import DubDisplay
     from schemas.dubbing import DubJob
     from schemas.settings import load_settings
-    from tasks.dubbing.batch import dub_jobs
+    from tasks.dubbing.batch import dub_counts, dub_jobs
+    from tasks.journal.recording import as_step, recording
 
     settings = load_settings(config, workspace=workspace)
-    with DubDisplay() as display:
-        outcomes = dub_jobs([DubJob(**job)], generator, translator, settings, display)
-    told = [one.summary() for one in outcomes]
+
+    @as_step("dub", dub_counts)
+    def work() -> list[dict[str, Any]]:
+        with DubDisplay() as display:
+            outcomes = dub_jobs([DubJob(**job)], generator, translator, settings, display)
+        return [one.summary() for one in outcomes]
+
+    with recording("dub", settings):
+        told = work()
     failed = sum(one["error"] is not None for one in told)
     return {"jobs": len(told), "dubbed": len(told) - failed, "failed": failed, "outcomes": told}
 

@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from tasks.answers.names import visible
 from tasks.retraining.rows import told_rows
 from tasks.sample.check import Agreement
 
@@ -32,6 +33,8 @@ def show_summary(summary: dict[str, Any]) -> None:
         for reason, count in summary["reasons"].items():
             reasons.add_row(reason, str(count))
         console.print(reasons)
+    for warning in summary["drift"]:
+        console.print(f"[bold yellow]warning:[/] {escape(visible(warning))}")
     for note in summary["notes"]:
         console.print(f"note: {escape(note)}")
     if not summary["new_files"]:

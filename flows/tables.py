@@ -99,6 +99,13 @@ def size_text(count: float) -> str:
     return f"{count:.1f} TB"
 
 
+def time_text(seconds: float) -> str:
+    """A length of time as people read it."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
 def pairs(given: Iterable[tuple[str, Any]]) -> None:
     """Print labelled lines, without those that have no value."""
     out = console()

@@ -6,9 +6,11 @@ from prefect import flow
 
 from schemas.settings import load_settings
 from tasks.erase import erase, plan_erasure
+from tasks.journal.recording import recorded
 
 
 @flow(name="takedown")
+@recorded("takedown")
 def takedown(
     kind: Literal["speaker", "corpus", "file", "licence"],
     value: str,

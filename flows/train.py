@@ -7,10 +7,12 @@ from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 
 from schemas.settings import load_settings
 from schemas.training import Profile
+from tasks.journal.recording import recorded
 from tasks.train import choose_clips, learn_stage1, learn_stage2, show_training, tune_stage2
 
 
 @flow(name="train")
+@recorded("train")
 def train(
     stage: Literal["stage1", "stage2"] = "stage1",
     release: str | None = None,
@@ -44,6 +46,7 @@ def train(
 
 
 @flow(name="finetune")
+@recorded("finetune")
 def finetune(
     clip: str,
     model: str | None = None,

@@ -20,6 +20,7 @@ from .retraining import RetrainSettings
 from .sections import Section
 from .training import Stage1Settings
 from .translation import Stage2Settings
+from .watching import DriftSettings, LogSettings
 
 _PREFIX = "HETERODUB_"
 _NOT_SETTINGS = ("HETERODUB_CORPORA",)
@@ -122,6 +123,8 @@ class Settings(Section):
     stage2: Stage2Settings = Field(default_factory=Stage2Settings, description="training of the landmark translation")
     dub: DubSettings = Field(default_factory=DubSettings, description="dubbing of videos")
     retrain: RetrainSettings = Field(default_factory=RetrainSettings, description="retraining on a schedule")
+    drift: DriftSettings = Field(default_factory=DriftSettings, description="when a corpus that changes is warned of")
+    log: LogSettings = Field(default_factory=LogSettings, description="lines on stderr")
 
     @field_validator("workspace")
     @classmethod

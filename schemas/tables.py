@@ -179,6 +179,28 @@ TOMBSTONES: Final = pa.schema(
     ]
 )
 
+METRICS: Final = pa.schema(
+    [
+        _field("run", _TEXT, "the run of a flow that the row belongs to"),
+        _field("parent", _TEXT, "run that started this one; null for what a person or a schedule started", null=True),
+        _field("flow", _TEXT, "ingest, route, train, ..."),
+        _field("step", _TEXT, "step of the flow; null for the run as a whole", null=True),
+        _field("corpus", _TEXT, "corpus that the row is about; null for all that the run worked on", null=True),
+        _field("state", _TEXT, "started (runs alone), done or failed; a run that has no more than started was killed"),
+        _field("at_utc", _TEXT, "when, ISO 8601"),
+        _field("who", _TEXT, "user and machine"),
+        _field("code", _TEXT, "version of heterodub"),
+        _field("seconds", _REAL, "how long it took", null=True, unit="s"),
+        _field("files", _INT, "files worked on", null=True),
+        _field("clips", _INT, "clips worked on", null=True),
+        _field("bytes", _INT, "bytes of the files worked on", null=True, unit="B"),
+        _field("media_s", _REAL, "seconds of picture worked on", null=True, unit="s"),
+        _field("errors", _INT, "files or jobs that could not be worked on", null=True),
+        _field("facts", _TEXT, "JSON: what else a trend needs, such as refusals by reason"),
+        _field("error", _TEXT, "kind of what ended it; its words may name footage, and are left to the log", null=True),
+    ]
+)
+
 TABLES: Final[dict[str, pa.Schema]] = {
     "catalog": CATALOG,
     "clips": CLIPS,
@@ -188,4 +210,5 @@ TABLES: Final[dict[str, pa.Schema]] = {
     "benchmarks": BENCHMARKS,
     "promotions": PROMOTIONS,
     "tombstones": TOMBSTONES,
+    "metrics": METRICS,
 }

@@ -12,9 +12,11 @@ from schemas.dubbing import DubJob
 from schemas.settings import Settings
 from tasks.dubbing import batch
 from tasks.dubbing.watching import dub_watcher
+from tasks.journal.recording import Counts, as_step
 
 
 @task(cache_policy=NO_CACHE)
+@as_step("read", lambda jobs: Counts(files=len(jobs)))
 def read_jobs(manifest: str) -> list[DubJob]:
     """The jobs of a manifest.
 
@@ -24,6 +26,7 @@ def read_jobs(manifest: str) -> list[DubJob]:
 
 
 @task(cache_policy=NO_CACHE)
+@as_step("dub", batch.dub_counts)
 def dub_jobs(jobs: Sequence[DubJob], generator: str, translator: str, settings: Settings) -> list[dict[str, Any]]:
     """Dub every job; the summaries say how each ended.
 

@@ -9,6 +9,7 @@ from prefect.cache_policies import NO_CACHE
 from schemas.settings import Settings
 from tasks.answers.tracing import tracking_if_there
 from tasks.events import audited, tell_published
+from tasks.journal.recording import Counts, as_step
 from tasks.publishing import Published
 from tasks.stores.tombstones import Kind
 from tasks.stores.workspace import Workspace
@@ -18,6 +19,7 @@ from tasks.takedown.scope import find_scope
 
 
 @task(cache_policy=NO_CACHE)
+@as_step("plan")
 def plan_erasure(settings: Settings, kind: Kind, value: str) -> Plan:
     """Everything that a takedown would reach; changes nothing.
 
@@ -28,6 +30,7 @@ def plan_erasure(settings: Settings, kind: Kind, value: str) -> Plan:
 
 
 @task(cache_policy=NO_CACHE)
+@as_step("erase", lambda told: Counts(files=len(told["files"]), clips=told["clips"]))
 def erase(settings: Settings, plan: Plan, why: str) -> dict[str, Any]:
     """Bar it, name and tag the models, delete rows and bytes, publish anew.
 

@@ -15,6 +15,7 @@ from tasks.dubbing.judging import DubScores, judge_dubbings
 from tasks.dubbing.models import load_models
 from tasks.dubbing.watching import dub_watcher
 from tasks.faces.backend import open_backend
+from tasks.journal.recording import Counts, as_step
 from tasks.learning import evaluation
 from tasks.learning.evaluation import DataAblation, Evaluation, Split
 from tasks.learning.picture_evaluation import PictureEvaluation, cross_validate_translator, evaluate_translator
@@ -28,7 +29,14 @@ from tasks.stores.workspace import Workspace
 from tasks.tables import score_rows
 
 
+def _counted(found: Evaluation | PictureEvaluation) -> Counts:
+    """What `metrics` keeps of an evaluation."""
+    facts = {"release": found.release, "judged_on": found.judged_on}
+    return Counts(clips=len({row.clip_id for row in found.rows}), facts=facts)
+
+
 @task(cache_policy=NO_CACHE)
+@as_step("judge", _counted)
 def judge_model(
     settings: Settings, model: str | None, release: str | None, split: Split, references: int
 ) -> Evaluation:
@@ -55,6 +63,7 @@ def judge_model(
 
 
 @task(cache_policy=NO_CACHE)
+@as_step("judge", _counted)
 def judge_folds(
     settings: Settings, release: str | None, folds: int, references: int, speakers: int | None
 ) -> Evaluation:
@@ -70,6 +79,7 @@ def judge_folds(
 
 
 @task(cache_policy=NO_CACHE)
+@as_step("judge", _counted)
 def judge_translator(
     settings: Settings, model: str | None, release: str | None, split: Split, references: int
 ) -> PictureEvaluation:
@@ -87,6 +97,7 @@ def judge_translator(
 
 
 @task(cache_policy=NO_CACHE)
+@as_step("judge", _counted)
 def judge_translator_folds(
     settings: Settings, release: str | None, folds: int, fold: int | None, references: int
 ) -> PictureEvaluation:
@@ -100,6 +111,7 @@ def judge_translator_folds(
 
 
 @task(cache_policy=NO_CACHE)
+@as_step("judge")
 def judge_tuning(settings: Settings, model: str | None, release: str | None, split: Split) -> dict[str, Any]:
     """What fine-tuning on one clip of each speaker of a split changes on the rest of it. model: as in judge_model.
 
@@ -115,6 +127,7 @@ def judge_tuning(settings: Settings, model: str | None, release: str | None, spl
 
 
 @task(cache_policy=NO_CACHE)
+@as_step("judge")
 def compare_data(settings: Settings, release: str | None, folds: int, references: int) -> DataAblation:
     """Half of the speakers against the same half and the other half's stage-1-only clips.
 
@@ -126,6 +139,7 @@ def compare_data(settings: Settings, release: str | None, folds: int, references
 
 
 @task(cache_policy=NO_CACHE)
+@as_step("judge", lambda found: Counts(errors=len(found.failed)))
 def judge_dubs(settings: Settings, manifest: str, generator: str, translator: str, release: str | None) -> DubScores:
     """Scores of finished dubbings: a manifest's videos with their own speech, and with the one that each job names.
 

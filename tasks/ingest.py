@@ -7,13 +7,18 @@ from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 
 from schemas.policy import Policy
+from schemas.reasons import FileState
 from schemas.settings import Settings
+from tasks.artifacts import show_audit, show_drift, show_routes
+from tasks.drift import STEP, find_drift
 from tasks.events import audited, tell_published
 from tasks.extract import driver, ledger
 from tasks.extract.fanout import open_client
 from tasks.extract.watching import Tally, watcher
+from tasks.journal.recording import Counts, as_step
 from tasks.progress import shown_by_prefect
 from tasks.publishing import Published, publish
+from tasks.quality.drift import CorpusDrift
 from tasks.sources.open import source_files
 from tasks.stores import tombstones
 from tasks.stores.standing_policy import policy_for_ingest
@@ -38,6 +43,7 @@ def _may_pass(_task: Any, _run: Any, state: Any) -> bool:
 
 
 @task(retries=2, retry_delay_seconds=5, retry_condition_fn=_may_pass, cache_policy=NO_CACHE)
+@as_step("find", lambda plan: Counts(files=plan.files, facts={"new_files": len(plan.fresh)}))
 def find_files(source: str, corpus: str, settings: Settings, retry_quarantined: bool) -> ledger.Plan:
     """List the source, without what was taken down, and hold it against the catalog. Retried: listings of remote
     stores fail now and then.
@@ -50,7 +56,16 @@ def find_files(source: str, corpus: str, settings: Settings, retry_quarantined: 
     return ledger.plan_run(allowed, known, settings.extractor, retry_quarantined)
 
 
+def _counted(tally: Tally) -> Counts:
+    """What `metrics` keeps of the work on files."""
+    return Counts(
+        tally.files_done, tally.routes.total(), tally.bytes_done, tally.media_s, tally.states[FileState.QUARANTINED],
+        {"routes": dict(tally.routes), "states": dict(tally.states), "reasons": dict(tally.reasons)},
+    )  # fmt: skip
+
+
 @task(cache_policy=NO_CACHE)
+@as_step("analyse", _counted)
 def work_on_files(plan: ledger.Plan, settings: Settings, policy: Policy) -> Tally:
     """Identify and analyse the new files over Dask, and store every outcome.
 
@@ -72,6 +87,16 @@ def work_on_files(plan: ledger.Plan, settings: Settings, policy: Policy) -> Tall
 
 
 @task(cache_policy=NO_CACHE)
+@as_step(STEP, lambda drifts: Counts(clips=sum(drift.clips for drift in drifts)))
+def look_for_drift(settings: Settings) -> tuple[CorpusDrift, ...]:
+    """Hold what came in since the last release against it; a corpus that drifts is warned of, and goes on."""
+    drifts = find_drift(Workspace.open(settings.workspace), settings)
+    show_drift(drifts)
+    return drifts
+
+
+@task(cache_policy=NO_CACHE)
+@as_step("publish", lambda published: Counts(facts={"release": published.release_id, "is_new": published.is_new}))
 def publish_release(settings: Settings, policy: Policy) -> Published:
     """Divide speakers, audit the new versions, and publish a release if anything changed.
 
@@ -79,7 +104,7 @@ def publish_release(settings: Settings, policy: Policy) -> Published:
     """
     watcher().phase("publish", 1)
     with audited(settings):
-        published = publish(Workspace.open(settings.workspace), settings, policy)
+        published = publish(Workspace.open(settings.workspace), settings, policy, show_audit)
     tell_published(settings, published)
     watcher().step()
     return published
@@ -87,10 +112,16 @@ def publish_release(settings: Settings, policy: Policy) -> Published:
 
 @task(cache_policy=NO_CACHE)
 def show_summary(
-    plan: ledger.Plan, tally: Tally, published: Published, seconds: float, settings: Settings
+    plan: ledger.Plan,
+    tally: Tally,
+    drifts: tuple[CorpusDrift, ...],
+    published: Published,
+    seconds: float,
+    settings: Settings,
 ) -> dict[str, Any]:
     """Put the run's numbers together, and show them in the Prefect UI."""
-    summary = summarise(Workspace.open(settings.workspace), plan, tally, published, seconds)
+    summary = summarise(Workspace.open(settings.workspace), plan, tally, drifts, published, seconds)
+    show_routes(summary)
     create_table_artifact(
         key="ingest-summary", table=[{"what": k, "value": str(v)} for k, v in summary.items() if k != "reasons"]
     )

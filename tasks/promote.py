@@ -8,6 +8,7 @@ from prefect.cache_policies import NO_CACHE
 
 from schemas.settings import Settings
 from tasks.events import tell_kept, tell_promoted
+from tasks.journal.recording import Counts, as_step
 from tasks.promotion import evidence, gate
 from tasks.promotion.answers import check_rows, move_summary
 from tasks.promotion.comparing import comparison_page
@@ -17,7 +18,16 @@ from tasks.promotion.ledger import Move
 from tasks.promotion.sheets import Sheet
 
 
+def _decided(verdict: Verdict) -> Counts:
+    return Counts(clips=verdict.clips, facts={"outcome": verdict.outcome, "why": verdict.why})
+
+
+def _moved(move: Move) -> Counts:
+    return Counts(facts={"model": move.model, "version": move.to_version, "from": move.from_version})
+
+
 @task(cache_policy=NO_CACHE)
+@as_step("meet", lambda contest: Counts(clips=len(contest.benchmark.clips)))
 def open_contest(settings: Settings, stage: str, model: str | None) -> Contest:
     """Who meets whom on which frozen clips; an interrupted move is put right first.
 
@@ -27,6 +37,7 @@ def open_contest(settings: Settings, stage: str, model: str | None) -> Contest:
 
 
 @task(cache_policy=NO_CACHE)
+@as_step("score")
 def score_contestants(settings: Settings, contest: Contest) -> list[Sheet]:
     """Score challenger and champion on the same clips by the same code.
 
@@ -36,6 +47,7 @@ def score_contestants(settings: Settings, contest: Contest) -> list[Sheet]:
 
 
 @task(cache_policy=NO_CACHE)
+@as_step("decide", _decided)
 def judge_contest(contest: Contest, sheets: list[Sheet]) -> Verdict:
     """Apply the policy, and show every check in the Prefect UI."""
     verdict = gate.decide(contest, sheets)
@@ -44,6 +56,7 @@ def judge_contest(contest: Contest, sheets: list[Sheet]) -> Verdict:
 
 
 @task(cache_policy=NO_CACHE)
+@as_step("keep")
 def keep_evidence(settings: Settings, contest: Contest, sheets: list[Sheet], verdict: Verdict) -> str:
     """Write scores, checks, policy and a page for people to an MLflow run; returns its id.
 
@@ -54,6 +67,7 @@ def keep_evidence(settings: Settings, contest: Contest, sheets: list[Sheet], ver
 
 
 @task(cache_policy=NO_CACHE)
+@as_step("move", _moved)
 def move_champion(settings: Settings, contest: Contest, verdict: Verdict, run: str, approved: str = "") -> Move:
     """Make the challenger the champion: ledger, aliases, ledger. approved: by whom, where a person was asked.
 
@@ -76,6 +90,7 @@ def keep_champion(settings: Settings, contest: Contest, verdict: Verdict, run: s
 
 
 @task(cache_policy=NO_CACHE)
+@as_step("move", lambda move: Counts(facts={"model": move["model"], "version": move["to_version"]}))
 def roll_back(settings: Settings, stage: str, to: int | None, why: str) -> dict[str, Any]:
     """Make an earlier version the champion again.
 

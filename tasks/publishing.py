@@ -1,6 +1,7 @@
 """Write, audit, publish: what stands between stored rows and a release that training may read."""
 
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -10,7 +11,7 @@ from schemas.settings import Settings
 from tasks.stores import releases, tables
 from tasks.stores.assignment import assign
 from tasks.stores.workspace import Workspace
-from tasks.validation.audit import audit
+from tasks.validation.audit import AuditResult, audit
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +23,12 @@ class Published:
     notes: tuple[str, ...] = ()
 
 
-def publish(workspace: Workspace, settings: Settings, policy: Policy) -> Published:
+def publish(
+    workspace: Workspace, settings: Settings, policy: Policy, show: Callable[[AuditResult], None] | None = None
+) -> Published:
     """Divide speakers, audit the newest versions of all tables and publish them, if anything changed.
+
+    `show` is told how an audit ended, well or ill.
 
     Raises: AuditFailedError - a row broke an expectation; nothing is published, and the text names rows.
     WorkspaceError - the store cannot be written.
@@ -42,6 +47,8 @@ def publish(workspace: Workspace, settings: Settings, policy: Policy) -> Publish
     result = audit(workspace, versions, folder, settings.clips, last)
     if not workspace.is_local:  # the pages are written as files, and then belong to the workspace
         workspace.filesystem().put(str(folder), workspace.path("audit"), recursive=True)
+    if show is not None:
+        show(result)
     result.require()
     origin = releases.Origin(
         backend=clips["backend"][0].as_py(),

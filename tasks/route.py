@@ -8,11 +8,14 @@ from schemas.policy import Policy
 from schemas.settings import Settings
 from tasks.extract.fanout import open_client
 from tasks.extract.watching import watcher
+from tasks.journal.recording import Counts, as_step
+from tasks.progress import shown_by_prefect
 from tasks.rerouting import Applied, Reroute, apply_reroute, describe, extraction_jobs, plan_reroute
 from tasks.stores.workspace import Workspace
 
 
 @task(cache_policy=NO_CACHE)
+@as_step("plan", lambda plan: Counts(clips=plan.clips.num_rows))
 def plan_route(settings: Settings, policy: Policy) -> Reroute:
     """What the policy would change, from measurements alone."""
     plan = plan_reroute(Workspace.open(settings.workspace), policy)
@@ -25,6 +28,7 @@ def plan_route(settings: Settings, policy: Policy) -> Reroute:
 
 
 @task(cache_policy=NO_CACHE)
+@as_step("extract", lambda applied: Counts(files=applied.decoded, errors=len(applied.failed)))
 def apply_route(plan: Reroute, settings: Settings) -> Applied:
     """Extract what is newly admitted, store the decisions, and drop what is no longer admitted."""
     workspace = Workspace.open(settings.workspace)
@@ -32,4 +36,4 @@ def apply_route(plan: Reroute, settings: Settings) -> Applied:
         return apply_reroute(None, workspace, plan, settings, watcher())
     run = settings.run
     with open_client(run.dask, run.workers, workspace.scratch(), settings.guards.attempts) as client:
-        return apply_reroute(client, workspace, plan, settings, watcher())
+        return apply_reroute(client, workspace, plan, settings, shown_by_prefect(watcher(), "route-progress"))

@@ -1,6 +1,7 @@
 """The numbers with which an ingest ends."""
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow.compute as pc
@@ -9,12 +10,20 @@ from schemas.reasons import FileState
 from tasks.extract.ledger import Plan
 from tasks.extract.watching import Tally
 from tasks.publishing import Published
+from tasks.quality.drift import CorpusDrift
 from tasks.stores import tables
 from tasks.stores.workspace import Workspace
 
 
-def summarise(workspace: Workspace, plan: Plan, tally: Tally, published: Published, seconds: float) -> dict[str, Any]:
-    """What the workspace holds and what this run did.
+def summarise(
+    workspace: Workspace,
+    plan: Plan,
+    tally: Tally,
+    drifts: Sequence[CorpusDrift],
+    published: Published,
+    seconds: float,
+) -> dict[str, Any]:
+    """What the workspace holds and what this run did. `drift` says what is warned of, a sentence a corpus.
 
     `clips`, `stage1`, `stage2`, `both`, `rejected` and `reasons` count clips of the workspace (`reasons` counts files
     too); `media_seconds` and `realtime_factor` are of this run alone.
@@ -42,6 +51,7 @@ def summarise(workspace: Workspace, plan: Plan, tally: Tally, published: Publish
         "realtime_factor": round(tally.media_s / seconds, 2) if tally.media_s else None,
         "release": published.release_id,
         "release_is_new": published.is_new,
+        "drift": [warning for drift in drifts if (warning := drift.warning())],
         "notes": list(published.notes),
     }
 

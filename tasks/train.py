@@ -6,16 +6,30 @@ from prefect import task
 from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 
+from model.training.listening import Listener
 from schemas.reasons import Stage
 from schemas.settings import Settings
+from tasks.journal.recording import Counts, as_step
 from tasks.learning.selection import Selection, find_release, select
 from tasks.learning.tracked import Registered, train_and_register, train_and_register_translator
 from tasks.learning.tuning import start_of, tuning_clip
 from tasks.learning.watching import learner_watcher
+from tasks.progress import training_shown_by_prefect
 from tasks.stores.workspace import Workspace
 
 
+def _listener() -> Listener:
+    return training_shown_by_prefect(learner_watcher(), "train-progress")
+
+
+def _counted(registered: Registered) -> Counts:
+    """What `metrics` keeps of a training."""
+    told = registered.summary()
+    return Counts(facts={name: told[name] for name in ("release", "run", "model", "version", "parameters")})
+
+
 @task(cache_policy=NO_CACHE)
+@as_step("choose", lambda chosen: Counts(clips=len(chosen.train) + len(chosen.val)))
 def choose_clips(settings: Settings, release: str | None, stage: str = "stage1") -> Selection:
     """The clips of a release, else of the newest, that a stage learns from and is judged by.
 
@@ -26,6 +40,7 @@ def choose_clips(settings: Settings, release: str | None, stage: str = "stage1")
 
 
 @task(cache_policy=NO_CACHE)
+@as_step("learn", _counted)
 def learn_stage1(selection: Selection, settings: Settings, fresh: bool) -> Registered:
     """Train the landmark generator, log it to MLflow and register it.
 
@@ -33,20 +48,22 @@ def learn_stage1(selection: Selection, settings: Settings, fresh: bool) -> Regis
 
     Raises: TrainingError, TrackingError, NotFoundError, WorkspaceError - the text says what to do.
     """
-    return train_and_register(Workspace.open(settings.workspace), selection, settings, learner_watcher(), fresh)
+    return train_and_register(Workspace.open(settings.workspace), selection, settings, _listener(), fresh)
 
 
 @task(cache_policy=NO_CACHE)
+@as_step("learn", _counted)
 def learn_stage2(selection: Selection, settings: Settings, fresh: bool) -> Registered:
     """Train the landmark translator, log it to MLflow and register it. Not retried, as learn_stage1.
 
     Raises: TrainingError, TrackingError, NotFoundError, WorkspaceError, WeightsMissingError - the text says what to do.
     """
     workspace = Workspace.open(settings.workspace)
-    return train_and_register_translator(workspace, selection, settings, learner_watcher(), fresh)
+    return train_and_register_translator(workspace, selection, settings, _listener(), fresh)
 
 
 @task(cache_policy=NO_CACHE)
+@as_step("learn", _counted)
 def tune_stage2(settings: Settings, clip: str, model: str | None, release: str | None, fresh: bool) -> Registered:
     """Adapt a translator to the speaker of one clip, log it to MLflow and register it.
 
@@ -55,7 +72,7 @@ def tune_stage2(settings: Settings, clip: str, model: str | None, release: str |
     workspace = Workspace.open(settings.workspace)
     selection = tuning_clip(workspace, find_release(workspace, release), clip, settings.stage2.tuning.seconds)
     tuned, tuning = start_of(settings, workspace, model, clip)
-    return train_and_register_translator(workspace, selection, tuned, learner_watcher(), fresh, tuning)
+    return train_and_register_translator(workspace, selection, tuned, _listener(), fresh, tuning)
 
 
 @task(cache_policy=NO_CACHE)

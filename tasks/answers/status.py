@@ -3,19 +3,22 @@
 import json
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Final
 
 import pyarrow.compute as pc
 
 from schemas.reasons import FileState
 from schemas.settings import Settings
 from schemas.tables import LAYOUT_VERSION, TABLES
+from tasks.journal.runs import Run, runs
 from tasks.stores.workspace import Workspace
 
 from . import reading
 from .in_force import policy_in_force
 from .reading import TableFacts
 from .routes import count_routes
+
+RUNS_SHOWN: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,7 @@ class PolicyFacts:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """Everything `status` tells. Releases are newest first; dictionaries count rows, largest first."""
+    """Everything `status` tells. Runs and releases are newest first; dictionaries count rows, largest first."""
 
     workspace: str
     layout_version: int
@@ -60,6 +63,8 @@ class Status:
     policies: dict[str, int]
     """Clips by the hash of the policy that decided."""
     releases: tuple[ReleaseFacts, ...]
+    runs: tuple[Run, ...]
+    """Runs of flows: the newest, and all that are under way. Told by the workspace itself, so no server is asked."""
 
 
 def status(settings: Settings) -> Status:
@@ -84,7 +89,12 @@ def status(settings: Settings) -> Status:
         extractors=_counts(catalog["extractor"]),
         policies=_counts(clips["policy"]),
         releases=_releases(ws),
+        runs=_recent(runs(ws)),
     )
+
+
+def _recent(found: list[Run]) -> tuple[Run, ...]:
+    return tuple(run for number, run in enumerate(found) if number < RUNS_SHOWN or run.state == "running")
 
 
 def _counts(column: Any) -> dict[str, int]:

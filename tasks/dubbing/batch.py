@@ -2,7 +2,7 @@
 
 import csv
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +17,7 @@ from tasks.dubbing.dub import Dubbed, dub
 from tasks.dubbing.models import load_models
 from tasks.dubbing.watching import DubWatcher
 from tasks.faces.backend import open_backend
+from tasks.journal.recording import Counts
 
 _PATHS: Final = ("video", "speech", "out", "appearance_from")
 
@@ -67,6 +68,12 @@ def _placed(manifest: Path, name: Any, value: Any) -> Any:
     if name not in _PATHS or "://" in value or Path(value).is_absolute():
         return value
     return str(manifest.absolute().parent / value)
+
+
+def dub_counts(told: Sequence[Mapping[str, Any]]) -> Counts:
+    """What `metrics` keeps of jobs, by their summaries."""
+    seconds, failed = sum(one.get("seconds", 0.0) for one in told), sum(one["error"] is not None for one in told)
+    return Counts(files=len(told), media_s=seconds, errors=failed)
 
 
 def dub_jobs(

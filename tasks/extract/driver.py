@@ -135,19 +135,23 @@ def _analyse(
     for job, result in spread(client, work, jobs, key=lambda job: job.media_id):
         done = result if isinstance(result, Finished) else Finished(job, None, result, 0.0)
         raw = files.originals[job.media_id]
-        pending.take(job.media_id, _row_of(raw, settings.extractor, done), done.analysis)
+        row = _row_of(raw, settings.extractor, done)
+        pending.take(job.media_id, row, done.analysis)
+        _count_state(tally, row)
         _count(tally, raw, done)
         watcher.analysed(tally)
         if len(pending.rows) >= settings.run.commit_files or time.monotonic() - pending.since > settings.run.commit_s:
             _store(workspace, pending, held)
             pending = _Pending()
-    for raw, media_id, original in files.copies:
-        pending.rows.append(ledger.duplicate_row(raw, settings.extractor, media_id, original))
-    pending.rows += [
+    unread = [ledger.duplicate_row(raw, settings.extractor, media, original) for raw, media, original in files.copies]
+    unread += [
         ledger.refused_row(raw, settings.extractor, refusal)
         for raw, refusal in files.refused
         if not _may_still_hold(known.get(raw.uri), refusal)
     ]
+    pending.rows += unread
+    for row in unread:
+        _count_state(tally, row)
     if pending.rows:
         _store(workspace, pending, held)
     relabel(workspace, files.touched, known)
@@ -236,12 +240,21 @@ def _row_of(raw: RawFile, extractor: str, done: Finished) -> ledger.Row:
     return ledger.refused_row(raw, extractor, refusal, done.job.media_id)
 
 
+def _count_state(tally: Tally, row: ledger.Row) -> None:
+    tally.states[row["state"]] += 1
+    if row["reason"] is not None:
+        tally.reasons[f"file: {row['reason']}"] += 1
+
+
 def _count(tally: Tally, raw: RawFile, done: Finished) -> None:
     tally.files_done += 1
     tally.bytes_done += raw.size_bytes
     if done.analysis is None:
         return
     tally.media_s += done.analysis.media_s
+    for stage in ("stage1", "stage2"):
+        refusals = pc.list_flatten(done.analysis.clips[f"{stage}_reasons"]).to_pylist()
+        tally.reasons.update(f"{stage}: {reason}" for reason in refusals)
     first, second = (done.analysis.clips[stage].to_pylist() for stage in ("stage1", "stage2"))
     for one, two in zip(first, second, strict=True):
         tally.routes["both" if one and two else "stage1" if one else "stage2" if two else "rejected"] += 1

@@ -10,7 +10,7 @@ from typing import Protocol
 
 @dataclass(slots=True)
 class Tally:
-    """What a run has done so far, and what is ahead of it."""
+    """What a run has done so far, and what is ahead of it. reasons: "file: no_face", "stage1: noisy", ..."""
 
     files: int = 0
     files_done: int = 0
@@ -19,6 +19,7 @@ class Tally:
     media_s: float = 0.0
     states: Counter[str] = field(default_factory=Counter)
     routes: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
 
 
 class Watcher(Protocol):

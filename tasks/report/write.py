@@ -1,4 +1,4 @@
-"""Writes the page: the template filled in, one file that needs nothing else."""
+"""Writes the pages: a template filled in, one file that needs nothing else."""
 
 import os
 import tempfile
@@ -12,10 +12,13 @@ from markupsafe import Markup
 
 from schemas.errors import WorkspaceError
 from schemas.settings import Settings
+from schemas.signals import SIGNALS
 from tasks.answers.names import SHORT_ID, base_name, readable_path, visible
 from tasks.stores.workspace import Workspace
 
 from .gather import Page, gather
+from .trend import TrendPage, drift_cells, gather_trend
+from .trend_charts import band, bars, before_and_now
 
 
 def write_report(settings: Settings, clips: tuple[str, ...] = (), output: Path | None = None) -> str:
@@ -26,22 +29,66 @@ def write_report(settings: Settings, clips: tuple[str, ...] = (), output: Path |
 
     Raises: NotFoundError - no such clip. WorkspaceError - there is no workspace, or the page cannot be written.
     """
-    page = render(gather(settings, clips)).encode("utf-8")
+    return _write(settings, render(gather(settings, clips)), "ingest.html", output)
+
+
+def write_trend(settings: Settings, output: Path | None = None) -> str:
+    """The same about its runs; without `output` it goes to reports/trend.html.
+
+    Raises: WorkspaceError - there is no workspace, or the page cannot be written.
+    """
+    return _write(settings, render_trend(gather_trend(settings)), "trend.html", output)
+
+
+def _write(settings: Settings, page: str, name: str, output: Path | None) -> str:
     ws = Workspace.open(settings.workspace)
     try:
         if output is not None:
-            return _put(output.expanduser().absolute(), page)
+            return _put(output.expanduser().absolute(), page.encode())
         if ws.is_local:
-            return _put(Path(ws.folder("reports")) / "ingest.html", page)
-        with ws.filesystem().open(f"{ws.folder('reports')}/ingest.html", "wb") as file:
-            file.write(page)
+            return _put(Path(ws.folder("reports")) / name, page.encode())
+        with ws.filesystem().open(f"{ws.folder('reports')}/{name}", "wb") as file:
+            file.write(page.encode())
     except OSError as error:
         raise WorkspaceError(f"the report cannot be written: {error}") from error
-    return f"{ws.root}/reports/ingest.html"
+    return f"{ws.root}/reports/{name}"
 
 
 def render(page: Page) -> str:
     """The page as HTML; every text is escaped."""
+    return _filled("page.html", page=page, css=Markup(_text("page.css")), js=Markup(_text("page.js")))
+
+
+def render_trend(page: TrendPage) -> str:
+    """The page about runs as HTML; every text is escaped."""
+    labels = [one.run.started_utc[5:16].replace("T", " ") for one in page.ingests]
+    colours = {"stage1": "47,102,168", "stage2": "168,101,26", "file": "92,102,117"}
+    by_stage = [
+        (stage, colour, [one for one in page.refusals if one.stage == stage]) for stage, colour in colours.items()
+    ]
+    return _filled(
+        "trend.html",
+        page=page,
+        css=Markup(_text("page.css") + _text("trend.css")),
+        labels=labels,
+        speeds=[
+            ("Analysis", "times real time", [one.factor for one in page.ingests]),
+            ("Footage", "hours", [one.hours for one in page.ingests]),
+            ("Files", "", [float(one.files) for one in page.ingests]),
+            ("Quarantined files", "", [float(one.errors) for one in page.ingests]),
+        ],
+        refusals=[part for part in by_stage if part[2]],
+        signals=SIGNALS,
+        units={signal.name: signal.unit for signal in SIGNALS},
+        meanings={signal.name: signal.meaning for signal in SIGNALS},
+        bars=bars,
+        band=band,
+        before_and_now=before_and_now,
+        drift_cells=drift_cells,
+    )
+
+
+def _filled(template: str, **values: Any) -> str:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     filters: dict[str, Callable[[Any], str]] = {
         "visible": visible,
@@ -50,10 +97,10 @@ def render(page: Page) -> str:
         "short": lambda text: str(text)[:SHORT_ID],
         "figure": _figure,
         "length_text": _length,
+        "hours": lambda hours: _length(3600 * hours),
     }
     environment.filters.update(filters)
-    template = environment.from_string(_text("page.html"))
-    return template.render(page=page, css=Markup(_text("page.css")), js=Markup(_text("page.js")))
+    return environment.from_string(_text(template)).render(**values)
 
 
 def _text(name: str) -> str:

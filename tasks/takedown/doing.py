@@ -49,7 +49,9 @@ def take_down(ws: Workspace, settings: Settings, tracking: "Tracking | None", pl
     _delete_rows(ws, plan)
     _forget_pages(ws)
     published = _publish(ws, settings)
-    erased = sum(len(_erase(ws, table, scope.media)) for table in _TABLES)
+    erased = sum(len(_erase(ws, table, "media_id", scope.media)) for table in _TABLES)
+    if scope.kind == "corpus":
+        erased += len(_erase(ws, "metrics", "corpus", [scope.value]))
     shown = _erase_shown(tracking, plan) if tracking else 0
     return plan.summary() | {
         "takedown": takedown,
@@ -76,6 +78,8 @@ def _delete_rows(ws: Workspace, plan: Plan) -> None:
     drop_media(ws, scope.media)
     tables.delete_rows(ws, "catalog", "uri", [row["uri"] for row in scope.files])
     tables.delete_rows(ws, "benchmarks", "media_id", scope.media)
+    if scope.kind == "corpus":
+        tables.delete_rows(ws, "metrics", "corpus", [scope.value])
     _rename_groups(ws, scope.speakers)
 
 
@@ -100,11 +104,11 @@ def _publish(ws: Workspace, settings: Settings) -> Published:
     return Published(None, False) if policy is None else publish(ws, settings, policy)
 
 
-def _erase(ws: Workspace, table: str, media: frozenset[str]) -> list[str]:
+def _erase(ws: Workspace, table: str, key: str, values: Collection[str]) -> list[str]:
     """Take the files of old versions off the disk, and what killed writers left of this footage."""
     files = ws.filesystem()
     gone = tables.erase(ws, table)
-    left = tables.strays(ws, table, "media_id", media)
+    left = tables.strays(ws, table, key, values)
     for name in left:
         files.rm(ws.path(table, name))
     return [*gone, *left]

@@ -86,3 +86,8 @@ def fingerprints(folder: Path) -> dict[bytes, tuple[str, int]]:
                 with open(path, "rb") as file:
                     found[path] = (hashlib.file_digest(file, "sha256").hexdigest(), os.stat(path).st_mtime_ns)
     return found
+
+
+def people_lines(stderr: str) -> list[str]:
+    """What a command says on stderr to people, without the log's lines for machines."""
+    return [line for line in stderr.splitlines() if not line.startswith("at=")]

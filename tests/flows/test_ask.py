@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from flows.ask import _write_csv, register
 from schemas.errors import HeterodubError
 from tasks.answers.listing import CLIP_COLUMNS, FILE_COLUMNS
+from tasks.journal.recording import Counts, as_step, recording
 from tests.tasks.answers import footage
 
 HEAVY = (
@@ -150,6 +151,35 @@ def test_report_prints_only_where_it_is(root: str, tmp_path: Path):
     assert run(root, "report").strip() == f"{root}/reports/ingest.html"
     assert run(root, "report", "-o", str(tmp_path / "page.html")).strip() == str(tmp_path / "page.html")
     assert (tmp_path / "page.html").stat().st_size > 10_000
+
+
+def test_the_page_about_runs_is_another_one(root: str):
+    assert run(root, "report", "--trend").strip() == f"{root}/reports/trend.html"
+    run(root, "report", "--trend", "--clip", "ab", code=2)
+
+
+def test_status_shows_what_ran_and_how_it_ended(tmp_path: Path):
+    ws = footage.make(tmp_path / "ws")
+    settings = footage.settings(tmp_path / "ws")
+
+    @as_step("learn", lambda version: Counts(clips=12, facts={"model": "landmark-generator", "version": version}))
+    def learn(version: int) -> int:
+        return 1 // version
+
+    with recording("train", settings):
+        learn(1)
+    with pytest.raises(ZeroDivisionError), recording("train", settings):
+        learn(0)
+    with recording("retrain", settings):
+        text = run(ws.root, "status")
+        told = json.loads(run(ws.root, "status", "--json"))["runs"]
+    rows = [
+        line.split() for line in text.splitlines() if "train" in line.split()[1:2] or "retrain" in line.split()[1:2]
+    ]
+    assert [row[1:3] for row in rows] == [["retrain", "running"], ["train", "failed"], ["train", "done"]]
+    assert "ZeroDivisionError at learn" in text
+    assert "12 clips, landmark-generator 1" in text
+    assert [one["state"] for one in told] == ["running", "failed", "done"]
 
 
 @pytest.mark.parametrize("words", [["status"], ["list"], ["list", "--clips"], ["explain", footage.BROKEN]])

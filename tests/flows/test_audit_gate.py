@@ -12,7 +12,7 @@ from schemas.tables import TABLES
 from tasks.ingest import choose_policy, publish_release
 from tasks.stores import releases, tables
 from tasks.stores.workspace import Workspace
-from tests.flows.heads import contents
+from tests.flows.heads import contents, people_lines
 
 Rows = dict[str, list[dict]]
 
@@ -127,7 +127,7 @@ def test_the_command_fails_in_one_line_and_the_flow_is_failed(heterodub, footage
     clip = nan_landmark(ws, contents(workspace))
     ran = heterodub("ingest", footage, "-w", workspace, "--config", config, "--json")
     assert (ran.returncode, ran.stdout) == (1, "")
-    told = [line for line in ran.stderr.splitlines() if "error" in line.lower()]
+    told = [line for line in people_lines(ran.stderr) if "error" in line.lower()]
     assert len(told) == 1 and told[0].startswith("error: nothing was published") and clip in told[0], ran.stderr
     assert "Traceback" not in ran.stderr
     assert releases.latest(ws) == before

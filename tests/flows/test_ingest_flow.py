@@ -7,9 +7,10 @@ from prefect.artifacts import Artifact
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 
+from tasks.journal.runs import runs
 from tasks.stores import releases
 from tasks.stores.workspace import Workspace
-from tests.flows.heads import contents, versions, write_head
+from tests.flows.heads import contents, people_lines, versions, write_head
 
 
 def test_the_flow_run_is_completed_and_publishes(finished):
@@ -29,6 +30,25 @@ def test_artifacts_show_the_summary_and_the_reasons(finished):
     assert shown["files"].isdigit()
     assert isinstance(json.loads(Artifact.get("ingest-reasons").data), list)
     assert float(Artifact.get("ingest-progress").data) == 100.0
+    routes = {row["goes to"]: row["clips"] for row in json.loads(Artifact.get("ingest-routes").data)}
+    assert routes == {"both stages": 7, "stage 1 alone": 0, "stage 2 alone": 0, "neither": 0}
+    audited = {row["table"]: (row["rows"], row["failed"]) for row in json.loads(Artifact.get("audit").data)}
+    assert audited == {"catalog": (6, 0), "clips": (7, 0), "stage1": (7, 0), "stage2": (7, 0)}
+    (drift,) = json.loads(Artifact.get("ingest-drift").data)
+    assert (drift["corpus"], drift["new clips"], drift["against"]) == ("default", 7, "nothing yet")
+
+
+def test_the_run_is_on_record_step_by_step(finished):
+    (run,) = runs(Workspace.open(str(finished.workspace)))
+    assert (run.flow, run.state) == ("ingest", "done")
+    assert [step.name for step in run.steps if step.corpus is None] == ["find", "analyse", "drift", "publish"]
+    analysed = run.named("analyse")
+    assert (analysed.files, analysed.clips, analysed.errors) == (6, 7, 0)
+    assert analysed.facts["routes"] == {"both": 7}
+    assert analysed.facts["states"] == {"measured": 6}
+    assert analysed.media_s == finished.summary["media_seconds"]
+    assert run.named("publish").facts == {"release": finished.summary["release"], "is_new": True}
+    assert [step.corpus for step in run.corpora("drift")] == ["default"]
 
 
 def test_the_second_time_nothing_is_decoded_or_changed(heterodub, footage, workspace, config):
@@ -36,8 +56,10 @@ def test_the_second_time_nothing_is_decoded_or_changed(heterodub, footage, works
     ran = heterodub("ingest", footage, "-w", workspace, "--config", config)
     assert ran.returncode == 0, ran.stderr
     assert "nothing new" in ran.stdout
-    assert "analyse" not in ran.stderr
+    assert "analyse: " not in ran.stderr
     assert versions(workspace) == before
+    lines = [line for line in ran.stderr.splitlines() if "logger=tasks.journal" in line]
+    assert [word for word in lines[1].split() if word.startswith(("step=", "files="))] == ["step=find", "files=6"]
 
 
 def test_a_file_that_is_added_is_the_only_one_worked_on(heterodub, footage, workspace, config, tmp_path, finished):
@@ -103,7 +125,7 @@ def test_what_the_user_can_mend_is_one_line(heterodub, tmp_path, footage):
     for part, words in calls.items():
         ran = heterodub(*words)
         assert (ran.returncode, ran.stdout) == (1, ""), words
-        told = [line for line in ran.stderr.splitlines() if "error" in line.lower() or "Traceback" in line]
+        told = [line for line in people_lines(ran.stderr) if "error" in line.lower() or "Traceback" in line]
         assert len(told) == 1 and told[0].startswith("error: ") and part in told[0], ran.stderr
 
 

@@ -22,10 +22,11 @@ def test_it_counts_everything_and_writes_nothing(tmp_path: Path):
     assert found.policies == {footage.POLICY.hash: 5}
     assert found.policy.name == "trial"
     rows = {table.name: table.rows for table in found.tables}
-    later = dict.fromkeys(("benchmarks", "promotions", "tombstones"), 0)
+    later = dict.fromkeys(("benchmarks", "promotions", "tombstones", "metrics"), 0)
     assert rows == {"catalog": 7, "clips": 5, "stage1": 2, "stage2": 2, "releases": 1} | later
     (release,) = found.releases
     assert release.counts["stage1"]["train"]["clips"] == 2
+    assert found.runs == ()
     assert release.notes == ("stage1 has only 2 train clips",)
     assert tree(tmp_path) == before
 

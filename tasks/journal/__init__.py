@@ -1,0 +1,1 @@
+"""What runs of flows leave behind: rows of `metrics`, a sign of life while they last, log lines."""

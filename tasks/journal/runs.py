@@ -1,0 +1,112 @@
+"""Reads runs back from `metrics`: what ended and how, what is running, and what was killed."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from schemas.errors import NotFoundError
+from tasks.stores import tables
+from tasks.stores.workspace import Workspace
+
+from .life import heard_of
+
+Row = Mapping[str, Any]
+RunState = Literal["running", "done", "failed", "died"]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step of a run, or what it found out about one corpus; see METRICS in schemas/tables.py."""
+
+    name: str
+    corpus: str | None
+    state: str
+    seconds: float | None
+    files: int | None
+    clips: int | None
+    bytes: int | None
+    media_s: float | None
+    errors: int | None
+    facts: Mapping[str, Any]
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run of a flow. seconds: until now while it runs; None for one that died, since nobody saw it end.
+
+    step: where it is or was when it died. steps hold what has been written so far.
+    """
+
+    run: str
+    parent: str | None
+    flow: str
+    state: RunState
+    started_utc: str
+    seconds: float | None
+    who: str
+    code: str
+    step: str | None
+    error: str | None
+    steps: tuple[Step, ...]
+
+    def named(self, step: str) -> Step | None:
+        """The last go at a step that was about everything the run worked on."""
+        return next((one for one in reversed(self.steps) if one.name == step and one.corpus is None), None)
+
+    def corpora(self, step: str) -> tuple[Step, ...]:
+        """What a step found out about single corpora."""
+        return tuple(one for one in self.steps if one.name == step and one.corpus is not None)
+
+
+def runs(ws: Workspace) -> list[Run]:
+    """Every run of a workspace, newest first; none where nothing was recorded yet.
+
+    Raises: WorkspaceError - the table cannot be read.
+    """
+    by_run: dict[str, list[Row]] = {}
+    for row in sorted(_rows(ws), key=lambda row: str(row["at_utc"])):
+        by_run.setdefault(row["run"], []).append(row)
+    return [_run(ws, rows) for rows in reversed(by_run.values())]
+
+
+def _rows(ws: Workspace) -> list[dict[str, Any]]:
+    try:
+        return list(tables.read_any(ws, "metrics").to_pylist())
+    except NotFoundError:  # a run that ended just now has put the small files together
+        return list(tables.read_any(ws, "metrics").to_pylist())
+
+
+def _run(ws: Workspace, rows: list[Row]) -> Run:
+    first, whole = rows[0], [row for row in rows if row["step"] is None]
+    ended = next((row for row in whole if row["state"] != "started"), None)
+    at = None
+    if ended is not None:
+        state: RunState = "done" if ended["state"] == "done" else "failed"
+        seconds = ended["seconds"]
+    else:
+        heard = heard_of(ws, first["run"])
+        at, state = heard.step, "running" if heard.alive else "died"
+        seconds = _since(first["at_utc"]) if heard.alive else None
+    return Run(
+        **{name: first[name] for name in ("run", "parent", "flow", "who", "code")},
+        state=state,
+        started_utc=first["at_utc"],
+        seconds=seconds,
+        step=at,
+        error=ended["error"] if ended else None,
+        steps=tuple(_steps(rows)),
+    )
+
+
+def _steps(rows: Iterable[Row]) -> Iterable[Step]:
+    kept = ("corpus", "state", "seconds", "files", "clips", "bytes", "media_s", "errors", "error")
+    for row in rows:
+        if row["step"] is not None:
+            yield Step(name=row["step"], **{name: row[name] for name in kept}, facts=json.loads(row["facts"]))
+
+
+def _since(utc: str) -> float:
+    return (datetime.now(UTC) - datetime.fromisoformat(utc)).total_seconds()

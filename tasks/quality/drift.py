@@ -1,0 +1,155 @@
+"""How the clips that came in differ from those of the last release, signal by signal: pure functions over columns."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from model.metrics.drift import chance_distance, drift_distance, effective_count
+from schemas.signals import BY_NAME, SIGNAL_NAMES, SIGNALS
+
+Against = Literal["corpus", "release"]
+
+COLUMNS: Final = ("clip_id", "media_id", "corpus", *SIGNAL_NAMES)
+"""Columns of `clips` that a drift is found in."""
+
+QUANTILES: Final = (0.05, 0.25, 0.5, 0.75, 0.95)
+
+_LEVEL: Final = 1 - 0.01 / len(SIGNALS)
+"""Any of the signals may be beyond its limit by chance; so one corpus in a hundred at most is warned of for nothing."""
+
+_DIGITS: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """How a signal is spread over clips. quantiles: by QUANTILES, None if no clip has the signal. missing: share."""
+
+    quantiles: tuple[float, ...] | None
+    missing: float
+
+
+@dataclass(frozen=True, slots=True)
+class SignalDrift:
+    """One signal of one corpus, now and, where there was something, before.
+
+    distance: as model/metrics/drift.py has it. chance: what two draws of as many files from one source stay below.
+    """
+
+    signal: str
+    now: Spread
+    before: Spread | None = None
+    distance: float | None = None
+    chance: float | None = None
+
+    def is_beyond(self, limit: float) -> bool:
+        """Whether it drifted further than the limit and than chance can explain."""
+        return self.distance is not None and self.chance is not None and self.distance > max(limit, self.chance)
+
+
+@dataclass(frozen=True, slots=True)
+class CorpusDrift:
+    """What came into one corpus, held against the last release: its own clips there, else all, else nothing."""
+
+    corpus: str
+    against: Against | None
+    limit: float
+    clips: int
+    clips_before: int
+    signals: tuple[SignalDrift, ...]
+
+    @property
+    def beyond(self) -> tuple[SignalDrift, ...]:
+        """Signals to warn of, the furthest first."""
+        found = [one for one in self.signals if one.is_beyond(self.limit)]
+        return tuple(sorted(found, key=lambda one: -(one.distance or 0.0)))
+
+    def warning(self) -> str:
+        """In words for people; empty when there is nothing to warn of."""
+        told = ", ".join(_words(one) for one in self.beyond)
+        of = "its clips in the last release" if self.against == "corpus" else "the last release, which has none of it"
+        return f"corpus {self.corpus} drifts from {of} (limit {self.limit:g}): {told}" if told else ""
+
+
+def corpus_drift(
+    corpus: str, now: pa.Table, before: pa.Table | None, against: Against | None, limit: float
+) -> CorpusDrift:
+    """Hold clips against others. The tables have the signals and media_id; `before` is None or empty without any."""
+    old = before if before is not None and before.num_rows else None
+    chance = chance_distance(_looks(old), _looks(now), _LEVEL) if old is not None else None
+    signals = tuple(_signal(name, _values(now, name), old, chance) for name in SIGNAL_NAMES)
+    return CorpusDrift(
+        corpus, against if old is not None else None, limit, now.num_rows, old.num_rows if old else 0, signals
+    )
+
+
+def _signal(name: str, now: NDArray[np.float64], before: pa.Table | None, chance: float | None) -> SignalDrift:
+    if before is None:
+        return SignalDrift(name, spread(now))
+    old = _values(before, name)
+    return SignalDrift(name, spread(now), spread(old), round(drift_distance(old, now), _DIGITS), chance)
+
+
+def spread(values: NDArray[np.float64]) -> Spread:
+    """How values (N,), NaN for a missing one, are spread."""
+    measured = values[~np.isnan(values)]
+    missing = round(1 - measured.size / max(values.size, 1), _DIGITS)
+    if not measured.size:
+        return Spread(None, missing)
+    return Spread(tuple(float(f"{value:.{_DIGITS}g}") for value in np.quantile(measured, QUANTILES)), missing)
+
+
+def _values(clips: pa.Table, name: str) -> NDArray[np.float64]:
+    return np.asarray(clips[name].to_numpy(), np.float64)  # null becomes NaN
+
+
+def _looks(clips: pa.Table) -> float:
+    return effective_count(np.asarray(clips["media_id"].combine_chunks().dictionary_encode().indices))
+
+
+def _words(drift: SignalDrift) -> str:
+    unit = BY_NAME[drift.signal].unit
+    before, now = (_middle(side) for side in (drift.before, drift.now))
+    return f"{drift.signal} {drift.distance:.2f} ({before} -> {now}{'' if unit == '1' else ' ' + unit})"
+
+
+def _middle(side: Spread | None) -> str:
+    return "not measured" if side is None or side.quantiles is None else f"{side.quantiles[2]:.3g}"
+
+
+def facts_of(drift: CorpusDrift) -> dict[str, Any]:
+    """Ready for JSON; `drift_of` reads it back."""
+    return {
+        "against": drift.against,
+        "limit": drift.limit,
+        "clips_before": drift.clips_before,
+        "signals": {
+            one.signal: {
+                "now": _plain(one.now), "before": _plain(one.before), "distance": one.distance, "chance": one.chance
+            }
+            for one in drift.signals
+        },
+    }  # fmt: skip
+
+
+def drift_of(corpus: str, clips: int, facts: Mapping[str, Any]) -> CorpusDrift:
+    """The drift behind facts."""
+    signals = tuple(
+        SignalDrift(name, _spread_of(told["now"]), _spread_of(told["before"]), told["distance"], told["chance"])
+        for name, told in facts["signals"].items()
+    )
+    return CorpusDrift(corpus, facts["against"], facts["limit"], clips, facts["clips_before"], signals)
+
+
+def _plain(side: Spread | None) -> list[Any] | None:
+    return None if side is None else [side.missing, *(side.quantiles or ())]
+
+
+def _spread_of(told: list[float] | None) -> Any:
+    if told is None:
+        return None
+    missing, *quantiles = told
+    return Spread(tuple(quantiles) or None, missing)

@@ -1,0 +1,168 @@
+"""What the driver's own work costs as a corpus grows: each part at two sizes, in a process of its own.
+
+`python -m tests.bench.growth PART N` runs one part over N made rows and prints JSON: processor seconds and the memory
+it added to an idle process. No media is read; the rows are made beforehand and are not counted.
+"""
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from schemas.policy import load_policy
+from schemas.records import RawFile
+from schemas.settings import Settings
+from tasks.drift import find_drift
+from tasks.extract import ledger
+from tasks.rerouting import plan_reroute
+from tasks.stores import log, parts, releases, tables
+from tasks.stores.assignment import assign
+from tasks.stores.log import Change, DataFile
+from tasks.stores.workspace import Workspace
+from tasks.validation.audit import audit
+from tests.tasks.stores import sample_rows as sample
+
+_CHUNK = 2_000
+
+
+@dataclass(frozen=True)
+class Part:
+    """A piece of the driver's work. per: what it grows with, file or clip. make: writes N of them beforehand.
+
+    patience_s: what it may take; an hour for what is done once a run, for a commit the time between two of them.
+    """
+
+    per: str
+    make: Callable[[Workspace, int], None]
+    work: Callable[[Workspace, int], object]
+    patience_s: float = 3600.0
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Processor seconds and MiB of one run over `count` files or clips."""
+
+    count: int
+    seconds: float
+    mib: float
+
+
+def measure(part: str, count: int) -> Cost:
+    """Run a part in a process of its own."""
+    command = [sys.executable, "-m", "tests.bench.growth", part, str(count)]
+    answer = subprocess.run(command, capture_output=True, text=True)
+    if answer.returncode:
+        raise SystemExit(answer.stderr)
+    return Cost(count, **json.loads(answer.stdout))
+
+
+def _nothing(ws: Workspace, count: int) -> None:
+    return
+
+
+def _files(ws: Workspace, count: int) -> None:
+    for start in range(0, count, _CHUNK):
+        rows = (sample.catalog_row(number) for number in range(start, min(start + _CHUNK, count)))
+        tables.append_rows(ws, "catalog", sample.catalog(*rows))
+
+
+def _clips(ws: Workspace, count: int) -> None:
+    for start in range(0, count, _CHUNK):
+        refused = {"stage1": False, "stage2": False, "stage1_reasons": ["noisy"], "stage2_reasons": ["blurred"]}
+        rows = (sample.clip_row(number, **refused) for number in range(start, min(start + _CHUNK, count)))
+        tables.append_rows(ws, "clips", sample.clips(*rows))
+
+
+def _both(ws: Workspace, count: int) -> None:
+    _files(ws, count)
+    _clips(ws, count)
+
+
+def _released(ws: Workspace, count: int) -> None:
+    _clips(ws, count)
+    _release(ws, count)
+    rows = [sample.clip_row(number) for number in range(count, count + count // 10)]
+    tables.append_rows(ws, "clips", sample.clips(*rows))
+
+
+def _parts(ws: Workspace, count: int) -> None:
+    """The log alone: what a commit reads is the names of the parts, not the parts."""
+    named = tuple(_part(number) for number in range(count))
+    log.transact(ws, "stage1", lambda before: Change(named))
+
+
+def _part(number: int) -> DataFile:
+    media, clip = sample.media_id(number), sample.clip_id(number)
+    bounds = {"media_id": (media, media), "clip_id": (clip, clip)}
+    return DataFile(parts.part_name(media, sample.EXTRACTOR, "0123456789ab"), 100_000, 1, bounds)
+
+
+def _list(ws: Workspace, count: int) -> object:
+    def found() -> Iterator[RawFile]:
+        for number in range(count):
+            yield RawFile(f"/footage/of/some/corpus/{number:09d}.mp4", 10_000_000, f"10000000-{number}", "web")
+
+    return ledger.plan_run(found(), {}, sample.EXTRACTOR, False)
+
+
+def _commit(ws: Workspace, count: int) -> object:
+    return log.transact(ws, "stage1", lambda before: Change((_part(count + 1),)))
+
+
+def _release(ws: Workspace, count: int) -> object:
+    origin = releases.Origin(sample.BACKEND, sample.EXTRACTOR, "0123456789ab", "0123456789ab", "1")
+    return releases.publish(ws, releases.current_versions(ws), origin, {})
+
+
+def _audit(ws: Workspace, count: int) -> object:
+    with tempfile.TemporaryDirectory() as folder:
+        return audit(ws, releases.current_versions(ws), Path(folder))
+
+
+PARTS = {
+    "list files": Part("file", _nothing, _list),
+    "read catalog": Part("file", _files, lambda ws, count: ledger.read_catalog(ws)),
+    "commit a batch": Part("file", _parts, _commit, patience_s=30.0),
+    "near-copies, splits": Part("clip", _clips, lambda ws, count: assign(ws, Settings().splits)),
+    "audit": Part("clip", _both, _audit),
+    "release": Part("clip", _clips, _release),
+    "drift": Part("clip", _released, lambda ws, count: find_drift(ws, Settings())),
+    "dry run": Part("clip", _clips, lambda ws, count: plan_reroute(ws, load_policy())),
+}
+
+
+def main() -> None:
+    """Make the rows in one process, and work on them in this one."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("part", choices=PARTS)
+    parser.add_argument("count", type=int)
+    parser.add_argument("--make", help="only make the rows, in this workspace")
+    given = parser.parse_args()
+    if given.make:
+        PARTS[given.part].make(Workspace.open(given.make, create=True), given.count)
+        return
+    with tempfile.TemporaryDirectory(prefix="heterodub-growth-") as place:
+        subprocess.run(
+            [sys.executable, "-m", "tests.bench.growth", given.part, str(given.count), "--make", place], check=True
+        )
+        ws = Workspace.open(place, create=True)
+        pa.set_memory_pool(pa.system_memory_pool())
+        before, started = _peak_mib(), time.process_time()
+        PARTS[given.part].work(ws, given.count)
+        print(json.dumps({"seconds": time.process_time() - started, "mib": _peak_mib() - before}))
+
+
+def _peak_mib() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+if __name__ == "__main__":
+    main()
