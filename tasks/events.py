@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from prefect.context import FlowRunContext, TaskRunContext
 from prefect.events import emit_event
 
+from schemas.addresses import without_password
 from schemas.errors import AuditFailedError
 from schemas.settings import Settings
 from tasks.publishing import Published
-from tasks.tracking.place import without_password
 
 if TYPE_CHECKING:
     from tasks.promotion.gate import Contest

@@ -21,8 +21,8 @@ from typing import Any, Final, Generic, TypeVar
 
 import dask
 from distributed import Client, KilledWorker, LocalCluster, get_worker
-from distributed.comm import CommClosedError
 from distributed.comm.addressing import parse_address, parse_host_port
+from distributed.comm.core import CommClosedError
 from distributed.comm.registry import get_backend
 
 from schemas.errors import ClusterError, MediaRefusedError

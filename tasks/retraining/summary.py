@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
+from schemas.addresses import without_password
 from schemas.errors import HeterodubError
 from schemas.retraining import StageName
 from tasks.promotion.evidence import REFUSED
-from tasks.tracking.place import without_password
 
 from .rows import FAILED, UNCHANGED, Told
 from .weighing import Outlook
