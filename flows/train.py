@@ -4,8 +4,9 @@ from typing import Any, Literal
 
 from prefect import flow
 
+from schemas.rivals import RivalName
 from schemas.settings import load_settings
-from tasks.train import choose_clips, learn_stage1, learn_stage2, show_training, tune_stage2
+from tasks.train import choose_clips, learn_rival, learn_stage1, learn_stage2, show_training, tune_stage2
 
 
 @flow(name="train")
@@ -31,6 +32,29 @@ def train(
     settings = load_settings(config, workspace=workspace, **{stage: chosen})
     learn = learn_stage1 if stage == "stage1" else learn_stage2
     return show_training(learn(choose_clips(settings, release, stage), settings, fresh))
+
+
+@flow(name="train-rival")
+def train_rival(
+    name: RivalName,
+    release: str | None = None,
+    workspace: str | None = None,
+    config: str | None = None,
+    profile: str | None = None,
+    steps: int | None = None,
+    minutes: float | None = None,
+    seed: int | None = None,
+    fresh: bool = False,
+) -> dict[str, Any]:
+    """Train one of the systems that the paper compares with, log the run to MLflow and register it under its name.
+
+    It learns from clips that are good for both stages, and no others. minutes: time at most; the rest as in train.
+
+    Raises: HeterodubError - as train; also where no clip is good for both stages.
+    """
+    chosen = {"profile": profile, "seed": seed, "pace": {"steps": steps, "minutes": minutes}}
+    settings = load_settings(config, workspace=workspace, rivals=chosen)
+    return show_training(learn_rival(name, choose_clips(settings, release, "stage2"), settings, fresh))
 
 
 @flow(name="finetune")

@@ -15,6 +15,7 @@ from .contract import EXTRACTOR_VERSION
 from .dubbing import DubSettings
 from .errors import SettingsError
 from .problems import describe
+from .rivals import RivalSettings
 from .sections import Section
 from .training import Stage1Settings
 from .translation import Stage2Settings
@@ -118,6 +119,7 @@ class Settings(Section):
     tracking: TrackingSettings = TrackingSettings()
     stage1: Stage1Settings = Field(default_factory=Stage1Settings, description="training of the landmark generator")
     stage2: Stage2Settings = Field(default_factory=Stage2Settings, description="training of the landmark translation")
+    rivals: RivalSettings = Field(default_factory=RivalSettings, description="training of what the paper compares with")
     dub: DubSettings = Field(default_factory=DubSettings, description="dubbing of videos")
 
     @property

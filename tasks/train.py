@@ -7,9 +7,15 @@ from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 
 from schemas.reasons import Stage
+from schemas.rivals import RivalName
 from schemas.settings import Settings
 from tasks.learning.selection import Selection, find_release, select
-from tasks.learning.tracked import Registered, train_and_register, train_and_register_translator
+from tasks.learning.tracked import (
+    Registered,
+    train_and_register,
+    train_and_register_rival,
+    train_and_register_translator,
+)
 from tasks.learning.tuning import start_of, tuning_clip
 from tasks.learning.watching import learner_watcher
 from tasks.stores.workspace import Workspace
@@ -44,6 +50,16 @@ def learn_stage2(selection: Selection, settings: Settings, fresh: bool) -> Regis
     """
     workspace = Workspace.open(settings.workspace)
     return train_and_register_translator(workspace, selection, settings, learner_watcher(), fresh)
+
+
+@task(cache_policy=NO_CACHE)
+def learn_rival(name: RivalName, selection: Selection, settings: Settings, fresh: bool) -> Registered:
+    """Train a rival on the selection's clips that are good for both stages, log it and register it. Not retried.
+
+    Raises: as learn_stage2; TrainingError also where no clip is good for both stages.
+    """
+    workspace = Workspace.open(settings.workspace)
+    return train_and_register_rival(name, workspace, selection, settings, learner_watcher(), fresh)
 
 
 @task(cache_policy=NO_CACHE)
