@@ -19,7 +19,7 @@ class RivalShape(Section):
     """Sizes of a rival's networks; all four are built of the same parts."""
 
     side_px: int = Field(128, ge=64, le=512, description="side of the face crops it works on, pixels; a power of two")
-    width: int = Field(24, ge=4, multiple_of=2, description="channels at half size; doubled at each further halving")
+    width: int = Field(16, ge=4, multiple_of=2, description="channels at half size; doubled at each further halving")
     vector: int = Field(128, ge=8, multiple_of=8, description="values of each embedding of speech and landmarks")
     components: int = Field(20, ge=1, description="principal components of a face's landmarks (ATVGnet)")
 
@@ -52,7 +52,7 @@ class RivalSettings(Section):
     feed: FeedSettings = FeedSettings()
     pace: RivalPace = RivalPace()
     expert_steps: int = Field(
-        600, ge=1, description="of the steps, those in which Wav2Lip's lip-sync expert is trained, before it is frozen"
+        800, ge=1, description="of the steps, those in which Wav2Lip's lip-sync expert is trained, before it is frozen"
     )
     critics_from: int = Field(400, ge=0, description="step of painting from which discriminators are listened to")
     perception: Perception = Field("lite0", description="features of MakeItTalk's perceptual loss, as in stage2.losses")
