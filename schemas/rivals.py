@@ -67,7 +67,7 @@ class RivalSettings(Section):
 
 
 _CPU: Final[dict[str, Any]] = {
-    "optimiser": {"learning_rate": 1e-3, "warmup_steps": 50, "average_decay": 0.995, "weight_decay": 0.0},
+    "optimiser": {"learning_rate": 1e-3, "warmup_steps": 50, "average_decay": 0.99, "weight_decay": 0.0},
     "feed": {"window_frames": 24, "batch": 4, "references": 1, "buffer_frames": 4_000},
     "pace": {"steps": 2_400, "validate_every": 300, "save_every": 150, "film_every": 1_200, "patience": 0},
 }
