@@ -10,6 +10,7 @@ import typer
 from flows.ask import ConfigOption, JsonOption, WorkspaceOption
 from flows.environment import find_server, launched_as, settle
 from schemas.errors import SettingsError
+from schemas.rivals import RivalName
 
 ProfileOption = Annotated[
     Literal["tiny", "cpu", "paper"] | None, typer.Option(help="Size and length of the training; else the settings'.")
@@ -70,6 +71,30 @@ def train_stage2(
 ) -> None:
     """Train the landmark translator, log the run to MLflow and register the model."""
     _train("stage2", release, profile, steps, seed, fresh, workspace, config, as_json)
+
+
+@train.command("rival")
+def train_rival(
+    name: Annotated[RivalName, typer.Argument(help="Which system.")],
+    minutes: Annotated[float | None, typer.Option(min=0.01, help="Time at most, validation included.")] = None,
+    release: ReleaseOption = None,
+    profile: ProfileOption = None,
+    steps: StepsOption = None,
+    seed: SeedOption = None,
+    fresh: FreshOption = False,
+    workspace: WorkspaceOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Train a system that the paper compares with, on clips that are good for both stages alone."""
+    _prepare(training=True)
+    from flows.learning_progress import LearningDisplay
+    from flows.train import train_rival as run
+    from tasks.learning.watching import learning_watched_by
+
+    with LearningDisplay() as display, learning_watched_by(display):
+        told = run(name, release, workspace, _text(config), profile, steps, minutes, seed, fresh)
+    _tell(told, as_json, _labelled)
 
 
 def _train(

@@ -5,10 +5,11 @@ from typing import Any, Literal
 from prefect import flow
 from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 
+from schemas.rivals import RivalName
 from schemas.settings import load_settings
 from schemas.training import Profile
 from tasks.journal.recording import recorded
-from tasks.train import choose_clips, learn_stage1, learn_stage2, show_training, tune_stage2
+from tasks.train import choose_clips, learn_rival, learn_stage1, learn_stage2, show_training, tune_stage2
 
 
 @flow(name="train")
@@ -43,6 +44,41 @@ def train(
     settings = load_settings(config, workspace=workspace, **{stage: chosen})
     learn = learn_stage1 if stage == "stage1" else learn_stage2
     return show_training(learn(choose_clips(settings, release, stage), settings, fresh))
+
+
+@flow(name="train-rival")
+@recorded("train-rival")
+def train_rival(
+    name: RivalName,
+    release: str | None = None,
+    workspace: str | None = None,
+    config: str | None = None,
+    profile: Profile | None = None,
+    steps: PositiveInt | None = None,
+    minutes: PositiveFloat | None = None,
+    seed: NonNegativeInt | None = None,
+    fresh: bool = False,
+) -> dict[str, Any]:
+    """Train one of the systems that the paper compares with, log the run to MLflow and register it under its name.
+
+    It learns from clips that are good for both stages, and no others.
+
+    Args:
+        name: Which system.
+        release: Its id; else the newest.
+        workspace: Folder or URI that holds every table; else as the settings say.
+        config: Settings file where the flow runs; else heterodub.toml in its working folder.
+        profile: tiny takes seconds, cpu minutes on two cores, paper wants a GPU.
+        steps: Steps at most.
+        minutes: Time at most, validation included.
+        seed: The same seed takes the same steps.
+        fresh: Do not go on from the checkpoint that the same training left.
+
+    Raises: HeterodubError - as train; also where no clip is good for both stages.
+    """
+    chosen = {"profile": profile, "seed": seed, "pace": {"steps": steps, "minutes": minutes}}
+    settings = load_settings(config, workspace=workspace, rivals=chosen)
+    return show_training(learn_rival(name, choose_clips(settings, release, "stage2"), settings, fresh))
 
 
 @flow(name="finetune")

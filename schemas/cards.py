@@ -14,6 +14,7 @@ from .contract import (
     MEL_WINDOW_SAMPLES,
     SAMPLE_RATE_HZ,
 )
+from .rivals import RivalName, RivalShape
 from .training import GeneratorShape
 from .translation import CriticShape, PainterShape
 
@@ -74,4 +75,19 @@ class TranslatorCard(BaseModel):
     perception: tuple[str, ...] = Field(description="feature networks of the losses, with the origin of their weights")
     tuned_on: tuple[str, ...] = Field((), description="clips it was fine-tuned on; empty after meta-training")
     tuned_from: str | None = Field(None, description="sha256 of the painter's weights that fine-tuning began with")
+    contract: Contract = Contract()
+
+
+class RivalCard(BaseModel):
+    """Beside the weights of a rival: which one it is, what it was trained on, how it is used."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: RivalName
+    shape: RivalShape
+    backend: str = Field(description="landmark backend of the release it was trained on, with its version")
+    release: str = Field(description="id of that release")
+    seed: int
+    steps: int = Field(ge=0, description="training steps behind these weights, those of an expert among them")
+    perception: tuple[str, ...] = Field((), description="feature networks of its losses, with the origin of weights")
     contract: Contract = Contract()

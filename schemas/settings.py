@@ -17,6 +17,7 @@ from .dubbing import DubSettings
 from .errors import SettingsError
 from .problems import describe
 from .retraining import RetrainSettings
+from .rivals import RivalSettings
 from .sections import Section
 from .training import Stage1Settings
 from .translation import Stage2Settings
@@ -121,6 +122,7 @@ class Settings(Section):
     tracking: TrackingSettings = TrackingSettings()
     stage1: Stage1Settings = Field(default_factory=Stage1Settings, description="training of the landmark generator")
     stage2: Stage2Settings = Field(default_factory=Stage2Settings, description="training of the landmark translation")
+    rivals: RivalSettings = Field(default_factory=RivalSettings, description="training of what the paper compares with")
     dub: DubSettings = Field(default_factory=DubSettings, description="dubbing of videos")
     retrain: RetrainSettings = Field(default_factory=RetrainSettings, description="retraining on a schedule")
     drift: DriftSettings = Field(default_factory=DriftSettings, description="when a corpus that changes is warned of")

@@ -8,10 +8,16 @@ from prefect.cache_policies import NO_CACHE
 
 from model.training.listening import Listener
 from schemas.reasons import Stage
+from schemas.rivals import RivalName
 from schemas.settings import Settings
 from tasks.journal.recording import Counts, as_step
 from tasks.learning.selection import Selection, find_release, select
-from tasks.learning.tracked import Registered, train_and_register, train_and_register_translator
+from tasks.learning.tracked import (
+    Registered,
+    train_and_register,
+    train_and_register_rival,
+    train_and_register_translator,
+)
 from tasks.learning.tuning import start_of, tuning_clip
 from tasks.learning.watching import learner_watcher
 from tasks.progress import training_shown_by_prefect
@@ -60,6 +66,17 @@ def learn_stage2(selection: Selection, settings: Settings, fresh: bool) -> Regis
     """
     workspace = Workspace.open(settings.workspace)
     return train_and_register_translator(workspace, selection, settings, _listener(), fresh)
+
+
+@task(cache_policy=NO_CACHE)
+@as_step("learn", _counted)
+def learn_rival(name: RivalName, selection: Selection, settings: Settings, fresh: bool) -> Registered:
+    """Train a rival on the selection's clips that are good for both stages, log it and register it. Not retried.
+
+    Raises: as learn_stage2; TrainingError also where no clip is good for both stages.
+    """
+    workspace = Workspace.open(settings.workspace)
+    return train_and_register_rival(name, workspace, selection, settings, _listener(), fresh)
 
 
 @task(cache_policy=NO_CACHE)

@@ -69,15 +69,15 @@ def prepare(mel: Floats, landmarks: Floats, tracked: NDArray[np.bool_], pose_sig
     points = frame.enter(landmarks)
     return Prepared(
         frame,
-        scale_mel(_with_context(mel, frames)),
+        scale_mel(with_context(mel, frames)),
         smooth(points[:, POSE], pose_sigma_frames).astype(np.float32),
         points.astype(np.float32),
         tracked.copy(),
     )
 
 
-def _with_context(mel: Floats, frames: int) -> Floats:
-    """The mel with silence for the columns that the first and last frame's windows need beyond the clip."""
+def with_context(mel: Floats, frames: int) -> Floats:
+    """The mel (4T, 80) with silence for the columns that the first and last frame's windows need beyond the clip."""
     before = -mel_window(0)[0]
     after = mel_window(frames - 1)[1] - mel_columns(frames)
     return np.pad(mel, ((before, after), (0, 0)), constant_values=SILENCE)

@@ -97,7 +97,7 @@ def _row(
 ) -> tuple[NDArray[Any], ...]:
     draw = np.random.default_rng(window.seed)
     own = tracked_run(clip.tracked_T, window.start, frames)
-    told = _references(clip.tracked_T, own, references, draw)
+    told = frames_apart(clip.tracked_T, own, references, draw)
     reach = shape.context
     around = np.clip(np.arange(own[0] - reach, own[-1] + reach + 1), 0, len(clip.tracked_T) - 1)
     if own[0] == own[-1]:  # one frame, repeated
@@ -131,7 +131,7 @@ def tracked_run(tracked_T: NDArray[np.bool_], start: int, frames: int) -> NDArra
     return np.arange(first, first + frames) if len(runs) else np.repeat(first, frames)
 
 
-def _references(
+def frames_apart(
     tracked_T: NDArray[np.bool_], own: NDArray[np.intp], most: int, draw: np.random.Generator
 ) -> NDArray[np.intp]:
     """Up to `most` tracked frames away from the window (t' != t), where there are any."""
@@ -148,14 +148,24 @@ def _varied(
     pictures: Pictures, landmarks: NDArray[np.float32], how: PictureAugmentation, draw: np.random.Generator
 ) -> tuple[Pictures, NDArray[np.float32]]:
     """Window and references alike: mirrored or not, in another light."""
-    gain = 1 + draw.normal(0, how.light) + draw.normal(0, how.light / 2, 3)
-    table = np.clip(np.arange(256)[:, None] * np.clip(gain, 0.5, 1.5), 0, 255).astype(np.uint8)
-    lit = np.stack([table[pictures[..., colour], colour] for colour in range(3)], axis=-1)
+    lit = relit(pictures, how.light, draw)
     if draw.random() >= how.mirror:
         return lit, landmarks
-    turned = landmarks[:, MIRRORED].copy()
-    turned[..., 0] = pictures.shape[2] - turned[..., 0]
-    return np.ascontiguousarray(lit[:, :, ::-1]), turned
+    return np.ascontiguousarray(lit[:, :, ::-1]), turned(landmarks, pictures.shape[2])
+
+
+def relit(pictures: Pictures, light: float, draw: np.random.Generator) -> Pictures:
+    """Pictures (n, S, S, 3) in another light, the same for all. light: spread of gain and of each colour's gain."""
+    gain = 1 + draw.normal(0, light) + draw.normal(0, light / 2, 3)
+    table = np.clip(np.arange(256)[:, None] * np.clip(gain, 0.5, 1.5), 0, 255).astype(np.uint8)
+    return np.stack([table[pictures[..., colour], colour] for colour in range(3)], axis=-1)
+
+
+def turned(landmarks_TPXY: NDArray[np.float32], side_px: int) -> NDArray[np.float32]:
+    """Landmarks (T, 216, 2) in crop pixels as in a mirror, their left and right boundaries renamed."""
+    mirrored = landmarks_TPXY[:, MIRRORED].copy()
+    mirrored[..., 0] = side_px - mirrored[..., 0]
+    return mirrored
 
 
 def embedded_frames(pictures_RSS3: Pictures, landmarks_RPXY: Floats) -> NDArray[np.float32]:

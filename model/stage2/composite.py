@@ -49,8 +49,12 @@ def composite(pictures_TSS3: Pictures, source_TPXY: Floats, wanted_TPXY: Floats)
 def drawn(landmarks_TPXY: Floats, side_px: int) -> NDArray[np.float32]:
     """Landmarks (T, 216, 2) in crop pixels as lines of about one pixel: (T, LINES, W, W) in 0..1."""
     rows, columns = mask.window(side_px)
-    placed = np.asarray(landmarks_TPXY, np.float64) - (columns.start, rows.start) - 0.5  # to middles of pixels
-    width = rows.stop - rows.start
+    return lines(np.asarray(landmarks_TPXY, np.float64) - (columns.start, rows.start), rows.stop - rows.start)
+
+
+def lines(landmarks_TPXY: Floats, width: int) -> NDArray[np.float32]:
+    """Landmarks (T, 216, 2) in pixels of a square picture as lines of about one pixel: (T, LINES, width, width)."""
+    placed = np.asarray(landmarks_TPXY, np.float64) - 0.5  # to middles of pixels
     canvas = np.zeros((len(placed), LINES, width * width), np.float32)
     for channel, names in enumerate([*((name,) for name in _LINES), _GIVEN]):
         _draw(canvas[:, channel], np.concatenate([_along(placed[:, SLICES[name]]) for name in names], axis=1), width)

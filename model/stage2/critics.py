@@ -28,7 +28,9 @@ class PatchCritic(nn.Module):
         self.layers = nn.ModuleList(
             spectral_norm(nn.Conv2d(before, after, 4, 2, 1)) for before, after in pairwise(sizes)
         )
-        self.verdict = spectral_norm(nn.Conv2d(sizes[-1], 1, 3, padding=1))
+        self.channels = sizes[-1]
+        """Of the deepest maps before the verdict."""
+        self.verdict = spectral_norm(nn.Conv2d(self.channels, 1, 3, padding=1))
 
     def forward(self, maps_BCWW: Tensor) -> Opinion:
         """What it made of pictures with their lines."""

@@ -56,12 +56,16 @@ class NotFiniteError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How long, and how often to look up. patience: validations without a better loss until it stops; 0: never."""
+    """How long, and how often to look up. patience: validations without a better loss until it stops; 0: never.
+
+    limit_s: seconds of all runs of this training together after which it stops; None: no limit.
+    """
 
     steps: int
     validate_every: int
     save_every: int
     patience: int
+    limit_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,7 @@ class _Course:
     best_loss: float = math.inf
     worse: int = 0
     reason: str = ""
+    spent_s: float = 0.0
 
 
 def fit(
@@ -94,7 +99,8 @@ def fit(
     listener: Listener,
     seed: int,
 ) -> Fitted:
-    """Train until the steps are done or validation stops getting better; goes on from the newest checkpoint.
+    """Train until the steps are done, validation stops getting better or the time is up; goes on from the newest
+    checkpoint.
 
     batches_from: the batches from a step on, each with `clip_ids`. Randomness of a step follows from (seed, step), so
     a resumed training takes the steps it would have taken.
@@ -107,6 +113,7 @@ def fit(
     if course.reason:  # the run that was resumed had ended already
         return _end(course, listener)
     asked = time.perf_counter()
+    begun = asked - course.spent_s
     for batch in batches_from(course.step):
         if course.step >= pace.steps:
             break
@@ -116,8 +123,12 @@ def fit(
         course.step += 1
         now = time.perf_counter()
         listener.stepped(Stepped(course.step, losses, lesson.learning_rate(), now - asked, arrived - asked))
-        if course.step % pace.validate_every == 0 or course.step == pace.steps:
+        course.spent_s = now - begun
+        late = pace.limit_s is not None and course.spent_s >= pace.limit_s
+        if course.step % pace.validate_every == 0 or course.step == pace.steps or late:
             _validate(fabric, lesson, course, pace, checkpoints, listener)
+        if late and course.step < pace.steps:
+            course.reason = course.reason or f"time is up: {course.spent_s / 60:.3g} min"
         if course.step % pace.save_every == 0 or course.step == pace.steps or course.reason:
             _save(fabric, lesson, course, checkpoints, listener)
         if course.reason:

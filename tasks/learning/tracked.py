@@ -10,7 +10,9 @@ from pydantic import BaseModel
 
 from model.training.listening import Listener, Listeners
 from schemas.reasons import Stage
+from schemas.rivals import RivalName
 from schemas.settings import Settings
+from tasks.learning.rivals import TrainedRival, paired, train_rival
 from tasks.learning.selection import Selection
 from tasks.learning.stage1 import Trained, train_generator, training_folder
 from tasks.learning.stage2 import TrainedTranslator, Tuning, train_translator
@@ -27,7 +29,7 @@ _RUN: Final = "run.json"
 class Registered:
     """A finished training and the version of the registered model that came of it."""
 
-    trained: Trained | TrainedTranslator
+    trained: Trained | TrainedTranslator | TrainedRival
     run_id: str
     model: str
     version: int
@@ -130,6 +132,41 @@ def _keep_identity(
     clips = (*selection.train, *selection.val)
     keep_lineage(run, dict.fromkeys((clip.facts.clip_id, clip.place.media_id, clip.split) for clip in clips))
     run.tags({TRAINING: folder.name, SETTINGS: settings_hash(settings)})
+
+
+def train_and_register_rival(
+    name: RivalName,
+    workspace: Workspace,
+    selection: Selection,
+    settings: Settings,
+    listener: Listener,
+    fresh: bool = False,
+) -> Registered:
+    """Train a rival by `settings.rivals` on those clips of a stage-2 selection that are good for both stages, and
+    register it under its own name; otherwise as train_and_register.
+
+    Raises: as train_and_register, and as paired and train_rival.
+    """
+    from tasks.learning.paintings import RivalEasel
+    from tasks.tracking.kinds import RIVAL_KINDS
+    from tasks.tracking.listener import TrackedTraining
+    from tasks.tracking.models import log_model
+    from tasks.tracking.runs import tracked_run
+    from tasks.tracking.store import open_tracking
+
+    rivals, release, pairs = settings.rivals, selection.release, paired(workspace, selection)
+    folder = training_folder(workspace, pairs, rivals, name)
+    resume = None if fresh else _run_of(folder)
+    with tracked_run(open_tracking(settings.tracking, workspace), f"{name} {release.release_id}", resume) as run:
+        run.origin(rivals, rivals.seed)
+        run.params({"rival": name})
+        _keep_identity(run, workspace, pairs, Stage.STAGE2, folder, rivals)
+        both = Listeners(listener, TrackedTraining(run), _Keeper(folder, run.run_id))
+        easel = RivalEasel(rivals.pace.film_every, rivals.pace.steps)
+        trained = train_rival(name, pairs, rivals, settings.weights, folder, both, easel, fresh)
+        run.metrics({"parameters": float(trained.parameters)}, trained.fitted.step)
+        version = log_model(run, trained.model, RIVAL_KINDS[name])
+        return Registered(trained, run.run_id, version.name, version.number)
 
 
 def _run_of(folder: Path) -> str | None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from schemas.errors import NotFoundError
 from schemas.reasons import Stage
+from schemas.rivals import RIVALS
 from tasks.stores import releases
 from tasks.stores.workspace import Workspace
 
@@ -35,10 +36,11 @@ def models_on(tracking: "Tracking", ws: Workspace, media: Collection[str]) -> li
     from tasks.tracking.registry import aliases_of, versions
 
     found = []
-    for judge in JUDGES.values():
-        aliases = aliases_of(tracking, judge.model)
-        for version in versions(tracking, judge.model):
-            own = trained_on(tracking, ws, version, judge.stage)
+    made = [(judge.model, judge.stage) for judge in JUDGES.values()] + [(name, Stage.STAGE2) for name in RIVALS]
+    for model, stage in made:
+        aliases = aliases_of(tracking, model)
+        for version in versions(tracking, model):
+            own = trained_on(tracking, ws, version, stage)
             count = None if own is None else sum(clip["media_id"] in media for clip in own)
             if count is None or count:
                 found.append(Touched(version, tuple(aliases.get(version.number, ())), count))

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from model.features.landmarks import BOUNDARIES
 from model.features.timing import mel_columns
-from schemas.contract import MEL_BANDS
+from schemas.contract import MEL_BANDS, MEL_CONTEXT_COLUMNS
 
 _FRAMES = 5
 _LIPS = 80.0
@@ -63,3 +63,11 @@ def translator_example(side_px: int) -> dict[str, NDArray[Any]]:
         "reference_pictures": pictures[:2].copy(),
         "reference_landmarks": placed[:2].copy(),
     }
+
+
+def rival_example(side_px: int) -> dict[str, NDArray[Any]]:
+    """Inputs of a rival's pyfunc by name: those of a translator that a rival takes, under a hum."""
+    given = translator_example(side_px)
+    kept = {name: given[name] for name in ("pictures", "reference_pictures", "reference_landmarks")}
+    mel = np.full((len(given["pictures"]), MEL_BANDS, MEL_CONTEXT_COLUMNS), -5.0, np.float32)
+    return kept | {"mel": mel}

@@ -1,4 +1,4 @@
-"""What the two registered models are: their names, files, signatures and readers."""
+"""What the registered models are: their names, files, signatures and readers."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,12 +10,14 @@ from mlflow.models import ModelSignature
 from mlflow.types import Schema, TensorSpec
 from numpy.typing import NDArray
 
+from model.baselines import files as rival_files
 from model.stage1 import files as stage1_files
 from model.stage2 import files as stage2_files
-from schemas.cards import GENERATOR, TRANSLATOR, GeneratorCard, TranslatorCard
-from schemas.contract import LANDMARK_POINTS, MEL_BANDS
+from schemas.cards import GENERATOR, TRANSLATOR, GeneratorCard, RivalCard, TranslatorCard
+from schemas.contract import LANDMARK_POINTS, MEL_BANDS, MEL_CONTEXT_COLUMNS
+from schemas.rivals import RIVALS, RivalName
 
-from .example import input_example, translator_example
+from .example import input_example, rival_example, translator_example
 
 _FLOATS, _BYTES = np.dtype(np.float32), np.dtype(np.uint8)
 _FACES: Final = (-1, LANDMARK_POINTS, 2)
@@ -36,7 +38,7 @@ class Kind:
     """What the logged code imports, besides MLflow itself."""
     signature: ModelSignature
     example: Callable[[Path], dict[str, NDArray[Any]]]
-    card: Callable[[Path], GeneratorCard | TranslatorCard]
+    card: Callable[[Path], GeneratorCard | TranslatorCard | RivalCard]
     """Reads all of a folder and gives its card. Raises: ModelFileError."""
     made_by: str
 
@@ -89,4 +91,32 @@ LANDMARK_TRANSLATOR: Final = Kind(
     made_by="heterodub train stage2",
 )
 
-KINDS: Final = {kind.name: kind for kind in (LANDMARK_GENERATOR, LANDMARK_TRANSLATOR)}
+
+def _rival(name: RivalName) -> Kind:
+    """What the paper compares with: all rivals take and give the same."""
+    return Kind(
+        name=name,
+        inner="rival",
+        hashed={rival_files.WEIGHTS: "weights_sha256", rival_files.CARD: "card_sha256"},
+        predictor="rival_predictor.py",
+        requires=("torch", "numpy", "scipy", "safetensors", "pydantic", "lightning-fabric"),
+        signature=ModelSignature(
+            inputs=Schema(
+                [
+                    TensorSpec(_BYTES, _CROPS, "pictures"),
+                    TensorSpec(_FLOATS, (-1, MEL_BANDS, MEL_CONTEXT_COLUMNS), "mel"),
+                    TensorSpec(_BYTES, _CROPS, "reference_pictures"),
+                    TensorSpec(_FLOATS, _FACES, "reference_landmarks"),
+                ]
+            ),
+            outputs=Schema([TensorSpec(_BYTES, _CROPS)]),
+        ),
+        example=lambda folder: rival_example(rival_files.load_rival(folder)[1].shape.side_px),
+        card=lambda folder: rival_files.load_rival(folder)[1],
+        made_by=f"heterodub train rival {name}",
+    )
+
+
+RIVAL_KINDS: Final[Mapping[RivalName, Kind]] = {name: _rival(name) for name in RIVALS}
+
+KINDS: Final = {kind.name: kind for kind in (LANDMARK_GENERATOR, LANDMARK_TRANSLATOR, *RIVAL_KINDS.values())}

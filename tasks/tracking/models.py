@@ -23,7 +23,7 @@ import schemas
 from model.sealing import check_seal, seal
 from model.stage1.files import load_generator
 from model.stage1.network import LandmarkGenerator
-from schemas.cards import GeneratorCard, TranslatorCard
+from schemas.cards import GeneratorCard, RivalCard, TranslatorCard
 from schemas.errors import ModelFileError, TrackingError
 
 from .kinds import KINDS, LANDMARK_GENERATOR, Kind
@@ -207,7 +207,9 @@ def _search_path_kept() -> Iterator[None]:
         sys.path[:] = before
 
 
-def _tags(run: Run, card: GeneratorCard | TranslatorCard, kind: Kind, hashes: Mapping[str, str]) -> dict[str, str]:
+def _tags(
+    run: Run, card: GeneratorCard | TranslatorCard | RivalCard, kind: Kind, hashes: Mapping[str, str]
+) -> dict[str, str]:
     told = {name: str(getattr(card, name)) for name in ("release", "backend", "seed", "steps")}
     return told | {"run": run.run_id} | {tag: hashes[file] for file, tag in kind.hashed.items()}
 

@@ -1,19 +1,38 @@
-"""The acceptance test: the whole embedded sample through the real command, held against its truth file by file."""
+"""The acceptance test: the whole embedded sample through the real command, held against its truth file by file; and
+what it is good for: a rival, which needs picture and sound of the same clip, is trained on it.
+"""
 
 import json
+from pathlib import Path
 
+import numpy as np
 import pytest
 
+from flows.train import train_rival
+from model.baselines.files import load_rival
+from schemas.settings import Settings
+from tasks.promotion.touched import models_on
 from tasks.sample.check import Agreement, compare
-from tests.flows.heads import fingerprints
+from tasks.stores.workspace import Workspace
+from tasks.tracking.example import rival_example
+from tasks.tracking.kinds import RIVAL_KINDS
+from tasks.tracking.lineage import lineage_of
+from tasks.tracking.models import load_predictor
+from tasks.tracking.registry import named_version
+from tasks.tracking.store import open_tracking
+from tests.flows.heads import contents, fingerprints
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def ended(sample, tmp_path_factory, heterodub) -> tuple[Agreement, dict, bool]:
+def workspace(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("workspace")
+
+
+@pytest.fixture(scope="module")
+def ended(sample, workspace, heterodub) -> tuple[Agreement, dict, bool]:
     """How the sample agrees, the command's summary, and whether the footage is untouched."""
-    workspace = tmp_path_factory.mktemp("workspace")
     before = fingerprints(sample)
     ran = heterodub("ingest", sample / "corpus.toml", "-w", workspace, "--json")
     assert ran.returncode == 0, ran.stderr
@@ -32,3 +51,24 @@ def test_the_sample_is_released_with_all_splits_and_left_as_it_was(ended):
     assert not [note for note in summary["notes"] if "no test clips" in note or "no val clips" in note]
     assert summary["quarantined"] == 0
     assert untouched
+
+
+def test_a_rival_is_trained_on_it_logged_and_loaded_again(ended, workspace, tmp_path):
+    told = train_rival("atvgnet", workspace=str(workspace), profile="tiny", steps=4)
+    assert (told["model"], told["version"], told["step"]) == ("atvgnet", 1, 4)
+    ws = Workspace.open(str(workspace))
+    tracking = open_tracking(Settings().tracking, ws)
+    version = named_version(tracking, RIVAL_KINDS["atvgnet"].name, None)
+    learned_from = lineage_of(tracking, version)
+    both = {row["clip_id"] for row in contents(workspace)["clips"] if row["stage1"] and row["stage2"]}
+    assert learned_from and {row["clip_id"] for row in learned_from} <= both
+    assert [one.version for one in models_on(tracking, ws, {learned_from[0]["media_id"]})] == [version]  # in a takedown
+    run = tracking.client.get_run(told["run"])
+    assert {"loss/landmarks", "val/pd_lower", "val/psnr_mouth"} - set(run.data.metrics) <= {"loss/landmarks"}
+    assert {one.path for one in tracking.client.list_artifacts(told["run"], "val")} >= {"val/faces_000004.png"}
+    given = rival_example(64)
+    painter, _ = load_rival(Path(told["folder"]))
+    known = given["reference_pictures"], given["reference_landmarks"]
+    expected = painter.paint(given["pictures"], given["mel"], *known)
+    made = load_predictor(tracking, version, tmp_path / "fetched").predict(given)
+    assert np.array_equal(made, expected)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from model.features.landmarks import eye_centres
-from model.stage2.batches import Portrait, _references, _varied, make_batch, tracked_run
+from model.stage2.batches import Portrait, _varied, frames_apart, make_batch, tracked_run
 from model.training.plan import Window
 from schemas.translation import PictureAugmentation, Stage2Settings
 from tests.model.stage2.faces import speaker
@@ -46,13 +46,13 @@ def test_nothing_hidden_of_the_window_is_in_its_inputs():
     assert not np.array_equal(made.target_BWW, other.target_BWW)
 
 
-def test_references_are_no_frames_of_the_window():
+def testframes_apart_are_no_frames_of_the_window():
     draw = np.random.default_rng(0)
     for _ in range(20):
-        told = _references(np.ones(30, bool), np.array([10, 11]), 4, draw)
+        told = frames_apart(np.ones(30, bool), np.array([10, 11]), 4, draw)
         assert len(set(told)) == 4
         assert np.abs(told[:, None] - [10, 11]).min() >= 5
-    assert _references(np.ones(3, bool), np.array([1, 2]), 4, draw).tolist() == [0]
+    assert frames_apart(np.ones(3, bool), np.array([1, 2]), 4, draw).tolist() == [0]
 
 
 def test_runs_are_tracked_and_near():

@@ -1,0 +1,213 @@
+"""ATVGnet: Chen, Maddox, Duan and Xu, *Hierarchical Cross-Modal Talking Face Generation with Dynamic Pixel-Wise Loss*
+(CVPR 2019), section 3: speech to landmarks (AT-net), and landmarks to a film of one picture (VG-net).
+
+AT-net: an LSTM over speech and the picture's own landmarks gives principal components of the landmarks of each frame.
+VG-net: what moved between the picture's landmarks and a frame's steers a network that sees the picture; it paints a
+colour for each pixel and an attention, which says how much of the picture is replaced. The L1 loss weighs each pixel
+by that attention (the dynamic pixel-wise loss), and a discriminator must find the landmarks again as well as tell
+true from made. The two nets learn from the same batches but not from each other: VG-net is shown true landmarks, as
+in the paper.
+
+What is simplified against the paper:
+- landmarks are our 216 points, freed of the head's place, size and roll by the face frame (theirs: 68, rotated to the
+  front); crops are not aligned by affine maps;
+- AT-net predicts a change of the picture's own components, so that whose face it is need not be learned; there is no
+  weight that boosts single components; speech is heard by our encoder of 80 mel bands (theirs: MFCC);
+- VG-net's convolutional recurrent unit is a GRU over the embedding of what moved, which joins a U-Net at its smallest
+  maps;
+- the discriminator's recurrence over frames is left out: it judges each frame by patches, with the hinge;
+- weights of the losses are ours (_BASE, _GAN, _FOUND). The head stands as it stands in the picture, as in the paper.
+
+Shape suffix legend: N = windows, F = shown frames, L = spoken frames, T = frames, B = N * F, M = 80 mel bands, K = 20
+mel columns, S = side of a crop in pixels, P = 216 points, XY = 2 coordinates, Q = components, D = values of an
+embedding.
+"""
+
+from typing import Any, Final
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from model.baselines.batches import TalkBatch
+from model.baselines.layers import Hearing, UNet
+from model.baselines.lesson import PAINTER, RivalLesson, Surroundings, unmoved
+from model.baselines.lipgan import CRITIC, beside_each
+from model.baselines.painting import RivalNetwork, Shown, in_pieces
+from model.features.face_frame import FaceFrame
+from model.stage1.layers import PointEncoder
+from model.stage2.critics import Opinion, PatchCritic
+from model.stage2.losses import critic_loss, patch_loss
+from model.stage2.translator import Floats
+from schemas.contract import LANDMARK_POINTS
+from schemas.rivals import RivalSettings, RivalShape
+from schemas.translation import CriticShape
+
+_BASE: Final = 0.5
+"""beta: weight of pixels that attention leaves alone, beside the attention itself."""
+_GAN, _FOUND = 0.02, 0.1
+"""Weights of the discriminator's verdict and of the landmarks that it finds, beside L1."""
+
+_POINT_CHANNELS: Final = 24
+_FOUND_ON: Final = 4
+"""Side of the maps from which the discriminator reads landmarks."""
+
+
+class SpeechToLandmarks(nn.Module):
+    """AT-net: speech and a face's own landmarks to a change of its principal components, frame by frame."""
+
+    mean: Tensor
+    axes: Tensor
+
+    def __init__(self, shape: RivalShape) -> None:
+        super().__init__()
+        self.hearing = Hearing(shape.vector)
+        self.own = nn.Linear(shape.components, shape.vector)
+        self.lstm = nn.LSTM(2 * shape.vector, shape.vector, batch_first=True)
+        self.out = nn.Linear(shape.vector, shape.components)
+        self.register_buffer("mean", torch.zeros(2 * LANDMARK_POINTS))
+        self.register_buffer("axes", torch.zeros(shape.components, 2 * LANDMARK_POINTS))
+        nn.init.zeros_(self.out.weight)
+
+    def know(self, faces_nPXY: Floats) -> None:
+        """Set mean and principal axes, each as long as the spread along it, from faces (n, 216, 2) in the face frame.
+
+        Part of the weights from then on.
+        """
+        mean, axes = principal(faces_nPXY, len(self.axes))
+        self.mean.copy_(torch.as_tensor(mean))
+        self.axes.copy_(torch.as_tensor(axes))
+
+    def forward(self, mel_NLMK: Tensor, rest_NPXY: Tensor) -> Tensor:
+        """Scaled mel windows, and landmarks of the picture in the face frame -> landmarks (N, L, 216, 2) there."""
+        squares = self.axes.square().sum(dim=1).clamp_min(1e-12)
+        own_NQ = (rest_NPXY.flatten(1) - self.mean) @ self.axes.T / squares
+        told = self.own(own_NQ)[:, None].expand(-1, mel_NLMK.shape[1], -1)
+        states, _ = self.lstm(torch.cat([self.hearing(mel_NLMK), told], dim=-1))
+        change: Tensor = self.out(states) @ self.axes
+        return rest_NPXY[:, None] + change.reshape(*change.shape[:2], LANDMARK_POINTS, 2)
+
+
+class LandmarksToPictures(nn.Module):
+    """VG-net: one picture, its landmarks and those of a run of frames to these frames."""
+
+    def __init__(self, shape: RivalShape) -> None:
+        super().__init__()
+        self.points = PointEncoder(LANDMARK_POINTS, _POINT_CHANNELS, shape.vector)
+        self.recurrent = nn.GRU(shape.vector, shape.vector, batch_first=True)
+        self.body = UNet(3, 4, shape, shape.vector)
+
+    def moved(self, placed_NFPXY: Tensor, known_NPXY: Tensor) -> Tensor:
+        """What moved since the picture was taken, (N, F, D). Landmarks as shares of the crop's side."""
+        off = self.points(placed_NFPXY - 0.5) - self.points(known_NPXY[:, None] - 0.5)
+        states: Tensor = self.recurrent(off)[0]
+        return states
+
+    def shade(self, moved_BD: Tensor, known_BCSS: Tensor) -> tuple[Tensor, Tensor]:
+        """Pictures (B, 3, S, S) in 0..1 and attention (B, 1, S, S): the share of each pixel that is new."""
+        made = self.body(known_BCSS * 2 - 1, moved_BD)
+        colour, attention = torch.sigmoid(made[:, :3]), torch.sigmoid(made[:, 3:])
+        return attention * colour + (1 - attention) * known_BCSS, attention
+
+
+class AtvgNet(RivalNetwork):
+    """Both nets."""
+
+    def __init__(self, shape: RivalShape) -> None:
+        super().__init__(shape)
+        self.speech = SpeechToLandmarks(shape)
+        self.pictures = LandmarksToPictures(shape)
+
+    def forward(
+        self, spoken_NLMK: Tensor, rest_NPXY: Tensor, placed_NFPXY: Tensor, known_NPXY: Tensor, known_BCSS: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Landmarks of the spoken frames (N, L, 216, 2), pictures and attention of the shown ones; see both nets."""
+        moved = self.pictures.moved(placed_NFPXY, known_NPXY).flatten(0, 1)
+        return self.speech(spoken_NLMK, rest_NPXY), *self.pictures.shade(moved, known_BCSS)
+
+    def paint(self, shown: Shown) -> Tensor:
+        """The reference picture, moved by what is heard; see RivalNetwork."""
+        frame, device = FaceFrame.of(shown.known_PXY[None]), shown.mel_TMK.device
+
+        def floats(values: NDArray[np.float64]) -> Tensor:
+            return torch.as_tensor(values, dtype=torch.float32, device=device)
+
+        spoken = self.speech(shown.mel_TMK[None], floats(frame.enter(shown.known_PXY[None])))[0]
+        placed = frame.leave(spoken.double().cpu().numpy()) / self.shape.side_px
+        moved = self.pictures.moved(floats(placed)[None], floats(shown.known_PXY[None] / self.shape.side_px))
+
+        def piece(moved_TD: Tensor) -> Tensor:
+            return self.pictures.shade(moved_TD, shown.known_CSS.expand(len(moved_TD), -1, -1, -1))[0]
+
+        return in_pieces(piece, moved[0])
+
+
+class FindingCritic(nn.Module):
+    """The regression-based discriminator: judges patches, and finds the landmarks of what it sees."""
+
+    def __init__(self, shape: CriticShape) -> None:
+        super().__init__()
+        self.patches = PatchCritic(3, shape)
+        self.find = nn.Linear(self.patches.channels * _FOUND_ON**2, 2 * LANDMARK_POINTS)
+
+    def forward(self, pictures_BCSS: Tensor) -> tuple[Opinion, Tensor]:
+        """Pictures in 0..1 -> opinion, and landmarks (B, 216, 2) as shares of the crop's side."""
+        opinion = self.patches(pictures_BCSS * 2 - 1)
+        small = functional.adaptive_avg_pool2d(opinion[-2], _FOUND_ON).flatten(1)
+        found: Tensor = self.find(small).reshape(-1, LANDMARK_POINTS, 2) + 0.5
+        return opinion, found
+
+
+class AtvgNetLesson(RivalLesson):
+    """Both nets, each by its own loss, and the discriminator."""
+
+    def __init__(self, fabric: Fabric, settings: RivalSettings, given: Surroundings) -> None:
+        super().__init__(fabric, settings, given)
+        network = AtvgNet(settings.shape)
+        network.speech.know(given.faces())
+        self.add(PAINTER, network)
+        self.add(CRITIC, FindingCritic(settings.critics), settings.critic_rate)
+
+    def learn(self, batch: TalkBatch, step: int) -> dict[str, Tensor]:
+        """Squares of landmarks, L1 by attention, and the discriminator's word once it is listened to."""
+        true, known, network = batch.shown_NFCSS.flatten(0, 1), beside_each(batch), self.learners[PAINTER].network
+        given = (batch.spoken_NLMK, batch.rest_NPXY, batch.placed_NFPXY, batch.known_NPXY, known)
+        spoken, made, attention = network(*given)
+        made, weight = made.float(), attention.detach().float() + _BASE
+        told = {"landmarks": counted(spoken.float() - batch.face_NLPXY, batch.counts_NL)}
+        told["dynamic_l1"] = ((made - true).abs() * weight).mean() / weight.mean()
+        told["attention"] = attention.mean()
+        told["total"], totals = told["landmarks"] + told["dynamic_l1"], {}
+        if step >= self.settings.critics_from:
+            critic, placed = self.learners[CRITIC].network, batch.placed_NFPXY.flatten(0, 1)
+            opinion, found = unmoved(critic.module, made)
+            told["gan"], told["found"] = patch_loss([opinion]), (found - placed).abs().mean()
+            told["total"] = told["total"] + _GAN * told["gan"] + _FOUND * told["found"]
+            both, found = critic(torch.cat([made.detach(), true]))
+            halves = [[maps.chunk(2)[number] for maps in both] for number in (0, 1)]
+            totals = {CRITIC: critic_loss(halves[:1], halves[1:]) + (found[len(made) :] - placed).abs().mean()}
+            told["critic"] = totals[CRITIC]
+        self.take(step, {PAINTER: told["total"]} | totals)
+        return told
+
+
+def counted(off_NLPXY: Tensor, counts_NL: Tensor) -> Tensor:
+    """Mean square over frames that count, in tenths of the face frame's unit, so about as large as an L1: a number."""
+    squares = (10 * off_NLPXY).square().mean(dim=(2, 3))
+    return (squares * counts_NL).sum() / counts_NL.sum().clamp_min(1)
+
+
+def principal(faces_nPXY: Floats, count: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Mean (432,) and `count` principal axes (count, 432) of faces (n, 216, 2), as long as the spread along each; where
+    there are fewer faces than axes, the rest is 0.
+    """
+    flat: NDArray[Any] = np.asarray(faces_nPXY, np.float64).reshape(len(faces_nPXY), -1)
+    mean = flat.mean(axis=0)
+    _, spreads, axes = np.linalg.svd(flat - mean, full_matrices=False)
+    kept = min(count, len(spreads))
+    long = np.zeros((count, flat.shape[1]))
+    long[:kept] = axes[:kept] * (spreads[:kept, None] / np.sqrt(len(flat)))
+    return mean.astype(np.float32), long.astype(np.float32)

@@ -1,0 +1,136 @@
+"""Clips that are good for both stages, as the rivals see them, and the batches that all four are trained on.
+
+A row of a batch has two parts. The *shown* part is a short run of frames with their crops, for what paints. The
+*spoken* part is a longer stretch of speech and landmarks without pictures, for what predicts landmarks: it costs next
+to nothing.
+
+Shape suffix legend: N = windows, F = shown frames, L = spoken frames, T = frames of a clip, M = 80 mel bands, K = 20
+mel columns, S = side of a crop in pixels, P = 216 points, XY = 2 coordinates.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from model.features.face_frame import FaceFrame
+from model.features.timing import mel_columns
+from model.stage1.features import scale_mel, with_context
+from model.stage2.batches import Portrait, frames_apart, relit, tracked_run, turned
+from model.stage2.translator import Floats
+from model.training.plan import Window
+from schemas.contract import MEL_BANDS, MEL_CONTEXT_COLUMNS
+from schemas.translation import PictureAugmentation
+
+SHOWN_FRAMES: Final = 5
+"""F: frames of a run with pictures, 200 ms; as many as Wav2Lip's expert compares with their speech (section 3.1)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Talker:
+    """A clip good for both stages: its portrait, and the log-mel window of each frame (T, 80, 20), unscaled."""
+
+    portrait: Portrait
+    mel_TMK: NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        """Refuse sound and picture that are not of one length."""
+        if len(self.mel_TMK) != len(self.portrait.tracked_T):
+            raise ValueError(f"{len(self.mel_TMK)} frames of sound, but {len(self.portrait.tracked_T)} of picture")
+
+
+@dataclass(frozen=True, slots=True)
+class TalkBatch:
+    """What one step of training needs. Pictures in 0..1, mel scaled (stage1.features.scale_mel).
+
+    shown_NFCSS, heard_NFMK: crops of a run of frames, and each frame's mel window. elsewhere_NFMK: those of as many
+    frames at another time of the same clip. placed_NFPXY: landmarks of the run as shares of the crop's side.
+    known_NCSS, known_NPXY: a reference frame outside of the run, and its landmarks as shares of the side.
+    spoken_NLMK: mel windows of a longer stretch. face_NLPXY: its landmarks, each frame in its own face frame.
+    led_NLPXY: the same in the reference's face frame, so that the head's movement shows. rest_NPXY: the reference's
+    landmarks in its face frame. counts_NL: frames of the stretch that were tracked.
+    """
+
+    shown_NFCSS: Tensor
+    heard_NFMK: Tensor
+    elsewhere_NFMK: Tensor
+    placed_NFPXY: Tensor
+    known_NCSS: Tensor
+    known_NPXY: Tensor
+    spoken_NLMK: Tensor
+    face_NLPXY: Tensor
+    led_NLPXY: Tensor
+    rest_NPXY: Tensor
+    counts_NL: Tensor
+    clip_ids: tuple[str, ...]
+
+    def to(self, device: torch.device) -> "TalkBatch":
+        """The batch on a device."""
+        moved = {name: getattr(self, name).to(device) for name in self.__slots__ if name != "clip_ids"}
+        return TalkBatch(**moved, clip_ids=self.clip_ids)
+
+
+def mel_windows(mel_SM: Floats, frames: int) -> NDArray[np.float32]:
+    """Each frame's window of a clip's log-mel (4T, 80): (T, 80, 20), unscaled; silence beyond the clip.
+
+    Raises: ValueError - the mel is not that of so many frames, or a value is not finite.
+    """
+    if mel_SM.shape != (mel_columns(frames), MEL_BANDS):
+        raise ValueError(f"{frames} frames need a mel of {(mel_columns(frames), MEL_BANDS)}, got {mel_SM.shape}")
+    if not np.isfinite(mel_SM).all():
+        raise ValueError("a mel value is not finite")
+    every = np.lib.stride_tricks.sliding_window_view(with_context(mel_SM, frames), MEL_CONTEXT_COLUMNS, axis=0)
+    return np.asarray(every[:: mel_columns(1)], np.float32)
+
+
+def make_talk_batch(
+    windows: Sequence[Window],
+    clips: Sequence[Talker],
+    clip_ids: Sequence[str],
+    frames: int,
+    augmentation: PictureAugmentation,
+) -> TalkBatch:
+    """Batch of `windows`, each of the clip at the same place in `clips`, spoken parts padded to `frames`."""
+    rows = [_row(*pair, frames, augmentation) for pair in zip(windows, clips, strict=True)]
+    columns = [torch.from_numpy(np.stack(column)) for column in zip(*rows, strict=True)]
+    names = [field.name for field in fields(TalkBatch) if field.name != "clip_ids"]
+    return TalkBatch(**dict(zip(names, columns, strict=True)), clip_ids=tuple(clip_ids))
+
+
+def _row(window: Window, clip: Talker, frames: int, augmentation: PictureAugmentation) -> tuple[NDArray[Any], ...]:
+    """A row's arrays, in the order of TalkBatch."""
+    draw, portrait = np.random.default_rng(window.seed), clip.portrait
+    run = tracked_run(portrait.tracked_T, window.start, SHOWN_FRAMES)
+    told = frames_apart(portrait.tracked_T, run, 1, draw)
+    stretch = window.start + np.minimum(np.arange(frames), window.frames - 1)
+    pictures = relit(portrait.pictures_TSS3[[*run, *told]], augmentation.light, draw)
+    landmarks, side = portrait.landmarks_TPXY[[*run, *told, *stretch]], pictures.shape[1]
+    if draw.random() < augmentation.mirror:
+        pictures, landmarks = pictures[:, :, ::-1], turned(landmarks, side)
+    shown = pictures.transpose(0, 3, 1, 2).astype(np.float32) / 255
+    shares = (landmarks / side).astype(np.float32)
+    spoken, known = landmarks[SHOWN_FRAMES + 1 :], FaceFrame.of(landmarks[[SHOWN_FRAMES]])
+    return (
+        shown[:SHOWN_FRAMES],
+        scale_mel(clip.mel_TMK[run]),
+        scale_mel(clip.mel_TMK[_elsewhere(run, len(clip.mel_TMK), draw)]),
+        shares[:SHOWN_FRAMES],
+        shown[SHOWN_FRAMES],
+        shares[SHOWN_FRAMES],
+        scale_mel(clip.mel_TMK[stretch]),
+        FaceFrame.of(spoken).enter(spoken).astype(np.float32),
+        known.enter(spoken).astype(np.float32),
+        known.enter(landmarks[[SHOWN_FRAMES]])[0].astype(np.float32),
+        portrait.tracked_T[stretch] & (np.arange(frames) < window.frames),
+    )
+
+
+def _elsewhere(run: NDArray[np.intp], frames: int, draw: np.random.Generator) -> NDArray[np.intp]:
+    """The run moved to another time of the clip that it does not overlap with; of short clips, to the other end."""
+    shifts = np.arange(-run[0], frames - run[-1])
+    apart = shifts[np.abs(shifts) >= SHOWN_FRAMES]
+    return run + int(draw.choice(apart) if len(apart) else shifts[np.argmax(np.abs(shifts))])

@@ -1,0 +1,127 @@
+"""What the rivals are built of: a U-Net that a vector may steer, and an encoder of pictures and speech that belong
+together. Convolutions, point encoder and speech encoder are those of our own two stages, so that what differs between
+the systems is their method and not their bricks.
+
+Shape suffix legend: B = pictures or pairs, C = channels, S = side of a crop in pixels, H, W = height and width of a
+map, D = values of an embedding, M = 80 mel bands, K = 20 mel columns.
+"""
+
+from itertools import pairwise
+from typing import Final
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from model.stage1.network import MelEncoder
+from model.stage2.layers import Conv, doubled
+from schemas.rivals import RivalShape
+
+_SMALLEST_PX: Final = 4
+"""Side of the smallest maps."""
+
+_MOST: Final = 8
+"""Times the first width that a map has channels, at most."""
+
+
+class Hearing(nn.Module):
+    """One frame's 200 ms of speech to an embedding: stage 1's encoder, residual convolutions without padding."""
+
+    def __init__(self, vector: int) -> None:
+        super().__init__()
+        self.body = MelEncoder(vector)
+
+    def forward(self, mel_BMK: Tensor) -> Tensor:
+        """Scaled mel windows (..., 80, 20) -> (..., D)."""
+        embedded: Tensor = self.body(mel_BMK.flatten(0, -3).transpose(1, 2))[:, 0]
+        return embedded.reshape(*mel_BMK.shape[:-2], -1)
+
+
+class Residual(nn.Module):
+    """Two convolutions beside a shortcut: (B, C, H, W) -> (B, C, H, W)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = Conv(channels, channels, 3, gated=False)
+        self.second = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, maps_BCHW: Tensor) -> Tensor:
+        """Apply the block."""
+        return functional.leaky_relu(maps_BCHW + self.second(self.first(maps_BCHW)), 0.2)
+
+
+class UNet(nn.Module):
+    """Halves a crop down to 4 x 4 pixels, lets a vector join there, and grows it again past what each size looked like.
+
+    vector: values of the vector; 0 for none. residual: a residual block behind each convolution.
+    """
+
+    def __init__(self, given: int, made: int, shape: RivalShape, vector: int = 0, residual: bool = False) -> None:
+        super().__init__()
+        halvings = (shape.side_px // _SMALLEST_PX).bit_length() - 1
+        widths = [shape.width * min(2**number, _MOST) for number in range(halvings)]
+        self.down = nn.ModuleList(
+            _step(before, after, 4, 2, residual=residual) for before, after in pairwise([given, *widths])
+        )
+        self.join = _step(widths[-1] + vector, widths[-1], 3, 1, residual=residual)
+        self.up = nn.ModuleList(_step(below + own, own, 3, 1, residual=residual) for own, below in pairwise(widths))
+        fine = shape.width // 2
+        self.last = nn.Conv2d(shape.width, 4 * fine, 3, padding=1)
+        self.fine = Conv(fine + given, fine, 3, gated=False)
+        self.out = nn.Conv2d(fine, made, 3, padding=1)
+
+    def forward(self, maps_BCSS: Tensor, vector_BD: Tensor | None = None) -> Tensor:
+        """(B, given, S, S) and, if one joins, (B, D) -> (B, made, S, S), unbounded."""
+        sizes, maps = [], maps_BCSS
+        for down in self.down:
+            maps = down(maps)
+            sizes.append(maps)
+        if vector_BD is not None:
+            maps = torch.cat([maps, vector_BD[:, :, None, None].expand(-1, -1, *maps.shape[2:])], dim=1)
+        maps = self.join(maps)
+        for up, seen in zip(reversed(self.up), reversed(sizes[:-1]), strict=True):
+            maps = up(torch.cat([doubled(maps), seen], dim=1))
+        maps = functional.pixel_shuffle(self.last(maps), 2)
+        made: Tensor = self.out(self.fine(torch.cat([maps, maps_BCSS], dim=1)))
+        return made
+
+
+def _step(given: int, made: int, kernel: int, stride: int, *, residual: bool) -> nn.Sequential:
+    return nn.Sequential(Conv(given, made, kernel, stride, gated=False), *([Residual(made)] if residual else []))
+
+
+class Pairing(nn.Module):
+    """Two towers that put pictures and speech into one space, as in SyncNet (Chung and Zisserman, 2016): which of them
+    belong together is told by how near they come to each other.
+    """
+
+    def __init__(self, frames: int, height_px: int, shape: RivalShape) -> None:
+        """frames: pictures in a row that are looked at as one, stacked along the channels. height_px: of each."""
+        super().__init__()
+        halvings = (height_px // _SMALLEST_PX).bit_length() - 1
+        widths = [3 * frames, *(shape.width * min(2**number, _MOST) for number in range(halvings))]
+        self.sees = nn.Sequential(
+            *(
+                nn.Sequential(Conv(before, after, 4, 2, gated=False), nn.GroupNorm(1, after))
+                for before, after in pairwise(widths)
+            ),
+            nn.Flatten(),
+            nn.Linear(widths[-1] * _SMALLEST_PX * (_SMALLEST_PX * shape.side_px // height_px), shape.vector),
+        )
+        self.hears = nn.Sequential(Hearing(shape.vector), nn.LayerNorm(shape.vector))
+
+    def forward(self, pictures_BCHW: Tensor, mel_BMK: Tensor) -> tuple[Tensor, Tensor]:
+        """Pictures (B, 3 frames, height, S) in 0..1 and mel windows (B, 80, 20) -> two embeddings (B, D)."""
+        seen: Tensor = self.sees(pictures_BCHW * 2 - 1)
+        heard: Tensor = self.hears(mel_BMK)
+        return seen, heard
+
+
+def lower_half(pictures_BCSS: Tensor) -> Tensor:
+    """Rows from the middle down: (..., S, S) -> (..., S / 2, S). What LipGAN and Wav2Lip hide, and look at."""
+    return pictures_BCSS[..., pictures_BCSS.shape[-2] // 2 :, :]
+
+
+def lower_half_hidden(pictures_BCSS: Tensor) -> Tensor:
+    """Pictures (..., S, S) with zeros in their lower half."""
+    return torch.cat([pictures_BCSS[..., : pictures_BCSS.shape[-2] // 2, :], 0 * lower_half(pictures_BCSS)], dim=-2)

@@ -1,0 +1,108 @@
+"""LipGAN: K R, Mukhopadhyay, Philip, Jha, Namboodiri and Jawahar, *Towards Automatic Face-to-Face Translation* (ACM
+MM 2019), section 4: a face with its lower half hidden, a reference face and speech in, the whole face out, a frame at
+a time.
+
+The generator is a U-Net which speech joins at its smallest maps; the discriminator tells by a distance between a face
+and speech whether they belong together, and is shown true faces with speech of another time as well as made ones.
+
+What is simplified against the paper:
+- crops are ours, 1.6 times as wide as a face is high, at the profile's size (theirs: tight, 96 pixels); the hidden
+  half is theirs, the rows from the middle down;
+- speech is 200 ms of 80 mel bands (theirs: 350 ms of MFCC);
+- the U-Net ends at 4 x 4 pixels, not at one, has no batch normalisation (batches are small) and is about a tenth as
+  wide;
+- embeddings have unit length, so that a margin of 1 says the same at every size;
+- the weight of the adversarial loss is ours (_ADVERSARIAL), since the paper names none that fits our sizes.
+
+Shape suffix legend: N = windows, F = shown frames, B = N * F faces, C = 3 colours, S = side of a crop in pixels, M =
+80 mel bands, K = 20 mel columns, D = values of an embedding.
+"""
+
+from typing import Final
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+from torch.nn import functional
+
+from model.baselines.batches import TalkBatch
+from model.baselines.layers import Hearing, Pairing, UNet, lower_half_hidden
+from model.baselines.lesson import PAINTER, RivalLesson, Surroundings, unmoved
+from model.baselines.painting import RivalNetwork, Shown, in_pieces
+from schemas.rivals import RivalSettings, RivalShape
+
+_ADVERSARIAL: Final = 0.05
+"""Weight of the discriminator's word beside L1."""
+
+_MARGIN: Final = 1.0
+"""Distance beyond which a false pair teaches the discriminator nothing more; unit vectors are 2 apart at most."""
+
+CRITIC: Final = "critic"
+
+
+class FaceDubber(RivalNetwork):
+    """The generator of LipGAN and, with residual blocks, of Wav2Lip."""
+
+    def __init__(self, shape: RivalShape, residual: bool = False) -> None:
+        super().__init__(shape)
+        self.hearing = Hearing(shape.vector)
+        self.body = UNet(6, 3, shape, shape.vector, residual)
+
+    def forward(self, faces_BCSS: Tensor, mel_BMK: Tensor, known_BCSS: Tensor) -> Tensor:
+        """Faces in 0..1 whose lower halves are not looked at, mel windows and reference faces -> faces (B, 3, S, S)."""
+        given = torch.cat([lower_half_hidden(faces_BCSS * 2 - 1), known_BCSS * 2 - 1], dim=1)
+        return torch.sigmoid(self.body(given, self.hearing(mel_BMK)))
+
+    def paint(self, shown: Shown) -> Tensor:
+        """Each frame by itself; see RivalNetwork."""
+
+        def piece(crops_TCSS: Tensor, mel_TMK: Tensor) -> Tensor:
+            made: Tensor = self(crops_TCSS, mel_TMK, shown.known_CSS.expand_as(crops_TCSS))
+            return made
+
+        return in_pieces(piece, shown.crops_TCSS, shown.mel_TMK)
+
+
+class LipGanLesson(RivalLesson):
+    """Generator against discriminator, both in the same step."""
+
+    def __init__(self, fabric: Fabric, settings: RivalSettings, given: Surroundings) -> None:
+        super().__init__(fabric, settings, given)
+        self.add(PAINTER, FaceDubber(settings.shape))
+        self.add(CRITIC, Pairing(1, settings.shape.side_px, settings.shape), settings.critic_rate)
+
+    def learn(self, batch: TalkBatch, step: int) -> dict[str, Tensor]:
+        """L1 and, once critics are listened to, the contrastive GAN loss."""
+        true, mel = batch.shown_NFCSS.flatten(0, 1), batch.heard_NFMK.flatten(0, 1)
+        made = self.learners[PAINTER].network(true, mel, beside_each(batch)).float()
+        told = {"l1": (made - true).abs().mean()}
+        if step < self.settings.critics_from:
+            told["total"] = told["l1"]
+            self.take(step, {PAINTER: told["total"]})
+            return told
+        critic = self.learners[CRITIC].network
+        told["pair"] = apart(*unmoved(critic.module, made, mel)).square().mean()
+        told["total"] = told["l1"] + _ADVERSARIAL * told["pair"]
+        other = batch.elsewhere_NFMK.flatten(0, 1)
+        distances = apart(*critic(torch.cat([true, true, made.detach()]), torch.cat([mel, other, mel])))
+        told["critic"] = contrastive(distances, torch.arange(len(distances), device=true.device) < len(true))
+        self.take(step, {PAINTER: told["total"], CRITIC: told["critic"]})
+        return told
+
+
+def beside_each(batch: TalkBatch) -> Tensor:
+    """The reference face of each shown frame, (N * F, 3, S, S)."""
+    return batch.known_NCSS[:, None].expand_as(batch.shown_NFCSS).flatten(0, 1)
+
+
+def apart(seen_BD: Tensor, heard_BD: Tensor) -> Tensor:
+    """Distance of two embeddings, each brought to unit length: (B,), 0 to 2."""
+    off = functional.normalize(seen_BD.float(), dim=1) - functional.normalize(heard_BD.float(), dim=1)
+    return (off.square().sum(dim=1) + 1e-8).sqrt()  # a root of 0 has no slope
+
+
+def contrastive(distances_B: Tensor, belong_B: Tensor) -> Tensor:
+    """True pairs together, false ones a margin apart, either half with the same weight; a number."""
+    near = distances_B[belong_B].square().mean()
+    far = functional.relu(_MARGIN - distances_B[~belong_B]).square().mean()
+    return (near + far) / 2

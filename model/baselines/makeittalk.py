@@ -1,0 +1,240 @@
+"""MakeItTalk: Zhou, Han, Shechtman, Echevarria, Kalogerakis and Li, *MakeItTalk: Speaker-Aware Talking-Head
+Animation* (SIGGRAPH Asia 2020), sections 3 to 5: what is said moves lips and jaw, who speaks moves the whole head,
+and a U-Net paints a portrait with its landmarks moved so.
+
+Content animation (3.1): an LSTM over what is said, and the portrait's landmarks, give displacements of lips and
+outline. Speaker-aware animation (3.2): an LSTM, then self-attention, over the same speech and an embedding of the
+speaker give displacements of all points, head movement included, against a discriminator of landmark sequences. Both
+learn squares of places and of graph Laplacians (4.1). Translation (3.3): portrait and drawn landmarks to the picture,
+by L1 and a perceptual loss (4.2). The three parts learn from the same batches but not from each other, as in the
+paper.
+
+**What stands in for AutoVC.** The paper takes its content embedding from a voice-conversion network and its speaker
+embedding from a speaker-verification network; neither has weights here. In place of the first stands the mel of the
+stretch with each band's mean taken out, which takes loudness and much of the timbre with it, and an encoder that is
+learned along; in place of the second mean and spread of each band over the stretch. So it knows speakers only by
+timbre and room.
+
+What is simplified against the paper, besides:
+- landmarks are our 216 points in the plane (theirs: 68 in space, so heads turn there and shear here);
+- the LSTMs look both ways along the stretch (theirs: ahead by 18 frames); attention reaches 12 frames either way (256);
+- content displaces the 100 points that our stage 1 predicts, too; the speaker's part all 216 in the portrait's face
+  frame;
+- the discriminator of sequences is an LSTM with the hinge (theirs: self-attention, least squares), the same for all;
+- the U-Net sees landmarks as lines, a channel to a boundary, and is trained with true ones; the perceptual loss is
+  EfficientNet-Lite0's unless VGG-19's weights are there and asked for.
+
+Shape suffix legend: N = windows, F = shown frames, L = spoken frames, T = frames, B = N * F, M = 80 mel bands, K = 20
+mel columns, S = side of a crop in pixels, P = 216 points, Q = 100 of them, XY = 2 coordinates, D = values of an
+embedding.
+"""
+
+from typing import Any, Final
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from model.baselines.atvgnet import counted
+from model.baselines.batches import TalkBatch
+from model.baselines.layers import Hearing, UNet
+from model.baselines.lesson import PAINTER, RivalLesson, Surroundings, unmoved
+from model.baselines.lipgan import CRITIC, beside_each
+from model.baselines.painting import RivalNetwork, Shown, in_pieces
+from model.features.face_frame import FaceFrame
+from model.features.landmarks import PREDICTED, SLICES
+from model.perception.features import perceptual_distance
+from model.stage2.composite import LINES, lines
+from model.stage2.losses import critic_loss, patch_loss
+from schemas.contract import LANDMARK_POINTS, MEL_BANDS
+from schemas.rivals import RivalSettings, RivalShape
+
+_LAPLACIAN: Final = 1.0
+"""lambda_c and lambda_s: weight of graph Laplacians, as in the paper."""
+_GAN: Final = 0.01
+"""Weight of the sequence discriminator's verdict."""
+
+_SCALE: Final = 0.1
+"""Unit of displacements, in units of the face frame."""
+
+_REACH: Final = 12
+"""Frames to either side that attention sees."""
+_HEADS: Final = 4
+
+_INNER: Final = np.concatenate([np.arange(part.start + 1, part.stop - 1) for part in SLICES.values()])
+"""Points with a neighbour on both sides along their boundary."""
+
+
+class ContentAnimation(nn.Module):
+    """What is said, and a face's landmarks, to displacements of lips and outline."""
+
+    def __init__(self, shape: RivalShape) -> None:
+        super().__init__()
+        self.hearing = Hearing(shape.vector)
+        self.lstm = nn.LSTM(shape.vector, shape.vector // 2, batch_first=True, bidirectional=True)
+        self.out = _displacing(shape.vector, len(PREDICTED))
+
+    def forward(self, content_NLMK: Tensor, rest_NPXY: Tensor) -> Tensor:
+        """Displacements (N, L, 100, 2) in the face frame."""
+        states, _ = self.lstm(self.hearing(content_NLMK))
+        change: Tensor = self.out(_with(states, rest_NPXY))
+        return _SCALE * change.reshape(*change.shape[:2], len(PREDICTED), 2)
+
+
+class SpeakerAnimation(nn.Module):
+    """What is said, who says it, and a face's landmarks, to displacements of all points, the head's movement
+    included.
+    """
+
+    def __init__(self, shape: RivalShape) -> None:
+        super().__init__()
+        self.hearing = Hearing(shape.vector)
+        self.lstm = nn.LSTM(shape.vector, shape.vector // 2, batch_first=True, bidirectional=True)
+        self.who = nn.Linear(2 * MEL_BANDS, shape.vector)
+        self.attention = nn.TransformerEncoderLayer(
+            shape.vector, _HEADS, 2 * shape.vector, dropout=0.0, batch_first=True, norm_first=True
+        )
+        self.out = _displacing(shape.vector, LANDMARK_POINTS)
+
+    def forward(self, content_NLMK: Tensor, voice_NV: Tensor, rest_NPXY: Tensor) -> Tensor:
+        """Displacements (N, L, 216, 2) in the reference's face frame."""
+        states, _ = self.lstm(self.hearing(content_NLMK))
+        at = torch.arange(states.shape[1], device=states.device)
+        far = (at[:, None] - at[None, :]).abs() > _REACH
+        attended = self.attention(states + self.who(voice_NV)[:, None], src_mask=far)
+        change: Tensor = self.out(_with(attended, rest_NPXY))
+        return _SCALE * change.reshape(*change.shape[:2], LANDMARK_POINTS, 2)
+
+
+def _displacing(vector: int, points: int) -> nn.Sequential:
+    """From a state and the landmarks at rest to displacements, which begin at none."""
+    last = nn.Linear(vector, 2 * points)
+    nn.init.zeros_(last.weight)
+    nn.init.zeros_(last.bias)
+    return nn.Sequential(nn.Linear(vector + 2 * LANDMARK_POINTS, vector), nn.LeakyReLU(0.2), last)
+
+
+def _with(states_NLD: Tensor, rest_NPXY: Tensor) -> Tensor:
+    """The landmarks at rest beside each frame's state."""
+    return torch.cat([states_NLD, rest_NPXY.flatten(1)[:, None].expand(-1, states_NLD.shape[1], -1)], dim=-1)
+
+
+class MakeItTalk(RivalNetwork):
+    """The three parts."""
+
+    def __init__(self, shape: RivalShape) -> None:
+        super().__init__(shape)
+        self.content = ContentAnimation(shape)
+        self.speaker = SpeakerAnimation(shape)
+        self.translation = UNet(3 + LINES, 3, shape)
+
+    def forward(
+        self, spoken_NLMK: Tensor, rest_NPXY: Tensor, known_BCSS: Tensor, lines_BCSS: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Displacements by content and by speaker, see there, and pictures (B, 3, S, S) in 0..1."""
+        content, voice = said_and_voice(spoken_NLMK)
+        said, whose = self.content(content, rest_NPXY), self.speaker(content, voice, rest_NPXY)
+        return said, whose, self.translate(known_BCSS, lines_BCSS)
+
+    def translate(self, known_BCSS: Tensor, lines_BCSS: Tensor) -> Tensor:
+        """Portraits in 0..1 and drawn landmarks to pictures (B, 3, S, S) in 0..1."""
+        return torch.sigmoid(self.translation(torch.cat([known_BCSS * 2 - 1, lines_BCSS], dim=1)))
+
+    def paint(self, shown: Shown) -> Tensor:
+        """The reference picture, moved by what is heard; see RivalNetwork."""
+        frame = FaceFrame.of(shown.known_PXY[None])
+        rest = torch.as_tensor(frame.enter(shown.known_PXY[None]), dtype=torch.float32, device=shown.mel_TMK.device)
+        content, voice = said_and_voice(shown.mel_TMK[None])
+        displaced = at_rest(rest, self.content(content, rest)) + self.speaker(content, voice, rest)
+        drawn = lines(frame.leave(displaced[0].double().cpu().numpy()), self.shape.side_px)
+
+        def piece(lines_TCSS: Tensor) -> Tensor:
+            return self.translate(shown.known_CSS.expand(len(lines_TCSS), -1, -1, -1), lines_TCSS)
+
+        return in_pieces(piece, torch.as_tensor(drawn, device=rest.device))
+
+
+class SequenceCritic(nn.Module):
+    """Judges how landmarks move: a verdict on each frame of a sequence."""
+
+    def __init__(self, vector: int) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(2 * LANDMARK_POINTS, vector // 2, batch_first=True, bidirectional=True)
+        self.out = nn.Linear(vector, 1)
+
+    def forward(self, displaced_NLPXY: Tensor) -> Tensor:
+        """Displacements from the reference (N, L, 216, 2) -> verdicts (N, L, 1)."""
+        verdicts: Tensor = self.out(self.lstm(displaced_NLPXY.flatten(2) / _SCALE)[0])
+        return verdicts
+
+
+class MakeItTalkLesson(RivalLesson):
+    """The three parts, each by its own loss, and the discriminator of sequences."""
+
+    def __init__(self, fabric: Fabric, settings: RivalSettings, given: Surroundings) -> None:
+        super().__init__(fabric, settings, given)
+        self.add(PAINTER, MakeItTalk(settings.shape))
+        self.add(CRITIC, SequenceCritic(settings.shape.vector), settings.critic_rate)
+        self._features = [one.to(fabric.device) if isinstance(one, nn.Module) else one for one in given.perception]
+
+    def learn(self, batch: TalkBatch, step: int) -> dict[str, Tensor]:
+        """Landmarks by place and Laplacian, pictures by L1 and features, and the discriminator once listened to."""
+        true, rest, network = batch.shown_NFCSS.flatten(0, 1), batch.rest_NPXY, self.learners[PAINTER].network
+        sketched = self._sketched(batch)
+        said, whose, made = network(batch.spoken_NLMK, rest, beside_each(batch), sketched)
+        spoken, made = at_rest(rest, said.float()), made.float()
+        led = spoken.detach() + whose.float()
+        told = {
+            "content": placed(spoken, batch.face_NLPXY, batch.counts_NL),
+            "speaker": placed(led, batch.led_NLPXY, batch.counts_NL),
+            "l1": (made - true).abs().mean(),
+        }
+        if self._features:
+            told["perceptual"] = torch.stack(
+                [perceptual_distance(one, made, true).mean() for one in self._features]
+            ).sum()
+        told["total"], totals = torch.stack(list(told.values())).sum(), {}
+        if step >= self.settings.critics_from:
+            critic = self.learners[CRITIC].network
+            moved, seen = led - rest[:, None], batch.led_NLPXY - rest[:, None]
+            told["gan"] = patch_loss([[unmoved(critic.module, moved)]])
+            told["total"] = told["total"] + _GAN * told["gan"]
+            fake, real = critic(torch.cat([moved.detach(), seen])).chunk(2)
+            told["critic"] = totals[CRITIC] = critic_loss([[fake]], [[real]])
+        self.take(step, {PAINTER: told["total"]} | totals)
+        return told
+
+    def _sketched(self, batch: TalkBatch) -> Tensor:
+        """The true landmarks of the shown frames as lines, (B, LINES, S, S)."""
+        side = self.settings.shape.side_px
+        drawn: NDArray[Any] = lines(batch.placed_NFPXY.flatten(0, 1).double().cpu().numpy() * side, side)
+        return torch.as_tensor(drawn, device=self.fabric.device)
+
+
+def said_and_voice(mel_NLMK: Tensor) -> tuple[Tensor, Tensor]:
+    """What is said, mel windows less each band's mean over the stretch (N, L, 80, 20), and the voice, mean and spread
+    of each band (N, 160).
+    """
+    mean, spread = mel_NLMK.mean(dim=(1, 3)), mel_NLMK.std(dim=(1, 3))
+    return mel_NLMK - mean[:, None, :, None], torch.cat([mean, spread], dim=1)
+
+
+def at_rest(rest_NPXY: Tensor, said_NLQXY: Tensor) -> Tensor:
+    """Landmarks (N, L, 216, 2): those at rest, lips and outline displaced."""
+    change = said_NLQXY.new_zeros(*said_NLQXY.shape[:2], LANDMARK_POINTS, 2)
+    return rest_NPXY[:, None] + change.index_copy(2, torch.as_tensor(PREDICTED, device=change.device), said_NLQXY)
+
+
+def placed(made_NLPXY: Tensor, true_NLPXY: Tensor, counts_NL: Tensor) -> Tensor:
+    """Squares of places and, weighted, of graph Laplacians along the boundaries: a number; see atvgnet.counted."""
+    bent = laplacian(made_NLPXY) - laplacian(true_NLPXY)
+    return counted(made_NLPXY - true_NLPXY, counts_NL) + _LAPLACIAN * counted(bent, counts_NL)
+
+
+def laplacian(points_NLPXY: Tensor) -> Tensor:
+    """Each point less the middle of its neighbours, for points inside of boundaries."""
+    inner = torch.as_tensor(_INNER, device=points_NLPXY.device)
+    around = points_NLPXY.index_select(2, inner - 1) + points_NLPXY.index_select(2, inner + 1)
+    return points_NLPXY.index_select(2, inner) - around / 2

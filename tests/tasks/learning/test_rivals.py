@@ -1,0 +1,116 @@
+"""Training rivals on a release: on clips good for both stages alone, resumed exactly, within their time."""
+
+import numpy as np
+import pytest
+
+from model.baselines.files import load_rival
+from model.stage1.features import scale_mel
+from model.training.plan import Plan, Recipe
+from schemas.errors import TrainingError, WeightsMissingError
+from schemas.reasons import Stage
+from schemas.rivals import RivalSettings
+from schemas.settings import WeightSettings
+from tasks.feeding.talk_batches import TalkBatches
+from tasks.learning.paintings import RivalEasel
+from tasks.learning.rivals import paired, read_talking_exams, train_rival
+from tasks.learning.selection import find_release, select
+from tests.model.talking import talk
+from tests.tasks.learning.pairs import pairs
+from tests.tasks.learning.recorder import Recorder
+from tests.tasks.learning.sitters import sitters
+
+PACE = {"steps": 6, "validate_every": 3, "save_every": 2, "film_every": 6}
+
+
+@pytest.fixture(scope="module")
+def selection(tmp_path_factory):
+    workspace = pairs(tmp_path_factory.mktemp("pairs") / "w")
+    return paired(workspace, select(workspace, find_release(workspace, None), Stage.STAGE2))
+
+
+def settings(**changes) -> RivalSettings:
+    return RivalSettings(profile="tiny", **{"pace": PACE, "expert_steps": 2, "critics_from": 1} | changes)
+
+
+def trained(selection, folder, listener=None, name="wav2lip", draw=None, **changes):
+    given = name, selection, settings(**changes), WeightSettings(), folder, listener or Recorder(), draw
+    return train_rival(*given)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(selection, tmp_path_factory):
+    told = Recorder()
+    draw = RivalEasel(PACE["film_every"], PACE["steps"])
+    return trained(selection, tmp_path_factory.mktemp("undisturbed") / "t", told, draw=draw), told
+
+
+def test_it_tells_all_it_does(undisturbed):
+    made, told = undisturbed
+    assert told.end == (6, "done")
+    assert {"loss", "pd_lower", "pd5_lower", "psnr_mouth", "expert/val_right"} <= set(told.scores[0])
+    assert set(told.files) == {"val/faces_000003.png", "val/faces_000006.png", "val/faces_000006.mp4"}
+    assert (made.card.kind, made.card.release) == ("wav2lip", made.card.release)
+
+
+class _Stopped(Recorder):
+    def stepped(self, report):
+        super().stepped(report)
+        if report.step == 5:
+            raise KeyboardInterrupt
+
+
+def test_stopped_and_resumed_is_never_stopped(selection, undisturbed, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        trained(selection, tmp_path / "t", _Stopped())
+    told = Recorder()
+    resumed = trained(selection, tmp_path / "t", told)
+    assert told.began_at == 4
+    assert told.losses == {step: loss for step, loss in undisturbed[1].losses.items() if step > 4}
+    again = load_rival(resumed.model)[0].network.state_dict()
+    for name, value in load_rival(undisturbed[0].model)[0].network.state_dict().items():
+        assert np.array_equal(value, again[name]), name
+
+
+@pytest.mark.parametrize("name", ["lipgan", "atvgnet", "makeittalk"])
+def test_when_the_time_is_up_it_ends_with_a_rival_that_paints(selection, tmp_path, name):
+    told = Recorder()
+    made = trained(selection, tmp_path / "t", told, name, pace=PACE | {"minutes": 1e-6})
+    assert (made.fitted.step, made.card.steps) == (1, 1)
+    assert told.end[1].startswith("time is up")
+    again = Recorder()
+    trained(selection, tmp_path / "t", again, name, pace=PACE | {"minutes": 1e-6})
+    assert (again.began_at, again.losses) == (1, {})
+    painter, card = load_rival(made.model)
+    exam = read_talking_exams(selection, selection.val, painter.side_px)[0]
+    assert exam.painted(painter).shape == exam.sitting.crops.shape
+    assert bool(card.perception) == (name == "makeittalk")
+
+
+def test_time_that_is_up_with_the_expert_is_told(selection, tmp_path):
+    with pytest.raises(TrainingError, match="wav2lip has 1 steps, of which its expert needs 2"):
+        trained(selection, tmp_path / "t", pace=PACE | {"minutes": 1e-6})
+    with pytest.raises(TrainingError, match="wav2lip has 6 steps, of which its expert needs 6"):
+        trained(selection, tmp_path / "u", expert_steps=6)
+
+
+def test_only_clips_that_are_good_for_both_stages_are_learned_from(tmp_path):
+    workspace = sitters(tmp_path / "w")  # good for stage 2 alone
+    chosen = select(workspace, find_release(workspace, None), Stage.STAGE2)
+    with pytest.raises(TrainingError, match=r"no clip in its train split that is good for both stages \(of 2 stage2"):
+        paired(workspace, chosen)
+
+
+def test_missing_weights_stop_it_before_the_first_step(selection, tmp_path):
+    with pytest.raises(WeightsMissingError, match=r"weights\.vgg19"):
+        trained(selection, tmp_path / "t", name="makeittalk", perception="vgg19")
+
+
+def test_crops_and_mel_of_the_same_frames_come_together(selection):
+    plan = Plan([clip.facts for clip in selection.train], Recipe(8, 2, 1000, 0.5, 0))
+    batch = TalkBatches(selection.both, selection.places, plan, settings())[0]
+    window = plan.batch(0)[0]
+    number = int(plan.clips[window.clip].speaker.split()[-1])
+    mel = talk(30, number)[2]
+    low = 4 * window.start - 10
+    columns = [scale_mel(mel[column]) for column in range(max(0, low), low + 20)]
+    assert np.allclose(batch.spoken_NLMK[0, 0, :, -len(columns) :].T, np.stack(columns))
