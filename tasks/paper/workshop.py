@@ -14,7 +14,7 @@ from typing import Final
 
 from model.stage1.files import CARD
 from model.training.listening import Listener
-from schemas.sections import Section
+from schemas.sections import Section, merged
 from schemas.settings import Settings
 from tasks.learning.selection import Selection
 from tasks.learning.stage1 import MODEL, training_folder
@@ -66,7 +66,11 @@ class Workshop:
         return folder.with_name(f"{folder.name}-{self._minutes:.6g}-min.json")
 
     def _trial(self, kind: str) -> tuple[Selection, Section]:
-        return self._selection(Job(kind)), KINDS[kind].section(self._settings, Job(kind), PROBE_STEPS)
+        section = KINDS[kind].section(self._settings, Job(kind), PROBE_STEPS)
+        once = {
+            "pace": {"validate_every": PROBE_STEPS, "save_every": PROBE_STEPS}
+        }  # a look and a checkpoint are enough
+        return self._selection(Job(kind)), type(section).model_validate(merged(section.model_dump(), once))
 
     def _trained(self, job: Job) -> Path:
         selection, section = self._selection(job), self._section(job)
