@@ -34,7 +34,7 @@ def markdown(table: Table) -> str:
     rows = {row.name: row for row in table.rows}
     for name in names:
         cells = [_cell(table, rows.get(name), name, column) for column in table.columns]
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+        lines.append(f"| {name.replace('|', chr(92) + '|')} | " + " | ".join(cells) + " |")
     for row in table.rows:
         if row.missing:
             lines += ["", f"{row.name}: {row.missing}."]
