@@ -100,6 +100,7 @@ function draw() {
     card.querySelectorAll(".grade").forEach((button, index) =>
       button.setAttribute("aria-pressed", given.grades[QUESTIONS[number].id] === GRADES[index]));
   });
+  document.querySelector(".film").classList.toggle("watched", given.seen); // what was shown last stays in sight
   at("back").disabled = state.place === 0;
   at("next").disabled = !complete(given);
   at("next").textContent = state.place + 1 === total ? "Finish" : "Next";

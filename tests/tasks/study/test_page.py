@@ -12,6 +12,7 @@ from tests.tasks.study.films import listing
 
 pytestmark = pytest.mark.skipif(installed() is None, reason="there is no browser")
 
+READY = "document.readyState === 'complete' && document.getElementById('explained')?.children.length === 6"
 SEEN = "!document.getElementById('rate').hidden && state.answers[item()]?.seen"
 
 
@@ -24,7 +25,7 @@ def study(tmp_path_factory):
 @pytest.fixture
 def tab(study, tmp_path):
     with opened(study.page, tmp_path / "profile", tmp_path) as tab:
-        tab.until("document.readyState === 'complete'")
+        tab.until(READY)
         yield tab
         assert tab.errors == []
 
@@ -84,7 +85,7 @@ def test_a_page_that_was_closed_goes_on_and_part_of_it_can_be_saved(study, tab, 
     tab.press("Enter")
     tab.until("state.place === 1")
     tab.value("location.reload()")
-    tab.until("document.readyState === 'complete' && !document.getElementById('welcome').hidden")
+    tab.until(f"{READY} && state === null")
     begin(tab, 1)
     assert tab.value("state.place") == 1
     tab.press("ArrowLeft")
