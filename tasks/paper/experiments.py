@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from model.comparison.judging import Bench
 from model.comparison.measured import Measured, mean_over_speakers
 from model.stage1.files import load_generator
 from model.stage1.judging import by_speaker, judge
@@ -28,6 +27,7 @@ from tasks.paper.columns import (
 from tasks.paper.contenders import CONTENDERS, TRANSLATES, Models, true_landmarks, two_stage
 from tasks.paper.footage import REFERENCES, Footage
 from tasks.paper.jobs import FACE_RECOGNITION, GATED, GENERATOR, TEMPORAL, TRANSLATOR, Job
+from tasks.paper.judged import Judged
 from tasks.paper.table import Claim, Row, Table
 
 
@@ -36,16 +36,16 @@ class Experiment:
     """A table to be made. jobs: the trainings that it needs. made: the table, from their models."""
 
     jobs: Callable[[Settings], tuple[Job, ...]]
-    made: Callable[[Settings, Footage, Models, Bench], Table]
+    made: Callable[[Settings, Footage, Models, Judged], Table]
 
 
-def _table_1(settings: Settings, footage: Footage, models: Models, bench: Bench) -> Table:
+def _table_1(settings: Settings, footage: Footage, models: Models, bench: Judged) -> Table:
     rows = []
     for one in CONTENDERS:
-        system = one.opened(models, settings.stage2.shape.side_px)
-        scores = dict(bench.paired(one.name, system))
+        entry = one.entry(models, settings.stage2.shape.side_px)
+        scores = dict(bench.paired(entry))
         if not one.deaf:
-            scores[UNPAIRED] = bench.unpaired(system)
+            scores[UNPAIRED] = bench.unpaired(entry)
         rows.append(Row(one.name, scores))
     columns = (FRECHET_COLUMN, FOUND_NME_COLUMN, *LIKENESS, OPENING, UNPAIRED_COLUMN)
     notes = (
@@ -72,10 +72,10 @@ _CELLS: Final = {
 """The cells of Table 3: on half of the speakers or on all."""
 
 
-def _table_3(settings: Settings, footage: Footage, models: Models, bench: Bench) -> Table:
+def _table_3(settings: Settings, footage: Footage, models: Models, bench: Judged) -> Table:
     heard = {job: _heard(settings, footage, models[job]) for job in {first for first, _ in _CELLS.values()}}
     rows = [
-        Row(name, {**bench.paired(name, two_stage(models[first], models[second])), NME: heard[first]})
+        Row(name, {**bench.paired(two_stage(models[first], models[second])), NME: heard[first]})
         for name, (first, second) in _CELLS.items()
     ]
     half = footage.half()
@@ -116,9 +116,9 @@ def _table_4_jobs(settings: Settings) -> tuple[Job, ...]:
     return (*(job for job in _WITHOUT.values() if recognises or job.off != FACE_RECOGNITION), TRANSLATES)
 
 
-def _table_4(settings: Settings, footage: Footage, models: Models, bench: Bench) -> Table:
+def _table_4(settings: Settings, footage: Footage, models: Models, bench: Judged) -> Table:
     rows = [
-        Row(name, bench.paired(name, true_landmarks(models[job]))) if job in models else Row(name, {}, _NO_SLOT)
+        Row(name, bench.paired(true_landmarks(models[job]))) if job in models else Row(name, {}, _NO_SLOT)
         for name, job in {**_WITHOUT, _WHOLE: TRANSLATES}.items()
     ]
     columns = (FRECHET_COLUMN, *LIKENESS, OPENING)

@@ -2,16 +2,15 @@
 
 from dataclasses import replace
 
-from model.comparison.judging import Bench
-from model.perception.lite0 import Lite0
 from model.training.listening import Listener
 from schemas.errors import TrainingError
 from schemas.settings import Settings
-from tasks.learning.picture_evaluation import finder
+from tasks.learning.stage1 import trainings
 from tasks.paper.columns import WHAT_SCORES_ARE
 from tasks.paper.experiments import EXPERIMENTS
-from tasks.paper.footage import REFERENCES, Footage, held_out, scenes
+from tasks.paper.footage import REFERENCES, Footage, held_out
 from tasks.paper.jobs import Job
+from tasks.paper.judged import Judged
 from tasks.paper.table import WHY_OTHER_NUMBERS, Table
 from tasks.paper.workshop import Workshop
 from tasks.stores.workspace import Workspace
@@ -38,18 +37,17 @@ def make_table(
         raise TrainingError(f"a budget is more than 0 minutes, got {minutes:g}")
     workshop = Workshop(workspace, settings, footage, minutes / max(1, len(jobs)), listener)
     models = workshop.train(jobs)
-    find, missing = finder(settings, footage.speech.release.backend)
-    bench = Bench(scenes(footage, settings.stage2.shape.side_px), Lite0(), find)
+    bench = Judged(settings, footage, trainings(workspace))
     table = experiment.made(settings, footage, models, bench)
     told = [
         _judged(footage, bench),
         *_budgets(workshop, list(jobs)),
-        *(f"Not measured: {why}" for why in missing.values()),
+        *(f"Not measured: {why}" for why in bench.missing.values()),
     ]
     return replace(table, notes=(*told, *table.notes, *WHAT_SCORES_ARE, WHY_OTHER_NUMBERS))
 
 
-def _judged(footage: Footage, bench: Bench) -> str:
+def _judged(footage: Footage, bench: Judged) -> str:
     speakers = {scene.sitting.exam.speaker for scene in bench.scenes}
     return (
         f"Release {footage.release}, judged on {footage.judged_on}: {len(bench.scenes)} clips of {len(speakers)} "

@@ -25,7 +25,7 @@ from tasks.stores.workspace import Workspace
 
 _CODE: Final = ("model/features", "model/perception", "model/stage1", "model/stage2", "model/training", "schemas",
                 "tasks/feeding", "tasks/learning")  # fmt: skip
-"""Folders whose code decides what a training learns."""
+"""Folders whose code decides what a training learns: a change of anything else trains nothing anew."""
 
 
 class Workshop:
@@ -62,7 +62,7 @@ class Workshop:
 
     def budget_file(self, kind: str) -> Path:
         """Where the budget of a kind is written down, beside the trainings."""
-        folder = training_folder(self._workspace, *self._trial(kind), f"paper-{kind}-{code()}")
+        folder = training_folder(self._workspace, *self._trial(kind), f"paper-{kind}-{code_of(_CODE)}")
         return folder.with_name(f"{folder.name}-{self._minutes:.6g}-min.json")
 
     def _trial(self, kind: str) -> tuple[Selection, Section]:
@@ -74,7 +74,7 @@ class Workshop:
 
     def _trained(self, job: Job) -> Path:
         selection, section = self._selection(job), self._section(job)
-        folder = training_folder(self._workspace, selection, section, f"paper-{job.kind}-{code()}")
+        folder = training_folder(self._workspace, selection, section, f"paper-{job.kind}-{code_of(_CODE)}")
         model = folder / MODEL
         if (model / CARD).exists():  # a card is written last
             return model
@@ -89,10 +89,10 @@ class Workshop:
 
 
 @cache
-def code() -> str:
-    """Identity of the code that trains: a hash of its files, so that a change of anything else trains nothing anew."""
+def code_of(folders: tuple[str, ...]) -> str:
+    """Identity of the code in some folders: a hash of its files."""
     root, digest = Path(__file__).parents[2], hashlib.sha256()
-    for folder in _CODE:
+    for folder in folders:
         for path in sorted((root / folder).rglob("*.py")):
             digest.update(json.dumps([path.relative_to(root).as_posix(), path.read_text()]).encode())
     return digest.hexdigest()[:8]

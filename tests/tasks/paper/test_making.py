@@ -13,6 +13,7 @@ from schemas.errors import TrainingError
 from schemas.settings import Settings
 from schemas.training import Stage1Settings
 from schemas.translation import Stage2Settings
+from tasks.learning.stage1 import trainings
 from tasks.paper.budget import Budget, keep, kept
 from tasks.paper.experiments import EXPERIMENTS
 from tasks.paper.footage import held_out
@@ -152,6 +153,21 @@ def test_without_weights_nothing_is_trained_for_the_face_recognition_row(footage
     assert FACE_RECOGNITION in {job.off for job in EXPERIMENTS["table4"].jobs(slot)}
     losses = [KINDS[TRANSLATOR].section(slot, Job(TRANSLATOR, off=off), 600).losses for off in (None, FACE_RECOGNITION)]
     assert [one.face_recognition for one in losses] == [True, False]
+
+
+def test_scores_are_kept_and_what_is_damaged_is_not_believed(undisturbed):
+    workspace, made, _ = undisturbed
+    kept_scores = sorted(trainings(workspace).glob("paper-scores-*.json"))
+    assert len(kept_scores) >= 4
+    told = {path: path.read_text() for path in kept_scores}
+    kept_scores[0].write_text(told[kept_scores[0]].replace("interval", "interwal", 1))
+    with pytest.raises(TrainingError, match="delete it to judge anew"):
+        for name in ("table3", "table1"):
+            table(workspace, name, Recorder())
+    kept_scores[0].unlink()
+    for name in ("table3", "table1"):
+        table(workspace, name, Recorder())
+    assert {path: path.read_text() for path in kept_scores} == told
 
 
 def test_no_minutes_are_no_budget(footage):
