@@ -156,7 +156,7 @@ def test_without_weights_nothing_is_trained_for_the_face_recognition_row(footage
 
 
 def test_scores_are_kept_and_what_is_damaged_is_not_believed(undisturbed):
-    workspace, made, _ = undisturbed
+    workspace, _, _ = undisturbed
     kept_scores = sorted(trainings(workspace).glob("paper-scores-*.json"))
     assert len(kept_scores) >= 4
     told = {path: path.read_text() for path in kept_scores}
