@@ -13,6 +13,8 @@ _WIDE, _ROW_HIGH = 2.1, 0.34
 """Inches of a panel and of a row in it."""
 
 _NAMES_WIDE: Final = 2.4
+_A_LINE: Final = 4
+"""Panels beside each other; the next stand below."""
 _MARKERS: Final = ("D", "s", "^", "v")
 
 
@@ -37,10 +39,16 @@ def interval_panels(rows: Sequence[str], panels: Sequence[Panel], title: str = "
     """
     if not rows or not panels:
         raise ValueError("a figure of intervals needs rows and scores")
-    figure = new_figure(_NAMES_WIDE + _WIDE * len(panels), 1.5 + _ROW_HIGH * len(rows), title)
-    for number, (axes, panel) in enumerate(zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True)):
-        _draw(axes, rows, panel)
-        axes.set_yticks(range(len(rows)), rows if number == 0 else [""] * len(rows), fontsize=8)
+    across, down = min(_A_LINE, len(panels)), -(-len(panels) // _A_LINE)
+    size = (_NAMES_WIDE + _WIDE * across, 0.5 + down * (1.1 + _ROW_HIGH * len(rows)))
+    figure = new_figure(*size, title)
+    places = figure.subplots(down, across, squeeze=False)
+    for number, axes in enumerate(places.ravel()):
+        if number >= len(panels):
+            axes.set_visible(False)
+            continue
+        _draw(axes, rows, panels[number])
+        axes.set_yticks(range(len(rows)), rows if number % across == 0 else [""] * len(rows), fontsize=8)
     return png(figure)
 
 
