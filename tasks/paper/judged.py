@@ -22,8 +22,9 @@ from tasks.learning.picture_evaluation import finder
 from tasks.paper.footage import REFERENCES, Footage, scenes
 from tasks.paper.workshop import code_of
 
-_CODE: Final = ("model", "schemas", "tasks/faces", "tasks/feeding", "tasks/learning", "tasks/paper")
-"""Folders whose code decides a score."""
+_CODE: Final = ("model", "schemas", "tasks/faces", "tasks/feeding", "tasks/learning",
+                "tasks/paper/contenders.py", "tasks/paper/footage.py", "tasks/paper/judged.py")  # fmt: skip
+"""Folders and files whose code decides a score."""
 
 Scores = Mapping[str, Measured]
 

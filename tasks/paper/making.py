@@ -60,8 +60,9 @@ def _budgets(workshop: Workshop, jobs: list[Job]) -> list[str]:
     lines = []
     for kind in dict.fromkeys(job.kind for job in jobs):
         given, count = workshop.budget(kind), sum(job.kind == kind for job in jobs)
+        trainings_of = "1 training" if count == 1 else f"{count} trainings"
         lines.append(
-            f"{kind}: {count} trainings of {given.steps} steps each, {given.minutes:.3g} min as timed beforehand "
+            f"{kind}: {trainings_of} of {given.steps} steps each, {given.minutes:.3g} min as timed beforehand "
             f"({given.step_s:.2g} s a step)."
         )
     return lines

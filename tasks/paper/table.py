@@ -7,12 +7,15 @@ from typing import Final, Literal
 from model.comparison.measured import Measured, difference
 from model.metrics.bootstrap import Interval
 
-Verdict = Literal["holds", "does not hold", "cannot be told", "not measured"]
+Verdict = Literal["holds", "does not hold", "no difference", "cannot be told", "not measured"]
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A score. better: which way. published: the paper's name for what comes nearest to it. scale: shown times this."""
+    """A score. better: which way. published: the paper's name for what comes nearest to it. scale: shown times this.
+    least: a gain that is smaller counts as none, however sure it is: one training of each row does not say how far
+    chance alone would set two trainings apart, and the same few speakers tell apart what nobody would see.
+    """
 
     score: str
     heading: str
@@ -20,6 +23,7 @@ class Column:
     published: str | None = None
     scale: float = 1.0
     digits: int = 3
+    least: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +74,9 @@ class Table:
         return {row.name: row for row in self.rows}[name]
 
     def findings(self) -> list[Finding]:
-        """Every claim against what was measured. An interval that holds 0 tells nothing."""
+        """Every claim against what was measured. An interval that holds 0 tells nothing, unless all of it counts as no
+        difference.
+        """
         return [self._finding(claim) for claim in self.claims]
 
     def _finding(self, claim: Claim) -> Finding:
@@ -80,15 +86,17 @@ class Table:
         column = {column.score: column for column in self.columns}[claim.score]
         pair = (worse, better) if column.better == "less" else (better, worse)
         gain = difference(*pair)
-        return Finding(claim, _verdict(gain), gain)
+        return Finding(claim, _verdict(gain, column.least), gain)
 
 
-def _verdict(gain: Interval) -> Verdict:
-    if gain.low is None or gain.high is None:
+def _verdict(gain: Interval, least: float) -> Verdict:
+    if gain.mean is None or gain.low is None or gain.high is None:
         return "cannot be told"
-    if gain.low > 0:
+    if gain.low > 0 and gain.mean >= least:
         return "holds"
-    return "does not hold" if gain.high < 0 else "cannot be told"
+    if gain.high < 0 and gain.mean <= -least:
+        return "does not hold"
+    return "no difference" if max(abs(gain.low), abs(gain.high)) < least else "cannot be told"
 
 
 WHY_OTHER_NUMBERS: Final = (

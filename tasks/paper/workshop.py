@@ -89,10 +89,10 @@ class Workshop:
 
 
 @cache
-def code_of(folders: tuple[str, ...]) -> str:
-    """Identity of the code in some folders: a hash of its files."""
+def code_of(parts: tuple[str, ...]) -> str:
+    """Identity of the code in some folders and files: a hash of what is in them."""
     root, digest = Path(__file__).parents[2], hashlib.sha256()
-    for folder in folders:
-        for path in sorted((root / folder).rglob("*.py")):
+    for part in parts:
+        for path in sorted((root / part).rglob("*.py")) or [root / part]:
             digest.update(json.dumps([path.relative_to(root).as_posix(), path.read_text()]).encode())
     return digest.hexdigest()[:8]

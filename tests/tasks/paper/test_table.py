@@ -37,6 +37,13 @@ def test_a_claim_holds_fails_or_cannot_be_told():
     assert verdicts(table({"ours": {"a": 1.0}, "alone": {"a": 2.0}})) == ["cannot be told"]
 
 
+def test_a_gain_that_is_sure_and_too_small_is_no_difference():
+    column = Column("error", "error", "less", least=0.15)
+    for values, told in ((BAD, "no difference"), ({name: value + 0.3 for name, value in BAD.items()}, "holds")):
+        rows = (Row("ours", {"error": mean_over_speakers(GOOD)}), Row("other", {"error": mean_over_speakers(values)}))
+        assert verdicts(Table("t", "", (column,), rows, {}, (Claim("", "ours", "other", "error"),), ())) == [told]
+
+
 def test_the_papers_figures_stand_beside_ours():
     text = markdown(table({"ours": GOOD, "copy": BAD, "none": {}}))
     lines = text.splitlines()
