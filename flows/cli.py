@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flows import ask, govern, learn, lineage, speak
+from flows import ask, govern, learn, lineage, repeat, speak
 from flows.environment import find_server, server_is_lost, settle
 from schemas.addresses import trouble_with
 from schemas.errors import HeterodubError, SettingsError
@@ -24,6 +24,7 @@ learn.register(app)
 govern.register(app)
 lineage.register(app)
 speak.register(app)
+repeat.register(app)
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 

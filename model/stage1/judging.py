@@ -95,7 +95,8 @@ def judge(
         scored = exam.prepared.counts_T.copy()
         scored[told] = False
         for system in systems:
-            landmarks = _answer(generator, exam, told, system, _stranger(exams, number), gain, mean_CXY)
+            other = exams[stranger([one.speaker for one in exams], number)].prepared
+            landmarks = _answer(generator, exam, told, system, other, gain, mean_CXY)
             scores = score_clip(landmarks, exam.landmarks_TPXY, scored)
             sync = None if scorer is None else _sync(scorer, landmarks, exam)
             found.append(Sat(exam.clip_id, exam.speaker, system, scores, sync))
@@ -145,11 +146,12 @@ def _answer(
             return exam.landmarks_TPXY
 
 
-def _stranger(exams: Sequence[Exam], number: int) -> Prepared:
-    """The clip of another speaker that follows in the list, going round; with one speaker, the next clip."""
-    mine, count = exams[number].speaker, len(exams)
-    following = [exams[(number + step) % count] for step in range(1, count + 1)]
-    return next((exam for exam in following if exam.speaker != mine), following[0]).prepared
+def stranger(speakers: Sequence[str], number: int) -> int:
+    """Of clips with these speakers, the next after `number` that is of another, going round; with one speaker, the next
+    clip.
+    """
+    following = [(number + step) % len(speakers) for step in range(1, len(speakers) + 1)]
+    return next((one for one in following if speakers[one] != speakers[number]), following[0])
 
 
 def _borrowed(other: Prepared, clip: Prepared) -> NDArray[np.float32]:

@@ -87,9 +87,9 @@ def answer(sitting: Sitting, system: System, translator: Translator) -> NDArray[
     """
     match system:
         case "painted":
-            return _translated(sitting, translator)
+            return translated(sitting, translator)
         case "warp":
-            return _translated(sitting, WarpTranslator(translator.side_px))
+            return translated(sitting, WarpTranslator(translator.side_px))
         case "copy":
             middle = sitting.told[len(sitting.told) // 2]
             return _pasted(sitting, np.full(len(sitting.judged), middle))
@@ -99,12 +99,19 @@ def answer(sitting: Sitting, system: System, translator: Translator) -> NDArray[
             return np.asarray(sitting.crops / np.float32(255), np.float32)
 
 
-def _translated(sitting: Sitting, translator: Translator) -> NDArray[np.float32]:
+def translated(
+    sitting: Sitting, translator: Translator, wanted_TPXY: NDArray[np.float32] | None = None
+) -> NDArray[np.float32]:
+    """The span's crops with their lower halves as landmarks want them, (F, S, S, 3) in 0..1.
+
+    wanted_TPXY: of all frames of the clip, in crop pixels; the true ones if left out.
+    """
     portrait, reach = sitting.exam.portrait, translator.context
     low, high = max(0, sitting.span.start - reach), min(len(portrait.tracked_T), sitting.span.stop + reach)
     known = translator.appearance(portrait.pictures_TSS3[sitting.told], portrait.landmarks_TPXY[sitting.told])
     landmarks = portrait.landmarks_TPXY[low:high]
-    made = translator.translate(known, portrait.pictures_TSS3[low:high], landmarks, landmarks)
+    wanted = landmarks if wanted_TPXY is None else wanted_TPXY[low:high]
+    made = translator.translate(known, portrait.pictures_TSS3[low:high], landmarks, wanted)
     return made[sitting.span.start - low : sitting.span.stop - low]
 
 

@@ -28,11 +28,11 @@ NOT_MEASURED: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Sat:
-    """Scores of one clip under one system."""
+    """Scores of one clip under one system: one of SYSTEMS, or any that is compared with others."""
 
     clip_id: str
     speaker: str
-    system: System
+    system: str
     scores: PictureScores
 
 

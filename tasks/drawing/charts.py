@@ -44,7 +44,7 @@ def landmarks_over_truth(
     if not shown or not all(0 <= frame < length for frame in shown):
         raise ValueError(f"frames {shown} are not among the {length} of the clip")
     shapes = (_FACE_SHAPE, _MOUTH_SHAPE)
-    figure = _figure(_PANEL_INCHES * len(shown), sum(shapes) * _PANEL_INCHES + 0.8, title)
+    figure = new_figure(_PANEL_INCHES * len(shown), sum(shapes) * _PANEL_INCHES + 0.8, title)
     panels = figure.subplots(2, len(shown), squeeze=False, height_ratios=shapes)
     for column, frame in enumerate(shown):
         face, mouth = panels[:, column]
@@ -55,7 +55,7 @@ def landmarks_over_truth(
             _frame_on(panel, points, shape)
         face.set_title(f"{frame_to_second(frame):.2f} s", fontsize=9)
     figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
-    return _png(figure)
+    return png(figure)
 
 
 def opening_chart(
@@ -67,7 +67,7 @@ def opening_chart(
     """
     require_pair(predicted_TPXY, true_TPXY)
     seconds = np.array([frame_to_second(frame) for frame in range(len(true_TPXY))])
-    figure = _figure(9.0, 3.2, title)
+    figure = new_figure(9.0, 3.2, title)
     chart = figure.subplots()
     chart.plot(seconds, mouth_opening(true_TPXY), color=hexed(TRUE_RGB), linewidth=1.6, label="true")
     chart.plot(seconds, mouth_opening(predicted_TPXY), color=hexed(PREDICTED_RGB), linewidth=1.6, label="predicted")
@@ -78,7 +78,7 @@ def opening_chart(
     chart.set_ylabel("mouth opening\n(1 = distance of the eyes)")
     chart.grid(alpha=0.3)
     chart.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=3, fontsize=9, frameon=False)
-    return _png(figure)
+    return png(figure)
 
 
 def require_pair(predicted_TPXY: Floats, true_TPXY: Floats) -> None:
@@ -98,7 +98,8 @@ def _spread(length: int, count: int) -> list[int]:
     return [int(frame) for frame in np.unique(np.linspace(0, length - 1, count).round())]
 
 
-def _figure(width: float, height: float, title: str) -> Figure:
+def new_figure(width: float, height: float, title: str) -> Figure:
+    """An empty figure of so many inches."""
     figure = Figure(figsize=(width, height), dpi=_DPI, layout="constrained")
     FigureCanvasAgg(figure)
     if title:
@@ -149,7 +150,8 @@ def _frame_on(panel: Any, points: Floats, shape: float) -> None:
         spine.set_color("#dddddd")
 
 
-def _png(figure: Figure) -> bytes:
+def png(figure: Figure) -> bytes:
+    """A figure as a PNG."""
     target = io.BytesIO()
     figure.savefig(target, format="png")
     return target.getvalue()

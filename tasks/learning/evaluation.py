@@ -17,7 +17,7 @@ from schemas.errors import ModelFileError, TrainingError
 from schemas.training import Stage1Settings
 from tasks.learning.folds import folds, halves
 from tasks.learning.selection import Candidate, Selection
-from tasks.learning.stage1 import read_exams, spread, train_generator, training_folder
+from tasks.learning.stage1 import read_exams, spread, train_generator, training_folder, trainings
 from tasks.learning.sync import STANDARD, SyncRecipe, sync_scorer
 from tasks.stores.benchmarks import CLIPS_A_SPEAKER
 from tasks.stores.workspace import Workspace
@@ -92,7 +92,7 @@ def evaluate_generator(
     settings = Stage1Settings(shape=card.shape)
     known = read_exams(selection, spread(selection.train, MEAN_CLIPS), settings)
     exams = read_exams(selection, few_a_speaker(judged), settings)
-    scorer = sync_scorer(sync_folder(workspace), known, sync)
+    scorer = sync_scorer(trainings(workspace), known, sync)
     mean = mean_face(exam.landmarks_TPXY[exam.prepared.counts_T] for exam in known)
     rows = judge(generator, exams, references, card.gain, mean, SYSTEMS, scorer)
     return Evaluation(selection.release.release_id, split, references, card, str(model), scorecard(rows), tuple(rows))
@@ -104,7 +104,7 @@ def release_scorer(workspace: Workspace, selection: Selection, settings: Stage1S
     Raises: TrainingError - no clip of the split both moves and sounds.
     """
     known = read_exams(selection, spread(selection.train, MEAN_CLIPS), settings)
-    return sync_scorer(sync_folder(workspace), known, SyncRecipe(steps=settings.sync_steps))
+    return sync_scorer(trainings(workspace), known, SyncRecipe(steps=settings.sync_steps))
 
 
 def cross_validate(
@@ -211,8 +211,3 @@ def _together(parts: Sequence[Evaluation], name: str) -> Evaluation:
     rows = tuple(row for part in parts for row in part.rows)
     first = parts[0]
     return Evaluation(first.release, name, first.references, first.card, first.card_of, scorecard(rows), rows)
-
-
-def sync_folder(workspace: Workspace) -> Path:
-    """Where sync scorers are kept, beside the trainings."""
-    return Path(workspace.folder("training")) if workspace.is_local else workspace.scratch() / "training"

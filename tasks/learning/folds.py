@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from schemas.errors import TrainingError
@@ -23,24 +23,30 @@ def folds(
 
     Raises: TrainingError - there are fewer groups of speakers than folds need.
     """
-    groups = grouped((*selection.train, *selection.val))
-    names = sorted(groups, key=_shuffled)
+    names = shuffled({clip.group for clip in (*selection.train, *selection.val)})
     if len(names) < count + 2:
         raise TrainingError(
             f"{len(names)} groups of speakers are too few for {count} folds; take fewer, or ingest more"
         )
-    made = []
-    for number in range(count):
-        held = names[number::count]
-        rest = [name for name in names if name not in held]
-        by_footage = sorted(rest, key=lambda name: sum(clip.facts.frames for clip in groups[name]))
-        val = by_footage[: max(2, round(_VAL_SHARE * len(rest)))]
-        taught = [name for name in rest if name not in val][:speakers]
-        train = tuple(clip for name in taught for clip in groups[name])
-        looked_at = tuple(clip for name in val for clip in groups[name])
-        judged = tuple(clip for name in held for clip in groups[name])
-        made.append((replace(selection, train=train, val=looked_at), judged))
-    return made
+    return [without(selection, set(names[number::count]), speakers) for number in range(count)]
+
+
+def without(
+    selection: Selection, held: Collection[str], speakers: int | None = None
+) -> tuple[Selection, tuple[Candidate, ...]]:
+    """A selection whose train and val clips are of other groups than `held`, and the clips of those.
+
+    speakers: see `folds`.
+    """
+    groups = grouped((*selection.train, *selection.val))
+    rest = [name for name in shuffled(groups) if name not in held]
+    by_footage = sorted(rest, key=lambda name: sum(clip.facts.frames for clip in groups[name]))
+    val = by_footage[: max(2, round(_VAL_SHARE * len(rest)))]
+    taught = [name for name in rest if name not in val][:speakers]
+    train = tuple(clip for name in taught for clip in groups[name])
+    looked_at = tuple(clip for name in val for clip in groups[name])
+    judged = tuple(clip for name in shuffled(groups) if name in held for clip in groups[name])
+    return replace(selection, train=train, val=looked_at), judged
 
 
 def halves(selection: Selection) -> tuple[Selection, Selection]:
@@ -50,7 +56,7 @@ def halves(selection: Selection) -> tuple[Selection, Selection]:
     Raises: TrainingError - the other half has no such clip.
     """
     groups = grouped(selection.train)
-    names = sorted(groups, key=_shuffled)
+    names = shuffled(groups)
     half = tuple(clip for name in names[::2] for clip in groups[name])
     added = tuple(clip for name in names[1::2] for clip in groups[name] if not clip.both)
     if not added:
@@ -66,5 +72,6 @@ def grouped(clips: Sequence[Candidate]) -> dict[str, list[Candidate]]:
     return groups
 
 
-def _shuffled(name: str) -> str:
-    return hashlib.sha256(name.encode()).hexdigest()
+def shuffled(groups: Iterable[str]) -> list[str]:
+    """Groups in an order that means nothing and is always the same: by a hash of their names."""
+    return sorted(groups, key=lambda name: hashlib.sha256(name.encode()).hexdigest())

@@ -1,0 +1,71 @@
+"""A rating study: what its key knows, what its page is told, and what raters send back."""
+
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Question = Literal["visual", "sync", "identity"]
+
+QUESTIONS: Final[tuple[Question, ...]] = ("visual", "sync", "identity")
+
+HEADINGS: Final[dict[Question, str]] = {"visual": "visual quality", "sync": "lip sync", "identity": "identity"}
+"""The paper's names (Table 2)."""
+
+LEAST, MOST = 1, 5
+
+Grade = Annotated[int, Field(ge=LEAST, le=MOST, strict=True)]
+Grades = dict[Question, Grade]
+
+
+class _Record(BaseModel):
+    """Frozen, closed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Item(_Record):
+    """What a video of the page really is. clip: what it shows. system: who made it. expected: of an attention check,
+    the grades that it asks for; such a video belongs to no system.
+    """
+
+    clip: str
+    system: str | None = None
+    expected: Grades | None = None
+
+
+class StudyKey(_Record):
+    """Opens the blinding; never given to raters. items: by the id that the page knows. forms: the orders of items, of
+    which a rater gets one. page_sha256: of the page it belongs to.
+    """
+
+    kind: Literal["heterodub-study-key"] = "heterodub-study-key"
+    study: str
+    title: str
+    systems: tuple[str, ...]
+    items: dict[str, Item]
+    forms: tuple[tuple[str, ...], ...]
+    page_sha256: str
+
+
+class Answer(_Record):
+    """A rater's grades of one video. plays: how often it was begun. seconds: from its first sight to the last grade."""
+
+    item: str
+    grades: Grades
+    plays: int = Field(ge=0)
+    seconds: float = Field(ge=0)
+
+
+class Answers(_Record):
+    """A file that a rater's page saved. rater: the number that the rater was given. form: which order was shown, from
+    0. finished: every video was graded.
+    """
+
+    kind: Literal["heterodub-study-answers"] = "heterodub-study-answers"
+    study: str
+    rater: int = Field(ge=1)
+    form: int = Field(ge=0)
+    started_utc: str
+    saved_utc: str
+    finished: bool
+    answers: tuple[Answer, ...]

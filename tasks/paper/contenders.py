@@ -1,0 +1,72 @@
+"""Who stands in Table 1: one list, one entry each. A rival is an entry here and a kind of training in jobs.py."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from model.comparison.systems import Copy, System, TrueLandmarks, Truth, TwoStage
+from model.stage1.files import load_generator
+from model.stage2.files import load_translator
+from model.stage2.inference import PainterTranslator
+from model.stage2.warp import WarpTranslator
+from tasks.paper.jobs import GENERATOR, TRANSLATOR, Job
+from tasks.paper.judged import Entry
+
+Models = Mapping[Job, Path]
+"""Folders of trained models."""
+
+GENERATES, TRANSLATES = Job(GENERATOR), Job(TRANSLATOR)
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """A row. needs: trainings. entry: the system, from their models and the side of the crops in pixels. deaf: it takes
+    the mouth from the truth, so that with another's sound it has nothing to say.
+    """
+
+    name: str
+    needs: tuple[Job, ...]
+    entry: Callable[[Models, int], Entry]
+    deaf: bool = False
+
+
+def two_stage(generator: Path, translator: Path) -> Entry:
+    """Ours, from two folders."""
+
+    def opened() -> System:
+        heard, card = load_generator(generator)
+        return TwoStage(heard, card.gain, PainterTranslator(load_translator(translator)[0]))
+
+    return Entry("two stages", (generator, translator), opened)
+
+
+def true_landmarks(translator: Path) -> Entry:
+    """A translator in a folder, told the truth."""
+    return Entry(
+        "true landmarks", (translator,), lambda: TrueLandmarks(PainterTranslator(load_translator(translator)[0]))
+    )
+
+
+def _warped(generator: Path, side_px: int) -> Entry:
+    def opened() -> System:
+        heard, card = load_generator(generator)
+        return TwoStage(heard, card.gain, WarpTranslator(side_px))
+
+    return Entry("generator and warp", (generator,), opened)
+
+
+def _true_warped(side_px: int) -> Entry:
+    return Entry("true landmarks, warp", (), lambda: TrueLandmarks(WarpTranslator(side_px)))
+
+
+CONTENDERS: Final[tuple[Contender, ...]] = (
+    Contender("ours", (GENERATES, TRANSLATES), lambda made, _: two_stage(made[GENERATES], made[TRANSLATES])),
+    Contender("ours, untrained warp for stage 2", (GENERATES,), lambda made, side: _warped(made[GENERATES], side)),
+    Contender(
+        "true landmarks, ours for stage 2", (TRANSLATES,), lambda made, _: true_landmarks(made[TRANSLATES]), True
+    ),
+    Contender("true landmarks, untrained warp", (), lambda _, side: _true_warped(side), True),
+    Contender("copy of one frame", (), lambda *_: Entry("copy", (), Copy)),
+    Contender("truth", (), lambda *_: Entry("truth", (), Truth), True),
+)

@@ -1,0 +1,98 @@
+"""Trains what a table asks for and is not there yet; what is there is used again.
+
+A training's folder is named by release, clips, settings (the steps of its budget among them) and the code it is made
+by. So a table that was interrupted goes on, two tables share what they have in common, and nothing stale is reused.
+"""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Collection
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from model.stage1.files import CARD
+from model.training.listening import Listener
+from schemas.sections import Section, merged
+from schemas.settings import Settings
+from tasks.learning.selection import Selection
+from tasks.learning.stage1 import MODEL, training_folder
+from tasks.paper.budget import PROBE_STEPS, Budget, Stopwatch, keep, kept
+from tasks.paper.footage import Footage
+from tasks.paper.jobs import KINDS, LOOKS, Job
+from tasks.stores.workspace import Workspace
+
+_CODE: Final = ("model/features", "model/perception", "model/stage1", "model/stage2", "model/training", "schemas",
+                "tasks/feeding", "tasks/learning")  # fmt: skip
+"""Folders whose code decides what a training learns: a change of anything else trains nothing anew."""
+
+
+class Workshop:
+    """minutes: for each training."""
+
+    def __init__(
+        self, workspace: Workspace, settings: Settings, footage: Footage, minutes: float, listener: Listener
+    ) -> None:
+        self._workspace, self._settings, self._footage = workspace, settings, footage
+        self._minutes, self._listener = minutes, listener
+
+    def train(self, jobs: Collection[Job]) -> dict[Job, Path]:
+        """Models by job, in folders; those that are not there are trained.
+
+        Raises: as the jobs' kinds (train_generator, train_translator).
+        """
+        return {job: self._trained(job) for job in dict.fromkeys(jobs)}
+
+    def budget(self, kind: str) -> Budget:
+        """The steps of every training of a kind; found out by a trial, the first time.
+
+        Raises: TrainingError - what was written down of it is damaged; and as `train`.
+        """
+        path = self.budget_file(kind)
+        found = kept(path)
+        if found is None:
+            watch, folder = Stopwatch(), path.with_suffix("")
+            shutil.rmtree(folder, ignore_errors=True)  # of a trial that was killed
+            KINDS[kind].train(*self._trial(kind), self._settings, folder, watch)
+            found = watch.budget(self._minutes, LOOKS)
+            keep(path, found)
+            shutil.rmtree(folder)
+        return found
+
+    def budget_file(self, kind: str) -> Path:
+        """Where the budget of a kind is written down, beside the trainings."""
+        folder = training_folder(self._workspace, *self._trial(kind), f"paper-{kind}-{code_of(_CODE)}")
+        return folder.with_name(f"{folder.name}-{self._minutes:.6g}-min.json")
+
+    def _trial(self, kind: str) -> tuple[Selection, Section]:
+        section = KINDS[kind].section(self._settings, Job(kind), PROBE_STEPS)
+        once = {
+            "pace": {"validate_every": PROBE_STEPS, "save_every": PROBE_STEPS}
+        }  # a look and a checkpoint are enough
+        return self._selection(Job(kind)), type(section).model_validate(merged(section.model_dump(), once))
+
+    def _trained(self, job: Job) -> Path:
+        selection, section = self._selection(job), self._section(job)
+        folder = training_folder(self._workspace, selection, section, f"paper-{job.kind}-{code_of(_CODE)}")
+        model = folder / MODEL
+        if (model / CARD).exists():  # a card is written last
+            return model
+        return KINDS[job.kind].train(selection, section, self._settings, folder, self._listener)
+
+    def _selection(self, job: Job) -> Selection:
+        footage = self._footage.half() if job.half else self._footage
+        return footage.selection(KINDS[job.kind].stage)
+
+    def _section(self, job: Job) -> Section:
+        return KINDS[job.kind].section(self._settings, job, self.budget(job.kind).steps)
+
+
+@cache
+def code_of(parts: tuple[str, ...]) -> str:
+    """Identity of the code in some folders and files: a hash of what is in them."""
+    root, digest = Path(__file__).parents[2], hashlib.sha256()
+    for part in parts:
+        for path in sorted((root / part).rglob("*.py")) or [root / part]:
+            digest.update(json.dumps([path.relative_to(root).as_posix(), path.read_text()]).encode())
+    return digest.hexdigest()[:8]

@@ -1,0 +1,139 @@
+"""Makes a study: one page for raters with everything in it, and the key that stays with who made it."""
+
+import base64
+import hashlib
+import json
+import random
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from schemas.errors import SourceError, WorkspaceError
+from schemas.study import LEAST, MOST, QUESTIONS, Grades, Item, StudyKey
+from tasks.study.forms import forms, with_checks
+from tasks.study.videos import StudyVideo, plain_copy, read_videos, still
+
+PAGE: Final = "for-raters/study.html"
+KEY: Final = "key.json"
+"""Apart from the page's folder, so that who gives that folder away does not give away the key."""
+
+_ID_BYTES: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A study on disk."""
+
+    page: Path
+    key: Path
+    study: StudyKey
+
+    def summary(self) -> dict[str, Any]:
+        """What a person wants to know, ready for JSON."""
+        return {
+            "page": str(self.page),
+            "key": str(self.key),
+            "systems": len(self.study.systems),
+            "videos": len(self.study.items),
+            "videos_a_rater": len(self.study.forms[0]),
+            "orders": len(self.study.forms),
+            "megabytes": round(self.page.stat().st_size / 1e6, 1),
+        }
+
+
+def make_study(
+    listing: Path,
+    folder: Path,
+    title: str = "How real do these videos look?",
+    rounds: int | None = None,
+    checks: int = 3,
+    seed: int | None = None,
+) -> Made:
+    """Write PAGE and KEY of the listed videos (tasks/study/videos.py) into a folder.
+
+    rounds: see tasks/study/forms.py. checks: attention checks a rater meets. seed: of ids and orders; drawn anew if
+    left out, since who knows it can undo the blinding.
+
+    Raises: SourceError - a video or the list cannot be used, or there are too many checks or rounds. WorkspaceError -
+    the folder cannot be written.
+    """
+    videos = read_videos(listing)
+    draw = random.Random(secrets.randbits(64) if seed is None else seed)
+    clips, systems = (list(dict.fromkeys(getattr(video, name) for video in videos)) for name in ("clip", "system"))
+    ids = {(video.clip, video.system): draw.randbytes(_ID_BYTES).hex() for video in videos}
+    asked = {draw.randbytes(_ID_BYTES).hex(): _asked(videos, draw) for _ in range(checks)}
+    try:
+        orders = [
+            with_checks([ids[clips[clip], systems[system]] for clip, system in order], list(asked), draw)
+            for order in forms(len(clips), len(systems), rounds, draw)
+        ]
+    except ValueError as error:
+        raise SourceError(f"list of videos {listing}: {error}") from error
+    items = {ids[video.clip, video.system]: Item(clip=video.clip, system=video.system) for video in videos}
+    items |= {name: Item(clip=video.clip, expected=expected) for name, (video, expected) in asked.items()}
+    study = draw.randbytes(_ID_BYTES).hex()
+    page = _page(study, title, videos, ids, asked, orders).encode()
+    digest = hashlib.sha256(page).hexdigest()
+    key = StudyKey(study=study, title=title, systems=tuple(systems), items=items, forms=orders, page_sha256=digest)
+    return _written(folder, page, key)
+
+
+def _asked(videos: Sequence[StudyVideo], draw: random.Random) -> tuple[StudyVideo, Grades]:
+    """A video for an attention check, and the grades it asks for: not all alike, as a bored hand gives them."""
+    grades = {question: draw.randint(LEAST, MOST) for question in QUESTIONS}
+    while len(set(grades.values())) == 1:
+        grades = {question: draw.randint(LEAST, MOST) for question in QUESTIONS}
+    return draw.choice(videos), grades
+
+
+def _page(
+    study: str,
+    title: str,
+    videos: Sequence[StudyVideo],
+    ids: Mapping[tuple[str, str], str],
+    asked: Mapping[str, tuple[StudyVideo, Grades]],
+    orders: Sequence[Sequence[str]],
+) -> str:
+    """The page as HTML. Videos stand in it in the order of their ids, which mean nothing."""
+    faces = {source: f"f{number}" for number, source in enumerate(dict.fromkeys(video.source for video in videos))}
+    shown = {ids[video.clip, video.system]: (video, plain_copy(video.video)) for video in videos}
+    for name, (video, grades) in asked.items():
+        words = "PLEASE CHOOSE\n" + "  ".join(str(grades[question]) for question in QUESTIONS)
+        shown[name] = (video, plain_copy(video.video, words))
+    data = {
+        "study": study,
+        "forms": orders,
+        "faces": {name: _base64(still(source)) for source, name in faces.items()},
+        "items": {
+            name: {"video": _base64(film), "face": faces[video.source]} for name, (video, film) in sorted(shown.items())
+        },
+    }
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    template = environment.from_string(_text("page.html"))
+    embedded = Markup(json.dumps(data).replace("<", "\\u003c"))
+    return template.render(title=title, css=Markup(_text("page.css")), js=Markup(_text("page.js")), data=embedded)
+
+
+def _written(folder: Path, page: bytes, key: StudyKey) -> Made:
+    made = Made(folder / PAGE, folder / KEY, key)
+    try:
+        made.page.parent.mkdir(parents=True, exist_ok=True)
+        made.page.write_bytes(page)
+        made.key.write_text(key.model_dump_json(indent=2) + "\n")
+    except OSError as error:
+        raise WorkspaceError(f"the study cannot be written to {folder}: {error}") from error
+    return made
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")
+
+
+def _text(name: str) -> str:
+    return files(__package__).joinpath(name).read_text("utf-8")
