@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from model.features.landmarks import eye_centres
+from model.features.landmarks import LIPS, eye_centres
 from model.stage2.batches import Portrait, _references, _varied, make_batch, tracked_run
 from model.training.plan import Window
 from schemas.translation import PictureAugmentation, Stage2Settings
 from tests.model.stage2.faces import speaker
 
-PLAIN = PictureAugmentation(mirror=0, light=0)
+PLAIN = PictureAugmentation(mirror=0, light=0, withheld=0)
 SHAPE = Stage2Settings(profile="tiny").shape
 
 
@@ -44,6 +44,20 @@ def test_nothing_hidden_of_the_window_is_in_its_inputs():
     assert np.array_equal(made.inputs_BCWW, other.inputs_BCWW)
     assert np.array_equal(made.warped_BKWW, other.warped_BKWW)
     assert not np.array_equal(made.target_BWW, other.target_BWW)
+
+
+def test_some_windows_are_shown_no_warped_frames():
+    always, never = (batch(augmentation=PLAIN.model_copy(update={"withheld": share})) for share in (1, 0))
+    assert (always.warped_BKWW == 0).all() and (never.warped_BKWW > 0).any()
+    assert np.array_equal(always.inputs_BCWW, never.inputs_BCWW)
+
+
+def test_the_mouth_s_box_lies_around_the_lips_of_the_window():
+    one = clip()
+    lips = one.landmarks_TPXY[6:8, LIPS] - (8, 16)  # the window begins there
+    for (left, top, side), points in zip(batch(one=one).mouths_B3.tolist(), lips, strict=True):
+        assert (points.min(0) >= (left, top)).all() and (points.max(0) <= (left + side, top + side)).all()
+        assert side < 30 and left + side <= 48 and top + side <= 48
 
 
 def test_references_are_no_frames_of_the_window():
