@@ -75,9 +75,12 @@ def training_folder(workspace: Workspace, selection: Selection, settings: BaseMo
     """
     clips = [clip.facts.clip_id for clip in (*selection.train, *selection.val)]
     identity = json.dumps([selection.release.release_id, clips, settings.model_dump(mode="json")])
-    name = f"{stage}-{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
-    base = Path(workspace.folder("training")) if workspace.is_local else workspace.scratch() / "training"
-    return base / name
+    return trainings(workspace) / f"{stage}-{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
+
+
+def trainings(workspace: Workspace) -> Path:
+    """Where all trainings keep their files: on this machine, whatever the workspace is."""
+    return Path(workspace.folder("training")) if workspace.is_local else workspace.scratch() / "training"
 
 
 def train_generator(
