@@ -91,8 +91,8 @@ class TranslationLesson:
         """Distances from the truth."""
         told = self._distances(made, batch.target_BWW, batch.share_BWW)
         if self._settings.losses.mouth:
-            mouths = [mouth.cut(pictures, batch.mouths_B3) for pictures in (made, batch.target_BWW)]
-            near = self._distances(*mouths, torch.ones_like(mouths[0][:, 0]))
+            made, true = (mouth.cut(pictures, batch.mouths_B3) for pictures in (made, batch.target_BWW))
+            near = self._distances(made, true, torch.ones_like(true[:, 0]))
             told |= {f"mouth_{name}": value for name, value in near.items()}
         return told
 

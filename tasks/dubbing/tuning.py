@@ -41,7 +41,7 @@ def first_seconds(faces: Sequence[Face], followed: Followed, seconds: float) -> 
     Pictures that will not be dubbed are no part of it: there the landmarks are guesses.
     """
     lasts_S = np.diff(followed.ticks_S, append=followed.ticks_S[-1] + followed.last_lasts)
-    left = Fraction(seconds) / followed.base
+    left = round(Fraction(seconds) / followed.base)
     told = []
     for face in faces:
         rows = np.flatnonzero(face.strength_T > 0)

@@ -13,7 +13,7 @@ from tests.tasks.learning.sitters import sitters
 
 @pytest.fixture(scope="module")
 def compared(tmp_path_factory):
-    workspace = sitters(tmp_path_factory.mktemp("sitters") / "w", 8, 12)  # two of them are of the test split
+    workspace = sitters(tmp_path_factory.mktemp("sitters") / "w", 16, 12)  # four of them are of the test split
     pace = {"steps": 1, "validate_every": 1, "save_every": 1}
     stage2 = Stage2Settings(profile="tiny", pace=pace, losses={"perceptual": 0, "critics_from": 9})
     settings = Settings(workspace=workspace.root, stage2=stage2)
@@ -24,7 +24,7 @@ def compared(tmp_path_factory):
 def test_both_parts_are_judged_on_the_same_speakers(compared):
     half, more = ({(row["clip_id"], row["system"]) for row in part.clips()} for part in (compared.half, compared.more))
     assert half == more
-    assert len({row["speaker"] for row in compared.half.clips()}) == 6
+    assert len({row["speaker"] for row in compared.half.clips()}) == 12
 
 
 def test_what_was_added_is_told_with_what_it_brought(compared):
