@@ -148,15 +148,17 @@ def ablate_data(
     workspace: str | None = None,
     config: str | None = None,
     profile: Profile | None = None,
+    stage: Literal["stage1", "stage2"] = "stage1",
 ) -> dict[str, Any]:
-    """Repeat the paper's point: half of the speakers, against the same half and more footage good for stage 1 alone.
+    """Repeat the paper's point: half of the speakers, against the same half and more footage good for one stage alone.
 
     Returns the scores of both, and what was added.
 
     Raises: HeterodubError - as evaluate.
     """
-    settings = load_settings(config, workspace=workspace, stage1={"profile": profile})
-    found = compare_data(settings, release, folds, references)
+    settings = load_settings(config, workspace=workspace, **{stage: {"profile": profile}})
+    found = compare_data(settings, stage, release, folds, references)
     show_scores(found.half, "ablation-half")
     show_scores(found.more, "ablation-half-and-more")
-    return found.summary()
+    told: dict[str, Any] = found.summary() | {"stage": stage}
+    return told

@@ -227,6 +227,7 @@ def evaluate_dub(
 
 @ablate.command("data")
 def ablate_data(
+    stage: Annotated[Literal["stage1", "stage2"], typer.Option(help="The stage whose footage and model.")] = "stage1",
     release: ReleaseOption = None,
     folds: FoldsOption = 3,
     references: ReferencesOption = 8,
@@ -235,14 +236,14 @@ def ablate_data(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Half of the speakers, against the same half and more footage that is good for stage 1 alone."""
+    """Half of the speakers, against the same half and more footage that is good for one stage alone."""
     _prepare()
     from flows.evaluate import ablate_data as run
     from flows.learning_progress import LearningDisplay
     from tasks.learning.watching import learning_watched_by
 
     with LearningDisplay() as display, learning_watched_by(display):
-        told = run(release, folds, references, workspace, _text(config), profile)
+        told = run(release, folds, references, workspace, _text(config), profile, stage)
     from flows.scores import show_ablation
 
     _tell(told, as_json, show_ablation)

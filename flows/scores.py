@@ -49,17 +49,22 @@ def show_scores(told: Mapping[str, Any]) -> None:
 
 def show_ablation(told: Mapping[str, Any]) -> None:
     """The summary of a data ablation."""
-    out = console()
-    show_scores(told["half"])
+    from flows.picture_scores import show_picture_scores
+
+    out, shown = console(), show_scores if told["stage"] == "stage1" else show_picture_scores
+    shown(told["half"])
     out.print("")
-    show_scores(told["more"])
+    shown(told["more"])
     out.print(
-        f"\nover all folds, {told['added_clips']} clips of {told['added_speakers']} speakers that are good for stage 1 "
-        f"alone were added to {told['half_clips']} clips. They lower the error of the half by\n"
+        f"\nover all folds, {told['added_clips']} clips of {told['added_speakers']} speakers that are good for "
+        f"{told['stage']} alone were added to {told['half_clips']} clips. They lower the error of the half by\n"
     )
     show(
         [Column("error"), Column("by %", right=True)],
-        [[cell(_HEADINGS[score]), cell(interval_text(gain, percent=True))] for score, gain in told["gains"].items()],
+        [
+            [cell(_HEADINGS.get(score, score.replace("_", " "))), cell(interval_text(gain, percent=True))]
+            for score, gain in told["gains"].items()
+        ],
     )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from pydantic import ValidationError
 
 from flows.ask import ConfigOption, JsonOption, WorkspaceOption
 from flows.environment import find_server, settle
@@ -24,7 +25,8 @@ def dub(
     out: Annotated[str | None, typer.Option("--out", "-o", help="MP4 to write.")] = None,
     speech_from: Annotated[str | None, typer.Option(help="Video whose sound is the speech.")] = None,
     manifest: Annotated[
-        Path | None, typer.Option(help="CSV of jobs: video, speech, out; where wanted face, length, appearance_from.")
+        Path | None,
+        typer.Option(help="CSV of jobs: video, speech, out; where wanted face, length, appearance_from, finetune."),
     ] = None,
     face: Annotated[int, typer.Option(min=1, help="1: the largest face of each shot, 2: the next largest, ...")] = 1,
     length: Annotated[
@@ -32,6 +34,14 @@ def dub(
     ] = "picture",
     appearance_from: Annotated[
         str | None, typer.Option(help="Video or picture whose face lends its lower half.")
+    ] = None,
+    finetune: Annotated[
+        float | None,
+        typer.Option(
+            min=0.5,
+            max=60,
+            help="First adapt the translator to the video's face, by its first so many seconds with one.",
+        ),
     ] = None,
     generator: Annotated[
         str, typer.Option(help="Landmark generator: folder, version, @alias, run id, or newest.")
@@ -51,7 +61,7 @@ def dub(
         told = _many(manifest, generator, translator, workspace, config)
     else:
         job = _job(video, speech, speech_from, out)
-        job |= {"face": face, "length": length, "appearance_from": appearance_from}
+        job |= {"face": face, "length": length, "appearance_from": appearance_from, "finetune": finetune}
         told = _one(job, generator, translator, workspace, config)
     if as_json:
         print(json.dumps(told, indent=2))
@@ -80,16 +90,21 @@ def _one(
 ) -> dict[str, Any]:
     from flows.dubbing_progress import DubDisplay
     from schemas.dubbing import DubJob
+    from schemas.problems import describe
     from schemas.settings import load_settings
     from tasks.dubbing.batch import dub_counts, dub_jobs
     from tasks.journal.recording import as_step, recording
 
     settings = load_settings(config, workspace=workspace)
+    try:
+        asked = DubJob.model_validate(job)
+    except ValidationError as error:
+        raise SettingsError(describe(error)) from error
 
     @as_step("dub", dub_counts)
     def work() -> list[dict[str, Any]]:
         with DubDisplay() as display:
-            outcomes = dub_jobs([DubJob(**job)], generator, translator, settings, display)
+            outcomes = dub_jobs([asked], generator, translator, settings, display)
         return [one.summary() for one in outcomes]
 
     with recording("dub", settings):

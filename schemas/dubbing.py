@@ -1,8 +1,8 @@
 """What a dubbing is asked for, and how it is made."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from .sections import Section
 
@@ -35,6 +35,9 @@ class DubSettings(Section):
     preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow"] = Field(
         "veryfast", description="x264's speed"
     )
+    silence_s: float = Field(
+        600, gt=0, description="seconds without a further frame or step after which a job is given up"
+    )
     sound_kbps: int = Field(96, ge=16, le=320, description="AAC rate of each sound channel, kbit/s")
 
 
@@ -47,3 +50,13 @@ class DubJob(Section):
     face: int = Field(1, ge=1, le=16, description="1: the largest face of each shot, 2: the next largest, ...")
     length: Length = Field("picture", description="how long the output is")
     appearance_from: str | None = Field(None, description="video or picture whose face lends its looks")
+    finetune: float | None = Field(
+        None, ge=0.5, le=60, description="seconds of the video's own face that the translator learns from first"
+    )
+
+    @model_validator(mode="after")
+    def _one_face(self) -> Self:
+        """Who lends a face does not want the video's own learned."""
+        if self.finetune is not None and self.appearance_from is not None:
+            raise ValueError("finetune learns the video's own face, appearance_from shows another: leave one out")
+        return self

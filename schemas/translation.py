@@ -41,6 +41,9 @@ class PictureLosses(Section):
     perceptual: float = Field(1.0, ge=0, description="weight of the perceptual loss")
     face_recognition: bool = Field(False, description="VGGFace features as well (Table 4); needs weights.vgg_face")
     pyramid: float = Field(1.0, ge=0, description="weight of L1 on the picture at four sizes; the paper has 0")
+    mouth: float = Field(
+        0.5, ge=0, description="weight of the same two on a box around the mouth, brought to 64 pixels; the paper has 0"
+    )
     spatial: float = Field(0.05, ge=0, description="lambda_s: weight of D_vs' loss")
     temporal: float = Field(0.05, ge=0, description="lambda_t: weight of D_ot's loss")
     matching: float = Field(5.0, ge=0, description="weight of feature matching within both, beside the patch loss")
@@ -52,6 +55,9 @@ class PictureAugmentation(Section):
 
     mirror: float = Field(0.5, ge=0, le=1, description="share of windows that are mirrored")
     light: float = Field(0.1, ge=0, le=0.5, description="spread of gain and of each colour's gain")
+    withheld: float = Field(
+        0.1, ge=0, le=1, description="share of windows without warped frames, so that the appearance vector is needed"
+    )
 
 
 class TuningSettings(Section):
@@ -128,6 +134,7 @@ _PROFILES: Final[dict[str, dict[str, Any]]] = {
             "perception": "vgg19",
             "face_recognition": True,
             "pyramid": 0.0,
+            "mouth": 0.0,
             "spatial": 1.0,
             "temporal": 1.0,
             "matching": 10.0,

@@ -12,13 +12,19 @@ from schemas.reasons import Stage
 from schemas.settings import Settings
 from tasks.dubbing.batch import read_jobs
 from tasks.dubbing.judging import DubScores, judge_dubbings
-from tasks.dubbing.models import load_models
+from tasks.dubbing.models import find_models, open_models
 from tasks.dubbing.watching import dub_watcher
 from tasks.faces.backend import open_backend
 from tasks.journal.recording import Counts, as_step
 from tasks.learning import evaluation
-from tasks.learning.evaluation import DataAblation, Evaluation, Split
-from tasks.learning.picture_evaluation import PictureEvaluation, cross_validate_translator, evaluate_translator
+from tasks.learning.ablation import DataAblation
+from tasks.learning.evaluation import Evaluation, Split
+from tasks.learning.picture_evaluation import (
+    PictureEvaluation,
+    compare_picture_data,
+    cross_validate_translator,
+    evaluate_translator,
+)
 from tasks.learning.selection import candidates, find_release, select
 from tasks.learning.sync import SyncRecipe
 from tasks.learning.tuning import translator_folder
@@ -128,14 +134,18 @@ def judge_tuning(settings: Settings, model: str | None, release: str | None, spl
 
 @task(cache_policy=NO_CACHE)
 @as_step("judge")
-def compare_data(settings: Settings, release: str | None, folds: int, references: int) -> DataAblation:
-    """Half of the speakers against the same half and the other half's stage-1-only clips.
+def compare_data(
+    settings: Settings, stage: str, release: str | None, folds: int, references: int
+) -> DataAblation[Evaluation] | DataAblation[PictureEvaluation]:
+    """Half of the speakers against the same half and the other half's clips that are good for this stage alone.
 
-    Raises: TrainingError, NotFoundError, WorkspaceError - the text says what to do.
+    Raises: TrainingError, NotFoundError, WorkspaceError, WeightsMissingError - the text says what to do.
     """
     workspace = Workspace.open(settings.workspace)
-    selection = select(workspace, find_release(workspace, release), Stage.STAGE1)
-    return evaluation.ablate_data(workspace, selection, settings.stage1, folds, references, learner_watcher())
+    selection = select(workspace, find_release(workspace, release), Stage(stage))
+    if Stage(stage) is Stage.STAGE2:
+        return compare_picture_data(workspace, settings, selection, folds, references, learner_watcher())
+    return evaluation.compare_data(workspace, selection, settings.stage1, folds, references, learner_watcher())
 
 
 @task(cache_policy=NO_CACHE)
@@ -151,7 +161,7 @@ def judge_dubs(settings: Settings, manifest: str, generator: str, translator: st
     selection = select(workspace, find_release(workspace, release), Stage.STAGE1)
     backend, jobs = open_backend(settings), read_jobs(Path(manifest))
     with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
-        models = load_models(settings, generator, translator, backend, Path(scratch))
+        models = open_models(find_models(settings, generator, translator, Path(scratch)), settings, backend)
         scorer = evaluation.release_scorer(workspace, selection, settings.stage1)
         return judge_dubbings(jobs, models, backend, settings, scorer, Path(scratch), dub_watcher())
 

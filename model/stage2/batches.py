@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from model.features.landmarks import MIRRORED
-from model.stage2 import mask
+from model.stage2 import mask, mouth
 from model.stage2.composite import composite, drawn, in_context
 from model.stage2.translator import Appearance, Floats, Pictures, require
 from model.stage2.warp import candidates
@@ -49,6 +49,7 @@ class PaintBatch:
 
     inputs_BCWW: composite.in_context. reference_NRCWW: for the embedder. warped_BKWW: candidates, (B, 3 K, W, W).
     lines_BCWW: the drawn landmarks alone. target_BWW: true windows, (B, 3, W, W) in 0..1. share_BWW: mask.soft.
+    mouths_B3: mouth.boxes, in pixels of the window.
     """
 
     inputs_BCWW: Tensor
@@ -57,6 +58,7 @@ class PaintBatch:
     lines_BCWW: Tensor
     target_BWW: Tensor
     share_BWW: Tensor
+    mouths_B3: Tensor
     clip_ids: tuple[str, ...]
 
     @property
@@ -81,10 +83,10 @@ def make_batch(
 ) -> PaintBatch:
     """Batch of `windows` of `frames` frames, each of the clip at the same place in `clips`."""
     rows = [_row(*pair, frames, references, shape, augmentation) for pair in zip(windows, clips, strict=True)]
-    inputs, known, warped, lines, target, share = (
+    inputs, known, warped, lines, target, share, mouths = (
         torch.from_numpy(np.concatenate(column)) for column in zip(*rows, strict=True)
     )
-    return PaintBatch(inputs, known, warped, lines, target, share, tuple(clip_ids))
+    return PaintBatch(inputs, known, warped, lines, target, share, mouths, tuple(clip_ids))
 
 
 def _row(
@@ -110,13 +112,17 @@ def _row(
     middle = slice(reach, reach + frames)
     rows, columns = mask.window(side)
     target = shown[middle, rows, columns].astype(np.float32).transpose(0, 3, 1, 2) / 255
+    warped = candidate_channels(known, points[middle], shape.candidates)
+    if draw.random() < augmentation.withheld:
+        warped[:] = 0
     return (
         inputs,
         embedded_frames(known.pictures_RSS3[:1], known.landmarks_RPXY[:1])[None],
-        candidate_channels(known, points[middle], shape.candidates),
+        warped,
         drawn(points[middle], side),
         target,
         mask.soft(points[middle], side)[:, rows, columns],
+        mouth.boxes(points[middle] - (columns.start, rows.start), rows.stop - rows.start),
     )
 
 

@@ -11,6 +11,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from model.perception.features import Features, perceptual_distance
+from model.stage2 import mouth
 from model.stage2.batches import PaintBatch
 from model.stage2.critics import Critics, Opinion
 from model.stage2.losses import critic_loss, matching_loss, patch_loss, pyramid
@@ -88,9 +89,17 @@ class TranslationLesson:
 
     def _likeness(self, made: Tensor, batch: PaintBatch) -> dict[str, Tensor]:
         """Distances from the truth."""
-        told = {"pyramid": pyramid(made, batch.target_BWW, batch.share_BWW)}
+        told = self._distances(made, batch.target_BWW, batch.share_BWW)
+        if self._settings.losses.mouth:
+            made, true = (mouth.cut(pictures, batch.mouths_B3) for pictures in (made, batch.target_BWW))
+            near = self._distances(made, true, torch.ones_like(true[:, 0]))
+            told |= {f"mouth_{name}": value for name, value in near.items()}
+        return told
+
+    def _distances(self, made: Tensor, true: Tensor, share: Tensor) -> dict[str, Tensor]:
+        told = {"pyramid": pyramid(made, true, share)}
         if self._perception:
-            parts = [perceptual_distance(one, made, batch.target_BWW).mean() for one in self._perception]
+            parts = [perceptual_distance(one, made, true).mean() for one in self._perception]
             told["perceptual"] = torch.stack(parts).sum()
         return told
 
@@ -116,6 +125,8 @@ class TranslationLesson:
         return {
             "pyramid": losses.pyramid,
             "perceptual": losses.perceptual,
+            "mouth_pyramid": losses.mouth * losses.pyramid,
+            "mouth_perceptual": losses.mouth * losses.perceptual,
             "spatial": losses.spatial,
             "spatial_matching": losses.spatial * losses.matching,
             "temporal": losses.temporal,

@@ -6,6 +6,7 @@ it, so its shape tells nothing of the mouth or the jaw that it hides.
 Shape suffix legend: T = frames, S = side of a crop in pixels, P = 216 points, XY = 2 coordinates.
 """
 
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -61,21 +62,34 @@ def soft(landmarks_TPXY: Floats, side_px: int) -> NDArray[np.float32]:
     Raises: as `hidden`.
     """
     share = np.clip((1 - _norm(landmarks_TPXY, side_px)) / _FEATHER, 0, 1)
-    rows, columns = window(side_px)
-    fade = np.zeros((side_px, side_px))
-    inside = np.minimum(np.arange(rows.stop - rows.start) + 0.5, 0.5 + np.arange(rows.stop - rows.start)[::-1])
-    ramp = np.clip(inside / (_WINDOW_FEATHER * side_px), 0, 1)
-    fade[rows, columns] = np.minimum(ramp[:, None], ramp)
-    blend = np.minimum(share, fade)
+    blend = np.minimum(share, _fade(side_px))
     return np.asarray(blend * blend * (3 - 2 * blend), np.float32)
 
 
-def _norm(landmarks_TPXY: Floats, side_px: int) -> NDArray[np.float64]:
+@lru_cache(maxsize=4)
+def _fade(side_px: int) -> NDArray[np.float32]:
+    """How much of the painted picture the place in the crop allows, (S, S): 0 outside of the window."""
+    rows, columns = window(side_px)
+    fade = np.zeros((side_px, side_px), np.float32)
+    places = np.arange(rows.stop - rows.start) + 0.5
+    ramp = np.clip(np.minimum(places, places[::-1]) / (_WINDOW_FEATHER * side_px), 0, 1)
+    fade[rows, columns] = np.minimum(ramp[:, None], ramp)
+    return fade
+
+
+def _norm(landmarks_TPXY: Floats, side_px: int) -> NDArray[np.float32]:
     """Distance of each pixel's middle from that of the region, 1 on its border: (T, S, S)."""
     frame = FaceFrame.of(landmarks_TPXY)
-    at = np.arange(side_px) + 0.5
-    pixels = at[None, :] + 1j * at[:, None]
-    placed = (pixels - frame.origin_T[:, None, None]) / frame.turn_T[:, None, None]
-    across, along = (placed.real - _MIDDLE[0]) / _HALF[0], (placed.imag - _MIDDLE[1]) / _HALF[1]
+    at = (np.arange(side_px) + 0.5)[None]
+    turn = (1 / frame.turn_T)[:, None]
+    # (pixel - origin) * turn, its parts by columns and by rows; a sum of the two for each pixel
+    by_column, by_row = (at - frame.origin_T.real[:, None]) * turn, (at - frame.origin_T.imag[:, None]) * turn * 1j
+    across, along = (
+        ((one - middle) / half).astype(np.float32)[:, None, :] + (other / half).astype(np.float32)[:, :, None]
+        for one, other, middle, half in (
+            (by_column.real, by_row.real, _MIDDLE[0], _HALF[0]),
+            (by_column.imag, by_row.imag, _MIDDLE[1], _HALF[1]),
+        )
+    )
     fourth = np.square(np.square(across)) + np.square(np.square(along))
     return np.asarray(np.sqrt(np.sqrt(fourth)))

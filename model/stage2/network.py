@@ -18,11 +18,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from model.stage2.composite import CHANNELS, LINES
-from model.stage2.layers import AdaInBlock, Conv, doubled
+from model.stage2.layers import AdaInBlock, Conv, begin, doubled
 from schemas.translation import PainterShape
 
 _SHYNESS: Final = 2.0
 """Bias towards the warped frames at the start: a share of 1 / (1 + e^2), an eighth, is painted."""
+
+_TOUCH: Final = 0.02
+"""Size of the first change of the warped frames, of full scale: small, for they are right already, yet of a size that
+can be seen, so that all that stands behind it is listened to from the first step on."""
 
 
 class Embedder(nn.Module):
@@ -33,13 +37,16 @@ class Embedder(nn.Module):
         sizes = (3 + LINES, width, 2 * width, 4 * width, 4 * width)
         self.body = nn.Sequential(*(Conv(given, made, 3, 2, gated=False) for given, made in pairwise(sizes)))
         self.out = nn.Linear(4 * width, vector)
+        begin(self.out)
 
     def forward(self, reference_BRCWW: Tensor) -> Tensor:
         """Pictures in -1..1 with drawn landmarks, (B, R, 3 + LINES, W, W) -> (B, D)."""
         clips, frames = reference_BRCWW.shape[:2]
         maps: Tensor = self.body(reference_BRCWW.flatten(0, 1))
-        vectors: Tensor = self.out(maps.mean(dim=(2, 3)))
-        return vectors.reshape(clips, frames, -1).mean(dim=1)
+        vectors = self.out(maps.mean(dim=(2, 3)))
+        vectors = functional.layer_norm(vectors, vectors.shape[-1:])  # averages over a picture are small; AdaIN wants 1
+        mean: Tensor = vectors.reshape(clips, frames, -1).mean(dim=1)
+        return mean
 
 
 class Generator(nn.Module):
@@ -59,7 +66,8 @@ class Generator(nn.Module):
         self.up_1 = nn.Conv2d(2 * width, 4 * (width // 2), 3, padding=1)
         self.fine = Conv(width // 2 + CHANNELS + 3 * shape.candidates, width // 2, 3, gated=gated)
         self.out = nn.Conv2d(width // 2, 3 + (4 + shape.candidates if shape.candidates else 0), 3, padding=1)
-        _start_small(self.out)
+        begin(self.up_1)
+        begin(self.out, _TOUCH)
 
     def forward(self, inputs_BCWW: Tensor, vector_BD: Tensor, warped_BKWW: Tensor) -> Tensor:
         """Painted windows (B, 3, W, W) in 0..1.
@@ -105,10 +113,3 @@ class Painter(nn.Module):
         vector = self.embedder(reference_BRCWW).repeat_interleave(frames, dim=0)
         painted: Tensor = self.generator(inputs_BCWW, vector, warped_BKWW)
         return painted
-
-
-def _start_small(last: nn.Conv2d) -> None:
-    """No change of the warped frames at the start, and equal shares of them."""
-    nn.init.normal_(last.weight, std=1e-3)
-    assert last.bias is not None
-    nn.init.zeros_(last.bias)

@@ -9,27 +9,19 @@ coordinates.
 """
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 
-from model.features.landmarks import LIPS
 from model.metrics.landmarks import score_clip
 from model.metrics.pictures import flicker, psnr_db, region_mean, sharpness, ssim_maps
 from model.perception.features import stage_distances
 from model.perception.lite0 import HELD_OUT, Lite0
-from model.stage2 import mask
+from model.stage2 import mask, mouth
 from model.stage2.judging import Finder, Sitting
-
-_MOUTH_ROOM: Final = 1.5
-"""Side of the mouth box over the width of the lips."""
-
-_MOUTH_PX: Final = 64
-"""Side to which mouth boxes are brought for the perceptual distance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +60,7 @@ def score(
     """Scores of made crops in 0..1 for a sitting's span. finder: without one, nothing is looked for again."""
     kept = sitting.judged
     true_FSS3 = np.asarray(sitting.crops / np.float32(255), np.float32)
-    boxes = _mouth_boxes(sitting)
+    boxes = mouth.boxes(sitting.landmarks, sitting.crops.shape[1])
     side = made_FSS3.shape[1]
     regions = {
         "lower": mask.hidden(sitting.landmarks, side) & _in_window(side),
@@ -93,7 +85,7 @@ def score(
 @torch.inference_mode()
 def judged_features(judge: Lite0, sitting: Sitting, made_FSS3: NDArray[np.float32]) -> NDArray[np.float32]:
     """The judge's fifth stage on each frame of the span, mean over the window: (F, 320), for Frechet distances."""
-    made = _windows(made_FSS3, np.zeros(0, np.intp))
+    made = _windows(made_FSS3, np.zeros(0, np.int64))
     return np.asarray(judge(made)[HELD_OUT].mean(dim=(2, 3)).numpy())
 
 
@@ -115,16 +107,7 @@ def _found_again(sitting: Sitting, made_FSS3: NDArray[np.float32], finder: Finde
     return {"found": found} | {name: getattr(scores, name) for name in names}
 
 
-def _mouth_boxes(sitting: Sitting) -> NDArray[np.intp]:
-    """A square (left, top, side) around the true lips of each frame, (F, 3); one side for all frames."""
-    lips = sitting.landmarks[:, LIPS]
-    crop = sitting.crops.shape[1]
-    side = min(crop, max(8, round(_MOUTH_ROOM * float(np.median(np.ptp(lips[..., 0], axis=1))))))
-    corners = np.rint((lips.min(axis=1) + lips.max(axis=1)) / 2 - side / 2).astype(int)
-    return np.concatenate([np.clip(corners, 0, crop - side), np.full((len(lips), 1), side)], axis=1)
-
-
-def _filled(box: NDArray[np.intp], side_px: int) -> NDArray[np.bool_]:
+def _filled(box: NDArray[np.int64], side_px: int) -> NDArray[np.bool_]:
     region = np.zeros((side_px, side_px), bool)
     left, top, side = box
     region[top : top + side, left : left + side] = True
@@ -137,17 +120,13 @@ def _in_window(side_px: int) -> NDArray[np.bool_]:
     return region
 
 
-def _windows(pictures_FSS3: NDArray[np.float32], _boxes: NDArray[np.intp]) -> Tensor:
+def _windows(pictures_FSS3: NDArray[np.float32], _boxes: NDArray[np.int64]) -> Tensor:
     rows, columns = mask.window(pictures_FSS3.shape[1])
     return _channels_first(pictures_FSS3[:, rows, columns])
 
 
-def _mouths(pictures_FSS3: NDArray[np.float32], boxes: NDArray[np.intp]) -> Tensor:
-    cut = [
-        picture[top : top + side, left : left + side]
-        for picture, (left, top, side) in zip(pictures_FSS3, boxes, strict=True)
-    ]
-    return functional.interpolate(_channels_first(np.stack(cut)), (_MOUTH_PX, _MOUTH_PX), mode="bilinear")
+def _mouths(pictures_FSS3: NDArray[np.float32], boxes: NDArray[np.int64]) -> Tensor:
+    return mouth.cut(_channels_first(pictures_FSS3), boxes)
 
 
 def _channels_first(pictures: NDArray[np.float32]) -> Tensor:

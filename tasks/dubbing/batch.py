@@ -1,43 +1,35 @@
 """Jobs of dubbing: one, or those of a manifest. A bad one costs only itself."""
 
 import csv
+import os
 import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from pydantic import ValidationError
 
 from schemas.dubbing import DubJob
-from schemas.errors import HeterodubError, SourceError
+from schemas.errors import DubbingError, HeterodubError, MediaRefusedError, SourceError
 from schemas.problems import describe
 from schemas.settings import Settings
-from tasks.dubbing.dub import Dubbed, dub
-from tasks.dubbing.models import load_models
+from tasks.dubbing.outcomes import Dubbed, Outcome, readable
+from tasks.dubbing.partials import clear_partials
 from tasks.dubbing.watching import DubWatcher
-from tasks.faces.backend import open_backend
+from tasks.extract.isolation import Isolated, Named
 from tasks.journal.recording import Counts
+
+_FIND = Named("tasks.dubbing.worker:find")
+_WORK = Named("tasks.dubbing.worker:work_on")
+# by name: only the child loads decoders and models
 
 _PATHS: Final = ("video", "speech", "out", "appearance_from")
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a job ended: what was dubbed, or why nothing was."""
-
-    job: DubJob
-    dubbed: Dubbed | None
-    error: str | None
-
-    def summary(self) -> dict[str, Any]:
-        """Ready for JSON."""
-        told = {} if self.dubbed is None else self.dubbed.summary()
-        return {"video": self.job.video, "speech": self.job.speech, "out": self.job.out, "error": self.error} | told
-
-
 def read_jobs(manifest: Path) -> list[DubJob]:
-    """The jobs of a CSV manifest: columns video, speech, out and, where wanted, face, length, appearance_from.
+    """The jobs of a CSV manifest: columns video, speech, out, and where wanted the other fields of DubJob.
 
     Relative paths are relative to the manifest.
 
@@ -79,20 +71,46 @@ def dub_counts(told: Sequence[Mapping[str, Any]]) -> Counts:
 def dub_jobs(
     jobs: Sequence[DubJob], generator: str, translator: str, settings: Settings, watcher: DubWatcher
 ) -> list[Outcome]:
-    """Dub every job, in order. What goes wrong with one is its outcome; what goes wrong with the models is raised.
+    """Dub every job, in order, in a child process. What goes wrong with one, a crash of its decoder or a hang too, is
+    its outcome; what goes wrong with the models is raised.
 
-    Raises: ModelFileError, TrackingError, WorkspaceError, WeightsMissingError - before the first job.
+    Raises: ModelFileError, TrackingError, WorkspaceError, WeightsMissingError - before the first job. DubbingError -
+    opening the models killed the child.
     """
-    backend = open_backend(settings)
-    with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
-        models = load_models(settings, generator, translator, backend, Path(scratch))
-    outcomes = []
-    for number, job in enumerate(jobs, start=1):
-        watcher.job(number, len(jobs), job.video)
+
+    def hear(news: tuple[str, tuple[Any, ...]]) -> None:
+        getattr(watcher, news[0])(*news[1])
+
+    with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch, _child(settings) as child:
+        ask = partial(child.run, time_limit_s=settings.dub.silence_s, hear=hear)
         try:
-            outcomes.append(Outcome(job, dub(job, models, backend, settings, watcher), None))
-        except HeterodubError as error:
-            outcomes.append(Outcome(job, None, str(error)))
-        except Exception as error:  # noqa: BLE001 - a video that no one thought of must not cost the others
-            outcomes.append(Outcome(job, None, f"{job.video}: {type(error).__name__}: {error}"))
+            found = ask(_FIND, settings, generator, translator, scratch)
+        except MediaRefusedError as refusal:
+            raise DubbingError(f"the models could not be opened: {refusal}") from refusal
+        outcomes = []
+        for number, job in enumerate(jobs, start=1):
+            watcher.job(number, len(jobs), job.video)
+            outcomes.append(_outcome(job, partial(ask, _WORK, job, found, settings)))
     return outcomes
+
+
+@contextmanager
+def _child(settings: Settings) -> Iterator[Isolated]:
+    """The process that dubs. It is replaced when a job has killed it, and has all cores to itself."""
+    child = Isolated(settings.guards.memory_limit_gib, {"OMP_NUM_THREADS": str(os.cpu_count() or 1)})
+    try:
+        yield child
+    finally:
+        child.close()
+
+
+def _outcome(job: DubJob, work: Callable[[], Dubbed]) -> Outcome:
+    try:
+        with readable(job.video):
+            return Outcome(job, work(), None)
+    except HeterodubError as error:
+        told = str(error)
+    except Exception as error:  # noqa: BLE001 - a video that no one thought of must not cost the others
+        told = f"{job.video}: {error}"
+    clear_partials(Path(job.out))  # which a child that died has left
+    return Outcome(job, None, told)

@@ -4,28 +4,32 @@ import errno
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import av.error
 
 from model.dubbing.timing import Timeline, plan_timeline
 from schemas.dubbing import DubJob
-from schemas.errors import DubbingError, MediaRefusedError, SourceError
+from schemas.errors import DubbingError
 from schemas.reasons import EXPLANATIONS, FileReason
 from schemas.settings import Settings
+from tasks.dubbing.ahead import AHEAD, ahead
 from tasks.dubbing.appearance import References, Shown
 from tasks.dubbing.following import follow
 from tasks.dubbing.lending import lent
 from tasks.dubbing.models import Models
-from tasks.dubbing.output import whole_or_not_at_all, write_video
+from tasks.dubbing.outcomes import Dubbed, readable
+from tasks.dubbing.output import write_video
 from tasks.dubbing.painting import Painting
+from tasks.dubbing.partials import whole_or_not_at_all
 from tasks.dubbing.parts import Face, Part, lay_out
 from tasks.dubbing.source import Canvas, Film
 from tasks.dubbing.speech import Speech
+from tasks.dubbing.tuning import as_clip, first_seconds, tuned
 from tasks.dubbing.watching import DubWatcher, Silent, Stopwatch
 from tasks.faces.backend import LandmarkBackend
 from tasks.media.locate import localise, path_to_uri
@@ -39,42 +43,6 @@ Planned = Callable[[Timeline, Sequence[Part]], None]
 NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-@dataclass(frozen=True, slots=True)
-class Dubbed:
-    """What came out. seconds_by: where the time went, by kernel. notes: what a person should know."""
-
-    out: str
-    frames: int
-    dubbed: int
-    seconds: float
-    took_s: float
-    seconds_by: dict[str, float]
-    generator: str
-    translator: str
-    notes: tuple[str, ...] = ()
-
-    @property
-    def passed_through(self) -> int:
-        """Frames of the output that are the source's own."""
-        return self.frames - self.dubbed
-
-    def summary(self) -> dict[str, Any]:
-        """Ready for JSON."""
-        return {
-            "out": self.out,
-            "frames": self.frames,
-            "dubbed": self.dubbed,
-            "passed_through": self.passed_through,
-            "seconds": round(self.seconds, 3),
-            "took_s": round(self.took_s, 3),
-            "realtime_factor": round(self.seconds / self.took_s, 3),
-            "seconds_by": {kernel: round(spent, 3) for kernel, spent in self.seconds_by.items()},
-            "generator": self.generator,
-            "translator": self.translator,
-            "notes": list(self.notes),
-        }
-
-
 def dub(
     job: DubJob,
     models: Models,
@@ -86,23 +54,24 @@ def dub(
     """Dub one video. planned: is shown what is going to be done, before it is.
 
     Raises: SourceError - the video or the speech cannot be used. DubbingError - there is no such face in it, or the
-    output cannot be written. OSError - the disk is full. The output's name is touched only by a whole file.
+    output cannot be written. ModelFileError, WorkspaceError - a translator that is to be tuned cannot be, see tuned.
+    OSError - the disk is full. The output's name is touched only by a whole file.
     """
     began = time.perf_counter()
     out = _writable(job)
     watcher, stopwatch = watcher or Silent(), Stopwatch()
     with tempfile.TemporaryDirectory(prefix="heterodub-") as folder, ExitStack() as opened:
         scratch = Path(folder)
-        with _readable(job.speech), stopwatch("decode sound"):
+        with readable(job.speech), stopwatch("decode sound"):
             spoken = opened.enter_context(localise(_uri(job.speech), scratch))
             speech = opened.enter_context(Speech.open(spoken, settings.guards, scratch))
-        with _readable(job.video):
+        with readable(job.video):
             film = Film.open(opened.enter_context(localise(_uri(job.video), scratch)), settings.guards)
             tools = _Tools(models, backend, settings, stopwatch, watcher, scratch, planned)
-            frames, dubbed, length_s = _work(job, film, speech, tools, out)
+            made = _work(job, film, speech, tools, out)
         notes = tuple(f"the video is damaged, what follows is lost: {words}" for words in film.damage)
     took = time.perf_counter() - began
-    return Dubbed(str(out), frames, dubbed, length_s, took, stopwatch.seconds, *models.names, notes)
+    return Dubbed(str(out), made.frames, made.dubbed, made.seconds, took, stopwatch.seconds, *made.names, notes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +87,18 @@ class _Tools:
     planned: Planned | None
 
 
-def _work(job: DubJob, film: Film, speech: Speech, tools: _Tools, out: Path) -> tuple[int, int, float]:
-    """The three passes. Returns the output's frames, how many of them are dubbed, and its seconds."""
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """What the passes came to: the output's frames, how many of them are dubbed, its length, the models' names."""
+
+    frames: int
+    dubbed: int
+    seconds: float
+    names: tuple[str, str]
+
+
+def _work(job: DubJob, film: Film, speech: Speech, tools: _Tools, out: Path) -> _Made:
+    """The passes."""
     models, settings, stopwatch, watcher = tools.models, tools.settings, tools.stopwatch, tools.watcher
     look = film.look()
     canvas = Canvas(look)
@@ -137,28 +116,44 @@ def _work(job: DubJob, film: Film, speech: Speech, tools: _Tools, out: Path) -> 
     if tools.planned is not None:
         tools.planned(timeline, parts)
     faces = list({id(part.face): part.face for part in parts}.values())
+    if job.finetune is not None:
+        models = _tuned(models, job.finetune, first_seconds(faces, followed, job.finetune), film, canvas, tools)
     watcher.phase("references", None)
     reference_of: Callable[[Face], Shown]
     if job.appearance_from is None:
-        references = References(faces, models.translator.side_px, tools.scratch)
-        references.collect(film, canvas, stopwatch, watcher.frame)
-        reference_of = references.of
+        reference_of = _collected(faces, film, canvas, tools).of
     else:
         reference_of = _lent(job.appearance_from, tools)
     painting = Painting(
         film, look, timeline, parts, models.translator, reference_of, settings.dub.chunk_frames, stopwatch
     )
     watcher.phase("dub", timeline.frames)
-    with whole_or_not_at_all(out) as partial, _written(out):
+    painted = closing(ahead(painting.frames(), AHEAD))
+    with whole_or_not_at_all(out) as partial, _written(out), painted as frames:
         dubbed = write_video(
-            partial, painting.frames(), look, timeline, speech, _comment(models), settings.dub, stopwatch, watcher.frame
+            partial, frames, look, timeline, speech, _comment(models), settings.dub, stopwatch, watcher.frame
         )
-    return timeline.frames, dubbed, float(timeline.end_s)
+    return _Made(timeline.frames, dubbed, float(timeline.end_s), models.names)
+
+
+def _collected(faces: Sequence[Face], film: Film, canvas: Canvas, tools: _Tools) -> References:
+    """What the faces' reference pictures show."""
+    references = References(faces, tools.models.translator.side_px, tools.scratch)
+    references.collect(film, canvas, tools.stopwatch, tools.watcher.frame)
+    return references
+
+
+def _tuned(models: Models, seconds: float, faces: Sequence[Face], film: Film, canvas: Canvas, tools: _Tools) -> Models:
+    """The models, adapted to what the faces show."""
+    shown = _collected(faces, film, canvas, tools)
+    clips = [as_clip(face, shown.of(face)) for face in faces]
+    with tools.stopwatch("fine-tune"):
+        return tuned(models, clips, seconds, tools.settings, tools.watcher)
 
 
 def _lent(named: str, tools: _Tools) -> Callable[[Face], Shown]:
     """The face of another video or picture, in the place of every face."""
-    with _readable(named), localise(_uri(named), tools.scratch) as path:
+    with readable(named), localise(_uri(named), tools.scratch) as path:
         shown = lent(path, tools.backend, tools.settings, tools.models.translator.side_px, tools.scratch)
     return lambda face: shown
 
@@ -201,16 +196,6 @@ def _writable(job: DubJob) -> Path:
         if "://" not in source and out.exists() and Path(source).exists() and out.samefile(source):
             raise DubbingError(f"{out} is the source itself; sources are never written to")
     return out
-
-
-@contextmanager
-def _readable(named: str) -> Iterator[None]:
-    """What is wrong with a file, as an error of the run."""
-    try:
-        yield
-    except MediaRefusedError as error:
-        told = EXPLANATIONS.get(error.reason, str(error.reason))
-        raise SourceError(f"{named}: {told}" + (f" ({error.detail})" if error.detail else "")) from error
 
 
 @contextmanager

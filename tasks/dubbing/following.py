@@ -5,6 +5,7 @@ Only landmarks are kept: 1.7 kB a face and picture, 156 MB an hour of one face a
 
 from array import array
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from model.dubbing.faces import Track
 from schemas.settings import ClipSettings
+from tasks.dubbing.ahead import AHEAD, ahead
 from tasks.dubbing.source import Canvas, Film
 from tasks.dubbing.watching import Stopwatch
 from tasks.faces.backend import LandmarkBackend
@@ -106,15 +108,16 @@ def follow(
         if track.tracked_T.sum() >= least_frames:
             tracks.append(track)
 
-    for frame, _, starts_shot in stopwatch.over("shot cuts", with_cuts(frames(), clips.cut_threshold)):
-        shot += starts_shot
-        with stopwatch("faces"):
-            faces = tracker.step(frame.rgb, starts_shot)
-        for gone in set(growing) - {face.track for face in faces}:
-            close(gone)
-        for face in faces:
-            growing.setdefault(face.track, _Growing(shot, frame.index)).add(face)
-        step()
+    with closing(ahead(stopwatch.over("shot cuts", with_cuts(frames(), clips.cut_threshold)), AHEAD)) as seen:
+        for frame, _, starts_shot in seen:
+            shot += starts_shot
+            with stopwatch("faces"):
+                faces = tracker.step(frame.rgb, starts_shot)
+            for gone in set(growing) - {face.track for face in faces}:
+                close(gone)
+            for face in faces:
+                growing.setdefault(face.track, _Growing(shot, frame.index)).add(face)
+            step()
     for number in list(growing):
         close(number)
     return Followed(film.base(), np.array(ticks, np.int64), lasts, tracks)

@@ -23,31 +23,53 @@ NEWEST: Final = "newest"
 
 
 @dataclass(frozen=True, slots=True)
+class Found:
+    """Where two models lie, and their names. translator: None for the warp, which lies nowhere."""
+
+    generator: Path
+    translator: Path | None
+    names: tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Models:
-    """What dubs. names: of both models, for the output's metadata and the summary."""
+    """What dubs. names: of both models, for the output's metadata and the summary. folder: of the translator's files;
+    None for the warp, which has learned nothing.
+    """
 
     generator: LandmarkGenerator
     card: GeneratorCard
     translator: Translator
     names: tuple[str, str]
+    folder: Path | None = None
 
 
-def load_models(settings: Settings, generator: str, translator: str, backend: LandmarkBackend, scratch: Path) -> Models:
+def find_models(settings: Settings, generator: str, translator: str, scratch: Path) -> Found:
     """Both models, each by a folder, a version number, "@alias", a run id, or "newest"; the translator also by "warp",
-    which is not trained and never stands in for one that is not there.
+    which is not trained and never stands in for one that is not there. Those of a registry are fetched into `scratch`.
 
-    Raises: ModelFileError - a model is damaged, of another contract, or was made for another backend's landmarks.
-    TrackingError - there is no such version. WorkspaceError - there is no workspace to look for it in.
+    Raises: TrackingError - there is no such version. WorkspaceError - there is no workspace to look for it in.
+    ModelFileError - what was fetched is damaged.
     """
     folder, name = _found(settings, generator, "landmark-generator", scratch / "generator")
-    speaking, card = load_generator(folder)
-    _require(name, card.backend, backend)
     if translator == LANDMARK_WARP:
-        return Models(speaking, card, WarpTranslator(settings.dub.warp_px), (name, LANDMARK_WARP))
-    folder, painter_name = _found(settings, translator, "landmark-translator", scratch / "translator")
-    painter, painter_card = load_translator(folder)
-    _require(painter_name, painter_card.backend, backend)
-    return Models(speaking, card, PainterTranslator(painter), (name, painter_name))
+        return Found(folder, None, (name, LANDMARK_WARP))
+    painter, painter_name = _found(settings, translator, "landmark-translator", scratch / "translator")
+    return Found(folder, painter, (name, painter_name))
+
+
+def open_models(found: Found, settings: Settings, backend: LandmarkBackend) -> Models:
+    """The models themselves.
+
+    Raises: ModelFileError - a model is damaged, of another contract, or was made for another backend's landmarks.
+    """
+    speaking, card = load_generator(found.generator)
+    _require(found.names[0], card.backend, backend)
+    if found.translator is None:
+        return Models(speaking, card, WarpTranslator(settings.dub.warp_px), found.names)
+    painter, painter_card = load_translator(found.translator)
+    _require(found.names[1], painter_card.backend, backend)
+    return Models(speaking, card, PainterTranslator(painter), found.names, found.translator)
 
 
 def _require(name: str, made_for: str, backend: LandmarkBackend) -> None:

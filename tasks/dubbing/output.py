@@ -3,7 +3,6 @@
 import math
 import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final
@@ -23,22 +22,6 @@ from tasks.dubbing.watching import Stopwatch
 
 _BLOCK: Final = 1024
 """Samples of an AAC frame."""
-
-
-@contextmanager
-def whole_or_not_at_all(out: Path) -> Iterator[Path]:
-    """A name beside `out` to write under; it becomes `out` when the block ends well, and is removed otherwise.
-
-    Raises: OSError - the folder cannot be written.
-    """
-    partial = out.with_name(f".{out.name[:200]}.{os.getpid()}.partial")
-    try:
-        yield partial
-        with partial.open("rb+") as file:
-            os.fsync(file.fileno())
-        partial.replace(out)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def write_video(

@@ -1,6 +1,7 @@
 """The last pass: each output frame with the generated face laid in, a few frames at a time."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 import cv2
@@ -12,6 +13,7 @@ from model.dubbing import blending
 from model.dubbing.compositing import lay_in
 from model.dubbing.timing import Timeline
 from model.stage2.translator import Appearance, Translator
+from tasks.dubbing.ahead import AHEAD, ahead
 from tasks.dubbing.appearance import Shown, in_crop
 from tasks.dubbing.parts import Face, Part
 from tasks.dubbing.source import Canvas, Film, Look, SourcePicture, planes_of
@@ -81,17 +83,18 @@ class Painting:
         parts = iter(self._parts)
         part = next(parts, None)
         waiting: _Waiting | None = None
-        for index, picture in enumerate(shown(self._film, self._timeline, self._stopwatch)):
-            if part is not None and index >= part.stop:
-                if waiting is not None:
-                    yield from waiting.end()
-                part, waiting = next(parts, None), None
-            if part is None or index < part.first:
-                yield Painted(index, self._canvas.output(picture.frame), False)
-                continue
-            if waiting is None:
-                waiting = _Waiting(self, part)
-            yield from waiting.add(self._hold(index, picture, part))
+        with closing(ahead(shown(self._film, self._timeline, self._stopwatch), AHEAD)) as pictures:
+            for index, picture in enumerate(pictures):
+                if part is not None and index >= part.stop:
+                    if waiting is not None:
+                        yield from waiting.end()
+                    part, waiting = next(parts, None), None
+                if part is None or index < part.first:
+                    yield Painted(index, self._canvas.output(picture.frame), False)
+                    continue
+                if waiting is None:
+                    waiting = _Waiting(self, part)
+                yield from waiting.add(self._hold(index, picture, part))
         if waiting is not None:
             yield from waiting.end()
 

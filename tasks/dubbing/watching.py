@@ -1,5 +1,6 @@
 """Where the time of a dubbing goes, and who watches it: a progress bar, or nobody."""
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,23 +11,25 @@ T = TypeVar("T")
 
 
 class Stopwatch:
-    """Seconds by kernel. Kernels may nest: what an inner one takes does not count for the outer one."""
+    """Seconds by kernel, of all threads together. Kernels may nest: what an inner one takes does not count for the
+    outer one.
+    """
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
-        self._running: list[str] = []
-        self._since = time.perf_counter()
+        self._adding = threading.Lock()
+        self._own = _Own()
 
     @contextmanager
     def __call__(self, kernel: str) -> Iterator[None]:
         """Time the block."""
         self._turn()
-        self._running.append(kernel)
+        self._own.running.append(kernel)
         try:
             yield
         finally:
             self._turn()
-            self._running.pop()
+            self._own.running.pop()
 
     def over(self, kernel: str, items: Iterator[T]) -> Iterator[T]:
         """The same items; the time that they take to come counts for the kernel."""
@@ -39,11 +42,19 @@ class Stopwatch:
             yield item
 
     def _turn(self) -> None:
-        now = time.perf_counter()
-        if self._running:
-            kernel = self._running[-1]
-            self.seconds[kernel] = self.seconds.get(kernel, 0.0) + now - self._since
-        self._since = now
+        own, now = self._own, time.perf_counter()
+        if own.running:
+            with self._adding:
+                self.seconds[own.running[-1]] = self.seconds.get(own.running[-1], 0.0) + now - own.since
+        own.since = now
+
+
+class _Own(threading.local):
+    """What a thread is at, innermost last, and since when."""
+
+    def __init__(self) -> None:
+        self.running: list[str] = []
+        self.since = 0.0
 
 
 class DubWatcher(Protocol):

@@ -11,7 +11,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from schemas.errors import HeterodubError, MediaRefusedError
-from tasks.extract.isolation import OUT_OF_MEMORY_EXIT, says_no_memory
+from tasks.extract.isolation import OUT_OF_MEMORY_EXIT, answer_to, says_no_memory
 
 _PR_SET_PDEATHSIG = 1
 
@@ -27,6 +27,7 @@ and Arrow's reserve of a gigabyte, count towards the memory limit and on a large
 
 def serve(pipe: Connection) -> None:
     """Answer calls until the other end is closed. A call is (function, arguments); an answer (failed, value)."""
+    answer_to(pipe)
     with contextlib.suppress(EOFError, KeyboardInterrupt):
         while True:
             pipe.send(_answer(pipe.recv_bytes()))

@@ -13,11 +13,11 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Final
 
 from schemas.errors import MediaRefusedError
 from schemas.reasons import FileReason
@@ -43,6 +43,23 @@ _FROM_OUTSIDE = frozenset({signal.SIGKILL, signal.SIGTERM, signal.SIGHUP})
 """Signals that no decoder sends itself: an operator, a service manager, or a kernel short of memory did."""
 
 Work = Callable[..., Any]
+
+NEWS: Final = "news"
+"""In place of whether the work failed: it goes on, and says something."""
+
+_PARENTS: list[Connection] = []
+"""In a child: the pipe to its parent."""
+
+
+def answer_to(parent: Connection) -> None:
+    """In a child: whom `tell` tells."""
+    _PARENTS[:] = [parent]
+
+
+def tell(news: Any) -> None:
+    """In a child: say something to whoever waits for the answer. Elsewhere nobody hears it."""
+    for parent in _PARENTS:
+        parent.send((NEWS, news))
 
 
 def says_no_memory(words: str) -> bool:
@@ -73,10 +90,12 @@ class Isolated:
     """One child process that runs one call at a time. Not to be shared between threads.
 
     memory_limit_gib bounds what the child may allocate: the kernel then refuses it memory, not the machine.
+    variables: of the child's environment, where they differ from this process's.
     """
 
-    def __init__(self, memory_limit_gib: float) -> None:
+    def __init__(self, memory_limit_gib: float, variables: Mapping[str, str] | None = None) -> None:
         self._memory_limit_gib = memory_limit_gib
+        self._variables = dict(variables or {})
         self._process: subprocess.Popen[bytes] | None = None
         self._pipe: Connection | None = None
         self._stderr: IO[bytes] | None = None
@@ -92,9 +111,10 @@ class Isolated:
                 self._ready().send_bytes(pickle.dumps((work, arguments)))
                 self._unheard += 1
 
-    def run(self, work: Work, *arguments: Any, time_limit_s: float) -> Any:
+    def run(self, work: Work, *arguments: Any, time_limit_s: float, hear: Callable[[Any], None] | None = None) -> Any:
         """Call work(*arguments) in the child and return what it returns. Both travel as pickles between our own two
-        processes, never through a file.
+        processes, never through a file. hear: takes what the work says by `tell` meanwhile; each time it does, its
+        time begins anew.
 
         Raises: MediaRefusedError - the work refused the file, or the child crashed, ran out of time or of memory;
         any other exception of the work is raised here as it was there.
@@ -105,7 +125,7 @@ class Isolated:
             while self._unheard:
                 self._answer(pipe, time_limit_s)
                 self._unheard -= 1
-            failed, value = self._answer(pipe, time_limit_s)
+            failed, value = self._answer(pipe, time_limit_s, hear)
         except (EOFError, BrokenPipeError, ConnectionResetError):
             raise self._autopsy() from None
         if failed:
@@ -125,12 +145,17 @@ class Isolated:
         self._process = self._pipe = self._stderr = self._place = None
         self._unheard = 0
 
-    def _answer(self, pipe: Connection, time_limit_s: float) -> tuple[bool, Any]:
-        if not pipe.poll(time_limit_s):
-            self.close()
-            raise MediaRefusedError(FileReason.TIMED_OUT, f"longer than {time_limit_s:.0f} s")
-        answer: tuple[bool, Any] = pipe.recv()
-        return answer
+    def _answer(
+        self, pipe: Connection, time_limit_s: float, hear: Callable[[Any], None] | None = None
+    ) -> tuple[bool, Any]:
+        while pipe.poll(time_limit_s):
+            kind, value = pipe.recv()
+            if kind != NEWS:
+                return bool(kind), value
+            if hear is not None:
+                hear(value)
+        self.close()
+        raise MediaRefusedError(FileReason.TIMED_OUT, f"longer than {time_limit_s:.0f} s")
 
     def _ready(self) -> Connection:
         if self._process is not None and self._process.poll() is not None:
@@ -148,7 +173,7 @@ class Isolated:
                 stdin=subprocess.DEVNULL,
                 stdout=self._stderr,
                 stderr=self._stderr,
-                env=_surroundings(self._place.path),
+                env=_surroundings(self._place.path) | self._variables,
             )
             theirs.close()
             self._pipe = Connection(ours.detach())

@@ -9,7 +9,7 @@ from model.stage2.batches import PaintBatch, Portrait, make_batch
 from model.training.plan import Plan, Window
 from schemas.translation import Stage2Settings
 from tasks.feeding.clip_batches import ClipBatches
-from tasks.feeding.stored_clips import PictureClip, Place, StoredClips
+from tasks.feeding.stored_clips import PictureClip, PictureSource, Place
 
 
 class PictureBatches(ClipBatches[Portrait, PaintBatch]):
@@ -17,7 +17,7 @@ class PictureBatches(ClipBatches[Portrait, PaintBatch]):
 
     def __init__(
         self,
-        clips: StoredClips,
+        clips: PictureSource,
         places: Mapping[str, Place],
         plan: Plan,
         settings: Stage2Settings,

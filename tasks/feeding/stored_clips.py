@@ -1,10 +1,10 @@
 """Clips of a release by id, straight from the Parquet files of its pinned version, one row group at a time."""
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -50,6 +50,27 @@ class PictureClip:
     tracked: NDArray[np.bool_]
     boxes: NDArray[np.float32]
     crops: tuple[bytes, ...]
+
+
+class PictureSource(Protocol):
+    """Clips of stage 2 by place. Travels to reader processes."""
+
+    def pictures(self, place: Place) -> PictureClip:
+        """A clip.
+
+        Raises: NotFoundError - it is not there. WorkspaceError - its file is damaged.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class HeldPictures:
+    """A PictureSource in memory, by clip id."""
+
+    clips: Mapping[str, PictureClip]
+
+    def pictures(self, place: Place) -> PictureClip:
+        """A clip."""
+        return self.clips[place.clip_id]
 
 
 @dataclass(slots=True)

@@ -15,7 +15,8 @@ from model.training.listening import Listener
 from schemas.cards import GeneratorCard
 from schemas.errors import ModelFileError, TrainingError
 from schemas.training import Stage1Settings
-from tasks.learning.folds import folds, halves
+from tasks.learning.ablation import DataAblation, ablate_data
+from tasks.learning.folds import folds
 from tasks.learning.selection import Candidate, Selection
 from tasks.learning.stage1 import read_exams, spread, train_generator, training_folder, trainings
 from tasks.learning.sync import STANDARD, SyncRecipe, sync_scorer
@@ -131,62 +132,32 @@ def cross_validate(
     return _together(parts, f"{count} folds over speakers{few}")
 
 
-@dataclass(frozen=True, slots=True)
-class DataAblation:
-    """Half of the speakers against the same half and more stage-1-only footage, on the same unseen speakers."""
-
-    half: Evaluation
-    more: Evaluation
-    half_clips: int
-    added_clips: int
-    added_speakers: int
-
-    def gains(self) -> dict[str, Interval]:
-        """By how much the added footage lowers each error, as a share of the half's; paired by speaker."""
-        gains = {}
-        for score in ERRORS:
-            half, more = (by_speaker(_own(part), score) for part in (self.half, self.more))
-            both = sorted(half.keys() & more.keys())
-            gains[score] = reduction_interval([more[name] for name in both], [half[name] for name in both])
-        return gains
-
-    def summary(self) -> dict[str, Any]:
-        """Both evaluations and what was gained, ready for JSON."""
-        sizes = {name: getattr(self, name) for name in ("half_clips", "added_clips", "added_speakers")}
-        gains = {score: asdict(interval) for score, interval in self.gains().items()}
-        return sizes | {"gains": gains, "half": self.half.summary(), "more": self.more.summary()}
-
-
-def ablate_data(
+def compare_data(
     workspace: Workspace,
     selection: Selection,
     settings: Stage1Settings,
     count: int,
     references: int,
     listener: Listener,
-) -> DataAblation:
-    """Train twice a fold: on half of its training speakers, and with the other half's stage-1-only clips added.
+) -> DataAblation[Evaluation]:
+    """What more footage that is good for stage 1 alone is worth.
 
-    Raises: as folds, halves, train_generator and evaluate_generator.
+    Raises: as ablate_data, train_generator and evaluate_generator.
     """
-    half_parts: list[Evaluation] = []
-    more_parts: list[Evaluation] = []
-    added: list[Candidate] = []
-    sizes = 0
-    for number, (fold, judged) in enumerate(folds(selection, count)):
-        half, more = halves(fold)
-        for part, parts, name in ((half, half_parts, "half"), (more, more_parts, "half and more")):
-            title = f"{name}, fold {number + 1} of {count}"
-            parts.append(_trained_and_judged(workspace, part, judged, settings, title, references, listener))
-        sizes += len(half.train)
-        added += more.train[len(half.train) :]
-    return DataAblation(
-        _together(half_parts, f"half of the speakers, {count} folds"),
-        _together(more_parts, f"half of the speakers and more stage-1-only footage, {count} folds"),
-        sizes,
-        len(added),
-        len({clip.facts.speaker for clip in added}),
-    )
+
+    def trial(part: Selection, judged: Sequence[Candidate], name: str) -> Evaluation:
+        return _trained_and_judged(workspace, part, judged, settings, name, references, listener)
+
+    return ablate_data(selection, count, trial, _together, _gains)
+
+
+def _gains(half: Evaluation, more: Evaluation) -> dict[str, Interval]:
+    gains = {}
+    for score in ERRORS:
+        before, after = (by_speaker(_own(part), score) for part in (half, more))
+        both = sorted(before.keys() & after.keys())
+        gains[score] = reduction_interval([after[name] for name in both], [before[name] for name in both])
+    return gains
 
 
 def _trained_and_judged(

@@ -50,8 +50,8 @@ def without(
 
 
 def halves(selection: Selection) -> tuple[Selection, Selection]:
-    """The question of the paper: half of the training speakers, and the same with the other half's clips that are good
-    for stage 1 alone added.
+    """The question of the paper: half of the training speakers, and the same with the other half's clips added that are
+    good for this stage alone.
 
     Raises: TrainingError - the other half has no such clip.
     """
@@ -60,7 +60,9 @@ def halves(selection: Selection) -> tuple[Selection, Selection]:
     half = tuple(clip for name in names[::2] for clip in groups[name])
     added = tuple(clip for name in names[1::2] for clip in groups[name] if not clip.both)
     if not added:
-        raise TrainingError("the other half of the speakers has no clip that is good for stage 1 alone: nothing to add")
+        raise TrainingError(
+            "the other half of the speakers has no clip that is good for this stage alone: nothing to add"
+        )
     return replace(selection, train=half), replace(selection, train=(*half, *added))
 
 

@@ -9,12 +9,13 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from model.metrics.bootstrap import Interval
 from model.metrics.frechet import frechet_distance
 from model.perception.lite0 import Lite0
 from model.stage2.files import load_translator
 from model.stage2.inference import PainterTranslator
 from model.stage2.judging import SYSTEMS, Finder, Sitting, System, answer
-from model.stage2.scorecard import PictureCard, Sat, picture_card
+from model.stage2.scorecard import ERRORS, PictureCard, Sat, change, picture_card
 from model.stage2.scores import judged_features, score
 from model.training.listening import Listener
 from schemas.cards import TranslatorCard
@@ -22,6 +23,7 @@ from schemas.errors import ModelFileError, TrainingError, WeightsMissingError
 from schemas.settings import Settings
 from tasks.faces.backend import open_backend
 from tasks.faces.finding import find_again
+from tasks.learning.ablation import DataAblation, ablate_data
 from tasks.learning.evaluation import few_a_speaker
 from tasks.learning.folds import folds
 from tasks.learning.selection import Candidate, Selection
@@ -117,16 +119,48 @@ def cross_validate_translator(
     parts = []
     for number, (fold, judged) in enumerate(folds(selection, count), 1):
         if only in (None, number):
-            folder = training_folder(workspace, fold, settings.stage2, "stage2")
-            trained = train_translator(fold, settings.stage2, settings.weights, folder, listener)
-            own = replace(fold, val=judged)  # so that its clips are found
             name = f"fold {number} of {count}"
-            parts.append(evaluate_translator(settings, own, judged, trained.model, name, references))
-    if only is not None:
-        return parts[0]
+            parts.append(_trained_and_judged(workspace, settings, fold, judged, name, references, listener))
+    return parts[0] if only is not None else _together(parts, f"{count} folds over speakers")
+
+
+def compare_picture_data(
+    workspace: Workspace, settings: Settings, selection: Selection, count: int, references: int, listener: Listener
+) -> DataAblation[PictureEvaluation]:
+    """What more footage that is good for stage 2 alone (silent, under music, GIFs) is worth.
+
+    Raises: as ablate_data, train_translator and evaluate_translator.
+    """
+
+    def trial(part: Selection, judged: Sequence[Candidate], name: str) -> PictureEvaluation:
+        return _trained_and_judged(workspace, settings, part, judged, name, references, listener)
+
+    return ablate_data(selection, count, trial, _together, _gains)
+
+
+def _gains(half: PictureEvaluation, more: PictureEvaluation) -> dict[str, Interval]:
+    before, after = ([row for row in part.rows if row.system == "painted"] for part in (half, more))
+    return {score: change(after, before, score) for score in ERRORS}
+
+
+def _trained_and_judged(
+    workspace: Workspace,
+    settings: Settings,
+    fold: Selection,
+    judged: Sequence[Candidate],
+    name: str,
+    references: int,
+    listener: Listener,
+) -> PictureEvaluation:
+    folder = training_folder(workspace, fold, settings.stage2, "stage2")
+    trained = train_translator(fold, settings.stage2, settings.weights, folder, listener)
+    return evaluate_translator(settings, fold, judged, trained.model, name, references)
+
+
+def _together(parts: Sequence[PictureEvaluation], name: str) -> PictureEvaluation:
     rows = tuple(row for part in parts for row in part.rows)
     # a Frechet distance is of one model's pictures
-    return replace(parts[0], judged_on=f"{count} folds over speakers", scores=picture_card(rows, {}), rows=rows)
+    return replace(parts[0], judged_on=name, scores=picture_card(rows, {}), rows=rows)
 
 
 def _sat(

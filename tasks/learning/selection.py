@@ -3,13 +3,13 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from model.training.plan import ClipFacts
 from schemas.contract import EXTRACTOR_VERSION
 from schemas.errors import NotFoundError, TrainingError
 from schemas.reasons import Stage
-from tasks.feeding.stored_clips import Place, StoredClips
+from tasks.feeding.stored_clips import HeldPictures, PictureSource, Place, StoredClips
 from tasks.stores import releases
 from tasks.stores.benchmarks import held_out
 from tasks.stores.releases import Release
@@ -33,9 +33,44 @@ class Candidate:
     both: bool
 
 
+class Footage(Protocol):
+    """What a translator learns from and is looked at on, wherever it is kept. Travels between processes."""
+
+    @property
+    def stored(self) -> PictureSource:
+        """The clips themselves."""
+
+    @property
+    def train(self) -> tuple[Candidate, ...]:
+        """Clips to learn from."""
+
+    @property
+    def val(self) -> tuple[Candidate, ...]:
+        """Clips to look at meanwhile."""
+
+    @property
+    def release_id(self) -> str:
+        """The release that the clips are of, or what stands in the place of one."""
+
+    @property
+    def backend(self) -> str:
+        """Landmark backend, with its version."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Footage that is in memory, and of no release. release_id: that of the translator which is tuned on it."""
+
+    stored: HeldPictures
+    train: tuple[Candidate, ...]
+    val: tuple[Candidate, ...]
+    release_id: str
+    backend: str
+
+
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Clips to learn from, and clips of other speakers to look at meanwhile."""
+    """Clips of a release to learn from, and clips of other speakers to look at meanwhile; Footage for stage 2."""
 
     release: Release
     stored: StoredClips
@@ -43,9 +78,24 @@ class Selection:
     val: tuple[Candidate, ...]
 
     @property
+    def release_id(self) -> str:
+        """Id of the release."""
+        return self.release.release_id
+
+    @property
+    def backend(self) -> str:
+        """Landmark backend of the release, with its version."""
+        return self.release.backend
+
+    @property
     def places(self) -> dict[str, Place]:
         """Where each clip is, by id."""
-        return {clip.facts.clip_id: clip.place for clip in (*self.train, *self.val)}
+        return places(self.train, self.val)
+
+
+def places(*clips: Sequence[Candidate]) -> dict[str, Place]:
+    """Where each clip is, by id."""
+    return {clip.facts.clip_id: clip.place for some in clips for clip in some}
 
 
 def find_release(workspace: Workspace, release_id: str | None) -> Release:

@@ -79,7 +79,7 @@ def training_folder(workspace: Workspace, selection: Selection, settings: BaseMo
 
 
 def trainings(workspace: Workspace) -> Path:
-    """Where trainings are, and what is kept beside them."""
+    """Where all trainings keep their files: on this machine, whatever the workspace is."""
     return Path(workspace.folder("training")) if workspace.is_local else workspace.scratch() / "training"
 
 

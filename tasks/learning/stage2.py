@@ -29,7 +29,7 @@ from schemas.translation import Stage2Settings
 from tasks.feeding.clip_batches import batches_from
 from tasks.feeding.picture_batches import PictureBatches, portrait
 from tasks.learning.devices import on_devices
-from tasks.learning.selection import Candidate, Selection
+from tasks.learning.selection import Candidate, Footage, places
 from tasks.learning.stage1 import MODEL, pace_of, recipe_of, spread
 
 _EXAMS: Final = 12
@@ -70,7 +70,7 @@ class TrainedTranslator:
 
 
 def train_translator(
-    selection: Selection,
+    footage: Footage,
     settings: Stage2Settings,
     weights: WeightSettings,
     folder: Path,
@@ -79,7 +79,7 @@ def train_translator(
     fresh: bool = False,
     tuning: Tuning | None = None,
 ) -> TrainedTranslator:
-    """Train, or go on training, and leave the finished translator in the folder.
+    """Train, or go on training, and leave the finished translator in the folder. A Selection is footage, too.
 
     draw: pictures of a painter on sittings after so many steps. fresh: forget what an earlier run left there.
 
@@ -91,23 +91,24 @@ def train_translator(
         raise TrainingError(f"{settings.devices} devices cannot share batches of {settings.feed.batch} windows")
     if fresh:
         shutil.rmtree(folder, ignore_errors=True)
-    given = (selection, settings, weights, folder, draw, tuning)
+    given = (footage, settings, weights, folder, draw, tuning)
     return on_devices(settings.devices, settings.precision, _train, listener, *given)
 
 
 def _train(
     fabric: Fabric,
     listener: Listener,
-    selection: Selection,
+    footage: Footage,
     settings: Stage2Settings,
     weights: WeightSettings,
     folder: Path,
     draw: Artist | None,
     tuning: Tuning | None,
 ) -> TrainedTranslator:
-    plan = Plan([clip.facts for clip in selection.train], recipe_of(settings.feed, settings.seed))
-    batches = PictureBatches(selection.stored, selection.places, plan, settings, fabric.global_rank, fabric.world_size)
-    sittings = read_sittings(selection, spread(selection.val, _EXAMS), settings.shape.side_px, _REFERENCES, _FRAMES)
+    plan = Plan([clip.facts for clip in footage.train], recipe_of(settings.feed, settings.seed))
+    where = places(footage.train)
+    batches = PictureBatches(footage.stored, where, plan, settings, fabric.global_rank, fabric.world_size)
+    sittings = read_sittings(footage, spread(footage.val, _EXAMS), settings.shape.side_px, _REFERENCES, _FRAMES)
     judge = Lite0().to(fabric.device)
     perception = open_perception(settings.losses, weights)
 
@@ -125,8 +126,8 @@ def _train(
         shape=settings.shape,
         critics=settings.critics,
         window_frames=settings.feed.window_frames,
-        backend=selection.release.backend,
-        release=selection.release.release_id,
+        backend=footage.backend,
+        release=footage.release_id,
         seed=settings.seed,
         steps=step,
         perception=tuple(one.name for one in perception),
@@ -140,7 +141,7 @@ def _train(
 
 
 def read_sittings(
-    selection: Selection,
+    footage: Footage,
     clips: Sequence[Candidate],
     side_px: int,
     references: int,
@@ -157,7 +158,7 @@ def read_sittings(
     sittings = []
     for clip in clips:
         try:
-            read = portrait(selection.stored.pictures(clip.place), side_px, clip.facts.frames)
+            read = portrait(footage.stored.pictures(clip.place), side_px, clip.facts.frames)
         except ValueError as error:
             raise TrainingError(f"clip {clip.facts.clip_id}: {error}") from error
         exam = PictureExam(clip.facts.clip_id, clip.facts.speaker, read)

@@ -11,6 +11,7 @@ from model.stage2.lesson import CRITICS, PAINTER
 from schemas.errors import NotFoundError
 from schemas.reasons import Stage
 from schemas.settings import Settings
+from schemas.translation import Stage2Settings
 from tasks.feeding.stored_clips import StoredClips
 from tasks.learning.selection import Selection, candidates
 from tasks.learning.stage2 import Tuning
@@ -45,10 +46,21 @@ def start_of(settings: Settings, workspace: Workspace, model: str | None, clip_i
     """
     with TemporaryDirectory(prefix="heterodub-") as scratch:
         folder = translator_folder(settings, workspace, model, Path(scratch))
-        painter, card = load_translator(folder)
-        start = {PAINTER: painter.state_dict(), CRITICS: load_critics(folder).state_dict()}
-        digest = file_hashes(folder)[WEIGHTS]
-    stage2, tuning = settings.stage2, settings.stage2.tuning
+        changed, tuning = begin_from(folder, settings.stage2, clip_id)
+    return settings.model_copy(update={"stage2": changed}), tuning
+
+
+def begin_from(folder: Path, stage2: Stage2Settings, clip_id: str) -> tuple[Stage2Settings, Tuning]:
+    """Where fine-tuning on a clip begins, from a translator's folder; and its settings, as start_of.
+
+    One face is learned, as it is: not mirrored, and with the embedder as it stands no window needs to go without the
+    warped frames.
+
+    Raises: ModelFileError - the translator cannot be read.
+    """
+    painter, card = load_translator(folder)
+    start = {PAINTER: painter.state_dict(), CRITICS: load_critics(folder).state_dict()}
+    tuning = stage2.tuning
     pace = {"steps": tuning.steps, "validate_every": tuning.validate_every, "save_every": tuning.validate_every}
     optimiser = {"learning_rate": tuning.learning_rate, "warmup_steps": 1, "average_decay": tuning.average_decay}
     changed = stage2.model_copy(
@@ -58,11 +70,12 @@ def start_of(settings: Settings, workspace: Workspace, model: str | None, clip_i
             "critic_rate": tuning.critic_rate,
             "losses": stage2.losses.model_copy(update={"critics_from": 0}),
             "feed": stage2.feed.model_copy(update={"window_frames": card.window_frames}),
+            "augmentation": stage2.augmentation.model_copy(update={"mirror": 0.0, "withheld": 0.0}),
             "optimiser": stage2.optimiser.model_copy(update=optimiser),
             "pace": stage2.pace.model_copy(update={**pace, "film_every": tuning.steps}),
         }
     )
-    return settings.model_copy(update={"stage2": changed}), Tuning(start, (clip_id,), digest)
+    return changed, Tuning(start, (clip_id,), file_hashes(folder)[WEIGHTS])
 
 
 def translator_folder(settings: Settings, workspace: Workspace, model: str | None, scratch: Path) -> Path:

@@ -25,18 +25,23 @@ def place(tmp_path_factory):
     write_head(folder / "head.mp4", 0, 12)
     write_head(folder / "other.mp4", 1, 25)
     (folder / "short.toml").write_text("[dub]\nwarp_px = 64\npreset = 'ultrafast'\n")
-    (folder / "jobs.csv").write_text(
-        "video,speech,out\nhead.mp4,other.mp4,one.mp4\nnone.mp4,other.mp4,two.mp4\nhead.mp4,other.mp4,three.mp4\n"
-    )
+    (folder / "footage").mkdir()
+    (folder / "footage" / "it CRASHES.mp4").write_bytes((folder / "head.mp4").read_bytes())
+    videos = ("head.mp4", "none.mp4", "footage/it CRASHES.mp4", "head.mp4")
+    jobs = [f"{video},other.mp4,{number}.mp4" for number, video in enumerate(videos)]
+    (folder / "jobs.csv").write_text("\n".join(["video,speech,out", *jobs]))
     return folder
 
 
-def test_the_flow_does_what_it_can_and_says_what_it_could_not(place, prefect_api):
+def test_the_flow_does_what_it_can_and_says_what_it_could_not(place, prefect_api, shim, monkeypatch):
+    """One job's video is missing, another's kills the process that decodes it."""
+    monkeypatch.setenv("LD_PRELOAD", str(shim))  # children are given it
     told = dub(str(place / "jobs.csv"), str(place / "generator"), "warp", config=str(place / "short.toml"))
-    assert (told["jobs"], told["dubbed"], told["failed"]) == (3, 2, 1)
-    assert [one["error"] is None for one in told["outcomes"]] == [True, False, True]
-    assert (place / "one.mp4").exists()
-    assert not (place / "two.mp4").exists()
+    assert (told["jobs"], told["dubbed"], told["failed"]) == (4, 2, 2)
+    assert [one["error"] is None for one in told["outcomes"]] == [True, False, False, True]
+    assert "SIGSEGV" in told["outcomes"][2]["error"]
+    assert sorted(path.name for path in place.glob("*.mp4")) == ["0.mp4", "3.mp4", "head.mp4", "other.mp4"]
+    assert (place / "0.mp4").read_bytes() == (place / "3.mp4").read_bytes()
     json.dumps(told)
 
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -35,16 +34,6 @@ class Ran:
     def row(self, name: str | bytes) -> dict:
         path = os.path.join(os.fsencode(self.folder), os.fsencode(name))
         return self.rows[path_to_uri(path)]
-
-
-@pytest.fixture(scope="module")
-def shim(tmp_path_factory) -> Path:
-    if not shutil.which("gcc"):
-        pytest.skip("without gcc there is no way to break a decoder from outside")
-    library = tmp_path_factory.mktemp("shim") / "shim.so"
-    source = Path(__file__).with_name("shim.c")
-    subprocess.run(["gcc", "-shared", "-fPIC", "-O1", "-Wall", "-o", str(library), str(source), "-ldl"], check=True)
-    return library
 
 
 @pytest.fixture(scope="module")

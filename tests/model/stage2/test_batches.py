@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from model.features.landmarks import eye_centres
+from model.features.landmarks import LIPS, eye_centres
 from model.stage2.batches import Portrait, _varied, frames_apart, make_batch, tracked_run
 from model.training.plan import Window
 from schemas.translation import PictureAugmentation, Stage2Settings
 from tests.model.stage2.faces import speaker
 
-PLAIN = PictureAugmentation(mirror=0, light=0)
+PLAIN = PictureAugmentation(mirror=0, light=0, withheld=0)
 SHAPE = Stage2Settings(profile="tiny").shape
 
 
@@ -46,7 +46,21 @@ def test_nothing_hidden_of_the_window_is_in_its_inputs():
     assert not np.array_equal(made.target_BWW, other.target_BWW)
 
 
-def testframes_apart_are_no_frames_of_the_window():
+def test_some_windows_are_shown_no_warped_frames():
+    always, never = (batch(augmentation=PLAIN.model_copy(update={"withheld": share})) for share in (1, 0))
+    assert (always.warped_BKWW == 0).all() and (never.warped_BKWW > 0).any()
+    assert np.array_equal(always.inputs_BCWW, never.inputs_BCWW)
+
+
+def test_the_mouth_s_box_lies_around_the_lips_of_the_window():
+    one = clip()
+    lips = one.landmarks_TPXY[6:8, LIPS] - (8, 16)  # the window begins there
+    for (left, top, side), points in zip(batch(one=one).mouths_B3.tolist(), lips, strict=True):
+        assert (points.min(0) >= (left, top)).all() and (points.max(0) <= (left + side, top + side)).all()
+        assert side < 30 and left + side <= 48 and top + side <= 48
+
+
+def test_frames_apart_are_no_frames_of_the_window():
     draw = np.random.default_rng(0)
     for _ in range(20):
         told = frames_apart(np.ones(30, bool), np.array([10, 11]), 4, draw)

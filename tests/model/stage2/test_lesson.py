@@ -1,5 +1,7 @@
 """What all four networks learn, and what stays: the embedder in fine-tuning, everything when a loss is no number."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from lightning_fabric import Fabric
@@ -67,6 +69,21 @@ def test_it_learns_its_batch(batch):
     one = lesson(Stage2Settings(profile="tiny", losses={"critics_from": 99, "perceptual": 0}, pace={"steps": 40}))
     told = [float(one.step(batch, step)["pyramid"]) for step in range(40)]
     assert told[-1] < 0.7 * told[0]
+
+
+def test_the_mouth_counts_by_itself(batch):
+    plain = {"critics_from": 99, "perceptual": 0}
+    told = lesson(Stage2Settings(profile="tiny", losses=plain | {"mouth": 2})).step(batch, 0)
+    assert told["total"] == pytest.approx(float(told["pyramid"] + 2 * told["mouth_pyramid"]))
+    assert "mouth_pyramid" not in lesson(Stage2Settings(profile="tiny", losses=plain | {"mouth": 0})).step(batch, 0)
+    (left, top, side), changed = batch.mouths_B3[0].tolist(), {}
+    for name, row in (("inside", top + side // 2), ("outside", top + side + 2)):
+        other = replace(batch, target_BWW=batch.target_BWW.clone())
+        other.target_BWW[0, :, row, left : left + side] -= 0.3
+        now = lesson(Stage2Settings(profile="tiny", losses=plain | {"mouth": 2})).step(other, 0)
+        changed[name] = {key: float((now[key] - told[key]).abs()) for key in ("pyramid", "mouth_pyramid")}
+    assert min(changed["inside"].values()) > 1e-4
+    assert changed["outside"]["pyramid"] > 1e-4 and changed["outside"]["mouth_pyramid"] == 0
 
 
 def test_critics_wait_for_their_step(batch):

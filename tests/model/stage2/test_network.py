@@ -1,14 +1,19 @@
 """Painter and critics: they begin with the warped frames, their switches switch, appearance passes by the vector."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
 
+from model.stage2 import mask
 from model.stage2.composite import CHANNELS, LINES
 from model.stage2.critics import Critics
+from model.stage2.inference import PainterTranslator
 from model.stage2.layers import Conv
 from model.stage2.network import Painter
 from schemas.translation import CriticShape, PainterShape, Stage2Settings
-from tests.model.stage2.faces import lively
+from tests.model.stage2.faces import speaker
 
 SHAPE = Stage2Settings(profile="tiny").shape
 W = 48
@@ -41,10 +46,27 @@ def test_every_switch_makes_another_network_that_paints(change):
     assert plain != {name: value.shape for name, value in painter.state_dict().items()}
 
 
-def test_another_appearance_paints_another_picture():
-    painter, (inputs, known, warped, frames) = lively(Painter(SHAPE)), given(SHAPE)
-    one, other = painter(inputs, known, warped, frames), painter(inputs, known.flip(0), warped, frames)
-    assert (one - other).abs().max() > 1e-4
+def test_another_speaker_s_vector_paints_another_picture_from_the_start():
+    """By more than a step of 8 bits all over the painted region, before anything was learned."""
+    shape = Stage2Settings().shape
+    pairs = [speaker(seed, 4, shape.side_px) for seed in (0, 1)]
+    torch.manual_seed(0)
+    translator = PainterTranslator(Painter(shape))
+    own, other = (translator.appearance(*pair) for pair in pairs)
+    pictures, landmarks = pairs[0]
+    made, swapped = (
+        translator.translate(known, pictures, landmarks, landmarks)
+        for known in (own, replace(own, vector=other.vector))
+    )
+    assert np.abs(made - swapped)[mask.soft(landmarks, shape.side_px) > 0.5].mean() > 1 / 255
+
+
+@pytest.mark.parametrize("gated", [True, False])
+def test_layers_pass_signals_on_as_strong_as_they_came(gated):
+    torch.manual_seed(0)
+    maps = torch.randn(1, 16, 32, 32)
+    layers = torch.nn.Sequential(*(Conv(16, 16, 3, gated=gated) for _ in range(5)))
+    assert 0.3 < layers(maps).square().mean().sqrt() < 3
 
 
 def test_the_vector_is_the_mean_over_any_number_of_frames():

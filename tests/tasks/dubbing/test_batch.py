@@ -6,6 +6,7 @@ from model.stage1.files import save_generator
 from schemas.errors import ModelFileError, SourceError, WorkspaceError
 from tasks.dubbing.batch import dub_jobs, read_jobs
 from tasks.dubbing.watching import Silent
+from tasks.dubbing.worker import find
 from tests.tasks.media.media_files import regular, write_media
 
 
@@ -66,19 +67,19 @@ def test_a_bad_job_does_not_stop_the_rest(folder, head, speech, settings, tmp_pa
     assert outcomes[1].summary()["error"] == outcomes[1].error
 
 
-@pytest.mark.parametrize(("landmarks", "translator"), [("folder", "nobody"), ("none-such", "warp")])
-def test_models_that_are_not_there_are_an_error_before_the_first_job(
-    landmarks, translator, folder, head, speech, settings, tmp_path
-):
+def test_models_that_are_not_there_are_an_error_before_the_first_job(head, speech, settings, tmp_path):
     jobs = read_jobs(written(tmp_path, f"video,speech,out\n{head},{speech},out.mp4\n"))
-    named = str(folder) if landmarks == "folder" else str(tmp_path / "none-such")
-    with pytest.raises((ModelFileError, WorkspaceError), match=r"nobody|none-such|workspace"):
-        dub_jobs(jobs, named, translator, settings, Silent())
+    with pytest.raises((ModelFileError, WorkspaceError), match=r"none-such|workspace"):
+        dub_jobs(jobs, str(tmp_path / "none-such"), "warp", settings, Silent())
     assert not (tmp_path / "out.mp4").exists()
 
 
-def test_a_generator_of_another_backend_is_refused(folder, generator, models, head, speech, settings, tmp_path):
+def test_a_translator_that_is_not_there_is_refused(folder, settings, tmp_path):
+    with pytest.raises((ModelFileError, WorkspaceError), match=r"nobody|workspace"):
+        find(settings, str(folder), "nobody", str(tmp_path))
+
+
+def test_a_generator_of_another_backend_is_refused(generator, models, settings, tmp_path):
     save_generator(tmp_path / "other", generator, models.card.model_copy(update={"backend": "face_mesh_v2@x"}))
-    jobs = read_jobs(written(tmp_path, f"video,speech,out\n{head},{speech},out.mp4\n"))
     with pytest.raises(ModelFileError, match="face_mesh_v2@x"):
-        dub_jobs(jobs, str(tmp_path / "other"), "warp", settings, Silent())
+        find(settings, str(tmp_path / "other"), "warp", str(tmp_path))

@@ -75,7 +75,7 @@ def test_the_summary_says_where_the_time_went(dubbed):
     told = dubbed[1].summary()
     assert told["frames"] == told["dubbed"] + told["passed_through"]
     assert {"decode", "faces", "stage 1", "translate", "compose", "encode"} <= set(told["seconds_by"])
-    assert sum(told["seconds_by"].values()) <= told["took_s"]
+    assert max(told["seconds_by"].values()) <= told["took_s"]  # passes go side by side, so a sum may be more
     assert told["realtime_factor"] > 0
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from schemas.errors import MediaRefusedError, WeightsMissingError
 from schemas.reasons import FileReason
+from tasks.extract.isolation import tell
 
 
 def pid() -> int:
@@ -15,6 +16,13 @@ def pid() -> int:
 
 def echo(value):
     return value
+
+
+def count(most: int, pause_s: float) -> int:
+    for number in range(most):
+        time.sleep(pause_s)
+        tell(number)
+    return most
 
 
 def refuse(detail: str) -> None:

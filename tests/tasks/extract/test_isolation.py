@@ -53,6 +53,22 @@ def test_values_come_back_from_another_process_that_is_kept(child):
     np.testing.assert_array_equal(call(child, child_work.echo, big), big)
 
 
+def test_news_is_heard_while_it_works_and_each_gives_it_more_time(child):
+    heard = []
+    call(child, child_work.pid)  # it is started
+    assert child.run(child_work.count, 5, 0.5, time_limit_s=1.5, hear=heard.append) == 5
+    assert heard == [0, 1, 2, 3, 4]
+    assert call(child, child_work.count, 2, 0) == 2  # nobody listens
+
+
+def test_variables_are_the_child_s_alone(child):
+    other = Isolated(1.0, {"HETERODUB_TEST": "seen"})
+    try:
+        assert (call(other, os.getenv, "HETERODUB_TEST"), os.getenv("HETERODUB_TEST")) == ("seen", None)
+    finally:
+        other.close()
+
+
 def test_a_refusal_arrives_as_it_was_and_the_child_goes_on(child):
     before = call(child, child_work.pid)
     found = refusal(child, child_work.refuse, "99999 x 99999")

@@ -1,0 +1,73 @@
+"""How a job of dubbing ends. Light: who starts jobs and waits for them loads no decoder for it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from schemas.dubbing import DubJob
+from schemas.errors import MediaRefusedError, SourceError
+from schemas.reasons import EXPLANATIONS
+
+
+@dataclass(frozen=True, slots=True)
+class Dubbed:
+    """What came out. seconds_by: where the time went, by kernel. notes: what a person should know."""
+
+    out: str
+    frames: int
+    dubbed: int
+    seconds: float
+    took_s: float
+    seconds_by: dict[str, float]
+    generator: str
+    translator: str
+    notes: tuple[str, ...] = ()
+
+    @property
+    def passed_through(self) -> int:
+        """Frames of the output that are the source's own."""
+        return self.frames - self.dubbed
+
+    def summary(self) -> dict[str, Any]:
+        """Ready for JSON."""
+        return {
+            "out": self.out,
+            "frames": self.frames,
+            "dubbed": self.dubbed,
+            "passed_through": self.passed_through,
+            "seconds": round(self.seconds, 3),
+            "took_s": round(self.took_s, 3),
+            "realtime_factor": round(self.seconds / self.took_s, 3),
+            "seconds_by": {kernel: round(spent, 3) for kernel, spent in self.seconds_by.items()},
+            "generator": self.generator,
+            "translator": self.translator,
+            "notes": list(self.notes),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a job ended: what was dubbed, or why nothing was."""
+
+    job: DubJob
+    dubbed: Dubbed | None
+    error: str | None
+
+    def summary(self) -> dict[str, Any]:
+        """Ready for JSON."""
+        told = {} if self.dubbed is None else self.dubbed.summary()
+        return {"video": self.job.video, "speech": self.job.speech, "out": self.job.out, "error": self.error} | told
+
+
+@contextmanager
+def readable(named: str) -> Iterator[None]:
+    """What is wrong with a file, as an error of the run.
+
+    Raises: SourceError - in the place of MediaRefusedError.
+    """
+    try:
+        yield
+    except MediaRefusedError as error:
+        told = EXPLANATIONS.get(error.reason, str(error.reason))
+        raise SourceError(f"{named}: {told}" + (f" ({error.detail})" if error.detail else "")) from error

@@ -1,0 +1,49 @@
+"""Files that are under their name whole or not at all."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+_END: Final = ".partial"
+
+
+@contextmanager
+def whole_or_not_at_all(out: Path) -> Iterator[Path]:
+    """A name beside `out` to write under; it becomes `out` when the block ends well, and is removed otherwise.
+
+    Raises: OSError - the folder cannot be written.
+    """
+    clear_partials(out)
+    partial = out.with_name(f"{_beginning(out)}{os.getpid()}{_END}")
+    try:
+        yield partial
+        with partial.open("rb+") as file:
+            os.fsync(file.fileno())
+        partial.replace(out)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def clear_partials(out: Path) -> None:
+    """Remove what processes that are gone have left beside `out`: who was killed could not."""
+    beginning = _beginning(out)
+    for path in out.parent.iterdir() if out.parent.is_dir() else ():
+        writer = path.name.removeprefix(beginning).removesuffix(_END)
+        if path.name == f"{beginning}{writer}{_END}" and writer.isdecimal() and not _runs(int(writer)):
+            path.unlink(missing_ok=True)
+
+
+def _beginning(out: Path) -> str:
+    return f".{out.name[:200]}."
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # another user's
+        return True
+    return True

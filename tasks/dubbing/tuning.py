@@ -1,0 +1,113 @@
+"""Fine-tuning within a dubbing: the translator is adapted to the video's own face before it paints that face.
+
+What is learned is kept in the workspace under a name that follows from the crops, the translator and the settings, as
+every training is: a second dubbing of the video finds it finished, and one that was killed goes on.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+from fractions import Fraction
+from typing import Final
+
+import cv2
+import numpy as np
+
+from model.stage2.files import load_translator
+from model.stage2.inference import PainterTranslator
+from model.training.listening import Listeners, Stepped
+from model.training.plan import ClipFacts
+from schemas.errors import DubbingError, TrainingError
+from schemas.settings import Settings
+from tasks.dubbing.appearance import Shown
+from tasks.dubbing.following import Followed
+from tasks.dubbing.models import Models
+from tasks.dubbing.parts import Face
+from tasks.dubbing.watching import DubWatcher
+from tasks.feeding.stored_clips import HeldPictures, PictureClip, Place
+from tasks.learning.selection import Candidate, Held
+from tasks.learning.stage1 import trainings
+from tasks.learning.stage2 import train_translator
+from tasks.learning.tuning import begin_from
+from tasks.stores.workspace import Workspace
+
+_LEAST_FRAMES: Final = 2
+
+
+def first_seconds(faces: Sequence[Face], followed: Followed, seconds: float) -> list[Face]:
+    """The faces, by time, as far as they are seen within the first so many seconds with a face; in the place of their
+    references stand all pictures of that time.
+
+    Pictures that will not be dubbed are no part of it: there the landmarks are guesses.
+    """
+    lasts_S = np.diff(followed.ticks_S, append=followed.ticks_S[-1] + followed.last_lasts)
+    left = round(Fraction(seconds) / followed.base)
+    told = []
+    for face in faces:
+        rows = np.flatnonzero(face.strength_T > 0)
+        rows = rows[np.cumsum(lasts_S[face.track.first + rows]) <= left]
+        if len(rows) < _LEAST_FRAMES:
+            continue
+        left -= int(lasts_S[face.track.first + rows].sum())
+        first = face.track.first
+        told.append(replace(face, references=tuple(range(first + int(rows[0]), first + int(rows[-1]) + 1))))
+    return told
+
+
+def as_clip(face: Face, shown: Shown) -> PictureClip:
+    """The pictures of a face of `first_seconds` as a clip of stage 2: crops without loss, landmarks in their pixels."""
+    rows = slice(face.references[0] - face.track.first, face.references[-1] - face.track.first + 1)
+    boxes = np.tile(np.array([0, 0, shown.pictures.shape[1]], np.float32), (len(shown.pictures), 1))
+    crops = tuple(cv2.imencode(".png", crop[..., ::-1])[1].tobytes() for crop in shown.pictures)
+    return PictureClip(shown.landmarks, face.strength_T[rows] > 0, boxes, crops)
+
+
+def tuned(
+    models: Models, clips: Sequence[PictureClip], seconds: float, settings: Settings, watcher: DubWatcher
+) -> Models:
+    """The models with a translator that has learned from the clips, which are `seconds` long at most.
+
+    Raises: DubbingError - the clips are too few or too short. ModelFileError - the translator has no critics beside it.
+    WorkspaceError - there is no workspace to keep what is learned in. TrainingError - no room.
+    """
+    if models.folder is None:
+        raise DubbingError(f"{models.names[1]} has nothing to tune: name a translator that was trained")
+    if not clips:
+        raise DubbingError(f"there are no two pictures within {seconds:g} s that show the face well enough to learn it")
+    known = {_content(clip): clip for clip in clips}
+    name = "+".join(sorted(known))
+    stage2, tuning = begin_from(models.folder, settings.stage2, name)
+    _, card = load_translator(models.folder)
+    chosen = tuple(
+        Candidate(ClipFacts(key, len(clip.crops), key), Place(key, key), "train", key, False)
+        for key, clip in known.items()
+    )
+    footage = Held(HeldPictures(known), chosen, chosen, card.release, card.backend)
+    identity = hashlib.sha256(f"{name} {tuning.weights} {stage2.model_dump_json()}".encode()).hexdigest()
+    folder = trainings(Workspace.open(settings.workspace)) / f"dubbing-{identity[:12]}"
+    watcher.phase("fine-tune", stage2.pace.steps)
+    try:
+        made = train_translator(footage, stage2, settings.weights, folder, _Steps(watcher), tuning=tuning)
+    except TrainingError as error:
+        raise DubbingError(f"the face cannot be learned from its first {seconds:g} s: {error}") from error
+    translator = PainterTranslator(load_translator(made.model)[0])
+    names = (models.names[0], f"{models.names[1]}, tuned on {seconds:g} s of this face")
+    return replace(models, translator=translator, names=names, folder=made.model)
+
+
+def _content(clip: PictureClip) -> str:
+    seen = hashlib.sha256(b"".join(clip.crops))
+    seen.update(clip.landmarks.tobytes() + clip.tracked.tobytes())
+    return seen.hexdigest()[:16]
+
+
+class _Steps(Listeners):
+    """Tells a watcher of steps."""
+
+    def __init__(self, watcher: DubWatcher) -> None:
+        super().__init__()
+        self._watcher = watcher
+
+    def stepped(self, report: Stepped) -> None:
+        """A step counts as a frame."""
+        self._watcher.frame()
