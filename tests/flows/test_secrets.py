@@ -1,6 +1,5 @@
 """Keys and passwords are in nothing that runs write, good ones or bad; addresses that hold some are refused."""
 
-import os
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
@@ -10,6 +9,7 @@ from prefect.settings import get_current_settings
 from schemas.errors import SourceError
 from tasks.sources.open import source_files
 from tests.flows.conftest import SECRET_KEY
+from tests.tasks.learning.talkers import talkers
 from tests.tasks.tracking.served import Server, free_port
 
 PASSWORD = "hunter2-of-the-tracker"
@@ -42,8 +42,9 @@ def prefect_database() -> Path:
     return Path(urlsplit(address).path[1:]).parent
 
 
-def test_nothing_that_runs_write_holds_a_key_or_password(bucket, finished, heterodub, tracker, tmp_path):
-    bucket.put(str(finished.workspace / "."), "lab/trained/", recursive=True)
+def test_nothing_that_runs_write_holds_a_key_or_password(bucket, config, heterodub, tracker, tmp_path):
+    talkers(tmp_path / "talkers", speakers=4, clips=1)
+    bucket.put(f"{tmp_path}/talkers/", "lab/trained/", recursive=True)
     bucket.copy("footage/films/head1.mkv", "footage/one/head1.mkv")
     short = tmp_path / "short.toml"
     short.write_text(SHORT)
@@ -51,11 +52,12 @@ def test_nothing_that_runs_write_holds_a_key_or_password(bucket, finished, heter
     away = {"HETERODUB_TRACKING__URI": f"http://me:{PASSWORD}@127.0.0.1:{free_port()}"}
     gone = {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{free_port()}", "AWS_MAX_ATTEMPTS": "1"}
     training = ("train", "stage1", "-w", "s3://lab/trained", "--config", short)
+    ingest = ("ingest", "s3://footage/one", "-w", "s3://lab/hushed", "--config", config, "--workers", 1)
     ran = [
-        heterodub("ingest", "s3://footage/one", "-w", "s3://lab/hushed", "--workers", 1, TMPDIR=str(tmp_path)),
+        heterodub(*ingest, TMPDIR=str(tmp_path)),
         heterodub(*training, TMPDIR=str(tmp_path), **named),
         heterodub(*training, "--seed", 1, **away),
-        heterodub("ingest", "s3://footage/one", "-w", "s3://lab/hushed", **gone),
+        heterodub(*ingest, **gone),
         heterodub("ingest", f"s3://someone:{SECRET_KEY}@footage/one", "-w", "s3://lab/hushed"),
         heterodub("status", "-w", f"s3://someone:{SECRET_KEY}@lab/hushed"),
         heterodub("doctor", "-w", "s3://lab/trained", **named),
@@ -84,4 +86,3 @@ def test_an_address_with_credentials_is_refused_wherever_it_stands(tmp_path, het
     ran = heterodub("status", HETERODUB_WORKSPACE=address)
     assert ran.returncode == 1 and "credentials" in ran.stderr
     assert not holds_secret(ran.stderr.encode())
-    assert os.environ.get("AWS_ACCESS_KEY_ID") is None
