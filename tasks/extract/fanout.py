@@ -55,6 +55,8 @@ def open_client(dask_address: str | None, workers: int, scratch: Path, attempts:
     """
     settings = {
         "distributed.scheduler.allowed-failures": attempts - 1,
+        # a worker holds what it works on and nothing else: what waits beside a file that kills would be blamed with it
+        "distributed.scheduler.worker-saturation": 1.0,
         "distributed.worker.daemon": False,
         # a nanny restarts its worker; on a busy machine that takes longer than the 15 s after which the cluster
         # would give the nanny up, and a run without workers waits for ever

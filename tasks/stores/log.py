@@ -36,6 +36,8 @@ _LOG: Final = logging.getLogger(__name__)
 _ATTEMPTS: Final = 100
 _STORE_FAILURES: Final = 6
 """Times that a commit may fail with nobody else to blame. Before each of them Delta has asked the store ten times."""
+_BROKEN_OFF: Final = "error reading a body"
+"""In the text of an answer that was cut off. Delta asks again for what is refused, not for what ends too early."""
 _COMMITTER: Final = "heterodub.commit"
 """Under this name each commit carries a word of its own, by which it is known again: one that was made, and whose
 answer was lost, is refused as another's when Delta makes it once more."""
@@ -102,19 +104,30 @@ def load(ws: Workspace, table: str, version: int | None = None) -> DeltaTable:
 
     Raises: NotFoundError - there is no such version. WorkspaceError - the table cannot be read.
     """
-    uri = ws.table_uri(table)
+    failures = 0
+    while True:
+        try:
+            return _open(ws, table, version)
+        except TableNotFoundError:
+            raise NotFoundError(f"table {table} of {ws.root} has no version {version}") from None
+        except OSError as error:
+            if _BROKEN_OFF not in str(error):
+                raise WorkspaceError(f"table {table} of {ws.root} cannot be read: {_words(error)}") from error
+            failures += 1
+            _bear(ws, table, "read", error, failures)
+        except DeltaError as error:
+            if version is not None:
+                raise NotFoundError(f"table {table} of {ws.root} has no version {version}: {_words(error)}") from error
+            raise WorkspaceError(f"table {table} of {ws.root} cannot be read: {_words(error)}") from error
+
+
+def _open(ws: Workspace, table: str, version: int | None) -> DeltaTable:
     try:
-        return DeltaTable(uri, version=version, storage_options=ws.storage_options)
+        return DeltaTable(ws.table_uri(table), version=version, storage_options=ws.storage_options)
     except TableNotFoundError:
         if version:
-            raise NotFoundError(f"table {table} of {ws.root} has no version {version}") from None
+            raise
         return _create(ws, table)
-    except OSError as error:
-        raise WorkspaceError(f"table {table} of {ws.root} cannot be read: {_words(error)}") from error
-    except DeltaError as error:
-        if version is not None:
-            raise NotFoundError(f"table {table} of {ws.root} has no version {version}: {_words(error)}") from error
-        raise WorkspaceError(f"table {table} of {ws.root} cannot be read: {_words(error)}") from error
 
 
 def exists(ws: Workspace, table: str) -> bool:
@@ -182,7 +195,7 @@ def transact(ws: Workspace, table: str, plan: Callable[[Snapshot], Change | None
         except (DeltaError, OSError) as error:
             if load(ws, table).version() == before.version:
                 failures += 1
-                _bear(ws, table, error, failures)
+                _bear(ws, table, "changed", error, failures)
             _LOG.debug("version %d of table %s was not made, trying again: %s", before.version + 1, table, error)
             time.sleep(random.uniform(0, 0.01 * min(attempt + 1, 20)))
         else:
@@ -210,13 +223,13 @@ def _made_already(ws: Workspace, table: str, first: int, newest: int, own: str) 
     return None
 
 
-def _bear(ws: Workspace, table: str, error: Exception, failures: int) -> None:
+def _bear(ws: Workspace, table: str, what: str, error: Exception, failures: int) -> None:
     """Wait, each time twice as long, for an object store to come to itself.
 
     Raises: WorkspaceError - it has failed too often, or the workspace is local, where waiting changes nothing.
     """
     if ws.is_local or failures >= _STORE_FAILURES:
-        raise WorkspaceError(f"table {table} of {ws.root} cannot be changed: {_words(error)}") from error
+        raise WorkspaceError(f"table {table} of {ws.root} cannot be {what}: {_words(error)}") from error
     time.sleep(random.uniform(0.5, 1) * 0.2 * 2**failures)
 
 

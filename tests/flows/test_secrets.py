@@ -48,7 +48,7 @@ def test_nothing_that_runs_write_holds_a_key_or_password(bucket, config, heterod
     bucket.copy("footage/films/head1.mkv", "footage/one/head1.mkv")
     short = tmp_path / "short.toml"
     short.write_text(SHORT)
-    named = {"HETERODUB_TRACKING__URI": f"http://me:{PASSWORD}@127.0.0.1:{tracker.port}"}
+    named = {"HETERODUB_TRACKING__URI": tracker.uri.replace("//", f"//me:{PASSWORD}@")}
     away = {"HETERODUB_TRACKING__URI": f"http://me:{PASSWORD}@127.0.0.1:{free_port()}"}
     gone = {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{free_port()}", "AWS_MAX_ATTEMPTS": "1"}
     training = ("train", "stage1", "-w", "s3://lab/trained", "--config", short)
