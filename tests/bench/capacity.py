@@ -2,9 +2,10 @@
 
     python -m tests.bench.capacity FILE... --workspace WORKSPACE [--config SETTINGS] [--price 0.04]
 
-Kernels are measured on the files, by the bare loop and in processor time, so that other work on the machine hardly
-matters; storage on a workspace ingested from footage like yours; the driver's own work on made rows (growth.py).
-What is printed for 1,000 and 1,000,000 hours is arithmetic on these, and says so. Takes some minutes.
+Kernels are measured on the files, by the bare loop and in processor time, which minds other work on the machine less
+than seconds do, but does mind it: measure on a quiet one, or say how busy it was. Storage is measured on a workspace
+that was ingested from footage like yours, the driver's own work on made rows (growth.py). What is printed for 1,000 and
+1,000,000 hours is arithmetic on these, and says so. Takes some minutes.
 """
 
 import argparse

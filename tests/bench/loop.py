@@ -36,7 +36,7 @@ from tasks.quality.sound import measure_sound
 class Loop:
     """Runs the kernels; `spent` holds seconds by kernel, `media_s` the seconds of picture that went through.
 
-    `clock` is read around each kernel; time.process_time hardly minds what else the machine does.
+    `clock` is read around each kernel; time.process_time minds other work on the machine less.
     """
 
     def __init__(self, settings: Settings, clock: Callable[[], float] = time.perf_counter) -> None:
