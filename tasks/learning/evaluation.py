@@ -7,8 +7,9 @@ from typing import Any, Final, Literal
 
 from model.metrics.baselines import mean_face
 from model.metrics.bootstrap import Interval, reduction_interval
+from model.metrics.speakers import paired
 from model.stage1.files import load_generator
-from model.stage1.judging import SYSTEMS, Sat, by_speaker, judge
+from model.stage1.judging import SYSTEMS, Sat, judge
 from model.stage1.scorecard import ERRORS, Scorecard, scorecard
 from model.sync.scorer import SyncScorer
 from model.training.listening import Listener
@@ -143,12 +144,8 @@ class DataAblation:
 
     def gains(self) -> dict[str, Interval]:
         """By how much the added footage lowers each error, as a share of the half's; paired by speaker."""
-        gains = {}
-        for score in ERRORS:
-            half, more = (by_speaker(_own(part), score) for part in (self.half, self.more))
-            both = sorted(half.keys() & more.keys())
-            gains[score] = reduction_interval([more[name] for name in both], [half[name] for name in both])
-        return gains
+        more, half = _own(self.more), _own(self.half)
+        return {score: reduction_interval(*paired(more, half, score)) for score in ERRORS}
 
     def summary(self) -> dict[str, Any]:
         """Both evaluations and what was gained, ready for JSON."""
