@@ -19,6 +19,8 @@ ReferencesOption = Annotated[int, typer.Option(min=1, help="Frames of a clip tha
 StepsOption = Annotated[int | None, typer.Option(min=1, help="Steps at most.")]
 SeedOption = Annotated[int | None, typer.Option(min=0, help="The same seed takes the same steps.")]
 FreshOption = Annotated[bool, typer.Option(help="Do not go on from the checkpoint this training left.")]
+SplitOption = Annotated[Literal["val", "test"], typer.Option(help="Clips to judge on.")]
+SecondsOption = Annotated[float | None, typer.Option(min=0.2, help="Learn from so much of a clip's beginning.")]
 FoldsOption = Annotated[int, typer.Option(min=2, help="Folds over speakers.")]
 
 train = typer.Typer(no_args_is_help=True, help="Train a model on a release.")
@@ -83,12 +85,9 @@ def _train(
     as_json: bool,
 ) -> None:
     _prepare()
-    from flows.learning_progress import LearningDisplay
     from flows.train import train as run
-    from tasks.learning.watching import learning_watched_by
 
-    with LearningDisplay() as display, learning_watched_by(display):
-        told = run(stage, release, workspace, _text(config), profile, steps, seed, fresh)
+    told = _watched(run, stage, release, workspace, _text(config), profile, steps, seed, fresh)
     _tell(told, as_json, _labelled)
 
 
@@ -97,7 +96,7 @@ def finetune(
     model: ModelOption = None,
     release: ReleaseOption = None,
     profile: ProfileOption = None,
-    seconds: Annotated[float | None, typer.Option(min=0.2, help="Learn from so much of the clip's beginning.")] = None,
+    seconds: SecondsOption = None,
     steps: StepsOption = None,
     fresh: FreshOption = False,
     workspace: WorkspaceOption = None,
@@ -106,12 +105,9 @@ def finetune(
 ) -> None:
     """Adapt a landmark translator to one speaker, by one clip of a few seconds."""
     _prepare()
-    from flows.learning_progress import LearningDisplay
     from flows.train import finetune as run
-    from tasks.learning.watching import learning_watched_by
 
-    with LearningDisplay() as display, learning_watched_by(display):
-        told = run(clip, model, release, workspace, _text(config), profile, seconds, steps, fresh)
+    told = _watched(run, clip, model, release, workspace, _text(config), profile, seconds, steps, fresh)
     _tell(told, as_json, _labelled)
 
 
@@ -119,7 +115,7 @@ def finetune(
 def evaluate_stage1(
     model: ModelOption = None,
     release: ReleaseOption = None,
-    split: Annotated[Literal["val", "test"], typer.Option(help="Clips to judge on.")] = "test",
+    split: SplitOption = "test",
     folds: Annotated[
         int | None, typer.Option(min=2, help="Instead: train one generator for each fold of the speakers and judge it.")
     ] = None,
@@ -135,11 +131,10 @@ def evaluate_stage1(
     """Score a landmark generator on speakers it has not seen."""
     _prepare()
     from flows.evaluate import evaluate as run
-    from flows.learning_progress import LearningDisplay
-    from tasks.learning.watching import learning_watched_by
 
-    with LearningDisplay() as display, learning_watched_by(display):
-        told = run("stage1", model, release, split, folds, references, workspace, _text(config), profile, speakers)
+    told = _watched(
+        run, "stage1", model, release, split, folds, references, workspace, _text(config), profile, speakers
+    )
     from flows.scores import show_scores
 
     _tell(told, as_json, show_scores)
@@ -149,7 +144,7 @@ def evaluate_stage1(
 def evaluate_stage2(
     model: ModelOption = None,
     release: ReleaseOption = None,
-    split: Annotated[Literal["val", "test"], typer.Option(help="Clips to judge on.")] = "test",
+    split: SplitOption = "test",
     folds: Annotated[
         int | None, typer.Option(min=2, help="Instead: train a translator for each fold of the speakers and judge it.")
     ] = None,
@@ -163,12 +158,9 @@ def evaluate_stage2(
     """Score a landmark translator on speakers it has not seen, beside baselines."""
     _prepare()
     from flows.evaluate import evaluate_stage2 as run
-    from flows.learning_progress import LearningDisplay
     from flows.picture_scores import show_picture_scores
-    from tasks.learning.watching import learning_watched_by
 
-    with LearningDisplay() as display, learning_watched_by(display):
-        told = run(model, release, split, folds, fold, references, workspace, _text(config), profile)
+    told = _watched(run, model, release, split, folds, fold, references, workspace, _text(config), profile)
     _tell(told, as_json, show_picture_scores)
 
 
@@ -210,11 +202,8 @@ def ablate_data(
     """Half of the speakers, against the same half and more footage that is good for stage 1 alone."""
     _prepare()
     from flows.evaluate import ablate_data as run
-    from flows.learning_progress import LearningDisplay
-    from tasks.learning.watching import learning_watched_by
 
-    with LearningDisplay() as display, learning_watched_by(display):
-        told = run(release, folds, references, workspace, _text(config), profile)
+    told = _watched(run, release, folds, references, workspace, _text(config), profile)
     from flows.scores import show_ablation
 
     _tell(told, as_json, show_ablation)
@@ -225,8 +214,8 @@ def ablate_tuning(
     model: ModelOption = None,
     release: ReleaseOption = None,
     split: Annotated[Literal["val", "test"], typer.Option(help="Clips to tune and judge on.")] = "test",
-    seconds: Annotated[float | None, typer.Option(min=0.2, help="Learn from so much of each clip's beginning.")] = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="Steps of fine-tuning.")] = None,
+    seconds: SecondsOption = None,
+    steps: StepsOption = None,
     profile: ProfileOption = None,
     workspace: WorkspaceOption = None,
     config: ConfigOption = None,
@@ -235,13 +224,19 @@ def ablate_tuning(
     """A landmark translator with and without fine-tuning, on what comes later in the same clips."""
     _prepare()
     from flows.evaluate import ablate_tuning as run
-    from flows.learning_progress import LearningDisplay
     from flows.picture_scores import show_tuning
+
+    told = _watched(run, model, release, split, seconds, steps, workspace, _text(config), profile)
+    _tell(told, as_json, show_tuning)
+
+
+def _watched(run: Callable[..., dict[str, Any]], *given: Any) -> dict[str, Any]:
+    """What a flow returns that trains: its progress is shown meanwhile."""
+    from flows.learning_progress import LearningDisplay
     from tasks.learning.watching import learning_watched_by
 
     with LearningDisplay() as display, learning_watched_by(display):
-        told = run(model, release, split, seconds, steps, workspace, _text(config), profile)
-    _tell(told, as_json, show_tuning)
+        return run(*given)
 
 
 def _tell(told: dict[str, Any], as_json: bool, show: Callable[[dict[str, Any]], None]) -> None:
