@@ -91,11 +91,12 @@ def prefect_api(commons) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def finished(footage, config, commons, prefect_api) -> Finished:
+def finished(footage, config, commons, cluster, prefect_api) -> Finished:
     """An ingest of `footage` by the flow, done once. Copy the workspace before changing it."""
 
     def run(folder: Path) -> None:
-        state = ingest(str(footage), workspace=str(folder / "workspace"), config=str(config), return_state=True)
+        where = {"workspace": str(folder / "workspace"), "config": str(config), "dask": cluster}
+        state = ingest(str(footage), **where, return_state=True)
         told = {"flow_run": str(state.state_details.flow_run_id), "summary": state.result()}
         (folder / "told.json").write_text(json.dumps(told))
 

@@ -3,10 +3,13 @@
 import json
 from uuid import UUID
 
+import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.sorting import ArtifactSort
 
+from flows.ingest import ingest
+from schemas.errors import SettingsError, WorkspaceError
 from schemas.reasons import Stage
 from schemas.settings import load_settings
 from tasks.stores import releases
@@ -53,7 +56,7 @@ def test_a_file_that_is_added_is_the_only_one_worked_on(heterodub, footage, work
     earlier = contents(workspace)
     (added := footage.parent / "added").mkdir()
     write_head(added / "zz-new.mp4", 50)
-    ran = heterodub("ingest", footage.parent, "-w", workspace, "--config", config, "--json")
+    ran = heterodub("ingest", footage.parent, "-w", workspace, "--config", config, "--workers", 1, "--json")
     summary = json.loads(ran.stdout)  # fails if anything else is on stdout
     assert (summary["new_files"], summary["unchanged_files"], summary["files"]) == (1, 6, 7)
     assert summary["media_seconds"] == 1.6
@@ -96,8 +99,6 @@ def test_what_the_user_can_mend_is_one_line(heterodub, tmp_path, footage):
     calls = {
         "no such file": ("ingest", tmp_path / "nowhere", "-w", tmp_path / "w1"),
         "workers": ("ingest", footage, "-w", tmp_path / "w2", "--config", bad),
-        "not there": ("ingest", footage, "-w", tmp_path / "w3", "--config", tmp_path / "none.toml"),
-        "not a workspace": ("ingest", footage, "-w", footage),
         "Dask": ("ingest", footage, "-w", tmp_path / "w4", "--dask", "tcp://127.0.0.1:1"),
     }
     for part, words in calls.items():
@@ -105,6 +106,14 @@ def test_what_the_user_can_mend_is_one_line(heterodub, tmp_path, footage):
         assert (ran.returncode, ran.stdout) == (1, ""), words
         told = [line for line in ran.stderr.splitlines() if "error" in line.lower() or "Traceback" in line]
         assert len(told) == 1 and told[0].startswith("error: ") and part in told[0], ran.stderr
+
+
+def test_what_the_user_can_mend_is_an_error_of_ours(prefect_api, tmp_path, footage):
+    """Of which the command makes one line."""
+    with pytest.raises(SettingsError, match="not there"):
+        ingest(str(footage), workspace=str(tmp_path / "w"), config=str(tmp_path / "none.toml"))
+    with pytest.raises(WorkspaceError, match="not a workspace"):
+        ingest(str(footage), workspace=str(footage))
 
 
 def test_a_prefect_server_that_is_not_there_is_one_line(heterodub, tmp_path, footage):
@@ -117,7 +126,7 @@ def test_a_prefect_server_that_is_not_there_is_one_line(heterodub, tmp_path, foo
 def test_missing_weights_end_the_run_and_blame_no_file(heterodub, tmp_path, footage):
     settings = tmp_path / "v2.toml"
     settings.write_text('backend = "face_mesh_v2"\n')
-    ran = heterodub("ingest", footage, "-w", tmp_path / "workspace", "--config", settings)
+    ran = heterodub("ingest", footage, "-w", tmp_path / "workspace", "--config", settings, "--workers", 1)
     assert ran.returncode == 1
     assert ran.stderr.splitlines()[-1].startswith("error: ")
     assert "Traceback" not in ran.stderr

@@ -5,9 +5,11 @@ import resource
 import subprocess
 import sys
 from collections import Counter
+from fractions import Fraction
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 
@@ -67,7 +69,7 @@ def test_forty_damaged_files_of_each_kind(suffix, child, settings, policies, tmp
 
 
 def test_a_picture_too_large_for_the_memory_is_refused_for_that(settings, policies, tmp_path):
-    path = write_media(tmp_path / "wide.mkv", regular(2), size=(12288, 12288), codec="mjpeg", pix_fmt="yuvj420p")
+    path = _still_film(tmp_path / "wide.mkv", 12288)
     settings = settings.model_copy(update={"guards": GuardSettings(max_pixels=2**28)})
     small = Isolated(0.8)
     try:
@@ -78,6 +80,20 @@ def test_a_picture_too_large_for_the_memory_is_refused_for_that(settings, polici
         assert analyse(small, good, settings, policies["lenient"]).outcome.state == FileState.MEASURED
     finally:
         small.close()
+
+
+def _still_film(path: Path, side: int) -> Path:
+    """Two times the same JPEG, encoded once."""
+    coded = cv2.imencode(".jpg", np.full((side, side, 3), 90, np.uint8))[1].tobytes()
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("mjpeg", rate=25)
+        stream.width, stream.height, stream.pix_fmt = side, side, "yuvj420p"
+        for number in range(2):
+            packet = av.Packet(coded)
+            packet.stream, packet.time_base, packet.pts, packet.dts = stream, Fraction(1, 25), number, number
+            packet.is_keyframe = True
+            out.mux(packet)
+    return path
 
 
 def test_a_workspace_on_a_full_disk_ends_the_run_in_one_line(heterodub, footage, config, cluster, tmp_path):

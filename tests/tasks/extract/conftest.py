@@ -1,6 +1,7 @@
 """A few files of the sample, made once, and workspaces to analyse them into."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,11 +19,9 @@ FILES = (
 
 
 @pytest.fixture(scope="session")
-def media(tmp_path_factory) -> Path:
+def media(commons) -> Path:
     """The folder with the sample's media. Read only."""
-    folder = tmp_path_factory.mktemp("footage")
-    make_sample(folder, only=FILES)
-    return folder / "media"
+    return commons.made_once("some-of-sample", partial(make_sample, only=FILES)) / "media"
 
 
 def settings_in(folder: Path) -> Settings:
