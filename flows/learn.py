@@ -21,6 +21,8 @@ ReferencesOption = Annotated[int, typer.Option(min=1, help="Frames of a clip tha
 StepsOption = Annotated[int | None, typer.Option(min=1, help="Steps at most.")]
 SeedOption = Annotated[int | None, typer.Option(min=0, help="The same seed takes the same steps.")]
 FreshOption = Annotated[bool, typer.Option(help="Do not go on from the checkpoint this training left.")]
+SplitOption = Annotated[Literal["val", "test"], typer.Option(help="Clips to judge on.")]
+SecondsOption = Annotated[float | None, typer.Option(min=0.2, help="Learn from so much of a clip's beginning.")]
 FoldsOption = Annotated[int, typer.Option(min=2, help="Folds over speakers.")]
 
 train = typer.Typer(no_args_is_help=True, help="Train a model on a release.")
@@ -109,12 +111,9 @@ def _train(
     as_json: bool,
 ) -> None:
     _prepare(training=True)
-    from flows.learning_progress import LearningDisplay
     from flows.train import train as run
-    from tasks.learning.watching import learning_watched_by
 
-    with LearningDisplay() as display, learning_watched_by(display):
-        told = run(stage, release, workspace, _text(config), profile, steps, seed, fresh)
+    told = _watched(run, stage, release, workspace, _text(config), profile, steps, seed, fresh)
     _tell(told, as_json, _labelled)
 
 
@@ -123,7 +122,7 @@ def finetune(
     model: ModelOption = None,
     release: ReleaseOption = None,
     profile: ProfileOption = None,
-    seconds: Annotated[float | None, typer.Option(min=0.2, help="Learn from so much of the clip's beginning.")] = None,
+    seconds: SecondsOption = None,
     steps: StepsOption = None,
     fresh: FreshOption = False,
     workspace: WorkspaceOption = None,
@@ -132,12 +131,9 @@ def finetune(
 ) -> None:
     """Adapt a landmark translator to one speaker, by one clip of a few seconds."""
     _prepare(training=True)
-    from flows.learning_progress import LearningDisplay
     from flows.train import finetune as run
-    from tasks.learning.watching import learning_watched_by
 
-    with LearningDisplay() as display, learning_watched_by(display):
-        told = run(clip, model, release, workspace, _text(config), profile, seconds, steps, fresh)
+    told = _watched(run, clip, model, release, workspace, _text(config), profile, seconds, steps, fresh)
     _tell(told, as_json, _labelled)
 
 
@@ -145,7 +141,7 @@ def finetune(
 def evaluate_stage1(
     model: ModelOption = None,
     release: ReleaseOption = None,
-    split: Annotated[Literal["val", "test"], typer.Option(help="Clips to judge on.")] = "test",
+    split: SplitOption = "test",
     folds: Annotated[
         int | None, typer.Option(min=2, help="Instead: train one generator for each fold of the speakers and judge it.")
     ] = None,
@@ -161,13 +157,10 @@ def evaluate_stage1(
     """Score a landmark generator on speakers it has not seen."""
     _prepare()
     from flows.evaluate import evaluate as run
-    from flows.learning_progress import LearningDisplay
-    from tasks.learning.watching import learning_watched_by
 
-    with LearningDisplay() as display, learning_watched_by(display):
-        told = run(
-            "stage1", model, release, split, folds, None, speakers, references, workspace, _text(config), profile
-        )
+    told = _watched(
+        run, "stage1", model, release, split, folds, None, speakers, references, workspace, _text(config), profile
+    )
     from flows.scores import show_scores
 
     _tell(told, as_json, show_scores)
@@ -177,7 +170,7 @@ def evaluate_stage1(
 def evaluate_stage2(
     model: ModelOption = None,
     release: ReleaseOption = None,
-    split: Annotated[Literal["val", "test"], typer.Option(help="Clips to judge on.")] = "test",
+    split: SplitOption = "test",
     folds: Annotated[
         int | None, typer.Option(min=2, help="Instead: train a translator for each fold of the speakers and judge it.")
     ] = None,
@@ -191,12 +184,11 @@ def evaluate_stage2(
     """Score a landmark translator on speakers it has not seen, beside baselines."""
     _prepare()
     from flows.evaluate import evaluate as run
-    from flows.learning_progress import LearningDisplay
     from flows.picture_scores import show_picture_scores
-    from tasks.learning.watching import learning_watched_by
 
-    with LearningDisplay() as display, learning_watched_by(display):
-        told = run("stage2", model, release, split, folds, fold, None, references, workspace, _text(config), profile)
+    told = _watched(
+        run, "stage2", model, release, split, folds, fold, None, references, workspace, _text(config), profile
+    )
     _tell(told, as_json, show_picture_scores)
 
 
@@ -239,11 +231,8 @@ def ablate_data(
     """Half of the speakers, against the same half and more footage that is good for one stage alone."""
     _prepare()
     from flows.evaluate import ablate_data as run
-    from flows.learning_progress import LearningDisplay
-    from tasks.learning.watching import learning_watched_by
 
-    with LearningDisplay() as display, learning_watched_by(display):
-        told = run(release, folds, references, workspace, _text(config), profile, stage)
+    told = _watched(run, release, folds, references, workspace, _text(config), profile, stage)
     from flows.scores import show_ablation
 
     _tell(told, as_json, show_ablation)
@@ -254,8 +243,8 @@ def ablate_tuning(
     model: ModelOption = None,
     release: ReleaseOption = None,
     split: Annotated[Literal["val", "test"], typer.Option(help="Clips to tune and judge on.")] = "test",
-    seconds: Annotated[float | None, typer.Option(min=0.2, help="Learn from so much of each clip's beginning.")] = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="Steps of fine-tuning.")] = None,
+    seconds: SecondsOption = None,
+    steps: StepsOption = None,
     profile: ProfileOption = None,
     workspace: WorkspaceOption = None,
     config: ConfigOption = None,
@@ -264,13 +253,19 @@ def ablate_tuning(
     """A landmark translator with and without fine-tuning, on what comes later in the same clips."""
     _prepare()
     from flows.evaluate import ablate_tuning as run
-    from flows.learning_progress import LearningDisplay
     from flows.picture_scores import show_tuning
+
+    told = _watched(run, model, release, split, seconds, steps, workspace, _text(config), profile)
+    _tell(told, as_json, show_tuning)
+
+
+def _watched(run: Callable[..., dict[str, Any]], *given: Any) -> dict[str, Any]:
+    """What a flow returns that trains: its progress is shown meanwhile."""
+    from flows.learning_progress import LearningDisplay
     from tasks.learning.watching import learning_watched_by
 
     with LearningDisplay() as display, learning_watched_by(display):
-        told = run(model, release, split, seconds, steps, workspace, _text(config), profile)
-    _tell(told, as_json, show_tuning)
+        return run(*given)
 
 
 def _tell(told: dict[str, Any], as_json: bool, show: Callable[[dict[str, Any]], None]) -> None:

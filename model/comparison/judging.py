@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from model.comparison.measured import Measured, frechet_over_speakers, mean_over_speakers
 from model.comparison.scene import Scene, other_sound
 from model.comparison.systems import Crops, System
+from model.metrics.speakers import by_speaker
 from model.perception.lite0 import Lite0
 from model.stage2.judging import Finder
-from model.stage2.scorecard import SCORES, Sat, by_speaker
+from model.stage2.scorecard import SCORES, Sat
 from model.stage2.scores import judged_features, score
 
 FRECHET: Final = "frechet"

@@ -19,6 +19,7 @@ from model.features.landmarks import PREDICTED
 from model.features.timing import mel_columns
 from model.metrics.baselines import copy_reference, wear
 from model.metrics.landmarks import LandmarkScores, score_clip
+from model.metrics.speakers import over_speakers
 from model.stage1.features import Prepared
 from model.stage1.inference import predict
 from model.stage1.network import EXTRA_COLUMNS, LandmarkGenerator, LossWeights, landmark_loss
@@ -183,22 +184,3 @@ def validation_scores(
     names = ("nme_lips", "nme_outline", "opening_correlation", "articulation")
     scores = {name: over_speakers(sat, name) for name in names}
     return {"loss": float(np.mean([np.mean(values) for values in losses.values()]))} | scores
-
-
-def over_speakers(sat: Sequence[Sat], score: str) -> float | None:
-    """Mean over speakers of the mean over their clips; None where no clip has the score.
-
-    Speakers weigh the same, whoever has most footage.
-    """
-    means = by_speaker(sat, score)
-    return float(np.mean(list(means.values()))) if means else None
-
-
-def by_speaker(sat: Sequence[Sat], score: str) -> dict[str, float]:
-    """Mean of a score over each speaker's clips; speakers without a clip that has it are not there."""
-    values: dict[str, list[float]] = {}
-    for row in sat:
-        value = row.score(score)
-        if value is not None:
-            values.setdefault(row.speaker, []).append(value)
-    return {speaker: float(np.mean(own)) for speaker, own in values.items()}

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from model.metrics.bootstrap import Interval, mean_interval, reduction_interval
-from model.stage1.judging import SYSTEMS, Sat, System, by_speaker
+from model.metrics.bootstrap import Interval, reduction_interval
+from model.metrics.speakers import Means, means, paired
+from model.stage1.judging import SYSTEMS, Sat, System
 
 SCORES: Final = (
     "nme_lips",
@@ -25,15 +26,6 @@ CONTROLS: Final[tuple[System, ...]] = ("copy", "other sound", "no sound", "mean 
 
 
 @dataclass(frozen=True, slots=True)
-class Mean:
-    """A score of one system."""
-
-    system: System
-    score: str
-    interval: Interval
-
-
-@dataclass(frozen=True, slots=True)
 class Reduction:
     """By how much the generator with the clip's own sound lowers an error of a control, as a share of it."""
 
@@ -43,23 +35,10 @@ class Reduction:
 
 
 @dataclass(frozen=True, slots=True)
-class Scorecard:
-    """All scores of a generator. Intervals (95 %) draw speakers: each counts once, with the mean of its clips."""
+class Scorecard(Means):
+    """All scores of a generator."""
 
-    clips: int
-    speakers: int
-    means: tuple[Mean, ...]
     reductions: tuple[Reduction, ...]
-
-    def mean(self, system: System, score: str) -> Interval:
-        """A score of a system.
-
-        Raises: KeyError - it was not judged.
-        """
-        for mean in self.means:
-            if (mean.system, mean.score) == (system, score):
-                return mean.interval
-        raise KeyError(f"{system}: {score}")
 
 
 def scorecard(sat: Sequence[Sat]) -> Scorecard:
@@ -67,26 +46,12 @@ def scorecard(sat: Sequence[Sat]) -> Scorecard:
 
     Raises: ValueError - there is none.
     """
-    if not sat:
-        raise ValueError("no clip was judged")
+    found = means(sat, SYSTEMS, SCORES)
     of = {system: [row for row in sat if row.system == system] for system in SYSTEMS}
-    means = [
-        Mean(system, score, mean_interval(list(by_speaker(rows, score).values())))
-        for system, rows in of.items()
-        for score in SCORES
-        if rows
-    ]
     reductions = [
-        Reduction(control, score, _reduction(of["own sound"], of[control], score))
+        Reduction(control, score, reduction_interval(*paired(of["own sound"], of[control], score)))
         for control in CONTROLS
         for score in ERRORS
         if of[control] and of["own sound"]
     ]
-    clips, speakers = {row.clip_id for row in sat}, {row.speaker for row in sat}
-    return Scorecard(len(clips), len(speakers), tuple(means), tuple(reductions))
-
-
-def _reduction(own: Sequence[Sat], control: Sequence[Sat], score: str) -> Interval:
-    ours, theirs = by_speaker(own, score), by_speaker(control, score)
-    both = sorted(ours.keys() & theirs.keys())
-    return reduction_interval([ours[speaker] for speaker in both], [theirs[speaker] for speaker in both])
+    return Scorecard(found.clips, found.speakers, found.means, tuple(reductions))

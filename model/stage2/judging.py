@@ -7,7 +7,7 @@ Shape suffix legend: T = frames of a clip, F = frames that are judged, R = frame
 side of its window in pixels, P = 216 points, XY = 2 coordinates.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -127,12 +127,3 @@ def _oracle(sitting: Sitting) -> NDArray[np.intp]:
     order = good[nearest(sitting.exam.portrait.landmarks_TPXY[good], sitting.landmarks, 2)]
     own = np.arange(sitting.span.start, sitting.span.stop)
     return np.where(order[:, 0] == own, order[:, 1], order[:, 0])
-
-
-def over_speakers(rows: Sequence[tuple[str, float | None]]) -> float | None:
-    """Mean over speakers of the mean over their clips, from (speaker, score); None where no clip has the score."""
-    own: dict[str, list[float]] = {}
-    for speaker, value in rows:
-        if value is not None:
-            own.setdefault(speaker, []).append(value)
-    return float(np.mean([np.mean(values) for values in own.values()])) if own else None

@@ -7,8 +7,9 @@ from typing import Any, Final, Literal
 
 from model.metrics.baselines import mean_face
 from model.metrics.bootstrap import Interval, reduction_interval
+from model.metrics.speakers import paired
 from model.stage1.files import load_generator
-from model.stage1.judging import SYSTEMS, Sat, by_speaker, judge
+from model.stage1.judging import SYSTEMS, Sat, judge
 from model.stage1.scorecard import ERRORS, Scorecard, scorecard
 from model.sync.scorer import SyncScorer
 from model.training.listening import Listener
@@ -152,12 +153,8 @@ def compare_data(
 
 
 def _gains(half: Evaluation, more: Evaluation) -> dict[str, Interval]:
-    gains = {}
-    for score in ERRORS:
-        before, after = (by_speaker(_own(part), score) for part in (half, more))
-        both = sorted(before.keys() & after.keys())
-        gains[score] = reduction_interval([after[name] for name in both], [before[name] for name in both])
-    return gains
+    after, before = _own(more), _own(half)
+    return {score: reduction_interval(*paired(after, before, score)) for score in ERRORS}
 
 
 def _trained_and_judged(

@@ -22,9 +22,11 @@ from model.baselines.lesson import PAINTER, Surroundings
 from model.baselines.named import RIVALS
 from model.baselines.painting import RivalNetwork, RivalPainter
 from model.features.face_frame import FaceFrame
+from model.metrics.speakers import over_speakers
 from model.perception.lite0 import Lite0
 from model.perception.opening import open_perception
-from model.stage2.judging import PictureExam, Sitting, over_speakers, sit
+from model.stage2.judging import PictureExam, Sitting, sit
+from model.stage2.scorecard import Sat
 from model.stage2.scores import score
 from model.stage2.translator import Pictures
 from model.training.checkpoints import BEST, Checkpoints
@@ -237,8 +239,9 @@ def validation_scores(painter: RivalPainter, exams: Sequence[TalkingExam], judge
     scored = []
     for exam in exams:
         made = np.asarray(exam.painted(painter) / np.float32(255), np.float32)
-        scored.append((exam.sitting.exam.speaker, score(exam.sitting, made, judge)))
-    means = {name: over_speakers([(speaker, getattr(one, name)) for speaker, one in scored]) for name in _SCORES}
+        of = exam.sitting.exam
+        scored.append(Sat(of.clip_id, of.speaker, "painted", score(exam.sitting, made, judge)))
+    means = {name: over_speakers(scored, name) for name in _SCORES}
     return {"loss": means["pd_lower"]} | means
 
 

@@ -14,9 +14,10 @@ from lightning_fabric import Fabric
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
+from model.metrics.speakers import by_speaker
 from model.stage1.features import prepare
 from model.stage1.files import save_generator
-from model.stage1.judging import Exam, by_speaker, judge, validation_scores
+from model.stage1.judging import Exam, judge, validation_scores
 from model.stage1.lesson import GeneratorLesson, loss_weights
 from model.stage1.network import LandmarkGenerator
 from model.stage1.pose_filter import PoseMoments

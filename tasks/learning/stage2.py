@@ -9,15 +9,17 @@ from typing import Final
 
 from lightning_fabric import Fabric
 
+from model.metrics.speakers import over_speakers
 from model.perception.lite0 import Lite0
 from model.perception.opening import open_perception
 from model.stage2.critics import Critics
 from model.stage2.files import save_translator
 from model.stage2.inference import PainterTranslator
-from model.stage2.judging import PictureExam, Sitting, answer, over_speakers, sit
+from model.stage2.judging import PictureExam, Sitting, answer, sit
 from model.stage2.lesson import CRITICS, PAINTER, Start, TranslationLesson
 from model.stage2.network import Painter
-from model.stage2.scores import PictureScores, score
+from model.stage2.scorecard import Sat
+from model.stage2.scores import score
 from model.training.checkpoints import BEST, Checkpoints
 from model.training.listening import Listener
 from model.training.loop import Fitted, Verdict, fit, read_on_all
@@ -174,15 +176,12 @@ def validation_scores(painter: Painter, sittings: Sequence[Sitting], judge: Lite
     learns from, and scores; means over speakers.
     """
     translator = PainterTranslator(painter)
-    scored = [
-        (sitting.exam.speaker, score(sitting, answer(sitting, "painted", translator), judge)) for sitting in sittings
-    ]
-    means = {name: _mean(scored, name) for name in _SHOWN}
+    sat = []
+    for sitting in sittings:
+        scores = score(sitting, answer(sitting, "painted", translator), judge)
+        sat.append(Sat(sitting.exam.clip_id, sitting.exam.speaker, "painted", scores))
+    means = {name: over_speakers(sat, name) for name in _SHOWN}
     return {"loss": means["pd_lower"]} | means
-
-
-def _mean(scored: Sequence[tuple[str, PictureScores]], name: str) -> float | None:
-    return over_speakers([(speaker, getattr(scores, name)) for speaker, scores in scored])
 
 
 def _best(fabric: Fabric, checkpoints: Checkpoints, settings: Stage2Settings) -> tuple[Painter, Critics, int]:

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Final
 
 from model.comparison.measured import Measured, mean_over_speakers
+from model.metrics.speakers import by_speaker
 from model.stage1.files import load_generator
-from model.stage1.judging import by_speaker, judge
+from model.stage1.judging import judge
 from schemas.reasons import Stage
 from schemas.settings import Settings
 from schemas.training import Stage1Settings

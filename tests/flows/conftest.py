@@ -1,5 +1,6 @@
 """Folders of small films, settings that make a run short, and one Prefect server for all tests of flows."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -11,12 +12,15 @@ from typing import Any, NamedTuple
 
 import fsspec
 import pytest
-from prefect.settings import get_current_settings
-from prefect.states import State
-from prefect.testing.utilities import prefect_test_harness
+from prefect.context import refresh_global_settings_context
+from prefect.events.worker import EventsWorker
+from prefect.logging.handlers import APILogWorker
+from typer.testing import CliRunner
 
+from flows.cli import app
 from flows.ingest import ingest
 from tests.flows.heads import write_head
+from tests.flows.servers import start_cluster, start_prefect
 
 LENIENT = 'name = "lenient"\nversion = 1\n[stage1]\n[stage2]\n'
 """A policy that admits every clip with sound to both stages."""
@@ -27,75 +31,82 @@ PICKY = 'name = "picky"\nversion = 2\n[stage1]\nmin_face_height_px = 5000\n[stag
 SECRET_KEY = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
 """Of the tests' object store; shaped as such keys are."""
 
-CLUSTER = """
-import sys
-from distributed import LocalCluster
-shape = {"n_workers": 1, "threads_per_worker": 2, "memory_limit": 0, "dashboard_address": "127.0.0.1:0"}
-with LocalCluster(local_directory=sys.argv[1], **shape) as cluster:
-    print(cluster.scheduler_address, flush=True)
-    sys.stdin.read()
-"""
-
 
 class Finished(NamedTuple):
-    """An ingest that is done: where, how Prefect says it ended, and its summary."""
+    """An ingest that is done: where, the id of its flow run, and its summary."""
 
     workspace: Path
-    state: State
+    flow_run: str
     summary: dict[str, Any]
 
 
 @pytest.fixture(scope="session")
-def policies(tmp_path_factory) -> dict[str, Path]:
-    folder = tmp_path_factory.mktemp("policies")
+def policies(commons) -> dict[str, Path]:
     files = {"lenient": LENIENT, "picky": PICKY}
-    for name, text in files.items():
-        (folder / f"{name}.toml").write_text(text)
+
+    def write(folder: Path) -> None:
+        folder.mkdir()
+        for name, text in files.items():
+            (folder / f"{name}.toml").write_text(text)
+
+    folder = commons.made_once("policies", write)
     return {name: folder / f"{name}.toml" for name in files}
 
 
 @pytest.fixture(scope="session")
-def config(tmp_path_factory, policies) -> Path:
+def config(commons, policies) -> Path:
     """Settings for short runs: no DNSMOS, two workers, a commit for each file, everything admitted."""
-    path = tmp_path_factory.mktemp("settings") / "short.toml"
-    path.write_text(
+    text = (
         f"policy = '{policies['lenient']}'\n"
         "[clips]\ndnsmos_excerpt_s = 0\n[run]\nworkers = 2\ncommit_files = 1\n[guards]\nmemory_limit_gib = 3\n"
     )
-    return path
+    return commons.made_once("short.toml", lambda path: path.write_text(text))
 
 
 @pytest.fixture(scope="session")
-def footage(tmp_path_factory) -> Path:
-    """Six films of faces; do not write into it."""
-    folder = tmp_path_factory.mktemp("footage")
-    for number, suffix in enumerate((".mp4", ".mkv", ".mov", ".mp4", ".avi", ".webm")):
-        write_head(folder / f"head{number}{suffix}", number, 40 if number else 300)
-    return folder
+def footage(commons) -> Path:
+    """Six films of faces, the only thing in the folder above; do not write into it."""
+
+    def write(folder: Path) -> None:
+        (folder / "six").mkdir(parents=True)
+        for number, suffix in enumerate((".mp4", ".mkv", ".mov", ".mp4", ".avi", ".webm")):
+            write_head(folder / "six" / f"head{number}{suffix}", number, 40 if number else 300)
+
+    return commons.made_once("footage", write) / "six"
 
 
 @pytest.fixture(scope="session")
-def cluster(tmp_path_factory) -> Iterator[str]:
+def cluster(commons) -> Iterator[str]:
     """A Dask cluster that outlives the drivers; two threads a worker, as people start them."""
-    command = [sys.executable, "-c", CLUSTER, str(tmp_path_factory.mktemp("dask"))]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
-        yield process.stdout.readline().decode().strip()
-        process.stdin.close()
+    with commons.served("dask", start_cluster) as address:
+        yield address
 
 
 @pytest.fixture(scope="session")
-def prefect_api() -> Iterator[str]:
+def prefect_api(commons) -> Iterator[str]:
     """Address of one Prefect server with a database of its own; flows called in this process use it too."""
-    with prefect_test_harness(server_startup_timeout=120):
-        yield get_current_settings().api.url
+    with commons.served("prefect", start_prefect) as api:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("PREFECT_API_URL", api)
+            refresh_global_settings_context()
+        yield api  # the variable is as it was: processes that tests start choose their server themselves
+        APILogWorker.drain_all(timeout=10)
+        EventsWorker.drain_all(timeout=10)
+    refresh_global_settings_context()
 
 
 @pytest.fixture(scope="session")
-def finished(footage, config, tmp_path_factory, prefect_api) -> Finished:
+def finished(footage, config, commons, cluster, prefect_api) -> Finished:
     """An ingest of `footage` by the flow, done once. Copy the workspace before changing it."""
-    workspace = tmp_path_factory.mktemp("finished")
-    state = ingest(str(footage), workspace=str(workspace), config=str(config), return_state=True)
-    return Finished(workspace, state, state.result())
+
+    def run(folder: Path) -> None:
+        where = {"workspace": str(folder / "workspace"), "config": str(config), "dask": cluster}
+        state = ingest(str(footage), **where, return_state=True)
+        told = {"flow_run": str(state.state_details.flow_run_id), "summary": state.result()}
+        (folder / "told.json").write_text(json.dumps(told))
+
+    folder = commons.made_once("finished", run)
+    return Finished(folder / "workspace", **json.loads((folder / "told.json").read_text()))
 
 
 @pytest.fixture
@@ -112,6 +123,18 @@ def heterodub(config, prefect_api) -> Callable[..., subprocess.CompletedProcess]
         command = [sys.executable, "-m", "flows.cli", *map(str, words)]
         surroundings = os.environ | {"PREFECT_API_URL": prefect_api} | more
         return subprocess.run(command, capture_output=True, text=True, timeout=600, env=surroundings)
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def said() -> Callable[..., str]:
+    """said("status", ...) is what a command prints that runs in this process; it must end with `code`, if any."""
+
+    def call(*words: Any, code: int | None = 0) -> str:
+        ended = CliRunner().invoke(app, list(map(str, words)))
+        assert code is None or ended.exit_code == code, ended.output
+        return str(ended.stdout)
 
     return call
 

@@ -8,6 +8,7 @@ Says each phase and each file as it is done, and at last `done`.
 import sys
 from pathlib import Path
 
+from schemas.policy import Policy
 from schemas.settings import Settings, load_settings
 from tasks.extract import ledger
 from tasks.extract.watching import Tally, watched_by
@@ -19,10 +20,15 @@ def run(
     source: Path | str, settings: Settings, retry_quarantined: bool = False
 ) -> tuple[ledger.Plan, Tally, Published]:
     """What the flow `ingest` does, in its order and by its own steps."""
+    policy, plan, tally = store(source, settings, retry_quarantined)
+    return plan, tally, publish_release.fn(settings, policy)
+
+
+def store(source: Path | str, settings: Settings, retry_quarantined: bool = False) -> tuple[Policy, ledger.Plan, Tally]:
+    """All of it but the release, whose audit takes seconds: for what is on the way to something else."""
     policy = choose_policy.fn(settings)
     plan = find_files.fn(str(source), "default", settings, retry_quarantined)
-    tally = work_on_files.fn(plan, settings, policy)
-    return plan, tally, publish_release.fn(settings, policy)
+    return policy, plan, work_on_files.fn(plan, settings, policy)
 
 
 class _Saying:

@@ -1,40 +1,52 @@
 """An ingest as Prefect and as the command line see it: how it ends, what it shows, what it does the second time."""
 
 import json
-import shutil
+from uuid import UUID
 
-from prefect.artifacts import Artifact
+import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+from prefect.client.schemas.sorting import ArtifactSort
 
+from flows.ingest import ingest
+from schemas.errors import SettingsError, WorkspaceError
+from schemas.reasons import Stage
+from schemas.settings import load_settings
 from tasks.journal.runs import runs
 from tasks.stores import releases
 from tasks.stores.workspace import Workspace
 from tests.flows.heads import contents, people_lines, versions, write_head
+from tests.flows.plain_ingest import run
+
+
+def of_run(finished) -> FlowRunFilter:
+    """Others use the server, too."""
+    return FlowRunFilter(id=FlowRunFilterId(any_=[UUID(finished.flow_run)]))
 
 
 def test_the_flow_run_is_completed_and_publishes(finished):
-    assert finished.state.is_completed()
     with get_client(sync_client=True) as client:
-        chosen = FlowRunFilter(id=FlowRunFilterId(any_=[finished.state.state_details.flow_run_id]))
-        (run,) = client.read_flow_runs(flow_run_filter=chosen)
-    assert run.state_name == "Completed"
+        (told,) = client.read_flow_runs(flow_run_filter=of_run(finished))
+    assert told.state_name == "Completed"
     summary = finished.summary
     assert (summary["files"], summary["measured"], summary["stage1"], summary["stage2"]) == (6, 6, 7, 7)
     assert summary["release"] == releases.latest(Workspace.open(str(finished.workspace))).release_id
 
 
 def test_artifacts_show_the_summary_and_the_reasons(finished):
-    shown = {row["what"]: row["value"] for row in json.loads(Artifact.get("ingest-summary").data)}
-    assert shown["release"]
-    assert shown["files"].isdigit()
-    assert isinstance(json.loads(Artifact.get("ingest-reasons").data), list)
-    assert float(Artifact.get("ingest-progress").data) == 100.0
-    routes = {row["goes to"]: row["clips"] for row in json.loads(Artifact.get("ingest-routes").data)}
+    with get_client(sync_client=True) as client:
+        found = client.read_artifacts(flow_run_filter=of_run(finished), limit=20, offset=0, sort=ArtifactSort.ID_DESC)
+    shown = {one.key: one.data for one in found}
+    summary = {row["what"]: row["value"] for row in json.loads(shown["ingest-summary"])}
+    assert summary["release"]
+    assert summary["files"].isdigit()
+    assert isinstance(json.loads(shown["ingest-reasons"]), list)
+    assert float(shown["ingest-progress"]) == 100.0
+    routes = {row["goes to"]: row["clips"] for row in json.loads(shown["ingest-routes"])}
     assert routes == {"both stages": 7, "stage 1 alone": 0, "stage 2 alone": 0, "neither": 0}
-    audited = {row["table"]: (row["rows"], row["failed"]) for row in json.loads(Artifact.get("audit").data)}
+    audited = {row["table"]: (row["rows"], row["failed"]) for row in json.loads(shown["audit"])}
     assert audited == {"catalog": (6, 0), "clips": (7, 0), "stage1": (7, 0), "stage2": (7, 0)}
-    (drift,) = json.loads(Artifact.get("ingest-drift").data)
+    (drift,) = json.loads(shown["ingest-drift"])
     assert (drift["corpus"], drift["new clips"], drift["against"]) == ("default", 7, "nothing yet")
 
 
@@ -62,16 +74,11 @@ def test_the_second_time_nothing_is_decoded_or_changed(heterodub, footage, works
     assert [word for word in lines[1].split() if word.startswith(("step=", "files="))] == ["step=find", "files=6"]
 
 
-def test_a_file_that_is_added_is_the_only_one_worked_on(heterodub, footage, workspace, config, tmp_path, finished):
+def test_a_file_that_is_added_is_the_only_one_worked_on(heterodub, footage, workspace, config, finished):
     earlier = contents(workspace)
-    folder = tmp_path / "more"
-    write_head(folder_file := tmp_path / "new.mp4", 50)
-    shutil.copytree(footage, folder, copy_function=shutil.copy2)
-    shutil.move(folder_file, footage / "zz-new.mp4")
-    try:
-        ran = heterodub("ingest", footage, "-w", workspace, "--config", config, "--json")
-    finally:
-        (footage / "zz-new.mp4").unlink()
+    (added := footage.parent / "added").mkdir()
+    write_head(added / "zz-new.mp4", 50)
+    ran = heterodub("ingest", footage.parent, "-w", workspace, "--config", config, "--workers", 1, "--json")
     summary = json.loads(ran.stdout)  # fails if anything else is on stdout
     assert (summary["new_files"], summary["unchanged_files"], summary["files"]) == (1, 6, 7)
     assert summary["media_seconds"] == 1.6
@@ -81,7 +88,7 @@ def test_a_file_that_is_added_is_the_only_one_worked_on(heterodub, footage, work
     assert [row for row in now["stage1"] if row in earlier["stage1"]] == earlier["stage1"]
 
 
-def test_a_finished_release_reads_the_same_after_more_was_added(finished, footage, workspace, config, tmp_path):
+def test_a_finished_release_reads_the_same_after_more_was_added(footage, workspace, config, cluster, tmp_path):
     """What an earlier release pins is still there, byte for byte, when the offset of the sound is told anew."""
     ws = Workspace.open(str(workspace))
     release = releases.latest(ws)
@@ -89,18 +96,14 @@ def test_a_finished_release_reads_the_same_after_more_was_added(finished, footag
     manifest.write_text(f"uri,offset\n{footage / 'head1.mkv'},0.2\n{footage / 'head1.mkv'},0.2\n")
     before = _stage1_of(ws, release)
 
-    from schemas.settings import load_settings
-    from tests.flows.plain_ingest import run
-
-    plan, _, published = run(manifest, load_settings(config, workspace=str(workspace)))
+    settings = load_settings(config, workspace=str(workspace), run={"dask": cluster})
+    plan, _, published = run(manifest, settings)
     assert (len(plan.fresh), published.is_new) == (1, True)
     assert _stage1_of(ws, release) == before
     assert _stage1_of(ws, releases.latest(ws)) != before
 
 
 def _stage1_of(ws: Workspace, release: releases.Release) -> list[dict]:
-    from schemas.reasons import Stage
-
     rows = [row for batch in releases.read_release(ws, release, Stage.STAGE1) for row in batch.to_pylist()]
     return sorted(rows, key=lambda row: row["clip_id"])
 
@@ -118,8 +121,6 @@ def test_what_the_user_can_mend_is_one_line(heterodub, tmp_path, footage):
     calls = {
         "no such file": ("ingest", tmp_path / "nowhere", "-w", tmp_path / "w1"),
         "workers": ("ingest", footage, "-w", tmp_path / "w2", "--config", bad),
-        "not there": ("ingest", footage, "-w", tmp_path / "w3", "--config", tmp_path / "none.toml"),
-        "not a workspace": ("ingest", footage, "-w", footage),
         "Dask": ("ingest", footage, "-w", tmp_path / "w4", "--dask", "tcp://127.0.0.1:1"),
     }
     for part, words in calls.items():
@@ -127,6 +128,14 @@ def test_what_the_user_can_mend_is_one_line(heterodub, tmp_path, footage):
         assert (ran.returncode, ran.stdout) == (1, ""), words
         told = [line for line in people_lines(ran.stderr) if "error" in line.lower() or "Traceback" in line]
         assert len(told) == 1 and told[0].startswith("error: ") and part in told[0], ran.stderr
+
+
+def test_what_the_user_can_mend_is_an_error_of_ours(prefect_api, tmp_path, footage):
+    """Of which the command makes one line."""
+    with pytest.raises(SettingsError, match="not there"):
+        ingest(str(footage), workspace=str(tmp_path / "w"), config=str(tmp_path / "none.toml"))
+    with pytest.raises(WorkspaceError, match="not a workspace"):
+        ingest(str(footage), workspace=str(footage))
 
 
 def test_a_prefect_server_that_is_not_there_is_one_line(heterodub, tmp_path, footage):
@@ -139,7 +148,7 @@ def test_a_prefect_server_that_is_not_there_is_one_line(heterodub, tmp_path, foo
 def test_missing_weights_end_the_run_and_blame_no_file(heterodub, tmp_path, footage):
     settings = tmp_path / "v2.toml"
     settings.write_text('backend = "face_mesh_v2"\n')
-    ran = heterodub("ingest", footage, "-w", tmp_path / "workspace", "--config", settings)
+    ran = heterodub("ingest", footage, "-w", tmp_path / "workspace", "--config", settings, "--workers", 1)
     assert ran.returncode == 1
     assert ran.stderr.splitlines()[-1].startswith("error: ")
     assert "Traceback" not in ran.stderr

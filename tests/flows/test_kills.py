@@ -4,11 +4,10 @@ import contextlib
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import time
-import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -17,16 +16,26 @@ import pytest
 from schemas.settings import load_settings
 from tests.flows.heads import contents, versions
 from tests.flows.plain_ingest import run
+from tests.flows.servers import start_prefect
 
 SCRIPT = Path(__file__).with_name("plain_ingest.py")
 
 
 @pytest.fixture(scope="module")
-def undisturbed(footage, config, tmp_path_factory) -> Path:
-    workspace = tmp_path_factory.mktemp("undisturbed")
-    _, tally, published = run(footage, load_settings(config, workspace=str(workspace)))
-    assert tally.files_done == 6 and published.is_new
-    return workspace
+def undisturbed(finished) -> Path:
+    """The workspace of an ingest that nothing happened to."""
+    return finished.workspace
+
+
+@pytest.fixture
+def complete(footage, config, undisturbed, cluster) -> Callable[[Path], None]:
+    """complete(workspace) runs the ingest to its end, and holds what is stored against the undisturbed one's rows."""
+
+    def work(workspace: Path) -> None:
+        run(footage, load_settings(config, workspace=str(workspace), run={"dask": cluster}))
+        same_rows(workspace, undisturbed)
+
+    return work
 
 
 def start(
@@ -34,13 +43,14 @@ def start(
     config: Path,
     workspace: Path | str,
     dask: str | None = None,
+    workers: int = 1,
     cwd: Path | None = None,
     **more: str,
 ) -> subprocess.Popen:
     command = [sys.executable, str(SCRIPT), str(footage), str(config), str(workspace)]
-    surroundings = os.environ | ({"HETERODUB_RUN__DASK": dask} if dask else {}) | more
+    hands = {"HETERODUB_RUN__DASK": dask} if dask else {"HETERODUB_RUN__WORKERS": str(workers)}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen(command, start_new_session=True, cwd=cwd, env=surroundings, **pipes)
+    return subprocess.Popen(command, start_new_session=True, cwd=cwd, env=os.environ | hands | more, **pipes)
 
 
 def wait_for(process: subprocess.Popen, line: str) -> None:
@@ -84,20 +94,19 @@ def same_rows(workspace: Path, undisturbed: Path) -> None:
 
 
 @pytest.mark.slow
-def test_ten_kills_at_random_moments(footage, config, undisturbed, cluster, tmp_path):
+def test_ten_kills_at_random_moments(footage, config, cluster, complete, tmp_path):
     """Seven times the driver alone dies, workers living on; three times everything dies at once."""
     chance = random.Random(20)
     moments = [("analyse", 0.0), ("publish", 1.0), *(("analysed " + str(chance.randint(1, 6)), 1.0) for _ in range(8))]
     chance.shuffle(moments)
     for number, (moment, spread_s) in enumerate(moments):
-        process = start(footage, config, tmp_path, cluster if number < 7 else None)
+        process = start(footage, config, tmp_path, cluster if number < 7 else None, workers=2)
         for said in process.stdout:
             if said.startswith((moment, "publish", "done")):  # fewer files are left each time
                 time.sleep(chance.uniform(0, spread_s))
                 break
         kill_group(process)
-    finish(start(footage, config, tmp_path))
-    same_rows(tmp_path, undisturbed)
+    complete(tmp_path)
     before = versions(tmp_path)
     plan, tally, published = run(footage, load_settings(config, workspace=str(tmp_path)))
     assert (len(plan.fresh), tally.files_done, published.is_new) == (0, 0, False)
@@ -105,7 +114,7 @@ def test_ten_kills_at_random_moments(footage, config, undisturbed, cluster, tmp_
 
 
 def test_workers_killed_midway(footage, config, undisturbed, tmp_path):
-    process = start(footage, config, tmp_path)
+    process = start(footage, config, tmp_path, workers=2)
     wait_for(process, "analyse ")
     for _ in range(2):
         time.sleep(0.5)
@@ -131,7 +140,7 @@ def test_child_that_decodes_killed_midway(footage, config, undisturbed, tmp_path
 
 def test_workers_that_take_long_to_come_back_are_waited_for(footage, config, undisturbed, tmp_path):
     """Both are lost at once, and the machine is too busy to start others within Dask's patience of 15 s."""
-    process = start(footage, config, tmp_path)
+    process = start(footage, config, tmp_path, workers=2)
     wait_for(process, "analyse ")
     lost = below(process, "spawn_main")
     for worker in lost:
@@ -163,42 +172,25 @@ def test_the_whole_command_killed_and_started_again(heterodub, footage, config, 
 
 
 @pytest.mark.slow
-def test_the_prefect_server_gone_midway(heterodub, footage, config, undisturbed, tmp_path_factory):
-    """However that run ends, it does end, and the next one with a server makes it whole."""
+def test_the_prefect_server_gone_midway(footage, config, complete, tmp_path_factory):
+    """However that run ends, it does end, and the next one makes it whole."""
     home, workspace = tmp_path_factory.mktemp("prefect"), tmp_path_factory.mktemp("workspace")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    words = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
-    server = subprocess.Popen(
-        [*words, "--no-services"],
-        env=os.environ | {"PREFECT_HOME": str(home)},
-        start_new_session=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    server = start_prefect(home)
     try:
-        api = f"http://127.0.0.1:{port}/api"
-        deadline = time.monotonic() + 90
-        while not answers(f"{api}/health") and time.monotonic() < deadline:
-            time.sleep(0.5)
         # one retry: Prefect's five, each twice as long as the one before, make minutes of waiting for nothing
-        process = command(footage, config, workspace, api, PREFECT_CLIENT_MAX_RETRIES="1")
+        process = command(footage, config, workspace, server.address, PREFECT_CLIENT_MAX_RETRIES="1")
         for said in process.stderr:
             if said.startswith("analyse: "):
                 break
     finally:
-        os.killpg(server.pid, signal.SIGKILL)
-        server.wait()
+        os.killpg(server.group, signal.SIGKILL)
     _, errors = process.communicate(timeout=600)
     assert process.returncode == 0 or "error: " in errors, errors[-1500:]
-    ran = heterodub("ingest", footage, "-w", workspace, "--config", config)
-    assert ran.returncode == 0, ran.stderr
-    same_rows(workspace, undisturbed)
+    complete(workspace)
 
 
 def command(footage: Path, config: Path, workspace: Path, api: str, **more: str) -> subprocess.Popen:
-    words = [sys.executable, "-m", "flows.cli", "ingest", footage, "-w", workspace, "--config", config]
+    words = [sys.executable, "-m", "flows.cli", "ingest", footage, "-w", workspace, "--config", config, "--workers", 1]
     surroundings = os.environ | {"PREFECT_API_URL": api} | more
     return subprocess.Popen(
         list(map(str, words)),
@@ -210,16 +202,8 @@ def command(footage: Path, config: Path, workspace: Path, api: str, **more: str)
     )
 
 
-def answers(address: str) -> bool:
-    try:
-        with urllib.request.urlopen(address, timeout=1) as response:
-            return response.status == 200
-    except OSError:
-        return False
-
-
 @pytest.mark.parametrize("own_server", [False, True])
-def test_ctrl_c_ends_it_and_says_what_that_means(footage, config, undisturbed, tmp_path, prefect_api, own_server):
+def test_ctrl_c_ends_it_and_says_what_that_means(footage, config, complete, tmp_path, prefect_api, own_server):
     """A terminal sends it to the whole group, a server that the run started for itself included."""
     server = {"PREFECT_API_URL": "", "PREFECT_HOME": str(tmp_path / "prefect")} if own_server else {}
     process = command(footage, config, tmp_path / "workspace", prefect_api, **server)
@@ -233,8 +217,7 @@ def test_ctrl_c_ends_it_and_says_what_that_means(footage, config, undisturbed, t
     assert "stopped; what is stored is stored" in errors and "Traceback" not in errors, errors
     assert not psutil.wait_procs(family, timeout=100)[1]
     if own_server:  # the harder end of the two
-        finish(start(footage, config, tmp_path / "workspace"))
-        same_rows(tmp_path / "workspace", undisturbed)
+        complete(tmp_path / "workspace")
 
 
 def test_nothing_lives_on_after_the_driver_is_killed(footage, config, tmp_path):

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,9 +11,7 @@ from mlflow import MlflowClient
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState
 from prefect.flow_runs import resume_flow_run
-from typer.testing import CliRunner
 
-from flows.cli import app
 from flows.promote import promote, rollback
 from flows.train import train
 from schemas.settings import TrackingSettings
@@ -20,7 +19,7 @@ from tasks.stores.workspace import Workspace
 from tasks.tracking.models import log_generator
 from tasks.tracking.runs import tracked_run
 from tasks.tracking.store import open_tracking
-from tests.tasks.learning.talkers import talkers
+from tests.tasks.learning.talkers import crowd
 from tests.tasks.promotion.conftest import POLICY
 
 MODEL = "landmark-generator"
@@ -41,19 +40,11 @@ def short(tmp_path_factory) -> str:
 
 
 @pytest.fixture(scope="module")
-def workspace(tmp_path_factory, short, prefect_api) -> str:
+def workspace(commons, tmp_path_factory, short, prefect_api) -> str:
     """Talkers, and a good generator as version 1."""
-    folder = tmp_path_factory.mktemp("talkers") / "workspace"
-    talkers(folder, speakers=32, clips=2, frames=40)
+    folder = Path(shutil.copytree(crowd(commons), tmp_path_factory.mktemp("talkers") / "workspace"))
     train(workspace=str(folder), config=short)
     return str(folder)
-
-
-def said(*words: str) -> str:
-    """What a command of this process prints."""
-    ended = CliRunner().invoke(app, words)
-    assert ended.exit_code == 0, ended.output
-    return ended.stdout
 
 
 def champion(workspace: str) -> int | None:
@@ -83,12 +74,13 @@ def _require_page(workspace: str, run: str) -> None:
     assert pages[0].count("<img") >= 2 * 2 * 2  # at least two clips, two pictures of each model
 
 
-async def _answer(values: dict) -> None:
+async def _answer(workspace: str, values: dict) -> None:
     """Fill in the form of the flow run that waits, as the UI does."""
     async with get_client() as client:
         wanted = FlowRunFilter(state=FlowRunFilterState(name={"any_": ["Paused"]}))
         for _ in range(600):
-            if waiting := await client.read_flow_runs(flow_run_filter=wanted):
+            paused = await client.read_flow_runs(flow_run_filter=wanted)  # others use the server, too
+            if waiting := [run for run in paused if run.parameters.get("workspace") == workspace]:
                 keyset = waiting[0].state.state_details.run_input_keyset
                 described = await client.read_flow_run_input(waiting[0].id, keyset["description"])
                 assert "beats copy" in str(described)
@@ -107,7 +99,7 @@ def test_a_person_decides(workspace, short):
 
     def asked(values: dict) -> dict:
         with ThreadPoolExecutor(1) as pool:
-            answering = pool.submit(asyncio.run, _answer(values))
+            answering = pool.submit(asyncio.run, _answer(workspace, values))
             found = promote(workspace=workspace, config=short, policy=patient)
             answering.result()
         return found
@@ -123,7 +115,7 @@ def test_a_person_decides(workspace, short):
     assert champion(workspace) == 1
 
 
-def test_commands_tell_it_all(workspace, short, heterodub):
+def test_commands_tell_it_all(workspace, short, heterodub, said):
     """After the approval: the same weights, registered by another run, do not win; a rollback may name its target."""
     _register_again(workspace)
     told = json.loads(said("promote", "stage1", "-w", workspace, "--config", short, "--json"))

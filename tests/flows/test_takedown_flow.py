@@ -43,10 +43,10 @@ def manifest(footage, tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def labelled(finished, manifest, config, tmp_path_factory) -> Path:
+def labelled(finished, manifest, config, cluster, tmp_path_factory) -> Path:
     """The finished ingest with its speakers told, a benchmark, and two models of which one saw the speaker."""
     workspace = Path(shutil.copytree(finished.workspace, tmp_path_factory.mktemp("labelled") / "workspace"))
-    ingest(str(manifest), workspace=str(workspace), config=str(config))
+    ingest(str(manifest), workspace=str(workspace), config=str(config), dask=cluster)
     ws = Workspace.open(str(workspace))
     clips = tables.read(ws, "clips", ["clip_id", "media_id", "speaker", "split"]).to_pylist()
     _freeze(ws, [clip for clip in clips if clip["speaker"] == SPEAKER])
@@ -172,13 +172,13 @@ def test_the_model_that_saw_it_is_tagged_and_its_films_are_gone(down):
     assert after.taken_down and after.gone == len(down[2]["media"]) and after.files == ()
 
 
-def test_a_later_ingest_does_not_bring_it_back(down, manifest, footage, config):
+def test_a_later_ingest_does_not_bring_it_back(down, manifest, footage, config, cluster):
     """Neither under its label, nor as files that nobody says anything about."""
     ws, _, before, _, _ = down
     files = tables.read(ws, "catalog").num_rows
-    told = ingest(str(manifest), workspace=ws.root, config=str(config))
+    told = ingest(str(manifest), workspace=ws.root, config=str(config), dask=cluster)
     assert told["new_files"] == 1 and not told["release_is_new"]  # the copy without a label, stopped by its content
-    unlabelled = ingest(str(footage), workspace=ws.root, config=str(config))
+    unlabelled = ingest(str(footage), workspace=ws.root, config=str(config), dask=cluster)
     assert not unlabelled["release_is_new"] or unlabelled["release"] != before["release"]
     assert not before["media"] & set(tables.read(ws, "catalog", ["media_id"])["media_id"].to_pylist())
     assert tables.read(ws, "catalog").num_rows == files

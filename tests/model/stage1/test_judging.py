@@ -6,7 +6,7 @@ import pytest
 from model.features.landmarks import PREDICTED
 from model.metrics.landmarks import LandmarkScores
 from model.stage1.features import prepare
-from model.stage1.judging import Exam, Sat, by_speaker, judge, over_speakers, reference_frames
+from model.stage1.judging import Exam, Sat, judge, reference_frames
 from model.stage1.scorecard import scorecard
 from tests.model.stage1.test_network import generator
 from tests.model.talking import talk
@@ -73,13 +73,6 @@ def test_the_mean_face_must_be_given(exams):
 def row(speaker, value, system="own sound", clip="c"):
     empty = dict.fromkeys(LandmarkScores.__dataclass_fields__)
     return Sat(clip, speaker, system, LandmarkScores(**empty | {"frames": 9, "nme_lips": value, "missing": {}}))
-
-
-def test_speakers_weigh_the_same_and_none_is_no_zero():
-    rows = [row("a", 0.1), row("a", 0.3), row("b", 0.6), row("c", None)]
-    assert by_speaker(rows, "nme_lips") == pytest.approx({"a": 0.2, "b": 0.6})
-    assert over_speakers(rows, "nme_lips") == pytest.approx(0.4)
-    assert over_speakers([row("c", None)], "nme_lips") is None
 
 
 def test_reductions_are_paired_by_speaker():

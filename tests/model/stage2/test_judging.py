@@ -6,7 +6,7 @@ from scipy.ndimage import gaussian_filter
 
 from model.perception.lite0 import Lite0
 from model.stage2.batches import Portrait
-from model.stage2.judging import SYSTEMS, PictureExam, _oracle, answer, over_speakers, sit
+from model.stage2.judging import SYSTEMS, PictureExam, _oracle, answer, sit
 from model.stage2.scorecard import Sat, picture_card
 from model.stage2.scores import score
 from model.stage2.warp import WarpTranslator
@@ -83,10 +83,8 @@ def test_a_face_that_is_not_found_again_has_no_correlation(sitting, answers, jud
     assert (found.found, found.opening_correlation) == (0, None)
 
 
-def test_speakers_weigh_the_same(sitting, answers, judge):
+def test_a_card_puts_painted_beside_its_baselines(sitting, answers, judge):
     true, copy = (score(sitting, answers[system], judge) for system in ("source", "copy"))
-    assert over_speakers([("a", 1.0), ("a", 1.0), ("b", 0.0), ("c", None)]) == 0.5
-    assert over_speakers([("a", None)]) is None
     rows = [Sat("1", "a", "painted", true), Sat("2", "b", "painted", true)]
     card = picture_card([*rows, Sat("1", "a", "copy", copy), Sat("2", "b", "copy", copy)], {})
     assert card.mean("painted", "pd_lower").mean == 0

@@ -1,6 +1,7 @@
 """A few files of the sample, made once, and workspaces to analyse them into."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,24 +19,30 @@ FILES = (
 
 
 @pytest.fixture(scope="session")
-def media(tmp_path_factory) -> Path:
+def media(commons) -> Path:
     """The folder with the sample's media. Read only."""
-    folder = tmp_path_factory.mktemp("footage")
-    make_sample(folder, only=FILES)
-    return folder / "media"
+    return commons.made_once("some-of-sample", partial(make_sample, only=FILES)) / "media"
+
+
+def settings_in(folder: Path) -> Settings:
+    """Settings with a workspace in the folder, which is made; DNSMOS is off to save time."""
+    Workspace.open(str(folder / "workspace"), create=True)
+    return Settings(workspace=str(folder / "workspace"), clips={"dnsmos_excerpt_s": 0.0}, run={"workers": 1})
+
+
+def job_of(path: Path, **more) -> Job:
+    return Job(str(path), fingerprint(path), path.stat().st_size, "default", "file:x", **more)
 
 
 @pytest.fixture
 def settings(tmp_path) -> Settings:
-    """Settings with a workspace of this test's own, which is made; DNSMOS is off to save time."""
-    Workspace.open(str(tmp_path / "workspace"), create=True)
-    return Settings(workspace=str(tmp_path / "workspace"), clips={"dnsmos_excerpt_s": 0.0}, run={"workers": 1})
+    """Settings with a workspace of this test's own."""
+    return settings_in(tmp_path)
 
 
 @pytest.fixture
 def job(media) -> Callable[..., Job]:
     def make(name: str, **more) -> Job:
-        path = media / name
-        return Job(str(path), fingerprint(path), path.stat().st_size, "default", "file:x", **more)
+        return job_of(media / name, **more)
 
     return make

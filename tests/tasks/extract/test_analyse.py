@@ -13,8 +13,16 @@ from schemas.signals import SIGNAL_NAMES
 from schemas.tables import CLIPS, STAGE1, STAGE2
 from tasks.extract.analyse import Admission, analyse
 from tasks.stores.workspace import Workspace
+from tests.tasks.extract.conftest import job_of, settings_in
 
 POLICY = load_policy()
+
+
+@pytest.fixture(scope="module")
+def ada(media, tmp_path_factory):
+    """What becomes of a clean film, and the settings under which it did; do not write there."""
+    settings = settings_in(tmp_path_factory.mktemp("ada"))
+    return settings, analyse(job_of(media / "ada-clean.mp4"), settings, POLICY)
 
 
 def other_place(settings, name: str):
@@ -31,19 +39,19 @@ def part_rows(settings, analysis, table: str):
     return pq.read_table(Path(settings.workspace) / table / analysis.parts[table].name)
 
 
-def test_two_runs_give_the_same_rows_and_the_same_bytes(job, settings):
-    again = other_place(settings, "again")
-    first, second = (analyse(job("ada-clean.mp4"), place, POLICY) for place in (settings, again))
+def test_two_runs_give_the_same_rows_and_the_same_bytes(job, settings, ada):
+    before, first = ada
+    second = analyse(job("ada-clean.mp4"), settings, POLICY)
     assert first.clips.num_rows == 1
     assert first.clips.equals(second.clips)
     assert set(first.parts) == {"stage1", "stage2"}
     for table in first.parts:
-        assert part_bytes(settings, first, table) == part_bytes(again, second, table)
+        assert part_bytes(before, first, table) == part_bytes(settings, second, table)
         assert first.parts[table] == second.parts[table]
 
 
-def test_rows_fit_the_tables_and_each_other(job, settings):
-    found = analyse(job("ada-clean.mp4"), settings, POLICY)
+def test_rows_fit_the_tables_and_each_other(ada):
+    settings, found = ada
     (clip,) = found.clips.to_pylist()
     assert found.clips.schema == CLIPS
     assert found.outcome.state is FileState.MEASURED
@@ -63,8 +71,8 @@ def test_rows_fit_the_tables_and_each_other(job, settings):
     assert frames / 25 == pytest.approx(found.media_s, abs=0.2)
 
 
-def test_a_clip_s_id_does_not_depend_on_where_the_file_is_or_who_is_said_to_speak(job, settings, tmp_path):
-    first = analyse(job("ada-clean.mp4"), settings, POLICY)
+def test_a_clip_s_id_does_not_depend_on_where_the_file_is_or_who_is_said_to_speak(job, settings, ada, tmp_path):
+    _, first = ada
     moved = tmp_path / "other name.bin"
     moved.write_bytes(Path(job("ada-clean.mp4").uri).read_bytes())
     elsewhere = job("ada-clean.mp4")
@@ -77,25 +85,23 @@ def test_a_clip_s_id_does_not_depend_on_where_the_file_is_or_who_is_said_to_spea
 
 
 @pytest.mark.parametrize(("one", "two"), [(True, False), (False, True), (True, True), (False, False)])
-def test_a_later_admission_writes_the_same_payload_of_the_wanted_clips_only(job, settings, one, two):
-    first = analyse(job("ada-clean.mp4"), settings, POLICY)
+def test_a_later_admission_writes_the_same_payload_of_the_wanted_clips_only(job, settings, ada, one, two):
+    before, first = ada
     (clip,) = first.clips.to_pylist()
-    shift = part_rows(settings, first, "stage1")["sound_shift_frames"].to_pylist()[0]
-    later = other_place(settings, "later")
+    shift = part_rows(before, first, "stage1")["sound_shift_frames"].to_pylist()[0]
     admit = {clip["clip_id"]: Admission(one, two, shift), "0" * 24: Admission(True, True, 0)}
-    second = analyse(job("ada-clean.mp4", admit=admit, suffix="later"), later, POLICY)
+    second = analyse(job("ada-clean.mp4", admit=admit, suffix="later"), settings, POLICY)
     assert set(second.parts) == {name for name, wanted in (("stage1", one), ("stage2", two)) if wanted}
     assert second.clips.num_rows == 0
     assert second.outcome.state is FileState.MEASURED
     for table in second.parts:
-        assert part_bytes(later, second, table) == part_bytes(settings, first, table)
+        assert part_bytes(settings, second, table) == part_bytes(before, first, table)
         assert "later" in second.parts[table].name
 
 
 @pytest.mark.parametrize("shift", [4, -3])
-def test_late_sound_is_read_later_for_stage_1(job, settings, shift):
-    first = analyse(job("ada-clean.mp4"), settings, POLICY)
-    clip = first.clips["clip_id"].to_pylist()[0]
+def test_late_sound_is_read_later_for_stage_1(job, settings, ada, shift):
+    clip = ada[1].clips["clip_id"].to_pylist()[0]
     mels = {}
     for frames in (0, shift):
         place = other_place(settings, f"by{frames}")

@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 
 from tasks.stores import parts
-from tasks.stores.batches import Batch, Held, commit_batch
+from tasks.stores.batches import Batch
 from tasks.stores.workspace import Workspace
 from tests.model.stage2.faces import speaker
-from tests.tasks.learning.talkers import EXTRACTOR, publish, split_of
+from tests.tasks.learning.talkers import EXTRACTOR, commit, publish, split_of
 from tests.tasks.stores import sample_rows as sample
 
 BOX = (10.0, 20.0, 160.0)
@@ -19,14 +19,17 @@ BOX = (10.0, 20.0, 160.0)
 def sitters(folder: Path, speakers: int = 4, frames: int = 24) -> Workspace:
     """Speaker 1 is val, 2 is test; one clip each."""
     workspace = Workspace.open(str(folder), create=True)
-    for number in range(speakers):
-        add_sitter(workspace, number, frames)
+    commit([_sitter(workspace, number, frames) for number in range(speakers)], workspace)
     publish(workspace)
     return workspace
 
 
 def add_sitter(workspace: Workspace, number: int, frames: int, spoil: bytes | None = None) -> None:
-    """spoil: bytes in place of the crop of the third frame."""
+    """Another speaker. spoil: bytes in place of the crop of the third frame."""
+    commit([_sitter(workspace, number, frames, spoil)], workspace)
+
+
+def _sitter(workspace: Workspace, number: int, frames: int, spoil: bytes | None = None) -> Batch:
     pictures, landmarks = speaker(number, frames)
     tracked = [frame != 5 for frame in range(frames)]
     crops = [bytes(cv2.imencode(".png", one[..., ::-1])[1]) for one in pictures]
@@ -44,6 +47,4 @@ def add_sitter(workspace: Workspace, number: int, frames: int, spoil: bytes | No
     clip = sample.clip_row(number, 0, frames=frames, stage1=False, split=split_of(number), extractor=EXTRACTOR)
     part = parts.write_part(workspace, "stage2", media, EXTRACTOR, sample.stage2(row))
     catalog = sample.catalog(sample.catalog_row(number, clips=1, extractor=EXTRACTOR))
-    commit_batch(
-        workspace, Batch(frozenset({media}), catalog, sample.clips(clip), [], [part] if part else []), Held(workspace)
-    )
+    return Batch(frozenset({media}), catalog, sample.clips(clip), [], [part] if part else [])

@@ -1,14 +1,18 @@
 """A workspace with a published release of made talkers (tests/model/talking.py), as an ingest would leave it."""
 
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from schemas.contract import EXTRACTOR_VERSION
 from tasks.stores import parts, releases, tables
 from tasks.stores.batches import Batch, Held, commit_batch
 from tasks.stores.workspace import Workspace
+from tests.commons import Commons
 from tests.model.talking import talk
 from tests.tasks.stores import sample_rows as sample
 
@@ -23,17 +27,38 @@ def split_of(speaker: int) -> str:
 def talkers(folder: Path, speakers: int = 8, clips: int = 2, frames: int = 60, **clip_changes: Any) -> Workspace:
     """Speakers 1, 5, ... are val, 2, 6, ... are test; every third clip is good for stage 1 alone."""
     workspace = Workspace.open(str(folder), create=True)
-    for speaker in range(speakers):
-        add_media(workspace, speaker, clips, frames, **clip_changes)
+    commit([_media(workspace, speaker, clips, frames, **clip_changes) for speaker in range(speakers)], workspace)
     publish(workspace)
     return workspace
+
+
+def crowd(commons: Commons) -> Path:
+    """32 speakers, eight of them in the test split, with two clips each. All tests share it: copy it to change it."""
+    return commons.made_once("crowd", partial(talkers, speakers=32, clips=2, frames=40))
 
 
 def publish(workspace: Workspace, origin: releases.Origin = ORIGIN) -> releases.Release:
     return releases.publish(workspace, releases.current_versions(workspace), origin, {"passed": True}).release
 
 
+def commit(batches: Sequence[Batch], workspace: Workspace) -> None:
+    """Store all at once: a commit of each table, and not one for each batch, takes most of the time."""
+    whole = Batch(
+        frozenset().union(*(batch.media for batch in batches)),
+        pa.concat_tables([batch.catalog for batch in batches]),
+        pa.concat_tables([batch.clips for batch in batches]),
+        [part for batch in batches for part in batch.stage1],
+        [part for batch in batches for part in batch.stage2],
+    )
+    commit_batch(workspace, whole, Held(workspace))
+
+
 def add_media(workspace: Workspace, speaker: int, clips: int, frames: int, **changes: Any) -> None:
+    """Another speaker's clips, as a later ingest brings them."""
+    commit([_media(workspace, speaker, clips, frames, **changes)], workspace)
+
+
+def _media(workspace: Workspace, speaker: int, clips: int, frames: int, **changes: Any) -> Batch:
     media, rows, payload = sample.media_id(speaker), [], []
     for number in range(clips):
         landmarks, tracked, mel = talk(frames, seed=100 * speaker + number)
@@ -44,9 +69,7 @@ def add_media(workspace: Workspace, speaker: int, clips: int, frames: int, **cha
         rows.append(row | {"speaker": f"speaker {speaker}", "split_group": f"speaker {speaker}"} | changes)
     part = parts.write_part(workspace, "stage1", media, EXTRACTOR, sample.stage1(*payload))
     catalog = sample.catalog(sample.catalog_row(speaker, clips=clips, extractor=EXTRACTOR))
-    commit_batch(
-        workspace, Batch(frozenset({media}), catalog, sample.clips(*rows), [part] if part else [], []), Held(workspace)
-    )
+    return Batch(frozenset({media}), catalog, sample.clips(*rows), [part] if part else [], [])
 
 
 def stored_row(

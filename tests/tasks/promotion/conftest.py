@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,10 @@ from schemas.training import Stage1Settings
 from tasks.learning.selection import find_release, select
 from tasks.learning.stage1 import train_generator
 from tasks.stores import releases
-from tasks.stores.workspace import TRACKING, Workspace
+from tasks.stores.workspace import Workspace
 from tests.tasks.learning.conftest import one_thread
-from tests.tasks.learning.talkers import talkers
+from tests.tasks.learning.talkers import crowd
+from tests.tasks.tracking.conftest import with_tables
 
 __all__ = ["one_thread"]
 
@@ -63,41 +65,39 @@ def policy(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def talking(tmp_path_factory) -> Workspace:
-    """32 speakers, eight of them in the test split, with two clips each. Copy it before changing it."""
-    return talkers(tmp_path_factory.mktemp("talking") / "workspace", speakers=32, clips=2, frames=40)
+def talking(commons) -> Workspace:
+    """A crowd of talkers. Copy it before changing it."""
+    return Workspace.open(str(crowd(commons)))
 
 
 @pytest.fixture(scope="session")
-def trained(talking, tmp_path_factory) -> dict[str, Path]:
+def trained(talking, commons) -> dict[str, Path]:
     """Folders of real generators: a good one, one of another seed, one that never heard a sound, and the good one with
     shaken weights.
     """
-    folders = {}
+    folder = commons.made_once("generators", partial(_train, talking))
+    return {name: folder / name / "model" for name in HOW} | {"shaken": folder / "shaken"}
+
+
+def _train(talking: Workspace, folder: Path) -> None:
     selection = select(talking, find_release(talking, None), Stage.STAGE1)
     for name, how in HOW.items():
         pace = how["pace"] | {"validate_every": how["pace"]["steps"], "save_every": how["pace"]["steps"]}
         fast = {"profile": "tiny", "feed": {"batch": 8}, "optimiser": {"learning_rate": 6e-3}}
         settings = Stage1Settings(**fast | how | {"pace": pace})
-        folder = tmp_path_factory.mktemp("trained")
-        folders[name] = train_generator(selection, settings, folder, Listeners()).model
-    folders["shaken"] = tmp_path_factory.mktemp("trained")
-    generator, card = load_generator(folders["good"])
+        train_generator(selection, settings, folder / name, Listeners())
+    generator, card = load_generator(folder / "good" / "model")
     torch.manual_seed(0)
     with torch.no_grad():
         for parameter in generator.parameters():
             parameter += 0.1 * parameter.std() * torch.randn_like(parameter) if parameter.numel() > 1 else 0.0
-    save_generator(folders["shaken"], generator, card)
-    return folders
+    save_generator(folder / "shaken", generator, card)
 
 
 @pytest.fixture
 def ws(talking, tmp_path, empty_database) -> Workspace:
     """A copy of the talkers with an empty registry."""
-    made = Workspace.open(str(shutil.copytree(talking.root, tmp_path / "ws")))
-    (Path(made.root) / TRACKING).mkdir()
-    shutil.copy(empty_database, Path(made.root) / TRACKING / "mlflow.db")
-    return made
+    return with_tables(Workspace.open(str(shutil.copytree(talking.root, tmp_path / "ws"))), empty_database)
 
 
 @pytest.fixture

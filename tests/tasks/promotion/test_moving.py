@@ -23,11 +23,12 @@ SCRIPT = Path(__file__).with_name("interrupted.py")
 
 
 @pytest.fixture
-def store(settings, ws, register):
-    """A registry with three versions, the first of which is champion."""
+def store(settings, ws):
+    """A registry with three versions, the first of which is champion. They have no files: moving reads none."""
     opened = open_tracking(settings.tracking, ws)
+    opened.client.create_registered_model(MODEL)
     for _ in range(3):
-        register(settings, "deaf")
+        opened.client.create_model_version(MODEL, f"{ws.root}/no-files")
     move(opened, ws, 1, None)
     return opened
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import av
@@ -59,10 +60,9 @@ def photograph() -> np.ndarray:
 
 
 @pytest.fixture(scope="session")
-def talks(tmp_path_factory) -> list[Talk]:
+def talks(commons) -> list[Talk]:
     """Two talking heads, tracked as an ingest tracks them."""
-    folder = tmp_path_factory.mktemp("talks")
-    make_sample(folder, only=FILMS)
+    folder = commons.made_once("talks", partial(make_sample, only=FILMS))
     return [_watch(folder / "media" / name) for name in FILMS]
 
 

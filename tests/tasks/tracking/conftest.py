@@ -9,13 +9,17 @@ from schemas.settings import TrackingSettings
 from tasks.stores.workspace import TRACKING, Workspace
 
 
+def with_tables(ws: Workspace, empty_database: Path) -> Workspace:
+    """The workspace, with a tracking store that has its tables already."""
+    (Path(ws.root) / TRACKING).mkdir()
+    shutil.copy(empty_database, Path(ws.root) / TRACKING / "mlflow.db")
+    return ws
+
+
 @pytest.fixture
 def ws(tmp_path, empty_database) -> Workspace:
     """A workspace whose tracking store has its tables already."""
-    made = Workspace.open(str(tmp_path / "ws"), create=True)
-    (Path(made.root) / TRACKING).mkdir()
-    shutil.copy(empty_database, Path(made.root) / TRACKING / "mlflow.db")
-    return made
+    return with_tables(Workspace.open(str(tmp_path / "ws"), create=True), empty_database)
 
 
 @pytest.fixture(params=["sqlite", "server"])

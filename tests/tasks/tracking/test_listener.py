@@ -30,11 +30,10 @@ def curve(tracking: Tracking, run: Run, name: str) -> list[tuple[int, float]]:
     return sorted((entry.step, entry.value) for entry in tracking.client.get_metric_history(run.run_id, name))
 
 
-@pytest.fixture
-def mortal(tmp_path) -> Iterator[Server]:
-    """A server that a test may stop and start."""
-    (tmp_path / "mortal").mkdir()
-    server = Server(tmp_path / "mortal")
+@pytest.fixture(scope="module")
+def mortal(tmp_path_factory) -> Iterator[Server]:
+    """A server that a test may stop, if it starts it again."""
+    server = Server(tmp_path_factory.mktemp("mortal"))
     server.start()
     yield server
     server.stop()

@@ -16,7 +16,9 @@ from model.stage1.inference import predict_clip
 from model.stage1.network import LandmarkGenerator
 from schemas.cards import GENERATOR, GeneratorCard
 from schemas.errors import ModelFileError, TrackingError
+from schemas.settings import TrackingSettings
 from schemas.training import Stage1Settings
+from tasks.stores.workspace import TRACKING, Workspace
 from tasks.tracking.example import input_example, made_face
 from tasks.tracking.models import (
     fetch_model,
@@ -26,7 +28,8 @@ from tasks.tracking.models import (
     log_generator,
 )
 from tasks.tracking.runs import tracked_run
-from tasks.tracking.store import Tracking
+from tasks.tracking.store import Tracking, open_tracking
+from tests.tasks.tracking.conftest import with_tables
 
 
 def make(folder: Path, seed: int = 0) -> tuple[LandmarkGenerator, GeneratorCard]:
@@ -58,11 +61,27 @@ def folder(tmp_path) -> Path:
     return tmp_path / "generator"
 
 
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory, empty_database):
+    """A store with a generator in it, which takes long to log: the store, what was logged, and a copy of its files."""
+    base = tmp_path_factory.mktemp("kept")
+    ws = with_tables(Workspace.open(str(base / "ws"), create=True), empty_database)
+    store = open_tracking(TrackingSettings(), ws)
+    made = make(base / "generator")
+    with tracked_run(store, "train") as run:
+        version = log_generator(run, base / "generator")
+    shutil.copytree(Path(ws.root) / TRACKING / "artifacts", base / "copy")
+    return store, (made, version), base
+
+
 @pytest.fixture
-def logged(local, folder):
-    made = make(folder)
-    with tracked_run(local, "train") as run:
-        return made, log_generator(run, folder)
+def logged(kept):
+    """A store, and the generator in it; its files may be damaged, and are put back."""
+    store, made, base = kept
+    yield store, made
+    files = base / "ws" / TRACKING / "artifacts"
+    shutil.rmtree(files)
+    shutil.copytree(base / "copy", files)
 
 
 def weights_of(tracking: Tracking, version) -> Path:
@@ -128,9 +147,9 @@ def test_logging_twice_registers_once_and_other_weights_anew(local, folder):
     assert find_version(local, run_id=run.run_id) == third
 
 
-def test_nothing_in_a_logged_model_is_a_pickle(local, logged, tmp_path):
-    _, version = logged
-    fetched = fetch_model(local, version, tmp_path / "fetched")
+def test_nothing_in_a_logged_model_is_a_pickle(logged, tmp_path):
+    store, (_, version) = logged
+    fetched = fetch_model(store, version, tmp_path / "fetched")
     files = [path for path in fetched.rglob("*") if path.is_file()]
     kinds = {path.suffix for path in files}
     assert kinds <= {".py", ".json", ".yaml", ".yml", ".txt", ".safetensors", ".toml", ".typed", "", ".pyc"}
@@ -202,8 +221,9 @@ def test_a_fresh_process_without_the_project_can_predict(tracking, folder, tmp_p
         ({"mel": np.full((120, 80), np.nan, np.float32)}, "not finite"),
     ],
 )
-def test_inputs_that_do_not_fit_are_refused(local, logged, tmp_path, change, says):
-    predictor = load_predictor(local, logged[1], tmp_path / "fetched")
+def test_inputs_that_do_not_fit_are_refused(logged, tmp_path, change, says):
+    store, (_, version) = logged
+    predictor = load_predictor(store, version, tmp_path / "fetched")
     with pytest.raises(Exception, match=says):
         predictor.predict(clip() | change)
 
@@ -216,28 +236,31 @@ def flip(path: Path) -> None:
 
 @pytest.mark.parametrize("damage", [flip, lambda path: path.unlink(), lambda path: path.write_bytes(b"")])
 @pytest.mark.parametrize("name", [WEIGHTS, CARD])
-def test_a_damaged_file_is_refused(local, logged, tmp_path, name, damage):
-    damage(weights_of(local, logged[1]).with_name(name))
+def test_a_damaged_file_is_refused(logged, tmp_path, name, damage):
+    store, (_, version) = logged
+    damage(weights_of(store, version).with_name(name))
     with pytest.raises(ModelFileError, match=name):
-        load_tracked_generator(local, logged[1])
+        load_tracked_generator(store, version)
     with pytest.raises(ModelFileError, match=name):
-        load_predictor(local, logged[1], tmp_path / "fetched")
+        load_predictor(store, version, tmp_path / "fetched")
 
 
-def test_other_weights_with_a_seal_of_their_own_are_refused(local, logged, tmp_path):
+def test_other_weights_with_a_seal_of_their_own_are_refused(logged, tmp_path):
     """Somebody replaced weights and seal together: only the tag in the registry knows."""
-    inner = weights_of(local, logged[1]).parent
+    store, (_, version) = logged
+    inner = weights_of(store, version).parent
     make(tmp_path / "other", seed=9)
     shutil.copy(tmp_path / "other" / WEIGHTS, inner / WEIGHTS)
     seal(inner)
     with pytest.raises(ModelFileError, match=f"{WEIGHTS} is not what was logged"):
-        load_tracked_generator(local, logged[1])
+        load_tracked_generator(store, version)
 
 
-def test_a_plain_pyfunc_refuses_damage_too(local, logged):
+def test_a_plain_pyfunc_refuses_damage_too(logged):
     import mlflow
 
-    weights = weights_of(local, logged[1])
+    store, (_, version) = logged
+    weights = weights_of(store, version)
     flip(weights)
     with pytest.raises(Exception, match="damaged or swapped"):
         mlflow.pyfunc.load_model(str(weights.parents[2]))
@@ -246,14 +269,17 @@ def test_a_plain_pyfunc_refuses_damage_too(local, logged):
         mlflow.pyfunc.load_model(str(weights.parents[2]))
 
 
-def test_files_that_are_gone_altogether(local, logged):
-    shutil.rmtree(weights_of(local, logged[1]).parents[2])
+def test_files_that_are_gone_altogether(logged):
+    store, (_, version) = logged
+    shutil.rmtree(weights_of(store, version).parents[2])
     with pytest.raises(TrackingError, match="files of landmark-generator version 1"):
-        load_tracked_generator(local, logged[1])
+        load_tracked_generator(store, version)
 
 
-def test_a_version_that_somebody_else_registered_is_not_trusted(local, logged):
-    _, version = logged
+def test_a_version_that_somebody_else_registered_is_not_trusted(local, folder):
+    make(folder)
+    with tracked_run(local, "train") as run:
+        version = log_generator(run, folder)
     local.client.delete_model_version_tag(GENERATOR, str(version.number), "weights_sha256")
     with pytest.raises(ModelFileError, match="weights_sha256"):
         load_tracked_generator(local, find_version(local, number=version.number))

@@ -1,0 +1,74 @@
+"""What all processes of a test session share: folders that are made once, and servers that are started once.
+
+pytest-xdist gives each process session fixtures of its own; so what is dear lies below one folder, behind locks.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+_KEEPER = """
+import fcntl, os, signal, sys
+users = open(sys.argv[1], "w")
+fcntl.flock(users, fcntl.LOCK_EX)
+os.unlink(sys.argv[2])
+os.killpg(int(sys.argv[3]), signal.SIGKILL)
+"""
+"""Waits until nobody holds the file of users any more, killed ones included; then ends the server, by its id."""
+
+
+@dataclass(frozen=True)
+class Started:
+    """A server: where it answers, and the process group of its own that it is."""
+
+    address: str
+    group: int
+
+
+@dataclass(frozen=True)
+class Commons:
+    """The folder of a session."""
+
+    folder: Path
+
+    def made_once(self, name: str, make: Callable[[Path], object]) -> Path:
+        """The folder of that name, which whoever asks first makes by `make(folder)`. Do not write into it."""
+        folder, whole = self.folder / name, self.folder / f"{name}.whole"
+        with self._locked(name):
+            if not whole.exists():
+                shutil.rmtree(folder, ignore_errors=True)  # of somebody who failed
+                make(folder)
+                whole.touch()
+        return folder
+
+    @contextlib.contextmanager
+    def served(self, name: str, start: Callable[[Path], Started]) -> Iterator[str]:
+        """The address of a server that whoever asks first starts by `start(a new folder)`; it ends with its last user.
+
+        It is killed, not asked to stop: what it holds is a test's, and is not kept.
+        """
+        told = self.folder / f"{name}.json"
+        with (self.folder / f"{name}.users").open("w") as users:
+            with self._locked(name):
+                fcntl.flock(users, fcntl.LOCK_SH)
+                if not told.exists():
+                    (place := self.folder / f"{name}-{os.getpid()}").mkdir(exist_ok=True)
+                    started = start(place)
+                    told.write_text(json.dumps(asdict(started)))
+                    words = [sys.executable, "-S", "-c", _KEEPER, users.name, str(told), str(started.group)]
+                    subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True)
+                address = json.loads(told.read_text())["address"]
+            yield address
+
+    @contextlib.contextmanager
+    def _locked(self, name: str) -> Iterator[None]:
+        with (self.folder / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield

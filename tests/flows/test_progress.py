@@ -1,0 +1,58 @@
+"""Displays: lines where there is no terminal, bars where there is one, for several trainings in a row, too."""
+
+from collections import Counter
+
+import pytest
+
+from flows.dubbing_progress import DubDisplay
+from flows.learning_progress import LearningDisplay
+from flows.live import time_left
+from flows.progress import Display
+from model.training.listening import Stepped
+from tasks.extract.watching import Tally
+
+
+def learn(display: LearningDisplay, steps: int) -> None:
+    display.started(0, steps)
+    for step in range(1, steps + 1):
+        display.stepped(Stepped(step, {"total": 0.5}, learning_rate=1e-3, seconds=0.1, waiting_s=0.0))
+    display.ended(steps, "done")
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_two_trainings_are_shown_one_after_the_other(live, capsys):
+    with LearningDisplay(live) as display:
+        learn(display, 2)
+        learn(display, 3)
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "done at step 2" in told.err and "done at step 3" in told.err
+    assert ("train: 3 steps" in told.err) is not live
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_an_ingest_says_how_many_files_and_where_they_went(live, capsys):
+    with Display(live) as display:
+        display.phase("analyse", 2)
+        for done in (1, 2):
+            display.analysed(Tally(2, done, 10, 5 * done, routes=Counter(both=done)))
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "both 2" in told.err
+    assert ("analyse: 2 to do" in told.err) is not live
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_a_dubbing_names_its_job(live, capsys):
+    with DubDisplay(live) as display:
+        display.job(1, 2, "[a].mp4")
+        display.phase("dub", 3)
+        display.frame()
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "1/2 [a].mp4: dub" in told.err
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0, "0 s left"), (90, "90 s left"), (91, "2 min left")])
+def test_time_that_is_left_is_told_in_words(seconds, text):
+    assert time_left(seconds) == text
