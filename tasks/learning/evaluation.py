@@ -15,6 +15,7 @@ from model.training.listening import Listener
 from schemas.cards import GeneratorCard
 from schemas.errors import ModelFileError, TrainingError
 from schemas.training import Stage1Settings
+from tasks.learning.folders import trainings
 from tasks.learning.folds import folds, halves
 from tasks.learning.selection import Candidate, Selection
 from tasks.learning.stage1 import read_exams, spread, train_generator, training_folder
@@ -215,4 +216,4 @@ def _together(parts: Sequence[Evaluation], name: str) -> Evaluation:
 
 def sync_folder(workspace: Workspace) -> Path:
     """Where sync scorers are kept, beside the trainings."""
-    return Path(workspace.folder("training")) if workspace.is_local else workspace.scratch() / "training"
+    return trainings(workspace)

@@ -84,7 +84,10 @@ def _bare_pair(media: Path) -> float:
 
 
 def _start_bare(files: list[Path]) -> subprocess.Popen[str]:
-    command, threads = [sys.executable, "-m", "tests.bench.bare", *map(str, files)], os.environ | LEAN  # as children have
+    command, threads = (
+        [sys.executable, "-m", "tests.bench.bare", *map(str, files)],
+        os.environ | LEAN,
+    )  # as children have
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=threads)
 
 
