@@ -4,8 +4,9 @@ import base64
 from collections.abc import Iterator
 from typing import Final
 
+from prefect import get_run_logger
 from prefect.context import FlowRunContext
-from prefect.exceptions import FlowPauseTimeout, ObjectNotFound
+from prefect.exceptions import FlowPauseTimeout, PrefectHTTPStatusError
 from prefect.flow_runs import pause_flow_run
 from prefect.input import RunInput, delete_flow_run_input, keyset_from_base_key
 from prefect.settings import get_current_settings
@@ -76,8 +77,8 @@ def where_to_answer(contest: Contest) -> str:
 def _forget_description() -> None:
     try:
         delete_flow_run_input(key=keyset_from_base_key(f"paused-{KEY}")["description"])
-    except ObjectNotFound:  # the pause never came to be
-        return
+    except PrefectHTTPStatusError as error:  # the decision stands all the same
+        get_run_logger().warning("the text above the form, with its films, is still in Prefect's database: %s", error)
 
 
 def _description(contest: Contest, verdict: Verdict, run: str, page: Page) -> str:

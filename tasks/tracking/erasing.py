@@ -36,9 +36,9 @@ def delete_version(tracking: Tracking, version: Version) -> None:
     """
     with telling(f"{version} at {tracking.place}"):
         kept = tracking.client.get_model_version(version.name, str(version.number))
-        files = get_artifact_repository(version.source, tracking_uri=tracking.place.uri)  # type: ignore[no-untyped-call]
+        files = get_artifact_repository(version.source, tracking_uri=tracking.place.uri)
         for entry in files.list_artifacts():
-            files.delete_artifacts(entry.path)
+            files.delete_artifacts(entry.path)  # type: ignore[no-untyped-call]
         if kept.model_id:
             tracking.client.delete_logged_model(kept.model_id)
         tracking.client.delete_model_version(version.name, str(version.number))

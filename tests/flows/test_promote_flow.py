@@ -10,7 +10,7 @@ import pytest
 from mlflow import MlflowClient
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState
-from prefect.exceptions import ObjectNotFound
+from prefect.exceptions import PrefectHTTPStatusError
 from prefect.flow_runs import resume_flow_run
 from typer.testing import CliRunner
 
@@ -113,7 +113,7 @@ def test_a_person_decides(workspace, short):
             answering = pool.submit(asyncio.run, _answer(values))
             found = promote(workspace=workspace, config=short, policy=patient)
             run, text = answering.result()
-        with pytest.raises(ObjectNotFound), get_client(sync_client=True) as client:
+        with pytest.raises(PrefectHTTPStatusError, match="404"), get_client(sync_client=True) as client:
             client.read_flow_run_input(run, text)  # it shows faces, which a takedown would not find there
         return found
 
