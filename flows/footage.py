@@ -59,6 +59,7 @@ def show_takedown(told: Mapping[str, Any], dry_run: bool) -> None:
     console().print("")
     _files(told["files"])
     _models(told["models"])
+    _weights(told)
     if dry_run:
         return
     pairs(
@@ -67,6 +68,8 @@ def show_takedown(told: Mapping[str, Any], dry_run: bool) -> None:
             ("files erased", told["files_erased"]),
             ("pictures and films erased from runs", told["run_files_erased"]),
             ("release", told["release"]),
+            ("versions deleted", ", ".join(told.get("versions_deleted", []))),
+            ("training folders deleted", len(told.get("folders_deleted", []))),
         ]
     )
 
@@ -108,3 +111,27 @@ def _models(models: Sequence[Mapping[str, Any]]) -> None:
     console().print("")
     if any("champion" in row["aliases"] and row["clips"] for row in models):
         console().print("the champion was trained on it: train anew and promote, or roll back to a clean version\n")
+
+
+def _weights(told: Mapping[str, Any]) -> None:
+    """Weights that learned from it, and what to do about them."""
+    trainings = told["trainings"]
+    if trainings:
+        show(
+            [Column("training folder on this machine", 20), Column("MB", right=True), Column("learned from it")],
+            [
+                [
+                    cell(row["folder"]),
+                    cell(f"{row['bytes'] / 1e6:.1f}"),
+                    cell("yes" if row["known"] else "does not say: look, and delete it by hand", "red"),
+                ]
+                for row in trainings
+            ],
+        )
+        console().print("")
+    sure = any(row["known"] for row in trainings) or any(row["clips"] for row in told["models"])
+    if sure and "versions_deleted" not in told:
+        console().print(
+            "these weights stay, though none of the versions can be promoted or rolled back to: if they have to go "
+            "as well, add --with-models\n"
+        )

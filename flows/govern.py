@@ -76,15 +76,20 @@ def rollback(
     why: Annotated[str, typer.Option(help="Why; kept in the ledger.")],
     stage: StageArgument = "stage1",
     to: Annotated[int | None, typer.Option(min=1, help="Version; else the champion before the present one.")] = None,
+    adopt: Annotated[
+        bool, typer.Option("--adopt", help="Take over a registry whose champions another workspace moved.")
+    ] = False,
     workspace: WorkspaceOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make an earlier version the champion again."""
+    if not why.strip():
+        raise typer.BadParameter("the ledger keeps --why: say it")
     _prepare()
     from flows.promote import rollback as run
 
-    told = run(why, stage, to, workspace, _text(config))
+    told = run(why, stage, to, adopt, workspace, _text(config))
     if as_json:
         print(json.dumps(told, indent=2))
         return

@@ -48,6 +48,9 @@ def takedown(
     licence: Annotated[str | None, typer.Option(help="Everything under this licence.")] = None,
     why: Annotated[str, typer.Option(help="Why; kept with the tombstone.")] = "asked for",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+    with_models: Annotated[
+        bool, typer.Option("--with-models", help="Delete models and checkpoints that learned from it, too.")
+    ] = False,
     workspace: WorkspaceOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
@@ -59,7 +62,7 @@ def takedown(
     from flows.footage import show_takedown
     from flows.takedown import takedown as run
 
-    told = run(kind, value, why, dry_run, workspace, None if config is None else str(config))
+    told = run(kind, value, why, dry_run, workspace, None if config is None else str(config), with_models)
     if as_json:
         print(json.dumps(told, indent=2))
     else:

@@ -1,13 +1,15 @@
 """From a trained model to the champion, and back."""
 
+import sys
 from typing import Any, Literal
 
 from prefect import flow
 
 from schemas.settings import load_settings
-from tasks.approval import ask_person
+from tasks.approval import ask_person, require_somewhere_to_answer, where_to_answer
 from tasks.journal.recording import recorded
 from tasks.promote import (
+    draw_comparison,
     judge_contest,
     keep_champion,
     keep_evidence,
@@ -46,13 +48,19 @@ def promote(
     """
     settings = load_settings(config, workspace=workspace, promotion=policy)
     contest = open_contest(settings, stage, model)
+    if contest.rule.approval.required:
+        require_somewhere_to_answer()
     sheets = score_contestants(settings, contest)
     verdict = judge_contest(contest, sheets)
-    run = keep_evidence(settings, contest, sheets, verdict)
+    page = draw_comparison(settings, contest, sheets, verdict)
+    run = keep_evidence(settings, contest, sheets, verdict, page)
     if verdict.outcome == "keep":
         keep_champion(settings, contest, verdict, run)
         return promotion_summary(contest, sheets, verdict, run, None)
-    refused, approved = ask_person(contest, verdict, run) if contest.rule.approval.required else ("", "")
+    refused, approved = "", ""
+    if contest.rule.approval.required:
+        print(where_to_answer(contest), file=sys.stderr, flush=True)
+        refused, approved = ask_person(contest, verdict, run, page)
     if refused:
         keep_champion(settings, contest, verdict, run, refused)
         return promotion_summary(contest, sheets, verdict, run, None, refused)
@@ -66,13 +74,15 @@ def rollback(
     why: str,
     stage: Literal["stage1", "stage2"] = "stage1",
     to: int | None = None,
+    adopt: bool = False,
     workspace: str | None = None,
     config: str | None = None,
 ) -> dict[str, Any]:
     """Make an earlier version the champion again: the one before the present one, or version `to`.
 
+    adopt: take over a registry whose champions another workspace moved; the champion it has stays, or `to` becomes it.
     Returns the move as the ledger has it.
 
     Raises: HeterodubError - there is no such version, its files are not those that were logged, or no store answers.
     """
-    return roll_back(load_settings(config, workspace=workspace), stage, to, why)
+    return roll_back(load_settings(config, workspace=workspace), stage, to, why, adopt)

@@ -18,6 +18,7 @@ def takedown(
     dry_run: bool = False,
     workspace: str | None = None,
     config: str | None = None,
+    with_models: bool = False,
 ) -> dict[str, Any]:
     """Erase all footage of a speaker, corpus, file or licence, keep it from coming back, and publish a new release.
 
@@ -28,6 +29,7 @@ def takedown(
         value: Its name; a file by its path, the end of one, or the start of its id.
         why: Kept with the tombstone.
         dry_run: Only say what would go.
+        with_models: Delete models and checkpoints that learned from it, too.
         workspace: Folder or URI that holds every table; else as the settings say.
         config: Settings file where the flow runs; else heterodub.toml in its working folder.
 
@@ -35,4 +37,4 @@ def takedown(
     """
     settings = load_settings(config, workspace=workspace)
     plan = plan_erasure(settings, kind, value)
-    return plan.summary() if dry_run else erase(settings, plan, why)
+    return plan.summary() if dry_run else erase(settings, plan, why, with_models)

@@ -31,16 +31,16 @@ def plan_erasure(settings: Settings, kind: Kind, value: str) -> Plan:
 
 @task(cache_policy=NO_CACHE)
 @as_step("erase", lambda told: Counts(files=len(told["files"]), clips=told["clips"]))
-def erase(settings: Settings, plan: Plan, why: str) -> dict[str, Any]:
-    """Bar it, name and tag the models, delete rows and bytes, publish anew.
+def erase(settings: Settings, plan: Plan, why: str, with_models: bool) -> dict[str, Any]:
+    """Bar it, name and tag the models (or delete them), delete rows and bytes, publish anew.
 
     Not retried as a whole: the same takedown again finishes what an interrupted one left.
 
-    Raises: WorkspaceError, TrackingError, AuditFailedError - the text says what to do.
+    Raises: PromotionError, WorkspaceError, TrackingError, AuditFailedError - the text says what to do.
     """
     ws = Workspace.open(settings.workspace)
     with audited(settings):
-        told = take_down(ws, settings, tracking_if_there(settings, ws), plan, why)
+        told = take_down(ws, settings, tracking_if_there(settings, ws), plan, why, with_models)
     tell_published(settings, Published(told["release"], told["release_is_new"]))
     rows = [{"model": row["model"], "version": row["version"], "clips": row["clips"]} for row in told["models"]]
     create_table_artifact(key="takedown", table=rows or [{}], description=f"takedown {told['takedown']}")

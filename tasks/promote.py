@@ -11,7 +11,7 @@ from tasks.events import tell_kept, tell_promoted
 from tasks.journal.recording import Counts, as_step
 from tasks.promotion import evidence, gate
 from tasks.promotion.answers import check_rows, move_summary
-from tasks.promotion.comparing import comparison_page
+from tasks.promotion.comparing import Page, comparison_page
 from tasks.promotion.deciding import Verdict
 from tasks.promotion.gate import Contest
 from tasks.promotion.ledger import Move
@@ -56,14 +56,22 @@ def judge_contest(contest: Contest, sheets: list[Sheet]) -> Verdict:
 
 
 @task(cache_policy=NO_CACHE)
-@as_step("keep")
-def keep_evidence(settings: Settings, contest: Contest, sheets: list[Sheet], verdict: Verdict) -> str:
-    """Write scores, checks, policy and a page for people to an MLflow run; returns its id.
+def draw_comparison(settings: Settings, contest: Contest, sheets: list[Sheet], verdict: Verdict) -> Page:
+    """Draw both models side by side, for people.
 
     Raises: TrackingError - the store cannot be reached. ModelFileError, NotFoundError - as when it was scored.
     """
-    page = comparison_page(settings, contest, sheets, verdict)
-    return evidence.keep_evidence(settings, contest, sheets, verdict, page)
+    return comparison_page(settings, contest, sheets, verdict)
+
+
+@task(cache_policy=NO_CACHE)
+@as_step("keep")
+def keep_evidence(settings: Settings, contest: Contest, sheets: list[Sheet], verdict: Verdict, page: Page) -> str:
+    """Write scores, checks, policy and the page for people to an MLflow run; returns its id.
+
+    Raises: TrackingError - the store cannot be reached.
+    """
+    return evidence.keep_evidence(settings, contest, sheets, verdict, page.html)
 
 
 @task(cache_policy=NO_CACHE)
@@ -91,9 +99,9 @@ def keep_champion(settings: Settings, contest: Contest, verdict: Verdict, run: s
 
 @task(cache_policy=NO_CACHE)
 @as_step("move", lambda move: Counts(facts={"model": move["model"], "version": move["to_version"]}))
-def roll_back(settings: Settings, stage: str, to: int | None, why: str) -> dict[str, Any]:
-    """Make an earlier version the champion again.
+def roll_back(settings: Settings, stage: str, to: int | None, why: str, adopt: bool) -> dict[str, Any]:
+    """Make an earlier version the champion again. adopt: of a registry that another ledger led.
 
     Raises: PromotionError, ModelFileError, TrackingError - the text says what to do.
     """
-    return move_summary(gate.roll_back(settings, stage, to, why))
+    return move_summary(gate.roll_back(settings, stage, to, why, adopt))

@@ -14,10 +14,22 @@ from torch.utils._python_dispatch import TorchDispatchMode
 Work = Callable[[], object]
 """Runs a model once on the fixed input."""
 
+COSTS: Final = ("latency_ms", "parameters", "memory_mib")
+"""What `costs` tells of each model."""
+
 TURNS: Final = 15
 """Times each model runs. The machine's own ups and downs fall on both, since they take turns."""
 
 _MIB: Final = 2**20
+
+
+def costs(models: Sequence[tuple[nn.Module, Work]]) -> list[dict[str, float]]:
+    """What each network costs in its work, by COSTS; latencies are measured in turns."""
+    taken = latencies_ms([work for _, work in models])
+    counted = [(float(parameters(network)), peak_memory_mib(network, work)) for network, work in models]
+    return [
+        dict(zip(COSTS, (milliseconds, *rest), strict=True)) for milliseconds, rest in zip(taken, counted, strict=True)
+    ]
 
 
 def latencies_ms(works: Sequence[Work], turns: int = TURNS) -> list[float]:

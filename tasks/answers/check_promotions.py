@@ -1,17 +1,24 @@
 """Do ledger and registry agree on who is champion, and is the frozen benchmark whole."""
 
 from collections.abc import Iterator
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
+from schemas.cards import GENERATOR, TRANSLATOR
 from schemas.errors import HeterodubError, SettingsError, WorkspaceError
 from schemas.reasons import Stage
 from schemas.settings import Settings
 from tasks.promotion.ledger import Move, champions, moves
+from tasks.promotion.moving import ADOPT, stranger
 from tasks.stores import benchmarks, releases
 from tasks.stores.workspace import Workspace
 from tasks.tracking.place import place_of
 
 from . import reading
-from .findings import Finding, good, problem
+from .findings import Finding, good, problem, warning
+
+if TYPE_CHECKING:
+    from tasks.tracking.store import Tracking
 
 _PUT_RIGHT = "the next `heterodub promote` or `heterodub rollback` puts it right before anything else"
 
@@ -44,11 +51,19 @@ def _benchmarks(ws: Workspace) -> Iterator[Finding]:
 
 
 def _champions(ws: Workspace, settings: Settings) -> Iterator[Finding]:
-    if not reading.exists(ws, "promotions"):
-        return
     known = moves(ws)
     for model in sorted({move.model for move in known}):
         yield _champion(ws, settings, model, [move for move in known if move.model == model])
+    if settings.tracking.uri is not None:  # a store of our own is led by nobody else
+        for model in {GENERATOR, TRANSLATOR} - {move.model for move in known}:
+            yield from _led_elsewhere(ws, settings, model)
+
+
+def _led_elsewhere(ws: Workspace, settings: Settings, model: str) -> Iterator[Finding]:
+    """A workspace that trains for another one's champions is well; it should know that it cannot promote."""
+    with suppress(HeterodubError, OSError):  # a store that does not answer is check_tracking's to tell
+        if told := stranger(_asked(ws, settings), ws, model):
+            yield warning("promotion", f"{model} champion", told, f"promote from there, or take it over: {ADOPT}")
 
 
 def _champion(ws: Workspace, settings: Settings, model: str, own: list[Move]) -> Finding:
@@ -57,7 +72,10 @@ def _champion(ws: Workspace, settings: Settings, model: str, own: list[Move]) ->
         told = f"the {last.kind} to version {last.to_version} by {last.who} ({last.created_utc}) was left half done"
         return problem("promotion", what, told, _PUT_RIGHT)
     try:
-        alias, there = _registered(ws, settings, model)
+        tracking = _asked(ws, settings)
+        if told := stranger(tracking, ws, model):
+            return problem("promotion", what, told, f"promote from there, or take it over: {ADOPT}")
+        alias, there = _registered(tracking, model)
     except (HeterodubError, OSError) as error:
         return problem("promotion", what, f"the registry cannot be asked: {error}", "see the tracking store's finding")
     if last.to_version not in there:
@@ -69,14 +87,18 @@ def _champion(ws: Workspace, settings: Settings, model: str, own: list[Move]) ->
     return good("promotion", what, f"version {last.to_version} since {last.created_utc}, {len(champions(own))} in line")
 
 
-def _registered(ws: Workspace, settings: Settings, model: str) -> tuple[int | None, set[int]]:
-    """Where the alias points, and which versions there are."""
+def _asked(ws: Workspace, settings: Settings) -> "Tracking":
     place = place_of(settings.tracking, ws)
     if place.database and not place.database.exists():
         raise SettingsError(f"{place.database} is not there")
-    from tasks.tracking.registry import CHAMPION, aliased, versions
     from tasks.tracking.store import open_to_ask
 
-    tracking = open_to_ask(place)
+    return open_to_ask(place)
+
+
+def _registered(tracking: "Tracking", model: str) -> tuple[int | None, set[int]]:
+    """Where the alias points, and which versions there are."""
+    from tasks.tracking.registry import CHAMPION, aliased, versions
+
     alias = aliased(tracking, model, CHAMPION)
     return alias.number if alias else None, {version.number for version in versions(tracking, model)}

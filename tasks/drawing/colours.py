@@ -5,6 +5,9 @@ from typing import Final
 from model.features.landmarks import BOUNDARIES, Boundary
 
 PREDICTED_RGB: Final = (213, 94, 0)
+OTHER_RGB: Final = (0, 158, 115)
+"""A second prediction beside the first."""
+
 TRUE_RGB: Final = (0, 114, 178)
 GIVEN_RGB: Final = (150, 150, 150)
 INK_RGB: Final = (40, 40, 40)

@@ -1,11 +1,13 @@
-"""A short film of moving landmarks, predicted beside true, with the clip's sound: H.264 and AAC in MP4.
+"""A short film of moving landmarks side by side, with the clip's sound: H.264 and AAC in MP4.
 
 Shape suffix legend: T = frames, P = 216 points, XY = 2 coordinates in source pixels.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,44 +36,69 @@ _FINE: Final = 4
 """Bits of a pixel that lines are placed to."""
 
 _SMALL: Final = 0.42
-_X264: Final = {"preset": "veryfast", "crf": "22"}
+_X264: Final = {"preset": "veryfast", "crf": "22", "maxrate": "800k", "bufsize": "800k"}
+"""The rate is bounded, since films are embedded in pages: a second takes 100 kB at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One panel: landmarks (T, 216, 2) in source pixels under a name in plain ASCII, and their colour."""
+
+    name: str
+    points_TPXY: Floats
+    rgb: tuple[int, int, int]
 
 
 def landmark_film(path: Path, predicted_TPXY: Floats, true_TPXY: Floats, heard: Heard, title: str = "") -> None:
+    """Write the film of a prediction beside the truth; see compared_film."""
+    sides = (Side("predicted", predicted_TPXY, PREDICTED_RGB), Side("true", true_TPXY, TRUE_RGB))
+    compared_film(path, sides, heard, title)
+
+
+def compared_film(
+    path: Path, sides: Sequence[Side], heard: Heard, title: str = "", panel_px: int = _PANEL_PX
+) -> None:  # fmt: skip
     """Write the film; a file of that name is replaced once the new one is whole. `title` in plain ASCII.
 
-    Where the sound was rebuilt from the mel, the film says so, and why.
+    panel_px: side of a panel, even. Where the sound was rebuilt from the mel, the film says so, and why.
 
-    Raises: ValueError - the two are not of one shape (T, 216, 2), a value is not finite, or the sound is not as long.
+    Raises: ValueError - the sides are not of one shape (T, 216, 2), a value is not finite, or the sound is not as long.
     av.error.FFmpegError - the libraries refuse to write. OSError - there is no room.
     """
-    require_pair(predicted_TPXY, true_TPXY)
-    if heard.samples.shape != (len(true_TPXY) * SAMPLES_PER_FRAME,):
-        raise ValueError(f"{len(true_TPXY)} frames of film and {heard.samples.shape} samples do not go together")
+    frames = len(sides[0].points_TPXY)
+    for side in sides:
+        require_pair(side.points_TPXY, sides[0].points_TPXY)
+    if heard.samples.shape != (frames * SAMPLES_PER_FRAME,):
+        raise ValueError(f"{frames} frames of film and {heard.samples.shape} samples do not go together")
     partial = path.with_name(path.name + ".partial")
     try:
-        _write(partial, film_frames(predicted_TPXY, true_TPXY, heard.rebuilt_since, title), heard.samples)
+        _write(partial, film_frames(sides, heard.rebuilt_since, title, panel_px), heard.samples)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
 
 
-def film_frames(predicted_TPXY: Floats, true_TPXY: Floats, rebuilt_since: str | None, title: str) -> Iterator[Rgb]:
-    """The film's pictures (424, 720, 3): one window for the whole clip, so that what moves is seen to move."""
-    left, top, right, bottom = box(np.concatenate([predicted_TPXY, true_TPXY]).reshape(-1, 2))
-    scale = _PANEL_PX * (1 - 2 * _ROOM) / max(right - left, bottom - top, 1.0)
+def film_frames(
+    sides: Sequence[Side], rebuilt_since: str | None, title: str, panel_px: int = _PANEL_PX
+) -> Iterator[Rgb]:  # fmt: skip
+    """The film's pictures (panel + 64, sides * panel, 3): one window for the whole clip, so that what moves is seen to
+    move.
+    """
+    left, top, right, bottom = box(np.concatenate([side.points_TPXY for side in sides]).reshape(-1, 2))
+    scale = panel_px * (1 - 2 * _ROOM) / max(right - left, bottom - top, 1.0)
     middle = np.array([left + right, top + bottom]) / 2
     note = "sound: raw file" if rebuilt_since is None else f"sound: rebuilt from the mel (raw file: {rebuilt_since})"
-    for frame in range(len(true_TPXY)):
-        picture = np.full((_HEAD_PX + _PANEL_PX + _FOOT_PX, 2 * _PANEL_PX, 3), 255, np.uint8)
-        sides = (("predicted", predicted_TPXY, PREDICTED_RGB), ("true", true_TPXY, TRUE_RGB))
-        for number, (name, points, rgb) in enumerate(sides):
-            at = np.array([(number + 0.5) * _PANEL_PX, _HEAD_PX + _PANEL_PX / 2])
-            _face(picture, (points[frame] - middle) * scale + at, rgb)
-            _text(picture, name, (number * _PANEL_PX + 12, 24), 0.6, rgb)
-        cv2.line(picture, (_PANEL_PX, 8), (_PANEL_PX, _HEAD_PX + _PANEL_PX), (225, 225, 225), 1)
-        _text(picture, title, (2 * _PANEL_PX - 12 - _text_px(title, _SMALL), 22), _SMALL, INK_RGB)
-        _text(picture, f"{frame_to_second(frame):.2f} s   {note}", (12, _HEAD_PX + _PANEL_PX + 18), _SMALL, INK_RGB)
+    wide = len(sides) * panel_px
+    for frame in range(len(sides[0].points_TPXY)):
+        picture = np.full((_HEAD_PX + panel_px + _FOOT_PX, wide, 3), 255, np.uint8)
+        for number, side in enumerate(sides):
+            at = np.array([(number + 0.5) * panel_px, _HEAD_PX + panel_px / 2])
+            _face(picture, (side.points_TPXY[frame] - middle) * scale + at, side.rgb)
+            _text(picture, side.name, (number * panel_px + 12, 24), 0.6, side.rgb)
+            if number:
+                cv2.line(picture, (number * panel_px, 8), (number * panel_px, _HEAD_PX + panel_px), (225, 225, 225), 1)
+        _text(picture, title, (wide - 12 - _text_px(title, _SMALL), 22), _SMALL, INK_RGB)
+        _text(picture, f"{frame_to_second(frame):.2f} s   {note}", (12, _HEAD_PX + panel_px + 18), _SMALL, INK_RGB)
         yield picture
 
 
@@ -90,13 +117,14 @@ def _text_px(text: str, size: float) -> int:
 
 
 def _write(path: Path, pictures: Iterator[Rgb], samples: NDArray[np.float32]) -> None:
+    first = next(pictures)
     with av.open(os.fspath(path), "w", "mp4", options={"movflags": "+faststart"}) as out:
         video: Any = out.add_stream("libx264", rate=FPS, options=_X264)
-        video.width, video.height = 2 * _PANEL_PX, _HEAD_PX + _PANEL_PX + _FOOT_PX
+        video.height, video.width = first.shape[:2]
         video.pix_fmt = "yuv420p"
         video.codec_context.thread_count = 1
         voice: Any = out.add_stream("aac", rate=SAMPLE_RATE_HZ, layout="mono")
-        for number, picture in enumerate(pictures):
+        for number, picture in enumerate(chain([first], pictures)):
             shown = av.VideoFrame.from_ndarray(picture, "rgb24")
             shown.pts, shown.time_base = number, Fraction(1, FPS)
             out.mux(video.encode(shown))

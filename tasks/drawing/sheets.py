@@ -24,7 +24,7 @@ _HEAD_PX: Final = 16
 _FINE: Final = 4
 """Bits of a pixel that lines are placed to."""
 
-_X264: Final = {"preset": "veryfast", "crf": "20"}
+_X264: Final = {"preset": "veryfast", "crf": "20", "maxrate": "1600k", "bufsize": "1600k"}
 
 Columns = dict[str, Pictures]
 """Crops (F, S, S, 3) by heading, side by side."""

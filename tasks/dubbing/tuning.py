@@ -25,8 +25,8 @@ from tasks.dubbing.models import Models
 from tasks.dubbing.parts import Face
 from tasks.dubbing.watching import DubWatcher
 from tasks.feeding.stored_clips import HeldPictures, PictureClip, Place
+from tasks.learning.folders import trainings
 from tasks.learning.selection import Candidate, Held
-from tasks.learning.stage1 import trainings
 from tasks.learning.stage2 import train_translator
 from tasks.learning.tuning import begin_from
 from tasks.stores.workspace import Workspace

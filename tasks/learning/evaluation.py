@@ -17,9 +17,10 @@ from schemas.cards import GeneratorCard
 from schemas.errors import ModelFileError, TrainingError
 from schemas.training import Stage1Settings
 from tasks.learning.ablation import DataAblation, ablate_data
+from tasks.learning.folders import trainings
 from tasks.learning.folds import folds
 from tasks.learning.selection import Candidate, Selection
-from tasks.learning.stage1 import read_exams, spread, train_generator, training_folder, trainings
+from tasks.learning.stage1 import read_exams, spread, train_generator, training_folder
 from tasks.learning.sync import STANDARD, SyncRecipe, sync_scorer
 from tasks.stores.benchmarks import CLIPS_A_SPEAKER
 from tasks.stores.workspace import Workspace

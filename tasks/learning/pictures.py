@@ -49,22 +49,26 @@ class Artist:
             if not number and (step % self.film_every == 0 or step == self.steps):
                 with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
                     path = Path(scratch) / "film.mp4"
-                    heard = clip_sound(self._place(exam.clip_id), exam.mel_SM, self.guards)
+                    place = sound_place(self.workspace, self.release, exam.clip_id)
+                    heard = clip_sound(place, exam.mel_SM, self.guards)
                     landmark_film(path, predicted, exam.landmarks_TPXY, heard, title)
                     drawn[f"val/film_{name}.mp4"] = path.read_bytes()
         return drawn
 
-    def _place(self, clip_id: str) -> ClipPlace:
-        """Where a clip's sound is."""
-        versions, chosen = self.release.versions, pc.field("clip_id") == clip_id
-        columns = ["uri", "media_id", "start_frame", "frames"]
-        clip = tables.read(self.workspace, "clips", columns, versions["clips"], chosen).to_pylist()[0]
-        shifts = tables.read(self.workspace, "stage1", ["sound_shift_frames"], versions["stage1"], chosen).to_pylist()
-        offsets = tables.read(
-            self.workspace, "catalog", ["offset_s"], versions["catalog"], pc.field("uri") == clip["uri"]
-        ).to_pylist()
-        return ClipPlace(
-            **clip,
-            sound_shift_frames=shifts[0]["sound_shift_frames"],
-            offset_s=offsets[0]["offset_s"] if offsets else 0.0,
-        )
+
+def sound_place(workspace: Workspace, release: Release, clip_id: str) -> ClipPlace:
+    """Where the sound of a stage-1 clip of the release is.
+
+    Raises: NotFoundError - the release was erased.
+    """
+    versions, chosen = release.versions, pc.field("clip_id") == clip_id
+    columns = ["uri", "media_id", "start_frame", "frames"]
+    clip = tables.read(workspace, "clips", columns, versions["clips"], chosen).to_pylist()[0]
+    shifts = tables.read(workspace, "stage1", ["sound_shift_frames"], versions["stage1"], chosen).to_pylist()
+    named = pc.field("uri") == clip["uri"]
+    offsets = tables.read(workspace, "catalog", ["offset_s"], versions["catalog"], named).to_pylist()
+    return ClipPlace(
+        **clip,
+        sound_shift_frames=shifts[0]["sound_shift_frames"],
+        offset_s=offsets[0]["offset_s"] if offsets else 0.0,
+    )

@@ -4,7 +4,6 @@ They learn only from clips that are good in both picture and sound, because they
 comparison: our two stages take the rest as well.
 """
 
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -42,6 +41,7 @@ from schemas.translation import PictureAugmentation, PictureLosses
 from tasks.feeding.clip_batches import batches_from
 from tasks.feeding.stored_clips import StoredClips
 from tasks.feeding.talk_batches import BothStages, TalkBatches
+from tasks.learning import folders
 from tasks.learning.devices import on_devices
 from tasks.learning.selection import Candidate, Selection
 from tasks.learning.stage1 import MODEL, pace_of, recipe_of, spread
@@ -143,8 +143,7 @@ def train_rival(
     WeightsMissingError - the settings ask for feature networks whose weights are not there. NotFoundError,
     WorkspaceError - the store cannot be read.
     """
-    if fresh:
-        shutil.rmtree(folder, ignore_errors=True)
+    folders.begin(folder, selection, fresh)
     given = (name, selection, settings, weights, folder, draw)
     return on_devices(1, settings.precision, _train, listener, *given)
 

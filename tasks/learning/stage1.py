@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,6 +29,7 @@ from schemas.errors import TrainingError
 from schemas.training import FeedSettings, PaceSettings, Stage1Settings
 from tasks.feeding.clip_batches import batches_from
 from tasks.feeding.speech_batches import SpeechBatches
+from tasks.learning import folders
 from tasks.learning.devices import on_devices
 from tasks.learning.selection import Candidate, Selection
 from tasks.stores.workspace import Workspace
@@ -76,12 +76,8 @@ def training_folder(workspace: Workspace, selection: Selection, settings: BaseMo
     """
     clips = [clip.facts.clip_id for clip in (*selection.train, *selection.val)]
     identity = json.dumps([selection.release.release_id, clips, settings.model_dump(mode="json")])
-    return trainings(workspace) / f"{stage}-{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
-
-
-def trainings(workspace: Workspace) -> Path:
-    """Where all trainings keep their files: on this machine, whatever the workspace is."""
-    return Path(workspace.folder("training")) if workspace.is_local else workspace.scratch() / "training"
+    name = f"{stage}-{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
+    return folders.trainings(workspace) / name
 
 
 def train_generator(
@@ -101,8 +97,7 @@ def train_generator(
     """
     if settings.devices > settings.feed.batch:
         raise TrainingError(f"{settings.devices} devices cannot share batches of {settings.feed.batch} windows")
-    if fresh:
-        shutil.rmtree(folder, ignore_errors=True)
+    folders.begin(folder, selection, fresh)
     return on_devices(settings.devices, settings.precision, _train, listener, selection, settings, folder, draw)
 
 

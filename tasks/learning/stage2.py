@@ -1,6 +1,5 @@
 """Trains a landmark translator on a selection of clips, in a folder that a later run can go on from."""
 
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -30,6 +29,7 @@ from schemas.settings import WeightSettings
 from schemas.translation import Stage2Settings
 from tasks.feeding.clip_batches import batches_from
 from tasks.feeding.picture_batches import PictureBatches, portrait
+from tasks.learning import folders
 from tasks.learning.devices import on_devices
 from tasks.learning.selection import Candidate, Footage, places
 from tasks.learning.stage1 import MODEL, pace_of, recipe_of, spread
@@ -91,8 +91,7 @@ def train_translator(
     """
     if settings.devices > settings.feed.batch:
         raise TrainingError(f"{settings.devices} devices cannot share batches of {settings.feed.batch} windows")
-    if fresh:
-        shutil.rmtree(folder, ignore_errors=True)
+    folders.begin(folder, footage, fresh)
     given = (footage, settings, weights, folder, draw, tuning)
     return on_devices(settings.devices, settings.precision, _train, listener, *given)
 

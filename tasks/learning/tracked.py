@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -13,13 +14,17 @@ from schemas.reasons import Stage
 from schemas.rivals import RivalName
 from schemas.settings import Settings
 from tasks.learning.rivals import TrainedRival, paired, train_rival
-from tasks.learning.selection import Selection
+from tasks.learning.selection import Candidate, Selection, candidates
 from tasks.learning.stage1 import Trained, train_generator, training_folder
 from tasks.learning.stage2 import TrainedTranslator, Tuning, train_translator
+from tasks.stores.releases import Release
 from tasks.stores.workspace import Workspace
 
 if TYPE_CHECKING:
     from tasks.tracking.runs import Run
+
+Row = tuple[str, str, str]
+"""Clip, media and split, as a lineage has them."""
 
 _RUN: Final = "run.json"
 """File in a training's folder that names its run, so that a continued training continues its curves."""
@@ -64,7 +69,7 @@ def train_and_register(
 
     stage1, release = settings.stage1, selection.release
     folder = training_folder(workspace, selection, stage1)
-    resume = None if fresh else _run_of(folder)
+    resume = None if fresh else run_of(folder)
     with tracked_run(open_tracking(settings.tracking, workspace), f"stage1 {release.release_id}", resume) as run:
         run.origin(stage1, stage1.seed)
         _keep_identity(run, workspace, selection, Stage.STAGE1, folder, stage1)
@@ -100,14 +105,15 @@ def train_and_register_translator(
     stage2, release, weights = settings.stage2, selection.release, settings.weights
     what = "stage2" if tuning is None else "finetune"
     folder = training_folder(workspace, selection, stage2, what if tuning is None else f"{what}-{tuning.weights[:12]}")
-    resume = None if fresh else _run_of(folder)
+    resume = None if fresh else run_of(folder)
     with tracked_run(open_tracking(settings.tracking, workspace), f"{what} {release.release_id}", resume) as run:
         run.origin(stage2, stage2.seed)
         names = [one.name for one in open_perception(stage2.losses, weights)]
         run.params(
             {"perception": "; ".join(names) or "none", "tuned_on": ", ".join(tuning.clips) if tuning else "none"}
         )
-        _keep_identity(run, workspace, selection, Stage.STAGE2, folder, stage2)
+        before = () if tuning is None else _learned_before(run, workspace, release, tuning)
+        _keep_identity(run, workspace, selection, Stage.STAGE2, folder, stage2, before)
         both = Listeners(listener, TrackedTraining(run), _Keeper(folder, run.run_id))
         easel = Easel(stage2.pace.film_every, stage2.pace.steps)
         trained = train_translator(selection, stage2, weights, folder, both, easel, fresh, tuning)
@@ -122,15 +128,22 @@ def settings_hash(settings: BaseModel) -> str:
 
 
 def _keep_identity(
-    run: "Run", workspace: Workspace, selection: Selection, stage: Stage, folder: Path, settings: BaseModel
+    run: "Run",
+    workspace: Workspace,
+    selection: Selection,
+    stage: Stage,
+    folder: Path,
+    settings: BaseModel,
+    before: Iterable[Row] = (),
 ) -> None:
-    """Keep what the training learns from, and by which a later run knows that it was done."""
+    """Keep what the training learns from, and by which a later run knows that it was done. before: what had been
+    learned from already.
+    """
     from tasks.tracking.asking import SETTINGS, TRAINING
     from tasks.tracking.lineage import keep_lineage
 
     run.data(workspace, selection.release, stage)
-    clips = (*selection.train, *selection.val)
-    keep_lineage(run, dict.fromkeys((clip.facts.clip_id, clip.place.media_id, clip.split) for clip in clips))
+    keep_lineage(run, dict.fromkeys([*_learned_from((*selection.train, *selection.val)), *before]))
     run.tags({TRAINING: folder.name, SETTINGS: settings_hash(settings)})
 
 
@@ -156,7 +169,7 @@ def train_and_register_rival(
 
     rivals, release, pairs = settings.rivals, selection.release, paired(workspace, selection)
     folder = training_folder(workspace, pairs, rivals, name)
-    resume = None if fresh else _run_of(folder)
+    resume = None if fresh else run_of(folder)
     with tracked_run(open_tracking(settings.tracking, workspace), f"{name} {release.release_id}", resume) as run:
         run.origin(rivals, rivals.seed)
         run.params({"rival": name})
@@ -169,7 +182,25 @@ def train_and_register_rival(
         return Registered(trained, run.run_id, version.name, version.number)
 
 
-def _run_of(folder: Path) -> str | None:
+def _learned_from(clips: Iterable[Candidate]) -> list[Row]:
+    return [(clip.facts.clip_id, clip.place.media_id, clip.split) for clip in clips]
+
+
+def _learned_before(run: "Run", workspace: Workspace, release: Release, tuning: Tuning) -> list[Row]:
+    """What the translator had learned from that is adapted: it is in the weights still. Where that is not known, the
+    release, as for every version without a lineage.
+    """
+    from tasks.tracking.kinds import LANDMARK_TRANSLATOR
+    from tasks.tracking.lineage import lineage_of_weights
+
+    known = lineage_of_weights(run.tracking, LANDMARK_TRANSLATOR, tuning.weights)
+    if known is not None:
+        return [(row["clip_id"], row["media_id"], row["split"]) for row in known]
+    return _learned_from(clip for clip in candidates(workspace, release, Stage.STAGE2) if clip.split != "test")
+
+
+def run_of(folder: Path) -> str | None:
+    """The run of the training that keeps its files in a folder; None where none is named."""
     try:
         return str(json.loads((folder / _RUN).read_text())["run_id"])
     except (FileNotFoundError, ValueError, KeyError):

@@ -5,7 +5,7 @@ from dataclasses import replace
 from model.training.listening import Listener
 from schemas.errors import TrainingError
 from schemas.settings import Settings
-from tasks.learning.stage1 import trainings
+from tasks.learning.folders import trainings
 from tasks.paper.columns import WHAT_SCORES_ARE
 from tasks.paper.experiments import EXPERIMENTS
 from tasks.paper.footage import REFERENCES, Footage, held_out

@@ -14,7 +14,7 @@ from tasks.answers.names import visible
 
 from .answers import figure
 from .data_difference import DataDifference, data_difference
-from .deciding import Verdict
+from .deciding import Check, Verdict
 from .gate import Contest, fetched
 from .sheets import Sheet
 
@@ -27,6 +27,10 @@ _DRAWN: Final = 2
 _WIDE, _HIGH = 520, 150
 """Size of a curve, pixels."""
 
+_BAR: Final = 150
+_BAR_EDGE: Final = 6
+"""Length of the line that an interval is drawn on, and what is left free at its ends; pixels."""
+
 
 @dataclass(frozen=True, slots=True)
 class Curve:
@@ -37,33 +41,52 @@ class Curve:
     last: float
 
 
-def comparison_page(settings: Settings, contest: Contest, sheets: Sequence[Sheet], verdict: Verdict) -> str:
-    """The page as HTML; every text is escaped. Speakers are not named on it.
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """Where the parts of an interval's drawing stand, pixels from the left."""
+
+    low: float
+    high: float
+    mean: float
+    zero: float
+    limit: float
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The page as HTML, and its films (MP4) by clip: those the challenger does best on first, the worst last."""
+
+    html: str
+    films: Mapping[str, bytes]
+
+
+def comparison_page(settings: Settings, contest: Contest, sheets: Sequence[Sheet], verdict: Verdict) -> Page:
+    """Draw the clips and write the page; every text is escaped. Speakers are not named on it.
 
     Raises: ModelFileError, NotFoundError, TrackingError, WorkspaceError - a model, clip or curve cannot be read.
     """
     ranked = _ranked(sheets, contest.rule.primary)
     shown = [clip for clip, *_ in dict.fromkeys([*ranked[:_DRAWN], *ranked[-_DRAWN:]])]
     with fetched(settings, contest) as (ws, folders):
-        drawn = contest.judge.draw(ws, contest.benchmark, folders, contest.rule, shown)
+        drawn = contest.judge.draw(ws, settings, contest.benchmark, folders, contest.rule, shown)
         difference = _difference(ws, contest)
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"visible": visible, "interval": _interval, "figure": figure}
+    environment.filters |= {"visible": visible, "interval": _interval, "figure": figure, "embedded": _embedded}
     template = environment.from_string(files(__package__).joinpath("comparison.html").read_text("utf-8"))
-    return template.render(
+    html = template.render(
         contest=contest,
         verdict=verdict,
         sheets=sheets,
         scores=_scores(contest, sheets),
         costs=sorted({name for sheet in sheets for name in sheet.costs}),
         ranked=ranked,
-        shown=shown,
-        pictures={clip: {version: [_embedded(png) for png in pngs] for version, pngs in own.items()}
-                  for clip, own in drawn.items()},
+        shown=[(clip, ours, theirs, drawn[clip]) for clip, ours, theirs in ranked if clip in shown],
+        bars={check.name: _bar(check) for check in verdict.checks},
         curves=_curves(settings, contest),
         size=(_WIDE, _HIGH),
         difference=difference,
-    )  # fmt: skip
+    )
+    return Page(html, {clip: drawn[clip].film for clip in shown})
 
 
 def _ranked(sheets: Sequence[Sheet], primary: str) -> list[tuple[str, float, float | None]]:
@@ -131,8 +154,22 @@ def _drawn(told: Mapping[int, Sequence[tuple[int, float]]]) -> list[Curve]:
     return made
 
 
-def _embedded(png: bytes) -> str:
-    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
+def _bar(check: Check) -> Bar | None:
+    """A check's interval on a line of its own, with zero and what was asked for; None where there is no interval."""
+    value = check.value
+    if value is None or value.mean is None or value.low is None or value.high is None:
+        return None
+    ends = (0.0, check.limit, value.low, value.high)
+    low, spread = min(ends), (max(ends) - min(ends)) or 1.0
+
+    def place(at: float) -> float:
+        return round(_BAR_EDGE + (_BAR - 2 * _BAR_EDGE) * (at - low) / spread, 1)
+
+    return Bar(place(value.low), place(value.high), place(value.mean), place(0.0), place(check.limit))
+
+
+def _embedded(data: bytes, kind: str) -> str:
+    return f"data:{kind};base64," + base64.b64encode(data).decode("ascii")
 
 
 def _interval(value: Interval | None) -> str:

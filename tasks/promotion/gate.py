@@ -16,10 +16,11 @@ from tasks.stores.benchmarks import Benchmark
 from tasks.stores.workspace import Workspace
 
 from . import deciding, ledger, moving
-from .judges import Contestants, Judge, judge_of
+from .judges import Contestants, Judge, judge_of, require_judgeable
 from .ledger import Evidence, Move
 from .refusing import require_promotable, require_standing
 from .sheets import Sheet
+from .touched import trained_on
 
 if TYPE_CHECKING:
     from tasks.tracking.models import Version
@@ -57,11 +58,10 @@ def open_contest(settings: Settings, stage: str, name: str | None) -> Contest:
     Raises: PromotionError - the challenger is refused, is the champion, or there is nothing to judge on.
     TrackingError - the store cannot be reached, or holds no such version. NotFoundError, SettingsError.
     """
-    from tasks.tracking.lineage import media_of
     from tasks.tracking.registry import CHALLENGER, named_version, point
 
     judge, policy = judge_of(stage), load_promotion_policy(settings.promotion)
-    policy.rule(judge.model)
+    require_judgeable(judge, policy.rule(judge.model))
     ws, tracking = _open(settings)
     standing = moving.settle(tracking, ws, judge.model)
     challenger = named_version(tracking, judge.model, name)
@@ -71,7 +71,8 @@ def open_contest(settings: Settings, stage: str, name: str | None) -> Contest:
     release = find_release(ws, None)
     benchmark = benchmarks.freeze(ws, release, judge.stage, f"first judged {judge.model}")
     benchmarks.verify(ws, benchmark, releases.current_versions(ws)[judge.stage.value])
-    require_promotable(ws, challenger, benchmark, media_of(tracking, challenger))
+    learned = trained_on(tracking, ws, challenger, judge.stage)
+    require_promotable(ws, challenger, benchmark, frozenset(clip["media_id"] for clip in learned or []))
     point(tracking, judge.model, {CHALLENGER: challenger.number})
     return Contest(judge, challenger, champion, benchmark, policy, standing.repaired)
 
@@ -127,12 +128,14 @@ def promote(settings: Settings, contest: Contest, verdict: deciding.Verdict, run
     )
 
 
-def roll_back(settings: Settings, stage: str, to: int | None, why: str) -> Move:
+def roll_back(settings: Settings, stage: str, to: int | None, why: str, adopt: bool = False) -> Move:
     """Make an earlier version the champion again: the one before the present one, or `to`.
 
-    Its files are held against their logged hashes first.
+    Its files are held against their logged hashes first. adopt: take over a registry that another workspace's ledger
+    led; its champion stays unless `to` names another one.
 
-    Raises: PromotionError - there is no earlier one, it is the champion, or it was trained on what was taken down.
+    Raises: PromotionError - there is no earlier one, it is the champion, it was trained on what was taken down, or the
+    registry is not this ledger's to move (with adopt: is so already).
     ModelFileError - its files are not the ones that were logged. TrackingError - no such version, or no store.
     """
     from tasks.tracking.models import fetch_model
@@ -140,15 +143,19 @@ def roll_back(settings: Settings, stage: str, to: int | None, why: str) -> Move:
 
     judge = judge_of(stage)
     ws, tracking = _open(settings)
-    now = _champion_or_ruin(tracking, ws, judge.model, may_be_gone=to is not None)
-    target = to if to is not None else _one_before(ws, judge.model)
-    if target == now:
-        raise PromotionError(f"version {target} is the champion of {judge.model} already")
-    version = named_version(tracking, judge.model, str(target))
+    now = None if adopt else _champion_or_ruin(tracking, ws, judge.model, may_be_gone=to is not None)
+    if to is None:
+        to = _champion_there(tracking, judge.model) if adopt else _one_before(ws, judge.model)
+    version = named_version(tracking, judge.model, str(to))
+    if version.number == now:
+        raise PromotionError(f"version {now} is the champion of {judge.model} already")
     require_standing(version)
     with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
         fetch_model(tracking, version, Path(scratch))
-    return moving.move_champion(tracking, ws, judge.model, "rollback", target, now, why, Evidence(run=version.run_id))
+    evidence = Evidence(run=version.run_id)
+    if adopt:
+        return moving.adopt(tracking, ws, judge.model, version.number, why, evidence)
+    return moving.move_champion(tracking, ws, judge.model, "rollback", version.number, now, why, evidence)
 
 
 def history(settings: Settings, stage: str | None) -> list[dict[str, Any]]:
@@ -181,6 +188,7 @@ def benchmark(settings: Settings, stage: str, renew: bool, why: str) -> dict[str
 
 def _champion_or_ruin(tracking: "Tracking", ws: Workspace, model: str, may_be_gone: bool) -> int | None:
     """The champion; if its version was deleted and another is named, that one all the same, so that it can be left."""
+    moving.require_led(tracking, ws, model)
     try:
         return moving.settle(tracking, ws, model).champion
     except PromotionError:
@@ -189,6 +197,14 @@ def _champion_or_ruin(tracking: "Tracking", ws: Workspace, model: str, may_be_go
             raise
         ledger.finish(ws, last)
         return last.to_version
+
+
+def _champion_there(tracking: "Tracking", model: str) -> int:
+    from tasks.tracking.registry import CHAMPION, aliased
+
+    if found := aliased(tracking, model, CHAMPION):
+        return found.number
+    raise PromotionError(f"{model} has no champion at {tracking.place}; `--to VERSION` names one")
 
 
 def _one_before(ws: Workspace, model: str) -> int:

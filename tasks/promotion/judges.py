@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from model.metrics.cost import COSTS
 from schemas.cards import GENERATOR, TRANSLATOR
 from schemas.errors import SettingsError
 from schemas.promotion import ModelRule
@@ -14,6 +15,7 @@ from tasks.stores.benchmarks import Benchmark
 from tasks.stores.workspace import Workspace
 
 from . import judging_pictures, judging_speech
+from .drawing_pictures import draw_translators
 from .drawing_speech import draw_generators
 from .sheets import Direction, Drawings, Sheet
 
@@ -24,17 +26,21 @@ Grade = Callable[[Workspace, Settings, Benchmark, Contestants, ModelRule], Seque
 """Scores all contestants on the same clips by the same code, in the order they were given."""
 
 
-Draw = Callable[[Workspace, Benchmark, Contestants, ModelRule, Sequence[str]], Drawings]
+Draw = Callable[[Workspace, Settings, Benchmark, Contestants, ModelRule, Sequence[str]], Drawings]
 """Draws all contestants on some of the clips, for people to see beside each other."""
 
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """How one stage's models are judged. model: registered name. inner: our folder inside a logged model."""
+    """How one stage's models are judged. model: registered name. inner: our folder inside a logged model.
+
+    systems: who is graded, the model itself first.
+    """
 
     stage: Stage
     model: str
     inner: str
+    systems: Sequence[str]
     directions: Mapping[str, Direction]
     grade: Grade
     draw: Draw
@@ -45,6 +51,7 @@ JUDGES: Final[Mapping[str, Judge]] = {
         Stage.STAGE1,
         GENERATOR,
         "generator",
+        judging_speech.SYSTEMS,
         judging_speech.DIRECTIONS,
         judging_speech.grade_generators,
         draw_generators,
@@ -53,11 +60,33 @@ JUDGES: Final[Mapping[str, Judge]] = {
         Stage.STAGE2,
         TRANSLATOR,
         "translator",
+        judging_pictures.SYSTEMS,
         judging_pictures.DIRECTIONS,
         judging_pictures.grade_translators,
-        judging_pictures.draw_translators,
+        draw_translators,
     ),
 }
+
+
+def require_judgeable(judge: Judge, rule: ModelRule) -> None:
+    """Refuse rules about scores, controls and costs that this judge does not hand in: they would never hold.
+
+    Raises: SettingsError - the text names the word and what is known.
+    """
+    errors = [name for name, direction in judge.directions.items() if direction == "less"]
+    asked = (
+        ("primary", {rule.primary}, errors),
+        ("tolerances", rule.tolerances, judge.directions),
+        ("controls", rule.controls, judge.systems[1:]),
+        ("gain_tolerances", rule.gain_tolerances, judge.systems[1:]),
+        ("costs", rule.costs, COSTS),
+    )
+    for field, told, known in asked:
+        if unknown := sorted(set(told) - set(known)):
+            raise SettingsError(
+                f"promotion policy, models.{judge.model}.{field}: nobody measures {unknown[0]!r}; known are "
+                f"{', '.join(known)}"
+            )
 
 
 def judge_of(stage_or_model: str) -> Judge:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.features.timing import mel_columns
-from model.metrics.cost import latencies_ms, parameters, peak_memory_mib
+from model.metrics.cost import costs
 from model.stage1.files import load_generator
 from model.stage1.inference import predict_clip
 from model.stage1.judging import Exam, Sat, System, judge
@@ -45,7 +45,9 @@ DIRECTIONS: Final[Mapping[str, Direction]] = {
 """Every score of a generator, and which way it is better. True points tremble by the detector's noise, a jitter of 1;
 that a prediction trembles less is no merit: a mouth that stands still has none."""
 
-_SYSTEMS: Final[tuple[System, ...]] = ("own sound", "other sound", "no sound", "copy", "truth")
+SYSTEMS: Final[tuple[System, ...]] = ("own sound", "other sound", "no sound", "copy", "truth")
+"""Who is graded: the generator itself first."""
+
 _FIXED_FRAMES: Final = 250
 """Length of the fixed input: a clip of the longest kind, 10 s."""
 
@@ -73,13 +75,13 @@ def grade_generators(
                 f"version {version} reads landmarks of {card.backend}, the benchmark holds {selection.release.backend}"
             )
         exams = benchmark_exams(selection, benchmark.clips, generator)
-        sat = judge(generator, exams, rule.references, card.gain, None, _SYSTEMS, scorer)
+        sat = judge(generator, exams, rule.references, card.gain, None, SYSTEMS, scorer)
         graded.append(tuple(_graded(row) for row in sat))
         loaded.append((version, generator))
-    costs = _costs([generator for _, generator in loaded])
+    cost = costs([(generator, partial(_predict_fixed, generator, *_fixed_input())) for _, generator in loaded])
     return [
-        Sheet(version, "own sound", rows, cost)
-        for (version, _), rows, cost in zip(loaded, graded, costs, strict=True)
+        Sheet(version, "own sound", rows, own)
+        for (version, _), rows, own in zip(loaded, graded, cost, strict=True)
     ]  # fmt: skip
 
 
@@ -104,19 +106,6 @@ def benchmark_exams(selection: Selection, clips: Sequence[BenchmarkClip], genera
 def _graded(row: Sat) -> Graded:
     scores = {name: value for name, value in asdict(row.scores).items() if name in DIRECTIONS}
     return Graded(row.clip_id, row.speaker, row.system, scores | {"sync": row.sync})
-
-
-def _costs(generators: Sequence[LandmarkGenerator]) -> list[dict[str, float]]:
-    works = [partial(_predict_fixed, generator, *_fixed_input()) for generator in generators]
-    taken = latencies_ms(works)
-    return [
-        {
-            "latency_ms": milliseconds,
-            "parameters": float(parameters(generator)),
-            "memory_mib": peak_memory_mib(generator, work),
-        }
-        for generator, work, milliseconds in zip(generators, works, taken, strict=True)
-    ]
 
 
 def _predict_fixed(generator: LandmarkGenerator, mel: NDArray[np.float32], face: NDArray[np.float32]) -> None:

@@ -21,7 +21,7 @@ from schemas.tables import PROMOTIONS
 from tasks.stores import tables
 from tasks.stores.workspace import Workspace
 
-Kind = Literal["promote", "rollback"]
+Kind = Literal["promote", "rollback", "adopt"]
 
 INTENDED: Final = "intended"
 DONE: Final = "done"
@@ -87,7 +87,8 @@ def intend(
     def make(before: pa.Table) -> pa.Table:
         nonlocal made
         last = _newest([row for row in before.to_pylist() if row["model"] == model])
-        _require_unmoved(last, model, judged_against)
+        if kind != "adopt":  # what this ledger says of the champion is not what the registry followed
+            _require_unmoved(last, model, judged_against)
         made = Move(
             uuid.uuid4().hex[:12], last["sequence"] + 1 if last else 1, model, kind, INTENDED, judged_against,
             to_version, now_utc(), None, who_asks(), why, **asdict(evidence),
@@ -112,11 +113,13 @@ def champions(own: Sequence[Move]) -> list[int]:
     """Champions of one model that a rollback can go back through, the present one last.
 
     A promotion puts one on top; a rollback takes off whatever stood on its target, which is put on top if it is not
-    there.
+    there. An adoption begins anew: who was champion before it was so by another ledger.
     """
     line: list[int] = []
     for move in own:
-        if not line and move.from_version is not None:
+        if move.kind == "adopt":
+            line.clear()
+        elif not line and move.from_version is not None:
             line.append(move.from_version)
         if move.kind == "rollback" and move.to_version in line:
             del line[line.index(move.to_version) + 1 :]

@@ -1,13 +1,15 @@
 """Moves the champion: ledger first, then aliases, then the ledger again. A crash in between is put right by the next.
 
 The ledger is the truth. A row that is written is carried out, by whoever comes next if need be; so aliases can lag
-behind the ledger and never lead it.
+behind the ledger and never lead it. The registry names the move that its aliases follow, so a second ledger (of another
+workspace, or of a copy of this one) is told that it is not the one, before it undoes what the first one did.
 """
 
 import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from schemas.addresses import without_password
 from schemas.errors import PromotionError, TrackingError
 from tasks.stores.workspace import Workspace
 
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from tasks.tracking.store import Tracking
 
 _log = logging.getLogger(__name__)
+
+ADOPT: Final = "`heterodub rollback STAGE --adopt --why TEXT`, with `--to VERSION` for another champion than it has"
 
 _ROUNDS: Final = 20
 """Times the ledger is looked at again after the aliases were set; each round means that another move came between."""
@@ -36,10 +40,12 @@ def settle(tracking: "Tracking", ws: Workspace, model: str) -> Standing:
 
     Without a ledger row the alias stands: a champion that was chosen before there was a ledger.
 
-    Raises: PromotionError - the champion's version was deleted. TrackingError - the store cannot be reached.
+    Raises: PromotionError - the registry follows another ledger, or the champion's version was deleted.
+    TrackingError - the store cannot be reached.
     """
     from tasks.tracking.registry import CHAMPION, aliased
 
+    require_led(tracking, ws, model)
     last = ledger.last_move(ws, model)
     alias = aliased(tracking, model, CHAMPION)
     number = alias.number if alias else None
@@ -58,6 +64,58 @@ def settle(tracking: "Tracking", ws: Workspace, model: str) -> Standing:
     return Standing(carried.to_version, repaired)
 
 
+def stranger(tracking: "Tracking", ws: Workspace, model: str) -> str:
+    """Why the registry is not this ledger's to move, in words; empty where it is.
+
+    Raises: TrackingError - the store cannot be reached.
+    """
+    from tasks.tracking.registry import led_by
+
+    told, own = led_by(tracking, model), ledger.moves(ws, model)
+    if told is None:
+        done = [move for move in own if move.is_done]
+        return f"{model} at {tracking.place} never followed a move of the ledger in {ws.root}" if done else ""
+    if told[0] in {move.move_id for move in own}:
+        return ""
+    return (
+        f"{model} at {tracking.place} follows move {told[0]} of another ledger ({told[1]}), which the one in {ws.root} "
+        "does not hold"
+    )
+
+
+def require_led(tracking: "Tracking", ws: Workspace, model: str) -> None:
+    """Refuse to touch aliases that another ledger moves.
+
+    Raises: PromotionError - one does. TrackingError - the store cannot be reached.
+    """
+    if told := stranger(tracking, ws, model):
+        raise PromotionError(f"{told}; nothing was moved. Promote from there, or take the registry over: {ADOPT}")
+
+
+def adopt(tracking: "Tracking", ws: Workspace, model: str, to_version: int, why: str, evidence: Evidence) -> Move:
+    """Take over a registry that another ledger led: from here on this one does, with `to_version` as the champion.
+
+    Raises: PromotionError - no other ledger leads it. TrackingError - see move_champion; doing it again finishes it.
+    """
+    from tasks.tracking.registry import CHAMPION, aliased
+
+    if not stranger(tracking, ws, model):
+        raise PromotionError(
+            f"{model} follows the ledger of {without_password(ws.root)} already: there is nothing to adopt"
+        )
+    now = aliased(tracking, model, CHAMPION)
+    made = ledger.intend(ws, model, "adopt", to_version, now.number if now else None, why, evidence)
+    _lead(tracking, ws, made)
+    carry_out(tracking, ws, model)
+    return made
+
+
+def _lead(tracking: "Tracking", ws: Workspace, move: Move) -> None:
+    from tasks.tracking.registry import follow
+
+    follow(tracking, move.model, move.move_id, f"{without_password(ws.root)}, {move.who}, {move.created_utc}")
+
+
 def move_champion(
     tracking: "Tracking",
     ws: Workspace,
@@ -70,9 +128,11 @@ def move_champion(
 ) -> Move:
     """Make a version the champion, if the champion is still the one that the decision took for granted.
 
-    Raises: PromotionError - it is not; nothing was moved. TrackingError - the store went away; if the move was
-    written down by then, the text says so and the next promote or rollback finishes it.
+    Raises: PromotionError - it is not, or the registry follows another ledger; nothing was moved. TrackingError - the
+    store went away; if the move was written down by then, the text says so and the next promote or rollback finishes
+    it.
     """
+    require_led(tracking, ws, model)
     made = ledger.intend(ws, model, kind, to_version, judged_against, why, evidence)
     try:
         carry_out(tracking, ws, model)
@@ -89,8 +149,8 @@ def carry_out(tracking: "Tracking", ws: Workspace, model: str) -> Move:
 
     Anybody may do this at any time: it always ends with the aliases of the newest row, however late it is.
 
-    Raises: PromotionError - there is no row, its version was deleted, or others do not stop moving. TrackingError -
-    the store cannot be reached.
+    Raises: PromotionError - there is no row, its version was deleted, another ledger leads, or others do not stop
+    moving. TrackingError - the store cannot be reached.
     """
     from tasks.tracking.registry import CHALLENGER, CHAMPION, PREVIOUS, aliased, point, versions
 
@@ -106,11 +166,14 @@ def carry_out(tracking: "Tracking", ws: Workspace, model: str) -> Move:
                 "`heterodub rollback --to VERSION` chooses another"
             )
         before = next((number for number in reversed(line[:-1]) if number in there), None)
+        require_led(tracking, ws, model)
+        _lead(tracking, ws, last)
         aliases: dict[str, int | None] = {CHAMPION: last.to_version, PREVIOUS: before}
         challenger = aliased(tracking, model, CHALLENGER)
         if challenger and challenger.number == last.to_version:
             aliases[CHALLENGER] = None
         point(tracking, model, aliases)
+        require_led(tracking, ws, model)  # two ledgers that both found nobody's mark: the later one leads
         ledger.finish(ws, last)
         now = ledger.last_move(ws, model)
         if now is not None and now.move_id == last.move_id:

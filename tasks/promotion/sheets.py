@@ -7,8 +7,17 @@ from typing import Any, Literal
 Direction = Literal["less", "more", "near one", "up to one"]
 """Which way a score is better: less of it, more of it, the nearer to 1, or less of it but not below 1."""
 
-Drawings = dict[str, dict[int, tuple[bytes, ...]]]
-"""PNGs by clip and version."""
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """One clip for people to see. pictures: PNGs by version. film: MP4 of all versions and the truth side by side."""
+
+    pictures: Mapping[int, tuple[bytes, ...]]
+    film: bytes
+
+
+Drawings = Mapping[str, Drawn]
+"""By clip."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """Takes footage down. Every step may be done twice, so a takedown that was interrupted is finished by doing it again.
 
 The order: tombstones, so that nothing comes back meanwhile; models named while their lineage can still be told; rows
-out of all tables; a new release; old versions off the disk, since they hold what was deleted; pictures of it.
+out of all tables; a new release; old versions off the disk, since they hold what was deleted; pictures of it; and, when
+asked for, the models.
 """
 
 import logging
@@ -23,6 +24,7 @@ from tasks.stores.standing_policy import standing_policy
 from tasks.stores.workspace import Workspace
 
 from .planning import Plan
+from .weights import delete_models, delete_sync_scorers, require_out_of_force
 
 if TYPE_CHECKING:
     from tasks.tracking.store import Tracking
@@ -36,14 +38,18 @@ _PAGES: Final = ("audit", "reports")
 """Folders of pages about footage; they are made anew when asked for."""
 
 
-def take_down(ws: Workspace, settings: Settings, tracking: "Tracking | None", plan: Plan, why: str) -> dict[str, Any]:
-    """Do what the plan says; returns what was done, ready for JSON.
+def take_down(
+    ws: Workspace, settings: Settings, tracking: "Tracking | None", plan: Plan, why: str, with_models: bool = False
+) -> dict[str, Any]:
+    """Do what the plan says; returns what was done, ready for JSON. with_models: delete what learned from it, as well.
 
-    Raises: WorkspaceError - a table cannot be written. TrackingError - the store cannot be reached. AuditFailedError -
-    what is left breaks an expectation; the footage is gone from the newest tables all the same, and doing it again
-    goes on.
+    Raises: PromotionError - a champion would have to be deleted; nothing was done. WorkspaceError - a table cannot be
+    written. TrackingError - the store cannot be reached. AuditFailedError - what is left breaks an expectation; the
+    footage is gone from the newest tables all the same, and doing it again goes on.
     """
     scope = plan.scope
+    if with_models:
+        require_out_of_force(plan.models)
     takedown = tombstones.bar(ws, scope.kind, scope.value, scope.media, why)
     tagged = _tag_models(tracking, plan, takedown) if tracking else []
     _delete_rows(ws, plan)
@@ -53,6 +59,8 @@ def take_down(ws: Workspace, settings: Settings, tracking: "Tracking | None", pl
     if scope.kind == "corpus":
         erased += len(_erase(ws, "metrics", "corpus", [scope.value]))
     shown = _erase_shown(tracking, plan) if tracking else 0
+    delete_sync_scorers(ws)
+    deleted = delete_models(tracking, plan.models, plan.trainings) if with_models else {}
     return plan.summary() | {
         "takedown": takedown,
         "tagged": tagged,
@@ -60,6 +68,7 @@ def take_down(ws: Workspace, settings: Settings, tracking: "Tracking | None", pl
         "release_is_new": published.is_new,
         "files_erased": erased,
         "run_files_erased": shown,
+        **deleted,
     }
 
 

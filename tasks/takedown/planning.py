@@ -11,6 +11,7 @@ from tasks.stores.releases import Release
 from tasks.stores.workspace import Workspace
 
 from .scope import Scope
+from .weights import TrainingFolder, training_folders
 
 if TYPE_CHECKING:
     from tasks.tracking.store import Tracking
@@ -25,6 +26,7 @@ class Plan:
     unreadable: tuple[str, ...]
     benchmarks: dict[str, int]
     models: tuple[Touched, ...]
+    trainings: tuple[TrainingFolder, ...]
 
     def summary(self) -> dict[str, Any]:
         """Ready for JSON."""
@@ -45,6 +47,7 @@ class Plan:
             "releases_erased_before": list(self.unreadable),
             "benchmarks": dict(self.benchmarks),
             "models": [model_row(touched) for touched in self.models],
+            "trainings": [training.row() for training in self.trainings],
         }
 
 
@@ -78,6 +81,7 @@ def plan_takedown(ws: Workspace, tracking: "Tracking | None", scope: Scope) -> P
         tuple(release.release_id for release in unreadable),
         lost,
         tuple(models),
+        training_folders(ws, scope.media, models),
     )
 
 

@@ -1,10 +1,11 @@
-"""Takes files about some clips out of runs: pictures and films of them, and pages that show them."""
+"""Takes files about some clips out of runs: pictures and films of them, pages that show them; and versions for good."""
 
 from collections.abc import Collection, Iterator
 
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
+from .models import Version
 from .store import Tracking, telling
 
 _PAGE = 1000
@@ -26,6 +27,21 @@ def erase_about(tracking: Tracking, clips: Collection[str], pages: Collection[st
                     get_artifact_repository(place, tracking_uri=tracking.place.uri).delete_artifacts(name)  # type: ignore[no-untyped-call]
                 gone += 1
     return gone
+
+
+def delete_version(tracking: Tracking, version: Version) -> None:
+    """Delete a version with its files. The files go first, so that an attempt that broke can be made again.
+
+    Raises: TrackingError - the store cannot be reached, or keeps its files where they cannot be deleted.
+    """
+    with telling(f"{version} at {tracking.place}"):
+        kept = tracking.client.get_model_version(version.name, str(version.number))
+        files = get_artifact_repository(version.source, tracking_uri=tracking.place.uri)
+        for entry in files.list_artifacts():
+            files.delete_artifacts(entry.path)  # type: ignore[no-untyped-call]
+        if kept.model_id:
+            tracking.client.delete_logged_model(kept.model_id)
+        tracking.client.delete_model_version(version.name, str(version.number))
 
 
 def _runs(tracking: Tracking) -> Iterator[tuple[str, str]]:

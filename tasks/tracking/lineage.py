@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from mlflow.exceptions import MlflowException
 
-from .models import Version
+from .kinds import Kind
+from .models import Version, version_of
 from .runs import Run
 from .store import Tracking, telling
 
@@ -39,9 +40,12 @@ def lineage_of(tracking: Tracking, version: Version) -> list[dict[str, Any]] | N
         return list(json.loads(got.read_text()))
 
 
-def media_of(tracking: Tracking, version: Version) -> frozenset[str]:
-    """Files behind a version, by sha256; empty where nothing is known.
+def lineage_of_weights(tracking: Tracking, kind: Kind, weights: str) -> list[dict[str, Any]] | None:
+    """The clips behind the registered version whose weights have this sha256; None where none is, or keeps none.
 
     Raises: TrackingError - the store cannot be reached.
     """
-    return frozenset(row["media_id"] for row in lineage_of(tracking, version) or [])
+    with telling(f"{kind.name} at {tracking.place}"):
+        found = tracking.client.search_model_versions(f"name = '{kind.name}' and tags.weights_sha256 = '{weights}'")
+    told = [lineage_of(tracking, version_of(one)) for one in found]
+    return next((rows for rows in told if rows is not None), None)

@@ -16,6 +16,10 @@ CHAMPION: Final = "champion"
 CHALLENGER: Final = "challenger"
 PREVIOUS: Final = "previous"
 
+_MOVE: Final = "ledger.move"
+_LEDGER: Final = "ledger"
+"""Tags of a registered model: the ledger's move that its aliases follow, and whose ledger that is."""
+
 _MISSING: Final = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 """How MLflow says that a version or alias is not there; which of the two depends on the store."""
 
@@ -106,6 +110,31 @@ def point(tracking: Tracking, model: str, aliases: Mapping[str, int | None]) -> 
                 tracking.client.delete_registered_model_alias(model, alias)
             else:
                 tracking.client.set_registered_model_alias(model, alias, str(number))
+
+
+def led_by(tracking: Tracking, model: str) -> tuple[str, str] | None:
+    """The ledger's move that the aliases follow, and whose it is in words; None where no ledger ever moved them.
+
+    Raises: TrackingError - the store cannot be reached.
+    """
+    with telling(f"{model} at {tracking.place}"):
+        try:
+            tags = tracking.client.get_registered_model(model).tags
+        except MlflowException as error:
+            if error.error_code in _MISSING:
+                return None
+            raise
+    return (tags[_MOVE], tags.get(_LEDGER, "nobody knows who")) if _MOVE in tags else None
+
+
+def follow(tracking: Tracking, model: str, move_id: str, told: str) -> None:
+    """Write down whose move the aliases are about to follow: whatever ledger does not hold it, may not move them.
+
+    Raises: TrackingError - the store cannot be reached.
+    """
+    with telling(f"{model} at {tracking.place}"):
+        for name, value in ((_LEDGER, told), (_MOVE, move_id)):
+            tracking.client.set_registered_model_tag(model, name, value)
 
 
 def runs_of_benchmarks(tracking: Tracking, benchmarks: Collection[str]) -> set[str]:

@@ -5,11 +5,13 @@ import json
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from mlflow import MlflowClient
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState
+from prefect.exceptions import PrefectHTTPStatusError
 from prefect.flow_runs import resume_flow_run
 
 from flows.promote import promote, rollback
@@ -71,11 +73,12 @@ def _require_page(workspace: str, run: str) -> None:
     for shown in ("version 1", "version 2", "data:image/png;base64,", "<polyline", "gain over other sound", "The same"):
         assert shown in pages[0], shown
     assert "speaker 2" not in pages[0] and "http://" not in pages[0] and "https://" not in pages[0]
+    assert pages[0].count("data:video/mp4;base64,") >= 2 and len(pages[0]) < 8_000_000
     assert pages[0].count("<img") >= 2 * 2 * 2  # at least two clips, two pictures of each model
 
 
-async def _answer(workspace: str, values: dict) -> None:
-    """Fill in the form of the flow run that waits, as the UI does."""
+async def _answer(workspace: str, values: dict) -> tuple[UUID, str]:
+    """Fill in the form of the flow run that waits, as the UI does; says where its text was kept."""
     async with get_client() as client:
         wanted = FlowRunFilter(state=FlowRunFilterState(name={"any_": ["Paused"]}))
         for _ in range(600):
@@ -83,9 +86,9 @@ async def _answer(workspace: str, values: dict) -> None:
             if waiting := [run for run in paused if run.parameters.get("workspace") == workspace]:
                 keyset = waiting[0].state.state_details.run_input_keyset
                 described = await client.read_flow_run_input(waiting[0].id, keyset["description"])
-                assert "beats copy" in str(described)
+                assert "beats copy" in str(described) and str(described).count("data:video/mp4;base64,") == 2
                 await resume_flow_run(waiting[0].id, run_input=values)
-                return
+                return waiting[0].id, keyset["description"]
             await asyncio.sleep(0.1)
     raise AssertionError("no flow run ever waited")
 
@@ -101,7 +104,9 @@ def test_a_person_decides(workspace, short):
         with ThreadPoolExecutor(1) as pool:
             answering = pool.submit(asyncio.run, _answer(workspace, values))
             found = promote(workspace=workspace, config=short, policy=patient)
-            answering.result()
+            run, text = answering.result()
+        with pytest.raises(PrefectHTTPStatusError, match="404"), get_client(sync_client=True) as client:
+            client.read_flow_run_input(run, text)  # it shows faces, which a takedown would not find there
         return found
 
     told = asked({"approve": False, "who": "Ada", "reason": "the chin wobbles"})

@@ -1,5 +1,6 @@
 """A speaker is taken down: gone from every table, from the disk and from runs; named in models; and stays away."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from flows.takedown import takedown
 from model.stage1.files import save_generator
 from model.stage1.network import LandmarkGenerator
 from schemas.cards import GeneratorCard
-from schemas.errors import NotFoundError, PromotionError
+from schemas.errors import NotFoundError, PromotionError, TrackingError
 from schemas.reasons import Stage
 from schemas.settings import load_settings
 from schemas.tables import BENCHMARKS
@@ -27,6 +28,7 @@ from tasks.promotion.refusing import TAKEN_DOWN
 from tasks.stores import benchmarks, releases, tables
 from tasks.stores.workspace import Workspace
 
+IDS = ("clip_id", "media_id")
 SPEAKER = "Ada Somebody"
 MODEL = "landmark-generator"
 
@@ -51,8 +53,20 @@ def labelled(finished, manifest, config, cluster, tmp_path_factory) -> Path:
     clips = tables.read(ws, "clips", ["clip_id", "media_id", "speaker", "split"]).to_pylist()
     _freeze(ws, [clip for clip in clips if clip["speaker"] == SPEAKER])
     for saw in (True, False):
-        _log_model(ws, [clip for clip in clips if (clip["speaker"] == SPEAKER) == saw])
+        own = [clip for clip in clips if (clip["speaker"] == SPEAKER) == saw]
+        _log_model(ws, own)
+        _leave_training(workspace / "training" / f"stage1-{'saw' if saw else 'did-not'}", own)
+    _leave_training(workspace / "training" / "stage1-mute", None)
+    (workspace / "training" / "sync-1.safetensors").touch()
     return workspace
+
+
+def _leave_training(folder: Path, clips: list[dict] | None) -> None:
+    """What a training leaves; without clips, one that does not say what it learned from."""
+    folder.mkdir(parents=True)
+    (folder / "best.pt").write_bytes(bytes(1000))
+    if clips is not None:
+        (folder / "clips.json").write_text(json.dumps([{name: one[name] for name in IDS} for one in clips]))
 
 
 def _freeze(ws: Workspace, clips: list[dict]) -> None:
@@ -121,6 +135,8 @@ def test_a_dry_run_says_what_would_go_and_changes_nothing(down):
     assert told["clips"] == done["clips"] >= 2
     assert len(told["files"]) == 3  # two films and the copy of one
     assert [(row["version"], row["clips"] > 0) for row in told["models"]] == [(1, True)]
+    trainings = [(Path(row["folder"]).name, row["known"], row["bytes"] >= 1000) for row in told["trainings"]]
+    assert trainings == [("stage1-mute", False, True), ("stage1-saw", True, True)]
     assert told["releases"][-1] == before["release"]
 
 
@@ -190,6 +206,28 @@ def test_doing_it_again_finishes_what_was_left_and_nothing_else(down, config):
     assert (again["takedown"], again["clips"], again["files"]) == (done["takedown"], 0, [])
     with pytest.raises(NotFoundError, match="nothing in the workspace is of speaker 'Ada Sombody'"):
         takedown("speaker", "Ada Sombody", "asked", True, ws.root, str(config))
+
+
+def test_models_go_as_well_when_told_to_but_no_champion(down, config):
+    """After the rest is gone: what learned from it is known by ids."""
+    from mlflow import MlflowClient
+
+    ws, settings = down[:2]
+    client, training = MlflowClient(f"sqlite:///{ws.root}/mlflow/mlflow.db"), Path(ws.root, "training")
+    weights = Path(client.get_model_version(MODEL, "1").source, "artifacts", "generator")
+    left = {"stage1-did-not", "stage1-mute", "stage1-saw"}
+    assert (weights.is_dir(), {path.name for path in training.iterdir()}) == (True, left)
+    client.set_registered_model_alias(MODEL, "champion", "1")
+    with pytest.raises(PromotionError, match="version 1 learned from it and is the champion"):
+        takedown("speaker", SPEAKER, "asked", False, ws.root, str(config), True)
+    assert weights.is_dir()
+    client.delete_registered_model_alias(MODEL, "champion")
+    again = takedown("speaker", SPEAKER, "asked", False, ws.root, str(config), True)
+    assert again["versions_deleted"] == [f"{MODEL} version 1"]
+    assert (weights.exists(), {path.name for path in training.iterdir()}) == (False, left - {"stage1-saw"})
+    assert [one.version for one in client.search_model_versions(f"name = '{MODEL}'")] == [2]
+    with pytest.raises(TrackingError, match="deleted, or never there"):
+        trace(settings, f"{MODEL}/1")
 
 
 def test_what_a_killed_writer_left_goes_too_and_a_benchmark_that_lost_clips_says_so(finished, config, tmp_path):

@@ -1,5 +1,6 @@
 """Training, tuning and scoring the translator as flows, with a real Prefect server and a real MLflow store."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from flows.evaluate import evaluate
 from flows.train import finetune, train
 from model.stage2.files import load_translator
 from tests.tasks.learning.sitters import sitters
-from tests.tasks.stores.sample_rows import clip_id
+from tests.tasks.stores.sample_rows import clip_id, media_id
 
 SHORT = """
 [stage2]
@@ -59,11 +60,20 @@ def test_the_run_names_what_it_learned_by_and_shows_faces(trained, mlflow):
     assert [one.version for one in mlflow.search_model_versions("name = 'landmark-translator'")] == [1]
 
 
+def _behind(mlflow: MlflowClient, run: str) -> set[tuple[str, str, str]]:
+    """Clip, media and split of what a run's model was trained on."""
+    rows = json.loads(Path(mlflow.download_artifacts(run, "lineage.json")).read_text())
+    return {(row["clip_id"], row["media_id"], row["split"]) for row in rows}
+
+
 def test_it_is_tuned_and_scored_by_name(trained, workspace, short, mlflow):
-    tuned = finetune(clip_id(3), model="1", workspace=str(workspace), config=short)
+    tuned = finetune(clip_id(2), model="1", workspace=str(workspace), config=short)
     assert tuned["version"] == 2
     _, card = load_translator(Path(tuned["folder"]))
-    assert card.tuned_on == (clip_id(3),)
+    assert card.tuned_on == (clip_id(2),)
+    behind = [_behind(mlflow, made["run"]) for made in (trained, tuned)]
+    assert behind[0] and behind[1] - behind[0] == {(clip_id(2), media_id(2), "test")}
+    assert behind[0] < behind[1]  # what the tuned one started from is in its weights still
     told = evaluate("stage2", model="2", workspace=str(workspace), config=short, references=4)
     assert told["judged_on"] == "the test split"
     assert {row["system"] for row in told["rows"]} == {"painted", "copy", "warp", "nearest frame", "source"}

@@ -10,8 +10,8 @@ import pytest
 
 from model.features.mel import log_mel
 from schemas.settings import GuardSettings
-from tasks.drawing.colours import PREDICTED_RGB, TRUE_RGB
-from tasks.drawing.film import film_frames, landmark_film
+from tasks.drawing.colours import OTHER_RGB, PREDICTED_RGB, TRUE_RGB
+from tasks.drawing.film import Side, compared_film, film_frames, landmark_film
 from tasks.drawing.sound import ClipPlace, Heard, clip_sound, from_mel
 from tasks.media.locate import fingerprint
 from tests.tasks.drawing.test_charts import talking, where
@@ -102,6 +102,23 @@ def test_a_mel_of_another_length_is_refused(raw):
         clip_sound(place_in(raw), mel_of(10), GuardSettings())
 
 
+def sides(*points: np.ndarray) -> list[Side]:
+    return [
+        Side(f"side {rgb}", one, rgb) for one, rgb in zip(points, (PREDICTED_RGB, TRUE_RGB, OTHER_RGB), strict=False)
+    ]
+
+
+def test_three_stand_beside_each_other_within_a_bounded_size(tmp_path):
+    samples, path = np.zeros(FRAMES * 640, np.float32), tmp_path / "film.mp4"
+    noise = np.random.default_rng(0).normal(0, 20, talking(0).shape)  # what no codec makes small
+    compared_film(path, sides(talking(0) + noise, talking(2), talking(10)), Heard(samples, None), panel_px=280)
+    with av.open(str(path)) as film:
+        assert (film.streams.video[0].width, film.streams.video[0].height) == (3 * 280, 280 + 64)
+    assert path.stat().st_size < 2 * 150_000  # two seconds
+    with pytest.raises(ValueError, match="not of one shape"):
+        compared_film(path, sides(talking(0), talking(2)[1:]), Heard(samples, None))
+
+
 def test_a_film_has_every_frame_and_its_sound(tmp_path):
     path = tmp_path / "film.mp4"
     samples = tone(2.0, RATE, hertz=500.0).samples[0].astype(np.float32)
@@ -119,7 +136,7 @@ def test_a_film_has_every_frame_and_its_sound(tmp_path):
 
 
 def test_the_predicted_face_stands_left_and_moves_as_it_moves():
-    frames = list(film_frames(talking(0), talking(10), None, ""))
+    frames = list(film_frames(sides(talking(0), talking(10)), None, ""))
     half = frames[0].shape[1] // 2
     left, right = (
         [where(one[:, part], colour) for one in frames]
@@ -132,7 +149,7 @@ def test_the_predicted_face_stands_left_and_moves_as_it_moves():
 
 
 def test_a_film_with_rebuilt_sound_says_so():
-    told, silent = (next(film_frames(talking(0), talking(0), why, "")) for why in ("vanished", None))
+    told, silent = (next(film_frames(sides(talking(0), talking(0)), why, "")) for why in ("vanished", None))
     assert (told[-28:] < 128).sum() > 1.3 * (silent[-28:] < 128).sum()
 
 

@@ -21,7 +21,7 @@ from tasks.dubbing.following import Followed
 from tasks.dubbing.parts import Face
 from tasks.dubbing.tuning import first_seconds
 from tasks.dubbing.watching import Silent
-from tasks.learning.stage1 import trainings
+from tasks.learning.folders import trainings
 from tasks.stores.workspace import Workspace
 
 

@@ -13,7 +13,7 @@ from schemas.errors import TrainingError
 from schemas.settings import Settings
 from schemas.training import Stage1Settings
 from schemas.translation import Stage2Settings
-from tasks.learning.stage1 import trainings
+from tasks.learning.folders import trainings
 from tasks.paper.budget import Budget, keep, kept
 from tasks.paper.experiments import EXPERIMENTS
 from tasks.paper.footage import held_out

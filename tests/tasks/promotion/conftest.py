@@ -118,6 +118,22 @@ def on_server(settings, server, ws) -> Settings:
 
 
 @pytest.fixture
+def again(ws) -> Callable[..., int]:
+    """again(settings, 1) registers the files of a version once more, without logging them anew; the new version."""
+
+    def call(settings: Settings, number: int) -> int:
+        from tasks.tracking.registry import named_version
+        from tasks.tracking.store import open_tracking
+
+        tracking = open_tracking(settings.tracking, ws)
+        one = named_version(tracking, GENERATOR, str(number))
+        made = tracking.client.create_model_version(one.name, one.source, one.run_id, tags=dict(one.tags))
+        return int(made.version)
+
+    return call
+
+
+@pytest.fixture
 def register(ws, trained) -> Callable[..., int]:
     """register(settings, "good") puts a trained generator into the registry as a training does; its version."""
 

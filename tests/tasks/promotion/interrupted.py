@@ -8,8 +8,9 @@ import signal
 import sys
 from pathlib import Path
 
+from schemas.cards import GENERATOR
 from schemas.settings import Settings
-from tasks.promotion import gate, ledger, moving
+from tasks.promotion import ledger, moving
 from tasks.promotion.ledger import Evidence
 from tasks.stores.workspace import Workspace
 from tasks.tracking import registry
@@ -31,6 +32,6 @@ if __name__ == "__main__":
     settings = Settings(workspace=root, promotion=Path(policy))
     ws = Workspace.open(root)
     store = open_tracking(settings.tracking, ws)
-    now = ledger.last_move(ws, gate.judge_of("stage1").model)
+    now = ledger.last_move(ws, GENERATOR)
     before = now.to_version if now else None
-    moving.move_champion(store, ws, "landmark-generator", "promote", int(version), before, "a test", Evidence())
+    moving.move_champion(store, ws, GENERATOR, "promote", int(version), before, "a test", Evidence())

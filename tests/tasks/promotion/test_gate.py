@@ -116,6 +116,14 @@ def test_versions_that_are_refused_before_anything_is_scored(settings, register,
     refused("no audit that passed")
 
 
+def test_a_benchmark_whose_clips_are_gone_judges_nobody(settings, register, ws):
+    register(settings, "good")
+    frozen = gate.open_contest(settings, "stage1", None).benchmark
+    tables.delete_rows(ws, "stage1", "clip_id", [frozen.clips[0].clip_id])
+    with pytest.raises(PromotionError, match="not stored any more"):
+        gate.open_contest(settings, "stage1", None)
+
+
 def test_a_model_that_was_trained_on_the_benchmark_is_refused(settings, register, ws):
     from tasks.tracking.lineage import keep_lineage
     from tasks.tracking.runs import Run
@@ -181,6 +189,9 @@ def test_deleted_versions_and_names_that_nobody_has(settings, register, ws):
     assert pointing(settings, CHAMPION) == [second]
 
 
-def test_without_any_version_it_says_what_to_do(settings):
+def test_without_any_version_or_with_a_policy_that_cannot_hold_it_says_what_to_do(settings, policy, tmp_path):
     with pytest.raises(TrackingError, match="makes one"):
         gate.open_contest(settings, "stage1", None)
+    (tmp_path / "typo.toml").write_text(policy.read_text().replace("jitter", "jiter"))
+    with pytest.raises(SettingsError, match="nobody measures 'jiter'"):
+        gate.open_contest(settings.model_copy(update={"promotion": tmp_path / "typo.toml"}), "stage1", None)

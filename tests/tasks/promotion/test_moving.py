@@ -11,7 +11,7 @@ from schemas.errors import PromotionError, TrackingError
 from schemas.reasons import Stage
 from tasks.answers.check_promotions import check_promotions
 from tasks.answers.findings import Health
-from tasks.promotion import ledger, moving
+from tasks.promotion import gate, ledger, moving
 from tasks.promotion.ledger import Evidence, Move, champions
 from tasks.stores import benchmarks, releases, tables
 from tasks.stores.workspace import Workspace
@@ -23,12 +23,11 @@ SCRIPT = Path(__file__).with_name("interrupted.py")
 
 
 @pytest.fixture
-def store(settings, ws):
-    """A registry with three versions, the first of which is champion. They have no files: moving reads none."""
+def store(settings, ws, register, again):
+    """A registry with three versions, the first of which is champion."""
     opened = open_tracking(settings.tracking, ws)
-    opened.client.create_registered_model(MODEL)
-    for _ in range(3):
-        opened.client.create_model_version(MODEL, f"{ws.root}/no-files")
+    first = register(settings, "deaf")
+    assert [first, again(settings, first), again(settings, first)] == [1, 2, 3]
     move(opened, ws, 1, None)
     return opened
 
@@ -84,6 +83,7 @@ def test_doctor_tells_of_a_benchmark_whose_clips_are_gone(settings, ws):
 
 def test_a_champion_from_before_the_ledger_is_taken_over(store, ws):
     tables.delete_rows(ws, "promotions", "model", [MODEL])
+    store.client.delete_registered_model_tag(MODEL, "ledger.move")
     assert moving.settle(store, ws, MODEL).champion == 1
     move(store, ws, 2, 1)
     assert pointing(store) == [2, 1]
@@ -126,12 +126,14 @@ def test_a_move_that_was_overtaken_while_it_slept_does_not_turn_the_alias_back(s
 
 
 def test_a_server_that_goes_away_midway_leaves_nothing_half_moved_for_long(
-    on_server, ws, register, server, monkeypatch
+    on_server, ws, register, again, server, monkeypatch
 ):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-    first, second = register(on_server, "deaf"), register(on_server, "deaf")
+    first = register(on_server, "deaf")
+    second = again(on_server, first)
     store = open_tracking(on_server.tracking, ws)
     move(store, ws, first, None)
+    contest = gate.open_contest(on_server, "stage1", str(second))
     intend = ledger.intend
 
     def then_gone(*given):
@@ -143,6 +145,8 @@ def test_a_server_that_goes_away_midway_leaves_nothing_half_moved_for_long(
     try:
         with pytest.raises(TrackingError, match="is written down"):
             move(store, ws, second, first)
+        with pytest.raises(TrackingError, match="no MLflow server answers"):
+            gate.score(on_server, contest)
         assert "half done" in problems(on_server)[0]
     finally:
         server.start()

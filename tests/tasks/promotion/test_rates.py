@@ -1,7 +1,6 @@
 """How often the gate errs, on real scores of real trained generators: speakers drawn anew a hundred times."""
 
 import shutil
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,8 +15,7 @@ from tasks.promotion.judging_speech import DIRECTIONS, grade_generators
 from tasks.promotion.sheets import Sheet
 from tasks.stores import benchmarks
 from tasks.stores.workspace import Workspace
-
-TRIALS = 100
+from tests.tasks.promotion.trials import TRIALS, drawn, swapped
 
 
 @pytest.fixture(scope="module")
@@ -34,34 +32,6 @@ def sheets(talking, trained, rules, tmp_path_factory) -> dict[str, Sheet]:
     rule = rules.rule("landmark-generator")
     graded = grade_generators(ws, settings, benchmark, dict(enumerate(trained.values(), 1)), rule)
     return dict(zip(trained, graded, strict=True))
-
-
-def drawn(draw: np.random.Generator, *sheets: Sheet) -> list[Sheet]:
-    """The sheets with speakers drawn with replacement, the same ones for all; who is drawn twice counts as two."""
-    speakers = sorted(set(sheets[0].speakers.values()))
-    chosen = draw.choice(speakers, len(speakers))
-    return [
-        replace(
-            sheet,
-            graded=tuple(
-                replace(row, speaker=f"{place} {name}", clip_id=f"{place} {row.clip_id}")
-                for place, name in enumerate(chosen)
-                for row in sheet.graded
-                if row.speaker == name
-            ),
-        )
-        for sheet in sheets
-    ]
-
-
-def swapped(draw: np.random.Generator, one: Sheet, other: Sheet) -> list[Sheet]:
-    """The two with each speaker's scores exchanged by the toss of a coin: truly equal, whatever they were."""
-    heads = {name for name in sorted(set(one.speakers.values())) if draw.random() < 0.5}
-    made = []
-    for mine, theirs in ((one, other), (other, one)):
-        rows = zip(mine.graded, theirs.graded, strict=True)
-        made.append(replace(mine, graded=tuple(a if a.speaker in heads else b for a, b in rows)))
-    return made
 
 
 def wins(rules, challenger: Sheet, champion: Sheet | None) -> bool:

@@ -1,10 +1,13 @@
 """Files about clips are taken out of runs, on either kind of store, and others stay; lineage outlives what it names."""
 
-from tasks.tracking.erasing import erase_about
-from tasks.tracking.lineage import keep_lineage, lineage_of, media_of
-from tasks.tracking.models import Version
-from tasks.tracking.registry import runs_of_benchmarks
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+from tasks.tracking.erasing import delete_version, erase_about
+from tasks.tracking.lineage import keep_lineage, lineage_of
+from tasks.tracking.models import Version, log_generator
+from tasks.tracking.registry import PREVIOUS, aliased, point, runs_of_benchmarks, versions
 from tasks.tracking.runs import tracked_run
+from tests.tasks.tracking.test_models import make
 
 CLIP, OTHER = "0123456789abcdef", "fedcba9876543210"
 
@@ -26,11 +29,24 @@ def test_files_about_a_clip_are_erased_and_others_stay(tracking):
     assert erase_about(tracking, [CLIP], ["promotion/comparison.html"], runs) == 0
 
 
+def test_a_version_is_deleted_with_its_files(tracking, tmp_path):
+    make(tmp_path / "generator")
+    with tracked_run(tracking, "training") as run:
+        version = log_generator(run, tmp_path / "generator")
+    point(tracking, version.name, {PREVIOUS: version.number})
+    repository = get_artifact_repository(version.source, tracking_uri=tracking.place.uri)
+    assert repository.list_artifacts()
+    delete_version(tracking, version)
+    assert repository.list_artifacts() == []
+    assert version not in versions(tracking, version.name)
+    assert aliased(tracking, version.name, PREVIOUS) is None
+
+
 def test_lineage_is_read_back_and_none_where_there_is_none(tracking):
     with tracked_run(tracking, "training") as run:
         bare = Version("landmark-generator", 1, run.run_id, "", {})
-        assert lineage_of(tracking, bare) is None and media_of(tracking, bare) == frozenset()
+        assert lineage_of(tracking, bare) is None
         keep_lineage(run, [("c1", "m1", "train"), ("c2", "m1", "val")])
     assert [row["clip_id"] for row in lineage_of(tracking, bare)] == ["c1", "c2"]
-    assert media_of(tracking, bare) == {"m1"}
+    assert {row["media_id"] for row in lineage_of(tracking, bare)} == {"m1"}
     assert lineage_of(tracking, Version("landmark-generator", 1, "0" * 32, "", {})) is None

@@ -1,0 +1,35 @@
+"""Where trainings keep their files on this machine, and what each of them has learned from."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Final
+
+from tasks.learning.selection import Footage
+from tasks.stores.workspace import Workspace
+
+_CLIPS: Final = "clips.json"
+"""File in a training's folder that names its clips by ids, also where the training never got a run or ended early."""
+
+
+def trainings(workspace: Workspace) -> Path:
+    """Folder of all trainings on this machine, which may not be there yet."""
+    return Path(workspace.root) / "training" if workspace.is_local else workspace.scratch() / "training"
+
+
+def begin(folder: Path, footage: Footage, fresh: bool) -> None:
+    """Make a training's folder, and note there what it learns from. fresh: forget what an earlier one left."""
+    if fresh:
+        shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    clips = (*footage.train, *footage.val)
+    rows = [{"clip_id": clip.facts.clip_id, "media_id": clip.place.media_id} for clip in clips]
+    (folder / _CLIPS).write_text(json.dumps(rows) + "\n")
+
+
+def media_behind(folder: Path) -> frozenset[str] | None:
+    """Files that a training's folder has learned from or looked at, by sha256; None where it does not say."""
+    try:
+        return frozenset(str(row["media_id"]) for row in json.loads((folder / _CLIPS).read_text()))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

@@ -1,0 +1,86 @@
+"""What learned from footage that is taken down: registered versions, and the folders of trainings on this machine."""
+
+import shutil
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from schemas.errors import PromotionError
+from tasks.learning.folders import media_behind, trainings
+from tasks.learning.tracked import run_of
+from tasks.promotion.touched import Touched
+from tasks.stores.workspace import Workspace
+
+if TYPE_CHECKING:
+    from tasks.tracking.store import Tracking
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingFolder:
+    """Checkpoints and weights of one training, in bytes. is_known: whether it learned from the footage for sure; else
+    it does not say what it learned from.
+    """
+
+    folder: Path
+    bytes: int
+    is_known: bool
+
+    def row(self) -> dict[str, Any]:
+        """Ready for JSON."""
+        return {"folder": str(self.folder), "bytes": self.bytes, "known": self.is_known}
+
+
+def training_folders(ws: Workspace, media: Collection[str], models: Collection[Touched]) -> tuple[TrainingFolder, ...]:
+    """Folders that learned from one of the contents, or may have. Those of other machines are not seen from here."""
+    base = trainings(ws)
+    if not base.is_dir():
+        return ()
+    runs = {touched.version.run_id for touched in models if touched.clips}
+    found = []
+    for folder in sorted(path for path in base.iterdir() if path.is_dir()):
+        told, run = media_behind(folder), run_of(folder)
+        is_known = run in runs or (told is not None and not told.isdisjoint(media))
+        if is_known or (told is None and run is None):
+            size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+            found.append(TrainingFolder(folder, size, is_known))
+    return tuple(found)
+
+
+def require_out_of_force(models: Collection[Touched]) -> None:
+    """Refuse to delete what is in use.
+
+    Raises: PromotionError - a champion learned from the footage.
+    """
+    for touched in models:
+        if touched.clips and "champion" in touched.aliases:
+            raise PromotionError(
+                f"{touched.version} learned from it and is the champion, so it is not deleted; nothing was done. Move "
+                "first: `heterodub rollback --to VERSION` to a clean one, or train anew and promote; or take down "
+                "without --with-models, which tags it"
+            )
+
+
+def delete_models(
+    tracking: "Tracking | None", models: Collection[Touched], folders: Collection[TrainingFolder]
+) -> dict[str, list[str]]:
+    """Delete versions and folders that learned from it for sure; says which.
+
+    Raises: TrackingError - the store cannot be reached, or does not delete files.
+    """
+    sure = [touched.version for touched in models if touched.clips]
+    if tracking is not None:
+        from tasks.tracking.erasing import delete_version
+
+        for version in sure:
+            delete_version(tracking, version)
+    known = [one.folder for one in folders if one.is_known]
+    for folder in known:
+        shutil.rmtree(folder)
+    return {"versions_deleted": [str(version) for version in sure], "folders_deleted": [str(one) for one in known]}
+
+
+def delete_sync_scorers(ws: Workspace) -> None:
+    """They learned from stage-1 clips, too, and are made anew when one is asked for."""
+    for path in trainings(ws).glob("sync-*.safetensors"):
+        path.unlink(missing_ok=True)

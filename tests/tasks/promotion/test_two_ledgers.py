@@ -1,0 +1,108 @@
+"""Two workspaces on one server, one of them a copy of the other: only one ledger moves the aliases."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from schemas.errors import PromotionError
+from tasks.answers.check_promotions import check_promotions
+from tasks.answers.findings import Health
+from tasks.promotion import gate, ledger, moving
+from tasks.promotion.ledger import Evidence
+from tasks.stores.workspace import Workspace
+from tasks.tracking.registry import CHALLENGER, CHAMPION, PREVIOUS, aliased, follow
+from tasks.tracking.store import open_tracking
+
+MODEL = "landmark-generator"
+
+
+@pytest.fixture
+def store(on_server, ws, register, again):
+    """A registry with two versions, the first of which this workspace made champion."""
+    opened = open_tracking(on_server.tracking, ws)
+    first = register(on_server, "deaf")
+    assert [first, again(on_server, first)] == [1, 2]
+    move(opened, ws, 1, None)
+    return opened
+
+
+def move(store, ws: Workspace, to: int, against: int | None) -> None:
+    moving.move_champion(store, ws, MODEL, "promote", to, against, "a test", Evidence())
+
+
+def pointing(store) -> list[int | None]:
+    found = [aliased(store, MODEL, alias) for alias in (CHAMPION, PREVIOUS, CHALLENGER)]
+    return [one.number if one else None for one in found]
+
+
+def told(settings, health: Health) -> list[str]:
+    return [found.detail for found in check_promotions(settings) if found.health is health]
+
+
+def test_a_workspace_without_a_ledger_is_refused_where_another_one_leads(on_server, ws, store, tmp_path):
+    stranger = Workspace.open(str(tmp_path / "stranger"), create=True)
+    foreign = on_server.model_copy(update={"workspace": stranger.root})
+    for attempt in (
+        lambda: gate.open_contest(foreign, "stage1", "2"),
+        lambda: gate.roll_back(foreign, "stage1", 2, "mine"),
+        lambda: move(store, stranger, 2, 1),
+    ):
+        with pytest.raises(PromotionError, match=f"another ledger .{ws.root}.*--adopt"):
+            attempt()
+    assert ledger.moves(stranger) == []
+    assert pointing(store) == [1, None, None]
+    assert ["of another ledger" in one for one in told(foreign, Health.WARNING)] == [True]
+    assert told(on_server, Health.WARNING) == told(on_server, Health.PROBLEM) == []
+
+
+def test_a_copy_of_a_workspace_takes_the_registry_over_only_when_told_to(on_server, ws, store, tmp_path):
+    copy = Workspace.open(str(shutil.copytree(ws.root, tmp_path / "copy")))
+    copied = on_server.model_copy(update={"workspace": copy.root})
+    with pytest.raises(PromotionError, match="nothing to adopt"):
+        gate.roll_back(copied, "stage1", 2, "too early", adopt=True)
+    move(store, ws, 2, 1)
+    with pytest.raises(PromotionError, match="another ledger"):
+        move(store, copy, 2, 1)
+    assert ["of another ledger" in one for one in told(copied, Health.PROBLEM)] == [True]
+    assert (pointing(store), len(ledger.moves(copy))) == ([2, 1, None], 1)
+
+    made = gate.roll_back(copied, "stage1", None, "the old machine is gone", adopt=True)
+    assert (made.kind, made.from_version, made.to_version) == ("adopt", 2, 2)
+    assert (pointing(store), told(copied, Health.PROBLEM)) == ([2, None, None], [])
+    with pytest.raises(PromotionError, match="no champion before"):  # who was before it, the other ledger knows
+        gate.roll_back(copied, "stage1", None, "back")
+    assert gate.roll_back(copied, "stage1", 1, "back").to_version == 1
+    with pytest.raises(PromotionError, match="another ledger"):
+        moving.settle(store, ws, MODEL)
+    assert "of another ledger" in told(on_server, Health.PROBLEM)[0]
+
+
+def test_of_two_ledgers_that_both_found_nobody_s_mark_the_later_one_leads(ws, store, monkeypatch):
+    """Another workspace writes its mark, too, between ours and the aliases."""
+    from tasks.tracking import registry
+
+    point = registry.point
+
+    def overtaken(tracking, model, aliases):
+        follow(tracking, model, "somebody's", "another workspace")
+        point(tracking, model, aliases)
+
+    monkeypatch.setattr(registry, "point", overtaken)
+    with pytest.raises(PromotionError, match=r"somebody's of another ledger .another workspace."):
+        move(store, ws, 2, 1)
+    assert not ledger.last_move(ws, MODEL).is_done
+
+
+def test_a_ledger_of_another_registry_crowns_nobody(on_server, ws, store):
+    """The server was set up anew, and other models have the numbers of those that the ledger knows."""
+    for tag in (*store.client.get_registered_model(MODEL).tags,):
+        store.client.delete_registered_model_tag(MODEL, tag)
+    store.client.delete_registered_model_alias(MODEL, CHAMPION)
+    with pytest.raises(PromotionError, match="never followed a move"):
+        gate.open_contest(on_server, "stage1", "2")
+    with pytest.raises(PromotionError, match="`--to VERSION` names one"):
+        gate.roll_back(on_server, "stage1", None, "a new server", adopt=True)
+    gate.roll_back(on_server, "stage1", 2, "a new server", adopt=True)
+    assert pointing(store) == [2, None, None]
+    assert Path(ws.root).name in store.client.get_registered_model(MODEL).tags["ledger"]

@@ -1,0 +1,37 @@
+"""Sheets of real scores drawn anew: what other speakers, or the toss of a coin, would have made of them."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from tasks.promotion.sheets import Sheet
+
+TRIALS = 100
+
+
+def drawn(draw: np.random.Generator, *sheets: Sheet) -> list[Sheet]:
+    """The sheets with speakers drawn with replacement, the same ones for all; who is drawn twice counts as two."""
+    speakers = sorted(set(sheets[0].speakers.values()))
+    chosen = draw.choice(speakers, len(speakers))
+    return [
+        replace(
+            sheet,
+            graded=tuple(
+                replace(row, speaker=f"{place} {name}", clip_id=f"{place} {row.clip_id}")
+                for place, name in enumerate(chosen)
+                for row in sheet.graded
+                if row.speaker == name
+            ),
+        )
+        for sheet in sheets
+    ]
+
+
+def swapped(draw: np.random.Generator, one: Sheet, other: Sheet) -> list[Sheet]:
+    """The two with each speaker's scores exchanged by the toss of a coin: truly equal, whatever they were."""
+    heads = {name for name in sorted(set(one.speakers.values())) if draw.random() < 0.5}
+    made = []
+    for mine, theirs in ((one, other), (other, one)):
+        rows = zip(mine.graded, theirs.graded, strict=True)
+        made.append(replace(mine, graded=tuple(a if a.speaker in heads else b for a, b in rows)))
+    return made
