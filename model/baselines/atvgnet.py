@@ -13,6 +13,8 @@ What is simplified against the paper:
   front); crops are not aligned by affine maps;
 - AT-net predicts a change of the picture's own components, so that whose face it is need not be learned; there is no
   weight that boosts single components; speech is heard by our encoder of 80 mel bands (theirs: MFCC);
+- VG-net's colour is a change of the picture's: with a colour of its own, attention learned to replace nothing before the
+  colour was worth anything, and the film stood still;
 - VG-net's convolutional recurrent unit is a GRU over the embedding of what moved, which joins a U-Net at its smallest
   maps;
 - the discriminator's recurrence over frames is left out: it judges each frame by patches, with the hinge;
@@ -52,8 +54,15 @@ _GAN, _FOUND = 0.02, 0.1
 """Weights of the discriminator's verdict and of the landmarks that it finds, beside L1."""
 
 _POINT_CHANNELS: Final = 24
+_MOVED: Final = 0.005
+"""By how much landmarks move, as a share of the crop's side: the unit of what steers VG-net, which is lost beside the
+picture without one.
+"""
 _FOUND_ON: Final = 4
 """Side of the maps from which the discriminator reads landmarks."""
+
+_DARKEST: Final = 0.02
+"""Of 1: what is darker, or as near to white, counts as this when its colour is changed."""
 
 
 class SpeechToLandmarks(nn.Module):
@@ -97,19 +106,23 @@ class LandmarksToPictures(nn.Module):
     def __init__(self, shape: RivalShape) -> None:
         super().__init__()
         self.points = PointEncoder(LANDMARK_POINTS, _POINT_CHANNELS, shape.vector)
+        for layer in self.points.body:
+            if isinstance(layer, nn.Conv1d | nn.Linear):
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")  # a small movement must come through
         self.recurrent = nn.GRU(shape.vector, shape.vector, batch_first=True)
         self.body = UNet(3, 4, shape, shape.vector)
 
     def moved(self, placed_NFPXY: Tensor, known_NPXY: Tensor) -> Tensor:
         """What moved since the picture was taken, (N, F, D). Landmarks as shares of the crop's side."""
         off = self.points(placed_NFPXY - 0.5) - self.points(known_NPXY[:, None] - 0.5)
-        states: Tensor = self.recurrent(off)[0]
+        states: Tensor = self.recurrent(off / _MOVED)[0]
         return states
 
     def shade(self, moved_BD: Tensor, known_BCSS: Tensor) -> tuple[Tensor, Tensor]:
         """Pictures (B, 3, S, S) in 0..1 and attention (B, 1, S, S): the share of each pixel that is new."""
         made = self.body(known_BCSS * 2 - 1, moved_BD)
-        colour, attention = torch.sigmoid(made[:, :3]), torch.sigmoid(made[:, 3:])
+        colour = torch.sigmoid(torch.logit(known_BCSS, _DARKEST) + made[:, :3])
+        attention = torch.sigmoid(made[:, 3:])
         return attention * colour + (1 - attention) * known_BCSS, attention
 
 

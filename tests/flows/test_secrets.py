@@ -1,10 +1,9 @@
 """Keys and passwords are in nothing that runs write, good ones or bad; addresses that hold some are refused."""
 
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import pytest
-from prefect.settings import get_current_settings
 
 from schemas.errors import SourceError
 from tasks.sources.open import source_files
@@ -36,13 +35,7 @@ def objects_with_secret(bucket, root: str) -> list[str]:
     return [path for path in bucket.find(root) if holds_secret(bucket.cat_file(path))]
 
 
-def prefect_database() -> Path:
-    """The folder of the file that the tests' Prefect server writes: runs, parameters, logs, artifacts."""
-    address = get_current_settings().server.database.connection_url.get_secret_value()
-    return Path(urlsplit(address).path[1:]).parent
-
-
-def test_nothing_that_runs_write_holds_a_key_or_password(bucket, config, heterodub, tracker, tmp_path):
+def test_nothing_that_runs_write_holds_a_key_or_password(bucket, commons, config, heterodub, tracker, tmp_path):
     talkers(tmp_path / "talkers", speakers=4, clips=1)
     bucket.put(f"{tmp_path}/talkers/", "lab/trained/", recursive=True)
     bucket.copy("footage/films/head1.mkv", "footage/one/head1.mkv")
@@ -65,9 +58,9 @@ def test_nothing_that_runs_write_holds_a_key_or_password(bucket, config, heterod
     assert [one.returncode for one in ran[:6]] == [0, 0, 1, 1, 1, 1], [one.stderr[-800:] for one in ran]
     assert "credentials" in ran[4].stderr and "credentials" in ran[5].stderr
     assert not [one for one in ran if holds_secret((one.stdout + one.stderr).encode())]
-    database = prefect_database()
-    assert b"s3://footage/one" in b"".join(path.read_bytes() for path in database.iterdir())
-    assert files_with_secret(database) == []
+    kept = list(commons.folder.glob("prefect-*/prefect.db*"))  # runs, parameters, logs, artifacts
+    assert b"s3://footage/one" in b"".join(path.read_bytes() for path in kept)
+    assert [path for path in kept if holds_secret(path.read_bytes())] == []
     assert b"landmark-generator" in (tracker.folder / "server.db").read_bytes()
     assert files_with_secret(tracker.folder) == []
     assert bucket.exists("lab/hushed/audit/audit.html")

@@ -127,7 +127,10 @@ def again(ws) -> Callable[..., int]:
 
         tracking = open_tracking(settings.tracking, ws)
         one = named_version(tracking, GENERATOR, str(number))
-        made = tracking.client.create_model_version(one.name, one.source, one.run_id, tags=dict(one.tags))
+        model = tracking.client.get_model_version(one.name, str(number)).model_id
+        made = tracking.client.create_model_version(
+            one.name, one.source, one.run_id, tags=dict(one.tags), model_id=model
+        )
         return int(made.version)
 
     return call

@@ -34,7 +34,7 @@ from tasks.tracking.runs import tracked_run
 from tasks.tracking.store import open_tracking
 from tests.tasks.learning.recorder import Recorder
 from tests.tasks.learning.sitters import sitters
-from tests.tasks.promotion.trials import TRIALS, drawn, swapped
+from tests.tasks.promotion.trials import MOST_WINS, TRIALS, drawn, swapped
 
 POLICY = """
 name = "short"
@@ -135,7 +135,7 @@ def test_in_a_hundred_trials_a_worse_painter_never_wins_and_a_better_one_wins(sh
 def test_an_equal_painter_wins_at_most_at_the_stated_rate(sheets):
     draw = np.random.default_rng(2)
     pairs = (swapped(draw, *drawn(draw, sheets["good"], sheets["nudged"])) for _ in range(TRIALS))
-    assert sum(wins(one, other) for one, other in pairs) <= 0.025 * TRIALS
+    assert sum(wins(one, other) for one, other in pairs) <= MOST_WINS
 
 
 def test_the_better_painter_wins_and_is_drawn_beside_the_worse_one(settings, trained):

@@ -3,10 +3,14 @@
 from dataclasses import replace
 
 import numpy as np
+from scipy.stats import binom
 
 from tasks.promotion.sheets import Sheet
 
 TRIALS = 100
+
+MOST_WINS = int(binom.ppf(0.99, TRIALS, 0.025))
+"""Of so many trials: what a gate whose rate is the stated one stays below 99 times in 100."""
 
 
 def drawn(draw: np.random.Generator, *sheets: Sheet) -> list[Sheet]:
