@@ -24,7 +24,7 @@ def dub(
     no other.
 
     Args:
-        manifest: CSV of jobs where the flow runs: video, speech, out; where wanted face, length, appearance_from.
+        manifest: CSV where the flow runs: video, speech, out; where wanted face, length, appearance_from, finetune.
         generator: Landmark generator: folder, version number, @alias, run id, or newest.
         translator: Landmark translator, named the same way; or warp, the one that nobody trained.
         workspace: Folder or URI that holds every table; else as the settings say.

@@ -5,10 +5,12 @@ from typing import Any, Literal
 from prefect import flow
 
 from schemas.settings import load_settings
+from tasks.journal.recording import recorded
 from tasks.tabulate import measure_table, write_down
 
 
 @flow(name="paper")
+@recorded("paper")
 def paper(
     table: Literal["table1", "table3", "table4"],
     minutes: float = 60,

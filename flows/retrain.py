@@ -12,6 +12,7 @@ from flows.train import train
 from schemas.errors import HeterodubError, RetrainError
 from schemas.retraining import StageName
 from schemas.settings import Settings, load_settings
+from tasks.journal.recording import recorded
 from tasks.retrain import keep_scores, show_retraining, weigh_stage
 from tasks.retraining import summary
 
@@ -24,6 +25,7 @@ class Where(NamedTuple):
 
 
 @flow(name="retrain")
+@recorded("retrain")
 def retrain(
     corpora: list[str] | None = None,
     stage: Literal["both", "stage1", "stage2"] = "both",

@@ -1,7 +1,9 @@
 """Write, audit, publish: what stands between stored rows and a release that training may read."""
 
 import subprocess
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -43,10 +45,8 @@ def publish(
     clips = tables.read(workspace, "clips", ["backend", "extractor"], versions["clips"])
     if not clips.num_rows:
         return Published(None, False, ("no clip was stored, so there is nothing to publish",))
-    folder = _audit_folder(workspace)
-    result = audit(workspace, versions, folder, settings.clips, last)
-    if not workspace.is_local:  # the pages are written as files, and then belong to the workspace
-        workspace.filesystem().put(str(folder), workspace.path("audit"), recursive=True)
+    with audit_pages(workspace) as folder:
+        result = audit(workspace, versions, folder, settings.clips, last)
     if show is not None:
         show(result)
     result.require()
@@ -61,9 +61,20 @@ def publish(
     return Published(published.release.release_id, published.changed, published.release.notes)
 
 
-def _audit_folder(workspace: Workspace) -> Path:
-    """Where the audit's pages are made: in a local workspace, else in scratch, since they are written as files."""
-    return Path(workspace.folder("audit")) if workspace.is_local else workspace.scratch() / "audit"
+@contextmanager
+def audit_pages(workspace: Workspace) -> Iterator[Path]:
+    """A folder for the audit's pages, which are the workspace's when the block ends.
+
+    They are written as files. Those of a remote workspace are made in a folder of this audit alone, since another one
+    deletes the pages that it did not make.
+    """
+    if workspace.is_local:
+        yield Path(workspace.folder("audit"))
+        return
+    with tempfile.TemporaryDirectory(prefix="audit-", dir=workspace.scratch()) as place:
+        yield Path(place)
+        # the slash: without it fsspec makes a folder within the folder, once there is one
+        workspace.filesystem().put(f"{place}/", workspace.path("audit"), recursive=True)
 
 
 def code_version() -> str:

@@ -13,13 +13,25 @@ from prefect.cache_policies import NO_CACHE
 
 from schemas.retraining import StageName
 from schemas.settings import Settings
+from tasks.journal.recording import Counts, as_step
 from tasks.retraining import summary
 from tasks.retraining.rows import markdown
 from tasks.retraining.weighing import Outlook, weigh
 from tasks.stores.workspace import Workspace
 
 
+def _weighed(outlook: Outlook) -> Counts:
+    """What `metrics` keeps of the weighing; not why a stage is due, which may name whoever was taken down."""
+    facts = {name: getattr(outlook, name) for name in ("stage", "release", "due", "since")}
+    return Counts(clips=outlook.change.clips if outlook.change else None, facts=facts)
+
+
+def _told(told: dict[str, Any]) -> Counts:
+    return Counts(errors=len(told["failed"]), facts={"outcome": told["outcome"]})
+
+
 @task(cache_policy=NO_CACHE)
+@as_step("weigh", _weighed)
 def weigh_stage(settings: Settings, stage: StageName) -> Outlook:
     """Whether a stage is due for a training, and what of it was done before; shown in the Prefect UI.
 
@@ -33,6 +45,7 @@ def weigh_stage(settings: Settings, stage: StageName) -> Outlook:
 
 
 @task(cache_policy=NO_CACHE)
+@as_step("keep")
 def keep_scores(settings: Settings, outlook: Outlook, version: int, scores: Mapping[str, Any]) -> None:
     """Keep a version's scores in the run of its training, without rows of single clips: those name speakers.
 
@@ -49,6 +62,7 @@ def keep_scores(settings: Settings, outlook: Outlook, version: int, scores: Mapp
 
 
 @task(cache_policy=NO_CACHE)
+@as_step("tell", _told)
 def show_retraining(
     corpora: Sequence[dict[str, Any]], stages: Sequence[dict[str, Any]], seconds: float
 ) -> dict[str, Any]:

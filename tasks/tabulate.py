@@ -9,6 +9,7 @@ from prefect.cache_policies import NO_CACHE
 
 from schemas.errors import WorkspaceError
 from schemas.settings import Settings
+from tasks.journal.recording import Counts, as_step
 from tasks.learning.watching import learner_watcher
 from tasks.paper.making import make_table
 from tasks.paper.table import Table
@@ -17,6 +18,7 @@ from tasks.stores.workspace import Workspace
 
 
 @task(cache_policy=NO_CACHE)
+@as_step("measure", lambda table: Counts(facts={"table": table.name}))
 def measure_table(
     settings: Settings, table: str, minutes: float, release: str | None, folds: int | None, fold: int
 ) -> Table:

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from schemas.reasons import FileState
 from schemas.settings import Settings
 from schemas.tables import LAYOUT_VERSION, TABLES
-from tasks.journal.runs import Run, runs
+from tasks.journal.runs import Run, runs, under_parents
 from tasks.stores.workspace import Workspace
 
 from . import reading
@@ -64,7 +64,10 @@ class Status:
     """Clips by the hash of the policy that decided."""
     releases: tuple[ReleaseFacts, ...]
     runs: tuple[Run, ...]
-    """Runs of flows: the newest, and all that are under way. Told by the workspace itself, so no server is asked."""
+    """Runs of flows: the newest, and all that are under way, each below its parent.
+
+    Told by the workspace itself, so no server is asked.
+    """
 
 
 def status(settings: Settings) -> Status:
@@ -94,7 +97,8 @@ def status(settings: Settings) -> Status:
 
 
 def _recent(found: list[Run]) -> tuple[Run, ...]:
-    return tuple(run for number, run in enumerate(found) if number < RUNS_SHOWN or run.state == "running")
+    shown = [run for number, run in enumerate(found) if number < RUNS_SHOWN or run.state == "running"]
+    return tuple(under_parents(shown))
 
 
 def _counts(column: Any) -> dict[str, int]:

@@ -1,8 +1,9 @@
 """Runs of flows and their steps, written to the table `metrics` and to the log as they happen.
 
-`@recorded` makes a run of a flow, `@as_step` a step of whatever run is under way; without one a step is just done. What
-is written is bookkeeping: where it cannot be written the run goes on, and says so once. Rows wait for each other, so
-that a short run makes two commits and a long one no more than one every FLUSH_S.
+`@recorded` makes a run of a flow, `@as_step` a step of whatever run is under way; without one a step is just done. A
+flow that another one calls is a run of its own, which names its parent, and a step of that parent. What is written is
+bookkeeping: where it cannot be written the run goes on, and says so once. Rows wait for each other, so that a short run
+makes two commits and a long one no more than one every FLUSH_S.
 """
 
 import inspect
@@ -115,8 +116,9 @@ def recording(flow: str, settings: Settings) -> Iterator[None]:
     """The block is a run of a flow."""
     outer = _JOURNAL.get()
     run = Journal(flow, settings.workspace, outer.run if outer else None)
-    token = _JOURNAL.set(run)
-    with log_lines(settings.log):
+    with log_lines(settings.log), _step(outer, flow) as ending:
+        ending.counts = Counts(facts={"run": run.run})  # what it worked on stands in its own rows, and once
+        token = _JOURNAL.set(run)
         run.begin()
         try:
             yield
@@ -156,22 +158,37 @@ def as_step(name: str, count: Callable[[Any], Counts] | None = None) -> Callable
     def decorate(work: Callable[P, R]) -> Callable[P, R]:
         @wraps(work)
         def step(*args: P.args, **kwargs: P.kwargs) -> R:
-            run = _JOURNAL.get()
-            if run is None:
-                return work(*args, **kwargs)
-            started = time.monotonic()
-            run.step_begins(name)
-            try:
+            with _step(_JOURNAL.get(), name) as ending:
                 result = work(*args, **kwargs)
-            except BaseException as error:
-                run.step_ends(name, "failed", time.monotonic() - started, Counts(), type(error).__name__)
-                raise
-            run.step_ends(name, "done", time.monotonic() - started, _counted(count, result))
+                ending.counts = _counted(count, result)
             return result
 
         return step
 
     return decorate
+
+
+@dataclass(slots=True)
+class _Ending:
+    """What a step turns out to have worked on."""
+
+    counts: Counts = field(default_factory=Counts)
+
+
+@contextmanager
+def _step(run: Journal | None, name: str) -> Iterator[_Ending]:
+    """The block is a step of the run, if there is one."""
+    ending, started = _Ending(), time.monotonic()
+    if run is None:
+        yield ending
+        return
+    run.step_begins(name)
+    try:
+        yield ending
+    except BaseException as error:
+        run.step_ends(name, "failed", time.monotonic() - started, ending.counts, type(error).__name__)
+        raise
+    run.step_ends(name, "done", time.monotonic() - started, ending.counts)
 
 
 def _counted(count: Callable[[Any], Counts] | None, result: object) -> Counts:

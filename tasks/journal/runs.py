@@ -1,7 +1,7 @@
 """Reads runs back from `metrics`: what ended and how, what is running, and what was killed."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -70,6 +70,21 @@ def runs(ws: Workspace) -> list[Run]:
     for row in sorted(_rows(ws), key=lambda row: str(row["at_utc"])):
         by_run.setdefault(row["run"], []).append(row)
     return [_run(ws, rows) for rows in reversed(by_run.values())]
+
+
+def under_parents(found: Sequence[Run]) -> list[Run]:
+    """The same runs with each directly behind the one that started it, else in the order in which they come."""
+    there = {run.run for run in found}
+    below: dict[str | None, list[Run]] = {}
+    for run in found:
+        below.setdefault(run.parent if run.parent in there else None, []).append(run)
+
+    def family(parent: str | None) -> Iterator[Run]:
+        for run in below.get(parent, []):
+            yield run
+            yield from family(run.run)
+
+    return list(family(None))
 
 
 def _rows(ws: Workspace) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from schemas.settings import Settings
 from tasks.answers.explaining import sentence
 from tasks.drift import STEP
-from tasks.journal.runs import Run, Step, runs
+from tasks.journal.runs import Run, Step, runs, under_parents
 from tasks.quality.drift import CorpusDrift, drift_of
 from tasks.stores.workspace import Workspace
 
@@ -66,7 +66,10 @@ class CorpusTrend:
 
 @dataclass(frozen=True, slots=True)
 class TrendPage:
-    """Everything the template shows. ingests are oldest first, runs newest first, drifting corpora first."""
+    """Everything the template shows.
+
+    ingests are oldest first; runs newest first, each below its parent; corpora that drift come first.
+    """
 
     workspace: str
     runs: tuple[Run, ...]
@@ -89,7 +92,9 @@ def gather_trend(settings: Settings) -> TrendPage:
     ws = Workspace.open(settings.workspace)
     found = runs(ws)
     ingests = tuple(one for run in reversed(found) if (one := _ingested(run)) is not None)[-COLUMNS:]
-    return TrendPage(ws.root, tuple(found[:ROWS]), len(found), ingests, _refusals(ingests), _corpora(found))
+    return TrendPage(
+        ws.root, tuple(under_parents(found[:ROWS])), len(found), ingests, _refusals(ingests), _corpora(found)
+    )
 
 
 def _ingested(run: Run) -> Ingested | None:

@@ -121,7 +121,11 @@ def _needs(core_hours: float, stored_gb: float, price: float) -> None:
 
 
 def _ends(rates: dict[str, float], room_gib: float) -> None:
-    """Print where each part of the driver's work outgrows memory or patience, on lines and powers through two sizes."""
+    """Print where each part of the driver's work outgrows memory or patience.
+
+    Memory grows on the line through two sizes; time on that or on the power through them, whichever ends sooner: a
+    power below 1 is growth that hides behind what a part costs at its start.
+    """
     low, high = _SIZES
     print(f"\nThe driver's own work: measured at {low:,} and {high:,}, the rest is calculated\n")
     each = ", ".join(f"{rate:,.0f} {what}s" for what, rate in rates.items())
@@ -133,11 +137,17 @@ def _ends(rates: dict[str, float], room_gib: float) -> None:
         power = math.log(large.seconds / small.seconds) / math.log(high / low)
         mib_each = (large.mib - small.mib) / (high - low)
         full = room_gib * 1024 / mib_each if mib_each > 0 else math.inf
-        slow = high * (part.patience_s / large.seconds) ** (1 / power) if power > 0 else math.inf
+        slow = high * (part.patience_s / large.seconds) ** (1 / power) if power > 1 else _on_line(small, large, part)
         told = [f"{large.seconds:.2f}", f"{large.mib:.0f}", f"{power:.2f}"]
         for count in (full, slow):
             told += [f"{count:.2g} {part.per}s", f"{count / rates[part.per]:.2g}"]
         _row(name, *told)
+
+
+def _on_line(small: growth.Cost, large: growth.Cost, part: growth.Part) -> float:
+    """At how many the line through two costs of a part is at the end of its patience."""
+    slope = (large.seconds - small.seconds) / (large.count - small.count)
+    return large.count + (part.patience_s - large.seconds) / slope if slope > 0 else math.inf
 
 
 def _row(*cells: object) -> None:

@@ -263,8 +263,7 @@ def test_the_automation_of_the_docs_pauses_retraining_when_an_audit_fails(served
     ws = Workspace.open(parameters["workspace"])
     before = releases.latest(ws)
     nan_landmark(ws, contents(ws.root))
-    source = {"source": str(served.folder / "sample" / "corpus.toml")}
-    where = {name: parameters[name] for name in ("workspace", "config")}
-    run = asked_for(client, "ingest/ingest", source | where, served.worker.log)
+    run = asked_for(client, "retrain/retrain", parameters, served.worker.log)
     assert run.state_type == StateType.FAILED and releases.latest(ws) == before
+    assert below(client, run) == ["ingest"] and summary_of(client, run).startswith("**failed**")
     until(lambda: client.read_deployment(deployment.id).paused, bool)

@@ -15,10 +15,11 @@ from flows.cli import app
 from flows.retrain import retrain
 from schemas.errors import RetrainError
 from schemas.settings import load_settings
+from tasks.journal.runs import runs
 from tasks.promotion.refusing import TAKEN_DOWN
 from tasks.retraining.weighing import Outlook, weigh
 from tasks.stores.workspace import Workspace
-from tests.flows.test_promote_flow import SHORT, champion, said
+from tests.flows.test_promote_flow import SHORT, champion
 from tests.tasks.learning.talkers import add_media, publish, talkers
 
 MODEL = "landmark-generator"
@@ -100,12 +101,26 @@ def test_the_next_run_goes_on_behind_the_last_step_that_ended_well(workspace, sh
     assert (told["outcome"], told["stages"][0]["trained"], champion(workspace)) == ("promoted", "before", 1)
 
 
-def test_without_new_footage_nothing_is_done(workspace, short):
-    runs = len(registry(workspace).search_runs(["1"]))
+def test_both_are_on_record_with_the_flows_that_they_called(workspace):
+    found = runs(Workspace.open(workspace))
+    second, first = (run for run in found if run.flow == "retrain")
+    assert (first.state, first.error, second.state) == ("failed", "RetrainError", "done")
+    steps = ("weigh", "train", "evaluate", "keep", "promote", "weigh", "tell")
+    assert [(step.name, step.state) for step in first.steps] == [
+        (name, "failed" if name == "promote" else "done") for name in steps
+    ]
+    assert [step.name for step in second.steps] == ["weigh", "promote", "weigh", "tell"]
+    assert (second.named("tell").facts, second.named("weigh").facts["stage"]) == ({"outcome": "promoted"}, "stage2")
+    below = [(run.flow, run.state) for run in reversed(found) if run.parent == first.run]
+    assert below == [("train", "done"), ("evaluate", "done"), ("promote", "failed")]
+
+
+def test_without_new_footage_nothing_is_done(workspace, short, said):
+    before = len(registry(workspace).search_runs(["1"]))
     told = json.loads(said("retrain", "-w", workspace, "--config", str(short), "--json"))
     assert told["outcome"] == "unchanged"
     assert "0 new clips" in told["stages"][0]["reason"] and "version 1 (the champion)" in told["stages"][0]["reason"]
-    assert len(registry(workspace).search_runs(["1"])) == runs
+    assert len(registry(workspace).search_runs(["1"])) == before
 
 
 def test_less_than_the_rule_asks_for_waits_and_more_does_not(workspace, short):

@@ -11,7 +11,7 @@ import pytest
 
 from schemas.settings import Settings
 from tasks.journal.recording import Counts, as_step, recorded, recording
-from tasks.journal.runs import runs
+from tasks.journal.runs import runs, under_parents
 from tasks.journal.store import Store
 from tasks.stores import tables
 from tasks.stores.workspace import Workspace
@@ -73,6 +73,32 @@ def test_a_run_that_another_one_started_says_so(ws: Workspace):
         found = {run.flow: run for run in runs(ws)}
         assert {name: run.state for name, run in found.items()} == {"retrain": "running", "ingest": "done"}
     assert found["ingest"].parent == found["retrain"].run
+
+
+def test_a_run_is_a_step_of_the_one_that_started_it_and_counts_once(ws: Workspace):
+    with pytest.raises(ValueError, match="odd"), recording("retrain", Settings(workspace=ws.root)):
+        ingest(3, workspace=ws.root)
+        with recording("train", Settings(workspace=ws.root)):
+            fail()
+    found = {run.flow: run for run in runs(ws)}
+    told = [(step.name, step.state, step.error, step.files, step.facts) for step in found["retrain"].steps]
+    assert told == [
+        ("ingest", "done", None, None, {"run": found["ingest"].run}),
+        ("train", "failed", "ValueError", None, {"run": found["train"].run}),
+    ]
+    assert [step.name for step in found["train"].steps] == ["break"]
+
+
+def test_runs_stand_below_the_one_that_started_them(ws: Workspace):
+    for count in (1, 2):
+        with recording("retrain", Settings(workspace=ws.root)):
+            ingest(count, workspace=ws.root)
+    newest_first = runs(ws)
+    assert [run.flow for run in newest_first] == ["ingest", "retrain", "ingest", "retrain"]
+    shown = under_parents(newest_first)
+    assert [run.flow for run in shown] == ["retrain", "ingest", "retrain", "ingest"]
+    assert [run.parent for run in shown] == [None, newest_first[1].run, None, newest_first[3].run]
+    assert under_parents(newest_first[:1]) == newest_first[:1]  # its parent is beyond what is shown
 
 
 def test_a_killed_run_is_told_from_a_live_one(ws: Workspace):
