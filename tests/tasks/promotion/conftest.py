@@ -127,9 +127,9 @@ def again(ws) -> Callable[..., int]:
 
         tracking = open_tracking(settings.tracking, ws)
         one = named_version(tracking, GENERATOR, str(number))
-        model = tracking.client.get_model_version(one.name, str(number)).model_id
+        logged = Path(one.source).parent.name  # a server does not tell a version's model, but wants it
         made = tracking.client.create_model_version(
-            one.name, one.source, one.run_id, tags=dict(one.tags), model_id=model
+            one.name, one.source, one.run_id, tags=dict(one.tags), model_id=logged
         )
         return int(made.version)
 
