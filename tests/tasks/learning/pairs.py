@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from tasks.stores import parts
-from tasks.stores.batches import Batch, commit_batch
+from tasks.stores.batches import Batch, Held, commit_batch
 from tasks.stores.workspace import Workspace
 from tests.model.stage2.faces import SIDE, painted
 from tests.model.talking import talk
@@ -41,4 +41,4 @@ def _add(workspace: Workspace, number: int, frames: int) -> None:
         [part] if (part := parts.write_part(workspace, stage, media, EXTRACTOR, rows)) else []
         for stage, rows in (("stage1", sample.stage1(heard)), ("stage2", sample.stage2(seen)))
     ]
-    commit_batch(workspace, Batch(frozenset({media}), catalog, sample.clips(clip), *written), set())
+    commit_batch(workspace, Batch(frozenset({media}), catalog, sample.clips(clip), *written), Held(workspace))

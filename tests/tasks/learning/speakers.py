@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from tasks.stores import parts
-from tasks.stores.batches import Batch, commit_batch
+from tasks.stores.batches import Batch, Held, commit_batch
 from tasks.stores.workspace import Workspace
 from tests.model.stage2.faces import painted
 from tests.model.talking import talk
@@ -44,4 +44,4 @@ def _add(workspace: Workspace, number: int, frames: int) -> None:
     ]
     catalog = sample.catalog(sample.catalog_row(number, clips=1, extractor=EXTRACTOR))
     payload = [[part] if part else [] for part in made]
-    commit_batch(workspace, Batch(frozenset({media}), catalog, sample.clips(clip), *payload), set())
+    commit_batch(workspace, Batch(frozenset({media}), catalog, sample.clips(clip), *payload), Held(workspace))
