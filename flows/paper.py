@@ -24,10 +24,17 @@ def paper(
 ) -> dict[str, Any]:
     """Train what a table of the paper needs and is not there yet, judge it, and write it as Markdown, CSV and figure.
 
-    minutes: for all of the table's trainings, which share them evenly. folds, fold: judge on one fold of the speakers
-    in place of the test split. out: folder; else reports/paper of the workspace.
+    minutes: for all of the table's trainings, which share them: a system that the paper compares with has as many as
+    our two stages together. folds, fold: judge on one fold of the speakers in place of the test split. out: folder;
+    else reports/paper of the workspace.
 
     Raises: HeterodubError - the release, the settings or the store; the text says what to do.
     """
-    settings = load_settings(config, workspace=workspace, stage1={"profile": profile}, stage2={"profile": profile})
+    settings = load_settings(
+        config,
+        workspace=workspace,
+        stage1={"profile": profile},
+        stage2={"profile": profile},
+        rivals={"profile": profile},
+    )
     return write_down(settings, measure_table(settings, table, minutes, release, folds, fold), out)

@@ -24,7 +24,7 @@ def paper(
         Literal["table1", "table3", "table4"],
         typer.Argument(help="table1: systems; table3: data of both stages; table4: parts of the translator."),
     ],
-    minutes: Annotated[float, typer.Option(help="For all trainings of the table, which share them evenly.")] = 60,
+    minutes: Annotated[float, typer.Option(help="For all trainings of the table, which share them.")] = 60,
     release: ReleaseOption = None,
     folds: Annotated[
         int | None, typer.Option(min=2, help="Judge on one of so many folds of the speakers; else on the test split.")

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final, Literal, get_args
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from .sections import Section, merged
 from .training import FeedSettings, OptimiserSettings, PaceSettings, Precision, Profile
@@ -18,17 +18,10 @@ RIVALS: Final[tuple[RivalName, ...]] = get_args(RivalName)
 class RivalShape(Section):
     """Sizes of a rival's networks; all four are built of the same parts."""
 
-    side_px: int = Field(128, ge=64, le=512, description="side of the face crops it works on, pixels; a power of two")
+    side_px: int = Field(128, ge=64, multiple_of=32, description="side of the face crops it works on, pixels")
     width: int = Field(16, ge=4, multiple_of=2, description="channels at half size; doubled at each further halving")
     vector: int = Field(128, ge=8, multiple_of=8, description="values of each embedding of speech and landmarks")
     components: int = Field(20, ge=1, description="principal components of a face's landmarks (ATVGnet)")
-
-    @field_validator("side_px")
-    @classmethod
-    def _can_be_halved(cls, side_px: int) -> int:
-        if side_px & (side_px - 1):
-            raise ValueError(f"must be a power of two, such as 128, got {side_px}")
-        return side_px
 
 
 class RivalPace(PaceSettings):

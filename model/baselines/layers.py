@@ -18,7 +18,7 @@ from model.stage2.layers import Conv, doubled
 from schemas.rivals import RivalShape
 
 _SMALLEST_PX: Final = 4
-"""Side of the smallest maps."""
+"""Side of the smallest maps. Sides that come to an odd number end there: 96 at 3, 160 at 5."""
 
 _MOST: Final = 8
 """Times the first width that a map has channels, at most."""
@@ -51,15 +51,15 @@ class Residual(nn.Module):
 
 
 class UNet(nn.Module):
-    """Halves a crop down to 4 x 4 pixels, lets a vector join there, and grows it again past what each size looked like.
+    """Halves a crop down to some 4 x 4 pixels, lets a vector join there, and grows it again past what each size looked
+    like.
 
     vector: values of the vector; 0 for none. residual: a residual block behind each convolution.
     """
 
     def __init__(self, given: int, made: int, shape: RivalShape, vector: int = 0, residual: bool = False) -> None:
         super().__init__()
-        halvings = (shape.side_px // _SMALLEST_PX).bit_length() - 1
-        widths = [shape.width * min(2**number, _MOST) for number in range(halvings)]
+        widths = _widths(shape.side_px, shape)
         self.down = nn.ModuleList(
             _step(before, after, 4, 2, residual=residual) for before, after in pairwise([given, *widths])
         )
@@ -86,6 +86,14 @@ class UNet(nn.Module):
         return made
 
 
+def _widths(side_px: int, shape: RivalShape) -> list[int]:
+    """Channels behind each halving of a side, down to the smallest maps."""
+    halvings = 0
+    while side_px >> halvings > _SMALLEST_PX and (side_px >> halvings) % 2 == 0:
+        halvings += 1
+    return [shape.width * min(2**number, _MOST) for number in range(halvings)]
+
+
 def _step(given: int, made: int, kernel: int, stride: int, *, residual: bool) -> nn.Sequential:
     return nn.Sequential(Conv(given, made, kernel, stride, gated=False), *([Residual(made)] if residual else []))
 
@@ -98,15 +106,15 @@ class Pairing(nn.Module):
     def __init__(self, frames: int, height_px: int, shape: RivalShape) -> None:
         """frames: pictures in a row that are looked at as one, stacked along the channels. height_px: of each."""
         super().__init__()
-        halvings = (height_px // _SMALLEST_PX).bit_length() - 1
-        widths = [3 * frames, *(shape.width * min(2**number, _MOST) for number in range(halvings))]
+        widths = _widths(height_px, shape)
+        smallest = (height_px >> len(widths)) * (shape.side_px >> len(widths))
         self.sees = nn.Sequential(
             *(
                 nn.Sequential(Conv(before, after, 4, 2, gated=False), nn.GroupNorm(1, after))
-                for before, after in pairwise(widths)
+                for before, after in pairwise([3 * frames, *widths])
             ),
             nn.Flatten(),
-            nn.Linear(widths[-1] * _SMALLEST_PX * (_SMALLEST_PX * shape.side_px // height_px), shape.vector),
+            nn.Linear(widths[-1] * smallest, shape.vector),
         )
         self.hears = nn.Sequential(Hearing(shape.vector), nn.LayerNorm(shape.vector))
 

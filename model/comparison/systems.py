@@ -9,6 +9,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from model.baselines.batches import mel_windows
+from model.baselines.judging import painted
+from model.baselines.painting import RivalPainter
 from model.comparison.scene import Mel, Scene
 from model.stage1.inference import predict_clip
 from model.stage1.network import LandmarkGenerator
@@ -46,6 +49,19 @@ class TwoStage:
         landmarks = portrait.landmarks_TPXY
         wanted = predict_clip(self.generator, mel_SM, landmarks, landmarks[told], portrait.tracked_T, self.gain)
         return translated(scene.sitting, self.translator, wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class Rival:
+    """One of those that the paper compares with. It paints whole crops, also what ours takes over from the source."""
+
+    painter: RivalPainter
+
+    def paint(self, scene: Scene, mel_SM: Mel) -> Crops:
+        """See System."""
+        sitting = scene.sitting
+        windows = mel_windows(mel_SM, len(sitting.exam.portrait.tracked_T))
+        return np.asarray(painted(self.painter, sitting, windows[sitting.span]) / np.float32(255), np.float32)
 
 
 @dataclass(frozen=True, slots=True)

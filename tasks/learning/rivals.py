@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from model.baselines.batches import TalkBatch, Talker
 from model.baselines.files import save_rival
+from model.baselines.judging import painted
 from model.baselines.lesson import PAINTER, Surroundings
 from model.baselines.named import RIVALS
 from model.baselines.painting import RivalNetwork, RivalPainter
@@ -82,9 +83,7 @@ class TalkingExam:
 
     def painted(self, painter: RivalPainter) -> Pictures:
         """A rival's crops for the sitting's span, (F, S, S, 3) uint8."""
-        told, portrait = self.sitting.told, self.sitting.exam.portrait
-        known = portrait.pictures_TSS3[told], portrait.landmarks_TPXY[told]
-        return painter.paint(self.sitting.crops, self.mel_TMK[self.sitting.span], *known)
+        return painted(painter, self.sitting, self.mel_TMK[self.sitting.span])
 
 
 Artist = Callable[[RivalPainter, Sequence[TalkingExam], int], Mapping[str, bytes]]

@@ -15,7 +15,7 @@ from model.training.listening import Listeners, Stepped, Validated
 from schemas.errors import TrainingError
 
 PROBE_STEPS: Final = 16
-_WARM: Final = 4
+WARM_STEPS: Final = 4
 """Steps at a training's beginning that are slower than the rest."""
 
 
@@ -52,7 +52,7 @@ class Stopwatch(Listeners):
 
         Raises: TrainingError - nothing was timed.
         """
-        timed = self._steps[_WARM:] or self._steps
+        timed = self._steps[WARM_STEPS:] or self._steps
         if not timed or not self._looks:
             raise TrainingError("the trial training ended before a step could be timed")
         step_s, look_s = sum(timed) / len(timed), sum(self._looks) / len(self._looks)

@@ -1,15 +1,17 @@
-"""Who stands in Table 1: one list, one entry each. A rival is an entry here and a kind of training in jobs.py."""
+"""Who stands in Table 1: one list, one entry each; what is trained for it is a kind of training in jobs.py."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from model.comparison.systems import Copy, System, TrueLandmarks, Truth, TwoStage
+from model.baselines.files import load_rival
+from model.comparison.systems import Copy, Rival, System, TrueLandmarks, Truth, TwoStage
 from model.stage1.files import load_generator
 from model.stage2.files import load_translator
 from model.stage2.inference import PainterTranslator
 from model.stage2.warp import WarpTranslator
+from schemas.rivals import RivalName
 from tasks.paper.jobs import GENERATOR, TRANSLATOR, Job
 from tasks.paper.judged import Entry
 
@@ -48,6 +50,16 @@ def true_landmarks(translator: Path) -> Entry:
     )
 
 
+def _rival(row: str, name: RivalName) -> Contender:
+    job = Job(name)
+
+    def entry(made: Models, _: int) -> Entry:
+        folder = made[job]
+        return Entry(name, (folder,), lambda: Rival(load_rival(folder)[0]))
+
+    return Contender(row, (job,), entry)
+
+
 def _warped(generator: Path, side_px: int) -> Entry:
     def opened() -> System:
         heard, card = load_generator(generator)
@@ -62,6 +74,10 @@ def _true_warped(side_px: int) -> Entry:
 
 CONTENDERS: Final[tuple[Contender, ...]] = (
     Contender("ours", (GENERATES, TRANSLATES), lambda made, _: two_stage(made[GENERATES], made[TRANSLATES])),
+    _rival("LipGAN", "lipgan"),
+    _rival("Wav2Lip", "wav2lip"),
+    _rival("ATVGnet", "atvgnet"),
+    _rival("MakeItTalk", "makeittalk"),
     Contender("ours, untrained warp for stage 2", (GENERATES,), lambda made, side: _warped(made[GENERATES], side)),
     Contender(
         "true landmarks, ours for stage 2", (TRANSLATES,), lambda made, _: true_landmarks(made[TRANSLATES]), True

@@ -9,7 +9,7 @@ from tasks.learning.folders import trainings
 from tasks.paper.columns import WHAT_SCORES_ARE
 from tasks.paper.experiments import EXPERIMENTS
 from tasks.paper.footage import REFERENCES, Footage, held_out
-from tasks.paper.jobs import Job
+from tasks.paper.jobs import KINDS, Job
 from tasks.paper.judged import Judged
 from tasks.paper.table import WHY_OTHER_NUMBERS, Table
 from tasks.paper.workshop import Workshop
@@ -25,7 +25,7 @@ def make_table(
     fold: int,
     listener: Listener,
 ) -> Table:
-    """Table `name` (of EXPERIMENTS), its trainings sharing so many minutes evenly. folds, fold: see `held_out`.
+    """Table `name` (of EXPERIMENTS), its trainings sharing so many minutes (Kind.shares). folds, fold: see `held_out`.
 
     Raises: TrainingError, NotFoundError, WorkspaceError, WeightsMissingError - the text says what to do.
     """
@@ -35,13 +35,14 @@ def make_table(
     jobs = dict.fromkeys(experiment.jobs(settings))
     if not minutes > 0:
         raise TrainingError(f"a budget is more than 0 minutes, got {minutes:g}")
-    workshop = Workshop(workspace, settings, footage, minutes / max(1, len(jobs)), listener)
-    models = workshop.train(jobs)
+    shares = sum(KINDS[job.kind].shares for job in jobs)
+    workshop = Workshop(workspace, settings, footage, minutes / max(1, shares), listener)
+    trained = workshop.train(jobs)
     bench = Judged(settings, footage, trainings(workspace))
-    table = experiment.made(settings, footage, models, bench)
+    table = experiment.made(settings, footage, trained, bench)
     told = [
         _judged(footage, bench),
-        *_budgets(workshop, list(jobs)),
+        *_budgets(workshop, list(trained.models)),
         *(f"Not measured: {why}" for why in bench.missing.values()),
     ]
     return replace(table, notes=(*told, *table.notes, *WHAT_SCORES_ARE, WHY_OTHER_NUMBERS))

@@ -6,14 +6,18 @@ by. So a table that was interrupted goes on, two tables share what they have in 
 
 import hashlib
 import json
+import logging
 import shutil
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Final
 
 from model.stage1.files import CARD
 from model.training.listening import Listener
+from schemas.errors import TrainingError, WeightsMissingError
+from schemas.rivals import RIVALS
 from schemas.sections import Section, merged
 from schemas.settings import Settings
 from tasks.learning.selection import Selection
@@ -23,13 +27,23 @@ from tasks.paper.footage import Footage
 from tasks.paper.jobs import KINDS, LOOKS, Job
 from tasks.stores.workspace import Workspace
 
+_log = logging.getLogger(__name__)
+
 _CODE: Final = ("model/features", "model/perception", "model/stage1", "model/stage2", "model/training", "schemas",
                 "tasks/feeding", "tasks/learning")  # fmt: skip
-"""Folders whose code decides what a training learns: a change of anything else trains nothing anew."""
+"""Folders whose code decides what every training learns: a change of anything else trains nothing anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """models: in folders, by training. refused: trainings of rivals that could not be, and why."""
+
+    models: Mapping[Job, Path]
+    refused: Mapping[Job, str]
 
 
 class Workshop:
-    """minutes: for each training."""
+    """minutes: for a share; a kind of training has one or more."""
 
     def __init__(
         self, workspace: Workspace, settings: Settings, footage: Footage, minutes: float, listener: Listener
@@ -37,12 +51,21 @@ class Workshop:
         self._workspace, self._settings, self._footage = workspace, settings, footage
         self._minutes, self._listener = minutes, listener
 
-    def train(self, jobs: Collection[Job]) -> dict[Job, Path]:
-        """Models by job, in folders; those that are not there are trained.
+    def train(self, jobs: Collection[Job]) -> Trained:
+        """Models by job; those that are not there are trained. A rival that cannot be trained does not stop the others.
 
-        Raises: as the jobs' kinds (train_generator, train_translator).
+        Raises: as the jobs' kinds (train_generator, train_translator, train_rival).
         """
-        return {job: self._trained(job) for job in dict.fromkeys(jobs)}
+        models, refused = dict[Job, Path](), dict[Job, str]()
+        for job in dict.fromkeys(jobs):
+            try:
+                models[job] = self._trained(job)
+            except (TrainingError, WeightsMissingError) as error:
+                if job.kind not in RIVALS:
+                    raise
+                _log.warning("%s is not trained: %s", job.kind, error)
+                refused[job] = str(error)
+        return Trained(models, refused)
 
     def budget(self, kind: str) -> Budget:
         """The steps of every training of a kind; found out by a trial, the first time.
@@ -55,15 +78,22 @@ class Workshop:
             watch, folder = Stopwatch(), path.with_suffix("")
             shutil.rmtree(folder, ignore_errors=True)  # of a trial that was killed
             KINDS[kind].train(*self._trial(kind), self._settings, folder, watch)
-            found = watch.budget(self._minutes, LOOKS)
+            found = watch.budget(self._minutes_of(kind), LOOKS)
             keep(path, found)
             shutil.rmtree(folder)
         return found
 
     def budget_file(self, kind: str) -> Path:
         """Where the budget of a kind is written down, beside the trainings."""
-        folder = training_folder(self._workspace, *self._trial(kind), f"paper-{kind}-{code_of(_CODE)}")
-        return folder.with_name(f"{folder.name}-{self._minutes:.6g}-min.json")
+        folder = self._folder(kind, *self._trial(kind))
+        return folder.with_name(f"{folder.name}-{self._minutes_of(kind):.6g}-min.json")
+
+    def _minutes_of(self, kind: str) -> float:
+        return self._minutes * KINDS[kind].shares
+
+    def _folder(self, kind: str, selection: Selection, section: Section) -> Path:
+        code = code_of((*_CODE, *KINDS[kind].code))
+        return training_folder(self._workspace, selection, section, f"paper-{kind}-{code}")
 
     def _trial(self, kind: str) -> tuple[Selection, Section]:
         section = KINDS[kind].section(self._settings, Job(kind), PROBE_STEPS)
@@ -74,7 +104,7 @@ class Workshop:
 
     def _trained(self, job: Job) -> Path:
         selection, section = self._selection(job), self._section(job)
-        folder = training_folder(self._workspace, selection, section, f"paper-{job.kind}-{code_of(_CODE)}")
+        folder = self._folder(job.kind, selection, section)
         model = folder / MODEL
         if (model / CARD).exists():  # a card is written last
             return model
@@ -82,7 +112,7 @@ class Workshop:
 
     def _selection(self, job: Job) -> Selection:
         footage = self._footage.half() if job.half else self._footage
-        return footage.selection(KINDS[job.kind].stage)
+        return KINDS[job.kind].selection(self._workspace, footage)
 
     def _section(self, job: Job) -> Section:
         return KINDS[job.kind].section(self._settings, job, self.budget(job.kind).steps)

@@ -24,7 +24,7 @@ from tasks.stores.standing_policy import standing_policy
 from tasks.stores.workspace import Workspace
 
 from .planning import Plan
-from .weights import delete_models, delete_sync_scorers, require_out_of_force
+from .weights import delete_made_anew, delete_models, require_out_of_force
 
 if TYPE_CHECKING:
     from tasks.tracking.store import Tracking
@@ -59,7 +59,7 @@ def take_down(
     if scope.kind == "corpus":
         erased += len(_erase(ws, "metrics", "corpus", [scope.value]))
     shown = _erase_shown(tracking, plan) if tracking else 0
-    delete_sync_scorers(ws)
+    delete_made_anew(ws)
     deleted = delete_models(tracking, plan.models, plan.trainings) if with_models else {}
     return plan.summary() | {
         "takedown": takedown,

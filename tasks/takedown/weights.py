@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from schemas.errors import PromotionError
 from tasks.learning.folders import media_behind, trainings
@@ -14,6 +14,8 @@ from tasks.stores.workspace import Workspace
 
 if TYPE_CHECKING:
     from tasks.tracking.store import Tracking
+
+_MADE_ANEW: Final = ("sync-*.safetensors", "paper-scores-*.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,10 @@ def delete_models(
     return {"versions_deleted": [str(version) for version in sure], "folders_deleted": [str(one) for one in known]}
 
 
-def delete_sync_scorers(ws: Workspace) -> None:
-    """They learned from stage-1 clips, too, and are made anew when one is asked for."""
-    for path in trainings(ws).glob("sync-*.safetensors"):
-        path.unlink(missing_ok=True)
+def delete_made_anew(ws: Workspace) -> None:
+    """Sync scorers, which learned from stage-1 clips, too, and kept scores of the paper's tables, which name speakers:
+    both are made anew when asked for.
+    """
+    for pattern in _MADE_ANEW:
+        for path in trainings(ws).glob(pattern):
+            path.unlink(missing_ok=True)

@@ -57,7 +57,8 @@ def labelled(finished, manifest, config, cluster, tmp_path_factory) -> Path:
         _log_model(ws, own)
         _leave_training(workspace / "training" / f"stage1-{'saw' if saw else 'did-not'}", own)
     _leave_training(workspace / "training" / "stage1-mute", None)
-    (workspace / "training" / "sync-1.safetensors").touch()
+    for made_anew in ("sync-1.safetensors", "paper-scores-1.json"):
+        (workspace / "training" / made_anew).touch()
     return workspace
 
 

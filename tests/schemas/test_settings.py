@@ -48,7 +48,7 @@ def test_every_field_says_what_it_is(model):
         ("[clips]\nmin_mesh_score = 1.5", "clips.min_mesh_score", "1.5", "less than or equal to 1"),
         ("[clips]\nmin_s = nan", "clips.min_s", "nan", "finite"),
         ("[stage1.shape]\ntime_kernel = 4", "stage1.shape.time_kernel", "4", "must be odd"),
-        ("[rivals.shape]\nside_px = 96", "rivals.shape.side_px", "96", "a power of two"),
+        ("[rivals.shape]\nside_px = 100", "rivals.shape.side_px", "100", "multiple of 32"),
         ("[guards]\nattempts = 0", "guards.attempts", "0", "greater than or equal to 1"),
         ("[guards]\nmemory_limit_gib = 0.5", "guards.memory_limit_gib", "0.5", "greater than 0.5"),
         ("[run]\nworkers = 'many'", "run.workers", "'many'", "integer"),

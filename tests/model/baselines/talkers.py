@@ -20,14 +20,14 @@ SETTINGS = RivalSettings(profile="tiny")
 PLAIN = PictureAugmentation(mirror=0, light=0)
 
 
-def talker(seed: int = 0, frames: int = 30, lost=()) -> Talker:
+def talker(seed: int = 0, frames: int = 30, lost=(), side: int = SIDE) -> Talker:
     points, _, mel = talk(frames, seed)
-    pictures, landmarks = painted(points, seed, SIDE)
+    pictures, landmarks = painted(points, seed, side)
     return Talker(Portrait(pictures, landmarks, ~np.isin(np.arange(frames), lost)), mel_windows(mel, frames))
 
 
-def batch(augmentation=PLAIN, start: int = 8, seed: int = 1, lost=()) -> TalkBatch:
-    clips = [talker(3, lost=lost), talker(4, lost=lost)]
+def batch(augmentation=PLAIN, start: int = 8, seed: int = 1, lost=(), side: int = SIDE) -> TalkBatch:
+    clips = [talker(3, lost=lost, side=side), talker(4, lost=lost, side=side)]
     windows = [Window(0, start, 8, seed), Window(1, start, 8, seed + 1)]
     return make_talk_batch(windows, clips, ["a", "b"], 8, augmentation)
 

@@ -121,6 +121,16 @@ def test_it_goes_on_as_if_nothing_had_happened(name):
     assert "critic" in told
 
 
+@pytest.mark.parametrize("side", [96, 160])
+@pytest.mark.parametrize("name", RIVALS)
+def test_a_side_need_not_be_a_power_of_two(name, side):
+    one, clip = lesson(name, RivalSettings(profile="tiny", shape={"side_px": side})), talker(3, side=side)
+    for step in (0, 7):
+        assert torch.isfinite(one.step(batch(side=side), step)["total"])
+    crops, landmarks = clip.portrait.pictures_TSS3[:2], clip.portrait.landmarks_TPXY[:2]
+    assert RivalPainter(one.painter).paint(crops, clip.mel_TMK[:2], crops, landmarks).shape == crops.shape
+
+
 @pytest.mark.parametrize("name", RIVALS)
 def test_a_loss_that_is_no_number_changes_nothing(name):
     one, broken = lesson(name), batch()
