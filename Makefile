@@ -24,7 +24,7 @@ demo: $(READY)
 # a thread a process, for threads of several processes wait for each other; three, for many tests wait for servers
 test: export OMP_NUM_THREADS = 1
 test: $(READY)
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(if $(LONG),,-m "not long")
 
 check: $(READY)
 	$(BIN)/ruff format --check .

@@ -13,8 +13,8 @@ What is simplified against the paper:
   front); crops are not aligned by affine maps;
 - AT-net predicts a change of the picture's own components, so that whose face it is need not be learned; there is no
   weight that boosts single components; speech is heard by our encoder of 80 mel bands (theirs: MFCC);
-- VG-net's colour is a change of the picture's: with a colour of its own, attention learned to replace nothing before the
-  colour was worth anything, and the film stood still;
+- VG-net's colour is a change of the picture's: with a colour of its own, attention learned to replace nothing before
+  the colour was worth anything, and the film stood still;
 - VG-net's convolutional recurrent unit is a GRU over the embedding of what moved, which joins a U-Net at its smallest
   maps;
 - the discriminator's recurrence over frames is left out: it judges each frame by patches, with the hinge;

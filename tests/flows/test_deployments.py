@@ -38,7 +38,7 @@ from tests.flows.test_audit_gate import nan_landmark
 from tests.flows.test_retrain_flow import POLICY
 from tests.served import Program, free_port
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 ROOT = Path(__file__).parents[2]
 NAMES = {"ingest", "route", "takedown", "retrain", "train", "evaluate", "promote", "dub"}

@@ -18,6 +18,8 @@ from tests.flows.heads import contents, versions
 from tests.flows.plain_ingest import run
 from tests.flows.servers import start_prefect
 
+pytestmark = pytest.mark.long
+
 SCRIPT = Path(__file__).with_name("plain_ingest.py")
 
 

@@ -96,6 +96,7 @@ def _still_film(path: Path, side: int) -> Path:
     return path
 
 
+@pytest.mark.long
 def test_a_workspace_on_a_full_disk_ends_the_run_in_one_line(heterodub, footage, config, cluster, tmp_path):
     """And once there is room, the next run completes it."""
     disk, films = tmp_path / "disk", tmp_path / "films.csv"
@@ -116,6 +117,7 @@ def test_a_workspace_on_a_full_disk_ends_the_run_in_one_line(heterodub, footage,
     assert full[0] == 0 or full[2].splitlines()[-1].startswith("error: "), full
 
 
+@pytest.mark.long
 def test_a_file_may_not_write_more_than_the_system_allows(footage, config, cluster, tmp_path):
     """The system's limit on file size stops the one film whose crops are larger; all others come out right."""
     limit = 3 * 2**20
@@ -135,7 +137,7 @@ def test_a_file_may_not_write_more_than_the_system_allows(footage, config, clust
     assert {row["state"] for row in contents(tmp_path)["catalog"]} == {"measured"}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_memory_stays_flat_over_a_long_film(settings, policies, tmp_path):
     """Forty seconds of 1080p need hardly more than ten; `python -m tests.bench.long` shows it for two hours."""
     peaks = {}

@@ -11,6 +11,8 @@ from tasks.stores.workspace import Workspace
 from tests.flows.heads import contents, portable, versions
 from tests.flows.plain_ingest import run
 
+pytestmark = pytest.mark.long
+
 SOURCE, WORKSPACE = "s3://footage/films", "s3://lab/spaces/one"
 
 

@@ -12,6 +12,8 @@ from schemas.study import QUESTIONS, StudyKey
 from tests.tasks.learning.speakers import speakers
 from tests.tasks.study.films import SYSTEMS, listing
 
+pytestmark = pytest.mark.long
+
 TINY = "[stage1]\nprofile = 'tiny'\n[stage2]\nprofile = 'tiny'\n[stage2.losses]\nperceptual = 0\n"
 
 

@@ -19,7 +19,10 @@ from tests.tasks.tracking.served import free_port
 
 SHORT = "[stage1]\nprofile = 'tiny'\n[stage1.pace]\nsteps = 2\nvalidate_every = 2\nsave_every = 2\n"
 
-pytestmark = pytest.mark.skipif(programs() is None, reason="no PostgreSQL here: apt-get install -y postgresql")
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(programs() is None, reason="no PostgreSQL here: apt-get install -y postgresql"),
+]
 
 
 @pytest.fixture(scope="module")

@@ -93,6 +93,7 @@ async def _answer(workspace: str, values: dict) -> tuple[UUID, str]:
     raise AssertionError("no flow run ever waited")
 
 
+@pytest.mark.long
 def test_a_person_decides(workspace, short):
     """In this order: nobody answers, somebody refuses, somebody approves."""
     patient, hasty = (str(Path(short).with_name(f"{name}.toml")) for name in ("patient", "hasty"))

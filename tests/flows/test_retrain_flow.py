@@ -22,6 +22,8 @@ from tasks.stores.workspace import Workspace
 from tests.flows.test_promote_flow import SHORT, champion
 from tests.tasks.learning.talkers import add_media, publish, talkers
 
+pytestmark = pytest.mark.long
+
 MODEL = "landmark-generator"
 POLICY = f"""
 name = "small"

@@ -86,6 +86,7 @@ def test_looking_needs_no_media_and_changes_nothing(heterodub, place, policies):
     assert versions(workspace) == before
 
 
+@pytest.mark.long
 def test_applied_by_the_command_it_gives_the_rows_of_an_ingest_by_that_policy(
     heterodub, place, policies, config, cluster, tmp_path
 ):

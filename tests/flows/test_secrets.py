@@ -35,6 +35,7 @@ def objects_with_secret(bucket, root: str) -> list[str]:
     return [path for path in bucket.find(root) if holds_secret(bucket.cat_file(path))]
 
 
+@pytest.mark.long
 def test_nothing_that_runs_write_holds_a_key_or_password(bucket, commons, config, heterodub, tracker, tmp_path):
     talkers(tmp_path / "talkers", speakers=4, clips=1)
     bucket.put(f"{tmp_path}/talkers/", "lab/trained/", recursive=True)

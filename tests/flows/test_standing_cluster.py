@@ -6,6 +6,8 @@ from tests.dask_processes import ROOT, DaskProcesses, leave
 from tests.flows.heads import contents
 from tests.flows.test_kills import finish, start, wait_for
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def cluster(tmp_path):

@@ -9,6 +9,8 @@ from tests.flows.faulty_store import FAULTS, PASS, FaultyStore
 from tests.flows.heads import contents, portable
 from tests.flows.test_kills import finish, start
 
+pytestmark = pytest.mark.long
+
 SOURCE = "s3://footage/films"
 
 
