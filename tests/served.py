@@ -25,7 +25,7 @@ class Program:
         self._command, self._surroundings, self._health = [sys.executable, "-m", *words], surroundings, health
         self._process: subprocess.Popen | None = None
 
-    def start(self, patience_s: float = 120) -> None:
+    def start(self, patience_s: float = 240) -> None:
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 self._command, cwd=self.folder, env=self._surroundings, stdout=log, stderr=log, start_new_session=True

@@ -85,7 +85,11 @@ async def _answer(workspace: str, values: dict) -> tuple[UUID, str]:
             paused = await client.read_flow_runs(flow_run_filter=wanted)  # others use the server, too
             if waiting := [run for run in paused if run.parameters.get("workspace") == workspace]:
                 keyset = waiting[0].state.state_details.run_input_keyset
-                described = await client.read_flow_run_input(waiting[0].id, keyset["description"])
+                try:
+                    described = await client.read_flow_run_input(waiting[0].id, keyset["description"])
+                except PrefectHTTPStatusError:  # it pauses first and writes its text then
+                    await asyncio.sleep(0.1)
+                    continue
                 assert "beats copy" in str(described) and str(described).count("data:video/mp4;base64,") == 2
                 await resume_flow_run(waiting[0].id, run_input=values)
                 return waiting[0].id, keyset["description"]

@@ -21,6 +21,10 @@ def installed() -> str | None:
     return next((found for name in NAMES if (found := shutil.which(name))), None)
 
 
+class NavigatedError(Exception):
+    """The page was left while it was asked."""
+
+
 class Tab:
     """A page, or the browser itself. Errors that a page tells, once it is listened to, are kept in `errors`."""
 
@@ -43,6 +47,8 @@ class Tab:
             if told.get("method") == "Log.entryAdded" and told["params"]["entry"]["level"] == "error":
                 self.errors.append(told["params"]["entry"]["text"])
             if told.get("id") == self._calls:
+                if "navigated" in told.get("error", {}).get("message", ""):
+                    raise NavigatedError
                 assert "error" not in told, told
                 return told.get("result", {})
 
@@ -54,9 +60,15 @@ class Tab:
     def until(self, expression: str) -> None:
         """Wait until something is true of the page."""
         end = time.monotonic() + PATIENCE_S
-        while not self.value(expression):
+        while not self._is_true(expression):
             assert time.monotonic() < end, f"never true: {expression}"
             time.sleep(0.05)
+
+    def _is_true(self, expression: str) -> bool:
+        try:
+            return bool(self.value(expression))
+        except NavigatedError:  # the page that was asked has gone, and the next one is not asked yet
+            return False
 
     def press(self, key: str) -> None:
         code = KEYS.get(key) or ord(key)
