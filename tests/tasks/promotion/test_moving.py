@@ -13,9 +13,11 @@ from tasks.answers.check_promotions import check_promotions
 from tasks.answers.findings import Health
 from tasks.promotion import gate, ledger, moving
 from tasks.promotion.ledger import Evidence, Move, champions
+from tasks.promotion.touched import Touched
 from tasks.stores import benchmarks, releases, tables
 from tasks.stores.workspace import Workspace
-from tasks.tracking.registry import CHALLENGER, CHAMPION, PREVIOUS, aliased
+from tasks.takedown.weights import require_out_of_force
+from tasks.tracking.registry import CHALLENGER, CHAMPION, PREVIOUS, aliased, named_version
 from tasks.tracking.store import open_tracking
 
 MODEL = "landmark-generator"
@@ -163,6 +165,14 @@ def test_the_challenger_alias_leaves_whoever_becomes_champion(store, ws):
     store.client.set_registered_model_alias(MODEL, CHALLENGER, "2")
     move(store, ws, 2, 1)
     assert aliased(store, MODEL, CHALLENGER) is None
+
+
+def test_a_version_that_is_about_to_be_champion_is_not_deleted(store, ws):
+    ledger.intend(ws, MODEL, "promote", 2, 1, "a test", Evidence())
+    two, three = (Touched(named_version(store, MODEL, number), (), 1) for number in ("2", "3"))
+    require_out_of_force(ws, [three])
+    with pytest.raises(PromotionError, match="version 2 learned from it and is the champion"):
+        require_out_of_force(ws, [two])
 
 
 @pytest.mark.parametrize(
