@@ -13,6 +13,7 @@ from tasks.answers.check_promotions import check_promotions
 from tasks.answers.findings import Health
 from tasks.promotion import gate, ledger, moving
 from tasks.promotion.ledger import Evidence, Move, champions
+from tasks.promotion.refusing import TAKEN_DOWN
 from tasks.promotion.touched import Touched
 from tasks.stores import benchmarks, releases, tables
 from tasks.stores.workspace import Workspace
@@ -73,6 +74,14 @@ def test_an_alias_that_was_moved_by_hand_is_told_and_put_back(store, settings, w
     assert "points at nothing" in problems(settings)[0]
     moving.settle(store, ws, MODEL)
     assert pointing(store) == [1, None]
+
+
+def test_doctor_tells_of_a_champion_whose_footage_was_taken_down(store, settings):
+    store.client.set_model_version_tag(MODEL, "2", TAKEN_DOWN, "speaker 0123")
+    assert [found.health for found in check_promotions(settings)] == [Health.OK]
+    store.client.set_model_version_tag(MODEL, "1", TAKEN_DOWN, "speaker 0123")
+    found = check_promotions(settings)[-1]
+    assert found.health is Health.WARNING and "speaker 0123" in found.detail
 
 
 def test_doctor_tells_of_a_benchmark_whose_clips_are_gone(settings, ws):
