@@ -24,7 +24,7 @@ def show_model(told: Mapping[str, Any]) -> None:
             ("published", release.get("created_utc")),
             ("table versions", tables),
             ("code", release.get("code")),
-            ("clips", "unknown" if clips is None else ", ".join(f"{count} {split}" for split, count in clips.items())),
+            ("clips", "unknown" if clips is None else ", ".join(f"{len(own)} {split}" for split, own in clips.items())),
             ("files", f"{len(told['files'])}" + (f" and {told['gone']} taken down since" if told["gone"] else "")),
         ]
     )
@@ -59,6 +59,8 @@ def show_takedown(told: Mapping[str, Any], dry_run: bool) -> None:
     console().print("")
     _files(told["files"])
     _models(told["models"])
+    if any("champion" in row["aliases"] and row["clips"] for row in told["models"]):
+        console().print("the champion was trained on it: train anew and promote, or roll back to a clean version\n")
     _weights(told)
     if dry_run:
         return
@@ -67,7 +69,7 @@ def show_takedown(told: Mapping[str, Any], dry_run: bool) -> None:
             ("takedown", told["takedown"]),
             ("files erased", told["files_erased"]),
             ("pictures and films erased from runs", told["run_files_erased"]),
-            ("release", told["release"]),
+            ("release", told["release"] or "none: nothing was ever ingested here"),
             ("versions deleted", ", ".join(told.get("versions_deleted", []))),
             ("training folders deleted", len(told.get("folders_deleted", []))),
         ]
@@ -109,8 +111,6 @@ def _models(models: Sequence[Mapping[str, Any]]) -> None:
     ]
     show(columns, cells)
     console().print("")
-    if any("champion" in row["aliases"] and row["clips"] for row in models):
-        console().print("the champion was trained on it: train anew and promote, or roll back to a clean version\n")
 
 
 def _weights(told: Mapping[str, Any]) -> None:

@@ -52,7 +52,7 @@ def find_files(source: str, corpus: str, settings: Settings, retry_quarantined: 
     """
     workspace = Workspace.open(settings.workspace, create=True)
     known, barred = ledger.read_catalog(workspace), tombstones.standing(workspace)
-    allowed = (raw for raw in source_files(source, corpus) if not barred.bars(raw))
+    allowed = (raw for raw in source_files(source, corpus) if not barred.bars(raw.speaker, raw.corpus, raw.licence))
     return ledger.plan_run(allowed, known, settings.extractor, retry_quarantined)
 
 

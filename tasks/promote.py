@@ -56,6 +56,7 @@ def judge_contest(contest: Contest, sheets: list[Sheet]) -> Verdict:
 
 
 @task(cache_policy=NO_CACHE)
+@as_step("draw")
 def draw_comparison(settings: Settings, contest: Contest, sheets: list[Sheet], verdict: Verdict) -> Page:
     """Draw both models side by side, for people.
 

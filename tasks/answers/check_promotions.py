@@ -9,7 +9,8 @@ from schemas.errors import HeterodubError, SettingsError, WorkspaceError
 from schemas.reasons import Stage
 from schemas.settings import Settings
 from tasks.promotion.ledger import Move, champions, moves
-from tasks.promotion.moving import ADOPT, stranger
+from tasks.promotion.moving import ADOPT, INSTEAD, stranger
+from tasks.promotion.refusing import TAKEN_DOWN
 from tasks.stores import benchmarks, releases
 from tasks.stores.workspace import Workspace
 from tasks.tracking.place import place_of
@@ -78,12 +79,16 @@ def _champion(ws: Workspace, settings: Settings, model: str, own: list[Move]) ->
         alias, there = _registered(tracking, model)
     except (HeterodubError, OSError) as error:
         return problem("promotion", what, f"the registry cannot be asked: {error}", "see the tracking store's finding")
-    if last.to_version not in there:
+    taken = there.get(last.to_version)
+    if taken is None:
         told = f"version {last.to_version} by the ledger, but it was deleted from the registry"
-        return problem("promotion", what, told, "`heterodub rollback --to VERSION --why TEXT` chooses another")
+        return problem("promotion", what, told, INSTEAD)
     if alias != last.to_version:
         told = f"version {last.to_version} by the ledger, but the alias points at {alias or 'nothing'}"
         return problem("promotion", what, told, _PUT_RIGHT)
+    if taken:
+        told = f"version {last.to_version} was trained on footage that was taken down ({taken})"
+        return warning("promotion", what, told, "train anew and promote, or roll back to a clean version")
     return good("promotion", what, f"version {last.to_version} since {last.created_utc}, {len(champions(own))} in line")
 
 
@@ -96,9 +101,11 @@ def _asked(ws: Workspace, settings: Settings) -> "Tracking":
     return open_to_ask(place)
 
 
-def _registered(tracking: "Tracking", model: str) -> tuple[int | None, set[int]]:
-    """Where the alias points, and which versions there are."""
+def _registered(tracking: "Tracking", model: str) -> tuple[int | None, dict[int, str]]:
+    """Where the alias points, and for each version that there is, what of its footage was taken down, if any."""
     from tasks.tracking.registry import CHAMPION, aliased, versions
 
     alias = aliased(tracking, model, CHAMPION)
-    return alias.number if alias else None, {version.number for version in versions(tracking, model)}
+    return alias.number if alias else None, {
+        version.number: version.tags.get(TAKEN_DOWN, "") for version in versions(tracking, model)
+    }

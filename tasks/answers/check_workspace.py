@@ -14,7 +14,7 @@ from schemas.errors import HeterodubError, WorkspaceError
 from schemas.reasons import FileState, Stage
 from schemas.settings import Settings
 from schemas.tables import LAYOUT_VERSION, TABLES
-from tasks.stores import log, releases
+from tasks.stores import log, releases, tombstones
 from tasks.stores.batches import orphans
 from tasks.stores.workspace import Workspace
 
@@ -45,7 +45,7 @@ def check_workspace(settings: Settings) -> list[Finding]:
     tables = [finding for table in TABLES for finding in _table(ws, table)]
     found += tables
     if not any(finding.remedy for finding in tables):
-        found += [*_orphans(ws), *_clip_counts(ws), *_payload(ws)]
+        found += [*_orphans(ws), *_barred(ws), *_clip_counts(ws), *_payload(ws)]
     return [*found, *_release(ws), *_scratch(ws), *check_room(ws)]
 
 
@@ -96,6 +96,26 @@ def _orphans(ws: Workspace) -> Iterator[Finding]:
         )
     else:
         yield good("workspace", "orphans", "none")
+
+
+def _barred(ws: Workspace) -> Iterator[Finding]:
+    """Whether footage is stored that was taken down: an ingest that was under way meanwhile may have brought it."""
+    marks = tombstones.standing(ws)
+    if not marks.marks:
+        return
+    gone = marks.media
+    rows = reading.read(ws, "catalog", ["media_id", "speaker", "corpus", "licence"]).to_pylist()
+    back = [
+        row["media_id"] or "not identified"
+        for row in rows
+        if row["media_id"] in gone or marks.bars(row["speaker"], row["corpus"], row["licence"])
+    ]
+    if back:
+        remedy = "once no ingest is running, do the takedown again: it finishes what an earlier one left"
+        detail = f"{len(back)} stored files are of footage that was taken down: {_some_ids(back)}"
+        yield problem("workspace", "takedowns", detail, remedy)
+    else:
+        yield good("workspace", "takedowns", "nothing is stored of what was taken down")
 
 
 def _clip_counts(ws: Workspace) -> Iterator[Finding]:

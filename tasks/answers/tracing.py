@@ -2,7 +2,9 @@
 
 import re
 from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final
 
 from schemas.errors import NotFoundError
@@ -16,6 +18,7 @@ from tasks.takedown.planning import model_row, releases_with
 from tasks.takedown.scope import Scope, find_scope
 
 from . import reading
+from .names import visible
 
 if TYPE_CHECKING:
     from tasks.tracking.models import Version
@@ -26,8 +29,8 @@ _MODEL: Final = re.compile(r"(?:models:/)?(?P<model>[\w-]+)(?:/(?P<version>\d+)|
 
 @dataclass(frozen=True, slots=True)
 class ModelTrace:
-    """From a version back to raw files. clips: by split, None where nothing is known. files: a row a content, with its
-    labels as they are told today; gone: contents that are not in the catalog any more.
+    """From a version back to raw files. clips: ids by split, None where nothing is known. files: a row a content, with
+    its labels as they are told today; gone: contents that are not in the catalog any more.
     """
 
     model: str
@@ -36,7 +39,7 @@ class ModelTrace:
     run: str
     taken_down: str | None
     release: dict[str, Any] | None
-    clips: dict[str, int] | None
+    clips: dict[str, list[str]] | None
     files: tuple[dict[str, Any], ...]
     gone: int
     moves: tuple[dict[str, Any], ...]
@@ -70,7 +73,17 @@ def trace(settings: Settings, name: str) -> ModelTrace | FootageTrace:
         return _trace_model(ws, tracking, judge, parts["version"] or parts["alias"])
     speakers = set(reading.read(ws, "clips", ["speaker"])["speaker"].to_pylist())
     speakers |= set(reading.read(ws, "catalog", ["speaker"])["speaker"].to_pylist())
-    return _trace_footage(ws, tracking, find_scope(ws, "speaker" if name in speakers else "file", name))
+    try:
+        scope = find_scope(ws, "speaker" if name in speakers else "file", name)
+    except NotFoundError as error:
+        raise NotFoundError(f"{_no_such(name, speakers)}; {error}") from error
+    return _trace_footage(ws, tracking, scope)
+
+
+def _no_such(name: str, speakers: Collection[str | None]) -> str:
+    known = sorted({speaker for speaker in speakers if speaker} | {judge.model for judge in JUDGES.values()})
+    near = ", ".join(map(visible, get_close_matches(name, known, n=5, cutoff=0.6)))
+    return f"no model and no speaker is called {visible(name)!r}" + (f" (did you mean {near}?)" if near else "")
 
 
 def tracking_if_there(settings: Settings, ws: Workspace) -> "Tracking | None":
@@ -106,11 +119,18 @@ def _trace_model(ws: Workspace, tracking: "Tracking | None", judge: Judge, name:
         run=version.run_id,
         taken_down=version.tags.get(TAKEN_DOWN),
         release=_release(ws, version),
-        clips=None if clips is None else dict(Counter(clip["split"] for clip in clips)),
+        clips=None if clips is None else _by_split(clips),
         files=tuple(sorted(files.values(), key=lambda row: str(row["uri"]))),
         gone=len(media - files.keys()),
         moves=tuple(asdict(move) for move in own),
     )
+
+
+def _by_split(clips: Iterable[Mapping[str, str]]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for clip in clips:
+        found.setdefault(clip["split"], []).append(clip["clip_id"])
+    return {split: sorted(own) for split, own in found.items()}
 
 
 def _release(ws: Workspace, version: "Version") -> dict[str, Any] | None:

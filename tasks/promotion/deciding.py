@@ -142,7 +142,7 @@ class _Ruling:
         ours, theirs = self.challenger.costs.get(cost), champion.costs.get(cost)
         if ours is None or theirs is None:
             return Check(cost, what, False, None, times, "was not measured")
-        return Check(cost, what, ours <= times * theirs, None, times, f"{ours:.4g} against {theirs:.4g}")
+        return Check(cost, what, ours <= times * theirs, None, times, f"{_amount(ours)} against {_amount(theirs)}")
 
     def _held(self, name: str, what: str, value: Interval, *, surely: bool, limit: float, lost: int) -> Check:
         """surely: the interval's near end counts, else the figure itself."""
@@ -193,7 +193,9 @@ def _sentence(checks: Sequence[Check], rule: ModelRule, clips: int, speakers: in
     if not failed:
         first = checks[0]
         least = "" if first.value is None or first.value.low is None else f" (at least {100 * first.value.low:.1f} %)"
-        return f"{'the first champion beats its controls' if is_first else first.what}{least}, and every guard holds"
+        if is_first:
+            return f"the first champion beats its controls{least}"
+        return f"{first.what}{least}, and every guard holds"
     if failed[0].name == "primary":
         return f"{_how_far(failed[0])}: {_figure(failed[0])}, asked for is {100 * failed[0].limit:g} %"
     return "not held: " + "; ".join(f"{check.what} ({check.detail or _figure(check)})" for check in failed)
@@ -206,6 +208,10 @@ def _how_far(check: Check) -> str:
     if value.high < 0:
         return "the challenger is worse"
     return "undecidable, the interval holds zero" if value.low <= 0 else "better, but not surely by enough"
+
+
+def _amount(cost: float) -> str:
+    return f"{cost:,.0f}" if cost >= 10_000 else f"{cost:.4g}"  # parameters are counted, and nobody reads 2.359e+04
 
 
 def _figure(check: Check) -> str:

@@ -18,7 +18,7 @@ from tasks.stores.workspace import Workspace
 from . import deciding, ledger, moving
 from .judges import Contestants, Judge, judge_of, require_judgeable
 from .ledger import Evidence, Move
-from .refusing import require_promotable, require_standing
+from .refusing import require_not_rolled_back, require_promotable, require_standing
 from .sheets import Sheet
 from .touched import trained_on
 
@@ -67,12 +67,13 @@ def open_contest(settings: Settings, stage: str, name: str | None) -> Contest:
     challenger = named_version(tracking, judge.model, name)
     if challenger.number == standing.champion:
         raise PromotionError(f"{challenger} is the champion already")
+    if name is None:
+        require_not_rolled_back(challenger, ledger.moves(ws, judge.model))
     champion = None if standing.champion is None else named_version(tracking, judge.model, str(standing.champion))
     release = find_release(ws, None)
     benchmark = benchmarks.freeze(ws, release, judge.stage, f"first judged {judge.model}")
     benchmarks.verify(ws, benchmark, releases.current_versions(ws)[judge.stage.value])
-    learned = trained_on(tracking, ws, challenger, judge.stage)
-    require_promotable(ws, challenger, benchmark, frozenset(clip["media_id"] for clip in learned or []))
+    require_promotable(ws, challenger, benchmark, _learned_from(tracking, ws, judge, challenger))
     point(tracking, judge.model, {CHALLENGER: challenger.number})
     return Contest(judge, challenger, champion, benchmark, policy, standing.repaired)
 
@@ -117,9 +118,16 @@ def decide(contest: Contest, sheets: list[Sheet]) -> deciding.Verdict:
 def promote(settings: Settings, contest: Contest, verdict: deciding.Verdict, run: str, approved: str = "") -> Move:
     """Make the challenger the champion. approved: by whom, where a person was asked.
 
-    Raises: PromotionError - somebody else moved the champion meanwhile. TrackingError - see move_champion.
+    A person may take a day, so the challenger is looked at again.
+
+    Raises: PromotionError - somebody else moved the champion meanwhile, or took down what the challenger learned from.
+    TrackingError - it was deleted meanwhile; else see move_champion.
     """
+    from tasks.tracking.registry import named_version
+
     ws, tracking = _open(settings)
+    now = named_version(tracking, contest.judge.model, str(contest.challenger.number))
+    require_standing(ws, now, _learned_from(tracking, ws, contest.judge, now))
     evidence = Evidence(run, contest.benchmark.benchmark, contest.policy.hash)
     before = contest.champion.number if contest.champion else None
     why = f"{verdict.why}; approved by {approved}" if approved else verdict.why
@@ -145,11 +153,11 @@ def roll_back(settings: Settings, stage: str, to: int | None, why: str, adopt: b
     ws, tracking = _open(settings)
     now = None if adopt else _champion_or_ruin(tracking, ws, judge.model, may_be_gone=to is not None)
     if to is None:
-        to = _champion_there(tracking, judge.model) if adopt else _one_before(ws, judge.model)
+        to = _champion_there(tracking, judge.model) if adopt else _one_before(tracking, ws, judge.model)
     version = named_version(tracking, judge.model, str(to))
     if version.number == now:
         raise PromotionError(f"version {now} is the champion of {judge.model} already")
-    require_standing(version)
+    require_standing(ws, version, _learned_from(tracking, ws, judge, version))
     with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
         fetch_model(tracking, version, Path(scratch))
     evidence = Evidence(run=version.run_id)
@@ -207,11 +215,18 @@ def _champion_there(tracking: "Tracking", model: str) -> int:
     raise PromotionError(f"{model} has no champion at {tracking.place}; `--to VERSION` names one")
 
 
-def _one_before(ws: Workspace, model: str) -> int:
-    line = ledger.champions(ledger.moves(ws, model))
-    if len(line) < 2:
+def _one_before(tracking: "Tracking", ws: Workspace, model: str) -> int:
+    from tasks.tracking.registry import versions
+
+    found = ledger.one_before(ledger.moves(ws, model), {version.number for version in versions(tracking, model)})
+    if found is None:
         raise PromotionError(f"{model} has no champion before the present one; `--to VERSION` names one")
-    return line[-2]
+    return found
+
+
+def _learned_from(tracking: "Tracking", ws: Workspace, judge: Judge, version: "Version") -> frozenset[str]:
+    """Contents behind a version; none where nothing is known of it."""
+    return frozenset(clip["media_id"] for clip in trained_on(tracking, ws, version, judge.stage) or [])
 
 
 def _open(settings: Settings) -> tuple[Workspace, "Tracking"]:

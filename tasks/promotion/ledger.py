@@ -8,7 +8,7 @@ import getpass
 import os
 import socket
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
@@ -126,6 +126,11 @@ def champions(own: Sequence[Move]) -> list[int]:
         else:
             line.append(move.to_version)
     return line
+
+
+def one_before(own: Sequence[Move], there: Collection[int]) -> int | None:
+    """The champion before the present one, of the versions that are still there."""
+    return next((number for number in reversed(champions(own)[:-1]) if number in there), None)
 
 
 def now_utc() -> str:

@@ -23,6 +23,8 @@ _log = logging.getLogger(__name__)
 
 ADOPT: Final = "`heterodub rollback STAGE --adopt --why TEXT`, with `--to VERSION` for another champion than it has"
 
+INSTEAD: Final = "`heterodub rollback STAGE --to VERSION --why TEXT` chooses another"
+
 _ROUNDS: Final = 20
 """Times the ledger is looked at again after the aliases were set; each round means that another move came between."""
 
@@ -158,17 +160,16 @@ def carry_out(tracking: "Tracking", ws: Workspace, model: str) -> Move:
         own = ledger.moves(ws, model)
         if not own:
             raise PromotionError(f"no champion of {model} was ever chosen in {ws.root}")
-        last, line = own[-1], ledger.champions(own)
+        last = own[-1]
         there = {version.number for version in versions(tracking, model)}
         if last.to_version not in there:
             raise PromotionError(
                 f"version {last.to_version}, the champion of {model} by the ledger, was deleted from the registry: "
-                "`heterodub rollback --to VERSION` chooses another"
+                f"{INSTEAD}"
             )
-        before = next((number for number in reversed(line[:-1]) if number in there), None)
         require_led(tracking, ws, model)
         _lead(tracking, ws, last)
-        aliases: dict[str, int | None] = {CHAMPION: last.to_version, PREVIOUS: before}
+        aliases: dict[str, int | None] = {CHAMPION: last.to_version, PREVIOUS: ledger.one_before(own, there)}
         challenger = aliased(tracking, model, CHALLENGER)
         if challenger and challenger.number == last.to_version:
             aliases[CHALLENGER] = None

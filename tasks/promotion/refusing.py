@@ -1,11 +1,14 @@
-"""What keeps a version from being judged at all, whatever it would score."""
+"""What keeps a version from being judged, or from being moved, whatever it would score."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from schemas.errors import NotFoundError, PromotionError
-from tasks.stores import releases
+from tasks.stores import releases, tombstones
 from tasks.stores.benchmarks import Benchmark
 from tasks.stores.workspace import Workspace
+
+from .ledger import Move
 
 if TYPE_CHECKING:
     from tasks.tracking.models import Version
@@ -15,13 +18,13 @@ TAKEN_DOWN: Final = "taken_down"
 
 
 def require_promotable(ws: Workspace, version: "Version", benchmark: Benchmark, trained_on: frozenset[str]) -> None:
-    """Refuse a version whose origin nobody vouches for. trained_on: media it was trained on, empty if not known.
+    """Refuse a version whose origin nobody vouches for. trained_on: contents it learned from, empty if not known.
 
     Raises: PromotionError - its release is not one of this workspace or its audit failed; it was trained on footage
     that was taken down, or on files of the benchmark.
     """
     _require_release(ws, version)
-    require_standing(version)
+    require_standing(ws, version, trained_on)
     if seen := trained_on & {clip.media_id for clip in benchmark.clips}:
         raise PromotionError(
             f"{version} is refused: it was trained on {len(seen)} files of benchmark {benchmark.benchmark}, such as "
@@ -29,13 +32,34 @@ def require_promotable(ws: Workspace, version: "Version", benchmark: Benchmark, 
         )
 
 
-def require_standing(version: "Version") -> None:
-    """Refuse a version that a takedown has touched.
+def require_standing(ws: Workspace, version: "Version", trained_on: frozenset[str]) -> None:
+    """Refuse a version that a takedown has touched. trained_on: contents it learned from, empty if not known.
+
+    The tag does not tell of all: a training that was under way during the takedown registered its model afterwards.
 
     Raises: PromotionError - it was trained on footage that was taken down.
     """
     if told := version.tags.get(TAKEN_DOWN):
         raise PromotionError(f"{version} is refused: it was trained on footage that was taken down ({told})")
+    if gone := trained_on & tombstones.standing(ws).media:
+        raise PromotionError(
+            f"{version} is refused: {len(gone)} of the files that it was trained on were taken down, such as "
+            f"{min(gone)[:12]}. Do the takedown again: it names this model, too"
+        )
+
+
+def require_not_rolled_back(version: "Version", own: Sequence[Move]) -> None:
+    """Refuse a version that nobody named and that somebody took out of use: at night it would win once more.
+
+    own: moves of its model, oldest first. Raises: PromotionError - its last move is a rollback from it.
+    """
+    moved = [move for move in own if version.number in (move.from_version, move.to_version)]
+    if moved and moved[-1].kind == "rollback" and moved[-1].from_version == version.number:
+        last = moved[-1]
+        raise PromotionError(
+            f"{version} is the newest, and {last.who} rolled back from it at {last.created_utc} ({last.why}): train "
+            f"anew, or name it (`--model {version.number}`) to have it judged again"
+        )
 
 
 def _require_release(ws: Workspace, version: "Version") -> None:

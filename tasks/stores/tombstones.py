@@ -8,7 +8,6 @@ from typing import Final, Literal
 
 import pyarrow as pa
 
-from schemas.records import RawFile
 from schemas.tables import TOMBSTONES
 
 from . import tables
@@ -26,9 +25,9 @@ class Tombstones:
 
     marks: frozenset[tuple[str, str]]
 
-    def bars(self, raw: RawFile) -> bool:
+    def bars(self, speaker: str | None, corpus: str | None, licence: str | None) -> bool:
         """Whether a file must not be read, by what is said about it."""
-        told = (("speaker", raw.speaker), ("corpus", raw.corpus), ("licence", raw.licence))
+        told = (("speaker", speaker), ("corpus", corpus), ("licence", licence))
         return any(value is not None and (kind, mark(value)) in self.marks for kind, value in told)
 
     @property

@@ -49,7 +49,7 @@ def take_down(
     """
     scope = plan.scope
     if with_models:
-        require_out_of_force(plan.models)
+        require_out_of_force(ws, plan.models)
     takedown = tombstones.bar(ws, scope.kind, scope.value, scope.media, why)
     tagged = _tag_models(tracking, plan, takedown) if tracking else []
     _delete_rows(ws, plan)

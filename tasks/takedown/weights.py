@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from schemas.errors import PromotionError
 from tasks.learning.folders import media_behind, trainings
 from tasks.learning.tracked import run_of
+from tasks.promotion import ledger
 from tasks.promotion.touched import Touched
 from tasks.stores.workspace import Workspace
 
@@ -49,17 +50,19 @@ def training_folders(ws: Workspace, media: Collection[str], models: Collection[T
     return tuple(found)
 
 
-def require_out_of_force(models: Collection[Touched]) -> None:
-    """Refuse to delete what is in use.
+def require_out_of_force(ws: Workspace, models: Collection[Touched]) -> None:
+    """Refuse to delete what is in use, or about to be: aliases may lag behind the ledger.
 
     Raises: PromotionError - a champion learned from the footage.
     """
     for touched in models:
-        if touched.clips and "champion" in touched.aliases:
+        last = ledger.last_move(ws, touched.version.name)
+        is_next = last is not None and last.to_version == touched.version.number
+        if touched.clips and (is_next or "champion" in touched.aliases):
             raise PromotionError(
                 f"{touched.version} learned from it and is the champion, so it is not deleted; nothing was done. Move "
-                "first: `heterodub rollback --to VERSION` to a clean one, or train anew and promote; or take down "
-                "without --with-models, which tags it"
+                "first: `heterodub rollback STAGE --to VERSION --why TEXT` to a clean one, or train anew and promote; "
+                "or take down without --with-models, which tags it"
             )
 
 

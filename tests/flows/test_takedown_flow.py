@@ -148,6 +148,7 @@ def test_before_it_both_ways_lead_to_the_same(down):
     assert [row["version"] for row in footage.models] == [1]
     assert {row["media_id"] for row in model.files} == {row["media_id"] for row in footage.files} == before["media"]
     assert {row["speaker"] for row in model.files} <= {SPEAKER, None}
+    assert model.clips == {"train": sorted(row["clip_id"] for row in footage.clips)}
     assert model.release["release_id"] == before["release"] and model.gone == 0
     assert footage.releases == tuple(told["releases"])
 

@@ -11,7 +11,7 @@ from tasks.answers.check_installation import check_pins, check_weights
 from tasks.answers.check_workspace import check_room, check_workspace
 from tasks.answers.doctor import diagnose
 from tasks.answers.findings import Finding, Health
-from tasks.stores import log, tables
+from tasks.stores import log, tables, tombstones
 from tasks.stores.parts import commit_parts, write_part
 from tasks.stores.workspace import MARKER, Workspace
 from tests.tasks.answers import footage
@@ -83,6 +83,18 @@ def test_media_without_a_measured_file(ws: Workspace):
     gone = pa.Table.from_pylist([footage.catalog_row(footage.EVIL, state="rejected", reason="no_face")], CATALOG)
     tables.replace_rows(ws, "catalog", gone, "uri")
     assert footage.media_id(footage.EVIL)[:12] in one_problem(ws, "orphans").detail
+
+
+def test_footage_that_was_taken_down_and_came_in_meanwhile(ws: Workspace):
+    """By its content, and by what is said of it."""
+    tombstones.bar(ws, "speaker", "nobody here", ["0" * 64], "asked for")
+    assert wrong(ws.root) == {}
+    rows = tables.read(ws, "catalog", ["media_id", "corpus"]).to_pylist()
+    media = next(row["media_id"] for row in rows if row["media_id"])
+    tombstones.bar(ws, "file", "one.mp4", [media], "asked for")
+    assert media[:12] in one_problem(ws, "takedowns").detail
+    tombstones.bar(ws, "corpus", rows[0]["corpus"], [], "asked for")
+    assert one_problem(ws, "takedowns").detail.startswith(f"{len(rows)} stored files")
 
 
 def test_a_file_that_counts_other_clips_than_there_are(ws: Workspace):

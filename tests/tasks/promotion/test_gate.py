@@ -7,11 +7,12 @@ import pytest
 
 from model.stage1.files import WEIGHTS
 from schemas.errors import ModelFileError, PromotionError, SettingsError, TrackingError
-from tasks.promotion import evidence, gate, moving
+from tasks.promotion import deciding, evidence, gate, moving
 from tasks.promotion.ledger import Evidence, moves
 from tasks.promotion.refusing import TAKEN_DOWN
-from tasks.stores import tables
+from tasks.stores import tables, tombstones
 from tasks.stores.workspace import Workspace
+from tasks.tracking.lineage import lineage_of
 from tasks.tracking.registry import CHALLENGER, CHAMPION, PREVIOUS, aliased, named_version
 from tasks.tracking.store import open_tracking
 
@@ -60,6 +61,10 @@ def test_from_the_first_champion_to_a_better_one_and_back(request, register, ws,
     back = gate.roll_back(settings, "stage1", None, "it mumbles")
     assert (back.kind, back.from_version, back.to_version) == ("rollback", good, poor)
     assert pointing(settings, CHAMPION, PREVIOUS) == [poor, None]
+
+    with pytest.raises(PromotionError, match=f"rolled back from it .*it mumbles.*--model {good}"):
+        gate.open_contest(settings, "stage1", None)  # nobody named it: the night would undo what a person did
+    assert gate.open_contest(settings, "stage1", str(good)).challenger.number == good
 
     told = gate.history(settings, "stage1")
     assert [(row["version"], row["kind"]) for row in told] == [(poor, "rollback"), (good, "promote"), (poor, "promote")]
@@ -114,6 +119,35 @@ def test_versions_that_are_refused_before_anything_is_scored(settings, register,
         ws, "releases", pa.table({"release_id": [release], "audit": ['{"passed": false}']}), key="release_id"
     )
     refused("no audit that passed")
+
+
+def test_what_befalls_a_challenger_while_a_person_thinks_about_it(settings, register, ws):
+    """Its footage is taken down, by the tag and, where its training ended later, without; or it is deleted."""
+    number = register(settings, "good")
+    contest = gate.open_contest(settings, "stage1", None)
+    verdict = deciding.Verdict("promote", "a test", 16, 8, ())
+    store = tracking(settings)
+
+    def refused(error: type[Exception], match: str) -> None:
+        with pytest.raises(error, match=match):
+            gate.promote(settings, contest, verdict, "r", "Ada")
+        assert (pointing(settings, CHAMPION), moves(ws)) == ([None], [])
+
+    store.client.set_model_version_tag(MODEL, str(number), TAKEN_DOWN, "speaker 1")
+    refused(PromotionError, "taken down .speaker 1")
+    store.client.delete_model_version_tag(MODEL, str(number), TAKEN_DOWN)
+    seen = lineage_of(store, contest.challenger)[0]["media_id"]
+    tombstones.bar(ws, "speaker", "somebody", [seen], "asked for")
+    refused(PromotionError, f"1 of the files .* were taken down, such as {seen[:12]}")
+    for attempt in (
+        lambda: gate.open_contest(settings, "stage1", str(number)),
+        lambda: gate.roll_back(settings, "stage1", number, "all the same"),
+    ):
+        with pytest.raises(PromotionError, match="were taken down"):
+            attempt()
+    store.client.delete_model_version(MODEL, str(number))
+    register(settings, "other seed")
+    refused(TrackingError, f"has no version {number}")
 
 
 def test_a_benchmark_whose_clips_are_gone_judges_nobody(settings, register, ws):
@@ -187,6 +221,16 @@ def test_deleted_versions_and_names_that_nobody_has(settings, register, ws):
         gate.open_contest(settings, "stage1", None)
     gate.roll_back(settings, "stage1", second, "the champion was deleted")
     assert pointing(settings, CHAMPION) == [second]
+
+
+def test_a_rollback_passes_over_a_champion_that_was_deleted_since(settings, register, again):
+    first = register(settings, "other seed")
+    second, third = again(settings, first), again(settings, first)
+    for number in (first, second, third):
+        crown(settings, number)
+    tracking(settings).client.delete_model_version(MODEL, str(second))
+    assert gate.roll_back(settings, "stage1", None, "back").to_version == first
+    assert pointing(settings, CHAMPION, PREVIOUS) == [first, None]
 
 
 def test_without_any_version_or_with_a_policy_that_cannot_hold_it_says_what_to_do(settings, policy, tmp_path):

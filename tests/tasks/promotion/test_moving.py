@@ -13,9 +13,12 @@ from tasks.answers.check_promotions import check_promotions
 from tasks.answers.findings import Health
 from tasks.promotion import gate, ledger, moving
 from tasks.promotion.ledger import Evidence, Move, champions
+from tasks.promotion.refusing import TAKEN_DOWN
+from tasks.promotion.touched import Touched
 from tasks.stores import benchmarks, releases, tables
 from tasks.stores.workspace import Workspace
-from tasks.tracking.registry import CHALLENGER, CHAMPION, PREVIOUS, aliased
+from tasks.takedown.weights import require_out_of_force
+from tasks.tracking.registry import CHALLENGER, CHAMPION, PREVIOUS, aliased, named_version
 from tasks.tracking.store import open_tracking
 
 MODEL = "landmark-generator"
@@ -71,6 +74,14 @@ def test_an_alias_that_was_moved_by_hand_is_told_and_put_back(store, settings, w
     assert "points at nothing" in problems(settings)[0]
     moving.settle(store, ws, MODEL)
     assert pointing(store) == [1, None]
+
+
+def test_doctor_tells_of_a_champion_whose_footage_was_taken_down(store, settings):
+    store.client.set_model_version_tag(MODEL, "2", TAKEN_DOWN, "speaker 0123")
+    assert [found.health for found in check_promotions(settings)] == [Health.OK]
+    store.client.set_model_version_tag(MODEL, "1", TAKEN_DOWN, "speaker 0123")
+    found = check_promotions(settings)[-1]
+    assert found.health is Health.WARNING and "speaker 0123" in found.detail
 
 
 def test_doctor_tells_of_a_benchmark_whose_clips_are_gone(settings, ws):
@@ -163,6 +174,14 @@ def test_the_challenger_alias_leaves_whoever_becomes_champion(store, ws):
     store.client.set_registered_model_alias(MODEL, CHALLENGER, "2")
     move(store, ws, 2, 1)
     assert aliased(store, MODEL, CHALLENGER) is None
+
+
+def test_a_version_that_is_about_to_be_champion_is_not_deleted(store, ws):
+    ledger.intend(ws, MODEL, "promote", 2, 1, "a test", Evidence())
+    two, three = (Touched(named_version(store, MODEL, number), (), 1) for number in ("2", "3"))
+    require_out_of_force(ws, [three])
+    with pytest.raises(PromotionError, match="version 2 learned from it and is the champion"):
+        require_out_of_force(ws, [two])
 
 
 @pytest.mark.parametrize(
