@@ -52,7 +52,7 @@ class Program:
 
     def _answers(self) -> bool:
         try:
-            with urllib.request.urlopen(self._health, timeout=1) as response:
+            with urllib.request.urlopen(self._health, timeout=10) as response:
                 return response.status == 200
         except OSError:
             return False
