@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from schemas.errors import PromotionError
 from tasks.learning.folders import media_behind, trainings
 from tasks.learning.tracked import run_of
+from tasks.promotion.moving import CHOOSE
 from tasks.promotion.touched import Touched
 from tasks.stores.workspace import Workspace
 
@@ -58,8 +59,8 @@ def require_out_of_force(models: Collection[Touched]) -> None:
         if touched.clips and "champion" in touched.aliases:
             raise PromotionError(
                 f"{touched.version} learned from it and is the champion, so it is not deleted; nothing was done. Move "
-                "first: `heterodub rollback --to VERSION` to a clean one, or train anew and promote; or take down "
-                "without --with-models, which tags it"
+                f"first: {CHOOSE} to a clean one, or train anew and promote; or take down without --with-models, "
+                "which tags it"
             )
 
 
