@@ -25,12 +25,13 @@ from tasks.learning.picture_evaluation import (
     cross_validate_translator,
     evaluate_translator,
 )
-from tasks.learning.selection import candidates, find_release, select
+from tasks.learning.selection import Candidate, candidates, find_release, select
 from tasks.learning.sync import SyncRecipe
 from tasks.learning.tuning import translator_folder
 from tasks.learning.tuning_evaluation import compare_tuning
 from tasks.learning.watching import learner_watcher
 from tasks.stores import benchmarks
+from tasks.stores.releases import Release
 from tasks.stores.workspace import Workspace
 from tasks.tables import score_rows
 
@@ -55,13 +56,7 @@ def judge_model(
     workspace = Workspace.open(settings.workspace)
     found = find_release(workspace, release)
     selection = select(workspace, found, Stage.STAGE1)
-    judged = [clip for clip in candidates(workspace, found, Stage.STAGE1) if clip.split == split]
-    name: str = split
-    if split == "test":  # judged on what is frozen, and said so: the split itself grows with the corpus
-        frozen = benchmarks.freeze(workspace, found, Stage.STAGE1, "first evaluated")
-        benchmarks.verify(workspace, frozen, found.versions[Stage.STAGE1.value])
-        held = {clip.clip_id for clip in frozen.clips}
-        judged, name = [clip for clip in judged if clip.facts.clip_id in held], f"benchmark {frozen.benchmark}"
+    judged, name = _judged(workspace, found, Stage.STAGE1, split)
     with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
         folder = _model_folder(settings, workspace, model, Path(scratch))
         sync = SyncRecipe(steps=settings.stage1.sync_steps)
@@ -89,17 +84,19 @@ def judge_folds(
 def judge_translator(
     settings: Settings, model: str | None, release: str | None, split: Split, references: int
 ) -> PictureEvaluation:
-    """Scores of a translator on a split of a release, the newest unless named. model: as in judge_model.
+    """Scores of a translator on a split of a release, the newest unless named; of the test split, on what is frozen.
 
-    Raises: ModelFileError, TrackingError, NotFoundError, TrainingError - the text says what to do.
+    model: as in judge_model.
+
+    Raises: ModelFileError, TrackingError, NotFoundError, TrainingError, PromotionError - the text says what to do.
     """
     workspace = Workspace.open(settings.workspace)
     found = find_release(workspace, release)
     selection = select(workspace, found, Stage.STAGE2)
-    judged = [clip for clip in candidates(workspace, found, Stage.STAGE2) if clip.split == split]
+    judged, name = _judged(workspace, found, Stage.STAGE2, split)
     with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
         folder = translator_folder(settings, workspace, model, Path(scratch))
-        return evaluate_translator(settings, selection, judged, folder, f"the {split} split", references)
+        return evaluate_translator(settings, selection, judged, folder, name, references)
 
 
 @task(cache_policy=NO_CACHE)
@@ -170,6 +167,22 @@ def judge_dubs(settings: Settings, manifest: str, generator: str, translator: st
 def show_scores(found: Evaluation | PictureEvaluation, key: str) -> None:
     """Show scores in the Prefect UI."""
     create_table_artifact(key=key, table=score_rows(found.scores), description=found.judged_on)
+
+
+def _judged(workspace: Workspace, release: Release, stage: Stage, split: Split) -> tuple[list[Candidate], str]:
+    """The clips that a model is judged on, and what they are called.
+
+    Of the test split those of the benchmark, which is frozen now if it is not yet: the split itself grows.
+
+    Raises: PromotionError - the benchmark is empty, or not what was frozen. NotFoundError.
+    """
+    judged = [clip for clip in candidates(workspace, release, stage) if clip.split == split]
+    if split != "test":
+        return judged, f"the {split} split"
+    frozen = benchmarks.freeze(workspace, release, stage, "first evaluated")
+    benchmarks.verify(workspace, frozen, release.versions[stage.value])
+    held = {clip.clip_id for clip in frozen.clips}
+    return [clip for clip in judged if clip.facts.clip_id in held], f"benchmark {frozen.benchmark}"
 
 
 def _model_folder(settings: Settings, workspace: Workspace, model: str | None, scratch: Path) -> Path:

@@ -73,11 +73,11 @@ def evaluate_generator(
     selection: Selection,
     judged: Sequence[Candidate],
     model: Path,
-    split: str,
+    judged_on: str,
     references: int,
     sync: SyncRecipe = STANDARD,
 ) -> Evaluation:
-    """Scores of the generator in a folder on clips, beside controls and baselines.
+    """Scores of the generator in a folder on clips, beside controls and baselines. judged_on: what the clips are.
 
     Raises: ModelFileError - the generator cannot be read, or takes landmarks of another backend than the release's.
     TrainingError - there are no clips to judge on.
@@ -89,16 +89,16 @@ def evaluate_generator(
             f"{selection.release.backend}; ingest with that backend, or train on this release"
         )
     if not judged:
-        raise TrainingError(
-            f"release {selection.release.release_id} has no stage1 clip in its {split} split to judge on"
-        )
+        raise TrainingError(f"release {selection.release.release_id} has no stage1 clip in {judged_on} to judge on")
     settings = Stage1Settings(shape=card.shape)
     known = read_exams(selection, spread(selection.train, MEAN_CLIPS), settings)
     exams = read_exams(selection, few_a_speaker(judged), settings)
     scorer = sync_scorer(trainings(workspace), known, sync)
     mean = mean_face(exam.landmarks_TPXY[exam.prepared.counts_T] for exam in known)
     rows = judge(generator, exams, references, card.gain, mean, SYSTEMS, scorer)
-    return Evaluation(selection.release.release_id, split, references, card, str(model), scorecard(rows), tuple(rows))
+    return Evaluation(
+        selection.release.release_id, judged_on, references, card, str(model), scorecard(rows), tuple(rows)
+    )
 
 
 def release_scorer(workspace: Workspace, selection: Selection, settings: Stage1Settings) -> SyncScorer:

@@ -23,6 +23,8 @@ _log = logging.getLogger(__name__)
 
 ADOPT: Final = "`heterodub rollback STAGE --adopt --why TEXT`, with `--to VERSION` for another champion than it has"
 
+CHOOSE: Final = "`heterodub rollback STAGE --to VERSION --why TEXT`"
+
 _ROUNDS: Final = 20
 """Times the ledger is looked at again after the aliases were set; each round means that another move came between."""
 
@@ -163,7 +165,7 @@ def carry_out(tracking: "Tracking", ws: Workspace, model: str) -> Move:
         if last.to_version not in there:
             raise PromotionError(
                 f"version {last.to_version}, the champion of {model} by the ledger, was deleted from the registry: "
-                "`heterodub rollback --to VERSION` chooses another"
+                f"{CHOOSE} chooses another"
             )
         before = next((number for number in reversed(line[:-1]) if number in there), None)
         require_led(tracking, ws, model)
