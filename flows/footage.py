@@ -69,6 +69,8 @@ def show_takedown(told: Mapping[str, Any], dry_run: bool) -> None:
             ("takedown", told["takedown"]),
             ("files erased", told["files_erased"]),
             ("pictures and films erased from runs", told["run_files_erased"]),
+            ("pages erased", ", ".join(told["pages_erased"])),
+            ("unfinished files left", told["unfinished_left"]),
             ("release", told["release"] or "none: nothing was ever ingested here"),
             ("versions deleted", ", ".join(told.get("versions_deleted", []))),
             ("training folders deleted", len(told.get("folders_deleted", []))),

@@ -62,8 +62,16 @@ class GuardSettings(Section):
     max_duration_s: float = Field(24 * 3600, gt=0, description="longest file that is worked on, seconds")
     time_limit_s: float = Field(120, gt=0, description="seconds of work any file may take")
     time_limit_factor: float = Field(5, gt=0, description="and in addition this many seconds per second of media")
+    least_fetch_bytes_per_s: float = Field(
+        200_000, gt=0, description="slowest disk or store that is waited for, bytes per second"
+    )
     memory_limit_gib: float = Field(4, gt=0.5, description="memory of the process that works on a file, GiB")
-    attempts: int = Field(3, ge=1, le=10, description="times a file is tried when its worker is lost")
+    attempts: int = Field(
+        3,
+        ge=1,
+        le=10,
+        description="times a file is tried when its process is killed, or its worker lost (local workers alone)",
+    )
 
 
 class RunSettings(Section):
@@ -73,6 +81,14 @@ class RunSettings(Section):
     dask: str | None = Field(None, description="address of a running Dask scheduler, such as tcp://host:8786")
     commit_files: int = Field(64, ge=1, description="files per store commit")
     commit_s: float = Field(30, gt=0, description="and at least one commit in this many seconds")
+
+
+class StoreSettings(Section):
+    """How long tables keep what nobody needs."""
+
+    keep_days: int = Field(
+        7, ge=1, description="days for which files that no release and no newest version names stay on the disk"
+    )
 
 
 class SplitSettings(Section):
@@ -117,6 +133,7 @@ class Settings(Section):
     clips: ClipSettings = ClipSettings()
     guards: GuardSettings = GuardSettings()
     run: RunSettings = Field(default_factory=RunSettings)
+    stores: StoreSettings = StoreSettings()
     splits: SplitSettings = SplitSettings()
     weights: WeightSettings = WeightSettings()
     tracking: TrackingSettings = TrackingSettings()

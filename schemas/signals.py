@@ -26,7 +26,7 @@ class Signal:
 _P, _S, _X = Group.PICTURE, Group.SOUND, Group.PAIRING
 
 SIGNALS: Final[tuple[Signal, ...]] = (
-    Signal("face_height_px", "px", _P, "median height of the landmark box, forehead to chin, in source pixels"),
+    Signal("face_height_px", "px", _P, "median height of the landmark box, brows to chin, in source pixels"),
     Signal("interocular_px", "px", _P, "median distance between the eye centres in source pixels"),
     Signal("face_share", "1", _P, "share of frames in which this face was tracked with a good mesh score"),
     Signal("mesh_score", "1", _P, "median probability the mesh gives to 'there is a face here'"),

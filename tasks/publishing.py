@@ -2,7 +2,7 @@
 
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from schemas.policy import Policy
 from schemas.settings import Settings
-from tasks.stores import releases, tables
+from tasks.stores import erasing, releases, tables
 from tasks.stores.assignment import assign
 from tasks.stores.workspace import Workspace
 from tasks.validation.audit import AuditResult, audit
@@ -35,12 +35,16 @@ def publish(
     Raises: AuditFailedError - a row broke an expectation; nothing is published, and the text names rows.
     WorkspaceError - the store cannot be written.
     """
+    last, code = releases.latest(workspace), code_version()
+    if last and last.code == code and _stands(last, releases.current_versions(workspace), settings, policy):
+        return Published(
+            last.release_id, False, last.notes
+        )  # the same rows, divided by the same code, stay as they are
     assignment = assign(workspace, settings.splits)
     for table in ("catalog", "clips"):
         tables.compact(workspace, table)
     versions = releases.current_versions(workspace)
-    last = releases.latest(workspace)
-    if last and last.versions == versions and (last.policy, last.settings) == (policy.hash, settings.hash):
+    if last and _stands(last, versions, settings, policy):
         return Published(last.release_id, False, last.notes)
     clips = tables.read(workspace, "clips", ["backend", "extractor"], versions["clips"])
     if not clips.num_rows:
@@ -55,10 +59,23 @@ def publish(
         extractor=clips["extractor"][0].as_py(),
         policy=policy.hash,
         settings=settings.hash,
-        code=code_version(),
+        code=code,
     )
     published = releases.publish(workspace, versions, origin, result.summary(), assignment.notes)
+    _erase_dead(workspace, settings.stores.keep_days)
     return Published(published.release.release_id, published.changed, published.release.notes)
+
+
+def _stands(last: releases.Release, versions: Mapping[str, int], settings: Settings, policy: Policy) -> bool:
+    """Whether these versions, published by these settings and policy, would be the last release."""
+    return last.versions == versions and (last.policy, last.settings) == (policy.hash, settings.hash)
+
+
+def _erase_dead(workspace: Workspace, keep_days: int) -> None:
+    """Take files off the disk that no release and no newest version has named for so many days."""
+    kept = releases.every(workspace)
+    for table in releases.PINNED:
+        erasing.erase(workspace, table, {release.versions[table] for release in kept}, keep_days)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from schemas.errors import HeterodubError, SettingsError, WorkspaceError
 from schemas.reasons import Stage
 from schemas.settings import Settings
 from tasks.promotion.ledger import Move, champions, moves
-from tasks.promotion.moving import ADOPT, INSTEAD, stranger
+from tasks.promotion.moving import ADOPT, CHOOSE, stranger
 from tasks.promotion.refusing import TAKEN_DOWN
 from tasks.stores import benchmarks, releases
 from tasks.stores.workspace import Workspace
@@ -21,7 +21,7 @@ from .findings import Finding, good, problem, warning
 if TYPE_CHECKING:
     from tasks.tracking.store import Tracking
 
-_PUT_RIGHT = "the next `heterodub promote` or `heterodub rollback` puts it right before anything else"
+_PUT_RIGHT = "the next `heterodub promote STAGE` or rollback puts it right before anything else"
 
 
 def check_promotions(settings: Settings) -> list[Finding]:
@@ -82,7 +82,7 @@ def _champion(ws: Workspace, settings: Settings, model: str, own: list[Move]) ->
     taken = there.get(last.to_version)
     if taken is None:
         told = f"version {last.to_version} by the ledger, but it was deleted from the registry"
-        return problem("promotion", what, told, INSTEAD)
+        return problem("promotion", what, told, f"{CHOOSE} chooses another")
     if alias != last.to_version:
         told = f"version {last.to_version} by the ledger, but the alias points at {alias or 'nothing'}"
         return problem("promotion", what, told, _PUT_RIGHT)

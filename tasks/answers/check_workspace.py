@@ -31,6 +31,7 @@ _LEFT_BEHIND_S: Final = 3600.0
 
 _EXAMPLES: Final = 3
 _REINGEST: Final = "ingest the source once more: what is missing is made again"
+_REROUTE: Final = "`heterodub route --policy FILE`"
 _CHECKED_OUT: Final = "restore the workspace from a copy, or ingest into a new one"
 
 
@@ -54,7 +55,7 @@ def _policy(ws: Workspace, settings: Settings) -> Finding:
     try:
         policy = policy_in_force(ws, settings)
     except HeterodubError as error:
-        return problem("workspace", "policy", str(error), "route anew: `heterodub route --policy FILE`")
+        return problem("workspace", "policy", str(error), f"route anew: {_REROUTE}")
     return good("workspace", "policy", f"{policy.name} {policy.version} ({policy.hash}) is in force")
 
 
@@ -139,10 +140,10 @@ def _payload(ws: Workspace) -> Iterator[Finding]:
         what = f"{stage} payload"
         if bare := sorted(admitted - stored):
             detail = f"{len(bare)} admitted clips have no payload: {_some_ids(bare)}"
-            yield problem("workspace", what, detail, "run `heterodub route` or ingest the source once more")
+            yield problem("workspace", what, detail, f"run {_REROUTE}, or ingest the source once more")
         if stray := sorted(stored - admitted):
             detail = f"{len(stray)} payload rows have no admitted clip: {_some_ids(stray)}"
-            yield problem("workspace", what, detail, "run `heterodub route`, which takes such rows out")
+            yield problem("workspace", what, detail, f"run {_REROUTE}, which takes such rows out")
         if admitted == stored:
             yield good("workspace", what, f"there for all {len(admitted)} admitted clips")
 

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from schemas.errors import NotFoundError
 from schemas.settings import Settings
 from tasks.promotion import ledger
-from tasks.promotion.judges import JUDGES, Judge
-from tasks.promotion.touched import models_on, trained_on
+from tasks.promotion.touched import MODELS, models_on, trained_on
 from tasks.stores import releases
 from tasks.stores.workspace import Workspace
 from tasks.takedown.planning import model_row, releases_with
@@ -60,7 +59,7 @@ class FootageTrace:
 
 
 def trace(settings: Settings, name: str) -> ModelTrace | FootageTrace:
-    """Trace a model ("landmark-generator", "landmark-generator/3", "landmark-generator@champion"), a speaker, or a file
+    """Trace a model ("landmark-generator", "wav2lip/3", "landmark-generator@champion"), a speaker, or a file
     (path, end of one, or start of an id).
 
     Raises: NotFoundError - nothing is called so. TrackingError - the registry cannot be asked, or has no such version.
@@ -68,9 +67,8 @@ def trace(settings: Settings, name: str) -> ModelTrace | FootageTrace:
     ws = Workspace.open(settings.workspace)
     tracking = tracking_if_there(settings, ws)
     parts = _MODEL.fullmatch(name)
-    judge = next((one for one in JUDGES.values() if parts and one.model == parts["model"]), None)
-    if parts and judge:
-        return _trace_model(ws, tracking, judge, parts["version"] or parts["alias"])
+    if parts and parts["model"] in MODELS:
+        return _trace_model(ws, tracking, parts["model"], parts["version"] or parts["alias"])
     speakers = set(reading.read(ws, "clips", ["speaker"])["speaker"].to_pylist())
     speakers |= set(reading.read(ws, "catalog", ["speaker"])["speaker"].to_pylist())
     try:
@@ -100,22 +98,24 @@ def tracking_if_there(settings: Settings, ws: Workspace) -> "Tracking | None":
     return open_to_ask(place)
 
 
-def _trace_model(ws: Workspace, tracking: "Tracking | None", judge: Judge, name: str | None) -> ModelTrace:
+def _trace_model(ws: Workspace, tracking: "Tracking | None", model: str, name: str | None) -> ModelTrace:
+    from tasks.tracking.kinds import KINDS
+
     if tracking is None:
-        raise NotFoundError(f"no {judge.model} is registered yet: `heterodub train {judge.stage}` makes one")
+        raise NotFoundError(f"no {model} is registered yet: `{KINDS[model].made_by}` makes one")
     from tasks.promotion.refusing import TAKEN_DOWN
     from tasks.tracking.registry import aliases_of, named_version
 
-    version = named_version(tracking, judge.model, name)
-    clips = trained_on(tracking, ws, version, judge.stage)
+    version = named_version(tracking, model, name)
+    clips = trained_on(tracking, ws, version, MODELS[model])
     media = {clip["media_id"] for clip in clips or []}
     rows = reading.read(ws, "catalog", ["media_id", "uri", "corpus", "licence", "consent", "speaker"]).to_pylist()
     files = {row["media_id"]: row for row in reversed(rows) if row["media_id"] in media}
-    own = [move for move in ledger.moves(ws, judge.model) if version.number in (move.from_version, move.to_version)]
+    own = [move for move in ledger.moves(ws, model) if version.number in (move.from_version, move.to_version)]
     return ModelTrace(
-        model=judge.model,
+        model=model,
         version=version.number,
-        aliases=tuple(aliases_of(tracking, judge.model).get(version.number, ())),
+        aliases=tuple(aliases_of(tracking, model).get(version.number, ())),
         run=version.run_id,
         taken_down=version.tags.get(TAKEN_DOWN),
         release=_release(ws, version),

@@ -32,7 +32,7 @@ from tasks.dubbing.speech import Speech
 from tasks.dubbing.tuning import as_clip, first_seconds, tuned
 from tasks.dubbing.watching import DubWatcher, Silent, Stopwatch
 from tasks.faces.backend import LandmarkBackend
-from tasks.media.locate import localise, path_to_uri
+from tasks.media.locate import fingerprint, localise, path_to_uri
 from tasks.media.opening import words
 
 SYNTHETIC: Final = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
@@ -148,7 +148,7 @@ def _tuned(models: Models, seconds: float, faces: Sequence[Face], film: Film, ca
     shown = _collected(faces, film, canvas, tools)
     clips = [as_clip(face, shown.of(face)) for face in faces]
     with tools.stopwatch("fine-tune"):
-        return tuned(models, clips, seconds, tools.settings, tools.watcher)
+        return tuned(models, clips, fingerprint(film.path), seconds, tools.settings, tools.watcher)
 
 
 def _lent(named: str, tools: _Tools) -> Callable[[Face], Shown]:

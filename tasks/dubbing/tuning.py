@@ -1,7 +1,8 @@
 """Fine-tuning within a dubbing: the translator is adapted to the video's own face before it paints that face.
 
-What is learned is kept in the workspace under a name that follows from the crops, the translator and the settings, as
-every training is: a second dubbing of the video finds it finished, and one that was killed goes on.
+What is learned is kept in the workspace under a name that follows from the video, the crops, the translator and the
+settings, as every training is: a second dubbing of the video finds it finished, and one that was killed goes on. It is
+noted there which video it learned from, so that a takedown of that finds it.
 """
 
 import hashlib
@@ -63,9 +64,10 @@ def as_clip(face: Face, shown: Shown) -> PictureClip:
 
 
 def tuned(
-    models: Models, clips: Sequence[PictureClip], seconds: float, settings: Settings, watcher: DubWatcher
+    models: Models, clips: Sequence[PictureClip], media_id: str, seconds: float, settings: Settings, watcher: DubWatcher
 ) -> Models:
-    """The models with a translator that has learned from the clips, which are `seconds` long at most.
+    """The models with a translator that has learned from the clips, which are `seconds` long at most. media_id: sha256
+    of the video that they were cut from.
 
     Raises: DubbingError - the clips are too few or too short. ModelFileError - the translator has no critics beside it.
     WorkspaceError - there is no workspace to keep what is learned in. TrainingError - no room.
@@ -79,11 +81,11 @@ def tuned(
     stage2, tuning = begin_from(models.folder, settings.stage2, name)
     _, card = load_translator(models.folder)
     chosen = tuple(
-        Candidate(ClipFacts(key, len(clip.crops), key), Place(key, key), "train", key, False)
+        Candidate(ClipFacts(key, len(clip.crops), key), Place(key, media_id), "train", key, False)
         for key, clip in known.items()
     )
     footage = Held(HeldPictures(known), chosen, chosen, card.release, card.backend)
-    identity = hashlib.sha256(f"{name} {tuning.weights} {stage2.model_dump_json()}".encode()).hexdigest()
+    identity = hashlib.sha256(f"{media_id} {name} {tuning.weights} {stage2.model_dump_json()}".encode()).hexdigest()
     folder = trainings(Workspace.open(settings.workspace)) / f"dubbing-{identity[:12]}"
     watcher.phase("fine-tune", stage2.pace.steps)
     try:

@@ -23,6 +23,7 @@ from schemas.records import FileOutcome, MediaFacts
 from schemas.settings import Settings
 from tasks.extract import rows
 from tasks.extract.builder import ClipBuilder, Draft, Picture, dropped_seconds
+from tasks.extract.isolation import tell
 from tasks.extract.job import Admission, Analysis, Job
 from tasks.faces.backend import LandmarkBackend, open_backend
 from tasks.faces.tracker import FaceTracker
@@ -59,14 +60,17 @@ def load(settings: Settings) -> None:
 
 
 def analyse(job: Job, settings: Settings, policy: Policy) -> Analysis:
-    """Work on one file.
+    """Work on one file. Tells None when the file is here, and how many seconds it lasts (0: its header does not say)
+    when its header is read: only from there on is it known how long the rest may take.
 
     Raises: MediaRefusedError - the file cannot be used; the reason says why. WeightsMissingError, WorkspaceError -
     the run cannot go on. OSError - the disk is full.
     """
     with tempfile.TemporaryDirectory(prefix="heterodub-") as folder, localise(job.uri, Path(folder)) as path:
+        tell(None)
         container = sniff(path)
         facts = probe(path, container, settings.guards)
+        tell(facts.duration_s or 0.0)
         with open_video(path, container, facts, settings.guards) as video:
             sound = open_sound(
                 path, container, facts, video.origin_s, job.offset_s, Path(folder), settings.guards.max_duration_s
@@ -76,17 +80,6 @@ def analyse(job: Job, settings: Settings, policy: Policy) -> Analysis:
             finally:
                 if isinstance(sound, Sound):
                     sound.close()
-
-
-def media_seconds(uri: str, settings: Settings) -> float:
-    """Length of a file by its header, 0 when that does not say.
-
-    Raises: MediaRefusedError - the file is refused before it is decoded.
-    """
-    if "://" in uri and not uri.startswith("file://"):
-        return settings.guards.max_duration_s  # fetching it twice to look at its header would cost more
-    with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch, localise(uri, Path(scratch)) as path:
-        return probe(path, sniff(path), settings.guards).duration_s or 0.0
 
 
 class _Analyst:

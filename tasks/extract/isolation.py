@@ -44,6 +44,9 @@ _FROM_OUTSIDE = frozenset({signal.SIGKILL, signal.SIGTERM, signal.SIGHUP})
 
 Work = Callable[..., Any]
 
+Hear = Callable[[Any], float | None]
+"""Takes news; returns the seconds that the work may take from here on, None for as many as before."""
+
 NEWS: Final = "news"
 """In place of whether the work failed: it goes on, and says something."""
 
@@ -111,10 +114,10 @@ class Isolated:
                 self._ready().send_bytes(pickle.dumps((work, arguments)))
                 self._unheard += 1
 
-    def run(self, work: Work, *arguments: Any, time_limit_s: float, hear: Callable[[Any], None] | None = None) -> Any:
+    def run(self, work: Work, *arguments: Any, time_limit_s: float, hear: Hear | None = None) -> Any:
         """Call work(*arguments) in the child and return what it returns. Both travel as pickles between our own two
         processes, never through a file. hear: takes what the work says by `tell` meanwhile; each time it does, its
-        time begins anew.
+        time begins anew, with the seconds that `hear` returns, if it returns any, in the place of those before.
 
         Raises: MediaRefusedError - the work refused the file, or the child crashed, ran out of time or of memory;
         any other exception of the work is raised here as it was there.
@@ -145,15 +148,13 @@ class Isolated:
         self._process = self._pipe = self._stderr = self._place = None
         self._unheard = 0
 
-    def _answer(
-        self, pipe: Connection, time_limit_s: float, hear: Callable[[Any], None] | None = None
-    ) -> tuple[bool, Any]:
+    def _answer(self, pipe: Connection, time_limit_s: float, hear: Hear | None = None) -> tuple[bool, Any]:
         while pipe.poll(time_limit_s):
             kind, value = pipe.recv()
             if kind != NEWS:
                 return bool(kind), value
-            if hear is not None:
-                hear(value)
+            if hear is not None and (limit_s := hear(value)) is not None:
+                time_limit_s = limit_s
         self.close()
         raise MediaRefusedError(FileReason.TIMED_OUT, f"longer than {time_limit_s:.0f} s")
 

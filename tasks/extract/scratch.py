@@ -8,8 +8,6 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 _PREFIX = "heterodub-work-"
@@ -39,16 +37,6 @@ def _locked() -> tuple[Path, int]:
     held = os.open(path / _LOCK, os.O_CREAT | os.O_WRONLY, 0o600)
     fcntl.flock(held, fcntl.LOCK_EX)
     return path, held
-
-
-@contextmanager
-def scratch() -> Iterator[Path]:
-    """A folder that is there for as long as the block runs."""
-    folder = Scratch()
-    try:
-        yield folder.path
-    finally:
-        folder.close()
 
 
 def sweep() -> None:

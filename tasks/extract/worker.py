@@ -3,28 +3,32 @@
 import atexit
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
+from typing import TypeVar
 
 from schemas.errors import MediaRefusedError
 from schemas.policy import Policy
 from schemas.reasons import FileReason
 from schemas.records import RawFile
-from schemas.settings import Settings
+from schemas.settings import GuardSettings, Settings
 from tasks.extract.isolation import Isolated, KilledFromOutsideError, Named
 from tasks.extract.job import Analysis, Job
-from tasks.extract.scratch import scratch
-from tasks.media.locate import disk_trouble, fingerprint, localise
+from tasks.extract.ledger import RETRIED
+from tasks.media.locate import disk_trouble
 
-_PROBE_LIMIT_S = 60
+Result = TypeVar("Result")
+
+_LOOK_LIMIT_S = 60.0
+"""For what does not grow with the file: a process that starts, a store that answers, a header."""
 _LEAST_BYTES_PER_S = 2000
 """No real footage is smaller; a header that claims more seconds than this allows does not get more time."""
 
 # by name: only the child loads decoders and models, so a worker stays small and starts at once
 _ANALYSE = Named("tasks.extract.analyse:analyse")
-_MEDIA_SECONDS = Named("tasks.extract.analyse:media_seconds")
+_CONTENT_OF = Named("tasks.media.locate:content_of")
 _LOAD = Named("tasks.extract.analyse:load")
 
 
@@ -40,10 +44,39 @@ class Finished:
 
 @cache
 def _child(memory_limit_gib: float, thread: int) -> Isolated:
-    """The one child of a thread of this worker process. People start workers with several threads."""
-    child = Isolated(memory_limit_gib)
+    """The one child of a thread of this worker process that decodes. People start workers with several threads."""
+    return _closed_at_exit(Isolated(memory_limit_gib))
+
+
+@cache
+def _reader(memory_limit_gib: float, thread: int) -> Isolated:
+    """The child that identifies: another one, since that of `_child` loads its models meanwhile."""
+    return _closed_at_exit(Isolated(memory_limit_gib))
+
+
+def _closed_at_exit(child: Isolated) -> Isolated:
     atexit.register(child.close)
     return child
+
+
+class _Patience:
+    """How long each step with a file may take: fetching it by its size, its header always the same, work by its length.
+
+    Until the file is here, its own length cannot be known, and what is late is the place where it lies.
+    """
+
+    def __init__(self, size_bytes: int, guards: GuardSettings) -> None:
+        self._size_bytes, self._guards = size_bytes, guards
+        self.fetch_s = _LOOK_LIMIT_S + size_bytes / guards.least_fetch_bytes_per_s
+        self.is_here = False
+
+    def hear(self, length_s: float | None) -> float:
+        """Seconds from here on, by what `analyse` tells."""
+        self.is_here = True
+        if length_s is None:
+            return _LOOK_LIMIT_S
+        length_s = min(length_s, self._size_bytes / _LEAST_BYTES_PER_S)
+        return self._guards.time_limit_s + self._guards.time_limit_factor * length_s
 
 
 def work_on(job: Job, settings: Settings, policy: Policy) -> Finished:
@@ -52,36 +85,62 @@ def work_on(job: Job, settings: Settings, policy: Policy) -> Finished:
     Raises: HeterodubError - what goes wrong with the run, such as missing weights.
     """
     started = time.monotonic()
-    refusal: MediaRefusedError | None = None
-    for _ in range(settings.guards.attempts):
-        try:
-            return Finished(job, _analysed(job, settings, policy), None, time.monotonic() - started)
-        except KilledFromOutsideError as killed:
-            refusal = MediaRefusedError(killed.reason, killed.detail)
-        except MediaRefusedError as told:
-            refusal = told
-            break
-    return Finished(job, None, refusal, time.monotonic() - started)
+    _reader(settings.guards.memory_limit_gib, threading.get_ident()).close()  # what it holds is better used here
+    try:
+        analysis = _unless_killed(partial(_analysed, job, settings, policy), settings.guards.attempts)
+    except MediaRefusedError as refusal:
+        return Finished(job, None, refusal, time.monotonic() - started)
+    return Finished(job, analysis, None, time.monotonic() - started)
+
+
+def identify(raw: RawFile, settings: Settings) -> str | MediaRefusedError:
+    """The sha256 of a file's bytes, or why it cannot be read. Meanwhile another child loads what it will need."""
+    guards, thread = settings.guards, threading.get_ident()
+    _child(guards.memory_limit_gib, thread).prepare(_LOAD, settings)
+    read = partial(
+        _reader(guards.memory_limit_gib, thread).run,
+        _CONTENT_OF,
+        raw.uri,
+        time_limit_s=_Patience(raw.size_bytes, guards).fetch_s,
+    )
+    try:
+        with _disk_as_refusal():
+            return str(_unless_killed(read, guards.attempts))
+    except MediaRefusedError as refusal:
+        return _of_its_place(refusal)
 
 
 def _analysed(job: Job, settings: Settings, policy: Policy) -> Analysis:
     child = _child(settings.guards.memory_limit_gib, threading.get_ident())
-    with _disk_as_refusal():
-        length_s = child.run(_MEDIA_SECONDS, job.uri, settings, time_limit_s=_PROBE_LIMIT_S)
-        length_s = min(length_s, job.size_bytes / _LEAST_BYTES_PER_S)
-        limit_s = settings.guards.time_limit_s + settings.guards.time_limit_factor * length_s
-        analysis: Analysis = child.run(_ANALYSE, job, settings, policy, time_limit_s=limit_s)
+    patience = _Patience(job.size_bytes, settings.guards)
+    try:
+        with _disk_as_refusal():
+            analysis: Analysis = child.run(
+                _ANALYSE, job, settings, policy, time_limit_s=patience.fetch_s, hear=patience.hear
+            )
+    except MediaRefusedError as refusal:
+        if refusal.reason is FileReason.TIMED_OUT and not patience.is_here:
+            raise _of_its_place(refusal) from refusal
+        raise
     return analysis
 
 
-def identify(raw: RawFile, settings: Settings) -> str | MediaRefusedError:
-    """The sha256 of a file's bytes, or why it cannot be read. Meanwhile the child loads what it will need."""
-    _child(settings.guards.memory_limit_gib, threading.get_ident()).prepare(_LOAD, settings)
-    try:
-        with scratch() as folder, localise(raw.uri, folder) as path:
-            return fingerprint(path)
-    except MediaRefusedError as refusal:
+def _unless_killed(work: Callable[[], Result], attempts: int) -> Result:
+    """What the work returns; tried anew while its process is killed from outside.
+
+    Raises: MediaRefusedError - the work's own; or it was killed each time.
+    """
+    for _ in range(attempts - 1):
+        with suppress(KilledFromOutsideError):
+            return work()
+    return work()
+
+
+def _of_its_place(refusal: MediaRefusedError) -> MediaRefusedError:
+    """The refusal of a file that was not opened yet: whatever it is, the file has no part in it, and is tried again."""
+    if refusal.reason in RETRIED:
         return refusal
+    return MediaRefusedError(FileReason.UNREADABLE, f"while it was fetched: {refusal}")
 
 
 @contextmanager

@@ -13,7 +13,7 @@ import pyarrow as pa
 from schemas.errors import WorkspaceError
 from schemas.tables import METRICS
 from tasks.promotion.ledger import who_asks
-from tasks.stores import tables
+from tasks.stores import erasing, tables
 from tasks.stores.workspace import Workspace
 
 from .life import SignOfLife
@@ -76,4 +76,4 @@ def _tidy(ws: Workspace) -> None:
     """Many small files become one. No release pins a version of this table, so the small ones go."""
     before = tables.version(ws, "metrics")
     if tables.compact(ws, "metrics", _COMPACT_ABOVE_FILES) != before:
-        tables.erase(ws, "metrics")
+        erasing.erase(ws, "metrics")

@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -76,6 +77,15 @@ def localise(uri: str, scratch: Path) -> Iterator[Path]:
         yield copy
     finally:
         copy.unlink(missing_ok=True)
+
+
+def content_of(uri: str) -> str:
+    """sha256 of the bytes under a name, in hex; a remote file is copied for as long as that takes.
+
+    Raises: MediaRefusedError - DISK_FULL, VANISHED, UNREADABLE.
+    """
+    with tempfile.TemporaryDirectory(prefix="heterodub-") as folder, localise(uri, Path(folder)) as path:
+        return fingerprint(path)
 
 
 def disk_trouble(error: OSError) -> MediaRefusedError | None:

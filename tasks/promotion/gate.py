@@ -94,7 +94,7 @@ def fetched(settings: Settings, contest: Contest) -> Iterator[tuple[Workspace, C
 
     Raises: ModelFileError - a model's files are not the ones that were logged. TrackingError - they cannot be fetched.
     """
-    from tasks.tracking.models import fetch_model
+    from tasks.tracking.models import fetch_version
 
     ws, tracking = _open(settings)
     with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
@@ -103,7 +103,7 @@ def fetched(settings: Settings, contest: Contest) -> Iterator[tuple[Workspace, C
             if version is not None:
                 place = Path(scratch) / str(version.number)
                 place.mkdir()
-                folders[version.number] = fetch_model(tracking, version, place) / "artifacts" / contest.judge.inner
+                folders[version.number] = fetch_version(tracking, version, place)
         yield ws, folders
 
 

@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 
 ADOPT: Final = "`heterodub rollback STAGE --adopt --why TEXT`, with `--to VERSION` for another champion than it has"
 
-INSTEAD: Final = "`heterodub rollback STAGE --to VERSION --why TEXT` chooses another"
+CHOOSE: Final = "`heterodub rollback STAGE --to VERSION --why TEXT`"
 
 _ROUNDS: Final = 20
 """Times the ledger is looked at again after the aliases were set; each round means that another move came between."""
@@ -165,7 +165,7 @@ def carry_out(tracking: "Tracking", ws: Workspace, model: str) -> Move:
         if last.to_version not in there:
             raise PromotionError(
                 f"version {last.to_version}, the champion of {model} by the ledger, was deleted from the registry: "
-                f"{INSTEAD}"
+                f"{CHOOSE} chooses another"
             )
         require_led(tracking, ws, model)
         _lead(tracking, ws, last)

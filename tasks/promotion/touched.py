@@ -1,8 +1,8 @@
 """Which registered models were trained on which footage."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from schemas.errors import NotFoundError
 from schemas.reasons import Stage
@@ -15,6 +15,13 @@ from .judges import JUDGES
 if TYPE_CHECKING:
     from tasks.tracking.models import Version
     from tasks.tracking.store import Tracking
+
+
+MODELS: Final[Mapping[str, Stage]] = {
+    **{judge.model: judge.stage for judge in JUDGES.values()},
+    **dict.fromkeys(RIVALS, Stage.STAGE2),
+}
+"""Every registered model, and the stage that its clips are listed under."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +43,7 @@ def models_on(tracking: "Tracking", ws: Workspace, media: Collection[str]) -> li
     from tasks.tracking.registry import aliases_of, versions
 
     found = []
-    made = [(judge.model, judge.stage) for judge in JUDGES.values()] + [(name, Stage.STAGE2) for name in RIVALS]
-    for model, stage in made:
+    for model, stage in MODELS.items():
         aliases = aliases_of(tracking, model)
         for version in versions(tracking, model):
             own = trained_on(tracking, ws, version, stage)

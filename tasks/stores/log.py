@@ -16,7 +16,7 @@ import logging
 import random
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import uuid4
@@ -47,7 +47,8 @@ _ACTION_COLUMNS: Final = (
     *(f"{side}.{column}" for column in _BOUNDED for side in ("min", "max")),
 )
 _DRAWN: Final = re.compile(r"\x1b\[[0-9;]*m|\u21b3")
-# Releases refer to old versions for good: neither their log entries nor their files may age away.
+# Releases refer to old versions for good: neither their log entries nor their files may age away. What no release
+# refers to is erased by name of the versions that stay (erasing.erase).
 _KEEP_FOR_EVER: Final = {
     "delta.enableExpiredLogCleanup": "false",
     "delta.logRetentionDuration": "interval 36500 days",
@@ -201,6 +202,22 @@ def transact(ws: Workspace, table: str, plan: Callable[[Snapshot], Change | None
         else:
             return before.version + 1
     raise WorkspaceError(f"table {table} of {ws.root}: other processes changed it {_ATTEMPTS} times in a row")
+
+
+def dead_files(ws: Workspace, table: str, keep_versions: Collection[int], hours: int) -> set[str]:
+    """Names of files that were taken out so many hours ago, and that no version of `keep_versions` names.
+
+    Delta is asked, and deletes nothing itself: it would write two versions of the table each time, and go through
+    every file that was ever erased.
+
+    Raises: WorkspaceError - the table cannot be read.
+    """
+    delta = load(ws, table)
+    try:
+        found = delta.vacuum(hours, True, enforce_retention_duration=False, keep_versions=sorted(keep_versions))
+    except (DeltaError, OSError) as error:
+        raise WorkspaceError(f"table {table} of {ws.root} cannot be read: {_words(error)}") from error
+    return {name.rsplit("/", 1)[-1] for name in found}
 
 
 def _commit(delta: DeltaTable, change: Change, own: str) -> None:

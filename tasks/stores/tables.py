@@ -150,7 +150,7 @@ def replace_rows(ws: Workspace, table: str, rows: pa.Table, key: str) -> int:
 def delete_rows(ws: Workspace, table: str, key: str, values: Collection[str]) -> int:
     """Remove all rows whose `key` is one of `values`; returns the table's version.
 
-    The files stay on disk for the versions that name them: `erase` removes those.
+    The files stay on disk for the versions that name them: erasing.py removes those.
 
     Raises: WorkspaceError - the table cannot be written.
     """
@@ -193,7 +193,7 @@ def update_columns(ws: Workspace, table: str, changes: pa.Table, key: str = "cli
 def compact(ws: Workspace, table: str, above: int = COMPACT_ABOVE_FILES) -> int:
     """Gather the rows of a small-row table into one file if it has more than `above`; returns the version.
 
-    Older versions stay readable: nothing is removed from disk.
+    Older versions stay readable: nothing is removed from disk, until erasing.py is told to.
 
     Raises: ValueError - a payload table. WorkspaceError - the table cannot be written.
     """
@@ -207,48 +207,6 @@ def compact(ws: Workspace, table: str, above: int = COMPACT_ABOVE_FILES) -> int:
         return Change(_written(ws, table, before, rows), before.files, same_rows=True)
 
     return transact(ws, table, plan)
-
-
-def erase(ws: Workspace, table: str, keep_versions: Collection[int] = ()) -> list[str]:
-    """Delete from disk the files that neither the newest version nor `keep_versions` name; returns their names.
-
-    This is what makes a takedown real. All other old versions become unreadable. Files that workers wrote and
-    no transaction has named yet are left alone.
-    """
-    return list(
-        log.load(ws, table).vacuum(
-            retention_hours=0, dry_run=False, enforce_retention_duration=False, keep_versions=sorted(keep_versions)
-        )
-    )
-
-
-def strays(ws: Workspace, table: str, key: str, values: Collection[str]) -> list[str]:
-    """Files in the table's folder that no version names (a killed writer left them) and that hold one of the values.
-
-    Raises: WorkspaceError - the table cannot be read.
-    """
-    if table in PAYLOAD and key != "media_id":
-        raise ValueError(f"files of {table} are told apart by media_id, not by {key}")
-    named = {uri.rsplit("/", 1)[-1] for uri in _names(ws, table)}
-    known = set(file_names(ws, table))
-    gone = set(values)
-    return [name for name in sorted(named - known) if _holds(ws, table, name, key, gone)]
-
-
-def _names(ws: Workspace, table: str) -> list[str]:
-    files = ws.filesystem()
-    entries = files.ls(ws.path(table), detail=False) if files.exists(ws.path(table)) else []
-    return [str(entry) for entry in entries if str(entry).endswith(".parquet")]
-
-
-def _holds(ws: Workspace, table: str, name: str, key: str, values: set[str]) -> bool:
-    """Whether a file has a row with one of the values; what cannot be read is taken to have one."""
-    try:
-        with open_file(ws, table, name) as opened:
-            found = opened.read(columns=[key])[key]
-    except (OSError, pa.ArrowInvalid):
-        return True
-    return bool(pc.any(pc.is_in(found, value_set=_texts(values))).as_py())
 
 
 def _files_with(ws: Workspace, table: str, before: Snapshot, key: str, values: set[str]) -> list[DataFile]:

@@ -6,19 +6,18 @@ asked for, the models.
 """
 
 import logging
-import shutil
 from collections.abc import Collection
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
 from schemas.settings import Settings
+from tasks.journal.runs import runs
 from tasks.promotion.evidence import PAGE
 from tasks.promotion.refusing import TAKEN_DOWN
 from tasks.publishing import Published, publish
-from tasks.stores import tables, tombstones
+from tasks.stores import erasing, tables, tombstones
 from tasks.stores.batches import drop_media
 from tasks.stores.standing_policy import standing_policy
 from tasks.stores.workspace import Workspace
@@ -35,7 +34,10 @@ _TABLES: Final = ("catalog", "clips", "stage1", "stage2", "benchmarks")
 """Tables that hold footage or speak of it."""
 
 _PAGES: Final = ("audit", "reports")
-"""Folders of pages about footage; they are made anew when asked for."""
+"""Folders of pages about footage. They are made anew when asked for; of `reports/paper` that takes hours."""
+
+_COMMIT_S: Final = 60.0
+"""Files younger than this may be a commit's under way: our own run writes its metrics meanwhile."""
 
 
 def take_down(
@@ -53,7 +55,8 @@ def take_down(
     takedown = tombstones.bar(ws, scope.kind, scope.value, scope.media, why)
     tagged = _tag_models(tracking, plan, takedown) if tracking else []
     _delete_rows(ws, plan)
-    _forget_pages(ws)
+    pages = _forget_pages(ws)
+    unfinished = _forget_unfinished(ws)
     published = _publish(ws, settings)
     erased = sum(len(_erase(ws, table, "media_id", scope.media)) for table in _TABLES)
     if scope.kind == "corpus":
@@ -68,6 +71,8 @@ def take_down(
         "release_is_new": published.is_new,
         "files_erased": erased,
         "run_files_erased": shown,
+        "pages_erased": pages,
+        "unfinished_left": unfinished,
         **deleted,
     }
 
@@ -116,20 +121,36 @@ def _publish(ws: Workspace, settings: Settings) -> Published:
 def _erase(ws: Workspace, table: str, key: str, values: Collection[str]) -> list[str]:
     """Take the files of old versions off the disk, and what killed writers left of this footage."""
     files = ws.filesystem()
-    gone = tables.erase(ws, table)
-    left = tables.strays(ws, table, key, values)
+    gone = erasing.erase(ws, table)
+    left = erasing.strays(ws, table, key, values)
     for name in left:
         files.rm(ws.path(table, name))
     return [*gone, *left]
 
 
-def _forget_pages(ws: Workspace) -> None:
+def _forget_pages(ws: Workspace) -> list[str]:
+    """Delete pages; returns the entries that went, by their names below the workspace."""
     files = ws.filesystem()
+    gone = []
     for folder in _PAGES:
         if files.exists(ws.path(folder)):
+            names = (str(entry).rstrip("/").rsplit("/", 1)[-1] for entry in files.ls(ws.path(folder), detail=False))
+            gone += [f"{folder}/{name}" for name in sorted(names)]
             files.rm(ws.path(folder), recursive=True)
-    if ws.is_local:
-        shutil.rmtree(Path(ws.root) / "scratch", ignore_errors=True)
+    return gone
+
+
+def _forget_unfinished(ws: Workspace) -> int:
+    """Delete what killed runs left half written; returns how many unfinished files stay.
+
+    While another run lives some of them are its own, and the files that it works on would be refused for want of them.
+    Then only those go that are too old to be.
+    """
+    if any(run.state == "running" and run.flow != "takedown" for run in runs(ws)):
+        ws.sweep_scratch()
+    else:
+        ws.sweep_scratch(older_than_s=_COMMIT_S)
+    return sum(path.is_file() for path in ws.scratch().iterdir())
 
 
 def _erase_shown(tracking: "Tracking", plan: Plan) -> int:

@@ -1,7 +1,13 @@
+"""What stands between stored rows and a release: when nothing is done, where pages are made, what is erased."""
+
 from pathlib import Path
 
-from tasks.publishing import audit_pages
+from schemas.policy import load_policy
+from schemas.settings import Settings
+from tasks.publishing import audit_pages, publish
+from tasks.stores import releases, tables
 from tasks.stores.workspace import Workspace
+from tests.tasks.stores.sample_store import fill, new_workspace, taken_out_before, written_before
 
 
 def test_audits_of_a_remote_workspace_at_once_keep_out_of_each_others_pages(tmp_path: Path):
@@ -29,3 +35,32 @@ def test_those_of_a_local_workspace_are_made_in_place(tmp_path: Path):
     ws = Workspace.open(str(tmp_path / "ws"), create=True)
     with audit_pages(ws) as folder:
         assert folder == tmp_path / "ws" / "audit"
+
+
+def test_a_release_stands_until_something_changes_and_what_none_needs_is_erased_in_time(tmp_path: Path):
+    ws = new_workspace(tmp_path)
+    fill(ws, range(3))
+    tables.compact(ws, "clips", above=1)
+    published = publish(ws, Settings(), load_policy())
+    versions, (held,) = releases.current_versions(ws), tables.file_names(ws, "clips")
+    assert published.is_new and releases.latest(ws).versions == versions
+    assert len(_parquet(ws)) == 4  # whoever began to read a minute ago may go on
+
+    away = Path(ws.path("clips", held)).rename(tmp_path / held)  # whoever looked for near-copies now would miss it
+    again = publish(ws, Settings(), load_policy())
+    assert (again.release_id, again.is_new, releases.current_versions(ws)) == (published.release_id, False, versions)
+    away.rename(ws.path("clips", held))
+
+    for table in ("catalog", "clips"):
+        written_before(ws, table, days=9)
+        taken_out_before(ws, table, days=9)
+    fill(ws, [99])
+    tables.compact(ws, "clips", above=1)
+    assert publish(ws, Settings(), load_policy()).is_new
+    kept = {name for row in releases.every(ws) for name in tables.file_names(ws, "clips", row.versions["clips"])}
+    assert held in kept < _parquet(ws) and len(_parquet(ws)) == 3  # the third is of today
+    assert tables.read(ws, "clips", version=versions["clips"]).num_rows == 6
+
+
+def _parquet(ws: Workspace) -> set[str]:
+    return {path.name for path in Path(ws.path("clips")).glob("*.parquet")}

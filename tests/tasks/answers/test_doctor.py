@@ -11,7 +11,7 @@ from tasks.answers.check_installation import check_pins, check_weights
 from tasks.answers.check_workspace import check_room, check_workspace
 from tasks.answers.doctor import diagnose
 from tasks.answers.findings import Finding, Health
-from tasks.stores import log, tables, tombstones
+from tasks.stores import erasing, log, tables, tombstones
 from tasks.stores.parts import commit_parts, write_part
 from tasks.stores.workspace import MARKER, Workspace
 from tests.tasks.answers import footage
@@ -126,7 +126,7 @@ def test_a_release_whose_old_files_are_gone(ws: Workspace):
         ws, "clips", pa.Table.from_pylist([changed, footage.clip_row(footage.CLIPS_MADE[1])], CLIPS), "media_id"
     )
     assert wrong(ws.root) == {}
-    tables.erase(ws, "clips")
+    erasing.erase(ws, "clips")
     assert "lost" in one_problem(ws, "last release").detail
 
 

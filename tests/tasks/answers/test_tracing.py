@@ -1,11 +1,15 @@
+"""What is traced by a name: models, all that are registered, the rivals too; else footage, else what is meant."""
+
 from pathlib import Path
 
 import pytest
 
 from schemas.errors import NotFoundError
+from schemas.rivals import RIVALS
 from schemas.settings import Settings
 from tasks.answers.tracing import FootageTrace, trace
 from tasks.stores import tables
+from tasks.stores.workspace import Workspace
 from tests.tasks.answers import footage
 
 
@@ -21,3 +25,10 @@ def test_what_is_not_there_is_looked_for_among_models_and_speakers_too(tmp_path:
         trace(settings, "landmarkgenerator@champion")
     with pytest.raises(NotFoundError, match="heterodub train stage1"):
         trace(settings, "landmark-generator@champion")
+
+
+@pytest.mark.parametrize("name", ["landmark-generator", "landmark-translator", *RIVALS])
+def test_a_registered_model_s_name_is_not_taken_for_a_file_s(tmp_path, name):
+    settings = Settings(workspace=Workspace.open(str(tmp_path / "ws"), create=True).root)
+    with pytest.raises(NotFoundError, match=f"no {name} is registered yet: `heterodub train .*` makes one"):
+        trace(settings, f"{name}/1")

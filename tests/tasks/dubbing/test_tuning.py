@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,7 +23,9 @@ from tasks.dubbing.parts import Face
 from tasks.dubbing.tuning import first_seconds
 from tasks.dubbing.watching import Silent
 from tasks.learning.folders import trainings
+from tasks.media.locate import fingerprint
 from tasks.stores.workspace import Workspace
+from tasks.takedown.weights import training_folders
 
 
 class Phases(Silent):
@@ -76,6 +79,9 @@ def test_it_is_tuned_once_and_says_so(place, head, speech, backend, tmp_path):
     (made,) = tunings(place)
     card = load_translator(made / "model")[1]
     assert (card.release, len(card.tuned_on)) == ("r-none", 1)
+    ws, media = Workspace.open(place[0].workspace), fingerprint(Path(head))
+    assert [(found.folder, found.is_known) for found in training_folders(ws, {media}, ())] == [(made, True)]
+    assert training_folders(ws, {"of another video"}, ()) == ()
     again, frames = dubbed(place, head, speech, tmp_path / "two.mp4", backend)
     assert frames["fine-tune"] == 0
     assert again.translator == told.translator

@@ -61,6 +61,14 @@ def test_news_is_heard_while_it_works_and_each_gives_it_more_time(child):
     assert call(child, child_work.count, 2, 0) == 2  # nobody listens
 
 
+def test_who_hears_says_how_long_the_rest_may_take(child):
+    call(child, child_work.pid)
+    assert child.run(child_work.count, 2, 0.5, time_limit_s=60, hear=lambda number: 30.0) == 2
+    with pytest.raises(MediaRefusedError) as error:
+        child.run(child_work.count, 2, 0.5, time_limit_s=60, hear=lambda number: 0.1)
+    assert (error.value.reason, error.value.detail) == (FileReason.TIMED_OUT, "longer than 0 s")
+
+
 def test_variables_are_the_child_s_alone(child):
     other = Isolated(1.0, {"HETERODUB_TEST": "seen"})
     try:

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from tasks.extract.isolation import Isolated
-from tasks.extract.scratch import scratch, sweep
+from tasks.extract.scratch import sweep
 
 OWNER = """
 import sys
@@ -44,13 +44,6 @@ def test_a_living_owner_keeps_its_folder_and_a_killed_one_does_not(place, owner)
     assert owner.folder.exists()
     Isolated(2).prepare(len, ())
     assert not owner.folder.exists()
-
-
-def test_it_is_gone_after_the_block_whatever_happens(place):
-    with pytest.raises(KeyError), scratch() as folder:
-        (folder / "spool").write_bytes(b"x")
-        raise KeyError
-    assert not folder.exists()
 
 
 def test_a_folder_that_is_just_being_made_and_others_folders_are_left_alone(place):

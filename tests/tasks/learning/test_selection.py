@@ -12,7 +12,7 @@ from tasks.learning.evaluation import evaluate_generator
 from tasks.learning.folds import folds, grouped, halves
 from tasks.learning.selection import candidates, find_release, select
 from tasks.learning.stage1 import train_generator
-from tasks.stores import tables
+from tasks.stores import erasing, tables
 from tasks.stores.benchmarks import freeze
 from tasks.stores.workspace import Workspace
 from tests.tasks.learning.recorder import Recorder
@@ -57,7 +57,7 @@ def test_a_version_that_was_erased(own_workspace):
     tables.delete_rows(
         own_workspace, "stage1", "media_id", [candidates(own_workspace, release, Stage.STAGE1)[0].place.media_id]
     )
-    tables.erase(own_workspace, "stage1")
+    erasing.erase(own_workspace, "stage1")
     with pytest.raises(NotFoundError, match=r"are gone.*newer release"):
         select(own_workspace, release, Stage.STAGE1)
 

@@ -1,5 +1,8 @@
 """Builds a small sound workspace the way an ingest does, one batch per media."""
 
+import json
+import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -34,3 +37,20 @@ def fill(ws: Workspace, media: range) -> None:
     held = Held(ws)
     for number in media:
         commit_batch(ws, batch_of(ws, number), held)
+
+
+def written_before(ws: Workspace, table: str, days: int) -> None:
+    """Make all files of a table so old."""
+    then = time.time() - days * 24 * 3600
+    for path in Path(ws.path(table)).glob("*.parquet"):
+        os.utime(path, (then, then))
+
+
+def taken_out_before(ws: Workspace, table: str, days: int) -> None:
+    """Let the table's log say that whatever was taken out was so many days earlier."""
+    for entry in Path(ws.path(table, "_delta_log")).glob("*.json"):
+        actions = [json.loads(line) for line in entry.read_text().splitlines()]
+        for action in actions:
+            if "remove" in action:
+                action["remove"]["deletionTimestamp"] -= days * 24 * 3600 * 1000
+        entry.write_text("".join(json.dumps(action) + "\n" for action in actions))

@@ -5,7 +5,7 @@ import pytest
 
 from schemas.errors import NotFoundError
 from schemas.reasons import Stage
-from tasks.stores import releases, tables
+from tasks.stores import erasing, releases, tables
 from tasks.stores.batches import drop_media
 from tasks.stores.releases import Origin, current_versions, find, latest, publish, read_release, release_clips
 
@@ -108,7 +108,7 @@ def test_an_erased_release_says_so(ws):
     release = _publish(ws).release
     drop_media(ws, [sample.media_id(1)])
     for table in releases.PINNED:
-        tables.erase(ws, table)
+        erasing.erase(ws, table)
     with pytest.raises(NotFoundError, match="takedown"):
         _clips_of(ws, release)
     assert len(_clips_of(ws, _publish(ws).release)) == 4

@@ -173,18 +173,6 @@ def test_an_unknown_version_is_not_found(ws, rows):
         tables.read(ws, "clips", version=7)
 
 
-def test_erasing_makes_a_delete_real_and_keeps_what_is_named(ws):
-    tables.append_rows(ws, "catalog", sample.catalog(sample.catalog_row(1)))
-    tables.append_rows(ws, "catalog", sample.catalog(sample.catalog_row(2), sample.catalog_row(3)))
-    tables.delete_rows(ws, "catalog", "uri", ["/footage/2.mp4"])
-    (gone,) = tables.erase(ws, "catalog", keep_versions=[1])
-    assert not (ws.filesystem().exists(ws.path("catalog", gone)))
-    assert _uris(ws, 1) == ["/footage/1.mp4"]
-    assert _uris(ws) == ["/footage/1.mp4", "/footage/3.mp4"]
-    with pytest.raises(NotFoundError, match="takedown"):
-        _uris(ws, 2)
-
-
 def test_other_tools_read_the_tables(ws):
     fill(ws, range(2))
     tables.delete_rows(ws, "stage1", "clip_id", [sample.clip_id(0)])
