@@ -12,14 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from flows.options import ConfigOption, JsonOption, WorkspaceOption
+
 if TYPE_CHECKING:
     from schemas.settings import Settings
 
-WorkspaceOption = Annotated[
-    str | None, typer.Option("--workspace", "-w", help="Workspace folder or URI; else from the settings.")
-]
-ConfigOption = Annotated[Path | None, typer.Option("--config", help="Settings file; else heterodub.toml, if there.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
 RouteOption = Annotated[
     Literal["both", "stage1", "stage2", "rejected"] | None, typer.Option(help="Only clips that went this way.")
 ]

@@ -1,15 +1,15 @@
 """The command `heterodub`. Each sub-command is a flow or a question; heavy libraries load only when one needs them."""
 
 import errno
-import json
 import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from flows import ask, govern, learn, lineage, repeat, speak
+from flows import ask, govern, judge, learn, lineage, repeat, speak
 from flows.environment import find_server, server_is_lost, settle
+from flows.options import ConfigOption, JsonOption, WorkspaceOption, tell, text_of
 from schemas.addresses import trouble_with
 from schemas.errors import HeterodubError, SettingsError
 
@@ -21,18 +21,13 @@ app = typer.Typer(
 )
 ask.register(app)
 learn.register(app)
+judge.register(app)
 govern.register(app)
 lineage.register(app)
 speak.register(app)
 repeat.register(app)
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-
-WorkspaceOption = Annotated[
-    str | None, typer.Option("--workspace", "-w", help="Folder or fsspec URI that holds every table.")
-]
-ConfigOption = Annotated[Path | None, typer.Option("--config", help="Settings file; else heterodub.toml, if there.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Answer with JSON on stdout.")]
 
 
 @app.command()
@@ -52,11 +47,12 @@ def ingest(
     find_server()
     from flows.ingest import ingest as run
     from flows.progress import Display
+    from flows.summaries import show_summary
     from tasks.extract.watching import watched_by
 
     with Display() as display, watched_by(display):
-        summary = run(source, corpus, workspace, _text(config), _text(policy), dask, workers, retry_quarantined)
-    _answer(summary, as_json)
+        summary = run(source, corpus, workspace, text_of(config), text_of(policy), dask, workers, retry_quarantined)
+    tell(summary, as_json, show_summary)
 
 
 @app.command()
@@ -86,15 +82,10 @@ def route(
 ) -> None:
     """Route what is measured by another policy, extracting only what is newly admitted."""
     settle()
-    told = _look(policy, workspace, config, clips) if dry_run else _apply(policy, workspace, config, dask, workers)
-    if as_json:
-        print(json.dumps(told, indent=2))
-        return
     from flows.summaries import show_route
 
-    show_route(told)
-    for clip in told.get("changed", []):
-        print(f"{clip['clip_id']}  {clip['before']} -> {clip['after']}")
+    told = _look(policy, workspace, config, clips) if dry_run else _apply(policy, workspace, config, dask, workers)
+    tell(told, as_json, show_route)
 
 
 def _look(policy: Path, workspace: str | None, config: Path | None, clips: bool) -> dict[str, Any]:
@@ -117,21 +108,8 @@ def _apply(
     from tasks.extract.watching import watched_by
 
     with Display() as display, watched_by(display):
-        told: dict[str, Any] = run(str(policy), workspace, _text(config), dask, workers)
+        told: dict[str, Any] = run(str(policy), workspace, text_of(config), dask, workers)
     return told
-
-
-def _text(path: Path | None) -> str | None:
-    return None if path is None else str(path)
-
-
-def _answer(summary: dict[str, Any], as_json: bool) -> None:
-    if as_json:
-        print(json.dumps(summary, indent=2))
-        return
-    from flows.summaries import show_summary
-
-    show_summary(summary)
 
 
 def main() -> None:

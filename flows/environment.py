@@ -6,6 +6,8 @@ import sys
 import urllib.error
 import urllib.request
 
+import typer
+
 from schemas.errors import SettingsError
 
 _DEFAULTS = {
@@ -53,6 +55,24 @@ def find_server() -> None:
         flush=True,
     )
     signal.signal(signal.SIGINT, _leave)
+
+
+def prepare(training: bool = False) -> None:
+    """Surroundings and server of a command about models. Those of torchrun's processes that do not lead take part in
+    the training, and end.
+
+    Raises: SettingsError - torchrun started something that is not one training. typer.Exit - see above.
+    """
+    settle()
+    rank = launched_as()
+    if rank is not None and not training:
+        raise SettingsError("torchrun starts one training, `train` or `finetune`; run this command without it")
+    if rank:
+        from tasks.learning.devices import join_training
+
+        join_training()
+        raise typer.Exit
+    find_server()
 
 
 _STOPPED = "stopped; what is stored is stored, and the same command goes on from there"

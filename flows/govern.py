@@ -1,13 +1,12 @@
 """Commands that decide what is in use: retrain, promote, rollback, history, benchmark. Heavy libraries load inside."""
 
-import json
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
-from flows.ask import ConfigOption, JsonOption, WorkspaceOption
 from flows.environment import find_server, settle
+from flows.options import ConfigOption, JsonOption, WorkspaceOption, show_labelled, tell, text_of
 from schemas.errors import RetrainError
 
 StageArgument = Annotated[Literal["stage1", "stage2"], typer.Argument(help="Whose champion.")]
@@ -32,7 +31,8 @@ def retrain(
     as_json: JsonOption = False,
 ) -> None:
     """Ingest; where footage changed enough, train, score and promote. Goes on where an earlier one broke off."""
-    _prepare()
+    settle()
+    find_server()
     from flows.learning_progress import LearningDisplay
     from flows.progress import Display
     from flows.retrain import retrain as run
@@ -40,16 +40,15 @@ def retrain(
     from tasks.extract.watching import watched_by
     from tasks.learning.watching import learning_watched_by
 
-    show = _print_json if as_json else show_retraining
     # lines instead of bars: two live displays would write over each other
     with Display(live=False) as files, watched_by(files), LearningDisplay(live=False) as learning:
         try:
             with learning_watched_by(learning):
-                told = run(corpora or None, stage, workspace, _text(config))
+                told = run(corpora or None, stage, workspace, text_of(config))
         except RetrainError as error:
-            show(error.told)
+            tell(error.told, as_json, show_retraining)
             raise
-    show(told)
+    tell(told, as_json, show_retraining)
 
 
 def promote(
@@ -61,15 +60,13 @@ def promote(
     as_json: JsonOption = False,
 ) -> None:
     """Put a challenger against the champion on the frozen benchmark; the policy decides whether it takes its place."""
-    _prepare()
+    settle()
+    find_server()
     from flows.moves import show_promotion
     from flows.promote import promote as run
 
-    told = run(stage, model, _text(policy), workspace, _text(config))
-    if as_json:
-        print(json.dumps(told, indent=2))
-    else:
-        show_promotion(told)
+    told = run(stage, model, text_of(policy), workspace, text_of(config))
+    tell(told, as_json, show_promotion)
 
 
 def rollback(
@@ -86,14 +83,13 @@ def rollback(
     """Make an earlier version the champion again."""
     if not why.strip():
         raise typer.BadParameter("the ledger keeps --why: say it")
-    _prepare()
+    settle()
+    find_server()
+    from flows.moves import show_rollback
     from flows.promote import rollback as run
 
-    told = run(why, stage, to, adopt, workspace, _text(config))
-    if as_json:
-        print(json.dumps(told, indent=2))
-        return
-    print(f"version {told['to_version']} is the champion of {told['model']} now, in place of {told['from_version']}")
+    told = run(why, stage, to, adopt, workspace, text_of(config))
+    tell(told, as_json, show_rollback)
 
 
 def history(
@@ -109,10 +105,7 @@ def history(
     from tasks.promotion.gate import history as look
 
     told = look(load_settings(config, workspace=workspace), stage)
-    if as_json:
-        print(json.dumps(told, indent=2))
-    else:
-        show_history(told)
+    tell(told, as_json, show_history)
 
 
 def benchmark(
@@ -127,25 +120,8 @@ def benchmark(
     if renew and not why:
         raise typer.BadParameter("--renew changes what models are judged on: say --why")
     settle()
-    from flows.tables import pairs
     from schemas.settings import load_settings
     from tasks.promotion.gate import benchmark as look
 
     told = look(load_settings(config, workspace=workspace), stage, renew, why or "asked for")
-    if as_json:
-        print(json.dumps(told, indent=2))
-    else:
-        pairs((name.replace("_", " "), value) for name, value in told.items())
-
-
-def _print_json(told: dict[str, Any]) -> None:
-    print(json.dumps(told, indent=2))
-
-
-def _prepare() -> None:
-    settle()
-    find_server()
-
-
-def _text(path: Path | None) -> str | None:
-    return None if path is None else str(path)
+    tell(told, as_json, show_labelled)

@@ -1,11 +1,14 @@
 """What a person sees while a model trains: a bar with loss, speed and time left, or without a terminal some lines."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 
 from flows.live import Live, time_left
 from model.training.listening import Stepped, Validated
+from tasks.learning.watching import learning_watched_by
 
 _MEMORY = 0.95
 """Share of the old value that speed and loss keep at each step: enough to be read, little enough to follow."""
@@ -60,6 +63,12 @@ class LearningDisplay(Live):
             return ""
         left = time_left((self._steps - self._step) * self._step_s)
         return f"loss {self._loss:.4f}  {1 / max(self._step_s, 1e-9):.1f} steps/s  {left}  {self._seen}"
+
+
+def watched(run: Callable[..., dict[str, Any]], *given: Any) -> dict[str, Any]:
+    """What a flow returns that trains: its progress is shown meanwhile."""
+    with LearningDisplay() as display, learning_watched_by(display):
+        return run(*given)
 
 
 def _followed(old: float | None, new: float) -> float:

@@ -1,14 +1,14 @@
 """Commands about where footage went: trace and takedown. Heavy libraries load inside them."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import partial
 from typing import Annotated, Any, Literal
 
 import typer
 
-from flows.ask import ConfigOption, JsonOption, WorkspaceOption
 from flows.environment import find_server, settle
+from flows.options import ConfigOption, JsonOption, WorkspaceOption, tell, text_of
 
 Kind = Literal["speaker", "corpus", "file", "licence"]
 
@@ -33,12 +33,7 @@ def trace(
     from tasks.answers.tracing import trace as look
 
     found = look(load_settings(config, workspace=workspace), name)
-    if as_json:
-        print(json.dumps(asdict(found), indent=2))
-    elif isinstance(found, ModelTrace):
-        show_model(asdict(found))
-    else:
-        show_footage(asdict(found))
+    tell(asdict(found), as_json, show_model if isinstance(found, ModelTrace) else show_footage)
 
 
 def takedown(
@@ -62,11 +57,8 @@ def takedown(
     from flows.footage import show_takedown
     from flows.takedown import takedown as run
 
-    told = run(kind, value, why, dry_run, workspace, None if config is None else str(config), with_models)
-    if as_json:
-        print(json.dumps(told, indent=2))
-    else:
-        show_takedown(told, dry_run)
+    told = run(kind, value, why, dry_run, workspace, text_of(config), with_models)
+    tell(told, as_json, partial(show_takedown, dry_run=dry_run))
 
 
 def _one_of(given: Mapping[str, str | None]) -> tuple[Any, str]:

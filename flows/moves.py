@@ -32,6 +32,11 @@ def show_promotion(told: Mapping[str, Any]) -> None:
     out.print(f"champion of {told['model']}: {told['champion'] or 'none'}; evidence in run {told['run']}")
 
 
+def show_rollback(told: Mapping[str, Any]) -> None:
+    """Who is champion again."""
+    print(f"version {told['to_version']} is the champion of {told['model']} now, in place of {told['from_version']}")
+
+
 def show_history(rows: Sequence[Mapping[str, Any]]) -> None:
     """Champions of each model, newest first."""
     if not rows:

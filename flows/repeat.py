@@ -1,14 +1,21 @@
 """Commands that repeat the paper's comparison: its tables, and its rating study. Heavy libraries load inside them."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
-from flows.ask import ConfigOption, JsonOption, WorkspaceOption
 from flows.environment import find_server, settle
-from flows.learn import ProfileOption, ReleaseOption
+from flows.options import (
+    ConfigOption,
+    JsonOption,
+    ProfileOption,
+    ReleaseOption,
+    WorkspaceOption,
+    show_labelled,
+    tell,
+    text_of,
+)
 
 study = typer.Typer(no_args_is_help=True, help="Have people rate videos, blinded.")
 
@@ -41,13 +48,11 @@ def paper(
     """Measure a table of the paper on a release: trains what is missing, and goes on where it was interrupted."""
     settle()
     find_server()
-    from flows.learning_progress import LearningDisplay
+    from flows.learning_progress import watched
     from flows.paper import paper as run
-    from tasks.learning.watching import learning_watched_by
 
-    with LearningDisplay() as display, learning_watched_by(display):
-        told = run(table, minutes, release, folds, fold, _text(out), workspace, _text(config), profile)
-    _tell(told, as_json)
+    told = watched(run, table, minutes, release, folds, fold, text_of(out), workspace, text_of(config), profile)
+    tell(told, as_json, _show_table)
 
 
 @study.command("make")
@@ -63,14 +68,10 @@ def study_make(
     as_json: JsonOption = False,
 ) -> None:
     """Write a self-contained page on which people grade videos without knowing who made them."""
-    from flows.tables import pairs
     from tasks.study.making import make_study
 
     told = make_study(videos, out, title, rounds, checks, seed).summary()
-    if as_json:
-        print(json.dumps(told, indent=2))
-    else:
-        pairs((name.replace("_", " "), value) for name, value in told.items())
+    tell(told, as_json, show_labelled)
 
 
 @study.command("score")
@@ -87,17 +88,11 @@ def study_score(
     scores = score_study(key, answers)
     table = as_table(scores)
     files = [str(path) for path in write_table(table, out)] if out else []
-    _tell(scores.summary() | {"files": files} if as_json else {"markdown": markdown(table), "files": files}, as_json)
+    told = scores.summary() if as_json else {"markdown": markdown(table)}
+    tell(told | {"files": files}, as_json, _show_table)
 
 
-def _tell(told: dict[str, Any], as_json: bool) -> None:
-    if as_json:
-        print(json.dumps(told, indent=2))
-        return
+def _show_table(told: dict[str, Any]) -> None:
     print(told["markdown"])
     for path in told["files"]:
         print(path)
-
-
-def _text(path: Path | None) -> str | None:
-    return None if path is None else str(path)

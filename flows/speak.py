@@ -1,6 +1,5 @@
 """The command that dubs. Heavy libraries load inside it; Prefect only for a manifest."""
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,8 +7,8 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 
-from flows.ask import ConfigOption, JsonOption, WorkspaceOption
 from flows.environment import find_server, settle
+from flows.options import ConfigOption, GeneratorOption, JsonOption, TranslatorOption, WorkspaceOption, tell, text_of
 from schemas.dubbing import Length
 from schemas.errors import SettingsError
 
@@ -38,17 +37,11 @@ def dub(
     finetune: Annotated[
         float | None,
         typer.Option(
-            min=0.5,
-            max=60,
-            help="First adapt the translator to the video's face, by its first so many seconds with one.",
+            min=0.5, max=60, help="First adapt the translator to the video's face, by so many of its first seconds."
         ),
     ] = None,
-    generator: Annotated[
-        str, typer.Option(help="Landmark generator: folder, version, @alias, run id, or newest.")
-    ] = "@champion",
-    translator: Annotated[
-        str, typer.Option(help="Landmark translator; warp: the one that nobody trained.")
-    ] = "@champion",
+    generator: GeneratorOption = "@champion",
+    translator: TranslatorOption = "@champion",
     workspace: WorkspaceOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
@@ -63,12 +56,14 @@ def dub(
         job = _job(video, speech, speech_from, out)
         job |= {"face": face, "length": length, "appearance_from": appearance_from, "finetune": finetune}
         told = _one(job, generator, translator, workspace, config)
-    if as_json:
-        print(json.dumps(told, indent=2))
-    else:
-        from flows.summaries import show_dubbings
+    _answer(told, as_json)
 
-        show_dubbings(told)
+
+def _answer(told: dict[str, Any], as_json: bool) -> None:
+    """Print what became of the jobs. Raises: typer.Exit - not every one was dubbed."""
+    from flows.summaries import show_dubbings
+
+    tell(told, as_json, show_dubbings)
     for outcome in told["outcomes"]:
         if outcome["error"]:
             print(f"error: {outcome['error']}", file=sys.stderr)
@@ -122,9 +117,5 @@ def _many(
     from tasks.dubbing.watching import dubbing_watched_by
 
     with DubDisplay() as display, dubbing_watched_by(display):
-        told: dict[str, Any] = run(str(manifest), generator, translator, workspace, _text(config))
+        told: dict[str, Any] = run(str(manifest), generator, translator, workspace, text_of(config))
     return told
-
-
-def _text(path: Path | None) -> str | None:
-    return None if path is None else str(path)

@@ -42,7 +42,7 @@ def show_summary(summary: dict[str, Any]) -> None:
 
 
 def show_route(told: dict[str, Any]) -> None:
-    """What another policy changes: admissions by stage, then refusals by reason."""
+    """What another policy changes: admissions by stage, refusals by reason, then clips where they were asked for."""
     console = Console()
     table = Table(
         title=f"policy {escape(told['policy']['name'])} version {told['policy']['version']}", title_justify="left"
@@ -61,6 +61,8 @@ def show_route(told: dict[str, Any]) -> None:
             reasons.add_row(stage, reason, str(counts["before"]), str(counts["after"]))
     if reasons.row_count:
         console.print(reasons)
+    for clip in told.get("changed", []):
+        print(f"{clip['clip_id']}  {clip['before']} -> {clip['after']}")
 
 
 def show_truth(agreement: Agreement) -> None:

@@ -137,6 +137,9 @@ def _check_or_mark(workspace: Workspace, create: bool) -> None:
         _check_layout(root, files.cat_file(marker))
         return
     entries = _entries(workspace)
+    if MARKER in entries or files.exists(marker):  # another run makes the workspace just now, and begins with this file
+        _check_layout(root, files.cat_file(marker))
+        return
     if entries - {*TABLES, "scratch", TRACKING}:
         raise WorkspaceError(f"{root} holds other files and no {MARKER}: not a workspace; name an empty or new folder")
     if not create:

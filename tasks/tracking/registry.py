@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Final
 
+from mlflow.entities.model_registry import RegisteredModel
 from mlflow.exceptions import MlflowException
 
 from schemas.errors import TrackingError
@@ -83,15 +84,9 @@ def aliases_of(tracking: Tracking, model: str) -> dict[int, list[str]]:
 
     Raises: TrackingError - the store cannot be reached.
     """
-    with telling(f"{model} at {tracking.place}"):
-        try:
-            found = tracking.client.get_registered_model(model).aliases
-        except MlflowException as error:
-            if error.error_code in _MISSING:
-                return {}
-            raise
+    found = _registered(tracking, model)
     aliases: dict[int, list[str]] = {}
-    for alias, number in sorted(found.items()):
+    for alias, number in sorted(found.aliases.items()) if found else ():
         aliases.setdefault(int(number), []).append(alias)
     return aliases
 
@@ -117,14 +112,20 @@ def led_by(tracking: Tracking, model: str) -> tuple[str, str] | None:
 
     Raises: TrackingError - the store cannot be reached.
     """
+    found = _registered(tracking, model)
+    if found is None or _MOVE not in found.tags:
+        return None
+    return found.tags[_MOVE], found.tags.get(_LEDGER, "nobody knows who")
+
+
+def _registered(tracking: Tracking, model: str) -> RegisteredModel | None:
     with telling(f"{model} at {tracking.place}"):
         try:
-            tags = tracking.client.get_registered_model(model).tags
+            return tracking.client.get_registered_model(model)
         except MlflowException as error:
             if error.error_code in _MISSING:
                 return None
             raise
-    return (tags[_MOVE], tags.get(_LEDGER, "nobody knows who")) if _MOVE in tags else None
 
 
 def follow(tracking: Tracking, model: str, move_id: str, told: str) -> None:

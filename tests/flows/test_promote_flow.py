@@ -125,6 +125,7 @@ def test_a_person_decides(workspace, short):
     assert champion(workspace) == 1
 
 
+@pytest.mark.long
 def test_commands_tell_it_all(workspace, short, heterodub, said):
     """After the approval: the same weights, registered by another run, do not win; a rollback may name its target."""
     _register_again(workspace)

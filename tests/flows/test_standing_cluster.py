@@ -10,7 +10,7 @@ pytestmark = pytest.mark.long
 
 
 @pytest.fixture
-def cluster(tmp_path):
+def standing(tmp_path):
     (tmp_path / "dask").mkdir()
     processes = DaskProcesses(tmp_path / "dask")
     yield processes
@@ -18,14 +18,14 @@ def cluster(tmp_path):
 
 
 def test_the_only_worker_leaves_midway_and_another_ends_it_with_the_same_rows(
-    cluster, footage, config, finished, tmp_path
+    standing, footage, config, finished, tmp_path
 ):
     """The workspace is named as seen from the driver's folder, which is none of the workers'."""
-    first = cluster.worker("first")
-    process = start(footage, config, "workspace", cluster.address, cwd=tmp_path, PYTHONPATH=str(ROOT))
+    first = standing.worker("first")
+    process = start(footage, config, "workspace", standing.address, cwd=tmp_path, PYTHONPATH=str(ROOT))
     wait_for(process, "analysed 2")
     leave(first)
-    cluster.worker("second")
+    standing.worker("second")
     finish(process)
     found, expected = contents(tmp_path / "workspace"), contents(finished.workspace)
     for table, rows in expected.items():

@@ -10,8 +10,8 @@ import pytest
 import torch
 from mlflow import MlflowClient
 
+from flows.environment import prepare
 from flows.evaluate import ablate_data, evaluate
-from flows.learn import _prepare
 from flows.train import train
 from model.stage1.files import load_generator
 from schemas.errors import SettingsError, TrackingError, TrainingError, WorkspaceError
@@ -149,4 +149,4 @@ def test_what_torchrun_must_not_start_is_refused(monkeypatch):
     with pytest.raises(TrainingError, match="torchrun started 2 processes in all, and the settings say devices = 1"):
         on_devices(1, "32-true", lambda fabric, listener: None, None)
     with pytest.raises(SettingsError, match="run this command without it"):
-        _prepare()
+        prepare()

@@ -5,6 +5,7 @@ import pickle
 import pytest
 
 from schemas.errors import WorkspaceError
+from tasks.stores import workspace
 from tasks.stores.workspace import MARKER, Workspace
 
 
@@ -42,6 +43,21 @@ def test_a_foreign_folder_is_left_alone(tmp_path, create):
     with pytest.raises(WorkspaceError, match="not a workspace"):
         Workspace.open(str(tmp_path), create=create)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.doc"]
+
+
+def test_a_workspace_that_another_run_makes_meanwhile_is_opened(tmp_path, monkeypatch):
+    """Between the look for the marker and the look at the folder."""
+    look = workspace._entries
+
+    def made_before(ws):
+        with monkeypatch.context() as patch:
+            patch.setattr(workspace, "_entries", look)
+            Workspace.open(ws.root, create=True)
+        (tmp_path / "policy.json").write_text("{}")
+        return look(ws)
+
+    monkeypatch.setattr(workspace, "_entries", made_before)
+    assert Workspace.open(str(tmp_path), create=True).root == str(tmp_path)
 
 
 @pytest.mark.parametrize("marker", ["{}", "not json", "[1]"])
