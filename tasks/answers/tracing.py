@@ -79,7 +79,7 @@ def trace(settings: Settings, name: str) -> ModelTrace | FootageTrace:
 
 
 def _no_such(name: str, speakers: Collection[str | None]) -> str:
-    known = sorted({speaker for speaker in speakers if speaker} | {judge.model for judge in JUDGES.values()})
+    known = sorted({speaker for speaker in speakers if speaker} | set(MODELS))
     near = ", ".join(map(visible, get_close_matches(name, known, n=5, cutoff=0.6)))
     return f"no model and no speaker is called {visible(name)!r}" + (f" (did you mean {near}?)" if near else "")
 

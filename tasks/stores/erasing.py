@@ -43,7 +43,8 @@ def erase(ws: Workspace, table: str, keep_versions: Collection[int] = (), older_
 
 def _age(files: Any, path: str) -> timedelta:
     """For how long a file is there. A part may come back under the name of one that was taken out long ago."""
-    return datetime.now(UTC) - files.modified(path)
+    modified: datetime = files.modified(path)
+    return datetime.now(UTC) - modified
 
 
 def strays(ws: Workspace, table: str, key: str, values: Collection[str]) -> list[str]:
