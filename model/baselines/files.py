@@ -1,29 +1,18 @@
-"""A rival on disk: weights without code, and a card in JSON. Nothing is unpickled."""
+"""A rival on disk; see model/files.py."""
 
 from pathlib import Path
-from typing import Final
-
-from pydantic import ValidationError
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 
 from model.baselines.named import RIVALS
 from model.baselines.painting import RivalNetwork, RivalPainter
-from schemas.cards import Contract, RivalCard
-from schemas.errors import ModelFileError
+from model.files import CARD, WEIGHTS, fill, read_card, save
+from schemas.cards import RivalCard
 
-WEIGHTS: Final = "weights.safetensors"
-CARD: Final = "card.json"
+__all__ = ["CARD", "WEIGHTS", "load_rival", "save_rival"]
 
 
 def save_rival(folder: Path, network: RivalNetwork, card: RivalCard) -> None:
-    """Write weights and card into a folder, which is made; files of the same name are replaced.
-
-    Raises: OSError - the disk is full or the folder cannot be written.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    save_file({name: value.contiguous() for name, value in network.state_dict().items()}, folder / WEIGHTS)
-    (folder / CARD).write_text(card.model_dump_json(indent=2) + "\n")
+    """Write weights and card into a folder. Raises: as save."""
+    save(folder, {WEIGHTS: network}, card)
 
 
 def load_rival(folder: Path) -> tuple[RivalPainter, RivalCard]:
@@ -31,12 +20,7 @@ def load_rival(folder: Path) -> tuple[RivalPainter, RivalCard]:
 
     Raises: ModelFileError - a file is missing or damaged, or was made under another contract.
     """
-    try:
-        card = RivalCard.model_validate_json((folder / CARD).read_text())
-        if differs := card.contract.differences(Contract()):
-            raise ModelFileError(f"{folder} was trained under another contract: {'; '.join(differs)}")
-        network = RIVALS[card.kind].build(card.shape)
-        network.load_state_dict(load_file(folder / WEIGHTS))
-    except (OSError, ValidationError, SafetensorError, RuntimeError) as error:
-        raise ModelFileError(f"{folder} holds no rival that can be read: {error}") from error
+    card = read_card(folder, RivalCard, "rival")
+    network = RIVALS[card.kind].build(card.shape)
+    fill(network, folder / WEIGHTS)
     return RivalPainter(network), card

@@ -1,35 +1,22 @@
-"""A landmark translator on disk: weights without code, and a card in JSON. Nothing is unpickled."""
+"""A landmark translator on disk, with the critics that it was trained against; see model/files.py."""
 
 from pathlib import Path
 from typing import Final
 
-from pydantic import ValidationError
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-from torch import nn
-
+from model.files import CARD, WEIGHTS, fill, read_card, save
 from model.stage2.critics import Critics
 from model.stage2.network import Painter
-from schemas.cards import Contract, TranslatorCard
-from schemas.errors import ModelFileError
+from schemas.cards import TranslatorCard
 
-WEIGHTS: Final = "weights.safetensors"
-"""Of embedder and generator."""
+__all__ = ["CARD", "CRITICS", "WEIGHTS", "load_critics", "load_translator", "save_translator"]
+
 CRITICS: Final = "critics.safetensors"
 """Of the discriminators, with which fine-tuning goes on."""
-CARD: Final = "card.json"
-FILES: Final = (WEIGHTS, CRITICS, CARD)
 
 
 def save_translator(folder: Path, painter: Painter, critics: Critics, card: TranslatorCard) -> None:
-    """Write weights and card into a folder, which is made; files of the same name are replaced.
-
-    Raises: OSError - the disk is full or the folder cannot be written.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    for network, name in ((painter, WEIGHTS), (critics, CRITICS)):
-        save_file({key: value.contiguous() for key, value in network.state_dict().items()}, folder / name)
-    (folder / CARD).write_text(card.model_dump_json(indent=2) + "\n")
+    """Write weights and card into a folder. Raises: as save."""
+    save(folder, {WEIGHTS: painter, CRITICS: critics}, card)
 
 
 def load_translator(folder: Path) -> tuple[Painter, TranslatorCard]:
@@ -39,7 +26,7 @@ def load_translator(folder: Path) -> tuple[Painter, TranslatorCard]:
     """
     card = _card(folder)
     painter = Painter(card.shape)
-    _fill(painter, folder / WEIGHTS)
+    fill(painter, folder / WEIGHTS)
     return painter.eval(), card
 
 
@@ -50,22 +37,9 @@ def load_critics(folder: Path) -> Critics:
     """
     card = _card(folder)
     critics = Critics(card.critics, card.window_frames)
-    _fill(critics, folder / CRITICS)
+    fill(critics, folder / CRITICS)
     return critics
 
 
 def _card(folder: Path) -> TranslatorCard:
-    try:
-        card = TranslatorCard.model_validate_json((folder / CARD).read_text())
-    except (OSError, ValidationError) as error:
-        raise ModelFileError(f"{folder} holds no landmark translator that can be read: {error}") from error
-    if differs := card.contract.differences(Contract()):
-        raise ModelFileError(f"{folder} was trained under another contract: {'; '.join(differs)}")
-    return card
-
-
-def _fill(network: nn.Module, path: Path) -> None:
-    try:
-        network.load_state_dict(load_file(path))
-    except (OSError, SafetensorError, RuntimeError) as error:
-        raise ModelFileError(f"{path} does not hold what its card says: {error}") from error
+    return read_card(folder, TranslatorCard, "landmark translator")

@@ -83,7 +83,7 @@ def score(
 
 
 @torch.inference_mode()
-def judged_features(judge: Lite0, sitting: Sitting, made_FSS3: NDArray[np.float32]) -> NDArray[np.float32]:
+def judged_features(judge: Lite0, made_FSS3: NDArray[np.float32]) -> NDArray[np.float32]:
     """The judge's fifth stage on each frame of the span, mean over the window: (F, 320), for Frechet distances."""
     made = _windows(made_FSS3, np.zeros(0, np.int64))
     return np.asarray(judge(made)[HELD_OUT].mean(dim=(2, 3)).numpy())

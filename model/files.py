@@ -1,0 +1,55 @@
+"""A model on disk: weights without code, and a card in JSON. Nothing is unpickled."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, TypeVar
+
+from pydantic import ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from schemas.cards import Contract, GeneratorCard, RivalCard, TranslatorCard
+from schemas.errors import ModelFileError
+
+WEIGHTS: Final = "weights.safetensors"
+"""Of the networks that are used."""
+CARD: Final = "card.json"
+
+Card = TypeVar("Card", GeneratorCard, TranslatorCard, RivalCard)
+
+
+def save(folder: Path, networks: Mapping[str, nn.Module], card: GeneratorCard | TranslatorCard | RivalCard) -> None:
+    """Write networks, by file, and their card into a folder, which is made; files of the same name are replaced.
+
+    Raises: OSError - the disk is full or the folder cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, network in networks.items():
+        save_file({key: value.contiguous() for key, value in network.state_dict().items()}, folder / name)
+    (folder / CARD).write_text(card.model_dump_json(indent=2) + "\n")
+
+
+def read_card(folder: Path, kind: type[Card], what: str) -> Card:
+    """The card in a folder. what: the model's name in words, for whoever reads the error.
+
+    Raises: ModelFileError - it is missing or damaged, or was made under another contract.
+    """
+    try:
+        card = kind.model_validate_json((folder / CARD).read_text())
+    except (OSError, ValidationError) as error:
+        raise ModelFileError(f"{folder} holds no {what} that can be read: {error}") from error
+    if differs := card.contract.differences(Contract()):
+        raise ModelFileError(f"{folder} was trained under another contract: {'; '.join(differs)}")
+    return card
+
+
+def fill(network: nn.Module, path: Path) -> None:
+    """Read a network's weights.
+
+    Raises: ModelFileError - they are missing, damaged, or of a network of another shape.
+    """
+    try:
+        network.load_state_dict(load_file(path))
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise ModelFileError(f"{path} does not hold what its card says: {error}") from error
