@@ -48,6 +48,7 @@ class RivalSettings(Section):
         800, ge=1, description="of the steps, those in which Wav2Lip's lip-sync expert is trained, before it is frozen"
     )
     critics_from: int = Field(400, ge=0, description="step of painting from which discriminators are listened to")
+    looked_at: int = Field(64, ge=1, description="windows of the val split that lessons look at themselves")
     perception: Perception = Field("lite0", description="features of MakeItTalk's perceptual loss, as in stage2.losses")
     precision: Precision = Field("32-true", description="Fabric's name of the number format")
 
@@ -74,6 +75,7 @@ _PROFILES: Final[dict[str, dict[str, Any]]] = {
         "feed": {"window_frames": 8, "batch": 2, "buffer_frames": 400},
         "pace": {"steps": 12, "validate_every": 6, "save_every": 6, "film_every": 12},
         "expert_steps": 4,
+        "looked_at": 4,
         "critics_from": 2,
     },
     "paper": {

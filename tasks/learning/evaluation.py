@@ -17,12 +17,11 @@ from schemas.cards import GeneratorCard
 from schemas.errors import ModelFileError, TrainingError
 from schemas.training import Stage1Settings
 from tasks.learning.ablation import DataAblation, ablate_data
-from tasks.learning.folders import trainings
+from tasks.learning.folders import training_folder, trainings
 from tasks.learning.folds import folds
-from tasks.learning.selection import Candidate, Selection
-from tasks.learning.stage1 import read_exams, spread, train_generator, training_folder
+from tasks.learning.selection import Candidate, Selection, few_a_speaker, spread
+from tasks.learning.stage1 import read_exams, train_generator
 from tasks.learning.sync import STANDARD, SyncRecipe, sync_scorer
-from tasks.stores.benchmarks import CLIPS_A_SPEAKER
 from tasks.stores.workspace import Workspace
 
 Split = Literal["train", "val", "test"]
@@ -55,17 +54,6 @@ class Evaluation:
             | {name: value for name, value in asdict(row.scores).items() if name != "missing"}
             for row in self.rows
         ]
-
-
-def few_a_speaker(clips: Sequence[Candidate], most: int = CLIPS_A_SPEAKER) -> list[Candidate]:
-    """At most so many clips of each speaker, by ids."""
-    seen: dict[str, int] = {}
-    kept = []
-    for clip in sorted(clips, key=lambda clip: clip.facts.clip_id):
-        seen[clip.facts.speaker] = seen.get(clip.facts.speaker, 0) + 1
-        if seen[clip.facts.speaker] <= most:
-            kept.append(clip)
-    return kept
 
 
 def evaluate_generator(

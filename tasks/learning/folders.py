@@ -1,11 +1,14 @@
 """Where trainings keep their files on this machine, and what each of them has learned from."""
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
 from typing import Final
 
-from tasks.learning.selection import Footage
+from pydantic import BaseModel
+
+from tasks.learning.selection import Footage, Selection
 from tasks.stores.workspace import Workspace
 
 _CLIPS: Final = "clips.json"
@@ -15,6 +18,16 @@ _CLIPS: Final = "clips.json"
 def trainings(workspace: Workspace) -> Path:
     """Folder of all trainings on this machine, which may not be there yet."""
     return Path(workspace.root) / "training" if workspace.is_local else workspace.scratch() / "training"
+
+
+def training_folder(workspace: Workspace, selection: Selection, settings: BaseModel, stage: str = "stage1") -> Path:
+    """Where a training keeps its files: the same release, clips and settings lead to the same folder, so that a run
+    that was killed is continued by running it again.
+    """
+    clips = [clip.facts.clip_id for clip in (*selection.train, *selection.val)]
+    identity = json.dumps([selection.release.release_id, clips, settings.model_dump(mode="json")])
+    name = f"{stage}-{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
+    return trainings(workspace) / name
 
 
 def begin(folder: Path, footage: Footage, fresh: bool) -> None:

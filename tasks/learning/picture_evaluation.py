@@ -24,11 +24,11 @@ from schemas.settings import Settings
 from tasks.faces.backend import open_backend
 from tasks.faces.finding import find_again
 from tasks.learning.ablation import DataAblation, ablate_data
-from tasks.learning.evaluation import few_a_speaker
+from tasks.learning.folders import training_folder
 from tasks.learning.folds import folds
-from tasks.learning.selection import Candidate, Selection
-from tasks.learning.stage1 import training_folder
-from tasks.learning.stage2 import read_sittings, train_translator
+from tasks.learning.selection import Candidate, Selection, few_a_speaker
+from tasks.learning.sittings import read_sittings
+from tasks.learning.stage2 import train_translator
 from tasks.stores.workspace import Workspace
 
 MOST_FRAMES: Final = 40
@@ -170,7 +170,7 @@ def _sat(
     for system in SYSTEMS:
         made = answer(sitting, system, translator)
         rows.append(Sat(sitting.exam.clip_id, sitting.exam.speaker, system, score(sitting, made, judge, finder)))
-        features.setdefault(system, []).append(judged_features(judge, sitting, made))
+        features.setdefault(system, []).append(judged_features(judge, made))
     return rows
 
 

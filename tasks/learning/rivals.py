@@ -22,16 +22,13 @@ from model.baselines.lesson import PAINTER, Surroundings
 from model.baselines.named import RIVALS
 from model.baselines.painting import RivalNetwork, RivalPainter
 from model.features.face_frame import FaceFrame
-from model.metrics.speakers import over_speakers
 from model.perception.lite0 import Lite0
 from model.perception.opening import open_perception
 from model.stage2.judging import PictureExam, Sitting, sit
-from model.stage2.scorecard import Sat
-from model.stage2.scores import score
 from model.stage2.translator import Pictures
-from model.training.checkpoints import BEST, Checkpoints
+from model.training.checkpoints import Checkpoints
 from model.training.listening import Listener
-from model.training.loop import Fitted, Verdict, fit
+from model.training.loop import Verdict, fit
 from model.training.plan import Plan
 from schemas.cards import RivalCard
 from schemas.errors import TrainingError
@@ -44,18 +41,10 @@ from tasks.feeding.stored_clips import StoredClips
 from tasks.feeding.talk_batches import BothStages, TalkBatches
 from tasks.learning import folders
 from tasks.learning.devices import on_devices
-from tasks.learning.selection import Candidate, Selection
-from tasks.learning.stage1 import MODEL, pace_of, recipe_of, spread
+from tasks.learning.selection import Candidate, Selection, spread
+from tasks.learning.sittings import EXAMS, FRAMES, REFERENCES, require_some, validation_scores
+from tasks.learning.training import MODEL, Trained, best_of, pace_of, recipe_of
 from tasks.stores.workspace import Workspace
-
-_EXAMS: Final = 12
-"""Clips of the val split that are looked at, spread over its speakers, as in stage 2."""
-
-_FRAMES, _REFERENCES = 8, 8
-"""Frames of each that are painted, and that are told."""
-
-_LOOKED_AT: Final = 64
-"""Windows of the val split that lessons look at themselves."""
 
 _FACE_CLIPS, _FACE_STEP = 400, 5
 """Clips of the train split, spread over its speakers, whose landmarks tell how faces differ; of each one frame in
@@ -63,8 +52,6 @@ five.
 """
 
 _PLAIN: Final = PictureAugmentation(mirror=0, light=0)
-
-_SCORES: Final = ("pd_lower", "pd5_lower", "pd_mouth", "psnr_mouth", "ssim_lower", "sharpness_mouth")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,21 +75,6 @@ class TalkingExam:
 
 Artist = Callable[[RivalPainter, Sequence[TalkingExam], int], Mapping[str, bytes]]
 """Draws files to look at, by name."""
-
-
-@dataclass(frozen=True, slots=True)
-class TrainedRival:
-    """A finished training. folder holds its checkpoints and, under MODEL, the rival."""
-
-    folder: Path
-    card: RivalCard
-    fitted: Fitted
-    parameters: int
-
-    @property
-    def model(self) -> Path:
-        """Folder of the rival."""
-        return self.folder / MODEL
 
 
 def paired(workspace: Workspace, selection: Selection) -> PairedSelection:
@@ -133,7 +105,7 @@ def train_rival(
     listener: Listener,
     draw: Artist | None = None,
     fresh: bool = False,
-) -> TrainedRival:
+) -> Trained[RivalCard]:
     """Train a rival, or go on training it, and leave it finished in the folder (model/baselines/files.py reads it).
 
     draw: pictures of what it paints on exams after so many steps. fresh: forget what an earlier run left there.
@@ -156,12 +128,12 @@ def _train(
     weights: WeightSettings,
     folder: Path,
     draw: Artist | None,
-) -> TrainedRival:
+) -> Trained[RivalCard]:
     rival = RIVALS[name]
     _require_time_to_paint(name, settings, settings.pace.steps)
     plan = Plan([clip.facts for clip in selection.train], recipe_of(settings.feed, settings.seed))
     batches = TalkBatches(selection.both, selection.places, plan, settings)
-    exams = read_talking_exams(selection, spread(selection.val, _EXAMS), settings.shape.side_px)
+    exams = read_talking_exams(selection, spread(selection.val, EXAMS), settings.shape.side_px)
     judge = Lite0().to(fabric.device)
     losses = PictureLosses(perception=settings.perception)
     perception = open_perception(losses, weights) if rival.feature_networks else []
@@ -169,7 +141,8 @@ def _train(
     def judge_it(network: RivalNetwork, step: int) -> Verdict:
         painter = RivalPainter(network)
         drawn = draw(painter, exams, step) if draw is not None else {}
-        return Verdict(validation_scores(painter, exams, judge), drawn)
+        made = ((exam.sitting, np.asarray(exam.painted(painter) / np.float32(255), np.float32)) for exam in exams)
+        return Verdict(validation_scores(made, judge), drawn)
 
     given = Surroundings(judge_it, _looked_at(selection, settings), partial(_faces, selection), perception)
     lesson, checkpoints = rival.teach(fabric, settings, given), Checkpoints(folder)
@@ -178,7 +151,10 @@ def _train(
     feed = batches_from(batches, settings.pace.steps, settings.feed.readers)
     fitted = fit(fabric, lesson, feed, pace, checkpoints, listener, settings.seed)
     _require_time_to_paint(name, settings, fitted.step)
-    network, step = _best(name, checkpoints, settings)
+    best, step = best_of(fabric, checkpoints)
+    network = rival.build(settings.shape)
+    network.load_state_dict(best[PAINTER])
+    network.eval()
     card = RivalCard(
         kind=name,
         shape=settings.shape,
@@ -189,7 +165,7 @@ def _train(
         perception=tuple(one.name for one in perception),
     )
     save_rival(folder / MODEL, network, card)
-    return TrainedRival(folder, card, fitted, sum(value.numel() for value in network.parameters()))
+    return Trained(folder, card, fitted, sum(value.numel() for value in network.parameters()))
 
 
 def _require_time_to_paint(name: RivalName, settings: RivalSettings, steps: int) -> None:
@@ -200,13 +176,7 @@ def _require_time_to_paint(name: RivalName, settings: RivalSettings, steps: int)
         )
 
 
-def read_talking_exams(
-    selection: PairedSelection,
-    clips: Sequence[Candidate],
-    side_px: int,
-    references: int = _REFERENCES,
-    most_frames: int = _FRAMES,
-) -> list[TalkingExam]:
+def read_talking_exams(selection: PairedSelection, clips: Sequence[Candidate], side_px: int) -> list[TalkingExam]:
     """Clips to judge on, in memory. Those too short to tell frames of and judge others are left out.
 
     Raises: TrainingError - a clip's numbers cannot be used, or none is long enough. NotFoundError, WorkspaceError - one
@@ -217,9 +187,8 @@ def read_talking_exams(
         talker = _talker(selection, clip, side_px)
         exam = PictureExam(clip.facts.clip_id, clip.facts.speaker, talker.portrait)
         with suppress(ValueError):  # too short
-            exams.append(TalkingExam(sit(exam, references, most_frames), talker.mel_TMK))
-    if not exams:
-        raise TrainingError(f"no clip to judge on has more than the {references} tracked frames that are told")
+            exams.append(TalkingExam(sit(exam, REFERENCES, FRAMES), talker.mel_TMK))
+    require_some(exams, REFERENCES)
     return exams
 
 
@@ -230,22 +199,9 @@ def _talker(selection: PairedSelection, clip: Candidate, side_px: int) -> Talker
         raise TrainingError(f"clip {clip.facts.clip_id}: {error}") from error
 
 
-def validation_scores(painter: RivalPainter, exams: Sequence[TalkingExam], judge: Lite0) -> dict[str, float | None]:
-    """What a training looks at on its val split, the same as stage 2's: "loss", the perceptual distance on the lower
-    half, and scores; means over speakers.
-    """
-    scored = []
-    for exam in exams:
-        made = np.asarray(exam.painted(painter) / np.float32(255), np.float32)
-        of = exam.sitting.exam
-        scored.append(Sat(of.clip_id, of.speaker, "painted", score(exam.sitting, made, judge)))
-    means = {name: over_speakers(scored, name) for name in _SCORES}
-    return {"loss": means["pd_lower"]} | means
-
-
 def _looked_at(selection: PairedSelection, settings: RivalSettings) -> TalkBatch:
     """The same windows of the val split at every look, not varied."""
-    feed = settings.feed.model_copy(update={"batch": _LOOKED_AT if settings.profile != "tiny" else 4})
+    feed = settings.feed.model_copy(update={"batch": settings.looked_at})
     plan = Plan([clip.facts for clip in selection.val], recipe_of(feed, settings.seed))
     plain = settings.model_copy(update={"augmentation": _PLAIN})
     batch = TalkBatches(selection.both, selection.places, plan, plain)[0]
@@ -262,12 +218,3 @@ def _faces(selection: PairedSelection) -> NDArray[np.float64]:
         points = row.landmarks[row.tracked][::_FACE_STEP]
         found.append(FaceFrame.of(points).enter(points))
     return np.concatenate(found)
-
-
-def _best(name: RivalName, checkpoints: Checkpoints, settings: RivalSettings) -> tuple[RivalNetwork, int]:
-    found = checkpoints.load(BEST)
-    if found is None:
-        raise TrainingError(f"{checkpoints.folder} holds no best checkpoint; train with --fresh")
-    network = RIVALS[name].build(settings.shape)
-    network.load_state_dict(found["weights"][PAINTER])
-    return network.eval(), int(found["step"])

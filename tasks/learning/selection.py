@@ -11,7 +11,7 @@ from schemas.errors import NotFoundError, TrainingError
 from schemas.reasons import Stage
 from tasks.feeding.stored_clips import HeldPictures, PictureSource, Place, StoredClips
 from tasks.stores import releases
-from tasks.stores.benchmarks import held_out
+from tasks.stores.benchmarks import CLIPS_A_SPEAKER, first_a_speaker, held_out
 from tasks.stores.releases import Release
 from tasks.stores.workspace import Workspace
 
@@ -151,6 +151,24 @@ def select(workspace: Workspace, release: Release, stage: Stage) -> Selection:
             )
     stored = StoredClips.of(workspace, stage, release.versions[stage.value])
     return Selection(release, stored, splits["train"], splits["val"])
+
+
+def spread(clips: Sequence[Candidate], count: int) -> list[Candidate]:
+    """At most `count` clips, taken from all speakers in turn; by ids, so always the same."""
+    speakers: dict[str, list[Candidate]] = {}
+    for clip in _by_id(clips):
+        speakers.setdefault(clip.facts.speaker, []).append(clip)
+    turns = [(turn, speaker) for speaker, own in speakers.items() for turn in range(len(own))]
+    return [speakers[speaker][turn] for turn, speaker in sorted(turns)[:count]]
+
+
+def few_a_speaker(clips: Sequence[Candidate], most: int = CLIPS_A_SPEAKER) -> list[Candidate]:
+    """At most so many clips of each speaker, by ids."""
+    return first_a_speaker(_by_id(clips), lambda clip: clip.facts.speaker, most)
+
+
+def _by_id(clips: Sequence[Candidate]) -> list[Candidate]:
+    return sorted(clips, key=lambda clip: clip.facts.clip_id)
 
 
 def _trainable(workspace: Workspace, clips: Sequence[Candidate]) -> list[Candidate]:

@@ -1,17 +1,13 @@
 """Trains a landmark generator on a selection of clips, in a folder that a later run can go on from."""
 
-import hashlib
-import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 from lightning_fabric import Fabric
 from numpy.typing import NDArray
-from pydantic import BaseModel
 
 from model.metrics.speakers import by_speaker
 from model.stage1.features import prepare
@@ -20,19 +16,19 @@ from model.stage1.judging import Exam, judge, validation_scores
 from model.stage1.lesson import GeneratorLesson, loss_weights
 from model.stage1.network import LandmarkGenerator
 from model.stage1.pose_filter import PoseMoments
-from model.training.checkpoints import BEST, Checkpoints
+from model.training.checkpoints import Checkpoints
 from model.training.listening import Listener
-from model.training.loop import Fitted, Pace, Verdict, fit, read_on_all
-from model.training.plan import Plan, Recipe
+from model.training.loop import Verdict, fit
+from model.training.plan import Plan
 from schemas.cards import GeneratorCard
 from schemas.errors import TrainingError
-from schemas.training import FeedSettings, PaceSettings, Stage1Settings
+from schemas.training import Stage1Settings
 from tasks.feeding.clip_batches import batches_from
 from tasks.feeding.speech_batches import SpeechBatches
 from tasks.learning import folders
 from tasks.learning.devices import on_devices
-from tasks.learning.selection import Candidate, Selection
-from tasks.stores.workspace import Workspace
+from tasks.learning.selection import Candidate, Selection, spread
+from tasks.learning.training import MODEL, Trained, best_of, pace_of, recipe_of, require_windows
 
 _EXAMS: Final = 64
 """Clips of the val split that are looked at, spread over its speakers; more would cost time and tell little."""
@@ -51,34 +47,6 @@ _FILTER_CLIPS: Final = 2000
 Artist = Callable[[LandmarkGenerator, Sequence[Exam], int], Mapping[str, bytes]]
 """Draws files to look at, by name."""
 
-MODEL: Final = "model"
-"""Folder of the finished generator, below that of its training."""
-
-
-@dataclass(frozen=True, slots=True)
-class Trained:
-    """A finished training. folder holds its checkpoints and, under MODEL, the generator."""
-
-    folder: Path
-    card: GeneratorCard
-    fitted: Fitted
-    parameters: int
-
-    @property
-    def model(self) -> Path:
-        """Folder of the generator."""
-        return self.folder / MODEL
-
-
-def training_folder(workspace: Workspace, selection: Selection, settings: BaseModel, stage: str = "stage1") -> Path:
-    """Where a training keeps its files: the same release, clips and settings lead to the same folder, so that a run
-    that was killed is continued by running it again.
-    """
-    clips = [clip.facts.clip_id for clip in (*selection.train, *selection.val)]
-    identity = json.dumps([selection.release.release_id, clips, settings.model_dump(mode="json")])
-    name = f"{stage}-{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
-    return folders.trainings(workspace) / name
-
 
 def train_generator(
     selection: Selection,
@@ -87,7 +55,7 @@ def train_generator(
     listener: Listener,
     draw: Artist | None = None,
     fresh: bool = False,
-) -> Trained:
+) -> Trained[GeneratorCard]:
     """Train, or go on training, and leave the finished generator in the folder.
 
     draw: pictures of a generator on exams after so many steps. fresh: forget what an earlier run left there.
@@ -95,8 +63,7 @@ def train_generator(
     Raises: TrainingError - too few windows for the devices, a loss or clip that is not finite, no room. NotFoundError,
     WorkspaceError - the store cannot be read.
     """
-    if settings.devices > settings.feed.batch:
-        raise TrainingError(f"{settings.devices} devices cannot share batches of {settings.feed.batch} windows")
+    require_windows(settings.devices, settings.feed)
     folders.begin(folder, selection, fresh)
     return on_devices(settings.devices, settings.precision, _train, listener, selection, settings, folder, draw)
 
@@ -108,8 +75,8 @@ def _train(
     settings: Stage1Settings,
     folder: Path,
     draw: Artist | None,
-) -> Trained:
-    plan = Plan([clip.facts for clip in selection.train], recipe(settings))
+) -> Trained[GeneratorCard]:
+    plan = Plan([clip.facts for clip in selection.train], recipe_of(settings.feed, settings.seed))
     batches = SpeechBatches(selection.stored, selection.places, plan, settings, fabric.global_rank, fabric.world_size)
     exams = read_exams(selection, spread(selection.val, _EXAMS), settings)
 
@@ -121,7 +88,10 @@ def _train(
     checkpoints, pace = Checkpoints(folder), pace_of(settings.pace)
     feed = batches_from(batches, settings.pace.steps, settings.feed.readers)
     fitted = fit(fabric, lesson, feed, pace, checkpoints, listener, settings.seed)
-    generator, step = _best(fabric, checkpoints, settings)
+    weights, step = best_of(fabric, checkpoints)
+    generator = LandmarkGenerator(settings.shape)
+    generator.load_state_dict(weights)
+    generator.eval()
     card = GeneratorCard(
         shape=settings.shape,
         backend=selection.release.backend,
@@ -134,11 +104,6 @@ def _train(
         save_generator(folder / MODEL, generator, card)
     fabric.barrier()
     return Trained(folder, card, fitted, sum(value.numel() for value in generator.parameters()))
-
-
-def pace_of(pace: PaceSettings) -> Pace:
-    """How long, in the loop's words."""
-    return Pace(pace.steps, pace.validate_every, pace.save_every, pace.patience)
 
 
 def _pose_filter(selection: Selection, settings: Stage1Settings) -> NDArray[np.float32] | None:
@@ -155,16 +120,6 @@ def _pose_filter(selection: Selection, settings: Stage1Settings) -> NDArray[np.f
         return moments.filter(settings.shape.pose_components)
     except ValueError as error:
         raise TrainingError(f"release {selection.release.release_id}: {error}") from error
-
-
-def recipe(settings: Stage1Settings) -> Recipe:
-    """How a plan makes batches under these settings."""
-    return recipe_of(settings.feed, settings.seed)
-
-
-def recipe_of(feed: FeedSettings, seed: int) -> Recipe:
-    """How a plan makes batches."""
-    return Recipe(feed.window_frames, feed.batch, feed.buffer_frames, feed.balance, seed)
 
 
 def read_exams(selection: Selection, clips: Sequence[Candidate], settings: Stage1Settings) -> list[Exam]:
@@ -186,15 +141,6 @@ def stream_exams(selection: Selection, clips: Sequence[Candidate], settings: Sta
         yield Exam(clip.facts.clip_id, clip.facts.speaker, row.landmarks, row.mel, prepared)
 
 
-def spread(clips: Sequence[Candidate], count: int) -> list[Candidate]:
-    """At most `count` clips, taken from all speakers in turn; by ids, so always the same."""
-    by_speaker: dict[str, list[Candidate]] = {}
-    for clip in sorted(clips, key=lambda clip: clip.facts.clip_id):
-        by_speaker.setdefault(clip.facts.speaker, []).append(clip)
-    turns = [(turn, speaker) for speaker, own in by_speaker.items() for turn in range(len(own))]
-    return [by_speaker[speaker][turn] for turn, speaker in sorted(turns)[:count]]
-
-
 def articulation_gain(generator: LandmarkGenerator, exams: Sequence[Exam]) -> float:
     """The gain that lets mouths of the val split move enough, from 1 upward; 1 where it cannot be measured.
 
@@ -203,12 +149,3 @@ def articulation_gain(generator: LandmarkGenerator, exams: Sequence[Exam]) -> fl
     measured = by_speaker(judge(generator, exams, 1, systems=("own sound",)), "articulation")
     usual = float(np.median(list(measured.values()))) if measured else 0.0
     return float(np.clip(_ARTICULATION / usual, 1.0, _MOST_GAIN)) if usual > 0 else 1.0
-
-
-def _best(fabric: Fabric, checkpoints: Checkpoints, settings: Stage1Settings) -> tuple[LandmarkGenerator, int]:
-    found = read_on_all(fabric, checkpoints, BEST)
-    if found is None:
-        raise TrainingError(f"{checkpoints.folder} holds no best checkpoint; train with --fresh")
-    generator = LandmarkGenerator(settings.shape)
-    generator.load_state_dict(found["weights"])
-    return generator.eval(), int(found["step"])

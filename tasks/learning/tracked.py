@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -10,21 +10,29 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic import BaseModel
 
 from model.training.listening import Listener, Listeners
+from schemas.cards import GeneratorCard, RivalCard, TranslatorCard
 from schemas.reasons import Stage
-from schemas.rivals import RivalName
+from schemas.rivals import RivalName, RivalSettings
 from schemas.settings import Settings
-from tasks.learning.rivals import TrainedRival, paired, train_rival
+from schemas.training import Stage1Settings
+from schemas.translation import Stage2Settings
+from tasks.learning.folders import training_folder
+from tasks.learning.rivals import paired, train_rival
 from tasks.learning.selection import Candidate, Selection, candidates
-from tasks.learning.stage1 import Trained, train_generator, training_folder
-from tasks.learning.stage2 import TrainedTranslator, Tuning, train_translator
+from tasks.learning.stage1 import train_generator
+from tasks.learning.stage2 import Tuning, train_translator
+from tasks.learning.training import Trained
 from tasks.stores.releases import Release
 from tasks.stores.workspace import Workspace
 
 if TYPE_CHECKING:
+    from tasks.tracking.kinds import Kind
     from tasks.tracking.runs import Run
 
 Row = tuple[str, str, str]
 """Clip, media and split, as a lineage has them."""
+
+AnyTrained = Trained[GeneratorCard] | Trained[TranslatorCard] | Trained[RivalCard]
 
 _RUN: Final = "run.json"
 """File in a training's folder that names its run, so that a continued training continues its curves."""
@@ -34,7 +42,7 @@ _RUN: Final = "run.json"
 class Registered:
     """A finished training and the version of the registered model that came of it."""
 
-    trained: Trained | TrainedTranslator | TrainedRival
+    trained: AnyTrained
     run_id: str
     model: str
     version: int
@@ -48,9 +56,21 @@ class Registered:
             "version": self.version,
             "folder": str(self.trained.model),
             "parameters": self.trained.parameters,
-            **({"gain": self.trained.card.gain} if isinstance(self.trained, Trained) else {}),
+            **({"gain": self.trained.card.gain} if isinstance(self.trained.card, GeneratorCard) else {}),
             **asdict(self.trained.fitted),
         }
+
+
+@dataclass(frozen=True, slots=True)
+class _Course:
+    """A training as its run has it. what: its name there. settings: of the model. kind: what it is registered as."""
+
+    what: str
+    selection: Selection
+    stage: Stage
+    settings: Stage1Settings | Stage2Settings | RivalSettings
+    folder: Path
+    kind: "Kind"
 
 
 def train_and_register(
@@ -62,24 +82,17 @@ def train_and_register(
     kept, and the same command goes on from there. Otherwise as train_generator.
     """
     from tasks.learning.pictures import Artist
-    from tasks.tracking.listener import TrackedTraining
-    from tasks.tracking.models import log_generator
-    from tasks.tracking.runs import tracked_run
-    from tasks.tracking.store import open_tracking
+    from tasks.tracking.kinds import LANDMARK_GENERATOR
 
-    stage1, release = settings.stage1, selection.release
+    stage1 = settings.stage1
     folder = training_folder(workspace, selection, stage1)
-    resume = None if fresh else run_of(folder)
-    with tracked_run(open_tracking(settings.tracking, workspace), f"stage1 {release.release_id}", resume) as run:
-        run.origin(stage1, stage1.seed)
-        _keep_identity(run, workspace, selection, Stage.STAGE1, folder, stage1)
-        both = Listeners(listener, TrackedTraining(run), _Keeper(folder, run.run_id))
-        pace = stage1.pace
-        artist = Artist(workspace, release, settings.guards, pace.film_every, pace.steps)
-        trained = train_generator(selection, stage1, folder, both, artist, fresh)
-        run.metrics({"gain": trained.card.gain, "parameters": float(trained.parameters)}, trained.fitted.step)
-        version = log_generator(run, trained.model)
-        return Registered(trained, run.run_id, version.name, version.number)
+    artist = Artist(workspace, selection.release, settings.guards, stage1.pace.film_every, stage1.pace.steps)
+    course = _Course("stage1", selection, Stage.STAGE1, stage1, folder, LANDMARK_GENERATOR)
+
+    def train(told: Listener) -> Trained[GeneratorCard]:
+        return train_generator(selection, stage1, folder, told, artist, fresh)
+
+    return _tracked(workspace, settings, course, train, listener, fresh)
 
 
 def train_and_register_translator(
@@ -97,54 +110,24 @@ def train_and_register_translator(
     from model.perception.opening import open_perception
     from tasks.learning.paintings import Easel
     from tasks.tracking.kinds import LANDMARK_TRANSLATOR
-    from tasks.tracking.listener import TrackedTraining
-    from tasks.tracking.models import log_model
-    from tasks.tracking.runs import tracked_run
-    from tasks.tracking.store import open_tracking
 
-    stage2, release, weights = settings.stage2, selection.release, settings.weights
+    stage2, weights = settings.stage2, settings.weights
     what = "stage2" if tuning is None else "finetune"
     folder = training_folder(workspace, selection, stage2, what if tuning is None else f"{what}-{tuning.weights[:12]}")
-    resume = None if fresh else run_of(folder)
-    with tracked_run(open_tracking(settings.tracking, workspace), f"{what} {release.release_id}", resume) as run:
-        run.origin(stage2, stage2.seed)
+    easel = Easel(stage2.pace.film_every, stage2.pace.steps)
+    course = _Course(what, selection, Stage.STAGE2, stage2, folder, LANDMARK_TRANSLATOR)
+
+    def note(run: "Run") -> Iterable[Row]:
         names = [one.name for one in open_perception(stage2.losses, weights)]
         run.params(
             {"perception": "; ".join(names) or "none", "tuned_on": ", ".join(tuning.clips) if tuning else "none"}
         )
-        before = () if tuning is None else _learned_before(run, workspace, release, tuning)
-        _keep_identity(run, workspace, selection, Stage.STAGE2, folder, stage2, before)
-        both = Listeners(listener, TrackedTraining(run), _Keeper(folder, run.run_id))
-        easel = Easel(stage2.pace.film_every, stage2.pace.steps)
-        trained = train_translator(selection, stage2, weights, folder, both, easel, fresh, tuning)
-        run.metrics({"parameters": float(trained.parameters)}, trained.fitted.step)
-        version = log_model(run, trained.model, LANDMARK_TRANSLATOR)
-        return Registered(trained, run.run_id, version.name, version.number)
+        return () if tuning is None else _learned_before(run, workspace, selection.release, tuning)
 
+    def train(told: Listener) -> Trained[TranslatorCard]:
+        return train_translator(selection, stage2, weights, folder, told, easel, fresh, tuning)
 
-def settings_hash(settings: BaseModel) -> str:
-    """Identity of a training's settings: 12 hex digits."""
-    return hashlib.sha256(settings.model_dump_json().encode()).hexdigest()[:12]
-
-
-def _keep_identity(
-    run: "Run",
-    workspace: Workspace,
-    selection: Selection,
-    stage: Stage,
-    folder: Path,
-    settings: BaseModel,
-    before: Iterable[Row] = (),
-) -> None:
-    """Keep what the training learns from, and by which a later run knows that it was done. before: what had been
-    learned from already.
-    """
-    from tasks.tracking.asking import SETTINGS, TRAINING
-    from tasks.tracking.lineage import keep_lineage
-
-    run.data(workspace, selection.release, stage)
-    keep_lineage(run, dict.fromkeys([*_learned_from((*selection.train, *selection.val)), *before]))
-    run.tags({TRAINING: folder.name, SETTINGS: settings_hash(settings)})
+    return _tracked(workspace, settings, course, train, listener, fresh, note)
 
 
 def train_and_register_rival(
@@ -162,24 +145,68 @@ def train_and_register_rival(
     """
     from tasks.learning.paintings import RivalEasel
     from tasks.tracking.kinds import RIVAL_KINDS
+
+    rivals, pairs = settings.rivals, paired(workspace, selection)
+    folder = training_folder(workspace, pairs, rivals, name)
+    easel = RivalEasel(rivals.pace.film_every, rivals.pace.steps)
+    course = _Course(name, pairs, Stage.STAGE2, rivals, folder, RIVAL_KINDS[name])
+
+    def note(run: "Run") -> Iterable[Row]:
+        run.params({"rival": name})
+        return ()
+
+    def train(told: Listener) -> Trained[RivalCard]:
+        return train_rival(name, pairs, rivals, settings.weights, folder, told, easel, fresh)
+
+    return _tracked(workspace, settings, course, train, listener, fresh, note)
+
+
+def _tracked(
+    workspace: Workspace,
+    settings: Settings,
+    course: _Course,
+    train: Callable[[Listener], AnyTrained],
+    listener: Listener,
+    fresh: bool,
+    note: Callable[["Run"], Iterable[Row]] = lambda run: (),
+) -> Registered:
+    """Train in a run, begun or taken up again, and register what comes of it.
+
+    note: keeps what else there is to know in the run that has begun, and says what had been learned from already.
+    """
     from tasks.tracking.listener import TrackedTraining
     from tasks.tracking.models import log_model
     from tasks.tracking.runs import tracked_run
     from tasks.tracking.store import open_tracking
 
-    rivals, release, pairs = settings.rivals, selection.release, paired(workspace, selection)
-    folder = training_folder(workspace, pairs, rivals, name)
-    resume = None if fresh else run_of(folder)
-    with tracked_run(open_tracking(settings.tracking, workspace), f"{name} {release.release_id}", resume) as run:
-        run.origin(rivals, rivals.seed)
-        run.params({"rival": name})
-        _keep_identity(run, workspace, pairs, Stage.STAGE2, folder, rivals)
-        both = Listeners(listener, TrackedTraining(run), _Keeper(folder, run.run_id))
-        easel = RivalEasel(rivals.pace.film_every, rivals.pace.steps)
-        trained = train_rival(name, pairs, rivals, settings.weights, folder, both, easel, fresh)
-        run.metrics({"parameters": float(trained.parameters)}, trained.fitted.step)
-        version = log_model(run, trained.model, RIVAL_KINDS[name])
+    resume = None if fresh else run_of(course.folder)
+    tracking, name = open_tracking(settings.tracking, workspace), f"{course.what} {course.selection.release.release_id}"
+    with tracked_run(tracking, name, resume) as run:
+        run.origin(course.settings, course.settings.seed)
+        _keep_identity(run, workspace, course, note(run))
+        trained = train(Listeners(listener, TrackedTraining(run), _Keeper(course.folder, run.run_id)))
+        gain = {"gain": trained.card.gain} if isinstance(trained.card, GeneratorCard) else {}
+        run.metrics({**gain, "parameters": float(trained.parameters)}, trained.fitted.step)
+        version = log_model(run, trained.model, course.kind)
         return Registered(trained, run.run_id, version.name, version.number)
+
+
+def _keep_identity(run: "Run", workspace: Workspace, course: _Course, before: Iterable[Row]) -> None:
+    """Keep what the training learns from, and by which a later run knows that it was done. before: what had been
+    learned from already.
+    """
+    from tasks.tracking.asking import SETTINGS, TRAINING
+    from tasks.tracking.lineage import keep_lineage
+
+    selection = course.selection
+    run.data(workspace, selection.release, course.stage)
+    keep_lineage(run, dict.fromkeys([*_learned_from((*selection.train, *selection.val)), *before]))
+    run.tags({TRAINING: course.folder.name, SETTINGS: settings_hash(course.settings)})
+
+
+def settings_hash(settings: BaseModel) -> str:
+    """Identity of a training's settings: 12 hex digits."""
+    return hashlib.sha256(settings.model_dump_json().encode()).hexdigest()[:12]
 
 
 def _learned_from(clips: Iterable[Candidate]) -> list[Row]:

@@ -17,10 +17,9 @@ from model.training.listening import Listener
 from schemas.errors import TrainingError
 from schemas.settings import Settings
 from tasks.feeding.picture_batches import portrait
-from tasks.learning.evaluation import few_a_speaker
+from tasks.learning.folders import training_folder
 from tasks.learning.picture_evaluation import MOST_FRAMES
-from tasks.learning.selection import Candidate, Selection
-from tasks.learning.stage1 import training_folder
+from tasks.learning.selection import Candidate, Selection, few_a_speaker
 from tasks.learning.stage2 import train_translator
 from tasks.learning.tuning import start_of, tuning_clip
 from tasks.stores.workspace import Workspace

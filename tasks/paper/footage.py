@@ -8,11 +8,10 @@ from model.comparison.scene import Scene
 from model.features.timing import frame_to_second
 from schemas.errors import TrainingError
 from schemas.reasons import Stage
-from tasks.learning.evaluation import few_a_speaker
 from tasks.learning.folds import shuffled, without
 from tasks.learning.picture_evaluation import MOST_FRAMES
-from tasks.learning.selection import Candidate, Selection, candidates, find_release, select
-from tasks.learning.stage2 import read_sittings
+from tasks.learning.selection import Candidate, Selection, candidates, few_a_speaker, find_release, select
+from tasks.learning.sittings import read_sittings
 from tasks.stores.workspace import Workspace
 
 REFERENCES: Final = 8

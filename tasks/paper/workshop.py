@@ -20,8 +20,9 @@ from schemas.errors import TrainingError, WeightsMissingError
 from schemas.rivals import RIVALS
 from schemas.sections import Section, merged
 from schemas.settings import Settings
+from tasks.learning.folders import training_folder
 from tasks.learning.selection import Selection
-from tasks.learning.stage1 import MODEL, training_folder
+from tasks.learning.training import MODEL
 from tasks.paper.budget import PROBE_STEPS, Budget, Stopwatch, keep, kept
 from tasks.paper.footage import Footage
 from tasks.paper.jobs import KINDS, LOOKS, Job

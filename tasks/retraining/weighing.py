@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from schemas.errors import TrainingError
 from schemas.retraining import StageName, StageRule
 from schemas.settings import Settings
+from tasks.learning.folders import training_folder
 from tasks.learning.selection import Candidate, Selection, candidates, find_release, select
-from tasks.learning.stage1 import training_folder
 from tasks.learning.tracked import settings_hash
 from tasks.promotion import ledger, moving
 from tasks.promotion.judges import Judge, judge_of

@@ -8,10 +8,12 @@ hash. Its clips, files, speakers and whoever is joined to them by near-copies ar
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from operator import itemgetter
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -151,14 +153,27 @@ def held_out(ws: Workspace) -> HeldOut:
     return HeldOut(*sets)
 
 
+Clip = TypeVar("Clip")
+
+
+def first_a_speaker(clips: Iterable[Clip], speaker: Callable[[Clip], str], most: int) -> list[Clip]:
+    """The first `most` clips of each speaker, in the order given."""
+    seen: Counter[str] = Counter()
+    kept = []
+    for clip in clips:
+        seen[speaker(clip)] += 1
+        if seen[speaker(clip)] <= most:
+            kept.append(clip)
+    return kept
+
+
 def _test_clips(ws: Workspace, release: Release, stage: Stage) -> tuple[BenchmarkClip, ...]:
     columns = ["clip_id", "media_id", "speaker", "split_group"]
     rows = release_clips(ws, release, stage, "test", columns).sort_by("clip_id").to_pylist()
-    kept, seen = [], dict.fromkeys((row["speaker"] for row in rows), 0)
-    for row in rows:
-        seen[row["speaker"]] += 1
-        if seen[row["speaker"]] <= CLIPS_A_SPEAKER:
-            kept.append(row | {"split_group": row["split_group"] or row["speaker"]})
+    kept = [
+        row | {"split_group": row["split_group"] or row["speaker"]}
+        for row in first_a_speaker(rows, itemgetter("speaker"), CLIPS_A_SPEAKER)
+    ]
     contents = _contents(read_release(ws, release, stage, "test"))
     return tuple(BenchmarkClip(**row, content=contents[row["clip_id"]]) for row in kept if row["clip_id"] in contents)
 

@@ -12,7 +12,7 @@ from tasks.feeding.clip_batches import batches_from
 from tasks.feeding.speech_batches import SpeechBatches
 from tasks.feeding.stored_clips import Place
 from tasks.learning.selection import find_release, select
-from tasks.learning.stage1 import recipe
+from tasks.learning.training import recipe_of
 from tests.model.talking import talk
 from tests.tasks.learning.talkers import damage, publish, talkers
 from tests.tasks.stores import sample_rows as sample
@@ -31,7 +31,7 @@ def settings(**feed):
 
 
 def batches(selection, made, rank=0, devices=1):
-    plan = Plan([clip.facts for clip in selection.train], recipe(made))
+    plan = Plan([clip.facts for clip in selection.train], recipe_of(made.feed, made.seed))
     return SpeechBatches(selection.stored, selection.places, plan, made, rank, devices)
 
 

@@ -15,16 +15,16 @@ from tasks.learning.paintings import RivalEasel
 from tasks.learning.rivals import paired, read_talking_exams, train_rival
 from tasks.learning.selection import find_release, select
 from tests.model.talking import talk
-from tests.tasks.learning.pairs import pairs
 from tests.tasks.learning.recorder import Recorder
 from tests.tasks.learning.sitters import sitters
+from tests.tasks.learning.speakers import speakers
 
 PACE = {"steps": 6, "validate_every": 3, "save_every": 2, "film_every": 6}
 
 
 @pytest.fixture(scope="module")
 def selection(tmp_path_factory):
-    workspace = pairs(tmp_path_factory.mktemp("pairs") / "w")
+    workspace = speakers(tmp_path_factory.mktemp("speakers") / "w", 4, 30)
     return paired(workspace, select(workspace, find_release(workspace, None), Stage.STAGE2))
 
 

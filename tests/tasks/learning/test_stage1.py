@@ -13,8 +13,9 @@ from model.stage1.files import load_generator
 from schemas.errors import TrainingError
 from schemas.reasons import Stage
 from schemas.training import Stage1Settings
-from tasks.learning.selection import find_release, select
-from tasks.learning.stage1 import spread, train_generator, training_folder
+from tasks.learning.folders import training_folder
+from tasks.learning.selection import find_release, select, spread
+from tasks.learning.stage1 import train_generator
 from tests.tasks.learning.recorder import Recorder
 from tests.tasks.learning.talkers import damage, publish
 
