@@ -15,13 +15,13 @@ from .addresses import trouble_with
 from .contract import EXTRACTOR_VERSION
 from .dubbing import DubSettings
 from .errors import SettingsError
+from .notices import DriftSettings, LogSettings
 from .problems import describe
 from .retraining import RetrainSettings
 from .rivals import RivalSettings
 from .sections import Section
 from .training import Stage1Settings
 from .translation import Stage2Settings
-from .watching import DriftSettings, LogSettings
 
 _PREFIX = "HETERODUB_"
 _NOT_SETTINGS = ("HETERODUB_CORPORA",)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from schemas.watching import LogSettings
+from schemas.notices import LogSettings
 
 TOLD: Final = "told"
 """Attribute of a log record that holds its pairs: `_LOG.info("step", extra={TOLD: {...}})`."""

@@ -5,7 +5,7 @@ from datetime import datetime
 
 import pytest
 
-from schemas.watching import LogSettings
+from schemas.notices import LogSettings
 from tasks.journal.lines import TOLD, log_lines
 
 LOG = logging.getLogger("tasks.trial")

@@ -3,8 +3,8 @@ import json
 import pyarrow as pa
 import pytest
 
+from schemas.notices import CorpusLimit, DriftSettings
 from schemas.signals import SIGNAL_NAMES
-from schemas.watching import CorpusLimit, DriftSettings
 from tasks.quality.drift import corpus_drift, drift_of, facts_of
 from tests.tasks.journal.made_runs import measured
 

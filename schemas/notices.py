@@ -1,4 +1,4 @@
-"""What is watched over: how far a corpus may drift before people are told, and how runs are logged."""
+"""What people are told of: how far a corpus may drift before they are warned, and how runs are logged."""
 
 from typing import Literal
 
