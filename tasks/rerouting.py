@@ -224,18 +224,18 @@ def describe(plan: Reroute) -> dict[str, Any]:
     }
 
 
-def changed_clips(plan: Reroute, limit: int | None = None) -> list[dict[str, Any]]:
-    """Each clip whose route changes, with both routes; the first `limit` of them."""
+def changed_clips(plan: Reroute) -> list[dict[str, Any]]:
+    """Each clip whose route changes, with both routes."""
     moved = np.flatnonzero(
         plan.newly(Stage.STAGE1)
         | plan.no_longer(Stage.STAGE1)
         | plan.newly(Stage.STAGE2)
         | plan.no_longer(Stage.STAGE2)
     )
-    ids = plan.clips["clip_id"].take(pa.array(moved[:limit])).to_pylist()
+    ids = plan.clips["clip_id"].take(pa.array(moved)).to_pylist()
     return [
         {"clip_id": clip, "before": _route(plan.before, i), "after": _route(plan.after, i)}
-        for clip, i in zip(ids, moved[:limit], strict=True)
+        for clip, i in zip(ids, moved, strict=True)
     ]
 
 

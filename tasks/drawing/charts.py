@@ -4,7 +4,6 @@ Shape suffix legend: T = frames, P = 216 points, XY = 2 coordinates in source pi
 """
 
 import io
-from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -29,20 +28,14 @@ _MARGIN: Final = 0.08
 """Room around a face, as a share of its size."""
 
 
-def landmarks_over_truth(
-    predicted_TPXY: Floats, true_TPXY: Floats, frames: Sequence[int] | None = None, title: str = ""
-) -> bytes:
-    """A sheet of frames, predicted over true landmarks: the face above, its mouth enlarged below. Returns a PNG.
+def landmarks_over_truth(predicted_TPXY: Floats, true_TPXY: Floats, title: str = "") -> bytes:
+    """Six frames, spread over the clip, or all of fewer: predicted over true landmarks, the face above, its mouth
+    enlarged below. Each face is scaled to fit, as it stands in the picture. Returns a PNG.
 
-    frames: which; without them six, spread over the clip. Each face is scaled to fit, as it stands in the picture.
-
-    Raises: ValueError - the two are not of one shape (T, 216, 2), a value is not finite, or there is no such frame.
+    Raises: ValueError - the two are not of one shape (T, 216, 2), or a value is not finite.
     """
     require_pair(predicted_TPXY, true_TPXY)
-    length = len(true_TPXY)
-    shown = [int(frame) for frame in frames] if frames is not None else _spread(length, 6)
-    if not shown or not all(0 <= frame < length for frame in shown):
-        raise ValueError(f"frames {shown} are not among the {length} of the clip")
+    shown = _spread(len(true_TPXY), 6)
     shapes = (_FACE_SHAPE, _MOUTH_SHAPE)
     figure = new_figure(_PANEL_INCHES * len(shown), sum(shapes) * _PANEL_INCHES + 0.8, title)
     panels = figure.subplots(2, len(shown), squeeze=False, height_ratios=shapes)

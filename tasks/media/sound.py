@@ -30,11 +30,6 @@ class Sound:
     def __init__(self, spool: Spool) -> None:
         self._spool = spool
 
-    @property
-    def end_sample(self) -> int:
-        """One past the last recorded sample."""
-        return self._spool.end
-
     def read(self, start_sample: int, count: int) -> np.ndarray:
         """(count,) float32, full scale 1.0; zeros outside the recorded sound."""
         return self._spool.read(start_sample, count)

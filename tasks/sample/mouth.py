@@ -78,11 +78,6 @@ def mouth_curve(phonemes: Sequence[Phoneme], frames: int, fps: float) -> MouthCu
     return MouthCurve(np.interp(shown, times, opening), np.interp(shown, times, width))
 
 
-def openness(ipa: str) -> float:
-    """Mean OPENING of a phoneme's parts; a diphthong has two."""
-    return float(np.mean([OPENING.get(symbol, 0.3) for symbol in ipa])) if ipa else 0.0
-
-
 def _parts(phonemes: Sequence[Phoneme]) -> list[tuple[str, float, float]]:
     """Phonemes cut into single symbols that share their time equally, so that a diphthong glides."""
     parts = []

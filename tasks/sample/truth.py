@@ -12,8 +12,6 @@ from schemas.reasons import FileState
 
 from .film import Film
 from .kinds import Row
-from .mouth import Curve
-from .speech import Phoneme
 
 COLUMNS: Final = ("file", "kind", "speaker", "stage1", "stage2", "state", "reason", "why")
 
@@ -30,15 +28,6 @@ class Truth:
     state: FileState
     reasons: tuple[str, ...]
     why: str
-
-
-@dataclass(frozen=True, slots=True)
-class FilmTruth:
-    """What a film shows: `opening` (T,) per frame at `fps`, 0 closed to 1, NaN without a face; and its phonemes."""
-
-    fps: float
-    opening: Curve
-    phonemes: tuple[Phoneme, ...]
 
 
 def write_table(folder: Path, rows: Sequence[Row]) -> None:
@@ -74,7 +63,9 @@ def read_table(folder: Path) -> list[Truth]:
 
 
 def write_film_truth(folder: Path, file: str, film: Film) -> None:
-    """Write `folder`/truth/<file>.npz."""
+    """Write `folder`/truth/<file>.npz: `opening` (T,) per frame at `fps`, 0 closed to 1, NaN without a face; and the
+    phonemes, with their times in seconds.
+    """
     np.savez(
         folder / "truth" / f"{file}.npz",
         fps=float(film.fps),
@@ -83,13 +74,3 @@ def write_film_truth(folder: Path, file: str, film: Film) -> None:
         start_s=np.array([phoneme.start_s for phoneme in film.phonemes]),
         end_s=np.array([phoneme.end_s for phoneme in film.phonemes]),
     )
-
-
-def read_film_truth(folder: Path, file: str) -> FilmTruth:
-    """Read what the film `file` shows.
-
-    Raises: FileNotFoundError - the file is no film of the sample.
-    """
-    with np.load(folder / "truth" / f"{file}.npz") as stored:
-        spoken = zip(stored["ipa"].tolist(), stored["start_s"].tolist(), stored["end_s"].tolist(), strict=True)
-        return FilmTruth(float(stored["fps"]), stored["opening"], tuple(Phoneme(*parts) for parts in spoken))

@@ -150,9 +150,7 @@ def release_clips(
     return tables.read(ws, "clips", columns, release.clips_version, chosen)
 
 
-def read_release(
-    ws: Workspace, release: Release, stage: Stage, split: str | None = None, columns: list[str] | None = None
-) -> Iterator[pa.RecordBatch]:
+def read_release(ws: Workspace, release: Release, stage: Stage, split: str | None = None) -> Iterator[pa.RecordBatch]:
     """Payload rows of a stage and split of a release, a few clips at a time; without a split, of all splits.
 
     Raises: NotFoundError - the release was erased by a takedown.
@@ -164,11 +162,10 @@ def read_release(
         low, high = file.bounds.get("media_id", ("", "~"))
         return low != high or low in media
 
-    read = columns if columns is None or "clip_id" in columns else [*columns, "clip_id"]
-    for batch in tables.batches(ws, stage.value, release.versions[stage.value], read, holds):
+    for batch in tables.batches(ws, stage.value, release.versions[stage.value], None, holds):
         rows = batch.filter(pc.is_in(batch["clip_id"], value_set=wanted))
         if rows.num_rows:
-            yield rows if columns is None else rows.select(columns)
+            yield rows
 
 
 def _identity(ws: Workspace, versions: Mapping[str, int], origin: Origin, clips: pa.Table) -> str:

@@ -41,20 +41,14 @@ def size(ws: Workspace, table: str, version: int | None = None) -> Size:
     return Size(sum(file.size_bytes for file in files), len(files), sum(file.rows for file in files))
 
 
-def file_names(ws: Workspace, table: str, version: int | None = None) -> list[str]:
-    """Names of the files a version of a table holds, sorted.
-
-    Raises: NotFoundError - there is no such version.
-    """
-    return [file.name for file in snapshot(ws, table, version).files]
+def file_names(ws: Workspace, table: str) -> list[str]:
+    """Names of the files that a table holds, sorted."""
+    return [file.name for file in snapshot(ws, table).files]
 
 
-def media_in_files(ws: Workspace, table: str, version: int | None = None) -> set[str]:
-    """Media whose payload a version of a table holds, by its log.
-
-    Raises: NotFoundError - there is no such version.
-    """
-    return {file.bounds["media_id"][0] for file in snapshot(ws, table, version).files}
+def media_in_files(ws: Workspace, table: str) -> set[str]:
+    """Media whose payload a table holds, by its log."""
+    return {file.bounds["media_id"][0] for file in snapshot(ws, table).files}
 
 
 def read(

@@ -21,12 +21,10 @@ from mlflow.models import Model
 import model
 import schemas
 from model.sealing import check_seal, seal
-from model.stage1.files import load_generator
-from model.stage1.network import LandmarkGenerator
 from schemas.cards import GeneratorCard, RivalCard, TranslatorCard
-from schemas.errors import ModelFileError, TrackingError
+from schemas.errors import ModelFileError
 
-from .kinds import KINDS, LANDMARK_GENERATOR, Kind
+from .kinds import KINDS, Kind
 from .runs import Run
 from .store import Tracking, telling
 
@@ -64,11 +62,6 @@ class Version:
 
     def __str__(self) -> str:
         return f"{self.name} version {self.number}"
-
-
-def log_generator(run: Run, folder: Path) -> Version:
-    """Log a generator folder (model/stage1/files.py); see log_model."""
-    return log_model(run, folder, LANDMARK_GENERATOR)
 
 
 def log_model(run: Run, folder: Path, kind: Kind) -> Version:
@@ -126,32 +119,6 @@ def _save(inner: Path, whole: Path, kind: Kind, description: Model) -> None:
     )
 
 
-def find_version(
-    tracking: Tracking,
-    *,
-    number: int | None = None,
-    alias: str | None = None,
-    run_id: str | None = None,
-    kind: Kind = LANDMARK_GENERATOR,
-) -> Version:
-    """The registered version of a model of that number, alias or run; of several of one run, the newest.
-
-    Raises: TrackingError - there is none, or the store cannot be reached. ValueError - not exactly one was named.
-    """
-    if sum(given is not None for given in (number, alias, run_id)) != 1:
-        raise ValueError("name a version by its number, its alias or its run")
-    client = tracking.client
-    with telling(f"{kind.name} at {tracking.place}"):
-        if number is not None:
-            return version_of(client.get_model_version(kind.name, str(number)))
-        if alias is not None:
-            return version_of(client.get_model_version_by_alias(kind.name, alias))
-        found = client.search_model_versions(f"name = '{kind.name}' and run_id = '{run_id}'")
-    if not found:
-        raise TrackingError(f"run {run_id} has registered no {kind.name} at {tracking.place}")
-    return max(map(version_of, found), key=lambda one: one.number)
-
-
 def fetch_version(tracking: Tracking, wanted: Version, folder: Path) -> Path:
     """The model's own folder of a version.
 
@@ -174,15 +141,6 @@ def fetch_model(tracking: Tracking, wanted: Version, folder: Path) -> Path:
         )
     check_seal(got / "artifacts" / wanted.kind.inner, wanted.hashes)
     return got
-
-
-def load_tracked_generator(tracking: Tracking, wanted: Version) -> tuple[LandmarkGenerator, GeneratorCard]:
-    """The generator and its card, read by our own code.
-
-    Raises: as fetch_model; ModelFileError also for a model of another contract.
-    """
-    with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
-        return load_generator(fetch_model(tracking, wanted, Path(scratch)) / "artifacts" / wanted.kind.inner)
 
 
 def load_predictor(tracking: Tracking, wanted: Version, folder: Path) -> Any:

@@ -72,12 +72,12 @@ class Run:
             for start in range(0, len(tags), _AT_ONCE):
                 self.tracking.client.log_batch(self.run_id, tags=tags[start : start + _AT_ONCE])
 
-    def data(self, ws: Workspace, release: Release, stage: Stage, splits: Sequence[str] = ("train", "val")) -> None:
-        """Name the release as input: one data set a split, whose context is the split."""
+    def data(self, ws: Workspace, release: Release, stage: Stage) -> None:
+        """Name the release as input: one data set for each split that trainings read, whose context is the split."""
         self.tags({"release": release.release_id})
         inputs = [
             DatasetInput(release_input(ws, release, stage, split), [InputTag("mlflow.data.context", split)])
-            for split in splits
+            for split in ("train", "val")
         ]
         with telling(f"run {self.run_id}"):
             self.tracking.client.log_inputs(self.run_id, inputs)

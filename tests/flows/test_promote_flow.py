@@ -18,7 +18,8 @@ from flows.promote import promote, rollback
 from flows.train import train
 from schemas.settings import TrackingSettings
 from tasks.stores.workspace import Workspace
-from tasks.tracking.models import log_generator
+from tasks.tracking.kinds import LANDMARK_GENERATOR
+from tasks.tracking.models import log_model
 from tasks.tracking.runs import tracked_run
 from tasks.tracking.store import open_tracking
 from tests.tasks.learning.talkers import crowd
@@ -61,7 +62,7 @@ def _register_again(workspace: str) -> None:
     tracking = open_tracking(TrackingSettings(), ws)
     folder = next(Path(workspace).glob("training/stage1-*/model"))
     with tracked_run(tracking, "again") as run:
-        assert log_generator(run, folder).number == 2
+        assert log_model(run, folder, LANDMARK_GENERATOR).number == 2
 
 
 def _require_page(workspace: str, run: str) -> None:

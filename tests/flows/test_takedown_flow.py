@@ -78,8 +78,9 @@ def _freeze(ws: Workspace, clips: list[dict]) -> None:
 
 
 def _log_model(ws: Workspace, clips: list[dict]) -> None:
+    from tasks.tracking.kinds import LANDMARK_GENERATOR
     from tasks.tracking.lineage import keep_lineage
-    from tasks.tracking.models import log_generator
+    from tasks.tracking.models import log_model
     from tasks.tracking.runs import tracked_run
     from tasks.tracking.store import open_tracking
 
@@ -93,7 +94,7 @@ def _log_model(ws: Workspace, clips: list[dict]) -> None:
         run.tags({"benchmark": "b-of-ada"})
         run.content("promotion/comparison.html", "clips of somebody side by side")
         run.content(f"val/film_{clips[0]['clip_id'][:12]}.mp4", b"a film of somebody")
-        log_generator(run, folder)
+        log_model(run, folder, LANDMARK_GENERATOR)
 
 
 def told_in(ws: Workspace, media: set[str]) -> list[Path]:

@@ -193,7 +193,6 @@ def test_the_clips_that_change_are_named_with_both_routes(workspace, rows):
         clip = change["clip_id"]
         assert change["before"] == ("both" if by_id[clip]["stage2"] else "stage1")
         assert change["after"] == ("stage2" if not truth[clip]["stage2"] else "rejected")
-    assert changed_clips(plan, 7) == moved[:7]
     assert changed_clips(plan_reroute(workspace, OLD)) == []
 
 

@@ -1,5 +1,6 @@
 """Makes small real media: every picture carries its number as blocks, so a test knows which one it was given."""
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -10,6 +11,9 @@ import av
 import numpy as np
 from av.audio.frame import AudioFrame
 from av.video.frame import VideoFrame
+
+from schemas.contract import SAMPLE_RATE_HZ
+from tasks.media.sound import Sound
 
 BITS = 10
 WIDTH, HEIGHT = 160, 96
@@ -146,3 +150,9 @@ def tone(seconds: float, rate_hz: int = 48_000, channels: int = 1, hertz: float 
     layouts = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1", 24: "24C"}
     line = level * np.sin(2 * np.pi * hertz * np.arange(round(seconds * rate_hz)) / rate_hz)
     return Track(np.tile(line.astype(np.float32), (channels, 1)), rate_hz, layouts[channels])
+
+
+def end_of(sound: Sound) -> int:
+    """One past the last recorded sample of sound that is no longer than ten hours."""
+    limit = 36_000 * SAMPLE_RATE_HZ
+    return bisect_left(range(limit), True, key=lambda first: not sound.covers(first, limit))

@@ -8,7 +8,7 @@ from tasks.media.decode import open_video
 from tasks.media.probe import probe
 from tasks.media.sniff import sniff
 from tasks.media.sound import Sound, open_sound
-from tests.tasks.media.media_files import FORMATS, WITH_SOUND, Track, draw, regular, tone
+from tests.tasks.media.media_files import FORMATS, WITH_SOUND, Track, draw, end_of, regular, tone
 
 RATE = 16_000
 GUARDS = GuardSettings()
@@ -34,7 +34,7 @@ def test_a_tone_comes_through_every_container(clip, tmp_path, suffix):
         assert _level(middle) == pytest.approx(0.5 / np.sqrt(2), rel=0.06)
         assert np.argmax(np.abs(np.fft.rfft(middle))) == pytest.approx(440, abs=1)
         assert sound.covers(RATE // 2, RATE) == 1
-        assert sound.end_sample == pytest.approx(2 * RATE, abs=RATE // 10)
+        assert end_of(sound) == pytest.approx(2 * RATE, abs=RATE // 10)
         assert sound.clipping_share(0, 2 * RATE) == 0
 
 
@@ -46,7 +46,7 @@ def test_any_rate(clip, tmp_path, rate_hz, codec):
     with _open(clip(".mkv", regular(50), track), tmp_path) as sound:
         expected = 0.5 * np.sin(2 * np.pi * 440 * np.arange(2 * RATE) / RATE)
         np.testing.assert_allclose(sound.read(0, 2 * RATE)[400:-400], expected[400:-400], atol=0.01)
-        assert sound.end_sample == pytest.approx(2 * RATE, abs=2)
+        assert end_of(sound) == pytest.approx(2 * RATE, abs=2)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_any_layout(clip, tmp_path, channels, suffix, codec):
 @pytest.mark.parametrize("seconds", [0.5, 3.0])
 def test_sound_shorter_and_longer_than_the_picture(clip, tmp_path, seconds):
     with _open(clip(".mkv", regular(50), tone(seconds)), tmp_path) as sound:
-        assert sound.end_sample == pytest.approx(seconds * RATE, abs=2)
+        assert end_of(sound) == pytest.approx(seconds * RATE, abs=2)
         assert sound.covers(0, 2 * RATE) == pytest.approx(min(seconds / 2, 1), abs=0.001)
         assert (sound.read(int(seconds * RATE) + 10, 100) == 0).all()
 
@@ -116,7 +116,7 @@ def test_gap_is_silence_of_the_right_length(clip, tmp_path):
         assert (sound.read(RATE + 50, RATE // 2 - 100) == 0).all()
         assert sound.covers(RATE, RATE // 2) < 0.05
         assert _level(sound.read(RATE + RATE // 2 + 100, RATE // 2)) > 0.3
-        assert sound.end_sample == pytest.approx(2.5 * RATE, abs=20)
+        assert end_of(sound) == pytest.approx(2.5 * RATE, abs=20)
 
 
 def test_a_gap_of_a_year_ends_it(clip, tmp_path):
@@ -127,12 +127,12 @@ def test_a_gap_of_a_year_ends_it(clip, tmp_path):
     container = sniff(path)
     facts = probe(path, container, GuardSettings(max_duration_s=1e9))
     with open_sound(path, container, facts, 0.0, 0.0, tmp_path) as sound:
-        assert sound.end_sample == pytest.approx(RATE / 2, abs=500)
+        assert end_of(sound) == pytest.approx(RATE / 2, abs=500)
 
 
 def test_max_s_bounds_it(clip, tmp_path):
     with _open(clip(".mkv", regular(25), tone(3)), tmp_path, max_s=1.5) as sound:
-        assert sound.end_sample == 24_000
+        assert end_of(sound) == 24_000
 
 
 def test_clipping_is_counted_before_mixing(clip, tmp_path):
@@ -189,7 +189,7 @@ def test_damaged_sound_keeps_what_decodes(clip, tmp_path, suffix):
         if isinstance(found, Sound):
             with found:
                 assert np.isfinite(found.read(0, 3 * RATE)).all()
-                heard += found.end_sample > 0
+                heard += end_of(found) > 0
     assert heard >= 3
 
 

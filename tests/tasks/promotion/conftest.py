@@ -141,8 +141,9 @@ def register(ws, trained) -> Callable[..., int]:
     """register(settings, "good") puts a trained generator into the registry as a training does; its version."""
 
     def call(settings: Settings, name: str) -> int:
+        from tasks.tracking.kinds import LANDMARK_GENERATOR
         from tasks.tracking.lineage import keep_lineage
-        from tasks.tracking.models import log_generator
+        from tasks.tracking.models import log_model
         from tasks.tracking.runs import tracked_run
         from tasks.tracking.store import open_tracking
 
@@ -152,6 +153,6 @@ def register(ws, trained) -> Callable[..., int]:
             run.data(ws, release, Stage.STAGE1)
             clips = (*selection.train, *selection.val)
             keep_lineage(run, [(clip.facts.clip_id, clip.place.media_id, clip.split) for clip in clips])
-            return log_generator(run, trained[name]).number
+            return log_model(run, trained[name], LANDMARK_GENERATOR).number
 
     return call

@@ -13,7 +13,8 @@ from tasks.sample.kinds import ROWS, SPEAKER_PATTERN, Shoot
 from tasks.sample.make import make_sample
 from tasks.sample.people import BY_NAME
 from tasks.sample.speech import SAMPLE_RATE_HZ
-from tasks.sample.truth import read_film_truth, read_table
+from tasks.sample.truth import read_table
+from tests.tasks.sample.film_truth import read_film_truth
 
 BY_KIND = {row.kind: row for row in ROWS}
 FILMS = [row for row in ROWS if isinstance(row.recipe, Shoot)]

@@ -1,9 +1,14 @@
 import numpy as np
 
-from tasks.sample.mouth import CLOSED, mouth_curve, openness
+from tasks.sample.mouth import CLOSED, OPENING, mouth_curve
 from tasks.sample.speech import Phoneme
 
 FPS = 200.0
+
+
+def openness(ipa: str) -> float:
+    """Mean opening of a phoneme's parts; a diphthong has two."""
+    return float(np.mean([OPENING.get(symbol, 0.3) for symbol in ipa]))
 
 
 def curve_of(speech):

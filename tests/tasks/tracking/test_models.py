@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 import torch
 
 from model.sealing import SEAL, seal
-from model.stage1.files import CARD, WEIGHTS, save_generator
+from model.stage1.files import CARD, WEIGHTS, load_generator, save_generator
 from model.stage1.inference import predict_clip
 from model.stage1.network import LandmarkGenerator
 from schemas.cards import GENERATOR, GeneratorCard
@@ -20,13 +21,9 @@ from schemas.settings import TrackingSettings
 from schemas.training import Stage1Settings
 from tasks.stores.workspace import TRACKING, Workspace
 from tasks.tracking.example import input_example, made_face
-from tasks.tracking.models import (
-    fetch_model,
-    find_version,
-    load_predictor,
-    load_tracked_generator,
-    log_generator,
-)
+from tasks.tracking.kinds import LANDMARK_GENERATOR
+from tasks.tracking.models import Version, fetch_model, fetch_version, load_predictor, log_model
+from tasks.tracking.registry import named_version
 from tasks.tracking.runs import tracked_run
 from tasks.tracking.store import Tracking, open_tracking
 from tests.tasks.tracking.conftest import with_tables
@@ -56,6 +53,11 @@ def expected(generator: LandmarkGenerator, card: GeneratorCard) -> np.ndarray:
     return predict_clip(generator, **clip(), gain=card.gain)
 
 
+def load_tracked_generator(store: Tracking, version: Version) -> tuple[LandmarkGenerator, GeneratorCard]:
+    with tempfile.TemporaryDirectory() as scratch:
+        return load_generator(fetch_version(store, version, Path(scratch)))
+
+
 @pytest.fixture
 def folder(tmp_path) -> Path:
     return tmp_path / "generator"
@@ -69,7 +71,7 @@ def kept(tmp_path_factory, empty_database):
     store = open_tracking(TrackingSettings(), ws)
     made = make(base / "generator")
     with tracked_run(store, "train") as run:
-        version = log_generator(run, base / "generator")
+        version = log_model(run, base / "generator", LANDMARK_GENERATOR)
     shutil.copytree(Path(ws.root) / TRACKING / "artifacts", base / "copy")
     return store, (made, version), base
 
@@ -94,7 +96,7 @@ def test_predictions_are_the_same_before_and_after(tracking, folder, tmp_path):
     made = make(folder)
     before = list(sys.path)
     with tracked_run(tracking, "train") as run:
-        version = log_generator(run, folder)
+        version = log_model(run, folder, LANDMARK_GENERATOR)
     assert np.ptp(expected(*made) - clip()["landmarks"]) > 1  # pixels: it does predict something
 
     generator, card = load_tracked_generator(tracking, version)
@@ -109,12 +111,12 @@ def test_predictions_are_the_same_before_and_after(tracking, folder, tmp_path):
 def test_a_version_is_found_by_number_alias_and_run(tracking, folder):
     make(folder)
     with tracked_run(tracking, "train") as run:
-        version = log_generator(run, folder)
+        version = log_model(run, folder, LANDMARK_GENERATOR)
     tracking.client.set_registered_model_alias(GENERATOR, "champion", str(version.number))
     assert version.name == "landmark-generator"
-    assert find_version(tracking, number=version.number) == version
-    assert find_version(tracking, alias="champion") == version
-    assert find_version(tracking, run_id=run.run_id) == version
+    assert named_version(tracking, GENERATOR, str(version.number)) == version
+    assert named_version(tracking, GENERATOR, "@champion") == version
+    assert named_version(tracking, GENERATOR, run.run_id) == version
     assert version.run_id == run.run_id
     assert {version.tags["release"], version.tags["backend"], version.tags["run"]} == {"r0", "face_mesh_v1", run.run_id}
     assert len(version.hashes[WEIGHTS]) == 64
@@ -125,12 +127,10 @@ def test_a_version_is_found_by_number_alias_and_run(tracking, folder):
 def test_versions_that_are_not_there(tracking, folder):
     make(folder)
     with tracked_run(tracking, "train") as run:
-        version = log_generator(run, folder)
-    for wanted in ({"number": 999}, {"alias": "nobody"}, {"run_id": "0" * 32}):
+        version = log_model(run, folder, LANDMARK_GENERATOR)
+    for wanted in ("999", "@nobody", "f" * 32):
         with pytest.raises(TrackingError, match="landmark-generator"):
-            find_version(tracking, **wanted)
-    with pytest.raises(ValueError, match="number, its alias or its run"):
-        find_version(tracking)
+            named_version(tracking, GENERATOR, wanted)
     tracking.client.delete_model_version(GENERATOR, str(version.number))
     with pytest.raises(TrackingError):
         load_tracked_generator(tracking, version)
@@ -139,12 +139,12 @@ def test_versions_that_are_not_there(tracking, folder):
 def test_logging_twice_registers_once_and_other_weights_anew(local, folder):
     make(folder)
     with tracked_run(local, "train") as run:
-        first, second = log_generator(run, folder), log_generator(run, folder)
+        first, second = log_model(run, folder, LANDMARK_GENERATOR), log_model(run, folder, LANDMARK_GENERATOR)
         make(folder, seed=1)
-        third = log_generator(run, folder)
+        third = log_model(run, folder, LANDMARK_GENERATOR)
     assert first == second
     assert third.number == first.number + 1
-    assert find_version(local, run_id=run.run_id) == third
+    assert named_version(local, GENERATOR, run.run_id) == third
 
 
 def test_nothing_in_a_logged_model_is_a_pickle(logged, tmp_path):
@@ -178,7 +178,7 @@ print(json.dumps({"ours": ours, "all": sorted({name.split(".")[0] for name in sy
 def test_a_fresh_process_without_the_project_can_predict(tracking, folder, tmp_path):
     made = make(folder)
     with tracked_run(tracking, "train") as run:
-        version = log_generator(run, folder)
+        version = log_model(run, folder, LANDMARK_GENERATOR)
     tracking.client.set_registered_model_alias(GENERATOR, "fresh", str(version.number))
     np.savez(tmp_path / "clip.npz", **clip())
     words = [tracking.place.uri, f"models:/{GENERATOR}@fresh", tmp_path / "clip.npz", tmp_path / "out.npy"]
@@ -279,15 +279,15 @@ def test_files_that_are_gone_altogether(logged):
 def test_a_version_that_somebody_else_registered_is_not_trusted(local, folder):
     make(folder)
     with tracked_run(local, "train") as run:
-        version = log_generator(run, folder)
+        version = log_model(run, folder, LANDMARK_GENERATOR)
     local.client.delete_model_version_tag(GENERATOR, str(version.number), "weights_sha256")
     with pytest.raises(ModelFileError, match="weights_sha256"):
-        load_tracked_generator(local, find_version(local, number=version.number))
+        load_tracked_generator(local, named_version(local, GENERATOR, str(version.number)))
 
 
 def test_a_folder_without_a_generator_is_not_logged(local, tmp_path):
     with pytest.raises(ModelFileError, match="no landmark generator"), tracked_run(local, "train") as run:
-        log_generator(run, tmp_path)
+        log_model(run, tmp_path, LANDMARK_GENERATOR)
     assert local.client.search_registered_models() == []
 
 

@@ -10,8 +10,8 @@ from model.stage2.inference import PainterTranslator
 from schemas.errors import ModelFileError, TrackingError
 from tasks.tracking.example import translator_example
 from tasks.tracking.kinds import LANDMARK_TRANSLATOR
-from tasks.tracking.models import fetch_model, find_version, load_predictor, log_model
-from tasks.tracking.registry import fetch_named
+from tasks.tracking.models import fetch_model, load_predictor, log_model
+from tasks.tracking.registry import fetch_named, named_version
 from tasks.tracking.runs import tracked_run
 from tests.model.stage2.test_files import saved
 
@@ -35,7 +35,7 @@ def test_it_paints_the_same_from_the_registry(local, logged, tmp_path):
 
 
 def test_it_is_found_by_its_kind(local, logged, tmp_path):
-    assert find_version(local, run_id=logged.run_id, kind=LANDMARK_TRANSLATOR) == logged
+    assert named_version(local, LANDMARK_TRANSLATOR.name, logged.run_id) == logged
     folder = fetch_named(local, None, tmp_path / "fetched", LANDMARK_TRANSLATOR)
     assert load_translator(folder)[1] == load_translator(tmp_path / "translator")[1]
     with pytest.raises(TrackingError, match="`heterodub train stage1` makes one"):
