@@ -16,7 +16,7 @@ from schemas.settings import Settings
 from schemas.tables import LAYOUT_VERSION, TABLES
 from tasks.stores import log, releases, tombstones
 from tasks.stores.batches import orphans
-from tasks.stores.workspace import Workspace
+from tasks.stores.workspace import LEFT_BEHIND_S, Workspace
 
 from . import reading
 from .findings import Finding, good, problem, warning
@@ -25,9 +25,6 @@ from .names import SHORT_ID, base_name
 
 LEAST_FREE_BYTES: Final = 2 * 2**30
 """Room below which an ingest would soon stop; an hour of admitted footage takes about this much."""
-
-_LEFT_BEHIND_S: Final = 3600.0
-"""Scratch files this old belong to no run that is still going."""
 
 _EXAMPLES: Final = 3
 _REINGEST: Final = "ingest the source once more: what is missing is made again"
@@ -177,7 +174,7 @@ def _scratch(ws: Workspace) -> Iterator[Finding]:
     place = Path(ws.root) / "scratch" if ws.is_local else None
     if place is None or not place.is_dir():
         return
-    before = time.time() - _LEFT_BEHIND_S
+    before = time.time() - LEFT_BEHIND_S
     left = [path for path in place.rglob("*") if path.is_file() and path.stat().st_mtime < before]
     if left:
         size = sum(path.stat().st_size for path in left)

@@ -6,7 +6,7 @@ Only landmarks are kept: 1.7 kB a face and picture, 156 MB an hour of one face a
 from array import array
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Final
 
@@ -84,31 +84,17 @@ def follow(
 
     Raises: MediaRefusedError - see Film.pictures.
     """
-    tracker = FaceTracker(backend, clips)
+    tracker, times, shot = FaceTracker(backend, clips), _Times(), 0
     growing: dict[int, _Growing] = {}
     tracks: list[Track] = []
-    ticks: list[int] = []
-    lasts = 1
-    shot = 0
-
-    def frames() -> Iterator[Frame]:
-        nonlocal lasts
-        base_s = float(film.base())
-        for picture in stopwatch.over("decode", film.pictures()):
-            if most_s is not None and picture.tick * base_s > most_s:
-                return
-            ticks.append(picture.tick)
-            lasts = picture.lasts
-            with stopwatch("colours"):
-                rgb = canvas.rgb(picture.frame)
-            yield Frame(picture.index, rgb, picture.index, picture.tick * base_s, False)
 
     def close(number: int) -> None:
         track = growing.pop(number).track()
         if track.tracked_T.sum() >= least_frames:
             tracks.append(track)
 
-    with closing(ahead(stopwatch.over("shot cuts", with_cuts(frames(), clips.cut_threshold)), AHEAD)) as seen:
+    frames = with_cuts(_frames(film, canvas, stopwatch, most_s, times), clips.cut_threshold)
+    with closing(ahead(stopwatch.over("shot cuts", frames), AHEAD)) as seen:
         for frame, _, starts_shot in seen:
             shot += starts_shot
             with stopwatch("faces"):
@@ -120,4 +106,25 @@ def follow(
             step()
     for number in list(growing):
         close(number)
-    return Followed(film.base(), np.array(ticks, np.int64), lasts, tracks)
+    return Followed(film.base(), np.array(times.ticks, np.int64), times.last_lasts, tracks)
+
+
+@dataclass(slots=True)
+class _Times:
+    """Ticks of the pictures so far, and how many of them the last one stands."""
+
+    ticks: list[int] = field(default_factory=list)
+    last_lasts: int = 1
+
+
+def _frames(film: Film, canvas: Canvas, stopwatch: Stopwatch, most_s: float | None, times: _Times) -> Iterator[Frame]:
+    """The film's pictures in RGB; their times are noted as they are read."""
+    base_s = float(film.base())
+    for picture in stopwatch.over("decode", film.pictures()):
+        if most_s is not None and picture.tick * base_s > most_s:
+            return
+        times.ticks.append(picture.tick)
+        times.last_lasts = picture.lasts
+        with stopwatch("colours"):
+            rgb = canvas.rgb(picture.frame)
+        yield Frame(picture.index, rgb, picture.index, picture.tick * base_s, False)

@@ -112,7 +112,7 @@ def _list(ws: Workspace, count: int) -> object:
     return ledger.plan_run(found(), {}, sample.EXTRACTOR, False)
 
 
-def _commit(ws: Workspace, count: int) -> object:
+def _append(ws: Workspace, count: int) -> object:
     return log.transact(ws, "stage1", lambda before: Change((_part(count + 1),)))
 
 
@@ -129,7 +129,7 @@ def _audit(ws: Workspace, count: int) -> object:
 PARTS = {
     "list files": Part("file", _nothing, _list),
     "read catalog": Part("file", _files, lambda ws, count: ledger.read_catalog(ws)),
-    "commit a batch": Part("file", _parts, _commit, patience_s=30.0),
+    "append to a log": Part("file", _parts, _append, patience_s=30.0),
     "near-copies, splits": Part("clip", _clips, lambda ws, count: assign(ws, Settings().splits)),
     "audit": Part("clip", _both, _audit),
     "release": Part("clip", _clips, _release),

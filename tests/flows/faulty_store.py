@@ -29,7 +29,7 @@ class FaultyStore:
         self._target, self._chance, self.share = urlsplit(target).netloc, random.Random(seed), share
         self._drawing, self._committing = threading.Lock(), threading.Lock()
         self.met: Counter[str] = Counter()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"store": self}))
         self._server.daemon_threads = True
         self.address = f"http://127.0.0.1:{self._server.server_port}"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
@@ -56,70 +56,69 @@ class FaultyStore:
             connection.close()
         return told
 
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
-        store = self
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
+class _Handler(BaseHTTPRequestHandler):
+    """One request; `store` says what it meets."""
 
-            def log_message(self, *words) -> None:
-                pass
+    store: FaultyStore
+    protocol_version = "HTTP/1.1"
 
-            def any_method(self) -> None:
-                body, fault = self._body(), store.draw_for(self.command, self.path)
-                if fault == LATE:
-                    time.sleep(0.3)
-                if fault in (ERROR, SLOW_DOWN):
-                    self._fail(fault)
-                elif fault == CUT:
-                    self._hang_up()
-                else:
-                    self._pass_on(fault, body)
+    def log_message(self, *words) -> None:
+        pass
 
-            do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = any_method
+    def any_method(self) -> None:
+        body, fault = self._body(), self.store.draw_for(self.command, self.path)
+        if fault == LATE:
+            time.sleep(0.3)
+        if fault in (ERROR, SLOW_DOWN):
+            self._fail(fault)
+        elif fault == CUT:
+            self._hang_up()
+        else:
+            self._pass_on(fault, body)
 
-            def _pass_on(self, fault: str, body: bytes) -> None:
-                headers = {name: value for name, value in self.headers.items() if name.lower() not in _HOP_BY_HOP}
-                status, told, content = store.forward(self.command, self.path, headers, body)
-                if fault == ERROR_AFTER:
-                    self._fail(ERROR)
-                elif fault == CUT_AFTER:
-                    self._hang_up()
-                else:
-                    self._answer(status, told, content, whole=fault != CUT_MIDWAY)
+    do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = any_method
 
-            def _answer(self, status: int, told: list, content: bytes, whole: bool) -> None:
-                length = next((value for name, value in told if name.lower() == "content-length"), None)
-                self.send_response_only(status)
-                for name, value in told:
-                    if name.lower() not in _HOP_BY_HOP:
-                        self.send_header(name, value)
-                self.send_header("Content-Length", length if self.command == "HEAD" and length else str(len(content)))
-                self.end_headers()
-                if self.command != "HEAD":
-                    with contextlib.suppress(ConnectionError):  # whoever asked has given up
-                        self.wfile.write(content if whole else content[: len(content) // 2])
-                if not whole:
-                    self._hang_up()
+    def _pass_on(self, fault: str, body: bytes) -> None:
+        headers = {name: value for name, value in self.headers.items() if name.lower() not in _HOP_BY_HOP}
+        status, told, content = self.store.forward(self.command, self.path, headers, body)
+        if fault == ERROR_AFTER:
+            self._fail(ERROR)
+        elif fault == CUT_AFTER:
+            self._hang_up()
+        else:
+            self._answer(status, told, content, whole=fault != CUT_MIDWAY)
 
-            def _fail(self, fault: str) -> None:
-                code, words = (503, "SlowDown") if fault == SLOW_DOWN else (500, "InternalError")
-                content = _ANSWER.format(words, "Please reduce your request rate." if code == 503 else "We stumbled.")
-                self._answer(code, [("Content-Type", "application/xml")], content.encode(), whole=True)
+    def _answer(self, status: int, told: list, content: bytes, whole: bool) -> None:
+        length = next((value for name, value in told if name.lower() == "content-length"), None)
+        self.send_response_only(status)
+        for name, value in told:
+            if name.lower() not in _HOP_BY_HOP:
+                self.send_header(name, value)
+        self.send_header("Content-Length", length if self.command == "HEAD" and length else str(len(content)))
+        self.end_headers()
+        if self.command != "HEAD":
+            with contextlib.suppress(ConnectionError):  # whoever asked has given up
+                self.wfile.write(content if whole else content[: len(content) // 2])
+        if not whole:
+            self._hang_up()
 
-            def _hang_up(self) -> None:
-                self.close_connection = True
-                with contextlib.suppress(OSError):
-                    self.connection.shutdown(socket.SHUT_RDWR)
+    def _fail(self, fault: str) -> None:
+        code, words = (503, "SlowDown") if fault == SLOW_DOWN else (500, "InternalError")
+        content = _ANSWER.format(words, "Please reduce your request rate." if code == 503 else "We stumbled.")
+        self._answer(code, [("Content-Type", "application/xml")], content.encode(), whole=True)
 
-            def _body(self) -> bytes:
-                if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
-                    return self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                body = b""
-                while size := int(self.rfile.readline().split(b";")[0], 16):
-                    body += self.rfile.read(size)
-                    self.rfile.readline()
-                self.rfile.readline()
-                return body
+    def _hang_up(self) -> None:
+        self.close_connection = True
+        with contextlib.suppress(OSError):
+            self.connection.shutdown(socket.SHUT_RDWR)
 
-        return Handler
+    def _body(self) -> bytes:
+        if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
+            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        body = b""
+        while size := int(self.rfile.readline().split(b";")[0], 16):
+            body += self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+        return body

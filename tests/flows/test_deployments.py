@@ -208,7 +208,10 @@ def test_every_deployment_has_a_form_with_types_and_descriptions(client):
 
 
 def test_workers_surroundings_are_those_of_the_command_line(client):
-    for one in client.read_deployments():
+    deployed = client.read_deployments()
+    assert len(deployed) == len(NAMES)
+    for one in deployed:
+        assert one.job_variables["env"]
         assert one.job_variables["env"].items() <= _DEFAULTS.items()
 
 

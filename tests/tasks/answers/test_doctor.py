@@ -13,7 +13,7 @@ from tasks.answers.doctor import diagnose
 from tasks.answers.findings import Finding, Health
 from tasks.stores import erasing, log, tables, tombstones
 from tasks.stores.parts import commit_parts, write_part
-from tasks.stores.workspace import MARKER, Workspace
+from tasks.stores.workspace import LEFT_BEHIND_S, MARKER, Workspace
 from tests.tasks.answers import footage
 
 
@@ -134,7 +134,7 @@ def test_scratch_left_behind_is_a_warning_and_fresh_scratch_is_not(ws: Workspace
     left = ws.scratch() / "unfinished.parquet"
     left.write_bytes(b"x" * 10)
     assert wrong(ws.root) == {}
-    os.utime(left, (time.time() - 7200,) * 2)
+    os.utime(left, (time.time() - LEFT_BEHIND_S - 60,) * 2)
     assert wrong(ws.root)["scratch"].health is Health.WARNING
 
 

@@ -10,7 +10,10 @@ from tasks.promotion.judges import JUDGES, judge_of, require_judgeable
 @pytest.mark.parametrize("stage", JUDGES)
 def test_the_default_policy_asks_for_what_is_measured(stage):
     judge = judge_of(stage)
-    require_judgeable(judge, load_promotion_policy().rule(judge.model))
+    rule = load_promotion_policy().rule(judge.model)
+    require_judgeable(judge, rule)
+    assert judge.directions[rule.primary] == "less"
+    assert rule.controls and set(rule.controls) < set(judge.systems)
 
 
 @pytest.mark.parametrize(
