@@ -235,7 +235,7 @@ def changed_clips(plan: Reroute) -> list[dict[str, Any]]:
     ids = plan.clips["clip_id"].take(pa.array(moved)).to_pylist()
     return [
         {"clip_id": clip, "before": _route(plan.before, i), "after": _route(plan.after, i)}
-        for clip, i in zip(ids, moved, strict=True)
+        for clip, i in zip(ids, moved.tolist(), strict=True)
     ]
 
 

@@ -111,13 +111,13 @@ class Workspace:
         place.mkdir(parents=True, exist_ok=True)
         return place
 
-    def sweep_scratch(self) -> int:
-        """Delete unfinished files that killed workers left behind; returns how many."""
+    def sweep_scratch(self, older_than_s: float = LEFT_BEHIND_S) -> int:
+        """Delete unfinished files that killed workers left behind, by age in seconds; returns how many."""
         swept = 0
         for path in self.scratch().iterdir():
             with contextlib.suppress(FileNotFoundError):  # another run finished it
                 facts = path.stat()
-                if stat.S_ISREG(facts.st_mode) and time.time() - facts.st_mtime > LEFT_BEHIND_S:  # folders are Dask's
+                if stat.S_ISREG(facts.st_mode) and time.time() - facts.st_mtime > older_than_s:  # folders are Dask's
                     path.unlink()
                     swept += 1
         return swept
