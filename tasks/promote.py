@@ -6,6 +6,7 @@ from prefect import task
 from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 
+from schemas.errors import PromotionError
 from schemas.settings import Settings
 from tasks.events import tell_kept, tell_promoted
 from tasks.journal.recording import Counts, as_step
@@ -82,7 +83,11 @@ def move_champion(settings: Settings, contest: Contest, verdict: Verdict, run: s
 
     Raises: PromotionError - somebody else was faster. TrackingError - the store went away.
     """
-    move = gate.promote(settings, contest, verdict, run, approved)
+    try:
+        move = gate.promote(settings, contest, verdict, run, approved)
+    except PromotionError as error:
+        evidence.keep_outcome(settings, run, evidence.NOT_MOVED, str(error))
+        raise
     tell_promoted(contest, run, move.why)
     return move
 
@@ -94,7 +99,7 @@ def keep_champion(settings: Settings, contest: Contest, verdict: Verdict, run: s
     Raises: TrackingError - the store went away.
     """
     if refused:
-        evidence.keep_refusal(settings, run, refused)
+        evidence.keep_outcome(settings, run, evidence.REFUSED, refused)
     tell_kept(contest, run, refused or verdict.why)
 
 

@@ -18,6 +18,9 @@ FOLDER: Final = "promotion"
 REFUSED: Final = "refused by a person"
 """How a promotion ends that the policy wanted and a person did not."""
 
+NOT_MOVED: Final = "not moved"
+"""How one ends that the policy wanted and something else came before: another promotion, a takedown."""
+
 PAGE: Final = f"{FOLDER}/comparison.html"
 """The page for people; it shows clips of the benchmark, so a takedown erases it."""
 
@@ -44,8 +47,8 @@ def keep_evidence(settings: Settings, contest: Contest, sheets: list[Sheet], ver
         return run.run_id
 
 
-def keep_refusal(settings: Settings, run_id: str, refused: str) -> None:
-    """Say in the evidence's run that a person refused what the policy would have promoted, and why.
+def keep_outcome(settings: Settings, run_id: str, outcome: str, why: str) -> None:
+    """Say in the evidence's run that what the policy would have promoted was not: REFUSED or NOT_MOVED, and why.
 
     Raises: TrackingError - the store cannot be reached.
     """
@@ -53,7 +56,7 @@ def keep_refusal(settings: Settings, run_id: str, refused: str) -> None:
     from tasks.tracking.store import open_tracking
 
     tracking = open_tracking(settings.tracking, Workspace.open(settings.workspace))
-    Run(tracking, run_id, resumed=True).tags({"outcome": REFUSED, "why": refused})
+    Run(tracking, run_id, resumed=True).tags({"outcome": outcome, "why": why})
 
 
 def scores_by_version(sheets: list[Sheet], contest: Contest) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from tasks.stores.workspace import Workspace
 from . import deciding, ledger, moving
 from .judges import Contestants, Judge, judge_of, require_judgeable
 from .ledger import Evidence, Move
-from .refusing import require_not_rolled_back, require_promotable, require_standing
+from .refusing import require_fair, require_not_rolled_back, require_promotable, require_standing
 from .sheets import Sheet
 from .touched import trained_on
 
@@ -55,7 +55,8 @@ def open_contest(settings: Settings, stage: str, name: str | None) -> Contest:
 
     What an interrupted move left is put right first. Nothing is moved otherwise.
 
-    Raises: PromotionError - the challenger is refused, is the champion, or there is nothing to judge on.
+    Raises: PromotionError - the challenger is refused, is the champion, there is nothing to judge on, or the champion
+    knows what there is.
     TrackingError - the store cannot be reached, or holds no such version. NotFoundError, SettingsError.
     """
     from tasks.tracking.registry import CHALLENGER, named_version, point
@@ -74,6 +75,8 @@ def open_contest(settings: Settings, stage: str, name: str | None) -> Contest:
     benchmark = benchmarks.freeze(ws, release, judge.stage, f"first judged {judge.model}")
     benchmarks.verify(ws, benchmark, releases.current_versions(ws)[judge.stage.value])
     require_promotable(ws, challenger, benchmark, _learned_from(tracking, ws, judge, challenger))
+    if champion is not None:
+        require_fair(champion, benchmark, _learned_from(tracking, ws, judge, champion))
     point(tracking, judge.model, {CHALLENGER: challenger.number})
     return Contest(judge, challenger, champion, benchmark, policy, standing.repaired)
 

@@ -25,11 +25,27 @@ def require_promotable(ws: Workspace, version: "Version", benchmark: Benchmark, 
     """
     _require_release(ws, version)
     require_standing(ws, version, trained_on)
-    if seen := trained_on & {clip.media_id for clip in benchmark.clips}:
+    if seen := trained_on & _media(benchmark):
         raise PromotionError(
             f"{version} is refused: it was trained on {len(seen)} files of benchmark {benchmark.benchmark}, such as "
             f"{min(seen)[:12]}, so its scores there say nothing"
         )
+
+
+def require_fair(champion: "Version", benchmark: Benchmark, trained_on: frozenset[str]) -> None:
+    """Refuse to judge against a champion that knows the benchmark: a person may have put any version in its place.
+
+    trained_on: contents it learned from, empty if not known. Raises: PromotionError - some are of the benchmark.
+    """
+    if seen := trained_on & _media(benchmark):
+        raise PromotionError(
+            f"the champion, {champion}, was trained on {len(seen)} files of benchmark {benchmark.benchmark}, such as "
+            f"{min(seen)[:12]}, so nothing can be judged against it there: roll back to another version (`--to`)"
+        )
+
+
+def _media(benchmark: Benchmark) -> set[str]:
+    return {clip.media_id for clip in benchmark.clips}
 
 
 def require_standing(ws: Workspace, version: "Version", trained_on: frozenset[str]) -> None:

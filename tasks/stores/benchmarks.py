@@ -25,7 +25,7 @@ from schemas.tables import BENCHMARKS, TABLES
 
 from . import tables
 from .log import DataFile
-from .releases import Release, read_release, release_clips
+from .releases import Release, newest_of_line, read_release, release_clips
 from .workspace import Workspace
 
 CLIPS_A_SPEAKER: Final = 4
@@ -98,7 +98,8 @@ def standing(ws: Workspace, stage: Stage, line: str) -> Benchmark | None:
 
 
 def freeze(ws: Workspace, release: Release, stage: Stage, why: str, renew: bool = False) -> Benchmark:
-    """The benchmark of the release's line: the one that stands, else the release's test split, frozen now.
+    """The benchmark of the release's line: the one that stands, else the test split of the line's newest release,
+    frozen now: one of an older release would lack the speakers who came since.
 
     renew: freeze the test split anew, even where one stands. The same clips with the same content are the same one.
 
@@ -107,6 +108,7 @@ def freeze(ws: Workspace, release: Release, stage: Stage, why: str, renew: bool 
     """
     if not renew and (known := standing(ws, stage, release.extractor)):
         return known
+    release = newest_of_line(ws, release.extractor) or release
     clips = _test_clips(ws, release, stage)
     if not clips:
         raise PromotionError(

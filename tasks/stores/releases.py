@@ -121,6 +121,11 @@ def latest(ws: Workspace) -> Release | None:
     return _newest(tables.read(ws, "releases"))
 
 
+def newest_of_line(ws: Workspace, extractor: str) -> Release | None:
+    """The newest release of one extractor; None before the first."""
+    return _newest(tables.read(ws, "releases", filter=pc.field("extractor") == extractor))
+
+
 def every(ws: Workspace) -> list[Release]:
     """All releases, oldest first."""
     rows = tables.read_any(ws, "releases").to_pylist()

@@ -6,6 +6,7 @@ Nothing is pickled: a model is our weights (safetensors), our card (JSON), the s
 import shutil
 import sys
 import tempfile
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -107,16 +108,30 @@ def _log(run: Run, inner: Path, whole: Path, tags: dict[str, str], kind: Kind) -
 
 def _save(inner: Path, whole: Path, kind: Kind, description: Model) -> None:
     """Write the model as MLflow wants it: script, code, weights, signature, example, requirements."""
-    mlflow.pyfunc.save_model(
-        path=str(whole),
-        python_model=str(Path(__file__).with_name(kind.predictor)),
-        artifacts={kind.inner: str(inner)},
-        code_paths=[str(Path(str(package.__file__)).parent) for package in (schemas, model)],
-        signature=kind.signature,
-        input_example=kind.example(inner),
-        pip_requirements=[f"{name}=={version(name).partition('+')[0]}" for name in kind.requires],
-        mlflow_model=description,
-    )
+    with _without_advice():
+        mlflow.pyfunc.save_model(
+            path=str(whole),
+            python_model=str(Path(__file__).with_name(kind.predictor)),
+            artifacts={kind.inner: str(inner)},
+            code_paths=[str(Path(str(package.__file__)).parent) for package in (schemas, model)],
+            signature=kind.signature,
+            input_example=kind.example(inner),
+            pip_requirements=[f"{name}=={version(name).partition('+')[0]}" for name in kind.requires],
+            mlflow_model=description,
+        )
+
+
+@contextmanager
+def _without_advice() -> Iterator[None]:
+    """Leaves out MLflow's advice to people who give no signature; ours says more than type hints could.
+
+    It sets filters of its own before it warns, so it can only be sorted out afterwards.
+    """
+    with warnings.catch_warnings(record=True) as told:
+        yield
+    for warning in told:
+        if "Add type hints to the `predict` method" not in str(warning.message):
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
 
 
 def fetch_version(tracking: Tracking, wanted: Version, folder: Path) -> Path:

@@ -7,6 +7,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <link.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -17,8 +18,15 @@
 
 static int full;
 
+static int is_decoder(struct dl_phdr_info *about, size_t size, void *found) {
+    (void)size;
+    return *(int *)found = strstr(about->dlpi_name, "libavformat") != NULL;
+}
+
+/* The child that decodes, and not the one that only reads a file to tell its content. */
 static int decodes(void) {
     static int known = -1;
+    int found = 0;
     if (known < 0) {
         static int (*real)(const char *, int, ...);
         char line[4096] = {0};
@@ -28,7 +36,8 @@ static int decodes(void) {
         if (file >= 0) close(file);
         known = length > 0 && memmem(line, length, "tasks.extract.child", 19) != NULL;
     }
-    return known;
+    if (known) dl_iterate_phdr(is_decoder, &found);
+    return found;
 }
 
 static int meet(const char *path) {

@@ -7,6 +7,7 @@ import pytest
 
 from model.stage1.files import WEIGHTS
 from schemas.errors import ModelFileError, PromotionError, SettingsError, TrackingError
+from tasks.promote import move_champion
 from tasks.promotion import deciding, evidence, gate, moving
 from tasks.promotion.ledger import Evidence, moves
 from tasks.promotion.refusing import TAKEN_DOWN
@@ -85,6 +86,19 @@ def test_the_evidence_says_what_was_compared(settings, register):
     assert {f"promotion/{name}" for name in ("verdict.json", "policy.json", "scores.json")} <= names
 
 
+def test_the_evidence_of_a_promotion_that_came_too_late_says_so(settings, register, ws):
+    other, good = register(settings, "other seed"), register(settings, "good")
+    contest = gate.open_contest(settings, "stage1", str(good))
+    sheets = gate.score(settings, contest)
+    verdict = gate.decide(contest, sheets)
+    run = evidence.keep_evidence(settings, contest, sheets, verdict)
+    crown(settings, other)
+    with pytest.raises(PromotionError, match="meanwhile"):
+        move_champion.fn(settings, contest, verdict, run)
+    told = tracking(settings).client.get_run(run).data.tags
+    assert told["outcome"] == evidence.NOT_MOVED and "meanwhile" in told["why"]
+
+
 def test_a_first_champion_and_a_deaf_challenger_who_leaves_everything_where_it_was(settings, register, ws):
     good = register(settings, "good")
     put_to_the_test(settings)
@@ -158,17 +172,24 @@ def test_a_benchmark_whose_clips_are_gone_judges_nobody(settings, register, ws):
         gate.open_contest(settings, "stage1", None)
 
 
-def test_a_model_that_was_trained_on_the_benchmark_is_refused(settings, register, ws):
+@pytest.mark.parametrize("role", ["challenger", "champion"])
+def test_a_model_that_was_trained_on_the_benchmark_is_refused(settings, register, ws, role):
+    """As a challenger; and as a champion, which a person may make of any version."""
     from tasks.tracking.lineage import keep_lineage
     from tasks.tracking.runs import Run
 
-    number = register(settings, "good")
+    number = register(settings, "other seed")
     store = tracking(settings)
-    clip = tables.read(ws, "clips", ["clip_id", "media_id", "split"]).to_pylist()[0:80]
-    leak = next(row for row in clip if row["split"] == "test")
+    if role == "champion":
+        crown(settings, number)
+        register(settings, "good")
+        gate.open_contest(settings, "stage1", None)
+    clips = tables.read(ws, "clips", ["clip_id", "media_id", "split"]).to_pylist()
+    leak = next(row for row in clips if row["split"] == "test")
     run = Run(store, named_version(store, MODEL, str(number)).run_id, resumed=True)
     keep_lineage(run, [(leak["clip_id"], leak["media_id"], "train")])
-    with pytest.raises(PromotionError, match="trained on 1 files of benchmark"):
+    told = "the champion, .*" if role == "champion" else ""
+    with pytest.raises(PromotionError, match=f"{told}trained on 1 files of benchmark"):
         gate.open_contest(settings, "stage1", None)
 
 

@@ -51,6 +51,15 @@ def test_later_footage_does_not_enter_it_until_it_is_frozen_anew(ws):
     verify(ws, second)
 
 
+def test_it_is_frozen_from_the_newest_release_whichever_is_evaluated(ws):
+    old = releases.latest(ws)
+    add_media(ws, 6, 2, 20)
+    publish(ws)
+    found = benchmarks.freeze(ws, old, Stage.STAGE1, "a test")
+    assert found.release == releases.latest(ws).release_id != old.release_id
+    assert {clip.speaker for clip in found.clips} == {"speaker 2", "speaker 6"}
+
+
 def test_the_same_clips_are_the_same_benchmark(ws):
     first = freeze(ws)
     assert freeze(ws, renew=True) == first
@@ -93,7 +102,9 @@ def test_a_row_that_was_meddled_with_is_noticed(ws, how):
 
 def test_without_a_test_split_there_is_nothing_to_freeze(ws):
     with pytest.raises(PromotionError, match=r"no stage1 clip in its test split"):
-        benchmarks.freeze(ws, replace(releases.latest(ws), clips_version=0), Stage.STAGE1, "a test")
+        benchmarks.freeze(
+            ws, replace(releases.latest(ws), clips_version=0, extractor="9-other"), Stage.STAGE1, "a test"
+        )
 
 
 def test_whoever_is_in_it_is_held_out(ws):
