@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any, Final
 
 import pyarrow as pa
@@ -16,6 +17,9 @@ from .reading import open_file, read_files, row_groups, stream_file
 from .workspace import Workspace
 
 COMPACT_ABOVE_FILES: Final = 32
+
+LARGE_FILE_BYTES: Final = 32 << 20
+"""A file this large is not gathered any more, so what a commit costs does not grow with its table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,9 +189,11 @@ def update_columns(ws: Workspace, table: str, changes: pa.Table, key: str = "cli
 
 
 def compact(ws: Workspace, table: str, above: int = COMPACT_ABOVE_FILES) -> int:
-    """Gather the rows of a small-row table into one file if it has more than `above`; returns the version.
+    """Gather the small files of a small-row table into one if it has more than `above` of them; returns the version.
 
-    Older versions stay readable: nothing is removed from disk, until erasing.py is told to.
+    Large ones stay as they are, and no more is gathered at a time than makes two of those, so memory and time are
+    bounded however many rows there are. Older versions stay readable: nothing is removed from disk, until erasing.py is
+    told to.
 
     Raises: ValueError - a payload table. WorkspaceError - the table cannot be written.
     """
@@ -195,12 +201,19 @@ def compact(ws: Workspace, table: str, above: int = COMPACT_ABOVE_FILES) -> int:
         raise ValueError(f"{table} is not compacted: its files are named by media")
 
     def plan(before: Snapshot) -> Change | None:
-        if len(before.files) <= above:
+        small = sorted((file for file in before.files if file.size_bytes < LARGE_FILE_BYTES), key=_size)
+        if len(small) <= above:
             return None
-        rows = read_files(ws, table, before.files, None, None)
-        return Change(_written(ws, table, before, rows), before.files, same_rows=True)
+        sizes = accumulate(file.size_bytes for file in small)
+        gathered = tuple(file for file, size in zip(small, sizes, strict=True) if size <= 2 * LARGE_FILE_BYTES)
+        rows = read_files(ws, table, gathered, None, None)
+        return Change(_written(ws, table, before, rows), gathered, same_rows=True)
 
     return transact(ws, table, plan)
+
+
+def _size(file: DataFile) -> int:
+    return file.size_bytes
 
 
 def _files_with(ws: Workspace, table: str, before: Snapshot, key: str, values: set[str]) -> list[DataFile]:

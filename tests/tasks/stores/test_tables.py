@@ -1,6 +1,7 @@
 import multiprocessing
 import subprocess
 import sys
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -153,6 +154,26 @@ def test_old_versions_survive_appends_deletes_and_compaction(ws):
     assert len(_uris(ws)) == 36
 
 
+def test_compaction_leaves_large_files_alone_and_gathers_no_more_than_two_of_them_hold(ws, monkeypatch):
+    for first in (0, 100):
+        tables.append_rows(ws, "catalog", sample.catalog(*(sample.catalog_row(first + i) for i in range(50))))
+    large = set(tables.file_names(ws, "catalog"))
+    for number in range(200, 206):
+        tables.append_rows(ws, "catalog", sample.catalog(sample.catalog_row(number)))
+    sizes = {name: Path(ws.path("catalog", name)).stat().st_size for name in tables.file_names(ws, "catalog")}
+    small = max(size for name, size in sizes.items() if name not in large)
+    expected = _uris(ws)
+    monkeypatch.setattr(tables, "LARGE_FILE_BYTES", small + 1)
+    assert small < min(sizes[name] for name in large)
+
+    tables.compact(ws, "catalog", above=8)  # as many as there are, but not as many small ones
+    assert len(tables.file_names(ws, "catalog")) == 8
+    tables.compact(ws, "catalog", above=5)
+    left = set(tables.file_names(ws, "catalog"))
+    assert large < left and len(left) == 2 + 1 + 4  # two large, two small ones in one, four small
+    assert _uris(ws) == expected
+
+
 def test_compaction_is_not_for_payload(ws):
     with pytest.raises(ValueError, match="stage1"):
         tables.compact(ws, "stage1")
@@ -203,6 +224,7 @@ def test_two_processes_append_and_replace_at_once(ws):
 
 _READER = """
 import sys
+from pathlib import Path
 from tasks.stores import tables
 from tasks.stores.workspace import Workspace
 ws = Workspace.open(sys.argv[1])
