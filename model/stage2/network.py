@@ -4,7 +4,8 @@ Heterogeneous Sources", together the *painter*.
 G_v is a U-Net with gated convolutions on the way down and up, and AdaIN residual blocks at the smallest maps alone.
 Beside the paper's inputs it may be shown reference frames warped by the landmarks (warp.py). Then it mixes: a
 blend of the warped frames, changed a little, and where the soft share says so, a picture of its own. With small budgets
-that is worth more than any loss: a warped frame is sharp before the first step.
+that is worth more than any loss: a warped frame is sharp before the first step. So an untrained painter shows the
+nearest warped frame, all but a little.
 
 Shape suffix legend: B = frames, R = reference frames, K = warped candidates, C = channels, W = side of the window in
 pixels, D = values of the appearance vector.
@@ -22,7 +23,13 @@ from model.stage2.layers import AdaInBlock, Conv, begin, doubled
 from schemas.translation import PainterShape
 
 _SHYNESS: Final = 2.0
-"""Bias towards the warped frames at the start: a share of 1 / (1 + e^2), an eighth, is painted."""
+"""Bias of the soft share towards the warped frames: where the network says nothing, an eighth is painted."""
+
+_FIRST_SHYNESS: Final = 2.0
+"""Bias of the same to begin with, beside the other: 1 / (1 + e^4), a fiftieth, for an untrained picture is grey."""
+
+_FIRST_KEENNESS: Final = 3.0
+"""Bias towards the nearest of the warped frames to begin with: of two it gets 0.95. A mean of several is blurred."""
 
 _TOUCH: Final = 0.02
 """Size of the first change of the warped frames, of full scale: small, for they are right already, yet of a size that
@@ -68,6 +75,13 @@ class Generator(nn.Module):
         self.out = nn.Conv2d(width // 2, 3 + (4 + shape.candidates if shape.candidates else 0), 3, padding=1)
         begin(self.up_1)
         begin(self.out, _TOUCH)
+        if shape.candidates:
+            self._begin_with_the_nearest()
+
+    def _begin_with_the_nearest(self) -> None:
+        assert self.out.bias is not None
+        with torch.no_grad():
+            self.out.bias[6], self.out.bias[7] = -_FIRST_SHYNESS, _FIRST_KEENNESS
 
     def forward(self, inputs_BCWW: Tensor, vector_BD: Tensor, warped_BKWW: Tensor) -> Tensor:
         """Painted windows (B, 3, W, W) in 0..1.
