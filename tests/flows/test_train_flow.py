@@ -119,6 +119,7 @@ def test_what_is_wrong_is_an_error_of_ours(workspace, short, prefect_api):
         train(workspace="/nowhere", config=short)
 
 
+@pytest.mark.long
 def test_torchrun_s_two_processes_come_to_what_one_does(workspace, tmp_path, prefect_api, mlflow):
     """The command is started twice; the first process leads, and it alone tracks and registers."""
     config = tmp_path / "exact.toml"

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from schemas.errors import SettingsError
 from schemas.settings import Settings, load_settings
 
-SECTIONS = ("clips", "guards", "run", "splits", "weights", "tracking", "retrain")
+SECTIONS = ("clips", "guards", "run", "stores", "splits", "weights", "tracking", "retrain")
 
 
 @pytest.fixture(autouse=True)

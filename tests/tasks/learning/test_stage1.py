@@ -75,7 +75,7 @@ trained(Workspace.open(sys.argv[1]), Path(sys.argv[2]), PulledAt(int(sys.argv[3]
 """
 
 
-@pytest.mark.parametrize("step", [2, 9])
+@pytest.mark.parametrize("step", [pytest.param(2, marks=pytest.mark.long), 9])
 def test_killed_and_resumed_is_never_killed(workspace, undisturbed, tmp_path, step):
     folder = tmp_path / "training"
     call = [sys.executable, "-c", KILLED, workspace.root, str(folder), str(step)]

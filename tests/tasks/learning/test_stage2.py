@@ -87,6 +87,7 @@ def test_killed_and_resumed_is_never_killed(workspace, undisturbed, tmp_path):
         assert torch.equal(value, again[name]), name
 
 
+@pytest.mark.long
 def test_two_processes_learn_what_one_does(workspace, undisturbed, tmp_path):
     told = Recorder()
     trained(workspace, tmp_path / "two", told, devices=2)

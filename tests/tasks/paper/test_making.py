@@ -96,6 +96,7 @@ def first(undisturbed):
     return workspace, table(workspace, "table1", told), told
 
 
+@pytest.mark.long
 def test_every_cell_of_table_3_is_measured_and_each_training_is_done_once(undisturbed):
     _, made, told = undisturbed
     assert told.began == [0, 0, 0, 0]
@@ -111,6 +112,7 @@ def test_every_cell_of_table_3_is_measured_and_each_training_is_done_once(undist
     assert any(note.startswith("Absolute numbers") for note in made.notes)
 
 
+@pytest.mark.long
 def test_what_is_there_is_used_again_by_the_same_table_and_by_another(undisturbed, first):
     workspace, made, _ = undisturbed
     assert first[2].began == [0] * len(RIVALS)  # ours is there
@@ -127,6 +129,7 @@ def test_what_is_there_is_used_again_by_the_same_table_and_by_another(undisturbe
     assert found["copy of one frame"]["psnr_whole"].mean < found["true landmarks, untrained warp"]["psnr_whole"].mean
 
 
+@pytest.mark.long
 def test_rivals_stand_beside_ours_and_every_claim_is_judged(first):
     made = first[1]
     names = ["LipGAN", "Wav2Lip", "ATVGnet", "MakeItTalk"]
@@ -166,6 +169,7 @@ class Unplugged(Trainings):
             raise KeyboardInterrupt
 
 
+@pytest.mark.long
 def test_a_rival_that_was_interrupted_goes_on_to_the_same_weights(first, tmp_path):
     workspace = Workspace.open(str(shutil.copytree(first[0].root, tmp_path / "w")))
     (folder,) = (path for path in trainings(workspace).glob("paper-wav2lip-*") if path.is_dir())
@@ -180,6 +184,7 @@ def test_a_rival_that_was_interrupted_goes_on_to_the_same_weights(first, tmp_pat
     assert all(torch.equal(value, again[name]) for name, value in weights.items())
 
 
+@pytest.mark.long
 def test_a_rival_that_nothing_is_good_for_gets_a_row_that_says_so(first):
     workspace, job = first[0], Job("lipgan")
     whole = held_out(workspace, None, None, 1)
@@ -207,6 +212,7 @@ def test_a_trouble_of_a_rival_is_told_and_one_of_ours_ends_the_table(footage):
         made.train([Job("lipgan"), Job(GENERATOR)])
 
 
+@pytest.mark.long
 def test_a_takedown_finds_every_training_that_met_the_footage(first):
     workspace = first[0]
     footage = held_out(workspace, None, None, 1)
@@ -229,6 +235,7 @@ table(Workspace.open(sys.argv[1]), "table3", Trainings(int(sys.argv[2])))
 """
 
 
+@pytest.mark.long
 def test_killed_in_the_third_training_it_goes_on_from_there(footage, undisturbed, tmp_path):
     root = shutil.copytree(footage, tmp_path / "w")
     call = [sys.executable, "-c", KILLED, str(root), str(2 * STEPS + 4)]
@@ -264,6 +271,7 @@ def test_without_weights_nothing_is_trained_for_the_face_recognition_row(footage
     assert [one.face_recognition for one in losses] == [True, False]
 
 
+@pytest.mark.long
 def test_scores_are_kept_and_what_is_damaged_is_not_believed(first):
     workspace = first[0]
     kept_scores = sorted(trainings(workspace).glob("paper-scores-*.json"))

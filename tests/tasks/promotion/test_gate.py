@@ -48,7 +48,7 @@ def pointing(settings, *aliases: str) -> list[int | None]:
     return [one.number if one else None for one in found]
 
 
-@pytest.mark.parametrize("where", ["settings", "on_server"])
+@pytest.mark.parametrize("where", ["settings", pytest.param("on_server", marks=pytest.mark.long)])
 def test_from_the_first_champion_to_a_better_one_and_back(request, register, ws, where):
     settings = request.getfixturevalue(where)
     poor, good = register(settings, "deaf"), register(settings, "good")

@@ -138,6 +138,7 @@ def test_an_equal_painter_wins_at_most_at_the_stated_rate(sheets):
     assert sum(wins(one, other) for one, other in pairs) <= MOST_WINS
 
 
+@pytest.mark.long
 def test_the_better_painter_wins_and_is_drawn_beside_the_worse_one(settings, trained):
     bad, good = register(settings, trained["shaken"]), register(settings, trained["good"])
     first = gate.open_contest(settings, "stage2", str(bad))

@@ -136,6 +136,7 @@ def test_a_move_that_was_overtaken_while_it_slept_does_not_turn_the_alias_back(s
     assert ledger.last_move(ws, MODEL).to_version == 3
 
 
+@pytest.mark.long
 def test_a_server_that_goes_away_midway_leaves_nothing_half_moved_for_long(
     on_server, ws, register, again, server, monkeypatch
 ):

@@ -118,12 +118,15 @@ def test_a_second_of_speech_is_enough_and_less_is_not(talks):
 
 def test_the_mouth_moves_more_in_speech_than_in_pauses(talks):
     talk = talks[0]
-    ratio = measured(talk).speech_motion_ratio
+    points, tracked, mel, speech = (
+        np.concatenate([one] * 5)  # so that its pauses are long enough to pass for speech
+        for one in (talk.points, talk.tracked, talk.mel, speech_probability(talk.samples))
+    )
+    ratio, backwards = (
+        measure_pairing(points, tracked, mel, heard).speech_motion_ratio for heard in (speech, 1 - speech)
+    )
     assert ratio > 1.2  # the drawn mouths close gently into pauses
-    inverted = 1 - speech_probability(talk.samples)
-    backwards = measure_pairing(talk.points, talk.tracked, talk.mel, np.maximum(inverted, 0))
-    assert isinstance(backwards, Pairing)
-    assert backwards.speech_motion_ratio == pytest.approx(1 / ratio, rel=0.2)
+    assert backwards == pytest.approx(1 / ratio, rel=0.2)
 
 
 def test_speech_without_a_pause_has_no_ratio(talks):

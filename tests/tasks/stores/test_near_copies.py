@@ -131,6 +131,7 @@ def test_a_huge_cluster_stays_one_cluster_and_cheap(chance):
     assert time.monotonic() - started < 60
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_hundred_thousand_clips_take_seconds(chance):
     count, copies = 100_000, 1000

@@ -142,6 +142,7 @@ def test_a_server_that_goes_away_and_comes_back_has_missed_nothing(mortal, ws, c
     assert capfd.readouterr().out == ""  # stdout belongs to answers
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_server_that_stays_away_stops_no_training_and_is_told_of(mortal, ws, caplog, tmp_path):
     tracking = open_tracking(TrackingSettings(uri=mortal.uri), ws)
