@@ -41,4 +41,9 @@ def route(
     applied = apply_route(plan, settings)
     published = publish_release(settings, wanted)
     failed = {media: str(refusal) for media, refusal in applied.failed.items()}
-    return describe(plan) | {"files_decoded": applied.decoded, "failed": failed, "release": published.release_id}
+    return describe(plan) | {
+        "files_decoded": applied.decoded,
+        "files_found": applied.found,
+        "failed": failed,
+        "release": published.release_id,
+    }

@@ -27,7 +27,8 @@ from tasks.extract.worker import Finished, work_on
 from tasks.quality.pairing import correction_frames
 from tasks.quality.routing import route_columns
 from tasks.stores import tables
-from tasks.stores.parts import Part, commit_parts
+from tasks.stores.parts import Part, commit_parts, find_part, part_name
+from tasks.stores.reading import names_in_folder
 from tasks.stores.standing_policy import set_policy
 from tasks.stores.workspace import Workspace
 
@@ -92,12 +93,12 @@ def _holds(lists: pa.ChunkedArray, reason: ClipReason) -> Mask:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What applying a plan took: files decoded again, and files that could not be, with the reason.
-
-    Clips of the latter keep the decision they had.
+    """What applying a plan took: files decoded again, files whose payload a run before this one had left ready, and
+    files that could not be decoded, with the reason; clips of those keep the decision they had.
     """
 
     decoded: int
+    found: int
     failed: Mapping[str, MediaRefusedError]
 
 
@@ -107,18 +108,20 @@ def apply_reroute(
     """Make the plan so. `client` may be None when nothing is newly admitted.
 
     Order: payload of newly admitted clips, then decisions, then payload that goes, then the policy. A crash in
-    between is completed by the same command.
+    between is completed by the same command, which takes up the payload that workers had put in its place by then.
 
     Raises: WorkspaceError - the store cannot be written. ValueError - clips are newly admitted and client is None.
     """
     jobs = extraction_jobs(workspace, plan)
     if jobs and client is None:
         raise ValueError(f"{len(jobs)} files hold newly admitted clips: a cluster must decode them")
-    watcher.phase("extract", len(jobs))
     failed: dict[str, MediaRefusedError] = {}
     parts: dict[str, list[Part]] = {stage.value: [] for stage in Stage}
+    ready = {stage.value: names_in_folder(workspace, stage.value) for stage in Stage} if jobs else {}
+    left = [job for job in jobs if not _take_up(workspace, job, settings.extractor, ready, parts)]
+    watcher.phase("extract", len(left))
     work = partial(work_on, settings=settings.rooted(), policy=plan.policy)
-    answers = spread(client, work, jobs, key=lambda job: f"{job.media_id}-{job.suffix}") if client else ()
+    answers = spread(client, work, left, key=lambda job: f"{job.media_id}-{job.suffix}") if client else ()
     for job, result in answers:
         watcher.step()
         done = result if isinstance(result, Finished) else Finished(job, None, result, 0.0)
@@ -134,7 +137,22 @@ def apply_reroute(
     for stage in Stage:
         _drop_unadmitted(workspace, stage)
     set_policy(workspace, plan.policy)
-    return Applied(len(jobs) - len(failed), failed)
+    return Applied(len(left) - len(failed), len(jobs) - len(left), failed)
+
+
+def _take_up(
+    workspace: Workspace, job: Job, extractor: str, ready: Mapping[str, set[str]], parts: Mapping[str, list[Part]]
+) -> bool:
+    """Whether all payload that the job would make lies ready; then it is added to `parts`. ready: files by table."""
+    name, wanted = part_name(job.media_id, extractor, job.suffix), (job.admit or {}).values()
+    needed = [stage.value for stage in Stage if any(getattr(admission, stage.value) for admission in wanted)]
+    if not all(name in ready[table] for table in needed):
+        return False
+    found = {table: find_part(workspace, table, name, job.media_id) for table in needed}
+    if whole := all(found.values()):
+        for table, part in found.items():
+            parts[table] += [part] if part else []
+    return whole
 
 
 def _drop_unadmitted(workspace: Workspace, stage: Stage) -> None:
@@ -171,9 +189,14 @@ def extraction_jobs(workspace: Workspace, plan: Reroute) -> list[Job]:
 
 def _job(row: Mapping[str, Any], facts: tuple[int, float], admit: Mapping[str, Admission], policy: Policy) -> Job:
     size_bytes, offset_s = facts
-    # named by what is in it: the same policy over other clips of the file must not reuse the name
-    content = hashlib.sha256(f"{policy.hash} {sorted(admit)}".encode()).hexdigest()[:12]
+    told = (row["uri"], row["corpus"], row["speaker"], offset_s)
+    # named by what is in it: the same policy over other clips of the file, or under another label, is another part
+    content = hashlib.sha256(repr((policy.hash, told, sorted(admit.items(), key=_clip))).encode()).hexdigest()[:12]
     return Job(row["uri"], row["media_id"], size_bytes, row["corpus"], row["speaker"], offset_s, admit, content)
+
+
+def _clip(admitted: tuple[str, Admission]) -> str:
+    return admitted[0]
 
 
 def _files_of(workspace: Workspace, media: set[str]) -> dict[str, tuple[int, float]]:

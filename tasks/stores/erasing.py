@@ -13,7 +13,7 @@ from schemas.errors import WorkspaceError
 from . import tables
 from .log import dead_files
 from .parquet import PAYLOAD
-from .reading import open_file
+from .reading import names_in_folder, open_file
 from .remote import as_os_errors
 from .workspace import Workspace
 
@@ -31,7 +31,7 @@ def erase(ws: Workspace, table: str, keep_versions: Collection[int] = (), older_
     gone = []
     try:
         with as_os_errors():
-            for name in sorted(dead_files(ws, table, keep_versions, 24 * older_than_days) & _names(ws, table)):
+            for name in sorted(dead_files(ws, table, keep_versions, 24 * older_than_days) & names_in_folder(ws, table)):
                 with suppress(FileNotFoundError):  # somebody else erases, too
                     if not older_than_days or _age(files, ws.path(table, name)) > timedelta(older_than_days):
                         files.rm_file(ws.path(table, name))
@@ -56,14 +56,7 @@ def strays(ws: Workspace, table: str, key: str, values: Collection[str]) -> list
         raise ValueError(f"files of {table} are told apart by media_id, not by {key}")
     known = set(tables.file_names(ws, table))
     gone = set(values)
-    return [name for name in sorted(_names(ws, table) - known) if _holds(ws, table, name, key, gone)]
-
-
-def _names(ws: Workspace, table: str) -> set[str]:
-    """Names of the data files in the table's folder, whether a version names them or not."""
-    files = ws.filesystem()
-    entries = files.ls(ws.path(table), detail=False) if files.exists(ws.path(table)) else []
-    return {str(entry).rsplit("/", 1)[-1] for entry in entries if str(entry).endswith(".parquet")}
+    return [name for name in sorted(names_in_folder(ws, table) - known) if _holds(ws, table, name, key, gone)]
 
 
 def _holds(ws: Workspace, table: str, name: str, key: str, values: set[str]) -> bool:

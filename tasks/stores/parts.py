@@ -16,6 +16,7 @@ from schemas.errors import WorkspaceError
 
 from .log import Change, DataFile, Snapshot, transact
 from .parquet import PAYLOAD, FileWriter
+from .reading import open_file
 from .workspace import Workspace
 
 
@@ -40,6 +41,20 @@ def part_name(media_id: str, extractor: str, suffix: str = "") -> str:
     if bad := [piece for piece in pieces if not re.fullmatch(r"[A-Za-z0-9._-]+", piece)]:
         raise ValueError(f"a part's name is made of letters, digits, '.', '_' and '-', not {bad[0]!r}")
     return f"part-{'-'.join(pieces)}.parquet"
+
+
+def find_part(ws: Workspace, table: str, name: str, media_id: str) -> Part | None:
+    """A part that some worker put in its place before, whether a transaction names it or not; None without a whole one.
+
+    name: as part_name has it.
+    """
+    try:
+        with open_file(ws, table, name) as opened:
+            clips = opened.read(columns=["clip_id"])["clip_id"].to_pylist()
+        size = int(ws.filesystem().size(ws.path(table, name)))
+    except (OSError, pa.ArrowInvalid):  # not there, or a machine went down while it was written
+        return None
+    return Part(name, media_id, size, len(clips), min(clips), max(clips)) if clips else None
 
 
 class PartWriter:

@@ -70,6 +70,13 @@ def _erased(ws: Workspace, table: str, error: FileNotFoundError) -> NotFoundErro
     return NotFoundError(f"files of this version of {table} in {ws.root} are gone; a takedown erases them: {error}")
 
 
+def names_in_folder(ws: Workspace, table: str) -> set[str]:
+    """Names of the data files in the table's folder, whether a version names them or not."""
+    files = ws.filesystem()
+    entries = files.ls(ws.path(table), detail=False) if files.exists(ws.path(table)) else []
+    return {str(entry).rsplit("/", 1)[-1] for entry in entries if str(entry).endswith(".parquet")}
+
+
 def open_file(ws: Workspace, table: str, name: str) -> pq.ParquetFile:
     """Open one data file for reading.
 

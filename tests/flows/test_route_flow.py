@@ -10,6 +10,7 @@ import pytest
 from schemas.errors import SettingsError
 from schemas.policy import load_policy
 from schemas.settings import Settings, load_settings
+from tasks import rerouting
 from tasks.ingest import publish_release
 from tasks.rerouting import describe
 from tasks.route import apply_route, plan_route
@@ -147,6 +148,31 @@ def test_a_route_that_died_half_way_is_completed_by_the_same_command(place, sett
     _, _, published = apply(settings, policies["picky"])
     assert published.is_new
     assert contents(place / "workspace")["stage1"] == []
+
+
+def test_what_was_decoded_before_a_route_died_is_not_decoded_again(place, settings, policies, monkeypatch):
+    """It dies when all is decoded and nothing committed; of one part only the beginning came to the disk."""
+    ws = Workspace.open(settings.workspace)
+    before, there = versions(place / "workspace"), _payload(ws)
+
+    def die(*_) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(rerouting, "commit_parts", die)
+        apply(settings, policies["lenient"])
+    assert versions(place / "workspace") == before
+    _, *damaged = fresh = sorted(_payload(ws) - there)
+    assert len(fresh) == 3
+    Path(damaged[0]).write_bytes(Path(damaged[0]).read_bytes()[:-9])
+
+    _, applied, published = apply(settings, policies["lenient"])
+    assert (applied.decoded, applied.found, applied.failed, published.is_new) == (1, 2, {}, True)
+    assert len(contents(place / "workspace")["stage1"]) == 3
+
+
+def _payload(ws: Workspace) -> set[str]:
+    return {str(path) for path in Path(ws.path("stage1")).glob("part-*.parquet")}
 
 
 def test_clips_of_a_file_that_is_gone_keep_what_they_had(place, settings, tmp_path):
