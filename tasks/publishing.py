@@ -1,19 +1,28 @@
 """Write, audit, publish: what stands between stored rows and a release that training may read."""
 
+import logging
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Final
 
 from schemas.policy import Policy
 from schemas.settings import Settings
 from tasks.stores import erasing, releases, tables
 from tasks.stores.assignment import assign
+from tasks.stores.batches import BATCH_IS_STORED_S
 from tasks.stores.workspace import Workspace
 from tasks.validation.audit import AuditResult, audit
+
+_LOG = logging.getLogger(__name__)
+
+_AUDITS: Final = 5
+"""Audits at most of one publish, while others write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,27 +39,31 @@ def publish(
 ) -> Published:
     """Divide speakers, audit the newest versions of all tables and publish them, if anything changed.
 
-    `show` is told how an audit ended, well or ill.
+    Another ingest may be half way through a batch, or have added clips that nobody has divided yet; that is no
+    damage. So what fails an audit is looked at again where others write. `show` is told how the last audit ended,
+    well or ill.
 
     Raises: AuditFailedError - a row broke an expectation; nothing is published, and the text names rows.
     WorkspaceError - the store cannot be written.
     """
     last, code = releases.latest(workspace), code_version()
     if last and last.code == code and _stands(last, releases.current_versions(workspace), settings, policy):
-        return Published(
-            last.release_id, False, last.notes
-        )  # the same rows, divided by the same code, stay as they are
-    assignment = assign(workspace, settings.splits)
-    for table in ("catalog", "clips"):
-        tables.compact(workspace, table)
-    versions = releases.current_versions(workspace)
-    if last and _stands(last, versions, settings, policy):
-        return Published(last.release_id, False, last.notes)
-    clips = tables.read(workspace, "clips", ["backend", "extractor"], versions["clips"])
-    if not clips.num_rows:
-        return Published(None, False, ("no clip was stored, so there is nothing to publish",))
-    with audit_pages(workspace) as folder:
-        result = audit(workspace, versions, folder, settings.clips, last)
+        return Published(last.release_id, False, last.notes)  # the same rows, divided by the same code
+    for left in reversed(range(_AUDITS)):
+        assignment = assign(workspace, settings.splits)
+        for table in ("catalog", "clips"):
+            tables.compact(workspace, table)
+        versions = releases.current_versions(workspace)
+        if last and _stands(last, versions, settings, policy):
+            return Published(last.release_id, False, last.notes)
+        clips = tables.read(workspace, "clips", ["backend", "extractor"], versions["clips"])
+        if not clips.num_rows:
+            return Published(None, False, ("no clip was stored, so there is nothing to publish",))
+        with audit_pages(workspace) as folder:
+            result = audit(workspace, versions, folder, settings.clips, last)
+        if result.passed or not left or not _others_write(workspace, versions):
+            break
+        _LOG.info("the audit met rows that another run is writing; once more, %d times at most", left)
     if show is not None:
         show(result)
     result.require()
@@ -64,6 +77,11 @@ def publish(
     published = releases.publish(workspace, versions, origin, result.summary(), assignment.notes)
     _erase_dead(workspace, settings.stores.keep_days)
     return Published(published.release.release_id, published.changed, published.release.notes)
+
+
+def _others_write(workspace: Workspace, versions: Mapping[str, int]) -> bool:
+    time.sleep(BATCH_IS_STORED_S)
+    return releases.current_versions(workspace) != versions
 
 
 def _stands(last: releases.Release, versions: Mapping[str, int], settings: Settings, policy: Policy) -> bool:

@@ -27,13 +27,11 @@ from tasks.extract.job import Analysis, Job
 from tasks.extract.watching import Tally, Watcher
 from tasks.extract.worker import Finished, work_on
 from tasks.stores import tables, tombstones
-from tasks.stores.batches import Batch, Held, commit_batch, drop_media, orphans
+from tasks.stores.batches import BATCH_IS_STORED_S, Batch, Held, commit_batch, drop_media, orphans
 from tasks.stores.parts import Part
 from tasks.stores.workspace import Workspace
 
 _LOG = logging.getLogger(__name__)
-
-_BATCH_IS_STORED_S = 2.0
 
 _SLICE_BYTES = 256 * 2**30
 _SLICE_FILES = 20_000
@@ -171,7 +169,7 @@ def drop_leftovers(workspace: Workspace) -> None:
     Twice looked at: at first sight it may be half a batch that another ingest is storing.
     """
     if seen := orphans(workspace):
-        time.sleep(_BATCH_IS_STORED_S)
+        time.sleep(BATCH_IS_STORED_S)
         if gone := seen & orphans(workspace):
             drop_media(workspace, gone)
 

@@ -7,6 +7,7 @@ hold of its media is replaced.
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,6 +19,9 @@ from .log import Snapshot, snapshot
 from .parts import Part, commit_parts
 from .reading import read_files
 from .workspace import Workspace
+
+BATCH_IS_STORED_S: Final = 2.0
+"""Seconds after which a batch that was half there is whole; who looks in between sees damage, and looks again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,20 @@
 
 from pathlib import Path
 
+import pytest
+
+from schemas.errors import AuditFailedError
 from schemas.policy import load_policy
 from schemas.settings import Settings
+from tasks import publishing
 from tasks.publishing import audit_pages, publish
 from tasks.stores import releases, tables
+from tasks.stores.batches import Held, commit_batch
 from tasks.stores.log import snapshot
+from tasks.stores.parts import commit_parts
 from tasks.stores.workspace import Workspace
-from tests.tasks.stores.sample_store import fill, new_workspace, taken_out_before, written_before
+from tasks.validation.audit import audit
+from tests.tasks.stores.sample_store import batch_of, fill, new_workspace, taken_out_before, written_before
 
 
 def test_audits_of_a_remote_workspace_at_once_keep_out_of_each_others_pages(tmp_path: Path):
@@ -61,6 +68,37 @@ def test_a_release_stands_until_something_changes_and_what_none_needs_is_erased_
     kept = {name for row in releases.every(ws) for name in _files(ws, row.versions["clips"])}
     assert held in kept < _parquet(ws) and len(_parquet(ws)) == 3  # the third is of today
     assert tables.read(ws, "clips", version=versions["clips"]).num_rows == 6
+
+
+def test_half_a_batch_that_another_run_is_storing_is_no_damage(tmp_path: Path, monkeypatch):
+    ws = new_workspace(tmp_path)
+    fill(ws, range(3))
+    batch, shown = batch_of(ws, 7), []
+    commit_parts(ws, "stage1", batch.stage1)
+
+    def looked_at(*arguments):
+        result = audit(*arguments)
+        if not shown:
+            commit_batch(ws, batch, Held(ws))
+        shown.append(result.passed)
+        return result
+
+    monkeypatch.setattr(publishing, "audit", looked_at)
+    told: list[bool] = []
+    assert publish(ws, Settings(), load_policy(), lambda result: told.append(result.passed)).is_new
+    assert (shown, told) == ([False, True], [True])
+    assert tables.read(ws, "clips", version=releases.latest(ws).versions["clips"]).num_rows == 8
+
+
+def test_damage_that_nobody_is_writing_fails_the_audit_at_once(tmp_path: Path, monkeypatch):
+    ws = new_workspace(tmp_path)
+    fill(ws, range(3))
+    commit_parts(ws, "stage1", batch_of(ws, 7).stage1)
+    audits = []
+    monkeypatch.setattr(publishing, "audit", lambda *arguments: audits.append(1) or audit(*arguments))
+    with pytest.raises(AuditFailedError, match="stage1"):
+        publish(ws, Settings(), load_policy())
+    assert audits == [1]
 
 
 def _parquet(ws: Workspace) -> set[str]:
