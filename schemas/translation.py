@@ -20,7 +20,7 @@ class PainterShape(Section):
     vector: int = Field(64, ge=4, description="values of the appearance vector")
     blocks: int = Field(2, ge=1, description="AdaIN residual blocks at the smallest maps")
     gated: bool = Field(True, description="gated convolutions; else plain ones (the paper's Table 4)")
-    candidates: int = Field(2, ge=0, description="warped reference frames it is shown; 0: none, the paper's plain form")
+    candidates: int = Field(3, ge=0, description="warped reference frames it is shown; 0: none, the paper's plain form")
 
 
 class CriticShape(Section):
@@ -47,7 +47,7 @@ class PictureLosses(Section):
     spatial: float = Field(0.05, ge=0, description="lambda_s: weight of D_vs' loss")
     temporal: float = Field(0.05, ge=0, description="lambda_t: weight of D_ot's loss")
     matching: float = Field(5.0, ge=0, description="weight of feature matching within both, beside the patch loss")
-    critics_from: int = Field(400, ge=0, description="step from which the discriminators learn and are listened to")
+    critics_from: int = Field(250, ge=0, description="step from which the discriminators learn and are listened to")
 
 
 class PictureAugmentation(Section):
@@ -111,11 +111,12 @@ class Stage2Settings(Section):
 
 
 _CPU: Final[dict[str, Any]] = {
-    "optimiser": {"learning_rate": 1e-3, "warmup_steps": 50, "average_decay": 0.995, "weight_decay": 0.0},
+    "optimiser": {"learning_rate": 1e-3, "warmup_steps": 50, "average_decay": 0.99, "weight_decay": 0.0},
     "feed": {"window_frames": 2, "batch": 4, "references": 12, "buffer_frames": 4_000},
-    "pace": {"steps": 2_400, "validate_every": 300, "save_every": 150, "film_every": 1_200, "patience": 0},
+    "pace": {"steps": 2_400, "validate_every": 100, "save_every": 100, "film_every": 1_200, "patience": 6},
 }
-"""What all profiles start from; `cpu` is this."""
+"""What all profiles start from; `cpu` is this. It is looked at often and may stop early: on tens of speakers the best
+is reached within some hundred steps (docs/stage2.md)."""
 
 _PROFILES: Final[dict[str, dict[str, Any]]] = {
     "tiny": {
@@ -142,7 +143,7 @@ _PROFILES: Final[dict[str, dict[str, Any]]] = {
         },
         "optimiser": {"learning_rate": 2e-4, "warmup_steps": 1_000, "average_decay": 0.999},
         "feed": {"window_frames": 3, "batch": 16, "references": 1, "buffer_frames": 20_000, "readers": 8},
-        "pace": {"steps": 200_000, "validate_every": 2_000, "save_every": 1_000, "film_every": 10_000},
+        "pace": {"steps": 200_000, "validate_every": 2_000, "save_every": 1_000, "film_every": 10_000, "patience": 0},
         "precision": "bf16-mixed",
     },
 }
