@@ -120,7 +120,7 @@ is reached within some hundred steps (docs/stage2.md)."""
 
 _PROFILES: Final[dict[str, dict[str, Any]]] = {
     "tiny": {
-        "shape": {"side_px": 64, "width": 8, "vector": 16, "blocks": 1},
+        "shape": {"side_px": 64, "width": 8, "vector": 16, "blocks": 1, "candidates": 2},
         "critics": {"width": 4, "layers": 2, "scales": 1},
         "losses": {"critics_from": 4},
         "optimiser": {"warmup_steps": 2, "average_decay": 0.5},
