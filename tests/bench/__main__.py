@@ -40,7 +40,7 @@ def main() -> None:
         media = _media(arguments.corpus, folder, arguments.minutes)
         _say("media", f"{len(list(media.iterdir()))} files")
         _ingest(media, folder, arguments.rounds)
-        _answers(folder / "w-1-0", arguments.rounds)
+        _answers(folder / "w-1-0", min(path.name for path in media.iterdir()), arguments.rounds)
         catalogue.bench(folder / "million", 1_000_000)
 
 
@@ -66,8 +66,8 @@ def _ingest(media: Path, folder: Path, rounds: int) -> None:
         _say(f"  {kernel}", f"{spent / total:6.1%}  {1000 * spent / (25 * loops[-1]['media_s']):.2f} ms a frame")
 
 
-def _answers(workspace: Path, rounds: int) -> None:
-    for command in (["--help"], ["status"], ["list", "--files"], ["list", "--clips"], ["explain", "."]):
+def _answers(workspace: Path, file: str, rounds: int) -> None:
+    for command in (["--help"], ["status"], ["list", "--files"], ["list", "--clips"], ["explain", file]):
         arguments = command if command == ["--help"] else [*command, "-w", str(workspace)]
         times = [_time([sys.executable, "-m", "flows.cli", *arguments]) for _ in range(rounds)]
         _say(f"heterodub {' '.join(command)}", f"{statistics.median(times):.2f} s")
