@@ -33,6 +33,7 @@ def place(tmp_path_factory):
     return folder
 
 
+@pytest.mark.long
 def test_the_flow_does_what_it_can_and_says_what_it_could_not(place, prefect_api, shim, monkeypatch):
     """One job's video is missing, another's kills the process that decodes it."""
     monkeypatch.setenv("LD_PRELOAD", str(shim))  # children are given it

@@ -53,6 +53,7 @@ def test_the_sample_is_released_with_all_splits_and_left_as_it_was(ended):
     assert untouched
 
 
+@pytest.mark.long
 def test_a_rival_is_trained_on_it_logged_and_loaded_again(ended, workspace, tmp_path):
     told = train_rival("atvgnet", workspace=str(workspace), profile="tiny", steps=4)
     assert (told["model"], told["version"], told["step"]) == ("atvgnet", 1, 4)

@@ -67,6 +67,7 @@ def test_the_model_is_registered_once(trained, workspace, short, mlflow):
     assert len(mlflow.search_model_versions("name = 'landmark-generator'")) == 1
 
 
+@pytest.mark.long
 def test_another_seed_is_another_version(trained, workspace, short):
     other = train(workspace=str(workspace), config=short, seed=1)
     assert other["version"] == trained["version"] + 1
@@ -94,6 +95,7 @@ def test_what_belongs_to_the_other_stage_is_refused(workspace, short, prefect_ap
             evaluate(stage, folds=2, workspace=str(workspace), config=short, **more)
 
 
+@pytest.mark.long
 def test_more_stage_1_footage_is_compared_on_the_same_speakers(workspace, short, prefect_api):
     told = ablate_data(folds=2, workspace=str(workspace), config=short)
     assert told["added_clips"] > 0

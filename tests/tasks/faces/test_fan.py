@@ -30,6 +30,7 @@ def backend(weights: WeightSettings) -> FanBackend:
     return open_fan(weights)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_points_of_a_mirrored_picture_are_mirrored(backend, astronaut):
     """The crop and its mirror image are one batch whose heat maps are averaged, so even random weights obey this."""

@@ -47,7 +47,7 @@ def problems(settings) -> list[str]:
     return [found.detail for found in check_promotions(settings) if found.health is Health.PROBLEM]
 
 
-@pytest.mark.parametrize("step", ["intend", "point"])
+@pytest.mark.parametrize("step", ["intend", pytest.param("point", marks=pytest.mark.long)])
 def test_a_kill_between_two_steps_is_told_by_doctor_and_put_right_by_the_next(store, settings, ws, policy, step):
     words = [sys.executable, str(SCRIPT), ws.root, str(policy), "2", step]
     died = subprocess.run(words, capture_output=True, text=True)

@@ -118,7 +118,7 @@ def test_sending_again_after_an_answer_was_lost_doubles_nothing(tracking):
     assert curve(tracking, run, "loss/l1") == [(10, 0.5)]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_server_that_goes_away_and_comes_back_has_missed_nothing(mortal, ws, caplog, capfd):
     tracking = open_tracking(TrackingSettings(uri=mortal.uri), ws)
     with caplog.at_level(logging.WARNING), tracked_run(tracking, "outage") as run:
