@@ -20,7 +20,7 @@ class PainterShape(Section):
     vector: int = Field(64, ge=4, description="values of the appearance vector")
     blocks: int = Field(2, ge=1, description="AdaIN residual blocks at the smallest maps")
     gated: bool = Field(True, description="gated convolutions; else plain ones (the paper's Table 4)")
-    candidates: int = Field(2, ge=0, description="warped reference frames it is shown; 0: none, the paper's plain form")
+    candidates: int = Field(3, ge=0, description="warped reference frames it is shown; 0: none, the paper's plain form")
 
 
 class CriticShape(Section):
@@ -120,7 +120,7 @@ is reached within some hundred steps (docs/stage2.md)."""
 
 _PROFILES: Final[dict[str, dict[str, Any]]] = {
     "tiny": {
-        "shape": {"side_px": 64, "width": 8, "vector": 16, "blocks": 1},
+        "shape": {"side_px": 64, "width": 8, "vector": 16, "blocks": 1, "candidates": 2},
         "critics": {"width": 4, "layers": 2, "scales": 1},
         "losses": {"critics_from": 4},
         "optimiser": {"warmup_steps": 2, "average_decay": 0.5},

@@ -55,36 +55,38 @@ def nearest(reference_RPXY: Floats, wanted_TPXY: Floats, count: int) -> NDArray[
     return np.pad(order, ((0, 0), (0, count - order.shape[1])), mode="edge")
 
 
-def warped(reference_SS3: Pictures, reference_PXY: Floats, wanted_PXY: Floats) -> NDArray[np.float32]:
-    """The window of a reference crop, bent so that its landmarks come to lie on the wanted ones: (W, W, 3) in 0..1.
+def warped(references_KSS3: Pictures, references_KPXY: Floats, wanted_PXY: Floats) -> NDArray[np.float32]:
+    """The window of reference crops, bent so that their landmarks come to lie on the wanted ones: (K, W, W, 3) in 0..1.
 
-    Landmarks (216, 2) in crop pixels. Beyond the crop its edge is repeated.
+    Landmarks (K, 216, 2) and (216, 2) in crop pixels. Beyond the crop its edge is repeated. The splines of all crops
+    go through the same places, the wanted ones, so they are solved for as one.
     """
-    side = len(reference_SS3)
+    count, side = references_KSS3.shape[:2]
     left, top, share = mask.WINDOW
     fixed = np.concatenate([wanted_PXY[_SPLINED] / side, _FRAME])
-    shift = np.concatenate([(reference_PXY[_SPLINED] - wanted_PXY[_SPLINED]) / side, np.zeros_like(_FRAME)])
+    off_NKXY = np.moveaxis(references_KPXY[:, _SPLINED] - wanted_PXY[_SPLINED], 0, 1) / side
+    shift = np.concatenate([off_NKXY, np.zeros((len(_FRAME), count, 2))]).reshape(len(fixed), -1)
     half = share / 2 / (_GRID - 1)
     across = np.linspace(left - half, left + share + half, _GRID)  # any places will do: they are interpolated
     along = np.linspace(top - half, top + share + half, _GRID)
     grid = np.stack(np.meshgrid(across, along), axis=-1)
     spline = RBFInterpolator(fixed, shift, kernel="thin_plate_spline", smoothing=_SMOOTHING)
-    places = grid + spline(grid.reshape(-1, 2)).reshape(grid.shape)
-    return _sampled(reference_SS3, places, round(share * side))
+    moved = spline(grid.reshape(-1, 2)).reshape(_GRID, _GRID, count, 2)
+    return _sampled(references_KSS3, grid + np.moveaxis(moved, 2, 0), round(share * side))
 
 
-def _sampled(picture_SS3: Pictures, places_GGXY: NDArray[Any], width: int) -> NDArray[np.float32]:
-    """The picture at places given on a coarse grid, whose outer points lie half a cell beyond the window."""
-    coarse = torch.from_numpy(places_GGXY.astype(np.float32)).permute(2, 0, 1)[None]
+def _sampled(pictures_KSS3: Pictures, places_KGGXY: NDArray[Any], width: int) -> NDArray[np.float32]:
+    """The pictures at places given on a coarse grid, whose outer points lie half a cell beyond the window."""
+    coarse = torch.from_numpy(places_KGGXY.astype(np.float32)).permute(0, 3, 1, 2)
     cell = 1 / (_GRID - 1)
     # the window's pixel middles on the grid, in grid_sample's -1..1 from first to last grid point
     at = ((torch.arange(width) + 0.5) / width + cell / 2) / (1 + cell) * 2 - 1
-    lattice = torch.stack(torch.meshgrid(at, at, indexing="xy"), dim=-1)[None]
+    lattice = torch.stack(torch.meshgrid(at, at, indexing="xy"), dim=-1).expand(len(coarse), -1, -1, -1)
     places = functional.grid_sample(coarse, lattice, align_corners=True).permute(0, 2, 3, 1)
-    picture = torch.from_numpy(picture_SS3).permute(2, 0, 1)[None].float() / 255
+    pictures = torch.from_numpy(pictures_KSS3).permute(0, 3, 1, 2).float() / 255
     # bicubic: bilinear sampling took a quarter of the Laplacian energy of real faces away
-    moved = functional.grid_sample(picture, places * 2 - 1, "bicubic", padding_mode="border", align_corners=False)
-    return moved[0].clamp(0, 1).permute(1, 2, 0).numpy()
+    moved = functional.grid_sample(pictures, places * 2 - 1, "bicubic", padding_mode="border", align_corners=False)
+    return moved.clamp(0, 1).permute(0, 2, 3, 1).numpy()
 
 
 def candidates(appearance: Appearance, wanted_TPXY: Floats, count: int) -> NDArray[np.float32]:
@@ -95,9 +97,7 @@ def candidates(appearance: Appearance, wanted_TPXY: Floats, count: int) -> NDArr
     chosen = nearest(appearance.landmarks_RPXY, wanted_TPXY, count)
     return np.stack(
         [
-            np.stack(
-                [warped(appearance.pictures_RSS3[one], appearance.landmarks_RPXY[one], wanted_PXY) for one in nearby]
-            )
+            warped(appearance.pictures_RSS3[nearby], appearance.landmarks_RPXY[nearby], wanted_PXY)
             for nearby, wanted_PXY in zip(chosen, np.asarray(wanted_TPXY, np.float64), strict=True)
         ]
     )

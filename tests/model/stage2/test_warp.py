@@ -12,7 +12,7 @@ from tests.model.stage2.faces import SIDE, speaker, still
 def test_no_change_wanted_is_the_window_itself():
     picture, points = still(10)
     rows, columns = mask.window(SIDE)
-    assert np.abs(warped(picture, points, points) - picture[rows, columns] / 255).max() < 1e-3
+    assert np.abs(warped(picture[None], points[None], points)[0] - picture[rows, columns] / 255).max() < 1e-3
 
 
 def test_an_open_mouth_is_closed_to_the_picture_of_a_closed_one():
@@ -22,9 +22,17 @@ def test_an_open_mouth_is_closed_to_the_picture_of_a_closed_one():
     low, high = closed[1][LIPS].min(0).astype(int) - 2, opened[1][LIPS].max(0).astype(int) + 2
     box[low[1] : high[1], low[0] : high[0]] = True
     truth, before = closed[0][rows, columns] / 255, opened[0][rows, columns] / 255
-    after = warped(*opened, closed[1])
+    after = warped(opened[0][None], opened[1][None], closed[1])[0]
     inside = box[rows, columns]
     assert np.abs(after - truth)[inside].mean() < 0.5 * np.abs(before - truth)[inside].mean()
+
+
+def test_several_frames_at_once_are_as_one_by_one():
+    pictures, landmarks = speaker(1)
+    at_once = warped(pictures[:3], landmarks[:3], landmarks[5])
+    one_by_one = [warped(pictures[i : i + 1], landmarks[i : i + 1], landmarks[5])[0] for i in range(3)]
+    np.testing.assert_allclose(at_once, np.stack(one_by_one), atol=1e-6)
+    assert np.abs(at_once[0] - at_once[2]).max() > 0.1
 
 
 def test_the_nearest_frame_is_that_of_the_same_mouth():
