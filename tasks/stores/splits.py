@@ -1,8 +1,10 @@
 """Divides speakers into train, val and test. Pure functions: rows in, assignments out.
 
 Speakers joined by near copies form a group, and a group has one split for ever. A new group's split follows from a
-hash of its smallest speaker, so it depends neither on the order of arrival nor on who else is there, but for one
-thing: where a split would stay empty, new groups nearest to its border are moved over.
+hash of its smallest speaker, so it depends neither on the order of arrival nor on who else is there, but for two
+things: where a split would stay empty, new groups nearest to its border are moved over; and several speakers who come
+as one group, too large for the split of their hash, are for training. Such a group is mostly one studio, or one talker
+whose files nobody labelled: held out, it would leave little to learn from.
 """
 
 import hashlib
@@ -144,10 +146,13 @@ def _with_splits(
             stages[root].update(stage for stage in _STAGES if row[stage])
         if row["split_group"]:
             names[root] = min(names.get(root, row["split_group"]), row["split_group"])
+    clips = Counter(union.root(row["speaker"]) for row in rows)
     made = []
     for root, members in speakers.items():
         ordered = sorted(members)
         place, frozen = place_of(ordered[0]), union.frozen.get(root)
+        if len(ordered) > 1 and clips[root] > _share(_split_at(place, settings), settings) * len(rows):
+            place = 1.0  # the far end of train
         split = frozen or _split_at(place, settings)
         name = names.get(root, ordered[0])
         made.append(_Group(name, ordered, split, frozen is not None, frozenset(stages[root]), place))
@@ -158,6 +163,10 @@ def _split_at(place: float, settings: SplitSettings) -> str:
     if place < settings.test_share:
         return "test"
     return "val" if place < settings.test_share + settings.val_share else "train"
+
+
+def _share(split: str, settings: SplitSettings) -> float:
+    return {"test": settings.test_share, "val": settings.val_share}.get(split, 1.0)
 
 
 def _distance(place: float, split: str, settings: SplitSettings) -> float:

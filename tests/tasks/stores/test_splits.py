@@ -1,4 +1,5 @@
 import random
+from itertools import pairwise
 
 import pyarrow as pa
 import pytest
@@ -45,6 +46,23 @@ def _random_rows(chance, speakers, first=0):
 
 def _speakers_with(rows, stage):
     return {row["speaker"] for row in rows if row[stage]}
+
+
+def test_a_large_group_of_several_speakers_is_for_training_and_a_small_one_goes_by_its_hash():
+    """Wherever its hash lies; what is frozen stays."""
+    for seed in range(60):
+        many = [f"{seed}-{number}" for number in range(30)]
+        rows = [_row(f"m-{one}", one) for one in many] + [_row(f"o-{n}", f"other {seed}-{n}") for n in range(60)]
+        joined = [(f"m-{one}", f"m-{other}") for one, other in pairwise(many)]
+        plan = _plan(rows, joined)
+        assert {plan.split[f"m-{one}"] for one in many} == {"train"}
+        frozen = [row | {"split": "val", "split_group": many[0]} if row["speaker"] in many else row for row in rows]
+        assert {_plan(frozen, joined).split[f"m-{one}"] for one in many} == {"val"}
+    small = [_row(f"c{n}", f"s{n}") for n in range(400)]
+    plan = _plan(small, [("c0", "c1")])
+    edge = _SETTINGS.test_share + _SETTINGS.val_share
+    by_hash = "train" if place_of("s0") >= edge else "test" if place_of("s0") < _SETTINGS.test_share else "val"
+    assert plan.split["c1"] == by_hash
 
 
 def test_no_clips_have_no_splits():
