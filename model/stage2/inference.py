@@ -28,7 +28,7 @@ class PainterTranslator:
 
     def __init__(self, painter: Painter) -> None:
         # colours beside each other in memory: the CPU's convolutions take a fifth less time, the figures are the same
-        self.painter = painter.eval().to(memory_format=torch.channels_last)
+        self.painter: Painter = painter.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @property
     def side_px(self) -> int:
