@@ -1,8 +1,13 @@
-"""Reads every new file once for its sha256 and finds files of the same bytes, among them and in the catalog."""
+"""Reads every new file once for its sha256 and finds files of the same bytes, among them and in the catalog.
 
-from collections.abc import Collection, Mapping
+Small files go to the workers in bundles: a call costs the driver and the scheduler milliseconds, more than the reading
+of a small file takes, and a backlog may have millions of them.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Final
 
 from schemas.errors import MediaRefusedError
 from schemas.reasons import FileReason, FileState
@@ -11,7 +16,14 @@ from schemas.settings import Settings
 from tasks.extract import ledger
 from tasks.extract.fanout import Client, spread
 from tasks.extract.watching import Watcher
-from tasks.extract.worker import identify
+from tasks.extract.worker import identify, identify_each
+
+_BUNDLE_FILES: Final = 32
+_BUNDLE_BYTES: Final = 64 * 2**20
+"""So much one call reads at most, unless a single file is larger: seconds of work, on a bucket too."""
+
+_LEAST_BUNDLES: Final = 64
+"""A short list is cut finer, down to single files: every worker should have a share, and load its models meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +62,7 @@ def identify_files(
             readable.append(raw)
     contents: dict[str, list[RawFile]] = {}
     watcher.phase("identify", len(readable))
-    look = partial(identify, settings=settings)
-    for raw, media_id in spread(client, look, readable, key=lambda raw: f"identify-{raw.uri}"):
+    for raw, media_id in _contents(client, readable, settings):
         watcher.step()
         if isinstance(media_id, MediaRefusedError):
             refused.append((raw, media_id))
@@ -72,6 +83,38 @@ def identify_files(
     }
     fresh = {media: raw for media, raw in originals.items() if media not in touched}
     return Identified(fresh, tuple(copies), tuple(touched.values()), tuple(refused))
+
+
+def bundles(files: Sequence[RawFile]) -> Iterator[tuple[RawFile, ...]]:
+    """The files in their order, in pieces of a bounded number and size."""
+    most = min(_BUNDLE_FILES, max(1, len(files) // _LEAST_BUNDLES))
+    piece: list[RawFile] = []
+    size = 0
+    for raw in files:
+        if piece and (len(piece) >= most or size + raw.size_bytes > _BUNDLE_BYTES):
+            yield tuple(piece)
+            piece, size = [], 0
+        piece.append(raw)
+        size += raw.size_bytes
+    if piece:
+        yield tuple(piece)
+
+
+def _contents(
+    client: Client, files: Sequence[RawFile], settings: Settings
+) -> Iterator[tuple[RawFile, str | MediaRefusedError]]:
+    """Each file with its sha256, or why it cannot be read, as they come."""
+    doubtful: list[RawFile] = []
+    look = partial(identify_each, settings=settings)
+    for bundle, answers in spread(client, look, bundles(files), key=lambda bundle: f"identify-{bundle[0].uri}"):
+        if not isinstance(answers, MediaRefusedError):
+            yield from zip(bundle, answers, strict=True)
+        elif len(bundle) == 1:
+            yield bundle[0], answers
+        else:
+            doubtful += bundle  # it lost its worker each time; by which of them is not known
+    alone = partial(identify, settings=settings)
+    yield from spread(client, alone, doubtful, key=lambda raw: f"identify-alone-{raw.uri}")
 
 
 def _can_stand(row: ledger.Row, extractor: str) -> bool:

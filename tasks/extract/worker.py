@@ -3,7 +3,7 @@
 import atexit
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache, partial
@@ -108,6 +108,11 @@ def identify(raw: RawFile, settings: Settings) -> str | MediaRefusedError:
             return str(_unless_killed(read, guards.attempts))
     except MediaRefusedError as refusal:
         return _of_its_place(refusal)
+
+
+def identify_each(bundle: Sequence[RawFile], settings: Settings) -> list[str | MediaRefusedError]:
+    """`identify` for several files, one after the other."""
+    return [identify(raw, settings) for raw in bundle]
 
 
 def _analysed(job: Job, settings: Settings, policy: Policy) -> Analysis:

@@ -1,9 +1,10 @@
 """A backlog of files through the driver's own loop with a kernel that does nothing: `python -m tests.bench.backlog`.
 
-A million entries are listed, planned against an empty catalog, sliced, and spread over a standing cluster (a scheduler
-and workers in processes of their own). Prints the rate, processor time an entry, and what scheduler and driver hold:
-resident memory as the work goes on, and the most calls that the scheduler ever knew. `--work-off` ends it earlier, for
-on two cores a million take hours: what is listed is a million all the same.
+A million entries are listed, planned against an empty catalog, sliced, and worked off on a standing cluster (scheduler
+and workers in processes of their own) as an ingest does: all of a slice are identified, in bundles, then each is handed
+out for its analysis. Prints the rate, processor time an entry, and what scheduler and driver hold: resident memory as
+the work goes on, and the most calls that the scheduler ever knew. `--analyse` leaves the second step out after so many,
+for on two cores it takes an hour and more: all of the million are listed and identified all the same.
 """
 
 import argparse
@@ -11,18 +12,22 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
+from unittest.mock import patch
 
 import psutil
 
 from flows.environment import settle
 from schemas.records import RawFile
+from schemas.settings import Settings
+from tasks.extract import identifying
 from tasks.extract.driver import slices
 from tasks.extract.fanout import Client, open_client, spread
-from tasks.extract.ledger import Plan, plan_run
+from tasks.extract.identifying import identify_files
+from tasks.extract.ledger import plan_run
+from tasks.extract.watching import Silent
 from tests.dask_processes import DaskProcesses
-from tests.tasks.extract.fanout_work import calls, nothing
+from tests.tasks.extract.fanout_work import calls, names_each, nothing
 
 _REPORTS = 20
 
@@ -33,57 +38,98 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--entries", type=int, default=1_000_000)
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--work-off", type=int, help="entries that are worked off; else all")
+    parser.add_argument("--analyse", type=int, help="entries that are analysed; else all")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="heterodub-bench-") as place:
         cluster = DaskProcesses(Path(place))
         try:
             for number in range(arguments.workers):
                 cluster.worker(f"worker-{number}")
-            count = arguments.work_off or arguments.entries
-            _run(cluster, arguments.entries, count, arguments.workers, Path(place))
+            _await_workers(cluster.address, arguments.workers)
+            most = arguments.entries if arguments.analyse is None else arguments.analyse
+            _run(cluster, arguments.entries, most, Path(place))
         finally:
             cluster.close()
 
 
-def _run(cluster: DaskProcesses, entries: int, count: int, workers: int, scratch: Path) -> None:
-    _await_workers(cluster.address, workers)
+def _run(cluster: DaskProcesses, entries: int, analysed: int, scratch: Path) -> None:
     driver = Watched(os.getpid())
     print(f"before: driver {driver.told()}; scheduler {Watched(cluster.scheduler.pid).told()}", flush=True)
     plan = plan_run(_listing(entries), {}, "bench", retry_quarantined=False)
     print(f"{len(plan.fresh):,} entries planned: driver {driver.told()}", flush=True)
-    most = 0
     with open_client(cluster.address, 1, scratch, 3) as client:
-        began, driver, scheduler = time.perf_counter(), Watched(os.getpid()), Watched(cluster.scheduler.pid)
-        for done, _ in enumerate(islice(_worked_off(client, plan), count), 1):
-            if done % 1000 == 0:
-                most = max(most, client.run_on_scheduler(calls))
-            if done % max(1, count // _REPORTS) == 0:
-                rate = done / (time.perf_counter() - began)
-                told = f"scheduler {scheduler.told(done)}; driver {driver.told(done)}"
-                print(f"{done:>12,} done, {rate:.0f} a second: {told}", flush=True)
+        told = {
+            name: Step(client, cluster.scheduler.pid, name, count)
+            for name, count in (("identified", entries), ("analysed", analysed))
+        }
+        for piece in slices(plan.fresh, {}):
+            with told["identified"] as step:
+                found = _identified(client, piece, step)
+            with told["analysed"] as step:
+                for _ in spread(client, nothing, found[: analysed - step.done], key=lambda raw: f"analyse-{raw.uri}"):
+                    step.step()
+        most = max(step.most for step in told.values())
     print(f"most calls that the scheduler held at once: {most}")
 
 
-def _worked_off(client: Client, plan: Plan) -> Iterator[object]:
-    for piece in slices(plan.fresh, {}):
-        yield from spread(client, nothing, piece, key=lambda raw: f"identify-{raw.uri}")
+def _identified(client: Client, piece: list[RawFile], step: "Step") -> list[RawFile]:
+    with patch.object(identifying, "identify_each", names_each):
+        return list(identify_files(client, piece, {}, Settings(), step).originals.values())
+
+
+class Step(Silent):
+    """One of the two steps: counts what is done, and the time that passes within it; prints from time to time."""
+
+    def __init__(self, client: Client, scheduler: int, name: str, count: int) -> None:
+        self._client, self._name, self._every = client, name, max(1, count // _REPORTS)
+        self._driver, self._scheduler = Watched(os.getpid()), Watched(scheduler)
+        self.done, self.most, self._seconds, self._began = 0, 0, 0.0, 0.0
+
+    def __enter__(self) -> "Step":
+        self._began = time.perf_counter()
+        self._driver.go_on()
+        self._scheduler.go_on()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._seconds += time.perf_counter() - self._began
+        self._driver.pause()
+        self._scheduler.pause()
+
+    def step(self) -> None:
+        """An entry is done."""
+        self.done += 1
+        if self.done % 1000 == 0:
+            self.most = max(self.most, self._client.run_on_scheduler(calls))
+        if self.done % self._every == 0:
+            rate = self.done / (self._seconds + time.perf_counter() - self._began)
+            told = f"scheduler {self._scheduler.told(self.done)}; driver {self._driver.told(self.done)}"
+            print(f"{self.done:>12,} {self._name}, {rate:.0f} a second: {told}", flush=True)
 
 
 class Watched:
-    """A process: what it holds, and the processor time that it has taken since this was made."""
+    """A process: what it holds, and the processor time that it takes, but for the pauses."""
 
     def __init__(self, pid: int) -> None:
         self._process = psutil.Process(pid)
-        self._before = self._taken_s()
+        self._since, self._taken = self._clock_s(), 0.0
+
+    def go_on(self) -> None:
+        """What it takes from here on counts."""
+        self._since = self._clock_s()
+
+    def pause(self) -> None:
+        """What it takes from here on does not count."""
+        self._taken += self._clock_s() - self._since
+        self._since = self._clock_s()
 
     def told(self, entries: int | None = None) -> str:
         """Resident memory and processor time, in words; the time by entry, where their number is given."""
-        seconds = self._taken_s() - self._before
+        seconds = self._taken + self._clock_s() - self._since
         each = f"{seconds:.1f} s" if entries is None else f"{1000 * seconds / entries:.2f} ms each"
         return f"{self._process.memory_info().rss / 2**20:.0f} MiB, {each}"
 
-    def _taken_s(self) -> float:
+    def _clock_s(self) -> float:
         times = self._process.cpu_times()
         return float(times.user + times.system)
 

@@ -1,6 +1,7 @@
-"""A few files of the sample, made once, and workspaces to analyse them into."""
+"""A few files of the sample, made once, workspaces to analyse them into, and a cluster that may lose its workers."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 
 from schemas.settings import Settings
 from tasks.extract.analyse import Job
+from tasks.extract.fanout import Client, open_client
 from tasks.media.locate import fingerprint
 from tasks.sample.make import make_sample
 from tasks.stores.workspace import Workspace
@@ -46,3 +48,12 @@ def job(media) -> Callable[..., Job]:
         return job_of(media / name, **more)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def two_workers(tmp_path_factory) -> Iterator[Client]:
+    """A local cluster that finds the tests' own work; a worker that is killed is replaced."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parent), os.getcwd()]))
+        with open_client(None, 2, tmp_path_factory.mktemp("scratch"), 3) as found:
+            yield found

@@ -3,8 +3,12 @@
 import os
 import signal
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from schemas.records import RawFile
+from schemas.settings import Settings
 
 
 def double(number: int) -> int:
@@ -40,8 +44,24 @@ def where(number: int) -> str:
     return os.getcwd()
 
 
+def name_of(raw: RawFile, settings: Settings, bad: str) -> str:
+    """In place of a sha256; the worker that meets the file `bad` dies."""
+    if raw.uri == bad:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return f"sha of {raw.uri}"
+
+
+def names_of(bundle: Sequence[RawFile], settings: Settings, bad: str) -> list[str]:
+    return [name_of(raw, settings, bad) for raw in bundle]
+
+
 def nothing(item: object) -> None:
     """What the bench of a backlog does with a file."""
+
+
+def names_each(bundle: Sequence[RawFile], settings: Settings) -> list[str]:
+    """The same with a bundle of files to identify: each is its own content."""
+    return [raw.uri for raw in bundle]
 
 
 def calls(dask_scheduler: Any) -> int:

@@ -1,6 +1,5 @@
 """Work spread over a real local cluster, whose workers are really killed."""
 
-import os
 import socket
 from collections import Counter
 from functools import partial
@@ -14,36 +13,28 @@ from tasks.extract.fanout import open_client, spread
 from . import fanout_work as work
 
 
-@pytest.fixture(scope="module")
-def client(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", os.pathsep.join([os.path.dirname(os.path.dirname(__file__)), os.getcwd()]))
-        with open_client(None, 2, tmp_path_factory.mktemp("scratch"), 3) as found:
-            yield found
+def results(two_workers, function, items, prefix: str):
+    return list(spread(two_workers, function, items, key=lambda item: f"{prefix}-{item}"))
 
 
-def results(client, function, items, prefix: str):
-    return list(spread(client, function, items, key=lambda item: f"{prefix}-{item}"))
-
-
-def test_every_item_comes_back_once(client):
-    found = results(client, work.double, range(200), "double")
+def test_every_item_comes_back_once(two_workers):
+    found = results(two_workers, work.double, range(200), "double")
     assert Counter(item for item, _ in found) == Counter(range(200))
     assert all(result == 2 * item for item, result in found)
 
 
-def test_nothing_to_do_is_done(client):
-    assert results(client, work.double, [], "none") == []
+def test_nothing_to_do_is_done(two_workers):
+    assert results(two_workers, work.double, [], "none") == []
 
 
-def test_a_worker_that_is_killed_costs_nothing(client, tmp_path):
-    found = results(client, partial(work.fatal_once, mark=str(tmp_path / "killed")), range(100), "once")
+def test_a_worker_that_is_killed_costs_nothing(two_workers, tmp_path):
+    found = results(two_workers, partial(work.fatal_once, mark=str(tmp_path / "killed")), range(100), "once")
     assert (tmp_path / "killed").exists()
     assert Counter(found) == Counter((number, number) for number in range(100))
 
 
-def test_an_item_that_always_kills_its_worker_is_reported_and_the_others_are_fine(client):
-    found = dict(results(client, partial(work.fatal_at, bad=13), range(60), "fatal"))
+def test_an_item_that_always_kills_its_worker_is_reported_and_the_others_are_fine(two_workers):
+    found = dict(results(two_workers, partial(work.fatal_at, bad=13), range(60), "fatal"))
     assert set(found) == set(range(60))
     lost = found.pop(13)
     assert isinstance(lost, MediaRefusedError)
@@ -51,7 +42,7 @@ def test_an_item_that_always_kills_its_worker_is_reported_and_the_others_are_fin
     assert all(result == number for number, result in found.items())
 
 
-def test_items_are_taken_as_they_are_needed(client):
+def test_items_are_taken_as_they_are_needed(two_workers):
     taken = 0
 
     def endless():
@@ -60,20 +51,20 @@ def test_items_are_taken_as_they_are_needed(client):
             taken += 1
             yield number
 
-    answers = spread(client, work.double, endless(), key=lambda item: f"lazy-{item}")
+    answers = spread(two_workers, work.double, endless(), key=lambda item: f"lazy-{item}")
     ahead, held = [], []
     for done, _ in zip(range(1, 101), answers, strict=False):
         ahead.append(taken - done)
-        held.append(client.run_on_scheduler(work.calls))
+        held.append(two_workers.run_on_scheduler(work.calls))
     answers.close()
     assert max(ahead) <= 8  # four for each of two threads
     assert 0 < max(held) <= 10  # and those whose release is still on its way
     assert taken < 150
 
 
-def test_an_error_of_the_work_ends_the_run(client):
+def test_an_error_of_the_work_ends_the_run(two_workers):
     with pytest.raises(ValueError, match="is wrong"):
-        results(client, work.wrong, range(3), "wrong")
+        results(two_workers, work.wrong, range(3), "wrong")
 
 
 @pytest.mark.timeout(60)
@@ -94,8 +85,8 @@ def test_what_is_no_address_is_named(tmp_path, address):
         pass
 
 
-def test_a_running_scheduler_is_used_and_left_running(client, tmp_path):
-    address = client.scheduler.address
+def test_a_running_scheduler_is_used_and_left_running(two_workers, tmp_path):
+    address = two_workers.scheduler.address
     with open_client(address, 1, tmp_path, 3) as other:
         assert dict(results(other, work.double, range(20), "remote")) == {n: 2 * n for n in range(20)}
-    assert dict(results(client, work.double, range(5), "after")) == {n: 2 * n for n in range(5)}
+    assert dict(results(two_workers, work.double, range(5), "after")) == {n: 2 * n for n in range(5)}
