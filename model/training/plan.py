@@ -4,7 +4,8 @@ Every batch has a number, and its content follows from the number alone. So a tr
 exactly the batches it would have had, however many processes read them, and two runs of one seed see the same.
 
 An epoch takes the clips in random order, `buffer_frames` of footage at a time (a *group*), and shuffles the windows
-within a group: a reader holds two groups at most, however large the store is.
+within a group: a reader holds two groups at most, however large the store is. Short windows say much the same of a clip
+many times over, so an epoch may be told to take but a few of each: else hundreds of steps would see a single group.
 """
 
 from collections.abc import Sequence
@@ -35,6 +36,7 @@ class Recipe:
 
     window_frames: longest window. batch: windows per batch. buffer_frames: footage mixed at once. balance: 0 draws
     windows by footage, 1 as often from each speaker; between, speakers with much footage still count for more.
+    windows_per_clip: so many an epoch takes of a clip in the mean, at most; 0 takes all of its footage.
     """
 
     window_frames: int
@@ -42,6 +44,7 @@ class Recipe:
     buffer_frames: int
     balance: float
     seed: int
+    windows_per_clip: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,7 @@ class Plan:
         if self._frames.min() < 2:
             raise ValueError(f"clip {self.clips[int(self._frames.argmin())].clip_id} has fewer than two frames")
         self._lengths = np.clip((self._frames * _SHARE_OF_CLIP).astype(int), 1, recipe.window_frames)
-        self._windows = _windows_per_clip(self.clips, self._frames, self._lengths, recipe.balance)
+        self._windows = _windows_per_clip(self.clips, self._frames, self._lengths, recipe)
         self.batches_per_epoch = max(1, int(self._windows.sum()) // recipe.batch)
         self._laid_out: dict[int, _Epoch] = {}
 
@@ -101,12 +104,17 @@ class Plan:
 
 
 def _windows_per_clip(
-    clips: Sequence[ClipFacts], frames: NDArray[np.int64], lengths: NDArray[np.int64], balance: float
+    clips: Sequence[ClipFacts], frames: NDArray[np.int64], lengths: NDArray[np.int64], recipe: Recipe
 ) -> NDArray[np.int64]:
-    """How often an epoch draws from each clip: once per window length of footage, evened out over speakers."""
+    """How often an epoch draws from each clip: once per window length of footage, evened out over speakers, and all of
+    them less often by one share if that is too many.
+    """
     footage: dict[str, int] = {}
     for clip in clips:
         footage[clip.speaker] = footage.get(clip.speaker, 0) + clip.frames
     of_speaker = np.array([footage[clip.speaker] for clip in clips], float)
-    weight = (float(np.mean(list(footage.values()))) / of_speaker) ** balance
-    return np.maximum(1, np.rint(frames / lengths * weight)).astype(np.int64)
+    weight = (float(np.mean(list(footage.values()))) / of_speaker) ** recipe.balance
+    times = frames / lengths * weight
+    if recipe.windows_per_clip:
+        times *= min(1.0, recipe.windows_per_clip / float(times.mean()))
+    return np.maximum(1, np.rint(times)).astype(np.int64)

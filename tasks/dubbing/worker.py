@@ -1,7 +1,9 @@
 """What runs in the child process that dubs: its models are opened once, each job is worked on by itself."""
 
+import os
 from functools import cache
 from pathlib import Path
+from typing import Final
 
 from schemas.dubbing import DubJob
 from schemas.settings import Settings
@@ -10,6 +12,10 @@ from tasks.dubbing.models import Found, Models, find_models, open_models
 from tasks.dubbing.outcomes import Dubbed
 from tasks.extract.isolation import tell
 from tasks.faces.backend import LandmarkBackend, open_backend
+
+_MESH_THREADS: Final = min(4, os.cpu_count() or 1)
+"""A job is worked on alone, and the faces of a film picture after picture. Two threads halve the time of a mesh, which
+is too small for many."""
 
 
 def find(settings: Settings, generator: str, translator: str, scratch: str) -> Found:
@@ -33,7 +39,7 @@ def work_on(job: DubJob, found: Found, settings: Settings) -> Dubbed:
 
 @cache
 def _opened(found: Found, settings: Settings) -> tuple[Models, LandmarkBackend]:
-    backend = open_backend(settings)
+    backend = open_backend(settings, _MESH_THREADS)
     return open_models(found, settings, backend), backend
 
 

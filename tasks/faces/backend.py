@@ -27,16 +27,19 @@ class LandmarkBackend(Protocol):
         """The face in the region; a region without a face gives points too, with a low score."""
 
 
-def open_backend(settings: Settings) -> LandmarkBackend:
+def open_backend(settings: Settings, threads: int = 1) -> LandmarkBackend:
     """The backend that the settings name, ready to use. Another one is never taken in its place.
+
+    threads: that a mesh works with. One where files are worked on in processes side by side, since a pool of threads in
+    each would only fight over cores; more where somebody waits for a single film. `face_alignment` has those of torch.
 
     Raises: WeightsMissingError - its model files are not there; the text says which, from where, and where they go.
     """
     match settings.backend:
         case "face_mesh_v1":
-            return open_mesh_v1()
+            return open_mesh_v1(threads)
         case "face_mesh_v2":
-            return open_mesh_v2(settings.weights)
+            return open_mesh_v2(settings.weights, threads)
         case "face_alignment":
             from .fan import open_fan  # imports torch, which the mesh backends do without
 

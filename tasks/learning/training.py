@@ -47,7 +47,7 @@ def pace_of(pace: PaceSettings) -> Pace:
 
 def recipe_of(feed: FeedSettings, seed: int) -> Recipe:
     """How a plan makes batches."""
-    return Recipe(feed.window_frames, feed.batch, feed.buffer_frames, feed.balance, seed)
+    return Recipe(feed.window_frames, feed.batch, feed.buffer_frames, feed.balance, seed, feed.windows_per_clip)
 
 
 def best_of(fabric: Fabric, checkpoints: Checkpoints) -> tuple[dict[str, Any], int]:

@@ -73,6 +73,37 @@ def test_balance_evens_out_speakers():
     assert share_of_often(1.0) < 0.5
 
 
+def test_few_windows_of_each_clip_bring_every_speaker_sooner():
+    """Windows of two frames: a group of ten clips would else last for 62 steps of eight."""
+    all_of_it, few = (Plan(clips(400), recipe(window_frames=2, windows_per_clip=most)) for most in (0, 4))
+    assert all_of_it.batches_per_epoch == 400 * 50 // 8
+    assert few.batches_per_epoch == 400 * 4 // 8
+
+    def clips_met(plan):
+        return len({window.clip for number in range(60) for window in plan.batch(number)})
+
+    assert clips_met(all_of_it) <= 2 * 11
+    assert clips_met(few) > 100
+
+
+def test_few_windows_leave_the_balance_as_it_is():
+    uneven = [ClipFacts(f"a{number}", 100, "often") for number in range(90)]
+    uneven += [ClipFacts(f"b{number}", 100, f"seldom {number}") for number in range(10)]
+    for balance in (0.0, 0.7):
+        shares = []
+        for most in (0, 10):
+            plan = Plan(uneven, recipe(window_frames=2, windows_per_clip=most, balance=balance))
+            windows = [window for number in range(plan.batches_per_epoch) for window in plan.batch(number)]
+            shares.append(sum(plan.clips[window.clip].speaker == "often" for window in windows) / len(windows))
+        assert shares[1] == pytest.approx(shares[0], abs=0.05)
+
+
+def test_short_footage_is_never_taken_more_often_than_it_is_long():
+    assert (
+        Plan(clips(40), recipe(windows_per_clip=100)).batches_per_epoch == Plan(clips(40), recipe()).batches_per_epoch
+    )
+
+
 def test_no_clip_and_a_clip_of_one_frame_are_refused():
     with pytest.raises(ValueError, match="at least one clip"):
         Plan([], recipe())

@@ -23,7 +23,11 @@ needs_bundle = pytest.mark.skipif(
 
 @pytest.fixture(scope="module", params=["face_mesh_v1", pytest.param("face_mesh_v2", marks=needs_bundle)])
 def backend(request: pytest.FixtureRequest) -> LandmarkBackend:
-    return open_backend(Settings(backend=request.param))
+    return opened(request.param)
+
+
+def opened(name: str, threads: int = 1) -> LandmarkBackend:
+    return open_backend(Settings(backend=name, weights=WeightSettings(face_landmarker_v2=BUNDLE)), threads)
 
 
 def settle(backend: LandmarkBackend, rgb: np.ndarray) -> FaceLandmarks:
@@ -31,6 +35,13 @@ def settle(backend: LandmarkBackend, rgb: np.ndarray) -> FaceLandmarks:
     for _ in range(2):
         face = backend.landmarks(rgb, face.next_region)
     return face
+
+
+def test_threads_change_nothing(backend, astronaut):
+    threaded = opened(backend.name.partition("@")[0], threads=3)
+    alone, together = (settle(one, astronaut) for one in (backend, threaded))
+    np.testing.assert_array_equal(alone.points, together.points)
+    assert alone.score == together.score
 
 
 def test_points_stand_on_the_face(backend, astronaut):
@@ -105,7 +116,7 @@ def test_names_tell_version_and_network(mesh):
 
 @needs_bundle
 def test_name_of_v2():
-    assert open_backend(Settings(backend="face_mesh_v2")).name == "face_mesh_v2@64184e22"
+    assert opened("face_mesh_v2").name == "face_mesh_v2@64184e22"
 
 
 def test_v2_without_its_bundle_says_what_goes_where(tmp_path):
