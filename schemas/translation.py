@@ -44,6 +44,9 @@ class PictureLosses(Section):
     mouth: float = Field(
         0.5, ge=0, description="weight of the same two on a box around the mouth, brought to 64 pixels; the paper has 0"
     )
+    restraint: float = Field(
+        1.0, ge=0, description="weight of L1 between what is painted and the nearest warped frame; the paper has 0"
+    )
     spatial: float = Field(0.05, ge=0, description="lambda_s: weight of D_vs' loss")
     temporal: float = Field(0.05, ge=0, description="lambda_t: weight of D_ot's loss")
     matching: float = Field(5.0, ge=0, description="weight of feature matching within both, beside the patch loss")
@@ -112,7 +115,7 @@ class Stage2Settings(Section):
 
 _CPU: Final[dict[str, Any]] = {
     "optimiser": {"learning_rate": 1e-3, "warmup_steps": 50, "average_decay": 0.99, "weight_decay": 0.0},
-    "feed": {"window_frames": 2, "batch": 4, "references": 12, "buffer_frames": 4_000},
+    "feed": {"window_frames": 2, "batch": 4, "references": 12, "buffer_frames": 4_000, "windows_per_clip": 12},
     "pace": {"steps": 2_400, "validate_every": 100, "save_every": 100, "film_every": 1_200, "patience": 6},
 }
 """What all profiles start from; `cpu` is this. It is looked at often and may stop early: on tens of speakers the best
@@ -136,13 +139,21 @@ _PROFILES: Final[dict[str, dict[str, Any]]] = {
             "face_recognition": True,
             "pyramid": 0.0,
             "mouth": 0.0,
+            "restraint": 0.0,
             "spatial": 1.0,
             "temporal": 1.0,
             "matching": 10.0,
             "critics_from": 0,
         },
         "optimiser": {"learning_rate": 2e-4, "warmup_steps": 1_000, "average_decay": 0.999},
-        "feed": {"window_frames": 3, "batch": 16, "references": 1, "buffer_frames": 20_000, "readers": 8},
+        "feed": {
+            "window_frames": 3,
+            "batch": 16,
+            "references": 1,
+            "buffer_frames": 20_000,
+            "readers": 8,
+            "windows_per_clip": 12,
+        },
         "pace": {"steps": 200_000, "validate_every": 2_000, "save_every": 1_000, "film_every": 10_000, "patience": 0},
         "precision": "bf16-mixed",
     },

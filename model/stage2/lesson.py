@@ -14,7 +14,7 @@ from model.perception.features import Features, perceptual_distance
 from model.stage2 import mouth
 from model.stage2.batches import PaintBatch
 from model.stage2.critics import Critics, Opinion
-from model.stage2.losses import critic_loss, matching_loss, patch_loss, pyramid
+from model.stage2.losses import critic_loss, matching_loss, patch_loss, pyramid, restraint
 from model.stage2.network import Painter
 from model.training.loop import Verdict
 from model.training.single import Learner, over_devices, require_finite
@@ -75,6 +75,8 @@ class TranslationLesson:
         share = batch.share_BWW[:, None]
         made = (1 - share) * batch.target_BWW + share * painted.float()
         told = self._likeness(made, batch)
+        if self._settings.losses.restraint and self._settings.shape.candidates:
+            told["restraint"] = restraint(painted.float(), batch.warped_BKWW, batch.share_BWW)
         heard = step >= self._settings.losses.critics_from
         if heard:
             told |= self._verdicts(made, batch)
@@ -127,6 +129,7 @@ class TranslationLesson:
             "perceptual": losses.perceptual,
             "mouth_pyramid": losses.mouth * losses.pyramid,
             "mouth_perceptual": losses.mouth * losses.perceptual,
+            "restraint": losses.restraint,
             "spatial": losses.spatial,
             "spatial_matching": losses.spatial * losses.matching,
             "temporal": losses.temporal,

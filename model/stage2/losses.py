@@ -29,6 +29,22 @@ def pyramid(made_BCWW: Tensor, true_BCWW: Tensor, share_BWW: Tensor) -> Tensor:
     return total / _LEVELS
 
 
+def restraint(painted_BCWW: Tensor, warped_BKWW: Tensor, share_BWW: Tensor) -> Tensor:
+    """L1 between what is painted and the nearest warped frame over the blended region; frames that are shown no warped
+    ones do not count.
+
+    What a warped frame shows is mostly right. Taught by some tens of speakers, a painter that is free to change
+    everything repaints clean faces in the blur that served the noisy ones; so a change has to be worth more than
+    this.
+
+    warped_BKWW: candidates, nearest first, colours beside each other, (B, 3 K, W, W).
+    """
+    nearest = warped_BKWW[:, :3]
+    there = (warped_BKWW.flatten(1).abs().amax(dim=1) > 0).to(painted_BCWW.dtype)[:, None, None, None]
+    weight = share_BWW[:, None] * there
+    return ((painted_BCWW - nearest).abs() * weight).sum() / (3 * weight.sum()).clamp_min(1e-6)
+
+
 def critic_loss(made: Sequence[Opinion], true: Sequence[Opinion]) -> Tensor:
     """What critics learn from, mean over scales: true patches above 1, made ones below -1."""
     parts = [

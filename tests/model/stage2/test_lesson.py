@@ -69,6 +69,20 @@ def test_a_start_is_taken_up_by_critics_too():
     assert all(torch.equal(taken[name], value) for name, value in begun[CRITICS].items())
 
 
+def test_restraint_keeps_it_near_the_warped_frame(batch):
+    """Of two trainings, the one that is held back more moves less; the plain form has nothing to keep to."""
+
+    def learned(weight: float) -> float:
+        one = lesson(Stage2Settings(profile="tiny", losses=SETTINGS.losses.model_dump() | {"restraint": weight}))
+        for step in range(20):
+            told = one.step(batch, step)
+        return float(told["restraint"])
+
+    assert learned(30.0) < 0.7 * learned(1e-6)
+    plain = Stage2Settings(profile="tiny", losses=SETTINGS.losses.model_dump(), shape={"candidates": 0})
+    assert "restraint" not in lesson(plain).step(batch_for(plain), 0)
+
+
 @pytest.mark.parametrize(("candidates", "share"), [(0, 0.5), (2, 0.9)])
 def test_it_learns_its_batch(candidates, share):
     """From grey, and from a warped frame, which is right already but for a little."""
@@ -81,7 +95,7 @@ def test_it_learns_its_batch(candidates, share):
 
 
 def test_the_mouth_counts_by_itself(batch):
-    plain = {"critics_from": 99, "perceptual": 0}
+    plain = {"critics_from": 99, "perceptual": 0, "restraint": 0}
     told = lesson(Stage2Settings(profile="tiny", losses=plain | {"mouth": 2})).step(batch, 0)
     assert told["total"] == pytest.approx(float(told["pyramid"] + 2 * told["mouth_pyramid"]))
     assert "mouth_pyramid" not in lesson(Stage2Settings(profile="tiny", losses=plain | {"mouth": 0})).step(batch, 0)

@@ -3,7 +3,26 @@
 import pytest
 import torch
 
-from model.stage2.losses import critic_loss, matching_loss, patch_loss, pyramid
+from model.stage2.losses import critic_loss, matching_loss, patch_loss, pyramid, restraint
+
+
+def test_restraint_is_the_distance_from_the_nearest_warped_frame():
+    torch.manual_seed(1)
+    warped, share = torch.rand(2, 6, 16, 16), torch.zeros(2, 16, 16)
+    share[:, 4:12, 4:12] = 1
+    nearest = warped[:, :3]
+    assert restraint(nearest + 0.25, warped, share) == pytest.approx(0.25, abs=1e-6)
+    elsewhere = nearest.clone()
+    elsewhere[:, :, :4] += 1
+    assert restraint(elsewhere, warped, share) == 0
+
+
+def test_restraint_leaves_windows_without_warped_frames_alone():
+    painted, share = torch.full((2, 3, 16, 16), 0.5), torch.ones(2, 16, 16)
+    warped = torch.full((2, 6, 16, 16), 0.25)
+    warped[1] = 0
+    assert restraint(painted, warped, share) == pytest.approx(0.25)
+    assert restraint(painted, 0 * warped, share) == 0
 
 
 def test_the_pyramid_is_the_error_where_there_is_a_blend():
