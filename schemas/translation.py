@@ -127,7 +127,7 @@ _PROFILES: Final[dict[str, dict[str, Any]]] = {
         "shape": {"side_px": 64, "width": 8, "vector": 16, "blocks": 1, "candidates": 2},
         "critics": {"width": 4, "layers": 2, "scales": 1},
         "losses": {"critics_from": 4},
-        "optimiser": {"warmup_steps": 2, "average_decay": 0.5},
+        "optimiser": {"learning_rate": 1e-3, "warmup_steps": 2, "average_decay": 0.5},
         "feed": {"window_frames": 2, "batch": 2, "references": 3, "buffer_frames": 400},
         "pace": {"steps": 20, "validate_every": 10, "save_every": 10, "film_every": 20},
         "tuning": {"steps": 4, "validate_every": 2},
