@@ -70,7 +70,8 @@ class GuardSettings(Section):
         3,
         ge=1,
         le=10,
-        description="times a file is tried when its process is killed, or its worker lost (local workers alone)",
+        description="times a file is tried when its process is killed, or its worker lost (local workers alone; before"
+        " that, a bundle of files that are identified together is tried as often)",
     )
 
 

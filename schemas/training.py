@@ -66,7 +66,9 @@ class FeedSettings(Section):
     references: int = Field(8, ge=1, description="reference frames of a window, at most")
     buffer_frames: int = Field(50_000, ge=1, description="footage that is mixed at once, frames (4 kB each)")
     windows_per_clip: float = Field(
-        0.0, ge=0, description="windows that an epoch takes of a clip in the mean, at most; 0: as many as it is long"
+        0.0,
+        ge=0,
+        description="most windows that an epoch takes of a clip, in the mean; one at least; 0: all of them",
     )
     balance: float = Field(0.7, ge=0, le=1, description="0 draws by footage, 1 as often from each speaker")
     readers: int = Field(0, ge=0, description="processes that read ahead; 0 reads between steps")

@@ -20,10 +20,10 @@ from tasks.extract.worker import identify, identify_each
 
 _BUNDLE_FILES: Final = 32
 _BUNDLE_BYTES: Final = 64 * 2**20
-"""So much one call reads at most, unless a single file is larger: seconds of work, on a bucket too."""
+"""So much one call reads at most, unless a single file is larger: seconds of work, where the store answers."""
 
-_LEAST_BUNDLES: Final = 64
-"""A short list is cut finer, down to single files: every worker should have a share, and load its models meanwhile."""
+_BUNDLES_PER_THREAD: Final = 32
+"""A short list is cut finer, down to single files: each worker should have a share, and load its models meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +85,9 @@ def identify_files(
     return Identified(fresh, tuple(copies), tuple(touched.values()), tuple(refused))
 
 
-def bundles(files: Sequence[RawFile]) -> Iterator[tuple[RawFile, ...]]:
-    """The files in their order, in pieces of a bounded number and size."""
-    most = min(_BUNDLE_FILES, max(1, len(files) // _LEAST_BUNDLES))
+def bundles(files: Sequence[RawFile], threads: int) -> Iterator[tuple[RawFile, ...]]:
+    """The files in their order, in pieces of a bounded number and size, for so many threads of workers."""
+    most = min(_BUNDLE_FILES, max(1, len(files) // (_BUNDLES_PER_THREAD * threads)))
     piece: list[RawFile] = []
     size = 0
     for raw in files:
@@ -106,7 +106,8 @@ def _contents(
     """Each file with its sha256, or why it cannot be read, as they come."""
     doubtful: list[RawFile] = []
     look = partial(identify_each, settings=settings)
-    for bundle, answers in spread(client, look, bundles(files), key=lambda bundle: f"identify-{bundle[0].uri}"):
+    pieces = bundles(files, max(1, sum(client.nthreads().values())))
+    for bundle, answers in spread(client, look, pieces, key=lambda bundle: f"identify-{bundle[0].uri}"):
         if not isinstance(answers, MediaRefusedError):
             yield from zip(bundle, answers, strict=True)
         elif len(bundle) == 1:

@@ -1,4 +1,4 @@
-"""What runs on a Dask worker: one file, in a child process of the worker, with its time and memory bounded."""
+"""What runs on a Dask worker: a file at a time, in a child process of the worker, with its time and memory bounded."""
 
 import atexit
 import threading

@@ -54,7 +54,7 @@ def begin_from(folder: Path, stage2: Stage2Settings, clip_id: str) -> tuple[Stag
     """Where fine-tuning on a clip begins, from a translator's folder; and its settings, as start_of.
 
     One face is learned, as it is: not mirrored, and with the embedder as it stands no window needs to go without the
-    warped frames.
+    warped frames. All of its windows are learned from: a few of one clip would be the same few over and over.
 
     Raises: ModelFileError - the translator cannot be read.
     """
@@ -69,7 +69,7 @@ def begin_from(folder: Path, stage2: Stage2Settings, clip_id: str) -> tuple[Stag
             "critics": card.critics,
             "critic_rate": tuning.critic_rate,
             "losses": stage2.losses.model_copy(update={"critics_from": 0}),
-            "feed": stage2.feed.model_copy(update={"window_frames": card.window_frames}),
+            "feed": stage2.feed.model_copy(update={"window_frames": card.window_frames, "windows_per_clip": 0.0}),
             "augmentation": stage2.augmentation.model_copy(update={"mirror": 0.0, "withheld": 0.0}),
             "optimiser": stage2.optimiser.model_copy(update=optimiser),
             "pace": stage2.pace.model_copy(update={**pace, "film_every": tuning.steps}),

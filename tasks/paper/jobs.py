@@ -38,7 +38,7 @@ LOOKS, _SAVES = 6, 12
 """How often in a training the val split is looked at, and a checkpoint is written."""
 
 _SHARE_WITHOUT_CRITICS = 6
-"""The critics are heard after this part of a training, as in the profile `cpu`: 400 of 2400 steps."""
+"""The critics are heard after this part of a training at the latest; of the rivals' profile `cpu`, 400 of 2400."""
 
 _SHARE_OF_WARMUP = 10
 """And the learning rate is reached within this part, at the latest."""

@@ -50,10 +50,10 @@ def job(media) -> Callable[..., Job]:
     return make
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def two_workers(tmp_path_factory) -> Iterator[Client]:
     """A local cluster that finds the tests' own work; a worker that is killed is replaced."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parent), os.getcwd()]))
+        patch.setenv("PYTHONPATH", os.getcwd())
         with open_client(None, 2, tmp_path_factory.mktemp("scratch"), 3) as found:
             yield found

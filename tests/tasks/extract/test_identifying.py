@@ -22,20 +22,21 @@ def listing(count: int, size_bytes: int = 1000) -> list[RawFile]:
 
 def test_small_files_of_a_long_list_travel_together():
     files = listing(5000)
-    pieces = list(bundles(files))
+    pieces = list(bundles(files, 2))
     assert list(chain.from_iterable(pieces)) == files
     assert {len(piece) for piece in pieces[:-1]} == {32}
 
 
 def test_a_short_list_has_something_for_every_worker():
-    assert [len(piece) for piece in bundles(listing(40))] == [1] * 40
-    assert len(list(bundles(listing(500)))) > 64
-    assert list(bundles([])) == []
+    assert [len(piece) for piece in bundles(listing(40), 2)] == [1] * 40
+    assert len(list(bundles(listing(500), 2))) > 64
+    assert len(list(bundles(listing(5000), 128))) > 4000
+    assert list(bundles([], 2)) == []
 
 
 def test_large_files_travel_alone_and_none_makes_a_bundle_too_large():
-    assert {len(piece) for piece in bundles(listing(5000, 65 * MIB))} == {1}
-    sizes = [sum(raw.size_bytes for raw in piece) for piece in bundles(listing(5000, 7 * MIB))]
+    assert {len(piece) for piece in bundles(listing(5000, 65 * MIB), 2)} == {1}
+    sizes = [sum(raw.size_bytes for raw in piece) for piece in bundles(listing(5000, 7 * MIB), 2)]
     assert max(sizes) == 63 * MIB
 
 
@@ -57,7 +58,6 @@ def test_a_file_that_kills_its_worker_costs_its_neighbours_nothing(two_workers, 
     counting = Counting()
     found = identify_files(two_workers, files, {}, settings, counting)
     assert {raw.uri for raw in found.originals.values()} == {raw.uri for raw in files if raw is not killer}
-    assert [(raw, why.reason) for raw, why in found.refused] == [(killer, FileReason.WORKER_LOST)] * (
-        killer is not None
-    )
+    refused = [(raw, why.reason) for raw, why in found.refused]
+    assert refused == ([(killer, FileReason.WORKER_LOST)] if killer else [])
     assert counting.steps == count

@@ -6,6 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from ai_edge_litert.interpreter import Interpreter
 
 from model.features.landmarks import OUTLINE, SLICES, box, eye_centres, interocular, mouth_opening
 from schemas.errors import WeightsMissingError
@@ -37,9 +38,17 @@ def settle(backend: LandmarkBackend, rgb: np.ndarray) -> FaceLandmarks:
     return face
 
 
-def test_threads_change_nothing(backend, astronaut):
-    threaded = opened(backend.name.partition("@")[0], threads=3)
-    alone, together = (settle(one, astronaut) for one in (backend, threaded))
+@pytest.mark.parametrize("threads", [2, 4])
+def test_threads_change_nothing(backend, astronaut, monkeypatch, threads):
+    asked = []
+
+    def interpreter(**named):
+        asked.append(named["num_threads"])
+        return Interpreter(**named)
+
+    monkeypatch.setattr(litert, "Interpreter", interpreter)
+    alone, together = (settle(one, astronaut) for one in (backend, opened(backend.name.partition("@")[0], threads)))
+    assert threads in asked
     np.testing.assert_array_equal(alone.points, together.points)
     assert alone.score == together.score
 

@@ -2,12 +2,14 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 from model.stage2.files import load_critics, load_translator
+from model.training.plan import Plan
 from schemas.errors import NotFoundError, TrainingError, WeightsMissingError
 from schemas.reasons import Stage
 from schemas.settings import Settings, WeightSettings
@@ -16,6 +18,7 @@ from tasks.learning.paintings import Easel
 from tasks.learning.picture_evaluation import cross_validate_translator, evaluate_translator
 from tasks.learning.selection import candidates, find_release, select
 from tasks.learning.stage2 import train_translator
+from tasks.learning.training import recipe_of
 from tasks.learning.tuning import start_of, tuning_clip
 from tests.tasks.learning.recorder import Recorder
 from tests.tasks.learning.sitters import sitters
@@ -117,6 +120,15 @@ def test_fine_tuning_on_a_clips_beginning(workspace, undisturbed, tmp_path):
     learned = [name for name in before if not name.endswith(("_u", "_v"))]  # of spectral norms: followed, not learned
     still = {name for name in learned if torch.equal(before[name], after[name])}
     assert still == {name for name in before if name.startswith("embedder")}
+
+
+def test_fine_tuning_takes_all_of_its_one_clip(workspace, undisturbed):
+    """A few windows an epoch are right for many clips; of one, a large batch would be the same ones twice."""
+    given = Settings(workspace=workspace.root, stage2=settings(feed={"batch": 16, "windows_per_clip": 12}))
+    clip = candidates(workspace, find_release(workspace, None), Stage.STAGE2)[0].facts
+    changed, _ = start_of(given, workspace, str(undisturbed[0].model), clip.clip_id)
+    batch = Plan([replace(clip, frames=75)], recipe_of(changed.stage2.feed, 0)).batch(0)
+    assert len({window.seed for window in batch}) == 16
 
 
 def test_a_clip_that_is_not_there_cannot_be_tuned_on(workspace):
