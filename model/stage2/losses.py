@@ -31,7 +31,7 @@ def pyramid(made_BCWW: Tensor, true_BCWW: Tensor, share_BWW: Tensor) -> Tensor:
 
 def restraint(painted_BCWW: Tensor, warped_BKWW: Tensor, share_BWW: Tensor) -> Tensor:
     """L1 between what is painted and the nearest warped frame over the blended region; frames that are shown no warped
-    ones do not count.
+    ones count as 0, so that several devices agree on one mean.
 
     What a warped frame shows is mostly right. Taught by some tens of speakers, a painter that is free to change
     everything repaints clean faces in the blur that served the noisy ones; so a change has to be worth more than
@@ -41,8 +41,8 @@ def restraint(painted_BCWW: Tensor, warped_BKWW: Tensor, share_BWW: Tensor) -> T
     """
     nearest = warped_BKWW[:, :3]
     there = (warped_BKWW.flatten(1).abs().amax(dim=1) > 0).to(painted_BCWW.dtype)[:, None, None, None]
-    weight = share_BWW[:, None] * there
-    return ((painted_BCWW - nearest).abs() * weight).sum() / (3 * weight.sum()).clamp_min(1e-6)
+    share = share_BWW[:, None]
+    return ((painted_BCWW - nearest).abs() * share * there).sum() / (3 * share.sum()).clamp_min(1e-6)
 
 
 def critic_loss(made: Sequence[Opinion], true: Sequence[Opinion]) -> Tensor:

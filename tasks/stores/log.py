@@ -36,7 +36,7 @@ _LOG: Final = logging.getLogger(__name__)
 _ATTEMPTS: Final = 100
 _STORE_FAILURES: Final = 6
 """Times that a commit may fail with nobody else to blame. Before each of them Delta has asked the store ten times."""
-_BROKEN_OFF: Final = "error reading a body"
+_BROKEN_OFF: Final = ("error reading a body", "request or response body error")
 """In the text of an answer that was cut off. Delta asks again for what is refused, not for what ends too early."""
 _COMMITTER: Final = "heterodub.commit"
 """Under this name each commit carries a word of its own, by which it is known again: one that was made, and whose
@@ -112,7 +112,7 @@ def load(ws: Workspace, table: str, version: int | None = None) -> DeltaTable:
         except TableNotFoundError:
             raise NotFoundError(f"table {table} of {ws.root} has no version {version}") from None
         except OSError as error:
-            if _BROKEN_OFF not in str(error):
+            if not any(words in str(error) for words in _BROKEN_OFF):
                 raise WorkspaceError(f"table {table} of {ws.root} cannot be read: {_words(error)}") from error
             failures += 1
             _bear(ws, table, "read", error, failures)
@@ -212,12 +212,16 @@ def dead_files(ws: Workspace, table: str, keep_versions: Collection[int], hours:
 
     Raises: WorkspaceError - the table cannot be read.
     """
-    delta = load(ws, table)
-    try:
-        found = delta.vacuum(hours, True, enforce_retention_duration=False, keep_versions=sorted(keep_versions))
-    except (DeltaError, OSError) as error:
-        raise WorkspaceError(f"table {table} of {ws.root} cannot be read: {_words(error)}") from error
-    return {name.rsplit("/", 1)[-1] for name in found}
+    failures, kept = 0, sorted(keep_versions)
+    while True:
+        delta = load(ws, table)
+        try:
+            found = delta.vacuum(hours, True, enforce_retention_duration=False, keep_versions=kept)
+        except (DeltaError, OSError) as error:  # a list that was cut off comes as either
+            failures += 1
+            _bear(ws, table, "read", error, failures)
+        else:
+            return {name.rsplit("/", 1)[-1] for name in found}
 
 
 def _commit(delta: DeltaTable, change: Change, own: str) -> None:

@@ -21,7 +21,7 @@ def test_restraint_leaves_windows_without_warped_frames_alone():
     painted, share = torch.full((2, 3, 16, 16), 0.5), torch.ones(2, 16, 16)
     warped = torch.full((2, 6, 16, 16), 0.25)
     warped[1] = 0
-    assert restraint(painted, warped, share) == pytest.approx(0.25)
+    assert restraint(painted, warped, share) == pytest.approx(0.25 / 2)
     assert restraint(painted, 0 * warped, share) == 0
 
 
