@@ -30,8 +30,32 @@ class RawFile:
 
 
 @dataclass(frozen=True, slots=True)
+class StreamFacts:
+    """One stream of pictures or sound that could be used, and whether it is.
+
+    stream: its number in the container. kind: picture or sound. changes_hz: pictures a second that differ from the
+    one before, in a short look; None where there was nothing to choose. pairing_score: how well the sound fits the
+    mouths, the mean over the clips it was chosen by; None where that was not asked or could not be measured.
+    """
+
+    stream: int
+    kind: str
+    codec: str | None
+    is_default: bool
+    language: str | None
+    title: str | None
+    changes_hz: float | None
+    pairing_score: float | None
+    used: bool
+
+
+@dataclass(frozen=True, slots=True)
 class MediaFacts:
-    """What the container says, before decoding. Sizes are as displayed, rotation applied."""
+    """What the container says, before decoding. Sizes are as displayed, rotation applied.
+
+    duration_s is the length of the pictures, from their own start. picture_stream, sound_stream: numbers of the streams
+    that are used. streams: all that could be, see StreamFacts.
+    """
 
     container: str
     video_codec: str
@@ -44,6 +68,9 @@ class MediaFacts:
     sound_rate_hz: int | None
     sound_channels: int | None
     sound_streams: int
+    picture_stream: int
+    sound_stream: int | None
+    streams: tuple[StreamFacts, ...]
 
 
 @dataclass(frozen=True, slots=True)

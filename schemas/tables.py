@@ -7,7 +7,7 @@ import pyarrow as pa
 from .contract import LANDMARK_POINTS, MEL_BANDS
 from .signals import SIGNALS
 
-LAYOUT_VERSION: Final = 1
+LAYOUT_VERSION: Final = 2
 """Version of the table layout; a workspace of another version is refused, never half-read."""
 
 
@@ -17,6 +17,20 @@ def _field(name: str, kind: pa.DataType, meaning: str, *, null: bool = False, un
 
 
 _TEXT, _INT, _REAL, _FLAG = pa.string(), pa.int64(), pa.float64(), pa.bool_()
+
+_STREAM = pa.struct(
+    [
+        _field("stream", _INT, "number in the container", null=True),
+        _field("kind", _TEXT, "picture or sound", null=True),
+        _field("codec", _TEXT, "its codec", null=True),
+        _field("is_default", _FLAG, "flagged as the default one", null=True),
+        _field("language", _TEXT, "language, as the container says", null=True),
+        _field("title", _TEXT, "title, as the container says", null=True),
+        _field("changes_hz", _REAL, "pictures that differ from the one before, in a short look", null=True, unit="1/s"),
+        _field("pairing_score", _REAL, "how well the sound fits the mouths, where several were tried", null=True),
+        _field("used", _FLAG, "in use", null=True),
+    ]
+)
 
 CATALOG: Final = pa.schema(
     [
@@ -43,11 +57,14 @@ CATALOG: Final = pa.schema(
         _field("height", _INT, "as displayed", null=True, unit="px"),
         _field("rotation_deg", _INT, "display rotation that was applied", null=True, unit="deg"),
         _field("nominal_fps", _REAL, "frame rate the container claims", null=True, unit="1/s"),
-        _field("duration_s", _REAL, "length the container claims", null=True, unit="s"),
-        _field("sound_codec", _TEXT, "codec of the first sound stream", null=True),
-        _field("sound_rate_hz", _INT, "sampling rate of the first sound stream", null=True, unit="Hz"),
-        _field("sound_channels", _INT, "channels of the first sound stream", null=True),
+        _field("duration_s", _REAL, "length of the pictures, as the container claims", null=True, unit="s"),
+        _field("sound_codec", _TEXT, "codec of the sound stream in use", null=True),
+        _field("sound_rate_hz", _INT, "sampling rate of the sound stream in use", null=True, unit="Hz"),
+        _field("sound_channels", _INT, "channels of the sound stream in use", null=True),
         _field("sound_streams", _INT, "number of sound streams", null=True),
+        _field("picture_stream", _INT, "number of the picture stream in use", null=True),
+        _field("sound_stream", _INT, "number of the sound stream in use; null without one", null=True),
+        _field("streams", pa.list_(_STREAM), "every stream that could be used, and which are", null=True),
     ]
 )
 

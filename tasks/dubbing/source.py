@@ -20,16 +20,23 @@ from schemas.errors import MediaRefusedError
 from schemas.reasons import FileReason
 from schemas.records import MediaFacts
 from schemas.settings import GuardSettings
-from tasks.media.opening import open_input, picture_stream, set_up
+from tasks.media.opening import open_input, set_up
 from tasks.media.orientation import Orientation
-from tasks.media.pictures import Clock, GifClock, Painter, decoded
+from tasks.media.pictures import Clock, GifClock, Painter, decoded, lasts_s, step_s, timed
 from tasks.media.probe import probe
-from tasks.media.retime import LAST_PICTURE_MAX_S, MAX_HOLE_S
 from tasks.media.sniff import Container, sniff
+from tasks.media.streams import picture_of, used_streams
+from tasks.media.timeline import Timeline
 
 _FINEST: Final = Fraction(1, 1_000_000)
 _STANDARD: Final = Fraction(1, 90_000)
 """Ticks of the output where the source's own are finer than MP4 writes or no part of a second."""
+
+LAST_PICTURE_MAX_S: Final = Fraction(10)
+"""A last picture stands as long as its container says, but no longer: nothing comes after it to say when it ended."""
+
+MAX_HOLE_S: Final = Fraction(600)
+"""A picture that would stand for longer is not followed by a picture but by damage."""
 
 _UNSAID: Final = 2
 """ffmpeg's number for a matrix, primaries or transfer that a file does not name."""
@@ -84,6 +91,7 @@ class Film:
     facts: MediaFacts
     guards: GuardSettings
     damage: list[str] = field(default_factory=list)
+    _joins: Timeline | None = None
 
     @classmethod
     def open(cls, path: Path, guards: GuardSettings) -> "Film":
@@ -124,7 +132,7 @@ class Film:
         with self._opened() as (source, stream):
             waiting: SourcePicture | None = None
             last_step = max(1, round(self._step_s() / base))
-            for time_s, lasts_s, frame in self._timed(source, stream):
+            for time_s, stands_s, frame in self._timed(source, stream):
                 tick = round(time_s / base)
                 if waiting is not None:
                     if tick <= waiting.tick:
@@ -137,37 +145,37 @@ class Film:
                         break
                     last_step = step
                     yield SourcePicture(waiting.index, waiting.tick, step, waiting.frame)
-                stands = round(min(lasts_s, LAST_PICTURE_MAX_S) / base) or last_step
+                stands = round(min(stands_s, LAST_PICTURE_MAX_S) / base) or last_step
                 waiting = SourcePicture(0 if waiting is None else waiting.index + 1, tick, stands, frame)
             if waiting is None:
                 raise MediaRefusedError(FileReason.NO_DECODABLE_FRAME, "; ".join(self.damage))
             yield waiting
 
     def _step_s(self) -> Fraction:
-        fps = self.facts.nominal_fps
-        return 1 / Fraction(fps).limit_denominator(1001) if fps and fps > 1 else Fraction(1, 25)
+        return step_s(self.facts.nominal_fps)
+
+    def _timeline(self) -> Timeline:
+        if self._joins is None:
+            self._joins = Timeline.read(self.path, self.container, used_streams(self.facts))
+        return self._joins
 
     def _timed(self, source: InputContainer, stream: VideoStream) -> Iterator[tuple[Fraction, Fraction, VideoFrame]]:
         """Pictures with seconds after the first one and seconds that they stand."""
-        clock = Clock(self._step_s())
+        clock = Clock(self._step_s(), self._timeline().clock(stream.index))
         gif = GifClock() if stream.codec_context.name == "gif" else None
         origin_s: Fraction | None = None
-        for frame in decoded(source, stream, self.damage):
-            base = frame.time_base or stream.time_base or _STANDARD
-            stated_s = None if frame.pts is None else frame.pts * base
-            lasts_s = max(frame.duration, 0) * base
+        for stated_s, frame in timed(source, stream, self.damage):
+            stands_s = lasts_s(frame, stream)
             if gif is not None:
-                stated_s, lasts_s = gif.read(lasts_s)
+                stated_s, stands_s = gif.read(stands_s)
             time_s = clock.read(stated_s)
             origin_s = time_s if origin_s is None else origin_s
-            yield time_s - origin_s, lasts_s, frame
+            yield time_s - origin_s, stands_s, frame
 
     @contextmanager
     def _opened(self) -> Iterator[tuple[InputContainer, VideoStream]]:
         with open_input(self.path, self.container, self.guards.max_pixels) as source:
-            stream = picture_stream(source)
-            if stream is None:
-                raise MediaRefusedError(FileReason.NO_VIDEO_STREAM)
+            stream = picture_of(source, self.facts)
             set_up(stream, self.guards.max_pixels)
             yield source, stream
 

@@ -11,17 +11,18 @@ from typing import Final
 import av.error
 import numpy as np
 
-from model.features.timing import frame_to_second
 from schemas.errors import MediaRefusedError
 from schemas.reasons import FileReason
 from schemas.records import MediaFacts
 from schemas.settings import GuardSettings
 
 from .decord_pictures import read_whole, worth_it
-from .opening import open_input, picture_stream, set_up, words
+from .opening import open_input, set_up, words
 from .pictures import Picture, PyavPictures
 from .retime import Retimer
 from .sniff import Container
+from .streams import picture_of, used_streams
+from .timeline import Timeline
 
 _SHORT_BY_SHARE: Final = 0.05
 _SHORT_BY_S: Final = 0.5
@@ -42,6 +43,8 @@ class Frame:
     """Time of that picture after the first, seconds."""
     repeated: bool
     """Shows the same source picture as the frame before."""
+    follows_hole: bool = False
+    """Pictures are missing before it; its number is that of its time, so numbers may be missing too."""
 
 
 class Video:
@@ -60,7 +63,6 @@ class Video:
 
     def frames(self) -> Iterator[Frame]:
         """Every frame, in order; each source picture is converted at most once, and only when it is shown."""
-        frames = 0
         for chosen in self._retimer.choose(self._pictures):
             try:
                 rgb = chosen.picture.pixels()
@@ -69,16 +71,25 @@ class Video:
             except (av.error.FFmpegError, ValueError) as error:
                 self.source_frames, self.truncated = self._retimer.seen, words(error)
                 return
-            frames = chosen.last + 1
             for index in range(chosen.first, chosen.last + 1):
                 self.source_frames = self._retimer.seen
-                yield Frame(index, rgb, chosen.source_index, float(chosen.since_first_s), index > chosen.first)
+                repeated = index > chosen.first
+                follows_hole = chosen.follows_hole and not repeated
+                yield Frame(
+                    index, rgb, chosen.source_index, float(chosen.since_first_s), repeated, follows_hole
+                )
         self.source_frames = self._retimer.seen
-        self.truncated = self._retimer.stopped or self._short_of_promise(frame_to_second(frames))
+        self.truncated = self._retimer.stopped or self._short_of_promise()
 
-    def _short_of_promise(self, reached_s: float) -> str | None:
+    @property
+    def reached_s(self) -> float:
+        """When the last picture ends by its own word, in seconds after the first; known at the end."""
+        return float(self._retimer.reached_s)
+
+    def _short_of_promise(self) -> str | None:
         if self._promised_s is None:
             return None
+        reached_s = self.reached_s
         missing_s = self._promised_s - reached_s
         if missing_s > max(_SHORT_BY_S, _SHORT_BY_SHARE * self._promised_s):
             return f"the header promises {self._promised_s:.1f} s of pictures; they end after {reached_s:.1f} s"
@@ -105,18 +116,21 @@ class _PyavVideo(Video):
 
 
 @contextmanager
-def open_video(path: Path, container: Container, facts: MediaFacts, guards: GuardSettings) -> Iterator[Video]:
+def open_video(
+    path: Path, container: Container, facts: MediaFacts, guards: GuardSettings, timeline: Timeline | None = None
+) -> Iterator[Video]:
     """The video of a probed file, decoded by decord where that is safe and cheap, by PyAV otherwise.
+
+    `timeline` is read when it is not given; who needs it for the sound, too, reads it once.
 
     Raises: MediaRefusedError - NO_DECODABLE_FRAME, VANISHED, UNREADABLE.
     """
+    timeline = timeline or Timeline.read(path, container, used_streams(facts))
     with open_input(path, container, guards.max_pixels) as source:
-        stream = picture_stream(source)
-        if stream is None:
-            raise MediaRefusedError(FileReason.NO_VIDEO_STREAM)
+        stream = picture_of(source, facts)
         set_up(stream, guards.max_pixels)
         promised_s = _promised_s(stream.duration, stream.time_base)
-        pyav = PyavPictures(source, stream, facts.nominal_fps)
+        pyav = PyavPictures(source, stream, facts.nominal_fps, timeline.clock(stream.index))
         pictures = iter(pyav)
         first = next(pictures, None)
         if first is None:

@@ -26,10 +26,11 @@ from av.video.stream import VideoStream
 from schemas.errors import MediaRefusedError
 from schemas.records import MediaFacts
 
-from .opening import open_input, picture_stream
+from .opening import open_input
 from .orientation import Orientation
 from .pictures import Picture
 from .sniff import HEAD_BYTES, Container
+from .streams import picture_of
 
 MAX_DECODED_BYTES: Final = 32 * 1024 * 1024
 """Pictures of one file, as RGB. Twice that is the most a process grows by, once in decord and once here:
@@ -64,7 +65,7 @@ def read_whole(path: Path, container: Container, first: Picture, facts: MediaFac
 
     `first` is the first picture as PyAV decodes it: decord's must have the same time.
     """
-    slots = _slots(path, container, MAX_DECODED_BYTES // _picture_bytes(facts))
+    slots = _slots(path, container, facts)
     if not slots or slots[0].time_s != first.time_s or not _one_reading(path):
         return None
     pixels = _read(path, slots, (facts.height, facts.width, 3))
@@ -87,12 +88,13 @@ def _picture_bytes(facts: MediaFacts) -> int:
     return facts.width * facts.height * 3
 
 
-def _slots(path: Path, container: Container, most: int) -> list[_Slot] | None:
+def _slots(path: Path, container: Container, facts: MediaFacts) -> list[_Slot] | None:
     """Times of all pictures in display order, from the packets alone; None when they leave any doubt."""
     try:
         with open_input(path, container, max_pixels=1) as source:
-            video = picture_stream(source)
-            times = _packet_times(source, video, most) if video else None
+            if len(source.streams.video) > 1:
+                return None  # decord takes the one it likes best, covers included
+            times = _packet_times(source, picture_of(source, facts), MAX_DECODED_BYTES // _picture_bytes(facts))
     except (MediaRefusedError, av.error.FFmpegError, OSError, ValueError):
         return None
     if times is None or len({time_s for time_s, _ in times}) != len(times):

@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
+from scipy.signal import lfilter
 
 FULL_SCALE: Final = 0.999
 """Share of full scale from which a sample may be clipped."""
@@ -56,6 +57,27 @@ def mix_weights(names: tuple[str, ...]) -> np.ndarray:
         weights[:] = 1
     weights /= weights.sum()
     return weights
+
+
+class SteadyRemover:
+    """Takes out of a signal what does not swing: an offset from zero, and its slow drift.
+
+    A first-order high-pass at 4 Hz, from block to block, that begins as if the first block's mean had always been there.
+    """
+
+    _CUTOFF_HZ: Final = 4.0
+
+    def __init__(self, rate_hz: int) -> None:
+        self._pole = 1 - 2 * np.pi * self._CUTOFF_HZ / rate_hz
+        self._state: np.ndarray | None = None
+
+    def remove(self, samples: np.ndarray) -> np.ndarray:
+        """(N,) float32 without it."""
+        if self._state is None:
+            self._state = np.array([-samples.mean(dtype=np.float64)])
+        steady, self._state = lfilter([1.0, -1.0], [1.0, -self._pole], samples.astype(np.float64), zi=self._state)
+        swinging: np.ndarray = steady.astype(np.float32)
+        return swinging
 
 
 class FlatPeaks:

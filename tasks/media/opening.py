@@ -9,7 +9,6 @@ import av
 import av.error
 from av.audio.stream import AudioStream
 from av.container import InputContainer
-from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from schemas.errors import MediaRefusedError
@@ -24,7 +23,6 @@ _FORMATS: Final = {
     Container.GIF: "gif",
 }
 
-_NOT_A_PICTURE_TRACK: Final = Disposition.attached_pic | Disposition.timed_thumbnails
 
 
 @contextmanager
@@ -72,16 +70,16 @@ def _opened(path: Path, form: str, limits: dict[str, str]) -> Iterator[InputCont
         yield source
 
 
-def claimed_size(path: Path, container: Container) -> tuple[int, int]:
-    """Width and height that the headers claim, with every decoder locked out; (0, 0) when they claim nothing.
+def claimed_size(path: Path, container: Container, number: int) -> tuple[int, int]:
+    """Width and height that the headers claim of a stream, with every decoder locked out; (0, 0) when they claim none.
 
     ffmpeg forgets a claim that breaks `max_pixels`, so a refused picture has to be asked for again.
 
     Raises: MediaRefusedError - as open_input.
     """
     with _opened(path, _format(path, container), {"codec_whitelist": "none"}) as source:
-        stream = picture_stream(source)
-        if stream is None or not has_decoder(stream):
+        stream = source.streams[number] if number < len(source.streams) else None
+        if not isinstance(stream, VideoStream) or not has_decoder(stream):
             return 0, 0
         return stream.codec_context.width, stream.codec_context.height
 
@@ -89,18 +87,6 @@ def claimed_size(path: Path, container: Container) -> tuple[int, int]:
 def words(error: BaseException) -> str:
     """What an error says, without the path that PyAV adds: the row has the path already."""
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
-
-
-def picture_stream(source: InputContainer) -> VideoStream | None:
-    """The video stream with the largest picture, the first of equals. Covers and thumbnails are not video."""
-    real = [stream for stream in source.streams.video if not stream.disposition & _NOT_A_PICTURE_TRACK]
-    return max(real, key=_area, default=None)
-
-
-def sound_stream(source: InputContainer) -> AudioStream | None:
-    """The first sound stream that there is a decoder for, else the first."""
-    streams = source.streams.audio
-    return next((stream for stream in streams if has_decoder(stream)), streams[0] if streams else None)
 
 
 def has_decoder(stream: AudioStream | VideoStream) -> bool:
@@ -118,10 +104,6 @@ def set_up(stream: AudioStream | VideoStream, max_pixels: int) -> None:
 def _decoder_limit(max_pixels: int) -> str:
     # Decoders count the margins they add around a picture; the exact limit is held by probe.
     return str(max_pixels + max_pixels // 8 + 65_536)
-
-
-def _area(stream: VideoStream) -> int:
-    return stream.codec_context.width * stream.codec_context.height if has_decoder(stream) else -1
 
 
 def _format(path: Path, container: Container) -> str:

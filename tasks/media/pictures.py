@@ -18,6 +18,7 @@ from schemas.contract import FPS
 
 from .opening import words
 from .orientation import Orientation
+from .timeline import StreamClock, without_strays
 
 MAX_DEAD_PACKETS: Final = 1000
 """Packets that may fail to decode before the first picture; a recording that starts mid-way loses a few."""
@@ -92,11 +93,17 @@ class PyavPictures:
 
     decoder = "pyav"
 
-    def __init__(self, source: InputContainer, video: VideoStream, nominal_fps: float | None) -> None:
+    def __init__(
+        self,
+        source: InputContainer,
+        video: VideoStream,
+        nominal_fps: float | None,
+        clock: StreamClock | None = None,
+    ) -> None:
         self.damage: list[str] = []
         self._source = source
         self._video = video
-        self._clock = Clock(_step(nominal_fps))
+        self._clock = Clock(step_s(nominal_fps), clock)
         self._paint: Painter | None = None
         self._gif_clock = GifClock() if video.codec_context.name == "gif" else None
 
@@ -106,11 +113,9 @@ class PyavPictures:
         return self._paint.orientation if self._paint else Orientation()
 
     def __iter__(self) -> Iterator[Picture]:
-        for frame in decoded(self._source, self._video, self.damage):
+        for stated_s, frame in timed(self._source, self._video, self.damage):
             self._paint = self._paint or Painter(frame)
-            base = frame.time_base or self._video.time_base or Fraction(1, FPS)
-            stated_s = None if frame.pts is None else frame.pts * base
-            duration_s = max(frame.duration, 0) * base
+            duration_s = lasts_s(frame, self._video)
             if self._gif_clock is not None:
                 stated_s, duration_s = self._gif_clock.read(duration_s)
             yield Picture(self._clock.read(stated_s), duration_s, _painting(self._paint, frame))
@@ -120,33 +125,48 @@ def _painting(paint: "Painter", frame: VideoFrame) -> Callable[[], np.ndarray]:
     return lambda: paint(frame)
 
 
-def _step(nominal_fps: float | None) -> Fraction:
+def timed(
+    source: InputContainer, video: VideoStream, damage: list[str]
+) -> Iterator[tuple[Fraction | None, VideoFrame]]:
+    """`decoded`, each frame with its stated time in seconds, or None when it has none that can be believed."""
+    return without_strays(
+        (None if frame.pts is None else frame.pts * _base(frame, video), frame)
+        for frame in decoded(source, video, damage)
+    )
+
+
+def lasts_s(frame: VideoFrame, video: VideoStream) -> Fraction:
+    """Seconds that a frame stands, as the container says; 0 when it does not say."""
+    return max(frame.duration, 0) * _base(frame, video)
+
+
+def _base(frame: VideoFrame, video: VideoStream) -> Fraction:
+    return frame.time_base or video.time_base or Fraction(1, FPS)
+
+
+def step_s(nominal_fps: float | None) -> Fraction:
+    """Seconds between pictures at the claimed rate, at most one; 1/25 when nothing sensible is claimed."""
     return 1 / Fraction(nominal_fps).limit_denominator(1001) if nominal_fps and nominal_fps > 1 else Fraction(1, FPS)
 
 
 class Clock:
-    """Makes one line of time out of what damaged and joined files say.
+    """Times of pictures on the file's line, see timeline.StreamClock. A missing time is the last one plus a step.
 
-    A missing time is the last one plus a step. A time that runs back by more than RESET_S is the start of a joined
-    recording, which follows on; a smaller step back is passed on as it is, for the caller to drop.
+    A small step back is passed on as it is, for the caller to drop.
     """
 
-    RESET_S: Final = 1
-
-    def __init__(self, step: Fraction) -> None:
+    def __init__(self, step: Fraction, stream: StreamClock | None = None) -> None:
         self._step = step
+        self._stream = stream or StreamClock()
         self._latest: Fraction | None = None
-        self._shift = Fraction(0)
 
     def read(self, stated: Fraction | None) -> Fraction:
         """The time of the next picture, in seconds."""
         if self._latest is None:
             self._latest = stated or Fraction(0)
             return self._latest
-        time_s = self._latest + self._step if stated is None else stated + self._shift
-        if time_s < self._latest - self.RESET_S:
-            self._shift += self._latest + self._step - time_s
-            time_s = self._latest + self._step
+        follows = self._latest + self._step
+        time_s = follows if stated is None else self._stream.place(stated, self._latest, follows)
         self._latest = max(self._latest, time_s)
         return time_s
 

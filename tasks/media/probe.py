@@ -2,7 +2,6 @@
 
 from fractions import Fraction
 from pathlib import Path
-from typing import Final
 
 from av.audio.stream import AudioStream
 from av.container import InputContainer
@@ -11,35 +10,37 @@ from av.video.stream import VideoStream
 
 from schemas.errors import MediaRefusedError
 from schemas.reasons import FileReason
-from schemas.records import MediaFacts
+from schemas.records import MediaFacts, StreamFacts
 from schemas.settings import GuardSettings
 
-from .opening import claimed_size, has_decoder, open_input, picture_stream, set_up, sound_stream
+from .lengths import length_s
+from .opening import claimed_size, has_decoder, open_input, set_up
 from .orientation import Orientation
 from .pictures import decoded
 from .sniff import Container
-
-MIN_SIDE_PX: Final = 16
-"""No face can be measured in a picture with a shorter side."""
-
-MICROSECONDS: Final = 1_000_000
-"""Unit of a container's duration."""
+from .streams import MIN_SIDE_PX, SOUND, picture_streams, ranked_pictures, sound_streams, stream_facts
 
 
-def probe(path: Path, container: Container, guards: GuardSettings) -> MediaFacts:
+def probe(path: Path, container: Container, guards: GuardSettings, picture: int | None = None) -> MediaFacts:
     """Facts of a file whose container `sniff` named. Sizes are checked before anything is decoded.
+
+    Of several video streams the best is taken, see streams.ranked_pictures, or the one of number `picture`.
 
     Raises: MediaRefusedError - NO_VIDEO_STREAM, PICTURE_TOO_LARGE, PICTURE_TOO_SMALL, NO_DECODABLE_FRAME, TOO_LONG
     (the header claims more than guards.max_duration_s), VANISHED, UNREADABLE.
     """
     with open_input(path, container, guards.max_pixels) as source:
-        video = picture_stream(source)
-        if video is None:
+        ranked = ranked_pictures(picture_streams(source), path, container, guards.max_pixels)
+        ranked.sort(key=lambda one: one[0].index != picture)
+        if not ranked:
             raise MediaRefusedError(FileReason.NO_VIDEO_STREAM)
+        video = ranked[0][0]
         _check_size(video, path, container, guards)
-        duration_s = _duration_s(source, video, container)
+        duration_s = length_s(source, video, container)
         _check_duration(duration_s, guards)
-        return _facts(container, video, _first_frame(source, video, guards), duration_s, source)
+        frame = _first_frame(source, video, guards)
+        sound = next(iter(sound_streams(source)), None)
+        return _facts(container, video, frame, duration_s, sound, stream_facts(source, ranked, sound))
 
 
 def _check_size(video: VideoStream, path: Path, container: Container, guards: GuardSettings) -> None:
@@ -47,25 +48,13 @@ def _check_size(video: VideoStream, path: Path, container: Container, guards: Gu
         raise MediaRefusedError(FileReason.NO_DECODABLE_FRAME, "no decoder for its pictures")
     width, height = video.codec_context.width, video.codec_context.height
     if width <= 0 or height <= 0:
-        width, height = claimed_size(path, container)
+        width, height = claimed_size(path, container, video.index)
     if width <= 0 or height <= 0:
         raise MediaRefusedError(FileReason.NO_DECODABLE_FRAME, "the picture has no size")
     if width * height > guards.max_pixels:
         raise MediaRefusedError(FileReason.PICTURE_TOO_LARGE, f"{width} x {height}; limit {guards.max_pixels} pixels")
     if min(width, height) < MIN_SIDE_PX:
         raise MediaRefusedError(FileReason.PICTURE_TOO_SMALL, f"{width} x {height}; shortest side {MIN_SIDE_PX}")
-
-
-def _duration_s(source: InputContainer, video: VideoStream, container: Container) -> float | None:
-    """Length in seconds as claimed, or None when nothing sensible is claimed."""
-    if container is Container.MPEG and source.duration is not None:
-        # Not a claim but ffmpeg's guess from the clock at both ends, which wraps after 26.5 hours.
-        return source.duration / MICROSECONDS if 0 < source.duration < 26 * 3600 * MICROSECONDS else None
-    if source.duration and source.duration > 0:
-        return source.duration / MICROSECONDS
-    if video.duration and video.duration > 0 and video.time_base:
-        return float(video.duration * video.time_base)
-    return None
 
 
 def _check_duration(duration_s: float | None, guards: GuardSettings) -> None:
@@ -83,11 +72,15 @@ def _first_frame(source: InputContainer, video: VideoStream, guards: GuardSettin
 
 
 def _facts(
-    container: Container, video: VideoStream, frame: VideoFrame, duration_s: float | None, source: InputContainer
+    container: Container,
+    video: VideoStream,
+    frame: VideoFrame,
+    duration_s: float | None,
+    sound: AudioStream | None,
+    streams: tuple[StreamFacts, ...],
 ) -> MediaFacts:
     turned = Orientation.of(frame)
     width, height = turned.displayed(frame.width, frame.height)
-    sound = sound_stream(source)
     known = sound if sound is not None and has_decoder(sound) else None
     return MediaFacts(
         container=container.value,
@@ -100,7 +93,10 @@ def _facts(
         sound_codec=_sound_codec(sound),
         sound_rate_hz=(known.codec_context.sample_rate or None) if known else None,
         sound_channels=(known.codec_context.channels or None) if known else None,
-        sound_streams=len(source.streams.audio),
+        sound_streams=sum(stream.kind == SOUND for stream in streams),
+        picture_stream=video.index,
+        sound_stream=sound.index if known is not None and sound is not None else None,
+        streams=streams,
     )
 
 

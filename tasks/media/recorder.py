@@ -11,17 +11,15 @@ from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 
-from model.features.timing import SAMPLES_PER_FRAME
 from schemas.contract import SAMPLE_RATE_HZ
 
-from .mixing import FlatPeaks, mix_weights, to_float
+from .clipping import ClippingMarks
+from .mixing import SteadyRemover, mix_weights, to_float
 from .spool import Spool
+from .timeline import StreamClock
 
 JITTER_S: Final = Fraction(1, 25)
 """Times that differ by no more from what the samples before them add up to are rounding, not gaps: one frame."""
-
-RESET_S: Final = 1
-"""A step back by more is the start of a joined recording, which follows on; a smaller one is an overlap."""
 
 RATES_HZ: Final = range(4_000, 768_001)
 """Rates that are believed; one of 1 Hz would blow a kilobyte up to gigabytes."""
@@ -49,19 +47,27 @@ def sound_frames(source: InputContainer, stream: AudioStream) -> Iterator[AudioF
 class Recorder:
     """Places frames by their times: gaps stay silent, overlaps are cut, jitter is ignored.
 
-    `zero_s` is the container time that becomes sample 0. `channel` is the number of the channel that is recorded; None:
-    all of them, mixed.
+    `zero_s` is the time on the file's line that becomes sample 0, `clock` the stream's own on it. `channel` is the
+    number of the channel that is recorded; None: all of them, mixed. `is_float`: see ClippingMarks. `whole`: an offset
+    of the signal from zero is kept.
     """
 
     def __init__(
-        self, spool: Spool, zero_s: Fraction, rate_hz: int = SAMPLE_RATE_HZ, channel: int | None = None
+        self,
+        spool: Spool,
+        zero_s: Fraction,
+        rate_hz: int = SAMPLE_RATE_HZ,
+        channel: int | None = None,
+        clock: StreamClock | None = None,
+        is_float: bool = False,
+        whole: bool = False,
     ) -> None:
         self._spool = spool
         self._zero_s = zero_s
-        self._rate_hz, self._channel = rate_hz, channel
-        self._shift_s = Fraction(0)
+        self._rate_hz, self._channel, self._whole = rate_hz, channel, whole
+        self._clock = clock or StreamClock()
         self._run: _Run | None = None
-        self._peaks = FlatPeaks()
+        self._clipping = ClippingMarks(spool, is_float)
 
     def take(self, frame: AudioFrame) -> bool:
         """Record a frame; returns whether there is room for more.
@@ -78,7 +84,7 @@ class Recorder:
         samples_CN = samples_CN[:, skipped:]
         if not samples_CN.shape[1]:
             return True
-        self._mark_clipping(samples_CN, begins_s, frame.sample_rate)
+        self._clipping.add(samples_CN, float(begins_s), frame.sample_rate)
         if self._channel is not None and self._channel < len(samples_CN):
             mono = samples_CN[self._channel]
         else:
@@ -87,6 +93,10 @@ class Recorder:
 
     def finish(self) -> None:
         """Write what is still on its way through the resampler."""
+        self._end_run()
+        self._clipping.end()
+
+    def _end_run(self) -> None:
         if self._run is not None:
             self._run.end()
             self._run = None
@@ -96,14 +106,13 @@ class Recorder:
         expected_s = self._run.end_s if self._run else None
         if frame.pts is None or frame.time_base is None:
             return expected_s or Fraction(0), 0
-        begins_s = frame.pts * frame.time_base - self._zero_s + self._shift_s
+        latest_s = None if expected_s is None else expected_s + self._zero_s
+        recordings = self._clock.starts
+        begins_s = self._clock.place(frame.pts * frame.time_base, latest_s, latest_s) - self._zero_s
         if expected_s is None:
             return begins_s, 0
         early_s = expected_s - begins_s
-        if early_s > RESET_S:
-            self._shift_s += early_s
-            return expected_s, 0
-        if abs(early_s) <= JITTER_S:
+        if abs(early_s) <= JITTER_S and self._clock.starts == recordings:
             return expected_s, 0
         if early_s > 0:
             return expected_s, min(int(early_s * frame.sample_rate), samples)
@@ -111,22 +120,17 @@ class Recorder:
 
     def _run_at(self, begins_s: Fraction, rate_hz: int) -> "_Run":
         if self._run is None or self._run.rate_hz != rate_hz or begins_s != self._run.end_s:
-            self.finish()
-            self._run = _Run(self._spool, begins_s, rate_hz, self._rate_hz)
+            self._end_run()
+            self._run = _Run(self._spool, begins_s, rate_hz, self._rate_hz, self._whole)
         return self._run
-
-    def _mark_clipping(self, samples_CN: np.ndarray, begins_s: Fraction, rate_hz: int) -> None:
-        peaks = self._peaks.find(samples_CN)
-        if len(peaks):
-            at = np.floor((float(begins_s) + peaks / rate_hz) * SAMPLE_RATE_HZ).astype(np.int64)
-            self._spool.mark_clipped(at // SAMPLES_PER_FRAME)
 
 
 class _Run:
     """Sound without a gap, at one rate: one resampler from end to end, so that it leaves no seams."""
 
-    def __init__(self, spool: Spool, begins_s: Fraction, rate_hz: int, recorded_hz: int) -> None:
+    def __init__(self, spool: Spool, begins_s: Fraction, rate_hz: int, recorded_hz: int, whole: bool) -> None:
         self.rate_hz = rate_hz
+        self._steady = None if whole else SteadyRemover(rate_hz)
         self._spool = spool
         self._begins_s = begins_s
         self._taken = 0
@@ -159,6 +163,8 @@ class _Run:
         if not self._waiting:
             return
         block = np.concatenate(self._waiting).astype(np.float32)
+        if self._steady is not None:
+            block = self._steady.remove(block)
         self._waiting, self._waiting_samples = [], 0
         for start in range(0, len(block), self.rate_hz):
             frame = AudioFrame.from_ndarray(block[None, start : start + self.rate_hz], "flt", "mono")

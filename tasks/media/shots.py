@@ -39,7 +39,7 @@ def small_picture(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def with_cuts(frames: "Iterator[Frame]", threshold: float) -> "Iterator[tuple[Frame, NDArray[np.uint8], bool]]":
-    """Each frame with its small picture and whether a new shot starts with it.
+    """Each frame with its small picture and whether a new shot starts with it; one does after a hole.
 
     Repeated pictures are not shown to the detector, which would take the repeats of a 10-fps GIF for stillness
     and every change for a cut. Two source pictures are held back, so memory stays bounded.
@@ -75,4 +75,4 @@ def _release(
     number = numbers.popleft()
     starts = number in cuts
     cuts.discard(number)  # repeats of the same picture do not start the shot again
-    return frame, small, starts
+    return frame, small, starts or frame.follows_hole

@@ -12,10 +12,15 @@ from schemas.contract import SAMPLE_RATE_HZ
 from schemas.reasons import MissingCause
 from schemas.records import MediaFacts
 
-from .opening import has_decoder, open_input, sound_stream
+from .channels import Channel, best_channel
+from .clipping import holds_floats
+from .lengths import clocks_apart_s
+from .opening import open_input
 from .recorder import Recorder, sound_frames
 from .sniff import Container
 from .spool import Spool
+from .streams import picture_of, sound_of, used_streams
+from .timeline import Timeline
 
 MAX_SOUND_S: Final = 24 * 3600.0
 """Sound beyond this is left out; the same bound as GuardSettings.max_duration_s has by default."""
@@ -27,8 +32,10 @@ _NO_PICTURES: Final = 1
 class Sound:
     """Sound by sample number since the first picture. Close it, or use it with `with`, to free its disk space."""
 
-    def __init__(self, spool: Spool) -> None:
+    def __init__(self, spool: Spool, channel: Channel | None = None) -> None:
         self._spool = spool
+        self.channel = channel
+        """The one that was recorded; None: all of them, mixed."""
 
     def read(self, start_sample: int, count: int) -> np.ndarray:
         """(count,) float32, full scale 1.0; zeros outside the recorded sound."""
@@ -66,35 +73,52 @@ def open_sound(
     offset_s: float,
     scratch: Path,
     max_s: float = MAX_SOUND_S,
+    timeline: Timeline | None = None,
+    stream: int | None = None,
 ) -> Sound | MissingCause:
-    """Decode the first sound stream into `scratch`, or say why there is no sound.
+    """Decode a sound stream into `scratch`, that of `facts` unless told otherwise, or say why there is no sound.
 
-    `origin_s` is the container's time of the first picture, `offset_s` the seconds by which the sound is known to be
-    late. Damaged parts are left out as silence. Decoding stops `max_s` after the first picture.
+    `origin_s` is the time of the first picture, `offset_s` the seconds by which the sound is known to be late. Damaged
+    parts are left out as silence. Decoding stops `max_s` after the first picture. `timeline`: as for open_video.
 
     Raises: MediaRefusedError - VANISHED, UNREADABLE, DISK_FULL, NO_DECODABLE_FRAME (the container no longer opens).
     """
     if facts.sound_streams == 0:
         return MissingCause.NO_SOUND_STREAM
+    number = facts.sound_stream if stream is None else stream
+    timeline = timeline or Timeline.read(path, container, used_streams(facts))
+    with open_input(path, container, _NO_PICTURES) as source:
+        sound = sound_of(source, number)
+        if sound is None:
+            return MissingCause.SOUND_UNDECODABLE
+        ahead_s = clocks_apart_s(source, picture_of(source, facts), sound, container) or 0
+        is_float = holds_floats(sound)
+        channel = best_channel(sound_frames(source, sound))
     spool = Spool(scratch, int(max_s * SAMPLE_RATE_HZ))
     try:
-        heard = _record(path, container, Fraction(origin_s) + Fraction(offset_s), spool)
+        recorder = Recorder(
+            spool,
+            Fraction(origin_s) + Fraction(offset_s) + ahead_s,
+            channel=None if channel is None else channel.number,
+            clock=timeline.clock(sound.index),
+            is_float=is_float,
+        )
+        heard = _record(path, container, number, recorder)
     except BaseException:
         spool.close()
         raise
     if not spool.empty:
-        return Sound(spool)
+        return Sound(spool, channel)
     spool.close()
     return MissingCause.NO_SOUND_IN_CLIP if heard else MissingCause.SOUND_UNDECODABLE
 
 
-def _record(path: Path, container: Container, zero_s: Fraction, spool: Spool) -> bool:
-    """Fill the spool; returns whether anything was decoded at all."""
+def _record(path: Path, container: Container, number: int | None, recorder: Recorder) -> bool:
+    """Record a stream; returns whether anything was decoded at all."""
     with open_input(path, container, _NO_PICTURES) as source:
-        stream = sound_stream(source)
-        if stream is None or not has_decoder(stream):
+        stream = sound_of(source, number)
+        if stream is None:
             return False
-        recorder = Recorder(spool, zero_s)
         heard = False
         for frame in sound_frames(source, stream):
             heard = True

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
+from scipy.signal import butter, sosfilt
 
 from schemas.contract import SAMPLE_RATE_HZ
 from schemas.reasons import MissingCause
@@ -27,6 +28,9 @@ SPEECH_PROBABILITY = 0.5
 
 SILENCE_DBFS = -60.0
 """Quieter clips hold no speech worth measuring; 16-bit quantisation noise lies near -98, quiet rooms near -60."""
+
+_RUMBLE_HZ = 60.0
+"""Level and noise are measured above it."""
 
 _QUIETEST = 0.1
 """Share of the quietest chunks whose mean power stands for the noise under the speech."""
@@ -61,6 +65,21 @@ def _session(package: str, inner: str) -> Any:
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
     return onnxruntime.InferenceSession(str(_package_file(package, inner)), options, ["CPUExecutionProvider"])
+
+
+def speech_band(samples: Samples) -> Samples:
+    """The sound above 60 Hz, (n,): voices begin at 80 Hz, and what lies below is rumble, wind and an offset from zero.
+
+    A Butterworth high-pass of fourth order.
+    """
+    band: Samples = sosfilt(_high_pass(), samples).astype(np.float32)
+    return band
+
+
+@cache
+def _high_pass() -> NDArray[np.float64]:
+    sections: NDArray[np.float64] = butter(4, _RUMBLE_HZ, "highpass", fs=SAMPLE_RATE_HZ, output="sos")
+    return sections
 
 
 def level_dbfs(samples: Samples) -> float:
@@ -155,7 +174,8 @@ def measure_sound(
     cause of each null, and speech probability per 32 ms chunk.
     """
     values: dict[str, float | None] = {}
-    level = level_dbfs(samples)
+    band = speech_band(samples)
+    level = level_dbfs(band)
     probabilities = speech_probability(samples)
     if level < SILENCE_DBFS:
         probabilities = np.zeros_like(probabilities)
@@ -171,8 +191,8 @@ def measure_sound(
     if not speech.any():
         missing |= dict.fromkeys(("snr_db", *_MOS_POLYNOMIALS), MissingCause.NO_SPEECH)
         return values, missing, probabilities
-    snr = values["snr_db"] = snr_db(samples, probabilities)
-    if not in_doubt(samples, probabilities, snr, clear_snr_db):
+    snr = values["snr_db"] = snr_db(band, probabilities)
+    if not in_doubt(band, probabilities, snr, clear_snr_db):
         missing |= dict.fromkeys(_MOS_POLYNOMIALS, MissingCause.NOT_IN_DOUBT)
     elif excerpt_s > 0:
         values |= dnsmos(busiest_excerpt(samples, probabilities, excerpt_s))

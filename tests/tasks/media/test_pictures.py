@@ -4,7 +4,7 @@ import av
 import numpy as np
 import pytest
 
-from tasks.media.opening import open_input, picture_stream, set_up
+from tasks.media.opening import open_input, set_up
 from tasks.media.pictures import Clock, GifClock, Painter, PyavPictures, decoded
 from tasks.media.sniff import sniff
 from tests.tasks.media.media_files import HEIGHT, WIDTH, draw, regular
@@ -64,7 +64,7 @@ def test_painter_lays_half_clear_pixels_over_black():
 def test_damage_is_reported_in_the_decoders_words(clip, suffix):
     path = clip(suffix, regular(20))
     with open_input(path, sniff(path), 10**6) as source:
-        video = picture_stream(source)
+        video = source.streams.video[0]
         set_up(video, 10**6)
         pictures = PyavPictures(source, video, 25.0)
         assert len(list(pictures)) == 20
@@ -81,6 +81,6 @@ def test_stops_at_damage_and_keeps_what_came_before(clip):
     path.write_bytes(raw)
     damage: list[str] = []
     with open_input(path, sniff(path), 10**6) as source:
-        frames = list(decoded(source, picture_stream(source), damage))
+        frames = list(decoded(source, source.streams.video[0], damage))
     assert 9 <= len(frames) <= 11
     assert damage

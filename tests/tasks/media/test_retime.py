@@ -1,10 +1,11 @@
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from tasks.media.pictures import Picture
-from tasks.media.retime import LAST_PICTURE_MAX_S, Retimer
+from tasks.media.retime import Retimer
 
 FPS = 25
 
@@ -17,8 +18,16 @@ def _shown(times, duration=Fraction(0), limit_s=1000.0):
     retimer = Retimer(limit_s)
     runs = list(retimer.choose(_pictures(times, duration)))
     frames = [run.source_index for run in runs for _ in range(run.first, run.last + 1)]
-    assert [run.first for run in runs[1:]] == [run.last + 1 for run in runs[:-1]]  # no holes
+    for before, run in pairwise(runs):
+        assert run.first >= before.last + 1
+        assert run.follows_hole or run.first == before.last + 1
     return frames, retimer
+
+
+def _holes(times, duration=Fraction(0)):
+    """(last frame before, first frame after) of every hole."""
+    runs = list(Retimer(1e6).choose(_pictures(times, duration)))
+    return [(before.last, run.first) for before, run in pairwise(runs) if run.follows_hole]
 
 
 @pytest.mark.parametrize(
@@ -64,9 +73,43 @@ def test_a_jump_of_a_year_ends_it():
     assert "31536000 s" in retimer.stopped
 
 
-def test_last_picture_stands_as_long_as_it_says_within_reason():
+def test_last_picture_stands_as_long_as_it_says_unless_that_is_a_hole():
     assert len(_shown([0, 1], 2)[0]) == 75
-    assert len(_shown([0, 1], 86_400)[0]) == 25 + LAST_PICTURE_MAX_S * FPS
+    assert len(_shown([0, 1], 86_400)[0]) == 50  # as long as the one before
+    tenths = [Fraction(index, 10) for index in range(20)]
+    assert len(_shown(tenths, Fraction(1, 10))[0]) == 50
+    pictures = [*_pictures(tenths[:-1], Fraction(1, 10)), *_pictures([tenths[-1]], Fraction(65))]
+    assert list(Retimer(1000.0).choose(pictures))[-1].last == 49
+
+
+@pytest.mark.parametrize("hole_s", [Fraction(1, 2), 5, 599, 700, 20_000])
+@pytest.mark.parametrize("fps", [10, 25, 30, Fraction(30000, 1001)])
+def test_a_hole_shows_nothing_and_keeps_the_time(fps, hole_s):
+    before = [index / Fraction(fps) for index in range(50)]
+    after = [before[-1] + 1 / Fraction(fps) + hole_s + index / Fraction(fps) for index in range(50)]
+    ((last, first),) = _holes([*before, *after], 1 / Fraction(fps))
+    assert abs(Fraction(last + 1, FPS) - before[-1] - 1 / Fraction(fps)) <= Fraction(1, FPS)
+    assert abs(Fraction(first, FPS) - after[0]) <= Fraction(1, 2 * FPS)
+
+
+def test_a_few_dropped_frames_are_no_hole():
+    times = [Fraction(index, 25) for index in range(100) if index % 30 not in (7, 8, 9, 10, 11)]
+    assert _holes(times) == []
+
+
+def test_pictures_that_come_seldom_have_no_holes_between_them():
+    assert _holes(range(30)) == []
+    assert _holes([Fraction(index, 2) for index in range(30)]) == []
+    assert _holes([Fraction(index, 5) for index in range(30) if index % 9 != 4]) == []
+
+
+def test_a_hole_after_the_very_first_picture():
+    assert _holes([0, *(5 + Fraction(index, 25) for index in range(20))]) == [(0, 125)]
+
+
+def test_a_picture_that_is_never_shown_hands_the_hole_on():
+    sixtieths = [Fraction(index, 60) for index in range(60)]
+    assert len(_holes([*sixtieths, *(4 + Fraction(1, 50) + time for time in sixtieths)])) == 1
 
 
 def test_one_picture_gives_one_frame_and_none_gives_none():
