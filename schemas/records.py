@@ -71,6 +71,8 @@ class MediaFacts:
     picture_stream: int
     sound_stream: int | None
     streams: tuple[StreamFacts, ...]
+    sound_channel: str | None = None
+    """The one channel that is heard, such as FL; None: all of them, mixed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,7 @@ CATALOG: Final = pa.schema(
         _field("sound_streams", _INT, "number of sound streams", null=True),
         _field("picture_stream", _INT, "number of the picture stream in use", null=True),
         _field("sound_stream", _INT, "number of the sound stream in use; null without one", null=True),
+        _field("sound_channel", _TEXT, "the one channel that is heard, by ffmpeg's name; null: all, mixed", null=True),
         _field("streams", pa.list_(_STREAM), "every stream that could be used, and which are", null=True),
     ]
 )

@@ -1,8 +1,9 @@
 """The speech of a dubbing: any sound file or video, for stage 1 at 16 kHz mono, for the output as it came."""
 
 import re
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -17,11 +18,15 @@ from schemas.contract import SAMPLE_RATE_HZ
 from schemas.errors import MediaRefusedError
 from schemas.reasons import FileReason
 from schemas.settings import GuardSettings
-from tasks.media.opening import has_decoder, open_input, open_sound_file, picture_stream, set_up, sound_stream
+from tasks.media.channels import Channel, best_channel
+from tasks.media.lengths import clocks_apart_s
+from tasks.media.opening import has_decoder, open_input, open_sound_file, set_up
 from tasks.media.pictures import decoded
 from tasks.media.recorder import Recorder, sound_frames
 from tasks.media.sniff import HEAD_BYTES, Container, sniff, unreadable
 from tasks.media.spool import Spool
+from tasks.media.streams import MOST_STREAMS, picture_streams, ranked_pictures, sound_of, sound_streams
+from tasks.media.timeline import StreamClock, Timeline
 
 _SOUND_FILES: Final = (
     (rb"(RIFF|RF64)....WAVE", "wav"),
@@ -47,7 +52,27 @@ _LAYOUTS: Final = {
 _UNNAMED: Final = {1: "mono", 2: "stereo", 6: "5.1"}
 """Channel layouts that are kept, by name, else, as PCM often has none, by count; any other becomes mono."""
 
+_AUDIBLE: Final = 1e-3
+"""Highest level, of full scale 1.0, that a stream must reach to be the speech: -60 dB, a quiet room."""
+
 _CHANNELS: Final = {"mono": 1, "stereo": 2, "5.0": 5, "5.1": 6}
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """How the times of a file's sound are read. picture: number of its video stream; first_s: time of its first picture."""
+
+    form: Container | str
+    timeline: Timeline
+    picture: int | None
+    first_s: Fraction | None
+
+    def zero_s(self, source: InputContainer, sound: AudioStream) -> Fraction | None:
+        """The time that becomes 0; None: that of the first sample."""
+        if self.first_s is None or self.picture is None or not isinstance(self.form, Container):
+            return None
+        apart_s = clocks_apart_s(source, source.streams[self.picture], sound, self.form)
+        return self.first_s + (apart_s or 0)
 
 
 class Speech:
@@ -67,7 +92,7 @@ class Speech:
 
     @classmethod
     def open(cls, path: Path, guards: GuardSettings, scratch: Path) -> Self:
-        """Decode a sound file's, or a video's, first sound stream.
+        """Decode the sound stream of a sound file, or of a video, that ingest would prefer and that can be heard.
 
         Raises: MediaRefusedError - it is neither, cannot be read, has no sound, or DISK_FULL.
         """
@@ -95,9 +120,13 @@ class Speech:
         return np.concatenate([np.zeros(lead, np.float32), self._mono.read(start + lead, count - lead)])
 
     def sound(self, start: int, count: int) -> np.ndarray:
-        """(C, count) float32 at `rate_hz` in `layout`, from sample `start` >= 0 on; zeros after the end."""
+        """(C, count) float32 at `rate_hz` in `layout`, from sample `start` >= 0 on; zeros after the end.
+
+        Sound in floating point that goes over full scale is brought below it as a whole, not cut off.
+        """
         channels_CN: np.ndarray = np.stack([spool.read(start, count) for spool in self._channels])
-        return channels_CN.clip(-1.0, 1.0)
+        loudest = max(spool.peak for spool in self._channels)
+        return (channels_CN / np.float32(max(loudest, 1.0))).clip(-1.0, 1.0)
 
     def close(self) -> None:
         """Give the disk back."""
@@ -108,60 +137,82 @@ class Speech:
         return self._open_spools.enter_context(Spool(self._scratch, limit))
 
     def _record(self, form: "Container | str") -> None:
-        zero_s = self._first_picture_s(form) if isinstance(form, Container) else None
+        """Record the first sound stream that can be heard, in the order that ingest prefers them."""
+        place = self._place(form)
+        for number in self._streams(form):
+            self._record_stream(number, place)
+            if self._mono.peak >= _AUDIBLE and self._mono.end > 0:
+                return
+        if self._mono.empty or self._mono.end <= 0:
+            raise MediaRefusedError(FileReason.NOT_MEDIA, "no sound of it decodes")
+
+    def _record_stream(self, number: int, place: "_Place") -> None:
+        self._open_spools.close()
+        self._mono, self._channels = self._spool(SAMPLE_RATE_HZ), []
+        with self._opened(place.form) as source:
+            stream = sound_of(source, number)
+            if stream is None:
+                return
+            zero_s = place.zero_s(source, stream)
+            channel = best_channel(sound_frames(source, stream))
         recorders: list[Recorder] = []
-        with self._opened(form) as (source, stream):
-            for frame in sound_frames(source, stream):
+        with self._opened(place.form) as source:
+            stream = sound_of(source, number)
+            for frame in sound_frames(source, stream) if stream is not None else ():
                 if not recorders:
-                    recorders = self._recorders(frame, zero_s)
+                    recorders = self._recorders(frame, zero_s, channel, lambda: place.timeline.clock(number))
                 room = [recorder.take(frame) for recorder in recorders]
                 if not all(room):
                     break
         for recorder in recorders:
             recorder.finish()
-        if self._mono.empty or self._mono.end <= 0:
-            raise MediaRefusedError(FileReason.NOT_MEDIA, "no sound of it decodes")
 
-    def _recorders(self, first: AudioFrame, zero_s: Fraction | None) -> list[Recorder]:
+    def _recorders(
+        self, first: AudioFrame, zero_s: Fraction | None, channel: Channel | None, clock: Callable[[], StreamClock]
+    ) -> list[Recorder]:
         """One for stage 1, one for each channel of the output."""
         unnamed = _UNNAMED.get(len(first.layout.channels), "mono") if "channels" in first.layout.name else "mono"
         self.layout = _LAYOUTS.get(first.layout.name, unnamed)
         self.rate_hz = first.sample_rate if first.sample_rate in AAC_RATES_HZ else _STANDARD_RATE_HZ
         if zero_s is None:
             zero_s = (first.pts or 0) * (first.time_base or Fraction(1, first.sample_rate))
+        heard = None if channel is None else channel.number
         self._channels = [self._spool(self.rate_hz) for _ in range(self.channels)]
-        numbers = [None] if self.channels == 1 else range(self.channels)
+        numbers = [heard] if self.channels == 1 else range(self.channels)
         single = [
-            Recorder(spool, zero_s, self.rate_hz, number) for spool, number in zip(self._channels, numbers, strict=True)
+            Recorder(spool, zero_s, self.rate_hz, number, clock(), whole=True)
+            for spool, number in zip(self._channels, numbers, strict=True)
         ]
-        return [Recorder(self._mono, zero_s), *single]
+        return [Recorder(self._mono, zero_s, channel=heard, clock=clock()), *single]
 
-    def _first_picture_s(self, container: Container) -> Fraction | None:
-        """Time of the first picture, so that a video's own speech stays in sync; None where there is no picture."""
-        with open_input(self._path, container, self._guards.max_pixels) as source:
-            stream = picture_stream(source)
-            if stream is None or not has_decoder(stream):
-                return None
+    def _place(self, form: "Container | str") -> "_Place":
+        """Where a video's sound belongs: time 0 is that of its first picture, so that its own speech stays in sync."""
+        if not isinstance(form, Container):
+            return _Place(form, Timeline(), None, None)
+        with open_input(self._path, form, self._guards.max_pixels) as source:
+            ranked = ranked_pictures(picture_streams(source), self._path, form, self._guards.max_pixels)
+            sounds = [stream.index for stream in source.streams.audio]
+            if not ranked or not has_decoder(ranked[0][0]):
+                return _Place(form, Timeline.read(self._path, form, sounds), None, None)
+            stream = ranked[0][0]
             set_up(stream, self._guards.max_pixels)
             frame = next(decoded(source, stream, []), None)
-            if frame is None:
-                return None
-            return (frame.pts or 0) * (frame.time_base or Fraction(1))
+            first_s = None if frame is None else (frame.pts or 0) * (frame.time_base or Fraction(1))
+            return _Place(form, Timeline.read(self._path, form, [stream.index, *sounds]), stream.index, first_s)
 
-    @contextmanager
-    def _opened(self, form: "Container | str") -> Iterator[tuple[InputContainer, AudioStream]]:
-        opened = (
-            open_input(self._path, form, self._guards.max_pixels)
-            if isinstance(form, Container)
-            else open_sound_file(self._path, form)
-        )
-        with opened as source:
-            stream = sound_stream(source)
-            if stream is None:
+    def _streams(self, form: "Container | str") -> list[int]:
+        with self._opened(form) as source:
+            streams = sound_streams(source)
+            if not streams:
                 raise MediaRefusedError(FileReason.NOT_MEDIA, "there is no sound in it")
-            if not has_decoder(stream):
+            if not has_decoder(streams[0]):
                 raise MediaRefusedError(FileReason.UNSUPPORTED_CONTAINER, "there is no decoder for its sound")
-            yield source, stream
+            return [stream.index for stream in streams[:MOST_STREAMS] if has_decoder(stream)]
+
+    def _opened(self, form: "Container | str") -> AbstractContextManager[InputContainer]:
+        if isinstance(form, Container):
+            return open_input(self._path, form, self._guards.max_pixels)
+        return open_sound_file(self._path, form)
 
     def __enter__(self) -> Self:
         return self

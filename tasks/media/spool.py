@@ -36,6 +36,8 @@ class Spool:
         self._starts = array("q")
         self._ends = array("q")
         self._clipped = bytearray()
+        self.peak = 0.0
+        """Highest level of a recorded sample, full scale 1.0."""
 
     @property
     def end(self) -> int:
@@ -57,6 +59,7 @@ class Spool:
         skipped = max(-LEAD_SAMPLES - start, self.end - start if self._ends else 0, 0)
         kept = samples[skipped : max(self._limit - start, 0)]
         if len(kept):
+            self.peak = max(self.peak, float(np.abs(kept).max()))
             self._put(start + skipped, np.ascontiguousarray(kept, np.float32).tobytes())
             self._cover(start + skipped, start + skipped + len(kept))
         return start + len(samples) < self._limit

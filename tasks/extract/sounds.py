@@ -1,0 +1,139 @@
+"""The sound tracks of a file while it is not yet known which of them the mouths speak."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final, Self
+
+from model.features.timing import frame_to_sample
+from schemas.reasons import MissingCause
+from schemas.records import MediaFacts
+from tasks.extract.builder import Draft
+from tasks.media.opening import open_input
+from tasks.media.sniff import Container
+from tasks.media.sound import Sound, open_sound
+from tasks.media.streams import MOST_STREAMS, SOUND, default_stands_out, sound_streams
+from tasks.media.timeline import Timeline
+from tasks.quality.sound import SILENCE_DBFS, level_dbfs
+from tasks.quality.sound_choice import SoundEvidence, choose_sound, is_clear
+
+_MOST_HELD_BYTES: Final = 192 * 2**20
+_MOST_MEASURED: Final = 4
+"""Clips on which the sounds are compared, at most: so many, or as many as this memory holds."""
+
+Score = Callable[[Draft, Sound], float | None]
+
+
+class SoundTracks:
+    """The sounds of a file, the preferred one first; one is chosen by the first clips, the others are then closed.
+
+    Use as a context manager. `chosen` is the sound, or why there is none.
+    """
+
+    def __init__(self, tracks: Mapping[int, Sound], chosen: Sound | MissingCause, default_alone: bool) -> None:
+        self._tracks = dict(tracks)
+        self._default_alone = default_alone
+        self._evidence: dict[int, SoundEvidence] = {number: SoundEvidence() for number in tracks}
+        self.chosen = chosen
+
+    @classmethod
+    def open(
+        cls,
+        path: Path,
+        container: Container,
+        facts: MediaFacts,
+        origin_s: float,
+        offset_s: float,
+        scratch: Path,
+        max_s: float,
+        timeline: Timeline,
+        only: int | None = None,
+    ) -> Self:
+        """Record every sound that decodes, at most MOST_STREAMS, or only the stream of that number.
+
+        Raises: MediaRefusedError - as open_sound.
+        """
+        numbers, default_alone = _candidates(path, container)
+        tracks: dict[int, Sound] = {}
+        cause = MissingCause.NO_SOUND_STREAM
+        try:
+            for number in numbers if only is None else [only]:
+                found = open_sound(
+                    path, container, facts, origin_s, offset_s, scratch, max_s, timeline=timeline, stream=number
+                )
+                if isinstance(found, Sound):
+                    tracks[number] = found
+                elif cause is MissingCause.NO_SOUND_STREAM:
+                    cause = found
+        except BaseException:
+            for sound in tracks.values():
+                sound.close()
+            raise
+        return cls(tracks, next(iter(tracks.values()), cause), default_alone)
+
+    @property
+    def facts(self) -> dict[int, tuple[float | None, bool, str | None]]:
+        """By stream: its pairing score, whether it is used, the one channel that is heard."""
+        return {
+            number: (self._evidence[number].score, sound is self.chosen, sound.channel.name if sound.channel else None)
+            for number, sound in self._tracks.items()
+        }
+
+    def drafts(self, drafts: Iterator[Draft], score: Score) -> Iterator[Draft]:
+        """The same drafts; where there are several sounds, the first are held until it is clear which one is meant."""
+        held: list[Draft] = []
+        if len(self._tracks) > 1:
+            for draft in drafts:
+                held.append(draft)
+                self._listen(draft, score)
+                if self._is_enough(held):
+                    break
+            self._choose()
+        yield from held
+        yield from drafts
+
+    def told_in(self, facts: MediaFacts) -> MediaFacts:
+        """The facts with what was chosen."""
+        found = self.facts
+        streams = tuple(
+            replace(stream, pairing_score=found[stream.stream][0], used=found[stream.stream][1])
+            if stream.kind == SOUND and stream.stream in found
+            else stream
+            for stream in facts.streams
+        )
+        used = next((number for number, (_, is_used, _) in found.items() if is_used), facts.sound_stream)
+        channel = found[used][2] if used in found else None
+        return replace(facts, streams=streams, sound_stream=used, sound_channel=channel)
+
+    def close(self) -> None:
+        """Free the disk space."""
+        for sound in self._tracks.values():
+            sound.close()
+
+    def _listen(self, draft: Draft, score: Score) -> None:
+        start, count = frame_to_sample(draft.start_frame), frame_to_sample(draft.frames)
+        for number, sound in self._tracks.items():
+            is_heard = level_dbfs(sound.read(start, count)) >= SILENCE_DBFS
+            self._evidence[number].add(score(draft, sound) if is_heard else None, is_heard)
+
+    def _is_enough(self, held: Sequence[Draft]) -> bool:
+        evidence = list(self._evidence.values())
+        if is_clear(evidence) or max(len(one.scores) for one in evidence) >= _MOST_MEASURED:
+            return True
+        return sum(crop.nbytes for draft in held for crop in draft.crops) >= _MOST_HELD_BYTES
+
+    def _choose(self) -> None:
+        numbers = list(self._tracks)
+        self.chosen = self._tracks[numbers[choose_sound(list(self._evidence.values()), self._default_alone)]]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _candidates(path: Path, container: Container) -> tuple[list[int], bool]:
+    with open_input(path, container, 1) as source:
+        streams = sound_streams(source)
+        return [stream.index for stream in streams[:MOST_STREAMS]], default_stands_out(streams)
