@@ -24,6 +24,7 @@ from distributed import Client, KilledWorker, LocalCluster, get_worker
 from distributed.comm.addressing import parse_address, parse_host_port
 from distributed.comm.core import CommClosedError
 from distributed.comm.registry import get_backend
+from distributed.security import Security
 
 from schemas.errors import ClusterError, MediaRefusedError
 from schemas.reasons import FileReason
@@ -91,6 +92,9 @@ def _local_cluster(workers: int, scratch: Path) -> LocalCluster:
             memory_limit=0,  # the process that decodes has a limit of its own, see isolation.py
             local_directory=str(scratch),
             silence_logs=logging.CRITICAL,
+            # whoever reaches a scheduler runs code as its user, and every user of a machine reaches its ports: both
+            # ends prove themselves with a key that only this run's processes hold, made anew and never on disk
+            security=Security.temporary(),
         )
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
@@ -104,6 +108,11 @@ def _connect(address: str) -> Client:
         return Client(address, timeout=10)
     except (OSError, TimeoutError, ValueError) as error:
         raise ClusterError(f"no Dask scheduler answers at {address}: {error}") from error
+    except TypeError as error:  # how Dask says that a tls:// address needs certificates
+        raise ClusterError(
+            f"no certificate for the Dask scheduler at {address}: name one by DASK_DISTRIBUTED__COMM__TLS__CA_FILE and "
+            "..__TLS__CLIENT__CERT, ..__TLS__CLIENT__KEY"
+        ) from error
 
 
 def _require_same_code(client: Client, address: str) -> None:
