@@ -113,7 +113,9 @@ class Workspace:
         place.mkdir(mode=0o777 if self.is_local else 0o700, parents=True, exist_ok=True)
         facts = place.lstat()
         if not stat.S_ISDIR(facts.st_mode) or not (self.is_local or facts.st_uid == os.getuid()):
-            raise WorkspaceError(f"{place} is not a folder of this user; remove it, for unfinished files are kept there")
+            raise WorkspaceError(
+                f"{place} is not a folder of this user; remove it, for unfinished files are kept there"
+            )
         return place
 
     def sweep_scratch(self, older_than_s: float = LEFT_BEHIND_S) -> int:

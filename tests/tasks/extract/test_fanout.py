@@ -100,7 +100,10 @@ def test_what_is_no_address_is_named(tmp_path, address):
 @pytest.mark.timeout(60)
 def test_a_scheduler_that_wants_a_certificate_says_so(two_workers, tmp_path):
     address = two_workers.scheduler.address
-    with pytest.raises(ClusterError, match="no certificate for the Dask scheduler"), open_client(address, 1, tmp_path, 3):
+    with (
+        pytest.raises(ClusterError, match="no certificate for the Dask scheduler"),
+        open_client(address, 1, tmp_path, 3),
+    ):
         pass
 
 

@@ -50,7 +50,9 @@ def test_a_file_is_known_by_its_bytes(job, media, settings):
 def test_identify_a_file_whose_store_claims_an_absurd_size(claimed, job, media, settings):
     """The time it may take follows from its size, and the kernel cannot wait for so long."""
     assert identify(RawFile(str(media / "ada-clean.mp4"), claimed, "1"), settings) == job("ada-clean.mp4").media_id
-    assert work_on(replace(job("notes.mp4"), size_bytes=claimed), settings, POLICY).refusal.reason is FileReason.NOT_MEDIA
+    assert (
+        work_on(replace(job("notes.mp4"), size_bytes=claimed), settings, POLICY).refusal.reason is FileReason.NOT_MEDIA
+    )
 
 
 def test_an_error_nobody_foresaw_is_the_file_s_refusal(job, settings, monkeypatch):
