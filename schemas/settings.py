@@ -231,14 +231,14 @@ def load_settings(config: str | Path | None = None, **overrides: Any) -> Setting
 
 
 def _refuse_addresses(source: Path) -> None:
-    """Refuse a file whose writer would decide which scheduler runs code, and which tracking server gets the password."""
+    """Refuse a file whose writer would decide which scheduler runs code and which server gets the password."""
     try:
         tree = tomllib.loads(source.read_text("utf-8"))
     except (OSError, ValueError):
         return  # told by whoever reads it for its values
     if held := sorted(_addresses(tree)):
         raise SettingsError(
-            f"{source.absolute()} sets {', '.join(held)}, and was only found in the working folder, where a file sets no "
+            f"{source.absolute()} sets {', '.join(held)}, but was only found in the working folder; there a file sets no "
             f"addresses. If it is yours, name it: --config {source}, or {_FILE_VARIABLE}={source.absolute()}"
         )
 
