@@ -238,8 +238,8 @@ def _refuse_addresses(source: Path) -> None:
         return  # told by whoever reads it for its values
     if held := sorted(_addresses(tree)):
         raise SettingsError(
-            f"{source.absolute()} sets {', '.join(held)}, but was only found in the working folder; there a file sets no "
-            f"addresses. If it is yours, name it: --config {source}, or {_FILE_VARIABLE}={source.absolute()}"
+            f"{source.absolute()} sets {', '.join(held)}, but was only found in the working folder: there a file sets "
+            f"no addresses. If it is yours, name it: --config {source}, or {_FILE_VARIABLE}={source.absolute()}"
         )
 
 
