@@ -8,6 +8,7 @@ import os
 import re
 import stat
 from enum import StrEnum
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -63,7 +64,7 @@ def is_program_stream(head: bytes) -> bool:
     return head.lstrip(b"\0").startswith(b"\x01\xba")
 
 
-def open_regular(path: Path) -> BinaryIO:
+def open_regular(path: Path) -> BufferedReader:
     """Open a file to read it, without waiting for ever on a pipe that somebody gave the name of a video.
 
     Raises: MediaRefusedError - NOT_A_REGULAR_FILE. OSError - it cannot be opened.
