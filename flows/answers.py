@@ -196,6 +196,7 @@ def show_file(answer: "FileAnswer") -> None:
             ("reason", answer.reason and f"{answer.reason.code}: {answer.reason.text}"),
             ("error", answer.error),
             *((name, value) for name, value in answer.facts.items()),
+            *((f"stream {stream['stream']}", _stream(stream)) for stream in answer.streams),
         ]
     )
     if answer.clips_of:
@@ -203,6 +204,18 @@ def show_file(answer: "FileAnswer") -> None:
     for clip in answer.clips:
         console().print()
         show_clip(clip)
+
+
+def _stream(stream: Row) -> str:
+    """One stream of a file: whether it is used, and what it was chosen by."""
+    words = [f"{stream['kind']}, {stream['codec'] or 'no decoder'}", "used" if stream["used"] else "not used"]
+    words += ["default"] if stream["is_default"] else []
+    words += [str(stream[name]) for name in ("language", "title") if stream[name]]
+    if stream["changes_hz"] is not None:
+        words.append(f"{number(stream['changes_hz'])} changes a second")
+    if stream["pairing_score"] is not None:
+        words.append(f"pairing score {number(stream['pairing_score'])}")
+    return ", ".join(words)
 
 
 def show_clip(answer: "ClipAnswer") -> None:

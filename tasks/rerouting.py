@@ -34,6 +34,7 @@ from tasks.stores.workspace import Workspace
 
 Mask = NDArray[np.bool_]
 
+_FileFacts = tuple[int, float, tuple[int, int | None] | None]
 _DECIDED = ["clip_id", "media_id", "stage1", "stage2", "stage1_reasons", "stage2_reasons"]
 
 
@@ -182,28 +183,34 @@ def extraction_jobs(workspace: Workspace, plan: Reroute) -> list[Job]:
         admission = Admission(clip in wanted[Stage.STAGE1], clip in wanted[Stage.STAGE2], shift)
         admissions.setdefault(row["media_id"], {})[clip] = admission
     return [
-        _job(about[media], files.get(media, (0, 0.0)), admit, plan.policy)
+        _job(about[media], files.get(media, (0, 0.0, None)), admit, plan.policy)
         for media, admit in sorted(admissions.items())
     ]
 
 
-def _job(row: Mapping[str, Any], facts: tuple[int, float], admit: Mapping[str, Admission], policy: Policy) -> Job:
-    size_bytes, offset_s = facts
+def _job(row: Mapping[str, Any], facts: _FileFacts, admit: Mapping[str, Admission], policy: Policy) -> Job:
+    size_bytes, offset_s, streams = facts
     told = (row["uri"], row["corpus"], row["speaker"], offset_s)
     # named by what is in it: the same policy over other clips of the file, or under another label, is another part
     content = hashlib.sha256(repr((policy.hash, told, sorted(admit.items(), key=_clip))).encode()).hexdigest()[:12]
-    return Job(row["uri"], row["media_id"], size_bytes, row["corpus"], row["speaker"], offset_s, admit, content)
+    return Job(
+        row["uri"], row["media_id"], size_bytes, row["corpus"], row["speaker"], offset_s, admit, content, streams
+    )
 
 
 def _clip(admitted: tuple[str, Admission]) -> str:
     return admitted[0]
 
 
-def _files_of(workspace: Workspace, media: set[str]) -> dict[str, tuple[int, float]]:
-    """Size and known sound offset of the measured file of each media."""
-    columns = ["media_id", "size_bytes", "offset_s", "state"]
+def _files_of(workspace: Workspace, media: set[str]) -> dict[str, _FileFacts]:
+    """Size, known sound offset and streams in use of the measured file of each media."""
+    columns = ["media_id", "size_bytes", "offset_s", "state", "picture_stream", "sound_stream"]
     rows = tables.read(workspace, "catalog", columns, filter=pc.field("media_id").isin(sorted(media))).to_pylist()
-    return {r["media_id"]: (r["size_bytes"], r["offset_s"]) for r in rows if r["state"] == FileState.MEASURED}
+    return {
+        r["media_id"]: (r["size_bytes"], r["offset_s"], (r["picture_stream"], r["sound_stream"]))
+        for r in rows
+        if r["state"] == FileState.MEASURED
+    }
 
 
 def _store_decisions(workspace: Workspace, plan: Reroute, failed: frozenset[str]) -> None:

@@ -107,6 +107,8 @@ class FileAnswer:
     reason: Reason | None
     error: str | None
     facts: dict[str, Any]
+    streams: tuple[Row, ...]
+    """Every stream that could be used, see schemas.records.StreamFacts."""
     clips_of: str | None
     clips: tuple[ClipAnswer, ...]
 
@@ -172,7 +174,8 @@ def _explain_file(ws: Workspace, row: Row, policy: Policy) -> FileAnswer:
         state=row["state"],
         reason=None if row["reason"] is None else Reason(row["reason"], sentence(row["reason"])),
         error=row["error"],
-        facts={name: row[name] for name in _FACTS if row[name] is not None},
+        facts={name: row[name] for name in _FACTS if row[name] is not None and name != "streams"},
+        streams=tuple(row["streams"] or ()),
         clips_of=clips[0]["uri"] if is_copy else None,
         clips=tuple(explain_clip(clip, policy) for clip in clips),
     )

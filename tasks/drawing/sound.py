@@ -29,7 +29,9 @@ _ROUNDS: Final = 32
 
 @dataclass(frozen=True, slots=True)
 class ClipPlace:
-    """Where a clip's sound is: columns of `clips`, `catalog` (offset_s) and `stage1` (sound_shift_frames)."""
+    """Where a clip's sound is: columns of `clips`, `catalog` (offset_s and the streams) and `stage1`
+    (sound_shift_frames).
+    """
 
     uri: str
     media_id: str
@@ -37,6 +39,8 @@ class ClipPlace:
     frames: int
     sound_shift_frames: int
     offset_s: float = 0.0
+    picture_stream: int | None = None
+    sound_stream: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +79,14 @@ def raw_sound(place: ClipPlace, guards: GuardSettings) -> NDArray[np.float32] | 
         if fingerprint(path) != place.media_id:
             return "the file was changed"
         container = sniff(path)
-        facts = probe(path, container, guards)
+        facts = probe(path, container, guards, place.picture_stream)
         with open_video(path, container, facts, guards) as video:
             origin_s = video.origin_s
         first = place.start_frame + place.sound_shift_frames
         end_s = frame_to_second(first + place.frames) + 1.0  # a little more than is read
-        sound = open_sound(path, container, facts, origin_s, place.offset_s, Path(scratch), end_s)
+        sound = open_sound(
+            path, container, facts, origin_s, place.offset_s, Path(scratch), end_s, stream=place.sound_stream
+        )
         if isinstance(sound, MissingCause):
             return sound.value
         with sound:

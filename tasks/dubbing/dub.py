@@ -100,12 +100,14 @@ class _Made:
 def _work(job: DubJob, film: Film, speech: Speech, tools: _Tools, out: Path) -> _Made:
     """The passes."""
     models, settings, stopwatch, watcher = tools.models, tools.settings, tools.stopwatch, tools.watcher
-    look = film.look()
-    canvas = Canvas(look)
-    watcher.phase("follow faces", _expected_frames(film))
-    followed = follow(
-        film, canvas, tools.backend, settings.clips, settings.dub.least_tracked_frames, stopwatch, watcher.frame
-    )
+    for look in film.looks():
+        canvas = Canvas(look)
+        watcher.phase("follow faces", _expected_frames(film))
+        followed = follow(
+            film, canvas, tools.backend, settings.clips, settings.dub.least_tracked_frames, stopwatch, watcher.frame
+        )
+        if followed.tracks:
+            break
     timeline = plan_timeline(followed.ticks_S, followed.last_lasts, followed.base, speech.seconds, job.length)
     with stopwatch("stage 1"):
         parts = lay_out(

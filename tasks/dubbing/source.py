@@ -25,7 +25,7 @@ from tasks.media.orientation import Orientation
 from tasks.media.pictures import Clock, GifClock, Painter, decoded, lasts_s, step_s, timed
 from tasks.media.probe import probe
 from tasks.media.sniff import Container, sniff
-from tasks.media.streams import picture_of, used_streams
+from tasks.media.streams import other_films, picture_of, used_streams
 from tasks.media.timeline import Timeline
 
 _FINEST: Final = Fraction(1, 1_000_000)
@@ -94,13 +94,15 @@ class Film:
     _joins: Timeline | None = None
 
     @classmethod
-    def open(cls, path: Path, guards: GuardSettings) -> "Film":
-        """Look at a file without decoding more than one picture.
+    def open(cls, path: Path, guards: GuardSettings, picture: int | None = None) -> "Film":
+        """Look at a file: one picture of it, and two seconds of each video stream where there are several.
+
+        `picture`: number of the video stream, else the best is taken, as ingest does.
 
         Raises: MediaRefusedError - it cannot be used; see tasks.media.sniff and tasks.media.probe.
         """
         container = sniff(path)
-        return cls(path, container, probe(path, container, guards), guards)
+        return cls(path, container, probe(path, container, guards, picture), guards)
 
     def look(self) -> Look:
         """What the output has in common with this film, from its first picture.
@@ -112,6 +114,16 @@ class Film:
             if frame is None:
                 raise MediaRefusedError(FileReason.NO_DECODABLE_FRAME)
             return _look(frame, stream)
+
+    def looks(self) -> Iterator[Look]:
+        """`look` of each video stream that may show the talker, the best first.
+
+        The film is that of the stream until the next is asked for: stop at the first that shows a face.
+        """
+        yield self.look()
+        for number in other_films(self.facts):
+            self.facts, self._joins = probe(self.path, self.container, self.guards, number), None
+            yield self.look()
 
     def base(self) -> Fraction:
         """Seconds of a tick."""

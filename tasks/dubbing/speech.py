@@ -60,7 +60,10 @@ _CHANNELS: Final = {"mono": 1, "stereo": 2, "5.0": 5, "5.1": 6}
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """How the times of a file's sound are read. picture: number of its video stream; first_s: time of its first picture."""
+    """How the times of a file's sound are read.
+
+    picture: number of its video stream. first_s: time of its first picture.
+    """
 
     form: Container | str
     timeline: Timeline

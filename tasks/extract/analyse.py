@@ -11,6 +11,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from model.features.landmarks import bridged
@@ -18,24 +19,27 @@ from model.features.mel import log_mel
 from model.features.timing import SAMPLES_PER_FRAME, frame_to_sample, frame_to_second
 from schemas.errors import MediaRefusedError
 from schemas.policy import Policy
-from schemas.reasons import FileReason, FileState, MissingCause
+from schemas.reasons import FileReason, FileState
 from schemas.records import FileOutcome, MediaFacts
 from schemas.settings import Settings
 from tasks.extract import rows
 from tasks.extract.builder import ClipBuilder, Draft, Picture, dropped_seconds
 from tasks.extract.isolation import tell
 from tasks.extract.job import Admission, Analysis, Job
+from tasks.extract.sounds import SoundTracks
 from tasks.faces.backend import LandmarkBackend, open_backend
 from tasks.faces.tracker import FaceTracker
 from tasks.media.decode import Video, open_video
 from tasks.media.locate import fingerprint, localise
 from tasks.media.probe import probe
 from tasks.media.shots import with_cuts
-from tasks.media.sniff import sniff, unreadable
-from tasks.media.sound import Sound, open_sound
+from tasks.media.sniff import Container, sniff, unreadable
+from tasks.media.sound import Sound
+from tasks.media.streams import other_films, used_streams
+from tasks.media.timeline import Timeline
 from tasks.quality.identity import clip_picture_hash, picture_hash, sound_hash
 from tasks.quality.measure import ClipSound, FaceTrack, measure_clip
-from tasks.quality.pairing import correction_frames
+from tasks.quality.pairing import Pairing, correction_frames, measure_pairing
 from tasks.quality.picture import is_still
 from tasks.quality.routing import route_clip
 from tasks.quality.sound import speech_probability
@@ -72,20 +76,52 @@ def analyse(job: Job, settings: Settings, policy: Policy) -> Analysis:
             raise MediaRefusedError(FileReason.CHANGED)
         tell(None)
         container = sniff(path)
-        facts = probe(path, container, settings.guards)
-        tell(facts.duration_s or 0.0)
-        with open_video(path, container, facts, settings.guards) as video:
-            sound = open_sound(
-                path, container, facts, video.origin_s, job.offset_s, Path(folder), settings.guards.max_duration_s
+        facts = probe(path, container, settings.guards, job.streams[0] if job.streams else None)
+        analysis = _of_stream(job, settings, policy, path, Path(folder), container, facts)
+        for number in other_films(facts) if job.admit is None else ():
+            if _worth(analysis) == _ADMITTED:
+                break
+            other = probe(path, container, settings.guards, number)
+            analysis = max(
+                analysis, _of_stream(job, settings, policy, path, Path(folder), container, other), key=_worth
             )
-            try:
-                analysis = _Analyst(job, settings, policy, sound).work(video, facts)
-            finally:
-                if isinstance(sound, Sound):
-                    sound.close()
         if _stamp(path) != before:  # decoding opens the path several times, over minutes
             raise MediaRefusedError(FileReason.CHANGED)
     return analysis
+
+
+def _of_stream(
+    job: Job, settings: Settings, policy: Policy, path: Path, scratch: Path, container: Container, facts: MediaFacts
+) -> Analysis:
+    """What comes out of the video stream that `facts` names."""
+    tell(facts.duration_s or 0.0)
+    guards, timeline = settings.guards, Timeline.read(path, container, used_streams(facts))
+    only = job.streams[1] if job.streams else None
+    with (
+        open_video(path, container, facts, guards, timeline) as video,
+        SoundTracks.open(
+            path,
+            container,
+            facts,
+            video.origin_s,
+            job.offset_s,
+            scratch,
+            guards.max_duration_s,
+            timeline,
+            only,
+        ) as sounds,
+    ):
+        return _Analyst(job, settings, policy, sounds).work(video, facts)
+
+
+_NO_CLIPS, _REFUSED, _ADMITTED = range(3)
+
+
+def _worth(analysis: Analysis) -> int:
+    """How much came out of a stream: another is tried until one gives a clip that is admitted."""
+    if any(pc.any(analysis.clips[stage]).as_py() for stage in ("stage1", "stage2")):
+        return _ADMITTED
+    return _REFUSED if analysis.clips.num_rows else _NO_CLIPS
 
 
 def _stamp(path: Path) -> tuple[int, ...]:
@@ -103,8 +139,8 @@ def _stamp(path: Path) -> tuple[int, ...]:
 class _Analyst:
     """Holds what the steps of one file share."""
 
-    def __init__(self, job: Job, settings: Settings, policy: Policy, sound: Sound | MissingCause) -> None:
-        self.job, self.settings, self.policy, self.sound = job, settings, policy, sound
+    def __init__(self, job: Job, settings: Settings, policy: Policy, sounds: SoundTracks) -> None:
+        self.job, self.settings, self.policy, self.sounds = job, settings, policy, sounds
         self.backend = _backend(settings)
         self.builder = ClipBuilder(settings.clips)
         self.origin = rows.Origin(job.media_id, job.uri, job.corpus, job.speaker, settings.extractor, self.backend.name)
@@ -119,7 +155,7 @@ class _Analyst:
             PartWriter(workspace, "stage1", self.job.media_id, self.settings.extractor, self.job.suffix) as stage1,
             PartWriter(workspace, "stage2", self.job.media_id, self.settings.extractor, self.job.suffix) as stage2,
         ):
-            for draft in self._drafts(video):
+            for draft in self.sounds.drafts(self._drafts(video), self._pairing_score):
                 clip = rows.clip_id(self.origin, draft)
                 face = _face_track(draft)
                 wanted = self._decide(draft, face) if self.job.admit is None else self.job.admit.get(clip)
@@ -131,7 +167,7 @@ class _Analyst:
         parts = {"stage1": stage1.part, "stage2": stage2.part}
         return Analysis(
             self._outcome(video),
-            facts,
+            self.sounds.told_in(facts),
             rows.clips_table(self.clips),
             {table: part for table, part in parts.items() if part is not None},
             frame_to_second(self.frames),
@@ -167,19 +203,29 @@ class _Analyst:
         return Admission(decision.stage1, decision.stage2, shift)
 
     def _heard(self, draft: Draft) -> ClipSound:
-        if not isinstance(self.sound, Sound):
-            return ClipSound(None, None, 0.0, 0.0, self.sound)
+        sound = self.sounds.chosen
+        if not isinstance(sound, Sound):
+            return ClipSound(None, None, 0.0, 0.0, sound)
         start, count = frame_to_sample(draft.start_frame), frame_to_sample(draft.frames)
-        samples = self.sound.read(start, count)
-        covered = self.sound.covers(start, count)
+        samples = sound.read(start, count)
+        covered = sound.covers(start, count)
         mel = self._mel(draft.start_frame, draft.frames)
-        return ClipSound(samples, mel, covered, self.sound.clipping_share(start, count), None)
+        return ClipSound(samples, mel, covered, sound.clipping_share(start, count), None)
+
+    def _pairing_score(self, draft: Draft, sound: Sound) -> float | None:
+        """How well one of several sounds fits a clip's mouth; None where that cannot be measured."""
+        samples = sound.read(frame_to_sample(draft.start_frame), frame_to_sample(draft.frames))
+        face = _face_track(draft)
+        mel = log_mel(samples, draft.frames)
+        pairing = measure_pairing(face.points, face.tracked, mel, speech_probability(samples))
+        return pairing.score if isinstance(pairing, Pairing) else None
 
     def _mel(self, start_frame: int, frames: int) -> NDArray[np.float32]:
-        if not isinstance(self.sound, Sound):
+        sound = self.sounds.chosen
+        if not isinstance(sound, Sound):
             raise MediaRefusedError(FileReason.INTERNAL_ERROR, "a clip without sound was admitted to stage 1")
         if self._last_mel is None or self._last_mel[:2] != (start_frame, frames):
-            mel = log_mel(self.sound.read(frame_to_sample(start_frame), frame_to_sample(frames)), frames)
+            mel = log_mel(sound.read(frame_to_sample(start_frame), frame_to_sample(frames)), frames)
             self._last_mel = start_frame, frames, mel  # most clips are stored with the very sound they were judged by
         return self._last_mel[2]
 

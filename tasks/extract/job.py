@@ -32,6 +32,8 @@ class Job:
     offset_s: float = 0.0
     admit: Mapping[str, Admission] | None = None
     suffix: str = ""
+    streams: tuple[int, int | None] | None = None
+    """Numbers of the picture and sound streams that its clips came from; None: they are chosen."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

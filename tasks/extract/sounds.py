@@ -53,7 +53,7 @@ class SoundTracks:
 
         Raises: MediaRefusedError - as open_sound.
         """
-        numbers, default_alone = _candidates(path, container)
+        numbers, default_alone = _candidates(path, container, facts)
         tracks: dict[int, Sound] = {}
         cause = MissingCause.NO_SOUND_STREAM
         try:
@@ -61,9 +61,9 @@ class SoundTracks:
                 found = open_sound(
                     path, container, facts, origin_s, offset_s, scratch, max_s, timeline=timeline, stream=number
                 )
-                if isinstance(found, Sound):
+                if isinstance(found, Sound) and number is not None:
                     tracks[number] = found
-                elif cause is MissingCause.NO_SOUND_STREAM:
+                elif isinstance(found, MissingCause) and cause is MissingCause.NO_SOUND_STREAM:
                     cause = found
         except BaseException:
             for sound in tracks.values():
@@ -133,7 +133,9 @@ class SoundTracks:
         self.close()
 
 
-def _candidates(path: Path, container: Container) -> tuple[list[int], bool]:
+def _candidates(path: Path, container: Container, facts: MediaFacts) -> tuple[list[int | None], bool]:
+    if facts.sound_streams < 2:
+        return [facts.sound_stream], False
     with open_input(path, container, 1) as source:
         streams = sound_streams(source)
         return [stream.index for stream in streams[:MOST_STREAMS]], default_stands_out(streams)

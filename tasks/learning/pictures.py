@@ -66,9 +66,6 @@ def sound_place(workspace: Workspace, release: Release, clip_id: str) -> ClipPla
     clip = tables.read(workspace, "clips", columns, versions["clips"], chosen).to_pylist()[0]
     shifts = tables.read(workspace, "stage1", ["sound_shift_frames"], versions["stage1"], chosen).to_pylist()
     named = pc.field("uri") == clip["uri"]
-    offsets = tables.read(workspace, "catalog", ["offset_s"], versions["catalog"], named).to_pylist()
-    return ClipPlace(
-        **clip,
-        sound_shift_frames=shifts[0]["sound_shift_frames"],
-        offset_s=offsets[0]["offset_s"] if offsets else 0.0,
-    )
+    known = ["offset_s", "picture_stream", "sound_stream"]
+    files = tables.read(workspace, "catalog", known, versions["catalog"], named).to_pylist()
+    return ClipPlace(**clip, sound_shift_frames=shifts[0]["sound_shift_frames"], **(files[0] if files else {}))

@@ -110,7 +110,8 @@ class _Heard:
 
 class _Pieces:
     """Pieces of a recording, evenly spread however long it turns out to be: when there are too many, every second one
-    is dropped, and from there on half as many are taken."""
+    is dropped, and from there on half as many are taken.
+    """
 
     def __init__(self) -> None:
         self.names: tuple[str, ...] = ()
@@ -159,7 +160,9 @@ def _resampled(line: np.ndarray, rate_hz: int) -> np.ndarray:
     resampler = AudioResampler("flt", "mono", SAMPLE_RATE_HZ)
     out = []
     for start in range(0, len(line), rate_hz):
-        frame = AudioFrame.from_ndarray(np.ascontiguousarray(line[None, start : start + rate_hz], np.float32), "flt", "mono")
+        frame = AudioFrame.from_ndarray(
+            np.ascontiguousarray(line[None, start : start + rate_hz], np.float32), "flt", "mono"
+        )
         frame.sample_rate = rate_hz
         out += resampler.resample(frame)
     out += resampler.resample(None)

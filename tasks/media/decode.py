@@ -75,9 +75,7 @@ class Video:
                 self.source_frames = self._retimer.seen
                 repeated = index > chosen.first
                 follows_hole = chosen.follows_hole and not repeated
-                yield Frame(
-                    index, rgb, chosen.source_index, float(chosen.since_first_s), repeated, follows_hole
-                )
+                yield Frame(index, rgb, chosen.source_index, float(chosen.since_first_s), repeated, follows_hole)
         self.source_frames = self._retimer.seen
         self.truncated = self._retimer.stopped or self._short_of_promise()
 

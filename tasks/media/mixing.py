@@ -62,7 +62,7 @@ def mix_weights(names: tuple[str, ...]) -> np.ndarray:
 class SteadyRemover:
     """Takes out of a signal what does not swing: an offset from zero, and its slow drift.
 
-    A first-order high-pass at 4 Hz, from block to block, that begins as if the first block's mean had always been there.
+    A first-order high-pass at 4 Hz, from block to block; it begins as if the first block's mean had always been there.
     """
 
     _CUTOFF_HZ: Final = 4.0

@@ -24,7 +24,6 @@ _FORMATS: Final = {
 }
 
 
-
 @contextmanager
 def open_input(path: Path, container: Container, max_pixels: int) -> Iterator[InputContainer]:
     """The opened file. Nothing else can be opened through it: no probing of formats, no protocol but `file`.

@@ -43,8 +43,8 @@ class Retimer:
 
     Pictures whose time does not advance are passed over. A picture that would stand for longer than HOLE_S, and than
     HOLE_INTERVALS times as long as its neighbours, stands as long as they do; then there are no frames until the next.
-    Ends, with `stopped` set, before a frame beyond `limit_s`. After iteration `seen` is the number of source pictures and
-    `reached_s` set.
+    Ends, with `stopped` set, before a frame beyond `limit_s`. After iteration `seen` is the number of source pictures
+    and `reached_s` is known.
     """
 
     def __init__(self, limit_s: float) -> None:
@@ -84,9 +84,7 @@ class Retimer:
             latest_s = since_s
             yield _Shown(picture, index, since_s)
 
-    def _stop(
-        self, shown: "_Shown", following: "_Shown | None", later: "_Shown | None"
-    ) -> tuple[int, int | None]:
+    def _stop(self, shown: "_Shown", following: "_Shown | None", later: "_Shown | None") -> tuple[int, int | None]:
         """The frame before which the picture ends, and where frames go on when a hole comes after it."""
         if following is None:
             return self._end_of_last(shown), None

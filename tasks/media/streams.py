@@ -12,6 +12,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Disposition, Stream
+from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
@@ -37,6 +38,8 @@ MOST_STREAMS: Final = 4
 PICTURE: Final = "picture"
 SOUND: Final = "sound"
 
+_MOST_TRIED: Final = 2
+
 _LOOK_S: Final = 2.0
 _LOOK_PICTURES: Final = 60
 _LOOK_PACKETS: Final = 4000
@@ -53,7 +56,7 @@ _NOT_THE_SCENE: Final = Disposition.comment | Disposition.visual_impaired | Disp
 
 
 def picture_streams(source: InputContainer) -> list[VideoStream]:
-    """Video streams, best first by what the headers say: default flag, then area. Covers and thumbnails are not video."""
+    """Video streams, best first by what the headers say: default flag, then area. Covers and thumbnails are none."""
     real = [stream for stream in source.streams.video if not stream.disposition & _NOT_A_PICTURE_TRACK]
     return sorted(real, key=lambda stream: (-_is_default(stream), -_area(stream), stream.index))
 
@@ -74,6 +77,16 @@ def sound_streams(source: InputContainer) -> list[AudioStream]:
 def default_stands_out(streams: Sequence[Stream]) -> bool:
     """Whether exactly one of several streams is flagged as the default one."""
     return len(streams) > 1 and sum(_is_default(stream) for stream in streams) == 1
+
+
+def other_films(facts: MediaFacts) -> list[int]:
+    """Numbers of the video streams that are tried where the best shows no talker: those that move, at most two."""
+    moving = [
+        stream.stream
+        for stream in facts.streams
+        if stream.kind == PICTURE and not stream.used and (stream.changes_hz or 0.0) >= MOVES_HZ
+    ]
+    return moving[:_MOST_TRIED]
 
 
 def picture_of(source: InputContainer, facts: MediaFacts) -> VideoStream:
@@ -168,9 +181,11 @@ class _Look:
         except (av.error.FFmpegError, ValueError):
             return
         for frame in frames:
+            if not isinstance(frame, VideoFrame):
+                continue
             scale = min(1.0, _LOOK_PX / max(frame.width, frame.height))
             size = max(2, int(frame.width * scale)), max(2, int(frame.height * scale))
-            small = self.reformatter.reformat(frame, *size, "rgb24", threads=1).to_ndarray()
+            small = self.reformatter.reformat(frame, *size, "rgb24", threads=1).to_ndarray().astype(np.uint8)
             self.pictures += 1
             self.changes += self.before is not None and not is_still(self.before, small)
             self.before = small

@@ -39,7 +39,8 @@ _GONE: Final = frozenset({FileReason.VANISHED, FileReason.UNREADABLE})
 @dataclass(frozen=True, slots=True)
 class Join:
     """Where a recording follows another. shift_s is added to the times of all streams from here on; starts_s: the first
-    stated time of each stream, by its number."""
+    stated time of each stream, by its number.
+    """
 
     shift_s: Fraction
     starts_s: dict[int, Fraction]
@@ -60,7 +61,9 @@ class StreamClock:
         if latest_s is None or follows_s is None:
             return stated_s
         if self._wraps_s:
-            self._round_s += self._wraps_s * round((latest_s - stated_s - self._round_s - self._shift_s) / self._wraps_s)
+            self._round_s += self._wraps_s * round(
+                (latest_s - stated_s - self._round_s - self._shift_s) / self._wraps_s
+            )
         whole_s = stated_s + self._round_s
         if whole_s + self._shift_s < latest_s - RESET_S:
             self.starts += 1

@@ -75,7 +75,7 @@ def raw_stills(
             if not _is_unchanged(uri, catalog):
                 continue
             try:
-                found |= child.run(grab, uri, tuple(wanted), settings.guards, time_limit_s=left)
+                found |= child.run(grab, uri, tuple(wanted), settings.guards, _picture(catalog[uri]), time_limit_s=left)
             except (MediaRefusedError, RuntimeError, OSError):
                 continue  # the placeholder says it: there is no picture
     finally:
@@ -94,8 +94,15 @@ def _is_unchanged(uri: str, catalog: Mapping[str, Mapping[str, Any]]) -> bool:
     )
 
 
-def grab(uri: str, wanted: Collection[Wanted], guards: GuardSettings) -> dict[str, dict[int, bytes]]:
-    """Decode a file up to the last frame that is wanted of it; runs in the child.
+def _picture(row: Mapping[str, Any]) -> int | None:
+    number: int | None = row.get("picture_stream")
+    return number
+
+
+def grab(
+    uri: str, wanted: Collection[Wanted], guards: GuardSettings, picture: int | None = None
+) -> dict[str, dict[int, bytes]]:
+    """Decode a file up to the last frame that is wanted of it; runs in the child. `picture`: the stream it is cut from.
 
     Raises: MediaRefusedError - the file cannot be used.
     """
@@ -106,7 +113,7 @@ def grab(uri: str, wanted: Collection[Wanted], guards: GuardSettings) -> dict[st
     found: dict[str, dict[int, bytes]] = {}
     with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch, localise(uri, Path(scratch)) as path:
         container = sniff(path)
-        with open_video(path, container, probe(path, container, guards), guards) as video:
+        with open_video(path, container, probe(path, container, guards, picture), guards) as video:
             for frame in video.frames():
                 for one in takers.pop(frame.index, ()):
                     found.setdefault(one.clip_id, {})[frame.index] = _jpeg(_cut(frame.rgb, one.window)[..., ::-1], 85)

@@ -22,10 +22,11 @@ from schemas.contract import FPS
 from schemas.errors import MediaRefusedError, SourceError
 from schemas.reasons import FileReason
 from schemas.settings import GuardSettings
-from tasks.media.opening import has_decoder, open_input, picture_stream, set_up, sound_stream, words
+from tasks.media.opening import has_decoder, open_input, set_up, words
 from tasks.media.orientation import Orientation
 from tasks.media.recorder import sound_frames
 from tasks.media.sniff import sniff
+from tasks.media.streams import picture_streams, ranked_pictures, sound_streams
 
 Rgb = NDArray[np.uint8]
 
@@ -117,9 +118,9 @@ def _decoding() -> Iterator[None]:
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     """The video, set up to be decoded, and its picture stream."""
-    limit = GuardSettings().max_pixels
-    with open_input(path, sniff(path), limit) as given:
-        stream = picture_stream(given)
+    limit, container = GuardSettings().max_pixels, sniff(path)
+    with open_input(path, container, limit) as given:
+        stream = next((one for one, _ in ranked_pictures(picture_streams(given), path, container, limit)), None)
         if stream is None or not has_decoder(stream):
             raise MediaRefusedError(FileReason.NO_VIDEO_STREAM)
         set_up(stream, limit)
@@ -144,7 +145,7 @@ def _copy(path: Path, out: Any, asks: str | None) -> None:
     if heard is not None:
         resampler = av.AudioResampler("fltp", "mono", _SOUND_HZ)
         with _opened(path) as (given, _):
-            sound = sound_stream(given)
+            sound = next(iter(sound_streams(given)), None)
             frames = sound_frames(given, sound) if sound is not None and has_decoder(sound) else iter(())
             for piece in chain.from_iterable(map(resampler.resample, chain[Any](frames, (None,)))):
                 out.mux(heard.encode(piece))
