@@ -7,6 +7,7 @@ are moved by the same amount: what was in step within a recording stays so, howe
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from math import floor
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -26,6 +27,9 @@ RESET_S: Final = 1
 
 _MPEG_WRAPS_S: Final = Fraction(2**33, 90_000)
 """MPEG's clock starts again after 26.5 hours (ISO 13818-1: 33 bits at 90 kHz); ffmpeg adds or leaves out one round."""
+
+_LONGEST_PAUSE_S: Final = 600
+"""A clock that wraps and seems to leap further has been given a round too much: it stepped back."""
 
 _MAY_START_AGAIN: Final = frozenset({Container.MPEG, Container.MATROSKA})
 """What can be joined by appending the bytes. MP4 and GIF are read to the end of the first; AVI counts its packets."""
@@ -61,9 +65,8 @@ class StreamClock:
         if latest_s is None or follows_s is None:
             return stated_s
         if self._wraps_s:
-            self._round_s += self._wraps_s * round(
-                (latest_s - stated_s - self._round_s - self._shift_s) / self._wraps_s
-            )
+            late_s = stated_s + self._round_s + self._shift_s - latest_s
+            self._round_s += self._wraps_s * floor((_LONGEST_PAUSE_S - late_s) / self._wraps_s)
         whole_s = stated_s + self._round_s
         if whole_s + self._shift_s < latest_s - RESET_S:
             self.starts += 1

@@ -2,6 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
@@ -10,6 +11,7 @@ from pathlib import Path
 import av
 import numpy as np
 from av.audio.frame import AudioFrame
+from av.stream import Disposition
 from av.video.frame import VideoFrame
 
 from schemas.contract import SAMPLE_RATE_HZ
@@ -156,3 +158,40 @@ def end_of(sound: Sound) -> int:
     """One past the last recorded sample of sound that is no longer than ten hours."""
     limit = 36_000 * SAMPLE_RATE_HZ
     return bisect_left(range(limit), True, key=lambda first: not sound.covers(first, limit))
+
+
+@dataclass
+class Part:
+    """A stream of a finished file, to be put into another: its number there, its flag here, seconds by which it is
+    moved. hole: everything from the first second on is later by the other seconds.
+    """
+
+    path: Path
+    stream: int
+    disposition: Disposition = Disposition(0)
+    late_s: float = 0.0
+    hole: tuple[float, float] | None = None
+
+
+def remux(path: Path, *parts: Part, form: str = "matroska") -> Path:
+    """Put streams of other files into one, as they are, side by side."""
+    with ExitStack() as opened, av.open(str(path), "w", format=form) as out:
+        packets = []
+        for part in parts:
+            source = opened.enter_context(av.open(str(part.path)))
+            stream = source.streams[part.stream]
+            copy = out.add_stream_from_template(stream)
+            copy.disposition = part.disposition
+            for packet in source.demux(stream):
+                if packet.dts is None:
+                    continue
+                late_s = part.late_s
+                if part.hole and packet.pts * packet.time_base >= part.hole[0]:
+                    late_s += part.hole[1]
+                ticks = round(late_s / packet.time_base)
+                packet.pts, packet.dts = packet.pts + ticks, packet.dts + ticks
+                packet.stream = copy
+                packets.append((packet.dts * packet.time_base, len(packets), packet))
+        for _, _, packet in sorted(packets, key=lambda one: one[:2]):
+            out.mux(packet)
+    return path

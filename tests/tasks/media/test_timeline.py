@@ -1,0 +1,145 @@
+"""One line of time: joined recordings stay in step, clocks that wrap go on, a lone wrong stamp moves nothing."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from schemas.settings import GuardSettings
+from tasks.dubbing.speech import Speech
+from tasks.media.decode import open_video
+from tasks.media.probe import probe
+from tasks.media.sniff import sniff
+from tasks.media.sound import open_sound
+from tasks.media.timeline import Join, StreamClock, Timeline, without_strays
+from tests.tasks.media.media_files import Part, Track, draw, regular, remux
+
+GUARDS = GuardSettings()
+RATE = 16_000
+FLASH = 20
+
+
+def _recording(clip, suffix, pictures=45, sound_s=2.03):
+    """A flash and a click at the same moment, picture and sound of different lengths."""
+    shown = [np.full_like(draw(0), 235 if number == FLASH else 16) for number in range(pictures)]
+    line = np.zeros((1, round(sound_s * 48_000)), np.float32)
+    at = round((FLASH / 25 + 0.02) * 48_000)
+    line[0, at - 48 : at + 48] = 0.9
+    return clip(suffix, regular(pictures), Track(line), pictures=shown)
+
+
+def _joined(path, *more):
+    path.write_bytes(b"".join(one.read_bytes() for one in more))
+    return path
+
+
+def _steps(path, tmp_path) -> list[int]:
+    """By how many samples each click is late after its flash."""
+    container = sniff(path)
+    facts = probe(path, container, GUARDS)
+    timeline = Timeline.read(path, container, [0, 1])
+    with open_video(path, container, facts, GUARDS, timeline) as video:
+        flashes = [frame.index for frame in video.frames() if frame.rgb.mean() > 120 and not frame.repeated]
+    with open_sound(path, container, facts, video.origin_s, 0.0, tmp_path, timeline=timeline) as sound:
+        samples = np.abs(sound.read(0, (flashes[-1] + 25) * 640))
+    return [int(np.argmax(samples[f * 640 - 8000 : f * 640 + 8000])) - 8000 - 320 for f in flashes]
+
+
+@pytest.mark.parametrize("suffix", [".mpg", ".m2.mpg"])
+def test_joins_do_not_drift(clip, tmp_path, suffix):
+    one = _recording(clip, suffix)
+    (alone,) = _steps(one, tmp_path)
+    steps = _steps(_joined(tmp_path / "joined.mpg", *[one] * 6), tmp_path)
+    assert len(steps) == 6
+    # a picture stands on a frame; the sound is where it was relative to it, not a join later each time
+    assert max(abs(step - alone) for step in steps) <= 640
+
+
+def test_recordings_of_different_lengths_and_starts(clip, tmp_path):
+    one, two = _recording(clip, ".mpg", 45, 2.3), _recording(clip, ".mpg", 60, 2.0)
+    steps = _steps(_joined(tmp_path / "joined.mpg", one, two, two, one, one), tmp_path)
+    assert len(steps) == 5
+    assert np.ptp(steps) <= 640
+
+
+def test_joined_matroska(clip, tmp_path):
+    steps = _steps(_joined(tmp_path / "joined.mkv", *[_recording(clip, ".mkv")] * 2), tmp_path)
+    assert len(steps) == 2
+    assert max(map(abs, steps)) <= 640
+
+
+def test_a_pause_of_both_keeps_them_in_step(clip, tmp_path):
+    one = _recording(clip, ".mkv")
+    path = remux(tmp_path / "a.mkv", Part(one, 0, hole=(0.5, 5)), Part(one, 1, hole=(0.5, 5)))
+    (step,) = _steps(path, tmp_path)
+    assert abs(step) <= 32
+
+
+def _late(clip, tmp_path, late_s):
+    one = _recording(clip, ".mpg")
+    return one, remux(tmp_path / "l.mpg", *(Part(one, number, late_s=late_s) for number in (0, 1)), form="mpeg")
+
+
+def test_mpeg_s_clock_wraps(clip, tmp_path):
+    one, late = _late(clip, tmp_path, 2.0**33 / 90_000 - 1.5)
+    (alone,), (step,) = _steps(one, tmp_path), _steps(late, tmp_path)
+    assert abs(step - alone) <= 640
+
+
+@pytest.mark.parametrize("late_s", [100.0, 50_000.0])
+def test_what_is_joined_to_a_recording_that_began_late(clip, tmp_path, late_s):
+    # ffmpeg adds a round of the clock to times that lie more than a minute before the file's first
+    one, late = _late(clip, tmp_path, late_s)
+    (alone,) = _steps(one, tmp_path)
+    steps = _steps(_joined(tmp_path / "joined.mpg", late, one, one), tmp_path)
+    assert len(steps) == 3
+    assert max(abs(step - alone) for step in steps) <= 640
+
+
+def test_speech_from_a_joined_recording_stays_in_step_with_its_pictures(clip, tmp_path):
+    path = _joined(tmp_path / "joined.mpg", *[_recording(clip, ".mpg")] * 6)
+    container = sniff(path)
+    with open_video(path, container, probe(path, container, GUARDS), GUARDS) as video:
+        flashes = [frame.index for frame in video.frames() if frame.rgb.mean() > 120 and not frame.repeated]
+    with Speech.open(path, GUARDS, tmp_path) as speech:
+        samples = np.abs(speech.samples(0, (flashes[-1] + 25) * 640))
+    steps = [int(np.argmax(samples[f * 640 - 8000 : f * 640 + 8000])) - 8000 for f in flashes]
+    assert len(steps) == 6
+    assert np.ptp(steps) <= 640
+
+
+def _placed(clock, times):
+    latest, placed = None, []
+    for time in map(Fraction, times):
+        at = clock.place(time, latest, latest)
+        placed.append(at)
+        latest = at if latest is None else max(latest, at)
+    return placed
+
+
+def test_a_join_is_the_file_s_not_the_stream_s():
+    joins = (Join(Fraction(10), {1: Fraction(1)}), Join(Fraction(20), {1: Fraction(2)}))
+    assert _placed(StreamClock(1, joins), [1, 9, 1, 2, 8, 2]) == [1, 9, 11, 12, 18, 22]
+    assert _placed(StreamClock(1, joins), [1, 9, 5, 6]) == [1, 9, 9, 10]  # no join begins there: it follows on
+
+
+def test_a_clock_that_wraps():
+    clock_s = Fraction(10_000)
+    assert _placed(StreamClock(wraps_s=clock_s), [9990, 9999, 1, 2]) == [9990, 9999, 10_001, 10_002]
+    assert _placed(StreamClock(wraps_s=clock_s), [9990, 9999, 300]) == [9990, 9999, 10_300]
+    assert _placed(StreamClock(wraps_s=clock_s), [5000, 5001, 10_001, 10_002]) == [5000, 5001, 5001, 5002]
+    assert _placed(StreamClock(wraps_s=clock_s), [5000, 5001, 1, 2]) == [5000, 5001, 5001, 5002]
+
+
+def test_a_step_back_of_one_stream_moves_no_other(clip, tmp_path):
+    one = _recording(clip, ".mkv")
+    path = _joined(tmp_path / "joined.mkv", one, one)
+    assert len(Timeline.read(path, sniff(path), [0, 1]).joins) == 1
+    assert Timeline.read(path, sniff(path), [0]).joins == ()
+    assert Timeline.read(one, sniff(one), [0, 1]).joins == ()
+
+
+def test_lone_stamps_far_from_their_neighbours_are_not_believed():
+    times = [0, 1, 900, 1, 2, 3, -50, 3, 4, 60, 61, 62, 500]
+    kept = [time for time, _ in without_strays((Fraction(time), None) for time in times)]
+    assert kept == [0, 1, None, 1, 2, 3, None, 3, 4, 60, 61, 62, 500]
