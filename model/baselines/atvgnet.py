@@ -149,7 +149,7 @@ class AtvgNet(RivalNetwork):
             return torch.as_tensor(values, dtype=torch.float32, device=device)
 
         spoken = self.speech(shown.mel_TMK[None], floats(frame.enter(shown.known_PXY[None])))[0]
-        placed = frame.leave(spoken.double().cpu().numpy()) / self.shape.side_px
+        placed = frame.leave(spoken.cpu().double().numpy()) / self.shape.side_px
         moved = self.pictures.moved(floats(placed)[None], floats(shown.known_PXY[None] / self.shape.side_px))
 
         def piece(moved_TD: Tensor) -> Tensor:

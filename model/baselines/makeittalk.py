@@ -148,7 +148,7 @@ class MakeItTalk(RivalNetwork):
         rest = torch.as_tensor(frame.enter(shown.known_PXY[None]), dtype=torch.float32, device=shown.mel_TMK.device)
         content, voice = said_and_voice(shown.mel_TMK[None])
         displaced = at_rest(rest, self.content(content, rest)) + self.speaker(content, voice, rest)
-        drawn = lines(frame.leave(displaced[0].double().cpu().numpy()), self.shape.side_px)
+        drawn = lines(frame.leave(displaced[0].cpu().double().numpy()), self.shape.side_px)
 
         def piece(lines_TCSS: Tensor) -> Tensor:
             return self.translate(shown.known_CSS.expand(len(lines_TCSS), -1, -1, -1), lines_TCSS)
@@ -209,7 +209,7 @@ class MakeItTalkLesson(RivalLesson):
     def _sketched(self, batch: TalkBatch) -> Tensor:
         """The true landmarks of the shown frames as lines, (B, LINES, S, S)."""
         side = self.settings.shape.side_px
-        drawn: NDArray[Any] = lines(batch.placed_NFPXY.flatten(0, 1).double().cpu().numpy() * side, side)
+        drawn: NDArray[Any] = lines(batch.placed_NFPXY.flatten(0, 1).cpu().double().numpy() * side, side)
         return torch.as_tensor(drawn, device=self.fabric.device)
 
 

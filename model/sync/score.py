@@ -84,6 +84,6 @@ def _likeness(scorer: SyncScorer, clip: SyncClip) -> Array:
         with torch.inference_mode():
             mel_KE = scorer.embed_mel(torch.from_numpy(clip.mel_at(every)).to(device))
             lips_NE = scorer.embed_lips(torch.from_numpy(clip.lips_at(clip.starts_N)).to(device))
-            return np.asarray((lips_NE @ mel_KE.T).double().cpu().numpy())
+            return np.asarray((lips_NE @ mel_KE.T).cpu().double().numpy())
     finally:
         scorer.train(was_training)
