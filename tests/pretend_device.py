@@ -1,9 +1,10 @@
 """An accelerator that is not there, for tests of what lies on which device.
 
-Its tensors say that they lie on PRETEND and keep their numbers in the CPU's memory, so whole trainings run to their end with
-the very numbers of the CPU. They refuse what a real accelerator refuses: an operation on tensors of two devices, and NumPy
-without `.cpu()`. And, as Apple's do, numbers of 64 bits. PRETEND is PyTorch's "meta" device, the only one of which the CPU build
-knows how to take gradients. FakeTensorMode knows neither numbers nor, on a CPU build, gradients on a fake "cuda".
+Its tensors say that they lie on PRETEND and keep their numbers in the CPU's memory, so whole trainings run to their
+end with the very numbers of the CPU. They refuse what a real accelerator refuses: an operation on tensors of two
+devices, and NumPy without `.cpu()`; and numbers of 64 bits, as Apple's does. PRETEND is PyTorch's "meta" device, the
+only other one that a CPU build takes gradients on. FakeTensorMode's "cuda" has no gradients there, and no numbers
+anywhere.
 """
 
 from collections.abc import Iterator
@@ -108,7 +109,9 @@ def _refuse_mixed(func: Any, args: Any, tensors: list[torch.Tensor]) -> None:
         return
     looked_at = [args[0], *args[2:3]] if func in _INDEXED else tensors
     if any(not isinstance(one, There) and one.dim() for one in looked_at if isinstance(one, torch.Tensor)):
-        raise RuntimeError(f"Expected all tensors to be on the same device, but found two of them, PRETEND and cpu: {func}")
+        raise RuntimeError(
+            f"Expected all tensors to be on the same device, but found two of them, PRETEND and cpu: {func}"
+        )
 
 
 @contextmanager

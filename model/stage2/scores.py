@@ -91,7 +91,9 @@ def judged_features(judge: Lite0, made_FSS3: NDArray[np.float32]) -> NDArray[np.
 
 @torch.inference_mode()
 def distances(judge: Lite0, made: Tensor, true: Tensor) -> tuple[float, float]:
-    """Relative distances of pictures (F, 3, H, W) on the judge's device: over the stages that trainings see, and over the fifth."""
+    """Relative distances of pictures (F, 3, H, W) on the judge's device: over the stages that trainings see, and over
+    the fifth.
+    """
     parts = torch.stack(stage_distances(judge(made), judge(true))).mean(dim=1)
     return float(parts[:HELD_OUT].mean()), float(parts[HELD_OUT])
 

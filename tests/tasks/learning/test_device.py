@@ -1,4 +1,4 @@
-"""Every training and evaluation on a device that is not the CPU: nothing is left behind, and the numbers are the CPU's."""
+"""Every training and evaluation on a device that is not the CPU: nothing is left behind, and numbers are the CPU's."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import torch
 
 from schemas.reasons import Stage
 from schemas.rivals import RIVALS, RivalSettings
-from schemas.settings import Settings, WeightSettings
+from schemas.settings import WeightSettings
 from schemas.training import Stage1Settings
 from schemas.translation import Stage2Settings
 from tasks.learning.paintings import Easel, RivalEasel
