@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, TypeVar
 
+import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -15,6 +16,7 @@ from schemas.errors import ModelFileError
 WEIGHTS: Final = "weights.safetensors"
 """Of the networks that are used."""
 CARD: Final = "card.json"
+CPU: Final = torch.device("cpu")
 
 Card = TypeVar("Card", GeneratorCard, TranslatorCard, RivalCard)
 

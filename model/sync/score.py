@@ -77,7 +77,7 @@ def score_sync(scorer: SyncScorer, clip: SyncClip) -> SyncScore | MissingCause:
 
 def _likeness(scorer: SyncScorer, clip: SyncClip) -> Array:
     """Similarity (N, K) of each tracked lip window with each mel window of the clip; leaves the scorer in its mode."""
-    device, was_training = scorer.log_scale.device, scorer.training
+    device, was_training = scorer.device, scorer.training
     every = np.arange(clip.frames - WINDOW_FRAMES + 1)
     scorer.eval()
     try:
