@@ -43,7 +43,7 @@ DIRECTIONS: Final[Mapping[str, Direction]] = {
     "sharpness_lower": "near one",
     "sharpness_mouth": "near one",
     "flicker": "near one",
-    "found": "more",
+    "face_found_frac": "more",
     "nme_lips": "less",
     "opening_correlation": "more",
     "articulation": "near one",
