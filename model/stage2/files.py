@@ -1,19 +1,15 @@
 """A landmark translator on disk, with the critics that it was trained against; see model/files.py."""
 
 from pathlib import Path
-from typing import Final
 
 import torch
 
 from model.files import CARD, CPU, WEIGHTS, fill, read_card, save
 from model.stage2.critics import Critics
 from model.stage2.network import Painter
-from schemas.cards import TranslatorCard
+from schemas.cards import CRITICS, TranslatorCard
 
 __all__ = ["CARD", "CRITICS", "WEIGHTS", "load_critics", "load_translator", "save_translator"]
-
-CRITICS: Final = "critics.safetensors"
-"""Of the discriminators, with which fine-tuning goes on."""
 
 
 def save_translator(folder: Path, painter: Painter, critics: Critics, card: TranslatorCard) -> None:
