@@ -7,8 +7,16 @@ from flows.scores import interval_text
 from flows.tables import Column, cell, console, show
 
 _LOOKS: Final = ("pd_lower", "pd5_lower", "pd_mouth", "psnr_lower", "psnr_mouth", "ssim_lower", "ssim_mouth")
-_MOVES: Final = ("opening_correlation", "articulation", "nme_lips", "sharpness_lower", "sharpness_mouth", "flicker")
-_HEADINGS: Final = {"opening_correlation": "opening r", "nme_lips": "lips NME %"}
+_MOVES: Final = (
+    "opening_correlation",
+    "articulation",
+    "nme_lips",
+    "face_found_frac",
+    "sharpness_lower",
+    "sharpness_mouth",
+    "flicker",
+)
+_HEADINGS: Final = {"opening_correlation": "opening r", "nme_lips": "lips NME %", "face_found_frac": "face found"}
 
 
 def show_picture_scores(told: Mapping[str, Any]) -> None:
