@@ -112,13 +112,20 @@ class Workspace:
         """Local folder for unfinished files.
 
         In a local workspace it lies inside, so that a finished file is moved to its place in one step.
+
+        Raises: WorkspaceError - what stands under its name is a link or another user's: files are deleted there.
         """
         if self.is_local:
             place = Path(self.root) / "scratch"
         else:
             mark = hashlib.sha256(f"{os.getuid()} {self.root}".encode()).hexdigest()[:12]
             place = Path(tempfile.gettempdir()) / f"heterodub-{mark}"
-        place.mkdir(parents=True, exist_ok=True)
+        place.mkdir(mode=0o777 if self.is_local else 0o700, parents=True, exist_ok=True)
+        facts = place.lstat()
+        if not stat.S_ISDIR(facts.st_mode) or not (self.is_local or facts.st_uid == os.getuid()):
+            raise WorkspaceError(
+                f"{place} is not a folder of this user; remove it, for unfinished files are kept there"
+            )
         return place
 
     def sweep_scratch(self, older_than_s: float = LEFT_BEHIND_S) -> int:
@@ -126,7 +133,7 @@ class Workspace:
         swept = 0
         for path in self.scratch().iterdir():
             with contextlib.suppress(FileNotFoundError):  # another run finished it
-                facts = path.stat()
+                facts = path.lstat()
                 if stat.S_ISREG(facts.st_mode) and time.time() - facts.st_mtime > older_than_s:  # folders are Dask's
                     path.unlink()
                     swept += 1
