@@ -37,7 +37,7 @@ def evaluation() -> dict:
         for score, value in zip(SCORES, range(len(SCORES)), strict=True)
     ]
     head = {"judged_on": "the val split", "release": "r1", "clips": 6, "speakers": 6, "references": 8, "gain": 1.1}
-    return head | {"means": means, "reductions": [], "model": "m", "verdicts": [], "run": None}
+    return head | {"means": means, "reductions": [], "model": "m", "verdicts": [], "no_interval": None, "run": None}
 
 
 def interval(scores) -> dict:
