@@ -52,7 +52,8 @@ def show_tuning(told: Mapping[str, Any]) -> None:
     """The summary of what fine-tuning is worth."""
     console().print(
         f"{counted(told['clips'], 'clip')}, one a speaker; {counted(told['steps'], 'step')} on their first "
-        f"{told['seconds']:g} s, judged on the rest\nfine-tuning lowers errors by %, raises gains by, with 95 % intervals\n"
+        f"{told['seconds']:g} s, judged on the rest\n"
+        "fine-tuning lowers errors by %, raises gains by, with 95 % intervals\n"
     )
     show(
         [Column("score"), Column("change", right=True)],

@@ -66,7 +66,9 @@ def judge_model(
     with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
         found_model = find_model(settings, workspace, GENERATOR, model, Path(scratch))
         sync = SyncRecipe(steps=settings.stage1.sync_steps)
-        scores = evaluation.evaluate_generator(workspace, selection, judged, found_model.folder, name, references, sync)
+        scores = evaluation.evaluate_generator(
+            workspace, selection, judged, found_model.folder, name, references, sync, settings.device
+        )
         return replace(scores, card_of=found_model.name, tags=found_model.tags)
 
 
@@ -82,7 +84,7 @@ def judge_folds(
     workspace = Workspace.open(settings.workspace)
     selection = select(workspace, find_release(workspace, release), Stage.STAGE1)
     return evaluation.cross_validate(
-        workspace, selection, settings.stage1, folds, references, learner_watcher(), speakers
+        workspace, selection, settings.stage1, folds, references, learner_watcher(), speakers, settings.device
     )
 
 
@@ -148,7 +150,9 @@ def compare_data(
     selection = select(workspace, find_release(workspace, release), Stage(stage))
     if Stage(stage) is Stage.STAGE2:
         return compare_picture_data(workspace, settings, selection, folds, references, learner_watcher())
-    return evaluation.compare_data(workspace, selection, settings.stage1, folds, references, learner_watcher())
+    return evaluation.compare_data(
+        workspace, selection, settings.stage1, folds, references, learner_watcher(), settings.device
+    )
 
 
 @task(cache_policy=NO_CACHE)
@@ -165,7 +169,7 @@ def judge_dubs(settings: Settings, manifest: str, generator: str, translator: st
     backend, jobs = open_backend(settings), read_jobs(Path(manifest))
     with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
         models = open_models(find_models(settings, generator, translator, Path(scratch)), settings, backend)
-        scorer = evaluation.release_scorer(workspace, selection, settings.stage1)
+        scorer = evaluation.release_scorer(workspace, selection, settings)
         return judge_dubbings(jobs, models, backend, settings, scorer, Path(scratch), dub_watcher())
 
 

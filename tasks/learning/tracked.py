@@ -87,7 +87,7 @@ def train_and_register(
     course = _Course("stage1", selection, Stage.STAGE1, stage1, folder, LANDMARK_GENERATOR)
 
     def train(told: Listener) -> Trained[GeneratorCard]:
-        return train_generator(selection, stage1, folder, told, artist, fresh)
+        return train_generator(selection, stage1, folder, told, artist, fresh, settings.device)
 
     return _tracked(workspace, settings, course, train, listener, fresh)
 
@@ -122,7 +122,7 @@ def train_and_register_translator(
         return () if tuning is None else _learned_before(run, workspace, selection.release, tuning)
 
     def train(told: Listener) -> Trained[TranslatorCard]:
-        return train_translator(selection, stage2, weights, folder, told, easel, fresh, tuning)
+        return train_translator(selection, stage2, weights, folder, told, easel, fresh, tuning, settings.device)
 
     return _tracked(workspace, settings, course, train, listener, fresh, note)
 
@@ -153,7 +153,7 @@ def train_and_register_rival(
         return ()
 
     def train(told: Listener) -> Trained[RivalCard]:
-        return train_rival(name, pairs, rivals, settings.weights, folder, told, easel, fresh)
+        return train_rival(name, pairs, rivals, settings.weights, folder, told, easel, fresh, settings.device)
 
     return _tracked(workspace, settings, course, train, listener, fresh, note)
 
