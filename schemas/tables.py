@@ -190,7 +190,11 @@ METRICS: Final = pa.schema(
         _field("flow", _TEXT, "ingest, route, train, ..."),
         _field("step", _TEXT, "step of the flow; null for the run as a whole", null=True),
         _field("corpus", _TEXT, "corpus that the row is about; null for all that the run worked on", null=True),
-        _field("state", _TEXT, "started (runs alone), done or failed; a run that has no more than started was killed"),
+        _field(
+            "state",
+            _TEXT,
+            "started (runs alone), done, partial, dry_run or failed; a run with no more than started was killed",
+        ),
         _field("at_utc", _TEXT, "when, ISO 8601"),
         _field("who", _TEXT, "user and machine"),
         _field("code", _TEXT, "version of heterodub"),
