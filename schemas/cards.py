@@ -23,6 +23,13 @@ GENERATOR: Final = "landmark-generator"
 TRANSLATOR: Final = "landmark-translator"
 """Name of the registered model of stage 2."""
 
+WEIGHTS: Final = "weights.safetensors"
+"""File in a model's folder: the networks that are used."""
+CRITICS: Final = "critics.safetensors"
+"""File in a translator's folder: its discriminators, with which fine-tuning goes on."""
+CARD: Final = "card.json"
+"""File in a model's folder: one of the cards below."""
+
 
 class Contract(BaseModel):
     """The numbers of schemas/contract.py that a model was trained under; the defaults are today's."""
