@@ -41,10 +41,12 @@ _SPEECH_SHARE: Final = 0.8
 
 _LEAST_SPEECH_S: Final = 0.5
 
+_UNNAMED: Final = ("NONE", "UNSD", "UNK")
+
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """A channel by its number in the stream and ffmpeg's name, such as FL."""
+    """A channel by its number in the stream and ffmpeg's name, such as FL, or its number from 1."""
 
     number: int
     name: str
@@ -65,7 +67,10 @@ def best_channel(frames: Iterable[AudioFrame]) -> Channel | None:
     if samples_CN is None:
         return None
     number = _best(samples_CN, mix_weights(pieces.names))
-    return None if number is None else Channel(number, pieces.names[number])
+    if number is None:
+        return None
+    name = pieces.names[number]
+    return Channel(number, f"channel {number + 1}" if name in _UNNAMED else name)
 
 
 def _best(samples_CN: np.ndarray, weights_C: np.ndarray) -> int | None:

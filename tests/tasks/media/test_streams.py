@@ -74,7 +74,9 @@ def test_a_stream_that_moves_only_after_the_intro(clip, tmp_path):
 
 def test_pictures_too_large_or_too_small_are_not_chosen(clip, tmp_path):
     small = clip(".mp4", regular(40), size=(64, 14), pictures=[np.zeros((14, 64, 3), np.uint8)] * 40)
-    path = remux(tmp_path / "a.mkv", Part(small, 0, DEFAULT), Part(_film(clip, LARGE), 0, DEFAULT), Part(_film(clip), 0))
+    path = remux(
+        tmp_path / "a.mkv", Part(small, 0, DEFAULT), Part(_film(clip, LARGE), 0, DEFAULT), Part(_film(clip), 0)
+    )
     assert probe(path, Container.MATROSKA, GuardSettings(max_pixels=160 * 96)).picture_stream == 2
 
 

@@ -43,6 +43,18 @@ def test_the_level_of_a_sine_is_three_db_under_its_peak(level, dbfs):
     assert level_dbfs(sine(440, level)) == pytest.approx(dbfs, abs=0.02)
 
 
+@pytest.mark.parametrize("below", ["offset", "rumble"])
+def test_what_lies_below_voices_costs_no_signal_to_noise(speeches, below):
+    speech = speeches[0] + noise(10, -75)[: speeches[0].size]
+    under = np.full_like(speech, 0.02) if below == "offset" else sine(12, 0.02, 10)[: speech.size]
+    values, _, _ = measure_sound(speech, 0.0, 0.0)
+    spoilt, _, _ = measure_sound(speech + under, 0.0, 0.0)
+    assert spoilt["snr_db"] == pytest.approx(values["snr_db"], abs=1.0)
+    assert spoilt["level_dbfs"] == pytest.approx(values["level_dbfs"], abs=0.5)
+    silent, missing, _ = measure_sound(np.full(RATE, 0.02, np.float32), 0.0, 0.0)
+    assert missing["snr_db"] is MissingCause.NO_SPEECH or silent["level_dbfs"] < SILENCE_DBFS
+
+
 @pytest.mark.parametrize("dbfs", [-10, -30, -60, -90])
 def test_the_level_of_noise_is_what_it_was_made_with(dbfs):
     assert level_dbfs(noise(2, dbfs)) == pytest.approx(dbfs, abs=0.01)
