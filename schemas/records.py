@@ -36,6 +36,7 @@ class StreamFacts:
     stream: its number in the container. kind: picture or sound. changes_hz: pictures a second that differ from the
     one before, in a short look; None where there was nothing to choose. pairing_score: how well the sound fits the
     mouths, the mean over the clips it was chosen by; None where that was not asked or could not be measured.
+    rate_hz, channels: of a sound.
     """
 
     stream: int
@@ -46,6 +47,8 @@ class StreamFacts:
     title: str | None
     changes_hz: float | None
     pairing_score: float | None
+    rate_hz: int | None
+    channels: int | None
     used: bool
 
 

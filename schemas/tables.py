@@ -28,6 +28,8 @@ _STREAM = pa.struct(
         _field("title", _TEXT, "title, as the container says", null=True),
         _field("changes_hz", _REAL, "pictures that differ from the one before, in a short look", null=True, unit="1/s"),
         _field("pairing_score", _REAL, "how well the sound fits the mouths, where several were tried", null=True),
+        _field("rate_hz", _INT, "sampling rate of a sound", null=True, unit="Hz"),
+        _field("channels", _INT, "channels of a sound", null=True),
         _field("used", _FLAG, "in use", null=True),
     ]
 )

@@ -7,7 +7,7 @@ from typing import Final, Self
 
 from model.features.timing import frame_to_sample
 from schemas.reasons import MissingCause
-from schemas.records import MediaFacts
+from schemas.records import MediaFacts, StreamFacts
 from tasks.extract.builder import Draft
 from tasks.media.opening import open_input
 from tasks.media.sniff import Container
@@ -18,6 +18,7 @@ from tasks.quality.sound import SILENCE_DBFS, level_dbfs
 from tasks.quality.sound_choice import SoundEvidence, choose_sound, is_clear
 
 _MOST_HELD_BYTES: Final = 192 * 2**20
+_NO_PICTURES: Final = 1
 _MOST_MEASURED: Final = 4
 """Clips on which the sounds are compared, at most: so many, or as many as this memory holds."""
 
@@ -69,15 +70,8 @@ class SoundTracks:
             for sound in tracks.values():
                 sound.close()
             raise
+        default_alone &= next(iter(tracks), None) == numbers[0]  # which may not decode
         return cls(tracks, next(iter(tracks.values()), cause), default_alone)
-
-    @property
-    def facts(self) -> dict[int, tuple[float | None, bool, str | None]]:
-        """By stream: its pairing score, whether it is used, the one channel that is heard."""
-        return {
-            number: (self._evidence[number].score, sound is self.chosen, sound.channel.name if sound.channel else None)
-            for number, sound in self._tracks.items()
-        }
 
     def drafts(self, drafts: Iterator[Draft], score: Score) -> Iterator[Draft]:
         """The same drafts; where there are several sounds, the first are held until it is clear which one is meant."""
@@ -93,17 +87,26 @@ class SoundTracks:
         yield from drafts
 
     def told_in(self, facts: MediaFacts) -> MediaFacts:
-        """The facts with what was chosen."""
-        found = self.facts
-        streams = tuple(
-            replace(stream, pairing_score=found[stream.stream][0], used=found[stream.stream][1])
-            if stream.kind == SOUND and stream.stream in found
-            else stream
-            for stream in facts.streams
+        """The facts with what was chosen, and by which scores."""
+        used = next((number for number, sound in self._tracks.items() if sound is self.chosen), None)
+        if used is None or not isinstance(self.chosen, Sound):
+            return facts
+        streams = tuple(self._told_of(stream, used) if stream.kind == SOUND else stream for stream in facts.streams)
+        (stream,) = (one for one in streams if one.stream == used)
+        channel = self.chosen.channel
+        return replace(
+            facts,
+            streams=streams,
+            sound_stream=used,
+            sound_codec=stream.codec,
+            sound_rate_hz=stream.rate_hz,
+            sound_channels=stream.channels,
+            sound_channel=None if channel is None else channel.name,
         )
-        used = next((number for number, (_, is_used, _) in found.items() if is_used), facts.sound_stream)
-        channel = found[used][2] if used in found else None
-        return replace(facts, streams=streams, sound_stream=used, sound_channel=channel)
+
+    def _told_of(self, stream: StreamFacts, used: int) -> StreamFacts:
+        evidence = self._evidence.get(stream.stream, SoundEvidence())
+        return replace(stream, pairing_score=evidence.score, used=stream.stream == used)
 
     def close(self) -> None:
         """Free the disk space."""
@@ -136,6 +139,6 @@ class SoundTracks:
 def _candidates(path: Path, container: Container, facts: MediaFacts) -> tuple[list[int | None], bool]:
     if facts.sound_streams < 2:
         return [facts.sound_stream], False
-    with open_input(path, container, 1) as source:
+    with open_input(path, container, _NO_PICTURES) as source:
         streams = sound_streams(source)
         return [stream.index for stream in streams[:MOST_STREAMS]], default_stands_out(streams)

@@ -40,6 +40,9 @@ SOUND: Final = "sound"
 
 _MOST_TRIED: Final = 2
 
+_MOST_WORDS: Final = 100
+"""Of a title: containers may hold books."""
+
 _LOOK_S: Final = 2.0
 _LOOK_PICTURES: Final = 60
 _LOOK_PACKETS: Final = 4000
@@ -75,8 +78,9 @@ def sound_streams(source: InputContainer) -> list[AudioStream]:
 
 
 def default_stands_out(streams: Sequence[Stream]) -> bool:
-    """Whether exactly one of several streams is flagged as the default one."""
-    return len(streams) > 1 and sum(_is_default(stream) for stream in streams) == 1
+    """Whether the first of several streams, and no other, is flagged as the default one."""
+    flagged = [stream for stream in streams if _is_default(stream)]
+    return len(streams) > 1 and flagged == [streams[0]]
 
 
 def other_films(facts: MediaFacts) -> list[int]:
@@ -216,10 +220,12 @@ def stream_facts(
             kind=PICTURE if isinstance(stream, VideoStream) else SOUND,
             codec=stream.codec_context.name if stream.codec_context is not None else None,
             is_default=bool(_is_default(stream)),
-            language=stream.metadata.get("language"),
-            title=stream.metadata.get("title"),
+            language=_words(stream, "language"),
+            title=_words(stream, "title"),
             changes_hz=changes.get(stream.index),
             pairing_score=None,
+            rate_hz=_number(stream, "sample_rate"),
+            channels=_number(stream, "channels"),
             used=stream.index in used,
         )
         for stream in sorted(streams, key=lambda stream: stream.index)
@@ -228,6 +234,14 @@ def stream_facts(
 
 def _stream(source: InputContainer, number: int | None) -> Stream | None:
     return source.streams[number] if number is not None and number < len(source.streams) else None
+
+
+def _number(stream: Stream, name: str) -> int | None:
+    return getattr(stream.codec_context, name, None) or None
+
+
+def _words(stream: Stream, name: str) -> str | None:
+    return stream.metadata.get(name, "")[:_MOST_WORDS] or None
 
 
 def _is_default(stream: Stream) -> int:

@@ -43,8 +43,8 @@ def choose_sound(evidence: Sequence[SoundEvidence], default_alone: bool) -> int:
     first = next((place for place, one in enumerate(evidence) if one.is_heard), 0)
     scores = [one.score if one.score is not None else 0.0 for one in evidence]
     best = max(range(len(evidence)), key=lambda place: (scores[place], -place))
-    needed = PAIRS_CLEARLY if default_alone and first == 0 else PAIRS
-    if scores[best] < needed or (default_alone and scores[first] >= PAIRS):
+    flagged = default_alone and first == 0
+    if scores[best] < (PAIRS_CLEARLY if flagged else PAIRS) or (flagged and scores[first] >= PAIRS):
         return first
     return best if scores[best] >= scores[first] + _CLEARLY_MORE else first
 

@@ -112,6 +112,15 @@ def test_explain_names_the_cause_of_a_missing_number(root: str):
     assert "not measured, accepted" in text
 
 
+def test_explain_says_which_streams_are_used_and_what_they_were_chosen_by(root: str):
+    text = " ".join(run(root, "explain", footage.PLAIN).split())
+    assert "picture, h264, used, default, 24.5 changes a second" in text
+    assert "sound, aac, not used, default, a" in text
+    assert "sound, aac, used, pairing score 5.25" in text
+    streams = json.loads(run(root, "explain", footage.PLAIN, "--json"))["streams"]
+    assert [(one["stream"], one["used"]) for one in streams] == [(0, True), (1, False), (2, True)]
+
+
 @pytest.mark.parametrize("name", footage.URIS)
 def test_every_file_is_explained_without_control_characters(root: str, name: str):
     text = run(root, "explain", name)

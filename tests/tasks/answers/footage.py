@@ -109,9 +109,28 @@ def make(root: Path) -> Workspace:
     return ws
 
 
+_STREAM = {
+    "language": None,
+    "title": None,
+    "changes_hz": None,
+    "pairing_score": None,
+    "rate_hz": None,
+    "channels": None,
+}
+STREAMS = [
+    _STREAM | {"stream": 0, "kind": "picture", "codec": "h264", "is_default": True, "used": True, "changes_hz": 24.5},
+    _STREAM | {"stream": 1, "kind": "sound", "codec": "aac", "is_default": True, "used": False, "title": "a\x1b[2Jb"},
+    _STREAM | {"stream": 2, "kind": "sound", "codec": "aac", "is_default": False, "used": True, "pairing_score": 5.25},
+]
+
+
 def catalog_rows() -> list[dict[str, Any]]:
     measured = {clip.uri for clip in CLIPS_MADE}
-    return [catalog_row(uri, clips=sum(clip.uri == uri for clip in CLIPS_MADE)) for uri in URIS if uri in measured] + [
+    return [
+        catalog_row(uri, clips=sum(clip.uri == uri for clip in CLIPS_MADE), streams=STREAMS if uri == PLAIN else [])
+        for uri in URIS
+        if uri in measured
+    ] + [
         catalog_row(COLOURED, state="rejected", reason="no_face"),
         catalog_row(COPY, state="duplicate", reason="same_bytes", error=f"same bytes as {PLAIN}"),
         catalog_row(BROKEN, state="quarantined", reason="decoder_crashed", error="SIGSEGV \x1b[2J", media_id=None),

@@ -160,6 +160,9 @@ def end_of(sound: Sound) -> int:
     return bisect_left(range(limit), True, key=lambda first: not sound.covers(first, limit))
 
 
+UNFLAGGED = Disposition(0)
+
+
 @dataclass
 class Part:
     """A stream of a finished file, to be put into another: its number there, its flag here, seconds by which it is
@@ -168,7 +171,7 @@ class Part:
 
     path: Path
     stream: int
-    disposition: Disposition = Disposition(0)
+    disposition: Disposition = UNFLAGGED
     late_s: float = 0.0
     hole: tuple[float, float] | None = None
 

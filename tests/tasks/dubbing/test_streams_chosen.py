@@ -1,0 +1,104 @@
+"""Film and speech of a dubbing are taken from the streams that ingest would take."""
+
+import av
+import numpy as np
+import pytest
+from av.stream import Disposition
+
+from schemas.dubbing import DubJob
+from tasks.dubbing.dub import dub
+from tasks.dubbing.source import Film
+from tasks.dubbing.speech import Speech
+from tasks.media.probe import probe
+from tasks.media.sniff import sniff
+from tests.tasks.dubbing.conftest import write_wav
+from tests.tasks.dubbing.test_speech import write_sound
+from tests.tasks.media.media_files import Part, Track, draw, regular, remux, tone, write_media
+
+DEFAULT, NONE = Disposition.default, Disposition(0)
+RATE = 16_000
+
+
+def _loudest_hz(path, settings, scratch) -> float:
+    with Speech.open(path, settings.guards, scratch) as speech:
+        samples = speech.samples(0, RATE // 2)
+    return float(np.argmax(np.abs(np.fft.rfft(samples)))) * 2
+
+
+def _tones(folder, *hertz):
+    return [write_media(folder / f"{one}.mkv", regular(25), tone(1, hertz=one)) for one in hertz]
+
+
+@pytest.mark.parametrize(
+    ("flags", "hertz"),
+    [
+        ((NONE, DEFAULT), 600),
+        ((DEFAULT, NONE), 400),
+        ((NONE, NONE), 400),
+        ((DEFAULT | Disposition.comment, NONE), 600),
+    ],
+)
+def test_speech_is_the_default_sound_of_a_video(settings, tmp_path, flags, hertz):
+    one, two = _tones(tmp_path, 400, 600)
+    path = remux(tmp_path / "a.mkv", Part(one, 0), Part(one, 1, flags[0]), Part(two, 1, flags[1]))
+    assert probe(path, sniff(path), settings.guards).sound_stream == (1 if hertz == 400 else 2)
+    assert _loudest_hz(path, settings, tmp_path) == hertz
+
+
+def test_a_silent_sound_is_no_speech(settings, tmp_path):
+    silent = write_media(tmp_path / "silent.mkv", regular(25), tone(1, level=0.0))
+    (heard,) = _tones(tmp_path, 600)
+    path = remux(tmp_path / "a.mkv", Part(silent, 0), Part(silent, 1, DEFAULT), Part(heard, 1))
+    assert _loudest_hz(path, settings, tmp_path) == 600
+
+
+def test_channels_that_cancel_each_other_are_still_heard(settings, tmp_path):
+    line = tone(1, RATE).samples
+    with Speech.open(write_wav(tmp_path / "a.wav", np.stack([line[0], -line[0]])), settings.guards, tmp_path) as speech:
+        assert np.abs(speech.samples(0, RATE)).max() == pytest.approx(0.5, abs=0.02)
+        left, right = speech.sound(0, RATE)
+        np.testing.assert_allclose(left, -right, atol=1e-3)  # the output has both, as they came
+        assert np.abs(left).max() == pytest.approx(0.5, abs=0.02)
+
+
+def test_floating_point_over_full_scale_is_not_cut(settings, tmp_path):
+    track = tone(1, 48_000, level=1.6)
+    with Speech.open(write_sound(tmp_path / "a.wav", "wav", "pcm_f32le", track), settings.guards, tmp_path) as speech:
+        (line,) = speech.sound(0, 48_000)
+    wanted = np.sin(2 * np.pi * 440 * np.arange(48_000) / 48_000)
+    np.testing.assert_allclose(line[2000:40_000], wanted[2000:40_000], atol=0.01)
+
+
+@pytest.mark.parametrize("late_s", [(1.75e9, 1.75e9), (0, 1.75e9), (1.75e9, 0)])
+def test_a_video_whose_clocks_begin_in_wall_time(settings, tmp_path, late_s):
+    line = np.zeros((1, 48_000), np.float32)
+    line[0, 24_000:24_100] = 0.9
+    plain = write_media(tmp_path / "p.mkv", regular(25), Track(line))
+    path = remux(tmp_path / "a.mkv", *(Part(plain, number, late_s=late_s[number]) for number in (0, 1)))
+    film = Film.open(path, settings.guards)
+    assert len(list(film.pictures())) == 25
+    with Speech.open(path, settings.guards, tmp_path) as speech:
+        assert np.argmax(np.abs(speech.samples(0, RATE))) == pytest.approx(8000, abs=100)
+
+
+def test_the_film_is_the_stream_that_moves(settings, tmp_path):
+    size = (320, 192)
+    still = write_media(tmp_path / "s.mp4", regular(40), pictures=[draw(3, *size)] * 40, size=size)
+    small = write_media(tmp_path / "f.mp4", regular(40))
+    film = Film.open(remux(tmp_path / "a.mkv", Part(still, 0, DEFAULT), Part(small, 0)), settings.guards)
+    assert (film.look().width, len(list(film.looks()))) == (160, 1)
+
+
+def test_a_film_without_a_face_gives_way_to_the_next(head, speech, settings, models, backend, tmp_path):
+    with av.open(str(head)) as source:
+        count = source.streams.video[0].frames
+    size = (640, 384)
+    moving = [draw(number, *size) for number in range(count)]
+    other = write_media(tmp_path / "o.mp4", regular(count), pictures=moving, size=size)
+    video = remux(tmp_path / "a.mkv", Part(other, 0, DEFAULT), Part(head, 0))
+    assert Film.open(video, settings.guards).facts.picture_stream == 0
+    out = tmp_path / "out.mp4"
+    dub(DubJob(video=str(video), speech=str(speech), out=str(out)), models, backend, settings)
+    with av.open(str(out)) as made, av.open(str(head)) as source:
+        shape = made.streams.video[0].width, made.streams.video[0].height
+        assert shape == (source.streams.video[0].width, source.streams.video[0].height)
