@@ -1,5 +1,6 @@
 """Commands that judge: evaluate, ablate. Heavy libraries load inside them."""
 
+import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -101,7 +102,21 @@ def evaluate_dub(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Score finished dubbings: found landmarks against wanted ones, and sync, with own and with other speech."""
+    """Score finished dubbings: found landmarks against wanted ones, and sync, with own and with other speech.
+
+    Outputs are judged as they lie there and never written to. What else has to be rendered, the video with its own
+    speech and outputs that are missing, goes into a scratch folder.
+    """
+    from schemas.settings import load_settings
+    from tasks.dubbing.batch import check_jobs, read_jobs
+    from tasks.learning.selection import find_release
+    from tasks.stores.workspace import Workspace
+
+    settings = load_settings(config, workspace=workspace)
+    jobs = read_jobs(manifest)
+    find_release(Workspace.open(settings.workspace), release)
+    for place, fault in check_jobs(jobs, generator, translator, settings, written=False).items():
+        print(f"warning: row {place + 1} cannot be judged: {fault}", file=sys.stderr, flush=True)
     prepare()
     from flows.dubbing_progress import DubDisplay
     from flows.evaluate import evaluate_dub as run

@@ -21,7 +21,15 @@ def register(app: typer.Typer) -> None:
 def dub(
     video: Annotated[str | None, typer.Argument(help="Video whose face is to speak.")] = None,
     speech: Annotated[str | None, typer.Argument(help="Sound file with the speech.")] = None,
-    out: Annotated[str | None, typer.Option("--out", "-o", help="MP4 to write.")] = None,
+    out: Annotated[
+        str | None,
+        typer.Option(
+            "--out",
+            "-o",
+            help="Video to write: .mp4, .m4v, .mov or .mkv. Its folder is made; a file of that name is replaced once "
+            "the new one is whole.",
+        ),
+    ] = None,
     speech_from: Annotated[str | None, typer.Option(help="Video whose sound is the speech.")] = None,
     manifest: Annotated[
         Path | None,
@@ -46,7 +54,11 @@ def dub(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make the face in a video speak other words."""
+    """Make the face in a video speak other words.
+
+    Files and names are checked first. Of a manifest, rows that cannot be done are named and the others go on; given
+    again, every job is done again.
+    """
     settle()
     if manifest is not None:
         if any(given is not None for given in (video, speech, out, speech_from)):
@@ -87,7 +99,7 @@ def _one(
     from schemas.dubbing import DubJob
     from schemas.problems import describe
     from schemas.settings import load_settings
-    from tasks.dubbing.batch import dub_counts, dub_jobs
+    from tasks.dubbing.batch import check_jobs, dub_counts, dub_jobs
     from tasks.journal.recording import as_step, recording
 
     settings = load_settings(config, workspace=workspace)
@@ -95,6 +107,7 @@ def _one(
         asked = DubJob.model_validate(job)
     except ValidationError as error:
         raise SettingsError(describe(error)) from error
+    check_jobs([asked], generator, translator, settings)
 
     @as_step("dub", dub_counts)
     def work() -> list[dict[str, Any]]:
@@ -111,6 +124,12 @@ def _one(
 def _many(
     manifest: Path, generator: str, translator: str, workspace: str | None, config: Path | None
 ) -> dict[str, Any]:
+    from schemas.settings import load_settings
+    from tasks.dubbing.batch import check_jobs, read_jobs
+
+    settings, jobs = load_settings(config, workspace=workspace), read_jobs(manifest)
+    for place, fault in check_jobs(jobs, generator, translator, settings).items():
+        print(f"warning: row {place + 1} is left out: {fault}", file=sys.stderr, flush=True)
     find_server()
     from flows.dub import dub as run
     from flows.dubbing_progress import DubDisplay
