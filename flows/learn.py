@@ -5,7 +5,7 @@ from typing import Annotated, Final, Literal
 
 import typer
 
-from flows.environment import prepare
+from flows.environment import launched_as, prepare, settle
 from flows.options import (
     ConfigOption,
     JsonOption,
@@ -95,7 +95,16 @@ def finetune(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Adapt a landmark translator to one speaker, by one clip of a few seconds."""
+    """Adapt a landmark translator to one speaker, by one clip of a few seconds.
+
+    What comes of it is registered as landmark-translator-finetuned: it is used when it is named, never as the newest.
+    """
+    settle()
+    if not launched_as():
+        from schemas.settings import load_settings
+        from tasks.learning.tuning import check_tuning
+
+        check_tuning(load_settings(config, workspace=workspace), clip, model, release)
     prepare(training=True)
     from flows.learning_progress import watched
     from flows.train import finetune as run

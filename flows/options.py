@@ -18,7 +18,13 @@ ProfileOption = Annotated[
 ReleaseOption = Annotated[str | None, typer.Option(help="Release to use; else the newest.")]
 ModelOption = Annotated[str | None, typer.Option(help="Folder, version, @alias or run id; else the newest version.")]
 GeneratorOption = Annotated[str, typer.Option(help="Landmark generator: folder, version, @alias, run id, or newest.")]
-TranslatorOption = Annotated[str, typer.Option(help="Landmark translator; warp: the one that nobody trained.")]
+TranslatorOption = Annotated[
+    str,
+    typer.Option(
+        help="Landmark translator, named so too, or landmark-translator-finetuned/NUMBER; warp: the one that nobody "
+        "trained."
+    ),
+]
 StepsOption = Annotated[int | None, typer.Option(min=1, help="Steps at most.")]
 SecondsOption = Annotated[float | None, typer.Option(min=0.2, help="Learn from so much of a clip's beginning.")]
 

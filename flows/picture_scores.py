@@ -18,6 +18,10 @@ def show_picture_scores(told: Mapping[str, Any]) -> None:
         f"{told['judged_on']} of release {told['release']}: {told['clips']} clips of {told['speakers']} speakers, "
         f"{told['references']} reference frames, true landmarks\nmeans over speakers, with 95 % intervals"
     )
+    if told["tuned_on"]:
+        out.print(
+            f"this translator was fine-tuned on {', '.join(told['tuned_on'])}: of other speakers it is no measure"
+        )
     by_system: dict[str, dict[str, Any]] = {}
     for mean in told["means"]:
         by_system.setdefault(mean["system"], {})[mean["score"]] = mean["interval"]

@@ -54,7 +54,12 @@ class PictureEvaluation:
     def summary(self) -> dict[str, Any]:
         """Scores ready for JSON, without the single clips."""
         kept = {"release": self.release, "judged_on": self.judged_on, "references": self.references}
-        return kept | {"model": self.card_of, "steps": self.card.steps, **asdict(self.scores)}
+        return kept | {
+            "model": self.card_of,
+            "steps": self.card.steps,
+            "tuned_on": list(self.card.tuned_on),
+            **asdict(self.scores),
+        }
 
     def clips(self) -> list[dict[str, Any]]:
         """A row for each clip and system."""

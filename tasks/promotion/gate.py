@@ -59,12 +59,16 @@ def open_contest(settings: Settings, stage: str, name: str | None) -> Contest:
     knows what there is.
     TrackingError - the store cannot be reached, or holds no such version. NotFoundError, SettingsError.
     """
-    from tasks.tracking.registry import CHALLENGER, named_version, point
+    from tasks.tracking.registry import CHALLENGER, finetuned_version, named_version, point
 
     judge, policy = judge_of(stage), load_promotion_policy(settings.promotion)
     require_judgeable(judge, policy.rule(judge.model))
     ws, tracking = _open(settings)
     standing = moving.settle(tracking, ws, judge.model)
+    if tuned := finetuned_version(tracking, judge.model, name):
+        raise PromotionError(
+            f"{tuned} was fine-tuned to one speaker, so it is never promoted: `dub --translator` names it"
+        )
     challenger = named_version(tracking, judge.model, name)
     if challenger.number == standing.champion:
         raise PromotionError(f"{challenger} is the champion already")

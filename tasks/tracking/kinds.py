@@ -1,7 +1,7 @@
 """What the registered models are: their names, files, signatures and readers."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from model.baselines import files as rival_files
 from model.stage1 import files as stage1_files
 from model.stage2 import files as stage2_files
-from schemas.cards import GENERATOR, TRANSLATOR, GeneratorCard, RivalCard, TranslatorCard
+from schemas.cards import FINETUNED, GENERATOR, TRANSLATOR, GeneratorCard, RivalCard, TranslatorCard
 from schemas.contract import LANDMARK_POINTS, MEL_BANDS, MEL_CONTEXT_COLUMNS
+from schemas.errors import ModelFileError
 from schemas.rivals import RIVALS, RivalName
 
 from .example import input_example, rival_example, translator_example
@@ -64,6 +65,19 @@ LANDMARK_GENERATOR: Final = Kind(
     made_by="heterodub train stage1",
 )
 
+
+def _translator_card(folder: Path, finetuned: bool) -> TranslatorCard:
+    """The card of a translator that is of the kind it is registered as.
+
+    Raises: ModelFileError - it is a fine-tuned one under the other's name, or the other way round.
+    """
+    card = stage2_files.load_translator(folder)[1]
+    if bool(card.tuned_on) != finetuned:
+        right = FINETUNED if card.tuned_on else TRANSLATOR
+        raise ModelFileError(f"the translator in {folder} is registered as {right} alone")
+    return card
+
+
 LANDMARK_TRANSLATOR: Final = Kind(
     name=TRANSLATOR,
     inner="translator",
@@ -87,8 +101,15 @@ LANDMARK_TRANSLATOR: Final = Kind(
         outputs=Schema([TensorSpec(_FLOATS, _CROPS)]),
     ),
     example=lambda folder: translator_example(stage2_files.load_translator(folder)[1].shape.side_px),
-    card=lambda folder: stage2_files.load_translator(folder)[1],
+    card=lambda folder: _translator_card(folder, finetuned=False),
     made_by="heterodub train stage2",
+)
+
+FINETUNED_TRANSLATOR: Final = replace(
+    LANDMARK_TRANSLATOR,
+    name=FINETUNED,
+    card=lambda folder: _translator_card(folder, finetuned=True),
+    made_by="heterodub finetune CLIP",
 )
 
 
@@ -119,4 +140,6 @@ def _rival(name: RivalName) -> Kind:
 
 RIVAL_KINDS: Final[Mapping[RivalName, Kind]] = {name: _rival(name) for name in RIVALS}
 
-KINDS: Final = {kind.name: kind for kind in (LANDMARK_GENERATOR, LANDMARK_TRANSLATOR, *RIVAL_KINDS.values())}
+KINDS: Final = {
+    kind.name: kind for kind in (LANDMARK_GENERATOR, LANDMARK_TRANSLATOR, FINETUNED_TRANSLATOR, *RIVAL_KINDS.values())
+}
