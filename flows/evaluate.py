@@ -5,7 +5,6 @@ from typing import Annotated, Any, Literal
 from prefect import flow
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from schemas.errors import SettingsError
 from schemas.settings import Settings, load_settings
 from schemas.training import Profile
 from tasks.evaluate import (
@@ -21,6 +20,7 @@ from tasks.evaluate import (
 from tasks.journal.recording import recorded
 from tasks.learning.evaluation import Evaluation
 from tasks.learning.picture_evaluation import PictureEvaluation
+from tasks.preflight.models import check_ablate_data, check_ablate_tuning, check_evaluate
 
 Folds = Annotated[int, Field(ge=2)]
 
@@ -59,9 +59,7 @@ def evaluate(
 
     Raises: HeterodubError - the model, the release, the store or the tracking server; the text says what to do.
     """
-    settings = load_settings(config, workspace=workspace, **{stage: {"profile": profile}})
-    if (fold and stage == "stage1") or (speakers and stage == "stage2"):
-        raise SettingsError("`fold` is for stage2 and `speakers` for stage1")
+    settings = check_evaluate(stage, model, release, split, folds, fold, speakers, workspace, config, profile)
     found = (
         _speech_scores(settings, model, release, split, folds, speakers, references)
         if stage == "stage1"
@@ -136,7 +134,7 @@ def ablate_tuning(
     Raises: HeterodubError - as evaluate.
     """
     chosen = {"profile": profile, "tuning": {"steps": steps, "seconds": seconds}}
-    settings = load_settings(config, workspace=workspace, stage2=chosen)
+    settings = check_ablate_tuning(model, release, split, workspace, config, chosen)
     told: dict[str, Any] = judge_tuning(settings, model, release, split)
     return told
 
@@ -158,7 +156,7 @@ def ablate_data(
 
     Raises: HeterodubError - as evaluate.
     """
-    settings = load_settings(config, workspace=workspace, **{stage: {"profile": profile}})
+    settings = check_ablate_data(stage, release, workspace, config, profile)
     found = compare_data(settings, stage, release, folds, references)
     show_scores(found.half, "ablation-half")
     show_scores(found.more, "ablation-half-and-more")

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from flows.environment import find_server, settle
+from flows.environment import prepare, settle
 from flows.options import ConfigOption, JsonOption, WorkspaceOption, tell, text_of
 
 Kind = Literal["speaker", "corpus", "file", "licence"]
@@ -52,8 +52,9 @@ def takedown(
 ) -> None:
     """Erase footage for good, keep it from coming back, and name the models that were trained on it."""
     kind, value = _one_of({"speaker": speaker, "corpus": corpus, "file": file, "licence": licence})
-    settle()
-    find_server()
+    from tasks.preflight.data import check_takedown
+
+    prepare(lambda: check_takedown(kind, value, workspace, text_of(config)))
     from flows.footage import show_takedown
     from flows.takedown import takedown as run
 

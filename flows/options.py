@@ -1,7 +1,8 @@
 """What commands have in common: options that mean the same everywhere, and how an answer is told."""
 
 import json
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -43,6 +44,12 @@ def tell(told: Told, as_json: bool, show: Callable[[Told], None]) -> None:
         print(json.dumps(told, indent=2))
     else:
         show(told)
+
+
+def name_left_out(faults: Mapping[int, str]) -> None:
+    """Say on stderr which rows of a manifest cannot be done, by their place, while the others go on."""
+    for place, fault in faults.items():
+        print(f"warning: row {place + 1} is left out: {fault}", file=sys.stderr, flush=True)
 
 
 def show_labelled(told: dict[str, Any]) -> None:

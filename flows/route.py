@@ -6,9 +6,9 @@ from prefect import flow
 from pydantic import PositiveInt
 
 from schemas.policy import load_policy
-from schemas.settings import load_settings
 from tasks.ingest import publish_release
 from tasks.journal.recording import recorded
+from tasks.preflight.data import check_route
 from tasks.rerouting import describe
 from tasks.route import apply_route, plan_route
 
@@ -35,7 +35,7 @@ def route(
 
     Raises: HeterodubError - the policy, the workspace, the cluster or the audit.
     """
-    settings = load_settings(config, workspace=workspace, run={"dask": dask, "workers": workers})
+    settings = check_route(policy, workspace, config, dask, workers)
     wanted = load_policy(policy)
     plan = plan_route(settings, wanted)
     applied = apply_route(plan, settings)

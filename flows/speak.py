@@ -7,8 +7,17 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 
-from flows.environment import find_server, settle
-from flows.options import ConfigOption, GeneratorOption, JsonOption, TranslatorOption, WorkspaceOption, tell, text_of
+from flows.environment import prepare, settle
+from flows.options import (
+    ConfigOption,
+    GeneratorOption,
+    JsonOption,
+    TranslatorOption,
+    WorkspaceOption,
+    name_left_out,
+    tell,
+    text_of,
+)
 from schemas.dubbing import Length
 from schemas.errors import SettingsError
 
@@ -99,15 +108,16 @@ def _one(
     from schemas.dubbing import DubJob
     from schemas.problems import describe
     from schemas.settings import load_settings
-    from tasks.dubbing.batch import check_jobs, dub_counts, dub_jobs
+    from tasks.dubbing.batch import dub_counts, dub_jobs
     from tasks.journal.recording import as_step, recording
+    from tasks.preflight.dubbing import check_dub
 
     settings = load_settings(config, workspace=workspace)
     try:
         asked = DubJob.model_validate(job)
     except ValidationError as error:
         raise SettingsError(describe(error)) from error
-    check_jobs([asked], generator, translator, settings)
+    check_dub([asked], generator, translator, settings)
 
     @as_step("dub", dub_counts)
     def work() -> list[dict[str, Any]]:
@@ -124,13 +134,10 @@ def _one(
 def _many(
     manifest: Path, generator: str, translator: str, workspace: str | None, config: Path | None
 ) -> dict[str, Any]:
-    from schemas.settings import load_settings
-    from tasks.dubbing.batch import check_jobs, read_jobs
+    from tasks.preflight.dubbing import check_manifest
 
-    settings, jobs = load_settings(config, workspace=workspace), read_jobs(manifest)
-    for place, fault in check_jobs(jobs, generator, translator, settings).items():
-        print(f"warning: row {place + 1} is left out: {fault}", file=sys.stderr, flush=True)
-    find_server()
+    given = (str(manifest), generator, translator, workspace, text_of(config))
+    prepare(lambda: name_left_out(check_manifest(*given)))
     from flows.dub import dub as run
     from flows.dubbing_progress import DubDisplay
     from tasks.dubbing.watching import dubbing_watched_by

@@ -4,9 +4,9 @@ from typing import Any, Literal
 
 from prefect import flow
 
-from schemas.settings import load_settings
 from tasks.erase import erase, plan_erasure
 from tasks.journal.recording import recorded
+from tasks.preflight.data import check_takedown
 
 
 @flow(name="takedown")
@@ -35,6 +35,6 @@ def takedown(
 
     Raises: HeterodubError - nothing is called so, or a store or server is away; the text says what to do.
     """
-    settings = load_settings(config, workspace=workspace)
+    settings = check_takedown(kind, value, workspace, config)
     plan = plan_erasure(settings, kind, value)
     return plan.summary() if dry_run else erase(settings, plan, why, with_models)

@@ -25,6 +25,13 @@ TRANSLATOR: Final = "landmark-translator"
 FINETUNED: Final = "landmark-translator-finetuned"
 """Name of what fine-tuning makes of that. A version knows one speaker, so none may ever be stage 2's newest."""
 
+WEIGHTS: Final = "weights.safetensors"
+"""File in a model's folder: the networks that are used."""
+CRITICS: Final = "critics.safetensors"
+"""File in a translator's folder: its discriminators, with which fine-tuning goes on."""
+CARD: Final = "card.json"
+"""File in a model's folder: one of the cards below."""
+
 
 class Contract(BaseModel):
     """The numbers of schemas/contract.py that a model was trained under; the defaults are today's."""

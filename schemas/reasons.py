@@ -42,6 +42,7 @@ class FileReason(StrEnum):
     LINK_LOOP = "link_loop"
     UNREADABLE = "unreadable"
     VANISHED = "vanished"
+    CHANGED = "changed"
     DECODER_CRASHED = "decoder_crashed"
     TIMED_OUT = "timed_out"
     OUT_OF_MEMORY = "out_of_memory"
@@ -56,6 +57,7 @@ QUARANTINE_REASONS = frozenset(
         FileReason.LINK_LOOP,
         FileReason.UNREADABLE,
         FileReason.VANISHED,
+        FileReason.CHANGED,
         FileReason.DECODER_CRASHED,
         FileReason.TIMED_OUT,
         FileReason.OUT_OF_MEMORY,
@@ -138,6 +140,7 @@ EXPLANATIONS: dict[FileReason | ClipReason, str] = {
     FileReason.LINK_LOOP: "a link that leads back to itself",
     FileReason.UNREADABLE: "the file cannot be opened for reading",
     FileReason.VANISHED: "the file disappeared while it was worked on",
+    FileReason.CHANGED: "the file was written to while it was worked on; the next run takes it as it is then",
     FileReason.DECODER_CRASHED: "the process that decoded the file died",
     FileReason.TIMED_OUT: "the file took longer than its time limit",
     FileReason.OUT_OF_MEMORY: "the file needed more memory than a worker may use",

@@ -155,7 +155,11 @@ PROMOTIONS: Final = pa.schema(
         _field("move_id", _TEXT, "one row a move of the champion"),
         _field("sequence", _INT, "number of the move among those of its model, from 1"),
         _field("model", _TEXT, "name of the registered model"),
-        _field("kind", _TEXT, "promote, rollback, or adopt: of a registry that another ledger led"),
+        _field(
+            "kind",
+            _TEXT,
+            "promote (by policy), override (by a person), rollback, or adopt: of a registry another ledger led",
+        ),
         _field("state", _TEXT, "intended until the aliases are moved, then done"),
         _field("from_version", _INT, "champion before; null for the first one", null=True),
         _field("to_version", _INT, "champion after"),

@@ -9,6 +9,8 @@ from .sections import Section, merged
 
 Profile = Literal["tiny", "cpu", "paper"]
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
+Device = Literal["auto", "cpu", "cuda", "mps"]
+"""Kind of device that networks run on; auto: an accelerator if one is there, else the CPU."""
 
 
 class GeneratorShape(Section):

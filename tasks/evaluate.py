@@ -60,7 +60,9 @@ def judge_model(
     with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
         folder = _model_folder(settings, workspace, model, Path(scratch))
         sync = SyncRecipe(steps=settings.stage1.sync_steps)
-        return evaluation.evaluate_generator(workspace, selection, judged, folder, name, references, sync)
+        return evaluation.evaluate_generator(
+            workspace, selection, judged, folder, name, references, sync, settings.device
+        )
 
 
 @task(cache_policy=NO_CACHE)
@@ -75,7 +77,7 @@ def judge_folds(
     workspace = Workspace.open(settings.workspace)
     selection = select(workspace, find_release(workspace, release), Stage.STAGE1)
     return evaluation.cross_validate(
-        workspace, selection, settings.stage1, folds, references, learner_watcher(), speakers
+        workspace, selection, settings.stage1, folds, references, learner_watcher(), speakers, settings.device
     )
 
 
@@ -140,7 +142,9 @@ def compare_data(
     selection = select(workspace, find_release(workspace, release), Stage(stage))
     if Stage(stage) is Stage.STAGE2:
         return compare_picture_data(workspace, settings, selection, folds, references, learner_watcher())
-    return evaluation.compare_data(workspace, selection, settings.stage1, folds, references, learner_watcher())
+    return evaluation.compare_data(
+        workspace, selection, settings.stage1, folds, references, learner_watcher(), settings.device
+    )
 
 
 @task(cache_policy=NO_CACHE)
@@ -157,7 +161,7 @@ def judge_dubs(settings: Settings, manifest: str, generator: str, translator: st
     backend, jobs = open_backend(settings), read_jobs(Path(manifest))
     with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
         models = open_models(find_models(settings, generator, translator, Path(scratch)), settings, backend)
-        scorer = evaluation.release_scorer(workspace, selection, settings.stage1)
+        scorer = evaluation.release_scorer(workspace, selection, settings)
         return judge_dubbings(jobs, models, backend, settings, scorer, Path(scratch), dub_watcher())
 
 

@@ -75,7 +75,7 @@ def score(
         if name != "whole":
             values[f"sharpness_{name}"] = sharpness(*pair)
     for name, cut in (("lower", _windows), ("mouth", _mouths)):
-        made, true = (cut(pictures[kept], boxes[kept]) for pictures in (made_FSS3, true_FSS3))
+        made, true = (cut(pictures[kept], boxes[kept], judge.device) for pictures in (made_FSS3, true_FSS3))
         values[f"pd_{name}"], values[f"pd5_{name}"] = distances(judge, made, true)
     if finder is not None:
         values |= _found_again(sitting, made_FSS3, finder)
@@ -85,13 +85,15 @@ def score(
 @torch.inference_mode()
 def judged_features(judge: Lite0, made_FSS3: NDArray[np.float32]) -> NDArray[np.float32]:
     """The judge's fifth stage on each frame of the span, mean over the window: (F, 320), for Frechet distances."""
-    made = _windows(made_FSS3, np.zeros(0, np.int64))
-    return np.asarray(judge(made)[HELD_OUT].mean(dim=(2, 3)).numpy())
+    made = _windows(made_FSS3, np.zeros(0, np.int64), judge.device)
+    return np.asarray(judge(made)[HELD_OUT].mean(dim=(2, 3)).cpu().numpy())
 
 
 @torch.inference_mode()
 def distances(judge: Lite0, made: Tensor, true: Tensor) -> tuple[float, float]:
-    """Relative distances of pictures (F, 3, H, W): over the stages that trainings see, and over the fifth."""
+    """Relative distances of pictures (F, 3, H, W) on the judge's device: over the stages that trainings see, and over
+    the fifth.
+    """
     parts = torch.stack(stage_distances(judge(made), judge(true))).mean(dim=1)
     return float(parts[:HELD_OUT].mean()), float(parts[HELD_OUT])
 
@@ -120,14 +122,14 @@ def _in_window(side_px: int) -> NDArray[np.bool_]:
     return region
 
 
-def _windows(pictures_FSS3: NDArray[np.float32], _boxes: NDArray[np.int64]) -> Tensor:
+def _windows(pictures_FSS3: NDArray[np.float32], _boxes: NDArray[np.int64], device: torch.device) -> Tensor:
     rows, columns = mask.window(pictures_FSS3.shape[1])
-    return _channels_first(pictures_FSS3[:, rows, columns])
+    return _channels_first(pictures_FSS3[:, rows, columns], device)
 
 
-def _mouths(pictures_FSS3: NDArray[np.float32], boxes: NDArray[np.int64]) -> Tensor:
-    return mouth.cut(_channels_first(pictures_FSS3), boxes)
+def _mouths(pictures_FSS3: NDArray[np.float32], boxes: NDArray[np.int64], device: torch.device) -> Tensor:
+    return mouth.cut(_channels_first(pictures_FSS3, device), boxes)
 
 
-def _channels_first(pictures: NDArray[np.float32]) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(pictures.transpose(0, 3, 1, 2)))
+def _channels_first(pictures: NDArray[np.float32], device: torch.device) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(pictures.transpose(0, 3, 1, 2))).to(device)

@@ -15,7 +15,7 @@ from schemas.dubbing import DubJob
 from schemas.errors import DubbingError, HeterodubError, MediaRefusedError, SourceError
 from schemas.problems import describe
 from schemas.settings import Settings
-from tasks.dubbing.checks import crossed_rows, find_faults, model_faults
+from tasks.dubbing.checks import crossed_rows, find_faults
 from tasks.dubbing.outcomes import Dubbed, Outcome, readable
 from tasks.dubbing.partials import clear_partials
 from tasks.dubbing.watching import DubWatcher
@@ -102,20 +102,11 @@ def dub_jobs(
     return outcomes
 
 
-def check_jobs(
-    jobs: Sequence[DubJob], generator: str, translator: str, settings: Settings, written: bool = True
-) -> dict[int, str]:
-    """Say what is wrong with each job that cannot be done, by its place; see checks.find_faults.
-
-    Raises: SourceError - none of them can be done, or there is no place to look for the models in.
-    """
-    faults_of_models = model_faults(settings, generator, translator)
+def check_jobs(jobs: Sequence[DubJob], settings: Settings, written: bool = True) -> dict[int, str]:
+    """Say what is wrong with each job that cannot be done, by its place; see checks.find_faults."""
     with _child(settings) as child:
         ask = partial(child.run, _LOOK, time_limit_s=settings.dub.silence_s)
-        faults = find_faults(jobs, lambda job: ask(job, settings.guards), written)
-    if faults_of_models or len(faults) == len(jobs):
-        raise SourceError("; ".join(dict.fromkeys([*faults_of_models, *faults.values()])))
-    return faults
+        return find_faults(jobs, lambda job: ask(job, settings.guards), written)
 
 
 @contextmanager

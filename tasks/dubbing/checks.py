@@ -7,11 +7,9 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from schemas.dubbing import LANDMARK_WARP, OUTPUT_FORMATS, DubJob
-from schemas.errors import HeterodubError, WorkspaceError
-from schemas.settings import Settings
+from schemas.dubbing import OUTPUT_FORMATS, DubJob
+from schemas.errors import HeterodubError
 from tasks.dubbing.outcomes import readable
-from tasks.stores.workspace import Workspace
 
 
 def find_faults(
@@ -31,18 +29,6 @@ def find_faults(
             found = (str(error),)
         if found:
             faults[place] = "; ".join(found)
-    return faults
-
-
-def model_faults(settings: Settings, generator: str, translator: str) -> list[str]:
-    """Say which models cannot even be looked for. Whether the others are there is known once they are opened."""
-    names = [name for name in (generator, translator) if name != LANDMARK_WARP and not Path(name).is_dir()]
-    faults = [f"{name}: there is no such folder" for name in names if os.sep in name]
-    try:
-        if len(names) > len(faults):
-            Workspace.open(settings.workspace)
-    except WorkspaceError as error:
-        faults.append(str(error))
     return faults
 
 

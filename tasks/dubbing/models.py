@@ -16,6 +16,7 @@ from schemas.dubbing import LANDMARK_WARP
 from schemas.errors import ModelFileError
 from schemas.settings import Settings
 from tasks.faces.backend import LandmarkBackend
+from tasks.learning.devices import device_of
 from tasks.stores.workspace import Workspace
 
 NEWEST: Final = "newest"
@@ -62,12 +63,14 @@ def open_models(found: Found, settings: Settings, backend: LandmarkBackend) -> M
     """The models themselves.
 
     Raises: ModelFileError - a model is damaged, of another contract, or was made for another backend's landmarks.
+    SettingsError - the device is not there.
     """
-    speaking, card = load_generator(found.generator)
+    device = device_of(settings.device)
+    speaking, card = load_generator(found.generator, device)
     _require(found.names[0], card.backend, backend)
     if found.translator is None:
         return Models(speaking, card, WarpTranslator(settings.dub.warp_px), found.names)
-    painter, painter_card = load_translator(found.translator)
+    painter, painter_card = load_translator(found.translator, device)
     _require(found.names[1], painter_card.backend, backend)
     return Models(speaking, card, PainterTranslator(painter), found.names, found.translator)
 

@@ -17,7 +17,15 @@ from tasks.stores.workspace import Workspace
 _LABELS: Final = ("corpus", "speaker", "licence", "consent", "language")
 """What people say about a file; a change of it needs no second look at the file."""
 
-RETRIED: Final = frozenset({FileReason.UNREADABLE, FileReason.VANISHED, FileReason.DISK_FULL, FileReason.WORKER_LOST})
+RETRIED: Final = frozenset(
+    {
+        FileReason.UNREADABLE,
+        FileReason.VANISHED,
+        FileReason.CHANGED,
+        FileReason.DISK_FULL,
+        FileReason.WORKER_LOST,
+    }
+)
 """Troubles of the surroundings rather than of the file: tried again by every run."""
 
 Row = dict[str, Any]

@@ -24,6 +24,7 @@ from schemas.settings import Settings
 from tasks.faces.backend import open_backend
 from tasks.faces.finding import find_again
 from tasks.learning.ablation import DataAblation, ablate_data
+from tasks.learning.devices import device_of
 from tasks.learning.folders import training_folder
 from tasks.learning.folds import folds
 from tasks.learning.selection import Candidate, Selection, few_a_speaker
@@ -82,7 +83,8 @@ def evaluate_translator(
     Raises: ModelFileError - it cannot be read, or takes landmarks of another backend than the release's. TrainingError
     - there are no clips to judge on.
     """
-    painter, card = load_translator(model)
+    device = device_of(settings.device)
+    painter, card = load_translator(model, device)
     release = selection.release
     if card.backend != release.backend:
         raise ModelFileError(
@@ -91,7 +93,7 @@ def evaluate_translator(
         )
     if not judged:
         raise TrainingError(f"release {release.release_id} has no stage2 clip in {judged_on} to judge on")
-    judge, (find, missing) = Lite0(), finder(settings, release.backend)
+    judge, (find, missing) = Lite0().to(device), finder(settings, release.backend)
     translator, rows, features = PainterTranslator(painter), [], Features()
     for clip in few_a_speaker(judged):
         for sitting in read_sittings(selection, [clip], card.shape.side_px, references, MOST_FRAMES, strict=False):
@@ -158,7 +160,7 @@ def _trained_and_judged(
     listener: Listener,
 ) -> PictureEvaluation:
     folder = training_folder(workspace, fold, settings.stage2, "stage2")
-    trained = train_translator(fold, settings.stage2, settings.weights, folder, listener)
+    trained = train_translator(fold, settings.stage2, settings.weights, folder, listener, device=settings.device)
     return evaluate_translator(settings, fold, judged, trained.model, name, references)
 
 

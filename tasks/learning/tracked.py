@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
@@ -16,7 +16,7 @@ from schemas.rivals import RivalName, RivalSettings
 from schemas.settings import Settings
 from schemas.training import Stage1Settings
 from schemas.translation import Stage2Settings
-from tasks.learning.folders import training_folder
+from tasks.learning.folders import RUN, run_of, training_folder
 from tasks.learning.rivals import paired, train_rival
 from tasks.learning.selection import Candidate, Selection, candidates
 from tasks.learning.stage1 import train_generator
@@ -33,9 +33,6 @@ Row = tuple[str, str, str]
 """Clip, media and split, as a lineage has them."""
 
 AnyTrained = Trained[GeneratorCard] | Trained[TranslatorCard] | Trained[RivalCard]
-
-_RUN: Final = "run.json"
-"""File in a training's folder that names its run, so that a continued training continues its curves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +87,7 @@ def train_and_register(
     course = _Course("stage1", selection, Stage.STAGE1, stage1, folder, LANDMARK_GENERATOR)
 
     def train(told: Listener) -> Trained[GeneratorCard]:
-        return train_generator(selection, stage1, folder, told, artist, fresh)
+        return train_generator(selection, stage1, folder, told, artist, fresh, settings.device)
 
     return _tracked(workspace, settings, course, train, listener, fresh)
 
@@ -127,7 +124,7 @@ def train_and_register_translator(
         return () if tuning is None else _learned_before(run, workspace, selection.release, tuning)
 
     def train(told: Listener) -> Trained[TranslatorCard]:
-        return train_translator(selection, stage2, weights, folder, told, easel, fresh, tuning)
+        return train_translator(selection, stage2, weights, folder, told, easel, fresh, tuning, settings.device)
 
     return _tracked(workspace, settings, course, train, listener, fresh, note)
 
@@ -158,7 +155,7 @@ def train_and_register_rival(
         return ()
 
     def train(told: Listener) -> Trained[RivalCard]:
-        return train_rival(name, pairs, rivals, settings.weights, folder, told, easel, fresh)
+        return train_rival(name, pairs, rivals, settings.weights, folder, told, easel, fresh, settings.device)
 
     return _tracked(workspace, settings, course, train, listener, fresh, note)
 
@@ -229,14 +226,6 @@ def _learned_before(run: "Run", workspace: Workspace, release: Release, tuning: 
     return _learned_from(clip for clip in candidates(workspace, release, Stage.STAGE2) if clip.split != "test")
 
 
-def run_of(folder: Path) -> str | None:
-    """The run of the training that keeps its files in a folder; None where none is named."""
-    try:
-        return str(json.loads((folder / _RUN).read_text())["run_id"])
-    except (FileNotFoundError, ValueError, KeyError):
-        return None
-
-
 class _Keeper(Listeners):
     """Writes down which run a training belongs to, as soon as it has a folder."""
 
@@ -246,4 +235,4 @@ class _Keeper(Listeners):
 
     def started(self, first_step: int, steps: int) -> None:
         """Training begins, so its folder is there and an earlier one is forgotten."""
-        (self._folder / _RUN).write_text(json.dumps({"run_id": self._run_id}) + "\n")
+        (self._folder / RUN).write_text(json.dumps({"run_id": self._run_id}) + "\n")

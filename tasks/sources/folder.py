@@ -126,6 +126,21 @@ def _remote(corpus: Corpus) -> Iterator[RawFile]:
             yield _remote_raw(corpus, filesystem.unstrip_protocol(path), facts, relative)
 
 
+def require_folder(root: str) -> None:
+    """Refuse a remote folder that is not there, which costs one request however much is in it.
+
+    Raises: SourceError - it is not there, or the store cannot be asked.
+    """
+    try:
+        with as_os_errors():
+            filesystem, path = open_store(root)
+            is_there = filesystem.exists(path)
+    except (OSError, ImportError, ValueError) as error:
+        raise SourceError(f"{root}: {error}") from error
+    if not is_there:
+        raise SourceError(f"{root}: there is nothing there")
+
+
 def remote_file(corpus: Corpus) -> RawFile:
     """The one file at the corpus's root; one that is not there carries its refusal.
 

@@ -3,14 +3,19 @@
 from collections.abc import Iterator
 from pathlib import Path, PurePath
 from tempfile import TemporaryDirectory
+from typing import Final
 
 from schemas.addresses import trouble_with
 from schemas.errors import MediaRefusedError, SourceError
+from schemas.reasons import FileReason
 from schemas.records import RawFile
 from tasks.media.locate import local_path, localise
 from tasks.sources.corpus import Corpus, load_corpus
-from tasks.sources.folder import find_files
+from tasks.sources.folder import find_files, require_folder
 from tasks.sources.manifest import SUFFIXES, read_manifest
+
+_MISSING: Final = (FileReason.VANISHED, FileReason.BROKEN_LINK)
+"""Refusals of what was named and is not there."""
 
 
 def source_files(source: str, corpus_name: str = "default") -> Iterator[RawFile]:
@@ -32,6 +37,24 @@ def source_files(source: str, corpus_name: str = "default") -> Iterator[RawFile]
     if not path.exists():
         raise SourceError(f"{source}: there is no such file or folder")
     return find_files(Corpus(name=corpus_name, root=str(path.absolute())))
+
+
+def require_files(source: str, corpus_name: str = "default") -> None:
+    """Refuse a source in which there is nothing to look at. A manifest is looked at as a whole, a folder until
+    something is found; of a remote folder only whether it is there.
+
+    Raises: SourceError - as source_files; it holds no file, or none of the files that it names is there.
+    """
+    if "://" in source and local_path(source) is None and PurePath(source).suffix not in (".toml", *SUFFIXES):
+        require_folder(source)
+        return
+    named = 0
+    for raw in source_files(source, corpus_name):
+        named += 1
+        if raw.refusal not in _MISSING:
+            return
+    what = f"none of the {named} files that it names is there" if named else "it holds no file"
+    raise SourceError(f"{source}: {what}")
 
 
 def _remote(source: str, corpus_name: str) -> Iterator[RawFile]:

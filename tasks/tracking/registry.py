@@ -49,6 +49,8 @@ def named_version(tracking: Tracking, model: str, name: str | None) -> Version:
         found = next((one for one in known if one.number == int(name)), None)
     else:
         found = next((one for one in reversed(known) if one.run_id == name), None)
+    if found is None and (tuned := finetuned_version(tracking, model, name)):
+        raise TrackingError(f"{tuned} was fine-tuned to one speaker: it is used where it is named, and never promoted")
     if found is None:
         numbers = ", ".join(str(one.number) for one in known[-10:])
         hint = "; `heterodub promote` chooses one" if name == f"@{CHAMPION}" else ""

@@ -23,7 +23,7 @@ from schemas.training import Stage1Settings
 from tasks.answers.check_workspace import check_workspace
 from tasks.answers.findings import Health
 from tasks.answers.tracing import FootageTrace, ModelTrace, trace
-from tasks.promotion.gate import roll_back
+from tasks.promotion.by_hand import roll_back
 from tasks.promotion.refusing import TAKEN_DOWN
 from tasks.stores import benchmarks, releases, tables
 from tasks.stores.workspace import Workspace

@@ -9,12 +9,12 @@ from mlflow import MlflowClient
 from flows.evaluate import evaluate
 from flows.train import finetune, train
 from model.stage2.files import load_translator
-from schemas.cards import FINETUNED
-from schemas.errors import NotFoundError, PromotionError, TrackingError
+from schemas.cards import FINETUNED, TRANSLATOR
+from schemas.errors import TrackingError
 from schemas.settings import load_settings
 from tasks.answers.tracing import trace
 from tasks.dubbing.models import find_models
-from tasks.learning.tuning import check_tuning
+from tasks.preflight.parts import require_model
 from tasks.promotion.gate import open_contest
 from tasks.promotion.touched import models_on
 from tasks.stores.workspace import Workspace
@@ -89,13 +89,11 @@ def test_it_is_tuned_and_scored_by_name(trained, workspace, short, mlflow, tmp_p
     for name, number in (("newest", "landmark-translator version 1"), (f"{FINETUNED}/1", f"{FINETUNED} version 1")):
         (tmp_path / number).mkdir()
         assert find_models(settings, str(tmp_path), name, tmp_path / number).names[1] == number
-    with pytest.raises(PromotionError, match="fine-tuned to one speaker"):
+    with pytest.raises(TrackingError, match="fine-tuned to one speaker"):
         open_contest(settings, "stage2", f"{FINETUNED}/1")
-    check_tuning(settings, clip_id(2), f"{FINETUNED}/1", None)
-    with pytest.raises(NotFoundError, match="no stage2 clips"):
-        check_tuning(settings, "no such clip", None, None)
-    with pytest.raises(TrackingError, match="has no version 9"):
-        check_tuning(settings, clip_id(2), "9", None)
+    require_model(settings, TRANSLATOR, f"{FINETUNED}/1")
+    with pytest.raises(TrackingError, match="fine-tuned to one speaker"):
+        require_model(settings, TRANSLATOR, f"{FINETUNED}/1", may_be_folder=False)
     traced = trace(settings, f"{FINETUNED}/1")
     assert clip_id(2) in traced.clips["test"]
     found = models_on(open_tracking(settings.tracking, ws := Workspace.open(str(workspace))), ws, {media_id(2)})

@@ -164,24 +164,14 @@ def test_rows_that_meet_in_one_file_refuse_the_manifest(files, tmp_path):
 def test_every_bad_row_is_known_before_the_first_is_worked_on(files, tmp_path):
     film, speech = files / "film.mp4", files / "speech.wav"
     rows = [(film, speech, "a.mp4"), (speech, film, "b.mp4"), (film, "none.wav", "c.mp4"), (film, speech, "d.avi")]
-    faults = check_jobs(read_jobs(manifest(tmp_path, *rows)), str(tmp_path), "warp", Settings())
+    faults = check_jobs(read_jobs(manifest(tmp_path, *rows)), Settings())
     assert sorted(faults) == [1, 2, 3]
     assert "swap" in faults[1]
     assert "none.wav" in faults[2]
     assert "d.avi" in faults[3]
 
 
-def test_models_that_have_no_place_are_named_beside_what_else_is_wrong(files, tmp_path):
-    jobs = read_jobs(manifest(tmp_path, (files / "film.mp4", "none.wav", "b.mp4")))
-    with pytest.raises(SourceError, match=r"no workspace at /nowhere.*none\.wav: there is no such file"):
-        check_jobs(jobs, str(tmp_path), "@champion", Settings(workspace="/nowhere"))
-    with pytest.raises(SourceError, match=r"some/folder: there is no such folder"):
-        check_jobs(jobs, "some/folder", "warp", Settings(workspace="/nowhere"))
-
-
 def test_where_every_row_is_bad_no_model_is_looked_for(files, tmp_path):
     jobs = read_jobs(manifest(tmp_path, (files / "speech.wav", files / "film.mp4", "b.mp4")))
-    with pytest.raises(SourceError, match="swap"):
-        check_jobs(jobs, str(tmp_path), "warp", Settings())
     (ended,) = dub_jobs(jobs, "/no/such/model", "warp", Settings(), Silent())
     assert "swap" in ended.error
