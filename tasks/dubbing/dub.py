@@ -19,6 +19,7 @@ from schemas.reasons import EXPLANATIONS, FileReason
 from schemas.settings import Settings
 from tasks.dubbing.ahead import AHEAD, ahead
 from tasks.dubbing.appearance import References, Shown
+from tasks.dubbing.canvas import Canvas
 from tasks.dubbing.following import follow
 from tasks.dubbing.lending import lent
 from tasks.dubbing.models import Models
@@ -27,7 +28,7 @@ from tasks.dubbing.output import write_video
 from tasks.dubbing.painting import Painting
 from tasks.dubbing.partials import whole_or_not_at_all
 from tasks.dubbing.parts import Face, Part, lay_out
-from tasks.dubbing.source import Canvas, Film
+from tasks.dubbing.source import Film
 from tasks.dubbing.speech import Speech
 from tasks.dubbing.tuning import as_clip, first_seconds, tuned
 from tasks.dubbing.watching import DubWatcher, Silent, Stopwatch
@@ -70,6 +71,7 @@ def dub(
             tools = _Tools(models, backend, settings, stopwatch, watcher, scratch, planned)
             made = _work(job, film, speech, tools, out)
         notes = tuple(f"the video is damaged, what follows is lost: {words}" for words in film.damage)
+        notes += film.seen.lines() + made.notes
     took = time.perf_counter() - began
     return Dubbed(str(out), made.frames, made.dubbed, made.seconds, took, stopwatch.seconds, *made.names, notes)
 
@@ -89,12 +91,15 @@ class _Tools:
 
 @dataclass(frozen=True, slots=True)
 class _Made:
-    """What the passes came to: the output's frames, how many of them are dubbed, its length, the models' names."""
+    """What the passes came to: the output's frames, how many of them are dubbed, its length, the models' names. notes:
+    what of the source's pictures could not be kept.
+    """
 
     frames: int
     dubbed: int
     seconds: float
     names: tuple[str, str]
+    notes: tuple[str, ...]
 
 
 def _work(job: DubJob, film: Film, speech: Speech, tools: _Tools, out: Path) -> _Made:
@@ -133,7 +138,7 @@ def _work(job: DubJob, film: Film, speech: Speech, tools: _Tools, out: Path) -> 
         dubbed = write_video(
             partial, frames, look, timeline, speech, _comment(models), settings.dub, stopwatch, watcher.frame
         )
-    return _Made(timeline.frames, dubbed, float(timeline.end_s), models.names)
+    return _Made(timeline.frames, dubbed, float(timeline.end_s), models.names, look.notes)
 
 
 def _collected(faces: Sequence[Face], film: Film, canvas: Canvas, tools: _Tools) -> References:

@@ -18,7 +18,7 @@ PQ, HLG = 16, 18
 """H.273's numbers of the transfers of BT.2100."""
 
 WIDE: Final = frozenset({BT2020, DCI_P3, DISPLAY_P3})
-"""Primaries that a BT.709 screen shows too pale. Those of BT.601 are so near that players do not convert them either."""
+"""Primaries that a BT.709 screen shows too pale. Those of BT.601 are near; players do not convert them."""
 
 _CONVERTED: Final = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}
 """ffmpeg's number of the conversion for each matrix; constant luminance (10) is taken for the other BT.2020."""

@@ -3,6 +3,7 @@
 import os
 import tempfile
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -117,7 +118,7 @@ def _chain(*filters: tuple[str, str]) -> Graph:
     graph = Graph()
     graph.threads = 1
     made = [graph.add(name, says) for name, says in filters]
-    for one, other in zip(made, made[1:], strict=False):
+    for one, other in pairwise(made):
         one.link_to(other)
     graph.configure()
     return graph

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Final
 
+import cv2
 import numpy as np
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
@@ -11,10 +12,11 @@ from av.video.stream import VideoStream
 from .orientation import Orientation
 
 MOST_ANAMORPHIC: Final = 4
-"""Pixels are at most this many times as wide as high, or as high as wide. The widest in use are 3.3 (64:33 of half-width
-MPEG-2, 160:99 of H.264's table); what goes further is a slip of the writer and is taken for square, with a note."""
+"""Pixels are at most this many times as wide as high, or as high as wide. What is in use ends at 2.9 (32:11, MPEG-2 of
+half the width); what goes further is a slip of the writer and is taken for square, with a note."""
 
 _SQUARE: Final = Fraction(1)
+_UPRIGHT: Final = Orientation()
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,7 @@ class Geometry:
     width: int
     height: int
     aspect: Fraction = _SQUARE
-    turned: Orientation = Orientation()
+    turned: Orientation = _UPRIGHT
 
     @property
     def squared(self) -> tuple[int, int]:
@@ -45,12 +47,14 @@ class Geometry:
     def stretch(self) -> tuple[float, float]:
         """Displayed pixels a sample, along the displayed picture's width and height."""
         wide, high = self.squared
-        return self.turned.displayed(wide / self.width, high / self.height)  # type: ignore[arg-type, return-value]
+        across, down = wide / self.width, high / self.height
+        return (down, across) if self.turned.clockwise_quarters % 2 else (across, down)
 
     def describe(self) -> str:
-        """The same in words."""
+        """Size and direction as displayed, in words."""
         wide, high = self.displayed
-        return f"{wide} x {high}"
+        turned = f" turned by {self.turned.rotation_deg}" if self.turned.rotation_deg else ""
+        return f"{wide} x {high}{turned}{' mirrored' if self.turned.mirrored else ''}"
 
 
 class PixelAspect:
@@ -88,8 +92,6 @@ class PixelAspect:
 
 def fitted(rgb: np.ndarray, width: int, height: int) -> np.ndarray:
     """A picture (H, W, 3) in its own proportions, as large as goes into width x height, on black."""
-    import cv2
-
     scale = min(width / rgb.shape[1], height / rgb.shape[0])
     wide, high = min(width, round(rgb.shape[1] * scale)), min(height, round(rgb.shape[0] * scale))
     small: Any = cv2.resize(rgb, (wide, high), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)

@@ -40,22 +40,18 @@ class PictureNotes:
 
     def lines(self) -> tuple[str, ...]:
         """One sentence a fact; none for pictures that were simply shown."""
-        found = []
-        for one in self._geometries:
-            if one.squared != (one.width, one.height):
-                found.append(
-                    f"pixels are not square ({one.aspect.numerator}:{one.aspect.denominator}): {one.width} x {one.height} "
-                    f"is shown as {one.describe()}"
-                )
+        found = [
+            f"pixels of {_ratio(one.aspect)} are made square: {one.width} x {one.height} is shown as {one.describe()}"
+            for one in self._geometries
+            if one.squared != (one.width, one.height)
+        ]
         if self.refused_aspect is not None:
-            aspect = self.refused_aspect
             found.append(
-                f"a pixel aspect of {aspect.numerator}:{aspect.denominator} is not believed (limit {MOST_ANAMORPHIC}:1); "
-                "pixels are taken for square"
+                f"pixels of {_ratio(self.refused_aspect)} are not believed (limit {MOST_ANAMORPHIC}:1) and taken for square"
             )
         if self._changes:
-            sizes = ", ".join(dict.fromkeys(_place(one) for one in self._geometries))
-            found.append(f"size or direction changes {self._changes} times midway ({sizes}); a clip ends there")
+            sizes = ", ".join(dict.fromkeys(one.describe() for one in self._geometries))
+            found.append(f"size or direction changes midway, {self._changes} times ({sizes}); clips end there")
         found += [f"colours are mapped from {kind} to BT.709" for kind in self._mapped]
         if self._alpha:
             found.append("see-through parts lie over black")
@@ -64,6 +60,5 @@ class PictureNotes:
         return tuple(found)
 
 
-def _place(one: Geometry) -> str:
-    turned = f" turned by {one.turned.rotation_deg}" if one.turned.rotation_deg else ""
-    return f"{one.describe()}{turned}{' mirrored' if one.turned.mirrored else ''}"
+def _ratio(aspect: Fraction) -> str:
+    return f"{aspect.numerator}:{aspect.denominator}"

@@ -14,8 +14,8 @@ from schemas.reasons import FileReason
 from schemas.records import MediaFacts
 from schemas.settings import GuardSettings
 
-from .opening import claimed_size, has_decoder, open_input, picture_stream, set_up, sound_stream
 from .geometry import PixelAspect
+from .opening import claimed_size, has_decoder, open_input, picture_stream, set_up, sound_stream
 from .pictures import decoded
 from .sniff import Container
 

@@ -82,13 +82,14 @@ def compressed(light: Floats, peak: float) -> Floats:
     """BT.2390's curve: light 0..peak to 0..1, both relative to white."""
     if peak <= 1:
         return np.minimum(light, 1)
-    span = nits_to_pq(np.float64(peak * WHITE_NITS))
-    most = nits_to_pq(np.float64(WHITE_NITS)) / span
+    span, white = (float(level) for level in nits_to_pq(np.array([peak, 1.0]) * WHITE_NITS))
+    most = white / span
     knee = 1.5 * most - 0.5
     stated = np.clip(nits_to_pq(light * WHITE_NITS) / span, 0, 1)
     t = np.maximum(stated - knee, 0) / (1 - knee)
     bent = (2 * t**3 - 3 * t**2 + 1) * knee + (t**3 - 2 * t**2 + t) * (1 - knee) + (3 * t**2 - 2 * t**3) * most
-    return np.minimum(pq_to_nits(np.where(stated < knee, stated, bent) * span) / WHITE_NITS, 1)
+    shown: Floats = np.minimum(pq_to_nits(np.where(stated < knee, stated, bent) * span) / WHITE_NITS, 1)
+    return shown
 
 
 def _to_xyz(primaries: int) -> Floats:
@@ -128,7 +129,7 @@ class ToneMapping:
         shown = np.clip(cv2.transform(light, self._to_screen), 0, 1)
         return np.asarray(self._coded[(cv2.sqrt(shown) * _STEPS + 0.5).astype(np.int32)])
 
-    def from_screen(self, rgb_HW3: Floats) -> Floats:
+    def from_screen(self, rgb_HW3: NDArray[Any]) -> Floats:
         """R'G'B' of the frame (0..1) for the screen's (0..255): the inverse, as far as nothing was cut off."""
         light = np.power(np.clip(np.asarray(rgb_HW3, np.float64), 0, 255) / 255, SDR_GAMMA) @ self._from_screen.T
         light = np.maximum(light, 0)

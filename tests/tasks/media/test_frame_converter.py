@@ -19,7 +19,8 @@ from tasks.media.tone_mapping import compressed, hlg_to_scene, nits_to_pq, pq_to
 GUARDS = GuardSettings()
 SIDE = 32
 PATCHES = [
-    (128, 128, 128), (40, 40, 40), (200, 150, 125), (120, 75, 55), (90, 140, 70), (60, 80, 150), (190, 60, 60), (205, 205, 200),
+    (128, 128, 128), (40, 40, 40), (200, 150, 125), (120, 75, 55),
+    (90, 140, 70), (60, 80, 150), (190, 60, 60), (205, 205, 200),
 ]  # fmt: skip
 """Grey, skin light and dark, and colours of daily life."""
 
@@ -181,7 +182,7 @@ SHAPES = [
 def test_pixels_are_made_square(name, codec, aspect, size, tmp_path):
     frame = as_samples(patches()[:, :96], "yuv420p", 5)
     options = LOSSLESS if codec == "libx264" else {"b": "2000000"}
-    video, frames, facts = shown(encode(tmp_path / name, [frame] * 3, codec, "yuv420p", aspect=aspect, options=options))
+    video, _, facts = shown(encode(tmp_path / name, [frame] * 3, codec, "yuv420p", aspect=aspect, options=options))
     assert (facts.width, facts.height) == size
     assert video.decoder == "pyav" or aspect is None
     assert bool(video.notes) == (aspect is not None)
@@ -191,7 +192,7 @@ def test_pixels_are_made_square(name, codec, aspect, size, tmp_path):
 def test_pal_of_both_shapes(aspect, ratio, tmp_path):
     frame = as_samples(np.full((576, 720, 3), 90, np.uint8), "yuv420p", 5)
     path = encode(tmp_path / "pal.mpg", [frame] * 2, "mpeg2video", "yuv420p", form="dvd", aspect=aspect)
-    _, frames, facts = shown(path)
+    _, _, facts = shown(path)
     assert facts.width / facts.height == pytest.approx(ratio, rel=0.01)
     assert facts.height == 576
 
