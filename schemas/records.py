@@ -54,7 +54,7 @@ class StreamFacts:
 
 @dataclass(frozen=True, slots=True)
 class MediaFacts:
-    """What the container says, before decoding. Sizes are as displayed, rotation applied.
+    """What the container says, before decoding. Sizes are as displayed: square pixels, turned.
 
     duration_s is the length of the pictures, from their own start. picture_stream, sound_stream: numbers of the streams
     that are used. streams: all that could be, see StreamFacts.
@@ -98,8 +98,11 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class FileOutcome:
-    """How one file ended: its state and, unless it was measured, why. `error` keeps the cause's own words."""
+    """How one file ended: its state and, unless it was measured, why. `error` keeps the cause's own words; `notes` say
+    what was done to its pictures before they were looked at.
+    """
 
     state: FileState
     reason: FileReason | None = None
     error: str = ""
+    notes: tuple[str, ...] = ()

@@ -106,6 +106,7 @@ class FileAnswer:
     state: str
     reason: Reason | None
     error: str | None
+    notes: tuple[str, ...]
     facts: dict[str, Any]
     streams: tuple[Row, ...]
     """Every stream that could be used, see schemas.records.StreamFacts."""
@@ -174,6 +175,7 @@ def _explain_file(ws: Workspace, row: Row, policy: Policy) -> FileAnswer:
         state=row["state"],
         reason=None if row["reason"] is None else Reason(row["reason"], sentence(row["reason"])),
         error=row["error"],
+        notes=tuple(row["notes"] or ()),
         facts={name: row[name] for name in _FACTS if row[name] is not None and name != "streams"},
         streams=tuple(row["streams"] or ()),
         clips_of=clips[0]["uri"] if is_copy else None,

@@ -52,6 +52,7 @@ _LAYOUTS: Final = {
 _UNNAMED: Final = {1: "mono", 2: "stereo", 6: "5.1"}
 """Channel layouts that are kept, by name, else, as PCM often has none, by count; any other becomes mono."""
 
+
 _AUDIBLE: Final = 1e-3
 """Highest level, of full scale 1.0, that a stream must reach to be the speech: -60 dB, a quiet room."""
 
@@ -107,6 +108,17 @@ class Speech:
             raise
         return speech
 
+    @classmethod
+    def check(cls, path: Path, guards: GuardSettings, scratch: Path) -> None:
+        """Decode the beginning alone, to see that there is sound.
+
+        Raises: MediaRefusedError - as open.
+        """
+        with cls(path, guards, scratch) as speech:
+            form = sniff_speech(path)
+            if not any(speech._decodes(form, number) for number in speech._streams(form)):
+                raise _nothing_heard()
+
     @property
     def seconds(self) -> Fraction:
         """Length from time 0 to the last sample."""
@@ -131,6 +143,11 @@ class Speech:
         loudest = max(spool.peak for spool in self._channels)
         return (channels_CN / np.float32(max(loudest, 1.0))).clip(-1.0, 1.0)
 
+    @property
+    def peak(self) -> float:
+        """Largest magnitude of what stage 1 hears, of full scale."""
+        return self._mono.peak
+
     def close(self) -> None:
         """Give the disk back."""
         self._open_spools.close()
@@ -147,7 +164,12 @@ class Speech:
             if self._mono.peak >= _AUDIBLE and self._mono.end > 0:
                 return
         if self._mono.empty or self._mono.end <= 0:
-            raise MediaRefusedError(FileReason.NOT_MEDIA, "no sound of it decodes")
+            raise _nothing_heard()
+
+    def _decodes(self, form: "Container | str", number: int) -> bool:
+        with self._opened(form) as source:
+            stream = sound_of(source, number)
+            return stream is not None and next(sound_frames(source, stream), None) is not None
 
     def _record_stream(self, number: int, place: "_Place") -> None:
         self._open_spools.close()
@@ -224,6 +246,10 @@ class Speech:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _nothing_heard() -> MediaRefusedError:
+    return MediaRefusedError(FileReason.NOT_MEDIA, "no sound of it decodes")
 
 
 def sniff_speech(path: Path) -> "Container | str":

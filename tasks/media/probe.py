@@ -13,9 +13,9 @@ from schemas.reasons import FileReason
 from schemas.records import MediaFacts, StreamFacts
 from schemas.settings import GuardSettings
 
+from .geometry import PixelAspect
 from .lengths import length_s
 from .opening import claimed_size, has_decoder, open_input, set_up
-from .orientation import Orientation
 from .pictures import decoded
 from .sniff import Container
 from .streams import MIN_SIDE_PX, SOUND, picture_streams, ranked_pictures, sound_streams, stream_facts
@@ -79,15 +79,15 @@ def _facts(
     sound: AudioStream | None,
     streams: tuple[StreamFacts, ...],
 ) -> MediaFacts:
-    turned = Orientation.of(frame)
-    width, height = turned.displayed(frame.width, frame.height)
+    geometry = PixelAspect(video).geometry(frame)
+    width, height = geometry.displayed
     known = sound if sound is not None and has_decoder(sound) else None
     return MediaFacts(
         container=container.value,
         video_codec=video.codec_context.name,
         width=width,
         height=height,
-        rotation_deg=turned.rotation_deg,
+        rotation_deg=geometry.turned.rotation_deg,
         nominal_fps=_rate(video),
         duration_s=duration_s,
         sound_codec=_sound_codec(sound),
