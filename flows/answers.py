@@ -218,7 +218,7 @@ def show_file(answer: "FileAnswer") -> None:
 def _stream(stream: Row) -> str:
     """One stream of a file: whether it is used, and what it was chosen by."""
     words = [f"{stream['kind']}, {stream['codec'] or 'no decoder'}", "used" if stream["used"] else "not used"]
-    words += [f"{stream['channels']} channels"] if stream["channels"] else []
+    words += [f"{stream['channels']} channel{'s' * (stream['channels'] > 1)}"] if stream["channels"] else []
     words += ["default"] if stream["is_default"] else []
     words += [str(stream[name]) for name in ("language", "title") if stream[name]]
     if stream["changes_hz"] is not None:

@@ -11,7 +11,6 @@ from typing import Final, Self
 
 import numpy as np
 from av.audio.frame import AudioFrame
-from av.audio.stream import AudioStream
 from av.container import InputContainer
 
 from schemas.contract import SAMPLE_RATE_HZ
@@ -71,11 +70,11 @@ class _Place:
     picture: int | None
     first_s: Fraction | None
 
-    def zero_s(self, source: InputContainer, sound: AudioStream) -> Fraction | None:
-        """The time that becomes 0; None: that of the first sample."""
+    def zero_s(self, source: InputContainer, sound: int) -> Fraction | None:
+        """The time of a sound stream that becomes 0; None: that of its first sample. The source serves nothing else."""
         if self.first_s is None or self.picture is None or not isinstance(self.form, Container):
             return None
-        apart_s = clocks_apart_s(source, source.streams[self.picture], sound, self.form)
+        apart_s = clocks_apart_s(source, source.streams[self.picture], source.streams[sound], self.form)
         return self.first_s + (apart_s or 0)
 
 
@@ -178,8 +177,9 @@ class Speech:
             stream = sound_of(source, number)
             if stream is None:
                 return
-            zero_s = place.zero_s(source, stream)
             channel = best_channel(sound_frames(source, stream))
+        with self._opened(place.form) as source:
+            zero_s = place.zero_s(source, number)
         recorders: list[Recorder] = []
         with self._opened(place.form) as source:
             stream = sound_of(source, number)

@@ -231,9 +231,9 @@ class _Analyst:
 
     def _outcome(self, video: Video) -> FileOutcome:
         if self.clips or self.job.admit is not None:
-            return FileOutcome(FileState.MEASURED, None, video.truncated or "", video.notes)
+            return FileOutcome(FileState.MEASURED, None, video.truncated or "", (*video.notes, *self.sounds.notes))
         reason = FileReason.TOO_SHORT if self.faces_seen else FileReason.NO_FACE
-        return FileOutcome(FileState.REJECTED, reason, video.truncated or "", video.notes)
+        return FileOutcome(FileState.REJECTED, reason, video.truncated or "", (*video.notes, *self.sounds.notes))
 
 
 def _face_track(draft: Draft) -> FaceTrack:

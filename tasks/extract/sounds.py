@@ -104,6 +104,14 @@ class SoundTracks:
             sound_channel=None if channel is None else channel.name,
         )
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was done to the sound before it was heard."""
+        if not isinstance(self.chosen, Sound) or self.chosen.ahead_s is None:
+            return ()
+        apart = f"the sound's clock is {float(self.chosen.ahead_s):.0f} s ahead of the picture's"
+        return (f"{apart}: both are taken to begin together",)
+
     def _told_of(self, stream: StreamFacts, used: int) -> StreamFacts:
         evidence = self._evidence.get(stream.stream, SoundEvidence())
         return replace(stream, pairing_score=evidence.score, used=stream.stream == used)

@@ -4,6 +4,7 @@ import re
 from fractions import Fraction
 from typing import Final
 
+import av.error
 from av.container import InputContainer
 from av.stream import Stream
 
@@ -42,14 +43,28 @@ def length_s(source: InputContainer, stream: Stream, container: Container) -> fl
 def clocks_apart_s(source: InputContainer, first: Stream, second: Stream, container: Container) -> Fraction | None:
     """By how much the second stream's clock is ahead of the first's; None where they share one.
 
-    Streams that have no moment in common, nor nearly, are taken to begin together.
+    Streams that have no moment in common, nor nearly, are taken to begin together. Where the header does not say when
+    they begin, packets are read until they do, so the source serves nothing else.
     """
-    begins, other = start_s(first), start_s(second)
+    begins, other = (_begins_s(source, stream) for stream in (first, second))
     if begins is None or other is None:
         return None
     sooner, gap = (first, other - begins) if other > begins else (second, begins - other)
     lasts = length_s(source, sooner, container) or _LONGEST_S
     return other - begins if gap > lasts + OTHER_CLOCK_S else None
+
+
+def _begins_s(source: InputContainer, stream: Stream) -> Fraction | None:
+    known = start_s(stream)
+    if known is not None:
+        return known
+    try:
+        for packet in source.demux(stream):
+            if packet.pts is not None:
+                return packet.pts * packet.time_base
+    except (av.error.FFmpegError, OSError, ValueError):
+        pass
+    return None
 
 
 def _own_s(stream: Stream) -> float | None:

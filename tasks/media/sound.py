@@ -32,8 +32,10 @@ _NO_PICTURES: Final = 1
 class Sound:
     """Sound by sample number since the first picture. Close it, or use it with `with`, to free its disk space."""
 
-    def __init__(self, spool: Spool, channel: Channel | None = None) -> None:
+    def __init__(self, spool: Spool, channel: Channel | None = None, ahead_s: Fraction | None = None) -> None:
         self._spool = spool
+        self.ahead_s = ahead_s
+        """By how much its clock was ahead of the picture's, where both were taken to begin together."""
         self.channel = channel
         """The one that was recorded; None: all of them, mixed."""
 
@@ -89,18 +91,19 @@ def open_sound(
     timeline = timeline or Timeline.read(path, container, used_streams(facts))
     with open_input(path, container, _NO_PICTURES) as source:
         sound = sound_of(source, number)
-        if sound is None:
+        if sound is None or number is None:
             return MissingCause.SOUND_UNDECODABLE
-        ahead_s = clocks_apart_s(source, picture_of(source, facts), sound, container) or 0
         is_float = holds_floats(sound)
         channel = best_channel(sound_frames(source, sound))
+    with open_input(path, container, _NO_PICTURES) as source:
+        ahead_s = clocks_apart_s(source, picture_of(source, facts), source.streams[number], container)
     spool = Spool(scratch, int(max_s * SAMPLE_RATE_HZ))
     try:
         recorder = Recorder(
             spool,
-            Fraction(origin_s) + Fraction(offset_s) + ahead_s,
+            Fraction(origin_s) + Fraction(offset_s) + (ahead_s or 0),
             channel=None if channel is None else channel.number,
-            clock=timeline.clock(sound.index),
+            clock=timeline.clock(number),
             is_float=is_float,
         )
         heard = _record(path, container, number, recorder)
@@ -108,7 +111,7 @@ def open_sound(
         spool.close()
         raise
     if not spool.empty:
-        return Sound(spool, channel)
+        return Sound(spool, channel, ahead_s)
     spool.close()
     return MissingCause.NO_SOUND_IN_CLIP if heard else MissingCause.SOUND_UNDECODABLE
 

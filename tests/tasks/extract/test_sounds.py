@@ -103,6 +103,15 @@ def test_the_talker_is_found_beside_a_larger_default_stream(ada, settings, tmp_p
         assert found.clips[column].to_pylist() == plain.clips[column].to_pylist()
 
 
+def test_sound_in_wall_time_is_placed_and_it_is_said(ada, settings, tmp_path):
+    late = remux(tmp_path / "a.mkv", Part(ada, 0, DEFAULT), Part(ada, 1, late_s=1.75e9))
+    found = analyse(job_of(late), settings, POLICY)
+    assert found.outcome.notes == (
+        "the sound's clock is 1750000000 s ahead of the picture's: both are taken to begin together",
+    )
+    assert all(found.clips["stage1"].to_pylist())
+
+
 def test_a_hole_ends_the_clip(ada, settings, tmp_path):
     paused = remux(tmp_path / "a.mkv", Part(ada, 0, hole=(2.0, 5)), Part(ada, 1, hole=(2.0, 5)))
     found = analyse(job_of(paused), settings, POLICY)
