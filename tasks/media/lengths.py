@@ -46,7 +46,7 @@ def clocks_apart_s(source: InputContainer, first: Stream, second: Stream, contai
     Streams that have no moment in common, nor nearly, are taken to begin together. Where the header does not say when
     they begin, packets are read until they do, so the source serves nothing else.
     """
-    begins, other = (_begins_s(source, stream) for stream in (first, second))
+    begins, other = (_begins_s(source, stream, container) for stream in (first, second))
     if begins is None or other is None:
         return None
     sooner, gap = (first, other - begins) if other > begins else (second, begins - other)
@@ -54,9 +54,10 @@ def clocks_apart_s(source: InputContainer, first: Stream, second: Stream, contai
     return other - begins if gap > lasts + OTHER_CLOCK_S else None
 
 
-def _begins_s(source: InputContainer, stream: Stream) -> Fraction | None:
+def _begins_s(source: InputContainer, stream: Stream, container: Container) -> Fraction | None:
     known = start_s(stream)
-    if known is not None:
+    # Matroska's header says nothing of a stream: ffmpeg puts the file's start for one that comes late
+    if known is not None and container is not Container.MATROSKA:
         return known
     try:
         for packet in source.demux(stream):
@@ -64,7 +65,7 @@ def _begins_s(source: InputContainer, stream: Stream) -> Fraction | None:
                 return packet.pts * packet.time_base
     except (av.error.FFmpegError, OSError, ValueError):
         pass
-    return None
+    return known
 
 
 def _own_s(stream: Stream) -> float | None:
