@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from tasks.sample.make import make_sample
 from tests.commons import Commons
 
 
@@ -24,6 +23,8 @@ def commons(tmp_path_factory, request) -> Commons:
 @pytest.fixture(scope="session")
 def sample(commons) -> Path:
     """The whole sample. Do not write into it."""
+    from tasks.sample.make import make_sample  # here, not above: most sessions make none
+
     return commons.made_once("sample", make_sample)
 
 

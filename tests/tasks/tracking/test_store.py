@@ -43,8 +43,8 @@ def test_a_remote_workspace_needs_a_server(uri, says):
 def test_a_server_s_password_goes_beside_its_address_not_in_it(ws, server, monkeypatch):
     for name in ("USERNAME", "PASSWORD"):
         monkeypatch.setenv(f"MLFLOW_TRACKING_{name}", "of another")
-    tracking = open_tracking(TrackingSettings(uri=server.uri.replace("//", "//me:se%2Fcret@") + "/"), ws)
-    assert tracking.place.uri == server.uri
+    tracking = open_tracking(TrackingSettings(uri=server.replace("//", "//me:se%2Fcret@") + "/"), ws)
+    assert tracking.place.uri == server
     assert "cret" not in repr(tracking.place)
     assert (os.environ["MLFLOW_TRACKING_USERNAME"], os.environ["MLFLOW_TRACKING_PASSWORD"]) == ("me", "se/cret")
 
