@@ -8,8 +8,16 @@ from flows.tables import Column, cell, console, show
 from schemas.wording import counted
 
 _LOOKS: Final = ("pd_lower", "pd5_lower", "pd_mouth", "psnr_lower", "psnr_mouth", "ssim_lower", "ssim_mouth")
-_MOVES: Final = ("opening_correlation", "articulation", "nme_lips", "sharpness_lower", "sharpness_mouth", "flicker")
-_HEADINGS: Final = {"opening_correlation": "opening r", "nme_lips": "lips NME %"}
+_MOVES: Final = (
+    "opening_correlation",
+    "articulation",
+    "nme_lips",
+    "face_found_frac",
+    "sharpness_lower",
+    "sharpness_mouth",
+    "flicker",
+)
+_HEADINGS: Final = {"opening_correlation": "opening r", "nme_lips": "lips NME %", "face_found_frac": "face found"}
 
 
 def show_picture_scores(told: Mapping[str, Any]) -> None:

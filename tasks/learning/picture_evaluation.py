@@ -16,7 +16,7 @@ from model.stage2.files import load_translator
 from model.stage2.inference import PainterTranslator
 from model.stage2.judging import SYSTEMS, Finder, Sitting, System, answer
 from model.stage2.scorecard import ERRORS, PictureCard, Sat, change, picture_card
-from model.stage2.scores import judged_features, score
+from model.stage2.scores import JudgedFeatures, judged_features, score
 from model.training.listening import Listener
 from schemas.cards import TranslatorCard
 from schemas.errors import ModelFileError, TrainingError, WeightsMissingError
@@ -37,7 +37,7 @@ MOST_FRAMES: Final = 40
 
 _FOUND: Final = "landmarks found again"
 
-Features = dict[System, list[NDArray[np.float32]]]
+Features = dict[System, list[JudgedFeatures]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +176,7 @@ def _sat(
     for system in SYSTEMS:
         made = answer(sitting, system, translator)
         rows.append(Sat(sitting.exam.clip_id, sitting.exam.speaker, system, score(sitting, made, judge, finder)))
-        features.setdefault(system, []).append(judged_features(judge, made))
+        features.setdefault(system, []).append(judged_features(judge, sitting, made))
     return rows
 
 
@@ -185,7 +185,7 @@ def _frechet(features: Features) -> dict[System, dict[str, float]]:
 
     def sets(system: System) -> dict[str, NDArray[np.float32]]:
         parts = features[system]
-        return {"frames": np.concatenate(parts), "motion": np.concatenate([np.diff(part, axis=0) for part in parts])}
+        return {name: np.concatenate([getattr(part, name) for part in parts]) for name in ("frames", "motion")}
 
     true = sets("source")
     return {

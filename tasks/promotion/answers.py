@@ -42,11 +42,6 @@ def promotion_summary(
     }
 
 
-def move_summary(move: Move) -> dict[str, Any]:
-    """A move that was made."""
-    return asdict(move) | {"state": "done"}
-
-
 def check_rows(verdict: Verdict) -> list[dict[str, str]]:
     """A row a check, as texts."""
     return [
