@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from flows.tables import Column, cell, console, number, pairs, show, size_text, time_text
+from schemas.wording import counted
 from tasks.answers.names import SHORT_ID, base_name, readable_path, visible
 
 if TYPE_CHECKING:
@@ -75,11 +76,11 @@ def show_status(status: "Status") -> None:
         [
             ("workspace", f"{readable_path(status.workspace)} (layout {status.layout_version})"),
             ("heterodub", status.heterodub),
-            ("extractor", _counted(status.extractor, status.extractors, "files")),
+            ("extractor", _counted(status.extractor, status.extractors, "file")),
             (
                 "policy",
                 f"{status.policy.name} {status.policy.version}, "
-                + _counted(status.policy.hash, status.policies, "clips"),
+                + _counted(status.policy.hash, status.policies, "clip"),
             ),
             ("files", _counts(status.files)),
             ("clips", _counts(status.clips)),
@@ -101,8 +102,8 @@ def _counts(counts: Mapping[str, int]) -> str:
 
 def _counted(current: str, counts: Mapping[str, int], what: str) -> str:
     """The value in force, and what was made with others."""
-    others = [f"{count} {what} by {name}" for name, count in counts.items() if name != current]
-    return f"{current} ({counts.get(current, 0)} {what})" + ("; " + ", ".join(others) if others else "")
+    others = [f"{counted(count, what)} by {name}" for name, count in counts.items() if name != current]
+    return f"{current} ({counted(counts.get(current, 0), what)})" + ("; " + ", ".join(others) if others else "")
 
 
 def _releases(found: Sequence["ReleaseFacts"]) -> None:
@@ -178,16 +179,20 @@ def _what(run: "Run") -> str:
     return ", ".join(_did(run))
 
 
+_OUTCOMES: Final = {"keep": "not promoted", "promote": "promoted"}
+"""Of the gate, for people."""
+
+
 def _did(run: "Run") -> Iterator[str]:
     most = [step for step in run.steps if step.corpus is None]
     for name in ("files", "clips", "errors"):
         if count := max((getattr(step, name) or 0 for step in most), default=0):
-            yield f"{count} {name}"
+            yield counted(count, name.removesuffix("s"))
     facts: dict[str, Any] = {}
     for step in most:
         facts |= step.facts
-    if facts.get("outcome"):
-        yield str(facts["outcome"])
+    if outcome := facts.get("outcome"):
+        yield _OUTCOMES.get(str(outcome), str(outcome))
     if facts.get("model"):
         yield f"{facts['model']} {facts['version']}"
     elif facts.get("release"):

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from flows.tables import Column, cell, console, counted, show
+from flows.tables import Column, cell, console, show
+from schemas.wording import counted
 
 _PERCENT: Final = ("nme", "nme_lips", "nme_outline")
 _SHOWN: Final = ("nme_lips", "nme_outline", "opening_correlation", "articulation", "velocity_error", "sync")
@@ -74,9 +75,10 @@ def show_ablation(told: Mapping[str, Any]) -> None:
     shown(told["half"])
     out.print("")
     shown(told["more"])
+    added = f"{counted(told['added_clips'], 'clip')} of {counted(told['added_speakers'], 'speaker')}"
     out.print(
-        f"\nover all folds, {told['added_clips']} clips of {told['added_speakers']} speakers that are good for "
-        f"{told['stage']} alone were added to {told['half_clips']} clips. They lower the error of the half by\n"
+        f"\nover all folds, {added}, good for {told['stage']} alone, were added to "
+        f"{counted(told['half_clips'], 'clip')}. They lower the error of the half by\n"
     )
     show(
         [Column("error"), Column("by %", right=True)],

@@ -21,6 +21,7 @@ import pyarrow as pa
 
 from schemas.reasons import ClipReason, Stage
 from schemas.settings import SplitSettings
+from schemas.wording import counted
 
 SPLITS: Final = ("train", "val", "test")
 _STAGES: Final = tuple(stage.value for stage in Stage)
@@ -243,6 +244,6 @@ def _notes(
             if not clips[split]:
                 yield f"{stage} has no {split} clips: there are too few new speakers to fill it"
             elif clips[split] < settings.small_clips:
-                yield f"{stage} has only {clips[split]} {split} clips"
+                yield f"{stage} has only {counted(clips[split], f'{split} clip')}"
     if straddlers:
-        yield f"{len(straddlers)} clips are refused because a near copy stands in another split"
+        yield f"{counted(len(straddlers), 'clip')} refused because a near copy stands in another split"

@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from schemas.addresses import without_password
 from schemas.errors import TrackingError
 from schemas.settings import TrackingSettings
+from schemas.wording import counted
 from tasks.stores.workspace import Workspace
 
 from .place import Place, place_of, server_listens
@@ -83,7 +84,7 @@ def look(place: Place) -> str:
         experiments = [one for one in client.search_experiments(max_results=100) if one.experiment_id != _MLFLOWS_OWN]
     for experiment in experiments:
         _require_at_home(place, experiment)
-    return f"{len(experiments)} experiments, {len(models)} registered models at {place}"
+    return f"{counted(len(experiments), 'experiment')}, {counted(len(models), 'registered model')} at {place}"
 
 
 @contextmanager
