@@ -215,6 +215,7 @@ def show_clip(answer: "ClipAnswer") -> None:
             ("speaker", answer.speaker),
             ("split", answer.split),
             ("near copy of", answer.near_copy_of),
+            ("same scene or sound as", answer.same_scene_as),
             ("route", answer.route),
             ("stage 1", _decision(answer.stage1, answer.stage1_reasons)),
             ("stage 2", _decision(answer.stage2, answer.stage2_reasons)),
