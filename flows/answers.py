@@ -179,10 +179,6 @@ def _what(run: "Run") -> str:
     return ", ".join(_did(run))
 
 
-_OUTCOMES: Final = {"keep": "not promoted", "promote": "promoted"}
-"""Of the gate, for people."""
-
-
 def _did(run: "Run") -> Iterator[str]:
     most = [step for step in run.steps if step.corpus is None]
     for name in ("files", "clips", "errors"):
@@ -192,7 +188,7 @@ def _did(run: "Run") -> Iterator[str]:
     for step in most:
         facts |= step.facts
     if outcome := facts.get("outcome"):
-        yield _OUTCOMES.get(str(outcome), str(outcome))
+        yield {"keep": "not promoted", "promote": "promoted"}.get(str(outcome), str(outcome))
     if facts.get("model"):
         yield f"{facts['model']} {facts['version']}"
     elif facts.get("release"):
@@ -229,6 +225,7 @@ def show_clip(answer: "ClipAnswer") -> None:
             ("speaker", answer.speaker),
             ("split", answer.split),
             ("near copy of", answer.near_copy_of),
+            ("same scene or sound as", answer.same_scene_as),
             ("route", answer.route),
             ("stage 1", _decision(answer.stage1, answer.stage1_reasons)),
             ("stage 2", _decision(answer.stage2, answer.stage2_reasons)),

@@ -178,5 +178,5 @@ EXPLANATIONS: dict[FileReason | ClipReason, str] = {
     ClipReason.NOT_PAIRED: "the speech does not belong to this mouth",
     ClipReason.OUT_OF_SYNC: "sound and mouth are too far apart in time",
     ClipReason.PAIRING_UNKNOWN: "whether the speech belongs to this mouth could not be measured",
-    ClipReason.STRADDLES_SPLITS: "a near-copy of it already stands in another split",
+    ClipReason.STRADDLES_SPLITS: "a clip of its scene or sound already stands in another split",
 }

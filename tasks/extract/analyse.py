@@ -33,7 +33,7 @@ from tasks.media.probe import probe
 from tasks.media.shots import with_cuts
 from tasks.media.sniff import sniff, unreadable
 from tasks.media.sound import Sound, open_sound
-from tasks.quality.identity import clip_picture_hash, picture_hash, sound_hash
+from tasks.quality.identity import clip_picture_hash, face_motion, picture_hash, sound_hash
 from tasks.quality.measure import ClipSound, FaceTrack, measure_clip
 from tasks.quality.pairing import correction_frames
 from tasks.quality.picture import is_still
@@ -161,6 +161,7 @@ class _Analyst:
         fingerprints = {
             "picture_hash": clip_picture_hash(draft.fingerprints),
             "sound_hash": b"" if heard.mel is None else sound_hash(heard.mel),
+            "face_motion": face_motion(face.points),
         }
         self.clips.append(rows.clip_row(self.origin, draft, measured, decision, self.policy.hash, fingerprints))
         shift = correction_frames(measured.values["pairing_score"], measured.values["pairing_offset_frames"])

@@ -1,6 +1,6 @@
 """Divides speakers into train, val and test. Pure functions: rows in, assignments out.
 
-Speakers joined by near copies form a group, and a group has one split for ever. A new group's split follows from a
+Speakers joined by clips of one scene or sound, copies among them, form a group, and a group has one split for ever. A new group's split follows from a
 hash of its smallest speaker, so it depends neither on the order of arrival nor on who else is there, but for two
 things: where a split would stay empty, new groups nearest to its border are moved over; and several speakers who come
 as one group, too large for the split of their hash, are for training. Such a group is mostly one studio, or one talker
@@ -246,4 +246,5 @@ def _notes(
             elif clips[split] < settings.small_clips:
                 yield f"{stage} has only {counted(clips[split], f'{split} clip')}"
     if straddlers:
-        yield f"{counted(len(straddlers), 'clip')} refused because a near copy stands in another split"
+        refused = counted(len(straddlers), "clip")
+        yield f"{refused} refused because a clip of the same scene or sound stands in another split"

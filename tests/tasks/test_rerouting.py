@@ -83,6 +83,7 @@ def clip_row(number: int, rng: np.random.Generator) -> dict[str, Any]:
         "missing": [],
         "picture_hash": bytes(40),
         "sound_hash": b"",
+        "face_motion": b"",
         "policy": OLD.hash,
     }
     row |= {
