@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
+import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -12,7 +13,9 @@ from torch import nn
 from schemas.cards import CARD, WEIGHTS, Contract, GeneratorCard, RivalCard, TranslatorCard
 from schemas.errors import ModelFileError
 
-__all__ = ["CARD", "WEIGHTS", "fill", "read_card", "save"]
+__all__ = ["CARD", "CPU", "WEIGHTS", "fill", "read_card", "save"]
+
+CPU: Final = torch.device("cpu")
 
 Card = TypeVar("Card", GeneratorCard, TranslatorCard, RivalCard)
 

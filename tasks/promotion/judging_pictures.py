@@ -5,6 +5,8 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
+import torch
+
 from model.metrics.cost import costs
 from model.perception.lite0 import Lite0
 from model.stage2.files import load_translator
@@ -17,6 +19,7 @@ from schemas.reasons import Stage
 from schemas.settings import Settings
 from tasks.feeding.picture_batches import portrait
 from tasks.feeding.stored_clips import Place, StoredClips
+from tasks.learning.devices import device_of
 from tasks.learning.picture_evaluation import MOST_FRAMES, finder
 from tasks.learning.selection import find_release
 from tasks.stores.benchmarks import Benchmark, BenchmarkClip
@@ -44,9 +47,10 @@ def grade_translators(
     """
     release = find_release(workspace, None)
     stored = StoredClips.of(workspace, Stage.STAGE2, release.versions[Stage.STAGE2.value])
-    loaded = _loaded(contestants, release.backend)
+    device = device_of(settings.device)
+    loaded = _loaded(contestants, release.backend, device)
     first = next(iter(loaded.values()))
-    judge, (find, _) = Lite0(), finder(settings, release.backend)
+    judge, (find, _) = Lite0().to(device), finder(settings, release.backend)
     graded: dict[int, list[Graded]] = {version: [] for version in loaded}
 
     def grade(sitting: Sitting, system: System, translator: PainterTranslator) -> Graded:
@@ -65,11 +69,11 @@ def grade_translators(
     ]
 
 
-def _loaded(contestants: Mapping[int, Path], backend: str) -> dict[int, PainterTranslator]:
+def _loaded(contestants: Mapping[int, Path], backend: str, device: torch.device) -> dict[int, PainterTranslator]:
     """All of one crop size and of the benchmark's backend, else nobody is judged."""
     loaded: dict[int, PainterTranslator] = {}
     for version, folder in contestants.items():
-        painter, card = load_translator(folder)
+        painter, card = load_translator(folder, device)
         if card.backend != backend:
             raise PromotionError(f"version {version} reads landmarks of {card.backend}, the benchmark holds {backend}")
         loaded[version] = PainterTranslator(painter)

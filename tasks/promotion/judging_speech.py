@@ -23,6 +23,7 @@ from schemas.reasons import Stage
 from schemas.settings import Settings
 from schemas.training import Stage1Settings
 from tasks.feeding.stored_clips import Place
+from tasks.learning.devices import device_of
 from tasks.learning.evaluation import release_scorer
 from tasks.learning.selection import Candidate, Selection, find_release, select
 from tasks.learning.stage1 import read_exams
@@ -51,10 +52,10 @@ def grade_generators(
     learn the sync score on.
     """
     selection = select(workspace, find_release(workspace, None), Stage.STAGE1)
-    scorer = release_scorer(workspace, selection, settings.stage1) if "sync" in rule.tolerances else None
+    scorer = release_scorer(workspace, selection, settings) if "sync" in rule.tolerances else None
     loaded, graded = [], []
     for version, folder in contestants.items():
-        generator, card = load_generator(folder)
+        generator, card = load_generator(folder, device_of(settings.device))
         if card.backend != selection.release.backend:
             raise PromotionError(
                 f"version {version} reads landmarks of {card.backend}, the benchmark holds {selection.release.backend}"
