@@ -47,7 +47,7 @@ class PictureNotes:
         ]
         if self.refused_aspect is not None:
             found.append(
-                f"pixels of {_ratio(self.refused_aspect)} are not believed (limit {MOST_ANAMORPHIC}:1) and taken for square"
+                f"pixels of {_ratio(self.refused_aspect)} not believed (limit {MOST_ANAMORPHIC}:1): taken as square"
             )
         if self._changes:
             sizes = ", ".join(dict.fromkeys(one.describe() for one in self._geometries))
