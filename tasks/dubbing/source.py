@@ -16,8 +16,8 @@ from schemas.reasons import FileReason
 from schemas.records import MediaFacts
 from schemas.settings import GuardSettings
 from tasks.dubbing.canvas import Look, look_of
+from tasks.media.deinterlacing import Deinterlacer
 from tasks.media.geometry import Geometry, PixelAspect
-from tasks.media.interlace import Deinterlacer
 from tasks.media.opening import open_input, picture_stream, set_up
 from tasks.media.picture_notes import PictureNotes
 from tasks.media.pictures import Clock, GifClock, decoded

@@ -28,7 +28,7 @@ from tasks.extract.job import Admission, Analysis, Job
 from tasks.faces.backend import LandmarkBackend, open_backend
 from tasks.faces.tracker import FaceTracker
 from tasks.media.decode import Video, open_video
-from tasks.media.interlace import CombFinder, sample
+from tasks.media.interlace import with_combs
 from tasks.media.locate import localise
 from tasks.media.probe import probe
 from tasks.media.shots import with_cuts
@@ -124,16 +124,16 @@ class _Analyst:
     def _drafts(self, video: Video) -> Iterator[Draft]:
         tracker = FaceTracker(self.backend, self.settings.clips)
         shot, before = 0, None
-        combs, combed = CombFinder(), False
-        for frame, small, starts_shot in with_cuts(video.frames(), self.settings.clips.cut_threshold):
+        for frame, small, starts_shot in with_cuts(with_combs(video.frames()), self.settings.clips.cut_threshold):
             shot += starts_shot
             self.frames += 1
             faces = tracker.step(frame.rgb, starts_shot, frame.repeated)
             self.faces_seen |= bool(faces)
             still = not frame.repeated and is_still(before, small)
-            combed = combed if frame.repeated else combs.step(sample(frame.rgb[..., 1]))
             grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
-            picture = Picture(frame.index, frame.rgb, shot, not frame.repeated, still, picture_hash(grey), combed)
+            picture = Picture(
+                frame.index, frame.rgb, shot, not frame.repeated, still, picture_hash(grey), frame.is_combed
+            )
             before = small
             yield from self.builder.add(picture, faces)
         yield from self.builder.end()

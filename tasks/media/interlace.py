@@ -1,4 +1,4 @@
-"""Combed pictures: found by what they show, whatever their flags say, and deinterlaced one by one.
+"""Combed pictures, found by what they show, whatever their flags say.
 
 A combed picture holds two moments, one in its even lines and one in its odd ones. Two things tell it from a picture
 of one moment, all measured where something moves:
@@ -10,15 +10,16 @@ of one moment, all measured where something moves:
 Shape suffix legend: R = rows, C = sampled columns.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from fractions import Fraction
-from typing import Any, Final
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from av.filter import Graph
-from av.video.frame import VideoFrame
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from .decode import Frame
 
 COMB_STEP: Final = 10
 """Of 255. Neighbouring lines that differ by less, to and fro, are noise or compression."""
@@ -38,6 +39,9 @@ MEMORY: Final = 25
 
 ALWAYS: Final = 3
 """Combed pictures in a row that tell two fields a picture from telecine, which combs two of five."""
+
+ONE_ORDER: Final = 0.75
+"""Share of what was seen so far that has to speak for one order of the fields."""
 
 _BLOCKS, _BLOCK = 8, 8
 """Samples are taken in so many groups of so many neighbouring columns."""
@@ -119,13 +123,14 @@ class CombFinder:
         self._left = 0
         self._row = 0
         self._sure = False
-        self._votes = 0
-        """Pictures whose even lines came first, less those whose odd lines did."""
+        self._even_first = 0
+        self._odd_first = 0
+        """Times that a field of even lines was seen to come first, or one of odd lines."""
 
     @property
     def top_first(self) -> bool:
         """Whether the even lines are the earlier moment, as far as was seen; so it is in most films."""
-        return self._votes >= 0
+        return self._even_first >= self._odd_first
 
     def step(self, now: Luma, after: Luma | None = None, flagged: bool = False) -> bool:
         """Whether the next picture is combed. after: the one behind it, which is a neighbour in time, too.
@@ -140,8 +145,9 @@ class CombFinder:
         self._left -= 1
         frayed = [(comb, first) for comb, first in said if comb.frayed]
         in_fields = [first for comb, first in frayed if comb.in_fields]
-        if in_fields and len(in_fields) == len(said) and len(set(in_fields)) == 1:
-            self._votes += 1 if in_fields[0] else -1
+        self._even_first += sum(in_fields)
+        self._odd_first += len(in_fields) - sum(in_fields)
+        if in_fields and len(in_fields) == len(said) and len(set(in_fields)) == 1 and self._agrees(in_fields[0]):
             self._row += 1
             self._left = MEMORY
             self._sure = self._sure or self._row >= ALWAYS
@@ -150,114 +156,25 @@ class CombFinder:
         self._sure = self._sure and self._left > 0
         return self._left > 0 and (bool(frayed) if flagged else self._sure and bool(in_fields))
 
-
-def luma_of(frame: VideoFrame) -> Luma | None:
-    """Samples of a frame's luma; None where its first plane is none."""
-    form = frame.format
-    if form.is_rgb or form.has_palette or not form.is_planar or form.is_big_endian:
-        return None
-    bits = form.components[0].bits
-    memory: Any = frame.planes[0]
-    kind = np.uint16 if bits > 8 else np.uint8
-    rows = np.frombuffer(memory, kind).reshape(-1, frame.planes[0].line_size // np.dtype(kind).itemsize)
-    return sample(rows[: frame.height, : frame.width], bits)
+    def _agrees(self, even_first: bool) -> bool:
+        """Whether a film has its fields in this order; stripes that move show both in turn."""
+        agreeing = self._even_first if even_first else self._odd_first
+        return agreeing >= ONE_ORDER * (self._even_first + self._odd_first)
 
 
-class Deinterlacer:
-    """Passes frames on, combed ones deinterlaced to one picture each; `count` says how many were.
-
-    bwdif looks at a frame's neighbours, so one frame is held back. Frames that are not combed stay as they are, though
-    flagged: a progressive film in an interlaced stream loses nothing, and telecined films lose nothing in the frames
-    that are whole. Frames of formats that bwdif cannot take stay combed.
-    """
-
-    def __init__(self) -> None:
-        self.count = 0
-        self._finder = CombFinder()
-        self._before: VideoFrame | None = None
-        self._weaver: _Bwdif | None = None
-
-    def over(self, frames: Iterable[VideoFrame]) -> Iterator[VideoFrame]:
-        """The same number of frames, in order."""
-        now: tuple[VideoFrame, Luma | None] | None = None
-        for frame in frames:
-            after = frame, luma_of(frame)
-            if now is not None:
-                yield self._shown(*now, *after)
-            now = after
-        if now is not None:
-            yield self._shown(*now, None, None)
-
-    def _shown(
-        self, frame: VideoFrame, luma: Luma | None, after: VideoFrame | None, luma_after: Luma | None
-    ) -> VideoFrame:
-        before, self._before = self._before, frame
-        if luma is None or not self._finder.step(luma, luma_after, frame.interlaced_frame):
-            self._weaver = None
-            return frame
-        try:
-            made = self._woven(frame, before, after)
-        except (ValueError, OSError):  # what FFmpegError is, too
-            return frame
-        self.count += 1
-        made.pts, made.time_base, made.duration = frame.pts, frame.time_base, frame.duration
-        return made
-
-    def _woven(self, frame: VideoFrame, before: VideoFrame | None, after: VideoFrame | None) -> VideoFrame:
-        """The frame without its comb."""
-        if self._weaver is None or not self._weaver.goes_on(frame):
-            self._weaver = _Bwdif(frame, self._finder.top_first)
-            self._weaver.push(before if self._weaver.takes(before) else frame)
-            self._weaver.push(frame)
-        made = self._weaver.push(after if self._weaver.takes(after) else frame)
-        if made is None:
-            raise ValueError("bwdif gave no picture")
-        return made
+def with_combs(frames: "Iterator[Frame]") -> "Iterator[Frame]":
+    """The frames of a video, each with whether it is combed; one is held back."""
+    finder, held = CombFinder(), deque["tuple[Frame, Luma]"]()
+    combed = False
+    for frame in frames:
+        held.append((frame, held[-1][1] if frame.repeated and held else sample(frame.rgb[..., 1])))
+        if len(held) == 2:
+            combed = _combed(finder, held, combed)
+            yield replace(held.popleft()[0], is_combed=combed)
+    for frame, now in held:
+        yield replace(frame, is_combed=combed if frame.repeated else finder.step(now))
 
 
-class _Bwdif:
-    """ffmpeg's deinterlacer, fed frame by frame; each but the first gives the picture of the one before it."""
-
-    def __init__(self, frame: VideoFrame, top_first: bool) -> None:
-        self._kind = _kind(frame)
-        self._last: VideoFrame | None = None
-        self._fed = 0
-        self._graph = Graph()
-        self._graph.threads = 1
-        width, height, form, colorspace, color_range = self._kind
-        source = self._graph.add(
-            "buffer",
-            f"video_size={width}x{height}:pix_fmt={form}:time_base=1/25:pixel_aspect=1/1"
-            f":colorspace={colorspace}:range={color_range}",
-        )
-        bwdif = self._graph.add("bwdif", f"mode=send_frame:parity={'tff' if top_first else 'bff'}:deint=all")
-        sink = self._graph.add("buffersink")
-        source.link_to(bwdif)
-        bwdif.link_to(sink)
-        self._graph.configure()
-
-    def takes(self, frame: VideoFrame | None) -> bool:
-        """Whether a frame is there, and of the same kind as the others."""
-        return frame is not None and _kind(frame) == self._kind
-
-    def goes_on(self, frame: VideoFrame) -> bool:
-        """Whether the frame was fed last, so that the one behind it gives its picture."""
-        return self._last is frame
-
-    def push(self, frame: VideoFrame | None) -> VideoFrame | None:
-        """Feed a frame; the picture of the one before it, None for the first."""
-        assert frame is not None
-        own = frame.pts, frame.time_base
-        frame.pts, frame.time_base = self._fed, Fraction(1, 25)
-        try:
-            self._graph.vpush(frame)
-        finally:
-            frame.pts = own[0]
-            if own[1] is not None:
-                frame.time_base = own[1]
-        self._fed, self._last = self._fed + 1, frame
-        return self._graph.vpull() if self._fed > 1 else None
-
-
-def _kind(frame: VideoFrame) -> tuple[int, int, str, int, int]:
-    return frame.width, frame.height, frame.format.name, int(frame.colorspace), int(frame.color_range)
+def _combed(finder: CombFinder, held: "deque[tuple[Frame, Luma]]", before: bool) -> bool:
+    (frame, now), (after, later) = held
+    return before if frame.repeated else finder.step(now, None if after.repeated else later)

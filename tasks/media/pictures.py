@@ -17,9 +17,9 @@ from av.video.stream import VideoStream
 from schemas.contract import FPS
 
 from .colour import BT601, BT709, ColourTags
+from .deinterlacing import Deinterlacer
 from .frame_converter import FrameConverter
 from .geometry import Geometry, PixelAspect
-from .interlace import Deinterlacer
 from .opening import words
 from .picture_notes import PictureNotes
 
