@@ -197,9 +197,8 @@ def test_formats_and_times_come_through(pix_fmt):
     deinterlacer = Deinterlacer()
     shown = list(deinterlacer.over(frames))
     assert deinterlacer.count >= 7
-    assert [(one.pts, one.time_base, one.duration) for one in shown] == [
-        (100 + 40 * k, Fraction(1, 1000), 40) for k in range(8)
-    ]
+    times = [(100 + 40 * k, Fraction(1, 1000), 40) for k in range(8)]
+    assert [(one.pts, one.time_base, one.duration) for one in shown] == times
     assert {(one.format.name, one.colorspace, one.color_range) for one in shown} == {(pix_fmt, 1, 1)}
     assert [(one.pts, one.time_base, one.duration) for one in frames] == times
 
