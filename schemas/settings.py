@@ -5,6 +5,8 @@
 
 import hashlib
 import os
+import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -20,12 +22,15 @@ from .problems import describe
 from .retraining import RetrainSettings
 from .rivals import RivalSettings
 from .sections import Section
-from .training import Stage1Settings
+from .training import Device, Stage1Settings
 from .translation import Stage2Settings
 
 _PREFIX = "HETERODUB_"
-_NOT_SETTINGS = ("HETERODUB_CORPORA",)
-"""Variables of ours that only tests read."""
+_FILE_VARIABLE = "HETERODUB_CONFIG"
+"""Names the settings file, as --config does."""
+
+_NOT_SETTINGS = (_FILE_VARIABLE, "HETERODUB_CORPORA")
+"""Variables of ours that set no field; the second is read by tests only."""
 
 Backend = Literal["face_mesh_v1", "face_mesh_v2", "face_alignment"]
 
@@ -131,6 +136,9 @@ class Settings(Section):
     backend: Backend = Field("face_mesh_v1", description="landmark backend")
     policy: Path | None = Field(None, description="routing policy file; without one, the default policy")
     promotion: Path | None = Field(None, description="promotion policy file; without one, the default one")
+    device: Device = Field(
+        "auto", description="what networks are trained, judged and used on; auto: an accelerator if there is one"
+    )
     clips: ClipSettings = ClipSettings()
     guards: GuardSettings = GuardSettings()
     run: RunSettings = Field(default_factory=RunSettings)
@@ -196,16 +204,21 @@ class _Sources(BaseSettings, Settings):
 
 
 def load_settings(config: str | Path | None = None, **overrides: Any) -> Settings:
-    """Settings from `config` (else heterodub.toml in the working folder, if there), environment and overrides.
+    """Settings from a file, the environment and overrides.
 
+    The file is `config`, else the one that HETERODUB_CONFIG names, else heterodub.toml in the working folder, if there.
+    The last comes with whatever folder one stands in, footage of strangers among them, so it may not hold addresses.
     Overrides that are None, also inside a section, are ignored, so that absent command-line options can be passed.
 
-    Raises: SettingsError - the file is missing or not TOML, or a value is bad (the text names field and value).
+    Raises: SettingsError - the file is missing or not TOML, holds addresses that it may not, or a value is bad (the
+    text names field and value).
     """
-    source = Path(config) if config else Path("heterodub.toml")
-    if config and not source.is_file():
+    named = config or os.environ.get(_FILE_VARIABLE)
+    source = Path(named) if named else Path("heterodub.toml")
+    if named and not source.is_file():
         raise SettingsError(f"settings file {source} is not there")
-
+    if not named and source.is_file():
+        _refuse_addresses(source)
     _refuse_unknown_variables()
 
     class FromFile(_Sources):
@@ -218,6 +231,31 @@ def load_settings(config: str | Path | None = None, **overrides: Any) -> Setting
         raise SettingsError(f"settings: {describe(error)}") from error
     except ValueError as error:  # tomllib's errors, which pydantic-settings passes on
         raise SettingsError(f"settings file {source}: {error}") from error
+
+
+def _refuse_addresses(source: Path) -> None:
+    """Refuse a file whose writer would decide which scheduler runs code and which server gets the password."""
+    try:
+        tree = tomllib.loads(source.read_text("utf-8"))
+    except (OSError, ValueError):
+        return  # told by whoever reads it for its values
+    if held := sorted(_addresses(tree)):
+        raise SettingsError(
+            f"{source.absolute()} sets {', '.join(held)}, but was only found in the working folder: there a file sets "
+            f"no addresses. If it is yours, name it: --config {source}, or {_FILE_VARIABLE}={source.absolute()}"
+        )
+
+
+def _addresses(value: Any, name: str = "") -> Iterator[str]:
+    match value:
+        case dict():
+            for key, inner in value.items():
+                yield from _addresses(inner, f"{name}.{key}".lstrip("."))
+        case list():
+            for inner in value:
+                yield from _addresses(inner, name)
+        case str() if "://" in value or name.lower() == "run.dask":  # Dask takes a bare host:port
+            yield name
 
 
 def _refuse_unknown_variables() -> None:

@@ -1,4 +1,4 @@
-"""Writing the dubbed video: H.264 and AAC in MP4, under its name only once it is whole."""
+"""Writing the dubbed video: H.264 and AAC, under its name only once it is whole."""
 
 import math
 import os
@@ -30,6 +30,7 @@ _BLOCK: Final = 1024
 
 def write_video(
     path: Path,
+    form: str,
     frames: Iterable[Painted],
     look: Look,
     timeline: Timeline,
@@ -41,12 +42,14 @@ def write_video(
 ) -> int:
     """Encode frames as they come, and the speech beside them. Returns how many were dubbed. step: called for each.
 
-    The sound begins with the first frame and is as long as the picture. comment: goes into the file's metadata.
+    The sound begins with the first frame and is as long as the picture. form: ffmpeg's name of the container. comment:
+    goes into the file's metadata.
 
     Raises: av.error.FFmpegError - the libraries refuse to write. OSError - there is no room.
     """
     # the index goes to the front, so that a player may begin before it has the whole file
-    with av.open(os.fspath(path), "w", "mp4", options={"movflags": "+faststart"}) as out:
+    options = {} if form == "matroska" else {"movflags": "+faststart"}
+    with av.open(os.fspath(path), "w", form, options=options) as out:
         out.metadata["comment"] = comment
         video = _video_stream(out, look, timeline, settings)
         voice: Any = out.add_stream("aac", rate=speech.rate_hz, layout=speech.layout)

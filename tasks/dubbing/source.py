@@ -78,6 +78,12 @@ class Film:
                 raise MediaRefusedError(FileReason.NO_DECODABLE_FRAME)
             return look_of(frame, PixelAspect(stream).geometry(frame), stream)
 
+    def comment(self) -> str:
+        """What the container's metadata say of how the film was made; empty where they say nothing."""
+        with self._opened() as (source, _):
+            said = {name.lower(): value for name, value in source.metadata.items()}  # Matroska has it in capitals
+        return said.get("comment", "")
+
     def base(self) -> Fraction:
         """Seconds of a tick."""
         with self._opened() as (_, stream):

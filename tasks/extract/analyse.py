@@ -29,10 +29,10 @@ from tasks.faces.backend import LandmarkBackend, open_backend
 from tasks.faces.tracker import FaceTracker
 from tasks.media.decode import Video, open_video
 from tasks.media.interlace import with_combs
-from tasks.media.locate import localise
+from tasks.media.locate import fingerprint, localise
 from tasks.media.probe import probe
 from tasks.media.shots import with_cuts
-from tasks.media.sniff import sniff
+from tasks.media.sniff import sniff, unreadable
 from tasks.media.sound import Sound, open_sound
 from tasks.quality.identity import clip_picture_hash, picture_hash, sound_hash
 from tasks.quality.measure import ClipSound, FaceTrack, measure_clip
@@ -68,6 +68,9 @@ def analyse(job: Job, settings: Settings, policy: Policy) -> Analysis:
     the run cannot go on. OSError - the disk is full.
     """
     with tempfile.TemporaryDirectory(prefix="heterodub-") as folder, localise(job.uri, Path(folder)) as path:
+        before = _stamp(path)
+        if fingerprint(path) != job.media_id:  # rows under another content's name would slip past a takedown, too
+            raise MediaRefusedError(FileReason.CHANGED)
         tell(None)
         container = sniff(path)
         facts = probe(path, container, settings.guards)
@@ -77,10 +80,25 @@ def analyse(job: Job, settings: Settings, policy: Policy) -> Analysis:
                 path, container, facts, video.origin_s, job.offset_s, Path(folder), settings.guards.max_duration_s
             )
             try:
-                return _Analyst(job, settings, policy, sound).work(video, facts)
+                analysis = _Analyst(job, settings, policy, sound).work(video, facts)
             finally:
                 if isinstance(sound, Sound):
                     sound.close()
+        if _stamp(path) != before:  # decoding opens the path several times, over minutes
+            raise MediaRefusedError(FileReason.CHANGED)
+    return analysis
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    """Every write to the file, and every file put in its place, changes one of these.
+
+    Raises: MediaRefusedError - VANISHED, UNREADABLE.
+    """
+    try:
+        facts = path.stat()
+    except OSError as error:
+        raise unreadable(error) from error
+    return facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns
 
 
 class _Analyst:

@@ -47,6 +47,9 @@ Work = Callable[..., Any]
 Hear = Callable[[Any], float | None]
 """Takes news; returns the seconds that the work may take from here on, None for as many as before."""
 
+_LONGEST_WAIT_S: Final = 7 * 24 * 3600.0
+"""The kernel counts a wait in 31 bits of milliseconds, and limits follow from sizes that files and stores claim."""
+
 NEWS: Final = "news"
 """In place of whether the work failed: it goes on, and says something."""
 
@@ -149,7 +152,7 @@ class Isolated:
         self._unheard = 0
 
     def _answer(self, pipe: Connection, time_limit_s: float, hear: Hear | None = None) -> tuple[bool, Any]:
-        while pipe.poll(time_limit_s):
+        while pipe.poll(min(time_limit_s, _LONGEST_WAIT_S)):
             kind, value = pipe.recv()
             if kind != NEWS:
                 return bool(kind), value

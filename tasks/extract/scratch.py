@@ -7,6 +7,7 @@ folder for as long as it lives, and every new child process first sweeps away th
 import fcntl
 import os
 import shutil
+import stat
 import tempfile
 from pathlib import Path
 
@@ -40,11 +41,17 @@ def _locked() -> tuple[Path, int]:
 
 
 def sweep() -> None:
-    """Remove the folders whose owners are gone. One that has no lock yet is being made, and is left alone."""
+    """Remove the folders whose owners are gone. One that has no lock yet is being made, and is left alone.
+
+    Anybody may put things under such names into the temporary folder, so only folders of this user are entered, and
+    only a lock that is a plain file is opened.
+    """
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         try:
-            held = os.open(folder / _LOCK, os.O_WRONLY)
-        except OSError:  # another's folder, or one that has just gone
+            if not _is_own_folder(folder):
+                continue
+            held = os.open(folder / _LOCK, os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        except OSError:  # another's folder, one that has just gone, or a lock that is a link or a pipe
             continue
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -53,3 +60,8 @@ def sweep() -> None:
             pass
         finally:
             os.close(held)
+
+
+def _is_own_folder(path: Path) -> bool:
+    facts = path.lstat()
+    return stat.S_ISDIR(facts.st_mode) and facts.st_uid == os.getuid()

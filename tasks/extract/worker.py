@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 from typing import TypeVar
 
-from schemas.errors import MediaRefusedError
+from schemas.errors import HeterodubError, MediaRefusedError
 from schemas.policy import Policy
 from schemas.reasons import FileReason
 from schemas.records import RawFile
@@ -104,7 +104,7 @@ def identify(raw: RawFile, settings: Settings) -> str | MediaRefusedError:
         time_limit_s=_Patience(raw.size_bytes, guards).fetch_s,
     )
     try:
-        with _disk_as_refusal():
+        with _as_refusal():
             return str(_unless_killed(read, guards.attempts))
     except MediaRefusedError as refusal:
         return _of_its_place(refusal)
@@ -119,7 +119,7 @@ def _analysed(job: Job, settings: Settings, policy: Policy) -> Analysis:
     child = _child(settings.guards.memory_limit_gib, threading.get_ident())
     patience = _Patience(job.size_bytes, settings.guards)
     try:
-        with _disk_as_refusal():
+        with _as_refusal():
             analysis: Analysis = child.run(
                 _ANALYSE, job, settings, policy, time_limit_s=patience.fetch_s, hear=patience.hear
             )
@@ -149,11 +149,18 @@ def _of_its_place(refusal: MediaRefusedError) -> MediaRefusedError:
 
 
 @contextmanager
-def _disk_as_refusal() -> Iterator[None]:
+def _as_refusal() -> Iterator[None]:
+    """Turn every error that is none of ours into the file's own: one file must not end the run over thousands.
+
+    Raises: MediaRefusedError - in place of them. HeterodubError - as it is: it is about the run.
+    """
     try:
         yield
+    except (MediaRefusedError, HeterodubError):
+        raise
     except OSError as error:
         refusal = disk_trouble(error) or MediaRefusedError(FileReason.INTERNAL_ERROR, str(error))
         raise refusal from error
-    except RuntimeError as error:  # the child's own unexpected error, by name and text
-        raise MediaRefusedError(FileReason.INTERNAL_ERROR, str(error)) from error
+    except Exception as error:  # the child's own come as a RuntimeError, by name and text
+        words = str(error) if isinstance(error, RuntimeError) else f"{type(error).__name__}: {error}"
+        raise MediaRefusedError(FileReason.INTERNAL_ERROR, words) from error

@@ -15,7 +15,7 @@ from schemas.errors import MediaRefusedError
 from schemas.reasons import FileReason
 from tasks.stores.remote import as_os_errors, open_store
 
-from .sniff import unreadable
+from .sniff import open_regular, unreadable
 
 _FILE: Final = "file://"
 _CHUNK_BYTES: Final = 1024 * 1024
@@ -53,7 +53,7 @@ def fingerprint(path: Path) -> str:
     Raises: MediaRefusedError - VANISHED, UNREADABLE.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise unreadable(error) from error

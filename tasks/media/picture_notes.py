@@ -46,9 +46,8 @@ class PictureNotes:
             if one.squared != (one.width, one.height)
         ]
         if self.refused_aspect is not None:
-            found.append(
-                f"pixels of {_ratio(self.refused_aspect)} not believed (limit {MOST_ANAMORPHIC}:1): taken as square"
-            )
+            claimed = _ratio(self.refused_aspect)
+            found.append(f"pixels of {claimed} are not believed (limit {MOST_ANAMORPHIC}:1) and taken for square")
         if self._changes:
             sizes = ", ".join(dict.fromkeys(one.describe() for one in self._geometries))
             found.append(f"size or direction changes midway, {self._changes} times ({sizes}); clips end there")

@@ -8,6 +8,7 @@ import os
 import re
 import stat
 from enum import StrEnum
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -44,7 +45,7 @@ def sniff(path: Path) -> Container:
     file cannot be read: VANISHED, UNREADABLE, NOT_A_REGULAR_FILE.
     """
     try:
-        with _open_regular(path) as file:
+        with open_regular(path) as file:
             size = os.fstat(file.fileno()).st_size
             return _container(file, file.read(HEAD_BYTES), size)
     except OSError as error:
@@ -63,8 +64,11 @@ def is_program_stream(head: bytes) -> bool:
     return head.lstrip(b"\0").startswith(b"\x01\xba")
 
 
-def _open_regular(path: Path) -> BinaryIO:
-    # Not to wait for ever on a pipe that someone gave the name of a video.
+def open_regular(path: Path) -> BufferedReader:
+    """Open a file to read it, without waiting for ever on a pipe that somebody gave the name of a video.
+
+    Raises: MediaRefusedError - NOT_A_REGULAR_FILE. OSError - it cannot be opened.
+    """
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     mode = os.fstat(handle).st_mode
     if stat.S_ISREG(mode):

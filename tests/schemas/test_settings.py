@@ -112,6 +112,27 @@ def test_heterodub_toml_in_the_working_folder_is_read(tmp_path):
     assert load_settings().workspace == "here"
 
 
+ADDRESSES = """
+workspace = "s3://theirs/space"
+[run]
+dask = "theirs:8786"
+[tracking]
+uri = "http://theirs:5000"
+[retrain]
+corpora = ["/data/mine.toml", "s3://theirs/corpus.toml"]
+"""
+
+
+def test_heterodub_toml_that_was_only_found_sets_no_addresses(tmp_path, monkeypatch):
+    """It lies in the folder one stands in, which may be a stranger's footage."""
+    (tmp_path / "heterodub.toml").write_text(ADDRESSES)
+    with pytest.raises(SettingsError, match=r"retrain\.corpora, run\.dask, tracking\.uri, workspace.*--config"):
+        load_settings()
+    assert load_settings(tmp_path / "heterodub.toml").run.dask == "theirs:8786"
+    monkeypatch.setenv("HETERODUB_CONFIG", str(tmp_path / "heterodub.toml"))
+    assert load_settings().tracking.uri == "http://theirs:5000"
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(SettingsError, match=r"nowhere\.toml is not there"):
         load_settings(tmp_path / "nowhere.toml")

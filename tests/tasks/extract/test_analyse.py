@@ -1,5 +1,7 @@
 """One file from bytes to rows: the same rows every time, and only what is wanted of them."""
 
+import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,7 @@ from schemas.policy import load_policy
 from schemas.reasons import FileReason, FileState, MissingCause
 from schemas.signals import SIGNAL_NAMES
 from schemas.tables import CLIPS, STAGE1, STAGE2
-from tasks.extract.analyse import Admission, analyse
+from tasks.extract.analyse import Admission, Job, analyse
 from tasks.stores.workspace import Workspace
 from tests.tasks.extract.conftest import job_of, settings_in
 
@@ -154,3 +156,44 @@ def test_nothing_is_left_in_the_temporary_folder(job, settings, tmp_path, monkey
         analyse(job("notes.mp4"), settings, POLICY)
     assert list(scratch.iterdir()) == []
     assert list((Path(settings.workspace) / "scratch").glob("*")) == []
+
+
+def refusal_of(job, settings) -> FileReason:
+    with pytest.raises(MediaRefusedError) as caught:
+        analyse(job, settings, POLICY)
+    return caught.value.reason
+
+
+def test_analyse_refuses_bytes_that_are_not_those_identified(media, settings, tmp_path):
+    """Such as a file that somebody wrote over, with footage that was taken down."""
+    job = job_of(Path(shutil.copy(media / "holiday.mp4", tmp_path)))
+    shutil.copy(media / "ada-clean.mp4", job.uri)
+    assert refusal_of(job, settings) is FileReason.CHANGED
+
+
+@pytest.mark.parametrize("change", ["append", "replace", "rewrite and set the time back"])
+def test_analyse_refuses_a_file_written_to_while_it_is_decoded(media, settings, tmp_path, monkeypatch, change):
+    job = job_of(path := Path(shutil.copy(media / "holiday.mp4", tmp_path)))
+    times = path.stat().st_atime_ns, path.stat().st_mtime_ns
+
+    def meddle(news):
+        if news is None:
+            return
+        if change == "append":
+            path.write_bytes(path.read_bytes() + b"more")
+        elif change == "replace":
+            shutil.copy(path, tmp_path / "other.mp4")
+            (tmp_path / "other.mp4").replace(path)
+        else:
+            path.write_bytes(path.read_bytes())
+            os.utime(path, ns=times)
+
+    monkeypatch.setattr("tasks.extract.analyse.tell", meddle)
+    assert refusal_of(job, settings) is FileReason.CHANGED
+
+
+@pytest.mark.timeout(30)
+def test_fingerprint_does_not_wait_on_a_pipe(tmp_path, settings):
+    os.mkfifo(tmp_path / "pipe.mp4")
+    job = Job(str(tmp_path / "pipe.mp4"), "0" * 64, 1, "default", "file:x")
+    assert refusal_of(job, settings) is FileReason.NOT_A_REGULAR_FILE

@@ -4,7 +4,9 @@ import socket
 from collections import Counter
 from functools import partial
 
+import dask
 import pytest
+from distributed import Client, LocalCluster, Security
 
 from schemas.errors import ClusterError, MediaRefusedError
 from schemas.reasons import FileReason
@@ -21,6 +23,16 @@ def test_every_item_comes_back_once(two_workers):
     found = results(two_workers, work.double, range(200), "double")
     assert Counter(item for item, _ in found) == Counter(range(200))
     assert all(result == 2 * item for item, result in found)
+
+
+def test_a_local_cluster_refuses_whoever_has_no_key(two_workers):
+    address = two_workers.scheduler.address
+    assert address.startswith("tls://127.0.0.1:")
+    assert all(name.startswith("tls://127.0.0.1:") for name in two_workers.nthreads())
+    for foreign in (address, address.replace("tls:", "tcp:")):
+        security = Security.temporary() if foreign.startswith("tls") else None
+        with pytest.raises(OSError), dask.config.set({"distributed.comm.timeouts.connect": "1s"}):
+            Client(foreign, timeout=1, security=security).close()
 
 
 def test_nothing_to_do_is_done(two_workers):
@@ -85,8 +97,18 @@ def test_what_is_no_address_is_named(tmp_path, address):
         pass
 
 
-def test_a_running_scheduler_is_used_and_left_running(two_workers, tmp_path):
+@pytest.mark.timeout(60)
+def test_a_scheduler_that_wants_a_certificate_says_so(two_workers, tmp_path):
     address = two_workers.scheduler.address
-    with open_client(address, 1, tmp_path, 3) as other:
-        assert dict(results(other, work.double, range(20), "remote")) == {n: 2 * n for n in range(20)}
-    assert dict(results(two_workers, work.double, range(5), "after")) == {n: 2 * n for n in range(5)}
+    with (
+        pytest.raises(ClusterError, match="no certificate for the Dask scheduler"),
+        open_client(address, 1, tmp_path, 3),
+    ):
+        pass
+
+
+def test_a_running_scheduler_is_used_and_left_running(tmp_path):
+    with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0") as standing:
+        for prefix in ("remote", "after"):
+            with open_client(standing.scheduler_address, 1, tmp_path, 3) as client:
+                assert dict(results(client, work.double, range(20), prefix)) == {n: 2 * n for n in range(20)}

@@ -1,5 +1,6 @@
 """What a killed process leaves behind is swept by whoever comes next; what a living one holds is not."""
 
+import os
 import subprocess
 import sys
 
@@ -52,3 +53,26 @@ def test_a_folder_that_is_just_being_made_and_others_folders_are_left_alone(plac
     others.mkdir()
     sweep()
     assert young.exists() and others.exists()
+
+
+@pytest.mark.timeout(30)
+def test_sweep_enters_no_link_and_opens_no_pipe(place):
+    operators, trap = place / "operators", place / "heterodub-work-trap"
+    for folder in (operators, trap):
+        folder.mkdir()
+        (folder / "thesis.txt").touch()
+    (operators / ".owner").touch()
+    (place / "heterodub-work-link").symlink_to(operators)
+    os.mkfifo(trap / ".owner")
+    sweep()
+    assert (operators / "thesis.txt").exists() and (trap / "thesis.txt").exists()
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can make a folder of another user")
+def test_sweep_leaves_another_user_s_folder_alone(place):
+    folder = place / "heterodub-work-nobody"
+    folder.mkdir()
+    (folder / ".owner").touch()
+    os.chown(folder, 65534, 65534)
+    sweep()
+    assert folder.exists()

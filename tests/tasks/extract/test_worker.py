@@ -46,6 +46,26 @@ def test_a_file_is_known_by_its_bytes(job, media, settings):
     assert identify(RawFile(str(media / "gone.mp4"), 1, "1"), settings).reason is FileReason.VANISHED
 
 
+@pytest.mark.parametrize("claimed", [429_496_729_600, 2**63, 10**30], ids=lambda size: f"{size:.0e}")
+def test_identify_a_file_whose_store_claims_an_absurd_size(claimed, job, media, settings):
+    """The time it may take follows from its size, and the kernel cannot wait for so long."""
+    assert identify(RawFile(str(media / "ada-clean.mp4"), claimed, "1"), settings) == job("ada-clean.mp4").media_id
+    assert (
+        work_on(replace(job("notes.mp4"), size_bytes=claimed), settings, POLICY).refusal.reason is FileReason.NOT_MEDIA
+    )
+
+
+def test_an_error_nobody_foresaw_is_the_file_s_refusal(job, settings, monkeypatch):
+    def fail(*arguments, **more):
+        raise ZeroDivisionError("a header of zeros")
+
+    monkeypatch.setattr(worker.Isolated, "run", fail)
+    done = work_on(job("holiday.mp4"), settings, POLICY)
+    assert (done.refusal.reason, done.refusal.detail) == (
+        FileReason.INTERNAL_ERROR, "ZeroDivisionError: a header of zeros"
+    )  # fmt: skip
+
+
 def test_a_file_that_does_not_arrive_is_tried_again_by_the_next_run(job, settings, monkeypatch):
     monkeypatch.setattr(worker, "_LOOK_LIMIT_S", 4.0)
     film = job("holiday.mp4")

@@ -109,3 +109,18 @@ def test_sweeping_takes_only_what_is_old(tmp_path):
     os.utime(old, (0, 0))
     assert ws.sweep_scratch() == 1
     assert new.exists() and not old.exists()
+
+
+@pytest.mark.parametrize("root", ["{}/ws", "memory://{}/ws"], ids=["local", "remote"])
+def test_scratch_is_never_a_link_to_somebody_s_files(tmp_path, monkeypatch, root):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    ws = Workspace.open(root.format(tmp_path), create=True)
+    place, operators = ws.scratch(), tmp_path / "operators"
+    operators.mkdir()
+    (operators / "thesis.txt").touch()
+    os.utime(operators / "thesis.txt", (0, 0))
+    place.rmdir()
+    place.symlink_to(operators)
+    with pytest.raises(WorkspaceError, match="not a folder of this user"):
+        ws.sweep_scratch()
+    assert (operators / "thesis.txt").exists()
