@@ -90,6 +90,7 @@ class ClipReason(StrEnum):
     TOO_BRIGHT = "too_bright"
     LOW_FRAME_RATE = "low_frame_rate"
     PICTURE_FROZEN = "picture_frozen"
+    INTERLACED = "interlaced"
     NO_SOUND = "no_sound"
     TOO_QUIET = "too_quiet"
     LITTLE_SPEECH = "little_speech"
@@ -167,6 +168,7 @@ EXPLANATIONS: dict[FileReason | ClipReason, str] = {
     ClipReason.TOO_BRIGHT: "the face is blown out",
     ClipReason.LOW_FRAME_RATE: "too few different frames a second",
     ClipReason.PICTURE_FROZEN: "the picture stands still",
+    ClipReason.INTERLACED: "the picture is combed, and could not be deinterlaced",
     ClipReason.NO_SOUND: "there is no sound",
     ClipReason.TOO_QUIET: "the sound is all but silent",
     ClipReason.LITTLE_SPEECH: "too little of the clip is speech",

@@ -28,6 +28,7 @@ from tasks.extract.job import Admission, Analysis, Job
 from tasks.faces.backend import LandmarkBackend, open_backend
 from tasks.faces.tracker import FaceTracker
 from tasks.media.decode import Video, open_video
+from tasks.media.interlace import with_combs
 from tasks.media.locate import fingerprint, localise
 from tasks.media.probe import probe
 from tasks.media.shots import with_cuts
@@ -141,14 +142,16 @@ class _Analyst:
     def _drafts(self, video: Video) -> Iterator[Draft]:
         tracker = FaceTracker(self.backend, self.settings.clips)
         shot, before = 0, None
-        for frame, small, starts_shot in with_cuts(video.frames(), self.settings.clips.cut_threshold):
+        for frame, small, starts_shot in with_cuts(with_combs(video.frames()), self.settings.clips.cut_threshold):
             shot += starts_shot
             self.frames += 1
             faces = tracker.step(frame.rgb, starts_shot, frame.repeated)
             self.faces_seen |= bool(faces)
             still = not frame.repeated and is_still(before, small)
             grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
-            picture = Picture(frame.index, frame.rgb, shot, not frame.repeated, still, picture_hash(grey))
+            picture = Picture(
+                frame.index, frame.rgb, shot, not frame.repeated, still, picture_hash(grey), frame.is_combed
+            )
             before = small
             yield from self.builder.add(picture, faces)
         yield from self.builder.end()
@@ -201,5 +204,6 @@ def _face_track(draft: Draft) -> FaceTrack:
         crowded=np.array(draft.crowded),
         is_new=np.array(draft.is_new),
         is_still=np.array(draft.is_still),
+        is_combed=np.array(draft.is_combed),
         looks=tuple(draft.looks.values()),
     )
