@@ -75,4 +75,4 @@ def face_motion(points: NDArray[np.float32]) -> bytes:
     )
     motion = quick - slow
     steps = np.rint(motion / np.maximum(motion.std(axis=0), _LEAST) * _UNIT)
-    return np.clip(steps, -127, 127).astype(np.int8).tobytes()
+    return bytes(np.clip(steps, -127, 127).astype(np.int8).tobytes())
