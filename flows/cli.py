@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from flows import ask, govern, judge, learn, lineage, repeat, speak
-from flows.environment import find_server, server_is_lost, settle
+from flows.environment import prepare, server_is_lost, settle
 from flows.options import ConfigOption, JsonOption, WorkspaceOption, tell, text_of
 from schemas.addresses import trouble_with
 from schemas.errors import HeterodubError, SettingsError
@@ -45,8 +45,9 @@ def ingest(
     as_json: JsonOption = False,
 ) -> None:
     """Sort a messy folder into audited stage-1 and stage-2 stores."""
-    settle()
-    find_server()
+    from tasks.preflight.data import check_ingest
+
+    prepare(lambda: check_ingest(source, corpus, workspace, text_of(config), text_of(policy), dask, workers))
     from flows.ingest import ingest as run
     from flows.progress import Display
     from flows.summaries import show_summary
@@ -106,7 +107,9 @@ def _look(policy: Path, workspace: str | None, config: Path | None, clips: bool)
 def _apply(
     policy: Path, workspace: str | None, config: Path | None, dask: str | None, workers: int | None
 ) -> dict[str, Any]:
-    find_server()
+    from tasks.preflight.data import check_route
+
+    prepare(lambda: check_route(str(policy), workspace, text_of(config), dask, workers))
     from flows.progress import Display
     from flows.route import route as run
     from tasks.extract.watching import watched_by

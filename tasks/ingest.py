@@ -16,6 +16,7 @@ from tasks.extract import driver, labelling, ledger
 from tasks.extract.fanout import open_client
 from tasks.extract.watching import Tally, watcher
 from tasks.journal.recording import Counts, as_step
+from tasks.preflight.data import check_ingest
 from tasks.progress import shown_by_prefect
 from tasks.publishing import Published, publish
 from tasks.quality.drift import CorpusDrift
@@ -27,6 +28,17 @@ from tasks.summary import summarise
 from tasks.validation.checks import load_ahead
 
 
+def _may_pass(_task: Any, _run: Any, state: Any) -> bool:
+    """Whether trying again can help: a listing that failed, not a name that was mistyped."""
+    return isinstance(getattr(state.data, "__cause__", None), OSError)
+
+
+check_inputs = task(
+    name="check_inputs", retries=2, retry_delay_seconds=5, retry_condition_fn=_may_pass, cache_policy=NO_CACHE
+)(check_ingest)
+"""What the command line checks before anything is started, once more for runs that no command line started."""
+
+
 @task(cache_policy=NO_CACHE)
 def choose_policy(settings: Settings) -> Policy:
     """The policy that stands in the workspace, which is made if it is not there yet.
@@ -35,11 +47,6 @@ def choose_policy(settings: Settings) -> Policy:
     """
     workspace = Workspace.open(settings.workspace, create=True)
     return policy_for_ingest(workspace, None if settings.policy is None else str(settings.policy))
-
-
-def _may_pass(_task: Any, _run: Any, state: Any) -> bool:
-    """Whether trying again can help: a listing that failed, not a name that was mistyped."""
-    return isinstance(getattr(state.data, "__cause__", None), OSError)
 
 
 @task(retries=2, retry_delay_seconds=5, retry_condition_fn=_may_pass, cache_policy=NO_CACHE)
