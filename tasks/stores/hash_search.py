@@ -108,19 +108,13 @@ class Streams:
         """
         telling = np.flatnonzero(speaks(self.words))
         width = _key_bits(len(telling))
-        bins = 2 * MAX_SHIFT + 4
         heard = self.words[telling].astype(np.uint64)
-        rest_bits = 32 - width
-        for turned in (heard, _swapped(heard, width)) if rest_bits else (heard,):
-            piece, rest = turned >> np.uint64(rest_bits), turned & np.uint64((1 << rest_bits) - 1)
-            for offset in (0, bins // 2):  # two places up to MAX_SHIFT apart share a bin in one of the two
-                times = ((self._places[telling] + offset) // bins).astype(np.uint64) & np.uint64(0xFFFF)
-                packed = (piece << np.uint64(16) | times) << np.uint64(rest_bits) | rest
-                for hits_C2 in bucket_pairs(packed, rest_bits, telling):
-                    one, two = self._owners[hits_C2[:, 0]], self._owners[hits_C2[:, 1]]
-                    shift = self._places[hits_C2[:, 0]] - self._places[hits_C2[:, 1]]
-                    kept = (media[one] != media[two]) & (np.abs(shift) <= MAX_SHIFT)
-                    yield np.unique(np.stack([one[kept], two[kept], shift[kept]], axis=1), axis=0)
+        for turned in (heard, _swapped(heard, width)) if width < 32 else (heard,):
+            for hits_C2 in bucket_pairs(turned, 32 - width, telling):
+                one, two = self._owners[hits_C2[:, 0]], self._owners[hits_C2[:, 1]]
+                shift = self._places[hits_C2[:, 0]] - self._places[hits_C2[:, 1]]
+                kept = (media[one] != media[two]) & (np.abs(shift) <= MAX_SHIFT)
+                yield np.unique(np.stack([one[kept], two[kept], shift[kept]], axis=1), axis=0)
 
     def overlaps(self, one: Ints, two: Ints, shift: Ints) -> tuple[Ints, Ints, Flags]:
         """Where each pair overlaps when so shifted: places of the words of both, (C, T), and which of them count."""
@@ -144,5 +138,5 @@ def _swapped(heard: Words, width: int) -> Words:
 
 
 def _key_bits(count: int) -> int:
-    """Bits of a key: as few as chance allows, since a short key survives more noise. About one chance hit a key."""
-    return int(np.clip(np.ceil(np.log2(max(count, 1))), 16, 32))
+    """Bits of a key: few, since a short key survives more noise; but so many that one word in four meets a stranger."""
+    return int(np.clip(np.ceil(np.log2(max(count, 1))) + 2, 16, 32))
