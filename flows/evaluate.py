@@ -15,6 +15,7 @@ from tasks.evaluate import (
     judge_translator,
     judge_translator_folds,
     judge_tuning,
+    log_scores,
     show_scores,
 )
 from tasks.journal.recording import recorded
@@ -66,7 +67,8 @@ def evaluate(
         else _picture_scores(settings, model, release, split, folds, fold, references)
     )
     show_scores(found, f"{stage}-scores")
-    return found.summary() | {"rows": found.clips()}
+    run: str | None = log_scores(settings, found, stage)
+    return found.summary() | {"run": run, "rows": found.clips()}
 
 
 def _speech_scores(
@@ -107,7 +109,9 @@ def evaluate_dub(
     workspace: str | None = None,
     config: str | None = None,
 ) -> dict[str, Any]:
-    """Dub a manifest's videos (columns as of `dub`) with their own speech and with the named one, and score the files.
+    """Score the outputs of a manifest's jobs (columns as of `dub`) as they are, and their videos with their own speech.
+
+    No output is written to: what has to be rendered goes into a scratch folder.
 
     Raises: HeterodubError - the manifest, the models or the release; the text says what to do.
     """
@@ -158,5 +162,7 @@ def ablate_data(
     found = compare_data(settings, stage, release, folds, references)
     show_scores(found.half, "ablation-half")
     show_scores(found.more, "ablation-half-and-more")
+    log_scores(settings, found.half, f"{stage} half")
+    log_scores(settings, found.more, f"{stage} half and more")
     told: dict[str, Any] = found.summary() | {"stage": stage}
     return told

@@ -1,7 +1,7 @@
 """Evaluations of stage 2: a translator on clips of speakers it has not seen, and cross-validated ones."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -42,7 +42,9 @@ Features = dict[System, list[JudgedFeatures]]
 
 @dataclass(frozen=True, slots=True)
 class PictureEvaluation:
-    """What came out. card: the translator's, of the first fold if there are several. rows: every clip and system."""
+    """What came out. card: the translator's, of the first fold if there are several. rows: every clip and
+    system. tags: which registered version it is, as MLflow has it.
+    """
 
     release: str
     judged_on: str
@@ -51,11 +53,14 @@ class PictureEvaluation:
     card_of: str
     scores: PictureCard
     rows: tuple[Sat, ...]
+    tags: Mapping[str, str] = field(default_factory=dict)
 
     def summary(self) -> dict[str, Any]:
         """Scores ready for JSON, without the single clips."""
         kept = {"release": self.release, "judged_on": self.judged_on, "references": self.references}
-        return kept | {"model": self.card_of, "steps": self.card.steps, **asdict(self.scores)}
+        model = {"model": self.card_of, "steps": self.card.steps, "tuned_on": list(self.card.tuned_on)}
+        verdicts = {"verdicts": [asdict(one) for one in self.scores.verdicts], "no_interval": self.scores.no_interval}
+        return kept | model | asdict(self.scores) | verdicts
 
     def clips(self) -> list[dict[str, Any]]:
         """A row for each clip and system."""
