@@ -16,6 +16,8 @@ _HEADINGS: Final = {
     "articulation": "articulation",
     "velocity_error": "velocity error",
     "sync": "sync",
+    "face_found_frac": "face found",
+    "passed_through": "passed",
 }
 
 
@@ -95,9 +97,9 @@ def show_dub_scores(told: Mapping[str, Any]) -> None:
     out.print(
         f"landmarks by {told['generator']}, pictures by {told['translator']}\nmeans over videos, 95 % intervals\n"
     )
-    names = ("nme_lips", "opening_correlation", "articulation", "sync", "passed_through")
+    names = ("face_found_frac", "nme_lips", "opening_correlation", "articulation", "sync", "passed_through")
     show(
-        [Column("speech"), Column("system"), *(Column(_HEADINGS.get(name, "passed"), right=True) for name in names)],
+        [Column("speech"), Column("system"), *(Column(_HEADINGS[name], right=True) for name in names)],
         [
             [cell(setting), cell(system), *(cell(interval_text(scores[name], name)) for name in names)]
             for setting, systems in told["means"].items()

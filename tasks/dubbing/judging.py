@@ -8,7 +8,7 @@ undubbed source, and its mouth at rest ("copy").
 Shape suffix legend: N = output frames, T = frames at 25 fps, P = 216 points, XY = 2 coordinates.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -46,20 +46,23 @@ System = Literal["dubbed", "source", "copy"]
 Floats = NDArray[np.floating[Any]]
 Flags = NDArray[np.bool_]
 
-SCORES: Final = ("nme_lips", "opening_correlation", "articulation", "sync", "passed_through")
+SCORES: Final = ("face_found_frac", "nme_lips", "opening_correlation", "articulation", "sync", "passed_through")
 
 
 @dataclass(frozen=True, slots=True)
 class DubSat:
     """Scores of one video in one setting under one system; None where one cannot be measured.
 
-    nme_lips, opening_correlation, articulation: of the landmarks found, against the wanted ones. sync: of the landmarks
-    found, with the speech (model/sync/score.py). passed_through: share of frames that were not dubbed.
+    face_found_frac: share of frames with a face in the source in which one is found in the finished file; None where
+    none was looked for. nme_lips, opening_correlation, articulation: of the landmarks found, against the wanted ones,
+    in frames that neither stage was told. sync: of the landmarks found, with the speech (model/sync/score.py).
+    passed_through: share of frames that were not dubbed.
     """
 
     video: str
     setting: Setting
     system: System
+    face_found_frac: float | None
     nme_lips: float | None
     opening_correlation: float | None
     articulation: float | None
@@ -151,19 +154,20 @@ def _judge(setting: Setting, job: DubJob, evaluator: _DubEvaluator, rows: list[D
     track = part.face.track
     tracked = track.tracked_T[part.rows_N]
     told_at = reference_frames(track.tracked_T, settings.dub.references)
+    told_N = np.isin(part.rows_N, told_at) | np.isin(part.rows_N + track.first, part.face.references)
+    found_frac = float((seen & tracked).sum() / tracked.sum()) if tracked.any() else None
     copied = copy_reference(track.points_TPXY[told_at], wanted.source_NPXY)
     with open_speech(job.speech, settings.guards, evaluator.scratch) as speech:
 
-        def timed(points: Floats, flags: Flags) -> float | None:
-            return _sync(evaluator.scorer, speech, points, flags, part.times_N)
+        def scored(system: System, points: Floats, flags: Flags, looked: float | None, passed: float | None) -> DubSat:
+            moved = _moved(points, wanted.wanted_NPXY, flags & ~told_N)
+            sync = _sync(evaluator.scorer, speech, points, flags, part.times_N) if flags.any() else None
+            return DubSat(job.video, setting, system, looked, *moved, sync, passed)
 
         rows += [
-            _sat(job.video, setting, system, points, wanted.wanted_NPXY, flags, timed, passed)
-            for system, points, flags, passed in (
-                ("dubbed", found, seen & tracked, 1 - plan.dubbed / plan.timeline.frames),
-                ("source", track.points_TPXY[part.rows_N], tracked, None),
-                ("copy", copied, tracked, None),
-            )
+            scored("dubbed", found, seen & tracked, found_frac, 1 - plan.dubbed / plan.timeline.frames),
+            scored("source", track.points_TPXY[part.rows_N], tracked, None, None),
+            scored("copy", copied, tracked, None, None),
         ]
     if delivered:
         return _made_otherwise(film, evaluator.models)
@@ -189,21 +193,14 @@ def _made_otherwise(film: Film, models: Models) -> str | None:
     return f"{film.path} was made by {makers}; it is held here to what {generator} wants"
 
 
-def _sat(
-    video: str,
-    setting: Setting,
-    system: Any,
-    points_NPXY: Floats,
-    wanted_NPXY: Floats,
-    flags_N: Flags,
-    timed: Callable[[Floats, Flags], float | None],
-    passed: float | None,
-) -> DubSat:
-    if not flags_N.any():
-        return DubSat(video, setting, system, None, None, None, None, passed)
-    scores = score_clip(points_NPXY, wanted_NPXY, flags_N)
-    moved = scores.nme_lips, scores.opening_correlation, scores.articulation
-    return DubSat(video, setting, system, *moved, timed(points_NPXY, flags_N), passed)
+def _moved(
+    points_NPXY: Floats, wanted_NPXY: Floats, counts_N: Flags
+) -> tuple[float | None, float | None, float | None]:
+    """Lips' error, correlation of the opening and articulation over frames that count; None each where none does."""
+    if not counts_N.any():
+        return None, None, None
+    scores = score_clip(points_NPXY, wanted_NPXY, counts_N)
+    return scores.nme_lips, scores.opening_correlation, scores.articulation
 
 
 def _found(film: Film, part: Part, timeline: Timeline, evaluator: _DubEvaluator) -> tuple[NDArray[np.float32], Flags]:

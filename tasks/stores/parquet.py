@@ -22,8 +22,7 @@ from .workspace import Workspace
 _CLIPS_PER_ROW_GROUP: Final = 1
 """Trainings read single clips by id, and a row group is the least that can be read. Ids are hashes: a group of several
 clips spans most of all ids, so that nothing but reading tells which group holds a clip. With four a group, reading one
-of 64 clips decoded 8 times as much (32 with crops: 11 times; made clips of 6 s). One a group costs 0.8 kB of footer a
-clip.
+of 64 made clips of 6 s decoded 8 times as much (of 32 with crops, 11 times). One a group costs 0.8 kB of footer a clip.
 """
 _ROWS_PER_ROW_GROUP: Final = 65_536
 PAYLOAD: Final = ("stage1", "stage2")

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from flows.scores import show_dub_scores
 from model.stage2.warp import WarpTranslator
 from model.sync.scorer import SyncScorer
 from schemas.dubbing import DubJob
@@ -103,6 +104,25 @@ def test_a_mouth_that_was_left_alone_scores_as_the_source_does(judged):
     assert dubbed.nme_lips == pytest.approx(source.nme_lips, rel=0.15)
     assert dubbed.articulation == pytest.approx(source.articulation, rel=0.3)
     assert row(judged["warp"], "unpaired", "dubbed").articulation > 1.5 * dubbed.articulation
+
+
+def test_beside_the_error_of_faces_found_again_stands_how_many_were(judged, capsys):
+    """The made head is found in all frames of a dubbing; of its source and the mouth at rest none is looked for."""
+    found = {system: row(judged["warp"], "paired", system).face_found_frac for system in ("dubbed", "source", "copy")}
+    assert found == {"dubbed": pytest.approx(1, abs=0.05), "source": None, "copy": None}
+    show_dub_scores(judged["warp"].summary())
+    assert "face found" in capsys.readouterr().out
+
+
+def test_frames_that_were_told_are_not_scored(models, backend, settings, tmp_path_factory, judged):
+    """Told all of its frames, a dubbing has nothing left to be scored on."""
+    folder = tmp_path_factory.mktemp("told")
+    video = write_head(folder / "head.mp4", 0, 12)
+    all_told = settings.model_copy(update={"dub": settings.dub.model_copy(update={"references": 64})})
+    job = DubJob(video=str(video), speech=str(video), out=str(folder / "out.mp4"))
+    scores = judge_dubbings([job], models, backend, all_told, SyncScorer(), folder, Silent())
+    assert {one.nme_lips for one in scores.rows} == {None}
+    assert row(scores, "paired", "dubbed").face_found_frac == pytest.approx(1, abs=0.1)
 
 
 def test_what_could_not_be_judged_is_named_with_its_reason(judged):
