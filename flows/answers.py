@@ -208,6 +208,7 @@ def show_file(answer: "FileAnswer") -> None:
             ("state", answer.state),
             ("reason", answer.reason and f"{answer.reason.code}: {answer.reason.text}"),
             ("error", answer.error),
+            *(("note", note) for note in answer.notes),
             *((name, value) for name, value in answer.facts.items()),
         ]
     )

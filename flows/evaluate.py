@@ -109,7 +109,9 @@ def evaluate_dub(
     workspace: str | None = None,
     config: str | None = None,
 ) -> dict[str, Any]:
-    """Dub a manifest's videos (columns as of `dub`) with their own speech and with the named one, and score the files.
+    """Score the outputs of a manifest's jobs (columns as of `dub`) as they are, and their videos with their own speech.
+
+    No output is written to: what has to be rendered goes into a scratch folder.
 
     Raises: HeterodubError - the manifest, the models or the release; the text says what to do.
     """

@@ -17,6 +17,7 @@ from flows.options import (
     StepsOption,
     TranslatorOption,
     WorkspaceOption,
+    name_left_out,
     tell,
     text_of,
 )
@@ -107,8 +108,15 @@ def evaluate_dub(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Score finished dubbings: found landmarks against wanted ones, and sync, with own and with other speech."""
-    prepare(lambda: None)
+    """Score finished dubbings: found landmarks against wanted ones, and sync, with own and with other speech.
+
+    Outputs are judged as they lie there and never written to. What else has to be rendered, the video with its own
+    speech and outputs that are missing, goes into a scratch folder.
+    """
+    from tasks.preflight.dubbing import check_evaluate_dub
+
+    given = (str(manifest), generator, translator, release, workspace, text_of(config))
+    prepare(lambda: name_left_out(check_evaluate_dub(*given)))
     from flows.dubbing_progress import DubDisplay
     from flows.evaluate import evaluate_dub as run
     from flows.scores import show_dub_scores

@@ -101,7 +101,10 @@ def finetune(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Adapt a landmark translator to one speaker, by one clip of a few seconds."""
+    """Adapt a landmark translator to one speaker, by one clip of a few seconds.
+
+    What comes of it is registered as landmark-translator-finetuned: it is used when it is named, never as the newest.
+    """
     from tasks.preflight.models import check_finetune
 
     chosen = {"profile": profile, "tuning": {"steps": steps, "seconds": seconds}}

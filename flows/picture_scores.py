@@ -24,6 +24,10 @@ def show_picture_scores(told: Mapping[str, Any]) -> None:
     """The summary of an evaluation of stage 2."""
     out = console()
     out.print(f"{judged_line(told)}, true landmarks")
+    if told["tuned_on"]:
+        out.print(
+            f"this translator was fine-tuned on {', '.join(told['tuned_on'])}: of other speakers it is no measure"
+        )
     show_verdicts(told)
     by_system: dict[str, dict[str, Any]] = {}
     for mean in told["means"]:

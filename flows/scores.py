@@ -106,6 +106,8 @@ def show_dub_scores(told: Mapping[str, Any]) -> None:
     )
     for video, why in told["failed"].items():
         out.print(f"not judged: {video}: {why}")
+    for note in told["notes"].values():
+        out.print(f"note: {note}")
 
 
 def interval_text(interval: Mapping[str, Any], score: str = "", percent: bool = False) -> str:

@@ -7,8 +7,17 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 
-from flows.environment import find_server, settle
-from flows.options import ConfigOption, GeneratorOption, JsonOption, TranslatorOption, WorkspaceOption, tell, text_of
+from flows.environment import prepare, settle
+from flows.options import (
+    ConfigOption,
+    GeneratorOption,
+    JsonOption,
+    TranslatorOption,
+    WorkspaceOption,
+    name_left_out,
+    tell,
+    text_of,
+)
 from schemas.dubbing import Length
 from schemas.errors import BatchError, SettingsError
 
@@ -21,7 +30,15 @@ def register(app: typer.Typer) -> None:
 def dub(
     video: Annotated[str | None, typer.Argument(help="Video whose face is to speak.")] = None,
     speech: Annotated[str | None, typer.Argument(help="Sound file with the speech.")] = None,
-    out: Annotated[str | None, typer.Option("--out", "-o", help="MP4 to write.")] = None,
+    out: Annotated[
+        str | None,
+        typer.Option(
+            "--out",
+            "-o",
+            help="Video to write: .mp4, .m4v, .mov or .mkv. Its folder is made; a file of that name is replaced once "
+            "the new one is whole.",
+        ),
+    ] = None,
     speech_from: Annotated[str | None, typer.Option(help="Video whose sound is the speech.")] = None,
     manifest: Annotated[
         Path | None,
@@ -46,7 +63,11 @@ def dub(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make the face in a video speak other words."""
+    """Make the face in a video speak other words.
+
+    Files and names are checked first. Of a manifest, rows that cannot be done are named and the others go on; given
+    again, every job is done again.
+    """
     settle()
     if manifest is not None:
         if any(given is not None for given in (video, speech, out, speech_from)):
@@ -88,12 +109,14 @@ def _one(
     from schemas.settings import load_settings
     from tasks.dubbing.batch import dub_counts, dub_jobs, summary_of
     from tasks.journal.recording import as_step, recording
+    from tasks.preflight.dubbing import check_dub
 
     settings = load_settings(config, workspace=workspace)
     try:
         asked = DubJob.model_validate(job)
     except ValidationError as error:
         raise SettingsError(describe(error)) from error
+    check_dub([asked], generator, translator, settings)
 
     @as_step("dub", dub_counts)
     def work() -> list[dict[str, Any]]:
@@ -110,7 +133,10 @@ def _one(
 def _many(
     manifest: Path, generator: str, translator: str, workspace: str | None, config: Path | None
 ) -> dict[str, Any]:
-    find_server()
+    from tasks.preflight.dubbing import check_manifest
+
+    given = (str(manifest), generator, translator, workspace, text_of(config))
+    prepare(lambda: name_left_out(check_manifest(*given)))
     from flows.dub import dub as run
     from flows.dubbing_progress import DubDisplay
     from tasks.dubbing.watching import dubbing_watched_by

@@ -11,7 +11,7 @@ from model.stage2.files import load_translator
 from model.stage2.inference import PainterTranslator
 from model.stage2.translator import Translator
 from model.stage2.warp import WarpTranslator
-from schemas.cards import GeneratorCard
+from schemas.cards import GENERATOR, TRANSLATOR, GeneratorCard
 from schemas.dubbing import LANDMARK_WARP
 from schemas.errors import ModelFileError
 from schemas.settings import Settings
@@ -20,7 +20,7 @@ from tasks.learning.devices import device_of
 from tasks.stores.workspace import Workspace
 
 NEWEST: Final = "newest"
-"""Name of the newest registered version, for whoever has not promoted one yet."""
+"""Name of the newest registered version, for whoever has not promoted one yet; a fine-tuned one never is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +52,10 @@ def find_models(settings: Settings, generator: str, translator: str, scratch: Pa
     Raises: TrackingError - there is no such version. WorkspaceError - there is no workspace to look for it in.
     ModelFileError - what was fetched is damaged.
     """
-    folder, name = _found(settings, generator, "landmark-generator", scratch / "generator")
+    folder, name = _found(settings, generator, GENERATOR, scratch / "generator")
     if translator == LANDMARK_WARP:
         return Found(folder, None, (name, LANDMARK_WARP))
-    painter, painter_name = _found(settings, translator, "landmark-translator", scratch / "translator")
+    painter, painter_name = _found(settings, translator, TRANSLATOR, scratch / "translator")
     return Found(folder, painter, (name, painter_name))
 
 
@@ -92,10 +92,10 @@ def _found(settings: Settings, name: str, kind: str, scratch: Path) -> tuple[Pat
     if Path(name).is_dir():
         return Path(name), f"{kind} in a folder, weights {_weights(Path(name))}"
     from tasks.tracking.models import fetch_version  # here, not above: with folders MLflow need not be loaded
-    from tasks.tracking.registry import named_version
+    from tasks.tracking.registry import usable_version
     from tasks.tracking.store import open_tracking
 
     tracking = open_tracking(settings.tracking, Workspace.open(settings.workspace))
-    version = named_version(tracking, kind, None if name == NEWEST else name)
+    version = usable_version(tracking, kind, None if name == NEWEST else name)
     scratch.mkdir()
     return fetch_version(tracking, version, scratch), str(version)

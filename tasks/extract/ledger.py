@@ -178,6 +178,7 @@ def _row(
         "state": str(outcome.state),
         "reason": None if outcome.reason is None else str(outcome.reason),
         "error": outcome.error or None,
+        "notes": list(outcome.notes),
         "clips": 0,
         "media_s": 0.0,
         "dropped_s": 0.0,

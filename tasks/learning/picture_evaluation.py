@@ -58,8 +58,9 @@ class PictureEvaluation:
     def summary(self) -> dict[str, Any]:
         """Scores ready for JSON, without the single clips."""
         kept = {"release": self.release, "judged_on": self.judged_on, "references": self.references}
-        told = {"verdicts": [asdict(one) for one in self.scores.verdicts], "no_interval": self.scores.no_interval}
-        return kept | {"model": self.card_of, "steps": self.card.steps, **asdict(self.scores), **told}
+        model = {"model": self.card_of, "steps": self.card.steps, "tuned_on": list(self.card.tuned_on)}
+        verdicts = {"verdicts": [asdict(one) for one in self.scores.verdicts], "no_interval": self.scores.no_interval}
+        return kept | model | asdict(self.scores) | verdicts
 
     def clips(self) -> list[dict[str, Any]]:
         """A row for each clip and system."""

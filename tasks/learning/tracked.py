@@ -100,19 +100,21 @@ def train_and_register_translator(
     fresh: bool = False,
     tuning: Tuning | None = None,
 ) -> Registered:
-    """Train a translator on the selection by `settings.stage2`, or fine-tune one; otherwise as train_and_register.
+    """Train a translator on the selection by `settings.stage2`, or fine-tune one, which is registered under a name of
+    its own; otherwise as train_and_register.
 
     Raises: as train_and_register, and as train_translator.
     """
     from model.perception.opening import open_perception
     from tasks.learning.paintings import Easel
-    from tasks.tracking.kinds import LANDMARK_TRANSLATOR
+    from tasks.tracking.kinds import FINETUNED_TRANSLATOR, LANDMARK_TRANSLATOR
 
     stage2, weights = settings.stage2, settings.weights
     what = "stage2" if tuning is None else "finetune"
     folder = training_folder(workspace, selection, stage2, what if tuning is None else f"{what}-{tuning.weights[:12]}")
     easel = Easel(stage2.pace.film_every, stage2.pace.steps)
-    course = _Course(what, selection, Stage.STAGE2, stage2, folder, LANDMARK_TRANSLATOR)
+    kind = LANDMARK_TRANSLATOR if tuning is None else FINETUNED_TRANSLATOR
+    course = _Course(what, selection, Stage.STAGE2, stage2, folder, kind)
 
     def note(run: "Run") -> Iterable[Row]:
         names = [one.name for one in open_perception(stage2.losses, weights)]
@@ -214,10 +216,11 @@ def _learned_before(run: "Run", workspace: Workspace, release: Release, tuning: 
     """What the translator had learned from that is adapted: it is in the weights still. Where that is not known, the
     release, as for every version without a lineage.
     """
-    from tasks.tracking.kinds import LANDMARK_TRANSLATOR
+    from tasks.tracking.kinds import FINETUNED_TRANSLATOR, LANDMARK_TRANSLATOR
     from tasks.tracking.lineage import lineage_of_weights
 
-    known = lineage_of_weights(run.tracking, LANDMARK_TRANSLATOR, tuning.weights)
+    kinds = LANDMARK_TRANSLATOR, FINETUNED_TRANSLATOR
+    known = next(filter(None, (lineage_of_weights(run.tracking, kind, tuning.weights) for kind in kinds)), None)
     if known is not None:
         return [(row["clip_id"], row["media_id"], row["split"]) for row in known]
     return _learned_from(clip for clip in candidates(workspace, release, Stage.STAGE2) if clip.split != "test")

@@ -54,20 +54,21 @@ def require_model(settings: Settings, kind: str, name: str | None, may_be_folder
     Raises: TrackingError - the registry has no such version, or does not answer. NotFoundError - a folder without a
     model, or a path that leads nowhere. SettingsError, WorkspaceError.
     """
-    from schemas.cards import CARD
+    from schemas.cards import CARD, FINETUNED
 
-    if name is not None and may_be_folder and (Path(name).is_dir() or "/" in name):
+    looks_like_path = name is not None and "/" in name and not name.startswith(f"{FINETUNED}/")
+    if name is not None and may_be_folder and (Path(name).is_dir() or looks_like_path):
         if not (Path(name) / CARD).is_file():
             raise NotFoundError(f"{name} holds no {kind}: {CARD} is not there")
         return
     place = require_tracking(settings)
     from tasks.tracking.kinds import KINDS
-    from tasks.tracking.registry import named_version
+    from tasks.tracking.registry import named_version, usable_version
     from tasks.tracking.store import open_to_ask
 
     if place.database and not place.database.exists():
         raise TrackingError(f"no {kind} is registered at {place}: `{KINDS[kind].made_by}` makes one")
-    named_version(open_to_ask(place), kind, name)
+    (usable_version if may_be_folder else named_version)(open_to_ask(place), kind, name)
 
 
 def require_scheduler(address: str | None) -> None:

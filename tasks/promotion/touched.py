@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from schemas.cards import GENERATOR, TRANSLATOR
+from schemas.cards import FINETUNED, GENERATOR, TRANSLATOR
 from schemas.errors import NotFoundError
 from schemas.reasons import Stage
 from schemas.rivals import RIVALS
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 MODELS: Final[Mapping[str, Stage]] = {
     GENERATOR: Stage.STAGE1,
     TRANSLATOR: Stage.STAGE2,
+    FINETUNED: Stage.STAGE2,
     **dict.fromkeys(RIVALS, Stage.STAGE2),
 }
 """Every registered model, and the stage that its clips are listed under."""

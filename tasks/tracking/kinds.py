@@ -4,15 +4,26 @@ Asking the registry must be cheap, so networks and MLflow's own model classes lo
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.cards import CARD, CRITICS, GENERATOR, TRANSLATOR, WEIGHTS, GeneratorCard, RivalCard, TranslatorCard
+from schemas.cards import (
+    CARD,
+    CRITICS,
+    FINETUNED,
+    GENERATOR,
+    TRANSLATOR,
+    WEIGHTS,
+    GeneratorCard,
+    RivalCard,
+    TranslatorCard,
+)
 from schemas.contract import LANDMARK_POINTS, MEL_BANDS, MEL_CONTEXT_COLUMNS
+from schemas.errors import ModelFileError
 from schemas.rivals import RIVALS, RivalName
 
 if TYPE_CHECKING:
@@ -61,10 +72,18 @@ def _generator_card(folder: Path) -> GeneratorCard:
     return load_generator(folder)[1]
 
 
-def _translator_card(folder: Path) -> TranslatorCard:
+def _translator_card(folder: Path, finetuned: bool) -> TranslatorCard:
+    """The card of a translator that is of the kind it is registered as.
+
+    Raises: ModelFileError - it is a fine-tuned one under the other's name, or the other way round.
+    """
     from model.stage2.files import load_translator
 
-    return load_translator(folder)[1]
+    card = load_translator(folder)[1]
+    if bool(card.tuned_on) != finetuned:
+        right = FINETUNED if card.tuned_on else TRANSLATOR
+        raise ModelFileError(f"the translator in {folder} is registered as {right} alone")
+    return card
 
 
 def _rival_card(folder: Path) -> RivalCard:
@@ -80,9 +99,11 @@ def _generator_example(_: Path) -> dict[str, NDArray[Any]]:
 
 
 def _translator_example(folder: Path) -> dict[str, NDArray[Any]]:
+    from model.stage2.files import load_translator
+
     from .example import translator_example
 
-    return translator_example(_translator_card(folder).shape.side_px)
+    return translator_example(load_translator(folder)[1].shape.side_px)
 
 
 def _rival_example(folder: Path) -> dict[str, NDArray[Any]]:
@@ -108,6 +129,7 @@ LANDMARK_GENERATOR: Final = Kind(
     made_by="heterodub train stage1",
 )
 
+
 LANDMARK_TRANSLATOR: Final = Kind(
     name=TRANSLATOR,
     inner="translator",
@@ -123,8 +145,15 @@ LANDMARK_TRANSLATOR: Final = Kind(
     ),
     gives=("pictures", _FLOATS, _CROPS),
     example=_translator_example,
-    card=_translator_card,
+    card=lambda folder: _translator_card(folder, finetuned=False),
     made_by="heterodub train stage2",
+)
+
+FINETUNED_TRANSLATOR: Final = replace(
+    LANDMARK_TRANSLATOR,
+    name=FINETUNED,
+    card=lambda folder: _translator_card(folder, finetuned=True),
+    made_by="heterodub finetune CLIP",
 )
 
 
@@ -151,4 +180,6 @@ def _rival(name: RivalName) -> Kind:
 
 RIVAL_KINDS: Final[Mapping[RivalName, Kind]] = {name: _rival(name) for name in RIVALS}
 
-KINDS: Final = {kind.name: kind for kind in (LANDMARK_GENERATOR, LANDMARK_TRANSLATOR, *RIVAL_KINDS.values())}
+KINDS: Final = {
+    kind.name: kind for kind in (LANDMARK_GENERATOR, LANDMARK_TRANSLATOR, FINETUNED_TRANSLATOR, *RIVAL_KINDS.values())
+}

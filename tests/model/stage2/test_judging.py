@@ -97,14 +97,8 @@ def test_scores_of_faces_found_again_stand_beside_the_share_that_was_found(sitti
     assert half.face_found_frac == pytest.approx(0.4)  # 4 of the 10 judged frames: two of the six even ones are told
     assert half.nme_lips == 0
     card = picture_card([Sat("1", "a", "painted", half), Sat("1", "a", "copy", half)], {})
-    judged = {
-        "model": "m 1",
-        "judged_on": "a test",
-        "release": "r",
-        "references": 4,
-        "verdicts": [],
-        "no_interval": None,
-    }
+    judged = {"model": "m 1", "judged_on": "a test", "release": "r", "references": 4}
+    judged |= {"verdicts": [], "no_interval": None, "tuned_on": []}
     told = judged | asdict(card)
     show_picture_scores(told)
     assert "face found" in capsys.readouterr().out
