@@ -21,6 +21,7 @@ from flows.options import (
     tell,
     text_of,
 )
+from schemas.errors import BatchError
 
 SplitOption = Annotated[Literal["val", "test"], typer.Option(help="Clips to judge on.")]
 FoldsOption = Annotated[int, typer.Option(min=2, help="Folds over speakers.")]
@@ -123,7 +124,10 @@ def evaluate_dub(
     from tasks.dubbing.watching import dubbing_watched_by
 
     with DubDisplay() as display, dubbing_watched_by(display):
-        told = run(str(manifest), generator, translator, release, workspace, text_of(config))
+        try:
+            told = run(str(manifest), generator, translator, release, workspace, text_of(config))
+        except BatchError as error:
+            told = error.told
     tell(told, as_json, show_dub_scores)
 
 
