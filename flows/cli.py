@@ -66,6 +66,9 @@ def sample(
     seed: Annotated[int, typer.Option(help="The same seed makes the same sample.")] = 0,
 ) -> None:
     """Make a small corpus of talking heads whose truth is known."""
+    from tasks.preflight.data import check_sample
+
+    check_sample(folder)
     from tasks.sample.make import make_sample
 
     corpus_file = make_sample(folder, seed, progress=lambda text: print(text, file=sys.stderr))

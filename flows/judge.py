@@ -29,7 +29,9 @@ InFoldsOption = Annotated[
     int | None,
     typer.Option("--folds", min=2, help="Instead: train one model for each fold of the speakers and judge it."),
 ]
-ReferencesOption = Annotated[int, typer.Option(min=1, help="Frames of a clip that the model is told.")]
+ReferencesOption = Annotated[
+    int, typer.Option(min=1, help="Reference frames of a clip that the model is given; they are not scored.")
+]
 
 evaluate = typer.Typer(no_args_is_help=True, help="Score a model beside its controls, with intervals.")
 ablate = typer.Typer(no_args_is_help=True, help="Measure what one thing is worth.")
