@@ -1,17 +1,16 @@
-"""How answers look on a terminal: lists, status, explanations, findings."""
+"""How answers look on a terminal: lists, status, explanations."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from flows.tables import Column, cell, console, number, pairs, show, size_text, time_text
 from schemas.wording import counted
-from tasks.answers.names import SHORT_ID, base_name, readable_path, visible
+from tasks.answers.names import SHORT_ID, base_name, readable_path
 
 if TYPE_CHECKING:
     from rich.text import Text
 
     from tasks.answers.explaining import ClipAnswer, FileAnswer, Reason, SignalAnswer, StageSays
-    from tasks.answers.findings import Finding
     from tasks.answers.status import ReleaseFacts, Status
     from tasks.journal.runs import Run
 
@@ -276,24 +275,3 @@ def _stage_cell(says: "StageSays") -> "Text":
             return cell(f"not measured, accepted  {limits}", "yellow")
         case _:
             return cell("not asked", "dim")
-
-
-_HEALTH: Final = {"ok": ("ok", "green"), "warning": ("WARNING", "yellow"), "problem": ("PROBLEM", "bold red")}
-
-
-def show_findings(findings: Iterable["Finding"]) -> None:
-    """The whole of `doctor`: what is wrong stands with what to do."""
-    out = console()
-    area = ""
-    for finding in findings:
-        if finding.area != area:
-            area = finding.area
-            out.print(cell(area, "bold"))
-        word, style = _HEALTH[finding.health]
-        line = cell(f"  {word:<8}", style)
-        line.append(
-            visible(f"{finding.what}: {finding.detail}" if finding.detail else finding.what), style="not bold default"
-        )
-        out.print(line, soft_wrap=True)
-        if finding.remedy:
-            out.print(cell(f"           -> {finding.remedy}"), soft_wrap=True)

@@ -106,7 +106,7 @@ def explain(
 
 def doctor(workspace: WorkspaceOption = None, config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Check the installation and the workspace; each problem comes with what to do. Exit code 1 if there is one."""
-    from flows.answers import show_findings
+    from flows.findings import show_findings
     from tasks.answers.doctor import diagnose
     from tasks.answers.findings import Health
 

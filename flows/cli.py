@@ -56,8 +56,6 @@ def ingest(
     with Display() as display, watched_by(display):
         summary = run(source, corpus, workspace, text_of(config), text_of(policy), dask, workers, retry_quarantined)
     tell(summary, as_json, show_summary)
-    if summary["disputed"]:
-        raise typer.Exit(1)
 
 
 @app.command()
@@ -66,6 +64,9 @@ def sample(
     seed: Annotated[int, typer.Option(help="The same seed makes the same sample.")] = 0,
 ) -> None:
     """Make a small corpus of talking heads whose truth is known."""
+    from tasks.preflight.data import check_sample
+
+    check_sample(folder)
     from tasks.sample.make import make_sample
 
     corpus_file = make_sample(folder, seed, progress=lambda text: print(text, file=sys.stderr))

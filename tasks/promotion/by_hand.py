@@ -124,7 +124,7 @@ def _fit_for_use(
     tracking: "Tracking", ws: Workspace, judge: Judge, name: str | None, champion: int | None
 ) -> "Version":
     """The version of that name, if it is not the champion, no takedown touched it, and its files are whole."""
-    from tasks.tracking.models import fetch_model
+    from tasks.tracking.models import fetch_version
     from tasks.tracking.registry import named_version
 
     version = named_version(tracking, judge.model, name)
@@ -132,7 +132,7 @@ def _fit_for_use(
         raise PromotionError(f"version {champion} is the champion of {judge.model} already")
     require_standing(ws, version, learned_from(tracking, ws, judge.stage, version))
     with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
-        fetch_model(tracking, version, Path(scratch))
+        fetch_version(tracking, version, Path(scratch))
     return version
 
 

@@ -144,7 +144,7 @@ def test_what_the_user_set_for_waiting_stands(ws, monkeypatch):
 
 
 def test_looking_says_what_is_there(ws, local):
-    assert look(local.place).startswith("1 experiments, 0 registered models")
+    assert look(local.place).startswith("1 experiment, 0 registered models")
 
 
 def test_the_database_is_one_that_sqlite_reads(ws, local):
