@@ -15,12 +15,15 @@ def breaks(patches: FacePatches, start: int, frames: int, transitions: Sequence[
 
     start: number of the track's first frame within the film, in which transitions count. frames: length of the track.
     """
-    soft = [
+    soft = sorted(
         (max(transition.first - start, 0), min(transition.stop - start, frames))
         for transition in transitions
         if transition.first < start + frames and transition.stop > start
-    ]
-    return sorted([*soft, *person_changes(patches)])
+    )
+    broken = list(soft)
+    for begun, end in between(soft, frames):  # a mixed picture looks like both people
+        broken += [(begun + first, begun + stop) for first, stop in person_changes(patches.between(begun, end))]
+    return sorted(broken)
 
 
 def between(broken: Sequence[Frames], frames: int) -> list[Frames]:

@@ -71,7 +71,9 @@ class _Described:
     colours_NF: Floats
 
     def __getitem__(self, part: slice) -> "_Described":
-        return _Described(self.times_N[part], self.sights_N[part], self.angles_N2[part], self.head_NF[part], self.colours_NF[part])
+        return _Described(
+            self.times_N[part], self.sights_N[part], self.angles_N2[part], self.head_NF[part], self.colours_NF[part]
+        )
 
 
 def person_changes(track: FacePatches) -> list[tuple[int, int]]:
@@ -134,7 +136,9 @@ def _own(side: _Described) -> float:
 
 def _described(track: FacePatches) -> _Described:
     heads, colours = zip(*(_describe(patch) for patch in track.patches), strict=True)
-    return _Described(np.array(track.times_s), np.array(track.sights), np.array(track.angles), np.stack(heads), np.stack(colours))
+    return _Described(
+        np.array(track.times_s), np.array(track.sights), np.array(track.angles), np.stack(heads), np.stack(colours)
+    )
 
 
 def _describe(patch: Rgb) -> tuple[Floats, Floats]:

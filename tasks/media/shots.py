@@ -27,7 +27,8 @@ _FLASH = 4
 
 _SAME_SHOT = 0.8
 """Correlation of structure from which on two pictures are of one shot. Two talkers in one chair before one wall,
-filmed by one camera, came to 0.7 at most; four pictures of one talker apart, 98 % are above 0.76 and half above 0.98."""
+filmed by one camera, came to 0.7 at most; four pictures of one talker apart, 98 % are above 0.76 and half above
+0.98."""
 
 _FLASH_LEVELS = 5.0
 """Levels by which a flash is brighter than the pictures on either side of it."""

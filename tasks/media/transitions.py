@@ -21,8 +21,8 @@ from tasks.media.structure import Tiny, alike, structure, tiny
 LOOK_AHEAD_S: Final = 1.4
 """A window of pictures lasts this long at most; whether a frame lies in a transition is known this much later."""
 
-_HALVES: Final = (3, 4, 6, 8, 12, 16)
-"""Pictures from the middle of a window to either end: they find a transition of 5 to 32 pictures whole, longer ones in
+_HALVES: Final = (4, 6, 8, 12, 16)
+"""Pictures from the middle of a window to either end: they find a transition of 6 to 32 pictures whole, longer ones in
 parts."""
 
 _BLACK_MEAN: Final = 24.0
@@ -35,10 +35,12 @@ _LEAST_STEP_S: Final = 0.032
 _LEAST_CHANGE: Final = 5.0
 """Levels (root mean square) by which both ends of a window differ: less is noise and small movement."""
 
-_LEAST_AREA: Final = 0.2
 _CHANGED_LEVELS: Final = 8.0
-"""Share of the picture that changes by this much. Titles that fade in over one who talks stay below (0.05 to 0.15);
-between two talkers in one chair before one wall it is 0.46 and more."""
+_LEAST_MIXED_AREA: Final = 0.2
+_LEAST_SPLIT_AREA: Final = 0.45
+"""Share of the picture that changes by these levels. Titles that fade in over one who talks stay below the first; a
+hand that passes is a wipe in and one out, of less than the second. Between two talkers in one chair before one wall
+it is 0.46 and more."""
 
 _MOST_MIXED: Final = 0.035
 _MOST_SPLIT: Final = 0.05
@@ -139,14 +141,16 @@ def _shares_of_a_transition(window: list[_Seen]) -> NDArray[np.float64] | None:
     if power < _LEAST_CHANGE**2:
         return None
     changed = (np.abs(change).mean(axis=-1) > _CHANGED_LEVELS).astype(np.float32)
-    if changed.mean() < _LEAST_AREA:
+    area = changed.mean()
+    if area < _LEAST_MIXED_AREA:
         return None
     half = len(window) // 2
     middle = [window[at].rgb_HWC - first.rgb_HWC for at in (half // 2, half, half + half // 2)]
     early, at_half, late = (float((moved * change).mean()) / power for moved in middle)
     if abs(at_half - 0.5) > 0.15 or abs(early + late - 1) > 0.2 or min(at_half - early, late - at_half) < 0.08:
         return None  # the later shot does not come in evenly
-    if _unmixed(middle, change, power) > _MOST_MIXED and _unsplit(middle, change, power) > _MOST_SPLIT:
+    is_mixed = _unmixed(middle, change, power) <= _MOST_MIXED
+    if not is_mixed and (area < _LEAST_SPLIT_AREA or _unsplit(middle, change, power) > _MOST_SPLIT):
         return None
     if alike(first.structure_HW, last.structure_HW, changed) > _MOST_ALIKE:
         return None
