@@ -34,6 +34,7 @@ from tasks.media.probe import probe
 from tasks.media.shots import with_cuts
 from tasks.media.sniff import sniff, unreadable
 from tasks.media.sound import Sound, open_sound
+from tasks.media.transitions import TransitionFinder
 from tasks.quality.identity import clip_picture_hash, face_motion, picture_hash, sound_hash
 from tasks.quality.measure import ClipSound, FaceTrack, measure_clip
 from tasks.quality.pairing import correction_frames
@@ -107,7 +108,8 @@ class _Analyst:
     def __init__(self, job: Job, settings: Settings, policy: Policy, sound: Sound | MissingCause) -> None:
         self.job, self.settings, self.policy, self.sound = job, settings, policy, sound
         self.backend = _backend(settings)
-        self.builder = ClipBuilder(settings.clips)
+        self.transitions = TransitionFinder()
+        self.builder = ClipBuilder(settings.clips, self.transitions)
         self.origin = rows.Origin(job.media_id, job.uri, job.corpus, job.speaker, settings.extractor, self.backend.name)
         self.clips: list[dict[str, Any]] = []
         self.frames = 0
@@ -145,6 +147,8 @@ class _Analyst:
         for frame, small, starts_shot in with_cuts(with_combs(video.frames()), self.settings.clips.cut_threshold):
             shot += starts_shot
             self.frames += 1
+            if not frame.repeated:
+                self.transitions.add(frame.index, frame.source_s, small)
             faces = tracker.step(frame.rgb, starts_shot, frame.repeated)
             self.faces_seen |= bool(faces)
             still = not frame.repeated and is_still(before, small)
@@ -154,6 +158,7 @@ class _Analyst:
             )
             before = small
             yield from self.builder.add(picture, faces)
+        self.transitions.end()
         yield from self.builder.end()
 
     def _decide(self, draft: Draft, face: FaceTrack) -> Admission:
