@@ -26,10 +26,10 @@ def find_model(settings: Settings, workspace: Workspace, kind: str, name: str | 
     if name is not None and Path(name).is_dir():
         return NamedModel(Path(name), f"{kind} in {name}")
     from tasks.tracking.models import fetch_version
-    from tasks.tracking.registry import named_version
+    from tasks.tracking.registry import usable_version
     from tasks.tracking.store import open_tracking
 
     tracking = open_tracking(settings.tracking, workspace)
-    version = named_version(tracking, kind, name)
+    version = usable_version(tracking, kind, name)
     tags = {"evaluated_model": version.name, "version": str(version.number), "model_run": version.run_id}
     return NamedModel(fetch_version(tracking, version, scratch), str(version), tags)

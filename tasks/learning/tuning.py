@@ -35,7 +35,7 @@ def tuning_clip(workspace: Workspace, release: Release, clip_id: str, seconds: f
 
 
 def start_of(settings: Settings, workspace: Workspace, model: str | None, clip_id: str) -> tuple[Settings, Tuning]:
-    """Where fine-tuning begins: the translator that a user names (a folder, or as fetch_named), else the newest; and
+    """Where fine-tuning begins: the translator that a user names (see find_model), else the newest; and
     the settings, with that translator's shape and fine-tuning's pace.
 
     Raises: ModelFileError, TrackingError - it cannot be read, or there is none.

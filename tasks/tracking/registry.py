@@ -1,7 +1,6 @@
 """Versions of any registered model of ours: found by what a user types, and the aliases that point at them."""
 
 from collections.abc import Collection, Mapping
-from pathlib import Path
 from typing import Final
 
 from mlflow.entities.model_registry import RegisteredModel
@@ -10,8 +9,8 @@ from mlflow.exceptions import MlflowException
 from schemas.cards import FINETUNED, TRANSLATOR
 from schemas.errors import TrackingError
 
-from .kinds import KINDS, LANDMARK_GENERATOR, Kind
-from .models import Version, fetch_version, version_of
+from .kinds import KINDS
+from .models import Version, version_of
 from .store import Tracking, telling
 
 CHAMPION: Final = "champion"
@@ -80,14 +79,6 @@ def finetuned_version(tracking: Tracking, model: str, name: str | None) -> Versi
     if number != name and number[:1] in ("/", "@"):
         return named_version(tracking, FINETUNED, number.removeprefix("/"))
     return next((one for one in versions(tracking, FINETUNED) if one.run_id == name), None)
-
-
-def fetch_named(tracking: Tracking, name: str | None, folder: Path, kind: Kind = LANDMARK_GENERATOR) -> Path:
-    """The model's own folder of a version that a user names, see `usable_version`.
-
-    Raises: TrackingError - there is none. ModelFileError - as fetch_model.
-    """
-    return fetch_version(tracking, usable_version(tracking, kind.name, name), folder)
 
 
 def aliased(tracking: Tracking, model: str, alias: str) -> Version | None:
