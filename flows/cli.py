@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flows import ask, govern, judge, learn, lineage, repeat, speak
+from flows import ask, govern, judge, learn, lineage, relocating, repeat, speak
 from flows.environment import prepare, server_is_lost, settle
 from flows.options import ConfigOption, JsonOption, WorkspaceOption, tell, text_of
 from schemas.addresses import trouble_with
@@ -26,6 +26,7 @@ govern.register(app)
 lineage.register(app)
 speak.register(app)
 repeat.register(app)
+relocating.register(app)
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 

@@ -21,7 +21,7 @@ _MOVE: Final = "ledger.move"
 _LEDGER: Final = "ledger"
 """Tags of a registered model: the ledger's move that its aliases follow, and whose ledger that is."""
 
-_MISSING: Final = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
+MISSING: Final = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 """How MLflow says that a version or alias is not there; which of the two depends on the store."""
 
 
@@ -90,7 +90,7 @@ def aliased(tracking: Tracking, model: str, alias: str) -> Version | None:
         try:
             return version_of(tracking.client.get_model_version_by_alias(model, alias))
         except MlflowException as error:
-            if error.error_code in _MISSING:
+            if error.error_code in MISSING:
                 return None
             raise
 
@@ -139,7 +139,7 @@ def _registered(tracking: Tracking, model: str) -> RegisteredModel | None:
         try:
             return tracking.client.get_registered_model(model)
         except MlflowException as error:
-            if error.error_code in _MISSING:
+            if error.error_code in MISSING:
                 return None
             raise
 
@@ -177,7 +177,7 @@ def curve(tracking: Tracking, version: Version, metric: str) -> list[tuple[int, 
         try:
             found = tracking.client.get_metric_history(version.run_id, metric)
         except MlflowException as error:
-            if error.error_code in _MISSING:
+            if error.error_code in MISSING:
                 return []
             raise
     return sorted({point.step: point.value for point in found}.items())

@@ -118,7 +118,7 @@ def test_a_database_with_other_bytes(ws):
 
 def test_a_deleted_experiment(ws, local):
     local.client.delete_experiment(local.experiment_id)
-    with pytest.raises(TrackingError, match="was deleted"):
+    with pytest.raises(TrackingError, match=f"mlflow experiments restore --experiment-id {local.experiment_id}`"):
         open_tracking(DEFAULT, ws)
 
 
