@@ -30,7 +30,7 @@ from tasks.learning.devices import device_of
 from tasks.learning.folders import trainings
 from tasks.learning.selection import Candidate, Held
 from tasks.learning.stage2 import train_translator
-from tasks.learning.tuning import begin_from
+from tasks.learning.tuning import begin_from, held_back
 from tasks.stores.workspace import Workspace
 
 _LEAST_FRAMES: Final = 2
@@ -85,7 +85,7 @@ def tuned(
         Candidate(ClipFacts(key, len(clip.crops), key), Place(key, media_id), "train", key, False)
         for key, clip in known.items()
     )
-    footage = Held(HeldPictures(known), chosen, chosen, card.release, card.backend)
+    footage = Held(HeldPictures(known), *held_back(chosen), card.release, card.backend)
     identity = hashlib.sha256(f"{media_id} {name} {tuning.weights} {stage2.model_dump_json()}".encode()).hexdigest()
     folder = trainings(Workspace.open(settings.workspace)) / f"dubbing-{identity[:12]}"
     watcher.phase("fine-tune", stage2.pace.steps)
