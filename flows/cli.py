@@ -32,7 +32,9 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 @app.command()
 def ingest(
-    source: Annotated[str, typer.Argument(help="Folder, file, URI, manifest (.csv, .parquet) or corpus file (.toml).")],
+    source: Annotated[
+        str, typer.Argument(help="Folder, file, URI, manifest (.csv, .tsv, .parquet) or corpus file (.toml).")
+    ],
     workspace: WorkspaceOption = None,
     corpus: Annotated[str, typer.Option(help="Name of the corpus, unless a corpus file gives it.")] = "default",
     policy: Annotated[Path | None, typer.Option(help="Routing policy file.")] = None,
@@ -54,6 +56,8 @@ def ingest(
     with Display() as display, watched_by(display):
         summary = run(source, corpus, workspace, text_of(config), text_of(policy), dask, workers, retry_quarantined)
     tell(summary, as_json, show_summary)
+    if summary["disputed"]:
+        raise typer.Exit(1)
 
 
 @app.command()

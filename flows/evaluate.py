@@ -15,6 +15,7 @@ from tasks.evaluate import (
     judge_translator,
     judge_translator_folds,
     judge_tuning,
+    log_scores,
     show_scores,
 )
 from tasks.journal.recording import recorded
@@ -66,7 +67,8 @@ def evaluate(
         else _picture_scores(settings, model, release, split, folds, fold, references)
     )
     show_scores(found, f"{stage}-scores")
-    return found.summary() | {"rows": found.clips()}
+    run: str | None = log_scores(settings, found, stage)
+    return found.summary() | {"run": run, "rows": found.clips()}
 
 
 def _speech_scores(
@@ -160,5 +162,7 @@ def ablate_data(
     found = compare_data(settings, stage, release, folds, references)
     show_scores(found.half, "ablation-half")
     show_scores(found.more, "ablation-half-and-more")
+    log_scores(settings, found.half, f"{stage} half")
+    log_scores(settings, found.more, f"{stage} half and more")
     told: dict[str, Any] = found.summary() | {"stage": stage}
     return told

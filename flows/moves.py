@@ -17,7 +17,7 @@ def show_promotion(told: Mapping[str, Any]) -> None:
         f"speakers (benchmark {told['benchmark']}), policy {told['policy']}\n"
     )
     show(
-        [Column("held"), Column("check"), Column("found", right=True), Column("asked", 30, folds=True)],
+        [Column("held"), Column("check"), Column("found", 14, folds=True, right=True), Column("asked", 30, folds=True)],
         [
             [
                 cell("yes" if check["passed"] else "NO", "green" if check["passed"] else "red"),

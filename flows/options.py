@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import typer
 
+from schemas.endings import ending_of
+
 WorkspaceOption = Annotated[
     str | None, typer.Option("--workspace", "-w", help="Workspace folder or fsspec URI; else from the settings.")
 ]
@@ -39,11 +41,16 @@ def text_of(path: Path | None) -> str | None:
 
 
 def tell(told: Told, as_json: bool, show: Callable[[Told], None]) -> None:
-    """Print an answer: as JSON, or as `show` has it."""
+    """Print an answer: as JSON, or as `show` has it.
+
+    Raises: typer.Exit - with 1, since the run left out some of what was asked (schemas/endings.py).
+    """
     if as_json:
         print(json.dumps(told, indent=2))
     else:
         show(told)
+    if ending_of(told) in ("partial", "failed"):
+        raise typer.Exit(1)
 
 
 def name_left_out(faults: Mapping[int, str]) -> None:

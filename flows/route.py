@@ -5,7 +5,9 @@ from typing import Any
 from prefect import flow
 from pydantic import PositiveInt
 
+from schemas.endings import with_ending
 from schemas.policy import load_policy
+from tasks.endings import shown_by_prefect
 from tasks.ingest import publish_release
 from tasks.journal.recording import recorded
 from tasks.preflight.data import check_route
@@ -14,6 +16,7 @@ from tasks.route import apply_route, plan_route
 
 
 @flow(name="route")
+@shown_by_prefect
 @recorded("route")
 def route(
     policy: str,
@@ -41,9 +44,10 @@ def route(
     applied = apply_route(plan, settings)
     published = publish_release(settings, wanted)
     failed = {media: str(refusal) for media, refusal in applied.failed.items()}
-    return describe(plan) | {
+    summary = describe(plan) | {
         "files_decoded": applied.decoded,
         "files_found": applied.found,
         "failed": failed,
         "release": published.release_id,
     }
+    return with_ending(summary, "partial" if failed else "done")

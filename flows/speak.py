@@ -19,7 +19,7 @@ from flows.options import (
     text_of,
 )
 from schemas.dubbing import Length
-from schemas.errors import SettingsError
+from schemas.errors import BatchError, SettingsError
 
 
 def register(app: typer.Typer) -> None:
@@ -84,12 +84,10 @@ def _answer(told: dict[str, Any], as_json: bool) -> None:
     """Print what became of the jobs. Raises: typer.Exit - not every one was dubbed."""
     from flows.summaries import show_dubbings
 
-    tell(told, as_json, show_dubbings)
     for outcome in told["outcomes"]:
         if outcome["error"]:
             print(f"error: {outcome['error']}", file=sys.stderr)
-    if told["failed"]:
-        raise typer.Exit(1)
+    tell(told, as_json, show_dubbings)
 
 
 def _job(video: str | None, speech: str | None, speech_from: str | None, out: str | None) -> dict[str, Any]:
@@ -106,9 +104,10 @@ def _one(
 ) -> dict[str, Any]:
     from flows.dubbing_progress import DubDisplay
     from schemas.dubbing import DubJob
+    from schemas.endings import ending_of
     from schemas.problems import describe
     from schemas.settings import load_settings
-    from tasks.dubbing.batch import dub_counts, dub_jobs
+    from tasks.dubbing.batch import dub_counts, dub_jobs, summary_of
     from tasks.journal.recording import as_step, recording
     from tasks.preflight.dubbing import check_dub
 
@@ -125,10 +124,10 @@ def _one(
             outcomes = dub_jobs([asked], generator, translator, settings, display)
         return [one.summary() for one in outcomes]
 
-    with recording("dub", settings):
-        told = work()
-    failed = sum(one["error"] is not None for one in told)
-    return {"jobs": len(told), "dubbed": len(told) - failed, "failed": failed, "outcomes": told}
+    with recording("dub", settings) as run:
+        summary = summary_of(work())
+        run.state = ending_of(summary)
+    return summary
 
 
 def _many(
@@ -143,5 +142,8 @@ def _many(
     from tasks.dubbing.watching import dubbing_watched_by
 
     with DubDisplay() as display, dubbing_watched_by(display):
-        told: dict[str, Any] = run(str(manifest), generator, translator, workspace, text_of(config))
+        try:
+            told: dict[str, Any] = run(str(manifest), generator, translator, workspace, text_of(config))
+        except BatchError as error:
+            return error.told
     return told

@@ -12,7 +12,7 @@ from schemas.settings import Settings
 from tasks.artifacts import show_audit, show_drift, show_routes
 from tasks.drift import STEP, find_drift
 from tasks.events import audited, tell_published
-from tasks.extract import driver, ledger
+from tasks.extract import driver, labelling, ledger
 from tasks.extract.fanout import open_client
 from tasks.extract.watching import Tally, watcher
 from tasks.journal.recording import Counts, as_step
@@ -82,15 +82,16 @@ def work_on_files(plan: ledger.Plan, settings: Settings, policy: Policy) -> Tall
     """
     workspace = Workspace.open(settings.workspace)
     known = ledger.read_catalog(workspace)
-    driver.relabel(workspace, plan.relabelled, known)
+    labelling.relabel(workspace, plan.relabelled, known, settings.extractor, plan.labelled)
     if not plan.fresh:
+        labelling.settle_twins(workspace, ledger.read_catalog(workspace), settings.extractor)
         driver.drop_leftovers(workspace)
         return Tally()
     run, guards, watching = settings.run, settings.guards, shown_by_prefect(watcher(), "ingest-progress")
     workspace.sweep_scratch()
     with open_client(run.dask, run.workers, workspace.scratch(), guards.attempts) as client:
         load_ahead()
-        return driver.work_through(client, workspace, plan.fresh, settings, policy, watching)
+        return driver.work_through(client, workspace, plan.fresh, settings, policy, watching, plan.labelled)
 
 
 @task(cache_policy=NO_CACHE)

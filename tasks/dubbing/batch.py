@@ -12,6 +12,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from schemas.dubbing import DubJob
+from schemas.endings import ending_of_jobs, with_ending
 from schemas.errors import DubbingError, HeterodubError, MediaRefusedError, SourceError
 from schemas.problems import describe
 from schemas.settings import Settings
@@ -67,6 +68,14 @@ def dub_counts(told: Sequence[Mapping[str, Any]]) -> Counts:
     """What `metrics` keeps of jobs, by their summaries."""
     seconds, failed = sum(one.get("seconds", 0.0) for one in told), sum(one["error"] is not None for one in told)
     return Counts(files=len(told), media_s=seconds, errors=failed)
+
+
+def summary_of(told: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """What became of all jobs, by their summaries."""
+    failed = sum(one["error"] is not None for one in told)
+    dubbed = len(told) - failed
+    counts = {"jobs": len(told), "dubbed": dubbed, "failed": failed, "outcomes": list(told)}
+    return with_ending(counts, ending_of_jobs(dubbed, failed))
 
 
 def dub_jobs(

@@ -20,6 +20,7 @@ from schemas.reasons import EXPLANATIONS, FileReason
 from schemas.settings import GuardSettings, Settings
 from tasks.dubbing.ahead import AHEAD, ahead
 from tasks.dubbing.appearance import References, Shown
+from tasks.dubbing.canvas import Canvas, Look
 from tasks.dubbing.checks import output_faults
 from tasks.dubbing.following import Followed, follow
 from tasks.dubbing.lending import lent
@@ -29,7 +30,7 @@ from tasks.dubbing.output import write_video
 from tasks.dubbing.painting import Painting
 from tasks.dubbing.partials import whole_or_not_at_all
 from tasks.dubbing.parts import Face, Part, lay_out
-from tasks.dubbing.source import Canvas, Film, Look
+from tasks.dubbing.source import Film
 from tasks.dubbing.speech import Speech
 from tasks.dubbing.tuning import as_clip, first_seconds, tuned
 from tasks.dubbing.watching import DubWatcher, Silent, Stopwatch
@@ -96,7 +97,7 @@ def dub(
             if planned is not None:
                 planned(plan)
             dubbed, names = _render(job, film, speech, plan, tools, out)
-        notes = (*_on_speech(plan, job), *_on_damage(film))
+        notes = (*_on_speech(plan, job), *_on_damage(film), *film.seen.lines(), *plan.look.notes)
     took, spent, seconds = time.perf_counter() - began, tools.stopwatch.seconds, float(plan.timeline.end_s)
     return Dubbed(str(out), plan.timeline.frames, dubbed, seconds, took, spent, *names, plan.speech_cut_s, notes)
 

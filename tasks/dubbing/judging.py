@@ -30,12 +30,13 @@ from model.sync.windows import SyncClip
 from schemas.dubbing import DubJob
 from schemas.errors import DubbingError, HeterodubError
 from schemas.settings import Settings
+from tasks.dubbing.canvas import Canvas
 from tasks.dubbing.dub import DubPlan, dub, open_speech, plan_dub
 from tasks.dubbing.following import follow
 from tasks.dubbing.models import Models
 from tasks.dubbing.outcomes import readable
 from tasks.dubbing.parts import Part
-from tasks.dubbing.source import Canvas, Film
+from tasks.dubbing.source import Film
 from tasks.dubbing.speech import Speech
 from tasks.dubbing.watching import DubWatcher, Stopwatch
 from tasks.faces.backend import LandmarkBackend

@@ -29,8 +29,6 @@ from tasks.feeding.stored_clips import HeldPictures, PictureClip, Place
 from tasks.learning.devices import device_of
 from tasks.learning.folders import trainings
 from tasks.learning.selection import Candidate, Held
-from tasks.learning.stage2 import train_translator
-from tasks.learning.tuning import begin_from, held_back
 from tasks.stores.workspace import Workspace
 
 _LEAST_FRAMES: Final = 2
@@ -73,6 +71,9 @@ def tuned(
     Raises: DubbingError - the clips are too few or too short. ModelFileError - the translator has no critics beside it.
     WorkspaceError - there is no workspace to keep what is learned in. TrainingError - no room.
     """
+    from tasks.learning.stage2 import train_translator  # here, not above: Lightning takes seconds to load, and most
+    from tasks.learning.tuning import begin_from, held_back  # dubbings tune nothing
+
     if models.folder is None:
         raise DubbingError(f"{models.names[1]} has nothing to tune: name a translator that was trained")
     if not clips:

@@ -1,7 +1,7 @@
 """Evaluations of stage 1: a generator on a split it has not seen, cross-validated ones, and what more data is worth."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -34,7 +34,9 @@ MEAN_CLIPS: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What came out. card: the generator's, of the first fold if there are several. rows: every clip, every system."""
+    """What came out. card: the generator's, of the first fold if there are several. rows: every clip and
+    system. tags: which registered version it is, as MLflow has it.
+    """
 
     release: str
     judged_on: str
@@ -43,11 +45,13 @@ class Evaluation:
     card_of: str
     scores: Scorecard
     rows: tuple[Sat, ...]
+    tags: Mapping[str, str] = field(default_factory=dict)
 
     def summary(self) -> dict[str, Any]:
         """Scores ready for JSON, without the single clips."""
         kept = {"release": self.release, "judged_on": self.judged_on, "references": self.references}
-        return kept | {"model": self.card_of, "gain": self.card.gain, **asdict(self.scores)}
+        told = {"verdicts": [asdict(one) for one in self.scores.verdicts], "no_interval": self.scores.no_interval}
+        return kept | {"model": self.card_of, "gain": self.card.gain, **asdict(self.scores), **told}
 
     def clips(self) -> list[dict[str, Any]]:
         """A row for each clip and system."""

@@ -10,10 +10,12 @@ from model.features.timing import seconds_to_frames
 from model.sealing import file_hashes
 from model.stage2.files import WEIGHTS, load_critics, load_translator
 from model.stage2.lesson import CRITICS, PAINTER
+from schemas.cards import TRANSLATOR
 from schemas.reasons import Stage
 from schemas.settings import Settings
 from schemas.translation import Stage2Settings
 from tasks.feeding.stored_clips import StoredClips
+from tasks.learning.named_models import find_model
 from tasks.learning.selection import Candidate, Selection, clip_named
 from tasks.learning.sittings import GAP, LEAST_HELD
 from tasks.learning.stage2 import Tuning
@@ -110,10 +112,4 @@ def translator_folder(settings: Settings, workspace: Workspace, model: str | Non
 
     Raises: TrackingError - there is none. ModelFileError - its files are damaged.
     """
-    if model is not None and Path(model).is_dir():
-        return Path(model)
-    from tasks.tracking.kinds import LANDMARK_TRANSLATOR
-    from tasks.tracking.registry import fetch_named
-    from tasks.tracking.store import open_tracking
-
-    return fetch_named(open_tracking(settings.tracking, workspace), model, scratch, LANDMARK_TRANSLATOR)
+    return find_model(settings, workspace, TRANSLATOR, model, scratch).folder

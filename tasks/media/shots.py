@@ -39,18 +39,25 @@ def small_picture(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def with_cuts(frames: "Iterator[Frame]", threshold: float) -> "Iterator[tuple[Frame, NDArray[np.uint8], bool]]":
-    """Each frame with its small picture and whether a new shot starts with it.
+    """Each frame with its small picture and whether a new shot starts with it; one does where the geometry changes.
 
     Repeated pictures are not shown to the detector, which would take the repeats of a 10-fps GIF for stillness
     and every change for a cut. Two source pictures are held back, so memory stays bounded.
     """
-    detector = AdaptiveDetector(adaptive_threshold=threshold, min_scene_len=1, window_width=_LOOK_AHEAD)
+    detector = _detector(threshold)
     held: deque[tuple[Frame, NDArray[np.uint8]]] = deque()
     cuts: set[int] = set()
     judged = -1  # pictures up to this number are known to be cuts or not
     picture = -1
     numbers: deque[int] = deque()
+    before: Frame | None = None
     for frame in frames:
+        if before is not None and _differ(before, frame):
+            while held:
+                yield _release(held, numbers, cuts)
+            detector = _detector(threshold)
+            cuts = {picture + 1}
+        before = frame
         if frame.repeated and held:
             small = held[-1][1]
         else:
@@ -66,6 +73,15 @@ def with_cuts(frames: "Iterator[Frame]", threshold: float) -> "Iterator[tuple[Fr
             yield _release(held, numbers, cuts)
     while held:
         yield _release(held, numbers, cuts)
+
+
+def _detector(threshold: float) -> AdaptiveDetector:
+    return AdaptiveDetector(adaptive_threshold=threshold, min_scene_len=1, window_width=_LOOK_AHEAD)
+
+
+def _differ(before: "Frame", frame: "Frame") -> bool:
+    """Whether two frames cannot be held against each other."""
+    return before.geometry != frame.geometry or before.rgb.shape != frame.rgb.shape
 
 
 def _release(

@@ -17,6 +17,7 @@ from tasks.learning.selection import few_a_speaker
 from tasks.learning.stage1 import read_exams
 from tasks.paper import published
 from tasks.paper.columns import (
+    FACE_FOUND_COLUMN,
     FOUND_NME_COLUMN,
     FRECHET_COLUMN,
     LIKENESS,
@@ -44,7 +45,7 @@ class Experiment:
 
 def _table_1(settings: Settings, footage: Footage, trained: Trained, bench: Judged) -> Table:
     rows = [_system(one, settings.stage2.shape.side_px, trained, bench) for one in CONTENDERS]
-    columns = (FRECHET_COLUMN, FOUND_NME_COLUMN, *LIKENESS, OPENING, UNPAIRED_COLUMN)
+    columns = (FRECHET_COLUMN, FOUND_NME_COLUMN, FACE_FOUND_COLUMN, *LIKENESS, OPENING, UNPAIRED_COLUMN)
     notes = (
         "Own sound but for the last column; another speaker's there. A row that takes its mouth from the truth hears "
         "nothing, so it has no other sound.",

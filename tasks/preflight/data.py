@@ -3,7 +3,7 @@
 from schemas.errors import SourceError
 from schemas.policy import load_policy
 from schemas.settings import Settings, load_settings
-from tasks.sources.open import require_files
+from tasks.sources.open import check_source
 from tasks.stores.standing_policy import require_standing_policy
 from tasks.stores.tombstones import Kind
 from tasks.stores.workspace import Workspace
@@ -25,7 +25,7 @@ def check_ingest(
     Raises: SourceError - there is nothing to ingest. SettingsError, WorkspaceError, ClusterError.
     """
     settings = load_settings(config, workspace=workspace, policy=policy, run={"dask": dask, "workers": workers})
-    require_files(source, corpus)
+    check_source(source, corpus)
     wanted = None if settings.policy is None else str(settings.policy)
     ws = Workspace.to_be(settings.workspace)
     if ws is not None:
@@ -44,7 +44,7 @@ def check_sources(sources: list[str]) -> None:
     troubles = []
     for source in sources:
         try:
-            require_files(source)
+            check_source(source)
         except SourceError as error:
             troubles.append(str(error))
     if troubles:

@@ -39,7 +39,7 @@ TRANSLATOR_DIRECTIONS: Final[Mapping[str, Direction]] = {
     "sharpness_lower": "near one",
     "sharpness_mouth": "near one",
     "flicker": "near one",
-    "found": "more",
+    "face_found_frac": "more",
     "nme_lips": "less",
     "opening_correlation": "more",
     "articulation": "near one",

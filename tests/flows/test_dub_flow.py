@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from prefect.client.schemas.objects import StateType
 
 from flows.dub import dub
 from model.stage1.files import save_generator
@@ -40,7 +41,10 @@ def place(tmp_path_factory):
 def test_the_flow_does_what_it_can_and_says_what_it_could_not(place, prefect_api, shim, monkeypatch):
     """One job's video is missing, another's kills the process that decodes it."""
     monkeypatch.setenv("LD_PRELOAD", str(shim))  # children are given it
-    told = dub(str(place / "jobs.csv"), str(place / "generator"), "warp", config=str(place / "short.toml"))
+    where = {"config": str(place / "short.toml"), "return_state": True}
+    state = dub(str(place / "jobs.csv"), str(place / "generator"), "warp", **where)
+    assert (state.type, state.name) == (StateType.COMPLETED, "Partial")
+    told = state.result()
     assert (told["jobs"], told["dubbed"], told["failed"]) == (4, 2, 2)
     assert [one["error"] is None for one in told["outcomes"]] == [True, False, False, True]
     assert "SIGSEGV" in told["outcomes"][2]["error"]

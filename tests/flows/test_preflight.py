@@ -24,8 +24,8 @@ TALKERS = ["-w", "talkers"]
 
 BAD = {
     "a path that is not there": (["ingest", "/nowhere"], "no such file or folder"),
-    "an empty folder": (["ingest", "EMPTY"], "it holds no file"),
-    "a manifest whose files are all missing": (["ingest", "GONE.csv"], "none of the 2 files that it names is there"),
+    "an empty folder": (["ingest", "EMPTY"], "there are no files in it"),
+    "a manifest whose files are all missing": (["ingest", "GONE.csv"], "none of the 2 files it lists is there"),
     "a manifest without uri": (["ingest", "NAMELESS.csv"], "needs a column 'uri'"),
     "a corpus file with a typing error": (["ingest", "TYPO.toml"], "rooot"),
     "a policy that is not there": (["ingest", "FULL", "--policy", "/none.toml"], "policy file /none.toml"),

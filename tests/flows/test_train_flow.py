@@ -152,4 +152,4 @@ def test_what_torchrun_must_not_start_is_refused(monkeypatch):
     with pytest.raises(TrainingError, match="torchrun started 2 processes in all, and the settings say devices = 1"):
         on_devices("auto", 1, "32-true", lambda fabric, listener: None, None)
     with pytest.raises(SettingsError, match="run this command without it"):
-        prepare()
+        prepare(lambda: None)
