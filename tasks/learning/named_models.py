@@ -19,7 +19,7 @@ class NamedModel:
 
 def find_model(settings: Settings, workspace: Workspace, kind: str, name: str | None, scratch: Path) -> NamedModel:
     """The model of a registered kind: a folder as it is, else the version of that number, "@alias" or run id (None: the
-    newest), fetched into `scratch`.
+    newest), fetched into `scratch`; of a translator also a fine-tuned one that is named.
 
     Raises: TrackingError - there is none. ModelFileError - its files are damaged.
     """
