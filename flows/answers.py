@@ -23,7 +23,7 @@ _ROUTE_STYLE: Final = {"both": "green", "stage1": "cyan", "stage2": "blue", "rej
 
 def show_files(rows: Iterable[Row]) -> None:
     """Rows of tasks.answers.listing.list_files."""
-    columns = [Column("media"), Column("file", 20), Column("state"), Column("reason"), Column("clips", 8)]
+    columns = [Column("media"), Column("file", 20, middle=True), Column("state"), Column("reason"), Column("clips", 8)]
     cells = [
         [
             cell((row["media_id"] or "")[:SHORT_ID], "dim"),
@@ -40,8 +40,9 @@ def show_files(rows: Iterable[Row]) -> None:
 
 def show_clips(rows: Iterable[Row]) -> None:
     """Rows of tasks.answers.listing.list_clips; the signals are left to csv and json."""
-    columns = [Column("clip"), Column("file", 12), Column("from s", right=True), Column("length s", right=True)]
-    columns += [Column("route"), Column("refused for", 20, folds=True), Column("split")]
+    columns = [Column("clip"), Column("file", 20, middle=True), Column("from s", right=True)]
+    columns += [Column("length s", right=True, optional=True), Column("route"), Column("refused for", 20, folds=True)]
+    columns += [Column("split", optional=True)]
     cells = [
         [
             cell(row["clip_id"][:SHORT_ID], "dim"),
@@ -131,14 +132,21 @@ def _splits(splits: Mapping[str, Any]) -> str:
     return " / ".join(str(splits.get(split, {}).get("clips", 0)) for split in ("train", "val", "test"))
 
 
-_RUN_STYLE: Final = {"running": "cyan", "done": "green", "failed": "red", "died": "bold red"}
+_RUN_STYLE: Final = {
+    "running": "cyan",
+    "done": "green",
+    "partial": "yellow",
+    "dry_run": "dim",
+    "failed": "red",
+    "died": "bold red",
+}
 
 
 def _runs(found: Sequence["Run"]) -> None:
     if not found:
         console().print("no run of a flow is on record here")
         return
-    columns = [Column("run", optional=True), Column("flow", 6), Column("state"), Column("started (UTC)")]
+    columns = [Column("run", optional=True), Column("flow"), Column("state"), Column("started (UTC)")]
     columns += [Column("took", right=True), Column("what", 24, folds=True), Column("by", 8, optional=True)]
     show(
         columns,
@@ -146,7 +154,7 @@ def _runs(found: Sequence["Run"]) -> None:
             [
                 cell(run.run, "dim"),
                 cell(run.flow if run.parent is None else f"  {run.flow}"),
-                cell(run.state, _RUN_STYLE[run.state]),
+                cell(run.state.replace("_", " "), _RUN_STYLE[run.state]),
                 cell(run.started_utc[:16].replace("T", " ")),
                 cell("" if run.seconds is None else time_text(run.seconds)),
                 cell(_what(run)),
@@ -164,9 +172,9 @@ def _what(run: "Run") -> str:
     if run.state == "died":
         last = run.step or (run.steps[-1].name if run.steps else "")
         return f"killed at {last}" if last else "killed"
-    if run.state == "failed":
+    if run.state == "failed" and run.error:
         at = next((step.name for step in reversed(run.steps) if step.state == "failed"), "")
-        return f"{run.error} at {at}" if at else str(run.error)
+        return f"{run.error} at {at}" if at else run.error
     return ", ".join(_did(run))
 
 
@@ -195,6 +203,7 @@ def show_file(answer: "FileAnswer") -> None:
             ("state", answer.state),
             ("reason", answer.reason and f"{answer.reason.code}: {answer.reason.text}"),
             ("error", answer.error),
+            *(("note", note) for note in answer.notes),
             *((name, value) for name, value in answer.facts.items()),
         ]
     )

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from flows import ask, govern, judge, learn, lineage, repeat, speak
-from flows.environment import find_server, server_is_lost, settle
+from flows.environment import prepare, server_is_lost, settle
 from flows.options import ConfigOption, JsonOption, WorkspaceOption, tell, text_of
 from schemas.addresses import trouble_with
 from schemas.errors import HeterodubError, SettingsError
@@ -32,7 +32,9 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 @app.command()
 def ingest(
-    source: Annotated[str, typer.Argument(help="Folder, file, URI, manifest (.csv, .parquet) or corpus file (.toml).")],
+    source: Annotated[
+        str, typer.Argument(help="Folder, file, URI, manifest (.csv, .tsv, .parquet) or corpus file (.toml).")
+    ],
     workspace: WorkspaceOption = None,
     corpus: Annotated[str, typer.Option(help="Name of the corpus, unless a corpus file gives it.")] = "default",
     policy: Annotated[Path | None, typer.Option(help="Routing policy file.")] = None,
@@ -43,8 +45,9 @@ def ingest(
     as_json: JsonOption = False,
 ) -> None:
     """Sort a messy folder into audited stage-1 and stage-2 stores."""
-    settle()
-    find_server()
+    from tasks.preflight.data import check_ingest
+
+    prepare(lambda: check_ingest(source, corpus, workspace, text_of(config), text_of(policy), dask, workers))
     from flows.ingest import ingest as run
     from flows.progress import Display
     from flows.summaries import show_summary
@@ -53,6 +56,8 @@ def ingest(
     with Display() as display, watched_by(display):
         summary = run(source, corpus, workspace, text_of(config), text_of(policy), dask, workers, retry_quarantined)
     tell(summary, as_json, show_summary)
+    if summary["disputed"]:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -102,7 +107,9 @@ def _look(policy: Path, workspace: str | None, config: Path | None, clips: bool)
 def _apply(
     policy: Path, workspace: str | None, config: Path | None, dask: str | None, workers: int | None
 ) -> dict[str, Any]:
-    find_server()
+    from tasks.preflight.data import check_route
+
+    prepare(lambda: check_route(str(policy), workspace, text_of(config), dask, workers))
     from flows.progress import Display
     from flows.route import route as run
     from tasks.extract.watching import watched_by

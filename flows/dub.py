@@ -4,12 +4,16 @@ from typing import Any
 
 from prefect import flow
 
+from schemas.errors import BatchError
 from schemas.settings import load_settings
 from tasks.dub import dub_jobs, read_jobs, show_dubbings
+from tasks.dubbing.batch import summary_of
+from tasks.endings import shown_by_prefect
 from tasks.journal.recording import recorded
 
 
 @flow(name="dub")
+@shown_by_prefect
 @recorded("dub")
 def dub(
     manifest: str,
@@ -30,10 +34,13 @@ def dub(
         workspace: Folder or URI that holds every table; else as the settings say.
         config: Settings file where the flow runs; else heterodub.toml in its working folder.
 
-    Raises: HeterodubError - the manifest, the models or the store; the text says what to do.
+    Raises: HeterodubError - the manifest, the models or the store; the text says what to do. BatchError - every job
+    ended ill.
     """
     settings = load_settings(config, workspace=workspace)
     told = dub_jobs(read_jobs(manifest), generator, translator, settings)
     show_dubbings(told)
-    failed = sum(one["error"] is not None for one in told)
-    return {"jobs": len(told), "dubbed": len(told) - failed, "failed": failed, "outcomes": told}
+    summary = summary_of(told)
+    if summary["state"] == "failed":
+        raise BatchError("no job was dubbed", summary)
+    return summary

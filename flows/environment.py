@@ -5,6 +5,7 @@ import signal
 import sys
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 
 import typer
 
@@ -57,11 +58,14 @@ def find_server() -> None:
     signal.signal(signal.SIGINT, _leave)
 
 
-def prepare(training: bool = False) -> None:
-    """Surroundings and server of a command about models. Those of torchrun's processes that do not lead take part in
-    the training, and end.
+def prepare(check: Callable[[], object], training: bool = False) -> None:
+    """Surroundings, check and server of a command that runs a flow: what was given is checked before a server starts.
 
-    Raises: SettingsError - torchrun started something that is not one training. typer.Exit - see above.
+    check: what the flow begins with, too (tasks/preflight). Those of torchrun's processes that do not lead take part
+    in the training, and end.
+
+    Raises: SettingsError - torchrun started something that is not one training. typer.Exit - see above. HeterodubError
+    - the check's.
     """
     settle()
     rank = launched_as()
@@ -72,6 +76,7 @@ def prepare(training: bool = False) -> None:
 
         join_training()
         raise typer.Exit
+    check()
     find_server()
 
 

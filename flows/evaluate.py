@@ -5,7 +5,6 @@ from typing import Annotated, Any, Literal
 from prefect import flow
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from schemas.errors import SettingsError
 from schemas.settings import Settings, load_settings
 from schemas.training import Profile
 from tasks.evaluate import (
@@ -16,11 +15,13 @@ from tasks.evaluate import (
     judge_translator,
     judge_translator_folds,
     judge_tuning,
+    log_scores,
     show_scores,
 )
 from tasks.journal.recording import recorded
 from tasks.learning.evaluation import Evaluation
 from tasks.learning.picture_evaluation import PictureEvaluation
+from tasks.preflight.models import check_ablate_data, check_ablate_tuning, check_evaluate
 
 Folds = Annotated[int, Field(ge=2)]
 
@@ -59,16 +60,15 @@ def evaluate(
 
     Raises: HeterodubError - the model, the release, the store or the tracking server; the text says what to do.
     """
-    settings = load_settings(config, workspace=workspace, **{stage: {"profile": profile}})
-    if (fold and stage == "stage1") or (speakers and stage == "stage2"):
-        raise SettingsError("`fold` is for stage2 and `speakers` for stage1")
+    settings = check_evaluate(stage, model, release, split, folds, fold, speakers, workspace, config, profile)
     found = (
         _speech_scores(settings, model, release, split, folds, speakers, references)
         if stage == "stage1"
         else _picture_scores(settings, model, release, split, folds, fold, references)
     )
     show_scores(found, f"{stage}-scores")
-    return found.summary() | {"rows": found.clips()}
+    run: str | None = log_scores(settings, found, stage)
+    return found.summary() | {"run": run, "rows": found.clips()}
 
 
 def _speech_scores(
@@ -109,7 +109,9 @@ def evaluate_dub(
     workspace: str | None = None,
     config: str | None = None,
 ) -> dict[str, Any]:
-    """Dub a manifest's videos (columns as of `dub`) with their own speech and with the named one, and score the files.
+    """Score the outputs of a manifest's jobs (columns as of `dub`) as they are, and their videos with their own speech.
+
+    No output is written to: what has to be rendered goes into a scratch folder.
 
     Raises: HeterodubError - the manifest, the models or the release; the text says what to do.
     """
@@ -134,7 +136,7 @@ def ablate_tuning(
     Raises: HeterodubError - as evaluate.
     """
     chosen = {"profile": profile, "tuning": {"steps": steps, "seconds": seconds}}
-    settings = load_settings(config, workspace=workspace, stage2=chosen)
+    settings = check_ablate_tuning(model, release, split, workspace, config, chosen)
     told: dict[str, Any] = judge_tuning(settings, model, release, split)
     return told
 
@@ -156,9 +158,11 @@ def ablate_data(
 
     Raises: HeterodubError - as evaluate.
     """
-    settings = load_settings(config, workspace=workspace, **{stage: {"profile": profile}})
+    settings = check_ablate_data(stage, release, workspace, config, profile)
     found = compare_data(settings, stage, release, folds, references)
     show_scores(found.half, "ablation-half")
     show_scores(found.more, "ablation-half-and-more")
+    log_scores(settings, found.half, f"{stage} half")
+    log_scores(settings, found.more, f"{stage} half and more")
     told: dict[str, Any] = found.summary() | {"stage": stage}
     return told

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from flows.tables import Column, cell, console, pairs, show
+from tasks.answers.names import common_folder, readable_path
 
 _SHOWN: Final = 20
 """Files or clips that are listed one by one; --json holds all of them."""
@@ -86,10 +87,19 @@ def _reach(told: Mapping[str, Any]) -> list[tuple[str, str]]:
 def _files(files: Sequence[Mapping[str, Any]]) -> None:
     if not files:
         return
-    columns = [Column("media"), Column("file", 20), Column("corpus"), Column("speaker", 8), Column("licence", 8)]
+    columns = [Column("media"), Column("file", 24, middle=True), Column("corpus"), Column("speaker", 8, middle=True)]
+    columns += [Column("licence", 8, optional=True)]
+    names = [readable_path(str(row["uri"])) for row in files]
+    root = common_folder(names)
+    if root:
+        console().print(cell(f"files below {root}", "dim"), soft_wrap=True)
     cells = [
-        [cell((row["media_id"] or "")[:12], "dim"), *(cell(row[n]) for n in ("uri", "corpus", "speaker", "licence"))]
-        for row in files[:_SHOWN]
+        [
+            cell((row["media_id"] or "")[:12], "dim"),
+            cell(name[len(root) :]),
+            *(cell(row[name]) for name in ("corpus", "speaker", "licence")),
+        ]
+        for row, name in zip(files[:_SHOWN], names, strict=False)
     ]
     show(columns, cells)
     if len(files) > _SHOWN:
@@ -120,7 +130,11 @@ def _weights(told: Mapping[str, Any]) -> None:
     trainings = told["trainings"]
     if trainings:
         show(
-            [Column("training folder on this machine", 20), Column("MB", right=True), Column("learned from it")],
+            [
+                Column("training folder on this machine", 20, middle=True),
+                Column("MB", right=True),
+                Column("learned from it"),
+            ],
             [
                 [
                     cell(row["folder"]),

@@ -5,11 +5,13 @@ from typing import Annotated, Literal
 
 import typer
 
-from flows.environment import find_server, settle
+from flows.environment import prepare, settle
 from flows.options import ConfigOption, JsonOption, WorkspaceOption, show_labelled, tell, text_of
 from schemas.errors import RetrainError
 
-StageArgument = Annotated[Literal["stage1", "stage2"], typer.Argument(help="Whose champion.")]
+StageArgument = Annotated[
+    Literal["stage1", "stage2"], typer.Argument(help="stage1: landmark generator, stage2: landmark translator.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -31,8 +33,14 @@ def retrain(
     as_json: JsonOption = False,
 ) -> None:
     """Ingest; where footage changed enough, train, score and promote. Goes on where an earlier one broke off."""
-    settle()
-    find_server()
+    from tasks.preflight.data import check_sources
+    from tasks.preflight.models import check_retrain
+
+    def check() -> None:
+        settings = check_retrain(workspace, text_of(config))
+        check_sources(list(corpora or settings.retrain.corpora))
+
+    prepare(check)
     from flows.learning_progress import LearningDisplay
     from flows.progress import Display
     from flows.retrain import retrain as run
@@ -56,23 +64,36 @@ def promote(
     model: Annotated[str | None, typer.Option(help="Version, @alias or run id; else the newest version.")] = None,
     policy: Annotated[Path | None, typer.Option(help="Promotion policy file; else the settings'.")] = None,
     workspace: WorkspaceOption = None,
+    override: Annotated[
+        bool, typer.Option("--override", help="Judge nothing: make it the champion, and keep --reason in the ledger.")
+    ] = False,
+    reason: Annotated[str | None, typer.Option(help="Why --override; kept in the ledger.")] = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Put a challenger against the champion on the frozen benchmark; the policy decides whether it takes its place."""
-    settle()
-    find_server()
-    from flows.moves import show_promotion
+    from flows.moves import show_move, show_promotion
+    from tasks.preflight.models import check_promote
+
+    where = (workspace, text_of(config))
+    if override:
+        settle()
+        from tasks.promotion.by_hand import override as order
+
+        tell(order(reason or "", stage, model, *where), as_json, show_move)
+        return
+    prepare(lambda: check_promote(stage, model, text_of(policy), *where, override, reason))
     from flows.promote import promote as run
 
-    told = run(stage, model, text_of(policy), workspace, text_of(config))
-    tell(told, as_json, show_promotion)
+    tell(run(stage, model, text_of(policy), *where), as_json, show_promotion)
 
 
 def rollback(
     why: Annotated[str, typer.Option(help="Why; kept in the ledger.")],
     stage: StageArgument = "stage1",
-    to: Annotated[int | None, typer.Option(min=1, help="Version; else the champion before the present one.")] = None,
+    to: Annotated[
+        int | None, typer.Option(min=1, help="Version that was champion; else the one before the present one.")
+    ] = None,
     adopt: Annotated[
         bool, typer.Option("--adopt", help="Take over a registry whose champions another workspace moved.")
     ] = False,
@@ -80,16 +101,12 @@ def rollback(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make an earlier version the champion again."""
-    if not why.strip():
-        raise typer.BadParameter("the ledger keeps --why: say it")
+    """Make an earlier champion the champion again. Takes seconds: no server is started for it."""
     settle()
-    find_server()
-    from flows.moves import show_rollback
-    from flows.promote import rollback as run
+    from flows.moves import show_move
+    from tasks.promotion.by_hand import rollback as order
 
-    told = run(why, stage, to, adopt, workspace, text_of(config))
-    tell(told, as_json, show_rollback)
+    tell(order(why, stage, to, adopt, workspace, text_of(config)), as_json, show_move)
 
 
 def history(
@@ -102,7 +119,7 @@ def history(
     settle()
     from flows.moves import show_history
     from schemas.settings import load_settings
-    from tasks.promotion.gate import history as look
+    from tasks.promotion.by_hand import history as look
 
     told = look(load_settings(config, workspace=workspace), stage)
     tell(told, as_json, show_history)

@@ -6,8 +6,15 @@ from typing import Any
 from prefect import flow
 from pydantic import PositiveInt
 
-from schemas.settings import load_settings
-from tasks.ingest import choose_policy, find_files, look_for_drift, publish_release, show_summary, work_on_files
+from tasks.ingest import (
+    check_inputs,
+    choose_policy,
+    find_files,
+    look_for_drift,
+    publish_release,
+    show_summary,
+    work_on_files,
+)
 from tasks.journal.recording import recorded
 
 
@@ -28,7 +35,7 @@ def ingest(
     What is not given is as `config` and HETERODUB_* variables say where the flow runs. Returns the run's summary.
 
     Args:
-        source: Folder, file, fsspec URI, manifest (.csv, .parquet) or corpus file (.toml).
+        source: Folder, file, fsspec URI, manifest (.csv, .tsv, .parquet) or corpus file (.toml).
         corpus: Name of the corpus, unless a corpus file tells it.
         workspace: Folder or URI that holds every table; else as the settings say.
         config: Settings file where the flow runs; else heterodub.toml in its working folder.
@@ -40,7 +47,7 @@ def ingest(
     Raises: HeterodubError - the source, the settings, the cluster or the audit; the text says what to do.
     """
     started = time.monotonic()
-    settings = load_settings(config, workspace=workspace, policy=policy, run={"dask": dask, "workers": workers})
+    settings = check_inputs(source, corpus, workspace, config, policy, dask, workers)
     routing = choose_policy(settings)
     plan = find_files(source, corpus, settings, retry_quarantined)
     tally = work_on_files(plan, settings, routing)

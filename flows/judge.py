@@ -17,6 +17,7 @@ from flows.options import (
     StepsOption,
     TranslatorOption,
     WorkspaceOption,
+    name_left_out,
     tell,
     text_of,
 )
@@ -55,7 +56,10 @@ def evaluate_stage1(
     as_json: JsonOption = False,
 ) -> None:
     """Score a landmark generator on speakers it has not seen."""
-    prepare()
+    from tasks.preflight.models import check_evaluate
+
+    where = (workspace, text_of(config), profile)
+    prepare(lambda: check_evaluate("stage1", model, release, split, folds, None, speakers, *where))
     from flows.evaluate import evaluate as run
     from flows.learning_progress import watched
     from flows.scores import show_scores
@@ -80,7 +84,10 @@ def evaluate_stage2(
     as_json: JsonOption = False,
 ) -> None:
     """Score a landmark translator on speakers it has not seen, beside baselines."""
-    prepare()
+    from tasks.preflight.models import check_evaluate
+
+    where = (workspace, text_of(config), profile)
+    prepare(lambda: check_evaluate("stage2", model, release, split, folds, fold, None, *where))
     from flows.evaluate import evaluate as run
     from flows.learning_progress import watched
     from flows.picture_scores import show_picture_scores
@@ -101,8 +108,15 @@ def evaluate_dub(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Score finished dubbings: found landmarks against wanted ones, and sync, with own and with other speech."""
-    prepare()
+    """Score finished dubbings: found landmarks against wanted ones, and sync, with own and with other speech.
+
+    Outputs are judged as they lie there and never written to. What else has to be rendered, the video with its own
+    speech and outputs that are missing, goes into a scratch folder.
+    """
+    from tasks.preflight.dubbing import check_evaluate_dub
+
+    given = (str(manifest), generator, translator, release, workspace, text_of(config))
+    prepare(lambda: name_left_out(check_evaluate_dub(*given)))
     from flows.dubbing_progress import DubDisplay
     from flows.evaluate import evaluate_dub as run
     from flows.scores import show_dub_scores
@@ -125,7 +139,9 @@ def ablate_data(
     as_json: JsonOption = False,
 ) -> None:
     """Half of the speakers, against the same half and more footage that is good for one stage alone."""
-    prepare()
+    from tasks.preflight.models import check_ablate_data
+
+    prepare(lambda: check_ablate_data(stage, release, workspace, text_of(config), profile))
     from flows.evaluate import ablate_data as run
     from flows.learning_progress import watched
     from flows.scores import show_ablation
@@ -147,7 +163,10 @@ def ablate_tuning(
     as_json: JsonOption = False,
 ) -> None:
     """A landmark translator with and without fine-tuning, on what comes later in the same clips."""
-    prepare()
+    from tasks.preflight.models import check_ablate_tuning
+
+    chosen = {"profile": profile, "tuning": {"steps": steps, "seconds": seconds}}
+    prepare(lambda: check_ablate_tuning(model, release, split, workspace, text_of(config), chosen))
     from flows.evaluate import ablate_tuning as run
     from flows.learning_progress import watched
     from flows.picture_scores import show_tuning

@@ -46,7 +46,10 @@ def _training_of(stage: Literal["stage1", "stage2"]) -> Callable[..., None]:
         config: ConfigOption = None,
         as_json: JsonOption = False,
     ) -> None:
-        prepare(training=True)
+        from tasks.preflight.models import check_train
+
+        chosen = {"profile": profile, "seed": seed, "pace": {"steps": steps}}
+        prepare(lambda: check_train(stage, release, workspace, text_of(config), stage, chosen), training=True)
         from flows.learning_progress import watched
         from flows.train import train as run
 
@@ -75,7 +78,10 @@ def train_rival(
     as_json: JsonOption = False,
 ) -> None:
     """Train a system that the paper compares with, on clips that are good for both stages alone."""
-    prepare(training=True)
+    from tasks.preflight.models import check_train
+
+    chosen = {"profile": profile, "seed": seed, "pace": {"steps": steps, "minutes": minutes}}
+    prepare(lambda: check_train("stage2", release, workspace, text_of(config), "rivals", chosen), training=True)
     from flows.learning_progress import watched
     from flows.train import train_rival as run
 
@@ -95,8 +101,14 @@ def finetune(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Adapt a landmark translator to one speaker, by one clip of a few seconds."""
-    prepare(training=True)
+    """Adapt a landmark translator to one speaker, by one clip of a few seconds.
+
+    What comes of it is registered as landmark-translator-finetuned: it is used when it is named, never as the newest.
+    """
+    from tasks.preflight.models import check_finetune
+
+    chosen = {"profile": profile, "tuning": {"steps": steps, "seconds": seconds}}
+    prepare(lambda: check_finetune(clip, model, release, workspace, text_of(config), chosen), training=True)
     from flows.learning_progress import watched
     from flows.train import finetune as run
 

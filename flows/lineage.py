@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import asdict
 from functools import partial
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
-from flows.environment import find_server, settle
+from flows.environment import prepare, settle
 from flows.options import ConfigOption, JsonOption, WorkspaceOption, tell, text_of
 
 Kind = Literal["speaker", "corpus", "file", "licence"]
@@ -52,13 +53,25 @@ def takedown(
 ) -> None:
     """Erase footage for good, keep it from coming back, and name the models that were trained on it."""
     kind, value = _one_of({"speaker": speaker, "corpus": corpus, "file": file, "licence": licence})
-    settle()
-    find_server()
+    from tasks.preflight.data import check_takedown
+
+    if dry_run:
+        _would_go(kind, value, workspace, config, as_json)
+        return
+    prepare(lambda: check_takedown(kind, value, workspace, text_of(config)))
     from flows.footage import show_takedown
     from flows.takedown import takedown as run
 
-    told = run(kind, value, why, dry_run, workspace, text_of(config), with_models)
-    tell(told, as_json, partial(show_takedown, dry_run=dry_run))
+    told = run(kind, value, why, False, workspace, text_of(config), with_models)
+    tell(told, as_json, partial(show_takedown, dry_run=False))
+
+
+def _would_go(kind: Any, value: str, workspace: str | None, config: Path | None, as_json: bool) -> None:
+    settle()
+    from flows.footage import show_takedown
+    from tasks.takedown.preview import preview
+
+    tell(preview(kind, value, workspace, text_of(config)), as_json, partial(show_takedown, dry_run=True))
 
 
 def _one_of(given: Mapping[str, str | None]) -> tuple[Any, str]:

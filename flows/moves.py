@@ -17,7 +17,7 @@ def show_promotion(told: Mapping[str, Any]) -> None:
         f"speakers (benchmark {told['benchmark']}), policy {told['policy']}\n"
     )
     show(
-        [Column("held"), Column("check"), Column("found", right=True), Column("asked", 30, folds=True)],
+        [Column("held"), Column("check"), Column("found", 14, folds=True, right=True), Column("asked", 30, folds=True)],
         [
             [
                 cell("yes" if check["passed"] else "NO", "green" if check["passed"] else "red"),
@@ -32,9 +32,11 @@ def show_promotion(told: Mapping[str, Any]) -> None:
     out.print(f"champion of {told['model']}: {told['champion'] or 'none'}; evidence in run {told['run']}")
 
 
-def show_rollback(told: Mapping[str, Any]) -> None:
-    """Who is champion again."""
-    print(f"version {told['to_version']} is the champion of {told['model']} now, in place of {told['from_version']}")
+def show_move(told: Mapping[str, Any]) -> None:
+    """Who is champion now, after a rollback, an adoption or an override."""
+    before, after = told["from_version"], told["to_version"]
+    instead = "; there was none before" if before is None else "" if before == after else f", in place of {before}"
+    print(f"version {after} is the champion of {told['model']} now{instead}")
 
 
 def show_history(rows: Sequence[Mapping[str, Any]]) -> None:

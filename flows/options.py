@@ -1,11 +1,14 @@
 """What commands have in common: options that mean the same everywhere, and how an answer is told."""
 
 import json
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import typer
+
+from schemas.endings import ending_of
 
 WorkspaceOption = Annotated[
     str | None, typer.Option("--workspace", "-w", help="Workspace folder or fsspec URI; else from the settings.")
@@ -18,7 +21,13 @@ ProfileOption = Annotated[
 ReleaseOption = Annotated[str | None, typer.Option(help="Release to use; else the newest.")]
 ModelOption = Annotated[str | None, typer.Option(help="Folder, version, @alias or run id; else the newest version.")]
 GeneratorOption = Annotated[str, typer.Option(help="Landmark generator: folder, version, @alias, run id, or newest.")]
-TranslatorOption = Annotated[str, typer.Option(help="Landmark translator; warp: the one that nobody trained.")]
+TranslatorOption = Annotated[
+    str,
+    typer.Option(
+        help="Landmark translator, named so too, or landmark-translator-finetuned/NUMBER; warp: the one that nobody "
+        "trained."
+    ),
+]
 StepsOption = Annotated[int | None, typer.Option(min=1, help="Steps at most.")]
 SecondsOption = Annotated[float | None, typer.Option(min=0.2, help="Learn from so much of a clip's beginning.")]
 
@@ -32,11 +41,22 @@ def text_of(path: Path | None) -> str | None:
 
 
 def tell(told: Told, as_json: bool, show: Callable[[Told], None]) -> None:
-    """Print an answer: as JSON, or as `show` has it."""
+    """Print an answer: as JSON, or as `show` has it.
+
+    Raises: typer.Exit - with 1, since the run left out some of what was asked (schemas/endings.py).
+    """
     if as_json:
         print(json.dumps(told, indent=2))
     else:
         show(told)
+    if ending_of(told) in ("partial", "failed"):
+        raise typer.Exit(1)
+
+
+def name_left_out(faults: Mapping[int, str]) -> None:
+    """Say on stderr which rows of a manifest cannot be done, by their place, while the others go on."""
+    for place, fault in faults.items():
+        print(f"warning: row {place + 1} is left out: {fault}", file=sys.stderr, flush=True)
 
 
 def show_labelled(told: dict[str, Any]) -> None:

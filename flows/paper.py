@@ -4,8 +4,8 @@ from typing import Any, Literal
 
 from prefect import flow
 
-from schemas.settings import load_settings
 from tasks.journal.recording import recorded
+from tasks.preflight.models import check_paper
 from tasks.tabulate import measure_table, write_down
 
 
@@ -30,11 +30,5 @@ def paper(
 
     Raises: HeterodubError - the release, the settings or the store; the text says what to do.
     """
-    settings = load_settings(
-        config,
-        workspace=workspace,
-        stage1={"profile": profile},
-        stage2={"profile": profile},
-        rivals={"profile": profile},
-    )
+    settings = check_paper(minutes, release, folds, fold, out, workspace, config, profile)
     return write_down(settings, measure_table(settings, table, minutes, release, folds, fold), out)

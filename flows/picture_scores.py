@@ -3,26 +3,37 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from flows.scores import interval_text
-from flows.tables import Column, cell, console, show
+from flows.scores import interval_text, judged_line, show_verdicts
+from flows.tables import Column, cell, console, counted, show
 
 _LOOKS: Final = ("pd_lower", "pd5_lower", "pd_mouth", "psnr_lower", "psnr_mouth", "ssim_lower", "ssim_mouth")
-_MOVES: Final = ("opening_correlation", "articulation", "nme_lips", "sharpness_lower", "sharpness_mouth", "flicker")
-_HEADINGS: Final = {"opening_correlation": "opening r", "nme_lips": "lips NME %"}
+_MOVES: Final = (
+    "opening_correlation",
+    "articulation",
+    "nme_lips",
+    "face_found_frac",
+    "sharpness_lower",
+    "sharpness_mouth",
+    "flicker",
+)
+_HEADINGS: Final = {"opening_correlation": "opening r", "nme_lips": "lips NME %", "face_found_frac": "face found"}
 
 
 def show_picture_scores(told: Mapping[str, Any]) -> None:
     """The summary of an evaluation of stage 2."""
     out = console()
-    out.print(
-        f"{told['judged_on']} of release {told['release']}: {told['clips']} clips of {told['speakers']} speakers, "
-        f"{told['references']} reference frames, true landmarks\nmeans over speakers, with 95 % intervals"
-    )
+    out.print(f"{judged_line(told)}, true landmarks")
+    if told["tuned_on"]:
+        out.print(
+            f"this translator was fine-tuned on {', '.join(told['tuned_on'])}: of other speakers it is no measure"
+        )
+    show_verdicts(told)
     by_system: dict[str, dict[str, Any]] = {}
     for mean in told["means"]:
         by_system.setdefault(mean["system"], {})[mean["score"]] = mean["interval"]
-    for names in (_LOOKS, _MOVES):
-        out.print("")
+    for number, names in enumerate((_LOOKS, _MOVES)):
+        if number:
+            out.print("")
         show(
             [Column("system"), *(Column(_heading(name), right=True) for name in names)],
             [
@@ -52,8 +63,9 @@ def show_picture_scores(told: Mapping[str, Any]) -> None:
 def show_tuning(told: Mapping[str, Any]) -> None:
     """The summary of what fine-tuning is worth."""
     console().print(
-        f"{told['clips']} clips, one a speaker; {told['steps']} steps on their first {told['seconds']:g} s, judged on "
-        f"the rest\nfine-tuning lowers errors by %, raises gains by, with 95 % intervals\n"
+        f"{counted(told['clips'], 'clip')}, one a speaker; {counted(told['steps'], 'step')} on their first "
+        f"{told['seconds']:g} s, judged on the rest\n"
+        "fine-tuning lowers errors by %, raises gains by, with 95 % intervals\n"
     )
     show(
         [Column("score"), Column("change", right=True)],

@@ -5,9 +5,9 @@ from typing import Any, Literal
 
 from prefect import flow
 
-from schemas.settings import load_settings
 from tasks.approval import ask_person, require_somewhere_to_answer, where_to_answer
 from tasks.journal.recording import recorded
+from tasks.preflight.models import check_promote, check_rollback
 from tasks.promote import (
     draw_comparison,
     judge_contest,
@@ -15,6 +15,7 @@ from tasks.promote import (
     keep_evidence,
     move_champion,
     open_contest,
+    override_policy,
     roll_back,
     score_contestants,
 )
@@ -29,12 +30,14 @@ def promote(
     policy: str | None = None,
     workspace: str | None = None,
     config: str | None = None,
+    override: bool = False,
+    reason: str | None = None,
 ) -> dict[str, Any]:
     """Put a challenger against the champion on the frozen benchmark, and move the champion if the policy says so.
 
     Where the policy wants a person's word, the run pauses before the move and asks in the Prefect UI.
 
-    Returns what was decided and every check behind it.
+    Returns what was decided and every check behind it; after an override the move.
 
     Args:
         stage: stage1 is the landmark generator, stage2 the landmark translator.
@@ -42,11 +45,16 @@ def promote(
         policy: Promotion policy file where the flow runs; else the settings' one.
         workspace: Folder or URI that holds every table; else as the settings say.
         config: Settings file where the flow runs; else heterodub.toml in its working folder.
+        override: Judge nothing and make it the champion, which the ledger keeps as an override.
+        reason: Of an override; kept in the ledger.
 
     Raises: HeterodubError - the challenger is refused, the store or server is away, or another promotion was faster;
     the text says what to do.
     """
-    settings = load_settings(config, workspace=workspace, promotion=policy)
+    settings = check_promote(stage, model, policy, workspace, config, override, reason)
+    if override:
+        moved: dict[str, Any] = override_policy(settings, stage, model, reason or "")
+        return moved
     contest = open_contest(settings, stage, model)
     if contest.rule.approval.required:
         require_somewhere_to_answer()
@@ -78,11 +86,12 @@ def rollback(
     workspace: str | None = None,
     config: str | None = None,
 ) -> dict[str, Any]:
-    """Make an earlier version the champion again: the one before the present one, or version `to`.
+    """Make an earlier champion the champion again: the one before the present one, or version `to`.
 
-    adopt: take over a registry whose champions another workspace moved; the champion it has stays, or `to` becomes it.
+    adopt: take over a registry whose champions another workspace moved; the champion it has stays, or the one before.
     Returns the move as the ledger has it.
 
-    Raises: HeterodubError - there is no such version, its files are not those that were logged, or no store answers.
+    Raises: HeterodubError - no such version was ever champion, its files are not those that were logged, or no
+    store answers.
     """
-    return roll_back(load_settings(config, workspace=workspace), stage, to, why, adopt)
+    return roll_back(check_rollback(why, stage, to, workspace, config), stage, to, why, adopt)

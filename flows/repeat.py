@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from flows.environment import find_server, settle
+from flows.environment import prepare
 from flows.options import (
     ConfigOption,
     JsonOption,
@@ -46,8 +46,10 @@ def paper(
     as_json: JsonOption = False,
 ) -> None:
     """Measure a table of the paper on a release: trains what is missing, and goes on where it was interrupted."""
-    settle()
-    find_server()
+    from tasks.preflight.models import check_paper
+
+    where = (workspace, text_of(config), profile)
+    prepare(lambda: check_paper(minutes, release, folds, fold, text_of(out), *where))
     from flows.learning_progress import watched
     from flows.paper import paper as run
 

@@ -11,8 +11,9 @@ from flows.promote import promote
 from flows.train import train
 from schemas.errors import HeterodubError, RetrainError
 from schemas.retraining import StageName
-from schemas.settings import Settings, load_settings
+from schemas.settings import Settings
 from tasks.journal.recording import recorded
+from tasks.preflight.models import check_retrain
 from tasks.retrain import keep_scores, show_retraining, weigh_stage
 from tasks.retraining import summary
 
@@ -48,7 +49,7 @@ def retrain(
     Raises: RetrainError - a step failed; the other stage was done all the same. SettingsError.
     """
     started = time.monotonic()
-    settings, where = load_settings(config, workspace=workspace), Where(workspace, config)
+    settings, where = check_retrain(workspace, config), Where(workspace, config)
     fed = [_ingested(corpus, where) for corpus in (settings.retrain.corpora if corpora is None else corpora)]
     stages: tuple[StageName, ...] = ("stage1", "stage2") if stage == "both" else (stage,)
     whole = not any(one["error"] for one in fed)

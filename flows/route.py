@@ -5,15 +5,18 @@ from typing import Any
 from prefect import flow
 from pydantic import PositiveInt
 
+from schemas.endings import with_ending
 from schemas.policy import load_policy
-from schemas.settings import load_settings
+from tasks.endings import shown_by_prefect
 from tasks.ingest import publish_release
 from tasks.journal.recording import recorded
+from tasks.preflight.data import check_route
 from tasks.rerouting import describe
 from tasks.route import apply_route, plan_route
 
 
 @flow(name="route")
+@shown_by_prefect
 @recorded("route")
 def route(
     policy: str,
@@ -35,15 +38,16 @@ def route(
 
     Raises: HeterodubError - the policy, the workspace, the cluster or the audit.
     """
-    settings = load_settings(config, workspace=workspace, run={"dask": dask, "workers": workers})
+    settings = check_route(policy, workspace, config, dask, workers)
     wanted = load_policy(policy)
     plan = plan_route(settings, wanted)
     applied = apply_route(plan, settings)
     published = publish_release(settings, wanted)
     failed = {media: str(refusal) for media, refusal in applied.failed.items()}
-    return describe(plan) | {
+    summary = describe(plan) | {
         "files_decoded": applied.decoded,
         "files_found": applied.found,
         "failed": failed,
         "release": published.release_id,
     }
+    return with_ending(summary, "partial" if failed else "done")

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from flows.tables import Column, cell, console, show
+from flows.tables import Column, cell, console, counted, show
 
 _PERCENT: Final = ("nme", "nme_lips", "nme_outline")
 _SHOWN: Final = ("nme_lips", "nme_outline", "opening_correlation", "articulation", "velocity_error", "sync")
@@ -21,11 +21,8 @@ _HEADINGS: Final = {
 def show_scores(told: Mapping[str, Any]) -> None:
     """The summary of an evaluation."""
     out = console()
-    out.print(
-        f"{told['judged_on']} of release {told['release']}: {told['clips']} clips of {told['speakers']} speakers, "
-        f"{told['references']} reference frames, articulation gain {told['gain']:.2f}"
-    )
-    out.print("means over speakers, with 95 % intervals\n")
+    out.print(f"{judged_line(told)}, articulation gain {told['gain']:.2f}")
+    show_verdicts(told)
     by_system: dict[str, dict[str, Any]] = {}
     for mean in told["means"]:
         by_system.setdefault(mean["system"], {})[mean["score"]] = mean["interval"]
@@ -45,6 +42,28 @@ def show_scores(told: Mapping[str, Any]) -> None:
             for row in rows
         ],
     )
+
+
+def judged_line(told: Mapping[str, Any]) -> str:
+    """What was judged on what."""
+    clips, speakers = counted(told["clips"], "clip"), counted(told["speakers"], "speaker")
+    where = f"{told['model']} on {told['judged_on']} of release {told['release']}"
+    return f"{where}: {clips} of {speakers}, {counted(told['references'], 'reference frame')}"
+
+
+def show_verdicts(told: Mapping[str, Any]) -> None:
+    """What the scores come to, in a line for each control; then what the tables below hold."""
+    out = console()
+    for verdict in told["verdicts"]:
+        style = {True: "bold green", False: "bold red", None: "bold yellow"}[verdict["better"]]
+        out.print(cell(verdict["text"], style), soft_wrap=True)
+    if told["verdicts"]:
+        out.print("")
+    missing = told["no_interval"]
+    out.print("means over speakers, " + (f"no intervals: {missing}" if missing else "with 95 % intervals"))
+    if told.get("run"):
+        out.print(f"kept in MLflow as run {told['run']}")
+    out.print("")
 
 
 def show_ablation(told: Mapping[str, Any]) -> None:
@@ -85,6 +104,8 @@ def show_dub_scores(told: Mapping[str, Any]) -> None:
     )
     for video, why in told["failed"].items():
         out.print(f"not judged: {video}: {why}")
+    for note in told["notes"].values():
+        out.print(f"note: {note}")
 
 
 def interval_text(interval: Mapping[str, Any], score: str = "", percent: bool = False) -> str:

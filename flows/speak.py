@@ -7,10 +7,19 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 
-from flows.environment import find_server, settle
-from flows.options import ConfigOption, GeneratorOption, JsonOption, TranslatorOption, WorkspaceOption, tell, text_of
+from flows.environment import prepare, settle
+from flows.options import (
+    ConfigOption,
+    GeneratorOption,
+    JsonOption,
+    TranslatorOption,
+    WorkspaceOption,
+    name_left_out,
+    tell,
+    text_of,
+)
 from schemas.dubbing import Length
-from schemas.errors import SettingsError
+from schemas.errors import BatchError, SettingsError
 
 
 def register(app: typer.Typer) -> None:
@@ -21,7 +30,15 @@ def register(app: typer.Typer) -> None:
 def dub(
     video: Annotated[str | None, typer.Argument(help="Video whose face is to speak.")] = None,
     speech: Annotated[str | None, typer.Argument(help="Sound file with the speech.")] = None,
-    out: Annotated[str | None, typer.Option("--out", "-o", help="MP4 to write.")] = None,
+    out: Annotated[
+        str | None,
+        typer.Option(
+            "--out",
+            "-o",
+            help="Video to write: .mp4, .m4v, .mov or .mkv. Its folder is made; a file of that name is replaced once "
+            "the new one is whole.",
+        ),
+    ] = None,
     speech_from: Annotated[str | None, typer.Option(help="Video whose sound is the speech.")] = None,
     manifest: Annotated[
         Path | None,
@@ -46,7 +63,11 @@ def dub(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make the face in a video speak other words."""
+    """Make the face in a video speak other words.
+
+    Files and names are checked first. Of a manifest, rows that cannot be done are named and the others go on; given
+    again, every job is done again.
+    """
     settle()
     if manifest is not None:
         if any(given is not None for given in (video, speech, out, speech_from)):
@@ -63,12 +84,10 @@ def _answer(told: dict[str, Any], as_json: bool) -> None:
     """Print what became of the jobs. Raises: typer.Exit - not every one was dubbed."""
     from flows.summaries import show_dubbings
 
-    tell(told, as_json, show_dubbings)
     for outcome in told["outcomes"]:
         if outcome["error"]:
             print(f"error: {outcome['error']}", file=sys.stderr)
-    if told["failed"]:
-        raise typer.Exit(1)
+    tell(told, as_json, show_dubbings)
 
 
 def _job(video: str | None, speech: str | None, speech_from: str | None, out: str | None) -> dict[str, Any]:
@@ -85,16 +104,19 @@ def _one(
 ) -> dict[str, Any]:
     from flows.dubbing_progress import DubDisplay
     from schemas.dubbing import DubJob
+    from schemas.endings import ending_of
     from schemas.problems import describe
     from schemas.settings import load_settings
-    from tasks.dubbing.batch import dub_counts, dub_jobs
+    from tasks.dubbing.batch import dub_counts, dub_jobs, summary_of
     from tasks.journal.recording import as_step, recording
+    from tasks.preflight.dubbing import check_dub
 
     settings = load_settings(config, workspace=workspace)
     try:
         asked = DubJob.model_validate(job)
     except ValidationError as error:
         raise SettingsError(describe(error)) from error
+    check_dub([asked], generator, translator, settings)
 
     @as_step("dub", dub_counts)
     def work() -> list[dict[str, Any]]:
@@ -102,20 +124,26 @@ def _one(
             outcomes = dub_jobs([asked], generator, translator, settings, display)
         return [one.summary() for one in outcomes]
 
-    with recording("dub", settings):
-        told = work()
-    failed = sum(one["error"] is not None for one in told)
-    return {"jobs": len(told), "dubbed": len(told) - failed, "failed": failed, "outcomes": told}
+    with recording("dub", settings) as run:
+        summary = summary_of(work())
+        run.state = ending_of(summary)
+    return summary
 
 
 def _many(
     manifest: Path, generator: str, translator: str, workspace: str | None, config: Path | None
 ) -> dict[str, Any]:
-    find_server()
+    from tasks.preflight.dubbing import check_manifest
+
+    given = (str(manifest), generator, translator, workspace, text_of(config))
+    prepare(lambda: name_left_out(check_manifest(*given)))
     from flows.dub import dub as run
     from flows.dubbing_progress import DubDisplay
     from tasks.dubbing.watching import dubbing_watched_by
 
     with DubDisplay() as display, dubbing_watched_by(display):
-        told: dict[str, Any] = run(str(manifest), generator, translator, workspace, text_of(config))
+        try:
+            told: dict[str, Any] = run(str(manifest), generator, translator, workspace, text_of(config))
+        except BatchError as error:
+            return error.told
     return told

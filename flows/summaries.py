@@ -35,6 +35,8 @@ def show_summary(summary: dict[str, Any]) -> None:
         console.print(reasons)
     for warning in summary["drift"]:
         console.print(f"[bold yellow]warning:[/] {escape(visible(warning))}")
+    for dispute in summary["disputed"]:
+        console.print(f"[bold red]refused:[/] {escape(visible(dispute))}")
     for note in summary["notes"]:
         console.print(f"note: {escape(note)}")
     if not summary["new_files"]:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 _WIDE: Final = 160
 """Columns of a table that goes to a file or a pipe, where nothing has to fit a screen."""
 
+_GAP: Final = 2
+"""Columns of the terminal between two of a table."""
+
 
 def console() -> "Console":
     """Where tables go: stdout, as wide as the terminal."""
@@ -28,8 +31,8 @@ def console() -> "Console":
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column. On a narrow terminal one with `least` shrinks down to so many letters, wrapping if `folds`, else
-    ending in an ellipsis; one that is `optional` is left out when even that is too wide.
+    """A column. On a narrow terminal one that is `optional` is left out, and one with `least` shrinks down to so many
+    letters: it wraps if it `folds`, loses its `middle`, which of a file's name says least, or ends in an ellipsis.
     """
 
     heading: str
@@ -37,18 +40,32 @@ class Column:
     folds: bool = False
     right: bool = False
     optional: bool = False
+    middle: bool = False
 
 
-def show(columns: Sequence[Column], rows: Sequence[Sequence["Text"]]) -> None:
-    """Print a table without lines, no wider than the terminal."""
-    from rich import box
-    from rich.table import Table
+def show(columns: Sequence[Column], rows: Sequence[Sequence["Text"]], keys: int = 1) -> None:
+    """Print a table without lines, no wider than the terminal.
 
+    What does not fit by shrinking and leaving out is not cut: it follows as another table below, whose first `keys`
+    columns are the same.
+    """
     out = console()
     natural = [max([len(column.heading), *(row[i].cell_len for row in rows)]) for i, column in enumerate(columns)]
     widths = _widths(columns, natural, out.width)
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     shown = [i for i, width in enumerate(widths) if width]
+    for number, block in enumerate(_blocks(shown, widths, keys, out.width)):
+        if number:
+            out.print("")
+        _print(columns, rows, block, widths)
+
+
+def _print(
+    columns: Sequence[Column], rows: Sequence[Sequence["Text"]], shown: Sequence[int], widths: Sequence[int]
+) -> None:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     for i in shown:
         table.add_column(
             columns[i].heading,
@@ -58,24 +75,50 @@ def show(columns: Sequence[Column], rows: Sequence[Sequence["Text"]]) -> None:
             overflow="fold" if columns[i].folds else "ellipsis",
         )
     for row in rows:
-        table.add_row(*(row[i] for i in shown))
-    out.print(table)
+        table.add_row(*(_without_middle(row[i], widths[i]) if columns[i].middle else row[i] for i in shown))
+    console().print(table)
+
+
+def _blocks(shown: Sequence[int], widths: Sequence[int], keys: int, room: int) -> list[list[int]]:
+    """The columns of each table: as many as fit, and at least one beside the keys."""
+    head, blocks = list(shown[:keys]), [list(shown[:keys])]
+    for i in shown[keys:]:
+        wide = sum(widths[one] + _GAP for one in (*blocks[-1], i)) - _GAP
+        if wide > room and len(blocks[-1]) > keys:
+            blocks.append(list(head))
+        blocks[-1].append(i)
+    return blocks
 
 
 def _widths(columns: Sequence[Column], natural: Sequence[int], room: int) -> list[int]:
-    """Letters for each column, 0 for one that is left out."""
-    gap = 2
-    room -= gap * len(columns)
+    """Letters for each column, 0 for one that is left out. They may need more room than there is."""
+    room -= _GAP * (len(columns) - 1)
     if sum(natural) <= room:
         return list(natural)
     least = [min(wide, column.least or wide) for column, wide in zip(columns, natural, strict=True)]
     for i, column in enumerate(columns):
         if column.optional and sum(least) > room:
-            least[i], room = 0, room + gap
+            least[i], room = 0, room + _GAP
     spare = max(room - sum(least), 0)
     wishes = [wide - low if low else 0 for wide, low in zip(natural, least, strict=True)]
     share = min(1.0, spare / max(sum(wishes), 1))
     return [low + int(wish * share) for low, wish in zip(least, wishes, strict=True)]
+
+
+def _without_middle(text: "Text", width: int) -> "Text":
+    """A text of at most so many cells that keeps its beginning and, rather, its end."""
+    from rich.cells import cell_len
+    from rich.text import Text
+
+    if text.cell_len <= width:
+        return text
+    words, tail = text.plain, ""
+    while cell_len(words[len(words) - len(tail) - 1 :]) <= (width - 1) * 2 // 3:
+        tail = words[len(words) - len(tail) - 1 :]
+    head = ""
+    while cell_len(words[: len(head) + 1]) + 1 + cell_len(tail) <= width:
+        head = words[: len(head) + 1]
+    return Text(f"{head}\u2026{tail}", style=text.style)
 
 
 def cell(value: Any, style: str = "") -> "Text":
@@ -88,6 +131,11 @@ def cell(value: Any, style: str = "") -> "Text":
 def number(value: float) -> str:
     """A measurement as people read it: about four digits."""
     return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def counted(count: int, what: str) -> str:
+    """So many of something, in the singular where it is one."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def size_text(count: float) -> str:

@@ -4,12 +4,15 @@ from typing import Any, Literal
 
 from prefect import flow
 
-from schemas.settings import load_settings
+from schemas.endings import with_ending
+from tasks.endings import shown_by_prefect
 from tasks.erase import erase, plan_erasure
 from tasks.journal.recording import recorded
+from tasks.preflight.data import check_takedown
 
 
 @flow(name="takedown")
+@shown_by_prefect
 @recorded("takedown")
 def takedown(
     kind: Literal["speaker", "corpus", "file", "licence"],
@@ -35,6 +38,9 @@ def takedown(
 
     Raises: HeterodubError - nothing is called so, or a store or server is away; the text says what to do.
     """
-    settings = load_settings(config, workspace=workspace)
+    settings = check_takedown(kind, value, workspace, config)
     plan = plan_erasure(settings, kind, value)
-    return plan.summary() if dry_run else erase(settings, plan, why, with_models)
+    if dry_run:
+        return with_ending(plan.summary(), "dry_run")
+    told: dict[str, Any] = erase(settings, plan, why, with_models)
+    return with_ending(told, "partial" if told["unfinished_left"] else "done")

@@ -6,9 +6,9 @@ from prefect import flow
 from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 
 from schemas.rivals import RivalName
-from schemas.settings import load_settings
 from schemas.training import Profile
 from tasks.journal.recording import recorded
+from tasks.preflight.models import check_finetune, check_train
 from tasks.train import choose_clips, learn_rival, learn_stage1, learn_stage2, show_training, tune_stage2
 
 
@@ -41,7 +41,7 @@ def train(
     Raises: HeterodubError - the release, the settings, the store or the tracking server; the text says what to do.
     """
     chosen = {"profile": profile, "seed": seed, "pace": {"steps": steps}}
-    settings = load_settings(config, workspace=workspace, **{stage: chosen})
+    settings = check_train(stage, release, workspace, config, stage, chosen)
     learn = learn_stage1 if stage == "stage1" else learn_stage2
     return show_training(learn(choose_clips(settings, release, stage), settings, fresh))
 
@@ -77,7 +77,7 @@ def train_rival(
     Raises: HeterodubError - as train; also where no clip is good for both stages.
     """
     chosen = {"profile": profile, "seed": seed, "pace": {"steps": steps, "minutes": minutes}}
-    settings = load_settings(config, workspace=workspace, rivals=chosen)
+    settings = check_train("stage2", release, workspace, config, "rivals", chosen)
     return show_training(learn_rival(name, choose_clips(settings, release, "stage2"), settings, fresh))
 
 
@@ -102,5 +102,5 @@ def finetune(
     Raises: HeterodubError - the clip, the model, the settings or the tracking server; the text says what to do.
     """
     chosen = {"profile": profile, "tuning": {"steps": steps, "seconds": seconds}}
-    settings = load_settings(config, workspace=workspace, stage2=chosen)
+    settings = check_finetune(clip, model, release, workspace, config, chosen)
     return show_training(tune_stage2(settings, clip, model, release, fresh))

@@ -4,17 +4,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, TypeVar
 
+import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from schemas.cards import Contract, GeneratorCard, RivalCard, TranslatorCard
+from schemas.cards import CARD, WEIGHTS, Contract, GeneratorCard, RivalCard, TranslatorCard
 from schemas.errors import ModelFileError
 
-WEIGHTS: Final = "weights.safetensors"
-"""Of the networks that are used."""
-CARD: Final = "card.json"
+__all__ = ["CARD", "CPU", "WEIGHTS", "fill", "read_card", "save"]
+
+CPU: Final = torch.device("cpu")
 
 Card = TypeVar("Card", GeneratorCard, TranslatorCard, RivalCard)
 

@@ -22,6 +22,15 @@ GENERATOR: Final = "landmark-generator"
 """Name of the registered model of stage 1."""
 TRANSLATOR: Final = "landmark-translator"
 """Name of the registered model of stage 2."""
+FINETUNED: Final = "landmark-translator-finetuned"
+"""Name of what fine-tuning makes of that. A version knows one speaker, so none may ever be stage 2's newest."""
+
+WEIGHTS: Final = "weights.safetensors"
+"""File in a model's folder: the networks that are used."""
+CRITICS: Final = "critics.safetensors"
+"""File in a translator's folder: its discriminators, with which fine-tuning goes on."""
+CARD: Final = "card.json"
+"""File in a model's folder: one of the cards below."""
 
 
 class Contract(BaseModel):

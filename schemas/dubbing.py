@@ -14,6 +14,10 @@ speech: as long as the speech. A longer picture is cut off; the last picture of 
 loop: as long as the speech. A longer picture is cut off; a shorter one begins again from its first frame.
 """
 
+OUTPUT_FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
+"""ffmpeg's muxer by the end of an output's name, in any case: those that take H.264 and AAC with colours, pixel aspect,
+rotation and comment (tests/tasks/dubbing/test_containers.py)."""
+
 LANDMARK_WARP = "warp"
 """The translator that nobody trained: the reference frames' mouths, moved by the landmarks."""
 
@@ -46,7 +50,7 @@ class DubJob(Section):
 
     video: str = Field(min_length=1, description="the picture")
     speech: str = Field(min_length=1, description="sound file, or video whose sound it is")
-    out: str = Field(min_length=1, description="MP4 to write; what is there is replaced once the new one is whole")
+    out: str = Field(min_length=1, description="video to write; what is there is replaced once the new one is whole")
     face: int = Field(1, ge=1, le=16, description="1: the largest face of each shot, 2: the next largest, ...")
     length: Length = Field("picture", description="how long the output is")
     appearance_from: str | None = Field(None, description="video or picture whose face lends its looks")

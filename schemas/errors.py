@@ -10,6 +10,7 @@
   + DubbingError         a video cannot be dubbed as asked: no such face, nowhere to write
   + TrackingError        the tracking server cannot be reached, or holds no such run or model
   + PromotionError       a model cannot be judged or moved: refused, overtaken, or nothing to judge on
+  + BatchError           no job of a batch ended well
   + RetrainError         a step of a retraining failed; the champion is as it was
   + ClusterError         the Dask cluster cannot be reached or does not fit
   + AuditFailedError     a store broke its expectations, so nothing was published
@@ -64,15 +65,23 @@ class PromotionError(HeterodubError):
     """A model cannot be judged, promoted or rolled back to; nothing was moved unless the text says so."""
 
 
-class RetrainError(HeterodubError):
-    """A step of a retraining failed; what was done before it is kept. told: the summary, of the other steps too."""
+class _SummarisedError(HeterodubError):
+    """A run that failed and has a summary all the same. told: that summary."""
 
     def __init__(self, text: str, told: dict[str, Any]) -> None:
         super().__init__(text)
         self.told = told
 
-    def __reduce__(self) -> tuple[type["RetrainError"], tuple[str, dict[str, Any]]]:
+    def __reduce__(self) -> tuple[type["_SummarisedError"], tuple[str, dict[str, Any]]]:
         return type(self), (str(self), self.told)
+
+
+class BatchError(_SummarisedError):
+    """No job of a batch ended well; each one's own cause stands in the summary."""
+
+
+class RetrainError(_SummarisedError):
+    """A step of a retraining failed; what was done before it is kept, and the summary tells of the other steps too."""
 
 
 class ClusterError(HeterodubError):

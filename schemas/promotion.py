@@ -15,6 +15,9 @@ from .problems import describe
 
 DEFAULT_PROMOTION: Final = Path(__file__).parent / "policies" / "promotion.toml"
 
+COSTS: Final = ("latency_ms", "parameters", "memory_mib")
+"""What running a model costs, as model/metrics/cost.py measures it."""
+
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)

@@ -35,12 +35,14 @@ class FileReason(StrEnum):
     TOO_SHORT = "too_short"
     TOO_LONG = "too_long"
     SAME_BYTES = "same_bytes"
+    LABELS_DISAGREE = "labels_disagree"
     FOLDER = "folder"
     LINKED_FOLDER = "linked_folder"
     NOT_A_REGULAR_FILE = "not_a_regular_file"
     BROKEN_LINK = "broken_link"
     LINK_LOOP = "link_loop"
     UNREADABLE = "unreadable"
+    NOT_FOUND = "not_found"
     VANISHED = "vanished"
     CHANGED = "changed"
     DECODER_CRASHED = "decoder_crashed"
@@ -53,9 +55,11 @@ class FileReason(StrEnum):
 
 QUARANTINE_REASONS = frozenset(
     {
+        FileReason.LABELS_DISAGREE,
         FileReason.BROKEN_LINK,
         FileReason.LINK_LOOP,
         FileReason.UNREADABLE,
+        FileReason.NOT_FOUND,
         FileReason.VANISHED,
         FileReason.CHANGED,
         FileReason.DECODER_CRASHED,
@@ -133,12 +137,14 @@ EXPLANATIONS: dict[FileReason | ClipReason, str] = {
     FileReason.TOO_SHORT: "no face stays in one shot for the shortest clip length",
     FileReason.TOO_LONG: "the header claims more footage than the settings allow",
     FileReason.SAME_BYTES: "byte for byte the same as another file",
+    FileReason.LABELS_DISAGREE: "byte for byte the same as another file that the listing says other things about",
     FileReason.FOLDER: "a folder with the name of a video; its files are listed by themselves",
     FileReason.LINKED_FOLDER: "a link to a folder; links to folders are not followed",
     FileReason.NOT_A_REGULAR_FILE: "a pipe, socket or device; never opened",
     FileReason.BROKEN_LINK: "a link to a file that is not there",
     FileReason.LINK_LOOP: "a link that leads back to itself",
     FileReason.UNREADABLE: "the file cannot be opened for reading",
+    FileReason.NOT_FOUND: "there is no file of this name",
     FileReason.VANISHED: "the file disappeared while it was worked on",
     FileReason.CHANGED: "the file was written to while it was worked on; the next run takes it as it is then",
     FileReason.DECODER_CRASHED: "the process that decoded the file died",

@@ -31,7 +31,7 @@ class RawFile:
 
 @dataclass(frozen=True, slots=True)
 class MediaFacts:
-    """What the container says, before decoding. Sizes are as displayed, rotation applied."""
+    """What the container says, before decoding. Sizes are as displayed: square pixels, turned."""
 
     container: str
     video_codec: str
@@ -66,8 +66,11 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class FileOutcome:
-    """How one file ended: its state and, unless it was measured, why. `error` keeps the cause's own words."""
+    """How one file ended: its state and, unless it was measured, why. `error` keeps the cause's own words; `notes` say
+    what was done to its pictures before they were looked at.
+    """
 
     state: FileState
     reason: FileReason | None = None
     error: str = ""
+    notes: tuple[str, ...] = ()

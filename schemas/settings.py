@@ -22,7 +22,7 @@ from .problems import describe
 from .retraining import RetrainSettings
 from .rivals import RivalSettings
 from .sections import Section
-from .training import Stage1Settings
+from .training import Device, Stage1Settings
 from .translation import Stage2Settings
 
 _PREFIX = "HETERODUB_"
@@ -136,6 +136,9 @@ class Settings(Section):
     backend: Backend = Field("face_mesh_v1", description="landmark backend")
     policy: Path | None = Field(None, description="routing policy file; without one, the default policy")
     promotion: Path | None = Field(None, description="promotion policy file; without one, the default one")
+    device: Device = Field(
+        "auto", description="what networks are trained, judged and used on; auto: an accelerator if there is one"
+    )
     clips: ClipSettings = ClipSettings()
     guards: GuardSettings = GuardSettings()
     run: RunSettings = Field(default_factory=RunSettings)

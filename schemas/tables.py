@@ -7,7 +7,7 @@ import pyarrow as pa
 from .contract import LANDMARK_POINTS, MEL_BANDS
 from .signals import SIGNALS
 
-LAYOUT_VERSION: Final = 1
+LAYOUT_VERSION: Final = 2
 """Version of the table layout; a workspace of another version is refused, never half-read."""
 
 
@@ -34,13 +34,14 @@ CATALOG: Final = pa.schema(
         _field("state", _TEXT, "measured, rejected, duplicate or quarantined"),
         _field("reason", _TEXT, "why there are no clips; null when measured", null=True),
         _field("error", _TEXT, "the cause in its own words", null=True),
+        _field("notes", pa.list_(_TEXT), "what was done to its pictures: squared, mapped, deinterlaced ...", null=True),
         _field("clips", _INT, "clips that came out of it"),
         _field("media_s", _REAL, "seconds of picture that were decoded", unit="s"),
         _field("dropped_s", _REAL, "seconds of face tracks too short to be a clip", unit="s"),
         _field("container", _TEXT, "container by content", null=True),
         _field("video_codec", _TEXT, "codec of the picture", null=True),
-        _field("width", _INT, "as displayed", null=True, unit="px"),
-        _field("height", _INT, "as displayed", null=True, unit="px"),
+        _field("width", _INT, "as displayed, square pixels", null=True, unit="px"),
+        _field("height", _INT, "as displayed, square pixels", null=True, unit="px"),
         _field("rotation_deg", _INT, "display rotation that was applied", null=True, unit="deg"),
         _field("nominal_fps", _REAL, "frame rate the container claims", null=True, unit="1/s"),
         _field("duration_s", _REAL, "length the container claims", null=True, unit="s"),
@@ -155,7 +156,11 @@ PROMOTIONS: Final = pa.schema(
         _field("move_id", _TEXT, "one row a move of the champion"),
         _field("sequence", _INT, "number of the move among those of its model, from 1"),
         _field("model", _TEXT, "name of the registered model"),
-        _field("kind", _TEXT, "promote, rollback, or adopt: of a registry that another ledger led"),
+        _field(
+            "kind",
+            _TEXT,
+            "promote (by policy), override (by a person), rollback, or adopt: of a registry another ledger led",
+        ),
         _field("state", _TEXT, "intended until the aliases are moved, then done"),
         _field("from_version", _INT, "champion before; null for the first one", null=True),
         _field("to_version", _INT, "champion after"),
@@ -186,7 +191,11 @@ METRICS: Final = pa.schema(
         _field("flow", _TEXT, "ingest, route, train, ..."),
         _field("step", _TEXT, "step of the flow; null for the run as a whole", null=True),
         _field("corpus", _TEXT, "corpus that the row is about; null for all that the run worked on", null=True),
-        _field("state", _TEXT, "started (runs alone), done or failed; a run that has no more than started was killed"),
+        _field(
+            "state",
+            _TEXT,
+            "started (runs alone), done, partial, dry_run or failed; a run with no more than started was killed",
+        ),
         _field("at_utc", _TEXT, "when, ISO 8601"),
         _field("who", _TEXT, "user and machine"),
         _field("code", _TEXT, "version of heterodub"),

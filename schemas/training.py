@@ -9,6 +9,8 @@ from .sections import Section, merged
 
 Profile = Literal["tiny", "cpu", "paper"]
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
+Device = Literal["auto", "cpu", "cuda", "mps"]
+"""Kind of device that networks run on; auto: an accelerator if one is there, else the CPU."""
 
 
 class GeneratorShape(Section):
@@ -68,7 +70,7 @@ class FeedSettings(Section):
     windows_per_clip: float = Field(
         0.0,
         ge=0,
-        description="most windows that an epoch takes of a clip, in the mean; one at least; 0: all of them",
+        description="most windows an epoch takes of a clip, in the mean; others take what one leaves; 0: all",
     )
     balance: float = Field(0.7, ge=0, le=1, description="0 draws by footage, 1 as often from each speaker")
     readers: int = Field(0, ge=0, description="processes that read ahead; 0 reads between steps")

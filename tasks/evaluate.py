@@ -1,13 +1,15 @@
 """The steps of an evaluation as Prefect tasks. Each is thin: the work is done by the plain parts it calls."""
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from prefect import task
 from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 
+from schemas.cards import GENERATOR, TRANSLATOR
 from schemas.reasons import Stage
 from schemas.settings import Settings
 from tasks.dubbing.batch import read_jobs
@@ -19,6 +21,8 @@ from tasks.journal.recording import Counts, as_step
 from tasks.learning import evaluation
 from tasks.learning.ablation import DataAblation
 from tasks.learning.evaluation import Evaluation, Split
+from tasks.learning.evaluation_log import LoggedEvaluation, log_evaluation, metrics_of
+from tasks.learning.named_models import find_model
 from tasks.learning.picture_evaluation import (
     PictureEvaluation,
     compare_picture_data,
@@ -34,6 +38,8 @@ from tasks.stores import benchmarks
 from tasks.stores.releases import Release
 from tasks.stores.workspace import Workspace
 from tasks.tables import score_rows
+
+_BENCHMARK: Final = "benchmark "
 
 
 def _counted(found: Evaluation | PictureEvaluation) -> Counts:
@@ -58,9 +64,12 @@ def judge_model(
     selection = select(workspace, found, Stage.STAGE1)
     judged, name = _clips_of(workspace, found, Stage.STAGE1, split)
     with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
-        folder = _model_folder(settings, workspace, model, Path(scratch))
+        found_model = find_model(settings, workspace, GENERATOR, model, Path(scratch))
         sync = SyncRecipe(steps=settings.stage1.sync_steps)
-        return evaluation.evaluate_generator(workspace, selection, judged, folder, name, references, sync)
+        scores = evaluation.evaluate_generator(
+            workspace, selection, judged, found_model.folder, name, references, sync, settings.device
+        )
+        return replace(scores, card_of=found_model.name, tags=found_model.tags)
 
 
 @task(cache_policy=NO_CACHE)
@@ -75,7 +84,7 @@ def judge_folds(
     workspace = Workspace.open(settings.workspace)
     selection = select(workspace, find_release(workspace, release), Stage.STAGE1)
     return evaluation.cross_validate(
-        workspace, selection, settings.stage1, folds, references, learner_watcher(), speakers
+        workspace, selection, settings.stage1, folds, references, learner_watcher(), speakers, settings.device
     )
 
 
@@ -93,8 +102,9 @@ def judge_translator(
     selection = select(workspace, found, Stage.STAGE2)
     judged, name = _clips_of(workspace, found, Stage.STAGE2, split)
     with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
-        folder = translator_folder(settings, workspace, model, Path(scratch))
-        return evaluate_translator(settings, selection, judged, folder, name, references)
+        found_model = find_model(settings, workspace, TRANSLATOR, model, Path(scratch))
+        scores = evaluate_translator(settings, selection, judged, found_model.folder, name, references)
+        return replace(scores, card_of=found_model.name, tags=found_model.tags)
 
 
 @task(cache_policy=NO_CACHE)
@@ -140,7 +150,9 @@ def compare_data(
     selection = select(workspace, find_release(workspace, release), Stage(stage))
     if Stage(stage) is Stage.STAGE2:
         return compare_picture_data(workspace, settings, selection, folds, references, learner_watcher())
-    return evaluation.compare_data(workspace, selection, settings.stage1, folds, references, learner_watcher())
+    return evaluation.compare_data(
+        workspace, selection, settings.stage1, folds, references, learner_watcher(), settings.device
+    )
 
 
 @task(cache_policy=NO_CACHE)
@@ -157,7 +169,7 @@ def judge_dubs(settings: Settings, manifest: str, generator: str, translator: st
     backend, jobs = open_backend(settings), read_jobs(Path(manifest))
     with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
         models = open_models(find_models(settings, generator, translator, Path(scratch)), settings, backend)
-        scorer = evaluation.release_scorer(workspace, selection, settings.stage1)
+        scorer = evaluation.release_scorer(workspace, selection, settings)
         return judge_dubbings(jobs, models, backend, settings, scorer, Path(scratch), dub_watcher())
 
 
@@ -165,6 +177,25 @@ def judge_dubs(settings: Settings, manifest: str, generator: str, translator: st
 def show_scores(found: Evaluation | PictureEvaluation, key: str) -> None:
     """Show scores in the Prefect UI."""
     create_table_artifact(key=key, table=score_rows(found.scores), description=found.judged_on)
+
+
+@task(cache_policy=NO_CACHE)
+@as_step("log")
+def log_scores(settings: Settings, found: Evaluation | PictureEvaluation, what: str) -> str | None:
+    """Keep scores in an MLflow run of their own, which is returned. what: was evaluated, such as "stage1"."""
+    tags = {"stage": what, "release": found.release, "judged_on": found.judged_on, "model": found.card_of}
+    if found.judged_on.startswith(_BENCHMARK):
+        tags["benchmark"] = found.judged_on.removeprefix(_BENCHMARK)
+    return log_evaluation(
+        settings,
+        LoggedEvaluation(
+            f"evaluate {what} {found.card_of} on {found.judged_on}",
+            {**tags, **found.tags},
+            metrics_of(found.scores.means),
+            found.summary(),
+            found.clips(),
+        ),
+    )
 
 
 def _clips_of(ws: Workspace, release: Release, stage: Stage, split: Split) -> tuple[list[Candidate], str]:
@@ -178,13 +209,4 @@ def _clips_of(ws: Workspace, release: Release, stage: Stage, split: Split) -> tu
     frozen = benchmarks.freeze(ws, release, stage, "first evaluated")
     benchmarks.verify(ws, frozen, release.versions[stage.value])
     held = {clip.clip_id for clip in frozen.clips}
-    return [clip for clip in found if clip.facts.clip_id in held], f"benchmark {frozen.benchmark}"
-
-
-def _model_folder(settings: Settings, workspace: Workspace, model: str | None, scratch: Path) -> Path:
-    if model is not None and Path(model).is_dir():
-        return Path(model)
-    from tasks.tracking.registry import fetch_named
-    from tasks.tracking.store import open_tracking
-
-    return fetch_named(open_tracking(settings.tracking, workspace), model, scratch)
+    return [clip for clip in found if clip.facts.clip_id in held], f"{_BENCHMARK}{frozen.benchmark}"

@@ -12,10 +12,11 @@ from schemas.settings import Settings
 from tasks.artifacts import show_audit, show_drift, show_routes
 from tasks.drift import STEP, find_drift
 from tasks.events import audited, tell_published
-from tasks.extract import driver, ledger
+from tasks.extract import driver, labelling, ledger
 from tasks.extract.fanout import open_client
 from tasks.extract.watching import Tally, watcher
 from tasks.journal.recording import Counts, as_step
+from tasks.preflight.data import check_ingest
 from tasks.progress import shown_by_prefect
 from tasks.publishing import Published, publish
 from tasks.quality.drift import CorpusDrift
@@ -27,6 +28,17 @@ from tasks.summary import summarise
 from tasks.validation.checks import load_ahead
 
 
+def _may_pass(_task: Any, _run: Any, state: Any) -> bool:
+    """Whether trying again can help: a listing that failed, not a name that was mistyped."""
+    return isinstance(getattr(state.data, "__cause__", None), OSError)
+
+
+check_inputs = task(
+    name="check_inputs", retries=2, retry_delay_seconds=5, retry_condition_fn=_may_pass, cache_policy=NO_CACHE
+)(check_ingest)
+"""What the command line checks before anything is started, once more for runs that no command line started."""
+
+
 @task(cache_policy=NO_CACHE)
 def choose_policy(settings: Settings) -> Policy:
     """The policy that stands in the workspace, which is made if it is not there yet.
@@ -35,11 +47,6 @@ def choose_policy(settings: Settings) -> Policy:
     """
     workspace = Workspace.open(settings.workspace, create=True)
     return policy_for_ingest(workspace, None if settings.policy is None else str(settings.policy))
-
-
-def _may_pass(_task: Any, _run: Any, state: Any) -> bool:
-    """Whether trying again can help: a listing that failed, not a name that was mistyped."""
-    return isinstance(getattr(state.data, "__cause__", None), OSError)
 
 
 @task(retries=2, retry_delay_seconds=5, retry_condition_fn=_may_pass, cache_policy=NO_CACHE)
@@ -75,15 +82,16 @@ def work_on_files(plan: ledger.Plan, settings: Settings, policy: Policy) -> Tall
     """
     workspace = Workspace.open(settings.workspace)
     known = ledger.read_catalog(workspace)
-    driver.relabel(workspace, plan.relabelled, known)
+    labelling.relabel(workspace, plan.relabelled, known, settings.extractor, plan.labelled)
     if not plan.fresh:
+        labelling.settle_twins(workspace, ledger.read_catalog(workspace), settings.extractor)
         driver.drop_leftovers(workspace)
         return Tally()
     run, guards, watching = settings.run, settings.guards, shown_by_prefect(watcher(), "ingest-progress")
     workspace.sweep_scratch()
     with open_client(run.dask, run.workers, workspace.scratch(), guards.attempts) as client:
         load_ahead()
-        return driver.work_through(client, workspace, plan.fresh, settings, policy, watching)
+        return driver.work_through(client, workspace, plan.fresh, settings, policy, watching, plan.labelled)
 
 
 @task(cache_policy=NO_CACHE)

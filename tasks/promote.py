@@ -10,7 +10,7 @@ from schemas.errors import PromotionError
 from schemas.settings import Settings
 from tasks.events import tell_kept, tell_promoted
 from tasks.journal.recording import Counts, as_step
-from tasks.promotion import evidence, gate
+from tasks.promotion import by_hand, evidence, gate
 from tasks.promotion.answers import check_rows, move_summary
 from tasks.promotion.comparing import Page, comparison_page
 from tasks.promotion.deciding import Verdict
@@ -104,10 +104,18 @@ def keep_champion(settings: Settings, contest: Contest, verdict: Verdict, run: s
 
 
 @task(cache_policy=NO_CACHE)
-@as_step("move", lambda move: Counts(facts={"model": move["model"], "version": move["to_version"]}))
 def roll_back(settings: Settings, stage: str, to: int | None, why: str, adopt: bool) -> dict[str, Any]:
-    """Make an earlier version the champion again. adopt: of a registry that another ledger led.
+    """Make an earlier champion the champion again. adopt: of a registry that another ledger led.
 
     Raises: PromotionError, ModelFileError, TrackingError - the text says what to do.
     """
-    return move_summary(gate.roll_back(settings, stage, to, why, adopt))
+    return move_summary(by_hand.roll_back(settings, stage, to, why, adopt))
+
+
+@task(cache_policy=NO_CACHE)
+def override_policy(settings: Settings, stage: str, model: str | None, reason: str) -> dict[str, Any]:
+    """Make a version the champion whatever the policy says of it.
+
+    Raises: PromotionError, ModelFileError, TrackingError - the text says what to do.
+    """
+    return move_summary(by_hand.promote_unjudged(settings, stage, model, reason))

@@ -1,13 +1,11 @@
 """Write, audit, publish: what stands between stored rows and a release that training may read."""
 
 import logging
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +14,7 @@ from schemas.settings import Settings
 from tasks.stores import erasing, releases, tables
 from tasks.stores.assignment import assign
 from tasks.stores.batches import BATCH_IS_STORED_S
+from tasks.stores.code_version import code_version
 from tasks.stores.workspace import Workspace
 from tasks.validation.audit import AuditResult, audit
 
@@ -110,16 +109,3 @@ def audit_pages(workspace: Workspace) -> Iterator[Path]:
         yield Path(place)
         # the slash: without it fsspec makes a folder within the folder, once there is one
         workspace.filesystem().put(f"{place}/", workspace.path("audit"), recursive=True)
-
-
-def code_version() -> str:
-    """Version of heterodub, with the git commit when it runs from a checkout."""
-    place = Path(__file__).parent
-    try:
-        asked = subprocess.run(
-            ["git", "-C", str(place), "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, timeout=5
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return version("heterodub")
-    commit = asked.stdout.strip()
-    return f"{version('heterodub')}+{commit}" if asked.returncode == 0 and commit else version("heterodub")

@@ -1,18 +1,21 @@
 """The numbers with which an ingest ends."""
 
 from collections import Counter
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.reasons import FileState
+from schemas.reasons import FileReason, FileState
 from tasks.extract.ledger import Plan
 from tasks.extract.watching import Tally
 from tasks.publishing import Published
 from tasks.quality.drift import CorpusDrift
 from tasks.stores import tables
 from tasks.stores.workspace import Workspace
+
+_SHOWN: Final = 20
 
 
 def summarise(
@@ -23,13 +26,14 @@ def summarise(
     published: Published,
     seconds: float,
 ) -> dict[str, Any]:
-    """What the workspace holds and what this run did. `drift` says what is warned of, a sentence a corpus.
+    """What the workspace holds and what this run did. `drift` says what is warned of, a sentence a corpus, and
+    `disputed` which files were refused because the listing contradicts itself about equal bytes.
 
     `clips`, `stage1`, `stage2`, `both`, `rejected` and `reasons` count clips of the workspace (`reasons` counts files
     too); `media_seconds` and `realtime_factor` are of this run alone.
     """
     clips = tables.read(workspace, "clips", ["stage1", "stage2", "stage1_reasons", "stage2_reasons"])
-    catalog = tables.read(workspace, "catalog", ["state", "reason"])
+    catalog = tables.read(workspace, "catalog", ["uri", "state", "reason", "error"])
     first, second = clips["stage1"], clips["stage2"]
     states = Counter(catalog["state"].to_pylist())
     return {
@@ -52,8 +56,19 @@ def summarise(
         "release": published.release_id,
         "release_is_new": published.is_new,
         "drift": [warning for drift in drifts if (warning := drift.warning())],
+        "disputed": list(_disputed(catalog)),
         "notes": list(published.notes),
     }
+
+
+def _disputed(catalog: pa.Table) -> Iterator[str]:
+    """Files of equal bytes of which the listing says different things, and what; no more than a screen of them."""
+    rows = catalog.filter(pc.equal(catalog["reason"], FileReason.LABELS_DISAGREE.value)).sort_by("uri")
+    for row in rows.slice(0, _SHOWN).to_pylist():
+        yield f"{row['uri']}: {row['error']}"
+    if rows.num_rows > _SHOWN:
+        left = rows.num_rows - _SHOWN
+        yield f"and {left} more files; `heterodub list --reason {FileReason.LABELS_DISAGREE}` shows all"
 
 
 def _count(flags: Any) -> int:

@@ -1,6 +1,12 @@
-"""What all tests may use: a place that the processes of a session share, and the sample, which takes long to make."""
+"""What all tests may use: a place that the processes of a session share, and the sample, which takes long to make.
 
+And what a session did not run, told before its closing line.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,3 +25,33 @@ def commons(tmp_path_factory, request) -> Commons:
 def sample(commons) -> Path:
     """The whole sample. Do not write into it."""
     return commons.made_once("sample", make_sample)
+
+
+_LONG = pytest.StashKey[int]()
+
+
+def pytest_deselected(items: Sequence[pytest.Item]) -> None:
+    """Count the tests marked long that `make test` leaves out; a process of pytest-xdist hands the number on."""
+    config = items[0].config
+    if "not long" in config.option.markexpr:
+        config.stash[_LONG] = sum(item.get_closest_marker("long") is not None for item in items)
+        if hasattr(config, "workeroutput"):
+            config.workeroutput["long"] = config.stash[_LONG]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take the number; each process collects, and leaves out, the same."""
+    node.config.stash[_LONG] = getattr(node, "workeroutput", {}).get("long", 0)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterator[None]:
+    """Say what was left out and what is missing for it, a line each."""
+    yield
+    if long := terminalreporter.config.stash.get(_LONG, 0):
+        terminalreporter.write_line(f"left out: {long} tests marked long: `make test LONG=1` runs them")
+    skipped = terminalreporter.stats.get("skipped", [])
+    reasons = Counter(report.longrepr[2].removeprefix("Skipped: ") for report in skipped)
+    for reason, count in reasons.most_common():
+        terminalreporter.write_line(f"left out: {count} test{'s' if count > 1 else ''}: {reason}")

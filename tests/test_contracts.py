@@ -1,5 +1,6 @@
 """The import contracts name every folder that they are about: one that is forgotten may import what it likes."""
 
+import ast
 import tomllib
 from pathlib import Path
 
@@ -23,3 +24,27 @@ PARTS = {f"tasks.{path.parent.name}" for path in (ROOT / "tasks").glob("*/__init
 def test_a_contract_forgets_no_folder_below_tasks(name, named):
     assert len(PARTS) > 20
     assert set(CONTRACTS[name]["source_modules"]) == named
+
+
+DOORS = {"av.open": "tasks/media/opening.py", "decord.VideoReader": "tasks/media/decord_pictures.py"}
+"""The one file that may call each of what opens foreign media; av.open with mode "w" is no opening."""
+
+
+def calls(source: str) -> list[str]:
+    """Dotted names of the calls in a file that open media to read."""
+    found = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
+    names = [ast.unparse(call.func) for call in found if "w" not in [getattr(word, "value", "") for word in call.args]]
+    return [name for name in names if name in (*DOORS, "cv2.VideoCapture", "librosa.load", "decord.AudioReader")]
+
+
+def test_foreign_media_is_opened_by_one_file_alone():
+    assert calls("with av.open(path) as a, av.open(out, 'w', 'mp4'): cv2.VideoCapture(0)") == [
+        "av.open", "cv2.VideoCapture",
+    ]  # fmt: skip
+    found = {
+        (name, str(path.relative_to(ROOT)))
+        for part in ("schemas", "model", "tasks", "flows")
+        for path in (ROOT / part).rglob("*.py")
+        for name in calls(path.read_text())
+    }
+    assert found == set(DOORS.items())

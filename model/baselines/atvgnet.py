@@ -36,7 +36,7 @@ from torch.nn import functional
 
 from model.baselines.batches import TalkBatch
 from model.baselines.layers import Hearing, UNet
-from model.baselines.lesson import PAINTER, RivalLesson, Surroundings, unmoved
+from model.baselines.lesson import PAINTER, RivalLesson, Surroundings
 from model.baselines.lipgan import CRITIC, beside_each
 from model.baselines.painting import RivalNetwork, Shown, in_pieces
 from model.features.face_frame import FaceFrame
@@ -149,7 +149,7 @@ class AtvgNet(RivalNetwork):
             return torch.as_tensor(values, dtype=torch.float32, device=device)
 
         spoken = self.speech(shown.mel_TMK[None], floats(frame.enter(shown.known_PXY[None])))[0]
-        placed = frame.leave(spoken.double().cpu().numpy()) / self.shape.side_px
+        placed = frame.leave(spoken.cpu().double().numpy()) / self.shape.side_px
         moved = self.pictures.moved(floats(placed)[None], floats(shown.known_PXY[None] / self.shape.side_px))
 
         def piece(moved_TD: Tensor) -> Tensor:
@@ -196,7 +196,7 @@ class AtvgNetLesson(RivalLesson):
         told["total"], totals = told["landmarks"] + told["dynamic_l1"], {}
         if step >= self.settings.critics_from:
             critic, placed = self.learners[CRITIC].network, batch.placed_NFPXY.flatten(0, 1)
-            opinion, found = unmoved(critic.module, made)
+            opinion, found = self.learners[CRITIC].unmoved(made)
             told["gan"], told["found"] = patch_loss([opinion]), (found - placed).abs().mean()
             told["total"] = told["total"] + _GAN * told["gan"] + _FOUND * told["found"]
             both, found = critic(torch.cat([made.detach(), true]))

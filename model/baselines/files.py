@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+import torch
+
 from model.baselines.named import RIVALS
 from model.baselines.painting import RivalNetwork, RivalPainter
-from model.files import CARD, WEIGHTS, fill, read_card, save
+from model.files import CARD, CPU, WEIGHTS, fill, read_card, save
 from schemas.cards import RivalCard
 
 __all__ = ["CARD", "WEIGHTS", "load_rival", "save_rival"]
@@ -15,12 +17,12 @@ def save_rival(folder: Path, network: RivalNetwork, card: RivalCard) -> None:
     save(folder, {WEIGHTS: network}, card)
 
 
-def load_rival(folder: Path) -> tuple[RivalPainter, RivalCard]:
-    """Read a rival, ready to paint, and its card, which says which one it is.
+def load_rival(folder: Path, device: torch.device = CPU) -> tuple[RivalPainter, RivalCard]:
+    """Read a rival, ready to paint on a device, and its card, which says which one it is.
 
     Raises: ModelFileError - a file is missing or damaged, or was made under another contract.
     """
     card = read_card(folder, RivalCard, "rival")
     network = RIVALS[card.kind].build(card.shape)
     fill(network, folder / WEIGHTS)
-    return RivalPainter(network), card
+    return RivalPainter(network.to(device)), card

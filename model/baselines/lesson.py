@@ -104,13 +104,3 @@ class RivalLesson(ABC):
     def weights(self) -> dict[str, Any]:
         """The averaged painter."""
         return {PAINTER: self.painter.state_dict()}
-
-
-def unmoved(network: nn.Module, *given: Tensor) -> Any:
-    """What a network makes of something, while nothing is learned for it: gradients pass through, and miss its
-    weights.
-    """
-    network.requires_grad_(False)
-    made = network(*given)
-    network.requires_grad_(True)
-    return made

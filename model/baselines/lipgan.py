@@ -27,7 +27,7 @@ from torch.nn import functional
 
 from model.baselines.batches import TalkBatch
 from model.baselines.layers import Hearing, Pairing, UNet, lower_half_hidden
-from model.baselines.lesson import PAINTER, RivalLesson, Surroundings, unmoved
+from model.baselines.lesson import PAINTER, RivalLesson, Surroundings
 from model.baselines.painting import RivalNetwork, Shown, in_pieces
 from schemas.rivals import RivalSettings, RivalShape
 
@@ -81,7 +81,7 @@ class LipGanLesson(RivalLesson):
             self.take(step, {PAINTER: told["total"]})
             return told
         critic = self.learners[CRITIC].network
-        told["pair"] = apart(*unmoved(critic.module, made, mel)).square().mean()
+        told["pair"] = apart(*self.learners[CRITIC].unmoved(made, mel)).square().mean()
         told["total"] = told["l1"] + _ADVERSARIAL * told["pair"]
         other = batch.elsewhere_NFMK.flatten(0, 1)
         distances = apart(*critic(torch.cat([true, true, made.detach()]), torch.cat([mel, other, mel])))

@@ -40,7 +40,7 @@ from torch import Tensor, nn
 from model.baselines.atvgnet import counted
 from model.baselines.batches import TalkBatch
 from model.baselines.layers import Hearing, UNet
-from model.baselines.lesson import PAINTER, RivalLesson, Surroundings, unmoved
+from model.baselines.lesson import PAINTER, RivalLesson, Surroundings
 from model.baselines.lipgan import CRITIC, beside_each
 from model.baselines.painting import RivalNetwork, Shown, in_pieces
 from model.features.face_frame import FaceFrame
@@ -48,6 +48,7 @@ from model.features.landmarks import PREDICTED, SLICES
 from model.perception.features import perceptual_distance
 from model.stage2.composite import LINES, lines
 from model.stage2.losses import critic_loss, patch_loss
+from model.training.single import for_features
 from schemas.contract import LANDMARK_POINTS, MEL_BANDS
 from schemas.rivals import RivalSettings, RivalShape
 
@@ -148,7 +149,7 @@ class MakeItTalk(RivalNetwork):
         rest = torch.as_tensor(frame.enter(shown.known_PXY[None]), dtype=torch.float32, device=shown.mel_TMK.device)
         content, voice = said_and_voice(shown.mel_TMK[None])
         displaced = at_rest(rest, self.content(content, rest)) + self.speaker(content, voice, rest)
-        drawn = lines(frame.leave(displaced[0].double().cpu().numpy()), self.shape.side_px)
+        drawn = lines(frame.leave(displaced[0].cpu().double().numpy()), self.shape.side_px)
 
         def piece(lines_TCSS: Tensor) -> Tensor:
             return self.translate(shown.known_CSS.expand(len(lines_TCSS), -1, -1, -1), lines_TCSS)
@@ -192,14 +193,14 @@ class MakeItTalkLesson(RivalLesson):
             "l1": (made - true).abs().mean(),
         }
         if self._features:
-            told["perceptual"] = torch.stack(
-                [perceptual_distance(one, made, true).mean() for one in self._features]
-            ).sum()
+            with for_features(self.fabric):
+                parts = [perceptual_distance(one, made, true).mean() for one in self._features]
+            told["perceptual"] = torch.stack(parts).sum()
         told["total"], totals = torch.stack(list(told.values())).sum(), {}
         if step >= self.settings.critics_from:
             critic = self.learners[CRITIC].network
             moved, seen = led - rest[:, None], batch.led_NLPXY - rest[:, None]
-            told["gan"] = patch_loss([[unmoved(critic.module, moved)]])
+            told["gan"] = patch_loss([[self.learners[CRITIC].unmoved(moved)]])
             told["total"] = told["total"] + _GAN * told["gan"]
             fake, real = critic(torch.cat([moved.detach(), seen])).chunk(2)
             told["critic"] = totals[CRITIC] = critic_loss([[fake]], [[real]])
@@ -209,7 +210,7 @@ class MakeItTalkLesson(RivalLesson):
     def _sketched(self, batch: TalkBatch) -> Tensor:
         """The true landmarks of the shown frames as lines, (B, LINES, S, S)."""
         side = self.settings.shape.side_px
-        drawn: NDArray[Any] = lines(batch.placed_NFPXY.flatten(0, 1).double().cpu().numpy() * side, side)
+        drawn: NDArray[Any] = lines(batch.placed_NFPXY.flatten(0, 1).cpu().double().numpy() * side, side)
         return torch.as_tensor(drawn, device=self.fabric.device)
 
 

@@ -28,7 +28,7 @@ from torch.nn import functional
 
 from model.baselines.batches import SHOWN_FRAMES, TalkBatch
 from model.baselines.layers import Pairing, lower_half
-from model.baselines.lesson import PAINTER, RivalLesson, Surroundings, unmoved
+from model.baselines.lesson import PAINTER, RivalLesson, Surroundings
 from model.baselines.lipgan import CRITIC, FaceDubber, beside_each
 from model.stage2.critics import PatchCritic
 from model.stage2.losses import critic_loss, patch_loss
@@ -95,12 +95,13 @@ class Wav2LipLesson(RivalLesson):
     def _learn_to_paint(self, batch: TalkBatch, step: int) -> dict[str, Tensor]:
         true, mel = batch.shown_NFCSS.flatten(0, 1), batch.heard_NFMK.flatten(0, 1)
         made = self.learners[PAINTER].network(true, mel, beside_each(batch)).float()
-        likeness = self.expert(made.reshape(batch.shown_NFCSS.shape), middle(batch.heard_NFMK))
+        with self.fabric.autocast():
+            likeness = self.expert(made.reshape(batch.shown_NFCSS.shape), middle(batch.heard_NFMK))
         told = {"l1": (made - true).abs().mean(), "sync": -likeness.log().mean()}
         heard, totals = step >= self.settings.critics_from, {}
         if heard:
             critic = self.learners[CRITIC].network
-            told["gan"] = patch_loss([unmoved(critic.module, lower_half(made) * 2 - 1)])
+            told["gan"] = patch_loss([self.learners[CRITIC].unmoved(lower_half(made) * 2 - 1)])
             both = critic(lower_half(torch.cat([made.detach(), true])) * 2 - 1)
             halves = [[maps.chunk(2)[number] for maps in both] for number in (0, 1)]
             told["critic"] = totals[CRITIC] = critic_loss(halves[:1], halves[1:])

@@ -55,4 +55,6 @@ class Bench:
         return frechet_over_speakers(features, self._true)
 
     def _note(self, features: _Features, scene: Scene, crops: Crops) -> None:
-        features.setdefault(scene.sitting.exam.speaker, []).append(judged_features(self._judge, crops))
+        features.setdefault(scene.sitting.exam.speaker, []).append(
+            judged_features(self._judge, scene.sitting, crops).frames
+        )

@@ -7,14 +7,16 @@ RGB and back.
 Shape suffix legend: H, W = rows and columns of a patch in source pixels.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any, Final
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.floating[Any]]
-Plane = NDArray[np.uint8]
+Plane = NDArray[np.uint8] | NDArray[np.uint16]
 
 _LUMA: Final = {1: (0.2126, 0.0722), 4: (0.30, 0.11), 7: (0.212, 0.087), 9: (0.2627, 0.0593), 10: (0.2627, 0.0593)}
 """Weights of red and blue by ffmpeg's number of the matrix (H.273, table 4)."""
@@ -25,10 +27,18 @@ _SD_LUMA: Final = (0.299, 0.114)
 
 @dataclass(frozen=True, slots=True)
 class Colours:
-    """How a frame's samples stand for colours. matrix: ffmpeg's number of it. full: whether 0..255 is all used."""
+    """How a frame's samples stand for colours. matrix: ffmpeg's number of it. full: whether all values are used, not
+    16..235. bits: of a sample.
+    """
 
     matrix: int = 2
     full: bool = False
+    bits: int = 8
+
+    @property
+    def most(self) -> int:
+        """The highest value of a sample."""
+        return int(2**self.bits - 1)
 
     @property
     def to_yuv(self) -> NDArray[np.float32]:
@@ -37,7 +47,8 @@ class Colours:
         luma = np.array([red, 1 - red - blue, blue])
         blueness = (np.array([0, 0, 1]) - luma) / (2 * (1 - blue))
         redness = (np.array([1, 0, 0]) - luma) / (2 * (1 - red))
-        spans = np.array([255, 255, 255] if self.full else [219, 224, 224]) / 255
+        narrow = np.array([219, 224, 224]) * 2 ** (self.bits - 8)
+        spans = (np.full(3, self.most) if self.full else narrow) / 255
         return np.asarray(np.stack([luma, blueness, redness]) * spans[:, None], np.float32)
 
 
@@ -66,15 +77,39 @@ def lay_in(planes: Planes, colours: Colours, left: int, top: int, change_HW3: Fl
         return
     yuv = np.asarray(change_HW3[rows, columns], np.float32) @ colours.to_yuv.T
     top, left = top + rows.start, left + columns.start
-    _add(planes.luma, top, left, yuv[..., 0])
+    _add(planes.luma, top, left, yuv[..., 0], colours.most)
     if planes.halved:
         yuv = np.pad(yuv, ((top % 2, (top + yuv.shape[0]) % 2), (left % 2, (left + yuv.shape[1]) % 2), (0, 0)))
         yuv = (yuv[0::2, 0::2] + yuv[1::2, 0::2] + yuv[0::2, 1::2] + yuv[1::2, 1::2]) / 4
         top, left = top // 2, left // 2
-    _add(planes.blueness, top, left, yuv[..., 1])
-    _add(planes.redness, top, left, yuv[..., 2])
+    _add(planes.blueness, top, left, yuv[..., 1], colours.most)
+    _add(planes.redness, top, left, yuv[..., 2], colours.most)
 
 
-def _add(plane: Plane, top: int, left: int, change: Floats) -> None:
+def _add(plane: Plane, top: int, left: int, change: Floats, most: int) -> None:
     part = plane[top : top + change.shape[0], left : left + change.shape[1]]
-    part[...] = np.clip(np.rint(part + change), 0, 255).astype(np.uint8)
+    part[...] = np.clip(np.rint(part + change), 0, most).astype(plane.dtype)
+
+
+def squeezed(
+    change_HW3: Floats, place: tuple[int, int], stretch: tuple[float, float]
+) -> tuple[Floats, tuple[int, int]]:
+    """A change at a place (left, top) of the displayed picture, in the frame's own samples, and its place there.
+
+    stretch: displayed pixels a sample, along width and height; 1 where pixels are square.
+    """
+    if stretch == (1, 1):
+        return change_HW3, place
+    shown = change_HW3.shape[1], change_HW3.shape[0]
+    low = [math.floor(at / by) for at, by in zip(place, stretch, strict=True)]
+    high = [math.ceil((at + size) / by) for at, size, by in zip(place, shown, stretch, strict=True)]
+    shift = [(first + 0.5) * by - 0.5 - at for first, by, at in zip(low, stretch, place, strict=True)]
+    to_shown = np.array([[stretch[0], 0, shift[0]], [0, stretch[1], shift[1]]])
+    made: Floats = cv2.warpAffine(
+        np.asarray(change_HW3, np.float32),
+        to_shown,
+        (high[0] - low[0], high[1] - low[1]),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_CONSTANT,
+    )
+    return made, (low[0], low[1])

@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from model.dubbing.head_motion import MEAN_CORNERS, MEAN_JAW, carried, head_arrows
 from model.dubbing.timing import at_times
 from model.features.face_frame import FaceFrame, smooth
 from model.features.landmarks import LIPS, OUTLINE, PREDICTED, SLICES
@@ -60,8 +61,8 @@ class Wanted:
 class Smoothing:
     """Low-passes along time, sigmas in output frames.
 
-    steady: of measured landmarks, against their jitter. placed: of where the source's mouth and jaw lie; long against a
-    syllable, so that where a head turns is followed and what its old mouth said is not.
+    steady: of measured landmarks, against their jitter. placed: of where the source's mouth and jaw lie on the head;
+    long against a syllable, so that what the old mouth said is not followed. Where the head turns them is, at once.
     """
 
     steady: float
@@ -82,10 +83,10 @@ def wanted_landmarks(
     pieces, since each piece is low-passed with what lies around it.
     """
     low, high = max(0, frames.start - smoothing.reach), min(len(measured_NPXY), frames.stop + smoothing.reach)
-    steady = smooth(measured_NPXY[low:high], smoothing.steady)
+    steady = _steadied(measured_NPXY[low:high], smoothing.steady)
     head = FaceFrame.of(steady)
     predicted = at_times(spoken.points_GPXY, spoken.times_G, times_N[low:high])
-    placed = _placed(predicted, head.enter(steady)[:, PREDICTED], smoothing.placed)
+    placed = _placed(predicted, head.enter(steady), smoothing.placed)
     inner = slice(frames.start - low, frames.stop - low)
     source = steady[inner]
     wanted = source.copy()
@@ -94,18 +95,31 @@ def wanted_landmarks(
     return Wanted(source.astype(np.float32), wanted.astype(np.float32))
 
 
+def _steadied(measured_NPXY: Floats, sigma_frames: float) -> NDArray[np.float64]:
+    """Measured landmarks, low-passed. Turned about their first and last frame they go on beyond both, so that a head
+    that moves there is not held back: an average of one side alone lags.
+    """
+    reach = min(round(SIGMAS * sigma_frames), len(measured_NPXY) - 1)
+    if not reach:
+        return np.asarray(measured_NPXY, np.float64)
+    first, last = measured_NPXY[:1], measured_NPXY[-1:]
+    before, after = 2 * first - measured_NPXY[reach:0:-1], 2 * last - measured_NPXY[-2 : -reach - 2 : -1]
+    return smooth(np.concatenate([before, measured_NPXY, after]), sigma_frames)[reach:-reach]
+
+
 def _placed(predicted_NPXY: Floats, measured_NPXY: Floats, sigma_frames: float) -> NDArray[np.float64]:
-    """Predicted points (N, 100, 2) in the face frame, laid where the source's mouth and jaw lie on the average of time.
+    """Predicted points (N, 100, 2) in the face frame, laid where the source's mouth and jaw lie.
 
     Stage 1 sees little of how the head is turned (its pose filter takes out what tells of the mouth), so on a turned
-    head its mouth would stand beside the true one. The picture knows: where the corners of the mouth lie, how far they
-    are apart and how tilted, and where the jaw is. Of the opening nothing is taken over.
+    head its mouth would stand beside the true one. The picture, (N, 216, 2), knows: where the corners of the mouth lie,
+    how far they are apart and how tilted, and where the jaw is. Of the opening nothing is taken over.
     """
     jaw = slice(0, OUTLINE.stop - OUTLINE.start)
+    arrows, seen = head_arrows(measured_NPXY), measured_NPXY[:, PREDICTED]
     placed = np.array(predicted_NPXY, np.float64)
-    placed[:, jaw] += smooth(measured_NPXY[:, jaw] - predicted_NPXY[:, jaw], sigma_frames)
-    middle, across = _corners(predicted_NPXY, sigma_frames)
-    there, along = _corners(measured_NPXY, sigma_frames)
+    placed[:, jaw] += carried(seen[:, jaw], arrows, MEAN_JAW, sigma_frames) - smooth(placed[:, jaw], sigma_frames)
+    middle, across = _between(smooth(predicted_NPXY[:, _CORNERS], sigma_frames))
+    there, along = _between(carried(seen[:, _CORNERS], arrows, MEAN_CORNERS, sigma_frames))
     lips = placed[:, jaw.stop :, 0] + 1j * placed[:, jaw.stop :, 1]
     upright = (lips - middle[:, None]) / (across / np.abs(across))[:, None]
     wider = np.clip(np.abs(along) / np.abs(across), *_WIDER)[:, None]
@@ -114,8 +128,7 @@ def _placed(predicted_NPXY: Floats, measured_NPXY: Floats, sigma_frames: float) 
     return placed
 
 
-def _corners(points_NPXY: Floats, sigma_frames: float) -> tuple[NDArray[np.complex128], NDArray[np.complex128]]:
-    """Middle between the corners of the mouth, and the way from the left to the right one, low-passed: two of (N,)."""
-    corners = smooth(points_NPXY[:, _CORNERS], sigma_frames)
-    left, right = (corners[:, number, 0] + 1j * corners[:, number, 1] for number in (0, 1))
+def _between(corners_NCXY: Floats) -> tuple[NDArray[np.complex128], NDArray[np.complex128]]:
+    """Middle between the corners of the mouth (N, 2, 2), and the way from the left to the right one: two of (N,)."""
+    left, right = (corners_NCXY[:, number, 0] + 1j * corners_NCXY[:, number, 1] for number in (0, 1))
     return np.asarray((left + right) / 2, np.complex128), np.asarray(right - left, np.complex128)

@@ -30,7 +30,7 @@ def log_mel(samples: NDArray[np.float32], frames: int) -> NDArray[np.float32]:
     padded = np.pad(samples, MEL_WINDOW_SAMPLES // 2)
     windows = np.lib.stride_tricks.sliding_window_view(padded, MEL_WINDOW_SAMPLES)[::MEL_HOP_SAMPLES]
     spectrum = np.abs(scipy.fft.rfft(windows[: mel_columns(frames)] * _hann()))  # (4 * frames, 321)
-    logs: NDArray[np.float32] = np.log(np.maximum(spectrum @ _bank(), FLOOR))
+    logs: NDArray[np.float32] = np.log(np.maximum(spectrum @ mel_bank(), FLOOR))
     return np.ascontiguousarray(logs, np.float32)
 
 
@@ -42,7 +42,7 @@ def _hann() -> NDArray[np.float32]:
 
 
 @cache
-def _bank() -> NDArray[np.float32]:
+def mel_bank() -> NDArray[np.float32]:
     """The mel filters of librosa, (321, 80)."""
     import librosa.filters  # here, not above: it costs most of a second, which files without sound need not wait for
 

@@ -11,11 +11,10 @@ import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from schemas.promotion import COSTS
+
 Work = Callable[[], object]
 """Runs a model once on the fixed input."""
-
-COSTS: Final = ("latency_ms", "parameters", "memory_mib")
-"""What `costs` tells of each model."""
 
 TURNS: Final = 15
 """Times each model runs. The machine's own ups and downs fall on both, since they take turns."""

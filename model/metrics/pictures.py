@@ -46,14 +46,19 @@ def sharpness(made_THW3: Floats, true_THW3: Floats, region_THW: Region) -> float
     return made / true if true > 0 else None
 
 
-def flicker(made_THW3: Floats, true_THW3: Floats, region_THW: Region) -> float | None:
-    """Mean change of a pixel from frame to frame, made over true. Consecutive frames; None: one frame, or no change.
+def flicker(
+    made_THW3: Floats, true_THW3: Floats, region_THW: Region, counts_T: NDArray[np.bool_] | None = None
+) -> float | None:
+    """Mean change of a pixel from frame to frame, made over true. Consecutive frames; None: no two in a row that count,
+    or no change. counts_T: frames that count, all if left out.
 
     Raises: ValueError - the region is empty.
     """
-    if len(made_THW3) < 2:
+    counts = np.ones(len(made_THW3), bool) if counts_T is None else counts_T
+    steps = counts[1:] & counts[:-1]
+    if not steps.any():
         return None
-    both = region_THW[1:] & region_THW[:-1]
+    both = region_THW[1:] & region_THW[:-1] & steps[:, None, None]
     made, true = (
         region_mean(np.abs(np.diff(pictures, axis=0)).mean(axis=-1), both) for pictures in (made_THW3, true_THW3)
     )

@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 
 from model.metrics.bootstrap import Interval, mean_interval
+from model.metrics.verdicts import no_interval
 
 
 class Scored(Protocol):
@@ -44,6 +45,15 @@ class Means:
     clips: int
     speakers: int
     means: tuple[Mean, ...]
+
+    @property
+    def no_interval(self) -> str | None:
+        """Why no mean has an interval, in words; None where one has."""
+        measured = [one.interval for one in self.means if one.interval.mean is not None]
+        if not measured:
+            return "nothing could be measured"
+        causes = [no_interval(one) for one in measured]
+        return None if None in causes else causes[0]
 
     def mean(self, system: str, score: str) -> Interval:
         """A score of a system.

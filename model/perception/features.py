@@ -23,11 +23,12 @@ class Features(Protocol):
 
 def stage_distances(made: Sequence[Tensor], true: Sequence[Tensor]) -> list[Tensor]:
     """How far apart two sets of maps are, by stage, one number a picture (B,): mean of |made - true| over mean of
-    |true|, so that no stage outweighs another. 0: alike.
+    |true|, so that no stage outweighs another. 0: alike. Taken in 32 bits, whatever the maps' format.
     """
+    pairs = ((one.float(), other.float()) for one, other in zip(made, true, strict=True))
     return [
         (one - other).abs().mean(dim=(1, 2, 3)) / other.abs().mean(dim=(1, 2, 3)).clamp_min(1e-6)
-        for one, other in zip(made, true, strict=True)
+        for one, other in pairs
     ]
 
 

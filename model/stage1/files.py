@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from model.files import CARD, WEIGHTS, fill, read_card, save
+import torch
+
+from model.files import CARD, CPU, WEIGHTS, fill, read_card, save
 from model.stage1.network import LandmarkGenerator
 from schemas.cards import GeneratorCard
 
@@ -14,12 +16,12 @@ def save_generator(folder: Path, generator: LandmarkGenerator, card: GeneratorCa
     save(folder, {WEIGHTS: generator}, card)
 
 
-def load_generator(folder: Path) -> tuple[LandmarkGenerator, GeneratorCard]:
-    """Read a generator, ready for use, and its card.
+def load_generator(folder: Path, device: torch.device = CPU) -> tuple[LandmarkGenerator, GeneratorCard]:
+    """Read a generator, ready for use on a device, and its card.
 
     Raises: ModelFileError - a file is missing or damaged, or was made under another contract.
     """
     card = read_card(folder, GeneratorCard, "landmark generator")
     generator = LandmarkGenerator(card.shape)
     fill(generator, folder / WEIGHTS)
-    return generator.eval(), card
+    return generator.eval().to(device), card

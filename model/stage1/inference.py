@@ -78,7 +78,7 @@ def predict(
         columns = slice(mel_columns(low), mel_columns(high) + EXTRA_COLUMNS)
         pieces.append(generator(mel[:, columns], pose[:, low:high], known, used)[0, start - low : stop - low])
     generator.train(was_training)
-    return amplified(torch.cat(pieces).double().cpu().numpy(), gain)
+    return amplified(torch.cat(pieces).cpu().double().numpy(), gain)
 
 
 def amplified(predicted_TPXY: NDArray[np.float64], gain: float) -> NDArray[np.float64]:

@@ -6,6 +6,7 @@ from typing import Final
 
 from model.metrics.bootstrap import Interval, reduction_interval
 from model.metrics.speakers import Means, means, paired
+from model.metrics.verdicts import ControlVerdict, control_verdict
 from model.stage1.judging import SYSTEMS, Sat, System
 
 SCORES: Final = (
@@ -34,11 +35,26 @@ class Reduction:
     interval: Interval
 
 
+DECIDING: Final = "nme_lips"
+"""The error by which a generator is called better than a control, as the default promotion policy has it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Scorecard(Means):
     """All scores of a generator."""
 
     reductions: tuple[Reduction, ...]
+
+    @property
+    def verdicts(self) -> tuple[ControlVerdict, ...]:
+        """Whether it is better than the reference kept still, and than itself with another clip's sound."""
+        asked: tuple[System, ...] = ("copy", "other sound")
+        return tuple(
+            control_verdict(row.control, row.score, row.interval, "error of the lips")
+            for control in asked
+            for row in self.reductions
+            if (row.control, row.score) == (control, DECIDING)
+        )
 
 
 def scorecard(sat: Sequence[Sat]) -> Scorecard:

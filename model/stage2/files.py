@@ -1,17 +1,15 @@
 """A landmark translator on disk, with the critics that it was trained against; see model/files.py."""
 
 from pathlib import Path
-from typing import Final
 
-from model.files import CARD, WEIGHTS, fill, read_card, save
+import torch
+
+from model.files import CARD, CPU, WEIGHTS, fill, read_card, save
 from model.stage2.critics import Critics
 from model.stage2.network import Painter
-from schemas.cards import TranslatorCard
+from schemas.cards import CRITICS, TranslatorCard
 
 __all__ = ["CARD", "CRITICS", "WEIGHTS", "load_critics", "load_translator", "save_translator"]
-
-CRITICS: Final = "critics.safetensors"
-"""Of the discriminators, with which fine-tuning goes on."""
 
 
 def save_translator(folder: Path, painter: Painter, critics: Critics, card: TranslatorCard) -> None:
@@ -19,15 +17,15 @@ def save_translator(folder: Path, painter: Painter, critics: Critics, card: Tran
     save(folder, {WEIGHTS: painter, CRITICS: critics}, card)
 
 
-def load_translator(folder: Path) -> tuple[Painter, TranslatorCard]:
-    """Read a painter, ready for use, and its card.
+def load_translator(folder: Path, device: torch.device = CPU) -> tuple[Painter, TranslatorCard]:
+    """Read a painter, ready for use on a device, and its card.
 
     Raises: ModelFileError - a file is missing or damaged, or was made under another contract.
     """
     card = _card(folder)
     painter = Painter(card.shape)
     fill(painter, folder / WEIGHTS)
-    return painter.eval(), card
+    return painter.eval().to(device), card
 
 
 def load_critics(folder: Path) -> Critics:

@@ -17,7 +17,7 @@ from model.stage2.critics import Critics, Opinion
 from model.stage2.losses import critic_loss, matching_loss, patch_loss, pyramid, restraint
 from model.stage2.network import Painter
 from model.training.loop import Verdict
-from model.training.single import Learner, over_devices, require_finite
+from model.training.single import Learner, for_features, over_devices, require_finite
 from schemas.translation import Stage2Settings
 
 Judge = Callable[[Painter, int], Verdict]
@@ -101,16 +101,15 @@ class TranslationLesson:
     def _distances(self, made: Tensor, true: Tensor, share: Tensor) -> dict[str, Tensor]:
         told = {"pyramid": pyramid(made, true, share)}
         if self._perception:
-            parts = [perceptual_distance(one, made, true).mean() for one in self._perception]
+            with for_features(self._fabric):
+                parts = [perceptual_distance(one, made, true).mean() for one in self._perception]
             told["perceptual"] = torch.stack(parts).sum()
         return told
 
     def _verdicts(self, made: Tensor, batch: PaintBatch) -> dict[str, Tensor]:
         """What the critics, held still, say of the painted frames."""
-        critics = self.critics.network.module
-        critics.requires_grad_(False)
-        fake, (real_single, real_run) = critics(made, batch.lines_BCWW), critics(batch.target_BWW, batch.lines_BCWW)
-        critics.requires_grad_(True)
+        fake = self.critics.unmoved(made, batch.lines_BCWW)
+        real_single, real_run = self.critics.unmoved(batch.target_BWW, batch.lines_BCWW)
         told = {"spatial": patch_loss(fake[0]), "spatial_matching": matching_loss(fake[0], real_single)}
         if fake[1]:
             told |= {"temporal": patch_loss(fake[1]), "temporal_matching": matching_loss(fake[1], real_run)}

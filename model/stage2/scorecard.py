@@ -6,6 +6,7 @@ from typing import Final
 
 from model.metrics.bootstrap import Interval, difference_interval, reduction_interval
 from model.metrics.speakers import Means, means, paired
+from model.metrics.verdicts import ControlVerdict, control_verdict
 from model.stage2.judging import SYSTEMS, System
 from model.stage2.scores import PictureScores
 
@@ -51,6 +52,10 @@ class Change:
     interval: Interval
 
 
+DECIDING: Final = "pd5_lower"
+"""The error by which a translator is called better than a baseline, as the default promotion policy has it."""
+
+
 @dataclass(frozen=True, slots=True)
 class PictureCard(Means):
     """All scores of a translator.
@@ -62,6 +67,17 @@ class PictureCard(Means):
     changes: tuple[Change, ...]
     frechet: dict[System, dict[str, float]]
     not_measured: dict[str, str]
+
+    @property
+    def verdicts(self) -> tuple[ControlVerdict, ...]:
+        """Whether it is better than the reference copied, and than the untrained warp."""
+        asked: tuple[System, ...] = ("copy", "warp")
+        return tuple(
+            control_verdict(row.baseline, row.score, row.interval, "perceptual distance of the lower half")
+            for baseline in asked
+            for row in self.changes
+            if (row.baseline, row.score) == (baseline, DECIDING)
+        )
 
 
 def picture_card(sat: Sequence[Sat], frechet: dict[System, dict[str, float]]) -> PictureCard:

@@ -28,10 +28,12 @@ from model.stage2.judging import Finder, Sitting
 class PictureScores:
     """Scores of one clip; None where something could not be measured.
 
-    frames: that were judged. lower, mouth, whole: the hidden region, a box around the true lips, the whole crop.
-    pd: relative distance over stages 1 to 4 of EfficientNet-Lite0; pd5: over the fifth alone. psnr: dB. sharpness,
-    flicker: made over true, 1 is like the truth. found: share of judged frames in which a face is found again;
-    nme_lips, opening_correlation, articulation: of the landmarks found again against those wanted.
+    frames: that were judged: tracked, and not told; flicker is over pairs of them in a row. lower, mouth, whole: the
+    hidden region, a box around the true lips, the whole crop. pd: relative distance over stages 1 to 4 of
+    EfficientNet-Lite0; pd5: over the fifth alone. psnr: dB. sharpness,
+    flicker: made over true, 1 is like the truth. face_found_frac: share of judged frames in which a face is found
+    again; nme_lips, opening_correlation, articulation: in those, of the landmarks found against those wanted. Without
+    the former the latter flatter whoever paints what is no face: those frames are not in them.
     """
 
     frames: int
@@ -48,10 +50,20 @@ class PictureScores:
     sharpness_lower: float | None
     sharpness_mouth: float | None
     flicker: float | None
-    found: float | None = None
+    face_found_frac: float | None = None
     nme_lips: float | None = None
     opening_correlation: float | None = None
     articulation: float | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class JudgedFeatures:
+    """What Frechet distances are of: features (n, 320) of judged frames, and their changes (m, 320) from one to the
+    next, where both are judged.
+    """
+
+    frames: NDArray[np.float32]
+    motion: NDArray[np.float32]
 
 
 def score(
@@ -67,7 +79,10 @@ def score(
         "mouth": np.stack([_filled(box, side) for box in boxes]),
         "whole": np.ones(made_FSS3.shape[:3], bool),
     }
-    values: dict[str, Any] = {"frames": int(kept.sum()), "flicker": flicker(made_FSS3, true_FSS3, regions["lower"])}
+    values: dict[str, Any] = {
+        "frames": int(kept.sum()),
+        "flicker": flicker(made_FSS3, true_FSS3, regions["lower"], kept),
+    }
     alike = ssim_maps(made_FSS3[kept], true_FSS3[kept])
     for name, region in regions.items():
         pair = (made_FSS3[kept], true_FSS3[kept], region[kept])
@@ -75,7 +90,7 @@ def score(
         if name != "whole":
             values[f"sharpness_{name}"] = sharpness(*pair)
     for name, cut in (("lower", _windows), ("mouth", _mouths)):
-        made, true = (cut(pictures[kept], boxes[kept]) for pictures in (made_FSS3, true_FSS3))
+        made, true = (cut(pictures[kept], boxes[kept], judge.device) for pictures in (made_FSS3, true_FSS3))
         values[f"pd_{name}"], values[f"pd5_{name}"] = distances(judge, made, true)
     if finder is not None:
         values |= _found_again(sitting, made_FSS3, finder)
@@ -83,15 +98,22 @@ def score(
 
 
 @torch.inference_mode()
-def judged_features(judge: Lite0, made_FSS3: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The judge's fifth stage on each frame of the span, mean over the window: (F, 320), for Frechet distances."""
-    made = _windows(made_FSS3, np.zeros(0, np.int64))
-    return np.asarray(judge(made)[HELD_OUT].mean(dim=(2, 3)).numpy())
+def judged_features(judge: Lite0, sitting: Sitting, made_FSS3: NDArray[np.float32]) -> JudgedFeatures:
+    """The judge's fifth stage on made crops in 0..1 of a sitting's span, mean over the window.
+
+    Frames that were told are left out, as everywhere: there a copy is the truth itself.
+    """
+    kept = sitting.judged
+    made = _windows(made_FSS3, np.zeros(0, np.int64), judge.device)
+    features = np.asarray(judge(made)[HELD_OUT].mean(dim=(2, 3)).cpu().numpy())
+    return JudgedFeatures(features[kept], np.diff(features, axis=0)[kept[1:] & kept[:-1]])
 
 
 @torch.inference_mode()
 def distances(judge: Lite0, made: Tensor, true: Tensor) -> tuple[float, float]:
-    """Relative distances of pictures (F, 3, H, W): over the stages that trainings see, and over the fifth."""
+    """Relative distances of pictures (F, 3, H, W) on the judge's device: over the stages that trainings see, and over
+    the fifth.
+    """
     parts = torch.stack(stage_distances(judge(made), judge(true))).mean(dim=1)
     return float(parts[:HELD_OUT].mean()), float(parts[HELD_OUT])
 
@@ -99,12 +121,12 @@ def distances(judge: Lite0, made: Tensor, true: Tensor) -> tuple[float, float]:
 def _found_again(sitting: Sitting, made_FSS3: NDArray[np.float32], finder: Finder) -> dict[str, float | None]:
     landmarks, there = finder(np.rint(made_FSS3 * 255).astype(np.uint8))
     scored = there & sitting.judged
-    found = float(scored.sum() / sitting.judged.sum())
+    found = {"face_found_frac": float(scored.sum() / sitting.judged.sum())}
     if not scored.any():
-        return {"found": found}
+        return dict(found)
     scores = score_clip(landmarks, sitting.landmarks, scored)
     names = ("nme_lips", "opening_correlation", "articulation")
-    return {"found": found} | {name: getattr(scores, name) for name in names}
+    return found | {name: getattr(scores, name) for name in names}
 
 
 def _filled(box: NDArray[np.int64], side_px: int) -> NDArray[np.bool_]:
@@ -120,14 +142,14 @@ def _in_window(side_px: int) -> NDArray[np.bool_]:
     return region
 
 
-def _windows(pictures_FSS3: NDArray[np.float32], _boxes: NDArray[np.int64]) -> Tensor:
+def _windows(pictures_FSS3: NDArray[np.float32], _boxes: NDArray[np.int64], device: torch.device) -> Tensor:
     rows, columns = mask.window(pictures_FSS3.shape[1])
-    return _channels_first(pictures_FSS3[:, rows, columns])
+    return _channels_first(pictures_FSS3[:, rows, columns], device)
 
 
-def _mouths(pictures_FSS3: NDArray[np.float32], boxes: NDArray[np.int64]) -> Tensor:
-    return mouth.cut(_channels_first(pictures_FSS3), boxes)
+def _mouths(pictures_FSS3: NDArray[np.float32], boxes: NDArray[np.int64], device: torch.device) -> Tensor:
+    return mouth.cut(_channels_first(pictures_FSS3, device), boxes)
 
 
-def _channels_first(pictures: NDArray[np.float32]) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(pictures.transpose(0, 3, 1, 2)))
+def _channels_first(pictures: NDArray[np.float32], device: torch.device) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(pictures.transpose(0, 3, 1, 2))).to(device)

@@ -77,13 +77,13 @@ def score_sync(scorer: SyncScorer, clip: SyncClip) -> SyncScore | MissingCause:
 
 def _likeness(scorer: SyncScorer, clip: SyncClip) -> Array:
     """Similarity (N, K) of each tracked lip window with each mel window of the clip; leaves the scorer in its mode."""
-    device, was_training = scorer.log_scale.device, scorer.training
+    device, was_training = scorer.device, scorer.training
     every = np.arange(clip.frames - WINDOW_FRAMES + 1)
     scorer.eval()
     try:
         with torch.inference_mode():
             mel_KE = scorer.embed_mel(torch.from_numpy(clip.mel_at(every)).to(device))
             lips_NE = scorer.embed_lips(torch.from_numpy(clip.lips_at(clip.starts_N)).to(device))
-            return np.asarray((lips_NE @ mel_KE.T).double().cpu().numpy())
+            return np.asarray((lips_NE @ mel_KE.T).cpu().double().numpy())
     finally:
         scorer.train(was_training)

@@ -62,6 +62,11 @@ class SyncScorer(nn.Module):
         )
         self.log_scale = nn.Parameter(torch.tensor(2.0))
 
+    @property
+    def device(self) -> torch.device:
+        """Where it is, and windows have to be."""
+        return self.log_scale.device
+
     def embed_mel(self, mel_NCM: Tensor) -> Tensor:
         """Mel windows (N, 20, 80) to unit vectors (N, 64)."""
         embedded_NE: Tensor = functional.normalize(self.hears(mel_NCM.transpose(1, 2)), dim=-1)

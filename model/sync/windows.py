@@ -96,6 +96,10 @@ class WindowPairs:
     clip_N: torch.Tensor
     start_N: torch.Tensor
 
+    def to(self, device: torch.device) -> "WindowPairs":
+        """The batch on a device."""
+        return WindowPairs(**{name: getattr(self, name).to(device) for name in self.__slots__})
+
 
 def sample_pairs(
     speakers: Sequence[Sequence[SyncClip]], per_batch: int, per_clip: int, draw: np.random.Generator

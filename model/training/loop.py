@@ -31,7 +31,7 @@ class Lesson(Protocol):
     def step(self, batch: Any, step: int) -> Mapping[str, torch.Tensor]:
         """Learn from a batch; losses by name, of which "total" must be finite, before anything was changed by them.
 
-        Raises: NotFiniteError - a loss is not finite; nothing was learned from it.
+        Raises: NotFiniteError - a loss or its gradient is not finite; nothing was learned from it.
         """
 
     def validate(self, step: int) -> Verdict:
@@ -51,7 +51,7 @@ class Lesson(Protocol):
 
 
 class NotFiniteError(Exception):
-    """A loss is NaN or infinite."""
+    """A loss or its gradient is NaN or infinite."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,11 @@ def fit(
     batches_from: the batches from a step on, each with `clip_ids`. Randomness of a step follows from (seed, step), so
     a resumed training takes the steps it would have taken.
 
-    Raises: TrainingError - a loss that is not finite (with the clips of its batch), or no room for a checkpoint.
+    Whether a step is the best, and whether to stop, is decided by the first process for all: others may find another
+    loss by a rounding, and have another time.
+
+    Raises: TrainingError - a loss or gradient that is not finite (with the clips of its batch), or no room for a
+    checkpoint.
     """
     course = _resume(fabric, lesson, checkpoints)
     listener = listener if fabric.is_global_zero else Listeners()
@@ -124,7 +128,7 @@ def fit(
         now = time.perf_counter()
         listener.stepped(Stepped(course.step, losses, lesson.learning_rate(), now - asked, arrived - asked))
         course.spent_s = now - begun
-        late = pace.limit_s is not None and course.spent_s >= pace.limit_s
+        late = pace.limit_s is not None and bool(fabric.broadcast(course.spent_s >= pace.limit_s))
         if course.step % pace.validate_every == 0 or course.step == pace.steps or late:
             _validate(fabric, lesson, course, pace, checkpoints, listener)
         if late and course.step < pace.steps:
@@ -149,8 +153,9 @@ def _learn(lesson: Lesson, batch: Any, step: int) -> dict[str, float]:
 def _validate(
     fabric: Fabric, lesson: Lesson, course: _Course, pace: Pace, checkpoints: Checkpoints, listener: Listener
 ) -> None:
-    verdict = lesson.validate(course.step)
-    loss = verdict.scores["loss"]
+    verdict = lesson.validate(course.step) if fabric.is_global_zero else Verdict({})
+    scores = fabric.broadcast(dict(verdict.scores))
+    loss = scores["loss"]
     if loss is None or not math.isfinite(loss):
         raise TrainingError(f"step {course.step}: the validation loss is {loss}")
     best = loss < course.best_loss
@@ -161,7 +166,7 @@ def _validate(
             checkpoints.save(BEST, {"weights": lesson.weights(), "step": course.step})
     if pace.patience and course.worse >= pace.patience:
         course.reason = f"early stop: no better than step {course.best_step} for {course.worse} validations"
-    listener.validated(Validated(course.step, verdict.scores, best))
+    listener.validated(Validated(course.step, scores, best))
     for name, data in verdict.pictures.items():
         listener.shown(name, data)
 
@@ -169,7 +174,8 @@ def _validate(
 def _save(fabric: Fabric, lesson: Lesson, course: _Course, checkpoints: Checkpoints, listener: Listener) -> None:
     if fabric.is_global_zero:
         stands = {name: getattr(course, name) for name in _Course.__slots__}
-        listener.saved(course.step, checkpoints.save(NEWEST, {"course": stands, "lesson": lesson.state()}))
+        kept = {"course": stands, "lesson": lesson.state(), "precision": fabric.strategy.precision.state_dict()}
+        listener.saved(course.step, checkpoints.save(NEWEST, kept))
     fabric.barrier()
 
 
@@ -178,6 +184,8 @@ def _resume(fabric: Fabric, lesson: Lesson, checkpoints: Checkpoints) -> _Course
     if found is None:
         return _Course()
     lesson.restore(found["lesson"])
+    if found["precision"]:  # fp16's loss scale
+        fabric.strategy.precision.load_state_dict(found["precision"])
     return _Course(**found["course"])
 
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -29,9 +30,10 @@ class Learner:
         self.network, self.optimiser = fabric.setup(network, optimiser)
 
     def step(self, total: Tensor, step: int) -> None:
-        """Learn from a loss.
+        """Learn from a loss. In fp16 a scaled gradient may overflow: then the scale falls, and nothing else moves.
 
-        Raises: NotFiniteError - it is not finite on some process; nothing was learned.
+        Raises: NotFiniteError - it, or its gradient whatever the scale, is not finite on some process; nothing was
+        learned.
         """
         require_finite(self.fabric, total)
         rate = self.settings.learning_rate * schedule(step, self.steps, self.settings.warmup_steps)
@@ -39,9 +41,33 @@ class Learner:
             group["lr"] = rate
         self.optimiser.zero_grad(set_to_none=True)
         self.fabric.backward(total)
-        self.fabric.clip_gradients(self.network, self.optimiser, max_norm=self.settings.clip_norm)
-        self.optimiser.step()
-        self.averaged.update_parameters(self.network.module)
+        norm = self.fabric.clip_gradients(
+            self.network, self.optimiser, max_norm=self.settings.clip_norm, error_if_nonfinite=False
+        )
+        finite = norm is None or bool(torch.isfinite(norm))
+        if not finite:
+            self._require_overflow(total, norm)
+        self.optimiser.step()  # leaves the weights where a scaled gradient overflowed, and lowers the scale
+        if finite:
+            self.averaged.update_parameters(self.network.module)
+
+    def _require_overflow(self, total: Tensor, norm: Tensor | None) -> None:
+        """Raises: NotFiniteError - the gradient is not finite, and that is no loss scale's doing: one of 1 or less."""
+        scaler = getattr(self.fabric.strategy.precision, "scaler", None)
+        if scaler is None or scaler.get_scale() <= 1:
+            at = "" if scaler is None else f" at a loss scale of {scaler.get_scale():g}"
+            raise NotFiniteError(f"the loss is {float(total.detach())}, but its gradient is {norm}{at}")
+
+    def unmoved(self, *given: Tensor) -> Any:
+        """What the network makes of something, in the training's number format, while nothing is learned for it:
+        gradients pass through, and miss its weights.
+        """
+        network: nn.Module = self.network.module
+        network.requires_grad_(False)
+        with self.fabric.autocast():
+            made = network(*given)
+        network.requires_grad_(True)
+        return self.fabric.strategy.precision.convert_output(made)
 
     @property
     def judged(self) -> nn.Module:
@@ -65,6 +91,14 @@ class Learner:
         self.network.module.load_state_dict(state["network"])
         self.averaged.load_state_dict(state["averaged"])
         self.optimiser.load_state_dict(state["optimiser"])
+
+
+def for_features(fabric: Fabric) -> AbstractContextManager[None]:
+    """Number format in which frozen feature networks look at pictures: the training's, unless that is fp16, which ends
+    at 65,504. Feature networks are not trained within it, and VGGFace takes colours of 0 to 255.
+    """
+    precision = fabric.strategy.precision
+    return nullcontext() if getattr(precision, "scaler", None) else fabric.autocast()
 
 
 def over_devices(fabric: Fabric, value: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from schemas.errors import HeterodubError, WorkspaceError
 from schemas.reasons import FileState, Stage
 from schemas.settings import Settings
 from schemas.tables import LAYOUT_VERSION, TABLES
+from tasks.sources.presence import gone
 from tasks.stores import log, releases, tombstones
 from tasks.stores.batches import orphans
 from tasks.stores.workspace import LEFT_BEHIND_S, Workspace
@@ -43,7 +44,7 @@ def check_workspace(settings: Settings) -> list[Finding]:
     tables = [finding for table in TABLES for finding in _table(ws, table)]
     found += tables
     if not any(finding.remedy for finding in tables):
-        found += [*_orphans(ws), *_barred(ws), *_clip_counts(ws), *_payload(ws)]
+        found += [*_orphans(ws), *_gone(ws), *_barred(ws), *_clip_counts(ws), *_payload(ws)]
     return [*found, *_release(ws), *_scratch(ws), *check_room(ws)]
 
 
@@ -94,6 +95,22 @@ def _orphans(ws: Workspace) -> Iterator[Finding]:
         )
     else:
         yield good("workspace", "orphans", "none")
+
+
+def _gone(ws: Workspace) -> Iterator[Finding]:
+    """Whether the files that the catalog names are still there: rows outlive them, but other routes need them."""
+    if not reading.exists(ws, "catalog"):
+        return
+    looked_at = pc.field("state") != FileState.QUARANTINED.value
+    uris = reading.read(ws, "catalog", ["uri"], looked_at)["uri"].to_pylist()
+    if lost := sorted(gone(uris)):
+        remedy = (
+            "ingest their source as it is now: a file that was moved is known again by its bytes, with its new labels"
+        )
+        detail = f"{len(lost)} of {len(uris)} files are not there any more: {_some(lost)}"
+        yield warning("workspace", "raw files", detail, f"{remedy}. What is stored of deleted ones can be trained on")
+    else:
+        yield good("workspace", "raw files", f"all {len(uris)} are where they were")
 
 
 def _barred(ws: Workspace) -> Iterator[Finding]:

@@ -106,6 +106,7 @@ class FileAnswer:
     state: str
     reason: Reason | None
     error: str | None
+    notes: tuple[str, ...]
     facts: dict[str, Any]
     clips_of: str | None
     clips: tuple[ClipAnswer, ...]
@@ -172,6 +173,7 @@ def _explain_file(ws: Workspace, row: Row, policy: Policy) -> FileAnswer:
         state=row["state"],
         reason=None if row["reason"] is None else Reason(row["reason"], sentence(row["reason"])),
         error=row["error"],
+        notes=tuple(row["notes"] or ()),
         facts={name: row[name] for name in _FACTS if row[name] is not None},
         clips_of=clips[0]["uri"] if is_copy else None,
         clips=tuple(explain_clip(clip, policy) for clip in clips),

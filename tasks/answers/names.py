@@ -1,5 +1,7 @@
 """File names are data. How one is shown to a person without a terminal, or the person, being misled by it."""
 
+from collections.abc import Sequence
+from os.path import commonprefix
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
@@ -31,3 +33,9 @@ def readable_path(uri: str) -> str:
 def base_name(uri: str) -> str:
     """The last part of the path, for people."""
     return readable_path(uri).rstrip("/").rsplit("/", 1)[-1]
+
+
+def common_folder(paths: Sequence[str]) -> str:
+    """The folder that all paths lie below, with a slash at its end; empty where there is none but the root."""
+    folder = commonprefix(paths).rpartition("/")[0] + "/"  # noqa: RUF071 - letters, then up to a slash: URIs, too
+    return "" if folder == "/" or folder.endswith("://") else folder

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.dubbing.canvas import Canvas
 from tasks.dubbing.parts import Face
-from tasks.dubbing.source import Canvas, Film
+from tasks.dubbing.source import Film
 from tasks.dubbing.watching import Stopwatch
 from tasks.faces.window import Window, cut_window
 
@@ -50,7 +51,7 @@ class References:
         for picture in stopwatch.over("decode", film.pictures()):
             with stopwatch("references"):
                 if picture.index in wanted:
-                    rgb = canvas.rgb(picture.frame)
+                    rgb = canvas.rgb(picture.frame, picture.geometry)
                     for place, window in wanted[picture.index]:
                         self._crops[place] = cut_window(rgb, window, self._side)
             step()

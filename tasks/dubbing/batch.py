@@ -12,15 +12,18 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from schemas.dubbing import DubJob
+from schemas.endings import ending_of_jobs, with_ending
 from schemas.errors import DubbingError, HeterodubError, MediaRefusedError, SourceError
 from schemas.problems import describe
 from schemas.settings import Settings
+from tasks.dubbing.checks import crossed_rows, find_faults
 from tasks.dubbing.outcomes import Dubbed, Outcome, readable
 from tasks.dubbing.partials import clear_partials
 from tasks.dubbing.watching import DubWatcher
 from tasks.extract.isolation import Isolated, Named
 from tasks.journal.recording import Counts
 
+_LOOK = Named("tasks.dubbing.inputs:input_faults")
 _FIND = Named("tasks.dubbing.worker:find")
 _WORK = Named("tasks.dubbing.worker:work_on")
 # by name: only the child loads decoders and models
@@ -33,7 +36,8 @@ def read_jobs(manifest: Path) -> list[DubJob]:
 
     Relative paths are relative to the manifest.
 
-    Raises: SourceError - it cannot be read, a column is missing or unknown, a value is bad, or two jobs write one file.
+    Raises: SourceError - it cannot be read, a column is missing or unknown, a value is bad, or a job writes what
+    another writes or any of them reads.
     """
     try:
         with manifest.open(encoding="utf-8-sig", newline="") as lines:
@@ -41,18 +45,16 @@ def read_jobs(manifest: Path) -> list[DubJob]:
     except (OSError, ValueError, csv.Error) as error:
         raise SourceError(f"manifest {manifest}: {error}") from error
     jobs: list[DubJob] = []
-    writers: dict[str, int] = {}
     for number, row in enumerate(rows, start=1):
         given = {name: _placed(manifest, name, value) for name, value in row.items() if value not in ("", None)}
         try:
-            job = DubJob.model_validate(given)
+            jobs.append(DubJob.model_validate(given))
         except ValidationError as error:
             raise SourceError(f"manifest {manifest}: row {number}: {describe(error)}") from error
-        if (earlier := writers.setdefault(job.out, number)) != number:
-            raise SourceError(f"manifest {manifest}: rows {earlier} and {number} both write {job.out}")
-        jobs.append(job)
     if not jobs:
         raise SourceError(f"manifest {manifest}: it names no job")
+    if crossed := crossed_rows(jobs):
+        raise SourceError(f"manifest {manifest}: {crossed}")
     return jobs
 
 
@@ -68,11 +70,20 @@ def dub_counts(told: Sequence[Mapping[str, Any]]) -> Counts:
     return Counts(files=len(told), media_s=seconds, errors=failed)
 
 
+def summary_of(told: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """What became of all jobs, by their summaries."""
+    failed = sum(one["error"] is not None for one in told)
+    dubbed = len(told) - failed
+    counts = {"jobs": len(told), "dubbed": dubbed, "failed": failed, "outcomes": list(told)}
+    return with_ending(counts, ending_of_jobs(dubbed, failed))
+
+
 def dub_jobs(
     jobs: Sequence[DubJob], generator: str, translator: str, settings: Settings, watcher: DubWatcher
 ) -> list[Outcome]:
     """Dub every job, in order, in a child process. What goes wrong with one, a crash of its decoder or a hang too, is
-    its outcome; what goes wrong with the models is raised.
+    its outcome; what goes wrong with the models is raised. All are checked before the first is worked on, and those
+    that cannot be done are not tried.
 
     Raises: ModelFileError, TrackingError, WorkspaceError, WeightsMissingError - before the first job. DubbingError -
     opening the models killed the child.
@@ -83,15 +94,28 @@ def dub_jobs(
 
     with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch, _child(settings) as child:
         ask = partial(child.run, time_limit_s=settings.dub.silence_s, hear=hear)
+        faults = find_faults(jobs, lambda job: ask(_LOOK, job, settings.guards))
+        if len(faults) == len(jobs):
+            return [Outcome(job, None, faults[place]) for place, job in enumerate(jobs)]
         try:
             found = ask(_FIND, settings, generator, translator, scratch)
         except MediaRefusedError as refusal:
             raise DubbingError(f"the models could not be opened: {refusal}") from refusal
         outcomes = []
-        for number, job in enumerate(jobs, start=1):
-            watcher.job(number, len(jobs), job.video)
+        for place, job in enumerate(jobs):
+            if place in faults:
+                outcomes.append(Outcome(job, None, faults[place]))
+                continue
+            watcher.job(place + 1, len(jobs), job.video)
             outcomes.append(_outcome(job, partial(ask, _WORK, job, found, settings)))
     return outcomes
+
+
+def check_jobs(jobs: Sequence[DubJob], settings: Settings, written: bool = True) -> dict[int, str]:
+    """Say what is wrong with each job that cannot be done, by its place; see checks.find_faults."""
+    with _child(settings) as child:
+        ask = partial(child.run, _LOOK, time_limit_s=settings.dub.silence_s)
+        return find_faults(jobs, lambda job: ask(job, settings.guards), written)
 
 
 @contextmanager

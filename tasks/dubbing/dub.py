@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from fractions import Fraction
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
@@ -13,21 +14,23 @@ from typing import Final
 import av.error
 
 from model.dubbing.timing import Timeline, plan_timeline
-from schemas.dubbing import DubJob
+from schemas.dubbing import OUTPUT_FORMATS, DubJob
 from schemas.errors import DubbingError
 from schemas.reasons import EXPLANATIONS, FileReason
-from schemas.settings import Settings
+from schemas.settings import GuardSettings, Settings
 from tasks.dubbing.ahead import AHEAD, ahead
 from tasks.dubbing.appearance import References, Shown
-from tasks.dubbing.following import follow
+from tasks.dubbing.canvas import Canvas, Look
+from tasks.dubbing.checks import output_faults
+from tasks.dubbing.following import Followed, follow
 from tasks.dubbing.lending import lent
 from tasks.dubbing.models import Models
-from tasks.dubbing.outcomes import Dubbed, readable
+from tasks.dubbing.outcomes import OF_SPEECH, Dubbed, readable
 from tasks.dubbing.output import write_video
 from tasks.dubbing.painting import Painting
 from tasks.dubbing.partials import whole_or_not_at_all
 from tasks.dubbing.parts import Face, Part, lay_out
-from tasks.dubbing.source import Canvas, Film
+from tasks.dubbing.source import Film
 from tasks.dubbing.speech import Speech
 from tasks.dubbing.tuning import as_clip, first_seconds, tuned
 from tasks.dubbing.watching import DubWatcher, Silent, Stopwatch
@@ -38,9 +41,37 @@ from tasks.media.opening import words
 SYNTHETIC: Final = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 """IPTC's term for pictures of which a part was made by a trained model."""
 
-Planned = Callable[[Timeline, Sequence[Part]], None]
+SILENT: Final = 10 ** (-60 / 20)
+"""Peak below which a speech counts as silent: -60 dBFS, below the level of the quietest speech that is learned from."""
 
 NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DubPlan:
+    """What a dubbing is going to show. speech_s, speech_peak: length of the speech, and its largest magnitude."""
+
+    look: Look
+    canvas: Canvas
+    followed: Followed
+    timeline: Timeline
+    parts: Sequence[Part]
+    speech_s: Fraction
+    speech_peak: float
+
+    @property
+    def dubbed(self) -> int:
+        """Output frames in which something of the dubbing shows."""
+        return sum(part.strength(frame) > 0 for part in self.parts for frame in range(len(part.rows_N)))
+
+    @property
+    def speech_cut_s(self) -> float:
+        """Seconds of speech that are left out at its end, 0 where it fits; less than a frame is no cut."""
+        over = self.speech_s - self.timeline.end_s
+        return float(over) if over >= int(self.timeline.lasts_N[-1]) * self.timeline.base else 0.0
+
+
+Planned = Callable[[DubPlan], None]
 
 
 def dub(
@@ -59,19 +90,27 @@ def dub(
     """
     began = time.perf_counter()
     out = _writable(job)
-    watcher, stopwatch = watcher or Silent(), Stopwatch()
-    with tempfile.TemporaryDirectory(prefix="heterodub-") as folder, ExitStack() as opened:
-        scratch = Path(folder)
-        with readable(job.speech), stopwatch("decode sound"):
-            spoken = opened.enter_context(localise(_uri(job.speech), scratch))
-            speech = opened.enter_context(Speech.open(spoken, settings.guards, scratch))
-        with readable(job.video):
-            film = Film.open(opened.enter_context(localise(_uri(job.video), scratch)), settings.guards)
-            tools = _Tools(models, backend, settings, stopwatch, watcher, scratch, planned)
-            made = _work(job, film, speech, tools, out)
-        notes = tuple(f"the video is damaged, what follows is lost: {words}" for words in film.damage)
-    took = time.perf_counter() - began
-    return Dubbed(str(out), made.frames, made.dubbed, made.seconds, took, stopwatch.seconds, *made.names, notes)
+    with tempfile.TemporaryDirectory(prefix="heterodub-") as folder:
+        tools = _Tools(models, backend, settings, Stopwatch(), watcher or Silent(), Path(folder))
+        with _opened(job, tools) as (film, speech), readable(job.video):
+            plan = _plan(job, film, speech, tools)
+            if planned is not None:
+                planned(plan)
+            dubbed, names = _render(job, film, speech, plan, tools, out)
+        notes = (*_on_speech(plan, job), *_on_damage(film), *film.seen.lines(), *plan.look.notes)
+    took, spent, seconds = time.perf_counter() - began, tools.stopwatch.seconds, float(plan.timeline.end_s)
+    return Dubbed(str(out), plan.timeline.frames, dubbed, seconds, took, spent, *names, plan.speech_cut_s, notes)
+
+
+def plan_dub(job: DubJob, models: Models, backend: LandmarkBackend, settings: Settings) -> DubPlan:
+    """Plan what a dubbing of the job shows, without making it.
+
+    Raises: SourceError, DubbingError - as dub.
+    """
+    with tempfile.TemporaryDirectory(prefix="heterodub-") as folder:
+        tools = _Tools(models, backend, settings, Stopwatch(), Silent(), Path(folder))
+        with _opened(job, tools) as (film, speech), readable(job.video):
+            return _plan(job, film, speech, tools)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,27 +123,41 @@ class _Tools:
     stopwatch: Stopwatch
     watcher: DubWatcher
     scratch: Path
-    planned: Planned | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Made:
-    """What the passes came to: the output's frames, how many of them are dubbed, its length, the models' names."""
+@contextmanager
+def open_speech(named: str, guards: GuardSettings, scratch: Path) -> Iterator[Speech]:
+    """A speech by its path or address.
 
-    frames: int
-    dubbed: int
-    seconds: float
-    names: tuple[str, str]
+    Raises: SourceError - it cannot be used.
+    """
+    with ExitStack() as opened:
+        with readable(named, OF_SPEECH):
+            path = opened.enter_context(localise(_uri(named), scratch))
+            speech = opened.enter_context(Speech.open(path, guards, scratch))
+        yield speech
 
 
-def _work(job: DubJob, film: Film, speech: Speech, tools: _Tools, out: Path) -> _Made:
-    """The passes."""
-    models, settings, stopwatch, watcher = tools.models, tools.settings, tools.stopwatch, tools.watcher
+@contextmanager
+def _opened(job: DubJob, tools: _Tools) -> Iterator[tuple[Film, Speech]]:
+    """The job's video and speech."""
+    guards = tools.settings.guards
+    with ExitStack() as opened:
+        with tools.stopwatch("decode sound"):
+            speech = opened.enter_context(open_speech(job.speech, guards, tools.scratch))
+        with readable(job.video):
+            film = Film.open(opened.enter_context(localise(_uri(job.video), tools.scratch)), guards)
+        yield film, speech
+
+
+def _plan(job: DubJob, film: Film, speech: Speech, tools: _Tools) -> DubPlan:
+    """The passes that look and speak."""
+    models, settings, stopwatch = tools.models, tools.settings, tools.stopwatch
     look = film.look()
     canvas = Canvas(look)
-    watcher.phase("follow faces", _expected_frames(film))
+    tools.watcher.phase("follow faces", _expected_frames(film))
     followed = follow(
-        film, canvas, tools.backend, settings.clips, settings.dub.least_tracked_frames, stopwatch, watcher.frame
+        film, canvas, tools.backend, settings.clips, settings.dub.least_tracked_frames, stopwatch, tools.watcher.frame
     )
     timeline = plan_timeline(followed.ticks_S, followed.last_lasts, followed.base, speech.seconds, job.length)
     with stopwatch("stage 1"):
@@ -113,11 +166,18 @@ def _work(job: DubJob, film: Film, speech: Speech, tools: _Tools, out: Path) -> 
         )
     if not parts:
         raise DubbingError(_no_face(job, len(followed.tracks)))
-    if tools.planned is not None:
-        tools.planned(timeline, parts)
-    faces = list({id(part.face): part.face for part in parts}.values())
+    return DubPlan(look, canvas, followed, timeline, parts, speech.seconds, speech.peak)
+
+
+def _render(
+    job: DubJob, film: Film, speech: Speech, plan: DubPlan, tools: _Tools, out: Path
+) -> tuple[int, tuple[str, str]]:
+    """The passes that paint and write. Returns how many frames were dubbed, and the models' names."""
+    models, settings, stopwatch, watcher = tools.models, tools.settings, tools.stopwatch, tools.watcher
+    canvas, look, timeline = plan.canvas, plan.look, plan.timeline
+    faces = list({id(part.face): part.face for part in plan.parts}.values())
     if job.finetune is not None:
-        models = _tuned(models, job.finetune, first_seconds(faces, followed, job.finetune), film, canvas, tools)
+        models = _tuned(models, job.finetune, first_seconds(faces, plan.followed, job.finetune), film, canvas, tools)
     watcher.phase("references", None)
     reference_of: Callable[[Face], Shown]
     if job.appearance_from is None:
@@ -125,15 +185,38 @@ def _work(job: DubJob, film: Film, speech: Speech, tools: _Tools, out: Path) -> 
     else:
         reference_of = _lent(job.appearance_from, tools)
     painting = Painting(
-        film, look, timeline, parts, models.translator, reference_of, settings.dub.chunk_frames, stopwatch
+        film, look, timeline, plan.parts, models.translator, reference_of, settings.dub.chunk_frames, stopwatch
     )
     watcher.phase("dub", timeline.frames)
     painted = closing(ahead(painting.frames(), AHEAD))
+    form = OUTPUT_FORMATS[out.suffix.lower()]
     with whole_or_not_at_all(out) as partial, _written(out), painted as frames:
         dubbed = write_video(
-            partial, frames, look, timeline, speech, _comment(models), settings.dub, stopwatch, watcher.frame
+            partial, form, frames, look, timeline, speech, _comment(models), settings.dub, stopwatch, watcher.frame
         )
-    return _Made(timeline.frames, dubbed, float(timeline.end_s), models.names)
+    return dubbed, models.names
+
+
+def _on_speech(plan: DubPlan, job: DubJob) -> Iterator[str]:
+    """What a person should know of the speech and of where it and the picture end, in words."""
+    end_s, frame_s = plan.timeline.end_s, int(plan.timeline.lasts_N[-1]) * plan.timeline.base
+    picture_s = plan.followed.seconds
+    if plan.speech_peak < SILENT:
+        yield "the speech is silent, so the mouth rests"
+    if cut_s := plan.speech_cut_s:
+        yield (
+            f"the speech is {cut_s:.2f} s longer than the picture: its last {cut_s:.2f} s are cut off; "
+            f"`--length speech` or `--length loop` keeps them"
+        )
+    elif end_s - plan.speech_s >= frame_s:
+        left_s = float(end_s - plan.speech_s)
+        yield f"the speech is {left_s:.2f} s shorter than the picture: silence follows it, under a mouth at rest"
+    if job.length != "picture" and picture_s - float(end_s) >= float(frame_s):
+        yield f"the picture is longer than the speech: its last {picture_s - float(end_s):.2f} s are cut off"
+
+
+def _on_damage(film: Film) -> Iterator[str]:
+    return (f"the video is damaged, what follows is lost: {words}" for words in film.damage)
 
 
 def _collected(faces: Sequence[Face], film: Film, canvas: Canvas, tools: _Tools) -> References:
@@ -187,15 +270,13 @@ def _uri(named: str) -> str:
 
 
 def _writable(job: DubJob) -> Path:
-    out = Path(job.out)
-    if not out.parent.is_dir():
-        raise DubbingError(f"{out.parent} is no folder that {out.name} could be written into")
-    if out.is_dir():
-        raise DubbingError(f"{out} is a folder, not the name of a video to write")
-    for source in (job.video, job.speech):
-        if "://" not in source and out.exists() and Path(source).exists() and out.samefile(source):
-            raise DubbingError(f"{out} is the source itself; sources are never written to")
-    return out
+    """Where the output goes.
+
+    Raises: DubbingError - it cannot be written under its name.
+    """
+    if faults := "; ".join(output_faults(job)):
+        raise DubbingError(faults)
+    return Path(job.out)
 
 
 @contextmanager

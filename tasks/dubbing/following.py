@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from model.dubbing.faces import Track
 from schemas.settings import ClipSettings
 from tasks.dubbing.ahead import AHEAD, ahead
-from tasks.dubbing.source import Canvas, Film
+from tasks.dubbing.canvas import Canvas
+from tasks.dubbing.source import Film
 from tasks.dubbing.watching import Stopwatch
 from tasks.faces.backend import LandmarkBackend
 from tasks.faces.breaks import between, breaks
@@ -137,5 +138,5 @@ def _frames(film: Film, canvas: Canvas, stopwatch: Stopwatch, most_s: float | No
         times.ticks.append(picture.tick)
         times.last_lasts = picture.lasts
         with stopwatch("colours"):
-            rgb = canvas.rgb(picture.frame)
-        yield Frame(picture.index, rgb, picture.index, picture.tick * base_s, False)
+            rgb = canvas.rgb(picture.frame, picture.geometry)
+        yield Frame(picture.index, rgb, picture.index, picture.tick * base_s, False, picture.geometry)

@@ -1,8 +1,9 @@
 """How good dubbings are, end to end: what a viewer's eye would find in the finished file, beside what was wanted.
 
-Each video is dubbed with its own speech (paired) and with another (unpaired). Then the finished file is looked at by
-the same tracker: what it finds is held against the landmarks that stage 1 wanted, and against the speech. Beside it
-stand the undubbed source, and its mouth at rest ("copy").
+A job's output is judged as it lies there (unpaired), and never written to. The same video with its own speech
+(paired), and a job whose output is not there, are dubbed into a scratch folder. Then the file is looked at by the same
+tracker: what it finds is held against the landmarks that stage 1 wanted, and against the speech. Beside it stand the
+undubbed source, and its mouth at rest ("copy").
 
 Shape suffix legend: N = output frames, T = frames at 25 fps, P = 216 points, XY = 2 coordinates.
 """
@@ -27,13 +28,15 @@ from model.sync.score import SyncScore, score_sync
 from model.sync.scorer import SyncScorer
 from model.sync.windows import SyncClip
 from schemas.dubbing import DubJob
-from schemas.errors import HeterodubError
+from schemas.errors import DubbingError, HeterodubError
 from schemas.settings import Settings
-from tasks.dubbing.dub import dub
+from tasks.dubbing.canvas import Canvas
+from tasks.dubbing.dub import DubPlan, dub, open_speech, plan_dub
 from tasks.dubbing.following import follow
 from tasks.dubbing.models import Models
+from tasks.dubbing.outcomes import readable
 from tasks.dubbing.parts import Part
-from tasks.dubbing.source import Canvas, Film
+from tasks.dubbing.source import Film
 from tasks.dubbing.speech import Speech
 from tasks.dubbing.watching import DubWatcher, Stopwatch
 from tasks.faces.backend import LandmarkBackend
@@ -66,13 +69,16 @@ class DubSat:
 
 @dataclass(frozen=True, slots=True)
 class DubScores:
-    """What came out. means: by setting, system and score. failed: videos that could not be dubbed, and why."""
+    """What came out. means: by setting, system and score. failed: videos that could not be judged, and why. notes:
+    what else is to be known of an output, by its name.
+    """
 
     generator: str
     translator: str
     rows: tuple[DubSat, ...]
     means: dict[str, dict[str, dict[str, Interval]]]
     failed: dict[str, str]
+    notes: dict[str, str]
 
     def summary(self) -> dict[str, Any]:
         """Ready for JSON."""
@@ -88,19 +94,23 @@ def judge_dubbings(
     scratch: Path,
     watcher: DubWatcher,
 ) -> DubScores:
-    """Dub each job's video with its own speech and with the job's, which is kept under its name; score both."""
+    """Score each job's output as it is, and its video dubbed with its own speech. Only `scratch` is written to."""
     rows: list[DubSat] = []
     failed: dict[str, str] = {}
+    notes: dict[str, str] = {}
+    evaluator = _DubEvaluator(models, backend, settings, scorer, scratch, watcher)
     for number, job in enumerate(jobs, start=1):
         watcher.job(number, len(jobs), job.video)
         own = job.model_copy(update={"speech": job.video, "out": str(scratch / "paired.mp4")})
         settings_of: tuple[tuple[Setting, DubJob], ...] = (("paired", own), ("unpaired", job))
         for setting, one in settings_of:
             try:
-                rows += _judge(setting, one, models, backend, settings, scorer, scratch, watcher)
+                note = _judge(setting, one, evaluator, rows)
             except HeterodubError as error:
                 failed[f"{job.video} ({setting})"] = str(error)
-    return DubScores(*models.names, tuple(rows), means_of(rows), failed)
+            else:
+                notes |= {job.out: note} if note else {}
+    return DubScores(*models.names, tuple(rows), means_of(rows), failed, notes)
 
 
 def means_of(rows: Sequence[DubSat]) -> dict[str, dict[str, dict[str, Interval]]]:
@@ -113,39 +123,70 @@ def means_of(rows: Sequence[DubSat]) -> dict[str, dict[str, dict[str, Interval]]
     return found
 
 
-def _judge(
-    setting: Setting,
-    job: DubJob,
-    models: Models,
-    backend: LandmarkBackend,
-    settings: Settings,
-    scorer: SyncScorer,
-    scratch: Path,
-    watcher: DubWatcher,
-) -> list[DubSat]:
-    plans: list[tuple[Timeline, Sequence[Part]]] = []
-    told = dub(job, models, backend, settings, watcher, lambda timeline, parts: plans.append((timeline, parts)))
-    timeline, parts = plans[0]
-    part = max(parts, key=lambda one: len(one.rows_N))
-    found, seen = _found(Path(job.out), part, timeline, backend, settings)
+@dataclass(frozen=True, slots=True)
+class _DubEvaluator:
+    """What every judging needs."""
+
+    models: Models
+    backend: LandmarkBackend
+    settings: Settings
+    scorer: SyncScorer
+    scratch: Path
+    watcher: DubWatcher
+
+
+def _judge(setting: Setting, job: DubJob, evaluator: _DubEvaluator, rows: list[DubSat]) -> str | None:
+    """Add the rows of a job in one setting; returns what is to be known of its file."""
+    settings = evaluator.settings
+    delivered = setting == "unpaired" and Path(job.out).is_file()
+    if delivered:
+        out, plan = Path(job.out), plan_dub(job, evaluator.models, evaluator.backend, settings)
+    else:
+        out, plan = _made(job, evaluator)
+    with readable(str(out)):
+        film = Film.open(out, settings.guards)
+        part = max(plan.parts, key=lambda one: len(one.rows_N))
+        found, seen = _found(film, part, plan.timeline, evaluator)
     wanted = part.landmarks(slice(0, len(part.rows_N)))
     track = part.face.track
     tracked = track.tracked_T[part.rows_N]
     told_at = reference_frames(track.tracked_T, settings.dub.references)
     copied = copy_reference(track.points_TPXY[told_at], wanted.source_NPXY)
-    with Speech.open(Path(job.speech), settings.guards, scratch) as speech:
+    with open_speech(job.speech, settings.guards, evaluator.scratch) as speech:
 
         def timed(points: Floats, flags: Flags) -> float | None:
-            return _sync(scorer, speech, points, flags, part.times_N)
+            return _sync(evaluator.scorer, speech, points, flags, part.times_N)
 
-        return [
+        rows += [
             _sat(job.video, setting, system, points, wanted.wanted_NPXY, flags, timed, passed)
             for system, points, flags, passed in (
-                ("dubbed", found, seen & tracked, told.passed_through / told.frames),
+                ("dubbed", found, seen & tracked, 1 - plan.dubbed / plan.timeline.frames),
                 ("source", track.points_TPXY[part.rows_N], tracked, None),
                 ("copy", copied, tracked, None),
             )
         ]
+    if delivered:
+        return _made_otherwise(film, evaluator.models)
+    return f"{job.out} is not there; what `dub` makes was judged" if setting == "unpaired" else None
+
+
+def _made(job: DubJob, evaluator: _DubEvaluator) -> tuple[Path, DubPlan]:
+    """What `dub` makes of a job, in the scratch folder."""
+    plans: list[DubPlan] = []
+    out = evaluator.scratch / "made.mp4"
+    asked = job.model_copy(update={"out": str(out)})
+    dub(asked, evaluator.models, evaluator.backend, evaluator.settings, evaluator.watcher, plans.append)
+    return out, plans[0]
+
+
+def _made_otherwise(film: Film, models: Models) -> str | None:
+    """That others made a file than the models it is judged by, in words; None where they are the same."""
+    generator, translator = models.names
+    said = film.comment()
+    if f"landmarks={generator};" in said and f"translator={translator}" in said:
+        return None
+    makers = said[said.find("landmarks=") :] if "landmarks=" in said else "models that it does not name"
+    return f"{film.path} was made by {makers}; it is held here to what {generator} wants"
 
 
 def _sat(
@@ -165,12 +206,18 @@ def _sat(
     return DubSat(video, setting, system, *moved, timed(points_NPXY, flags_N), passed)
 
 
-def _found(
-    out: Path, part: Part, timeline: Timeline, backend: LandmarkBackend, settings: Settings
-) -> tuple[NDArray[np.float32], Flags]:
-    """Landmarks (N, 216, 2) found again in the part's frames of the finished file, and where a face was found (N,)."""
-    film = Film.open(out, settings.guards)
-    followed = follow(film, Canvas(film.look()), backend, settings.clips, 1, Stopwatch(), lambda: None)
+def _found(film: Film, part: Part, timeline: Timeline, evaluator: _DubEvaluator) -> tuple[NDArray[np.float32], Flags]:
+    """Landmarks (N, 216, 2) found again in the part's frames of the finished file, and where a face was found (N,).
+
+    Raises: DubbingError - the file has other frames than the dubbing. MediaRefusedError - it cannot be read.
+    """
+    clips = evaluator.settings.clips
+    followed = follow(film, Canvas(film.look()), evaluator.backend, clips, 1, Stopwatch(), lambda: None)
+    if len(followed.ticks_S) != timeline.frames:
+        raise DubbingError(
+            f"{film.path} has {len(followed.ticks_S)} frames where the job gives {timeline.frames}: it was made of "
+            f"another video, speech or length"
+        )
     points = part.face.track.points_TPXY[part.rows_N].copy()
     seen = np.zeros(timeline.frames, bool)
     for track in nth_face(followed.tracks, 1):

@@ -12,9 +12,10 @@ from schemas.errors import MediaRefusedError
 from schemas.reasons import FileReason
 from schemas.settings import Settings
 from tasks.dubbing.appearance import References, Shown, in_crop
+from tasks.dubbing.canvas import Canvas
 from tasks.dubbing.following import follow
 from tasks.dubbing.parts import face_of
-from tasks.dubbing.source import Canvas, Film
+from tasks.dubbing.source import Film
 from tasks.dubbing.watching import Stopwatch
 from tasks.faces.backend import LandmarkBackend
 from tasks.faces.tracker import FaceTracker

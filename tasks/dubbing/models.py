@@ -11,15 +11,16 @@ from model.stage2.files import load_translator
 from model.stage2.inference import PainterTranslator
 from model.stage2.translator import Translator
 from model.stage2.warp import WarpTranslator
-from schemas.cards import GeneratorCard
+from schemas.cards import GENERATOR, TRANSLATOR, GeneratorCard
 from schemas.dubbing import LANDMARK_WARP
 from schemas.errors import ModelFileError
 from schemas.settings import Settings
 from tasks.faces.backend import LandmarkBackend
+from tasks.learning.devices import device_of
 from tasks.stores.workspace import Workspace
 
 NEWEST: Final = "newest"
-"""Name of the newest registered version, for whoever has not promoted one yet."""
+"""Name of the newest registered version, for whoever has not promoted one yet; a fine-tuned one never is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +52,10 @@ def find_models(settings: Settings, generator: str, translator: str, scratch: Pa
     Raises: TrackingError - there is no such version. WorkspaceError - there is no workspace to look for it in.
     ModelFileError - what was fetched is damaged.
     """
-    folder, name = _found(settings, generator, "landmark-generator", scratch / "generator")
+    folder, name = _found(settings, generator, GENERATOR, scratch / "generator")
     if translator == LANDMARK_WARP:
         return Found(folder, None, (name, LANDMARK_WARP))
-    painter, painter_name = _found(settings, translator, "landmark-translator", scratch / "translator")
+    painter, painter_name = _found(settings, translator, TRANSLATOR, scratch / "translator")
     return Found(folder, painter, (name, painter_name))
 
 
@@ -62,12 +63,14 @@ def open_models(found: Found, settings: Settings, backend: LandmarkBackend) -> M
     """The models themselves.
 
     Raises: ModelFileError - a model is damaged, of another contract, or was made for another backend's landmarks.
+    SettingsError - the device is not there.
     """
-    speaking, card = load_generator(found.generator)
+    device = device_of(settings.device)
+    speaking, card = load_generator(found.generator, device)
     _require(found.names[0], card.backend, backend)
     if found.translator is None:
         return Models(speaking, card, WarpTranslator(settings.dub.warp_px), found.names)
-    painter, painter_card = load_translator(found.translator)
+    painter, painter_card = load_translator(found.translator, device)
     _require(found.names[1], painter_card.backend, backend)
     return Models(speaking, card, PainterTranslator(painter), found.names, found.translator)
 
@@ -89,10 +92,10 @@ def _found(settings: Settings, name: str, kind: str, scratch: Path) -> tuple[Pat
     if Path(name).is_dir():
         return Path(name), f"{kind} in a folder, weights {_weights(Path(name))}"
     from tasks.tracking.models import fetch_version  # here, not above: with folders MLflow need not be loaded
-    from tasks.tracking.registry import named_version
+    from tasks.tracking.registry import usable_version
     from tasks.tracking.store import open_tracking
 
     tracking = open_tracking(settings.tracking, Workspace.open(settings.workspace))
-    version = named_version(tracking, kind, None if name == NEWEST else name)
+    version = usable_version(tracking, kind, None if name == NEWEST else name)
     scratch.mkdir()
     return fetch_version(tracking, version, scratch), str(version)

@@ -1,18 +1,27 @@
 """How a job of dubbing ends. Light: who starts jobs and waits for them loads no decoder for it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from schemas.dubbing import DubJob
 from schemas.errors import MediaRefusedError, SourceError
-from schemas.reasons import EXPLANATIONS
+from schemas.reasons import EXPLANATIONS, ClipReason, FileReason
+
+OF_SPEECH: Final[Mapping[FileReason | ClipReason, str]] = EXPLANATIONS | {
+    FileReason.NOT_MEDIA: "neither a sound file nor a video with sound",
+    FileReason.STILL_PICTURE: "a still picture, which has no sound",
+    FileReason.NO_DECODABLE_FRAME: "none of its sound decodes",
+}
+"""What a refusal means where sound is wanted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dubbed:
-    """What came out. seconds_by: where the time went, by kernel. notes: what a person should know."""
+    """What came out. seconds_by: where the time went, by kernel. speech_cut_s: seconds of speech that found no room at
+    the end. notes: what a person should know.
+    """
 
     out: str
     frames: int
@@ -22,6 +31,7 @@ class Dubbed:
     seconds_by: dict[str, float]
     generator: str
     translator: str
+    speech_cut_s: float = 0.0
     notes: tuple[str, ...] = ()
 
     @property
@@ -42,6 +52,7 @@ class Dubbed:
             "seconds_by": {kernel: round(spent, 3) for kernel, spent in self.seconds_by.items()},
             "generator": self.generator,
             "translator": self.translator,
+            "speech_cut_s": round(self.speech_cut_s, 3),
             "notes": list(self.notes),
         }
 
@@ -61,13 +72,13 @@ class Outcome:
 
 
 @contextmanager
-def readable(named: str) -> Iterator[None]:
-    """What is wrong with a file, as an error of the run.
+def readable(named: str, explanations: Mapping[FileReason | ClipReason, str] = EXPLANATIONS) -> Iterator[None]:
+    """Turn what is wrong with a file into an error of the run.
 
     Raises: SourceError - in the place of MediaRefusedError.
     """
     try:
         yield
     except MediaRefusedError as error:
-        told = EXPLANATIONS.get(error.reason, str(error.reason))
-        raise SourceError(f"{named}: {told}" + (f" ({error.detail})" if error.detail else "")) from error
+        said = explanations.get(error.reason, str(error.reason))
+        raise SourceError(f"{named}: {said}" + (f" ({error.detail})" if error.detail else "")) from error

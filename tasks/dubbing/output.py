@@ -1,4 +1,4 @@
-"""Writing the dubbed video: H.264 and AAC in MP4, under its name only once it is whole."""
+"""Writing the dubbed video: H.264 and AAC, under its name only once it is whole."""
 
 import math
 import os
@@ -11,14 +11,18 @@ import av
 import av.error
 from av.audio.frame import AudioFrame
 from av.container import OutputContainer
+from av.packet import Packet
 from av.video.frame import PictureType
 
 from model.dubbing.timing import Timeline
 from schemas.dubbing import DubSettings
+from tasks.dubbing.canvas import Look
 from tasks.dubbing.painting import Painted
-from tasks.dubbing.source import Look
 from tasks.dubbing.speech import Speech
 from tasks.dubbing.watching import Stopwatch
+
+_SAME_RATE: Final = 0.02
+"""Share by which a claimed rate may differ from the pictures' mean: containers round times."""
 
 _BLOCK: Final = 1024
 """Samples of an AAC frame."""
@@ -26,6 +30,7 @@ _BLOCK: Final = 1024
 
 def write_video(
     path: Path,
+    form: str,
     frames: Iterable[Painted],
     look: Look,
     timeline: Timeline,
@@ -37,25 +42,28 @@ def write_video(
 ) -> int:
     """Encode frames as they come, and the speech beside them. Returns how many were dubbed. step: called for each.
 
-    The sound begins with the first frame and is as long as the picture. comment: goes into the file's metadata.
+    The sound begins with the first frame and is as long as the picture. form: ffmpeg's name of the container. comment:
+    goes into the file's metadata.
 
     Raises: av.error.FFmpegError - the libraries refuse to write. OSError - there is no room.
     """
     # the index goes to the front, so that a player may begin before it has the whole file
-    with av.open(os.fspath(path), "w", "mp4", options={"movflags": "+faststart"}) as out:
+    options = {} if form == "matroska" else {"movflags": "+faststart"}
+    with av.open(os.fspath(path), "w", form, options=options) as out:
         out.metadata["comment"] = comment
         video = _video_stream(out, look, timeline, settings)
         voice: Any = out.add_stream("aac", rate=speech.rate_hz, layout=speech.layout)
         voice.bit_rate = settings.sound_kbps * 1000 * speech.channels
         sound = _Sound(speech, timeline.end_s)
         dubbed = 0
+        lasts = dict(zip(timeline.ticks_N.tolist(), timeline.lasts_N.tolist(), strict=True))
         for painted in frames:
             with stopwatch("encode"):
                 frame = painted.frame
                 frame.pict_type = PictureType.NONE  # else the encoder would repeat the source's own choices
                 frame.pts, frame.time_base = int(timeline.ticks_N[painted.index]), timeline.base
                 frame.duration = int(timeline.lasts_N[painted.index])
-                out.mux(video.encode(frame))
+                out.mux(_lasting(video.encode(frame), lasts))
                 for piece in sound.until(frame.pts * timeline.base):
                     out.mux(voice.encode(piece))
             dubbed += painted.dubbed
@@ -63,25 +71,44 @@ def write_video(
         with stopwatch("encode"):
             for piece in sound.until(timeline.end_s):
                 out.mux(voice.encode(piece))
-            for stream in (video, voice):
-                out.mux(stream.encode(None))
+            out.mux(_lasting(video.encode(None), lasts))
+            out.mux(voice.encode(None))
     return dubbed
 
 
+def _lasting(packets: "list[Packet[Any]]", lasts: dict[int, int]) -> "list[Packet[Any]]":
+    """Packets that say how long their pictures stand; encoders leave it open, and the last one's would be lost."""
+    for packet in packets:
+        if packet.pts is not None:
+            packet.duration = lasts.get(packet.pts, packet.duration)
+    return packets
+
+
 def _video_stream(out: OutputContainer, look: Look, timeline: Timeline, settings: DubSettings) -> Any:
-    rate = look.rate if look.rate and 0 < look.rate <= 1000 else 1 / (timeline.end_s / timeline.frames)
+    rate = _rate(look.rate, timeline)
     options = {"preset": settings.preset, "crf": f"{settings.crf:g}"}
-    video: Any = out.add_stream("libx264", rate=Fraction(rate).limit_denominator(100_000), options=options)
+    video: Any = out.add_stream("libx264", rate=rate, options=options)
     video.width, video.height, video.pix_fmt = look.width, look.height, look.pix_fmt
     codec = video.codec_context
     codec.time_base = timeline.base
     codec.color_range, codec.colorspace = look.range, look.matrix
     codec.color_primaries, codec.color_trc = look.primaries, look.transfer
-    if look.aspect:
-        codec.sample_aspect_ratio = look.aspect
+    if look.geometry.aspect != 1:
+        codec.sample_aspect_ratio = look.geometry.aspect
     if look.display_matrix is not None:
         video.set_display_matrix(look.display_matrix)
     return video
+
+
+def _rate(claimed: Fraction | None, timeline: Timeline) -> Fraction:
+    """Pictures a second that the encoder reckons with, for its level and its bits: their mean, as the source says it.
+
+    A container's clock (1000 a second in Matroska) is at times given for its rate; it would ask for level 6.
+    """
+    mean = timeline.frames / timeline.end_s
+    if claimed and abs(claimed - mean) <= _SAME_RATE * mean:
+        return Fraction(claimed)
+    return mean.limit_denominator(1001)
 
 
 class _Sound:

@@ -10,15 +10,17 @@ from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 from model.dubbing import blending
-from model.dubbing.compositing import lay_in
+from model.dubbing.compositing import lay_in, squeezed
 from model.dubbing.timing import Timeline
 from model.stage2.translator import Appearance, Translator
 from tasks.dubbing.ahead import AHEAD, ahead
 from tasks.dubbing.appearance import Shown, in_crop
+from tasks.dubbing.canvas import Canvas, Look, planes_of
 from tasks.dubbing.parts import Face, Part
-from tasks.dubbing.source import Canvas, Film, Look, SourcePicture, planes_of
+from tasks.dubbing.source import Film, SourcePicture
 from tasks.dubbing.watching import Stopwatch
 from tasks.faces.window import Window, cut_window
+from tasks.media.geometry import Geometry
 
 Rgb = NDArray[np.uint8]
 Crops = NDArray[np.float32]
@@ -39,6 +41,7 @@ class _Held:
 
     index: int
     frame: VideoFrame
+    geometry: Geometry
     window: Window
     rgb: Rgb
     crop: Rgb
@@ -90,7 +93,7 @@ class Painting:
                         yield from waiting.end()
                     part, waiting = next(parts, None), None
                 if part is None or index < part.first:
-                    yield Painted(index, self._canvas.output(picture.frame), False)
+                    yield Painted(index, self._canvas.output(picture.frame, picture.geometry), False)
                     continue
                 if waiting is None:
                     waiting = _Waiting(self, part)
@@ -100,12 +103,12 @@ class Painting:
 
     def _hold(self, index: int, picture: SourcePicture, part: Part) -> _Held:
         with self._stopwatch("colours"):
-            rgb = self._canvas.rgb(picture.frame)
+            rgb = self._canvas.rgb(picture.frame, picture.geometry)
         with self._stopwatch("crops"):
             window = part.window(index - part.first)
             whole = cut_window(rgb, window, window[2])
             crop = cut_window(rgb, window, self._translator.side_px)
-        return _Held(index, picture.frame, window, whole, crop)
+        return _Held(index, picture.frame, picture.geometry, window, whole, crop)
 
     def appearance(self, face: Face) -> Appearance:
         """Whose face it is; kept until another face comes."""
@@ -119,7 +122,7 @@ class Painting:
         first = held[0].index - part.first
         strengths = [part.strength(first + number) for number in range(len(held))]
         if not any(strengths[wanted]):
-            yield from (Painted(one.index, self._canvas.output(one.frame), False) for one in held[wanted])
+            yield from (Painted(one.index, self._canvas.output(one.frame, one.geometry), False) for one in held[wanted])
             return
         side = self._translator.side_px
         with self._stopwatch("landmarks"):
@@ -137,7 +140,7 @@ class Painting:
         for one, crop, share, strength in zip(held[wanted], generated, shares, strengths[wanted], strict=True):
             with self._stopwatch("compose"):
                 shown_in = share * np.float32(strength)
-                laid = self._lay(one, crop, shown_in) if strength else self._canvas.output(one.frame)
+                laid = self._lay(one, crop, shown_in) if strength else self._canvas.output(one.frame, one.geometry)
             yield Painted(one.index, laid, strength > 0)
 
     def _lay(self, held: _Held, crop: Crops, share: Crops) -> VideoFrame:
@@ -146,9 +149,12 @@ class Painting:
         rows, columns = (_extent(np.flatnonzero(share.any(axis=axis)), side / len(share), side) for axis in (1, 0))
         generated = _enlarged(crop, side, rows, columns, cv2.BORDER_REPLICATE)
         shown_in = _enlarged(share, side, rows, columns, cv2.BORDER_CONSTANT)
-        change = (generated * 255 - held.rgb[rows, columns]) * shown_in[..., None]
-        copy = self._canvas.copy(held.frame)
-        lay_in(planes_of(copy, self._look), self._look.colours, left + columns.start, top + rows.start, change)
+        before = held.rgb[rows, columns]
+        change = self._canvas.change(before, before + (generated * 255 - before) * shown_in[..., None])
+        copy = self._canvas.copy(held.frame, held.geometry)
+        place = left + columns.start, top + rows.start
+        change, place = squeezed(change, place, self._look.geometry.stretch)
+        lay_in(planes_of(copy, self._look), self._look.colours, *place, change)
         return copy
 
 

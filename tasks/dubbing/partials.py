@@ -11,10 +11,12 @@ _END: Final = ".partial"
 
 @contextmanager
 def whole_or_not_at_all(out: Path) -> Iterator[Path]:
-    """A name beside `out` to write under; it becomes `out` when the block ends well, and is removed otherwise.
+    """A name beside `out` to write under; it becomes `out` when the block ends well, and is removed otherwise. The
+    folder is made where it is missing.
 
     Raises: OSError - the folder cannot be written.
     """
+    out.parent.mkdir(parents=True, exist_ok=True)
     clear_partials(out)
     partial = out.with_name(f"{_beginning(out)}{os.getpid()}{_END}")
     try:

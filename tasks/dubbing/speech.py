@@ -47,6 +47,9 @@ _LAYOUTS: Final = {
 _UNNAMED: Final = {1: "mono", 2: "stereo", 6: "5.1"}
 """Channel layouts that are kept, by name, else, as PCM often has none, by count; any other becomes mono."""
 
+_PEAK_BLOCK: Final = 1 << 18
+"""Samples that are looked at at once."""
+
 _CHANNELS: Final = {"mono": 1, "stereo": 2, "5.0": 5, "5.1": 6}
 
 
@@ -79,6 +82,16 @@ class Speech:
             raise
         return speech
 
+    @classmethod
+    def check(cls, path: Path, guards: GuardSettings, scratch: Path) -> None:
+        """Decode the beginning alone, to see that there is sound.
+
+        Raises: MediaRefusedError - as open.
+        """
+        with cls(path, guards, scratch) as speech, speech._opened(sniff_speech(path)) as (source, stream):
+            if next(sound_frames(source, stream), None) is None:
+                raise _nothing_heard()
+
     @property
     def seconds(self) -> Fraction:
         """Length from time 0 to the last sample."""
@@ -98,6 +111,12 @@ class Speech:
         """(C, count) float32 at `rate_hz` in `layout`, from sample `start` >= 0 on; zeros after the end."""
         channels_CN: np.ndarray = np.stack([spool.read(start, count) for spool in self._channels])
         return channels_CN.clip(-1.0, 1.0)
+
+    @property
+    def peak(self) -> float:
+        """Largest magnitude of what stage 1 hears, of full scale."""
+        blocks = range(0, max(self._mono.end, 0), _PEAK_BLOCK)
+        return max((float(np.abs(self.samples(start, _PEAK_BLOCK)).max()) for start in blocks), default=0.0)
 
     def close(self) -> None:
         """Give the disk back."""
@@ -120,7 +139,7 @@ class Speech:
         for recorder in recorders:
             recorder.finish()
         if self._mono.empty or self._mono.end <= 0:
-            raise MediaRefusedError(FileReason.NOT_MEDIA, "no sound of it decodes")
+            raise _nothing_heard()
 
     def _recorders(self, first: AudioFrame, zero_s: Fraction | None) -> list[Recorder]:
         """One for stage 1, one for each channel of the output."""
@@ -170,6 +189,10 @@ class Speech:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _nothing_heard() -> MediaRefusedError:
+    return MediaRefusedError(FileReason.NOT_MEDIA, "no sound of it decodes")
 
 
 def sniff_speech(path: Path) -> "Container | str":

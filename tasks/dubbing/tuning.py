@@ -26,10 +26,9 @@ from tasks.dubbing.models import Models
 from tasks.dubbing.parts import Face
 from tasks.dubbing.watching import DubWatcher
 from tasks.feeding.stored_clips import HeldPictures, PictureClip, Place
+from tasks.learning.devices import device_of
 from tasks.learning.folders import trainings
 from tasks.learning.selection import Candidate, Held
-from tasks.learning.stage2 import train_translator
-from tasks.learning.tuning import begin_from
 from tasks.stores.workspace import Workspace
 
 _LEAST_FRAMES: Final = 2
@@ -72,6 +71,9 @@ def tuned(
     Raises: DubbingError - the clips are too few or too short. ModelFileError - the translator has no critics beside it.
     WorkspaceError - there is no workspace to keep what is learned in. TrainingError - no room.
     """
+    from tasks.learning.stage2 import train_translator  # here, not above: Lightning takes seconds to load, and most
+    from tasks.learning.tuning import begin_from  # dubbings tune nothing
+
     if models.folder is None:
         raise DubbingError(f"{models.names[1]} has nothing to tune: name a translator that was trained")
     if not clips:
@@ -89,10 +91,12 @@ def tuned(
     folder = trainings(Workspace.open(settings.workspace)) / f"dubbing-{identity[:12]}"
     watcher.phase("fine-tune", stage2.pace.steps)
     try:
-        made = train_translator(footage, stage2, settings.weights, folder, _Steps(watcher), tuning=tuning)
+        made = train_translator(
+            footage, stage2, settings.weights, folder, _Steps(watcher), tuning=tuning, device=settings.device
+        )
     except TrainingError as error:
         raise DubbingError(f"the face cannot be learned from its first {seconds:g} s: {error}") from error
-    translator = PainterTranslator(load_translator(made.model)[0])
+    translator = PainterTranslator(load_translator(made.model, device_of(settings.device))[0])
     names = (models.names[0], f"{models.names[1]}, tuned on {seconds:g} s of this face")
     return replace(models, translator=translator, names=names, folder=made.model)
 

@@ -190,9 +190,9 @@ class _Analyst:
 
     def _outcome(self, video: Video) -> FileOutcome:
         if self.clips or self.job.admit is not None:
-            return FileOutcome(FileState.MEASURED, None, video.truncated or "")
+            return FileOutcome(FileState.MEASURED, None, video.truncated or "", video.notes)
         reason = FileReason.TOO_SHORT if self.faces_seen else FileReason.NO_FACE
-        return FileOutcome(FileState.REJECTED, reason, video.truncated or "")
+        return FileOutcome(FileState.REJECTED, reason, video.truncated or "", video.notes)
 
 
 def _face_track(draft: Draft) -> FaceTrack:

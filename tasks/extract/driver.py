@@ -7,7 +7,7 @@ next run completes to the same rows.
 import hashlib
 import logging
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -24,6 +24,7 @@ from tasks.extract import ledger
 from tasks.extract.fanout import Client, spread
 from tasks.extract.identifying import Identified, identify_files
 from tasks.extract.job import Analysis, Job
+from tasks.extract.labelling import settle_twins, store_resolution
 from tasks.extract.watching import Tally, Watcher
 from tasks.extract.worker import Finished, work_on
 from tasks.stores import tables, tombstones
@@ -74,22 +75,27 @@ def work_through(
     settings: Settings,
     policy: Policy,
     watcher: Watcher,
+    labelled: Collection[str] = frozenset(),
 ) -> Tally:
     """Identify and analyse files, slice by slice, and store the outcome of every one; returns what was done.
+
+    labelled: uris that the same listing names besides, with labels that the catalog knows.
 
     Raises: WorkspaceError - the store cannot be written. WeightsMissingError - the landmark backend has no weights.
     """
     settings = settings.rooted()
     tally = Tally(files=len(files), bytes=sum(raw.size_bytes for raw in files))
-    known = ledger.read_catalog(workspace)
+    known, labelled = ledger.read_catalog(workspace), set(labelled)
     barred = tombstones.standing(workspace).media
     for part in slices(files, known):
-        found = identify_files(client, part, known, settings, watcher, barred)
-        tally.files -= len(part) - len(found.originals)
-        tally.bytes -= sum(raw.size_bytes for raw in part) - sum(raw.size_bytes for raw in found.originals.values())
+        found = identify_files(client, part, known, settings, watcher, barred, labelled)
+        originals = found.resolution.originals
+        tally.files -= len(part) - len(originals)
+        tally.bytes -= sum(raw.size_bytes for raw in part) - sum(raw.size_bytes for raw in originals.values())
         _analyse(client, workspace, found, known, settings, policy, watcher, tally)
         known = ledger.read_catalog(workspace)
-        settle_twins(workspace, found.originals, known)
+        settle_twins(workspace, known, settings.extractor)
+        labelled.update(raw.uri for raw in part)
     return tally
 
 
@@ -126,13 +132,13 @@ def _analyse(
     watcher.phase("analyse", tally.files)
     jobs = [
         _job(raw, media_id, policy)
-        for media_id, raw in sorted(files.originals.items(), key=lambda it: -it[1].size_bytes)
+        for media_id, raw in sorted(files.resolution.originals.items(), key=lambda it: -it[1].size_bytes)
     ]
     work = partial(work_on, settings=settings, policy=policy)
     pending = _Pending()
     for job, result in spread(client, work, jobs, key=lambda job: job.media_id):
         done = result if isinstance(result, Finished) else Finished(job, None, result, 0.0)
-        raw = files.originals[job.media_id]
+        raw = files.resolution.originals[job.media_id]
         row = _row_of(raw, settings.extractor, done)
         pending.take(job.media_id, row, done.analysis)
         _count_state(tally, row)
@@ -141,18 +147,18 @@ def _analyse(
         if len(pending.rows) >= settings.run.commit_files or time.monotonic() - pending.since > settings.run.commit_s:
             _store(workspace, pending, held)
             pending = _Pending()
-    unread = [ledger.duplicate_row(raw, settings.extractor, media, original) for raw, media, original in files.copies]
-    unread += [
+    unread = [
         ledger.refused_row(raw, settings.extractor, refusal)
         for raw, refusal in files.refused
-        if not _may_still_hold(known.get(raw.uri), refusal)
+        if raw.uri in files.resolution.gone or not _may_still_hold(known.get(raw.uri), refusal)
     ]
     pending.rows += unread
     for row in unread:
         _count_state(tally, row)
     if pending.rows:
         _store(workspace, pending, held)
-    relabel(workspace, files.touched, known)
+    for row in store_resolution(workspace, files.resolution, known, settings.extractor):
+        _count_state(tally, row)
     if gone := before & orphans(workspace):
         drop_media(workspace, gone)
 
@@ -172,48 +178,6 @@ def drop_leftovers(workspace: Workspace) -> None:
         time.sleep(BATCH_IS_STORED_S)
         if gone := seen & orphans(workspace):
             drop_media(workspace, gone)
-
-
-def relabel(workspace: Workspace, files: Iterable[RawFile], known: Mapping[str, ledger.Row]) -> None:
-    """Store what people now say about files that are done: their speaker, corpus, licence, consent and language."""
-    rows = [ledger.relabelled_row(raw, known[raw.uri]) for raw in files]
-    if not rows:
-        return
-    _label_clips(workspace, {row["media_id"]: row for row in rows if row["state"] == FileState.MEASURED})
-    tables.replace_rows(workspace, "catalog", ledger.catalog_table(rows), "uri")
-
-
-def settle_twins(workspace: Workspace, media: Collection[str], known: Mapping[str, ledger.Row]) -> None:
-    """Let one file stand for a content that another ingest measured at the same time under another name.
-
-    One after the other, the second would have found the first. Of both it is the first by name that stands.
-    """
-    names: dict[str, list[str]] = {}
-    for uri, row in known.items():
-        if row["state"] == FileState.MEASURED and row["media_id"] in media:
-            names.setdefault(row["media_id"], []).append(uri)
-    twins = {media_id: sorted(uris) for media_id, uris in names.items() if len(uris) > 1}
-    if not twins:
-        return
-    rows = [ledger.twin_row(known[uri], first) for first, *others in twins.values() for uri in others]
-    _label_clips(workspace, {media_id: known[first] for media_id, (first, *_) in twins.items()})
-    tables.replace_rows(workspace, "catalog", ledger.catalog_table(rows), "uri")
-
-
-def _label_clips(workspace: Workspace, told: Mapping[str, ledger.Row]) -> None:
-    """Set what the catalog's rows, by media, say of their clips."""
-    clips = tables.read(workspace, "clips", ["clip_id", "media_id"], filter=pc.field("media_id").isin(list(told)))
-    media = clips["media_id"].to_pylist()
-    changes = pa.table(
-        {
-            "clip_id": clips["clip_id"],
-            "uri": pa.array([told[m]["uri"] for m in media], pa.string()),
-            "corpus": pa.array([told[m]["corpus"] for m in media], pa.string()),
-            "speaker": pa.array([told[m]["speaker"] or f"file:{m}" for m in media], pa.string()),
-        }
-    )
-    if changes.num_rows:
-        tables.update_columns(workspace, "clips", changes)
 
 
 def _may_still_hold(row: ledger.Row | None, refusal: MediaRefusedError) -> bool:

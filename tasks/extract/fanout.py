@@ -5,6 +5,7 @@ dies is replaced, and what it held is tried again; an item that loses its worker
 of a cluster may come and go meanwhile. One that runs other code than the driver is sent away before it is given work.
 """
 
+import asyncio
 import logging
 import pickle
 import signal
@@ -22,7 +23,7 @@ from typing import Any, Final, Generic, TypeVar
 import dask
 from distributed import Client, KilledWorker, LocalCluster, get_worker
 from distributed.comm.addressing import parse_address, parse_host_port
-from distributed.comm.core import CommClosedError
+from distributed.comm.core import CommClosedError, connect
 from distributed.comm.registry import get_backend
 from distributed.security import Security
 
@@ -40,6 +41,12 @@ _IN_FLIGHT_PER_THREAD: Final = 4
 
 _LOOK_EVERY_S: Final = 5.0
 """How often the number of workers is asked for: so long may a new one wait for its share."""
+
+_CONNECT_S: Final = 10
+"""How long a scheduler may take to greet."""
+
+_ANSWER_S: Final = 120
+"""How long a scheduler may take to answer. One that was stopped keeps its connections open and says nothing."""
 
 _GONE: Final = "the Dask {} went away; what is stored is stored, run it again"
 
@@ -92,8 +99,7 @@ def _local_cluster(workers: int, scratch: Path) -> LocalCluster:
             memory_limit=0,  # the process that decodes has a limit of its own, see isolation.py
             local_directory=str(scratch),
             silence_logs=logging.CRITICAL,
-            # whoever reaches a scheduler runs code as its user, and every user of a machine reaches its ports: both
-            # ends prove themselves with a key that only this run's processes hold, made anew and never on disk
+            # whoever reaches a scheduler runs code as its user, and every user of a machine reaches its ports
             security=Security.temporary(),
         )
     finally:
@@ -105,21 +111,30 @@ def _connect(address: str) -> Client:
         scheme, location = parse_address(address)
         get_backend(scheme)  # first: a client that could not be built keeps the process from ending for 20 s
         parse_host_port(location)
-        return Client(address, timeout=10)
+        asyncio.run(_greet(address))
+        return Client(address, timeout=_CONNECT_S)
     except (OSError, TimeoutError, ValueError) as error:
-        raise ClusterError(f"no Dask scheduler answers at {address}: {error}") from error
+        silent = f"silent for {_CONNECT_S} s" if isinstance(error, TimeoutError) else error
+        raise ClusterError(f"no Dask scheduler answers at {address}: {silent}") from error
     except TypeError as error:  # how Dask says that a tls:// address needs certificates
         raise ClusterError(
-            f"no certificate for the Dask scheduler at {address}: name one by DASK_DISTRIBUTED__COMM__TLS__CA_FILE and "
-            "..__TLS__CLIENT__CERT, ..__TLS__CLIENT__KEY"
+            f"no certificate for the Dask scheduler at {address}: see distributed.comm.tls in Dask's configuration"
         ) from error
+
+
+async def _greet(address: str) -> None:
+    """Connect once within the deadline: Dask's own client waits for ever for a greeting that does not come."""
+    security = Security().get_connection_args("client")
+    comm = await asyncio.wait_for(connect(address, timeout=_CONNECT_S, **security), _CONNECT_S)
+    comm.abort()
 
 
 def _require_same_code(client: Client, address: str) -> None:
     """Hold scheduler and workers against this process. Dask's own check only warns, and knows none of our packages."""
     with _scheduler_there(address):
-        found = {"the scheduler": _asked(lambda: client.run_on_scheduler(versions_here))}
-        found |= {f"worker {name}": told for name, told in client.run(versions_here, on_error="return").items()}
+        found = {"the scheduler": _asked(lambda: client.run_on_scheduler(versions_here, callback_timeout=_ANSWER_S))}
+        answers = client.run(versions_here, on_error="return", callback_timeout=_ANSWER_S)
+        found |= {f"worker {name}": told for name, told in answers.items()}
     if len(found) == 1:
         raise ClusterError(f"the Dask cluster at {address} has no workers; start some with `dask worker {address}`")
     wanted = versions_here().found
@@ -255,7 +270,7 @@ class _Crowd:
         """Threads of all workers, at least 1."""
         if time.monotonic() >= self._look_at:
             with _scheduler_there(self._address):
-                self._threads = sum(self._client.nthreads().values())
+                self._threads = sum(self._client.nthreads(callback_timeout=_ANSWER_S).values())
             self._look_at = time.monotonic() + _LOOK_EVERY_S
             if (self._threads == 0) != self._alone:
                 self._alone = not self._alone
@@ -272,11 +287,11 @@ class _Crowd:
 
 def _result(future: Any) -> Any:
     try:
-        return future.result()
+        return future.result(timeout=_ANSWER_S)
     except KilledWorker as lost:
         _LOG.warning("a worker was lost each time it held %s", lost.task)
         return MediaRefusedError(FileReason.WORKER_LOST, str(lost.last_worker))
-    except (CancelledError, CommClosedError) as lost:
+    except (CancelledError, CommClosedError, TimeoutError) as lost:
         raise ClusterError(_GONE.format(f"scheduler ({lost})")) from lost
     except ModuleNotFoundError as missing:
         if (missing.name or "").partition(".")[0] != "tasks":

@@ -10,10 +10,11 @@ from functools import partial
 from typing import Final
 
 from schemas.errors import MediaRefusedError
-from schemas.reasons import FileReason, FileState
+from schemas.reasons import FileReason
 from schemas.records import RawFile
 from schemas.settings import Settings
 from tasks.extract import ledger
+from tasks.extract.deduplication import Resolution, resolve
 from tasks.extract.fanout import Client, spread
 from tasks.extract.watching import Watcher
 from tasks.extract.worker import identify, identify_each
@@ -28,14 +29,9 @@ _BUNDLES_PER_THREAD: Final = 32
 
 @dataclass(frozen=True, slots=True)
 class Identified:
-    """Files by content. `originals`: the file as which each media is worked on; `copies`: (file, media_id, uri of
-    the file that stands for it); `touched`: done files that look changed and hold the same bytes; `refused`: files
-    that could not or must not be read.
-    """
+    """Files by content: which of them stands for each, and those that could not or must not be read."""
 
-    originals: Mapping[str, RawFile]
-    copies: tuple[tuple[RawFile, str, str], ...]
-    touched: tuple[RawFile, ...]
+    resolution: Resolution
     refused: tuple[tuple[RawFile, MediaRefusedError], ...]
 
 
@@ -46,10 +42,12 @@ def identify_files(
     settings: Settings,
     watcher: Watcher,
     barred: frozenset[str] = frozenset(),
+    labelled: Collection[str] = frozenset(),
 ) -> Identified:
     """Read every file once for its sha256, and find files of the same bytes, among them and in the catalog.
 
     barred: contents that were taken down; files that hold one are left out, under whatever name they come back.
+    labelled: uris that the same listing names besides, with labels that the catalog knows.
     """
     refused: list[tuple[RawFile, MediaRefusedError]] = []
     readable: list[RawFile] = []
@@ -68,21 +66,9 @@ def identify_files(
             refused.append((raw, media_id))
         elif media_id not in barred:
             contents.setdefault(media_id, []).append(raw)
-    holds = {raw.uri: media_id for media_id, same in contents.items() for raw in same}
-    looked_at = {raw.uri for raw in files}
-    standing = {
-        row["media_id"]: uri
-        for uri, row in known.items()
-        if _can_stand(row, settings.extractor)
-        # a file whose bytes changed stands for its old content no more
-        and (uri not in looked_at or holds.get(uri) == row["media_id"])
-    }
-    originals, copies = _sort_copies(contents, standing)
-    touched = {
-        media: raw for media, raw in originals.items() if _is_done(raw, media, known.get(raw.uri), settings.extractor)
-    }
-    fresh = {media: raw for media, raw in originals.items() if media not in touched}
-    return Identified(fresh, tuple(copies), tuple(touched.values()), tuple(refused))
+    final = {raw.uri for raw, why in refused if why.reason not in ledger.RETRIED}
+    looked_at = final.union(*({raw.uri for raw in same} for same in contents.values()))
+    return Identified(resolve(contents, known, settings.extractor, labelled, looked_at), tuple(refused))
 
 
 def bundles(files: Sequence[RawFile], threads: int) -> Iterator[tuple[RawFile, ...]]:
@@ -116,31 +102,3 @@ def _contents(
             doubtful += bundle  # it lost its worker each time; by which of them is not known
     alone = partial(identify, settings=settings)
     yield from spread(client, alone, doubtful, key=lambda raw: f"identify-alone-{raw.uri}")
-
-
-def _can_stand(row: ledger.Row, extractor: str) -> bool:
-    """Whether a copy of this file needs no work of its own: the file has been looked at, and will not be again."""
-    settled = row["state"] != FileState.DUPLICATE and row["reason"] not in ledger.RETRIED
-    return bool(settled and row["media_id"] and row["extractor"] == extractor)
-
-
-def _is_done(raw: RawFile, media_id: str, row: ledger.Row | None, extractor: str) -> bool:
-    if row is None or row["state"] not in (FileState.MEASURED, FileState.REJECTED):
-        return False
-    return bool((row["media_id"], row["extractor"], row["offset_s"]) == (media_id, extractor, raw.offset_s))
-
-
-def _sort_copies(
-    contents: Mapping[str, list[RawFile]],
-    standing: Mapping[str, str],
-) -> tuple[dict[str, RawFile], list[tuple[RawFile, str, str]]]:
-    originals: dict[str, RawFile] = {}
-    copies: list[tuple[RawFile, str, str]] = []
-    for media_id, same in sorted(contents.items()):
-        same = sorted(same, key=lambda raw: raw.uri)
-        stands = standing.get(media_id)
-        if stands is None or stands in {raw.uri for raw in same}:
-            own = next((raw for raw in same if raw.uri == stands), same[0])
-            originals[media_id], stands = own, own.uri
-        copies += [(raw, media_id, stands) for raw in same if raw.uri != stands]
-    return originals, copies

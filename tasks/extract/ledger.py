@@ -1,6 +1,6 @@
 """The catalog's bookkeeping: which files are new, which are done, and what row each file ends with."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -11,6 +11,7 @@ from schemas.reasons import QUARANTINE_REASONS, FileReason, FileState
 from schemas.records import FileOutcome, MediaFacts, RawFile
 from schemas.tables import CATALOG
 from tasks.extract.job import Analysis
+from tasks.sources.presence import gone
 from tasks.stores import tables
 from tasks.stores.workspace import Workspace
 
@@ -20,24 +21,29 @@ _LABELS: Final = ("corpus", "speaker", "licence", "consent", "language")
 RETRIED: Final = frozenset(
     {
         FileReason.UNREADABLE,
+        FileReason.NOT_FOUND,
+        FileReason.LABELS_DISAGREE,
         FileReason.VANISHED,
         FileReason.CHANGED,
         FileReason.DISK_FULL,
         FileReason.WORKER_LOST,
     }
 )
-"""Troubles of the surroundings rather than of the file: tried again by every run."""
+"""Troubles of the surroundings or the listing rather than of the file: tried again by every run."""
 
 Row = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a run has to do. `relabelled` are done, but people now say other things about them."""
+    """What a run has to do. `relabelled` are done, but people now say other things about them; `labelled` are the uris
+    of files that are done and bear labels, with which labels of equal bytes must agree.
+    """
 
     fresh: tuple[RawFile, ...]
     relabelled: tuple[RawFile, ...]
     unchanged: int
+    labelled: frozenset[str] = frozenset()
 
     @property
     def files(self) -> int:
@@ -50,11 +56,17 @@ def read_catalog(workspace: Workspace) -> dict[str, Row]:
     return {row["uri"]: row for row in tables.read(workspace, "catalog").to_pylist()}
 
 
-def plan_run(files: Iterable[RawFile], known: Mapping[str, Row], extractor: str, retry_quarantined: bool) -> Plan:
+def plan_run(
+    files: Iterable[RawFile],
+    known: Mapping[str, Row],
+    extractor: str,
+    retry_quarantined: bool,
+    is_gone: Callable[[Iterable[str]], frozenset[str]] = gone,
+) -> Plan:
     """Sort the files of a source into those that need work and those that are done under this extractor.
 
     A file that is listed twice counts once, as it was listed first. A copy needs work again when the file that stood
-    for its content may hold other bytes now.
+    for its content may hold other bytes now, or is gone.
     """
     listed: dict[str, RawFile] = {}
     for raw in files:
@@ -65,22 +77,33 @@ def plan_run(files: Iterable[RawFile], known: Mapping[str, Row], extractor: str,
         if (row := known.get(raw.uri)) is None or _needs_work(raw, row, extractor, retry_quarantined)
     }
     standing = {
-        row["media_id"] for uri, row in known.items() if row["state"] != FileState.DUPLICATE and uri not in changed
+        row["media_id"]: uri for uri, row in known.items() if row["state"] != FileState.DUPLICATE and uri not in changed
     }
-    fresh, relabelled, unchanged = [], [], 0
+    elsewhere = {
+        stands
+        for uri in listed.keys() & known.keys()
+        if known[uri]["state"] == FileState.DUPLICATE
+        and (stands := standing.get(known[uri]["media_id"])) is not None
+        and stands not in listed
+    }
+    unsound = {None, *is_gone(elsewhere)}
+    fresh, relabelled, labelled, unchanged = [], [], [], 0
     for raw in listed.values():
         row = known.get(raw.uri)
         if (
             row is None
             or raw.uri in changed
-            or (row["state"] == FileState.DUPLICATE and row["media_id"] not in standing)
+            or (row["state"] == FileState.DUPLICATE and standing.get(row["media_id"]) in unsound)
         ):
             fresh.append(raw)
-        elif any(row[label] != getattr(raw, label) for label in _LABELS):
+            continue
+        if any(getattr(raw, label) for label in _LABELS if label != "corpus"):
+            labelled.append(raw.uri)
+        if any(row[label] != getattr(raw, label) for label in _LABELS):
             relabelled.append(raw)
         else:
             unchanged += 1
-    return Plan(tuple(fresh), tuple(relabelled), unchanged)
+    return Plan(tuple(fresh), tuple(relabelled), unchanged, frozenset(labelled))
 
 
 def _needs_work(raw: RawFile, row: Row, extractor: str, retry_quarantined: bool) -> bool:
@@ -101,6 +124,16 @@ def relabelled_row(raw: RawFile, row: Row) -> Row:
     return {**row, "stamp": raw.stamp, **{label: getattr(raw, label) for label in _LABELS}}
 
 
+def raw_of(row: Row) -> RawFile:
+    """The file of a catalog row, as it was listed last."""
+    return RawFile(**{name: row[name] for name in (*_LABELS, "uri", "stamp", "size_bytes", "offset_s")})
+
+
+def moved_row(raw: RawFile, row: Row) -> Row:
+    """The row of a file that stands for a content from now on, made of that of the file which did so before."""
+    return {**relabelled_row(raw, row), "uri": raw.uri, "size_bytes": raw.size_bytes}
+
+
 def refused_row(raw: RawFile, extractor: str, refusal: MediaRefusedError, media_id: str | None = None) -> Row:
     """The catalog row of a file that gave nothing, with the reason."""
     state = FileState.QUARANTINED if refusal.reason in QUARANTINE_REASONS else FileState.REJECTED
@@ -115,8 +148,7 @@ def duplicate_row(raw: RawFile, extractor: str, media_id: str, original: str) ->
 
 def twin_row(row: Row, original: str) -> Row:
     """The row of a measured file, turned into that of a duplicate."""
-    kept = {name: row[name] for name in (*_LABELS, "stamp", "size_bytes", "offset_s")}
-    return duplicate_row(RawFile(uri=row["uri"], **kept), row["extractor"], row["media_id"], original)
+    return duplicate_row(raw_of(row), row["extractor"], row["media_id"], original)
 
 
 def analysed_row(raw: RawFile, extractor: str, media_id: str, analysis: Analysis) -> Row:
@@ -146,6 +178,7 @@ def _row(
         "state": str(outcome.state),
         "reason": None if outcome.reason is None else str(outcome.reason),
         "error": outcome.error or None,
+        "notes": list(outcome.notes),
         "clips": 0,
         "media_s": 0.0,
         "dropped_s": 0.0,

@@ -17,8 +17,9 @@ from contextvars import ContextVar
 from dataclasses import asdict, dataclass, field
 from functools import wraps
 from importlib.metadata import version
-from typing import Any, Final, Literal, ParamSpec, TypeVar
+from typing import Any, Final, ParamSpec, TypeVar
 
+from schemas.endings import RunEnding, ending_of
 from schemas.errors import SettingsError
 from schemas.settings import Settings, load_settings
 
@@ -27,8 +28,6 @@ from .store import Store
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-Ending = Literal["done", "failed"]
 
 FLUSH_S: Final = 30.0
 
@@ -66,8 +65,8 @@ class Journal:
         """The run is at this step now."""
         self._store.at(step)
 
-    def step_ends(self, step: str, state: Ending, seconds: float, counts: Counts, error: str | None = None) -> None:
-        """A step was done, or failed."""
+    def step_ends(self, step: str, state: RunEnding, seconds: float, counts: Counts, error: str | None = None) -> None:
+        """A step has ended."""
         self._note(step, state, seconds, counts, error)
         self._flush()
 
@@ -75,7 +74,7 @@ class Journal:
         """Something a step found out about one corpus."""
         self._note(step, "done", None, counts, corpus=corpus)
 
-    def end(self, state: Ending, error: str | None = None) -> None:
+    def end(self, state: RunEnding, error: str | None = None) -> None:
         """The run is over."""
         self._note(None, state, time.monotonic() - self._started, Counts(), error)
         self._flush(at_once=True)
@@ -112,8 +111,8 @@ def journal() -> Journal | None:
 
 
 @contextmanager
-def recording(flow: str, settings: Settings) -> Iterator[None]:
-    """The block is a run of a flow."""
+def recording(flow: str, settings: Settings) -> Iterator["Outcome"]:
+    """The block is a run of a flow. It may say how it ended, if that is neither done nor an error."""
     outer = _JOURNAL.get()
     run = Journal(flow, settings.workspace, outer.run if outer else None)
     with log_lines(settings.log), _step(outer, flow) as ending:
@@ -121,12 +120,12 @@ def recording(flow: str, settings: Settings) -> Iterator[None]:
         token = _JOURNAL.set(run)
         run.begin()
         try:
-            yield
+            yield ending
         except BaseException as error:  # also Ctrl-C and whatever Prefect ends a run with
             run.end("failed", type(error).__name__)
             raise
         else:
-            run.end("done")
+            run.end(ending.state)
         finally:
             _JOURNAL.reset(token)
 
@@ -144,8 +143,10 @@ def recorded(flow: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
                 settings = load_settings(given.get("config"), workspace=given.get("workspace"))
             except SettingsError:
                 return work(*args, **kwargs)  # which says so itself
-            with recording(flow, settings):
-                return work(*args, **kwargs)
+            with recording(flow, settings) as outcome:
+                result = work(*args, **kwargs)
+                outcome.state = ending_of(result)
+                return result
 
         return run
 
@@ -169,16 +170,17 @@ def as_step(name: str, count: Callable[[Any], Counts] | None = None) -> Callable
 
 
 @dataclass(slots=True)
-class _Ending:
-    """What a step turns out to have worked on."""
+class Outcome:
+    """What a step or run turns out to have worked on, and how it ended."""
 
     counts: Counts = field(default_factory=Counts)
+    state: RunEnding = "done"
 
 
 @contextmanager
-def _step(run: Journal | None, name: str) -> Iterator[_Ending]:
+def _step(run: Journal | None, name: str) -> Iterator[Outcome]:
     """The block is a step of the run, if there is one."""
-    ending, started = _Ending(), time.monotonic()
+    ending, started = Outcome(), time.monotonic()
     if run is None:
         yield ending
         return
@@ -188,7 +190,7 @@ def _step(run: Journal | None, name: str) -> Iterator[_Ending]:
     except BaseException as error:
         run.step_ends(name, "failed", time.monotonic() - started, ending.counts, type(error).__name__)
         raise
-    run.step_ends(name, "done", time.monotonic() - started, ending.counts)
+    run.step_ends(name, ending.state, time.monotonic() - started, ending.counts)
 
 
 def _counted(count: Callable[[Any], Counts] | None, result: object) -> Counts:

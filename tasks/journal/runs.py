@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from schemas.endings import ENDINGS, RunEnding
 from schemas.errors import NotFoundError
 from tasks.stores import tables
 from tasks.stores.workspace import Workspace
@@ -13,7 +14,7 @@ from tasks.stores.workspace import Workspace
 from .life import heard_of
 
 Row = Mapping[str, Any]
-RunState = Literal["running", "done", "failed", "died"]
+RunState = RunEnding | Literal["running", "died"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,7 @@ def _run(ws: Workspace, rows: list[Row]) -> Run:
     ended = next((row for row in whole if row["state"] != "started"), None)
     at = None
     if ended is not None:
-        state: RunState = "done" if ended["state"] == "done" else "failed"
+        state: RunState = next((one for one in ENDINGS if one == ended["state"]), "failed")
         seconds = ended["seconds"]
     else:
         heard = heard_of(ws, first["run"])

@@ -1,4 +1,4 @@
-"""One training over one device or several, and its news back to the process that asked for it.
+"""Which device networks run on; one training over one device or several, and its news back to who asked for it.
 
 Lightning Fabric is the engine: it puts the same loop on one process, on several, or on GPUs, and knows the number
 formats. The full Lightning trainer would own the loop, the checkpoints and the logging that are ours; with bare
@@ -17,19 +17,37 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
+import torch
 from lightning_fabric import Fabric
 from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from torch.multiprocessing.spawn import ProcessRaisedException
 
 from model.training.listening import Listener, Listeners, Stepped, Validated
-from schemas.errors import TrainingError
-from schemas.training import Precision
+from schemas.errors import SettingsError, TrainingError
+from schemas.training import Device, Precision
 
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
 
 
+def device_of(device: Device) -> torch.device:
+    """The device that networks are judged and used on, as `device` of the settings says: the one a training on one
+    device takes.
+
+    Raises: SettingsError - this machine, or its build of PyTorch, has none of that kind.
+    """
+    return _engine(device).device
+
+
+def _engine(device: Device, **named: Any) -> Fabric:
+    try:
+        return Fabric(accelerator=device, **{"devices": 1} | named)
+    except (RuntimeError, ValueError) as error:  # MisconfigurationException is one
+        raise SettingsError(f"device = {device}: networks cannot run there ({error})") from error
+
+
 def on_devices(
+    device: Device,
     devices: int,
     precision: Precision,
     work: Callable[Concatenate[Fabric, Listener, Given], Result],
@@ -42,14 +60,14 @@ def on_devices(
     Arguments and result must travel between processes then; the listener stays here and is told from afar. In a process
     that torchrun started, `work` runs here and in all those that join.
 
-    Raises: TrainingError - a process failed, or torchrun started another number of them; what `work` raises, for one
-    device or under torchrun.
+    Raises: SettingsError - there is no such device, or fewer of them. TrainingError - a process failed, or torchrun
+    started another number of them, or on other devices; what `work` raises, for one device or under torchrun.
     """
     if TorchElasticEnvironment.detect():
-        return _lead(devices, precision, work, listener, given, named)
+        return _lead(device, devices, precision, work, listener, given, named)
     if devices == 1:
-        return work(Fabric(devices=1, precision=precision), listener, *given, **named)
-    fabric = Fabric(devices=devices, precision=precision, strategy="ddp_spawn")
+        return work(_engine(device, precision=precision), listener, *given, **named)
+    fabric = _engine(device, devices=devices, precision=precision, strategy="ddp_spawn")
     with _heard_from_afar(listener) as told:
         try:
             packed: bytes = fabric.launch(cast(Any, _unpacked), told, pickle.dumps((work, given, named)))
@@ -61,6 +79,7 @@ def on_devices(
 
 
 def _lead(
+    device: Device,
     devices: int,
     precision: Precision,
     work: Callable[..., Result],
@@ -72,7 +91,13 @@ def _lead(
         raise TrainingError(
             f"torchrun started {started} processes in all, and the settings say devices = {devices}: make them equal"
         )
-    _launched().broadcast(pickle.dumps((precision, work, given, named)))
+    first = _launched()
+    if device not in ("auto", first.device.type):
+        raise TrainingError(
+            f"device = {device}, and the processes that torchrun started met on {first.device.type}: leave it at auto"
+            + (", and set CUDA_VISIBLE_DEVICES to nothing for all of them" if device == "cpu" else "")
+        )
+    first.broadcast(pickle.dumps((precision, work, given, named)))
     return work(_launched(precision), listener, *given, **named)
 
 

@@ -1,7 +1,7 @@
 """Evaluations of stage 1: a generator on a split it has not seen, cross-validated ones, and what more data is worth."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -15,8 +15,10 @@ from model.sync.scorer import SyncScorer
 from model.training.listening import Listener
 from schemas.cards import GeneratorCard
 from schemas.errors import ModelFileError, TrainingError
-from schemas.training import Stage1Settings
+from schemas.settings import Settings
+from schemas.training import Device, Stage1Settings
 from tasks.learning.ablation import DataAblation, ablate_data
+from tasks.learning.devices import device_of
 from tasks.learning.folders import training_folder, trainings
 from tasks.learning.folds import folds
 from tasks.learning.selection import Candidate, Selection, few_a_speaker, spread
@@ -32,7 +34,9 @@ MEAN_CLIPS: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What came out. card: the generator's, of the first fold if there are several. rows: every clip, every system."""
+    """What came out. card: the generator's, of the first fold if there are several. rows: every clip and
+    system. tags: which registered version it is, as MLflow has it.
+    """
 
     release: str
     judged_on: str
@@ -41,11 +45,13 @@ class Evaluation:
     card_of: str
     scores: Scorecard
     rows: tuple[Sat, ...]
+    tags: Mapping[str, str] = field(default_factory=dict)
 
     def summary(self) -> dict[str, Any]:
         """Scores ready for JSON, without the single clips."""
         kept = {"release": self.release, "judged_on": self.judged_on, "references": self.references}
-        return kept | {"model": self.card_of, "gain": self.card.gain, **asdict(self.scores)}
+        told = {"verdicts": [asdict(one) for one in self.scores.verdicts], "no_interval": self.scores.no_interval}
+        return kept | {"model": self.card_of, "gain": self.card.gain, **asdict(self.scores), **told}
 
     def clips(self) -> list[dict[str, Any]]:
         """A row for each clip and system."""
@@ -64,13 +70,15 @@ def evaluate_generator(
     judged_on: str,
     references: int,
     sync: SyncRecipe = STANDARD,
+    device: Device = "auto",
 ) -> Evaluation:
     """Scores of the generator in a folder on clips, beside controls and baselines. judged_on: what they are, in words.
 
     Raises: ModelFileError - the generator cannot be read, or takes landmarks of another backend than the release's.
     TrainingError - there are no clips to judge on.
     """
-    generator, card = load_generator(model)
+    on = device_of(device)
+    generator, card = load_generator(model, on)
     if card.backend != selection.release.backend:
         raise ModelFileError(
             f"the model reads landmarks of {card.backend}, release {selection.release.release_id} holds "
@@ -81,20 +89,21 @@ def evaluate_generator(
     settings = Stage1Settings(shape=card.shape)
     known = read_exams(selection, spread(selection.train, MEAN_CLIPS), settings)
     exams = read_exams(selection, few_a_speaker(judged), settings)
-    scorer = sync_scorer(trainings(workspace), known, sync)
+    scorer = sync_scorer(trainings(workspace), known, sync, on)
     mean = mean_face(exam.landmarks_TPXY[exam.prepared.counts_T] for exam in known)
     rows = judge(generator, exams, references, card.gain, mean, SYSTEMS, scorer)
     release = selection.release.release_id
     return Evaluation(release, judged_on, references, card, str(model), scorecard(rows), tuple(rows))
 
 
-def release_scorer(workspace: Workspace, selection: Selection, settings: Stage1Settings) -> SyncScorer:
+def release_scorer(workspace: Workspace, selection: Selection, settings: Settings) -> SyncScorer:
     """The sync scorer of a release's train split, trained when it is first asked for.
 
-    Raises: TrainingError - no clip of the split both moves and sounds.
+    Raises: TrainingError - no clip of the split both moves and sounds. SettingsError - the device is not there.
     """
-    known = read_exams(selection, spread(selection.train, MEAN_CLIPS), settings)
-    return sync_scorer(trainings(workspace), known, SyncRecipe(steps=settings.sync_steps))
+    known = read_exams(selection, spread(selection.train, MEAN_CLIPS), settings.stage1)
+    recipe = SyncRecipe(steps=settings.stage1.sync_steps)
+    return sync_scorer(trainings(workspace), known, recipe, device_of(settings.device))
 
 
 def cross_validate(
@@ -105,6 +114,7 @@ def cross_validate(
     references: int,
     listener: Listener,
     speakers: int | None = None,
+    device: Device = "auto",
 ) -> Evaluation:
     """Train a generator for each fold and judge it on the fold's speakers; the scores of all folds together. speakers:
     see `folds`.
@@ -114,7 +124,9 @@ def cross_validate(
     Raises: as folds, train_generator and evaluate_generator.
     """
     parts = [
-        _trained_and_judged(workspace, fold, judged, settings, f"fold {number + 1} of {count}", references, listener)
+        _trained_and_judged(
+            workspace, fold, judged, settings, f"fold {number + 1} of {count}", references, listener, device
+        )
         for number, (fold, judged) in enumerate(folds(selection, count, speakers))
     ]
     few = "" if speakers is None else f", {speakers} at most to learn from"
@@ -128,6 +140,7 @@ def compare_data(
     count: int,
     references: int,
     listener: Listener,
+    device: Device = "auto",
 ) -> DataAblation[Evaluation]:
     """What more footage that is good for stage 1 alone is worth.
 
@@ -135,7 +148,7 @@ def compare_data(
     """
 
     def trial(part: Selection, judged: Sequence[Candidate], name: str) -> Evaluation:
-        return _trained_and_judged(workspace, part, judged, settings, name, references, listener)
+        return _trained_and_judged(workspace, part, judged, settings, name, references, listener, device)
 
     return ablate_data(selection, count, trial, _together, _gains)
 
@@ -153,10 +166,11 @@ def _trained_and_judged(
     name: str,
     references: int,
     listener: Listener,
+    device: Device,
 ) -> Evaluation:
-    trained = train_generator(fold, settings, training_folder(workspace, fold, settings), listener)
+    trained = train_generator(fold, settings, training_folder(workspace, fold, settings), listener, device=device)
     sync = SyncRecipe(steps=settings.sync_steps)
-    return evaluate_generator(workspace, fold, judged, trained.model, name, references, sync)
+    return evaluate_generator(workspace, fold, judged, trained.model, name, references, sync, device)
 
 
 def _own(part: Evaluation) -> list[Sat]:

@@ -14,6 +14,9 @@ from tasks.stores.workspace import Workspace
 _CLIPS: Final = "clips.json"
 """File in a training's folder that names its clips by ids, also where the training never got a run or ended early."""
 
+RUN: Final = "run.json"
+"""File in a training's folder that names its run, so that a continued training continues its curves."""
+
 
 def trainings(workspace: Workspace) -> Path:
     """Folder of all trainings on this machine, which may not be there yet."""
@@ -45,4 +48,12 @@ def media_behind(folder: Path) -> frozenset[str] | None:
     try:
         return frozenset(str(row["media_id"]) for row in json.loads((folder / _CLIPS).read_text()))
     except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def run_of(folder: Path) -> str | None:
+    """The run of the training that keeps its files in a folder; None where none is named."""
+    try:
+        return str(json.loads((folder / RUN).read_text())["run_id"])
+    except (FileNotFoundError, ValueError, KeyError):
         return None

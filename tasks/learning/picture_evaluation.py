@@ -1,7 +1,7 @@
 """Evaluations of stage 2: a translator on clips of speakers it has not seen, and cross-validated ones."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -16,7 +16,7 @@ from model.stage2.files import load_translator
 from model.stage2.inference import PainterTranslator
 from model.stage2.judging import SYSTEMS, Finder, Sitting, System, answer
 from model.stage2.scorecard import ERRORS, PictureCard, Sat, change, picture_card
-from model.stage2.scores import judged_features, score
+from model.stage2.scores import JudgedFeatures, judged_features, score
 from model.training.listening import Listener
 from schemas.cards import TranslatorCard
 from schemas.errors import ModelFileError, TrainingError, WeightsMissingError
@@ -24,6 +24,7 @@ from schemas.settings import Settings
 from tasks.faces.backend import open_backend
 from tasks.faces.finding import find_again
 from tasks.learning.ablation import DataAblation, ablate_data
+from tasks.learning.devices import device_of
 from tasks.learning.folders import training_folder
 from tasks.learning.folds import folds
 from tasks.learning.selection import Candidate, Selection, few_a_speaker
@@ -36,12 +37,14 @@ MOST_FRAMES: Final = 40
 
 _FOUND: Final = "landmarks found again"
 
-Features = dict[System, list[NDArray[np.float32]]]
+Features = dict[System, list[JudgedFeatures]]
 
 
 @dataclass(frozen=True, slots=True)
 class PictureEvaluation:
-    """What came out. card: the translator's, of the first fold if there are several. rows: every clip and system."""
+    """What came out. card: the translator's, of the first fold if there are several. rows: every clip and
+    system. tags: which registered version it is, as MLflow has it.
+    """
 
     release: str
     judged_on: str
@@ -50,11 +53,14 @@ class PictureEvaluation:
     card_of: str
     scores: PictureCard
     rows: tuple[Sat, ...]
+    tags: Mapping[str, str] = field(default_factory=dict)
 
     def summary(self) -> dict[str, Any]:
         """Scores ready for JSON, without the single clips."""
         kept = {"release": self.release, "judged_on": self.judged_on, "references": self.references}
-        return kept | {"model": self.card_of, "steps": self.card.steps, **asdict(self.scores)}
+        model = {"model": self.card_of, "steps": self.card.steps, "tuned_on": list(self.card.tuned_on)}
+        verdicts = {"verdicts": [asdict(one) for one in self.scores.verdicts], "no_interval": self.scores.no_interval}
+        return kept | model | asdict(self.scores) | verdicts
 
     def clips(self) -> list[dict[str, Any]]:
         """A row for each clip and system."""
@@ -77,7 +83,8 @@ def evaluate_translator(
     Raises: ModelFileError - it cannot be read, or takes landmarks of another backend than the release's. TrainingError
     - there are no clips to judge on.
     """
-    painter, card = load_translator(model)
+    device = device_of(settings.device)
+    painter, card = load_translator(model, device)
     release = selection.release
     if card.backend != release.backend:
         raise ModelFileError(
@@ -86,7 +93,7 @@ def evaluate_translator(
         )
     if not judged:
         raise TrainingError(f"release {release.release_id} has no stage2 clip in {judged_on} to judge on")
-    judge, (find, missing) = Lite0(), finder(settings, release.backend)
+    judge, (find, missing) = Lite0().to(device), finder(settings, release.backend)
     translator, rows, features = PainterTranslator(painter), [], Features()
     for clip in few_a_speaker(judged):
         for sitting in read_sittings(selection, [clip], card.shape.side_px, references, MOST_FRAMES, strict=False):
@@ -153,7 +160,7 @@ def _trained_and_judged(
     listener: Listener,
 ) -> PictureEvaluation:
     folder = training_folder(workspace, fold, settings.stage2, "stage2")
-    trained = train_translator(fold, settings.stage2, settings.weights, folder, listener)
+    trained = train_translator(fold, settings.stage2, settings.weights, folder, listener, device=settings.device)
     return evaluate_translator(settings, fold, judged, trained.model, name, references)
 
 
@@ -170,7 +177,7 @@ def _sat(
     for system in SYSTEMS:
         made = answer(sitting, system, translator)
         rows.append(Sat(sitting.exam.clip_id, sitting.exam.speaker, system, score(sitting, made, judge, finder)))
-        features.setdefault(system, []).append(judged_features(judge, made))
+        features.setdefault(system, []).append(judged_features(judge, sitting, made))
     return rows
 
 
@@ -179,7 +186,7 @@ def _frechet(features: Features) -> dict[System, dict[str, float]]:
 
     def sets(system: System) -> dict[str, NDArray[np.float32]]:
         parts = features[system]
-        return {"frames": np.concatenate(parts), "motion": np.concatenate([np.diff(part, axis=0) for part in parts])}
+        return {name: np.concatenate([getattr(part, name) for part in parts]) for name in ("frames", "motion")}
 
     true = sets("source")
     return {

@@ -35,6 +35,7 @@ from schemas.errors import TrainingError
 from schemas.reasons import Stage
 from schemas.rivals import RivalName, RivalSettings
 from schemas.settings import WeightSettings
+from schemas.training import Device
 from schemas.translation import PictureAugmentation, PictureLosses
 from tasks.feeding.clip_batches import batches_from
 from tasks.feeding.stored_clips import StoredClips
@@ -105,6 +106,7 @@ def train_rival(
     listener: Listener,
     draw: Artist | None = None,
     fresh: bool = False,
+    device: Device = "auto",
 ) -> Trained[RivalCard]:
     """Train a rival, or go on training it, and leave it finished in the folder (model/baselines/files.py reads it).
 
@@ -116,7 +118,7 @@ def train_rival(
     """
     folders.begin(folder, selection, fresh)
     given = (name, selection, settings, weights, folder, draw)
-    return on_devices(1, settings.precision, _train, listener, *given)
+    return on_devices(device, 1, settings.precision, _train, listener, *given)
 
 
 def _train(

@@ -134,6 +134,20 @@ def candidates(workspace: Workspace, release: Release, stage: Stage) -> list[Can
     ]
 
 
+def clip_named(workspace: Workspace, release: Release, clip_id: str) -> Candidate:
+    """The stage-2 clip of that id, or the only one whose id begins so, whatever its split.
+
+    Raises: NotFoundError - the release has no such clip, or several.
+    """
+    found = [clip for clip in candidates(workspace, release, Stage.STAGE2) if clip.facts.clip_id.startswith(clip_id)]
+    if len(found) != 1:
+        raise NotFoundError(
+            f"release {release.release_id} has {len(found) or 'no'} stage2 clips whose id begins with {clip_id!r}; "
+            f"`heterodub list --clips` names them"
+        )
+    return found[0]
+
+
 def select(workspace: Workspace, release: Release, stage: Stage) -> Selection:
     """The release's own train and val split, without anybody whom a benchmark holds.
 

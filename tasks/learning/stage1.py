@@ -22,7 +22,7 @@ from model.training.loop import Verdict, fit
 from model.training.plan import Plan
 from schemas.cards import GeneratorCard
 from schemas.errors import TrainingError
-from schemas.training import Stage1Settings
+from schemas.training import Device, Stage1Settings
 from tasks.feeding.clip_batches import batches_from
 from tasks.feeding.speech_batches import SpeechBatches
 from tasks.learning import folders
@@ -55,6 +55,7 @@ def train_generator(
     listener: Listener,
     draw: Artist | None = None,
     fresh: bool = False,
+    device: Device = "auto",
 ) -> Trained[GeneratorCard]:
     """Train, or go on training, and leave the finished generator in the folder.
 
@@ -65,7 +66,7 @@ def train_generator(
     """
     require_windows(settings.devices, settings.feed)
     folders.begin(folder, selection, fresh)
-    return on_devices(settings.devices, settings.precision, _train, listener, selection, settings, folder, draw)
+    return on_devices(device, settings.devices, settings.precision, _train, listener, selection, settings, folder, draw)
 
 
 def _train(

@@ -20,6 +20,7 @@ from model.training.loop import Verdict, fit
 from model.training.plan import Plan
 from schemas.cards import TranslatorCard
 from schemas.settings import WeightSettings
+from schemas.training import Device
 from schemas.translation import Stage2Settings
 from tasks.feeding.clip_batches import batches_from
 from tasks.feeding.picture_batches import PictureBatches
@@ -52,6 +53,7 @@ def train_translator(
     draw: Artist | None = None,
     fresh: bool = False,
     tuning: Tuning | None = None,
+    device: Device = "auto",
 ) -> Trained[TranslatorCard]:
     """Train, or go on training, and leave the finished translator in the folder. A Selection is footage, too.
 
@@ -64,7 +66,7 @@ def train_translator(
     require_windows(settings.devices, settings.feed)
     folders.begin(folder, footage, fresh)
     given = (footage, settings, weights, folder, draw, tuning)
-    return on_devices(settings.devices, settings.precision, _train, listener, *given)
+    return on_devices(device, settings.devices, settings.precision, _train, listener, *given)
 
 
 def _train(

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
+from model.files import CPU
 from model.stage1.judging import Exam
 from model.sync.disturb import disturb
 from model.sync.scorer import SyncScorer, contrastive_loss
@@ -33,7 +34,9 @@ class SyncRecipe:
 STANDARD: Final = SyncRecipe()
 
 
-def sync_scorer(folder: Path, exams: Sequence[Exam], recipe: SyncRecipe = STANDARD) -> SyncScorer:
+def sync_scorer(
+    folder: Path, exams: Sequence[Exam], recipe: SyncRecipe = STANDARD, device: torch.device = CPU
+) -> SyncScorer:
     """A scorer trained on these clips, none of which is to be scored by it; kept in `folder` by what it learned from.
 
     Raises: TrainingError - no clip both moves and sounds.
@@ -41,7 +44,7 @@ def sync_scorer(folder: Path, exams: Sequence[Exam], recipe: SyncRecipe = STANDA
     identity = json.dumps([sorted(exam.clip_id for exam in exams), asdict(recipe)])
     path = folder / f"sync-{hashlib.sha256(identity.encode()).hexdigest()[:12]}.safetensors"
     torch.manual_seed(recipe.seed)
-    scorer = SyncScorer()
+    scorer = SyncScorer().to(device)
     if path.exists():
         scorer.load_state_dict(load_file(path))
         return scorer.eval()
@@ -68,6 +71,6 @@ def _train(scorer: SyncScorer, speakers: Sequence[Sequence[SyncClip]], recipe: S
         except ValueError as error:
             raise TrainingError(f"sync cannot be learned from the train split: {error}") from error
         optimiser.zero_grad(set_to_none=True)
-        contrastive_loss(scorer, disturb(pairs, draw)).backward()  # type: ignore[no-untyped-call]
+        contrastive_loss(scorer, disturb(pairs, draw).to(scorer.device)).backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         falling.step()

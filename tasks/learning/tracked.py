@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
@@ -16,7 +16,7 @@ from schemas.rivals import RivalName, RivalSettings
 from schemas.settings import Settings
 from schemas.training import Stage1Settings
 from schemas.translation import Stage2Settings
-from tasks.learning.folders import training_folder
+from tasks.learning.folders import RUN, run_of, training_folder
 from tasks.learning.rivals import paired, train_rival
 from tasks.learning.selection import Candidate, Selection, candidates
 from tasks.learning.stage1 import train_generator
@@ -33,9 +33,6 @@ Row = tuple[str, str, str]
 """Clip, media and split, as a lineage has them."""
 
 AnyTrained = Trained[GeneratorCard] | Trained[TranslatorCard] | Trained[RivalCard]
-
-_RUN: Final = "run.json"
-"""File in a training's folder that names its run, so that a continued training continues its curves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +87,7 @@ def train_and_register(
     course = _Course("stage1", selection, Stage.STAGE1, stage1, folder, LANDMARK_GENERATOR)
 
     def train(told: Listener) -> Trained[GeneratorCard]:
-        return train_generator(selection, stage1, folder, told, artist, fresh)
+        return train_generator(selection, stage1, folder, told, artist, fresh, settings.device)
 
     return _tracked(workspace, settings, course, train, listener, fresh)
 
@@ -103,19 +100,21 @@ def train_and_register_translator(
     fresh: bool = False,
     tuning: Tuning | None = None,
 ) -> Registered:
-    """Train a translator on the selection by `settings.stage2`, or fine-tune one; otherwise as train_and_register.
+    """Train a translator on the selection by `settings.stage2`, or fine-tune one, which is registered under a name of
+    its own; otherwise as train_and_register.
 
     Raises: as train_and_register, and as train_translator.
     """
     from model.perception.opening import open_perception
     from tasks.learning.paintings import Easel
-    from tasks.tracking.kinds import LANDMARK_TRANSLATOR
+    from tasks.tracking.kinds import FINETUNED_TRANSLATOR, LANDMARK_TRANSLATOR
 
     stage2, weights = settings.stage2, settings.weights
     what = "stage2" if tuning is None else "finetune"
     folder = training_folder(workspace, selection, stage2, what if tuning is None else f"{what}-{tuning.weights[:12]}")
     easel = Easel(stage2.pace.film_every, stage2.pace.steps)
-    course = _Course(what, selection, Stage.STAGE2, stage2, folder, LANDMARK_TRANSLATOR)
+    kind = LANDMARK_TRANSLATOR if tuning is None else FINETUNED_TRANSLATOR
+    course = _Course(what, selection, Stage.STAGE2, stage2, folder, kind)
 
     def note(run: "Run") -> Iterable[Row]:
         names = [one.name for one in open_perception(stage2.losses, weights)]
@@ -125,7 +124,7 @@ def train_and_register_translator(
         return () if tuning is None else _learned_before(run, workspace, selection.release, tuning)
 
     def train(told: Listener) -> Trained[TranslatorCard]:
-        return train_translator(selection, stage2, weights, folder, told, easel, fresh, tuning)
+        return train_translator(selection, stage2, weights, folder, told, easel, fresh, tuning, settings.device)
 
     return _tracked(workspace, settings, course, train, listener, fresh, note)
 
@@ -156,7 +155,7 @@ def train_and_register_rival(
         return ()
 
     def train(told: Listener) -> Trained[RivalCard]:
-        return train_rival(name, pairs, rivals, settings.weights, folder, told, easel, fresh)
+        return train_rival(name, pairs, rivals, settings.weights, folder, told, easel, fresh, settings.device)
 
     return _tracked(workspace, settings, course, train, listener, fresh, note)
 
@@ -217,21 +216,14 @@ def _learned_before(run: "Run", workspace: Workspace, release: Release, tuning: 
     """What the translator had learned from that is adapted: it is in the weights still. Where that is not known, the
     release, as for every version without a lineage.
     """
-    from tasks.tracking.kinds import LANDMARK_TRANSLATOR
+    from tasks.tracking.kinds import FINETUNED_TRANSLATOR, LANDMARK_TRANSLATOR
     from tasks.tracking.lineage import lineage_of_weights
 
-    known = lineage_of_weights(run.tracking, LANDMARK_TRANSLATOR, tuning.weights)
+    kinds = LANDMARK_TRANSLATOR, FINETUNED_TRANSLATOR
+    known = next(filter(None, (lineage_of_weights(run.tracking, kind, tuning.weights) for kind in kinds)), None)
     if known is not None:
         return [(row["clip_id"], row["media_id"], row["split"]) for row in known]
     return _learned_from(clip for clip in candidates(workspace, release, Stage.STAGE2) if clip.split != "test")
-
-
-def run_of(folder: Path) -> str | None:
-    """The run of the training that keeps its files in a folder; None where none is named."""
-    try:
-        return str(json.loads((folder / _RUN).read_text())["run_id"])
-    except (FileNotFoundError, ValueError, KeyError):
-        return None
 
 
 class _Keeper(Listeners):
@@ -243,4 +235,4 @@ class _Keeper(Listeners):
 
     def started(self, first_step: int, steps: int) -> None:
         """Training begins, so its folder is there and an earlier one is forgotten."""
-        (self._folder / _RUN).write_text(json.dumps({"run_id": self._run_id}) + "\n")
+        (self._folder / RUN).write_text(json.dumps({"run_id": self._run_id}) + "\n")

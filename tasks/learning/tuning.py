@@ -8,12 +8,13 @@ from model.features.timing import seconds_to_frames
 from model.sealing import file_hashes
 from model.stage2.files import WEIGHTS, load_critics, load_translator
 from model.stage2.lesson import CRITICS, PAINTER
-from schemas.errors import NotFoundError
+from schemas.cards import TRANSLATOR
 from schemas.reasons import Stage
 from schemas.settings import Settings
 from schemas.translation import Stage2Settings
 from tasks.feeding.stored_clips import StoredClips
-from tasks.learning.selection import Selection, candidates
+from tasks.learning.named_models import find_model
+from tasks.learning.selection import Selection, clip_named
 from tasks.learning.stage2 import Tuning
 from tasks.stores.releases import Release
 from tasks.stores.workspace import Workspace
@@ -26,15 +27,10 @@ def tuning_clip(workspace: Workspace, release: Release, clip_id: str, seconds: f
 
     Raises: NotFoundError - the release has no such stage-2 clip, or several.
     """
-    found = [clip for clip in candidates(workspace, release, Stage.STAGE2) if clip.facts.clip_id.startswith(clip_id)]
-    if len(found) != 1:
-        raise NotFoundError(
-            f"release {release.release_id} has {len(found) or 'no'} stage2 clips whose id begins with {clip_id!r}; "
-            f"`heterodub list --clips` names them"
-        )
+    found = clip_named(workspace, release, clip_id)
     stored = StoredClips.of(workspace, Stage.STAGE2, release.versions[Stage.STAGE2.value])
-    least = found[0].facts.frames if seconds is None else min(found[0].facts.frames, max(2, seconds_to_frames(seconds)))
-    learned = replace(found[0], facts=replace(found[0].facts, frames=least))
+    least = found.facts.frames if seconds is None else min(found.facts.frames, max(2, seconds_to_frames(seconds)))
+    learned = replace(found, facts=replace(found.facts, frames=least))
     return Selection(release, stored, (learned,), (learned,))
 
 
@@ -83,10 +79,4 @@ def translator_folder(settings: Settings, workspace: Workspace, model: str | Non
 
     Raises: TrackingError - there is none. ModelFileError - its files are damaged.
     """
-    if model is not None and Path(model).is_dir():
-        return Path(model)
-    from tasks.tracking.kinds import LANDMARK_TRANSLATOR
-    from tasks.tracking.registry import fetch_named
-    from tasks.tracking.store import open_tracking
-
-    return fetch_named(open_tracking(settings.tracking, workspace), model, scratch, LANDMARK_TRANSLATOR)
+    return find_model(settings, workspace, TRANSLATOR, model, scratch).folder

@@ -17,6 +17,7 @@ from model.training.listening import Listener
 from schemas.errors import TrainingError
 from schemas.settings import Settings
 from tasks.feeding.picture_batches import portrait
+from tasks.learning.devices import device_of
 from tasks.learning.folders import training_folder
 from tasks.learning.picture_evaluation import MOST_FRAMES
 from tasks.learning.selection import Candidate, Selection, few_a_speaker
@@ -65,7 +66,8 @@ def compare_tuning(
     seconds = settings.stage2.tuning.seconds or LEARNED_S
     before: list[Sat] = []
     after: list[Sat] = []
-    judge, painter = Lite0(), load_translator(model)[0]
+    device = device_of(settings.device)
+    judge, painter = Lite0().to(device), load_translator(model, device)[0]
     for clip in few_a_speaker(judged, 1):
         learned = tuning_clip(workspace, selection.release, clip.facts.clip_id, seconds)
         sitting = _later(selection, clip, painter.shape.side_px, learned.train[0].facts.frames)
@@ -73,8 +75,10 @@ def compare_tuning(
             continue
         tuned, tuning = start_of(settings, workspace, str(model), clip.facts.clip_id)
         folder = training_folder(workspace, learned, tuned.stage2, f"finetune-{tuning.weights[:12]}")
-        made = train_translator(learned, tuned.stage2, settings.weights, folder, listener, tuning=tuning)
-        for rows, one in ((before, painter), (after, load_translator(made.model)[0])):
+        made = train_translator(
+            learned, tuned.stage2, settings.weights, folder, listener, tuning=tuning, device=settings.device
+        )
+        for rows, one in ((before, painter), (after, load_translator(made.model, device)[0])):
             crops = answer(sitting, "painted", PainterTranslator(one))
             rows.append(Sat(clip.facts.clip_id, clip.facts.speaker, "painted", score(sitting, crops, judge)))
     if not before:

@@ -18,6 +18,7 @@ from schemas.records import MediaFacts
 from schemas.settings import GuardSettings
 
 from .decord_pictures import read_whole, worth_it
+from .geometry import Geometry
 from .opening import open_input, picture_stream, set_up, words
 from .pictures import Picture, PyavPictures
 from .retime import Retimer
@@ -42,10 +43,12 @@ class Frame:
     """Time of that picture after the first, seconds."""
     repeated: bool
     """Shows the same source picture as the frame before."""
+    geometry: Geometry | None = None
+    """Size and direction of the source picture: where they change, nothing goes on."""
 
 
 class Video:
-    """The frames of one file; iterate `frames()` once, then read `source_frames` and `truncated`."""
+    """The frames of one file; iterate `frames()` once, then read `source_frames`, `truncated` and `notes`."""
 
     def __init__(
         self, pictures: Iterator[Picture], first: Picture, decoder: str, limit_s: float, promised_s: float | None
@@ -54,6 +57,7 @@ class Video:
         self.origin_s = float(first.time_s)
         self.source_frames = 0
         self.truncated: str | None = None
+        self.notes: tuple[str, ...] = ()
         self._pictures = pictures
         self._promised_s = promised_s
         self._retimer = Retimer(limit_s)
@@ -72,7 +76,14 @@ class Video:
             frames = chosen.last + 1
             for index in range(chosen.first, chosen.last + 1):
                 self.source_frames = self._retimer.seen
-                yield Frame(index, rgb, chosen.source_index, float(chosen.since_first_s), index > chosen.first)
+                yield Frame(
+                    index,
+                    rgb,
+                    chosen.source_index,
+                    float(chosen.since_first_s),
+                    index > chosen.first,
+                    chosen.picture.geometry,
+                )
         self.source_frames = self._retimer.seen
         self.truncated = self._retimer.stopped or self._short_of_promise(frame_to_second(frames))
 
@@ -102,6 +113,7 @@ class _PyavVideo(Video):
     def frames(self) -> Iterator[Frame]:
         yield from super().frames()
         self.truncated = "; ".join(self._source.damage) or self.truncated
+        self.notes = self._source.notes
 
 
 @contextmanager
@@ -122,9 +134,7 @@ def open_video(path: Path, container: Container, facts: MediaFacts, guards: Guar
         if first is None:
             raise MediaRefusedError(FileReason.NO_DECODABLE_FRAME, "; ".join(pyav.damage))
         limit_s = guards.max_duration_s
-        if worth_it(container, facts, stream, pyav.orientation) and (
-            whole := read_whole(path, container, first, facts)
-        ):
+        if worth_it(container, facts, stream, pyav.is_plain) and (whole := read_whole(path, container, first, facts)):
             yield Video(iter(whole), whole[0], "decord", limit_s, promised_s)
         else:
             yield _PyavVideo(pyav, chain((first,), pictures), first, limit_s, promised_s)

@@ -27,7 +27,6 @@ from schemas.errors import MediaRefusedError
 from schemas.records import MediaFacts
 
 from .opening import open_input, picture_stream
-from .orientation import Orientation
 from .pictures import Picture
 from .sniff import HEAD_BYTES, Container
 
@@ -49,9 +48,12 @@ class _Slot:
     index: int
 
 
-def worth_it(container: Container, facts: MediaFacts, stream: VideoStream, orientation: Orientation) -> bool:
-    """Whether decord may be tried: a container it reads right, plain upright pictures, and little of it in all."""
-    if container not in CONTAINERS or not orientation.upright or stream.pix_fmt != "yuv420p":
+def worth_it(container: Container, facts: MediaFacts, stream: VideoStream, is_plain: bool) -> bool:
+    """Whether decord may be tried: a container it reads right, plain pictures, and little of it in all.
+
+    is_plain: of the first picture, see tasks.media.pictures; decord knows no pixel aspects, directions, matrices.
+    """
+    if container not in CONTAINERS or not is_plain:
         return False
     if facts.duration_s is None or facts.nominal_fps is None:
         return False

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from heapq import heappop, heappush
 from typing import Final
 
@@ -11,13 +12,15 @@ import numpy as np
 from av.container import InputContainer
 from av.packet import Packet
 from av.video.frame import VideoFrame
-from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
 from schemas.contract import FPS
 
+from .colour import BT601, BT709, ColourTags
+from .frame_converter import FrameConverter
+from .geometry import Geometry, PixelAspect
 from .opening import words
-from .orientation import Orientation
+from .picture_notes import PictureNotes
 
 MAX_DEAD_PACKETS: Final = 1000
 """Packets that may fail to decode before the first picture; a recording that starts mid-way loses a few."""
@@ -34,6 +37,8 @@ class Picture:
     """Seconds, on the container's clock."""
     duration_s: Fraction
     pixels: Callable[[], np.ndarray]
+    geometry: Geometry | None = None
+    """Its size and direction, where they may differ from those of its neighbours."""
 
 
 def decoded(source: InputContainer, video: VideoStream, damage: list[str]) -> Iterator[VideoFrame]:
@@ -91,33 +96,47 @@ class PyavPictures:
     """The pictures of an opened file. Iterate once; `damage` then tells whether and why it ended early."""
 
     decoder = "pyav"
+    is_plain: bool
+    """Whether the first picture is shown as any decoder shows it; known once it was read."""
 
     def __init__(self, source: InputContainer, video: VideoStream, nominal_fps: float | None) -> None:
         self.damage: list[str] = []
         self._source = source
         self._video = video
         self._clock = Clock(_step(nominal_fps))
-        self._paint: Painter | None = None
+        self._aspect = PixelAspect(video)
+        self._convert = FrameConverter()
+        self._notes = PictureNotes()
+        self.is_plain = False
         self._gif_clock = GifClock() if video.codec_context.name == "gif" else None
 
     @property
-    def orientation(self) -> Orientation:
-        """How the pictures are turned; known once the first was read."""
-        return self._paint.orientation if self._paint else Orientation()
+    def notes(self) -> tuple[str, ...]:
+        """What was done to the pictures so far, in words."""
+        self._notes.refused_aspect = self._aspect.refused
+        return self._notes.lines()
 
     def __iter__(self) -> Iterator[Picture]:
         for frame in decoded(self._source, self._video, self.damage):
-            self._paint = self._paint or Painter(frame)
+            geometry = self._aspect.geometry(frame)
+            if not self._notes.pictures:
+                self.is_plain = _is_plain(frame, geometry) and self._aspect.refused is None
+            self._notes.add(frame, geometry)
             base = frame.time_base or self._video.time_base or Fraction(1, FPS)
             stated_s = None if frame.pts is None else frame.pts * base
             duration_s = max(frame.duration, 0) * base
             if self._gif_clock is not None:
                 stated_s, duration_s = self._gif_clock.read(duration_s)
-            yield Picture(self._clock.read(stated_s), duration_s, _painting(self._paint, frame))
+            pixels = partial(self._convert, frame, geometry)
+            yield Picture(self._clock.read(stated_s), duration_s, pixels, geometry)
 
 
-def _painting(paint: "Painter", frame: VideoFrame) -> Callable[[], np.ndarray]:
-    return lambda: paint(frame)
+def _is_plain(frame: VideoFrame, geometry: Geometry) -> bool:
+    """Whether a frame is shown as any decoder shows it: upright, square pixels, colours that all know or assume."""
+    colours = ColourTags.of(frame)
+    assumed = int(frame.colorspace) in (BT709, 5, BT601) or colours.matrix == BT601
+    standard = assumed and not (colours.mapped or colours.full or frame.interlaced_frame)
+    return standard and geometry == Geometry(frame.width, frame.height) and frame.format.name == "yuv420p"
 
 
 def _step(nominal_fps: float | None) -> Fraction:
@@ -168,25 +187,3 @@ class GifClock:
         lasts_s = duration_s if duration_s >= self.SHORTEST_S else self.STANDARD_S
         begins_s, self._next_s = self._next_s, self._next_s + lasts_s
         return begins_s, lasts_s
-
-
-class Painter:
-    """Converts frames to RGB at the size and orientation of the first one."""
-
-    def __init__(self, first: VideoFrame) -> None:
-        self._reformatter = VideoReformatter()
-        self._width, self._height = first.width, first.height
-        self.orientation = Orientation.of(first)
-
-    def __call__(self, frame: VideoFrame) -> np.ndarray:
-        """(H, W, 3) uint8 as displayed; see-through parts lie over black."""
-        clear = any(component.is_alpha for component in frame.format.components) or frame.format.has_palette
-        packed = self._reformatter.reformat(
-            frame, self._width, self._height, "rgba" if clear else "rgb24", threads=1
-        ).to_ndarray()
-        return self.orientation.apply(_over_black(packed) if clear else packed)
-
-
-def _over_black(rgba: np.ndarray) -> np.ndarray:
-    alpha = rgba[..., 3:].astype(np.uint16)
-    return ((rgba[..., :3] * alpha + 127) // 255).astype(np.uint8)

@@ -14,8 +14,8 @@ from schemas.reasons import FileReason
 from schemas.records import MediaFacts
 from schemas.settings import GuardSettings
 
+from .geometry import PixelAspect
 from .opening import claimed_size, has_decoder, open_input, picture_stream, set_up, sound_stream
-from .orientation import Orientation
 from .pictures import decoded
 from .sniff import Container
 
@@ -85,8 +85,8 @@ def _first_frame(source: InputContainer, video: VideoStream, guards: GuardSettin
 def _facts(
     container: Container, video: VideoStream, frame: VideoFrame, duration_s: float | None, source: InputContainer
 ) -> MediaFacts:
-    turned = Orientation.of(frame)
-    width, height = turned.displayed(frame.width, frame.height)
+    geometry = PixelAspect(video).geometry(frame)
+    width, height = geometry.displayed
     sound = sound_stream(source)
     known = sound if sound is not None and has_decoder(sound) else None
     return MediaFacts(
@@ -94,7 +94,7 @@ def _facts(
         video_codec=video.codec_context.name,
         width=width,
         height=height,
-        rotation_deg=turned.rotation_deg,
+        rotation_deg=geometry.turned.rotation_deg,
         nominal_fps=_rate(video),
         duration_s=duration_s,
         sound_codec=_sound_codec(sound),

@@ -51,17 +51,25 @@ def small_picture(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def with_cuts(frames: "Iterator[Frame]", threshold: float) -> "Iterator[tuple[Frame, NDArray[np.uint8], bool]]":
-    """Each frame with its small picture and whether a new shot starts with it: hard cuts alone, see transitions.py.
+    """Each frame with its small picture and whether a new shot starts with it: at hard cuts alone (transitions.py has
+    the soft ones), and where the geometry changes.
 
     Repeated pictures are not shown to the detector, which would take the repeats of a 10-fps GIF for stillness
     and every change for a cut. Four source pictures are held back, so memory stays bounded.
     """
-    detector = AdaptiveDetector(adaptive_threshold=threshold, min_scene_len=1, window_width=_WINDOW)
+    detector = _detector(threshold)
     held: deque[tuple[Frame, NDArray[np.uint8]]] = deque()
     cuts = _Cuts()
     picture = -1
     numbers: deque[int] = deque()
+    before: Frame | None = None
     for frame in frames:
+        if before is not None and _differ(before, frame):
+            while held:
+                yield _release(held, numbers, cuts)
+            detector = _detector(threshold)
+            cuts = _Cuts(first=picture + 1)
+        before = frame
         if frame.repeated and held:
             small = held[-1][1]
         else:
@@ -78,13 +86,22 @@ def with_cuts(frames: "Iterator[Frame]", threshold: float) -> "Iterator[tuple[Fr
         yield _release(held, numbers, cuts)
 
 
-class _Cuts:
-    """Cuts that the detector calls, without those that are the two edges of a flash."""
+def _detector(threshold: float) -> AdaptiveDetector:
+    return AdaptiveDetector(adaptive_threshold=threshold, min_scene_len=1, window_width=_WINDOW)
 
-    def __init__(self) -> None:
-        self._called: set[int] = set()
+
+def _differ(before: "Frame", frame: "Frame") -> bool:
+    """Whether two frames cannot be held against each other."""
+    return before.geometry != frame.geometry or before.rgb.shape != frame.rgb.shape
+
+
+class _Cuts:
+    """Cuts that the detector calls, without those that are the two edges of a flash. first: begins a shot, too."""
+
+    def __init__(self, first: int = 0) -> None:
+        self._called = {first} if first else set()
         self._recent: dict[int, NDArray[np.uint8]] = {}
-        self._last = -1
+        self._last = first - 1
 
     def add(self, small: NDArray[np.uint8], called: list[int]) -> None:
         """The next picture, and the numbers of pictures that turned out to begin a shot."""

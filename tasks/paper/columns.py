@@ -12,6 +12,8 @@ FRECHET_COLUMN: Final = Column(FRECHET, "Fréchet (Lite0)", "less", "FID", digit
 UNPAIRED_COLUMN: Final = Column(UNPAIRED, "Fréchet (Lite0), other sound", "less", "FID unpaired", digits=1, least=1.0)
 NME_COLUMN: Final = Column(NME, "NME of stage 1, %", "less", "NME", scale=100, digits=2, least=1e-4)
 FOUND_NME_COLUMN: Final = Column("nme_lips", "lips' NME found again, %", "less", "NME", scale=100, digits=2, least=1e-4)
+FACE_FOUND_COLUMN: Final = Column("face_found_frac", "face found again, %", "more", scale=100, digits=1, least=5e-3)
+"""Beside it: frames in which no face is found are not in the error."""
 
 LIKENESS: Final = (
     Column("ssim_whole", "SSIM", "more", "SSIM", digits=4, least=1e-3),

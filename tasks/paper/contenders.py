@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import torch
+
 from model.baselines.files import load_rival
 from model.comparison.systems import Copy, Rival, System, TrueLandmarks, Truth, TwoStage
 from model.stage1.files import load_generator
@@ -36,18 +38,20 @@ class Contender:
 def two_stage(generator: Path, translator: Path) -> Entry:
     """Ours, from two folders."""
 
-    def opened() -> System:
-        heard, card = load_generator(generator)
-        return TwoStage(heard, card.gain, PainterTranslator(load_translator(translator)[0]))
+    def opened(device: torch.device) -> System:
+        heard, card = load_generator(generator, device)
+        return TwoStage(heard, card.gain, PainterTranslator(load_translator(translator, device)[0]))
 
     return Entry("two stages", (generator, translator), opened)
 
 
 def true_landmarks(translator: Path) -> Entry:
     """A translator in a folder, told the truth."""
-    return Entry(
-        "true landmarks", (translator,), lambda: TrueLandmarks(PainterTranslator(load_translator(translator)[0]))
-    )
+
+    def opened(device: torch.device) -> System:
+        return TrueLandmarks(PainterTranslator(load_translator(translator, device)[0]))
+
+    return Entry("true landmarks", (translator,), opened)
 
 
 def _rival(row: str, name: RivalName) -> Contender:
@@ -55,21 +59,21 @@ def _rival(row: str, name: RivalName) -> Contender:
 
     def entry(made: Models, _: int) -> Entry:
         folder = made[job]
-        return Entry(name, (folder,), lambda: Rival(load_rival(folder)[0]))
+        return Entry(name, (folder,), lambda device: Rival(load_rival(folder, device)[0]))
 
     return Contender(row, (job,), entry)
 
 
 def _warped(generator: Path, side_px: int) -> Entry:
-    def opened() -> System:
-        heard, card = load_generator(generator)
+    def opened(device: torch.device) -> System:
+        heard, card = load_generator(generator, device)
         return TwoStage(heard, card.gain, WarpTranslator(side_px))
 
     return Entry("generator and warp", (generator,), opened)
 
 
 def _true_warped(side_px: int) -> Entry:
-    return Entry("true landmarks, warp", (), lambda: TrueLandmarks(WarpTranslator(side_px)))
+    return Entry("true landmarks, warp", (), lambda _: TrueLandmarks(WarpTranslator(side_px)))
 
 
 CONTENDERS: Final[tuple[Contender, ...]] = (
@@ -83,6 +87,6 @@ CONTENDERS: Final[tuple[Contender, ...]] = (
         "true landmarks, ours for stage 2", (TRANSLATES,), lambda made, _: true_landmarks(made[TRANSLATES]), True
     ),
     Contender("true landmarks, untrained warp", (), lambda _, side: _true_warped(side), True),
-    Contender("copy of one frame", (), lambda *_: Entry("copy", (), Copy)),
-    Contender("truth", (), lambda *_: Entry("truth", (), Truth), True),
+    Contender("copy of one frame", (), lambda *_: Entry("copy", (), lambda _: Copy())),
+    Contender("truth", (), lambda *_: Entry("truth", (), lambda _: Truth()), True),
 )

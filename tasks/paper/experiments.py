@@ -12,10 +12,12 @@ from model.stage1.judging import judge
 from schemas.reasons import Stage
 from schemas.settings import Settings
 from schemas.training import Stage1Settings
+from tasks.learning.devices import device_of
 from tasks.learning.selection import few_a_speaker
 from tasks.learning.stage1 import read_exams
 from tasks.paper import published
 from tasks.paper.columns import (
+    FACE_FOUND_COLUMN,
     FOUND_NME_COLUMN,
     FRECHET_COLUMN,
     LIKENESS,
@@ -43,7 +45,7 @@ class Experiment:
 
 def _table_1(settings: Settings, footage: Footage, trained: Trained, bench: Judged) -> Table:
     rows = [_system(one, settings.stage2.shape.side_px, trained, bench) for one in CONTENDERS]
-    columns = (FRECHET_COLUMN, FOUND_NME_COLUMN, *LIKENESS, OPENING, UNPAIRED_COLUMN)
+    columns = (FRECHET_COLUMN, FOUND_NME_COLUMN, FACE_FOUND_COLUMN, *LIKENESS, OPENING, UNPAIRED_COLUMN)
     notes = (
         "Own sound but for the last column; another speaker's there. A row that takes its mouth from the truth hears "
         "nothing, so it has no other sound.",
@@ -110,7 +112,7 @@ def _table_3(settings: Settings, footage: Footage, trained: Trained, bench: Judg
 
 def _heard(settings: Settings, footage: Footage, model: Path) -> Measured:
     """NME of a generator on the judged speakers' stage-1 clips, by their own sound."""
-    generator, card = load_generator(model)
+    generator, card = load_generator(model, device_of(settings.device))
     exams = read_exams(footage.speech, few_a_speaker(footage.heard), Stage1Settings(shape=card.shape))
     return mean_over_speakers(by_speaker(judge(generator, exams, REFERENCES, card.gain, systems=("own sound",)), "nme"))
 

@@ -125,14 +125,14 @@ def _train_generator(
     selection: Selection, section: Section, settings: Settings, folder: Path, listener: Listener
 ) -> Path:
     assert isinstance(section, Stage1Settings)
-    return train_generator(selection, section, folder, listener).model
+    return train_generator(selection, section, folder, listener, device=settings.device).model
 
 
 def _train_translator(
     selection: Selection, section: Section, settings: Settings, folder: Path, listener: Listener
 ) -> Path:
     assert isinstance(section, Stage2Settings)
-    return train_translator(selection, section, settings.weights, folder, listener).model
+    return train_translator(selection, section, settings.weights, folder, listener, device=settings.device).model
 
 
 def _rival(name: RivalName) -> Kind:
@@ -141,7 +141,7 @@ def _rival(name: RivalName) -> Kind:
     def train(selection: Selection, section: Section, settings: Settings, folder: Path, listener: Listener) -> Path:
         assert isinstance(selection, PairedSelection)
         assert isinstance(section, RivalSettings)
-        return train_rival(name, selection, section, settings.weights, folder, listener).model
+        return train_rival(name, selection, section, settings.weights, folder, listener, device=settings.device).model
 
     def selection(workspace: Workspace, footage: Footage) -> Selection:
         return paired(workspace, footage.pictures)

@@ -10,6 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
+import torch
+
 from model.comparison.judging import Bench
 from model.comparison.measured import Measured
 from model.comparison.scene import Scene
@@ -18,6 +20,7 @@ from model.metrics.bootstrap import Interval
 from model.perception.lite0 import Lite0
 from schemas.errors import TrainingError
 from schemas.settings import Settings
+from tasks.learning.devices import device_of
 from tasks.learning.picture_evaluation import finder
 from tasks.paper.footage import REFERENCES, Footage, scenes
 from tasks.paper.workshop import code_of
@@ -32,19 +35,19 @@ Scores = Mapping[str, Measured]
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A system and what it is made from. what: its kind, in a word. models: folders of trained models, whose trainings
-    are named by all that decides them. opened: the system itself.
+    are named by all that decides them. opened: the system itself, on a device.
     """
 
     what: str
     models: tuple[Path, ...]
-    opened: Callable[[], System]
+    opened: Callable[[torch.device], System]
 
 
 class Judged:
     """Scores of entries on the judged clips of some footage, at the settings' size of crops."""
 
     def __init__(self, settings: Settings, footage: Footage, folder: Path) -> None:
-        self._folder = folder
+        self._folder, self._device = folder, device_of(settings.device)
         self._find, self.missing = finder(settings, footage.speech.release.backend)
         self.scenes: list[Scene] = scenes(footage, settings.stage2.shape.side_px)
         clips = [scene.sitting.exam.clip_id for scene in self.scenes]
@@ -53,15 +56,15 @@ class Judged:
 
     def paired(self, entry: Entry) -> Scores:
         """See Bench.paired."""
-        return self._kept("paired", entry, lambda: self._bench.paired(entry.what, entry.opened()))
+        return self._kept("paired", entry, lambda: self._bench.paired(entry.what, entry.opened(self._device)))
 
     def unpaired(self, entry: Entry) -> Measured:
         """See Bench.unpaired."""
-        return self._kept("unpaired", entry, lambda: {"": self._bench.unpaired(entry.opened())})[""]
+        return self._kept("unpaired", entry, lambda: {"": self._bench.unpaired(entry.opened(self._device))})[""]
 
     @cached_property
     def _bench(self) -> Bench:
-        return Bench(self.scenes, Lite0(), self._find)
+        return Bench(self.scenes, Lite0().to(self._device), self._find)
 
     def _kept(self, setting: str, entry: Entry, make: Callable[[], Scores]) -> Scores:
         trainings = [model.parent.name for model in entry.models]

@@ -12,6 +12,7 @@ from schemas.reasons import Stage
 from schemas.settings import Settings
 from tasks.drawing.sheets import Columns, contact_sheet, crop_film
 from tasks.feeding.stored_clips import StoredClips
+from tasks.learning.devices import device_of
 from tasks.learning.paintings import columns
 from tasks.learning.selection import find_release
 from tasks.stores.benchmarks import Benchmark
@@ -37,7 +38,10 @@ def draw_translators(
     """
     stored = StoredClips.of(workspace, Stage.STAGE2, find_release(workspace, None).versions[Stage.STAGE2.value])
     chosen = [clip for clip in benchmark.clips if clip.clip_id in clips]
-    painters = {version: PainterTranslator(load_translator(folder)[0]) for version, folder in contestants.items()}
+    device = device_of(settings.device)
+    painters = {
+        version: PainterTranslator(load_translator(folder, device)[0]) for version, folder in contestants.items()
+    }
     side_px = next(iter(painters.values())).side_px  # one size: else they were not judged
     drawn = {}
     for sitting in sittings(stored, chosen, side_px, rule.references):

@@ -16,6 +16,7 @@ from tasks.drawing.charts import landmarks_over_truth, opening_chart
 from tasks.drawing.colours import OTHER_RGB, PREDICTED_RGB, TRUE_RGB
 from tasks.drawing.film import Floats, Side, compared_film
 from tasks.drawing.sound import ClipPlace, Heard, clip_sound
+from tasks.learning.devices import device_of
 from tasks.learning.pictures import sound_place
 from tasks.learning.selection import find_release, select
 from tasks.stores.benchmarks import Benchmark
@@ -48,7 +49,7 @@ def draw_generators(
     exams: dict[str, Exam] = {}
     predicted: dict[str, dict[int, Floats]] = {clip: {} for clip in clips}
     for version, folder in contestants.items():
-        generator, card = load_generator(folder)
+        generator, card = load_generator(folder, device_of(settings.device))
         for exam in benchmark_exams(selection, chosen, generator):
             told = reference_frames(exam.prepared.counts_T, rule.references)
             exams[exam.clip_id] = exam

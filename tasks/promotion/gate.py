@@ -63,7 +63,7 @@ def open_contest(settings: Settings, stage: str, name: str | None) -> Contest:
 
     judge, policy = judge_of(stage), load_promotion_policy(settings.promotion)
     require_judgeable(judge, policy.rule(judge.model))
-    ws, tracking = _open(settings)
+    ws, tracking = open_both(settings)
     standing = moving.settle(tracking, ws, judge.model)
     challenger = named_version(tracking, judge.model, name)
     if challenger.number == standing.champion:
@@ -74,9 +74,9 @@ def open_contest(settings: Settings, stage: str, name: str | None) -> Contest:
     release = find_release(ws, None)
     benchmark = benchmarks.freeze(ws, release, judge.stage, f"first judged {judge.model}")
     benchmarks.verify(ws, benchmark, releases.current_versions(ws)[judge.stage.value])
-    require_promotable(ws, challenger, benchmark, _learned_from(tracking, ws, judge, challenger))
+    require_promotable(ws, challenger, benchmark, learned_from(tracking, ws, judge, challenger))
     if champion is not None:
-        require_fair(champion, benchmark, _learned_from(tracking, ws, judge, champion))
+        require_fair(champion, benchmark, learned_from(tracking, ws, judge, champion))
     point(tracking, judge.model, {CHALLENGER: challenger.number})
     return Contest(judge, challenger, champion, benchmark, policy, standing.repaired)
 
@@ -99,7 +99,7 @@ def fetched(settings: Settings, contest: Contest) -> Iterator[tuple[Workspace, C
     """
     from tasks.tracking.models import fetch_version
 
-    ws, tracking = _open(settings)
+    ws, tracking = open_both(settings)
     with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
         folders = {}
         for version in (contest.challenger, contest.champion):
@@ -128,61 +128,15 @@ def promote(settings: Settings, contest: Contest, verdict: deciding.Verdict, run
     """
     from tasks.tracking.registry import named_version
 
-    ws, tracking = _open(settings)
+    ws, tracking = open_both(settings)
     now = named_version(tracking, contest.judge.model, str(contest.challenger.number))
-    require_standing(ws, now, _learned_from(tracking, ws, contest.judge, now))
+    require_standing(ws, now, learned_from(tracking, ws, contest.judge, now))
     evidence = Evidence(run, contest.benchmark.benchmark, contest.policy.hash)
     before = contest.champion.number if contest.champion else None
     why = f"{verdict.why}; approved by {approved}" if approved else verdict.why
     return moving.move_champion(
         tracking, ws, contest.judge.model, "promote", contest.challenger.number, before, why, evidence
     )
-
-
-def roll_back(settings: Settings, stage: str, to: int | None, why: str, adopt: bool = False) -> Move:
-    """Make an earlier version the champion again: the one before the present one, or `to`.
-
-    Its files are held against their logged hashes first. adopt: take over a registry that another workspace's ledger
-    led; its champion stays unless `to` names another one.
-
-    Raises: PromotionError - there is no earlier one, it is the champion, it was trained on what was taken down, or the
-    registry is not this ledger's to move (with adopt: is so already).
-    ModelFileError - its files are not the ones that were logged. TrackingError - no such version, or no store.
-    """
-    from tasks.tracking.models import fetch_model
-    from tasks.tracking.registry import named_version
-
-    judge = judge_of(stage)
-    ws, tracking = _open(settings)
-    now = None if adopt else _champion_or_ruin(tracking, ws, judge.model, may_be_gone=to is not None)
-    if to is None:
-        to = _champion_there(tracking, judge.model) if adopt else _one_before(tracking, ws, judge.model)
-    version = named_version(tracking, judge.model, str(to))
-    if version.number == now:
-        raise PromotionError(f"version {now} is the champion of {judge.model} already")
-    require_standing(ws, version, _learned_from(tracking, ws, judge, version))
-    with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
-        fetch_model(tracking, version, Path(scratch))
-    evidence = Evidence(run=version.run_id)
-    if adopt:
-        return moving.adopt(tracking, ws, judge.model, version.number, why, evidence)
-    return moving.move_champion(tracking, ws, judge.model, "rollback", version.number, now, why, evidence)
-
-
-def history(settings: Settings, stage: str | None) -> list[dict[str, Any]]:
-    """Who was champion when: a row a move, newest first, with the time it ended; makes and changes nothing."""
-    ws = Workspace.open(settings.workspace)
-    model = None if stage is None else judge_of(stage).model
-    rows: list[dict[str, Any]] = []
-    for move in ledger.moves(ws, model):
-        if rows and rows[-1]["model"] == move.model:
-            rows[-1]["until_utc"] = move.created_utc
-        rows.append(
-            {"model": move.model, "version": move.to_version, "from": move.from_version, "kind": move.kind}
-            | {"since_utc": move.created_utc, "until_utc": None, "state": move.state, "who": move.who}
-            | {"why": move.why, "run": move.run, "benchmark": move.benchmark, "policy": move.policy}
-        )
-    return rows[::-1]
 
 
 def benchmark(settings: Settings, stage: str, renew: bool, why: str) -> dict[str, Any]:
@@ -197,42 +151,13 @@ def benchmark(settings: Settings, stage: str, renew: bool, why: str) -> dict[str
     return told | {"clips": len(found.clips), "speakers": found.speakers}
 
 
-def _champion_or_ruin(tracking: "Tracking", ws: Workspace, model: str, may_be_gone: bool) -> int | None:
-    """The champion; if its version was deleted and another is named, that one all the same, so that it can be left."""
-    moving.require_led(tracking, ws, model)
-    try:
-        return moving.settle(tracking, ws, model).champion
-    except PromotionError:
-        last = ledger.last_move(ws, model)
-        if last is None or not may_be_gone:
-            raise
-        ledger.finish(ws, last)
-        return last.to_version
-
-
-def _champion_there(tracking: "Tracking", model: str) -> int:
-    from tasks.tracking.registry import CHAMPION, aliased
-
-    if found := aliased(tracking, model, CHAMPION):
-        return found.number
-    raise PromotionError(f"{model} has no champion at {tracking.place}; `--to VERSION` names one")
-
-
-def _one_before(tracking: "Tracking", ws: Workspace, model: str) -> int:
-    from tasks.tracking.registry import versions
-
-    found = ledger.one_before(ledger.moves(ws, model), {version.number for version in versions(tracking, model)})
-    if found is None:
-        raise PromotionError(f"{model} has no champion before the present one; `--to VERSION` names one")
-    return found
-
-
-def _learned_from(tracking: "Tracking", ws: Workspace, judge: Judge, version: "Version") -> frozenset[str]:
+def learned_from(tracking: "Tracking", ws: Workspace, judge: Judge, version: "Version") -> frozenset[str]:
     """Contents behind a version; none where nothing is known of it."""
     return frozenset(clip["media_id"] for clip in trained_on(tracking, ws, version, judge.stage) or [])
 
 
-def _open(settings: Settings) -> tuple[Workspace, "Tracking"]:
+def open_both(settings: Settings) -> tuple[Workspace, "Tracking"]:
+    """The workspace and its tracking store. Raises: WorkspaceError, TrackingError, SettingsError."""
     from tasks.tracking.store import open_tracking
 
     ws = Workspace.open(settings.workspace)

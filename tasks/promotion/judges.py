@@ -1,22 +1,22 @@
-"""How each stage's models are judged: the one list that the gate goes by. A new stage adds an entry."""
+"""How each stage's models are judged: the one list that the gate goes by. A new stage adds an entry.
+
+Networks load only where somebody is graded or drawn: history, rollback and the check of a policy ask for names alone.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from model.metrics.cost import COSTS
 from schemas.cards import GENERATOR, TRANSLATOR
 from schemas.errors import SettingsError
-from schemas.promotion import ModelRule
+from schemas.promotion import COSTS, ModelRule
 from schemas.reasons import Stage
 from schemas.settings import Settings
 from tasks.stores.benchmarks import Benchmark
 from tasks.stores.workspace import Workspace
 
-from . import judging_pictures, judging_speech
-from .drawing_pictures import draw_translators
-from .drawing_speech import draw_generators
+from .scored import GENERATOR_DIRECTIONS, GENERATOR_SYSTEMS, TRANSLATOR_DIRECTIONS, TRANSLATOR_SYSTEMS
 from .sheets import Direction, Drawings, Sheet
 
 Contestants = Mapping[int, Path]
@@ -46,24 +46,48 @@ class Judge:
     draw: Draw
 
 
+def _grade_generators(*given: Any) -> Sequence[Sheet]:
+    from .judging_speech import grade_generators
+
+    return grade_generators(*given)
+
+
+def _draw_generators(*given: Any) -> Drawings:
+    from .drawing_speech import draw_generators
+
+    return draw_generators(*given)
+
+
+def _grade_translators(*given: Any) -> Sequence[Sheet]:
+    from .judging_pictures import grade_translators
+
+    return grade_translators(*given)
+
+
+def _draw_translators(*given: Any) -> Drawings:
+    from .drawing_pictures import draw_translators
+
+    return draw_translators(*given)
+
+
 JUDGES: Final[Mapping[str, Judge]] = {
     "stage1": Judge(
         Stage.STAGE1,
         GENERATOR,
         "generator",
-        judging_speech.SYSTEMS,
-        judging_speech.DIRECTIONS,
-        judging_speech.grade_generators,
-        draw_generators,
+        GENERATOR_SYSTEMS,
+        GENERATOR_DIRECTIONS,
+        _grade_generators,
+        _draw_generators,
     ),
     "stage2": Judge(
         Stage.STAGE2,
         TRANSLATOR,
         "translator",
-        judging_pictures.SYSTEMS,
-        judging_pictures.DIRECTIONS,
-        judging_pictures.grade_translators,
-        draw_translators,
+        TRANSLATOR_SYSTEMS,
+        TRANSLATOR_DIRECTIONS,
+        _grade_translators,
+        _draw_translators,
     ),
 }
 

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Final
+
+import torch
 
 from model.metrics.cost import costs
 from model.perception.lite0 import Lite0
@@ -18,37 +19,15 @@ from schemas.reasons import Stage
 from schemas.settings import Settings
 from tasks.feeding.picture_batches import portrait
 from tasks.feeding.stored_clips import Place, StoredClips
+from tasks.learning.devices import device_of
 from tasks.learning.picture_evaluation import MOST_FRAMES, finder
 from tasks.learning.selection import find_release
 from tasks.stores.benchmarks import Benchmark, BenchmarkClip
 from tasks.stores.workspace import Workspace
 from tasks.tracking.example import translator_example
 
-from .sheets import Direction, Graded, Sheet
-
-DIRECTIONS: Final[Mapping[str, Direction]] = {
-    "pd_lower": "less",
-    "pd5_lower": "less",
-    "pd_mouth": "less",
-    "pd5_mouth": "less",
-    "psnr_lower": "more",
-    "psnr_mouth": "more",
-    "psnr_whole": "more",
-    "ssim_lower": "more",
-    "ssim_mouth": "more",
-    "ssim_whole": "more",
-    "sharpness_lower": "near one",
-    "sharpness_mouth": "near one",
-    "flicker": "near one",
-    "found": "more",
-    "nme_lips": "less",
-    "opening_correlation": "more",
-    "articulation": "near one",
-}
-"""Every score of a translator (model/stage2/scores.py), and which way it is better."""
-
-SYSTEMS: Final[tuple[System, ...]] = ("painted", "copy", "warp", "nearest frame", "source")
-"""Who is graded: the translator itself first."""
+from .scored import TRANSLATOR_DIRECTIONS, TRANSLATOR_SYSTEMS
+from .sheets import Graded, Sheet
 
 
 def grade_translators(
@@ -68,29 +47,33 @@ def grade_translators(
     """
     release = find_release(workspace, None)
     stored = StoredClips.of(workspace, Stage.STAGE2, release.versions[Stage.STAGE2.value])
-    loaded = _loaded(contestants, release.backend)
+    device = device_of(settings.device)
+    loaded = _loaded(contestants, release.backend, device)
     first = next(iter(loaded.values()))
-    judge, (find, _) = Lite0(), finder(settings, release.backend)
+    judge, (find, _) = Lite0().to(device), finder(settings, release.backend)
     graded: dict[int, list[Graded]] = {version: [] for version in loaded}
 
     def grade(sitting: Sitting, system: System, translator: PainterTranslator) -> Graded:
         scores = score(sitting, answer(sitting, system, translator), judge, find)
-        told = {name: value for name, value in asdict(scores).items() if name in DIRECTIONS}
+        told = {name: value for name, value in asdict(scores).items() if name in TRANSLATOR_DIRECTIONS}
         return Graded(sitting.exam.clip_id, sitting.exam.speaker, system, told)
 
     for sitting in sittings(stored, benchmark.clips, first.side_px, rule.references):
-        beside = [grade(sitting, system, first) for system in SYSTEMS[1:]]  # the same whoever is judged
+        beside = [grade(sitting, system, first) for system in TRANSLATOR_SYSTEMS[1:]]  # the same whoever is judged
         for version, translator in loaded.items():
-            graded[version] += [grade(sitting, SYSTEMS[0], translator), *beside]
+            graded[version] += [grade(sitting, TRANSLATOR_SYSTEMS[0], translator), *beside]
     cost = costs([(one.painter, partial(_paint_fixed, one)) for one in loaded.values()])
-    return [Sheet(version, SYSTEMS[0], tuple(graded[version]), own) for version, own in zip(loaded, cost, strict=True)]
+    return [
+        Sheet(version, TRANSLATOR_SYSTEMS[0], tuple(graded[version]), own)
+        for version, own in zip(loaded, cost, strict=True)
+    ]
 
 
-def _loaded(contestants: Mapping[int, Path], backend: str) -> dict[int, PainterTranslator]:
+def _loaded(contestants: Mapping[int, Path], backend: str, device: torch.device) -> dict[int, PainterTranslator]:
     """All of one crop size and of the benchmark's backend, else nobody is judged."""
     loaded: dict[int, PainterTranslator] = {}
     for version, folder in contestants.items():
-        painter, card = load_translator(folder)
+        painter, card = load_translator(folder, device)
         if card.backend != backend:
             raise PromotionError(f"version {version} reads landmarks of {card.backend}, the benchmark holds {backend}")
         loaded[version] = PainterTranslator(painter)

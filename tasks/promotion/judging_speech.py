@@ -13,7 +13,7 @@ from model.features.timing import mel_columns
 from model.metrics.cost import costs
 from model.stage1.files import load_generator
 from model.stage1.inference import predict_clip
-from model.stage1.judging import Exam, Sat, System, judge
+from model.stage1.judging import Exam, Sat, judge
 from model.stage1.network import LandmarkGenerator
 from model.training.plan import ClipFacts
 from schemas.contract import MEL_BANDS
@@ -23,6 +23,7 @@ from schemas.reasons import Stage
 from schemas.settings import Settings
 from schemas.training import Stage1Settings
 from tasks.feeding.stored_clips import Place
+from tasks.learning.devices import device_of
 from tasks.learning.evaluation import release_scorer
 from tasks.learning.selection import Candidate, Selection, find_release, select
 from tasks.learning.stage1 import read_exams
@@ -30,23 +31,8 @@ from tasks.stores.benchmarks import Benchmark, BenchmarkClip
 from tasks.stores.workspace import Workspace
 from tasks.tracking.example import made_face
 
-from .sheets import Direction, Graded, Sheet
-
-DIRECTIONS: Final[Mapping[str, Direction]] = {
-    "nme_lips": "less",
-    "nme_outline": "less",
-    "nme": "less",
-    "opening_correlation": "more",
-    "articulation": "near one",
-    "velocity_error": "less",
-    "jitter": "up to one",
-    "sync": "more",
-}
-"""Every score of a generator, and which way it is better. True points tremble by the detector's noise, a jitter of 1;
-that a prediction trembles less is no merit: a mouth that stands still has none."""
-
-SYSTEMS: Final[tuple[System, ...]] = ("own sound", "other sound", "no sound", "copy", "truth")
-"""Who is graded: the generator itself first."""
+from .scored import GENERATOR_DIRECTIONS, GENERATOR_SYSTEMS
+from .sheets import Graded, Sheet
 
 _FIXED_FRAMES: Final = 250
 """Length of the fixed input: a clip of the longest kind, 10 s."""
@@ -66,16 +52,16 @@ def grade_generators(
     learn the sync score on.
     """
     selection = select(workspace, find_release(workspace, None), Stage.STAGE1)
-    scorer = release_scorer(workspace, selection, settings.stage1) if "sync" in rule.tolerances else None
+    scorer = release_scorer(workspace, selection, settings) if "sync" in rule.tolerances else None
     loaded, graded = [], []
     for version, folder in contestants.items():
-        generator, card = load_generator(folder)
+        generator, card = load_generator(folder, device_of(settings.device))
         if card.backend != selection.release.backend:
             raise PromotionError(
                 f"version {version} reads landmarks of {card.backend}, the benchmark holds {selection.release.backend}"
             )
         exams = benchmark_exams(selection, benchmark.clips, generator)
-        sat = judge(generator, exams, rule.references, card.gain, None, SYSTEMS, scorer)
+        sat = judge(generator, exams, rule.references, card.gain, None, GENERATOR_SYSTEMS, scorer)
         graded.append(tuple(_graded(row) for row in sat))
         loaded.append((version, generator))
     cost = costs([(generator, partial(_predict_fixed, generator, *_fixed_input())) for _, generator in loaded])
@@ -104,7 +90,7 @@ def benchmark_exams(selection: Selection, clips: Sequence[BenchmarkClip], genera
 
 
 def _graded(row: Sat) -> Graded:
-    scores = {name: value for name, value in asdict(row.scores).items() if name in DIRECTIONS}
+    scores = {name: value for name, value in asdict(row.scores).items() if name in GENERATOR_DIRECTIONS}
     return Graded(row.clip_id, row.speaker, row.system, scores | {"sync": row.sync})
 
 

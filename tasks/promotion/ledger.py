@@ -21,7 +21,8 @@ from schemas.tables import PROMOTIONS
 from tasks.stores import tables
 from tasks.stores.workspace import Workspace
 
-Kind = Literal["promote", "rollback", "adopt"]
+Kind = Literal["promote", "rollback", "adopt", "override"]
+"""promote: the policy chose. override: a person did, whatever the policy says."""
 
 INTENDED: Final = "intended"
 DONE: Final = "done"
@@ -126,6 +127,18 @@ def champions(own: Sequence[Move]) -> list[int]:
         else:
             line.append(move.to_version)
     return line
+
+
+def former_champions(own: Sequence[Move]) -> list[int]:
+    """Every version of one model that was champion since this ledger leads, each once, oldest first."""
+    seen: dict[int, None] = {}
+    for move in own:
+        if move.kind == "adopt":
+            seen.clear()
+        elif move.from_version is not None:
+            seen[move.from_version] = None
+        seen[move.to_version] = None
+    return list(seen)
 
 
 def one_before(own: Sequence[Move], there: Collection[int]) -> int | None:

@@ -21,9 +21,12 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-ADOPT: Final = "`heterodub rollback STAGE --adopt --why TEXT`, with `--to VERSION` for another champion than it has"
+ADOPT: Final = "`heterodub rollback STAGE --adopt --why TEXT`, with `--to VERSION` for its champion before that"
 
-CHOOSE: Final = "`heterodub rollback STAGE --to VERSION --why TEXT`"
+CHOOSE: Final = (
+    "`heterodub rollback STAGE --to VERSION --why TEXT` (one that was champion) or "
+    "`heterodub promote STAGE --model VERSION --override --reason TEXT` (any)"
+)
 
 _ROUNDS: Final = 20
 """Times the ledger is looked at again after the aliases were set; each round means that another move came between."""
@@ -94,6 +97,14 @@ def require_led(tracking: "Tracking", ws: Workspace, model: str) -> None:
         raise PromotionError(f"{told}; nothing was moved. Promote from there, or take the registry over: {ADOPT}")
 
 
+def require_adoptable(tracking: "Tracking", ws: Workspace, model: str) -> None:
+    """Refuse to adopt what is this ledger's already. Raises: PromotionError - it is. TrackingError."""
+    if not stranger(tracking, ws, model):
+        raise PromotionError(
+            f"{model} follows the ledger of {without_password(ws.root)} already: there is nothing to adopt"
+        )
+
+
 def adopt(tracking: "Tracking", ws: Workspace, model: str, to_version: int, why: str, evidence: Evidence) -> Move:
     """Take over a registry that another ledger led: from here on this one does, with `to_version` as the champion.
 
@@ -101,10 +112,7 @@ def adopt(tracking: "Tracking", ws: Workspace, model: str, to_version: int, why:
     """
     from tasks.tracking.registry import CHAMPION, aliased
 
-    if not stranger(tracking, ws, model):
-        raise PromotionError(
-            f"{model} follows the ledger of {without_password(ws.root)} already: there is nothing to adopt"
-        )
+    require_adoptable(tracking, ws, model)
     now = aliased(tracking, model, CHAMPION)
     made = ledger.intend(ws, model, "adopt", to_version, now.number if now else None, why, evidence)
     _lead(tracking, ws, made)

@@ -40,7 +40,7 @@ def require_fair(champion: "Version", benchmark: Benchmark, trained_on: frozense
     if seen := trained_on & _media(benchmark):
         raise PromotionError(
             f"the champion, {champion}, was trained on {len(seen)} files of benchmark {benchmark.benchmark}, such as "
-            f"{min(seen)[:12]}, so nothing can be judged against it there: roll back to another version (`--to`)"
+            f"{min(seen)[:12]}, so nothing can be judged against it there: roll back to another one (`--to`)"
         )
 
 

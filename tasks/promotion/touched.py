@@ -4,13 +4,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from schemas.cards import FINETUNED, GENERATOR, TRANSLATOR
 from schemas.errors import NotFoundError
 from schemas.reasons import Stage
 from schemas.rivals import RIVALS
 from tasks.stores import releases
 from tasks.stores.workspace import Workspace
-
-from .judges import JUDGES
 
 if TYPE_CHECKING:
     from tasks.tracking.models import Version
@@ -18,7 +17,9 @@ if TYPE_CHECKING:
 
 
 MODELS: Final[Mapping[str, Stage]] = {
-    **{judge.model: judge.stage for judge in JUDGES.values()},
+    GENERATOR: Stage.STAGE1,
+    TRANSLATOR: Stage.STAGE2,
+    FINETUNED: Stage.STAGE2,
     **dict.fromkeys(RIVALS, Stage.STAGE2),
 }
 """Every registered model, and the stage that its clips are listed under."""

@@ -1,14 +1,18 @@
 """A corpus file names a corpus once: where it is, which files belong to it, how its path tells the speaker."""
 
-import re
 import tomllib
 from pathlib import Path
+from typing import Final
 
+import regex  # re's own has no time limit, and a corpus file may come with somebody's footage
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from schemas.addresses import trouble_with
 from schemas.errors import SourceError
 from schemas.problems import describe
+
+_MATCH_S: Final = 1.0
+"""A pattern takes microseconds, or backtracks for years."""
 
 
 class Corpus(BaseModel):
@@ -40,16 +44,28 @@ class Corpus(BaseModel):
         if pattern is None:
             return None
         try:
-            groups = re.compile(pattern).groups
-        except re.error as error:
+            groups = regex.compile(pattern).groups
+        except regex.error as error:
             raise ValueError(f"not a regular expression: {error}") from error
         if not groups:
             raise ValueError("it needs a group that names the speaker, such as (?P<speaker>s\\d+)")
         return pattern
 
     def speaker_of(self, relative: str) -> str | None:
-        """Who speaks in the file at this path below the root; None when the pattern does not say."""
-        if self.speaker is None or (match := re.search(self.speaker, relative)) is None:
+        """The speaker of the file at this path below the root; None when the pattern does not say.
+
+        Raises: SourceError - the pattern takes longer than a second.
+        """
+        if self.speaker is None:
+            return None
+        try:
+            match = regex.search(self.speaker, relative, timeout=_MATCH_S)
+        except TimeoutError as error:
+            raise SourceError(
+                f"corpus {self.name}: the speaker pattern {self.speaker!r} takes longer than {_MATCH_S:g} s on "
+                f"{relative!r}; write it without a repetition inside a repetition"
+            ) from error
+        if match is None:
             return None
         named = "speaker" in match.re.groupindex
         return match.group("speaker" if named else 1) or None

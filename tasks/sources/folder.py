@@ -20,12 +20,31 @@ from tasks.stores.workspace import MARKER
 _VIDEO_SUFFIXES: Final = frozenset({".mp4", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".gif", ".m4v"})
 """Used only to mention a *folder* that is named like a video; files are told by their content."""
 
+_EVERYTHING: Final = ("**/*", "**", "*")
+
 
 def find_files(corpus: Corpus) -> Iterator[RawFile]:
     """Every file of a corpus, in a stable order. A workspace below the root is passed over: it is ours, not footage.
 
-    Raises: SourceError - the root is not there or cannot be listed.
+    Raises: SourceError - the root is not there or cannot be listed; or there is no file, or none that the glob or, at
+    the end, the pattern for speakers fits.
     """
+    files = usable = spoken = 0
+    for raw in _found(corpus):
+        yield raw
+        files += 1
+        usable += raw.refusal is None
+        spoken += raw.speaker is not None
+    if not files:
+        none = (
+            "there are no files in it" if corpus.glob in _EVERYTHING else f"no file in it fits glob = {corpus.glob!r}"
+        )
+        raise SourceError(f"{corpus.root}: {none}")
+    if corpus.speaker and usable and not spoken:
+        raise SourceError(f"{corpus.root}: none of its {usable} files fits speaker = {corpus.speaker!r}")
+
+
+def _found(corpus: Corpus) -> Iterator[RawFile]:
     if "://" in corpus.root and not corpus.root.startswith("file://"):
         yield from _remote(corpus)
         return
@@ -65,7 +84,7 @@ def _walk(corpus: Corpus, root: Path) -> Iterator[RawFile]:
 
 def _matches(pattern: str, relative: PurePath) -> bool:
     text = str(relative)
-    return pattern in ("**/*", "**", "*") or fnmatch(text, pattern) or fnmatch(text, pattern.removeprefix("**/"))
+    return pattern in _EVERYTHING or fnmatch(text, pattern) or fnmatch(text, pattern.removeprefix("**/"))
 
 
 def _odd_folder(corpus: Corpus, path: Path) -> RawFile | None:
@@ -83,6 +102,8 @@ def local_file(corpus: Corpus, path: Path, root: Path | None = None) -> RawFile:
         facts = path.stat()
     except OSError as error:
         return _refused(corpus, path, _link_trouble(path, error), error.strerror or "")
+    if stat.S_ISDIR(facts.st_mode):
+        return _refused(corpus, path, FileReason.FOLDER)
     if not stat.S_ISREG(facts.st_mode):
         return _refused(corpus, path, FileReason.NOT_A_REGULAR_FILE)
     relative = os.fsencode(path.relative_to(root)).decode("utf-8", "backslashreplace")
@@ -92,8 +113,8 @@ def local_file(corpus: Corpus, path: Path, root: Path | None = None) -> RawFile:
 def _link_trouble(path: Path, error: OSError) -> FileReason:
     if error.errno == errno.ELOOP:
         return FileReason.LINK_LOOP
-    if error.errno == errno.ENOENT:
-        return FileReason.BROKEN_LINK if path.is_symlink() else FileReason.VANISHED
+    if error.errno in (errno.ENOENT, errno.ENOTDIR):
+        return FileReason.BROKEN_LINK if path.is_symlink() else FileReason.NOT_FOUND
     return FileReason.UNREADABLE
 
 
@@ -136,11 +157,12 @@ def remote_file(corpus: Corpus) -> RawFile:
             store, path = open_store(corpus.root)
             facts = store.info(path)
     except FileNotFoundError:
-        gone = _raw(corpus, corpus.root, 0, FileReason.VANISHED, "")
-        return dataclasses.replace(gone, refusal=FileReason.VANISHED, refusal_detail="it is not there")
+        gone = _raw(corpus, corpus.root, 0, FileReason.NOT_FOUND, "")
+        return dataclasses.replace(gone, refusal=FileReason.NOT_FOUND)
     except (OSError, ImportError, ValueError) as error:
         raise SourceError(f"{corpus.root}: {error}") from error
-    return _remote_raw(corpus, store.unstrip_protocol(path), facts, PurePath(path).name)
+    raw = _remote_raw(corpus, store.unstrip_protocol(path), facts, PurePath(path).name)
+    return dataclasses.replace(raw, refusal=FileReason.FOLDER) if facts.get("type") == "directory" else raw
 
 
 def _remote_raw(corpus: Corpus, uri: str, facts: Mapping[str, Any], relative: str) -> RawFile:

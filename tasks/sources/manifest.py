@@ -1,28 +1,50 @@
 """A manifest lists files by hand: CSV or Parquet with a column uri and, where known, speaker, licence, consent,
-language, corpus and offset (seconds the sound is late).
+language, corpus and offset (seconds the sound is late). All of it is checked before anything is done.
 """
 
-import csv
 import dataclasses
 import math
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
-import pandas as pd
-
 from schemas.addresses import trouble_with
 from schemas.errors import SourceError
+from schemas.reasons import FileReason
 from schemas.records import RawFile
 from tasks.media.locate import local_path
+from tasks.sources import tabular
 from tasks.sources.corpus import Corpus
 from tasks.sources.folder import local_file, remote_file
 
-SUFFIXES: Final = (".csv", ".parquet")
 _QUESTIONS_AT_ONCE: Final = 32
+_SHOWN: Final = 10
+"""Bad rows that are named; the rest is counted."""
+
 _OPTIONAL: Final = ("speaker", "licence", "consent", "language", "corpus", "offset")
+
+
+class _BadRows:
+    """Rows that cannot be used, the first of them with what is wrong."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._named: list[str] = []
+
+    def add(self, what: str) -> None:
+        self.count += 1
+        if self.count <= _SHOWN:
+            self._named.append(what)
+
+    def require_none(self, path: Path, rows: int) -> None:
+        """Raises: SourceError - there are some."""
+        if not self.count:
+            return
+        more = f"\n  and {self.count - _SHOWN} more" if self.count > _SHOWN else ""
+        listed = "".join(f"\n  {what}" for what in self._named)
+        raise SourceError(f"manifest {path}: {self.count} of {rows} rows are wrong{listed}{more}")
 
 
 def read_manifest(path: Path, corpus_name: str, place: str | None = None) -> Iterator[RawFile]:
@@ -32,62 +54,107 @@ def read_manifest(path: Path, corpus_name: str, place: str | None = None) -> Ite
 
     A file that is listed twice in the same words is one file.
 
-    Raises: SourceError - it cannot be read, has no column uri, an unknown column, a bad offset, or says two things
-    about one file.
+    Raises: SourceError - it cannot be read, lists nothing or nothing that is there, has no column uri or an unknown
+    one, or has wrong rows: without uri, with a bad offset, a folder, two that say different things about one file. All
+    of them are counted, the first ones named; nothing is yielded before.
     """
-    table = _load(path)
-    if "uri" not in table.columns:
-        raise SourceError(f"manifest {path}: it needs a column 'uri', and has {', '.join(table.columns)}")
-    if unknown := [name for name in table.columns if name not in ("uri", *_OPTIONAL)]:
-        raise SourceError(
-            f"manifest {path}: unknown columns {', '.join(unknown)}; known are uri, {', '.join(_OPTIONAL)}"
-        )
-    seen: dict[str, tuple[int, RawFile]] = {}
-    rows = enumerate(table.to_dict("records"), start=1)
-    look = partial(_file, path, corpus_name, place or str(path.parent))
-    with ThreadPoolExecutor(_QUESTIONS_AT_ONCE) as pool:  # a store takes long to answer, and may be asked much at once
-        found = list(pool.map(lambda numbered: (numbered[0], look(*numbered)), rows))
-    for number, raw in found:
-        earlier, same = seen.setdefault(raw.uri, (number, raw))
-        if earlier == number:
-            yield raw
-        elif same != raw:
-            raise SourceError(f"manifest {path}: rows {earlier} and {number} say different things about {raw.uri}")
+    bad, asked = _BadRows(), list[tuple[int, dict[str, Any]]]()
+    total = 0
+    for row in _rows(path):
+        total += 1
+        try:
+            asked.append((row.number, _statement(row, corpus_name, place or str(path.parent))))
+        except ValueError as error:
+            bad.add(f"row {row.number}: {error}")
+    if not total:
+        raise SourceError(f"manifest {path}: it lists no files")
+    files = _found(asked, bad)
+    bad.require_none(path, total)
+    missing = [raw.uri for raw in files.values() if raw.refusal is FileReason.NOT_FOUND]
+    if len(missing) == len(files):
+        raise SourceError(f"manifest {path}: none of the {len(files)} files it lists is there, such as {missing[0]}")
+    yield from files.values()
 
 
-def _load(path: Path) -> pd.DataFrame:
+def _rows(path: Path) -> Iterator[tabular.Row]:
     try:
-        if path.suffix == ".parquet":
-            return pd.read_parquet(path)
-        return _load_csv(path)
-    except (OSError, ValueError, csv.Error) as error:
+        columns, rows = tabular.read_table(path, "uri")
+        _require_columns(path, columns)
+        yield from rows
+    except tabular.ERRORS as error:
         raise SourceError(f"manifest {path}: {error}") from error
 
 
-def _load_csv(path: Path) -> pd.DataFrame:
-    """Not pandas' reader: it takes values beyond the last column for a reason to move all of them, or drops them."""
-    with path.open(encoding="utf-8-sig", newline="") as lines:
-        header, *rows = [row for row in csv.reader(lines) if row] or [[]]
-    for number, row in enumerate(rows, start=1):
-        if any(row[len(header) :]):
-            raise ValueError(f"row {number} has more values than there are columns; quote names that hold a comma")
-    width = len(header)
-    return pd.DataFrame([(row + [""] * width)[:width] for row in rows], columns=header, dtype=str)
+def _require_columns(path: Path, columns: list[str]) -> None:
+    if "uri" not in columns:
+        raise SourceError(f"manifest {path}: it needs a column 'uri', and has {', '.join(columns) or 'none'}")
+    known = ("uri", *_OPTIONAL)
+    unknown = [name for name in columns if name not in known]
+    if unknown:
+        near = {name: get_close_matches(name, known, 1) for name in unknown}
+        guess = "".join(f"; is {name} meant to be {found[0]}?" for name, found in near.items() if found)
+        raise SourceError(
+            f"manifest {path}: unknown columns {', '.join(unknown)}; known are uri, {', '.join(_OPTIONAL)}{guess}"
+        )
 
 
-def _file(path: Path, corpus_name: str, place: str, number: int, row: Mapping[Hashable, Any]) -> RawFile:
-    told: dict[str, Any] = {name: str(row[name]) for name in _OPTIONAL if name in row and not _empty(row[name])}
-    uri = str(row["uri"])
-    if not uri:
-        raise SourceError(f"manifest {path}: row {number} has no uri")
+def _statement(row: tabular.Row, corpus_name: str, place: str) -> dict[str, Any]:
+    """What a row says: labels, offset_s, and where the file is.
+
+    Raises: ValueError - it cannot be used.
+    """
+    if row.odd:
+        name, why = next(iter(row.odd.items()))
+        raise ValueError(f"{name}: {why}")
+    told: dict[str, Any] = {"corpus": corpus_name} | row.cells
+    uri = told.pop("uri", None)
+    if uri is None:
+        raise ValueError("it has no uri")
+    if "\0" in uri or "\n" in uri:
+        raise ValueError(f"{uri!r} is not the name of a file")
     if trouble := trouble_with(uri):
-        raise SourceError(f"manifest {path}: row {number}: {trouble}")
-    offset_s = _seconds(told.pop("offset", "0"))
-    if offset_s is None:
-        raise SourceError(f"manifest {path}: row {number}: offset is in seconds, not {row['offset']!r}")
-    target = uri if "://" in uri or uri.startswith("/") else f"{place}/{uri}"
-    found = _one_file(Corpus(name=told.pop("corpus", corpus_name), root=target))
-    return dataclasses.replace(found, offset_s=offset_s, **told)
+        raise ValueError(trouble)
+    told["offset_s"] = _seconds(told.pop("offset", "0"))
+    named = (uri, row.spaced.get("uri", uri))  # a name may really begin or end with a space
+    told["roots"] = [name if "://" in name or name.startswith("/") else f"{place}/{name}" for name in named]
+    return told
+
+
+def _found(asked: list[tuple[int, dict[str, Any]]], bad: _BadRows) -> dict[str, RawFile]:
+    """The files by uri, as they are found; wrong rows are added to `bad`."""
+    seen: dict[str, tuple[int, RawFile]] = {}
+    with ThreadPoolExecutor(_QUESTIONS_AT_ONCE) as pool:  # a store takes long to answer, and may be asked much at once
+        answers = pool.map(_look, (told for _, told in asked))
+        for (number, _), raw in zip(asked, answers, strict=True):
+            if isinstance(raw, str):
+                bad.add(f"row {number}: {raw}")
+                continue
+            earlier, same = seen.setdefault(raw.uri, (number, raw))
+            if same != raw:
+                bad.add(f"rows {earlier} and {number} say different things about {raw.uri}")
+    return {uri: raw for uri, (_, raw) in seen.items()}
+
+
+def _look(told: Mapping[str, Any]) -> RawFile | str:
+    """The file of a row, or why the row cannot be used.
+
+    Raises: SourceError - its store cannot be asked.
+    """
+    labels = {name: value for name, value in told.items() if name != "roots"}
+    root, exact = told["roots"]
+    try:
+        found = _one_file(Corpus(name=told["corpus"], root=root))
+        if exact != root and found.refusal is FileReason.NOT_FOUND:
+            found = _one_file(Corpus(name=told["corpus"], root=exact))
+    except SourceError as error:
+        if isinstance(error.__cause__, OSError):
+            raise  # of the store, not of the row
+        return str(error)
+    except (OSError, ValueError) as error:
+        return f"{root!r} is not the name of a file: {error}"
+    if found.refusal is FileReason.FOLDER:
+        return f"{root} is a folder; a manifest lists files"
+    return dataclasses.replace(found, **labels)
 
 
 def _one_file(corpus: Corpus) -> RawFile:
@@ -96,13 +163,11 @@ def _one_file(corpus: Corpus) -> RawFile:
     return local_file(corpus, (local_path(corpus.root) if "://" in corpus.root else None) or Path(corpus.root))
 
 
-def _seconds(text: str) -> float | None:
+def _seconds(text: str) -> float:
     try:
         seconds = float(text)
     except ValueError:
-        return None
-    return seconds if math.isfinite(seconds) else None
-
-
-def _empty(value: Any) -> bool:
-    return value is None or value == "" or (isinstance(value, float) and value != value)
+        seconds = math.nan
+    if not math.isfinite(seconds):
+        raise ValueError(f"offset is in seconds, not {text!r}")
+    return seconds

@@ -1,43 +1,100 @@
 """From what a user types to the files that are meant: a folder, a file, a URI, a manifest or a corpus file."""
 
 from collections.abc import Iterator
-from pathlib import Path, PurePath
+from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Final
 
 from schemas.addresses import trouble_with
 from schemas.errors import MediaRefusedError, SourceError
+from schemas.reasons import FileReason
 from schemas.records import RawFile
 from tasks.media.locate import local_path, localise
+from tasks.media.sniff import sniff
 from tasks.sources.corpus import Corpus, load_corpus
 from tasks.sources.folder import find_files
-from tasks.sources.manifest import SUFFIXES, read_manifest
+from tasks.sources.manifest import read_manifest
+from tasks.sources.tabular import suffix_of
+from tasks.stores.remote import as_os_errors, open_store
+
+_CORPUS: Final = ".toml"
+_OTHER_LISTS: Final = (".txt", ".json", ".jsonl", ".ndjson", ".xlsx", ".xls", ".ods", ".xml", ".yaml", ".yml", ".arrow")
 
 
 def source_files(source: str, corpus_name: str = "default") -> Iterator[RawFile]:
-    """Every raw file of a source.
+    """Every raw file of a source; of a manifest, once all of it was checked.
 
-    A .toml is a corpus file, a .csv or .parquet a manifest; anything else is a folder, a file or an fsspec URI.
+    A .toml is a corpus file; .csv, .tsv (either also .gz) and .parquet are manifests, in whatever case they are
+    written; anything else is a folder, a file or an fsspec URI.
 
-    Raises: SourceError - the source is not there or not what it seems.
+    Raises: SourceError - the source is not there, not what it seems, or holds no files.
     """
     if trouble := trouble_with(source):
         raise SourceError(trouble)
     path = local_path(source) if "://" in source else Path(source)
     if path is None:
-        return _remote(source, corpus_name)
-    if path.suffix == ".toml" and path.is_file():
-        return find_files(load_corpus(path))
-    if path.suffix in SUFFIXES and path.is_file():
-        return read_manifest(path, corpus_name)
+        yield from _remote(source, corpus_name)
+        return
     if not path.exists():
         raise SourceError(f"{source}: there is no such file or folder")
-    return find_files(Corpus(name=corpus_name, root=str(path.absolute())))
+    if path.is_file() and path.suffix.lower() == _CORPUS:
+        yield from find_files(load_corpus(path))
+    elif path.is_file() and suffix_of(path.name):
+        yield from read_manifest(path, corpus_name)
+    else:
+        _refuse_other_lists(path)
+        yield from find_files(Corpus(name=corpus_name, root=str(path.absolute())))
+
+
+def check_source(source: str, corpus_name: str = "default") -> None:
+    """Find out whether there is anything to ingest, as far as that takes little time: before servers are started.
+
+    A manifest is read and checked whole; of a folder the first file is enough, of a corpus file with a pattern for
+    speakers the first that the pattern fits; of a bucket only that something is there.
+
+    Raises: SourceError - see source_files.
+    """
+    is_remote = "://" in source and not trouble_with(source) and local_path(source) is None
+    if is_remote and not _is_list(source):
+        _require_there(source)
+        return
+    files = source_files(source, corpus_name)
+    first = next(files)  # source_files raises where there is none
+    if source.lower().endswith(_CORPUS) and first.speaker is None:
+        any(raw.speaker is not None for raw in files)  # at its end it raises, if there was a pattern and none fits
+
+
+def _is_list(source: str) -> bool:
+    return source.lower().endswith(_CORPUS) or suffix_of(source) is not None
+
+
+def _require_there(source: str) -> None:
+    try:
+        with as_os_errors():
+            store, path = open_store(source)
+            is_there = store.exists(path)
+    except (OSError, ImportError, ValueError) as error:
+        raise SourceError(f"{source}: {error}") from error
+    if not is_there:
+        raise SourceError(f"{source}: there is nothing there")
+
+
+def _refuse_other_lists(path: Path) -> None:
+    """A table in a format that is not read must not pass for one file of footage."""
+    if not (path.is_file() and path.suffix.lower() in _OTHER_LISTS):
+        return
+    try:
+        sniff(path)
+    except MediaRefusedError as refusal:
+        if refusal.reason is FileReason.NOT_MEDIA:
+            raise SourceError(f"{path} is no film; a manifest is .csv, .tsv (either also .gz) or .parquet") from refusal
 
 
 def _remote(source: str, corpus_name: str) -> Iterator[RawFile]:
-    suffix = PurePath(source).suffix
-    if suffix not in (".toml", *SUFFIXES):
-        return find_files(Corpus(name=corpus_name, root=source))
+    if not _is_list(source):
+        yield from find_files(Corpus(name=corpus_name, root=source))
+        return
+    suffix = suffix_of(source) or _CORPUS
     with TemporaryDirectory(prefix="heterodub-") as scratch:
         try:
             with localise(source, Path(scratch)) as copy:
@@ -45,8 +102,7 @@ def _remote(source: str, corpus_name: str) -> Iterator[RawFile]:
         except MediaRefusedError as refusal:
             raise SourceError(f"{source}: {refusal.detail or refusal}") from refusal
         place = source.rsplit("/", 1)[0]
-        return (
-            find_files(load_corpus(told, place))
-            if suffix == ".toml"
-            else iter([*read_manifest(told, corpus_name, place)])
-        )
+        if suffix == _CORPUS:
+            yield from find_files(load_corpus(told, place))
+        else:
+            yield from read_manifest(told, corpus_name, place)

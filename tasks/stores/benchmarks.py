@@ -31,6 +31,8 @@ from .workspace import Workspace
 CLIPS_A_SPEAKER: Final = 4
 """Clips that count of one speaker: more would tell more of the same voice, and cost time."""
 
+_HELD_OUT: Final = ["clip_id", "media_id", "speaker", "split_group"]
+
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkClip:
@@ -149,9 +151,14 @@ def verify(ws: Workspace, benchmark: Benchmark, version: int) -> None:
 
 
 def held_out(ws: Workspace) -> HeldOut:
-    """Everything that any benchmark holds, of either stage and every line."""
-    rows = tables.read_any(ws, "benchmarks", ["clip_id", "media_id", "speaker", "split_group"])
-    sets = [frozenset(rows[name].to_pylist()) for name in rows.column_names]
+    """Everything that any benchmark holds, of either stage and every line.
+
+    Speakers and groups are those of then and of now: footage may have been said to be another speaker's since.
+    """
+    rows = tables.read_any(ws, "benchmarks", _HELD_OUT)
+    media = pc.field("media_id").isin(rows["media_id"].combine_chunks())
+    now = tables.read_any(ws, "clips", _HELD_OUT, media)
+    sets = [frozenset([*rows[name].to_pylist(), *now[name].drop_null().to_pylist()]) for name in _HELD_OUT]
     return HeldOut(*sets)
 
 

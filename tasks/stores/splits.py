@@ -5,6 +5,9 @@ hash of its smallest speaker, so it depends neither on the order of arrival nor 
 things: where a split would stay empty, new groups nearest to its border are moved over; and several speakers who come
 as one group, too large for the split of their hash, are for training. Such a group is mostly one studio, or one talker
 whose files nobody labelled: held out, it would leave little to learn from.
+
+A clip that is now said to be another speaker's has a split and no group. It goes where that speaker is; of a speaker
+whom nobody knew yet it keeps its split.
 """
 
 import hashlib
@@ -112,8 +115,11 @@ def _groups(rows: list[dict[str, Any]], near_copies: Iterable[tuple[str, str]]) 
     first_of_group: dict[str, str] = {}
     for row in rows:
         union.root(row["speaker"])
-        if row["split"]:
+        if row["split_group"] and row["split"]:
             union.freeze(row["speaker"], row["split"])
+    moved = [row for row in rows if row["split"] and not row["split_group"]]
+    for row in sorted(moved, key=lambda row: SPLITS.index(row["split"])):  # what was learned from is not judged on
+        union.freeze(row["speaker"], row["split"])
     for row in rows:
         if row["split_group"]:
             union.join(first_of_group.setdefault(row["split_group"], row["speaker"]), row["speaker"])

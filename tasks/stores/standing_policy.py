@@ -29,11 +29,22 @@ def policy_for_ingest(workspace: Workspace, wanted: str | None) -> Policy:
 
     Raises: SettingsError - another policy is wanted than the one that routed what is stored.
     """
+    standing = require_standing_policy(workspace, wanted)
+    if standing is None:
+        standing = load_policy(wanted)
+        set_policy(workspace, standing)
+    return standing
+
+
+def require_standing_policy(workspace: Workspace, wanted: str | None) -> Policy | None:
+    """The standing policy, if no other one is wanted; None before the first ingest, when any may be.
+
+    Raises: SettingsError - another policy is wanted than the one that routed what is stored; or it cannot be read.
+    """
     standing = standing_policy(workspace)
     if standing is None:
-        policy = load_policy(wanted)
-        set_policy(workspace, policy)
-        return policy
+        load_policy(wanted)
+        return None
     if wanted is not None and load_policy(wanted).hash != standing.hash:
         raise SettingsError(
             f"the workspace is routed by policy {standing.name} version {standing.version}, not by {wanted}; "

@@ -125,14 +125,15 @@ def append_after(ws: Workspace, table: str, make: Callable[[pa.Table], pa.Table]
     return transact(ws, table, plan)
 
 
-def replace_rows(ws: Workspace, table: str, rows: pa.Table, key: str) -> int:
+def replace_rows(ws: Workspace, table: str, rows: pa.Table, key: str, also: Collection[str] = ()) -> int:
     """Put rows in the place of all rows that have one of their keys, in one transaction; returns the version.
 
     Several new rows may share a key (the clips of one media). Rows that are there already, unchanged, stay.
+    `also`: further keys whose rows go.
 
     Raises: pyarrow.ArrowInvalid - rows do not fit the schema. WorkspaceError - the table cannot be written.
     """
-    keys = set(rows[key].to_pylist())
+    keys = {*rows[key].to_pylist(), *also}
     fresh = rows.select(TABLES[table].names).cast(TABLES[table])
 
     def plan(before: Snapshot) -> Change | None:

@@ -7,6 +7,7 @@ import os
 import stat
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -50,14 +51,23 @@ class Workspace:
         version, or it cannot be read or written.
         """
         workspace = cls(_normal(root))
-        try:
-            with as_os_errors():
-                _check_or_mark(workspace, create)
-        except OSError as error:
-            raise WorkspaceError(f"workspace {workspace.root}: {error.strerror or error}") from error
-        except (ImportError, ValueError) as error:  # fsspec: no package for this kind of address, or no such kind
-            raise WorkspaceError(f"workspace {workspace.root} cannot be reached: {error}") from error
+        with _reached(workspace):
+            if not _is_marked(workspace):
+                _mark(workspace, create)
         return workspace
+
+    @classmethod
+    def to_be(cls, root: str) -> "Workspace | None":
+        """The workspace at `root` if it is there, None if it could be made there. Makes nothing.
+
+        Raises: WorkspaceError - neither: the folder belongs to something else, cannot be written to, or see `open`.
+        """
+        workspace = cls(_normal(root))
+        with _reached(workspace):
+            is_there = _is_marked(workspace)
+        if workspace.is_local and (trouble := trouble_with_folder(Path(workspace.root))):
+            raise WorkspaceError(f"workspace {workspace.root}: {trouble}")
+        return workspace if is_there else None
 
     @property
     def is_local(self) -> bool:
@@ -140,22 +150,48 @@ def _normal(root: str) -> str:
     return str(Path(root).expanduser().absolute())
 
 
-def _check_or_mark(workspace: Workspace, create: bool) -> None:
+def trouble_with_folder(folder: Path) -> str | None:
+    """Why nothing can be written into a local folder, which need not be there yet; None if something can."""
+    there = next((one for one in (folder, *folder.absolute().parents) if one.exists()), Path("/"))
+    if not there.is_dir():
+        return f"{there} is a file, not a folder"
+    return None if os.access(there, os.W_OK | os.X_OK) else f"{there} cannot be written to"
+
+
+@contextlib.contextmanager
+def _reached(workspace: Workspace) -> Iterator[None]:
+    """Turn what goes wrong on the way to a workspace into a WorkspaceError."""
+    try:
+        with as_os_errors():
+            yield
+    except OSError as error:
+        raise WorkspaceError(f"workspace {workspace.root}: {error.strerror or error}") from error
+    except (ImportError, ValueError) as error:  # fsspec: no package for this kind of address, or no such kind
+        raise WorkspaceError(f"workspace {workspace.root} cannot be reached: {error}") from error
+
+
+def _is_marked(workspace: Workspace) -> bool:
+    """Whether a workspace is there; else the place is free for one. Raises: WorkspaceError - it is not."""
     root, files = workspace.root, workspace.filesystem()
     marker = workspace.path(MARKER)
     if files.exists(marker):
         _check_layout(root, files.cat_file(marker))
-        return
+        return True
     entries = _entries(workspace)
     if MARKER in entries or files.exists(marker):  # another run makes the workspace just now, and begins with this file
         _check_layout(root, files.cat_file(marker))
-        return
+        return True
     if entries - {*TABLES, "scratch", TRACKING}:
         raise WorkspaceError(f"{root} holds other files and no {MARKER}: not a workspace; name an empty or new folder")
+    return False
+
+
+def _mark(workspace: Workspace, create: bool) -> None:
     if not create:
-        raise WorkspaceError(f"there is no workspace at {root}: make one with `heterodub ingest SOURCE`")
+        raise WorkspaceError(f"there is no workspace at {workspace.root}: make one with `heterodub ingest SOURCE`")
     workspace.folder("")
-    files.pipe_file(marker, (json.dumps({"layout_version": LAYOUT_VERSION}) + "\n").encode())
+    marker = workspace.path(MARKER)
+    workspace.filesystem().pipe_file(marker, (json.dumps({"layout_version": LAYOUT_VERSION}) + "\n").encode())
 
 
 def _entries(workspace: Workspace) -> set[str]:

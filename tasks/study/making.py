@@ -5,7 +5,8 @@ import hashlib
 import json
 import random
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -14,8 +15,10 @@ from typing import Any, Final
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from schemas.errors import SourceError, WorkspaceError
+from schemas.errors import MediaRefusedError, SourceError, WorkspaceError
+from schemas.settings import GuardSettings
 from schemas.study import LEAST, MOST, QUESTIONS, Grades, Item, StudyKey
+from tasks.extract.isolation import Isolated
 from tasks.study.forms import forms, with_checks
 from tasks.study.videos import StudyVideo, plain_copy, read_videos, still
 
@@ -24,6 +27,9 @@ KEY: Final = "key.json"
 """Apart from the page's folder, so that who gives that folder away does not give away the key."""
 
 _ID_BYTES: Final = 5
+
+_VIDEO_LIMIT_S: Final = 300.0
+"""A page holds short videos."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,14 +108,16 @@ def _page(
 ) -> str:
     """The page as HTML. Videos stand in it in the order of their ids, which mean nothing."""
     faces = {source: f"f{number}" for number, source in enumerate(dict.fromkeys(video.source for video in videos))}
-    shown = {ids[video.clip, video.system]: (video, plain_copy(video.video)) for video in videos}
-    for name, (video, grades) in asked.items():
-        words = "PLEASE CHOOSE\n" + "  ".join(str(grades[question]) for question in QUESTIONS)
-        shown[name] = (video, plain_copy(video.video, words))
+    with closing(Isolated(GuardSettings().memory_limit_gib)) as child:
+        shown = {ids[video.clip, video.system]: (video, _decoded(child, plain_copy, video.video)) for video in videos}
+        for name, (video, grades) in asked.items():
+            words = "PLEASE CHOOSE\n" + "  ".join(str(grades[question]) for question in QUESTIONS)
+            shown[name] = (video, _decoded(child, plain_copy, video.video, words))
+        stills = {name: _decoded(child, still, source) for source, name in faces.items()}
     data = {
         "study": study,
         "forms": orders,
-        "faces": {name: _base64(still(source)) for source, name in faces.items()},
+        "faces": {name: _base64(picture) for name, picture in stills.items()},
         "items": {
             name: {"video": _base64(film), "face": faces[video.source]} for name, (video, film) in sorted(shown.items())
         },
@@ -118,6 +126,13 @@ def _page(
     template = environment.from_string(_text("page.html"))
     embedded = Markup(json.dumps(data).replace("<", "\\u003c"))
     return template.render(title=title, css=Markup(_text("page.css")), js=Markup(_text("page.js")), data=embedded)
+
+
+def _decoded(child: Isolated, work: Callable[..., bytes], video: Path, *more: str) -> bytes:
+    try:
+        return bytes(child.run(work, video, *more, time_limit_s=_VIDEO_LIMIT_S))
+    except (MediaRefusedError, OSError, RuntimeError) as error:
+        raise SourceError(f"video {video}: {error}") from error
 
 
 def _written(folder: Path, page: bytes, key: StudyKey) -> Made:

@@ -2,10 +2,11 @@
 
 import csv
 import io
-import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,11 +14,18 @@ import av
 import av.error
 import cv2
 import numpy as np
+from av.container import InputContainer
+from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from schemas.contract import FPS
-from schemas.errors import SourceError
+from schemas.errors import MediaRefusedError, SourceError
+from schemas.reasons import FileReason
+from schemas.settings import GuardSettings
+from tasks.media.opening import has_decoder, open_input, picture_stream, set_up, sound_stream, words
 from tasks.media.orientation import Orientation
+from tasks.media.recorder import sound_frames
+from tasks.media.sniff import sniff
 
 Rgb = NDArray[np.uint8]
 
@@ -87,40 +95,58 @@ def _require_balance(listing: Path, videos: Sequence[StudyVideo]) -> None:
 def plain_copy(path: Path, asks: str | None = None) -> bytes:
     """A video as MP4 (H.264, AAC), encoded anew like all others: its size, encoder and metadata tell nothing.
 
-    asks: words that are laid over it after a while, of an attention check.
+    asks: words that are laid over it after a while, of an attention check. To be called in a child process
+    (tasks/extract/isolation.py), as `still`: it decodes what strangers sent.
 
-    Raises: SourceError - it cannot be read or has no picture.
+    Raises: MediaRefusedError - it cannot be read or has no picture.
     """
     target = io.BytesIO()
-    try:
-        with av.open(target, "w", "mp4", options=_PLAIN) as out:
-            _copy(os.fspath(path), out, asks)
-    except (av.error.FFmpegError, OSError, ValueError) as error:
-        raise SourceError(f"video {path}: {error}") from error
+    with _decoding(), av.open(target, "w", "mp4", options=_PLAIN) as out:
+        _copy(path, out, asks)
     return target.getvalue()
+
+
+@contextmanager
+def _decoding() -> Iterator[None]:
+    try:
+        yield
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        raise MediaRefusedError(FileReason.NO_DECODABLE_FRAME, words(error)) from error
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """The video, set up to be decoded, and its picture stream."""
+    limit = GuardSettings().max_pixels
+    with open_input(path, sniff(path), limit) as given:
+        stream = picture_stream(given)
+        if stream is None or not has_decoder(stream):
+            raise MediaRefusedError(FileReason.NO_VIDEO_STREAM)
+        set_up(stream, limit)
+        yield given, stream
 
 
 _PLAIN: Final = {"fflags": "+bitexact"}
 
 
-def _copy(path: str, out: Any, asks: str | None) -> None:
+def _copy(path: Path, out: Any, asks: str | None) -> None:
     """Pictures, then sound: the muxer brings them together, and it must know the pictures' size before it begins."""
-    with av.open(path) as given:
-        if not given.streams.video:
-            raise ValueError("it has no picture")
-        rate = Fraction(given.streams.video[0].average_rate or FPS).limit_denominator(1000)
+    with _opened(path) as (given, pictures):
+        rate = Fraction(pictures.average_rate or FPS).limit_denominator(1000)
         shown: Any = out.add_stream("libx264", rate=rate, options=_X264)
         shown.pix_fmt, shown.codec_context.flags = "yuv420p", shown.codec_context.flags | _BITEXACT
         heard: Any = out.add_stream("aac", rate=_SOUND_HZ, layout="mono") if given.streams.audio else None
         if heard is not None:
             heard.codec_context.flags |= _BITEXACT
-        for frame in given.decode(video=0):
+        for frame in given.decode(pictures):
             _put(frame, shown, out, asks)
         out.mux(shown.encode(None))
     if heard is not None:
         resampler = av.AudioResampler("fltp", "mono", _SOUND_HZ)
-        with av.open(path) as given:
-            for piece in (piece for frame in (*given.decode(audio=0), None) for piece in resampler.resample(frame)):
+        with _opened(path) as (given, _):
+            sound = sound_stream(given)
+            frames = sound_frames(given, sound) if sound is not None and has_decoder(sound) else iter(())
+            for piece in chain.from_iterable(map(resampler.resample, chain[Any](frames, (None,)))):
                 out.mux(heard.encode(piece))
         out.mux(heard.encode(None))
 
@@ -164,19 +190,15 @@ def _asking(picture: Rgb, asks: str) -> Rgb:
 def still(path: Path) -> bytes:
     """The middle frame of a video, as JPEG.
 
-    Raises: SourceError - it cannot be read or has no picture.
+    Raises: MediaRefusedError - it cannot be read or has no picture.
     """
-    try:
-        with av.open(os.fspath(path)) as given:
-            frames = list(_kept(given))
-    except (av.error.FFmpegError, OSError) as error:
-        raise SourceError(f"video {path}: {error}") from error
+    with _decoding(), _opened(path) as (given, stream):
+        frames = [_small(frame) for frame in given.decode(stream)]
     if not frames:
-        raise SourceError(f"video {path}: it has no picture")
+        raise MediaRefusedError(FileReason.NO_DECODABLE_FRAME)
     _, data = cv2.imencode(".jpg", cv2.cvtColor(frames[len(frames) // 2], cv2.COLOR_RGB2BGR))
     return bytes(data)
 
 
-def _kept(given: Any) -> Iterator[Rgb]:
-    for frame in given.decode(video=0):
-        yield _fitted(Orientation.of(frame).apply(frame.to_ndarray(format="rgb24")), _STILL_PX)
+def _small(frame: Any) -> Rgb:
+    return _fitted(Orientation.of(frame).apply(frame.to_ndarray(format="rgb24")), _STILL_PX)

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from schemas.errors import PromotionError
-from tasks.learning.folders import media_behind, trainings
-from tasks.learning.tracked import run_of
+from tasks.learning.folders import media_behind, run_of, trainings
 from tasks.promotion import ledger
 from tasks.promotion.moving import CHOOSE
 from tasks.promotion.touched import Touched
@@ -62,8 +61,8 @@ def require_out_of_force(ws: Workspace, models: Collection[Touched]) -> None:
         if touched.clips and (is_next or "champion" in touched.aliases):
             raise PromotionError(
                 f"{touched.version} learned from it and is the champion, so it is not deleted; nothing was done. Move "
-                f"first: {CHOOSE} to a clean one, or train anew and promote; or take down without --with-models, "
-                "which tags it"
+                f"first: {CHOOSE} puts a clean one in its place; or train anew and promote; or take down without "
+                "--with-models, which tags it"
             )
 
 

@@ -1,23 +1,36 @@
-"""What the registered models are: their names, files, signatures and readers."""
+"""What the registered models are: their names, files, signatures and readers.
+
+Asking the registry must be cheap, so networks and MLflow's own model classes load only where a model is logged.
+"""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from mlflow.models import ModelSignature
-from mlflow.types import Schema, TensorSpec
 from numpy.typing import NDArray
 
-from model.baselines import files as rival_files
-from model.stage1 import files as stage1_files
-from model.stage2 import files as stage2_files
-from schemas.cards import GENERATOR, TRANSLATOR, GeneratorCard, RivalCard, TranslatorCard
+from schemas.cards import (
+    CARD,
+    CRITICS,
+    FINETUNED,
+    GENERATOR,
+    TRANSLATOR,
+    WEIGHTS,
+    GeneratorCard,
+    RivalCard,
+    TranslatorCard,
+)
 from schemas.contract import LANDMARK_POINTS, MEL_BANDS, MEL_CONTEXT_COLUMNS
+from schemas.errors import ModelFileError
 from schemas.rivals import RIVALS, RivalName
 
-from .example import input_example, rival_example, translator_example
+if TYPE_CHECKING:
+    from mlflow.models import ModelSignature
+
+Tensor = tuple[str, Any, tuple[int, ...]]
+"""Name, dtype and shape of what a model takes or gives; -1 for any length."""
 
 _FLOATS, _BYTES = np.dtype(np.float32), np.dtype(np.uint8)
 _FACES: Final = (-1, LANDMARK_POINTS, 2)
@@ -36,59 +49,111 @@ class Kind:
     """Script that MLflow runs to load it, beside this file."""
     requires: tuple[str, ...]
     """What the logged code imports, besides MLflow itself."""
-    signature: ModelSignature
+    takes: tuple[Tensor, ...]
+    gives: Tensor
     example: Callable[[Path], dict[str, NDArray[Any]]]
     card: Callable[[Path], GeneratorCard | TranslatorCard | RivalCard]
     """Reads all of a folder and gives its card. Raises: ModelFileError."""
     made_by: str
 
+    @property
+    def signature(self) -> "ModelSignature":
+        """What it takes and gives, as MLflow checks it."""
+        from mlflow.models import ModelSignature
+        from mlflow.types import Schema, TensorSpec
+
+        taken = Schema([TensorSpec(dtype, shape, name) for name, dtype, shape in self.takes])
+        return ModelSignature(inputs=taken, outputs=Schema([TensorSpec(*self.gives[1:])]))
+
+
+def _generator_card(folder: Path) -> GeneratorCard:
+    from model.stage1.files import load_generator
+
+    return load_generator(folder)[1]
+
+
+def _translator_card(folder: Path, finetuned: bool) -> TranslatorCard:
+    """The card of a translator that is of the kind it is registered as.
+
+    Raises: ModelFileError - it is a fine-tuned one under the other's name, or the other way round.
+    """
+    from model.stage2.files import load_translator
+
+    card = load_translator(folder)[1]
+    if bool(card.tuned_on) != finetuned:
+        right = FINETUNED if card.tuned_on else TRANSLATOR
+        raise ModelFileError(f"the translator in {folder} is registered as {right} alone")
+    return card
+
+
+def _rival_card(folder: Path) -> RivalCard:
+    from model.baselines.files import load_rival
+
+    return load_rival(folder)[1]
+
+
+def _generator_example(_: Path) -> dict[str, NDArray[Any]]:
+    from .example import input_example
+
+    return dict(input_example())
+
+
+def _translator_example(folder: Path) -> dict[str, NDArray[Any]]:
+    from model.stage2.files import load_translator
+
+    from .example import translator_example
+
+    return translator_example(load_translator(folder)[1].shape.side_px)
+
+
+def _rival_example(folder: Path) -> dict[str, NDArray[Any]]:
+    from .example import rival_example
+
+    return rival_example(_rival_card(folder).shape.side_px)
+
 
 LANDMARK_GENERATOR: Final = Kind(
     name=GENERATOR,
     inner="generator",
-    hashed={stage1_files.WEIGHTS: "weights_sha256", stage1_files.CARD: "card_sha256"},
+    hashed={WEIGHTS: "weights_sha256", CARD: "card_sha256"},
     predictor="predictor.py",
     requires=("torch", "numpy", "safetensors", "pydantic"),
-    signature=ModelSignature(
-        inputs=Schema(
-            [
-                TensorSpec(_FLOATS, (-1, MEL_BANDS), "mel"),
-                TensorSpec(_FLOATS, _FACES, "landmarks"),
-                TensorSpec(_FLOATS, _FACES, "reference"),
-            ]
-        ),
-        outputs=Schema([TensorSpec(_FLOATS, _FACES)]),
+    takes=(
+        ("mel", _FLOATS, (-1, MEL_BANDS)),
+        ("landmarks", _FLOATS, _FACES),
+        ("reference", _FLOATS, _FACES),
     ),
-    example=lambda _: input_example(),
-    card=lambda folder: stage1_files.load_generator(folder)[1],
+    gives=("landmarks", _FLOATS, _FACES),
+    example=_generator_example,
+    card=_generator_card,
     made_by="heterodub train stage1",
 )
+
 
 LANDMARK_TRANSLATOR: Final = Kind(
     name=TRANSLATOR,
     inner="translator",
-    hashed={
-        stage2_files.WEIGHTS: "weights_sha256",
-        stage2_files.CRITICS: "critics_sha256",
-        stage2_files.CARD: "card_sha256",
-    },
+    hashed={WEIGHTS: "weights_sha256", CRITICS: "critics_sha256", CARD: "card_sha256"},
     predictor="translator_predictor.py",
     requires=("torch", "numpy", "scipy", "safetensors", "pydantic"),
-    signature=ModelSignature(
-        inputs=Schema(
-            [
-                TensorSpec(_BYTES, _CROPS, "pictures"),
-                TensorSpec(_FLOATS, _FACES, "source"),
-                TensorSpec(_FLOATS, _FACES, "wanted"),
-                TensorSpec(_BYTES, _CROPS, "reference_pictures"),
-                TensorSpec(_FLOATS, _FACES, "reference_landmarks"),
-            ]
-        ),
-        outputs=Schema([TensorSpec(_FLOATS, _CROPS)]),
+    takes=(
+        ("pictures", _BYTES, _CROPS),
+        ("source", _FLOATS, _FACES),
+        ("wanted", _FLOATS, _FACES),
+        ("reference_pictures", _BYTES, _CROPS),
+        ("reference_landmarks", _FLOATS, _FACES),
     ),
-    example=lambda folder: translator_example(stage2_files.load_translator(folder)[1].shape.side_px),
-    card=lambda folder: stage2_files.load_translator(folder)[1],
+    gives=("pictures", _FLOATS, _CROPS),
+    example=_translator_example,
+    card=lambda folder: _translator_card(folder, finetuned=False),
     made_by="heterodub train stage2",
+)
+
+FINETUNED_TRANSLATOR: Final = replace(
+    LANDMARK_TRANSLATOR,
+    name=FINETUNED,
+    card=lambda folder: _translator_card(folder, finetuned=True),
+    made_by="heterodub finetune CLIP",
 )
 
 
@@ -97,26 +162,24 @@ def _rival(name: RivalName) -> Kind:
     return Kind(
         name=name,
         inner="rival",
-        hashed={rival_files.WEIGHTS: "weights_sha256", rival_files.CARD: "card_sha256"},
+        hashed={WEIGHTS: "weights_sha256", CARD: "card_sha256"},
         predictor="rival_predictor.py",
         requires=("torch", "numpy", "scipy", "safetensors", "pydantic", "lightning-fabric"),
-        signature=ModelSignature(
-            inputs=Schema(
-                [
-                    TensorSpec(_BYTES, _CROPS, "pictures"),
-                    TensorSpec(_FLOATS, (-1, MEL_BANDS, MEL_CONTEXT_COLUMNS), "mel"),
-                    TensorSpec(_BYTES, _CROPS, "reference_pictures"),
-                    TensorSpec(_FLOATS, _FACES, "reference_landmarks"),
-                ]
-            ),
-            outputs=Schema([TensorSpec(_BYTES, _CROPS)]),
+        takes=(
+            ("pictures", _BYTES, _CROPS),
+            ("mel", _FLOATS, (-1, MEL_BANDS, MEL_CONTEXT_COLUMNS)),
+            ("reference_pictures", _BYTES, _CROPS),
+            ("reference_landmarks", _FLOATS, _FACES),
         ),
-        example=lambda folder: rival_example(rival_files.load_rival(folder)[1].shape.side_px),
-        card=lambda folder: rival_files.load_rival(folder)[1],
+        gives=("pictures", _BYTES, _CROPS),
+        example=_rival_example,
+        card=_rival_card,
         made_by=f"heterodub train rival {name}",
     )
 
 
 RIVAL_KINDS: Final[Mapping[RivalName, Kind]] = {name: _rival(name) for name in RIVALS}
 
-KINDS: Final = {kind.name: kind for kind in (LANDMARK_GENERATOR, LANDMARK_TRANSLATOR, *RIVAL_KINDS.values())}
+KINDS: Final = {
+    kind.name: kind for kind in (LANDMARK_GENERATOR, LANDMARK_TRANSLATOR, FINETUNED_TRANSLATOR, *RIVAL_KINDS.values())
+}

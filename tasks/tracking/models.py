@@ -12,12 +12,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import mlflow
 from mlflow.entities import LoggedModelOutput
 from mlflow.exceptions import MlflowException
-from mlflow.models import Model
 
 import model
 import schemas
@@ -28,6 +27,9 @@ from schemas.errors import ModelFileError
 from .kinds import KINDS, Kind
 from .runs import Run
 from .store import Tracking, telling
+
+if TYPE_CHECKING:
+    from mlflow.models import Model
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,8 @@ def log_model(run: Run, folder: Path, kind: Kind) -> Version:
 
 
 def _log(run: Run, inner: Path, whole: Path, tags: dict[str, str], kind: Kind) -> Version:
+    from mlflow.models import Model  # which loads torch; whoever only asks for versions does without
+
     client = run.tracking.client
     logged = client.create_logged_model(run.tracking.experiment_id, kind.name, run.run_id, tags)
     try:
@@ -106,7 +110,7 @@ def _log(run: Run, inner: Path, whole: Path, tags: dict[str, str], kind: Kind) -
     return version_of(made)
 
 
-def _save(inner: Path, whole: Path, kind: Kind, description: Model) -> None:
+def _save(inner: Path, whole: Path, kind: Kind, description: "Model") -> None:
     """Write the model as MLflow wants it: script, code, weights, signature, example, requirements."""
     with _without_advice():
         mlflow.pyfunc.save_model(

@@ -12,7 +12,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from schemas.addresses import without_passwords
-from tasks.publishing import code_version
+from tasks.stores.code_version import code_version
 
 LONGEST_PARAM: Final = 6000
 """Characters of a parameter that MLflow keeps (mlflow.utils.validation.MAX_PARAM_VAL_LENGTH)."""

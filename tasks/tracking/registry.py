@@ -7,6 +7,7 @@ from typing import Final
 from mlflow.entities.model_registry import RegisteredModel
 from mlflow.exceptions import MlflowException
 
+from schemas.cards import FINETUNED, TRANSLATOR
 from schemas.errors import TrackingError
 
 from .kinds import KINDS, LANDMARK_GENERATOR, Kind
@@ -48,6 +49,8 @@ def named_version(tracking: Tracking, model: str, name: str | None) -> Version:
         found = next((one for one in known if one.number == int(name)), None)
     else:
         found = next((one for one in reversed(known) if one.run_id == name), None)
+    if found is None and (tuned := finetuned_version(tracking, model, name)):
+        raise TrackingError(f"{tuned} was fine-tuned to one speaker: it is used where it is named, and never promoted")
     if found is None:
         numbers = ", ".join(str(one.number) for one in known[-10:])
         hint = "; `heterodub promote` chooses one" if name == f"@{CHAMPION}" else ""
@@ -57,12 +60,34 @@ def named_version(tracking: Tracking, model: str, name: str | None) -> Version:
     return found
 
 
+def usable_version(tracking: Tracking, model: str, name: str | None) -> Version:
+    """The version that a user names to work with: as named_version; of a translator also a fine-tuned one, by its run
+    id or as "landmark-translator-finetuned/NUMBER", never as the newest.
+
+    Raises: TrackingError - there is none; the text says which there are.
+    """
+    return finetuned_version(tracking, model, name) or named_version(tracking, model, name)
+
+
+def finetuned_version(tracking: Tracking, model: str, name: str | None) -> Version | None:
+    """The fine-tuned version that a user names where `model` is wanted; None where the name is not of one.
+
+    Raises: TrackingError - the name is of one that is not there.
+    """
+    if model != TRANSLATOR or name is None:
+        return None
+    number = name.removeprefix("models:/").removeprefix(FINETUNED)
+    if number != name and number[:1] in ("/", "@"):
+        return named_version(tracking, FINETUNED, number.removeprefix("/"))
+    return next((one for one in versions(tracking, FINETUNED) if one.run_id == name), None)
+
+
 def fetch_named(tracking: Tracking, name: str | None, folder: Path, kind: Kind = LANDMARK_GENERATOR) -> Path:
-    """The model's own folder of a version that a user names, see `named_version`.
+    """The model's own folder of a version that a user names, see `usable_version`.
 
     Raises: TrackingError - there is none. ModelFileError - as fetch_model.
     """
-    return fetch_version(tracking, named_version(tracking, kind.name, name), folder)
+    return fetch_version(tracking, usable_version(tracking, kind.name, name), folder)
 
 
 def aliased(tracking: Tracking, model: str, alias: str) -> Version | None:

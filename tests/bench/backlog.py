@@ -74,7 +74,7 @@ def _run(cluster: DaskProcesses, entries: int, analysed: int, scratch: Path) -> 
 
 def _identified(client: Client, piece: list[RawFile], step: "Step") -> list[RawFile]:
     with patch.object(identifying, "identify_each", names_each):
-        return list(identify_files(client, piece, {}, Settings(), step).originals.values())
+        return list(identify_files(client, piece, {}, Settings(), step).resolution.originals.values())
 
 
 class Step(Silent):

@@ -35,6 +35,7 @@ def main(folder: Path) -> None:
     tracking = open_tracking(TrackingSettings(), Workspace.open(str(folder / "workspace"), create=True))
     make(folder / "landmark-generator")
     saved(folder / "landmark-translator")
+    saved(folder / "landmark-translator-finetuned", tuned_on=("a clip",))
     with tracked_run(tracking, "elsewhere") as run:
         versions = [log_model(run, folder / kind.name, kind) for kind in KINDS.values()]
     apart = {version.name: _apart(tracking, version, folder / f"{version.name}-elsewhere") for version in versions}

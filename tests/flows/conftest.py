@@ -173,7 +173,7 @@ def bucket(footage, tmp_path_factory) -> Iterator[fsspec.AbstractFileSystem]:
 def shim(tmp_path_factory) -> Path:
     """A library to preload: files with certain words in their names go wrong (shim.c)."""
     if not shutil.which("gcc"):
-        pytest.skip("without gcc there is no way to break a decoder from outside")
+        pytest.skip("no gcc here, and without it no way to break a decoder from outside")
     library = tmp_path_factory.mktemp("shim") / "shim.so"
     source = Path(__file__).with_name("shim.c")
     subprocess.run(["gcc", "-shared", "-fPIC", "-O1", "-Wall", "-o", str(library), str(source), "-ldl"], check=True)

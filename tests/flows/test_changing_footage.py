@@ -184,6 +184,74 @@ def test_files_that_vanish_midway(place, settings):
     assert clips_of(place) == dict.fromkeys(("a.mp4", "b.mp4", "c.mp4", "x.mp4", "y.mp4", "z.mp4"), 1)
 
 
+@pytest.fixture
+def by_speaker(place) -> Path:
+    """A corpus file that takes the speaker from the folder; the three films are alice's."""
+    (place / "films" / "alice").mkdir()
+    for name in "abc":
+        (place / "films" / f"{name}.mp4").rename(place / "films" / "alice" / f"{name}.mp4")
+    corpus = place / "corpus.toml"
+    corpus.write_text("root = 'films'\nspeaker = '(?P<speaker>[^/]+)/'\n")
+    return corpus
+
+
+def labels(place: Path) -> dict[str, tuple[str, str]]:
+    """(speaker, split) by the path that clips say they are from."""
+    rows = contents(place / "workspace")["clips"]
+    return {str(Path(row["uri"]).relative_to(place / "films")): (row["speaker"], row["split"]) for row in rows}
+
+
+def test_a_file_moved_to_the_right_speaker_s_folder_is_that_speaker_s(place, settings, by_speaker):
+    _, tally, _ = run(by_speaker, settings)
+    before = labels(place)
+    assert {path: who for path, (who, _) in before.items()} == {f"alice/{name}.mp4": "alice" for name in "abc"}
+    assert not any(
+        path.endswith("films/a.mp4") for path in (row["uri"] for row in contents(place / "workspace")["catalog"])
+    )
+    (place / "films" / "bob").mkdir()
+    (place / "films" / "alice" / "a.mp4").rename(place / "films" / "bob" / "a.mp4")
+    _, again, _ = run(by_speaker, settings)
+    after = labels(place)
+    assert (tally.files_done, again.files_done) == (0, 0)
+    assert after["bob/a.mp4"][0] == "bob" and "alice/a.mp4" not in after
+    assert {who for who, _ in after.values()} == {"alice", "bob"}
+    assert len(set(after.values())) == 2, "a speaker stands in two splits"
+    rows = contents(place / "workspace")["catalog"]
+    assert sorted(row["uri"].rsplit("films/")[-1] for row in rows) == ["alice/b.mp4", "alice/c.mp4", "bob/a.mp4"]
+    assert all(Path(row["uri"]).exists() for row in rows)
+
+
+def test_equal_bytes_under_two_speakers_are_refused_by_name_and_taken_once_that_is_mended(place, settings, by_speaker):
+    store(by_speaker, settings)
+    (place / "films" / "bob").mkdir()
+    twin = place / "films" / "bob" / "copy.mp4"
+    shutil.copy(place / "films" / "alice" / "a.mp4", twin)
+    for _ in range(2):
+        store(by_speaker, settings)
+        found = states(place)
+        assert found["a.mp4"] == found["copy.mp4"] == ("quarantined", "labels_disagree")
+        assert clips_of(place) == {"b.mp4": 1, "c.mp4": 1}
+    (why,) = {row["error"] for row in contents(place / "workspace")["catalog"] if row["reason"] == "labels_disagree"}
+    assert all(word in why for word in ("'alice' at", "'bob' at", str(twin)))
+    (place / "films" / "alice" / "a.mp4").unlink()
+    run(by_speaker, settings)
+    assert "a.mp4" not in states(place) and states(place)["copy.mp4"] == ("measured", None)
+    assert labels(place)["bob/copy.mp4"][0] == "bob"
+
+
+def test_two_rows_that_stand_for_one_content_become_one(place, settings):
+    """A run died between the row of the moved file and that of the old one."""
+    ws = Workspace.open(settings.workspace)
+    rows = ledger.read_catalog(ws)
+    row = rows[str(place / "films" / "a.mp4")]
+    (place / "films" / "a.mp4").rename(place / "films" / "z.mp4")
+    moved = {**row, "uri": str(place / "films" / "z.mp4"), "speaker": "zoe"}
+    driver.tables.replace_rows(ws, "catalog", ledger.catalog_table([moved]), "uri")
+    store(place / "films", settings)
+    assert set(states(place)) == {"b.mp4", "c.mp4", "z.mp4"}
+    assert clips_of(place) == {"b.mp4": 1, "c.mp4": 1, "z.mp4": 1}
+
+
 def test_a_plan_made_before_the_workspace_was_done_does_no_harm(place, settings):
     """Two runs over the same files, one after the other, both planned before: the second adds nothing twice."""
     write_head(place / "films" / "late.mp4", 330, 30)

@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from prefect.client.schemas.objects import StateType
 
 from flows.dub import dub
 from model.stage1.files import save_generator
@@ -11,7 +12,8 @@ from model.stage1.network import LandmarkGenerator
 from schemas.cards import GeneratorCard
 from schemas.training import GeneratorShape
 from tasks.faces.mesh import open_mesh_v1
-from tests.flows.heads import write_head
+from tests.flows.heads import voice, write_head
+from tests.tasks.dubbing.conftest import write_wav
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +32,8 @@ def place(tmp_path_factory):
     videos = ("head.mp4", "none.mp4", "footage/it CRASHES.mp4", "head.mp4")
     jobs = [f"{video},other.mp4,{number}.mp4" for number, video in enumerate(videos)]
     (folder / "jobs.csv").write_text("\n".join(["video,speech,out", *jobs]))
+    write_wav(folder / "speech.wav", voice(1, 0.4).samples)
+    (folder / "bad.csv").write_text("video,speech,out\nspeech.wav,head.mp4,4.mp4\ngone.mp4,speech.wav,5.mp4\n")
     return folder
 
 
@@ -37,7 +41,10 @@ def place(tmp_path_factory):
 def test_the_flow_does_what_it_can_and_says_what_it_could_not(place, prefect_api, shim, monkeypatch):
     """One job's video is missing, another's kills the process that decodes it."""
     monkeypatch.setenv("LD_PRELOAD", str(shim))  # children are given it
-    told = dub(str(place / "jobs.csv"), str(place / "generator"), "warp", config=str(place / "short.toml"))
+    where = {"config": str(place / "short.toml"), "return_state": True}
+    state = dub(str(place / "jobs.csv"), str(place / "generator"), "warp", **where)
+    assert (state.type, state.name) == (StateType.COMPLETED, "Partial")
+    told = state.result()
     assert (told["jobs"], told["dubbed"], told["failed"]) == (4, 2, 2)
     assert [one["error"] is None for one in told["outcomes"]] == [True, False, False, True]
     assert "SIGSEGV" in told["outcomes"][2]["error"]
@@ -61,11 +68,16 @@ def test_the_command_dubs_one_video_and_says_how_it_went(place, heterodub):
     [
         (("dub", "gone.mp4"), "say what to dub"),
         (("dub", "gone.mp4", "gone.wav", "-o", "out.mp4", "-w", "/nowhere"), "no workspace at /nowhere"),
+        (("dub", "gone.mp4", "gone.wav", "-o", "out.avi", "-w", "/nowhere"), "out.avi must end in .mp4"),
+        (("dub", "--manifest", "{place}/bad.csv", "--translator", "warp"), "did you swap VIDEO and SPEECH?"),
+        (("evaluate", "dub", "{place}/jobs.csv", "-w", "/nowhere"), "no workspace at /nowhere"),
     ],
 )
 def test_what_is_wrong_is_one_line_and_exit_code_1(words, cause, place, heterodub):
+    words = [word.format(place=place) for word in words]
     ended = heterodub(*words, "--generator", place / "generator", "--config", place / "short.toml")
     errors = [line for line in ended.stderr.splitlines() if line.startswith("error:")]
     assert (ended.returncode, len(errors)) == (1, 1)
     assert cause in errors[0]
     assert "Traceback" not in ended.stderr
+    assert "starting a Prefect server" not in ended.stderr

@@ -93,7 +93,7 @@ def test_a_manifest_and_a_corpus_file_in_a_bucket_speak_of_what_lies_beside_them
     bucket.pipe_file("footage/list.csv", b"uri,speaker\nfilms/head0.mp4,ada\nfilms/gone.mp4,ben\n")
     here, gone = source_files("s3://footage/list.csv")
     assert (here.uri, here.speaker, here.refusal) == ("s3://footage/films/head0.mp4", "ada", None)
-    assert (gone.uri, gone.speaker, gone.refusal) == ("s3://footage/films/gone.mp4", "ben", "vanished")
+    assert (gone.uri, gone.speaker, gone.refusal) == ("s3://footage/films/gone.mp4", "ben", "not_found")
     (listed,) = (raw for raw in source_files("s3://footage/films") if raw.uri == here.uri)
     assert (listed.stamp, listed.size_bytes) == (here.stamp, here.size_bytes)
     bucket.pipe_file("footage/all.toml", b'name = "grid"\nroot = "films"\nglob = "*.mp4"\n')
@@ -102,4 +102,4 @@ def test_a_manifest_and_a_corpus_file_in_a_bucket_speak_of_what_lies_beside_them
         ("head3.mp4", "grid"),
     }
     with pytest.raises(SourceError, match=r"none\.csv"):
-        source_files("s3://footage/none.csv")
+        list(source_files("s3://footage/none.csv"))

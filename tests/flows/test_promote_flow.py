@@ -16,6 +16,7 @@ from prefect.flow_runs import resume_flow_run
 
 from flows.promote import promote, rollback
 from flows.train import train
+from schemas.errors import PromotionError
 from schemas.settings import TrackingSettings
 from tasks.stores.workspace import Workspace
 from tasks.tracking.kinds import LANDMARK_GENERATOR
@@ -128,19 +129,21 @@ def test_a_person_decides(workspace, short):
 
 @pytest.mark.long
 def test_commands_tell_it_all(workspace, short, heterodub, said):
-    """After the approval: the same weights, registered by another run, do not win; a rollback may name its target."""
+    """After the approval: the same weights, registered by another run, do not win; an override crowns them."""
     _register_again(workspace)
     told = json.loads(said("promote", "stage1", "-w", workspace, "--config", short, "--json"))
     assert (told["outcome"], told["champion"], told["challenger"]) == ("kept", 1, 2)
     assert {check["name"] for check in told["checks"]} >= {"primary", "beats copy", "gain over other sound", "jitter"}
     _require_page(workspace, told["run"])
-    assert rollback("by hand", to=2, workspace=workspace, config=short)["from_version"] == 1
+    with pytest.raises(PromotionError, match=r"version 2 was never champion .these were: 1.*--override"):
+        rollback("by hand", to=2, workspace=workspace, config=short)
+    assert promote(model="2", override=True, reason="by hand", workspace=workspace, config=short)["from_version"] == 1
     assert champion(workspace) == 2
     rows = json.loads(said("history", "-w", workspace, "--json", "--config", short))
-    assert [(row["version"], row["kind"]) for row in rows] == [(2, "rollback"), (1, "promote")]
+    assert [(row["version"], row["kind"]) for row in rows] == [(2, "override"), (1, "promote")]
     assert "approved by Ada" in rows[1]["why"]
     shown = said("history", "-w", workspace, "--config", short)
-    assert shown.startswith(MODEL) and "rollback" in shown and "promote" in shown
+    assert shown.startswith(MODEL) and "override" in shown and "promote" in shown
     assert json.loads(said("benchmark", "-w", workspace, "--config", short, "--json"))["benchmark"] == told["benchmark"]
     ended = heterodub("promote", "stage1", "--model", "2", "-w", workspace, "--config", short)
     lines = [line for line in ended.stderr.splitlines() if line.startswith("error:")]

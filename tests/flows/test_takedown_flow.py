@@ -23,7 +23,8 @@ from schemas.training import Stage1Settings
 from tasks.answers.check_workspace import check_workspace
 from tasks.answers.findings import Health
 from tasks.answers.tracing import FootageTrace, ModelTrace, trace
-from tasks.promotion.gate import roll_back
+from tasks.journal.runs import runs
+from tasks.promotion.by_hand import roll_back
 from tasks.promotion.refusing import TAKEN_DOWN
 from tasks.stores import benchmarks, releases, tables
 from tasks.stores.workspace import Workspace
@@ -133,13 +134,15 @@ def down(labelled, manifest, config):
 
 
 def test_a_dry_run_says_what_would_go_and_changes_nothing(down):
-    _, _, before, told, done = down
+    ws, _, before, told, done = down
     assert told["clips"] == done["clips"] >= 2
     assert len(told["files"]) == 3  # two films and the copy of one
     assert [(row["version"], row["clips"] > 0) for row in told["models"]] == [(1, True)]
     trainings = [(Path(row["folder"]).name, row["known"], row["bytes"] >= 1000) for row in told["trainings"]]
     assert trainings == [("stage1-mute", False, True), ("stage1-saw", True, True)]
     assert told["releases"][-1] == before["release"]
+    assert (told["state"], done["state"]) == ("dry_run", "done")
+    assert [run.state for run in runs(ws) if run.flow == "takedown"][-2:] == ["done", "dry_run"]
 
 
 def test_before_it_both_ways_lead_to_the_same(down):

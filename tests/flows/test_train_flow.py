@@ -150,6 +150,6 @@ def test_what_torchrun_must_not_start_is_refused(monkeypatch):
     for name, value in {"TORCHELASTIC_RUN_ID": "x", "RANK": "0", "WORLD_SIZE": "2"}.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(TrainingError, match="torchrun started 2 processes in all, and the settings say devices = 1"):
-        on_devices(1, "32-true", lambda fabric, listener: None, None)
+        on_devices("auto", 1, "32-true", lambda fabric, listener: None, None)
     with pytest.raises(SettingsError, match="run this command without it"):
-        prepare()
+        prepare(lambda: None)

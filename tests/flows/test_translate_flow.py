@@ -9,6 +9,16 @@ from mlflow import MlflowClient
 from flows.evaluate import evaluate
 from flows.train import finetune, train
 from model.stage2.files import load_translator
+from schemas.cards import FINETUNED, TRANSLATOR
+from schemas.errors import TrackingError
+from schemas.settings import load_settings
+from tasks.answers.tracing import trace
+from tasks.dubbing.models import find_models
+from tasks.preflight.parts import require_model
+from tasks.promotion.gate import open_contest
+from tasks.promotion.touched import models_on
+from tasks.stores.workspace import Workspace
+from tasks.tracking.store import open_tracking
 from tests.tasks.learning.sitters import sitters
 from tests.tasks.stores.sample_rows import clip_id, media_id
 
@@ -66,15 +76,30 @@ def _behind(mlflow: MlflowClient, run: str) -> set[tuple[str, str, str]]:
     return {(row["clip_id"], row["media_id"], row["split"]) for row in rows}
 
 
-def test_it_is_tuned_and_scored_by_name(trained, workspace, short, mlflow):
-    tuned = finetune(clip_id(2), model="1", workspace=str(workspace), config=short)
-    assert tuned["version"] == 2
+def test_it_is_tuned_and_scored_by_name(trained, workspace, short, mlflow, tmp_path):
+    tuned = finetune(clip_id(2), workspace=str(workspace), config=short)
+    assert (tuned["model"], tuned["version"]) == (FINETUNED, 1)
+    assert [one.version for one in mlflow.search_model_versions("name = 'landmark-translator'")] == [1]
     _, card = load_translator(Path(tuned["folder"]))
     assert card.tuned_on == (clip_id(2),)
     behind = [_behind(mlflow, made["run"]) for made in (trained, tuned)]
     assert behind[0] and behind[1] - behind[0] == {(clip_id(2), media_id(2), "test")}
     assert behind[0] < behind[1]  # what the tuned one started from is in its weights still
-    told = evaluate("stage2", model="2", workspace=str(workspace), config=short, references=4)
+    settings = load_settings(short, workspace=str(workspace))
+    for name, number in (("newest", "landmark-translator version 1"), (f"{FINETUNED}/1", f"{FINETUNED} version 1")):
+        (tmp_path / number).mkdir()
+        assert find_models(settings, str(tmp_path), name, tmp_path / number).names[1] == number
+    with pytest.raises(TrackingError, match="fine-tuned to one speaker"):
+        open_contest(settings, "stage2", f"{FINETUNED}/1")
+    require_model(settings, TRANSLATOR, f"{FINETUNED}/1")
+    with pytest.raises(TrackingError, match="fine-tuned to one speaker"):
+        require_model(settings, TRANSLATOR, f"{FINETUNED}/1", may_be_folder=False)
+    traced = trace(settings, f"{FINETUNED}/1")
+    assert clip_id(2) in traced.clips["test"]
+    found = models_on(open_tracking(settings.tracking, ws := Workspace.open(str(workspace))), ws, {media_id(2)})
+    assert [(one.version.name, one.clips) for one in found] == [(FINETUNED, 1)]
+    told = evaluate("stage2", model=tuned["run"], workspace=str(workspace), config=short, references=4)
     assert told["judged_on"].startswith("benchmark b")
     assert {row["system"] for row in told["rows"]} == {"painted", "copy", "warp", "nearest frame", "source"}
     assert "LPIPS" in told["not_measured"]
+    assert told["tuned_on"] == [clip_id(2)]

@@ -13,7 +13,7 @@ from schemas.translation import Stage2Settings
 SETTINGS = Stage2Settings(profile="tiny")
 
 
-def saved(folder):
+def saved(folder, **more):
     painter, critics = Painter(SETTINGS.shape), Critics(SETTINGS.critics, 2)
     card = TranslatorCard(
         shape=SETTINGS.shape,
@@ -24,6 +24,7 @@ def saved(folder):
         seed=0,
         steps=3,
         perception=("a network",),
+        **more,
     )
     save_translator(folder, painter, critics, card)
     return painter, critics, card

@@ -1,14 +1,18 @@
 """Systems and scores: the truth is perfect, blur and stillness are seen, the oracle never shows the frame itself."""
 
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
+from flows.picture_scores import show_picture_scores
+from model.metrics.pictures import flicker
 from model.perception.lite0 import Lite0
 from model.stage2.batches import Portrait
 from model.stage2.judging import SYSTEMS, PictureExam, _oracle, answer, sit
 from model.stage2.scorecard import Sat, picture_card
-from model.stage2.scores import score
+from model.stage2.scores import judged_features, score
 from model.stage2.warp import WarpTranslator
 from tests.model.stage2.faces import SIDE, speaker
 
@@ -52,7 +56,7 @@ def test_the_truth_is_perfect(sitting, answers, judge):
     assert (found.pd_lower, found.pd5_mouth) == (0, 0)
     assert found.psnr_lower == pytest.approx(100)
     assert found.ssim_mouth == pytest.approx(1)
-    assert (found.sharpness_lower, found.flicker, found.found) == (1, 1, 1)
+    assert (found.sharpness_lower, found.flicker, found.face_found_frac) == (1, 1, 1)
     assert found.opening_correlation == pytest.approx(1)
     assert found.nme_lips == 0
 
@@ -70,6 +74,36 @@ def test_a_copy_stands_still_and_blur_is_no_detail(sitting, answers, judge):
     assert score(sitting, blurred, judge).sharpness_mouth < 0.5
 
 
+def test_told_frames_have_no_part_in_flicker_and_frechet_distances(sitting, answers, judge):
+    """There a copy shows the truth itself: spoiled or perfect, they say nothing of what was made."""
+    true, spoiled = answers["source"], answers["source"].copy()
+    spoiled[[6 - 4, 12 - 4]] = 0
+    assert score(sitting, spoiled, judge).flicker == score(sitting, true, judge).flicker == 1
+    one, other = (judged_features(judge, sitting, made) for made in (true, spoiled))
+    assert (one.frames.shape, one.motion.shape) == ((10, 320), (7, 320))
+    assert np.array_equal(one.frames, other.frames)
+    assert np.array_equal(one.motion, other.motion)
+    assert np.array_equal(one.motion[0], one.frames[1] - one.frames[0])
+
+
+def test_without_two_frames_in_a_row_there_is_no_flicker():
+    pictures = np.random.default_rng(0).random((5, 8, 8, 3), np.float32)
+    everywhere, every_other = np.ones((5, 8, 8), bool), np.arange(5) % 2 == 0
+    assert flicker(pictures, pictures, everywhere, every_other) is None
+
+
+def test_scores_of_faces_found_again_stand_beside_the_share_that_was_found(sitting, answers, judge, capsys):
+    half = score(sitting, answers["source"], judge, lambda _: (sitting.landmarks, np.arange(12) % 2 == 0))
+    assert half.face_found_frac == pytest.approx(0.4)  # 4 of the 10 judged frames: two of the six even ones are told
+    assert half.nme_lips == 0
+    card = picture_card([Sat("1", "a", "painted", half), Sat("1", "a", "copy", half)], {})
+    judged = {"model": "m 1", "judged_on": "a test", "release": "r", "references": 4}
+    judged |= {"verdicts": [], "no_interval": None, "tuned_on": []}
+    told = judged | asdict(card)
+    show_picture_scores(told)
+    assert "face found" in capsys.readouterr().out
+
+
 def test_the_oracle_never_shows_the_frame_itself(sitting):
     chosen = _oracle(sitting)
     assert (chosen != np.arange(sitting.span.start, sitting.span.stop)).all()
@@ -80,7 +114,7 @@ def test_the_oracle_never_shows_the_frame_itself(sitting):
 
 def test_a_face_that_is_not_found_again_has_no_correlation(sitting, answers, judge):
     found = score(sitting, answers["source"], judge, lambda _: (0 * sitting.landmarks, np.zeros(12, bool)))
-    assert (found.found, found.opening_correlation) == (0, None)
+    assert (found.face_found_frac, found.opening_correlation) == (0, None)
 
 
 def test_a_card_puts_painted_beside_its_baselines(sitting, answers, judge):

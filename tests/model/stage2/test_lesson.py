@@ -5,11 +5,13 @@ from dataclasses import replace
 import pytest
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.plugins.precision import MixedPrecision
 
 from model.stage2.batches import make_batch
 from model.stage2.lesson import CRITICS, PAINTER, TranslationLesson
 from model.training.loop import NotFiniteError, Verdict
 from model.training.plan import Window
+from model.training.single import for_features
 from schemas.translation import Stage2Settings
 from tests.model.stage2.test_batches import PLAIN, clip
 
@@ -131,3 +133,42 @@ def test_state_and_restore_go_on_as_if_nothing_had_happened(batch):
     other.restore(one.state())
     told, again = one.step(batch, 1), other.step(batch, 1)
     assert {name: float(value) for name, value in told.items()} == {k: float(v) for k, v in again.items()}
+
+
+class Seeing(torch.nn.Module):
+    """A feature network that notes in which number format it works."""
+
+    name = "of a test"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer, self.formats = torch.nn.Conv2d(3, 4, 3).requires_grad_(False), set()
+
+    def forward(self, pictures):
+        maps = self.layer(pictures)
+        self.formats.add(maps.dtype)
+        return [maps]
+
+
+@pytest.mark.parametrize(("precision", "frozen"), [("32-true", torch.float32), ("bf16-mixed", torch.bfloat16)])
+def test_frozen_networks_work_in_the_trainings_number_format(batch, precision, frozen):
+    """Critics that judge, and feature networks, are most of a step; what is learned from stays in 32 bits."""
+    settings = SETTINGS.model_copy(update={"losses": SETTINGS.losses.model_copy(update={"perceptual": 1.0})})
+    seeing, heard = Seeing(), set()
+    fabric = Fabric(devices=1, accelerator="cpu", precision=precision)
+    one = TranslationLesson(fabric, settings, [seeing], lambda *_: Verdict({}))
+    scales = one.critics.network.module.spatial.scales
+    scales[0].verdict.register_forward_hook(lambda _, given, made: heard.add(made.dtype))
+    told = one.step(batch, 0)
+    assert seeing.formats == heard == {frozen}
+    assert {value.dtype for value in told.values()} == {torch.float32}
+
+
+def test_feature_networks_do_not_work_in_fp16():
+    """VGGFace's are fed colours of 0 to 255, and fp16 ends at 65,504."""
+    scaler = torch.amp.GradScaler("cpu", init_scale=1.0)
+    fabric = Fabric(devices=1, accelerator="cpu", plugins=MixedPrecision("16-mixed", "cpu", scaler))
+    seeing = Seeing()
+    with for_features(fabric):
+        seeing(torch.zeros(1, 3, 8, 8))
+    assert seeing.formats == {torch.float32}

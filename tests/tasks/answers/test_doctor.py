@@ -5,12 +5,16 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from schemas.errors import MediaRefusedError
+from schemas.reasons import FileReason
+from schemas.records import RawFile
 from schemas.settings import Settings, WeightSettings
 from schemas.tables import CATALOG, CLIPS, STAGE2
 from tasks.answers.check_installation import check_pins, check_weights
 from tasks.answers.check_workspace import check_room, check_workspace
 from tasks.answers.doctor import diagnose
 from tasks.answers.findings import Finding, Health
+from tasks.extract import ledger
 from tasks.stores import erasing, log, tables, tombstones
 from tasks.stores.parts import commit_parts, write_part
 from tasks.stores.workspace import LEFT_BEHIND_S, MARKER, Workspace
@@ -24,7 +28,9 @@ def ws(tmp_path: Path) -> Workspace:
 
 def wrong(root: str) -> dict[str, Finding]:
     found = check_workspace(Settings(workspace=root))
-    return {finding.what: finding for finding in found if finding.health is not Health.OK}
+    return {
+        finding.what: finding for finding in found if finding.health is not Health.OK and finding.what != "raw files"
+    }  # the rows' raw files were never there
 
 
 def one_problem(ws: Workspace, what: str) -> Finding:
@@ -83,6 +89,20 @@ def test_media_without_a_measured_file(ws: Workspace):
     gone = pa.Table.from_pylist([footage.catalog_row(footage.EVIL, state="rejected", reason="no_face")], CATALOG)
     tables.replace_rows(ws, "catalog", gone, "uri")
     assert footage.media_id(footage.EVIL)[:12] in one_problem(ws, "orphans").detail
+
+
+def test_raw_files_that_are_gone_are_a_warning_that_counts_them(tmp_path: Path):
+    ws = Workspace.open(str(tmp_path / "ws"), create=True)
+    (tmp_path / "a.mp4").write_bytes(b"1")
+    raws = [RawFile(str(tmp_path / name), 1, "1") for name in ("a.mp4", "b.mp4", "c.mp4")]
+    rows = [ledger.refused_row(raw, "1", MediaRefusedError(FileReason.NO_FACE), raw.uri) for raw in raws]
+    tables.append_rows(ws, "catalog", ledger.catalog_table(rows))
+    found = {finding.what: finding for finding in check_workspace(Settings(workspace=ws.root))}["raw files"]
+    assert (found.health, "2 of 3 files" in found.detail, "b.mp4" in found.detail) == (Health.WARNING, True, True)
+    for raw in raws[1:]:
+        Path(raw.uri).touch()
+    found = {finding.what: finding for finding in check_workspace(Settings(workspace=ws.root))}["raw files"]
+    assert found.health is Health.OK
 
 
 def test_footage_that_was_taken_down_and_came_in_meanwhile(ws: Workspace):

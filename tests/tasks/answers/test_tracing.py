@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from schemas.cards import FINETUNED
 from schemas.errors import NotFoundError
 from schemas.rivals import RIVALS
 from schemas.settings import Settings
@@ -27,8 +28,8 @@ def test_what_is_not_there_is_looked_for_among_models_and_speakers_too(tmp_path:
         trace(settings, "landmark-generator@champion")
 
 
-@pytest.mark.parametrize("name", ["landmark-generator", "landmark-translator", *RIVALS])
+@pytest.mark.parametrize("name", ["landmark-generator", "landmark-translator", FINETUNED, *RIVALS])
 def test_a_registered_model_s_name_is_not_taken_for_a_file_s(tmp_path, name):
     settings = Settings(workspace=Workspace.open(str(tmp_path / "ws"), create=True).root)
-    with pytest.raises(NotFoundError, match=f"no {name} is registered yet: `heterodub train .*` makes one"):
+    with pytest.raises(NotFoundError, match=f"no {name} is registered yet: `heterodub (train|finetune) .*` makes one"):
         trace(settings, f"{name}/1")

@@ -219,6 +219,8 @@ def test_short_and_silent_speech_is_dubbed_too(seconds, head, models, backend, s
     speech = write_wav(tmp_path / "quiet.wav", np.zeros((2, round(16_000 * seconds))))
     told = dub(DubJob(video=str(head), speech=str(speech), out=str(tmp_path / "out.mp4")), models, backend, settings)
     assert told.dubbed == 25
+    assert any("silent" in note for note in told.notes)
+    assert any("shorter than the picture" in note for note in told.notes) == (seconds < 1)
     assert np.abs(heard(tmp_path / "out.mp4")[0]).max() < 1e-3
 
 

@@ -8,6 +8,7 @@ import pytest
 from model.stage2.warp import WarpTranslator
 from model.sync.scorer import SyncScorer
 from schemas.dubbing import DubJob
+from tasks.dubbing.dub import dub
 from tasks.dubbing.judging import judge_dubbings
 from tasks.dubbing.models import Models
 from tasks.dubbing.watching import Silent
@@ -36,6 +37,54 @@ def judged(models, backend, settings, tmp_path_factory):
         return judge_dubbings(jobs, using, backend, settings, SyncScorer(), folder, Silent())
 
     return {"warp": work(WarpTranslator(64)), "idle": work(Idle(64))}
+
+
+@pytest.fixture(scope="module")
+def delivered(models, backend, settings, tmp_path_factory):
+    """What an evaluation with models that leave the mouth alone says of files that were delivered before: one dubbed by
+    the warp, one that is no video, and one that is of another length. With their bytes before and after.
+    """
+    folder = tmp_path_factory.mktemp("delivered")
+    video = write_head(folder / "head.mp4", 0, 50)
+    speech = write_wav(folder / "speech.wav", voice(1, 2).samples)
+    jobs = [
+        DubJob(video=str(video), speech=str(speech), out=str(folder / name)) for name in ("a.mp4", "b.mp4", "c.mp4")
+    ]
+    dub(jobs[0], models, backend, settings)
+    (folder / "b.mp4").write_bytes(b"delivered, and not to be touched")
+    write_head(folder / "c.mp4", 0, 12)
+    before = {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.iterdir()}
+    using = Models(models.generator, models.card, Idle(64), models.names)
+    scores = [
+        judge_dubbings([job], using, backend, settings, SyncScorer(), tmp_path_factory.mktemp("scratch"), Silent())
+        for job in jobs
+    ]
+    after = {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.iterdir()}
+    return scores, before, after
+
+
+def test_delivered_files_are_scored_as_they_are_and_nothing_of_the_user_s_is_written(delivered, judged):
+    scores, before, after = delivered
+    assert after == before
+    dubbed, fresh = row(scores[0], "unpaired", "dubbed"), row(judged["warp"], "unpaired", "dubbed")
+    assert dubbed.articulation == pytest.approx(fresh.articulation, rel=0.02)
+    assert dubbed.passed_through == 0
+    idle = row(scores[0], "paired", "dubbed")
+    assert dubbed.articulation > 1.5 * idle.articulation
+    assert scores[0].notes == {}
+
+
+def test_files_that_are_no_dubbing_of_the_job_are_not_judged_and_say_why(delivered):
+    _, torn, short = delivered[0]
+    assert [name for name in torn.failed if "(unpaired)" in name]
+    assert "b.mp4" in "".join(torn.failed.values())
+    assert "c.mp4 has 12 frames where the job gives 50" in "".join(short.failed.values())
+    assert {one.setting for one in short.rows} == {"paired"}
+
+
+def test_an_output_that_is_not_there_is_judged_out_of_scratch_with_a_note(judged):
+    (note,) = judged["warp"].notes.values()
+    assert "out-head.mp4 is not there" in note
 
 
 def row(scores, setting, system):

@@ -22,7 +22,7 @@ def test_what_cannot_be_dubbed_is_a_clear_error_and_leaves_nothing(
         "no speech": {"speech": str(write_media(tmp_path / "mute.mp4", regular(8)))},
         "speech is a picture": {"speech": str(tmp_path / "p.png")},
         "face 4": {"face": 4},
-        "no folder": {"out": str(tmp_path / "none" / "out.mp4")},
+        "no folder": {"out": str(tmp_path / "p.png" / "out.mp4")},
     }[wrong]
     (tmp_path / "p.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(40))
     (tmp_path / "out.mp4").write_text("what was there before")

@@ -2,12 +2,15 @@
 
 import logging
 import shutil
+import signal
+import socket
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from schemas.errors import ClusterError
+from tasks.extract import fanout
 from tasks.extract.fanout import open_client, spread
 from tasks.extract.versions import LIBRARIES, versions_here
 from tests.dask_processes import ROOT, DaskProcesses, leave
@@ -139,3 +142,24 @@ def test_what_is_compared_is_what_is_pinned():
     pinned = {line.partition("==")[0].lower().replace("_", "-") for line in lock}
     assert {name.lower() for name in LIBRARIES} <= pinned
     assert "none" not in versions_here().found.values()
+
+
+@pytest.mark.timeout(120)
+def test_open_client_gives_a_scheduler_that_never_greets_a_deadline(tmp_path, monkeypatch):
+    monkeypatch.setattr(fanout, "_CONNECT_S", 1)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = f"tcp://127.0.0.1:{listener.getsockname()[1]}"
+        with pytest.raises(ClusterError, match="silent for 1 s"), open_client(address, 1, tmp_path, 3):
+            pass
+
+
+@pytest.mark.timeout(240)
+def test_spread_gives_a_scheduler_that_was_stopped_a_deadline(cluster, tmp_path, monkeypatch):
+    """Such as one whose machine was suspended: its connections stay open."""
+    cluster.worker("only")
+    await_workers(cluster, 1)
+    with pytest.raises(ClusterError, match="went away"), open_client(cluster.address, 1, tmp_path, 3) as client:
+        monkeypatch.setattr(fanout, "_ANSWER_S", 2)
+        monkeypatch.setattr(fanout, "_LOOK_EVERY_S", 0.5)
+        for _ in answers(client, work.double, 10_000, "stopped"):
+            cluster.scheduler.send_signal(signal.SIGSTOP)

@@ -1,6 +1,5 @@
 """An ingest without Prefect: a folder into tables over a real cluster, run again, and with files that changed."""
 
-import itertools
 import shutil
 from pathlib import Path
 
@@ -11,9 +10,9 @@ from schemas.policy import load_policy
 from schemas.reasons import FileReason
 from schemas.records import RawFile
 from tasks.extract import ledger
-from tasks.extract.driver import _may_still_hold, relabel, slices, work_through
+from tasks.extract.driver import _may_still_hold, slices, work_through
 from tasks.extract.fanout import open_client
-from tasks.extract.identifying import _sort_copies
+from tasks.extract.labelling import relabel
 from tasks.extract.watching import Silent
 from tasks.sources.open import source_files
 from tasks.stores import tables
@@ -36,8 +35,8 @@ def ingest(client, settings):
         workspace = Workspace.open(given.workspace)
         known = ledger.read_catalog(workspace)
         plan = ledger.plan_run(source_files(str(source), corpus), known, given.extractor, False)
-        relabel(workspace, plan.relabelled, known)
-        return plan, work_through(client, workspace, plan.fresh, given, POLICY, Silent())
+        relabel(workspace, plan.relabelled, known, given.extractor, plan.labelled)
+        return plan, work_through(client, workspace, plan.fresh, given, POLICY, Silent(), plan.labelled)
 
     return run
 
@@ -169,22 +168,6 @@ def test_known_files_come_first_and_slices_are_bounded(monkeypatch):
     cut = [[raw.uri for raw in piece] for piece in slices(raws, {"/d": {}, "/c": {}, "/gone": {}})]
     assert cut == [["/c", "/d"], ["/a", "/b"], ["/e"]]
     assert list(slices([], {"/d": {}})) == []
-
-
-def test_which_file_stands_for_its_copies_does_not_depend_on_order():
-    raws = [RawFile(f"/{name}", 1, "1") for name in "dbac"]
-    for order in itertools.permutations(raws):
-        originals, copies = _sort_copies({"m": list(order)}, {})
-        assert originals["m"].uri == "/a"
-        assert [(raw.uri, original) for raw, _, original in copies] == [("/b", "/a"), ("/c", "/a"), ("/d", "/a")]
-
-
-def test_the_file_that_stands_already_goes_on_standing():
-    raws = [RawFile(f"/{name}", 1, "1") for name in "ab"]
-    assert _sort_copies({"m": raws}, {"m": "/b"})[0]["m"].uri == "/b"
-    originals, copies = _sort_copies({"m": raws}, {"m": "/z"})
-    assert originals == {}
-    assert [(raw.uri, original) for raw, _, original in copies] == [("/a", "/z"), ("/b", "/z")]
 
 
 @pytest.mark.parametrize(

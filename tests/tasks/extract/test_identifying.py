@@ -57,7 +57,7 @@ def test_a_file_that_kills_its_worker_costs_its_neighbours_nothing(two_workers, 
         monkeypatch.setattr(identifying, name, partial(kernel, bad=killer.uri if killer else ""))
     counting = Counting()
     found = identify_files(two_workers, files, {}, settings, counting)
-    assert {raw.uri for raw in found.originals.values()} == {raw.uri for raw in files if raw is not killer}
+    assert {raw.uri for raw in found.resolution.originals.values()} == {raw.uri for raw in files if raw is not killer}
     refused = [(raw, why.reason) for raw, why in found.refused]
     assert refused == ([(killer, FileReason.WORKER_LOST)] if killer else [])
     assert counting.steps == count

@@ -33,7 +33,7 @@ def quarantined(reason: FileReason) -> dict[str, Any]:
 
 
 def plan(*raws: RawFile, known=(), retry: bool = False, extractor: str = EXTRACTOR):
-    return plan_run(raws, {row["uri"]: row for row in known}, extractor, retry)
+    return plan_run(raws, {row["uri"]: row for row in known}, extractor, retry, lambda uris: frozenset())
 
 
 def test_a_new_file_is_work_and_a_done_one_is_not():

@@ -18,7 +18,7 @@ from tasks.faces.region import FaceLandmarks, Region
 
 BUNDLE = os.environ.get("HETERODUB_WEIGHTS__FACE_LANDMARKER_V2")
 needs_bundle = pytest.mark.skipif(
-    not BUNDLE, reason="HETERODUB_WEIGHTS__FACE_LANDMARKER_V2 does not point to face_landmarker.task"
+    not BUNDLE, reason="no face_landmarker.task here: set HETERODUB_WEIGHTS__FACE_LANDMARKER_V2 to it"
 )
 
 

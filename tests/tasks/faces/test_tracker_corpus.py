@@ -16,7 +16,9 @@ from tasks.faces.tracker import FaceObservation, FaceTracker
 CORPORA = os.environ.get("HETERODUB_CORPORA")
 pytestmark = [
     pytest.mark.corpus,
-    pytest.mark.skipif(not CORPORA, reason="HETERODUB_CORPORA does not point to the folder of the test corpus"),
+    pytest.mark.skipif(
+        not CORPORA, reason="no real media here: set HETERODUB_CORPORA to the folder of the test corpus"
+    ),
 ]
 
 

@@ -20,7 +20,7 @@ ROOT = os.environ.get("HETERODUB_CORPORA")
 pytestmark = [
     pytest.mark.corpus,
     pytest.mark.slow,
-    pytest.mark.skipif(not ROOT, reason="set HETERODUB_CORPORA to the folder of the real test corpus"),
+    pytest.mark.skipif(not ROOT, reason="no real media here: set HETERODUB_CORPORA to the folder of the test corpus"),
 ]
 
 REFUSED = {

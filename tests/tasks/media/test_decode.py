@@ -12,6 +12,7 @@ from schemas.settings import GuardSettings
 from tasks.media import decode
 from tasks.media.decode import Frame, Video, open_video
 from tasks.media.probe import probe
+from tasks.media.shots import with_cuts
 from tasks.media.sniff import sniff
 from tests.tasks.media.media_files import FORMATS, HEIGHT, WIDTH, WITH_SOUND, draw, number_in, regular, tone
 
@@ -221,12 +222,30 @@ def test_time_that_starts_again_goes_on(clip, tmp_path):
     assert _numbers(frames)[-5:] == [25, 26, 27, 28, 29]
 
 
-def test_picture_that_changes_size_keeps_the_first(tmp_path, clip):
-    small, large = clip(".mpg", regular(20)), clip(".mpg", regular(20), size=(320, 192))
-    path = tmp_path / "joined.mpg"
-    path.write_bytes(small.read_bytes() + large.read_bytes())
-    _, frames = _decode(path)
-    assert {frame.rgb.shape for frame in frames} == {(HEIGHT, WIDTH, 3)}
+def joined(path, *parts):
+    """Several MPEG files one after the other, as cat joins them."""
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    return path
+
+
+def test_each_size_keeps_its_own_proportions(tmp_path, clip):
+    small, tall = clip(".mpg", regular(40)), clip(".mpg", regular(40), size=(96, 192))
+    video, frames = _decode(joined(tmp_path / "joined.mpg", small, tall))
+    assert [frame.rgb.shape for frame in frames[:39]] == [(HEIGHT, WIDTH, 3)] * 39
+    assert {frame.rgb.shape for frame in frames[40:]} == {(192, 96, 3)}
+    assert _numbers(frames[:39]) == list(range(39))
+    assert _numbers(frames[-5:]) == list(range(35, 40))
+    assert any("160 x 96, 96 x 192" in note for note in video.notes)
+
+
+def test_a_change_of_size_starts_a_shot_however_alike_the_pictures_are(tmp_path, clip):
+    parts = [clip(".mpg", regular(40), size=size, pictures=[draw(5, *size)] * 40)
+             for size in ((160, 96), (320, 192), (160, 96))]  # fmt: skip
+    _, frames = _decode(joined(tmp_path / "joined.mpg", *parts))
+    starts = [frame.index for frame, _, cut in with_cuts(iter(frames), 3.0) if cut]
+    sizes = [frame.rgb.shape for frame in frames]
+    assert starts == [at for at in range(1, len(sizes)) if sizes[at] != sizes[at - 1]]
+    assert len(starts) == 2
 
 
 @pytest.mark.parametrize("suffix", FORMATS)

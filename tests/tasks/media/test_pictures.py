@@ -1,13 +1,12 @@
 from fractions import Fraction
 
 import av
-import numpy as np
 import pytest
 
 from tasks.media.opening import open_input, picture_stream, set_up
-from tasks.media.pictures import Clock, GifClock, Painter, PyavPictures, decoded
+from tasks.media.pictures import Clock, GifClock, PyavPictures, decoded
 from tasks.media.sniff import sniff
-from tests.tasks.media.media_files import HEIGHT, WIDTH, draw, regular
+from tests.tasks.media.media_files import regular
 
 STEP = Fraction(1, 25)
 
@@ -41,23 +40,6 @@ def test_gif_clock_takes_short_delays_for_a_tenth_of_a_second():
         (Fraction(2, 10), Fraction(2, 100)),
         (Fraction(22, 100), Fraction(1, 2)),
     ]
-
-
-def test_painter_keeps_the_first_size_and_the_colours():
-    first = av.VideoFrame.from_ndarray(draw(5), "rgb24").reformat(format="yuv444p")
-    paint = Painter(first)
-    other = av.VideoFrame.from_ndarray(draw(5, 320, 192), "rgb24")
-    assert paint(first).shape == paint(other).shape == (HEIGHT, WIDTH, 3)
-    assert np.abs(paint(first).astype(int) - draw(5)).max() <= 4
-
-
-def test_painter_lays_half_clear_pixels_over_black():
-    rgba = np.full((16, 16, 4), 200, np.uint8)
-    rgba[:, :8, 3] = 0
-    rgba[:, 8:, 3] = 128
-    painted = Painter(frame := av.VideoFrame.from_ndarray(rgba, "rgba"))(frame)
-    assert (painted[:, :8] == 0).all()
-    assert (painted[:, 8:] == 100).all()
 
 
 @pytest.mark.parametrize("suffix", [".mkv", ".avi", ".mpg"])

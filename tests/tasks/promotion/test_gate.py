@@ -7,8 +7,9 @@ import pytest
 
 from model.stage1.files import WEIGHTS
 from schemas.errors import ModelFileError, PromotionError, SettingsError, TrackingError
+from tasks.journal.runs import runs
 from tasks.promote import move_champion
-from tasks.promotion import deciding, evidence, gate, moving
+from tasks.promotion import by_hand, deciding, evidence, gate, moving
 from tasks.promotion.ledger import Evidence, moves
 from tasks.promotion.refusing import TAKEN_DOWN
 from tasks.stores import tables, tombstones
@@ -59,7 +60,7 @@ def test_from_the_first_champion_to_a_better_one_and_back(request, register, ws,
     assert verdict.outcome == "promote", verdict.why
     assert pointing(settings, CHAMPION, CHALLENGER, PREVIOUS) == [good, None, poor]
 
-    back = gate.roll_back(settings, "stage1", None, "it mumbles")
+    back = by_hand.roll_back(settings, "stage1", None, "it mumbles")
     assert (back.kind, back.from_version, back.to_version) == ("rollback", good, poor)
     assert pointing(settings, CHAMPION, PREVIOUS) == [poor, None]
 
@@ -67,7 +68,7 @@ def test_from_the_first_champion_to_a_better_one_and_back(request, register, ws,
         gate.open_contest(settings, "stage1", None)  # nobody named it: the night would undo what a person did
     assert gate.open_contest(settings, "stage1", str(good)).challenger.number == good
 
-    told = gate.history(settings, "stage1")
+    told = by_hand.history(settings, "stage1")
     assert [(row["version"], row["kind"]) for row in told] == [(poor, "rollback"), (good, "promote"), (poor, "promote")]
     assert told[0]["until_utc"] is None and told[1]["until_utc"] == told[0]["since_utc"]
     assert told[1]["run"] == run and told[1]["benchmark"] == contest.benchmark.benchmark
@@ -155,7 +156,8 @@ def test_what_befalls_a_challenger_while_a_person_thinks_about_it(settings, regi
     refused(PromotionError, f"1 of the files .* were taken down, such as {seen[:12]}")
     for attempt in (
         lambda: gate.open_contest(settings, "stage1", str(number)),
-        lambda: gate.roll_back(settings, "stage1", number, "all the same"),
+        lambda: by_hand.roll_back(settings, "stage1", number, "all the same"),
+        lambda: by_hand.promote_unjudged(settings, "stage1", str(number), "all the same"),
     ):
         with pytest.raises(PromotionError, match="were taken down"):
             attempt()
@@ -217,12 +219,12 @@ def test_a_rollback_to_a_corrupted_or_taken_down_version_is_refused(settings, re
     store = tracking(settings)
     store.client.set_model_version_tag(MODEL, str(first), TAKEN_DOWN, "speaker 1")
     with pytest.raises(PromotionError, match="taken down"):
-        gate.roll_back(settings, "stage1", None, "back")
+        by_hand.roll_back(settings, "stage1", None, "back")
     store.client.delete_model_version_tag(MODEL, str(first), TAKEN_DOWN)
     place = Path(store.client.get_model_version_download_uri(MODEL, str(first)))
     (place / "artifacts" / "generator" / WEIGHTS).write_bytes(b"")
     with pytest.raises(ModelFileError, match=WEIGHTS):
-        gate.roll_back(settings, "stage1", None, "back")
+        by_hand.roll_back(settings, "stage1", None, "back")
     assert pointing(settings, CHAMPION) == [second]
 
 
@@ -234,13 +236,15 @@ def test_deleted_versions_and_names_that_nobody_has(settings, register, ws):
         with pytest.raises(TrackingError, match="has no version"):
             gate.open_contest(settings, "stage1", name)
     with pytest.raises(PromotionError, match="no champion before"):
-        gate.roll_back(settings, "stage1", None, "back")
+        by_hand.roll_back(settings, "stage1", None, "back")
     with pytest.raises(SettingsError, match="nobody judges"):
         gate.open_contest(settings, "stage9", None)
     tracking(settings).client.delete_model_version(MODEL, str(first))
     with pytest.raises(PromotionError, match="was deleted from the registry"):
         gate.open_contest(settings, "stage1", None)
-    gate.roll_back(settings, "stage1", second, "the champion was deleted")
+    with pytest.raises(PromotionError, match=r"never champion"):
+        by_hand.roll_back(settings, "stage1", second, "the champion was deleted")
+    assert by_hand.promote_unjudged(settings, "stage1", str(second), "the champion was deleted").kind == "override"
     assert pointing(settings, CHAMPION) == [second]
 
 
@@ -250,7 +254,7 @@ def test_a_rollback_passes_over_a_champion_that_was_deleted_since(settings, regi
     for number in (first, second, third):
         crown(settings, number)
     tracking(settings).client.delete_model_version(MODEL, str(second))
-    assert gate.roll_back(settings, "stage1", None, "back").to_version == first
+    assert by_hand.roll_back(settings, "stage1", None, "back").to_version == first
     assert pointing(settings, CHAMPION, PREVIOUS) == [first, None]
 
 
@@ -260,3 +264,36 @@ def test_without_any_version_or_with_a_policy_that_cannot_hold_it_says_what_to_d
     (tmp_path / "typo.toml").write_text(policy.read_text().replace("jitter", "jiter"))
     with pytest.raises(SettingsError, match="nobody measures 'jiter'"):
         gate.open_contest(settings.model_copy(update={"promotion": tmp_path / "typo.toml"}), "stage1", None)
+
+
+def test_only_former_champions_are_rolled_back_to_and_any_version_is_an_override(settings, register, again, ws):
+    """Whoever was refused a minute ago is not crowned by the back door, and the ledger tells the front door apart."""
+    first = register(settings, "other seed")
+    second, third = again(settings, first), again(settings, first)
+    with pytest.raises(PromotionError, match=rf"version {first} was never champion, nor was any.*--override"):
+        by_hand.roll_back(settings, "stage1", first, "back")
+    assert (moves(ws), pointing(settings, CHAMPION)) == ([], [None])
+
+    made = by_hand.promote_unjudged(settings, "stage1", str(second), "the benchmark is too small to tell")
+    assert (made.kind, made.from_version, made.to_version) == ("override", None, second)
+    with pytest.raises(PromotionError, match="is the champion"):
+        by_hand.promote_unjudged(settings, "stage1", str(second), "once more")
+    by_hand.promote_unjudged(settings, "stage1", None, "the newest")
+    with pytest.raises(PromotionError, match=rf"version {first} was never champion .these were: {second}, {third}"):
+        by_hand.roll_back(settings, "stage1", first, "back")
+    assert by_hand.roll_back(settings, "stage1", second, "back").kind == "rollback"
+    assert by_hand.roll_back(settings, "stage1", third, "and forth").to_version == third
+    assert pointing(settings, CHAMPION, PREVIOUS) == [third, second]
+    kinds = [(row["kind"], row["version"]) for row in by_hand.history(settings, "stage1")]
+    assert kinds == [("rollback", third), ("rollback", second), ("override", third), ("override", second)]
+
+
+def test_moves_by_hand_are_runs_on_record(settings, register, ws, policy):
+    register(settings, "other seed")
+    told = by_hand.override("asked for", workspace=ws.root)
+    assert (told["kind"], told["why"], told["state"]) == ("override", "asked for", "done")
+    with pytest.raises(PromotionError, match=r"is the champion of .* already"):
+        by_hand.rollback("back", to=1, workspace=ws.root)
+    refused, done = runs(ws)
+    assert (done.flow, done.state, done.named("move").facts["outcome"]) == ("promote", "done", "override")
+    assert (refused.flow, refused.state, refused.error) == ("rollback", "failed", "PromotionError")

@@ -23,7 +23,8 @@ from tasks.learning.selection import find_release, select
 from tasks.learning.stage2 import train_translator
 from tasks.promotion import deciding, gate
 from tasks.promotion.deciding import decide
-from tasks.promotion.judging_pictures import DIRECTIONS, grade_translators
+from tasks.promotion.judging_pictures import grade_translators
+from tasks.promotion.scored import TRANSLATOR_DIRECTIONS
 from tasks.promotion.sheets import Sheet
 from tasks.stores import benchmarks
 from tasks.stores.workspace import TRACKING, Workspace
@@ -113,14 +114,17 @@ def sheets(sitting, trained, tmp_path_factory) -> dict[str, Sheet]:
 
 
 def wins(challenger: Sheet, champion: Sheet) -> bool:
-    return decide(challenger, champion, DIRECTIONS, RULES.rule(TRANSLATOR), RULES.resampling).outcome == "promote"
+    return (
+        decide(challenger, champion, TRANSLATOR_DIRECTIONS, RULES.rule(TRANSLATOR), RULES.resampling).outcome
+        == "promote"
+    )
 
 
 def test_a_painter_is_graded_beside_its_baselines_and_has_to_beat_them(sheets):
     assert {"painted", "copy", "warp", "nearest frame", "source"} == set(sheets["shaken"].systems())
     assert sheets["good"].costs["parameters"] == sheets["shaken"].costs["parameters"] > 0
     beats_copy = RULES.rule(TRANSLATOR).model_copy(update={"controls": {"copy": 0.0}})
-    refused = decide(sheets["shaken"], None, DIRECTIONS, beats_copy, RULES.resampling)
+    refused = decide(sheets["shaken"], None, TRANSLATOR_DIRECTIONS, beats_copy, RULES.resampling)
     assert refused.outcome == "keep" and "copy" in refused.why
     warped = {row.clip_id: row.scores for row in sheets["good"].graded if row.system == "warp"}
     assert warped == {row.clip_id: row.scores for row in sheets["shaken"].graded if row.system == "warp"}

@@ -11,7 +11,8 @@ from schemas.settings import Settings
 from schemas.training import Stage1Settings
 from tasks.learning.selection import find_release
 from tasks.promotion.deciding import decide
-from tasks.promotion.judging_speech import DIRECTIONS, grade_generators
+from tasks.promotion.judging_speech import grade_generators
+from tasks.promotion.scored import GENERATOR_DIRECTIONS
 from tasks.promotion.sheets import Sheet
 from tasks.stores import benchmarks
 from tasks.stores.workspace import Workspace
@@ -36,7 +37,7 @@ def sheets(talking, trained, rules, tmp_path_factory) -> dict[str, Sheet]:
 
 def wins(rules, challenger: Sheet, champion: Sheet | None) -> bool:
     rule = rules.rule("landmark-generator")
-    return decide(challenger, champion, DIRECTIONS, rule, rules.resampling).outcome == "promote"
+    return decide(challenger, champion, GENERATOR_DIRECTIONS, rule, rules.resampling).outcome == "promote"
 
 
 def test_a_generator_that_learned_beats_the_copy_and_becomes_the_first_champion(sheets, rules):

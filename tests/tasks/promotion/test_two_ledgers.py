@@ -8,7 +8,7 @@ import pytest
 from schemas.errors import PromotionError
 from tasks.answers.check_promotions import check_promotions
 from tasks.answers.findings import Health
-from tasks.promotion import gate, ledger, moving
+from tasks.promotion import by_hand, gate, ledger, moving
 from tasks.promotion.ledger import Evidence
 from tasks.stores.workspace import Workspace
 from tasks.tracking.registry import CHALLENGER, CHAMPION, PREVIOUS, aliased, follow
@@ -45,7 +45,8 @@ def test_a_workspace_without_a_ledger_is_refused_where_another_one_leads(on_serv
     foreign = on_server.model_copy(update={"workspace": stranger.root})
     for attempt in (
         lambda: gate.open_contest(foreign, "stage1", "2"),
-        lambda: gate.roll_back(foreign, "stage1", 2, "mine"),
+        lambda: by_hand.roll_back(foreign, "stage1", 2, "mine"),
+        lambda: by_hand.promote_unjudged(foreign, "stage1", "2", "mine"),
         lambda: move(store, stranger, 2, 1),
     ):
         with pytest.raises(PromotionError, match=f"another ledger .{ws.root}.*--adopt"):
@@ -56,23 +57,28 @@ def test_a_workspace_without_a_ledger_is_refused_where_another_one_leads(on_serv
     assert told(on_server, Health.WARNING) == told(on_server, Health.PROBLEM) == []
 
 
-def test_a_copy_of_a_workspace_takes_the_registry_over_only_when_told_to(on_server, ws, store, tmp_path):
+def test_a_copy_of_a_workspace_takes_the_registry_over_only_when_told_to(on_server, ws, store, again, tmp_path):
     copy = Workspace.open(str(shutil.copytree(ws.root, tmp_path / "copy")))
     copied = on_server.model_copy(update={"workspace": copy.root})
     with pytest.raises(PromotionError, match="nothing to adopt"):
-        gate.roll_back(copied, "stage1", 2, "too early", adopt=True)
+        by_hand.roll_back(copied, "stage1", 2, "too early", adopt=True)
     move(store, ws, 2, 1)
     with pytest.raises(PromotionError, match="another ledger"):
         move(store, copy, 2, 1)
     assert ["of another ledger" in one for one in told(copied, Health.PROBLEM)] == [True]
     assert (pointing(store), len(ledger.moves(copy))) == ([2, 1, None], 1)
 
-    made = gate.roll_back(copied, "stage1", None, "the old machine is gone", adopt=True)
+    again(on_server, 1)
+    with pytest.raises(PromotionError, match=r"version 3 .* is neither champion nor previous .* .2, 1.*--override"):
+        by_hand.roll_back(copied, "stage1", 3, "never judged", adopt=True)
+    made = by_hand.roll_back(copied, "stage1", None, "the old machine is gone", adopt=True)
     assert (made.kind, made.from_version, made.to_version) == ("adopt", 2, 2)
     assert (pointing(store), told(copied, Health.PROBLEM)) == ([2, None, None], [])
     with pytest.raises(PromotionError, match="no champion before"):  # who was before it, the other ledger knows
-        gate.roll_back(copied, "stage1", None, "back")
-    assert gate.roll_back(copied, "stage1", 1, "back").to_version == 1
+        by_hand.roll_back(copied, "stage1", None, "back")
+    with pytest.raises(PromotionError, match=r"never champion .these were: 2"):
+        by_hand.roll_back(copied, "stage1", 1, "back")
+    assert by_hand.promote_unjudged(copied, "stage1", "1", "back").to_version == 1
     with pytest.raises(PromotionError, match="another ledger"):
         moving.settle(store, ws, MODEL)
     assert "of another ledger" in told(on_server, Health.PROBLEM)[0]
@@ -102,7 +108,7 @@ def test_a_ledger_of_another_registry_crowns_nobody(on_server, ws, store):
     with pytest.raises(PromotionError, match="never followed a move"):
         gate.open_contest(on_server, "stage1", "2")
     with pytest.raises(PromotionError, match="`--to VERSION` names one"):
-        gate.roll_back(on_server, "stage1", None, "a new server", adopt=True)
-    gate.roll_back(on_server, "stage1", 2, "a new server", adopt=True)
+        by_hand.roll_back(on_server, "stage1", None, "a new server", adopt=True)
+    by_hand.roll_back(on_server, "stage1", 2, "a new server", adopt=True)
     assert pointing(store) == [2, None, None]
     assert Path(ws.root).name in store.client.get_registered_model(MODEL).tags["ledger"]

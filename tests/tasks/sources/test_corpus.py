@@ -34,6 +34,14 @@ def test_the_pattern_s_group_names_the_speaker(pattern, path, speaker):
     assert Corpus(root="/x", speaker=pattern).speaker_of(path) == speaker
 
 
+@pytest.mark.timeout(60)
+def test_speaker_of_gives_up_a_pattern_that_backtracks_without_end():
+    corpus = Corpus(name="theirs", root="/x", speaker=r"^(?P<speaker>(a|aa)+)$")
+    with pytest.raises(SourceError, match=r"corpus theirs: the speaker pattern .* takes longer than 1 s"):
+        corpus.speaker_of("a" * 60 + "/x.mp4")
+    assert corpus.speaker_of("x") is None
+
+
 def test_without_a_pattern_nobody_is_named():
     assert Corpus(root="/x").speaker_of("s1/x.mp4") is None
 

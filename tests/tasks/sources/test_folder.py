@@ -116,7 +116,6 @@ def test_the_order_is_stable_and_by_name(tmp_path):
         ("in/*", {"in/c.mp4"}),
         ("*.mov", {"b.mov"}),
         ("[ab].m*", {"a.mp4", "b.mov"}),
-        ("none", set()),
     ],
 )
 def test_the_glob_chooses_files(tmp_path, glob, names):

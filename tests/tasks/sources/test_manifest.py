@@ -1,5 +1,6 @@
 """Manifests: what they may say of a file, and what is wrong in them is named with its row."""
 
+import gzip
 import os
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from schemas.errors import SourceError
 from schemas.reasons import FileReason
 from tasks.media.locate import path_to_uri
 from tasks.sources.manifest import read_manifest
+from tasks.sources.open import source_files
 
 
 @pytest.fixture
@@ -78,11 +80,11 @@ def test_names_that_look_like_nothing_are_names(folder, word):
 def test_a_file_that_is_not_there_is_listed_with_its_reason(folder):
     os.mkfifo(folder / "pipe")
     (folder / "link").symlink_to("nowhere")
-    gone, pipe, link, below = csv(folder, "uri\ngone.mp4\npipe\nlink\na.mp4/x.mp4")
-    assert gone.refusal is FileReason.VANISHED
+    _, gone, pipe, link, below = csv(folder, "uri\na.mp4\ngone.mp4\npipe\nlink\na.mp4/x.mp4")
+    assert gone.refusal is FileReason.NOT_FOUND
     assert pipe.refusal is FileReason.NOT_A_REGULAR_FILE
     assert link.refusal is FileReason.BROKEN_LINK
-    assert below.refusal is FileReason.UNREADABLE
+    assert below.refusal is FileReason.NOT_FOUND
 
 
 @pytest.mark.parametrize("offset", ["late", "0,5s", "nan", "inf", "-inf", "1e999"])
@@ -97,7 +99,7 @@ def test_columns_are_checked(folder):
         csv(folder, "uri,speeker\na.mp4,x")
     with pytest.raises(SourceError, match=r"needs a column 'uri', and has path, speaker"):
         csv(folder, "path,speaker\na.mp4,x")
-    with pytest.raises(SourceError, match="row 2 has no uri"):
+    with pytest.raises(SourceError, match="row 2: it has no uri"):
         csv(folder, "uri,speaker\na.mp4,x\n,y")
 
 
@@ -133,3 +135,110 @@ def test_what_is_no_manifest_is_refused_by_name(folder, name, content):
     (folder / name).write_bytes(content)
     with pytest.raises(SourceError, match=name):
         list(read_manifest(folder / name, "mine"))
+
+
+@pytest.mark.parametrize("name", ["LIST.CSV", "list.Csv", "list.tsv", "list.csv.gz", "LIST.TSV.GZ", "L.PARQUET"])
+def test_a_manifest_is_one_in_whatever_case_and_dress(folder, name):
+    separator = "\t" if "tsv" in name.lower() else ","
+    data = f"uri{separator}speaker\na.mp4{separator}007\n".encode()
+    path = folder / name
+    if name.endswith("PARQUET"):
+        pd.DataFrame({"uri": ["a.mp4"], "speaker": ["007"]}).to_parquet(path)
+    else:
+        path.write_bytes(gzip.compress(data) if name.lower().endswith("gz") else data)
+    (raw,) = source_files(str(path))
+    assert (Path(raw.uri).name, raw.speaker) == ("a.mp4", "007")
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        ("uri;speaker\na.mp4;s1\n", "utf-8"),
+        ("sep=;\r\nuri;speaker\r\na.mp4;s1\r\n", "utf-8-sig"),
+        ("uri\tspeaker\na.mp4\ts1\n", "utf-16"),
+        ("speaker|uri\ns1|a.mp4\n", "utf-8"),
+        (" URI , Speaker \n a.mp4 ,  s1\n\n  ,\n", "utf-8"),
+        (",uri,speaker\n0,a.mp4,s1\n", "utf-8"),
+        ("uri,speaker,,\na.mp4,s1,,\n", "utf-8"),
+    ],
+)
+def test_a_csv_of_any_program_is_read(folder, text, encoding):
+    (raw,) = csv(folder, text, encoding)
+    assert (raw.uri, raw.speaker, raw.licence) == (str(folder / "a.mp4"), "s1", None)
+
+
+def test_numbers_stay_as_they_are_written_and_gaps_say_nothing(folder):
+    raws = parquet(folder, uri=["a.mp4", "in/b c.mp4"], speaker=[7, None])
+    assert [raw.speaker for raw in raws] == ["7", None]
+    raws = parquet(folder, uri=["a.mp4", "in/b c.mp4"], speaker=[7.5, float("nan")], consent=[True, False])
+    assert [(raw.speaker, raw.consent) for raw in raws] == [("7.5", "true"), (None, "false")]
+    raws = csv(folder, "uri,speaker\na.mp4,007\nin/b c.mp4,   \n")
+    assert [raw.speaker for raw in raws] == ["007", None]
+    raws = parquet(folder, uri=["a.mp4", "in/b c.mp4"], speaker=[" s1 ", "  "], licence=pd.Categorical(["CC0", None]))
+    assert [(raw.speaker, raw.licence) for raw in raws] == [("s1", "CC0"), (None, None)]
+
+
+def test_every_bad_row_is_named_before_anything_is_listed(folder):
+    with pytest.raises(SourceError) as error:
+        parquet(folder, uri=["a.mp4", None, "in", "a\0b", "a.mp4"], offset=["0", "0", "0", "0", "soon"])
+    said = str(error.value)
+    assert "4 of 5 rows are wrong" in said
+    for words in (
+        "row 2: it has no uri",
+        "row 3: ",
+        "is a folder",
+        "row 4: ",
+        "row 5: offset is in seconds, not 'soon'",
+    ):
+        assert words in said
+    for values in ([1, 2], [["a.mp4"], None], [b"\xff", None]):
+        with pytest.raises(SourceError):
+            parquet(folder, uri=values)
+
+
+def test_contradictions_are_all_named(folder):
+    with pytest.raises(SourceError, match=r"2 of 4 rows are wrong\n  rows 1 and 2 say .*\n  rows 1 and 4 say"):
+        csv(folder, "uri,speaker\na.mp4,s1\na.mp4,s2\na.mp4,s1\na.mp4,s3\n")
+
+
+def test_thousands_of_bad_rows_make_a_short_message(folder):
+    with pytest.raises(SourceError) as error:
+        csv(folder, "uri,offset\n" + "a.mp4,x\n" * 10_000)
+    assert "10000 of 10000 rows are wrong" in str(error.value) and "and 9990 more" in str(error.value)
+    assert len(str(error.value)) < 2000
+
+
+@pytest.mark.parametrize("text", ["uri,speaker\n", "uri\n\n \n"])
+def test_a_manifest_without_files_is_an_error(folder, text):
+    with pytest.raises(SourceError, match="it lists no files"):
+        csv(folder, text)
+
+
+def test_a_manifest_whose_files_are_all_missing_is_an_error(folder):
+    with pytest.raises(SourceError, match=r"none of the 2 files it lists is there, such as .*/x\.mp4"):
+        csv(folder, "uri\nx.mp4\ny.mp4\n")
+
+
+def test_columns_are_meant_whatever_their_case_and_a_slip_is_named(folder):
+    with pytest.raises(SourceError, match=r"unknown columns spaeker; .*; is spaeker meant to be speaker\?"):
+        csv(folder, "uri,spaeker\na.mp4,x")
+    with pytest.raises(SourceError, match="the column 'speaker' stands twice"):
+        csv(folder, "uri,speaker,Speaker \na.mp4,x,y")
+    with pytest.raises(SourceError, match="column 2 has no name"):
+        csv(folder, "uri,,speaker\na.mp4,x,y")
+
+
+def test_names_that_begin_or_end_with_a_space_are_found(folder):
+    (folder / " odd .mp4 ").write_bytes(b"1")
+    (raw,) = csv(folder, 'uri\n" odd .mp4 "\n')
+    assert raw.uri == str(folder / " odd .mp4 ")
+
+
+def test_an_unclosed_quote_does_not_swallow_the_rest(folder):
+    with pytest.raises(SourceError, match=r"list\.csv: .*"):
+        csv(folder, 'uri,speaker\n"a.mp4,s1\nin/b c.mp4,s2\n')
+
+
+def test_what_is_not_utf8_is_said_to_be_so(folder):
+    with pytest.raises(SourceError, match="not utf-8 at byte 12; save it as UTF-8"):
+        csv(folder, "uri,speaker\nM\xfcller.mp4,s1\n".replace("M", ""), "latin-1")

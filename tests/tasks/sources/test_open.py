@@ -1,9 +1,10 @@
 """What a user may type as a source."""
 
+import fsspec
 import pytest
 
 from schemas.errors import SourceError
-from tasks.sources.open import source_files
+from tasks.sources.open import check_source, source_files
 
 
 @pytest.fixture
@@ -55,3 +56,48 @@ def test_a_corpus_file_with_a_root_that_is_gone(folder):
     (folder / "corpus.toml").write_text('root = "gone"')
     with pytest.raises(SourceError, match="gone: there is no such"):
         list(source_files(str(folder / "corpus.toml")))
+
+
+@pytest.mark.parametrize(
+    ("corpus", "words"),
+    [
+        ('root = "."\nglob = "*.mov"', r"no file in it fits glob = '\*\.mov'"),
+        ('root = "my films"\nspeaker = "(s[0-9]+)/"', "none of its 1 files fits speaker"),
+        ('root = "empty"', "there are no files in it"),
+    ],
+)
+def test_a_corpus_file_that_fits_nothing_is_an_error(folder, corpus, words):
+    (folder / "empty" / "below").mkdir(parents=True)
+    (folder / "corpus.toml").write_text(corpus)
+    for ask in (check_source, lambda source: list(source_files(source))):
+        with pytest.raises(SourceError, match=words):
+            ask(str(folder / "corpus.toml"))
+
+
+def test_what_holds_no_files_is_an_error(folder):
+    (folder / "empty").mkdir()
+    for source in ("empty", "nowhere"):
+        with pytest.raises(SourceError, match=source):
+            check_source(str(folder / source))
+    check_source(str(folder / "my films"))
+    check_source(str(folder / "list.csv"))
+    (folder / "list.csv").write_text("uri\ngone.mp4\n")
+    with pytest.raises(SourceError, match="none of the 1 files"):
+        check_source(str(folder / "list.csv"))
+
+
+def test_a_bucket_is_asked_for_once(folder):
+    store = fsspec.filesystem("memory")
+    store.pipe("/bucket/a.mp4", b"1")
+    check_source("memory://bucket")
+    with pytest.raises(SourceError, match="there is nothing there"):
+        check_source("memory://nowhere")
+
+
+@pytest.mark.parametrize("name", ["list.json", "list.XLSX", "list.txt"])
+def test_a_list_in_another_format_does_not_pass_for_a_film(folder, name):
+    (folder / name).write_bytes(b'{"uri": "a.mp4"}')
+    with pytest.raises(SourceError, match="a manifest is"):
+        list(source_files(str(folder / name)))
+    (folder / name).write_bytes(b"\0\0\0\x18ftypmp42" + bytes(100))  # a film, whatever its name
+    assert len(list(source_files(str(folder / name)))) == 1

@@ -117,3 +117,15 @@ def test_whoever_is_in_it_is_held_out(ws):
     assert held.holds("other", "other", "speaker 2", "other")
     assert held.holds("other", "other", "other", clip.split_group)
     assert not held.holds("other", "other", "speaker 1", "speaker 1")
+
+
+def test_somebody_to_whom_a_frozen_clip_is_given_later_is_held_out_too(ws):
+    found = freeze(ws)
+    given = found.clips[0].media_id
+    clips = tables.read(ws, "clips", ["clip_id", "media_id"]).to_pylist()
+    changed = [{"clip_id": clip["clip_id"], "speaker": "somebody"} for clip in clips if clip["media_id"] == given]
+    tables.update_columns(ws, "clips", pa.Table.from_pylist(changed))
+    held = benchmarks.held_out(ws)
+    assert {"speaker 2", "somebody"} <= held.speakers
+    assert held.holds("another clip", "another file", "somebody", "somebody")
+    assert freeze(ws) == found

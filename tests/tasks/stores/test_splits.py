@@ -198,3 +198,34 @@ def test_places_are_even_and_stable():
     assert min(places) >= 0 and max(places) < 1
     assert sum(places) / len(places) == pytest.approx(0.5, abs=0.02)
     assert place_of("somebody") == place_of("somebody")
+
+
+def test_a_clip_of_another_speaker_follows_that_speaker_and_nobody_else_moves():
+    rows = [_row(f"{who}{n}", who) for who in ("ann", "bob", "dan", "eve", "fay") for n in range(3)]
+    plan = _plan(rows)
+    rows = _frozen(rows, plan)
+    ann, bob = (
+        plan.split["ann0"],
+        next(who for who in ("bob", "dan", "eve", "fay") if plan.split[f"{who}0"] != plan.split["ann0"]),
+    )
+    corrected = [row | {"speaker": bob, "split_group": None} if row["clip_id"] == "ann0" else row for row in rows]
+    after = _plan(corrected)
+    assert (after.split["ann0"], after.group["ann0"]) == (plan.split[f"{bob}0"], bob)
+    assert {clip: split for clip, split in after.split.items() if clip != "ann0"} == {
+        clip: split for clip, split in plan.split.items() if clip != "ann0"
+    }
+    assert after.split["ann1"] == ann and after.group["ann1"] == "ann"
+
+
+def test_a_renamed_speaker_stays_where_what_was_published_is():
+    rows = [_row(f"c{n}-{clip}", f"s{n}") for n in range(12) for clip in range(2)]
+    plan = _plan(rows)
+    renamed = [row | {"speaker": f"new {row['speaker']}", "split_group": None} for row in _frozen(rows, plan)]
+    after = _plan(renamed)
+    assert after.split == plan.split
+    assert after.group["c3-0"] == "new s3"
+
+
+def test_clips_of_two_splits_that_become_one_new_speaker_s_are_for_training():
+    one, two = _row("a", "x", split="test", group=None), _row("b", "x", split="train", group=None)
+    assert set(_plan([one, two]).split.values()) == {"train"}

@@ -10,7 +10,7 @@ from tasks.study.making import make_study
 from tests.tasks.study.browser import installed, opened
 from tests.tasks.study.films import listing
 
-pytestmark = pytest.mark.skipif(installed() is None, reason="there is no browser")
+pytestmark = pytest.mark.skipif(installed() is None, reason="no browser here: install Chromium or Chrome")
 
 READY = "document.readyState === 'complete' && document.getElementById('explained')?.children.length === 6"
 SEEN = "!document.getElementById('rate').hidden && state.answers[item()]?.seen"

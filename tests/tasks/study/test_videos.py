@@ -6,7 +6,7 @@ import av
 import numpy as np
 import pytest
 
-from schemas.errors import SourceError
+from schemas.errors import MediaRefusedError, SourceError
 from tasks.study.videos import plain_copy, read_videos, still
 from tests.tasks.media.media_files import regular, tone, write_media
 from tests.tasks.study.films import CLIPS, SYSTEMS, listing
@@ -97,5 +97,13 @@ def test_a_still_is_a_picture_and_no_film_is_refused(listed, tmp_path):
     assert still(listed.with_name("ben-0.mp4")).startswith(b"\xff\xd8")
     (tmp_path / "text.mp4").write_text("no film")
     for use in (still, plain_copy):
-        with pytest.raises(SourceError, match=r"text\.mp4"):
+        with pytest.raises(MediaRefusedError, match="not_media"):
             use(tmp_path / "text.mp4")
+
+
+def test_a_playlist_is_not_followed(listed, tmp_path):
+    """ffmpeg, asked to guess, would open whatever the list names."""
+    (tmp_path / "list.mp4").write_text(f"ffconcat version 1.0\nfile {listed.with_name('ben-0.mp4')}\n")
+    for use in (still, plain_copy):
+        with pytest.raises(MediaRefusedError, match="points_elsewhere"):
+            use(tmp_path / "list.mp4")

@@ -7,11 +7,12 @@ from safetensors.torch import load_file, save_file
 
 from model.stage2.files import CRITICS, load_translator
 from model.stage2.inference import PainterTranslator
+from schemas.cards import FINETUNED
 from schemas.errors import ModelFileError, TrackingError
 from tasks.tracking.example import translator_example
-from tasks.tracking.kinds import LANDMARK_TRANSLATOR
+from tasks.tracking.kinds import FINETUNED_TRANSLATOR, LANDMARK_TRANSLATOR
 from tasks.tracking.models import fetch_model, load_predictor, log_model
-from tasks.tracking.registry import fetch_named, named_version
+from tasks.tracking.registry import fetch_named, named_version, usable_version
 from tasks.tracking.runs import tracked_run
 from tests.model.stage2.test_files import saved
 
@@ -40,6 +41,26 @@ def test_it_is_found_by_its_kind(local, logged, tmp_path):
     assert load_translator(folder)[1] == load_translator(tmp_path / "translator")[1]
     with pytest.raises(TrackingError, match="`heterodub train stage1` makes one"):
         fetch_named(local, None, tmp_path / "other")
+
+
+def test_a_fine_tuned_one_is_never_the_newest_and_is_found_when_named(local, logged, tmp_path):
+    saved(tmp_path / "tuned", tuned_on=("a clip",))
+    with tracked_run(local, "finetune") as run:
+        with pytest.raises(ModelFileError, match=FINETUNED):
+            log_model(run, tmp_path / "tuned", LANDMARK_TRANSLATOR)
+        with pytest.raises(ModelFileError, match="landmark-translator alone"):
+            log_model(run, tmp_path / "translator", FINETUNED_TRANSLATOR)
+        tuned = log_model(run, tmp_path / "tuned", FINETUNED_TRANSLATOR)
+    newest = local.client.get_registered_model("landmark-translator").latest_versions
+    assert {one.run_id for one in newest} == {logged.run_id}
+    assert usable_version(local, "landmark-translator", None) == logged
+    for name in (f"{FINETUNED}/1", f"models:/{FINETUNED}/1", run.run_id):
+        assert usable_version(local, "landmark-translator", name) == tuned
+    for name in (f"{FINETUNED}/7", f"{FINETUNED}@champion", FINETUNED):
+        with pytest.raises(TrackingError, match="has no version"):
+            usable_version(local, "landmark-translator", name)
+    with pytest.raises(TrackingError, match="no landmark-generator is registered"):
+        usable_version(local, "landmark-generator", f"{FINETUNED}/1")
 
 
 def test_swapped_critics_are_refused(local, logged, tmp_path):

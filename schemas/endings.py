@@ -1,0 +1,30 @@
+"""How a run of a flow ends. The same words everywhere: `metrics`, `status`, pages, Prefect, exit codes.
+
+* done: all that was asked.
+* partial: some of it; what could not be done is named. Exit code 1, for whoever goes on has to know.
+* dry_run: nothing, as asked.
+* failed: nothing that was asked, or not to its end.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final, Literal, get_args
+
+RunEnding = Literal["done", "partial", "dry_run", "failed"]
+
+ENDINGS: Final[tuple[RunEnding, ...]] = get_args(RunEnding)
+
+
+def ending_of_jobs(done: int, left: int) -> RunEnding:
+    """The ending of a run over many things of which `left` could not be done."""
+    return "done" if not left else "partial" if done else "failed"
+
+
+def ending_of(summary: object) -> RunEnding:
+    """The ending that a run's summary names under `state`; done where it names none."""
+    named = summary.get("state") if isinstance(summary, Mapping) else None
+    return next((one for one in ENDINGS if one == named), "done")
+
+
+def with_ending(summary: Mapping[str, Any], ending: RunEnding) -> dict[str, Any]:
+    """A run's summary that names its ending."""
+    return {**summary, "state": ending}

@@ -1,0 +1,224 @@
+"""Frames of the output: of one size and kind, with the source's own samples wherever they can be kept."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, Final
+
+import cv2
+import numpy as np
+from av.sidedata.sidedata import Type
+from av.video.frame import VideoFrame
+from av.video.plane import VideoPlane
+from av.video.reformatter import VideoReformatter
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from model.dubbing.compositing import Colours, Planes
+from tasks.media.colour import FULL, LIMITED, UNSAID, ColourTags
+from tasks.media.frame_converter import FrameConverter, has_alpha, is_rgb
+from tasks.media.geometry import Geometry, fitted
+from tasks.media.orientation import Orientation
+from tasks.media.tone_mapping import tone_mapping
+
+_SD: Final = 6
+"""SMPTE 170M: what pictures that come as RGB are turned into."""
+
+_DEEP: Final = 10
+"""Bits a sample of H.264's profile High 10, what is written where the source has more than 8."""
+
+Rgb = NDArray[np.uint8]
+Floats = NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How the output's samples stand for colours, shapes and directions: as the source's do.
+
+    pix_fmt: planes of luma and chroma of 8 or 10 bits, 4:2:0, or 4:4:4 where a side is odd: 4:2:0 has no odd sizes.
+    matrix, primaries, transfer, range: H.273's and ffmpeg's numbers, as the source says them. tags: the same, with what
+    it leaves open filled in. geometry: of the first picture, and so of all. display_matrix: its direction as the
+    container has it, nine numbers, or None. notes: what of the source is not kept.
+    """
+
+    width: int
+    height: int
+    pix_fmt: str
+    matrix: int
+    primaries: int
+    transfer: int
+    range: int
+    tags: ColourTags
+    geometry: Geometry
+    display_matrix: tuple[int, ...] | None
+    rate: Fraction | None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def bits(self) -> int:
+        """Bits a sample."""
+        return _DEEP if "p10" in self.pix_fmt else 8
+
+    @property
+    def turned(self) -> Orientation:
+        """How the coded picture is displayed."""
+        return self.geometry.turned
+
+    @property
+    def colours(self) -> Colours:
+        """For model.dubbing.compositing."""
+        return Colours(self.tags.matrix, self.tags.full, self.bits)
+
+
+def look_of(frame: VideoFrame, geometry: Geometry, stream: VideoStream) -> Look:
+    """What the output has in common with a film whose first picture this is."""
+    known = not is_rgb(frame) and not frame.format.name.startswith(("gray", "ya"))
+    tags = ColourTags.of(frame) if known else ColourTags(_SD)
+    deep = _depth(frame) > 8
+    full = known and not deep and frame.format.name.startswith("yuvj")
+    odd = frame.width % 2 or frame.height % 2
+    side_data: Any = frame.side_data
+    words = side_data.get(Type.DISPLAYMATRIX)
+    return Look(
+        width=frame.width,
+        height=frame.height,
+        pix_fmt=f"{'yuvj' if full else 'yuv'}{'444p' if odd else '420p'}{'10le' if deep else ''}",
+        matrix=int(frame.colorspace) if known else _SD,
+        primaries=int(frame.color_primaries) if known else UNSAID,
+        transfer=int(frame.color_trc) if known else UNSAID,
+        range=int(frame.color_range) if known else LIMITED,
+        tags=tags,
+        geometry=geometry,
+        display_matrix=None if words is None else tuple(int(word) for word in np.frombuffer(bytes(words), np.int32)),
+        rate=stream.average_rate or stream.guessed_rate,
+        notes=tuple(_losses(frame, tags, odd=bool(odd))),
+    )
+
+
+def _depth(frame: VideoFrame) -> int:
+    return max((component.bits for component in frame.format.components), default=8)
+
+
+def _losses(frame: VideoFrame, tags: ColourTags, *, odd: bool) -> list[str]:
+    """What H.264 as it is written here does not keep."""
+    found = []
+    depth = _depth(frame)
+    if depth > 8:
+        cut = "" if depth == _DEEP else f", of {depth} in the source"
+        found.append(f"10 bits a sample are written{cut} (H.264 High 10), which some players do not show")
+    whole = frame.format.chroma_width(16), frame.format.chroma_height(16)
+    if not odd and not is_rgb(frame) and len(frame.format.components) >= 3 and whole != (8, 8):
+        found.append("chroma is written at half the width and height (4:2:0)")
+    if tags.hdr:
+        found.append("HDR is kept, but not what the source says of its mastering")
+    return found
+
+
+class Canvas:
+    """Turns source pictures into frames that can be painted on and encoded: all of one size and kind.
+
+    A picture of another size or direction than the first is shown whole, on black, in its own proportions.
+    """
+
+    def __init__(self, look: Look) -> None:
+        self._look = look
+        self._reformatter = VideoReformatter()
+        self._convert = FrameConverter()
+
+    def rgb(self, frame: VideoFrame, geometry: Geometry | None = None) -> Rgb:
+        """(H, W, 3) uint8 as displayed: what trackers and networks see, and ingest saw."""
+        own = geometry or self._geometry(frame)
+        rgb = self._convert(frame, own)
+        return rgb if own == self._look.geometry else fitted(rgb, *self._look.geometry.displayed)
+
+    def output(self, frame: VideoFrame, geometry: Geometry | None = None) -> VideoFrame:
+        """The picture as a frame of the output; the very same frame where it is of that kind. Not to be painted on."""
+        look = self._look
+        if is_rgb(frame) or has_alpha(frame) or (geometry or self._geometry(frame)) != look.geometry:
+            return self._from_screen(self.rgb(frame, geometry))
+        if frame.format.name == look.pix_fmt:
+            return frame
+        kept: Any = {"src_color_range": look.range, "dst_color_range": look.range} if look.range else {}
+        space = look.tags.conversion
+        return self._reformatter.reformat(
+            frame,
+            look.width,
+            look.height,
+            look.pix_fmt,
+            src_colorspace=space,
+            dst_colorspace=space,
+            threads=1,
+            **kept,
+        )
+
+    def copy(self, frame: VideoFrame, geometry: Geometry | None = None) -> VideoFrame:
+        """The same as a frame that nobody else holds, to be painted on: a decoder still predicts from its own."""
+        given = self.output(frame, geometry)
+        made = VideoFrame(given.width, given.height, given.format.name)
+        for old, new in zip(given.planes, made.planes, strict=True):
+            row_bytes = old.width * (2 if self._look.bits > 8 else 1)
+            _memory(new)[: old.height, :row_bytes] = _memory(old)[: old.height, :row_bytes]
+        return made
+
+    def change(self, shown: Rgb, wanted: Floats) -> Floats:
+        """The change of the source's R'G'B' (0..255) that turns colours on the screen (0..255) into others.
+
+        Where they are equal it is 0 exactly.
+        """
+        if not self._look.tags.mapped:
+            return np.asarray(wanted - shown)
+        mapping = tone_mapping(self._look.tags)
+        difference = np.subtract(mapping.from_screen(wanted), mapping.from_screen(shown))
+        return np.asarray(np.where(wanted == shown, 0, 255 * difference), np.float32)
+
+    def _geometry(self, frame: VideoFrame) -> Geometry:
+        """Of a frame of which nothing else is known."""
+        return Geometry(frame.width, frame.height, self._look.geometry.aspect, Orientation.of(frame))
+
+    def _from_screen(self, rgb: Rgb) -> VideoFrame:
+        look = self._look
+        coded = _undisplayed(rgb, look.geometry)
+        if look.tags.mapped:
+            signal = np.rint(tone_mapping(look.tags).from_screen(coded) * 0xFFFF).astype(np.uint16)
+            frame = VideoFrame.from_ndarray(signal, "rgb48le")
+        else:
+            frame = VideoFrame.from_ndarray(coded, "rgb24")
+        return self._reformatter.reformat(
+            frame,
+            look.width,
+            look.height,
+            look.pix_fmt,
+            dst_colorspace=look.tags.conversion,
+            dst_color_range=FULL if look.tags.full else LIMITED,
+            threads=1,
+        )
+
+
+def planes_of(frame: VideoFrame, look: Look) -> Planes:
+    """A writable frame's planes, turned as displayed: views, so that what is written there is in the frame.
+
+    Their samples are those of the file: displayed pixels are `look.geometry.stretch` times as many.
+    """
+    views = []
+    halved = "420" in look.pix_fmt
+    for number, plane in enumerate(frame.planes):
+        rows, columns = (look.height // 2, look.width // 2) if halved and number else (look.height, look.width)
+        samples = _memory(plane).view(np.uint16 if look.bits > 8 else np.uint8)[:rows, :columns]
+        straight = samples[:, ::-1] if look.turned.mirrored else samples
+        views.append(np.rot90(straight, -look.turned.clockwise_quarters))
+    return Planes(views[0], views[1], views[2], halved)
+
+
+def _memory(plane: VideoPlane) -> NDArray[np.uint8]:
+    """A plane's memory, (rows, bytes a row)."""
+    memory: Any = plane  # which numpy takes, though its types do not say so
+    samples: NDArray[np.uint8] = np.frombuffer(memory, np.uint8).reshape(-1, plane.line_size)
+    return samples
+
+
+def _undisplayed(rgb: Rgb, geometry: Geometry) -> Rgb:
+    """The inverse of what makes a coded picture a displayed one: turning and stretching."""
+    straight = np.rot90(rgb, geometry.turned.clockwise_quarters)
+    straight = np.ascontiguousarray(straight[:, ::-1] if geometry.turned.mirrored else straight)
+    if geometry.squared == (geometry.width, geometry.height):
+        return straight
+    return np.asarray(cv2.resize(straight, (geometry.width, geometry.height), interpolation=cv2.INTER_AREA))

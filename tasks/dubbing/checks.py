@@ -1,0 +1,80 @@
+"""Checks of dubbing jobs before anything dear is done: outputs that cannot be written, inputs that cannot be read.
+
+No decoder is loaded here: tasks/dubbing/inputs.py opens files, in a child process, for a decoder may crash on them.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from schemas.dubbing import OUTPUT_FORMATS, DubJob
+from schemas.errors import HeterodubError
+from tasks.dubbing.outcomes import readable
+
+
+def find_faults(
+    jobs: Sequence[DubJob], ask: Callable[[DubJob], tuple[str, ...]], written: bool = True
+) -> dict[int, str]:
+    """Say what is wrong with each job that cannot be done, by its place among the jobs.
+
+    ask: calls inputs.input_faults in a child process; that the child dies of a file is the job's fault, too. written:
+    the outputs are going to be written, so they have to be names that can be.
+    """
+    faults: dict[int, str] = {}
+    for place, job in enumerate(jobs):
+        try:
+            with readable(job.video):
+                found = (*(output_faults(job) if written else ()), *ask(job))
+        except HeterodubError as error:
+            found = (str(error),)
+        if found:
+            faults[place] = "; ".join(found)
+    return faults
+
+
+def output_faults(job: DubJob) -> Iterator[str]:
+    """Say why a job's output cannot be written under its name. Nothing is made or changed."""
+    out = Path(job.out)
+    if "://" in job.out:
+        yield f"{job.out} is no local path: outputs are written to local disks"
+        return
+    if out.suffix.lower() not in OUTPUT_FORMATS:
+        *others, last = OUTPUT_FORMATS
+        yield f"{out} must end in {', '.join(others)} or {last}: H.264 and AAC are written, in these containers"
+    if out.is_dir():
+        yield f"{out} is a folder, not the name of a video to write"
+    above = next(folder for folder in out.absolute().parents if folder.exists())
+    if not above.is_dir():
+        yield f"{above} is no folder that {out.name} could be written into"
+    elif not os.access(above, os.W_OK | os.X_OK):
+        yield f"{above} may not be written, so {out.name} cannot be"
+    if any(identity(out) == identity(Path(named)) for named in local_inputs(job)):
+        yield f"{out} is the source itself; sources are never written to"
+
+
+def local_inputs(job: DubJob) -> list[str]:
+    """What a job reads, as far as it lies on local disks."""
+    return [named for named in (job.video, job.speech, job.appearance_from) if named and "://" not in named]
+
+
+def identity(path: Path) -> object:
+    """What two names of one file have in common, links of either kind included, whether or not it is there yet."""
+    try:
+        found = path.stat()
+    except OSError:
+        return os.path.realpath(path)
+    return found.st_dev, found.st_ino
+
+
+def crossed_rows(jobs: Sequence[DubJob]) -> str | None:
+    """Say which two of a manifest's rows meet in one file that one of them writes; None where none do."""
+    writers: dict[object, int] = {}
+    for number, job in enumerate(jobs, start=1):
+        if (earlier := writers.setdefault(identity(Path(job.out)), number)) != number:
+            return f"rows {earlier} and {number} both write {job.out}"
+    for number, job in enumerate(jobs, start=1):
+        for named in local_inputs(job):
+            writer = writers.get(identity(Path(named)), number)
+            if writer != number:
+                return f"row {writer} writes {named}, which row {number} reads; sources are never written to"
+    return None

@@ -1,0 +1,80 @@
+"""What a dubbing job reads, looked at before it is worked on: headers and first frames alone, so in milliseconds."""
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from schemas.dubbing import DubJob
+from schemas.errors import MediaRefusedError, SourceError
+from schemas.reasons import EXPLANATIONS, FileReason
+from schemas.settings import GuardSettings
+from tasks.dubbing.outcomes import OF_SPEECH, readable
+from tasks.dubbing.source import Film
+from tasks.dubbing.speech import Speech
+
+_NO_PICTURE: Final = (FileReason.NO_VIDEO_STREAM, FileReason.NOT_MEDIA, FileReason.UNSUPPORTED_CONTAINER)
+
+Look = Callable[[Path, GuardSettings], None]
+
+
+def input_faults(job: DubJob, guards: GuardSettings) -> tuple[str, ...]:
+    """Say what is wrong with a job's video, its speech, and who lends the face.
+
+    What lies on other machines is not looked at: that would mean to fetch it.
+    """
+    video, speech = _fault(job.video, _look, guards), _fault(job.speech, _listen, guards)
+    if video and _passes(job.video, _look_for_sound_alone, guards):
+        if _passes(job.speech, _look, guards):
+            return (f"{job.video} has sound and no picture, {job.speech} is a video: did you swap VIDEO and SPEECH?",)
+        video = f"{job.video}: it has sound and no picture"
+    lender = _fault(job.appearance_from, _look_at_lender, guards) if job.appearance_from else None
+    return tuple(fault for fault in (video, speech, lender) if fault)
+
+
+def _passes(named: str, look: Look, guards: GuardSettings) -> bool:
+    return "://" not in named and _fault(named, look, guards) is None
+
+
+def _fault(named: str, look: Look, guards: GuardSettings) -> str | None:
+    """What is wrong with a file, in words; None where nothing is, or where it lies elsewhere."""
+    if "://" in named:
+        return None
+    path = Path(named)
+    if not path.exists():
+        return f"{named}: there is no such file"
+    if path.is_dir():
+        return f"{named}: a folder, not a file"
+    try:
+        with readable(named, OF_SPEECH if look is _listen else EXPLANATIONS):
+            look(path, guards)
+    except SourceError as error:
+        return str(error)
+    return None
+
+
+def _look(path: Path, guards: GuardSettings) -> None:
+    Film.open(path, guards)
+
+
+def _listen(path: Path, guards: GuardSettings) -> None:
+    with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
+        Speech.check(path, guards, Path(scratch))
+
+
+def _look_at_lender(path: Path, guards: GuardSettings) -> None:
+    try:
+        Film.open(path, guards)
+    except MediaRefusedError as error:
+        if error.reason is not FileReason.STILL_PICTURE:
+            raise
+
+
+def _look_for_sound_alone(path: Path, guards: GuardSettings) -> None:
+    _listen(path, guards)
+    try:
+        Film.open(path, guards)
+    except MediaRefusedError as error:
+        if error.reason in _NO_PICTURE:
+            return
+    raise MediaRefusedError(FileReason.NOT_MEDIA, "it is not sound alone")

@@ -1,0 +1,138 @@
+"""Decoded frames to RGB, as a BT.709 screen with square pixels shows them."""
+
+import os
+import tempfile
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from av.filter import Graph
+from av.video.frame import VideoFrame
+from av.video.reformatter import Interpolation, VideoReformatter
+
+from .colour import FULL, LIMITED, ColourTags
+from .geometry import Geometry
+from .tone_mapping import tone_mapping
+
+_CUBE: Final = 33
+"""Grid points along a side of the table of colours, the size that is usual; 0.5 of 255 off on average."""
+
+_EXPANDED: Final = np.rint(np.clip((np.arange(256) - 16) * (255 / 219), 0, 255)).astype(np.uint8)
+
+
+class FrameConverter:
+    """Converts frames to RGB, each in its own proportions, direction and colours. What is see-through lies over black.
+
+    HDR and wide gamuts are mapped to BT.709, see tasks.media.tone_mapping.
+    """
+
+    def __init__(self) -> None:
+        self._reformatter = VideoReformatter()
+        self._mappers: dict[tuple[object, ...], Graph] = {}
+
+    def __call__(self, frame: VideoFrame, geometry: Geometry) -> np.ndarray:
+        """(H, W, 3) uint8 as displayed."""
+        colours = ColourTags.of(frame)
+        mapped = colours.mapped and not is_rgb(frame)
+        rgb = self._mapped(frame, geometry, colours) if mapped else self._packed(frame, geometry, "rgb24")
+        if has_alpha(frame):
+            rgba = self._packed(frame, geometry, "rgba")
+            rgb = _over_black(rgb if mapped else rgba[..., :3], rgba[..., 3:])
+        return geometry.turned.apply(rgb)
+
+    def _packed(self, frame: VideoFrame, geometry: Geometry, form: str) -> np.ndarray:
+        width, height = geometry.squared
+        stretched = (width, height) != (frame.width, frame.height)
+        packed: np.ndarray = self._reformatter.reformat(
+            frame,
+            width,
+            height,
+            form,
+            src_colorspace=ColourTags.of(frame).conversion,
+            interpolation=Interpolation.BICUBIC if stretched else None,
+            threads=1,
+        ).to_ndarray()
+        # ffmpeg takes all grey for full range
+        narrow = frame.format.name.startswith("gray") and int(frame.color_range) == LIMITED
+        return _EXPANDED[packed] if narrow else packed
+
+    def _mapped(self, frame: VideoFrame, geometry: Geometry, colours: ColourTags) -> np.ndarray:
+        key = (frame.format.name, frame.width, frame.height, geometry.squared, colours)
+        graph = self._mappers.get(key)
+        if graph is None:
+            self._mappers.clear()
+            graph = self._mappers[key] = _mapper(frame, geometry, colours)
+        own = frame.pts, frame.colorspace, frame.color_range
+        frame.pts, frame.colorspace, frame.color_range = 0, colours.matrix, FULL if colours.full else LIMITED
+        try:
+            graph.vpush(frame)
+            packed: np.ndarray = graph.vpull().to_ndarray()
+        finally:
+            frame.pts, frame.colorspace, frame.color_range = own
+        return packed
+
+
+def is_rgb(frame: VideoFrame) -> bool:
+    """Whether samples are red, green and blue, or stand for a palette of them."""
+    return frame.format.is_rgb or frame.format.has_palette
+
+
+def has_alpha(frame: VideoFrame) -> bool:
+    """Whether parts of the frame can be see-through."""
+    return frame.format.has_palette or any(component.is_alpha for component in frame.format.components)
+
+
+def _over_black(rgb: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    return ((rgb * alpha.astype(np.uint16) + 127) // 255).astype(np.uint8)
+
+
+def _mapper(frame: VideoFrame, geometry: Geometry, colours: ColourTags) -> Graph:
+    """A filter graph from frames of this kind to RGB of the screen, by a table of colours."""
+    width, height = geometry.squared
+    base = frame.time_base or Fraction(1, 1000)
+    says = (
+        f"video_size={frame.width}x{frame.height}:pix_fmt={frame.format.name}:pixel_aspect=1/1"
+        f":time_base={base.numerator}/{base.denominator}"
+        f":colorspace={colours.matrix}:range={FULL if colours.full else LIMITED}"
+    )
+    handle, name = tempfile.mkstemp(suffix=".cube", prefix="heterodub-")
+    try:
+        with os.fdopen(handle, "w") as file:
+            file.write(_cube(colours))
+        return _chain(
+            ("buffer", says),
+            ("scale", f"w={width}:h={height}:flags=bicubic"),
+            ("format", "pix_fmts=gbrp10le"),
+            ("lut3d", f"file={_quoted(Path(name))}:interp=tetrahedral"),
+            ("scale", ""),
+            ("format", "pix_fmts=rgb24"),
+            ("buffersink", ""),
+        )
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def _chain(*filters: tuple[str, str]) -> Graph:
+    graph = Graph()
+    graph.threads = 1
+    made = [graph.add(name, says) for name, says in filters]
+    for one, other in pairwise(made):
+        one.link_to(other)
+    graph.configure()
+    return graph
+
+
+def _quoted(path: Path) -> str:
+    """The name as a filter's option takes it."""
+    return "'" + str(path).replace("\\", "\\\\").replace("'", "'\\''").replace(":", "\\:") + "'"
+
+
+def _cube(colours: ColourTags) -> str:
+    """The screen's colours for a grid of the frame's, red running fastest, as a .cube file."""
+    grid = np.rint(np.linspace(0, 0xFFFF, _CUBE)).astype(np.uint16)
+    blue, green, red = np.meshgrid(grid, grid, grid, indexing="ij")
+    shown = tone_mapping(colours).to_screen(np.stack([red, green, blue], axis=-1).reshape(-1, 1, 3))
+    rows = "\n".join("{:.5f} {:.5f} {:.5f}".format(*colour) for colour in (shown.reshape(-1, 3) / 255).tolist())
+    return f"LUT_3D_SIZE {_CUBE}\n{rows}\n"

@@ -1,0 +1,82 @@
+"""What the commands about footage are checked for: ingest, route, takedown. Each takes what its flow takes."""
+
+from schemas.errors import SourceError
+from schemas.policy import load_policy
+from schemas.settings import Settings, load_settings
+from tasks.sources.open import check_source
+from tasks.stores.standing_policy import require_standing_policy
+from tasks.stores.tombstones import Kind
+from tasks.stores.workspace import Workspace
+
+from .parts import require_scheduler, require_tracking
+
+
+def check_ingest(
+    source: str,
+    corpus: str = "default",
+    workspace: str | None = None,
+    config: str | None = None,
+    policy: str | None = None,
+    dask: str | None = None,
+    workers: int | None = None,
+) -> Settings:
+    """Refuse an ingest that could not begin; returns its settings. Nothing is made.
+
+    Raises: SourceError - there is nothing to ingest. SettingsError, WorkspaceError, ClusterError.
+    """
+    settings = load_settings(config, workspace=workspace, policy=policy, run={"dask": dask, "workers": workers})
+    check_source(source, corpus)
+    wanted = None if settings.policy is None else str(settings.policy)
+    ws = Workspace.to_be(settings.workspace)
+    if ws is not None:
+        require_standing_policy(ws, wanted)
+    elif wanted is not None:
+        load_policy(wanted)
+    require_scheduler(settings.run.dask)
+    return settings
+
+
+def check_sources(sources: list[str]) -> None:
+    """Refuse a list of sources of which one is not there; all that are wrong are named.
+
+    Raises: SourceError - one is not there, or holds nothing.
+    """
+    troubles = []
+    for source in sources:
+        try:
+            check_source(source)
+        except SourceError as error:
+            troubles.append(str(error))
+    if troubles:
+        raise SourceError("; ".join(troubles))
+
+
+def check_route(
+    policy: str,
+    workspace: str | None = None,
+    config: str | None = None,
+    dask: str | None = None,
+    workers: int | None = None,
+) -> Settings:
+    """Refuse a rerouting that could not begin; returns its settings.
+
+    Raises: SettingsError - the policy file. WorkspaceError, ClusterError.
+    """
+    settings = load_settings(config, workspace=workspace, run={"dask": dask, "workers": workers})
+    load_policy(policy)
+    Workspace.open(settings.workspace)
+    require_scheduler(settings.run.dask)
+    return settings
+
+
+def check_takedown(kind: Kind, value: str, workspace: str | None = None, config: str | None = None) -> Settings:
+    """Refuse a takedown of what is not there; returns its settings.
+
+    Raises: NotFoundError - nothing is called so. WorkspaceError, SettingsError, TrackingError.
+    """
+    from tasks.takedown.scope import find_scope
+
+    settings = load_settings(config, workspace=workspace)
+    require_tracking(settings)
+    find_scope(Workspace.open(settings.workspace), kind, value)
+    return settings

@@ -1,0 +1,200 @@
+"""What the commands about models are checked for: train, finetune, evaluate, ablate, paper, promote, rollback, retrain.
+
+Each takes what its flow takes, and returns the settings that the flow goes by.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from schemas.cards import GENERATOR, TRANSLATOR
+from schemas.errors import SettingsError
+from schemas.promotion import load_promotion_policy
+from schemas.reasons import Stage
+from schemas.settings import Settings, load_settings
+from tasks.promotion.judges import judge_of, require_judgeable
+from tasks.stores.workspace import Workspace
+
+from .parts import require_clips, require_model, require_scheduler, require_tracking, require_writable
+
+StageName = Literal["stage1", "stage2"]
+
+_MODELS: Mapping[str, str] = {"stage1": GENERATOR, "stage2": TRANSLATOR}
+
+
+def check_train(
+    stage: StageName,
+    release: str | None,
+    workspace: str | None,
+    config: str | None,
+    section: str,
+    chosen: Mapping[str, Any],
+) -> Settings:
+    """Refuse a training that could not begin; returns its settings. section: of the settings that `chosen` overrides.
+
+    Raises: NotFoundError, TrainingError - the release. TrackingError, SettingsError, WorkspaceError.
+    """
+    settings = load_settings(config, workspace=workspace, **{section: dict(chosen)})
+    require_clips(settings, release, Stage(stage), "train", "val")
+    require_tracking(settings)
+    return settings
+
+
+def check_finetune(
+    clip: str,
+    model: str | None,
+    release: str | None,
+    workspace: str | None,
+    config: str | None,
+    chosen: Mapping[str, Any],
+) -> Settings:
+    """Refuse a fine-tuning that could not begin; returns its settings.
+
+    Raises: NotFoundError - the release, the clip. TrackingError - the model. SettingsError, WorkspaceError.
+    """
+    from tasks.learning.selection import clip_named
+
+    settings = load_settings(config, workspace=workspace, stage2=dict(chosen))
+    found = require_clips(settings, release, Stage.STAGE2)
+    clip_named(Workspace.open(settings.workspace), found, clip)
+    require_model(settings, TRANSLATOR, model)
+    return settings
+
+
+def check_evaluate(
+    stage: StageName,
+    model: str | None,
+    release: str | None,
+    split: str,
+    folds: int | None,
+    fold: int | None,
+    speakers: int | None,
+    workspace: str | None,
+    config: str | None,
+    profile: str | None,
+) -> Settings:
+    """Refuse an evaluation that could not begin; returns its settings.
+
+    Raises: NotFoundError, TrainingError - the release. TrackingError - the model. SettingsError, WorkspaceError.
+    """
+    settings = load_settings(config, workspace=workspace, **{stage: {"profile": profile}})
+    if (fold and stage == "stage1") or (speakers and stage == "stage2"):
+        raise SettingsError("`fold` is for stage2 and `speakers` for stage1")
+    if folds is None and (fold or speakers):
+        raise SettingsError("`fold` and `speakers` mean something only with `folds`")
+    if folds is not None and model is not None:
+        raise SettingsError("with `folds` models are trained anew, so no `model` can be named")
+    _require_fold(folds, fold)
+    if folds is not None:
+        require_clips(settings, release, Stage(stage), "train")
+        return settings
+    require_clips(settings, release, Stage(stage), split)
+    require_model(settings, _MODELS[stage], model)
+    return settings
+
+
+def check_ablate_data(
+    stage: StageName, release: str | None, workspace: str | None, config: str | None, profile: str | None
+) -> Settings:
+    """Refuse an ablation of data that could not begin; returns its settings. Raises: as check_evaluate."""
+    settings = load_settings(config, workspace=workspace, **{stage: {"profile": profile}})
+    require_clips(settings, release, Stage(stage), "train")
+    return settings
+
+
+def check_ablate_tuning(
+    model: str | None,
+    release: str | None,
+    split: str,
+    workspace: str | None,
+    config: str | None,
+    chosen: Mapping[str, Any],
+) -> Settings:
+    """Refuse an ablation of fine-tuning that could not begin; returns its settings. Raises: as check_evaluate."""
+    settings = load_settings(config, workspace=workspace, stage2=dict(chosen))
+    require_clips(settings, release, Stage.STAGE2, split)
+    require_model(settings, TRANSLATOR, model)
+    return settings
+
+
+def check_paper(
+    minutes: float,
+    release: str | None,
+    folds: int | None,
+    fold: int,
+    out: str | None,
+    workspace: str | None,
+    config: str | None,
+    profile: str | None,
+) -> Settings:
+    """Refuse a table of the paper that could not be begun; returns its settings.
+
+    Raises: NotFoundError, TrainingError - the release. SettingsError - the rest. TrackingError, WorkspaceError.
+    """
+    sections = {name: {"profile": profile} for name in ("stage1", "stage2", "rivals")}
+    settings = load_settings(config, workspace=workspace, **sections)
+    if not minutes > 0:
+        raise SettingsError(f"minutes = {minutes:g}: trainings take more than none")
+    _require_fold(folds, fold)
+    for stage in Stage:
+        require_clips(settings, release, stage, "train")
+    require_tracking(settings)
+    if out is not None:
+        require_writable(Path(out))
+    return settings
+
+
+def _require_fold(folds: int | None, fold: int | None) -> None:
+    if folds is not None and fold is not None and fold > folds:
+        raise SettingsError(f"fold {fold} of {folds} is none: they are numbered from 1")
+
+
+def check_promote(
+    stage: StageName,
+    model: str | None,
+    policy: str | None,
+    workspace: str | None,
+    config: str | None,
+    override: bool = False,
+    reason: str | None = None,
+) -> Settings:
+    """Refuse a promotion that could not begin; returns its settings.
+
+    Raises: SettingsError - the policy; or an override without a reason, a reason without an override. NotFoundError,
+    TrainingError - the release. TrackingError - the model. WorkspaceError.
+    """
+    if override is not bool((reason or "").strip()):
+        raise SettingsError("an override needs its reason (--reason), and only an override has one")
+    settings = load_settings(config, workspace=workspace, promotion=policy)
+    judge = judge_of(stage)
+    if not override:
+        require_judgeable(judge, load_promotion_policy(settings.promotion).rule(judge.model))
+        require_clips(settings, None, judge.stage)
+    require_model(settings, judge.model, model, may_be_folder=False)
+    return settings
+
+
+def check_rollback(why: str, stage: StageName, to: int | None, workspace: str | None, config: str | None) -> Settings:
+    """Refuse a rollback that could not begin; returns its settings.
+
+    Raises: SettingsError - no reason is given. TrackingError - the version. WorkspaceError.
+    """
+    if not why.strip():
+        raise SettingsError("the ledger keeps why a champion was taken back: say it (--why)")
+    settings = load_settings(config, workspace=workspace)
+    require_model(settings, _MODELS[stage], None if to is None else str(to), may_be_folder=False)
+    return settings
+
+
+def check_retrain(workspace: str | None, config: str | None) -> Settings:
+    """Refuse a retraining that could not begin; returns its settings. Corpora are left to the ingest of each: at night
+    one that is away must not keep the others from being ingested.
+
+    Raises: SettingsError - the promotion policy. WorkspaceError, ClusterError, TrackingError.
+    """
+    settings = load_settings(config, workspace=workspace)
+    load_promotion_policy(settings.promotion)
+    if Workspace.to_be(settings.workspace) is not None:
+        require_tracking(settings)
+    require_scheduler(settings.run.dask)
+    return settings

@@ -1,0 +1,96 @@
+"""The single checks. Each raises the error that the work itself would end with, only sooner."""
+
+import socket
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from schemas.errors import ClusterError, NotFoundError, SettingsError, TrackingError, TrainingError
+from schemas.reasons import Stage
+from schemas.settings import Settings
+from tasks.learning.selection import find_release
+from tasks.stores.releases import Release
+from tasks.stores.workspace import Workspace, trouble_with_folder
+from tasks.tracking.place import Place, place_of, server_listens
+
+_CONNECT_S: Final = 5.0
+"""Whoever takes no connection within this time is not there."""
+
+_SOCKETS: Final = ("tcp", "tls", "ws", "wss")
+"""Kinds of Dask addresses behind which a port listens."""
+
+
+def require_clips(settings: Settings, release_id: str | None, stage: Stage, *splits: str) -> Release:
+    """The release of that id, else the newest, if it holds clips of the stage in each of the splits.
+
+    Raises: WorkspaceError, NotFoundError - there is none. TrainingError - it is of another version of heterodub, or a
+    split is empty.
+    """
+    release = find_release(Workspace.open(settings.workspace), release_id)
+    counts = {split: found.get("clips", 0) for split, found in release.counts.get(stage.value, {}).items()}
+    if empty := [split for split in splits if not counts.get(split)]:
+        told = ", ".join(f"{counts.get(split, 0)} {split}" for split in ("train", "val", "test"))
+        raise TrainingError(
+            f"release {release.release_id} has no {stage.value} clip in its {empty[0]} split: {told}; ingest more "
+            "speakers"
+        )
+    return release
+
+
+def require_tracking(settings: Settings) -> Place:
+    """The place of runs and models, if somebody is there.
+
+    Raises: SettingsError - see place_of. TrackingError - a server does not answer. WorkspaceError.
+    """
+    place = place_of(settings.tracking, Workspace.open(settings.workspace))
+    if place.is_server and (why := server_listens(place, _CONNECT_S)):
+        raise TrackingError(f"no MLflow server answers at {place} ({why}); start it, or correct [tracking] uri")
+    return place
+
+
+def require_model(settings: Settings, kind: str, name: str | None, may_be_folder: bool = True) -> None:
+    """Refuse a model that is not there. name: folder, version number, "@alias" or run id; None: the newest version.
+
+    Raises: TrackingError - the registry has no such version, or does not answer. NotFoundError - a folder without a
+    model, or a path that leads nowhere. SettingsError, WorkspaceError.
+    """
+    from schemas.cards import CARD, FINETUNED
+
+    looks_like_path = name is not None and "/" in name and not name.startswith(f"{FINETUNED}/")
+    if name is not None and may_be_folder and (Path(name).is_dir() or looks_like_path):
+        if not (Path(name) / CARD).is_file():
+            raise NotFoundError(f"{name} holds no {kind}: {CARD} is not there")
+        return
+    place = require_tracking(settings)
+    from tasks.tracking.kinds import KINDS
+    from tasks.tracking.registry import named_version, usable_version
+    from tasks.tracking.store import open_to_ask
+
+    if place.database and not place.database.exists():
+        raise TrackingError(f"no {kind} is registered at {place}: `{KINDS[kind].made_by}` makes one")
+    (usable_version if may_be_folder else named_version)(open_to_ask(place), kind, name)
+
+
+def require_scheduler(address: str | None) -> None:
+    """Refuse the address of a Dask scheduler at which nobody listens; what is not an address of a port passes.
+
+    Raises: ClusterError - no port, or nobody there.
+    """
+    if address is None or urlsplit(address).scheme not in _SOCKETS:
+        return
+    try:
+        parts = urlsplit(address)
+        if parts.port is None:
+            raise ValueError("it names no port")
+        socket.create_connection((parts.hostname or "", parts.port), _CONNECT_S).close()
+    except (OSError, ValueError) as error:
+        raise ClusterError(f"no Dask scheduler answers at {address}: {error}") from error
+
+
+def require_writable(folder: Path) -> None:
+    """Refuse a folder that neither is there and can be written to, nor can be made.
+
+    Raises: SettingsError - the text names what stands in the way.
+    """
+    if trouble := trouble_with_folder(folder):
+        raise SettingsError(f"{folder}: {trouble}")

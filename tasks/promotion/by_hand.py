@@ -1,0 +1,187 @@
+"""What a person orders of the champion: back to an earlier one, or a version that no policy chose. And who was when.
+
+No Prefect and no networks here, so that a champion that does harm is out of use within seconds.
+"""
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from schemas.errors import PromotionError
+from schemas.settings import Settings
+from tasks.journal.recording import Counts, as_step, recorded
+from tasks.preflight.models import StageName, check_promote, check_rollback
+from tasks.stores.workspace import Workspace
+
+from . import ledger, moving
+from .answers import move_summary
+from .gate import learned_from, open_both
+from .judges import Judge, judge_of
+from .ledger import Evidence, Move
+from .refusing import require_standing
+
+if TYPE_CHECKING:
+    from tasks.tracking.models import Version
+    from tasks.tracking.store import Tracking
+
+OVERRIDE: Final = "`heterodub promote STAGE --model VERSION --override --reason TEXT`"
+
+
+@recorded("rollback")
+def rollback(
+    why: str,
+    stage: StageName = "stage1",
+    to: int | None = None,
+    adopt: bool = False,
+    workspace: str | None = None,
+    config: str | None = None,
+) -> dict[str, Any]:
+    """Run `roll_back` as a recorded run; returns the move, ready for JSON. Raises: as roll_back."""
+    return move_summary(roll_back(check_rollback(why, stage, to, workspace, config), stage, to, why, adopt))
+
+
+@recorded("promote")
+def override(
+    reason: str,
+    stage: StageName = "stage1",
+    model: str | None = None,
+    workspace: str | None = None,
+    config: str | None = None,
+) -> dict[str, Any]:
+    """Run `promote_unjudged` as a recorded run; returns the move, ready for JSON. Raises: as promote_unjudged."""
+    settings = check_promote(stage, model, None, workspace, config, override=True, reason=reason)
+    return move_summary(promote_unjudged(settings, stage, model, reason))
+
+
+def _counted(move: Move) -> Counts:
+    """What `metrics` keeps of a move."""
+    return Counts(facts={"model": move.model, "version": move.to_version, "outcome": move.kind})
+
+
+@as_step("move", _counted)
+def roll_back(settings: Settings, stage: str, to: int | None, why: str, adopt: bool = False) -> Move:
+    """Make an earlier champion the champion again: the one before the present one, or `to`.
+
+    Its files are held against their logged hashes first. adopt: take over a registry that another workspace's ledger
+    led; its champion stays, unless `to` names the one that its alias `previous` points at. Only where it has neither
+    may `to` be any version.
+
+    Raises: PromotionError - there is no earlier one, `to` was never champion, it is the champion, it was trained on
+    what was taken down, or the registry is not this ledger's to move (with adopt: is so already).
+    ModelFileError - its files are not the ones that were logged. TrackingError - no such version, or no store.
+    """
+    judge = judge_of(stage)
+    ws, tracking = open_both(settings)
+    if adopt:
+        moving.require_adoptable(tracking, ws, judge.model)
+        number = _to_adopt(tracking, judge.model, to)
+        version = _fit_for_use(tracking, ws, judge, str(number), None)
+        return moving.adopt(tracking, ws, judge.model, version.number, why, Evidence(run=version.run_id))
+    now = _champion_or_ruin(tracking, ws, judge.model, may_be_gone=to is not None)
+    number = _one_before(tracking, ws, judge.model) if to is None else to
+    version = _fit_for_use(tracking, ws, judge, str(number), now)
+    _require_former(ledger.moves(ws, judge.model), version)
+    return moving.move_champion(
+        tracking, ws, judge.model, "rollback", version.number, now, why, Evidence(run=version.run_id)
+    )
+
+
+@as_step("move", _counted)
+def promote_unjudged(settings: Settings, stage: str, name: str | None, reason: str) -> Move:
+    """Make a version the champion whatever the policy says of it; the ledger calls that an override.
+
+    name: number, "@alias" or run id; else the newest version. What vouches for the files holds here, too.
+
+    Raises: PromotionError - it is the champion, was trained on what was taken down, or another ledger leads.
+    ModelFileError - its files are not the ones that were logged. TrackingError - no such version, or no store.
+    """
+    judge = judge_of(stage)
+    ws, tracking = open_both(settings)
+    now = _champion_or_ruin(tracking, ws, judge.model, may_be_gone=True)
+    version = _fit_for_use(tracking, ws, judge, name, now)
+    return moving.move_champion(
+        tracking, ws, judge.model, "override", version.number, now, reason, Evidence(run=version.run_id)
+    )
+
+
+def history(settings: Settings, stage: str | None) -> list[dict[str, Any]]:
+    """Who was champion when: a row a move, newest first, with the time it ended; makes and changes nothing."""
+    ws = Workspace.open(settings.workspace)
+    model = None if stage is None else judge_of(stage).model
+    rows: list[dict[str, Any]] = []
+    for move in ledger.moves(ws, model):
+        if rows and rows[-1]["model"] == move.model:
+            rows[-1]["until_utc"] = move.created_utc
+        rows.append(
+            {"model": move.model, "version": move.to_version, "from": move.from_version, "kind": move.kind}
+            | {"since_utc": move.created_utc, "until_utc": None, "state": move.state, "who": move.who}
+            | {"why": move.why, "run": move.run, "benchmark": move.benchmark, "policy": move.policy}
+        )
+    return rows[::-1]
+
+
+def _fit_for_use(
+    tracking: "Tracking", ws: Workspace, judge: Judge, name: str | None, champion: int | None
+) -> "Version":
+    """The version of that name, if it is not the champion, no takedown touched it, and its files are whole."""
+    from tasks.tracking.models import fetch_model
+    from tasks.tracking.registry import named_version
+
+    version = named_version(tracking, judge.model, name)
+    if version.number == champion:
+        raise PromotionError(f"version {champion} is the champion of {judge.model} already")
+    require_standing(ws, version, learned_from(tracking, ws, judge, version))
+    with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
+        fetch_model(tracking, version, Path(scratch))
+    return version
+
+
+def _require_former(own: Sequence[Move], version: "Version") -> None:
+    former = ledger.former_champions(own)
+    if version.number not in former:
+        known = ", ".join(map(str, former))
+        raise PromotionError(
+            f"{version} was never champion"
+            + (f" (these were: {known})" if known else ", nor was any other version")
+            + f", so nothing can be rolled back to it; to make it champion without the policy's word: {OVERRIDE}"
+        )
+
+
+def _champion_or_ruin(tracking: "Tracking", ws: Workspace, model: str, may_be_gone: bool) -> int | None:
+    """The champion; if its version was deleted and another is named, that one all the same, so that it can be left."""
+    moving.require_led(tracking, ws, model)
+    try:
+        return moving.settle(tracking, ws, model).champion
+    except PromotionError:
+        last = ledger.last_move(ws, model)
+        if last is None or not may_be_gone:
+            raise
+        ledger.finish(ws, last)
+        return last.to_version
+
+
+def _to_adopt(tracking: "Tracking", model: str, to: int | None) -> int:
+    """The champion that an adoption begins with."""
+    from tasks.tracking.registry import CHAMPION, PREVIOUS, aliased
+
+    found = [one.number for alias in (CHAMPION, PREVIOUS) if (one := aliased(tracking, model, alias))]
+    if to is None:
+        if aliased(tracking, model, CHAMPION) is None:
+            raise PromotionError(f"{model} has no champion at {tracking.place}; `--to VERSION` names one")
+        return found[0]
+    if found and to not in found:
+        raise PromotionError(
+            f"version {to} of {model} is neither champion nor previous at {tracking.place} "
+            f"({', '.join(map(str, found))}): adopt one of these, then {OVERRIDE}"
+        )
+    return to
+
+
+def _one_before(tracking: "Tracking", ws: Workspace, model: str) -> int:
+    from tasks.tracking.registry import versions
+
+    found = ledger.one_before(ledger.moves(ws, model), {version.number for version in versions(tracking, model)})
+    if found is None:
+        raise PromotionError(f"{model} has no champion before the present one; another version: {OVERRIDE}")
+    return found

@@ -1,0 +1,59 @@
+"""Which files of a list are not there any more. Nothing is opened."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+from tasks.media.locate import local_path
+from tasks.stores.remote import as_os_errors, open_store
+
+_QUESTIONS_AT_ONCE: Final = 32
+_ASKED_SINGLY: Final = 8
+"""So many files of one folder of a store are asked for one by one; of more, the folder is listed once."""
+
+
+def gone(uris: Iterable[str]) -> frozenset[str]:
+    """The uris at which there is nothing any more, not even a link.
+
+    Only a clear answer counts: a file whose share or store cannot be asked is not gone.
+    """
+    lost: set[str] = set()
+    remote: dict[str, list[str]] = defaultdict(list)
+    for uri in uris:
+        path = local_path(uri)
+        if path is None:
+            remote[uri.rsplit("/", 1)[0]].append(uri)
+            continue
+        try:
+            path.lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            lost.add(uri)
+        except OSError:
+            continue
+    if remote:
+        with ThreadPoolExecutor(_QUESTIONS_AT_ONCE) as pool:
+            lost.update(uri for found in pool.map(_gone_from_a_folder, remote.values()) for uri in found)
+    return frozenset(lost)
+
+
+def _gone_from_a_folder(uris: list[str]) -> list[str]:
+    """Those of some files of one remote folder that are gone; none where the store does not answer."""
+    try:
+        with as_os_errors():
+            return list(_absent(uris))
+    except (OSError, ImportError, ValueError):
+        return []
+
+
+def _absent(uris: list[str]) -> Iterator[str]:
+    store, _ = open_store(uris[0])
+    paths = {uri: str(store._strip_protocol(uri)) for uri in uris}
+    if len(uris) <= _ASKED_SINGLY:
+        yield from (uri for uri, path in paths.items() if not store.exists(path))
+        return
+    try:
+        held = frozenset(map(str, store.ls(next(iter(paths.values())).rsplit("/", 1)[0], detail=False)))
+    except FileNotFoundError:
+        held = frozenset()
+    yield from (uri for uri, path in paths.items() if path not in held)

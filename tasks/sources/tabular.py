@@ -1,0 +1,179 @@
+"""Rows of a table that people wrote, as text: CSV by any program, or Parquet. What the rows mean is the manifest's."""
+
+import csv
+import gzip
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from decimal import Decimal
+from io import StringIO
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+TEXT_SUFFIXES: Final = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
+SUFFIXES: Final = (*TEXT_SUFFIXES, ".parquet")
+"""Names of tables, in small letters; any case will do."""
+
+_DELIMITERS: Final = (",", ";", "\t", "|")
+_MARKS: Final = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row, numbered from 1: the text of each cell that says something, by column, without spaces around it.
+
+    `spaced`: the text of those that have spaces around it, as it is; `odd`: what is wrong with those that hold no text.
+    """
+
+    number: int
+    cells: dict[str, str]
+    spaced: dict[str, str]
+    odd: dict[str, str]
+
+
+def suffix_of(name: str) -> str | None:
+    """Which of SUFFIXES a name ends with, however it is written; None for other names."""
+    return next((suffix for suffix in SUFFIXES if name.lower().endswith(suffix)), None)
+
+
+def read_table(path: Path, key: str) -> tuple[list[str], Iterator[Row]]:
+    """Columns, in small letters and without spaces around them, and rows. Empty cells and NaN are left out.
+
+    key: the column that is there for sure, by which the separator of a CSV is found.
+
+    Raises: OSError, ValueError, csv.Error, pyarrow.ArrowException - it cannot be read; the rows raise these, too.
+    """
+    if suffix_of(path.name) == ".parquet":
+        return _parquet(path)
+    return _csv(path, key)
+
+
+def _parquet(path: Path) -> tuple[list[str], Iterator[Row]]:
+    file = pq.ParquetFile(path)
+    held = file.schema_arrow
+    indices = {str(name) for name in (held.pandas_metadata or {}).get("index_columns", [])}
+    kept = [name for name in held.names if name not in indices]
+    columns = _named(kept)
+
+    def rows() -> Iterator[Row]:
+        number = 0
+        for batch in file.iter_batches(columns=kept):
+            for values in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+                number += 1
+                yield _row(number, columns, values)
+
+    return columns, rows()
+
+
+def _csv(path: Path, key: str) -> tuple[list[str], Iterator[Row]]:
+    text = _text(path)
+    if text[:4].lower() == "sep=":  # how Excel is told of another separator
+        text = text.partition("\n")[2]
+    delimiter = _delimiter(text, key, "\t" if ".tsv" in path.name.lower() else ",")
+    # not pandas' reader: it takes values beyond the last column for a reason to move all of them, or drops them
+    read = csv.reader(StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    table = [row for row in read if any(cell.strip() for cell in row)]
+    header, *rows = table or [[]]
+    header, rows = _without_numbering(header, rows)
+    columns = _named(header)
+
+    def read_rows() -> Iterator[Row]:
+        for number, row in enumerate(rows, start=1):
+            if any(row[len(columns) :]):
+                raise ValueError(f"row {number} has more values than there are columns; quote names that hold a comma")
+            yield _row(number, columns, row)
+
+    return columns, read_rows()
+
+
+def _text(path: Path) -> str:
+    data = gzip.decompress(path.read_bytes()) if path.name.lower().endswith(".gz") else path.read_bytes()
+    encoding = _MARKS.get(data[:2], "utf-8-sig")
+    try:
+        return data.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"it is not {encoding.removesuffix('-sig')} at byte {error.start}; save it as UTF-8"
+        ) from error
+
+
+def _delimiter(text: str, key: str, usual: str) -> str:
+    """The separator with which the header has the key as a column of its own."""
+    header = next((line for line in StringIO(text) if line.strip()), "")
+    for delimiter in (usual, *_DELIMITERS):
+        if any(key in map(_plain, row) for row in csv.reader([header], delimiter=delimiter)):
+            return delimiter
+    return usual
+
+
+def _without_numbering(header: list[str], rows: list[list[str]]) -> tuple[list[str], list[list[str]]]:
+    """Leave out what pandas writes before the first column: numbers under no name."""
+    if len(header) > 1 and not header[0].strip() and all(row[0] == str(at) for at, row in enumerate(rows)):
+        return header[1:], [row[1:] for row in rows]
+    while len(header) > 1 and not header[-1].strip():  # commas at the ends of all lines
+        header = header[:-1]
+    return header, rows
+
+
+def _named(header: Sequence[str]) -> list[str]:
+    columns = [_plain(name) for name in header]
+    if twice := sorted(name for name, count in Counter(columns).items() if count > 1):
+        raise ValueError(f"the column {twice[0]!r} stands twice")
+    if "" in columns and len(columns) > 1:
+        raise ValueError(f"column {columns.index('') + 1} has no name")
+    return columns
+
+
+def _plain(name: str) -> str:
+    return name.strip().casefold()
+
+
+def _row(number: int, columns: Sequence[str], values: Sequence[Any]) -> Row:
+    cells: dict[str, str] = {}
+    spaced: dict[str, str] = {}
+    odd: dict[str, str] = {}
+    for name, value in zip(columns, values, strict=False):
+        try:
+            text = cell_text(value)
+        except ValueError as error:
+            odd[name] = str(error)
+            continue
+        if text is not None:
+            cells[name] = text
+            if isinstance(value, str) and value != text:
+                spaced[name] = value
+    return Row(number, cells, spaced, odd)
+
+
+def cell_text(value: Any) -> str | None:
+    """A cell as text; None where it says nothing: null, NaN, nothing but spaces.
+
+    A whole number is written without a point: pandas makes 7.0 of a 7 as soon as another row has none.
+
+    Raises: ValueError - a list, a struct, or bytes that are no text.
+    """
+    match value:
+        case None:
+            return None
+        case str():
+            return value.strip() or None
+        case bool():
+            return str(value).lower()
+        case int() | date() | datetime() | time():
+            return str(value)
+        case float() | Decimal():
+            if math.isnan(value):
+                return None
+            return str(int(value)) if math.isfinite(value) and value == int(value) else str(value)
+        case bytes():
+            return value.decode("utf-8").strip() or None  # UnicodeDecodeError is a ValueError
+    raise ValueError(f"a {type(value).__name__} is no text")
+
+
+ERRORS: Final = (OSError, ValueError, csv.Error, EOFError, pa.ArrowException)
+"""What reading a table may raise."""

@@ -1,0 +1,33 @@
+"""What a takedown would reach, without a server: a question, which changes nothing."""
+
+from typing import Any
+
+from schemas.endings import with_ending
+from schemas.settings import Settings
+from tasks.answers.tracing import tracking_if_there
+from tasks.journal.recording import as_step, recorded
+from tasks.preflight.data import check_takedown
+from tasks.stores.tombstones import Kind
+from tasks.stores.workspace import Workspace
+
+from .planning import Plan, plan_takedown
+from .scope import find_scope
+
+
+@recorded("takedown")
+def preview(kind: Kind, value: str, workspace: str | None = None, config: str | None = None) -> dict[str, Any]:
+    """What would go, ready for JSON; on record as a dry run.
+
+    Raises: NotFoundError - nothing is called so. TrackingError, WorkspaceError, SettingsError.
+    """
+    return with_ending(plan(check_takedown(kind, value, workspace, config), kind, value).summary(), "dry_run")
+
+
+@as_step("plan")
+def plan(settings: Settings, kind: Kind, value: str) -> Plan:
+    """Everything that a takedown would reach; changes nothing.
+
+    Raises: NotFoundError - nothing is called so. TrackingError, WorkspaceError - the text says what to do.
+    """
+    ws = Workspace.open(settings.workspace)
+    return plan_takedown(ws, tracking_if_there(settings, ws), find_scope(ws, kind, value))

@@ -1,0 +1,93 @@
+"""Tables on terminals of any width: nothing is wider than the screen, and no figure and no telling end is cut."""
+
+import pytest
+from rich.cells import cell_len
+
+from flows.footage import show_footage
+from flows.scores import show_scores
+from flows.tables import Column, cell, show
+from model.metrics.bootstrap import mean_interval
+from model.stage1.judging import SYSTEMS
+from model.stage1.scorecard import SCORES
+from tasks.answers.names import common_folder
+
+WIDTHS = (60, 80, 100, 200)
+NAMES = [f"interview with somebody, recorded in the large studio, {end}" for end in ("take 1.mp4", "take 2.mp4")]
+
+
+@pytest.fixture
+def printed(monkeypatch, capsys):
+    """printed(width, show, ...) is what is printed on a terminal of so many columns; no line may be wider."""
+
+    def call(width, work, *given, **named) -> str:
+        monkeypatch.setenv("COLUMNS", str(width))
+        work(*given, **named)
+        text = capsys.readouterr().out
+        assert all(cell_len(line) <= width for line in text.splitlines())
+        return text
+
+    return call
+
+
+def evaluation() -> dict:
+    """Scores of every system, with intervals of six speakers."""
+    means = [
+        {"system": system, "score": score, "interval": interval([value + at for value in (0.11, 0.12, 0.15)] * 2)}
+        for at, system in enumerate(SYSTEMS)
+        for score, value in zip(SCORES, range(len(SCORES)), strict=True)
+    ]
+    head = {"judged_on": "the val split", "release": "r1", "clips": 6, "speakers": 6, "references": 8, "gain": 1.1}
+    return head | {"means": means, "reductions": [], "model": "m", "verdicts": [], "no_interval": None, "run": None}
+
+
+def interval(scores) -> dict:
+    found = mean_interval(scores, [str(number) for number in range(len(scores))])
+    return {name: getattr(found, name) for name in ("mean", "low", "high", "clips", "groups", "left_out")}
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_every_score_of_every_system_is_there_whole(printed, width):
+    text = printed(width, show_scores, evaluation())
+    assert "\u2026" not in text
+    for heading in ("lips NME %", "outline NME %", "opening r", "articulation", "velocity error", "sync"):
+        assert heading in text
+    blocks = text.count("system ")
+    assert text.count("other sound") == text.count("mean face") == blocks
+    assert (blocks == 1) == (width == 200)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_name_keeps_its_telling_end(printed, width):
+    columns = [Column("clip"), Column("file", 20, middle=True), Column("route"), Column("speaker", 12, optional=True)]
+    text = printed(width, show, columns, [[cell("c" * 12), cell(name), cell("stage1"), cell("x")] for name in NAMES])
+    assert "take 1.mp4" in text and "take 2.mp4" in text
+    assert (NAMES[0] in text) == (width >= 100)
+    if width < 100:
+        assert "interv" in text and "\u2026" in text
+
+
+def test_wide_letters_are_cut_by_cells(printed):
+    text = printed(
+        30, show, [Column("file", 10, middle=True), Column("n")], [[cell("録音" * 12 + "終.mp4"), cell("1")]]
+    )
+    assert "終.mp4" in text and "\u2026" in text
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_lineage_tells_files_apart_by_what_differs(printed, width):
+    root = "/archive/of/the/institute/with/a/long/name/footage"
+    rows = [
+        {"media_id": "a" * 64, "uri": f"{root}/{name}", "corpus": "talks", "speaker": "ada", "licence": "CC BY 4.0"}
+        for name in ("monday/one.mp4", "tuesday/two.mp4")
+    ]
+    told = {"kind": "speaker", "value": "ada", "files": rows, "clips": [], "models": [], "releases": []}
+    text = printed(max(width, 80), show_footage, told | {"benchmarks": {}})
+    assert f"files below {root}/" in text and text.count(root) == 1
+    assert "monday/one.mp4" in text and "tuesday/two.mp4" in text
+
+
+def test_the_folder_that_paths_share():
+    assert common_folder(["/a/b/one.mp4", "/a/b/c/two.mp4"]) == "/a/b/"
+    assert common_folder(["/a/b/one.mp4"]) == "/a/b/"
+    assert common_folder(["s3://x/one.mp4", "s3://y/two.mp4"]) == common_folder(["/a/x", "/b/x"]) == ""
+    assert common_folder([]) == ""

@@ -1,0 +1,177 @@
+"""What is wrong with a job is known before anything dear is done, and said in words that name the mistake."""
+
+import os
+
+import av
+import numpy as np
+import pytest
+
+from schemas.dubbing import DubJob
+from schemas.errors import SourceError
+from schemas.settings import Settings
+from tasks.dubbing.batch import check_jobs, dub_jobs, read_jobs
+from tasks.dubbing.checks import output_faults
+from tasks.dubbing.inputs import input_faults
+from tasks.dubbing.watching import Silent
+from tests.flows.heads import voice
+from tests.tasks.dubbing.conftest import write_wav
+from tests.tasks.media.media_files import regular, tone, write_media
+
+GUARDS = Settings().guards
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """One of each kind of file that people name."""
+    folder = tmp_path_factory.mktemp("kinds")
+    write_media(folder / "film.mp4", regular(4), track=tone(0.2))
+    write_media(folder / "mute.mp4", regular(4))
+    write_media(folder / "film.gif", regular(4), codec="gif", pix_fmt="rgb8")
+    write_wav(folder / "speech.wav", voice(1, 0.3).samples)
+    write_wav(folder / "header_only.wav", np.zeros((1, 0), np.float32))
+    sound_alone(folder / "speech.m4a")
+    (folder / "empty.mp4").write_bytes(b"")
+    (folder / "notes.txt").write_text("hello, this is a text and no sound at all\n")
+    (folder / "cut.mp4").write_bytes((folder / "film.mp4").read_bytes()[:300])
+    (folder / "picture.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(40))
+    (folder / "folder.mp4").mkdir()
+    return folder
+
+
+def sound_alone(path):
+    with av.open(str(path), "w", "mp4") as out:
+        stream = out.add_stream("aac", rate=16_000, layout="mono")
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 4096), np.float32), "fltp", "mono")
+        frame.sample_rate, frame.pts = 16_000, 0
+        out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+
+
+def job(files, video="film.mp4", speech="speech.wav", out="out.mp4", **more):
+    return DubJob(video=f"{files}/{video}", speech=f"{files}/{speech}", out=f"{files}/{out}", **more)
+
+
+@pytest.mark.parametrize("video", ["film.mp4", "mute.mp4", "film.gif"])
+@pytest.mark.parametrize("speech", ["speech.wav", "speech.m4a", "film.mp4"])
+def test_what_can_be_dubbed_passes(files, video, speech):
+    assert input_faults(job(files, video, speech), GUARDS) == ()
+
+
+@pytest.mark.parametrize("video", ["speech.wav", "speech.m4a"])
+@pytest.mark.parametrize("speech", ["film.mp4", "mute.mp4", "film.gif"])
+def test_swapped_arguments_are_named(files, video, speech):
+    (said,) = input_faults(job(files, video, speech), GUARDS)
+    assert "did you swap VIDEO and SPEECH?" in said
+    assert video in said
+    assert speech in said
+
+
+@pytest.mark.parametrize(
+    ("video", "cause"),
+    [
+        ("none.mp4", "no such file"),
+        ("folder.mp4", "a folder"),
+        ("empty.mp4", "no bytes"),
+        ("notes.txt", "not a video"),
+        ("picture.png", "still picture"),
+        ("cut.mp4", "not one frame decodes"),
+        ("speech.wav", "sound and no picture"),
+    ],
+)
+def test_a_video_that_is_none_is_named_with_its_cause(files, video, cause):
+    (said,) = input_faults(job(files, video), GUARDS)
+    assert said.startswith(f"{files}/{video}: ")
+    assert cause in said
+    assert "swap" not in said
+
+
+@pytest.mark.parametrize(
+    ("speech", "cause"),
+    [
+        ("none.wav", "no such file"),
+        ("folder.mp4", "a folder"),
+        ("empty.mp4", "no bytes"),
+        ("notes.txt", "neither a sound file nor a video with sound"),
+        ("picture.png", "still picture"),
+        ("mute.mp4", "there is no sound in it"),
+        ("film.gif", "there is no sound in it"),
+        ("header_only.wav", "no sound of it decodes"),
+    ],
+)
+def test_a_speech_that_is_none_is_named_with_its_cause(files, speech, cause):
+    (said,) = input_faults(job(files, speech=speech), GUARDS)
+    assert said.startswith(f"{files}/{speech}: ")
+    assert cause in said
+
+
+def test_all_that_is_wrong_is_said_at_once(files):
+    said = input_faults(job(files, "none.mp4", "notes.txt", appearance_from=f"{files}/nobody.png"), GUARDS)
+    assert [one.partition(":")[0].rpartition("/")[2] for one in said] == ["none.mp4", "notes.txt", "nobody.png"]
+    assert input_faults(job(files, appearance_from=f"{files}/picture.png"), GUARDS) == ()
+
+
+@pytest.mark.parametrize("out", ["a.mp4", "A.MP4", "b.m4v", "c.MOV", "d.mkv", "new/folder/e.mp4"])
+def test_containers_that_are_written_pass_and_nothing_is_made(files, out):
+    before = sorted(files.iterdir())
+    assert list(output_faults(job(files, out=out))) == []
+    assert sorted(files.iterdir()) == before
+
+
+@pytest.mark.parametrize("out", ["a.avi", "a.webm", "a.WMV", "a", "a.mp4.txt", ".mp4"])
+def test_any_other_name_is_refused_and_the_accepted_ones_are_named(files, out):
+    (said,) = output_faults(job(files, out=out))
+    assert f"{files}/{out}" in said
+    assert ".mp4, .m4v, .mov or .mkv" in said
+
+
+def test_places_that_cannot_be_written_are_refused(files):
+    assert "is a folder" in "".join(output_faults(job(files, out="folder.mp4")))
+    assert "no folder" in "".join(output_faults(job(files, out="notes.txt/sub/out.mp4")))
+    remote = job(files).model_copy(update={"out": "s3://bucket/out.mp4"})
+    assert "local" in "".join(output_faults(remote))
+
+
+@pytest.mark.parametrize("kind", ["same", "dotted", "hard link", "soft link", "lender"])
+def test_a_source_is_never_an_output(files, kind, tmp_path):
+    out = tmp_path / "linked.mp4"
+    if kind == "hard link":
+        os.link(files / "film.mp4", out)
+    elif kind == "soft link":
+        out.symlink_to(files / "film.mp4")
+    names = {
+        "same": files / "film.mp4",
+        "dotted": files / "folder.mp4" / ".." / "film.mp4",
+        "lender": files / "mute.mp4",
+    }
+    asked = job(files, appearance_from=f"{files}/mute.mp4").model_copy(update={"out": str(names.get(kind, out))})
+    assert "the source itself" in "".join(output_faults(asked))
+
+
+def manifest(tmp_path, *rows):
+    path = tmp_path / "jobs.csv"
+    path.write_text("\n".join(["video,speech,out", *(",".join(map(str, row)) for row in rows)]))
+    return path
+
+
+def test_rows_that_meet_in_one_file_refuse_the_manifest(files, tmp_path):
+    film, speech = files / "film.mp4", files / "speech.wav"
+    with pytest.raises(SourceError, match="rows 1 and 2 both write"):
+        read_jobs(manifest(tmp_path, (film, speech, "a.mp4"), (film, speech, "x/../a.mp4")))
+    with pytest.raises(SourceError, match=r"row 2 writes .*film\.mp4, which row 1 reads"):
+        read_jobs(manifest(tmp_path, (film, speech, "a.mp4"), (files / "mute.mp4", speech, film)))
+
+
+def test_every_bad_row_is_known_before_the_first_is_worked_on(files, tmp_path):
+    film, speech = files / "film.mp4", files / "speech.wav"
+    rows = [(film, speech, "a.mp4"), (speech, film, "b.mp4"), (film, "none.wav", "c.mp4"), (film, speech, "d.avi")]
+    faults = check_jobs(read_jobs(manifest(tmp_path, *rows)), Settings())
+    assert sorted(faults) == [1, 2, 3]
+    assert "swap" in faults[1]
+    assert "none.wav" in faults[2]
+    assert "d.avi" in faults[3]
+
+
+def test_where_every_row_is_bad_no_model_is_looked_for(files, tmp_path):
+    jobs = read_jobs(manifest(tmp_path, (files / "speech.wav", files / "film.mp4", "b.mp4")))
+    (ended,) = dub_jobs(jobs, "/no/such/model", "warp", Settings(), Silent())
+    assert "swap" in ended.error
