@@ -48,6 +48,8 @@ class Frame:
     """Size and direction of the source picture: where they change, nothing goes on."""
     follows_hole: bool = False
     """Pictures are missing before it; its number is that of its time, so numbers may be missing too."""
+    is_combed: bool = False
+    """Shows two moments, after whatever was done against it; see tasks.media.interlace.with_combs."""
 
 
 class Video:

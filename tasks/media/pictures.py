@@ -17,6 +17,7 @@ from av.video.stream import VideoStream
 from schemas.contract import FPS
 
 from .colour import BT601, BT709, ColourTags
+from .deinterlacing import Deinterlacer
 from .frame_converter import FrameConverter
 from .geometry import Geometry, PixelAspect
 from .opening import words
@@ -42,11 +43,17 @@ class Picture:
     """Its size and direction, where they may differ from those of its neighbours."""
 
 
-def decoded(source: InputContainer, video: VideoStream, damage: list[str]) -> Iterator[VideoFrame]:
+def decoded(
+    source: InputContainer, video: VideoStream, damage: list[str], deinterlacer: Deinterlacer | None = None
+) -> Iterator[VideoFrame]:
     """Frames until the end or the first damage after a good frame, whose words are then put into `damage`.
 
-    Damage before the first frame is passed over, up to MAX_DEAD_PACKETS.
+    Damage before the first frame is passed over, up to MAX_DEAD_PACKETS. Combed frames come deinterlaced.
     """
+    return (deinterlacer or Deinterlacer()).over(_as_coded(source, video, damage))
+
+
+def _as_coded(source: InputContainer, video: VideoStream, damage: list[str]) -> Iterator[VideoFrame]:
     times: list[int] = []
     frames = 0
     dead: list[str] = []
@@ -113,6 +120,7 @@ class PyavPictures:
         self._clock = Clock(step_s(nominal_fps), clock)
         self._aspect = PixelAspect(video)
         self._convert = FrameConverter()
+        self._deinterlacer = Deinterlacer()
         self._notes = PictureNotes()
         self.is_plain = False
         self._gif_clock = GifClock() if video.codec_context.name == "gif" else None
@@ -121,10 +129,11 @@ class PyavPictures:
     def notes(self) -> tuple[str, ...]:
         """What was done to the pictures so far, in words."""
         self._notes.refused_aspect = self._aspect.refused
+        self._notes.deinterlaced = self._deinterlacer.count
         return self._notes.lines()
 
     def __iter__(self) -> Iterator[Picture]:
-        for stated_s, frame in timed(self._source, self._video, self.damage):
+        for stated_s, frame in timed(self._source, self._video, self.damage, self._deinterlacer):
             geometry = self._aspect.geometry(frame)
             if not self._notes.pictures:
                 self.is_plain = _is_plain(frame, geometry) and self._aspect.refused is None
@@ -145,12 +154,12 @@ def _is_plain(frame: VideoFrame, geometry: Geometry) -> bool:
 
 
 def timed(
-    source: InputContainer, video: VideoStream, damage: list[str]
+    source: InputContainer, video: VideoStream, damage: list[str], deinterlacer: Deinterlacer | None = None
 ) -> Iterator[tuple[Fraction | None, VideoFrame]]:
     """`decoded`, each frame with its stated time in seconds, or None when it has none that can be believed."""
     return without_strays(
         (None if frame.pts is None else frame.pts * _base(frame, video), frame)
-        for frame in decoded(source, video, damage)
+        for frame in decoded(source, video, damage, deinterlacer)
     )
 
 
