@@ -21,13 +21,15 @@ from model.dubbing.timing import Timeline, at_times
 from model.features.mel import log_mel
 from model.features.timing import frame_to_sample, frame_to_second, frames_around
 from model.metrics.baselines import copy_reference
-from model.metrics.bootstrap import Interval, mean_interval
+from model.metrics.bootstrap import Interval, mean_interval, reduction_interval
 from model.metrics.landmarks import score_clip
+from model.metrics.verdicts import ControlVerdict, control_verdict, no_interval
 from model.stage1.judging import reference_frames
 from model.sync.score import SyncScore, score_sync
 from model.sync.scorer import SyncScorer
 from model.sync.windows import SyncClip
 from schemas.dubbing import DubJob
+from schemas.endings import ending_of_jobs, with_ending
 from schemas.errors import DubbingError, HeterodubError
 from schemas.settings import Settings
 from tasks.dubbing.canvas import Canvas
@@ -83,9 +85,34 @@ class DubScores:
     failed: dict[str, str]
     notes: dict[str, str]
 
+    @property
+    def judged(self) -> int:
+        """Videos that could be judged, once for each setting."""
+        return sum(row.system == "dubbed" for row in self.rows)
+
+    @property
+    def verdicts(self) -> tuple[ControlVerdict, ...]:
+        """Whether the lips that are found lie nearer to the wanted ones than a mouth at rest, by setting."""
+        found = []
+        for setting in self.means:
+            own, still = (
+                [row.nme_lips for row in self.rows if (row.setting, row.system) == (setting, system)]
+                for system in ("dubbed", "copy")
+            )
+            value = reduction_interval(own, still)
+            found.append(control_verdict(f"copy ({setting} speech)", "nme_lips", value, "error of the lips", "video"))
+        return tuple(found)
+
+    @property
+    def no_interval(self) -> str | None:
+        """Why no error of the dubbed lips has an interval, in words; None where one has."""
+        causes = [no_interval(systems["dubbed"]["nme_lips"], "video") for systems in self.means.values()]
+        return None if None in causes else causes[0] if causes else "nothing could be judged"
+
     def summary(self) -> dict[str, Any]:
-        """Ready for JSON."""
-        return asdict(self)
+        """Ready for JSON, with how the whole ended."""
+        told = {"verdicts": [asdict(one) for one in self.verdicts], "no_interval": self.no_interval}
+        return with_ending(asdict(self) | told, ending_of_jobs(self.judged, len(self.failed)))
 
 
 def judge_dubbings(

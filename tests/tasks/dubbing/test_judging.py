@@ -1,6 +1,7 @@
 """Scores of finished dubbings: they tell a dubbed mouth from one that was left as it was, and say what failed."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -129,3 +130,13 @@ def test_what_could_not_be_judged_is_named_with_its_reason(judged):
     assert sorted(judged["warp"].failed) == [name for name in sorted(judged["warp"].failed) if "mute.mp4" in name]
     assert len(judged["warp"].failed) == 2
     assert any("sound" in why for why in judged["warp"].failed.values())
+
+
+def test_the_scores_end_in_a_verdict_and_say_what_was_left_out(judged):
+    told = judged["warp"].summary()
+    assert (told["state"], judged["warp"].judged) == ("partial", 2)  # the mute one is named in `failed`
+    assert [verdict["control"] for verdict in told["verdicts"]] == ["copy (paired speech)", "copy (unpaired speech)"]
+    assert all("one video, and an interval needs two" in verdict["text"] for verdict in told["verdicts"])
+    assert "one video" in told["no_interval"]
+    nothing = replace(judged["warp"], rows=(), means={})
+    assert (nothing.summary()["state"], nothing.summary()["verdicts"]) == ("failed", [])
