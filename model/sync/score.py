@@ -3,12 +3,12 @@
 A score of this scorer, not of the world: it tells one network's lips from another's on the same clips, and a network
 that moves as the mean speaker does may well score above the true lips. So the true lips' score stands beside it.
 
-What it can do, on speakers it was not trained on (44 clips of 29 speakers in 4 folds; stage-1 clips, so ones whose
-sound had been found to fit): a window of lips is nearer to the speech of its own time than to that of another time of
-the clip in 75 of 100 cases, and in as many where all that is compared is speech. Of whole clips 91, 98 and 95 of 100
-score higher in time than 3, 5 and 12 frames late; the best offset lies within 3 frames for 95, by chance for 23. The
-true lips score 0.90 (0.73 to 1.07). What it does not see: half the movement scores the same, as it should, but lips
-smoothed by a Gaussian of 4 frames still score 0.71. It tells the right time, not crispness.
+What it can do, on speakers it was not trained on (43 clips of 29 speakers in 4 folds, v1 mesh; stage-1 clips, so ones
+whose sound had been found to fit): a window of lips is nearer to the speech of its own time than to that of another
+time of the clip in 72 of 100 cases. Of whole clips 86, 88 and 93 of 100 score higher in time than 3, 5 and 12 frames
+late; the best offset lies within 3 frames for 86, by chance for 23. The true lips score 0.82 (0.66 to 0.97). What it
+does not see: half the movement scores the same, as it should, but lips smoothed by a Gaussian of 4 frames still score
+0.63. It tells the right time, not crispness.
 
 Shape suffix legend: N = lip windows, K = mel windows.
 """

@@ -41,6 +41,8 @@ def open_backend(settings: Settings, threads: int = 1) -> LandmarkBackend:
         case "face_mesh_v2":
             return open_mesh_v2(settings.weights, threads)
         case "face_alignment":
-            from .fan import open_fan  # imports torch, which the mesh backends do without
+            from tasks.learning.devices import device_of  # imports torch, which the mesh backends do without
 
-            return open_fan(settings.weights)
+            from .fan import open_fan
+
+            return open_fan(settings.weights, device_of(settings.device))

@@ -21,6 +21,7 @@ from face_alignment.utils import flip, get_preds_fromhm
 from numpy.typing import NDArray
 
 from model.features.landmarks import box
+from model.files import CPU
 from schemas.errors import WeightsMissingError
 from schemas.settings import WeightSettings
 
@@ -98,8 +99,8 @@ def _as_box(row: Any) -> Box:
     return left, top, right, bottom
 
 
-def open_fan(weights: WeightSettings) -> FanBackend:
-    """The backend on the GPU if there is one, with weights from the settings or from torch's cache. Never downloads.
+def open_fan(weights: WeightSettings, device: torch.device = CPU) -> FanBackend:
+    """The backend on a device, with weights from the settings or from torch's cache. Never downloads.
 
     Raises: WeightsMissingError - a weight file is missing or not what it should be.
     """
@@ -108,7 +109,7 @@ def open_fan(weights: WeightSettings) -> FanBackend:
     if missing:
         raise WeightsMissingError(f"{' and '.join(missing)} not found. {_missing_text()}")
     try:
-        return FanBackend(fan, s3fd, "cuda" if torch.cuda.is_available() else "cpu")
+        return FanBackend(fan, s3fd, str(device))
     except (RuntimeError, ValueError, TypeError, EOFError, OSError, pickle.UnpicklingError) as error:
         first_line = str(error).partition("\n")[0]
         raise WeightsMissingError(f"{fan} or {s3fd} cannot be used: {first_line}. {_missing_text()}") from error

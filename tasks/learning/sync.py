@@ -21,7 +21,7 @@ from schemas.errors import TrainingError
 
 @dataclass(frozen=True, slots=True)
 class SyncRecipe:
-    """How the scorer is trained: small enough for a minute on one core."""
+    """How the scorer is trained: seconds on one core. What it can do stands in model/sync/scorer.py and score.py."""
 
     steps: int = 600
     clips: int = 16

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 import torch
 
+from model.sync import scorer as scorer_module
 from model.sync.scorer import SyncScorer, contrastive_loss
 from model.sync.windows import WindowPairs, sample_pairs
+from tasks.learning.sync import STANDARD
 from tests.model.sync.talkers import clip
 
 
@@ -69,3 +71,13 @@ def test_every_weight_learns():
 def test_training_finds_what_belongs_together(trained):
     _, losses = trained
     assert np.mean(losses[-20:]) < 0.6 * np.mean(losses[:5])
+
+
+def test_the_recipe_that_is_described_is_the_one_that_is_used():
+    """The figures of the scorer's description are of these numbers: whoever changes them measures anew."""
+    told = " ".join(scorer_module.__doc__.split())
+    recipe = (
+        f"{STANDARD.steps} steps of {STANDARD.clips} speakers with {STANDARD.windows} windows each, AdamW, half a "
+        f"cosine down from {STANDARD.learning_rate:.0e}, weight decay {STANDARD.weight_decay}"
+    )
+    assert recipe.replace("e-03", "e-3") in told
