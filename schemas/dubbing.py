@@ -25,6 +25,10 @@ NEWEST = "newest"
 """Name of the newest registered version, for whoever has not promoted one yet; a fine-tuned one never is."""
 
 
+NEWEST = "newest"
+"""Name of the newest registered version, for whoever has not promoted one yet; a fine-tuned one never is."""
+
+
 class DubSettings(Section):
     """How videos are dubbed, whatever the video."""
 

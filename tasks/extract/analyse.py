@@ -28,12 +28,14 @@ from tasks.extract.job import Admission, Analysis, Job
 from tasks.faces.backend import LandmarkBackend, open_backend
 from tasks.faces.tracker import FaceTracker
 from tasks.media.decode import Video, open_video
+from tasks.media.interlace import with_combs
 from tasks.media.locate import fingerprint, localise
 from tasks.media.probe import probe
 from tasks.media.shots import with_cuts
 from tasks.media.sniff import sniff, unreadable
 from tasks.media.sound import Sound, open_sound
-from tasks.quality.identity import clip_picture_hash, picture_hash, sound_hash
+from tasks.media.transitions import TransitionFinder
+from tasks.quality.identity import clip_picture_hash, face_motion, picture_hash, sound_hash
 from tasks.quality.measure import ClipSound, FaceTrack, measure_clip
 from tasks.quality.pairing import correction_frames
 from tasks.quality.picture import is_still
@@ -106,7 +108,8 @@ class _Analyst:
     def __init__(self, job: Job, settings: Settings, policy: Policy, sound: Sound | MissingCause) -> None:
         self.job, self.settings, self.policy, self.sound = job, settings, policy, sound
         self.backend = _backend(settings)
-        self.builder = ClipBuilder(settings.clips)
+        self.transitions = TransitionFinder()
+        self.builder = ClipBuilder(settings.clips, self.transitions)
         self.origin = rows.Origin(job.media_id, job.uri, job.corpus, job.speaker, settings.extractor, self.backend.name)
         self.clips: list[dict[str, Any]] = []
         self.frames = 0
@@ -141,16 +144,21 @@ class _Analyst:
     def _drafts(self, video: Video) -> Iterator[Draft]:
         tracker = FaceTracker(self.backend, self.settings.clips)
         shot, before = 0, None
-        for frame, small, starts_shot in with_cuts(video.frames(), self.settings.clips.cut_threshold):
+        for frame, small, starts_shot in with_cuts(with_combs(video.frames()), self.settings.clips.cut_threshold):
             shot += starts_shot
             self.frames += 1
+            if not frame.repeated:
+                self.transitions.add(frame.index, frame.source_s, small)
             faces = tracker.step(frame.rgb, starts_shot, frame.repeated)
             self.faces_seen |= bool(faces)
             still = not frame.repeated and is_still(before, small)
             grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
-            picture = Picture(frame.index, frame.rgb, shot, not frame.repeated, still, picture_hash(grey))
+            picture = Picture(
+                frame.index, frame.rgb, shot, not frame.repeated, still, picture_hash(grey), frame.is_combed
+            )
             before = small
             yield from self.builder.add(picture, faces)
+        self.transitions.end()
         yield from self.builder.end()
 
     def _decide(self, draft: Draft, face: FaceTrack) -> Admission:
@@ -161,6 +169,7 @@ class _Analyst:
         fingerprints = {
             "picture_hash": clip_picture_hash(draft.fingerprints),
             "sound_hash": b"" if heard.mel is None else sound_hash(heard.mel),
+            "face_motion": face_motion(face.points),
         }
         self.clips.append(rows.clip_row(self.origin, draft, measured, decision, self.policy.hash, fingerprints))
         shift = correction_frames(measured.values["pairing_score"], measured.values["pairing_offset_frames"])
@@ -200,5 +209,6 @@ def _face_track(draft: Draft) -> FaceTrack:
         crowded=np.array(draft.crowded),
         is_new=np.array(draft.is_new),
         is_still=np.array(draft.is_still),
+        is_combed=np.array(draft.is_combed),
         looks=tuple(draft.looks.values()),
     )

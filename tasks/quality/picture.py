@@ -18,7 +18,13 @@ MEASURED_FACE_PX = 96
 _DARK, _BRIGHT = 16, 250
 """Luma at which a pixel counts as crushed (video black) or blown out."""
 
-_EPSILON = 1e-6
+_VISIBLE_STEP = 3
+"""Levels of luma by which neighbours must differ for a step to be seen at all: the threshold of visibility is lowest at
+middle grey, where it is 3 of 255 levels (Chou and Li 1995, eq. 3). Smaller steps count as none, on the grid and off it."""
+
+_STEP_FLOOR = 0.5
+"""Levels added to both mean steps: one visible step in six pixels. Without it a lone step would be any number of times as
+much as the nothing around it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +53,18 @@ def sharpness(face: Grey) -> float:
 
 
 def blockiness(grey: Grey, left: int, top: int) -> float:
-    """Mean luma step across the 8-pixel grid over the mean step elsewhere; 1 is no blocks.
+    """Mean visible luma step across the 8-pixel grid over the mean step elsewhere; 1 is no blocks.
 
     grey: (h, w) at source resolution, cut at (left, top) of the picture, because the grid starts at its corner.
     """
     picture = grey.astype(np.int16)
     ratios = []
     for axis, offset in ((1, left), (0, top)):
-        steps = np.abs(np.diff(picture, axis=axis)).mean(axis=1 - axis)
-        on_grid = (np.arange(steps.size) + offset) % 8 == 7
+        steps = np.abs(np.diff(picture, axis=axis))
+        by_place = np.where(steps < _VISIBLE_STEP, 0, steps).mean(axis=1 - axis)
+        on_grid = (np.arange(by_place.size) + offset) % 8 == 7
         if on_grid.any() and not on_grid.all():
-            ratios.append((steps[on_grid].mean() + _EPSILON) / (steps[~on_grid].mean() + _EPSILON))
+            ratios.append((by_place[on_grid].mean() + _STEP_FLOOR) / (by_place[~on_grid].mean() + _STEP_FLOOR))
     return float(np.mean(ratios)) if ratios else 1.0
 
 

@@ -26,6 +26,7 @@ from tasks.media.probe import probe
 from tasks.media.shots import with_cuts
 from tasks.media.sniff import sniff
 from tasks.media.sound import Sound, open_sound
+from tasks.media.transitions import TransitionFinder
 from tasks.quality.identity import picture_hash
 from tasks.quality.measure import ClipSound, measure_clip
 from tasks.quality.pairing import measure_pairing
@@ -78,7 +79,8 @@ class Loop:
         guards, clips = self.settings.guards, self.settings.clips
         container = sniff(file)
         facts = probe(file, container, guards)
-        tracker, builder = FaceTracker(self._backend, clips), ClipBuilder(clips)
+        transitions = TransitionFinder()
+        tracker, builder = FaceTracker(self._backend, clips), ClipBuilder(clips, transitions)
         with tempfile.TemporaryDirectory() as scratch, open_video(file, container, facts, guards) as video:
             with self._clock("decode sound"):
                 sound = open_sound(file, container, facts, video.origin_s, 0.0, Path(scratch))
@@ -89,6 +91,9 @@ class Loop:
             ):
                 shot += cut
                 self.media_s += frame_to_second(1)
+                if not frame.repeated:
+                    with self._clock("shot cuts"):
+                        transitions.add(frame.index, frame.source_s, small)
                 with self._clock("faces: detect, mesh, track"):
                     faces = tracker.step(frame.rgb, cut, frame.repeated)
                 with self._clock("fingerprint, stillness"):
@@ -98,6 +103,7 @@ class Loop:
                 picture = Picture(frame.index, frame.rgb, shot, not frame.repeated, still, mark)
                 for draft in self._timed(builder.add(picture, faces), "crops, picture measures"):
                     self._clip(draft, sound)
+            transitions.end()
             for draft in builder.end():
                 self._clip(draft, sound)
             if isinstance(sound, Sound):

@@ -44,6 +44,24 @@ def test_every_cut_of_several_is_found():
     assert cuts(frames(pictures)) == [20, 40, 60, 80]
 
 
+@pytest.mark.parametrize("lasting", [1, 2, 4])
+@pytest.mark.parametrize("light", [90, 255])
+def test_a_flash_is_no_cut(lasting, light):
+    pictures = [scene(1, number).astype(int) + light * (30 <= number < 30 + lasting) for number in range(60)]
+    assert cuts(frames([picture.clip(0, 255).astype(np.uint8) for picture in pictures])) == []
+
+
+def test_a_cut_to_a_brighter_shot_is_one_even_with_a_flash_nearby():
+    pictures = [scene(1 + (number >= 35), number).astype(int) + 90 * (number in (30, 31)) for number in range(60)]
+    pictures = [picture + 25 * (number >= 35) for number, picture in enumerate(pictures)]
+    assert cuts(frames([picture.clip(0, 255).astype(np.uint8) for picture in pictures])) == [35]
+
+
+def test_another_shot_of_a_few_pictures_is_no_flash():
+    pictures = [scene(2 if 30 <= number < 33 else 1, number) for number in range(60)]
+    assert cuts(frames(pictures)) == [30, 33]
+
+
 def test_movement_is_no_cut():
     assert cuts(frames([scene(1, 3 * number) for number in range(80)])) == []
 

@@ -25,7 +25,7 @@ from tests.tasks.tracking.conftest import with_tables
 __all__ = ["one_thread"]
 
 HOW = {
-    "good": {"pace": {"steps": 80}},
+    "good": {"pace": {"steps": 100}},
     "other seed": {"pace": {"steps": 60}, "seed": 1},
     "deaf": {"pace": {"steps": 15}, "augmentation": {"drop_sound": 1.0}},
 }

@@ -76,6 +76,30 @@ def test_blocks_of_another_grid_are_not_taken_for_the_codec_s(grey):
     assert blockiness(packed[4:204, 4:204], 0, 0) < 1.0 < 1.5 < blockiness(packed[4:204, 4:204], 4, 4)
 
 
+@pytest.mark.parametrize("levels", [8, 16, 32, 64, 120])
+def test_steps_that_nobody_sees_are_no_blocks(levels):
+    """A smooth slope in whole levels: where it rises by one in eight pixels, all of its steps may lie on the grid."""
+    slope = np.floor(np.arange(256) / 256 * levels + 60).astype(np.uint8)
+    grey = np.broadcast_to(slope, (256, 256))
+    assert blockiness(grey, 0, 0) == pytest.approx(1.0)
+    blocky = (grey // 8 * 8).astype(np.uint8)[:, ::8].repeat(8, axis=1)
+    assert np.isfinite(blockiness(blocky, 0, 0))
+
+
+@pytest.mark.parametrize("quality", [75, 85, 95])
+@pytest.mark.parametrize("blur", [2.0, 6.0])
+def test_clean_pictures_of_little_texture_are_not_blocky(grey, quality, blur):
+    smooth = cv2.GaussianBlur(grey, (0, 0), blur)
+    assert blockiness(jpeg(smooth, quality), 0, 0) < 1.5
+
+
+@pytest.mark.parametrize("step", [4, 8, 16])
+def test_blocks_that_can_be_seen_on_an_even_face_are_found(step):
+    rng = np.random.default_rng(1)
+    blocks = 120 + step * rng.integers(0, 2, (16, 16))
+    assert blockiness(blocks.repeat(8, axis=0).repeat(8, axis=1).astype(np.uint8), 0, 0) > 1.5
+
+
 @pytest.mark.parametrize("shape", [(8, 8), (1, 1), (9, 3)])
 def test_blockiness_of_crops_that_hold_no_grid_line_is_one_or_finite(shape):
     assert np.isfinite(blockiness(np.zeros(shape, np.uint8), 0, 0))

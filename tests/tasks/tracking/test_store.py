@@ -118,7 +118,7 @@ def test_a_database_with_other_bytes(ws):
 
 def test_a_deleted_experiment(ws, local):
     local.client.delete_experiment(local.experiment_id)
-    with pytest.raises(TrackingError, match="was deleted"):
+    with pytest.raises(TrackingError, match=f"mlflow experiments restore --experiment-id {local.experiment_id}`"):
         open_tracking(DEFAULT, ws)
 
 
@@ -144,7 +144,7 @@ def test_what_the_user_set_for_waiting_stands(ws, monkeypatch):
 
 
 def test_looking_says_what_is_there(ws, local):
-    assert look(local.place).startswith("1 experiments, 0 registered models")
+    assert look(local.place).startswith("1 experiment, 0 registered models")
 
 
 def test_the_database_is_one_that_sqlite_reads(ws, local):

@@ -1,0 +1,105 @@
+"""What a face looks like with its place, size and tilt taken out: a small picture of it, a few times a second.
+
+A patch is cut in the face frame (model.features.face_frame), so eyes and nose bridge fall on the same pixels whenever
+the head looks the same way. It holds hair and collar, too: 3.2 units wide and high, a unit being about as long as the
+eyes are far apart, or a little longer.
+"""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from model.features.face_frame import FaceFrame
+from tasks.faces.tracker import FaceObservation
+from tasks.faces.window import cut_window
+
+Rgb = NDArray[np.uint8]
+
+PATCH_PX: Final = 32
+UNITS: Final = 3.2
+"""Side of a patch in units of the face frame."""
+
+LEFT, TOP = -1.6, -1.2
+"""Where the upper left corner of a patch lies in the face frame, whose origin is between the eyes."""
+
+EVERY_S: Final = 0.11
+"""A patch is taken when the last one is at least this old: every third frame at 25 a second."""
+
+_CUT_PX: Final = 64
+"""Side of the upright square that is cut out before it is turned: averaging down to it keeps fine structure from
+aliasing."""
+
+
+def face_patch(rgb: Rgb, points_PXY: NDArray[np.float32]) -> Rgb | None:
+    """The patch of one face (32, 32, 3) from a frame (h, w, 3) and its points (216, 2) in pixels; None if its eyes
+    coincide.
+    """
+    try:
+        frame = FaceFrame.of(points_PXY[None])
+    except ValueError:
+        return None
+    unit = abs(complex(frame.turn_T[0]))
+    centre = frame.leave(np.array([[[LEFT + UNITS / 2, TOP + UNITS / 2]]]))[0, 0]
+    side = max(16, round(1.42 * UNITS * unit))  # holds the patch however it is turned
+    left, top = (round(at - side / 2) for at in centre)
+    upright = cut_window(rgb, (left, top, side), _CUT_PX)
+    step = frame.turn_T[0] * UNITS / PATCH_PX * _CUT_PX / side
+    corner = frame.leave(np.array([[[LEFT + UNITS / PATCH_PX / 2, TOP + UNITS / PATCH_PX / 2]]]))[0, 0]
+    at_x, at_y = ((value - low + 0.5) * _CUT_PX / side - 0.5 for value, low in zip(corner, (left, top), strict=True))
+    place = np.array([[step.real, -step.imag, at_x], [step.imag, step.real, at_y]])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    patch: Rgb = cv2.warpAffine(upright, place, (PATCH_PX, PATCH_PX), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    return patch
+
+
+def rows_and_columns(left: float, top: float, right: float, bottom: float) -> tuple[slice, slice]:
+    """The part of a patch that a box in the face frame covers."""
+    scale = PATCH_PX / UNITS
+    rows, columns = (
+        slice(max(0, round((low - start) * scale)), min(PATCH_PX, round((high - start) * scale)))
+        for low, high, start in ((top, bottom, TOP), (left, right, LEFT))
+    )
+    return rows, columns
+
+
+@dataclass(slots=True, eq=False)
+class FacePatches:
+    """Patches of one track, by time. frames: numbers of the frames they were taken from, rising."""
+
+    frames: list[int] = field(default_factory=list)
+    times_s: list[float] = field(default_factory=list)
+    patches: list[Rgb] = field(default_factory=list)
+    angles: list[tuple[float, float]] = field(default_factory=list)
+    """Yaw and pitch, degrees."""
+    sights: list[int] = field(default_factory=list)
+    """How often the face was lost and found again before each patch."""
+    lost: int = 0
+    """The same until now; odd while it is lost."""
+
+    def add(self, number: int, time_s: float, rgb: Rgb, face: FaceObservation) -> None:
+        """Take the patch of frame `number`, if the face is tracked there and the last patch is old enough."""
+        self.lost += face.tracked == self.lost % 2
+        if not face.tracked or (self.times_s and time_s - self.times_s[-1] < EVERY_S):
+            return
+        patch = face_patch(rgb, face.points)
+        if patch is not None:
+            self.frames.append(number)
+            self.times_s.append(time_s)
+            self.patches.append(patch)
+            self.angles.append((face.yaw, face.pitch))
+            self.sights.append(self.lost)
+
+    def between(self, first: int, stop: int) -> "FacePatches":
+        """Those of the frames first..stop - 1, with their numbers counted from `first`."""
+        kept = [at for at, frame in enumerate(self.frames) if first <= frame < stop]
+        return FacePatches(
+            [self.frames[at] - first for at in kept],
+            [self.times_s[at] for at in kept],
+            [self.patches[at] for at in kept],
+            [self.angles[at] for at in kept],
+            [self.sights[at] for at in kept],
+            self.lost,
+        )

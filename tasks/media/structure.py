@@ -1,0 +1,42 @@
+"""What small pictures show whatever the light: luma over its surroundings, and how far two of them agree.
+
+Shape suffix legend: H, W = rows and columns of a tiny picture, C = 3 colours.
+"""
+
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+TINY_PX: Final = 48
+"""Longer side of the pictures that are compared."""
+
+Tiny = NDArray[np.float32]
+
+
+def tiny(small: NDArray[np.uint8]) -> Tiny:
+    """A picture (h, w, 3) with its longer side brought down to 48 px."""
+    scale = min(1.0, TINY_PX / max(small.shape[:2]))
+    size = max(1, round(small.shape[1] * scale)), max(1, round(small.shape[0] * scale))
+    return np.asarray(cv2.resize(small, size, interpolation=cv2.INTER_AREA), np.float32)
+
+
+def structure(rgb_HWC: Tiny) -> Tiny:
+    """Luma over its surroundings, in their spread, (H, W): light that changes slowly over a picture leaves it as it
+    is.
+    """
+    luma = rgb_HWC.mean(axis=-1)
+    around = cv2.GaussianBlur(luma, (0, 0), 3)
+    spread = np.sqrt(np.maximum(cv2.GaussianBlur(luma * luma, (0, 0), 3) - around**2, 0))
+    structure_HW: Tiny = (luma - around) / (spread + 3)
+    return structure_HW
+
+
+def alike(first_HW: Tiny, last_HW: Tiny, weight_HW: Tiny | None = None) -> float:
+    """Correlation of two structures, -1..1; each pixel counts by its weight."""
+    weight = np.ones_like(first_HW) if weight_HW is None else weight_HW
+    weight = weight / weight.sum()
+    one, other = first_HW - (weight * first_HW).sum(), last_HW - (weight * last_HW).sum()
+    spread = float((weight * one * one).sum() * (weight * other * other).sum())
+    return float((weight * one * other).sum() / (spread**0.5 + 1e-9))

@@ -1,0 +1,176 @@
+"""Gradual changes of shot: dissolves, fades through black or white, wipes. Found from small pictures while they
+stream by.
+
+PySceneDetect compares a picture with the one before, so a change that takes ten pictures or more is movement to it (and
+its ThresholdDetector knows fades to black alone). Here a picture in the middle is explained by two that stand before
+and after it: in a dissolve each pixel is the same mixture of both, in a wipe each pixel is one of both, while of
+things that move neither holds.
+
+Shape suffix legend: H, W = rows and columns of a tiny picture, C = 3 colours.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.media.structure import Tiny, alike, structure, tiny
+
+LOOK_AHEAD_S: Final = 1.4
+"""A window of pictures lasts this long at most; whether a frame lies in a transition is known this much later."""
+
+_HALVES: Final = (4, 6, 8, 12, 16)
+"""Pictures from the middle of a window to either end: they find a transition of 6 to 32 pictures whole, longer ones in
+parts."""
+
+_BLACK_MEAN: Final = 24.0
+_BLACK_SPREAD: Final = 4.0
+"""Levels. A picture this dark and this even shows nothing; the shots on either side of it are two."""
+
+_LEAST_STEP_S: Final = 0.032
+"""Pictures that follow sooner are left out: at 60 a second, windows would be too short."""
+
+_LEAST_CHANGE: Final = 5.0
+"""Levels (root mean square) by which both ends of a window differ: less is noise and small movement."""
+
+_CHANGED_LEVELS: Final = 8.0
+_LEAST_MIXED_AREA: Final = 0.2
+_LEAST_SPLIT_AREA: Final = 0.45
+"""Share of the picture that changes by these levels. Titles that fade in over one who talks stay below the first; a
+hand that passes is a wipe in and one out, of less than the second. Between two talkers in one chair before one wall
+it is 0.46 and more."""
+
+_MOST_MIXED: Final = 0.035
+_MOST_SPLIT: Final = 0.05
+"""Share of the change that mixing (dissolve, fade) or splitting (wipe) may leave unexplained.
+
+Measured on 91 talking heads of one shot: never below 0.045 and 0.066; on dissolves between two of them 0.004 (median)
+to 0.04 (95 %), on wipes with a hard edge 0.007 to 0.03.
+"""
+
+_MOST_ALIKE: Final = 0.45
+"""Correlation of both ends' structure where they differ. Above, the lights changed or something small moved."""
+
+_FROM: Final = 0.03
+_TO: Final = 1 - _FROM
+"""Share of the later shot between which a picture counts as mixed."""
+
+_MARGIN: Final = 2
+"""Pictures left out on either side of what is mixed: a dissolve that begins slowly shows too little to be measured."""
+
+_JOIN_FRAMES: Final = 3
+"""Transitions that are this near are one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """Frames from `first` to before `stop` that show two shots, or neither."""
+
+    first: int
+    stop: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Seen:
+    index: int
+    time_s: float
+    rgb_HWC: Tiny
+    structure_HW: Tiny
+
+
+class TransitionFinder:
+    """Looks at the pictures of one film in order. `found` holds what lies before frame `decided`, by time."""
+
+    def __init__(self) -> None:
+        self.found: list[Transition] = []
+        self._seen: deque[_Seen] = deque()
+        self._ended = False
+
+    @property
+    def decided(self) -> float:
+        """Of frames before this one it is known whether they lie in a transition."""
+        return float("inf") if self._ended else self._seen[0].index if self._seen else 0
+
+    def add(self, index: int, time_s: float, small: NDArray[np.uint8]) -> None:
+        """Look at the next picture. small: (h, w, 3) of any size; one of another size starts anew."""
+        if self._seen and time_s - self._seen[-1].time_s < _LEAST_STEP_S:
+            return
+        rgb = tiny(small)
+        if self._seen and self._seen[-1].rgb_HWC.shape != rgb.shape:
+            self._seen.clear()
+        self._seen.append(_Seen(index, time_s, rgb, structure(rgb)))
+        if rgb.mean() < _BLACK_MEAN and rgb.std() < _BLACK_SPREAD:
+            self._take(Transition(index, index + 1))
+        for half in _HALVES:
+            if len(self._seen) > 2 * half:
+                self._look([self._seen[at] for at in range(-2 * half - 1, 0)])
+        while len(self._seen) > 2 * _HALVES[-1] or time_s - self._seen[0].time_s > LOOK_AHEAD_S:
+            self._seen.popleft()
+
+    def end(self) -> None:
+        """The film is over."""
+        self._ended = True
+
+    def shots_before(self, frame: int) -> int:
+        """Number of transitions that are over at a frame."""
+        return sum(transition.stop <= frame for transition in self.found)
+
+    def _look(self, window: list[_Seen]) -> None:
+        shares = _shares_of_a_transition(window)
+        if shares is None:
+            return
+        mixed = np.flatnonzero((shares > _FROM) & (shares < _TO))
+        last_at = len(window) - 1
+        first, stop = max(0, mixed[0] - _MARGIN), min(mixed[-1] + 1 + _MARGIN, last_at)
+        self._take(Transition(window[first].index, window[stop].index))
+
+    def _take(self, now: Transition) -> None:
+        while self.found and now.first <= self.found[-1].stop + _JOIN_FRAMES:
+            last = self.found.pop()
+            now = Transition(min(last.first, now.first), max(last.stop, now.stop))
+        self.found.append(now)
+
+
+def _shares_of_a_transition(window: list[_Seen]) -> NDArray[np.float64] | None:
+    """How much of the later shot each picture of a window shows, (pictures,); None where it is no transition."""
+    first, last = window[0], window[-1]
+    change = last.rgb_HWC - first.rgb_HWC
+    power = float((change * change).mean())
+    if power < _LEAST_CHANGE**2:
+        return None
+    changed = (np.abs(change).mean(axis=-1) > _CHANGED_LEVELS).astype(np.float32)
+    area = changed.mean()
+    if area < _LEAST_MIXED_AREA:
+        return None
+    half = len(window) // 2
+    middle = [window[at].rgb_HWC - first.rgb_HWC for at in (half // 2, half, half + half // 2)]
+    early, at_half, late = (float((moved * change).mean()) / power for moved in middle)
+    if abs(at_half - 0.5) > 0.15 or abs(early + late - 1) > 0.2 or min(at_half - early, late - at_half) < 0.08:
+        return None  # the later shot does not come in evenly
+    is_mixed = _unmixed(middle, change, power) <= _MOST_MIXED
+    if not is_mixed and (area < _LEAST_SPLIT_AREA or _unsplit(middle, change, power) > _MOST_SPLIT):
+        return None
+    if alike(first.structure_HW, last.structure_HW, changed) > _MOST_ALIKE:
+        return None
+    return np.array([float(((seen.rgb_HWC - first.rgb_HWC) * change).mean()) / power for seen in window])
+
+
+def _unmixed(middle: list[Tiny], change: Tiny, power: float) -> float:
+    """Share of the change that no mixture of both ends explains, in the worst of the pictures between."""
+    left = []
+    for moved in middle:
+        rest = moved - change * np.float32((moved * change).mean() / power)
+        left.append(float((rest * rest).mean()) / power)
+    return max(left)
+
+
+def _unsplit(middle: list[Tiny], change: Tiny, power: float) -> float:
+    """Share of the change that is left when each pixel is that of the nearer end, in the worst of the pictures
+    between.
+    """
+    return max(
+        float(np.minimum((moved * moved).mean(axis=-1), ((moved - change) ** 2).mean(axis=-1)).mean()) / power
+        for moved in middle
+    )
