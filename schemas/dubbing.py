@@ -21,6 +21,9 @@ rotation and comment (tests/tasks/dubbing/test_containers.py)."""
 LANDMARK_WARP = "warp"
 """The translator that nobody trained: the reference frames' mouths, moved by the landmarks."""
 
+NEWEST = "newest"
+"""Name of the newest registered version, for whoever has not promoted one yet; a fine-tuned one never is."""
+
 
 NEWEST = "newest"
 """Name of the newest registered version, for whoever has not promoted one yet; a fine-tuned one never is."""

@@ -22,6 +22,8 @@ NOWHERE = "http://127.0.0.1:9/api"
 
 TALKERS = ["-w", "talkers"]
 
+UNTRAINED = ["--generator", "EMPTY", "--translator", "warp"]
+
 BAD = {
     "a path that is not there": (["ingest", "/nowhere"], "no such file or folder"),
     "an empty folder": (["ingest", "EMPTY"], "there are no files in it"),
@@ -56,6 +58,7 @@ BAD = {
     "a rollback without a reason": (["rollback", "--why", " "], "why a champion was taken back"),
     "nobody to take down": (["takedown", "--speaker", "nobody"], "nothing in the workspace is of speaker 'nobody'"),
     "no file to take down": (["takedown", "--file", "none.mp4", "--dry-run"], "none.mp4"),
+    "a dubbing of nothing": (["dub", "gone.mp4", "gone.wav", "-o", "o.mp4", *UNTRAINED], "no such file"),
     "a sample among other files": (["sample", "FULL"], "holds other files"),
     "a sample in place of a file": (["sample", "GONE.csv"], "is a file, not a folder"),
     "corpora that are not there": (["retrain", "/a", "FULL", "/b"], "/a: there is no such file or folder; /b: "),
@@ -127,9 +130,10 @@ def test_a_flow_that_no_command_started_checks_the_same(given, flow, parameters,
 
 def test_a_mistake_costs_no_heavy_import(given):
     """In a process of its own: neither Prefect nor a network is loaded for it."""
+    asked = [words for words, _ in BAD.values() if words[0] in ("ingest", "train", "takedown", "dub")]
     script = (
         "import json, sys\nfrom typer.testing import CliRunner\nfrom flows.cli import app\n"
-        f"for words in {[words for words, _ in BAD.values() if words[0] in ('ingest', 'train', 'takedown')]!r}:\n"
+        f"for words in {asked!r}:\n"
         f"    assert CliRunner().invoke(app, [*words, '-w', 'ws']).exit_code, words\n"
         f"print(json.dumps([name for name in {HEAVY!r} if name in sys.modules]))"
     )
