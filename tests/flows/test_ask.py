@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from flows.ask import _write_csv, register
 from schemas.errors import HeterodubError
+from schemas.signals import SIGNAL_NAMES
 from tasks.answers.listing import CLIP_COLUMNS, FILE_COLUMNS
 from tasks.journal.recording import Counts, as_step, recording
 from tests.tasks.answers import footage
@@ -131,7 +132,7 @@ def test_every_file_is_explained_without_control_characters(root: str, name: str
 
 def test_a_clip_as_json(root: str):
     answer = json.loads(run(root, "explain", footage.clip_id(footage.CLIPS_MADE[0]), "--json"))
-    assert (answer["kind"], answer["route"], len(answer["signals"])) == ("clip", "both", 31)
+    assert (answer["kind"], answer["route"], len(answer["signals"])) == ("clip", "both", len(SIGNAL_NAMES))
 
 
 def test_errors_are_left_to_the_caller(root: str):
