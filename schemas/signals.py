@@ -37,7 +37,9 @@ SIGNALS: Final[tuple[Signal, ...]] = (
     Signal("pitch_deg", "deg", _P, "median absolute nod of the head"),
     Signal("roll_deg", "deg", _P, "median absolute tilt of the head"),
     Signal("sharpness", "1", _P, "detail of the face crop at a fixed size against a blurred copy of itself"),
-    Signal("blockiness", "1", _P, "visible luma steps across the codec's 8-pixel grid against steps inside it; 1 is none"),
+    Signal(
+        "blockiness", "1", _P, "visible luma steps across the codec's 8-pixel grid against steps inside it; 1 is none"
+    ),
     Signal("colourfulness", "1", _P, "Hasler-Suesstrunk colourfulness of the face crop; grey is near 0"),
     Signal("brightness", "1", _P, "median luma of the face, 0 black to 1 white"),
     Signal("dark_share", "1", _P, "share of face pixels that are crushed to black"),
