@@ -1,16 +1,16 @@
-"""How answers look on a terminal: lists, status, explanations, findings."""
+"""How answers look on a terminal: lists, status, explanations."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from flows.tables import Column, cell, console, number, pairs, show, size_text, time_text
-from tasks.answers.names import SHORT_ID, base_name, readable_path, visible
+from schemas.wording import counted
+from tasks.answers.names import SHORT_ID, base_name, readable_path
 
 if TYPE_CHECKING:
     from rich.text import Text
 
     from tasks.answers.explaining import ClipAnswer, FileAnswer, Reason, SignalAnswer, StageSays
-    from tasks.answers.findings import Finding
     from tasks.answers.status import ReleaseFacts, Status
     from tasks.journal.runs import Run
 
@@ -75,11 +75,11 @@ def show_status(status: "Status") -> None:
         [
             ("workspace", f"{readable_path(status.workspace)} (layout {status.layout_version})"),
             ("heterodub", status.heterodub),
-            ("extractor", _counted(status.extractor, status.extractors, "files")),
+            ("extractor", _counted(status.extractor, status.extractors, "file")),
             (
                 "policy",
                 f"{status.policy.name} {status.policy.version}, "
-                + _counted(status.policy.hash, status.policies, "clips"),
+                + _counted(status.policy.hash, status.policies, "clip"),
             ),
             ("files", _counts(status.files)),
             ("clips", _counts(status.clips)),
@@ -101,8 +101,8 @@ def _counts(counts: Mapping[str, int]) -> str:
 
 def _counted(current: str, counts: Mapping[str, int], what: str) -> str:
     """The value in force, and what was made with others."""
-    others = [f"{count} {what} by {name}" for name, count in counts.items() if name != current]
-    return f"{current} ({counts.get(current, 0)} {what})" + ("; " + ", ".join(others) if others else "")
+    others = [f"{counted(count, what)} by {name}" for name, count in counts.items() if name != current]
+    return f"{current} ({counted(counts.get(current, 0), what)})" + ("; " + ", ".join(others) if others else "")
 
 
 def _releases(found: Sequence["ReleaseFacts"]) -> None:
@@ -182,12 +182,12 @@ def _did(run: "Run") -> Iterator[str]:
     most = [step for step in run.steps if step.corpus is None]
     for name in ("files", "clips", "errors"):
         if count := max((getattr(step, name) or 0 for step in most), default=0):
-            yield f"{count} {name}"
+            yield counted(count, name.removesuffix("s"))
     facts: dict[str, Any] = {}
     for step in most:
         facts |= step.facts
-    if facts.get("outcome"):
-        yield str(facts["outcome"])
+    if outcome := facts.get("outcome"):
+        yield {"keep": "not promoted", "promote": "promoted"}.get(str(outcome), str(outcome))
     if facts.get("model"):
         yield f"{facts['model']} {facts['version']}"
     elif facts.get("release"):
@@ -224,6 +224,7 @@ def show_clip(answer: "ClipAnswer") -> None:
             ("speaker", answer.speaker),
             ("split", answer.split),
             ("near copy of", answer.near_copy_of),
+            ("same scene or sound as", answer.same_scene_as),
             ("route", answer.route),
             ("stage 1", _decision(answer.stage1, answer.stage1_reasons)),
             ("stage 2", _decision(answer.stage2, answer.stage2_reasons)),
@@ -274,24 +275,3 @@ def _stage_cell(says: "StageSays") -> "Text":
             return cell(f"not measured, accepted  {limits}", "yellow")
         case _:
             return cell("not asked", "dim")
-
-
-_HEALTH: Final = {"ok": ("ok", "green"), "warning": ("WARNING", "yellow"), "problem": ("PROBLEM", "bold red")}
-
-
-def show_findings(findings: Iterable["Finding"]) -> None:
-    """The whole of `doctor`: what is wrong stands with what to do."""
-    out = console()
-    area = ""
-    for finding in findings:
-        if finding.area != area:
-            area = finding.area
-            out.print(cell(area, "bold"))
-        word, style = _HEALTH[finding.health]
-        line = cell(f"  {word:<8}", style)
-        line.append(
-            visible(f"{finding.what}: {finding.detail}" if finding.detail else finding.what), style="not bold default"
-        )
-        out.print(line, soft_wrap=True)
-        if finding.remedy:
-            out.print(cell(f"           -> {finding.remedy}"), soft_wrap=True)

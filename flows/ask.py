@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from flows.options import ConfigOption, JsonOption, WorkspaceOption
+from schemas.wording import counted
 
 if TYPE_CHECKING:
     from schemas.settings import Settings
@@ -105,7 +106,7 @@ def explain(
 
 def doctor(workspace: WorkspaceOption = None, config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Check the installation and the workspace; each problem comes with what to do. Exit code 1 if there is one."""
-    from flows.answers import show_findings
+    from flows.findings import show_findings
     from tasks.answers.doctor import diagnose
     from tasks.answers.findings import Health
 
@@ -174,4 +175,4 @@ def _settings(workspace: str | None, config: Path | None) -> "Settings":
 def _tell_total(shown: int, total: int) -> None:
     """How much of the answer is on screen; on stderr, since it is no data."""
     more = "; --limit N or --format csv shows more" if shown < total else ""
-    sys.stderr.write(f"{shown} of {total} rows{more}\n")
+    sys.stderr.write(f"{shown} of {counted(total, 'row')}{more}\n")

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flows import ask, govern, judge, learn, lineage, repeat, speak
+from flows import ask, govern, judge, learn, lineage, relocating, repeat, speak
 from flows.environment import prepare, server_is_lost, settle
 from flows.options import ConfigOption, JsonOption, WorkspaceOption, tell, text_of
 from schemas.addresses import trouble_with
@@ -26,6 +26,7 @@ govern.register(app)
 lineage.register(app)
 speak.register(app)
 repeat.register(app)
+relocating.register(app)
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -56,8 +57,6 @@ def ingest(
     with Display() as display, watched_by(display):
         summary = run(source, corpus, workspace, text_of(config), text_of(policy), dask, workers, retry_quarantined)
     tell(summary, as_json, show_summary)
-    if summary["disputed"]:
-        raise typer.Exit(1)
 
 
 @app.command()
@@ -66,6 +65,9 @@ def sample(
     seed: Annotated[int, typer.Option(help="The same seed makes the same sample.")] = 0,
 ) -> None:
     """Make a small corpus of talking heads whose truth is known."""
+    from tasks.preflight.data import check_sample
+
+    check_sample(folder)
     from tasks.sample.make import make_sample
 
     corpus_file = make_sample(folder, seed, progress=lambda text: print(text, file=sys.stderr))

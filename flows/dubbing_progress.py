@@ -4,6 +4,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from flows.live import Live
+from schemas.wording import counted
 
 
 class DubDisplay(Live):
@@ -27,7 +28,7 @@ class DubDisplay(Live):
                 self._bar.remove_task(self._task)
             self._task = self._bar.add_task(escape(self._phase), total=frames)
         elif name == "dub":
-            self._line(f"{self._phase}: {frames} frames")
+            self._line(f"{self._phase}: {counted(frames or 0, 'frame')}")
 
     def frame(self) -> None:
         """A frame is done."""

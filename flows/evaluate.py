@@ -5,8 +5,10 @@ from typing import Annotated, Any, Literal
 from prefect import flow
 from pydantic import Field, PositiveFloat, PositiveInt
 
+from schemas.errors import BatchError
 from schemas.settings import Settings, load_settings
 from schemas.training import Profile
+from tasks.endings import shown_by_prefect
 from tasks.evaluate import (
     compare_data,
     judge_dubs,
@@ -15,6 +17,7 @@ from tasks.evaluate import (
     judge_translator,
     judge_translator_folds,
     judge_tuning,
+    log_dub_scores,
     log_scores,
     show_scores,
 )
@@ -100,6 +103,7 @@ def _picture_scores(
 
 
 @flow(name="evaluate-dub")
+@shown_by_prefect
 @recorded("evaluate-dub")
 def evaluate_dub(
     manifest: str,
@@ -113,10 +117,16 @@ def evaluate_dub(
 
     No output is written to: what has to be rendered goes into a scratch folder.
 
-    Raises: HeterodubError - the manifest, the models or the release; the text says what to do.
+    Raises: HeterodubError - the manifest, the models or the release; the text says what to do. BatchError - nothing
+    could be judged.
     """
     settings = load_settings(config, workspace=workspace)
-    return judge_dubs(settings, manifest, generator, translator, release).summary()
+    scores = judge_dubs(settings, manifest, generator, translator, release)
+    run: str | None = log_dub_scores(settings, scores)
+    told: dict[str, Any] = scores.summary() | {"run": run}
+    if told["state"] == "failed":
+        raise BatchError("no dubbing could be judged", told)
+    return told
 
 
 @flow(name="ablate-tuning")

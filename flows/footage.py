@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from flows.tables import Column, cell, console, pairs, show
+from schemas.wording import counted
 from tasks.answers.names import common_folder, readable_path
 
 _SHOWN: Final = 20
@@ -80,7 +81,7 @@ def show_takedown(told: Mapping[str, Any], dry_run: bool) -> None:
 
 
 def _reach(told: Mapping[str, Any]) -> list[tuple[str, str]]:
-    lost = ", ".join(f"{name} ({count} clips)" for name, count in told["benchmarks"].items())
+    lost = ", ".join(f"{name} ({counted(count, 'clip')})" for name, count in told["benchmarks"].items())
     return [("releases", ", ".join(told["releases"])), ("benchmarks", lost)]
 
 

@@ -6,6 +6,8 @@ from typing import Any
 from prefect import flow
 from pydantic import PositiveInt
 
+from schemas.endings import with_ending
+from tasks.endings import shown_by_prefect
 from tasks.ingest import (
     check_inputs,
     choose_policy,
@@ -19,6 +21,7 @@ from tasks.journal.recording import recorded
 
 
 @flow(name="ingest")
+@shown_by_prefect
 @recorded("ingest")
 def ingest(
     source: str,
@@ -53,4 +56,5 @@ def ingest(
     tally = work_on_files(plan, settings, routing)
     drifts = look_for_drift(settings)
     published = publish_release(settings, routing)
-    return show_summary(plan, tally, drifts, published, time.monotonic() - started, settings)
+    summary: dict[str, Any] = show_summary(plan, tally, drifts, published, time.monotonic() - started, settings)
+    return with_ending(summary, "partial" if summary["disputed"] else "done")

@@ -21,6 +21,7 @@ from flows.options import (
     tell,
     text_of,
 )
+from schemas.errors import BatchError
 
 SplitOption = Annotated[Literal["val", "test"], typer.Option(help="Clips to judge on.")]
 FoldsOption = Annotated[int, typer.Option(min=2, help="Folds over speakers.")]
@@ -28,7 +29,9 @@ InFoldsOption = Annotated[
     int | None,
     typer.Option("--folds", min=2, help="Instead: train one model for each fold of the speakers and judge it."),
 ]
-ReferencesOption = Annotated[int, typer.Option(min=1, help="Frames of a clip that the model is told.")]
+ReferencesOption = Annotated[
+    int, typer.Option(min=1, help="Reference frames of a clip that the model is given; they are not scored.")
+]
 
 evaluate = typer.Typer(no_args_is_help=True, help="Score a model beside its controls, with intervals.")
 ablate = typer.Typer(no_args_is_help=True, help="Measure what one thing is worth.")
@@ -123,7 +126,10 @@ def evaluate_dub(
     from tasks.dubbing.watching import dubbing_watched_by
 
     with DubDisplay() as display, dubbing_watched_by(display):
-        told = run(str(manifest), generator, translator, release, workspace, text_of(config))
+        try:
+            told = run(str(manifest), generator, translator, release, workspace, text_of(config))
+        except BatchError as error:
+            told = error.told
     tell(told, as_json, show_dub_scores)
 
 

@@ -66,7 +66,7 @@ train.command("stage2", help=_WHAT.format("translator"))(_training_of("stage2"))
 
 @train.command("rival")
 def train_rival(
-    name: Annotated[RivalName, typer.Argument(help="Which system.")],
+    name: Annotated[RivalName, typer.Argument(help="System of the paper's comparison.")],
     minutes: Annotated[float | None, typer.Option(min=0.01, help="Time at most, validation included.")] = None,
     release: ReleaseOption = None,
     profile: ProfileOption = None,

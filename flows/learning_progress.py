@@ -8,6 +8,7 @@ from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 
 from flows.live import Live, time_left
 from model.training.listening import Stepped, Validated
+from schemas.wording import counted
 from tasks.learning.watching import learning_watched_by
 
 _MEMORY = 0.95
@@ -28,10 +29,15 @@ class LearningDisplay(Live):
     def started(self, first_step: int, steps: int) -> None:
         """Training begins, or goes on."""
         self._steps, self._step = steps, first_step
+        if first_step >= steps:
+            self._line(f"train: all {counted(steps, 'step')} were taken before; --fresh takes them anew")
+            return
         if self._bar is not None:
             self._task = self._bar.add_task("train", total=steps, completed=first_step, detail="")
         else:
-            self._line(f"train: {steps} steps" + (f", going on from step {first_step}" if first_step else ""))
+            self._line(
+                f"train: {counted(steps, 'step')}" + (f", going on from step {first_step}" if first_step else "")
+            )
 
     def stepped(self, report: Stepped) -> None:
         """A step was taken."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flows.tables import Column, cell, console, show
+from schemas.wording import counted
 
 
 def show_promotion(told: Mapping[str, Any]) -> None:
@@ -13,8 +14,8 @@ def show_promotion(told: Mapping[str, Any]) -> None:
         out.print(f"put right first: {told['repaired']}\n")
     against = f"against {told['champion_before']}" if told["champion_before"] else "as the first champion"
     out.print(
-        f"{told['model']} version {told['challenger']} {against}, on {told['clips']} clips of {told['speakers']} "
-        f"speakers (benchmark {told['benchmark']}), policy {told['policy']}\n"
+        f"{told['model']} version {told['challenger']} {against}, on {counted(told['clips'], 'clip')} of "
+        f"{counted(told['speakers'], 'speaker')} (benchmark {told['benchmark']}), policy {told['policy']}\n"
     )
     show(
         [Column("held"), Column("check"), Column("found", 14, folds=True, right=True), Column("asked", 30, folds=True)],
@@ -30,6 +31,8 @@ def show_promotion(told: Mapping[str, Any]) -> None:
     )
     out.print(f"\n{told['outcome']}: {told['why']}", soft_wrap=True)
     out.print(f"champion of {told['model']}: {told['champion'] or 'none'}; evidence in run {told['run']}")
+    if told["champion"] is None:
+        out.print("to make it champion all the same: promote --override --reason TEXT", soft_wrap=True)
 
 
 def show_move(told: Mapping[str, Any]) -> None:
@@ -85,7 +88,9 @@ def _minute(told: str) -> str:
 
 def _figure(check: Mapping[str, Any]) -> str:
     value = check["value"]
-    if value is None or value["mean"] is None or value["low"] is None:
+    if value is None or value["mean"] is None:
         return str(check["detail"] or "not measured")
-    text = f"{value['mean']:+.3f} ({value['low']:+.3f} to {value['high']:+.3f})"
-    return f"{text} {check['detail']}".rstrip()
+    text = f"{value['mean']:+.3f}"
+    if value["low"] is not None:
+        text += f" ({value['low']:+.3f} to {value['high']:+.3f})"
+    return f"{text}, {check['detail']}" if check["detail"] else text

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from flows.scores import interval_text, judged_line, show_verdicts
-from flows.tables import Column, cell, console, counted, show
+from flows.tables import Column, cell, console, show
+from schemas.wording import counted
 
 _LOOKS: Final = ("pd_lower", "pd5_lower", "pd_mouth", "psnr_lower", "psnr_mouth", "ssim_lower", "ssim_mouth")
 _MOVES: Final = (

@@ -36,7 +36,7 @@ def paper(
     folds: Annotated[
         int | None, typer.Option(min=2, help="Judge on one of so many folds of the speakers; else on the test split.")
     ] = None,
-    fold: Annotated[int, typer.Option(min=1, help="Which, with --folds.")] = 1,
+    fold: Annotated[int, typer.Option(min=1, help="Number of that fold, from 1; with --folds.")] = 1,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Folder; else reports/paper of the workspace.")
     ] = None,

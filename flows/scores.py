@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from flows.tables import Column, cell, console, counted, show
+from flows.tables import Column, cell, console, show
+from schemas.wording import counted
 
 _PERCENT: Final = ("nme", "nme_lips", "nme_outline")
 _SHOWN: Final = ("nme_lips", "nme_outline", "opening_correlation", "articulation", "velocity_error", "sync")
@@ -15,6 +16,8 @@ _HEADINGS: Final = {
     "articulation": "articulation",
     "velocity_error": "velocity error",
     "sync": "sync",
+    "face_found_frac": "face found",
+    "passed_through": "passed",
 }
 
 
@@ -51,7 +54,7 @@ def judged_line(told: Mapping[str, Any]) -> str:
     return f"{where}: {clips} of {speakers}, {counted(told['references'], 'reference frame')}"
 
 
-def show_verdicts(told: Mapping[str, Any]) -> None:
+def show_verdicts(told: Mapping[str, Any], over: str = "speakers") -> None:
     """What the scores come to, in a line for each control; then what the tables below hold."""
     out = console()
     for verdict in told["verdicts"]:
@@ -60,7 +63,7 @@ def show_verdicts(told: Mapping[str, Any]) -> None:
     if told["verdicts"]:
         out.print("")
     missing = told["no_interval"]
-    out.print("means over speakers, " + (f"no intervals: {missing}" if missing else "with 95 % intervals"))
+    out.print(f"means over {over}, " + (f"no intervals: {missing}" if missing else "with 95 % intervals"))
     if told.get("run"):
         out.print(f"kept in MLflow as run {told['run']}")
     out.print("")
@@ -74,9 +77,10 @@ def show_ablation(told: Mapping[str, Any]) -> None:
     shown(told["half"])
     out.print("")
     shown(told["more"])
+    added = f"{counted(told['added_clips'], 'clip')} of {counted(told['added_speakers'], 'speaker')}"
     out.print(
-        f"\nover all folds, {told['added_clips']} clips of {told['added_speakers']} speakers that are good for "
-        f"{told['stage']} alone were added to {told['half_clips']} clips. They lower the error of the half by\n"
+        f"\nover all folds, {added}, good for {told['stage']} alone, were added to "
+        f"{counted(told['half_clips'], 'clip')}. They lower the error of the half by\n"
     )
     show(
         [Column("error"), Column("by %", right=True)],
@@ -90,17 +94,17 @@ def show_ablation(told: Mapping[str, Any]) -> None:
 def show_dub_scores(told: Mapping[str, Any]) -> None:
     """The summary of an evaluation of dubbings."""
     out = console()
-    out.print(
-        f"landmarks by {told['generator']}, pictures by {told['translator']}\nmeans over videos, 95 % intervals\n"
-    )
-    names = ("nme_lips", "opening_correlation", "articulation", "sync", "passed_through")
+    out.print(f"landmarks by {told['generator']}, pictures by {told['translator']}")
+    show_verdicts(told, "videos")
+    names = ("face_found_frac", "nme_lips", "opening_correlation", "articulation", "sync", "passed_through")
     show(
-        [Column("speech"), Column("system"), *(Column(_HEADINGS.get(name, "passed"), right=True) for name in names)],
+        [Column("speech"), Column("system"), *(Column(_HEADINGS[name], right=True) for name in names)],
         [
             [cell(setting), cell(system), *(cell(interval_text(scores[name], name)) for name in names)]
             for setting, systems in told["means"].items()
             for system, scores in systems.items()
         ],
+        keys=2,
     )
     for video, why in told["failed"].items():
         out.print(f"not judged: {video}: {why}")

@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from schemas.wording import counted
 from tasks.answers.names import visible
 from tasks.retraining.rows import told_rows
 from tasks.sample.check import Agreement
@@ -71,7 +72,7 @@ def show_truth(agreement: Agreement) -> None:
     """How the sample's outcome agrees with its truth."""
     console = Console()
     right = agreement.files - len(agreement.disagreements)
-    console.print(f"{right} of {agreement.files} files of the sample ended as they should")
+    console.print(f"{right} of {counted(agreement.files, 'file')} of the sample ended as they should")
     for wrong in agreement.disagreements:
         console.print(
             f"  {escape(repr(wrong.file))} ({wrong.kind}): expected {wrong.expected}; found {escape(wrong.found)}"
@@ -96,7 +97,7 @@ def show_dubbings(told: dict[str, Any]) -> None:
         for note in one["notes"]:
             console.print(f"note: {escape(note)}")
     if told["jobs"] > 1:
-        console.print(f"{told['dubbed']} of {told['jobs']} jobs dubbed, {told['failed']} failed")
+        console.print(f"{told['dubbed']} of {counted(told['jobs'], 'job')} dubbed, {told['failed']} failed")
 
 
 def show_retraining(told: dict[str, Any]) -> None:

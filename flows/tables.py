@@ -133,11 +133,6 @@ def number(value: float) -> str:
     return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
-def counted(count: int, what: str) -> str:
-    """So many of something, in the singular where it is one."""
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
-
-
 def size_text(count: float) -> str:
     """Bytes as people read them."""
     for unit in ("B", "kB", "MB", "GB"):

@@ -16,7 +16,7 @@ from .contract import (
 )
 from .rivals import RivalName, RivalShape
 from .training import GeneratorShape
-from .translation import CriticShape, PainterShape
+from .translation import CriticShape, PainterShape, Stage2Settings
 
 GENERATOR: Final = "landmark-generator"
 """Name of the registered model of stage 1."""
@@ -84,6 +84,12 @@ class TranslatorCard(BaseModel):
     perception: tuple[str, ...] = Field(description="feature networks of the losses, with the origin of their weights")
     tuned_on: tuple[str, ...] = Field((), description="clips it was fine-tuned on; empty after meta-training")
     tuned_from: str | None = Field(None, description="sha256 of the painter's weights that fine-tuning began with")
+    held_frames: int = Field(
+        0, ge=0, description="frames that fine-tuning's best step was chosen by; 0: too few, all steps were taken"
+    )
+    trained_by: Stage2Settings | None = Field(
+        None, description="settings of its training, not those of fine-tuning; None: nobody kept them"
+    )
     contract: Contract = Contract()
 
 

@@ -22,6 +22,10 @@ LANDMARK_WARP = "warp"
 """The translator that nobody trained: the reference frames' mouths, moved by the landmarks."""
 
 
+NEWEST = "newest"
+"""Name of the newest registered version, for whoever has not promoted one yet; a fine-tuned one never is."""
+
+
 class DubSettings(Section):
     """How videos are dubbed, whatever the video."""
 

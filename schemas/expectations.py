@@ -155,7 +155,7 @@ def _filled(table: str) -> tuple[Expectation, ...]:
     return tuple(Expectation(f"{name} is there", "not_null", name, "a column that is never null") for name in flat)
 
 
-_PAYLOAD: Final = ("picture_hash", "sound_hash")
+_PAYLOAD: Final = ("picture_hash", "sound_hash", "face_motion")
 
 
 def _catalog() -> Suite:

@@ -54,6 +54,7 @@ class Stage1Limits(_Limits):
     max_yaw_deg: float | None = _limit("turn of the head beyond which half of the lips is guessed", low=0, high=180)
     max_frozen_share: float | None = _limit("share of repeated frames beyond which the mouth lags", low=0, high=1)
     min_distinct_fps: float | None = _limit("frame rate below which speech movement is lost", low=0)
+    max_interlace: float | None = _limit("share of frames that are combed", low=0, high=1)
     min_level_dbfs: float | None = _limit("quieter than this is silence", high=0)
     min_speech_share: float | None = _limit("share of the clip that must be speech", low=0, high=1)
     min_speech_s: float | None = _limit("seconds of speech a clip must hold", low=0)
@@ -86,6 +87,7 @@ class Stage2Limits(_Limits):
     max_bright_share: float | None = _limit("share of face pixels blown out", low=0, high=1)
     min_distinct_fps: float | None = _limit("frame rate below which movement is a slide show", low=0)
     max_frozen_share: float | None = _limit("share of repeated frames; a still picture is 1", low=0, high=1)
+    max_interlace: float | None = _limit("share of frames that are combed", low=0, high=1)
 
 
 class Policy(BaseModel):
@@ -145,6 +147,7 @@ REASON_OF: Final[Mapping[str, ClipReason]] = {
     "max_bright_share": ClipReason.TOO_BRIGHT,
     "min_distinct_fps": ClipReason.LOW_FRAME_RATE,
     "max_frozen_share": ClipReason.PICTURE_FROZEN,
+    "max_interlace": ClipReason.INTERLACED,
     "min_level_dbfs": ClipReason.TOO_QUIET,
     "min_speech_share": ClipReason.LITTLE_SPEECH,
     "min_speech_s": ClipReason.LITTLE_SPEECH,

@@ -90,6 +90,7 @@ class ClipReason(StrEnum):
     TOO_BRIGHT = "too_bright"
     LOW_FRAME_RATE = "low_frame_rate"
     PICTURE_FROZEN = "picture_frozen"
+    INTERLACED = "interlaced"
     NO_SOUND = "no_sound"
     TOO_QUIET = "too_quiet"
     LITTLE_SPEECH = "little_speech"
@@ -167,6 +168,7 @@ EXPLANATIONS: dict[FileReason | ClipReason, str] = {
     ClipReason.TOO_BRIGHT: "the face is blown out",
     ClipReason.LOW_FRAME_RATE: "too few different frames a second",
     ClipReason.PICTURE_FROZEN: "the picture stands still",
+    ClipReason.INTERLACED: "the picture is combed, and could not be deinterlaced",
     ClipReason.NO_SOUND: "there is no sound",
     ClipReason.TOO_QUIET: "the sound is all but silent",
     ClipReason.LITTLE_SPEECH: "too little of the clip is speech",
@@ -178,5 +180,5 @@ EXPLANATIONS: dict[FileReason | ClipReason, str] = {
     ClipReason.NOT_PAIRED: "the speech does not belong to this mouth",
     ClipReason.OUT_OF_SYNC: "sound and mouth are too far apart in time",
     ClipReason.PAIRING_UNKNOWN: "whether the speech belongs to this mouth could not be measured",
-    ClipReason.STRADDLES_SPLITS: "a near-copy of it already stands in another split",
+    ClipReason.STRADDLES_SPLITS: "a clip of its scene or sound already stands in another split",
 }

@@ -114,7 +114,8 @@ class WeightSettings(Section):
     vgg19: Path | None = Field(None, description="torchvision's vgg19-dcbb9e9d.pth, for stage 2's perceptual loss")
     vgg_face: Path | None = Field(
         None,
-        description="VGGFace's VGG-16 as a torch state dict with torchvision's names, for the face-recognition loss",
+        description="VGGFace's VGG-16 for the face-recognition loss, as published: vgg_face_dag.pth, or VGG_FACE.t7 as "
+        "a torch state dict of conv_1_1.weight to fc8.bias",
     )
 
 

@@ -46,6 +46,7 @@ SIGNALS: Final[tuple[Signal, ...]] = (
     Signal("bright_share", "1", _P, "share of face pixels that are blown out"),
     Signal("distinct_fps", "1/s", _P, "different source frames a second, repeats not counted"),
     Signal("frozen_share", "1", _P, "share of source frames that equal the frame before"),
+    Signal("interlace", "1", _P, "share of frames that are combed as they are stored; deinterlaced ones are not"),
     Signal("level_dbfs", "dBFS", _S, "RMS level of the clip's sound"),
     Signal("speech_share", "1", _S, "share of the clip that the voice detector calls speech"),
     Signal("speech_s", "s", _S, "seconds of the clip that the voice detector calls speech"),

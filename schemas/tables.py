@@ -71,14 +71,28 @@ CLIPS: Final = pa.schema(
         _field("missing", pa.map_(_TEXT, _TEXT), "cause of each null signal"),
         _field("picture_hash", pa.binary(), "perceptual hashes of five frames, 8 bytes each"),
         _field("sound_hash", pa.binary(), "sound fingerprint, 4 bytes per 40 ms; empty without sound"),
+        _field(
+            "face_motion", pa.binary(), "movement of the face, 4 signed bytes per 40 ms, 25 steps a standard deviation"
+        ),
         _field("stage1", _FLAG, "admitted to landmark generation"),
         _field("stage2", _FLAG, "admitted to landmark translation"),
         _field("stage1_reasons", pa.list_(_TEXT), "every reason stage 1 has against it"),
         _field("stage2_reasons", pa.list_(_TEXT), "every reason stage 2 has against it"),
         _field("policy", _TEXT, "hash of the policy that decided"),
         _field("split", _TEXT, "train, val or test; null until published", null=True),
-        _field("split_group", _TEXT, "speakers joined by near-copies; one group, one split", null=True),
-        _field("near_copy_of", _TEXT, "clip_id of the first clip this one nearly equals", null=True),
+        _field("split_group", _TEXT, "speakers joined by shared scenes and sounds; one group, one split", null=True),
+        _field(
+            "near_copy_of",
+            _TEXT,
+            "clip_id of the first clip of the same recording: a copy, by movement or sound",
+            null=True,
+        ),
+        _field(
+            "same_scene_as",
+            _TEXT,
+            "clip_id of the first clip that shares scene or sound; more than one take",
+            null=True,
+        ),
     ]
 )
 

@@ -63,8 +63,23 @@ class PictureAugmentation(Section):
     )
 
 
+class LossOverrides(Section):
+    """What fine-tuning learns from, where that is not as in the translator's own training; see PictureLosses."""
+
+    perception: Perception | None = None
+    perceptual: float | None = Field(None, ge=0)
+    face_recognition: bool | None = None
+    pyramid: float | None = Field(None, ge=0)
+    mouth: float | None = Field(None, ge=0)
+    restraint: float | None = Field(None, ge=0)
+    spatial: float | None = Field(None, ge=0)
+    temporal: float | None = Field(None, ge=0)
+    matching: float | None = Field(None, ge=0)
+    critics_from: int | None = Field(None, ge=0)
+
+
 class TuningSettings(Section):
-    """Fine-tuning: what differs from the training that the translator came from."""
+    """Fine-tuning: what differs from the training that the translator came from. All else is as it was there."""
 
     seconds: float | None = Field(None, ge=0.2, description="of the clip's beginning that are learned from; else all")
     steps: int = Field(200, ge=1, description="steps at most")
@@ -77,6 +92,8 @@ class TuningSettings(Section):
     )
     critic_rate: float = Field(2e-4, gt=0, description="highest learning rate of the discriminators")
     validate_every: int = Field(50, ge=1, description="steps between two looks at the clip's last part")
+    losses: LossOverrides = LossOverrides()
+    light: float | None = Field(None, ge=0, le=0.5, description="in the place of the translator's augmentation.light")
 
 
 class Stage2Settings(Section):

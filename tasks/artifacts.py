@@ -7,6 +7,7 @@ from typing import Any
 from prefect.artifacts import create_table_artifact
 from prefect.context import TaskRunContext
 
+from schemas.wording import counted
 from tasks.quality.drift import CorpusDrift
 from tasks.validation.audit import AuditResult
 
@@ -46,7 +47,7 @@ def show_routes(summary: dict[str, Any]) -> None:
     rows = [
         {"goes to": name, "clips": count, "share": f"{count / max(clips, 1):.0%}"} for name, count in counts.items()
     ]
-    _show("ingest-routes", rows, f"{clips} clips")
+    _show("ingest-routes", rows, counted(clips, "clip"))
 
 
 def show_drift(drifts: Sequence[CorpusDrift]) -> None:

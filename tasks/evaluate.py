@@ -9,6 +9,7 @@ from prefect import task
 from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 
+from model.metrics.speakers import Mean
 from schemas.cards import GENERATOR, TRANSLATOR
 from schemas.reasons import Stage
 from schemas.settings import Settings
@@ -196,6 +197,21 @@ def log_scores(settings: Settings, found: Evaluation | PictureEvaluation, what: 
             found.clips(),
         ),
     )
+
+
+@task(cache_policy=NO_CACHE)
+@as_step("log")
+def log_dub_scores(settings: Settings, scores: DubScores) -> str | None:
+    """Keep scores of dubbings in an MLflow run of their own, which is returned. Videos are not named."""
+    means = [
+        Mean(f"{setting}/{system}", name, interval)
+        for setting, systems in scores.means.items()
+        for system, own in systems.items()
+        for name, interval in own.items()
+    ]
+    tags = {"stage": "dub", "generator": scores.generator, "translator": scores.translator}
+    summary = {name: value for name, value in scores.summary().items() if name not in ("rows", "failed", "notes")}
+    return log_evaluation(settings, LoggedEvaluation("evaluate dub", tags, metrics_of(means), summary))
 
 
 def _clips_of(ws: Workspace, release: Release, stage: Stage, split: Split) -> tuple[list[Candidate], str]:

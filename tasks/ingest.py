@@ -82,16 +82,17 @@ def work_on_files(plan: ledger.Plan, settings: Settings, policy: Policy) -> Tall
     """
     workspace = Workspace.open(settings.workspace)
     known = ledger.read_catalog(workspace)
-    labelling.relabel(workspace, plan.relabelled, known, settings.extractor, plan.labelled)
+    unread = labelling.relabel(workspace, plan.relabelled, known, settings.extractor, plan.labelled)
     if not plan.fresh:
         labelling.settle_twins(workspace, ledger.read_catalog(workspace), settings.extractor)
         driver.drop_leftovers(workspace)
-        return Tally()
+        return driver.count_states(Tally(), unread)
     run, guards, watching = settings.run, settings.guards, shown_by_prefect(watcher(), "ingest-progress")
     workspace.sweep_scratch()
     with open_client(run.dask, run.workers, workspace.scratch(), guards.attempts) as client:
         load_ahead()
-        return driver.work_through(client, workspace, plan.fresh, settings, policy, watching, plan.labelled)
+        tally = driver.work_through(client, workspace, plan.fresh, settings, policy, watching, plan.labelled)
+    return driver.count_states(tally, unread)
 
 
 @task(cache_policy=NO_CACHE)

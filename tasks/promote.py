@@ -11,7 +11,7 @@ from schemas.settings import Settings
 from tasks.events import tell_kept, tell_promoted
 from tasks.journal.recording import Counts, as_step
 from tasks.promotion import by_hand, evidence, gate
-from tasks.promotion.answers import check_rows, move_summary
+from tasks.promotion.answers import check_rows
 from tasks.promotion.comparing import Page, comparison_page
 from tasks.promotion.deciding import Verdict
 from tasks.promotion.gate import Contest
@@ -109,7 +109,7 @@ def roll_back(settings: Settings, stage: str, to: int | None, why: str, adopt: b
 
     Raises: PromotionError, ModelFileError, TrackingError - the text says what to do.
     """
-    return move_summary(by_hand.roll_back(settings, stage, to, why, adopt))
+    return by_hand.roll_back(settings, stage, to, why, adopt).made()
 
 
 @task(cache_policy=NO_CACHE)
@@ -118,4 +118,4 @@ def override_policy(settings: Settings, stage: str, model: str | None, reason: s
 
     Raises: PromotionError, ModelFileError, TrackingError - the text says what to do.
     """
-    return move_summary(by_hand.promote_unjudged(settings, stage, model, reason))
+    return by_hand.promote_unjudged(settings, stage, model, reason).made()

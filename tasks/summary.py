@@ -16,6 +16,7 @@ from tasks.stores import tables
 from tasks.stores.workspace import Workspace
 
 _SHOWN: Final = 20
+_DISPUTE: Final = f"file: {FileReason.LABELS_DISAGREE}"
 
 
 def summarise(
@@ -56,7 +57,8 @@ def summarise(
         "release": published.release_id,
         "release_is_new": published.is_new,
         "drift": [warning for drift in drifts if (warning := drift.warning())],
-        "disputed": list(_disputed(catalog)),
+        "disputed": list(_disputed(catalog)) if tally.reasons[_DISPUTE] else [],
+        "state": "partial" if tally.reasons[_DISPUTE] else "done",
         "notes": list(published.notes),
     }
 

@@ -41,7 +41,7 @@ class Commons:
     def made_once(self, name: str, make: Callable[[Path], object]) -> Path:
         """The folder of that name, which whoever asks first makes by `make(folder)`. Do not write into it."""
         folder, whole = self.folder / name, self.folder / f"{name}.whole"
-        with self._locked(name):
+        with self.alone(name):
             if not whole.exists():
                 shutil.rmtree(folder, ignore_errors=True)  # of somebody who failed
                 make(folder)
@@ -56,7 +56,7 @@ class Commons:
         """
         told = self.folder / f"{name}.json"
         with (self.folder / f"{name}.users").open("w") as users:
-            with self._locked(name):
+            with self.alone(name):
                 fcntl.flock(users, fcntl.LOCK_SH)
                 if not told.exists():
                     (place := self.folder / f"{name}-{os.getpid()}").mkdir(exist_ok=True)
@@ -68,7 +68,8 @@ class Commons:
             yield address
 
     @contextlib.contextmanager
-    def _locked(self, name: str) -> Iterator[None]:
+    def alone(self, name: str) -> Iterator[None]:
+        """A block that only one process of the session runs at a time."""
         with (self.folder / f"{name}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield

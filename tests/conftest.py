@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from tasks.sample.make import make_sample
 from tests.commons import Commons
 
 
@@ -24,6 +23,8 @@ def commons(tmp_path_factory, request) -> Commons:
 @pytest.fixture(scope="session")
 def sample(commons) -> Path:
     """The whole sample. Do not write into it."""
+    from tasks.sample.make import make_sample  # here, not above: most sessions make none
+
     return commons.made_once("sample", make_sample)
 
 
@@ -49,9 +50,8 @@ def pytest_testnodedown(node: Any) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterator[None]:
     """Say what was left out and what is missing for it, a line each."""
     yield
-    if long := terminalreporter.config.stash.get(_LONG, 0):
-        terminalreporter.write_line(f"left out: {long} tests marked long: `make test LONG=1` runs them")
     skipped = terminalreporter.stats.get("skipped", [])
     reasons = Counter(report.longrepr[2].removeprefix("Skipped: ") for report in skipped)
-    for reason, count in reasons.most_common():
+    reasons["marked long, `make test LONG=1` runs them"] = terminalreporter.config.stash.get(_LONG, 0)
+    for reason, count in (+reasons).most_common():
         terminalreporter.write_line(f"left out: {count} test{'s' if count > 1 else ''}: {reason}")

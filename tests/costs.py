@@ -34,7 +34,9 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     files: Counter[str] = Counter()
     phases: Counter[str] = Counter()
-    for report in (one for kind in terminalreporter.stats.values() for one in kind if hasattr(one, "user_properties")):
+    for report in (
+        one for kind in terminalreporter.stats.values() for one in kind if isinstance(one, pytest.TestReport)
+    ):
         seconds = dict(report.user_properties).get("cpu_s", 0.0)
         files[report.nodeid.partition("::")[0]] += seconds
         phases[f"{report.when:8} {report.nodeid}"] += seconds

@@ -37,6 +37,12 @@ class Program:
                 raise RuntimeError(self.log.read_text()[-2000:])
             time.sleep(0.2)
 
+    @property
+    def group(self) -> int:
+        """The process group of one that was started."""
+        assert self._process is not None
+        return self._process.pid
+
     def stop(self, how: int = signal.SIGTERM) -> None:
         """End it and whatever it started; they are the process group that `start` made."""
         if self._process is None:

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
+from model.dubbing.motion import CHIN
 from model.features.landmarks import LIPS, OUTLINE, SLICES
 from model.stage2 import mask
 
@@ -32,6 +33,9 @@ where the lips reach further out, down to SHARPEST."""
 
 _LIPS: Final = 1.25
 """Of the lips' distance from the middle of the mouth: so far out the mask is 1, for old lips must not shine through."""
+
+_BESIDE: Final = 1.8
+"""Towards the ears the border lies at most at this many half widths of the mouth."""
 
 _AROUND: Final = 1.5
 """And so far out the border is not rounded off."""
@@ -98,13 +102,19 @@ def _rounded(border: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _border(points_XY: Floats, centre: NDArray[np.float64], around: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Distance of the border from the centre at each angle: jaw below the nose, and the nose's lower edge above."""
+    """Distance of the border from the centre at each angle: jaw below the nose, and the nose's lower edge above.
+
+    Towards the ears, where speech moves nothing, it stays near the mouth: the picture's own cheek is right there, and
+    what a reference frame shows in its place may be hair or a jaw that is seen from elsewhere.
+    """
     nose, jaw = points_XY[SLICES["nose_lower"]], points_XY[OUTLINE]
     up = points_XY[SLICES["nose_bridge"]][0] - jaw[len(jaw) // 2]
     level = (nose @ up).mean()
-    below = jaw[(jaw @ up) < level]
-    lower = centre + (below - centre) * (1 + _EDGE)
-    return _radii(np.concatenate([nose, lower]) - centre, around)
+    beside = _BESIDE * _lips(points_XY, centre, around).max()
+    out = (jaw - centre) * (1 + _EDGE)
+    away = np.hypot(out[:, :1], out[:, 1:])
+    out *= CHIN + (1 - CHIN) * np.minimum(1.0, beside / away)
+    return _radii(np.concatenate([nose - centre, out[(jaw @ up) < level]]), around)
 
 
 def _lips(points_XY: Floats, centre: NDArray[np.float64], around: NDArray[np.float64]) -> NDArray[np.float64]:

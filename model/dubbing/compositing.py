@@ -7,11 +7,9 @@ RGB and back.
 Shape suffix legend: H, W = rows and columns of a patch in source pixels.
 """
 
-import math
 from dataclasses import dataclass
 from typing import Any, Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -89,27 +87,3 @@ def lay_in(planes: Planes, colours: Colours, left: int, top: int, change_HW3: Fl
 def _add(plane: Plane, top: int, left: int, change: Floats, most: int) -> None:
     part = plane[top : top + change.shape[0], left : left + change.shape[1]]
     part[...] = np.clip(np.rint(part + change), 0, most).astype(plane.dtype)
-
-
-def squeezed(
-    change_HW3: Floats, place: tuple[int, int], stretch: tuple[float, float]
-) -> tuple[Floats, tuple[int, int]]:
-    """A change at a place (left, top) of the displayed picture, in the frame's own samples, and its place there.
-
-    stretch: displayed pixels a sample, along width and height; 1 where pixels are square.
-    """
-    if stretch == (1, 1):
-        return change_HW3, place
-    shown = change_HW3.shape[1], change_HW3.shape[0]
-    low = [math.floor(at / by) for at, by in zip(place, stretch, strict=True)]
-    high = [math.ceil((at + size) / by) for at, size, by in zip(place, shown, stretch, strict=True)]
-    shift = [(first + 0.5) * by - 0.5 - at for first, by, at in zip(low, stretch, place, strict=True)]
-    to_shown = np.array([[stretch[0], 0, shift[0]], [0, stretch[1], shift[1]]])
-    made: Floats = cv2.warpAffine(
-        np.asarray(change_HW3, np.float32),
-        to_shown,
-        (high[0] - low[0], high[1] - low[1]),
-        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-        borderMode=cv2.BORDER_CONSTANT,
-    )
-    return made, (low[0], low[1])

@@ -1,9 +1,12 @@
-"""VGG networks from weight slots: VGG-19 for the perceptual loss, VGGFace's VGG-16 for the face-recognition loss.
+"""VGG networks from weight slots, read as they are published: torchvision's VGG-19 for the perceptual loss, VGGFace's
+VGG-16 (Parkhi, Vedaldi and Zisserman, *Deep Face Recognition*, BMVC 2015) for the face-recognition loss.
 
-Layers and names are torchvision's ("features.0.weight", ...), so that its published files can be read as they are.
+The two have layers of one shape under names of their own, so what a file holds is told by names and classes: ImageNet's
+weights in the place of VGGFace's would train without a word, and be reported as what they are not.
 """
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -18,8 +21,18 @@ _BLOCKS: Final = {"VGG-19": (2, 2, 4, 4, 4), "VGG-16": (2, 2, 3, 3, 3)}
 _WIDTHS: Final = (64, 128, 256, 512, 512)
 
 _IMAGENET: Final = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-_FACES: Final = ((0.5067, 0.4110, 0.3662), (1 / 255, 1 / 255, 1 / 255))
-"""VGGFace's mean colour (129.1863, 104.7624, 93.5940 of 255), no scaling of its 0..255."""
+_FACES: Final = ((129.1863 / 255, 104.7624 / 255, 93.5940 / 255), (1 / 255, 1 / 255, 1 / 255))
+"""VGGFace's mean of red, green and blue; its 0..255 are not scaled."""
+
+_FACE_CLASSES: Final = 2622
+"""People that VGGFace tells apart; ImageNet has 1000 classes."""
+
+_TORCHVISION: Final = "features.0.weight"
+"""First weights of torchvision's files."""
+
+_FACE_NAMES: Final = {"conv": False, "conv_": True}
+"""How VGGFace's layers are named ("conv1_1", "conv_1_1"), and whether they take blue first: vgg_face_dag.pth, which was
+converted from MatConvNet, takes red first; what was converted from VGG_FACE.t7, as it is in Caffe, takes blue first."""
 
 
 class Vgg(nn.Module):
@@ -28,7 +41,8 @@ class Vgg(nn.Module):
     mean: Tensor
     spread: Tensor
 
-    def __init__(self, kind: str, weights: dict[str, Tensor], name: str) -> None:
+    def __init__(self, kind: str, weights: Mapping[str, Tensor], name: str) -> None:
+        """weights: of the convolutions, by their places among the layers; they take red first."""
         super().__init__()
         self.name = name
         mean, spread = _FACES if kind == "VGG-16" else _IMAGENET
@@ -42,9 +56,7 @@ class Vgg(nn.Module):
                 if number == 0:
                     self.taken.append(len(layers) - 1)
             layers.append(nn.MaxPool2d(2))
-        whole = nn.Sequential(*layers)
-        prefix = "features."
-        whole.load_state_dict({key.removeprefix(prefix): value for key, value in weights.items() if prefix in key})
+        nn.Sequential(*layers).load_state_dict(dict(weights))
         self.features = nn.Sequential(*layers[: self.taken[-1] + 1])
         self.register_buffer("mean", torch.tensor(mean)[:, None, None], persistent=False)
         self.register_buffer("spread", torch.tensor(spread)[:, None, None], persistent=False)
@@ -73,9 +85,49 @@ def open_vgg(kind: str, slot: str, path: Path | None) -> Vgg:
         )
     try:
         weights = torch.load(path, map_location="cpu", weights_only=True)
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        return Vgg(kind, weights, f"{kind} ({path.name}, sha256 {digest[:12]})")
+        if not isinstance(weights, Mapping):
+            raise ValueError(f"it holds a {type(weights).__name__}, no names")
+        kept = _of_faces(weights) if kind == "VGG-16" else _of_torchvision(weights)
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return Vgg(kind, kept, f"{kind} ({path.name}, sha256 {digest[:12]})")
     except FileNotFoundError as error:
         raise WeightsMissingError(f"{slot}: there is no file {path}") from error
     except Exception as error:
         raise WeightsMissingError(f"{slot}: {path} does not hold the weights of {kind}: {error}") from error
+
+
+def _of_torchvision(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Convolutions by place, from torchvision's names. Raises: ValueError - other names."""
+    if _TORCHVISION not in weights:
+        raise ValueError(f"it begins with {next(iter(weights), 'nothing')}, torchvision's file with {_TORCHVISION}")
+    prefix = "features."
+    return {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
+
+
+def _of_faces(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """VGGFace's convolutions by place, from either of its published namings, made to take red first.
+
+    Raises: ValueError - other names, or another number of classes than VGGFace's.
+    """
+    found = [prefix for prefix in _FACE_NAMES if f"{prefix}1_1.weight" in weights]
+    if not found:
+        whose = "torchvision's name, of ImageNet's weights" if _TORCHVISION in weights else "no name of VGGFace's"
+        raise ValueError(
+            f"it begins with {next(iter(weights), 'nothing')}, {whose}; VGGFace is published with conv1_1.weight to "
+            f"fc8.weight (vgg_face_dag.pth), or conv_1_1.weight to fc8.weight (converted from VGG_FACE.t7)"
+        )
+    if "fc8.weight" not in weights:
+        raise ValueError("it has no fc8.weight, whose classes would tell VGGFace from ImageNet")
+    if (classes := len(weights["fc8.weight"])) != _FACE_CLASSES:
+        raise ValueError(f"fc8.weight has {classes} classes and not VGGFace's {_FACE_CLASSES}; ImageNet has 1000")
+    blue_first, place, kept = _FACE_NAMES[found[0]], 0, {}
+    for block, count in enumerate(_BLOCKS["VGG-16"], 1):
+        for number in range(1, count + 1):
+            for part in ("weight", "bias"):
+                kept[f"{place}.{part}"] = weights[f"{found[0]}{block}_{number}.{part}"]
+            place += 2
+        place += 1
+    if blue_first:
+        kept["0.weight"] = kept["0.weight"].flip(1)
+    return kept

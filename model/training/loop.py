@@ -113,8 +113,9 @@ def fit(
     """
     course = _resume(fabric, lesson, checkpoints)
     listener = listener if fabric.is_global_zero else Listeners()
-    listener.started(course.step, pace.steps)
-    if course.reason:  # the run that was resumed had ended already
+    # a run that had ended already is told as one of so many steps, none of which is left
+    listener.started(course.step, course.step if course.reason else pace.steps)
+    if course.reason:
         return _end(course, listener)
     asked = time.perf_counter()
     begun = asked - course.spent_s

@@ -8,6 +8,7 @@ from schemas.cards import GENERATOR, TRANSLATOR
 from schemas.errors import HeterodubError, SettingsError, WorkspaceError
 from schemas.reasons import Stage
 from schemas.settings import Settings
+from schemas.wording import counted
 from tasks.promotion.ledger import Move, champions, moves
 from tasks.promotion.moving import ADOPT, CHOOSE, stranger
 from tasks.promotion.refusing import TAKEN_DOWN
@@ -47,7 +48,8 @@ def _benchmarks(ws: Workspace) -> Iterator[Finding]:
             remedy = "until then nothing of this stage can be promoted"
             yield problem("promotion", f"{stage} benchmark", str(error), remedy)
         else:
-            told = f"{found.benchmark}, {len(found.clips)} clips of {found.speakers} speakers, all as they were frozen"
+            clips, speakers = counted(len(found.clips), "clip"), counted(found.speakers, "speaker")
+            told = f"{found.benchmark}, {clips} of {speakers}, all as they were frozen"
             yield good("promotion", f"{stage} benchmark", told)
 
 

@@ -10,6 +10,7 @@ from tasks.tracking.place import place_of
 from .findings import Finding, good, problem
 
 _WHAT = "store"
+_NOT_KEPT = "restore the tracking store from a copy; what the model was made of cannot be traced without it"
 
 
 def check_tracking(settings: Settings) -> list[Finding]:
@@ -28,12 +29,18 @@ def _store(settings: Settings) -> Iterator[Finding]:
     if place.database and not place.database.exists():
         yield good("tracking", _WHAT, f"not made yet; the first training makes {place.database}")
         return
+    from tasks.tracking.deleted import deleted
     from tasks.tracking.store import look
 
     try:
-        yield good("tracking", _WHAT, look(place))
+        detail = look(place)
+        gone = deleted(place, settings.tracking.experiment)
     except TrackingError as error:
         yield problem("tracking", _WHAT, str(error), _remedy(place.is_server))
+        return
+    yield good("tracking", _WHAT, detail)
+    for one in gone:
+        yield problem("tracking", "deleted", one.what, one.command or _NOT_KEPT)
 
 
 def _remedy(is_server: bool) -> str:

@@ -14,6 +14,7 @@ from schemas.errors import HeterodubError, WorkspaceError
 from schemas.reasons import FileState, Stage
 from schemas.settings import Settings
 from schemas.tables import LAYOUT_VERSION, TABLES
+from schemas.wording import counted
 from tasks.sources.presence import gone
 from tasks.stores import log, releases, tombstones
 from tasks.stores.batches import orphans
@@ -73,9 +74,11 @@ def _table(ws: Workspace, table: str) -> Iterator[Finding]:
         yield problem("workspace", what, f"cannot be read: {error}", _CHECKED_OUT)
         return
     if lost:
-        yield problem("workspace", what, f"{len(lost)} files are missing or cut short: {_some(lost)}", _CHECKED_OUT)
+        yield problem(
+            "workspace", what, f"{counted(len(lost), 'file')} missing or cut short: {_some(lost)}", _CHECKED_OUT
+        )
     else:
-        yield good("workspace", what, f"{rows} rows in {len(files)} files")
+        yield good("workspace", what, f"{counted(rows, 'row')} in {counted(len(files), 'file')}")
 
 
 def _lost(ws: Workspace, table: str, files: tuple[log.DataFile, ...]) -> list[str]:
@@ -141,7 +144,9 @@ def _clip_counts(ws: Workspace) -> Iterator[Finding]:
     wrong = [row for row in catalog if row["clips"] != held[row["media_id"]]]
     if wrong:
         names = [f"{base_name(row['uri'])} ({row['clips']} noted, {held[row['media_id']]} stored)" for row in wrong]
-        yield problem("workspace", "clip counts", f"{len(wrong)} files disagree: {_some(names)}", _REINGEST)
+        yield problem(
+            "workspace", "clip counts", f"of {counted(len(wrong), 'file')} they disagree: {_some(names)}", _REINGEST
+        )
     else:
         yield good("workspace", "clip counts", f"right for {len(catalog)} measured files")
 
@@ -182,7 +187,9 @@ def _release(ws: Workspace) -> Iterator[Finding]:
         return
     if lost:
         remedy = "publish a new release with `heterodub ingest`; do not train from this one"
-        yield problem("workspace", "last release", f"{last.release_id} lost {len(lost)} files: {_some(lost)}", remedy)
+        yield problem(
+            "workspace", "last release", f"{last.release_id} lost {counted(len(lost), 'file')}: {_some(lost)}", remedy
+        )
     else:
         yield good("workspace", "last release", f"{last.release_id}, number {last.sequence}, all files there")
 
@@ -195,7 +202,7 @@ def _scratch(ws: Workspace) -> Iterator[Finding]:
     left = [path for path in place.rglob("*") if path.is_file() and path.stat().st_mtime < before]
     if left:
         size = sum(path.stat().st_size for path in left)
-        detail = f"{len(left)} files, {size / 1e6:.1f} MB, older than an hour in {place}"
+        detail = f"{counted(len(left), 'file')}, {size / 1e6:.1f} MB, older than an hour in {place}"
         yield warning(
             "workspace", "scratch", detail, "delete them when no ingest is running: a run that died left them"
         )

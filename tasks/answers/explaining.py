@@ -90,6 +90,7 @@ class ClipAnswer:
     stage2_reasons: tuple[Reason, ...]
     split: str | None
     near_copy_of: str | None
+    same_scene_as: str | None
     policy: str
     policy_in_force: str
     now_stage1: bool
@@ -140,7 +141,7 @@ def explain_clip(row: Row, policy: Policy) -> ClipAnswer:
     now = route_clip(values, policy)
     copied = ("clip_id", "media_id", "uri", "speaker", "shot", "track", "extractor", "backend", "split")
     return ClipAnswer(
-        **{name: row[name] for name in (*copied, "near_copy_of", "stage1", "stage2", "policy")},
+        **{name: row[name] for name in (*copied, "near_copy_of", "same_scene_as", "stage1", "stage2", "policy")},
         start_s=frame_to_second(row["start_frame"]),
         length_s=frame_to_second(row["frames"]),
         route=str(route_of(row["stage1"], row["stage2"])),

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from schemas.errors import NotFoundError
 from schemas.reasons import FileState
+from schemas.wording import counted
 from tasks.media.locate import path_to_uri
 from tasks.stores.workspace import Workspace
 
@@ -101,4 +102,6 @@ def _nothing(name: str, files: list[dict[str, Any]], root: str) -> str:
     text = f"no file or clip {visible(name)!r} in {visible(root)}"
     if near:
         return "\n".join([f"{text}; did you mean one of these?", *(f"  {readable_path(known[base])}" for base in near)])
-    return f"{text}; `heterodub list --files` shows all {len(files)} files, ids may be cut to {SHORT_ID} digits"
+    return (
+        f"{text}; `heterodub list --files` shows all {counted(len(files), 'file')}, ids may be cut to {SHORT_ID} digits"
+    )

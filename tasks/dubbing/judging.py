@@ -8,7 +8,7 @@ undubbed source, and its mouth at rest ("copy").
 Shape suffix legend: N = output frames, T = frames at 25 fps, P = 216 points, XY = 2 coordinates.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -21,13 +21,15 @@ from model.dubbing.timing import Timeline, at_times
 from model.features.mel import log_mel
 from model.features.timing import frame_to_sample, frame_to_second, frames_around
 from model.metrics.baselines import copy_reference
-from model.metrics.bootstrap import Interval, mean_interval
+from model.metrics.bootstrap import Interval, mean_interval, reduction_interval
 from model.metrics.landmarks import score_clip
+from model.metrics.verdicts import ControlVerdict, control_verdict, no_interval
 from model.stage1.judging import reference_frames
 from model.sync.score import SyncScore, score_sync
 from model.sync.scorer import SyncScorer
 from model.sync.windows import SyncClip
 from schemas.dubbing import DubJob
+from schemas.endings import ending_of_jobs, with_ending
 from schemas.errors import DubbingError, HeterodubError
 from schemas.settings import Settings
 from tasks.dubbing.canvas import Canvas
@@ -46,20 +48,23 @@ System = Literal["dubbed", "source", "copy"]
 Floats = NDArray[np.floating[Any]]
 Flags = NDArray[np.bool_]
 
-SCORES: Final = ("nme_lips", "opening_correlation", "articulation", "sync", "passed_through")
+SCORES: Final = ("face_found_frac", "nme_lips", "opening_correlation", "articulation", "sync", "passed_through")
 
 
 @dataclass(frozen=True, slots=True)
 class DubSat:
     """Scores of one video in one setting under one system; None where one cannot be measured.
 
-    nme_lips, opening_correlation, articulation: of the landmarks found, against the wanted ones. sync: of the landmarks
-    found, with the speech (model/sync/score.py). passed_through: share of frames that were not dubbed.
+    face_found_frac: share of frames with a face in the source in which one is found in the finished file; None where
+    none was looked for. nme_lips, opening_correlation, articulation: of the landmarks found, against the wanted ones,
+    in frames that neither stage was told. sync: of the landmarks found, with the speech (model/sync/score.py).
+    passed_through: share of frames that were not dubbed.
     """
 
     video: str
     setting: Setting
     system: System
+    face_found_frac: float | None
     nme_lips: float | None
     opening_correlation: float | None
     articulation: float | None
@@ -80,9 +85,34 @@ class DubScores:
     failed: dict[str, str]
     notes: dict[str, str]
 
+    @property
+    def judged(self) -> int:
+        """Videos that could be judged, once for each setting."""
+        return sum(row.system == "dubbed" for row in self.rows)
+
+    @property
+    def verdicts(self) -> tuple[ControlVerdict, ...]:
+        """Whether the lips that are found lie nearer to the wanted ones than a mouth at rest, by setting."""
+        found = []
+        for setting in self.means:
+            own, still = (
+                [row.nme_lips for row in self.rows if (row.setting, row.system) == (setting, system)]
+                for system in ("dubbed", "copy")
+            )
+            value = reduction_interval(own, still)
+            found.append(control_verdict(f"copy ({setting} speech)", "nme_lips", value, "error of the lips", "video"))
+        return tuple(found)
+
+    @property
+    def no_interval(self) -> str | None:
+        """Why no error of the dubbed lips has an interval, in words; None where one has."""
+        causes = [no_interval(systems["dubbed"]["nme_lips"], "video") for systems in self.means.values()]
+        return None if None in causes else causes[0] if causes else "nothing could be judged"
+
     def summary(self) -> dict[str, Any]:
-        """Ready for JSON."""
-        return asdict(self)
+        """Ready for JSON, with how the whole ended."""
+        told = {"verdicts": [asdict(one) for one in self.verdicts], "no_interval": self.no_interval}
+        return with_ending(asdict(self) | told, ending_of_jobs(self.judged, len(self.failed)))
 
 
 def judge_dubbings(
@@ -151,19 +181,20 @@ def _judge(setting: Setting, job: DubJob, evaluator: _DubEvaluator, rows: list[D
     track = part.face.track
     tracked = track.tracked_T[part.rows_N]
     told_at = reference_frames(track.tracked_T, settings.dub.references)
+    told_N = np.isin(part.rows_N, told_at) | np.isin(part.rows_N + track.first, part.face.references)
+    found_frac = float((seen & tracked).sum() / tracked.sum()) if tracked.any() else None
     copied = copy_reference(track.points_TPXY[told_at], wanted.source_NPXY)
     with open_speech(job.speech, settings.guards, evaluator.scratch) as speech:
 
-        def timed(points: Floats, flags: Flags) -> float | None:
-            return _sync(evaluator.scorer, speech, points, flags, part.times_N)
+        def scored(system: System, points: Floats, flags: Flags, looked: float | None, passed: float | None) -> DubSat:
+            moved = _moved(points, wanted.wanted_NPXY, flags & ~told_N)
+            sync = _sync(evaluator.scorer, speech, points, flags, part.times_N) if flags.any() else None
+            return DubSat(job.video, setting, system, looked, *moved, sync, passed)
 
         rows += [
-            _sat(job.video, setting, system, points, wanted.wanted_NPXY, flags, timed, passed)
-            for system, points, flags, passed in (
-                ("dubbed", found, seen & tracked, 1 - plan.dubbed / plan.timeline.frames),
-                ("source", track.points_TPXY[part.rows_N], tracked, None),
-                ("copy", copied, tracked, None),
-            )
+            scored("dubbed", found, seen & tracked, found_frac, 1 - plan.dubbed / plan.timeline.frames),
+            scored("source", track.points_TPXY[part.rows_N], tracked, None, None),
+            scored("copy", copied, tracked, None, None),
         ]
     if delivered:
         return _made_otherwise(film, evaluator.models)
@@ -189,21 +220,14 @@ def _made_otherwise(film: Film, models: Models) -> str | None:
     return f"{film.path} was made by {makers}; it is held here to what {generator} wants"
 
 
-def _sat(
-    video: str,
-    setting: Setting,
-    system: Any,
-    points_NPXY: Floats,
-    wanted_NPXY: Floats,
-    flags_N: Flags,
-    timed: Callable[[Floats, Flags], float | None],
-    passed: float | None,
-) -> DubSat:
-    if not flags_N.any():
-        return DubSat(video, setting, system, None, None, None, None, passed)
-    scores = score_clip(points_NPXY, wanted_NPXY, flags_N)
-    moved = scores.nme_lips, scores.opening_correlation, scores.articulation
-    return DubSat(video, setting, system, *moved, timed(points_NPXY, flags_N), passed)
+def _moved(
+    points_NPXY: Floats, wanted_NPXY: Floats, counts_N: Flags
+) -> tuple[float | None, float | None, float | None]:
+    """Lips' error, correlation of the opening and articulation over frames that count; None each where none does."""
+    if not counts_N.any():
+        return None, None, None
+    scores = score_clip(points_NPXY, wanted_NPXY, counts_N)
+    return scores.nme_lips, scores.opening_correlation, scores.articulation
 
 
 def _found(film: Film, part: Part, timeline: Timeline, evaluator: _DubEvaluator) -> tuple[NDArray[np.float32], Flags]:

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from model.sealing import file_hashes
 from model.stage1.files import WEIGHTS, load_generator
@@ -12,15 +11,12 @@ from model.stage2.inference import PainterTranslator
 from model.stage2.translator import Translator
 from model.stage2.warp import WarpTranslator
 from schemas.cards import GENERATOR, TRANSLATOR, GeneratorCard
-from schemas.dubbing import LANDMARK_WARP
+from schemas.dubbing import LANDMARK_WARP, NEWEST
 from schemas.errors import ModelFileError
 from schemas.settings import Settings
 from tasks.faces.backend import LandmarkBackend
 from tasks.learning.devices import device_of
 from tasks.stores.workspace import Workspace
-
-NEWEST: Final = "newest"
-"""Name of the newest registered version, for whoever has not promoted one yet; a fine-tuned one never is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,12 @@ from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 from model.dubbing import blending
-from model.dubbing.compositing import lay_in, squeezed
+from model.dubbing.compositing import lay_in
 from model.dubbing.timing import Timeline
 from model.stage2.translator import Appearance, Translator
 from tasks.dubbing.ahead import AHEAD, ahead
 from tasks.dubbing.appearance import Shown, in_crop
-from tasks.dubbing.canvas import Canvas, Look, planes_of
+from tasks.dubbing.canvas import Canvas, Look, planes_of, squeezed
 from tasks.dubbing.parts import Face, Part
 from tasks.dubbing.source import Film, SourcePicture
 from tasks.dubbing.watching import Stopwatch

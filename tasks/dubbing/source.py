@@ -16,6 +16,7 @@ from schemas.reasons import FileReason
 from schemas.records import MediaFacts
 from schemas.settings import GuardSettings
 from tasks.dubbing.canvas import Look, look_of
+from tasks.media.deinterlacing import Deinterlacer
 from tasks.media.geometry import Geometry, PixelAspect
 from tasks.media.opening import open_input, picture_stream, set_up
 from tasks.media.picture_notes import PictureNotes
@@ -104,7 +105,8 @@ class Film:
             aspect = PixelAspect(stream)
             waiting: SourcePicture | None = None
             last_step = max(1, round(self._step_s() / base))
-            for time_s, lasts_s, frame in self._timed(source, stream):
+            deinterlacer = Deinterlacer()
+            for time_s, lasts_s, frame in self._timed(source, stream, deinterlacer):
                 geometry = aspect.geometry(frame)
                 notes.add(frame, geometry)
                 tick = round(time_s / base)
@@ -123,7 +125,7 @@ class Film:
                 waiting = SourcePicture(0 if waiting is None else waiting.index + 1, tick, stands, frame, geometry)
             if waiting is None:
                 raise MediaRefusedError(FileReason.NO_DECODABLE_FRAME, "; ".join(self.damage))
-            notes.refused_aspect = aspect.refused
+            notes.refused_aspect, notes.deinterlaced = aspect.refused, deinterlacer.count
             self.seen = notes if notes.pictures >= self.seen.pictures else self.seen
             yield waiting
 
@@ -131,12 +133,14 @@ class Film:
         fps = self.facts.nominal_fps
         return 1 / Fraction(fps).limit_denominator(1001) if fps and fps > 1 else Fraction(1, 25)
 
-    def _timed(self, source: InputContainer, stream: VideoStream) -> Iterator[tuple[Fraction, Fraction, VideoFrame]]:
+    def _timed(
+        self, source: InputContainer, stream: VideoStream, deinterlacer: Deinterlacer
+    ) -> Iterator[tuple[Fraction, Fraction, VideoFrame]]:
         """Pictures with seconds after the first one and seconds that they stand."""
         clock = Clock(self._step_s())
         gif = GifClock() if stream.codec_context.name == "gif" else None
         origin_s: Fraction | None = None
-        for frame in decoded(source, stream, self.damage):
+        for frame in decoded(source, stream, self.damage, deinterlacer):
             base = frame.time_base or stream.time_base or _STANDARD
             stated_s = None if frame.pts is None else frame.pts * base
             lasts_s = max(frame.duration, 0) * base

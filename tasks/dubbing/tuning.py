@@ -72,7 +72,7 @@ def tuned(
     WorkspaceError - there is no workspace to keep what is learned in. TrainingError - no room.
     """
     from tasks.learning.stage2 import train_translator  # here, not above: Lightning takes seconds to load, and most
-    from tasks.learning.tuning import begin_from  # dubbings tune nothing
+    from tasks.learning.tuning import begin_from, held_back  # dubbings tune nothing
 
     if models.folder is None:
         raise DubbingError(f"{models.names[1]} has nothing to tune: name a translator that was trained")
@@ -86,7 +86,7 @@ def tuned(
         Candidate(ClipFacts(key, len(clip.crops), key), Place(key, media_id), "train", key, False)
         for key, clip in known.items()
     )
-    footage = Held(HeldPictures(known), chosen, chosen, card.release, card.backend)
+    footage = Held(HeldPictures(known), *held_back(chosen), card.release, card.backend)
     identity = hashlib.sha256(f"{media_id} {name} {tuning.weights} {stage2.model_dump_json()}".encode()).hexdigest()
     folder = trainings(Workspace.open(settings.workspace)) / f"dubbing-{identity[:12]}"
     watcher.phase("fine-tune", stage2.pace.steps)

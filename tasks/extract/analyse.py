@@ -28,13 +28,14 @@ from tasks.extract.job import Admission, Analysis, Job
 from tasks.faces.backend import LandmarkBackend, open_backend
 from tasks.faces.tracker import FaceTracker
 from tasks.media.decode import Video, open_video
+from tasks.media.interlace import with_combs
 from tasks.media.locate import fingerprint, localise
 from tasks.media.probe import probe
 from tasks.media.shots import with_cuts
 from tasks.media.sniff import sniff, unreadable
 from tasks.media.sound import Sound, open_sound
 from tasks.media.transitions import TransitionFinder
-from tasks.quality.identity import clip_picture_hash, picture_hash, sound_hash
+from tasks.quality.identity import clip_picture_hash, face_motion, picture_hash, sound_hash
 from tasks.quality.measure import ClipSound, FaceTrack, measure_clip
 from tasks.quality.pairing import correction_frames
 from tasks.quality.picture import is_still
@@ -143,7 +144,7 @@ class _Analyst:
     def _drafts(self, video: Video) -> Iterator[Draft]:
         tracker = FaceTracker(self.backend, self.settings.clips)
         shot, before = 0, None
-        for frame, small, starts_shot in with_cuts(video.frames(), self.settings.clips.cut_threshold):
+        for frame, small, starts_shot in with_cuts(with_combs(video.frames()), self.settings.clips.cut_threshold):
             shot += starts_shot
             self.frames += 1
             if not frame.repeated:
@@ -152,7 +153,9 @@ class _Analyst:
             self.faces_seen |= bool(faces)
             still = not frame.repeated and is_still(before, small)
             grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
-            picture = Picture(frame.index, frame.rgb, shot, not frame.repeated, still, picture_hash(grey))
+            picture = Picture(
+                frame.index, frame.rgb, shot, not frame.repeated, still, picture_hash(grey), frame.is_combed
+            )
             before = small
             yield from self.builder.add(picture, faces)
         self.transitions.end()
@@ -166,6 +169,7 @@ class _Analyst:
         fingerprints = {
             "picture_hash": clip_picture_hash(draft.fingerprints),
             "sound_hash": b"" if heard.mel is None else sound_hash(heard.mel),
+            "face_motion": face_motion(face.points),
         }
         self.clips.append(rows.clip_row(self.origin, draft, measured, decision, self.policy.hash, fingerprints))
         shift = correction_frames(measured.values["pairing_score"], measured.values["pairing_offset_frames"])
@@ -205,5 +209,6 @@ def _face_track(draft: Draft) -> FaceTrack:
         crowded=np.array(draft.crowded),
         is_new=np.array(draft.is_new),
         is_still=np.array(draft.is_still),
+        is_combed=np.array(draft.is_combed),
         looks=tuple(draft.looks.values()),
     )

@@ -42,6 +42,8 @@ class Picture:
     is_still: bool
     """A new source picture that nevertheless equals the one before."""
     fingerprint: bytes
+    is_combed: bool = False
+    """Still shows two moments, after whatever was done against it."""
 
 
 @dataclass(slots=True)
@@ -60,6 +62,7 @@ class Draft:
     crowded: list[bool] = field(default_factory=list)
     is_new: list[bool] = field(default_factory=list)
     is_still: list[bool] = field(default_factory=list)
+    is_combed: list[bool] = field(default_factory=list)
     fingerprints: list[bytes] = field(default_factory=list)
     looks: dict[int, FacePicture] = field(default_factory=dict)
     """Picture measures by frame number within the draft."""
@@ -73,7 +76,7 @@ class Draft:
     def split(self, at: int) -> "Draft":
         """Cut the draft after `at` frames and return the rest as a new draft."""
         rest = Draft(self.shot, self.track, self.start_frame + at, self.width, self.height, self.crop_px)
-        for name in ("faces", "crops", "boxes", "crowded", "is_new", "is_still", "fingerprints"):
+        for name in ("faces", "crops", "boxes", "crowded", "is_new", "is_still", "is_combed", "fingerprints"):
             values = getattr(self, name)
             setattr(rest, name, values[at:])
             del values[at:]
@@ -198,6 +201,7 @@ class ClipBuilder:
         draft.crowded.append(_crowded(face, faces))
         draft.is_new.append(picture.is_new)
         draft.is_still.append(picture.is_still)
+        draft.is_combed.append(picture.is_combed)
         draft.fingerprints.append(picture.fingerprint)
 
 

@@ -7,7 +7,7 @@ next run completes to the same rows.
 import hashlib
 import logging
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -153,12 +153,10 @@ def _analyse(
         if raw.uri in files.resolution.gone or not _may_still_hold(known.get(raw.uri), refusal)
     ]
     pending.rows += unread
-    for row in unread:
-        _count_state(tally, row)
+    count_states(tally, unread)
     if pending.rows:
         _store(workspace, pending, held)
-    for row in store_resolution(workspace, files.resolution, known, settings.extractor):
-        _count_state(tally, row)
+    count_states(tally, store_resolution(workspace, files.resolution, known, settings.extractor))
     if gone := before & orphans(workspace):
         drop_media(workspace, gone)
 
@@ -200,6 +198,13 @@ def _row_of(raw: RawFile, extractor: str, done: Finished) -> ledger.Row:
         return ledger.analysed_row(raw, extractor, done.job.media_id, done.analysis)
     refusal = done.refusal or MediaRefusedError(FileReason.INTERNAL_ERROR, "no result and no reason")
     return ledger.refused_row(raw, extractor, refusal, done.job.media_id)
+
+
+def count_states(tally: Tally, rows: Iterable[ledger.Row]) -> Tally:
+    """Count how files ended; returns the tally."""
+    for row in rows:
+        _count_state(tally, row)
+    return tally
 
 
 def _count_state(tally: Tally, row: ledger.Row) -> None:

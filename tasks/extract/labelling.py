@@ -27,8 +27,9 @@ def relabel(
     known: Mapping[str, ledger.Row],
     extractor: str,
     labelled: Collection[str] = frozenset(),
-) -> None:
+) -> list[ledger.Row]:
     """Store what people now say about files that are done: their speaker, corpus, licence, consent and language.
+    Returns the rows that give nothing from now on.
 
     labelled: uris that the same listing names besides, with labels that the catalog knows.
     """
@@ -38,7 +39,7 @@ def relabel(
         if row["media_id"] and row["state"] != FileState.QUARANTINED:
             contents.setdefault(row["media_id"], []).append(ledger.raw_of(row))
     found = resolve(contents, {**known, **now}, extractor, labelled)
-    store_resolution(workspace, found, known, extractor, now)
+    return store_resolution(workspace, found, known, extractor, now)
 
 
 def store_resolution(

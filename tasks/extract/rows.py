@@ -43,7 +43,7 @@ def clip_row(
     policy: str,
     fingerprints: Mapping[str, bytes],
 ) -> dict[str, Any]:
-    """A row of `clips`. `fingerprints` holds picture_hash and sound_hash."""
+    """A row of `clips`. `fingerprints` holds picture_hash, sound_hash and face_motion."""
     return {
         "clip_id": clip_id(origin, draft),
         **asdict(origin),
@@ -60,6 +60,7 @@ def clip_row(
         "split": None,
         "split_group": None,
         "near_copy_of": None,
+        "same_scene_as": None,
     }
 
 

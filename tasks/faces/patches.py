@@ -95,6 +95,11 @@ class FacePatches:
     def between(self, first: int, stop: int) -> "FacePatches":
         """Those of the frames first..stop - 1, with their numbers counted from `first`."""
         kept = [at for at, frame in enumerate(self.frames) if first <= frame < stop]
-        columns = (self.times_s, self.patches, self.angles, self.sights)
-        times_s, patches, angles, sights = ([values[at] for at in kept] for values in columns)
-        return FacePatches([self.frames[at] - first for at in kept], times_s, patches, angles, sights, self.lost)
+        return FacePatches(
+            [self.frames[at] - first for at in kept],
+            [self.times_s[at] for at in kept],
+            [self.patches[at] for at in kept],
+            [self.angles[at] for at in kept],
+            [self.sights[at] for at in kept],
+            self.lost,
+        )

@@ -126,7 +126,7 @@ def _score(seen: _Described, before: int, after: int) -> float:
     if apart / _STILL**_OWN_POWER < 1:  # as at most moments of most tracks, whatever the track's own differences
         return 0.0
     own = 1 - min(_own(one), _own(other))
-    return apart / float(own + _STILL) ** _OWN_POWER
+    return float(apart / (own + _STILL) ** _OWN_POWER)
 
 
 def _own(side: _Described) -> float:

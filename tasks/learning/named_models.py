@@ -19,17 +19,17 @@ class NamedModel:
 
 def find_model(settings: Settings, workspace: Workspace, kind: str, name: str | None, scratch: Path) -> NamedModel:
     """The model of a registered kind: a folder as it is, else the version of that number, "@alias" or run id (None: the
-    newest), fetched into `scratch`.
+    newest), fetched into `scratch`; of a translator also a fine-tuned one that is named.
 
     Raises: TrackingError - there is none. ModelFileError - its files are damaged.
     """
     if name is not None and Path(name).is_dir():
         return NamedModel(Path(name), f"{kind} in {name}")
     from tasks.tracking.models import fetch_version
-    from tasks.tracking.registry import named_version
+    from tasks.tracking.registry import usable_version
     from tasks.tracking.store import open_tracking
 
     tracking = open_tracking(settings.tracking, workspace)
-    version = named_version(tracking, kind, name)
+    version = usable_version(tracking, kind, name)
     tags = {"evaluated_model": version.name, "version": str(version.number), "model_run": version.run_id}
     return NamedModel(fetch_version(tracking, version, scratch), str(version), tags)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from model.metrics.speakers import over_speakers
 from model.perception.lite0 import Lite0
+from model.stage1.judging import reference_frames
 from model.stage2.judging import PictureExam, Sitting, sit
 from model.stage2.scorecard import Sat
 from model.stage2.scores import score
@@ -24,6 +25,12 @@ FRAMES: Final = 8
 
 REFERENCES: Final = 8
 """Frames of each that are told."""
+
+LEAST_HELD: Final = 10
+"""Frames at a clip's end that are worth judging fine-tuning by."""
+
+GAP: Final = 5
+"""Frames between what fine-tuning learns from and what it is judged by, 0.2 s: neighbours are all but the same."""
 
 _SCORES: Final = ("pd_lower", "pd5_lower", "pd_mouth", "psnr_mouth", "ssim_lower", "sharpness_mouth")
 
@@ -49,6 +56,21 @@ def read_sittings(
             sittings.append(sit(exam, references, most_frames))
     if strict:
         require_some(sittings, references)
+    return sittings
+
+
+def later_sittings(footage: Footage, side_px: int) -> list[Sitting]:
+    """The ends of the clips that are looked at, frames of their learned beginnings told; those of no use left out.
+
+    Raises: TrainingError - a clip's numbers cannot be used. NotFoundError, WorkspaceError - one cannot be read.
+    """
+    learned = {clip.facts.clip_id: clip.facts.frames for clip in footage.train}
+    sittings = []
+    for exam in _exams(footage, footage.val, side_px):
+        end, tracked = learned[exam.clip_id], exam.portrait.tracked_T
+        span = slice(end + GAP, min(len(tracked), end + GAP + 2 * FRAMES))
+        if tracked[:end].any() and tracked[span].any():
+            sittings.append(Sitting(exam, reference_frames(tracked[:end], REFERENCES), span))
     return sittings
 
 

@@ -1,7 +1,7 @@
 """Trains a landmark translator on a selection of clips, in a folder that a later run can go on from."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lightning_fabric import Fabric
@@ -16,7 +16,7 @@ from model.stage2.lesson import CRITICS, PAINTER, Start, TranslationLesson
 from model.stage2.network import Painter
 from model.training.checkpoints import Checkpoints
 from model.training.listening import Listener
-from model.training.loop import Verdict, fit
+from model.training.loop import Pace, Verdict, fit
 from model.training.plan import Plan
 from schemas.cards import TranslatorCard
 from schemas.settings import WeightSettings
@@ -27,7 +27,7 @@ from tasks.feeding.picture_batches import PictureBatches
 from tasks.learning import folders
 from tasks.learning.devices import on_devices
 from tasks.learning.selection import Footage, places, spread
-from tasks.learning.sittings import EXAMS, FRAMES, REFERENCES, read_sittings, validation_scores
+from tasks.learning.sittings import EXAMS, FRAMES, REFERENCES, later_sittings, read_sittings, validation_scores
 from tasks.learning.training import MODEL, Trained, best_of, pace_of, recipe_of, require_windows
 
 Artist = Callable[[Painter, Sequence[Sitting], int], Mapping[str, bytes]]
@@ -42,6 +42,8 @@ class Tuning:
     clips: tuple[str, ...]
     weights: str
     """sha256 of the painter's weights."""
+    trained_by: Stage2Settings
+    """Of the training that it came from."""
 
 
 def train_translator(
@@ -82,7 +84,7 @@ def _train(
     plan = Plan([clip.facts for clip in footage.train], recipe_of(settings.feed, settings.seed))
     where = places(footage.train)
     batches = PictureBatches(footage.stored, where, plan, settings, fabric.global_rank, fabric.world_size)
-    sittings = read_sittings(footage, spread(footage.val, EXAMS), settings.shape.side_px, REFERENCES, FRAMES)
+    sittings, pace, held = _looked_at(footage, settings, tuning)
     judge = Lite0().to(fabric.device)
     perception = open_perception(settings.losses, weights)
 
@@ -96,7 +98,7 @@ def _train(
     lesson = TranslationLesson(fabric, settings, perception, judge_it, start, freeze)
     checkpoints = Checkpoints(folder)
     feed = batches_from(batches, settings.pace.steps, settings.feed.readers)
-    fitted = fit(fabric, lesson, feed, pace_of(settings.pace), checkpoints, listener, settings.seed)
+    fitted = fit(fabric, lesson, feed, pace, checkpoints, listener, settings.seed)
     best, step = best_of(fabric, checkpoints)
     painter, critics = Painter(settings.shape), Critics(settings.critics, settings.feed.window_frames)
     painter.load_state_dict(best[PAINTER])
@@ -113,8 +115,25 @@ def _train(
         perception=tuple(one.name for one in perception),
         tuned_on=() if tuning is None else tuning.clips,
         tuned_from=None if tuning is None else tuning.weights,
+        held_frames=held,
+        trained_by=settings if tuning is None else tuning.trained_by,
     )
     if fabric.is_global_zero:
         save_translator(folder / MODEL, painter, critics, card)
     fabric.barrier()
     return Trained(folder, card, fitted, sum(value.numel() for value in painter.parameters()))
+
+
+def _looked_at(footage: Footage, settings: Stage2Settings, tuning: Tuning | None) -> tuple[list[Sitting], Pace, int]:
+    """What is looked at meanwhile, how often, and how many frames of that fine-tuning's best step is chosen by.
+
+    Where fine-tuning has held nothing back, there is nothing to choose by: what it has learned from gets better and
+    better. So all steps are taken, and looked at once, at their end.
+    """
+    side, pace = settings.shape.side_px, pace_of(settings.pace)
+    if tuning is not None and (held := later_sittings(footage, side)):
+        return held, pace, sum(int(sitting.judged.sum()) for sitting in held)
+    if tuning is not None:
+        pace = replace(pace, validate_every=pace.steps)
+    clips = footage.val if tuning is None else footage.train
+    return read_sittings(footage, spread(clips, EXAMS), side, REFERENCES, FRAMES), pace, 0

@@ -118,9 +118,10 @@ def train_and_register_translator(
 
     def note(run: "Run") -> Iterable[Row]:
         names = [one.name for one in open_perception(stage2.losses, weights)]
-        run.params(
-            {"perception": "; ".join(names) or "none", "tuned_on": ", ".join(tuning.clips) if tuning else "none"}
-        )
+        told = {"perception": "; ".join(names) or "none", "tuned_on": ", ".join(tuning.clips) if tuning else "none"}
+        if tuning is not None:
+            told["chosen_by"] = "the end of the clip" if selection.val else "nothing: too short, so all steps are taken"
+        run.params(told)
         return () if tuning is None else _learned_before(run, workspace, selection.release, tuning)
 
     def train(told: Listener) -> Trained[TranslatorCard]:

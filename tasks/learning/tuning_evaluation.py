@@ -70,7 +70,8 @@ def compare_tuning(
     judge, painter = Lite0().to(device), load_translator(model, device)[0]
     for clip in few_a_speaker(judged, 1):
         learned = tuning_clip(workspace, selection.release, clip.facts.clip_id, seconds)
-        sitting = _later(selection, clip, painter.shape.side_px, learned.train[0].facts.frames)
+        used = max(one.facts.frames for one in (*learned.train, *learned.val))  # what was chosen by is not judged by
+        sitting = _later(selection, clip, painter.shape.side_px, used)
         if sitting is None:
             continue
         tuned, tuning = start_of(settings, workspace, str(model), clip.facts.clip_id)

@@ -45,6 +45,8 @@ class Frame:
     """Shows the same source picture as the frame before."""
     geometry: Geometry | None = None
     """Size and direction of the source picture: where they change, nothing goes on."""
+    is_combed: bool = False
+    """Shows two moments, after whatever was done against it; see tasks.media.interlace.with_combs."""
 
 
 class Video:

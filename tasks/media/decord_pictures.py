@@ -26,6 +26,7 @@ from av.video.stream import VideoStream
 from schemas.errors import MediaRefusedError
 from schemas.records import MediaFacts
 
+from .interlace import CombFinder, sample
 from .opening import open_input, picture_stream
 from .pictures import Picture
 from .sniff import HEAD_BYTES, Container
@@ -70,7 +71,7 @@ def read_whole(path: Path, container: Container, first: Picture, facts: MediaFac
     if not slots or slots[0].time_s != first.time_s or not _one_reading(path):
         return None
     pixels = _read(path, slots, (facts.height, facts.width, 3))
-    if pixels is None:
+    if pixels is None or _any_combed(pixels):
         return None
     return [Picture(slot.time_s, slot.duration_s, _giving(pixels[slot.index])) for slot in slots]
 
@@ -83,6 +84,12 @@ class _giving:  # noqa: N801 - stands where a function would; a lambda in a loop
 
     def __call__(self) -> np.ndarray:
         return self._pixels
+
+
+def _any_combed(pixels: list[np.ndarray]) -> bool:
+    """Whether there is anything to deinterlace, which is PyAV's part."""
+    finder, samples = CombFinder(), [sample(rgb[..., 1]) for rgb in pixels]
+    return any(finder.step(now, after) for now, after in zip(samples, [*samples[1:], None], strict=True))
 
 
 def _picture_bytes(facts: MediaFacts) -> int:

@@ -17,6 +17,7 @@ from av.video.stream import VideoStream
 from schemas.contract import FPS
 
 from .colour import BT601, BT709, ColourTags
+from .deinterlacing import Deinterlacer
 from .frame_converter import FrameConverter
 from .geometry import Geometry, PixelAspect
 from .opening import words
@@ -41,11 +42,17 @@ class Picture:
     """Its size and direction, where they may differ from those of its neighbours."""
 
 
-def decoded(source: InputContainer, video: VideoStream, damage: list[str]) -> Iterator[VideoFrame]:
+def decoded(
+    source: InputContainer, video: VideoStream, damage: list[str], deinterlacer: Deinterlacer | None = None
+) -> Iterator[VideoFrame]:
     """Frames until the end or the first damage after a good frame, whose words are then put into `damage`.
 
-    Damage before the first frame is passed over, up to MAX_DEAD_PACKETS.
+    Damage before the first frame is passed over, up to MAX_DEAD_PACKETS. Combed frames come deinterlaced.
     """
+    return (deinterlacer or Deinterlacer()).over(_as_coded(source, video, damage))
+
+
+def _as_coded(source: InputContainer, video: VideoStream, damage: list[str]) -> Iterator[VideoFrame]:
     times: list[int] = []
     frames = 0
     dead: list[str] = []
@@ -106,6 +113,7 @@ class PyavPictures:
         self._clock = Clock(_step(nominal_fps))
         self._aspect = PixelAspect(video)
         self._convert = FrameConverter()
+        self._deinterlacer = Deinterlacer()
         self._notes = PictureNotes()
         self.is_plain = False
         self._gif_clock = GifClock() if video.codec_context.name == "gif" else None
@@ -114,10 +122,11 @@ class PyavPictures:
     def notes(self) -> tuple[str, ...]:
         """What was done to the pictures so far, in words."""
         self._notes.refused_aspect = self._aspect.refused
+        self._notes.deinterlaced = self._deinterlacer.count
         return self._notes.lines()
 
     def __iter__(self) -> Iterator[Picture]:
-        for frame in decoded(self._source, self._video, self.damage):
+        for frame in decoded(self._source, self._video, self.damage, self._deinterlacer):
             geometry = self._aspect.geometry(frame)
             if not self._notes.pictures:
                 self.is_plain = _is_plain(frame, geometry) and self._aspect.refused is None

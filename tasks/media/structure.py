@@ -19,7 +19,7 @@ def tiny(small: NDArray[np.uint8]) -> Tiny:
     """A picture (h, w, 3) with its longer side brought down to 48 px."""
     scale = min(1.0, TINY_PX / max(small.shape[:2]))
     size = max(1, round(small.shape[1] * scale)), max(1, round(small.shape[0] * scale))
-    return cv2.resize(small, size, interpolation=cv2.INTER_AREA).astype(np.float32)
+    return np.asarray(cv2.resize(small, size, interpolation=cv2.INTER_AREA), np.float32)
 
 
 def structure(rgb_HWC: Tiny) -> Tiny:
@@ -39,4 +39,4 @@ def alike(first_HW: Tiny, last_HW: Tiny, weight_HW: Tiny | None = None) -> float
     weight = weight / weight.sum()
     one, other = first_HW - (weight * first_HW).sum(), last_HW - (weight * last_HW).sum()
     spread = float((weight * one * one).sum() * (weight * other * other).sum())
-    return float((weight * one * other).sum()) / (spread**0.5 + 1e-9)
+    return float((weight * one * other).sum() / (spread**0.5 + 1e-9))

@@ -8,6 +8,7 @@ from model.comparison.scene import Scene
 from model.features.timing import frame_to_second
 from schemas.errors import TrainingError
 from schemas.reasons import Stage
+from schemas.wording import counted
 from tasks.learning.folds import shuffled, without
 from tasks.learning.picture_evaluation import MOST_FRAMES
 from tasks.learning.selection import Candidate, Selection, candidates, few_a_speaker, find_release, select
@@ -57,7 +58,8 @@ class Footage:
         """What a stage learns from, in words."""
         clips = self.selection(stage).train
         seconds = frame_to_second(sum(clip.facts.frames for clip in clips))
-        return f"{len(clips)} clips, {seconds:.0f} s, {len({clip.facts.speaker for clip in clips})} speakers"
+        speakers = len({clip.facts.speaker for clip in clips})
+        return f"{counted(len(clips), 'clip')}, {seconds:.0f} s, {counted(speakers, 'speaker')}"
 
 
 def held_out(workspace: Workspace, release: str | None, folds: int | None, fold: int) -> Footage:

@@ -1,6 +1,9 @@
 """What the commands about footage are checked for: ingest, route, takedown. Each takes what its flow takes."""
 
-from schemas.errors import SourceError
+from pathlib import Path
+from typing import Final
+
+from schemas.errors import SettingsError, SourceError
 from schemas.policy import load_policy
 from schemas.settings import Settings, load_settings
 from tasks.sources.open import check_source
@@ -8,7 +11,10 @@ from tasks.stores.standing_policy import require_standing_policy
 from tasks.stores.tombstones import Kind
 from tasks.stores.workspace import Workspace
 
-from .parts import require_scheduler, require_tracking
+from .parts import require_scheduler, require_tracking, require_writable
+
+_SAMPLE: Final = frozenset({"media", "truth", "truth.csv", "corpus.toml"})
+"""What a sample's folder holds."""
 
 
 def check_ingest(
@@ -49,6 +55,17 @@ def check_sources(sources: list[str]) -> None:
             troubles.append(str(error))
     if troubles:
         raise SourceError("; ".join(troubles))
+
+
+def check_sample(folder: Path) -> None:
+    """Refuse to write a sample among somebody's files: files of the sample's names would be replaced.
+
+    Raises: SettingsError - the folder holds something that is not of a sample, or cannot be written to.
+    """
+    require_writable(folder)
+    found = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    if found - _SAMPLE or ("media" in found and "truth" not in found):
+        raise SettingsError(f"{folder} holds other files: name a new folder for the sample")
 
 
 def check_route(

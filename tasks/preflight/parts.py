@@ -56,7 +56,7 @@ def require_model(settings: Settings, kind: str, name: str | None, may_be_folder
     """
     from schemas.cards import CARD, FINETUNED
 
-    looks_like_path = name is not None and "/" in name and not name.startswith(f"{FINETUNED}/")
+    looks_like_path = name is not None and "/" in name and not name.startswith((f"{FINETUNED}/", "models:/"))
     if name is not None and may_be_folder and (Path(name).is_dir() or looks_like_path):
         if not (Path(name) / CARD).is_file():
             raise NotFoundError(f"{name} holds no {kind}: {CARD} is not there")

@@ -1,7 +1,7 @@
 """What the gate tells people and scripts: summaries ready for JSON, rows for tables."""
 
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Final
 
 from .deciding import Check, Verdict
 from .evidence import REFUSED
@@ -9,19 +9,27 @@ from .gate import Contest
 from .ledger import Move
 from .sheets import Sheet
 
+NO_CHAMPION: Final = "no champion"
+"""How a promotion ends that leaves a model without a champion as it was."""
+
+
+def outcome_of(champion: int | None, moved: bool, refused: str) -> str:
+    """How a promotion ended: promoted, refused by a person, kept (the champion stays), or no champion, still."""
+    return "promoted" if moved else REFUSED if refused else NO_CHAMPION if champion is None else "kept"
+
 
 def promotion_summary(
     contest: Contest, sheets: list[Sheet], verdict: Verdict, run: str, move: Move | None, refused: str = ""
 ) -> dict[str, Any]:
     """How a promotion ended. refused: why a person said no."""
-    outcome = "promoted" if move else REFUSED if refused else "kept"
+    champion = contest.champion.number if contest.champion else None
     return {
-        "outcome": outcome,
+        "outcome": outcome_of(champion, move is not None, refused),
         "why": refused or verdict.why,
         "model": contest.judge.model,
         "challenger": contest.challenger.number,
-        "champion_before": contest.champion.number if contest.champion else None,
-        "champion": move.to_version if move else contest.champion.number if contest.champion else None,
+        "champion_before": champion,
+        "champion": move.to_version if move else champion,
         "benchmark": contest.benchmark.benchmark,
         "clips": verdict.clips,
         "speakers": verdict.speakers,
@@ -32,11 +40,6 @@ def promotion_summary(
         "costs": {str(sheet.version): dict(sheet.costs) for sheet in sheets},
         "checks": [asdict(check) for check in verdict.checks],
     }
-
-
-def move_summary(move: Move) -> dict[str, Any]:
-    """A move that was made."""
-    return asdict(move) | {"state": "done"}
 
 
 def check_rows(verdict: Verdict) -> list[dict[str, str]]:
@@ -55,4 +58,4 @@ def figure(check: Check) -> str:
     middle = f"{value.mean:+.3f}"
     if value.low is not None and value.high is not None:
         middle += f" ({value.low:+.3f} to {value.high:+.3f})"
-    return f"{middle}; {check.detail}" if check.detail else middle
+    return f"{middle}, {check.detail}" if check.detail else middle

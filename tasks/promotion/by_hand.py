@@ -15,11 +15,10 @@ from tasks.preflight.models import StageName, check_promote, check_rollback
 from tasks.stores.workspace import Workspace
 
 from . import ledger, moving
-from .answers import move_summary
-from .gate import learned_from, open_both
 from .judges import Judge, judge_of
 from .ledger import Evidence, Move
 from .refusing import require_standing
+from .touched import learned_from
 
 if TYPE_CHECKING:
     from tasks.tracking.models import Version
@@ -38,7 +37,7 @@ def rollback(
     config: str | None = None,
 ) -> dict[str, Any]:
     """Run `roll_back` as a recorded run; returns the move, ready for JSON. Raises: as roll_back."""
-    return move_summary(roll_back(check_rollback(why, stage, to, workspace, config), stage, to, why, adopt))
+    return roll_back(check_rollback(why, stage, to, workspace, config), stage, to, why, adopt).made()
 
 
 @recorded("promote")
@@ -51,7 +50,7 @@ def override(
 ) -> dict[str, Any]:
     """Run `promote_unjudged` as a recorded run; returns the move, ready for JSON. Raises: as promote_unjudged."""
     settings = check_promote(stage, model, None, workspace, config, override=True, reason=reason)
-    return move_summary(promote_unjudged(settings, stage, model, reason))
+    return promote_unjudged(settings, stage, model, reason).made()
 
 
 def _counted(move: Move) -> Counts:
@@ -72,7 +71,7 @@ def roll_back(settings: Settings, stage: str, to: int | None, why: str, adopt: b
     ModelFileError - its files are not the ones that were logged. TrackingError - no such version, or no store.
     """
     judge = judge_of(stage)
-    ws, tracking = open_both(settings)
+    ws, tracking = _open(settings)
     if adopt:
         moving.require_adoptable(tracking, ws, judge.model)
         number = _to_adopt(tracking, judge.model, to)
@@ -97,7 +96,7 @@ def promote_unjudged(settings: Settings, stage: str, name: str | None, reason: s
     ModelFileError - its files are not the ones that were logged. TrackingError - no such version, or no store.
     """
     judge = judge_of(stage)
-    ws, tracking = open_both(settings)
+    ws, tracking = _open(settings)
     now = _champion_or_ruin(tracking, ws, judge.model, may_be_gone=True)
     version = _fit_for_use(tracking, ws, judge, name, now)
     return moving.move_champion(
@@ -125,15 +124,15 @@ def _fit_for_use(
     tracking: "Tracking", ws: Workspace, judge: Judge, name: str | None, champion: int | None
 ) -> "Version":
     """The version of that name, if it is not the champion, no takedown touched it, and its files are whole."""
-    from tasks.tracking.models import fetch_model
+    from tasks.tracking.models import fetch_version
     from tasks.tracking.registry import named_version
 
     version = named_version(tracking, judge.model, name)
     if version.number == champion:
         raise PromotionError(f"version {champion} is the champion of {judge.model} already")
-    require_standing(ws, version, learned_from(tracking, ws, judge, version))
+    require_standing(ws, version, learned_from(tracking, ws, judge.stage, version))
     with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
-        fetch_model(tracking, version, Path(scratch))
+        fetch_version(tracking, version, Path(scratch))
     return version
 
 
@@ -185,3 +184,10 @@ def _one_before(tracking: "Tracking", ws: Workspace, model: str) -> int:
     if found is None:
         raise PromotionError(f"{model} has no champion before the present one; another version: {OVERRIDE}")
     return found
+
+
+def _open(settings: Settings) -> tuple[Workspace, "Tracking"]:
+    from tasks.tracking.store import open_tracking
+
+    ws = Workspace.open(settings.workspace)
+    return ws, open_tracking(settings.tracking, ws)

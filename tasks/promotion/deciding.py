@@ -15,7 +15,9 @@ from model.metrics.bootstrap import (
     gain_difference_interval,
     reduction_interval,
 )
+from model.metrics.verdicts import no_interval
 from schemas.promotion import ModelRule, ResamplingRule
+from schemas.wording import counted
 
 from .sheets import Direction, Sheet
 
@@ -147,10 +149,12 @@ class _Ruling:
     def _held(self, name: str, what: str, value: Interval, *, surely: bool, limit: float, lost: int) -> Check:
         """surely: the interval's near end counts, else the figure itself."""
         if lost > _MOST_LOST * len(self.clips):
-            return Check(name, what, False, value, limit, f"not measured on {lost} clips where the other one is")
+            return Check(
+                name, what, False, value, limit, f"not measured on {counted(lost, 'clip')} where the other one is"
+            )
         figure = value.low if surely else value.mean
         if figure is None:
-            return Check(name, what, False, value, limit, "could not be measured")
+            return Check(name, what, False, value, limit, _unmeasured(value))
         return Check(name, what, figure > limit if surely else figure >= limit, value, limit)
 
     def _own(self, sheet: Sheet, score: str) -> list[float | None]:
@@ -176,6 +180,12 @@ def _goodness(values: Scores, direction: Direction) -> list[float | None]:
     return [None if value is None else _TURNED[direction](value) for value in values]
 
 
+def _unmeasured(value: Interval) -> str:
+    """Why a figure or its interval is missing."""
+    cause = no_interval(value) or "could not be measured"
+    return cause if value.mean is None else f"no interval: {cause}"
+
+
 def _lost(ours: Scores, theirs: Scores) -> int:
     """Clips on which only the other one has a score."""
     return sum(one is None and other is not None for one, other in zip(ours, theirs, strict=True))
@@ -183,10 +193,9 @@ def _lost(ours: Scores, theirs: Scores) -> int:
 
 def _sentence(checks: Sequence[Check], rule: ModelRule, clips: int, speakers: int, enough: bool, is_first: bool) -> str:
     if not enough:
-        return (
-            f"undecidable: the benchmark holds {clips} clips of {speakers} speakers, the policy asks for "
-            f"{rule.least_clips} and {rule.least_speakers}"
-        )
+        there = f"{counted(clips, 'clip')} of {counted(speakers, 'speaker')}"
+        asked = f"{rule.least_clips} and {rule.least_speakers}"
+        return f"undecidable: the benchmark holds {there}, the policy asks for {asked}"
     failed = [check for check in checks if not check.passed]
     if not checks:
         return "the policy asks nothing of a first champion"

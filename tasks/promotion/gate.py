@@ -20,7 +20,7 @@ from .judges import Contestants, Judge, judge_of, require_judgeable
 from .ledger import Evidence, Move
 from .refusing import require_fair, require_not_rolled_back, require_promotable, require_standing
 from .sheets import Sheet
-from .touched import trained_on
+from .touched import learned_from
 
 if TYPE_CHECKING:
     from tasks.tracking.models import Version
@@ -63,7 +63,7 @@ def open_contest(settings: Settings, stage: str, name: str | None) -> Contest:
 
     judge, policy = judge_of(stage), load_promotion_policy(settings.promotion)
     require_judgeable(judge, policy.rule(judge.model))
-    ws, tracking = open_both(settings)
+    ws, tracking = _open(settings)
     standing = moving.settle(tracking, ws, judge.model)
     challenger = named_version(tracking, judge.model, name)
     if challenger.number == standing.champion:
@@ -74,9 +74,9 @@ def open_contest(settings: Settings, stage: str, name: str | None) -> Contest:
     release = find_release(ws, None)
     benchmark = benchmarks.freeze(ws, release, judge.stage, f"first judged {judge.model}")
     benchmarks.verify(ws, benchmark, releases.current_versions(ws)[judge.stage.value])
-    require_promotable(ws, challenger, benchmark, learned_from(tracking, ws, judge, challenger))
+    require_promotable(ws, challenger, benchmark, learned_from(tracking, ws, judge.stage, challenger))
     if champion is not None:
-        require_fair(champion, benchmark, learned_from(tracking, ws, judge, champion))
+        require_fair(champion, benchmark, learned_from(tracking, ws, judge.stage, champion))
     point(tracking, judge.model, {CHALLENGER: challenger.number})
     return Contest(judge, challenger, champion, benchmark, policy, standing.repaired)
 
@@ -99,7 +99,7 @@ def fetched(settings: Settings, contest: Contest) -> Iterator[tuple[Workspace, C
     """
     from tasks.tracking.models import fetch_version
 
-    ws, tracking = open_both(settings)
+    ws, tracking = _open(settings)
     with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
         folders = {}
         for version in (contest.challenger, contest.champion):
@@ -128,9 +128,9 @@ def promote(settings: Settings, contest: Contest, verdict: deciding.Verdict, run
     """
     from tasks.tracking.registry import named_version
 
-    ws, tracking = open_both(settings)
+    ws, tracking = _open(settings)
     now = named_version(tracking, contest.judge.model, str(contest.challenger.number))
-    require_standing(ws, now, learned_from(tracking, ws, contest.judge, now))
+    require_standing(ws, now, learned_from(tracking, ws, contest.judge.stage, now))
     evidence = Evidence(run, contest.benchmark.benchmark, contest.policy.hash)
     before = contest.champion.number if contest.champion else None
     why = f"{verdict.why}; approved by {approved}" if approved else verdict.why
@@ -151,12 +151,7 @@ def benchmark(settings: Settings, stage: str, renew: bool, why: str) -> dict[str
     return told | {"clips": len(found.clips), "speakers": found.speakers}
 
 
-def learned_from(tracking: "Tracking", ws: Workspace, judge: Judge, version: "Version") -> frozenset[str]:
-    """Contents behind a version; none where nothing is known of it."""
-    return frozenset(clip["media_id"] for clip in trained_on(tracking, ws, version, judge.stage) or [])
-
-
-def open_both(settings: Settings) -> tuple[Workspace, "Tracking"]:
+def _open(settings: Settings) -> tuple[Workspace, "Tracking"]:
     """The workspace and its tracking store. Raises: WorkspaceError, TrackingError, SettingsError."""
     from tasks.tracking.store import open_tracking
 

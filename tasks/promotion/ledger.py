@@ -61,6 +61,10 @@ class Move:
         """Whether the aliases were moved."""
         return self.state == DONE
 
+    def made(self) -> dict[str, Any]:
+        """The move once it was made, ready for JSON."""
+        return asdict(self) | {"state": DONE}
+
 
 def moves(ws: Workspace, model: str | None = None) -> list[Move]:
     """Every move, of one model or of all, oldest first."""

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from schemas.errors import NotFoundError, PromotionError
+from schemas.wording import counted
 from tasks.stores import releases, tombstones
 from tasks.stores.benchmarks import Benchmark
 from tasks.stores.workspace import Workspace
@@ -27,8 +28,8 @@ def require_promotable(ws: Workspace, version: "Version", benchmark: Benchmark, 
     require_standing(ws, version, trained_on)
     if seen := trained_on & _media(benchmark):
         raise PromotionError(
-            f"{version} is refused: it was trained on {len(seen)} files of benchmark {benchmark.benchmark}, such as "
-            f"{min(seen)[:12]}, so its scores there say nothing"
+            f"{version} is refused: it was trained on {counted(len(seen), 'file')} of benchmark {benchmark.benchmark}, "
+            f"such as {min(seen)[:12]}, so its scores there say nothing"
         )
 
 
@@ -39,8 +40,9 @@ def require_fair(champion: "Version", benchmark: Benchmark, trained_on: frozense
     """
     if seen := trained_on & _media(benchmark):
         raise PromotionError(
-            f"the champion, {champion}, was trained on {len(seen)} files of benchmark {benchmark.benchmark}, such as "
-            f"{min(seen)[:12]}, so nothing can be judged against it there: roll back to another one (`--to`)"
+            f"the champion, {champion}, was trained on {counted(len(seen), 'file')} of benchmark "
+            f"{benchmark.benchmark}, such as {min(seen)[:12]}, so nothing can be judged against it there: roll back to "
+            "another one (`--to`)"
         )
 
 

@@ -73,3 +73,8 @@ def trained_on(
     except NotFoundError:
         return None
     return [row for row in rows.to_pylist() if row["split"] in ("train", "val")]
+
+
+def learned_from(tracking: "Tracking", ws: Workspace, stage: Stage, version: "Version") -> frozenset[str]:
+    """Contents behind a version; none where nothing is known of it. Raises: TrackingError - as trained_on."""
+    return frozenset(clip["media_id"] for clip in trained_on(tracking, ws, version, stage) or [])

@@ -36,6 +36,7 @@ class FaceTrack:
     crowded: NDArray[np.bool_]
     is_new: NDArray[np.bool_]
     is_still: NDArray[np.bool_]
+    is_combed: NDArray[np.bool_]
     looks: tuple[FacePicture, ...]
 
 
@@ -105,6 +106,7 @@ def _face_signals(face: FaceTrack) -> dict[str, float | None]:
         "pitch_deg": float(np.median(np.abs(face.angles[:, 1]))),
         "roll_deg": float(np.median(np.abs(face.angles[:, 2]))),
         "distinct_fps": float(distinct[1:].sum() / frame_to_second(max(1, len(distinct) - 1))),
+        "interlace": float(face.is_combed.mean()),
         "frozen_share": float(face.is_still[1:].sum() / new) if new else 1.0,
     }
 

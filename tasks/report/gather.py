@@ -84,7 +84,7 @@ def gather(settings: Settings, asked: Sequence[str]) -> Page:
     """
     ws = Workspace.open(settings.workspace)
     policy = policy_in_force(ws, settings)
-    clips = reading.read(ws, "clips").drop_columns(["picture_hash", "sound_hash"])
+    clips = reading.read(ws, "clips").drop_columns(["picture_hash", "sound_hash", "face_motion"])
     clips = clips.sort_by([("uri", "ascending"), ("start_frame", "ascending"), ("clip_id", "ascending")])
     rows: list[dict[str, Any]] = clips.select(_LIGHT).to_pylist()
     catalog = {row["uri"]: row for row in reading.read(ws, "catalog").to_pylist()}

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from schemas.policy import Policy, Rule
 from schemas.reasons import Stage
 from schemas.signals import SIGNALS, Signal
+from schemas.wording import counted
 from tasks.quality.routing import broken
 
 Floats = NDArray[np.float64]
@@ -118,7 +119,7 @@ def _svg(values: Floats, rules: Sequence[Rule]) -> Markup:
             tall = max(2.0, (_FLOOR - _TOP) * count / tallest)
             parts.append(
                 f'<rect class="column" x="{number * step + 0.5:.1f}" y="{_FLOOR - tall:.1f}" width="{step - 1:.1f}"'
-                f' height="{tall:.1f}"><title>{count} clips</title></rect>'
+                f' height="{tall:.1f}"><title>{counted(count, "clip")}</title></rect>'
             )
     parts.append(f'<line class="floor" x1="0" y1="{_FLOOR}" x2="{WIDTH}" y2="{_FLOOR}"/>')
     for rule, limit in limits:

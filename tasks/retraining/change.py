@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from model.features.timing import frame_to_second
 from schemas.retraining import StageRule
+from schemas.wording import counted
 from tasks.learning.selection import Candidate
 
 
@@ -42,9 +43,9 @@ def enough(change: Change, rule: StageRule) -> bool:
 def told(change: Change) -> str:
     """A change in words."""
     new = f"{change.clips} new clips ({change.hours:.2f} h), {change.speakers} new speakers"
-    return f"{new}, {change.gone} clips gone" if change.gone else new
+    return f"{new}, {counted(change.gone, 'clip')} gone" if change.gone else new
 
 
 def asked(rule: StageRule) -> str:
     """A rule in words."""
-    return f"{rule.new_clips} clips, {rule.new_hours:g} h or {rule.new_speakers} speakers"
+    return f"{counted(rule.new_clips, 'clip')}, {rule.new_hours:g} h or {counted(rule.new_speakers, 'speaker')}"

@@ -7,12 +7,13 @@ from typing import Any, Final
 from schemas.addresses import without_password
 from schemas.errors import HeterodubError
 from schemas.retraining import StageName
+from tasks.promotion.answers import NO_CHAMPION
 from tasks.promotion.evidence import REFUSED
 
 from .rows import FAILED, UNCHANGED, Told
 from .weighing import Outlook
 
-_NOTABLE: Final = (FAILED, "promoted", REFUSED, "kept", UNCHANGED)
+_NOTABLE: Final = (FAILED, "promoted", REFUSED, "kept", NO_CHAMPION, UNCHANGED)
 """Outcomes of a stage; that of the whole is the first of these that any stage has."""
 
 

@@ -8,15 +8,24 @@ import pyarrow as pa
 from schemas.reasons import ClipReason
 from schemas.settings import SplitSettings
 from tasks.stores import tables
-from tasks.stores.near_copies import find_near_copies
+from tasks.stores.near_copies import NearCopies, find_near_copies
 from tasks.stores.splits import assign_splits
 from tasks.stores.workspace import Workspace
 
 _READ = [
-    "clip_id", "media_id", "speaker", "frames", "picture_hash", "sound_hash", "stage1", "stage2",
-    "stage1_reasons", "stage2_reasons", "split", "split_group", "near_copy_of",
+    "clip_id", "media_id", "speaker", "frames", "picture_hash", "sound_hash", "face_motion", "pairing_score",
+    "stage1", "stage2", "stage1_reasons", "stage2_reasons", "split", "split_group", "near_copy_of", "same_scene_as",
 ]  # fmt: skip
-_OWNED = ("split", "split_group", "near_copy_of", "stage1", "stage2", "stage1_reasons", "stage2_reasons")
+_OWNED = (
+    "split",
+    "split_group",
+    "near_copy_of",
+    "same_scene_as",
+    "stage1",
+    "stage2",
+    "stage1_reasons",
+    "stage2_reasons",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +47,7 @@ def assign(workspace: Workspace, settings: SplitSettings) -> Assignment:
     plan = assign_splits(clips, pairs, settings)
     straddlers = frozenset(plan.straddlers)
     changed = [
-        new
-        for row in clips.to_pylist()
-        if (new := _row(row, plan.split, plan.group, copies.near_copy_of, straddlers)) is not None
+        new for row in clips.to_pylist() if (new := _row(row, plan.split, plan.group, copies, straddlers)) is not None
     ]
     if changed:
         schema = pa.schema([clips.schema.field(name) for name in ("clip_id", *_OWNED)])
@@ -55,13 +62,14 @@ def _row(
     row: dict[str, object],
     splits: Mapping[str, str],
     groups: Mapping[str, str],
-    copies: Mapping[str, str],
+    copies: NearCopies,
     straddlers: frozenset[str],
 ) -> dict[str, object] | None:
     """The clip's row as it should be, or None when it is so already."""
     clip = str(row["clip_id"])
     new = {name: row[name] for name in ("clip_id", *_OWNED)}
-    new |= {"split": splits[clip], "split_group": groups[clip], "near_copy_of": copies.get(clip)}
+    new |= {"split": splits[clip], "split_group": groups[clip], "near_copy_of": copies.near_copy_of.get(clip)}
+    new["same_scene_as"] = copies.same_scene_as.get(clip)
     if clip in straddlers:
         for stage in ("stage1", "stage2"):
             reasons = {*row[f"{stage}_reasons"], str(ClipReason.STRADDLES_SPLITS)}  # type: ignore[misc]

@@ -174,11 +174,11 @@ def read_release(ws: Workspace, release: Release, stage: Stage, split: str | Non
 
 
 def _identity(ws: Workspace, versions: Mapping[str, int], origin: Origin, clips: pa.Table) -> str:
-    """Changes with every clip, flag, split and payload file; not when rows only move between files."""
+    """Changes with every clip, its speaker, flags, split and payload file; not when rows only move between files."""
     digest = hashlib.sha256()
     given = (origin.policy, origin.settings, origin.extractor, origin.backend)
     digest.update(json.dumps(given).encode())
-    rows = clips.select(["clip_id", "stage1", "stage2", "split"]).sort_by("clip_id")
+    rows = clips.select(["clip_id", "speaker", "stage1", "stage2", "split"]).sort_by("clip_id")
     for row in zip(*(column.to_pylist() for column in rows.columns), strict=True):
         digest.update(json.dumps(row).encode())
     for stage in Stage:

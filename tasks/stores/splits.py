@@ -1,10 +1,10 @@
 """Divides speakers into train, val and test. Pure functions: rows in, assignments out.
 
-Speakers joined by near copies form a group, and a group has one split for ever. A new group's split follows from a
-hash of its smallest speaker, so it depends neither on the order of arrival nor on who else is there, but for two
-things: where a split would stay empty, new groups nearest to its border are moved over; and several speakers who come
-as one group, too large for the split of their hash, are for training. Such a group is mostly one studio, or one talker
-whose files nobody labelled: held out, it would leave little to learn from.
+Speakers joined by clips of one scene or sound, copies among them, form a group, and a group has one split for ever. A
+new group's split follows from a hash of its smallest speaker, so it depends neither on the order of arrival nor on who
+else is there, but for two things: where a split would stay empty, new groups nearest to its border are moved over; and
+several speakers who come as one group, too large for the split of their hash, are for training. Such a group is mostly
+one studio, or one talker whose files nobody labelled: held out, it would leave little to learn from.
 
 A clip that is now said to be another speaker's has a split and no group. It goes where that speaker is; of a speaker
 whom nobody knew yet it keeps its split.
@@ -21,6 +21,7 @@ import pyarrow as pa
 
 from schemas.reasons import ClipReason, Stage
 from schemas.settings import SplitSettings
+from schemas.wording import counted
 
 SPLITS: Final = ("train", "val", "test")
 _STAGES: Final = tuple(stage.value for stage in Stage)
@@ -243,6 +244,7 @@ def _notes(
             if not clips[split]:
                 yield f"{stage} has no {split} clips: there are too few new speakers to fill it"
             elif clips[split] < settings.small_clips:
-                yield f"{stage} has only {clips[split]} {split} clips"
+                yield f"{stage} has only {counted(clips[split], f'{split} clip')}"
     if straddlers:
-        yield f"{len(straddlers)} clips are refused because a near copy stands in another split"
+        refused = counted(len(straddlers), "clip")
+        yield f"{refused} refused because a clip of the same scene or sound stands in another split"

@@ -11,6 +11,7 @@ from model.metrics.bootstrap import Interval
 from model.metrics.crossed import crossed_interval
 from schemas.errors import SourceError
 from schemas.study import HEADINGS, QUESTIONS, Question, StudyKey
+from schemas.wording import counted
 from tasks.paper import published
 from tasks.paper.table import Column, Row, Table
 from tasks.study.answers import Gathered, gather, read_key
@@ -64,7 +65,10 @@ def as_table(scores: StudyScores) -> Table:
         Row(system, {one: Measured(interval, {}) for one, interval in means.items()})
         for system, means in scores.means.items()
     )
-    told = [f"{scores.raters} raters, {scores.clips} clips; {len(scores.set_aside)} files of answers do not count."]
+    told = [
+        f"{counted(scores.raters, 'rater')}, {counted(scores.clips, 'clip')}; "
+        f"{counted(len(scores.set_aside), 'file')} of answers left out."
+    ]
     told += [f"{path} does not count: {why}." for path, why in scores.set_aside.items()]
     agreed = ", ".join(f"{HEADINGS[one]} {_alpha(value)}" for one, value in scores.agreement.items())
     notes = (*told, f"Agreement of raters: {agreed}.", *WHAT_GRADES_ARE)

@@ -139,11 +139,13 @@ def _without_advice() -> Iterator[None]:
 
 
 def fetch_version(tracking: Tracking, wanted: Version, folder: Path) -> Path:
-    """The model's own folder of a version.
+    """The model's own folder of a version, without the code that was logged beside it.
 
     Raises: TrackingError, ModelFileError - as fetch_model.
     """
-    return fetch_model(tracking, wanted, folder) / "artifacts" / KINDS[wanted.name].inner
+    got = _downloaded(tracking, wanted, folder, f"artifacts/{wanted.kind.inner}")
+    check_seal(got, wanted.hashes)
+    return got
 
 
 def fetch_model(tracking: Tracking, wanted: Version, folder: Path) -> Path:
@@ -151,15 +153,22 @@ def fetch_model(tracking: Tracking, wanted: Version, folder: Path) -> Path:
 
     Raises: ModelFileError - a file is missing, damaged or swapped. TrackingError - the files cannot be fetched.
     """
-    with telling(f"files of {wanted}"):
-        place = tracking.client.get_model_version_download_uri(wanted.name, str(wanted.number))
-        got = Path(
-            mlflow.artifacts.download_artifacts(
-                artifact_uri=place, dst_path=str(folder), tracking_uri=tracking.place.uri
-            )
-        )
+    got = _downloaded(tracking, wanted, folder)
     check_seal(got / "artifacts" / wanted.kind.inner, wanted.hashes)
     return got
+
+
+def _downloaded(tracking: Tracking, wanted: Version, folder: Path, part: str = "") -> Path:
+    """A version's files, or a folder of them, as a path below `folder`."""
+    with telling(f"files of {wanted}"):
+        place = tracking.client.get_model_version_download_uri(wanted.name, str(wanted.number))
+        return Path(
+            mlflow.artifacts.download_artifacts(
+                artifact_uri=f"{place.rstrip('/')}/{part}" if part else place,
+                dst_path=str(folder),
+                tracking_uri=tracking.place.uri,
+            )
+        )
 
 
 def load_predictor(tracking: Tracking, wanted: Version, folder: Path) -> Any:

@@ -1,7 +1,6 @@
 """Versions of any registered model of ours: found by what a user types, and the aliases that point at them."""
 
 from collections.abc import Collection, Mapping
-from pathlib import Path
 from typing import Final
 
 from mlflow.entities.model_registry import RegisteredModel
@@ -10,8 +9,8 @@ from mlflow.exceptions import MlflowException
 from schemas.cards import FINETUNED, TRANSLATOR
 from schemas.errors import TrackingError
 
-from .kinds import KINDS, LANDMARK_GENERATOR, Kind
-from .models import Version, fetch_version, version_of
+from .kinds import KINDS
+from .models import Version, version_of
 from .store import Tracking, telling
 
 CHAMPION: Final = "champion"
@@ -22,7 +21,7 @@ _MOVE: Final = "ledger.move"
 _LEDGER: Final = "ledger"
 """Tags of a registered model: the ledger's move that its aliases follow, and whose ledger that is."""
 
-_MISSING: Final = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
+MISSING: Final = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 """How MLflow says that a version or alias is not there; which of the two depends on the store."""
 
 
@@ -82,14 +81,6 @@ def finetuned_version(tracking: Tracking, model: str, name: str | None) -> Versi
     return next((one for one in versions(tracking, FINETUNED) if one.run_id == name), None)
 
 
-def fetch_named(tracking: Tracking, name: str | None, folder: Path, kind: Kind = LANDMARK_GENERATOR) -> Path:
-    """The model's own folder of a version that a user names, see `usable_version`.
-
-    Raises: TrackingError - there is none. ModelFileError - as fetch_model.
-    """
-    return fetch_version(tracking, usable_version(tracking, kind.name, name), folder)
-
-
 def aliased(tracking: Tracking, model: str, alias: str) -> Version | None:
     """The version an alias points at; None without that alias.
 
@@ -99,7 +90,7 @@ def aliased(tracking: Tracking, model: str, alias: str) -> Version | None:
         try:
             return version_of(tracking.client.get_model_version_by_alias(model, alias))
         except MlflowException as error:
-            if error.error_code in _MISSING:
+            if error.error_code in MISSING:
                 return None
             raise
 
@@ -148,7 +139,7 @@ def _registered(tracking: Tracking, model: str) -> RegisteredModel | None:
         try:
             return tracking.client.get_registered_model(model)
         except MlflowException as error:
-            if error.error_code in _MISSING:
+            if error.error_code in MISSING:
                 return None
             raise
 
@@ -186,7 +177,7 @@ def curve(tracking: Tracking, version: Version, metric: str) -> list[tuple[int, 
         try:
             found = tracking.client.get_metric_history(version.run_id, metric)
         except MlflowException as error:
-            if error.error_code in _MISSING:
+            if error.error_code in MISSING:
                 return []
             raise
     return sorted({point.step: point.value for point in found}.items())

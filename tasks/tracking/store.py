@@ -4,6 +4,7 @@ import errno
 import fcntl
 import logging
 import os
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from schemas.addresses import without_password
 from schemas.errors import TrackingError
 from schemas.settings import TrackingSettings
+from schemas.wording import counted
 from tasks.stores.workspace import Workspace
 
 from .place import Place, place_of, server_listens
@@ -83,7 +85,7 @@ def look(place: Place) -> str:
         experiments = [one for one in client.search_experiments(max_results=100) if one.experiment_id != _MLFLOWS_OWN]
     for experiment in experiments:
         _require_at_home(place, experiment)
-    return f"{len(experiments)} experiments, {len(models)} registered models at {place}"
+    return f"{counted(len(experiments), 'experiment')}, {counted(len(models), 'registered model')} at {place}"
 
 
 @contextmanager
@@ -127,9 +129,12 @@ def _open(place: Place, experiment: str) -> Tracking:
                 if error.error_code != "RESOURCE_ALREADY_EXISTS":
                     raise
                 found = client.get_experiment_by_name(experiment)  # somebody else made it just now
-    if found is None or found.lifecycle_stage != "active":
+    if found is None:
+        raise TrackingError(f"experiment {experiment!r} was made and is not there: somebody deletes meanwhile")
+    if found.lifecycle_stage != "active":
         raise TrackingError(
-            f"experiment {experiment!r} was deleted from {place}: `mlflow experiments restore`, or name another one"
+            f"experiment {experiment!r} was deleted from {place}: `{restore_experiment(place, found.experiment_id)}` "
+            "restores it; or name another one in [tracking] experiment"
         )
     _require_at_home(place, found)
     return Tracking(place, client, found.experiment_id)
@@ -140,8 +145,18 @@ def _require_at_home(place: Place, experiment: Any) -> None:
     if place.folder and experiment.artifact_location != str(place.artifacts):
         raise TrackingError(
             f"{place.folder} was moved or copied here: its runs still name files in {experiment.artifact_location}. "
-            "Put the workspace back, remove that folder to begin a new history, or set [tracking] uri"
+            f"`heterodub relocate -w {shlex.quote(str(place.folder.parent))}` makes them at home; or set [tracking] uri"
         )
+
+
+def restore_experiment(place: Place, experiment_id: str) -> str:
+    """The command that brings a deleted experiment back, with all of its runs."""
+    return f"{at(place)} mlflow experiments restore --experiment-id {experiment_id}"
+
+
+def at(place: Place) -> str:
+    """What is written before one of MLflow's commands; those that restore have no option for an address."""
+    return f"MLFLOW_TRACKING_URI={shlex.quote(str(place))}"
 
 
 @contextmanager

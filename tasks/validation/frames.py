@@ -25,7 +25,7 @@ from .pictures import picture_size
 
 _REASONS: Final = frozenset(reason.value for reason in ClipReason)
 _CAUSES: Final = frozenset(cause.value for cause in MissingCause)
-_HASHES: Final = ("picture_hash", "sound_hash")
+_HASHES: Final = ("picture_hash", "sound_hash", "face_motion")
 _NARROW: Final = {
     "stage1": ["clip_id", "media_id", "backend", "frames"],
     "stage2": ["clip_id", "media_id", "backend", "frames", "crop_px"],

@@ -35,9 +35,12 @@ def _rows(start: int, count: int, draw: np.random.Generator) -> pa.Table:
     columns |= {name: [0] * count for name in ("shot", "track", "start_frame")}
     columns |= {name: [100] * count for name in ("frames", "width", "height")}
     columns |= {"missing": [[]] * count, "picture_hash": [b""] * count, "sound_hash": [b""] * count}
+    columns["face_motion"] = [b""] * count
     columns |= {"stage1": draw.random(count) < 0.5, "stage2": draw.random(count) < 0.5}
     columns |= {f"stage{n}_reasons": [["noisy"] if n == 1 else ["blurred"]] * count for n in (1, 2)}
-    columns |= {name: pa.nulls(count, pa.string()) for name in ("split", "split_group", "near_copy_of")}
+    columns |= {
+        name: pa.nulls(count, pa.string()) for name in ("split", "split_group", "near_copy_of", "same_scene_as")
+    }
     return pa.table({name: columns[name] for name in CLIPS.names}, schema=CLIPS)
 
 

@@ -12,8 +12,10 @@ from tasks.extract import driver, ledger
 from tasks.extract.fanout import open_client
 from tasks.extract.watching import Silent
 from tasks.ingest import choose_policy, find_files, publish_release, work_on_files
+from tasks.publishing import Published
 from tasks.stores.batches import orphans
 from tasks.stores.workspace import Workspace
+from tasks.summary import summarise
 from tests.flows.heads import contents, versions, write_head
 from tests.flows.plain_ingest import run, store
 
@@ -231,6 +233,9 @@ def test_equal_bytes_under_two_speakers_are_refused_by_name_and_taken_once_that_
         found = states(place)
         assert found["a.mp4"] == found["copy.mp4"] == ("quarantined", "labels_disagree")
         assert clips_of(place) == {"b.mp4": 1, "c.mp4": 1}
+    _, plan, tally = store(by_speaker, settings)
+    summary = summarise(Workspace.open(settings.workspace), plan, tally, (), Published(None, False), 1.0)
+    assert summary["state"] == "partial" and any(str(twin) in said for said in summary["disputed"])
     (why,) = {row["error"] for row in contents(place / "workspace")["catalog"] if row["reason"] == "labels_disagree"}
     assert all(word in why for word in ("'alice' at", "'bob' at", str(twin)))
     (place / "films" / "alice" / "a.mp4").unlink()

@@ -56,6 +56,8 @@ BAD = {
     "a rollback without a reason": (["rollback", "--why", " "], "why a champion was taken back"),
     "nobody to take down": (["takedown", "--speaker", "nobody"], "nothing in the workspace is of speaker 'nobody'"),
     "no file to take down": (["takedown", "--file", "none.mp4", "--dry-run"], "none.mp4"),
+    "a sample among other files": (["sample", "FULL"], "holds other files"),
+    "a sample in place of a file": (["sample", "GONE.csv"], "is a file, not a folder"),
     "corpora that are not there": (["retrain", "/a", "FULL", "/b"], "/a: there is no such file or folder; /b: "),
 }
 
@@ -85,7 +87,7 @@ def no_server(given, monkeypatch) -> None:
 @pytest.mark.parametrize("case", BAD)
 def test_a_mistake_is_named_before_anything_is_started(given, case):
     words, told = BAD[case]
-    ended = CliRunner().invoke(app, words if "-w" in words else [*words, "-w", "ws"])
+    ended = CliRunner().invoke(app, words if "-w" in words or words[0] == "sample" else [*words, "-w", "ws"])
     assert isinstance(ended.exception, HeterodubError) and ended.exit_code != 0, ended.output
     assert told in str(ended.exception) and "Prefect" not in str(ended.exception)
 

@@ -56,3 +56,13 @@ def test_a_dubbing_names_its_job(live, capsys):
 @pytest.mark.parametrize(("seconds", "text"), [(0, "0 s left"), (90, "90 s left"), (91, "2 min left")])
 def test_time_that_is_left_is_told_in_words(seconds, text):
     assert time_left(seconds) == text
+
+
+def test_a_training_that_had_ended_is_not_said_to_go_on(capsys: pytest.CaptureFixture[str]):
+    display = LearningDisplay(live=False)
+    display.started(60, 60)
+    display.ended(60, "done")
+    said = capsys.readouterr().err
+    assert "going on" not in said and "all 60 steps were taken before; --fresh takes them anew" in said
+    display.started(20, 60)
+    assert "60 steps, going on from step 20" in capsys.readouterr().err

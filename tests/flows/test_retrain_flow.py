@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from flows.cli import app
 from flows.retrain import retrain
-from schemas.errors import RetrainError
+from schemas.errors import RetrainError, SourceError
 from schemas.settings import load_settings
 from tasks.journal.runs import runs
 from tasks.promotion.refusing import TAKEN_DOWN
@@ -45,8 +45,9 @@ RULE = "[retrain.stage1]\nnew_clips = 3\n"
 
 @pytest.fixture(scope="module")
 def short(tmp_path_factory) -> Path:
-    """Settings for short trainings that wait for three new clips; the promotion policy beside them is not there yet."""
+    """Settings for short trainings that wait for three new clips; the promotion policy is of another model as yet."""
     folder = tmp_path_factory.mktemp("settings")
+    (folder / "policy.toml").write_text(POLICY.replace(MODEL, "landmark-translator"))
     path = folder / "short.toml"
     path.write_text(f"promotion = '{folder}/policy.toml'\n{STAGE}{PACE}{RULE}")
     return path
@@ -85,9 +86,9 @@ def test_a_step_that_fails_leaves_the_champion_and_says_so(workspace, short):
     assert started == ["evaluate", "promote", "train"]
     first, second = told["stages"]
     assert (told["outcome"], first["outcome"], second["outcome"]) == ("failed", "failed", "unchanged")
-    assert "policy.toml" in first["reason"] and "no stage2 clip" in second["reason"]
+    assert f"has no [models.{MODEL}]" in first["reason"] and "no stage2 clip" in second["reason"]
     assert champion(workspace) is None
-    assert "policy.toml" in Artifact.get("retrain-summary").data
+    assert f"has no [models.{MODEL}]" in Artifact.get("retrain-summary").data
 
 
 def test_the_next_run_goes_on_behind_the_last_step_that_ended_well(workspace, short):
@@ -155,7 +156,14 @@ def test_footage_that_was_tried_and_kept_out_is_not_tried_again(workspace, short
     assert outlook(workspace, other).since == 1  # other settings have not been tried on it
 
 
-def test_a_corpus_that_is_not_there_stops_it_before_anything_is_trained(workspace, short):
+def test_a_corpus_that_is_not_there_stops_the_command_before_anything_is_begun(workspace, short):
+    before = len(runs(Workspace.open(workspace)))
     ended = CliRunner().invoke(app, ["retrain", "/nowhere", "-w", workspace, "--config", str(short)])
-    assert isinstance(ended.exception, RetrainError) and str(ended.exception).startswith("/nowhere: ")
-    assert ended.stdout.startswith("retrain: failed") and "stage1" not in ended.stdout
+    assert isinstance(ended.exception, SourceError) and str(ended.exception).startswith("/nowhere: ")
+    assert len(runs(Workspace.open(workspace))) == before
+
+
+def test_a_corpus_that_is_away_at_night_stops_the_flow_before_anything_is_trained(workspace, short):
+    state = retrain(["/nowhere"], workspace=workspace, config=str(short), return_state=True)
+    told = state.result(raise_on_failure=False)
+    assert isinstance(told, RetrainError) and str(told).startswith("/nowhere: ") and told.told["stages"] == []

@@ -74,13 +74,20 @@ def test_another_seed_is_another_version(trained, workspace, short):
 
 
 @pytest.mark.parametrize("named", ["run", "version", "folder"])
-def test_it_is_scored_beside_its_controls_however_it_is_named(trained, workspace, short, named):
+def test_it_is_scored_beside_its_controls_however_it_is_named(trained, workspace, short, mlflow, named):
     told = evaluate(model=str(trained[named]), workspace=str(workspace), config=short)
     json.dumps(told)
     systems = {mean["system"] for mean in told["means"]}
     assert systems == {"own sound", "other sound", "no sound", "copy", "mean face", "truth"}
     assert {row["speaker"] for row in told["rows"]} == {"speaker 2", "speaker 6", "speaker 10"}
     assert told["speakers"] == 3
+    run = mlflow.get_run(told["run"])
+    means = {(mean["system"], mean["score"]): mean["interval"]["mean"] for mean in told["means"]}
+    assert run.data.metrics["paired/nme_lips"] == pytest.approx(means["own sound", "nme_lips"])
+    assert (run.data.tags["release"], run.data.tags["benchmark"]) == (told["release"], told["judged_on"].split()[1])
+    versions = {"folder": None, "run": str(trained["version"]), "version": str(trained["version"])}
+    assert run.data.tags.get("version") == versions[named]
+    assert [verdict["control"] for verdict in told["verdicts"]] == ["copy", "other sound"]
 
 
 def test_folds_judge_every_speaker_but_those_of_the_test_split(workspace, short, prefect_api):

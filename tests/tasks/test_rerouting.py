@@ -27,7 +27,14 @@ CLIPS_IN_ALL, CLIPS_OF_A_FILE = 20_000, 100
 EXTRACTOR, BACKEND = "1-face_mesh_v1-0badcafe", "face_mesh_v1"
 OLD = load_policy()
 _TYPICAL = {"px": 200.0, "deg": 5.0, "1/s": 25.0, "dBFS": -20.0, "dB": 20.0, "Hz": 7000.0, "MOS": 3.5, "frames": 1.0}
-_GOOD = {"faces_share": 0.0, "landmark_jitter": 0.01, "frozen_share": 0.0, "clipping_share": 0.0, "dark_share": 0.0}
+_GOOD = {
+    "faces_share": 0.0,
+    "landmark_jitter": 0.01,
+    "frozen_share": 0.0,
+    "interlace": 0.0,
+    "clipping_share": 0.0,
+    "dark_share": 0.0,
+}
 _GOOD |= {"bright_share": 0.0, "face_share": 0.95, "mesh_score": 0.95, "speech_s": 4.0, "pairing_score": 5.0}
 _VARIED = ("snr_db", "sharpness", "face_height_px", "pairing_score", "mouth_motion", "speech_s", "level_dbfs")
 
@@ -83,6 +90,7 @@ def clip_row(number: int, rng: np.random.Generator) -> dict[str, Any]:
         "missing": [],
         "picture_hash": bytes(40),
         "sound_hash": b"",
+        "face_motion": b"",
         "policy": OLD.hash,
     }
     row |= {

@@ -30,6 +30,16 @@ def test_the_mask_covers_the_mouth_and_both_chins_and_leaves_eyes_and_forehead()
     assert shape[0].max() == shape[:, 0].max() == shape[:, -1].max() == 0
 
 
+def test_the_cheeks_beside_the_ears_are_the_source_s():
+    """Hair or a jaw line that a reference frame has there must not come into the picture."""
+    _, points = still(6, SIDE)
+    shape = star(points, points, SIDE)
+    jaw, middle = points[OUTLINE], points[LIPS].mean(axis=0)
+    beside = np.concatenate([jaw[:5], jaw[-5:]]) * 0.85 + middle * 0.15
+    assert at(shape, beside).max() == 0
+    assert at(shape, jaw[17:23] * 0.85 + middle * 0.15).min() > 0.1
+
+
 def test_what_the_translator_did_not_paint_is_not_shown():
     _, points = still(10, SIDE)
     shares, in_blend = shown(points[None], points[None], SIDE)

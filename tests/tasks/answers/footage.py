@@ -134,7 +134,7 @@ def clip_row(clip: Clip, policy: Policy = POLICY) -> dict[str, Any]:
     row |= {"speaker": f"file:{media_id(clip.uri)}", "extractor": EXTRACTOR, "backend": "face_mesh_v1", "shot": 0}
     row |= {"track": 0, "start_frame": clip.start_frame, "frames": FRAMES, "width": 640, "height": 480}
     row |= {"missing": [(name, "no_sound_stream") for name, value in values.items() if value is None]}
-    row |= {"picture_hash": bytes(40), "sound_hash": b"", "policy": policy.hash, "split": "train"}
+    row |= {"picture_hash": bytes(40), "sound_hash": b"", "face_motion": b"", "policy": policy.hash, "split": "train"}
     row |= {"split_group": "g", "stage1": decision.stage1, "stage2": decision.stage2}
     return row | {"stage1_reasons": list(decision.stage1_reasons), "stage2_reasons": list(decision.stage2_reasons)}
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from schemas.settings import ClipSettings
+from tasks.dubbing.canvas import Canvas
 from tasks.dubbing.following import follow
-from tasks.dubbing.source import Canvas, Film
+from tasks.dubbing.source import Film
 from tasks.dubbing.watching import Stopwatch
 from tests.tasks.extract.test_people import ALONE, LONGEST, joined, talker
 from tests.tasks.media.media_files import regular, write_media

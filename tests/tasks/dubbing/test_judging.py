@@ -1,10 +1,12 @@
 """Scores of finished dubbings: they tell a dubbed mouth from one that was left as it was, and say what failed."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from flows.scores import show_dub_scores
 from model.stage2.warp import WarpTranslator
 from model.sync.scorer import SyncScorer
 from schemas.dubbing import DubJob
@@ -105,7 +107,36 @@ def test_a_mouth_that_was_left_alone_scores_as_the_source_does(judged):
     assert row(judged["warp"], "unpaired", "dubbed").articulation > 1.5 * dubbed.articulation
 
 
+def test_beside_the_error_of_faces_found_again_stands_how_many_were(judged, capsys):
+    """The made head is found in all frames of a dubbing; of its source and the mouth at rest none is looked for."""
+    found = {system: row(judged["warp"], "paired", system).face_found_frac for system in ("dubbed", "source", "copy")}
+    assert found == {"dubbed": pytest.approx(1, abs=0.05), "source": None, "copy": None}
+    show_dub_scores(judged["warp"].summary())
+    assert "face found" in capsys.readouterr().out
+
+
+def test_frames_that_were_told_are_not_scored(models, backend, settings, tmp_path_factory, judged):
+    """Told all of its frames, a dubbing has nothing left to be scored on."""
+    folder = tmp_path_factory.mktemp("told")
+    video = write_head(folder / "head.mp4", 0, 12)
+    all_told = settings.model_copy(update={"dub": settings.dub.model_copy(update={"references": 64})})
+    job = DubJob(video=str(video), speech=str(video), out=str(folder / "out.mp4"))
+    scores = judge_dubbings([job], models, backend, all_told, SyncScorer(), folder, Silent())
+    assert {one.nme_lips for one in scores.rows} == {None}
+    assert row(scores, "paired", "dubbed").face_found_frac == pytest.approx(1, abs=0.1)
+
+
 def test_what_could_not_be_judged_is_named_with_its_reason(judged):
     assert sorted(judged["warp"].failed) == [name for name in sorted(judged["warp"].failed) if "mute.mp4" in name]
     assert len(judged["warp"].failed) == 2
     assert any("sound" in why for why in judged["warp"].failed.values())
+
+
+def test_the_scores_end_in_a_verdict_and_say_what_was_left_out(judged):
+    told = judged["warp"].summary()
+    assert (told["state"], judged["warp"].judged) == ("partial", 2)  # the mute one is named in `failed`
+    assert [verdict["control"] for verdict in told["verdicts"]] == ["copy (paired speech)", "copy (unpaired speech)"]
+    assert all("one video, and an interval needs two" in verdict["text"] for verdict in told["verdicts"])
+    assert "one video" in told["no_interval"]
+    nothing = replace(judged["warp"], rows=(), means={})
+    assert (nothing.summary()["state"], nothing.summary()["verdicts"]) == ("failed", [])

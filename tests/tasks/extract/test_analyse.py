@@ -70,6 +70,7 @@ def test_rows_fit_the_tables_and_each_other(ada):
     assert len(picture["crops"]) == len(picture["crop_boxes"]) == len(sound["tracked"]) == frames
     assert len(clip["sound_hash"]) == 4 * frames
     assert len(clip["picture_hash"]) == 40
+    assert len(clip["face_motion"]) == 4 * frames
     assert frames / 25 == pytest.approx(found.media_s, abs=0.2)
 
 

@@ -25,7 +25,7 @@ from tests.tasks.tracking.conftest import with_tables
 __all__ = ["one_thread"]
 
 HOW = {
-    "good": {"pace": {"steps": 80}},
+    "good": {"pace": {"steps": 100}},
     "other seed": {"pace": {"steps": 60}, "seed": 1},
     "deaf": {"pace": {"steps": 15}, "augmentation": {"drop_sound": 1.0}},
 }
@@ -111,10 +111,10 @@ def on_server(settings, server, ws) -> Settings:
     """The same for a server on loopback, whose registry all tests share; no model is in it."""
     from mlflow import MlflowClient
 
-    client = MlflowClient(tracking_uri=server.uri, registry_uri=server.uri)
+    client = MlflowClient(tracking_uri=server, registry_uri=server)
     if client.search_registered_models(f"name = '{GENERATOR}'"):
         client.delete_registered_model(GENERATOR)
-    return settings.model_copy(update={"tracking": TrackingSettings(uri=server.uri, experiment=f"of {ws.root}")})
+    return settings.model_copy(update={"tracking": TrackingSettings(uri=server, experiment=f"of {ws.root}")})
 
 
 @pytest.fixture

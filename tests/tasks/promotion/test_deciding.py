@@ -1,7 +1,11 @@
 """Every rule of the gate, seen to hold and to fail, on scores whose outcome can be told by hand."""
 
+from dataclasses import asdict
+
 import pytest
 
+from flows.moves import show_promotion
+from tasks.promotion.answers import figure, outcome_of
 from tasks.promotion.deciding import decide
 from tests.tasks.promotion.made_sheets import DIRECTIONS, RESAMPLING, RULE, sheet
 
@@ -95,3 +99,32 @@ def test_other_clips_are_not_compared():
 
 def test_the_same_scores_give_the_same_verdict():
     assert verdict(sheet(2, error=0.97), sheet(1)) == verdict(sheet(2, error=0.97), sheet(1))
+
+
+def test_what_has_no_interval_says_why_and_keeps_its_figure():
+    """Two clips of one speaker: the figure is there, and one speaker does not say how much speakers differ."""
+    found = verdict(sheet(error=0.9, speakers=1, clips=2))
+    assert found.why == "undecidable: the benchmark holds 2 clips of 1 speaker, the policy asks for 12 and 6"
+    for check in found.checks:
+        assert check.value.mean is not None and check.value.low is None
+        assert check.detail.startswith("no interval: one speaker") and not check.passed
+        assert figure(check).startswith(f"{check.value.mean:+.3f}, no interval: one speaker")
+
+
+@pytest.mark.parametrize(("champion", "says"), [(None, "no champion: "), (3, "kept: ")])
+def test_where_there_is_no_champion_none_is_kept(champion, says, capsys):
+    found = verdict(sheet(error=0.9, speakers=1, clips=2))
+    told = dict.fromkeys(("repaired", "move", "run", "benchmark", "policy", "model"), "x") | {
+        "challenger": 4,
+        "champion_before": champion,
+        "champion": champion,
+        "clips": found.clips,
+        "speakers": found.speakers,
+        "checks": [asdict(check) for check in found.checks],
+        "outcome": outcome_of(champion, moved=False, refused=""),
+        "why": found.why,
+    }
+    show_promotion(told)
+    said = capsys.readouterr().out
+    assert f"\n{says}undecidable" in said and "2 clips of 1 speaker" in said
+    assert ("--override" in said) == (champion is None)

@@ -191,7 +191,7 @@ def test_a_model_that_was_trained_on_the_benchmark_is_refused(settings, register
     run = Run(store, named_version(store, MODEL, str(number)).run_id, resumed=True)
     keep_lineage(run, [(leak["clip_id"], leak["media_id"], "train")])
     told = "the champion, .*" if role == "champion" else ""
-    with pytest.raises(PromotionError, match=f"{told}trained on 1 files of benchmark"):
+    with pytest.raises(PromotionError, match=f"{told}trained on 1 file of benchmark"):
         gate.open_contest(settings, "stage1", None)
 
 

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 import skimage.data
 
+from model.features.landmarks import MIRRORED, SLICES
 from model.features.mel import log_mel
-from tasks.quality.identity import POSITIONS, clip_picture_hash, picture_hash, sound_hash
+from tasks.quality.identity import POSITIONS, clip_picture_hash, face_motion, picture_hash, sound_hash
 
 
 def apart(first: bytes, second: bytes) -> int:
@@ -92,3 +93,45 @@ def test_the_fingerprint_is_of_the_moment(speeches):
     whole, later = heard(room, 150), heard(room[25 * 640 :], 100)
     assert apart(whole[25 * 4 + 8 : 120 * 4], later[8 : 95 * 4]) / (32 * 93) < 0.02
     assert apart(whole[:400], later) / 3200 > 0.4
+
+
+@pytest.fixture
+def face() -> np.ndarray:
+    """(100, 216, 2): boundaries where those of a face are, swaying, nodding, and talking with the lower lip."""
+    rng = np.random.default_rng(3)
+    at = {"lid_left": (-30, 0), "lid_right": (30, 0), "nose": (0, 40), "lip_lower": (0, 70), "lip_upper": (0, 60)}
+    shape = np.zeros((216, 2))
+    for name, where in SLICES.items():
+        place = next((xy for part, xy in at.items() if name.startswith(part)), (0, 20))
+        shape[where] = place + rng.normal(0, 3, (where.stop - where.start, 2))
+    times = np.arange(100)[:, None, None] / 25
+    points = np.repeat(shape[None], 100, axis=0) + 300
+    points += 6 * np.sin(2 * np.pi * times * (0.9, 1.3) + (0, 1))
+    points[:, SLICES["lip_lower_outer"], 1] += 8 * np.abs(np.sin(2 * np.pi * 1.7 * times[:, :, 0]))
+    return points.astype(np.float32)
+
+
+def motion(points: np.ndarray) -> np.ndarray:
+    return np.frombuffer(face_motion(points.astype(np.float32)), np.int8).reshape(-1, 4).astype(int)
+
+
+def test_movement_is_four_bytes_a_frame_and_bounded(face):
+    assert [len(face_motion(face[:frames])) for frames in (1, 2, 25, 100)] == [4, 8, 100, 400]
+    assert motion(face)[:, :3].std(axis=0) == pytest.approx(25, abs=2)
+
+
+@pytest.mark.parametrize(
+    "change", [lambda points: points * 0.4, lambda points: points + 57, lambda points: points * 3 - 200]
+)
+def test_movement_does_not_depend_on_size_and_place(face, change):
+    assert np.abs(motion(change(face)) - motion(face)).max() <= 1
+
+
+def test_a_mirrored_face_moves_the_other_way_sideways_and_no_other_way(face):
+    mirrored = face[:, MIRRORED] * (-1, 1) + (640, 0)
+    assert np.abs(motion(mirrored) - motion(face) * (1, 1, -1, 1)).max() <= 1
+
+
+def test_a_still_face_does_not_move_by_the_noise_of_its_landmarks(face):
+    still = np.repeat(face[:1], 100, axis=0) + np.random.default_rng(0).normal(0, 0.2, face.shape)
+    assert np.abs(motion(still)).mean() < 5

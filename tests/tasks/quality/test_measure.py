@@ -23,7 +23,7 @@ def face_of(talk, **changes) -> FaceTrack:
     frames = len(talk.points)
     yes, no = np.ones(frames, bool), np.zeros(frames, bool)
     angles = np.tile(np.array([-12.0, 3.0, 1.0], np.float32), (frames, 1))
-    face = FaceTrack(talk.points, talk.tracked, np.full(frames, 0.97, np.float32), angles, no, yes, no, (LOOK,) * 5)
+    face = FaceTrack(talk.points, talk.tracked, np.full(frames, 0.97, np.float32), angles, no, yes, no, no, (LOOK,) * 5)
     return dataclasses.replace(face, **changes)
 
 

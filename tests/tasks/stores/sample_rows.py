@@ -41,7 +41,12 @@ def clip_row(media: int, number: int = 0, **changes: Any) -> dict[str, Any]:
     row |= {"clip_id": clip_id(media, number), "media_id": media_id(media), "uri": f"/footage/{media}.mp4"}
     row |= {"corpus": "default", "speaker": f"speaker {media}", "extractor": EXTRACTOR, "backend": BACKEND}
     row |= {"shot": 0, "track": number, "start_frame": 0, "frames": FRAMES, "width": 640, "height": 480, "missing": []}
-    row |= {"picture_hash": seed.bytes(40), "sound_hash": seed.bytes(4 * FRAMES), "policy": "0123456789ab"}
+    row |= {
+        "picture_hash": seed.bytes(40),
+        "sound_hash": seed.bytes(4 * FRAMES),
+        "face_motion": bytes(4 * FRAMES),
+        "policy": "0123456789ab",
+    }
     row |= {"stage1": True, "stage2": True, "stage1_reasons": [], "stage2_reasons": []}
     row |= {"split": ("train", "val", "test")[media % 3], "split_group": f"speaker {media}"}
     return row | changes

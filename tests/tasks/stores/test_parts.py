@@ -1,9 +1,13 @@
+from pathlib import Path
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from schemas.errors import WorkspaceError
+from schemas.reasons import Stage
 from schemas.tables import STAGE2
+from tasks.feeding.stored_clips import Place, StoredClips
 from tasks.stores import tables
 from tasks.stores.parts import commit_parts, part_name, write_part
 
@@ -72,6 +76,28 @@ def test_rows_may_come_piece_by_piece(ws):
     assert pq.ParquetFile(ws.path("stage2", part.name)).num_row_groups == 9
 
 
+def test_reading_a_clip_touches_no_other(ws):
+    """Ids are hashes, so those of a group of several clips would span those of nearly all others."""
+    rows = sample.stage2(*(sample.stage2_row(1, number) for number in range(9)))
+    part = write_part(ws, "stage2", sample.media_id(1), sample.EXTRACTOR, rows)
+    commit_parts(ws, "stage2", [part])
+    path = Path(ws.path("stage2", part.name))
+    metadata = pq.ParquetFile(path).metadata
+    data = bytearray(path.read_bytes())
+    for number in (number for number in range(9) if number != 4):
+        group = metadata.row_group(number)
+        for column in map(group.column, range(group.num_columns)):
+            begins = column.dictionary_page_offset or column.data_page_offset
+            data[begins : begins + column.total_compressed_size] = bytes(column.total_compressed_size)
+    path.write_bytes(data)
+    stored = StoredClips.of(ws, Stage.STAGE2, tables.version(ws, "stage2"))
+    wanted = sample.stage2_row(1, 4)
+    found = stored.pictures(Place(wanted["clip_id"], sample.media_id(1)))
+    assert found.crops == tuple(wanted["crops"])
+    with pytest.raises(WorkspaceError):
+        stored.pictures(Place(sample.stage2_row(1, 3)["clip_id"], sample.media_id(1)))
+
+
 def test_no_rows_write_no_file(ws):
     assert write_part(ws, "stage1", sample.media_id(1), sample.EXTRACTOR, iter([])) is None
     assert not ws.filesystem().exists(ws.path("stage1", part_name(sample.media_id(1), sample.EXTRACTOR)))
@@ -82,7 +108,7 @@ def test_files_are_packed_as_promised(ws):
     part = write_part(ws, "stage2", sample.media_id(1), sample.EXTRACTOR, rows)
     file = pq.ParquetFile(ws.path("stage2", part.name))
     columns = {column.path_in_schema: column for column in map(file.metadata.row_group(0).column, range(9))}
-    assert file.num_row_groups == 3
+    assert file.num_row_groups == 9
     assert "BYTE_STREAM_SPLIT" in columns["landmarks.list.element.list.element"].encodings
     assert columns["landmarks.list.element.list.element"].compression == "ZSTD"
     assert columns["crops.list.element"].compression == "UNCOMPRESSED"

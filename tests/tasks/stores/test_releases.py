@@ -73,6 +73,15 @@ def test_a_flag_a_split_or_payload_makes_another_release(ws):
     assert latest(ws).sequence == 4
 
 
+def test_another_speaker_makes_another_release_that_reads_so(ws):
+    first = _publish(ws).release
+    clip = release_clips(ws, first, Stage.STAGE1)["clip_id"][0].as_py()
+    tables.update_columns(ws, "clips", pa.table({"clip_id": [clip], "speaker": ["somebody else"]}))
+    second = _publish(ws)
+    assert second.changed and second.release.release_id != first.release_id
+    assert "somebody else" in release_clips(ws, second.release, Stage.STAGE1)["speaker"].to_pylist()
+
+
 def test_going_back_publishes_the_old_content_as_the_newest(ws):
     first = _publish(ws).release
     _publish(ws, replace(ORIGIN, policy="other"))

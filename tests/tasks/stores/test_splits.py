@@ -183,7 +183,7 @@ def test_a_speaker_who_comes_back_joins_the_group_named_after_them():
 
 def test_notes_name_empty_and_small_splits():
     assert "stage1 has no val clips: there are too few new speakers to fill it" in _plan([_row("c", "s", "1")]).notes
-    assert "stage1 has only 1 train clips" in _plan([_row("c", "s", "1")]).notes
+    assert "stage1 has only 1 train clip" in _plan([_row("c", "s", "1")]).notes
     assert not any("stage2" in note for note in _plan([_row("c", "s", "1")]).notes)
 
 

@@ -5,6 +5,7 @@ import pickle
 import pytest
 
 from schemas.errors import WorkspaceError
+from schemas.tables import LAYOUT_VERSION
 from tasks.stores import workspace
 from tasks.stores.workspace import MARKER, Workspace
 
@@ -12,7 +13,7 @@ from tasks.stores.workspace import MARKER, Workspace
 def test_a_new_folder_becomes_a_workspace_and_opens_again(tmp_path):
     made = Workspace.open(str(tmp_path / "new" / "one"), create=True)
     assert Workspace.open(made.root) == made
-    assert json.loads((tmp_path / "new" / "one" / MARKER).read_text()) == {"layout_version": 1}
+    assert json.loads((tmp_path / "new" / "one" / MARKER).read_text()) == {"layout_version": LAYOUT_VERSION}
 
 
 @pytest.mark.parametrize("name", ["with space", "ümläut #1?", "quote'\"", "[glob]*"])
@@ -69,7 +70,7 @@ def test_a_damaged_marker_is_named(tmp_path, marker):
 
 def test_another_layout_is_refused_with_both_versions(tmp_path):
     (tmp_path / MARKER).write_text('{"layout_version": 99}')
-    with pytest.raises(WorkspaceError, match=r"layout 99.*layout 1"):
+    with pytest.raises(WorkspaceError, match=rf"layout 99.*layout {LAYOUT_VERSION}"):
         Workspace.open(str(tmp_path), create=True)
 
 

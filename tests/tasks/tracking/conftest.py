@@ -27,7 +27,7 @@ def tracking(request, ws):
     """An open store of each kind, with an experiment of its own."""
     from tasks.tracking.store import open_tracking
 
-    uri = request.getfixturevalue("server").uri if request.param == "server" else None
+    uri = request.getfixturevalue("server") if request.param == "server" else None
     return open_tracking(TrackingSettings(uri=uri, experiment=f"of {ws.root}"), ws)
 
 

@@ -28,8 +28,8 @@ def test_before_the_first_training_there_is_nothing_and_that_is_well(tmp_path):
 
 
 def test_a_store_that_answers(ws, local, server):
-    assert "1 experiments" in only(ws.root).detail
-    assert server.uri in only(ws.root, server.uri).detail
+    assert "1 experiment, " in only(ws.root).detail
+    assert server in only(ws.root, server).detail
 
 
 def test_a_server_that_is_away(ws):

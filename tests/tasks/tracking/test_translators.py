@@ -7,12 +7,12 @@ from safetensors.torch import load_file, save_file
 
 from model.stage2.files import CRITICS, load_translator
 from model.stage2.inference import PainterTranslator
-from schemas.cards import FINETUNED
+from schemas.cards import FINETUNED, GENERATOR
 from schemas.errors import ModelFileError, TrackingError
 from tasks.tracking.example import translator_example
 from tasks.tracking.kinds import FINETUNED_TRANSLATOR, LANDMARK_TRANSLATOR
-from tasks.tracking.models import fetch_model, load_predictor, log_model
-from tasks.tracking.registry import fetch_named, named_version, usable_version
+from tasks.tracking.models import fetch_model, fetch_version, load_predictor, log_model
+from tasks.tracking.registry import named_version, usable_version
 from tasks.tracking.runs import tracked_run
 from tests.model.stage2.test_files import saved
 
@@ -37,10 +37,10 @@ def test_it_paints_the_same_from_the_registry(local, logged, tmp_path):
 
 def test_it_is_found_by_its_kind(local, logged, tmp_path):
     assert named_version(local, LANDMARK_TRANSLATOR.name, logged.run_id) == logged
-    folder = fetch_named(local, None, tmp_path / "fetched", LANDMARK_TRANSLATOR)
+    folder = fetch_version(local, usable_version(local, LANDMARK_TRANSLATOR.name, None), tmp_path / "fetched")
     assert load_translator(folder)[1] == load_translator(tmp_path / "translator")[1]
     with pytest.raises(TrackingError, match="`heterodub train stage1` makes one"):
-        fetch_named(local, None, tmp_path / "other")
+        usable_version(local, GENERATOR, None)
 
 
 def test_a_fine_tuned_one_is_never_the_newest_and_is_found_when_named(local, logged, tmp_path):

@@ -1,0 +1,180 @@
+"""Combed pictures, found by what they show, whatever their flags say.
+
+A combed picture holds two moments, one in its even lines and one in its odd ones. Two things tell it from a picture
+of one moment, all measured where something moves:
+
+- neighbouring lines disagree to and fro (comb), as no picture of one moment does but one of fine stripes;
+- lines of this picture woven with those of its neighbour in time fit better one way round than the other: the fields
+  follow each other in time. In a picture of one moment, striped or not, both ways fit equally badly.
+
+Shape suffix legend: R = rows, C = sampled columns.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from .decode import Frame
+
+COMB_STEP: Final = 10
+"""Of 255. Neighbouring lines that differ by less, to and fro, are noise or compression."""
+
+COMBED_SHARE: Final = 0.02
+"""Share of the moving samples that have to be combed; what no eye sees on a moving head lies below."""
+
+LEAST_MOVING: Final = 48
+"""Moving samples, of some 64 columns, without which nothing is said: a still picture of two moments shows one."""
+
+ASYMMETRY: Final = 1.25
+"""How much better the fields have to fit one way round. 1 where one moment was coded as two fields; with steady
+movement of two fields a picture, one way spans one field, the other three."""
+
+MEMORY: Final = 25
+"""Pictures for which a film that was found combed is taken to go on so."""
+
+ALWAYS: Final = 3
+"""Combed pictures in a row that tell two fields a picture from telecine, which combs two of five."""
+
+ONE_ORDER: Final = 0.75
+"""Share of what was seen so far that has to speak for one order of the fields."""
+
+_BLOCKS, _BLOCK = 8, 8
+"""Samples are taken in so many groups of so many neighbouring columns."""
+
+Luma = NDArray[np.int16]
+
+
+@dataclass(frozen=True, slots=True)
+class Comb:
+    """What two pictures in a row say of the second. share: of moving samples that are combed, None where too little
+    moves. in_fields: whether the fields follow each other in time; even_first: whether the even lines of the second go
+    with the odd ones of the first.
+    """
+
+    share: float | None
+    in_fields: bool
+    even_first: bool = True
+
+    @property
+    def frayed(self) -> bool:
+        """Whether there is a comb, by itself no more than stripes."""
+        return self.share is not None and self.share >= COMBED_SHARE
+
+
+def sample(plane: NDArray[Any], bits: int = 8) -> Luma:
+    """All rows of some columns of a picture's luma (or green), as (R, C) of 0..255. Cheap at any size."""
+    width = plane.shape[1]
+    if width <= _BLOCKS * _BLOCK:
+        taken = plane
+    else:
+        starts = np.linspace(width // 16, width - _BLOCK - width // 16, _BLOCKS).astype(int)
+        taken = np.concatenate([plane[:, start : start + _BLOCK] for start in starts], axis=1)
+    return np.asarray(taken >> (bits - 8) if bits > 8 else taken, np.int16)
+
+
+def compare(before: Luma, now: Luma) -> Comb:
+    """What a picture's samples, held against those of its neighbour in time, say of it."""
+    if before.shape != now.shape or now.shape[0] < 8:
+        return Comb(None, False)
+    moving = np.abs(now - before) > COMB_STEP
+    near = moving[1:-1] | moving[:-2] | moving[2:]
+    count = int(near.sum())
+    if count < LEAST_MOVING:
+        return Comb(None, False)
+    own = _combs(now) & near
+    share = float(own.sum() / count)
+    if share < COMBED_SHARE:
+        return Comb(share, False)
+    even, odd = now.copy(), before.copy()  # each named after the lines it has of `now`, or has not
+    even[1::2] = before[1::2]
+    odd[1::2] = now[1::2]
+    one, other = _roughness(even, near), _roughness(odd, near)
+    return Comb(share, max(one, other) >= ASYMMETRY * max(min(one, other), 1.0), one <= other)
+
+
+def _combs(rows: Luma) -> NDArray[np.bool_]:
+    """Samples (R - 2, C) that stand out from both lines around them to the same side, which agree with each other."""
+    up, down = rows[:-2] - rows[1:-1], rows[2:] - rows[1:-1]
+    least = np.minimum(np.abs(up), np.abs(down))
+    found: NDArray[np.bool_] = (np.sign(up) == np.sign(down)) & (least > COMB_STEP) & (np.abs(up - down) < least)
+    return found
+
+
+def _roughness(rows: Luma, where: NDArray[np.bool_]) -> float:
+    """Mean difference of lines from the middle of those around them."""
+    off = np.abs(2 * rows[1:-1] - rows[:-2] - rows[2:])
+    return float(off[where].mean())
+
+
+class CombFinder:
+    """Says of pictures in a row which are combed: with both neighbours, the fields have to follow each other one way.
+
+    For a second after that, less will do: a comb where the film is flagged, and the fields of one neighbour where
+    ALWAYS pictures in a row were combed, as those of a telecined film never are.
+    """
+
+    def __init__(self) -> None:
+        self._before: Luma | None = None
+        self._left = 0
+        self._row = 0
+        self._sure = False
+        self._even_first = 0
+        self._odd_first = 0
+        """Times that a field of even lines was seen to come first, or one of odd lines."""
+
+    @property
+    def top_first(self) -> bool:
+        """Whether the even lines are the earlier moment, as far as was seen; so it is in most films."""
+        return self._even_first >= self._odd_first
+
+    def step(self, now: Luma, after: Luma | None = None, flagged: bool = False) -> bool:
+        """Whether the next picture is combed. after: the one behind it, which is a neighbour in time, too.
+
+        flagged: whether the file says that it is interlaced.
+        """
+        pairs = [compare(other, now) for other in (self._before, after) if other is not None]
+        turned = [self._before is None, True]  # held against the picture behind it, the fields come the other way
+        said = [(comb, comb.even_first != back) for comb, back in zip(pairs, turned, strict=False)]
+        said = [one for one in said if one[0].share is not None]
+        self._before = now
+        self._left -= 1
+        frayed = [(comb, first) for comb, first in said if comb.frayed]
+        in_fields = [first for comb, first in frayed if comb.in_fields]
+        self._even_first += sum(in_fields)
+        self._odd_first += len(in_fields) - sum(in_fields)
+        if in_fields and len(in_fields) == len(said) and len(set(in_fields)) == 1 and self._agrees(in_fields[0]):
+            self._row += 1
+            self._left = MEMORY
+            self._sure = self._sure or self._row >= ALWAYS
+            return True
+        self._row = 0
+        self._sure = self._sure and self._left > 0
+        return self._left > 0 and (bool(frayed) if flagged else self._sure and bool(in_fields))
+
+    def _agrees(self, even_first: bool) -> bool:
+        """Whether a film has its fields in this order; stripes that move show both in turn."""
+        agreeing = self._even_first if even_first else self._odd_first
+        return agreeing >= ONE_ORDER * (self._even_first + self._odd_first)
+
+
+def with_combs(frames: "Iterator[Frame]") -> "Iterator[Frame]":
+    """The frames of a video, each with whether it is combed; one is held back."""
+    finder, held = CombFinder(), deque["tuple[Frame, Luma]"]()
+    combed = False
+    for frame in frames:
+        held.append((frame, held[-1][1] if frame.repeated and held else sample(frame.rgb[..., 1])))
+        if len(held) == 2:
+            combed = _combed(finder, held, combed)
+            yield replace(held.popleft()[0], is_combed=combed)
+    for frame, now in held:
+        yield replace(frame, is_combed=combed if frame.repeated else finder.step(now))
+
+
+def _combed(finder: CombFinder, held: "deque[tuple[Frame, Luma]]", before: bool) -> bool:
+    (frame, now), (after, later) = held
+    return before if frame.repeated else finder.step(now, None if after.repeated else later)

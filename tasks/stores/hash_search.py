@@ -1,0 +1,142 @@
+"""Pairs among millions of hashes, without comparing each with each: locality-sensitive hashing.
+
+Hashes are cut into keys, and only those that share a key are candidates; whoever asks checks each against the real
+distance.
+
+Legend: N clips, C candidate pairs, T words of a clip.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+
+Ints = npt.NDArray[np.int64]
+Words = npt.NDArray[np.uint64]
+ShortWords = npt.NDArray[np.uint32]
+Flags = npt.NDArray[np.bool_]
+
+MAX_SHIFT: Final = 125
+"""Frames by which two copies may be shifted: half of the longest clip. Of a recording that was trimmed and cut into
+clips anew, one clip in two neighbours is no further from its other."""
+NEIGHBOURS: Final = 24
+"""Members of a bucket that each member is compared with: bounds the work in buckets of any size. A bucket is in order
+of the bits next to the key, so in a large one these are the likeliest, and a chain of them still joins a cluster."""
+_PAIRS_PER_CLIP: Final = 8
+
+
+def firsts(a: Ints, b: Ints, count: int) -> Ints:
+    """For each clip the smallest clip of its cluster."""
+    edges = coo_matrix((np.ones(len(a), bool), (a, b)), (count, count))
+    label = connected_components(edges, directed=False)[1]
+    _, first = np.unique(label, return_index=True)
+    return np.asarray(first[label], np.int64)
+
+
+class PairSet:
+    """Pairs found so far, each once: a pair is found again in many bands."""
+
+    def __init__(self, clips: int) -> None:
+        self._clips = clips
+        self._coded = np.empty(0, np.int64)
+        self._new: list[Ints] = []
+        self._cluster: Ints | None = None
+
+    def fresh(self, candidates: Iterable[Ints]) -> Iterator[tuple[Ints, Ints]]:
+        """The candidates; once pairs outnumber clips by far, only those that would still join two clusters.
+
+        Thousands of near equal clips (a camera that never moves) have millions of pairs, and some of each are enough.
+        """
+        for pairs_C2 in candidates:
+            one, two = pairs_C2[:, 0], pairs_C2[:, 1]
+            if self._cluster is not None:
+                apart = self._cluster[one] != self._cluster[two]
+                one, two = one[apart], two[apart]
+            yield one, two
+
+    def add(self, one: Ints, two: Ints) -> None:
+        """Note pairs; they count once `settle` is called."""
+        self._new.append((one << 32) | two)
+
+    def settle(self) -> None:
+        """Merge what was added; call it once per band, since it sorts."""
+        self._coded = np.unique(np.concatenate([self._coded, *self._new]))
+        self._new = []
+        if len(self._coded) > _PAIRS_PER_CLIP * self._clips:
+            one, two = self.pairs().T
+            self._cluster = firsts(one, two, self._clips)
+
+    def pairs(self) -> Ints:
+        """What was found, (C, 2), smaller numbers first."""
+        return np.stack([self._coded >> 32, self._coded & 0xFFFFFFFF], axis=1)
+
+
+def bucket_pairs(words: Words, rest_bits: int, members: Ints) -> Iterator[Ints]:
+    """Pairs (smaller, larger member) whose words share all but the last bits, at most NEIGHBOURS for each.
+
+    The words' last bits put the likeliest partners of a large bucket side by side.
+    """
+    order = np.argsort(words, kind="stable")
+    keys, members = words[order] >> np.uint64(rest_bits), members[order]
+    here = np.arange(len(keys))
+    for distance in range(1, NEIGHBOURS + 1):
+        here = here[here + distance < len(keys)]
+        here = here[keys[here] == keys[here + distance]]
+        if not len(here):
+            return
+        one, two = members[here], members[here + distance]
+        yield np.stack([np.minimum(one, two), np.maximum(one, two)], axis=1)
+
+
+class Streams:
+    """Words of all clips in one row, one a frame: 0 and all ones say nothing, and are no keys."""
+
+    def __init__(self, words: Iterable[ShortWords]) -> None:
+        pieces = [np.empty(0, np.uint32), *words]
+        self.lengths = np.array([len(piece) for piece in pieces[1:]], np.int64)
+        self.starts = np.concatenate([[0], np.cumsum(self.lengths)[:-1]]).astype(np.int64)
+        self.words = np.concatenate(pieces).astype(np.uint32)
+        self._owners = np.repeat(np.arange(len(self.lengths)), self.lengths)
+        self._places = np.arange(len(self.words)) - self.starts[self._owners]
+
+    def pairs(self, media: Ints) -> Iterator[Ints]:
+        """Pairs of clips of different media with the shift at which a key is shared: (first, second, place in first -
+        place in second), each (C, 3).
+        """
+        telling = np.flatnonzero(speaks(self.words))
+        width = _key_bits(len(telling))
+        heard = self.words[telling].astype(np.uint64)
+        for turned in (heard, _swapped(heard, width)) if width < 32 else (heard,):
+            for hits_C2 in bucket_pairs(turned, 32 - width, telling):
+                one, two = self._owners[hits_C2[:, 0]], self._owners[hits_C2[:, 1]]
+                shift = self._places[hits_C2[:, 0]] - self._places[hits_C2[:, 1]]
+                kept = (media[one] != media[two]) & (np.abs(shift) <= MAX_SHIFT)
+                yield np.unique(np.stack([one[kept], two[kept], shift[kept]], axis=1), axis=0)
+
+    def overlaps(self, one: Ints, two: Ints, shift: Ints) -> tuple[Ints, Ints, Flags]:
+        """Where each pair overlaps when so shifted: places of the words of both, (C, T), and which of them count."""
+        from_one, from_two = np.maximum(shift, 0), np.maximum(-shift, 0)
+        overlap = np.minimum(self.lengths[one] - from_one, self.lengths[two] - from_two)
+        step_T = np.arange(max(int(overlap.max()), 1))
+        last = max(len(self.words) - 1, 0)
+        one_CT = np.minimum((self.starts[one] + from_one)[:, None] + step_T, last)
+        two_CT = np.minimum((self.starts[two] + from_two)[:, None] + step_T, last)
+        return one_CT, two_CT, step_T < overlap[:, None]
+
+
+def speaks(words: ShortWords) -> Flags:
+    """Which words say something."""
+    return np.asarray((words != 0) & (words != np.uint32(0xFFFFFFFF)))
+
+
+def _swapped(heard: Words, width: int) -> Words:
+    """32-bit words turned so that their last `width` bits lead."""
+    return np.asarray((heard << np.uint64(32 - width)) & np.uint64(0xFFFFFFFF) | heard >> np.uint64(width))
+
+
+def _key_bits(count: int) -> int:
+    """Bits of a key: few, since a short key survives more noise; but so many that one word in four meets a stranger."""
+    return int(np.clip(np.ceil(np.log2(max(count, 1))) + 2, 16, 32))

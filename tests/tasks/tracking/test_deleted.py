@@ -1,0 +1,80 @@
+"""What was deleted and is needed is named, with a command that really brings it back."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from schemas.settings import Settings, TrackingSettings
+from tasks.answers.check_tracking import check_tracking
+from tasks.answers.findings import Health
+from tasks.tracking.deleted import deleted
+from tasks.tracking.runs import tracked_run
+from tasks.tracking.store import open_tracking
+
+
+@pytest.fixture
+def version(tracking):
+    """A registered version and its run, on either kind of store."""
+    with tracked_run(tracking, "train") as run:
+        pass
+    name = "landmark-generator"
+    if not tracking.client.search_registered_models(f"name = '{name}'"):
+        tracking.client.create_registered_model(name)
+    source = tracking.client.get_run(run.run_id).info.artifact_uri
+    made = tracking.client.create_model_version(name, source, run.run_id)
+    yield made
+    tracking.client.delete_model_version(name, made.version)  # the server is shared
+
+
+def ours(tracking, version) -> list:
+    found = deleted(tracking.place, "another")
+    return [one for one in found if version.run_id in one.what or "experiment" in one.what]
+
+
+def carry_out(command: str) -> None:
+    """Run a command as a shell does, with the environment's own mlflow."""
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    subprocess.run(command, shell=True, check=True, env={**os.environ, "PATH": path}, capture_output=True)
+
+
+def test_a_deleted_run_of_a_version_is_named_and_comes_back(tracking, version):
+    assert ours(tracking, version) == []
+    tracking.client.delete_run(version.run_id)
+    (found,) = ours(tracking, version)
+    assert "landmark-generator version" in found.what and version.run_id in found.command
+    tracking.client.restore_run(version.run_id)
+    assert ours(tracking, version) == []
+
+
+def test_a_deleted_experiment_is_named_once_not_its_runs(tracking, version):
+    tracking.client.delete_experiment(tracking.experiment_id)
+    (found,) = [one for one in ours(tracking, version) if f"--experiment-id {tracking.experiment_id}" in one.command]
+    assert "experiment" in found.what and str(tracking.place) in found.command
+    tracking.client.restore_experiment(tracking.experiment_id)
+    assert ours(tracking, version) == []
+
+
+def test_doctor_is_not_well_and_its_commands_work_as_they_stand(ws, local):
+    with tracked_run(local, "train") as run:
+        pass
+    local.client.create_registered_model("landmark-generator")
+    local.client.create_model_version("landmark-generator", "/nowhere", run.run_id)
+    settings = Settings(workspace=ws.root)
+    assert [finding.health for finding in check_tracking(settings)] == [Health.OK]
+    local.client.delete_run(run.run_id)
+    local.client.delete_experiment(local.experiment_id)
+    (found,) = (finding for finding in check_tracking(settings) if finding.health is Health.PROBLEM)
+    assert "was deleted" in found.detail
+    carry_out(found.remedy)
+    assert [finding.health for finding in check_tracking(settings)] == [Health.OK]
+    assert open_tracking(TrackingSettings(), ws).experiment_id == local.experiment_id
+
+
+def test_a_deleted_experiment_that_no_training_uses_is_nobody_s_trouble(ws, local):
+    other = local.client.create_experiment("other")
+    local.client.delete_experiment(other)
+    assert deleted(local.place, TrackingSettings().experiment) == []
+    assert [one.what for one in deleted(local.place, "other")] == ["experiment 'other' was deleted"]

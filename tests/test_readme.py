@@ -1,0 +1,45 @@
+"""The README's reading code does what it says; and what it warns of is true."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tasks.stores import releases, tables
+from tests.tasks.learning.talkers import talkers
+
+README = Path(__file__).parents[1] / "README.md"
+SPEAKERS, CLIPS, FRAMES = 4, 1, 20
+
+
+@pytest.fixture(scope="module")
+def ws(tmp_path_factory):
+    """A release of four clips, one of which was decided anew since."""
+    ws = talkers(tmp_path_factory.mktemp("readme") / "workspace", speakers=SPEAKERS, clips=CLIPS, frames=FRAMES)
+    rows = tables.read(ws, "clips")
+    changed = rows.slice(0, 1).set_column(
+        rows.schema.get_field_index("policy"), rows.schema.field("policy"), [["another"]]
+    )
+    tables.replace_rows(ws, "clips", changed, "clip_id")
+    return ws
+
+
+def test_the_reading_code_reads_what_stands(ws):
+    (code,) = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+    found: dict = {}
+    exec(code.replace("WORKSPACE", ws.root), found)
+    assert sorted(found["clips"]["clip_id"]) == sorted(tables.read(ws, "clips")["clip_id"].to_pylist())
+    assert list(found["clips"]["policy"]).count("another") == 1
+    assert found["newest"]["release_id"] == releases.latest(ws).release_id
+    stored = tables.read(ws, "stage1", filter=None).to_pylist()
+    same = next(row for row in stored if row["clip_id"] == found["row"]["clip_id"])
+    np.testing.assert_array_equal(found["landmarks"].ravel(), np.float32(same["landmarks"]).ravel())
+    assert found["landmarks"].shape == (FRAMES, 216, 2)
+
+
+def test_the_folder_as_plain_parquet_holds_what_was_superseded(ws):
+    """What the README warns of: a clip comes twice, once as it was."""
+    read = pd.read_parquet(ws.table_uri("clips"))
+    assert len(read) > read["clip_id"].nunique() == SPEAKERS * CLIPS
