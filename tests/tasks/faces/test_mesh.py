@@ -13,7 +13,7 @@ from schemas.errors import WeightsMissingError
 from schemas.settings import Settings, WeightSettings
 from tasks.faces import litert
 from tasks.faces.backend import LandmarkBackend, open_backend
-from tasks.faces.mesh import open_mesh_v2
+from tasks.faces.mesh import MeshBackend, open_mesh_v2
 from tasks.faces.region import FaceLandmarks, Region
 
 BUNDLE = os.environ.get("HETERODUB_WEIGHTS__FACE_LANDMARKER_V2")
@@ -152,3 +152,24 @@ def test_a_missing_wheel_is_named(monkeypatch):
     monkeypatch.setattr(litert, "PACKAGE", "no-such-package-installed")
     with pytest.raises(WeightsMissingError, match="not installed"):
         litert.package_version()
+
+
+def test_a_score_is_that_of_the_network_that_is_named(astronaut):
+    content = litert.package_model("face_landmark.tflite")
+    own, scored = (MeshBackend("mesh", content, scored_by=by) for by in (None, content))
+    face = settle(own, astronaut)
+    for region in (face.next_region, Region(400, 400, 60)):
+        one, other = own.landmarks(astronaut, region), scored.landmarks(astronaut, region)
+        assert one.score == other.score
+        np.testing.assert_array_equal(one.points, other.points)
+    assert own.landmarks(astronaut, Region(400, 400, 60)).score < 0.5 < face.score
+
+
+@needs_bundle
+def test_both_meshes_have_one_scale_of_scores(astronaut):
+    """Through the same region, whatever it shows, v2's score is that of v1."""
+    first, second = opened("face_mesh_v1"), opened("face_mesh_v2")
+    face = settle(first, astronaut)
+    mouth = face.points[SLICES["lip_upper_outer"]].mean(axis=0)
+    for region in (face.next_region, Region(float(mouth[0]), float(mouth[1]), 60), Region(400, 400, 60)):
+        assert second.landmarks(astronaut, region).score == first.landmarks(astronaut, region).score
