@@ -20,7 +20,7 @@ _DARK, _BRIGHT = 16, 250
 
 _VISIBLE_STEP = 3
 """Levels of luma by which neighbours must differ for a step to be seen at all: the threshold of visibility is lowest at
-middle grey, where it is 3 of 255 levels (Chou and Li 1995, eq. 3). Smaller steps count as none, on the grid and off
+middle grey, where it is 3 of 255 levels (Chou and Li 1995). Smaller steps count as none, on the grid and off
 it."""
 
 _STEP_FLOOR = 0.5
