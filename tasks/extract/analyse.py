@@ -66,13 +66,14 @@ def load(settings: Settings) -> None:
 
 
 def analyse(job: Job, settings: Settings, policy: Policy) -> Analysis:
-    """Work on one file. Tells None when the file is here, and how many seconds it lasts (0: its header does not say)
-    when its header is read: only from there on is it known how long the rest may take.
+    """Work on one file. Tells None when the file is here, None again when it was read through, and how many seconds it
+    lasts (0: its header does not say) when its header is read: only then is it known how long the rest may take.
 
     Raises: MediaRefusedError - the file cannot be used; the reason says why. WeightsMissingError, WorkspaceError -
     the run cannot go on. OSError - the disk is full.
     """
     with tempfile.TemporaryDirectory(prefix="heterodub-") as folder, localise(job.uri, Path(folder)) as path:
+        tell(None)
         before = _stamp(path)
         if fingerprint(path) != job.media_id:  # rows under another content's name would slip past a takedown, too
             raise MediaRefusedError(FileReason.CHANGED)

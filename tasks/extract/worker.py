@@ -60,7 +60,8 @@ def _closed_at_exit(child: Isolated) -> Isolated:
 
 
 class _Patience:
-    """How long each step with a file may take: fetching it by its size, its header always the same, work by its length.
+    """How long each step with a file may take: fetching it by its size, reading it once by its size, too, its header
+    always the same, work by its length.
 
     Until the file is here, its own length cannot be known, and what is late is the place where it lies.
     """
@@ -71,8 +72,10 @@ class _Patience:
         self.is_here = False
 
     def hear(self, length_s: float | None) -> float:
-        """Seconds from here on, by what `analyse` tells."""
-        self.is_here = True
+        """Seconds from here on, by what `analyse` tells: None when the file is here, and again when it was read."""
+        if not self.is_here:
+            self.is_here = True
+            return self.fetch_s
         if length_s is None:
             return _LOOK_LIMIT_S
         length_s = min(length_s, self._size_bytes / _LEAST_BYTES_PER_S)
