@@ -43,10 +43,8 @@ _LOOK_EVERY_S: Final = 5.0
 """How often the number of workers is asked for: so long may a new one wait for its share."""
 
 _CONNECT_S: Final = 10
-"""How long a scheduler may take to greet."""
-
 _ANSWER_S: Final = 120
-"""How long a scheduler may take to answer. One that was stopped keeps its connections open and says nothing."""
+"""How long a scheduler may take to greet, and to answer: one that was stopped keeps its connections and says nothing."""
 
 _GONE: Final = "the Dask {} went away; what is stored is stored, run it again"
 
@@ -195,7 +193,7 @@ def spread(
     A worker lost each time it held an item gives a MediaRefusedError in place of that item's result. `key` names an
     item uniquely, so that Dask does not take two calls for one.
 
-    Raises: ClusterError - the scheduler is lost. Whatever `work` raises. Either ends the run.
+    Raises: ClusterError - the scheduler is lost, or code changed meanwhile. Whatever `work` raises. Each ends the run.
     """
     waiting, crowd, outstanding = iter(items), _Crowd(client), _Outstanding(client, work, key)
     try:
@@ -261,9 +259,7 @@ class _Crowd:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._address = str(getattr(client.scheduler, "address", ""))  # without asking it
-        self._threads = 0
-        self._look_at = 0.0
-        self._alone = False
+        self._threads, self._alone, self._look_at = 0, False, 0.0
         self._sent_away: set[str] = set()
 
     def threads(self) -> int:
@@ -278,7 +274,12 @@ class _Crowd:
         return max(1, self._threads)
 
     def send_away(self, misfit: _Misfit) -> None:
-        """Close a worker that runs other code, and say so."""
+        """Close a worker that runs other code, and say so.
+
+        Raises: ClusterError - it is one of a local cluster, whose next ones would run that code, too.
+        """
+        if self._client.cluster is not None:
+            raise ClusterError(f"heterodub was changed while it ran ({misfit.words}); run it again to go on")
         if misfit.address not in self._sent_away:
             self._sent_away.add(misfit.address)
             _LOG.warning("sent away, for it runs other code than the driver: %s", misfit.words)

@@ -19,6 +19,7 @@ from schemas.reasons import FileReason, FileState
 from schemas.settings import GuardSettings, Settings, load_settings
 from tasks.extract.isolation import Isolated, Named
 from tasks.extract.job import Job
+from tasks.media.locate import fingerprint
 from tasks.stores.workspace import Workspace
 from tests.flows.heads import contents, head, voice, write_head
 from tests.flows.hostile import flipped
@@ -44,7 +45,7 @@ def child() -> Isolated:
 
 
 def analyse(child: Isolated, path: Path, settings: Settings, policy: Path, time_limit_s: float = 60):
-    job = Job(str(path), "ab" * 32, path.stat().st_size, "default", "someone")
+    job = Job(str(path), fingerprint(path), path.stat().st_size, "default", "someone")
     return child.run(ANALYSE, job, settings, load_policy(policy), time_limit_s=time_limit_s)
 
 

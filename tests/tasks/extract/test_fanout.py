@@ -2,6 +2,7 @@
 
 import socket
 from collections import Counter
+from dataclasses import replace
 from functools import partial
 
 import dask
@@ -10,7 +11,9 @@ from distributed import Client, LocalCluster, Security
 
 from schemas.errors import ClusterError, MediaRefusedError
 from schemas.reasons import FileReason
+from tasks.extract import fanout
 from tasks.extract.fanout import open_client, spread
+from tasks.extract.versions import versions_here
 
 from . import fanout_work as work
 
@@ -52,6 +55,14 @@ def test_an_item_that_always_kills_its_worker_is_reported_and_the_others_are_fin
     assert isinstance(lost, MediaRefusedError)
     assert lost.reason is FileReason.WORKER_LOST
     assert all(result == number for number, result in found.items())
+
+
+def test_spread_ends_when_the_code_of_a_local_cluster_was_changed(two_workers, monkeypatch):
+    """Such as by an update of the checkout: all its workers would be sent away, and their followers."""
+    changed = replace(versions_here(), found=dict(versions_here().found) | {"numpy": "1.0"})
+    monkeypatch.setattr(fanout, "versions_here", lambda: changed)
+    with pytest.raises(ClusterError, match=r"was changed while it ran .*numpy"):
+        results(two_workers, work.double, range(3), "changed")
 
 
 def test_items_are_taken_as_they_are_needed(two_workers):
