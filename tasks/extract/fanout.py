@@ -44,7 +44,7 @@ _LOOK_EVERY_S: Final = 5.0
 
 _CONNECT_S: Final = 10
 _ANSWER_S: Final = 120
-"""How long a scheduler may take to greet, and to answer: one that was stopped keeps its connections and says nothing."""
+"""How long a scheduler may take to greet, and to answer: one that was stopped keeps its connections, and is silent."""
 
 _GONE: Final = "the Dask {} went away; what is stored is stored, run it again"
 
