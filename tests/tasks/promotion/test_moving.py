@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from schemas.errors import PromotionError, TrackingError
 from schemas.reasons import Stage
+from schemas.settings import TrackingSettings
 from tasks.answers.check_promotions import check_promotions
 from tasks.answers.findings import Health
 from tasks.promotion import gate, ledger, moving
@@ -20,6 +22,7 @@ from tasks.stores.workspace import Workspace
 from tasks.takedown.weights import require_out_of_force
 from tasks.tracking.registry import CHALLENGER, CHAMPION, PREVIOUS, aliased, named_version
 from tasks.tracking.store import open_tracking
+from tests.tasks.tracking.served import Server
 
 MODEL = "landmark-generator"
 SCRIPT = Path(__file__).with_name("interrupted.py")
@@ -136,10 +139,20 @@ def test_a_move_that_was_overtaken_while_it_slept_does_not_turn_the_alias_back(s
     assert ledger.last_move(ws, MODEL).to_version == 3
 
 
+@pytest.fixture
+def mortal(tmp_path_factory) -> Iterator[Server]:
+    """A server of the test's own, which it may stop."""
+    server = Server(tmp_path_factory.mktemp("mortal"))
+    server.start()
+    yield server
+    server.stop()
+
+
 @pytest.mark.long
 def test_a_server_that_goes_away_midway_leaves_nothing_half_moved_for_long(
-    on_server, ws, register, again, server, monkeypatch
+    settings, mortal, ws, register, again, monkeypatch
 ):
+    on_server = settings.model_copy(update={"tracking": TrackingSettings(uri=mortal.uri, experiment=f"of {ws.root}")})
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     first = register(on_server, "deaf")
     second = again(on_server, first)
@@ -150,7 +163,7 @@ def test_a_server_that_goes_away_midway_leaves_nothing_half_moved_for_long(
 
     def then_gone(*given):
         made = intend(*given)
-        server.stop()
+        mortal.stop()
         return made
 
     monkeypatch.setattr(ledger, "intend", then_gone)
@@ -161,7 +174,7 @@ def test_a_server_that_goes_away_midway_leaves_nothing_half_moved_for_long(
             gate.score(on_server, contest)
         assert "half done" in problems(on_server)[0]
     finally:
-        server.start()
+        mortal.start()
     monkeypatch.setattr(ledger, "intend", intend)
     with pytest.raises(PromotionError, match="under way"):
         move(store, ws, first, first)
