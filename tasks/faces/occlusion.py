@@ -172,7 +172,7 @@ def _differences(values_NBC: Floats) -> Floats:
 def _lasting(covered_N: NDArray[np.bool_], times_N: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Those of the covers that the patch before or after shows, too."""
     both = covered_N[1:] & covered_N[:-1] & (np.diff(times_N) <= _LASTING_S)
-    return np.append(both, False) | np.append(False, both)
+    return np.asarray(np.append(both, False) | np.append(False, both), np.bool_)
 
 
 def _gradients(luma_NYX: Floats) -> Floats:
