@@ -1,11 +1,12 @@
 """Combed pictures, found by what they show, whatever their flags say.
 
-A combed picture holds two moments, one in its even lines and one in its odd ones. Two things tell it from a picture
+A combed picture holds two moments, one in its even lines and one in its odd ones. Three things tell it from a picture
 of one moment, all measured where something moves:
 
 - neighbouring lines disagree to and fro (comb), as no picture of one moment does but one of fine stripes;
 - lines of this picture woven with those of its neighbour in time fit better one way round than the other: the fields
-  follow each other in time. In a picture of one moment, striped or not, both ways fit equally badly.
+  follow each other in time. In a picture of one moment, striped or not, both ways fit equally badly;
+- and they fit each other about as well as the picture's own, which are as far apart in time.
 
 Shape suffix legend: R = rows, C = sampled columns.
 """
@@ -33,6 +34,10 @@ LEAST_MOVING: Final = 48
 ASYMMETRY: Final = 1.25
 """How much better the fields have to fit one way round. 1 where one moment was coded as two fields; with steady
 movement of two fields a picture, one way spans one field, the other three."""
+
+ONE_FIELD: Final = 1.5
+"""How much rougher the better way may be than the picture itself. Both span one field of time in a combed picture
+(ratios of 0.5 to 1.45 in nine of ten); lines of one moment fit each other far better than any others."""
 
 MEMORY: Final = 25
 """Pictures for which a film that was found combed is taken to go on so."""
@@ -94,7 +99,8 @@ def compare(before: Luma, now: Luma) -> Comb:
     even[1::2] = before[1::2]
     odd[1::2] = now[1::2]
     one, other = _roughness(even, near), _roughness(odd, near)
-    return Comb(share, max(one, other) >= ASYMMETRY * max(min(one, other), 1.0), one <= other)
+    best, worst = max(min(one, other), 1.0), max(one, other)
+    return Comb(share, worst >= ASYMMETRY * best and best <= ONE_FIELD * _roughness(now, near), one <= other)
 
 
 def _combs(rows: Luma) -> NDArray[np.bool_]:
@@ -114,8 +120,10 @@ def _roughness(rows: Luma, where: NDArray[np.bool_]) -> float:
 class CombFinder:
     """Says of pictures in a row which are combed: with both neighbours, the fields have to follow each other one way.
 
-    For a second after that, less will do: a comb where the film is flagged, and the fields of one neighbour where
-    ALWAYS pictures in a row were combed, as those of a telecined film never are.
+    Where one of the two does not move enough to say anything, the other will do if the picture is flagged or a combed
+    one was seen in the last second: otherwise it is most often a blurred or coarsely coded picture. For that second,
+    still less will do: a comb where the film is flagged, and the fields of one neighbour where ALWAYS pictures in a row
+    were combed, as those of a telecined film never are.
     """
 
     def __init__(self) -> None:
@@ -147,7 +155,8 @@ class CombFinder:
         in_fields = [first for comb, first in frayed if comb.in_fields]
         self._even_first += sum(in_fields)
         self._odd_first += len(in_fields) - sum(in_fields)
-        if in_fields and len(in_fields) == len(said) and len(set(in_fields)) == 1 and self._agrees(in_fields[0]):
+        least = 1 if flagged or self._left > 0 else 2
+        if least <= len(in_fields) == len(said) and len(set(in_fields)) == 1 and self._agrees(in_fields[0]):
             self._row += 1
             self._left = MEMORY
             self._sure = self._sure or self._row >= ALWAYS
