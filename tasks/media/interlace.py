@@ -84,15 +84,23 @@ def sample(plane: NDArray[Any], bits: int = 8) -> Luma:
 
 def compare(before: Luma, now: Luma) -> Comb:
     """What a picture's samples, held against those of its neighbour in time, say of it."""
-    if before.shape != now.shape or now.shape[0] < 8:
-        return Comb(None, False)
-    moving = np.abs(now - before) > COMB_STEP
+    return _compare(before, now, _near_movement(before, now))
+
+
+def _near_movement(one: Luma, other: Luma) -> NDArray[np.bool_] | None:
+    """Samples (R - 2, C) where, or beside which, two pictures differ; None where too few do."""
+    if one.shape != other.shape or other.shape[0] < 8:
+        return None
+    moving = np.abs(other - one) > COMB_STEP
     near = moving[1:-1] | moving[:-2] | moving[2:]
-    count = int(near.sum())
-    if count < LEAST_MOVING:
+    return near if np.count_nonzero(near) >= LEAST_MOVING else None
+
+
+def _compare(before: Luma, now: Luma, near: NDArray[np.bool_] | None, own: NDArray[np.bool_] | None = None) -> Comb:
+    """near: see _near_movement; own: where `now` is combed, if that is known."""
+    if near is None:
         return Comb(None, False)
-    own = _combs(now) & near
-    share = float(own.sum() / count)
+    share = np.count_nonzero((_combs(now) if own is None else own) & near) / np.count_nonzero(near)
     if share < COMBED_SHARE:
         return Comb(share, False)
     even, odd = now.copy(), before.copy()  # each named after the lines it has of `now`, or has not
@@ -128,6 +136,9 @@ class CombFinder:
 
     def __init__(self) -> None:
         self._before: Luma | None = None
+        self._after: Luma | None = None
+        self._near: NDArray[np.bool_] | None = None
+        """Where the two pictures above differ: the next pair, held the other way round."""
         self._left = 0
         self._row = 0
         self._sure = False
@@ -145,11 +156,10 @@ class CombFinder:
 
         flagged: whether the file says that it is interlaced.
         """
-        pairs = [compare(other, now) for other in (self._before, after) if other is not None]
         turned = [self._before is None, True]  # held against the picture behind it, the fields come the other way
+        pairs = self._compared(now, after)
         said = [(comb, comb.even_first != back) for comb, back in zip(pairs, turned, strict=False)]
         said = [one for one in said if one[0].share is not None]
-        self._before = now
         self._left -= 1
         frayed = [(comb, first) for comb, first in said if comb.frayed]
         in_fields = [first for comb, first in frayed if comb.in_fields]
@@ -164,6 +174,17 @@ class CombFinder:
         self._row = 0
         self._sure = self._sure and self._left > 0
         return self._left > 0 and (bool(frayed) if flagged else self._sure and bool(in_fields))
+
+    def _compared(self, now: Luma, after: Luma | None) -> list[Comb]:
+        """The next picture, held against the one before it and the one behind it."""
+        before, known, near = self._before, now is self._after, self._near
+        if before is not None and not known:
+            near = _near_movement(before, now)
+        self._before, self._after = now, after
+        self._near = None if after is None else _near_movement(after, now)
+        neighbours = [(other, where) for other, where in ((before, near), (after, self._near)) if other is not None]
+        own = _combs(now) if any(where is not None for _, where in neighbours) else None
+        return [_compare(other, now, where, own) for other, where in neighbours]
 
     def _agrees(self, even_first: bool) -> bool:
         """Whether a film has its fields in this order; stripes that move show both in turn."""
