@@ -39,7 +39,7 @@ def retrain(
 
     def check() -> None:
         settings = check_retrain(workspace, text_of(config))
-        check_sources(list(corpora or settings.retrain.corpora))
+        check_sources(corpora or settings.retrain.corpora, settings.guards.web_origins)
 
     prepare(check)
     from flows.learning_progress import LearningDisplay

@@ -11,7 +11,8 @@ from schemas.endings import ending_of
 from tasks.journal.streams import say
 
 WorkspaceOption = Annotated[
-    str | None, typer.Option("--workspace", "-w", help="Workspace folder or fsspec URI; else from the settings.")
+    str | None,
+    typer.Option("--workspace", "-w", help="Workspace folder, or s3://bucket/place; else from the settings."),
 ]
 ConfigOption = Annotated[Path | None, typer.Option("--config", help="Settings file; else heterodub.toml, if there.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Answer with JSON on stdout.")]

@@ -5,6 +5,7 @@ An address ends in tables, logs, reports and runs, so what only opens a door mus
 
 import re
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 _LOGIN: Final = re.compile(r"(\w://)([^/\s]*@|[^/\s@:]*:(?!\d+(?:[/?\s]|$))[^\s@]*@)")
 """User and password before the host. The second form is for keys of object stores, which may hold a slash; what stands
@@ -17,6 +18,22 @@ _SIGNED: Final = re.compile(
     re.IGNORECASE,
 )
 """What makes a signed address one that opens for whoever has it."""
+
+
+_PORTS: Final = {"http": 80, "https": 443}
+
+
+def origin_of(url: str) -> str | None:
+    """Scheme, host and port of a web address, as "https://host" or "http://host:8080"; None for what is none."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return None
+    if parts.scheme not in _PORTS or not parts.hostname:
+        return None
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"{parts.scheme}://{host}" + ("" if port in (None, _PORTS[parts.scheme]) else f":{port}")
 
 
 def without_password(text: str) -> str:

@@ -53,7 +53,7 @@ class DubSettings(Section):
 
 
 class DubJob(Section):
-    """One video to dub. Paths, or fsspec URIs for what is read."""
+    """One video to dub. Paths, or URIs for what is read."""
 
     video: str = Field(min_length=1, description="the picture")
     speech: str = Field(min_length=1, description="sound file, or video whose sound it is")

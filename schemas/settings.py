@@ -13,7 +13,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
-from .addresses import trouble_with
+from .addresses import origin_of, trouble_with
 from .contract import EXTRACTOR_VERSION
 from .dubbing import DubSettings
 from .errors import SettingsError
@@ -61,7 +61,7 @@ class ClipSettings(Section):
 
 
 class GuardSettings(Section):
-    """What one file may cost before it is set aside."""
+    """What one file may cost before it is set aside, and which web servers files may lie on."""
 
     max_pixels: int = Field(7680 * 4320, gt=0, description="largest picture that is decoded, pixels")
     max_duration_s: float = Field(24 * 3600, gt=0, description="longest file that is worked on, seconds")
@@ -78,6 +78,18 @@ class GuardSettings(Section):
         description="times a file is tried when its process is killed, or its worker lost (local workers alone; before"
         " that, a bundle of files that are identified together is tried as often)",
     )
+    web_origins: tuple[str, ...] = Field(
+        (), description="web servers that sources may name or redirect to, such as https://host or http://host:8080"
+    )
+
+    @field_validator("web_origins")
+    @classmethod
+    def _are_origins(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        origins = {origin_of(one): one for one in given}
+        for origin, one in origins.items():
+            if origin is None or origin != one.lower().rstrip("/"):
+                raise ValueError(f"{one!r} is no origin: name scheme and host alone, such as https://host")
+        return tuple(str(origin) for origin in origins)
 
 
 class RunSettings(Section):
@@ -133,7 +145,10 @@ class TrackingSettings(Section):
 class Settings(Section):
     """The whole tree. A plain record: it travels to workers, which read no environment and no file."""
 
-    workspace: str = Field("heterodub-workspace", description="folder or fsspec URI that holds every table")
+    workspace: str = Field(
+        "heterodub-workspace",
+        description="folder, or place in a store such as s3://bucket/place, that holds every table",
+    )
     backend: Backend = Field("face_mesh_v1", description="landmark backend")
     policy: Path | None = Field(None, description="routing policy file; without one, the default policy")
     promotion: Path | None = Field(None, description="promotion policy file; without one, the default one")

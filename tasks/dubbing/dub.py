@@ -133,7 +133,7 @@ def open_speech(named: str, guards: GuardSettings, scratch: Path) -> Iterator[Sp
     """
     with ExitStack() as opened:
         with readable(named, OF_SPEECH):
-            path = opened.enter_context(localise(_uri(named), scratch))
+            path = opened.enter_context(localise(_uri(named), scratch, guards.web_origins))
             speech = opened.enter_context(Speech.open(path, guards, scratch))
         yield speech
 
@@ -146,7 +146,8 @@ def _opened(job: DubJob, tools: _Tools) -> Iterator[tuple[Film, Speech]]:
         with tools.stopwatch("decode sound"):
             speech = opened.enter_context(open_speech(job.speech, guards, tools.scratch))
         with readable(job.video):
-            film = Film.open(opened.enter_context(localise(_uri(job.video), tools.scratch)), guards)
+            path = opened.enter_context(localise(_uri(job.video), tools.scratch, guards.web_origins))
+            film = Film.open(path, guards)
         yield film, speech
 
 
@@ -244,7 +245,8 @@ def _tuned(models: Models, seconds: float, faces: Sequence[Face], film: Film, ca
 
 def _lent(named: str, tools: _Tools) -> Callable[[Face], Shown]:
     """The face of another video or picture, in the place of every face."""
-    with readable(named), localise(_uri(named), tools.scratch) as path:
+    origins = tools.settings.guards.web_origins
+    with readable(named), localise(_uri(named), tools.scratch, origins) as path:
         shown = lent(path, tools.backend, tools.settings, tools.models.translator.side_px, tools.scratch)
     return lambda face: shown
 

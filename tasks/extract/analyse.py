@@ -72,7 +72,8 @@ def analyse(job: Job, settings: Settings, policy: Policy) -> Analysis:
     Raises: MediaRefusedError - the file cannot be used; the reason says why. WeightsMissingError, WorkspaceError -
     the run cannot go on. OSError - the disk is full.
     """
-    with tempfile.TemporaryDirectory(prefix="heterodub-") as folder, localise(job.uri, Path(folder)) as path:
+    origins = settings.guards.web_origins
+    with tempfile.TemporaryDirectory(prefix="heterodub-") as folder, localise(job.uri, Path(folder), origins) as path:
         tell(None)
         before = _stamp(path)
         if fingerprint(path) != job.media_id:  # rows under another content's name would slip past a takedown, too

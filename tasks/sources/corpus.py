@@ -21,7 +21,7 @@ class Corpus(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field("default", min_length=1, description="name of the corpus, kept on every row")
-    root: str = Field(description="folder, file or fsspec URI")
+    root: str = Field(description="folder or file, or the URI of one (s3://bucket/place)")
     glob: str = Field("**/*", description="which files under the root belong to it")
     speaker: str | None = Field(
         None,
