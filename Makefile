@@ -9,7 +9,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --no-deps
 export DO_NOT_TRACK = true
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: setup demo test check bench lock audit clean
+.PHONY: setup demo test check bench fuzz lock audit clean
 
 setup: $(READY)
 
@@ -37,6 +37,9 @@ check: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m tests.bench
+
+fuzz: $(READY) # what strangers hand in, damaged by chance; SEED and INPUTS may be given
+	$(BIN)/python -m tests.fuzz --seed $(or $(SEED),1) --inputs $(or $(INPUTS),300)
 
 lock: # what is installed now becomes the locks
 	$(BIN)/python .ci/lock.py
