@@ -55,7 +55,9 @@ def without_passwords(tree: Any) -> Any:
 
 
 def trouble_with(address: str) -> str | None:
-    """Why an address must not be used, in words without the secret; None if it holds none. A user alone is none."""
+    """Why an address or path must not be used, in words without the secret; None if it may. A user alone may."""
+    if "\0" in address:
+        return f"{without_password(address)!r} holds a zero byte, which no name of a file has"
     login = _LOGIN.search(address)
     if not (login and ":" in login[2]) and not _SIGNED.search(address):
         return None
