@@ -104,6 +104,7 @@ def identify(raw: RawFile, settings: Settings) -> str | MediaRefusedError:
         _reader(guards.memory_limit_gib, thread).run,
         _CONTENT_OF,
         raw.uri,
+        guards.web_origins,
         time_limit_s=_Patience(raw.size_bytes, guards).fetch_s,
     )
     try:

@@ -1,18 +1,14 @@
 """Combed frames made whole, one by one, before anything else sees them."""
 
-import gc
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from av.filter import Graph
 from av.video.frame import VideoFrame
 
 from .interlace import CombFinder, Luma, sample
-
-_COLLECT_EVERY: Final = 50
-"""PyAV frames and their planes hold each other; Python, which knows nothing of their megabytes, lets them pile up."""
 
 
 def luma_of(frame: VideoFrame) -> Luma | None:
@@ -26,23 +22,6 @@ def luma_of(frame: VideoFrame) -> Luma | None:
     kind = np.uint16 if bits > 8 else np.uint8
     rows = np.frombuffer(memory, kind).reshape(-1, frame.planes[0].line_size // np.dtype(kind).itemsize)
     return sample(rows[: frame.height, : frame.width], bits)
-
-
-def _collected(frames: Iterable[VideoFrame]) -> Iterator[VideoFrame]:
-    """The frames, whose memory is given back every so many.
-
-    What is there at the first collection is left out of the others, which would look through every module and model
-    twice a second: a seventh of what an ingest took.
-    """
-    try:
-        for number, frame in enumerate(frames, start=1):
-            yield frame
-            if number % _COLLECT_EVERY == 0:
-                gc.collect()
-            if number == _COLLECT_EVERY:
-                gc.freeze()
-    finally:
-        gc.unfreeze()
 
 
 class Deinterlacer:
@@ -62,7 +41,7 @@ class Deinterlacer:
     def over(self, frames: Iterable[VideoFrame]) -> Iterator[VideoFrame]:
         """The same number of frames, in order."""
         now: tuple[VideoFrame, Luma | None] | None = None
-        for frame in _collected(frames):
+        for frame in frames:
             after = frame, luma_of(frame)
             if now is not None:
                 yield self._shown(*now, *after)
