@@ -1,5 +1,7 @@
 """Every training and evaluation on a device that is not the CPU: nothing is left behind, and numbers are the CPU's."""
 
+import subprocess
+import sys
 from functools import partial
 from types import SimpleNamespace
 
@@ -258,3 +260,9 @@ def test_a_device_that_is_not_there_is_a_setting_that_is_wrong():
     assert device_of("cpu") == device_of("auto") == Fabric(accelerator="auto", devices=1).device == torch.device("cpu")
     with pytest.raises(SettingsError, match="device = cuda: networks cannot run there"):
         device_of("cuda")
+
+
+def test_what_dubs_in_a_child_does_not_load_lightning():
+    """Which takes seconds that every dubbing would pay."""
+    look = "import sys, tasks.dubbing.worker, tasks.learning.device; sys.exit('lightning_fabric' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", look], check=False).returncode == 0
