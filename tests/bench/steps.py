@@ -7,7 +7,6 @@ bare loop (loop.py) this is the very code of an ingest's children. Prints Markdo
 """
 
 import functools
-import gc
 import os
 import sys
 import tempfile
@@ -15,7 +14,6 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 from schemas.errors import MediaRefusedError
@@ -39,7 +37,6 @@ _STEPS: tuple[tuple[str, Any, str], ...] = (
     ("combs: find", interlace, "sample"),
     ("combs: find", deinterlacing, "luma_of"),
     ("combs: deinterlace", deinterlacing.Deinterlacer, "_woven"),
-    ("collect decoded pictures", deinterlacing, "gc"),
     ("shot cuts", shots, "small_picture"),
     ("shot cuts", shots._Cuts, "add"),
     ("gradual transitions", transitions.TransitionFinder, "add"),
@@ -111,9 +108,6 @@ def main() -> None:
 
 def _set(clocks: Clocks) -> None:
     for step, owner, name in _STEPS:
-        if name == "gc":
-            owner.gc = SimpleNamespace(collect=clocks.around(step, gc.collect), freeze=gc.freeze, unfreeze=gc.unfreeze)
-            continue
         own = vars(owner).get(name)
         wrapped = clocks.around(step, getattr(owner, name))
         setattr(owner, name, staticmethod(wrapped) if isinstance(own, classmethod) else wrapped)
