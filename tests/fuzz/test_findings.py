@@ -22,9 +22,10 @@ from tasks.sources.corpus import load_corpus
 from tasks.stores import releases, tables
 from tasks.stores.standing_policy import standing_policy
 from tasks.stores.workspace import Workspace
+from tasks.study.answers import read_key
 from tasks.study.videos import read_videos
 from tasks.tracking.example import input_example
-from tests.fuzz.doors import _save_generator
+from tests.fuzz.doors import _KEY, _save_generator
 from tests.tasks.answers import footage
 
 
@@ -117,6 +118,27 @@ def test_a_log_without_numbers_of_rows(ws):
     _in_log(ws, "clips", lambda add: add.pop("stats"))
     with pytest.raises(WorkspaceError, match="lacks its size"):
         tables.size(ws, "clips")
+
+
+def test_a_log_that_does_not_say_whose_payload_it_names(ws):
+    _in_log(ws, "stage1", lambda add: add.update(stats='{"numRecords": 1}'))
+    with pytest.raises(WorkspaceError, match="whose file"):
+        tables.media_in_files(ws, "stage1")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"items": {"a": {"clip": "1", "system": "ours"}}},
+        {"items": {"a": {"clip": "1", "system": "ours"}, "b": {"clip": "2", "system": "theirs"}}},
+        {"systems": ["ours", "theirs", "others"]},
+        {"forms": [["a", "b", "c"]]},
+    ],
+)
+def test_a_key_whose_parts_do_not_fit_together(tmp_path, change):
+    (tmp_path / "key.json").write_text(json.dumps(_KEY | change))
+    with pytest.raises(SourceError, match=r"key\.json"):
+        read_key(tmp_path / "key.json")
 
 
 @pytest.mark.parametrize("counts", ["", "[1]", "[" * 5000, "null"])
