@@ -86,7 +86,7 @@ def show_dubbings(told: dict[str, Any]) -> None:
         if one["error"]:
             continue
         table = Table(title=escape(one["out"]), show_header=False, title_justify="left")
-        for name in ("frames", "dubbed", "passed_through", "seconds", "took_s"):
+        for name in ("frames", "dubbed", "passed_through", "covered", "seconds", "took_s"):
             table.add_row(name.replace("took_s", "took, seconds").replace("_", " "), f"{one[name]:g}")
         table.add_row("times real time", f"{one['realtime_factor']:.2f}")
         table.add_row("landmarks by", escape(one["generator"]))
