@@ -60,6 +60,17 @@ def test_a_card_that_is_no_text(tmp_path):
         load_generator(tmp_path)
 
 
+@pytest.mark.parametrize("claim", [{"width": 4_000_000}, {"width": 64}, {"time_blocks": 1_000_000_000}])
+def test_a_card_that_claims_another_size_than_its_weights_have(tmp_path, claim):
+    """Nothing of that size is made: it would take all memory there is, or never end."""
+    _save_generator(tmp_path)
+    card = json.loads((tmp_path / CARD).read_text())
+    card["shape"] |= claim
+    (tmp_path / CARD).write_text(json.dumps(card))
+    with pytest.raises(ModelFileError, match=r"what its card says|time_blocks"):
+        load_generator(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("name", "values", "says"),
     [
