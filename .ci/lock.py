@@ -68,7 +68,7 @@ def needed(installed: dict[str, metadata.Distribution], wanted: list[str]) -> se
 def with_hashes(pins: list[str]) -> str:
     """The pins with the sha256 of every file that the index has of them, in the form that pip takes.
 
-    Of torch only the wheel for CPUs: were PyPI's for CUDA allowed, pip would take that, and its CUDA packages are missing.
+    Of torch only the wheel for CPUs: were PyPI's for CUDA allowed, pip would take that, without its CUDA packages.
     """
     uv = [Path(sys.executable).with_name("uv"), "pip", "compile", "--quiet", "--python-version", "3.11"]
     words = ["--no-deps", "--generate-hashes", "--no-annotate", "--no-header", "-"]
