@@ -30,11 +30,14 @@ def _store(settings: Settings) -> Iterator[Finding]:
         yield good("tracking", _WHAT, f"not made yet; the first training makes {place.database}")
         return
     from tasks.tracking.deleted import deleted
-    from tasks.tracking.store import look
+    from tasks.tracking.store import NotAtHomeError, look
 
     try:
         detail = look(place)
         gone = deleted(place, settings.tracking.experiment)
+    except NotAtHomeError as error:
+        yield problem("tracking", _WHAT, str(error), "relocate it; until then nothing is trained, deleted or promoted")
+        return
     except TrackingError as error:
         yield problem("tracking", _WHAT, str(error), _remedy(place.is_server))
         return

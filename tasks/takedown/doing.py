@@ -8,6 +8,7 @@ asked for, the models.
 import logging
 from collections.abc import Collection
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
@@ -19,11 +20,12 @@ from tasks.promotion.refusing import TAKEN_DOWN
 from tasks.publishing import Published, publish
 from tasks.stores import erasing, tables, tombstones
 from tasks.stores.batches import drop_media
+from tasks.stores.removal import remove, require_below
 from tasks.stores.standing_policy import standing_policy
 from tasks.stores.workspace import Workspace
 
 from .planning import Plan
-from .weights import delete_made_anew, delete_models, require_out_of_force
+from .weights import delete_made_anew, delete_models, require_out_of_force, require_own
 
 if TYPE_CHECKING:
     from tasks.tracking.store import Tracking
@@ -45,13 +47,16 @@ def take_down(
 ) -> dict[str, Any]:
     """Do what the plan says; returns what was done, ready for JSON. with_models: delete what learned from it, as well.
 
-    Raises: PromotionError - a champion would have to be deleted; nothing was done. WorkspaceError - a table cannot be
-    written. TrackingError - the store cannot be reached. AuditFailedError - what is left breaks an expectation; the
-    footage is gone from the newest tables all the same, and doing it again goes on.
+    Raises: PromotionError, WorkspaceError - a champion, or something outside the workspace, would have to be deleted;
+    nothing was done. WorkspaceError - a table cannot be written. TrackingError - the store cannot be reached.
+    AuditFailedError - what is left breaks an expectation; the footage is gone from the newest tables all the same, and
+    doing it again goes on.
     """
     scope = plan.scope
+    _require_own(ws)
     if with_models:
         require_out_of_force(ws, plan.models)
+        require_own(ws, tracking, plan.models, plan.trainings)
     takedown = tombstones.bar(ws, scope.kind, scope.value, scope.media, why)
     tagged = _tag_models(tracking, plan, takedown) if tracking else []
     _delete_rows(ws, plan)
@@ -63,7 +68,7 @@ def take_down(
         erased += len(_erase(ws, "metrics", "corpus", [scope.value]))
     shown = _erase_shown(tracking, plan) if tracking else 0
     delete_made_anew(ws)
-    deleted = delete_models(tracking, plan.models, plan.trainings) if with_models else {}
+    deleted = delete_models(ws, tracking, plan.models, plan.trainings) if with_models else {}
     return plan.summary() | {
         "takedown": takedown,
         "tagged": tagged,
@@ -75,6 +80,12 @@ def take_down(
         "unfinished_left": unfinished,
         **deleted,
     }
+
+
+def _require_own(ws: Workspace) -> None:
+    """Raises: WorkspaceError - a folder that is to be deleted is a link to another place."""
+    for name in _PAGES if ws.is_local else ():
+        require_below(Path(ws.root), Path(ws.root, name))
 
 
 def _tag_models(tracking: "Tracking", plan: Plan, takedown: str) -> list[str]:
@@ -120,11 +131,10 @@ def _publish(ws: Workspace, settings: Settings) -> Published:
 
 def _erase(ws: Workspace, table: str, key: str, values: Collection[str]) -> list[str]:
     """Take the files of old versions off the disk, and what killed writers left of this footage."""
-    files = ws.filesystem()
     gone = erasing.erase(ws, table)
     left = erasing.strays(ws, table, key, values)
     for name in left:
-        files.rm(ws.path(table, name))
+        remove(ws, table, name)
     return [*gone, *left]
 
 
@@ -136,7 +146,7 @@ def _forget_pages(ws: Workspace) -> list[str]:
         if files.exists(ws.path(folder)):
             names = (str(entry).rstrip("/").rsplit("/", 1)[-1] for entry in files.ls(ws.path(folder), detail=False))
             gone += [f"{folder}/{name}" for name in sorted(names)]
-            files.rm(ws.path(folder), recursive=True)
+            remove(ws, folder)
     return gone
 
 

@@ -162,6 +162,7 @@ def _downloaded(tracking: Tracking, wanted: Version, folder: Path, part: str = "
     """A version's files, or a folder of them, as a path below `folder`."""
     with telling(f"files of {wanted}"):
         place = tracking.client.get_model_version_download_uri(wanted.name, str(wanted.number))
+        tracking.require_held(place, str(wanted))
         return Path(
             mlflow.artifacts.download_artifacts(
                 artifact_uri=f"{place.rstrip('/')}/{part}" if part else place,

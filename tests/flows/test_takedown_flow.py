@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,11 +17,12 @@ from flows.takedown import takedown
 from model.stage1.files import save_generator
 from model.stage1.network import LandmarkGenerator
 from schemas.cards import GeneratorCard
-from schemas.errors import NotFoundError, PromotionError, TrackingError
+from schemas.errors import HeterodubError, NotFoundError, PromotionError, TrackingError
 from schemas.reasons import Stage
 from schemas.settings import load_settings
 from schemas.tables import BENCHMARKS
 from schemas.training import Stage1Settings
+from tasks.answers.check_tracking import check_tracking
 from tasks.answers.check_workspace import check_workspace
 from tasks.answers.findings import Health
 from tasks.answers.tracing import FootageTrace, ModelTrace, trace
@@ -28,6 +31,8 @@ from tasks.promotion.by_hand import roll_back
 from tasks.promotion.refusing import TAKEN_DOWN
 from tasks.stores import benchmarks, releases, tables
 from tasks.stores.workspace import Workspace
+from tasks.tracking.place import place_of
+from tasks.tracking.relocation import relocate
 
 IDS = ("clip_id", "media_id")
 SPEAKER = "Ada Somebody"
@@ -212,6 +217,49 @@ def test_doing_it_again_finishes_what_was_left_and_nothing_else(down, config):
     assert (again["takedown"], again["clips"], again["files"]) == (done["takedown"], 0, [])
     with pytest.raises(NotFoundError, match="nothing in the workspace is of speaker 'Ada Sombody'"):
         takedown("speaker", "Ada Sombody", "asked", True, ws.root, str(config))
+
+
+@pytest.mark.parametrize("how", ["copied", "with a link"])
+def test_in_a_copy_of_the_workspace_no_model_of_the_original_goes(down, config, tmp_path, how):
+    ws = down[0]
+    copy = Workspace.open(str(shutil.copytree(ws.root, tmp_path / "copy")))
+    if how == "with a link":  # its addresses were written anew, and it keeps its trainings where the original does
+        relocate(place_of(load_settings().tracking, copy), Path(ws.root))
+        shutil.rmtree(Path(copy.root, "training"))
+        Path(copy.root, "training").symlink_to(Path(ws.root, "training"))
+    before = _everything(ws), _everything(copy)
+    words = "training/stage1-saw leads to" if how == "with a link" else "mlflow was moved or copied here.*relocate -w"
+    with pytest.raises(HeterodubError, match=words):
+        takedown("speaker", SPEAKER, "asked", False, copy.root, str(config), True)
+    assert (_everything(ws), _everything(copy)) == before
+    if how != "with a link":
+        found = check_tracking(load_settings(str(config), workspace=copy.root))
+        assert [one.health for one in found] == [Health.PROBLEM]
+        assert "moved or copied here" in found[0].detail and "relocate" in found[0].remedy
+
+
+def _everything(ws: Workspace) -> set[Path]:
+    """Every file but what runs say of themselves."""
+    files = {path.relative_to(ws.root) for path in Path(ws.root).rglob("*") if path.is_file()}
+    return {path for path in files if path.parts[0] not in ("metrics", "running")}
+
+
+def test_a_version_whose_files_are_said_to_lie_elsewhere_keeps_them(down, config, tmp_path):
+    """As somebody's own workspace may say, to have files of whoever opens it read or deleted."""
+    ws = Workspace.open(str(shutil.copytree(down[0].root, tmp_path / "copy")))
+    place, thesis = place_of(load_settings().tracking, ws), tmp_path / "thesis"
+    relocate(place, Path(down[0].root))
+    shutil.copytree(Path(ws.root, "mlflow", "artifacts"), thesis)
+    with closing(sqlite3.connect(place.database)) as store, store:
+        store.execute("UPDATE model_versions SET source = ?, storage_location = NULL WHERE version = 1", (str(thesis),))
+    before = set(thesis.rglob("*"))
+    with pytest.raises(TrackingError, match=f"said to lie at {thesis}, outside of"):
+        takedown("speaker", SPEAKER, "asked", False, ws.root, str(config), True)
+    with closing(sqlite3.connect(place.database)) as store, store:
+        store.execute("UPDATE runs SET artifact_uri = ?", (str(thesis),))
+    with pytest.raises(TrackingError, match=f"said to lie at {thesis}, outside of"):
+        trace(load_settings(str(config), workspace=ws.root), f"{MODEL}/1")
+    assert set(thesis.rglob("*")) == before
 
 
 def test_models_go_as_well_when_told_to_but_no_champion(down, config):
