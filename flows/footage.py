@@ -60,6 +60,10 @@ def show_takedown(told: Mapping[str, Any], dry_run: bool) -> None:
     )
     console().print("")
     _files(told["files"])
+    if told["near_copies"] and not told["with_near_copies"]:
+        count = counted(len(told["near_copies"]), "near-copy file")
+        console().print(f"{count} of it would stay; --with-near-copies takes such along:\n")
+        _files(told["near_copies"])
     _models(told["models"])
     if any("champion" in row["aliases"] and row["clips"] for row in told["models"]):
         console().print("the champion was trained on it: train anew and promote, or roll back to a clean version\n")

@@ -1,4 +1,6 @@
-"""What was taken down and must not come back. Holds hashes alone, so that a tombstone does not keep what it bars."""
+"""What was taken down and must not come back. Holds hashes and, where it was asked for, what copies are recognised by
+(barred.py), so that a tombstone does not keep what it bars.
+"""
 
 import hashlib
 from collections.abc import Iterable
@@ -7,10 +9,12 @@ from datetime import UTC, datetime
 from typing import Final, Literal
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from schemas.tables import TOMBSTONES
 
 from . import tables
+from .barred import PRINTS, Print
 from .workspace import Workspace
 
 Kind = Literal["speaker", "corpus", "licence", "file"]
@@ -37,8 +41,8 @@ class Tombstones:
 
 
 def standing(ws: Workspace) -> Tombstones:
-    """All tombstones of a workspace."""
-    rows = tables.read_any(ws, "tombstones", ["kind", "mark"]).to_pylist()
+    """All tombstones of a workspace but those of recordings (barred.py), which are large."""
+    rows = tables.read_any(ws, "tombstones", ["kind", "mark"], ~pc.field("kind").isin(PRINTS)).to_pylist()
     return Tombstones(frozenset((row["kind"], row["mark"]) for row in rows))
 
 
@@ -49,11 +53,23 @@ def media_of(ws: Workspace, kind: Kind, value: str) -> frozenset[str]:
     return frozenset(row["mark"] for row in rows if row["kind"] == MEDIA and row["takedown"] in own)
 
 
-def bar(ws: Workspace, kind: Kind, value: str, media: Iterable[str], why: str) -> str:
-    """Put up tombstones for a thing and its contents; returns the takedown's id. A second call adds what is new."""
+def bar(ws: Workspace, kind: Kind, value: str, media: Iterable[str], why: str, prints: Iterable[Print] = ()) -> str:
+    """Put up tombstones for a thing, its contents and its recordings; returns the takedown's id. A second call adds
+    what is new.
+    """
     takedown = hashlib.sha256(f"{kind} {mark(value)}".encode()).hexdigest()[:12]
+    _put_up(ws, takedown, [(kind, mark(value)), *((MEDIA, one) for one in sorted(media)), *prints], why)
+    return takedown
+
+
+def bar_copy(ws: Workspace, takedown: str, media: str) -> None:
+    """Put up a tombstone for the content of a copy, which a takedown did not know of."""
+    _put_up(ws, takedown, [(MEDIA, media)], "a copy of it")
+
+
+def _put_up(ws: Workspace, takedown: str, wanted: Iterable[tuple[str, str]], why: str) -> None:
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    wanted = [(kind, mark(value)), *((MEDIA, one) for one in sorted(media))]
+    wanted = list(dict.fromkeys(wanted))
 
     def make(before: pa.Table) -> pa.Table:
         known = {(row["kind"], row["mark"], row["takedown"]) for row in before.to_pylist()}
@@ -65,7 +81,6 @@ def bar(ws: Workspace, kind: Kind, value: str, media: Iterable[str], why: str) -
         return pa.Table.from_pylist(rows, schema=TOMBSTONES)
 
     tables.append_after(ws, "tombstones", make)
-    return takedown
 
 
 def mark(value: str) -> str:

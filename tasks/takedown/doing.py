@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from schemas.settings import Settings
 from tasks.journal.runs import runs
@@ -19,12 +20,14 @@ from tasks.promotion.evidence import PAGE
 from tasks.promotion.refusing import TAKEN_DOWN
 from tasks.publishing import Published, publish
 from tasks.stores import erasing, tables, tombstones
+from tasks.stores.barred import Print, prints_of
 from tasks.stores.batches import drop_media
 from tasks.stores.removal import remove, require_below
 from tasks.stores.standing_policy import standing_policy
 from tasks.stores.workspace import Workspace
 
 from .planning import Plan
+from .scope import Scope
 from .weights import delete_made_anew, delete_models, require_out_of_force, require_own
 
 if TYPE_CHECKING:
@@ -57,7 +60,7 @@ def take_down(
     if with_models:
         require_out_of_force(ws, plan.models)
         require_own(ws, tracking, plan.models, plan.trainings)
-    takedown = tombstones.bar(ws, scope.kind, scope.value, scope.media, why)
+    takedown = tombstones.bar(ws, scope.kind, scope.value, scope.media, why, _prints(ws, scope))
     tagged = _tag_models(tracking, plan, takedown) if tracking else []
     _delete_rows(ws, plan)
     pages = _forget_pages(ws)
@@ -80,6 +83,14 @@ def take_down(
         "unfinished_left": unfinished,
         **deleted,
     }
+
+
+def _prints(ws: Workspace, scope: Scope) -> list[Print]:
+    """What copies of the footage are recognised by; kept only where copies are to be kept out."""
+    if not scope.with_copies:
+        return []
+    of_it = pc.field("media_id").isin(sorted(scope.media))
+    return list(prints_of(tables.read(ws, "clips", ["sound_hash", "face_motion", "pairing_score"], filter=of_it)))
 
 
 def _require_own(ws: Workspace) -> None:

@@ -11,6 +11,7 @@ from schemas.errors import NotFoundError
 from tasks.answers.find import find
 from tasks.answers.names import visible
 from tasks.stores import tables, tombstones
+from tasks.stores.barred import copies_of
 from tasks.stores.tombstones import Kind
 from tasks.stores.workspace import Workspace
 
@@ -27,6 +28,9 @@ class Scope:
     media: frozenset[str]
     files: tuple[dict[str, Any], ...]
     clips: tuple[dict[str, Any], ...]
+    copies: tuple[dict[str, Any], ...] = ()
+    """Files of other bytes that show the same recording. They go as well if that is said (`with_copies`)."""
+    with_copies: bool = False
 
     @property
     def speakers(self) -> frozenset[str]:
@@ -34,8 +38,9 @@ class Scope:
         return frozenset(str(clip["speaker"]) for clip in self.clips)
 
 
-def find_scope(ws: Workspace, kind: Kind, value: str) -> Scope:
-    """All of a speaker, corpus, licence or file that the workspace holds, or held when it was first taken down.
+def find_scope(ws: Workspace, kind: Kind, value: str, with_copies: bool = False) -> Scope:
+    """All of a speaker, corpus, licence or file that the workspace holds, or held when it was first taken down; and
+    the files that are near-copies of it.
 
     Raises: NotFoundError - there is nothing of that name, nor was there; the text suggests what is near.
     """
@@ -48,12 +53,16 @@ def find_scope(ws: Workspace, kind: Kind, value: str) -> Scope:
         media |= {clip["media_id"] for clip in clips if clip["speaker"] == value}
     if not (named or media):
         raise NotFoundError(_nothing(files, clips, kind, value))
+    copied = copies_of(ws, frozenset(media))
+    media |= copied if with_copies else set()
     return Scope(
         kind,
         value,
         frozenset(media),
         tuple(row for row in files if row["uri"] in named or row["media_id"] in media),
         tuple(clip for clip in clips if clip["media_id"] in media),
+        tuple(row for row in files if row["media_id"] in copied),
+        with_copies,
     )
 
 
@@ -62,7 +71,7 @@ def _uris(ws: Workspace, files: list[dict[str, Any]], kind: Kind, value: str, re
         yield from (row["uri"] for row in files if row[kind] == value)
         return
     try:
-        found = find(ws, value)
+        found = find(ws, value, whole=True)
     except NotFoundError:
         if required:
             raise

@@ -6,6 +6,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import av
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -29,10 +30,11 @@ from tasks.answers.tracing import FootageTrace, ModelTrace, trace
 from tasks.journal.runs import runs
 from tasks.promotion.by_hand import roll_back
 from tasks.promotion.refusing import TAKEN_DOWN
-from tasks.stores import benchmarks, releases, tables
+from tasks.stores import benchmarks, releases, tables, tombstones
 from tasks.stores.workspace import Workspace
 from tasks.tracking.place import place_of
 from tasks.tracking.relocation import relocate
+from tests.flows.heads import write_head
 
 IDS = ("clip_id", "media_id")
 SPEAKER = "Ada Somebody"
@@ -306,3 +308,71 @@ def test_what_a_killed_writer_left_goes_too_and_a_benchmark_that_lost_clips_says
         assert left > 0
         with pytest.raises(PromotionError, match="not whole any more"):
             benchmarks.standing(ws, Stage.STAGE1, frozen.line)
+
+
+def _copied(source: Path, target: Path, crf: int | None = None) -> Path:
+    """The film in another container: its packets as they are, or encoded anew."""
+    with av.open(str(source)) as given, av.open(str(target), "w") as out:
+        streams = {}
+        for one in given.streams:
+            if crf is None or one.type == "audio":
+                streams[one.index] = out.add_stream_from_template(one)
+            else:
+                made = out.add_stream("libx264", rate=25, options={"crf": str(crf)})
+                made.width, made.height, made.pix_fmt = one.width - 32, one.height - 32, "yuv420p"
+                streams[one.index] = made
+        for packet in given.demux():
+            made = streams[packet.stream.index]
+            if crf is None or packet.stream.type == "audio":
+                if packet.dts is not None:
+                    packet.stream = made
+                    out.mux(packet)
+                continue
+            for frame in packet.decode():
+                out.mux(made.encode(frame.reformat(made.width, made.height)))
+        for made in streams.values():
+            if crf is not None and made.type == "video":
+                out.mux(made.encode(None))
+    return target
+
+
+def test_copies_of_other_bytes_are_named_taken_along_and_do_not_come_back(finished, footage, config, cluster, tmp_path):
+    ws = Workspace.open(str(shutil.copytree(finished.workspace, tmp_path / "workspace")))
+    copies, later = tmp_path / "copies", tmp_path / "later"
+    copies.mkdir()
+    later.mkdir()
+    _copied(footage / "head0.mp4", copies / "remux.mkv")
+    _copied(footage / "head0.mp4", copies / "smaller.mp4", 30)
+    ingest(str(copies), workspace=ws.root, config=str(config), dask=cluster)
+    before = tables.read(ws, "catalog", ["uri"]).num_rows
+
+    for name in ("ead0.mp4", "0.mp4", ".mkv"):
+        with pytest.raises(NotFoundError):
+            takedown("file", name, "asked", True, ws.root, str(config))
+    told = takedown("file", "head0.mp4", "asked", True, ws.root, str(config))
+    assert [Path(row["uri"]).name for row in told["files"]] == ["head0.mp4"]
+    assert sorted(Path(row["uri"]).name for row in told["near_copies"]) == ["remux.mkv", "smaller.mp4"]
+
+    done = takedown("file", "head0.mp4", "asked", False, ws.root, str(config), False, True)
+    assert len(done["files"]) == 3 and tables.read(ws, "catalog", ["uri"]).num_rows == before - 3
+    _copied(footage / "head0.mp4", later / "again.mov")
+    _copied(footage / "head0.mp4", later / "again.mkv", 24)
+    shutil.copy(copies / "remux.mkv", later / "known.mkv")
+    write_head(later / "another.mp4", 17, 75)
+    for _ in range(2):
+        ingest(str(later), workspace=ws.root, config=str(config), dask=cluster)
+        names = {Path(uri).name for uri in tables.read(ws, "catalog", ["uri"])["uri"].to_pylist()}
+        assert len(names) == before - 2 and "another.mp4" in names
+        media = set(tables.read(ws, "catalog", ["media_id"])["media_id"].to_pylist())
+        for table in ("clips", "stage1", "stage2"):
+            assert set(tables.read(ws, table, ["media_id"])["media_id"].to_pylist()) <= media
+        barred = tombstones.standing(ws).media
+        assert len(barred) == 5
+        assert not [path for path in Path(ws.root).rglob("part-*") if any(one in path.name for one in barred)]
+    findings = [one for one in check_workspace(load_settings(workspace=ws.root)) if one.health is Health.PROBLEM]
+    assert findings == []
+
+
+def test_without_that_nothing_is_kept_of_what_is_recognised(down):
+    rows = tables.read(down[0], "tombstones", ["kind"])["kind"].to_pylist()
+    assert set(rows) == {"speaker", "media"}
