@@ -73,6 +73,7 @@ def show_takedown(told: Mapping[str, Any], dry_run: bool) -> None:
     pairs(
         [
             ("takedown", told["takedown"]),
+            ("earlier ones finished", ", ".join(told["finished"])),
             ("files erased", told["files_erased"]),
             ("pictures and films erased from runs", told["run_files_erased"]),
             ("pages erased", ", ".join(told["pages_erased"])),

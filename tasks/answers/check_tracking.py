@@ -10,6 +10,7 @@ from tasks.tracking.place import place_of
 from .findings import Finding, good, problem
 
 _WHAT = "store"
+_LOST = "restore its files from a copy, or train anew and promote; until then whoever names that version is refused"
 _NOT_KEPT = "restore the tracking store from a copy; what the model was made of cannot be traced without it"
 
 
@@ -30,11 +31,13 @@ def _store(settings: Settings) -> Iterator[Finding]:
         yield good("tracking", _WHAT, f"not made yet; the first training makes {place.database}")
         return
     from tasks.tracking.deleted import deleted
+    from tasks.tracking.soundness import damaged
     from tasks.tracking.store import NotAtHomeError, look
 
     try:
         detail = look(place)
         gone = deleted(place, settings.tracking.experiment)
+        faults = damaged(place)
     except NotAtHomeError as error:
         yield problem("tracking", _WHAT, str(error), "relocate it; until then nothing is trained, deleted or promoted")
         return
@@ -44,6 +47,8 @@ def _store(settings: Settings) -> Iterator[Finding]:
     yield good("tracking", _WHAT, detail)
     for one in gone:
         yield problem("tracking", "deleted", one.what, one.command or _NOT_KEPT)
+    for fault in faults:
+        yield problem("tracking", "models", fault, _LOST)
 
 
 def _remedy(is_server: bool) -> str:

@@ -1,4 +1,5 @@
-"""Takes footage down. Every step may be done twice, so a takedown that was interrupted is finished by doing it again.
+"""Takes footage down. Every step may be done twice, so a takedown that was interrupted is finished by doing it again,
+or by the next one of anything.
 
 The order: tombstones, so that nothing comes back meanwhile; models named while their lineage can still be told; rows
 out of all tables; a new release; old versions off the disk, since they hold what was deleted; pictures of it; and, when
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from schemas.errors import PromotionError
 from schemas.settings import Settings
 from tasks.journal.runs import runs
 from tasks.promotion.evidence import PAGE
@@ -26,8 +28,8 @@ from tasks.stores.removal import remove, require_below
 from tasks.stores.standing_policy import standing_policy
 from tasks.stores.workspace import Workspace
 
-from .planning import Plan
-from .scope import Scope
+from .planning import Plan, plan_takedown
+from .scope import Scope, scope_left
 from .weights import delete_made_anew, delete_models, require_out_of_force, require_own
 
 if TYPE_CHECKING:
@@ -55,12 +57,41 @@ def take_down(
     AuditFailedError - what is left breaks an expectation; the footage is gone from the newest tables all the same, and
     doing it again goes on.
     """
-    scope = plan.scope
+    scope, own = plan.scope, tombstones.takedown_id(plan.scope.kind, plan.scope.value)
+    _require(ws, tracking, plan, with_models)
+    finished = [_finish(ws, settings, tracking, left) for left in tombstones.unfinished(ws) if left.takedown != own]
+    begun = tombstones.attempt(with_models)
+    takedown = tombstones.bar(ws, scope.kind, scope.value, scope.media, why, _prints(ws, scope), begun)
+    done = _carry_out(ws, settings, tracking, plan, takedown, with_models)
+    tombstones.finish(ws, takedown, with_models)
+    return plan.summary() | {"takedown": takedown, "finished": finished, **done}
+
+
+def _require(ws: Workspace, tracking: "Tracking | None", plan: Plan, with_models: bool) -> None:
+    """Refuse what must not be deleted. Raises: PromotionError, WorkspaceError, TrackingError - as `take_down`."""
     _require_own(ws)
     if with_models:
         require_out_of_force(ws, plan.models)
         require_own(ws, tracking, plan.models, plan.trainings)
-    takedown = tombstones.bar(ws, scope.kind, scope.value, scope.media, why, _prints(ws, scope))
+
+
+def _finish(ws: Workspace, settings: Settings, tracking: "Tracking | None", left: tombstones.Unfinished) -> str:
+    """Do what an earlier takedown left undone; returns its id. A champion by now stays, and its deletion undone."""
+    plan, with_models = plan_takedown(ws, tracking, scope_left(ws, left)), left.with_models
+    try:
+        _require(ws, tracking, plan, with_models)
+    except PromotionError:
+        with_models = False
+    _carry_out(ws, settings, tracking, plan, left.takedown, with_models)
+    tombstones.finish(ws, left.takedown, with_models)
+    return left.takedown
+
+
+def _carry_out(
+    ws: Workspace, settings: Settings, tracking: "Tracking | None", plan: Plan, takedown: str, with_models: bool
+) -> dict[str, Any]:
+    """All that follows the tombstones. Every step may be done twice."""
+    scope = plan.scope
     tagged = _tag_models(tracking, plan, takedown) if tracking else []
     _delete_rows(ws, plan)
     pages = _forget_pages(ws)
@@ -72,8 +103,7 @@ def take_down(
     shown = _erase_shown(tracking, plan) if tracking else 0
     delete_made_anew(ws)
     deleted = delete_models(ws, tracking, plan.models, plan.trainings) if with_models else {}
-    return plan.summary() | {
-        "takedown": takedown,
+    return {
         "tagged": tagged,
         "release": published.release_id,
         "release_is_new": published.is_new,

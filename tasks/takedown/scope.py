@@ -12,7 +12,7 @@ from tasks.answers.find import find
 from tasks.answers.names import visible
 from tasks.stores import tables, tombstones
 from tasks.stores.barred import copies_of
-from tasks.stores.tombstones import Kind
+from tasks.stores.tombstones import Kind, Unfinished
 from tasks.stores.workspace import Workspace
 
 _FILE_COLUMNS: Final = ["uri", "media_id", "corpus", "speaker", "licence"]
@@ -63,6 +63,29 @@ def find_scope(ws: Workspace, kind: Kind, value: str, with_copies: bool = False)
         tuple(clip for clip in clips if clip["media_id"] in media),
         tuple(row for row in files if row["media_id"] in copied),
         with_copies,
+    )
+
+
+def scope_left(ws: Workspace, left: Unfinished) -> Scope:
+    """What there still is of a takedown that was not finished. Its name is not known any more, only the hash of it."""
+    files = tables.read(ws, "catalog", _FILE_COLUMNS).to_pylist()
+    clips = tables.read(ws, "clips", _CLIP_COLUMNS).to_pylist()
+
+    def is_meant(value: str | None) -> bool:
+        return value is not None and tombstones.mark(value) == left.mark
+
+    column = "uri" if left.kind == "file" else left.kind
+    named = {row["uri"] for row in files if is_meant(row[column])}
+    media = left.media | {row["media_id"] for row in files if row["uri"] in named and row["media_id"]}
+    if left.kind == "speaker":
+        media |= {clip["media_id"] for clip in clips if is_meant(clip["speaker"])}
+    corpora = tables.read_any(ws, "metrics", ["corpus"])["corpus"].to_pylist() if left.kind == "corpus" else []
+    return Scope(
+        left.kind,
+        next(filter(is_meant, corpora), None) or left.takedown,
+        media,
+        tuple(row for row in files if row["uri"] in named or row["media_id"] in media),
+        tuple(clip for clip in clips if clip["media_id"] in media),
     )
 
 

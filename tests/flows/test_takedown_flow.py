@@ -264,6 +264,20 @@ def test_a_version_whose_files_are_said_to_lie_elsewhere_keeps_them(down, config
     assert set(thesis.rglob("*")) == before
 
 
+def test_doctor_tells_of_models_whose_files_are_gone_or_others(down, config, tmp_path):
+    ws = Workspace.open(str(shutil.copytree(down[0].root, tmp_path / "copy")))
+    settings = load_settings(str(config), workspace=ws.root)
+    relocate(place_of(settings.tracking, ws), Path(down[0].root))
+    assert [one.health for one in check_tracking(settings)] == [Health.OK]
+    one, two = sorted(Path(ws.root, "mlflow", "artifacts").rglob("artifacts/generator"))
+    shutil.rmtree(one.parent.parent)
+    weights = next(two.glob("*.safetensors"))
+    weights.write_bytes(weights.read_bytes()[:-1])
+    told = sorted(finding.detail for finding in check_tracking(settings) if finding.health is Health.PROBLEM)
+    assert len(told) == 2 and any("are not there" in one for one in told)
+    assert any("not what was logged" in one for one in told)
+
+
 def test_models_go_as_well_when_told_to_but_no_champion(down, config):
     """After the rest is gone: what learned from it is known by ids."""
     from mlflow import MlflowClient
@@ -375,4 +389,4 @@ def test_copies_of_other_bytes_are_named_taken_along_and_do_not_come_back(finish
 
 def test_without_that_nothing_is_kept_of_what_is_recognised(down):
     rows = tables.read(down[0], "tombstones", ["kind"])["kind"].to_pylist()
-    assert set(rows) == {"speaker", "media"}
+    assert set(rows) == {"speaker", "media", "begun", "done"}
