@@ -83,6 +83,10 @@ def show_takedown(told: Mapping[str, Any], dry_run: bool) -> None:
             ("training folders deleted", len(told.get("folders_deleted", []))),
         ]
     )
+    console().print(
+        "\nnames may still stand in what earlier runs left with Prefect (parameters, logs, artifacts), and in backups: "
+        "docs/promotion.md says how to erase them"
+    )
 
 
 def _reach(told: Mapping[str, Any]) -> list[tuple[str, str]]:

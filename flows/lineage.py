@@ -70,8 +70,10 @@ def takedown(
     prepare(lambda: check_takedown(kind, value, workspace, text_of(config)))
     from flows.footage import show_takedown
     from flows.takedown import takedown as run
+    from tasks.takedown.orders import ordered
 
-    told = run(kind, value, why, False, workspace, text_of(config), with_models, with_near_copies)
+    with ordered(kind, value, why) as (sign, untold):  # Prefect keeps what a flow is given
+        told = run(kind, sign, untold, False, workspace, text_of(config), with_models, with_near_copies)
     tell(told, as_json, partial(show_takedown, dry_run=False))
 
 

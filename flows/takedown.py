@@ -6,9 +6,10 @@ from prefect import flow
 
 from schemas.endings import with_ending
 from tasks.endings import shown_by_prefect
-from tasks.erase import erase, plan_erasure
+from tasks.erase import erase, forget_name, plan_erasure
 from tasks.journal.recording import recorded
 from tasks.preflight.data import check_takedown
+from tasks.takedown.orders import behind
 
 
 @flow(name="takedown")
@@ -40,6 +41,8 @@ def takedown(
 
     Raises: HeterodubError - nothing is called so, or a store or server is away; the text says what to do.
     """
+    value, why = behind(value, why)
+    forget_name(kind, value)
     settings = check_takedown(kind, value, workspace, config)
     plan = plan_erasure(settings, kind, value, with_near_copies)
     if dry_run:

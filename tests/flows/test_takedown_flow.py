@@ -264,6 +264,27 @@ def test_a_version_whose_files_are_said_to_lie_elsewhere_keeps_them(down, config
     assert set(thesis.rglob("*")) == before
 
 
+def test_prefect_keeps_neither_who_was_taken_down_nor_why(finished, config, heterodub, prefect_api, commons, tmp_path):
+    from prefect.client.orchestration import get_client
+
+    name, reason = "Grace Unforgotten", "asked by her lawyer"
+    ws = Workspace.open(str(shutil.copytree(finished.workspace, tmp_path / "workspace")))
+    clips = tables.read(ws, "clips", ["clip_id", "media_id"])
+    of_one = clips.filter(pc.equal(clips["media_id"], clips["media_id"][0]))["clip_id"]
+    tables.update_columns(ws, "clips", pa.table({"clip_id": of_one, "speaker": [name] * len(of_one)}))
+    ran = heterodub("takedown", "--speaker", name, "--why", reason, "-w", ws.root, "--config", config, "--json")
+    assert ran.returncode == 0, ran.stderr[-2000:]
+    kept = [path.read_bytes() for path in commons.folder.glob("prefect-*/prefect.db*")]
+    assert json.loads(ran.stdout)["takedown"].encode() in b"".join(kept)  # the flow was given this
+    assert not any(told in one for told in (name.encode(), reason.encode()) for one in kept)
+
+    takedown("speaker", name, reason, True, ws.root, str(config))  # as a deployment would be given it
+    with get_client(sync_client=True) as client:
+        given = [run.parameters for run in client.read_flow_runs(limit=200)]
+    assert any(one.get("workspace") == ws.root and one.get("dry_run") for one in given)
+    assert name not in str(given) and reason not in str(given)
+
+
 def test_doctor_tells_of_models_whose_files_are_gone_or_others(down, config, tmp_path):
     ws = Workspace.open(str(shutil.copytree(down[0].root, tmp_path / "copy")))
     settings = load_settings(str(config), workspace=ws.root)
