@@ -68,10 +68,12 @@ def without_passwords(tree: Any) -> Any:
 
 
 def trouble_with(address: str) -> str | None:
-    """Why an address must not be used, in words without the secret; None if it holds none.
+    """Why an address or path must not be used, in words without the secret; None if it may.
 
     A user alone may be a token, and a query may hold one, so neither passes.
     """
+    if "\0" in address:
+        return f"{without_password(address)!r} holds a zero byte, which no name of a file has"
     login = _LOGIN.search(address)
     if _holds_credentials(address) or (login and not _CONTAINER.match(address)):
         return (

@@ -57,7 +57,7 @@ class DubJob(Section):
 
     video: Address = Field(min_length=1, description="the picture")
     speech: Address = Field(min_length=1, description="sound file, or video whose sound it is")
-    out: str = Field(
+    out: Address = Field(
         min_length=1, description="video to write; an earlier dubbing there is replaced once the new one is whole"
     )
     face: int = Field(1, ge=1, le=16, description="1: the largest face of each shot, 2: the next largest, ...")

@@ -5,7 +5,6 @@
 
 import hashlib
 import os
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -22,6 +21,7 @@ from .problems import describe
 from .retraining import RetrainSettings
 from .rivals import RivalSettings
 from .sections import Section
+from .toml import parse_toml
 from .training import Device, Stage1Settings
 from .translation import Stage2Settings
 
@@ -238,14 +238,14 @@ def load_settings(config: str | Path | None = None, **overrides: Any) -> Setting
         return Settings.model_validate(FromFile(**given).model_dump())
     except ValidationError as error:
         raise SettingsError(f"settings: {describe(error)}") from error
-    except ValueError as error:  # tomllib's errors, which pydantic-settings passes on
+    except (ValueError, RecursionError) as error:  # tomllib's errors, which pydantic-settings passes on
         raise SettingsError(f"settings file {source}: {error}") from error
 
 
 def _refuse_addresses(source: Path) -> None:
     """Refuse a file whose writer would decide which scheduler runs code and which server gets the password."""
     try:
-        tree = tomllib.loads(source.read_text("utf-8"))
+        tree = parse_toml(source.read_text("utf-8"))
     except (OSError, ValueError):
         return  # told by whoever reads it for its values
     if held := sorted(_addresses(tree)):

@@ -228,7 +228,7 @@ class _Analyst:
         samples = sound.read(frame_to_sample(draft.start_frame), frame_to_sample(draft.frames))
         face = _face_track(draft)
         mel = log_mel(samples, draft.frames)
-        pairing = measure_pairing(face.points, face.tracked, mel, speech_probability(samples))
+        pairing = measure_pairing(face.points, face.usable, mel, speech_probability(samples))
         return pairing.score if isinstance(pairing, Pairing) else None
 
     def _mel(self, start_frame: int, frames: int) -> NDArray[np.float32]:
@@ -258,5 +258,6 @@ def _face_track(draft: Draft) -> FaceTrack:
         is_new=np.array(draft.is_new),
         is_still=np.array(draft.is_still),
         is_combed=np.array(draft.is_combed),
+        occluded=np.array(draft.occluded),
         looks=tuple(draft.looks.values()),
     )

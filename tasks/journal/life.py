@@ -78,9 +78,11 @@ def heard_of(ws: Workspace, run: str) -> Heard:
     held = ws.is_local and _is_held(Path(path))  # before it is read: a file half written is still held
     try:
         told = json.loads(ws.filesystem().cat_file(path))
-    except (FileNotFoundError, ValueError):  # ended just now, or killed within its first write
+        return Heard(held or (not told["locked"] and _is_fresh(told["beat_utc"])), told["step"])
+    except FileNotFoundError:  # ended just now
         return Heard(held)
-    return Heard(held or (not told["locked"] and _is_fresh(told["beat_utc"])), told["step"])
+    except (ValueError, KeyError, TypeError, RecursionError):  # killed within its first write, or not ours
+        return Heard(held)
 
 
 def _lock(path: str) -> Any:

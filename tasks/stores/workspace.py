@@ -208,7 +208,7 @@ def _entries(workspace: Workspace) -> set[str]:
 def _check_layout(root: str, marker: bytes) -> None:
     try:
         found = json.loads(marker)["layout_version"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise WorkspaceError(f"{root}/{MARKER} is damaged ({error}); it should hold a layout_version") from error
     if found != LAYOUT_VERSION:
         raise WorkspaceError(

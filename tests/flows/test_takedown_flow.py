@@ -285,18 +285,22 @@ def test_prefect_keeps_neither_who_was_taken_down_nor_why(finished, config, hete
     assert name not in str(given) and reason not in str(given)
 
 
-def test_doctor_tells_of_models_whose_files_are_gone_or_others(down, config, tmp_path):
+def test_doctor_tells_of_models_whose_files_are_gone_or_are_others(down, config, tmp_path):
     ws = Workspace.open(str(shutil.copytree(down[0].root, tmp_path / "copy")))
     settings = load_settings(str(config), workspace=ws.root)
     relocate(place_of(settings.tracking, ws), Path(down[0].root))
-    assert [one.health for one in check_tracking(settings)] == [Health.OK]
-    one, two = sorted(Path(ws.root, "mlflow", "artifacts").rglob("artifacts/generator"))
-    shutil.rmtree(one.parent.parent)
-    weights = next(two.glob("*.safetensors"))
+    from mlflow import MlflowClient
+
+    client = MlflowClient(place_of(settings.tracking, ws).uri)
+    client.set_registered_model_alias(MODEL, "previous", "2")
+    assert {one.health for one in check_tracking(settings)} == {Health.OK}
+    gone, changed = (Path(client.get_model_version(MODEL, number).source) for number in "12")
+    shutil.rmtree(gone)
+    weights = next(changed.rglob("*.safetensors"))
     weights.write_bytes(weights.read_bytes()[:-1])
-    told = sorted(finding.detail for finding in check_tracking(settings) if finding.health is Health.PROBLEM)
-    assert len(told) == 2 and any("are not there" in one for one in told)
-    assert any("not what was logged" in one for one in told)
+    told = {one.what: one.detail for one in check_tracking(settings) if one.health is Health.PROBLEM}
+    assert set(told) == {f"{MODEL} 1", f"{MODEL} 2, previous"}
+    assert "files are not there" in told[f"{MODEL} 1"] and "not what was logged" in told[f"{MODEL} 2, previous"]
 
 
 def test_models_go_as_well_when_told_to_but_no_champion(down, config):
