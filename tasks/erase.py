@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import httpx
 from prefect import get_client, get_run_logger, task
 from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
@@ -31,7 +30,7 @@ def forget_name(kind: Kind, value: str) -> None:
     try:
         with get_client(sync_client=True) as client:
             client.update_flow_run(context.flow_run.id, parameters=kept).raise_for_status()
-    except (httpx.HTTPError, PrefectHTTPStatusError) as error:  # the footage goes all the same
+    except PrefectHTTPStatusError as error:  # the footage goes all the same
         get_run_logger().warning("name and reason are still among the parameters of this flow run: %s", error)
 
 
