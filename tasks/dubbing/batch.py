@@ -94,7 +94,7 @@ def dub_jobs(
 
     with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch, _child(settings) as child:
         ask = partial(child.run, time_limit_s=settings.dub.silence_s, hear=hear)
-        faults = find_faults(jobs, lambda job: ask(_LOOK, job, settings.guards))
+        faults = find_faults(jobs, lambda job: ask(_LOOK, job, settings.guards), settings)
         if len(faults) == len(jobs):
             return [Outcome(job, None, faults[place]) for place, job in enumerate(jobs)]
         try:
@@ -115,7 +115,7 @@ def check_jobs(jobs: Sequence[DubJob], settings: Settings, written: bool = True)
     """Say what is wrong with each job that cannot be done, by its place; see checks.find_faults."""
     with _child(settings) as child:
         ask = partial(child.run, _LOOK, time_limit_s=settings.dub.silence_s)
-        return find_faults(jobs, lambda job: ask(job, settings.guards), written)
+        return find_faults(jobs, lambda job: ask(job, settings.guards, written), settings, written)
 
 
 @contextmanager
