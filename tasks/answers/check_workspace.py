@@ -16,7 +16,7 @@ from schemas.settings import Settings
 from schemas.tables import LAYOUT_VERSION, TABLES
 from schemas.wording import counted
 from tasks.sources.presence import gone
-from tasks.stores import erasing, log, releases, tombstones
+from tasks.stores import commits, erasing, log, releases, tombstones
 from tasks.stores.batches import orphans
 from tasks.stores.workspace import LEFT_BEHIND_S, Workspace
 
@@ -72,7 +72,7 @@ def _table(ws: Workspace, table: str) -> Iterator[Finding]:
         yield good("workspace", what, "not made yet")
         return
     try:
-        log.require_whole(ws, table)
+        commits.require_whole(ws, table)
         files = log.snapshot(ws, table).files
         lost = _lost(ws, table, files)
         rows = 0 if lost else reading.read(ws, table, [TABLES[table].names[0]]).num_rows
