@@ -79,6 +79,14 @@ class GuardSettings(Section):
         " that, a bundle of files that are identified together is tried as often)",
     )
 
+    require_sandbox: bool = Field(
+        False, description="open nothing on a machine whose kernel cannot hold decoders in the whole sandbox"
+    )
+    trust_footage: bool = Field(
+        False,
+        description="footage is trusted as this program is, so decord, whose FFmpeg is of 2020, may decode short files",
+    )
+
 
 class RunSettings(Section):
     """How an ingest is spread over the machine. Changes speed, never rows."""
@@ -117,6 +125,11 @@ class WeightSettings(Section):
         description="VGGFace's VGG-16 for the face-recognition loss, as published: vgg_face_dag.pth, or VGG_FACE.t7 as "
         "a torch state dict of conv_1_1.weight to fc8.bias",
     )
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Those that are set."""
+        return tuple(str(path) for _, path in self if path is not None)
 
 
 class TrackingSettings(Section):

@@ -10,7 +10,7 @@ from schemas.settings import Settings
 from tasks.dubbing.dub import dub
 from tasks.dubbing.models import Found, Models, find_models, open_models
 from tasks.dubbing.outcomes import Dubbed
-from tasks.extract.isolation import tell
+from tasks.extract.child import announce
 from tasks.faces.backend import LandmarkBackend, open_backend
 
 _MESH_THREADS: Final = min(4, os.cpu_count() or 1)
@@ -48,12 +48,12 @@ class _Teller:
 
     def job(self, number: int, jobs: int, name: str) -> None:
         """Tell the parent."""
-        tell(("job", (number, jobs, name)))
+        announce(("job", (number, jobs, name)))
 
     def phase(self, name: str, frames: int | None) -> None:
         """Tell the parent."""
-        tell(("phase", (name, frames)))
+        announce(("phase", (name, frames)))
 
     def frame(self) -> None:
         """Tell the parent."""
-        tell(("frame", ()))
+        announce(("frame", ()))

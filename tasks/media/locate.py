@@ -15,6 +15,7 @@ from schemas.errors import MediaRefusedError
 from schemas.reasons import FileReason
 from tasks.stores.remote import as_os_errors, open_store
 
+from .granted import path_of
 from .sniff import open_regular, unreadable
 
 _FILE: Final = "file://"
@@ -61,13 +62,14 @@ def fingerprint(path: Path) -> str:
 
 @contextmanager
 def localise(uri: str, scratch: Path) -> Iterator[Path]:
-    """A path under which the file can be opened: local files where they are, remote ones copied into `scratch`.
+    """A path under which the file can be opened: local files where they are, remote ones copied into `scratch`, those
+    that were handed to this process as granted.py knows them.
 
     The copy is removed on leaving. Its name says nothing of the remote name.
 
     Raises: MediaRefusedError - DISK_FULL, VANISHED, UNREADABLE.
     """
-    path = local_path(uri)
+    path = path_of(uri) or local_path(uri)
     if path is not None:
         yield path
         return
