@@ -11,19 +11,20 @@ from typing import Any, Final
 
 from schemas.errors import MediaRefusedError
 from schemas.reasons import FileReason
+from schemas.settings import GuardSettings
 from tasks.extract.child import Handed
 from tasks.extract.isolation import Isolated, Named
 from tasks.media.granted import TIMES
 from tasks.media.locate import local_path, localise, path_to_uri
 from tasks.media.sniff import open_regular, unreadable
-from tasks.sandbox.confinement import Sandbox
+from tasks.sandbox.confinement import Sandbox, require
 
 OPEN: Final = Named("tasks.extract.handing:open_files")
 
 
 def open_files(names: Sequence[str], lenient: bool = False) -> Handed:
     """Files by their paths or addresses, each opened granted.TIMES times; those on other machines are copied first.
-    lenient: local files that cannot be opened are left out, and so are those elsewhere.
+    lenient: local files that cannot be opened are left out, for who works on them to find out why.
 
     Raises: MediaRefusedError - DISK_FULL, VANISHED, UNREADABLE, NOT_A_REGULAR_FILE, CHANGED.
     """
@@ -31,13 +32,13 @@ def open_files(names: Sequence[str], lenient: bool = False) -> Handed:
     try:
         for name in names:
             uri = name if "://" in name or name.startswith("/") else path_to_uri(Path(name))
-            if lenient and local_path(uri) is None:
-                continue
+            is_local = local_path(uri) is not None
             with ExitStack() as opened:
-                opened.enter_context(suppress(*[MediaRefusedError] * lenient))
+                if lenient and is_local:
+                    opened.enter_context(suppress(MediaRefusedError))
                 folder = opened.enter_context(tempfile.TemporaryDirectory())
                 path = opened.enter_context(localise(uri, Path(folder)))
-                handed[uri] = (str(path) if local_path(uri) else None, _opened(path))
+                handed[uri] = (str(path) if is_local else None, _opened(path))
     except MediaRefusedError:
         handed.close()
         raise
@@ -72,14 +73,17 @@ def handed_to_write(paths: Iterable[Path]) -> Handed:
 
 class Decoder:
     """A child in a sandbox that works on media, and one outside that opens them for it. Not to be shared between
-    threads. Each argument as that of Isolated.
+    threads. sandbox, variables: as those of Isolated.
+
+    Raises: SandboxError - the guards ask for more than this machine offers.
     """
 
     def __init__(
-        self, memory_limit_gib: float, sandbox: Sandbox | None = None, variables: Mapping[str, str] | None = None
+        self, guards: GuardSettings, sandbox: Sandbox | None = None, variables: Mapping[str, str] | None = None
     ) -> None:
-        self._child = Isolated(memory_limit_gib, sandbox or Sandbox(), variables)
-        self._reader = Isolated(memory_limit_gib, None)
+        require(guards.require_sandbox)
+        self._child = Isolated(guards.memory_limit_gib, sandbox or Sandbox(), variables)
+        self._reader = Isolated(guards.memory_limit_gib, None)
 
     def run(
         self,
