@@ -46,13 +46,13 @@ class Channel:
     def receive(self, seconds: float | None = None, files: int = 0) -> tuple[bytes, list[int]]:
         """The next message, and up to `files` descriptors that came with it. seconds: for all of it; None: no end.
 
-        Raises: EOFError - the other end is closed. TimeoutError. OSError - the message is too long.
+        Raises: EOFError - the other end is closed. TimeoutError. ValueError - the message is too long.
         """
         end = None if seconds is None else time.monotonic() + seconds
         header, found = self._head(end, files)
         (size,) = _HEADER.unpack(header)
         if size > MOST_BYTES:
-            raise OSError(f"a message of {size} bytes")
+            raise ValueError(f"a message of {size} bytes")
         return self._exactly(size, end), found
 
     def close(self) -> None:

@@ -159,6 +159,8 @@ class Isolated:
                 message, found = channel.receive(_MESSAGE_S, files)
             except TimeoutError:
                 break
+            except ValueError as error:
+                raise self._taken_over(error) from error
             kind, data = message[:1], message[1:]
             if kind != NEWS:
                 return kind == ERROR, data, found
@@ -168,12 +170,18 @@ class Isolated:
         raise MediaRefusedError(FileReason.TIMED_OUT, f"longer than {time_limit_s:.0f} s")
 
     def _read(self, data: bytes, kind: Any) -> Any:
-        """What the child said. One that says other things than it should is not ours any more, and is ended."""
+        """What the child said; one that says other things than it should is not ours any more, and is ended.
+
+        Raises: MediaRefusedError - it does.
+        """
         try:
             return unpacked(data, kind)
         except ValueError as error:
-            self.close()
-            raise MediaRefusedError(FileReason.DECODER_CRASHED, str(error)[:_LAST_WORDS]) from error
+            raise self._taken_over(error) from error
+
+    def _taken_over(self, error: ValueError) -> MediaRefusedError:
+        self.close()
+        return MediaRefusedError(FileReason.DECODER_CRASHED, str(error)[:_LAST_WORDS])
 
     def _ready(self) -> Channel:
         if self._process is not None and self._process.poll() is not None:
