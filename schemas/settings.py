@@ -29,6 +29,9 @@ _PREFIX = "HETERODUB_"
 _FILE_VARIABLE = "HETERODUB_CONFIG"
 """Names the settings file, as --config does."""
 
+_OF_THE_OWNER = frozenset({"trust_footage", "require_sandbox"})
+"""Guards that whoever merely put a file beside footage may not loosen."""
+
 _NOT_SETTINGS = (_FILE_VARIABLE, "HETERODUB_CORPORA")
 """Variables of ours that set no field; the second is read by tests only."""
 
@@ -248,7 +251,9 @@ def load_settings(config: str | Path | None = None, **overrides: Any) -> Setting
 
 
 def _refuse_addresses(source: Path) -> None:
-    """Refuse a file whose writer would decide which scheduler runs code and which server gets the password."""
+    """Refuse a file whose writer would decide which scheduler runs code, which server gets the password, and that its
+    footage is trusted.
+    """
     try:
         tree = tomllib.loads(source.read_text("utf-8"))
     except (OSError, ValueError):
@@ -257,6 +262,12 @@ def _refuse_addresses(source: Path) -> None:
         raise SettingsError(
             f"{source.absolute()} sets {', '.join(held)}, but was only found in the working folder: there a file sets "
             f"no addresses. If it is yours, name it: --config {source}, or {_FILE_VARIABLE}={source.absolute()}"
+        )
+    guards = tree.get("guards")
+    if loosened := sorted(_OF_THE_OWNER.intersection(guards if isinstance(guards, dict) else ())):
+        raise SettingsError(
+            f"{source.absolute()} sets guards.{loosened[0]}, but was only found in the working folder: there a file "
+            f"says nothing of trust. If it is yours, name it: --config {source}, or {_FILE_VARIABLE}={source.absolute()}"
         )
 
 

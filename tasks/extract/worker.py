@@ -143,10 +143,14 @@ def _analysed(job: Job, settings: Settings, policy: Policy) -> Analysis:
                 **{"hear": patience.hear, "hears": float | None, "returns": Analysis},
             )
         require_own(analysis, job)
-        return replace(analysis, parts=_kept(job, settings, workspace, outgoing))
+        return replace(analysis, parts=keep_parts(job, settings, workspace, outgoing))
 
 
-def _kept(job: Job, settings: Settings, workspace: Workspace, outgoing: Mapping[str, Path]) -> dict[str, Part]:
+def keep_parts(job: Job, settings: Settings, workspace: Workspace, outgoing: Mapping[str, Path]) -> dict[str, Part]:
+    """Put the payload that `analyse` left in its place; by table.
+
+    Raises: ValueError - it is not of this job. OSError, WorkspaceError - it cannot be stored.
+    """
     parts = {
         table: keep_part(workspace, table, path, job.media_id, settings.extractor, job.suffix)
         for table, path in outgoing.items()
