@@ -267,7 +267,7 @@ def _refuse_addresses(source: Path) -> None:
     if loosened := sorted(_OF_THE_OWNER.intersection(guards if isinstance(guards, dict) else ())):
         raise SettingsError(
             f"{source.absolute()} sets guards.{loosened[0]}, but was only found in the working folder: there a file "
-            f"says nothing of trust. If it is yours, name it: --config {source}, or {_FILE_VARIABLE}={source.absolute()}"
+            f"says nothing of trust. If it is yours, name it: --config {source}"
         )
 
 

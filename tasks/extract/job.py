@@ -45,7 +45,7 @@ def _(value: pa.Table) -> bytes:
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, value.schema) as stream:
         stream.write_table(value)
-    return sink.getvalue().to_pybytes()
+    return bytes(sink.getvalue().to_pybytes())
 
 
 def _clips(value: Any) -> pa.Table:

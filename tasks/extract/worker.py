@@ -137,10 +137,15 @@ def _analysed(job: Job, settings: Settings, policy: Policy) -> Analysis:
         with closing(handed_to_write(outgoing.values())) as targets:
             analysis: Analysis = decoder.run(
                 _ANALYSE,
-                *(job, settings, policy, outgoing),
+                job,
+                settings,
+                policy,
+                outgoing,
                 files=Handed(media | targets),
                 time_limit_s=patience.fetch_s,
-                **{"hear": patience.hear, "hears": float | None, "returns": Analysis},
+                hear=patience.hear,
+                hears=float | None,
+                returns=Analysis,
             )
         require_own(analysis, job)
         return replace(analysis, parts=keep_parts(job, settings, workspace, outgoing))

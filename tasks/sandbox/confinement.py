@@ -98,8 +98,8 @@ def _rules(sandbox: Sandbox) -> Iterator[tuple[str, int]]:
     if sandbox.accelerators:
         for path in _ABOUT_ACCELERATORS:
             yield path, landlock.READ
-        for path in (one for name in _ACCELERATORS for one in Path("/dev").glob(name)):
-            yield str(path), landlock.DEVICE
+        for device in (one for name in _ACCELERATORS for one in Path("/dev").glob(name)):
+            yield str(device), landlock.DEVICE
 
 
 def _python() -> Iterator[str]:

@@ -1,11 +1,7 @@
-import os
-from contextlib import closing
-
 import numpy as np
 import pytest
 
 from schemas.settings import GuardSettings
-from tasks.extract.child import Handed
 from tasks.extract.handing import open_files
 from tasks.media import decode
 from tasks.media.decode import open_video
@@ -89,10 +85,8 @@ def test_footage_that_nobody_trusts_is_not_given_to_decord(clip):
 
 def test_a_file_that_was_handed_over_is_decoded_without_its_path(clip):
     path = clip(".mp4")
-    with (
-        closing(open_files([str(path)])) as files,
-        granted(Handed.of(files.counts, [os.dup(one) for one in files.handles])),
-    ):
+    files = open_files([str(path)])  # closed by granted
+    with granted(files):
         moved = path.rename(path.with_name("elsewhere.mp4"))
         path.write_bytes(b"another file")
         by_decord, by_pyav = _decode(path), _decode(path, GuardSettings())
