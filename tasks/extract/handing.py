@@ -17,7 +17,7 @@ from tasks.extract.isolation import Isolated, Named
 from tasks.media.granted import TIMES
 from tasks.media.locate import local_path, localise, path_to_uri
 from tasks.media.sniff import open_regular, unreadable
-from tasks.sandbox.confinement import Sandbox, require
+from tasks.sandbox.confinement import Sandbox, require, warn_of_missing
 
 OPEN: Final = Named("tasks.extract.handing:open_files")
 
@@ -82,6 +82,7 @@ class Decoder:
         self, guards: GuardSettings, sandbox: Sandbox | None = None, variables: Mapping[str, str] | None = None
     ) -> None:
         require(guards.require_sandbox)
+        warn_of_missing()
         self._child = Isolated(guards.memory_limit_gib, sandbox or Sandbox(), variables)
         self._reader = Isolated(guards.memory_limit_gib, None)
 

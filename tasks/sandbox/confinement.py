@@ -1,15 +1,19 @@
 """The sandbox of a process that opens foreign media, and what of it this machine can offer."""
 
+import logging
 import os
 import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Final
 
 from schemas.errors import SandboxError
 from tasks.sandbox import landlock, system_calls
+
+_LOG = logging.getLogger(__name__)
 
 _PASSED_ON: Final = re.compile(
     r"PATH|LANG|LANGUAGE|LC_\w+|TZ|USER|LOGNAME|PYTHON\w+|LD_\w+|VIRTUAL_ENV|CONDA_PREFIX|GLIBC_TUNABLES"
@@ -54,6 +58,13 @@ def _missing() -> Iterator[str]:
         yield f"Landlock 6 (Linux 6.12, here is {version}), so some ways to other files or processes are not held"
     if not system_calls.available():
         yield "a filter of system calls (seccomp, on x86_64 or aarch64), so neither the network nor programs are held"
+
+
+@cache
+def warn_of_missing() -> None:
+    """Log what this machine does not offer, once in the life of a process."""
+    for words in missing():
+        _LOG.warning("foreign media are decoded with more rights than need be, for this machine lacks %s", words)
 
 
 def require(all_of_it: bool) -> None:

@@ -13,6 +13,9 @@ import pytest
 
 from schemas.errors import MediaRefusedError, SandboxError
 from schemas.reasons import FileReason
+from schemas.settings import Settings
+from tasks.answers.check_installation import check_sandbox
+from tasks.answers.findings import Health
 from tasks.extract.handing import open_files
 from tasks.extract.isolation import Isolated
 from tasks.sandbox import confinement, landlock, system_calls
@@ -217,3 +220,10 @@ def test_where_the_kernel_lacks_something_it_is_said_and_may_be_required(monkeyp
 def test_here_nothing_is_missing():
     assert confinement.missing() == ()
     confinement.require(True)
+
+
+def test_doctor_says_what_is_missing(monkeypatch):
+    monkeypatch.setattr(system_calls, "available", lambda: False)
+    found = check_sandbox(Settings())
+    assert (found.health, "seccomp" in found.detail) == (Health.WARNING, True)
+    assert check_sandbox(Settings(guards={"require_sandbox": True})).health is Health.PROBLEM
