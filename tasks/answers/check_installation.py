@@ -37,7 +37,7 @@ def check_installation(settings: Settings) -> list[Finding]:
         *_decoders(),
         *_own_models(),
         *check_weights(settings),
-        _sandbox(settings),
+        check_sandbox(settings),
     ]
 
 
@@ -97,11 +97,11 @@ def _decoders() -> Iterator[Finding]:
         yield good("install", "decord", _version("decord") or "")
 
 
-def _sandbox(settings: Settings) -> Finding:
+def check_sandbox(settings: Settings) -> Finding:
+    """Look at what the kernel offers to hold decoders by."""
     if not (lacking := missing()):
-        return good(
-            "install", "sandbox", f"foreign media are decoded in all of it (Landlock {landlock.version()}, seccomp)"
-        )
+        parts = f"Landlock {landlock.version()}, seccomp"
+        return good("install", "sandbox", f"foreign media are decoded in the whole of it ({parts})")
     words = f"this machine lacks {'; '.join(lacking)}"
     if settings.guards.require_sandbox:
         return problem("install", "sandbox", words, "use Linux 6.12 or newer, or leave out [guards] require_sandbox")

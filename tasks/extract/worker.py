@@ -112,7 +112,7 @@ def identify(raw: RawFile, settings: Settings) -> str | MediaRefusedError:
     limit_s = _Patience(raw.size_bytes, settings.guards).fetch_s
     decoder, reader = _children(settings)
     decoder.prepare(_LOAD, settings)
-    read = partial(reader.run, _CONTENT_OF, raw.uri, time_limit_s=limit_s, returns=str)
+    read = partial(reader.run, _CONTENT_OF, raw.uri, raw.within, time_limit_s=limit_s, returns=str)
     try:
         with _as_refusal():
             return str(_unless_killed(read, settings.guards.attempts))
