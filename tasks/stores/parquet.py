@@ -1,9 +1,7 @@
 """Writes the tables' Parquet files: how they are encoded, and how they are put in place whole or not at all."""
 
 import hashlib
-import os
 import shutil
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
@@ -17,7 +15,7 @@ from schemas.tables import TABLES
 
 from .log import DataFile, bounds_of
 from .remote import as_os_errors
-from .workspace import Workspace
+from .workspace import Workspace, new_file
 
 _CLIPS_PER_ROW_GROUP: Final = 1
 """Trainings read single clips by id, and a row group is the least that can be read. Ids are hashes: a group of several
@@ -96,9 +94,7 @@ class FileWriter:
 
 def unfinished_file(ws: Workspace) -> Path:
     """A new file in scratch, for what `put_in_place` will put in its place."""
-    handle, path = tempfile.mkstemp(suffix=".parquet", dir=ws.scratch())
-    os.close(handle)
-    return Path(path)
+    return new_file(ws.scratch(), ".parquet")
 
 
 def write_file(ws: Workspace, table: str, name: str, rows: Iterable[pa.Table]) -> DataFile | None:
@@ -139,7 +135,6 @@ def put_in_place(ws: Workspace, source: Path, target: str) -> None:
     """
     if ws.is_local:
         Path(target).parent.mkdir(parents=True, exist_ok=True)
-        source.chmod(0o644)  # mkstemp's 0600 would shut out whoever shares the workspace
         source.replace(target)
         return
     try:
