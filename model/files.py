@@ -1,22 +1,23 @@
 """A model on disk: weights without code, and a card in JSON. Nothing is unpickled."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final, TypeVar
 
 import torch
 from pydantic import ValidationError
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 
 from schemas.cards import CARD, WEIGHTS, Contract, GeneratorCard, RivalCard, TranslatorCard
 from schemas.errors import ModelFileError
 
-__all__ = ["CARD", "CPU", "WEIGHTS", "fill", "read_card", "save"]
+__all__ = ["CARD", "CPU", "WEIGHTS", "filled", "read_card", "save"]
 
 CPU: Final = torch.device("cpu")
 
+Network = TypeVar("Network", bound=nn.Module)
 Card = TypeVar("Card", GeneratorCard, TranslatorCard, RivalCard)
 
 
@@ -45,12 +46,23 @@ def read_card(folder: Path, kind: type[Card], what: str) -> Card:
     return card
 
 
-def fill(network: nn.Module, path: Path) -> None:
-    """Read a network's weights.
+def filled(build: Callable[[], Network], path: Path) -> Network:
+    """A network with its weights. build: makes it from its card, which may claim any size: so it is made only where the
+    file, whose header cannot claim more than its bytes, holds as much.
 
-    Raises: ModelFileError - they are missing, damaged, or of a network of another shape.
+    Raises: ModelFileError - the weights are missing, damaged, or of a network of another shape.
     """
     try:
+        with torch.device("meta"):  # shapes alone, no memory
+            claimed = {name: tuple(value.shape) for name, value in build().state_dict().items()}
+        with safe_open(path, framework="pt") as file:
+            held = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 - no mapping
+        if differs := sorted(name for name in claimed | held if claimed.get(name) != held.get(name)):
+            raise ModelFileError(
+                f"{path} does not hold what its card says: {len(differs)} weights, such as {differs[0]}"
+            )
+        network = build()
         network.load_state_dict(load_file(path))
-    except (OSError, SafetensorError, RuntimeError) as error:
+    except (OSError, SafetensorError, RuntimeError, OverflowError) as error:
         raise ModelFileError(f"{path} does not hold what its card says: {error}") from error
+    return network
