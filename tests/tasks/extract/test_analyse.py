@@ -189,7 +189,7 @@ def test_analyse_refuses_a_file_written_to_while_it_is_decoded(media, settings, 
             path.write_bytes(path.read_bytes())
             os.utime(path, ns=times)
 
-    monkeypatch.setattr("tasks.extract.analyse.tell", meddle)
+    monkeypatch.setattr("tasks.extract.analyse.announce", meddle)
     assert refusal_of(job, settings) is FileReason.CHANGED
 
 
