@@ -9,14 +9,14 @@ from dataclasses import fields, is_dataclass
 from enum import Enum
 from functools import cache, singledispatch
 from pathlib import PurePath
-from typing import Any, Never
-
-import numpy as np
-from pydantic import TypeAdapter, ValidationError
+from typing import TYPE_CHECKING, Any, Never
 
 from schemas import errors
 from schemas.errors import HeterodubError, MediaRefusedError
 from schemas.reasons import FileReason
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 
 def packed(value: Any) -> bytes:
@@ -38,7 +38,7 @@ def unpacked(data: bytes, kind: Any = Any) -> Any:
         raise ValueError(f"an answer that cannot be read: {type(error).__name__}: {error}") from error
     try:
         return _adapter(kind).validate_python(found)
-    except (ValidationError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # pydantic's is a ValueError
         raise ValueError(f"an answer that does not fit: {error}") from error
 
 
@@ -50,7 +50,9 @@ class _Plain(pickle.Unpickler):
 
 
 @cache
-def _adapter(kind: Any) -> TypeAdapter[Any]:
+def _adapter(kind: Any) -> "TypeAdapter[Any]":
+    from pydantic import TypeAdapter  # here, not above: a child takes nothing in
+
     return TypeAdapter(kind)
 
 
@@ -62,6 +64,8 @@ def plain(value: Any) -> Any:
     """
     if is_dataclass(value) and not isinstance(value, type):
         return {one.name: plain(getattr(value, one.name)) for one in fields(value)}
+    if type(value).__module__ == "numpy" and hasattr(value, "item"):  # a single number; numpy need not be loaded for it
+        return plain(value.item())
     raise TypeError(f"{type(value).__name__} has no plain form")
 
 
@@ -97,11 +101,6 @@ def _(value: Any) -> list[Any]:
 @plain.register
 def _(value: Mapping) -> dict[Any, Any]:  # type: ignore[type-arg]
     return {plain(key): plain(one) for key, one in value.items()}
-
-
-@plain.register
-def _(value: np.generic) -> Any:
-    return value.item()
 
 
 def plain_error(error: BaseException) -> dict[str, Any]:
