@@ -132,6 +132,9 @@ class Isolated:
             failed, data, found = self._answer(channel, time_limit_s, hear, hears, MOST_FILES * (returns is Handed))
         except (EOFError, BrokenPipeError, ConnectionResetError):
             raise self._autopsy() from None
+        except BaseException:  # of who hears, or Ctrl-C: what the child says next would be taken for another answer
+            self.close()
+            raise
         if failed:
             raise error_of(self._read(data, dict[str, Any]))
         if returns is Handed:

@@ -32,6 +32,9 @@ _LOOK_LIMIT_S = 60.0
 _LEAST_BYTES_PER_S = 2000
 """No real footage is smaller; a header that claims more seconds than this allows does not get more time."""
 
+_MOST_HEARD = 1000
+"""A file says something once for each of its streams of pictures; one that has taken the child over, for ever."""
+
 # by name: only the child loads decoders and models, so a worker stays small and starts at once
 _ANALYSE = Named("tasks.extract.analyse:analyse")
 _CONTENT_OF = Named("tasks.media.locate:content_of")
@@ -85,12 +88,16 @@ class _Patience:
     def __init__(self, size_bytes: int, guards: GuardSettings) -> None:
         self._size_bytes, self._guards = size_bytes, guards
         self.fetch_s = _LOOK_LIMIT_S + size_bytes / guards.least_fetch_bytes_per_s
+        self._heard = 0
 
     def hear(self, length_s: float | None) -> float:
         """Seconds from here on, by what `analyse` announces: None when the file was read."""
+        self._heard += 1
+        if self._heard > _MOST_HEARD:
+            return 0.0
         if length_s is None:
             return _LOOK_LIMIT_S
-        length_s = min(length_s, self._size_bytes / _LEAST_BYTES_PER_S)
+        length_s = max(0.0, min(self._size_bytes / _LEAST_BYTES_PER_S, length_s))  # in this order for a NaN, too
         return self._guards.time_limit_s + self._guards.time_limit_factor * length_s
 
 

@@ -71,6 +71,15 @@ def test_who_hears_says_how_long_the_rest_may_take(child):
     assert (error.value.reason, error.value.detail) == (FileReason.TIMED_OUT, "longer than 0 s")
 
 
+def test_what_is_left_unsaid_when_the_listener_fails_is_not_taken_for_the_next_answer(child):
+    def fail(number):
+        raise KeyError("of the listener")
+
+    with pytest.raises(KeyError):
+        child.run(child_work.count, 3, 0.0, time_limit_s=60, hear=fail)
+    assert call(child, child_work.echo, "next") == "next"
+
+
 def test_variables_are_the_child_s_alone(child):
     other = Isolated(1.0, TESTS, {"HETERODUB_TEST": "seen"})
     try:

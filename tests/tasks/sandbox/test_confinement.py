@@ -3,6 +3,7 @@ without a sandbox, so that each of them would be noticed if it were let through.
 """
 
 import os
+import re
 import socket
 import sys
 import tempfile
@@ -32,6 +33,14 @@ SECRETS = {
     "GITHUB_TOKEN": "hush-token",
 }
 TESTS = Sandbox(reads=(str(Path(__file__).parents[2]),))
+
+FOREIGN = (
+    "/etc/passwd",
+    "/proc/self/root/etc/passwd",
+    "/proc/{parent}/environ",
+    "/proc/{parent}/maps",
+    "/proc/1/cmdline",
+)
 
 needs_landlock = pytest.mark.skipif(landlock.version() < 6, reason="the kernel has no Landlock 6")
 needs_seccomp = pytest.mark.skipif(not system_calls.available(), reason="the kernel filters no system calls here")
@@ -77,7 +86,7 @@ def ends(children, probe, *arguments) -> tuple[bool, str]:
 
 
 @needs_landlock
-@pytest.mark.parametrize("path", ["/etc/passwd", "/proc/{parent}/environ", "/proc/{parent}/maps", "/proc/1/cmdline"])
+@pytest.mark.parametrize("path", FOREIGN)
 def test_files_of_the_system_and_of_other_processes_are_not_read(children, path):
     path = path.format(parent=os.getpid())
     assert ends(children, probes.read, path) == (True, "done")
@@ -146,6 +155,24 @@ def test_the_parent_is_not_traced(children):
 def test_parts_of_the_kernel_that_no_decoder_needs_are_out_of_reach(children, name):
     number = system_calls._REFUSED[name][system_calls._MACHINES[os.uname().machine][1]]
     assert ends(children, probes.system_call, number) == (True, "done")
+
+
+HEADERS = {
+    "x86_64": ("/usr/include/x86_64-linux-gnu/asm/unistd_64.h", ""),
+    "aarch64": ("/usr/include/asm-generic/unistd.h", "(?:3264)?"),
+}
+
+
+@pytest.mark.parametrize("machine", HEADERS)
+def test_numbers_of_system_calls_are_the_kernel_s(machine):
+    path, more = HEADERS[machine]
+    if not Path(path).exists():
+        pytest.skip("the kernel's headers are not installed")
+    text, column = Path(path).read_text(), system_calls._MACHINES[machine][1]
+    numbers = {name: int(number) for name, number in re.findall(rf"#define __NR{more}_(\w+)\s+(\d+)", text)}
+    known = {name: columns[column] for name, columns in system_calls._REFUSED.items() if name in numbers}
+    assert len(known) > 90
+    assert known == {name: numbers[name] for name in known}
 
 
 def test_secrets_are_not_in_its_environment(children):
