@@ -4,10 +4,12 @@ import sys
 from pathlib import Path
 
 from flows.environment import find_server, settle
+from tasks.journal.streams import escape_output
 
 
 def main() -> int:
     """Run the demo in the folder named on the command line; returns the exit code."""
+    escape_output()
     settle()
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "demo")
     from tasks.sample.make import make_sample

@@ -20,6 +20,7 @@ def register(app: typer.Typer) -> None:
     app.command("promote")(promote)
     app.command("rollback")(rollback)
     app.command("history")(history)
+    app.command("fetch")(fetch)
     app.command("benchmark")(benchmark)
 
 
@@ -38,7 +39,7 @@ def retrain(
 
     def check() -> None:
         settings = check_retrain(workspace, text_of(config))
-        check_sources(list(corpora or settings.retrain.corpora))
+        check_sources(corpora or settings.retrain.corpora, settings.guards.web_origins)
 
     prepare(check)
     from flows.learning_progress import LearningDisplay
@@ -123,6 +124,21 @@ def history(
 
     told = look(load_settings(config, workspace=workspace), stage)
     tell(told, as_json, show_history)
+
+
+def fetch(
+    model: Annotated[str, typer.Argument(help="Such as landmark-generator@champion or wav2lip/3; MODEL: the newest.")],
+    folder: Annotated[Path, typer.Argument(help="New folder for it, which mlflow.pyfunc.load_model takes.")],
+    workspace: WorkspaceOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Bring a registered model into a folder, every file held against what was logged before any of it can run."""
+    settle()
+    from schemas.settings import load_settings
+    from tasks.promotion.by_hand import fetch as order
+
+    tell(order(load_settings(config, workspace=workspace), model, folder), as_json, show_labelled)
 
 
 def benchmark(

@@ -38,7 +38,7 @@ def ingest(
     What is not given is as `config` and HETERODUB_* variables say where the flow runs. Returns the run's summary.
 
     Args:
-        source: Folder, file, fsspec URI, manifest (.csv, .tsv, .parquet) or corpus file (.toml).
+        source: Folder, file, URI (s3://bucket/place), manifest (.csv, .tsv, .parquet) or corpus file (.toml).
         corpus: Name of the corpus, unless a corpus file tells it.
         workspace: Folder or URI that holds every table; else as the settings say.
         config: Settings file where the flow runs; else heterodub.toml in its working folder.

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 import torch
-from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
@@ -39,7 +38,7 @@ def read_card(folder: Path, kind: type[Card], what: str) -> Card:
     """
     try:
         card = kind.model_validate_json((folder / CARD).read_text())
-    except (OSError, ValidationError) as error:
+    except (OSError, ValueError) as error:
         raise ModelFileError(f"{folder} holds no {what} that can be read: {error}") from error
     if differs := card.contract.differences(Contract()):
         raise ModelFileError(f"{folder} was trained under another contract: {'; '.join(differs)}")

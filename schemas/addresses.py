@@ -5,6 +5,7 @@ An address ends in tables, logs, reports and runs, so what only opens a door mus
 
 import re
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 _LOGIN: Final = re.compile(r"(\w://)([^/\s]*@|[^/\s@:]*:(?!\d+(?:[/?\s]|$))[^\s@]*@)")
 """User and password before the host. The second form is for keys of object stores, which may hold a slash; what stands
@@ -17,6 +18,22 @@ _SIGNED: Final = re.compile(
     re.IGNORECASE,
 )
 """What makes a signed address one that opens for whoever has it."""
+
+
+_PORTS: Final = {"http": 80, "https": 443}
+
+
+def origin_of(url: str) -> str | None:
+    """Scheme, host and port of a web address, as "https://host" or "http://host:8080"; None for what is none."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return None
+    if parts.scheme not in _PORTS or not parts.hostname:
+        return None
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"{parts.scheme}://{host}" + ("" if port in (None, _PORTS[parts.scheme]) else f":{port}")
 
 
 def without_password(text: str) -> str:
@@ -38,7 +55,9 @@ def without_passwords(tree: Any) -> Any:
 
 
 def trouble_with(address: str) -> str | None:
-    """Why an address must not be used, in words without the secret; None if it holds none. A user alone is none."""
+    """Why an address or path must not be used, in words without the secret; None if it may. A user alone may."""
+    if "\0" in address:
+        return f"{without_password(address)!r} holds a zero byte, which no name of a file has"
     login = _LOGIN.search(address)
     if not (login and ":" in login[2]) and not _SIGNED.search(address):
         return None

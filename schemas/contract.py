@@ -6,7 +6,7 @@ version are measured again, and a release never mixes two.
 
 from typing import Final
 
-EXTRACTOR_VERSION: Final = "3"
+EXTRACTOR_VERSION: Final = "4"
 """Version of everything between a file's bytes and a stored row (decoding, landmarks, measures, features)."""
 
 FPS: Final = 25

@@ -2,8 +2,9 @@
 
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from .addresses import trouble_with
 from .sections import Section
 
 Length = Literal["picture", "speech", "loop"]
@@ -53,7 +54,7 @@ class DubSettings(Section):
 
 
 class DubJob(Section):
-    """One video to dub. Paths, or fsspec URIs for what is read."""
+    """One video to dub. Paths, or URIs for what is read."""
 
     video: str = Field(min_length=1, description="the picture")
     speech: str = Field(min_length=1, description="sound file, or video whose sound it is")
@@ -64,6 +65,13 @@ class DubJob(Section):
     finetune: float | None = Field(
         None, ge=0.5, le=60, description="seconds of the video's own face that the translator learns from first"
     )
+
+    @field_validator("video", "speech", "out", "appearance_from")
+    @classmethod
+    def _may_be_used(cls, named: str | None) -> str | None:
+        if named is not None and (trouble := trouble_with(named)):
+            raise ValueError(trouble)
+        return named
 
     @model_validator(mode="after")
     def _one_face(self) -> Self:

@@ -97,6 +97,7 @@ _BY_UNIT: Final[Mapping[str, tuple[float, float]]] = {
 }
 _BY_NAME: Final[Mapping[str, tuple[float, float]]] = {
     "mesh_score": _SHARE,
+    "mouth_visibility": _SHARE,
     "brightness": _SHARE,
     "pairing_corr": (-1.0, 1.0),
     "pairing_score": (-1e9, 1e9),

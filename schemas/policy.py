@@ -6,7 +6,6 @@ A limit that is absent is not asked for. tasks/quality/routing.py applies the ru
 
 import hashlib
 import math
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from .errors import SettingsError
 from .problems import describe
 from .reasons import ClipReason, Stage
 from .signals import BY_NAME
+from .toml import parse_toml
 
 Direction = Literal["min", "max", "max_abs"]
 
@@ -48,6 +48,7 @@ class Stage1Limits(_Limits):
     min_face_height_px: float | None = _limit("smallest face whose lips the mesh still follows", low=0)
     min_face_share: float | None = _limit("share of frames in which the face must be tracked", low=0, high=1)
     min_mesh_score: float | None = _limit("how sure the mesh must be", low=0, high=1)
+    min_mouth_visibility: float | None = _limit("share of frames in which the mouth must be seen", low=0, high=1)
     max_faces_share: float | None = _limit("share of frames in which a second face may show", low=0, high=1)
     max_landmark_jitter: float | None = _limit("trembling beyond which lips cannot be learned from", low=0)
     min_mouth_motion: float | None = _limit("a mouth that moves less is frozen", low=0)
@@ -75,6 +76,7 @@ class Stage2Limits(_Limits):
     min_face_height_px: float | None = _limit("smallest face worth painting", low=0)
     min_face_share: float | None = _limit("share of frames in which the face must be tracked", low=0, high=1)
     min_mesh_score: float | None = _limit("how sure the mesh must be", low=0, high=1)
+    min_mouth_visibility: float | None = _limit("share of frames in which the mouth must be seen", low=0, high=1)
     max_faces_share: float | None = _limit("share of frames in which a second face may show", low=0, high=1)
     max_landmark_jitter: float | None = _limit("trembling beyond which drawn landmarks mislead", low=0)
     max_yaw_deg: float | None = _limit("turn of the head beyond which half of the face is hidden", low=0, high=180)
@@ -134,6 +136,7 @@ REASON_OF: Final[Mapping[str, ClipReason]] = {
     "min_face_height_px": ClipReason.FACE_TOO_SMALL,
     "min_face_share": ClipReason.FACE_NOT_TRACKED,
     "min_mesh_score": ClipReason.LANDMARKS_UNRELIABLE,
+    "min_mouth_visibility": ClipReason.MOUTH_COVERED,
     "max_faces_share": ClipReason.SEVERAL_FACES,
     "max_landmark_jitter": ClipReason.LANDMARKS_JITTER,
     "min_mouth_motion": ClipReason.MOUTH_FROZEN,
@@ -216,8 +219,8 @@ def parse_policy(text: str, source: str) -> Policy:
     Raises: SettingsError - it is not TOML or holds a bad value.
     """
     try:
-        return Policy.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"policy file {source} is not TOML: {error}") from error
+        return Policy.model_validate(parse_toml(text))
     except ValidationError as error:
         raise SettingsError(f"policy file {source}: {describe(error)}") from error
+    except ValueError as error:
+        raise SettingsError(f"policy file {source} is not TOML: {error}") from error

@@ -82,6 +82,7 @@ class ClipReason(StrEnum):
     SEVERAL_FACES = "several_faces"
     LANDMARKS_UNRELIABLE = "landmarks_unreliable"
     LANDMARKS_JITTER = "landmarks_jitter"
+    MOUTH_COVERED = "mouth_covered"
     MOUTH_FROZEN = "mouth_frozen"
     HEAD_TURNED = "head_turned"
     BLURRED = "blurred"
@@ -161,6 +162,7 @@ EXPLANATIONS: dict[FileReason | ClipReason, str] = {
     ClipReason.SEVERAL_FACES: "more than one face is on screen",
     ClipReason.LANDMARKS_UNRELIABLE: "the landmark model is unsure of what it sees",
     ClipReason.LANDMARKS_JITTER: "the landmarks tremble",
+    ClipReason.MOUTH_COVERED: "something lies over the mouth",
     ClipReason.MOUTH_FROZEN: "the mouth does not move",
     ClipReason.HEAD_TURNED: "the head is turned too far",
     ClipReason.BLURRED: "the face is not sharp",

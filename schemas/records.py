@@ -10,8 +10,9 @@ from .reasons import ClipReason, FileReason, FileState, MissingCause
 class RawFile:
     """A file as it was found, before anything of it was read.
 
-    `uri` is a local path or an fsspec URI; a path that is not valid UTF-8 is kept as a percent-encoded file://
-    URI. `stamp` changes when the file changes (size and modification time, or the ETag of an object store).
+    `uri` is a local path, or the URI of a file in a store or on a web server; a path that is not valid UTF-8 is kept as
+    a percent-encoded file:// URI. `stamp` changes when the file changes (size and modification time, or the ETag of an
+    object store).
     `refusal` is set when the file must not be opened at all.
     """
 

@@ -5,7 +5,6 @@
 
 import hashlib
 import os
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -13,7 +12,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
-from .addresses import trouble_with
+from .addresses import origin_of, trouble_with
 from .contract import EXTRACTOR_VERSION
 from .dubbing import DubSettings
 from .errors import SettingsError
@@ -22,6 +21,7 @@ from .problems import describe
 from .retraining import RetrainSettings
 from .rivals import RivalSettings
 from .sections import Section
+from .toml import parse_toml
 from .training import Device, Stage1Settings
 from .translation import Stage2Settings
 
@@ -64,7 +64,7 @@ class ClipSettings(Section):
 
 
 class GuardSettings(Section):
-    """What one file may cost before it is set aside."""
+    """What one file may cost before it is set aside, and which web servers files may lie on."""
 
     max_pixels: int = Field(7680 * 4320, gt=0, description="largest picture that is decoded, pixels")
     max_duration_s: float = Field(24 * 3600, gt=0, description="longest file that is worked on, seconds")
@@ -81,6 +81,18 @@ class GuardSettings(Section):
         description="times a file is tried when its process is killed, or its worker lost (local workers alone; before"
         " that, a bundle of files that are identified together is tried as often)",
     )
+    web_origins: tuple[str, ...] = Field(
+        (), description="web servers that sources may name or redirect to, such as https://host or http://host:8080"
+    )
+
+    @field_validator("web_origins")
+    @classmethod
+    def _are_origins(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        origins = {origin_of(one): one for one in given}
+        for origin, one in origins.items():
+            if origin is None or origin != one.lower().rstrip("/"):
+                raise ValueError(f"{one!r} is no origin: name scheme and host alone, such as https://host")
+        return tuple(str(origin) for origin in origins)
 
     require_sandbox: bool = Field(
         False, description="open nothing on a machine whose kernel cannot hold decoders in the whole sandbox"
@@ -149,7 +161,10 @@ class TrackingSettings(Section):
 class Settings(Section):
     """The whole tree. A plain record: it travels to workers, which read no environment and no file."""
 
-    workspace: str = Field("heterodub-workspace", description="folder or fsspec URI that holds every table")
+    workspace: str = Field(
+        "heterodub-workspace",
+        description="folder, or place in a store such as s3://bucket/place, that holds every table",
+    )
     backend: Backend = Field("face_mesh_v1", description="landmark backend")
     policy: Path | None = Field(None, description="routing policy file; without one, the default policy")
     promotion: Path | None = Field(None, description="promotion policy file; without one, the default one")
@@ -246,7 +261,7 @@ def load_settings(config: str | Path | None = None, **overrides: Any) -> Setting
         return Settings.model_validate(FromFile(**given).model_dump())
     except ValidationError as error:
         raise SettingsError(f"settings: {describe(error)}") from error
-    except ValueError as error:  # tomllib's errors, which pydantic-settings passes on
+    except (ValueError, RecursionError) as error:  # tomllib's errors, which pydantic-settings passes on
         raise SettingsError(f"settings file {source}: {error}") from error
 
 
@@ -255,7 +270,7 @@ def _refuse_addresses(source: Path) -> None:
     footage is trusted.
     """
     try:
-        tree = tomllib.loads(source.read_text("utf-8"))
+        tree = parse_toml(source.read_text("utf-8"))
     except (OSError, ValueError):
         return  # told by whoever reads it for its values
     if held := sorted(_addresses(tree)):

@@ -30,6 +30,7 @@ SIGNALS: Final[tuple[Signal, ...]] = (
     Signal("interocular_px", "px", _P, "median distance between the eye centres in source pixels"),
     Signal("face_share", "1", _P, "share of frames in which this face was tracked with a good mesh score"),
     Signal("mesh_score", "1", _P, "median probability the mesh (v1 for both meshes) gives to 'there is a face here'"),
+    Signal("mouth_visibility", "1", _P, "share of tracked frames in which nothing lies over the mouth"),
     Signal("faces_share", "1", _P, "share of frames with another face of comparable size on screen"),
     Signal("landmark_jitter", "1", _P, "frame-to-frame trembling of the pose landmarks over the interocular distance"),
     Signal("mouth_motion", "1", _P, "spread (5 to 95 %) of the mouth opening over the interocular distance"),

@@ -38,7 +38,10 @@ def dub_jobs(jobs: Sequence[DubJob], generator: str, translator: str, settings: 
 @task(cache_policy=NO_CACHE)
 def show_dubbings(summaries: Sequence[dict[str, Any]]) -> None:
     """Show how each job ended in the Prefect UI."""
-    columns = ("video", "out", "frames", "dubbed", "passed_through", "speech_cut_s", "realtime_factor", "error")
+    columns = (
+        *("video", "out", "frames", "dubbed", "passed_through", "covered"),
+        *("speech_cut_s", "realtime_factor", "error"),
+    )
     rows = [
         {name: str(one.get(name, "")) for name in columns} | {"notes": "; ".join(one.get("notes", ()))}
         for one in summaries

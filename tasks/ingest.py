@@ -1,5 +1,6 @@
 """The steps of an ingest as Prefect tasks. Each is thin: the work is done by the plain parts it calls."""
 
+from functools import partial
 from typing import Any
 
 from prefect import task
@@ -21,6 +22,7 @@ from tasks.progress import shown_by_prefect
 from tasks.publishing import Published, publish
 from tasks.quality.drift import CorpusDrift
 from tasks.sources.open import source_files
+from tasks.sources.presence import gone
 from tasks.stores import tombstones
 from tasks.stores.standing_policy import policy_for_ingest
 from tasks.stores.workspace import Workspace
@@ -59,8 +61,10 @@ def find_files(source: str, corpus: str, settings: Settings, retry_quarantined: 
     """
     workspace = Workspace.open(settings.workspace, create=True)
     known, barred = ledger.read_catalog(workspace), tombstones.standing(workspace)
-    allowed = (raw for raw in source_files(source, corpus) if not barred.bars(raw.speaker, raw.corpus, raw.licence))
-    return ledger.plan_run(allowed, known, settings.extractor, retry_quarantined)
+    origins = settings.guards.web_origins
+    listed = source_files(source, corpus, origins)
+    allowed = (raw for raw in listed if not barred.bars(raw.speaker, raw.corpus, raw.licence))
+    return ledger.plan_run(allowed, known, settings.extractor, retry_quarantined, partial(gone, origins=origins))
 
 
 def _counted(tally: Tally) -> Counts:
@@ -82,9 +86,13 @@ def work_on_files(plan: ledger.Plan, settings: Settings, policy: Policy) -> Tall
     """
     workspace = Workspace.open(settings.workspace)
     known = ledger.read_catalog(workspace)
-    unread = labelling.relabel(workspace, plan.relabelled, known, settings.extractor, plan.labelled)
+    unread = labelling.relabel(
+        workspace, plan.relabelled, known, settings.extractor, plan.labelled, settings.guards.web_origins
+    )
     if not plan.fresh:
-        labelling.settle_twins(workspace, ledger.read_catalog(workspace), settings.extractor)
+        labelling.settle_twins(
+            workspace, ledger.read_catalog(workspace), settings.extractor, settings.guards.web_origins
+        )
         driver.drop_leftovers(workspace)
         return driver.count_states(Tally(), unread)
     run, guards, watching = settings.run, settings.guards, shown_by_prefect(watcher(), "ingest-progress")

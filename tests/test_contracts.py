@@ -48,3 +48,38 @@ def test_foreign_media_is_opened_by_one_file_alone():
         for name in calls(path.read_text())
     }
     assert found == set(DOORS.items())
+
+
+_BEHIND_ADDRESSES = {
+    "fsspec": {"tasks/stores/remote.py"},
+    "aiohttp": {"tasks/stores/remote.py"},
+    "urllib.request": {"flows/environment.py"},  # Prefect's own server, named by whoever starts a command
+    "deltalake": {"tasks/stores/log.py"},  # tables of a workspace, which is opened first
+}
+"""Packages that open whatever an address says, and the files that may import each."""
+
+_NEVER = ("s3fs", "upath", "requests", "httpx", "urllib3", "http.client", "ftplib", "smart_open", "paramiko")
+
+
+def openers(source: str) -> set[str]:
+    """Which of these packages a file imports."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Import(names=names):
+                found |= {one.name for one in names}
+            case ast.ImportFrom(module=str(module), names=names):
+                found |= {f"{module}.{one.name}" for one in names}
+    return {one for one in (*_BEHIND_ADDRESSES, *_NEVER) if any(f"{name}.".startswith(f"{one}.") for name in found)}
+
+
+def test_addresses_are_opened_by_one_file_alone():
+    assert openers("from urllib import request\nfrom fsspec.core import url_to_fs\nimport urllib.parse") == {
+        "urllib.request", "fsspec",
+    }  # fmt: skip
+    found: dict[str, set[str]] = {}
+    for part in ("schemas", "model", "tasks", "flows"):
+        for path in (ROOT / part).rglob("*.py"):
+            for one in openers(path.read_text()):
+                found.setdefault(one, set()).add(str(path.relative_to(ROOT)))
+    assert found == _BEHIND_ADDRESSES

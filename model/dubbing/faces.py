@@ -17,19 +17,25 @@ class Track:
     """One face in consecutive pictures of one shot.
 
     first: number of its first source picture. points_TPXY: (T, 216, 2). tracked_T: false where it was lost for a
-    moment. yaw_T: degrees.
+    moment. occluded_T: true where something lies over the mouth. yaw_T: degrees.
     """
 
     shot: int
     first: int
     points_TPXY: NDArray[np.float32]
     tracked_T: NDArray[np.bool_]
+    occluded_T: NDArray[np.bool_]
     yaw_T: NDArray[np.float32]
 
     @property
     def stop(self) -> int:
         """One past its last source picture."""
         return self.first + len(self.points_TPXY)
+
+    @property
+    def usable(self) -> NDArray[np.bool_]:
+        """Pictures whose mouth is known (T,): the face is tracked and nothing lies over the mouth."""
+        return self.tracked_T & ~self.occluded_T
 
     @property
     def height_px(self) -> float:
@@ -40,7 +46,7 @@ class Track:
         """The track up to the last picture in which it was seen; lost pictures between are filled in."""
         kept = int(np.flatnonzero(self.tracked_T)[-1]) + 1 if self.tracked_T.any() else 0
         points = np.ascontiguousarray(bridged(self.points_TPXY[:kept], self.tracked_T[:kept]))
-        return Track(self.shot, self.first, points, self.tracked_T[:kept], self.yaw_T[:kept])
+        return Track(self.shot, self.first, points, self.tracked_T[:kept], self.occluded_T[:kept], self.yaw_T[:kept])
 
 
 def nth_face(tracks: Sequence[Track], number: int) -> list[Track]:
@@ -70,10 +76,11 @@ def _overlap(one: Track, other: Track) -> bool:
 def strength(track: Track, max_yaw_deg: float, fade_frames: int) -> NDArray[np.float32]:
     """How much of the dubbing shows in each picture of a track, 0..1: (T,).
 
-    Nothing where the face is lost or turned too far, for there the points are guesses; and it fades towards such
-    pictures, since a mouth that jumps is seen. It does not fade at the ends of the track, where a shot may be cut.
+    Nothing where the face is lost, its mouth covered, or turned too far, for there the points are guesses; and it fades
+    towards such pictures, since a mouth that jumps is seen. It does not fade at the ends of the track, where a shot may
+    be cut.
     """
-    hidden = ~(track.tracked_T & (np.abs(track.yaw_T) <= max_yaw_deg))
+    hidden = ~(track.usable & (np.abs(track.yaw_T) <= max_yaw_deg))
     at = np.arange(len(hidden), dtype=np.float64)
     since = at - np.maximum.accumulate(np.where(hidden, at, -np.inf))
     until = np.minimum.accumulate(np.where(hidden, at, np.inf)[::-1])[::-1] - at
@@ -84,13 +91,13 @@ def reference_pictures(track: Track, count: int) -> NDArray[np.intp]:
     """Which pictures of a track show the face to the translator: `count` at most, numbers within the track.
 
     Spread over mouth openings from the widest to the most closed, since a warp cannot show teeth that no reference
-    shows; among pictures of like opening the ones that look straight ahead. All are tracked.
+    shows; among pictures of like opening the ones that look straight ahead. In all the mouth is seen.
 
-    Raises: ValueError - no picture of the track is tracked.
+    Raises: ValueError - in no picture of the track is the mouth seen.
     """
-    good = np.flatnonzero(track.tracked_T)
+    good = np.flatnonzero(track.usable)
     if not len(good):
-        raise ValueError("a track that was never seen shows nothing")
+        raise ValueError("a track whose mouth is never seen shows nothing")
     order = good[np.argsort(mouth_opening(track.points_TPXY[good]), kind="stable")]
     bins = np.array_split(order, min(count, len(order)))
     chosen = [group[np.argmin(np.abs(track.yaw_T[group]))] for group in bins]

@@ -2,15 +2,16 @@
 
 from collections.abc import Iterator
 
-from schemas.errors import SettingsError, TrackingError, WorkspaceError
+from schemas.errors import ModelFileError, SettingsError, TrackingError, WorkspaceError
 from schemas.settings import Settings
 from tasks.stores.workspace import Workspace
-from tasks.tracking.place import place_of
+from tasks.tracking.place import Place, place_of
 
 from .findings import Finding, good, problem
 
 _WHAT = "store"
 _NOT_KEPT = "restore the tracking store from a copy; what the model was made of cannot be traced without it"
+_NOT_AS_LOGGED = "restore its files from a copy, or choose another version (`heterodub rollback --why TEXT`)"
 
 
 def check_tracking(settings: Settings) -> list[Finding]:
@@ -34,13 +35,37 @@ def _store(settings: Settings) -> Iterator[Finding]:
 
     try:
         detail = look(place)
+        models = [*_models(place)]
         gone = deleted(place, settings.tracking.experiment)
     except TrackingError as error:
         yield problem("tracking", _WHAT, str(error), _remedy(place.is_server))
         return
     yield good("tracking", _WHAT, detail)
+    yield from models
     for one in gone:
         yield problem("tracking", "deleted", one.what, one.command or _NOT_KEPT)
+
+
+def _models(place: Place) -> Iterator[Finding]:
+    """Each version that an alias points at, its files against its seal.
+
+    Raises: TrackingError - the store does not answer.
+    """
+    from tasks.tracking.kinds import KINDS
+    from tasks.tracking.models import verify_version
+    from tasks.tracking.registry import aliases_of, named_version
+    from tasks.tracking.store import open_to_ask
+
+    tracking = open_to_ask(place)
+    for name in KINDS:
+        for number, aliases in sorted(aliases_of(tracking, name).items()):
+            what = f"{name} {number}, {', '.join(aliases)}"
+            try:
+                verify_version(tracking, named_version(tracking, name, str(number)))
+            except (ModelFileError, TrackingError) as error:
+                yield problem("tracking", what, str(error), _NOT_AS_LOGGED)
+            else:
+                yield good("tracking", what, "every file as it was logged")
 
 
 def _remedy(is_server: bool) -> str:

@@ -3,7 +3,7 @@
 import shutil
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -45,7 +45,13 @@ def check_workspace(settings: Settings) -> list[Finding]:
     tables = [finding for table in TABLES for finding in _table(ws, table)]
     found += tables
     if not any(finding.remedy for finding in tables):
-        found += [*_orphans(ws), *_gone(ws), *_barred(ws), *_clip_counts(ws), *_payload(ws)]
+        found += [
+            *_orphans(ws),
+            *_gone(ws, settings.guards.web_origins),
+            *_barred(ws),
+            *_clip_counts(ws),
+            *_payload(ws),
+        ]
     return [*found, *_release(ws), *_scratch(ws), *check_room(ws)]
 
 
@@ -100,13 +106,13 @@ def _orphans(ws: Workspace) -> Iterator[Finding]:
         yield good("workspace", "orphans", "none")
 
 
-def _gone(ws: Workspace) -> Iterator[Finding]:
+def _gone(ws: Workspace, origins: Sequence[str]) -> Iterator[Finding]:
     """Whether the files that the catalog names are still there: rows outlive them, but other routes need them."""
     if not reading.exists(ws, "catalog"):
         return
     looked_at = pc.field("state") != FileState.QUARANTINED.value
     uris = reading.read(ws, "catalog", ["uri"], looked_at)["uri"].to_pylist()
-    if lost := sorted(gone(uris)):
+    if lost := sorted(gone(uris, origins)):
         remedy = (
             "ingest their source as it is now: a file that was moved is known again by its bytes, with its new labels"
         )

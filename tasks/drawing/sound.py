@@ -85,7 +85,11 @@ def raw_sound(place: ClipPlace, guards: GuardSettings) -> bytes | str:
 
     Raises: MediaRefusedError - the file is gone or cannot be used.
     """
-    with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch, localise(place.uri, Path(scratch)) as path:
+    origins = guards.web_origins
+    with (
+        tempfile.TemporaryDirectory(prefix="heterodub-") as scratch,
+        localise(place.uri, Path(scratch), origins) as path,
+    ):
         if fingerprint(path) != place.media_id:
             return "the file was changed"
         container = sniff(path)

@@ -19,6 +19,7 @@ from tasks.media.colour import FULL, LIMITED, UNSAID, ColourTags
 from tasks.media.frame_converter import FrameConverter, has_alpha, is_rgb
 from tasks.media.geometry import Geometry, fitted
 from tasks.media.orientation import Orientation
+from tasks.media.side_data import side_data_of
 from tasks.media.tone_mapping import tone_mapping
 
 _SD: Final = 6
@@ -77,8 +78,7 @@ def look_of(frame: VideoFrame, geometry: Geometry, stream: VideoStream) -> Look:
     deep = _depth(frame) > 8
     full = known and not deep and frame.format.name.startswith("yuvj")
     odd = frame.width % 2 or frame.height % 2
-    side_data: Any = frame.side_data
-    words = side_data.get(Type.DISPLAYMATRIX)
+    matrix = side_data_of(frame, Type.DISPLAYMATRIX)
     return Look(
         width=frame.width,
         height=frame.height,
@@ -89,7 +89,7 @@ def look_of(frame: VideoFrame, geometry: Geometry, stream: VideoStream) -> Look:
         range=int(frame.color_range) if known else LIMITED,
         tags=tags,
         geometry=geometry,
-        display_matrix=None if words is None else tuple(int(word) for word in np.frombuffer(bytes(words), np.int32)),
+        display_matrix=None if matrix is None else tuple(int(number) for number in matrix),
         rate=stream.average_rate or stream.guessed_rate,
         notes=tuple(_losses(frame, tags, odd=bool(odd))),
     )

@@ -16,7 +16,7 @@ import av.error
 from model.dubbing.timing import Timeline, plan_timeline
 from schemas.dubbing import OUTPUT_FORMATS, DubJob
 from schemas.errors import DubbingError
-from schemas.reasons import EXPLANATIONS, FileReason
+from schemas.reasons import EXPLANATIONS, ClipReason, FileReason
 from schemas.settings import GuardSettings, Settings
 from tasks.dubbing.ahead import AHEAD, ahead
 from tasks.dubbing.appearance import References, Shown
@@ -29,7 +29,7 @@ from tasks.dubbing.outcomes import OF_SPEECH, Dubbed, readable
 from tasks.dubbing.output import write_video
 from tasks.dubbing.painting import Painting
 from tasks.dubbing.partials import whole_or_not_at_all
-from tasks.dubbing.parts import Face, Part, lay_out
+from tasks.dubbing.parts import Face, Part, covered_frames, lay_out
 from tasks.dubbing.source import Film
 from tasks.dubbing.speech import Speech
 from tasks.dubbing.tuning import as_clip, first_seconds, tuned
@@ -49,13 +49,16 @@ NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DubPlan:
-    """What a dubbing is going to show. speech_s, speech_peak: length of the speech, and its largest magnitude."""
+    """What a dubbing is going to show. covered: output frames that are left alone, since something lies over the mouth.
+    speech_s, speech_peak: length of the speech, and its largest magnitude.
+    """
 
     look: Look
     canvas: Canvas
     followed: Followed
     timeline: Timeline
     parts: Sequence[Part]
+    covered: int
     speech_s: Fraction
     speech_peak: float
 
@@ -99,9 +102,11 @@ def dub(
             if planned is not None:
                 planned(plan)
             dubbed, names = _render(job, film, speech, plan, tools, out)
-        notes = (*_on_speech(plan, job), *_on_damage(film), *film.seen.lines(), *plan.look.notes)
+        notes = (*_on_speech(plan, job), *_on_covers(plan), *_on_damage(film), *film.seen.lines(), *plan.look.notes)
     took, spent, seconds = time.perf_counter() - began, tools.stopwatch.seconds, float(plan.timeline.end_s)
-    return Dubbed(str(out), plan.timeline.frames, dubbed, seconds, took, spent, *names, plan.speech_cut_s, notes)
+    return Dubbed(
+        str(out), plan.timeline.frames, dubbed, seconds, took, spent, *names, plan.covered, plan.speech_cut_s, notes
+    )
 
 
 def plan_dub(job: DubJob, models: Models, backend: LandmarkBackend, settings: Settings) -> DubPlan:
@@ -135,7 +140,7 @@ def open_speech(named: str, guards: GuardSettings, scratch: Path) -> Iterator[Sp
     """
     with ExitStack() as opened:
         with readable(named, OF_SPEECH):
-            path = opened.enter_context(localise(_uri(named), scratch))
+            path = opened.enter_context(localise(_uri(named), scratch, guards.web_origins))
             speech = opened.enter_context(Speech.open(path, guards, scratch))
         yield speech
 
@@ -148,7 +153,8 @@ def _opened(job: DubJob, tools: _Tools) -> Iterator[tuple[Film, Speech]]:
         with tools.stopwatch("decode sound"):
             speech = opened.enter_context(open_speech(job.speech, guards, tools.scratch))
         with readable(job.video):
-            film = Film.open(opened.enter_context(localise(_uri(job.video), tools.scratch)), guards)
+            path = opened.enter_context(localise(_uri(job.video), tools.scratch, guards.web_origins))
+            film = Film.open(path, guards)
         yield film, speech
 
 
@@ -174,9 +180,10 @@ def _plan(job: DubJob, film: Film, speech: Speech, tools: _Tools) -> DubPlan:
         parts = lay_out(
             followed, timeline, job.face, speech, models.generator, models.card, settings.dub, settings.clips
         )
+    covered = covered_frames(followed, timeline, job.face)
     if not parts:
-        raise DubbingError(_no_face(job, len(followed.tracks)))
-    return DubPlan(look, canvas, followed, timeline, parts, speech.seconds, speech.peak)
+        raise DubbingError(_no_face(job, len(followed.tracks), covered))
+    return DubPlan(look, canvas, followed, timeline, parts, covered, speech.seconds, speech.peak)
 
 
 def _render(
@@ -225,6 +232,11 @@ def _on_speech(plan: DubPlan, job: DubJob) -> Iterator[str]:
         yield f"the picture is longer than the speech: its last {picture_s - float(end_s):.2f} s are cut off"
 
 
+def _on_covers(plan: DubPlan) -> Iterator[str]:
+    if plan.covered:
+        yield f"something lies over the mouth in {plan.covered} frames, which are left alone"
+
+
 def _on_damage(film: Film) -> Iterator[str]:
     return (f"the video is damaged, what follows is lost: {words}" for words in film.damage)
 
@@ -246,7 +258,8 @@ def _tuned(models: Models, seconds: float, faces: Sequence[Face], film: Film, ca
 
 def _lent(named: str, tools: _Tools) -> Callable[[Face], Shown]:
     """The face of another video or picture, in the place of every face."""
-    with readable(named), localise(_uri(named), tools.scratch) as path:
+    origins = tools.settings.guards.web_origins
+    with readable(named), localise(_uri(named), tools.scratch, origins) as path:
         shown = lent(path, tools.backend, tools.settings, tools.models.translator.side_px, tools.scratch)
     return lambda face: shown
 
@@ -256,7 +269,9 @@ def _expected_frames(film: Film) -> int | None:
     return round(seconds * fps) if seconds and fps else None
 
 
-def _no_face(job: DubJob, tracks: int) -> str:
+def _no_face(job: DubJob, tracks: int, covered: int) -> str:
+    if covered:
+        return f"{job.video}: {EXPLANATIONS[ClipReason.MOUTH_COVERED]} of the face wherever it is seen"
     if tracks:
         return f"{job.video}: no shot has {job.face} faces; `--face 1` takes the largest of each"
     return f"{job.video}: {EXPLANATIONS[FileReason.NO_FACE]}, so there is no mouth to move"

@@ -22,6 +22,7 @@ from tasks.dubbing.source import Film
 from tasks.dubbing.watching import Stopwatch
 from tasks.faces.backend import LandmarkBackend
 from tasks.faces.breaks import between, breaks
+from tasks.faces.occlusion import mouth_occluded
 from tasks.faces.patches import FacePatches
 from tasks.faces.tracker import FaceObservation, FaceTracker
 from tasks.media.decode import Frame
@@ -79,7 +80,9 @@ class _Growing:
         broken = breaks(self._patches, self._first, self._count, transitions.found)
         for first, stop in between(broken, self._count):
             shot, part = self._shot + transitions.shots_before(self._first + first), slice(first, stop)
-            yield Track(shot, self._first + first, points[part], tracked[part], yaw[part]).without_lost_tail()
+            occluded = mouth_occluded(self._patches.between(first, stop), stop - first)
+            track = Track(shot, self._first + first, points[part], tracked[part], occluded, yaw[part])
+            yield track.without_lost_tail()
 
 
 def follow(

@@ -12,6 +12,8 @@ from schemas.settings import GuardSettings
 from tasks.dubbing.outcomes import OF_SPEECH, readable
 from tasks.dubbing.source import Film
 from tasks.dubbing.speech import Speech
+from tasks.media.locate import local_path
+from tasks.stores.remote import open_store
 
 _NO_PICTURE: Final = (FileReason.NO_VIDEO_STREAM, FileReason.NOT_MEDIA, FileReason.UNSUPPORTED_CONTAINER)
 
@@ -21,7 +23,7 @@ Look = Callable[[Path, GuardSettings], None]
 def input_faults(job: DubJob, guards: GuardSettings) -> tuple[str, ...]:
     """Say what is wrong with a job's video, its speech, and who lends the face.
 
-    What lies on other machines is not looked at: that would mean to fetch it.
+    What lies on other machines is not looked at, for that would mean to fetch it; only its kind of address is.
     """
     video, speech = _fault(job.video, _look, guards), _fault(job.speech, _listen, guards)
     if video and _passes(job.video, _look_for_sound_alone, guards):
@@ -37,9 +39,9 @@ def _passes(named: str, look: Look, guards: GuardSettings) -> bool:
 
 
 def _fault(named: str, look: Look, guards: GuardSettings) -> str | None:
-    """What is wrong with a file, in words; None where nothing is, or where it lies elsewhere."""
+    """What is wrong with a file, in words; None where nothing is, or where it lies elsewhere and may be fetched."""
     if "://" in named:
-        return None
+        return _fault_of_address(named, guards)
     path = Path(named)
     if not path.exists():
         return f"{named}: there is no such file"
@@ -50,6 +52,16 @@ def _fault(named: str, look: Look, guards: GuardSettings) -> str | None:
             look(path, guards)
     except SourceError as error:
         return str(error)
+    return None
+
+
+def _fault_of_address(named: str, guards: GuardSettings) -> str | None:
+    if local_path(named) is not None:
+        return None
+    try:
+        open_store(named, guards.web_origins)
+    except (ImportError, ValueError) as error:
+        return f"{named}: {error}"
     return None
 
 

@@ -187,8 +187,8 @@ def _judge(setting: Setting, job: DubJob, evaluator: _DubEvaluator, rows: list[D
         found, seen = _found(film, part, plan.timeline, evaluator)
     wanted = part.landmarks(slice(0, len(part.rows_N)))
     track = part.face.track
-    tracked = track.tracked_T[part.rows_N]
-    told_at = reference_frames(track.tracked_T, settings.dub.references)
+    tracked = track.usable[part.rows_N]
+    told_at = reference_frames(track.usable, settings.dub.references)
     told_N = np.isin(part.rows_N, told_at) | np.isin(part.rows_N + track.first, part.face.references)
     found_frac = float((seen & tracked).sum() / tracked.sum()) if tracked.any() else None
     copied = copy_reference(track.points_TPXY[told_at], wanted.source_NPXY)

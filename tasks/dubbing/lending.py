@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from model.dubbing.faces import Track
 from schemas.errors import MediaRefusedError
-from schemas.reasons import FileReason
+from schemas.reasons import EXPLANATIONS, ClipReason, FileReason
 from schemas.settings import Settings
 from tasks.dubbing.appearance import References, Shown, in_crop
 from tasks.dubbing.canvas import Canvas
@@ -40,16 +40,17 @@ def lent(path: Path, backend: LandmarkBackend, settings: Settings, side_px: int,
     canvas = Canvas(film.look())
     least = settings.dub.least_tracked_frames
     followed = follow(film, canvas, backend, settings.clips, least, Stopwatch(), _nothing, LOOKED_AT_S)
-    if not followed.tracks:
-        raise MediaRefusedError(FileReason.NO_FACE)
-    face = face_of(max(followed.tracks, key=_worth), settings.dub, settings.clips)
+    best = max(followed.tracks, key=_worth, default=None)
+    if best is None or not best.usable.any():
+        raise MediaRefusedError(FileReason.NO_FACE, "" if best is None else EXPLANATIONS[ClipReason.MOUTH_COVERED])
+    face = face_of(best, settings.dub, settings.clips)
     references = References([face], side_px, scratch)
     references.collect(film, canvas, Stopwatch(), _nothing)
     return references.of(face)
 
 
 def _worth(track: Track) -> float:
-    return track.height_px * int(track.tracked_T.sum())
+    return track.height_px * int(track.usable.sum())
 
 
 def _picture(path: Path, max_pixels: int) -> NDArray[np.uint8]:
@@ -71,8 +72,8 @@ def _of_picture(rgb: NDArray[np.uint8], backend: LandmarkBackend, settings: Sett
     if not faces:
         raise MediaRefusedError(FileReason.NO_FACE)
     largest = max(faces, key=lambda face: float(np.ptp(face.points[:, 1])))
-    one = np.ones(1, bool)
-    face = face_of(Track(0, 0, largest.points[None], one, np.zeros(1, np.float32)), settings.dub, settings.clips)
+    track = Track(0, 0, largest.points[None], np.ones(1, bool), np.zeros(1, bool), np.zeros(1, np.float32))
+    face = face_of(track, settings.dub, settings.clips)
     crop = cut_window(rgb, face.windows[0], side_px)
     return Shown(crop[None], in_crop(largest.points, face.windows[0], side_px)[None])
 

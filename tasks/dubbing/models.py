@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from model.sealing import file_hashes
+from model.sealing import file_hash
 from model.stage1.files import WEIGHTS, load_generator
 from model.stage1.network import LandmarkGenerator
 from model.stage2.files import load_translator
@@ -84,7 +84,8 @@ def _require(name: str, made_for: str, backend: LandmarkBackend) -> None:
 
 def _weights(folder: Path) -> str:
     """What tells one folder's model from another's, and no path: the beginning of its weights' sha256."""
-    return file_hashes(folder).get(WEIGHTS, "missing")[:12]
+    path = folder / WEIGHTS
+    return file_hash(path)[:12] if path.is_file() else "missing"
 
 
 def _found(settings: Settings, name: str, kind: str, scratch: Path) -> tuple[Path, str]:

@@ -19,7 +19,8 @@ OF_SPEECH: Final[Mapping[FileReason | ClipReason, str]] = EXPLANATIONS | {
 
 @dataclass(frozen=True, slots=True)
 class Dubbed:
-    """What came out. seconds_by: where the time went, by kernel. speech_cut_s: seconds of speech that found no room at
+    """What came out. covered: frames left as they are since something lies over the mouth; passed through, like others.
+    seconds_by: where the time went, by kernel. speech_cut_s: seconds of speech that found no room at
     the end. notes: what a person should know.
     """
 
@@ -31,6 +32,7 @@ class Dubbed:
     seconds_by: dict[str, float]
     generator: str
     translator: str
+    covered: int = 0
     speech_cut_s: float = 0.0
     notes: tuple[str, ...] = ()
 
@@ -46,6 +48,7 @@ class Dubbed:
             "frames": self.frames,
             "dubbed": self.dubbed,
             "passed_through": self.passed_through,
+            "covered": self.covered,
             "seconds": round(self.seconds, 3),
             "took_s": round(self.took_s, 3),
             "realtime_factor": round(self.seconds / self.took_s, 3),

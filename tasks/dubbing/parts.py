@@ -86,14 +86,25 @@ def lay_out(
     """The parts of a dubbing, by time. number: of the face, see model.dubbing.faces.nth_face."""
     parts = []
     for track in nth_face(followed.tracks, number):
+        if track.usable.sum() < settings.least_tracked_frames:
+            continue
         face = face_of(track, settings, clips)
-        told = track.points_TPXY[reference_frames(track.tracked_T, settings.references)]
+        told = track.points_TPXY[reference_frames(track.usable, settings.references)]
         for first, stop in _spans(track, timeline):
             rows = timeline.source_N[first:stop] - track.first
             times = timeline.seconds(slice(first, stop))
             spoken = speak(generator, card.gain, speech, track.points_TPXY, rows, times, told)
             parts.append(Part(face, first, rows, times, spoken, _smoothing(times, settings)))
     return sorted(parts, key=lambda part: part.first)
+
+
+def covered_frames(followed: Followed, timeline: Timeline, number: int) -> int:
+    """Output frames in which something lies over the mouth of the face."""
+    return sum(
+        int(track.occluded_T[timeline.source_N[first:stop] - track.first].sum())
+        for track in nth_face(followed.tracks, number)
+        for first, stop in _spans(track, timeline)
+    )
 
 
 def face_of(track: Track, settings: DubSettings, clips: ClipSettings) -> Face:

@@ -82,7 +82,8 @@ def analyse(job: Job, settings: Settings, policy: Policy, outgoing: str) -> Anal
     Raises: MediaRefusedError - the file cannot be used; the reason says why. WeightsMissingError - the run cannot go
     on. OSError - the disk is full.
     """
-    with tempfile.TemporaryDirectory(prefix="heterodub-") as folder, localise(job.uri, Path(folder)) as path:
+    origins = settings.guards.web_origins
+    with tempfile.TemporaryDirectory(prefix="heterodub-") as folder, localise(job.uri, Path(folder), origins) as path:
         folders = _Folders(Path(folder), outgoing)
         before = _stamp(path)
         if fingerprint(path) != job.media_id:  # rows under another content's name would slip past a takedown, too
@@ -234,7 +235,7 @@ class _Analyst:
         samples = sound.read(frame_to_sample(draft.start_frame), frame_to_sample(draft.frames))
         face = _face_track(draft)
         mel = log_mel(samples, draft.frames)
-        pairing = measure_pairing(face.points, face.tracked, mel, speech_probability(samples))
+        pairing = measure_pairing(face.points, face.usable, mel, speech_probability(samples))
         return pairing.score if isinstance(pairing, Pairing) else None
 
     def _mel(self, start_frame: int, frames: int) -> NDArray[np.float32]:
@@ -264,5 +265,6 @@ def _face_track(draft: Draft) -> FaceTrack:
         is_new=np.array(draft.is_new),
         is_still=np.array(draft.is_still),
         is_combed=np.array(draft.is_combed),
+        occluded=np.array(draft.occluded),
         looks=tuple(draft.looks.values()),
     )

@@ -15,6 +15,7 @@ from model.features.landmarks import box as box_of
 from model.features.timing import frame_to_second, seconds_to_frames
 from schemas.settings import ClipSettings
 from tasks.faces.breaks import Frames, between, breaks
+from tasks.faces.occlusion import mouth_occluded
 from tasks.faces.patches import FacePatches
 from tasks.faces.tracker import FaceObservation
 from tasks.faces.window import cut_window, next_window
@@ -66,7 +67,11 @@ class Draft:
     fingerprints: list[bytes] = field(default_factory=list)
     looks: dict[int, FacePicture] = field(default_factory=dict)
     """Picture measures by frame number within the draft."""
+    occluded: list[bool] = field(default_factory=list)
+    """Something lies over the mouth; known when the track, or a clip's length of it, is over."""
     patches: FacePatches = field(default_factory=FacePatches)
+    earlier: FacePatches | None = None
+    """Patches of the same face in the clip before, if it goes on from there."""
 
     @property
     def frames(self) -> int:
@@ -76,7 +81,8 @@ class Draft:
     def split(self, at: int) -> "Draft":
         """Cut the draft after `at` frames and return the rest as a new draft."""
         rest = Draft(self.shot, self.track, self.start_frame + at, self.width, self.height, self.crop_px)
-        for name in ("faces", "crops", "boxes", "crowded", "is_new", "is_still", "is_combed", "fingerprints"):
+        lists = ("faces", "crops", "boxes", "crowded", "is_new", "is_still", "is_combed", "fingerprints", "occluded")
+        for name in lists:
             values = getattr(self, name)
             setattr(rest, name, values[at:])
             del values[at:]
@@ -136,7 +142,8 @@ class ClipBuilder:
         if first >= self._most:
             first = stop = self._most
         broken = draft.split(first)
-        self._open[draft.track] = broken.split(stop - first)
+        rest = self._open[draft.track] = broken.split(stop - first)
+        rest.earlier = draft.patches if first == stop else None
         self.dropped_frames += broken.frames
         yield from self._end(draft)
 
@@ -160,6 +167,7 @@ class ClipBuilder:
             if piece.frames < self._least:
                 self.dropped_frames += piece.frames
                 continue
+            piece.occluded = mouth_occluded(piece.patches, piece.frames, piece.earlier).tolist()
             if self._transitions is not None:
                 piece.shot += self._transitions.shots_before(piece.start_frame)
             while piece.frames >= self._most + self._least:
@@ -177,6 +185,7 @@ class ClipBuilder:
         rest, taken = draft, 0
         for first, stop in between(self._breaks(draft), draft.frames):
             piece = rest.split(first - taken)
+            piece.earlier = draft.earlier if first == 0 else None
             self.dropped_frames += rest.frames
             rest, taken = piece.split(stop - first), stop
             yield piece

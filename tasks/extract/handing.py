@@ -22,9 +22,10 @@ from tasks.sandbox.confinement import Sandbox, require, warn_of_missing
 OPEN: Final = Named("tasks.extract.handing:open_files")
 
 
-def open_files(names: Sequence[str], lenient: bool = False) -> Handed:
+def open_files(names: Sequence[str], lenient: bool = False, origins: Sequence[str] = ()) -> Handed:
     """Files by their paths or addresses, each opened granted.TIMES times; those on other machines are copied first.
     lenient: local files that cannot be opened are left out, for who works on them to find out why.
+    origins: see open_store.
 
     Raises: MediaRefusedError - DISK_FULL, VANISHED, UNREADABLE, NOT_A_REGULAR_FILE, CHANGED.
     """
@@ -37,7 +38,7 @@ def open_files(names: Sequence[str], lenient: bool = False) -> Handed:
                 if lenient and is_local:
                     opened.enter_context(suppress(MediaRefusedError))
                 folder = opened.enter_context(tempfile.TemporaryDirectory())
-                path = opened.enter_context(localise(uri, Path(folder)))
+                path = opened.enter_context(localise(uri, Path(folder), origins))
                 handed[uri] = (str(path) if is_local else None, _opened(path))
     except MediaRefusedError:
         handed.close()
@@ -85,6 +86,7 @@ class Decoder:
         warn_of_missing()
         self._child = Isolated(guards.memory_limit_gib, sandbox or Sandbox(), variables)
         self._reader = Isolated(guards.memory_limit_gib, None)
+        self._origins = guards.web_origins
 
     def run(
         self,
@@ -101,7 +103,7 @@ class Decoder:
         """
         if not media:
             return self._child.run(work, *arguments, time_limit_s=time_limit_s, **more)
-        opened = self._reader.run(OPEN, list(media), lenient, time_limit_s=time_limit_s, returns=Handed)
+        opened = self._reader.run(OPEN, list(media), lenient, self._origins, time_limit_s=time_limit_s, returns=Handed)
         with closing(opened):
             return self._child.run(work, *arguments, time_limit_s=time_limit_s, files=opened, **more)
 

@@ -18,6 +18,7 @@ from tasks.extract.deduplication import Resolution, resolve
 from tasks.extract.fanout import Client, spread
 from tasks.extract.watching import Watcher
 from tasks.extract.worker import identify, identify_each
+from tasks.sources.presence import gone
 
 _BUNDLE_FILES: Final = 32
 _BUNDLE_BYTES: Final = 64 * 2**20
@@ -68,7 +69,9 @@ def identify_files(
             contents.setdefault(media_id, []).append(raw)
     final = {raw.uri for raw, why in refused if why.reason not in ledger.RETRIED}
     looked_at = final.union(*({raw.uri for raw in same} for same in contents.values()))
-    return Identified(resolve(contents, known, settings.extractor, labelled, looked_at), tuple(refused))
+    is_gone = partial(gone, origins=settings.guards.web_origins)
+    found = resolve(contents, known, settings.extractor, labelled, looked_at, is_gone)
+    return Identified(found, tuple(refused))
 
 
 def bundles(files: Sequence[RawFile], threads: int) -> Iterator[tuple[RawFile, ...]]:

@@ -4,7 +4,8 @@ Clips come first: a catalog row that is as it should be is not looked at again.
 """
 
 import logging
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import partial
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -27,18 +28,19 @@ def relabel(
     known: Mapping[str, ledger.Row],
     extractor: str,
     labelled: Collection[str] = frozenset(),
+    origins: Sequence[str] = (),
 ) -> list[ledger.Row]:
     """Store what people now say about files that are done: their speaker, corpus, licence, consent and language.
     Returns the rows that give nothing from now on.
 
-    labelled: uris that the same listing names besides, with labels that the catalog knows.
+    labelled: uris that the same listing names besides, with labels that the catalog knows. origins: see open_store.
     """
     now = {raw.uri: ledger.relabelled_row(raw, known[raw.uri]) for raw in files}
     contents: dict[str, list[RawFile]] = {}
     for row in now.values():
         if row["media_id"] and row["state"] != FileState.QUARANTINED:
             contents.setdefault(row["media_id"], []).append(ledger.raw_of(row))
-    found = resolve(contents, {**known, **now}, extractor, labelled)
+    found = resolve(contents, {**known, **now}, extractor, labelled, is_gone=partial(gone, origins=origins))
     return store_resolution(workspace, found, known, extractor, now)
 
 
@@ -64,7 +66,9 @@ def store_resolution(
     return unread
 
 
-def settle_twins(workspace: Workspace, known: Mapping[str, ledger.Row], extractor: str) -> None:
+def settle_twins(
+    workspace: Workspace, known: Mapping[str, ledger.Row], extractor: str, origins: Sequence[str] = ()
+) -> None:
     """Let one file stand for a content that two stand for: another ingest measured it at the same time under another
     name, or a run died before it had taken out the row of a file that was moved.
 
@@ -76,7 +80,7 @@ def settle_twins(workspace: Workspace, known: Mapping[str, ledger.Row], extracto
         if row["state"] == FileState.MEASURED:
             names.setdefault(row["media_id"], []).append(uri)
     twins = [uris for uris in names.values() if len(uris) > 1]
-    lost = gone(uri for uris in twins for uri in uris)
+    lost = gone((uri for uris in twins for uri in uris), origins)
     first = {
         uri: min(
             uris, key=lambda one: (one in lost, known[one]["extractor"] != extractor, not known[one]["speaker"], one)

@@ -86,7 +86,7 @@ def stage1_table(clip: str, origin: Origin, face: FaceTrack, mel: NDArray[np.flo
         **_head(clip, origin, len(face.points)),
         "sound_shift_frames": pa.array([shift], pa.int64()),
         "landmarks": _vectors(face.points.reshape(-1, LANDMARK_POINTS * 2)),
-        "tracked": _flags(face.tracked),
+        "tracked": _flags(face.usable),
         "mel": _vectors(mel.reshape(-1, MEL_BANDS)),
     }
     return pa.table(columns, schema=STAGE1)
@@ -98,7 +98,7 @@ def stage2_table(clip: str, origin: Origin, face: FaceTrack, draft: Draft, quali
     columns = {
         **_head(clip, origin, len(face.points)),
         "landmarks": _vectors(face.points.reshape(-1, LANDMARK_POINTS * 2)),
-        "tracked": _flags(face.tracked),
+        "tracked": _flags(face.usable),
         "crop_px": pa.array([draft.crop_px], pa.int64()),
         "crop_boxes": _vectors(np.array(draft.boxes, np.float32)),
         "crops": pa.array([crops], pa.list_(pa.binary())),

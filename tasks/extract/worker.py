@@ -116,10 +116,12 @@ def work_on(job: Job, settings: Settings, policy: Policy) -> Finished:
 
 def identify(raw: RawFile, settings: Settings) -> str | MediaRefusedError:
     """The sha256 of a file's bytes, or why it cannot be read. Meanwhile another child loads what it will need."""
-    limit_s = _Patience(raw.size_bytes, settings.guards).fetch_s
+    guards = settings.guards
+    limit_s = _Patience(raw.size_bytes, guards).fetch_s
     decoder, reader = _children(settings)
     decoder.prepare(_LOAD, settings)
-    read = partial(reader.run, _CONTENT_OF, raw.uri, raw.within, time_limit_s=limit_s, returns=str)
+    asked = (_CONTENT_OF, raw.uri, raw.within, guards.web_origins)
+    read = partial(reader.run, *asked, time_limit_s=limit_s, returns=str)
     try:
         with _as_refusal():
             return str(_unless_killed(read, settings.guards.attempts))
@@ -137,7 +139,9 @@ def _analysed(job: Job, settings: Settings, policy: Policy) -> Analysis:
     patience, workspace = _Patience(job.size_bytes, settings.guards), Workspace.open(settings.workspace)
     try:
         with _as_refusal():
-            media: Handed = reader.run(OPEN, [job.uri], time_limit_s=patience.fetch_s, returns=Handed)
+            media: Handed = reader.run(
+                OPEN, [job.uri], False, settings.guards.web_origins, time_limit_s=patience.fetch_s, returns=Handed
+            )
     except MediaRefusedError as refusal:
         raise _of_its_place(refusal) if refusal.reason is FileReason.TIMED_OUT else refusal from refusal
     with closing(media), _as_refusal(), unfinished_parts(workspace) as outgoing:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.features.face_frame import FaceFrame
+from model.features.landmarks import mouth_opening
 from tasks.faces.tracker import FaceObservation
 from tasks.faces.window import cut_window
 
@@ -74,6 +75,8 @@ class FacePatches:
     patches: list[Rgb] = field(default_factory=list)
     angles: list[tuple[float, float]] = field(default_factory=list)
     """Yaw and pitch, degrees."""
+    openings: list[float] = field(default_factory=list)
+    """Mouth opening over the distance between the eyes."""
     sights: list[int] = field(default_factory=list)
     """How often the face was lost and found again before each patch."""
     lost: int = 0
@@ -90,6 +93,7 @@ class FacePatches:
             self.times_s.append(time_s)
             self.patches.append(patch)
             self.angles.append((face.yaw, face.pitch))
+            self.openings.append(float(mouth_opening(face.points)))
             self.sights.append(self.lost)
 
     def between(self, first: int, stop: int) -> "FacePatches":
@@ -100,6 +104,7 @@ class FacePatches:
             [self.times_s[at] for at in kept],
             [self.patches[at] for at in kept],
             [self.angles[at] for at in kept],
+            [self.openings[at] for at in kept],
             [self.sights[at] for at in kept],
             self.lost,
         )

@@ -95,10 +95,18 @@ def heard_of(ws: Workspace, run: str) -> Heard:
     held = ws.is_local and _is_held(Path(path))  # before it is read: a file half written is still held
     try:
         told = json.loads(ws.filesystem().cat_file(path))
-    except (FileNotFoundError, ValueError):  # ended just now, or killed within its first write
+        alive = held or (not told["locked"] and not told.get("state") and _is_fresh(told["beat_utc"]))
+        return Heard(alive, told["step"], told.get("state"), told.get("error"))
+    except FileNotFoundError:  # ended just now
         return Heard(held)
-    alive = held or (not told["locked"] and not told.get("state") and _is_fresh(told["beat_utc"]))
-    return Heard(alive, told["step"], told.get("state"), told.get("error"))
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+    ):  # killed within its first write, or not ours
+        return Heard(held)
 
 
 def _lock(path: str) -> Any:

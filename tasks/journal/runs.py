@@ -1,6 +1,5 @@
 """Reads runs back from `metrics`: what ended and how, what is running, and what was killed."""
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -125,7 +124,7 @@ def _steps(rows: Iterable[Row]) -> Iterable[Step]:
     kept = ("corpus", "state", "seconds", "files", "clips", "bytes", "media_s", "errors", "error")
     for row in rows:
         if row["step"] is not None:
-            yield Step(name=row["step"], **{name: row[name] for name in kept}, facts=json.loads(row["facts"]))
+            yield Step(name=row["step"], **{name: row[name] for name in kept}, facts=tables.json_cell(row, "facts"))
 
 
 def _since(utc: str) -> float:

@@ -59,7 +59,7 @@ def media_behind(folder: Path) -> frozenset[str] | None:
     """Files that a training's folder has learned from or looked at, by sha256; None where it does not say."""
     try:
         return frozenset(str(row["media_id"]) for row in json.loads((folder / _CLIPS).read_text()))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 
@@ -67,5 +67,5 @@ def run_of(folder: Path) -> str | None:
     """The run of the training that keeps its files in a folder; None where none is named."""
     try:
         return str(json.loads((folder / RUN).read_text())["run_id"])
-    except (FileNotFoundError, ValueError, KeyError):
+    except (FileNotFoundError, ValueError, KeyError, TypeError, RecursionError):
         return None

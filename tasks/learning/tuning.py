@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from model.features.timing import seconds_to_frames
-from model.sealing import file_hashes
+from model.sealing import file_hash
 from model.stage2.files import WEIGHTS, load_critics, load_translator
 from model.stage2.lesson import CRITICS, PAINTER
 from schemas.cards import TRANSLATOR
@@ -104,7 +104,7 @@ def begin_from(folder: Path, stage2: Stage2Settings, clip_id: str) -> tuple[Stag
             "pace": stage2.pace.model_copy(update={**pace, "film_every": tuning.steps, "patience": 0}),
         }
     )
-    return changed, Tuning(start, (clip_id,), file_hashes(folder)[WEIGHTS], own)
+    return changed, Tuning(start, (clip_id,), file_hash(folder / WEIGHTS), own)
 
 
 def translator_folder(settings: Settings, workspace: Workspace, model: str | None, scratch: Path) -> Path:

@@ -1,11 +1,12 @@
 """What a frame's samples say of colours, where the file is silent too."""
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-import numpy as np
 from av.sidedata.sidedata import Type
 from av.video.frame import VideoFrame
+
+from .side_data import side_data_of
 
 LIMITED, FULL = 1, 2
 """ffmpeg's numbers of ranges: luma of 16..235, or of 0..255."""
@@ -91,12 +92,8 @@ def _matrix(frame: VideoFrame, transfer: int, primaries: int) -> int:
 
 
 def _mastering_peak(frame: VideoFrame) -> float:
-    side_data: Any = frame.side_data
-    entry = side_data.get(Type.MASTERING_DISPLAY_METADATA)
-    if entry is None:
-        return _STANDARD_PEAK
-    numbers = np.frombuffer(bytes(entry), np.int32)
-    if len(numbers) < _MASTERING_INTS:
+    numbers = side_data_of(frame, Type.MASTERING_DISPLAY_METADATA)
+    if numbers is None or len(numbers) < _MASTERING_INTS:
         return _STANDARD_PEAK
     most, over, has_luminance = int(numbers[18]), int(numbers[19]), int(numbers[21])
     peak = most / over if has_luminance and over else 0.0

@@ -1,18 +1,14 @@
 """Combed frames made whole, one by one, before anything else sees them."""
 
-import gc
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from av.filter import Graph
 from av.video.frame import VideoFrame
 
 from .interlace import CombFinder, Luma, sample
-
-_COLLECT_EVERY: Final = 50
-"""PyAV frames and their planes hold each other; Python, which knows nothing of their megabytes, lets them pile up."""
 
 
 def luma_of(frame: VideoFrame) -> Luma | None:
@@ -45,9 +41,7 @@ class Deinterlacer:
     def over(self, frames: Iterable[VideoFrame]) -> Iterator[VideoFrame]:
         """The same number of frames, in order."""
         now: tuple[VideoFrame, Luma | None] | None = None
-        for number, frame in enumerate(frames):
-            if number % _COLLECT_EVERY == 0:
-                gc.collect()
+        for frame in frames:
             after = frame, luma_of(frame)
             if now is not None:
                 yield self._shown(*now, *after)

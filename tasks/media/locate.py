@@ -4,7 +4,7 @@ import errno
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -69,11 +69,11 @@ def _place_of(handle: int, path: Path) -> Path:
 
 
 @contextmanager
-def localise(uri: str, scratch: Path) -> Iterator[Path]:
+def localise(uri: str, scratch: Path, origins: Sequence[str] = ()) -> Iterator[Path]:
     """A path under which the file can be opened: local files where they are, remote ones copied into `scratch`, those
     that were handed to this process as granted.py knows them.
 
-    The copy is removed on leaving. Its name says nothing of the remote name.
+    The copy is removed on leaving. Its name says nothing of the remote name. origins: see open_store.
 
     Raises: MediaRefusedError - DISK_FULL, VANISHED, UNREADABLE.
     """
@@ -83,19 +83,19 @@ def localise(uri: str, scratch: Path) -> Iterator[Path]:
         return
     copy = scratch / f"{uuid4().hex}.media"  # a name for minutes, never stored
     try:
-        _fetch(uri, copy)
+        _fetch(uri, copy, origins)
         yield copy
     finally:
         copy.unlink(missing_ok=True)
 
 
-def content_of(uri: str, within: str | None = None) -> str:
+def content_of(uri: str, within: str | None = None, origins: Sequence[str] = ()) -> str:
     """sha256 of the bytes under a name, in hex; a remote file is copied for as long as that takes. within: folder that
-    a local file must lie in, links followed.
+    a local file must lie in, links followed. origins: see open_store.
 
     Raises: MediaRefusedError - DISK_FULL, VANISHED, UNREADABLE, LINK_OUTSIDE.
     """
-    with tempfile.TemporaryDirectory(prefix="heterodub-") as folder, localise(uri, Path(folder)) as path:
+    with tempfile.TemporaryDirectory(prefix="heterodub-") as folder, localise(uri, Path(folder), origins) as path:
         return fingerprint(path, within)
 
 
@@ -106,14 +106,14 @@ def disk_trouble(error: OSError) -> MediaRefusedError | None:
     return None
 
 
-def _fetch(uri: str, copy: Path) -> None:
+def _fetch(uri: str, copy: Path, origins: Sequence[str]) -> None:
     try:
         with as_os_errors():
-            store, path = open_store(uri)
+            store, path = open_store(uri, origins)
             with store.open(path, "rb") as remote, copy.open("wb") as local:
                 while chunk := remote.read(_CHUNK_BYTES):
                     local.write(chunk)
     except OSError as error:
         raise (disk_trouble(error) or unreadable(error)) from error
-    except (ImportError, ValueError) as error:  # no such protocol, or its driver is not installed
+    except (ImportError, ValueError) as error:  # of a kind that is not read, or its driver is not installed
         raise MediaRefusedError(FileReason.UNREADABLE, str(error)) from error

@@ -1,14 +1,14 @@
 """How a picture must be turned to stand as its camera meant it."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import Final
 
 import numpy as np
-from av.buffer import Buffer
 from av.sidedata.sidedata import Type
 from av.video.frame import VideoFrame
+
+from .side_data import side_data_of
 
 _QUARTER_DEG: Final = 90
 
@@ -23,9 +23,8 @@ class Orientation:
     @classmethod
     def of(cls, frame: VideoFrame) -> "Orientation":
         """What the frame's display matrix asks for, to the nearest quarter turn; upright when it has none."""
-        side_data = cast(Mapping[Type, Buffer], frame.side_data)  # PyAV's own types say str
-        entry = side_data.get(Type.DISPLAYMATRIX)
-        return cls() if entry is None else cls.from_matrix(np.frombuffer(bytes(entry), np.int32))
+        matrix = side_data_of(frame, Type.DISPLAYMATRIX)
+        return cls() if matrix is None else cls.from_matrix(matrix)
 
     @classmethod
     def from_matrix(cls, matrix: np.ndarray) -> "Orientation":

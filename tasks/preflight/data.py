@@ -1,5 +1,6 @@
 """What the commands about footage are checked for: ingest, route, takedown. Each takes what its flow takes."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -31,7 +32,7 @@ def check_ingest(
     Raises: SourceError - there is nothing to ingest. SettingsError, WorkspaceError, ClusterError.
     """
     settings = load_settings(config, workspace=workspace, policy=policy, run={"dask": dask, "workers": workers})
-    check_source(source, corpus)
+    check_source(source, corpus, settings.guards.web_origins)
     wanted = None if settings.policy is None else str(settings.policy)
     ws = Workspace.to_be(settings.workspace)
     if ws is not None:
@@ -42,15 +43,15 @@ def check_ingest(
     return settings
 
 
-def check_sources(sources: list[str]) -> None:
-    """Refuse a list of sources of which one is not there; all that are wrong are named.
+def check_sources(sources: Sequence[str], origins: Sequence[str] = ()) -> None:
+    """Refuse a list of sources of which one is not there; all that are wrong are named. origins: see open_store.
 
     Raises: SourceError - one is not there, or holds nothing.
     """
     troubles = []
     for source in sources:
         try:
-            check_source(source)
+            check_source(source, origins=origins)
         except SourceError as error:
             troubles.append(str(error))
     if troubles:

@@ -3,12 +3,11 @@
 No Prefect and no networks here, so that a champion that does harm is out of use within seconds.
 """
 
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from schemas.errors import PromotionError
+from schemas.errors import ModelFileError, PromotionError
 from schemas.settings import Settings
 from tasks.journal.recording import Counts, as_step, recorded
 from tasks.preflight.models import StageName, check_promote, check_rollback
@@ -120,19 +119,35 @@ def history(settings: Settings, stage: str | None) -> list[dict[str, Any]]:
     return rows[::-1]
 
 
+def fetch(settings: Settings, name: str, folder: Path) -> dict[str, str]:
+    """Bring a version ("landmark-generator@champion", "wav2lip/3") into a new folder, held against its seal.
+
+    Raises: ModelFileError - its files are not the ones that were logged, or the folder holds something already.
+    TrackingError - no such version, or no store.
+    """
+    from tasks.tracking.models import export_model
+    from tasks.tracking.registry import version_called
+
+    _, tracking = _open(settings)
+    version = version_called(tracking, name)
+    if folder.exists():
+        raise ModelFileError(f"{folder} is there already: name a new folder")
+    export_model(tracking, version, folder)
+    return {"model": str(version), "run": version.run_id, "seal_sha256": version.seal, "folder": str(folder)}
+
+
 def _fit_for_use(
     tracking: "Tracking", ws: Workspace, judge: Judge, name: str | None, champion: int | None
 ) -> "Version":
     """The version of that name, if it is not the champion, no takedown touched it, and its files are whole."""
-    from tasks.tracking.models import fetch_version
+    from tasks.tracking.models import verify_version
     from tasks.tracking.registry import named_version
 
     version = named_version(tracking, judge.model, name)
     if version.number == champion:
         raise PromotionError(f"version {champion} is the champion of {judge.model} already")
     require_standing(ws, version, learned_from(tracking, ws, judge.stage, version))
-    with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
-        fetch_version(tracking, version, Path(scratch))
+    verify_version(tracking, version)
     return version
 
 

@@ -124,13 +124,15 @@ def promote(settings: Settings, contest: Contest, verdict: deciding.Verdict, run
     A person may take a day, so the challenger is looked at again.
 
     Raises: PromotionError - somebody else moved the champion meanwhile, or took down what the challenger learned from.
-    TrackingError - it was deleted meanwhile; else see move_champion.
+    ModelFileError - its files were changed meanwhile. TrackingError - it was deleted meanwhile; else see move_champion.
     """
+    from tasks.tracking.models import verify_version
     from tasks.tracking.registry import named_version
 
     ws, tracking = _open(settings)
     now = named_version(tracking, contest.judge.model, str(contest.challenger.number))
     require_standing(ws, now, learned_from(tracking, ws, contest.judge.stage, now))
+    verify_version(tracking, now)
     evidence = Evidence(run, contest.benchmark.benchmark, contest.policy.hash)
     before = contest.champion.number if contest.champion else None
     why = f"{verdict.why}; approved by {approved}" if approved else verdict.why

@@ -37,7 +37,13 @@ class FaceTrack:
     is_new: NDArray[np.bool_]
     is_still: NDArray[np.bool_]
     is_combed: NDArray[np.bool_]
+    occluded: NDArray[np.bool_]
     looks: tuple[FacePicture, ...]
+
+    @property
+    def usable(self) -> NDArray[np.bool_]:
+        """Frames whose mouth is known (T,): the face is tracked and nothing lies over the mouth."""
+        return self.tracked & ~self.occluded
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,7 +74,7 @@ def measure_clip(face: FaceTrack, sound: ClipSound, clips: ClipSettings) -> Meas
     heard, causes, speech = measure_sound(
         sound.samples, sound.clipping_share, clips.dnsmos_excerpt_s, clips.dnsmos_below_snr_db
     )
-    pairing = measure_pairing(face.points, face.tracked, sound.mel, speech)
+    pairing = measure_pairing(face.points, face.usable, sound.mel, speech)
     paired, pairing_causes = _pairing_signals(pairing)
     values |= heard | paired
     return Measurements(values, missing | causes | pairing_causes)
@@ -88,7 +94,7 @@ def _pairing_signals(pairing: Pairing | MissingCause) -> tuple[dict[str, float |
 
 
 def _face_signals(face: FaceTrack) -> dict[str, float | None]:
-    good = face.points[face.tracked] if face.tracked.any() else face.points
+    good = face.points[face.usable] if face.usable.any() else face.points
     _, top, _, bottom = np.moveaxis(box(good), -1, 0)
     eyes = interocular(good)
     opening = mouth_opening(good)
@@ -99,6 +105,7 @@ def _face_signals(face: FaceTrack) -> dict[str, float | None]:
         "interocular_px": float(np.median(eyes)),
         "face_share": float(face.tracked.mean()),
         "mesh_score": float(np.median(face.score)),
+        "mouth_visibility": float(face.usable.sum() / max(1, face.tracked.sum())),
         "faces_share": float(face.crowded.mean()),
         "landmark_jitter": _jitter(face.points, face.tracked & face.is_new),
         "mouth_motion": float(np.subtract(*np.percentile(opening, [95, 5]))),

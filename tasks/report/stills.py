@@ -112,7 +112,10 @@ def grab(
         for number in one.frames:
             takers.setdefault(number, []).append(one)
     found: dict[str, dict[int, bytes]] = {}
-    with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch, localise(uri, Path(scratch)) as path:
+    with (
+        tempfile.TemporaryDirectory(prefix="heterodub-") as scratch,
+        localise(uri, Path(scratch), guards.web_origins) as path,
+    ):
         container = sniff(path)
         with open_video(path, container, probe(path, container, guards, picture), guards) as video:
             for frame in video.frames():

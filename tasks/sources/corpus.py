@@ -1,6 +1,5 @@
 """A corpus file names a corpus once: where it is, which files belong to it, how its path tells the speaker."""
 
-import tomllib
 from pathlib import Path
 from typing import Final
 
@@ -10,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from schemas.addresses import trouble_with
 from schemas.errors import SourceError
 from schemas.problems import describe
+from schemas.toml import parse_toml
 
 _MATCH_S: Final = 1.0
 """A pattern takes microseconds, or backtracks for years."""
@@ -21,7 +21,7 @@ class Corpus(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field("default", min_length=1, description="name of the corpus, kept on every row")
-    root: str = Field(description="folder, file or fsspec URI")
+    root: str = Field(description="folder or file, or the URI of one (s3://bucket/place)")
     glob: str = Field("**/*", description="which files under the root belong to it")
     speaker: str | None = Field(
         None,
@@ -77,13 +77,13 @@ def load_corpus(path: Path, place: str | None = None) -> Corpus:
     Raises: SourceError - it is not TOML or a field is wrong (the text names field and value).
     """
     try:
-        corpus = Corpus.model_validate(tomllib.loads(path.read_text("utf-8")))
+        corpus = Corpus.model_validate(parse_toml(path.read_text("utf-8")))
     except OSError as error:
         raise SourceError(f"corpus file {path}: {error.strerror or error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SourceError(f"corpus file {path} is not TOML: {error}") from error
     except ValidationError as error:
         raise SourceError(f"corpus file {path}: {describe(error)}") from error
+    except ValueError as error:
+        raise SourceError(f"corpus file {path} is not TOML: {error}") from error
     if "://" in corpus.root:
         return corpus
     if place is not None and not corpus.root.startswith("/"):

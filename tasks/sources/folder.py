@@ -4,7 +4,7 @@ import dataclasses
 import errno
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatch
 from pathlib import Path, PurePath
 from typing import Any, Final
@@ -23,14 +23,14 @@ _VIDEO_SUFFIXES: Final = frozenset({".mp4", ".mov", ".mkv", ".webm", ".avi", ".m
 _EVERYTHING: Final = ("**/*", "**", "*")
 
 
-def find_files(corpus: Corpus) -> Iterator[RawFile]:
+def find_files(corpus: Corpus, origins: Sequence[str] = ()) -> Iterator[RawFile]:
     """Every file of a corpus, in a stable order. A workspace below the root is passed over: it is ours, not footage.
 
     Raises: SourceError - the root is not there or cannot be listed; or there is no file, or none that the glob or, at
     the end, the pattern for speakers fits.
     """
     files = usable = spoken = 0
-    for raw in _found(corpus):
+    for raw in _found(corpus, origins):
         yield raw
         files += 1
         usable += raw.refusal is None
@@ -44,9 +44,9 @@ def find_files(corpus: Corpus) -> Iterator[RawFile]:
         raise SourceError(f"{corpus.root}: none of its {usable} files fits speaker = {corpus.speaker!r}")
 
 
-def _found(corpus: Corpus) -> Iterator[RawFile]:
+def _found(corpus: Corpus, origins: Sequence[str]) -> Iterator[RawFile]:
     if "://" in corpus.root and not corpus.root.startswith("file://"):
-        yield from _remote(corpus)
+        yield from _remote(corpus, origins)
         return
     root = local_path(corpus.root) if corpus.root.startswith("file://") else Path(corpus.root)
     if root is None or not root.exists():
@@ -136,10 +136,10 @@ def _refused(corpus: Corpus, path: Path, reason: FileReason, detail: str = "") -
     return RawFile(raw.uri, 0, raw.stamp, raw.corpus, None, raw.licence, refusal=reason, refusal_detail=detail)
 
 
-def _remote(corpus: Corpus) -> Iterator[RawFile]:
+def _remote(corpus: Corpus, origins: Sequence[str]) -> Iterator[RawFile]:
     try:
         with as_os_errors():
-            filesystem, root = open_store(corpus.root)
+            filesystem, root = open_store(corpus.root, origins)
             listing = filesystem.find(root, detail=True)
     except (OSError, ImportError, ValueError) as error:
         raise SourceError(f"{corpus.root}: {error}") from error
@@ -156,14 +156,14 @@ def _remote(corpus: Corpus) -> Iterator[RawFile]:
             yield _remote_raw(corpus, filesystem.unstrip_protocol(path), facts, relative)
 
 
-def remote_file(corpus: Corpus) -> RawFile:
+def remote_file(corpus: Corpus, origins: Sequence[str] = ()) -> RawFile:
     """The one file at the corpus's root; one that is not there carries its refusal.
 
     Raises: SourceError - the store cannot be asked.
     """
     try:
         with as_os_errors():
-            store, path = open_store(corpus.root)
+            store, path = open_store(corpus.root, origins)
             facts = store.info(path)
     except FileNotFoundError:
         gone = _raw(corpus, corpus.root, 0, FileReason.NOT_FOUND, "")

@@ -4,9 +4,10 @@ language, corpus and offset (seconds the sound is late). All of it is checked be
 
 import dataclasses
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -47,10 +48,13 @@ class _BadRows:
         raise SourceError(f"manifest {path}: {self.count} of {rows} rows are wrong{listed}{more}")
 
 
-def read_manifest(path: Path, corpus_name: str, place: str | None = None) -> Iterator[RawFile]:
+def read_manifest(
+    path: Path, corpus_name: str, place: str | None = None, origins: Sequence[str] = ()
+) -> Iterator[RawFile]:
     """The files of a manifest; relative paths are relative to it. Files that are not there are listed as such.
 
-    `place` is the folder that the manifest stands for, when it is not the one it lies in: a URI.
+    `place` is the folder that the manifest stands for, when it is not the one it lies in: a URI. origins: web servers
+    that may be read, see open_store.
 
     A file that is listed twice in the same words is one file.
 
@@ -68,7 +72,7 @@ def read_manifest(path: Path, corpus_name: str, place: str | None = None) -> Ite
             bad.add(f"row {row.number}: {error}")
     if not total:
         raise SourceError(f"manifest {path}: it lists no files")
-    files = _found(asked, bad)
+    files = _found(asked, bad, origins)
     bad.require_none(path, total)
     missing = [raw.uri for raw in files.values() if raw.refusal is FileReason.NOT_FOUND]
     if len(missing) == len(files):
@@ -120,11 +124,11 @@ def _statement(row: tabular.Row, corpus_name: str, place: str) -> dict[str, Any]
     return told
 
 
-def _found(asked: list[tuple[int, dict[str, Any]]], bad: _BadRows) -> dict[str, RawFile]:
+def _found(asked: list[tuple[int, dict[str, Any]]], bad: _BadRows, origins: Sequence[str]) -> dict[str, RawFile]:
     """The files by uri, as they are found; wrong rows are added to `bad`."""
     seen: dict[str, tuple[int, RawFile]] = {}
     with ThreadPoolExecutor(_QUESTIONS_AT_ONCE) as pool:  # a store takes long to answer, and may be asked much at once
-        answers = pool.map(_look, (told for _, told in asked))
+        answers = pool.map(partial(_look, origins), (told for _, told in asked))
         for (number, _), raw in zip(asked, answers, strict=True):
             if isinstance(raw, str):
                 bad.add(f"row {number}: {raw}")
@@ -135,7 +139,7 @@ def _found(asked: list[tuple[int, dict[str, Any]]], bad: _BadRows) -> dict[str, 
     return {uri: raw for uri, (_, raw) in seen.items()}
 
 
-def _look(told: Mapping[str, Any]) -> RawFile | str:
+def _look(origins: Sequence[str], told: Mapping[str, Any]) -> RawFile | str:
     """The file of a row, or why the row cannot be used.
 
     Raises: SourceError - its store cannot be asked.
@@ -143,9 +147,9 @@ def _look(told: Mapping[str, Any]) -> RawFile | str:
     labels = {name: value for name, value in told.items() if name != "roots"}
     root, exact = told["roots"]
     try:
-        found = _one_file(Corpus(name=told["corpus"], root=root))
+        found = _one_file(Corpus(name=told["corpus"], root=root), origins)
         if exact != root and found.refusal is FileReason.NOT_FOUND:
-            found = _one_file(Corpus(name=told["corpus"], root=exact))
+            found = _one_file(Corpus(name=told["corpus"], root=exact), origins)
     except SourceError as error:
         if isinstance(error.__cause__, OSError):
             raise  # of the store, not of the row
@@ -157,9 +161,9 @@ def _look(told: Mapping[str, Any]) -> RawFile | str:
     return dataclasses.replace(found, **labels)
 
 
-def _one_file(corpus: Corpus) -> RawFile:
+def _one_file(corpus: Corpus, origins: Sequence[str]) -> RawFile:
     if "://" in corpus.root and not corpus.root.startswith("file://"):
-        return remote_file(corpus)
+        return remote_file(corpus, origins)
     return local_file(corpus, (local_path(corpus.root) if "://" in corpus.root else None) or Path(corpus.root))
 
 

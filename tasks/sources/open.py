@@ -1,6 +1,6 @@
 """From what a user types to the files that are meant: a folder, a file, a URI, a manifest or a corpus file."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -21,11 +21,11 @@ _CORPUS: Final = ".toml"
 _OTHER_LISTS: Final = (".txt", ".json", ".jsonl", ".ndjson", ".xlsx", ".xls", ".ods", ".xml", ".yaml", ".yml", ".arrow")
 
 
-def source_files(source: str, corpus_name: str = "default") -> Iterator[RawFile]:
+def source_files(source: str, corpus_name: str = "default", origins: Sequence[str] = ()) -> Iterator[RawFile]:
     """Every raw file of a source; of a manifest, once all of it was checked.
 
     A .toml is a corpus file; .csv, .tsv (either also .gz) and .parquet are manifests, in whatever case they are
-    written; anything else is a folder, a file or an fsspec URI.
+    written; anything else is a folder, a file or a URI. origins: web servers that may be read, see open_store.
 
     Raises: SourceError - the source is not there, not what it seems, or holds no files.
     """
@@ -33,20 +33,20 @@ def source_files(source: str, corpus_name: str = "default") -> Iterator[RawFile]
         raise SourceError(trouble)
     path = local_path(source) if "://" in source else Path(source)
     if path is None:
-        yield from _remote(source, corpus_name)
+        yield from _remote(source, corpus_name, origins)
         return
     if not path.exists():
         raise SourceError(f"{source}: there is no such file or folder")
     if path.is_file() and path.suffix.lower() == _CORPUS:
-        yield from find_files(load_corpus(path))
+        yield from find_files(load_corpus(path), origins)
     elif path.is_file() and suffix_of(path.name):
-        yield from read_manifest(path, corpus_name)
+        yield from read_manifest(path, corpus_name, origins=origins)
     else:
         _refuse_other_lists(path)
-        yield from find_files(Corpus(name=corpus_name, root=str(path.absolute())))
+        yield from find_files(Corpus(name=corpus_name, root=str(path.absolute())), origins)
 
 
-def check_source(source: str, corpus_name: str = "default") -> None:
+def check_source(source: str, corpus_name: str = "default", origins: Sequence[str] = ()) -> None:
     """Find out whether there is anything to ingest, as far as that takes little time: before servers are started.
 
     A manifest is read and checked whole; of a folder the first file is enough, of a corpus file with a pattern for
@@ -56,9 +56,9 @@ def check_source(source: str, corpus_name: str = "default") -> None:
     """
     is_remote = "://" in source and not trouble_with(source) and local_path(source) is None
     if is_remote and not _is_list(source):
-        _require_there(source)
+        _require_there(source, origins)
         return
-    files = source_files(source, corpus_name)
+    files = source_files(source, corpus_name, origins)
     first = next(files)  # source_files raises where there is none
     if source.lower().endswith(_CORPUS) and first.speaker is None:
         any(raw.speaker is not None for raw in files)  # at its end it raises, if there was a pattern and none fits
@@ -68,10 +68,10 @@ def _is_list(source: str) -> bool:
     return source.lower().endswith(_CORPUS) or suffix_of(source) is not None
 
 
-def _require_there(source: str) -> None:
+def _require_there(source: str, origins: Sequence[str]) -> None:
     try:
         with as_os_errors():
-            store, path = open_store(source)
+            store, path = open_store(source, origins)
             is_there = store.exists(path)
     except (OSError, ImportError, ValueError) as error:
         raise SourceError(f"{source}: {error}") from error
@@ -90,19 +90,19 @@ def _refuse_other_lists(path: Path) -> None:
             raise SourceError(f"{path} is no film; a manifest is .csv, .tsv (either also .gz) or .parquet") from refusal
 
 
-def _remote(source: str, corpus_name: str) -> Iterator[RawFile]:
+def _remote(source: str, corpus_name: str, origins: Sequence[str]) -> Iterator[RawFile]:
     if not _is_list(source):
-        yield from find_files(Corpus(name=corpus_name, root=source))
+        yield from find_files(Corpus(name=corpus_name, root=source), origins)
         return
     suffix = suffix_of(source) or _CORPUS
     with TemporaryDirectory(prefix="heterodub-") as scratch:
         try:
-            with localise(source, Path(scratch)) as copy:
+            with localise(source, Path(scratch), origins) as copy:
                 told = copy.rename(copy.with_suffix(suffix))
         except MediaRefusedError as refusal:
             raise SourceError(f"{source}: {refusal.detail or refusal}") from refusal
         place = source.rsplit("/", 1)[0]
         if suffix == _CORPUS:
-            yield from find_files(load_corpus(told, place))
+            yield from find_files(load_corpus(told, place), origins)
         else:
-            yield from read_manifest(told, corpus_name, place)
+            yield from read_manifest(told, corpus_name, place, origins)

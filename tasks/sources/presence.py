@@ -1,8 +1,9 @@
 """Which files of a list are not there any more. Nothing is opened."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Final
 
 from tasks.media.locate import local_path
@@ -13,7 +14,7 @@ _ASKED_SINGLY: Final = 8
 """So many files of one folder of a store are asked for one by one; of more, the folder is listed once."""
 
 
-def gone(uris: Iterable[str]) -> frozenset[str]:
+def gone(uris: Iterable[str], origins: Sequence[str] = ()) -> frozenset[str]:
     """The uris at which there is nothing any more, not even a link.
 
     Only a clear answer counts: a file whose share or store cannot be asked is not gone.
@@ -33,21 +34,23 @@ def gone(uris: Iterable[str]) -> frozenset[str]:
             continue
     if remote:
         with ThreadPoolExecutor(_QUESTIONS_AT_ONCE) as pool:
-            lost.update(uri for found in pool.map(_gone_from_a_folder, remote.values()) for uri in found)
+            lost.update(
+                uri for found in pool.map(partial(_gone_from_a_folder, origins), remote.values()) for uri in found
+            )
     return frozenset(lost)
 
 
-def _gone_from_a_folder(uris: list[str]) -> list[str]:
+def _gone_from_a_folder(origins: Sequence[str], uris: list[str]) -> list[str]:
     """Those of some files of one remote folder that are gone; none where the store does not answer."""
     try:
         with as_os_errors():
-            return list(_absent(uris))
+            return list(_absent(uris, origins))
     except (OSError, ImportError, ValueError):
         return []
 
 
-def _absent(uris: list[str]) -> Iterator[str]:
-    store, _ = open_store(uris[0])
+def _absent(uris: list[str], origins: Sequence[str]) -> Iterator[str]:
+    store, _ = open_store(uris[0], origins)
     paths = {uri: str(store._strip_protocol(uri)) for uri in uris}
     if len(uris) <= _ASKED_SINGLY:
         yield from (uri for uri, path in paths.items() if not store.exists(path))

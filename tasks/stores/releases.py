@@ -219,5 +219,5 @@ def _newest(rows: pa.Table) -> Release | None:
 
 
 def _release(row: dict[str, Any]) -> Release:
-    row |= {"counts": json.loads(row["counts"]), "audit": json.loads(row["audit"]), "notes": tuple(row["notes"])}
+    row |= {name: tables.json_cell(row, name) for name in ("counts", "audit")} | {"notes": tuple(row["notes"])}
     return Release(**{field.name: row[field.name] for field in fields(Release)})

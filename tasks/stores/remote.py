@@ -1,12 +1,24 @@
-"""Object stores and other places that only fsspec reaches. Nothing here remembers a listing: others write there too."""
+"""The one door to whatever lies behind an address: no other module imports fsspec, and few kinds of address pass.
+
+Addresses come with footage of strangers, and fsspec has kinds that run code elsewhere (dask://), take others inside
+(chains with "::"), or connect to wherever an address says. Nothing here remembers a listing: others write there too.
+"""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from errno import EIO
+from functools import cache
 from typing import Any, Final
 
 import fsspec
+
+from schemas.addresses import origin_of, without_password
+
+STORES: Final = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "memory")
+"""Kinds whose servers follow from the environment of whoever starts a command, not from the address. memory is of this
+process alone.
+"""
 
 _FOREIGN: Final = ("botocore.", "aiobotocore.", "aiohttp.", "google.", "azure.")
 """Packages whose errors are no OSErrors. Told by name: importing them costs more than most commands do."""
@@ -18,21 +30,80 @@ while. By itself botocore gives up on a 500 after some seconds. It takes these f
 set stands."""
 
 
-def open_store(uri: str) -> tuple[Any, str]:
-    """The fsspec file system of a URI, and the URI's path in it.
+def local_store() -> Any:
+    """The fsspec file system of this machine's own folders."""
+    return fsspec.filesystem("file")
 
-    Raises: ImportError, ValueError - no package for this kind of address, or no such kind.
+
+def open_store(uri: str, origins: Sequence[str] = ()) -> tuple[Any, str]:
+    """The fsspec file system of a URI, and the URI's path in it. Nothing is connected to yet.
+
+    origins: web servers that may be read, as `[guards] web_origins` has them; redirects to others are refused, too.
+
+    Raises: ValueError - an address of another kind, or of another web server; the text says what would do.
+    ImportError - the package for this kind of address is not installed.
     """
     scheme = uri.partition("://")[0]
+    if scheme in ("http", "https"):
+        _require_listed(uri, origins)
+        store = _web_class()(get_client=_client_of(tuple(origins)), use_listings_cache=False)
+        return store, str(store._strip_protocol(uri))
+    if scheme not in STORES:
+        raise ValueError(
+            f"{without_password(scheme)}:// is not read: name a path, a file in a store ({STORES[0]}://, gs://, az://),"
+            " or a web server of [guards] web_origins"
+        )
     for name, value in _PATIENCE.items():
         os.environ.setdefault(name, value)
-    if "::" in scheme:  # fsspec's chains, such as simplecache::s3://
-        store, path = fsspec.core.url_to_fs(uri)
-        return store, str(path)
     # not url_to_fs: it takes "::" in the name of a file for a chain
     kind = fsspec.get_filesystem_class(scheme)
-    store = kind(**kind._get_kwargs_from_urls(uri), use_listings_cache=False)  # sftp:// has its host in the URI
+    store = kind(**kind._get_kwargs_from_urls(uri), use_listings_cache=False)
     return store, str(store._strip_protocol(uri))
+
+
+class ForeignOriginError(ValueError):
+    """A web server that the settings do not list."""
+
+
+def _require_listed(url: str, origins: Sequence[str]) -> None:
+    origin = origin_of(url)
+    if origin is None or origin not in origins:
+        raise ForeignOriginError(
+            f"{origin or 'the web address'} is not read: manifests and redirects could name any server, this network's "
+            f'own among them. If it is meant, add it to the settings: [guards] web_origins = ["{origin}"]'
+        )
+
+
+@cache  # fsspec keeps one file system, and so one set of connections, for the same arguments
+def _client_of(origins: tuple[str, ...]) -> Any:
+    """Make what makes aiohttp's sessions: each of their requests, redirects included, goes to a listed origin."""
+    import aiohttp
+
+    async def listed_alone(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+        _require_listed(str(request.url.origin()), origins)
+        return await send(request)
+
+    async def client(**given: Any) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(**given, middlewares=(listed_alone,))
+
+    return client
+
+
+@cache  # and its module loads aiohttp, which most commands do without
+def _web_class() -> Any:
+    from fsspec.implementations.http import HTTPFileSystem
+
+    class Web(HTTPFileSystem):  # type: ignore[misc]
+        async def _info(self, url: str, **given: Any) -> dict[str, Any]:
+            try:
+                told: dict[str, Any] = await super()._info(url, **given)
+            except FileNotFoundError as error:  # whatever went wrong, it says so
+                if isinstance(error.__cause__, ForeignOriginError):
+                    raise error.__cause__ from error
+                raise
+            return told
+
+    return Web
 
 
 @contextmanager

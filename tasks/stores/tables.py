@@ -1,6 +1,7 @@
 """Rows in and out of the Delta tables. Every change is one transaction; an unchanged table keeps its version."""
 
-from collections.abc import Callable, Collection, Iterator
+import json
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, Final
@@ -8,6 +9,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from schemas.errors import WorkspaceError
 from schemas.tables import TABLES
 
 from . import log
@@ -43,6 +45,20 @@ def size(ws: Workspace, table: str, version: int | None = None) -> Size:
     """
     files = snapshot(ws, table, version).files
     return Size(sum(file.size_bytes for file in files), len(files), sum(file.rows for file in files))
+
+
+def json_cell(row: Mapping[str, Any], column: str) -> dict[str, Any]:
+    """What a cell of JSON holds: all of ours hold names and values.
+
+    Raises: WorkspaceError - it holds something else: the table was damaged, or others wrote it.
+    """
+    try:
+        found = json.loads(row[column])
+    except (ValueError, TypeError, RecursionError) as error:
+        raise WorkspaceError(f"column {column} of a table is not the JSON that it should be: {error}") from error
+    if not isinstance(found, dict):
+        raise WorkspaceError(f"column {column} of a table is not the JSON that it should be, but {found!r:.80}")
+    return found
 
 
 def file_names(ws: Workspace, table: str) -> list[str]:

@@ -14,13 +14,13 @@ from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
-import fsspec
 import pyarrow.fs
 
+from schemas.addresses import without_password
 from schemas.errors import WorkspaceError
 from schemas.tables import LAYOUT_VERSION, TABLES
 
-from .remote import as_os_errors, open_store
+from .remote import STORES, as_os_errors, local_store, open_store
 
 MARKER: Final = "heterodub.json"
 """File that makes a folder a workspace; holds the layout version."""
@@ -36,7 +36,7 @@ LEFT_BEHIND_S: Final = 24 * 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """An opened workspace. `root` is an absolute local path or an fsspec URI, without a slash at its end.
+    """An opened workspace. `root` is an absolute local path or a place in a store, without a slash at its end.
 
     Small enough to travel to workers; it holds no open connection. Credentials of object stores come from the
     usual AWS_* variables, which both fsspec and Delta read by themselves.
@@ -77,7 +77,7 @@ class Workspace:
 
     def filesystem(self) -> Any:
         """The fsspec file system that holds the workspace; its paths come from `path`."""
-        return fsspec.filesystem("file") if self.is_local else open_store(self.root)[0]
+        return local_store() if self.is_local else open_store(self.root)[0]
 
     def arrow_filesystem(self) -> Any:
         """The same for pyarrow. Never deltalake's own: see tasks/stores/log.py."""
@@ -145,6 +145,9 @@ def _normal(root: str) -> str:
     if root.startswith("file://"):
         root = unquote(urlsplit(root).path)
     if "://" in root:
+        if root.partition("://")[0] not in STORES:
+            kinds = ", ".join(f"{scheme}://" for scheme in STORES if scheme != "memory")
+            raise WorkspaceError(f"workspace {without_password(root)}: a workspace is a folder, or begins with {kinds}")
         return root.rstrip("/")
     if "%" in root:  # delta-rs decodes percent signs of local paths, and then writes beside the folder it was given
         raise WorkspaceError(f"workspace {root}: a path with '%' cannot hold Delta tables; choose another folder")
@@ -176,7 +179,7 @@ def _reached(workspace: Workspace) -> Iterator[None]:
             yield
     except OSError as error:
         raise WorkspaceError(f"workspace {workspace.root}: {error.strerror or error}") from error
-    except (ImportError, ValueError) as error:  # fsspec: no package for this kind of address, or no such kind
+    except (ImportError, ValueError) as error:  # no package for this kind of address, or a name that none has
         raise WorkspaceError(f"workspace {workspace.root} cannot be reached: {error}") from error
 
 
@@ -217,7 +220,7 @@ def _entries(workspace: Workspace) -> set[str]:
 def _check_layout(root: str, marker: bytes) -> None:
     try:
         found = json.loads(marker)["layout_version"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise WorkspaceError(f"{root}/{MARKER} is damaged ({error}); it should hold a layout_version") from error
     if found != LAYOUT_VERSION:
         raise WorkspaceError(

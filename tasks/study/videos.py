@@ -18,6 +18,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from schemas.addresses import trouble_with
 from schemas.contract import FPS
 from schemas.errors import MediaRefusedError, SourceError
 from schemas.reasons import FileReason
@@ -75,6 +76,8 @@ def _video(listing: Path, number: int, row: Mapping[str, str | None]) -> StudyVi
     values = {name: (row[name] or "").strip() for name in _COLUMNS}
     if empty := [name for name, value in values.items() if not value]:
         raise SourceError(f"list of videos {listing}: row {number} has no {', '.join(empty)}")
+    if trouble := next(filter(None, map(trouble_with, values.values())), None):
+        raise SourceError(f"list of videos {listing}: row {number}: {trouble}")
     base = listing.absolute().parent
     return StudyVideo(values["clip"], values["system"], base / values["video"], base / values["source"])
 

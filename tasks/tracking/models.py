@@ -1,6 +1,7 @@
 """Our models in MLflow: logged as a pyfunc made of code and weights, registered, found and loaded again.
 
-Nothing is pickled: a model is our weights (safetensors), our card (JSON), the source that reads them, and a seal.
+Nothing is pickled: a model is our weights (safetensors), our card (JSON), the source that reads them, and a seal over
+all of it, whose sha256 stands in the registry. No file of a version is used or run before it was held against that.
 """
 
 import shutil
@@ -12,7 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote, urlsplit
 
 import mlflow
 from mlflow.entities import LoggedModelOutput
@@ -20,7 +22,7 @@ from mlflow.exceptions import MlflowException
 
 import model
 import schemas
-from model.sealing import check_seal, seal
+from model.sealing import NEVER_LOGGED, check_seal, file_hashes, regular_files, seal
 from schemas.cards import GeneratorCard, RivalCard, TranslatorCard
 from schemas.errors import ModelFileError
 
@@ -32,9 +34,13 @@ if TYPE_CHECKING:
     from mlflow.models import Model
 
 
+SEALED: Final = "seal_sha256"
+"""Tag of a version: the sha256 of the seal over its whole logged folder."""
+
+
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A registered version of a model. hashes: sha256 of its files by name, as they were when it was logged."""
+    """A registered version of a model."""
 
     name: str
     number: int
@@ -53,15 +59,14 @@ class Version:
         return f"models:/{self.name}/{self.number}"
 
     @property
-    def hashes(self) -> dict[str, str]:
-        """sha256 of the model's files by name, as they were when it was logged.
+    def seal(self) -> str:
+        """sha256 of the seal over its folder, as it was logged.
 
         Raises: ModelFileError - the version was not registered by us, so nothing vouches for its files.
         """
-        try:
-            return {file: self.tags[tag] for file, tag in self.kind.hashed.items()}
-        except KeyError as error:
-            raise ModelFileError(f"{self} has no tag {error}, so nothing vouches for its files") from error
+        if SEALED not in self.tags:
+            raise ModelFileError(f"{self} has no tag {SEALED}, so nothing vouches for its files")
+        return self.tags[SEALED]
 
     def __str__(self) -> str:
         return f"{self.name} version {self.number}"
@@ -78,7 +83,8 @@ def log_model(run: Run, folder: Path, kind: Kind) -> Version:
         inner.mkdir()
         for name in kind.hashed:
             shutil.copyfile(folder / name, inner / name)
-        hashes = seal(inner)
+        hashes = file_hashes(inner)
+        seal(inner)
         if known := _registered(run, hashes, kind):
             return known
         with telling(f"run {run.run_id}, its model"):
@@ -92,6 +98,7 @@ def _log(run: Run, inner: Path, whole: Path, tags: dict[str, str], kind: Kind) -
     logged = client.create_logged_model(run.tracking.experiment_id, kind.name, run.run_id, tags)
     try:
         _save(inner, whole, kind, Model(run_id=run.run_id, model_id=logged.model_id, model_uuid=logged.model_id))
+        sealed = {SEALED: seal(whole)}
         client.log_model_artifacts(logged.model_id, str(whole))
     except BaseException:
         client.finalize_logged_model(logged.model_id, "FAILED")
@@ -105,7 +112,7 @@ def _log(run: Run, inner: Path, whole: Path, tags: dict[str, str], kind: Kind) -
             raise
     # the place itself, not models:/<id>, which a local store looks up in whatever store is the process's default
     made = client.create_model_version(
-        kind.name, logged.artifact_location, run.run_id, tags=tags, model_id=logged.model_id
+        kind.name, logged.artifact_location, run.run_id, tags=tags | sealed, model_id=logged.model_id
     )
     return version_of(made)
 
@@ -139,36 +146,51 @@ def _without_advice() -> Iterator[None]:
 
 
 def fetch_version(tracking: Tracking, wanted: Version, folder: Path) -> Path:
-    """The model's own folder of a version, without the code that was logged beside it.
+    """The model's own folder of a version, out of all that fetch_model brings.
 
     Raises: TrackingError, ModelFileError - as fetch_model.
     """
-    got = _downloaded(tracking, wanted, folder, f"artifacts/{wanted.kind.inner}")
-    check_seal(got, wanted.hashes)
-    return got
+    return fetch_model(tracking, wanted, folder) / "artifacts" / wanted.kind.inner
+
+
+def verify_version(tracking: Tracking, wanted: Version) -> None:
+    """Hold a version's files against its seal, and keep none of them. Raises: as fetch_model."""
+    with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
+        fetch_model(tracking, wanted, Path(scratch))
 
 
 def fetch_model(tracking: Tracking, wanted: Version, folder: Path) -> Path:
-    """Bring a version's files into a folder, and hold them against the hashes in its tags.
+    """Bring all of a version's files into a folder, code included, and hold them against its seal; runs none of them.
 
-    Raises: ModelFileError - a file is missing, damaged or swapped. TrackingError - the files cannot be fetched.
+    Raises: ModelFileError - a file is missing, damaged, swapped, added or a link. TrackingError - the files cannot be
+    fetched.
     """
-    got = _downloaded(tracking, wanted, folder)
-    check_seal(got / "artifacts" / wanted.kind.inner, wanted.hashes)
+    expected = wanted.seal
+    with telling(f"files of {wanted}"):
+        place = tracking.client.get_model_version_download_uri(wanted.name, str(wanted.number))
+        address = urlsplit(place)
+        if address.scheme in ("", "file"):  # of this machine: a copy would follow links
+            regular_files(Path(unquote(address.path) if address.scheme else place))
+        got = Path(
+            mlflow.artifacts.download_artifacts(
+                artifact_uri=place, dst_path=str(folder), tracking_uri=tracking.place.uri
+            )
+        )
+        for name in NEVER_LOGGED:
+            for path in list(got.rglob(name)):
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+    check_seal(got, expected)
     return got
 
 
-def _downloaded(tracking: Tracking, wanted: Version, folder: Path, part: str = "") -> Path:
-    """A version's files, or a folder of them, as a path below `folder`."""
-    with telling(f"files of {wanted}"):
-        place = tracking.client.get_model_version_download_uri(wanted.name, str(wanted.number))
-        return Path(
-            mlflow.artifacts.download_artifacts(
-                artifact_uri=f"{place.rstrip('/')}/{part}" if part else place,
-                dst_path=str(folder),
-                tracking_uri=tracking.place.uri,
-            )
-        )
+def export_model(tracking: Tracking, wanted: Version, folder: Path) -> None:
+    """Make a new folder of a version, which is there only once all of its files were held against the seal.
+
+    Raises: as fetch_model. OSError - the folder cannot be made, or holds something already.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as scratch:
+        fetch_model(tracking, wanted, Path(scratch) / "model").rename(folder)
 
 
 def load_predictor(tracking: Tracking, wanted: Version, folder: Path) -> Any:
@@ -204,8 +226,9 @@ def _registered(run: Run, hashes: Mapping[str, str], kind: Kind) -> Version | No
     """The version that an earlier attempt of this run has registered with the same files."""
     with telling(f"{kind.name} at {run.tracking.place}"):
         found = run.tracking.client.search_model_versions(f"name = '{kind.name}' and run_id = '{run.run_id}'")
-    same = [one for one in map(version_of, found) if one.tags.keys() >= set(kind.hashed.values())]
-    return max((one for one in same if one.hashes == hashes), key=lambda one: one.number, default=None)
+    wanted = {tag: hashes[file] for file, tag in kind.hashed.items()}.items()
+    same = [one for one in map(version_of, found) if SEALED in one.tags and one.tags.items() >= wanted]
+    return max(same, key=lambda one: one.number, default=None)
 
 
 def version_of(found: Any) -> Version:

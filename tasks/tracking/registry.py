@@ -1,5 +1,6 @@
 """Versions of any registered model of ours: found by what a user types, and the aliases that point at them."""
 
+import re
 from collections.abc import Collection, Mapping
 from typing import Final
 
@@ -20,6 +21,8 @@ PREVIOUS: Final = "previous"
 _MOVE: Final = "ledger.move"
 _LEDGER: Final = "ledger"
 """Tags of a registered model: the ledger's move that its aliases follow, and whose ledger that is."""
+
+_CALLED: Final = re.compile(r"(?:models:/)?(?P<model>[\w-]+)(?:/(?P<number>[0-9]+)|(?P<alias>@[\w-]+))?")
 
 MISSING: Final = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 """How MLflow says that a version or alias is not there; which of the two depends on the store."""
@@ -66,6 +69,18 @@ def usable_version(tracking: Tracking, model: str, name: str | None) -> Version:
     Raises: TrackingError - there is none; the text says which there are.
     """
     return finetuned_version(tracking, model, name) or named_version(tracking, model, name)
+
+
+def version_called(tracking: Tracking, name: str) -> Version:
+    """The version that a whole name means: "MODEL" (the newest), "MODEL/NUMBER", "MODEL@ALIAS", with or without
+    MLflow's "models:/" before it.
+
+    Raises: TrackingError - there is none; the text says which there are.
+    """
+    parts = _CALLED.fullmatch(name)
+    if parts is None or parts["model"] not in KINDS:
+        raise TrackingError(f"{name!r} names no model: MODEL, MODEL/NUMBER or MODEL@ALIAS, of {', '.join(KINDS)}")
+    return named_version(tracking, parts["model"], parts["number"] or parts["alias"])
 
 
 def finetuned_version(tracking: Tracking, model: str, name: str | None) -> Version | None:

@@ -1,7 +1,7 @@
-"""Whether a champion predicts the same in an environment that holds nothing but its logged requirements.
+"""Whether a model predicts the same in an environment that holds nothing but its logged requirements.
 
-`python -m tests.bench.elsewhere [FOLDER]`: both models are logged and made champions, then for each a fresh environment
-is built from its requirements.txt by pip, in which `mlflow.pyfunc.load_model("models:/NAME@champion")` predicts.
+`python -m tests.bench.elsewhere [FOLDER]`: the models are logged and fetched, then for each a fresh environment is
+built from its requirements.txt by pip, in which `mlflow.pyfunc.load_model("FETCHED FOLDER")` predicts.
 Asks the package index for torch, so it takes minutes and is no part of the tests. FOLDER keeps the environments.
 """
 
@@ -18,8 +18,7 @@ import numpy as np
 from schemas.settings import TrackingSettings
 from tasks.stores.workspace import Workspace
 from tasks.tracking.kinds import KINDS, Kind
-from tasks.tracking.models import Version, fetch_model, load_predictor, log_model
-from tasks.tracking.registry import CHAMPION, point
+from tasks.tracking.models import Version, export_model, load_predictor, log_model
 from tasks.tracking.runs import tracked_run
 from tasks.tracking.store import Tracking, open_tracking
 from tests.model.stage2.test_files import saved
@@ -47,12 +46,11 @@ def _apart(tracking: Tracking, version: Version, folder: Path) -> float:
     """The largest difference between a prediction here and one in an environment of the model's own."""
     kind = version.kind
     folder.mkdir()
-    point(tracking, kind.name, {CHAMPION: version.number})
-    fetched = fetch_model(tracking, version, folder)
+    export_model(tracking, version, fetched := folder / "fetched")
     here, given = _predicted_here(tracking, version, kind, folder)
     python = _environment(folder, fetched / "requirements.txt")
     np.savez(folder / "given.npz", **given)
-    words = [tracking.place.uri, f"models:/{kind.name}@{CHAMPION}", folder / "given.npz", folder / "told.npy"]
+    words = [fetched, folder / "given.npz", folder / "told.npy"]
     surroundings = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "MLFLOW"))}
     said = subprocess.run(
         [python, "-I", "-c", FRESH, *map(str, words)], cwd=folder, env=surroundings, stdout=subprocess.PIPE, check=True

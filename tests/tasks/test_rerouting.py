@@ -35,7 +35,14 @@ _GOOD = {
     "clipping_share": 0.0,
     "dark_share": 0.0,
 }
-_GOOD |= {"bright_share": 0.0, "face_share": 0.95, "mesh_score": 0.95, "speech_s": 4.0, "pairing_score": 5.0}
+_GOOD |= {
+    "bright_share": 0.0,
+    "face_share": 0.95,
+    "mesh_score": 0.95,
+    "mouth_visibility": 0.95,
+    "speech_s": 4.0,
+    "pairing_score": 5.0,
+}
 _VARIED = ("snr_db", "sharpness", "face_height_px", "pairing_score", "mouth_motion", "speech_s", "level_dbfs")
 
 

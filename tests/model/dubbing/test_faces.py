@@ -8,10 +8,12 @@ from model.features.landmarks import mouth_opening
 from tests.model.talking import face, talk
 
 
-def track(first=0, pictures=20, size=1.0, shot=0, tracked=None, yaw=None) -> Track:
+def track(first=0, pictures=20, size=1.0, shot=0, tracked=None, yaw=None, occluded=None) -> Track:
     points = np.repeat((face() * size)[None], pictures, axis=0).astype(np.float32)
     seen = np.ones(pictures, bool) if tracked is None else np.asarray(tracked, bool)
-    return Track(shot, first, points, seen, np.zeros(pictures, np.float32) if yaw is None else np.asarray(yaw, float))
+    hidden = np.zeros(pictures, bool) if occluded is None else np.asarray(occluded, bool)
+    turned = np.zeros(pictures, np.float32) if yaw is None else np.asarray(yaw, float)
+    return Track(shot, first, points, seen, hidden, turned)
 
 
 def test_faces_of_a_shot_are_numbered_by_size():
@@ -47,6 +49,16 @@ def test_the_dubbing_fades_towards_what_is_lost_or_turned_and_not_at_the_ends():
     assert shown[16:].tolist() == [0.75, 0.5, 0.25, 0]
 
 
+def test_a_covered_mouth_is_left_alone_and_is_no_reference():
+    hidden = [False] * 8 + [True] * 3 + [False] * 9
+    given = track(occluded=hidden)
+    shown = strength(given, max_yaw_deg=50, fade_frames=1)
+    assert shown.tolist() == [1.0] * 7 + [0.5, 0, 0, 0, 0.5] + [1.0] * 8
+    assert not np.isin(reference_pictures(given, 20), [8, 9, 10]).any()
+    with pytest.raises(ValueError, match="never seen"):
+        reference_pictures(track(occluded=[True] * 20), 3)
+
+
 def test_without_a_fade_it_is_all_or_nothing():
     seen = [True] * 5 + [False] + [True] * 5
     assert set(strength(track(pictures=11, tracked=seen), 50, 0).tolist()) == {0.0, 1.0}
@@ -56,7 +68,7 @@ def test_references_show_open_and_closed_mouths_and_straight_faces():
     points, tracked, _ = talk(60, seed=3)
     yaw = np.tile([40.0, 0.0, -40.0], 20)
     tracked[5] = False
-    chosen = reference_pictures(Track(0, 0, points, tracked, yaw), 6)
+    chosen = reference_pictures(Track(0, 0, points, tracked, ~tracked, yaw), 6)
     opening = mouth_opening(points)
     assert len(chosen) == len(set(chosen)) == 6
     assert 5 not in chosen

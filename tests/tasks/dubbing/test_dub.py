@@ -8,12 +8,14 @@ import pytest
 
 from model.stage2.warp import WarpTranslator
 from schemas.dubbing import DubJob
+from schemas.errors import DubbingError
 from schemas.settings import Settings
 from tasks.dubbing.dub import dub
 from tasks.dubbing.models import Models
 from tasks.dubbing.painting import Painting
 from tests.flows.heads import head as head_pictures
 from tests.tasks.dubbing.conftest import write_wav
+from tests.tasks.faces.covered import passing, talker
 from tests.tasks.media.media_files import regular, tone, write_media
 
 
@@ -176,6 +178,31 @@ def painted_of(models, backend, settings, monkeypatch):
         return told, taken
 
     return work
+
+
+def test_a_covered_mouth_passes_through_untouched_and_is_counted(speech, tmp_path, painted_of):
+    pictures = passing(talker("ada", 50), "ada", "hand", 20, 28)
+    video = write_media(tmp_path / "covered.mp4", regular(50), size=(320, 320), pictures=pictures)
+    told, frames = painted_of(video, speech, tmp_path / "out.mp4")
+    with av.open(str(video)) as film:
+        before = [frame.to_ndarray() for frame in film.decode(video=0)]
+    same = np.array([bool((one == other).all()) for one, other in zip(frames, before, strict=True)])
+    assert same[20:28].all()
+    assert not same[:10].any()
+    assert not same[38:].any()
+    assert told.covered == told.passed_through == same.sum() <= 20
+    assert told.summary()["covered"] == told.covered
+    assert any(
+        note == f"something lies over the mouth in {told.covered} frames, which are left alone" for note in told.notes
+    )
+
+
+def test_a_mouth_that_is_never_seen_is_an_error_that_says_so(speech, tmp_path, painted_of):
+    pictures = passing(talker("ada", 25), "ada", "mask", -99, 99)
+    video = write_media(tmp_path / "masked.mp4", regular(25), size=(320, 320), pictures=pictures)
+    with pytest.raises(DubbingError, match="lies over the mouth"):
+        painted_of(video, speech, tmp_path / "out.mp4")
+    assert not (tmp_path / "out.mp4").exists()
 
 
 def test_a_click_sounds_when_the_flash_is_seen(models, backend, settings, tmp_path):

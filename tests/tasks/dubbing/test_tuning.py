@@ -123,9 +123,8 @@ def test_what_cannot_be_tuned_is_an_error(place, models, settings, head, speech,
 def test_the_first_seconds_are_those_with_a_face_over_as_many_shots_as_they_take():
     def face(first, strength):
         count = len(strength)
-        track = Track(
-            0, first, np.zeros((count, 216, 2), np.float32), np.ones(count, bool), np.zeros(count, np.float32)
-        )
+        points, seen = np.zeros((count, 216, 2), np.float32), np.ones(count, bool)
+        track = Track(0, first, points, seen, ~seen, np.zeros(count, np.float32))
         return Face(track, (), ((0, 0, 8),) * count, np.array(strength, np.float32))
 
     followed = Followed(Fraction(1, 10), np.arange(30), 1, [])  # ten pictures a second

@@ -16,6 +16,8 @@ from schemas.tables import CLIPS, STAGE1, STAGE2
 from tasks.extract.job import Admission, Job
 from tasks.stores.workspace import Workspace
 from tests.tasks.extract.conftest import analysed, job_of, settings_in
+from tests.tasks.faces.covered import passing, talker
+from tests.tasks.media.media_files import regular, write_media
 
 POLICY = load_policy()
 
@@ -129,6 +131,23 @@ def test_a_silent_film_serves_stage_2_alone_and_says_why(job, settings):
     missing = dict(clip["missing"])
     assert {name for name in SIGNAL_NAMES if clip[name] is None} == set(missing)
     assert missing["snr_db"] == MissingCause.NO_SOUND_STREAM
+
+
+@pytest.mark.parametrize(("first", "stop", "admitted"), [(30, 36, True), (20, 50, False)])
+def test_frames_with_a_covered_mouth_are_masked_and_too_many_refuse_the_clip(settings, tmp_path, first, stop, admitted):
+    pictures = passing(talker("ada", 75), "ada", "hand", first, stop)
+    path = write_media(tmp_path / "covered.mp4", regular(75), size=(320, 320), pictures=pictures)
+    found = analysed(job_of(path), settings, POLICY)
+    (clip,) = found.clips.to_pylist()
+    hidden = round((1 - clip["mouth_visibility"]) * 75)
+    assert stop - first <= hidden <= stop - first + 12
+    assert (clip["face_share"], clip["mesh_score"] > 0.9) == (1.0, True)
+    assert clip["stage2_reasons"] == ([] if admitted else ["mouth_covered"])
+    assert ("mouth_covered" in clip["stage1_reasons"]) is not admitted
+    if admitted:
+        (row,) = part_rows(settings, found, "stage2").to_pylist()
+        assert row["tracked"].count(False) == hidden
+        assert not any(row["tracked"][first:stop])
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from schemas.addresses import origin_of
 from schemas.errors import WeightsMissingError, WorkspaceError
 from schemas.policy import load_policy
 from schemas.reasons import FileReason, FileState
 from schemas.records import RawFile
-from schemas.settings import GuardSettings
+from schemas.settings import GuardSettings, Settings
 from tasks.extract import worker
 from tasks.extract.worker import identify, work_on
 
@@ -71,20 +72,20 @@ def test_a_file_that_does_not_arrive_is_tried_again_by_the_next_run(job, setting
     monkeypatch.setattr(worker, "_LOOK_LIMIT_S", 4.0)
     film = job("holiday.mp4")
     with served(film.uri, hangs=True) as address:
-        found = identify(RawFile(address, 1, "1"), settings)
-        done = work_on(replace(film, uri=address, size_bytes=1), settings, POLICY)
+        listed = listing(settings, address)
+        found = identify(RawFile(address, 1, "1"), listed)
+        done = work_on(replace(film, uri=address, size_bytes=1), listed, POLICY)
     assert found.reason is done.refusal.reason is FileReason.UNREADABLE
     assert "longer than 4 s" in found.detail and "longer than 4 s" in done.refusal.detail
 
 
 def test_once_it_is_here_a_remote_file_has_the_time_that_its_own_length_allows(job, settings):
     """Not that of the longest film there may be."""
-    guards = settings.guards.model_copy(update={"time_limit_s": 0.001, "time_limit_factor": 0.002})
     film = job("holiday.mp4")  # of 5.5 s; of 24 hours it would have 173 s
     with served(film.uri) as address:
         large = replace(film, uri=address, size_bytes=10**9)
-        done = work_on(large, settings.model_copy(update={"guards": guards}), POLICY)
-        assert identify(RawFile(address, 1, "1"), settings) == film.media_id
+        done = work_on(large, listing(settings, address, time_limit_s=0.001, time_limit_factor=0.002), POLICY)
+        assert identify(RawFile(address, 1, "1"), listing(settings, address)) == film.media_id
     assert done.refusal.reason is FileReason.TIMED_OUT
 
 
@@ -94,6 +95,12 @@ def test_who_announces_for_ever_is_not_waited_for():
     assert patience.hear(float("-inf")) == patience.hear(0.0) > 0
     assert {patience.hear(1.0) for _ in range(5000)} >= {0.0}
     assert patience.hear(None) == 0.0
+
+
+def listing(settings: Settings, address: str, **guards: float) -> Settings:
+    """The settings with the address's server among those that may be read, and with other guards."""
+    more = {"web_origins": (origin_of(address),), **guards}
+    return settings.model_copy(update={"guards": settings.guards.model_copy(update=more)})
 
 
 @contextmanager

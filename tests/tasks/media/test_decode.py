@@ -1,3 +1,4 @@
+import gc
 import hashlib
 import struct
 from collections.abc import Iterator
@@ -6,6 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from av.video.frame import VideoFrame
 
 from schemas.errors import MediaRefusedError
 from schemas.settings import GuardSettings
@@ -303,6 +305,23 @@ def test_no_open_file_is_left_behind(clip, tmp_path):
     assert hashlib.sha256(path.read_bytes()).hexdigest() == before
     path.unlink()
     assert video.source_frames == 25
+
+
+def test_frames_are_freed_when_they_were_shown(clip, monkeypatch):
+    """Not when the garbage collector comes: it sees a hundred bytes where megabytes are held."""
+    path = clip(".mp4", regular(100))
+    monkeypatch.setattr(decode, "worth_it", lambda *_: False)
+    container, guards = sniff(path), GuardSettings()
+    facts = probe(path, container, guards)
+    gc.collect()
+    gc.disable()
+    try:
+        with open_video(path, container, facts, guards) as video:
+            held = [sum(isinstance(it, VideoFrame) for it in gc.get_objects()) for _ in video.frames()]
+    finally:
+        gc.enable()
+    assert len(held) == 100
+    assert max(held) < 20
 
 
 def test_ten_bit_and_odd_formats(clip):

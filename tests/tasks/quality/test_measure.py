@@ -23,7 +23,9 @@ def face_of(talk, **changes) -> FaceTrack:
     frames = len(talk.points)
     yes, no = np.ones(frames, bool), np.zeros(frames, bool)
     angles = np.tile(np.array([-12.0, 3.0, 1.0], np.float32), (frames, 1))
-    face = FaceTrack(talk.points, talk.tracked, np.full(frames, 0.97, np.float32), angles, no, yes, no, no, (LOOK,) * 5)
+    face = FaceTrack(
+        talk.points, talk.tracked, np.full(frames, 0.97, np.float32), angles, no, yes, no, no, no, (LOOK,) * 5
+    )
     return dataclasses.replace(face, **changes)
 
 
@@ -55,6 +57,20 @@ def test_known_numbers(talks):
     assert (values["sharpness"], values["blockiness"], values["brightness"]) == (0.4, 1.0, 0.5)
     assert (values["dark_share"], values["bright_share"], values["colourfulness"]) == (0.01, 0.02, 0.2)
     assert (values["distinct_fps"], values["frozen_share"]) == (25.0, 0.0)
+
+
+def test_covered_frames_lower_the_visibility_of_the_mouth_and_tell_nothing_of_its_movement(talks):
+    talk = talks[0]
+    frames = len(talk.points)
+    lost, occluded = np.arange(frames) >= frames - 4, np.arange(frames) < 10
+    wild = talk.points.copy()
+    wild[:10, 100:] += 60
+    face = face_of(talk, points=wild, tracked=~lost, occluded=occluded)
+    values, plain = (measure_clip(one, NO_SOUND, RATED).values for one in (face, face_of(talk, tracked=~lost)))
+    assert plain["mouth_visibility"] == 1.0
+    assert values["mouth_visibility"] == pytest.approx((frames - 14) / (frames - 4))
+    assert values["face_share"] == plain["face_share"]
+    assert values["mouth_motion"] == pytest.approx(plain["mouth_motion"], rel=0.3)
 
 
 @pytest.mark.parametrize("cause", [MissingCause.NO_SOUND_STREAM, MissingCause.SOUND_UNDECODABLE])

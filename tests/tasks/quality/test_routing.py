@@ -11,7 +11,8 @@ from schemas.signals import SIGNAL_NAMES
 from tasks.quality.routing import as_columns, explain, route_clip, route_columns
 
 GOOD = {
-    "face_height_px": 200.0, "interocular_px": 60.0, "face_share": 1.0, "mesh_score": 0.99, "faces_share": 0.0,
+    "face_height_px": 200.0, "interocular_px": 60.0, "face_share": 1.0, "mesh_score": 0.99,
+    "mouth_visibility": 1.0, "faces_share": 0.0,
     "landmark_jitter": 0.005, "mouth_motion": 0.2, "yaw_deg": 5.0, "pitch_deg": 5.0, "roll_deg": 2.0,
     "sharpness": 0.4, "blockiness": 1.0, "colourfulness": 0.15, "brightness": 0.5, "dark_share": 0.0,
     "bright_share": 0.0, "distinct_fps": 25.0, "frozen_share": 0.0, "interlace": 0.0,

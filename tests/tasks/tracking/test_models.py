@@ -1,6 +1,7 @@
 """Generators in MLflow: logged, found, loaded again with the same predictions, refused when they are other ones."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -11,19 +12,22 @@ import numpy as np
 import pytest
 import torch
 
-from model.sealing import SEAL, seal
+from model.sealing import NEVER_LOGGED, SEAL, seal
 from model.stage1.files import CARD, WEIGHTS, load_generator, save_generator
 from model.stage1.inference import predict_clip
 from model.stage1.network import LandmarkGenerator
 from schemas.cards import GENERATOR, GeneratorCard
 from schemas.errors import ModelFileError, TrackingError
-from schemas.settings import TrackingSettings
+from schemas.settings import Settings, TrackingSettings
 from schemas.training import Stage1Settings
+from tasks.answers.check_tracking import check_tracking
+from tasks.answers.findings import Health
+from tasks.promotion.by_hand import fetch
 from tasks.stores.workspace import TRACKING, Workspace
 from tasks.tracking.example import input_example, made_face
 from tasks.tracking.kinds import LANDMARK_GENERATOR
-from tasks.tracking.models import Version, fetch_model, fetch_version, load_predictor, log_model
-from tasks.tracking.registry import named_version
+from tasks.tracking.models import Version, export_model, fetch_model, fetch_version, load_predictor, log_model
+from tasks.tracking.registry import named_version, version_called
 from tasks.tracking.runs import tracked_run
 from tasks.tracking.store import Tracking, open_tracking
 from tests.tasks.tracking.conftest import with_tables
@@ -119,7 +123,7 @@ def test_a_version_is_found_by_number_alias_and_run(tracking, folder):
     assert named_version(tracking, GENERATOR, run.run_id) == version
     assert version.run_id == run.run_id
     assert {version.tags["release"], version.tags["backend"], version.tags["run"]} == {"r0", "face_mesh_v1", run.run_id}
-    assert len(version.hashes[WEIGHTS]) == 64
+    assert len(version.tags["weights_sha256"]) == len(version.seal) == 64
     outputs = tracking.client.get_run(run.run_id).outputs.model_outputs
     assert len(outputs) == 1
 
@@ -165,10 +169,9 @@ FRESH = """
 import json, sys
 import numpy as np
 import mlflow
-mlflow.set_tracking_uri(sys.argv[1])
-model = mlflow.pyfunc.load_model(sys.argv[2])
-given = dict(np.load(sys.argv[3]))
-np.save(sys.argv[4], model.predict(given))
+model = mlflow.pyfunc.load_model(sys.argv[1])
+given = dict(np.load(sys.argv[2]))
+np.save(sys.argv[3], model.predict(given))
 ours = {name: module.__file__ for name, module in sys.modules.items() if name.split(".")[0] in ("model", "schemas")}
 example = model.predict(model.input_example)
 print(json.dumps({"ours": ours, "all": sorted({name.split(".")[0] for name in sys.modules}), "example": example.shape}))
@@ -180,8 +183,9 @@ def test_a_fresh_process_without_the_project_can_predict(tracking, folder, tmp_p
     with tracked_run(tracking, "train") as run:
         version = log_model(run, folder, LANDMARK_GENERATOR)
     tracking.client.set_registered_model_alias(GENERATOR, "fresh", str(version.number))
+    export_model(tracking, version_called(tracking, f"{GENERATOR}@fresh"), tmp_path / "exported")
     np.savez(tmp_path / "clip.npz", **clip())
-    words = [tracking.place.uri, f"models:/{GENERATOR}@fresh", tmp_path / "clip.npz", tmp_path / "out.npy"]
+    words = [tmp_path / "exported", tmp_path / "clip.npz", tmp_path / "out.npy"]
     (tmp_path / "elsewhere").mkdir()
     fresh = subprocess.run(
         [sys.executable, "-I", "-c", FRESH, *map(str, words)],
@@ -246,7 +250,7 @@ def test_a_damaged_file_is_refused(logged, tmp_path, name, damage):
 
 
 def test_other_weights_with_a_seal_of_their_own_are_refused(logged, tmp_path):
-    """Somebody replaced weights and seal together: only the tag in the registry knows."""
+    """Somebody replaced weights and seals together: only the tag in the registry knows."""
     store, (_, version) = logged
     inner = weights_of(store, version).parent
     make(tmp_path / "other", seed=9)
@@ -254,6 +258,94 @@ def test_other_weights_with_a_seal_of_their_own_are_refused(logged, tmp_path):
     seal(inner)
     with pytest.raises(ModelFileError, match=f"{WEIGHTS} is not what was logged"):
         load_tracked_generator(store, version)
+    seal(inner.parents[1])
+    with pytest.raises(ModelFileError, match=f"{SEAL} is not what was logged"):
+        load_tracked_generator(store, version)
+
+
+def plant(path: Path) -> Path:
+    """Code at the end of a file, made if need be, that leaves a trace when it runs; the trace's path."""
+    trace = path.with_name("ran")
+    path.parent.mkdir(exist_ok=True)
+    with path.open("a") as file:
+        file.write(f"\nimport pathlib; pathlib.Path({str(trace)!r}).touch()\n")
+    return trace
+
+
+def refused(store: Tracking, version: Version, folder: Path, says: str) -> None:
+    """No door lets the version through: not the one for weights, nor the loader, nor the export."""
+    doors = (lambda: fetch_version(store, version, folder / "fetched"),
+             lambda: load_predictor(store, version, folder / "loaded"),
+             lambda: export_model(store, version, folder / "exported"))  # fmt: skip
+    for door in doors:
+        with pytest.raises(ModelFileError, match=says):
+            door()
+    assert not (folder / "exported").exists()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["predictor.py", "code/model/stage1/network.py", "code/added.py", "MLmodel", "conda.yaml", "requirements.txt"],
+)
+def test_changed_and_added_files_are_refused_before_any_runs(logged, tmp_path, name):
+    store, (_, version) = logged
+    trace = plant(weights_of(store, version).parents[2] / name)
+    refused(store, version, tmp_path, f"{name} is not what was logged")
+    assert not trace.exists()
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "code/model/sealing.py", "input_example.json"])
+def test_a_file_that_is_missing_is_refused(logged, tmp_path, name):
+    store, (_, version) = logged
+    (weights_of(store, version).parents[2] / name).unlink()
+    refused(store, version, tmp_path, f"{name} is not what was logged")
+
+
+def test_links_are_refused_and_not_followed(logged, tmp_path):
+    """The same bytes through a link are other bytes whenever its owner likes; one upwards would be copied for ever."""
+    store, (_, version) = logged
+    whole = weights_of(store, version).parents[2]
+    shutil.move(whole / "predictor.py", tmp_path / "predictor.py")
+    (whole / "predictor.py").symlink_to(tmp_path / "predictor.py")
+    refused(store, version, tmp_path, "predictor.py is a link")
+    (whole / "predictor.py").unlink()
+    shutil.move(tmp_path / "predictor.py", whole / "predictor.py")
+    for name in ("code/up", "code/__pycache__"):
+        (whole / name).symlink_to(whole)
+        refused(store, version, tmp_path, f"{name} is a link")
+        (whole / name).unlink()
+    os.mkfifo(whole / "pipe")
+    refused(store, version, tmp_path, "pipe is a link or a special file")
+
+
+def test_what_mlflow_and_python_leave_in_a_store_is_neither_an_error_nor_fetched(logged, tmp_path):
+    """A plain load from a local store writes there; planted byte code would run in place of its source."""
+    store, (_, version) = logged
+    whole = weights_of(store, version).parents[2]
+    (whole / "registered_model_meta").write_text("model_name: x\n")
+    (whole / "code" / "model" / "__pycache__").mkdir()
+    (whole / "code" / "model" / "__pycache__" / "sealing.cpython-311.pyc").write_bytes(b"planted")
+    fetched = fetch_model(store, version, tmp_path / "fetched")
+    assert not [path for path in fetched.rglob("*") if path.name in NEVER_LOGGED]
+
+
+def test_doctor_and_fetch_by_name(logged, tmp_path):
+    store, (_, version) = logged
+    store.client.set_registered_model_alias(GENERATOR, "champion", str(version.number))
+    settings = Settings(workspace=str(store.place.folder.parent))
+    told = fetch(settings, f"models:/{GENERATOR}@champion", tmp_path / "exported")
+    assert told["seal_sha256"] == version.seal
+    assert (tmp_path / "exported" / "MLmodel").exists()
+    with pytest.raises(ModelFileError, match="there already"):
+        fetch(settings, GENERATOR, tmp_path / "exported")
+    with pytest.raises(TrackingError, match="names no model"):
+        fetch(settings, "../landmark-generator", tmp_path / "other")
+    found = {one.what: one for one in check_tracking(settings)}
+    assert found[f"{GENERATOR} 1, champion"].health is Health.OK
+    plant(weights_of(store, version).parents[2] / "predictor.py")
+    found = {one.what: one for one in check_tracking(settings)}
+    assert "predictor.py is not what was logged" in found[f"{GENERATOR} 1, champion"].detail
+    assert found[f"{GENERATOR} 1, champion"].health is Health.PROBLEM
 
 
 def test_a_plain_pyfunc_refuses_damage_too(logged):
@@ -280,8 +372,8 @@ def test_a_version_that_somebody_else_registered_is_not_trusted(local, folder):
     make(folder)
     with tracked_run(local, "train") as run:
         version = log_model(run, folder, LANDMARK_GENERATOR)
-    local.client.delete_model_version_tag(GENERATOR, str(version.number), "weights_sha256")
-    with pytest.raises(ModelFileError, match="weights_sha256"):
+    local.client.delete_model_version_tag(GENERATOR, str(version.number), "seal_sha256")
+    with pytest.raises(ModelFileError, match="seal_sha256"):
         load_tracked_generator(local, named_version(local, GENERATOR, str(version.number)))
 
 

@@ -1,0 +1,94 @@
+"""A cover over the mouth is found where it lies; speech, blinking, light and beards are none."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from schemas.settings import ClipSettings
+from tasks.faces.occlusion import mouth_occluded
+from tasks.faces.patches import FacePatches
+from tasks.faces.tracker import FaceTracker
+from tasks.sample.people import BY_NAME
+from tasks.sample.portrait import portrait
+from tests.tasks.faces.covered import cover, passing, talker
+
+FRAMES, FIRST, STOP = 60, 24, 40
+
+
+@pytest.fixture(scope="module")
+def ada() -> list[np.ndarray]:
+    return talker("ada", FRAMES)
+
+
+@pytest.fixture(scope="module")
+def followed(mesh):
+    def follow(pictures: Sequence[np.ndarray]) -> FacePatches:
+        tracker, patches = FaceTracker(mesh, ClipSettings()), FacePatches()
+        for number, picture in enumerate(pictures):
+            faces = tracker.step(picture, False)
+            assert faces[0].score > 0.9, "the mesh takes what it draws over a cover for a face"
+            patches.add(number, number / 25, picture, faces[0])
+        return patches
+
+    return follow
+
+
+@pytest.mark.parametrize(("name", "kind"), [("ada", "hand"), ("ada", "microphone"), ("ada", "mask"), ("chidi", "hand")])
+def test_frames_with_a_cover_are_found_and_no_others(followed, ada, name, kind):
+    pictures = ada if name == "ada" else talker(name, FRAMES)
+    occluded = mouth_occluded(followed(passing(pictures, name, kind, FIRST, STOP)), FRAMES)
+    assert occluded[FIRST:STOP].all()
+    assert not occluded[: FIRST - 8].any()
+    assert not occluded[STOP + 8 :].any()
+
+
+def lights_down(picture: np.ndarray, at: int) -> np.ndarray:
+    return (picture * np.array([1, 0.9, 0.8]) ** (at > 20) * (1 - 0.5 * np.clip((at - 20) / 10, 0, 1))).astype(np.uint8)
+
+
+def from_the_side(picture: np.ndarray, at: int) -> np.ndarray:
+    return (picture * np.linspace(1, 1 - 0.5 * np.clip((at - 20) / 10, 0, 1), 320)[:, None]).astype(np.uint8)
+
+
+def bearded(picture: np.ndarray, at: int) -> np.ndarray:
+    return cover(picture, portrait(BY_NAME["ada"]), "beard")
+
+
+@pytest.mark.parametrize("change", [lights_down, from_the_side, bearded], ids=lambda one: one.__name__)
+def test_speech_blinks_light_and_a_beard_are_no_cover(followed, ada, change):
+    pictures = [change(picture, at) for at, picture in enumerate(ada)]
+    assert not mouth_occluded(followed(pictures), FRAMES).any()
+
+
+def test_a_mask_is_seen_even_if_it_is_never_off(followed, ada):
+    pictures = passing(ada[:30], "ada", "mask", -FRAMES, 2 * FRAMES)
+    assert mouth_occluded(followed(pictures), 30).all()
+
+
+def test_what_was_seen_before_tells_a_cover_that_lasts_as_long_as_the_clip(followed, ada):
+    patches = followed(passing(ada, "ada", "hand", 38, 2 * FRAMES))
+    before, after = patches.between(0, 36), patches.between(42, FRAMES)
+    assert not mouth_occluded(after, FRAMES - 42).any()
+    assert mouth_occluded(after, FRAMES - 42, before).all()
+
+
+def test_a_long_track_is_judged_as_its_parts_are(followed, ada):
+    """Twelve seconds and more are judged in stretches, each beside the one before."""
+    once = followed(passing(ada, "ada", "microphone", FIRST, STOP))
+    clean = followed(ada)
+    rounds = 13
+    long = FacePatches()
+    for turn in range(rounds):
+        part = once if turn == rounds - 1 else clean
+        long.frames += [turn * FRAMES + frame for frame in part.frames]
+        long.times_s += [turn * FRAMES / 25 + time for time in part.times_s]
+        for name in ("patches", "angles", "openings", "sights"):
+            getattr(long, name).extend(getattr(part, name))
+    occluded = mouth_occluded(long, rounds * FRAMES)
+    assert occluded[(rounds - 1) * FRAMES :].tolist() == mouth_occluded(once, FRAMES).tolist()
+    assert not occluded[: (rounds - 1) * FRAMES].any()
+
+
+def test_without_patches_nothing_is_known_to_lie_over_the_mouth():
+    assert mouth_occluded(FacePatches(), 5).tolist() == [False] * 5
