@@ -19,7 +19,7 @@ _MACHINES: Final = {"x86_64": (0xC000003E, 0), "aarch64": (0xC00000B7, 1)}
 
 _REFUSED: Final[dict[str, tuple[int | None, int | None]]] = {
     # the network, and other processes' sockets
-    "socket": (41, 198), "socketpair": (53, 199), "connect": (42, 203), "bind": (49, 200), "listen": (50, 201),
+    "socket": (41, 198), "connect": (42, 203), "bind": (49, 200), "listen": (50, 201),
     "accept": (43, 202), "accept4": (288, 242),
     # programs, processes, and what they hold
     "fork": (57, None), "vfork": (58, None), "execve": (59, 221), "execveat": (322, 281), "ptrace": (101, 117),
@@ -63,6 +63,9 @@ _REFUSED: Final[dict[str, tuple[int | None, int | None]]] = {
 _CLONE, _CLONE3 = (56, 220), (435, 435)
 _CLONE_THREAD: Final = 0x10000
 _KILL, _TGKILL = (62, 129), (234, 131)
+_SOCKETPAIR: Final = (53, 199)
+_STREAM: Final = 1
+"""The one kind of pair that event loops want. From one of datagrams, messages could go to any socket with a name."""
 _IOCTL, _PRCTL, _PRLIMIT = (16, 29), (157, 167), (302, 261)
 _TERMINALS_AND_FLAGS: Final = (0x5412, 0x541C, 0x40086602, 0x401C5820)
 """ioctl: TIOCSTI and TIOCLINUX type into the user's terminal; FS_IOC_SETFLAGS and FS_IOC_FSSETXATTR change files."""
@@ -76,7 +79,7 @@ _FOREIGN_ABI: Final = 0x40000000
 _ALLOW: Final = 0x7FFF0000
 _END_PROCESS: Final = 0x80000000
 _FAIL: Final = 0x00050000
-_LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+_LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _AND, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x54, 0x06
 _NUMBER, _MACHINE, _ARGUMENTS = 0, 4, 16
 _SET_SECCOMP, _FILTER, _GET_SECCOMP = 22, 2, 21
 
@@ -120,6 +123,7 @@ def _program(machine: str, process: int) -> list[Instruction]:
         if (number := numbers[column]) is not None:
             program += [(_EQUAL, 0, 1, number), (_RETURN, 0, 0, _FAIL | errno.EPERM)]
     program += _unless(_CLONE[column], 0, [(_ANY_BIT, 1, 0, _CLONE_THREAD)])
+    program += _unless(_SOCKETPAIR[column], 1, [(_AND, 0, 0, 0xF), (_EQUAL, 1, 0, _STREAM)])
     for number in (_KILL[column], _TGKILL[column]):
         program += _unless(number, 0, [(_EQUAL, 1, 0, process)])
     program += _where(_IOCTL[column], 1, _TERMINALS_AND_FLAGS)

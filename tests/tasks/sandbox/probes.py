@@ -68,6 +68,19 @@ def connect(kind: str, address: object) -> None:
         end.send(b"x")
 
 
+def send_from_a_pair(address: str) -> None:
+    """A message to a socket with a name, from one that was never opened by itself."""
+    one, two = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    with one, two:
+        one.sendto(b"x", address)
+
+
+def event_loop() -> int:
+    import asyncio
+
+    return asyncio.run(asyncio.sleep(0, 7))
+
+
 def run_program() -> None:
     subprocess.run(["/bin/true"], check=True)
 

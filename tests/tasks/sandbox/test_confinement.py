@@ -130,6 +130,13 @@ def test_no_socket_is_opened(children, kind, tmp_path):
 
 
 @needs_seccomp
+def test_a_pair_of_sockets_is_no_way_out(children, tmp_path):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(name := os.path.relpath(tmp_path / "socket"))
+        assert ends(children, probes.send_from_a_pair, name) == (True, "done")
+
+
+@needs_seccomp
 @pytest.mark.parametrize(
     "probe",
     [probes.run_program, probes.fork, probes.execute, probes.signal_parent, probes.raise_limit, probes.outlive_parent],
@@ -205,6 +212,7 @@ def test_it_can_do_what_decoders_do(children):
     held, _ = children
     assert held.run(probes.threads, time_limit_s=60) == 4
     assert held.run(probes.own_place, time_limit_s=60) == 4
+    assert held.run(probes.event_loop, time_limit_s=60) == 7
 
 
 @needs_landlock
