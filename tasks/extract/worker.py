@@ -120,7 +120,7 @@ def identify(raw: RawFile, settings: Settings) -> str | MediaRefusedError:
     limit_s = _Patience(raw.size_bytes, guards).fetch_s
     decoder, reader = _children(settings)
     decoder.prepare(_LOAD, settings)
-    asked = (_CONTENT_OF, raw.uri, raw.within, guards.web_origins)
+    asked = (_CONTENT_OF, raw.uri, guards.web_origins, raw.within)
     read = partial(reader.run, *asked, time_limit_s=limit_s, returns=str)
     try:
         with _as_refusal():

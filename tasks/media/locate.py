@@ -89,7 +89,7 @@ def localise(uri: str, scratch: Path, origins: Sequence[str] = ()) -> Iterator[P
         copy.unlink(missing_ok=True)
 
 
-def content_of(uri: str, within: str | None = None, origins: Sequence[str] = ()) -> str:
+def content_of(uri: str, origins: Sequence[str] = (), within: str | None = None) -> str:
     """sha256 of the bytes under a name, in hex; a remote file is copied for as long as that takes. within: folder that
     a local file must lie in, links followed. origins: see open_store.
 

@@ -218,9 +218,9 @@ def test_a_file_that_became_a_link_since_it_was_listed_is_refused_when_it_is_ope
     (tmp_path / "secret.mp4").write_bytes(b"secret")
     (root / "a.mp4").write_bytes(b"1")
     (raw,) = listed(root)
-    assert content_of(raw.uri, raw.within) == hashlib.sha256(b"1").hexdigest()
+    assert content_of(raw.uri, within=raw.within) == hashlib.sha256(b"1").hexdigest()
     (root / "a.mp4").unlink()
     (root / "a.mp4").symlink_to(tmp_path / "secret.mp4")
     with pytest.raises(MediaRefusedError) as refused:
-        content_of(raw.uri, raw.within)
+        content_of(raw.uri, within=raw.within)
     assert refused.value.reason is FileReason.LINK_OUTSIDE
