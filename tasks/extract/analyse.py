@@ -67,17 +67,17 @@ def load(settings: Settings) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Folders:
-    """For what is under way, and for what the clips are to be stored with."""
+    """Where things go: a folder for what is under way, and a file for each table's payload."""
 
     scratch: Path
-    outgoing: Path
+    outgoing: Mapping[str, Path]
 
 
-def analyse(job: Job, settings: Settings, policy: Policy, outgoing: str) -> Analysis:
+def analyse(job: Job, settings: Settings, policy: Policy, outgoing: Mapping[str, Path]) -> Analysis:
     """Work on one file. Announces None when it was read through, and how many seconds it lasts (0: its header does not
     say) when its header is read: only then is it known how long the rest may take.
 
-    outgoing: folder for the clips' payload, in files named as the tables; see tasks/stores/parts.py.
+    outgoing: files for the clips' payload, by table; see tasks/stores/parts.py.
 
     Raises: MediaRefusedError - the file cannot be used; the reason says why. WeightsMissingError - the run cannot go
     on. OSError - the disk is full.
