@@ -66,12 +66,16 @@ def needed(installed: dict[str, metadata.Distribution], wanted: list[str]) -> se
 
 
 def with_hashes(pins: list[str]) -> str:
-    """The pins with the sha256 of every file that the index has of them, in the form that pip takes."""
+    """The pins with the sha256 of every file that the index has of them, in the form that pip takes.
+
+    Of torch only the wheel for CPUs: were PyPI's for CUDA allowed, pip would take that, without its CUDA packages.
+    """
     uv = [Path(sys.executable).with_name("uv"), "pip", "compile", "--quiet", "--python-version", "3.11"]
     words = ["--no-deps", "--generate-hashes", "--no-annotate", "--no-header", "-"]
     told = subprocess.run([*uv, *words], input="\n".join(pins), capture_output=True, text=True, check=True).stdout
     for torch in [one for one in pins if one.startswith("torch==")]:
-        told = told.replace(f"{torch} \\\n", f"{torch} \\\n    --hash=sha256:{from_here(torch)} \\\n")
+        own = f"{torch} \\\n    --hash=sha256:{from_here(torch)}\n"
+        told = re.sub(rf"^{re.escape(torch)} \\\n(?: .*\n)+", own.replace("\\", r"\\"), told, flags=re.MULTILINE)
     return told
 
 

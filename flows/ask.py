@@ -127,7 +127,11 @@ def doctor(workspace: WorkspaceOption = None, config: ConfigOption = None, as_js
 def report(
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Where to write; else reports/ingest.html (trend.html) of the workspace."),
+        typer.Option(
+            "--output",
+            "-o",
+            help="Page to write, or to write anew; else reports/ingest.html (trend.html) of the workspace.",
+        ),
     ] = None,
     clip: Annotated[list[str] | None, typer.Option(help="Show this clip in detail too (start of its id).")] = None,
     trend: Annotated[

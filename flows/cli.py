@@ -10,7 +10,7 @@ import typer
 from flows import ask, govern, judge, learn, lineage, relocating, repeat, speak
 from flows.environment import prepare, server_is_lost, settle
 from flows.options import ConfigOption, JsonOption, WorkspaceOption, tell, text_of
-from schemas.addresses import trouble_with
+from schemas.addresses import trouble_with_word
 from schemas.errors import HeterodubError, SettingsError
 from tasks.journal.streams import complain, escape_output, say
 
@@ -158,7 +158,7 @@ def _refuse_credentials() -> None:
     Raises: SettingsError - an address on the command line holds credentials.
     """
     for word in sys.argv[1:]:
-        if trouble := trouble_with(word):
+        if trouble := trouble_with_word(word):
             raise SettingsError(trouble)
 
 

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from flows.environment import find_server, settle
-from tasks.journal.streams import escape_output
+from tasks.journal.streams import escape_output, say
 
 
 def main() -> int:
@@ -16,7 +16,7 @@ def main() -> int:
 
     if not (folder / "sample" / "corpus.toml").exists():
         print("making the sample: talking heads whose truth is known", file=sys.stderr, flush=True)
-        make_sample(folder / "sample", progress=lambda text: print(f"  {text}", file=sys.stderr, flush=True))
+        make_sample(folder / "sample", progress=lambda text: say(f"  {text}", error=True))
     workspace = str(folder / "workspace")
     find_server()
     from flows.ingest import ingest

@@ -35,8 +35,8 @@ def dub(
         typer.Option(
             "--out",
             "-o",
-            help="Video to write: .mp4, .m4v, .mov or .mkv. Its folder is made; a file of that name is replaced once "
-            "the new one is whole.",
+            help="Video to write: .mp4, .m4v, .mov or .mkv. Its folder is made; an earlier dubbing of that name is "
+            "replaced once the new one is whole.",
         ),
     ] = None,
     speech_from: Annotated[str | None, typer.Option(help="Video whose sound is the speech.")] = None,

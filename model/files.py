@@ -12,11 +12,12 @@ from torch import nn
 from schemas.cards import CARD, WEIGHTS, Contract, GeneratorCard, RivalCard, TranslatorCard
 from schemas.errors import ModelFileError
 
-__all__ = ["CARD", "CPU", "WEIGHTS", "filled", "read_card", "save"]
+__all__ = ["CARD", "CPU", "WEIGHTS", "built", "fill", "read_card", "save"]
 
 CPU: Final = torch.device("cpu")
 
 Network = TypeVar("Network", bound=nn.Module)
+
 Card = TypeVar("Card", GeneratorCard, TranslatorCard, RivalCard)
 
 
@@ -45,23 +46,35 @@ def read_card(folder: Path, kind: type[Card], what: str) -> Card:
     return card
 
 
-def filled(build: Callable[[], Network], path: Path) -> Network:
-    """A network with its weights. build: makes it from its card, which may claim any size: so it is made only where the
-    file, whose header cannot claim more than its bytes, holds as much.
+def built(make: Callable[[], Network], path: Path) -> Network:
+    """A network with the weights of a file. `make` builds it as its card says, which may claim any size: so it is built
+    without memory first, and held against the shapes that the file has.
 
-    Raises: ModelFileError - the weights are missing, damaged, or of a network of another shape.
+    Raises: ModelFileError - as fill.
     """
     try:
-        with torch.device("meta"):  # shapes alone, no memory
-            claimed = {name: tuple(value.shape) for name, value in build().state_dict().items()}
-        with safe_open(path, framework="pt") as file:
-            held = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 - no mapping
-        if differs := sorted(name for name in claimed | held if claimed.get(name) != held.get(name)):
-            raise ModelFileError(
-                f"{path} does not hold what its card says: {len(differs)} weights, such as {differs[0]}"
-            )
-        network = build()
-        network.load_state_dict(load_file(path))
-    except (OSError, SafetensorError, RuntimeError, OverflowError) as error:
+        with torch.device("meta"):
+            claimed = {name: tuple(value.shape) for name, value in make().state_dict().items()}
+        with safe_open(path, "pt") as file:
+            held = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 - no dict
+    except (OSError, SafetensorError, RuntimeError) as error:
         raise ModelFileError(f"{path} does not hold what its card says: {error}") from error
+    if claimed != held:
+        name = min(name for name in {*claimed, *held} if claimed.get(name) != held.get(name))
+        raise ModelFileError(
+            f"{path} does not hold what its card says: {name} is {claimed.get(name)} there, {held.get(name)} here"
+        )
+    network = make()
+    fill(network, path)
     return network
+
+
+def fill(network: nn.Module, path: Path) -> None:
+    """Read a network's weights.
+
+    Raises: ModelFileError - they are missing, damaged, or of a network of another shape.
+    """
+    try:
+        network.load_state_dict(load_file(path))
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise ModelFileError(f"{path} does not hold what its card says: {error}") from error

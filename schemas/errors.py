@@ -23,6 +23,7 @@ the worker that raised it, and reasons.FileReason.
 
 from typing import Any
 
+from .addresses import without_password
 from .reasons import FileReason
 
 
@@ -105,6 +106,7 @@ class MediaRefusedError(Exception):
     """One file cannot be used. Caught where a file becomes a row; the reason is stored with its detail."""
 
     def __init__(self, reason: FileReason, detail: str = "") -> None:
+        detail = without_password(detail)  # servers put addresses into their answers
         super().__init__(f"{reason}: {detail}" if detail else str(reason))
         self.reason = reason
         self.detail = detail

@@ -12,7 +12,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
-from .addresses import origin_of, trouble_with
+from .addresses import Address, origin_of
 from .contract import EXTRACTOR_VERSION
 from .dubbing import DubSettings
 from .errors import SettingsError
@@ -107,7 +107,7 @@ class RunSettings(Section):
     """How an ingest is spread over the machine. Changes speed, never rows."""
 
     workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, description="local Dask workers")
-    dask: str | None = Field(None, description="address of a running Dask scheduler, such as tcp://host:8786")
+    dask: Address | None = Field(None, description="address of a running Dask scheduler, such as tcp://host:8786")
     commit_files: int = Field(64, ge=1, description="files per store commit")
     commit_s: float = Field(30, gt=0, description="and at least one commit in this many seconds")
 
@@ -161,7 +161,7 @@ class TrackingSettings(Section):
 class Settings(Section):
     """The whole tree. A plain record: it travels to workers, which read no environment and no file."""
 
-    workspace: str = Field(
+    workspace: Address = Field(
         "heterodub-workspace",
         description="folder, or place in a store such as s3://bucket/place, that holds every table",
     )
@@ -185,13 +185,6 @@ class Settings(Section):
     retrain: RetrainSettings = Field(default_factory=RetrainSettings, description="retraining on a schedule")
     drift: DriftSettings = Field(default_factory=DriftSettings, description="when a corpus that changes is warned of")
     log: LogSettings = Field(default_factory=LogSettings, description="lines on stderr")
-
-    @field_validator("workspace")
-    @classmethod
-    def _holds_no_credentials(cls, root: str) -> str:
-        if trouble := trouble_with(root):
-            raise ValueError(trouble)
-        return root
 
     @property
     def extractor(self) -> str:

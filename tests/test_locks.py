@@ -30,6 +30,11 @@ def test_every_package_of_a_lock_has_hashes(lock):
     assert [name for name, (_, hashes) in pins(lock).items() if not hashes] == []
 
 
+def test_of_torch_only_one_wheel_is_allowed():
+    """pip would take PyPI's before the one for CPUs, and that does not run without packages that no lock holds."""
+    assert len(pins("requirements.lock")["torch"][1]) == 1
+
+
 def test_the_runtime_lock_holds_what_the_project_asks_for_and_no_tool_of_its_development():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     runs, develops = (pins(lock) for lock in LOCKS)

@@ -91,7 +91,7 @@ def dub_jobs(
         tempfile.TemporaryDirectory(prefix="heterodub-") as scratch,
         closing(Dubber(settings, (generator, translator), scratch, tuned)) as dubber,
     ):
-        faults = find_faults(jobs, dubber.look)
+        faults = find_faults(jobs, dubber.look, settings)
         if len(faults) == len(jobs):
             return [Outcome(job, None, faults[place]) for place, job in enumerate(jobs)]
         found = dubber.find(generator, translator)
@@ -108,7 +108,7 @@ def dub_jobs(
 def check_jobs(jobs: Sequence[DubJob], settings: Settings, written: bool = True) -> dict[int, str]:
     """Say what is wrong with each job that cannot be done, by its place; see checks.find_faults."""
     with closing(Dubber(settings)) as dubber:
-        return find_faults(jobs, dubber.look, written)
+        return find_faults(jobs, partial(dubber.look, written=written), settings, written)
 
 
 def judge_jobs(

@@ -14,7 +14,7 @@ from typing import Final
 import av.error
 
 from model.dubbing.timing import Timeline, plan_timeline
-from schemas.dubbing import OUTPUT_FORMATS, DubJob
+from schemas.dubbing import OUTPUT_FORMATS, SYNTHETIC, DubJob
 from schemas.errors import DubbingError
 from schemas.reasons import EXPLANATIONS, ClipReason, FileReason
 from schemas.settings import GuardSettings, Settings
@@ -37,9 +37,6 @@ from tasks.dubbing.watching import DubWatcher, Silent, Stopwatch
 from tasks.faces.backend import LandmarkBackend
 from tasks.media.locate import fingerprint, localise, path_to_uri
 from tasks.media.opening import words
-
-SYNTHETIC: Final = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
-"""IPTC's term for pictures of which a part was made by a trained model."""
 
 SILENT: Final = 10 ** (-60 / 20)
 """Peak below which a speech counts as silent: -60 dBFS, below the level of the quietest speech that is learned from."""

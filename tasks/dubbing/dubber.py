@@ -63,13 +63,14 @@ class Dubber:
         )
         self._decoder = Decoder(settings.guards, sandbox, {"OMP_NUM_THREADS": str(os.cpu_count() or 1)})
 
-    def look(self, job: DubJob) -> tuple[str, ...]:
-        """What is wrong with a job's inputs; see inputs.input_faults.
+    def look(self, job: DubJob, written: bool = True) -> tuple[str, ...]:
+        """What is wrong with a job's inputs, and with what its output would replace; see inputs.input_faults.
 
         Raises: MediaRefusedError - one of them killed the child.
         """
-        asked = (_LOOK, job, self._settings.guards)
-        found: tuple[str, ...] = self._ask(Silent(), *asked, media=local_inputs(job), returns=tuple[str, ...])
+        asked = (_LOOK, job, self._settings.guards, written)
+        media = [str(path) for path in (*local_inputs(job), Path(job.out)) if path.is_file()]
+        found: tuple[str, ...] = self._ask(Silent(), *asked, media=media, returns=tuple[str, ...])
         return found
 
     def find(self, generator: str, translator: str) -> "Found":

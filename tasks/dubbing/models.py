@@ -15,7 +15,7 @@ from schemas.dubbing import LANDMARK_WARP, NEWEST
 from schemas.errors import ModelFileError
 from schemas.settings import Settings
 from tasks.faces.backend import LandmarkBackend
-from tasks.learning.devices import device_of
+from tasks.learning.device import device_of
 from tasks.stores.workspace import Workspace
 
 

@@ -26,7 +26,7 @@ from tasks.dubbing.models import Models
 from tasks.dubbing.parts import Face
 from tasks.dubbing.watching import DubWatcher
 from tasks.feeding.stored_clips import HeldPictures, PictureClip, Place
-from tasks.learning.devices import device_of
+from tasks.learning.device import device_of
 from tasks.learning.folders import dubbings
 from tasks.learning.selection import Candidate, Held
 from tasks.stores.workspace import Workspace

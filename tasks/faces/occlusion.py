@@ -11,25 +11,27 @@ face is taken off.
 *Unlike the skin*: most of the lower face has a hue that nothing in the upper face has. Beards have not, masks have, so
 this is seen in single patches.
 
-Weights and limits were set on half of the speakers of real footage, with covers drawn on them; docs/policy.md has the
-figures of the other half, and what is not seen.
+Weights and limits were set on real footage with covers drawn into it; docs/policy.md has the figures, those of other
+speakers too, and what is not seen.
 
 Shape suffix legend: N = patches, H = lower and upper half of the face, B = blocks of a half, C = colour channels, D =
 directions of a gradient.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.faces.patches import FacePatches, rows_and_columns
+from tasks.faces.patches import FacePatches, Rgb, rows_and_columns
 
 _FACE: Final = rows_and_columns(-0.7, -0.6, 0.7, 1.6)
 """Brows to chin, with a pixel more on all sides: 22 rows, 14 columns."""
 
-_UPPER, _LOWER = slice(0, 9), slice(11, 20)
+_UPPER: Final = slice(0, 9)
+_LOWER: Final = slice(11, 20)
 """Rows of the face from the brows to the nose, and from below the nose to the chin."""
 
 _BLOCK_PX: Final = 3
@@ -62,15 +64,19 @@ _UNLIKE_SKIN: Final = 0.22
 _LASTING_S: Final = 0.5
 """A cover shows in two patches running, no further apart than this: a mouth opened wide for a moment is none."""
 
-_LEVEL = 128.0
+_LEVEL: Final = 128.0
 """Luma to which the upper face is brought: a lamp that is turned down changes nothing."""
 
-_DARK, _FLAT = 12.0, 1.5
+_DARK: Final = 12.0
+_FLAT: Final = 1.5
 """Levels added to colours and to gradients before their logarithm is taken: noise weighs little where little is."""
 
 _LUMA: Final = np.array([0.299, 0.587, 0.114], np.float32)
 
 Floats = NDArray[np.floating[Any]]
+
+_Look = tuple[Rgb, tuple[float, float], float]
+"""A patch, its yaw and pitch, its mouth opening."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,37 +85,27 @@ class _Described:
     any in the upper face; yaw, pitch and mouth opening in units that halve a difference.
     """
 
-    times_N: NDArray[np.float64]
     colours_NHBC: Floats
     structure_NHBD: Floats
     hue_N: Floats
     state_N3: Floats
 
     @classmethod
-    def of(cls, *tracks: FacePatches) -> Self:
-        """All patches of some tracks, one track after the other; at least one patch."""
-        rgb = np.stack([patch[_FACE] for track in tracks for patch in track.patches]).astype(np.float32)
-        rgb *= _LEVEL / (np.median((rgb @ _LUMA)[:, 1:-1, 1:-1][:, _UPPER], axis=(1, 2)) + _DARK)[:, None, None, None]
+    def of(cls, looks: Sequence[_Look]) -> Self:
+        """One patch or more."""
+        patches, angles, openings = zip(*looks, strict=True)
+        rgb = np.stack([patch[_FACE] for patch in patches]).astype(np.float32)
+        skin = np.median((rgb[:, 1:-1, 1:-1] @ _LUMA)[:, _UPPER], axis=(1, 2))
+        rgb *= (_LEVEL / (skin + _DARK))[:, None, None, None]
         colours = np.log(rgb[:, 1:-1, 1:-1] + _DARK)
-        colours -= np.median(colours[:, _UPPER].reshape(len(rgb), -1, 3), axis=1)[:, None, None]  # as the skin has it
+        colours -= np.median(colours[:, _UPPER], axis=(1, 2), keepdims=True)
         gradients = _gradients(rgb @ _LUMA)
         colours_NHBC = np.stack([_blocks(colours[:, half]) for half in (_LOWER, _UPPER)], axis=1)
         structure_NHBD = np.log(np.stack([_blocks(gradients[:, half]) for half in (_LOWER, _UPPER)], axis=1) + _FLAT)
-        lower, upper = (colours_NHBC[:, half][..., [0, 2]] - colours_NHBC[:, half][..., [1]] for half in (0, 1))
-        hues = np.linalg.norm(lower[:, :, None] - upper[:, None], axis=-1).min(axis=-1)
-        angles = np.array([pair for track in tracks for pair in track.angles]) / _TURN_DEG
-        openings = np.array([opening for track in tracks for opening in track.openings]) / _OPENING
-        times = np.array([time for track in tracks for time in track.times_s])
-        return cls(times, colours_NHBC, structure_NHBD, np.median(hues, axis=1), np.column_stack([angles, openings]))
-
-    def __getitem__(self, part: slice) -> "_Described":
-        return _Described(
-            self.times_N[part],
-            self.colours_NHBC[part],
-            self.structure_NHBD[part],
-            self.hue_N[part],
-            self.state_N3[part],
-        )
+        hues = colours_NHBC[..., [0, 2]] - colours_NHBC[..., [1]]
+        hue_NB = np.linalg.norm(hues[:, 0, :, None] - hues[:, 1, None], axis=-1).min(axis=-1)
+        state = np.column_stack([np.array(angles) / _TURN_DEG, np.array(openings) / _OPENING])
+        return cls(colours_NHBC, structure_NHBD, np.median(hue_NB, axis=1), state)
 
 
 def mouth_occluded(track: FacePatches, frames: int, earlier: FacePatches | None = None) -> NDArray[np.bool_]:
@@ -119,27 +115,27 @@ def mouth_occluded(track: FacePatches, frames: int, earlier: FacePatches | None 
     earlier: patches of the same face just before the track, to compare with.
     """
     occluded = np.zeros(frames, bool)
-    if not track.frames:
-        return occluded
-    known = 0 if earlier is None else len(earlier.frames)
-    seen = _Described.of(*([earlier] if known else []), track)
-    covered = _lasting(_scores(seen, known) >= 1, seen.times_N[known:])
+    covered = _lasting(_scores(earlier or FacePatches(), track) >= 1, np.array(track.times_s))
     borders = np.array([-1, *track.frames, frames])
     for at in np.flatnonzero(covered):
         occluded[borders[at] + 1 : borders[at + 2]] = True
     return occluded
 
 
-def _scores(seen: _Described, first: int) -> NDArray[np.float64]:
-    """How clearly something lies over the mouth in each patch from number `first` on; 1 and more is a cover."""
-    scores = np.asarray(seen.hue_N / _UNLIKE_SKIN, np.float64)
-    begins = np.arange(seen.times_N[first], seen.times_N[-1] + 1e-6, _STRETCH_S)
-    borders = [0, *np.searchsorted(seen.times_N, begins).tolist(), len(scores)]
-    for before, start, stop in zip(borders, borders[1:], borders[2:], strict=False):
+def _scores(earlier: FacePatches, track: FacePatches) -> NDArray[np.float64]:
+    """How clearly something lies over the mouth in each patch of the track (N,); 1 and more is a cover."""
+    looks = [look for part in (earlier, track) for look in zip(part.patches, part.angles, part.openings, strict=True)]
+    scores, before, start = np.zeros(len(looks)), 0, len(earlier.frames)
+    times = np.array([*earlier.times_s, *track.times_s])
+    while start < len(looks):
+        stop = int(np.searchsorted(times, times[start] + _STRETCH_S))
+        seen = _Described.of(looks[before:stop])  # not all at once: of an hour it would be half a gigabyte
+        scores[start:stop] = seen.hue_N[start - before :] / _UNLIKE_SKIN
         if stop - before >= _LEAST_PATCHES:
-            unlike = _unlike_typical(seen[before:stop])[start - before :] / _UNLIKE_TRACK
+            unlike = _unlike_typical(seen)[start - before :] / _UNLIKE_TRACK
             scores[start:stop] = np.maximum(scores[start:stop], unlike)
-    return scores[first:]
+        before, start = start, stop
+    return scores[len(earlier.frames) :]
 
 
 def _unlike_typical(seen: _Described) -> NDArray[np.float64]:

@@ -2,13 +2,14 @@
 
 import hashlib
 import json
-import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from pydantic import BaseModel
 
 from tasks.learning.selection import Footage, Selection
+from tasks.stores.removal import remove_below
 from tasks.stores.workspace import Workspace
 
 _CLIPS: Final = "clips.json"
@@ -46,9 +47,13 @@ def training_folder(workspace: Workspace, selection: Selection, settings: BaseMo
 
 
 def begin(folder: Path, footage: Footage, fresh: bool) -> None:
-    """Make a training's folder, and note there what it learns from. fresh: forget what an earlier one left."""
+    """Make a training's folder, and note there what it learns from. fresh: forget what an earlier one left.
+
+    Raises: WorkspaceError - that would be deleted through a link.
+    """
     if fresh:
-        shutil.rmtree(folder, ignore_errors=True)
+        with suppress(FileNotFoundError):
+            remove_below(folder.parent, folder)
     folder.mkdir(parents=True, exist_ok=True)
     clips = (*footage.train, *footage.val)
     rows = [{"clip_id": clip.facts.clip_id, "media_id": clip.place.media_id} for clip in clips]

@@ -9,16 +9,18 @@ from schemas.errors import WorkspaceError
 from tasks.answers.names import csv_line
 from tasks.drawing.intervals import Panel, interval_panels
 from tasks.paper.table import Column, Finding, Row, Table
+from tasks.stores.outputs import TABLE_ENDS, TABLE_HEADER, require_own_table
 
 
 def write_table(table: Table, folder: Path) -> list[Path]:
-    """Write NAME.md, NAME.csv and NAME.png into a folder, which is made; files of those names are replaced.
+    """Write NAME.md, NAME.csv and NAME.png into a folder, which is made; an earlier table of that name is replaced.
 
-    Raises: WorkspaceError - the folder cannot be written.
+    Raises: WorkspaceError - the folder cannot be written, or holds other files of those names.
     """
-    contents = {".md": markdown(table).encode(), ".csv": as_csv(table).encode(), ".png": _drawn(table)}
+    contents = dict(zip(TABLE_ENDS, (markdown(table).encode(), as_csv(table).encode(), _drawn(table)), strict=True))
     paths = [folder / f"{table.name}{suffix}" for suffix in contents]
     try:
+        require_own_table(folder, table.name)
         folder.mkdir(parents=True, exist_ok=True)
         for path, data in zip(paths, contents.values(), strict=True):
             path.write_bytes(data)
@@ -48,7 +50,7 @@ def markdown(table: Table) -> str:
 
 def as_csv(table: Table) -> str:
     """A row for each row and score, ours or the paper's: source, row, score, mean, low, high, speakers."""
-    lines: list[Sequence[Any]] = [("source", "row", "score", "mean", "low", "high", "speakers")]
+    lines: list[Sequence[Any]] = [TABLE_HEADER]
     for row in table.rows:
         for column in table.columns:
             measured = row.scores.get(column.score)

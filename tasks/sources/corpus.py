@@ -6,7 +6,7 @@ from typing import Final
 import regex  # re's own has no time limit, and a corpus file may come with somebody's footage
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from schemas.addresses import trouble_with
+from schemas.addresses import Address
 from schemas.errors import SourceError
 from schemas.problems import describe
 from schemas.toml import parse_toml
@@ -21,7 +21,7 @@ class Corpus(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field("default", min_length=1, description="name of the corpus, kept on every row")
-    root: str = Field(description="folder or file, or the URI of one (s3://bucket/place)")
+    root: Address = Field(description="folder or file, or the URI of one (s3://bucket/place)")
     glob: str = Field("**/*", description="which files under the root belong to it")
     speaker: str | None = Field(
         None,
@@ -30,13 +30,6 @@ class Corpus(BaseModel):
     licence: str | None = Field(None, description="licence of every file")
     consent: str | None = Field(None, description="consent of the people shown")
     language: str | None = Field(None, description="language spoken")
-
-    @field_validator("root")
-    @classmethod
-    def _holds_no_credentials(cls, root: str) -> str:
-        if trouble := trouble_with(root):
-            raise ValueError(trouble)
-        return root
 
     @field_validator("speaker")
     @classmethod

@@ -46,6 +46,7 @@ _ACTION_COLUMNS: Final = (
     *("path", "size_bytes", "num_records"),
     *(f"{side}.{column}" for column in _BOUNDED for side in ("min", "max")),
 )
+_COMMIT: Final = re.compile(r"\d{20}\.json")
 _DRAWN: Final = re.compile(r"\x1b\[[0-9;]*m|\u21b3")
 # Releases refer to old versions for good: neither their log entries nor their files may age away. What no release
 # refers to is erased by name of the versions that stay (erasing.erase).
@@ -174,6 +175,37 @@ def _data_file(uri: str, action: Mapping[str, Any]) -> DataFile:
             "written by others"
         )
     return DataFile(path, size_bytes, rows, bounds)
+
+
+def require_whole(ws: Workspace, table: str) -> None:
+    """Hold the log's own files against what each has to be: Delta takes an empty one for a commit that changed nothing.
+
+    Raises: WorkspaceError - a commit is missing, empty, or cut short.
+    """
+    files = ws.filesystem()
+    with as_os_errors():
+        entries = {str(one["name"]).rsplit("/", 1)[-1]: one["size"] for one in files.ls(_log(ws, table), detail=True)}
+    commits = {int(name.removesuffix(".json")): size for name, size in entries.items() if _COMMIT.fullmatch(name)}
+    newest = max(commits, default=-1)
+    missing = set(range(min(commits, default=0), newest)) - commits.keys()
+    broken = sorted(missing | {number for number, size in commits.items() if not size})
+    if not broken and commits and not _is_whole(files.cat_file(f"{_log(ws, table)}/{newest:020d}.json")):
+        broken = [newest]
+    if broken:
+        raise WorkspaceError(f"commit {broken[-1]} of its log is missing, empty or cut short: what it changed is lost")
+
+
+def _log(ws: Workspace, table: str) -> str:
+    return ws.path(table, "_delta_log")
+
+
+def _is_whole(commit: bytes) -> bool:
+    """Whether each line of a commit is one of Delta's actions, and one of them says what it was."""
+    try:
+        actions = [json.loads(line) for line in commit.splitlines()]
+    except ValueError:
+        return False
+    return any("commitInfo" in action for action in actions)
 
 
 def transact(ws: Workspace, table: str, plan: Callable[[Snapshot], Change | None]) -> int:

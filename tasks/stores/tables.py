@@ -67,8 +67,14 @@ def file_names(ws: Workspace, table: str) -> list[str]:
 
 
 def media_in_files(ws: Workspace, table: str) -> set[str]:
-    """Media whose payload a table holds, by its log."""
-    return {file.bounds["media_id"][0] for file in snapshot(ws, table).files}
+    """Media whose payload a table holds, by its log.
+
+    Raises: WorkspaceError - it does not say of a file whose it is: damaged, or written by others.
+    """
+    files = snapshot(ws, table).files
+    if unknown := [file.name for file in files if "media_id" not in file.bounds]:
+        raise WorkspaceError(f"the log of {ws.path(table)} does not say whose file {unknown[0]} is: damaged")
+    return {file.bounds["media_id"][0] for file in files}
 
 
 def read(

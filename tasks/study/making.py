@@ -14,11 +14,13 @@ from typing import Any, Final
 
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
+from pydantic import ValidationError
 
 from schemas.errors import MediaRefusedError, SourceError, WorkspaceError
 from schemas.settings import GuardSettings
 from schemas.study import LEAST, MOST, QUESTIONS, Grades, Item, StudyKey
 from tasks.extract.handing import Decoder
+from tasks.stores.outputs import require_own_page
 from tasks.study.forms import forms, with_checks
 from tasks.study.videos import StudyVideo, plain_copy, read_videos, still
 
@@ -67,9 +69,10 @@ def make_study(
     left out, since who knows it can undo the blinding.
 
     Raises: SourceError - a video or the list cannot be used, or there are too many checks or rounds. WorkspaceError -
-    the folder cannot be written.
+    the folder cannot be written, or holds other files of those names.
     """
     videos = read_videos(listing)
+    _require_own(folder)
     draw = random.Random(secrets.randbits(64) if seed is None else seed)
     clips, systems = (list(dict.fromkeys(getattr(video, name) for video in videos)) for name in ("clip", "system"))
     ids = {(video.clip, video.system): draw.randbytes(_ID_BYTES).hex() for video in videos}
@@ -133,6 +136,19 @@ def _decoded(child: Decoder, work: Callable[..., bytes], video: Path, *more: str
         return bytes(child.run(work, video, *more, media=[str(video)], time_limit_s=_VIDEO_LIMIT_S, returns=bytes))
     except (MediaRefusedError, OSError, RuntimeError) as error:
         raise SourceError(f"video {video}: {error}") from error
+
+
+def _require_own(folder: Path) -> None:
+    """Refuse to replace what is no study of ours. Raises: WorkspaceError."""
+    page, key = folder / PAGE, folder / KEY
+    try:
+        require_own_page(page, "study")
+        if key.exists() and key.stat().st_size:
+            StudyKey.model_validate_json(key.read_bytes())
+    except ValidationError as error:
+        raise WorkspaceError(f"{key} is there and is no key of a study: name another folder, or remove it") from error
+    except OSError as error:
+        raise WorkspaceError(f"the study cannot be written to {folder}: {error}") from error
 
 
 def _written(folder: Path, page: bytes, key: StudyKey) -> Made:

@@ -25,6 +25,7 @@ import schemas
 from model.sealing import NEVER_LOGGED, check_seal, file_hashes, regular_files, seal
 from schemas.cards import GeneratorCard, RivalCard, TranslatorCard
 from schemas.errors import ModelFileError
+from tasks.stores.removal import remove_below
 
 from .kinds import KINDS, Kind
 from .runs import Run
@@ -168,6 +169,7 @@ def fetch_model(tracking: Tracking, wanted: Version, folder: Path) -> Path:
     expected = wanted.seal
     with telling(f"files of {wanted}"):
         place = tracking.client.get_model_version_download_uri(wanted.name, str(wanted.number))
+        tracking.require_held(place, str(wanted))
         address = urlsplit(place)
         if address.scheme in ("", "file"):  # of this machine: a copy would follow links
             regular_files(Path(unquote(address.path) if address.scheme else place))
@@ -178,7 +180,7 @@ def fetch_model(tracking: Tracking, wanted: Version, folder: Path) -> Path:
         )
         for name in NEVER_LOGGED:
             for path in list(got.rglob(name)):
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
+                remove_below(got, path)
     check_seal(got, expected)
     return got
 

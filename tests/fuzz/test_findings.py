@@ -22,9 +22,10 @@ from tasks.sources.corpus import load_corpus
 from tasks.stores import releases, tables
 from tasks.stores.standing_policy import standing_policy
 from tasks.stores.workspace import Workspace
+from tasks.study.answers import read_key
 from tasks.study.videos import read_videos
 from tasks.tracking.example import input_example
-from tests.fuzz.doors import _save_generator
+from tests.fuzz.doors import _KEY, _save_generator
 from tests.tasks.answers import footage
 
 
@@ -56,6 +57,17 @@ def test_a_card_that_is_no_text(tmp_path):
     _save_generator(tmp_path)
     (tmp_path / CARD).write_bytes(b"\xff" + (tmp_path / CARD).read_bytes())
     with pytest.raises(ModelFileError, match="holds no landmark generator"):
+        load_generator(tmp_path)
+
+
+@pytest.mark.parametrize("claim", [{"width": 4_000_000}, {"width": 64}, {"time_blocks": 1_000_000_000}])
+def test_a_card_that_claims_another_size_than_its_weights_have(tmp_path, claim):
+    """Nothing of that size is made: it would take all memory there is, or never end."""
+    _save_generator(tmp_path)
+    card = json.loads((tmp_path / CARD).read_text())
+    card["shape"] |= claim
+    (tmp_path / CARD).write_text(json.dumps(card))
+    with pytest.raises(ModelFileError, match=r"what its card says|time_blocks"):
         load_generator(tmp_path)
 
 
@@ -117,6 +129,27 @@ def test_a_log_without_numbers_of_rows(ws):
     _in_log(ws, "clips", lambda add: add.pop("stats"))
     with pytest.raises(WorkspaceError, match="lacks its size"):
         tables.size(ws, "clips")
+
+
+def test_a_log_that_does_not_say_whose_payload_it_names(ws):
+    _in_log(ws, "stage1", lambda add: add.update(stats='{"numRecords": 1}'))
+    with pytest.raises(WorkspaceError, match="whose file"):
+        tables.media_in_files(ws, "stage1")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"items": {"a": {"clip": "1", "system": "ours"}}},
+        {"items": {"a": {"clip": "1", "system": "ours"}, "b": {"clip": "2", "system": "theirs"}}},
+        {"systems": ["ours", "theirs", "others"]},
+        {"forms": [["a", "b", "c"]]},
+    ],
+)
+def test_a_key_whose_parts_do_not_fit_together(tmp_path, change):
+    (tmp_path / "key.json").write_text(json.dumps(_KEY | change))
+    with pytest.raises(SourceError, match=r"key\.json"):
+        read_key(tmp_path / "key.json")
 
 
 @pytest.mark.parametrize("counts", ["", "[1]", "[" * 5000, "null"])

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from lightning_fabric import Fabric
 
 from model.metrics import cost
 from model.metrics.cost import COSTS
@@ -23,7 +24,7 @@ from tasks.dubbing.models import Found, open_models
 from tasks.dubbing.tuning import tuned
 from tasks.dubbing.watching import Silent
 from tasks.learning import evaluation, picture_evaluation
-from tasks.learning.devices import device_of
+from tasks.learning.device import device_of
 from tasks.learning.paintings import Easel, RivalEasel
 from tasks.learning.rivals import paired, train_rival
 from tasks.learning.selection import candidates, find_release, select
@@ -254,6 +255,6 @@ def test_feature_networks(tmp_path):
 
 
 def test_a_device_that_is_not_there_is_a_setting_that_is_wrong():
-    assert device_of("cpu") == device_of("auto") == torch.device("cpu")
+    assert device_of("cpu") == device_of("auto") == Fabric(accelerator="auto", devices=1).device == torch.device("cpu")
     with pytest.raises(SettingsError, match="device = cuda: networks cannot run there"):
         device_of("cuda")
