@@ -14,6 +14,7 @@
   + RetrainError         a step of a retraining failed; the champion is as it was
   + ClusterError         the Dask cluster cannot be reached or does not fit
   + AuditFailedError     a store broke its expectations, so nothing was published
+  + SandboxError         foreign media would be opened with more rights than the settings allow
   + NotFoundError        the user named a file, clip or release that is not there
 
 What goes wrong with *one file* is data, not an error of the run: see MediaRefusedError, which never leaves
@@ -91,6 +92,10 @@ class ClusterError(HeterodubError):
 
 class AuditFailedError(HeterodubError):
     """A store broke its expectations, so nothing was published."""
+
+
+class SandboxError(HeterodubError):
+    """Foreign media would be opened with more rights than the settings allow."""
 
 
 class NotFoundError(HeterodubError):

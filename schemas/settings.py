@@ -29,6 +29,9 @@ _PREFIX = "HETERODUB_"
 _FILE_VARIABLE = "HETERODUB_CONFIG"
 """Names the settings file, as --config does."""
 
+_OF_THE_OWNER = frozenset({"trust_footage", "require_sandbox"})
+"""Guards that whoever merely put a file beside footage may not loosen."""
+
 _NOT_SETTINGS = (_FILE_VARIABLE, "HETERODUB_CORPORA")
 """Variables of ours that set no field; the second is read by tests only."""
 
@@ -91,6 +94,14 @@ class GuardSettings(Section):
                 raise ValueError(f"{one!r} is no origin: name scheme and host alone, such as https://host")
         return tuple(str(origin) for origin in origins)
 
+    require_sandbox: bool = Field(
+        False, description="open nothing on a machine whose kernel cannot hold decoders in the whole sandbox"
+    )
+    trust_footage: bool = Field(
+        False,
+        description="footage is trusted as this program is, so decord, whose FFmpeg is of 2020, may decode short files",
+    )
+
 
 class RunSettings(Section):
     """How an ingest is spread over the machine. Changes speed, never rows."""
@@ -129,6 +140,11 @@ class WeightSettings(Section):
         description="VGGFace's VGG-16 for the face-recognition loss, as published: vgg_face_dag.pth, or VGG_FACE.t7 as "
         "a torch state dict of conv_1_1.weight to fc8.bias",
     )
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Those that are set."""
+        return tuple(str(path) for _, path in self if path is not None)
 
 
 class TrackingSettings(Section):
@@ -243,7 +259,9 @@ def load_settings(config: str | Path | None = None, **overrides: Any) -> Setting
 
 
 def _refuse_addresses(source: Path) -> None:
-    """Refuse a file whose writer would decide which scheduler runs code and which server gets the password."""
+    """Refuse a file whose writer would decide which scheduler runs code, which server gets the password, and that its
+    footage is trusted.
+    """
     try:
         tree = parse_toml(source.read_text("utf-8"))
     except (OSError, ValueError):
@@ -252,6 +270,12 @@ def _refuse_addresses(source: Path) -> None:
         raise SettingsError(
             f"{source.absolute()} sets {', '.join(held)}, but was only found in the working folder: there a file sets "
             f"no addresses. If it is yours, name it: --config {source}, or {_FILE_VARIABLE}={source.absolute()}"
+        )
+    guards = tree.get("guards")
+    if loosened := sorted(_OF_THE_OWNER.intersection(guards if isinstance(guards, dict) else ())):
+        raise SettingsError(
+            f"{source.absolute()} sets guards.{loosened[0]}, but was only found in the working folder: there a file "
+            f"says nothing of trust. If it is yours, name it: --config {source}"
         )
 
 

@@ -14,7 +14,7 @@ Perception = Literal["lite0", "vgg19"]
 class PainterShape(Section):
     """Embedder and generator: sizes, and the switches of what they are made of."""
 
-    side_px: int = Field(128, ge=64, multiple_of=32, description="side of the face crops it works on, pixels")
+    side_px: int = Field(128, ge=64, le=1024, multiple_of=32, description="side of the face crops it works on, pixels")
     context: int = Field(1, ge=0, le=5, description="p: it sees the inputs x(t-p) to x(t+p)")
     width: int = Field(24, ge=4, description="channels at half size; doubled at each further halving")
     vector: int = Field(64, ge=4, description="values of the appearance vector")

@@ -13,11 +13,9 @@ from model.metrics.speakers import Mean
 from schemas.cards import GENERATOR, TRANSLATOR
 from schemas.reasons import Stage
 from schemas.settings import Settings
-from tasks.dubbing.batch import read_jobs
-from tasks.dubbing.judging import DubScores, judge_dubbings
-from tasks.dubbing.models import find_models, open_models
+from tasks.dubbing.batch import judge_jobs, read_jobs
+from tasks.dubbing.judging import DubScores
 from tasks.dubbing.watching import dub_watcher
-from tasks.faces.backend import open_backend
 from tasks.journal.recording import Counts, as_step
 from tasks.learning import evaluation
 from tasks.learning.ablation import DataAblation
@@ -167,11 +165,8 @@ def judge_dubs(settings: Settings, manifest: str, generator: str, translator: st
     """
     workspace = Workspace.open(settings.workspace)
     selection = select(workspace, find_release(workspace, release), Stage.STAGE1)
-    backend, jobs = open_backend(settings), read_jobs(Path(manifest))
-    with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
-        models = open_models(find_models(settings, generator, translator, Path(scratch)), settings, backend)
-        scorer = evaluation.release_scorer(workspace, selection, settings)
-        return judge_dubbings(jobs, models, backend, settings, scorer, Path(scratch), dub_watcher())
+    scorer = evaluation.release_scorer(workspace, selection, settings)
+    return judge_jobs(read_jobs(Path(manifest)), generator, translator, settings, scorer, dub_watcher())
 
 
 @task(cache_policy=NO_CACHE)

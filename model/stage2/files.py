@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 
-from model.files import CARD, CPU, WEIGHTS, built, fill, read_card, save
+from model.files import CARD, CPU, WEIGHTS, built, read_card, save
 from model.stage2.critics import Critics
 from model.stage2.network import Painter
 from schemas.cards import CRITICS, TranslatorCard
@@ -33,9 +33,7 @@ def load_critics(folder: Path) -> Critics:
     Raises: as load_translator.
     """
     card = _card(folder)
-    critics = Critics(card.critics, card.window_frames)
-    fill(critics, folder / CRITICS)
-    return critics
+    return built(lambda: Critics(card.critics, card.window_frames), folder / CRITICS)
 
 
 def _card(folder: Path) -> TranslatorCard:

@@ -81,15 +81,17 @@ def dub(
     settings: Settings,
     watcher: DubWatcher | None = None,
     planned: Planned | None = None,
+    made: Path | None = None,
 ) -> Dubbed:
-    """Dub one video. planned: is shown what is going to be done, before it is.
+    """Dub one video. planned: is shown what is going to be done, before it is. made: the file to write, where it is not
+    yet to be the job's own.
 
     Raises: SourceError - the video or the speech cannot be used. DubbingError - there is no such face in it, or the
     output cannot be written. ModelFileError, WorkspaceError - a translator that is to be tuned cannot be, see tuned.
     OSError - the disk is full. The output's name is touched only by a whole file.
     """
     began = time.perf_counter()
-    out = _writable(job)
+    out = made or _writable(job)
     with tempfile.TemporaryDirectory(prefix="heterodub-") as folder:
         tools = _Tools(models, backend, settings, Stopwatch(), watcher or Silent(), Path(folder))
         with _opened(job, tools) as (film, speech), readable(job.video):

@@ -27,6 +27,7 @@ from tasks.extract.job import Analysis, Job
 from tasks.extract.labelling import settle_twins, store_resolution
 from tasks.extract.watching import Tally, Watcher
 from tasks.extract.worker import Finished, work_on
+from tasks.sandbox.confinement import warn_of_missing
 from tasks.stores import tables, tombstones
 from tasks.stores.barred import Barred
 from tasks.stores.batches import BATCH_IS_STORED_S, Batch, Held, commit_batch, drop_media, orphans
@@ -86,6 +87,7 @@ def work_through(
     Raises: WorkspaceError - the store cannot be written. WeightsMissingError - the landmark backend has no weights.
     """
     settings = settings.rooted()
+    warn_of_missing()
     tally = Tally(files=len(files), bytes=sum(raw.size_bytes for raw in files))
     known, labelled = ledger.read_catalog(workspace), set(labelled)
     barred = tombstones.standing(workspace).media

@@ -24,6 +24,18 @@ def trainings(workspace: Workspace) -> Path:
     return Path(workspace.root) / "training" if workspace.is_local else workspace.scratch() / "training"
 
 
+def dubbings(workspace: Workspace) -> Path:
+    """Folder of what translators learned while they dubbed; what opens foreign videos may write into this one alone."""
+    return trainings(workspace) / "dubbings"
+
+
+def each_training(workspace: Workspace) -> list[Path]:
+    """The folders of single trainings on this machine."""
+    above = (trainings(workspace), dubbings(workspace))
+    found = (path for folder in above if folder.is_dir() for path in folder.iterdir() if path.is_dir())
+    return sorted(path for path in found if path != above[1])
+
+
 def training_folder(workspace: Workspace, selection: Selection, settings: BaseModel, stage: str = "stage1") -> Path:
     """Where a training keeps its files: the same release, clips and settings lead to the same folder, so that a run
     that was killed is continued by running it again.

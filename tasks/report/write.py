@@ -1,7 +1,5 @@
 """Writes the pages: a template filled in, one file that needs nothing else."""
 
-import os
-import tempfile
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
@@ -15,7 +13,7 @@ from schemas.settings import Settings
 from schemas.signals import SIGNALS
 from tasks.answers.names import SHORT_ID, base_name, readable_path, visible
 from tasks.stores.outputs import require_own_page
-from tasks.stores.workspace import Workspace
+from tasks.stores.workspace import Workspace, new_file
 
 from .gather import Page, gather
 from .trend import TrendPage, drift_cells, gather_trend
@@ -131,12 +129,9 @@ def _length(seconds: float) -> str:
 def _put(path: Path, page: bytes) -> str:
     """Whole or not at all: a reader never sees half a page."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(suffix=".html", dir=path.parent)
-    unfinished = Path(name)
+    unfinished = new_file(path.parent, ".html")
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(page)
-        unfinished.chmod(0o644)  # mkstemp's 0600 would keep the page from everyone else
+        unfinished.write_bytes(page)
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)

@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from schemas.errors import MediaRefusedError, SourceError, WorkspaceError
 from schemas.settings import GuardSettings
 from schemas.study import LEAST, MOST, QUESTIONS, Grades, Item, StudyKey
-from tasks.extract.isolation import Isolated
+from tasks.extract.handing import Decoder
 from tasks.stores.outputs import require_own_page
 from tasks.study.forms import forms, with_checks
 from tasks.study.videos import StudyVideo, plain_copy, read_videos, still
@@ -111,7 +111,7 @@ def _page(
 ) -> str:
     """The page as HTML. Videos stand in it in the order of their ids, which mean nothing."""
     faces = {source: f"f{number}" for number, source in enumerate(dict.fromkeys(video.source for video in videos))}
-    with closing(Isolated(GuardSettings().memory_limit_gib)) as child:
+    with closing(Decoder(GuardSettings())) as child:
         shown = {ids[video.clip, video.system]: (video, _decoded(child, plain_copy, video.video)) for video in videos}
         for name, (video, grades) in asked.items():
             words = "PLEASE CHOOSE\n" + "  ".join(str(grades[question]) for question in QUESTIONS)
@@ -131,9 +131,9 @@ def _page(
     return template.render(title=title, css=Markup(_text("page.css")), js=Markup(_text("page.js")), data=embedded)
 
 
-def _decoded(child: Isolated, work: Callable[..., bytes], video: Path, *more: str) -> bytes:
+def _decoded(child: Decoder, work: Callable[..., bytes], video: Path, *more: str) -> bytes:
     try:
-        return bytes(child.run(work, video, *more, time_limit_s=_VIDEO_LIMIT_S))
+        return bytes(child.run(work, video, *more, media=[str(video)], time_limit_s=_VIDEO_LIMIT_S, returns=bytes))
     except (MediaRefusedError, OSError, RuntimeError) as error:
         raise SourceError(f"video {video}: {error}") from error
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from schemas.errors import PromotionError
-from tasks.learning.folders import media_behind, run_of, trainings
+from tasks.learning.folders import each_training, media_behind, run_of, trainings
 from tasks.promotion import ledger
 from tasks.promotion.moving import CHOOSE
 from tasks.promotion.touched import Touched
@@ -36,12 +36,9 @@ class TrainingFolder:
 
 def training_folders(ws: Workspace, media: Collection[str], models: Collection[Touched]) -> tuple[TrainingFolder, ...]:
     """Folders that learned from one of the contents, or may have. Those of other machines are not seen from here."""
-    base = trainings(ws)
-    if not base.is_dir():
-        return ()
     runs = {touched.version.run_id for touched in models if touched.clips}
     found = []
-    for folder in sorted(path for path in base.iterdir() if path.is_dir()):
+    for folder in each_training(ws):
         told, run = media_behind(folder), run_of(folder)
         is_known = run in runs or (told is not None and not told.isdisjoint(media))
         if is_known or (told is None and run is None):

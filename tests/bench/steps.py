@@ -87,7 +87,7 @@ def main() -> None:
     clocks, media_s = Clocks(), 0.0
     with tempfile.TemporaryDirectory() as folder:
         settings, policy = load_settings(None).model_copy(update={"workspace": folder}), load_policy()
-        Workspace.open(folder, create=True)
+        workspace = Workspace.open(folder, create=True)
         analyse.load(settings)
         _set(clocks)
         started = time.process_time()
@@ -95,7 +95,8 @@ def main() -> None:
             path = Path(name).absolute()
             job = Job(str(path), fingerprint(path), path.stat().st_size, "default", "file:x")
             try:
-                media_s += analyse.analyse(job, settings, policy).media_s
+                with parts.unfinished_parts(workspace) as outgoing:
+                    media_s += analyse.analyse(job, settings, policy, outgoing).media_s
             except MediaRefusedError as error:
                 print(f"{path.name}: {error.reason}", file=sys.stderr)
         whole = time.process_time() - started

@@ -15,8 +15,7 @@ from av.video.frame import VideoFrame
 from schemas.errors import MediaRefusedError
 from schemas.policy import load_policy
 from schemas.reasons import ClipReason, FileReason
-from tasks.extract.analyse import analyse
-from tests.tasks.extract.conftest import job_of, settings_in
+from tests.tasks.extract import conftest
 from tests.tasks.faces.meshes import MESHES, WEIGHTS, behind_headset
 
 CORPORA = os.environ.get("HETERODUB_CORPORA")
@@ -29,10 +28,10 @@ ROUTES = {"both": (True, True), "stage1": (True, False), "stage2": (False, True)
 @pytest.fixture(params=MESHES)
 def analysed(request, tmp_path):
     """Files as an ingest with one of the meshes analyses them."""
-    settings = settings_in(tmp_path).model_copy(update={"backend": request.param, "weights": WEIGHTS})
+    settings = conftest.settings_in(tmp_path).model_copy(update={"backend": request.param, "weights": WEIGHTS})
 
     def run(path: Path):
-        return analyse(job_of(path), settings, load_policy())
+        return conftest.analysed(conftest.job_of(path), settings, load_policy())
 
     return run
 
