@@ -1,21 +1,24 @@
-# Everything runs from a virtual environment in .venv, built from requirements.lock. Python 3.11 and make are enough.
+# Everything runs from a virtual environment in .venv, built from the locks. Python 3.11 and make are enough.
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO := demo
+LOCKS := requirements.lock requirements-dev.lock
+INSTALL := $(BIN)/python -m pip install --quiet --no-deps
 export DO_NOT_TRACK = true
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: setup demo test check bench lock clean
+.PHONY: setup demo test check bench fuzz lock audit clean
 
 setup: $(READY)
 
-# --no-deps: the lock is complete, and two packages ask for what they do not need (tensorflow, a desktop OpenCV)
-$(READY): requirements.lock pyproject.toml
+# --no-deps: the locks are complete, and two packages ask for what they do not need (tensorflow, a desktop OpenCV).
+# What builds the project is in the lock too, so nothing is fetched that no hash stands for.
+$(READY): $(LOCKS) pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --no-deps -r requirements.lock
-	$(BIN)/python -m pip install --quiet --no-deps --editable .
+	$(INSTALL) --require-hashes --only-binary :all: $(LOCKS:%=-r %)
+	$(INSTALL) --no-build-isolation --editable .
 	touch $@
 
 demo: $(READY)
@@ -35,8 +38,14 @@ check: $(READY)
 bench: $(READY)
 	$(BIN)/python -m tests.bench
 
-lock: # what is installed now becomes the lock
-	$(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu$$//' > requirements.lock
+fuzz: $(READY) # what strangers hand in, damaged by chance; SEED and INPUTS may be given
+	$(BIN)/python -m tests.fuzz --seed $(or $(SEED),1) --inputs $(or $(INPUTS),300)
+
+lock: # what is installed now becomes the locks
+	$(BIN)/python .ci/lock.py
+
+audit: $(READY) # asks the package index for known holes in what is locked
+	$(BIN)/uv tool run pip-audit==2.10.1 --strict --no-deps --disable-pip $(LOCKS:%=-r %)
 
 clean:
 	rm -rf $(VENV) $(DEMO) build *.egg-info

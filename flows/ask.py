@@ -58,7 +58,10 @@ def list_rows(
     reason: Annotated[str | None, typer.Option(help="Only what was refused for this reason.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many rows.")] = None,
     form: Annotated[
-        Literal["table", "csv", "json"], typer.Option("--format", help="csv and json hold every column.")
+        Literal["table", "csv", "json"],
+        typer.Option(
+            "--format", help="csv and json hold every column; csv is for spreadsheets, json has names to the letter."
+        ),
     ] = "table",
     workspace: WorkspaceOption = None,
     config: ConfigOption = None,
@@ -124,7 +127,11 @@ def doctor(workspace: WorkspaceOption = None, config: ConfigOption = None, as_js
 def report(
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Where to write; else reports/ingest.html (trend.html) of the workspace."),
+        typer.Option(
+            "--output",
+            "-o",
+            help="Page to write, or to write anew; else reports/ingest.html (trend.html) of the workspace.",
+        ),
     ] = None,
     clip: Annotated[list[str] | None, typer.Option(help="Show this clip in detail too (start of its id).")] = None,
     trend: Annotated[
@@ -152,18 +159,12 @@ def _write_json(data: Any) -> None:
 
 
 def _write_csv(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
-    """CSV on stdout with a header. Lists become words with spaces between, None an empty field."""
-    sys.stdout.write(",".join(columns) + "\n")
+    """CSV on stdout with a header."""
+    from tasks.answers.names import csv_line
+
+    sys.stdout.write(csv_line(columns))
     for row in rows:
-        sys.stdout.write(",".join(_csv_field(row[name]) for name in columns) + "\n")
-
-
-def _csv_field(value: Any) -> str:
-    """One field, quoted as RFC 4180 says. Python's own writer leaves a lone carriage return in a name bare."""
-    text = "" if value is None else " ".join(value) if isinstance(value, list | tuple) else str(value)
-    if any(mark in text for mark in ',"\r\n'):
-        return '"' + text.replace('"', '""') + '"'
-    return text
+        sys.stdout.write(csv_line(row[name] for name in columns))
 
 
 def _settings(workspace: str | None, config: Path | None) -> "Settings":

@@ -10,8 +10,9 @@ import typer
 from flows import ask, govern, judge, learn, lineage, relocating, repeat, speak
 from flows.environment import prepare, server_is_lost, settle
 from flows.options import ConfigOption, JsonOption, WorkspaceOption, tell, text_of
-from schemas.addresses import trouble_with
+from schemas.addresses import trouble_with_word
 from schemas.errors import HeterodubError, SettingsError
+from tasks.journal.streams import complain, escape_output, say
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -70,8 +71,8 @@ def sample(
     check_sample(folder)
     from tasks.sample.make import make_sample
 
-    corpus_file = make_sample(folder, seed, progress=lambda text: print(text, file=sys.stderr))
-    print(corpus_file)
+    corpus_file = make_sample(folder, seed, progress=lambda text: say(text, error=True))
+    say(str(corpus_file))
 
 
 @app.command()
@@ -126,11 +127,12 @@ def main() -> None:
 
     Raises: SystemExit - always, with the command's exit code.
     """
+    escape_output()
     try:
         _refuse_credentials()
         app()
     except HeterodubError as error:
-        print(f"error: {error}", file=sys.stderr)
+        complain(f"error: {error}")
         raise SystemExit(1) from None
     except BrokenPipeError:  # the reader of our output went away, as `head` does
         sys.stderr.close()
@@ -138,7 +140,7 @@ def main() -> None:
     except OSError as error:
         if error.errno not in _NO_ROOM:
             raise
-        print(f"error: there is no room left to write {error.filename or 'a file'}: {error.strerror}", file=sys.stderr)
+        complain(f"error: there is no room left to write {error.filename or 'a file'}: {error.strerror}")
         raise SystemExit(1) from None
     except Exception as error:
         lost = (
@@ -146,7 +148,7 @@ def main() -> None:
         )
         if not lost:
             raise
-        print(f"error: {lost} went away ({error}); what is stored is stored, run it again", file=sys.stderr)
+        complain(f"error: {lost} went away ({error}); what is stored is stored, run it again")
         raise SystemExit(1) from None
 
 
@@ -156,7 +158,7 @@ def _refuse_credentials() -> None:
     Raises: SettingsError - an address on the command line holds credentials.
     """
     for word in sys.argv[1:]:
-        if trouble := trouble_with(word):
+        if trouble := trouble_with_word(word):
             raise SettingsError(trouble)
 
 

@@ -4,17 +4,19 @@ import sys
 from pathlib import Path
 
 from flows.environment import find_server, settle
+from tasks.journal.streams import escape_output, say
 
 
 def main() -> int:
     """Run the demo in the folder named on the command line; returns the exit code."""
+    escape_output()
     settle()
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "demo")
     from tasks.sample.make import make_sample
 
     if not (folder / "sample" / "corpus.toml").exists():
         print("making the sample: talking heads whose truth is known", file=sys.stderr, flush=True)
-        make_sample(folder / "sample", progress=lambda text: print(f"  {text}", file=sys.stderr, flush=True))
+        make_sample(folder / "sample", progress=lambda text: say(f"  {text}", error=True))
     workspace = str(folder / "workspace")
     find_server()
     from flows.ingest import ingest

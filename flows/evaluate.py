@@ -17,8 +17,10 @@ from tasks.evaluate import (
     judge_translator,
     judge_translator_folds,
     judge_tuning,
+    log_data_gains,
     log_dub_scores,
     log_scores,
+    log_tuning,
     show_scores,
 )
 from tasks.journal.recording import recorded
@@ -147,8 +149,9 @@ def ablate_tuning(
     """
     chosen = {"profile": profile, "tuning": {"steps": steps, "seconds": seconds}}
     settings = check_ablate_tuning(model, release, split, workspace, config, chosen)
-    told: dict[str, Any] = judge_tuning(settings, model, release, split)
-    return told
+    found = judge_tuning(settings, model, release, split)
+    run: str | None = log_tuning(settings, found, split)
+    return found.summary() | {"run": run}
 
 
 @flow(name="ablate-data")
@@ -174,5 +177,6 @@ def ablate_data(
     show_scores(found.more, "ablation-half-and-more")
     log_scores(settings, found.half, f"{stage} half")
     log_scores(settings, found.more, f"{stage} half and more")
-    told: dict[str, Any] = found.summary() | {"stage": stage}
+    run: str | None = log_data_gains(settings, found, stage)
+    told: dict[str, Any] = found.summary() | {"stage": stage, "run": run}
     return told

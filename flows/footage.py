@@ -60,6 +60,10 @@ def show_takedown(told: Mapping[str, Any], dry_run: bool) -> None:
     )
     console().print("")
     _files(told["files"])
+    if told["near_copies"] and not told["with_near_copies"]:
+        count = counted(len(told["near_copies"]), "near-copy file")
+        console().print(f"{count} of it would stay; --with-near-copies takes such along:\n")
+        _files(told["near_copies"])
     _models(told["models"])
     if any("champion" in row["aliases"] and row["clips"] for row in told["models"]):
         console().print("the champion was trained on it: train anew and promote, or roll back to a clean version\n")
@@ -69,6 +73,7 @@ def show_takedown(told: Mapping[str, Any], dry_run: bool) -> None:
     pairs(
         [
             ("takedown", told["takedown"]),
+            ("earlier ones finished", ", ".join(told["finished"])),
             ("files erased", told["files_erased"]),
             ("pictures and films erased from runs", told["run_files_erased"]),
             ("pages erased", ", ".join(told["pages_erased"])),
@@ -77,6 +82,10 @@ def show_takedown(told: Mapping[str, Any], dry_run: bool) -> None:
             ("versions deleted", ", ".join(told.get("versions_deleted", []))),
             ("training folders deleted", len(told.get("folders_deleted", []))),
         ]
+    )
+    console().print(
+        "\nnames may still stand in what earlier runs left with Prefect (parameters, logs, artifacts), and in backups: "
+        "docs/promotion.md says how to erase them"
     )
 
 

@@ -40,12 +40,21 @@ def trace(
 def takedown(
     speaker: Annotated[str | None, typer.Option(help="Everything of this speaker.")] = None,
     corpus: Annotated[str | None, typer.Option(help="Everything of this corpus.")] = None,
-    file: Annotated[str | None, typer.Option(help="This file, and every other of the same bytes.")] = None,
+    file: Annotated[
+        str | None, typer.Option(help="This file (path, whole name or id), and every other of the same bytes.")
+    ] = None,
     licence: Annotated[str | None, typer.Option(help="Everything under this licence.")] = None,
     why: Annotated[str, typer.Option(help="Why; kept with the tombstone.")] = "asked for",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
     with_models: Annotated[
         bool, typer.Option("--with-models", help="Delete models and checkpoints that learned from it, too.")
+    ] = False,
+    with_near_copies: Annotated[
+        bool,
+        typer.Option(
+            "--with-near-copies",
+            help="Take down near-copies of it, too, and keep what they are recognised by, so that none comes back.",
+        ),
     ] = False,
     workspace: WorkspaceOption = None,
     config: ConfigOption = None,
@@ -56,22 +65,30 @@ def takedown(
     from tasks.preflight.data import check_takedown
 
     if dry_run:
-        _would_go(kind, value, workspace, config, as_json)
+        _would_go(kind, value, workspace, config, with_near_copies, as_json)
         return
     prepare(lambda: check_takedown(kind, value, workspace, text_of(config)))
     from flows.footage import show_takedown
     from flows.takedown import takedown as run
+    from tasks.takedown.orders import ordered
 
-    told = run(kind, value, why, False, workspace, text_of(config), with_models)
+    with ordered(kind, value, why) as (sign, untold):  # Prefect keeps what a flow is given
+        told = run(kind, sign, untold, False, workspace, text_of(config), with_models, with_near_copies)
     tell(told, as_json, partial(show_takedown, dry_run=False))
 
 
-def _would_go(kind: Any, value: str, workspace: str | None, config: Path | None, as_json: bool) -> None:
+def _would_go(
+    kind: Any, value: str, workspace: str | None, config: Path | None, with_near_copies: bool, as_json: bool
+) -> None:
     settle()
     from flows.footage import show_takedown
     from tasks.takedown.preview import preview
 
-    tell(preview(kind, value, workspace, text_of(config)), as_json, partial(show_takedown, dry_run=True))
+    tell(
+        preview(kind, value, workspace, text_of(config), with_near_copies),
+        as_json,
+        partial(show_takedown, dry_run=True),
+    )
 
 
 def _one_of(given: Mapping[str, str | None]) -> tuple[Any, str]:

@@ -5,8 +5,10 @@ import time
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
 from rich.progress import Progress, ProgressColumn, TaskID
+
+from flows.consoles import EscapingConsole
+from tasks.journal.streams import bare, say
 
 _LINE_EVERY_S = 15.0
 
@@ -17,7 +19,7 @@ class Live:
     def __init__(self, columns: tuple[ProgressColumn, ...], live: bool | None = None) -> None:
         self._bar: Progress | None = None
         if sys.stderr.isatty() if live is None else live:
-            self._bar = Progress(*columns, console=Console(stderr=True))
+            self._bar = Progress(*columns, console=EscapingConsole(file=bare(sys.stderr)))
         self._task: TaskID | None = None
         self._last_line = time.monotonic()
 
@@ -39,7 +41,7 @@ class Live:
 
     def _line(self, text: str) -> None:
         self._last_line = time.monotonic()
-        print(text.rstrip(), file=sys.stderr, flush=True)
+        say(text.rstrip(), error=True)
 
 
 def time_left(seconds: float) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 
 from flows.tables import Column, cell, console, show
 from schemas.wording import counted
+from tasks.journal.streams import say
 
 
 def show_promotion(told: Mapping[str, Any]) -> None:
@@ -39,7 +40,7 @@ def show_move(told: Mapping[str, Any]) -> None:
     """Who is champion now, after a rollback, an adoption or an override."""
     before, after = told["from_version"], told["to_version"]
     instead = "; there was none before" if before is None else "" if before == after else f", in place of {before}"
-    print(f"version {after} is the champion of {told['model']} now{instead}")
+    say(f"version {after} is the champion of {told['model']} now{instead}")
 
 
 def show_history(rows: Sequence[Mapping[str, Any]]) -> None:

@@ -1,7 +1,6 @@
 """What commands have in common: options that mean the same everywhere, and how an answer is told."""
 
 import json
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -9,6 +8,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import typer
 
 from schemas.endings import ending_of
+from tasks.journal.streams import say
 
 WorkspaceOption = Annotated[
     str | None,
@@ -57,7 +57,7 @@ def tell(told: Told, as_json: bool, show: Callable[[Told], None]) -> None:
 def name_left_out(faults: Mapping[int, str]) -> None:
     """Say on stderr which rows of a manifest cannot be done, by their place, while the others go on."""
     for place, fault in faults.items():
-        print(f"warning: row {place + 1} is left out: {fault}", file=sys.stderr, flush=True)
+        say(f"warning: row {place + 1} is left out: {fault}", error=True)
 
 
 def show_labelled(told: dict[str, Any]) -> None:

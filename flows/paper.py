@@ -30,5 +30,5 @@ def paper(
 
     Raises: HeterodubError - the release, the settings or the store; the text says what to do.
     """
-    settings = check_paper(minutes, release, folds, fold, out, workspace, config, profile)
+    settings = check_paper(table, minutes, release, folds, fold, out, workspace, config, profile)
     return write_down(settings, measure_table(settings, table, minutes, release, folds, fold), out)

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from flows.options import ConfigOption, JsonOption, WorkspaceOption, tell, text_of
+from tasks.journal.streams import say
 
 
 def register(app: typer.Typer) -> None:
@@ -37,7 +38,7 @@ def _show(told: dict[str, Any]) -> None:
     if not told["forgotten"]:
         print("nothing to do: the runs and models are at home here")
     for old in told["forgotten"]:
-        print(f"moved here from {old}")
+        say(f"moved here from {old}")
     print(f"{told['addresses']} addresses rewritten, {told['models']} versions of models")
     for name in told["missing"]:
-        print(f"warning: the files of {name} are not here")
+        say(f"warning: the files of {name} are not here")

@@ -49,7 +49,7 @@ def paper(
     from tasks.preflight.models import check_paper
 
     where = (workspace, text_of(config), profile)
-    prepare(lambda: check_paper(minutes, release, folds, fold, text_of(out), *where))
+    prepare(lambda: check_paper(table, minutes, release, folds, fold, text_of(out), *where))
     from flows.learning_progress import watched
     from flows.paper import paper as run
 

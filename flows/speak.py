@@ -1,6 +1,5 @@
 """The command that dubs. Heavy libraries load inside it; Prefect only for a manifest."""
 
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,6 +19,7 @@ from flows.options import (
 )
 from schemas.dubbing import Length
 from schemas.errors import BatchError, SettingsError
+from tasks.journal.streams import complain
 
 
 def register(app: typer.Typer) -> None:
@@ -35,8 +35,8 @@ def dub(
         typer.Option(
             "--out",
             "-o",
-            help="Video to write: .mp4, .m4v, .mov or .mkv. Its folder is made; a file of that name is replaced once "
-            "the new one is whole.",
+            help="Video to write: .mp4, .m4v, .mov or .mkv. Its folder is made; an earlier dubbing of that name is "
+            "replaced once the new one is whole.",
         ),
     ] = None,
     speech_from: Annotated[str | None, typer.Option(help="Video whose sound is the speech.")] = None,
@@ -86,7 +86,7 @@ def _answer(told: dict[str, Any], as_json: bool) -> None:
 
     for outcome in told["outcomes"]:
         if outcome["error"]:
-            print(f"error: {outcome['error']}", file=sys.stderr)
+            complain(f"error: {outcome['error']}")
     tell(told, as_json, show_dubbings)
 
 

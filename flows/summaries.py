@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from flows.consoles import EscapingConsole
 from schemas.wording import counted
 from tasks.answers.names import visible
 from tasks.retraining.rows import told_rows
@@ -17,7 +17,7 @@ _ROUTES = ("clips", "stage1", "stage2", "both", "rejected")
 
 def show_summary(summary: dict[str, Any]) -> None:
     """An ingest's summary: files, routes, reasons, speed, release."""
-    console = Console()
+    console = EscapingConsole()
     table = Table(title="ingest", show_header=False, title_justify="left")
     for name in (*_COUNTS, *_ROUTES):
         table.add_row(name.replace("_", " "), str(summary[name]))
@@ -46,7 +46,7 @@ def show_summary(summary: dict[str, Any]) -> None:
 
 def show_route(told: dict[str, Any]) -> None:
     """What another policy changes: admissions by stage, refusals by reason, then clips where they were asked for."""
-    console = Console()
+    console = EscapingConsole()
     table = Table(
         title=f"policy {escape(told['policy']['name'])} version {told['policy']['version']}", title_justify="left"
     )
@@ -70,7 +70,7 @@ def show_route(told: dict[str, Any]) -> None:
 
 def show_truth(agreement: Agreement) -> None:
     """How the sample's outcome agrees with its truth."""
-    console = Console()
+    console = EscapingConsole()
     right = agreement.files - len(agreement.disagreements)
     console.print(f"{right} of {counted(agreement.files, 'file')} of the sample ended as they should")
     for wrong in agreement.disagreements:
@@ -81,7 +81,7 @@ def show_truth(agreement: Agreement) -> None:
 
 def show_dubbings(told: dict[str, Any]) -> None:
     """What became of each job, and where the time went."""
-    console = Console()
+    console = EscapingConsole()
     for one in told["outcomes"]:
         if one["error"]:
             continue
@@ -102,7 +102,7 @@ def show_dubbings(told: dict[str, Any]) -> None:
 
 def show_retraining(told: dict[str, Any]) -> None:
     """What became of each corpus and stage, and why."""
-    console = Console()
+    console = EscapingConsole()
     table = Table(title=f"retrain: {told['outcome']} after {told['seconds']:.0f} s", title_justify="left")
     for name in ("step", "outcome", "why"):
         table.add_column(name, overflow="fold")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from tasks.answers.names import visible
+from tasks.journal.streams import bare
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,11 +23,13 @@ _GAP: Final = 2
 
 def console() -> "Console":
     """Where tables go: stdout, as wide as the terminal."""
-    from rich.console import Console
+    from flows.consoles import EscapingConsole
 
     sized = sys.stdout.isatty() or "COLUMNS" in os.environ
     width = shutil.get_terminal_size().columns if sized else _WIDE
-    return Console(file=sys.stdout, width=width, highlight=False, markup=False, emoji=False, soft_wrap=False)
+    return EscapingConsole(
+        file=bare(sys.stdout), width=width, highlight=False, markup=False, emoji=False, soft_wrap=False
+    )
 
 
 @dataclass(frozen=True, slots=True)

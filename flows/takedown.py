@@ -6,9 +6,10 @@ from prefect import flow
 
 from schemas.endings import with_ending
 from tasks.endings import shown_by_prefect
-from tasks.erase import erase, plan_erasure
+from tasks.erase import erase, forget_name, plan_erasure
 from tasks.journal.recording import recorded
 from tasks.preflight.data import check_takedown
+from tasks.takedown.orders import behind
 
 
 @flow(name="takedown")
@@ -22,6 +23,7 @@ def takedown(
     workspace: str | None = None,
     config: str | None = None,
     with_models: bool = False,
+    with_near_copies: bool = False,
 ) -> dict[str, Any]:
     """Erase all footage of a speaker, corpus, file or licence, keep it from coming back, and publish a new release.
 
@@ -29,17 +31,20 @@ def takedown(
 
     Args:
         kind: What is named.
-        value: Its name; a file by its path, the end of one, or the start of its id.
+        value: Its name; a file by its path, its whole name, or the start of its id.
         why: Kept with the tombstone.
         dry_run: Only say what would go.
         with_models: Delete models and checkpoints that learned from it, too.
+        with_near_copies: Take near-copies of it down as well, and keep copies of any kind from coming back.
         workspace: Folder or URI that holds every table; else as the settings say.
         config: Settings file where the flow runs; else heterodub.toml in its working folder.
 
     Raises: HeterodubError - nothing is called so, or a store or server is away; the text says what to do.
     """
+    value, why = behind(value, why)
+    forget_name(kind, value)
     settings = check_takedown(kind, value, workspace, config)
-    plan = plan_erasure(settings, kind, value)
+    plan = plan_erasure(settings, kind, value, with_near_copies)
     if dry_run:
         return with_ending(plan.summary(), "dry_run")
     told: dict[str, Any] = erase(settings, plan, why, with_models)

@@ -73,5 +73,5 @@ def check_seal(folder: Path, expected: str | None = None) -> None:
     wrong = [name for name in sorted({*sealed, *found}) if sealed.get(name) != found.get(name)]
     if wrong or is_other:
         raise ModelFileError(
-            f"{folder}: {', '.join(wrong or [SEAL])} is not what was logged (sha256 differs): damaged, added or swapped"
+            f"{folder}: {', '.join(wrong or [SEAL])} is not what was logged (sha256 differs): damaged or swapped"
         )

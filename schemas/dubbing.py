@@ -4,6 +4,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from .addresses import Address
 from .sections import Section
 
 Length = Literal["picture", "speech", "loop"]
@@ -18,12 +19,11 @@ OUTPUT_FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska
 """ffmpeg's muxer by the end of an output's name, in any case: those that take H.264 and AAC with colours, pixel aspect,
 rotation and comment (tests/tasks/dubbing/test_containers.py)."""
 
+SYNTHETIC = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
+"""IPTC's term for pictures of which a part was made by a trained model; in the metadata of every dubbing."""
+
 LANDMARK_WARP = "warp"
 """The translator that nobody trained: the reference frames' mouths, moved by the landmarks."""
-
-NEWEST = "newest"
-"""Name of the newest registered version, for whoever has not promoted one yet; a fine-tuned one never is."""
-
 
 NEWEST = "newest"
 """Name of the newest registered version, for whoever has not promoted one yet; a fine-tuned one never is."""
@@ -55,12 +55,14 @@ class DubSettings(Section):
 class DubJob(Section):
     """One video to dub. Paths, or URIs for what is read."""
 
-    video: str = Field(min_length=1, description="the picture")
-    speech: str = Field(min_length=1, description="sound file, or video whose sound it is")
-    out: str = Field(min_length=1, description="video to write; what is there is replaced once the new one is whole")
+    video: Address = Field(min_length=1, description="the picture")
+    speech: Address = Field(min_length=1, description="sound file, or video whose sound it is")
+    out: Address = Field(
+        min_length=1, description="video to write; an earlier dubbing there is replaced once the new one is whole"
+    )
     face: int = Field(1, ge=1, le=16, description="1: the largest face of each shot, 2: the next largest, ...")
     length: Length = Field("picture", description="how long the output is")
-    appearance_from: str | None = Field(None, description="video or picture whose face lends its looks")
+    appearance_from: Address | None = Field(None, description="video or picture whose face lends its looks")
     finetune: float | None = Field(
         None, ge=0.5, le=60, description="seconds of the video's own face that the translator learns from first"
     )

@@ -14,6 +14,7 @@
   + RetrainError         a step of a retraining failed; the champion is as it was
   + ClusterError         the Dask cluster cannot be reached or does not fit
   + AuditFailedError     a store broke its expectations, so nothing was published
+  + SandboxError         foreign media would be opened with more rights than the settings allow
   + NotFoundError        the user named a file, clip or release that is not there
 
 What goes wrong with *one file* is data, not an error of the run: see MediaRefusedError, which never leaves
@@ -22,6 +23,7 @@ the worker that raised it, and reasons.FileReason.
 
 from typing import Any
 
+from .addresses import without_password
 from .reasons import FileReason
 
 
@@ -92,6 +94,10 @@ class AuditFailedError(HeterodubError):
     """A store broke its expectations, so nothing was published."""
 
 
+class SandboxError(HeterodubError):
+    """Foreign media would be opened with more rights than the settings allow."""
+
+
 class NotFoundError(HeterodubError):
     """The user named a file, clip or release that is not there."""
 
@@ -100,6 +106,7 @@ class MediaRefusedError(Exception):
     """One file cannot be used. Caught where a file becomes a row; the reason is stored with its detail."""
 
     def __init__(self, reason: FileReason, detail: str = "") -> None:
+        detail = without_password(detail)  # servers put addresses into their answers
         super().__init__(f"{reason}: {detail}" if detail else str(reason))
         self.reason = reason
         self.detail = detail

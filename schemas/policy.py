@@ -6,7 +6,6 @@ A limit that is absent is not asked for. tasks/quality/routing.py applies the ru
 
 import hashlib
 import math
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from .errors import SettingsError
 from .problems import describe
 from .reasons import ClipReason, Stage
 from .signals import BY_NAME
+from .toml import parse_toml
 
 Direction = Literal["min", "max", "max_abs"]
 
@@ -219,8 +219,8 @@ def parse_policy(text: str, source: str) -> Policy:
     Raises: SettingsError - it is not TOML or holds a bad value.
     """
     try:
-        return Policy.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"policy file {source} is not TOML: {error}") from error
+        return Policy.model_validate(parse_toml(text))
     except ValidationError as error:
         raise SettingsError(f"policy file {source}: {describe(error)}") from error
+    except ValueError as error:
+        raise SettingsError(f"policy file {source} is not TOML: {error}") from error

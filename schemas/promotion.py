@@ -4,7 +4,6 @@ tasks/promotion/deciding.py applies it and knows nothing else. Why these rules: 
 """
 
 import hashlib
-import tomllib
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from .errors import SettingsError
 from .problems import describe
+from .toml import parse_toml
 
 DEFAULT_PROMOTION: Final = Path(__file__).parent / "policies" / "promotion.toml"
 
@@ -92,10 +92,10 @@ def load_promotion_policy(path: str | Path | None = None) -> PromotionPolicy:
     """
     source = Path(path) if path else DEFAULT_PROMOTION
     try:
-        return PromotionPolicy.model_validate(tomllib.loads(source.read_text("utf-8")))
+        return PromotionPolicy.model_validate(parse_toml(source.read_text("utf-8")))
     except OSError as error:
         raise SettingsError(f"promotion policy {source}: {error.strerror or error}") from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SettingsError(f"promotion policy {source} is not TOML: {error}") from error
     except ValidationError as error:
         raise SettingsError(f"promotion policy {source}: {describe(error)}") from error
+    except ValueError as error:
+        raise SettingsError(f"promotion policy {source} is not TOML: {error}") from error

@@ -41,6 +41,7 @@ class FileReason(StrEnum):
     NOT_A_REGULAR_FILE = "not_a_regular_file"
     BROKEN_LINK = "broken_link"
     LINK_LOOP = "link_loop"
+    LINK_OUTSIDE = "link_outside"
     UNREADABLE = "unreadable"
     NOT_FOUND = "not_found"
     VANISHED = "vanished"
@@ -145,6 +146,7 @@ EXPLANATIONS: dict[FileReason | ClipReason, str] = {
     FileReason.NOT_A_REGULAR_FILE: "a pipe, socket or device; never opened",
     FileReason.BROKEN_LINK: "a link to a file that is not there",
     FileReason.LINK_LOOP: "a link that leads back to itself",
+    FileReason.LINK_OUTSIDE: "a link to a file outside of the source; never opened",
     FileReason.UNREADABLE: "the file cannot be opened for reading",
     FileReason.NOT_FOUND: "there is no file of this name",
     FileReason.VANISHED: "the file disappeared while it was worked on",

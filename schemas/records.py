@@ -28,6 +28,8 @@ class RawFile:
     """Seconds by which the source's owner knows the sound to be late; taken out before anything is measured."""
     refusal: FileReason | None = None
     refusal_detail: str = ""
+    within: str | None = None
+    """Folder that it must lie in when it is opened, links followed; None: wherever."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from .addresses import Address
 from .sections import Section
 
 StageName = Literal["stage1", "stage2"]
@@ -20,7 +21,7 @@ class StageRule(Section):
 class RetrainSettings(Section):
     """What the retraining ingests, and what it waits for. Why these numbers: docs/operations.md."""
 
-    corpora: tuple[str, ...] = Field(
+    corpora: tuple[Address, ...] = Field(
         (), description="what is ingested first: corpus files, manifests, folders or URIs; none: what is stored counts"
     )
     stage1: StageRule = Field(default_factory=StageRule, description="when the landmark generator is trained anew")

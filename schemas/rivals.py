@@ -18,7 +18,7 @@ RIVALS: Final[tuple[RivalName, ...]] = get_args(RivalName)
 class RivalShape(Section):
     """Sizes of a rival's networks; all four are built of the same parts."""
 
-    side_px: int = Field(128, ge=64, multiple_of=32, description="side of the face crops it works on, pixels")
+    side_px: int = Field(128, ge=64, le=1024, multiple_of=32, description="side of the face crops it works on, pixels")
     width: int = Field(16, ge=4, multiple_of=2, description="channels at half size; doubled at each further halving")
     vector: int = Field(128, ge=8, multiple_of=8, description="values of each embedding of speech and landmarks")
     components: int = Field(20, ge=1, description="principal components of a face's landmarks (ATVGnet)")

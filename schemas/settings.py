@@ -5,7 +5,6 @@
 
 import hashlib
 import os
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -13,7 +12,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
-from .addresses import origin_of, trouble_with
+from .addresses import Address, origin_of
 from .contract import EXTRACTOR_VERSION
 from .dubbing import DubSettings
 from .errors import SettingsError
@@ -22,12 +21,16 @@ from .problems import describe
 from .retraining import RetrainSettings
 from .rivals import RivalSettings
 from .sections import Section
+from .toml import parse_toml
 from .training import Device, Stage1Settings
 from .translation import Stage2Settings
 
 _PREFIX = "HETERODUB_"
 _FILE_VARIABLE = "HETERODUB_CONFIG"
 """Names the settings file, as --config does."""
+
+_OF_THE_OWNER = frozenset({"trust_footage", "require_sandbox"})
+"""Guards that whoever merely put a file beside footage may not loosen."""
 
 _NOT_SETTINGS = (_FILE_VARIABLE, "HETERODUB_CORPORA")
 """Variables of ours that set no field; the second is read by tests only."""
@@ -91,12 +94,20 @@ class GuardSettings(Section):
                 raise ValueError(f"{one!r} is no origin: name scheme and host alone, such as https://host")
         return tuple(str(origin) for origin in origins)
 
+    require_sandbox: bool = Field(
+        False, description="open nothing on a machine whose kernel cannot hold decoders in the whole sandbox"
+    )
+    trust_footage: bool = Field(
+        False,
+        description="footage is trusted as this program is, so decord, whose FFmpeg is of 2020, may decode short files",
+    )
+
 
 class RunSettings(Section):
     """How an ingest is spread over the machine. Changes speed, never rows."""
 
     workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, description="local Dask workers")
-    dask: str | None = Field(None, description="address of a running Dask scheduler, such as tcp://host:8786")
+    dask: Address | None = Field(None, description="address of a running Dask scheduler, such as tcp://host:8786")
     commit_files: int = Field(64, ge=1, description="files per store commit")
     commit_s: float = Field(30, gt=0, description="and at least one commit in this many seconds")
 
@@ -130,6 +141,11 @@ class WeightSettings(Section):
         "a torch state dict of conv_1_1.weight to fc8.bias",
     )
 
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Those that are set."""
+        return tuple(str(path) for _, path in self if path is not None)
+
 
 class TrackingSettings(Section):
     """Where runs and models are kept. Changes no row and no model."""
@@ -145,7 +161,7 @@ class TrackingSettings(Section):
 class Settings(Section):
     """The whole tree. A plain record: it travels to workers, which read no environment and no file."""
 
-    workspace: str = Field(
+    workspace: Address = Field(
         "heterodub-workspace",
         description="folder, or place in a store such as s3://bucket/place, that holds every table",
     )
@@ -169,13 +185,6 @@ class Settings(Section):
     retrain: RetrainSettings = Field(default_factory=RetrainSettings, description="retraining on a schedule")
     drift: DriftSettings = Field(default_factory=DriftSettings, description="when a corpus that changes is warned of")
     log: LogSettings = Field(default_factory=LogSettings, description="lines on stderr")
-
-    @field_validator("workspace")
-    @classmethod
-    def _holds_no_credentials(cls, root: str) -> str:
-        if trouble := trouble_with(root):
-            raise ValueError(trouble)
-        return root
 
     @property
     def extractor(self) -> str:
@@ -245,20 +254,28 @@ def load_settings(config: str | Path | None = None, **overrides: Any) -> Setting
         return Settings.model_validate(FromFile(**given).model_dump())
     except ValidationError as error:
         raise SettingsError(f"settings: {describe(error)}") from error
-    except ValueError as error:  # tomllib's errors, which pydantic-settings passes on
+    except (ValueError, RecursionError) as error:  # tomllib's errors, which pydantic-settings passes on
         raise SettingsError(f"settings file {source}: {error}") from error
 
 
 def _refuse_addresses(source: Path) -> None:
-    """Refuse a file whose writer would decide which scheduler runs code and which server gets the password."""
+    """Refuse a file whose writer would decide which scheduler runs code, which server gets the password, and that its
+    footage is trusted.
+    """
     try:
-        tree = tomllib.loads(source.read_text("utf-8"))
+        tree = parse_toml(source.read_text("utf-8"))
     except (OSError, ValueError):
         return  # told by whoever reads it for its values
     if held := sorted(_addresses(tree)):
         raise SettingsError(
             f"{source.absolute()} sets {', '.join(held)}, but was only found in the working folder: there a file sets "
             f"no addresses. If it is yours, name it: --config {source}, or {_FILE_VARIABLE}={source.absolute()}"
+        )
+    guards = tree.get("guards")
+    if loosened := sorted(_OF_THE_OWNER.intersection(guards if isinstance(guards, dict) else ())):
+        raise SettingsError(
+            f"{source.absolute()} sets guards.{loosened[0]}, but was only found in the working folder: there a file "
+            f"says nothing of trust. If it is yours, name it: --config {source}"
         )
 
 

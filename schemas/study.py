@@ -1,8 +1,8 @@
 """A rating study: what its key knows, what its page is told, and what raters send back."""
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Question = Literal["visual", "sync", "identity"]
 
@@ -45,6 +45,17 @@ class StudyKey(_Record):
     items: dict[str, Item]
     forms: tuple[tuple[str, ...], ...]
     page_sha256: str
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        """Each system shows each clip once, and forms order what there is: scores rely on both."""
+        clips = sorted({item.clip for item in self.items.values()})
+        for system in self.systems:
+            if sorted(item.clip for item in self.items.values() if item.system == system) != clips:
+                raise ValueError(f"system {system} has not one video of each clip")
+        if unknown := {name for form in self.forms for name in form} - self.items.keys():
+            raise ValueError(f"forms show {min(unknown)!r}, which is no item")
+        return self
 
 
 class Answer(_Record):

@@ -19,7 +19,7 @@ class GeneratorShape(Section):
     width: int = Field(96, ge=8, multiple_of=4, description="values of each embedding")
     point_channels: int = Field(24, ge=4, description="channels of the pose and the reference encoder")
     decoder_channels: int = Field(24, ge=4, description="channels of the two decoder heads")
-    time_blocks: int = Field(2, ge=0, description="residual blocks along time after fusion")
+    time_blocks: int = Field(2, ge=0, le=64, description="residual blocks along time after fusion")
     time_kernel: int = Field(5, ge=1, description="frames each convolution along time sees; odd")
     dropout: float = Field(0.1, ge=0, lt=1, description="share of values dropped in the blocks along time")
     output_scale: float = Field(0.1, gt=0, description="unit of the predicted change, in units of the face frame")

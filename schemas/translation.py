@@ -14,21 +14,23 @@ Perception = Literal["lite0", "vgg19"]
 class PainterShape(Section):
     """Embedder and generator: sizes, and the switches of what they are made of."""
 
-    side_px: int = Field(128, ge=64, multiple_of=32, description="side of the face crops it works on, pixels")
+    side_px: int = Field(128, ge=64, le=1024, multiple_of=32, description="side of the face crops it works on, pixels")
     context: int = Field(1, ge=0, le=5, description="p: it sees the inputs x(t-p) to x(t+p)")
     width: int = Field(24, ge=4, description="channels at half size; doubled at each further halving")
     vector: int = Field(64, ge=4, description="values of the appearance vector")
-    blocks: int = Field(2, ge=1, description="AdaIN residual blocks at the smallest maps")
+    blocks: int = Field(2, ge=1, le=64, description="AdaIN residual blocks at the smallest maps")
     gated: bool = Field(True, description="gated convolutions; else plain ones (the paper's Table 4)")
-    candidates: int = Field(3, ge=0, description="warped reference frames it is shown; 0: none, the paper's plain form")
+    candidates: int = Field(
+        3, ge=0, le=64, description="warped reference frames it is shown; 0: none, the paper's plain form"
+    )
 
 
 class CriticShape(Section):
     """The discriminators."""
 
-    width: int = Field(16, ge=4, description="channels of the first layer")
-    layers: int = Field(3, ge=1, description="halvings before the verdict on each patch")
-    scales: int = Field(2, ge=1, description="sizes at which a picture is looked at, each half the one before")
+    width: int = Field(16, ge=4, le=256, description="channels of the first layer")
+    layers: int = Field(3, ge=1, le=8, description="halvings before the verdict on each patch")
+    scales: int = Field(2, ge=1, le=8, description="sizes at which a picture is looked at, each half the one before")
     temporal: bool = Field(True, description="D_ot, on consecutive frames (the paper's Table 4)")
 
 

@@ -2,19 +2,37 @@
 
 from typing import Any
 
-from prefect import task
+from prefect import get_client, get_run_logger, task
 from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
+from prefect.context import FlowRunContext
+from prefect.exceptions import PrefectHTTPStatusError
 
 from schemas.settings import Settings
 from tasks.answers.tracing import tracking_if_there
 from tasks.events import audited, tell_published
 from tasks.journal.recording import Counts, as_step
 from tasks.publishing import Published
+from tasks.stores.tombstones import Kind
 from tasks.stores.workspace import Workspace
 from tasks.takedown.doing import take_down
+from tasks.takedown.orders import UNTOLD, sign_of
 from tasks.takedown.planning import Plan
 from tasks.takedown.preview import plan
+
+
+def forget_name(kind: Kind, value: str) -> None:
+    """Take name and reason out of the parameters of the flow run that this is a part of: deployments are given them."""
+    context = FlowRunContext.get()
+    if context is None or context.flow_run is None:
+        return
+    kept = dict(context.flow_run.parameters) | {"value": sign_of(kind, value), "why": UNTOLD}
+    try:
+        with get_client(sync_client=True) as client:
+            client.update_flow_run(context.flow_run.id, parameters=kept).raise_for_status()
+    except PrefectHTTPStatusError as error:  # the footage goes all the same
+        get_run_logger().warning("name and reason are still among the parameters of this flow run: %s", error)
+
 
 plan_erasure = task(name="plan_erasure", cache_policy=NO_CACHE)(plan)
 """Everything that a takedown would reach; changes nothing."""

@@ -1,9 +1,9 @@
 """The steps of an evaluation as Prefect tasks. Each is thin: the work is done by the plain parts it calls."""
 
 import tempfile
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from prefect import task
 from prefect.artifacts import create_table_artifact
@@ -13,16 +13,14 @@ from model.metrics.speakers import Mean
 from schemas.cards import GENERATOR, TRANSLATOR
 from schemas.reasons import Stage
 from schemas.settings import Settings
-from tasks.dubbing.batch import read_jobs
-from tasks.dubbing.judging import DubScores, judge_dubbings
-from tasks.dubbing.models import find_models, open_models
+from tasks.dubbing.batch import judge_jobs, read_jobs
+from tasks.dubbing.judging import DubScores
 from tasks.dubbing.watching import dub_watcher
-from tasks.faces.backend import open_backend
 from tasks.journal.recording import Counts, as_step
 from tasks.learning import evaluation
 from tasks.learning.ablation import DataAblation
 from tasks.learning.evaluation import Evaluation, Split
-from tasks.learning.evaluation_log import LoggedEvaluation, log_evaluation, metrics_of
+from tasks.learning.evaluation_log import LoggedEvaluation, gains_of, log_evaluation, metrics_of
 from tasks.learning.named_models import find_model
 from tasks.learning.picture_evaluation import (
     PictureEvaluation,
@@ -32,8 +30,7 @@ from tasks.learning.picture_evaluation import (
 )
 from tasks.learning.selection import Candidate, candidates, find_release, select
 from tasks.learning.sync import SyncRecipe
-from tasks.learning.tuning import translator_folder
-from tasks.learning.tuning_evaluation import compare_tuning
+from tasks.learning.tuning_evaluation import TuningGain, compare_tuning
 from tasks.learning.watching import learner_watcher
 from tasks.stores import benchmarks
 from tasks.stores.releases import Release
@@ -124,7 +121,7 @@ def judge_translator_folds(
 
 @task(cache_policy=NO_CACHE)
 @as_step("judge")
-def judge_tuning(settings: Settings, model: str | None, release: str | None, split: Split) -> dict[str, Any]:
+def judge_tuning(settings: Settings, model: str | None, release: str | None, split: Split) -> TuningGain:
     """What fine-tuning on one clip of each speaker of a split changes on the rest of it. model: as in judge_model.
 
     Raises: ModelFileError, TrackingError, NotFoundError, TrainingError - the text says what to do.
@@ -134,8 +131,9 @@ def judge_tuning(settings: Settings, model: str | None, release: str | None, spl
     selection = select(workspace, found, Stage.STAGE2)
     judged = [clip for clip in candidates(workspace, found, Stage.STAGE2) if clip.split == split]
     with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
-        folder = translator_folder(settings, workspace, model, Path(scratch))
-        return compare_tuning(workspace, settings, selection, judged, folder, learner_watcher()).summary()
+        found_model = find_model(settings, workspace, TRANSLATOR, model, Path(scratch))
+        gain = compare_tuning(workspace, settings, selection, judged, found_model.folder, learner_watcher())
+        return replace(gain, card_of=found_model.name, tags=found_model.tags)
 
 
 @task(cache_policy=NO_CACHE)
@@ -167,11 +165,8 @@ def judge_dubs(settings: Settings, manifest: str, generator: str, translator: st
     """
     workspace = Workspace.open(settings.workspace)
     selection = select(workspace, find_release(workspace, release), Stage.STAGE1)
-    backend, jobs = open_backend(settings), read_jobs(Path(manifest))
-    with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
-        models = open_models(find_models(settings, generator, translator, Path(scratch)), settings, backend)
-        scorer = evaluation.release_scorer(workspace, selection, settings)
-        return judge_dubbings(jobs, models, backend, settings, scorer, Path(scratch), dub_watcher())
+    scorer = evaluation.release_scorer(workspace, selection, settings)
+    return judge_jobs(read_jobs(Path(manifest)), generator, translator, settings, scorer, dub_watcher())
 
 
 @task(cache_policy=NO_CACHE)
@@ -197,6 +192,33 @@ def log_scores(settings: Settings, found: Evaluation | PictureEvaluation, what: 
             found.clips(),
         ),
     )
+
+
+@task(cache_policy=NO_CACHE)
+@as_step("log")
+def log_tuning(settings: Settings, found: TuningGain, split: Split) -> str | None:
+    """Keep what fine-tuning changes in an MLflow run of its own, which is returned."""
+    tags = {"stage": "stage2 finetuning", "release": found.release, "judged_on": split, "model": found.card_of}
+    name = f"ablate tuning of {found.card_of} on the {split} split"
+    rows = [
+        {"clip_id": row.clip_id, "speaker": row.speaker, "tuned": tuned, **asdict(row.scores)}
+        for tuned, sat in ((False, found.before), (True, found.after))
+        for row in sat
+    ]
+    return log_evaluation(
+        settings, LoggedEvaluation(name, {**tags, **found.tags}, gains_of(found.changes), found.summary(), rows)
+    )
+
+
+@task(cache_policy=NO_CACHE)
+@as_step("log")
+def log_data_gains(
+    settings: Settings, found: DataAblation[Evaluation] | DataAblation[PictureEvaluation], stage: str
+) -> str | None:
+    """Keep what more footage for one stage gains in an MLflow run of its own, which is returned."""
+    tags = {"stage": f"{stage} data", "release": found.half.release, "judged_on": found.more.judged_on}
+    name = f"ablate data of {stage}"
+    return log_evaluation(settings, LoggedEvaluation(name, tags, gains_of(found.gains), found.summary()))
 
 
 @task(cache_policy=NO_CACHE)

@@ -18,6 +18,8 @@ from lightning_fabric.strategies import SingleDeviceStrategy
 from torch.utils._python_dispatch import TorchDispatchMode, return_and_correct_aliasing
 from torch.utils._pytree import tree_iter, tree_map_only
 
+from tasks.learning import device
+
 PRETEND = torch.device("meta")
 
 _aten = torch.ops.aten
@@ -116,7 +118,8 @@ def _refuse_mixed(func: Any, args: Any, tensors: list[torch.Tensor]) -> None:
 
 @contextmanager
 def on_pretend_device() -> Iterator[None]:
-    """Inside, PRETEND is the device that Lightning Fabric finds, and tensors can be put there."""
+    """Inside, PRETEND is the device that Lightning Fabric and device_of find, and tensors can be put there."""
     found = mock.patch.object(SingleDeviceStrategy, "root_device", property(lambda _: PRETEND))
-    with found, mock.patch.object(CPUAccelerator, "setup_device"), _Elsewhere():
+    best = mock.patch.object(device, "_best", lambda: PRETEND)
+    with found, best, mock.patch.object(CPUAccelerator, "setup_device"), _Elsewhere():
         yield

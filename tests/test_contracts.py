@@ -83,3 +83,31 @@ def test_addresses_are_opened_by_one_file_alone():
             for one in openers(path.read_text()):
                 found.setdefault(one, set()).add(str(path.relative_to(ROOT)))
     assert found == _BEHIND_ADDRESSES
+
+
+_REMOVERS = {"tasks/stores/removal.py", "tasks/extract/scratch.py"}
+"""The files that may delete folders; the second, temporary ones of this user, past links as well."""
+
+
+def removals(source: str) -> list[str]:
+    """Dotted names of the calls in a file that delete folders."""
+    found = [node.func for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
+    return [
+        ast.unparse(one)
+        for one in found
+        if isinstance(one, ast.Attribute) and one.attr in ("rmtree", "rm", "removedirs")
+    ]
+
+
+def test_folders_are_deleted_by_one_file_alone():
+    assert removals("shutil.rmtree(a)\nws.filesystem().rm(b, recursive=True)") == [
+        "shutil.rmtree",
+        "ws.filesystem().rm",
+    ]
+    found = {
+        str(path.relative_to(ROOT))
+        for part in ("schemas", "model", "tasks", "flows")
+        for path in (ROOT / part).rglob("*.py")
+        if removals(path.read_text())
+    }
+    assert found == _REMOVERS

@@ -6,7 +6,7 @@ import torch
 
 from model.baselines.named import RIVALS
 from model.baselines.painting import RivalNetwork, RivalPainter
-from model.files import CARD, CPU, WEIGHTS, fill, read_card, save
+from model.files import CARD, CPU, WEIGHTS, built, read_card, save
 from schemas.cards import RivalCard
 
 __all__ = ["CARD", "WEIGHTS", "load_rival", "save_rival"]
@@ -23,6 +23,5 @@ def load_rival(folder: Path, device: torch.device = CPU) -> tuple[RivalPainter, 
     Raises: ModelFileError - a file is missing or damaged, or was made under another contract.
     """
     card = read_card(folder, RivalCard, "rival")
-    network = RIVALS[card.kind].build(card.shape)
-    fill(network, folder / WEIGHTS)
+    network = built(lambda: RIVALS[card.kind].build(card.shape), folder / WEIGHTS)
     return RivalPainter(network.to(device)), card

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from model.features.numbers import require_numbers
 from model.stage1.features import scale_mel
 from model.stage2.translator import Floats, Pictures, require
 from schemas.contract import MEL_BANDS, MEL_CONTEXT_COLUMNS
@@ -73,9 +74,7 @@ class RivalPainter:
         """
         require(self.side_px, crops_TSS3)
         require(self.side_px, references_RSS3, references_RPXY)
-        wanted = (len(crops_TSS3), MEL_BANDS, MEL_CONTEXT_COLUMNS)
-        if mel_TMK.shape != wanted or not np.isfinite(mel_TMK).all():
-            raise ValueError(f"the mel windows are finite numbers {wanted}, got {mel_TMK.shape}")
+        require_numbers("mel windows", mel_TMK, len(crops_TSS3), MEL_BANDS, MEL_CONTEXT_COLUMNS)
         middle = len(references_RSS3) // 2
         shown = Shown(
             self._tensor(_channels_first(crops_TSS3)),

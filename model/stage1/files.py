@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 
-from model.files import CARD, CPU, WEIGHTS, fill, read_card, save
+from model.files import CARD, CPU, WEIGHTS, built, read_card, save
 from model.stage1.network import LandmarkGenerator
 from schemas.cards import GeneratorCard
 
@@ -22,6 +22,5 @@ def load_generator(folder: Path, device: torch.device = CPU) -> tuple[LandmarkGe
     Raises: ModelFileError - a file is missing or damaged, or was made under another contract.
     """
     card = read_card(folder, GeneratorCard, "landmark generator")
-    generator = LandmarkGenerator(card.shape)
-    fill(generator, folder / WEIGHTS)
+    generator = built(lambda: LandmarkGenerator(card.shape), folder / WEIGHTS)
     return generator.eval().to(device), card

@@ -9,9 +9,11 @@ from torch import Tensor
 
 from model.features.face_frame import FaceFrame
 from model.features.landmarks import PREDICTED
+from model.features.numbers import require_numbers
 from model.features.timing import mel_columns
 from model.stage1.features import Prepared, prepare
 from model.stage1.network import EXTRA_COLUMNS, LandmarkGenerator
+from schemas.contract import LANDMARK_POINTS, MEL_BANDS
 
 Floats = NDArray[np.floating[Any]]
 
@@ -35,6 +37,9 @@ def predict_clip(
 
     Raises: ValueError - shapes that do not fit together, or values that are not finite.
     """
+    require_numbers("mel", mel, None, MEL_BANDS)
+    require_numbers("landmarks", landmarks, None, LANDMARK_POINTS, 2)
+    require_numbers("reference", reference, None, LANDMARK_POINTS, 2)
     seen = np.ones(len(landmarks), bool) if tracked is None else tracked
     clip = prepare(mel, _without_mouth(landmarks), seen, generator.shape.pose_sigma_frames)
     predicted = predict(generator, clip, face_frames(reference), gain)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 
-from model.files import CARD, CPU, WEIGHTS, fill, read_card, save
+from model.files import CARD, CPU, WEIGHTS, built, read_card, save
 from model.stage2.critics import Critics
 from model.stage2.network import Painter
 from schemas.cards import CRITICS, TranslatorCard
@@ -23,8 +23,7 @@ def load_translator(folder: Path, device: torch.device = CPU) -> tuple[Painter, 
     Raises: ModelFileError - a file is missing or damaged, or was made under another contract.
     """
     card = _card(folder)
-    painter = Painter(card.shape)
-    fill(painter, folder / WEIGHTS)
+    painter = built(lambda: Painter(card.shape), folder / WEIGHTS)
     return painter.eval().to(device), card
 
 
@@ -34,9 +33,7 @@ def load_critics(folder: Path) -> Critics:
     Raises: as load_translator.
     """
     card = _card(folder)
-    critics = Critics(card.critics, card.window_frames)
-    fill(critics, folder / CRITICS)
-    return critics
+    return built(lambda: Critics(card.critics, card.window_frames), folder / CRITICS)
 
 
 def _card(folder: Path) -> TranslatorCard:

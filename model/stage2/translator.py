@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from model.features.numbers import require_numbers
 from schemas.contract import LANDMARK_POINTS
 
 Floats = NDArray[np.floating[Any]]
@@ -82,7 +83,4 @@ def require(side_px: int, pictures: Pictures, *landmarks: Floats) -> None:
     if not len(pictures):
         raise ValueError("at least one picture is needed")
     for points in landmarks:
-        if points.shape != (len(pictures), LANDMARK_POINTS, 2):
-            raise ValueError(f"{len(pictures)} pictures need landmarks (n, {LANDMARK_POINTS}, 2), got {points.shape}")
-        if not np.isfinite(points).all():
-            raise ValueError("a landmark is not finite")
+        require_numbers(f"landmarks of {len(pictures)} pictures", points, len(pictures), LANDMARK_POINTS, 2)

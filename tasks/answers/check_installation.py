@@ -11,6 +11,8 @@ from typing import Final
 
 from schemas.errors import WeightsMissingError
 from schemas.settings import Settings
+from tasks.sandbox import landlock
+from tasks.sandbox.confinement import missing
 
 from .findings import Finding, good, problem, warning
 
@@ -29,7 +31,14 @@ _PACKAGE_FILES: Final = (
 
 def check_installation(settings: Settings) -> list[Finding]:
     """Look at Python, packages, decoders and model files."""
-    return [*_python(), *check_pins(_requirements()), *_decoders(), *_own_models(), *check_weights(settings)]
+    return [
+        *_python(),
+        *check_pins(_requirements()),
+        *_decoders(),
+        *_own_models(),
+        *check_weights(settings),
+        check_sandbox(settings),
+    ]
 
 
 def _python() -> Iterator[Finding]:
@@ -86,6 +95,17 @@ def _decoders() -> Iterator[Finding]:
         yield problem("install", "decord", str(error), "pip install --force-reinstall decord==0.6.0")
     else:
         yield good("install", "decord", _version("decord") or "")
+
+
+def check_sandbox(settings: Settings) -> Finding:
+    """Look at what the kernel offers to hold decoders by."""
+    if not (lacking := missing()):
+        parts = f"Landlock {landlock.version()}, seccomp"
+        return good("install", "sandbox", f"foreign media are decoded in the whole of it ({parts})")
+    words = f"this machine lacks {'; '.join(lacking)}"
+    if settings.guards.require_sandbox:
+        return problem("install", "sandbox", words, "use Linux 6.12 or newer, or leave out [guards] require_sandbox")
+    return warning("install", "sandbox", words, "decode strangers' footage on Linux 6.12 or newer")
 
 
 def _own_models() -> Iterator[Finding]:

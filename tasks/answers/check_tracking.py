@@ -1,6 +1,8 @@
 """Can runs and models be kept: is the tracking store there, and does it answer."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
 
 from schemas.errors import ModelFileError, SettingsError, TrackingError, WorkspaceError
 from schemas.settings import Settings
@@ -31,12 +33,15 @@ def _store(settings: Settings) -> Iterator[Finding]:
         yield good("tracking", _WHAT, f"not made yet; the first training makes {place.database}")
         return
     from tasks.tracking.deleted import deleted
-    from tasks.tracking.store import look
+    from tasks.tracking.store import NotAtHomeError, look
 
     try:
         detail = look(place)
         models = [*_models(place)]
         gone = deleted(place, settings.tracking.experiment)
+    except NotAtHomeError as error:
+        yield problem("tracking", _WHAT, str(error), "relocate it; until then nothing is trained, deleted or promoted")
+        return
     except TrackingError as error:
         yield problem("tracking", _WHAT, str(error), _remedy(place.is_server))
         return
@@ -47,25 +52,33 @@ def _store(settings: Settings) -> Iterator[Finding]:
 
 
 def _models(place: Place) -> Iterator[Finding]:
-    """Each version that an alias points at, its files against its seal.
+    """Each version that an alias points at, its files against its seal; of others in a store of our own, whether there
+    are files at all.
 
     Raises: TrackingError - the store does not answer.
     """
     from tasks.tracking.kinds import KINDS
     from tasks.tracking.models import verify_version
-    from tasks.tracking.registry import aliases_of, named_version
+    from tasks.tracking.registry import aliases_of, versions
     from tasks.tracking.store import open_to_ask
 
     tracking = open_to_ask(place)
     for name in KINDS:
-        for number, aliases in sorted(aliases_of(tracking, name).items()):
-            what = f"{name} {number}, {', '.join(aliases)}"
-            try:
-                verify_version(tracking, named_version(tracking, name, str(number)))
-            except (ModelFileError, TrackingError) as error:
-                yield problem("tracking", what, str(error), _NOT_AS_LOGGED)
-            else:
-                yield good("tracking", what, "every file as it was logged")
+        pointed = aliases_of(tracking, name)
+        for version in versions(tracking, name):
+            what = ", ".join((f"{name} {version.number}", *pointed.get(version.number, ())))
+            if place.folder and not (place.holds(version.source) and Path(version.source).is_dir()):
+                yield problem("tracking", what, f"its files are not there: {version.source}", _NOT_AS_LOGGED)
+            elif version.number in pointed:
+                yield _against_seal(what, partial(verify_version, tracking, version))
+
+
+def _against_seal(what: str, verify: Callable[[], None]) -> Finding:
+    try:
+        verify()
+    except (ModelFileError, TrackingError) as error:
+        return problem("tracking", what, str(error), _NOT_AS_LOGGED)
+    return good("tracking", what, "every file as it was logged")
 
 
 def _remedy(is_server: bool) -> str:

@@ -16,7 +16,7 @@ from schemas.settings import Settings
 from schemas.tables import LAYOUT_VERSION, TABLES
 from schemas.wording import counted
 from tasks.sources.presence import gone
-from tasks.stores import log, releases, tombstones
+from tasks.stores import commits, erasing, log, releases, tombstones
 from tasks.stores.batches import orphans
 from tasks.stores.workspace import LEFT_BEHIND_S, Workspace
 
@@ -30,6 +30,7 @@ LEAST_FREE_BYTES: Final = 2 * 2**30
 
 _EXAMPLES: Final = 3
 _REINGEST: Final = "ingest the source once more: what is missing is made again"
+_AGAIN: Final = "do the takedown again, or any other: it finishes what an earlier one left"
 _REROUTE: Final = "`heterodub route --policy FILE`"
 _CHECKED_OUT: Final = "restore the workspace from a copy, or ingest into a new one"
 
@@ -71,6 +72,7 @@ def _table(ws: Workspace, table: str) -> Iterator[Finding]:
         yield good("workspace", what, "not made yet")
         return
     try:
+        commits.require_whole(ws, table)
         files = log.snapshot(ws, table).files
         lost = _lost(ws, table, files)
         rows = 0 if lost else reading.read(ws, table, [TABLES[table].names[0]]).num_rows
@@ -127,6 +129,13 @@ def _barred(ws: Workspace) -> Iterator[Finding]:
     marks = tombstones.standing(ws)
     if not marks.marks:
         return
+    left, kept = tombstones.unfinished(ws), _kept(ws, marks.media)
+    if left:
+        detail = f"{counted(len(left), 'takedown')} not finished: {_some_ids([one.takedown for one in left])}"
+        yield problem("workspace", "takedowns", detail, f"what was to be erased may still be there: {_AGAIN}")
+    if kept:
+        detail = f"{counted(len(kept), 'file')} on the disk hold footage that was taken down: {_some(kept)}"
+        yield problem("workspace", "takedowns", detail, _AGAIN)
     gone = marks.media
     rows = reading.read(ws, "catalog", ["media_id", "speaker", "corpus", "licence"]).to_pylist()
     back = [
@@ -135,11 +144,22 @@ def _barred(ws: Workspace) -> Iterator[Finding]:
         if row["media_id"] in gone or marks.bars(row["speaker"], row["corpus"], row["licence"])
     ]
     if back:
-        remedy = "once no ingest is running, do the takedown again: it finishes what an earlier one left"
+        remedy = f"once no ingest is running, {_AGAIN}"
         detail = f"{len(back)} stored files are of footage that was taken down: {_some_ids(back)}"
         yield problem("workspace", "takedowns", detail, remedy)
-    else:
+    if not (left or kept or back):
         yield good("workspace", "takedowns", "nothing is stored of what was taken down")
+
+
+def _kept(ws: Workspace, media: frozenset[str]) -> list[str]:
+    """Files on the disk that no newest version names, and that hold rows of such contents."""
+    held = [
+        f"{table}/{name}"
+        for table in ("catalog", "clips", "stage1", "stage2", "benchmarks")
+        if media and reading.exists(ws, table)
+        for name in erasing.strays(ws, table, "media_id", media)
+    ]
+    return sorted(held)
 
 
 def _clip_counts(ws: Workspace) -> Iterator[Finding]:
@@ -188,6 +208,7 @@ def _release(ws: Workspace) -> Iterator[Finding]:
             for table, version in last.versions.items()
             for name in _lost(ws, table, log.snapshot(ws, table, version).files)
         ]
+        is_as_published = bool(lost) or releases.identity_of(ws, last) == last.release_id
     except (HeterodubError, pa.ArrowException, OSError, ValueError, KeyError) as error:
         yield problem("workspace", "last release", f"cannot be read: {error}", _CHECKED_OUT)
         return
@@ -196,6 +217,9 @@ def _release(ws: Workspace) -> Iterator[Finding]:
         yield problem(
             "workspace", "last release", f"{last.release_id} lost {counted(len(lost), 'file')}: {_some(lost)}", remedy
         )
+    elif not is_as_published:
+        detail = f"{last.release_id} does not hold what it was published with, of which its id is a hash"
+        yield problem("workspace", "last release", detail, f"do not train from it; {_CHECKED_OUT}")
     else:
         yield good("workspace", "last release", f"{last.release_id}, number {last.sequence}, all files there")
 

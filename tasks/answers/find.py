@@ -35,9 +35,9 @@ class Found:
     clip_id: str | None = None
 
 
-def find(ws: Workspace, name: str) -> Found:
+def find(ws: Workspace, name: str, whole: bool = False) -> Found:
     """The file or clip that `name` means: a path, the tail of a path that only one file has, or the start of a
-    media_id or clip_id of at least four digits.
+    media_id or clip_id of at least four digits. whole: the tail has to be whole names, as where something is deleted.
 
     Raises: NotFoundError - nothing fits (the text suggests what is near) or several things do (it lists them).
     """
@@ -47,7 +47,7 @@ def find(ws: Workspace, name: str) -> Found:
         if row["uri"] in exact:
             return Found(uri=row["uri"])
     clips = _clips_starting(ws, name)
-    candidates = [*_by_media(files, name), *_by_tail(files, name)]
+    candidates = [*_by_media(files, name), *_by_tail(files, name, whole)]
     uris = sorted(set(candidates))
     if len(uris) + len(clips) == 1:
         return Found(uri=uris[0]) if uris else Found(clip_id=clips[0])
@@ -75,15 +75,19 @@ def _by_media(files: list[dict[str, Any]], name: str) -> Iterable[str]:
     return [row["uri"] for row in same.values()]
 
 
-def _by_tail(files: list[dict[str, Any]], name: str) -> list[str]:
-    """Files whose path ends with whole parts `name`; only if there is none, those that end with its letters."""
+def _by_tail(files: list[dict[str, Any]], name: str, whole: bool) -> list[str]:
+    """Files whose path ends with whole parts `name`; if none does, those that end with its letters, unless `whole`."""
     tail = os.fsencode(name).decode("utf-8", "backslashreplace").removeprefix("./")
     if not tail:
         return []
     shown = {row["uri"]: readable_path(row["uri"]) for row in files}
     tails = (tail, visible(tail))
-    whole = [uri for uri, path in shown.items() if uri.endswith(f"/{tail}") or path.endswith(f"/{tails[1]}")]
-    return whole or [uri for uri, path in shown.items() if uri.endswith(tails) or path.endswith(tails)]
+    fitting = [uri for uri, path in shown.items() if uri.endswith(f"/{tail}") or path.endswith(f"/{tails[1]}")]
+    return (
+        fitting
+        if fitting or whole
+        else [uri for uri, path in shown.items() if uri.endswith(tails) or path.endswith(tails)]
+    )
 
 
 def _several(name: str, uris: list[str], clips: list[str]) -> str:

@@ -1,26 +1,47 @@
 """File names are data. How one is shown to a person without a terminal, or the person, being misled by it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from os.path import commonprefix
-from typing import Final
+from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
 _FILE: Final = "file://"
+
+_FORMULA: Final = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
+"""What a formula begins with, also in full width; a tab or carriage return before it is escaped by then."""
 
 SHORT_ID: Final = 12
 """Digits of an id that are shown where a whole one would only fill the line; commands accept any unique start."""
 
 
-def visible(text: str) -> str:
-    r"""The text with everything that is not printable as an escape: \n, \x1b, \u202e.
+def visible(text: str, but: str = "") -> str:
+    r"""The text with everything that is not printable as an escape: \n, \x1b, \u202e. but: letters to leave.
 
     Control characters would be obeyed by a terminal, and direction marks would make a name read as another one.
     """
-    return "".join(letter if letter.isprintable() else _escape(letter) for letter in text)
+    return "".join(letter if letter.isprintable() or letter in but else _escape(letter) for letter in text)
 
 
 def _escape(letter: str) -> str:
     return letter.encode("unicode_escape").decode("ascii")
+
+
+def csv_line(values: Iterable[Any]) -> str:
+    """A line of CSV for people and their spreadsheets, quoted as RFC 4180 says, with its end.
+
+    None is an empty field, a list its words with spaces between. Texts are escaped, and one that a spreadsheet would
+    take for a formula gets a quotation mark before it; who needs names to the letter asks for JSON.
+    """
+    return ",".join(map(_csv_field, values)) + "\n"
+
+
+def _csv_field(value: Any) -> str:
+    if value is None or isinstance(value, int | float):
+        return "" if value is None else str(value)
+    text = visible(" ".join(map(str, value)) if isinstance(value, list | tuple) else str(value))
+    if text.startswith(_FORMULA):
+        text = f"'{text}"
+    return '"' + text.replace('"', '""') + '"' if any(mark in text for mark in ',"') else text
 
 
 def readable_path(uri: str) -> str:

@@ -1,6 +1,5 @@
 """Where a workspace stands: tables, files, clips, releases, and what they were made with."""
 
-import json
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, Final
@@ -11,6 +10,7 @@ from schemas.reasons import FileState
 from schemas.settings import Settings
 from schemas.tables import LAYOUT_VERSION, TABLES
 from tasks.journal.runs import Run, runs, under_parents
+from tasks.stores.tables import json_cell
 from tasks.stores.workspace import Workspace
 
 from . import reading
@@ -110,6 +110,6 @@ def _releases(ws: Workspace) -> tuple[ReleaseFacts, ...]:
     rows = reading.read(ws, "releases").sort_by([("sequence", "descending")]).to_pylist()
     kept = ("release_id", "sequence", "created_utc", "backend", "extractor", "policy", "code")
     return tuple(
-        ReleaseFacts(**{name: row[name] for name in kept}, counts=json.loads(row["counts"]), notes=tuple(row["notes"]))
+        ReleaseFacts(**{name: row[name] for name in kept}, counts=json_cell(row, "counts"), notes=tuple(row["notes"]))
         for row in rows
     )

@@ -15,7 +15,7 @@ from schemas.contract import MEL_BANDS, MEL_HOP_SAMPLES, MEL_WINDOW_SAMPLES, SAM
 from schemas.errors import MediaRefusedError
 from schemas.reasons import MissingCause
 from schemas.settings import GuardSettings
-from tasks.extract.isolation import Isolated
+from tasks.extract.handing import Decoder
 from tasks.media.decode import open_video
 from tasks.media.locate import fingerprint, localise
 from tasks.media.probe import probe
@@ -66,20 +66,22 @@ def clip_sound(place: ClipPlace, mel: NDArray[np.floating], guards: GuardSetting
     """
     if mel.shape != (mel_columns(place.frames), MEL_BANDS):
         raise ValueError(f"{place.frames} frames have a mel of {mel_columns(place.frames)} x 80, got {mel.shape}")
-    child = Isolated(guards.memory_limit_gib)  # a decoder that crashes must not end a training
+    child = Decoder(guards)  # a decoder that crashes must not end a training
     try:
-        found = child.run(raw_sound, place, guards, time_limit_s=_FILE_LIMIT_S)
+        found = child.run(raw_sound, place, guards, media=[place.uri], time_limit_s=_FILE_LIMIT_S, returns=bytes | str)
     except MediaRefusedError as error:
         found = error.reason.value
     except (OSError, RuntimeError) as error:
         found = str(error)
     finally:
         child.close()
-    return Heard(from_mel(mel), found) if isinstance(found, str) else Heard(found, None)
+    if isinstance(found, str):
+        return Heard(from_mel(mel), found)
+    return Heard(np.frombuffer(found, np.float32), None)
 
 
-def raw_sound(place: ClipPlace, guards: GuardSettings) -> NDArray[np.float32] | str:
-    """The clip's samples out of its raw file, or why there are none; runs in the child.
+def raw_sound(place: ClipPlace, guards: GuardSettings) -> bytes | str:
+    """The clip's samples out of its raw file, as float32, or why there are none; runs in the child.
 
     Raises: MediaRefusedError - the file is gone or cannot be used.
     """
@@ -102,7 +104,7 @@ def raw_sound(place: ClipPlace, guards: GuardSettings) -> NDArray[np.float32] | 
         if isinstance(sound, MissingCause):
             return sound.value
         with sound:
-            return np.asarray(sound.read(frame_to_sample(first), frame_to_sample(place.frames)), np.float32)
+            return np.asarray(sound.read(frame_to_sample(first), frame_to_sample(place.frames)), np.float32).tobytes()
 
 
 def from_mel(mel: NDArray[np.floating]) -> NDArray[np.float32]:

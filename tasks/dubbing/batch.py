@@ -1,32 +1,30 @@
 """Jobs of dubbing: one, or those of a manifest. A bad one costs only itself."""
 
 import csv
-import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import ValidationError
 
 from schemas.dubbing import DubJob
 from schemas.endings import ending_of_jobs, with_ending
-from schemas.errors import DubbingError, HeterodubError, MediaRefusedError, SourceError
+from schemas.errors import HeterodubError, SourceError
 from schemas.problems import describe
 from schemas.settings import Settings
 from tasks.dubbing.checks import crossed_rows, find_faults
+from tasks.dubbing.dubber import Dubber
 from tasks.dubbing.outcomes import Dubbed, Outcome, readable
 from tasks.dubbing.partials import clear_partials
 from tasks.dubbing.watching import DubWatcher
-from tasks.extract.isolation import Isolated, Named
 from tasks.journal.recording import Counts
 
-_LOOK = Named("tasks.dubbing.inputs:input_faults")
-_FIND = Named("tasks.dubbing.worker:find")
-_WORK = Named("tasks.dubbing.worker:work_on")
-# by name: only the child loads decoders and models
+if TYPE_CHECKING:
+    from model.sync.scorer import SyncScorer
+    from tasks.dubbing.judging import DubScores
 
 _PATHS: Final = ("video", "speech", "out", "appearance_from")
 
@@ -88,44 +86,58 @@ def dub_jobs(
     Raises: ModelFileError, TrackingError, WorkspaceError, WeightsMissingError - before the first job. DubbingError -
     opening the models killed the child.
     """
-
-    def hear(news: tuple[str, tuple[Any, ...]]) -> None:
-        getattr(watcher, news[0])(*news[1])
-
-    with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch, _child(settings) as child:
-        ask = partial(child.run, time_limit_s=settings.dub.silence_s, hear=hear)
-        faults = find_faults(jobs, lambda job: ask(_LOOK, job, settings.guards))
+    tuned = any(job.finetune is not None for job in jobs)
+    with (
+        tempfile.TemporaryDirectory(prefix="heterodub-") as scratch,
+        closing(Dubber(settings, (generator, translator), scratch, tuned)) as dubber,
+    ):
+        faults = find_faults(jobs, dubber.look, settings)
         if len(faults) == len(jobs):
             return [Outcome(job, None, faults[place]) for place, job in enumerate(jobs)]
-        try:
-            found = ask(_FIND, settings, generator, translator, scratch)
-        except MediaRefusedError as refusal:
-            raise DubbingError(f"the models could not be opened: {refusal}") from refusal
+        found = dubber.find(generator, translator)
         outcomes = []
         for place, job in enumerate(jobs):
             if place in faults:
                 outcomes.append(Outcome(job, None, faults[place]))
                 continue
             watcher.job(place + 1, len(jobs), job.video)
-            outcomes.append(_outcome(job, partial(ask, _WORK, job, found, settings)))
+            outcomes.append(_outcome(job, partial(dubber.dub, job, found, watcher)))
     return outcomes
 
 
 def check_jobs(jobs: Sequence[DubJob], settings: Settings, written: bool = True) -> dict[int, str]:
     """Say what is wrong with each job that cannot be done, by its place; see checks.find_faults."""
-    with _child(settings) as child:
-        ask = partial(child.run, _LOOK, time_limit_s=settings.dub.silence_s)
-        return find_faults(jobs, lambda job: ask(job, settings.guards), written)
+    with closing(Dubber(settings)) as dubber:
+        return find_faults(jobs, partial(dubber.look, written=written), settings, written)
 
 
-@contextmanager
-def _child(settings: Settings) -> Iterator[Isolated]:
-    """The process that dubs. It is replaced when a job has killed it, and has all cores to itself."""
-    child = Isolated(settings.guards.memory_limit_gib, {"OMP_NUM_THREADS": str(os.cpu_count() or 1)})
-    try:
-        yield child
-    finally:
-        child.close()
+def judge_jobs(
+    jobs: Sequence[DubJob],
+    generator: str,
+    translator: str,
+    settings: Settings,
+    scorer: "SyncScorer",
+    watcher: DubWatcher,
+) -> "DubScores":
+    """Judge the jobs' finished files (judging.py), in a child process, whose death costs one job its scores.
+
+    Raises: ModelFileError, TrackingError, WorkspaceError, WeightsMissingError, DubbingError - as dub_jobs.
+    """
+    from tasks.dubbing.judging import DubScores, merged
+
+    with (
+        tempfile.TemporaryDirectory(prefix="heterodub-") as scratch,
+        closing(Dubber(settings, (generator, translator), scratch)) as dubber,
+    ):
+        found, scores = dubber.find(generator, translator), []
+        for place, job in enumerate(jobs, start=1):
+            watcher.job(place, len(jobs), job.video)
+            try:
+                with readable(job.video):
+                    scores.append(dubber.judge(job, found, scorer, watcher))
+            except HeterodubError as error:
+                scores.append(DubScores(*found.names, (), {}, {job.video: str(error)}, {}))
+    return merged(scores)
 
 
 def _outcome(job: DubJob, work: Callable[[], Dubbed]) -> Outcome:

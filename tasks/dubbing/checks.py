@@ -8,23 +8,31 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from schemas.dubbing import OUTPUT_FORMATS, DubJob
-from schemas.errors import HeterodubError
+from schemas.errors import HeterodubError, WorkspaceError
+from schemas.settings import Settings
 from tasks.dubbing.outcomes import readable
+from tasks.media.locate import local_path
+from tasks.stores import tables
+from tasks.stores.workspace import Workspace
 
 
 def find_faults(
-    jobs: Sequence[DubJob], ask: Callable[[DubJob], tuple[str, ...]], written: bool = True
+    jobs: Sequence[DubJob], ask: Callable[[DubJob], tuple[str, ...]], settings: Settings, written: bool = True
 ) -> dict[int, str]:
     """Say what is wrong with each job that cannot be done, by its place among the jobs.
 
     ask: calls inputs.input_faults in a child process; that the child dies of a file is the job's fault, too. written:
-    the outputs are going to be written, so they have to be names that can be.
+    the outputs are going to be written, so they have to be names that can be, and of no footage of the settings'
+    workspace.
     """
+    footage = _footage(settings, jobs) if written else set()
     faults: dict[int, str] = {}
     for place, job in enumerate(jobs):
         try:
             with readable(job.video):
                 found = (*(output_faults(job) if written else ()), *ask(job))
+                if identity(Path(job.out)) in footage:
+                    found = (f"{job.out} is footage of {settings.workspace}; sources are never written to", *found)
         except HeterodubError as error:
             found = (str(error),)
         if found:
@@ -48,13 +56,32 @@ def output_faults(job: DubJob) -> Iterator[str]:
         yield f"{above} is no folder that {out.name} could be written into"
     elif not os.access(above, os.W_OK | os.X_OK):
         yield f"{above} may not be written, so {out.name} cannot be"
-    if any(identity(out) == identity(Path(named)) for named in local_inputs(job)):
+    if any(identity(out) == identity(path) for path in local_inputs(job)):
         yield f"{out} is the source itself; sources are never written to"
 
 
-def local_inputs(job: DubJob) -> list[str]:
+def local_inputs(job: DubJob) -> list[Path]:
     """What a job reads, as far as it lies on local disks."""
-    return [named for named in (job.video, job.speech, job.appearance_from) if named and "://" not in named]
+    named = [one for one in (job.video, job.speech, job.appearance_from) if one]
+    paths = [local_path(one) if "://" in one else Path(one) for one in named]
+    return [path for path in paths if path is not None]
+
+
+def _footage(settings: Settings, jobs: Sequence[DubJob]) -> set[object]:
+    """Identities of the catalog's files that one of the outputs may be. Of the others, which may be many, none is
+    asked for: they have another size than any output that is there, and another name.
+    """
+    there = [Path(job.out) for job in jobs if Path(job.out).is_file()]
+    sizes, names = {path.stat().st_size for path in there}, {path.name for path in there}
+    try:
+        ws = Workspace.open(settings.workspace) if there else None
+    except WorkspaceError:
+        return set()
+    if ws is None:
+        return set()
+    rows = tables.read_any(ws, "catalog", ["uri", "size_bytes"]).to_pylist()
+    near = [row["uri"] for row in rows if row["size_bytes"] in sizes or row["uri"].rsplit("/", 1)[-1] in names]
+    return {identity(path) for uri in near if uri.startswith(("/", "file:")) and (path := local_path(uri))}
 
 
 def identity(path: Path) -> object:
@@ -74,7 +101,7 @@ def crossed_rows(jobs: Sequence[DubJob]) -> str | None:
             return f"rows {earlier} and {number} both write {job.out}"
     for number, job in enumerate(jobs, start=1):
         for named in local_inputs(job):
-            writer = writers.get(identity(Path(named)), number)
+            writer = writers.get(identity(named), number)
             if writer != number:
                 return f"row {writer} writes {named}, which row {number} reads; sources are never written to"
     return None

@@ -14,7 +14,7 @@ from typing import Final
 import av.error
 
 from model.dubbing.timing import Timeline, plan_timeline
-from schemas.dubbing import OUTPUT_FORMATS, DubJob
+from schemas.dubbing import OUTPUT_FORMATS, SYNTHETIC, DubJob
 from schemas.errors import DubbingError
 from schemas.reasons import EXPLANATIONS, ClipReason, FileReason
 from schemas.settings import GuardSettings, Settings
@@ -37,9 +37,6 @@ from tasks.dubbing.watching import DubWatcher, Silent, Stopwatch
 from tasks.faces.backend import LandmarkBackend
 from tasks.media.locate import fingerprint, localise, path_to_uri
 from tasks.media.opening import words
-
-SYNTHETIC: Final = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
-"""IPTC's term for pictures of which a part was made by a trained model."""
 
 SILENT: Final = 10 ** (-60 / 20)
 """Peak below which a speech counts as silent: -60 dBFS, below the level of the quietest speech that is learned from."""
@@ -84,15 +81,17 @@ def dub(
     settings: Settings,
     watcher: DubWatcher | None = None,
     planned: Planned | None = None,
+    made: Path | None = None,
 ) -> Dubbed:
-    """Dub one video. planned: is shown what is going to be done, before it is.
+    """Dub one video. planned: is shown what is going to be done, before it is. made: the file to write, where it is not
+    yet to be the job's own.
 
     Raises: SourceError - the video or the speech cannot be used. DubbingError - there is no such face in it, or the
     output cannot be written. ModelFileError, WorkspaceError - a translator that is to be tuned cannot be, see tuned.
     OSError - the disk is full. The output's name is touched only by a whole file.
     """
     began = time.perf_counter()
-    out = _writable(job)
+    out = made or _writable(job)
     with tempfile.TemporaryDirectory(prefix="heterodub-") as folder:
         tools = _Tools(models, backend, settings, Stopwatch(), watcher or Silent(), Path(folder))
         with _opened(job, tools) as (film, speech), readable(job.video):

@@ -1,11 +1,14 @@
-"""What a dubbing job reads, looked at before it is worked on: headers and first frames alone, so in milliseconds."""
+"""What a dubbing job reads and replaces, looked at before it is worked on: headers and first frames alone, so in
+milliseconds.
+"""
 
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from schemas.dubbing import DubJob
+from schemas.dubbing import SYNTHETIC, DubJob
 from schemas.errors import MediaRefusedError, SourceError
 from schemas.reasons import EXPLANATIONS, FileReason
 from schemas.settings import GuardSettings
@@ -20,8 +23,9 @@ _NO_PICTURE: Final = (FileReason.NO_VIDEO_STREAM, FileReason.NOT_MEDIA, FileReas
 Look = Callable[[Path, GuardSettings], None]
 
 
-def input_faults(job: DubJob, guards: GuardSettings) -> tuple[str, ...]:
-    """Say what is wrong with a job's video, its speech, and who lends the face.
+def input_faults(job: DubJob, guards: GuardSettings, written: bool = True) -> tuple[str, ...]:
+    """Say what is wrong with a job's video, its speech, who lends the face, and, if it is going to be `written`, with
+    what its output would replace.
 
     What lies on other machines is not looked at, for that would mean to fetch it; only its kind of address is.
     """
@@ -31,7 +35,8 @@ def input_faults(job: DubJob, guards: GuardSettings) -> tuple[str, ...]:
             return (f"{job.video} has sound and no picture, {job.speech} is a video: did you swap VIDEO and SPEECH?",)
         video = f"{job.video}: it has sound and no picture"
     lender = _fault(job.appearance_from, _look_at_lender, guards) if job.appearance_from else None
-    return tuple(fault for fault in (video, speech, lender) if fault)
+    replaced = _fault_of_replaced(job.out, guards) if written else None
+    return tuple(fault for fault in (video, speech, lender, replaced) if fault)
 
 
 def _passes(named: str, look: Look, guards: GuardSettings) -> bool:
@@ -63,6 +68,16 @@ def _fault_of_address(named: str, guards: GuardSettings) -> str | None:
     except (ImportError, ValueError) as error:
         return f"{named}: {error}"
     return None
+
+
+def _fault_of_replaced(named: str, guards: GuardSettings) -> str | None:
+    out = Path(named)
+    if "://" in named or not out.is_file() or not out.stat().st_size:
+        return None  # nothing would be lost, or output_faults has said it
+    with suppress(MediaRefusedError):
+        if SYNTHETIC in Film.open(out, guards).comment():
+            return None
+    return f"{named} is there and is no dubbing: name another, or remove it first"
 
 
 def _look(path: Path, guards: GuardSettings) -> None:

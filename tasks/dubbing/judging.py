@@ -143,6 +143,14 @@ def judge_dubbings(
     return DubScores(*models.names, tuple(rows), means_of(rows), failed, notes)
 
 
+def merged(scores: Sequence[DubScores]) -> DubScores:
+    """Scores of several jobs, each judged by itself with the same models, as one."""
+    rows = [row for one in scores for row in one.rows]
+    failed = {name: why for one in scores for name, why in one.failed.items()}
+    notes = {name: note for one in scores for name, note in one.notes.items()}
+    return DubScores(scores[0].generator, scores[0].translator, tuple(rows), means_of(rows), failed, notes)
+
+
 def means_of(rows: Sequence[DubSat]) -> dict[str, dict[str, dict[str, Interval]]]:
     """Means over videos, with intervals, by setting, system and score."""
     found: dict[str, dict[str, dict[str, Interval]]] = {}

@@ -20,6 +20,7 @@ from tasks.dubbing.watching import Stopwatch
 from tasks.faces.backend import LandmarkBackend
 from tasks.faces.tracker import FaceTracker
 from tasks.faces.window import cut_window
+from tasks.media.sniff import open_regular
 
 LOOKED_AT_S: Final = 30.0
 """So much of another video is looked at; more would show the same face once more."""
@@ -57,7 +58,8 @@ def _picture(path: Path, max_pixels: int) -> NDArray[np.uint8]:
 
     Raises: MediaRefusedError - NO_DECODABLE_FRAME, PICTURE_TOO_LARGE.
     """
-    bgr = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
+    with open_regular(path) as file:
+        bgr = cv2.imdecode(np.frombuffer(file.read(), np.uint8), cv2.IMREAD_COLOR)
     if bgr is None:
         raise MediaRefusedError(FileReason.NO_DECODABLE_FRAME)
     if bgr.shape[0] * bgr.shape[1] > max_pixels:

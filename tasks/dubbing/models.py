@@ -15,23 +15,26 @@ from schemas.dubbing import LANDMARK_WARP, NEWEST
 from schemas.errors import ModelFileError
 from schemas.settings import Settings
 from tasks.faces.backend import LandmarkBackend
-from tasks.learning.devices import device_of
+from tasks.learning.device import device_of
 from tasks.stores.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Where two models lie, and their names. translator: None for the warp, which lies nowhere."""
+    """Where two models lie, and their names. translator: None for the warp, which lies nowhere. tunings: where what the
+    translator learns of a video is kept; None: in the settings' workspace.
+    """
 
     generator: Path
     translator: Path | None
     names: tuple[str, str]
+    tunings: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Models:
     """What dubs. names: of both models, for the output's metadata and the summary. folder: of the translator's files;
-    None for the warp, which has learned nothing.
+    None for the warp, which has learned nothing. tunings: as Found's.
     """
 
     generator: LandmarkGenerator
@@ -39,6 +42,7 @@ class Models:
     translator: Translator
     names: tuple[str, str]
     folder: Path | None = None
+    tunings: Path | None = None
 
 
 def find_models(settings: Settings, generator: str, translator: str, scratch: Path) -> Found:
@@ -68,7 +72,7 @@ def open_models(found: Found, settings: Settings, backend: LandmarkBackend) -> M
         return Models(speaking, card, WarpTranslator(settings.dub.warp_px), found.names)
     painter, painter_card = load_translator(found.translator, device)
     _require(found.names[1], painter_card.backend, backend)
-    return Models(speaking, card, PainterTranslator(painter), found.names, found.translator)
+    return Models(speaking, card, PainterTranslator(painter), found.names, found.translator, found.tunings)
 
 
 def _require(name: str, made_for: str, backend: LandmarkBackend) -> None:

@@ -1,6 +1,9 @@
 """Files that are under their name whole or not at all."""
 
+import errno
 import os
+import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +29,19 @@ def whole_or_not_at_all(out: Path) -> Iterator[Path]:
         partial.replace(out)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def put_in_place(made: Path, out: Path) -> None:
+    """Copy a file that a child has made to where it belongs.
+
+    Raises: OSError - it is no plain file: a video may have taken the child over; or it cannot be written.
+    """
+    handle = os.open(made, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(handle, "rb") as taken:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "not a plain file", str(made))
+        with whole_or_not_at_all(out) as partial, partial.open("wb") as given:
+            shutil.copyfileobj(taken, given, 8 << 20)
 
 
 def clear_partials(out: Path) -> None:

@@ -22,7 +22,7 @@ from tasks.media.lengths import clocks_apart_s
 from tasks.media.opening import has_decoder, open_input, open_sound_file, set_up
 from tasks.media.pictures import decoded
 from tasks.media.recorder import Recorder, sound_frames
-from tasks.media.sniff import HEAD_BYTES, Container, sniff, unreadable
+from tasks.media.sniff import HEAD_BYTES, Container, open_regular, sniff, unreadable
 from tasks.media.spool import Spool
 from tasks.media.streams import MOST_STREAMS, picture_streams, ranked_pictures, sound_of, sound_streams
 from tasks.media.timeline import StreamClock, Timeline
@@ -260,7 +260,7 @@ def sniff_speech(path: Path) -> "Container | str":
     try:
         if not path.is_file():
             return sniff(path)  # which knows what is wrong with it
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             head = file.read(HEAD_BYTES)
     except OSError as error:
         raise unreadable(error) from error

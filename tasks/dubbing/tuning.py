@@ -26,8 +26,8 @@ from tasks.dubbing.models import Models
 from tasks.dubbing.parts import Face
 from tasks.dubbing.watching import DubWatcher
 from tasks.feeding.stored_clips import HeldPictures, PictureClip, Place
-from tasks.learning.devices import device_of
-from tasks.learning.folders import trainings
+from tasks.learning.device import device_of
+from tasks.learning.folders import dubbings
 from tasks.learning.selection import Candidate, Held
 from tasks.stores.workspace import Workspace
 
@@ -88,7 +88,7 @@ def tuned(
     )
     footage = Held(HeldPictures(known), *held_back(chosen), card.release, card.backend)
     identity = hashlib.sha256(f"{media_id} {name} {tuning.weights} {stage2.model_dump_json()}".encode()).hexdigest()
-    folder = trainings(Workspace.open(settings.workspace)) / f"dubbing-{identity[:12]}"
+    folder = (models.tunings or dubbings(Workspace.open(settings.workspace))) / f"dubbing-{identity[:12]}"
     watcher.phase("fine-tune", stage2.pace.steps)
     try:
         made = train_translator(

@@ -1,16 +1,19 @@
 """What runs in the child process that dubs: its models are opened once, each job is worked on by itself."""
 
 import os
+import tempfile
 from functools import cache
 from pathlib import Path
 from typing import Final
 
+from model.sync.scorer import SyncScorer
 from schemas.dubbing import DubJob
 from schemas.settings import Settings
 from tasks.dubbing.dub import dub
+from tasks.dubbing.judging import DubScores, judge_dubbings
 from tasks.dubbing.models import Found, Models, find_models, open_models
 from tasks.dubbing.outcomes import Dubbed
-from tasks.extract.isolation import tell
+from tasks.extract.child import announce
 from tasks.faces.backend import LandmarkBackend, open_backend
 
 _MESH_THREADS: Final = min(4, os.cpu_count() or 1)
@@ -19,22 +22,38 @@ which following as a whole takes a third less; it is too small for many."""
 
 
 def find(settings: Settings, generator: str, translator: str, scratch: str) -> Found:
-    """The models, fetched into `scratch` and opened once to see that they can be used.
+    """The models, fetched into `scratch`. They are not opened: this runs outside of the sandbox.
 
-    Raises: as find_models and open_models; WeightsMissingError - the backend's.
+    Raises: as find_models.
     """
-    found = find_models(settings, generator, translator, Path(scratch))
+    return find_models(settings, generator, translator, Path(scratch))
+
+
+def open_both(found: Found, settings: Settings) -> None:
+    """Open the models, to see that they can be used.
+
+    Raises: as open_models; WeightsMissingError - the backend's.
+    """
     _opened(found, settings)
-    return found
 
 
-def work_on(job: DubJob, found: Found, settings: Settings) -> Dubbed:
-    """Dub one video.
+def work_on(job: DubJob, found: Found, settings: Settings, made: Path) -> Dubbed:
+    """Dub one video, into the file `made`.
 
     Raises: as dub.
     """
     models, backend = _opened(found, settings)
-    return dub(job, models, backend, settings, _Teller())
+    return dub(job, models, backend, settings, _Announcer(), made=made)
+
+
+def judge(job: DubJob, found: Found, settings: Settings, scorer: SyncScorer) -> DubScores:
+    """Judge one job's dubbing.
+
+    Raises: as judge_dubbings.
+    """
+    models, backend = _opened(found, settings)
+    with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
+        return judge_dubbings([job], models, backend, settings, scorer, Path(scratch), _Announcer())
 
 
 @cache
@@ -43,17 +62,16 @@ def _opened(found: Found, settings: Settings) -> tuple[Models, LandmarkBackend]:
     return open_models(found, settings, backend), backend
 
 
-class _Teller:
+class _Announcer:
     """Passes on to the parent what happens, as the name of a watcher's method and its arguments."""
 
     def job(self, number: int, jobs: int, name: str) -> None:
-        """Tell the parent."""
-        tell(("job", (number, jobs, name)))
+        """The parent knows: it gave the job."""
 
     def phase(self, name: str, frames: int | None) -> None:
-        """Tell the parent."""
-        tell(("phase", (name, frames)))
+        """Announce it to the parent."""
+        announce(("phase", (name, frames)))
 
     def frame(self) -> None:
-        """Tell the parent."""
-        tell(("frame", ()))
+        """Announce it to the parent."""
+        announce(("frame", ()))

@@ -4,7 +4,8 @@ This runs in an isolated process (isolation.py) and knows nothing of Prefect, Da
 """
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from schemas.records import FileOutcome, MediaFacts
 from schemas.settings import Settings
 from tasks.extract import rows
 from tasks.extract.builder import ClipBuilder, Draft, Picture, dropped_seconds
-from tasks.extract.isolation import tell
+from tasks.extract.child import announce
 from tasks.extract.job import Admission, Analysis, Job
 from tasks.extract.sounds import SoundTracks
 from tasks.faces.backend import LandmarkBackend, open_backend
@@ -46,7 +47,6 @@ from tasks.quality.picture import is_still
 from tasks.quality.routing import route_clip
 from tasks.quality.sound import speech_probability
 from tasks.stores.parts import PartWriter
-from tasks.stores.workspace import Workspace
 
 
 @cache
@@ -65,40 +65,48 @@ def load(settings: Settings) -> None:
     speech_probability(np.zeros(SAMPLES_PER_FRAME, np.float32))
 
 
-def analyse(job: Job, settings: Settings, policy: Policy) -> Analysis:
-    """Work on one file. Tells None when the file is here, None again when it was read through, and how many seconds it
-    lasts (0: its header does not say) when its header is read: only then is it known how long the rest may take.
+@dataclass(frozen=True, slots=True)
+class _Folders:
+    """Where things go: a folder for what is under way, and a file for each table's payload."""
 
-    Raises: MediaRefusedError - the file cannot be used; the reason says why. WeightsMissingError, WorkspaceError -
-    the run cannot go on. OSError - the disk is full.
+    scratch: Path
+    outgoing: Mapping[str, Path]
+
+
+def analyse(job: Job, settings: Settings, policy: Policy, outgoing: Mapping[str, Path]) -> Analysis:
+    """Work on one file. Announces None when it was read through, and how many seconds it lasts (0: its header does not
+    say) when its header is read: only then is it known how long the rest may take.
+
+    outgoing: files for the clips' payload, by table; see tasks/stores/parts.py.
+
+    Raises: MediaRefusedError - the file cannot be used; the reason says why. WeightsMissingError - the run cannot go
+    on. OSError - the disk is full.
     """
     origins = settings.guards.web_origins
     with tempfile.TemporaryDirectory(prefix="heterodub-") as folder, localise(job.uri, Path(folder), origins) as path:
-        tell(None)
+        folders = _Folders(Path(folder), outgoing)
         before = _stamp(path)
         if fingerprint(path) != job.media_id:  # rows under another content's name would slip past a takedown, too
             raise MediaRefusedError(FileReason.CHANGED)
-        tell(None)
+        announce(None)
         container = sniff(path)
         facts = probe(path, container, settings.guards, job.streams[0] if job.streams else None)
-        analysis = _of_stream(job, settings, policy, path, Path(folder), container, facts)
+        analysis = _of_stream(job, settings, policy, path, folders, container, facts)
         for number in other_films(facts) if job.admit is None else ():
             if _worth(analysis) == _ADMITTED:
                 break
             other = probe(path, container, settings.guards, number)
-            analysis = max(
-                analysis, _of_stream(job, settings, policy, path, Path(folder), container, other), key=_worth
-            )
+            analysis = max(analysis, _of_stream(job, settings, policy, path, folders, container, other), key=_worth)
         if _stamp(path) != before:  # decoding opens the path several times, over minutes
             raise MediaRefusedError(FileReason.CHANGED)
     return analysis
 
 
 def _of_stream(
-    job: Job, settings: Settings, policy: Policy, path: Path, scratch: Path, container: Container, facts: MediaFacts
+    job: Job, settings: Settings, policy: Policy, path: Path, folders: _Folders, container: Container, facts: MediaFacts
 ) -> Analysis:
     """What comes out of the video stream that `facts` names."""
-    tell(facts.duration_s or 0.0)
+    announce(facts.duration_s or 0.0)
     guards, timeline = settings.guards, Timeline.read(path, container, used_streams(facts))
     only = job.streams[1] if job.streams else None
     with (
@@ -109,13 +117,13 @@ def _of_stream(
             facts,
             video.origin_s,
             job.offset_s,
-            scratch,
+            folders.scratch,
             guards.max_duration_s,
             timeline,
             only,
         ) as sounds,
     ):
-        return _Analyst(job, settings, policy, sounds).work(video, facts)
+        return _Analyst(job, settings, policy, sounds, folders.outgoing).work(video, facts)
 
 
 _NO_CLIPS, _REFUSED, _ADMITTED = range(3)
@@ -143,8 +151,10 @@ def _stamp(path: Path) -> tuple[int, ...]:
 class _Analyst:
     """Holds what the steps of one file share."""
 
-    def __init__(self, job: Job, settings: Settings, policy: Policy, sounds: SoundTracks) -> None:
-        self.job, self.settings, self.policy, self.sounds = job, settings, policy, sounds
+    def __init__(
+        self, job: Job, settings: Settings, policy: Policy, sounds: SoundTracks, outgoing: Mapping[str, Path]
+    ) -> None:
+        self.job, self.settings, self.policy, self.sounds, self.outgoing = job, settings, policy, sounds, outgoing
         self.backend = _backend(settings)
         self.transitions = TransitionFinder()
         self.builder = ClipBuilder(settings.clips, self.transitions)
@@ -155,10 +165,9 @@ class _Analyst:
         self._last_mel: tuple[int, int, NDArray[np.float32]] | None = None
 
     def work(self, video: Video, facts: MediaFacts) -> Analysis:
-        workspace = Workspace.open(self.settings.workspace)
         with (
-            PartWriter(workspace, "stage1", self.job.media_id, self.settings.extractor, self.job.suffix) as stage1,
-            PartWriter(workspace, "stage2", self.job.media_id, self.settings.extractor, self.job.suffix) as stage2,
+            PartWriter("stage1", self.job.media_id, self.outgoing["stage1"]) as stage1,
+            PartWriter("stage2", self.job.media_id, self.outgoing["stage2"]) as stage2,
         ):
             for draft in self.sounds.drafts(self._drafts(video), self._pairing_score):
                 clip = rows.clip_id(self.origin, draft)
@@ -169,12 +178,10 @@ class _Analyst:
                     stage1.add(rows.stage1_table(clip, self.origin, face, mel, wanted.shift_frames))
                 if wanted and wanted.stage2:
                     stage2.add(rows.stage2_table(clip, self.origin, face, draft, self.settings.clips.crop_quality))
-        parts = {"stage1": stage1.part, "stage2": stage2.part}
         return Analysis(
             self._outcome(video),
             self.sounds.told_in(facts),
             rows.clips_table(self.clips),
-            {table: part for table, part in parts.items() if part is not None},
             frame_to_second(self.frames),
             dropped_seconds(self.builder),
         )

@@ -27,9 +27,12 @@ from tasks.extract.job import Analysis, Job
 from tasks.extract.labelling import settle_twins, store_resolution
 from tasks.extract.watching import Tally, Watcher
 from tasks.extract.worker import Finished, work_on
+from tasks.sandbox.confinement import warn_of_missing
 from tasks.stores import tables, tombstones
+from tasks.stores.barred import Barred
 from tasks.stores.batches import BATCH_IS_STORED_S, Batch, Held, commit_batch, drop_media, orphans
 from tasks.stores.parts import Part
+from tasks.stores.removal import remove
 from tasks.stores.workspace import Workspace
 
 _LOG = logging.getLogger(__name__)
@@ -84,6 +87,7 @@ def work_through(
     Raises: WorkspaceError - the store cannot be written. WeightsMissingError - the landmark backend has no weights.
     """
     settings = settings.rooted()
+    warn_of_missing()
     tally = Tally(files=len(files), bytes=sum(raw.size_bytes for raw in files))
     known, labelled = ledger.read_catalog(workspace), set(labelled)
     barred = tombstones.standing(workspace).media
@@ -128,7 +132,7 @@ def _analyse(
     tally: Tally,
 ) -> None:
     held = Held(workspace)
-    before = frozenset(held.media)
+    before, barred = frozenset(held.media), Barred.standing(workspace)
     watcher.phase("analyse", tally.files)
     jobs = [
         _job(raw, media_id, policy)
@@ -139,6 +143,11 @@ def _analyse(
     for job, result in spread(client, work, jobs, key=lambda job: job.media_id):
         done = result if isinstance(result, Finished) else Finished(job, None, result, 0.0)
         raw = files.resolution.originals[job.media_id]
+        if done.analysis is not None and (takedown := barred.takedown_of(done.analysis.clips)):
+            _LOG.warning("%s is a copy of footage that was taken down (%s), and is left out", raw.uri, takedown)
+            _keep_out(workspace, done.analysis, raw, takedown, job.media_id)
+            tally.files, tally.bytes = tally.files - 1, tally.bytes - raw.size_bytes
+            continue
         row = _row_of(raw, settings.extractor, done)
         pending.take(job.media_id, row, done.analysis)
         _count_state(tally, row)
@@ -159,6 +168,16 @@ def _analyse(
     count_states(tally, store_resolution(workspace, files.resolution, known, settings.extractor))
     if gone := before & orphans(workspace):
         drop_media(workspace, gone)
+
+
+def _keep_out(workspace: Workspace, analysis: Analysis, raw: RawFile, takedown: str, media_id: str) -> None:
+    """Bar a copy's content, so that it is not decoded again, and take out what is or was about to be stored of it."""
+    tombstones.bar_copy(workspace, takedown, media_id)
+    for table, part in analysis.parts.items():
+        if part.name not in tables.file_names(workspace, table):
+            remove(workspace, table, part.name)
+    tables.delete_rows(workspace, "catalog", "uri", [raw.uri])
+    drop_media(workspace, {media_id})
 
 
 def _store(workspace: Workspace, pending: _Pending, held: Held) -> None:

@@ -14,27 +14,17 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from multiprocessing.connection import Connection
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any, Final
 
 from schemas.errors import MediaRefusedError
 from schemas.reasons import FileReason
+from tasks.extract.channel import MOST_FILES, Channel
+from tasks.extract.child import ERROR, NEWS, OUT_OF_MEMORY_EXIT, Handed, says_no_memory
+from tasks.extract.plain import error_of, unpacked
 from tasks.extract.scratch import Scratch, sweep
-
-OUT_OF_MEMORY_EXIT = 86
-"""Exit code by which the child says that an allocation failed."""
-
-_NO_MEMORY = (
-    "bad_alloc",
-    "Insufficient memory",
-    "Memory allocation",
-    "Cannot allocate memory",
-    "Failed to allocate",
-    "failed to map segment",
-)
-"""How C++, OpenCV, OpenBLAS, the system, ONNX and the loader say it, each in an error of its own kind."""
+from tasks.sandbox.confinement import Sandbox, surroundings
 
 _LAST_WORDS = 300
 """Characters of a dead child's stderr that are kept as the cause."""
@@ -50,27 +40,14 @@ Hear = Callable[[Any], float | None]
 _LONGEST_WAIT_S: Final = 7 * 24 * 3600.0
 """The kernel counts a wait in 31 bits of milliseconds, and limits follow from sizes that files and stores claim."""
 
-NEWS: Final = "news"
-"""In place of whether the work failed: it goes on, and says something."""
+_MESSAGE_S: Final = 60.0
+"""How long the rest of a message may take once it has begun: far longer than any that is sent in good faith."""
 
-_PARENTS: list[Connection] = []
-"""In a child: the pipe to its parent."""
-
-
-def answer_to(parent: Connection) -> None:
-    """In a child: whom `tell` tells."""
-    _PARENTS[:] = [parent]
-
-
-def tell(news: Any) -> None:
-    """In a child: say something to whoever waits for the answer. Elsewhere nobody hears it."""
-    for parent in _PARENTS:
-        parent.send((NEWS, news))
-
-
-def says_no_memory(words: str) -> bool:
-    """Whether the words of an error tell of a failed allocation."""
-    return any(known in words for known in _NO_MEMORY)
+_START: Final = (
+    "import sys; sys.path[:0] = {sys.argv[1]}.difference(sys.path); from tasks.extract.child import main; main()"
+)
+"""Not `-m`: that would import what lies in the folder one stands in, footage of strangers perhaps."""
+_ROOT: Final = str(Path(__file__).parents[2])
 
 
 class KilledFromOutsideError(MediaRefusedError):
@@ -92,18 +69,28 @@ class Named:
         return getattr(importlib.import_module(module), name)(*arguments)
 
 
+_NOTHING_BESIDES: Final = Sandbox()
+
+
 class Isolated:
     """One child process that runs one call at a time. Not to be shared between threads.
 
     memory_limit_gib bounds what the child may allocate: the kernel then refuses it memory, not the machine.
-    variables: of the child's environment, where they differ from this process's.
+    variables: of the child's environment, where they differ from this process's. sandbox: what it may read and write;
+    None: whatever this process may, for work that opens no foreign media, such as fetching them.
     """
 
-    def __init__(self, memory_limit_gib: float, variables: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        memory_limit_gib: float,
+        sandbox: Sandbox | None = _NOTHING_BESIDES,
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
         self._memory_limit_gib = memory_limit_gib
+        self._sandbox = sandbox
         self._variables = dict(variables or {})
         self._process: subprocess.Popen[bytes] | None = None
-        self._pipe: Connection | None = None
+        self._channel: Channel | None = None
         self._stderr: IO[bytes] | None = None
         self._unheard = 0
         self._place: Scratch | None = None
@@ -114,74 +101,121 @@ class Isolated:
         """
         if self._process is None:
             with contextlib.suppress(OSError):  # a child that is dead already is replaced by the next call
-                self._ready().send_bytes(pickle.dumps((work, arguments)))
+                self._ready().send(pickle.dumps((work, arguments, {})))
                 self._unheard += 1
 
-    def run(self, work: Work, *arguments: Any, time_limit_s: float, hear: Hear | None = None) -> Any:
-        """Call work(*arguments) in the child and return what it returns. Both travel as pickles between our own two
-        processes, never through a file. hear: takes what the work says by `tell` meanwhile; each time it does, its
-        time begins anew, with the seconds that `hear` returns, if it returns any, in the place of those before.
+    def run(
+        self,
+        work: Work,
+        *arguments: Any,
+        time_limit_s: float,
+        returns: Any = Any,
+        hear: Hear | None = None,
+        hears: Any = Any,
+        files: Handed | None = None,
+    ) -> Any:
+        """Call work(*arguments) in the child and return what it returns, which must be of the kind `returns`, as
+        annotations name it. files: media that the work may open, though the child may not; see `handed`.
 
-        Raises: MediaRefusedError - the work refused the file, or the child crashed, ran out of time or of memory;
-        any other exception of the work is raised here as it was there.
+        hear: takes what the work says by `announce` meanwhile, each of the kind `hears`; each time it does, its time
+        begins anew, with the seconds that `hear` returns, if it returns any, in the place of those before.
+
+        Raises: MediaRefusedError - the work refused the file, or the child crashed, ran out of time or of memory, or
+        gave an answer of another kind; any other exception of the work is raised here as it was there.
         """
-        pipe = self._ready()
+        channel, given = self._ready(), files or Handed()
         try:
-            pipe.send_bytes(pickle.dumps((work, arguments)))
+            channel.send(pickle.dumps((work, arguments, given.counts)), given.handles)
             while self._unheard:
-                self._answer(pipe, time_limit_s)
+                self._answer(channel, time_limit_s)
                 self._unheard -= 1
-            failed, value = self._answer(pipe, time_limit_s, hear)
+            failed, data, found = self._answer(channel, time_limit_s, hear, hears, MOST_FILES * (returns is Handed))
         except (EOFError, BrokenPipeError, ConnectionResetError):
             raise self._autopsy() from None
+        except BaseException:  # of who hears, or Ctrl-C: what the child says next would be taken for another answer
+            self.close()
+            raise
         if failed:
-            raise value
-        return value
+            raise error_of(self._read(data, dict[str, Any]))
+        if returns is Handed:
+            return Handed.of(self._read(data, dict[str, tuple[str | None, int]]), found)
+        return self._read(data, returns)
 
     def close(self) -> None:
         """Kill the child, if there is one."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
-        for end in (self._pipe, self._stderr):
+        for end in (self._channel, self._stderr):
             if end is not None:
                 end.close()
         if self._place is not None:
             self._place.close()
-        self._process = self._pipe = self._stderr = self._place = None
+        self._process = self._channel = self._stderr = self._place = None
         self._unheard = 0
 
-    def _answer(self, pipe: Connection, time_limit_s: float, hear: Hear | None = None) -> tuple[bool, Any]:
-        while pipe.poll(min(time_limit_s, _LONGEST_WAIT_S)):
-            kind, value = pipe.recv()
+    def _answer(
+        self, channel: Channel, time_limit_s: float, hear: Hear | None = None, hears: Any = Any, files: int = 0
+    ) -> tuple[bool, bytes, list[int]]:
+        while channel.waits(min(time_limit_s, _LONGEST_WAIT_S)):
+            try:
+                message, found = channel.receive(_MESSAGE_S, files)
+            except TimeoutError:
+                break
+            except ValueError as error:
+                raise self._taken_over(error) from error
+            kind, data = message[:1], message[1:]
             if kind != NEWS:
-                return bool(kind), value
-            if hear is not None and (limit_s := hear(value)) is not None:
+                return kind == ERROR, data, found
+            if hear is not None and (limit_s := hear(self._read(data, hears))) is not None:
                 time_limit_s = limit_s
         self.close()
         raise MediaRefusedError(FileReason.TIMED_OUT, f"longer than {time_limit_s:.0f} s")
 
-    def _ready(self) -> Connection:
+    def _read(self, data: bytes, kind: Any) -> Any:
+        """What the child said; one that says other things than it should is not ours any more, and is ended.
+
+        Raises: MediaRefusedError - it does.
+        """
+        try:
+            return unpacked(data, kind)
+        except ValueError as error:
+            raise self._taken_over(error) from error
+
+    def _taken_over(self, error: ValueError) -> MediaRefusedError:
+        self.close()
+        return MediaRefusedError(FileReason.DECODER_CRASHED, str(error)[:_LAST_WORDS])
+
+    def _ready(self) -> Channel:
         if self._process is not None and self._process.poll() is not None:
             self.close()
-        if self._pipe is None:
+        if self._channel is None:
             ours, theirs = socket.socketpair()
             self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
             # a child that is killed cannot clear up its copies and spools, so they lie where we can
             sweep()
             self._place = Scratch()
-            command = [sys.executable, "-m", "tasks.extract.child", str(theirs.fileno()), str(self._memory_limit_gib)]
+            numbers = (str(theirs.fileno()), str(self._memory_limit_gib))
             self._process = subprocess.Popen(
-                command,
+                [sys.executable, "-P", "-c", _START, _ROOT, *numbers],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=self._stderr,
                 stderr=self._stderr,
-                env=_surroundings(self._place.path) | self._variables,
+                env=self._surroundings(self._place.path),
             )
             theirs.close()
-            self._pipe = Connection(ours.detach())
-        return self._pipe
+            self._channel = Channel(ours)
+            self._channel.send(pickle.dumps(self._confined(self._place.path)))
+        return self._channel
+
+    def _confined(self, place: Path) -> Sandbox | None:
+        return self._sandbox and replace(self._sandbox, writes=(*self._sandbox.writes, str(place)))
+
+    def _surroundings(self, place: Path) -> dict[str, str]:
+        """The child's environment."""
+        own = dict(os.environ) if self._sandbox is None else surroundings(os.environ, place)
+        return own | _ALLOCATOR | {"TMPDIR": str(place)} | self._variables
 
     def _autopsy(self) -> MediaRefusedError:
         code: int | None = None
@@ -210,8 +244,3 @@ _ALLOCATOR = {"MALLOC_TRIM_THRESHOLD_": str(64 * 2**20), "MALLOC_MMAP_THRESHOLD_
 """How glibc gives memory back. Dask's nanny has it done after each 64 KiB, which cost the child 8 to 20 % of its time,
 in page faults; left to itself, its heap grew to 1.2 GiB over 19 min of 1080p. So only large pictures go back at once.
 """
-
-
-def _surroundings(place: Path) -> dict[str, str]:
-    """The child's environment."""
-    return os.environ | _ALLOCATOR | {"TMPDIR": str(place)}

@@ -3,10 +3,11 @@
 import atexit
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, replace
 from functools import cache, partial
+from pathlib import Path
 from typing import TypeVar
 
 from schemas.errors import HeterodubError, MediaRefusedError
@@ -14,10 +15,15 @@ from schemas.policy import Policy
 from schemas.reasons import FileReason
 from schemas.records import RawFile
 from schemas.settings import GuardSettings, Settings
+from tasks.extract.child import Handed
+from tasks.extract.handing import OPEN, handed_to_write
 from tasks.extract.isolation import Isolated, KilledFromOutsideError, Named
-from tasks.extract.job import Analysis, Job
+from tasks.extract.job import Analysis, Job, require_own
 from tasks.extract.ledger import RETRIED
 from tasks.media.locate import disk_trouble
+from tasks.sandbox.confinement import Sandbox, require
+from tasks.stores.parts import Part, keep_part, unfinished_parts
+from tasks.stores.workspace import Workspace
 
 Result = TypeVar("Result")
 
@@ -25,6 +31,9 @@ _LOOK_LIMIT_S = 60.0
 """For what does not grow with the file: a process that starts, a store that answers, a header."""
 _LEAST_BYTES_PER_S = 2000
 """No real footage is smaller; a header that claims more seconds than this allows does not get more time."""
+
+_MOST_HEARD = 1000
+"""A file says something once for each of its streams of pictures; one that has taken the child over, for ever."""
 
 # by name: only the child loads decoders and models, so a worker stays small and starts at once
 _ANALYSE = Named("tasks.extract.analyse:analyse")
@@ -43,15 +52,15 @@ class Finished:
 
 
 @cache
-def _child(memory_limit_gib: float, thread: int) -> Isolated:
+def _decoder(memory_limit_gib: float, reads: tuple[str, ...], accelerators: bool, thread: int) -> Isolated:
     """The one child of a thread of this worker process that decodes. People start workers with several threads."""
-    return _closed_at_exit(Isolated(memory_limit_gib))
+    return _closed_at_exit(Isolated(memory_limit_gib, Sandbox(reads, accelerators=accelerators)))
 
 
 @cache
 def _reader(memory_limit_gib: float, thread: int) -> Isolated:
-    """The child that identifies: another one, since that of `_child` loads its models meanwhile."""
-    return _closed_at_exit(Isolated(memory_limit_gib))
+    """The child that identifies, and opens for the other one what that may not open."""
+    return _closed_at_exit(Isolated(memory_limit_gib, None))
 
 
 def _closed_at_exit(child: Isolated) -> Isolated:
@@ -59,26 +68,36 @@ def _closed_at_exit(child: Isolated) -> Isolated:
     return child
 
 
+def _children(settings: Settings) -> tuple[Isolated, Isolated]:
+    """The children of this thread: that which decodes, and that which reads.
+
+    Raises: SandboxError - the settings ask for more than this machine offers.
+    """
+    guards, thread = settings.guards, threading.get_ident()
+    require(guards.require_sandbox)
+    on_device = settings.backend == "face_alignment"
+    decoder = _decoder(guards.memory_limit_gib, settings.weights.paths, on_device, thread)
+    return decoder, _reader(guards.memory_limit_gib, thread)
+
+
 class _Patience:
     """How long each step with a file may take: fetching it by its size, reading it once by its size, too, its header
-    always the same, work by its length.
-
-    Until the file is here, its own length cannot be known, and what is late is the place where it lies.
+    always the same, work by its length, which is not known before.
     """
 
     def __init__(self, size_bytes: int, guards: GuardSettings) -> None:
         self._size_bytes, self._guards = size_bytes, guards
         self.fetch_s = _LOOK_LIMIT_S + size_bytes / guards.least_fetch_bytes_per_s
-        self.is_here = False
+        self._heard = 0
 
     def hear(self, length_s: float | None) -> float:
-        """Seconds from here on, by what `analyse` tells: None when the file is here, and again when it was read."""
-        if not self.is_here:
-            self.is_here = True
-            return self.fetch_s
+        """Seconds from here on, by what `analyse` announces: None when the file was read."""
+        self._heard += 1
+        if self._heard > _MOST_HEARD:
+            return 0.0
         if length_s is None:
             return _LOOK_LIMIT_S
-        length_s = min(length_s, self._size_bytes / _LEAST_BYTES_PER_S)
+        length_s = max(0.0, min(self._size_bytes / _LEAST_BYTES_PER_S, length_s))  # in this order for a NaN, too
         return self._guards.time_limit_s + self._guards.time_limit_factor * length_s
 
 
@@ -88,7 +107,6 @@ def work_on(job: Job, settings: Settings, policy: Policy) -> Finished:
     Raises: HeterodubError - what goes wrong with the run, such as missing weights.
     """
     started = time.monotonic()
-    _reader(settings.guards.memory_limit_gib, threading.get_ident()).close()  # what it holds is better used here
     try:
         analysis = _unless_killed(partial(_analysed, job, settings, policy), settings.guards.attempts)
     except MediaRefusedError as refusal:
@@ -98,18 +116,15 @@ def work_on(job: Job, settings: Settings, policy: Policy) -> Finished:
 
 def identify(raw: RawFile, settings: Settings) -> str | MediaRefusedError:
     """The sha256 of a file's bytes, or why it cannot be read. Meanwhile another child loads what it will need."""
-    guards, thread = settings.guards, threading.get_ident()
-    _child(guards.memory_limit_gib, thread).prepare(_LOAD, settings)
-    read = partial(
-        _reader(guards.memory_limit_gib, thread).run,
-        _CONTENT_OF,
-        raw.uri,
-        guards.web_origins,
-        time_limit_s=_Patience(raw.size_bytes, guards).fetch_s,
-    )
+    guards = settings.guards
+    limit_s = _Patience(raw.size_bytes, guards).fetch_s
+    decoder, reader = _children(settings)
+    decoder.prepare(_LOAD, settings)
+    asked = (_CONTENT_OF, raw.uri, guards.web_origins, raw.within)
+    read = partial(reader.run, *asked, time_limit_s=limit_s, returns=str)
     try:
         with _as_refusal():
-            return str(_unless_killed(read, guards.attempts))
+            return str(_unless_killed(read, settings.guards.attempts))
     except MediaRefusedError as refusal:
         return _of_its_place(refusal)
 
@@ -120,18 +135,43 @@ def identify_each(bundle: Sequence[RawFile], settings: Settings) -> list[str | M
 
 
 def _analysed(job: Job, settings: Settings, policy: Policy) -> Analysis:
-    child = _child(settings.guards.memory_limit_gib, threading.get_ident())
-    patience = _Patience(job.size_bytes, settings.guards)
+    decoder, reader = _children(settings)
+    patience, workspace = _Patience(job.size_bytes, settings.guards), Workspace.open(settings.workspace)
     try:
         with _as_refusal():
-            analysis: Analysis = child.run(
-                _ANALYSE, job, settings, policy, time_limit_s=patience.fetch_s, hear=patience.hear
+            media: Handed = reader.run(
+                OPEN, [job.uri], False, settings.guards.web_origins, time_limit_s=patience.fetch_s, returns=Handed
             )
     except MediaRefusedError as refusal:
-        if refusal.reason is FileReason.TIMED_OUT and not patience.is_here:
-            raise _of_its_place(refusal) from refusal
-        raise
-    return analysis
+        raise _of_its_place(refusal) if refusal.reason is FileReason.TIMED_OUT else refusal from refusal
+    with closing(media), _as_refusal(), unfinished_parts(workspace) as outgoing:
+        with closing(handed_to_write(outgoing.values())) as targets:
+            analysis: Analysis = decoder.run(
+                _ANALYSE,
+                job,
+                settings,
+                policy,
+                outgoing,
+                files=Handed(media | targets),
+                time_limit_s=patience.fetch_s,
+                hear=patience.hear,
+                hears=float | None,
+                returns=Analysis,
+            )
+        require_own(analysis, job)
+        return replace(analysis, parts=keep_parts(job, settings, workspace, outgoing))
+
+
+def keep_parts(job: Job, settings: Settings, workspace: Workspace, outgoing: Mapping[str, Path]) -> dict[str, Part]:
+    """Put the payload that `analyse` left in its place; by table.
+
+    Raises: ValueError - it is not of this job. OSError, WorkspaceError - it cannot be stored.
+    """
+    parts = {
+        table: keep_part(workspace, table, path, job.media_id, settings.extractor, job.suffix)
+        for table, path in outgoing.items()
+    }
+    return {table: part for table, part in parts.items() if part is not None}
 
 
 def _unless_killed(work: Callable[[], Result], attempts: int) -> Result:

@@ -1,6 +1,7 @@
 """MediaPipe's face mesh, run directly by LiteRT: 468 points on a face, mapped to the 216."""
 
 import math
+from dataclasses import replace
 from typing import Any, Final
 
 import cv2
@@ -43,10 +44,17 @@ class MeshBackend:
         return region_of_box(detection.box, detection.roll, REGION_SCALE)
 
     def landmarks(self, rgb: Picture, region: Region) -> FaceLandmarks:
-        """The face in the region."""
-        vertices, score = self._vertices(rgb, region)
-        left, right = vertices[_EYE_CORNERS[0]], vertices[_EYE_CORNERS[1]]
-        roll = math.degrees(math.atan2(right[1] - left[1], right[0] - left[0]))
+        """The face in the region.
+
+        The mesh that scores follows the face through regions of its own: over a hidden face, or over none, its points
+        wander off and its score falls, while another mesh's points stay and would hold it to the place.
+        """
+        vertices, score = _look(self._network, rgb, region)
+        scored = None
+        if self._scored_by is not None:
+            seen, score = _look(self._scored_by, rgb, region.scored or region)
+            scored = region_of_points(seen[:, :2], _roll(seen), REGION_SCALE)
+        roll = _roll(vertices)
         pose = pose_from_mesh(vertices)
         return FaceLandmarks(
             points=self._curves(vertices),
@@ -54,27 +62,26 @@ class MeshBackend:
             yaw=pose.yaw,
             pitch=pose.pitch,
             roll=pose.roll,
-            next_region=region_of_points(vertices[:, :2], roll, REGION_SCALE),
+            next_region=replace(region_of_points(vertices[:, :2], roll, REGION_SCALE), scored=scored),
         )
 
-    def _vertices(self, rgb: Picture, region: Region) -> tuple[NDArray[np.floating[Any]], float]:
-        """The mesh (468 or 478, 3) in picture pixels, z on the same scale; and the score."""
-        outputs, to_picture = _look(self._network, rgb, region)
-        mesh = outputs[0].reshape(-1, 3)
-        flat = mesh[:, :2] @ to_picture[:, :2].T + to_picture[:, 2]
-        depth = mesh[:, 2:] * (region.side / self._network.size_px)
-        scored = outputs if self._scored_by is None else _look(self._scored_by, rgb, region)[0]
-        return np.concatenate([flat, depth], axis=1), float(sigmoid(scored[1])[0])
 
-
-def _look(
-    network: Network, rgb: Picture, region: Region
-) -> tuple[list[NDArray[np.floating[Any]]], NDArray[np.float64]]:
-    """What a mesh network says of a region, and the matrix from its crop to the picture."""
+def _look(network: Network, rgb: Picture, region: Region) -> tuple[NDArray[np.floating[Any]], float]:
+    """A network's mesh (468 or 478, 3) in picture pixels, z on the same scale; and its score."""
     size = network.size_px
     to_picture = region.to_picture(size)
     crop = cv2.warpAffine(rgb, to_picture, (size, size), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
-    return network(np.multiply(crop, np.float32(1 / 255), dtype=np.float32)), to_picture
+    outputs = network(np.multiply(crop, np.float32(1 / 255), dtype=np.float32))
+    mesh = outputs[0].reshape(-1, 3)
+    flat = mesh[:, :2] @ to_picture[:, :2].T + to_picture[:, 2]
+    depth = mesh[:, 2:] * (region.side / size)
+    return np.concatenate([flat, depth], axis=1), float(sigmoid(outputs[1])[0])
+
+
+def _roll(vertices: NDArray[np.floating[Any]]) -> float:
+    """Degrees by which the line through the eyes' outer corners is turned."""
+    left, right = vertices[_EYE_CORNERS[0]], vertices[_EYE_CORNERS[1]]
+    return math.degrees(math.atan2(right[1] - left[1], right[0] - left[0]))
 
 
 def open_mesh_v1(threads: int = 1) -> MeshBackend:

@@ -19,12 +19,14 @@ class Region:
     """A square in the picture, turned with the head.
 
     Centre and side in pixels; roll in degrees, positive when the head is turned clockwise as the viewer sees it.
+    scored: the square that a second network, whose score is taken, looks at; None for the same one.
     """
 
     x: float
     y: float
     side: float
     roll: float = 0.0
+    scored: "Region | None" = None
 
     def to_picture(self, size_px: int) -> NDArray[np.float64]:
         """Matrix (2, 3) from a square crop of `size_px` pixels to picture pixels."""

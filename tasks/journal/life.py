@@ -21,13 +21,20 @@ FOLDER: Final = "running"
 BEAT_S: Final = 20.0
 SILENT_S: Final = 90.0
 
+_ROOM: Final = 512
+"""Bytes that are taken at the start, so that on a full disk a run can still say where it is and how it ended."""
+
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What a run that has not ended says of itself. step: the one it is at, or was at when it died."""
+    """What a run whose end is not written says of itself. step: the one it is at, or was at when it died. state, error:
+    how it ended, where there was no room to write that with its rows.
+    """
 
     alive: bool
     step: str | None = None
+    state: str | None = None
+    error: str | None = None
 
 
 class SignOfLife:
@@ -35,7 +42,7 @@ class SignOfLife:
 
     def __init__(self, ws: Workspace, run: str) -> None:
         self._ws, self._path = ws, f"{ws.folder(FOLDER)}/{run}.json"
-        self._step: str | None = None
+        self._told: dict[str, str | None] = {"step": None, "state": None, "error": None}
         self._over = threading.Event()
         self._locked = _lock(self._path) if ws.is_local else None
         self._write()
@@ -44,7 +51,7 @@ class SignOfLife:
 
     def at(self, step: str | None) -> None:
         """The run is at another step now."""
-        self._step = step
+        self._told["step"] = step
         self._write()
 
     def end(self) -> None:
@@ -53,6 +60,16 @@ class SignOfLife:
         files = self._ws.filesystem()
         with contextlib.suppress(FileNotFoundError):
             files.rm_file(self._path)
+        self._let_go()
+
+    def end_here(self, state: str, error: str | None) -> None:
+        """The run has ended by itself, and nothing but this can say so: the file stays."""
+        self._over.set()
+        self._told |= {"state": state, "error": error}
+        self._write()
+        self._let_go()
+
+    def _let_go(self) -> None:
         if self._locked is not None:
             self._locked.close()
 
@@ -62,8 +79,8 @@ class SignOfLife:
                 self._write()
 
     def _write(self) -> None:
-        told = {"step": self._step, "locked": self._locked is not None, "beat_utc": datetime.now(UTC).isoformat()}
-        text = json.dumps(told).encode()
+        told = {**self._told, "locked": self._locked is not None, "beat_utc": datetime.now(UTC).isoformat()}
+        text = json.dumps(told).encode().ljust(_ROOM)
         if self._locked is None:
             self._ws.filesystem().pipe_file(self._path, text)
             return
@@ -78,9 +95,18 @@ def heard_of(ws: Workspace, run: str) -> Heard:
     held = ws.is_local and _is_held(Path(path))  # before it is read: a file half written is still held
     try:
         told = json.loads(ws.filesystem().cat_file(path))
-    except (FileNotFoundError, ValueError):  # ended just now, or killed within its first write
+        alive = held or (not told["locked"] and not told.get("state") and _is_fresh(told["beat_utc"]))
+        return Heard(alive, told["step"], told.get("state"), told.get("error"))
+    except FileNotFoundError:  # ended just now
         return Heard(held)
-    return Heard(held or (not told["locked"] and _is_fresh(told["beat_utc"])), told["step"])
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+    ):  # killed within its first write, or not ours
+        return Heard(held)
 
 
 def _lock(path: str) -> Any:

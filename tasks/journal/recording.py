@@ -78,7 +78,7 @@ class Journal:
         """The run is over."""
         self._note(None, state, time.monotonic() - self._started, Counts(), error)
         self._flush(at_once=True)
-        self._store.close()
+        self._store.close(state, error)
 
     def _note(
         self,

@@ -1,6 +1,5 @@
 """Reads runs back from `metrics`: what ended and how, what is running, and what was killed."""
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -38,7 +37,7 @@ class Step:
 class Run:
     """A run of a flow. seconds: until now while it runs; None for one that died, since nobody saw it end.
 
-    step: where it is or was when it died. steps hold what has been written so far.
+    step: where it is or was when it died, or when the disk was full. steps hold what has been written so far.
     """
 
     run: str
@@ -98,13 +97,13 @@ def _rows(ws: Workspace) -> list[dict[str, Any]]:
 def _run(ws: Workspace, rows: list[Row]) -> Run:
     first, whole = rows[0], [row for row in rows if row["step"] is None]
     ended = next((row for row in whole if row["state"] != "started"), None)
-    at = None
+    at, error = None, None
     if ended is not None:
-        state: RunState = next((one for one in ENDINGS if one == ended["state"]), "failed")
-        seconds = ended["seconds"]
+        state, seconds, error = _ending(ended["state"]), ended["seconds"], ended["error"]
     else:
         heard = heard_of(ws, first["run"])
-        at, state = heard.step, "running" if heard.alive else "died"
+        at, error = heard.step, heard.error
+        state = "running" if heard.alive else _ending(heard.state) if heard.state else "died"
         seconds = _since(first["at_utc"]) if heard.alive else None
     return Run(
         **{name: first[name] for name in ("run", "parent", "flow", "who", "code")},
@@ -112,16 +111,20 @@ def _run(ws: Workspace, rows: list[Row]) -> Run:
         started_utc=first["at_utc"],
         seconds=seconds,
         step=at,
-        error=ended["error"] if ended else None,
+        error=error,
         steps=tuple(_steps(rows)),
     )
+
+
+def _ending(said: str) -> RunState:
+    return next((one for one in ENDINGS if one == said), "failed")
 
 
 def _steps(rows: Iterable[Row]) -> Iterable[Step]:
     kept = ("corpus", "state", "seconds", "files", "clips", "bytes", "media_s", "errors", "error")
     for row in rows:
         if row["step"] is not None:
-            yield Step(name=row["step"], **{name: row[name] for name in kept}, facts=json.loads(row["facts"]))
+            yield Step(name=row["step"], **{name: row[name] for name in kept}, facts=tables.json_cell(row, "facts"))
 
 
 def _since(utc: str) -> float:

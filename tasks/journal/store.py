@@ -47,9 +47,11 @@ class Store:
         self._guarded(self._write)
         return not self._waiting
 
-    def close(self) -> None:
-        """The run is over; what could not be written is lost."""
-        if self._sign is not None:
+    def close(self, state: str, error: str | None) -> None:
+        """The run is over. What could not be written is lost, but for how it ended, which the sign of life keeps."""
+        if self._sign is not None and self._waiting:
+            self._guarded(self._sign.end_here, state, error)
+        elif self._sign is not None:
             self._guarded(self._sign.end)
 
     def _write(self) -> None:
@@ -63,7 +65,7 @@ class Store:
         self._waiting.clear()
         _tidy(ws)
 
-    def _guarded(self, work: Callable[..., None], *arguments: str) -> None:
+    def _guarded(self, work: Callable[..., None], *arguments: str | None) -> None:
         try:
             work(*arguments)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with the bookkeeping, the run goes on

@@ -1,4 +1,4 @@
-"""Which device networks run on; one training over one device or several, and its news back to who asked for it.
+"""One training over one device or several, and its news back to who asked for it.
 
 Lightning Fabric is the engine: it puts the same loop on one process, on several, or on GPUs, and knows the number
 formats. The full Lightning trainer would own the loop, the checkpoints and the logging that are ours; with bare
@@ -17,7 +17,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
-import torch
 from lightning_fabric import Fabric
 from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from torch.multiprocessing.spawn import ProcessRaisedException
@@ -28,15 +27,6 @@ from schemas.training import Device, Precision
 
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
-
-
-def device_of(device: Device) -> torch.device:
-    """The device that networks are judged and used on, as `device` of the settings says: the one a training on one
-    device takes.
-
-    Raises: SettingsError - this machine, or its build of PyTorch, has none of that kind.
-    """
-    return _engine(device).device
 
 
 def _engine(device: Device, **named: Any) -> Fabric:

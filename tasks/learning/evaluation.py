@@ -18,7 +18,7 @@ from schemas.errors import ModelFileError, TrainingError
 from schemas.settings import Settings
 from schemas.training import Device, Stage1Settings
 from tasks.learning.ablation import DataAblation, ablate_data
-from tasks.learning.devices import device_of
+from tasks.learning.device import device_of
 from tasks.learning.folders import training_folder, trainings
 from tasks.learning.folds import folds
 from tasks.learning.selection import Candidate, Selection, few_a_speaker, spread

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from model.metrics.bootstrap import Interval
 from model.metrics.speakers import Mean
 from schemas.errors import TrackingError
 from schemas.settings import Settings
@@ -72,6 +73,11 @@ def metrics_of(means: Iterable[Mean]) -> dict[str, float | None]:
         name, interval = metric_name(mean.system, mean.score), mean.interval
         found |= {name: interval.mean, f"{name}/low": interval.low, f"{name}/high": interval.high}
     return found
+
+
+def gains_of(gains: Mapping[str, Interval]) -> dict[str, float | None]:
+    """What one system gains on another, by names such as "gain/nme_lips" and "gain/nme_lips/low"."""
+    return metrics_of(Mean("gain", score, interval) for score, interval in gains.items())
 
 
 def metric_name(system: str, score: str) -> str:

@@ -2,13 +2,14 @@
 
 import hashlib
 import json
-import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from pydantic import BaseModel
 
 from tasks.learning.selection import Footage, Selection
+from tasks.stores.removal import remove_below
 from tasks.stores.workspace import Workspace
 
 _CLIPS: Final = "clips.json"
@@ -23,6 +24,18 @@ def trainings(workspace: Workspace) -> Path:
     return Path(workspace.root) / "training" if workspace.is_local else workspace.scratch() / "training"
 
 
+def dubbings(workspace: Workspace) -> Path:
+    """Folder of what translators learned while they dubbed; what opens foreign videos may write into this one alone."""
+    return trainings(workspace) / "dubbings"
+
+
+def each_training(workspace: Workspace) -> list[Path]:
+    """The folders of single trainings on this machine."""
+    above = (trainings(workspace), dubbings(workspace))
+    found = (path for folder in above if folder.is_dir() for path in folder.iterdir() if path.is_dir())
+    return sorted(path for path in found if path != above[1])
+
+
 def training_folder(workspace: Workspace, selection: Selection, settings: BaseModel, stage: str = "stage1") -> Path:
     """Where a training keeps its files: the same release, clips and settings lead to the same folder, so that a run
     that was killed is continued by running it again.
@@ -34,9 +47,13 @@ def training_folder(workspace: Workspace, selection: Selection, settings: BaseMo
 
 
 def begin(folder: Path, footage: Footage, fresh: bool) -> None:
-    """Make a training's folder, and note there what it learns from. fresh: forget what an earlier one left."""
+    """Make a training's folder, and note there what it learns from. fresh: forget what an earlier one left.
+
+    Raises: WorkspaceError - that would be deleted through a link.
+    """
     if fresh:
-        shutil.rmtree(folder, ignore_errors=True)
+        with suppress(FileNotFoundError):
+            remove_below(folder.parent, folder)
     folder.mkdir(parents=True, exist_ok=True)
     clips = (*footage.train, *footage.val)
     rows = [{"clip_id": clip.facts.clip_id, "media_id": clip.place.media_id} for clip in clips]
@@ -47,7 +64,7 @@ def media_behind(folder: Path) -> frozenset[str] | None:
     """Files that a training's folder has learned from or looked at, by sha256; None where it does not say."""
     try:
         return frozenset(str(row["media_id"]) for row in json.loads((folder / _CLIPS).read_text()))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 
@@ -55,5 +72,5 @@ def run_of(folder: Path) -> str | None:
     """The run of the training that keeps its files in a folder; None where none is named."""
     try:
         return str(json.loads((folder / RUN).read_text())["run_id"])
-    except (FileNotFoundError, ValueError, KeyError):
+    except (FileNotFoundError, ValueError, KeyError, TypeError, RecursionError):
         return None

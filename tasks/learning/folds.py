@@ -21,7 +21,7 @@ def folds(
     Groups of speakers (joined by near-copies) go whole, in the order of a hash, to the fold with fewest groups. With
     `speakers`, at most so many groups of a fold are trained on, the first by the hash: a point of a learning curve.
 
-    Raises: TrainingError - there are fewer groups of speakers than folds need.
+    Raises: TrainingError - there are fewer groups of speakers than folds need, or a fold leaves none to train on.
     """
     names = shuffled({clip.group for clip in (*selection.train, *selection.val)})
     if len(names) < count + 2:
@@ -37,12 +37,19 @@ def without(
     """A selection whose train and val clips are of other groups than `held`, and the clips of those.
 
     speakers: see `folds`.
+
+    Raises: TrainingError - none is left to train on.
     """
     groups = grouped((*selection.train, *selection.val))
     rest = [name for name in shuffled(groups) if name not in held]
     by_footage = sorted(rest, key=lambda name: sum(clip.facts.frames for clip in groups[name]))
     val = by_footage[: max(2, round(_VAL_SHARE * len(rest)))]
     taught = [name for name in rest if name not in val][:speakers]
+    if not taught:
+        raise TrainingError(
+            f"of {len(groups)} groups of speakers {len(groups) - len(rest)} are held out and {len(val)} end"
+            " the training, so there is none to train on; take more folds, or ingest more speakers"
+        )
     train = tuple(clip for name in taught for clip in groups[name])
     looked_at = tuple(clip for name in val for clip in groups[name])
     judged = tuple(clip for name in shuffled(groups) if name in held for clip in groups[name])

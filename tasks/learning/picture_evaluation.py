@@ -24,7 +24,7 @@ from schemas.settings import Settings
 from tasks.faces.backend import open_backend
 from tasks.faces.finding import find_again
 from tasks.learning.ablation import DataAblation, ablate_data
-from tasks.learning.devices import device_of
+from tasks.learning.device import device_of
 from tasks.learning.folders import training_folder
 from tasks.learning.folds import folds
 from tasks.learning.selection import Candidate, Selection, few_a_speaker

@@ -1,7 +1,7 @@
 """What fine-tuning is worth: a translator before and after it, on what comes later in the clips it was tuned on."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ from model.training.listening import Listener
 from schemas.errors import TrainingError
 from schemas.settings import Settings
 from tasks.feeding.picture_batches import portrait
-from tasks.learning.devices import device_of
+from tasks.learning.device import device_of
 from tasks.learning.folders import training_folder
 from tasks.learning.picture_evaluation import MOST_FRAMES
 from tasks.learning.selection import Candidate, Selection, few_a_speaker
@@ -34,14 +34,19 @@ _LEAST_JUDGED: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class TuningGain:
-    """Fine-tuned against not, on the same frames. changes: share by which errors fall, and by how much gains rise."""
+    """Fine-tuned against not, on the same frames of clips of a release. changes: share by which errors fall, and by how
+    much gains rise; card_of, tags: the model that was tuned.
+    """
 
+    release: str
     clips: int
     steps: int
     seconds: float
     changes: dict[str, Interval]
     before: tuple[Sat, ...]
     after: tuple[Sat, ...]
+    card_of: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
 
     def summary(self) -> dict[str, Any]:
         """Ready for JSON."""
@@ -85,7 +90,8 @@ def compare_tuning(
     if not before:
         raise TrainingError(f"no clip has {_LEAST_JUDGED} frames to judge beyond its first {seconds:g} s")
     changes = {name: change(after, before, name) for name in (*ERRORS, *GAINS)}
-    return TuningGain(len(before), settings.stage2.tuning.steps, seconds, changes, tuple(before), tuple(after))
+    steps = settings.stage2.tuning.steps
+    return TuningGain(selection.release_id, len(before), steps, seconds, changes, tuple(before), tuple(after))
 
 
 def _later(selection: Selection, clip: Candidate, side_px: int, learned: int) -> Sitting | None:

@@ -131,7 +131,7 @@ class _PyavVideo(Video):
 def open_video(
     path: Path, container: Container, facts: MediaFacts, guards: GuardSettings, timeline: Timeline | None = None
 ) -> Iterator[Video]:
-    """The video of a probed file, decoded by decord where that is safe and cheap, by PyAV otherwise.
+    """The video of a probed file, decoded by decord where that is allowed and cheap, by PyAV otherwise.
 
     `timeline` is read when it is not given; who needs it for the sound, too, reads it once.
 
@@ -148,7 +148,11 @@ def open_video(
         if first is None:
             raise MediaRefusedError(FileReason.NO_DECODABLE_FRAME, "; ".join(pyav.damage))
         limit_s = guards.max_duration_s
-        if worth_it(container, facts, stream, pyav.is_plain) and (whole := read_whole(path, container, first, facts)):
+        if (
+            guards.trust_footage
+            and worth_it(container, facts, stream, pyav.is_plain)
+            and (whole := read_whole(path, container, first, facts))
+        ):
             yield Video(iter(whole), whole[0], "decord", limit_s, promised_s)
         else:
             yield _PyavVideo(pyav, chain((first,), pictures), first, limit_s, promised_s)

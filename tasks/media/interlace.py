@@ -1,11 +1,12 @@
 """Combed pictures, found by what they show, whatever their flags say.
 
-A combed picture holds two moments, one in its even lines and one in its odd ones. Two things tell it from a picture
+A combed picture holds two moments, one in its even lines and one in its odd ones. Three things tell it from a picture
 of one moment, all measured where something moves:
 
 - neighbouring lines disagree to and fro (comb), as no picture of one moment does but one of fine stripes;
 - lines of this picture woven with those of its neighbour in time fit better one way round than the other: the fields
-  follow each other in time. In a picture of one moment, striped or not, both ways fit equally badly.
+  follow each other in time. In a picture of one moment, striped or not, both ways fit equally badly;
+- and they fit each other about as well as the picture's own, which are as far apart in time.
 
 Shape suffix legend: R = rows, C = sampled columns.
 """
@@ -33,6 +34,10 @@ LEAST_MOVING: Final = 48
 ASYMMETRY: Final = 1.25
 """How much better the fields have to fit one way round. 1 where one moment was coded as two fields; with steady
 movement of two fields a picture, one way spans one field, the other three."""
+
+ONE_FIELD: Final = 1.5
+"""How much rougher the better way may be than the picture itself. Both span one field of time in a combed picture
+(ratios of 0.5 to 1.45 in nine of ten); lines of one moment fit each other far better than any others."""
 
 MEMORY: Final = 25
 """Pictures for which a film that was found combed is taken to go on so."""
@@ -79,22 +84,31 @@ def sample(plane: NDArray[Any], bits: int = 8) -> Luma:
 
 def compare(before: Luma, now: Luma) -> Comb:
     """What a picture's samples, held against those of its neighbour in time, say of it."""
-    if before.shape != now.shape or now.shape[0] < 8:
-        return Comb(None, False)
-    moving = np.abs(now - before) > COMB_STEP
+    return _compare(before, now, _near_movement(before, now))
+
+
+def _near_movement(one: Luma, other: Luma) -> NDArray[np.bool_] | None:
+    """Samples (R - 2, C) where, or beside which, two pictures differ; None where too few do."""
+    if one.shape != other.shape or other.shape[0] < 8:
+        return None
+    moving = np.abs(other - one) > COMB_STEP
     near = moving[1:-1] | moving[:-2] | moving[2:]
-    count = int(near.sum())
-    if count < LEAST_MOVING:
+    return near if np.count_nonzero(near) >= LEAST_MOVING else None
+
+
+def _compare(before: Luma, now: Luma, near: NDArray[np.bool_] | None, own: NDArray[np.bool_] | None = None) -> Comb:
+    """near: see _near_movement; own: where `now` is combed, if that is known."""
+    if near is None:
         return Comb(None, False)
-    own = _combs(now) & near
-    share = float(own.sum() / count)
+    share = np.count_nonzero((_combs(now) if own is None else own) & near) / np.count_nonzero(near)
     if share < COMBED_SHARE:
         return Comb(share, False)
     even, odd = now.copy(), before.copy()  # each named after the lines it has of `now`, or has not
     even[1::2] = before[1::2]
     odd[1::2] = now[1::2]
     one, other = _roughness(even, near), _roughness(odd, near)
-    return Comb(share, max(one, other) >= ASYMMETRY * max(min(one, other), 1.0), one <= other)
+    best, worst = max(min(one, other), 1.0), max(one, other)
+    return Comb(share, worst >= ASYMMETRY * best and best <= ONE_FIELD * _roughness(now, near), one <= other)
 
 
 def _combs(rows: Luma) -> NDArray[np.bool_]:
@@ -114,12 +128,17 @@ def _roughness(rows: Luma, where: NDArray[np.bool_]) -> float:
 class CombFinder:
     """Says of pictures in a row which are combed: with both neighbours, the fields have to follow each other one way.
 
-    For a second after that, less will do: a comb where the film is flagged, and the fields of one neighbour where
-    ALWAYS pictures in a row were combed, as those of a telecined film never are.
+    Where one of the two does not move enough to say anything, the other will do if the picture is flagged or a combed
+    one was seen in the last second: otherwise it is most often a blurred or coarsely coded picture. For that second,
+    still less will do: a comb where the film is flagged, and the fields of one neighbour where ALWAYS pictures in a row
+    were combed, as those of a telecined film never are.
     """
 
     def __init__(self) -> None:
         self._before: Luma | None = None
+        self._after: Luma | None = None
+        self._near: NDArray[np.bool_] | None = None
+        """Where the two pictures above differ: the next pair, held the other way round."""
         self._left = 0
         self._row = 0
         self._sure = False
@@ -137,17 +156,17 @@ class CombFinder:
 
         flagged: whether the file says that it is interlaced.
         """
-        pairs = [compare(other, now) for other in (self._before, after) if other is not None]
         turned = [self._before is None, True]  # held against the picture behind it, the fields come the other way
+        pairs = self._compared(now, after)
         said = [(comb, comb.even_first != back) for comb, back in zip(pairs, turned, strict=False)]
         said = [one for one in said if one[0].share is not None]
-        self._before = now
         self._left -= 1
         frayed = [(comb, first) for comb, first in said if comb.frayed]
         in_fields = [first for comb, first in frayed if comb.in_fields]
         self._even_first += sum(in_fields)
         self._odd_first += len(in_fields) - sum(in_fields)
-        if in_fields and len(in_fields) == len(said) and len(set(in_fields)) == 1 and self._agrees(in_fields[0]):
+        least = 1 if flagged or self._left > 0 else 2
+        if least <= len(in_fields) == len(said) and len(set(in_fields)) == 1 and self._agrees(in_fields[0]):
             self._row += 1
             self._left = MEMORY
             self._sure = self._sure or self._row >= ALWAYS
@@ -155,6 +174,17 @@ class CombFinder:
         self._row = 0
         self._sure = self._sure and self._left > 0
         return self._left > 0 and (bool(frayed) if flagged else self._sure and bool(in_fields))
+
+    def _compared(self, now: Luma, after: Luma | None) -> list[Comb]:
+        """The next picture, held against the one before it and the one behind it."""
+        before, known, near = self._before, now is self._after, self._near
+        if before is not None and not known:
+            near = _near_movement(before, now)
+        self._before, self._after = now, after
+        self._near = None if after is None else _near_movement(after, now)
+        neighbours = [(other, where) for other, where in ((before, near), (after, self._near)) if other is not None]
+        own = _combs(now) if any(where is not None for _, where in neighbours) else None
+        return [_compare(other, now, where, own) for other, where in neighbours]
 
     def _agrees(self, even_first: bool) -> bool:
         """Whether a film has its fields in this order; stripes that move show both in turn."""

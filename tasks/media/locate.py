@@ -15,6 +15,7 @@ from schemas.errors import MediaRefusedError
 from schemas.reasons import FileReason
 from tasks.stores.remote import as_os_errors, open_store
 
+from .granted import path_of
 from .sniff import open_regular, unreadable
 
 _FILE: Final = "file://"
@@ -47,27 +48,36 @@ def local_path(uri: str) -> Path | None:
     return None
 
 
-def fingerprint(path: Path) -> str:
-    """sha256 of a file's bytes, in hex; memory stays small.
+def fingerprint(path: Path, within: str | None = None) -> str:
+    """sha256 of a file's bytes, in hex; memory stays small. within: folder that the file must lie in, links followed.
 
-    Raises: MediaRefusedError - VANISHED, UNREADABLE.
+    Raises: MediaRefusedError - VANISHED, UNREADABLE, LINK_OUTSIDE.
     """
     try:
         with open_regular(path) as file:
+            if within is not None and not _place_of(file.fileno(), path).is_relative_to(within):
+                raise MediaRefusedError(FileReason.LINK_OUTSIDE)
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise unreadable(error) from error
 
 
+def _place_of(handle: int, path: Path) -> Path:
+    """Where an open file lies, though its name may lead elsewhere by now; without /proc, where its name leads."""
+    opened = Path(f"/proc/self/fd/{handle}")
+    return opened.readlink() if opened.is_symlink() else path.resolve()
+
+
 @contextmanager
 def localise(uri: str, scratch: Path, origins: Sequence[str] = ()) -> Iterator[Path]:
-    """A path under which the file can be opened: local files where they are, remote ones copied into `scratch`.
+    """A path under which the file can be opened: local files where they are, remote ones copied into `scratch`, those
+    that were handed to this process as granted.py knows them.
 
     The copy is removed on leaving. Its name says nothing of the remote name. origins: see open_store.
 
     Raises: MediaRefusedError - DISK_FULL, VANISHED, UNREADABLE.
     """
-    path = local_path(uri)
+    path = path_of(uri) or local_path(uri)
     if path is not None:
         yield path
         return
@@ -79,14 +89,14 @@ def localise(uri: str, scratch: Path, origins: Sequence[str] = ()) -> Iterator[P
         copy.unlink(missing_ok=True)
 
 
-def content_of(uri: str, origins: Sequence[str] = ()) -> str:
-    """sha256 of the bytes under a name, in hex; a remote file is copied for as long as that takes. origins: see
-    open_store.
+def content_of(uri: str, origins: Sequence[str] = (), within: str | None = None) -> str:
+    """sha256 of the bytes under a name, in hex; a remote file is copied for as long as that takes. within: folder that
+    a local file must lie in, links followed. origins: see open_store.
 
-    Raises: MediaRefusedError - DISK_FULL, VANISHED, UNREADABLE.
+    Raises: MediaRefusedError - DISK_FULL, VANISHED, UNREADABLE, LINK_OUTSIDE.
     """
     with tempfile.TemporaryDirectory(prefix="heterodub-") as folder, localise(uri, Path(folder), origins) as path:
-        return fingerprint(path)
+        return fingerprint(path, within)
 
 
 def disk_trouble(error: OSError) -> MediaRefusedError | None:

@@ -1,4 +1,4 @@
-"""The one place that opens a container with ffmpeg: format forced, files only, picture sizes capped."""
+"""The one place that opens a container with ffmpeg: format forced, that file only, picture sizes capped."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +14,8 @@ from av.video.stream import VideoStream
 from schemas.errors import MediaRefusedError
 from schemas.reasons import FileReason
 
-from .sniff import HEAD_BYTES, Container, is_program_stream, unreadable
+from .granted import borrowed
+from .sniff import HEAD_BYTES, Container, is_program_stream, open_regular, unreadable
 
 _FORMATS: Final = {
     Container.MP4: "mov",
@@ -48,15 +49,18 @@ def open_sound_file(path: Path, form: str) -> Iterator[InputContainer]:
 
 @contextmanager
 def _opened(path: Path, form: str, limits: dict[str, str]) -> Iterator[InputContainer]:
-    try:
+    with borrowed(path) as handle, _container(path, handle, form, limits) as source:
+        yield source
+
+
+def _container(path: Path, handle: int | None, form: str, limits: dict[str, str]) -> InputContainer:
+    if handle is None:
         # An absolute path cannot be taken for an address: "/" does not occur in the name of a protocol.
-        source = av.open(
-            str(path.absolute()),
-            "r",
-            format=form,
-            options={"protocol_whitelist": "file"} | limits,
-            metadata_errors="replace",
-        )
+        address, options = str(path.absolute()), {"protocol_whitelist": "file"}
+    else:
+        address, options = "fd:", {"protocol_whitelist": "fd", "fd": str(handle)}
+    try:
+        return av.open(address, "r", format=form, options=options | limits, metadata_errors="replace")
     except FileNotFoundError as error:
         raise MediaRefusedError(FileReason.VANISHED, words(error)) from error
     except PermissionError as error:
@@ -65,8 +69,6 @@ def _opened(path: Path, form: str, limits: dict[str, str]) -> Iterator[InputCont
         raise
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise MediaRefusedError(FileReason.NO_DECODABLE_FRAME, words(error)) from error
-    with source:
-        yield source
 
 
 def claimed_size(path: Path, container: Container, number: int) -> tuple[int, int]:
@@ -109,7 +111,7 @@ def _format(path: Path, container: Container) -> str:
     if container is not Container.MPEG:
         return _FORMATS[container]
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             return "mpeg" if is_program_stream(file.read(HEAD_BYTES)) else "mpegvideo"
     except OSError as error:
         raise unreadable(error) from error

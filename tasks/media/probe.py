@@ -13,7 +13,7 @@ from schemas.reasons import FileReason
 from schemas.records import MediaFacts, StreamFacts
 from schemas.settings import GuardSettings
 
-from .geometry import PixelAspect
+from .geometry import Geometry, PixelAspect
 from .lengths import length_s
 from .opening import claimed_size, has_decoder, open_input, set_up
 from .pictures import decoded
@@ -39,8 +39,10 @@ def probe(path: Path, container: Container, guards: GuardSettings, picture: int 
         duration_s = length_s(source, video, container)
         _check_duration(duration_s, guards)
         frame = _first_frame(source, video, guards)
+        geometry = PixelAspect(video).geometry(frame)
+        _check_pixels(*geometry.displayed, guards)  # long pixels are made square: up to four times as many
         sound = next(iter(sound_streams(source)), None)
-        return _facts(container, video, frame, duration_s, sound, stream_facts(source, ranked, sound))
+        return _facts(container, video, geometry, duration_s, sound, stream_facts(source, ranked, sound))
 
 
 def _check_size(video: VideoStream, path: Path, container: Container, guards: GuardSettings) -> None:
@@ -51,10 +53,14 @@ def _check_size(video: VideoStream, path: Path, container: Container, guards: Gu
         width, height = claimed_size(path, container, video.index)
     if width <= 0 or height <= 0:
         raise MediaRefusedError(FileReason.NO_DECODABLE_FRAME, "the picture has no size")
-    if width * height > guards.max_pixels:
-        raise MediaRefusedError(FileReason.PICTURE_TOO_LARGE, f"{width} x {height}; limit {guards.max_pixels} pixels")
+    _check_pixels(width, height, guards)
     if min(width, height) < MIN_SIDE_PX:
         raise MediaRefusedError(FileReason.PICTURE_TOO_SMALL, f"{width} x {height}; shortest side {MIN_SIDE_PX}")
+
+
+def _check_pixels(width: int, height: int, guards: GuardSettings) -> None:
+    if width * height > guards.max_pixels:
+        raise MediaRefusedError(FileReason.PICTURE_TOO_LARGE, f"{width} x {height}; limit {guards.max_pixels} pixels")
 
 
 def _check_duration(duration_s: float | None, guards: GuardSettings) -> None:
@@ -74,12 +80,11 @@ def _first_frame(source: InputContainer, video: VideoStream, guards: GuardSettin
 def _facts(
     container: Container,
     video: VideoStream,
-    frame: VideoFrame,
+    geometry: Geometry,
     duration_s: float | None,
     sound: AudioStream | None,
     streams: tuple[StreamFacts, ...],
 ) -> MediaFacts:
-    geometry = PixelAspect(video).geometry(frame)
     width, height = geometry.displayed
     known = sound if sound is not None and has_decoder(sound) else None
     return MediaFacts(

@@ -15,6 +15,7 @@ from typing import BinaryIO, Final
 from schemas.errors import MediaRefusedError
 from schemas.reasons import FileReason
 
+from .granted import opened
 from .signatures import ELSEWHERE_TEXT, ISO_STILL_BRANDS, PREFIXES, RIFF_KINDS
 
 HEAD_BYTES: Final = 64 * 1024
@@ -69,6 +70,8 @@ def open_regular(path: Path) -> BufferedReader:
 
     Raises: MediaRefusedError - NOT_A_REGULAR_FILE. OSError - it cannot be opened.
     """
+    if (handed := opened(path)) is not None:
+        return handed
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     mode = os.fstat(handle).st_mode
     if stat.S_ISREG(mode):

@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.media.structure import Tiny, alike, structure, tiny
+from tasks.media.structure import Tiny, alike, over_colours, structure, tiny
 
 LOOK_AHEAD_S: Final = 1.4
 """A window of pictures lasts this long at most; whether a frame lies in a transition is known this much later."""
@@ -137,16 +137,16 @@ def _shares_of_a_transition(window: list[_Seen]) -> NDArray[np.float64] | None:
     """How much of the later shot each picture of a window shows, (pictures,); None where it is no transition."""
     first, last = window[0], window[-1]
     change = last.rgb_HWC - first.rgb_HWC
-    power = float((change * change).mean())
+    power = _mean_product(change, change)
     if power < _LEAST_CHANGE**2:
         return None
-    changed = (np.abs(change).mean(axis=-1) > _CHANGED_LEVELS).astype(np.float32)
+    changed = (over_colours(np.abs(change)) > _CHANGED_LEVELS).astype(np.float32)
     area = changed.mean()
     if area < _LEAST_MIXED_AREA:
         return None
     half = len(window) // 2
     middle = [window[at].rgb_HWC - first.rgb_HWC for at in (half // 2, half, half + half // 2)]
-    early, at_half, late = (float((moved * change).mean()) / power for moved in middle)
+    early, at_half, late = (_mean_product(moved, change) / power for moved in middle)
     if abs(at_half - 0.5) > 0.15 or abs(early + late - 1) > 0.2 or min(at_half - early, late - at_half) < 0.08:
         return None  # the later shot does not come in evenly
     is_mixed = _unmixed(middle, change, power) <= _MOST_MIXED
@@ -154,15 +154,19 @@ def _shares_of_a_transition(window: list[_Seen]) -> NDArray[np.float64] | None:
         return None
     if alike(first.structure_HW, last.structure_HW, changed) > _MOST_ALIKE:
         return None
-    return np.array([float(((seen.rgb_HWC - first.rgb_HWC) * change).mean()) / power for seen in window])
+    return np.array([_mean_product(seen.rgb_HWC - first.rgb_HWC, change) / power for seen in window])
+
+
+def _mean_product(one: Tiny, other: Tiny) -> float:
+    return float(np.vdot(one, other)) / one.size
 
 
 def _unmixed(middle: list[Tiny], change: Tiny, power: float) -> float:
     """Share of the change that no mixture of both ends explains, in the worst of the pictures between."""
     left = []
     for moved in middle:
-        rest = moved - change * np.float32((moved * change).mean() / power)
-        left.append(float((rest * rest).mean()) / power)
+        rest = moved - change * np.float32(_mean_product(moved, change) / power)
+        left.append(_mean_product(rest, rest) / power)
     return max(left)
 
 
@@ -171,6 +175,6 @@ def _unsplit(middle: list[Tiny], change: Tiny, power: float) -> float:
     between.
     """
     return max(
-        float(np.minimum((moved * moved).mean(axis=-1), ((moved - change) ** 2).mean(axis=-1)).mean()) / power
+        float(np.minimum(over_colours(moved * moved), over_colours((moved - change) ** 2)).mean()) / power
         for moved in middle
     )

@@ -12,7 +12,7 @@ from model.stage1.judging import judge
 from schemas.reasons import Stage
 from schemas.settings import Settings
 from schemas.training import Stage1Settings
-from tasks.learning.devices import device_of
+from tasks.learning.device import device_of
 from tasks.learning.selection import few_a_speaker
 from tasks.learning.stage1 import read_exams
 from tasks.paper import published

@@ -20,7 +20,7 @@ from model.metrics.bootstrap import Interval
 from model.perception.lite0 import Lite0
 from schemas.errors import TrainingError
 from schemas.settings import Settings
-from tasks.learning.devices import device_of
+from tasks.learning.device import device_of
 from tasks.learning.picture_evaluation import finder
 from tasks.paper.footage import REFERENCES, Footage, scenes
 from tasks.paper.workshop import code_of

@@ -7,8 +7,8 @@ by. So a table that was interrupted goes on, two tables share what they have in 
 import hashlib
 import json
 import logging
-import shutil
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -26,6 +26,7 @@ from tasks.learning.training import MODEL
 from tasks.paper.budget import PROBE_STEPS, Budget, Stopwatch, keep, kept
 from tasks.paper.footage import Footage
 from tasks.paper.jobs import KINDS, LOOKS, Job
+from tasks.stores.removal import remove_below
 from tasks.stores.workspace import Workspace
 
 _log = logging.getLogger(__name__)
@@ -77,11 +78,12 @@ class Workshop:
         found = kept(path)
         if found is None:
             watch, folder = Stopwatch(), path.with_suffix("")
-            shutil.rmtree(folder, ignore_errors=True)  # of a trial that was killed
+            with suppress(FileNotFoundError):  # unless a trial was killed
+                remove_below(folder.parent, folder)
             KINDS[kind].train(*self._trial(kind), self._settings, folder, watch)
             found = watch.budget(self._minutes_of(kind), LOOKS)
             keep(path, found)
-            shutil.rmtree(folder)
+            remove_below(folder.parent, folder)
         return found
 
     def budget_file(self, kind: str) -> Path:

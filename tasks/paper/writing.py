@@ -1,23 +1,26 @@
 """A table on disk: Markdown to read, CSV to reckon with, a picture of its intervals."""
 
-import csv
-import io
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from model.metrics.bootstrap import Interval
 from schemas.errors import WorkspaceError
+from tasks.answers.names import csv_line
 from tasks.drawing.intervals import Panel, interval_panels
 from tasks.paper.table import Column, Finding, Row, Table
+from tasks.stores.outputs import TABLE_ENDS, TABLE_HEADER, require_own_table
 
 
 def write_table(table: Table, folder: Path) -> list[Path]:
-    """Write NAME.md, NAME.csv and NAME.png into a folder, which is made; files of those names are replaced.
+    """Write NAME.md, NAME.csv and NAME.png into a folder, which is made; an earlier table of that name is replaced.
 
-    Raises: WorkspaceError - the folder cannot be written.
+    Raises: WorkspaceError - the folder cannot be written, or holds other files of those names.
     """
-    contents = {".md": markdown(table).encode(), ".csv": as_csv(table).encode(), ".png": _drawn(table)}
+    contents = dict(zip(TABLE_ENDS, (markdown(table).encode(), as_csv(table).encode(), _drawn(table)), strict=True))
     paths = [folder / f"{table.name}{suffix}" for suffix in contents]
     try:
+        require_own_table(folder, table.name)
         folder.mkdir(parents=True, exist_ok=True)
         for path, data in zip(paths, contents.values(), strict=True):
             path.write_bytes(data)
@@ -47,21 +50,21 @@ def markdown(table: Table) -> str:
 
 def as_csv(table: Table) -> str:
     """A row for each row and score, ours or the paper's: source, row, score, mean, low, high, speakers."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["source", "row", "score", "mean", "low", "high", "speakers"])
+    lines: list[Sequence[Any]] = [TABLE_HEADER]
     for row in table.rows:
         for column in table.columns:
             measured = row.scores.get(column.score)
             if measured is not None:
                 found = measured.interval
-                figures = ["" if value is None else f"{value:.6g}" for value in (found.mean, found.low, found.high)]
-                writer.writerow(["measured", row.name, column.score, *figures, found.groups])
+                figures = [
+                    None if value is None else float(f"{value:.6g}") for value in (found.mean, found.low, found.high)
+                ]
+                lines.append(("measured", row.name, column.score, *figures, found.groups))
     for source, rows in table.published.items():
         for name, scores in rows.items():
             for score, value in scores.items():
-                writer.writerow([f"paper, {source}", name, score, f"{value:g}", "", "", ""])
-    return out.getvalue()
+                lines.append((f"paper, {source}", name, score, value, None, None, None))
+    return "".join(map(csv_line, lines))
 
 
 def interval_text(interval: Interval, digits: int, scale: float = 1.0) -> str:

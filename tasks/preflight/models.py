@@ -13,6 +13,7 @@ from schemas.promotion import load_promotion_policy
 from schemas.reasons import Stage
 from schemas.settings import Settings, load_settings
 from tasks.promotion.judges import judge_of, require_judgeable
+from tasks.stores.outputs import require_own_table
 from tasks.stores.workspace import Workspace
 
 from .parts import require_clips, require_model, require_scheduler, require_tracking, require_writable
@@ -118,6 +119,7 @@ def check_ablate_tuning(
 
 
 def check_paper(
+    table: str,
     minutes: float,
     release: str | None,
     folds: int | None,
@@ -141,6 +143,7 @@ def check_paper(
     require_tracking(settings)
     if out is not None:
         require_writable(Path(out))
+        require_own_table(Path(out), table)
     return settings
 
 

@@ -12,7 +12,7 @@ from schemas.reasons import Stage
 from schemas.settings import Settings
 from tasks.drawing.sheets import Columns, contact_sheet, crop_film
 from tasks.feeding.stored_clips import StoredClips
-from tasks.learning.devices import device_of
+from tasks.learning.device import device_of
 from tasks.learning.paintings import columns
 from tasks.learning.selection import find_release
 from tasks.stores.benchmarks import Benchmark

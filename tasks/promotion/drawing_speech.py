@@ -16,7 +16,7 @@ from tasks.drawing.charts import landmarks_over_truth, opening_chart
 from tasks.drawing.colours import OTHER_RGB, PREDICTED_RGB, TRUE_RGB
 from tasks.drawing.film import Floats, Side, compared_film
 from tasks.drawing.sound import ClipPlace, Heard, clip_sound
-from tasks.learning.devices import device_of
+from tasks.learning.device import device_of
 from tasks.learning.pictures import sound_place
 from tasks.learning.selection import find_release, select
 from tasks.stores.benchmarks import Benchmark

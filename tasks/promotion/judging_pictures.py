@@ -19,7 +19,7 @@ from schemas.reasons import Stage
 from schemas.settings import Settings
 from tasks.feeding.picture_batches import portrait
 from tasks.feeding.stored_clips import Place, StoredClips
-from tasks.learning.devices import device_of
+from tasks.learning.device import device_of
 from tasks.learning.picture_evaluation import MOST_FRAMES, finder
 from tasks.learning.selection import find_release
 from tasks.stores.benchmarks import Benchmark, BenchmarkClip

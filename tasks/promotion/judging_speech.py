@@ -23,7 +23,7 @@ from schemas.reasons import Stage
 from schemas.settings import Settings
 from schemas.training import Stage1Settings
 from tasks.feeding.stored_clips import Place
-from tasks.learning.devices import device_of
+from tasks.learning.device import device_of
 from tasks.learning.evaluation import release_scorer
 from tasks.learning.selection import Candidate, Selection, find_release, select
 from tasks.learning.stage1 import read_exams

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from schemas.errors import MediaRefusedError
 from schemas.settings import GuardSettings, Settings
-from tasks.extract.isolation import Isolated
+from tasks.extract.handing import Decoder
 from tasks.media.decode import open_video
 from tasks.media.locate import local_path, localise
 from tasks.media.probe import probe
@@ -66,7 +66,7 @@ def raw_stills(
     was catalogued; never for longer than some seconds, and never in this process.
     """
     found: dict[str, dict[int, bytes]] = {}
-    child, end = Isolated(settings.guards.memory_limit_gib), time.monotonic() + _TOTAL_LIMIT_S
+    child, end = Decoder(settings.guards), time.monotonic() + _TOTAL_LIMIT_S
     try:
         for uri, wanted in files.items():
             left = min(_FILE_LIMIT_S, end - time.monotonic())
@@ -75,7 +75,8 @@ def raw_stills(
             if not _is_unchanged(uri, catalog):
                 continue
             try:
-                found |= child.run(grab, uri, tuple(wanted), settings.guards, _picture(catalog[uri]), time_limit_s=left)
+                asked = (uri, tuple(wanted), settings.guards, _picture(catalog[uri]))
+                found |= child.run(grab, *asked, media=[uri], time_limit_s=left, returns=dict[str, dict[int, bytes]])
             except (MediaRefusedError, RuntimeError, OSError):
                 continue  # the placeholder says it: there is no picture
     finally:

@@ -1,7 +1,5 @@
 """Writes the pages: a template filled in, one file that needs nothing else."""
 
-import os
-import tempfile
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
@@ -14,7 +12,8 @@ from schemas.errors import WorkspaceError
 from schemas.settings import Settings
 from schemas.signals import SIGNALS
 from tasks.answers.names import SHORT_ID, base_name, readable_path, visible
-from tasks.stores.workspace import Workspace
+from tasks.stores.outputs import require_own_page
+from tasks.stores.workspace import Workspace, new_file
 
 from .gather import Page, gather
 from .trend import TrendPage, drift_cells, gather_trend
@@ -27,17 +26,25 @@ def write_report(settings: Settings, clips: tuple[str, ...] = (), output: Path |
     `clips` are starts of ids of clips to show in detail besides those that are picked. Without `output` it goes to
     reports/ingest.html of the workspace.
 
-    Raises: NotFoundError - no such clip. WorkspaceError - there is no workspace, or the page cannot be written.
+    Raises: NotFoundError - no such clip. WorkspaceError - there is no workspace, the page cannot be written, or
+    something else is there.
     """
+    _require_own(output, "report")
     return _write(settings, render(gather(settings, clips)), "ingest.html", output)
 
 
 def write_trend(settings: Settings, output: Path | None = None) -> str:
     """The same about its runs; without `output` it goes to reports/trend.html.
 
-    Raises: WorkspaceError - there is no workspace, or the page cannot be written.
+    Raises: WorkspaceError - there is no workspace, the page cannot be written, or something else is there.
     """
+    _require_own(output, "trend")
     return _write(settings, render_trend(gather_trend(settings)), "trend.html", output)
+
+
+def _require_own(output: Path | None, kind: str) -> None:
+    if output is not None:
+        require_own_page(output.expanduser(), kind)
 
 
 def _write(settings: Settings, page: str, name: str, output: Path | None) -> str:
@@ -122,12 +129,9 @@ def _length(seconds: float) -> str:
 def _put(path: Path, page: bytes) -> str:
     """Whole or not at all: a reader never sees half a page."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(suffix=".html", dir=path.parent)
-    unfinished = Path(name)
+    unfinished = new_file(path.parent, ".html")
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(page)
-        unfinished.chmod(0o644)  # mkstemp's 0600 would keep the page from everyone else
+        unfinished.write_bytes(page)
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)

@@ -1,15 +1,15 @@
 """A corpus file names a corpus once: where it is, which files belong to it, how its path tells the speaker."""
 
-import tomllib
 from pathlib import Path
 from typing import Final
 
 import regex  # re's own has no time limit, and a corpus file may come with somebody's footage
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from schemas.addresses import trouble_with
+from schemas.addresses import Address
 from schemas.errors import SourceError
 from schemas.problems import describe
+from schemas.toml import parse_toml
 
 _MATCH_S: Final = 1.0
 """A pattern takes microseconds, or backtracks for years."""
@@ -21,7 +21,7 @@ class Corpus(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field("default", min_length=1, description="name of the corpus, kept on every row")
-    root: str = Field(description="folder or file, or the URI of one (s3://bucket/place)")
+    root: Address = Field(description="folder or file, or the URI of one (s3://bucket/place)")
     glob: str = Field("**/*", description="which files under the root belong to it")
     speaker: str | None = Field(
         None,
@@ -30,13 +30,6 @@ class Corpus(BaseModel):
     licence: str | None = Field(None, description="licence of every file")
     consent: str | None = Field(None, description="consent of the people shown")
     language: str | None = Field(None, description="language spoken")
-
-    @field_validator("root")
-    @classmethod
-    def _holds_no_credentials(cls, root: str) -> str:
-        if trouble := trouble_with(root):
-            raise ValueError(trouble)
-        return root
 
     @field_validator("speaker")
     @classmethod
@@ -77,13 +70,13 @@ def load_corpus(path: Path, place: str | None = None) -> Corpus:
     Raises: SourceError - it is not TOML or a field is wrong (the text names field and value).
     """
     try:
-        corpus = Corpus.model_validate(tomllib.loads(path.read_text("utf-8")))
+        corpus = Corpus.model_validate(parse_toml(path.read_text("utf-8")))
     except OSError as error:
         raise SourceError(f"corpus file {path}: {error.strerror or error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SourceError(f"corpus file {path} is not TOML: {error}") from error
     except ValidationError as error:
         raise SourceError(f"corpus file {path}: {describe(error)}") from error
+    except ValueError as error:
+        raise SourceError(f"corpus file {path} is not TOML: {error}") from error
     if "://" in corpus.root:
         return corpus
     if place is not None and not corpus.root.startswith("/"):

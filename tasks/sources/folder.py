@@ -64,6 +64,7 @@ def _walk(corpus: Corpus, root: Path) -> Iterator[RawFile]:
         unlisted.append(error)
 
     unlisted: list[OSError] = []
+    real = root.resolve()
     for folder, folders, names in os.walk(root, onerror=fail):
         here = Path(folder)
         if MARKER in names:
@@ -74,7 +75,7 @@ def _walk(corpus: Corpus, root: Path) -> Iterator[RawFile]:
         folders.sort()
         for name in sorted(names):
             if _matches(corpus.glob, (here / name).relative_to(root)):
-                yield local_file(corpus, here / name, root)
+                yield _inside(corpus, local_file(corpus, here / name, root), here / name, real)
         for name in folders:
             if (odd := _odd_folder(corpus, here / name)) is not None:
                 yield odd
@@ -108,6 +109,14 @@ def local_file(corpus: Corpus, path: Path, root: Path | None = None) -> RawFile:
         return _refused(corpus, path, FileReason.NOT_A_REGULAR_FILE)
     relative = os.fsencode(path.relative_to(root)).decode("utf-8", "backslashreplace")
     return _raw(corpus, path_to_uri(path), facts.st_size, f"{facts.st_size}-{facts.st_mtime_ns}", relative)
+
+
+def _inside(corpus: Corpus, raw: RawFile, path: Path, root: Path) -> RawFile:
+    """The file, unless it is a link that leads out of the root; who opens it later looks again."""
+    if raw.refusal is None and path.is_symlink() and not path.resolve().is_relative_to(root):
+        target = os.fsencode(path.readlink()).decode("utf-8", "replace")
+        return _refused(corpus, path, FileReason.LINK_OUTSIDE, target)
+    return dataclasses.replace(raw, within=str(root))
 
 
 def _link_trouble(path: Path, error: OSError) -> FileReason:

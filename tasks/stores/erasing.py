@@ -15,6 +15,7 @@ from .log import dead_files
 from .parquet import PAYLOAD
 from .reading import names_in_folder, open_file
 from .remote import as_os_errors
+from .removal import remove
 from .workspace import Workspace
 
 
@@ -34,7 +35,7 @@ def erase(ws: Workspace, table: str, keep_versions: Collection[int] = (), older_
             for name in sorted(dead_files(ws, table, keep_versions, 24 * older_than_days) & names_in_folder(ws, table)):
                 with suppress(FileNotFoundError):  # somebody else erases, too
                     if not older_than_days or _age(files, ws.path(table, name)) > timedelta(older_than_days):
-                        files.rm_file(ws.path(table, name))
+                        remove(ws, table, name)
                         gone.append(name)
     except OSError as error:
         raise WorkspaceError(f"old files of table {table} of {ws.root} cannot be erased: {error}") from error

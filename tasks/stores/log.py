@@ -157,17 +157,23 @@ def snapshot(ws: Workspace, table: str, version: int | None = None) -> Snapshot:
 def _snapshot(delta: DeltaTable) -> Snapshot:
     actions = pa.table(delta.get_add_actions(flatten=True))
     narrow = actions.select([name for name in _ACTION_COLUMNS if name in actions.column_names])
-    files = sorted((_data_file(action) for action in narrow.to_pylist()), key=lambda file: file.name)
+    files = sorted((_data_file(delta.table_uri, action) for action in narrow.to_pylist()), key=lambda file: file.name)
     return Snapshot(delta.version(), tuple(files))
 
 
-def _data_file(action: Mapping[str, Any]) -> DataFile:
+def _data_file(uri: str, action: Mapping[str, Any]) -> DataFile:
     bounds = {}
     for column in _BOUNDED:
         low, high = action.get(f"min.{column}"), action.get(f"max.{column}")
         if low is not None and high is not None:
             bounds[column] = (low, high)
-    return DataFile(action["path"], action["size_bytes"], action["num_records"], bounds)
+    path, size_bytes, rows = (action.get(name) for name in ("path", "size_bytes", "num_records"))
+    if not path or "/" in path or size_bytes is None or rows is None:
+        raise WorkspaceError(
+            f"{uri}: its log names {path!r}, which is no file of the table's folder, or lacks its size: damaged, or "
+            "written by others"
+        )
+    return DataFile(path, size_bytes, rows, bounds)
 
 
 def transact(ws: Workspace, table: str, plan: Callable[[Snapshot], Change | None]) -> int:

@@ -1,13 +1,11 @@
 """Writes the tables' Parquet files: how they are encoded, and how they are put in place whole or not at all."""
 
 import hashlib
-import os
 import shutil
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, BinaryIO, Final, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,7 +15,7 @@ from schemas.tables import TABLES
 
 from .log import DataFile, bounds_of
 from .remote import as_os_errors
-from .workspace import Workspace
+from .workspace import Workspace, new_file
 
 _CLIPS_PER_ROW_GROUP: Final = 1
 """Trainings read single clips by id, and a row group is the least that can be read. Ids are hashes: a group of several
@@ -29,6 +27,31 @@ PAYLOAD: Final = ("stage1", "stage2")
 """Tables whose files are written by workers."""
 
 
+class RowsFile:
+    """A Parquet file of a table's rows, written piece by piece; `bounds` are those of the rows, for the table's log.
+
+    Raises: pyarrow.ArrowInvalid - rows do not fit the table's schema. OSError - the file cannot be written here.
+    """
+
+    def __init__(self, table: str, target: Path | BinaryIO) -> None:
+        self.rows = 0
+        self.bounds: dict[str, tuple[str, str]] = {}
+        self._schema = TABLES[table]
+        self._group = _CLIPS_PER_ROW_GROUP if table in PAYLOAD else _ROWS_PER_ROW_GROUP
+        self._writer = pq.ParquetWriter(target, self._schema, **_encoding(self._schema))
+
+    def add(self, rows: pa.Table) -> None:
+        """Write rows behind those that are there."""
+        fitting = _readable(rows.select(self._schema.names).cast(self._schema))
+        self._writer.write_table(fitting, row_group_size=self._group)
+        self.rows += fitting.num_rows
+        self.bounds = _wider(self.bounds, bounds_of(fitting))
+
+    def close(self) -> None:
+        """Write the end of the file."""
+        self._writer.close()
+
+
 class FileWriter:
     """A data file under way: written in scratch piece by piece, put in its place whole on leaving the block.
 
@@ -36,28 +59,18 @@ class FileWriter:
     A `{content}` in the name becomes a hash of the written bytes, so that two processes which write different rows
     never write the same file.
 
-    Raises: pyarrow.ArrowInvalid - rows do not fit the table's schema. OSError - the file cannot be written here.
-    WorkspaceError - a remote store does not take it.
+    Raises: as RowsFile. WorkspaceError - a remote store does not take it.
     """
 
     def __init__(self, ws: Workspace, table: str, name: str) -> None:
         self.file: DataFile | None = None
         self._ws, self._table, self._name = ws, table, name
-        handle, path = tempfile.mkstemp(suffix=".parquet", dir=ws.scratch())
-        os.close(handle)
-        self._unfinished = Path(path)
-        self._schema = TABLES[table]
-        self._writer = pq.ParquetWriter(path, self._schema, **_encoding(self._schema))
-        self._rows = 0
-        self._bounds: dict[str, tuple[str, str]] = {}
+        self._unfinished = unfinished_file(ws)
+        self._rows = RowsFile(table, self._unfinished)
 
     def add(self, rows: pa.Table) -> None:
         """Write rows behind those that are there."""
-        fitting = _readable(rows.select(self._schema.names).cast(self._schema))
-        size = _CLIPS_PER_ROW_GROUP if self._table in PAYLOAD else _ROWS_PER_ROW_GROUP
-        self._writer.write_table(fitting, row_group_size=size)
-        self._rows += fitting.num_rows
-        self._bounds = _wider(self._bounds, bounds_of(fitting))
+        self._rows.add(rows)
 
     def __enter__(self) -> Self:
         return self
@@ -66,8 +79,8 @@ class FileWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            self._writer.close()
-            if kind is None and self._rows:
+            self._rows.close()
+            if kind is None and self._rows.rows:
                 self._put_in_place()
         finally:
             self._unfinished.unlink(missing_ok=True)
@@ -75,8 +88,13 @@ class FileWriter:
     def _put_in_place(self) -> None:
         name = self._name.replace("{content}", _digest(self._unfinished)) if "{" in self._name else self._name
         size = self._unfinished.stat().st_size
-        _put(self._ws, self._unfinished, self._ws.path(self._table, name))
-        self.file = DataFile(name, size, self._rows, self._bounds)
+        put_in_place(self._ws, self._unfinished, self._ws.path(self._table, name))
+        self.file = DataFile(name, size, self._rows.rows, self._rows.bounds)
+
+
+def unfinished_file(ws: Workspace) -> Path:
+    """A new file in scratch, for what `put_in_place` will put in its place."""
+    return new_file(ws.scratch(), ".parquet")
 
 
 def write_file(ws: Workspace, table: str, name: str, rows: Iterable[pa.Table]) -> DataFile | None:
@@ -110,10 +128,13 @@ def _wider(one: dict[str, tuple[str, str]], other: dict[str, tuple[str, str]]) -
     return {key: (min(one[key][0], other[key][0]), max(one[key][1], other[key][1])) for key in one if key in other}
 
 
-def _put(ws: Workspace, source: Path, target: str) -> None:
+def put_in_place(ws: Workspace, source: Path, target: str) -> None:
+    """Move a finished file to its place in the workspace, in one step.
+
+    Raises: OSError - it cannot be moved. WorkspaceError - a remote store does not take it.
+    """
     if ws.is_local:
         Path(target).parent.mkdir(parents=True, exist_ok=True)
-        source.chmod(0o644)  # mkstemp's 0600 would shut out whoever shares the workspace
         source.replace(target)
         return
     try:

@@ -5,17 +5,23 @@ more, and a part that the log already names is not added twice.
 """
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+import shutil
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from schemas.errors import WorkspaceError
+from schemas.tables import TABLES
+from tasks.media.granted import open_to_write
 
 from .log import Change, DataFile, Snapshot, transact
-from .parquet import PAYLOAD, FileWriter
+from .parquet import PAYLOAD, RowsFile, put_in_place, unfinished_file
 from .reading import open_file
 from .workspace import Workspace
 
@@ -58,52 +64,100 @@ def find_part(ws: Workspace, table: str, name: str, media_id: str) -> Part | Non
 
 
 class PartWriter:
-    """Worker side: the clips of one media, written clip by clip, so that a two-hour file is never held in memory.
+    """Worker side: the clips of one media, written into a file clip by clip, so that a two-hour film is never held in
+    memory. Leaving the block without rows, or by an error, leaves the file empty.
 
-    Leaving the block puts the file in its place; `part` is then what the driver needs to commit it, None without
-    rows. Leaving it by an error leaves nothing.
-
-    Raises: ValueError - not a payload table, an odd name, or rows of other media. pyarrow.ArrowInvalid - rows do
-    not fit the schema. OSError - the file cannot be written.
+    Raises: ValueError - rows of other media. pyarrow.ArrowInvalid - rows do not fit the schema. OSError - the file
+    cannot be written.
     """
 
-    def __init__(self, ws: Workspace, table: str, media_id: str, extractor: str, suffix: str = "") -> None:
-        if table not in PAYLOAD:
-            raise ValueError(f"parts belong to {' and '.join(PAYLOAD)}, not to {table}")
-        self.part: Part | None = None
+    def __init__(self, table: str, media_id: str, path: Path) -> None:
         self._media_id = media_id
-        self._writer = FileWriter(ws, table, part_name(media_id, extractor, suffix))
+        self._file = open_to_write(path)
+        self._rows = RowsFile(table, self._file)
 
     def add(self, rows: pa.Table) -> None:
         """Add clips of the media."""
         if others := set(rows["media_id"].to_pylist()) - {self._media_id}:
             raise ValueError(f"a part of media {self._media_id} was given rows of {sorted(others)[0]}")
-        self._writer.add(rows)
+        self._rows.add(rows)
 
     def __enter__(self) -> Self:
-        self._writer.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._writer.__exit__(kind, error, trace)
-        if (written := self._writer.file) is not None:
-            bounds = written.bounds["clip_id"]
-            self.part = Part(written.name, self._media_id, written.size_bytes, written.rows, *bounds)
+        with self._file:
+            self._rows.close()
+            if kind is not None or not self._rows.rows:
+                self._file.truncate(0)
+
+
+@contextmanager
+def unfinished_parts(ws: Workspace) -> Iterator[dict[str, Path]]:
+    """Empty files in scratch for PartWriters, by table, while the block lasts."""
+    paths: dict[str, Path] = {}
+    try:
+        for table in PAYLOAD:
+            paths[table] = unfinished_file(ws)
+        yield paths
+    finally:
+        for path in paths.values():
+            path.unlink(missing_ok=True)
+
+
+def keep_part(ws: Workspace, table: str, written: Path, media_id: str, extractor: str, suffix: str = "") -> Part | None:
+    """Put what a PartWriter wrote in its place; None where it wrote nothing.
+
+    Whoever wrote it may have been taken over by the media, and may go on writing. So what is looked at and stored is a
+    copy, under a name that is made here.
+
+    Raises: ValueError - an odd name, or it is no file of such rows of this media. OSError - it cannot be written.
+    WorkspaceError - a remote store does not take it.
+    """
+    name = part_name(media_id, extractor, suffix)
+    if written.stat().st_size == 0:
+        return None
+    copy = unfinished_file(ws)
+    try:
+        shutil.copyfile(written, copy)
+        clips, size = _clips_of(copy, table, media_id), copy.stat().st_size
+        put_in_place(ws, copy, ws.path(table, name))
+    finally:
+        copy.unlink(missing_ok=True)
+    return Part(name, media_id, size, len(clips), min(clips), max(clips))
+
+
+def _clips_of(path: Path, table: str, media_id: str) -> list[str]:
+    try:
+        with pq.ParquetFile(path) as written:
+            if not written.schema_arrow.equals(TABLES[table]):
+                raise ValueError(f"a part has other columns than {table}")
+            rows = written.read(columns=["media_id", "clip_id"], use_threads=False)
+    except (OSError, pa.ArrowException) as error:
+        raise ValueError(f"a part cannot be read: {error}") from error
+    clips: list[str] = rows["clip_id"].to_pylist()
+    if set(rows["media_id"].to_pylist()) != {media_id} or None in clips:
+        raise ValueError(f"a part of media {media_id} has rows of others")
+    return clips
 
 
 def write_part(
     ws: Workspace, table: str, media_id: str, extractor: str, rows: pa.Table | Iterable[pa.Table], suffix: str = ""
 ) -> Part | None:
-    """Write the clips of one media at once; None if there are none.
+    """Write the clips of one media at once and put them in their place; None if there are none.
 
-    Raises: as PartWriter.
+    Raises: ValueError - not a payload table. Others as PartWriter and keep_part.
     """
-    with PartWriter(ws, table, media_id, extractor, suffix) as writer:
-        for piece in [rows] if isinstance(rows, pa.Table) else rows:
-            writer.add(piece)
-    return writer.part
+    if table not in PAYLOAD:
+        raise ValueError(f"parts belong to {' and '.join(PAYLOAD)}, not to {table}")
+    part_name(media_id, extractor, suffix)
+    with unfinished_parts(ws) as paths:
+        with PartWriter(table, media_id, paths[table]) as writer:
+            for piece in [rows] if isinstance(rows, pa.Table) else rows:
+                writer.add(piece)
+        return keep_part(ws, table, paths[table], media_id, extractor, suffix)
 
 
 def commit_parts(ws: Workspace, table: str, parts: Sequence[Part], replacing: Collection[str] = ()) -> int:

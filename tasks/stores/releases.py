@@ -68,6 +68,15 @@ class Published:
     changed: bool
 
 
+def identity_of(ws: Workspace, release: Release) -> str:
+    """The id that a release would have by what its versions hold today.
+
+    Raises: NotFoundError - the release was erased by a takedown. WorkspaceError - a table cannot be read.
+    """
+    origin = Origin(**{field.name: getattr(release, field.name) for field in fields(Origin)})
+    return _identity(ws, release.versions, origin, tables.read(ws, "clips", _CLIP_COLUMNS, release.clips_version))
+
+
 def current_versions(ws: Workspace) -> dict[str, int]:
     """Newest version of every table that a release pins."""
     return {table: tables.version(ws, table) for table in PINNED}
@@ -219,5 +228,5 @@ def _newest(rows: pa.Table) -> Release | None:
 
 
 def _release(row: dict[str, Any]) -> Release:
-    row |= {"counts": json.loads(row["counts"]), "audit": json.loads(row["audit"]), "notes": tuple(row["notes"])}
+    row |= {name: tables.json_cell(row, name) for name in ("counts", "audit")} | {"notes": tuple(row["notes"])}
     return Release(**{field.name: row[field.name] for field in fields(Release)})

@@ -128,4 +128,4 @@ def is_of_a_store(error: BaseException) -> bool:
 
 
 def _words(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+    return without_password(" ".join(str(error).split())) or type(error).__name__

@@ -1,22 +1,30 @@
 """The policy a workspace was routed by. It stands until `heterodub route` puts another in its place."""
 
-import json
 from typing import Final
 
-from schemas.errors import SettingsError
+from pydantic import ValidationError
+
+from schemas.errors import SettingsError, WorkspaceError
 from schemas.policy import Policy, load_policy
+from schemas.problems import describe
 from tasks.stores.workspace import Workspace
 
 FILE: Final = "policy.json"
 
 
 def standing_policy(workspace: Workspace) -> Policy | None:
-    """The policy that routed the workspace's clips; None before the first ingest."""
+    """The policy that routed the workspace's clips; None before the first ingest.
+
+    Raises: WorkspaceError - its file is damaged.
+    """
     path = workspace.path(FILE)
     files = workspace.filesystem()
     if not files.exists(path):
         return None
-    return Policy.model_validate(json.loads(files.cat_file(path)))
+    try:
+        return Policy.model_validate_json(files.cat_file(path))
+    except ValidationError as error:
+        raise WorkspaceError(f"{path} is not the policy that it should be: {describe(error)}") from error
 
 
 def set_policy(workspace: Workspace, policy: Policy) -> None:

@@ -1,6 +1,7 @@
 """Rows in and out of the Delta tables. Every change is one transaction; an unchanged table keeps its version."""
 
-from collections.abc import Callable, Collection, Iterator
+import json
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, Final
@@ -8,6 +9,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from schemas.errors import WorkspaceError
 from schemas.tables import TABLES
 
 from . import log
@@ -45,14 +47,34 @@ def size(ws: Workspace, table: str, version: int | None = None) -> Size:
     return Size(sum(file.size_bytes for file in files), len(files), sum(file.rows for file in files))
 
 
+def json_cell(row: Mapping[str, Any], column: str) -> dict[str, Any]:
+    """What a cell of JSON holds: all of ours hold names and values.
+
+    Raises: WorkspaceError - it holds something else: the table was damaged, or others wrote it.
+    """
+    try:
+        found = json.loads(row[column])
+    except (ValueError, TypeError, RecursionError) as error:
+        raise WorkspaceError(f"column {column} of a table is not the JSON that it should be: {error}") from error
+    if not isinstance(found, dict):
+        raise WorkspaceError(f"column {column} of a table is not the JSON that it should be, but {found!r:.80}")
+    return found
+
+
 def file_names(ws: Workspace, table: str) -> list[str]:
     """Names of the files that a table holds, sorted."""
     return [file.name for file in snapshot(ws, table).files]
 
 
 def media_in_files(ws: Workspace, table: str) -> set[str]:
-    """Media whose payload a table holds, by its log."""
-    return {file.bounds["media_id"][0] for file in snapshot(ws, table).files}
+    """Media whose payload a table holds, by its log.
+
+    Raises: WorkspaceError - it does not say of a file whose it is: damaged, or written by others.
+    """
+    files = snapshot(ws, table).files
+    if unknown := [file.name for file in files if "media_id" not in file.bounds]:
+        raise WorkspaceError(f"the log of {ws.path(table)} does not say whose file {unknown[0]} is: damaged")
+    return {file.bounds["media_id"][0] for file in files}
 
 
 def read(

@@ -1,19 +1,30 @@
-"""What was taken down and must not come back. Holds hashes alone, so that a tombstone does not keep what it bars."""
+"""What was taken down and must not come back. Holds hashes and, where it was asked for, what copies are recognised by
+(barred.py), so that a tombstone does not keep what it bars.
+"""
 
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final, Literal
+from typing import Final, Literal, cast, get_args
+from uuid import uuid4
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from schemas.tables import TOMBSTONES
 
 from . import tables
+from .barred import PRINTS, Print
 from .workspace import Workspace
 
 Kind = Literal["speaker", "corpus", "licence", "file"]
+
+BEGUN: Final = "begun"
+DONE: Final = "done"
+"""Kinds of rows that say how far the work on a takedown has come; their mark is the attempt."""
+
+_MODELS: Final = "+models"
 
 MEDIA: Final = "media"
 """Kind of the tombstones that bar a content, whatever it is called and whoever is said to be in it."""
@@ -36,9 +47,25 @@ class Tombstones:
         return frozenset(value for kind, value in self.marks if kind == MEDIA)
 
 
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """A takedown whose work is not done. mark: hash of what was named, which nobody knows any more. work: attempts."""
+
+    takedown: str
+    kind: Kind
+    mark: str
+    media: frozenset[str]
+    work: frozenset[str]
+
+    @property
+    def with_models(self) -> bool:
+        """Whether models were to go as well."""
+        return any(one.endswith(_MODELS) for one in self.work)
+
+
 def standing(ws: Workspace) -> Tombstones:
-    """All tombstones of a workspace."""
-    rows = tables.read_any(ws, "tombstones", ["kind", "mark"]).to_pylist()
+    """All tombstones of a workspace but those of recordings (barred.py), which are large."""
+    rows = tables.read_any(ws, "tombstones", ["kind", "mark"], ~pc.field("kind").isin(PRINTS)).to_pylist()
     return Tombstones(frozenset((row["kind"], row["mark"]) for row in rows))
 
 
@@ -49,11 +76,69 @@ def media_of(ws: Workspace, kind: Kind, value: str) -> frozenset[str]:
     return frozenset(row["mark"] for row in rows if row["kind"] == MEDIA and row["takedown"] in own)
 
 
-def bar(ws: Workspace, kind: Kind, value: str, media: Iterable[str], why: str) -> str:
-    """Put up tombstones for a thing and its contents; returns the takedown's id. A second call adds what is new."""
-    takedown = hashlib.sha256(f"{kind} {mark(value)}".encode()).hexdigest()[:12]
+def bar(
+    ws: Workspace,
+    kind: Kind,
+    value: str,
+    media: Iterable[str],
+    why: str,
+    prints: Iterable[Print] = (),
+    begun: str | None = None,
+) -> str:
+    """Put up tombstones for a thing, its contents and its recordings; returns the takedown's id. A second call adds
+    what is new. begun: of the work that follows, which `finish` ends; see `attempt`.
+    """
+    takedown = takedown_id(kind, value)
+    work = [(BEGUN, begun)] if begun else []
+    _put_up(ws, takedown, [*work, (kind, mark(value)), *((MEDIA, one) for one in sorted(media)), *prints], why)
+    return takedown
+
+
+def takedown_id(kind: Kind, value: str) -> str:
+    """The same for the same thing, and says nothing of it."""
+    return hashlib.sha256(f"{kind} {mark(value)}".encode()).hexdigest()[:12]
+
+
+def attempt(with_models: bool) -> str:
+    """A name for the work of one takedown, which says how far it goes."""
+    return uuid4().hex[:12] + (_MODELS if with_models else "")
+
+
+def unfinished(ws: Workspace) -> list[Unfinished]:
+    """Takedowns that were begun, and of which the work was not ended: their process died, or an error ended it.
+
+    Raises: WorkspaceError - the table cannot be read.
+    """
+    told = tables.read_any(ws, "tombstones", ["takedown", "kind", "mark"], ~pc.field("kind").isin(PRINTS)).to_pylist()
+    by_takedown: dict[str, list[tuple[str, str]]] = {}
+    for row in told:
+        by_takedown.setdefault(row["takedown"], []).append((row["kind"], row["mark"]))
+    found = []
+    for takedown, rows in by_takedown.items():
+        kind, value = next((row for row in rows if row[0] in get_args(Kind)), ("", ""))
+        work = {told for what, told in rows if what == BEGUN} - {told for what, told in rows if what == DONE}
+        if kind and work:
+            media = frozenset(told for what, told in rows if what == MEDIA)
+            found.append(Unfinished(takedown, cast(Kind, kind), value, media, frozenset(work)))
+    return found
+
+
+def finish(ws: Workspace, takedown: str, with_models: bool) -> None:
+    """Note that a takedown's work is done: all of it that was begun, but what has to do with models only if so."""
+    for one in unfinished(ws):
+        if one.takedown == takedown:
+            done = [(DONE, work) for work in one.work if with_models or not work.endswith(_MODELS)]
+            _put_up(ws, takedown, done, "")
+
+
+def bar_copy(ws: Workspace, takedown: str, media: str) -> None:
+    """Put up a tombstone for the content of a copy, which a takedown did not know of."""
+    _put_up(ws, takedown, [(MEDIA, media)], "a copy of it")
+
+
+def _put_up(ws: Workspace, takedown: str, wanted: Iterable[tuple[str, str]], why: str) -> None:
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    wanted = [(kind, mark(value)), *((MEDIA, one) for one in sorted(media))]
+    wanted = list(dict.fromkeys(wanted))
 
     def make(before: pa.Table) -> pa.Table:
         known = {(row["kind"], row["mark"], row["takedown"]) for row in before.to_pylist()}
@@ -65,7 +150,6 @@ def bar(ws: Workspace, kind: Kind, value: str, media: Iterable[str], why: str) -
         return pa.Table.from_pylist(rows, schema=TOMBSTONES)
 
     tables.append_after(ws, "tombstones", make)
-    return takedown
 
 
 def mark(value: str) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
+from uuid import uuid4
 
 import pyarrow.fs
 
@@ -153,6 +154,15 @@ def _normal(root: str) -> str:
     return str(Path(root).expanduser().absolute())
 
 
+def new_file(folder: Path, suffix: str) -> Path:
+    """A new empty file under a name of its own. Who may read it is for the user's umask to say, as of any other file;
+    not tempfile's, which none but the user may.
+    """
+    path = folder / f"{uuid4().hex}{suffix}"
+    path.touch(exist_ok=False)
+    return path
+
+
 def trouble_with_folder(folder: Path) -> str | None:
     """Why nothing can be written into a local folder, which need not be there yet; None if something can."""
     there = next((one for one in (folder, *folder.absolute().parents) if one.exists()), Path("/"))
@@ -192,6 +202,8 @@ def _is_marked(workspace: Workspace) -> bool:
 def _mark(workspace: Workspace, create: bool) -> None:
     if not create:
         raise WorkspaceError(f"there is no workspace at {workspace.root}: make one with `heterodub ingest SOURCE`")
+    if workspace.is_local:  # faces and voices: others are let in by who owns them, with chmod
+        Path(workspace.root).mkdir(mode=0o700, parents=True, exist_ok=True)
     workspace.folder("")
     marker = workspace.path(MARKER)
     workspace.filesystem().pipe_file(marker, (json.dumps({"layout_version": LAYOUT_VERSION}) + "\n").encode())
@@ -208,7 +220,7 @@ def _entries(workspace: Workspace) -> set[str]:
 def _check_layout(root: str, marker: bytes) -> None:
     try:
         found = json.loads(marker)["layout_version"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise WorkspaceError(f"{root}/{MARKER} is damaged ({error}); it should hold a layout_version") from error
     if found != LAYOUT_VERSION:
         raise WorkspaceError(

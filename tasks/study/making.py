@@ -14,11 +14,13 @@ from typing import Any, Final
 
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
+from pydantic import ValidationError
 
 from schemas.errors import MediaRefusedError, SourceError, WorkspaceError
 from schemas.settings import GuardSettings
 from schemas.study import LEAST, MOST, QUESTIONS, Grades, Item, StudyKey
-from tasks.extract.isolation import Isolated
+from tasks.extract.handing import Decoder
+from tasks.stores.outputs import require_own_page
 from tasks.study.forms import forms, with_checks
 from tasks.study.videos import StudyVideo, plain_copy, read_videos, still
 
@@ -67,9 +69,10 @@ def make_study(
     left out, since who knows it can undo the blinding.
 
     Raises: SourceError - a video or the list cannot be used, or there are too many checks or rounds. WorkspaceError -
-    the folder cannot be written.
+    the folder cannot be written, or holds other files of those names.
     """
     videos = read_videos(listing)
+    _require_own(folder)
     draw = random.Random(secrets.randbits(64) if seed is None else seed)
     clips, systems = (list(dict.fromkeys(getattr(video, name) for video in videos)) for name in ("clip", "system"))
     ids = {(video.clip, video.system): draw.randbytes(_ID_BYTES).hex() for video in videos}
@@ -108,7 +111,7 @@ def _page(
 ) -> str:
     """The page as HTML. Videos stand in it in the order of their ids, which mean nothing."""
     faces = {source: f"f{number}" for number, source in enumerate(dict.fromkeys(video.source for video in videos))}
-    with closing(Isolated(GuardSettings().memory_limit_gib)) as child:
+    with closing(Decoder(GuardSettings())) as child:
         shown = {ids[video.clip, video.system]: (video, _decoded(child, plain_copy, video.video)) for video in videos}
         for name, (video, grades) in asked.items():
             words = "PLEASE CHOOSE\n" + "  ".join(str(grades[question]) for question in QUESTIONS)
@@ -128,11 +131,24 @@ def _page(
     return template.render(title=title, css=Markup(_text("page.css")), js=Markup(_text("page.js")), data=embedded)
 
 
-def _decoded(child: Isolated, work: Callable[..., bytes], video: Path, *more: str) -> bytes:
+def _decoded(child: Decoder, work: Callable[..., bytes], video: Path, *more: str) -> bytes:
     try:
-        return bytes(child.run(work, video, *more, time_limit_s=_VIDEO_LIMIT_S))
+        return bytes(child.run(work, video, *more, media=[str(video)], time_limit_s=_VIDEO_LIMIT_S, returns=bytes))
     except (MediaRefusedError, OSError, RuntimeError) as error:
         raise SourceError(f"video {video}: {error}") from error
+
+
+def _require_own(folder: Path) -> None:
+    """Refuse to replace what is no study of ours. Raises: WorkspaceError."""
+    page, key = folder / PAGE, folder / KEY
+    try:
+        require_own_page(page, "study")
+        if key.exists() and key.stat().st_size:
+            StudyKey.model_validate_json(key.read_bytes())
+    except ValidationError as error:
+        raise WorkspaceError(f"{key} is there and is no key of a study: name another folder, or remove it") from error
+    except OSError as error:
+        raise WorkspaceError(f"the study cannot be written to {folder}: {error}") from error
 
 
 def _written(folder: Path, page: bytes, key: StudyKey) -> Made:

@@ -15,15 +15,19 @@ import av.error
 import cv2
 import numpy as np
 from av.container import InputContainer
+from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from schemas.addresses import trouble_with
 from schemas.contract import FPS
 from schemas.errors import MediaRefusedError, SourceError
 from schemas.reasons import FileReason
 from schemas.settings import GuardSettings
+from tasks.media.deinterlacing import Deinterlacer
+from tasks.media.frame_converter import FrameConverter
+from tasks.media.geometry import PixelAspect
 from tasks.media.opening import has_decoder, open_input, set_up, words
-from tasks.media.orientation import Orientation
 from tasks.media.recorder import sound_frames
 from tasks.media.sniff import sniff
 from tasks.media.streams import picture_streams, ranked_pictures, sound_streams
@@ -75,6 +79,8 @@ def _video(listing: Path, number: int, row: Mapping[str, str | None]) -> StudyVi
     values = {name: (row[name] or "").strip() for name in _COLUMNS}
     if empty := [name for name, value in values.items() if not value]:
         raise SourceError(f"list of videos {listing}: row {number} has no {', '.join(empty)}")
+    if trouble := next(filter(None, map(trouble_with, values.values())), None):
+        raise SourceError(f"list of videos {listing}: row {number}: {trouble}")
     base = listing.absolute().parent
     return StudyVideo(values["clip"], values["system"], base / values["video"], base / values["source"])
 
@@ -139,8 +145,8 @@ def _copy(path: Path, out: Any, asks: str | None) -> None:
         heard: Any = out.add_stream("aac", rate=_SOUND_HZ, layout="mono") if given.streams.audio else None
         if heard is not None:
             heard.codec_context.flags |= _BITEXACT
-        for frame in given.decode(pictures):
-            _put(frame, shown, out, asks)
+        for frame, picture in _shown(given, pictures):
+            _put(frame, picture, shown, out, asks)
         out.mux(shown.encode(None))
     if heard is not None:
         resampler = av.AudioResampler("fltp", "mono", _SOUND_HZ)
@@ -155,8 +161,15 @@ def _copy(path: Path, out: Any, asks: str | None) -> None:
 _BITEXACT: Final = int(av.codec.context.Flags.bitexact)
 
 
-def _put(frame: Any, shown: Any, out: Any, asks: str | None) -> None:
-    picture = _fitted(Orientation.of(frame).apply(frame.to_ndarray(format="rgb24")), _LONGEST_PX)
+def _shown(given: InputContainer, stream: VideoStream) -> Iterator[tuple[VideoFrame, Rgb]]:
+    """Frames, and what a screen shows of them, by the code of an ingest: square pixels, upright, BT.709, no combs."""
+    aspect, convert = PixelAspect(stream), FrameConverter()
+    for frame in Deinterlacer().over(given.decode(stream)):
+        yield frame, convert(frame, aspect.geometry(frame))
+
+
+def _put(frame: VideoFrame, rgb: Rgb, shown: Any, out: Any, asks: str | None) -> None:
+    picture = _fitted(rgb, _LONGEST_PX)
     if asks is not None and (frame.time or 0.0) >= _CHECK_FROM_S:
         picture = _asking(picture, asks)
     if not shown.codec_context.is_open:
@@ -194,12 +207,8 @@ def still(path: Path) -> bytes:
     Raises: MediaRefusedError - it cannot be read or has no picture.
     """
     with _decoding(), _opened(path) as (given, stream):
-        frames = [_small(frame) for frame in given.decode(stream)]
+        frames = [_fitted(rgb, _STILL_PX) for _, rgb in _shown(given, stream)]
     if not frames:
         raise MediaRefusedError(FileReason.NO_DECODABLE_FRAME)
     _, data = cv2.imencode(".jpg", cv2.cvtColor(frames[len(frames) // 2], cv2.COLOR_RGB2BGR))
     return bytes(data)
-
-
-def _small(frame: Any) -> Rgb:
-    return _fitted(Orientation.of(frame).apply(frame.to_ndarray(format="rgb24")), _STILL_PX)

@@ -1,4 +1,5 @@
-"""Takes footage down. Every step may be done twice, so a takedown that was interrupted is finished by doing it again.
+"""Takes footage down. Every step may be done twice, so a takedown that was interrupted is finished by doing it again,
+or by the next one of anything.
 
 The order: tombstones, so that nothing comes back meanwhile; models named while their lineage can still be told; rows
 out of all tables; a new release; old versions off the disk, since they hold what was deleted; pictures of it; and, when
@@ -8,22 +9,28 @@ asked for, the models.
 import logging
 from collections.abc import Collection
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from schemas.errors import PromotionError
 from schemas.settings import Settings
 from tasks.journal.runs import runs
 from tasks.promotion.evidence import PAGE
 from tasks.promotion.refusing import TAKEN_DOWN
 from tasks.publishing import Published, publish
 from tasks.stores import erasing, tables, tombstones
+from tasks.stores.barred import Print, prints_of
 from tasks.stores.batches import drop_media
+from tasks.stores.removal import remove, require_below
 from tasks.stores.standing_policy import standing_policy
 from tasks.stores.workspace import Workspace
 
-from .planning import Plan
-from .weights import delete_made_anew, delete_models, require_out_of_force
+from .planning import Plan, plan_takedown
+from .scope import Scope, scope_left
+from .weights import delete_made_anew, delete_models, require_out_of_force, require_own
 
 if TYPE_CHECKING:
     from tasks.tracking.store import Tracking
@@ -45,14 +52,46 @@ def take_down(
 ) -> dict[str, Any]:
     """Do what the plan says; returns what was done, ready for JSON. with_models: delete what learned from it, as well.
 
-    Raises: PromotionError - a champion would have to be deleted; nothing was done. WorkspaceError - a table cannot be
-    written. TrackingError - the store cannot be reached. AuditFailedError - what is left breaks an expectation; the
-    footage is gone from the newest tables all the same, and doing it again goes on.
+    Raises: PromotionError, WorkspaceError - a champion, or something outside the workspace, would have to be deleted;
+    nothing was done. WorkspaceError - a table cannot be written. TrackingError - the store cannot be reached.
+    AuditFailedError - what is left breaks an expectation; the footage is gone from the newest tables all the same, and
+    doing it again goes on.
     """
-    scope = plan.scope
+    scope, own = plan.scope, tombstones.takedown_id(plan.scope.kind, plan.scope.value)
+    _require(ws, tracking, plan, with_models)
+    finished = [_finish(ws, settings, tracking, left) for left in tombstones.unfinished(ws) if left.takedown != own]
+    begun = tombstones.attempt(with_models)
+    takedown = tombstones.bar(ws, scope.kind, scope.value, scope.media, why, _prints(ws, scope), begun)
+    done = _carry_out(ws, settings, tracking, plan, takedown, with_models)
+    tombstones.finish(ws, takedown, with_models)
+    return plan.summary() | {"takedown": takedown, "finished": finished, **done}
+
+
+def _require(ws: Workspace, tracking: "Tracking | None", plan: Plan, with_models: bool) -> None:
+    """Refuse what must not be deleted. Raises: PromotionError, WorkspaceError, TrackingError - as `take_down`."""
+    _require_own(ws)
     if with_models:
         require_out_of_force(ws, plan.models)
-    takedown = tombstones.bar(ws, scope.kind, scope.value, scope.media, why)
+        require_own(ws, tracking, plan.models, plan.trainings)
+
+
+def _finish(ws: Workspace, settings: Settings, tracking: "Tracking | None", left: tombstones.Unfinished) -> str:
+    """Do what an earlier takedown left undone; returns its id. A champion by now stays, and its deletion undone."""
+    plan, with_models = plan_takedown(ws, tracking, scope_left(ws, left)), left.with_models
+    try:
+        _require(ws, tracking, plan, with_models)
+    except PromotionError:
+        with_models = False
+    _carry_out(ws, settings, tracking, plan, left.takedown, with_models)
+    tombstones.finish(ws, left.takedown, with_models)
+    return left.takedown
+
+
+def _carry_out(
+    ws: Workspace, settings: Settings, tracking: "Tracking | None", plan: Plan, takedown: str, with_models: bool
+) -> dict[str, Any]:
+    """All that follows the tombstones. Every step may be done twice."""
+    scope = plan.scope
     tagged = _tag_models(tracking, plan, takedown) if tracking else []
     _delete_rows(ws, plan)
     pages = _forget_pages(ws)
@@ -63,9 +102,8 @@ def take_down(
         erased += len(_erase(ws, "metrics", "corpus", [scope.value]))
     shown = _erase_shown(tracking, plan) if tracking else 0
     delete_made_anew(ws)
-    deleted = delete_models(tracking, plan.models, plan.trainings) if with_models else {}
-    return plan.summary() | {
-        "takedown": takedown,
+    deleted = delete_models(ws, tracking, plan.models, plan.trainings) if with_models else {}
+    return {
         "tagged": tagged,
         "release": published.release_id,
         "release_is_new": published.is_new,
@@ -75,6 +113,20 @@ def take_down(
         "unfinished_left": unfinished,
         **deleted,
     }
+
+
+def _prints(ws: Workspace, scope: Scope) -> list[Print]:
+    """What copies of the footage are recognised by; kept only where copies are to be kept out."""
+    if not scope.with_copies:
+        return []
+    of_it = pc.field("media_id").isin(sorted(scope.media))
+    return list(prints_of(tables.read(ws, "clips", ["sound_hash", "face_motion", "pairing_score"], filter=of_it)))
+
+
+def _require_own(ws: Workspace) -> None:
+    """Raises: WorkspaceError - a folder that is to be deleted is a link to another place."""
+    for name in _PAGES if ws.is_local else ():
+        require_below(Path(ws.root), Path(ws.root, name))
 
 
 def _tag_models(tracking: "Tracking", plan: Plan, takedown: str) -> list[str]:
@@ -120,11 +172,10 @@ def _publish(ws: Workspace, settings: Settings) -> Published:
 
 def _erase(ws: Workspace, table: str, key: str, values: Collection[str]) -> list[str]:
     """Take the files of old versions off the disk, and what killed writers left of this footage."""
-    files = ws.filesystem()
     gone = erasing.erase(ws, table)
     left = erasing.strays(ws, table, key, values)
     for name in left:
-        files.rm(ws.path(table, name))
+        remove(ws, table, name)
     return [*gone, *left]
 
 
@@ -136,7 +187,7 @@ def _forget_pages(ws: Workspace) -> list[str]:
         if files.exists(ws.path(folder)):
             names = (str(entry).rstrip("/").rsplit("/", 1)[-1] for entry in files.ls(ws.path(folder), detail=False))
             gone += [f"{folder}/{name}" for name in sorted(names)]
-            files.rm(ws.path(folder), recursive=True)
+            remove(ws, folder)
     return gone
 
 

@@ -34,10 +34,9 @@ class Plan:
         return {
             "kind": self.scope.kind,
             "value": self.scope.value,
-            "files": [
-                {name: row[name] for name in ("uri", "media_id", "corpus", "speaker", "licence")}
-                for row in self.scope.files
-            ],
+            "files": [_file_row(row) for row in self.scope.files],
+            "near_copies": [_file_row(row) for row in self.scope.copies],
+            "with_near_copies": self.scope.with_copies,
             "clips": len(clips),
             "stage1": sum(bool(clip["stage1"]) for clip in clips),
             "stage2": sum(bool(clip["stage2"]) for clip in clips),
@@ -49,6 +48,10 @@ class Plan:
             "models": [model_row(touched) for touched in self.models],
             "trainings": [training.row() for training in self.trainings],
         }
+
+
+def _file_row(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: row[name] for name in ("uri", "media_id", "corpus", "speaker", "licence")}
 
 
 def model_row(touched: Touched) -> dict[str, Any]:

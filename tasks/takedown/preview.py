@@ -15,19 +15,22 @@ from .scope import find_scope
 
 
 @recorded("takedown")
-def preview(kind: Kind, value: str, workspace: str | None = None, config: str | None = None) -> dict[str, Any]:
+def preview(
+    kind: Kind, value: str, workspace: str | None = None, config: str | None = None, with_near_copies: bool = False
+) -> dict[str, Any]:
     """What would go, ready for JSON; on record as a dry run.
 
     Raises: NotFoundError - nothing is called so. TrackingError, WorkspaceError, SettingsError.
     """
-    return with_ending(plan(check_takedown(kind, value, workspace, config), kind, value).summary(), "dry_run")
+    settings = check_takedown(kind, value, workspace, config)
+    return with_ending(plan(settings, kind, value, with_near_copies).summary(), "dry_run")
 
 
 @as_step("plan")
-def plan(settings: Settings, kind: Kind, value: str) -> Plan:
+def plan(settings: Settings, kind: Kind, value: str, with_near_copies: bool = False) -> Plan:
     """Everything that a takedown would reach; changes nothing.
 
     Raises: NotFoundError - nothing is called so. TrackingError, WorkspaceError - the text says what to do.
     """
     ws = Workspace.open(settings.workspace)
-    return plan_takedown(ws, tracking_if_there(settings, ws), find_scope(ws, kind, value))
+    return plan_takedown(ws, tracking_if_there(settings, ws), find_scope(ws, kind, value, with_near_copies))

@@ -1,16 +1,16 @@
 """What learned from footage that is taken down: registered versions, and the folders of trainings on this machine."""
 
-import shutil
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from schemas.errors import PromotionError
-from tasks.learning.folders import media_behind, run_of, trainings
+from tasks.learning.folders import each_training, media_behind, run_of, trainings
 from tasks.promotion import ledger
 from tasks.promotion.moving import CHOOSE
 from tasks.promotion.touched import Touched
+from tasks.stores.removal import remove_below, require_below
 from tasks.stores.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -36,12 +36,9 @@ class TrainingFolder:
 
 def training_folders(ws: Workspace, media: Collection[str], models: Collection[Touched]) -> tuple[TrainingFolder, ...]:
     """Folders that learned from one of the contents, or may have. Those of other machines are not seen from here."""
-    base = trainings(ws)
-    if not base.is_dir():
-        return ()
     runs = {touched.version.run_id for touched in models if touched.clips}
     found = []
-    for folder in sorted(path for path in base.iterdir() if path.is_dir()):
+    for folder in each_training(ws):
         told, run = media_behind(folder), run_of(folder)
         is_known = run in runs or (told is not None and not told.isdisjoint(media))
         if is_known or (told is None and run is None):
@@ -66,8 +63,28 @@ def require_out_of_force(ws: Workspace, models: Collection[Touched]) -> None:
             )
 
 
+def require_own(
+    ws: Workspace, tracking: "Tracking | None", models: Collection[Touched], folders: Collection[TrainingFolder]
+) -> None:
+    """Refuse to delete models of another workspace.
+
+    Raises: TrackingError, WorkspaceError - files of a version, or a training's folder, lie outside of this one.
+    """
+    for touched in models if tracking else ():
+        if touched.clips and tracking:
+            tracking.require_held(touched.version.source, str(touched.version))
+    for one in folders:
+        if one.is_known:
+            require_below(_own(ws), one.folder)
+
+
+def _own(ws: Workspace) -> Path:
+    """The folder on this machine that is the workspace's alone."""
+    return Path(ws.root) if ws.is_local else ws.scratch()
+
+
 def delete_models(
-    tracking: "Tracking | None", models: Collection[Touched], folders: Collection[TrainingFolder]
+    ws: Workspace, tracking: "Tracking | None", models: Collection[Touched], folders: Collection[TrainingFolder]
 ) -> dict[str, list[str]]:
     """Delete versions and folders that learned from it for sure; says which.
 
@@ -81,7 +98,7 @@ def delete_models(
             delete_version(tracking, version)
     known = [one.folder for one in folders if one.is_known]
     for folder in known:
-        shutil.rmtree(folder)
+        remove_below(_own(ws), folder)
     return {"versions_deleted": [str(version) for version in sure], "folders_deleted": [str(one) for one in known]}
 
 
@@ -91,4 +108,4 @@ def delete_made_anew(ws: Workspace) -> None:
     """
     for pattern in _MADE_ANEW:
         for path in trainings(ws).glob(pattern):
-            path.unlink(missing_ok=True)
+            remove_below(path.parent, path)

@@ -1,5 +1,6 @@
 """Takes files about some clips out of runs: pictures and films of them, pages that show them; and versions for good."""
 
+import logging
 from collections.abc import Collection, Iterator
 
 from mlflow.exceptions import MlflowException
@@ -7,6 +8,8 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 
 from .models import Version
 from .store import Tracking, telling
+
+_log = logging.getLogger(__name__)
 
 _PAGE = 1000
 
@@ -21,6 +24,11 @@ def erase_about(tracking: Tracking, clips: Collection[str], pages: Collection[st
     marks = tuple(clip[:12] for clip in clips)
     gone = 0
     for run_id, place in _runs(tracking):
+        if not tracking.place.holds(place):
+            _log.warning(
+                "files of run %s are said to lie at %s, which is no place of ours: none is deleted", run_id, place
+            )
+            continue
         for name in _files(tracking, run_id, ""):
             if any(mark in name.rsplit("/", 1)[-1] for mark in marks) or (run_id in page_runs and name in pages):
                 with telling(f"{name} of run {run_id}"):
@@ -32,8 +40,10 @@ def erase_about(tracking: Tracking, clips: Collection[str], pages: Collection[st
 def delete_version(tracking: Tracking, version: Version) -> None:
     """Delete a version with its files. The files go first, so that an attempt that broke can be made again.
 
-    Raises: TrackingError - the store cannot be reached, or keeps its files where they cannot be deleted.
+    Raises: TrackingError - the store cannot be reached, or keeps its files where they cannot be deleted or are not its
+    own.
     """
+    tracking.require_held(version.source, str(version))
     with telling(f"{version} at {tracking.place}"):
         kept = tracking.client.get_model_version(version.name, str(version.number))
         files = get_artifact_repository(version.source, tracking_uri=tracking.place.uri)

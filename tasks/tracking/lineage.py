@@ -29,6 +29,8 @@ def lineage_of(tracking: Tracking, version: Version) -> list[dict[str, Any]] | N
     """
     with telling(f"run {version.run_id}"), tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
         try:
+            place = tracking.client.get_run(version.run_id).info.artifact_uri
+            tracking.require_held(place, f"run {version.run_id}")
             names = {one.path for one in tracking.client.list_artifacts(version.run_id)}
         except MlflowException as error:
             if error.error_code != "RESOURCE_DOES_NOT_EXIST":

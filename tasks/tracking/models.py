@@ -14,18 +14,18 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import mlflow
 from mlflow.entities import LoggedModelOutput
 from mlflow.exceptions import MlflowException
-from mlflow.utils.file_utils import local_file_uri_to_path
 
 import model
 import schemas
 from model.sealing import NEVER_LOGGED, check_seal, file_hashes, regular_files, seal
 from schemas.cards import GeneratorCard, RivalCard, TranslatorCard
 from schemas.errors import ModelFileError
+from tasks.stores.removal import remove_below
 
 from .kinds import KINDS, Kind
 from .runs import Run
@@ -169,8 +169,10 @@ def fetch_model(tracking: Tracking, wanted: Version, folder: Path) -> Path:
     expected = wanted.seal
     with telling(f"files of {wanted}"):
         place = tracking.client.get_model_version_download_uri(wanted.name, str(wanted.number))
-        if urlsplit(place).scheme in ("", "file"):
-            regular_files(Path(local_file_uri_to_path(place)))  # else links would be followed by the copy
+        tracking.require_held(place, str(wanted))
+        address = urlsplit(place)
+        if address.scheme in ("", "file"):  # of this machine: a copy would follow links
+            regular_files(Path(unquote(address.path) if address.scheme else place))
         got = Path(
             mlflow.artifacts.download_artifacts(
                 artifact_uri=place, dst_path=str(folder), tracking_uri=tracking.place.uri
@@ -178,7 +180,7 @@ def fetch_model(tracking: Tracking, wanted: Version, folder: Path) -> Path:
         )
         for name in NEVER_LOGGED:
             for path in list(got.rglob(name)):
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
+                remove_below(got, path)
     check_seal(got, expected)
     return got
 

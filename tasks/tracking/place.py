@@ -37,6 +37,16 @@ class Place:
         """The SQLite file of a store of our own."""
         return self.folder / "mlflow.db" if self.folder else None
 
+    def holds(self, address: str) -> bool:
+        """Whether an address of files leads into the folder of a store of our own, links followed. Another store was
+        named by somebody, so it holds what it says.
+        """
+        if self.folder is None or self.artifacts is None:
+            return True
+        parts = urlsplit(address)
+        path = unquote(parts.path) if parts.scheme == "file" else address
+        return parts.scheme in ("", "file") and Path(path).resolve().is_relative_to(self.artifacts.resolve())
+
     def __str__(self) -> str:
         return without_password(self.uri)
 

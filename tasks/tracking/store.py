@@ -8,9 +8,11 @@ import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from mlflow import MlflowClient
+from mlflow.entities import ViewType
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -18,7 +20,7 @@ from schemas.addresses import without_password
 from schemas.errors import TrackingError
 from schemas.settings import TrackingSettings
 from schemas.wording import counted
-from tasks.stores.workspace import Workspace
+from tasks.stores.workspace import TRACKING, Workspace
 
 from .place import Place, place_of, server_listens
 
@@ -39,6 +41,8 @@ _MANNERS: Final = {
 _MLFLOWS_OWN: Final = "0"
 """Id of the experiment "Default", which every store has and nobody here uses."""
 
+_EXPERIMENTS: Final = 1000
+
 _NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _LONGEST_CAUSE: Final = 400
 
@@ -50,6 +54,14 @@ class Tracking:
     place: Place
     client: MlflowClient
     experiment_id: str
+
+    def require_held(self, address: str, what: str) -> None:
+        """Refuse files outside of a store of our own. Raises: TrackingError - the address leads elsewhere."""
+        if not self.place.holds(address):
+            raise TrackingError(
+                f"the files of {what} are said to lie at {without_password(address)}, outside of "
+                f"{self.place.artifacts}: they are neither read nor deleted"
+            )
 
     def listens(self, timeout_s: float = 2.0) -> bool:
         """Whether a request is worth trying: cheap, and never longer than `timeout_s` seconds."""
@@ -67,11 +79,16 @@ def open_tracking(settings: TrackingSettings, ws: Workspace) -> Tracking:
 
 
 def open_to_ask(place: Place) -> Tracking:
-    """Open a store that is there, to ask it about models; makes nothing, and no run can be begun.
+    """Open a store that is there, to ask it about models or delete some; makes nothing, and no run can be begun.
 
-    Raises: TrackingError - it cannot be reached.
+    Raises: TrackingError - it cannot be reached. NotAtHomeError.
     """
-    return Tracking(place, _client(place), "")
+    client = _client(place)
+    with telling(f"tracking store {place}"):
+        for experiment in client.search_experiments(ViewType.ALL, max_results=_EXPERIMENTS):
+            if _is_of_another(place, experiment):
+                _require_at_home(place, experiment)
+    return Tracking(place, client, "")
 
 
 def look(place: Place) -> str:
@@ -82,7 +99,8 @@ def look(place: Place) -> str:
     client = _client(place)
     with telling(f"tracking store {place}"):
         models = client.search_registered_models(max_results=100)
-        experiments = [one for one in client.search_experiments(max_results=100) if one.experiment_id != _MLFLOWS_OWN]
+        found = client.search_experiments(ViewType.ALL, max_results=_EXPERIMENTS)
+        experiments = [one for one in found if one.experiment_id != _MLFLOWS_OWN]
     for experiment in experiments:
         _require_at_home(place, experiment)
     return f"{counted(len(experiments), 'experiment')}, {counted(len(models), 'registered model')} at {place}"
@@ -140,13 +158,33 @@ def _open(place: Place, experiment: str) -> Tracking:
     return Tracking(place, client, found.experiment_id)
 
 
+class NotAtHomeError(TrackingError):
+    """The store was moved or copied to where it lies now, and its runs and models still name files elsewhere."""
+
+
 def _require_at_home(place: Place, experiment: Any) -> None:
-    """MLflow keeps absolute paths, so runs of a copied workspace would write into the one it was copied from."""
+    """MLflow keeps absolute paths, so a copied workspace would write into the one it was copied from, or delete there.
+
+    Raises: NotAtHomeError.
+    """
     if place.folder and experiment.artifact_location != str(place.artifacts):
-        raise TrackingError(
+        raise NotAtHomeError(
             f"{place.folder} was moved or copied here: its runs still name files in {experiment.artifact_location}. "
             f"`heterodub relocate -w {shlex.quote(str(place.folder.parent))}` makes them at home; or set [tracking] uri"
         )
+
+
+def _is_of_another(place: Place, experiment: Any) -> bool:
+    """Whether an experiment keeps its files beside another database of ours, there or not. Somebody else's own
+    experiments, and a workspace that is reached through a link, are none of it.
+    """
+    if place.folder is None or place.database is None or place.artifacts is None:
+        return False
+    there = Path(experiment.artifact_location)
+    if there.parts[-2:] != (TRACKING, place.artifacts.name):
+        return False
+    database = there.with_name(place.database.name)
+    return not (database.exists() and database.samefile(place.database))
 
 
 def restore_experiment(place: Place, experiment_id: str) -> str:

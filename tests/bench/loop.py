@@ -22,6 +22,8 @@ from tasks.extract.builder import ClipBuilder, Draft, Picture
 from tasks.faces.backend import LandmarkBackend, open_backend
 from tasks.faces.tracker import FaceTracker
 from tasks.media.decode import open_video
+from tasks.media.interlace import with_combs
+from tasks.media.locate import fingerprint
 from tasks.media.probe import probe
 from tasks.media.shots import with_cuts
 from tasks.media.sniff import sniff
@@ -62,21 +64,23 @@ class Loop:
         yield
         self.spent[kernel] += self._now() - started
 
-    def _timed(self, items: Iterator[Any], kernel: str, without: str | None = None) -> Iterator[Any]:
-        """The items, with the time to make each; `without` names what is inside it and has a clock of its own."""
+    def _timed(self, items: Iterator[Any], kernel: str, *without: str) -> Iterator[Any]:
+        """The items, with the time to make each; `without` names what is inside it and has clocks of its own."""
         while True:
-            started, inner = self._now(), self.spent[without] if without else 0.0
+            started, inner = self._now(), sum(self.spent[name] for name in without)
             try:
                 item = next(items)
             except StopIteration:
                 self.spent[kernel] += self._now() - started
                 return
             spent = self._now() - started
-            self.spent[kernel] += spent - (self.spent[without] - inner if without else 0.0)
+            self.spent[kernel] += spent - (sum(self.spent[name] for name in without) - inner)
             yield item
 
     def _file(self, file: Path) -> None:
         guards, clips = self.settings.guards, self.settings.clips
+        with self._clock("hash"):
+            fingerprint(file)
         container = sniff(file)
         facts = probe(file, container, guards)
         transitions = TransitionFinder()
@@ -85,14 +89,15 @@ class Loop:
             with self._clock("decode sound"):
                 sound = open_sound(file, container, facts, video.origin_s, 0.0, Path(scratch))
             decoded = self._timed(video.frames(), "decode pictures")
+            combed = self._timed(with_combs(decoded), "combs", "decode pictures")
             shot, before = 0, None
             for frame, small, cut in self._timed(
-                with_cuts(decoded, clips.cut_threshold), "shot cuts", "decode pictures"
+                with_cuts(combed, clips.cut_threshold), "shot cuts", "combs", "decode pictures"
             ):
                 shot += cut
                 self.media_s += frame_to_second(1)
                 if not frame.repeated:
-                    with self._clock("shot cuts"):
+                    with self._clock("gradual transitions"):
                         transitions.add(frame.index, frame.source_s, small)
                 with self._clock("faces: detect, mesh, track"):
                     faces = tracker.step(frame.rgb, cut, frame.repeated)
@@ -100,7 +105,7 @@ class Loop:
                     still = not frame.repeated and is_still(before, small)
                     mark = picture_hash(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY))
                 before = small
-                picture = Picture(frame.index, frame.rgb, shot, not frame.repeated, still, mark)
+                picture = Picture(frame.index, frame.rgb, shot, not frame.repeated, still, mark, frame.is_combed)
                 for draft in self._timed(builder.add(picture, faces), "crops, picture measures"):
                     self._clip(draft, sound)
             transitions.end()

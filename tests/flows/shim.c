@@ -1,4 +1,4 @@
-/* Preloaded by tests: opening a file with a certain word in its name goes wrong.
+/* Preloaded by tests: opening or reading a file with a certain word in its name goes wrong.
  *   CRASHES  kills the process that decodes      HANGS  makes it wait for ever
  *   FILLS    leaves no room on the disk for it   LOCKED cannot be opened by anyone
  *   BAIT     is noted in $SHIM_LOG: nobody should have opened it
@@ -48,11 +48,24 @@ static int meet(const char *path) {
         fclose(log);
     }
     if (strstr(path, "LOCKED")) { errno = EACCES; return -1; }
-    if (!strstr(path, "/footage/") || !decodes()) return 0;
+    return 0;
+}
+
+/* The child that decodes is handed its files open: it meets them when it reads them first. */
+static void meet_open(int file) {
+    char link[64], path[4096] = {0};
+    snprintf(link, sizeof link, "/proc/self/fd/%d", file);
+    if (readlink(link, path, sizeof path - 1) <= 0 || !strstr(path, "/footage/") || !decodes()) return;
     full = strstr(path, "FILLS") != NULL;
     if (strstr(path, "CRASHES")) raise(SIGSEGV);
     if (strstr(path, "HANGS")) for (;;) pause();
-    return 0;
+}
+
+ssize_t read(int file, void *data, size_t size) {
+    static ssize_t (*real)(int, void *, size_t);
+    if (!real) real = dlsym(RTLD_NEXT, "read");
+    meet_open(file);
+    return real(file, data, size);
 }
 
 #define OPENS(name)                                                          \

@@ -10,10 +10,11 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from flows.ask import _write_csv, register
+from flows.ask import register
 from schemas.errors import HeterodubError
 from schemas.signals import SIGNAL_NAMES
 from tasks.answers.listing import CLIP_COLUMNS, FILE_COLUMNS
+from tasks.answers.names import csv_line, visible
 from tasks.journal.recording import Counts, as_step, recording
 from tests.tasks.answers import footage
 
@@ -59,7 +60,7 @@ def test_csv_round_trips_with_every_name(root: str, kind: str, columns: tuple[st
     assert len(rows) == len(data)
     for row, entry in zip(rows, data, strict=True):
         assert tuple(row) == tuple(entry) == columns
-        assert row["uri"] == entry["uri"]
+        assert row["uri"] == visible(entry["uri"])
         assert all((value is None) == (row[name] == "") for name, value in entry.items() if not isinstance(value, list))
 
 
@@ -71,11 +72,28 @@ def test_csv_holds_exact_numbers_and_all_reasons(root: str):
     assert set(refused["stage1_reasons"].split()) == {"face_too_small", "noisy", "not_paired"}
 
 
-@pytest.mark.parametrize("name", ["a\rb", "a\r\nb", 'a"b', "a,b", " a ", "", "=1+1"])
-def test_any_name_survives_csv(name: str, capsys: pytest.CaptureFixture[str]):
-    _write_csv(["uri", "n"], [{"uri": name, "n": 0.1}, {"uri": "next", "n": None}])
-    read = list(csv.reader(io.StringIO(capsys.readouterr().out, newline="")))
-    assert read == [["uri", "n"], [name, "0.1"], ["next", ""]]
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("a\r\nb", r"a\r\nb"),
+        ('a"b', 'a"b'),
+        ("a,b", "a,b"),
+        (" a ", " a "),
+        ("", ""),
+        ("\x1b]0;x\x07\u202e\udc80", r"\x1b]0;x\x07\u202e\udc80"),
+        ("=1+1", "'=1+1"),
+        ("@SUM(A1)", "'@SUM(A1)"),
+        ("+1", "'+1"),
+        ("-1", "'-1"),
+        ("\uff1d1", "'\uff1d1"),
+        ("\t=1", r"\t=1"),
+    ],
+)
+def test_csv_holds_every_name_and_nothing_a_terminal_or_a_spreadsheet_obeys(name: str, shown: str):
+    text = csv_line(["uri", "n"]) + csv_line([name, -0.1]) + csv_line([(name, "b"), None])
+    assert all(line.isprintable() for line in text.splitlines())
+    read = list(csv.reader(io.StringIO(text, newline="")))
+    assert read == [["uri", "n"], [shown, "-0.1"], [f"{shown} b", ""]]
 
 
 def test_json_is_an_array_even_when_it_is_empty(root: str):

@@ -5,6 +5,7 @@ import resource
 import subprocess
 import sys
 from collections import Counter
+from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 
@@ -17,9 +18,12 @@ from schemas.errors import MediaRefusedError
 from schemas.policy import load_policy
 from schemas.reasons import FileReason, FileState
 from schemas.settings import GuardSettings, Settings, load_settings
+from tasks.extract.child import Handed
+from tasks.extract.handing import handed_to_write, open_files
 from tasks.extract.isolation import Isolated, Named
-from tasks.extract.job import Job
+from tasks.extract.job import Analysis, Job
 from tasks.media.locate import fingerprint
+from tasks.stores.parts import unfinished_parts
 from tasks.stores.workspace import Workspace
 from tests.flows.heads import contents, head, voice, write_head
 from tests.flows.hostile import flipped
@@ -46,7 +50,11 @@ def child() -> Isolated:
 
 def analyse(child: Isolated, path: Path, settings: Settings, policy: Path, time_limit_s: float = 60):
     job = Job(str(path), fingerprint(path), path.stat().st_size, "default", "someone")
-    return child.run(ANALYSE, job, settings, load_policy(policy), time_limit_s=time_limit_s)
+    with unfinished_parts(Workspace.open(settings.workspace)) as outgoing:
+        media = open_files([str(path)])
+        with closing(Handed(media | handed_to_write(outgoing.values()))) as files:
+            asked = (ANALYSE, job, settings, load_policy(policy), outgoing)
+            return child.run(*asked, time_limit_s=time_limit_s, files=files, returns=Analysis)
 
 
 @pytest.mark.slow

@@ -2,8 +2,11 @@
 
 import json
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
+import av
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -15,19 +18,23 @@ from flows.takedown import takedown
 from model.stage1.files import save_generator
 from model.stage1.network import LandmarkGenerator
 from schemas.cards import GeneratorCard
-from schemas.errors import NotFoundError, PromotionError, TrackingError
+from schemas.errors import HeterodubError, NotFoundError, PromotionError, TrackingError
 from schemas.reasons import Stage
 from schemas.settings import load_settings
 from schemas.tables import BENCHMARKS
 from schemas.training import Stage1Settings
+from tasks.answers.check_tracking import check_tracking
 from tasks.answers.check_workspace import check_workspace
 from tasks.answers.findings import Health
 from tasks.answers.tracing import FootageTrace, ModelTrace, trace
 from tasks.journal.runs import runs
 from tasks.promotion.by_hand import roll_back
 from tasks.promotion.refusing import TAKEN_DOWN
-from tasks.stores import benchmarks, releases, tables
+from tasks.stores import benchmarks, releases, tables, tombstones
 from tasks.stores.workspace import Workspace
+from tasks.tracking.place import place_of
+from tasks.tracking.relocation import relocate
+from tests.flows.heads import write_head
 
 IDS = ("clip_id", "media_id")
 SPEAKER = "Ada Somebody"
@@ -214,6 +221,88 @@ def test_doing_it_again_finishes_what_was_left_and_nothing_else(down, config):
         takedown("speaker", "Ada Sombody", "asked", True, ws.root, str(config))
 
 
+@pytest.mark.parametrize("how", ["copied", "with a link"])
+def test_in_a_copy_of_the_workspace_no_model_of_the_original_goes(down, config, tmp_path, how):
+    ws = down[0]
+    copy = Workspace.open(str(shutil.copytree(ws.root, tmp_path / "copy")))
+    if how == "with a link":  # its addresses were written anew, and it keeps its trainings where the original does
+        relocate(place_of(load_settings().tracking, copy), Path(ws.root))
+        shutil.rmtree(Path(copy.root, "training"))
+        Path(copy.root, "training").symlink_to(Path(ws.root, "training"))
+    before = _everything(ws), _everything(copy)
+    words = "training/stage1-saw leads to" if how == "with a link" else "mlflow was moved or copied here.*relocate -w"
+    with pytest.raises(HeterodubError, match=words):
+        takedown("speaker", SPEAKER, "asked", False, copy.root, str(config), True)
+    assert (_everything(ws), _everything(copy)) == before
+    if how != "with a link":
+        found = check_tracking(load_settings(str(config), workspace=copy.root))
+        assert [one.health for one in found] == [Health.PROBLEM]
+        assert "moved or copied here" in found[0].detail and "relocate" in found[0].remedy
+
+
+def _everything(ws: Workspace) -> set[Path]:
+    """Every file but what runs say of themselves."""
+    files = {path.relative_to(ws.root) for path in Path(ws.root).rglob("*") if path.is_file()}
+    return {path for path in files if path.parts[0] not in ("metrics", "running")}
+
+
+def test_a_version_whose_files_are_said_to_lie_elsewhere_keeps_them(down, config, tmp_path):
+    """As somebody's own workspace may say, to have files of whoever opens it read or deleted."""
+    ws = Workspace.open(str(shutil.copytree(down[0].root, tmp_path / "copy")))
+    place, thesis = place_of(load_settings().tracking, ws), tmp_path / "thesis"
+    relocate(place, Path(down[0].root))
+    shutil.copytree(Path(ws.root, "mlflow", "artifacts"), thesis)
+    with closing(sqlite3.connect(place.database)) as store, store:
+        store.execute("UPDATE model_versions SET source = ?, storage_location = NULL WHERE version = 1", (str(thesis),))
+    before = set(thesis.rglob("*"))
+    with pytest.raises(TrackingError, match=f"said to lie at {thesis}, outside of"):
+        takedown("speaker", SPEAKER, "asked", False, ws.root, str(config), True)
+    with closing(sqlite3.connect(place.database)) as store, store:
+        store.execute("UPDATE runs SET artifact_uri = ?", (str(thesis),))
+    with pytest.raises(TrackingError, match=f"said to lie at {thesis}, outside of"):
+        trace(load_settings(str(config), workspace=ws.root), f"{MODEL}/1")
+    assert set(thesis.rglob("*")) == before
+
+
+def test_prefect_keeps_neither_who_was_taken_down_nor_why(finished, config, heterodub, prefect_api, commons, tmp_path):
+    from prefect.client.orchestration import get_client
+
+    name, reason = "Grace Unforgotten", "asked by her lawyer"
+    ws = Workspace.open(str(shutil.copytree(finished.workspace, tmp_path / "workspace")))
+    clips = tables.read(ws, "clips", ["clip_id", "media_id"])
+    of_one = clips.filter(pc.equal(clips["media_id"], clips["media_id"][0]))["clip_id"]
+    tables.update_columns(ws, "clips", pa.table({"clip_id": of_one, "speaker": [name] * len(of_one)}))
+    ran = heterodub("takedown", "--speaker", name, "--why", reason, "-w", ws.root, "--config", config, "--json")
+    assert ran.returncode == 0, ran.stderr[-2000:]
+    kept = [path.read_bytes() for path in commons.folder.glob("prefect-*/prefect.db*")]
+    assert json.loads(ran.stdout)["takedown"].encode() in b"".join(kept)  # the flow was given this
+    assert not any(told in one for told in (name.encode(), reason.encode()) for one in kept)
+
+    takedown("speaker", name, reason, True, ws.root, str(config))  # as a deployment would be given it
+    with get_client(sync_client=True) as client:
+        given = [run.parameters for run in client.read_flow_runs(limit=200)]
+    assert any(one.get("workspace") == ws.root and one.get("dry_run") for one in given)
+    assert name not in str(given) and reason not in str(given)
+
+
+def test_doctor_tells_of_models_whose_files_are_gone_or_are_others(down, config, tmp_path):
+    ws = Workspace.open(str(shutil.copytree(down[0].root, tmp_path / "copy")))
+    settings = load_settings(str(config), workspace=ws.root)
+    relocate(place_of(settings.tracking, ws), Path(down[0].root))
+    from mlflow import MlflowClient
+
+    client = MlflowClient(place_of(settings.tracking, ws).uri)
+    client.set_registered_model_alias(MODEL, "previous", "2")
+    assert {one.health for one in check_tracking(settings)} == {Health.OK}
+    gone, changed = (Path(client.get_model_version(MODEL, number).source) for number in "12")
+    shutil.rmtree(gone)
+    weights = next(changed.rglob("*.safetensors"))
+    weights.write_bytes(weights.read_bytes()[:-1])
+    told = {one.what: one.detail for one in check_tracking(settings) if one.health is Health.PROBLEM}
+    assert set(told) == {f"{MODEL} 1", f"{MODEL} 2, previous"}
+    assert "files are not there" in told[f"{MODEL} 1"] and "not what was logged" in told[f"{MODEL} 2, previous"]
+
+
 def test_models_go_as_well_when_told_to_but_no_champion(down, config):
     """After the rest is gone: what learned from it is known by ids."""
     from mlflow import MlflowClient
@@ -258,3 +347,71 @@ def test_what_a_killed_writer_left_goes_too_and_a_benchmark_that_lost_clips_says
         assert left > 0
         with pytest.raises(PromotionError, match="not whole any more"):
             benchmarks.standing(ws, Stage.STAGE1, frozen.line)
+
+
+def _copied(source: Path, target: Path, crf: int | None = None) -> Path:
+    """The film in another container: its packets as they are, or encoded anew."""
+    with av.open(str(source)) as given, av.open(str(target), "w") as out:
+        streams = {}
+        for one in given.streams:
+            if crf is None or one.type == "audio":
+                streams[one.index] = out.add_stream_from_template(one)
+            else:
+                made = out.add_stream("libx264", rate=25, options={"crf": str(crf)})
+                made.width, made.height, made.pix_fmt = one.width - 32, one.height - 32, "yuv420p"
+                streams[one.index] = made
+        for packet in given.demux():
+            made = streams[packet.stream.index]
+            if crf is None or packet.stream.type == "audio":
+                if packet.dts is not None:
+                    packet.stream = made
+                    out.mux(packet)
+                continue
+            for frame in packet.decode():
+                out.mux(made.encode(frame.reformat(made.width, made.height)))
+        for made in streams.values():
+            if crf is not None and made.type == "video":
+                out.mux(made.encode(None))
+    return target
+
+
+def test_copies_of_other_bytes_are_named_taken_along_and_do_not_come_back(finished, footage, config, cluster, tmp_path):
+    ws = Workspace.open(str(shutil.copytree(finished.workspace, tmp_path / "workspace")))
+    copies, later = tmp_path / "copies", tmp_path / "later"
+    copies.mkdir()
+    later.mkdir()
+    _copied(footage / "head0.mp4", copies / "remux.mkv")
+    _copied(footage / "head0.mp4", copies / "smaller.mp4", 30)
+    ingest(str(copies), workspace=ws.root, config=str(config), dask=cluster)
+    before = tables.read(ws, "catalog", ["uri"]).num_rows
+
+    for name in ("ead0.mp4", "0.mp4", ".mkv"):
+        with pytest.raises(NotFoundError):
+            takedown("file", name, "asked", True, ws.root, str(config))
+    told = takedown("file", "head0.mp4", "asked", True, ws.root, str(config))
+    assert [Path(row["uri"]).name for row in told["files"]] == ["head0.mp4"]
+    assert sorted(Path(row["uri"]).name for row in told["near_copies"]) == ["remux.mkv", "smaller.mp4"]
+
+    done = takedown("file", "head0.mp4", "asked", False, ws.root, str(config), False, True)
+    assert len(done["files"]) == 3 and tables.read(ws, "catalog", ["uri"]).num_rows == before - 3
+    _copied(footage / "head0.mp4", later / "again.mov")
+    _copied(footage / "head0.mp4", later / "again.mkv", 24)
+    shutil.copy(copies / "remux.mkv", later / "known.mkv")
+    write_head(later / "another.mp4", 17, 75)
+    for _ in range(2):
+        ingest(str(later), workspace=ws.root, config=str(config), dask=cluster)
+        names = {Path(uri).name for uri in tables.read(ws, "catalog", ["uri"])["uri"].to_pylist()}
+        assert len(names) == before - 2 and "another.mp4" in names
+        media = set(tables.read(ws, "catalog", ["media_id"])["media_id"].to_pylist())
+        for table in ("clips", "stage1", "stage2"):
+            assert set(tables.read(ws, table, ["media_id"])["media_id"].to_pylist()) <= media
+        barred = tombstones.standing(ws).media
+        assert len(barred) == 5
+        assert not [path for path in Path(ws.root).rglob("part-*") if any(one in path.name for one in barred)]
+    findings = [one for one in check_workspace(load_settings(workspace=ws.root)) if one.health is Health.PROBLEM]
+    assert findings == []
+
+
+def test_without_that_nothing_is_kept_of_what_is_recognised(down):
+    rows = tables.read(down[0], "tombstones", ["kind"])["kind"].to_pylist()
+    assert set(rows) == {"speaker", "media", "begun", "done"}

@@ -103,12 +103,14 @@ def test_what_belongs_to_the_other_stage_is_refused(workspace, short, prefect_ap
 
 
 @pytest.mark.long
-def test_more_stage_1_footage_is_compared_on_the_same_speakers(workspace, short, prefect_api):
+def test_more_stage_1_footage_is_compared_on_the_same_speakers(workspace, short, prefect_api, mlflow):
     told = ablate_data(folds=2, workspace=str(workspace), config=short)
     assert told["added_clips"] > 0
     half, more = ({row["score"] for row in told[part]["means"]} for part in ("half", "more"))
     assert half == more
     assert set(told["gains"]) == {"nme_lips", "nme_outline", "nme"}
+    kept = mlflow.get_run(told["run"]).data.metrics
+    assert kept["gain/nme_lips"] == told["gains"]["nme_lips"]["mean"]
 
 
 def test_what_is_wrong_is_one_line(heterodub, workspace, short):

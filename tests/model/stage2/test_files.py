@@ -1,5 +1,7 @@
 """A translator on disk: comes back as it was, and is refused when damaged or of another contract."""
 
+import json
+
 import pytest
 import torch
 
@@ -52,6 +54,16 @@ def test_missing_critics_are_told(tmp_path):
     (tmp_path / CRITICS).unlink()
     with pytest.raises(ModelFileError, match=CRITICS):
         load_critics(tmp_path)
+
+
+@pytest.mark.parametrize("claim", [{"width": 2**24}, {"vector": 2**40}, {"side_px": 32 * 2**30}, {"blocks": 10**9}])
+def test_a_card_that_claims_a_network_larger_than_any_memory_is_refused(tmp_path, claim):
+    """Before the network is made, not when memory ends."""
+    saved(tmp_path)
+    told = json.loads((tmp_path / CARD).read_text())
+    (tmp_path / CARD).write_text(json.dumps(told | {"shape": told["shape"] | claim}))
+    with pytest.raises(ModelFileError):
+        load_translator(tmp_path)
 
 
 def test_another_contract_is_refused(tmp_path):

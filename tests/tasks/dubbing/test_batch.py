@@ -79,7 +79,8 @@ def test_a_translator_that_is_not_there_is_refused(folder, settings, tmp_path):
         find(settings, str(folder), "nobody", str(tmp_path))
 
 
-def test_a_generator_of_another_backend_is_refused(generator, models, settings, tmp_path):
+def test_a_generator_of_another_backend_is_refused(generator, models, head, speech, settings, tmp_path):
     save_generator(tmp_path / "other", generator, models.card.model_copy(update={"backend": "face_mesh_v2@x"}))
+    jobs = read_jobs(written(tmp_path, f"video,speech,out\n{head},{speech},out.mp4\n"))
     with pytest.raises(ModelFileError, match="face_mesh_v2@x"):
-        find(settings, str(tmp_path / "other"), "warp", str(tmp_path))
+        dub_jobs(jobs, str(tmp_path / "other"), "warp", settings, Silent())

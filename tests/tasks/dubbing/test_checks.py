@@ -1,18 +1,25 @@
 """What is wrong with a job is known before anything dear is done, and said in words that name the mistake."""
 
 import os
+import shutil
 
 import av
 import numpy as np
 import pytest
 
-from schemas.dubbing import DubJob
-from schemas.errors import SourceError
+from schemas.dubbing import SYNTHETIC, DubJob
+from schemas.errors import MediaRefusedError, SourceError
+from schemas.reasons import FileReason
 from schemas.settings import Settings
 from tasks.dubbing.batch import check_jobs, dub_jobs, read_jobs
-from tasks.dubbing.checks import output_faults
+from tasks.dubbing.checks import find_faults, output_faults
 from tasks.dubbing.inputs import input_faults
 from tasks.dubbing.watching import Silent
+from tasks.extract import ledger
+from tasks.sources.corpus import Corpus
+from tasks.sources.folder import local_file
+from tasks.stores import tables
+from tasks.stores.workspace import Workspace
 from tests.flows.heads import voice
 from tests.tasks.dubbing.conftest import write_wav
 from tests.tasks.media.media_files import regular, tone, write_media
@@ -145,6 +152,56 @@ def test_a_source_is_never_an_output(files, kind, tmp_path):
     }
     asked = job(files, appearance_from=f"{files}/mute.mp4").model_copy(update={"out": str(names.get(kind, out))})
     assert "the source itself" in "".join(output_faults(asked))
+
+
+def test_a_source_by_its_address_is_one_too(files):
+    asked = DubJob(video=f"file://{files}/film.mp4", speech=f"{files}/speech.wav", out=f"{files}/film.mp4")
+    assert "the source itself" in "".join(output_faults(asked))
+
+
+def test_only_a_dubbing_is_replaced(files, tmp_path):
+    foreign, own, empty = (tmp_path / name for name in ("holiday.mp4", "dubbed.mp4", "empty.mp4"))
+    shutil.copy(files / "film.mp4", foreign)
+    with av.open(str(files / "film.mp4")) as source, av.open(str(own), "w") as out:
+        out.metadata["comment"] = f"synthetic; digitalSourceType={SYNTHETIC}"
+        stream = out.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(source.streams.video[0]):
+            if packet.dts is not None:
+                packet.stream = stream
+                out.mux(packet)
+    empty.touch()
+    (tmp_path / "thesis.mp4").write_text("years of work")
+    said = {
+        out.name: input_faults(job(files).model_copy(update={"out": str(out)}), GUARDS) for out in tmp_path.iterdir()
+    }
+    assert {name: bool(faults) for name, faults in said.items()} == {
+        "holiday.mp4": True, "dubbed.mp4": False, "empty.mp4": False, "thesis.mp4": True,
+    }  # fmt: skip
+    assert "is no dubbing: name another" in said["holiday.mp4"][0]
+    asked = job(files).model_copy(update={"out": str(foreign)})
+    before = foreign.read_bytes()
+    (ended,) = dub_jobs([asked], "/no/such/model", "warp", Settings(workspace=str(tmp_path / "none")), Silent())
+    assert "is no dubbing" in ended.error and foreign.read_bytes() == before
+    assert input_faults(asked, GUARDS, written=False) == ()
+
+
+def test_footage_of_the_workspace_is_never_an_output(files, tmp_path):
+    """Not even a dubbing of ours that was ingested since, by whatever way it is reached."""
+    ws = Workspace.open(str(tmp_path / "ws"), create=True)
+    footage = tmp_path / "footage.mp4"
+    footage.write_bytes(b"1" * 100)
+    raw = local_file(Corpus(root=str(tmp_path)), footage)
+    row = ledger.refused_row(raw, "x", MediaRefusedError(FileReason.EMPTY_FILE))
+    tables.append_rows(ws, "catalog", ledger.catalog_table([row]))
+    (tmp_path / "hard.mp4").hardlink_to(footage)
+    (tmp_path / "soft.mp4").symlink_to(footage)
+    (tmp_path / "linked").symlink_to(tmp_path)
+    (tmp_path / "other.mp4").write_bytes(b"2" * 100)
+    names = ("footage.mp4", "hard.mp4", "soft.mp4", "linked/footage.mp4", "other.mp4", "new.mp4")
+    jobs = [job(files).model_copy(update={"out": str(tmp_path / name)}) for name in names]
+    faults = find_faults(jobs, lambda _: (), Settings(workspace=ws.root))
+    assert list(faults) == [0, 1, 2, 3]
+    assert all(f"is footage of {ws.root}" in fault for fault in faults.values())
 
 
 def manifest(tmp_path, *rows):

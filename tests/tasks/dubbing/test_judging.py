@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 from flows.scores import show_dub_scores
+from model.stage1.files import save_generator
 from model.stage2.warp import WarpTranslator
 from model.sync.scorer import SyncScorer
 from schemas.dubbing import DubJob
+from tasks.dubbing.batch import judge_jobs
 from tasks.dubbing.dub import dub
 from tasks.dubbing.judging import judge_dubbings
 from tasks.dubbing.models import Models
@@ -140,3 +142,21 @@ def test_the_scores_end_in_a_verdict_and_say_what_was_left_out(judged):
     assert "one video" in told["no_interval"]
     nothing = replace(judged["warp"], rows=(), means={})
     assert (nothing.summary()["state"], nothing.summary()["verdicts"]) == ("failed", [])
+
+
+def test_they_are_judged_in_the_sandbox_as_well(generator, models, settings, tmp_path):
+    save_generator(tmp_path / "generator", generator, models.card)
+    video = write_head(tmp_path / "head.mp4", 0, 50)
+    speech = write_wav(tmp_path / "speech.wav", voice(1, 2).samples)
+    jobs = [
+        DubJob(video=str(one), speech=str(speech), out=str(tmp_path / "out.mp4"))
+        for one in (video, tmp_path / "gone.mp4")
+    ]
+    scores = judge_jobs(jobs, str(tmp_path / "generator"), "warp", settings, SyncScorer(), Silent())
+    assert {(one.setting, one.system) for one in scores.rows} == {
+        (setting, system) for setting in ("paired", "unpaired") for system in ("dubbed", "source", "copy")
+    }
+    assert {one.video for one in scores.rows} == {str(video)}
+    assert set(scores.failed) == {f"{tmp_path / 'gone.mp4'} (paired)", f"{tmp_path / 'gone.mp4'} (unpaired)"}
+    assert set(scores.means) == {"paired", "unpaired"}
+    assert scores.translator == "warp"

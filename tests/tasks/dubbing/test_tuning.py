@@ -10,6 +10,7 @@ import torch
 from pydantic import ValidationError
 
 from model.dubbing.faces import Track
+from model.stage1.files import save_generator
 from model.stage2.critics import Critics
 from model.stage2.files import load_translator, save_translator
 from model.stage2.inference import PainterTranslator
@@ -17,12 +18,13 @@ from model.stage2.network import Painter
 from schemas.cards import TranslatorCard
 from schemas.dubbing import DubJob
 from schemas.errors import DubbingError, WorkspaceError
+from tasks.dubbing.batch import dub_jobs
 from tasks.dubbing.dub import dub
 from tasks.dubbing.following import Followed
 from tasks.dubbing.parts import Face
 from tasks.dubbing.tuning import first_seconds
 from tasks.dubbing.watching import Silent
-from tasks.learning.folders import trainings
+from tasks.learning.folders import dubbings
 from tasks.media.locate import fingerprint
 from tasks.stores.workspace import Workspace
 from tasks.takedown.weights import training_folders
@@ -92,7 +94,18 @@ def test_it_is_tuned_once_and_says_so(place, head, speech, backend, tmp_path):
 
 
 def tunings(place):
-    return list(trainings(Workspace.open(place[0].workspace)).iterdir())
+    return list(dubbings(Workspace.open(place[0].workspace)).iterdir())
+
+
+def test_it_is_tuned_in_the_sandbox_as_well(place, models, generator, head, speech, tmp_path):
+    save_generator(tmp_path / "generator", generator, models.card)
+    job = DubJob(video=str(head), speech=str(speech), out=str(tmp_path / "out.mp4"), finetune=0.7)
+    before = len(tunings(place)) if dubbings(Workspace.open(place[0].workspace)).exists() else 0
+    (outcome,) = dub_jobs([job], str(tmp_path / "generator"), str(place[1].folder), place[0], Silent())
+    assert outcome.error is None
+    assert outcome.dubbed.translator.endswith("tuned on 0.7 s of this face")
+    assert outcome.dubbed.out == job.out and Path(job.out).stat().st_size > 0
+    assert len(tunings(place)) == before + 1
 
 
 def test_what_cannot_be_tuned_is_an_error(place, models, settings, head, speech, backend, tmp_path):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from schemas.errors import MediaRefusedError, WeightsMissingError
 from schemas.reasons import FileReason
-from tasks.extract.isolation import tell
+from tasks.extract.child import announce
 
 
 def pid() -> int:
@@ -21,7 +21,7 @@ def echo(value):
 def count(most: int, pause_s: float) -> int:
     for number in range(most):
         time.sleep(pause_s)
-        tell(number)
+        announce(number)
     return most
 
 

@@ -2,16 +2,21 @@
 
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import pytest
 
+from schemas.policy import Policy
 from schemas.settings import Settings
-from tasks.extract.analyse import Job
+from tasks.extract.analyse import analyse
 from tasks.extract.fanout import Client, open_client
+from tasks.extract.job import Analysis, Job
+from tasks.extract.worker import keep_parts
 from tasks.media.locate import fingerprint
 from tasks.sample.make import make_sample
+from tasks.stores.parts import unfinished_parts
 from tasks.stores.workspace import Workspace
 
 FILES = (
@@ -30,6 +35,14 @@ def settings_in(folder: Path) -> Settings:
     """Settings with a workspace in the folder, which is made; DNSMOS is off to save time."""
     Workspace.open(str(folder / "workspace"), create=True)
     return Settings(workspace=str(folder / "workspace"), clips={"dnsmos_excerpt_s": 0.0}, run={"workers": 1})
+
+
+def analysed(job: Job, settings: Settings, policy: Policy) -> Analysis:
+    """What a worker makes of a job, in this process."""
+    workspace = Workspace.open(settings.workspace)
+    with unfinished_parts(workspace) as outgoing:
+        found = analyse(job, settings, policy, outgoing)
+        return replace(found, parts=keep_parts(job, settings, workspace, outgoing))
 
 
 def job_of(path: Path, **more) -> Job:

@@ -13,9 +13,9 @@ from schemas.policy import load_policy
 from schemas.reasons import FileReason, FileState, MissingCause
 from schemas.signals import SIGNAL_NAMES
 from schemas.tables import CLIPS, STAGE1, STAGE2
-from tasks.extract.analyse import Admission, Job, analyse
+from tasks.extract.job import Admission, Job
 from tasks.stores.workspace import Workspace
-from tests.tasks.extract.conftest import job_of, settings_in
+from tests.tasks.extract.conftest import analysed, job_of, settings_in
 from tests.tasks.faces.covered import passing, talker
 from tests.tasks.media.media_files import regular, write_media
 
@@ -26,7 +26,7 @@ POLICY = load_policy()
 def ada(media, tmp_path_factory):
     """What becomes of a clean film, and the settings under which it did; do not write there."""
     settings = settings_in(tmp_path_factory.mktemp("ada"))
-    return settings, analyse(job_of(media / "ada-clean.mp4"), settings, POLICY)
+    return settings, analysed(job_of(media / "ada-clean.mp4"), settings, POLICY)
 
 
 def other_place(settings, name: str):
@@ -45,7 +45,7 @@ def part_rows(settings, analysis, table: str):
 
 def test_two_runs_give_the_same_rows_and_the_same_bytes(job, settings, ada):
     before, first = ada
-    second = analyse(job("ada-clean.mp4"), settings, POLICY)
+    second = analysed(job("ada-clean.mp4"), settings, POLICY)
     assert first.clips.num_rows == 1
     assert first.clips.equals(second.clips)
     assert set(first.parts) == {"stage1", "stage2"}
@@ -82,11 +82,11 @@ def test_a_clip_s_id_does_not_depend_on_where_the_file_is_or_who_is_said_to_spea
     moved.write_bytes(Path(job("ada-clean.mp4").uri).read_bytes())
     elsewhere = job("ada-clean.mp4")
     elsewhere = type(elsewhere)(str(moved), elsewhere.media_id, elsewhere.size_bytes, "grid", "s1")
-    second = analyse(elsewhere, other_place(settings, "elsewhere"), POLICY)
+    second = analysed(elsewhere, other_place(settings, "elsewhere"), POLICY)
     assert second.clips["clip_id"] == first.clips["clip_id"]
     assert second.clips["corpus"].to_pylist() == ["grid"]
     changed = settings.model_copy(update={"clips": settings.clips.model_copy(update={"crop_px": 128})})
-    assert analyse(job("ada-clean.mp4"), changed, POLICY).clips["clip_id"] != first.clips["clip_id"]
+    assert analysed(job("ada-clean.mp4"), changed, POLICY).clips["clip_id"] != first.clips["clip_id"]
 
 
 @pytest.mark.parametrize(("one", "two"), [(True, False), (False, True), (True, True), (False, False)])
@@ -95,7 +95,7 @@ def test_a_later_admission_writes_the_same_payload_of_the_wanted_clips_only(job,
     (clip,) = first.clips.to_pylist()
     shift = part_rows(before, first, "stage1")["sound_shift_frames"].to_pylist()[0]
     admit = {clip["clip_id"]: Admission(one, two, shift), "0" * 24: Admission(True, True, 0)}
-    second = analyse(job("ada-clean.mp4", admit=admit, suffix="later"), settings, POLICY)
+    second = analysed(job("ada-clean.mp4", admit=admit, suffix="later"), settings, POLICY)
     assert set(second.parts) == {name for name, wanted in (("stage1", one), ("stage2", two)) if wanted}
     assert second.clips.num_rows == 0
     assert second.outcome.state is FileState.MEASURED
@@ -110,7 +110,7 @@ def test_late_sound_is_read_later_for_stage_1(job, settings, ada, shift):
     mels = {}
     for frames in (0, shift):
         place = other_place(settings, f"by{frames}")
-        found = analyse(job("ada-clean.mp4", admit={clip: Admission(True, False, frames)}), place, POLICY)
+        found = analysed(job("ada-clean.mp4", admit={clip: Admission(True, False, frames)}), place, POLICY)
         row = part_rows(place, found, "stage1").to_pylist()[0]
         assert row["sound_shift_frames"] == frames
         mels[frames] = np.array(row["mel"])
@@ -122,7 +122,7 @@ def test_late_sound_is_read_later_for_stage_1(job, settings, ada, shift):
 
 
 def test_a_silent_film_serves_stage_2_alone_and_says_why(job, settings):
-    found = analyse(job("gale-silent.mp4"), settings, POLICY)
+    found = analysed(job("gale-silent.mp4"), settings, POLICY)
     (clip,) = found.clips.to_pylist()
     assert (clip["stage1"], clip["stage2"]) == (False, True)
     assert "no_sound" in clip["stage1_reasons"]
@@ -137,7 +137,7 @@ def test_a_silent_film_serves_stage_2_alone_and_says_why(job, settings):
 def test_frames_with_a_covered_mouth_are_masked_and_too_many_refuse_the_clip(settings, tmp_path, first, stop, admitted):
     pictures = passing(talker("ada", 75), "ada", "hand", first, stop)
     path = write_media(tmp_path / "covered.mp4", regular(75), size=(320, 320), pictures=pictures)
-    found = analyse(job_of(path), settings, POLICY)
+    found = analysed(job_of(path), settings, POLICY)
     (clip,) = found.clips.to_pylist()
     hidden = round((1 - clip["mouth_visibility"]) * 75)
     assert stop - first <= hidden <= stop - first + 12
@@ -154,7 +154,7 @@ def test_frames_with_a_covered_mouth_are_masked_and_too_many_refuse_the_clip(set
     ("name", "reason"), [("holiday.mp4", FileReason.NO_FACE), ("dora-blink.mp4", FileReason.TOO_SHORT)]
 )
 def test_a_film_without_clips_is_rejected_with_its_reason(job, settings, name, reason):
-    found = analyse(job(name), settings, POLICY)
+    found = analysed(job(name), settings, POLICY)
     assert (found.outcome.state, found.outcome.reason) == (FileState.REJECTED, reason)
     assert found.clips.num_rows == 0
     assert found.parts == {}
@@ -164,23 +164,23 @@ def test_a_film_without_clips_is_rejected_with_its_reason(job, settings, name, r
 
 def test_what_is_no_film_is_refused(job, settings):
     with pytest.raises(MediaRefusedError) as error:
-        analyse(job("notes.mp4"), settings, POLICY)
+        analysed(job("notes.mp4"), settings, POLICY)
     assert error.value.reason is FileReason.NOT_MEDIA
 
 
 def test_nothing_is_left_in_the_temporary_folder(job, settings, tmp_path, monkeypatch):
     (scratch := tmp_path / "temporary").mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(scratch))
-    analyse(job("ada-clean.mp4"), settings, POLICY)
+    analysed(job("ada-clean.mp4"), settings, POLICY)
     with pytest.raises(MediaRefusedError):
-        analyse(job("notes.mp4"), settings, POLICY)
+        analysed(job("notes.mp4"), settings, POLICY)
     assert list(scratch.iterdir()) == []
     assert list((Path(settings.workspace) / "scratch").glob("*")) == []
 
 
 def refusal_of(job, settings) -> FileReason:
     with pytest.raises(MediaRefusedError) as caught:
-        analyse(job, settings, POLICY)
+        analysed(job, settings, POLICY)
     return caught.value.reason
 
 
@@ -208,7 +208,7 @@ def test_analyse_refuses_a_file_written_to_while_it_is_decoded(media, settings, 
             path.write_bytes(path.read_bytes())
             os.utime(path, ns=times)
 
-    monkeypatch.setattr("tasks.extract.analyse.tell", meddle)
+    monkeypatch.setattr("tasks.extract.analyse.announce", meddle)
     assert refusal_of(job, settings) is FileReason.CHANGED
 
 

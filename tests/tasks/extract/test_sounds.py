@@ -8,8 +8,8 @@ import pytest
 from av.stream import Disposition
 
 from schemas.policy import load_policy
-from tasks.extract.analyse import Admission, analyse
-from tests.tasks.extract.conftest import job_of
+from tasks.extract.job import Admission
+from tests.tasks.extract.conftest import analysed, job_of
 from tests.tasks.media.media_files import Part, Track, draw, regular, remux, write_media
 
 POLICY = load_policy()
@@ -60,7 +60,7 @@ def _streams(analysis, kind):
 )
 def test_the_mouth_s_own_sound_is_found(ada, backwards, settings, tmp_path, flags, own):
     parts = Part(ada, 0, DEFAULT), Part(backwards, 1, flags[0]), Part(ada, 1, flags[1])
-    found = analyse(job_of(remux(tmp_path / "a.mkv", *parts)), settings, POLICY)
+    found = analysed(job_of(remux(tmp_path / "a.mkv", *parts)), settings, POLICY)
     sounds = _streams(found, "sound")
     assert found.facts.sound_stream == own
     assert [number for number, one in sounds.items() if one.used] == [own]
@@ -70,17 +70,17 @@ def test_the_mouth_s_own_sound_is_found(ada, backwards, settings, tmp_path, flag
 
 def test_a_silent_default_sound_gives_way(ada, silence, settings, tmp_path):
     parts = Part(ada, 0, DEFAULT), Part(silence, 1, DEFAULT), Part(ada, 1)
-    found = analyse(job_of(remux(tmp_path / "a.mkv", *parts)), settings, POLICY)
+    found = analysed(job_of(remux(tmp_path / "a.mkv", *parts)), settings, POLICY)
     assert found.facts.sound_stream == 2
     assert _streams(found, "sound")[1].pairing_score is None
 
 
 def test_a_later_admission_takes_the_streams_it_is_told(ada, backwards, settings, tmp_path):
     path = remux(tmp_path / "a.mkv", Part(ada, 0, DEFAULT), Part(backwards, 1), Part(ada, 1))
-    first = analyse(job_of(path), settings, POLICY)
+    first = analysed(job_of(path), settings, POLICY)
     admit = {clip: Admission(True, False, 0) for clip in first.clips["clip_id"].to_pylist()}
     for sound in (1, 2):
-        later = analyse(job_of(path, admit=admit, suffix=f"s{sound}", streams=(0, sound)), settings, POLICY)
+        later = analysed(job_of(path, admit=admit, suffix=f"s{sound}", streams=(0, sound)), settings, POLICY)
         assert later.facts.sound_stream == sound
         assert set(later.parts) == {"stage1"}
 
@@ -94,8 +94,8 @@ def test_the_talker_is_found_beside_a_larger_default_stream(ada, settings, tmp_p
         else write_media(tmp_path / "s.mp4", regular(100), pictures=still, size=LARGE)
     )
     parts = Part(other, 0, DEFAULT), Part(ada, 0), Part(ada, 1, DEFAULT)
-    found = analyse(job_of(remux(tmp_path / "a.mkv", *parts)), settings, POLICY)
-    plain = analyse(job_of(ada), settings, POLICY)
+    found = analysed(job_of(remux(tmp_path / "a.mkv", *parts)), settings, POLICY)
+    plain = analysed(job_of(ada), settings, POLICY)
     assert found.facts.picture_stream == 1
     assert {number: one.used for number, one in _streams(found, "picture").items()} == {0: False, 1: True}
     assert (_streams(found, "picture")[0].changes_hz > 4) is (beside == "film")
@@ -105,7 +105,7 @@ def test_the_talker_is_found_beside_a_larger_default_stream(ada, settings, tmp_p
 
 def test_sound_in_wall_time_is_placed_and_it_is_said(ada, settings, tmp_path):
     late = remux(tmp_path / "a.mkv", Part(ada, 0, DEFAULT), Part(ada, 1, late_s=1.75e9))
-    found = analyse(job_of(late), settings, POLICY)
+    found = analysed(job_of(late), settings, POLICY)
     assert found.outcome.notes == (
         "the sound's clock is 1750000000 s ahead of the picture's: both are taken to begin together",
     )
@@ -114,7 +114,7 @@ def test_sound_in_wall_time_is_placed_and_it_is_said(ada, settings, tmp_path):
 
 def test_a_hole_ends_the_clip(ada, settings, tmp_path):
     paused = remux(tmp_path / "a.mkv", Part(ada, 0, hole=(2.0, 5)), Part(ada, 1, hole=(2.0, 5)))
-    found = analyse(job_of(paused), settings, POLICY)
+    found = analysed(job_of(paused), settings, POLICY)
     spans = [(start, start + frames) for start, frames in zip(*map(list, _columns(found)), strict=True)]
     assert len(spans) == 2
     assert spans[0][1] <= 2 * 25 + 1

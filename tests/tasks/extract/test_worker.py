@@ -14,7 +14,7 @@ from schemas.errors import WeightsMissingError, WorkspaceError
 from schemas.policy import load_policy
 from schemas.reasons import FileReason, FileState
 from schemas.records import RawFile
-from schemas.settings import Settings
+from schemas.settings import GuardSettings, Settings
 from tasks.extract import worker
 from tasks.extract.worker import identify, work_on
 
@@ -87,6 +87,14 @@ def test_once_it_is_here_a_remote_file_has_the_time_that_its_own_length_allows(j
         done = work_on(large, listing(settings, address, time_limit_s=0.001, time_limit_factor=0.002), POLICY)
         assert identify(RawFile(address, 1, "1"), listing(settings, address)) == film.media_id
     assert done.refusal.reason is FileReason.TIMED_OUT
+
+
+def test_who_announces_for_ever_is_not_waited_for():
+    patience = worker._Patience(10**6, GuardSettings())
+    assert patience.hear(float("nan")) >= 0
+    assert patience.hear(float("-inf")) == patience.hear(0.0) > 0
+    assert {patience.hear(1.0) for _ in range(5000)} >= {0.0}
+    assert patience.hear(None) == 0.0
 
 
 def listing(settings: Settings, address: str, **guards: float) -> Settings:

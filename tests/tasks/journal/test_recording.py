@@ -2,6 +2,7 @@
 
 import logging
 import multiprocessing
+import os
 import shutil
 import subprocess
 import sys
@@ -197,3 +198,27 @@ def test_many_small_files_become_one_and_the_small_ones_go(ws: Workspace):
         assert store.flush()
     assert tables.size(ws, "metrics").rows == 66
     assert len(list((Path(ws.root) / "metrics").glob("*.parquet"))) < 5
+
+
+def test_a_run_that_filled_the_disk_says_how_it_ended_and_where(tmp_path: Path):
+    """Its rows find no room."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if os.geteuid() or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", disk]).returncode:
+        pytest.skip("a small disk can only be made by root")
+    try:
+        ws = Workspace.open(str(disk / "ws"), create=True)
+        with pytest.raises(OSError, match="No space"), recording("ingest", Settings(workspace=ws.root)):
+            find(1)
+            fill(disk / "film.mp4")
+        (run,) = runs(ws)
+        assert (run.state, run.step, run.error) == ("failed", "analyse", "OSError")
+    finally:
+        subprocess.run(["umount", "-l", disk], check=True)
+
+
+@as_step("analyse")
+def fill(path: Path) -> None:
+    with path.open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))

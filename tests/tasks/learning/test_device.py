@@ -1,11 +1,14 @@
 """Every training and evaluation on a device that is not the CPU: nothing is left behind, and numbers are the CPU's."""
 
+import subprocess
+import sys
 from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from lightning_fabric import Fabric
 
 from model.metrics import cost
 from model.metrics.cost import COSTS
@@ -23,7 +26,7 @@ from tasks.dubbing.models import Found, open_models
 from tasks.dubbing.tuning import tuned
 from tasks.dubbing.watching import Silent
 from tasks.learning import evaluation, picture_evaluation
-from tasks.learning.devices import device_of
+from tasks.learning.device import device_of
 from tasks.learning.paintings import Easel, RivalEasel
 from tasks.learning.rivals import paired, train_rival
 from tasks.learning.selection import candidates, find_release, select
@@ -254,6 +257,12 @@ def test_feature_networks(tmp_path):
 
 
 def test_a_device_that_is_not_there_is_a_setting_that_is_wrong():
-    assert device_of("cpu") == device_of("auto") == torch.device("cpu")
+    assert device_of("cpu") == device_of("auto") == Fabric(accelerator="auto", devices=1).device == torch.device("cpu")
     with pytest.raises(SettingsError, match="device = cuda: networks cannot run there"):
         device_of("cuda")
+
+
+def test_what_dubs_in_a_child_does_not_load_lightning():
+    """Which takes seconds that every dubbing would pay."""
+    look = "import sys, tasks.dubbing.worker, tasks.learning.device; sys.exit('lightning_fabric' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", look], check=False).returncode == 0

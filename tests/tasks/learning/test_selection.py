@@ -134,6 +134,14 @@ def test_too_few_speakers_for_folds(own_workspace):
         folds(found, 3)
 
 
+def test_folds_that_leave_nobody_to_train_on_are_refused(workspace):
+    found = select(workspace, find_release(workspace, None), Stage.STAGE1)
+    both = (*found.train, *found.val)
+    four = tuple(replace(clip, group=f"group {number}") for number, clip in enumerate(both[:4]))
+    with pytest.raises(TrainingError, match=r"of 4 groups of speakers 2 are held out .* take more folds"):
+        folds(replace(found, train=four[:3], val=four[3:]), 2)
+
+
 def test_halves_differ_by_the_other_half_s_clips_for_stage_1_alone(workspace):
     half, more = halves(select(workspace, find_release(workspace, None), Stage.STAGE1))
     assert more.train[: len(half.train)] == half.train

@@ -2,19 +2,21 @@ import numpy as np
 import pytest
 
 from schemas.settings import GuardSettings
+from tasks.extract.handing import open_files
 from tasks.media import decode
 from tasks.media.decode import open_video
 from tasks.media.decord_pictures import MAX_DECODED_BYTES
+from tasks.media.granted import granted
 from tasks.media.probe import probe
 from tasks.media.sniff import sniff
 from tests.tasks.media.media_files import number_in, regular, tone
 
-GUARDS = GuardSettings()
+GUARDS = GuardSettings(trust_footage=True)
 
 
-def _decode(path):
+def _decode(path, guards=GUARDS):
     container = sniff(path)
-    with open_video(path, container, probe(path, container, GUARDS), GUARDS) as video:
+    with open_video(path, container, probe(path, container, guards), guards) as video:
         return video, list(video.frames())
 
 
@@ -72,6 +74,25 @@ def test_same_colours_as_pyav(clip, monkeypatch, colours):
     (_, ours), (_, theirs) = _both(path, monkeypatch)
     for mine, reference in zip(ours, theirs, strict=True):
         assert np.abs(mine.rgb.astype(int) - reference.rgb).max() <= 2
+
+
+def test_footage_that_nobody_trusts_is_not_given_to_decord(clip):
+    """Its FFmpeg is of 2020."""
+    path = clip(".mp4")
+    assert _decode(path)[0].decoder == "decord"
+    assert _decode(path, GuardSettings())[0].decoder == "pyav"
+
+
+def test_a_file_that_was_handed_over_is_decoded_without_its_path(clip):
+    path = clip(".mp4")
+    files = open_files([str(path)])  # closed by granted
+    with granted(files):
+        moved = path.rename(path.with_name("elsewhere.mp4"))
+        path.write_bytes(b"another file")
+        by_decord, by_pyav = _decode(path), _decode(path, GuardSettings())
+    moved.replace(path)
+    assert (by_decord[0].decoder, by_pyav[0].decoder) == ("decord", "pyav")
+    assert len(by_decord[1]) == len(by_pyav[1]) == 25
 
 
 def test_long_and_large_files_are_not_given_to_decord(clip):

@@ -73,6 +73,14 @@ def test_too_large_is_refused_from_the_header(clip):
     assert _probe(path, GuardSettings(max_pixels=WIDTH * HEIGHT)).width == WIDTH
 
 
+def test_long_pixels_count_as_the_square_ones_that_are_made_of_them(clip):
+    path = clip(".mp4", regular(3), options={"x264-params": "sar=3/1"})
+    assert _probe(path, GuardSettings(max_pixels=3 * WIDTH * HEIGHT)).width == 3 * WIDTH
+    error = _refusal(path, GuardSettings(max_pixels=3 * WIDTH * HEIGHT - 1))
+    assert error.reason is FileReason.PICTURE_TOO_LARGE
+    assert f"{3 * WIDTH} x {HEIGHT}" in error.detail
+
+
 def test_a_header_that_claims_16384_squared(clip):
     path = clip(".mp4", regular(3))
     raw = path.read_bytes()

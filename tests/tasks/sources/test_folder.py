@@ -1,14 +1,15 @@
 """A messy folder: every kind of name and of thing that can lie in it. Nothing is opened, nothing passed over."""
 
+import hashlib
 import os
 import socket
 from pathlib import Path
 
 import pytest
 
-from schemas.errors import SourceError
+from schemas.errors import MediaRefusedError, SourceError
 from schemas.reasons import FileReason
-from tasks.media.locate import local_path
+from tasks.media.locate import content_of, local_path
 from tasks.sources.corpus import Corpus
 from tasks.sources.folder import find_files
 from tasks.stores.workspace import Workspace
@@ -190,3 +191,36 @@ def test_another_file_system_is_listed_by_its_own_names():
             listed("memory://empty")
     finally:
         memory.rm("/bucket", recursive=True)
+
+
+def test_a_link_out_of_the_folder_is_refused(tmp_path):
+    """However it leads there; the folder itself may be a link."""
+    root, others = tmp_path / "root", tmp_path / "others"
+    for folder in (root, others):
+        folder.mkdir()
+        (folder / "a.mp4").write_bytes(b"1")
+    (root / "out.mp4").symlink_to(others / "a.mp4")
+    (root / "up.mp4").symlink_to("../others/a.mp4")
+    (root / "stepping.mp4").symlink_to("out.mp4")
+    (root / "in.mp4").symlink_to("a.mp4")
+    (tmp_path / "link").symlink_to(root)
+    for named in (root, tmp_path / "link"):
+        found = {Path(raw.uri).name: raw for raw in listed(named)}
+        out = {name for name, raw in found.items() if raw.refusal is FileReason.LINK_OUTSIDE}
+        assert out == {"out.mp4", "up.mp4", "stepping.mp4"}
+        assert {name for name, raw in found.items() if raw.refusal is None} == {"a.mp4", "in.mp4"}
+    assert found["up.mp4"].refusal_detail == "../others/a.mp4"
+
+
+def test_a_file_that_became_a_link_since_it_was_listed_is_refused_when_it_is_opened(tmp_path):
+    root = tmp_path / "root"
+    root.mkdir()
+    (tmp_path / "secret.mp4").write_bytes(b"secret")
+    (root / "a.mp4").write_bytes(b"1")
+    (raw,) = listed(root)
+    assert content_of(raw.uri, within=raw.within) == hashlib.sha256(b"1").hexdigest()
+    (root / "a.mp4").unlink()
+    (root / "a.mp4").symlink_to(tmp_path / "secret.mp4")
+    with pytest.raises(MediaRefusedError) as refused:
+        content_of(raw.uri, within=raw.within)
+    assert refused.value.reason is FileReason.LINK_OUTSIDE

@@ -81,7 +81,7 @@ def test_nobody_is_connected_to_for_an_address_of_strangers(address, listener, t
     with pytest.raises((WorkspaceError, SettingsError)):
         Workspace.open(load_settings(settings).workspace, create=True)
     for name in ("video", "speech", "appearance_from"):
-        job = DubJob(**{"video": str(film), "speech": str(film), "out": "o.mp4"} | {name: uri})
+        job = DubJob(video=str(film), speech=str(film), out="o.mp4").model_copy(update={name: uri})
         faults = input_faults(job, GuardSettings(web_origins=ORIGINS))
         assert any(fault.startswith(uri) and "is not read" in fault for fault in faults)
     assert seen == []

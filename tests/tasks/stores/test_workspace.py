@@ -1,13 +1,17 @@
 import json
 import os
 import pickle
+from pathlib import Path
 
 import pytest
 
 from schemas.errors import WorkspaceError
+from schemas.settings import Settings
 from schemas.tables import LAYOUT_VERSION
+from tasks.report.write import write_trend
 from tasks.stores import workspace
 from tasks.stores.workspace import MARKER, Workspace
+from tests.tasks.stores import sample_store
 
 
 def test_a_new_folder_becomes_a_workspace_and_opens_again(tmp_path):
@@ -125,3 +129,19 @@ def test_scratch_is_never_a_link_to_somebody_s_files(tmp_path, monkeypatch, root
     with pytest.raises(WorkspaceError, match="not a folder of this user"):
         ws.sweep_scratch()
     assert (operators / "thesis.txt").exists()
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o077, 0o600), (0o022, 0o644), (0o002, 0o664)])
+def test_who_may_read_is_for_the_umask_to_say(tmp_path, umask, mode):
+    """The folder itself is the owner's until the owner says otherwise."""
+    before = os.umask(umask)
+    try:
+        ws = Workspace.open(str(tmp_path / "new" / "ws"), create=True)
+        sample_store.fill(ws, range(1))
+        page = write_trend(Settings(workspace=ws.root))
+    finally:
+        os.umask(before)
+    assert (tmp_path / "new" / "ws").stat().st_mode & 0o777 == 0o700
+    files = [Path(page), *(path for path in Path(ws.root).rglob("*.parquet"))]
+    assert len(files) > 3
+    assert {path.stat().st_mode & 0o777 for path in files} == {mode}

@@ -3,6 +3,7 @@
 import io
 
 import av
+import cv2
 import numpy as np
 import pytest
 
@@ -84,6 +85,26 @@ def test_sound_stays_and_large_pictures_shrink(tmp_path):
 def test_a_turned_film_is_shown_upright(tmp_path):
     path = write_media(tmp_path / "turned.mp4", regular(4), size=(128, 96), rotation=(90.0, False))
     assert decoded(plain_copy(path))[0][0].shape == (128, 96, 3)
+
+
+def test_pixels_are_square_and_colours_those_of_a_screen(tmp_path):
+    """By the code of an ingest, whose own tests hold every kind of picture."""
+    path = write_media(tmp_path / "long.mp4", regular(4), size=(128, 96), options={"x264-params": "sar=2/1"})
+    assert decoded(plain_copy(path))[0][0].shape == (96, 256, 3)
+    size = cv2.imdecode(np.frombuffer(still(path), np.uint8), cv2.IMREAD_COLOR).shape
+    assert size == (96, 256, 3)
+    hdr = write_media(
+        tmp_path / "hdr.mp4",
+        regular(4),
+        pictures=[np.full((96, 128, 3), 160, np.uint8)] * 4,
+        size=(128, 96),
+        options={"x264-params": "colorprim=bt2020:transfer=smpte2084:colormatrix=bt2020nc"},
+    )
+    plain = write_media(
+        tmp_path / "sdr.mp4", regular(4), pictures=[np.full((96, 128, 3), 160, np.uint8)] * 4, size=(128, 96)
+    )
+    mapped, as_is = (decoded(plain_copy(one))[0][1].mean() for one in (hdr, plain))
+    assert abs(mapped - as_is) > 10
 
 
 def test_an_attention_check_shows_itself_to_whoever_watches(listed):

@@ -59,9 +59,10 @@ def test_a_deleted_experiment_is_named_once_not_its_runs(tracking, version):
 
 def test_doctor_is_not_well_and_its_commands_work_as_they_stand(ws, local):
     with tracked_run(local, "train") as run:
-        pass
+        run.content("weights", "of a model")
     local.client.create_registered_model("landmark-generator")
-    local.client.create_model_version("landmark-generator", "/nowhere", run.run_id)
+    files = local.client.get_run(run.run_id).info.artifact_uri
+    local.client.create_model_version("landmark-generator", files, run.run_id)
     settings = Settings(workspace=ws.root)
     assert [finding.health for finding in check_tracking(settings)] == [Health.OK]
     local.client.delete_run(run.run_id)

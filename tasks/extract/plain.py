@@ -1,0 +1,128 @@
+"""What a child says, as plain values, and back as records. A pickle of a child that a file has taken over would run
+what that file wants in its parent, with all the parent's rights; so no object leaves a child, only text and numbers.
+"""
+
+import io
+import pickle
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from functools import cache, singledispatch
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any, Never
+
+from schemas import errors
+from schemas.errors import HeterodubError, MediaRefusedError
+from schemas.reasons import FileReason
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+
+def packed(value: Any) -> bytes:
+    """A value as bytes.
+
+    Raises: TypeError - it is made of something that has no plain form.
+    """
+    return pickle.dumps(plain(value))
+
+
+def unpacked(data: bytes, kind: Any = Any) -> Any:
+    """The value again, which must be of the kind: a type, as annotations name it.
+
+    Raises: ValueError - it is not, or the bytes are no plain value.
+    """
+    try:
+        found = _Plain(io.BytesIO(data)).load()
+    except Exception as error:  # whatever damaged bytes make of the reader
+        raise ValueError(f"an answer that cannot be read: {type(error).__name__}: {error}") from error
+    try:
+        return _adapter(kind).validate_python(found)
+    except (ValueError, RecursionError) as error:  # pydantic's is a ValueError
+        raise ValueError(f"an answer that does not fit: {error}") from error
+
+
+class _Plain(pickle.Unpickler):
+    """Reads text, numbers, and what collects them: anything else is asked for by name, and there are no names."""
+
+    def find_class(self, module: str, name: str) -> Never:
+        raise pickle.UnpicklingError(f"{module}.{name} is no plain value")
+
+
+@cache
+def _adapter(kind: Any) -> "TypeAdapter[Any]":
+    from pydantic import TypeAdapter  # here, not above: a child takes nothing in
+
+    return TypeAdapter(kind)
+
+
+@singledispatch
+def plain(value: Any) -> Any:
+    """A value as text, numbers, bytes, and lists and mappings of them. Other kinds are registered where they are used.
+
+    Raises: TypeError - there is no plain form.
+    """
+    if is_dataclass(value) and not isinstance(value, type):
+        return {one.name: plain(getattr(value, one.name)) for one in fields(value)}
+    if type(value).__module__ == "numpy" and hasattr(value, "item"):  # a single number; numpy need not be loaded for it
+        return plain(value.item())
+    raise TypeError(f"{type(value).__name__} has no plain form")
+
+
+@plain.register(type(None))
+@plain.register(bool)
+@plain.register(bytes)
+def _(value: Any) -> Any:
+    return value
+
+
+@plain.register(int)
+@plain.register(float)
+@plain.register(str)
+def _(value: Any) -> Any:
+    if isinstance(value, Enum):
+        return value.value
+    return next(kind for kind in (int, float, str) if isinstance(value, kind))(value)  # no kinds derived from them
+
+
+@plain.register
+def _(value: PurePath) -> str:
+    return str(value)
+
+
+@plain.register(list)
+@plain.register(tuple)
+@plain.register(set)
+@plain.register(frozenset)
+def _(value: Any) -> list[Any]:
+    return [plain(one) for one in value]
+
+
+@plain.register
+def _(value: Mapping) -> dict[Any, Any]:  # type: ignore[type-arg]
+    return {plain(key): plain(one) for key, one in value.items()}
+
+
+def plain_error(error: BaseException) -> dict[str, Any]:
+    """An error as a mapping: what ends the run keeps its kind, a refusal its reason, any other its name and text."""
+    if isinstance(error, MediaRefusedError):
+        return {"reason": error.reason.value, "words": error.detail}
+    if isinstance(error, HeterodubError):
+        return {"kind": type(error).__name__, "words": str(error)}
+    if isinstance(error, OSError) and error.errno is not None:
+        name = None if error.filename is None else str(error.filename)
+        return {"errno": error.errno, "words": error.strerror or "", "filename": name}
+    return {"words": f"{type(error).__name__}: {error}"}
+
+
+def error_of(told: Mapping[str, Any]) -> Exception:
+    """The error again."""
+    words = str(told.get("words", ""))
+    if told.get("reason") in set(FileReason):
+        return MediaRefusedError(FileReason(told["reason"]), words)
+    kind = getattr(errors, str(told.get("kind")), None)
+    if isinstance(kind, type) and issubclass(kind, HeterodubError):
+        return kind(words) if not issubclass(kind, errors.BatchError | errors.RetrainError) else HeterodubError(words)
+    if isinstance(told.get("errno"), int):
+        return OSError(told["errno"], words, told.get("filename"))
+    return RuntimeError(words)

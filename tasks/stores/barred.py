@@ -1,0 +1,92 @@
+"""Recordings that were taken down and must not come back as a remux, a re-encoding or a part of another film.
+
+Of each clip no more is kept than what a copy is recognised by: the movement of the face, or, of one that hardly moves,
+the fingerprint of its sound. Nobody can be seen in the one or heard in the other.
+"""
+
+from base64 import b64decode, b64encode
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, Literal, Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from schemas.tables import CLIPS
+
+from . import tables
+from .near_copies import MIN_PAIRING, find_near_copies
+from .recordings import MIN_MOTION, MIN_MOTION_FRAMES, MIN_SOUND_FRAMES, SIGNALS
+from .workspace import Workspace
+
+Print = tuple[Literal["motion", "sound"], str]
+"""A kind of tombstone, and its mark: the bytes in base64."""
+
+PRINTS: Final = ("motion", "sound")
+
+_READ: Final = ("clip_id", "media_id", "frames", "picture_hash", "sound_hash", "face_motion", "pairing_score")
+
+
+def prints_of(clips: pa.Table) -> Iterator[Print]:
+    """What is kept of clips with columns sound_hash, face_motion and pairing_score; nothing of one that has neither a
+    moving face nor a sound that is the face's own.
+    """
+    for row in clips.to_pylist():
+        track = np.frombuffer(row["face_motion"], np.int8).astype(float)
+        frames = len(track) // SIGNALS
+        if frames >= MIN_MOTION_FRAMES and (track**2).sum() >= MIN_MOTION**2 * frames:
+            yield "motion", b64encode(row["face_motion"]).decode()
+        elif len(row["sound_hash"]) >= 4 * MIN_SOUND_FRAMES and (row["pairing_score"] or 0) >= MIN_PAIRING:
+            yield "sound", b64encode(row["sound_hash"]).decode()
+
+
+@dataclass(frozen=True, slots=True)
+class Barred:
+    """The recordings that are barred, as clips of which little is known; takedown: whose each is, by clip_id."""
+
+    clips: pa.Table
+    takedown: dict[str, str]
+
+    @classmethod
+    def standing(cls, ws: Workspace) -> Self:
+        """Those of all takedowns of a workspace."""
+        kept = pc.field("kind").isin(PRINTS)
+        rows = tables.read_any(ws, "tombstones", ["takedown", "kind", "mark"], kept).to_pylist()
+        clips, whose = [], {}
+        for number, row in enumerate(rows):
+            name, told = f"barred {number}", b64decode(row["mark"])
+            blank = {"clip_id": name, "media_id": "barred", "picture_hash": b"", "sound_hash": b"", "face_motion": b""}
+            held = {"face_motion" if row["kind"] == "motion" else "sound_hash": told}
+            clips.append(blank | held | {"frames": len(told) // 4, "pairing_score": MIN_PAIRING})
+            whose[name] = row["takedown"]
+        return cls(pa.Table.from_pylist(clips, schema=_schema()), whose)
+
+    def takedown_of(self, clips: pa.Table) -> str | None:
+        """The takedown that bars one of the clips of a file; None where they may come in."""
+        if not self.clips.num_rows or not clips.num_rows:
+            return None
+        pairs = find_near_copies(pa.concat_tables([self.clips, clips.select(_READ).cast(_schema())])).pairs
+        copies = pairs[pairs["copy"]]
+        found = {*copies["a"], *copies["b"]} & self.takedown.keys()
+        return self.takedown[min(found)] if found else None
+
+
+def copies_of(ws: Workspace, media: frozenset[str]) -> frozenset[str]:
+    """Contents of which a clip is a copy of one of these contents' clips.
+
+    Raises: WorkspaceError - the table cannot be read.
+    """
+    if not media:
+        return frozenset()
+    clips = tables.read_any(ws, "clips", ["clip_id", "media_id", "near_copy_of", "split"])
+    first = {row["clip_id"]: row["near_copy_of"] for row in clips.to_pylist() if row["near_copy_of"]}
+    if clips["split"].null_count:  # not published yet, so nobody has looked
+        first = find_near_copies(tables.read(ws, "clips", list(_READ))).near_copy_of
+    of = {row["clip_id"]: row["media_id"] for row in clips.to_pylist()}
+    joined = {first.get(clip, clip) for clip, its in of.items() if its in media}
+    return frozenset(its for clip, its in of.items() if first.get(clip, clip) in joined) - media
+
+
+def _schema() -> pa.Schema:
+    return pa.schema([CLIPS.field(name) for name in _READ])

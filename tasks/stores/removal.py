@@ -1,0 +1,48 @@
+"""The one way in which files and folders of a workspace are deleted: below a folder of one's own, past no link.
+
+A workspace may be a copy with links into the one it was copied from, or come from a stranger.
+"""
+
+import shutil
+from pathlib import Path
+
+from schemas.errors import WorkspaceError
+
+from .workspace import Workspace
+
+
+def remove(ws: Workspace, *parts: str) -> None:
+    """Delete a file or a folder of the workspace, with all that is in it. A table's own folder may be a link, whose
+    log then lies there, too.
+
+    Raises: WorkspaceError - it is a link, or leads out of its folder. FileNotFoundError.
+    """
+    if ws.is_local:
+        remove_below(Path(ws.root, *parts[:-1]), Path(ws.root, *parts))
+    else:
+        ws.filesystem().rm(ws.path(*parts), recursive=True)
+
+
+def remove_below(own: Path, path: Path) -> None:
+    """Delete a file or a folder that lies somewhere in the folder `own`.
+
+    Raises: WorkspaceError - it does not lie there. FileNotFoundError.
+    """
+    require_below(own, path)
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+
+
+def require_below(own: Path, path: Path) -> None:
+    """Refuse a path that does not lie in the folder `own`, once links are followed, or is a link itself.
+
+    Raises: WorkspaceError - the text says where it leads.
+    """
+    real, place = path.resolve(), own.resolve()
+    if real == place or not real.is_relative_to(place) or path.is_symlink():
+        raise WorkspaceError(
+            f"{path} leads to {real}, which is not deleted from here: only what lies in {place} itself is. Put it "
+            "there in the place of the link (or mount it), or delete it by hand where it lies"
+        )

@@ -1,0 +1,39 @@
+"""A short run of the fuzz, seeded, in this process; and whether it would see what it looks for."""
+
+import pytest
+
+from tests.fuzz.__main__ import DOORS
+from tests.fuzz.child import Watch, outcomes, take
+from tests.fuzz.doors import Door
+
+
+def test_every_damaged_input_ends_as_a_result_or_a_refusal(tmp_path):
+    steps = list(outcomes(tmp_path, "short", [(door, 0, 4) for door in DOORS]))
+    ended = [(begun, told) for begun, told in zip(steps[::2], steps[1::2], strict=True)]
+    assert [(begun, told) for begun, told in ended if told["outcome"] not in ("result", "refused")] == []
+    assert len(ended) == 4 * len(DOORS)
+    assert sum(told["outcome"] == "refused" for _, told in ended) > len(DOORS)
+
+
+def _connect(folder):
+    import socket
+
+    with socket.socket() as one:
+        one.settimeout(0.1)
+        one.connect_ex(("127.0.0.1", 9))
+
+
+@pytest.mark.parametrize(
+    ("act", "seen"),
+    [
+        (lambda folder: 1 / 0, "ZeroDivisionError"),
+        (lambda folder: (folder.parent / "elsewhere").write_text("x"), "reached out"),
+        (lambda folder: (folder.parent / "elsewhere").mkdir(), "reached out"),
+        (lambda folder: __import__("subprocess").run(["true"]), "reached out"),
+        (_connect, "reached out"),
+        (lambda folder: (folder / "inside").write_text("x"), "result"),
+    ],
+)
+def test_what_should_not_happen_is_seen(tmp_path, act, seen):
+    (tmp_path / "home").mkdir()
+    assert take(Door(lambda _: None, act), tmp_path / "home", Watch(tmp_path / "home"))["outcome"] == seen

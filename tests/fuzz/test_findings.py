@@ -1,0 +1,167 @@
+"""What the fuzz found once: each ends as a refusal now."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from model.files import CARD
+from model.stage1.files import load_generator
+from model.stage1.inference import predict_clip
+from model.stage2.translator import require
+from schemas.errors import HeterodubError, ModelFileError, SettingsError, SourceError, WorkspaceError
+from schemas.policy import load_policy
+from schemas.promotion import load_promotion_policy
+from schemas.settings import load_settings
+from tasks.answers.status import status
+from tasks.dubbing.batch import read_jobs
+from tasks.sources.corpus import load_corpus
+from tasks.stores import releases, tables
+from tasks.stores.standing_policy import standing_policy
+from tasks.stores.workspace import Workspace
+from tasks.study.answers import read_key
+from tasks.study.videos import read_videos
+from tasks.tracking.example import input_example
+from tests.fuzz.doors import _KEY, _save_generator
+from tests.tasks.answers import footage
+
+
+@pytest.mark.parametrize("read", [load_settings, load_policy, load_promotion_policy, load_corpus])
+@pytest.mark.parametrize("content", [b"a = " + b"[" * 5000, b"a = '\xff'", b"a = \x00"])
+def test_toml_that_is_none_or_has_no_end_of_brackets(tmp_path, read, content):
+    (tmp_path / "x.toml").write_bytes(content)
+    with pytest.raises((SettingsError, SourceError), match=r"x\.toml|is not a known field"):
+        read(tmp_path / "x.toml")
+
+
+@pytest.mark.parametrize("named", ["a\0b.mp4", "s3://key:secret@bucket/a.mp4"])
+@pytest.mark.parametrize(
+    ("read", "lines"),
+    [
+        (read_jobs, "video,speech,out\n{},a.wav,out.mp4\n"),
+        (read_jobs, "video,speech,out\na.mp4,a.wav,{}\n"),
+        (read_videos, "clip,system,video,source\n1,ours,{},s.mp4\n1,theirs,b.mp4,s.mp4\n"),
+    ],
+)
+def test_names_that_no_file_has_and_addresses_with_secrets(tmp_path, read, lines, named):
+    (tmp_path / "x.csv").write_text(lines.format(named))
+    with pytest.raises(SourceError, match="row 1") as caught:
+        read(tmp_path / "x.csv")
+    assert "secret" not in str(caught.value)
+
+
+def test_a_card_that_is_no_text(tmp_path):
+    _save_generator(tmp_path)
+    (tmp_path / CARD).write_bytes(b"\xff" + (tmp_path / CARD).read_bytes())
+    with pytest.raises(ModelFileError, match="holds no landmark generator"):
+        load_generator(tmp_path)
+
+
+@pytest.mark.parametrize("claim", [{"width": 4_000_000}, {"width": 64}, {"time_blocks": 1_000_000_000}])
+def test_a_card_that_claims_another_size_than_its_weights_have(tmp_path, claim):
+    """Nothing of that size is made: it would take all memory there is, or never end."""
+    _save_generator(tmp_path)
+    card = json.loads((tmp_path / CARD).read_text())
+    card["shape"] |= claim
+    (tmp_path / CARD).write_text(json.dumps(card))
+    with pytest.raises(ModelFileError, match=r"what its card says|time_blocks"):
+        load_generator(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "says"),
+    [
+        ("reference", np.zeros((0, 216, 2)), "reference: the shape"),
+        ("reference", np.zeros((1, 215, 2)), "reference: the shape"),
+        ("landmarks", np.zeros(()), "landmarks: the shape"),
+        ("landmarks", np.zeros((0, 216, 2)), "landmarks: the shape"),
+        ("landmarks", np.zeros((5, 216)), "landmarks: the shape"),
+        ("landmarks", np.full((5, 216, 2), "x"), "landmarks: numbers"),
+        ("mel", np.full((20, 80), None), "mel: numbers"),
+        ("mel", np.full((20, 80), 1e300), "mel: a value is not finite"),
+        ("reference", np.full((1, 216, 2), 1j), "reference: numbers"),
+    ],
+)
+def test_arrays_that_are_no_clip(tmp_path, name, values, says):
+    _save_generator(tmp_path)
+    with pytest.raises(ValueError, match=says):
+        predict_clip(load_generator(tmp_path)[0], **(dict(input_example()) | {name: values}))
+
+
+def test_landmarks_that_are_no_numbers():
+    with pytest.raises(ValueError, match="numbers of shape"):
+        require(8, np.zeros((1, 8, 8, 3), np.uint8), np.full((1, 216, 2), "x"))
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    return footage.make(tmp_path_factory.mktemp("fuzz") / "ws")
+
+
+@pytest.fixture
+def ws(made, tmp_path) -> Workspace:
+    return Workspace.open(str(shutil.copytree(made.root, tmp_path / "ws")))
+
+
+def _in_log(ws: Workspace, table: str, change) -> None:
+    """Change what the newest entry of a log says of the first file that was added."""
+    path = max(Path(ws.root, table, "_delta_log").glob("*.json"))
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    change(next(line["add"] for line in lines if "add" in line))
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+def test_a_log_that_names_a_file_outside_the_workspace(ws, tmp_path):
+    """A workspace of strangers must not show, or hand on, what lies elsewhere on this machine."""
+    (file, *_) = tables.file_names(ws, "clips")
+    (tmp_path / "elsewhere.parquet").write_bytes((tmp_path / "ws" / "clips" / file).read_bytes())
+    _in_log(ws, "clips", lambda add: add.update(path="../../elsewhere.parquet"))
+    with pytest.raises(WorkspaceError, match="no file of the table's folder"):
+        tables.read(ws, "clips")
+    with pytest.raises(WorkspaceError, match="no file of the table's folder"):
+        status(footage.settings(tmp_path / "ws"))
+
+
+def test_a_log_without_numbers_of_rows(ws):
+    _in_log(ws, "clips", lambda add: add.pop("stats"))
+    with pytest.raises(WorkspaceError, match="lacks its size"):
+        tables.size(ws, "clips")
+
+
+def test_a_log_that_does_not_say_whose_payload_it_names(ws):
+    _in_log(ws, "stage1", lambda add: add.update(stats='{"numRecords": 1}'))
+    with pytest.raises(WorkspaceError, match="whose file"):
+        tables.media_in_files(ws, "stage1")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"items": {"a": {"clip": "1", "system": "ours"}}},
+        {"items": {"a": {"clip": "1", "system": "ours"}, "b": {"clip": "2", "system": "theirs"}}},
+        {"systems": ["ours", "theirs", "others"]},
+        {"forms": [["a", "b", "c"]]},
+    ],
+)
+def test_a_key_whose_parts_do_not_fit_together(tmp_path, change):
+    (tmp_path / "key.json").write_text(json.dumps(_KEY | change))
+    with pytest.raises(SourceError, match=r"key\.json"):
+        read_key(tmp_path / "key.json")
+
+
+@pytest.mark.parametrize("counts", ["", "[1]", "[" * 5000, "null"])
+def test_a_release_whose_counts_are_no_json(ws, tmp_path, counts):
+    row = tables.read(ws, "releases").to_pylist()[0] | {"counts": counts, "sequence": 9, "release_id": "x"}
+    tables.append_rows(ws, "releases", pa.Table.from_pylist([row], tables.read(ws, "releases").schema))
+    for ask in (lambda: status(footage.settings(tmp_path / "ws")), lambda: releases.latest(ws)):
+        with pytest.raises(HeterodubError, match="column counts"):
+            ask()
+
+
+def test_a_standing_policy_that_is_none(ws):
+    ws.filesystem().pipe_file(ws.path("policy.json"), b'{"name": 1}')
+    with pytest.raises(WorkspaceError, match=r"policy\.json"):
+        standing_policy(ws)

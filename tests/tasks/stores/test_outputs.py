@@ -1,0 +1,65 @@
+"""A file of somebody's that is named as an output stays as it is; an earlier one of ours is replaced."""
+
+from pathlib import Path
+
+import pytest
+
+from schemas.errors import WorkspaceError
+from schemas.settings import Settings
+from tasks.paper.table import Column, Row, Table
+from tasks.paper.writing import write_table
+from tasks.report.write import write_report, write_trend
+from tasks.stores.outputs import TABLE_ENDS
+from tasks.stores.workspace import Workspace
+from tasks.study.making import KEY, PAGE, make_study
+
+FOREIGN = "uri,speaker\nfilm.mp4,Ada\n"
+
+
+@pytest.fixture
+def settings(tmp_path) -> Settings:
+    return Settings(workspace=Workspace.open(str(tmp_path / "ws"), create=True).root)
+
+
+def test_a_page_is_replaced_by_one_of_its_kind_alone(settings, tmp_path):
+    page = tmp_path / "page.html"
+    for _ in range(2):
+        assert write_report(settings, (), page) == str(page)
+    with pytest.raises(WorkspaceError, match="is no trend of heterodub"):
+        write_trend(settings, page)
+    (tmp_path / "empty.html").touch()
+    assert write_trend(settings, tmp_path / "empty.html")
+    manifest = tmp_path / "manifest.csv"
+    manifest.write_text(FOREIGN)
+    (tmp_path / "link.html").symlink_to(manifest)
+    for name in ("manifest.csv", "link.html", "ws/heterodub.json", "ws"):
+        with pytest.raises(WorkspaceError, match="is there and is no report"):
+            write_report(settings, (), tmp_path / name)
+    assert manifest.read_text() == FOREIGN
+
+
+@pytest.mark.parametrize("end", TABLE_ENDS)
+def test_a_table_is_replaced_by_its_like_alone(tmp_path, end):
+    table = Table("table9", "", (Column("a", "a", "more"),), (Row("x", {}),), {}, (), ())
+    foreign = tmp_path / f"table9{end}"
+    foreign.write_text(FOREIGN)
+    with pytest.raises(WorkspaceError, match=f"table9{end} is there and is no table"):
+        write_table(table, tmp_path)
+    assert [path.read_text() for path in tmp_path.iterdir()] == [FOREIGN]
+    foreign.unlink()
+    for _ in range(2):
+        assert len(write_table(table, tmp_path)) == 3
+
+
+@pytest.mark.parametrize("name", [PAGE, KEY])
+def test_a_study_replaces_nothing_else(tmp_path, name):
+    for film in ("a.mp4", "b.mp4"):
+        (tmp_path / film).touch()
+    listing = tmp_path / "videos.csv"
+    listing.write_text("clip,system,video,source\nc,s,a.mp4,a.mp4\nc,t,b.mp4,a.mp4\n")
+    foreign = tmp_path / "study" / name
+    foreign.parent.mkdir(parents=True)
+    foreign.write_text(FOREIGN)
+    with pytest.raises(WorkspaceError, match=f"{Path(name).name} is there and is no"):
+        make_study(listing, tmp_path / "study")
+    assert foreign.read_text() == FOREIGN

@@ -1,0 +1,59 @@
+"""What is deleted lies below one's own folder; no link leads a deletion out of it."""
+
+import pytest
+
+from schemas.errors import WorkspaceError
+from tasks.stores.removal import remove, remove_below
+from tasks.stores.workspace import Workspace
+
+
+@pytest.fixture
+def theirs(tmp_path):
+    """Somebody else's folder."""
+    (tmp_path / "theirs" / "below").mkdir(parents=True)
+    (tmp_path / "theirs" / "thesis.txt").write_text("years")
+    return tmp_path / "theirs"
+
+
+def test_files_and_folders_go_with_all_that_is_in_them(tmp_path, theirs):
+    own = tmp_path / "own"
+    (own / "a" / "b").mkdir(parents=True)
+    (own / "a" / "link").symlink_to(theirs)
+    (own / "file").touch()
+    remove_below(own, own / "file")
+    remove_below(own, own / "a")
+    assert list(own.iterdir()) == []
+    assert (theirs / "thesis.txt").read_text() == "years"
+    with pytest.raises(FileNotFoundError):
+        remove_below(own, own / "a")
+
+
+@pytest.mark.parametrize(
+    "way", ["link", "link/below", "file", "../theirs", "../theirs/thesis.txt", ".", "..", "within/..", "within/link"]
+)
+def test_nothing_outside_goes(tmp_path, theirs, way):
+    own = tmp_path / "own"
+    (own / "within").mkdir(parents=True)
+    (own / "link").symlink_to(theirs)
+    (own / "file").symlink_to(theirs / "thesis.txt")
+    (own / "within" / "link").symlink_to(own)
+    with pytest.raises(WorkspaceError, match="is not deleted from here"):
+        remove_below(own, own / way)
+    assert (theirs / "thesis.txt").exists() and (theirs / "below").is_dir() and (own / "within").is_dir()
+
+
+def test_a_table_that_lies_on_another_disk_loses_its_own_files(tmp_path, theirs):
+    ws = Workspace.open(str(tmp_path / "ws"), create=True)
+    (tmp_path / "ws" / "stage2").symlink_to(theirs)
+    remove(ws, "stage2", "thesis.txt")
+    assert not (theirs / "thesis.txt").exists()
+    with pytest.raises(WorkspaceError, match="leads to"):
+        remove(ws, "stage2")
+
+
+def test_what_lies_in_a_store_goes_by_its_name(tmp_path):
+    ws = Workspace(f"memory://{tmp_path.name}")
+    for name in ("reports/a.html", "reports/in/b.html", "kept"):
+        ws.filesystem().pipe_file(ws.path(name), b"1")
+    remove(ws, "reports")
+    assert ws.filesystem().find(ws.path()) == [ws.path("kept")]

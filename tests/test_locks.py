@@ -1,0 +1,54 @@
+"""The locks: complete, with hashes, apart, and every package with its licence in THIRD_PARTY.md."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[1]
+LOCKS = ("requirements.lock", "requirements-dev.lock")
+
+
+def pins(lock: str) -> dict[str, tuple[str, list[str]]]:
+    """Version and hashes by package."""
+    found = {}
+    for entry in re.split(r"\n(?! )", (ROOT / lock).read_text().strip()):
+        name, version = entry.split()[0].split("==")
+        found[name] = version, re.findall(r"--hash=sha256:([0-9a-f]{64})\b", entry)
+    return found
+
+
+def wanted(part: list[str]) -> dict[str, str]:
+    return {canonicalize_name(one.name): str(one.specifier)[2:] for one in map(Requirement, part)}
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_every_package_of_a_lock_has_hashes(lock):
+    assert [name for name, (_, hashes) in pins(lock).items() if not hashes] == []
+
+
+def test_of_torch_only_one_wheel_is_allowed():
+    """pip would take PyPI's before the one for CPUs, and that does not run without packages that no lock holds."""
+    assert len(pins("requirements.lock")["torch"][1]) == 1
+
+
+def test_the_runtime_lock_holds_what_the_project_asks_for_and_no_tool_of_its_development():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    runs, develops = (pins(lock) for lock in LOCKS)
+    extras = project["optional-dependencies"]
+    for asked, lock in ((project["dependencies"], runs), (extras["dev"] + extras["postgres"], develops)):
+        assert {name: version for name, version in wanted(asked).items() if lock.get(name, ("",))[0] != version} == {}
+    assert not runs.keys() & develops.keys()
+
+
+def test_every_locked_package_has_its_licence_on_the_page():
+    rows = re.findall(
+        r"^\| ([a-z0-9-]+) \| ([^|]+) \| (use|development) \|$", (ROOT / "THIRD_PARTY.md").read_text(), re.M
+    )
+    told = {name: purpose for name, licence, purpose in rows if licence.strip()}
+    for lock, purpose in zip(LOCKS, ("use", "development"), strict=True):
+        assert {name for name in pins(lock) if told.get(name) != purpose} == set()
+    assert len(told) == sum(len(pins(lock)) for lock in LOCKS)
