@@ -172,7 +172,8 @@ def _differences(values_NBC: Floats) -> Floats:
 def _lasting(covered_N: NDArray[np.bool_], times_N: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Those of the covers that the patch before or after shows, too."""
     both = covered_N[1:] & covered_N[:-1] & (np.diff(times_N) <= _LASTING_S)
-    return np.append(both, False) | np.append(False, both)
+    lasting_N: NDArray[np.bool_] = np.append(both, False) | np.append(False, both)
+    return lasting_N
 
 
 def _gradients(luma_NYX: Floats) -> Floats:
