@@ -3,27 +3,27 @@
 import sys
 from pathlib import Path
 
-from flows.environment import find_server, settle
-from tasks.journal.streams import escape_output, say
+from flows.cli.environment import configure_environment, find_server
+from tasks.monitoring.streams import escape_output, say
 
 
 def main() -> int:
     """Run the demo in the folder named on the command line; returns the exit code."""
     escape_output()
-    settle()
+    configure_environment()
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "demo")
-    from tasks.sample.make import make_sample
+    from tasks.synthetic.make import make_sample
 
     if not (folder / "sample" / "corpus.toml").exists():
         print("making the sample: talking heads whose truth is known", file=sys.stderr, flush=True)
         make_sample(folder / "sample", progress=lambda text: say(f"  {text}", error=True))
     workspace = str(folder / "workspace")
     find_server()
+    from flows.cli.ingest_progress import Display
+    from flows.cli.render.ingest import show_summary, show_truth
     from flows.ingest import ingest
-    from flows.progress import Display
-    from flows.summaries import show_summary, show_truth
-    from tasks.extract.watching import watched_by
-    from tasks.sample.check import compare
+    from tasks.ingestion.progress import watched_by
+    from tasks.synthetic.check import compare
 
     with Display() as display, watched_by(display):
         summary = ingest(str(folder / "sample" / "corpus.toml"), workspace=workspace)

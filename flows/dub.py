@@ -4,12 +4,12 @@ from typing import Any
 
 from prefect import flow
 
+from schemas.config.settings import load_settings
 from schemas.errors import BatchError
-from schemas.settings import load_settings
-from tasks.dub import dub_jobs, read_jobs, show_dubbings
 from tasks.dubbing.batch import summary_of
-from tasks.endings import shown_by_prefect
-from tasks.journal.recording import recorded
+from tasks.monitoring.run_log import recorded
+from tasks.steps.dub import dub_jobs, read_jobs, show_dubbings
+from tasks.steps.states import shown_by_prefect
 
 
 @flow(name="dub")

@@ -5,28 +5,28 @@ from typing import Annotated, Any, Literal
 from prefect import flow
 from pydantic import Field, PositiveFloat, PositiveInt
 
+from schemas.config.settings import Settings, load_settings
+from schemas.config.training import Preset
 from schemas.errors import BatchError
-from schemas.settings import Settings, load_settings
-from schemas.training import Profile
-from tasks.endings import shown_by_prefect
-from tasks.evaluate import (
+from tasks.evaluation.generator_scores import Evaluation
+from tasks.evaluation.translator_scores import PictureEvaluation
+from tasks.monitoring.run_log import recorded
+from tasks.preflight.models import check_ablate_data, check_ablate_finetuning, check_evaluate
+from tasks.steps.evaluate import (
     compare_data,
     judge_dubs,
+    judge_finetuning,
     judge_folds,
     judge_model,
     judge_translator,
     judge_translator_folds,
-    judge_tuning,
     log_data_gains,
     log_dub_scores,
+    log_finetuning,
     log_scores,
-    log_tuning,
     show_scores,
 )
-from tasks.journal.recording import recorded
-from tasks.learning.evaluation import Evaluation
-from tasks.learning.picture_evaluation import PictureEvaluation
-from tasks.preflight.models import check_ablate_data, check_ablate_tuning, check_evaluate
+from tasks.steps.states import shown_by_prefect
 
 Folds = Annotated[int, Field(ge=2)]
 
@@ -44,7 +44,7 @@ def evaluate(
     references: PositiveInt = 8,
     workspace: str | None = None,
     config: str | None = None,
-    profile: Profile | None = None,
+    preset: Preset | None = None,
 ) -> dict[str, Any]:
     """Score a model on a split of a release, or, with `folds`, train and score one for each fold of the speakers.
 
@@ -61,11 +61,11 @@ def evaluate(
         references: Frames of a clip that the model is told.
         workspace: Folder or URI that holds every table; else as the settings say.
         config: Settings file where the flow runs; else heterodub.toml in its working folder.
-        profile: Size and length of trainings with folds; else the settings'.
+        preset: Size and length of trainings with folds; else the settings'.
 
     Raises: HeterodubError - the model, the release, the store or the tracking server; the text says what to do.
     """
-    settings = check_evaluate(stage, model, release, split, folds, fold, speakers, workspace, config, profile)
+    settings = check_evaluate(stage, model, release, split, folds, fold, speakers, workspace, config, preset)
     found = (
         _speech_scores(settings, model, release, split, folds, speakers, references)
         if stage == "stage1"
@@ -131,9 +131,9 @@ def evaluate_dub(
     return told
 
 
-@flow(name="ablate-tuning")
-@recorded("ablate-tuning")
-def ablate_tuning(
+@flow(name="ablate-finetuning")
+@recorded("ablate-finetuning")
+def ablate_finetuning(
     model: str | None = None,
     release: str | None = None,
     split: Literal["val", "test"] = "test",
@@ -141,16 +141,16 @@ def ablate_tuning(
     steps: PositiveInt | None = None,
     workspace: str | None = None,
     config: str | None = None,
-    profile: Profile | None = None,
+    preset: Preset | None = None,
 ) -> dict[str, Any]:
     """What fine-tuning is worth: on the first seconds of one clip of each speaker, judged on the rest of that clip.
 
     Raises: HeterodubError - as evaluate.
     """
-    chosen = {"profile": profile, "tuning": {"steps": steps, "seconds": seconds}}
-    settings = check_ablate_tuning(model, release, split, workspace, config, chosen)
-    found = judge_tuning(settings, model, release, split)
-    run: str | None = log_tuning(settings, found, split)
+    chosen = {"preset": preset, "finetuning": {"steps": steps, "seconds": seconds}}
+    settings = check_ablate_finetuning(model, release, split, workspace, config, chosen)
+    found = judge_finetuning(settings, model, release, split)
+    run: str | None = log_finetuning(settings, found, split)
     return found.summary() | {"run": run}
 
 
@@ -162,7 +162,7 @@ def ablate_data(
     references: PositiveInt = 8,
     workspace: str | None = None,
     config: str | None = None,
-    profile: Profile | None = None,
+    preset: Preset | None = None,
     stage: Literal["stage1", "stage2"] = "stage1",
 ) -> dict[str, Any]:
     """Repeat the paper's point: half of the speakers, against the same half and more footage good for one stage alone.
@@ -171,7 +171,7 @@ def ablate_data(
 
     Raises: HeterodubError - as evaluate.
     """
-    settings = check_ablate_data(stage, release, workspace, config, profile)
+    settings = check_ablate_data(stage, release, workspace, config, preset)
     found = compare_data(settings, stage, release, folds, references)
     show_scores(found.half, "ablation-half")
     show_scores(found.more, "ablation-half-and-more")

@@ -7,8 +7,8 @@ from prefect import flow
 from pydantic import PositiveInt
 
 from schemas.endings import with_ending
-from tasks.endings import shown_by_prefect
-from tasks.ingest import (
+from tasks.monitoring.run_log import recorded
+from tasks.steps.ingest import (
     check_inputs,
     choose_policy,
     find_files,
@@ -17,7 +17,7 @@ from tasks.ingest import (
     show_summary,
     work_on_files,
 )
-from tasks.journal.recording import recorded
+from tasks.steps.states import shown_by_prefect
 
 
 @flow(name="ingest")

@@ -5,21 +5,21 @@ from typing import Any, Literal
 
 from prefect import flow
 
-from tasks.approval import ask_person, require_somewhere_to_answer, where_to_answer
-from tasks.journal.recording import recorded
+from tasks.monitoring.run_log import recorded
 from tasks.preflight.models import check_promote, check_rollback
-from tasks.promote import (
+from tasks.promotion.summaries import promotion_summary
+from tasks.steps.approval import ask_person, require_somewhere_to_answer, where_to_answer
+from tasks.steps.promote import (
     draw_comparison,
-    judge_contest,
+    judge_comparison,
     keep_champion,
     keep_evidence,
     move_champion,
-    open_contest,
+    open_comparison,
     override_policy,
     roll_back,
-    score_contestants,
+    score_candidates,
 )
-from tasks.promotion.answers import promotion_summary
 
 
 @flow(name="promote")
@@ -55,25 +55,25 @@ def promote(
     if override:
         moved: dict[str, Any] = override_policy(settings, stage, model, reason or "")
         return moved
-    contest = open_contest(settings, stage, model)
-    if contest.rule.approval.required:
+    comparison = open_comparison(settings, stage, model)
+    if comparison.rule.approval.required:
         require_somewhere_to_answer()
-    sheets = score_contestants(settings, contest)
-    verdict = judge_contest(contest, sheets)
-    page = draw_comparison(settings, contest, sheets, verdict)
-    run = keep_evidence(settings, contest, sheets, verdict, page)
+    sheets = score_candidates(settings, comparison)
+    verdict = judge_comparison(comparison, sheets)
+    page = draw_comparison(settings, comparison, sheets, verdict)
+    run = keep_evidence(settings, comparison, sheets, verdict, page)
     if verdict.outcome == "keep":
-        keep_champion(settings, contest, verdict, run)
-        return promotion_summary(contest, sheets, verdict, run, None)
+        keep_champion(settings, comparison, verdict, run)
+        return promotion_summary(comparison, sheets, verdict, run, None)
     refused, approved = "", ""
-    if contest.rule.approval.required:
-        print(where_to_answer(contest), file=sys.stderr, flush=True)
-        refused, approved = ask_person(contest, verdict, run, page)
+    if comparison.rule.approval.required:
+        print(where_to_answer(comparison), file=sys.stderr, flush=True)
+        refused, approved = ask_person(comparison, verdict, run, page)
     if refused:
-        keep_champion(settings, contest, verdict, run, refused)
-        return promotion_summary(contest, sheets, verdict, run, None, refused)
-    move = move_champion(settings, contest, verdict, run, approved)
-    return promotion_summary(contest, sheets, verdict, run, move)
+        keep_champion(settings, comparison, verdict, run, refused)
+        return promotion_summary(comparison, sheets, verdict, run, None, refused)
+    move = move_champion(settings, comparison, verdict, run, approved)
+    return promotion_summary(comparison, sheets, verdict, run, move)
 
 
 @flow(name="rollback")

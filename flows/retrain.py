@@ -9,13 +9,13 @@ from flows.evaluate import evaluate
 from flows.ingest import ingest
 from flows.promote import promote
 from flows.train import train
+from schemas.config.retraining import StageName
+from schemas.config.settings import Settings
 from schemas.errors import HeterodubError, RetrainError
-from schemas.retraining import StageName
-from schemas.settings import Settings
-from tasks.journal.recording import recorded
+from tasks.monitoring.run_log import recorded
 from tasks.preflight.models import check_retrain
-from tasks.retrain import keep_scores, show_retraining, weigh_stage
 from tasks.retraining import summary
+from tasks.steps.retrain import keep_scores, show_retraining, weigh_stage
 
 
 class Where(NamedTuple):

@@ -7,12 +7,12 @@ from pydantic import PositiveInt
 
 from schemas.endings import with_ending
 from schemas.policy import load_policy
-from tasks.endings import shown_by_prefect
-from tasks.ingest import publish_release
-from tasks.journal.recording import recorded
+from tasks.ingestion.reroute import describe
+from tasks.monitoring.run_log import recorded
 from tasks.preflight.data import check_route
-from tasks.rerouting import describe
-from tasks.route import apply_route, plan_route
+from tasks.steps.ingest import publish_release
+from tasks.steps.route import apply_route, plan_route
+from tasks.steps.states import shown_by_prefect
 
 
 @flow(name="route")

@@ -5,11 +5,11 @@ from typing import Any, Literal
 from prefect import flow
 
 from schemas.endings import with_ending
-from tasks.endings import shown_by_prefect
-from tasks.erase import erase, forget_name, plan_erasure
-from tasks.journal.recording import recorded
+from tasks.lineage.orders import behind
+from tasks.monitoring.run_log import recorded
 from tasks.preflight.data import check_takedown
-from tasks.takedown.orders import behind
+from tasks.steps.states import shown_by_prefect
+from tasks.steps.takedown import erase, forget_name, plan_erasure
 
 
 @flow(name="takedown")

@@ -5,11 +5,11 @@ from typing import Any, Literal
 from prefect import flow
 from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 
-from schemas.rivals import RivalName
-from schemas.training import Profile
-from tasks.journal.recording import recorded
+from schemas.config.baselines import BaselineName
+from schemas.config.training import Preset
+from tasks.monitoring.run_log import recorded
 from tasks.preflight.models import check_finetune, check_train
-from tasks.train import choose_clips, learn_rival, learn_stage1, learn_stage2, show_training, tune_stage2
+from tasks.steps.train import choose_clips, learn_baseline, learn_stage1, learn_stage2, show_training, tune_stage2
 
 
 @flow(name="train")
@@ -19,7 +19,7 @@ def train(
     release: str | None = None,
     workspace: str | None = None,
     config: str | None = None,
-    profile: Profile | None = None,
+    preset: Preset | None = None,
     steps: PositiveInt | None = None,
     seed: NonNegativeInt | None = None,
     fresh: bool = False,
@@ -33,27 +33,27 @@ def train(
         release: Its id; else the newest.
         workspace: Folder or URI that holds every table; else as the settings say.
         config: Settings file where the flow runs; else heterodub.toml in its working folder.
-        profile: tiny takes seconds, cpu minutes on two cores, paper wants a GPU.
+        preset: tiny takes seconds, cpu minutes on two cores, paper wants a GPU.
         steps: Steps at most.
         seed: The same seed takes the same steps.
         fresh: Do not go on from the checkpoint that the same training left.
 
     Raises: HeterodubError - the release, the settings, the store or the tracking server; the text says what to do.
     """
-    chosen = {"profile": profile, "seed": seed, "pace": {"steps": steps}}
+    chosen = {"preset": preset, "seed": seed, "schedule": {"max_steps": steps}}
     settings = check_train(stage, release, workspace, config, stage, chosen)
     learn = learn_stage1 if stage == "stage1" else learn_stage2
     return show_training(learn(choose_clips(settings, release, stage), settings, fresh))
 
 
-@flow(name="train-rival")
-@recorded("train-rival")
-def train_rival(
-    name: RivalName,
+@flow(name="train-baseline")
+@recorded("train-baseline")
+def train_baseline(
+    name: BaselineName,
     release: str | None = None,
     workspace: str | None = None,
     config: str | None = None,
-    profile: Profile | None = None,
+    preset: Preset | None = None,
     steps: PositiveInt | None = None,
     minutes: PositiveFloat | None = None,
     seed: NonNegativeInt | None = None,
@@ -68,7 +68,7 @@ def train_rival(
         release: Its id; else the newest.
         workspace: Folder or URI that holds every table; else as the settings say.
         config: Settings file where the flow runs; else heterodub.toml in its working folder.
-        profile: tiny takes seconds, cpu minutes on two cores, paper wants a GPU.
+        preset: tiny takes seconds, cpu minutes on two cores, paper wants a GPU.
         steps: Steps at most.
         minutes: Time at most, validation included.
         seed: The same seed takes the same steps.
@@ -76,9 +76,9 @@ def train_rival(
 
     Raises: HeterodubError - as train; also where no clip is good for both stages.
     """
-    chosen = {"profile": profile, "seed": seed, "pace": {"steps": steps, "minutes": minutes}}
-    settings = check_train("stage2", release, workspace, config, "rivals", chosen)
-    return show_training(learn_rival(name, choose_clips(settings, release, "stage2"), settings, fresh))
+    chosen = {"preset": preset, "seed": seed, "schedule": {"max_steps": steps, "minutes": minutes}}
+    settings = check_train("stage2", release, workspace, config, "baselines", chosen)
+    return show_training(learn_baseline(name, choose_clips(settings, release, "stage2"), settings, fresh))
 
 
 @flow(name="finetune")
@@ -89,7 +89,7 @@ def finetune(
     release: str | None = None,
     workspace: str | None = None,
     config: str | None = None,
-    profile: Profile | None = None,
+    preset: Preset | None = None,
     seconds: PositiveFloat | None = None,
     steps: PositiveInt | None = None,
     fresh: bool = False,
@@ -101,6 +101,6 @@ def finetune(
 
     Raises: HeterodubError - the clip, the model, the settings or the tracking server; the text says what to do.
     """
-    chosen = {"profile": profile, "tuning": {"steps": steps, "seconds": seconds}}
+    chosen = {"preset": preset, "finetuning": {"steps": steps, "seconds": seconds}}
     settings = check_finetune(clip, model, release, workspace, config, chosen)
     return show_training(tune_stage2(settings, clip, model, release, fresh))

@@ -4,6 +4,9 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from .config.baselines import BaselineArchitecture, BaselineName
+from .config.training import GeneratorArchitecture
+from .config.translation import DiscriminatorArchitecture, Stage2Settings, TranslatorArchitecture
 from .contract import (
     EXTRACTOR_VERSION,
     FPS,
@@ -14,9 +17,6 @@ from .contract import (
     MEL_WINDOW_SAMPLES,
     SAMPLE_RATE_HZ,
 )
-from .rivals import RivalName, RivalShape
-from .training import GeneratorShape
-from .translation import CriticShape, PainterShape, Stage2Settings
 
 GENERATOR: Final = "landmark-generator"
 """Name of the registered model of stage 1."""
@@ -27,7 +27,7 @@ FINETUNED: Final = "landmark-translator-finetuned"
 
 WEIGHTS: Final = "weights.safetensors"
 """File in a model's folder: the networks that are used."""
-CRITICS: Final = "critics.safetensors"
+DISCRIMINATORS: Final = "discriminators.safetensors"
 """File in a translator's folder: its discriminators, with which fine-tuning goes on."""
 CARD: Final = "card.json"
 """File in a model's folder: one of the cards below."""
@@ -59,7 +59,7 @@ class GeneratorCard(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["landmark-generator"] = "landmark-generator"
-    shape: GeneratorShape
+    architecture: GeneratorArchitecture
     backend: str = Field(description="landmark backend of the release it was trained on, with its version")
     release: str = Field(description="id of that release")
     seed: int
@@ -74,8 +74,8 @@ class TranslatorCard(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["landmark-translator"] = "landmark-translator"
-    shape: PainterShape
-    critics: CriticShape
+    architecture: TranslatorArchitecture
+    discriminators: DiscriminatorArchitecture
     window_frames: int = Field(ge=1, description="frames in a row that the temporal discriminator sees")
     backend: str = Field(description="landmark backend of the release it was trained on, with its version")
     release: str = Field(description="id of that release")
@@ -83,7 +83,7 @@ class TranslatorCard(BaseModel):
     steps: int = Field(ge=0, description="training steps behind these weights, those of fine-tuning alone if tuned")
     perception: tuple[str, ...] = Field(description="feature networks of the losses, with the origin of their weights")
     tuned_on: tuple[str, ...] = Field((), description="clips it was fine-tuned on; empty after meta-training")
-    tuned_from: str | None = Field(None, description="sha256 of the painter's weights that fine-tuning began with")
+    tuned_from: str | None = Field(None, description="sha256 of the translator's weights that fine-tuning began with")
     held_frames: int = Field(
         0, ge=0, description="frames that fine-tuning's best step was chosen by; 0: too few, all steps were taken"
     )
@@ -93,13 +93,13 @@ class TranslatorCard(BaseModel):
     contract: Contract = Contract()
 
 
-class RivalCard(BaseModel):
-    """Beside the weights of a rival: which one it is, what it was trained on, how it is used."""
+class BaselineCard(BaseModel):
+    """Beside the weights of a baseline: which one it is, what it was trained on, how it is used."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    kind: RivalName
-    shape: RivalShape
+    kind: BaselineName
+    architecture: BaselineArchitecture
     backend: str = Field(description="landmark backend of the release it was trained on, with its version")
     release: str = Field(description="id of that release")
     seed: int

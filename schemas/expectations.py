@@ -1,4 +1,4 @@
-"""What every stored table must fulfil before it is released. Plain data; tasks/validation runs it.
+"""What every stored table must fulfil before it is released. Plain data; tasks/releases/audit runs it.
 
 The audit lays each table out as one narrow row per stored row: small columns as they are, and in the place of
 payload what was counted in it (COUNTED). Each expectation speaks of these columns, so a failure can name its rows.
@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
+from .config.settings import ClipSettings
 from .contract import FPS
 from .reasons import ClipReason, FileReason, FileState, MissingCause
-from .settings import ClipSettings
 from .signals import SIGNALS, Signal
 from .tables import TABLES
 

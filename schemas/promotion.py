@@ -1,6 +1,6 @@
 """The promotion policy: what a challenger must show before it takes the champion's place. A TOML file, versioned.
 
-tasks/promotion/deciding.py applies it and knows nothing else. Why these rules: docs/promotion.md.
+tasks/promotion/decision.py applies it and knows nothing else. Why these rules: docs/promotion.md.
 """
 
 import hashlib

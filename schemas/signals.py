@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Final
 
 
-class Group(StrEnum):
+class SignalGroup(StrEnum):
     """What a signal is about."""
 
     PICTURE = "picture"
@@ -19,11 +19,11 @@ class Signal:
 
     name: str
     unit: str
-    group: Group
+    group: SignalGroup
     meaning: str
 
 
-_P, _S, _X = Group.PICTURE, Group.SOUND, Group.PAIRING
+_P, _S, _X = SignalGroup.PICTURE, SignalGroup.SOUND, SignalGroup.PAIRING
 
 SIGNALS: Final[tuple[Signal, ...]] = (
     Signal("face_height_px", "px", _P, "median height of the landmark box, brows to chin, in source pixels"),

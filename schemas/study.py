@@ -58,7 +58,7 @@ class StudyKey(_Record):
         return self
 
 
-class Answer(_Record):
+class StudyResponse(_Record):
     """A rater's grades of one video. plays: how often it was begun. seconds: from its first sight to the last grade."""
 
     item: str
@@ -79,4 +79,4 @@ class Answers(_Record):
     started_utc: str
     saved_utc: str
     finished: bool
-    answers: tuple[Answer, ...]
+    answers: tuple[StudyResponse, ...]

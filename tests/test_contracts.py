@@ -18,7 +18,10 @@ PARTS = {f"tasks.{path.parent.name}" for path in (ROOT / "tasks").glob("*/__init
     ("name", "named"),
     [
         ("Prefect only in flows/ and tasks/*.py", {"schemas", "model", *PARTS}),
-        ("Great Expectations only in tasks/validation", {"schemas", "model", "flows", *PARTS} - {"tasks.validation"}),
+        (
+            "Great Expectations only in tasks/releases/audit",
+            {"schemas", "model", "flows", *PARTS} - {"tasks.releases.audit"},
+        ),
     ],
 )
 def test_a_contract_forgets_no_folder_below_tasks(name, named):
@@ -26,7 +29,7 @@ def test_a_contract_forgets_no_folder_below_tasks(name, named):
     assert set(CONTRACTS[name]["source_modules"]) == named
 
 
-DOORS = {"av.open": "tasks/media/opening.py", "decord.VideoReader": "tasks/media/decord_pictures.py"}
+DOORS = {"av.open": "tasks/media/containers.py", "decord.VideoReader": "tasks/media/decord_pictures.py"}
 """The one file that may call each of what opens foreign media; av.open with mode "w" is no opening."""
 
 
@@ -53,8 +56,8 @@ def test_foreign_media_is_opened_by_one_file_alone():
 _BEHIND_ADDRESSES = {
     "fsspec": {"tasks/stores/remote.py"},
     "aiohttp": {"tasks/stores/remote.py"},
-    "urllib.request": {"flows/environment.py"},  # Prefect's own server, named by whoever starts a command
-    "deltalake": {"tasks/stores/log.py"},  # tables of a workspace, which is opened first
+    "urllib.request": {"flows/cli/environment.py"},  # Prefect's own server, named by whoever starts a command
+    "deltalake": {"tasks/stores/delta.py"},  # tables of a workspace, which is opened first
 }
 """Packages that open whatever an address says, and the files that may import each."""
 
@@ -85,7 +88,7 @@ def test_addresses_are_opened_by_one_file_alone():
     assert found == _BEHIND_ADDRESSES
 
 
-_REMOVERS = {"tasks/stores/removal.py", "tasks/extract/scratch.py"}
+_REMOVERS = {"tasks/stores/removal.py", "tasks/ingestion/scratch.py"}
 """The files that may delete folders; the second, temporary ones of this user, past links as well."""
 
 

@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tasks.stores import releases, tables
-from tests.tasks.learning.talkers import talkers
+from tasks.releases import releases
+from tasks.stores import tables
+from tests.tasks.training.talkers import talkers
 
 README = Path(__file__).parents[1] / "README.md"
 SPEAKERS, CLIPS, FRAMES = 4, 1, 20

@@ -34,19 +34,19 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from model.baselines.batches import TalkBatch
-from model.baselines.layers import Hearing, UNet
-from model.baselines.lesson import PAINTER, RivalLesson, Surroundings
-from model.baselines.lipgan import CRITIC, beside_each
-from model.baselines.painting import RivalNetwork, Shown, in_pieces
+from model.baselines.batches import AVBatch
+from model.baselines.inference import BaselineInput, BaselineNetwork, in_pieces
+from model.baselines.layers import AudioEncoder, UNet
+from model.baselines.lipgan import DISCRIMINATOR, beside_each
+from model.baselines.training_module import TRANSLATOR_NETWORK, BaselineTrainingModule, TrainingContext
 from model.features.face_frame import FaceFrame
 from model.stage1.layers import PointEncoder
-from model.stage2.critics import Opinion, PatchCritic
-from model.stage2.losses import critic_loss, patch_loss
+from model.stage2.discriminators import DiscriminatorFeatures, PatchDiscriminator
+from model.stage2.losses import adversarial_loss, discriminator_loss
 from model.stage2.translator import Floats
+from schemas.config.baselines import BaselineArchitecture, BaselineSettings
+from schemas.config.translation import DiscriminatorArchitecture
 from schemas.contract import LANDMARK_POINTS
-from schemas.rivals import RivalSettings, RivalShape
-from schemas.translation import CriticShape
 
 _BASE: Final = 0.5
 """beta: weight of pixels that attention leaves alone, beside the attention itself."""
@@ -71,14 +71,14 @@ class SpeechToLandmarks(nn.Module):
     mean: Tensor
     axes: Tensor
 
-    def __init__(self, shape: RivalShape) -> None:
+    def __init__(self, architecture: BaselineArchitecture) -> None:
         super().__init__()
-        self.hearing = Hearing(shape.vector)
-        self.own = nn.Linear(shape.components, shape.vector)
-        self.lstm = nn.LSTM(2 * shape.vector, shape.vector, batch_first=True)
-        self.out = nn.Linear(shape.vector, shape.components)
+        self.hearing = AudioEncoder(architecture.embedding_dim)
+        self.own = nn.Linear(architecture.components, architecture.embedding_dim)
+        self.lstm = nn.LSTM(2 * architecture.embedding_dim, architecture.embedding_dim, batch_first=True)
+        self.out = nn.Linear(architecture.embedding_dim, architecture.components)
         self.register_buffer("mean", torch.zeros(2 * LANDMARK_POINTS))
-        self.register_buffer("axes", torch.zeros(shape.components, 2 * LANDMARK_POINTS))
+        self.register_buffer("axes", torch.zeros(architecture.components, 2 * LANDMARK_POINTS))
         nn.init.zeros_(self.out.weight)
 
     def know(self, faces_nPXY: Floats) -> None:
@@ -103,14 +103,14 @@ class SpeechToLandmarks(nn.Module):
 class LandmarksToPictures(nn.Module):
     """VG-net: one picture, its landmarks and those of a run of frames to these frames."""
 
-    def __init__(self, shape: RivalShape) -> None:
+    def __init__(self, architecture: BaselineArchitecture) -> None:
         super().__init__()
-        self.points = PointEncoder(LANDMARK_POINTS, _POINT_CHANNELS, shape.vector)
+        self.points = PointEncoder(LANDMARK_POINTS, _POINT_CHANNELS, architecture.embedding_dim)
         for layer in self.points.body:
             if isinstance(layer, nn.Conv1d | nn.Linear):
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")  # a small movement must come through
-        self.recurrent = nn.GRU(shape.vector, shape.vector, batch_first=True)
-        self.body = UNet(3, 4, shape, shape.vector)
+        self.recurrent = nn.GRU(architecture.embedding_dim, architecture.embedding_dim, batch_first=True)
+        self.body = UNet(3, 4, architecture, architecture.embedding_dim)
 
     def moved(self, placed_NFPXY: Tensor, known_NPXY: Tensor) -> Tensor:
         """What moved since the picture was taken, (N, F, D). Landmarks as shares of the crop's side."""
@@ -126,13 +126,13 @@ class LandmarksToPictures(nn.Module):
         return attention * colour + (1 - attention) * known_BCSS, attention
 
 
-class AtvgNet(RivalNetwork):
+class AtvgNet(BaselineNetwork):
     """Both nets."""
 
-    def __init__(self, shape: RivalShape) -> None:
-        super().__init__(shape)
-        self.speech = SpeechToLandmarks(shape)
-        self.pictures = LandmarksToPictures(shape)
+    def __init__(self, architecture: BaselineArchitecture) -> None:
+        super().__init__(architecture)
+        self.speech = SpeechToLandmarks(architecture)
+        self.pictures = LandmarksToPictures(architecture)
 
     def forward(
         self, spoken_NLMK: Tensor, rest_NPXY: Tensor, placed_NFPXY: Tensor, known_NPXY: Tensor, known_BCSS: Tensor
@@ -141,16 +141,16 @@ class AtvgNet(RivalNetwork):
         moved = self.pictures.moved(placed_NFPXY, known_NPXY).flatten(0, 1)
         return self.speech(spoken_NLMK, rest_NPXY), *self.pictures.shade(moved, known_BCSS)
 
-    def paint(self, shown: Shown) -> Tensor:
-        """The reference picture, moved by what is heard; see RivalNetwork."""
+    def paint(self, shown: BaselineInput) -> Tensor:
+        """The reference picture, moved by what is heard; see BaselineNetwork."""
         frame, device = FaceFrame.of(shown.known_PXY[None]), shown.mel_TMK.device
 
         def floats(values: NDArray[np.float64]) -> Tensor:
             return torch.as_tensor(values, dtype=torch.float32, device=device)
 
         spoken = self.speech(shown.mel_TMK[None], floats(frame.enter(shown.known_PXY[None])))[0]
-        placed = frame.leave(spoken.cpu().double().numpy()) / self.shape.side_px
-        moved = self.pictures.moved(floats(placed)[None], floats(shown.known_PXY[None] / self.shape.side_px))
+        placed = frame.leave(spoken.cpu().double().numpy()) / self.architecture.side_px
+        moved = self.pictures.moved(floats(placed)[None], floats(shown.known_PXY[None] / self.architecture.side_px))
 
         def piece(moved_TD: Tensor) -> Tensor:
             return self.pictures.shade(moved_TD, shown.known_CSS.expand(len(moved_TD), -1, -1, -1))[0]
@@ -158,15 +158,15 @@ class AtvgNet(RivalNetwork):
         return in_pieces(piece, moved[0])
 
 
-class FindingCritic(nn.Module):
+class LandmarkDiscriminator(nn.Module):
     """The regression-based discriminator: judges patches, and finds the landmarks of what it sees."""
 
-    def __init__(self, shape: CriticShape) -> None:
+    def __init__(self, architecture: DiscriminatorArchitecture) -> None:
         super().__init__()
-        self.patches = PatchCritic(3, shape)
+        self.patches = PatchDiscriminator(3, architecture)
         self.find = nn.Linear(self.patches.channels * _FOUND_ON**2, 2 * LANDMARK_POINTS)
 
-    def forward(self, pictures_BCSS: Tensor) -> tuple[Opinion, Tensor]:
+    def forward(self, pictures_BCSS: Tensor) -> tuple[DiscriminatorFeatures, Tensor]:
         """Pictures in 0..1 -> opinion, and landmarks (B, 216, 2) as shares of the crop's side."""
         opinion = self.patches(pictures_BCSS * 2 - 1)
         small = functional.adaptive_avg_pool2d(opinion[-2], _FOUND_ON).flatten(1)
@@ -174,19 +174,23 @@ class FindingCritic(nn.Module):
         return opinion, found
 
 
-class AtvgNetLesson(RivalLesson):
+class AtvgNetTrainingModule(BaselineTrainingModule):
     """Both nets, each by its own loss, and the discriminator."""
 
-    def __init__(self, fabric: Fabric, settings: RivalSettings, given: Surroundings) -> None:
+    def __init__(self, fabric: Fabric, settings: BaselineSettings, given: TrainingContext) -> None:
         super().__init__(fabric, settings, given)
-        network = AtvgNet(settings.shape)
+        network = AtvgNet(settings.architecture)
         network.speech.know(given.faces())
-        self.add(PAINTER, network)
-        self.add(CRITIC, FindingCritic(settings.critics), settings.critic_rate)
+        self.add(TRANSLATOR_NETWORK, network)
+        self.add(DISCRIMINATOR, LandmarkDiscriminator(settings.discriminators), settings.disc_learning_rate)
 
-    def learn(self, batch: TalkBatch, step: int) -> dict[str, Tensor]:
+    def learn(self, batch: AVBatch, step: int) -> dict[str, Tensor]:
         """Squares of landmarks, L1 by attention, and the discriminator's word once it is listened to."""
-        true, known, network = batch.shown_NFCSS.flatten(0, 1), beside_each(batch), self.learners[PAINTER].network
+        true, known, network = (
+            batch.shown_NFCSS.flatten(0, 1),
+            beside_each(batch),
+            self.learners[TRANSLATOR_NETWORK].network,
+        )
         given = (batch.spoken_NLMK, batch.rest_NPXY, batch.placed_NFPXY, batch.known_NPXY, known)
         spoken, made, attention = network(*given)
         made, weight = made.float(), attention.detach().float() + _BASE
@@ -194,16 +198,18 @@ class AtvgNetLesson(RivalLesson):
         told["dynamic_l1"] = ((made - true).abs() * weight).mean() / weight.mean()
         told["attention"] = attention.mean()
         told["total"], totals = told["landmarks"] + told["dynamic_l1"], {}
-        if step >= self.settings.critics_from:
-            critic, placed = self.learners[CRITIC].network, batch.placed_NFPXY.flatten(0, 1)
-            opinion, found = self.learners[CRITIC].unmoved(made)
-            told["gan"], told["found"] = patch_loss([opinion]), (found - placed).abs().mean()
+        if step >= self.settings.disc_start_step:
+            discriminator, placed = self.learners[DISCRIMINATOR].network, batch.placed_NFPXY.flatten(0, 1)
+            opinion, found = self.learners[DISCRIMINATOR].unmoved(made)
+            told["gan"], told["found"] = adversarial_loss([opinion]), (found - placed).abs().mean()
             told["total"] = told["total"] + _GAN * told["gan"] + _FOUND * told["found"]
-            both, found = critic(torch.cat([made.detach(), true]))
+            both, found = discriminator(torch.cat([made.detach(), true]))
             halves = [[maps.chunk(2)[number] for maps in both] for number in (0, 1)]
-            totals = {CRITIC: critic_loss(halves[:1], halves[1:]) + (found[len(made) :] - placed).abs().mean()}
-            told["critic"] = totals[CRITIC]
-        self.take(step, {PAINTER: told["total"]} | totals)
+            totals = {
+                DISCRIMINATOR: discriminator_loss(halves[:1], halves[1:]) + (found[len(made) :] - placed).abs().mean()
+            }
+            told["discriminator"] = totals[DISCRIMINATOR]
+        self.take(step, {TRANSLATOR_NETWORK: told["total"]} | totals)
         return told
 
 

@@ -1,4 +1,4 @@
-"""Clips that are good for both stages, as the rivals see them, and the batches that all four are trained on.
+"""Clips that are good for both stages, as the baselines see them, and the batches that all four are trained on.
 
 A row of a batch has two parts. The *shown* part is a short run of frames with their crops, for what paints. The
 *spoken* part is a longer stretch of speech and landmarks without pictures, for what predicts landmarks: it costs next
@@ -20,21 +20,21 @@ from torch import Tensor
 from model.features.face_frame import FaceFrame
 from model.features.timing import mel_columns
 from model.stage1.features import scale_mel, with_context
-from model.stage2.batches import Portrait, frames_apart, relit, tracked_run, turned
+from model.stage2.batches import FaceClip, frames_apart, relit, tracked_run, turned
 from model.stage2.translator import Floats
-from model.training.plan import Window
+from model.training.sampler import Window
+from schemas.config.translation import PictureAugmentation
 from schemas.contract import MEL_BANDS, MEL_CONTEXT_COLUMNS
-from schemas.translation import PictureAugmentation
 
 SHOWN_FRAMES: Final = 5
 """F: frames of a run with pictures, 200 ms; as many as Wav2Lip's expert compares with their speech (section 3.1)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Talker:
+class AVClip:
     """A clip good for both stages: its portrait, and the log-mel window of each frame (T, 80, 20), unscaled."""
 
-    portrait: Portrait
+    portrait: FaceClip
     mel_TMK: NDArray[np.float32]
 
     def __post_init__(self) -> None:
@@ -44,7 +44,7 @@ class Talker:
 
 
 @dataclass(frozen=True, slots=True)
-class TalkBatch:
+class AVBatch:
     """What one step of training needs. Pictures in 0..1, mel scaled (stage1.features.scale_mel).
 
     shown_NFCSS, heard_NFMK: crops of a run of frames, and each frame's mel window. elsewhere_NFMK: those of as many
@@ -68,10 +68,10 @@ class TalkBatch:
     counts_NL: Tensor
     clip_ids: tuple[str, ...]
 
-    def to(self, device: torch.device) -> "TalkBatch":
+    def to(self, device: torch.device) -> "AVBatch":
         """The batch on a device."""
         moved = {name: getattr(self, name).to(device) for name in self.__slots__ if name != "clip_ids"}
-        return TalkBatch(**moved, clip_ids=self.clip_ids)
+        return AVBatch(**moved, clip_ids=self.clip_ids)
 
 
 def mel_windows(mel_SM: Floats, frames: int) -> NDArray[np.float32]:
@@ -89,27 +89,27 @@ def mel_windows(mel_SM: Floats, frames: int) -> NDArray[np.float32]:
 
 def make_talk_batch(
     windows: Sequence[Window],
-    clips: Sequence[Talker],
+    clips: Sequence[AVClip],
     clip_ids: Sequence[str],
     frames: int,
     augmentation: PictureAugmentation,
-) -> TalkBatch:
+) -> AVBatch:
     """Batch of `windows`, each of the clip at the same place in `clips`, spoken parts padded to `frames`."""
     rows = [_row(*pair, frames, augmentation) for pair in zip(windows, clips, strict=True)]
     columns = [torch.from_numpy(np.stack(column)) for column in zip(*rows, strict=True)]
-    names = [field.name for field in fields(TalkBatch) if field.name != "clip_ids"]
-    return TalkBatch(**dict(zip(names, columns, strict=True)), clip_ids=tuple(clip_ids))
+    names = [field.name for field in fields(AVBatch) if field.name != "clip_ids"]
+    return AVBatch(**dict(zip(names, columns, strict=True)), clip_ids=tuple(clip_ids))
 
 
-def _row(window: Window, clip: Talker, frames: int, augmentation: PictureAugmentation) -> tuple[NDArray[Any], ...]:
-    """A row's arrays, in the order of TalkBatch."""
+def _row(window: Window, clip: AVClip, frames: int, augmentation: PictureAugmentation) -> tuple[NDArray[Any], ...]:
+    """A row's arrays, in the order of AVBatch."""
     draw, portrait = np.random.default_rng(window.seed), clip.portrait
     run = tracked_run(portrait.tracked_T, window.start, SHOWN_FRAMES)
     told = frames_apart(portrait.tracked_T, run, 1, draw)
     stretch = window.start + np.minimum(np.arange(frames), window.frames - 1)
-    pictures = relit(portrait.pictures_TSS3[[*run, *told]], augmentation.light, draw)
+    pictures = relit(portrait.pictures_TSS3[[*run, *told]], augmentation.color_jitter, draw)
     landmarks, side = portrait.landmarks_TPXY[[*run, *told, *stretch]], pictures.shape[1]
-    if draw.random() < augmentation.mirror:
+    if draw.random() < augmentation.hflip_prob:
         pictures, landmarks = pictures[:, :, ::-1], turned(landmarks, side)
     shown = pictures.transpose(0, 3, 1, 2).astype(np.float32) / 255
     shares = (landmarks / side).astype(np.float32)

@@ -1,27 +1,27 @@
-"""A rival on disk; see model/files.py."""
+"""A baseline on disk; see model/io.py."""
 
 from pathlib import Path
 
 import torch
 
-from model.baselines.named import RIVALS
-from model.baselines.painting import RivalNetwork, RivalPainter
-from model.files import CARD, CPU, WEIGHTS, built, read_card, save
-from schemas.cards import RivalCard
+from model.baselines.build import BASELINES
+from model.baselines.inference import BaselineInference, BaselineNetwork
+from model.io import CARD, CPU, WEIGHTS, built, read_card, save
+from schemas.cards import BaselineCard
 
-__all__ = ["CARD", "WEIGHTS", "load_rival", "save_rival"]
+__all__ = ["CARD", "WEIGHTS", "load_baseline", "save_baseline"]
 
 
-def save_rival(folder: Path, network: RivalNetwork, card: RivalCard) -> None:
+def save_baseline(folder: Path, network: BaselineNetwork, card: BaselineCard) -> None:
     """Write weights and card into a folder. Raises: as save."""
     save(folder, {WEIGHTS: network}, card)
 
 
-def load_rival(folder: Path, device: torch.device = CPU) -> tuple[RivalPainter, RivalCard]:
-    """Read a rival, ready to paint on a device, and its card, which says which one it is.
+def load_baseline(folder: Path, device: torch.device = CPU) -> tuple[BaselineInference, BaselineCard]:
+    """Read a baseline, ready to paint on a device, and its card, which says which one it is.
 
     Raises: ModelFileError - a file is missing or damaged, or was made under another contract.
     """
-    card = read_card(folder, RivalCard, "rival")
-    network = built(lambda: RIVALS[card.kind].build(card.shape), folder / WEIGHTS)
-    return RivalPainter(network.to(device)), card
+    card = read_card(folder, BaselineCard, "baseline")
+    network = built(lambda: BASELINES[card.kind].build(card.architecture), folder / WEIGHTS)
+    return BaselineInference(network.to(device)), card

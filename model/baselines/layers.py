@@ -1,4 +1,4 @@
-"""What the rivals are built of: a U-Net that a vector may steer, and an encoder of pictures and speech that belong
+"""What the baselines are built of: a U-Net that a vector may steer, and an encoder of pictures and speech that belong
 together. Convolutions, point encoder and speech encoder are those of our own two stages, so that what differs between
 the systems is their method and not their bricks.
 
@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from model.stage1.network import MelEncoder
 from model.stage2.layers import Conv, doubled
-from schemas.rivals import RivalShape
+from schemas.config.baselines import BaselineArchitecture
 
 _SMALLEST_PX: Final = 4
 """Side of the smallest maps. Sides that come to an odd number end there: 96 at 3, 160 at 5."""
@@ -24,7 +24,7 @@ _MOST: Final = 8
 """Times the first width that a map has channels, at most."""
 
 
-class Hearing(nn.Module):
+class AudioEncoder(nn.Module):
     """One frame's 200 ms of speech to an embedding: stage 1's encoder, residual convolutions without padding."""
 
     def __init__(self, vector: int) -> None:
@@ -57,16 +57,18 @@ class UNet(nn.Module):
     vector: values of the vector; 0 for none. residual: a residual block behind each convolution.
     """
 
-    def __init__(self, given: int, made: int, shape: RivalShape, vector: int = 0, residual: bool = False) -> None:
+    def __init__(
+        self, given: int, made: int, architecture: BaselineArchitecture, vector: int = 0, residual: bool = False
+    ) -> None:
         super().__init__()
-        widths = _widths(shape.side_px, shape)
+        widths = _widths(architecture.side_px, architecture)
         self.down = nn.ModuleList(
             _step(before, after, 4, 2, residual=residual) for before, after in pairwise([given, *widths])
         )
         self.join = _step(widths[-1] + vector, widths[-1], 3, 1, residual=residual)
         self.up = nn.ModuleList(_step(below + own, own, 3, 1, residual=residual) for own, below in pairwise(widths))
-        fine = shape.width // 2
-        self.last = nn.Conv2d(shape.width, 4 * fine, 3, padding=1)
+        fine = architecture.width // 2
+        self.last = nn.Conv2d(architecture.width, 4 * fine, 3, padding=1)
         self.fine = Conv(fine + given, fine, 3, gated=False)
         self.out = nn.Conv2d(fine, made, 3, padding=1)
 
@@ -86,37 +88,37 @@ class UNet(nn.Module):
         return made
 
 
-def _widths(side_px: int, shape: RivalShape) -> list[int]:
+def _widths(side_px: int, architecture: BaselineArchitecture) -> list[int]:
     """Channels behind each halving of a side, down to the smallest maps."""
     halvings = 0
     while side_px >> halvings > _SMALLEST_PX and (side_px >> halvings) % 2 == 0:
         halvings += 1
-    return [shape.width * min(2**number, _MOST) for number in range(halvings)]
+    return [architecture.width * min(2**number, _MOST) for number in range(halvings)]
 
 
 def _step(given: int, made: int, kernel: int, stride: int, *, residual: bool) -> nn.Sequential:
     return nn.Sequential(Conv(given, made, kernel, stride, gated=False), *([Residual(made)] if residual else []))
 
 
-class Pairing(nn.Module):
+class SyncNet(nn.Module):
     """Two towers that put pictures and speech into one space, as in SyncNet (Chung and Zisserman, 2016): which of them
     belong together is told by how near they come to each other.
     """
 
-    def __init__(self, frames: int, height_px: int, shape: RivalShape) -> None:
+    def __init__(self, frames: int, height_px: int, architecture: BaselineArchitecture) -> None:
         """frames: pictures in a row that are looked at as one, stacked along the channels. height_px: of each."""
         super().__init__()
-        widths = _widths(height_px, shape)
-        smallest = (height_px >> len(widths)) * (shape.side_px >> len(widths))
+        widths = _widths(height_px, architecture)
+        smallest = (height_px >> len(widths)) * (architecture.side_px >> len(widths))
         self.sees = nn.Sequential(
             *(
                 nn.Sequential(Conv(before, after, 4, 2, gated=False), nn.GroupNorm(1, after))
                 for before, after in pairwise([3 * frames, *widths])
             ),
             nn.Flatten(),
-            nn.Linear(widths[-1] * smallest, shape.vector),
+            nn.Linear(widths[-1] * smallest, architecture.embedding_dim),
         )
-        self.hears = nn.Sequential(Hearing(shape.vector), nn.LayerNorm(shape.vector))
+        self.hears = nn.Sequential(AudioEncoder(architecture.embedding_dim), nn.LayerNorm(architecture.embedding_dim))
 
     def forward(self, pictures_BCHW: Tensor, mel_BMK: Tensor) -> tuple[Tensor, Tensor]:
         """Pictures (B, 3 frames, height, S) in 0..1 and mel windows (B, 80, 20) -> two embeddings (B, D)."""

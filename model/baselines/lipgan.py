@@ -6,7 +6,7 @@ The generator is a U-Net which speech joins at its smallest maps; the discrimina
 and speech whether they belong together, and is shown true faces with speech of another time as well as made ones.
 
 What is simplified against the paper:
-- crops are ours, 1.6 times as wide as a face is high, at the profile's size (theirs: tight, 96 pixels); the hidden
+- crops are ours, 1.6 times as wide as a face is high, at the preset's size (theirs: tight, 96 pixels); the hidden
   half is theirs, the rows from the middle down;
 - speech is 200 ms of 80 mel bands (theirs: 350 ms of MFCC);
 - the U-Net ends at 4 x 4 pixels, not at one, has no batch normalisation (batches are small) and is about a tenth as
@@ -25,11 +25,11 @@ from lightning_fabric import Fabric
 from torch import Tensor
 from torch.nn import functional
 
-from model.baselines.batches import TalkBatch
-from model.baselines.layers import Hearing, Pairing, UNet, lower_half_hidden
-from model.baselines.lesson import PAINTER, RivalLesson, Surroundings
-from model.baselines.painting import RivalNetwork, Shown, in_pieces
-from schemas.rivals import RivalSettings, RivalShape
+from model.baselines.batches import AVBatch
+from model.baselines.inference import BaselineInput, BaselineNetwork, in_pieces
+from model.baselines.layers import AudioEncoder, SyncNet, UNet, lower_half_hidden
+from model.baselines.training_module import TRANSLATOR_NETWORK, BaselineTrainingModule, TrainingContext
+from schemas.config.baselines import BaselineArchitecture, BaselineSettings
 
 _ADVERSARIAL: Final = 0.05
 """Weight of the discriminator's word beside L1."""
@@ -37,24 +37,24 @@ _ADVERSARIAL: Final = 0.05
 _MARGIN: Final = 1.0
 """Distance beyond which a false pair teaches the discriminator nothing more; unit vectors are 2 apart at most."""
 
-CRITIC: Final = "critic"
+DISCRIMINATOR: Final = "discriminator"
 
 
-class FaceDubber(RivalNetwork):
+class LipGanGenerator(BaselineNetwork):
     """The generator of LipGAN and, with residual blocks, of Wav2Lip."""
 
-    def __init__(self, shape: RivalShape, residual: bool = False) -> None:
-        super().__init__(shape)
-        self.hearing = Hearing(shape.vector)
-        self.body = UNet(6, 3, shape, shape.vector, residual)
+    def __init__(self, architecture: BaselineArchitecture, residual: bool = False) -> None:
+        super().__init__(architecture)
+        self.hearing = AudioEncoder(architecture.embedding_dim)
+        self.body = UNet(6, 3, architecture, architecture.embedding_dim, residual)
 
     def forward(self, faces_BCSS: Tensor, mel_BMK: Tensor, known_BCSS: Tensor) -> Tensor:
         """Faces in 0..1 whose lower halves are not looked at, mel windows and reference faces -> faces (B, 3, S, S)."""
         given = torch.cat([lower_half_hidden(faces_BCSS * 2 - 1), known_BCSS * 2 - 1], dim=1)
         return torch.sigmoid(self.body(given, self.hearing(mel_BMK)))
 
-    def paint(self, shown: Shown) -> Tensor:
-        """Each frame by itself; see RivalNetwork."""
+    def paint(self, shown: BaselineInput) -> Tensor:
+        """Each frame by itself; see BaselineNetwork."""
 
         def piece(crops_TCSS: Tensor, mel_TMK: Tensor) -> Tensor:
             made: Tensor = self(crops_TCSS, mel_TMK, shown.known_CSS.expand_as(crops_TCSS))
@@ -63,34 +63,36 @@ class FaceDubber(RivalNetwork):
         return in_pieces(piece, shown.crops_TCSS, shown.mel_TMK)
 
 
-class LipGanLesson(RivalLesson):
+class LipGanTrainingModule(BaselineTrainingModule):
     """Generator against discriminator, both in the same step."""
 
-    def __init__(self, fabric: Fabric, settings: RivalSettings, given: Surroundings) -> None:
+    def __init__(self, fabric: Fabric, settings: BaselineSettings, given: TrainingContext) -> None:
         super().__init__(fabric, settings, given)
-        self.add(PAINTER, FaceDubber(settings.shape))
-        self.add(CRITIC, Pairing(1, settings.shape.side_px, settings.shape), settings.critic_rate)
+        self.add(TRANSLATOR_NETWORK, LipGanGenerator(settings.architecture))
+        self.add(
+            DISCRIMINATOR, SyncNet(1, settings.architecture.side_px, settings.architecture), settings.disc_learning_rate
+        )
 
-    def learn(self, batch: TalkBatch, step: int) -> dict[str, Tensor]:
-        """L1 and, once critics are listened to, the contrastive GAN loss."""
+    def learn(self, batch: AVBatch, step: int) -> dict[str, Tensor]:
+        """L1 and, once discriminators are listened to, the contrastive GAN loss."""
         true, mel = batch.shown_NFCSS.flatten(0, 1), batch.heard_NFMK.flatten(0, 1)
-        made = self.learners[PAINTER].network(true, mel, beside_each(batch)).float()
+        made = self.learners[TRANSLATOR_NETWORK].network(true, mel, beside_each(batch)).float()
         told = {"l1": (made - true).abs().mean()}
-        if step < self.settings.critics_from:
+        if step < self.settings.disc_start_step:
             told["total"] = told["l1"]
-            self.take(step, {PAINTER: told["total"]})
+            self.take(step, {TRANSLATOR_NETWORK: told["total"]})
             return told
-        critic = self.learners[CRITIC].network
-        told["pair"] = apart(*self.learners[CRITIC].unmoved(made, mel)).square().mean()
+        discriminator = self.learners[DISCRIMINATOR].network
+        told["pair"] = apart(*self.learners[DISCRIMINATOR].unmoved(made, mel)).square().mean()
         told["total"] = told["l1"] + _ADVERSARIAL * told["pair"]
         other = batch.elsewhere_NFMK.flatten(0, 1)
-        distances = apart(*critic(torch.cat([true, true, made.detach()]), torch.cat([mel, other, mel])))
-        told["critic"] = contrastive(distances, torch.arange(len(distances), device=true.device) < len(true))
-        self.take(step, {PAINTER: told["total"], CRITIC: told["critic"]})
+        distances = apart(*discriminator(torch.cat([true, true, made.detach()]), torch.cat([mel, other, mel])))
+        told["discriminator"] = contrastive(distances, torch.arange(len(distances), device=true.device) < len(true))
+        self.take(step, {TRANSLATOR_NETWORK: told["total"], DISCRIMINATOR: told["discriminator"]})
         return told
 
 
-def beside_each(batch: TalkBatch) -> Tensor:
+def beside_each(batch: AVBatch) -> Tensor:
     """The reference face of each shown frame, (N * F, 3, S, S)."""
     return batch.known_NCSS[:, None].expand_as(batch.shown_NFCSS).flatten(0, 1)
 

@@ -38,19 +38,19 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from model.baselines.atvgnet import counted
-from model.baselines.batches import TalkBatch
-from model.baselines.layers import Hearing, UNet
-from model.baselines.lesson import PAINTER, RivalLesson, Surroundings
-from model.baselines.lipgan import CRITIC, beside_each
-from model.baselines.painting import RivalNetwork, Shown, in_pieces
+from model.baselines.batches import AVBatch
+from model.baselines.inference import BaselineInput, BaselineNetwork, in_pieces
+from model.baselines.layers import AudioEncoder, UNet
+from model.baselines.lipgan import DISCRIMINATOR, beside_each
+from model.baselines.training_module import TRANSLATOR_NETWORK, BaselineTrainingModule, TrainingContext
 from model.features.face_frame import FaceFrame
 from model.features.landmarks import PREDICTED, SLICES
-from model.perception.features import perceptual_distance
+from model.perceptual.features import perceptual_distance
 from model.stage2.composite import LINES, lines
-from model.stage2.losses import critic_loss, patch_loss
-from model.training.single import for_features
+from model.stage2.losses import adversarial_loss, discriminator_loss
+from model.training.optimization import for_features
+from schemas.config.baselines import BaselineArchitecture, BaselineSettings
 from schemas.contract import LANDMARK_POINTS, MEL_BANDS
-from schemas.rivals import RivalSettings, RivalShape
 
 _LAPLACIAN: Final = 1.0
 """lambda_c and lambda_s: weight of graph Laplacians, as in the paper."""
@@ -71,11 +71,13 @@ _INNER: Final = np.concatenate([np.arange(part.start + 1, part.stop - 1) for par
 class ContentAnimation(nn.Module):
     """What is said, and a face's landmarks, to displacements of lips and outline."""
 
-    def __init__(self, shape: RivalShape) -> None:
+    def __init__(self, architecture: BaselineArchitecture) -> None:
         super().__init__()
-        self.hearing = Hearing(shape.vector)
-        self.lstm = nn.LSTM(shape.vector, shape.vector // 2, batch_first=True, bidirectional=True)
-        self.out = _displacing(shape.vector, len(PREDICTED))
+        self.hearing = AudioEncoder(architecture.embedding_dim)
+        self.lstm = nn.LSTM(
+            architecture.embedding_dim, architecture.embedding_dim // 2, batch_first=True, bidirectional=True
+        )
+        self.out = _displacing(architecture.embedding_dim, len(PREDICTED))
 
     def forward(self, content_NLMK: Tensor, rest_NPXY: Tensor) -> Tensor:
         """Displacements (N, L, 100, 2) in the face frame."""
@@ -89,15 +91,22 @@ class SpeakerAnimation(nn.Module):
     included.
     """
 
-    def __init__(self, shape: RivalShape) -> None:
+    def __init__(self, architecture: BaselineArchitecture) -> None:
         super().__init__()
-        self.hearing = Hearing(shape.vector)
-        self.lstm = nn.LSTM(shape.vector, shape.vector // 2, batch_first=True, bidirectional=True)
-        self.who = nn.Linear(2 * MEL_BANDS, shape.vector)
-        self.attention = nn.TransformerEncoderLayer(
-            shape.vector, _HEADS, 2 * shape.vector, dropout=0.0, batch_first=True, norm_first=True
+        self.hearing = AudioEncoder(architecture.embedding_dim)
+        self.lstm = nn.LSTM(
+            architecture.embedding_dim, architecture.embedding_dim // 2, batch_first=True, bidirectional=True
         )
-        self.out = _displacing(shape.vector, LANDMARK_POINTS)
+        self.who = nn.Linear(2 * MEL_BANDS, architecture.embedding_dim)
+        self.attention = nn.TransformerEncoderLayer(
+            architecture.embedding_dim,
+            _HEADS,
+            2 * architecture.embedding_dim,
+            dropout=0.0,
+            batch_first=True,
+            norm_first=True,
+        )
+        self.out = _displacing(architecture.embedding_dim, LANDMARK_POINTS)
 
     def forward(self, content_NLMK: Tensor, voice_NV: Tensor, rest_NPXY: Tensor) -> Tensor:
         """Displacements (N, L, 216, 2) in the reference's face frame."""
@@ -122,14 +131,14 @@ def _with(states_NLD: Tensor, rest_NPXY: Tensor) -> Tensor:
     return torch.cat([states_NLD, rest_NPXY.flatten(1)[:, None].expand(-1, states_NLD.shape[1], -1)], dim=-1)
 
 
-class MakeItTalk(RivalNetwork):
+class MakeItTalk(BaselineNetwork):
     """The three parts."""
 
-    def __init__(self, shape: RivalShape) -> None:
-        super().__init__(shape)
-        self.content = ContentAnimation(shape)
-        self.speaker = SpeakerAnimation(shape)
-        self.translation = UNet(3 + LINES, 3, shape)
+    def __init__(self, architecture: BaselineArchitecture) -> None:
+        super().__init__(architecture)
+        self.content = ContentAnimation(architecture)
+        self.speaker = SpeakerAnimation(architecture)
+        self.translation = UNet(3 + LINES, 3, architecture)
 
     def forward(
         self, spoken_NLMK: Tensor, rest_NPXY: Tensor, known_BCSS: Tensor, lines_BCSS: Tensor
@@ -143,13 +152,13 @@ class MakeItTalk(RivalNetwork):
         """Portraits in 0..1 and drawn landmarks to pictures (B, 3, S, S) in 0..1."""
         return torch.sigmoid(self.translation(torch.cat([known_BCSS * 2 - 1, lines_BCSS], dim=1)))
 
-    def paint(self, shown: Shown) -> Tensor:
-        """The reference picture, moved by what is heard; see RivalNetwork."""
+    def paint(self, shown: BaselineInput) -> Tensor:
+        """The reference picture, moved by what is heard; see BaselineNetwork."""
         frame = FaceFrame.of(shown.known_PXY[None])
         rest = torch.as_tensor(frame.enter(shown.known_PXY[None]), dtype=torch.float32, device=shown.mel_TMK.device)
         content, voice = said_and_voice(shown.mel_TMK[None])
         displaced = at_rest(rest, self.content(content, rest)) + self.speaker(content, voice, rest)
-        drawn = lines(frame.leave(displaced[0].cpu().double().numpy()), self.shape.side_px)
+        drawn = lines(frame.leave(displaced[0].cpu().double().numpy()), self.architecture.side_px)
 
         def piece(lines_TCSS: Tensor) -> Tensor:
             return self.translate(shown.known_CSS.expand(len(lines_TCSS), -1, -1, -1), lines_TCSS)
@@ -157,7 +166,7 @@ class MakeItTalk(RivalNetwork):
         return in_pieces(piece, torch.as_tensor(drawn, device=rest.device))
 
 
-class SequenceCritic(nn.Module):
+class SequenceDiscriminator(nn.Module):
     """Judges how landmarks move: a verdict on each frame of a sequence."""
 
     def __init__(self, vector: int) -> None:
@@ -171,18 +180,22 @@ class SequenceCritic(nn.Module):
         return verdicts
 
 
-class MakeItTalkLesson(RivalLesson):
+class MakeItTalkTrainingModule(BaselineTrainingModule):
     """The three parts, each by its own loss, and the discriminator of sequences."""
 
-    def __init__(self, fabric: Fabric, settings: RivalSettings, given: Surroundings) -> None:
+    def __init__(self, fabric: Fabric, settings: BaselineSettings, given: TrainingContext) -> None:
         super().__init__(fabric, settings, given)
-        self.add(PAINTER, MakeItTalk(settings.shape))
-        self.add(CRITIC, SequenceCritic(settings.shape.vector), settings.critic_rate)
+        self.add(TRANSLATOR_NETWORK, MakeItTalk(settings.architecture))
+        self.add(DISCRIMINATOR, SequenceDiscriminator(settings.architecture.embedding_dim), settings.disc_learning_rate)
         self._features = [one.to(fabric.device) if isinstance(one, nn.Module) else one for one in given.perception]
 
-    def learn(self, batch: TalkBatch, step: int) -> dict[str, Tensor]:
+    def learn(self, batch: AVBatch, step: int) -> dict[str, Tensor]:
         """Landmarks by place and Laplacian, pictures by L1 and features, and the discriminator once listened to."""
-        true, rest, network = batch.shown_NFCSS.flatten(0, 1), batch.rest_NPXY, self.learners[PAINTER].network
+        true, rest, network = (
+            batch.shown_NFCSS.flatten(0, 1),
+            batch.rest_NPXY,
+            self.learners[TRANSLATOR_NETWORK].network,
+        )
         sketched = self._sketched(batch)
         said, whose, made = network(batch.spoken_NLMK, rest, beside_each(batch), sketched)
         spoken, made = at_rest(rest, said.float()), made.float()
@@ -197,19 +210,19 @@ class MakeItTalkLesson(RivalLesson):
                 parts = [perceptual_distance(one, made, true).mean() for one in self._features]
             told["perceptual"] = torch.stack(parts).sum()
         told["total"], totals = torch.stack(list(told.values())).sum(), {}
-        if step >= self.settings.critics_from:
-            critic = self.learners[CRITIC].network
+        if step >= self.settings.disc_start_step:
+            discriminator = self.learners[DISCRIMINATOR].network
             moved, seen = led - rest[:, None], batch.led_NLPXY - rest[:, None]
-            told["gan"] = patch_loss([[self.learners[CRITIC].unmoved(moved)]])
+            told["gan"] = adversarial_loss([[self.learners[DISCRIMINATOR].unmoved(moved)]])
             told["total"] = told["total"] + _GAN * told["gan"]
-            fake, real = critic(torch.cat([moved.detach(), seen])).chunk(2)
-            told["critic"] = totals[CRITIC] = critic_loss([[fake]], [[real]])
-        self.take(step, {PAINTER: told["total"]} | totals)
+            fake, real = discriminator(torch.cat([moved.detach(), seen])).chunk(2)
+            told["discriminator"] = totals[DISCRIMINATOR] = discriminator_loss([[fake]], [[real]])
+        self.take(step, {TRANSLATOR_NETWORK: told["total"]} | totals)
         return told
 
-    def _sketched(self, batch: TalkBatch) -> Tensor:
+    def _sketched(self, batch: AVBatch) -> Tensor:
         """The true landmarks of the shown frames as lines, (B, LINES, S, S)."""
-        side = self.settings.shape.side_px
+        side = self.settings.architecture.side_px
         drawn: NDArray[Any] = lines(batch.placed_NFPXY.flatten(0, 1).cpu().double().numpy() * side, side)
         return torch.as_tensor(drawn, device=self.fabric.device)
 

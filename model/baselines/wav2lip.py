@@ -2,7 +2,7 @@
 Generation In the Wild* (ACM MM 2020), section 3: LipGAN's task, taught by a lip-sync expert that was trained before
 and stays as it is, on five frames in a row.
 
-The first `expert_steps` steps train the expert (sections 3.1 and 3.2): five lower halves and 200 ms of speech, of the
+The first `syncnet_steps` steps train the expert (sections 3.1 and 3.2): five lower halves and 200 ms of speech, of the
 same time or of another time of the clip; likeness is the cosine of their embeddings behind a ReLU, learned by binary
 cross-entropy. From then on its weights do not move, and the generator learns L1, the expert's word and that of a
 discriminator of picture quality, weighted as in the paper (section 3.4).
@@ -11,8 +11,8 @@ What is simplified against the paper:
 - crops, hidden half, sizes and normalisation as in lipgan.py; speech is 20 mel columns of 10 ms, not 16 of 12.5 ms;
 - the expert learns from the same clips as the generator (theirs: 29 hours of LRS2), never sees made faces, and has
   about a tenth of the channels;
-- the discriminator judges patches of the lower half by the hinge and with spectral norms, as our own critics do, in
-  place of one verdict by log loss.
+- the discriminator judges patches of the lower half by the hinge and with spectral norms, as our own discriminators
+do, in place of one verdict by log loss.
 
 Shape suffix legend: N = windows, F = 5 shown frames, B = N * F faces, C = 3 colours, S = side of a crop in pixels, M
 = 80 mel bands, K = 20 mel columns.
@@ -26,13 +26,13 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.nn import functional
 
-from model.baselines.batches import SHOWN_FRAMES, TalkBatch
-from model.baselines.layers import Pairing, lower_half
-from model.baselines.lesson import PAINTER, RivalLesson, Surroundings
-from model.baselines.lipgan import CRITIC, FaceDubber, beside_each
-from model.stage2.critics import PatchCritic
-from model.stage2.losses import critic_loss, patch_loss
-from schemas.rivals import RivalSettings, RivalShape
+from model.baselines.batches import SHOWN_FRAMES, AVBatch
+from model.baselines.layers import SyncNet, lower_half
+from model.baselines.lipgan import DISCRIMINATOR, LipGanGenerator, beside_each
+from model.baselines.training_module import TRANSLATOR_NETWORK, BaselineTrainingModule, TrainingContext
+from model.stage2.discriminators import PatchDiscriminator
+from model.stage2.losses import adversarial_loss, discriminator_loss
+from schemas.config.baselines import BaselineArchitecture, BaselineSettings
 
 _SYNC: Final = 0.03
 """s_w: share of the expert's loss."""
@@ -45,19 +45,19 @@ _SURE: Final = 1e-4
 """Likenesses are held so far from 0 and 1, where their logarithm ends."""
 
 
-class Wav2Lip(FaceDubber):
+class Wav2Lip(LipGanGenerator):
     """The generator: LipGAN's with residual blocks."""
 
-    def __init__(self, shape: RivalShape) -> None:
-        super().__init__(shape, residual=True)
+    def __init__(self, architecture: BaselineArchitecture) -> None:
+        super().__init__(architecture, residual=True)
 
 
 class SyncExpert(nn.Module):
     """Tells whether five lower halves in a row and 200 ms of speech are of the same time."""
 
-    def __init__(self, shape: RivalShape) -> None:
+    def __init__(self, architecture: BaselineArchitecture) -> None:
         super().__init__()
-        self.towers = Pairing(SHOWN_FRAMES, shape.side_px // 2, shape)
+        self.towers = SyncNet(SHOWN_FRAMES, architecture.side_px // 2, architecture)
 
     def forward(self, faces_NFCSS: Tensor, mel_NMK: Tensor) -> Tensor:
         """Five faces in 0..1, of which lower halves are looked at, and the mel window -> likeness (N,) in 0..1."""
@@ -66,48 +66,52 @@ class SyncExpert(nn.Module):
         return likeness.clamp(_SURE, 1 - _SURE)
 
 
-class Wav2LipLesson(RivalLesson):
+class Wav2LipTrainingModule(BaselineTrainingModule):
     """First the expert, then generator and discriminator under it."""
 
-    def __init__(self, fabric: Fabric, settings: RivalSettings, given: Surroundings) -> None:
+    def __init__(self, fabric: Fabric, settings: BaselineSettings, given: TrainingContext) -> None:
         super().__init__(fabric, settings, given)
-        self.add(PAINTER, Wav2Lip(settings.shape), steps=max(1, settings.pace.steps - settings.expert_steps))
-        self.add(EXPERT, SyncExpert(settings.shape), steps=settings.expert_steps)
-        self.add(CRITIC, PatchCritic(3, settings.critics), settings.critic_rate)
+        self.add(
+            TRANSLATOR_NETWORK,
+            Wav2Lip(settings.architecture),
+            steps=max(1, settings.schedule.max_steps - settings.syncnet_steps),
+        )
+        self.add(EXPERT, SyncExpert(settings.architecture), steps=settings.syncnet_steps)
+        self.add(DISCRIMINATOR, PatchDiscriminator(3, settings.discriminators), settings.disc_learning_rate)
 
     @property
     def expert(self) -> nn.Module:
         """The expert with averaged weights, which take no gradient."""
         return self.learners[EXPERT].judged.requires_grad_(False)
 
-    def learn(self, batch: TalkBatch, step: int) -> dict[str, Tensor]:
+    def learn(self, batch: AVBatch, step: int) -> dict[str, Tensor]:
         """By the number of the step, the expert or what it teaches."""
-        if step < self.settings.expert_steps:
+        if step < self.settings.syncnet_steps:
             return self._learn_to_judge(batch, step)
-        return self._learn_to_paint(batch, step - self.settings.expert_steps)
+        return self._learn_to_paint(batch, step - self.settings.syncnet_steps)
 
-    def _learn_to_judge(self, batch: TalkBatch, step: int) -> dict[str, Tensor]:
+    def _learn_to_judge(self, batch: AVBatch, step: int) -> dict[str, Tensor]:
         likeness, belong = compared(self.learners[EXPERT].network, batch)
         loss = functional.binary_cross_entropy(likeness, belong)
         self.take(step, {EXPERT: loss})
         return {"expert/loss": loss, "expert/right": told_apart(likeness, belong), "total": loss}
 
-    def _learn_to_paint(self, batch: TalkBatch, step: int) -> dict[str, Tensor]:
+    def _learn_to_paint(self, batch: AVBatch, step: int) -> dict[str, Tensor]:
         true, mel = batch.shown_NFCSS.flatten(0, 1), batch.heard_NFMK.flatten(0, 1)
-        made = self.learners[PAINTER].network(true, mel, beside_each(batch)).float()
+        made = self.learners[TRANSLATOR_NETWORK].network(true, mel, beside_each(batch)).float()
         with self.fabric.autocast():
             likeness = self.expert(made.reshape(batch.shown_NFCSS.shape), middle(batch.heard_NFMK))
         told = {"l1": (made - true).abs().mean(), "sync": -likeness.log().mean()}
-        heard, totals = step >= self.settings.critics_from, {}
+        heard, totals = step >= self.settings.disc_start_step, {}
         if heard:
-            critic = self.learners[CRITIC].network
-            told["gan"] = patch_loss([self.learners[CRITIC].unmoved(lower_half(made) * 2 - 1)])
-            both = critic(lower_half(torch.cat([made.detach(), true])) * 2 - 1)
+            discriminator = self.learners[DISCRIMINATOR].network
+            told["gan"] = adversarial_loss([self.learners[DISCRIMINATOR].unmoved(lower_half(made) * 2 - 1)])
+            both = discriminator(lower_half(torch.cat([made.detach(), true])) * 2 - 1)
             halves = [[maps.chunk(2)[number] for maps in both] for number in (0, 1)]
-            told["critic"] = totals[CRITIC] = critic_loss(halves[:1], halves[1:])
+            told["discriminator"] = totals[DISCRIMINATOR] = discriminator_loss(halves[:1], halves[1:])
         shares = {"l1": 1 - _SYNC - _GAN, "sync": _SYNC, "gan": _GAN}
         told["total"] = torch.stack([share * told[name] for name, share in shares.items() if name in told]).sum()
-        self.take(step, {PAINTER: told["total"]} | totals)
+        self.take(step, {TRANSLATOR_NETWORK: told["total"]} | totals)
         return told
 
     @torch.no_grad()
@@ -122,7 +126,7 @@ def middle(mel_NFMK: Tensor) -> Tensor:
     return mel_NFMK[:, mel_NFMK.shape[1] // 2]
 
 
-def compared(expert: nn.Module, batch: TalkBatch) -> tuple[Tensor, Tensor]:
+def compared(expert: nn.Module, batch: AVBatch) -> tuple[Tensor, Tensor]:
     """Likeness of each run of true faces to its own speech, and to that of another time; and 1 or 0: (2 N,) each."""
     mel = torch.cat([middle(batch.heard_NFMK), middle(batch.elsewhere_NFMK)])
     likeness: Tensor = expert(torch.cat([batch.shown_NFCSS] * 2), mel)

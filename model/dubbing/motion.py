@@ -50,7 +50,7 @@ class Spoken:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class MouthTargets:
     """Landmarks of some output frames, float32, pixels as displayed: as the source has them, and as they are to be."""
 
     source_NPXY: NDArray[np.float32]
@@ -76,7 +76,7 @@ class Smoothing:
 
 def wanted_landmarks(
     spoken: Spoken, measured_NPXY: Floats, times_N: NDArray[np.float64], frames: slice, smoothing: Smoothing
-) -> Wanted:
+) -> MouthTargets:
     """Landmarks of `frames` (start and stop given) out of a face's N output frames.
 
     measured_NPXY: (N, 216, 2) pixels. times_N: seconds. The result does not depend on how the frames are cut into
@@ -92,7 +92,7 @@ def wanted_landmarks(
     wanted = source.copy()
     wanted[:, PREDICTED] = head[inner].leave(placed[inner])
     wanted[:, OUTLINE] = source[:, OUTLINE] + CHIN * (wanted[:, OUTLINE] - source[:, OUTLINE])
-    return Wanted(source.astype(np.float32), wanted.astype(np.float32))
+    return MouthTargets(source.astype(np.float32), wanted.astype(np.float32))
 
 
 def _steadied(measured_NPXY: Floats, sigma_frames: float) -> NDArray[np.float64]:

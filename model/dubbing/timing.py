@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.dubbing import Length
+from schemas.config.dubbing import Length
 
 Floats = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class Timeline:
+class OutputTimeline:
     """The frames of the output, in order.
 
     base: seconds of a tick. source_N: number of the source picture that a frame shows. ticks_N: when, from 0.
@@ -52,8 +52,8 @@ class Timeline:
 
 def plan_timeline(
     ticks_S: NDArray[np.int64], last_lasts: int, base: Fraction, speech_s: Fraction, length: Length
-) -> Timeline:
-    """The output's frames for a picture and a speech; what `length` means stands in schemas/dubbing.py.
+) -> OutputTimeline:
+    """The output's frames for a picture and a speech; what `length` means stands in schemas/config/dubbing.py.
 
     ticks_S: times of the source's pictures, rising from 0. last_lasts: ticks that the last one lasts, at least 1.
 
@@ -78,7 +78,7 @@ def plan_timeline(
             ticks, follows = np.concatenate([ticks, more]), np.concatenate([follows, np.ones(len(more), bool)])
         kept = ticks < wanted
         sources, ticks, follows, end = sources[kept], ticks[kept], follows[kept], wanted
-    return Timeline(base, sources.astype(np.int64), ticks, np.diff(ticks, append=end), follows)
+    return OutputTimeline(base, sources.astype(np.int64), ticks, np.diff(ticks, append=end), follows)
 
 
 def at_times(values: Floats, times_s: NDArray[np.float64], wanted_s: NDArray[np.float64]) -> NDArray[np.float64]:

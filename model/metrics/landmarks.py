@@ -47,10 +47,10 @@ class LandmarkScores:
     nme_outline: float | None
     """The same over the 40 points of the face outline."""
 
-    opening_correlation: float | None
+    mouth_opening_corr: float | None
     """Pearson correlation of predicted and true mouth opening over time, -1 to 1."""
 
-    articulation: float | None
+    mouth_opening_std_ratio: float | None
     """Standard deviation of the predicted mouth opening over that of the true one: 1 moves as much as the speaker did,
     0 not at all. Not the variances, so that openings multiplied by 1 / articulation move as much as the true ones."""
 
@@ -89,8 +89,8 @@ def _measure(predicted_TPXY: Floats, true_TPXY: Floats, tracked_T: Flags) -> dic
         "nme": _nme(predicted_FPXY, true_FPXY, PREDICTED),
         "nme_lips": _nme(predicted_FPXY, true_FPXY, LIPS),
         "nme_outline": _nme(predicted_FPXY, true_FPXY, OUTLINE),
-        "opening_correlation": _correlation(*openings),
-        "articulation": _articulation(*openings),
+        "mouth_opening_corr": _correlation(*openings),
+        "mouth_opening_std_ratio": _articulation(*openings),
         "velocity_error": _velocity_error(*lips, times_F),
         "jitter": _jitter(*lips, times_F),
     }

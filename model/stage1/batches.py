@@ -14,17 +14,17 @@ from torch import Tensor
 
 from model.features.landmarks import MIRRORED, POSE, PREDICTED
 from model.features.timing import mel_columns
-from model.stage1.features import Prepared, scale_mel
+from model.stage1.features import GeneratorInput, scale_mel
 from model.stage1.network import EXTRA_COLUMNS
-from model.training.plan import Window
+from model.training.sampler import Window
+from schemas.config.training import Augmentation
 from schemas.contract import MEL_CONTEXT_COLUMNS
-from schemas.training import Augmentation
 
 _DB_TO_LN: Final = np.log(10) / 20
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class GeneratorBatch:
     """What one step of training needs; see LandmarkGenerator.forward. counts_BT: frames that the loss looks at."""
 
     mel_BCM: Tensor
@@ -35,20 +35,20 @@ class Batch:
     counts_BT: Tensor
     clip_ids: tuple[str, ...]
 
-    def to(self, device: torch.device) -> "Batch":
+    def to(self, device: torch.device) -> "GeneratorBatch":
         """The batch on a device."""
         moved = {name: getattr(self, name).to(device) for name in self.__slots__ if name != "clip_ids"}
-        return Batch(**moved, clip_ids=self.clip_ids)
+        return GeneratorBatch(**moved, clip_ids=self.clip_ids)
 
 
 def make_batch(
     windows: Sequence[Window],
-    clips: Sequence[Prepared],
+    clips: Sequence[GeneratorInput],
     clip_ids: Sequence[str],
     frames: int,
     references: int,
     augmentation: Augmentation,
-) -> Batch:
+) -> GeneratorBatch:
     """Batch of `windows`, each of the clip at the same place in `clips`, padded to `frames`.
 
     references: up to so many reference frames a window, drawn anew each time, so that the network learns to take any
@@ -57,18 +57,18 @@ def make_batch(
     rows = [_row(*pair, frames, references, augmentation) for pair in zip(windows, clips, strict=True)]
     stacked = [torch.from_numpy(np.stack(column)) for column in zip(*rows, strict=True)]
     mel, pose, known, used, target, counts = stacked
-    return Batch(mel, pose, known, used, target, counts, tuple(clip_ids))
+    return GeneratorBatch(mel, pose, known, used, target, counts, tuple(clip_ids))
 
 
 def _row(
-    window: Window, clip: Prepared, frames: int, references: int, augmentation: Augmentation
+    window: Window, clip: GeneratorInput, frames: int, references: int, augmentation: Augmentation
 ) -> tuple[NDArray[Any], ...]:
     draw = np.random.default_rng(window.seed)
     span = slice(window.start, window.start + window.frames)
     known, used = _references(clip, span, references, draw)
-    points, pose, mel, counted = _played(clip, span, augmentation.tempo, draw)
+    points, pose, mel, counted = _played(clip, span, augmentation.speed_perturb, draw)
     mel = _disturbed(mel, augmentation, draw)
-    if draw.random() < augmentation.mirror:
+    if draw.random() < augmentation.hflip_prob:
         points, pose, known = mirror(points), mirror_pose(pose), mirror(known)
     spare = frames - window.frames
     counts = np.pad(counted, (0, spare))
@@ -83,7 +83,7 @@ def _row(
 
 
 def _references(
-    clip: Prepared, span: slice, most: int, draw: np.random.Generator
+    clip: GeneratorInput, span: slice, most: int, draw: np.random.Generator
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Reference frames (R, 216, 2) and which count (R,): tracked frames outside the window where there are any."""
     outside = clip.counts_T.copy()
@@ -97,14 +97,14 @@ def _references(
 
 
 def _played(
-    clip: Prepared, span: slice, tempo: float, draw: np.random.Generator
+    clip: GeneratorInput, span: slice, speed_perturb: float, draw: np.random.Generator
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:
     """Points, pose, mel and counts of as many frames as `span` has, played faster or slower from its start on."""
     frames = span.stop - span.start
-    if not tempo or frames < 2:
+    if not speed_perturb or frames < 2:
         mel = clip.mel_CM[mel_columns(span.start) : mel_columns(span.stop) + EXTRA_COLUMNS]
         return clip.points_TPXY[span], clip.pose_TPXY[span], mel, clip.counts_T[span]
-    last = min(float(np.exp(draw.normal(0, tempo))) * (frames - 1), len(clip.counts_T) - 1.0 - span.start)
+    last = min(float(np.exp(draw.normal(0, speed_perturb))) * (frames - 1), len(clip.counts_T) - 1.0 - span.start)
     rate = last / (frames - 1)
     at = span.start + rate * np.arange(frames)
     # column j of a window lies (j - before) / 4 frames after its first frame
@@ -128,8 +128,8 @@ def _disturbed(mel: NDArray[np.float32], how: Augmentation, draw: np.random.Gene
     if draw.random() < how.drop_sound:
         return np.full_like(mel, -1.0)
     bands = mel.shape[1]
-    if how.tract > 0:  # vocal tract length perturbation (Jaitly and Hinton, 2013), along the bands
-        mel = between(mel.T, np.exp(draw.normal(0, how.tract)) * np.arange(bands)).T
+    if how.vtlp_std > 0:  # vocal tract length perturbation (Jaitly and Hinton, 2013), along the bands
+        mel = between(mel.T, np.exp(draw.normal(0, how.vtlp_std)) * np.arange(bands)).T
     change = draw.normal(0, how.gain_db) + draw.normal(0, how.tilt_db) * np.linspace(-1, 1, bands)
     step = scale_mel(np.array(1.0)) - scale_mel(np.array(0.0))
     louder = mel + (change * _DB_TO_LN * step).astype(np.float32)

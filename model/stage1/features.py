@@ -24,7 +24,7 @@ _MIDDLE: Final = SILENCE / 2
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class GeneratorInput:
     """A clip as the network sees it. Float32 but for the frame, which takes predictions back to pixels.
 
     mel_CM: scaled, with the columns around the clip filled by silence. pose_TPXY: (T, 116, 2), stripped of speech.
@@ -48,7 +48,7 @@ def scale_mel(mel: Floats) -> NDArray[np.float32]:
     return np.asarray((mel - _MIDDLE) / -_MIDDLE, np.float32)
 
 
-def prepare(mel: Floats, landmarks: Floats, tracked: NDArray[np.bool_], pose_sigma_frames: float) -> Prepared:
+def prepare(mel: Floats, landmarks: Floats, tracked: NDArray[np.bool_], pose_sigma_frames: float) -> GeneratorInput:
     """Features of a clip: mel (4T, 80), landmarks (T, 216, 2) in pixels, tracked (T,).
 
     The mesh's brows, eyes and nose move a little with the mouth, so that a network could read the old mouth from the
@@ -67,7 +67,7 @@ def prepare(mel: Floats, landmarks: Floats, tracked: NDArray[np.bool_], pose_sig
         raise ValueError("no frame of the clip was tracked")
     frame = FaceFrame.of(landmarks)
     points = frame.enter(landmarks)
-    return Prepared(
+    return GeneratorInput(
         frame,
         scale_mel(with_context(mel, frames)),
         smooth(points[:, POSE], pose_sigma_frames).astype(np.float32),

@@ -1,10 +1,10 @@
-"""A landmark generator on disk; see model/files.py."""
+"""A landmark generator on disk; see model/io.py."""
 
 from pathlib import Path
 
 import torch
 
-from model.files import CARD, CPU, WEIGHTS, built, read_card, save
+from model.io import CARD, CPU, WEIGHTS, built, read_card, save
 from model.stage1.network import LandmarkGenerator
 from schemas.cards import GeneratorCard
 
@@ -22,5 +22,5 @@ def load_generator(folder: Path, device: torch.device = CPU) -> tuple[LandmarkGe
     Raises: ModelFileError - a file is missing or damaged, or was made under another contract.
     """
     card = read_card(folder, GeneratorCard, "landmark generator")
-    generator = built(lambda: LandmarkGenerator(card.shape), folder / WEIGHTS)
+    generator = built(lambda: LandmarkGenerator(card.architecture), folder / WEIGHTS)
     return generator.eval().to(device), card

@@ -11,7 +11,7 @@ from model.features.face_frame import FaceFrame
 from model.features.landmarks import PREDICTED
 from model.features.numbers import require_numbers
 from model.features.timing import mel_columns
-from model.stage1.features import Prepared, prepare
+from model.stage1.features import GeneratorInput, prepare
 from model.stage1.network import EXTRA_COLUMNS, LandmarkGenerator
 from schemas.contract import LANDMARK_POINTS, MEL_BANDS
 
@@ -41,7 +41,7 @@ def predict_clip(
     require_numbers("landmarks", landmarks, None, LANDMARK_POINTS, 2)
     require_numbers("reference", reference, None, LANDMARK_POINTS, 2)
     seen = np.ones(len(landmarks), bool) if tracked is None else tracked
-    clip = prepare(mel, _without_mouth(landmarks), seen, generator.shape.pose_sigma_frames)
+    clip = prepare(mel, _without_mouth(landmarks), seen, generator.architecture.pose_sigma_frames)
     predicted = predict(generator, clip, face_frames(reference), gain)
     whole = landmarks.astype(np.float64)
     whole[:, PREDICTED] = clip.frame.leave(predicted)
@@ -62,7 +62,7 @@ def face_frames(points: Floats) -> NDArray[np.float32]:
 
 @torch.inference_mode()
 def predict(
-    generator: LandmarkGenerator, clip: Prepared, reference_RPXY: NDArray[np.float32], gain: float = 1.0
+    generator: LandmarkGenerator, clip: GeneratorInput, reference_RPXY: NDArray[np.float32], gain: float = 1.0
 ) -> NDArray[np.float64]:
     """Predicted points in the face frame, (T, 100, 2), for a prepared clip and references in the face frame.
 

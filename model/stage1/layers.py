@@ -5,7 +5,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 
-class ShrinkingBlock(nn.Module):
+class ValidResBlock(nn.Module):
     """Two unpadded convolutions beside a shortcut: (B, D, C) -> (B, D, (C - 5) // stride + 1)."""
 
     def __init__(self, width: int, stride: int) -> None:
@@ -66,7 +66,7 @@ class TimeBlock(nn.Module):
         return summed
 
 
-class Along(nn.Module):
+class AxisConv(nn.Module):
     """A convolution along one axis of maps (B, H, T, P), beside a shortcut: smooth in time, smooth along the face."""
 
     def __init__(self, axis: Literal["time", "points"], channels: int, kernel: int = 3) -> None:

@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from model.features.landmarks import BOUNDARIES, OUTLINE, POSE, PREDICTED
-from model.stage1.layers import Along, PointEncoder, ShrinkingBlock, TimeBlock
+from model.stage1.layers import AxisConv, PointEncoder, TimeBlock, ValidResBlock
+from schemas.config.training import GeneratorArchitecture
 from schemas.contract import LANDMARK_POINTS, MEL_BANDS, MEL_COLUMNS_PER_FRAME, MEL_CONTEXT_COLUMNS
-from schemas.training import GeneratorShape
 
 _LIP_CURVES: Final = [boundary for boundary in BOUNDARIES if boundary.part == "lips"]
 _FACE_POINTS: Final = OUTLINE.stop - OUTLINE.start
@@ -44,8 +44,8 @@ class MelEncoder(nn.Module):
         self.body = nn.Sequential(
             nn.Conv1d(MEL_BANDS, width, 4, stride=2),  # 20 columns -> 9
             nn.SiLU(),
-            ShrinkingBlock(width, stride=1),  # -> 5
-            ShrinkingBlock(width, stride=2),  # -> 1
+            ValidResBlock(width, stride=1),  # -> 5
+            ValidResBlock(width, stride=2),  # -> 1
         )
 
     def forward(self, mel_BCM: Tensor) -> Tensor:
@@ -72,8 +72,8 @@ class LandmarkDecoder(nn.Module):
                 nn.Sequential(
                     nn.ConvTranspose2d(channels, channels, (1, 4), stride=(1, 2), padding=(0, 1)),
                     nn.SiLU(),
-                    Along("points", channels),
-                    Along("time", channels, kernel),
+                    AxisConv("points", channels),
+                    AxisConv("time", channels, kernel),
                 )
             )
         self.out = nn.Conv2d(channels, 2 * curves, 1)
@@ -97,18 +97,20 @@ class LandmarkGenerator(nn.Module):
     posed: Tensor
     pose_filter: Tensor
 
-    def __init__(self, shape: GeneratorShape) -> None:
+    def __init__(self, architecture: GeneratorArchitecture) -> None:
         super().__init__()
-        self.shape = shape
-        width, kernel = shape.width, shape.time_kernel
+        self.architecture = architecture
+        width, kernel = architecture.width, architecture.time_kernel
         self.mel = MelEncoder(width)
-        self.pose = PointEncoder(len(POSE), shape.point_channels, width)
-        self.reference = PointEncoder(LANDMARK_POINTS, shape.point_channels, width)
+        self.pose = PointEncoder(len(POSE), architecture.point_channels, width)
+        self.reference = PointEncoder(LANDMARK_POINTS, architecture.point_channels, width)
         self.fusion_logits = nn.Parameter(torch.zeros(3))
-        self.time = nn.Sequential(*(TimeBlock(width, kernel, shape.dropout) for _ in range(shape.time_blocks)))
+        self.time = nn.Sequential(
+            *(TimeBlock(width, kernel, architecture.dropout) for _ in range(architecture.time_blocks))
+        )
         self.norms = nn.ModuleList(nn.LayerNorm(width, elementwise_affine=False) for _ in range(3))
-        self.face = LandmarkDecoder(width, shape.decoder_channels, 1, _FACE_POINTS, kernel)
-        self.lips = LandmarkDecoder(width, shape.decoder_channels, len(_LIP_CURVES), _LIP_POINTS, kernel)
+        self.face = LandmarkDecoder(width, architecture.decoder_channels, 1, _FACE_POINTS, kernel)
+        self.lips = LandmarkDecoder(width, architecture.decoder_channels, len(_LIP_CURVES), _LIP_POINTS, kernel)
         self.register_buffer("predicted", torch.as_tensor(PREDICTED), persistent=False)
         self.register_buffer("posed", torch.as_tensor(POSE), persistent=False)
         self.register_buffer("pose_filter", torch.eye(2 * len(POSE)))
@@ -126,7 +128,7 @@ class LandmarkGenerator(nn.Module):
     @property
     def reach(self) -> int:
         """Frames to either side that one output frame depends on, beside its own 200 ms of sound."""
-        return (self.shape.time_kernel // 2) * (2 * self.shape.time_blocks + 3)
+        return (self.architecture.time_kernel // 2) * (2 * self.architecture.time_blocks + 3)
 
     def forward(self, mel_BCM: Tensor, pose_BTPXY: Tensor, reference_BRPXY: Tensor, used_BR: Tensor) -> Tensor:
         """Predicted points in the face frame.
@@ -141,7 +143,7 @@ class LandmarkGenerator(nn.Module):
             raise ValueError(f"{pose_BTPXY.shape[1]} frames do not fit {mel_BCM.shape[1]} mel columns")
         share_BR = used_BR.float() / used_BR.float().sum(1, keepdim=True)
         rest = (reference_BRPXY * share_BR[..., None, None]).sum(1, keepdim=True)
-        turned = (pose_BTPXY - rest.index_select(2, self.posed)) / self.shape.output_scale
+        turned = (pose_BTPXY - rest.index_select(2, self.posed)) / self.architecture.output_scale
         turned = (turned.flatten(2) @ self.pose_filter).reshape(turned.shape)
         sound = self.mel(mel_BCM)
         pose = self.pose(turned)
@@ -151,7 +153,7 @@ class LandmarkGenerator(nn.Module):
         weight = self.fusion
         fused = self.time((weight[0] * parts[0] + weight[1] * parts[1] + weight[2] * parts[2]).transpose(1, 2))
         change = torch.cat([self.face(fused), self.lips(fused)], dim=2)
-        return rest.index_select(2, self.predicted) + self.shape.output_scale * change
+        return rest.index_select(2, self.predicted) + self.architecture.output_scale * change
 
 
 def initialise(generator: LandmarkGenerator) -> None:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.features.landmarks import POSE, mouth_opening, mouth_width
-from model.stage1.features import Prepared
+from model.stage1.features import GeneratorInput
 
 COORDINATES: Final = 2 * len(POSE)
 
@@ -35,7 +35,7 @@ class PoseMoments:
         self._both_FY = np.zeros((COORDINATES, 2))
         self._weight = 0.0
 
-    def add(self, clip: Prepared, weight: float) -> None:
+    def add(self, clip: GeneratorInput, weight: float) -> None:
         """Count a clip's tracked frames, each with a weight; what stays the same over the clip does not count."""
         points = clip.points_TPXY[clip.counts_T].astype(np.float64)
         pose_TF = clip.pose_TPXY[clip.counts_T].reshape(-1, COORDINATES).astype(np.float64)

@@ -1,4 +1,4 @@
-"""Windows of prepared clips to the batches that painter and critics are trained on, with augmentation.
+"""Windows of prepared clips to the batches that translator and discriminators are trained on, with augmentation.
 
 Shape suffix legend: N = windows, F = frames of a window, B = N * F frames, T = frames of a clip, R = reference frames,
 K = warped candidates, S = side of a crop, W = side of its window in pixels, P = 216 points, XY = 2 coordinates, C =
@@ -19,15 +19,15 @@ from model.stage2 import mask, mouth
 from model.stage2.composite import composite, drawn, in_context
 from model.stage2.translator import Appearance, Floats, Pictures, require
 from model.stage2.warp import candidates
-from model.training.plan import Window
-from schemas.translation import PainterShape, PictureAugmentation
+from model.training.sampler import Window
+from schemas.config.translation import PictureAugmentation, TranslatorArchitecture
 
 _APART: Final = 5
 """Frames between a window and its reference frames, where the clip is long enough: neighbours are nearly the answer."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Portrait:
+class FaceClip:
     """A clip as stage 2 sees it: crops (T, S, S, 3), landmarks (T, 216, 2) in crop pixels, and which frames are
     tracked (T,).
     """
@@ -44,7 +44,7 @@ class Portrait:
 
 
 @dataclass(frozen=True, slots=True)
-class PaintBatch:
+class TranslatorBatch:
     """What one step of training needs.
 
     inputs_BCWW: composite.in_context. reference_NRCWW: for the embedder. warped_BKWW: candidates, (B, 3 K, W, W).
@@ -66,41 +66,41 @@ class PaintBatch:
         """F: frames of each window."""
         return len(self.inputs_BCWW) // len(self.reference_NRCWW)
 
-    def to(self, device: torch.device) -> "PaintBatch":
+    def to(self, device: torch.device) -> "TranslatorBatch":
         """The batch on a device."""
         moved = {name: getattr(self, name).to(device) for name in self.__slots__ if name != "clip_ids"}
-        return PaintBatch(**moved, clip_ids=self.clip_ids)
+        return TranslatorBatch(**moved, clip_ids=self.clip_ids)
 
 
 def make_batch(
     windows: Sequence[Window],
-    clips: Sequence[Portrait],
+    clips: Sequence[FaceClip],
     clip_ids: Sequence[str],
     frames: int,
     references: int,
-    shape: PainterShape,
+    architecture: TranslatorArchitecture,
     augmentation: PictureAugmentation,
-) -> PaintBatch:
+) -> TranslatorBatch:
     """Batch of `windows` of `frames` frames, each of the clip at the same place in `clips`."""
-    rows = [_row(*pair, frames, references, shape, augmentation) for pair in zip(windows, clips, strict=True)]
+    rows = [_row(*pair, frames, references, architecture, augmentation) for pair in zip(windows, clips, strict=True)]
     inputs, known, warped, lines, target, share, mouths = (
         torch.from_numpy(np.concatenate(column)) for column in zip(*rows, strict=True)
     )
-    return PaintBatch(inputs, known, warped, lines, target, share, mouths, tuple(clip_ids))
+    return TranslatorBatch(inputs, known, warped, lines, target, share, mouths, tuple(clip_ids))
 
 
 def _row(
     window: Window,
-    clip: Portrait,
+    clip: FaceClip,
     frames: int,
     references: int,
-    shape: PainterShape,
+    architecture: TranslatorArchitecture,
     augmentation: PictureAugmentation,
 ) -> tuple[NDArray[Any], ...]:
     draw = np.random.default_rng(window.seed)
     own = tracked_run(clip.tracked_T, window.start, frames)
     told = frames_apart(clip.tracked_T, own, references, draw)
-    reach = shape.context
+    reach = architecture.context
     around = np.clip(np.arange(own[0] - reach, own[-1] + reach + 1), 0, len(clip.tracked_T) - 1)
     if own[0] == own[-1]:  # one frame, repeated
         around = np.repeat(own[:1], frames + 2 * reach)
@@ -112,8 +112,8 @@ def _row(
     middle = slice(reach, reach + frames)
     rows, columns = mask.window(side)
     target = shown[middle, rows, columns].astype(np.float32).transpose(0, 3, 1, 2) / 255
-    warped = candidate_channels(known, points[middle], shape.candidates)
-    if draw.random() < augmentation.withheld:
+    warped = candidate_channels(known, points[middle], architecture.candidates)
+    if draw.random() < augmentation.warp_dropout:
         warped[:] = 0
     return (
         inputs,
@@ -154,8 +154,8 @@ def _varied(
     pictures: Pictures, landmarks: NDArray[np.float32], how: PictureAugmentation, draw: np.random.Generator
 ) -> tuple[Pictures, NDArray[np.float32]]:
     """Window and references alike: mirrored or not, in another light."""
-    lit = relit(pictures, how.light, draw)
-    if draw.random() >= how.mirror:
+    lit = relit(pictures, how.color_jitter, draw)
+    if draw.random() >= how.hflip_prob:
         return lit, landmarks
     return np.ascontiguousarray(lit[:, :, ::-1]), turned(landmarks, pictures.shape[2])
 

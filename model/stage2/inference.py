@@ -1,4 +1,4 @@
-"""A trained painter as a translator.Translator: any number of frames, in pieces that show no seams.
+"""A trained translator as a translator.Translator: any number of frames, in pieces that show no seams.
 
 Shape suffix legend: T = frames, R = reference frames, S = side of a crop in pixels, P = 216 points, XY = 2 coordinates.
 """
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from model.stage2.batches import candidate_channels, embedded_frames
 from model.stage2.composite import composite, in_context
-from model.stage2.network import Painter
+from model.stage2.network import LandmarkTranslator
 from model.stage2.translator import Appearance, Floats, Pictures, require
 from model.stage2.warp import blended
 
@@ -23,22 +23,22 @@ _EMBEDDED: Final = 8
 """Reference frames that the embedder reads, evenly spread over those given; more would change little."""
 
 
-class PainterTranslator:
-    """Embedder and generator in use. The painter is put into evaluation mode and stays there."""
+class TranslatorInference:
+    """Embedder and generator in use. The translator is put into evaluation mode and stays there."""
 
-    def __init__(self, painter: Painter) -> None:
+    def __init__(self, translator: LandmarkTranslator) -> None:
         # colours beside each other in memory: the CPU's convolutions take a fifth less time, the figures are the same
-        self.painter: Painter = painter.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.translator: LandmarkTranslator = translator.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @property
     def side_px(self) -> int:
         """S; see translator.Translator."""
-        return self.painter.shape.side_px
+        return self.translator.architecture.side_px
 
     @property
     def context(self) -> int:
         """p; see translator.Translator."""
-        return self.painter.shape.context
+        return self.translator.architecture.context
 
     @torch.inference_mode()
     def appearance(self, pictures_RSS3: Pictures, landmarks_RPXY: Floats) -> Appearance:
@@ -46,7 +46,7 @@ class PainterTranslator:
         require(self.side_px, pictures_RSS3, landmarks_RPXY)
         spread = np.unique(np.linspace(0, len(pictures_RSS3) - 1, _EMBEDDED).astype(int))
         shown = self._tensor(embedded_frames(pictures_RSS3[spread], landmarks_RPXY[spread]))
-        vector = self.painter.embedder(shown[None])[0].float().cpu().numpy()
+        vector = self.translator.embedder(shown[None])[0].float().cpu().numpy()
         return Appearance(pictures_RSS3, landmarks_RPXY.astype(np.float32), vector)
 
     @torch.inference_mode()
@@ -66,13 +66,13 @@ class PainterTranslator:
         return blended(pictures_TSS3, np.concatenate(pieces), source_TPXY)
 
     def _painted(self, appearance: Appearance, inputs: NDArray[np.float32], wanted_TPXY: Floats) -> NDArray[np.float32]:
-        warped = candidate_channels(appearance, wanted_TPXY, self.painter.shape.candidates)
+        warped = candidate_channels(appearance, wanted_TPXY, self.translator.architecture.candidates)
         vector = self._tensor(appearance.vector).expand(len(inputs), -1)
         shown, moved = (
             self._tensor(values).contiguous(memory_format=torch.channels_last) for values in (inputs, warped)
         )
-        painted: Tensor = self.painter.generator(shown, vector, moved)
+        painted: Tensor = self.translator.generator(shown, vector, moved)
         return painted.float().permute(0, 2, 3, 1).cpu().numpy()
 
     def _tensor(self, values: NDArray[np.float32]) -> Tensor:
-        return torch.as_tensor(values, device=next(self.painter.parameters()).device)
+        return torch.as_tensor(values, device=next(self.translator.parameters()).device)

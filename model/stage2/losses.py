@@ -1,7 +1,8 @@
-"""What the painter and its critics learn from.
+"""What the translator and its discriminators learn from.
 
-The GAN loss is the hinge (arXiv 1705.02894): a patch that is judged rightly by a margin teaches the critics nothing
-more, so they do not run ahead of a painter that starts from warped real pictures; least squares would go on pulling.
+The GAN loss is the hinge (arXiv 1705.02894): a patch that is judged rightly by a margin teaches the discriminators
+nothing more, so they do not run ahead of a translator that starts from warped real pictures; least squares would go
+on pulling.
 
 Shape suffix legend: B = frames, C = channels, W = side of the window in pixels.
 """
@@ -13,12 +14,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from model.stage2.critics import Opinion
+from model.stage2.discriminators import DiscriminatorFeatures
 
 _LEVELS: Final = 4
 
 
-def pyramid(made_BCWW: Tensor, true_BCWW: Tensor, share_BWW: Tensor) -> Tensor:
+def multiscale_l1(made_BCWW: Tensor, true_BCWW: Tensor, share_BWW: Tensor) -> Tensor:
     """L1 at four sizes, each half the one before, over the blended region: its share in each pixel (B, W, W)."""
     off, share = (made_BCWW - true_BCWW), share_BWW[:, None]
     total = off.new_zeros(())
@@ -29,11 +30,11 @@ def pyramid(made_BCWW: Tensor, true_BCWW: Tensor, share_BWW: Tensor) -> Tensor:
     return total / _LEVELS
 
 
-def restraint(painted_BCWW: Tensor, warped_BKWW: Tensor, share_BWW: Tensor) -> Tensor:
+def warp_consistency(painted_BCWW: Tensor, warped_BKWW: Tensor, share_BWW: Tensor) -> Tensor:
     """L1 between what is painted and the nearest warped frame over the blended region; frames that are shown no warped
     ones count as 0, so that several devices agree on one mean.
 
-    What a warped frame shows is mostly right. Taught by some tens of speakers, a painter that is free to change
+    What a warped frame shows is mostly right. Taught by some tens of speakers, a translator that is free to change
     everything repaints clean faces in the blur that served the noisy ones; so a change has to be worth more than
     this.
 
@@ -45,8 +46,8 @@ def restraint(painted_BCWW: Tensor, warped_BKWW: Tensor, share_BWW: Tensor) -> T
     return ((painted_BCWW - nearest).abs() * share * there).sum() / (3 * share.sum()).clamp_min(1e-6)
 
 
-def critic_loss(made: Sequence[Opinion], true: Sequence[Opinion]) -> Tensor:
-    """What critics learn from, mean over scales: true patches above 1, made ones below -1."""
+def discriminator_loss(made: Sequence[DiscriminatorFeatures], true: Sequence[DiscriminatorFeatures]) -> Tensor:
+    """What discriminators learn from, mean over scales: true patches above 1, made ones below -1."""
     parts = [
         functional.relu(1 - real[-1]).mean() + functional.relu(1 + fake[-1]).mean()
         for fake, real in zip(made, true, strict=True)
@@ -54,13 +55,15 @@ def critic_loss(made: Sequence[Opinion], true: Sequence[Opinion]) -> Tensor:
     return torch.stack(parts).mean()
 
 
-def patch_loss(made: Sequence[Opinion]) -> Tensor:
-    """What the painter learns from verdicts: up with them."""
+def adversarial_loss(made: Sequence[DiscriminatorFeatures]) -> Tensor:
+    """What the translator learns from verdicts: up with them."""
     return torch.stack([-fake[-1].mean() for fake in made]).mean()
 
 
-def matching_loss(made: Sequence[Opinion], true: Sequence[Opinion]) -> Tensor:
-    """Feature matching (arXiv 1711.11585): distance of the critics' inner maps; those of the truth take no gradient."""
+def feature_matching_loss(made: Sequence[DiscriminatorFeatures], true: Sequence[DiscriminatorFeatures]) -> Tensor:
+    """Feature matching (arXiv 1711.11585): distance of the discriminators' inner maps; those of the truth take no
+    gradient.
+    """
     parts = [
         (one - other.detach()).abs().mean()
         for fake, real in zip(made, true, strict=True)

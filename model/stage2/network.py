@@ -1,10 +1,10 @@
 """Embedder E and landmark-translation generator G_v of section 3.3 of "Towards Realistic Visual Dubbing with
-Heterogeneous Sources", together the *painter*.
+Heterogeneous Sources", together the *translator*.
 
 G_v is a U-Net with gated convolutions on the way down and up, and AdaIN residual blocks at the smallest maps alone.
 Beside the paper's inputs it may be shown reference frames warped by the landmarks (warp.py). Then it mixes: a
 blend of the warped frames, changed a little, and where the soft share says so, a picture of its own. With small budgets
-that is worth more than any loss: a warped frame is sharp before the first step. So an untrained painter shows the
+that is worth more than any loss: a warped frame is sharp before the first step. So an untrained translator shows the
 nearest warped frame, all but a little.
 
 Shape suffix legend: B = frames, R = reference frames, K = warped candidates, C = channels, W = side of the window in
@@ -20,7 +20,7 @@ from torch.nn import functional
 
 from model.stage2.composite import CHANNELS, LINES
 from model.stage2.layers import AdaInBlock, Conv, begin, doubled
-from schemas.translation import PainterShape
+from schemas.config.translation import TranslatorArchitecture
 
 _SHYNESS: Final = 2.0
 """Bias of the soft share towards the warped frames: where the network says nothing, an eighth is painted."""
@@ -59,23 +59,27 @@ class Embedder(nn.Module):
 class Generator(nn.Module):
     """G_v: composites in their context, an appearance and warped candidates to painted windows."""
 
-    def __init__(self, shape: PainterShape) -> None:
+    def __init__(self, architecture: TranslatorArchitecture) -> None:
         super().__init__()
-        self.candidates, self.context = shape.candidates, shape.context
-        width, gated = shape.width, shape.gated
-        given = (2 * shape.context + 1) * CHANNELS + 3 * shape.candidates
+        self.candidates, self.context = architecture.candidates, architecture.context
+        width, gated = architecture.width, architecture.gated
+        given = (2 * architecture.context + 1) * CHANNELS + 3 * architecture.candidates
         self.down_1 = Conv(given, width, 4, 2, gated=gated)
         self.down_2 = Conv(width, 2 * width, 4, 2, gated=gated)
         self.down_3 = Conv(2 * width, 4 * width, 4, 2, gated=gated)
-        self.blocks = nn.ModuleList(AdaInBlock(4 * width, shape.vector) for _ in range(shape.blocks))
+        self.blocks = nn.ModuleList(
+            AdaInBlock(4 * width, architecture.embedding_dim) for _ in range(architecture.blocks)
+        )
         self.up_3 = Conv(4 * width, 2 * width, 3, gated=gated)
         self.up_2 = Conv(4 * width, width, 3, gated=gated)
         self.up_1 = nn.Conv2d(2 * width, 4 * (width // 2), 3, padding=1)
-        self.fine = Conv(width // 2 + CHANNELS + 3 * shape.candidates, width // 2, 3, gated=gated)
-        self.out = nn.Conv2d(width // 2, 3 + (4 + shape.candidates if shape.candidates else 0), 3, padding=1)
+        self.fine = Conv(width // 2 + CHANNELS + 3 * architecture.candidates, width // 2, 3, gated=gated)
+        self.out = nn.Conv2d(
+            width // 2, 3 + (4 + architecture.candidates if architecture.candidates else 0), 3, padding=1
+        )
         begin(self.up_1)
         begin(self.out, _TOUCH)
-        if shape.candidates:
+        if architecture.candidates:
             self._begin_with_the_nearest()
 
     def _begin_with_the_nearest(self) -> None:
@@ -113,14 +117,14 @@ class Generator(nn.Module):
         return mixed.clamp(0, 1)
 
 
-class Painter(nn.Module):
+class LandmarkTranslator(nn.Module):
     """E and G_v as one."""
 
-    def __init__(self, shape: PainterShape) -> None:
+    def __init__(self, architecture: TranslatorArchitecture) -> None:
         super().__init__()
-        self.shape = shape
-        self.embedder = Embedder(max(4, shape.width // 2), shape.vector)
-        self.generator = Generator(shape)
+        self.architecture = architecture
+        self.embedder = Embedder(max(4, architecture.width // 2), architecture.embedding_dim)
+        self.generator = Generator(architecture)
 
     def forward(self, inputs_BCWW: Tensor, reference_BRCWW: Tensor, warped_BKWW: Tensor, frames: int) -> Tensor:
         """Painted windows of B = windows * frames frames, each run of `frames` by one row of references."""

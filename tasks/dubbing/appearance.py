@@ -8,16 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.dubbing.canvas import Canvas
-from tasks.dubbing.parts import Face
-from tasks.dubbing.source import Film
-from tasks.dubbing.watching import Stopwatch
+from tasks.dubbing.progress import KernelTimer
+from tasks.dubbing.segments import Face
+from tasks.dubbing.source import SourceVideo
 from tasks.faces.window import Window, cut_window
 
 Rgb = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Shown:
+class ReferenceFrames:
     """Reference crops (R, S, S, 3) of a face, with landmarks (R, 216, 2) in crop pixels."""
 
     pictures: Rgb
@@ -39,7 +39,7 @@ class References:
         shape = (max(1, int(self._starts[-1])), side_px, side_px, 3)
         self._crops = np.memmap(scratch / "references.raw", np.uint8, "w+", shape=shape)
 
-    def collect(self, film: Film, canvas: Canvas, stopwatch: Stopwatch, step: Callable[[], None]) -> None:
+    def collect(self, film: SourceVideo, canvas: Canvas, stopwatch: KernelTimer, step: Callable[[], None]) -> None:
         """Decode the film up to the last reference, and keep the crops."""
         wanted: dict[int, list[tuple[int, Window]]] = {}
         for face, start in zip(self._faces, self._starts, strict=False):
@@ -58,7 +58,7 @@ class References:
             if picture.index >= last:
                 return
 
-    def of(self, face: Face) -> Shown:
+    def of(self, face: Face) -> ReferenceFrames:
         """The reference crops of one of the faces."""
         number = next(at for at, other in enumerate(self._faces) if other is face)
         crops = np.array(self._crops[self._starts[number] : self._starts[number + 1]])
@@ -66,4 +66,4 @@ class References:
             in_crop(face.track.points_TPXY[row], face.windows[row], self._side)
             for row in (source - face.track.first for source in face.references)
         ]
-        return Shown(crops, np.stack(points))
+        return ReferenceFrames(crops, np.stack(points))

@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import ValidationError
 
-from schemas.dubbing import DubJob
+from schemas.config.dubbing import DubJob
+from schemas.config.settings import Settings
 from schemas.endings import ending_of_jobs, with_ending
 from schemas.errors import HeterodubError, SourceError
 from schemas.problems import describe
-from schemas.settings import Settings
+from tasks.dubbing.atomic_output import clear_partials
 from tasks.dubbing.checks import crossed_rows, find_faults
 from tasks.dubbing.dubber import Dubber
-from tasks.dubbing.outcomes import Dubbed, Outcome, readable
-from tasks.dubbing.partials import clear_partials
-from tasks.dubbing.watching import DubWatcher
-from tasks.journal.recording import Counts
+from tasks.dubbing.outcomes import Dubbed, DubResult, readable
+from tasks.dubbing.progress import DubWatcher
+from tasks.monitoring.run_log import Counts
 
 if TYPE_CHECKING:
-    from model.sync.scorer import SyncScorer
-    from tasks.dubbing.judging import DubScores
+    from model.syncnet.scorer import SyncScorer
+    from tasks.evaluation.dubbing import DubScores
 
 _PATHS: Final = ("video", "speech", "out", "appearance_from")
 
@@ -78,7 +78,7 @@ def summary_of(told: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 def dub_jobs(
     jobs: Sequence[DubJob], generator: str, translator: str, settings: Settings, watcher: DubWatcher
-) -> list[Outcome]:
+) -> list[DubResult]:
     """Dub every job, in order, in a child process. What goes wrong with one, a crash of its decoder or a hang too, is
     its outcome; what goes wrong with the models is raised. All are checked before the first is worked on, and those
     that cannot be done are not tried.
@@ -93,12 +93,12 @@ def dub_jobs(
     ):
         faults = find_faults(jobs, dubber.look, settings)
         if len(faults) == len(jobs):
-            return [Outcome(job, None, faults[place]) for place, job in enumerate(jobs)]
+            return [DubResult(job, None, faults[place]) for place, job in enumerate(jobs)]
         found = dubber.find(generator, translator)
         outcomes = []
         for place, job in enumerate(jobs):
             if place in faults:
-                outcomes.append(Outcome(job, None, faults[place]))
+                outcomes.append(DubResult(job, None, faults[place]))
                 continue
             watcher.job(place + 1, len(jobs), job.video)
             outcomes.append(_outcome(job, partial(dubber.dub, job, found, watcher)))
@@ -123,7 +123,7 @@ def judge_jobs(
 
     Raises: ModelFileError, TrackingError, WorkspaceError, WeightsMissingError, DubbingError - as dub_jobs.
     """
-    from tasks.dubbing.judging import DubScores, merged
+    from tasks.evaluation.dubbing import DubScores, merged
 
     with (
         tempfile.TemporaryDirectory(prefix="heterodub-") as scratch,
@@ -140,13 +140,13 @@ def judge_jobs(
     return merged(scores)
 
 
-def _outcome(job: DubJob, work: Callable[[], Dubbed]) -> Outcome:
+def _outcome(job: DubJob, work: Callable[[], Dubbed]) -> DubResult:
     try:
         with readable(job.video):
-            return Outcome(job, work(), None)
+            return DubResult(job, work(), None)
     except HeterodubError as error:
         told = str(error)
     except Exception as error:  # noqa: BLE001 - a video that no one thought of must not cost the others
         told = f"{job.video}: {error}"
     clear_partials(Path(job.out))  # which a child that died has left
-    return Outcome(job, None, told)
+    return DubResult(job, None, told)

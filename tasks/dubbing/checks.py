@@ -7,11 +7,11 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from schemas.dubbing import OUTPUT_FORMATS, DubJob
+from schemas.config.dubbing import OUTPUT_FORMATS, DubJob
+from schemas.config.settings import Settings
 from schemas.errors import HeterodubError, WorkspaceError
-from schemas.settings import Settings
 from tasks.dubbing.outcomes import readable
-from tasks.media.locate import local_path
+from tasks.media.paths import local_path
 from tasks.stores import tables
 from tasks.stores.workspace import Workspace
 

@@ -13,30 +13,30 @@ from typing import Final
 
 import av.error
 
-from model.dubbing.timing import Timeline, plan_timeline
-from schemas.dubbing import OUTPUT_FORMATS, SYNTHETIC, DubJob
+from model.dubbing.timing import OutputTimeline, plan_timeline
+from schemas.config.dubbing import OUTPUT_FORMATS, SYNTHETIC, DubJob
+from schemas.config.settings import GuardSettings, Settings
 from schemas.errors import DubbingError
 from schemas.reasons import EXPLANATIONS, ClipReason, FileReason
-from schemas.settings import GuardSettings, Settings
-from tasks.dubbing.ahead import AHEAD, ahead
-from tasks.dubbing.appearance import References, Shown
+from tasks.dubbing.appearance import ReferenceFrames, References
+from tasks.dubbing.appearance_source import lent
+from tasks.dubbing.atomic_output import whole_or_not_at_all
 from tasks.dubbing.canvas import Canvas, Look
 from tasks.dubbing.checks import output_faults
-from tasks.dubbing.following import Followed, follow
-from tasks.dubbing.lending import lent
+from tasks.dubbing.compositing import FrameCompositor
+from tasks.dubbing.face_tracking import Followed, follow
+from tasks.dubbing.finetuning import as_clip, first_seconds, tuned
 from tasks.dubbing.models import Models
 from tasks.dubbing.outcomes import OF_SPEECH, Dubbed, readable
 from tasks.dubbing.output import write_video
-from tasks.dubbing.painting import Painting
-from tasks.dubbing.partials import whole_or_not_at_all
-from tasks.dubbing.parts import Face, Part, covered_frames, lay_out
-from tasks.dubbing.source import Film
-from tasks.dubbing.speech import Speech
-from tasks.dubbing.tuning import as_clip, first_seconds, tuned
-from tasks.dubbing.watching import DubWatcher, Silent, Stopwatch
+from tasks.dubbing.prefetch import AHEAD, ahead
+from tasks.dubbing.progress import DubWatcher, KernelTimer, SilentDubWatcher
+from tasks.dubbing.segments import Face, Segment, covered_frames, lay_out
+from tasks.dubbing.source import SourceVideo
+from tasks.dubbing.speech import SpeechSource
 from tasks.faces.backend import LandmarkBackend
-from tasks.media.locate import fingerprint, localise, path_to_uri
-from tasks.media.opening import words
+from tasks.media.containers import words
+from tasks.media.paths import fingerprint, localise, path_to_uri
 
 SILENT: Final = 10 ** (-60 / 20)
 """Peak below which a speech counts as silent: -60 dBFS, below the level of the quietest speech that is learned from."""
@@ -53,8 +53,8 @@ class DubPlan:
     look: Look
     canvas: Canvas
     followed: Followed
-    timeline: Timeline
-    parts: Sequence[Part]
+    timeline: OutputTimeline
+    parts: Sequence[Segment]
     covered: int
     speech_s: Fraction
     speech_peak: float
@@ -93,7 +93,7 @@ def dub(
     began = time.perf_counter()
     out = made or _writable(job)
     with tempfile.TemporaryDirectory(prefix="heterodub-") as folder:
-        tools = _Tools(models, backend, settings, Stopwatch(), watcher or Silent(), Path(folder))
+        tools = _Tools(models, backend, settings, KernelTimer(), watcher or SilentDubWatcher(), Path(folder))
         with _opened(job, tools) as (film, speech), readable(job.video):
             plan = _plan(job, film, speech, tools)
             if planned is not None:
@@ -112,7 +112,7 @@ def plan_dub(job: DubJob, models: Models, backend: LandmarkBackend, settings: Se
     Raises: SourceError, DubbingError - as dub.
     """
     with tempfile.TemporaryDirectory(prefix="heterodub-") as folder:
-        tools = _Tools(models, backend, settings, Stopwatch(), Silent(), Path(folder))
+        tools = _Tools(models, backend, settings, KernelTimer(), SilentDubWatcher(), Path(folder))
         with _opened(job, tools) as (film, speech), readable(job.video):
             return _plan(job, film, speech, tools)
 
@@ -124,13 +124,13 @@ class _Tools:
     models: Models
     backend: LandmarkBackend
     settings: Settings
-    stopwatch: Stopwatch
+    stopwatch: KernelTimer
     watcher: DubWatcher
     scratch: Path
 
 
 @contextmanager
-def open_speech(named: str, guards: GuardSettings, scratch: Path) -> Iterator[Speech]:
+def open_speech(named: str, guards: GuardSettings, scratch: Path) -> Iterator[SpeechSource]:
     """A speech by its path or address.
 
     Raises: SourceError - it cannot be used.
@@ -138,12 +138,12 @@ def open_speech(named: str, guards: GuardSettings, scratch: Path) -> Iterator[Sp
     with ExitStack() as opened:
         with readable(named, OF_SPEECH):
             path = opened.enter_context(localise(_uri(named), scratch, guards.web_origins))
-            speech = opened.enter_context(Speech.open(path, guards, scratch))
+            speech = opened.enter_context(SpeechSource.open(path, guards, scratch))
         yield speech
 
 
 @contextmanager
-def _opened(job: DubJob, tools: _Tools) -> Iterator[tuple[Film, Speech]]:
+def _opened(job: DubJob, tools: _Tools) -> Iterator[tuple[SourceVideo, SpeechSource]]:
     """The job's video and speech."""
     guards = tools.settings.guards
     with ExitStack() as opened:
@@ -151,11 +151,11 @@ def _opened(job: DubJob, tools: _Tools) -> Iterator[tuple[Film, Speech]]:
             speech = opened.enter_context(open_speech(job.speech, guards, tools.scratch))
         with readable(job.video):
             path = opened.enter_context(localise(_uri(job.video), tools.scratch, guards.web_origins))
-            film = Film.open(path, guards)
+            film = SourceVideo.open(path, guards)
         yield film, speech
 
 
-def _plan(job: DubJob, film: Film, speech: Speech, tools: _Tools) -> DubPlan:
+def _plan(job: DubJob, film: SourceVideo, speech: SpeechSource, tools: _Tools) -> DubPlan:
     """The passes that look and speak."""
     models, settings, stopwatch = tools.models, tools.settings, tools.stopwatch
     for look in film.looks():
@@ -184,7 +184,7 @@ def _plan(job: DubJob, film: Film, speech: Speech, tools: _Tools) -> DubPlan:
 
 
 def _render(
-    job: DubJob, film: Film, speech: Speech, plan: DubPlan, tools: _Tools, out: Path
+    job: DubJob, film: SourceVideo, speech: SpeechSource, plan: DubPlan, tools: _Tools, out: Path
 ) -> tuple[int, tuple[str, str]]:
     """The passes that paint and write. Returns how many frames were dubbed, and the models' names."""
     models, settings, stopwatch, watcher = tools.models, tools.settings, tools.stopwatch, tools.watcher
@@ -193,12 +193,12 @@ def _render(
     if job.finetune is not None:
         models = _tuned(models, job.finetune, first_seconds(faces, plan.followed, job.finetune), film, canvas, tools)
     watcher.phase("references", None)
-    reference_of: Callable[[Face], Shown]
+    reference_of: Callable[[Face], ReferenceFrames]
     if job.appearance_from is None:
         reference_of = _collected(faces, film, canvas, tools).of
     else:
         reference_of = _lent(job.appearance_from, tools)
-    painting = Painting(
+    painting = FrameCompositor(
         film, look, timeline, plan.parts, models.translator, reference_of, settings.dub.chunk_frames, stopwatch
     )
     watcher.phase("dub", timeline.frames)
@@ -234,18 +234,20 @@ def _on_covers(plan: DubPlan) -> Iterator[str]:
         yield f"something lies over the mouth in {plan.covered} frames, which are left alone"
 
 
-def _on_damage(film: Film) -> Iterator[str]:
+def _on_damage(film: SourceVideo) -> Iterator[str]:
     return (f"the video is damaged, what follows is lost: {words}" for words in film.damage)
 
 
-def _collected(faces: Sequence[Face], film: Film, canvas: Canvas, tools: _Tools) -> References:
+def _collected(faces: Sequence[Face], film: SourceVideo, canvas: Canvas, tools: _Tools) -> References:
     """What the faces' reference pictures show."""
     references = References(faces, tools.models.translator.side_px, tools.scratch)
     references.collect(film, canvas, tools.stopwatch, tools.watcher.frame)
     return references
 
 
-def _tuned(models: Models, seconds: float, faces: Sequence[Face], film: Film, canvas: Canvas, tools: _Tools) -> Models:
+def _tuned(
+    models: Models, seconds: float, faces: Sequence[Face], film: SourceVideo, canvas: Canvas, tools: _Tools
+) -> Models:
     """The models, adapted to what the faces show."""
     shown = _collected(faces, film, canvas, tools)
     clips = [as_clip(face, shown.of(face)) for face in faces]
@@ -253,7 +255,7 @@ def _tuned(models: Models, seconds: float, faces: Sequence[Face], film: Film, ca
         return tuned(models, clips, fingerprint(film.path), seconds, tools.settings, tools.watcher)
 
 
-def _lent(named: str, tools: _Tools) -> Callable[[Face], Shown]:
+def _lent(named: str, tools: _Tools) -> Callable[[Face], ReferenceFrames]:
     """The face of another video or picture, in the place of every face."""
     origins = tools.settings.guards.web_origins
     with readable(named), localise(_uri(named), tools.scratch, origins) as path:
@@ -261,7 +263,7 @@ def _lent(named: str, tools: _Tools) -> Callable[[Face], Shown]:
     return lambda face: shown
 
 
-def _expected_frames(film: Film) -> int | None:
+def _expected_frames(film: SourceVideo) -> int | None:
     seconds, fps = film.facts.duration_s, film.facts.nominal_fps
     return round(seconds * fps) if seconds and fps else None
 

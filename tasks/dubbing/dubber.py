@@ -9,23 +9,23 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from schemas.dubbing import DubJob
+from schemas.config.dubbing import DubJob
+from schemas.config.settings import Settings
 from schemas.errors import DubbingError, MediaRefusedError
-from schemas.settings import Settings
+from tasks.dubbing.atomic_output import put_in_place
 from tasks.dubbing.checks import local_inputs
 from tasks.dubbing.outcomes import Dubbed
-from tasks.dubbing.partials import put_in_place
-from tasks.dubbing.watching import DubWatcher, Silent
-from tasks.extract.handing import Decoder
-from tasks.extract.isolation import Isolated, Named
-from tasks.learning.folders import dubbings
+from tasks.dubbing.progress import DubWatcher, SilentDubWatcher
+from tasks.ingestion.child_process import Isolated, Named
+from tasks.ingestion.decoder_process import Decoder
 from tasks.sandbox.confinement import Sandbox
 from tasks.stores.workspace import Workspace
+from tasks.training.run_dirs import dubbings
 
 if TYPE_CHECKING:
-    from model.sync.scorer import SyncScorer
-    from tasks.dubbing.judging import DubScores
-    from tasks.dubbing.models import Found
+    from model.syncnet.scorer import SyncScorer
+    from tasks.dubbing.models import ModelPaths
+    from tasks.evaluation.dubbing import DubScores
 
 _LOOK = Named("tasks.dubbing.inputs:input_faults")
 _FIND = Named("tasks.dubbing.worker:find")
@@ -70,27 +70,27 @@ class Dubber:
         """
         asked = (_LOOK, job, self._settings.guards, written)
         media = [str(path) for path in (*local_inputs(job), Path(job.out)) if path.is_file()]
-        found: tuple[str, ...] = self._ask(Silent(), *asked, media=media, returns=tuple[str, ...])
+        found: tuple[str, ...] = self._ask(SilentDubWatcher(), *asked, media=media, returns=tuple[str, ...])
         return found
 
-    def find(self, generator: str, translator: str) -> "Found":
+    def find(self, generator: str, translator: str) -> "ModelPaths":
         """The models, looked for outside of the sandbox, where the tracking server is, and opened inside.
 
         Raises: as worker.find and worker.open_both. DubbingError - they killed the child.
         """
-        from tasks.dubbing.models import Found
+        from tasks.dubbing.models import ModelPaths
 
         asked = (_FIND, self._settings, generator, translator, str(self._scratch))
         with closing(Isolated(self._settings.guards.memory_limit_gib, None)) as finder:
             try:
-                found: Found = finder.run(*asked, time_limit_s=self._settings.dub.silence_s, returns=Found)
+                found: ModelPaths = finder.run(*asked, time_limit_s=self._settings.dub.silence_s, returns=ModelPaths)
                 found = replace(found, tunings=self._tunings)
-                self._ask(Silent(), _OPEN, found, self._settings)
+                self._ask(SilentDubWatcher(), _OPEN, found, self._settings)
             except MediaRefusedError as refusal:
                 raise DubbingError(f"the models could not be opened: {refusal}") from refusal
         return found
 
-    def dub(self, job: DubJob, found: "Found", watcher: DubWatcher) -> Dubbed:
+    def dub(self, job: DubJob, found: "ModelPaths", watcher: DubWatcher) -> Dubbed:
         """Dub a job's video, and put what was made under its name.
 
         Raises: as dub.dub, and as Decoder.run. OSError - there is no room for it.
@@ -101,12 +101,12 @@ class Dubber:
         put_in_place(made, Path(job.out))
         return replace(dubbed, out=job.out)
 
-    def judge(self, job: DubJob, found: "Found", scorer: "SyncScorer", watcher: DubWatcher) -> "DubScores":
+    def judge(self, job: DubJob, found: "ModelPaths", scorer: "SyncScorer", watcher: DubWatcher) -> "DubScores":
         """Scores of a job's finished file; see judging.judge_dubbings.
 
         Raises: as that, and as Decoder.run.
         """
-        from tasks.dubbing.judging import DubScores
+        from tasks.evaluation.dubbing import DubScores
 
         asked = (_JUDGE, job, found, self._settings, scorer)
         scores: DubScores = self._ask(watcher, *asked, media=[*_media(job), job.out], returns=DubScores)

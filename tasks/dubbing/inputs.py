@@ -8,14 +8,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from schemas.dubbing import SYNTHETIC, DubJob
+from schemas.config.dubbing import SYNTHETIC, DubJob
+from schemas.config.settings import GuardSettings
 from schemas.errors import MediaRefusedError, SourceError
 from schemas.reasons import EXPLANATIONS, FileReason
-from schemas.settings import GuardSettings
 from tasks.dubbing.outcomes import OF_SPEECH, readable
-from tasks.dubbing.source import Film
-from tasks.dubbing.speech import Speech
-from tasks.media.locate import local_path
+from tasks.dubbing.source import SourceVideo
+from tasks.dubbing.speech import SpeechSource
+from tasks.media.paths import local_path
 from tasks.stores.remote import open_store
 
 _NO_PICTURE: Final = (FileReason.NO_VIDEO_STREAM, FileReason.NOT_MEDIA, FileReason.UNSUPPORTED_CONTAINER)
@@ -75,23 +75,23 @@ def _fault_of_replaced(named: str, guards: GuardSettings) -> str | None:
     if "://" in named or not out.is_file() or not out.stat().st_size:
         return None  # nothing would be lost, or output_faults has said it
     with suppress(MediaRefusedError):
-        if SYNTHETIC in Film.open(out, guards).comment():
+        if SYNTHETIC in SourceVideo.open(out, guards).comment():
             return None
     return f"{named} is there and is no dubbing: name another, or remove it first"
 
 
 def _look(path: Path, guards: GuardSettings) -> None:
-    Film.open(path, guards)
+    SourceVideo.open(path, guards)
 
 
 def _listen(path: Path, guards: GuardSettings) -> None:
     with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
-        Speech.check(path, guards, Path(scratch))
+        SpeechSource.check(path, guards, Path(scratch))
 
 
 def _look_at_lender(path: Path, guards: GuardSettings) -> None:
     try:
-        Film.open(path, guards)
+        SourceVideo.open(path, guards)
     except MediaRefusedError as error:
         if error.reason is not FileReason.STILL_PICTURE:
             raise
@@ -100,7 +100,7 @@ def _look_at_lender(path: Path, guards: GuardSettings) -> None:
 def _look_for_sound_alone(path: Path, guards: GuardSettings) -> None:
     _listen(path, guards)
     try:
-        Film.open(path, guards)
+        SourceVideo.open(path, guards)
     except MediaRefusedError as error:
         if error.reason in _NO_PICTURE:
             return

@@ -3,24 +3,24 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from model.sealing import file_hash
+from model.checksums import file_hash
 from model.stage1.files import WEIGHTS, load_generator
 from model.stage1.network import LandmarkGenerator
 from model.stage2.files import load_translator
-from model.stage2.inference import PainterTranslator
+from model.stage2.inference import TranslatorInference
 from model.stage2.translator import Translator
 from model.stage2.warp import WarpTranslator
 from schemas.cards import GENERATOR, TRANSLATOR, GeneratorCard
-from schemas.dubbing import LANDMARK_WARP, NEWEST
+from schemas.config.dubbing import LANDMARK_WARP, NEWEST
+from schemas.config.settings import Settings
 from schemas.errors import ModelFileError
-from schemas.settings import Settings
 from tasks.faces.backend import LandmarkBackend
-from tasks.learning.device import device_of
 from tasks.stores.workspace import Workspace
+from tasks.training.device import device_of
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ModelPaths:
     """Where two models lie, and their names. translator: None for the warp, which lies nowhere. tunings: where what the
     translator learns of a video is kept; None: in the settings' workspace.
     """
@@ -45,7 +45,7 @@ class Models:
     tunings: Path | None = None
 
 
-def find_models(settings: Settings, generator: str, translator: str, scratch: Path) -> Found:
+def find_models(settings: Settings, generator: str, translator: str, scratch: Path) -> ModelPaths:
     """Both models, each by a folder, a version number, "@alias", a run id, or "newest"; the translator also by "warp",
     which is not trained and never stands in for one that is not there. Those of a registry are fetched into `scratch`.
 
@@ -54,12 +54,12 @@ def find_models(settings: Settings, generator: str, translator: str, scratch: Pa
     """
     folder, name = _found(settings, generator, GENERATOR, scratch / "generator")
     if translator == LANDMARK_WARP:
-        return Found(folder, None, (name, LANDMARK_WARP))
-    painter, painter_name = _found(settings, translator, TRANSLATOR, scratch / "translator")
-    return Found(folder, painter, (name, painter_name))
+        return ModelPaths(folder, None, (name, LANDMARK_WARP))
+    place, translator_name = _found(settings, translator, TRANSLATOR, scratch / "translator")
+    return ModelPaths(folder, place, (name, translator_name))
 
 
-def open_models(found: Found, settings: Settings, backend: LandmarkBackend) -> Models:
+def open_models(found: ModelPaths, settings: Settings, backend: LandmarkBackend) -> Models:
     """The models themselves.
 
     Raises: ModelFileError - a model is damaged, of another contract, or was made for another backend's landmarks.
@@ -70,9 +70,9 @@ def open_models(found: Found, settings: Settings, backend: LandmarkBackend) -> M
     _require(found.names[0], card.backend, backend)
     if found.translator is None:
         return Models(speaking, card, WarpTranslator(settings.dub.warp_px), found.names)
-    painter, painter_card = load_translator(found.translator, device)
-    _require(found.names[1], painter_card.backend, backend)
-    return Models(speaking, card, PainterTranslator(painter), found.names, found.translator, found.tunings)
+    translator, translator_card = load_translator(found.translator, device)
+    _require(found.names[1], translator_card.backend, backend)
+    return Models(speaking, card, TranslatorInference(translator), found.names, found.translator, found.tunings)
 
 
 def _require(name: str, made_for: str, backend: LandmarkBackend) -> None:

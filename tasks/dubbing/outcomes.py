@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
-from schemas.dubbing import DubJob
+from schemas.config.dubbing import DubJob
 from schemas.errors import MediaRefusedError, SourceError
 from schemas.reasons import EXPLANATIONS, ClipReason, FileReason
 
@@ -61,7 +61,7 @@ class Dubbed:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class DubResult:
     """How a job ended: what was dubbed, or why nothing was."""
 
     job: DubJob

@@ -14,12 +14,12 @@ from av.container import OutputContainer
 from av.packet import Packet
 from av.video.frame import PictureType
 
-from model.dubbing.timing import Timeline
-from schemas.dubbing import DubSettings
+from model.dubbing.timing import OutputTimeline
+from schemas.config.dubbing import DubSettings
 from tasks.dubbing.canvas import Look
-from tasks.dubbing.painting import Painted
-from tasks.dubbing.speech import Speech
-from tasks.dubbing.watching import Stopwatch
+from tasks.dubbing.compositing import CompositedFrame
+from tasks.dubbing.progress import KernelTimer
+from tasks.dubbing.speech import SpeechSource
 
 _SAME_RATE: Final = 0.02
 """Share by which a claimed rate may differ from the pictures' mean: containers round times."""
@@ -31,13 +31,13 @@ _BLOCK: Final = 1024
 def write_video(
     path: Path,
     form: str,
-    frames: Iterable[Painted],
+    frames: Iterable[CompositedFrame],
     look: Look,
-    timeline: Timeline,
-    speech: Speech,
+    timeline: OutputTimeline,
+    speech: SpeechSource,
     comment: str,
     settings: DubSettings,
-    stopwatch: Stopwatch,
+    stopwatch: KernelTimer,
     step: Callable[[], None],
 ) -> int:
     """Encode frames as they come, and the speech beside them. Returns how many were dubbed. step: called for each.
@@ -84,7 +84,7 @@ def _lasting(packets: "list[Packet[Any]]", lasts: dict[int, int]) -> "list[Packe
     return packets
 
 
-def _video_stream(out: OutputContainer, look: Look, timeline: Timeline, settings: DubSettings) -> Any:
+def _video_stream(out: OutputContainer, look: Look, timeline: OutputTimeline, settings: DubSettings) -> Any:
     rate = _rate(look.rate, timeline)
     options = {"preset": settings.preset, "crf": f"{settings.crf:g}"}
     video: Any = out.add_stream("libx264", rate=rate, options=options)
@@ -100,7 +100,7 @@ def _video_stream(out: OutputContainer, look: Look, timeline: Timeline, settings
     return video
 
 
-def _rate(claimed: Fraction | None, timeline: Timeline) -> Fraction:
+def _rate(claimed: Fraction | None, timeline: OutputTimeline) -> Fraction:
     """Pictures a second that the encoder reckons with, for its level and its bits: their mean, as the source says it.
 
     A container's clock (1000 a second in Matroska) is at times given for its rate; it would ask for level 6.
@@ -114,7 +114,7 @@ def _rate(claimed: Fraction | None, timeline: Timeline) -> Fraction:
 class _Sound:
     """The speech in the encoder's frames, cut or lengthened by silence to the length of the output."""
 
-    def __init__(self, speech: Speech, length_s: Fraction) -> None:
+    def __init__(self, speech: SpeechSource, length_s: Fraction) -> None:
         self._speech = speech
         self._samples = max(1, round(length_s * speech.rate_hz))
         self._at = 0

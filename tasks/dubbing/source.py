@@ -11,20 +11,20 @@ from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from schemas.config.settings import GuardSettings
 from schemas.errors import MediaRefusedError
 from schemas.reasons import FileReason
 from schemas.records import MediaFacts
-from schemas.settings import GuardSettings
 from tasks.dubbing.canvas import Look, look_of
+from tasks.media.containers import open_input, set_up
 from tasks.media.deinterlacing import Deinterlacer
 from tasks.media.geometry import Geometry, PixelAspect
-from tasks.media.opening import open_input, set_up
 from tasks.media.picture_notes import PictureNotes
-from tasks.media.pictures import Clock, GifClock, decoded, lasts_s, step_s, timed
 from tasks.media.probe import probe
 from tasks.media.sniff import Container, sniff
 from tasks.media.streams import other_films, picture_of, used_streams
 from tasks.media.timeline import Timeline
+from tasks.media.video_frames import Clock, GifClock, decoded, lasts_s, step_s, timed
 
 _FINEST: Final = Fraction(1, 1_000_000)
 _STANDARD: Final = Fraction(1, 90_000)
@@ -52,7 +52,7 @@ class SourcePicture:
 
 
 @dataclass(slots=True)
-class Film:
+class SourceVideo:
     """A probed video. Iterate `pictures()` as often as needed; `damage` says why the last pass ended early, `seen` how
     its pictures are shown.
     """
@@ -67,7 +67,7 @@ class Film:
     """Of the longest pass."""
 
     @classmethod
-    def open(cls, path: Path, guards: GuardSettings, picture: int | None = None) -> "Film":
+    def open(cls, path: Path, guards: GuardSettings, picture: int | None = None) -> "SourceVideo":
         """Look at a file: one picture of it, and two seconds of each video stream where there are several.
 
         `picture`: number of the video stream, else the best is taken, as ingest does.

@@ -13,19 +13,19 @@ import numpy as np
 from av.audio.frame import AudioFrame
 from av.container import InputContainer
 
+from schemas.config.settings import GuardSettings
 from schemas.contract import SAMPLE_RATE_HZ
 from schemas.errors import MediaRefusedError
 from schemas.reasons import FileReason
-from schemas.settings import GuardSettings
+from tasks.media.audio_writer import Recorder, sound_frames
 from tasks.media.channels import Channel, best_channel
+from tasks.media.containers import has_decoder, open_input, open_sound_file, set_up
 from tasks.media.lengths import clocks_apart_s
-from tasks.media.opening import has_decoder, open_input, open_sound_file, set_up
-from tasks.media.pictures import decoded
-from tasks.media.recorder import Recorder, sound_frames
 from tasks.media.sniff import HEAD_BYTES, Container, open_regular, sniff, unreadable
 from tasks.media.spool import Spool
 from tasks.media.streams import MOST_STREAMS, picture_streams, ranked_pictures, sound_of, sound_streams
 from tasks.media.timeline import StreamClock, Timeline
+from tasks.media.video_frames import decoded
 
 _SOUND_FILES: Final = (
     (rb"(RIFF|RF64)....WAVE", "wav"),
@@ -78,7 +78,7 @@ class _Place:
         return self.first_s + (apart_s or 0)
 
 
-class Speech:
+class SpeechSource:
     """An opened speech, decoded once, onto disk: 16 kHz mono for stage 1, and each channel for the output.
 
     Its time 0 is that of a video's first picture, else of its own first sample. Use as a context manager.

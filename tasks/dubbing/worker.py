@@ -6,22 +6,22 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from model.sync.scorer import SyncScorer
-from schemas.dubbing import DubJob
-from schemas.settings import Settings
+from model.syncnet.scorer import SyncScorer
+from schemas.config.dubbing import DubJob
+from schemas.config.settings import Settings
 from tasks.dubbing.dub import dub
-from tasks.dubbing.judging import DubScores, judge_dubbings
-from tasks.dubbing.models import Found, Models, find_models, open_models
+from tasks.dubbing.models import ModelPaths, Models, find_models, open_models
 from tasks.dubbing.outcomes import Dubbed
-from tasks.extract.child import announce
+from tasks.evaluation.dubbing import DubScores, judge_dubbings
 from tasks.faces.backend import LandmarkBackend, open_backend
+from tasks.ingestion.child import announce
 
 _MESH_THREADS: Final = min(4, os.cpu_count() or 1)
 """A job is worked on alone, and the faces of a film picture after picture. Two threads halve a mesh's time, by
 which following as a whole takes a third less; it is too small for many."""
 
 
-def find(settings: Settings, generator: str, translator: str, scratch: str) -> Found:
+def find(settings: Settings, generator: str, translator: str, scratch: str) -> ModelPaths:
     """The models, fetched into `scratch`. They are not opened: this runs outside of the sandbox.
 
     Raises: as find_models.
@@ -29,7 +29,7 @@ def find(settings: Settings, generator: str, translator: str, scratch: str) -> F
     return find_models(settings, generator, translator, Path(scratch))
 
 
-def open_both(found: Found, settings: Settings) -> None:
+def open_both(found: ModelPaths, settings: Settings) -> None:
     """Open the models, to see that they can be used.
 
     Raises: as open_models; WeightsMissingError - the backend's.
@@ -37,7 +37,7 @@ def open_both(found: Found, settings: Settings) -> None:
     _opened(found, settings)
 
 
-def work_on(job: DubJob, found: Found, settings: Settings, made: Path) -> Dubbed:
+def work_on(job: DubJob, found: ModelPaths, settings: Settings, made: Path) -> Dubbed:
     """Dub one video, into the file `made`.
 
     Raises: as dub.
@@ -46,7 +46,7 @@ def work_on(job: DubJob, found: Found, settings: Settings, made: Path) -> Dubbed
     return dub(job, models, backend, settings, _Announcer(), made=made)
 
 
-def judge(job: DubJob, found: Found, settings: Settings, scorer: SyncScorer) -> DubScores:
+def judge(job: DubJob, found: ModelPaths, settings: Settings, scorer: SyncScorer) -> DubScores:
     """Judge one job's dubbing.
 
     Raises: as judge_dubbings.
@@ -57,7 +57,7 @@ def judge(job: DubJob, found: Found, settings: Settings, scorer: SyncScorer) -> 
 
 
 @cache
-def _opened(found: Found, settings: Settings) -> tuple[Models, LandmarkBackend]:
+def _opened(found: ModelPaths, settings: Settings) -> tuple[Models, LandmarkBackend]:
     backend = open_backend(settings, _MESH_THREADS)
     return open_models(found, settings, backend), backend
 

@@ -21,9 +21,9 @@ from face_alignment.utils import flip, get_preds_fromhm
 from numpy.typing import NDArray
 
 from model.features.landmarks import box
-from model.files import CPU
+from model.io import CPU
+from schemas.config.settings import WeightSettings
 from schemas.errors import WeightsMissingError
-from schemas.settings import WeightSettings
 
 from .curves import IBUG68, CurveMap
 from .pose import pose_from_ibug68

@@ -5,8 +5,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.stage2.translator import Pictures
+from schemas.config.settings import ClipSettings
 from schemas.contract import LANDMARK_POINTS
-from schemas.settings import ClipSettings
 
 from .backend import LandmarkBackend
 from .region import longer_side

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.settings import WeightSettings
+from schemas.config.settings import WeightSettings
 
 from .curves import MESH, CurveMap
 from .litert import BUNDLE_SHA256, Network, bundle_model, package_model, package_version, sigmoid

@@ -80,7 +80,7 @@ _Look = tuple[Rgb, tuple[float, float], float]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Described:
+class _OcclusionFeatures:
     """Patches in numbers: log colours relative to the upper face, log gradients, distance of the lower face's hue from
     any in the upper face; yaw, pitch and mouth opening in units that halve a difference.
     """
@@ -129,7 +129,7 @@ def _scores(earlier: FacePatches, track: FacePatches) -> NDArray[np.float64]:
     times = np.array([*earlier.times_s, *track.times_s])
     while start < len(looks):
         stop = int(np.searchsorted(times, times[start] + _STRETCH_S))
-        seen = _Described.of(looks[before:stop])  # not all at once: of an hour it would be half a gigabyte
+        seen = _OcclusionFeatures.of(looks[before:stop])  # not all at once: of an hour it would be half a gigabyte
         scores[start:stop] = seen.hue_N[start - before :] / _UNLIKE_SKIN
         if stop - before >= _LEAST_PATCHES:
             unlike = _unlike_typical(seen)[start - before :] / _UNLIKE_TRACK
@@ -138,7 +138,7 @@ def _scores(earlier: FacePatches, track: FacePatches) -> NDArray[np.float64]:
     return scores[len(earlier.frames) :]
 
 
-def _unlike_typical(seen: _Described) -> NDArray[np.float64]:
+def _unlike_typical(seen: _OcclusionFeatures) -> NDArray[np.float64]:
     """Distance of each patch from the typical ones (N,). What is unlike the skin is not typical, unless all is."""
     apart_NN = _apart(seen)
     middle_N = np.median(apart_NN, axis=1)
@@ -149,7 +149,7 @@ def _unlike_typical(seen: _Described) -> NDArray[np.float64]:
     return np.asarray(np.quantile(apart_NN[:, typical], _ALIKE, axis=1))
 
 
-def _apart(seen: _Described) -> NDArray[np.float64]:
+def _apart(seen: _OcclusionFeatures) -> NDArray[np.float64]:
     """How much the lower face differs between any two patches (N, N), less what speech, turning and light explain."""
     lower_NN, upper_NN = (
         _differences(seen.colours_NHBC[:, half]) + _STRUCTURE * _differences(seen.structure_NHBD[:, half])

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from model.features.landmarks import box as box_of
 from model.features.landmarks import interocular
 from model.features.timing import seconds_to_frames
-from schemas.settings import ClipSettings
+from schemas.config.settings import ClipSettings
 
 from .backend import LandmarkBackend
 from .region import Box, Detection, FaceLandmarks, Picture, distance, longer_side, overlap

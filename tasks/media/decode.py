@@ -11,19 +11,19 @@ from typing import Final
 import av.error
 import numpy as np
 
+from schemas.config.settings import GuardSettings
 from schemas.errors import MediaRefusedError
 from schemas.reasons import FileReason
 from schemas.records import MediaFacts
-from schemas.settings import GuardSettings
 
+from .containers import open_input, set_up, words
 from .decord_pictures import read_whole, worth_it
+from .frame_rate import Retimer
 from .geometry import Geometry
-from .opening import open_input, set_up, words
-from .pictures import Picture, PyavPictures
-from .retime import Retimer
 from .sniff import Container
 from .streams import picture_of, used_streams
 from .timeline import Timeline
+from .video_frames import PyavPictures, TimedPicture
 
 _SHORT_BY_SHARE: Final = 0.05
 _SHORT_BY_S: Final = 0.5
@@ -56,7 +56,12 @@ class Video:
     """The frames of one file; iterate `frames()` once, then read `source_frames`, `truncated` and `notes`."""
 
     def __init__(
-        self, pictures: Iterator[Picture], first: Picture, decoder: str, limit_s: float, promised_s: float | None
+        self,
+        pictures: Iterator[TimedPicture],
+        first: TimedPicture,
+        decoder: str,
+        limit_s: float,
+        promised_s: float | None,
     ) -> None:
         self.decoder = decoder
         self.origin_s = float(first.time_s)
@@ -113,8 +118,8 @@ class _PyavVideo(Video):
     def __init__(
         self,
         source: PyavPictures,
-        pictures: Iterator[Picture],
-        first: Picture,
+        pictures: Iterator[TimedPicture],
+        first: TimedPicture,
         limit_s: float,
         promised_s: float | None,
     ) -> None:

@@ -26,12 +26,12 @@ from av.video.stream import VideoStream
 from schemas.errors import MediaRefusedError
 from schemas.records import MediaFacts
 
+from .containers import open_input
 from .granted import opened
 from .interlace import CombFinder, sample
-from .opening import open_input
-from .pictures import Picture
 from .sniff import HEAD_BYTES, Container, open_regular
 from .streams import picture_of
+from .video_frames import TimedPicture
 
 MAX_DECODED_BYTES: Final = 32 * 1024 * 1024
 """Pictures of one file, as RGB. Twice that is the most a process grows by, once in decord and once here:
@@ -54,7 +54,7 @@ class _Slot:
 def worth_it(container: Container, facts: MediaFacts, stream: VideoStream, is_plain: bool) -> bool:
     """Whether decord may be tried: a container it reads right, plain pictures, and little of it in all.
 
-    is_plain: of the first picture, see tasks.media.pictures; decord knows no pixel aspects, directions, matrices.
+    is_plain: of the first picture, see tasks.media.video_frames; decord knows no pixel aspects, directions, matrices.
     """
     if container not in CONTAINERS or not is_plain:
         return False
@@ -64,7 +64,7 @@ def worth_it(container: Container, facts: MediaFacts, stream: VideoStream, is_pl
     return frames * _picture_bytes(facts) <= MAX_DECODED_BYTES
 
 
-def read_whole(path: Path, container: Container, first: Picture, facts: MediaFacts) -> list[Picture] | None:
+def read_whole(path: Path, container: Container, first: TimedPicture, facts: MediaFacts) -> list[TimedPicture] | None:
     """Every picture of the file, in order, or None when decord is not to be trusted with it.
 
     `first` is the first picture as PyAV decodes it: decord's must have the same time.
@@ -75,7 +75,7 @@ def read_whole(path: Path, container: Container, first: Picture, facts: MediaFac
     pixels = _read(path, slots, (facts.height, facts.width, 3))
     if pixels is None or _any_combed(pixels):
         return None
-    return [Picture(slot.time_s, slot.duration_s, _giving(pixels[slot.index])) for slot in slots]
+    return [TimedPicture(slot.time_s, slot.duration_s, _giving(pixels[slot.index])) for slot in slots]
 
 
 class _giving:  # noqa: N801 - stands where a function would; a lambda in a loop would bind late

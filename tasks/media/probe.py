@@ -8,17 +8,17 @@ from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from schemas.config.settings import GuardSettings
 from schemas.errors import MediaRefusedError
 from schemas.reasons import FileReason
 from schemas.records import MediaFacts, StreamFacts
-from schemas.settings import GuardSettings
 
+from .containers import claimed_size, has_decoder, open_input, set_up
 from .geometry import Geometry, PixelAspect
 from .lengths import length_s
-from .opening import claimed_size, has_decoder, open_input, set_up
-from .pictures import decoded
 from .sniff import Container
 from .streams import MIN_SIDE_PX, SOUND, picture_streams, ranked_pictures, sound_streams, stream_facts
+from .video_frames import decoded
 
 
 def probe(path: Path, container: Container, guards: GuardSettings, picture: int | None = None) -> MediaFacts:

@@ -12,11 +12,11 @@ from schemas.contract import SAMPLE_RATE_HZ
 from schemas.reasons import MissingCause
 from schemas.records import MediaFacts
 
+from .audio_writer import Recorder, sound_frames
 from .channels import Channel, best_channel
 from .clipping import holds_floats
+from .containers import open_input
 from .lengths import clocks_apart_s
-from .opening import open_input
-from .recorder import Recorder, sound_frames
 from .sniff import Container
 from .spool import Spool
 from .streams import picture_of, sound_of, used_streams

@@ -15,7 +15,7 @@ from schemas.contract import SAMPLE_RATE_HZ
 from schemas.errors import MediaRefusedError
 from schemas.reasons import FileReason
 
-from .locate import disk_trouble
+from .paths import disk_trouble
 
 LEAD_SAMPLES: Final = SAMPLE_RATE_HZ
 """Sound before the first picture that is kept: a second, for windows that reach over the start."""

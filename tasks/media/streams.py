@@ -21,8 +21,8 @@ from schemas.reasons import FileReason
 from schemas.records import MediaFacts, StreamFacts
 from tasks.quality.picture import is_still
 
+from .containers import has_decoder, open_input, set_up
 from .lengths import MICROSECONDS
-from .opening import has_decoder, open_input, set_up
 from .sniff import Container
 
 MIN_SIDE_PX: Final = 16

@@ -17,7 +17,7 @@ from av.container import InputContainer
 from schemas.errors import MediaRefusedError
 from schemas.reasons import FileReason
 
-from .opening import open_input
+from .containers import open_input
 from .sniff import Container
 
 T = TypeVar("T")

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from schemas.config.settings import Settings, load_settings
 from schemas.errors import SettingsError, SourceError
 from schemas.policy import load_policy
-from schemas.settings import Settings, load_settings
 from tasks.sources.open import check_source
-from tasks.stores.standing_policy import require_standing_policy
+from tasks.stores.active_policy import require_standing_policy
 from tasks.stores.tombstones import Kind
 from tasks.stores.workspace import Workspace
 
@@ -92,7 +92,7 @@ def check_takedown(kind: Kind, value: str, workspace: str | None = None, config:
 
     Raises: NotFoundError - nothing is called so. WorkspaceError, SettingsError, TrackingError.
     """
-    from tasks.takedown.scope import find_scope
+    from tasks.lineage.scope import find_scope
 
     settings = load_settings(config, workspace=workspace)
     require_tracking(settings)

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from schemas.cards import GENERATOR, TRANSLATOR
-from schemas.dubbing import LANDMARK_WARP, NEWEST, DubJob
+from schemas.config.dubbing import LANDMARK_WARP, NEWEST, DubJob
+from schemas.config.settings import Settings, load_settings
 from schemas.errors import DubbingError, HeterodubError
 from schemas.reasons import Stage
-from schemas.settings import Settings, load_settings
 from tasks.dubbing.batch import check_jobs, read_jobs
 
 from .parts import require_clips, require_model

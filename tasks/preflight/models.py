@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from schemas.cards import GENERATOR, TRANSLATOR
+from schemas.config.settings import Settings, load_settings
 from schemas.errors import SettingsError
 from schemas.promotion import load_promotion_policy
 from schemas.reasons import Stage
-from schemas.settings import Settings, load_settings
-from tasks.promotion.judges import judge_of, require_judgeable
+from tasks.promotion.evaluators import judge_of, require_judgeable
 from tasks.stores.outputs import require_own_table
 from tasks.stores.workspace import Workspace
 
@@ -53,7 +53,7 @@ def check_finetune(
 
     Raises: NotFoundError - the release, the clip. TrackingError - the model. SettingsError, WorkspaceError.
     """
-    from tasks.learning.selection import clip_named
+    from tasks.training.clip_selection import clip_named
 
     settings = load_settings(config, workspace=workspace, stage2=dict(chosen))
     found = require_clips(settings, release, Stage.STAGE2)
@@ -72,13 +72,13 @@ def check_evaluate(
     speakers: int | None,
     workspace: str | None,
     config: str | None,
-    profile: str | None,
+    preset: str | None,
 ) -> Settings:
     """Refuse an evaluation that could not begin; returns its settings.
 
     Raises: NotFoundError, TrainingError - the release. TrackingError - the model. SettingsError, WorkspaceError.
     """
-    settings = load_settings(config, workspace=workspace, **{stage: {"profile": profile}})
+    settings = load_settings(config, workspace=workspace, **{stage: {"preset": preset}})
     if (fold and stage == "stage1") or (speakers and stage == "stage2"):
         raise SettingsError("`fold` is for stage2 and `speakers` for stage1")
     if folds is None and (fold or speakers):
@@ -95,15 +95,15 @@ def check_evaluate(
 
 
 def check_ablate_data(
-    stage: StageName, release: str | None, workspace: str | None, config: str | None, profile: str | None
+    stage: StageName, release: str | None, workspace: str | None, config: str | None, preset: str | None
 ) -> Settings:
     """Refuse an ablation of data that could not begin; returns its settings. Raises: as check_evaluate."""
-    settings = load_settings(config, workspace=workspace, **{stage: {"profile": profile}})
+    settings = load_settings(config, workspace=workspace, **{stage: {"preset": preset}})
     require_clips(settings, release, Stage(stage), "train")
     return settings
 
 
-def check_ablate_tuning(
+def check_ablate_finetuning(
     model: str | None,
     release: str | None,
     split: str,
@@ -127,13 +127,13 @@ def check_paper(
     out: str | None,
     workspace: str | None,
     config: str | None,
-    profile: str | None,
+    preset: str | None,
 ) -> Settings:
     """Refuse a table of the paper that could not be begun; returns its settings.
 
     Raises: NotFoundError, TrainingError - the release. SettingsError - the rest. TrackingError, WorkspaceError.
     """
-    sections = {name: {"profile": profile} for name in ("stage1", "stage2", "rivals")}
+    sections = {name: {"preset": preset} for name in ("stage1", "stage2", "baselines")}
     settings = load_settings(config, workspace=workspace, **sections)
     if not minutes > 0:
         raise SettingsError(f"minutes = {minutes:g}: trainings take more than none")

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from schemas.config.settings import Settings
 from schemas.errors import ClusterError, NotFoundError, SettingsError, TrackingError, TrainingError
 from schemas.reasons import Stage
-from schemas.settings import Settings
-from tasks.learning.selection import find_release
-from tasks.stores.releases import Release
+from tasks.releases.releases import Release
 from tasks.stores.workspace import Workspace, trouble_with_folder
-from tasks.tracking.place import Place, place_of, server_listens
+from tasks.tracking.address import TrackingAddress, place_of, server_listens
+from tasks.training.clip_selection import find_release
 
 _CONNECT_S: Final = 5.0
 """Whoever takes no connection within this time is not there."""
@@ -37,7 +37,7 @@ def require_clips(settings: Settings, release_id: str | None, stage: Stage, *spl
     return release
 
 
-def require_tracking(settings: Settings) -> Place:
+def require_tracking(settings: Settings) -> TrackingAddress:
     """The place of runs and models, if somebody is there.
 
     Raises: SettingsError - see place_of. TrackingError - a server does not answer. WorkspaceError.

@@ -1,1 +1,3 @@
-"""Judging, promoting and rolling back models: the way to production. Plain code; tasks/promote.py makes tasks of it."""
+"""Judging, promoting and rolling back models: the way to production. Plain code; tasks/steps/promote.py makes tasks
+of it.
+"""

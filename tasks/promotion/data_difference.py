@@ -6,8 +6,9 @@ from typing import Any, Final
 
 from schemas.errors import NotFoundError
 from schemas.reasons import Stage
-from tasks.stores import releases, tables
-from tasks.stores.releases import Release
+from tasks.releases import releases
+from tasks.releases.releases import Release
+from tasks.stores import tables
 from tasks.stores.workspace import Workspace
 
 _COLUMNS: Final = ["clip_id", "corpus", "split"]

@@ -1,16 +1,16 @@
-"""Writes down what a decision rests on: an MLflow run with scores, checks and rows of both contestants."""
+"""Writes down what a decision rests on: an MLflow run with scores, checks and rows of both candidates."""
 
 import hashlib
 import json
 from typing import Any, Final
 
 from model.metrics.bootstrap import mean_interval
-from schemas.settings import Settings
+from schemas.config.settings import Settings
 from tasks.stores.workspace import Workspace
 
-from .deciding import Check, Verdict
-from .gate import Contest
-from .sheets import Sheet
+from .decision import PolicyCheck, PromotionDecision
+from .gate import Comparison
+from .model_scores import ModelScores
 
 FOLDER: Final = "promotion"
 """Folder of the evidence among a run's files."""
@@ -25,25 +25,27 @@ PAGE: Final = f"{FOLDER}/comparison.html"
 """The page for people; it shows clips of the benchmark, so a takedown erases it."""
 
 
-def keep_evidence(settings: Settings, contest: Contest, sheets: list[Sheet], verdict: Verdict, page: str = "") -> str:
+def keep_evidence(
+    settings: Settings, comparison: Comparison, sheets: list[ModelScores], verdict: PromotionDecision, page: str = ""
+) -> str:
     """A run that holds everything behind a decision; returns its id. page: the comparison, for people, which the run of
     the challenger's training gets as well.
 
     Raises: TrackingError - the store cannot be reached.
     """
-    from tasks.tracking.runs import Run, tracked_run
+    from tasks.tracking.runs import TrackedRun, tracked_run
     from tasks.tracking.store import open_tracking
 
     ws = Workspace.open(settings.workspace)
-    with tracked_run(open_tracking(settings.tracking, ws), f"promote {contest.title}") as run:
-        run.tags(_tags(contest, verdict))
-        run.metrics(_metrics(contest, sheets, verdict))
+    with tracked_run(open_tracking(settings.tracking, ws), f"promote {comparison.title}") as run:
+        run.tags(_tags(comparison, verdict))
+        run.metrics(_metrics(comparison, sheets, verdict))
         run.content(f"{FOLDER}/verdict.json", _text(verdict.summary()))
-        run.content(f"{FOLDER}/policy.json", contest.policy.model_dump_json(indent=2) + "\n")
-        run.content(f"{FOLDER}/scores.json", _text(scores_by_version(sheets, contest)))
+        run.content(f"{FOLDER}/policy.json", comparison.policy.model_dump_json(indent=2) + "\n")
+        run.content(f"{FOLDER}/scores.json", _text(scores_by_version(sheets, comparison)))
         if page:
             run.content(PAGE, page)
-            Run(run.tracking, contest.challenger.run_id, resumed=True).content(PAGE, page)
+            TrackedRun(run.tracking, comparison.challenger.run_id, resumed=True).content(PAGE, page)
         return run.run_id
 
 
@@ -52,20 +54,20 @@ def keep_outcome(settings: Settings, run_id: str, outcome: str, why: str) -> Non
 
     Raises: TrackingError - the store cannot be reached.
     """
-    from tasks.tracking.runs import Run
+    from tasks.tracking.runs import TrackedRun
     from tasks.tracking.store import open_tracking
 
     tracking = open_tracking(settings.tracking, Workspace.open(settings.workspace))
-    Run(tracking, run_id, resumed=True).tags({"outcome": outcome, "why": why})
+    TrackedRun(tracking, run_id, resumed=True).tags({"outcome": outcome, "why": why})
 
 
-def scores_by_version(sheets: list[Sheet], contest: Contest) -> dict[str, Any]:
+def scores_by_version(sheets: list[ModelScores], comparison: Comparison) -> dict[str, Any]:
     """Every clip's scores and the costs by version, with the benchmark that they were made on, ready for JSON."""
     own = {
         str(sheet.version): {"costs": dict(sheet.costs), "rows": [_unnamed(row) for row in sheet.rows()]}
         for sheet in sheets
     }
-    return {"benchmark": contest.benchmark.benchmark, "policy": contest.policy.hash, "versions": own}
+    return {"benchmark": comparison.benchmark.benchmark, "policy": comparison.policy.hash, "versions": own}
 
 
 def _unnamed(row: dict[str, Any]) -> dict[str, Any]:
@@ -73,24 +75,24 @@ def _unnamed(row: dict[str, Any]) -> dict[str, Any]:
     return row | {"speaker": hashlib.sha256(row["speaker"].encode()).hexdigest()[:12]}
 
 
-def _tags(contest: Contest, verdict: Verdict) -> dict[str, str]:
+def _tags(comparison: Comparison, verdict: PromotionDecision) -> dict[str, str]:
     return {
-        "model": contest.judge.model,
-        "challenger": str(contest.challenger.number),
-        "champion": str(contest.champion.number) if contest.champion else "none",
-        "benchmark": contest.benchmark.benchmark,
-        "policy": contest.policy.hash,
-        "challenger_run": contest.challenger.run_id,
+        "model": comparison.judge.model,
+        "challenger": str(comparison.challenger.number),
+        "champion": str(comparison.champion.number) if comparison.champion else "none",
+        "benchmark": comparison.benchmark.benchmark,
+        "policy": comparison.policy.hash,
+        "challenger_run": comparison.challenger.run_id,
         "outcome": verdict.outcome,
         "why": verdict.why,
     }
 
 
-def _metrics(contest: Contest, sheets: list[Sheet], verdict: Verdict) -> dict[str, float | None]:
+def _metrics(comparison: Comparison, sheets: list[ModelScores], verdict: PromotionDecision) -> dict[str, float | None]:
     found: dict[str, float | None] = {}
     for sheet, role in zip(sheets, ("challenger", "champion"), strict=False):
         clips = sorted(sheet.speakers)
-        for name in contest.judge.directions:
+        for name in comparison.judge.directions:
             found[f"{role}/{name}"] = mean_interval(sheet.column(sheet.own, name, clips)).mean
         found |= {f"{role}/{name}": value for name, value in sheet.costs.items()}
     for check in verdict.checks:
@@ -98,7 +100,7 @@ def _metrics(contest: Contest, sheets: list[Sheet], verdict: Verdict) -> dict[st
     return found
 
 
-def _of_check(check: Check) -> dict[str, float | None]:
+def _of_check(check: PolicyCheck) -> dict[str, float | None]:
     name, value = f"check/{check.name.replace(' ', '_')}", check.value
     told: dict[str, float | None] = {f"{name}/passed": float(check.passed)}
     if value is not None:

@@ -7,20 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from schemas.config.settings import Settings
 from schemas.errors import PromotionError
 from schemas.promotion import ModelRule, PromotionPolicy, load_promotion_policy
-from schemas.settings import Settings
-from tasks.learning.selection import find_release
-from tasks.stores import benchmarks, releases
-from tasks.stores.benchmarks import Benchmark
+from tasks.releases import benchmarks, releases
+from tasks.releases.benchmarks import Benchmark
 from tasks.stores.workspace import Workspace
+from tasks.training.clip_selection import find_release
 
-from . import deciding, ledger, moving
-from .judges import Contestants, Judge, judge_of, require_judgeable
+from . import alias_moves, decision, ledger
+from .eligibility import require_fair, require_not_rolled_back, require_promotable, require_standing
+from .evaluators import Contestants, StageEvaluator, judge_of, require_judgeable
 from .ledger import Evidence, Move
-from .refusing import require_fair, require_not_rolled_back, require_promotable, require_standing
-from .sheets import Sheet
-from .touched import learned_from
+from .model_scores import ModelScores
+from .training_data import learned_from
 
 if TYPE_CHECKING:
     from tasks.tracking.models import Version
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Contest:
+class Comparison:
     """Who meets whom, on what, by which rules. champion: None where there is none yet."""
 
-    judge: Judge
+    judge: StageEvaluator
     challenger: "Version"
     champion: "Version | None"
     benchmark: Benchmark
@@ -50,7 +50,7 @@ class Contest:
         return f"{self.judge.model} {self.challenger.number} {against}"
 
 
-def open_contest(settings: Settings, stage: str, name: str | None) -> Contest:
+def open_comparison(settings: Settings, stage: str, name: str | None) -> Comparison:
     """Find challenger (by version, "@alias" or run id; else the newest) and champion, and freeze the benchmark.
 
     What an interrupted move left is put right first. Nothing is moved otherwise.
@@ -59,12 +59,12 @@ def open_contest(settings: Settings, stage: str, name: str | None) -> Contest:
     knows what there is.
     TrackingError - the store cannot be reached, or holds no such version. NotFoundError, SettingsError.
     """
-    from tasks.tracking.registry import CHALLENGER, named_version, point
+    from tasks.tracking.registry import CHALLENGER, named_version, set_aliases
 
     judge, policy = judge_of(stage), load_promotion_policy(settings.promotion)
     require_judgeable(judge, policy.rule(judge.model))
     ws, tracking = _open(settings)
-    standing = moving.settle(tracking, ws, judge.model)
+    standing = alias_moves.reconcile(tracking, ws, judge.model)
     challenger = named_version(tracking, judge.model, name)
     if challenger.number == standing.champion:
         raise PromotionError(f"{challenger} is the champion already")
@@ -77,23 +77,23 @@ def open_contest(settings: Settings, stage: str, name: str | None) -> Contest:
     require_promotable(ws, challenger, benchmark, learned_from(tracking, ws, judge.stage, challenger))
     if champion is not None:
         require_fair(champion, benchmark, learned_from(tracking, ws, judge.stage, champion))
-    point(tracking, judge.model, {CHALLENGER: challenger.number})
-    return Contest(judge, challenger, champion, benchmark, policy, standing.repaired)
+    set_aliases(tracking, judge.model, {CHALLENGER: challenger.number})
+    return Comparison(judge, challenger, champion, benchmark, policy, standing.repaired)
 
 
-def score(settings: Settings, contest: Contest) -> list[Sheet]:
+def score(settings: Settings, comparison: Comparison) -> list[ModelScores]:
     """Score challenger and champion (in this order) on the same clips by the same code, here and now.
 
     Raises: ModelFileError - a model's files are not the ones that were logged. TrackingError - they cannot be
     fetched. Otherwise as the stage's judge.
     """
-    with fetched(settings, contest) as (ws, folders):
-        return list(contest.judge.grade(ws, settings, contest.benchmark, folders, contest.rule))
+    with fetched(settings, comparison) as (ws, folders):
+        return list(comparison.judge.grade(ws, settings, comparison.benchmark, folders, comparison.rule))
 
 
 @contextmanager
-def fetched(settings: Settings, contest: Contest) -> Iterator[tuple[Workspace, Contestants]]:
-    """The workspace, and the contestants' own folders by version, held against their hashes; challenger first.
+def fetched(settings: Settings, comparison: Comparison) -> Iterator[tuple[Workspace, Contestants]]:
+    """The workspace, and the candidates' own folders by version, held against their hashes; challenger first.
 
     Raises: ModelFileError - a model's files are not the ones that were logged. TrackingError - they cannot be fetched.
     """
@@ -102,7 +102,7 @@ def fetched(settings: Settings, contest: Contest) -> Iterator[tuple[Workspace, C
     ws, tracking = _open(settings)
     with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
         folders = {}
-        for version in (contest.challenger, contest.champion):
+        for version in (comparison.challenger, comparison.champion):
             if version is not None:
                 place = Path(scratch) / str(version.number)
                 place.mkdir()
@@ -110,15 +110,17 @@ def fetched(settings: Settings, contest: Contest) -> Iterator[tuple[Workspace, C
         yield ws, folders
 
 
-def decide(contest: Contest, sheets: list[Sheet]) -> deciding.Verdict:
+def decide(comparison: Comparison, sheets: list[ModelScores]) -> decision.PromotionDecision:
     """Apply the policy."""
     champion = sheets[1] if len(sheets) > 1 else None
-    return deciding.decide(
-        sheets[0], champion, contest.judge.directions, contest.rule, contest.policy.resampling
+    return decision.decide(
+        sheets[0], champion, comparison.judge.directions, comparison.rule, comparison.policy.resampling
     )  # fmt: skip
 
 
-def promote(settings: Settings, contest: Contest, verdict: deciding.Verdict, run: str, approved: str = "") -> Move:
+def promote(
+    settings: Settings, comparison: Comparison, verdict: decision.PromotionDecision, run: str, approved: str = ""
+) -> Move:
     """Make the challenger the champion. approved: by whom, where a person was asked.
 
     A person may take a day, so the challenger is looked at again.
@@ -130,14 +132,14 @@ def promote(settings: Settings, contest: Contest, verdict: deciding.Verdict, run
     from tasks.tracking.registry import named_version
 
     ws, tracking = _open(settings)
-    now = named_version(tracking, contest.judge.model, str(contest.challenger.number))
-    require_standing(ws, now, learned_from(tracking, ws, contest.judge.stage, now))
+    now = named_version(tracking, comparison.judge.model, str(comparison.challenger.number))
+    require_standing(ws, now, learned_from(tracking, ws, comparison.judge.stage, now))
     verify_version(tracking, now)
-    evidence = Evidence(run, contest.benchmark.benchmark, contest.policy.hash)
-    before = contest.champion.number if contest.champion else None
+    evidence = Evidence(run, comparison.benchmark.benchmark, comparison.policy.hash)
+    before = comparison.champion.number if comparison.champion else None
     why = f"{verdict.why}; approved by {approved}" if approved else verdict.why
-    return moving.move_champion(
-        tracking, ws, contest.judge.model, "promote", contest.challenger.number, before, why, evidence
+    return alias_moves.move_champion(
+        tracking, ws, comparison.judge.model, "promote", comparison.challenger.number, before, why, evidence
     )
 
 

@@ -7,16 +7,16 @@ from numpy.typing import NDArray
 
 from model.features.landmarks import POSE, box, interocular, mouth_opening
 from model.features.timing import frame_to_second
+from schemas.config.settings import ClipSettings
 from schemas.reasons import MissingCause
 from schemas.records import Measurements
-from schemas.settings import ClipSettings
-from schemas.signals import SIGNAL_NAMES, SIGNALS, Group
-from tasks.quality.pairing import Pairing, measure_pairing
+from schemas.signals import SIGNAL_NAMES, SIGNALS, SignalGroup
+from tasks.quality.av_sync import AvSync, measure_pairing
 from tasks.quality.picture import FacePicture
 from tasks.quality.sound import measure_sound
 
-SOUND_SIGNALS = tuple(signal.name for signal in SIGNALS if signal.group is Group.SOUND)
-PAIRING_SIGNALS = tuple(signal.name for signal in SIGNALS if signal.group is Group.PAIRING)
+SOUND_SIGNALS = tuple(signal.name for signal in SIGNALS if signal.group is SignalGroup.SOUND)
+PAIRING_SIGNALS = tuple(signal.name for signal in SIGNALS if signal.group is SignalGroup.PAIRING)
 
 _LEAST_SOUND_SHARE = 0.5
 """A clip of which less than this share lies inside the recorded sound is a clip without sound."""
@@ -80,7 +80,7 @@ def measure_clip(face: FaceTrack, sound: ClipSound, clips: ClipSettings) -> Meas
     return Measurements(values, missing | causes | pairing_causes)
 
 
-def _pairing_signals(pairing: Pairing | MissingCause) -> tuple[dict[str, float | None], dict[str, MissingCause]]:
+def _pairing_signals(pairing: AvSync | MissingCause) -> tuple[dict[str, float | None], dict[str, MissingCause]]:
     if isinstance(pairing, MissingCause):
         return dict.fromkeys(PAIRING_SIGNALS), dict.fromkeys(PAIRING_SIGNALS, pairing)
     values: dict[str, float | None] = {

@@ -18,7 +18,7 @@ Columns = Mapping[str, NDArray[np.float64]]
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class LimitCheck:
     """What one rule says of one clip: the number, the limit, and whether it holds."""
 
     rule: Rule
@@ -74,11 +74,11 @@ def route_clip(values: Mapping[str, float | None], policy: Policy) -> Decision:
     return Decision(stage1=not first, stage2=not second, stage1_reasons=first, stage2_reasons=second)
 
 
-def explain(values: Mapping[str, float | None], policy: Policy) -> list[Verdict]:
+def explain(values: Mapping[str, float | None], policy: Policy) -> list[LimitCheck]:
     """Every rule of the policy with the clip's number and the verdict, in policy order."""
     verdicts = []
     for rule in policy.rules():
         column = np.array([np.nan if values[rule.signal] is None else values[rule.signal]], np.float64)
         reasons = [reason for reason, mask in refused(rule, column).items() if mask[0]]
-        verdicts.append(Verdict(rule, values[rule.signal], not reasons, reasons[0] if reasons else None))
+        verdicts.append(LimitCheck(rule, values[rule.signal], not reasons, reasons[0] if reasons else None))
     return verdicts

@@ -5,13 +5,13 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from schemas.addresses import without_password
+from schemas.config.retraining import StageName
 from schemas.errors import HeterodubError
-from schemas.retraining import StageName
-from tasks.promotion.answers import NO_CHAMPION
 from tasks.promotion.evidence import REFUSED
+from tasks.promotion.summaries import NO_CHAMPION
 
+from .decide import Outlook
 from .rows import FAILED, UNCHANGED, Told
-from .weighing import Outlook
 
 _NOTABLE: Final = (FAILED, "promoted", REFUSED, "kept", NO_CHAMPION, UNCHANGED)
 """Outcomes of a stage; that of the whole is the first of these that any stage has."""

@@ -12,7 +12,7 @@ from typing import Any, Final
 from schemas.errors import SourceError
 from schemas.reasons import FileReason
 from schemas.records import RawFile
-from tasks.media.locate import local_path, path_to_uri
+from tasks.media.paths import local_path, path_to_uri
 from tasks.sources.corpus import Corpus
 from tasks.stores.remote import as_os_errors, open_store
 from tasks.stores.workspace import MARKER

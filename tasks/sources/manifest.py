@@ -15,7 +15,7 @@ from schemas.addresses import trouble_with
 from schemas.errors import SourceError
 from schemas.reasons import FileReason
 from schemas.records import RawFile
-from tasks.media.locate import local_path
+from tasks.media.paths import local_path
 from tasks.sources import tabular
 from tasks.sources.corpus import Corpus
 from tasks.sources.folder import local_file, remote_file
@@ -80,7 +80,7 @@ def read_manifest(
     yield from files.values()
 
 
-def _rows(path: Path) -> Iterator[tabular.Row]:
+def _rows(path: Path) -> Iterator[tabular.SheetRow]:
     try:
         columns, rows = tabular.read_table(path, "uri")
         _require_columns(path, columns)
@@ -102,7 +102,7 @@ def _require_columns(path: Path, columns: list[str]) -> None:
         )
 
 
-def _statement(row: tabular.Row, corpus_name: str, place: str) -> dict[str, Any]:
+def _statement(row: tabular.SheetRow, corpus_name: str, place: str) -> dict[str, Any]:
     """What a row says: labels, offset_s, and where the file is.
 
     Raises: ValueError - it cannot be used.

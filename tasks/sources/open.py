@@ -9,7 +9,7 @@ from schemas.addresses import trouble_with
 from schemas.errors import MediaRefusedError, SourceError
 from schemas.reasons import FileReason
 from schemas.records import RawFile
-from tasks.media.locate import local_path, localise
+from tasks.media.paths import local_path, localise
 from tasks.media.sniff import sniff
 from tasks.sources.corpus import Corpus, load_corpus
 from tasks.sources.folder import find_files

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Final
 
-from tasks.media.locate import local_path
+from tasks.media.paths import local_path
 from tasks.stores.remote import as_os_errors, open_store
 
 _QUESTIONS_AT_ONCE: Final = 32

@@ -24,7 +24,7 @@ _MARKS: Final = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class SheetRow:
     """A row, numbered from 1: the text of each cell that says something, by column, without spaces around it.
 
     `spaced`: the text of those that have spaces around it, as it is; `odd`: what is wrong with those that hold no text.
@@ -41,7 +41,7 @@ def suffix_of(name: str) -> str | None:
     return next((suffix for suffix in SUFFIXES if name.lower().endswith(suffix)), None)
 
 
-def read_table(path: Path, key: str) -> tuple[list[str], Iterator[Row]]:
+def read_table(path: Path, key: str) -> tuple[list[str], Iterator[SheetRow]]:
     """Columns, in small letters and without spaces around them, and rows. Empty cells and NaN are left out.
 
     key: the column that is there for sure, by which the separator of a CSV is found.
@@ -53,14 +53,14 @@ def read_table(path: Path, key: str) -> tuple[list[str], Iterator[Row]]:
     return _csv(path, key)
 
 
-def _parquet(path: Path) -> tuple[list[str], Iterator[Row]]:
+def _parquet(path: Path) -> tuple[list[str], Iterator[SheetRow]]:
     file = pq.ParquetFile(path)
     held = file.schema_arrow
     indices = {str(name) for name in (held.pandas_metadata or {}).get("index_columns", [])}
     kept = [name for name in held.names if name not in indices]
     columns = _named(kept)
 
-    def rows() -> Iterator[Row]:
+    def rows() -> Iterator[SheetRow]:
         number = 0
         for batch in file.iter_batches(columns=kept):
             for values in zip(*(column.to_pylist() for column in batch.columns), strict=True):
@@ -70,7 +70,7 @@ def _parquet(path: Path) -> tuple[list[str], Iterator[Row]]:
     return columns, rows()
 
 
-def _csv(path: Path, key: str) -> tuple[list[str], Iterator[Row]]:
+def _csv(path: Path, key: str) -> tuple[list[str], Iterator[SheetRow]]:
     text = _text(path)
     if text[:4].lower() == "sep=":  # how Excel is told of another separator
         text = text.partition("\n")[2]
@@ -82,7 +82,7 @@ def _csv(path: Path, key: str) -> tuple[list[str], Iterator[Row]]:
     header, rows = _without_numbering(header, rows)
     columns = _named(header)
 
-    def read_rows() -> Iterator[Row]:
+    def read_rows() -> Iterator[SheetRow]:
         for number, row in enumerate(rows, start=1):
             if any(row[len(columns) :]):
                 raise ValueError(f"row {number} has more values than there are columns; quote names that hold a comma")
@@ -133,7 +133,7 @@ def _plain(name: str) -> str:
     return name.strip().casefold()
 
 
-def _row(number: int, columns: Sequence[str], values: Sequence[Any]) -> Row:
+def _row(number: int, columns: Sequence[str], values: Sequence[Any]) -> SheetRow:
     cells: dict[str, str] = {}
     spaced: dict[str, str] = {}
     odd: dict[str, str] = {}
@@ -147,7 +147,7 @@ def _row(number: int, columns: Sequence[str], values: Sequence[Any]) -> Row:
             cells[name] = text
             if isinstance(value, str) and value != text:
                 spaced[name] = value
-    return Row(number, cells, spaced, odd)
+    return SheetRow(number, cells, spaced, odd)
 
 
 def cell_text(value: Any) -> str | None:

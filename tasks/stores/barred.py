@@ -14,10 +14,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.tables import CLIPS
+from tasks.releases.near_duplicates import MIN_PAIRING, find_near_copies
+from tasks.releases.recordings import MIN_MOTION, MIN_MOTION_FRAMES, MIN_SOUND_FRAMES, SIGNALS
 
 from . import tables
-from .near_copies import MIN_PAIRING, find_near_copies
-from .recordings import MIN_MOTION, MIN_MOTION_FRAMES, MIN_SOUND_FRAMES, SIGNALS
 from .workspace import Workspace
 
 Print = tuple[Literal["motion", "sound"], str]

@@ -15,8 +15,8 @@ import pyarrow.compute as pc
 from schemas.reasons import FileState
 
 from . import tables
-from .log import Snapshot, snapshot
-from .parts import Part, commit_parts
+from .delta import Snapshot, snapshot
+from .parts import PartFile, commit_parts
 from .reading import read_files
 from .workspace import Workspace
 
@@ -25,7 +25,7 @@ BATCH_IS_STORED_S: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class FileBatch:
     """Everything that came out of some files.
 
     `media` are those that were decoded for it. What the store held of them before is replaced; media that only a
@@ -35,11 +35,11 @@ class Batch:
     media: frozenset[str]
     catalog: pa.Table
     clips: pa.Table
-    stage1: Sequence[Part] = ()
-    stage2: Sequence[Part] = ()
+    stage1: Sequence[PartFile] = ()
+    stage2: Sequence[PartFile] = ()
 
 
-class Held:
+class KnownMedia:
     """Media of which the tables held rows when the run began, or hold clips by now: another ingest may add some.
 
     Each file of `clips` is read once, however often a run commits.
@@ -61,10 +61,10 @@ class Held:
 
 def media_with_rows(ws: Workspace) -> frozenset[str]:
     """Media that any table holds rows of, finished or not."""
-    return frozenset(Held(ws).media)
+    return frozenset(KnownMedia(ws).media)
 
 
-def commit_batch(ws: Workspace, batch: Batch, held: Held) -> None:
+def commit_batch(ws: Workspace, batch: FileBatch, held: KnownMedia) -> None:
     """Store a batch. `held` is made when the run begins, and kept for all of its batches.
 
     Media of the batch that are held lose what they had: they were measured anew, a crash left them half stored, or
@@ -78,7 +78,7 @@ def commit_batch(ws: Workspace, batch: Batch, held: Held) -> None:
     tables.replace_rows(ws, "catalog", batch.catalog, "uri")
 
 
-def _commit_clips(ws: Workspace, batch: Batch, held: Held) -> None:
+def _commit_clips(ws: Workspace, batch: FileBatch, held: KnownMedia) -> None:
     def taken(before: Snapshot) -> bool:
         return not batch.media.isdisjoint(held.look(before))
 

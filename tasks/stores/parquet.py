@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from schemas.errors import WorkspaceError
 from schemas.tables import TABLES
 
-from .log import DataFile, bounds_of
+from .delta import DataFile, bounds_of
 from .remote import as_os_errors
 from .workspace import Workspace, new_file
 

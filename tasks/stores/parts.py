@@ -20,14 +20,14 @@ from schemas.errors import WorkspaceError
 from schemas.tables import TABLES
 from tasks.media.granted import open_to_write
 
-from .log import Change, DataFile, Snapshot, transact
+from .delta import DataFile, Snapshot, TableChange, transact
 from .parquet import PAYLOAD, RowsFile, put_in_place, unfinished_file
 from .reading import open_file
 from .workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class PartFile:
     """A written file that no transaction names yet. All its rows are of one media."""
 
     name: str
@@ -49,7 +49,7 @@ def part_name(media_id: str, extractor: str, suffix: str = "") -> str:
     return f"part-{'-'.join(pieces)}.parquet"
 
 
-def find_part(ws: Workspace, table: str, name: str, media_id: str) -> Part | None:
+def find_part(ws: Workspace, table: str, name: str, media_id: str) -> PartFile | None:
     """A part that some worker put in its place before, whether a transaction names it or not; None without a whole one.
 
     name: as part_name has it.
@@ -60,7 +60,7 @@ def find_part(ws: Workspace, table: str, name: str, media_id: str) -> Part | Non
         size = int(ws.filesystem().size(ws.path(table, name)))
     except (OSError, pa.ArrowInvalid):  # not there, or a machine went down while it was written
         return None
-    return Part(name, media_id, size, len(clips), min(clips), max(clips)) if clips else None
+    return PartFile(name, media_id, size, len(clips), min(clips), max(clips)) if clips else None
 
 
 class PartWriter:
@@ -107,7 +107,9 @@ def unfinished_parts(ws: Workspace) -> Iterator[dict[str, Path]]:
             path.unlink(missing_ok=True)
 
 
-def keep_part(ws: Workspace, table: str, written: Path, media_id: str, extractor: str, suffix: str = "") -> Part | None:
+def keep_part(
+    ws: Workspace, table: str, written: Path, media_id: str, extractor: str, suffix: str = ""
+) -> PartFile | None:
     """Put what a PartWriter wrote in its place; None where it wrote nothing.
 
     Whoever wrote it may have been taken over by the media, and may go on writing. So what is looked at and stored is a
@@ -126,7 +128,7 @@ def keep_part(ws: Workspace, table: str, written: Path, media_id: str, extractor
         put_in_place(ws, copy, ws.path(table, name))
     finally:
         copy.unlink(missing_ok=True)
-    return Part(name, media_id, size, len(clips), min(clips), max(clips))
+    return PartFile(name, media_id, size, len(clips), min(clips), max(clips))
 
 
 def _clips_of(path: Path, table: str, media_id: str) -> list[str]:
@@ -145,7 +147,7 @@ def _clips_of(path: Path, table: str, media_id: str) -> list[str]:
 
 def write_part(
     ws: Workspace, table: str, media_id: str, extractor: str, rows: pa.Table | Iterable[pa.Table], suffix: str = ""
-) -> Part | None:
+) -> PartFile | None:
     """Write the clips of one media at once and put them in their place; None if there are none.
 
     Raises: ValueError - not a payload table. Others as PartWriter and keep_part.
@@ -160,7 +162,7 @@ def write_part(
         return keep_part(ws, table, paths[table], media_id, extractor, suffix)
 
 
-def commit_parts(ws: Workspace, table: str, parts: Sequence[Part], replacing: Collection[str] = ()) -> int:
+def commit_parts(ws: Workspace, table: str, parts: Sequence[PartFile], replacing: Collection[str] = ()) -> int:
     """Driver side: add parts to the table in one transaction, and return the table's version.
 
     A part that is there already, with the same size, is left alone. `replacing` names media whose other parts go
@@ -171,15 +173,15 @@ def commit_parts(ws: Workspace, table: str, parts: Sequence[Part], replacing: Co
     files = [_data_file(ws, table, part) for part in parts]
     names, gone = {file.name for file in files}, frozenset(replacing)
 
-    def plan(before: Snapshot) -> Change:
+    def plan(before: Snapshot) -> TableChange:
         sizes = {file.name: file.size_bytes for file in before.files}
         stale = tuple(file for file in before.files if file.name not in names and _media(file) in gone)
-        return Change(tuple(file for file in files if sizes.get(file.name) != file.size_bytes), stale)
+        return TableChange(tuple(file for file in files if sizes.get(file.name) != file.size_bytes), stale)
 
     return transact(ws, table, plan)
 
 
-def _data_file(ws: Workspace, table: str, part: Part) -> DataFile:
+def _data_file(ws: Workspace, table: str, part: PartFile) -> DataFile:
     try:
         size = int(ws.filesystem().size(ws.path(table, part.name)))
     except FileNotFoundError as error:

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from schemas.errors import NotFoundError, WorkspaceError
 from schemas.tables import TABLES
 
-from .log import DataFile
+from .delta import DataFile
 from .workspace import Workspace
 
 

@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 from schemas.errors import WorkspaceError
 from schemas.tables import TABLES
 
-from . import log
-from .log import Change, DataFile, Snapshot, snapshot, transact
+from . import delta
+from .delta import DataFile, Snapshot, TableChange, snapshot, transact
 from .parquet import PAYLOAD, write_file
 from .reading import open_file, read_files, row_groups, stream_file
 from .workspace import Workspace
@@ -99,7 +99,7 @@ def read_any(
 
     Raises: WorkspaceError - the table cannot be read.
     """
-    if log.exists(ws, table):
+    if delta.exists(ws, table):
         return read(ws, table, columns, None, filter)
     schema = TABLES[table]
     return schema.empty_table() if columns is None else schema.empty_table().select(columns)
@@ -132,7 +132,9 @@ def append_rows(
     """
     if not rows.num_rows:
         return version(ws, table)
-    return transact(ws, table, lambda before: None if unless(before) else Change(_written(ws, table, before, rows)))
+    return transact(
+        ws, table, lambda before: None if unless(before) else TableChange(_written(ws, table, before, rows))
+    )
 
 
 def append_after(ws: Workspace, table: str, make: Callable[[pa.Table], pa.Table]) -> int:
@@ -141,8 +143,8 @@ def append_after(ws: Workspace, table: str, make: Callable[[pa.Table], pa.Table]
     Raises: pyarrow.ArrowInvalid - rows do not fit the schema. WorkspaceError - the table cannot be written.
     """
 
-    def plan(before: Snapshot) -> Change:
-        return Change(_written(ws, table, before, make(read_files(ws, table, before.files, None, None))))
+    def plan(before: Snapshot) -> TableChange:
+        return TableChange(_written(ws, table, before, make(read_files(ws, table, before.files, None, None))))
 
     return transact(ws, table, plan)
 
@@ -158,12 +160,12 @@ def replace_rows(ws: Workspace, table: str, rows: pa.Table, key: str, also: Coll
     keys = {*rows[key].to_pylist(), *also}
     fresh = rows.select(TABLES[table].names).cast(TABLES[table])
 
-    def plan(before: Snapshot) -> Change | None:
+    def plan(before: Snapshot) -> TableChange | None:
         hit = _files_with(ws, table, before, key, keys)
         if hit and _same_rows(read_files(ws, table, tuple(hit), None, pc.field(key).isin(_texts(keys))), fresh):
             return None
         kept = [_rewrite(ws, table, file, lambda piece: _without(piece, key, keys)) for file in hit]
-        return Change((*_written(ws, table, before, fresh), *(file for file in kept if file)), tuple(hit))
+        return TableChange((*_written(ws, table, before, fresh), *(file for file in kept if file)), tuple(hit))
 
     return transact(ws, table, plan)
 
@@ -177,10 +179,10 @@ def delete_rows(ws: Workspace, table: str, key: str, values: Collection[str]) ->
     """
     gone = set(values)
 
-    def plan(before: Snapshot) -> Change:
+    def plan(before: Snapshot) -> TableChange:
         hit = _files_with(ws, table, before, key, gone)
         kept = [_rewrite(ws, table, file, lambda piece: _without(piece, key, gone)) for file in hit]
-        return Change(tuple(file for file in kept if file), tuple(hit))
+        return TableChange(tuple(file for file in kept if file), tuple(hit))
 
     return transact(ws, table, plan)
 
@@ -197,7 +199,7 @@ def update_columns(ws: Workspace, table: str, changes: pa.Table, key: str = "cli
     if len(set(keys)) != len(keys):
         raise ValueError(f"update of {table}: a {key} stands twice")
 
-    def plan(before: Snapshot) -> Change:
+    def plan(before: Snapshot) -> TableChange:
         added: list[DataFile] = []
         removed: list[DataFile] = []
         for file in _files_with(ws, table, before, key, set(keys)):
@@ -206,7 +208,7 @@ def update_columns(ws: Workspace, table: str, changes: pa.Table, key: str = "cli
             if not _same_rows(old, new):
                 added += _written(ws, table, before, new)
                 removed.append(file)
-        return Change(tuple(added), tuple(removed))
+        return TableChange(tuple(added), tuple(removed))
 
     return transact(ws, table, plan)
 
@@ -223,14 +225,14 @@ def compact(ws: Workspace, table: str, above: int = COMPACT_ABOVE_FILES) -> int:
     if table in PAYLOAD:
         raise ValueError(f"{table} is not compacted: its files are named by media")
 
-    def plan(before: Snapshot) -> Change | None:
+    def plan(before: Snapshot) -> TableChange | None:
         small = sorted((file for file in before.files if file.size_bytes < LARGE_FILE_BYTES), key=_size)
         if len(small) <= above:
             return None
         sizes = accumulate(file.size_bytes for file in small)
         gathered = tuple(file for file, size in zip(small, sizes, strict=True) if size <= 2 * LARGE_FILE_BYTES)
         rows = read_files(ws, table, gathered, None, None)
-        return Change(_written(ws, table, before, rows), gathered, same_rows=True)
+        return TableChange(_written(ws, table, before, rows), gathered, same_rows=True)
 
     return transact(ws, table, plan)
 

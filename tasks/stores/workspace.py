@@ -80,7 +80,7 @@ class Workspace:
         return local_store() if self.is_local else open_store(self.root)[0]
 
     def arrow_filesystem(self) -> Any:
-        """The same for pyarrow. Never deltalake's own: see tasks/stores/log.py."""
+        """The same for pyarrow. Never deltalake's own: see tasks/stores/delta.py."""
         return pyarrow.fs.LocalFileSystem() if self.is_local else self.filesystem()
 
     def path(self, *parts: str) -> str:

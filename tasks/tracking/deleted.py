@@ -7,9 +7,9 @@ from typing import Any
 from mlflow.entities import LifecycleStage, ViewType
 from mlflow.exceptions import MlflowException
 
+from .address import TrackingAddress
 from .kinds import KINDS
 from .models import Version
-from .place import Place
 from .registry import MISSING, versions
 from .store import Tracking, at, open_to_ask, restore_experiment, telling
 
@@ -22,7 +22,7 @@ class Deleted:
     command: str | None
 
 
-def deleted(place: Place, experiment: str) -> list[Deleted]:
+def deleted(place: TrackingAddress, experiment: str) -> list[Deleted]:
     """Deleted experiments that trainings use or that registered versions came from, and deleted runs of versions.
 
     experiment: name of the one that new runs are filed under.
@@ -43,7 +43,7 @@ def deleted(place: Place, experiment: str) -> list[Deleted]:
     ]
 
 
-def _runs(place: Place, found: list[tuple[Version, str | None]]) -> Iterator[Deleted]:
+def _runs(place: TrackingAddress, found: list[tuple[Version, str | None]]) -> Iterator[Deleted]:
     for version, stage in found:
         if stage is None:
             yield Deleted(f"run {version.run_id} of {version} is not there any more", None)

@@ -65,8 +65,8 @@ def translator_example(side_px: int) -> dict[str, NDArray[Any]]:
     }
 
 
-def rival_example(side_px: int) -> dict[str, NDArray[Any]]:
-    """Inputs of a rival's pyfunc by name: those of a translator that a rival takes, under a hum."""
+def baseline_example(side_px: int) -> dict[str, NDArray[Any]]:
+    """Inputs of a baseline's pyfunc by name: those of a translator that a baseline takes, under a hum."""
     given = translator_example(side_px)
     kept = {name: given[name] for name in ("pictures", "reference_pictures", "reference_landmarks")}
     mel = np.full((len(given["pictures"]), MEL_BANDS, MEL_CONTEXT_COLUMNS), -5.0, np.float32)

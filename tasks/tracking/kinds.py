@@ -13,18 +13,18 @@ from numpy.typing import NDArray
 
 from schemas.cards import (
     CARD,
-    CRITICS,
+    DISCRIMINATORS,
     FINETUNED,
     GENERATOR,
     TRANSLATOR,
     WEIGHTS,
+    BaselineCard,
     GeneratorCard,
-    RivalCard,
     TranslatorCard,
 )
+from schemas.config.baselines import BASELINES, BaselineName
 from schemas.contract import LANDMARK_POINTS, MEL_BANDS, MEL_CONTEXT_COLUMNS
 from schemas.errors import ModelFileError
-from schemas.rivals import RIVALS, RivalName
 
 if TYPE_CHECKING:
     from mlflow.models import ModelSignature
@@ -38,7 +38,7 @@ _CROPS: Final = (-1, -1, -1, 3)
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class ModelKind:
     """One kind of model. hashed: tag that keeps the sha256 of each of its files, by file. made_by: the command."""
 
     name: str
@@ -52,7 +52,7 @@ class Kind:
     takes: tuple[Tensor, ...]
     gives: Tensor
     example: Callable[[Path], dict[str, NDArray[Any]]]
-    card: Callable[[Path], GeneratorCard | TranslatorCard | RivalCard]
+    card: Callable[[Path], GeneratorCard | TranslatorCard | BaselineCard]
     """Reads all of a folder and gives its card. Raises: ModelFileError."""
     made_by: str
 
@@ -86,10 +86,10 @@ def _translator_card(folder: Path, finetuned: bool) -> TranslatorCard:
     return card
 
 
-def _rival_card(folder: Path) -> RivalCard:
-    from model.baselines.files import load_rival
+def _baseline_card(folder: Path) -> BaselineCard:
+    from model.baselines.files import load_baseline
 
-    return load_rival(folder)[1]
+    return load_baseline(folder)[1]
 
 
 def _generator_example(_: Path) -> dict[str, NDArray[Any]]:
@@ -103,16 +103,16 @@ def _translator_example(folder: Path) -> dict[str, NDArray[Any]]:
 
     from .example import translator_example
 
-    return translator_example(load_translator(folder)[1].shape.side_px)
+    return translator_example(load_translator(folder)[1].architecture.side_px)
 
 
-def _rival_example(folder: Path) -> dict[str, NDArray[Any]]:
-    from .example import rival_example
+def _baseline_example(folder: Path) -> dict[str, NDArray[Any]]:
+    from .example import baseline_example
 
-    return rival_example(_rival_card(folder).shape.side_px)
+    return baseline_example(_baseline_card(folder).architecture.side_px)
 
 
-LANDMARK_GENERATOR: Final = Kind(
+LANDMARK_GENERATOR: Final = ModelKind(
     name=GENERATOR,
     inner="generator",
     hashed={WEIGHTS: "weights_sha256", CARD: "card_sha256"},
@@ -130,10 +130,10 @@ LANDMARK_GENERATOR: Final = Kind(
 )
 
 
-LANDMARK_TRANSLATOR: Final = Kind(
+LANDMARK_TRANSLATOR: Final = ModelKind(
     name=TRANSLATOR,
     inner="translator",
-    hashed={WEIGHTS: "weights_sha256", CRITICS: "critics_sha256", CARD: "card_sha256"},
+    hashed={WEIGHTS: "weights_sha256", DISCRIMINATORS: "discriminators_sha256", CARD: "card_sha256"},
     predictor="translator_predictor.py",
     requires=("torch", "numpy", "scipy", "safetensors", "pydantic"),
     takes=(
@@ -157,13 +157,13 @@ FINETUNED_TRANSLATOR: Final = replace(
 )
 
 
-def _rival(name: RivalName) -> Kind:
-    """What the paper compares with: all rivals take and give the same."""
-    return Kind(
+def _baseline(name: BaselineName) -> ModelKind:
+    """What the paper compares with: all baselines take and give the same."""
+    return ModelKind(
         name=name,
-        inner="rival",
+        inner="baseline",
         hashed={WEIGHTS: "weights_sha256", CARD: "card_sha256"},
-        predictor="rival_predictor.py",
+        predictor="baseline_predictor.py",
         requires=("torch", "numpy", "scipy", "safetensors", "pydantic", "lightning-fabric"),
         takes=(
             ("pictures", _BYTES, _CROPS),
@@ -172,14 +172,15 @@ def _rival(name: RivalName) -> Kind:
             ("reference_landmarks", _FLOATS, _FACES),
         ),
         gives=("pictures", _BYTES, _CROPS),
-        example=_rival_example,
-        card=_rival_card,
-        made_by=f"heterodub train rival {name}",
+        example=_baseline_example,
+        card=_baseline_card,
+        made_by=f"heterodub train baseline {name}",
     )
 
 
-RIVAL_KINDS: Final[Mapping[RivalName, Kind]] = {name: _rival(name) for name in RIVALS}
+BASELINE_KINDS: Final[Mapping[BaselineName, ModelKind]] = {name: _baseline(name) for name in BASELINES}
 
 KINDS: Final = {
-    kind.name: kind for kind in (LANDMARK_GENERATOR, LANDMARK_TRANSLATOR, FINETUNED_TRANSLATOR, *RIVAL_KINDS.values())
+    kind.name: kind
+    for kind in (LANDMARK_GENERATOR, LANDMARK_TRANSLATOR, FINETUNED_TRANSLATOR, *BASELINE_KINDS.values())
 }

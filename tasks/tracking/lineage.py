@@ -8,15 +8,15 @@ from typing import Any, Final
 
 from mlflow.exceptions import MlflowException
 
-from .kinds import Kind
+from .kinds import ModelKind
 from .models import Version, version_of
-from .runs import Run
+from .runs import TrackedRun
 from .store import Tracking, telling
 
 FILE: Final = "lineage.json"
 
 
-def keep_lineage(run: Run, clips: Iterable[tuple[str, str, str]]) -> None:
+def keep_lineage(run: TrackedRun, clips: Iterable[tuple[str, str, str]]) -> None:
     """Keep which clips a training learned from and looked at: (clip_id, media_id, split) of each."""
     rows = [{"clip_id": clip, "media_id": media, "split": split} for clip, media, split in clips]
     run.content(FILE, json.dumps(rows) + "\n")
@@ -42,7 +42,7 @@ def lineage_of(tracking: Tracking, version: Version) -> list[dict[str, Any]] | N
         return list(json.loads(got.read_text()))
 
 
-def lineage_of_weights(tracking: Tracking, kind: Kind, weights: str) -> list[dict[str, Any]] | None:
+def lineage_of_weights(tracking: Tracking, kind: ModelKind, weights: str) -> list[dict[str, Any]] | None:
     """The clips behind the registered version whose weights have this sha256; None where none is, or keeps none.
 
     Raises: TrackingError - the store cannot be reached.

@@ -22,13 +22,13 @@ from mlflow.exceptions import MlflowException
 
 import model
 import schemas
-from model.sealing import NEVER_LOGGED, check_seal, file_hashes, regular_files, seal
-from schemas.cards import GeneratorCard, RivalCard, TranslatorCard
+from model.checksums import NEVER_LOGGED, check_seal, file_hashes, regular_files, seal
+from schemas.cards import BaselineCard, GeneratorCard, TranslatorCard
 from schemas.errors import ModelFileError
 from tasks.stores.removal import remove_below
 
-from .kinds import KINDS, Kind
-from .runs import Run
+from .kinds import KINDS, ModelKind
+from .runs import TrackedRun
 from .store import Tracking, telling
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Version:
     tags: Mapping[str, str]
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> ModelKind:
         """What it is a version of."""
         return KINDS[self.name]
 
@@ -73,7 +73,7 @@ class Version:
         return f"{self.name} version {self.number}"
 
 
-def log_model(run: Run, folder: Path, kind: Kind) -> Version:
+def log_model(run: TrackedRun, folder: Path, kind: ModelKind) -> Version:
     """Log a model's folder to its run and register it. A second call changes nothing.
 
     Raises: ModelFileError - the folder holds no such model. TrackingError - the store cannot be reached or refuses.
@@ -92,7 +92,7 @@ def log_model(run: Run, folder: Path, kind: Kind) -> Version:
             return _log(run, inner, whole, _tags(run, card, kind, hashes), kind)
 
 
-def _log(run: Run, inner: Path, whole: Path, tags: dict[str, str], kind: Kind) -> Version:
+def _log(run: TrackedRun, inner: Path, whole: Path, tags: dict[str, str], kind: ModelKind) -> Version:
     from mlflow.models import Model  # which loads torch; whoever only asks for versions does without
 
     client = run.tracking.client
@@ -118,7 +118,7 @@ def _log(run: Run, inner: Path, whole: Path, tags: dict[str, str], kind: Kind) -
     return version_of(made)
 
 
-def _save(inner: Path, whole: Path, kind: Kind, description: "Model") -> None:
+def _save(inner: Path, whole: Path, kind: ModelKind, description: "Model") -> None:
     """Write the model as MLflow wants it: script, code, weights, signature, example, requirements."""
     with _without_advice():
         mlflow.pyfunc.save_model(
@@ -218,13 +218,13 @@ def _search_path_kept() -> Iterator[None]:
 
 
 def _tags(
-    run: Run, card: GeneratorCard | TranslatorCard | RivalCard, kind: Kind, hashes: Mapping[str, str]
+    run: TrackedRun, card: GeneratorCard | TranslatorCard | BaselineCard, kind: ModelKind, hashes: Mapping[str, str]
 ) -> dict[str, str]:
     told = {name: str(getattr(card, name)) for name in ("release", "backend", "seed", "steps")}
     return told | {"run": run.run_id} | {tag: hashes[file] for file, tag in kind.hashed.items()}
 
 
-def _registered(run: Run, hashes: Mapping[str, str], kind: Kind) -> Version | None:
+def _registered(run: TrackedRun, hashes: Mapping[str, str], kind: ModelKind) -> Version | None:
     """The version that an earlier attempt of this run has registered with the same files."""
     with telling(f"{kind.name} at {run.tracking.place}"):
         found = run.tracking.client.search_model_versions(f"name = '{kind.name}' and run_id = '{run.run_id}'")

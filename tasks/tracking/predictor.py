@@ -13,7 +13,7 @@ from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 from numpy.typing import NDArray
 
-from model.sealing import check_seal
+from model.checksums import check_seal
 from model.stage1.files import load_generator
 from model.stage1.inference import predict_clip
 

@@ -122,7 +122,7 @@ def aliases_of(tracking: Tracking, model: str) -> dict[int, list[str]]:
     return aliases
 
 
-def point(tracking: Tracking, model: str, aliases: Mapping[str, int | None]) -> None:
+def set_aliases(tracking: Tracking, model: str, aliases: Mapping[str, int | None]) -> None:
     """Make each alias point at a version, or at none. Where it does already, nothing is written.
 
     Raises: TrackingError - there is no such version, or the store cannot be reached.
@@ -195,7 +195,7 @@ def curve(tracking: Tracking, version: Version, metric: str) -> list[tuple[int, 
             if error.error_code in MISSING:
                 return []
             raise
-    return sorted({point.step: point.value for point in found}.items())
+    return sorted({set_aliases.step: set_aliases.value for set_aliases in found}.items())
 
 
 def tag_version(tracking: Tracking, version: Version, tags: Mapping[str, str]) -> None:

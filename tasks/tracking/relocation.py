@@ -13,7 +13,7 @@ from typing import Final
 from schemas.errors import TrackingError
 from tasks.stores.workspace import TRACKING
 
-from .place import Place
+from .address import TrackingAddress
 
 _ADDRESSES: Final = (
     ("experiments", "artifact_location"),
@@ -38,7 +38,7 @@ class Relocated:
     missing: tuple[str, ...]
 
 
-def relocate(place: Place, forget: Path | None = None) -> Relocated:
+def relocate(place: TrackingAddress, forget: Path | None = None) -> Relocated:
     """Rewrite every address of files below another workspace to this one, in one transaction.
 
     forget: the workspace that this one is a copy of, where it is still there: its models are then its own alone.

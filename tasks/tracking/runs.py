@@ -15,10 +15,10 @@ from pydantic import BaseModel
 from schemas.addresses import without_password
 from schemas.errors import TrackingError
 from schemas.reasons import Stage
-from tasks.stores.releases import Release
+from tasks.releases.releases import Release
 from tasks.stores.workspace import Workspace
 
-from .origin import code_tags, environment_hash, flattened, installed, settings_tree
+from .provenance import code_tags, environment_hash, flattened, installed, settings_tree
 from .store import Tracking, telling
 
 _log = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ _METRICS_AT_ONCE: Final = 1000
 _LONGEST_FAILURE: Final = 1000
 
 
-class Run:
+class TrackedRun:
     """A run that is going on. Every method raises TrackingError when the store cannot be reached or refuses."""
 
     def __init__(self, tracking: Tracking, run_id: str, resumed: bool) -> None:
@@ -117,7 +117,7 @@ class Run:
 
 
 @contextmanager
-def tracked_run(tracking: Tracking, name: str, resume: str | None = None) -> Iterator[Run]:
+def tracked_run(tracking: Tracking, name: str, resume: str | None = None) -> Iterator[TrackedRun]:
     """A run to fill. `resume` takes up a run by its id, whatever it ended as; else a new one of that name begins.
 
     An error inside ends it as FAILED, with its words in the tag "failure", an interrupt as KILLED; both go on outwards.
@@ -164,13 +164,13 @@ def release_input(ws: Workspace, release: Release, stage: Stage, split: str) -> 
     )
 
 
-def _begun(tracking: Tracking, name: str) -> Run:
+def _begun(tracking: Tracking, name: str) -> TrackedRun:
     with telling(f"experiment {tracking.experiment_id} at {tracking.place}"):
         made = tracking.client.create_run(tracking.experiment_id, run_name=name)
-    return Run(tracking, made.info.run_id, resumed=False)
+    return TrackedRun(tracking, made.info.run_id, resumed=False)
 
 
-def _resumed(tracking: Tracking, run_id: str) -> Run:
+def _resumed(tracking: Tracking, run_id: str) -> TrackedRun:
     with telling(f"run {run_id} at {tracking.place}"):
         found = tracking.client.get_run(run_id)
         if found.info.lifecycle_stage != "active":
@@ -180,10 +180,10 @@ def _resumed(tracking: Tracking, run_id: str) -> Run:
         if found.info.experiment_id != tracking.experiment_id:
             raise TrackingError(f"run {run_id} belongs to another experiment; set [tracking] experiment to that one")
         tracking.client.update_run(run_id, status="RUNNING")
-    return Run(tracking, run_id, resumed=True)
+    return TrackedRun(tracking, run_id, resumed=True)
 
 
-def _end(run: Run, status: str) -> None:
+def _end(run: TrackedRun, status: str) -> None:
     """What was done stays done, so a store that is gone by now is told of and raises nothing."""
     for last in run.at_end:
         last()

@@ -17,12 +17,12 @@ from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
 from schemas.addresses import without_password
+from schemas.config.settings import TrackingSettings
 from schemas.errors import TrackingError
-from schemas.settings import TrackingSettings
 from schemas.wording import counted
 from tasks.stores.workspace import TRACKING, Workspace
 
-from .place import Place, place_of, server_listens
+from .address import TrackingAddress, place_of, server_listens
 
 _log = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ _LONGEST_CAUSE: Final = 400
 class Tracking:
     """An open tracking store and the experiment in it that runs are filed under."""
 
-    place: Place
+    place: TrackingAddress
     client: MlflowClient
     experiment_id: str
 
@@ -78,7 +78,7 @@ def open_tracking(settings: TrackingSettings, ws: Workspace) -> Tracking:
         return _open(place, settings.experiment)
 
 
-def open_to_ask(place: Place) -> Tracking:
+def open_to_ask(place: TrackingAddress) -> Tracking:
     """Open a store that is there, to ask it about models or delete some; makes nothing, and no run can be begun.
 
     Raises: TrackingError - it cannot be reached. NotAtHomeError.
@@ -91,7 +91,7 @@ def open_to_ask(place: Place) -> Tracking:
     return Tracking(place, client, "")
 
 
-def look(place: Place) -> str:
+def look(place: TrackingAddress) -> str:
     """What a check-up says of a store that is there, in words; makes and changes nothing.
 
     Raises: TrackingError - it cannot be used.
@@ -122,7 +122,7 @@ def telling(what: str) -> Iterator[None]:
         raise TrackingError(f"{what}: {_cause(error)}") from error
 
 
-def _client(place: Place) -> MlflowClient:
+def _client(place: TrackingAddress) -> MlflowClient:
     for name, value in _MANNERS.items():
         os.environ.setdefault(name, value)
     if place.login:
@@ -135,7 +135,7 @@ def _client(place: Place) -> MlflowClient:
         return MlflowClient(tracking_uri=place.uri, registry_uri=place.uri)
 
 
-def _open(place: Place, experiment: str) -> Tracking:
+def _open(place: TrackingAddress, experiment: str) -> Tracking:
     client = _client(place)
     with telling(f"tracking store {place}"):
         found = client.get_experiment_by_name(experiment)
@@ -162,7 +162,7 @@ class NotAtHomeError(TrackingError):
     """The store was moved or copied to where it lies now, and its runs and models still name files elsewhere."""
 
 
-def _require_at_home(place: Place, experiment: Any) -> None:
+def _require_at_home(place: TrackingAddress, experiment: Any) -> None:
     """MLflow keeps absolute paths, so a copied workspace would write into the one it was copied from, or delete there.
 
     Raises: NotAtHomeError.
@@ -174,7 +174,7 @@ def _require_at_home(place: Place, experiment: Any) -> None:
         )
 
 
-def _is_of_another(place: Place, experiment: Any) -> bool:
+def _is_of_another(place: TrackingAddress, experiment: Any) -> bool:
     """Whether an experiment keeps its files beside another database of ours, there or not. Somebody else's own
     experiments, and a workspace that is reached through a link, are none of it.
     """
@@ -187,18 +187,18 @@ def _is_of_another(place: Place, experiment: Any) -> bool:
     return not (database.exists() and database.samefile(place.database))
 
 
-def restore_experiment(place: Place, experiment_id: str) -> str:
+def restore_experiment(place: TrackingAddress, experiment_id: str) -> str:
     """The command that brings a deleted experiment back, with all of its runs."""
     return f"{at(place)} mlflow experiments restore --experiment-id {experiment_id}"
 
 
-def at(place: Place) -> str:
+def at(place: TrackingAddress) -> str:
     """What is written before one of MLflow's commands; those that restore have no option for an address."""
     return f"MLFLOW_TRACKING_URI={shlex.quote(str(place))}"
 
 
 @contextmanager
-def _first_opening(place: Place) -> Iterator[None]:
+def _first_opening(place: TrackingAddress) -> Iterator[None]:
     """One process at a time: two that make the tables of one new database at once break each other."""
     if place.folder is None:
         yield

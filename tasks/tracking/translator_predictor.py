@@ -13,9 +13,9 @@ from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 from numpy.typing import NDArray
 
-from model.sealing import check_seal
+from model.checksums import check_seal
 from model.stage2.files import load_translator
-from model.stage2.inference import PainterTranslator
+from model.stage2.inference import TranslatorInference
 
 
 class TranslatingPredictor(PythonModel):
@@ -28,8 +28,8 @@ class TranslatingPredictor(PythonModel):
         """
         folder = Path(context.artifacts["translator"])
         check_seal(folder)
-        painter, self.card = load_translator(folder)
-        self.translator = PainterTranslator(painter)
+        translator, self.card = load_translator(folder)
+        self.translator = TranslatorInference(translator)
 
     # No type hint for model_input: MLflow would take it for a schema, in the signature's place. It warns of that.
     def predict(  # type: ignore[no-untyped-def]

@@ -16,8 +16,8 @@ from typing import Any
 
 import av
 
-from flows.environment import settle
-from tasks.extract.child import LEAN
+from flows.cli.environment import configure_environment
+from tasks.ingestion.child import LEAN
 from tests.bench import catalogue
 
 _TALKS = ("ada-clean.mp4", "blair-clean.mp4", "chidi-clean.mp4", "farah-clean.mp4")
@@ -29,7 +29,7 @@ whatever its size: over one minute of work they decide every ratio, over the hou
 
 def main() -> None:
     """Run everything and print a table."""
-    settle()
+    configure_environment()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--corpus", type=Path, help="folder of talking-head videos; else the embedded sample")
     parser.add_argument("--rounds", type=int, default=3)
@@ -69,7 +69,7 @@ def _ingest(media: Path, folder: Path, rounds: int) -> None:
 def _answers(workspace: Path, file: str, rounds: int) -> None:
     for command in (["--help"], ["status"], ["list", "--files"], ["list", "--clips"], ["explain", file]):
         arguments = command if command == ["--help"] else [*command, "-w", str(workspace)]
-        times = [_time([sys.executable, "-m", "flows.cli", *arguments]) for _ in range(rounds)]
+        times = [_time([sys.executable, "-m", "flows.cli.main", *arguments]) for _ in range(rounds)]
         _say(f"heterodub {' '.join(command)}", f"{statistics.median(times):.2f} s")
 
 
@@ -97,7 +97,17 @@ def _answer_of(process: subprocess.Popen[str]) -> dict[str, Any]:
 
 
 def _run(media: Path, workspace: Path, workers: int) -> dict[str, Any]:
-    command = [sys.executable, "-m", "flows.cli", "ingest", str(media), "-w", str(workspace), "--workers", str(workers)]
+    command = [
+        sys.executable,
+        "-m",
+        "flows.cli.main",
+        "ingest",
+        str(media),
+        "-w",
+        str(workspace),
+        "--workers",
+        str(workers),
+    ]
     answer = subprocess.run([*command, "--json"], capture_output=True, text=True)
     if answer.returncode:
         raise SystemExit(answer.stderr)
@@ -118,7 +128,7 @@ def _media(corpus: Path | None, folder: Path, minutes: float) -> Path:
         for path in sorted(corpus.iterdir()):
             (media / path.name).symlink_to(path.absolute())
         return media
-    from tasks.sample.make import make_sample
+    from tasks.synthetic.make import make_sample
 
     make_sample(folder / "sample", only=_TALKS)
     for name in _TALKS:

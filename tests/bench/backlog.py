@@ -17,24 +17,24 @@ from unittest.mock import patch
 
 import psutil
 
-from flows.environment import settle
+from flows.cli.environment import configure_environment
+from schemas.config.settings import Settings
 from schemas.records import RawFile
-from schemas.settings import Settings
-from tasks.extract import identifying
-from tasks.extract.driver import slices
-from tasks.extract.fanout import Client, open_client, spread
-from tasks.extract.identifying import identify_files
-from tasks.extract.ledger import plan_run
-from tasks.extract.watching import Silent
+from tasks.ingestion import hashing
+from tasks.ingestion.dask_executor import Client, open_client, spread
+from tasks.ingestion.driver import slices
+from tasks.ingestion.file_catalog import plan_run
+from tasks.ingestion.hashing import identify_files
+from tasks.ingestion.progress import SilentIngestWatcher
 from tests.dask_processes import DaskProcesses
-from tests.tasks.extract.fanout_work import calls, names_each, nothing
+from tests.tasks.ingestion.fanout_work import calls, names_each, nothing
 
 _REPORTS = 20
 
 
 def main() -> None:
     """Run the backlog and print what it took."""
-    settle()
+    configure_environment()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--entries", type=int, default=1_000_000)
     parser.add_argument("--workers", type=int, default=2)
@@ -73,11 +73,11 @@ def _run(cluster: DaskProcesses, entries: int, analysed: int, scratch: Path) -> 
 
 
 def _identified(client: Client, piece: list[RawFile], step: "Step") -> list[RawFile]:
-    with patch.object(identifying, "identify_each", names_each):
+    with patch.object(hashing, "identify_each", names_each):
         return list(identify_files(client, piece, {}, Settings(), step).resolution.originals.values())
 
 
-class Step(Silent):
+class Step(SilentIngestWatcher):
     """One of the two steps: counts what is done, and the time that passes within it; prints from time to time."""
 
     def __init__(self, client: Client, scheduler: int, name: str, count: int) -> None:

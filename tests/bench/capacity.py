@@ -18,9 +18,9 @@ from pathlib import Path
 import av
 import pyarrow.compute as pc
 
-from schemas.settings import load_settings
-from tasks.extract.analyse import load
-from tasks.extract.child import LEAN
+from schemas.config.settings import load_settings
+from tasks.ingestion.child import LEAN
+from tasks.ingestion.process_file import load
 from tasks.stores import tables
 from tasks.stores.workspace import Workspace
 from tests.bench import growth

@@ -47,7 +47,7 @@ def _rows(start: int, count: int, draw: np.random.Generator) -> pa.Table:
 def bench(workspace: Path, clips: int) -> None:
     """Make the workspace and time `heterodub route --dry-run` on it, start-up included."""
     make(workspace, clips)
-    command = [sys.executable, "-m", "flows.cli", "route", "--policy", str(DEFAULT_POLICY), "--dry-run", "--json"]
+    command = [sys.executable, "-m", "flows.cli.main", "route", "--policy", str(DEFAULT_POLICY), "--dry-run", "--json"]
     started = time.perf_counter()
     answer = subprocess.run([*command, "-w", str(workspace)], capture_output=True, text=True)
     seconds = time.perf_counter() - started

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from schemas.settings import TrackingSettings
+from schemas.config.settings import TrackingSettings
 from tasks.stores.workspace import Workspace
-from tasks.tracking.kinds import KINDS, Kind
+from tasks.tracking.kinds import KINDS, ModelKind
 from tasks.tracking.models import Version, export_model, load_predictor, log_model
 from tasks.tracking.runs import tracked_run
 from tasks.tracking.store import Tracking, open_tracking
@@ -65,7 +65,7 @@ def _apart(tracking: Tracking, version: Version, folder: Path) -> float:
     return difference
 
 
-def _predicted_here(tracking: Tracking, version: Version, kind: Kind, folder: Path) -> tuple[Any, dict[str, Any]]:
+def _predicted_here(tracking: Tracking, version: Version, kind: ModelKind, folder: Path) -> tuple[Any, dict[str, Any]]:
     (folder / "here").mkdir()
     predictor = load_predictor(tracking, version, folder / "here")
     given = predictor.input_example

@@ -16,17 +16,18 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from schemas.config.settings import Settings
 from schemas.policy import load_policy
 from schemas.records import RawFile
-from schemas.settings import Settings
-from tasks.drift import find_drift
-from tasks.extract import ledger
-from tasks.rerouting import plan_reroute
-from tasks.stores import log, parts, releases, tables
-from tasks.stores.assignment import assign
-from tasks.stores.log import Change, DataFile
+from tasks.ingestion import file_catalog
+from tasks.ingestion.reroute import plan_reroute
+from tasks.monitoring.drift import find_drift
+from tasks.releases import releases
+from tasks.releases.assign_splits import assign
+from tasks.releases.audit.audit import audit
+from tasks.stores import delta, parts, tables
+from tasks.stores.delta import DataFile, TableChange
 from tasks.stores.workspace import Workspace
-from tasks.validation.audit import audit
 from tests.tasks.stores import sample_rows as sample
 
 _CHUNK = 2_000
@@ -95,7 +96,7 @@ def _released(ws: Workspace, count: int) -> None:
 def _parts(ws: Workspace, count: int) -> None:
     """The log alone: what a commit reads is the names of the parts, not the parts."""
     named = tuple(_part(number) for number in range(count))
-    log.transact(ws, "stage1", lambda before: Change(named))
+    delta.transact(ws, "stage1", lambda before: TableChange(named))
 
 
 def _part(number: int) -> DataFile:
@@ -109,15 +110,15 @@ def _list(ws: Workspace, count: int) -> object:
         for number in range(count):
             yield RawFile(f"/footage/of/some/corpus/{number:09d}.mp4", 10_000_000, f"10000000-{number}", "web")
 
-    return ledger.plan_run(found(), {}, sample.EXTRACTOR, False)
+    return file_catalog.plan_run(found(), {}, sample.EXTRACTOR, False)
 
 
 def _append(ws: Workspace, count: int) -> object:
-    return log.transact(ws, "stage1", lambda before: Change((_part(count + 1),)))
+    return delta.transact(ws, "stage1", lambda before: TableChange((_part(count + 1),)))
 
 
 def _release(ws: Workspace, count: int) -> object:
-    origin = releases.Origin(sample.BACKEND, sample.EXTRACTOR, "0123456789ab", "0123456789ab", "1")
+    origin = releases.ReleaseProvenance(sample.BACKEND, sample.EXTRACTOR, "0123456789ab", "0123456789ab", "1")
     return releases.publish(ws, releases.current_versions(ws), origin, {})
 
 
@@ -128,7 +129,7 @@ def _audit(ws: Workspace, count: int) -> object:
 
 PARTS = {
     "list files": Part("file", _nothing, _list),
-    "read catalog": Part("file", _files, lambda ws, count: ledger.read_catalog(ws)),
+    "read catalog": Part("file", _files, lambda ws, count: file_catalog.read_catalog(ws)),
     "append to a log": Part("file", _parts, _append, patience_s=30.0),
     "near-copies, splits": Part("clip", _clips, lambda ws, count: assign(ws, Settings().splits)),
     "audit": Part("clip", _both, _audit),

@@ -11,15 +11,15 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from model.evaluation.generator import GeneratorEvalClip
 from model.features.landmarks import mouth_opening
-from model.stage1.judging import Exam
 from model.stage1.pose_filter import COORDINATES, PoseMoments
+from schemas.config.training import Stage1Settings
 from schemas.reasons import Stage
-from schemas.training import Stage1Settings
-from tasks.learning.folds import folds
-from tasks.learning.selection import find_release, select
-from tasks.learning.stage1 import read_exams
+from tasks.evaluation.folds import folds
 from tasks.stores.workspace import Workspace
+from tasks.training.clip_selection import find_release, select
+from tasks.training.stage1 import read_exams
 
 _RIDGE = 1e-4
 """Share of the pose's mean variance: weak, so that the map may read whatever is there."""
@@ -30,8 +30,8 @@ def main(root: str, count: int = 3) -> None:
     workspace = Workspace.open(root)
     selection = select(workspace, find_release(workspace, None), Stage.STAGE1)
     for sigma, filtered in ((0.0, False), (4.0, False), (8.0, False), (20.0, False), (4.0, True)):
-        shape = Stage1Settings().shape.model_copy(update={"pose_sigma_frames": sigma})
-        settings = Stage1Settings(shape=shape)
+        shape = Stage1Settings().architecture.model_copy(update={"pose_sigma_frames": sigma})
+        settings = Stage1Settings(architecture=shape)
         found: dict[str, list[float]] = {}
         for fold, held in folds(selection, count):
             train, judged = (read_exams(fold, clips, settings) for clips in ((*fold.train, *fold.val), held))
@@ -41,7 +41,9 @@ def main(root: str, count: int = 3) -> None:
         print(f"sigma {sigma:4.1f} {'filtered' if filtered else 'as it is':9s} r {mean:5.2f}  {len(found)} speakers")
 
 
-def _told(train: Sequence[Exam], judged: Sequence[Exam], components: int) -> list[tuple[str, float]]:
+def _told(
+    train: Sequence[GeneratorEvalClip], judged: Sequence[GeneratorEvalClip], components: int
+) -> list[tuple[str, float]]:
     footage = Counter[str]()
     for exam in train:
         footage[exam.speaker] += len(exam.prepared.counts_T)
@@ -53,7 +55,9 @@ def _told(train: Sequence[Exam], judged: Sequence[Exam], components: int) -> lis
     return [(exam.speaker, float(np.corrcoef(see(exam) @ weights, _opening(exam))[0, 1])) for exam in judged]
 
 
-def _filter(train: Sequence[Exam], footage: Counter[str], components: int) -> Callable[[Exam], np.ndarray]:
+def _filter(
+    train: Sequence[GeneratorEvalClip], footage: Counter[str], components: int
+) -> Callable[[GeneratorEvalClip], np.ndarray]:
     seen = np.eye(COORDINATES)
     if components:
         moments = PoseMoments()
@@ -61,14 +65,14 @@ def _filter(train: Sequence[Exam], footage: Counter[str], components: int) -> Ca
             moments.add(exam.prepared, 1 / footage[exam.speaker])
         seen = moments.filter(components).astype(float)
 
-    def see(exam: Exam) -> np.ndarray:
+    def see(exam: GeneratorEvalClip) -> np.ndarray:
         pose = exam.prepared.pose_TPXY.reshape(-1, COORDINATES).astype(float)
         return (pose - pose.mean(axis=0)) @ seen
 
     return see
 
 
-def _opening(exam: Exam) -> np.ndarray:
+def _opening(exam: GeneratorEvalClip) -> np.ndarray:
     gap = mouth_opening(exam.prepared.points_TPXY.astype(float))
     return gap - gap.mean()
 

@@ -18,19 +18,19 @@ from pathlib import Path
 import av
 import psutil
 
-from flows.environment import settle
-from tasks.sample.make import make_sample
+from flows.cli.environment import configure_environment
+from tasks.synthetic.make import make_sample
 from tests.bench.__main__ import length_s, lengthen
 
 _TALK = "ada-clean.mp4"
 _SIZE = (1920, 1080)
-_KINDS = {"tasks.extract.child": "decoding child", "spawn_main": "Dask worker", "flows.cli": "driver"}
+_KINDS = {"tasks.ingestion.child": "decoding child", "spawn_main": "Dask worker", "flows.cli.main": "driver"}
 """What stands in the command line of each kind of process; the Prefect server that a run starts is none of them."""
 
 
 def main() -> None:
     """Make the film, ingest it, print the peaks."""
-    settle()
+    configure_environment()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--hours", type=float, default=2.0)
     hours = parser.parse_args().hours
@@ -75,7 +75,7 @@ def _ingest(film: Path, folder: Path) -> tuple[dict[str, object], Counter[str]]:
     words = ["ingest", str(film), "-w", str(folder / "workspace"), "--workers", "1", "--json"]
     peaks: Counter[str] = Counter()
     with (folder / "said").open("w+") as said:
-        process = subprocess.Popen([sys.executable, "-m", "flows.cli", *words], stdout=said)
+        process = subprocess.Popen([sys.executable, "-m", "flows.cli.main", *words], stdout=said)
         while process.poll() is None:
             _look(psutil.Process(process.pid), peaks)
             time.sleep(0.5)

@@ -16,22 +16,22 @@ import cv2
 
 from model.features.mel import log_mel
 from model.features.timing import frame_to_sample, frame_to_second
-from schemas.settings import Settings
-from tasks.extract.analyse import _face_track
-from tasks.extract.builder import ClipBuilder, Draft, Picture
+from schemas.config.settings import Settings
 from tasks.faces.backend import LandmarkBackend, open_backend
 from tasks.faces.tracker import FaceTracker
+from tasks.ingestion.clip_builder import ClipBuilder, Draft, FrameContext
+from tasks.ingestion.process_file import _face_track
 from tasks.media.decode import open_video
 from tasks.media.interlace import with_combs
-from tasks.media.locate import fingerprint
+from tasks.media.paths import fingerprint
 from tasks.media.probe import probe
 from tasks.media.shots import with_cuts
 from tasks.media.sniff import sniff
 from tasks.media.sound import Sound, open_sound
 from tasks.media.transitions import TransitionFinder
-from tasks.quality.identity import picture_hash
+from tasks.quality.av_sync import measure_pairing
+from tasks.quality.fingerprints import picture_hash
 from tasks.quality.measure import ClipSound, measure_clip
-from tasks.quality.pairing import measure_pairing
 from tasks.quality.picture import is_still
 from tasks.quality.sound import measure_sound
 
@@ -105,7 +105,7 @@ class Loop:
                     still = not frame.repeated and is_still(before, small)
                     mark = picture_hash(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY))
                 before = small
-                picture = Picture(frame.index, frame.rgb, shot, not frame.repeated, still, mark, frame.is_combed)
+                picture = FrameContext(frame.index, frame.rgb, shot, not frame.repeated, still, mark, frame.is_combed)
                 for draft in self._timed(builder.add(picture, faces), "crops, picture measures"):
                     self._clip(draft, sound)
             transitions.end()

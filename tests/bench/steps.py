@@ -16,21 +16,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from schemas.config.settings import load_settings
 from schemas.errors import MediaRefusedError
 from schemas.policy import load_policy
-from schemas.settings import load_settings
-from tasks.extract import analyse, builder, rows, sounds
-from tasks.extract.child import LEAN
-from tasks.extract.job import Job
 from tasks.faces import patches, search, tracker
+from tasks.ingestion import clip_builder, process_file, rows, sound_tracks
+from tasks.ingestion.child import LEAN
+from tasks.ingestion.job import FileJob
 from tasks.media import deinterlacing, interlace, shots, sound, transitions
-from tasks.media.locate import fingerprint
+from tasks.media.paths import fingerprint
 from tasks.stores import parts
 from tasks.stores.workspace import Workspace
 
 _STEPS: tuple[tuple[str, Any, str], ...] = (
-    ("hash the file", analyse, "fingerprint"),
-    ("one line of time", analyse.Timeline, "read"),
+    ("hash the file", process_file, "fingerprint"),
+    ("one line of time", process_file.Timeline, "read"),
     ("faces: detect, mesh, track", tracker.FaceTracker, "step"),
     ("faces: detect, mesh, track", search.FaceSearch, "__call__"),
     ("combs: find", interlace.CombFinder, "step"),
@@ -41,15 +41,15 @@ _STEPS: tuple[tuple[str, Any, str], ...] = (
     ("shot cuts", shots._Cuts, "add"),
     ("gradual transitions", transitions.TransitionFinder, "add"),
     ("face patches", patches.FacePatches, "add"),
-    ("changes of person", builder, "breaks"),
-    ("crops", builder, "cut_window"),
-    ("picture measures", builder, "measure_face"),
-    ("fingerprint, stillness", analyse, "picture_hash"),
-    ("fingerprint, stillness", analyse, "is_still"),
+    ("changes of person", clip_builder, "breaks"),
+    ("crops", clip_builder, "cut_window"),
+    ("picture measures", clip_builder, "measure_face"),
+    ("fingerprint, stillness", process_file, "picture_hash"),
+    ("fingerprint, stillness", process_file, "is_still"),
     ("choice of a channel", sound, "best_channel"),
-    ("choice of a sound track", sounds.SoundTracks, "_listen"),
-    ("decode sound", sounds, "open_sound"),
-    ("clip measures: sound, pairing, picture", analyse._Analyst, "_decide"),
+    ("choice of a sound track", sound_tracks.SoundTracks, "_listen"),
+    ("decode sound", sound_tracks, "open_sound"),
+    ("clip measures: sound, pairing, picture", process_file._Analyst, "_decide"),
     ("encode crops", rows, "stage2_table"),
     ("write parts", parts.PartWriter, "add"),
 )
@@ -88,15 +88,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         settings, policy = load_settings(None).model_copy(update={"workspace": folder}), load_policy()
         workspace = Workspace.open(folder, create=True)
-        analyse.load(settings)
+        process_file.load(settings)
         _set(clocks)
         started = time.process_time()
         for name in sys.argv[1:]:
             path = Path(name).absolute()
-            job = Job(str(path), fingerprint(path), path.stat().st_size, "default", "file:x")
+            job = FileJob(str(path), fingerprint(path), path.stat().st_size, "default", "file:x")
             try:
                 with parts.unfinished_parts(workspace) as outgoing:
-                    media_s += analyse.analyse(job, settings, policy, outgoing).media_s
+                    media_s += process_file.analyse(job, settings, policy, outgoing).media_s
             except MediaRefusedError as error:
                 print(f"{path.name}: {error.reason}", file=sys.stderr)
         whole = time.process_time() - started

@@ -8,23 +8,25 @@ Says each phase and each file as it is done, and at last `done`.
 import sys
 from pathlib import Path
 
+from schemas.config.settings import Settings, load_settings
 from schemas.policy import Policy
-from schemas.settings import Settings, load_settings
-from tasks.extract import ledger
-from tasks.extract.watching import Tally, watched_by
-from tasks.ingest import choose_policy, find_files, publish_release, work_on_files
-from tasks.publishing import Published
+from tasks.ingestion import file_catalog
+from tasks.ingestion.progress import Tally, watched_by
+from tasks.releases.publishing import PublishResult
+from tasks.steps.ingest import choose_policy, find_files, publish_release, work_on_files
 
 
 def run(
     source: Path | str, settings: Settings, retry_quarantined: bool = False
-) -> tuple[ledger.Plan, Tally, Published]:
+) -> tuple[file_catalog.IngestPlan, Tally, PublishResult]:
     """What the flow `ingest` does, in its order and by its own steps."""
     policy, plan, tally = store(source, settings, retry_quarantined)
     return plan, tally, publish_release.fn(settings, policy)
 
 
-def store(source: Path | str, settings: Settings, retry_quarantined: bool = False) -> tuple[Policy, ledger.Plan, Tally]:
+def store(
+    source: Path | str, settings: Settings, retry_quarantined: bool = False
+) -> tuple[Policy, file_catalog.IngestPlan, Tally]:
     """All of it but the release, whose audit takes seconds: for what is on the way to something else."""
     policy = choose_policy.fn(settings)
     plan = find_files.fn(str(source), "default", settings, retry_quarantined)

@@ -34,7 +34,7 @@ static int decodes(void) {
         int file = real("/proc/self/cmdline", O_RDONLY);
         ssize_t length = file < 0 ? 0 : read(file, line, sizeof line - 1);
         if (file >= 0) close(file);
-        known = length > 0 && memmem(line, length, "tasks.extract.child", 19) != NULL;
+        known = length > 0 && memmem(line, length, "tasks.ingestion.child", 19) != NULL;
     }
     if (known) dl_iterate_phdr(is_decoder, &found);
     return found;

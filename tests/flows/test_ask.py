@@ -10,13 +10,13 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from flows.ask import register
+from flows.cli.inspect import register
+from schemas.display import csv_line, visible
 from schemas.errors import HeterodubError
 from schemas.signals import SIGNAL_NAMES
-from tasks.answers.listing import CLIP_COLUMNS, FILE_COLUMNS
-from tasks.answers.names import csv_line, visible
-from tasks.journal.recording import Counts, as_step, recording
-from tests.tasks.answers import footage
+from tasks.inspect.list import CLIP_COLUMNS, FILE_COLUMNS
+from tasks.monitoring.run_log import Counts, as_step, recording
+from tests.tasks.inspect import footage
 
 HEAVY = (
     "prefect",
@@ -214,7 +214,7 @@ def test_status_shows_what_ran_and_how_it_ended(tmp_path: Path):
 def test_small_answers_load_nothing_heavy(root: str, words: list[str]):
     script = (
         "import sys, typer\n"
-        "from flows.ask import register\n"
+        "from flows.cli.inspect import register\n"
         "app = typer.Typer()\n"
         "register(app)\n"
         f"app({[*words, '-w', root]!r}, standalone_mode=False)\n"

@@ -9,14 +9,15 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from schemas.config.settings import load_settings
 from schemas.errors import AuditFailedError
-from schemas.settings import load_settings
 from schemas.tables import TABLES
-from tasks.ingest import choose_policy, publish_release
-from tasks.publishing import publish
-from tasks.stores import releases, tables
+from tasks.releases import releases
+from tasks.releases.audit.audit import AuditResult, audit
+from tasks.releases.publishing import publish
+from tasks.steps.ingest import choose_policy, publish_release
+from tasks.stores import tables
 from tasks.stores.workspace import Workspace
-from tasks.validation.audit import AuditResult, audit
 from tests.flows.heads import contents, people_lines
 
 Rows = dict[str, list[dict]]

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from schemas.config.settings import Settings, load_settings
 from schemas.records import RawFile
-from schemas.settings import Settings, load_settings
-from tasks.extract import driver, ledger
-from tasks.extract.fanout import open_client
-from tasks.extract.watching import Silent
-from tasks.ingest import choose_policy, find_files, publish_release, work_on_files
-from tasks.publishing import Published
+from tasks.ingestion import driver, file_catalog
+from tasks.ingestion.dask_executor import open_client
+from tasks.ingestion.progress import SilentIngestWatcher
+from tasks.ingestion.summary import summarise
+from tasks.releases.publishing import PublishResult
+from tasks.steps.ingest import choose_policy, find_files, publish_release, work_on_files
 from tasks.stores.batches import orphans
 from tasks.stores.workspace import Workspace
-from tasks.summary import summarise
 from tests.flows.heads import contents, versions, write_head
 from tests.flows.plain_ingest import run, store
 
@@ -132,10 +132,10 @@ def test_a_file_that_loses_its_content_loses_its_clips(place, settings, becomes)
 def test_a_run_that_died_before_its_clean_up_is_cleaned_up_by_the_next(place, settings):
     """The catalog already holds the new content, the clips of the old one are still there."""
     ws = Workspace.open(settings.workspace)
-    rows = ledger.read_catalog(ws)
+    rows = file_catalog.read_catalog(ws)
     row = rows[str(place / "films" / "a.mp4")]
     gone = {**row, "media_id": "0" * 64, "state": "rejected", "reason": "no_face", "clips": 0}
-    driver.tables.replace_rows(ws, "catalog", ledger.catalog_table([gone]), "uri")
+    driver.tables.replace_rows(ws, "catalog", file_catalog.catalog_table([gone]), "uri")
     assert orphans(ws)
     plan, _, published = run(place / "films", settings)
     assert (plan.fresh, published.is_new) == ((), True)
@@ -151,7 +151,7 @@ def test_a_file_named_twice_counts_once(place, settings, tmp_path):
     assert states(place)["new.mp4"] == ("measured", None)
 
 
-class _Vanishing(Silent):
+class _Vanishing(SilentIngestWatcher):
     """Takes a file away when the work on files begins."""
 
     def __init__(self, path: Path) -> None:
@@ -234,7 +234,7 @@ def test_equal_bytes_under_two_speakers_are_refused_by_name_and_taken_once_that_
         assert found["a.mp4"] == found["copy.mp4"] == ("quarantined", "labels_disagree")
         assert clips_of(place) == {"b.mp4": 1, "c.mp4": 1}
     _, plan, tally = store(by_speaker, settings)
-    summary = summarise(Workspace.open(settings.workspace), plan, tally, (), Published(None, False), 1.0)
+    summary = summarise(Workspace.open(settings.workspace), plan, tally, (), PublishResult(None, False), 1.0)
     assert summary["state"] == "partial" and any(str(twin) in said for said in summary["disputed"])
     (why,) = {row["error"] for row in contents(place / "workspace")["catalog"] if row["reason"] == "labels_disagree"}
     assert all(word in why for word in ("'alice' at", "'bob' at", str(twin)))
@@ -247,11 +247,11 @@ def test_equal_bytes_under_two_speakers_are_refused_by_name_and_taken_once_that_
 def test_two_rows_that_stand_for_one_content_become_one(place, settings):
     """A run died between the row of the moved file and that of the old one."""
     ws = Workspace.open(settings.workspace)
-    rows = ledger.read_catalog(ws)
+    rows = file_catalog.read_catalog(ws)
     row = rows[str(place / "films" / "a.mp4")]
     (place / "films" / "a.mp4").rename(place / "films" / "z.mp4")
     moved = {**row, "uri": str(place / "films" / "z.mp4"), "speaker": "zoe"}
-    driver.tables.replace_rows(ws, "catalog", ledger.catalog_table([moved]), "uri")
+    driver.tables.replace_rows(ws, "catalog", file_catalog.catalog_table([moved]), "uri")
     store(place / "films", settings)
     assert set(states(place)) == {"b.mp4", "c.mp4", "z.mp4"}
     assert clips_of(place) == {"b.mp4": 1, "c.mp4": 1, "z.mp4": 1}

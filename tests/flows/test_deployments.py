@@ -28,11 +28,11 @@ from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.schedules import IntervalSchedule
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from flows.environment import _DEFAULTS
+from flows.cli.environment import _DEFAULTS
 from tasks.promotion.ledger import moves
-from tasks.sample.make import make_sample
-from tasks.stores import releases
+from tasks.releases import releases
 from tasks.stores.workspace import Workspace
+from tasks.synthetic.make import make_sample
 from tests.flows.heads import contents, versions
 from tests.flows.test_audit_gate import nan_landmark
 from tests.flows.test_retrain_flow import POLICY
@@ -61,13 +61,13 @@ corpora = ['{folder}/sample/corpus.toml']
 [retrain.stage1]
 new_clips = 1
 [stage1]
-profile = 'tiny'
+preset = 'tiny'
 sync_steps = 20
-[stage1.pace]
+[stage1.schedule]
 steps = 20
-validate_every = 20
-save_every = 20
-film_every = 1000
+eval_interval = 20
+save_interval = 20
+sample_interval = 1000
 """
 
 

@@ -10,7 +10,7 @@ from flows.dub import dub
 from model.stage1.files import save_generator
 from model.stage1.network import LandmarkGenerator
 from schemas.cards import GeneratorCard
-from schemas.training import GeneratorShape
+from schemas.config.training import GeneratorArchitecture
 from tasks.faces.mesh import open_mesh_v1
 from tests.flows.heads import voice, write_head
 from tests.tasks.dubbing.conftest import write_wav
@@ -21,8 +21,8 @@ def place(tmp_path_factory):
     """A folder with a generator, a film of a face and another film whose sound is the speech."""
     folder = tmp_path_factory.mktemp("dub")
     torch.manual_seed(0)
-    shape = GeneratorShape(width=8, point_channels=4, decoder_channels=4, time_blocks=1)
-    card = GeneratorCard(shape=shape, backend=open_mesh_v1().name, release="r-none", seed=0, steps=0)
+    shape = GeneratorArchitecture(width=8, point_channels=4, decoder_channels=4, time_blocks=1)
+    card = GeneratorCard(architecture=shape, backend=open_mesh_v1().name, release="r-none", seed=0, steps=0)
     save_generator(folder / "generator", LandmarkGenerator(shape), card)
     write_head(folder / "head.mp4", 0, 12)
     write_head(folder / "other.mp4", 1, 25)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from schemas.reasons import FileReason, FileState
-from tasks.media.locate import path_to_uri
+from tasks.media.paths import path_to_uri
 from tests.flows import hostile
 from tests.flows.heads import contents, fingerprints
 
@@ -66,7 +66,7 @@ def ran(tmp_path_factory, config, shim, server, prefect_api) -> Ran:
     command = [
         sys.executable,
         "-m",
-        "flows.cli",
+        "flows.cli.main",
         "ingest",
         str(folder),
         "-w",

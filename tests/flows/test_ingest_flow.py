@@ -9,11 +9,11 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.sorting import ArtifactSort
 
 from flows.ingest import ingest
+from schemas.config.settings import load_settings
 from schemas.errors import SettingsError, WorkspaceError
 from schemas.reasons import Stage
-from schemas.settings import load_settings
-from tasks.journal.runs import runs
-from tasks.stores import releases
+from tasks.monitoring.runs import runs
+from tasks.releases import releases
 from tasks.stores.workspace import Workspace
 from tests.flows.heads import contents, people_lines, versions, write_head
 from tests.flows.plain_ingest import run
@@ -70,7 +70,7 @@ def test_the_second_time_nothing_is_decoded_or_changed(heterodub, footage, works
     assert "nothing new" in ran.stdout
     assert "analyse: " not in ran.stderr
     assert versions(workspace) == before
-    lines = [line for line in ran.stderr.splitlines() if "logger=tasks.journal" in line]
+    lines = [line for line in ran.stderr.splitlines() if "logger=tasks.monitoring" in line]
     assert [word for word in lines[1].split() if word.startswith(("step=", "files="))] == ["step=find", "files=6"]
 
 

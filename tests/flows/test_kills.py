@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from schemas.settings import load_settings
+from schemas.config.settings import load_settings
 from tests.flows.heads import contents, versions
 from tests.flows.plain_ingest import run
 from tests.flows.servers import start_prefect
@@ -131,7 +131,7 @@ def test_child_that_decodes_killed_midway(footage, config, undisturbed, tmp_path
     process = start(footage, config, tmp_path)
     wait_for(process, "analyse ")
     deadline = time.monotonic() + 60
-    while not (children := below(process, "tasks.extract.child")) and time.monotonic() < deadline:
+    while not (children := below(process, "tasks.ingestion.child")) and time.monotonic() < deadline:
         time.sleep(0.1)
     for child in children:
         child.kill()
@@ -192,7 +192,19 @@ def test_the_prefect_server_gone_midway(footage, config, complete, tmp_path_fact
 
 
 def command(footage: Path, config: Path, workspace: Path, api: str, **more: str) -> subprocess.Popen:
-    words = [sys.executable, "-m", "flows.cli", "ingest", footage, "-w", workspace, "--config", config, "--workers", 1]
+    words = [
+        sys.executable,
+        "-m",
+        "flows.cli.main",
+        "ingest",
+        footage,
+        "-w",
+        workspace,
+        "--config",
+        config,
+        "--workers",
+        1,
+    ]
     surroundings = os.environ | {"PREFECT_API_URL": api} | more
     return subprocess.Popen(
         list(map(str, words)),
@@ -226,7 +238,7 @@ def test_nothing_lives_on_after_the_driver_is_killed(footage, config, tmp_path):
     process = start(footage, config, tmp_path)
     wait_for(process, "analysed 1")
     family = psutil.Process(process.pid).children(recursive=True)
-    assert any("tasks.extract.child" in " ".join(each.cmdline()) for each in family)
+    assert any("tasks.ingestion.child" in " ".join(each.cmdline()) for each in family)
     process.kill()
     process.communicate()
     _, alive = psutil.wait_procs(family, timeout=300)

@@ -14,15 +14,15 @@ import cv2
 import numpy as np
 import pytest
 
+from schemas.config.settings import GuardSettings, Settings, load_settings
 from schemas.errors import MediaRefusedError
 from schemas.policy import load_policy
 from schemas.reasons import FileReason, FileState
-from schemas.settings import GuardSettings, Settings, load_settings
-from tasks.extract.child import Handed
-from tasks.extract.handing import handed_to_write, open_files
-from tasks.extract.isolation import Isolated, Named
-from tasks.extract.job import Analysis, Job
-from tasks.media.locate import fingerprint
+from tasks.ingestion.child import Handed
+from tasks.ingestion.child_process import Isolated, Named
+from tasks.ingestion.decoder_process import handed_to_write, open_files
+from tasks.ingestion.job import Analysis, FileJob
+from tasks.media.paths import fingerprint
 from tasks.stores.parts import unfinished_parts
 from tasks.stores.workspace import Workspace
 from tests.flows.heads import contents, head, voice, write_head
@@ -30,7 +30,7 @@ from tests.flows.hostile import flipped
 from tests.flows.plain_ingest import run
 from tests.tasks.media.media_files import regular, tone, write_media
 
-ANALYSE = Named("tasks.extract.analyse:analyse")
+ANALYSE = Named("tasks.ingestion.process_file:analyse")
 SCRIPT = Path(__file__).with_name("plain_ingest.py")
 
 
@@ -49,7 +49,7 @@ def child() -> Isolated:
 
 
 def analyse(child: Isolated, path: Path, settings: Settings, policy: Path, time_limit_s: float = 60):
-    job = Job(str(path), fingerprint(path), path.stat().st_size, "default", "someone")
+    job = FileJob(str(path), fingerprint(path), path.stat().st_size, "default", "someone")
     with unfinished_parts(Workspace.open(settings.workspace)) as outgoing:
         media = open_files([str(path)])
         with closing(Handed(media | handed_to_write(outgoing.values()))) as files:

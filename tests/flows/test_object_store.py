@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from schemas.config.settings import load_settings
 from schemas.errors import SourceError, WorkspaceError
-from schemas.settings import load_settings
 from tasks.sources.open import source_files
 from tasks.stores.workspace import Workspace
 from tests.flows.heads import contents, portable, versions

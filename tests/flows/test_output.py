@@ -14,7 +14,7 @@ HOSTILE = b"a\x1b]0;owned\x07\x1b[2J\x1b[31mb\xe2\x80\xae4pm\xc2\x9b1A\x7f\r\nwa
 
 WRITES = """
 import os, sys
-from tasks.journal.streams import escape_output
+from tasks.monitoring.streams import escape_output
 escape_output()
 name = os.fsdecode(bytes.fromhex(sys.argv[1]))
 """
@@ -27,8 +27,9 @@ KINDS = {
     "a thread's traceback": "import threading; threading.Thread(target=lambda: open(name + '/x')).start()",
     "click": "import typer; typer.echo(name); typer.echo(name, err=True)",
     "rich": "from rich.console import Console; from rich.text import Text; Console().print(Text(name)); print(end='')",
-    "a table": "from flows.tables import console; from rich.text import Text; console().print(name, Text(name))",
-    "progress": "from flows.dubbing_progress import DubDisplay\n"
+    "a table": "from flows.cli.render.tables import console; from rich.text import Text;"
+    " console().print(name, Text(name))",
+    "progress": "from flows.cli.dubbing_progress import DubDisplay\n"
     "with DubDisplay(live=len(sys.argv) > 2) as shown:\n"
     "  shown.job(1, 2, name); shown.phase('dub', 3); shown.frame()",
     "json": "import json; print(json.dumps({'name': name}))",

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from flows.cli import app
-from flows.paper import paper
+from flows.cli.main import app
+from flows.reproduce import paper
 from schemas.study import QUESTIONS, StudyKey
-from tests.tasks.learning.speakers import speakers
-from tests.tasks.study.films import SYSTEMS, listing
+from tests.tasks.reproduction.study.films import SYSTEMS, listing
+from tests.tasks.training.speakers import speakers
 
 pytestmark = pytest.mark.long
 

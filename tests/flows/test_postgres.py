@@ -14,10 +14,10 @@ import pytest
 
 from tests.flows.heads import write_head
 from tests.postgres import PASSWORD, postgres, programs
-from tests.tasks.learning.talkers import talkers
 from tests.tasks.tracking.served import free_port
+from tests.tasks.training.talkers import talkers
 
-SHORT = "[stage1]\nprofile = 'tiny'\n[stage1.pace]\nsteps = 2\nvalidate_every = 2\nsave_every = 2\n"
+SHORT = "[stage1]\nprofile = 'tiny'\n[stage1.schedule]\nsteps = 2\nvalidate_every = 2\nsave_every = 2\n"
 
 pytestmark = [
     pytest.mark.long,

@@ -10,13 +10,13 @@ from types import ModuleType
 import pytest
 from typer.testing import CliRunner
 
-from flows import evaluate, govern, promote, route, takedown, train
-from flows.cli import app
+from flows import evaluate, promote, route, takedown, train
+from flows.cli.main import app
 from flows.ingest import ingest
 from schemas.errors import HeterodubError, SettingsError, SourceError
 from tests.flows.test_ask import HEAVY
-from tests.tasks.answers import footage
-from tests.tasks.learning.talkers import talkers
+from tests.tasks.inspect import footage
+from tests.tasks.training.talkers import talkers
 
 NOWHERE = "http://127.0.0.1:9/api"
 
@@ -36,7 +36,7 @@ BAD = {
     "a scheduler without a port": (["route", "--policy", "OTHER.toml", "--dask", "tcp://here"], "no Dask scheduler"),
     "a policy of routing": (["route", "--policy", "TYPO.toml"], "policy file"),
     "no such release": (["train", "stage1", "--release", "r9"], "no release r9"),
-    "no such release for a rival": (["train", "rival", "wav2lip", "--release", "r9"], "no release r9"),
+    "no such release for a baseline": (["train", "baseline", "wav2lip", "--release", "r9"], "no release r9"),
     "no such clip": (["finetune", "zzz"], "no stage2 clips whose id begins with 'zzz'"),
     "nobody to judge on": (["evaluate", "stage1", "--split", "val"], "no stage1 clip in its val split"),
     "nobody to look at": (["train", "stage2"], "no stage2 clip in its val split"),
@@ -47,7 +47,7 @@ BAD = {
     "a fold without folds": (["evaluate", "stage2", "--fold", "1"], "only with `folds`"),
     "a model with folds": (["evaluate", "stage1", "--folds", "2", "--model", "1"], "no `model` can be named"),
     "no release for an ablation": (["ablate", "data", "--release", "r9"], "no release r9"),
-    "no model for an ablation": (["ablate", "tuning", *TALKERS], "no landmark-translator is registered"),
+    "no model for an ablation": (["ablate", "finetuning", *TALKERS], "no landmark-translator is registered"),
     "no time for a table": (["paper", "table1", "--minutes", "0"], "minutes = 0"),
     "a folder that cannot be made": (["paper", "table1", "-o", "GONE.csv/out"], "is a file, not a folder"),
     "a promotion policy": (["promote", "stage1", "--policy", "/none.toml"], "promotion policy /none.toml"),
@@ -132,7 +132,7 @@ def test_a_mistake_costs_no_heavy_import(given):
     """In a process of its own: neither Prefect nor a network is loaded for it."""
     asked = [words for words, _ in BAD.values() if words[0] in ("ingest", "train", "takedown", "dub")]
     script = (
-        "import json, sys\nfrom typer.testing import CliRunner\nfrom flows.cli import app\n"
+        "import json, sys\nfrom typer.testing import CliRunner\nfrom flows.cli.main import app\n"
         f"for words in {asked!r}:\n"
         f"    assert CliRunner().invoke(app, [*words, '-w', 'ws']).exit_code, words\n"
         f"print(json.dumps([name for name in {HEAVY!r} if name in sys.modules]))"
@@ -143,4 +143,4 @@ def test_a_mistake_costs_no_heavy_import(given):
 
 def test_help_says_what_a_stage_is():
     assert "landmark generator" in CliRunner().invoke(app, ["benchmark", "--help"], env={"COLUMNS": "120"}).stdout
-    assert govern.StageArgument
+    assert promote.StageArgument

@@ -4,18 +4,18 @@ from collections import Counter
 
 import pytest
 
-from flows.dubbing_progress import DubDisplay
-from flows.learning_progress import LearningDisplay
-from flows.live import time_left
-from flows.progress import Display
-from model.training.listening import Stepped
-from tasks.extract.watching import Tally
+from flows.cli.dubbing_progress import DubDisplay
+from flows.cli.ingest_progress import Display
+from flows.cli.progress import time_left
+from flows.cli.training_progress import LearningDisplay
+from model.training.callbacks import StepMetrics
+from tasks.ingestion.progress import Tally
 
 
 def learn(display: LearningDisplay, steps: int) -> None:
     display.started(0, steps)
     for step in range(1, steps + 1):
-        display.stepped(Stepped(step, {"total": 0.5}, learning_rate=1e-3, seconds=0.1, waiting_s=0.0))
+        display.stepped(StepMetrics(step, {"total": 0.5}, learning_rate=1e-3, seconds=0.1, waiting_s=0.0))
     display.ended(steps, "done")
 
 

@@ -16,18 +16,18 @@ from prefect.flow_runs import resume_flow_run
 
 from flows.promote import promote, rollback
 from flows.train import train
+from schemas.config.settings import TrackingSettings
 from schemas.errors import PromotionError
-from schemas.settings import TrackingSettings
 from tasks.stores.workspace import Workspace
 from tasks.tracking.kinds import LANDMARK_GENERATOR
 from tasks.tracking.models import log_model
 from tasks.tracking.runs import tracked_run
 from tasks.tracking.store import open_tracking
-from tests.tasks.learning.talkers import crowd
 from tests.tasks.promotion.conftest import POLICY
+from tests.tasks.training.talkers import crowd
 
 MODEL = "landmark-generator"
-SHORT = "[stage1]\nprofile = 'tiny'\n[stage1.feed]\nbatch = 8\n[stage1.optimiser]\nlearning_rate = 6e-3\n"
+SHORT = "[stage1]\nprofile = 'tiny'\n[stage1.data]\nbatch = 8\n[stage1.optimiser]\nlearning_rate = 6e-3\n"
 APPROVAL = f"\n[models.{MODEL}.approval]\nrequired = true\ntimeout_s = "
 
 
@@ -38,8 +38,8 @@ def short(tmp_path_factory) -> str:
     (folder / "policy.toml").write_text(POLICY)
     (folder / "patient.toml").write_text(f"{POLICY}{APPROVAL}120\n")
     (folder / "hasty.toml").write_text(f"{POLICY}{APPROVAL}2\n")
-    pace = "[stage1.pace]\nsteps = 80\nvalidate_every = 80\nsave_every = 80\nfilm_every = 1000\n"
-    (folder / "short.toml").write_text(f"promotion = '{folder}/policy.toml'\n{SHORT}{pace}")
+    schedule = "[stage1.schedule]\nsteps = 80\nvalidate_every = 80\nsave_every = 80\nfilm_every = 1000\n"
+    (folder / "short.toml").write_text(f"promotion = '{folder}/policy.toml'\n{SHORT}{schedule}")
     return str(folder / "short.toml")
 
 

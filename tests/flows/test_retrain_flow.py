@@ -11,16 +11,16 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterParentFlo
 from prefect.client.schemas.objects import FlowRun
 from typer.testing import CliRunner
 
-from flows.cli import app
+from flows.cli.main import app
 from flows.retrain import retrain
+from schemas.config.settings import load_settings
 from schemas.errors import RetrainError, SourceError
-from schemas.settings import load_settings
-from tasks.journal.runs import runs
-from tasks.promotion.refusing import TAKEN_DOWN
-from tasks.retraining.weighing import Outlook, weigh
+from tasks.monitoring.runs import runs
+from tasks.promotion.eligibility import TAKEN_DOWN
+from tasks.retraining.decide import Outlook, weigh
 from tasks.stores.workspace import Workspace
 from tests.flows.test_promote_flow import SHORT, champion
-from tests.tasks.learning.talkers import add_media, publish, talkers
+from tests.tasks.training.talkers import add_media, publish, talkers
 
 pytestmark = pytest.mark.long
 
@@ -39,7 +39,7 @@ least_speakers = 2
 """
 """A first champion has nothing to beat, so that what follows does not hang on what a few steps can learn."""
 STAGE = SHORT.replace("'tiny'", "'tiny'\nsync_steps = 20")
-PACE = "[stage1.pace]\nsteps = 10\nvalidate_every = 10\nsave_every = 10\nfilm_every = 1000\n"
+PACE = "[stage1.schedule]\nsteps = 10\nvalidate_every = 10\nsave_every = 10\nfilm_every = 1000\n"
 RULE = "[retrain.stage1]\nnew_clips = 3\n"
 
 

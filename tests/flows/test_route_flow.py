@@ -7,15 +7,16 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from schemas.config.settings import Settings, load_settings
 from schemas.errors import SettingsError
 from schemas.policy import load_policy
-from schemas.settings import Settings, load_settings
-from tasks import rerouting
-from tasks.ingest import publish_release
-from tasks.rerouting import describe
-from tasks.route import apply_route, plan_route
-from tasks.stores import releases, tables
-from tasks.stores.standing_policy import standing_policy
+from tasks.ingestion import reroute
+from tasks.ingestion.reroute import describe
+from tasks.releases import releases
+from tasks.steps.ingest import publish_release
+from tasks.steps.route import apply_route, plan_route
+from tasks.stores import tables
+from tasks.stores.active_policy import standing_policy
 from tasks.stores.workspace import Workspace
 from tests.flows.heads import contents, versions, write_head
 from tests.flows.plain_ingest import run
@@ -159,7 +160,7 @@ def test_what_was_decoded_before_a_route_died_is_not_decoded_again(place, settin
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(rerouting, "commit_parts", die)
+        patch.setattr(reroute, "commit_parts", die)
         apply(settings, policies["lenient"])
     assert versions(place / "workspace") == before
     _, *damaged = fresh = sorted(_payload(ws) - there)

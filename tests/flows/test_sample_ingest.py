@@ -1,5 +1,5 @@
 """The acceptance test: the whole embedded sample through the real command, held against its truth file by file; and
-what it is good for: a rival, which needs picture and sound of the same clip, is trained on it.
+what it is good for: a baseline, which needs picture and sound of the same clip, is trained on it.
 """
 
 import json
@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from flows.train import train_rival
-from model.baselines.files import load_rival
-from schemas.settings import Settings
-from tasks.promotion.touched import models_on
-from tasks.sample.check import Agreement, compare
+from flows.train import train_baseline
+from model.baselines.files import load_baseline
+from schemas.config.settings import Settings
+from tasks.promotion.training_data import models_on
 from tasks.stores.workspace import Workspace
-from tasks.tracking.example import rival_example
-from tasks.tracking.kinds import RIVAL_KINDS
+from tasks.synthetic.check import Agreement, compare
+from tasks.tracking.example import baseline_example
+from tasks.tracking.kinds import BASELINE_KINDS
 from tasks.tracking.lineage import lineage_of
 from tasks.tracking.models import load_predictor
 from tasks.tracking.registry import named_version
@@ -54,22 +54,22 @@ def test_the_sample_is_released_with_all_splits_and_left_as_it_was(ended):
 
 
 @pytest.mark.long
-def test_a_rival_is_trained_on_it_logged_and_loaded_again(ended, workspace, tmp_path):
-    told = train_rival("atvgnet", workspace=str(workspace), profile="tiny", steps=4)
+def test_a_baseline_is_trained_on_it_logged_and_loaded_again(ended, workspace, tmp_path):
+    told = train_baseline("atvgnet", workspace=str(workspace), preset="tiny", steps=4)
     assert (told["model"], told["version"], told["step"]) == ("atvgnet", 1, 4)
     ws = Workspace.open(str(workspace))
     tracking = open_tracking(Settings().tracking, ws)
-    version = named_version(tracking, RIVAL_KINDS["atvgnet"].name, None)
+    version = named_version(tracking, BASELINE_KINDS["atvgnet"].name, None)
     learned_from = lineage_of(tracking, version)
     both = {row["clip_id"] for row in contents(workspace)["clips"] if row["stage1"] and row["stage2"]}
     assert learned_from and {row["clip_id"] for row in learned_from} <= both
     assert [one.version for one in models_on(tracking, ws, {learned_from[0]["media_id"]})] == [version]  # in a takedown
     run = tracking.client.get_run(told["run"])
-    assert {"loss/landmarks", "val/pd_lower", "val/psnr_mouth"} - set(run.data.metrics) <= {"loss/landmarks"}
+    assert {"loss/landmarks", "val/perceptual_lower", "val/psnr_mouth"} - set(run.data.metrics) <= {"loss/landmarks"}
     assert {one.path for one in tracking.client.list_artifacts(told["run"], "val")} >= {"val/faces_000004.png"}
-    given = rival_example(64)
-    painter, _ = load_rival(Path(told["folder"]))
+    given = baseline_example(64)
+    translator, _ = load_baseline(Path(told["folder"]))
     known = given["reference_pictures"], given["reference_landmarks"]
-    expected = painter.paint(given["pictures"], given["mel"], *known)
+    expected = translator.paint(given["pictures"], given["mel"], *known)
     made = load_predictor(tracking, version, tmp_path / "fetched").predict(given)
     assert np.array_equal(made, expected)

@@ -8,11 +8,11 @@ import pytest
 from schemas.errors import SourceError
 from tasks.sources.open import source_files
 from tests.flows.conftest import SECRET_KEY
-from tests.tasks.learning.talkers import talkers
 from tests.tasks.tracking.served import Server, free_port
+from tests.tasks.training.talkers import talkers
 
 PASSWORD = "hunter2-of-the-tracker"
-SHORT = "[stage1]\nprofile = 'tiny'\n[stage1.pace]\nsteps = 2\nvalidate_every = 2\nsave_every = 2\n"
+SHORT = "[stage1]\nprofile = 'tiny'\n[stage1.schedule]\nsteps = 2\nvalidate_every = 2\nsave_every = 2\n"
 
 
 @pytest.fixture(scope="module")

@@ -3,13 +3,13 @@
 import pytest
 from rich.cells import cell_len
 
-from flows.footage import show_footage
-from flows.scores import show_scores
-from flows.tables import Column, cell, show
+from flows.cli.render.lineage import show_footage
+from flows.cli.render.scores import show_scores
+from flows.cli.render.tables import TableColumn, cell, show
+from model.evaluation.generator import SYSTEMS
+from model.evaluation.generator_report import SCORES
 from model.metrics.bootstrap import mean_interval
-from model.stage1.judging import SYSTEMS
-from model.stage1.scorecard import SCORES
-from tasks.answers.names import common_folder
+from schemas.display import common_folder
 
 WIDTHS = (60, 80, 100, 200)
 NAMES = [f"interview with somebody, recorded in the large studio, {end}" for end in ("take 1.mp4", "take 2.mp4")]
@@ -49,7 +49,7 @@ def interval(scores) -> dict:
 def test_every_score_of_every_system_is_there_whole(printed, width):
     text = printed(width, show_scores, evaluation())
     assert "\u2026" not in text
-    for heading in ("lips NME %", "outline NME %", "opening r", "articulation", "velocity error", "sync"):
+    for heading in ("lips NME %", "outline NME %", "opening r", "mouth_opening_std_ratio", "velocity error", "sync"):
         assert heading in text
     blocks = text.count("system ")
     assert text.count("other sound") == text.count("mean face") == blocks
@@ -58,7 +58,12 @@ def test_every_score_of_every_system_is_there_whole(printed, width):
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_a_name_keeps_its_telling_end(printed, width):
-    columns = [Column("clip"), Column("file", 20, middle=True), Column("route"), Column("speaker", 12, optional=True)]
+    columns = [
+        TableColumn("clip"),
+        TableColumn("file", 20, middle=True),
+        TableColumn("route"),
+        TableColumn("speaker", 12, optional=True),
+    ]
     text = printed(width, show, columns, [[cell("c" * 12), cell(name), cell("stage1"), cell("x")] for name in NAMES])
     assert "take 1.mp4" in text and "take 2.mp4" in text
     assert (NAMES[0] in text) == (width >= 100)
@@ -68,7 +73,7 @@ def test_a_name_keeps_its_telling_end(printed, width):
 
 def test_wide_letters_are_cut_by_cells(printed):
     text = printed(
-        30, show, [Column("file", 10, middle=True), Column("n")], [[cell("録音" * 12 + "終.mp4"), cell("1")]]
+        30, show, [TableColumn("file", 10, middle=True), TableColumn("n")], [[cell("録音" * 12 + "終.mp4"), cell("1")]]
     )
     assert "終.mp4" in text and "\u2026" in text
 

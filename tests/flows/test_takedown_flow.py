@@ -18,21 +18,22 @@ from flows.takedown import takedown
 from model.stage1.files import save_generator
 from model.stage1.network import LandmarkGenerator
 from schemas.cards import GeneratorCard
+from schemas.config.settings import load_settings
+from schemas.config.training import Stage1Settings
 from schemas.errors import HeterodubError, NotFoundError, PromotionError, TrackingError
 from schemas.reasons import Stage
-from schemas.settings import load_settings
 from schemas.tables import BENCHMARKS
-from schemas.training import Stage1Settings
-from tasks.answers.check_tracking import check_tracking
-from tasks.answers.check_workspace import check_workspace
-from tasks.answers.findings import Health
-from tasks.answers.tracing import FootageTrace, ModelTrace, trace
-from tasks.journal.runs import runs
-from tasks.promotion.by_hand import roll_back
-from tasks.promotion.refusing import TAKEN_DOWN
-from tasks.stores import benchmarks, releases, tables, tombstones
+from tasks.inspect.check_tracking import check_tracking
+from tasks.inspect.check_workspace import check_workspace
+from tasks.inspect.findings import Health
+from tasks.lineage.trace import FootageTrace, ModelTrace, trace
+from tasks.monitoring.runs import runs
+from tasks.promotion.eligibility import TAKEN_DOWN
+from tasks.promotion.manual import roll_back
+from tasks.releases import benchmarks, releases
+from tasks.stores import tables, tombstones
 from tasks.stores.workspace import Workspace
-from tasks.tracking.place import place_of
+from tasks.tracking.address import place_of
 from tasks.tracking.relocation import relocate
 from tests.flows.heads import write_head
 
@@ -93,8 +94,8 @@ def _log_model(ws: Workspace, clips: list[dict]) -> None:
     from tasks.tracking.store import open_tracking
 
     torch.manual_seed(len(clips))
-    shape, release = Stage1Settings(profile="tiny").shape, releases.latest(ws)
-    card = GeneratorCard(shape=shape, backend=release.backend, release=release.release_id, seed=0, steps=1)
+    shape, release = Stage1Settings(preset="tiny").shape, releases.latest(ws)
+    card = GeneratorCard(architecture=shape, backend=release.backend, release=release.release_id, seed=0, steps=1)
     folder = ws.scratch() / f"model-{len(clips)}"
     save_generator(folder, LandmarkGenerator(shape), card)
     with tracked_run(open_tracking(load_settings().tracking, ws), "training") as run:

@@ -10,15 +10,15 @@ import pytest
 import torch
 from mlflow import MlflowClient
 
-from flows.environment import prepare
+from flows.cli.environment import prepare
 from flows.evaluate import ablate_data, evaluate
 from flows.train import train
 from model.stage1.files import load_generator
 from schemas.errors import SettingsError, TrackingError, TrainingError, WorkspaceError
-from tasks.learning.devices import on_devices
-from tests.tasks.learning.talkers import talkers
+from tasks.training.distributed import on_devices
+from tests.tasks.training.talkers import talkers
 
-SHORT = "[stage1]\nprofile = 'tiny'\n[stage1.pace]\nsteps = 6\nvalidate_every = 3\nsave_every = 3\n"
+SHORT = "[stage1]\nprofile = 'tiny'\n[stage1.schedule]\nsteps = 6\nvalidate_every = 3\nsave_every = 3\n"
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def mlflow(workspace) -> MlflowClient:
 def test_the_run_holds_what_the_model_came_from(trained, mlflow):
     run = mlflow.get_run(trained["run"])
     assert run.info.status == "FINISHED"
-    assert run.data.params["pace.steps"] == "6"
+    assert run.data.params["schedule.max_steps"] == "6"
     assert {"release", "seed", "environment"} <= set(run.data.tags)
     assert {one.dataset.name for one in run.inputs.dataset_inputs} == {trained["release"]}
     assert {"loss/l1", "fusion/sound", "val/loss"} <= set(run.data.metrics)
@@ -134,7 +134,7 @@ def test_what_is_wrong_is_an_error_of_ours(workspace, short, prefect_api):
 def test_torchrun_s_two_processes_come_to_what_one_does(workspace, tmp_path, prefect_api, mlflow):
     """The command is started twice; the first process leads, and it alone tracks and registers."""
     config = tmp_path / "exact.toml"
-    config.write_text(SHORT + "[stage1.shape]\ndropout = 0.0\n")
+    config.write_text(SHORT + "[stage1.architecture]\ndropout = 0.0\n")
     one = train(workspace=str(workspace), config=str(config))
     words = ["train", "stage1", "-w", workspace, "--config", config, "--json"]
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
@@ -143,7 +143,7 @@ def test_torchrun_s_two_processes_come_to_what_one_does(workspace, tmp_path, pre
         "PREFECT_API_URL": prefect_api,
         "OMP_NUM_THREADS": "1",
     }
-    command = [*torchrun, "-m", "flows.cli", *map(str, words)]
+    command = [*torchrun, "-m", "flows.cli.main", *map(str, words)]
     ran = subprocess.run(command, env=surroundings, capture_output=True, text=True, timeout=600)
     assert ran.returncode == 0, ran.stderr[-3000:]
     two = json.loads(ran.stdout)

@@ -1,4 +1,4 @@
-"""Training, tuning and scoring the translator as flows, with a real Prefect server and a real MLflow store."""
+"""Training, finetuning and scoring the translator as flows, with a real Prefect server and a real MLflow store."""
 
 import json
 from pathlib import Path
@@ -10,29 +10,29 @@ from flows.evaluate import evaluate
 from flows.train import finetune, train
 from model.stage2.files import load_translator
 from schemas.cards import FINETUNED, TRANSLATOR
+from schemas.config.settings import load_settings
 from schemas.errors import TrackingError
-from schemas.settings import load_settings
-from tasks.answers.tracing import trace
 from tasks.dubbing.models import find_models
+from tasks.lineage.trace import trace
 from tasks.preflight.parts import require_model
-from tasks.promotion.gate import open_contest
-from tasks.promotion.touched import models_on
+from tasks.promotion.gate import open_comparison
+from tasks.promotion.training_data import models_on
 from tasks.stores.workspace import Workspace
 from tasks.tracking.store import open_tracking
-from tests.tasks.learning.sitters import sitters
 from tests.tasks.stores.sample_rows import clip_id, media_id
+from tests.tasks.training.sitters import sitters
 
 SHORT = """
 [stage2]
-profile = 'tiny'
-[stage2.pace]
+preset = 'tiny'
+[stage2.schedule]
 steps = 4
-validate_every = 2
-save_every = 2
-film_every = 4
-[stage2.tuning]
+eval_interval = 2
+save_interval = 2
+sample_interval = 4
+[stage2.finetuning]
 steps = 2
-validate_every = 2
+eval_interval = 2
 """
 
 
@@ -64,7 +64,9 @@ def test_the_run_names_what_it_learned_by_and_shows_faces(trained, mlflow):
     run = mlflow.get_run(trained["run"])
     assert run.info.status == "FINISHED"
     assert run.data.params["perception"].startswith("EfficientNet-Lite0")
-    assert {"loss/pyramid", "loss/critics", "val/pd_lower", "val/pd5_lower"} - set(run.data.metrics) <= {"loss/critics"}
+    assert {"loss/multiscale_l1", "loss/discriminators", "val/perceptual_lower", "val/perceptual_heldout_lower"} - set(
+        run.data.metrics
+    ) <= {"loss/discriminators"}
     names = {Path(one.path).name for one in mlflow.list_artifacts(trained["run"], "val")}
     assert {"faces_000002.png", "faces_000004.png", "faces_000004.mp4"} <= names
     assert [one.version for one in mlflow.search_model_versions("name = 'landmark-translator'")] == [1]
@@ -90,7 +92,7 @@ def test_it_is_tuned_and_scored_by_name(trained, workspace, short, mlflow, tmp_p
         (tmp_path / number).mkdir()
         assert find_models(settings, str(tmp_path), name, tmp_path / number).names[1] == number
     with pytest.raises(TrackingError, match="fine-tuned to one speaker"):
-        open_contest(settings, "stage2", f"{FINETUNED}/1")
+        open_comparison(settings, "stage2", f"{FINETUNED}/1")
     require_model(settings, TRANSLATOR, f"{FINETUNED}/1")
     with pytest.raises(TrackingError, match="fine-tuned to one speaker"):
         require_model(settings, TRANSLATOR, f"{FINETUNED}/1", may_be_folder=False)

@@ -14,8 +14,8 @@ from tests.fuzz.runner import Finding, fuzz, keep
 KEPT = Path("build/fuzz")
 DOORS = (
     *("probe", "manifest", "corpus", "settings", "policy", "promotion policy", "jobs", "videos", "study", "workspace"),
-    *("delta log", "generator", "translator", "rival", "seal"),
-    *("inputs of the generator", "inputs of the translator", "inputs of a rival"),
+    *("delta log", "generator", "translator", "baseline", "seal"),
+    *("inputs of the generator", "inputs of the translator", "inputs of a baseline"),
 )
 
 

@@ -14,38 +14,38 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from model.baselines.files import load_rival
-from model.sealing import check_seal, seal
+from model.baselines.files import load_baseline
+from model.checksums import check_seal, seal
 from model.stage1.files import load_generator, save_generator
 from model.stage1.inference import predict_clip
 from model.stage1.network import LandmarkGenerator
-from model.stage2.files import load_critics, load_translator
-from model.stage2.inference import PainterTranslator
+from model.stage2.files import load_discriminators, load_translator
+from model.stage2.inference import TranslatorInference
 from schemas.cards import GeneratorCard
+from schemas.config.settings import GuardSettings, load_settings
+from schemas.config.training import Stage1Settings
 from schemas.errors import HeterodubError, MediaRefusedError
 from schemas.policy import DEFAULT_POLICY, load_policy
 from schemas.promotion import DEFAULT_PROMOTION, load_promotion_policy
-from schemas.settings import GuardSettings, load_settings
 from schemas.tables import TABLES
-from schemas.training import Stage1Settings
-from tasks.answers.check_workspace import check_workspace
-from tasks.answers.listing import Wanted, list_clips, list_files
-from tasks.answers.status import status
 from tasks.dubbing.batch import read_jobs
+from tasks.inspect.check_workspace import check_workspace
+from tasks.inspect.list import ListQuery, list_clips, list_files
+from tasks.inspect.status import status
 from tasks.media.probe import probe
 from tasks.media.sniff import sniff
+from tasks.reproduction.study.scoring import as_table, score_study
+from tasks.reproduction.study.videos import read_videos
 from tasks.sources.corpus import load_corpus
 from tasks.sources.manifest import read_manifest
 from tasks.stores import tables
-from tasks.stores.standing_policy import standing_policy
+from tasks.stores.active_policy import standing_policy
 from tasks.stores.workspace import Workspace
-from tasks.study.scoring import as_table, score_study
-from tasks.study.videos import read_videos
-from tasks.tracking.example import input_example, rival_example, translator_example
+from tasks.tracking.example import baseline_example, input_example, translator_example
 from tests.fuzz.mutations import damaged
-from tests.model.baselines import test_files as rivals
+from tests.model.baselines import test_files as baselines
 from tests.model.stage2 import test_files as translators
-from tests.tasks.answers import footage
+from tests.tasks.inspect import footage
 
 OWN: Final = (HeterodubError, MediaRefusedError)
 
@@ -130,8 +130,8 @@ workers = 2
 [tracking]
 uri = "http://127.0.0.1:5000"
 [stage1]
-profile = "tiny"
-[stage1.feed]
+preset = "tiny"
+[stage1.data]
 batch = 8
 [retrain]
 corpora = ["a.toml"]
@@ -197,8 +197,8 @@ def _other(values: np.ndarray, chance: random.Random) -> np.ndarray:
 
 
 def _save_generator(folder: Path) -> None:
-    shape = Stage1Settings(profile="tiny").shape
-    card = GeneratorCard(shape=shape, backend="face_mesh_v1", release="r0", seed=0, steps=7)
+    shape = Stage1Settings(preset="tiny").shape
+    card = GeneratorCard(architecture=shape, backend="face_mesh_v1", release="r0", seed=0, steps=7)
     save_generator(folder, LandmarkGenerator(shape), card)
 
 
@@ -207,28 +207,28 @@ def _models(scratch: Path) -> dict[str, Door]:
     if not (scratch / "generator").exists():
         _save_generator(scratch / "generator")
         translators.saved(scratch / "translator")
-        rivals.saved(scratch / "rival")
-        for name in ("generator", "translator", "rival"):
+        baselines.saved(scratch / "baseline")
+        for name in ("generator", "translator", "baseline"):
             seal(scratch / name)
     generator, card = load_generator(scratch / "generator")
-    painter = PainterTranslator(load_translator(scratch / "translator")[0])
-    rival, rival_card = load_rival(scratch / "rival")
+    translator = TranslatorInference(load_translator(scratch / "translator")[0])
+    baseline, baseline_card = load_baseline(scratch / "baseline")
 
     def copy(name: str) -> Callable[[Path], object]:
         return lambda folder: shutil.copytree(scratch / name, folder, dirs_exist_ok=True)
 
     def paint(given: dict[str, Any]) -> object:
-        known = painter.appearance(given["reference_pictures"], given["reference_landmarks"])
-        return painter.translate(known, given["pictures"], given["source"], given["wanted"])
+        known = translator.appearance(given["reference_pictures"], given["reference_landmarks"])
+        return translator.translate(known, given["pictures"], given["source"], given["wanted"])
 
-    def rival_paint(given: dict[str, Any]) -> object:
-        return rival.paint(*(given[one] for one in ("pictures", "mel", "reference_pictures", "reference_landmarks")))
+    def baseline_paint(given: dict[str, Any]) -> object:
+        return baseline.paint(*(given[one] for one in ("pictures", "mel", "reference_pictures", "reference_landmarks")))
 
     draw, refusals = _text("draw", "draw"), (*OWN, ValueError)
     return {
         "generator": Door(copy("generator"), load_generator),
-        "translator": Door(copy("translator"), lambda folder: (load_translator(folder), load_critics(folder))),
-        "rival": Door(copy("rival"), load_rival),
+        "translator": Door(copy("translator"), lambda folder: (load_translator(folder), load_discriminators(folder))),
+        "baseline": Door(copy("baseline"), load_baseline),
         "seal": Door(copy("generator"), check_seal),
         "inputs of the generator": Door(
             draw,
@@ -237,8 +237,11 @@ def _models(scratch: Path) -> dict[str, Door]:
             draws=True,
         ),
         "inputs of the translator": Door(draw, _inputs(paint, translator_example(64)), raises=refusals, draws=True),
-        "inputs of a rival": Door(
-            draw, _inputs(rival_paint, rival_example(rival_card.shape.side_px)), raises=refusals, draws=True
+        "inputs of a baseline": Door(
+            draw,
+            _inputs(baseline_paint, baseline_example(baseline_card.architecture.side_px)),
+            raises=refusals,
+            draws=True,
         ),
     }
 
@@ -254,8 +257,8 @@ def _workspace(sound: Path) -> Door:
             lambda: [tables.read(ws, table) for table in TABLES],
             lambda: check_workspace(footage.settings(folder)),
             lambda: status(footage.settings(folder)),
-            lambda: list_files(ws, Wanted(None, None, None, None)),
-            lambda: list_clips(ws, Wanted(None, None, None, None)),
+            lambda: list_files(ws, ListQuery(None, None, None, None)),
+            lambda: list_clips(ws, ListQuery(None, None, None, None)),
         ):
             with contextlib.suppress(OWN):
                 look()

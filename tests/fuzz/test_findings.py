@@ -8,25 +8,26 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from model.files import CARD
+from model.io import CARD
 from model.stage1.files import load_generator
 from model.stage1.inference import predict_clip
 from model.stage2.translator import require
+from schemas.config.settings import load_settings
 from schemas.errors import HeterodubError, ModelFileError, SettingsError, SourceError, WorkspaceError
 from schemas.policy import load_policy
 from schemas.promotion import load_promotion_policy
-from schemas.settings import load_settings
-from tasks.answers.status import status
 from tasks.dubbing.batch import read_jobs
+from tasks.inspect.status import status
+from tasks.releases import releases
+from tasks.reproduction.study.answers import read_key
+from tasks.reproduction.study.videos import read_videos
 from tasks.sources.corpus import load_corpus
-from tasks.stores import releases, tables
-from tasks.stores.standing_policy import standing_policy
+from tasks.stores import tables
+from tasks.stores.active_policy import standing_policy
 from tasks.stores.workspace import Workspace
-from tasks.study.answers import read_key
-from tasks.study.videos import read_videos
 from tasks.tracking.example import input_example
 from tests.fuzz.doors import _KEY, _save_generator
-from tests.tasks.answers import footage
+from tests.tasks.inspect import footage
 
 
 @pytest.mark.parametrize("read", [load_settings, load_policy, load_promotion_policy, load_corpus])

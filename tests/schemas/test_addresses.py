@@ -3,11 +3,11 @@
 import pytest
 
 from schemas.addresses import trouble_with, trouble_with_word, without_password, without_passwords
-from schemas.dubbing import DubJob
+from schemas.config.dubbing import DubJob
+from schemas.config.settings import Settings
 from schemas.errors import MediaRefusedError
 from schemas.problems import describe
 from schemas.reasons import FileReason
-from schemas.settings import Settings
 from tasks.sources.corpus import Corpus
 
 KEY = "wJalr/XUtn+FEMI/K7"

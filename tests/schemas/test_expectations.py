@@ -1,7 +1,7 @@
 import pytest
 
+from schemas.config.settings import ClipSettings
 from schemas.expectations import COUNTED, COUNTED_IN_BOTH_STAGES, possible_range, row_columns, suites
-from schemas.settings import ClipSettings
 from schemas.signals import BY_NAME, SIGNALS
 from schemas.tables import TABLES
 

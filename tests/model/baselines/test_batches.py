@@ -1,15 +1,17 @@
-"""Batches of rivals: sound and picture of the same frames, false sound of another time, references that lie apart."""
+"""Batches of baselines: sound and picture of the same frames, false sound of another time, references that lie
+apart.
+"""
 
 import numpy as np
 import pytest
 
-from model.baselines.batches import SHOWN_FRAMES, Talker, mel_windows
+from model.baselines.batches import SHOWN_FRAMES, AVClip, mel_windows
 from model.features.face_frame import FaceFrame
 from model.features.landmarks import MIRRORED
 from model.features.timing import mel_window
 from model.stage1.features import SILENCE, scale_mel
-from model.training.plan import Window
-from schemas.translation import PictureAugmentation
+from model.training.sampler import Window
+from schemas.config.translation import PictureAugmentation
 from tests.model.baselines.talkers import PLAIN, batch, make_talk_batch, talker
 from tests.model.talking import talk
 
@@ -33,7 +35,7 @@ def test_a_mel_that_is_not_the_clip_s_is_refused(frames, spoil, says):
 
 def test_sound_and_picture_of_two_lengths_are_refused():
     with pytest.raises(ValueError, match="29 frames of sound, but 30 of picture"):
-        Talker(talker().portrait, talker().mel_TMK[:29])
+        AVClip(talker().portrait, talker().mel_TMK[:29])
 
 
 def test_a_batch_is_what_was_stored():
@@ -71,7 +73,7 @@ def test_led_landmarks_lie_where_the_reference_s_face_frame_puts_them():
 
 
 def test_all_of_a_row_is_mirrored_or_none_of_it():
-    plain, turned = batch(), batch(PictureAugmentation(mirror=1, light=0))
+    plain, turned = batch(), batch(PictureAugmentation(hflip_prob=1, color_jitter=0))
     assert np.array_equal(turned.shown_NFCSS, plain.shown_NFCSS.flip(-1))
     assert np.array_equal(turned.known_NCSS, plain.known_NCSS.flip(-1))
     assert np.allclose(turned.face_NLPXY, plain.face_NLPXY.numpy()[:, :, MIRRORED] * np.array([-1, 1]), atol=1e-4)

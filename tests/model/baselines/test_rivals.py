@@ -1,34 +1,36 @@
-"""All four rivals: they learn, go on as if nothing had happened, paint by what is heard, and see only what they may."""
+"""All four baselines: they learn, go on as if nothing had happened, paint by what is heard, and see only what they
+may.
+"""
 
 import numpy as np
 import pytest
 import torch
 
+from model.baselines.inference import BaselineInference
 from model.baselines.layers import lower_half
-from model.baselines.lesson import PAINTER
-from model.baselines.painting import RivalPainter
+from model.baselines.training_module import TRANSLATOR_NETWORK
 from model.baselines.wav2lip import EXPERT, middle
-from model.training.loop import NotFiniteError
-from schemas.rivals import RIVALS, RivalSettings
-from tests.model.baselines.talkers import batch, lesson, talker
+from model.training.trainer import NotFiniteError
+from schemas.config.baselines import BASELINES, BaselineSettings
+from tests.model.baselines.talkers import batch, module, talker
 
 DUBBERS, ANIMATORS = ("lipgan", "wav2lip"), ("atvgnet", "makeittalk")
 
 
-def paints(steps: int = 24) -> RivalSettings:
-    """Settings of a short overfit: critics wait, the expert is done after a step."""
-    rates = {"optimiser": {"learning_rate": 3e-3, "average_decay": 0.5}}
-    return RivalSettings(profile="tiny", pace={"steps": steps}, expert_steps=1, critics_from=99, **rates)
+def paints(steps: int = 24) -> BaselineSettings:
+    """Settings of a short overfit: discriminators wait, the expert is done after a step."""
+    rates = {"optimiser": {"learning_rate": 3e-3, "ema_decay": 0.5}}
+    return BaselineSettings(preset="tiny", schedule={"steps": steps}, syncnet_steps=1, disc_start_step=99, **rates)
 
 
 @pytest.fixture(scope="module")
 def learned():
-    """Each rival after a short overfit: its losses by step, and its painter."""
+    """Each baseline after a short overfit: its losses by step, and its translator."""
     found = {}
-    for name in RIVALS:
-        one, given = lesson(name, paints()), batch()
+    for name in BASELINES:
+        one, given = module(name, paints()), batch()
         told = [{key: float(value) for key, value in one.step(given, step).items()} for step in range(24)]
-        found[name] = told, RivalPainter(one.painter)
+        found[name] = told, BaselineInference(one.translator)
     return found
 
 
@@ -56,14 +58,14 @@ def given():
     return clip.portrait.pictures_TSS3[:18], clip.mel_TMK[:18], *known
 
 
-@pytest.mark.parametrize("name", RIVALS)
+@pytest.mark.parametrize("name", BASELINES)
 def test_it_paints_crops_by_what_is_heard(learned, given, name):
     crops, mel, *known = given
-    painter = learned[name][1]
-    made = painter.paint(crops, mel, *known)
+    translator = learned[name][1]
+    made = translator.paint(crops, mel, *known)
     assert (made.shape, made.dtype) == (crops.shape, np.uint8)
-    assert not np.array_equal(made, painter.paint(crops, mel[::-1], *known))
-    assert np.array_equal(made, painter.paint(crops, mel, *known))
+    assert not np.array_equal(made, translator.paint(crops, mel[::-1], *known))
+    assert np.array_equal(made, translator.paint(crops, mel, *known))
 
 
 @pytest.mark.parametrize("name", DUBBERS)
@@ -71,27 +73,27 @@ def test_what_is_hidden_does_not_leak(learned, given, name):
     crops, mel, *known = given
     spoiled, shown = crops.copy(), crops.copy()
     spoiled[:, 32:], shown[:, :32] = 255, 255
-    painter = learned[name][1]
-    made = painter.paint(crops, mel, *known)
-    assert np.array_equal(made, painter.paint(spoiled, mel, *known))
-    assert not np.array_equal(made, painter.paint(shown, mel, *known))
+    translator = learned[name][1]
+    made = translator.paint(crops, mel, *known)
+    assert np.array_equal(made, translator.paint(spoiled, mel, *known))
+    assert not np.array_equal(made, translator.paint(shown, mel, *known))
 
 
 @pytest.mark.parametrize("name", ANIMATORS)
 def test_an_animator_sees_one_picture_and_no_crop(learned, given, name):
     crops, mel, pictures, landmarks = given
-    painter = learned[name][1]
-    made = painter.paint(crops, mel, pictures, landmarks)
-    assert np.array_equal(made, painter.paint(255 - crops, mel, pictures, landmarks))
-    assert np.array_equal(made, painter.paint(crops, mel, pictures[[1]], landmarks[[1]]))
-    assert not np.array_equal(made, painter.paint(crops, mel, pictures[[2]], landmarks[[2]]))
+    translator = learned[name][1]
+    made = translator.paint(crops, mel, pictures, landmarks)
+    assert np.array_equal(made, translator.paint(255 - crops, mel, pictures, landmarks))
+    assert np.array_equal(made, translator.paint(crops, mel, pictures[[1]], landmarks[[1]]))
+    assert not np.array_equal(made, translator.paint(crops, mel, pictures[[2]], landmarks[[2]]))
 
 
 @pytest.mark.parametrize("name", DUBBERS)
 def test_a_long_clip_is_painted_as_its_frames_are(learned, given, name):
     crops, mel, *known = given
-    painter = learned[name][1]
-    whole, alone = painter.paint(crops, mel, *known), painter.paint(crops[17:], mel[17:], *known)
+    translator = learned[name][1]
+    whole, alone = translator.paint(crops, mel, *known), translator.paint(crops[17:], mel[17:], *known)
     assert np.abs(whole[17:].astype(int) - alone).max() <= 1
 
 
@@ -110,30 +112,30 @@ def test_what_cannot_be_painted_is_refused(learned, given, spoil, says):
         learned["lipgan"][1].paint(*spoil(crops, mel), *known)
 
 
-@pytest.mark.parametrize("name", RIVALS)
+@pytest.mark.parametrize("name", BASELINES)
 def test_it_goes_on_as_if_nothing_had_happened(name):
-    one, other, given = lesson(name), lesson(name, RivalSettings(profile="tiny", seed=9)), batch()
-    for step in (0, 5, 7):  # Wav2Lip's expert, its painter alone, with critics
+    one, other, given = module(name), module(name, BaselineSettings(preset="tiny", seed=9)), batch()
+    for step in (0, 5, 7):  # Wav2Lip's expert, its translator alone, with discriminators
         one.step(given, step)
     other.restore(one.state())
     told, again = one.step(given, 8), other.step(given, 8)
     assert {key: float(value) for key, value in told.items()} == {key: float(value) for key, value in again.items()}
-    assert "critic" in told
+    assert "discriminator" in told
 
 
 @pytest.mark.parametrize("side", [96, 160])
-@pytest.mark.parametrize("name", RIVALS)
+@pytest.mark.parametrize("name", BASELINES)
 def test_a_side_need_not_be_a_power_of_two(name, side):
-    one, clip = lesson(name, RivalSettings(profile="tiny", shape={"side_px": side})), talker(3, side=side)
+    one, clip = module(name, BaselineSettings(preset="tiny", architecture={"side_px": side})), talker(3, side=side)
     for step in (0, 7):
         assert torch.isfinite(one.step(batch(side=side), step)["total"])
     crops, landmarks = clip.portrait.pictures_TSS3[:2], clip.portrait.landmarks_TPXY[:2]
-    assert RivalPainter(one.painter).paint(crops, clip.mel_TMK[:2], crops, landmarks).shape == crops.shape
+    assert BaselineInference(one.translator).paint(crops, clip.mel_TMK[:2], crops, landmarks).shape == crops.shape
 
 
-@pytest.mark.parametrize("name", RIVALS)
+@pytest.mark.parametrize("name", BASELINES)
 def test_a_loss_that_is_no_number_changes_nothing(name):
-    one, broken = lesson(name), batch()
+    one, broken = module(name), batch()
     broken.shown_NFCSS[0, 0, 0, 0, 0] = float("nan")
     before = weights(one)
     with pytest.raises(NotFiniteError):
@@ -155,22 +157,22 @@ def same(one, other, part: str = "") -> bool:
 
 
 def test_the_expert_learns_first_and_is_frozen_then():
-    one, given = lesson("wav2lip"), batch()
+    one, given = module("wav2lip"), batch()
     start = weights(one)
     for step in range(4):
         assert "expert/loss" in one.step(given, step)
     taught = weights(one)
-    assert same(start, taught, PAINTER) and not same(start, taught, EXPERT)
+    assert same(start, taught, TRANSLATOR_NETWORK) and not same(start, taught, EXPERT)
     shipped = {key: value.clone() for key, value in one.expert.state_dict().items()}
     for step in range(4, 8):
         assert {"l1", "sync"} <= one.step(given, step).keys()
     after = weights(one)
-    assert same(taught, after, EXPERT) and not same(taught, after, PAINTER)
+    assert same(taught, after, EXPERT) and not same(taught, after, TRANSLATOR_NETWORK)
     assert all(torch.equal(value, shipped[key]) for key, value in one.expert.state_dict().items())
 
 
-def test_the_painter_hears_the_expert():
-    one, given = lesson("wav2lip"), batch()
+def test_the_translator_hears_the_expert():
+    one, given = module("wav2lip"), batch()
     faces = given.shown_NFCSS.clone().requires_grad_()
     (-one.expert(faces, middle(given.heard_NFMK)).log().mean()).backward()
     assert lower_half(faces.grad).abs().max() > 0
@@ -180,7 +182,7 @@ def test_the_painter_hears_the_expert():
 
 def test_the_expert_can_learn_what_belongs_together():
     """On two clips by heart; what it is worth on unseen speakers is docs/baselines.md's to say."""
-    one = lesson("wav2lip", RivalSettings(profile="tiny", expert_steps=32, optimiser={"learning_rate": 3e-3}))
+    one = module("wav2lip", BaselineSettings(preset="tiny", syncnet_steps=32, optimiser={"learning_rate": 3e-3}))
     few = [batch(start=start, seed=start) for start in (2, 8, 14, 20)]
     told = [one.step(few[step % 4], step) for step in range(32)]
     assert np.mean([float(one["expert/loss"]) for one in told[-8:]]) < 0.9 * float(told[0]["expert/loss"])

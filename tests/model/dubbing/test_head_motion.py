@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from model.dubbing.motion import Smoothing, Spoken, Wanted, wanted_landmarks
+from model.dubbing.motion import MouthTargets, Smoothing, Spoken, wanted_landmarks
 from model.features.face_frame import FaceFrame
 from model.features.landmarks import OUTLINE, PREDICTED, SLICES
 from tests.model.turning import FPS, INTEROCULAR_PX, Turning, turning
@@ -17,7 +17,7 @@ SHOWN = slice(OUTLINE.start + 8, OUTLINE.stop - 8)
 """The jaw between the ears, as far as a dubbing moves it."""
 
 
-def wanted(head: Turning) -> Wanted:
+def wanted(head: Turning) -> MouthTargets:
     """What a mouth that says nothing is asked to do on the head."""
     frames = len(head.seen)
     still = turning(1).rest

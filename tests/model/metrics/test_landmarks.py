@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from model.features.landmarks import LIPS, OUTLINE, POSE, PREDICTED, SLICES, bounding_diagonal
-from model.metrics.baselines import copy_reference
+from model.metrics.controls import copy_reference
 from model.metrics.landmarks import LEAST_FRAMES, LEAST_MOTION, score_clip
 from schemas.reasons import MissingCause
 from tests.model.metrics.faces import UNIT_PX, moved, talking
@@ -23,8 +23,8 @@ def numbers(scores) -> dict:
 def test_the_truth_scores_perfectly_on_a_moving_head():
     scores = score_clip(moved(TRUE), moved(TRUE), ALL)
     assert scores.nme == scores.nme_lips == scores.nme_outline == scores.velocity_error == 0
-    assert scores.opening_correlation == pytest.approx(1)
-    assert scores.articulation == scores.jitter == pytest.approx(1)
+    assert scores.mouth_opening_corr == pytest.approx(1)
+    assert scores.mouth_opening_std_ratio == scores.jitter == pytest.approx(1)
     assert (scores.frames, scores.missing) == (50, {})
 
 
@@ -53,9 +53,9 @@ def test_each_frame_is_measured_by_its_own_diagonal():
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.3])
 def test_articulation_is_the_share_of_the_movement(share):
     scores = score_clip(talking(12 + share * (GAPS - 12)), TRUE, ALL)
-    assert scores.articulation == pytest.approx(share)
+    assert scores.mouth_opening_std_ratio == pytest.approx(share)
     if share:
-        assert scores.opening_correlation == pytest.approx(1)
+        assert scores.mouth_opening_corr == pytest.approx(1)
         assert scores.jitter == pytest.approx(share)
 
 
@@ -63,15 +63,15 @@ def test_correlation_has_the_sign_and_size_of_the_textbook():
     draw = np.random.default_rng(0)
     gaps = GAPS + draw.normal(0, 4, 50)
     scores = score_clip(moved(talking(gaps)), moved(TRUE), ALL)
-    assert scores.opening_correlation == pytest.approx(np.corrcoef(gaps, GAPS)[0, 1])
-    assert score_clip(talking(30 - GAPS), TRUE, ALL).opening_correlation == pytest.approx(-1)
+    assert scores.mouth_opening_corr == pytest.approx(np.corrcoef(gaps, GAPS)[0, 1])
+    assert score_clip(talking(30 - GAPS), TRUE, ALL).mouth_opening_corr == pytest.approx(-1)
 
 
 def test_velocity_error_of_still_lips_is_the_speed_of_the_true_ones():
     scores = score_clip(moved(talking(np.full(50, 12.0))), moved(TRUE), ALL)
     # both lower lips move with the gap, the upper ones stay
     assert scores.velocity_error == pytest.approx(np.abs(np.diff(GAPS)).mean() / 2 / UNIT_PX)
-    assert scores.articulation == pytest.approx(0)
+    assert scores.mouth_opening_std_ratio == pytest.approx(0)
 
 
 def test_a_constant_mistake_has_no_velocity():
@@ -90,8 +90,8 @@ def test_a_copied_mouth_stands_still_though_the_head_turns_aside():
     true = TRUE.copy()
     true[:, :, 0] *= (1 + 0.4 * np.sin(np.arange(50) / 5))[:, None]
     scores = score_clip(copy_reference(true[:1], true), true, ALL)
-    assert scores.articulation == pytest.approx(0, abs=1e-9)
-    assert scores.opening_correlation is None
+    assert scores.mouth_opening_std_ratio == pytest.approx(0, abs=1e-9)
+    assert scores.mouth_opening_corr is None
 
 
 def test_pose_points_of_a_prediction_count_for_nothing():
@@ -123,11 +123,11 @@ def test_no_step_leads_over_a_gap():
 def test_still_mouths_have_no_correlation_and_say_why():
     still = talking(np.full(50, 12.0))
     scores = score_clip(still, TRUE, ALL)
-    assert scores.opening_correlation is None
-    assert scores.articulation == pytest.approx(0)
-    assert scores.missing == {"opening_correlation": MissingCause.PREDICTION_STILL}
+    assert scores.mouth_opening_corr is None
+    assert scores.mouth_opening_std_ratio == pytest.approx(0)
+    assert scores.missing == {"mouth_opening_corr": MissingCause.PREDICTION_STILL}
     scores = score_clip(TRUE, still, ALL)
-    names = ("opening_correlation", "articulation", "jitter")
+    names = ("mouth_opening_corr", "mouth_opening_std_ratio", "jitter")
     assert [getattr(scores, name) for name in names] == [None, None, None]
     assert scores.missing == dict.fromkeys(names, MissingCause.MOUTH_STILL)
 
@@ -136,7 +136,7 @@ def test_still_mouths_have_no_correlation_and_say_why():
 def test_a_mouth_moves_from_the_limit_on(share, moves):
     amplitude_px = share * LEAST_MOTION * UNIT_PX
     scores = score_clip(talking(12 + amplitude_px * np.tile([-1.0, 1.0], 25)), TRUE, ALL)
-    assert (scores.opening_correlation is not None) is moves
+    assert (scores.mouth_opening_corr is not None) is moves
 
 
 def test_too_few_frames_leave_only_what_they_can_tell():
@@ -149,14 +149,14 @@ def test_too_few_frames_leave_only_what_they_can_tell():
     one = score_clip(TRUE, TRUE, tracked)
     assert one.nme == 0
     assert one.missing == {
-        "opening_correlation": MissingCause.TOO_SHORT,
-        "articulation": MissingCause.TOO_SHORT,
+        "mouth_opening_corr": MissingCause.TOO_SHORT,
+        "mouth_opening_std_ratio": MissingCause.TOO_SHORT,
         "velocity_error": MissingCause.ONE_FRAME,
         "jitter": MissingCause.TOO_SHORT,
     }
     for frames, measured in ((LEAST_FRAMES - 1, False), (LEAST_FRAMES, True)):
         scores = score_clip(TRUE, TRUE, np.arange(50) < frames)
-        assert (scores.articulation is not None) is measured
+        assert (scores.mouth_opening_std_ratio is not None) is measured
 
 
 def test_what_is_no_prediction_is_refused():

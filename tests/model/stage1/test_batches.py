@@ -8,7 +8,7 @@ from model.features.face_frame import FaceFrame
 from model.features.landmarks import MIRRORED, mouth_opening
 from model.stage1.batches import _disturbed, _played, mirror, mirror_pose
 from model.stage1.features import prepare, scale_mel
-from schemas.training import Augmentation
+from schemas.config.training import Augmentation
 from tests.model.talking import talk
 
 
@@ -48,7 +48,7 @@ def test_dropped_sound_is_silence():
 def test_another_tract_moves_a_band_and_leaves_silence():
     mel = np.full((40, 80), -1.0, np.float32)
     mel[20:, 40] = 1.0
-    how = Augmentation(gain_db=0, tilt_db=0, noise=0, tract=0.1)
+    how = Augmentation(gain_db=0, tilt_db=0, noise=0, vtlp_std=0.1)
     places = {int(_disturbed(mel, how, np.random.default_rng(seed))[20:].mean(0).argmax()) for seed in range(8)}
     assert len(places) > 3
     assert all(28 < place < 54 for place in places)

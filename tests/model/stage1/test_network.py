@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from model.stage1.network import EXTRA_COLUMNS, LandmarkGenerator, LossWeights, landmark_loss
-from schemas.training import Stage1Settings
+from schemas.config.training import Stage1Settings
 
-SHAPE = Stage1Settings(profile="tiny").shape
+SHAPE = Stage1Settings(preset="tiny").shape
 
 
 def generator(seed=0):

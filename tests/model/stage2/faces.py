@@ -5,7 +5,7 @@ import torch
 from skimage.draw import polygon
 
 from model.features.landmarks import OUTLINE, SLICES
-from model.stage2.network import Painter
+from model.stage2.network import LandmarkTranslator
 from tests.model.talking import face, talk
 
 SIDE = 64
@@ -45,13 +45,13 @@ def speaker(seed: int, frames: int = 12, side: int = SIDE) -> tuple[np.ndarray, 
     return painted(talk(frames, seed)[0], seed, side)
 
 
-def lively(painter: Painter) -> Painter:
-    """A painter whose weights let pass what it sees, as those of a trained one do; new ones hardly do."""
+def lively(translator: LandmarkTranslator) -> LandmarkTranslator:
+    """A translator whose weights let pass what it sees, as those of a trained one do; new ones hardly do."""
     torch.manual_seed(0)
-    for module in painter.modules():
+    for module in translator.modules():
         if isinstance(module, torch.nn.Conv2d | torch.nn.Linear):
             torch.nn.init.kaiming_normal_(module.weight, 0.2)
-    return painter
+    return translator
 
 
 def still(opening: float, side: int = SIDE) -> tuple[np.ndarray, np.ndarray]:

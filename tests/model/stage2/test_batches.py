@@ -4,21 +4,21 @@ import numpy as np
 import pytest
 
 from model.features.landmarks import LIPS, eye_centres
-from model.stage2.batches import Portrait, _varied, frames_apart, make_batch, tracked_run
-from model.training.plan import Window
-from schemas.translation import PictureAugmentation, Stage2Settings
+from model.stage2.batches import FaceClip, _varied, frames_apart, make_batch, tracked_run
+from model.training.sampler import Window
+from schemas.config.translation import PictureAugmentation, Stage2Settings
 from tests.model.stage2.faces import speaker
 
-PLAIN = PictureAugmentation(mirror=0, light=0, withheld=0)
-SHAPE = Stage2Settings(profile="tiny").shape
+PLAIN = PictureAugmentation(hflip_prob=0, color_jitter=0, warp_dropout=0)
+SHAPE = Stage2Settings(preset="tiny").shape
 
 
-def clip(frames: int = 14, lost=()) -> Portrait:
+def clip(frames: int = 14, lost=()) -> FaceClip:
     pictures, landmarks = speaker(3, frames)
-    return Portrait(pictures, landmarks, ~np.isin(np.arange(frames), lost))
+    return FaceClip(pictures, landmarks, ~np.isin(np.arange(frames), lost))
 
 
-def batch(seed: int = 0, augmentation=PLAIN, one: Portrait | None = None):
+def batch(seed: int = 0, augmentation=PLAIN, one: FaceClip | None = None):
     return make_batch([Window(0, 6, 2, seed)], [one or clip()], ["a"], 2, 3, SHAPE, augmentation)
 
 
@@ -40,14 +40,14 @@ def test_nothing_hidden_of_the_window_is_in_its_inputs():
     spoiled = one.pictures_TSS3.copy()
     spoiled[5:9, 44:52, 26:38] = 255  # mouths of the window and its context; references are elsewhere
     assert (spoiled != one.pictures_TSS3).any()
-    made, other = batch(one=one), batch(one=Portrait(spoiled, one.landmarks_TPXY, one.tracked_T))
+    made, other = batch(one=one), batch(one=FaceClip(spoiled, one.landmarks_TPXY, one.tracked_T))
     assert np.array_equal(made.inputs_BCWW, other.inputs_BCWW)
     assert np.array_equal(made.warped_BKWW, other.warped_BKWW)
     assert not np.array_equal(made.target_BWW, other.target_BWW)
 
 
 def test_some_windows_are_shown_no_warped_frames():
-    always, never = (batch(augmentation=PLAIN.model_copy(update={"withheld": share})) for share in (1, 0))
+    always, never = (batch(augmentation=PLAIN.model_copy(update={"warp_dropout": share})) for share in (1, 0))
     assert (always.warped_BKWW == 0).all() and (never.warped_BKWW > 0).any()
     assert np.array_equal(always.inputs_BCWW, never.inputs_BCWW)
 
@@ -83,11 +83,13 @@ def test_a_clip_without_two_tracked_frames_in_a_row_still_trains():
 
 def test_a_mirrored_face_has_its_left_eye_on_the_left():
     pictures, landmarks = speaker(3, 2)
-    turned, points = _varied(pictures, landmarks, PictureAugmentation(mirror=1, light=0), np.random.default_rng(0))
+    turned, points = _varied(
+        pictures, landmarks, PictureAugmentation(hflip_prob=1, color_jitter=0), np.random.default_rng(0)
+    )
     assert np.array_equal(turned, pictures[:, :, ::-1])
     left, right = eye_centres(points)
     assert (left[:, 0] < right[:, 0]).all()
-    again, back = _varied(turned, points, PictureAugmentation(mirror=1, light=0), np.random.default_rng(0))
+    again, back = _varied(turned, points, PictureAugmentation(hflip_prob=1, color_jitter=0), np.random.default_rng(0))
     assert np.array_equal(again, pictures)
     assert np.allclose(back, landmarks, atol=1e-4)
 

@@ -5,21 +5,21 @@ import json
 import pytest
 import torch
 
-from model.stage2.critics import Critics
-from model.stage2.files import CARD, CRITICS, WEIGHTS, load_critics, load_translator, save_translator
-from model.stage2.network import Painter
+from model.stage2.discriminators import Discriminators
+from model.stage2.files import CARD, DISCRIMINATORS, WEIGHTS, load_discriminators, load_translator, save_translator
+from model.stage2.network import LandmarkTranslator
 from schemas.cards import TranslatorCard
+from schemas.config.translation import Stage2Settings
 from schemas.errors import ModelFileError
-from schemas.translation import Stage2Settings
 
-SETTINGS = Stage2Settings(profile="tiny")
+SETTINGS = Stage2Settings(preset="tiny")
 
 
 def saved(folder, **more):
-    painter, critics = Painter(SETTINGS.shape), Critics(SETTINGS.critics, 2)
+    translator, discriminators = LandmarkTranslator(SETTINGS.shape), Discriminators(SETTINGS.discriminators, 2)
     card = TranslatorCard(
-        shape=SETTINGS.shape,
-        critics=SETTINGS.critics,
+        architecture=SETTINGS.shape,
+        discriminators=SETTINGS.discriminators,
         window_frames=2,
         backend="face_mesh_v1",
         release="r1",
@@ -28,17 +28,17 @@ def saved(folder, **more):
         perception=("a network",),
         **more,
     )
-    save_translator(folder, painter, critics, card)
-    return painter, critics, card
+    save_translator(folder, translator, discriminators, card)
+    return translator, discriminators, card
 
 
 def test_it_comes_back_as_it_was(tmp_path):
-    painter, critics, card = saved(tmp_path / "model")
+    translator, discriminators, card = saved(tmp_path / "model")
     again, told = load_translator(tmp_path / "model")
     assert told == card
-    assert all(torch.equal(again.state_dict()[name], value) for name, value in painter.state_dict().items())
-    back = load_critics(tmp_path / "model").state_dict()
-    assert all(torch.equal(back[name], value) for name, value in critics.state_dict().items())
+    assert all(torch.equal(again.state_dict()[name], value) for name, value in translator.state_dict().items())
+    back = load_discriminators(tmp_path / "model").state_dict()
+    assert all(torch.equal(back[name], value) for name, value in discriminators.state_dict().items())
 
 
 @pytest.mark.parametrize("name", [WEIGHTS, CARD])
@@ -49,19 +49,21 @@ def test_a_damaged_file_is_refused(tmp_path, name):
         load_translator(tmp_path)
 
 
-def test_missing_critics_are_told(tmp_path):
+def test_missing_discriminators_are_told(tmp_path):
     saved(tmp_path)
-    (tmp_path / CRITICS).unlink()
-    with pytest.raises(ModelFileError, match=CRITICS):
-        load_critics(tmp_path)
+    (tmp_path / DISCRIMINATORS).unlink()
+    with pytest.raises(ModelFileError, match=DISCRIMINATORS):
+        load_discriminators(tmp_path)
 
 
-@pytest.mark.parametrize("claim", [{"width": 2**24}, {"vector": 2**40}, {"side_px": 32 * 2**30}, {"blocks": 10**9}])
+@pytest.mark.parametrize(
+    "claim", [{"width": 2**24}, {"embedding_dim": 2**40}, {"side_px": 32 * 2**30}, {"blocks": 10**9}]
+)
 def test_a_card_that_claims_a_network_larger_than_any_memory_is_refused(tmp_path, claim):
     """Before the network is made, not when memory ends."""
     saved(tmp_path)
     told = json.loads((tmp_path / CARD).read_text())
-    (tmp_path / CARD).write_text(json.dumps(told | {"shape": told["shape"] | claim}))
+    (tmp_path / CARD).write_text(json.dumps(told | {"architecture": told["shape"] | claim}))
     with pytest.raises(ModelFileError):
         load_translator(tmp_path)
 

@@ -1,18 +1,18 @@
-"""A painter in use: pieces equal one pass, hidden pixels do not matter, and what is not painted is the source."""
+"""A translator in use: pieces equal one pass, hidden pixels do not matter, and what is not painted is the source."""
 
 import numpy as np
 import pytest
 
 from model.stage2 import mask
-from model.stage2.inference import PainterTranslator
-from model.stage2.network import Painter
-from schemas.translation import Stage2Settings
+from model.stage2.inference import TranslatorInference
+from model.stage2.network import LandmarkTranslator
+from schemas.config.translation import Stage2Settings
 from tests.model.stage2.faces import SIDE, lively, speaker
 
 
 @pytest.fixture(scope="module")
-def translator() -> PainterTranslator:
-    return PainterTranslator(lively(Painter(Stage2Settings(profile="tiny").shape)))
+def translator() -> TranslatorInference:
+    return TranslatorInference(lively(LandmarkTranslator(Stage2Settings(preset="tiny").shape)))
 
 
 @pytest.fixture(scope="module")

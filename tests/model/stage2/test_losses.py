@@ -1,9 +1,17 @@
-"""Losses by hand: the pyramid looks at the blended region alone, the hinge has its margin, matching is 0 for equals."""
+"""Losses by hand: the multiscale_l1 looks at the blended region alone, the hinge has its margin, matching is 0 for
+equals.
+"""
 
 import pytest
 import torch
 
-from model.stage2.losses import critic_loss, matching_loss, patch_loss, pyramid, restraint
+from model.stage2.losses import (
+    adversarial_loss,
+    discriminator_loss,
+    feature_matching_loss,
+    multiscale_l1,
+    warp_consistency,
+)
 
 
 def test_restraint_is_the_distance_from_the_nearest_warped_frame():
@@ -11,41 +19,41 @@ def test_restraint_is_the_distance_from_the_nearest_warped_frame():
     warped, share = torch.rand(2, 6, 16, 16), torch.zeros(2, 16, 16)
     share[:, 4:12, 4:12] = 1
     nearest = warped[:, :3]
-    assert restraint(nearest + 0.25, warped, share) == pytest.approx(0.25, abs=1e-6)
+    assert warp_consistency(nearest + 0.25, warped, share) == pytest.approx(0.25, abs=1e-6)
     elsewhere = nearest.clone()
     elsewhere[:, :, :4] += 1
-    assert restraint(elsewhere, warped, share) == 0
+    assert warp_consistency(elsewhere, warped, share) == 0
 
 
 def test_restraint_leaves_windows_without_warped_frames_alone():
     painted, share = torch.full((2, 3, 16, 16), 0.5), torch.ones(2, 16, 16)
     warped = torch.full((2, 6, 16, 16), 0.25)
     warped[1] = 0
-    assert restraint(painted, warped, share) == pytest.approx(0.25 / 2)
-    assert restraint(painted, 0 * warped, share) == 0
+    assert warp_consistency(painted, warped, share) == pytest.approx(0.25 / 2)
+    assert warp_consistency(painted, 0 * warped, share) == 0
 
 
 def test_the_pyramid_is_the_error_where_there_is_a_blend():
     true, share = torch.rand(1, 3, 16, 16), torch.zeros(1, 16, 16)
     share[:, 8:] = 1
-    assert pyramid(true + 0.25, true, share) == pytest.approx(0.25, abs=1e-6)
+    assert multiscale_l1(true + 0.25, true, share) == pytest.approx(0.25, abs=1e-6)
     made = true.clone()
     made[..., :8, :] += 1
-    assert pyramid(made, true, share) == 0
-    assert pyramid(true + 1, true, 0 * share) == 0
+    assert multiscale_l1(made, true, share) == 0
+    assert multiscale_l1(true + 1, true, 0 * share) == 0
 
 
 def test_the_hinge_stops_at_its_margin():
     def verdict(value: float):
         return [[torch.zeros(1, 1, 2, 2), torch.full((1, 1, 2, 2), float(value))]]
 
-    assert critic_loss(verdict(0), verdict(0)) == 2
-    assert critic_loss(verdict(-5), verdict(5)) == 0
-    assert critic_loss(verdict(1), verdict(-1)) == 4
-    assert patch_loss(verdict(0.5)) == -0.5
+    assert discriminator_loss(verdict(0), verdict(0)) == 2
+    assert discriminator_loss(verdict(-5), verdict(5)) == 0
+    assert discriminator_loss(verdict(1), verdict(-1)) == 4
+    assert adversarial_loss(verdict(0.5)) == -0.5
 
 
 def test_matching_looks_at_all_but_the_verdict():
     made = [[torch.ones(1, 1, 2, 2), torch.ones(1, 1, 2, 2)]]
     true = [[torch.full((1, 1, 2, 2), 3.0), torch.full((1, 1, 2, 2), 9.0)]]
-    assert matching_loss(made, true) == 2
+    assert feature_matching_loss(made, true) == 2

@@ -1,4 +1,6 @@
-"""Painter and critics: they begin with the warped frames, their switches switch, appearance passes by the vector."""
+"""Translator and discriminators: they begin with the warped frames, their switches switch, appearance passes by the
+vector.
+"""
 
 from dataclasses import replace
 
@@ -8,27 +10,27 @@ import torch
 
 from model.stage2 import mask
 from model.stage2.composite import CHANNELS, LINES
-from model.stage2.critics import Critics
-from model.stage2.inference import PainterTranslator
+from model.stage2.discriminators import Discriminators
+from model.stage2.inference import TranslatorInference
 from model.stage2.layers import Conv
-from model.stage2.network import Painter
-from schemas.translation import CriticShape, PainterShape, Stage2Settings
+from model.stage2.network import LandmarkTranslator
+from schemas.config.translation import DiscriminatorArchitecture, Stage2Settings, TranslatorArchitecture
 from tests.model.stage2.faces import speaker
 
-SHAPE = Stage2Settings(profile="tiny").shape
+SHAPE = Stage2Settings(preset="tiny").shape
 W = 48
 
 
-def given(shape: PainterShape, frames: int = 4):
+def given(architecture: TranslatorArchitecture, frames: int = 4):
     torch.manual_seed(0)
-    inputs = torch.rand(frames, (2 * shape.context + 1) * CHANNELS, W, W)
-    return inputs, torch.rand(frames // 2, 1, 3 + LINES, W, W), torch.rand(frames, 3 * shape.candidates, W, W), 2
+    inputs = torch.rand(frames, (2 * architecture.context + 1) * CHANNELS, W, W)
+    return inputs, torch.rand(frames // 2, 1, 3 + LINES, W, W), torch.rand(frames, 3 * architecture.candidates, W, W), 2
 
 
 def test_before_the_first_step_it_shows_the_nearest_warped_frame():
     torch.manual_seed(1)
     inputs, known, warped, frames = given(SHAPE)
-    painted = Painter(SHAPE)(inputs, known, warped, frames)
+    painted = LandmarkTranslator(SHAPE)(inputs, known, warped, frames)
     assert painted.shape == (4, 3, W, W)
     assert painted.min() >= 0 and painted.max() <= 1
     nearest, other = warped.reshape(4, 2, 3, W, W).unbind(dim=1)
@@ -37,29 +39,29 @@ def test_before_the_first_step_it_shows_the_nearest_warped_frame():
 
 @pytest.mark.parametrize("change", [{"candidates": 0}, {"gated": False}, {"context": 0}, {"candidates": 1}])
 def test_every_switch_makes_another_network_that_paints(change):
-    shape = SHAPE.model_copy(update=change)
-    painter = Painter(shape)
-    assert painter(*given(shape)).shape == (4, 3, W, W)
-    gates = [one.gated for one in painter.generator.modules() if isinstance(one, Conv)]
+    architecture = SHAPE.model_copy(update=change)
+    translator = LandmarkTranslator(architecture)
+    assert translator(*given(architecture)).shape == (4, 3, W, W)
+    gates = [one.gated for one in translator.generator.modules() if isinstance(one, Conv)]
     assert gates
-    assert all(gate == shape.gated for gate in gates)
-    plain = {name: value.shape for name, value in Painter(SHAPE).state_dict().items()}
-    assert plain != {name: value.shape for name, value in painter.state_dict().items()}
+    assert all(gate == architecture.gated for gate in gates)
+    plain = {name: value.shape for name, value in LandmarkTranslator(SHAPE).state_dict().items()}
+    assert plain != {name: value.shape for name, value in translator.state_dict().items()}
 
 
 def test_another_speaker_s_vector_paints_another_picture_from_the_start():
     """By more than a step of 8 bits all over the painted region, before anything was learned."""
-    shape = Stage2Settings().shape
-    pairs = [speaker(seed, 4, shape.side_px) for seed in (0, 1)]
+    architecture = Stage2Settings().shape
+    pairs = [speaker(seed, 4, architecture.side_px) for seed in (0, 1)]
     torch.manual_seed(0)
-    translator = PainterTranslator(Painter(shape))
+    translator = TranslatorInference(LandmarkTranslator(architecture))
     own, other = (translator.appearance(*pair) for pair in pairs)
     pictures, landmarks = pairs[0]
     made, swapped = (
         translator.translate(known, pictures, landmarks, landmarks)
         for known in (own, replace(own, vector=other.vector))
     )
-    assert np.abs(made - swapped)[mask.soft(landmarks, shape.side_px) > 0.5].mean() > 1 / 255
+    assert np.abs(made - swapped)[mask.soft(landmarks, architecture.side_px) > 0.5].mean() > 1 / 255
 
 
 @pytest.mark.parametrize("gated", [True, False])
@@ -71,28 +73,31 @@ def test_layers_pass_signals_on_as_strong_as_they_came(gated):
 
 
 def test_the_vector_is_the_mean_over_any_number_of_frames():
-    embedder = Painter(SHAPE).embedder
+    embedder = LandmarkTranslator(SHAPE).embedder
     frames = torch.rand(1, 3, 3 + LINES, W, W)
     one_by_one = torch.stack([embedder(frames[:, [number]]) for number in range(3)]).mean(dim=0)
     assert torch.allclose(embedder(frames), one_by_one, atol=1e-5)
 
 
-def test_critics_judge_frames_and_runs_at_each_scale():
-    shape = CriticShape(width=4, layers=2, scales=2)
-    single, runs = Critics(shape, 2)(torch.rand(4, 3, W, W), torch.rand(4, LINES, W, W))
+def test_discriminators_judge_frames_and_runs_at_each_scale():
+    architecture = DiscriminatorArchitecture(width=4, layers=2, scales=2)
+    single, runs = Discriminators(architecture, 2)(torch.rand(4, 3, W, W), torch.rand(4, LINES, W, W))
     assert [len(opinion[-1]) for opinion in single] == [4, 4]
     assert [len(opinion[-1]) for opinion in runs] == [2, 2]
     assert single[0][-1].shape[-1] == 2 * single[1][-1].shape[-1]
 
 
-def test_the_temporal_critic_can_be_switched_off():
-    critics = Critics(CriticShape(width=4, layers=2, temporal=False), 2)
-    assert critics(torch.rand(2, 3, W, W), torch.rand(2, LINES, W, W))[1] == []
-    assert not any(name.startswith("temporal") for name in critics.state_dict())
+def test_the_temporal_discriminator_can_be_switched_off():
+    discriminators = Discriminators(DiscriminatorArchitecture(width=4, layers=2, temporal=False), 2)
+    assert discriminators(torch.rand(2, 3, W, W), torch.rand(2, LINES, W, W))[1] == []
+    assert not any(name.startswith("temporal") for name in discriminators.state_dict())
 
 
-def test_the_temporal_critic_sees_the_order_of_frames():
-    critics = Critics(CriticShape(width=4, layers=2, scales=1), 2).eval()
+def test_the_temporal_discriminator_sees_the_order_of_frames():
+    discriminators = Discriminators(DiscriminatorArchitecture(width=4, layers=2, scales=1), 2).eval()
     pictures, lines = torch.rand(2, 3, W, W), torch.rand(2, LINES, W, W)
-    forward, backward = critics(pictures, lines)[1][0][-1], critics(pictures.flip(0), lines.flip(0))[1][0][-1]
+    forward, backward = (
+        discriminators(pictures, lines)[1][0][-1],
+        discriminators(pictures.flip(0), lines.flip(0))[1][0][-1],
+    )
     assert not torch.allclose(forward, backward)

@@ -3,25 +3,27 @@
 import numpy as np
 import pytest
 
-from model.training.plan import ClipFacts, Plan, Recipe
+from model.training.sampler import ClipInfo, SamplerConfig, WindowSampler
 
 
-def recipe(**changes) -> Recipe:
-    return Recipe(**{"window_frames": 32, "batch": 8, "buffer_frames": 4000, "balance": 0.7, "seed": 0} | changes)
+def recipe(**changes) -> SamplerConfig:
+    return SamplerConfig(
+        **{"window_frames": 32, "batch_size": 8, "buffer_frames": 4000, "balance": 0.7, "seed": 0} | changes
+    )
 
 
-def crowd(draw: np.random.Generator) -> list[ClipFacts]:
+def crowd(draw: np.random.Generator) -> list[ClipInfo]:
     """Speakers with few clips and many, short ones and long."""
     clips = []
     for speaker in range(int(draw.integers(2, 30))):
         count = int(draw.choice([1, 2, 5, 40, 100]))
         clips += [
-            ClipFacts(f"s{speaker}-{number}", int(draw.integers(11, 250)), f"s{speaker}") for number in range(count)
+            ClipInfo(f"s{speaker}-{number}", int(draw.integers(11, 250)), f"s{speaker}") for number in range(count)
         ]
     return clips
 
 
-def meant(clips: list[ClipFacts], balance: float) -> dict[str, float]:
+def meant(clips: list[ClipInfo], balance: float) -> dict[str, float]:
     """Each speaker's share of an epoch: its footage, to the power of 1 - balance."""
     footage: dict[str, float] = {}
     for clip in clips:
@@ -30,7 +32,7 @@ def meant(clips: list[ClipFacts], balance: float) -> dict[str, float]:
     return {speaker: part / sum(parts.values()) for speaker, part in parts.items()}
 
 
-def shares(plan: Plan, epochs: int) -> dict[str, float]:
+def shares(plan: WindowSampler, epochs: int) -> dict[str, float]:
     """Of the windows of some epochs, those of each speaker."""
     found: dict[str, float] = {clip.speaker: 0.0 for clip in plan.clips}
     for number in range(epochs * plan.batches_per_epoch):
@@ -41,11 +43,11 @@ def shares(plan: Plan, epochs: int) -> dict[str, float]:
 
 def test_one_speaker_with_much_footage_has_the_share_that_the_balance_means():
     """600 clips of one speaker beside one clip each of nine: 0.7 means 600^0.3 parts beside nine."""
-    clips = [ClipFacts(f"a{number}", 64, "often") for number in range(600)]
-    clips += [ClipFacts(f"b{number}", 64, f"seldom {number}") for number in range(9)]
+    clips = [ClipInfo(f"a{number}", 64, "often") for number in range(600)]
+    clips += [ClipInfo(f"b{number}", 64, f"seldom {number}") for number in range(9)]
     often = meant(clips, 0.7)["often"]
     assert often == pytest.approx(0.43, abs=0.005)
-    assert shares(Plan(clips, recipe()), 4)["often"] == pytest.approx(often, abs=0.02)
+    assert shares(WindowSampler(clips, recipe()), 4)["often"] == pytest.approx(often, abs=0.02)
 
 
 @pytest.mark.parametrize("most", [0, 3])
@@ -53,15 +55,15 @@ def test_one_speaker_with_much_footage_has_the_share_that_the_balance_means():
 def test_shares_are_those_that_were_meant(seed, most):
     draw = np.random.default_rng(seed)
     clips, balance = crowd(draw), float(draw.choice([0.0, 0.3, 0.7, 1.0]))
-    plan = Plan(clips, recipe(balance=balance, windows_per_clip=most, batch=1, window_frames=8))
+    plan = WindowSampler(clips, recipe(balance=balance, windows_per_clip=most, batch=1, window_frames=8))
     wanted, found = meant(clips, balance), shares(plan, 1)
     for speaker, share in wanted.items():
         assert found[speaker] == pytest.approx(share, abs=1 / plan.batches_per_epoch)
 
 
 def test_clips_that_one_epoch_leaves_out_come_in_others():
-    clips = [ClipFacts(f"a{number}", 64, "often") for number in range(100)] + [ClipFacts("b", 64, "seldom")]
-    plan = Plan(clips, recipe(balance=1.0, batch=1, windows_per_clip=0.5))
+    clips = [ClipInfo(f"a{number}", 64, "often") for number in range(100)] + [ClipInfo("b", 64, "seldom")]
+    plan = WindowSampler(clips, recipe(balance=1.0, batch=1, windows_per_clip=0.5))
     seen = [{plan.batch(epoch * plan.batches_per_epoch + at)[0].clip for at in range(plan.batches_per_epoch)}
             for epoch in range(12)]  # fmt: skip
     assert len(seen[0]) < 30

@@ -10,13 +10,13 @@ import torch
 from model.stage1.network import LandmarkGenerator
 from model.stage2.warp import WarpTranslator
 from schemas.cards import GeneratorCard
-from schemas.settings import Settings
-from schemas.training import GeneratorShape
+from schemas.config.settings import Settings
+from schemas.config.training import GeneratorArchitecture
 from tasks.dubbing.models import Models
 from tasks.faces.mesh import open_mesh_v1
 from tests.flows.heads import voice, write_head
 
-SHAPE = GeneratorShape(width=8, point_channels=4, decoder_channels=4, time_blocks=1)
+SHAPE = GeneratorArchitecture(width=8, point_channels=4, decoder_channels=4, time_blocks=1)
 
 
 @pytest.fixture(scope="session")
@@ -41,7 +41,7 @@ def generator() -> LandmarkGenerator:
 
 @pytest.fixture(scope="session")
 def models(generator, backend) -> Models:
-    card = GeneratorCard(shape=SHAPE, backend=backend.name, release="r-none", seed=0, steps=0)
+    card = GeneratorCard(architecture=SHAPE, backend=backend.name, release="r-none", seed=0, steps=0)
     return Models(generator, card, WarpTranslator(64), ("landmark-generator of a test", "warp"))
 
 

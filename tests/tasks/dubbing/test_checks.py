@@ -7,15 +7,15 @@ import av
 import numpy as np
 import pytest
 
-from schemas.dubbing import SYNTHETIC, DubJob
+from schemas.config.dubbing import SYNTHETIC, DubJob
+from schemas.config.settings import Settings
 from schemas.errors import MediaRefusedError, SourceError
 from schemas.reasons import FileReason
-from schemas.settings import Settings
 from tasks.dubbing.batch import check_jobs, dub_jobs, read_jobs
 from tasks.dubbing.checks import find_faults, output_faults
 from tasks.dubbing.inputs import input_faults
-from tasks.dubbing.watching import Silent
-from tasks.extract import ledger
+from tasks.dubbing.progress import SilentDubWatcher
+from tasks.ingestion import file_catalog
 from tasks.sources.corpus import Corpus
 from tasks.sources.folder import local_file
 from tasks.stores import tables
@@ -180,7 +180,9 @@ def test_only_a_dubbing_is_replaced(files, tmp_path):
     assert "is no dubbing: name another" in said["holiday.mp4"][0]
     asked = job(files).model_copy(update={"out": str(foreign)})
     before = foreign.read_bytes()
-    (ended,) = dub_jobs([asked], "/no/such/model", "warp", Settings(workspace=str(tmp_path / "none")), Silent())
+    (ended,) = dub_jobs(
+        [asked], "/no/such/model", "warp", Settings(workspace=str(tmp_path / "none")), SilentDubWatcher()
+    )
     assert "is no dubbing" in ended.error and foreign.read_bytes() == before
     assert input_faults(asked, GUARDS, written=False) == ()
 
@@ -191,8 +193,8 @@ def test_footage_of_the_workspace_is_never_an_output(files, tmp_path):
     footage = tmp_path / "footage.mp4"
     footage.write_bytes(b"1" * 100)
     raw = local_file(Corpus(root=str(tmp_path)), footage)
-    row = ledger.refused_row(raw, "x", MediaRefusedError(FileReason.EMPTY_FILE))
-    tables.append_rows(ws, "catalog", ledger.catalog_table([row]))
+    row = file_catalog.refused_row(raw, "x", MediaRefusedError(FileReason.EMPTY_FILE))
+    tables.append_rows(ws, "catalog", file_catalog.catalog_table([row]))
     (tmp_path / "hard.mp4").hardlink_to(footage)
     (tmp_path / "soft.mp4").symlink_to(footage)
     (tmp_path / "linked").symlink_to(tmp_path)
@@ -230,5 +232,5 @@ def test_every_bad_row_is_known_before_the_first_is_worked_on(files, tmp_path):
 
 def test_where_every_row_is_bad_no_model_is_looked_for(files, tmp_path):
     jobs = read_jobs(manifest(tmp_path, (files / "speech.wav", files / "film.mp4", "b.mp4")))
-    (ended,) = dub_jobs(jobs, "/no/such/model", "warp", Settings(), Silent())
+    (ended,) = dub_jobs(jobs, "/no/such/model", "warp", Settings(), SilentDubWatcher())
     assert "swap" in ended.error

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from model.stage2.warp import WarpTranslator
-from schemas.dubbing import DubJob
+from schemas.config.dubbing import DubJob
+from schemas.config.settings import Settings
 from schemas.errors import DubbingError
-from schemas.settings import Settings
+from tasks.dubbing.compositing import FrameCompositor
 from tasks.dubbing.dub import dub
 from tasks.dubbing.models import Models
-from tasks.dubbing.painting import Painting
 from tests.flows.heads import head as head_pictures
 from tests.tasks.dubbing.conftest import write_wav
 from tests.tasks.faces.covered import passing, talker
@@ -91,7 +91,7 @@ def painted(head, speech, models, backend, settings, tmp_path_factory):
     folder = tmp_path_factory.mktemp("chunks")
 
     def work(chunk, using=models):
-        taken, frames = [], Painting.frames
+        taken, frames = [], FrameCompositor.frames
 
         def watched(self):
             for one in frames(self):
@@ -100,7 +100,7 @@ def painted(head, speech, models, backend, settings, tmp_path_factory):
 
         changed = Settings(**(settings.model_dump() | {"dub": settings.dub.model_dump() | {"chunk_frames": chunk}}))
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(Painting, "frames", watched)
+            patch.setattr(FrameCompositor, "frames", watched)
             dub(DubJob(video=str(head), speech=str(speech), out=str(folder / "out.mp4")), using, backend, changed)
         return taken
 
@@ -166,14 +166,14 @@ def test_pictures_without_the_face_pass_through_untouched_and_are_counted(
 @pytest.fixture
 def painted_of(models, backend, settings, monkeypatch):
     def work(video, speech, out, **options):
-        taken, frames = [], Painting.frames
+        taken, frames = [], FrameCompositor.frames
 
         def watched(self):
             for one in frames(self):
                 taken.append(one.frame.to_ndarray())
                 yield one
 
-        monkeypatch.setattr(Painting, "frames", watched)
+        monkeypatch.setattr(FrameCompositor, "frames", watched)
         told = dub(DubJob(video=str(video), speech=str(speech), out=str(out), **options), models, backend, settings)
         return told, taken
 

@@ -3,7 +3,7 @@
 import av
 import numpy as np
 
-from schemas.dubbing import DubJob
+from schemas.config.dubbing import DubJob
 from tasks.dubbing.dub import dub
 from tests.flows.heads import head as head_pictures
 from tests.tasks.media.media_files import regular, write_media

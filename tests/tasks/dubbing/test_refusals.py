@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from model.stage2.warp import WarpTranslator
-from schemas.dubbing import DubJob
+from schemas.config.dubbing import DubJob
 from schemas.errors import DubbingError, SourceError
 from tasks.dubbing.dub import dub
 from tests.tasks.media.media_files import regular, write_media

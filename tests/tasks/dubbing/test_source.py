@@ -9,12 +9,12 @@ import pytest
 from schemas.errors import MediaRefusedError
 from schemas.reasons import FileReason
 from tasks.dubbing.canvas import Canvas, planes_of
-from tasks.dubbing.source import Film
+from tasks.dubbing.source import SourceVideo
 from tests.tasks.media.media_files import draw, number_in, regular, write_media
 
 
-def film(path, settings) -> Film:
-    return Film.open(path, settings.guards)
+def film(path, settings) -> SourceVideo:
+    return SourceVideo.open(path, settings.guards)
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".mov", ".avi", ".mpg"])

@@ -5,7 +5,7 @@ import pytest
 
 from schemas.errors import MediaRefusedError
 from schemas.reasons import FileReason
-from tasks.dubbing.speech import Speech, sniff_speech
+from tasks.dubbing.speech import SpeechSource, sniff_speech
 from tasks.media.sniff import Container
 from tests.tasks.dubbing.conftest import write_wav
 from tests.tasks.media.media_files import Track, regular, tone, write_media
@@ -32,7 +32,7 @@ def opened(settings, tmp_path):
     taken = []
 
     def work(path):
-        taken.append(Speech.open(path, settings.guards, tmp_path))
+        taken.append(SpeechSource.open(path, settings.guards, tmp_path))
         return taken[-1]
 
     yield work

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from av.stream import Disposition
 
-from schemas.dubbing import DubJob
+from schemas.config.dubbing import DubJob
 from tasks.dubbing.dub import dub
-from tasks.dubbing.source import Film
-from tasks.dubbing.speech import Speech
+from tasks.dubbing.source import SourceVideo
+from tasks.dubbing.speech import SpeechSource
 from tasks.media.probe import probe
 from tasks.media.sniff import sniff
 from tests.tasks.dubbing.conftest import write_wav
@@ -20,7 +20,7 @@ RATE = 16_000
 
 
 def _loudest_hz(path, settings, scratch) -> float:
-    with Speech.open(path, settings.guards, scratch) as speech:
+    with SpeechSource.open(path, settings.guards, scratch) as speech:
         samples = speech.samples(0, RATE // 2)
     return float(np.argmax(np.abs(np.fft.rfft(samples)))) * 2
 
@@ -54,7 +54,9 @@ def test_a_silent_sound_is_no_speech(settings, tmp_path):
 
 def test_channels_that_cancel_each_other_are_still_heard(settings, tmp_path):
     line = tone(1, RATE).samples
-    with Speech.open(write_wav(tmp_path / "a.wav", np.stack([line[0], -line[0]])), settings.guards, tmp_path) as speech:
+    with SpeechSource.open(
+        write_wav(tmp_path / "a.wav", np.stack([line[0], -line[0]])), settings.guards, tmp_path
+    ) as speech:
         assert np.abs(speech.samples(0, RATE)).max() == pytest.approx(0.5, abs=0.02)
         left, right = speech.sound(0, RATE)
         np.testing.assert_allclose(left, -right, atol=1e-3)  # the output has both, as they came
@@ -63,7 +65,9 @@ def test_channels_that_cancel_each_other_are_still_heard(settings, tmp_path):
 
 def test_floating_point_over_full_scale_is_not_cut(settings, tmp_path):
     track = tone(1, 48_000, level=1.6)
-    with Speech.open(write_sound(tmp_path / "a.wav", "wav", "pcm_f32le", track), settings.guards, tmp_path) as speech:
+    with SpeechSource.open(
+        write_sound(tmp_path / "a.wav", "wav", "pcm_f32le", track), settings.guards, tmp_path
+    ) as speech:
         (line,) = speech.sound(0, 48_000)
     wanted = np.sin(2 * np.pi * 440 * np.arange(48_000) / 48_000)
     np.testing.assert_allclose(line[2000:40_000], wanted[2000:40_000], atol=0.01)
@@ -75,9 +79,9 @@ def test_a_video_whose_clocks_begin_in_wall_time(settings, tmp_path, late_s):
     line[0, 24_000:24_100] = 0.9
     plain = write_media(tmp_path / "p.mkv", regular(25), Track(line))
     path = remux(tmp_path / "a.mkv", *(Part(plain, number, late_s=late_s[number]) for number in (0, 1)))
-    film = Film.open(path, settings.guards)
+    film = SourceVideo.open(path, settings.guards)
     assert len(list(film.pictures())) == 25
-    with Speech.open(path, settings.guards, tmp_path) as speech:
+    with SpeechSource.open(path, settings.guards, tmp_path) as speech:
         assert np.argmax(np.abs(speech.samples(0, RATE))) == pytest.approx(8000, abs=100)
 
 
@@ -85,7 +89,7 @@ def test_the_film_is_the_stream_that_moves(settings, tmp_path):
     size = (320, 192)
     still = write_media(tmp_path / "s.mp4", regular(40), pictures=[draw(3, *size)] * 40, size=size)
     small = write_media(tmp_path / "f.mp4", regular(40))
-    film = Film.open(remux(tmp_path / "a.mkv", Part(still, 0, DEFAULT), Part(small, 0)), settings.guards)
+    film = SourceVideo.open(remux(tmp_path / "a.mkv", Part(still, 0, DEFAULT), Part(small, 0)), settings.guards)
     assert (film.look().width, len(list(film.looks()))) == (160, 1)
 
 
@@ -96,7 +100,7 @@ def test_a_film_without_a_face_gives_way_to_the_next(head, speech, settings, mod
     moving = [draw(number, *size) for number in range(count)]
     other = write_media(tmp_path / "o.mp4", regular(count), pictures=moving, size=size)
     video = remux(tmp_path / "a.mkv", Part(other, 0, DEFAULT), Part(head, 0))
-    assert Film.open(video, settings.guards).facts.picture_stream == 0
+    assert SourceVideo.open(video, settings.guards).facts.picture_stream == 0
     out = tmp_path / "out.mp4"
     dub(DubJob(video=str(video), speech=str(speech), out=str(out)), models, backend, settings)
     with av.open(str(out)) as made, av.open(str(head)) as source:

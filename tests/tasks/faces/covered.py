@@ -3,10 +3,10 @@
 import cv2
 import numpy as np
 
-from tasks.sample.mouth import MouthCurve
-from tasks.sample.people import BY_NAME
-from tasks.sample.portrait import Portrait, portrait
-from tasks.sample.render import motion, render
+from tasks.synthetic.mouth import MouthCurve
+from tasks.synthetic.people import BY_NAME
+from tasks.synthetic.portrait import Portrait, portrait
+from tasks.synthetic.render import motion, render
 
 AWAY_PX = 130
 """So far below its place a cover is out of sight of the mouth."""

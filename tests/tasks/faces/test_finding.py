@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from model.features.landmarks import interocular
-from schemas.settings import ClipSettings
+from schemas.config.settings import ClipSettings
 from tasks.faces.finding import find_again
 
 

@@ -8,8 +8,8 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter
 
 from model.features.landmarks import OUTLINE, SLICES, box, eye_centres, interocular, mouth_opening
+from schemas.config.settings import ClipSettings, Settings, WeightSettings
 from schemas.errors import WeightsMissingError
-from schemas.settings import ClipSettings, Settings, WeightSettings
 from tasks.faces import litert
 from tasks.faces.backend import LandmarkBackend, open_backend
 from tasks.faces.mesh import MeshBackend, open_mesh_v2

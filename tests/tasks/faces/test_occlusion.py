@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from schemas.settings import ClipSettings
+from schemas.config.settings import ClipSettings
 from tasks.faces.occlusion import mouth_occluded
 from tasks.faces.patches import FacePatches
 from tasks.faces.tracker import FaceTracker
-from tasks.sample.people import BY_NAME
-from tasks.sample.portrait import portrait
+from tasks.synthetic.people import BY_NAME
+from tasks.synthetic.portrait import portrait
 from tests.tasks.faces.covered import cover, passing, talker
 
 FRAMES, FIRST, STOP = 60, 24, 40

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from model.features.landmarks import box
-from schemas.settings import ClipSettings
+from schemas.config.settings import ClipSettings
 from tasks.faces.region import Detection, FaceLandmarks, Picture, Region, region_of_box
 from tasks.faces.tracker import FaceObservation, FaceTracker
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from model.features.landmarks import box, mouth_opening
-from schemas.settings import ClipSettings
+from schemas.config.settings import ClipSettings
 from tasks.faces.region import Picture
 from tasks.faces.tracker import FaceObservation, FaceTracker
 

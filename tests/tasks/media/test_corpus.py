@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from schemas.config.settings import GuardSettings
 from schemas.errors import MediaRefusedError
 from schemas.reasons import FileReason
-from schemas.settings import GuardSettings
 from tasks.media.decode import open_video
 from tasks.media.probe import probe
 from tasks.media.sniff import sniff

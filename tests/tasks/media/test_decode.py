@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from av.video.frame import VideoFrame
 
+from schemas.config.settings import GuardSettings
 from schemas.errors import MediaRefusedError
-from schemas.settings import GuardSettings
 from tasks.media import decode
 from tasks.media.decode import Frame, Video, open_video
 from tasks.media.probe import probe

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from schemas.settings import GuardSettings
-from tasks.extract.handing import open_files
+from schemas.config.settings import GuardSettings
+from tasks.ingestion.decoder_process import open_files
 from tasks.media import decode
 from tasks.media.decode import open_video
 from tasks.media.decord_pictures import MAX_DECODED_BYTES

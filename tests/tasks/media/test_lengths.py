@@ -2,12 +2,12 @@
 
 import pytest
 
+from schemas.config.settings import GuardSettings
 from schemas.errors import MediaRefusedError
 from schemas.reasons import FileReason
-from schemas.settings import GuardSettings
+from tasks.media.containers import open_input
 from tasks.media.decode import open_video
 from tasks.media.lengths import clocks_apart_s
-from tasks.media.opening import open_input
 from tasks.media.probe import probe
 from tasks.media.sniff import sniff
 from tasks.media.sound import open_sound

@@ -4,9 +4,9 @@ import av
 import numpy as np
 import pytest
 
+from schemas.config.settings import GuardSettings
 from schemas.errors import MediaRefusedError
 from schemas.reasons import FileReason
-from schemas.settings import GuardSettings
 from tasks.media.probe import probe
 from tasks.media.sniff import Container, sniff
 from tests.tasks.media.media_files import FORMATS, HEIGHT, WIDTH, WITH_SOUND, regular, tone

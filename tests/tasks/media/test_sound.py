@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
+from schemas.config.settings import GuardSettings
 from schemas.errors import MediaRefusedError
 from schemas.reasons import FileReason, MissingCause
-from schemas.settings import GuardSettings
 from tasks.media.decode import open_video
 from tasks.media.probe import probe
 from tasks.media.sniff import sniff

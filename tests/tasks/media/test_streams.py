@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from av.stream import Disposition
 
-from schemas.settings import GuardSettings
+from schemas.config.settings import GuardSettings
+from tasks.media.containers import open_input
 from tasks.media.decode import open_video
-from tasks.media.opening import open_input
 from tasks.media.probe import probe
 from tasks.media.sniff import Container, sniff
 from tasks.media.streams import default_stands_out, other_films, sound_streams

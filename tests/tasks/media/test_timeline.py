@@ -5,8 +5,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from schemas.settings import GuardSettings
-from tasks.dubbing.speech import Speech
+from schemas.config.settings import GuardSettings
+from tasks.dubbing.speech import SpeechSource
 from tasks.media.decode import open_video
 from tasks.media.probe import probe
 from tasks.media.sniff import sniff
@@ -101,7 +101,7 @@ def test_speech_from_a_joined_recording_stays_in_step_with_its_pictures(clip, tm
     container = sniff(path)
     with open_video(path, container, probe(path, container, GUARDS), GUARDS) as video:
         flashes = [frame.index for frame in video.frames() if frame.rgb.mean() > 120 and not frame.repeated]
-    with Speech.open(path, GUARDS, tmp_path) as speech:
+    with SpeechSource.open(path, GUARDS, tmp_path) as speech:
         samples = np.abs(speech.samples(0, (flashes[-1] + 25) * 640))
     steps = [int(np.argmax(samples[f * 640 - 8000 : f * 640 + 8000])) - 8000 for f in flashes]
     assert len(steps) == 6

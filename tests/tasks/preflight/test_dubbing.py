@@ -3,9 +3,9 @@
 import pytest
 
 from schemas.cards import CARD
-from schemas.dubbing import DubJob
+from schemas.config.dubbing import DubJob
+from schemas.config.settings import Settings
 from schemas.errors import DubbingError
-from schemas.settings import Settings
 from tasks.preflight.dubbing import check_dub
 from tests.flows.heads import voice
 from tests.tasks.dubbing.conftest import write_wav

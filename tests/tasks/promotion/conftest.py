@@ -9,25 +9,25 @@ import pytest
 import torch
 
 from model.stage1.files import load_generator, save_generator
-from model.training.listening import Listeners
+from model.training.callbacks import Callbacks
 from schemas.cards import GENERATOR
+from schemas.config.settings import Settings, TrackingSettings
+from schemas.config.training import Stage1Settings
 from schemas.reasons import Stage
-from schemas.settings import Settings, TrackingSettings
-from schemas.training import Stage1Settings
-from tasks.learning.selection import find_release, select
-from tasks.learning.stage1 import train_generator
-from tasks.stores import releases
+from tasks.releases import releases
 from tasks.stores.workspace import Workspace
-from tests.tasks.learning.conftest import one_thread
-from tests.tasks.learning.talkers import crowd
+from tasks.training.clip_selection import find_release, select
+from tasks.training.stage1 import train_generator
 from tests.tasks.tracking.conftest import with_tables
+from tests.tasks.training.conftest import one_thread
+from tests.tasks.training.talkers import crowd
 
 __all__ = ["one_thread"]
 
 HOW = {
-    "good": {"pace": {"steps": 100}},
-    "other seed": {"pace": {"steps": 60}, "seed": 1},
-    "deaf": {"pace": {"steps": 15}, "augmentation": {"drop_sound": 1.0}},
+    "good": {"schedule": {"max_steps": 100}},
+    "other seed": {"schedule": {"max_steps": 60}, "seed": 1},
+    "deaf": {"schedule": {"max_steps": 15}, "augmentation": {"drop_sound": 1.0}},
 }
 
 POLICY = """
@@ -47,7 +47,7 @@ least_speakers = 6
 [models.landmark-generator.gain_tolerances]
 "other sound" = 0.04
 [models.landmark-generator.tolerances]
-opening_correlation = 0.07
+mouth_opening_corr = 0.07
 articulation = 0.15
 jitter = 0.2
 [models.landmark-generator.costs]
@@ -82,10 +82,13 @@ def trained(talking, commons) -> dict[str, Path]:
 def _train(talking: Workspace, folder: Path) -> None:
     selection = select(talking, find_release(talking, None), Stage.STAGE1)
     for name, how in HOW.items():
-        pace = how["pace"] | {"validate_every": how["pace"]["steps"], "save_every": how["pace"]["steps"]}
-        fast = {"profile": "tiny", "feed": {"batch": 8}, "optimiser": {"learning_rate": 6e-3}}
-        settings = Stage1Settings(**fast | how | {"pace": pace})
-        train_generator(selection, settings, folder / name, Listeners())
+        schedule = how["schedule"] | {
+            "eval_interval": how["schedule"]["steps"],
+            "save_interval": how["schedule"]["steps"],
+        }
+        fast = {"preset": "tiny", "data": {"batch_size": 8}, "optimiser": {"learning_rate": 6e-3}}
+        settings = Stage1Settings(**fast | how | {"schedule": schedule})
+        train_generator(selection, settings, folder / name, Callbacks())
     generator, card = load_generator(folder / "good" / "model")
     torch.manual_seed(0)
     with torch.no_grad():
@@ -103,7 +106,7 @@ def ws(talking, tmp_path, empty_database) -> Workspace:
 @pytest.fixture
 def settings(ws, policy) -> Settings:
     """Settings for the embedded store."""
-    return Settings(workspace=ws.root, promotion=policy, stage1=Stage1Settings(profile="tiny"))
+    return Settings(workspace=ws.root, promotion=policy, stage1=Stage1Settings(preset="tiny"))
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 from schemas.cards import GENERATOR
-from schemas.settings import Settings
-from tasks.promotion import ledger, moving
+from schemas.config.settings import Settings
+from tasks.promotion import alias_moves, ledger
 from tasks.promotion.ledger import Evidence
 from tasks.stores.workspace import Workspace
 from tasks.tracking import registry
@@ -34,4 +34,4 @@ if __name__ == "__main__":
     store = open_tracking(settings.tracking, ws)
     now = ledger.last_move(ws, GENERATOR)
     before = now.to_version if now else None
-    moving.move_champion(store, ws, GENERATOR, "promote", int(version), before, "a test", Evidence())
+    alias_moves.move_champion(store, ws, GENERATOR, "promote", int(version), before, "a test", Evidence())

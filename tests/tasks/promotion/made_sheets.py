@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 from schemas.promotion import ModelRule, ResamplingRule
-from tasks.promotion.sheets import Graded, Sheet
+from tasks.promotion.model_scores import ModelScores, SystemScores
 
-DIRECTIONS = {"error": "less", "correlation": "more", "articulation": "near one", "jitter": "up to one"}
+DIRECTIONS = {"error": "less", "correlation": "more", "mouth_opening_std_ratio": "near one", "jitter": "up to one"}
 
 RULE = ModelRule(
     primary="error",
@@ -14,7 +14,7 @@ RULE = ModelRule(
     least_speakers=6,
     controls={"copy": 0.0, "other sound": 0.01},
     gain_tolerances={"other sound": 0.04},
-    tolerances={"correlation": 0.07, "articulation": 0.15, "jitter": 0.2},
+    tolerances={"correlation": 0.07, "mouth_opening_std_ratio": 0.15, "jitter": 0.2},
     costs={"latency_ms": 1.5},
 )
 RESAMPLING = ResamplingRule(resamples=500)
@@ -26,14 +26,14 @@ def sheet(
     version: int = 1,
     error: Score = 1.0,
     correlation: Score = 0.5,
-    articulation: Score = 1.0,
+    mouth_opening_std_ratio: Score = 1.0,
     jitter: Score = 0.7,
     copy: Score = 2.0,
     other: Score = 1.5,
     latency_ms: float | None = 10.0,
     speakers: int = 8,
     clips: int = 2,
-) -> Sheet:
+) -> ModelScores:
     """A number is the score of every clip; a function gives it by the clip's number."""
     graded = []
     for number in range(speakers * clips):
@@ -41,11 +41,15 @@ def sheet(
         for system, of_error in (("own sound", error), ("copy", copy), ("other sound", other)):
             scores = {"error": _at(of_error, number, wobble)}
             if system == "own sound":
-                others = {"correlation": correlation, "articulation": articulation, "jitter": jitter}
+                others = {
+                    "correlation": correlation,
+                    "mouth_opening_std_ratio": mouth_opening_std_ratio,
+                    "jitter": jitter,
+                }
                 scores |= {name: _at(score, number) for name, score in others.items()}
-            graded.append(Graded(f"clip {number:03d}", f"speaker {number // clips}", system, scores))
+            graded.append(SystemScores(f"clip {number:03d}", f"speaker {number // clips}", system, scores))
     costs = {} if latency_ms is None else {"latency_ms": latency_ms}
-    return Sheet(version, "own sound", tuple(graded), costs)
+    return ModelScores(version, "own sound", tuple(graded), costs)
 
 
 def _at(score: Score, number: int, wobble: float = 1.0) -> float | None:

@@ -4,9 +4,10 @@ import pyarrow as pa
 
 from schemas.reasons import Stage
 from tasks.promotion.data_difference import data_difference
-from tasks.stores import releases, tables
-from tests.tasks.learning.talkers import add_media, publish, talkers
+from tasks.releases import releases
+from tasks.stores import tables
 from tests.tasks.stores.sample_rows import clip_id
+from tests.tasks.training.talkers import add_media, publish, talkers
 
 
 def test_clips_that_came_and_went_are_counted_by_corpus_and_reason(tmp_path):

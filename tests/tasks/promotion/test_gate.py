@@ -7,11 +7,11 @@ import pytest
 
 from model.stage1.files import WEIGHTS
 from schemas.errors import ModelFileError, PromotionError, SettingsError, TrackingError
-from tasks.journal.runs import runs
-from tasks.promote import move_champion
-from tasks.promotion import by_hand, deciding, evidence, gate, moving
+from tasks.monitoring.runs import runs
+from tasks.promotion import alias_moves, decision, evidence, gate, manual
+from tasks.promotion.eligibility import TAKEN_DOWN
 from tasks.promotion.ledger import Evidence, moves
-from tasks.promotion.refusing import TAKEN_DOWN
+from tasks.steps.promote import move_champion
 from tasks.stores import tables, tombstones
 from tasks.stores.workspace import Workspace
 from tasks.tracking.lineage import lineage_of
@@ -27,20 +27,20 @@ def tracking(settings):
 
 def put_to_the_test(settings, name: str | None = None):
     """What the flow does: contest, scores, verdict, evidence, move."""
-    contest = gate.open_contest(settings, "stage1", name)
-    sheets = gate.score(settings, contest)
-    verdict = gate.decide(contest, sheets)
-    run = evidence.keep_evidence(settings, contest, sheets, verdict)
+    comparison = gate.open_comparison(settings, "stage1", name)
+    sheets = gate.score(settings, comparison)
+    verdict = gate.decide(comparison, sheets)
+    run = evidence.keep_evidence(settings, comparison, sheets, verdict)
     if verdict.outcome == "promote":
-        gate.promote(settings, contest, verdict, run)
-    return contest, verdict, run
+        gate.promote(settings, comparison, verdict, run)
+    return comparison, verdict, run
 
 
 def crown(settings, number: int) -> None:
     """Make a version the champion without asking what it scores."""
     ws, store = Workspace.open(settings.workspace), tracking(settings)
-    now = moving.settle(store, ws, MODEL).champion
-    moving.move_champion(store, ws, MODEL, "promote", number, now, "a test", Evidence(run="r", benchmark="b"))
+    now = alias_moves.reconcile(store, ws, MODEL).champion
+    alias_moves.move_champion(store, ws, MODEL, "promote", number, now, "a test", Evidence(run="r", benchmark="b"))
 
 
 def pointing(settings, *aliases: str) -> list[int | None]:
@@ -56,30 +56,30 @@ def test_from_the_first_champion_to_a_better_one_and_back(request, register, ws,
     crown(settings, poor)
     assert pointing(settings, CHAMPION, CHALLENGER, PREVIOUS) == [poor, None, None]
 
-    contest, verdict, run = put_to_the_test(settings, str(good))
+    comparison, verdict, run = put_to_the_test(settings, str(good))
     assert verdict.outcome == "promote", verdict.why
     assert pointing(settings, CHAMPION, CHALLENGER, PREVIOUS) == [good, None, poor]
 
-    back = by_hand.roll_back(settings, "stage1", None, "it mumbles")
+    back = manual.roll_back(settings, "stage1", None, "it mumbles")
     assert (back.kind, back.from_version, back.to_version) == ("rollback", good, poor)
     assert pointing(settings, CHAMPION, PREVIOUS) == [poor, None]
 
     with pytest.raises(PromotionError, match=f"rolled back from it .*it mumbles.*--model {good}"):
-        gate.open_contest(settings, "stage1", None)  # nobody named it: the night would undo what a person did
-    assert gate.open_contest(settings, "stage1", str(good)).challenger.number == good
+        gate.open_comparison(settings, "stage1", None)  # nobody named it: the night would undo what a person did
+    assert gate.open_comparison(settings, "stage1", str(good)).challenger.number == good
 
-    told = by_hand.history(settings, "stage1")
+    told = manual.history(settings, "stage1")
     assert [(row["version"], row["kind"]) for row in told] == [(poor, "rollback"), (good, "promote"), (poor, "promote")]
     assert told[0]["until_utc"] is None and told[1]["until_utc"] == told[0]["since_utc"]
-    assert told[1]["run"] == run and told[1]["benchmark"] == contest.benchmark.benchmark
-    assert told[1]["policy"] == contest.policy.hash and told[0]["why"] == "it mumbles"
+    assert told[1]["run"] == run and told[1]["benchmark"] == comparison.benchmark.benchmark
+    assert told[1]["policy"] == comparison.policy.hash and told[0]["why"] == "it mumbles"
 
 
 def test_the_evidence_says_what_was_compared(settings, register):
     register(settings, "good")
-    contest, verdict, run = put_to_the_test(settings)
+    comparison, verdict, run = put_to_the_test(settings)
     found = tracking(settings).client.get_run(run)
-    assert found.data.tags["benchmark"] == contest.benchmark.benchmark
+    assert found.data.tags["benchmark"] == comparison.benchmark.benchmark
     assert found.data.tags["outcome"] == verdict.outcome
     assert found.data.metrics["check/beats_copy/passed"] == 1.0
     assert 0 < found.data.metrics["challenger/nme_lips"] < 1
@@ -89,13 +89,13 @@ def test_the_evidence_says_what_was_compared(settings, register):
 
 def test_the_evidence_of_a_promotion_that_came_too_late_says_so(settings, register, ws):
     other, good = register(settings, "other seed"), register(settings, "good")
-    contest = gate.open_contest(settings, "stage1", str(good))
-    sheets = gate.score(settings, contest)
-    verdict = gate.decide(contest, sheets)
-    run = evidence.keep_evidence(settings, contest, sheets, verdict)
+    comparison = gate.open_comparison(settings, "stage1", str(good))
+    sheets = gate.score(settings, comparison)
+    verdict = gate.decide(comparison, sheets)
+    run = evidence.keep_evidence(settings, comparison, sheets, verdict)
     crown(settings, other)
     with pytest.raises(PromotionError, match="meanwhile"):
-        move_champion.fn(settings, contest, verdict, run)
+        move_champion.fn(settings, comparison, verdict, run)
     told = tracking(settings).client.get_run(run).data.tags
     assert told["outcome"] == evidence.NOT_MOVED and "meanwhile" in told["why"]
 
@@ -109,7 +109,7 @@ def test_a_first_champion_and_a_deaf_challenger_who_leaves_everything_where_it_w
     assert pointing(settings, CHAMPION, CHALLENGER, PREVIOUS) == [good, poor, None]
     assert len(moves(ws)) == 1
     with pytest.raises(PromotionError, match="is the champion already"):
-        gate.open_contest(settings, "stage1", "@champion")
+        gate.open_comparison(settings, "stage1", "@champion")
 
 
 def test_versions_that_are_refused_before_anything_is_scored(settings, register, ws):
@@ -118,7 +118,7 @@ def test_versions_that_are_refused_before_anything_is_scored(settings, register,
 
     def refused(match: str) -> None:
         with pytest.raises(PromotionError, match=match):
-            gate.open_contest(settings, "stage1", str(number))
+            gate.open_comparison(settings, "stage1", str(number))
         assert pointing(settings, CHAMPION, CHALLENGER) == [None, None]
 
     store.client.set_model_version_tag(MODEL, str(number), TAKEN_DOWN, "speaker 1")
@@ -139,25 +139,25 @@ def test_versions_that_are_refused_before_anything_is_scored(settings, register,
 def test_what_befalls_a_challenger_while_a_person_thinks_about_it(settings, register, ws):
     """Its footage is taken down, by the tag and, where its training ended later, without; or it is deleted."""
     number = register(settings, "good")
-    contest = gate.open_contest(settings, "stage1", None)
-    verdict = deciding.Verdict("promote", "a test", 16, 8, ())
+    comparison = gate.open_comparison(settings, "stage1", None)
+    verdict = decision.PromotionDecision("promote", "a test", 16, 8, ())
     store = tracking(settings)
 
     def refused(error: type[Exception], match: str) -> None:
         with pytest.raises(error, match=match):
-            gate.promote(settings, contest, verdict, "r", "Ada")
+            gate.promote(settings, comparison, verdict, "r", "Ada")
         assert (pointing(settings, CHAMPION), moves(ws)) == ([None], [])
 
     store.client.set_model_version_tag(MODEL, str(number), TAKEN_DOWN, "speaker 1")
     refused(PromotionError, "taken down .speaker 1")
     store.client.delete_model_version_tag(MODEL, str(number), TAKEN_DOWN)
-    seen = lineage_of(store, contest.challenger)[0]["media_id"]
+    seen = lineage_of(store, comparison.challenger)[0]["media_id"]
     tombstones.bar(ws, "speaker", "somebody", [seen], "asked for")
     refused(PromotionError, f"1 of the files .* were taken down, such as {seen[:12]}")
     for attempt in (
-        lambda: gate.open_contest(settings, "stage1", str(number)),
-        lambda: by_hand.roll_back(settings, "stage1", number, "all the same"),
-        lambda: by_hand.promote_unjudged(settings, "stage1", str(number), "all the same"),
+        lambda: gate.open_comparison(settings, "stage1", str(number)),
+        lambda: manual.roll_back(settings, "stage1", number, "all the same"),
+        lambda: manual.promote_unjudged(settings, "stage1", str(number), "all the same"),
     ):
         with pytest.raises(PromotionError, match="were taken down"):
             attempt()
@@ -168,31 +168,31 @@ def test_what_befalls_a_challenger_while_a_person_thinks_about_it(settings, regi
 
 def test_a_benchmark_whose_clips_are_gone_judges_nobody(settings, register, ws):
     register(settings, "good")
-    frozen = gate.open_contest(settings, "stage1", None).benchmark
+    frozen = gate.open_comparison(settings, "stage1", None).benchmark
     tables.delete_rows(ws, "stage1", "clip_id", [frozen.clips[0].clip_id])
     with pytest.raises(PromotionError, match="not stored any more"):
-        gate.open_contest(settings, "stage1", None)
+        gate.open_comparison(settings, "stage1", None)
 
 
 @pytest.mark.parametrize("role", ["challenger", "champion"])
 def test_a_model_that_was_trained_on_the_benchmark_is_refused(settings, register, ws, role):
     """As a challenger; and as a champion, which a person may make of any version."""
     from tasks.tracking.lineage import keep_lineage
-    from tasks.tracking.runs import Run
+    from tasks.tracking.runs import TrackedRun
 
     number = register(settings, "other seed")
     store = tracking(settings)
     if role == "champion":
         crown(settings, number)
         register(settings, "good")
-        gate.open_contest(settings, "stage1", None)
+        gate.open_comparison(settings, "stage1", None)
     clips = tables.read(ws, "clips", ["clip_id", "media_id", "split"]).to_pylist()
     leak = next(row for row in clips if row["split"] == "test")
-    run = Run(store, named_version(store, MODEL, str(number)).run_id, resumed=True)
+    run = TrackedRun(store, named_version(store, MODEL, str(number)).run_id, resumed=True)
     keep_lineage(run, [(leak["clip_id"], leak["media_id"], "train")])
     told = "the champion, .*" if role == "champion" else ""
     with pytest.raises(PromotionError, match=f"{told}trained on 1 file of benchmark"):
-        gate.open_contest(settings, "stage1", None)
+        gate.open_comparison(settings, "stage1", None)
 
 
 @pytest.mark.parametrize("role", ["challenger", "champion"])
@@ -205,9 +205,9 @@ def test_a_corrupted_model_file_is_refused(settings, register, ws, role):
     weights = Path(place) / "artifacts" / "generator" / WEIGHTS
     content = weights.read_bytes()
     weights.write_bytes(content[:-1] + bytes([content[-1] ^ 0xFF]))
-    contest = gate.open_contest(settings, "stage1", None)
+    comparison = gate.open_comparison(settings, "stage1", None)
     with pytest.raises(ModelFileError, match=WEIGHTS):
-        gate.score(settings, contest)
+        gate.score(settings, comparison)
     assert pointing(settings, CHAMPION) == [champion]
     assert len(moves(ws)) == 1
 
@@ -219,12 +219,12 @@ def test_a_rollback_to_a_corrupted_or_taken_down_version_is_refused(settings, re
     store = tracking(settings)
     store.client.set_model_version_tag(MODEL, str(first), TAKEN_DOWN, "speaker 1")
     with pytest.raises(PromotionError, match="taken down"):
-        by_hand.roll_back(settings, "stage1", None, "back")
+        manual.roll_back(settings, "stage1", None, "back")
     store.client.delete_model_version_tag(MODEL, str(first), TAKEN_DOWN)
     place = Path(store.client.get_model_version_download_uri(MODEL, str(first)))
     (place / "artifacts" / "generator" / WEIGHTS).write_bytes(b"")
     with pytest.raises(ModelFileError, match=WEIGHTS):
-        by_hand.roll_back(settings, "stage1", None, "back")
+        manual.roll_back(settings, "stage1", None, "back")
     assert pointing(settings, CHAMPION) == [second]
 
 
@@ -234,17 +234,17 @@ def test_deleted_versions_and_names_that_nobody_has(settings, register, ws):
     second = register(settings, "good")
     for name in ("99", "@nobody", "0" * 32):
         with pytest.raises(TrackingError, match="has no version"):
-            gate.open_contest(settings, "stage1", name)
+            gate.open_comparison(settings, "stage1", name)
     with pytest.raises(PromotionError, match="no champion before"):
-        by_hand.roll_back(settings, "stage1", None, "back")
+        manual.roll_back(settings, "stage1", None, "back")
     with pytest.raises(SettingsError, match="nobody judges"):
-        gate.open_contest(settings, "stage9", None)
+        gate.open_comparison(settings, "stage9", None)
     tracking(settings).client.delete_model_version(MODEL, str(first))
     with pytest.raises(PromotionError, match="was deleted from the registry"):
-        gate.open_contest(settings, "stage1", None)
+        gate.open_comparison(settings, "stage1", None)
     with pytest.raises(PromotionError, match=r"never champion"):
-        by_hand.roll_back(settings, "stage1", second, "the champion was deleted")
-    assert by_hand.promote_unjudged(settings, "stage1", str(second), "the champion was deleted").kind == "override"
+        manual.roll_back(settings, "stage1", second, "the champion was deleted")
+    assert manual.promote_unjudged(settings, "stage1", str(second), "the champion was deleted").kind == "override"
     assert pointing(settings, CHAMPION) == [second]
 
 
@@ -254,16 +254,16 @@ def test_a_rollback_passes_over_a_champion_that_was_deleted_since(settings, regi
     for number in (first, second, third):
         crown(settings, number)
     tracking(settings).client.delete_model_version(MODEL, str(second))
-    assert by_hand.roll_back(settings, "stage1", None, "back").to_version == first
+    assert manual.roll_back(settings, "stage1", None, "back").to_version == first
     assert pointing(settings, CHAMPION, PREVIOUS) == [first, None]
 
 
 def test_without_any_version_or_with_a_policy_that_cannot_hold_it_says_what_to_do(settings, policy, tmp_path):
     with pytest.raises(TrackingError, match="makes one"):
-        gate.open_contest(settings, "stage1", None)
+        gate.open_comparison(settings, "stage1", None)
     (tmp_path / "typo.toml").write_text(policy.read_text().replace("jitter", "jiter"))
     with pytest.raises(SettingsError, match="nobody measures 'jiter'"):
-        gate.open_contest(settings.model_copy(update={"promotion": tmp_path / "typo.toml"}), "stage1", None)
+        gate.open_comparison(settings.model_copy(update={"promotion": tmp_path / "typo.toml"}), "stage1", None)
 
 
 def test_only_former_champions_are_rolled_back_to_and_any_version_is_an_override(settings, register, again, ws):
@@ -271,29 +271,29 @@ def test_only_former_champions_are_rolled_back_to_and_any_version_is_an_override
     first = register(settings, "other seed")
     second, third = again(settings, first), again(settings, first)
     with pytest.raises(PromotionError, match=rf"version {first} was never champion, nor was any.*--override"):
-        by_hand.roll_back(settings, "stage1", first, "back")
+        manual.roll_back(settings, "stage1", first, "back")
     assert (moves(ws), pointing(settings, CHAMPION)) == ([], [None])
 
-    made = by_hand.promote_unjudged(settings, "stage1", str(second), "the benchmark is too small to tell")
+    made = manual.promote_unjudged(settings, "stage1", str(second), "the benchmark is too small to tell")
     assert (made.kind, made.from_version, made.to_version) == ("override", None, second)
     with pytest.raises(PromotionError, match="is the champion"):
-        by_hand.promote_unjudged(settings, "stage1", str(second), "once more")
-    by_hand.promote_unjudged(settings, "stage1", None, "the newest")
+        manual.promote_unjudged(settings, "stage1", str(second), "once more")
+    manual.promote_unjudged(settings, "stage1", None, "the newest")
     with pytest.raises(PromotionError, match=rf"version {first} was never champion .these were: {second}, {third}"):
-        by_hand.roll_back(settings, "stage1", first, "back")
-    assert by_hand.roll_back(settings, "stage1", second, "back").kind == "rollback"
-    assert by_hand.roll_back(settings, "stage1", third, "and forth").to_version == third
+        manual.roll_back(settings, "stage1", first, "back")
+    assert manual.roll_back(settings, "stage1", second, "back").kind == "rollback"
+    assert manual.roll_back(settings, "stage1", third, "and forth").to_version == third
     assert pointing(settings, CHAMPION, PREVIOUS) == [third, second]
-    kinds = [(row["kind"], row["version"]) for row in by_hand.history(settings, "stage1")]
+    kinds = [(row["kind"], row["version"]) for row in manual.history(settings, "stage1")]
     assert kinds == [("rollback", third), ("rollback", second), ("override", third), ("override", second)]
 
 
 def test_moves_by_hand_are_runs_on_record(settings, register, ws, policy):
     register(settings, "other seed")
-    told = by_hand.override("asked for", workspace=ws.root)
+    told = manual.override("asked for", workspace=ws.root)
     assert (told["kind"], told["why"], told["state"]) == ("override", "asked for", "done")
     with pytest.raises(PromotionError, match=r"is the champion of .* already"):
-        by_hand.rollback("back", to=1, workspace=ws.root)
+        manual.rollback("back", to=1, workspace=ws.root)
     refused, done = runs(ws)
     assert (done.flow, done.state, done.named("move").facts["outcome"]) == ("promote", "done", "override")
     assert (refused.flow, refused.state, refused.error) == ("rollback", "failed", "PromotionError")

@@ -1,4 +1,4 @@
-"""The gate for landmark translators: real painters on painted talkers, a trained one and one with shaken weights."""
+"""The gate for landmark translators: real translators on painted talkers, a trained one and one with shaken weights."""
 
 import io
 import shutil
@@ -10,32 +10,32 @@ import numpy as np
 import pytest
 import torch
 
-from model.stage2.critics import Critics
-from model.stage2.files import load_critics, load_translator, save_translator
-from model.stage2.network import Painter
+from model.stage2.discriminators import Discriminators
+from model.stage2.files import load_discriminators, load_translator, save_translator
+from model.stage2.network import LandmarkTranslator
 from schemas.cards import TRANSLATOR
+from schemas.config.settings import Settings, WeightSettings
+from schemas.config.translation import Stage2Settings
 from schemas.errors import PromotionError
 from schemas.promotion import PromotionPolicy
 from schemas.reasons import Stage
-from schemas.settings import Settings, WeightSettings
-from schemas.translation import Stage2Settings
-from tasks.learning.selection import find_release, select
-from tasks.learning.stage2 import train_translator
-from tasks.promotion import deciding, gate
-from tasks.promotion.deciding import decide
-from tasks.promotion.judging_pictures import grade_translators
-from tasks.promotion.scored import TRANSLATOR_DIRECTIONS
-from tasks.promotion.sheets import Sheet
-from tasks.stores import benchmarks
+from tasks.promotion import decision, gate
+from tasks.promotion.decision import decide
+from tasks.promotion.model_scores import ModelScores
+from tasks.promotion.scores import TRANSLATOR_DIRECTIONS
+from tasks.promotion.translator_evaluator import grade_translators
+from tasks.releases import benchmarks
 from tasks.stores.workspace import TRACKING, Workspace
 from tasks.tracking.kinds import LANDMARK_TRANSLATOR
 from tasks.tracking.lineage import keep_lineage
 from tasks.tracking.models import log_model
 from tasks.tracking.runs import tracked_run
 from tasks.tracking.store import open_tracking
-from tests.tasks.learning.recorder import Recorder
-from tests.tasks.learning.sitters import sitters
+from tasks.training.clip_selection import find_release, select
+from tasks.training.stage2 import train_translator
 from tests.tasks.promotion.trials import MOST_WINS, TRIALS, drawn, swapped
+from tests.tasks.training.recorder import Recorder
+from tests.tasks.training.sitters import sitters
 
 POLICY = """
 name = "short"
@@ -43,7 +43,7 @@ version = 1
 [resampling]
 resamples = 1000
 [models.landmark-translator]
-primary = "pd5_lower"
+primary = "perceptual_heldout_lower"
 minimum_effect = 0.02
 references = 4
 least_clips = 6
@@ -59,32 +59,39 @@ RULES = PromotionPolicy.model_validate(tomllib.loads(POLICY))
 
 
 @pytest.fixture(scope="module")
-def sitting(tmp_path_factory) -> Workspace:
+def eval_window(tmp_path_factory) -> Workspace:
     return sitters(tmp_path_factory.mktemp("sitters") / "w", speakers=26, frames=14)
 
 
 @pytest.fixture(scope="module")
-def trained(sitting, tmp_path_factory) -> dict[str, Path]:
-    selection = select(sitting, find_release(sitting, None), Stage.STAGE2)
-    pace = {"steps": 4, "validate_every": 4, "save_every": 4}
-    settings = Stage2Settings(profile="tiny", pace=pace, losses={"critics_from": 2})
+def trained(eval_window, tmp_path_factory) -> dict[str, Path]:
+    selection = select(eval_window, find_release(eval_window, None), Stage.STAGE2)
+    schedule = {"steps": 4, "eval_interval": 4, "save_interval": 4}
+    settings = Stage2Settings(preset="tiny", schedule=schedule, losses={"disc_start_step": 2})
     folder = tmp_path_factory.mktemp("trained")
     good = train_translator(selection, settings, WeightSettings(), folder / "t", Recorder()).model
     for name, force in (("nudged", 0.01), ("shaken", 0.5)):
-        painter, card = load_translator(good)
+        translator, card = load_translator(good)
         torch.manual_seed(0)
         with torch.no_grad():
-            for parameter in painter.parameters():
+            for parameter in translator.parameters():
                 parameter += force * torch.randn_like(parameter)
-        save_translator(folder / name, painter, load_critics(good), card)
-    large = card.model_copy(update={"shape": card.shape.model_copy(update={"side_px": 2 * card.shape.side_px})})
-    save_translator(folder / "large", Painter(large.shape), Critics(large.critics, large.window_frames), large)
+        save_translator(folder / name, translator, load_discriminators(good), card)
+    large = card.model_copy(
+        update={"architecture": card.architecture.model_copy(update={"side_px": 2 * card.architecture.side_px})}
+    )
+    save_translator(
+        folder / "large",
+        LandmarkTranslator(large.shape),
+        Discriminators(large.discriminators, large.window_frames),
+        large,
+    )
     return {"good": good, **{name: folder / name for name in ("nudged", "shaken", "large")}}
 
 
 @pytest.fixture
-def settings(sitting, empty_database, tmp_path) -> Settings:
-    made = Path(shutil.copytree(sitting.root, tmp_path / "w"))
+def settings(eval_window, empty_database, tmp_path) -> Settings:
+    made = Path(shutil.copytree(eval_window.root, tmp_path / "w"))
     (made / TRACKING).mkdir()
     shutil.copy(empty_database, made / TRACKING / "mlflow.db")
     (tmp_path / "policy.toml").write_text(POLICY)
@@ -101,9 +108,9 @@ def register(settings: Settings, folder: Path) -> int:
 
 
 @pytest.fixture(scope="module")
-def sheets(sitting, trained, tmp_path_factory) -> dict[str, Sheet]:
-    """Scores of the trained painter, of one that hardly differs, and of the shaken one, on the same benchmark."""
-    workspace = Workspace.open(str(shutil.copytree(sitting.root, tmp_path_factory.mktemp("scored") / "w")))
+def sheets(eval_window, trained, tmp_path_factory) -> dict[str, ModelScores]:
+    """Scores of the trained translator, of one that hardly differs, and of the shaken one, on the same benchmark."""
+    workspace = Workspace.open(str(shutil.copytree(eval_window.root, tmp_path_factory.mktemp("scored") / "w")))
     benchmark = benchmarks.freeze(workspace, find_release(workspace, None), Stage.STAGE2, "a test")
     names = ("good", "nudged", "shaken")
     folders = dict(enumerate((trained[name] for name in names), 1))
@@ -113,14 +120,14 @@ def sheets(sitting, trained, tmp_path_factory) -> dict[str, Sheet]:
     return dict(zip(names, graded, strict=True))
 
 
-def wins(challenger: Sheet, champion: Sheet) -> bool:
+def wins(challenger: ModelScores, champion: ModelScores) -> bool:
     return (
         decide(challenger, champion, TRANSLATOR_DIRECTIONS, RULES.rule(TRANSLATOR), RULES.resampling).outcome
         == "promote"
     )
 
 
-def test_a_painter_is_graded_beside_its_baselines_and_has_to_beat_them(sheets):
+def test_a_translator_is_graded_beside_its_baselines_and_has_to_beat_them(sheets):
     assert {"painted", "copy", "warp", "nearest frame", "source"} == set(sheets["shaken"].systems())
     assert sheets["good"].costs["parameters"] == sheets["shaken"].costs["parameters"] > 0
     beats_copy = RULES.rule(TRANSLATOR).model_copy(update={"controls": {"copy": 0.0}})
@@ -130,43 +137,43 @@ def test_a_painter_is_graded_beside_its_baselines_and_has_to_beat_them(sheets):
     assert warped == {row.clip_id: row.scores for row in sheets["shaken"].graded if row.system == "warp"}
 
 
-def test_in_a_hundred_trials_a_worse_painter_never_wins_and_a_better_one_wins(sheets):
+def test_in_a_hundred_trials_a_worse_translator_never_wins_and_a_better_one_wins(sheets):
     draw = np.random.default_rng(1)
     assert not any(wins(*drawn(draw, sheets["shaken"], sheets["good"])) for _ in range(TRIALS))
     assert wins(sheets["good"], sheets["shaken"])
 
 
-def test_an_equal_painter_wins_at_most_at_the_stated_rate(sheets):
+def test_an_equal_translator_wins_at_most_at_the_stated_rate(sheets):
     draw = np.random.default_rng(2)
     pairs = (swapped(draw, *drawn(draw, sheets["good"], sheets["nudged"])) for _ in range(TRIALS))
     assert sum(wins(one, other) for one, other in pairs) <= MOST_WINS
 
 
 @pytest.mark.long
-def test_the_better_painter_wins_and_is_drawn_beside_the_worse_one(settings, trained):
+def test_the_better_translator_wins_and_is_drawn_beside_the_worse_one(settings, trained):
     bad, good = register(settings, trained["shaken"]), register(settings, trained["good"])
-    first = gate.open_contest(settings, "stage2", str(bad))
-    unasked = deciding.Verdict("promote", "a test", 0, 0, ())
+    first = gate.open_comparison(settings, "stage2", str(bad))
+    unasked = decision.PromotionDecision("promote", "a test", 0, 0, ())
     gate.promote(settings, first, unasked, "a run")
-    contest = gate.open_contest(settings, TRANSLATOR, None)
-    assert (contest.challenger.number, contest.champion.number) == (good, bad)
-    verdict = gate.decide(contest, gate.score(settings, contest))
+    comparison = gate.open_comparison(settings, TRANSLATOR, None)
+    assert (comparison.challenger.number, comparison.champion.number) == (good, bad)
+    verdict = gate.decide(comparison, gate.score(settings, comparison))
     assert verdict.outcome == "promote", verdict.why
-    gate.promote(settings, contest, verdict, "a run")
-    clip = contest.benchmark.clips[0].clip_id
+    gate.promote(settings, comparison, verdict, "a run")
+    clip = comparison.benchmark.clips[0].clip_id
     folders = {good: trained["good"], bad: trained["shaken"]}
     workspace = Workspace.open(settings.workspace)
-    shown = contest.judge.draw(workspace, settings, contest.benchmark, folders, contest.rule, [clip])[clip]
+    shown = comparison.judge.draw(workspace, settings, comparison.benchmark, folders, comparison.rule, [clip])[clip]
     assert set(shown.pictures) == {bad, good}
     assert all(png.startswith(b"\x89PNG") for own in shown.pictures.values() for png in own)
     with av.open(io.BytesIO(shown.film)) as film:
         assert film.streams.video[0].width == 3 * 64  # either version, and the truth
 
 
-def test_painters_of_different_sizes_are_not_compared(settings, trained):
+def test_translators_of_different_sizes_are_not_compared(settings, trained):
     good, large = register(settings, trained["good"]), register(settings, trained["large"])
-    contest = gate.open_contest(settings, "stage2", str(good))
-    assert contest.champion is None
-    gate.promote(settings, contest, deciding.Verdict("promote", "a test", 0, 0, ()), "a run")
+    comparison = gate.open_comparison(settings, "stage2", str(good))
+    assert comparison.champion is None
+    gate.promote(settings, comparison, decision.PromotionDecision("promote", "a test", 0, 0, ()), "a run")
     with pytest.raises(PromotionError, match="different sizes"):
-        gate.score(settings, gate.open_contest(settings, "stage2", str(large)))
+        gate.score(settings, gate.open_comparison(settings, "stage2", str(large)))

@@ -5,17 +5,17 @@ import shutil
 import numpy as np
 import pytest
 
+from schemas.config.settings import Settings
+from schemas.config.training import Stage1Settings
 from schemas.promotion import load_promotion_policy
 from schemas.reasons import Stage
-from schemas.settings import Settings
-from schemas.training import Stage1Settings
-from tasks.learning.selection import find_release
-from tasks.promotion.deciding import decide
-from tasks.promotion.judging_speech import grade_generators
-from tasks.promotion.scored import GENERATOR_DIRECTIONS
-from tasks.promotion.sheets import Sheet
-from tasks.stores import benchmarks
+from tasks.promotion.decision import decide
+from tasks.promotion.generator_evaluator import grade_generators
+from tasks.promotion.model_scores import ModelScores
+from tasks.promotion.scores import GENERATOR_DIRECTIONS
+from tasks.releases import benchmarks
 from tasks.stores.workspace import Workspace
+from tasks.training.clip_selection import find_release
 from tests.tasks.promotion.trials import MOST_WINS, TRIALS, drawn, swapped
 
 
@@ -25,17 +25,17 @@ def rules(policy):
 
 
 @pytest.fixture(scope="module")
-def sheets(talking, trained, rules, tmp_path_factory) -> dict[str, Sheet]:
+def sheets(talking, trained, rules, tmp_path_factory) -> dict[str, ModelScores]:
     """Scores of every generator on the same benchmark."""
     ws = Workspace.open(str(shutil.copytree(talking.root, tmp_path_factory.mktemp("rates") / "ws")))
-    settings = Settings(workspace=ws.root, stage1=Stage1Settings(profile="tiny"))
+    settings = Settings(workspace=ws.root, stage1=Stage1Settings(preset="tiny"))
     benchmark = benchmarks.freeze(ws, find_release(ws, None), Stage.STAGE1, "test")
     rule = rules.rule("landmark-generator")
     graded = grade_generators(ws, settings, benchmark, dict(enumerate(trained.values(), 1)), rule)
     return dict(zip(trained, graded, strict=True))
 
 
-def wins(rules, challenger: Sheet, champion: Sheet | None) -> bool:
+def wins(rules, challenger: ModelScores, champion: ModelScores | None) -> bool:
     rule = rules.rule("landmark-generator")
     return decide(challenger, champion, GENERATOR_DIRECTIONS, rule, rules.resampling).outcome == "promote"
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from schemas.errors import PromotionError
-from tasks.answers.check_promotions import check_promotions
-from tasks.answers.findings import Health
-from tasks.promotion import by_hand, gate, ledger, moving
+from tasks.inspect.check_promotions import check_promotions
+from tasks.inspect.findings import Health
+from tasks.promotion import alias_moves, gate, ledger, manual
 from tasks.promotion.ledger import Evidence
 from tasks.stores.workspace import Workspace
 from tasks.tracking.registry import CHALLENGER, CHAMPION, PREVIOUS, aliased, follow
@@ -28,7 +28,7 @@ def store(on_server, ws, register, again):
 
 
 def move(store, ws: Workspace, to: int, against: int | None) -> None:
-    moving.move_champion(store, ws, MODEL, "promote", to, against, "a test", Evidence())
+    alias_moves.move_champion(store, ws, MODEL, "promote", to, against, "a test", Evidence())
 
 
 def pointing(store) -> list[int | None]:
@@ -44,9 +44,9 @@ def test_a_workspace_without_a_ledger_is_refused_where_another_one_leads(on_serv
     stranger = Workspace.open(str(tmp_path / "stranger"), create=True)
     foreign = on_server.model_copy(update={"workspace": stranger.root})
     for attempt in (
-        lambda: gate.open_contest(foreign, "stage1", "2"),
-        lambda: by_hand.roll_back(foreign, "stage1", 2, "mine"),
-        lambda: by_hand.promote_unjudged(foreign, "stage1", "2", "mine"),
+        lambda: gate.open_comparison(foreign, "stage1", "2"),
+        lambda: manual.roll_back(foreign, "stage1", 2, "mine"),
+        lambda: manual.promote_unjudged(foreign, "stage1", "2", "mine"),
         lambda: move(store, stranger, 2, 1),
     ):
         with pytest.raises(PromotionError, match=f"another ledger .{ws.root}.*--adopt"):
@@ -61,7 +61,7 @@ def test_a_copy_of_a_workspace_takes_the_registry_over_only_when_told_to(on_serv
     copy = Workspace.open(str(shutil.copytree(ws.root, tmp_path / "copy")))
     copied = on_server.model_copy(update={"workspace": copy.root})
     with pytest.raises(PromotionError, match="nothing to adopt"):
-        by_hand.roll_back(copied, "stage1", 2, "too early", adopt=True)
+        manual.roll_back(copied, "stage1", 2, "too early", adopt=True)
     move(store, ws, 2, 1)
     with pytest.raises(PromotionError, match="another ledger"):
         move(store, copy, 2, 1)
@@ -70,17 +70,17 @@ def test_a_copy_of_a_workspace_takes_the_registry_over_only_when_told_to(on_serv
 
     again(on_server, 1)
     with pytest.raises(PromotionError, match=r"version 3 .* is neither champion nor previous .* .2, 1.*--override"):
-        by_hand.roll_back(copied, "stage1", 3, "never judged", adopt=True)
-    made = by_hand.roll_back(copied, "stage1", None, "the old machine is gone", adopt=True)
+        manual.roll_back(copied, "stage1", 3, "never judged", adopt=True)
+    made = manual.roll_back(copied, "stage1", None, "the old machine is gone", adopt=True)
     assert (made.kind, made.from_version, made.to_version) == ("adopt", 2, 2)
     assert (pointing(store), told(copied, Health.PROBLEM)) == ([2, None, None], [])
     with pytest.raises(PromotionError, match="no champion before"):  # who was before it, the other ledger knows
-        by_hand.roll_back(copied, "stage1", None, "back")
+        manual.roll_back(copied, "stage1", None, "back")
     with pytest.raises(PromotionError, match=r"never champion .these were: 2"):
-        by_hand.roll_back(copied, "stage1", 1, "back")
-    assert by_hand.promote_unjudged(copied, "stage1", "1", "back").to_version == 1
+        manual.roll_back(copied, "stage1", 1, "back")
+    assert manual.promote_unjudged(copied, "stage1", "1", "back").to_version == 1
     with pytest.raises(PromotionError, match="another ledger"):
-        moving.settle(store, ws, MODEL)
+        alias_moves.reconcile(store, ws, MODEL)
     assert "of another ledger" in told(on_server, Health.PROBLEM)[0]
 
 
@@ -88,7 +88,7 @@ def test_of_two_ledgers_that_both_found_nobody_s_mark_the_later_one_leads(ws, st
     """Another workspace writes its mark, too, between ours and the aliases."""
     from tasks.tracking import registry
 
-    point = registry.point
+    point = registry.set_aliases
 
     def overtaken(tracking, model, aliases):
         follow(tracking, model, "somebody's", "another workspace")
@@ -106,9 +106,9 @@ def test_a_ledger_of_another_registry_crowns_nobody(on_server, ws, store):
         store.client.delete_registered_model_tag(MODEL, tag)
     store.client.delete_registered_model_alias(MODEL, CHAMPION)
     with pytest.raises(PromotionError, match="never followed a move"):
-        gate.open_contest(on_server, "stage1", "2")
+        gate.open_comparison(on_server, "stage1", "2")
     with pytest.raises(PromotionError, match="`--to VERSION` names one"):
-        by_hand.roll_back(on_server, "stage1", None, "a new server", adopt=True)
-    by_hand.roll_back(on_server, "stage1", 2, "a new server", adopt=True)
+        manual.roll_back(on_server, "stage1", None, "a new server", adopt=True)
+    manual.roll_back(on_server, "stage1", 2, "a new server", adopt=True)
     assert pointing(store) == [2, None, None]
     assert Path(ws.root).name in store.client.get_registered_model(MODEL).tags["ledger"]

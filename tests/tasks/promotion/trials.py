@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 from scipy.stats import binom
 
-from tasks.promotion.sheets import Sheet
+from tasks.promotion.model_scores import ModelScores
 
 TRIALS = 100
 
@@ -13,7 +13,7 @@ MOST_WINS = int(binom.ppf(0.99, TRIALS, 0.025))
 """Of so many trials: what a gate whose rate is the stated one stays below 99 times in 100."""
 
 
-def drawn(draw: np.random.Generator, *sheets: Sheet) -> list[Sheet]:
+def drawn(draw: np.random.Generator, *sheets: ModelScores) -> list[ModelScores]:
     """The sheets with speakers drawn with replacement, the same ones for all; who is drawn twice counts as two."""
     speakers = sorted(set(sheets[0].speakers.values()))
     chosen = draw.choice(speakers, len(speakers))
@@ -31,7 +31,7 @@ def drawn(draw: np.random.Generator, *sheets: Sheet) -> list[Sheet]:
     ]
 
 
-def swapped(draw: np.random.Generator, one: Sheet, other: Sheet) -> list[Sheet]:
+def swapped(draw: np.random.Generator, one: ModelScores, other: ModelScores) -> list[ModelScores]:
     """The two with each speaker's scores exchanged by the toss of a coin: truly equal, whatever they were."""
     heads = {name for name in sorted(set(one.speakers.values())) if draw.random() < 0.5}
     made = []

@@ -13,12 +13,12 @@ from scipy.signal import resample_poly
 
 from model.features.landmarks import LIPS
 from model.features.mel import log_mel
-from schemas.settings import ClipSettings
+from schemas.config.settings import ClipSettings
 from tasks.faces.mesh import open_mesh_v1
 from tasks.faces.tracker import FaceTracker
-from tasks.sample.make import make_sample
-from tasks.sample.people import PEOPLE
-from tasks.sample.speech import Utterance, speak
+from tasks.synthetic.make import make_sample
+from tasks.synthetic.people import PEOPLE
+from tasks.synthetic.speech import Utterance, speak
 
 SAID = (
     ("Papa may buy a map for my mother", "We move the blue boat by the bay", "Open the window, the moon is above"),

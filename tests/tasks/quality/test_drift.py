@@ -3,10 +3,10 @@ import json
 import pyarrow as pa
 import pytest
 
-from schemas.notices import CorpusLimit, DriftSettings
+from schemas.config.notices import CorpusLimit, DriftSettings
 from schemas.signals import SIGNAL_NAMES
 from tasks.quality.drift import corpus_drift, drift_of, facts_of
-from tests.tasks.journal.made_runs import measured
+from tests.tasks.monitoring.made_runs import measured
 
 
 def test_a_planted_drift_is_found_and_nothing_else():

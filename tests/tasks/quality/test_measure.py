@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from model.features.landmarks import interocular
+from schemas.config.settings import ClipSettings
 from schemas.reasons import MissingCause
-from schemas.settings import ClipSettings
-from schemas.signals import SIGNAL_NAMES, SIGNALS, Group
+from schemas.signals import SIGNAL_NAMES, SIGNALS, SignalGroup
 from tasks.quality.measure import ClipSound, FaceTrack, measure_clip
 from tasks.quality.picture import FacePicture
 
-SOUND = {signal.name for signal in SIGNALS if signal.group is not Group.PICTURE}
+SOUND = {signal.name for signal in SIGNALS if signal.group is not SignalGroup.PICTURE}
 LOOK = FacePicture(0.4, 1.0, 0.2, 0.5, 0.01, 0.02)
 RATED = ClipSettings(dnsmos_below_snr_db=999)
 UNRATED = ClipSettings(dnsmos_excerpt_s=0, dnsmos_below_snr_db=999)

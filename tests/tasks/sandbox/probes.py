@@ -9,7 +9,7 @@ import subprocess
 import threading
 from pathlib import Path
 
-from tasks.extract import child
+from tasks.ingestion import child
 from tasks.media.granted import opened
 
 

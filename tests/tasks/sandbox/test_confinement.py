@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from schemas.config.settings import Settings
 from schemas.errors import MediaRefusedError, SandboxError
 from schemas.reasons import FileReason
-from schemas.settings import Settings
-from tasks.answers.check_installation import check_sandbox
-from tasks.answers.findings import Health
-from tasks.extract.handing import open_files
-from tasks.extract.isolation import Isolated
+from tasks.ingestion.child_process import Isolated
+from tasks.ingestion.decoder_process import open_files
+from tasks.inspect.check_installation import check_sandbox
+from tasks.inspect.findings import Health
 from tasks.sandbox import confinement, landlock, system_calls
 from tasks.sandbox.confinement import Sandbox
 from tests.tasks.sandbox import probes

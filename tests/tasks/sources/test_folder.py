@@ -9,7 +9,7 @@ import pytest
 
 from schemas.errors import MediaRefusedError, SourceError
 from schemas.reasons import FileReason
-from tasks.media.locate import content_of, local_path
+from tasks.media.paths import content_of, local_path
 from tasks.sources.corpus import Corpus
 from tasks.sources.folder import find_files
 from tasks.stores.workspace import Workspace

@@ -9,7 +9,7 @@ import pytest
 
 from schemas.errors import SourceError
 from schemas.reasons import FileReason
-from tasks.media.locate import path_to_uri
+from tasks.media.paths import path_to_uri
 from tasks.sources.manifest import read_manifest
 from tasks.sources.open import source_files
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.stores import parts
-from tasks.stores.batches import Batch, Held, commit_batch
+from tasks.stores.batches import FileBatch, KnownMedia, commit_batch
 from tasks.stores.workspace import Workspace
 
 from . import sample_rows as sample
@@ -17,14 +17,14 @@ def new_workspace(folder: Path) -> Workspace:
     return Workspace.open(str(folder / "workspace"), create=True)
 
 
-def batch_of(ws: Workspace, media: int, clips: int = 2, **clip_changes: Any) -> Batch:
+def batch_of(ws: Workspace, media: int, clips: int = 2, **clip_changes: Any) -> FileBatch:
     """What a worker and the driver make of one file: parts on disk, rows in hand."""
     numbers, media_id = range(clips), sample.media_id(media)
     stage1 = sample.stage1(*(sample.stage1_row(media, number) for number in numbers))
     stage2 = sample.stage2(*(sample.stage2_row(media, number) for number in numbers))
     one = parts.write_part(ws, "stage1", media_id, sample.EXTRACTOR, stage1)
     two = parts.write_part(ws, "stage2", media_id, sample.EXTRACTOR, stage2)
-    return Batch(
+    return FileBatch(
         frozenset({media_id}),
         sample.catalog(sample.catalog_row(media, clips=clips)),
         sample.clips(*(sample.clip_row(media, number, **clip_changes) for number in numbers)),
@@ -34,7 +34,7 @@ def batch_of(ws: Workspace, media: int, clips: int = 2, **clip_changes: Any) -> 
 
 
 def fill(ws: Workspace, media: range) -> None:
-    held = Held(ws)
+    held = KnownMedia(ws)
     for number in media:
         commit_batch(ws, batch_of(ws, number), held)
 

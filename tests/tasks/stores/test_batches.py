@@ -1,7 +1,7 @@
 import pytest
 
 from tasks.stores import batches, parts, tables
-from tasks.stores.batches import Batch, Held, commit_batch, drop_media, media_with_rows, orphans
+from tasks.stores.batches import FileBatch, KnownMedia, commit_batch, drop_media, media_with_rows, orphans
 from tasks.stores.workspace import Workspace
 
 from . import sample_rows as sample
@@ -49,7 +49,7 @@ def test_a_crash_at_any_commit_and_a_second_run_give_the_same_rows(
     with monkeypatch.context() as patched:
         patched.setattr(module, function, stop)
         with pytest.raises(_Killed):
-            commit_batch(ws, batch_of(ws, 2), Held(ws))
+            commit_batch(ws, batch_of(ws, 2), KnownMedia(ws))
     fill(ws, range(2, 3))
     assert _content(ws) == undisturbed
     assert orphans(ws) == frozenset()
@@ -67,7 +67,7 @@ def test_a_second_run_over_everything_changes_no_rows(tmp_path, undisturbed):
 def test_measuring_anew_replaces_clips_and_payload(tmp_path):
     ws = new_workspace(tmp_path)
     fill(ws, range(2))
-    commit_batch(ws, batch_of(ws, 0, clips=1), Held(ws))
+    commit_batch(ws, batch_of(ws, 0, clips=1), KnownMedia(ws))
     assert tables.size(ws, "stage1").rows == tables.size(ws, "clips").rows == 3
 
 
@@ -75,7 +75,7 @@ def test_media_that_now_give_nothing_lose_their_rows(tmp_path):
     ws = new_workspace(tmp_path)
     fill(ws, range(2))
     row = sample.catalog_row(0, state="rejected", reason="no_face", clips=0)
-    commit_batch(ws, Batch(frozenset({sample.media_id(0)}), sample.catalog(row), sample.clips()), Held(ws))
+    commit_batch(ws, FileBatch(frozenset({sample.media_id(0)}), sample.catalog(row), sample.clips()), KnownMedia(ws))
     assert media_with_rows(ws) == {sample.media_id(1)}
 
 
@@ -83,7 +83,7 @@ def test_a_duplicate_of_a_stored_file_takes_nothing_from_it(tmp_path):
     ws = new_workspace(tmp_path)
     fill(ws, range(1))
     row = sample.catalog_row(0, uri="/footage/copy.mp4", state="duplicate", reason="same_bytes")
-    commit_batch(ws, Batch(frozenset(), sample.catalog(row), sample.clips()), Held(ws))
+    commit_batch(ws, FileBatch(frozenset(), sample.catalog(row), sample.clips()), KnownMedia(ws))
     assert tables.size(ws, "clips").rows == 2
     assert tables.size(ws, "catalog").rows == 2
 
@@ -101,7 +101,7 @@ def test_orphans_are_found_and_dropped(tmp_path):
 def test_two_ingests_that_store_the_same_media_leave_it_once(tmp_path):
     """Each looked at the tables when it began, and saw nothing; also after the tables were rewritten by another."""
     ws = new_workspace(tmp_path)
-    one, other, third = Held(ws), Held(ws), Held(ws)
+    one, other, third = KnownMedia(ws), KnownMedia(ws), KnownMedia(ws)
     commit_batch(ws, batch_of(ws, 0), one)
     commit_batch(ws, batch_of(ws, 0), other)
     commit_batch(ws, batch_of(ws, 1), one)

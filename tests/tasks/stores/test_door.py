@@ -8,11 +8,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from schemas.dubbing import DubJob
+from schemas.config.dubbing import DubJob
+from schemas.config.settings import GuardSettings, load_settings
 from schemas.errors import MediaRefusedError, SettingsError, SourceError, WorkspaceError
-from schemas.settings import GuardSettings, load_settings
 from tasks.dubbing.inputs import input_faults
-from tasks.media.locate import content_of
+from tasks.media.paths import content_of
 from tasks.preflight.data import check_ingest, check_sources
 from tasks.sources.open import source_files
 from tasks.sources.presence import gone

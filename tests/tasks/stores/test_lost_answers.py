@@ -7,7 +7,7 @@ import fsspec
 import pytest
 
 from schemas.errors import WorkspaceError
-from tasks.stores import log, tables
+from tasks.stores import delta, tables
 from tasks.stores.parts import write_part
 from tasks.stores.workspace import Workspace
 from tests.flows.faulty_store import CUT, CUT_AFTER, ERROR, ERROR_AFTER, FaultyStore
@@ -70,7 +70,7 @@ def test_rows_are_added_once_whatever_becomes_of_the_answer(ws, store, fault):
 
 def test_a_store_that_never_recovers_is_told_of(ws, store, monkeypatch):
     tables.append_rows(ws, "clips", sample.clips(sample.clip_row(0)))
-    monkeypatch.setattr(log, "_STORE_FAILURES", 2)
+    monkeypatch.setattr(delta, "_STORE_FAILURES", 2)
     store.script = [CUT] * 60
     with pytest.raises(WorkspaceError, match=r"table clips of s3://answers/.* cannot be changed"):
         tables.append_rows(ws, "clips", sample.clips(sample.clip_row(1)))

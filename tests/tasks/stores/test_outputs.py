@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
+from schemas.config.settings import Settings
 from schemas.errors import WorkspaceError
-from schemas.settings import Settings
-from tasks.paper.table import Column, Row, Table
-from tasks.paper.writing import write_table
-from tasks.report.write import write_report, write_trend
+from tasks.inspect.report.write import write_report, write_trend
+from tasks.reproduction.study.making import KEY, PAGE, make_study
+from tasks.reproduction.table import ScoreColumn, Table, TableRow
+from tasks.reproduction.writing import write_table
 from tasks.stores.outputs import TABLE_ENDS
 from tasks.stores.workspace import Workspace
-from tasks.study.making import KEY, PAGE, make_study
 
 FOREIGN = "uri,speaker\nfilm.mp4,Ada\n"
 
@@ -40,7 +40,7 @@ def test_a_page_is_replaced_by_one_of_its_kind_alone(settings, tmp_path):
 
 @pytest.mark.parametrize("end", TABLE_ENDS)
 def test_a_table_is_replaced_by_its_like_alone(tmp_path, end):
-    table = Table("table9", "", (Column("a", "a", "more"),), (Row("x", {}),), {}, (), ())
+    table = Table("table9", "", (ScoreColumn("a", "a", "more"),), (TableRow("x", {}),), {}, (), ())
     foreign = tmp_path / f"table9{end}"
     foreign.write_text(FOREIGN)
     with pytest.raises(WorkspaceError, match=f"table9{end} is there and is no table"):

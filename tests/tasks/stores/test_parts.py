@@ -7,9 +7,9 @@ import pytest
 from schemas.errors import WorkspaceError
 from schemas.reasons import Stage
 from schemas.tables import STAGE2
-from tasks.feeding.stored_clips import Place, StoredClips
 from tasks.stores import tables
 from tasks.stores.parts import commit_parts, part_name, write_part
+from tasks.training.data.clip_store import ClipSource, StoredClips
 
 from . import sample_rows as sample
 from .sample_store import new_workspace
@@ -92,10 +92,10 @@ def test_reading_a_clip_touches_no_other(ws):
     path.write_bytes(data)
     stored = StoredClips.of(ws, Stage.STAGE2, tables.version(ws, "stage2"))
     wanted = sample.stage2_row(1, 4)
-    found = stored.pictures(Place(wanted["clip_id"], sample.media_id(1)))
+    found = stored.pictures(ClipSource(wanted["clip_id"], sample.media_id(1)))
     assert found.crops == tuple(wanted["crops"])
     with pytest.raises(WorkspaceError):
-        stored.pictures(Place(sample.stage2_row(1, 3)["clip_id"], sample.media_id(1)))
+        stored.pictures(ClipSource(sample.stage2_row(1, 3)["clip_id"], sample.media_id(1)))
 
 
 def test_no_rows_write_no_file(ws):

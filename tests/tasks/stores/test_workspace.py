@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from schemas.config.settings import Settings
 from schemas.errors import WorkspaceError
-from schemas.settings import Settings
 from schemas.tables import LAYOUT_VERSION
-from tasks.report.write import write_trend
+from tasks.inspect.report.write import write_trend
 from tasks.stores import workspace
 from tasks.stores.workspace import MARKER, Workspace
 from tests.tasks.stores import sample_store

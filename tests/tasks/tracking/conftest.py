@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas.settings import TrackingSettings
+from schemas.config.settings import TrackingSettings
 from tasks.stores.workspace import TRACKING, Workspace
 
 

@@ -1,6 +1,6 @@
 """A release as training gets it, without the tables behind it."""
 
-from tasks.stores.releases import Release
+from tasks.releases.releases import Release
 
 COUNTS = {
     "stage1": {

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from schemas.settings import Settings, TrackingSettings
-from tasks.answers.check_tracking import check_tracking
-from tasks.answers.findings import Health
+from schemas.config.settings import Settings, TrackingSettings
+from tasks.inspect.check_tracking import check_tracking
+from tasks.inspect.findings import Health
 from tasks.tracking.deleted import deleted
 from tasks.tracking.runs import tracked_run
 from tasks.tracking.store import open_tracking

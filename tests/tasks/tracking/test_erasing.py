@@ -6,7 +6,7 @@ from tasks.tracking.erasing import delete_version, erase_about
 from tasks.tracking.kinds import LANDMARK_GENERATOR
 from tasks.tracking.lineage import keep_lineage, lineage_of
 from tasks.tracking.models import Version, log_model
-from tasks.tracking.registry import PREVIOUS, aliased, point, runs_of_benchmarks, versions
+from tasks.tracking.registry import PREVIOUS, aliased, runs_of_benchmarks, set_aliases, versions
 from tasks.tracking.runs import tracked_run
 from tests.tasks.tracking.test_models import make
 
@@ -34,7 +34,7 @@ def test_a_version_is_deleted_with_its_files(tracking, tmp_path):
     make(tmp_path / "generator")
     with tracked_run(tracking, "training") as run:
         version = log_model(run, tmp_path / "generator", LANDMARK_GENERATOR)
-    point(tracking, version.name, {PREVIOUS: version.number})
+    set_aliases(tracking, version.name, {PREVIOUS: version.number})
     repository = get_artifact_repository(version.source, tracking_uri=tracking.place.uri)
     assert repository.list_artifacts()
     delete_version(tracking, version)

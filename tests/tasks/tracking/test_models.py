@@ -12,17 +12,17 @@ import numpy as np
 import pytest
 import torch
 
-from model.sealing import NEVER_LOGGED, SEAL, seal
+from model.checksums import NEVER_LOGGED, SEAL, seal
 from model.stage1.files import CARD, WEIGHTS, load_generator, save_generator
 from model.stage1.inference import predict_clip
 from model.stage1.network import LandmarkGenerator
 from schemas.cards import GENERATOR, GeneratorCard
+from schemas.config.settings import Settings, TrackingSettings
+from schemas.config.training import Stage1Settings
 from schemas.errors import ModelFileError, TrackingError
-from schemas.settings import Settings, TrackingSettings
-from schemas.training import Stage1Settings
-from tasks.answers.check_tracking import check_tracking
-from tasks.answers.findings import Health
-from tasks.promotion.by_hand import fetch
+from tasks.inspect.check_tracking import check_tracking
+from tasks.inspect.findings import Health
+from tasks.promotion.manual import fetch
 from tasks.stores.workspace import TRACKING, Workspace
 from tasks.tracking.example import input_example, made_face
 from tasks.tracking.kinds import LANDMARK_GENERATOR
@@ -36,11 +36,16 @@ from tests.tasks.tracking.conftest import with_tables
 def make(folder: Path, seed: int = 0) -> tuple[LandmarkGenerator, GeneratorCard]:
     """A generator whose outputs are not all zero, as they are before training."""
     torch.manual_seed(seed)
-    generator = LandmarkGenerator(Stage1Settings(profile="tiny").shape).eval()
+    generator = LandmarkGenerator(Stage1Settings(preset="tiny").shape).eval()
     for parameter in generator.parameters():
         torch.nn.init.normal_(parameter, std=0.3)
     card = GeneratorCard(
-        shape=Stage1Settings(profile="tiny").shape, backend="face_mesh_v1", release="r0", seed=seed, steps=7, gain=1.3
+        architecture=Stage1Settings(preset="tiny").shape,
+        backend="face_mesh_v1",
+        release="r0",
+        seed=seed,
+        steps=7,
+        gain=1.3,
     )
     save_generator(folder, generator, card)
     return generator, card

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from schemas.config.settings import TrackingSettings
 from schemas.errors import TrackingError
-from schemas.settings import TrackingSettings
 from tasks.stores.workspace import TRACKING, Workspace
-from tasks.tracking.place import place_of
+from tasks.tracking.address import place_of
 from tasks.tracking.relocation import relocate
 from tasks.tracking.runs import tracked_run
 from tasks.tracking.store import open_tracking

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from schemas.config.settings import Settings, TrackingSettings
 from schemas.errors import TrackingError
 from schemas.reasons import Stage
-from schemas.settings import Settings, TrackingSettings
 from tasks.tracking.runs import tracked_run
 from tasks.tracking.store import Tracking, open_tracking
 from tests.tasks.tracking.made_release import COUNTS, release

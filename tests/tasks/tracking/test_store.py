@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from schemas.config.settings import TrackingSettings
 from schemas.errors import SettingsError, TrackingError
-from schemas.settings import TrackingSettings
 from tasks.stores.workspace import MARKER, TRACKING, Workspace
-from tasks.tracking.place import place_of
+from tasks.tracking.address import place_of
 from tasks.tracking.store import look, open_tracking
 from tests.tasks.tracking.served import free_port
 
@@ -74,7 +74,8 @@ def test_a_second_opening_finds_the_same_experiment(ws, local):
 def test_two_processes_that_make_the_store_at_once_both_get_it(tmp_path):
     ws = Workspace.open(str(tmp_path / "ws"), create=True)
     code = (
-        "import sys; from schemas.settings import TrackingSettings; from tasks.stores.workspace import Workspace;"
+        "import sys; from schemas.config.settings import TrackingSettings;"
+        "from tasks.stores.workspace import Workspace;"
         "from tasks.tracking.store import open_tracking;"
         "print(open_tracking(TrackingSettings(), Workspace.open(sys.argv[1])).experiment_id)"
     )

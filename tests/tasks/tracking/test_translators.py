@@ -5,8 +5,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from model.stage2.files import CRITICS, load_translator
-from model.stage2.inference import PainterTranslator
+from model.stage2.files import DISCRIMINATORS, load_translator
+from model.stage2.inference import TranslatorInference
 from schemas.cards import FINETUNED, GENERATOR
 from schemas.errors import ModelFileError, TrackingError
 from tasks.tracking.example import translator_example
@@ -26,8 +26,8 @@ def logged(local, tmp_path):
 
 def test_it_paints_the_same_from_the_registry(local, logged, tmp_path):
     given = translator_example(64)
-    painter, card = load_translator(tmp_path / "translator")
-    translator = PainterTranslator(painter)
+    translator, card = load_translator(tmp_path / "translator")
+    translator = TranslatorInference(translator)
     known = translator.appearance(given["reference_pictures"], given["reference_landmarks"])
     expected = translator.translate(known, given["pictures"], given["source"], given["wanted"])
     predictor = load_predictor(local, logged, tmp_path / "fetched")
@@ -63,9 +63,9 @@ def test_a_fine_tuned_one_is_never_the_newest_and_is_found_when_named(local, log
         usable_version(local, "landmark-generator", f"{FINETUNED}/1")
 
 
-def test_swapped_critics_are_refused(local, logged, tmp_path):
+def test_swapped_discriminators_are_refused(local, logged, tmp_path):
     place = local.client.get_model_version_download_uri(logged.name, str(logged.number))
-    path = f"{place}/artifacts/translator/{CRITICS}"
+    path = f"{place}/artifacts/translator/{DISCRIMINATORS}"
     save_file({name: torch.zeros_like(value) for name, value in load_file(path).items()}, path)
-    with pytest.raises(ModelFileError, match=CRITICS):
+    with pytest.raises(ModelFileError, match=DISCRIMINATORS):
         fetch_model(local, logged, tmp_path / "fetched")

@@ -1,0 +1,1 @@
+"""Commands. Heavy libraries are imported inside of them."""

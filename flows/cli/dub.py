@@ -1,0 +1,149 @@
+"""The command that dubs. Heavy libraries load inside it; Prefect only for a manifest."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+
+from flows.cli.environment import configure_environment, prepare
+from flows.cli.options import (
+    ConfigOption,
+    GeneratorOption,
+    JsonOption,
+    TranslatorOption,
+    WorkspaceOption,
+    name_left_out,
+    tell,
+    text_of,
+)
+from schemas.config.dubbing import Length
+from schemas.errors import BatchError, SettingsError
+from tasks.monitoring.streams import complain
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command("dub")(dub)
+
+
+def dub(
+    video: Annotated[str | None, typer.Argument(help="Video whose face is to speak.")] = None,
+    speech: Annotated[str | None, typer.Argument(help="Sound file with the speech.")] = None,
+    out: Annotated[
+        str | None,
+        typer.Option(
+            "--out",
+            "-o",
+            help="Video to write: .mp4, .m4v, .mov or .mkv. Its folder is made; an earlier dubbing of that name is "
+            "replaced once the new one is whole.",
+        ),
+    ] = None,
+    speech_from: Annotated[str | None, typer.Option(help="Video whose sound is the speech.")] = None,
+    manifest: Annotated[
+        Path | None,
+        typer.Option(help="CSV of jobs: video, speech, out; where wanted face, length, appearance_from, finetune."),
+    ] = None,
+    face: Annotated[int, typer.Option(min=1, help="1: the largest face of each shot, 2: the next largest, ...")] = 1,
+    length: Annotated[
+        Length, typer.Option(help="Output as long as the picture, as the speech, or the picture looped to the speech.")
+    ] = "picture",
+    appearance_from: Annotated[
+        str | None, typer.Option(help="Video or picture whose face lends its lower half.")
+    ] = None,
+    finetune: Annotated[
+        float | None,
+        typer.Option(
+            min=0.5, max=60, help="First adapt the translator to the video's face, by so many of its first seconds."
+        ),
+    ] = None,
+    generator: GeneratorOption = "@champion",
+    translator: TranslatorOption = "@champion",
+    workspace: WorkspaceOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make the face in a video speak other words.
+
+    Files and names are checked first. Of a manifest, rows that cannot be done are named and the others go on; given
+    again, every job is done again.
+    """
+    configure_environment()
+    if manifest is not None:
+        if any(given is not None for given in (video, speech, out, speech_from)):
+            raise SettingsError("a manifest names videos, speeches and outputs itself: give it alone")
+        told = _many(manifest, generator, translator, workspace, config)
+    else:
+        job = _job(video, speech, speech_from, out)
+        job |= {"face": face, "length": length, "appearance_from": appearance_from, "finetune": finetune}
+        told = _one(job, generator, translator, workspace, config)
+    _answer(told, as_json)
+
+
+def _answer(told: dict[str, Any], as_json: bool) -> None:
+    """Print what became of the jobs. Raises: typer.Exit - not every one was dubbed."""
+    from flows.cli.render.ingest import show_dubbings
+
+    for outcome in told["outcomes"]:
+        if outcome["error"]:
+            complain(f"error: {outcome['error']}")
+    tell(told, as_json, show_dubbings)
+
+
+def _job(video: str | None, speech: str | None, speech_from: str | None, out: str | None) -> dict[str, Any]:
+    if video is None or out is None or (speech is None) == (speech_from is None):
+        raise SettingsError(
+            "say what to dub: `heterodub dub VIDEO SPEECH -o OUT.mp4`, with --speech-from VIDEO in the place of SPEECH "
+            "for another video's sound, or `heterodub dub --manifest jobs.csv`"
+        )
+    return {"video": video, "speech": speech or speech_from, "out": out}
+
+
+def _one(
+    job: dict[str, Any], generator: str, translator: str, workspace: str | None, config: Path | None
+) -> dict[str, Any]:
+    from flows.cli.dubbing_progress import DubDisplay
+    from schemas.config.dubbing import DubJob
+    from schemas.config.settings import load_settings
+    from schemas.endings import ending_of
+    from schemas.problems import describe
+    from tasks.dubbing.batch import dub_counts, dub_jobs, summary_of
+    from tasks.monitoring.run_log import as_step, recording
+    from tasks.preflight.dubbing import check_dub
+
+    settings = load_settings(config, workspace=workspace)
+    try:
+        asked = DubJob.model_validate(job)
+    except ValidationError as error:
+        raise SettingsError(describe(error)) from error
+    check_dub([asked], generator, translator, settings)
+
+    @as_step("dub", dub_counts)
+    def work() -> list[dict[str, Any]]:
+        with DubDisplay() as display:
+            outcomes = dub_jobs([asked], generator, translator, settings, display)
+        return [one.summary() for one in outcomes]
+
+    with recording("dub", settings) as run:
+        summary = summary_of(work())
+        run.state = ending_of(summary)
+    return summary
+
+
+def _many(
+    manifest: Path, generator: str, translator: str, workspace: str | None, config: Path | None
+) -> dict[str, Any]:
+    from tasks.preflight.dubbing import check_manifest
+
+    given = (str(manifest), generator, translator, workspace, text_of(config))
+    prepare(lambda: name_left_out(check_manifest(*given)))
+    from flows.cli.dubbing_progress import DubDisplay
+    from flows.dub import dub as run
+    from tasks.dubbing.progress import dubbing_watched_by
+
+    with DubDisplay() as display, dubbing_watched_by(display):
+        try:
+            told: dict[str, Any] = run(str(manifest), generator, translator, workspace, text_of(config))
+        except BatchError as error:
+            return error.told
+    return told

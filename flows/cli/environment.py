@@ -1,0 +1,129 @@
+"""The process's surroundings, set before Prefect is imported: no telemetry, patient start-up, quiet logs."""
+
+import os
+import signal
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+
+import typer
+
+from schemas.errors import SettingsError
+
+_DEFAULTS = {
+    "DO_NOT_TRACK": "true",  # MLflow accepts only this word
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "GX_ANALYTICS_ENABLED": "false",
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",  # a first start takes up to 20 s, Prefect allows 20
+    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",  # chatter and traces stay in its UI; errors are ours to tell
+    "DASK_LOGGING__DISTRIBUTED": "error",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    # threads that wait for each other must not spin: where other work runs, they only keep it waiting
+    "OMP_WAIT_POLICY": "passive",
+}
+
+_LOCAL_API = "http://127.0.0.1:4200/api"
+
+
+def configure_environment() -> None:
+    """Set what the user has not set. Whoever wants telemetry can still switch it on."""
+    for name, value in _DEFAULTS.items():
+        os.environ.setdefault(name, value)
+
+
+def launched_as() -> int | None:
+    """Which of torchrun's processes this is, from 0; None if torchrun did not start it."""
+    return int(os.environ["RANK"]) if "TORCHELASTIC_RUN_ID" in os.environ else None
+
+
+def find_server() -> None:
+    """Use the Prefect server that is running, and say so when one has to be started.
+
+    Raises: SettingsError - PREFECT_API_URL names a server that cannot be reached.
+    """
+    signal.signal(signal.SIGINT, _stop)
+    if told := os.environ.get("PREFECT_API_URL"):
+        _require(told)
+        return
+    if _answers(_LOCAL_API):
+        os.environ["PREFECT_API_URL"] = _LOCAL_API
+        return
+    print(
+        "starting a Prefect server for this run (10-20 s; `prefect server start` in another terminal keeps one)",
+        file=sys.stderr,
+        flush=True,
+    )
+    signal.signal(signal.SIGINT, _leave)
+
+
+def prepare(check: Callable[[], object], training: bool = False) -> None:
+    """Surroundings, check and server of a command that runs a flow: what was given is checked before a server starts.
+
+    check: what the flow begins with, too (tasks/preflight). Those of torchrun's processes that do not lead take part
+    in the training, and end.
+
+    Raises: SettingsError - torchrun started something that is not one training. typer.Exit - see above. HeterodubError
+    - the check's.
+    """
+    configure_environment()
+    rank = launched_as()
+    if rank is not None and not training:
+        raise SettingsError("torchrun starts one training, `train` or `finetune`; run this command without it")
+    if rank:
+        from tasks.training.distributed import join_training
+
+        join_training()
+        raise typer.Exit
+    check()
+    find_server()
+
+
+_STOPPED = "stopped; what is stored is stored, and the same command goes on from there"
+
+
+def _stop(number: int, frame: object) -> None:
+    """Tell the server that the run was stopped, which takes some seconds."""
+    print(_STOPPED, file=sys.stderr, flush=True)
+    raise KeyboardInterrupt
+
+
+def _leave(number: int, frame: object) -> None:
+    """End at once. Ctrl-C reaches the server of our own too, and Prefect would wait minutes for it to come back.
+
+    Workers and the processes below them end when this one does.
+    """
+    from prefect.server.api.server import SubprocessASGIServer
+
+    print(_STOPPED, file=sys.stderr, flush=True)
+    for server in list(SubprocessASGIServer._instances.values()):
+        server.stop()
+    os._exit(128 + number)
+
+
+def server_is_lost(error: BaseException) -> bool:
+    """Whether a run ended because its Prefect server cannot be reached any more."""
+    # told by name: httpx is Prefect's business, and importing it costs every command time
+    return any(f"{kind.__module__}.{kind.__name__}" == "httpx.TransportError" for kind in type(error).__mro__)
+
+
+def _require(api: str) -> None:
+    try:
+        with urllib.request.urlopen(f"{api.rstrip('/')}/health", timeout=10):
+            return
+    except urllib.error.HTTPError:
+        return  # it answers, if only to say who may ask
+    except (OSError, ValueError) as error:
+        raise SettingsError(
+            f"no Prefect server answers at PREFECT_API_URL={api} ({error}); start it with `prefect server start`, "
+            "or unset the variable to have one started for this run"
+        ) from error
+
+
+def _answers(api: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{api}/health", timeout=0.5) as response:
+            return bool(response.status == 200)
+    except (OSError, ValueError):
+        return False

@@ -1,0 +1,181 @@
+"""Commands that judge: evaluate, ablate. Heavy libraries load inside them."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from flows.cli.environment import prepare
+from flows.cli.options import (
+    ConfigOption,
+    GeneratorOption,
+    JsonOption,
+    ModelOption,
+    PresetOption,
+    ReleaseOption,
+    SecondsOption,
+    StepsOption,
+    TranslatorOption,
+    WorkspaceOption,
+    name_left_out,
+    tell,
+    text_of,
+)
+from schemas.errors import BatchError
+
+SplitOption = Annotated[Literal["val", "test"], typer.Option(help="Clips to judge on.")]
+FoldsOption = Annotated[int, typer.Option(min=2, help="Folds over speakers.")]
+InFoldsOption = Annotated[
+    int | None,
+    typer.Option("--folds", min=2, help="Instead: train one model for each fold of the speakers and judge it."),
+]
+ReferencesOption = Annotated[
+    int, typer.Option(min=1, help="Reference frames of a clip that the model is given; they are not scored.")
+]
+
+evaluate = typer.Typer(no_args_is_help=True, help="Score a model beside its controls, with intervals.")
+ablate = typer.Typer(no_args_is_help=True, help="Measure what one thing is worth.")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    app.add_typer(evaluate, name="evaluate")
+    app.add_typer(ablate, name="ablate")
+
+
+@evaluate.command("stage1")
+def evaluate_stage1(
+    model: ModelOption = None,
+    release: ReleaseOption = None,
+    split: SplitOption = "test",
+    folds: InFoldsOption = None,
+    speakers: Annotated[
+        int | None, typer.Option(min=1, help="With folds: learn from so many speakers at most, for a learning curve.")
+    ] = None,
+    references: ReferencesOption = 8,
+    preset: PresetOption = None,
+    workspace: WorkspaceOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Score a landmark generator on speakers it has not seen."""
+    from tasks.preflight.models import check_evaluate
+
+    where = (workspace, text_of(config), preset)
+    prepare(lambda: check_evaluate("stage1", model, release, split, folds, None, speakers, *where))
+    from flows.cli.render.scores import show_scores
+    from flows.cli.training_progress import watched
+    from flows.evaluate import evaluate as run
+
+    told = watched(
+        run, "stage1", model, release, split, folds, None, speakers, references, workspace, text_of(config), preset
+    )
+    tell(told, as_json, show_scores)
+
+
+@evaluate.command("stage2")
+def evaluate_stage2(
+    model: ModelOption = None,
+    release: ReleaseOption = None,
+    split: SplitOption = "test",
+    folds: InFoldsOption = None,
+    fold: Annotated[int | None, typer.Option(min=1, help="With --folds: that one alone.")] = None,
+    references: ReferencesOption = 8,
+    preset: PresetOption = None,
+    workspace: WorkspaceOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Score a landmark translator on speakers it has not seen, beside baselines."""
+    from tasks.preflight.models import check_evaluate
+
+    where = (workspace, text_of(config), preset)
+    prepare(lambda: check_evaluate("stage2", model, release, split, folds, fold, None, *where))
+    from flows.cli.render.picture_scores import show_picture_scores
+    from flows.cli.training_progress import watched
+    from flows.evaluate import evaluate as run
+
+    told = watched(
+        run, "stage2", model, release, split, folds, fold, None, references, workspace, text_of(config), preset
+    )
+    tell(told, as_json, show_picture_scores)
+
+
+@evaluate.command("dub")
+def evaluate_dub(
+    manifest: Annotated[Path, typer.Argument(help="CSV of jobs, as for `dub`: video, speech, out.")],
+    generator: GeneratorOption = "@champion",
+    translator: TranslatorOption = "@champion",
+    release: ReleaseOption = None,
+    workspace: WorkspaceOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Score finished dubbings: found landmarks against wanted ones, and sync, with own and with other speech.
+
+    Outputs are judged as they lie there and never written to. What else has to be rendered, the video with its own
+    speech and outputs that are missing, goes into a scratch folder.
+    """
+    from tasks.preflight.dubbing import check_evaluate_dub
+
+    given = (str(manifest), generator, translator, release, workspace, text_of(config))
+    prepare(lambda: name_left_out(check_evaluate_dub(*given)))
+    from flows.cli.dubbing_progress import DubDisplay
+    from flows.cli.render.scores import show_dub_scores
+    from flows.evaluate import evaluate_dub as run
+    from tasks.dubbing.progress import dubbing_watched_by
+
+    with DubDisplay() as display, dubbing_watched_by(display):
+        try:
+            told = run(str(manifest), generator, translator, release, workspace, text_of(config))
+        except BatchError as error:
+            told = error.told
+    tell(told, as_json, show_dub_scores)
+
+
+@ablate.command("data")
+def ablate_data(
+    stage: Annotated[Literal["stage1", "stage2"], typer.Option(help="The stage whose footage and model.")] = "stage1",
+    release: ReleaseOption = None,
+    folds: FoldsOption = 3,
+    references: ReferencesOption = 8,
+    preset: PresetOption = None,
+    workspace: WorkspaceOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Half of the speakers, against the same half and more footage that is good for one stage alone."""
+    from tasks.preflight.models import check_ablate_data
+
+    prepare(lambda: check_ablate_data(stage, release, workspace, text_of(config), preset))
+    from flows.cli.render.scores import show_ablation
+    from flows.cli.training_progress import watched
+    from flows.evaluate import ablate_data as run
+
+    told = watched(run, release, folds, references, workspace, text_of(config), preset, stage)
+    tell(told, as_json, show_ablation)
+
+
+@ablate.command("finetuning")
+def ablate_finetuning(
+    model: ModelOption = None,
+    release: ReleaseOption = None,
+    split: SplitOption = "test",
+    seconds: SecondsOption = None,
+    steps: StepsOption = None,
+    preset: PresetOption = None,
+    workspace: WorkspaceOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """A landmark translator with and without fine-tuning, on what comes later in the same clips."""
+    from tasks.preflight.models import check_ablate_finetuning
+
+    chosen = {"preset": preset, "finetuning": {"steps": steps, "seconds": seconds}}
+    prepare(lambda: check_ablate_finetuning(model, release, split, workspace, text_of(config), chosen))
+    from flows.cli.render.picture_scores import show_finetuning
+    from flows.cli.training_progress import watched
+    from flows.evaluate import ablate_finetuning as run
+
+    told = watched(run, model, release, split, seconds, steps, workspace, text_of(config), preset)
+    tell(told, as_json, show_finetuning)

@@ -1,0 +1,179 @@
+"""Commands that ask: status, list, explain, doctor, report. They change nothing and start no Prefect.
+
+Everything heavy is imported inside the commands, so that `--help` and the small answers come at once.
+"""
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from flows.cli.options import ConfigOption, JsonOption, WorkspaceOption
+from schemas.wording import counted
+
+if TYPE_CHECKING:
+    from schemas.config.settings import Settings
+
+RouteOption = Annotated[
+    Literal["both", "stage1", "stage2", "rejected"] | None, typer.Option(help="Only clips that went this way.")
+]
+
+_TABLE_ROWS = 200
+"""Rows a table shows unless more are asked for; csv and json are never cut unasked."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    app.command("status")(status)
+    app.command("list")(list_rows)
+    app.command("explain")(explain)
+    app.command("doctor")(doctor)
+    app.command("report")(report)
+
+
+def status(workspace: WorkspaceOption = None, config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Show where the workspace stands: files, clips, tables, releases."""
+    from flows.cli.render.inspect import show_status
+    from tasks.inspect.status import status as look
+
+    answer = look(_settings(workspace, config))
+    if as_json:
+        _write_json(asdict(answer))
+    else:
+        show_status(answer)
+
+
+def list_rows(
+    files: Annotated[bool, typer.Option("--files", help="List files (the default).")] = False,
+    clips: Annotated[bool, typer.Option("--clips", help="List clips.")] = False,
+    state: Annotated[
+        str | None,
+        typer.Option(help="Files: measured, rejected, duplicate, quarantined. Clips: admitted, rejected."),
+    ] = None,
+    route: RouteOption = None,
+    reason: Annotated[str | None, typer.Option(help="Only what was refused for this reason.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many rows.")] = None,
+    form: Annotated[
+        Literal["table", "csv", "json"],
+        typer.Option(
+            "--format", help="csv and json hold every column; csv is for spreadsheets, json has names to the letter."
+        ),
+    ] = "table",
+    workspace: WorkspaceOption = None,
+    config: ConfigOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+) -> None:
+    """List files or clips, with what became of them and why."""
+    from flows.cli.render.inspect import show_clips, show_files
+    from tasks.inspect.list import CLIP_COLUMNS, FILE_COLUMNS, ListQuery, list_clips, list_files
+    from tasks.inspect.routes import Route
+    from tasks.stores.workspace import Workspace
+
+    if files and clips:
+        raise typer.BadParameter("choose --files or --clips")
+    shown = limit or (None if as_json or form != "table" else _TABLE_ROWS)
+    wanted = ListQuery(state, None if route is None else Route(route), reason, shown)
+    look = list_clips if clips else list_files
+    found = look(Workspace.open(_settings(workspace, config).workspace), wanted)
+    if as_json or form == "json":
+        _write_json(found.rows)
+    elif form == "csv":
+        _write_csv(CLIP_COLUMNS if clips else FILE_COLUMNS, found.rows)
+    else:
+        (show_clips if clips else show_files)(found.rows)
+        _tell_total(len(found.rows), found.total)
+
+
+def explain(
+    name: Annotated[str, typer.Argument(help="A file (path, or the end of one), or the start of an id.")],
+    workspace: WorkspaceOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say why a file or a clip ended where it did: every number, every limit."""
+    from flows.cli.render.inspect import show_clip, show_file
+    from tasks.inspect.explain import FileAnswer, explain_name
+
+    answer = explain_name(_settings(workspace, config), name)
+    if as_json:
+        _write_json({"kind": "file" if isinstance(answer, FileAnswer) else "clip", **asdict(answer)})
+    elif isinstance(answer, FileAnswer):
+        show_file(answer)
+    else:
+        show_clip(answer)
+
+
+def doctor(workspace: WorkspaceOption = None, config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Check the installation and the workspace; each problem comes with what to do. Exit code 1 if there is one."""
+    from flows.cli.render.doctor import show_findings
+    from tasks.inspect.doctor import diagnose
+    from tasks.inspect.findings import Health
+
+    findings = diagnose(_settings(workspace, config))
+    problems = [finding for finding in findings if finding.health is Health.PROBLEM]
+    if as_json:
+        _write_json({"healthy": not problems, "findings": [asdict(finding) for finding in findings]})
+    else:
+        show_findings(findings)
+        sys.stderr.write("all is well\n" if not problems else f"problems: {len(problems)}\n")
+    if problems:
+        raise typer.Exit(1)
+
+
+def report(
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="Page to write, or to write anew; else reports/ingest.html (trend.html) of the workspace.",
+        ),
+    ] = None,
+    clip: Annotated[list[str] | None, typer.Option(help="Show this clip in detail too (start of its id).")] = None,
+    trend: Annotated[
+        bool, typer.Option("--trend", help="About runs instead: speed, refusals, and how corpora drift.")
+    ] = False,
+    workspace: WorkspaceOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Write one HTML page about the ingest: what was kept, why, and how it looks. Prints where it is."""
+    from tasks.inspect.report.write import write_report, write_trend
+
+    if trend and clip:
+        raise typer.BadParameter("--trend is about runs and shows no clips")
+    settings = _settings(workspace, config)
+    typer.echo(write_trend(settings, output) if trend else write_report(settings, tuple(clip or ()), output))
+
+
+def _write_json(data: Any) -> None:
+    """One JSON document on stdout; a list stands with one element a line. ASCII, so no terminal acts on a name."""
+    if isinstance(data, list):
+        lines = ",\n".join(json.dumps(element, allow_nan=False) for element in data)
+        sys.stdout.write(f"[\n{lines}\n]\n" if data else "[]\n")
+    else:
+        sys.stdout.write(json.dumps(data, indent=2, allow_nan=False) + "\n")
+
+
+def _write_csv(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
+    """CSV on stdout with a header."""
+    from schemas.display import csv_line
+
+    sys.stdout.write(csv_line(columns))
+    for row in rows:
+        sys.stdout.write(csv_line(row[name] for name in columns))
+
+
+def _settings(workspace: str | None, config: Path | None) -> "Settings":
+    from schemas.config.settings import load_settings
+
+    return load_settings(config, workspace=workspace)
+
+
+def _tell_total(shown: int, total: int) -> None:
+    """How much of the answer is on screen; on stderr, since it is no data."""
+    more = "; --limit N or --format csv shows more" if shown < total else ""
+    sys.stderr.write(f"{shown} of {counted(total, 'row')}{more}\n")

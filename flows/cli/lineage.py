@@ -1,0 +1,98 @@
+"""Commands about where footage went: trace and takedown. Heavy libraries load inside them."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from flows.cli.environment import configure_environment, prepare
+from flows.cli.options import ConfigOption, JsonOption, WorkspaceOption, tell, text_of
+
+Kind = Literal["speaker", "corpus", "file", "licence"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    app.command("trace")(trace)
+    app.command("takedown")(takedown)
+
+
+def trace(
+    name: Annotated[str, typer.Argument(help="A model (landmark-generator@champion), a speaker, or a file.")],
+    workspace: WorkspaceOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what a model was made from, or what a file or a speaker went into."""
+    configure_environment()
+    from flows.cli.render.lineage import show_footage, show_model
+    from schemas.config.settings import load_settings
+    from tasks.lineage.trace import ModelTrace
+    from tasks.lineage.trace import trace as look
+
+    found = look(load_settings(config, workspace=workspace), name)
+    tell(asdict(found), as_json, show_model if isinstance(found, ModelTrace) else show_footage)
+
+
+def takedown(
+    speaker: Annotated[str | None, typer.Option(help="Everything of this speaker.")] = None,
+    corpus: Annotated[str | None, typer.Option(help="Everything of this corpus.")] = None,
+    file: Annotated[
+        str | None, typer.Option(help="This file (path, whole name or id), and every other of the same bytes.")
+    ] = None,
+    licence: Annotated[str | None, typer.Option(help="Everything under this licence.")] = None,
+    why: Annotated[str, typer.Option(help="Why; kept with the tombstone.")] = "asked for",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+    with_models: Annotated[
+        bool, typer.Option("--with-models", help="Delete models and checkpoints that learned from it, too.")
+    ] = False,
+    with_near_copies: Annotated[
+        bool,
+        typer.Option(
+            "--with-near-copies",
+            help="Take down near-copies of it, too, and keep what they are recognised by, so that none comes back.",
+        ),
+    ] = False,
+    workspace: WorkspaceOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Erase footage for good, keep it from coming back, and name the models that were trained on it."""
+    kind, value = _one_of({"speaker": speaker, "corpus": corpus, "file": file, "licence": licence})
+    from tasks.preflight.data import check_takedown
+
+    if dry_run:
+        _would_go(kind, value, workspace, config, with_near_copies, as_json)
+        return
+    prepare(lambda: check_takedown(kind, value, workspace, text_of(config)))
+    from flows.cli.render.lineage import show_takedown
+    from flows.takedown import takedown as run
+    from tasks.lineage.orders import ordered
+
+    with ordered(kind, value, why) as (sign, untold):  # Prefect keeps what a flow is given
+        told = run(kind, sign, untold, False, workspace, text_of(config), with_models, with_near_copies)
+    tell(told, as_json, partial(show_takedown, dry_run=False))
+
+
+def _would_go(
+    kind: Any, value: str, workspace: str | None, config: Path | None, with_near_copies: bool, as_json: bool
+) -> None:
+    configure_environment()
+    from flows.cli.render.lineage import show_takedown
+    from tasks.lineage.preview import preview
+
+    tell(
+        preview(kind, value, workspace, text_of(config), with_near_copies),
+        as_json,
+        partial(show_takedown, dry_run=True),
+    )
+
+
+def _one_of(given: Mapping[str, str | None]) -> tuple[Any, str]:
+    named = [(kind, value) for kind, value in given.items() if value is not None]
+    if len(named) != 1:
+        raise typer.BadParameter("name one of --speaker, --corpus, --file and --licence")
+    return named[0]

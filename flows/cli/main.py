@@ -1,0 +1,172 @@
+"""The command `heterodub`. Each sub-command is a flow or a question; heavy libraries load only when one needs them."""
+
+import errno
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from flows.cli import dub, evaluate, inspect, lineage, promote, relocate, reproduce, train
+from flows.cli.environment import configure_environment, prepare, server_is_lost
+from flows.cli.options import ConfigOption, JsonOption, WorkspaceOption, tell, text_of
+from schemas.addresses import trouble_with_word
+from schemas.errors import HeterodubError, SettingsError
+from tasks.monitoring.streams import complain, escape_output, say
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Sorts raw, mixed-quality footage into training data for two-stage visual dubbing.",
+)
+inspect.register(app)
+train.register(app)
+evaluate.register(app)
+promote.register(app)
+lineage.register(app)
+dub.register(app)
+reproduce.register(app)
+relocate.register(app)
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+@app.command()
+def ingest(
+    source: Annotated[
+        str, typer.Argument(help="Folder, file, URI, manifest (.csv, .tsv, .parquet) or corpus file (.toml).")
+    ],
+    workspace: WorkspaceOption = None,
+    corpus: Annotated[str, typer.Option(help="Name of the corpus, unless a corpus file gives it.")] = "default",
+    policy: Annotated[Path | None, typer.Option(help="Routing policy file.")] = None,
+    dask: Annotated[str | None, typer.Option(help="Running Dask scheduler, such as tcp://host:8786.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Local worker processes.")] = None,
+    retry_quarantined: Annotated[bool, typer.Option(help="Try quarantined files once more.")] = False,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Sort a messy folder into audited stage-1 and stage-2 stores."""
+    from tasks.preflight.data import check_ingest
+
+    prepare(lambda: check_ingest(source, corpus, workspace, text_of(config), text_of(policy), dask, workers))
+    from flows.cli.ingest_progress import Display
+    from flows.cli.render.ingest import show_summary
+    from flows.ingest import ingest as run
+    from tasks.ingestion.progress import watched_by
+
+    with Display() as display, watched_by(display):
+        summary = run(source, corpus, workspace, text_of(config), text_of(policy), dask, workers, retry_quarantined)
+    tell(summary, as_json, show_summary)
+
+
+@app.command()
+def sample(
+    folder: Annotated[Path, typer.Argument(help="New folder for the sample.")],
+    seed: Annotated[int, typer.Option(help="The same seed makes the same sample.")] = 0,
+) -> None:
+    """Make a small corpus of talking heads whose truth is known."""
+    from tasks.preflight.data import check_sample
+
+    check_sample(folder)
+    from tasks.synthetic.make import make_sample
+
+    corpus_file = make_sample(folder, seed, progress=lambda text: say(text, error=True))
+    say(str(corpus_file))
+
+
+@app.command()
+def route(
+    policy: Annotated[Path, typer.Option(help="The new policy file.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change; reads no media.")] = False,
+    clips: Annotated[
+        bool, typer.Option("--clips", help="With --dry-run: name every clip whose route changes.")
+    ] = False,
+    workspace: WorkspaceOption = None,
+    dask: Annotated[str | None, typer.Option(help="Running Dask scheduler.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Local worker processes.")] = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Route what is measured by another policy, extracting only what is newly admitted."""
+    configure_environment()
+    from flows.cli.render.ingest import show_route
+
+    told = _look(policy, workspace, config, clips) if dry_run else _apply(policy, workspace, config, dask, workers)
+    tell(told, as_json, show_route)
+
+
+def _look(policy: Path, workspace: str | None, config: Path | None, clips: bool) -> dict[str, Any]:
+    from schemas.config.settings import load_settings
+    from schemas.policy import load_policy
+    from tasks.ingestion.reroute import changed_clips, describe, plan_reroute
+    from tasks.stores.workspace import Workspace
+
+    settings = load_settings(config, workspace=workspace)
+    plan = plan_reroute(Workspace.open(settings.workspace), load_policy(policy))
+    return describe(plan) | ({"changed": changed_clips(plan)} if clips else {})
+
+
+def _apply(
+    policy: Path, workspace: str | None, config: Path | None, dask: str | None, workers: int | None
+) -> dict[str, Any]:
+    from tasks.preflight.data import check_route
+
+    prepare(lambda: check_route(str(policy), workspace, text_of(config), dask, workers))
+    from flows.cli.ingest_progress import Display
+    from flows.route import route as run
+    from tasks.ingestion.progress import watched_by
+
+    with Display() as display, watched_by(display):
+        told: dict[str, Any] = run(str(policy), workspace, text_of(config), dask, workers)
+    return told
+
+
+def main() -> None:
+    """Entry point: runs the command; what the user can mend becomes one line and exit code 1.
+
+    Raises: SystemExit - always, with the command's exit code.
+    """
+    escape_output()
+    try:
+        _refuse_credentials()
+        app()
+    except HeterodubError as error:
+        complain(f"error: {error}")
+        raise SystemExit(1) from None
+    except BrokenPipeError:  # the reader of our output went away, as `head` does
+        sys.stderr.close()
+        raise SystemExit(0) from None
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        complain(f"error: there is no room left to write {error.filename or 'a file'}: {error.strerror}")
+        raise SystemExit(1) from None
+    except Exception as error:
+        lost = (
+            "the Prefect server" if server_is_lost(error) else "the workspace's store" if _store_is_lost(error) else ""
+        )
+        if not lost:
+            raise
+        complain(f"error: {lost} went away ({error}); what is stored is stored, run it again")
+        raise SystemExit(1) from None
+
+
+def _refuse_credentials() -> None:
+    """Before anything else, for Prefect keeps a flow's parameters.
+
+    Raises: SettingsError - an address on the command line holds credentials.
+    """
+    for word in sys.argv[1:]:
+        if trouble := trouble_with_word(word):
+            raise SettingsError(trouble)
+
+
+def _store_is_lost(error: BaseException) -> bool:
+    from tasks.stores.remote import is_of_a_store
+
+    return is_of_a_store(error)
+
+
+if __name__ == "__main__":
+    main()

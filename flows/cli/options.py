@@ -1,0 +1,67 @@
+"""What commands have in common: options that mean the same everywhere, and how an answer is told."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import typer
+
+from schemas.endings import ending_of
+from tasks.monitoring.streams import say
+
+WorkspaceOption = Annotated[
+    str | None,
+    typer.Option("--workspace", "-w", help="Workspace folder, or s3://bucket/place; else from the settings."),
+]
+ConfigOption = Annotated[Path | None, typer.Option("--config", help="Settings file; else heterodub.toml, if there.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Answer with JSON on stdout.")]
+PresetOption = Annotated[
+    Literal["tiny", "cpu", "paper"] | None, typer.Option(help="Size and length of the training; else the settings'.")
+]
+ReleaseOption = Annotated[str | None, typer.Option(help="Release to use; else the newest.")]
+ModelOption = Annotated[str | None, typer.Option(help="Folder, version, @alias or run id; else the newest version.")]
+GeneratorOption = Annotated[str, typer.Option(help="Landmark generator: folder, version, @alias, run id, or newest.")]
+TranslatorOption = Annotated[
+    str,
+    typer.Option(
+        help="Landmark translator, named so too, or landmark-translator-finetuned/NUMBER; warp: the one that nobody "
+        "trained."
+    ),
+]
+StepsOption = Annotated[int | None, typer.Option(min=1, help="Steps at most.")]
+SecondsOption = Annotated[float | None, typer.Option(min=0.2, help="Learn from so much of a clip's beginning.")]
+
+
+Told = TypeVar("Told")
+
+
+def text_of(path: Path | None) -> str | None:
+    """A path as flows take it: their parameters are kept as JSON."""
+    return None if path is None else str(path)
+
+
+def tell(told: Told, as_json: bool, show: Callable[[Told], None]) -> None:
+    """Print an answer: as JSON, or as `show` has it.
+
+    Raises: typer.Exit - with 1, since the run left out some of what was asked (schemas/endings.py).
+    """
+    if as_json:
+        print(json.dumps(told, indent=2))
+    else:
+        show(told)
+    if ending_of(told) in ("partial", "failed"):
+        raise typer.Exit(1)
+
+
+def name_left_out(faults: Mapping[int, str]) -> None:
+    """Say on stderr which rows of a manifest cannot be done, by their place, while the others go on."""
+    for place, fault in faults.items():
+        say(f"warning: row {place + 1} is left out: {fault}", error=True)
+
+
+def show_labelled(told: dict[str, Any]) -> None:
+    """Print an answer as lines with labels; what has no value is left out."""
+    from flows.cli.render.tables import pairs
+
+    pairs((name.replace("_", " "), value) for name, value in told.items())

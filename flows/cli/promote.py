@@ -1,0 +1,160 @@
+"""Commands that decide what is in use: retrain, promote, rollback, history, benchmark. Heavy libraries load inside."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from flows.cli.environment import configure_environment, prepare
+from flows.cli.options import ConfigOption, JsonOption, WorkspaceOption, show_labelled, tell, text_of
+from schemas.errors import RetrainError
+
+StageArgument = Annotated[
+    Literal["stage1", "stage2"], typer.Argument(help="stage1: landmark generator, stage2: landmark translator.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    app.command("retrain")(retrain)
+    app.command("promote")(promote)
+    app.command("rollback")(rollback)
+    app.command("history")(history)
+    app.command("fetch")(fetch)
+    app.command("benchmark")(benchmark)
+
+
+def retrain(
+    corpora: Annotated[
+        list[str] | None, typer.Argument(help="Corpus files, manifests, folders, URIs; else the settings' corpora.")
+    ] = None,
+    stage: Annotated[Literal["both", "stage1", "stage2"], typer.Option(help="Which stages are looked at.")] = "both",
+    workspace: WorkspaceOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Ingest; where footage changed enough, train, score and promote. Goes on where an earlier one broke off."""
+    from tasks.preflight.data import check_sources
+    from tasks.preflight.models import check_retrain
+
+    def check() -> None:
+        settings = check_retrain(workspace, text_of(config))
+        check_sources(corpora or settings.retrain.corpora, settings.guards.web_origins)
+
+    prepare(check)
+    from flows.cli.ingest_progress import Display
+    from flows.cli.render.ingest import show_retraining
+    from flows.cli.training_progress import LearningDisplay
+    from flows.retrain import retrain as run
+    from tasks.ingestion.progress import watched_by
+    from tasks.training.progress import learning_watched_by
+
+    # lines instead of bars: two live displays would write over each other
+    with Display(live=False) as files, watched_by(files), LearningDisplay(live=False) as learning:
+        try:
+            with learning_watched_by(learning):
+                told = run(corpora or None, stage, workspace, text_of(config))
+        except RetrainError as error:
+            tell(error.told, as_json, show_retraining)
+            raise
+    tell(told, as_json, show_retraining)
+
+
+def promote(
+    stage: StageArgument = "stage1",
+    model: Annotated[str | None, typer.Option(help="Version, @alias or run id; else the newest version.")] = None,
+    policy: Annotated[Path | None, typer.Option(help="Promotion policy file; else the settings'.")] = None,
+    workspace: WorkspaceOption = None,
+    override: Annotated[
+        bool, typer.Option("--override", help="Judge nothing: make it the champion, and keep --reason in the ledger.")
+    ] = False,
+    reason: Annotated[str | None, typer.Option(help="Why --override; kept in the ledger.")] = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Put a challenger against the champion on the frozen benchmark; the policy decides whether it takes its place."""
+    from flows.cli.render.promotion import show_move, show_promotion
+    from tasks.preflight.models import check_promote
+
+    where = (workspace, text_of(config))
+    if override:
+        configure_environment()
+        from tasks.promotion.manual import override as order
+
+        tell(order(reason or "", stage, model, *where), as_json, show_move)
+        return
+    prepare(lambda: check_promote(stage, model, text_of(policy), *where, override, reason))
+    from flows.promote import promote as run
+
+    tell(run(stage, model, text_of(policy), *where), as_json, show_promotion)
+
+
+def rollback(
+    why: Annotated[str, typer.Option(help="Why; kept in the ledger.")],
+    stage: StageArgument = "stage1",
+    to: Annotated[
+        int | None, typer.Option(min=1, help="Version that was champion; else the one before the present one.")
+    ] = None,
+    adopt: Annotated[
+        bool, typer.Option("--adopt", help="Take over a registry whose champions another workspace moved.")
+    ] = False,
+    workspace: WorkspaceOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make an earlier champion the champion again. Takes seconds: no server is started for it."""
+    configure_environment()
+    from flows.cli.render.promotion import show_move
+    from tasks.promotion.manual import rollback as order
+
+    tell(order(why, stage, to, adopt, workspace, text_of(config)), as_json, show_move)
+
+
+def history(
+    stage: Annotated[Literal["stage1", "stage2"] | None, typer.Argument(help="Only this stage's.")] = None,
+    workspace: WorkspaceOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say who was champion when, why, and by whom."""
+    configure_environment()
+    from flows.cli.render.promotion import show_history
+    from schemas.config.settings import load_settings
+    from tasks.promotion.manual import history as look
+
+    told = look(load_settings(config, workspace=workspace), stage)
+    tell(told, as_json, show_history)
+
+
+def fetch(
+    model: Annotated[str, typer.Argument(help="Such as landmark-generator@champion or wav2lip/3; MODEL: the newest.")],
+    folder: Annotated[Path, typer.Argument(help="New folder for it, which mlflow.pyfunc.load_model takes.")],
+    workspace: WorkspaceOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Bring a registered model into a folder, every file held against what was logged before any of it can run."""
+    configure_environment()
+    from schemas.config.settings import load_settings
+    from tasks.promotion.manual import fetch as order
+
+    tell(order(load_settings(config, workspace=workspace), model, folder), as_json, show_labelled)
+
+
+def benchmark(
+    stage: StageArgument = "stage1",
+    renew: Annotated[bool, typer.Option("--renew", help="Freeze the test split anew: another benchmark.")] = False,
+    why: Annotated[str, typer.Option(help="Why it is frozen; kept with it.")] = "",
+    workspace: WorkspaceOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the frozen benchmark, hold it against what is stored, and freeze it where there is none."""
+    if renew and not why:
+        raise typer.BadParameter("--renew changes what models are judged on: say --why")
+    configure_environment()
+    from schemas.config.settings import load_settings
+    from tasks.promotion.gate import benchmark as look
+
+    told = look(load_settings(config, workspace=workspace), stage, renew, why or "asked for")
+    tell(told, as_json, show_labelled)

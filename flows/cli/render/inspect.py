@@ -1,0 +1,313 @@
+"""How answers look on a terminal: lists, status, explanations."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from flows.cli.render.tables import TableColumn, cell, console, number, pairs, show, size_text, time_text
+from schemas.display import SHORT_ID, base_name, readable_path
+from schemas.wording import counted
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from tasks.inspect.explain import ClipAnswer, FileAnswer, Reason, SignalAnswer, StageSays
+    from tasks.inspect.status import ReleaseFacts, Status
+    from tasks.monitoring.runs import RunRecord
+
+_RELEASES_SHOWN: Final = 5
+
+Row = Mapping[str, Any]
+
+_ROUTE_STYLE: Final = {"both": "green", "stage1": "cyan", "stage2": "blue", "rejected": "red"}
+
+
+def show_files(rows: Iterable[Row]) -> None:
+    """Rows of tasks.inspect.list.list_files."""
+    columns = [
+        TableColumn("media"),
+        TableColumn("file", 20, middle=True),
+        TableColumn("state"),
+        TableColumn("reason"),
+        TableColumn("clips", 8),
+    ]
+    cells = [
+        [
+            cell((row["media_id"] or "")[:SHORT_ID], "dim"),
+            cell(base_name(row["uri"])),
+            cell(row["state"], "yellow" if row["state"] == "quarantined" else ""),
+            cell(row["reason"]),
+            cell(", ".join(f"{row[route]} {route}" for route in _ROUTE_STYLE if row[route])),
+            cell(row["error"], "dim"),
+        ]
+        for row in rows
+    ]
+    show([*columns, TableColumn("error", 12, optional=True)], cells)
+
+
+def show_clips(rows: Iterable[Row]) -> None:
+    """Rows of tasks.inspect.list.list_clips; the signals are left to csv and json."""
+    columns = [TableColumn("clip"), TableColumn("file", 20, middle=True), TableColumn("from s", right=True)]
+    columns += [
+        TableColumn("length s", right=True, optional=True),
+        TableColumn("route"),
+        TableColumn("refused for", 20, folds=True),
+    ]
+    columns += [TableColumn("split", optional=True)]
+    cells = [
+        [
+            cell(row["clip_id"][:SHORT_ID], "dim"),
+            cell(base_name(row["uri"])),
+            cell(f"{row['start_s']:.2f}"),
+            cell(f"{row['length_s']:.2f}"),
+            cell(row["route"], _ROUTE_STYLE[row["route"]]),
+            cell(_refusals(row)),
+            cell(row["split"]),
+            cell(_speaker(row["speaker"])),
+        ]
+        for row in rows
+    ]
+    show([*columns, TableColumn("speaker", 12, optional=True)], cells)
+
+
+def _refusals(row: Row) -> str:
+    stages = [("stage 1:", row["stage1_reasons"]), ("stage 2:", row["stage2_reasons"])]
+    return "; ".join(f"{stage} {', '.join(reasons)}" for stage, reasons in stages if reasons)
+
+
+def _speaker(name: str) -> str:
+    # a file whose speaker nobody told stands for itself under its whole media_id
+    return name[: len("file:") + SHORT_ID] if name.startswith("file:") else name
+
+
+def show_status(status: "Status") -> None:
+    """The whole of `status` on one screen."""
+    pairs(
+        [
+            ("workspace", f"{readable_path(status.workspace)} (layout {status.layout_version})"),
+            ("heterodub", status.heterodub),
+            ("extractor", _counted(status.extractor, status.extractors, "file")),
+            (
+                "policy",
+                f"{status.policy.name} {status.policy.version}, "
+                + _counted(status.policy.hash, status.policies, "clip"),
+            ),
+            ("files", _counts(status.files)),
+            ("clips", _counts(status.clips)),
+        ]
+    )
+    console().print()
+    numbers = [TableColumn(name, right=True) for name in ("rows", "files", "size", "version")]
+    sizes = [(facts.name, facts.rows, facts.files, size_text(facts.bytes), facts.version) for facts in status.tables]
+    show([TableColumn("table"), *numbers], [[cell(value) for value in row] for row in sizes])
+    console().print()
+    _releases(status.releases)
+    console().print()
+    _runs(status.runs)
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return f"{sum(counts.values())}: " + ", ".join(f"{count} {name}" for name, count in counts.items())
+
+
+def _counted(current: str, counts: Mapping[str, int], what: str) -> str:
+    """The value in force, and what was made with others."""
+    others = [f"{counted(count, what)} by {name}" for name, count in counts.items() if name != current]
+    return f"{current} ({counted(counts.get(current, 0), what)})" + ("; " + ", ".join(others) if others else "")
+
+
+def _releases(found: Sequence["ReleaseFacts"]) -> None:
+    out = console()
+    if not found:
+        out.print("no release yet: `heterodub ingest` publishes one")
+        return
+    headings = ("release", "no.", "published (UTC)", "stage 1 train/val/test", "stage 2 train/val/test", "code")
+    rows = [
+        (
+            release.release_id,
+            release.sequence,
+            release.created_utc[:16].replace("T", " "),
+            *(_splits(release.counts.get(stage, {})) for stage in ("stage1", "stage2")),
+            release.code,
+        )
+        for release in found[:_RELEASES_SHOWN]
+    ]
+    show(
+        [TableColumn(name, optional=name == "code") for name in headings],
+        [[cell(value) for value in row] for row in rows],
+    )
+    if len(found) > _RELEASES_SHOWN:
+        out.print(f"and {len(found) - _RELEASES_SHOWN} older ones; --json shows all")
+    for note in found[0].notes:
+        out.print(cell(f"note: {note}"), soft_wrap=True)
+
+
+def _splits(splits: Mapping[str, Any]) -> str:
+    return " / ".join(str(splits.get(split, {}).get("clips", 0)) for split in ("train", "val", "test"))
+
+
+_RUN_STYLE: Final = {
+    "running": "cyan",
+    "done": "green",
+    "partial": "yellow",
+    "dry_run": "dim",
+    "failed": "red",
+    "died": "bold red",
+}
+
+
+def _runs(found: Sequence["RunRecord"]) -> None:
+    if not found:
+        console().print("no run of a flow is on record here")
+        return
+    columns = [
+        TableColumn("run", optional=True),
+        TableColumn("flow"),
+        TableColumn("state"),
+        TableColumn("started (UTC)"),
+    ]
+    columns += [
+        TableColumn("took", right=True),
+        TableColumn("what", 24, folds=True),
+        TableColumn("by", 8, optional=True),
+    ]
+    show(
+        columns,
+        [
+            [
+                cell(run.run, "dim"),
+                cell(run.flow if run.parent is None else f"  {run.flow}"),
+                cell(run.state.replace("_", " "), _RUN_STYLE[run.state]),
+                cell(run.started_utc[:16].replace("T", " ")),
+                cell("" if run.seconds is None else time_text(run.seconds)),
+                cell(_what(run)),
+                cell(run.who, "dim"),
+            ]
+            for run in found
+        ],
+    )
+
+
+def _what(run: "RunRecord") -> str:
+    """Where a run is or was, why it ended ill, or what it did."""
+    if run.state == "running":
+        return f"at {run.step}" if run.step else "starting"
+    if run.state == "died":
+        last = run.step or (run.steps[-1].name if run.steps else "")
+        return f"killed at {last}" if last else "killed"
+    if run.state == "failed" and run.error:
+        at = next((step.name for step in reversed(run.steps) if step.state == "failed"), "")
+        return f"{run.error} at {at}" if at else run.error
+    return ", ".join(_did(run))
+
+
+def _did(run: "RunRecord") -> Iterator[str]:
+    most = [step for step in run.steps if step.corpus is None]
+    for name in ("files", "clips", "errors"):
+        if count := max((getattr(step, name) or 0 for step in most), default=0):
+            yield counted(count, name.removesuffix("s"))
+    facts: dict[str, Any] = {}
+    for step in most:
+        facts |= step.facts
+    if outcome := facts.get("outcome"):
+        yield {"keep": "not promoted", "promote": "promoted"}.get(str(outcome), str(outcome))
+    if facts.get("model"):
+        yield f"{facts['model']} {facts['version']}"
+    elif facts.get("release"):
+        yield f"{facts['release']}{' (new)' if facts.get('is_new') else ''}"
+
+
+def show_file(answer: "FileAnswer") -> None:
+    """The whole of `explain FILE`."""
+    pairs(
+        [
+            ("file", readable_path(answer.uri)),
+            ("media", answer.media_id),
+            ("state", answer.state),
+            ("reason", answer.reason and f"{answer.reason.code}: {answer.reason.text}"),
+            ("error", answer.error),
+            *(("note", note) for note in answer.notes),
+            *((name, value) for name, value in answer.facts.items()),
+            *((f"stream {stream['stream']}", _stream(stream)) for stream in answer.streams),
+        ]
+    )
+    if answer.clips_of:
+        console().print(cell(f"the clips below are those of {readable_path(answer.clips_of)}"), soft_wrap=True)
+    for clip in answer.clips:
+        console().print()
+        show_clip(clip)
+
+
+def _stream(stream: Row) -> str:
+    """One stream of a file: whether it is used, and what it was chosen by."""
+    words = [f"{stream['kind']}, {stream['codec'] or 'no decoder'}", "used" if stream["used"] else "not used"]
+    words += [f"{stream['channels']} channel{'s' * (stream['channels'] > 1)}"] if stream["channels"] else []
+    words += ["default"] if stream["is_default"] else []
+    words += [str(stream[name]) for name in ("language", "title") if stream[name]]
+    if stream["changes_hz"] is not None:
+        words.append(f"{number(stream['changes_hz'])} changes a second")
+    if stream["pairing_score"] is not None:
+        words.append(f"pairing score {number(stream['pairing_score'])}")
+    return ", ".join(words)
+
+
+def show_clip(answer: "ClipAnswer") -> None:
+    """The whole of `explain CLIP`."""
+    span = f"{answer.start_s:.2f} s to {answer.start_s + answer.length_s:.2f} s ({answer.length_s:.2f} s)"
+    pairs(
+        [
+            ("clip", answer.clip_id),
+            ("of", f"{readable_path(answer.uri)}, {span}, shot {answer.shot}, face {answer.track}"),
+            ("speaker", answer.speaker),
+            ("split", answer.split),
+            ("near copy of", answer.near_copy_of),
+            ("same scene or sound as", answer.same_scene_as),
+            ("route", answer.route),
+            ("stage 1", _decision(answer.stage1, answer.stage1_reasons)),
+            ("stage 2", _decision(answer.stage2, answer.stage2_reasons)),
+            ("policy", _policy(answer)),
+        ]
+    )
+    columns = [TableColumn("signal"), TableColumn("value", right=True), TableColumn("unit")]
+    columns += [TableColumn("stage 1", 14, folds=True), TableColumn("stage 2", 14, folds=True)]
+    console().print()
+    show(columns, [_signal_cells(signal) for signal in answer.signals])
+
+
+def _decision(admitted: bool, reasons: Sequence["Reason"]) -> str:
+    return "admitted" if admitted else "refused: " + "; ".join(f"{reason.code} ({reason.text})" for reason in reasons)
+
+
+def _policy(answer: "ClipAnswer") -> str:
+    if answer.policy == answer.policy_in_force:
+        return answer.policy
+    says = [name for name, taken in (("stage 1", answer.now_stage1), ("stage 2", answer.now_stage2)) if taken]
+    return (
+        f"decided by {answer.policy}; the limits below are of {answer.policy_in_force}, in force now, "
+        f"which would admit it to {' and '.join(says) or 'neither stage'}"
+    )
+
+
+def _signal_cells(signal: "SignalAnswer") -> list["Text"]:
+    missing = signal.value is None
+    return [
+        cell(signal.signal),
+        cell(signal.missing or "no cause kept", "dim") if missing else cell(number(signal.value or 0.0)),
+        cell("" if missing or signal.unit == "1" else signal.unit, "dim"),
+        _stage_cell(signal.stage1),
+        _stage_cell(signal.stage2),
+    ]
+
+
+def _stage_cell(says: "StageSays") -> "Text":
+    limits = " and ".join(f"{sign} {number(limit)}" for sign, limit in says.limits)
+    match says.answer, says.refuses:
+        case "pass", _:
+            return cell(f"pass  {limits}", "green")
+        case "fail", _:
+            return cell(f"FAIL  {limits}  {says.reason}", "bold red")
+        case "not_measured", True:
+            return cell(f"FAIL  {limits}  not measured: {says.reason}", "bold red")
+        case "not_measured", False:
+            return cell(f"not measured, accepted  {limits}", "yellow")
+        case _:
+            return cell("not asked", "dim")

@@ -1,0 +1,161 @@
+"""Tables and labelled lines for a terminal. Everything that came from outside is escaped before it is shown."""
+
+import os
+import shutil
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from schemas.display import visible
+from tasks.monitoring.streams import bare
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+_WIDE: Final = 160
+"""Columns of a table that goes to a file or a pipe, where nothing has to fit a screen."""
+
+_GAP: Final = 2
+"""Columns of the terminal between two of a table."""
+
+
+def console() -> "Console":
+    """Where tables go: stdout, as wide as the terminal."""
+    from flows.cli.consoles import EscapingConsole
+
+    sized = sys.stdout.isatty() or "COLUMNS" in os.environ
+    width = shutil.get_terminal_size().columns if sized else _WIDE
+    return EscapingConsole(
+        file=bare(sys.stdout), width=width, highlight=False, markup=False, emoji=False, soft_wrap=False
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class TableColumn:
+    """A column. On a narrow terminal one that is `optional` is left out, and one with `least` shrinks down to so many
+    letters: it wraps if it `folds`, loses its `middle`, which of a file's name says least, or ends in an ellipsis.
+    """
+
+    heading: str
+    least: int | None = None
+    folds: bool = False
+    right: bool = False
+    optional: bool = False
+    middle: bool = False
+
+
+def show(columns: Sequence[TableColumn], rows: Sequence[Sequence["Text"]], keys: int = 1) -> None:
+    """Print a table without lines, no wider than the terminal.
+
+    What does not fit by shrinking and leaving out is not cut: it follows as another table below, whose first `keys`
+    columns are the same.
+    """
+    out = console()
+    natural = [max([len(column.heading), *(row[i].cell_len for row in rows)]) for i, column in enumerate(columns)]
+    widths = _widths(columns, natural, out.width)
+    shown = [i for i, width in enumerate(widths) if width]
+    for number, block in enumerate(_blocks(shown, widths, keys, out.width)):
+        if number:
+            out.print("")
+        _print(columns, rows, block, widths)
+
+
+def _print(
+    columns: Sequence[TableColumn], rows: Sequence[Sequence["Text"]], shown: Sequence[int], widths: Sequence[int]
+) -> None:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    for i in shown:
+        table.add_column(
+            columns[i].heading,
+            width=widths[i],
+            justify="right" if columns[i].right else "left",
+            no_wrap=not columns[i].folds,
+            overflow="fold" if columns[i].folds else "ellipsis",
+        )
+    for row in rows:
+        table.add_row(*(_without_middle(row[i], widths[i]) if columns[i].middle else row[i] for i in shown))
+    console().print(table)
+
+
+def _blocks(shown: Sequence[int], widths: Sequence[int], keys: int, room: int) -> list[list[int]]:
+    """The columns of each table: as many as fit, and at least one beside the keys."""
+    head, blocks = list(shown[:keys]), [list(shown[:keys])]
+    for i in shown[keys:]:
+        wide = sum(widths[one] + _GAP for one in (*blocks[-1], i)) - _GAP
+        if wide > room and len(blocks[-1]) > keys:
+            blocks.append(list(head))
+        blocks[-1].append(i)
+    return blocks
+
+
+def _widths(columns: Sequence[TableColumn], natural: Sequence[int], room: int) -> list[int]:
+    """Letters for each column, 0 for one that is left out. They may need more room than there is."""
+    room -= _GAP * (len(columns) - 1)
+    if sum(natural) <= room:
+        return list(natural)
+    least = [min(wide, column.least or wide) for column, wide in zip(columns, natural, strict=True)]
+    for i, column in enumerate(columns):
+        if column.optional and sum(least) > room:
+            least[i], room = 0, room + _GAP
+    spare = max(room - sum(least), 0)
+    wishes = [wide - low if low else 0 for wide, low in zip(natural, least, strict=True)]
+    share = min(1.0, spare / max(sum(wishes), 1))
+    return [low + int(wish * share) for low, wish in zip(least, wishes, strict=True)]
+
+
+def _without_middle(text: "Text", width: int) -> "Text":
+    """A text of at most so many cells that keeps its beginning and, rather, its end."""
+    from rich.cells import cell_len
+    from rich.text import Text
+
+    if text.cell_len <= width:
+        return text
+    words, tail = text.plain, ""
+    while cell_len(words[len(words) - len(tail) - 1 :]) <= (width - 1) * 2 // 3:
+        tail = words[len(words) - len(tail) - 1 :]
+    head = ""
+    while cell_len(words[: len(head) + 1]) + 1 + cell_len(tail) <= width:
+        head = words[: len(head) + 1]
+    return Text(f"{head}\u2026{tail}", style=text.style)
+
+
+def cell(value: Any, style: str = "") -> "Text":
+    """A value as escaped text; nothing is shown as a dash."""
+    from rich.text import Text
+
+    return Text("-" if value is None or value == "" else visible(str(value)), style=style)
+
+
+def number(value: float) -> str:
+    """A measurement as people read it: about four digits."""
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def size_text(count: float) -> str:
+    """Bytes as people read them."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"
+
+
+def time_text(seconds: float) -> str:
+    """A length of time as people read it."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def pairs(given: Iterable[tuple[str, Any]]) -> None:
+    """Print labelled lines, without those that have no value."""
+    out = console()
+    known = [(name, value) for name, value in given if value not in (None, "", ())]
+    width = max((len(name) for name, _ in known), default=0)
+    for name, value in known:
+        out.print(cell(f"{name:<{width}}  {value}"), soft_wrap=True)

@@ -1,0 +1,100 @@
+"""Commands that repeat the paper's comparison: its tables, and its rating study. Heavy libraries load inside them."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from flows.cli.environment import prepare
+from flows.cli.options import (
+    ConfigOption,
+    JsonOption,
+    PresetOption,
+    ReleaseOption,
+    WorkspaceOption,
+    show_labelled,
+    tell,
+    text_of,
+)
+
+study = typer.Typer(no_args_is_help=True, help="Have people rate videos, blinded.")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    app.command("paper")(paper)
+    app.add_typer(study, name="study")
+
+
+def paper(
+    table: Annotated[
+        Literal["table1", "table3", "table4"],
+        typer.Argument(help="table1: systems; table3: data of both stages; table4: parts of the translator."),
+    ],
+    minutes: Annotated[float, typer.Option(help="For all trainings of the table, which share them.")] = 60,
+    release: ReleaseOption = None,
+    folds: Annotated[
+        int | None, typer.Option(min=2, help="Judge on one of so many folds of the speakers; else on the test split.")
+    ] = None,
+    fold: Annotated[int, typer.Option(min=1, help="Number of that fold, from 1; with --folds.")] = 1,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder; else reports/paper of the workspace.")
+    ] = None,
+    preset: PresetOption = None,
+    workspace: WorkspaceOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure a table of the paper on a release: trains what is missing, and goes on where it was interrupted."""
+    from tasks.preflight.models import check_paper
+
+    where = (workspace, text_of(config), preset)
+    prepare(lambda: check_paper(table, minutes, release, folds, fold, text_of(out), *where))
+    from flows.cli.training_progress import watched
+    from flows.reproduce import paper as run
+
+    told = watched(run, table, minutes, release, folds, fold, text_of(out), workspace, text_of(config), preset)
+    tell(told, as_json, _show_table)
+
+
+@study.command("make")
+def study_make(
+    videos: Annotated[Path, typer.Argument(help="CSV with columns clip, system, video, source (the input video).")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the page and, apart from it, the key.")],
+    title: Annotated[str, typer.Option(help="What raters read on top.")] = "How real do these videos look?",
+    rounds: Annotated[
+        int | None, typer.Option(min=1, help="Times that a rater sees each clip, each by another system; else all.")
+    ] = None,
+    checks: Annotated[int, typer.Option(min=0, help="Attention checks that a rater meets.")] = 3,
+    seed: Annotated[int | None, typer.Option(help="Of ids and orders; keep it to yourself, like the key.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a self-contained page on which people grade videos without knowing who made them."""
+    from tasks.reproduction.study.making import make_study
+
+    told = make_study(videos, out, title, rounds, checks, seed).summary()
+    tell(told, as_json, show_labelled)
+
+
+@study.command("score")
+def study_score(
+    key: Annotated[Path, typer.Argument(help="The key that `study make` wrote.")],
+    answers: Annotated[list[Path], typer.Argument(help="Files that raters saved, or folders of them.")],
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for Markdown, CSV and figure.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Means of every system with intervals, and whether raters agree."""
+    from tasks.reproduction.study.scoring import as_table, score_study
+    from tasks.reproduction.writing import markdown, write_table
+
+    scores = score_study(key, answers)
+    table = as_table(scores)
+    files = [str(path) for path in write_table(table, out)] if out else []
+    told = scores.summary() if as_json else {"markdown": markdown(table)}
+    tell(told | {"files": files}, as_json, _show_table)
+
+
+def _show_table(told: dict[str, Any]) -> None:
+    print(told["markdown"])
+    for path in told["files"]:
+        print(path)

@@ -1,0 +1,34 @@
+"""The baselines by name: how each is built, and how it is taught. A new baseline adds an entry here and in
+schemas/config/baselines.py.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from lightning_fabric import Fabric
+
+from model.baselines.atvgnet import AtvgNet, AtvgNetTrainingModule
+from model.baselines.inference import BaselineNetwork
+from model.baselines.lipgan import LipGanGenerator, LipGanTrainingModule
+from model.baselines.makeittalk import MakeItTalk, MakeItTalkTrainingModule
+from model.baselines.training_module import BaselineTrainingModule, TrainingContext
+from model.baselines.wav2lip import Wav2Lip, Wav2LipTrainingModule
+from schemas.config.baselines import BaselineArchitecture, BaselineName, BaselineSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """One baseline. feature_networks: whether its losses want any (MakeItTalk's perceptual loss)."""
+
+    build: Callable[[BaselineArchitecture], BaselineNetwork]
+    teach: Callable[[Fabric, BaselineSettings, TrainingContext], BaselineTrainingModule]
+    feature_networks: bool = False
+
+
+BASELINES: Final[Mapping[BaselineName, Baseline]] = {
+    "lipgan": Baseline(LipGanGenerator, LipGanTrainingModule),
+    "wav2lip": Baseline(Wav2Lip, Wav2LipTrainingModule),
+    "atvgnet": Baseline(AtvgNet, AtvgNetTrainingModule),
+    "makeittalk": Baseline(MakeItTalk, MakeItTalkTrainingModule, feature_networks=True),
+}

@@ -1,0 +1,21 @@
+"""Which feature networks a training learns by, as its settings name them: nothing is chosen silently."""
+
+from model.perceptual.features import Features
+from model.perceptual.lite0 import HELD_OUT, Lite0
+from model.perceptual.vgg import open_vgg
+from schemas.config.settings import WeightSettings
+from schemas.config.translation import PictureLosses
+
+
+def open_perception(losses: PictureLosses, weights: WeightSettings) -> list[Features]:
+    """Networks of the perceptual loss, in the order of their use; of Lite0 without the stage that judges.
+
+    Raises: WeightsMissingError - a slot that the settings ask for is empty, or holds something else.
+    """
+    networks: list[Features] = []
+    if losses.perceptual:
+        wants_vgg = losses.perception == "vgg19"
+        networks.append(open_vgg("VGG-19", "weights.vgg19", weights.vgg19) if wants_vgg else Lite0(stages=HELD_OUT))
+    if losses.face_recognition:
+        networks.append(open_vgg("VGG-16", "weights.vgg_face", weights.vgg_face))
+    return networks

@@ -1,0 +1,81 @@
+"""The discriminators D_vs and D_ot: multi-scale judges of patches (arXiv 1711.11585), of a frame or of a few in a row.
+
+They see the drawn landmarks beside the picture: a face that is real but of another mouth is no truth either.
+
+Shape suffix legend: B = pictures or runs of pictures, C = channels, W = side of the window in pixels.
+"""
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.utils.parametrizations import spectral_norm
+
+from model.stage2.composite import LINES
+from schemas.config.translation import DiscriminatorArchitecture
+
+DiscriminatorFeatures = list[Tensor]
+"""Maps of one scale from shallow to deep; the last is the verdict on each patch."""
+
+
+class PatchDiscriminator(nn.Module):
+    """Halves its input a few times and judges each patch. Spectral norms keep its slope from growing."""
+
+    def __init__(self, given: int, architecture: DiscriminatorArchitecture) -> None:
+        super().__init__()
+        sizes = [given, *(architecture.width * min(2**layer, 8) for layer in range(architecture.layers))]
+        self.layers = nn.ModuleList(
+            spectral_norm(nn.Conv2d(before, after, 4, 2, 1)) for before, after in pairwise(sizes)
+        )
+        self.channels = sizes[-1]
+        """Of the deepest maps before the verdict."""
+        self.verdict = spectral_norm(nn.Conv2d(self.channels, 1, 3, padding=1))
+
+    def forward(self, maps_BCWW: Tensor) -> DiscriminatorFeatures:
+        """What it made of pictures with their lines."""
+        seen = []
+        for layer in self.layers:
+            maps_BCWW = functional.leaky_relu(layer(maps_BCWW), 0.2)
+            seen.append(maps_BCWW)
+        return [*seen, self.verdict(maps_BCWW)]
+
+
+class MultiscaleDiscriminator(nn.Module):
+    """The same judge, by another copy, at each scale."""
+
+    def __init__(self, frames: int, architecture: DiscriminatorArchitecture) -> None:
+        super().__init__()
+        self.scales = nn.ModuleList(
+            PatchDiscriminator(frames * (3 + LINES), architecture) for _ in range(architecture.scales)
+        )
+
+    def forward(self, maps_BCWW: Tensor) -> list[DiscriminatorFeatures]:
+        """Opinions by scale, the finest first."""
+        opinions = []
+        for number, discriminator in enumerate(self.scales):
+            opinions.append(discriminator(functional.avg_pool2d(maps_BCWW, 2**number) if number else maps_BCWW))
+        return opinions
+
+
+class Discriminators(nn.Module):
+    """D_vs and, unless switched off, D_ot."""
+
+    def __init__(self, architecture: DiscriminatorArchitecture, frames: int) -> None:
+        super().__init__()
+        self.frames = frames
+        self.spatial = MultiscaleDiscriminator(1, architecture)
+        self.temporal = MultiscaleDiscriminator(frames, architecture) if architecture.temporal else None
+
+    def forward(
+        self, pictures_BCWW: Tensor, lines_BCWW: Tensor
+    ) -> tuple[list[DiscriminatorFeatures], list[DiscriminatorFeatures]]:
+        """Opinions of D_vs on each of B = runs * frames frames, and of D_ot on each run; none if switched off.
+
+        Pictures (B, 3, W, W) in 0..1. For D_ot, consecutive frames are stacked along the channels.
+        """
+        shown = torch.cat([pictures_BCWW * 2 - 1, lines_BCWW], dim=1)
+        single = self.spatial(shown)
+        if self.temporal is None:
+            return single, []
+        return single, self.temporal(shown.reshape(-1, self.frames * shown.shape[1], *shown.shape[2:]))

@@ -1,0 +1,1 @@
+"""Settings: one tree, from a file, variables and arguments."""

@@ -1,0 +1,76 @@
+"""What a dubbing is asked for, and how it is made."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from schemas.addresses import Address
+
+from .sections import Section
+
+Length = Literal["picture", "speech", "loop"]
+"""How long the output is when speech and picture are not equally long.
+
+picture: as long as the picture. Longer speech is cut off; after shorter speech there is silence, and a mouth at rest.
+speech: as long as the speech. A longer picture is cut off; the last picture of a shorter one stands, its mouth moving.
+loop: as long as the speech. A longer picture is cut off; a shorter one begins again from its first frame.
+"""
+
+OUTPUT_FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
+"""ffmpeg's muxer by the end of an output's name, in any case: those that take H.264 and AAC with colours, pixel aspect,
+rotation and comment (tests/tasks/dubbing/test_containers.py)."""
+
+SYNTHETIC = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
+"""IPTC's term for pictures of which a part was made by a trained model; in the metadata of every dubbing."""
+
+LANDMARK_WARP = "warp"
+"""The translator that nobody trained: the reference frames' mouths, moved by the landmarks."""
+
+NEWEST = "newest"
+"""Name of the newest registered version, for whoever has not promoted one yet; a fine-tuned one never is."""
+
+
+class DubSettings(Section):
+    """How videos are dubbed, whatever the video."""
+
+    references: int = Field(8, ge=1, le=64, description="frames of the video that both stages are told, a face")
+    chunk_frames: int = Field(16, ge=1, le=512, description="frames translated at once; changes memory, not pictures")
+    steady_s: float = Field(0.04, ge=0, le=0.5, description="sigma of the low-pass on measured landmarks, seconds")
+    placed_s: float = Field(
+        0.4, ge=0, le=5, description="sigma of the low-pass on where the source's mouth lies, seconds; long as a word"
+    )
+    fade_frames: int = Field(3, ge=0, le=25, description="frames over which the dubbing fades where a face is lost")
+    least_tracked_frames: int = Field(5, ge=1, description="a face seen in fewer frames of a shot is left alone")
+    max_yaw_deg: float = Field(50.0, gt=0, le=90, description="heads turned further pass through, as the mesh guesses")
+    warp_px: int = Field(256, ge=32, le=1024, multiple_of=16, description="side of the crops the untrained warp gets")
+    crf: float = Field(18.0, ge=0, le=51, description="x264's constant quality; lower is better and larger")
+    preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow"] = Field(
+        "veryfast", description="x264's speed"
+    )
+    silence_s: float = Field(
+        600, gt=0, description="seconds without a further frame or step after which a job is given up"
+    )
+    sound_kbps: int = Field(96, ge=16, le=320, description="AAC rate of each sound channel, kbit/s")
+
+
+class DubJob(Section):
+    """One video to dub. Paths, or URIs for what is read."""
+
+    video: Address = Field(min_length=1, description="the picture")
+    speech: Address = Field(min_length=1, description="sound file, or video whose sound it is")
+    out: Address = Field(
+        min_length=1, description="video to write; an earlier dubbing there is replaced once the new one is whole"
+    )
+    face: int = Field(1, ge=1, le=16, description="1: the largest face of each shot, 2: the next largest, ...")
+    length: Length = Field("picture", description="how long the output is")
+    appearance_from: Address | None = Field(None, description="video or picture whose face lends its looks")
+    finetune: float | None = Field(
+        None, ge=0.5, le=60, description="seconds of the video's own face that the translator learns from first"
+    )
+
+    @model_validator(mode="after")
+    def _one_face(self) -> Self:
+        """Who lends a face does not want the video's own learned."""
+        if self.finetune is not None and self.appearance_from is not None:
+            raise ValueError("finetune learns the video's own face, appearance_from shows another: leave one out")
+        return self

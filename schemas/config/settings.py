@@ -1,0 +1,311 @@
+"""All settings in one tree, from a TOML file, HETERODUB_* variables and arguments (the later wins).
+
+`HETERODUB_RUN__WORKERS=4` sets `[run] workers`. Nothing below flows/ reads the environment.
+"""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from schemas.addresses import Address, origin_of
+from schemas.contract import EXTRACTOR_VERSION
+from schemas.errors import SettingsError
+from schemas.problems import describe
+from schemas.toml import parse_toml
+
+from .baselines import BaselineSettings
+from .dubbing import DubSettings
+from .notices import DriftSettings, LogSettings
+from .retraining import RetrainSettings
+from .sections import Section
+from .training import Device, Stage1Settings
+from .translation import Stage2Settings
+
+_PREFIX = "HETERODUB_"
+_FILE_VARIABLE = "HETERODUB_CONFIG"
+"""Names the settings file, as --config does."""
+
+_OF_THE_OWNER = frozenset({"trust_footage", "require_sandbox"})
+"""Guards that whoever merely put a file beside footage may not loosen."""
+
+_NOT_SETTINGS = (_FILE_VARIABLE, "HETERODUB_CORPORA")
+"""Variables of ours that set no field; the second is read by tests only."""
+
+Backend = Literal["face_mesh_v1", "face_mesh_v2", "face_alignment"]
+
+
+class ClipSettings(Section):
+    """How footage is cut into clips. Part of what a clip is: changing one makes new clips."""
+
+    min_s: float = Field(1.0, gt=0, le=10, description="shortest clip, seconds")
+    max_s: float = Field(10.0, ge=1, le=60, description="longest clip, seconds")
+    max_faces: int = Field(4, ge=1, le=16, description="faces followed at once, largest first")
+    detect_every_frames: int = Field(12, ge=1, description="frames (25 fps) between two searches for new faces")
+    min_mesh_score: float = Field(0.5, ge=0, le=1, description="mesh score under which a frame counts as untracked")
+    cut_threshold: float = Field(3.0, gt=0, description="PySceneDetect's adaptive threshold for a shot cut")
+    crop_px: int = Field(256, ge=64, le=1024, multiple_of=16, description="side of stored face crops, pixels, at most")
+    crop_margin: float = Field(1.6, ge=1, le=3, description="side of the crop over the height of the face")
+    crop_quality: int = Field(95, ge=50, le=100, description="JPEG quality of stored face crops")
+    dnsmos_below_snr_db: float = Field(
+        25, description="clips with a better SNR and nothing loud beside speech skip DNSMOS"
+    )
+    dnsmos_excerpt_s: float = Field(9.01, ge=0, le=9.01, description="speech rated by DNSMOS per clip, seconds; 0: off")
+
+    @model_validator(mode="after")
+    def _halves_are_long_enough(self) -> Self:
+        """A track a little over the limit is cut in half, and each half must still be a clip."""
+        if self.max_s < 2 * self.min_s:
+            raise ValueError(f"max_s ({self.max_s:g}) must be at least twice min_s ({self.min_s:g})")
+        return self
+
+
+class GuardSettings(Section):
+    """What one file may cost before it is set aside, and which web servers files may lie on."""
+
+    max_pixels: int = Field(7680 * 4320, gt=0, description="largest picture that is decoded, pixels")
+    max_duration_s: float = Field(24 * 3600, gt=0, description="longest file that is worked on, seconds")
+    time_limit_s: float = Field(120, gt=0, description="seconds of work any file may take")
+    time_limit_factor: float = Field(5, gt=0, description="and in addition this many seconds per second of media")
+    least_fetch_bytes_per_s: float = Field(
+        200_000, gt=0, description="slowest disk or store that is waited for, bytes per second"
+    )
+    memory_limit_gib: float = Field(4, gt=0.5, description="memory of the process that works on a file, GiB")
+    attempts: int = Field(
+        3,
+        ge=1,
+        le=10,
+        description="times a file is tried when its process is killed, or its worker lost (local workers alone; before"
+        " that, a bundle of files that are identified together is tried as often)",
+    )
+    web_origins: tuple[str, ...] = Field(
+        (), description="web servers that sources may name or redirect to, such as https://host or http://host:8080"
+    )
+
+    @field_validator("web_origins")
+    @classmethod
+    def _are_origins(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        origins = {origin_of(one): one for one in given}
+        for origin, one in origins.items():
+            if origin is None or origin != one.lower().rstrip("/"):
+                raise ValueError(f"{one!r} is no origin: name scheme and host alone, such as https://host")
+        return tuple(str(origin) for origin in origins)
+
+    require_sandbox: bool = Field(
+        False, description="open nothing on a machine whose kernel cannot hold decoders in the whole sandbox"
+    )
+    trust_footage: bool = Field(
+        False,
+        description="footage is trusted as this program is, so decord, whose FFmpeg is of 2020, may decode short files",
+    )
+
+
+class RunSettings(Section):
+    """How an ingest is spread over the machine. Changes speed, never rows."""
+
+    workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, description="local Dask workers")
+    dask: Address | None = Field(None, description="address of a running Dask scheduler, such as tcp://host:8786")
+    commit_files: int = Field(64, ge=1, description="files per store commit")
+    commit_s: float = Field(30, gt=0, description="and at least one commit in this many seconds")
+
+
+class StoreSettings(Section):
+    """How long tables keep what nobody needs."""
+
+    keep_days: int = Field(
+        7, ge=1, description="days for which files that no release and no newest version names stay on the disk"
+    )
+
+
+class SplitSettings(Section):
+    """How speakers are divided."""
+
+    val_share: float = Field(0.1, ge=0, le=0.5, description="share of speakers held out while training")
+    test_share: float = Field(0.1, ge=0, le=0.5, description="share of speakers frozen for judging")
+    small_clips: int = Field(20, ge=0, description="a split with fewer clips is reported as small")
+
+
+class WeightSettings(Section):
+    """Where model files that no package carries are found."""
+
+    face_landmarker_v2: Path | None = Field(None, description="MediaPipe's face_landmarker.task bundle (float16/1)")
+    fan_2d: Path | None = Field(None, description="face-alignment's 2DFAN4-11f355bf06.pth.tar")
+    s3fd: Path | None = Field(None, description="face-alignment's s3fd-619a316812.pth")
+    vgg19: Path | None = Field(None, description="torchvision's vgg19-dcbb9e9d.pth, for stage 2's perceptual loss")
+    vgg_face: Path | None = Field(
+        None,
+        description="VGGFace's VGG-16 for the face-recognition loss, as published: vgg_face_dag.pth, or VGG_FACE.t7 as "
+        "a torch state dict of conv_1_1.weight to fc8.bias",
+    )
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Those that are set."""
+        return tuple(str(path) for _, path in self if path is not None)
+
+
+class TrackingSettings(Section):
+    """Where runs and models are kept. Changes no row and no model."""
+
+    uri: str | None = Field(
+        None,
+        pattern=r"^(https?|sqlite|postgresql|mysql|mssql)(\+\w+)?://",
+        description="MLflow server or database; without one, the folder mlflow in a local workspace",
+    )
+    experiment: str = Field("heterodub", min_length=1, description="MLflow experiment that runs are filed under")
+
+
+class Settings(Section):
+    """The whole tree. A plain record: it travels to workers, which read no environment and no file."""
+
+    workspace: Address = Field(
+        "heterodub-workspace",
+        description="folder, or place in a store such as s3://bucket/place, that holds every table",
+    )
+    backend: Backend = Field("face_mesh_v1", description="landmark backend")
+    policy: Path | None = Field(None, description="routing policy file; without one, the default policy")
+    promotion: Path | None = Field(None, description="promotion policy file; without one, the default one")
+    device: Device = Field(
+        "auto", description="what networks are trained, judged and used on; auto: an accelerator if there is one"
+    )
+    clips: ClipSettings = ClipSettings()
+    guards: GuardSettings = GuardSettings()
+    run: RunSettings = Field(default_factory=RunSettings)
+    stores: StoreSettings = StoreSettings()
+    splits: SplitSettings = SplitSettings()
+    weights: WeightSettings = WeightSettings()
+    tracking: TrackingSettings = TrackingSettings()
+    stage1: Stage1Settings = Field(default_factory=Stage1Settings, description="training of the landmark generator")
+    stage2: Stage2Settings = Field(default_factory=Stage2Settings, description="training of the landmark translation")
+    baselines: BaselineSettings = Field(
+        default_factory=BaselineSettings, description="training of what the paper compares with"
+    )
+    dub: DubSettings = Field(default_factory=DubSettings, description="dubbing of videos")
+    retrain: RetrainSettings = Field(default_factory=RetrainSettings, description="retraining on a schedule")
+    drift: DriftSettings = Field(default_factory=DriftSettings, description="when a corpus that changes is warned of")
+    log: LogSettings = Field(default_factory=LogSettings, description="lines on stderr")
+
+    @property
+    def extractor(self) -> str:
+        """Identity of everything that turns bytes into rows: version, backend, and the clip settings."""
+        clips = hashlib.sha256(self.clips.model_dump_json().encode()).hexdigest()[:8]
+        return f"{EXTRACTOR_VERSION}-{self.backend}-{clips}"
+
+    @property
+    def hash(self) -> str:
+        """Identity of the settings that can change a release: 12 hex digits."""
+        kept = self.model_dump_json(include={"backend", "clips", "splits"})
+        return hashlib.sha256(kept.encode()).hexdigest()[:12]
+
+    def rooted(self) -> Self:
+        """The same with absolute paths, for workers of a cluster, each of which works in a folder of its own."""
+        slots = {name: path and path.expanduser().absolute() for name, path in self.weights}
+        root = self.workspace if "://" in self.workspace else str(Path(self.workspace).expanduser().absolute())
+        return self.model_copy(update={"workspace": root, "weights": WeightSettings(**slots)})
+
+
+class _Sources(BaseSettings, Settings):
+    """Where the tree's values are looked for; only load_settings makes one."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=_PREFIX,
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        nested_model_default_partial_update=True,
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+
+def load_settings(config: str | Path | None = None, **overrides: Any) -> Settings:
+    """Settings from a file, the environment and overrides.
+
+    The file is `config`, else the one that HETERODUB_CONFIG names, else heterodub.toml in the working folder, if there.
+    The last comes with whatever folder one stands in, footage of strangers among them, so it may not hold addresses.
+    Overrides that are None, also inside a section, are ignored, so that absent command-line options can be passed.
+
+    Raises: SettingsError - the file is missing or not TOML, holds addresses that it may not, or a value is bad (the
+    text names field and value).
+    """
+    named = config or os.environ.get(_FILE_VARIABLE)
+    source = Path(named) if named else Path("heterodub.toml")
+    if named and not source.is_file():
+        raise SettingsError(f"settings file {source} is not there")
+    if not named and source.is_file():
+        _refuse_addresses(source)
+    _refuse_unknown_variables()
+
+    class FromFile(_Sources):
+        model_config = SettingsConfigDict(toml_file=source)
+
+    given = _given(overrides)
+    try:
+        return Settings.model_validate(FromFile(**given).model_dump())
+    except ValidationError as error:
+        raise SettingsError(f"settings: {describe(error)}") from error
+    except (ValueError, RecursionError) as error:  # tomllib's errors, which pydantic-settings passes on
+        raise SettingsError(f"settings file {source}: {error}") from error
+
+
+def _refuse_addresses(source: Path) -> None:
+    """Refuse a file whose writer would decide which scheduler runs code, which server gets the password, and that its
+    footage is trusted.
+    """
+    try:
+        tree = parse_toml(source.read_text("utf-8"))
+    except (OSError, ValueError):
+        return  # told by whoever reads it for its values
+    if held := sorted(_addresses(tree)):
+        raise SettingsError(
+            f"{source.absolute()} sets {', '.join(held)}, but was only found in the working folder: there a file sets "
+            f"no addresses. If it is yours, name it: --config {source}, or {_FILE_VARIABLE}={source.absolute()}"
+        )
+    guards = tree.get("guards")
+    if loosened := sorted(_OF_THE_OWNER.intersection(guards if isinstance(guards, dict) else ())):
+        raise SettingsError(
+            f"{source.absolute()} sets guards.{loosened[0]}, but was only found in the working folder: there a file "
+            f"says nothing of trust. If it is yours, name it: --config {source}"
+        )
+
+
+def _addresses(value: Any, name: str = "") -> Iterator[str]:
+    match value:
+        case dict():
+            for key, inner in value.items():
+                yield from _addresses(inner, f"{name}.{key}".lstrip("."))
+        case list():
+            for inner in value:
+                yield from _addresses(inner, name)
+        case str() if "://" in value or name.lower() == "run.dask":  # Dask takes a bare host:port
+            yield name
+
+
+def _refuse_unknown_variables() -> None:
+    """A variable that is meant for us and sets nothing is a slip, such as one underscore where two belong."""
+    for name in os.environ:
+        section, *inner = name.removeprefix(_PREFIX).lower().split("__")
+        if name.startswith(_PREFIX) and section not in Settings.model_fields and name not in _NOT_SETTINGS:
+            raise SettingsError(
+                f"the variable {name} sets nothing: there is no setting {'.'.join([section, *inner])!r}. "
+                f"Known are {', '.join(Settings.model_fields)}; a section's field stands after two underscores, "
+                f"as in {_PREFIX}RUN__WORKERS"
+            )
+
+
+def _given(overrides: dict[str, Any]) -> dict[str, Any]:
+    kept = {name: _given(value) if isinstance(value, dict) else value for name, value in overrides.items()}
+    return {name: value for name, value in kept.items() if value is not None and value != {}}

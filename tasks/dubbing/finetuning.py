@@ -1,0 +1,119 @@
+"""Fine-tuning within a dubbing: the translator is adapted to the video's own face before it paints that face.
+
+What is learned is kept in the workspace under a name that follows from the video, the crops, the translator and the
+settings, as every training is: a second dubbing of the video finds it finished, and one that was killed goes on. It is
+noted there which video it learned from, so that a takedown of that finds it.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+from fractions import Fraction
+from typing import Final
+
+import cv2
+import numpy as np
+
+from model.stage2.files import load_translator
+from model.stage2.inference import TranslatorInference
+from model.training.callbacks import Callbacks, StepMetrics
+from model.training.sampler import ClipInfo
+from schemas.config.settings import Settings
+from schemas.errors import DubbingError, TrainingError
+from tasks.dubbing.appearance import ReferenceFrames
+from tasks.dubbing.face_tracking import Followed
+from tasks.dubbing.models import Models
+from tasks.dubbing.progress import DubWatcher
+from tasks.dubbing.segments import Face
+from tasks.stores.workspace import Workspace
+from tasks.training.clip_selection import ClipRef, InMemoryClips
+from tasks.training.data.clip_store import ClipSource, HeldPictures, PictureClip
+from tasks.training.device import device_of
+from tasks.training.run_dirs import dubbings
+
+_LEAST_FRAMES: Final = 2
+
+
+def first_seconds(faces: Sequence[Face], followed: Followed, seconds: float) -> list[Face]:
+    """The faces, by time, as far as they are seen within the first so many seconds with a face; in the place of their
+    references stand all pictures of that time.
+
+    Pictures that will not be dubbed are no part of it: there the landmarks are guesses.
+    """
+    lasts_S = np.diff(followed.ticks_S, append=followed.ticks_S[-1] + followed.last_lasts)
+    left = round(Fraction(seconds) / followed.base)
+    told = []
+    for face in faces:
+        rows = np.flatnonzero(face.strength_T > 0)
+        rows = rows[np.cumsum(lasts_S[face.track.first + rows]) <= left]
+        if len(rows) < _LEAST_FRAMES:
+            continue
+        left -= int(lasts_S[face.track.first + rows].sum())
+        first = face.track.first
+        told.append(replace(face, references=tuple(range(first + int(rows[0]), first + int(rows[-1]) + 1))))
+    return told
+
+
+def as_clip(face: Face, shown: ReferenceFrames) -> PictureClip:
+    """The pictures of a face of `first_seconds` as a clip of stage 2: crops without loss, landmarks in their pixels."""
+    rows = slice(face.references[0] - face.track.first, face.references[-1] - face.track.first + 1)
+    boxes = np.tile(np.array([0, 0, shown.pictures.shape[1]], np.float32), (len(shown.pictures), 1))
+    crops = tuple(cv2.imencode(".png", crop[..., ::-1])[1].tobytes() for crop in shown.pictures)
+    return PictureClip(shown.landmarks, face.strength_T[rows] > 0, boxes, crops)
+
+
+def tuned(
+    models: Models, clips: Sequence[PictureClip], media_id: str, seconds: float, settings: Settings, watcher: DubWatcher
+) -> Models:
+    """The models with a translator that has learned from the clips, which are `seconds` long at most. media_id: sha256
+    of the video that they were cut from.
+
+    Raises: DubbingError - the clips are too few or too short. ModelFileError - the translator has no discriminators
+    beside it. WorkspaceError - there is no workspace to keep what is learned in. TrainingError - no room.
+    """
+    from tasks.training.finetuning import begin_from, held_back  # dubbings tune nothing
+    from tasks.training.stage2 import train_translator  # here, not above: Lightning takes seconds to load, and most
+
+    if models.folder is None:
+        raise DubbingError(f"{models.names[1]} has nothing to tune: name a translator that was trained")
+    if not clips:
+        raise DubbingError(f"there are no two pictures within {seconds:g} s that show the face well enough to learn it")
+    known = {_content(clip): clip for clip in clips}
+    name = "+".join(sorted(known))
+    stage2, finetuning = begin_from(models.folder, settings.stage2, name)
+    _, card = load_translator(models.folder)
+    chosen = tuple(
+        ClipRef(ClipInfo(key, len(clip.crops), key), ClipSource(key, media_id), "train", key, False)
+        for key, clip in known.items()
+    )
+    footage = InMemoryClips(HeldPictures(known), *held_back(chosen), card.release, card.backend)
+    identity = hashlib.sha256(f"{media_id} {name} {finetuning.weights} {stage2.model_dump_json()}".encode()).hexdigest()
+    folder = (models.tunings or dubbings(Workspace.open(settings.workspace))) / f"dubbing-{identity[:12]}"
+    watcher.phase("fine-tune", stage2.schedule.max_steps)
+    try:
+        made = train_translator(
+            footage, stage2, settings.weights, folder, _Steps(watcher), finetuning=finetuning, device=settings.device
+        )
+    except TrainingError as error:
+        raise DubbingError(f"the face cannot be learned from its first {seconds:g} s: {error}") from error
+    translator = TranslatorInference(load_translator(made.model, device_of(settings.device))[0])
+    names = (models.names[0], f"{models.names[1]}, tuned on {seconds:g} s of this face")
+    return replace(models, translator=translator, names=names, folder=made.model)
+
+
+def _content(clip: PictureClip) -> str:
+    seen = hashlib.sha256(b"".join(clip.crops))
+    seen.update(clip.landmarks.tobytes() + clip.tracked.tobytes())
+    return seen.hexdigest()[:16]
+
+
+class _Steps(Callbacks):
+    """Tells a watcher of steps."""
+
+    def __init__(self, watcher: DubWatcher) -> None:
+        super().__init__()
+        self._watcher = watcher
+
+    def stepped(self, report: StepMetrics) -> None:
+        """A step counts as a frame."""
+        self._watcher.frame()

@@ -1,0 +1,1 @@
+"""Scores of trained models on clips of a release, and of dubbed videos."""

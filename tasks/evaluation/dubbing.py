@@ -1,0 +1,283 @@
+"""How good dubbings are, end to end: what a viewer's eye would find in the finished file, beside what was wanted.
+
+A job's output is judged as it lies there (unpaired), and never written to. The same video with its own speech
+(paired), and a job whose output is not there, are dubbed into a scratch folder. Then the file is looked at by the same
+tracker: what it finds is held against the landmarks that stage 1 wanted, and against the speech. Beside it stand the
+undubbed source, and its mouth at rest ("copy").
+
+Shape suffix legend: N = output frames, T = frames at 25 fps, P = 216 points, XY = 2 coordinates.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.dubbing.faces import nth_face
+from model.dubbing.timing import OutputTimeline, at_times
+from model.evaluation.generator import reference_frames
+from model.features.mel import log_mel
+from model.features.timing import frame_to_sample, frame_to_second, frames_around
+from model.metrics.bootstrap import Interval, mean_interval, reduction_interval
+from model.metrics.controls import copy_reference
+from model.metrics.landmarks import score_clip
+from model.metrics.verdicts import ControlVerdict, control_verdict, no_interval
+from model.syncnet.score import SyncScore, score_sync
+from model.syncnet.scorer import SyncScorer
+from model.syncnet.windows import SyncClip
+from schemas.config.dubbing import DubJob
+from schemas.config.settings import Settings
+from schemas.endings import ending_of_jobs, with_ending
+from schemas.errors import DubbingError, HeterodubError
+from tasks.dubbing.canvas import Canvas
+from tasks.dubbing.dub import DubPlan, dub, open_speech, plan_dub
+from tasks.dubbing.face_tracking import follow
+from tasks.dubbing.models import Models
+from tasks.dubbing.outcomes import readable
+from tasks.dubbing.progress import DubWatcher, KernelTimer
+from tasks.dubbing.segments import Segment
+from tasks.dubbing.source import SourceVideo
+from tasks.dubbing.speech import SpeechSource
+from tasks.faces.backend import LandmarkBackend
+
+Setting = Literal["paired", "unpaired"]
+System = Literal["dubbed", "source", "copy"]
+Floats = NDArray[np.floating[Any]]
+Flags = NDArray[np.bool_]
+
+SCORES: Final = (
+    "face_found_frac",
+    "nme_lips",
+    "mouth_opening_corr",
+    "mouth_opening_std_ratio",
+    "sync",
+    "passed_through",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DubClipScores:
+    """Scores of one video in one setting under one system; None where one cannot be measured.
+
+    face_found_frac: share of frames with a face in the source in which one is found in the finished file; None where
+    none was looked for. nme_lips, mouth_opening_corr, articulation: of the landmarks found, against the wanted ones,
+    in frames that neither stage was told. sync: of the landmarks found, with the speech (model/syncnet/score.py).
+    passed_through: share of frames that were not dubbed.
+    """
+
+    video: str
+    setting: Setting
+    system: System
+    face_found_frac: float | None
+    nme_lips: float | None
+    mouth_opening_corr: float | None
+    mouth_opening_std_ratio: float | None
+    sync: float | None
+    passed_through: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class DubScores:
+    """What came out. means: by setting, system and score. failed: videos that could not be judged, and why. notes:
+    what else is to be known of an output, by its name.
+    """
+
+    generator: str
+    translator: str
+    rows: tuple[DubClipScores, ...]
+    means: dict[str, dict[str, dict[str, Interval]]]
+    failed: dict[str, str]
+    notes: dict[str, str]
+
+    @property
+    def judged(self) -> int:
+        """Videos that could be judged, once for each setting."""
+        return sum(row.system == "dubbed" for row in self.rows)
+
+    @property
+    def verdicts(self) -> tuple[ControlVerdict, ...]:
+        """Whether the lips that are found lie nearer to the wanted ones than a mouth at rest, by setting."""
+        found = []
+        for setting in self.means:
+            own, still = (
+                [row.nme_lips for row in self.rows if (row.setting, row.system) == (setting, system)]
+                for system in ("dubbed", "copy")
+            )
+            value = reduction_interval(own, still)
+            found.append(control_verdict(f"copy ({setting} speech)", "nme_lips", value, "error of the lips", "video"))
+        return tuple(found)
+
+    @property
+    def no_interval(self) -> str | None:
+        """Why no error of the dubbed lips has an interval, in words; None where one has."""
+        causes = [no_interval(systems["dubbed"]["nme_lips"], "video") for systems in self.means.values()]
+        return None if None in causes else causes[0] if causes else "nothing could be judged"
+
+    def summary(self) -> dict[str, Any]:
+        """Ready for JSON, with how the whole ended."""
+        told = {"verdicts": [asdict(one) for one in self.verdicts], "no_interval": self.no_interval}
+        return with_ending(asdict(self) | told, ending_of_jobs(self.judged, len(self.failed)))
+
+
+def judge_dubbings(
+    jobs: Sequence[DubJob],
+    models: Models,
+    backend: LandmarkBackend,
+    settings: Settings,
+    scorer: SyncScorer,
+    scratch: Path,
+    watcher: DubWatcher,
+) -> DubScores:
+    """Score each job's output as it is, and its video dubbed with its own speech. Only `scratch` is written to."""
+    rows: list[DubClipScores] = []
+    failed: dict[str, str] = {}
+    notes: dict[str, str] = {}
+    evaluator = _DubEvaluator(models, backend, settings, scorer, scratch, watcher)
+    for number, job in enumerate(jobs, start=1):
+        watcher.job(number, len(jobs), job.video)
+        own = job.model_copy(update={"speech": job.video, "out": str(scratch / "paired.mp4")})
+        settings_of: tuple[tuple[Setting, DubJob], ...] = (("paired", own), ("unpaired", job))
+        for setting, one in settings_of:
+            try:
+                note = _judge(setting, one, evaluator, rows)
+            except HeterodubError as error:
+                failed[f"{job.video} ({setting})"] = str(error)
+            else:
+                notes |= {job.out: note} if note else {}
+    return DubScores(*models.names, tuple(rows), means_of(rows), failed, notes)
+
+
+def merged(scores: Sequence[DubScores]) -> DubScores:
+    """Scores of several jobs, each judged by itself with the same models, as one."""
+    rows = [row for one in scores for row in one.rows]
+    failed = {name: why for one in scores for name, why in one.failed.items()}
+    notes = {name: note for one in scores for name, note in one.notes.items()}
+    return DubScores(scores[0].generator, scores[0].translator, tuple(rows), means_of(rows), failed, notes)
+
+
+def means_of(rows: Sequence[DubClipScores]) -> dict[str, dict[str, dict[str, Interval]]]:
+    """Means over videos, with intervals, by setting, system and score."""
+    found: dict[str, dict[str, dict[str, Interval]]] = {}
+    for setting, system in dict.fromkeys((row.setting, row.system) for row in rows):
+        own = [row for row in rows if (row.setting, row.system) == (setting, system)]
+        scores = {name: mean_interval([getattr(row, name) for row in own]) for name in SCORES}
+        found.setdefault(setting, {})[system] = scores
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _DubEvaluator:
+    """What every judging needs."""
+
+    models: Models
+    backend: LandmarkBackend
+    settings: Settings
+    scorer: SyncScorer
+    scratch: Path
+    watcher: DubWatcher
+
+
+def _judge(setting: Setting, job: DubJob, evaluator: _DubEvaluator, rows: list[DubClipScores]) -> str | None:
+    """Add the rows of a job in one setting; returns what is to be known of its file."""
+    settings = evaluator.settings
+    delivered = setting == "unpaired" and Path(job.out).is_file()
+    if delivered:
+        out, plan = Path(job.out), plan_dub(job, evaluator.models, evaluator.backend, settings)
+    else:
+        out, plan = _made(job, evaluator)
+    with readable(str(out)):
+        film = SourceVideo.open(out, settings.guards)
+        part = max(plan.parts, key=lambda one: len(one.rows_N))
+        found, seen = _found(film, part, plan.timeline, evaluator)
+    wanted = part.landmarks(slice(0, len(part.rows_N)))
+    track = part.face.track
+    tracked = track.usable[part.rows_N]
+    told_at = reference_frames(track.usable, settings.dub.references)
+    told_N = np.isin(part.rows_N, told_at) | np.isin(part.rows_N + track.first, part.face.references)
+    found_frac = float((seen & tracked).sum() / tracked.sum()) if tracked.any() else None
+    copied = copy_reference(track.points_TPXY[told_at], wanted.source_NPXY)
+    with open_speech(job.speech, settings.guards, evaluator.scratch) as speech:
+
+        def scored(
+            system: System, points: Floats, flags: Flags, looked: float | None, passed: float | None
+        ) -> DubClipScores:
+            moved = _moved(points, wanted.wanted_NPXY, flags & ~told_N)
+            sync = _sync(evaluator.scorer, speech, points, flags, part.times_N) if flags.any() else None
+            return DubClipScores(job.video, setting, system, looked, *moved, sync, passed)
+
+        rows += [
+            scored("dubbed", found, seen & tracked, found_frac, 1 - plan.dubbed / plan.timeline.frames),
+            scored("source", track.points_TPXY[part.rows_N], tracked, None, None),
+            scored("copy", copied, tracked, None, None),
+        ]
+    if delivered:
+        return _made_otherwise(film, evaluator.models)
+    return f"{job.out} is not there; what `dub` makes was judged" if setting == "unpaired" else None
+
+
+def _made(job: DubJob, evaluator: _DubEvaluator) -> tuple[Path, DubPlan]:
+    """What `dub` makes of a job, in the scratch folder."""
+    plans: list[DubPlan] = []
+    out = evaluator.scratch / "made.mp4"
+    asked = job.model_copy(update={"out": str(out)})
+    dub(asked, evaluator.models, evaluator.backend, evaluator.settings, evaluator.watcher, plans.append)
+    return out, plans[0]
+
+
+def _made_otherwise(film: SourceVideo, models: Models) -> str | None:
+    """That others made a file than the models it is judged by, in words; None where they are the same."""
+    generator, translator = models.names
+    said = film.comment()
+    if f"landmarks={generator};" in said and f"translator={translator}" in said:
+        return None
+    makers = said[said.find("landmarks=") :] if "landmarks=" in said else "models that it does not name"
+    return f"{film.path} was made by {makers}; it is held here to what {generator} wants"
+
+
+def _moved(
+    points_NPXY: Floats, wanted_NPXY: Floats, counts_N: Flags
+) -> tuple[float | None, float | None, float | None]:
+    """Lips' error, correlation of the opening and articulation over frames that count; None each where none does."""
+    if not counts_N.any():
+        return None, None, None
+    scores = score_clip(points_NPXY, wanted_NPXY, counts_N)
+    return scores.nme_lips, scores.mouth_opening_corr, scores.mouth_opening_std_ratio
+
+
+def _found(
+    film: SourceVideo, part: Segment, timeline: OutputTimeline, evaluator: _DubEvaluator
+) -> tuple[NDArray[np.float32], Flags]:
+    """Landmarks (N, 216, 2) found again in the part's frames of the finished file, and where a face was found (N,).
+
+    Raises: DubbingError - the file has other frames than the dubbing. MediaRefusedError - it cannot be read.
+    """
+    clips = evaluator.settings.clips
+    followed = follow(film, Canvas(film.look()), evaluator.backend, clips, 1, KernelTimer(), lambda: None)
+    if len(followed.ticks_S) != timeline.frames:
+        raise DubbingError(
+            f"{film.path} has {len(followed.ticks_S)} frames where the job gives {timeline.frames}: it was made of "
+            f"another video, speech or length"
+        )
+    points = part.face.track.points_TPXY[part.rows_N].copy()
+    seen = np.zeros(timeline.frames, bool)
+    for track in nth_face(followed.tracks, 1):
+        low, high = max(track.first, part.first), min(track.stop, part.stop)
+        if high > low:
+            points[low - part.first : high - part.first] = track.points_TPXY[low - track.first : high - track.first]
+            seen[low:high] = track.tracked_T[low - track.first : high - track.first]
+    return points, seen[part.first : part.stop]
+
+
+def _sync(
+    scorer: SyncScorer, speech: SpeechSource, points_NPXY: Floats, flags_N: Flags, times_N: NDArray[np.float64]
+) -> float | None:
+    first, stop = frames_around(float(times_N[0]), float(times_N[-1]))
+    times = np.array([frame_to_second(frame) for frame in range(first, stop)])
+    points = at_times(points_NPXY, times_N, times)
+    flags = at_times(flags_N[:, None].astype(np.float64), times_N, times)[:, 0] == 1
+    mel = log_mel(speech.samples(frame_to_sample(first), frame_to_sample(stop - first)), stop - first)
+    scored = score_sync(scorer, SyncClip.of(points, flags, mel))
+    return scored.score if isinstance(scored, SyncScore) else None

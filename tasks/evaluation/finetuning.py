@@ -1,0 +1,109 @@
+"""What fine-tuning is worth: a translator before and after it, on what comes later in the clips it was tuned on."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from model.evaluation.generator import reference_frames
+from model.evaluation.image_scores import score
+from model.evaluation.translator import EvalWindow, TranslatorEvalClip, answer
+from model.evaluation.translator_report import ERRORS, GAINS, TranslatorClipScores, change
+from model.metrics.bootstrap import Interval
+from model.perceptual.lite0 import Lite0
+from model.stage2.files import load_translator
+from model.stage2.inference import TranslatorInference
+from model.training.callbacks import Callback
+from schemas.config.settings import Settings
+from schemas.errors import TrainingError
+from tasks.evaluation.translator_scores import MOST_FRAMES
+from tasks.stores.workspace import Workspace
+from tasks.training.clip_selection import ClipRef, Selection, few_a_speaker
+from tasks.training.data.translator_dataset import portrait
+from tasks.training.device import device_of
+from tasks.training.finetuning import finetuning_clip, start_of
+from tasks.training.run_dirs import training_folder
+from tasks.training.stage2 import train_translator
+
+LEARNED_S: Final = 2.0
+"""Seconds of each clip's beginning that are learned from, unless the settings say otherwise."""
+
+_LEAST_JUDGED: Final = 10
+"""Frames that a clip must have beyond those."""
+
+
+@dataclass(frozen=True, slots=True)
+class FinetuningGain:
+    """Fine-tuned against not, on the same frames of clips of a release. changes: share by which errors fall, and by how
+    much gains rise; card_of, tags: the model that was tuned.
+    """
+
+    release: str
+    clips: int
+    steps: int
+    seconds: float
+    changes: dict[str, Interval]
+    before: tuple[TranslatorClipScores, ...]
+    after: tuple[TranslatorClipScores, ...]
+    card_of: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    def summary(self) -> dict[str, Any]:
+        """Ready for JSON."""
+        told = {"clips": self.clips, "steps": self.steps, "seconds": self.seconds}
+        return told | {"changes": {name: asdict(interval) for name, interval in self.changes.items()}}
+
+
+def compare_finetuning(
+    workspace: Workspace,
+    settings: Settings,
+    selection: Selection,
+    judged: Sequence[ClipRef],
+    model: Path,
+    listener: Callback,
+) -> FinetuningGain:
+    """Fine-tune the translator in a folder on one clip of each speaker, the first seconds of it, and judge the rest.
+
+    Both are told the same frames, from what was learned.
+
+    Raises: TrainingError - no clip is long enough. Otherwise as start_of and train_translator.
+    """
+    seconds = settings.stage2.finetuning.seconds or LEARNED_S
+    before: list[TranslatorClipScores] = []
+    after: list[TranslatorClipScores] = []
+    device = device_of(settings.device)
+    judge, translator = Lite0().to(device), load_translator(model, device)[0]
+    for clip in few_a_speaker(judged, 1):
+        learned = finetuning_clip(workspace, selection.release, clip.facts.clip_id, seconds)
+        used = max(one.facts.frames for one in (*learned.train, *learned.val))  # what was chosen by is not judged by
+        eval_window = _later(selection, clip, translator.architecture.side_px, used)
+        if eval_window is None:
+            continue
+        tuned, finetuning = start_of(settings, workspace, str(model), clip.facts.clip_id)
+        folder = training_folder(workspace, learned, tuned.stage2, f"finetune-{finetuning.weights[:12]}")
+        made = train_translator(
+            learned, tuned.stage2, settings.weights, folder, listener, finetuning=finetuning, device=settings.device
+        )
+        for rows, one in ((before, translator), (after, load_translator(made.model, device)[0])):
+            crops = answer(eval_window, "painted", TranslatorInference(one))
+            rows.append(
+                TranslatorClipScores(
+                    clip.facts.clip_id, clip.facts.speaker, "painted", score(eval_window, crops, judge)
+                )
+            )
+    if not before:
+        raise TrainingError(f"no clip has {_LEAST_JUDGED} frames to judge beyond its first {seconds:g} s")
+    changes = {name: change(after, before, name) for name in (*ERRORS, *GAINS)}
+    steps = settings.stage2.finetuning.steps
+    return FinetuningGain(selection.release_id, len(before), steps, seconds, changes, tuple(before), tuple(after))
+
+
+def _later(selection: Selection, clip: ClipRef, side_px: int, learned: int) -> EvalWindow | None:
+    """A clip's frames from `learned` on, told frames before it; None if too few are left."""
+    read = portrait(selection.stored.pictures(clip.place), side_px)
+    if len(read.tracked_T) < learned + _LEAST_JUDGED or not read.tracked_T[:learned].any():
+        return None
+    span = slice(learned, min(len(read.tracked_T), learned + MOST_FRAMES))
+    exam = TranslatorEvalClip(clip.facts.clip_id, clip.facts.speaker, read)
+    eval_window = EvalWindow(exam, reference_frames(read.tracked_T[:learned], 8), span)
+    return eval_window if eval_window.judged.any() else None

@@ -1,0 +1,84 @@
+"""Cross-validation over speakers: every speaker is judged by a generator that never heard or saw that speaker."""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
+
+from schemas.errors import TrainingError
+from tasks.training.clip_selection import ClipRef, Selection
+
+_VAL_SHARE = 0.1
+"""Share of a fold's training groups that training looks at for its early stop and its gain, those with least footage:
+speakers are what limits a small corpus, and footage comes next."""
+
+
+def folds(selection: Selection, count: int, speakers: int | None = None) -> list[tuple[Selection, tuple[ClipRef, ...]]]:
+    """For each fold what to train on and what to judge on; train and val speakers of the release only, never test.
+
+    Groups of speakers (joined by near-copies) go whole, in the order of a hash, to the fold with fewest groups. With
+    `speakers`, at most so many groups of a fold are trained on, the first by the hash: a point of a learning curve.
+
+    Raises: TrainingError - there are fewer groups of speakers than folds need, or a fold leaves none to train on.
+    """
+    names = shuffled({clip.group for clip in (*selection.train, *selection.val)})
+    if len(names) < count + 2:
+        raise TrainingError(
+            f"{len(names)} groups of speakers are too few for {count} folds; take fewer, or ingest more"
+        )
+    return [without(selection, set(names[number::count]), speakers) for number in range(count)]
+
+
+def without(
+    selection: Selection, held: Collection[str], speakers: int | None = None
+) -> tuple[Selection, tuple[ClipRef, ...]]:
+    """A selection whose train and val clips are of other groups than `held`, and the clips of those.
+
+    speakers: see `folds`.
+
+    Raises: TrainingError - none is left to train on.
+    """
+    groups = grouped((*selection.train, *selection.val))
+    rest = [name for name in shuffled(groups) if name not in held]
+    by_footage = sorted(rest, key=lambda name: sum(clip.facts.frames for clip in groups[name]))
+    val = by_footage[: max(2, round(_VAL_SHARE * len(rest)))]
+    taught = [name for name in rest if name not in val][:speakers]
+    if not taught:
+        raise TrainingError(
+            f"of {len(groups)} groups of speakers {len(groups) - len(rest)} are held out and {len(val)} end"
+            " the training, so there is none to train on; take more folds, or ingest more speakers"
+        )
+    train = tuple(clip for name in taught for clip in groups[name])
+    looked_at = tuple(clip for name in val for clip in groups[name])
+    judged = tuple(clip for name in shuffled(groups) if name in held for clip in groups[name])
+    return replace(selection, train=train, val=looked_at), judged
+
+
+def halves(selection: Selection) -> tuple[Selection, Selection]:
+    """The question of the paper: half of the training speakers, and the same with the other half's clips added that are
+    good for this stage alone.
+
+    Raises: TrainingError - the other half has no such clip.
+    """
+    groups = grouped(selection.train)
+    names = shuffled(groups)
+    half = tuple(clip for name in names[::2] for clip in groups[name])
+    added = tuple(clip for name in names[1::2] for clip in groups[name] if not clip.both)
+    if not added:
+        raise TrainingError(
+            "the other half of the speakers has no clip that is good for this stage alone: nothing to add"
+        )
+    return replace(selection, train=half), replace(selection, train=(*half, *added))
+
+
+def grouped(clips: Sequence[ClipRef]) -> dict[str, list[ClipRef]]:
+    """Clips by group of speakers."""
+    groups: dict[str, list[ClipRef]] = defaultdict(list)
+    for clip in clips:
+        groups[clip.group].append(clip)
+    return groups
+
+
+def shuffled(groups: Iterable[str]) -> list[str]:
+    """Groups in an order that means nothing and is always the same: by a hash of their names."""
+    return sorted(groups, key=lambda name: hashlib.sha256(name.encode()).hexdigest())

@@ -1,0 +1,100 @@
+"""Keeps an evaluation in MLflow: a run of its own, tagged with what was judged on what, its scores, its tables."""
+
+import hashlib
+import json
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from model.metrics.bootstrap import Interval
+from model.metrics.speakers import Mean
+from schemas.config.settings import Settings
+from schemas.errors import TrackingError
+from tasks.stores.workspace import Workspace
+
+_log = logging.getLogger(__name__)
+
+FOLDER: Final = "evaluation"
+"""Folder of the tables among a run's files."""
+
+_SYSTEMS: Final = {
+    "own sound": "paired",
+    "other sound": "unpaired",
+    "no sound": "silent",
+    "painted": "generated",
+    "truth": "ground_truth",
+    "source": "ground_truth",
+    "nearest frame": "nearest_frame_oracle",
+}
+_SCORES: Final = {
+    "mouth_opening_corr": "mouth_opening_corr",
+    "mouth_opening_std_ratio": "mouth_opening_std_ratio",
+    "sync": "landmark_sync_z",
+}
+_PREFIXES: Final = {"pd5_": "perceptual_heldout_", "pd_": "perceptual_"}
+"""The field's words for what is called otherwise inside."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedEvaluation:
+    """What is kept of an evaluation. rows: scores of every clip and system, speakers by name."""
+
+    name: str
+    tags: Mapping[str, str]
+    metrics: Mapping[str, float | None]
+    summary: Mapping[str, Any]
+    rows: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
+
+
+def log_evaluation(settings: Settings, evaluation: LoggedEvaluation) -> str | None:
+    """Keep an evaluation; returns its run. None where the store is away: scores that took long are not lost for it."""
+    from tasks.tracking.runs import tracked_run
+    from tasks.tracking.store import open_tracking
+
+    try:
+        tracking = open_tracking(settings.tracking, Workspace.open(settings.workspace))
+        with tracked_run(tracking, evaluation.name) as run:
+            run.tags({"kind": "evaluation", **evaluation.tags})
+            run.metrics(evaluation.metrics)
+            run.content(f"{FOLDER}/scores.json", _text(evaluation.summary))
+            if evaluation.rows:
+                run.content(f"{FOLDER}/clips.json", _text([_unnamed(row) for row in evaluation.rows]))
+            return run.run_id
+    except TrackingError as error:
+        _log.warning("the scores were not kept in MLflow: %s", error)
+        return None
+
+
+def metrics_of(means: Iterable[Mean]) -> dict[str, float | None]:
+    """Means and the ends of their intervals, by names such as "paired/nme_lips" and "paired/nme_lips/low"."""
+    found: dict[str, float | None] = {}
+    for mean in means:
+        name, interval = metric_name(mean.system, mean.score), mean.interval
+        found |= {name: interval.mean, f"{name}/low": interval.low, f"{name}/high": interval.high}
+    return found
+
+
+def gains_of(gains: Mapping[str, Interval]) -> dict[str, float | None]:
+    """What one system gains on another, by names such as "gain/nme_lips" and "gain/nme_lips/low"."""
+    return metrics_of(Mean("gain", score, interval) for score, interval in gains.items())
+
+
+def metric_name(system: str, score: str) -> str:
+    """The name of a system's score in MLflow."""
+    score = _SCORES.get(score, score)
+    for prefix, word in _PREFIXES.items():
+        if score.startswith(prefix):
+            score = word + score.removeprefix(prefix)
+            break
+    return f"{_SYSTEMS.get(system, system).replace(' ', '_')}/{score}"
+
+
+def _unnamed(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row whose speaker is told by a hash: files of a run are not reached by name when somebody is taken down."""
+    named = {"speaker": hashlib.sha256(str(row["speaker"]).encode()).hexdigest()[:12]} if "speaker" in row else {}
+    return {**row, **named}
+
+
+def _text(tree: Any) -> str:
+    return json.dumps(tree, indent=2) + "\n"

@@ -1,0 +1,76 @@
+"""Trains the sync scorer on the train split of a release, once, and keeps it for whoever scores on that release."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+
+from model.evaluation.generator import GeneratorEvalClip
+from model.io import CPU
+from model.syncnet.disturb import disturb
+from model.syncnet.scorer import SyncScorer, contrastive_loss
+from model.syncnet.windows import SyncClip, sample_pairs
+from schemas.errors import TrainingError
+
+
+@dataclass(frozen=True, slots=True)
+class SyncRecipe:
+    """How the scorer is trained: seconds on one core. What it can do stands in model/syncnet/scorer.py and score.py."""
+
+    steps: int = 600
+    clips: int = 16
+    windows: int = 8
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.05
+    seed: int = 0
+
+
+STANDARD: Final = SyncRecipe()
+
+
+def sync_scorer(
+    folder: Path, exams: Sequence[GeneratorEvalClip], recipe: SyncRecipe = STANDARD, device: torch.device = CPU
+) -> SyncScorer:
+    """A scorer trained on these clips, none of which is to be scored by it; kept in `folder` by what it learned from.
+
+    Raises: TrainingError - no clip both moves and sounds.
+    """
+    identity = json.dumps([sorted(exam.clip_id for exam in exams), asdict(recipe)])
+    path = folder / f"sync-{hashlib.sha256(identity.encode()).hexdigest()[:12]}.safetensors"
+    torch.manual_seed(recipe.seed)
+    scorer = SyncScorer().to(device)
+    if path.exists():
+        scorer.load_state_dict(load_file(path))
+        return scorer.eval()
+    speakers: dict[str, list[SyncClip]] = {}
+    for exam in exams:
+        clip = SyncClip.of(exam.landmarks_TPXY, exam.prepared.counts_T, exam.mel_SM)
+        speakers.setdefault(exam.speaker, []).append(clip)
+    _train(scorer, list(speakers.values()), recipe)
+    folder.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_suffix(".unfinished")
+    save_file(scorer.state_dict(), unfinished)
+    unfinished.replace(path)
+    return scorer.eval()
+
+
+def _train(scorer: SyncScorer, speakers: Sequence[Sequence[SyncClip]], recipe: SyncRecipe) -> None:
+    draw = np.random.default_rng(recipe.seed)
+    optimiser = torch.optim.AdamW(scorer.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
+    falling = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, recipe.steps)
+    scorer.train()
+    for _ in range(recipe.steps):
+        try:
+            pairs = sample_pairs(speakers, recipe.clips, recipe.windows, draw)
+        except ValueError as error:
+            raise TrainingError(f"sync cannot be learned from the train split: {error}") from error
+        optimiser.zero_grad(set_to_none=True)
+        contrastive_loss(scorer, disturb(pairs, draw).to(scorer.device)).backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        falling.step()

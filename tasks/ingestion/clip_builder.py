@@ -1,0 +1,227 @@
+"""Cuts footage into clips while it streams by: shots x people, each within the length limits.
+
+A track is cut where a gradual transition or another person shows in it, and what lies between is dropped. Both are
+known a little later, so a clip is handed on when they are. Nothing but landmarks and face crops of the clip that is
+being filled and of those that wait is held: memory does not grow with the file.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.features.landmarks import box as box_of
+from model.features.timing import frame_to_second, seconds_to_frames
+from schemas.config.settings import ClipSettings
+from tasks.faces.breaks import Frames, between, breaks
+from tasks.faces.occlusion import mouth_occluded
+from tasks.faces.patches import FacePatches
+from tasks.faces.tracker import FaceObservation
+from tasks.faces.window import cut_window, next_window
+from tasks.media.transitions import LOOK_AHEAD_S, TransitionFinder
+from tasks.quality.picture import FacePicture, measure_face
+
+MEASURE_EVERY_FRAMES = 5
+"""Detail, colour and exposure are measured on every fifth frame: they change slowly, and cost a mesh run each."""
+
+_COMPARABLE = 0.5
+"""Another face counts when it is at least this share of this face's height."""
+
+Rgb = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FrameContext:
+    """What all faces of one frame share."""
+
+    index: int
+    rgb: Rgb
+    shot: int
+    is_new: bool
+    """Not a repeat of the picture before."""
+    is_still: bool
+    """A new source picture that nevertheless equals the one before."""
+    fingerprint: bytes
+    is_combed: bool = False
+    """Still shows two moments, after whatever was done against it."""
+
+
+@dataclass(slots=True)
+class Draft:
+    """A clip that is being filled, later cut off and measured. All lists have one entry per frame."""
+
+    shot: int
+    track: int
+    start_frame: int
+    width: int
+    height: int
+    crop_px: int = 0
+    faces: list[FaceObservation] = field(default_factory=list)
+    crops: list[Rgb] = field(default_factory=list)
+    boxes: list[tuple[int, int, int]] = field(default_factory=list)
+    crowded: list[bool] = field(default_factory=list)
+    is_new: list[bool] = field(default_factory=list)
+    is_still: list[bool] = field(default_factory=list)
+    is_combed: list[bool] = field(default_factory=list)
+    fingerprints: list[bytes] = field(default_factory=list)
+    looks: dict[int, FacePicture] = field(default_factory=dict)
+    """Picture measures by frame number within the draft."""
+    occluded: list[bool] = field(default_factory=list)
+    """Something lies over the mouth; known when the track, or a clip's length of it, is over."""
+    patches: FacePatches = field(default_factory=FacePatches)
+    earlier: FacePatches | None = None
+    """Patches of the same face in the clip before, if it goes on from there."""
+
+    @property
+    def frames(self) -> int:
+        """Length at 25 fps."""
+        return len(self.faces)
+
+    def split(self, at: int) -> "Draft":
+        """Cut the draft after `at` frames and return the rest as a new draft."""
+        rest = Draft(self.shot, self.track, self.start_frame + at, self.width, self.height, self.crop_px)
+        lists = ("faces", "crops", "boxes", "crowded", "is_new", "is_still", "is_combed", "fingerprints", "occluded")
+        for name in lists:
+            values = getattr(self, name)
+            setattr(rest, name, values[at:])
+            del values[at:]
+        rest.looks = {frame - at: look for frame, look in self.looks.items() if frame >= at}
+        self.looks = {frame: look for frame, look in self.looks.items() if frame < at}
+        rest.patches, self.patches = self.patches.between(at, at + rest.frames), self.patches.between(0, at)
+        return rest
+
+    def drop_lost_tail(self) -> None:
+        """Take off the last frames in which the face was no longer tracked."""
+        keep = max((number + 1 for number, face in enumerate(self.faces) if face.tracked), default=0)
+        if keep < self.frames:
+            self.split(keep)
+
+
+class ClipBuilder:
+    """Collects frames into drafts, and hands a draft on as soon as it is complete.
+
+    transitions: is shown each frame before this is; without one, only tracks and cuts end clips.
+    """
+
+    def __init__(self, clips: ClipSettings, transitions: TransitionFinder | None = None) -> None:
+        self._clips = clips
+        self._least = seconds_to_frames(clips.min_s)
+        self._most = seconds_to_frames(clips.max_s)
+        self._ahead = max(self._least, seconds_to_frames(LOOK_AHEAD_S) + 1)
+        self._transitions = transitions
+        self._open: dict[int, Draft] = {}
+        self._ended: list[Draft] = []
+        self.dropped_frames = 0
+        """Frames of face tracks that ended before they were long enough to be a clip, or show two shots or people."""
+
+    def add(self, picture: FrameContext, faces: list[FaceObservation]) -> Iterator[Draft]:
+        """Take one frame with its faces; yields the drafts that this completes."""
+        present = {face.track for face in faces}
+        gone = [track for track, draft in self._open.items() if track not in present or draft.shot != picture.shot]
+        self._ended += [self._open.pop(track) for track in gone]
+        for face in faces:
+            draft = self._open.get(face.track)
+            if draft is None:
+                height, width = picture.rgb.shape[:2]
+                draft = self._open[face.track] = Draft(picture.shot, face.track, picture.index, width, height)
+            self._append(draft, picture, face, faces)
+            if draft.frames >= self._most + self._ahead:
+                yield from self._overflow(draft)
+        yield from self._release()
+
+    def end(self) -> Iterator[Draft]:
+        """The footage is over: yields what is still open."""
+        self._ended += self._open.values()
+        self._open.clear()
+        yield from self._release(everything=True)
+
+    def _overflow(self, draft: Draft) -> Iterator[Draft]:
+        """Take the first clip off a draft that is longer than one, and go on with the rest."""
+        first, stop = next(iter(self._breaks(draft)), (self._most, self._most))
+        if first >= self._most:
+            first = stop = self._most
+        broken = draft.split(first)
+        rest = self._open[draft.track] = broken.split(stop - first)
+        rest.earlier = draft.patches if first == stop else None
+        self.dropped_frames += broken.frames
+        yield from self._end(draft)
+
+    def _release(self, everything: bool = False) -> Iterator[Draft]:
+        """Hand on the ended drafts whose transitions are known."""
+        known = float("inf") if everything or self._transitions is None else self._transitions.decided
+        waiting = [draft for draft in self._ended if draft.start_frame + draft.frames > known]
+        ready = [draft for draft in self._ended if draft.start_frame + draft.frames <= known]
+        self._ended = waiting
+        for draft in ready:
+            yield from self._end(draft)
+
+    def _breaks(self, draft: Draft) -> list[Frames]:
+        found = self._transitions.found if self._transitions is not None else []
+        return breaks(draft.patches, draft.start_frame, draft.frames, found)
+
+    def _end(self, draft: Draft) -> Iterator[Draft]:
+        """A track is over: yields the clips that it holds."""
+        for piece in self._pieces(draft):
+            piece.drop_lost_tail()
+            if piece.frames < self._least:
+                self.dropped_frames += piece.frames
+                continue
+            piece.occluded = mouth_occluded(piece.patches, piece.frames, piece.earlier).tolist()
+            if self._transitions is not None:
+                piece.shot += self._transitions.shots_before(piece.start_frame)
+            while piece.frames >= self._most + self._least:
+                rest = piece.split(self._most)
+                yield piece
+                piece = rest
+            if piece.frames > self._most:  # a little over the limit: two halves rather than a full clip and a scrap
+                rest = piece.split(piece.frames // 2)
+                yield piece
+                piece = rest
+            yield piece
+
+    def _pieces(self, draft: Draft) -> Iterator[Draft]:
+        """The parts of a draft that show one person in one shot."""
+        rest, taken = draft, 0
+        for first, stop in between(self._breaks(draft), draft.frames):
+            piece = rest.split(first - taken)
+            piece.earlier = draft.earlier if first == 0 else None
+            self.dropped_frames += rest.frames
+            rest, taken = piece.split(stop - first), stop
+            yield piece
+        self.dropped_frames += rest.frames
+
+    def _append(self, draft: Draft, picture: FrameContext, face: FaceObservation, faces: list[FaceObservation]) -> None:
+        left, top, right, bottom = (float(side) for side in box_of(face.points))
+        window = next_window(
+            draft.boxes[-1] if draft.boxes else None, (left, top, right, bottom), self._clips.crop_margin
+        )
+        if not draft.crop_px:
+            draft.crop_px = max(16, min(self._clips.crop_px, window[2] // 16 * 16))
+        if draft.frames % MEASURE_EVERY_FRAMES == 0:
+            look = measure_face(picture.rgb, (int(left), int(top), int(right), int(bottom)))
+            if look is not None:
+                draft.looks[draft.frames] = look
+        if picture.is_new:
+            draft.patches.add(draft.frames, frame_to_second(picture.index), picture.rgb, face)
+        draft.faces.append(face)
+        draft.boxes.append(window)
+        draft.crops.append(cut_window(picture.rgb, window, draft.crop_px))
+        draft.crowded.append(_crowded(face, faces))
+        draft.is_new.append(picture.is_new)
+        draft.is_still.append(picture.is_still)
+        draft.is_combed.append(picture.is_combed)
+        draft.fingerprints.append(picture.fingerprint)
+
+
+def dropped_seconds(builder: ClipBuilder) -> float:
+    """Seconds of face tracks that were too short to become clips."""
+    return frame_to_second(builder.dropped_frames)
+
+
+def _crowded(face: FaceObservation, faces: list[FaceObservation]) -> bool:
+    own = np.ptp(face.points[:, 1])
+    return any(
+        other.track != face.track and other.tracked and np.ptp(other.points[:, 1]) >= _COMPARABLE * own
+        for other in faces
+    )

@@ -1,0 +1,246 @@
+"""Drives an ingest: identify files, analyse each content once, commit what is finished batch by batch.
+
+Plain code over plain parts; tasks/steps/ingest.py makes Prefect tasks of it. A crash at any point leaves tables that
+the next run completes to the same rows.
+"""
+
+import hashlib
+import logging
+import time
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from schemas.config.settings import Settings
+from schemas.errors import MediaRefusedError
+from schemas.policy import Policy
+from schemas.reasons import FileReason, FileState
+from schemas.records import RawFile
+from schemas.tables import CLIPS
+from tasks.ingestion import file_catalog
+from tasks.ingestion.dask_executor import Client, spread
+from tasks.ingestion.hashing import Identified, identify_files
+from tasks.ingestion.job import Analysis, FileJob
+from tasks.ingestion.labels import settle_twins, store_resolution
+from tasks.ingestion.progress import IngestWatcher, Tally
+from tasks.ingestion.worker import FileResult, work_on
+from tasks.sandbox.confinement import warn_of_missing
+from tasks.stores import tables, tombstones
+from tasks.stores.barred import Barred
+from tasks.stores.batches import BATCH_IS_STORED_S, FileBatch, KnownMedia, commit_batch, drop_media, orphans
+from tasks.stores.parts import PartFile
+from tasks.stores.removal import remove
+from tasks.stores.workspace import Workspace
+
+_LOG = logging.getLogger(__name__)
+
+_SLICE_BYTES = 256 * 2**30
+_SLICE_FILES = 20_000
+"""So much is identified, then analysed, before more is read: a run over terabytes has clips within the hour, and one
+that is killed has not read everything for nothing."""
+
+_COMPACT_ABOVE_FILES = 64
+"""Every commit adds files to the small tables and looks into those that are there; their number must not grow with
+the corpus."""
+
+
+@dataclass(slots=True)
+class _Pending:
+    """Finished work that is not in the store yet."""
+
+    media: set[str] = field(default_factory=set)
+    rows: list[file_catalog.Row] = field(default_factory=list)
+    clips: list[pa.Table] = field(default_factory=list)
+    parts: dict[str, list[PartFile]] = field(default_factory=lambda: {"stage1": [], "stage2": []})
+    since: float = field(default_factory=time.monotonic)
+
+    def take(self, media_id: str, row: file_catalog.Row, analysis: Analysis | None) -> None:
+        self.media.add(media_id)
+        self.rows.append(row)
+        if analysis is not None:
+            self.clips.append(analysis.clips)
+            for table, part in analysis.parts.items():
+                self.parts[table].append(part)
+
+    def batch(self) -> FileBatch:
+        clips = pa.concat_tables(self.clips) if self.clips else CLIPS.empty_table()
+        catalog = file_catalog.catalog_table(self.rows)
+        return FileBatch(frozenset(self.media), catalog, clips, self.parts["stage1"], self.parts["stage2"])
+
+
+def work_through(
+    client: Client,
+    workspace: Workspace,
+    files: Collection[RawFile],
+    settings: Settings,
+    policy: Policy,
+    watcher: IngestWatcher,
+    labelled: Collection[str] = frozenset(),
+) -> Tally:
+    """Identify and analyse files, slice by slice, and store the outcome of every one; returns what was done.
+
+    labelled: uris that the same listing names besides, with labels that the catalog knows.
+
+    Raises: WorkspaceError - the store cannot be written. WeightsMissingError - the landmark backend has no weights.
+    """
+    settings = settings.rooted()
+    warn_of_missing()
+    tally = Tally(files=len(files), bytes=sum(raw.size_bytes for raw in files))
+    known, labelled = file_catalog.read_catalog(workspace), set(labelled)
+    barred = tombstones.standing(workspace).media
+    for part in slices(files, known):
+        found = identify_files(client, part, known, settings, watcher, barred, labelled)
+        originals = found.resolution.originals
+        tally.files -= len(part) - len(originals)
+        tally.bytes -= sum(raw.size_bytes for raw in part) - sum(raw.size_bytes for raw in originals.values())
+        _analyse(client, workspace, found, known, settings, policy, watcher, tally)
+        known = file_catalog.read_catalog(workspace)
+        settle_twins(workspace, known, settings.extractor, settings.guards.web_origins)
+        labelled.update(raw.uri for raw in part)
+    return tally
+
+
+def slices(files: Collection[RawFile], known: Mapping[str, file_catalog.Row]) -> Iterator[list[RawFile]]:
+    """The files in the order of their names, in pieces of a bounded size.
+
+    Those that the catalog knows come first and together: only then is it sure which file stands for which content,
+    and the same rows come out however the rest is cut.
+    """
+    piece = sorted((raw for raw in files if raw.uri in known), key=lambda raw: raw.uri)
+    size = sum(raw.size_bytes for raw in piece)
+    for raw in sorted((raw for raw in files if raw.uri not in known), key=lambda raw: raw.uri):
+        if piece and (size + raw.size_bytes > _SLICE_BYTES or len(piece) >= _SLICE_FILES):
+            yield piece
+            piece, size = [], 0
+        piece.append(raw)
+        size += raw.size_bytes
+    if piece:
+        yield piece
+
+
+def _analyse(
+    client: Client,
+    workspace: Workspace,
+    files: Identified,
+    known: Mapping[str, file_catalog.Row],
+    settings: Settings,
+    policy: Policy,
+    watcher: IngestWatcher,
+    tally: Tally,
+) -> None:
+    held = KnownMedia(workspace)
+    before, barred = frozenset(held.media), Barred.standing(workspace)
+    watcher.phase("analyse", tally.files)
+    jobs = [
+        _job(raw, media_id, policy)
+        for media_id, raw in sorted(files.resolution.originals.items(), key=lambda it: -it[1].size_bytes)
+    ]
+    work = partial(work_on, settings=settings, policy=policy)
+    pending = _Pending()
+    for job, result in spread(client, work, jobs, key=lambda job: job.media_id):
+        done = result if isinstance(result, FileResult) else FileResult(job, None, result, 0.0)
+        raw = files.resolution.originals[job.media_id]
+        if done.analysis is not None and (takedown := barred.takedown_of(done.analysis.clips)):
+            _LOG.warning("%s is a copy of footage that was taken down (%s), and is left out", raw.uri, takedown)
+            _keep_out(workspace, done.analysis, raw, takedown, job.media_id)
+            tally.files, tally.bytes = tally.files - 1, tally.bytes - raw.size_bytes
+            continue
+        row = _row_of(raw, settings.extractor, done)
+        pending.take(job.media_id, row, done.analysis)
+        _count_state(tally, row)
+        _count(tally, raw, done)
+        watcher.analysed(tally)
+        if len(pending.rows) >= settings.run.commit_files or time.monotonic() - pending.since > settings.run.commit_s:
+            _store(workspace, pending, held)
+            pending = _Pending()
+    unread = [
+        file_catalog.refused_row(raw, settings.extractor, refusal)
+        for raw, refusal in files.refused
+        if raw.uri in files.resolution.gone or not _may_still_hold(known.get(raw.uri), refusal)
+    ]
+    pending.rows += unread
+    count_states(tally, unread)
+    if pending.rows:
+        _store(workspace, pending, held)
+    count_states(tally, store_resolution(workspace, files.resolution, known, settings.extractor))
+    if gone := before & orphans(workspace):
+        drop_media(workspace, gone)
+
+
+def _keep_out(workspace: Workspace, analysis: Analysis, raw: RawFile, takedown: str, media_id: str) -> None:
+    """Bar a copy's content, so that it is not decoded again, and take out what is or was about to be stored of it."""
+    tombstones.bar_copy(workspace, takedown, media_id)
+    for table, part in analysis.parts.items():
+        if part.name not in tables.file_names(workspace, table):
+            remove(workspace, table, part.name)
+    tables.delete_rows(workspace, "catalog", "uri", [raw.uri])
+    drop_media(workspace, {media_id})
+
+
+def _store(workspace: Workspace, pending: _Pending, held: KnownMedia) -> None:
+    commit_batch(workspace, pending.batch(), held)
+    for table in ("catalog", "clips"):
+        tables.compact(workspace, table, _COMPACT_ABOVE_FILES)
+
+
+def drop_leftovers(workspace: Workspace) -> None:
+    """Take out rows of contents that no file stands for: a run that died had no time to.
+
+    Twice looked at: at first sight it may be half a batch that another ingest is storing.
+    """
+    if seen := orphans(workspace):
+        time.sleep(BATCH_IS_STORED_S)
+        if gone := seen & orphans(workspace):
+            drop_media(workspace, gone)
+
+
+def _may_still_hold(row: file_catalog.Row | None, refusal: MediaRefusedError) -> bool:
+    """Whether a measured file merely cannot be read right now. Its rows stay: a share that is down costs no clips."""
+    if row is None or row["state"] != FileState.MEASURED or refusal.reason not in file_catalog.RETRIED:
+        return False
+    _LOG.warning("%s cannot be read (%s); what was measured of it is kept", row["uri"], refusal)
+    return True
+
+
+def _job(raw: RawFile, media_id: str, policy: Policy) -> FileJob:
+    # parts of other content must not share a name: a release may still hold the old one
+    suffix = hashlib.sha256(f"{policy.hash} {raw.offset_s}".encode()).hexdigest()[:12]
+    speaker = file_catalog.speaker_key(raw, media_id)
+    return FileJob(raw.uri, media_id, raw.size_bytes, raw.corpus, speaker, raw.offset_s, suffix=suffix)
+
+
+def _row_of(raw: RawFile, extractor: str, done: FileResult) -> file_catalog.Row:
+    if done.analysis is not None:
+        return file_catalog.analysed_row(raw, extractor, done.job.media_id, done.analysis)
+    refusal = done.refusal or MediaRefusedError(FileReason.INTERNAL_ERROR, "no result and no reason")
+    return file_catalog.refused_row(raw, extractor, refusal, done.job.media_id)
+
+
+def count_states(tally: Tally, rows: Iterable[file_catalog.Row]) -> Tally:
+    """Count how files ended; returns the tally."""
+    for row in rows:
+        _count_state(tally, row)
+    return tally
+
+
+def _count_state(tally: Tally, row: file_catalog.Row) -> None:
+    tally.states[row["state"]] += 1
+    if row["reason"] is not None:
+        tally.reasons[f"file: {row['reason']}"] += 1
+
+
+def _count(tally: Tally, raw: RawFile, done: FileResult) -> None:
+    tally.files_done += 1
+    tally.bytes_done += raw.size_bytes
+    if done.analysis is None:
+        return
+    tally.media_s += done.analysis.media_s
+    for stage in ("stage1", "stage2"):
+        refusals = pc.list_flatten(done.analysis.clips[f"{stage}_reasons"]).to_pylist()
+        tally.reasons.update(f"{stage}: {reason}" for reason in refusals)
+    first, second = (done.analysis.clips[stage].to_pylist() for stage in ("stage1", "stage2"))
+    for one, two in zip(first, second, strict=True):
+        tally.routes["both" if one and two else "stage1" if one else "stage2" if two else "rejected"] += 1

@@ -1,0 +1,185 @@
+"""The catalog's bookkeeping: which files are new, which are done, and what row each file ends with."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+import pyarrow as pa
+
+from schemas.errors import MediaRefusedError
+from schemas.reasons import QUARANTINE_REASONS, FileReason, FileState
+from schemas.records import FileOutcome, MediaFacts, RawFile
+from schemas.tables import CATALOG
+from tasks.ingestion.job import Analysis
+from tasks.sources.presence import gone
+from tasks.stores import tables
+from tasks.stores.workspace import Workspace
+
+_LABELS: Final = ("corpus", "speaker", "licence", "consent", "language")
+"""What people say about a file; a change of it needs no second look at the file."""
+
+RETRIED: Final = frozenset(
+    {
+        FileReason.UNREADABLE,
+        FileReason.NOT_FOUND,
+        FileReason.LABELS_DISAGREE,
+        FileReason.VANISHED,
+        FileReason.CHANGED,
+        FileReason.DISK_FULL,
+        FileReason.WORKER_LOST,
+    }
+)
+"""Troubles of the surroundings or the listing rather than of the file: tried again by every run."""
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class IngestPlan:
+    """What a run has to do. `relabelled` are done, but people now say other things about them; `labelled` are the uris
+    of files that are done and bear labels, with which labels of equal bytes must agree.
+    """
+
+    fresh: tuple[RawFile, ...]
+    relabelled: tuple[RawFile, ...]
+    unchanged: int
+    labelled: frozenset[str] = frozenset()
+
+    @property
+    def files(self) -> int:
+        """Files that the source holds."""
+        return len(self.fresh) + len(self.relabelled) + self.unchanged
+
+
+def read_catalog(workspace: Workspace) -> dict[str, Row]:
+    """The catalog by uri."""
+    return {row["uri"]: row for row in tables.read(workspace, "catalog").to_pylist()}
+
+
+def plan_run(
+    files: Iterable[RawFile],
+    known: Mapping[str, Row],
+    extractor: str,
+    retry_quarantined: bool,
+    is_gone: Callable[[Iterable[str]], frozenset[str]] = gone,
+) -> IngestPlan:
+    """Sort the files of a source into those that need work and those that are done under this extractor.
+
+    A file that is listed twice counts once, as it was listed first. A copy needs work again when the file that stood
+    for its content may hold other bytes now, or is gone.
+    """
+    listed: dict[str, RawFile] = {}
+    for raw in files:
+        listed.setdefault(raw.uri, raw)
+    changed = {
+        raw.uri
+        for raw in listed.values()
+        if (row := known.get(raw.uri)) is None or _needs_work(raw, row, extractor, retry_quarantined)
+    }
+    standing = {
+        row["media_id"]: uri for uri, row in known.items() if row["state"] != FileState.DUPLICATE and uri not in changed
+    }
+    elsewhere = {
+        stands
+        for uri in listed.keys() & known.keys()
+        if known[uri]["state"] == FileState.DUPLICATE
+        and (stands := standing.get(known[uri]["media_id"])) is not None
+        and stands not in listed
+    }
+    unsound = {None, *is_gone(elsewhere)}
+    fresh, relabelled, labelled, unchanged = [], [], [], 0
+    for raw in listed.values():
+        row = known.get(raw.uri)
+        if (
+            row is None
+            or raw.uri in changed
+            or (row["state"] == FileState.DUPLICATE and standing.get(row["media_id"]) in unsound)
+        ):
+            fresh.append(raw)
+            continue
+        if any(getattr(raw, label) for label in _LABELS if label != "corpus"):
+            labelled.append(raw.uri)
+        if any(row[label] != getattr(raw, label) for label in _LABELS):
+            relabelled.append(raw)
+        else:
+            unchanged += 1
+    return IngestPlan(tuple(fresh), tuple(relabelled), unchanged, frozenset(labelled))
+
+
+def _needs_work(raw: RawFile, row: Row, extractor: str, retry_quarantined: bool) -> bool:
+    if (row["stamp"], row["extractor"], row["offset_s"]) != (raw.stamp, extractor, raw.offset_s):
+        return True
+    if row["state"] != FileState.QUARANTINED or raw.refusal is not None:
+        return False
+    return retry_quarantined or row["reason"] in RETRIED
+
+
+def speaker_key(raw: RawFile, media_id: str) -> str:
+    """Who a file counts for when speakers are divided: the speaker as told, else the file itself."""
+    return raw.speaker or f"file:{media_id}"
+
+
+def relabelled_row(raw: RawFile, row: Row) -> Row:
+    """The catalog row of a done file with what is now said about it, and its stamp of now."""
+    return {**row, "stamp": raw.stamp, **{label: getattr(raw, label) for label in _LABELS}}
+
+
+def raw_of(row: Row) -> RawFile:
+    """The file of a catalog row, as it was listed last."""
+    return RawFile(**{name: row[name] for name in (*_LABELS, "uri", "stamp", "size_bytes", "offset_s")})
+
+
+def moved_row(raw: RawFile, row: Row) -> Row:
+    """The row of a file that stands for a content from now on, made of that of the file which did so before."""
+    return {**relabelled_row(raw, row), "uri": raw.uri, "size_bytes": raw.size_bytes}
+
+
+def refused_row(raw: RawFile, extractor: str, refusal: MediaRefusedError, media_id: str | None = None) -> Row:
+    """The catalog row of a file that gave nothing, with the reason."""
+    state = FileState.QUARANTINED if refusal.reason in QUARANTINE_REASONS else FileState.REJECTED
+    return _row(raw, extractor, media_id, FileOutcome(state, refusal.reason, refusal.detail))
+
+
+def duplicate_row(raw: RawFile, extractor: str, media_id: str, original: str) -> Row:
+    """The catalog row of a file with the same bytes as another."""
+    outcome = FileOutcome(FileState.DUPLICATE, FileReason.SAME_BYTES, f"same bytes as {original}")
+    return _row(raw, extractor, media_id, outcome)
+
+
+def twin_row(row: Row, original: str) -> Row:
+    """The row of a measured file, turned into that of a duplicate."""
+    return duplicate_row(raw_of(row), row["extractor"], row["media_id"], original)
+
+
+def analysed_row(raw: RawFile, extractor: str, media_id: str, analysis: Analysis) -> Row:
+    """The catalog row of a file that was decoded."""
+    row = _row(raw, extractor, media_id, analysis.outcome, analysis.facts)
+    return {**row, "clips": analysis.clips.num_rows, "media_s": analysis.media_s, "dropped_s": analysis.dropped_s}
+
+
+def catalog_table(rows: list[Row]) -> pa.Table:
+    """Catalog rows as an Arrow table."""
+    return pa.Table.from_pylist(rows, schema=CATALOG)
+
+
+def _row(
+    raw: RawFile, extractor: str, media_id: str | None, outcome: FileOutcome, facts: MediaFacts | None = None
+) -> Row:
+    told = {label: getattr(raw, label) for label in _LABELS}
+    known = asdict(facts) if facts else {}
+    row = dict.fromkeys(CATALOG.names) | told | known
+    return row | {
+        "uri": raw.uri,
+        "media_id": media_id,
+        "stamp": raw.stamp,
+        "size_bytes": raw.size_bytes,
+        "offset_s": raw.offset_s,
+        "extractor": extractor,
+        "state": str(outcome.state),
+        "reason": None if outcome.reason is None else str(outcome.reason),
+        "error": outcome.error or None,
+        "notes": list(outcome.notes),
+        "clips": 0,
+        "media_s": 0.0,
+        "dropped_s": 0.0,
+    }

@@ -1,0 +1,107 @@
+"""Reads every new file once for its sha256 and finds files of the same bytes, among them and in the catalog.
+
+Small files go to the workers in bundles: a call costs the driver and the scheduler milliseconds, more than the reading
+of a small file takes, and a backlog may have millions of them.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+from schemas.config.settings import Settings
+from schemas.errors import MediaRefusedError
+from schemas.reasons import FileReason
+from schemas.records import RawFile
+from tasks.ingestion import file_catalog
+from tasks.ingestion.dask_executor import Client, spread
+from tasks.ingestion.deduplication import Resolution, resolve
+from tasks.ingestion.progress import IngestWatcher
+from tasks.ingestion.worker import identify, identify_each
+from tasks.sources.presence import gone
+
+_BUNDLE_FILES: Final = 32
+_BUNDLE_BYTES: Final = 64 * 2**20
+"""So much one call reads at most, unless a single file is larger: seconds of work, where the store answers."""
+
+_BUNDLES_PER_THREAD: Final = 32
+"""A short list is cut finer, down to single files: each worker should have a share, and load its models meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identified:
+    """Files by content: which of them stands for each, and those that could not or must not be read."""
+
+    resolution: Resolution
+    refused: tuple[tuple[RawFile, MediaRefusedError], ...]
+
+
+def identify_files(
+    client: Client,
+    files: Collection[RawFile],
+    known: Mapping[str, file_catalog.Row],
+    settings: Settings,
+    watcher: IngestWatcher,
+    barred: frozenset[str] = frozenset(),
+    labelled: Collection[str] = frozenset(),
+) -> Identified:
+    """Read every file once for its sha256, and find files of the same bytes, among them and in the catalog.
+
+    barred: contents that were taken down; files that hold one are left out, under whatever name they come back.
+    labelled: uris that the same listing names besides, with labels that the catalog knows.
+    """
+    refused: list[tuple[RawFile, MediaRefusedError]] = []
+    readable: list[RawFile] = []
+    for raw in files:
+        if raw.refusal is not None:
+            refused.append((raw, MediaRefusedError(raw.refusal, raw.refusal_detail)))
+        elif not raw.size_bytes:
+            refused.append((raw, MediaRefusedError(FileReason.EMPTY_FILE)))
+        else:
+            readable.append(raw)
+    contents: dict[str, list[RawFile]] = {}
+    watcher.phase("identify", len(readable))
+    for raw, media_id in _contents(client, readable, settings):
+        watcher.step()
+        if isinstance(media_id, MediaRefusedError):
+            refused.append((raw, media_id))
+        elif media_id not in barred:
+            contents.setdefault(media_id, []).append(raw)
+    final = {raw.uri for raw, why in refused if why.reason not in file_catalog.RETRIED}
+    looked_at = final.union(*({raw.uri for raw in same} for same in contents.values()))
+    is_gone = partial(gone, origins=settings.guards.web_origins)
+    found = resolve(contents, known, settings.extractor, labelled, looked_at, is_gone)
+    return Identified(found, tuple(refused))
+
+
+def bundles(files: Sequence[RawFile], threads: int) -> Iterator[tuple[RawFile, ...]]:
+    """The files in their order, in pieces of a bounded number and size, for so many threads of workers."""
+    most = min(_BUNDLE_FILES, max(1, len(files) // (_BUNDLES_PER_THREAD * threads)))
+    piece: list[RawFile] = []
+    size = 0
+    for raw in files:
+        if piece and (len(piece) >= most or size + raw.size_bytes > _BUNDLE_BYTES):
+            yield tuple(piece)
+            piece, size = [], 0
+        piece.append(raw)
+        size += raw.size_bytes
+    if piece:
+        yield tuple(piece)
+
+
+def _contents(
+    client: Client, files: Sequence[RawFile], settings: Settings
+) -> Iterator[tuple[RawFile, str | MediaRefusedError]]:
+    """Each file with its sha256, or why it cannot be read, as they come."""
+    doubtful: list[RawFile] = []
+    look = partial(identify_each, settings=settings)
+    pieces = bundles(files, max(1, sum(client.nthreads().values())))
+    for bundle, answers in spread(client, look, pieces, key=lambda bundle: f"identify-{bundle[0].uri}"):
+        if not isinstance(answers, MediaRefusedError):
+            yield from zip(bundle, answers, strict=True)
+        elif len(bundle) == 1:
+            yield bundle[0], answers
+        else:
+            doubtful += bundle  # it lost its worker each time; by which of them is not known
+    alone = partial(identify, settings=settings)
+    yield from spread(client, alone, doubtful, key=lambda raw: f"identify-alone-{raw.uri}")

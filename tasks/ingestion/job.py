@@ -1,0 +1,90 @@
+"""What goes to a worker and what comes back. Light: drivers and workers import this, not the decoders."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Final
+
+import pyarrow as pa
+from pydantic import PlainValidator
+
+from schemas.records import FileOutcome, MediaFacts
+from schemas.tables import CLIPS
+from tasks.ingestion.wire_format import plain
+from tasks.stores.parts import PartFile
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What is wanted of one known clip, and by how many frames its sound is moved earlier."""
+
+    stage1: bool
+    stage2: bool
+    shift_frames: int
+
+
+@dataclass(frozen=True, slots=True)
+class FileJob:
+    """One file to work on. `admit` is None for a first look; else it says which payload of which clip is wanted,
+    and nothing is measured again.
+    """
+
+    uri: str
+    media_id: str
+    size_bytes: int
+    corpus: str
+    speaker: str
+    offset_s: float = 0.0
+    admit: Mapping[str, Admission] | None = None
+    suffix: str = ""
+    streams: tuple[int, int | None] | None = None
+    """Numbers of the picture and sound streams that its clips came from; None: they are chosen."""
+
+
+@plain.register
+def _(value: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, value.schema) as stream:
+        stream.write_table(value)
+    return bytes(sink.getvalue().to_pybytes())
+
+
+def _clips(value: Any) -> pa.Table:
+    """Rows of clips from the bytes that a child made of them, whose offsets and lengths are not believed."""
+    if isinstance(value, pa.Table):
+        return value
+    try:
+        with pa.ipc.open_stream(value) as stream:
+            table = stream.read_all()
+        table.validate(full=True)
+    except (pa.ArrowException, OSError, TypeError) as error:
+        raise ValueError(f"clips that cannot be read: {error}") from error
+    if not table.schema.equals(CLIPS):
+        raise ValueError("clips with other columns")
+    return table
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Analysis:
+    """What came out of one file. `clips` are rows of the clips table; `parts` are in the store's folder, and are added
+    by who put them there.
+    """
+
+    outcome: FileOutcome
+    facts: MediaFacts | None
+    clips: Annotated[pa.Table, PlainValidator(_clips)]
+    media_s: float
+    dropped_s: float
+    parts: Mapping[str, PartFile] = field(default_factory=dict)
+
+
+_SAID_BY_JOB: Final = ("media_id", "corpus", "speaker")
+
+
+def require_own(analysis: Analysis, job: FileJob) -> None:
+    """See that the clips are those of the job: who analysed it may be in other hands since.
+
+    Raises: ValueError - they are of other media.
+    """
+    for name in _SAID_BY_JOB:
+        if set(analysis.clips[name].to_pylist()) - {getattr(job, name)}:
+            raise ValueError(f"clips of another {name}")

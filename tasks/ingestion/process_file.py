@@ -1,0 +1,278 @@
+"""One file from its bytes to its rows: decoded once, cut into clips, measured, routed, written.
+
+This runs in an isolated process (isolation.py) and knows nothing of Prefect, Dask or the driver.
+"""
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from model.features.landmarks import bridged
+from model.features.mel import log_mel
+from model.features.timing import SAMPLES_PER_FRAME, frame_to_sample, frame_to_second
+from schemas.config.settings import Settings
+from schemas.errors import MediaRefusedError
+from schemas.policy import Policy
+from schemas.reasons import FileReason, FileState
+from schemas.records import FileOutcome, MediaFacts
+from tasks.faces.backend import LandmarkBackend, open_backend
+from tasks.faces.tracker import FaceTracker
+from tasks.ingestion import rows
+from tasks.ingestion.child import announce
+from tasks.ingestion.clip_builder import ClipBuilder, Draft, FrameContext, dropped_seconds
+from tasks.ingestion.job import Admission, Analysis, FileJob
+from tasks.ingestion.sound_tracks import SoundTracks
+from tasks.media.decode import Video, open_video
+from tasks.media.interlace import with_combs
+from tasks.media.paths import fingerprint, localise
+from tasks.media.probe import probe
+from tasks.media.shots import with_cuts
+from tasks.media.sniff import Container, sniff, unreadable
+from tasks.media.sound import Sound
+from tasks.media.streams import other_films, used_streams
+from tasks.media.timeline import Timeline
+from tasks.media.transitions import TransitionFinder
+from tasks.quality.av_sync import AvSync, correction_frames, measure_pairing
+from tasks.quality.fingerprints import clip_picture_hash, face_motion, picture_hash, sound_hash
+from tasks.quality.measure import ClipSound, FaceTrack, measure_clip
+from tasks.quality.picture import is_still
+from tasks.quality.routing import route_clip
+from tasks.quality.sound import speech_probability
+from tasks.stores.parts import PartWriter
+
+
+@cache
+def _backend(settings: Settings) -> LandmarkBackend:
+    """The landmark model, loaded once per process."""
+    return open_backend(settings)
+
+
+def load(settings: Settings) -> None:
+    """Load what the first file would otherwise wait for. A process that is never asked for a file need not have it.
+
+    Raises: WeightsMissingError - the landmark backend has no weights.
+    """
+    _backend(settings)
+    log_mel(np.zeros(SAMPLES_PER_FRAME, np.float32), 1)
+    speech_probability(np.zeros(SAMPLES_PER_FRAME, np.float32))
+
+
+@dataclass(frozen=True, slots=True)
+class _Folders:
+    """Where things go: a folder for what is under way, and a file for each table's payload."""
+
+    scratch: Path
+    outgoing: Mapping[str, Path]
+
+
+def analyse(job: FileJob, settings: Settings, policy: Policy, outgoing: Mapping[str, Path]) -> Analysis:
+    """Work on one file. Announces None when it was read through, and how many seconds it lasts (0: its header does not
+    say) when its header is read: only then is it known how long the rest may take.
+
+    outgoing: files for the clips' payload, by table; see tasks/stores/parts.py.
+
+    Raises: MediaRefusedError - the file cannot be used; the reason says why. WeightsMissingError - the run cannot go
+    on. OSError - the disk is full.
+    """
+    origins = settings.guards.web_origins
+    with tempfile.TemporaryDirectory(prefix="heterodub-") as folder, localise(job.uri, Path(folder), origins) as path:
+        folders = _Folders(Path(folder), outgoing)
+        before = _stamp(path)
+        if fingerprint(path) != job.media_id:  # rows under another content's name would slip past a takedown, too
+            raise MediaRefusedError(FileReason.CHANGED)
+        announce(None)
+        container = sniff(path)
+        facts = probe(path, container, settings.guards, job.streams[0] if job.streams else None)
+        analysis = _of_stream(job, settings, policy, path, folders, container, facts)
+        for number in other_films(facts) if job.admit is None else ():
+            if _worth(analysis) == _ADMITTED:
+                break
+            other = probe(path, container, settings.guards, number)
+            analysis = max(analysis, _of_stream(job, settings, policy, path, folders, container, other), key=_worth)
+        if _stamp(path) != before:  # decoding opens the path several times, over minutes
+            raise MediaRefusedError(FileReason.CHANGED)
+    return analysis
+
+
+def _of_stream(
+    job: FileJob,
+    settings: Settings,
+    policy: Policy,
+    path: Path,
+    folders: _Folders,
+    container: Container,
+    facts: MediaFacts,
+) -> Analysis:
+    """What comes out of the video stream that `facts` names."""
+    announce(facts.duration_s or 0.0)
+    guards, timeline = settings.guards, Timeline.read(path, container, used_streams(facts))
+    only = job.streams[1] if job.streams else None
+    with (
+        open_video(path, container, facts, guards, timeline) as video,
+        SoundTracks.open(
+            path,
+            container,
+            facts,
+            video.origin_s,
+            job.offset_s,
+            folders.scratch,
+            guards.max_duration_s,
+            timeline,
+            only,
+        ) as sounds,
+    ):
+        return _Analyst(job, settings, policy, sounds, folders.outgoing).work(video, facts)
+
+
+_NO_CLIPS, _REFUSED, _ADMITTED = range(3)
+
+
+def _worth(analysis: Analysis) -> int:
+    """How much came out of a stream: another is tried until one gives a clip that is admitted."""
+    if any(pc.any(analysis.clips[stage]).as_py() for stage in ("stage1", "stage2")):
+        return _ADMITTED
+    return _REFUSED if analysis.clips.num_rows else _NO_CLIPS
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    """Every write to the file, and every file put in its place, changes one of these.
+
+    Raises: MediaRefusedError - VANISHED, UNREADABLE.
+    """
+    try:
+        facts = path.stat()
+    except OSError as error:
+        raise unreadable(error) from error
+    return facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns
+
+
+class _Analyst:
+    """Holds what the steps of one file share."""
+
+    def __init__(
+        self, job: FileJob, settings: Settings, policy: Policy, sounds: SoundTracks, outgoing: Mapping[str, Path]
+    ) -> None:
+        self.job, self.settings, self.policy, self.sounds, self.outgoing = job, settings, policy, sounds, outgoing
+        self.backend = _backend(settings)
+        self.transitions = TransitionFinder()
+        self.builder = ClipBuilder(settings.clips, self.transitions)
+        self.origin = rows.ClipOrigin(
+            job.media_id, job.uri, job.corpus, job.speaker, settings.extractor, self.backend.name
+        )
+        self.clips: list[dict[str, Any]] = []
+        self.frames = 0
+        self.faces_seen = False
+        self._last_mel: tuple[int, int, NDArray[np.float32]] | None = None
+
+    def work(self, video: Video, facts: MediaFacts) -> Analysis:
+        with (
+            PartWriter("stage1", self.job.media_id, self.outgoing["stage1"]) as stage1,
+            PartWriter("stage2", self.job.media_id, self.outgoing["stage2"]) as stage2,
+        ):
+            for draft in self.sounds.drafts(self._drafts(video), self._pairing_score):
+                clip = rows.clip_id(self.origin, draft)
+                face = _face_track(draft)
+                wanted = self._decide(draft, face) if self.job.admit is None else self.job.admit.get(clip)
+                if wanted and wanted.stage1:
+                    mel = self._mel(draft.start_frame + wanted.shift_frames, draft.frames)
+                    stage1.add(rows.stage1_table(clip, self.origin, face, mel, wanted.shift_frames))
+                if wanted and wanted.stage2:
+                    stage2.add(rows.stage2_table(clip, self.origin, face, draft, self.settings.clips.crop_quality))
+        return Analysis(
+            self._outcome(video),
+            self.sounds.told_in(facts),
+            rows.clips_table(self.clips),
+            frame_to_second(self.frames),
+            dropped_seconds(self.builder),
+        )
+
+    def _drafts(self, video: Video) -> Iterator[Draft]:
+        tracker = FaceTracker(self.backend, self.settings.clips)
+        shot, before = 0, None
+        for frame, small, starts_shot in with_cuts(with_combs(video.frames()), self.settings.clips.cut_threshold):
+            shot += starts_shot
+            self.frames += 1
+            if not frame.repeated:
+                self.transitions.add(frame.index, frame.source_s, small)
+            faces = tracker.step(frame.rgb, starts_shot, frame.repeated)
+            self.faces_seen |= bool(faces)
+            still = not frame.repeated and is_still(before, small)
+            grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
+            picture = FrameContext(
+                frame.index, frame.rgb, shot, not frame.repeated, still, picture_hash(grey), frame.is_combed
+            )
+            before = small
+            yield from self.builder.add(picture, faces)
+        self.transitions.end()
+        yield from self.builder.end()
+
+    def _decide(self, draft: Draft, face: FaceTrack) -> Admission:
+        """Measure and route a clip, and remember its row."""
+        heard = self._heard(draft)
+        measured = measure_clip(face, heard, self.settings.clips)
+        decision = route_clip(measured.values, self.policy)
+        fingerprints = {
+            "picture_hash": clip_picture_hash(draft.fingerprints),
+            "sound_hash": b"" if heard.mel is None else sound_hash(heard.mel),
+            "face_motion": face_motion(face.points),
+        }
+        self.clips.append(rows.clip_row(self.origin, draft, measured, decision, self.policy.hash, fingerprints))
+        shift = correction_frames(measured.values["pairing_score"], measured.values["pairing_offset_frames"])
+        return Admission(decision.stage1, decision.stage2, shift)
+
+    def _heard(self, draft: Draft) -> ClipSound:
+        sound = self.sounds.chosen
+        if not isinstance(sound, Sound):
+            return ClipSound(None, None, 0.0, 0.0, sound)
+        start, count = frame_to_sample(draft.start_frame), frame_to_sample(draft.frames)
+        samples = sound.read(start, count)
+        covered = sound.covers(start, count)
+        mel = self._mel(draft.start_frame, draft.frames)
+        return ClipSound(samples, mel, covered, sound.clipping_share(start, count), None)
+
+    def _pairing_score(self, draft: Draft, sound: Sound) -> float | None:
+        """How well one of several sounds fits a clip's mouth; None where that cannot be measured."""
+        samples = sound.read(frame_to_sample(draft.start_frame), frame_to_sample(draft.frames))
+        face = _face_track(draft)
+        mel = log_mel(samples, draft.frames)
+        pairing = measure_pairing(face.points, face.usable, mel, speech_probability(samples))
+        return pairing.score if isinstance(pairing, AvSync) else None
+
+    def _mel(self, start_frame: int, frames: int) -> NDArray[np.float32]:
+        sound = self.sounds.chosen
+        if not isinstance(sound, Sound):
+            raise MediaRefusedError(FileReason.INTERNAL_ERROR, "a clip without sound was admitted to stage 1")
+        if self._last_mel is None or self._last_mel[:2] != (start_frame, frames):
+            mel = log_mel(sound.read(frame_to_sample(start_frame), frame_to_sample(frames)), frames)
+            self._last_mel = start_frame, frames, mel  # most clips are stored with the very sound they were judged by
+        return self._last_mel[2]
+
+    def _outcome(self, video: Video) -> FileOutcome:
+        if self.clips or self.job.admit is not None:
+            return FileOutcome(FileState.MEASURED, None, video.truncated or "", (*video.notes, *self.sounds.notes))
+        reason = FileReason.TOO_SHORT if self.faces_seen else FileReason.NO_FACE
+        return FileOutcome(FileState.REJECTED, reason, video.truncated or "", (*video.notes, *self.sounds.notes))
+
+
+def _face_track(draft: Draft) -> FaceTrack:
+    tracked = np.array([face.tracked for face in draft.faces])
+    return FaceTrack(
+        points=bridged(np.stack([face.points for face in draft.faces]).astype(np.float32), tracked),
+        tracked=tracked,
+        score=np.array([face.score for face in draft.faces], np.float32),
+        angles=np.array([(face.yaw, face.pitch, face.roll) for face in draft.faces], np.float32),
+        crowded=np.array(draft.crowded),
+        is_new=np.array(draft.is_new),
+        is_still=np.array(draft.is_still),
+        is_combed=np.array(draft.is_combed),
+        occluded=np.array(draft.occluded),
+        looks=tuple(draft.looks.values()),
+    )

@@ -1,0 +1,278 @@
+"""A new policy over everything that was measured: what it would change, and making it so.
+
+Measurements do not depend on policy, so looking takes seconds and reads no media; applying decodes only files with
+clips that are newly admitted.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from schemas.config.settings import Settings
+from schemas.errors import MediaRefusedError
+from schemas.policy import Policy
+from schemas.reasons import ClipReason, FileReason, FileState, Stage
+from tasks.ingestion.dask_executor import Client, spread
+from tasks.ingestion.job import Admission, FileJob
+from tasks.ingestion.progress import IngestWatcher
+from tasks.ingestion.worker import FileResult, work_on
+from tasks.quality.av_sync import correction_frames
+from tasks.quality.routing import route_columns
+from tasks.stores import tables
+from tasks.stores.active_policy import set_policy
+from tasks.stores.parts import PartFile, commit_parts, find_part, part_name
+from tasks.stores.reading import names_in_folder
+from tasks.stores.workspace import Workspace
+
+Mask = NDArray[np.bool_]
+
+_FileFacts = tuple[int, float, tuple[int, int | None] | None]
+_DECIDED = ["clip_id", "media_id", "stage1", "stage2", "stage1_reasons", "stage2_reasons"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reroute:
+    """What a policy says of every stored clip, beside what stands. Masks and `clips` have one entry per clip."""
+
+    policy: Policy
+    clips: pa.Table
+    before: Mapping[Stage, Mask]
+    after: Mapping[Stage, Mask]
+    refusals: Mapping[Stage, Mapping[ClipReason, Mask]]
+
+    def newly(self, stage: Stage) -> Mask:
+        """Clips that the policy admits to a stage and that were not."""
+        return self.after[stage] & ~self.before[stage]
+
+    def no_longer(self, stage: Stage) -> Mask:
+        """Clips that were admitted to a stage and are no longer."""
+        return self.before[stage] & ~self.after[stage]
+
+    def reason_changes(self, stage: Stage) -> dict[str, tuple[int, int]]:
+        """Clips refused for each reason, before and after; only reasons whose count changes."""
+        old = Counter(pc.list_flatten(self.clips[f"{stage}_reasons"]).to_pylist())
+        new = {str(reason): int(mask.sum()) for reason, mask in self.refusals[stage].items()}
+        counts = {reason: (old.get(reason, 0), new.get(reason, 0)) for reason in sorted({*old, *new})}
+        return {reason: pair for reason, pair in counts.items() if pair[0] != pair[1]}
+
+
+def plan_reroute(workspace: Workspace, policy: Policy) -> Reroute:
+    """Route every stored clip by `policy`, from measurements alone.
+
+    Raises: WorkspaceError - the workspace cannot be read.
+    """
+    signals = sorted({rule.signal for rule in policy.rules()})
+    clips = tables.read(workspace, "clips", [*_DECIDED, *signals])
+    columns = {name: clips[name].to_numpy(zero_copy_only=False).astype(np.float64) for name in signals}
+    masks = route_columns(columns, policy)
+    before, after = {}, {}
+    for stage in Stage:
+        straddles = _holds(clips[f"{stage}_reasons"], ClipReason.STRADDLES_SPLITS)
+        masks[stage][ClipReason.STRADDLES_SPLITS] = straddles  # the splits' verdict, which no policy overrules
+        before[stage] = clips[stage.value].to_numpy(zero_copy_only=False)
+        after[stage] = ~np.logical_or.reduce(list(masks[stage].values()))
+    return Reroute(policy, clips.select(_DECIDED), before, after, masks)
+
+
+def _holds(lists: pa.ChunkedArray, reason: ClipReason) -> Mask:
+    found = np.zeros(len(lists), bool)
+    start = 0
+    for chunk in lists.chunks:
+        hit = pc.equal(pc.list_flatten(chunk), str(reason)).to_numpy(zero_copy_only=False)
+        found[start + pc.list_parent_indices(chunk).to_numpy()[hit]] = True
+        start += len(chunk)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What applying a plan took: files decoded again, files whose payload a run before this one had left ready, and
+    files that could not be decoded, with the reason; clips of those keep the decision they had.
+    """
+
+    decoded: int
+    found: int
+    failed: Mapping[str, MediaRefusedError]
+
+
+def apply_reroute(
+    client: Client | None, workspace: Workspace, plan: Reroute, settings: Settings, watcher: IngestWatcher
+) -> Applied:
+    """Make the plan so. `client` may be None when nothing is newly admitted.
+
+    Order: payload of newly admitted clips, then decisions, then payload that goes, then the policy. A crash in
+    between is completed by the same command, which takes up the payload that workers had put in its place by then.
+
+    Raises: WorkspaceError - the store cannot be written. ValueError - clips are newly admitted and client is None.
+    """
+    jobs = extraction_jobs(workspace, plan)
+    if jobs and client is None:
+        raise ValueError(f"{len(jobs)} files hold newly admitted clips: a cluster must decode them")
+    failed: dict[str, MediaRefusedError] = {}
+    parts: dict[str, list[PartFile]] = {stage.value: [] for stage in Stage}
+    ready = {stage.value: names_in_folder(workspace, stage.value) for stage in Stage} if jobs else {}
+    left = [job for job in jobs if not _take_up(workspace, job, settings.extractor, ready, parts)]
+    watcher.phase("extract", len(left))
+    work = partial(work_on, settings=settings.rooted(), policy=plan.policy)
+    answers = spread(client, work, left, key=lambda job: f"{job.media_id}-{job.suffix}") if client else ()
+    for job, result in answers:
+        watcher.step()
+        done = result if isinstance(result, FileResult) else FileResult(job, None, result, 0.0)
+        if done.analysis is None:
+            failed[job.media_id] = done.refusal or MediaRefusedError(FileReason.INTERNAL_ERROR)
+        else:
+            for table, part in done.analysis.parts.items():
+                parts[table].append(part)
+    for table, written in parts.items():
+        if written:
+            commit_parts(workspace, table, written)
+    _store_decisions(workspace, plan, frozenset(failed))
+    for stage in Stage:
+        _drop_unadmitted(workspace, stage)
+    set_policy(workspace, plan.policy)
+    return Applied(len(left) - len(failed), len(jobs) - len(left), failed)
+
+
+def _take_up(
+    workspace: Workspace,
+    job: FileJob,
+    extractor: str,
+    ready: Mapping[str, set[str]],
+    parts: Mapping[str, list[PartFile]],
+) -> bool:
+    """Whether all payload that the job would make lies ready; then it is added to `parts`. ready: files by table."""
+    name, wanted = part_name(job.media_id, extractor, job.suffix), (job.admit or {}).values()
+    needed = [stage.value for stage in Stage if any(getattr(admission, stage.value) for admission in wanted)]
+    if not all(name in ready[table] for table in needed):
+        return False
+    found = {table: find_part(workspace, table, name, job.media_id) for table in needed}
+    if whole := all(found.values()):
+        for table, part in found.items():
+            parts[table] += [part] if part else []
+    return whole
+
+
+def _drop_unadmitted(workspace: Workspace, stage: Stage) -> None:
+    """Take out payload that `clips` does not admit: what the plan dismissed, now or in a run that died before this."""
+    clips = tables.read(workspace, "clips", ["clip_id"], filter=pc.field(stage.value))
+    held = tables.read(workspace, stage.value, ["clip_id"])["clip_id"].to_pylist()
+    if gone := set(held) - set(clips["clip_id"].to_pylist()):
+        tables.delete_rows(workspace, stage.value, "clip_id", gone)
+
+
+def extraction_jobs(workspace: Workspace, plan: Reroute) -> list[FileJob]:
+    """One job for each file with newly admitted clips, naming those clips."""
+    newly = plan.newly(Stage.STAGE1) | plan.newly(Stage.STAGE2)
+    if not newly.any():
+        return []
+    names = plan.clips["clip_id"].filter(pa.array(newly))
+    columns = ["clip_id", "media_id", "uri", "corpus", "speaker", "pairing_score", "pairing_offset_frames"]
+    rows = tables.read(workspace, "clips", columns, filter=pc.field("clip_id").isin(names.combine_chunks())).to_pylist()
+    wanted = {
+        stage: frozenset(plan.clips["clip_id"].filter(pa.array(plan.newly(stage))).to_pylist()) for stage in Stage
+    }
+    files = _files_of(workspace, {row["media_id"] for row in rows})
+    admissions: dict[str, dict[str, Admission]] = {}
+    about = {row["media_id"]: row for row in rows}
+    for row in rows:
+        clip, shift = row["clip_id"], correction_frames(row["pairing_score"], row["pairing_offset_frames"])
+        admission = Admission(clip in wanted[Stage.STAGE1], clip in wanted[Stage.STAGE2], shift)
+        admissions.setdefault(row["media_id"], {})[clip] = admission
+    return [
+        _job(about[media], files.get(media, (0, 0.0, None)), admit, plan.policy)
+        for media, admit in sorted(admissions.items())
+    ]
+
+
+def _job(row: Mapping[str, Any], facts: _FileFacts, admit: Mapping[str, Admission], policy: Policy) -> FileJob:
+    size_bytes, offset_s, streams = facts
+    told = (row["uri"], row["corpus"], row["speaker"], offset_s)
+    # named by what is in it: the same policy over other clips of the file, or under another label, is another part
+    content = hashlib.sha256(repr((policy.hash, told, sorted(admit.items(), key=_clip))).encode()).hexdigest()[:12]
+    return FileJob(
+        row["uri"], row["media_id"], size_bytes, row["corpus"], row["speaker"], offset_s, admit, content, streams
+    )
+
+
+def _clip(admitted: tuple[str, Admission]) -> str:
+    return admitted[0]
+
+
+def _files_of(workspace: Workspace, media: set[str]) -> dict[str, _FileFacts]:
+    """Size, known sound offset and streams in use of the measured file of each media."""
+    columns = ["media_id", "size_bytes", "offset_s", "state", "picture_stream", "sound_stream"]
+    rows = tables.read(workspace, "catalog", columns, filter=pc.field("media_id").isin(sorted(media))).to_pylist()
+    return {
+        r["media_id"]: (r["size_bytes"], r["offset_s"], (r["picture_stream"], r["sound_stream"]))
+        for r in rows
+        if r["state"] == FileState.MEASURED
+    }
+
+
+def _store_decisions(workspace: Workspace, plan: Reroute, failed: frozenset[str]) -> None:
+    media = plan.clips["media_id"].to_pylist()
+    keep = np.array([name in failed for name in media]) if failed else np.zeros(len(media), bool)
+    columns: dict[str, pa.Array] = {"clip_id": plan.clips["clip_id"].combine_chunks()}
+    for stage in Stage:
+        columns[stage.value] = pa.array(np.where(keep, plan.before[stage], plan.after[stage]))
+        names = _reason_lists(plan.refusals[stage])
+        if failed:
+            old = plan.clips[f"{stage}_reasons"].to_pylist()
+            names = [before if kept else now for before, now, kept in zip(old, names, keep, strict=True)]
+        columns[f"{stage}_reasons"] = pa.array(names, pa.list_(pa.string()))
+    columns["policy"] = pa.array([plan.policy.hash] * len(media))
+    tables.update_columns(workspace, "clips", pa.table(columns))
+
+
+def _reason_lists(masks: Mapping[ClipReason, Mask]) -> list[list[str]]:
+    lists: list[list[str]] = [[] for _ in range(len(next(iter(masks.values()))))]
+    for reason in sorted(masks):
+        for clip in np.flatnonzero(masks[reason]):
+            lists[clip].append(str(reason))
+    return lists
+
+
+def describe(plan: Reroute) -> dict[str, Any]:
+    """The plan in numbers: clips admitted before and after, newly and no longer, and refusals by reason."""
+    return {
+        "clips": plan.clips.num_rows,
+        "policy": {"name": plan.policy.name, "version": plan.policy.version, "hash": plan.policy.hash},
+        **{
+            stage.value: {
+                "before": int(plan.before[stage].sum()),
+                "after": int(plan.after[stage].sum()),
+                "newly_admitted": int(plan.newly(stage).sum()),
+                "no_longer_admitted": int(plan.no_longer(stage).sum()),
+                "reasons": {name: {"before": b, "after": a} for name, (b, a) in plan.reason_changes(stage).items()},
+            }
+            for stage in Stage
+        },
+    }
+
+
+def changed_clips(plan: Reroute) -> list[dict[str, Any]]:
+    """Each clip whose route changes, with both routes."""
+    moved = np.flatnonzero(
+        plan.newly(Stage.STAGE1)
+        | plan.no_longer(Stage.STAGE1)
+        | plan.newly(Stage.STAGE2)
+        | plan.no_longer(Stage.STAGE2)
+    )
+    ids = plan.clips["clip_id"].take(pa.array(moved)).to_pylist()
+    return [
+        {"clip_id": clip, "before": _route(plan.before, i), "after": _route(plan.after, i)}
+        for clip, i in zip(ids, moved.tolist(), strict=True)
+    ]
+
+
+def _route(masks: Mapping[Stage, Mask], clip: int) -> str:
+    first, second = masks[Stage.STAGE1][clip], masks[Stage.STAGE2][clip]
+    return "both" if first and second else "stage1" if first else "stage2" if second else "rejected"

@@ -1,0 +1,140 @@
+"""From a measured clip to the rows of the stores."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from schemas.contract import LANDMARK_POINTS, MEL_BANDS
+from schemas.records import Decision, Measurements
+from schemas.tables import CLIPS, STAGE1, STAGE2
+from tasks.ingestion.clip_builder import Draft
+from tasks.quality.measure import FaceTrack
+
+
+@dataclass(frozen=True, slots=True)
+class ClipOrigin:
+    """Where a clip comes from; the same for all clips of a file."""
+
+    media_id: str
+    uri: str
+    corpus: str
+    speaker: str
+    extractor: str
+    backend: str
+
+
+def clip_id(origin: ClipOrigin, draft: Draft) -> str:
+    """Identity of a clip by content: 24 hex digits over media, shot, track, span and extractor."""
+    parts = (origin.media_id, draft.shot, draft.track, draft.start_frame, draft.frames, origin.extractor)
+    return hashlib.sha256("\0".join(map(str, parts)).encode()).hexdigest()[:24]
+
+
+def clip_row(
+    origin: ClipOrigin,
+    draft: Draft,
+    measured: Measurements,
+    decision: Decision,
+    policy: str,
+    fingerprints: Mapping[str, bytes],
+) -> dict[str, Any]:
+    """A row of `clips`. `fingerprints` holds picture_hash, sound_hash and face_motion."""
+    return {
+        "clip_id": clip_id(origin, draft),
+        **asdict(origin),
+        "shot": draft.shot,
+        "track": draft.track,
+        "start_frame": draft.start_frame,
+        "frames": draft.frames,
+        "width": draft.width,
+        "height": draft.height,
+        **measured.values,
+        "missing": sorted((name, str(cause)) for name, cause in measured.missing.items()),
+        **fingerprints,
+        **decision_columns(decision, policy),
+        "split": None,
+        "split_group": None,
+        "near_copy_of": None,
+        "same_scene_as": None,
+    }
+
+
+def decision_columns(decision: Decision, policy: str) -> dict[str, Any]:
+    """The columns of `clips` that routing owns."""
+    return {
+        "stage1": decision.stage1,
+        "stage2": decision.stage2,
+        "stage1_reasons": [str(reason) for reason in decision.stage1_reasons],
+        "stage2_reasons": [str(reason) for reason in decision.stage2_reasons],
+        "policy": policy,
+    }
+
+
+def clips_table(rows: list[dict[str, Any]]) -> pa.Table:
+    """Rows of `clips` as an Arrow table."""
+    return pa.Table.from_pylist(rows, schema=CLIPS)
+
+
+def stage1_table(clip: str, origin: ClipOrigin, face: FaceTrack, mel: NDArray[np.float32], shift: int) -> pa.Table:
+    """One row of `stage1`: mel (4T, 80), shift in frames."""
+    columns = {
+        **_head(clip, origin, len(face.points)),
+        "sound_shift_frames": pa.array([shift], pa.int64()),
+        "landmarks": _vectors(face.points.reshape(-1, LANDMARK_POINTS * 2)),
+        "tracked": _flags(face.usable),
+        "mel": _vectors(mel.reshape(-1, MEL_BANDS)),
+    }
+    return pa.table(columns, schema=STAGE1)
+
+
+def stage2_table(clip: str, origin: ClipOrigin, face: FaceTrack, draft: Draft, quality: int) -> pa.Table:
+    """One row of `stage2`; encodes the draft's crops as JPEG of the given quality."""
+    crops = [_jpeg(crop, quality) for crop in draft.crops]
+    columns = {
+        **_head(clip, origin, len(face.points)),
+        "landmarks": _vectors(face.points.reshape(-1, LANDMARK_POINTS * 2)),
+        "tracked": _flags(face.usable),
+        "crop_px": pa.array([draft.crop_px], pa.int64()),
+        "crop_boxes": _vectors(np.array(draft.boxes, np.float32)),
+        "crops": pa.array([crops], pa.list_(pa.binary())),
+    }
+    return pa.table(columns, schema=STAGE2)
+
+
+def _head(clip: str, origin: ClipOrigin, frames: int) -> dict[str, pa.Array]:
+    return {
+        "clip_id": pa.array([clip]),
+        "media_id": pa.array([origin.media_id]),
+        "backend": pa.array([origin.backend]),
+        "frames": pa.array([frames], pa.int64()),
+    }
+
+
+def _vectors(matrix: NDArray[np.float32]) -> pa.Array:
+    """A list of one (n, width) matrix, without a Python object per number."""
+    flat = pa.array(np.ascontiguousarray(matrix, np.float32).ravel())
+    inner = pa.FixedSizeListArray.from_arrays(flat, matrix.shape[1])
+    return pa.ListArray.from_arrays(pa.array([0, len(inner)], pa.int32()), inner)
+
+
+def _flags(values: NDArray[np.bool_]) -> pa.Array:
+    return pa.ListArray.from_arrays(pa.array([0, len(values)], pa.int32()), pa.array(values))
+
+
+def _jpeg(rgb: NDArray[np.uint8], quality: int) -> bytes:
+    # 4:4:4: the mouth is a few pixels wide, and subsampled chroma would smear its edges
+    options = [
+        cv2.IMWRITE_JPEG_QUALITY,
+        quality,
+        cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
+        cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
+    ]
+    done, data = cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), options)
+    if not done:
+        raise ValueError(f"a crop of shape {rgb.shape} cannot be encoded")
+    return bytes(data)

@@ -1,0 +1,152 @@
+"""The sound tracks of a file while it is not yet known which of them the mouths speak."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final, Self
+
+from model.features.timing import frame_to_sample
+from schemas.reasons import MissingCause
+from schemas.records import MediaFacts, StreamFacts
+from tasks.ingestion.clip_builder import Draft
+from tasks.media.containers import open_input
+from tasks.media.sniff import Container
+from tasks.media.sound import Sound, open_sound
+from tasks.media.streams import MOST_STREAMS, SOUND, default_stands_out, sound_streams
+from tasks.media.timeline import Timeline
+from tasks.quality.sound import SILENCE_DBFS, level_dbfs
+from tasks.quality.sound_choice import SoundEvidence, choose_sound, is_clear
+
+_MOST_HELD_BYTES: Final = 192 * 2**20
+_NO_PICTURES: Final = 1
+_MOST_MEASURED: Final = 4
+"""Clips on which the sounds are compared, at most: so many, or as many as this memory holds."""
+
+Score = Callable[[Draft, Sound], float | None]
+
+
+class SoundTracks:
+    """The sounds of a file, the preferred one first; one is chosen by the first clips, the others are then closed.
+
+    Use as a context manager. `chosen` is the sound, or why there is none.
+    """
+
+    def __init__(self, tracks: Mapping[int, Sound], chosen: Sound | MissingCause, default_alone: bool) -> None:
+        self._tracks = dict(tracks)
+        self._default_alone = default_alone
+        self._evidence: dict[int, SoundEvidence] = {number: SoundEvidence() for number in tracks}
+        self.chosen = chosen
+
+    @classmethod
+    def open(
+        cls,
+        path: Path,
+        container: Container,
+        facts: MediaFacts,
+        origin_s: float,
+        offset_s: float,
+        scratch: Path,
+        max_s: float,
+        timeline: Timeline,
+        only: int | None = None,
+    ) -> Self:
+        """Record every sound that decodes, at most MOST_STREAMS, or only the stream of that number.
+
+        Raises: MediaRefusedError - as open_sound.
+        """
+        numbers, default_alone = _candidates(path, container, facts)
+        tracks: dict[int, Sound] = {}
+        cause = MissingCause.NO_SOUND_STREAM
+        try:
+            for number in numbers if only is None else [only]:
+                found = open_sound(
+                    path, container, facts, origin_s, offset_s, scratch, max_s, timeline=timeline, stream=number
+                )
+                if isinstance(found, Sound) and number is not None:
+                    tracks[number] = found
+                elif isinstance(found, MissingCause) and cause is MissingCause.NO_SOUND_STREAM:
+                    cause = found
+        except BaseException:
+            for sound in tracks.values():
+                sound.close()
+            raise
+        default_alone &= next(iter(tracks), None) == numbers[0]  # which may not decode
+        return cls(tracks, next(iter(tracks.values()), cause), default_alone)
+
+    def drafts(self, drafts: Iterator[Draft], score: Score) -> Iterator[Draft]:
+        """The same drafts; where there are several sounds, the first are held until it is clear which one is meant."""
+        held: list[Draft] = []
+        if len(self._tracks) > 1:
+            for draft in drafts:
+                held.append(draft)
+                self._listen(draft, score)
+                if self._is_enough(held):
+                    break
+            self._choose()
+        yield from held
+        yield from drafts
+
+    def told_in(self, facts: MediaFacts) -> MediaFacts:
+        """The facts with what was chosen, and by which scores."""
+        used = next((number for number, sound in self._tracks.items() if sound is self.chosen), None)
+        if used is None or not isinstance(self.chosen, Sound):
+            return facts
+        streams = tuple(self._told_of(stream, used) if stream.kind == SOUND else stream for stream in facts.streams)
+        (stream,) = (one for one in streams if one.stream == used)
+        channel = self.chosen.channel
+        return replace(
+            facts,
+            streams=streams,
+            sound_stream=used,
+            sound_codec=stream.codec,
+            sound_rate_hz=stream.rate_hz,
+            sound_channels=stream.channels,
+            sound_channel=None if channel is None else channel.name,
+        )
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was done to the sound before it was heard."""
+        if not isinstance(self.chosen, Sound) or self.chosen.ahead_s is None:
+            return ()
+        apart = f"the sound's clock is {float(self.chosen.ahead_s):.0f} s ahead of the picture's"
+        return (f"{apart}: both are taken to begin together",)
+
+    def _told_of(self, stream: StreamFacts, used: int) -> StreamFacts:
+        evidence = self._evidence.get(stream.stream, SoundEvidence())
+        return replace(stream, pairing_score=evidence.score, used=stream.stream == used)
+
+    def close(self) -> None:
+        """Free the disk space."""
+        for sound in self._tracks.values():
+            sound.close()
+
+    def _listen(self, draft: Draft, score: Score) -> None:
+        start, count = frame_to_sample(draft.start_frame), frame_to_sample(draft.frames)
+        for number, sound in self._tracks.items():
+            is_heard = level_dbfs(sound.read(start, count)) >= SILENCE_DBFS
+            self._evidence[number].add(score(draft, sound) if is_heard else None, is_heard)
+
+    def _is_enough(self, held: Sequence[Draft]) -> bool:
+        evidence = list(self._evidence.values())
+        if is_clear(evidence) or max(len(one.scores) for one in evidence) >= _MOST_MEASURED:
+            return True
+        return sum(crop.nbytes for draft in held for crop in draft.crops) >= _MOST_HELD_BYTES
+
+    def _choose(self) -> None:
+        numbers = list(self._tracks)
+        self.chosen = self._tracks[numbers[choose_sound(list(self._evidence.values()), self._default_alone)]]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _candidates(path: Path, container: Container, facts: MediaFacts) -> tuple[list[int | None], bool]:
+    if facts.sound_streams < 2:
+        return [facts.sound_stream], False
+    with open_input(path, container, _NO_PICTURES) as source:
+        streams = sound_streams(source)
+        return [stream.index for stream in streams[:MOST_STREAMS]], default_stands_out(streams)

@@ -1,0 +1,84 @@
+"""The numbers with which an ingest ends."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from schemas.reasons import FileReason, FileState
+from tasks.ingestion.file_catalog import IngestPlan
+from tasks.ingestion.progress import Tally
+from tasks.quality.drift import CorpusDrift
+from tasks.releases.publishing import PublishResult
+from tasks.stores import tables
+from tasks.stores.workspace import Workspace
+
+_SHOWN: Final = 20
+_DISPUTE: Final = f"file: {FileReason.LABELS_DISAGREE}"
+
+
+def summarise(
+    workspace: Workspace,
+    plan: IngestPlan,
+    tally: Tally,
+    drifts: Sequence[CorpusDrift],
+    published: PublishResult,
+    seconds: float,
+) -> dict[str, Any]:
+    """What the workspace holds and what this run did. `drift` says what is warned of, a sentence a corpus, and
+    `disputed` which files were refused because the listing contradicts itself about equal bytes.
+
+    `clips`, `stage1`, `stage2`, `both`, `rejected` and `reasons` count clips of the workspace (`reasons` counts files
+    too); `media_seconds` and `realtime_factor` are of this run alone.
+    """
+    clips = tables.read(workspace, "clips", ["stage1", "stage2", "stage1_reasons", "stage2_reasons"])
+    catalog = tables.read(workspace, "catalog", ["uri", "state", "reason", "error"])
+    first, second = clips["stage1"], clips["stage2"]
+    states = Counter(catalog["state"].to_pylist())
+    return {
+        "files": catalog.num_rows,
+        "new_files": len(plan.fresh),
+        "unchanged_files": plan.unchanged,
+        "measured": states[FileState.MEASURED],
+        "rejected_files": states[FileState.REJECTED],
+        "duplicates": states[FileState.DUPLICATE],
+        "quarantined": states[FileState.QUARANTINED],
+        "clips": clips.num_rows,
+        "stage1": _count(first),
+        "stage2": _count(second),
+        "both": _count(pc.and_(first, second)),
+        "rejected": _count(pc.invert(pc.or_(first, second))),
+        "reasons": dict(_reasons(clips, catalog).most_common()),
+        "media_seconds": round(tally.media_s, 2),
+        "seconds": round(seconds, 2),
+        "realtime_factor": round(tally.media_s / seconds, 2) if tally.media_s else None,
+        "release": published.release_id,
+        "release_is_new": published.is_new,
+        "drift": [warning for drift in drifts if (warning := drift.warning())],
+        "disputed": list(_disputed(catalog)) if tally.reasons[_DISPUTE] else [],
+        "state": "partial" if tally.reasons[_DISPUTE] else "done",
+        "notes": list(published.notes),
+    }
+
+
+def _disputed(catalog: pa.Table) -> Iterator[str]:
+    """Files of equal bytes of which the listing says different things, and what; no more than a screen of them."""
+    rows = catalog.filter(pc.equal(catalog["reason"], FileReason.LABELS_DISAGREE.value)).sort_by("uri")
+    for row in rows.slice(0, _SHOWN).to_pylist():
+        yield f"{row['uri']}: {row['error']}"
+    if rows.num_rows > _SHOWN:
+        left = rows.num_rows - _SHOWN
+        yield f"and {left} more files; `heterodub list --reason {FileReason.LABELS_DISAGREE}` shows all"
+
+
+def _count(flags: Any) -> int:
+    return int(pc.sum(flags).as_py() or 0)
+
+
+def _reasons(clips: Any, catalog: Any) -> Counter[str]:
+    counts: Counter[str] = Counter(f"file: {reason}" for reason in catalog["reason"].to_pylist() if reason)
+    for stage in ("stage1", "stage2"):
+        counts.update(f"{stage}: {reason}" for reasons in clips[f"{stage}_reasons"].to_pylist() for reason in reasons)
+    return counts

@@ -1,0 +1,212 @@
+"""What runs on a Dask worker: a file at a time, in a child process of the worker, with its time and memory bounded."""
+
+import atexit
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from pathlib import Path
+from typing import TypeVar
+
+from schemas.config.settings import GuardSettings, Settings
+from schemas.errors import HeterodubError, MediaRefusedError
+from schemas.policy import Policy
+from schemas.reasons import FileReason
+from schemas.records import RawFile
+from tasks.ingestion.child import Handed
+from tasks.ingestion.child_process import Isolated, KilledFromOutsideError, Named
+from tasks.ingestion.decoder_process import OPEN, handed_to_write
+from tasks.ingestion.file_catalog import RETRIED
+from tasks.ingestion.job import Analysis, FileJob, require_own
+from tasks.media.paths import disk_trouble
+from tasks.sandbox.confinement import Sandbox, require
+from tasks.stores.parts import PartFile, keep_part, unfinished_parts
+from tasks.stores.workspace import Workspace
+
+Result = TypeVar("Result")
+
+_LOOK_LIMIT_S = 60.0
+"""For what does not grow with the file: a process that starts, a store that answers, a header."""
+_LEAST_BYTES_PER_S = 2000
+"""No real footage is smaller; a header that claims more seconds than this allows does not get more time."""
+
+_MOST_HEARD = 1000
+"""A file says something once for each of its streams of pictures; one that has taken the child over, for ever."""
+
+# by name: only the child loads decoders and models, so a worker stays small and starts at once
+_ANALYSE = Named("tasks.ingestion.process_file:analyse")
+_CONTENT_OF = Named("tasks.media.paths:content_of")
+_LOAD = Named("tasks.ingestion.process_file:load")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FileResult:
+    """One job done: what came out, or why nothing did."""
+
+    job: FileJob
+    analysis: Analysis | None
+    refusal: MediaRefusedError | None
+    seconds: float
+
+
+@cache
+def _decoder(memory_limit_gib: float, reads: tuple[str, ...], accelerators: bool, thread: int) -> Isolated:
+    """The one child of a thread of this worker process that decodes. People start workers with several threads."""
+    return _closed_at_exit(Isolated(memory_limit_gib, Sandbox(reads, accelerators=accelerators)))
+
+
+@cache
+def _reader(memory_limit_gib: float, thread: int) -> Isolated:
+    """The child that identifies, and opens for the other one what that may not open."""
+    return _closed_at_exit(Isolated(memory_limit_gib, None))
+
+
+def _closed_at_exit(child: Isolated) -> Isolated:
+    atexit.register(child.close)
+    return child
+
+
+def _children(settings: Settings) -> tuple[Isolated, Isolated]:
+    """The children of this thread: that which decodes, and that which reads.
+
+    Raises: SandboxError - the settings ask for more than this machine offers.
+    """
+    guards, thread = settings.guards, threading.get_ident()
+    require(guards.require_sandbox)
+    on_device = settings.backend == "face_alignment"
+    decoder = _decoder(guards.memory_limit_gib, settings.weights.paths, on_device, thread)
+    return decoder, _reader(guards.memory_limit_gib, thread)
+
+
+class _Patience:
+    """How long each step with a file may take: fetching it by its size, reading it once by its size, too, its header
+    always the same, work by its length, which is not known before.
+    """
+
+    def __init__(self, size_bytes: int, guards: GuardSettings) -> None:
+        self._size_bytes, self._guards = size_bytes, guards
+        self.fetch_s = _LOOK_LIMIT_S + size_bytes / guards.least_fetch_bytes_per_s
+        self._heard = 0
+
+    def hear(self, length_s: float | None) -> float:
+        """Seconds from here on, by what `analyse` announces: None when the file was read."""
+        self._heard += 1
+        if self._heard > _MOST_HEARD:
+            return 0.0
+        if length_s is None:
+            return _LOOK_LIMIT_S
+        length_s = max(0.0, min(self._size_bytes / _LEAST_BYTES_PER_S, length_s))  # in this order for a NaN, too
+        return self._guards.time_limit_s + self._guards.time_limit_factor * length_s
+
+
+def work_on(job: FileJob, settings: Settings, policy: Policy) -> FileResult:
+    """Analyse one file. What goes wrong with the file is in the result.
+
+    Raises: HeterodubError - what goes wrong with the run, such as missing weights.
+    """
+    started = time.monotonic()
+    try:
+        analysis = _unless_killed(partial(_analysed, job, settings, policy), settings.guards.attempts)
+    except MediaRefusedError as refusal:
+        return FileResult(job, None, refusal, time.monotonic() - started)
+    return FileResult(job, analysis, None, time.monotonic() - started)
+
+
+def identify(raw: RawFile, settings: Settings) -> str | MediaRefusedError:
+    """The sha256 of a file's bytes, or why it cannot be read. Meanwhile another child loads what it will need."""
+    guards = settings.guards
+    limit_s = _Patience(raw.size_bytes, guards).fetch_s
+    decoder, reader = _children(settings)
+    decoder.prepare(_LOAD, settings)
+    asked = (_CONTENT_OF, raw.uri, guards.web_origins, raw.within)
+    read = partial(reader.run, *asked, time_limit_s=limit_s, returns=str)
+    try:
+        with _as_refusal():
+            return str(_unless_killed(read, settings.guards.attempts))
+    except MediaRefusedError as refusal:
+        return _of_its_place(refusal)
+
+
+def identify_each(bundle: Sequence[RawFile], settings: Settings) -> list[str | MediaRefusedError]:
+    """`identify` for several files, one after the other."""
+    return [identify(raw, settings) for raw in bundle]
+
+
+def _analysed(job: FileJob, settings: Settings, policy: Policy) -> Analysis:
+    decoder, reader = _children(settings)
+    patience, workspace = _Patience(job.size_bytes, settings.guards), Workspace.open(settings.workspace)
+    try:
+        with _as_refusal():
+            media: Handed = reader.run(
+                OPEN, [job.uri], False, settings.guards.web_origins, time_limit_s=patience.fetch_s, returns=Handed
+            )
+    except MediaRefusedError as refusal:
+        raise _of_its_place(refusal) if refusal.reason is FileReason.TIMED_OUT else refusal from refusal
+    with closing(media), _as_refusal(), unfinished_parts(workspace) as outgoing:
+        with closing(handed_to_write(outgoing.values())) as targets:
+            analysis: Analysis = decoder.run(
+                _ANALYSE,
+                job,
+                settings,
+                policy,
+                outgoing,
+                files=Handed(media | targets),
+                time_limit_s=patience.fetch_s,
+                hear=patience.hear,
+                hears=float | None,
+                returns=Analysis,
+            )
+        require_own(analysis, job)
+        return replace(analysis, parts=keep_parts(job, settings, workspace, outgoing))
+
+
+def keep_parts(
+    job: FileJob, settings: Settings, workspace: Workspace, outgoing: Mapping[str, Path]
+) -> dict[str, PartFile]:
+    """Put the payload that `analyse` left in its place; by table.
+
+    Raises: ValueError - it is not of this job. OSError, WorkspaceError - it cannot be stored.
+    """
+    parts = {
+        table: keep_part(workspace, table, path, job.media_id, settings.extractor, job.suffix)
+        for table, path in outgoing.items()
+    }
+    return {table: part for table, part in parts.items() if part is not None}
+
+
+def _unless_killed(work: Callable[[], Result], attempts: int) -> Result:
+    """What the work returns; tried anew while its process is killed from outside.
+
+    Raises: MediaRefusedError - the work's own; or it was killed each time.
+    """
+    for _ in range(attempts - 1):
+        with suppress(KilledFromOutsideError):
+            return work()
+    return work()
+
+
+def _of_its_place(refusal: MediaRefusedError) -> MediaRefusedError:
+    """The refusal of a file that was not opened yet: whatever it is, the file has no part in it, and is tried again."""
+    if refusal.reason in RETRIED:
+        return refusal
+    return MediaRefusedError(FileReason.UNREADABLE, f"while it was fetched: {refusal}")
+
+
+@contextmanager
+def _as_refusal() -> Iterator[None]:
+    """Turn every error that is none of ours into the file's own: one file must not end the run over thousands.
+
+    Raises: MediaRefusedError - in place of them. HeterodubError - as it is: it is about the run.
+    """
+    try:
+        yield
+    except (MediaRefusedError, HeterodubError):
+        raise
+    except OSError as error:
+        refusal = disk_trouble(error) or MediaRefusedError(FileReason.INTERNAL_ERROR, str(error))
+        raise refusal from error
+    except Exception as error:  # the child's own come as a RuntimeError, by name and text
+        words = str(error) if isinstance(error, RuntimeError) else f"{type(error).__name__}: {error}"
+        raise MediaRefusedError(FileReason.INTERNAL_ERROR, words) from error

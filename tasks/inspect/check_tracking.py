@@ -1,0 +1,87 @@
+"""Can runs and models be kept: is the tracking store there, and does it answer."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+from schemas.config.settings import Settings
+from schemas.errors import ModelFileError, SettingsError, TrackingError, WorkspaceError
+from tasks.stores.workspace import Workspace
+from tasks.tracking.address import TrackingAddress, place_of
+
+from .findings import Finding, good, problem
+
+_WHAT = "store"
+_NOT_KEPT = "restore the tracking store from a copy; what the model was made of cannot be traced without it"
+_NOT_AS_LOGGED = "restore its files from a copy, or choose another version (`heterodub rollback --why TEXT`)"
+
+
+def check_tracking(settings: Settings) -> list[Finding]:
+    """Look at the tracking store; makes nothing. A workspace that cannot be opened is check_workspace's to tell."""
+    return list(_store(settings))
+
+
+def _store(settings: Settings) -> Iterator[Finding]:
+    try:
+        place = place_of(settings.tracking, Workspace.open(settings.workspace))
+    except WorkspaceError:
+        return
+    except SettingsError as error:
+        yield problem("tracking", _WHAT, str(error), "without it nothing can be trained; ingest needs no tracking")
+        return
+    if place.database and not place.database.exists():
+        yield good("tracking", _WHAT, f"not made yet; the first training makes {place.database}")
+        return
+    from tasks.tracking.deleted import deleted
+    from tasks.tracking.store import NotAtHomeError, look
+
+    try:
+        detail = look(place)
+        models = [*_models(place)]
+        gone = deleted(place, settings.tracking.experiment)
+    except NotAtHomeError as error:
+        yield problem("tracking", _WHAT, str(error), "relocate it; until then nothing is trained, deleted or promoted")
+        return
+    except TrackingError as error:
+        yield problem("tracking", _WHAT, str(error), _remedy(place.is_server))
+        return
+    yield good("tracking", _WHAT, detail)
+    yield from models
+    for one in gone:
+        yield problem("tracking", "deleted", one.what, one.command or _NOT_KEPT)
+
+
+def _models(place: TrackingAddress) -> Iterator[Finding]:
+    """Each version that an alias points at, its files against its seal; of others in a store of our own, whether there
+    are files at all.
+
+    Raises: TrackingError - the store does not answer.
+    """
+    from tasks.tracking.kinds import KINDS
+    from tasks.tracking.models import verify_version
+    from tasks.tracking.registry import aliases_of, versions
+    from tasks.tracking.store import open_to_ask
+
+    tracking = open_to_ask(place)
+    for name in KINDS:
+        pointed = aliases_of(tracking, name)
+        for version in versions(tracking, name):
+            what = ", ".join((f"{name} {version.number}", *pointed.get(version.number, ())))
+            if place.folder and not (place.holds(version.source) and Path(version.source).is_dir()):
+                yield problem("tracking", what, f"its files are not there: {version.source}", _NOT_AS_LOGGED)
+            elif version.number in pointed:
+                yield _against_seal(what, partial(verify_version, tracking, version))
+
+
+def _against_seal(what: str, verify: Callable[[], None]) -> Finding:
+    try:
+        verify()
+    except (ModelFileError, TrackingError) as error:
+        return problem("tracking", what, str(error), _NOT_AS_LOGGED)
+    return good("tracking", what, "every file as it was logged")
+
+
+def _remedy(is_server: bool) -> str:
+    if is_server:
+        return "start it (`mlflow server`), or correct [tracking] uri; without it nothing can be trained"
+    return "restore the database from a copy, or move it away to begin a new history (models in it are lost to view)"

@@ -1,0 +1,225 @@
+"""Why a file or a clip ended where it did: every number, every threshold, every verdict."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+import pyarrow.compute as pc
+
+from model.features.timing import frame_to_second
+from schemas.config.settings import Settings
+from schemas.policy import Policy
+from schemas.reasons import EXPLANATIONS, ClipReason, FileReason, FileState, Stage
+from schemas.records import MediaFacts
+from schemas.signals import SIGNAL_NAMES, SIGNALS
+from tasks.quality.routing import LimitCheck, explain, route_clip
+from tasks.stores.workspace import Workspace
+
+from . import reading
+from .in_force import policy_in_force
+from .lookup import find
+from .routes import route_of
+
+Row = Mapping[str, Any]
+
+
+class SignalCheck(StrEnum):
+    """What a stage says of one signal."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    NOT_ASKED = "not_asked"
+    NOT_MEASURED = "not_measured"
+    """The stage asks for it and there is no number; `refuses` says whether that counts against the clip."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageSays:
+    """One stage on one signal. `limits` are such as (">=", 48.0); `reason` is what the clip is refused for."""
+
+    answer: SignalCheck
+    refuses: bool
+    limits: tuple[tuple[str, float], ...]
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SignalAnswer:
+    """One number of a clip with its unit ("1" for shares and pure numbers), or the cause of its absence."""
+
+    signal: str
+    unit: str
+    group: str
+    meaning: str
+    value: float | None
+    missing: str | None
+    stage1: StageSays
+    stage2: StageSays
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """A reason code with its sentence."""
+
+    code: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClipAnswer:
+    """Everything about one clip. The stage flags and reasons are as stored, decided by `policy`; the signals are held
+    against the policy in force, `policy_in_force`, which would say `now_stage1` and `now_stage2`.
+    """
+
+    clip_id: str
+    media_id: str
+    uri: str
+    speaker: str
+    shot: int
+    track: int
+    start_s: float
+    length_s: float
+    extractor: str
+    backend: str
+    route: str
+    stage1: bool
+    stage2: bool
+    stage1_reasons: tuple[Reason, ...]
+    stage2_reasons: tuple[Reason, ...]
+    split: str | None
+    near_copy_of: str | None
+    same_scene_as: str | None
+    policy: str
+    policy_in_force: str
+    now_stage1: bool
+    now_stage2: bool
+    signals: tuple[SignalAnswer, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FileAnswer:
+    """Everything about one file. `clips_of` is the file whose clips are shown when this one is a copy."""
+
+    uri: str
+    media_id: str | None
+    state: str
+    reason: Reason | None
+    error: str | None
+    notes: tuple[str, ...]
+    facts: dict[str, Any]
+    streams: tuple[Row, ...]
+    """Every stream that could be used, see schemas.records.StreamFacts."""
+    clips_of: str | None
+    clips: tuple[ClipAnswer, ...]
+
+
+_SIGN: Final = {"min": ">=", "max": "<=", "max_abs": "|x| <="}
+_FACTS: Final = (
+    "size_bytes", "corpus", "speaker", "licence", "consent", "language", "offset_s", "extractor", "media_s",
+    "dropped_s", *MediaFacts.__dataclass_fields__,
+)  # fmt: skip
+
+
+def explain_name(settings: Settings, name: str) -> FileAnswer | ClipAnswer:
+    """Explain the file or clip that a person named; see find.find for what names may be.
+
+    Raises: NotFoundError - nothing fits, or several things do. WorkspaceError - there is none, or it is unreadable.
+    """
+    ws = Workspace.open(settings.workspace)
+    found = find(ws, name)
+    policy = policy_in_force(ws, settings)
+    if found.clip_id is not None:
+        (row,) = reading.read(ws, "clips", filter=pc.field("clip_id") == found.clip_id).to_pylist()
+        return explain_clip(row, policy)
+    (row,) = reading.read(ws, "catalog", filter=pc.field("uri") == found.uri).to_pylist()
+    return _explain_file(ws, row, policy)
+
+
+def explain_clip(row: Row, policy: Policy) -> ClipAnswer:
+    """Explain a row of the clips table under a policy."""
+    values = {name: row[name] for name in SIGNAL_NAMES}
+    now = route_clip(values, policy)
+    copied = ("clip_id", "media_id", "uri", "speaker", "shot", "track", "extractor", "backend", "split")
+    return ClipAnswer(
+        **{name: row[name] for name in (*copied, "near_copy_of", "same_scene_as", "stage1", "stage2", "policy")},
+        start_s=frame_to_second(row["start_frame"]),
+        length_s=frame_to_second(row["frames"]),
+        route=str(route_of(row["stage1"], row["stage2"])),
+        stage1_reasons=_reasons(row["stage1_reasons"]),
+        stage2_reasons=_reasons(row["stage2_reasons"]),
+        policy_in_force=policy.hash,
+        now_stage1=now.stage1,
+        now_stage2=now.stage2,
+        signals=_signals(values, dict(row["missing"] or ()), policy),
+    )
+
+
+def sentence(code: str) -> str:
+    """The sentence of a reason code; a code of a newer version has none and stands for itself."""
+    for kind in (FileReason, ClipReason):
+        if code in {str(reason) for reason in kind}:
+            return EXPLANATIONS[kind(code)]
+    return code
+
+
+def _explain_file(ws: Workspace, row: Row, policy: Policy) -> FileAnswer:
+    clips: list[dict[str, Any]] = []
+    if row["media_id"] is not None:
+        order = [("start_frame", "ascending"), ("clip_id", "ascending")]
+        clips = reading.read(ws, "clips", filter=pc.field("media_id") == row["media_id"]).sort_by(order).to_pylist()
+    is_copy = row["state"] == FileState.DUPLICATE and bool(clips)
+    return FileAnswer(
+        uri=row["uri"],
+        media_id=row["media_id"],
+        state=row["state"],
+        reason=None if row["reason"] is None else Reason(row["reason"], sentence(row["reason"])),
+        error=row["error"],
+        notes=tuple(row["notes"] or ()),
+        facts={name: row[name] for name in _FACTS if row[name] is not None and name != "streams"},
+        streams=tuple(row["streams"] or ()),
+        clips_of=clips[0]["uri"] if is_copy else None,
+        clips=tuple(explain_clip(clip, policy) for clip in clips),
+    )
+
+
+def _reasons(codes: list[str]) -> tuple[Reason, ...]:
+    return tuple(Reason(code, sentence(code)) for code in codes)
+
+
+def _signals(
+    values: Mapping[str, float | None], missing: Mapping[str, str], policy: Policy
+) -> tuple[SignalAnswer, ...]:
+    verdicts: dict[tuple[Stage, str], list[LimitCheck]] = {}
+    for verdict in explain(values, policy):
+        verdicts.setdefault((verdict.rule.stage, verdict.rule.signal), []).append(verdict)
+    return tuple(
+        SignalAnswer(
+            signal.name,
+            signal.unit,
+            str(signal.group),
+            signal.meaning,
+            values[signal.name],
+            missing.get(signal.name),
+            _says(verdicts.get((Stage.STAGE1, signal.name), [])),
+            _says(verdicts.get((Stage.STAGE2, signal.name), [])),
+        )
+        for signal in SIGNALS
+    )
+
+
+def _says(verdicts: list[LimitCheck]) -> StageSays:
+    # the rule that stage 1 has sound at all has no limit that a number could break
+    limits = tuple(
+        (_SIGN[verdict.rule.direction], verdict.rule.limit) for verdict in verdicts if math.isfinite(verdict.rule.limit)
+    )
+    failed = [verdict for verdict in verdicts if not verdict.passed]
+    reason = str(failed[0].reason) if failed else None
+    if not verdicts:
+        answer = SignalCheck.NOT_ASKED
+    elif verdicts[0].value is None:
+        answer = SignalCheck.NOT_MEASURED
+    else:
+        answer = SignalCheck.FAIL if failed else SignalCheck.PASS
+    return StageSays(answer, bool(failed), limits, reason)

@@ -1,0 +1,21 @@
+"""Which policy clips are held against: the one the workspace was routed by, else the one of the settings."""
+
+from pydantic import ValidationError
+
+from schemas.config.settings import Settings
+from schemas.errors import WorkspaceError
+from schemas.policy import Policy, load_policy
+from tasks.stores.active_policy import FILE, standing_policy
+from tasks.stores.workspace import Workspace
+
+
+def policy_in_force(ws: Workspace, settings: Settings) -> Policy:
+    """The standing policy of the workspace; before the first ingest, the one an ingest would take.
+
+    Raises: WorkspaceError - the workspace's policy is damaged. SettingsError - the policy file is.
+    """
+    try:
+        standing = standing_policy(ws)
+    except (ValidationError, ValueError, OSError) as error:
+        raise WorkspaceError(f"{ws.root}/{FILE} cannot be read: {error}") from error
+    return load_policy(settings.policy) if standing is None else standing

@@ -1,0 +1,154 @@
+"""Files and clips as plain rows, filtered before anything is turned into Python objects."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from model.features.timing import frame_to_second
+from schemas.errors import NotFoundError
+from schemas.reasons import ClipReason, FileReason, FileState
+from schemas.signals import SIGNAL_NAMES
+from tasks.stores.workspace import Workspace
+
+from . import reading
+from .routes import Route, route_of, takes
+
+Row = dict[str, Any]
+
+
+class ClipState(StrEnum):
+    """A clip is admitted when at least one stage takes it."""
+
+    ADMITTED = "admitted"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class ListQuery:
+    """Which rows are asked for; None asks for all. `limit` cuts the answer, not the count that comes with it."""
+
+    state: str | None = None
+    route: Route | None = None
+    reason: str | None = None
+    limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Rows in a stable order, and how many there would be without a limit."""
+
+    rows: list[Row]
+    total: int
+
+
+FILE_COLUMNS: Final = (
+    "media_id", "uri", "state", "reason", "clips", *(str(route) for route in Route), "seconds", "corpus", "speaker",
+    "error",
+)  # fmt: skip
+CLIP_COLUMNS: Final = (
+    "clip_id", "uri", "start_s", "length_s", "state", "route", "stage1_reasons", "stage2_reasons", "split",
+    "speaker", "near_copy_of", "same_scene_as", *SIGNAL_NAMES,
+)  # fmt: skip
+_STAGES: Final = ("stage1", "stage2")
+_REASONS: Final = ["stage1_reasons", "stage2_reasons"]
+
+
+def list_files(ws: Workspace, wanted: ListQuery) -> Listing:
+    """Rows of FILE_COLUMNS, by uri. A route keeps files with a clip that went there; a reason keeps files refused for
+    it, or with a clip refused for it.
+
+    Raises: NotFoundError - there is no such state or reason.
+    """
+    _check("state", wanted.state, FileState)
+    _check("reason", wanted.reason, (*FileReason, *ClipReason))
+    clips = reading.read(ws, "clips", ["media_id", *_STAGES, *_REASONS])
+    catalog = reading.read(ws, "catalog", filter=None if wanted.state is None else pc.field("state") == wanted.state)
+    if wanted.route is not None:
+        catalog = _of_media(catalog, clips.filter(takes(wanted.route)))
+    if wanted.reason is not None:
+        own = pc.fill_null(pc.equal(catalog["reason"], wanted.reason), False)
+        theirs = _media_mask(catalog, clips.filter(_refused_for(clips, wanted.reason)))
+        catalog = catalog.filter(pc.or_(own, theirs))
+    shown = catalog.sort_by("uri").slice(0, wanted.limit)
+    routes = _routes_by_media(clips)
+    return Listing([_file_row(row, routes) for row in shown.to_pylist()], catalog.num_rows)
+
+
+def list_clips(ws: Workspace, wanted: ListQuery) -> Listing:
+    """Rows of CLIP_COLUMNS, by file and start. Reasons are lists; a signal that was not measured is None.
+
+    Raises: NotFoundError - there is no such state or reason.
+    """
+    _check("state", wanted.state, ClipState)
+    _check("reason", wanted.reason, ClipReason)
+    clips = reading.read(ws, "clips", filter=_clip_filter(wanted))
+    if wanted.reason is not None:
+        clips = clips.filter(_refused_for(clips, wanted.reason))
+    order = [("uri", "ascending"), ("start_frame", "ascending"), ("clip_id", "ascending")]
+    shown = clips.sort_by(order).slice(0, wanted.limit)
+    return Listing([_clip_row(row) for row in shown.to_pylist()], clips.num_rows)
+
+
+def _check(what: str, value: str | None, known: Any) -> None:
+    names = [str(name) for name in known]
+    if value is not None and value not in names:
+        raise NotFoundError(f"there is no {what} {value!r} here; known are {', '.join(names)}")
+
+
+def _clip_filter(wanted: ListQuery) -> Any:
+    chosen = None if wanted.route is None else takes(wanted.route)
+    if wanted.state is None:
+        return chosen
+    refused = takes(Route.REJECTED)
+    state = refused if wanted.state == ClipState.REJECTED else ~refused
+    return state if chosen is None else chosen & state
+
+
+def _refused_for(clips: pa.Table, reason: str) -> Any:
+    """Mask of the clips that either stage refuses for this reason."""
+    hit: set[int] = set()
+    for column in _REASONS:
+        lists = clips[column].combine_chunks()
+        parents, reasons = pc.list_parent_indices(lists), pc.list_flatten(lists)
+        hit.update(parents.filter(pc.equal(reasons, reason)).to_pylist())
+    return pa.array([number in hit for number in range(clips.num_rows)], pa.bool_())
+
+
+def _media_mask(catalog: pa.Table, clips: pa.Table) -> Any:
+    """Mask of the files that these clips were cut from; a copy of such a file is not one of them."""
+    cut = pc.is_in(catalog["media_id"], value_set=pc.unique(clips["media_id"]))
+    return pc.and_(cut, pc.equal(catalog["state"], FileState.MEASURED.value))
+
+
+def _of_media(catalog: pa.Table, clips: pa.Table) -> pa.Table:
+    return catalog.filter(_media_mask(catalog, clips))
+
+
+def _routes_by_media(clips: pa.Table) -> dict[str, dict[str, int]]:
+    counts = clips.group_by(["media_id", *_STAGES]).aggregate([([], "count_all")]).to_pylist()
+    found: dict[str, dict[str, int]] = {}
+    for row in counts:
+        routes = found.setdefault(row["media_id"], dict.fromkeys(map(str, Route), 0))
+        routes[str(route_of(row["stage1"], row["stage2"]))] += row["count_all"]
+    return found
+
+
+def _file_row(row: Row, routes: dict[str, dict[str, int]]) -> Row:
+    none = dict.fromkeys(map(str, Route), 0)
+    cut = routes.get(row["media_id"], none) if row["state"] == FileState.MEASURED else none
+    made = {"seconds": round(row["media_s"], 2), **cut}
+    return {name: made[name] if name in made else row[name] for name in FILE_COLUMNS}
+
+
+def _clip_row(row: Row) -> Row:
+    route = route_of(row["stage1"], row["stage2"])
+    made = {
+        "start_s": frame_to_second(row["start_frame"]),
+        "length_s": frame_to_second(row["frames"]),
+        "state": str(ClipState.REJECTED if route is Route.REJECTED else ClipState.ADMITTED),
+        "route": str(route),
+    }
+    return {name: made[name] if name in made else row[name] for name in CLIP_COLUMNS}

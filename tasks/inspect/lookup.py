@@ -1,0 +1,111 @@
+"""From what a person types to the one file or clip that is meant, or to helpful words when it is not one."""
+
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow.compute as pc
+
+from schemas.display import SHORT_ID, base_name, readable_path, visible
+from schemas.errors import NotFoundError
+from schemas.reasons import FileState
+from schemas.wording import counted
+from tasks.media.paths import path_to_uri
+from tasks.stores.workspace import Workspace
+
+from . import reading
+
+_ID: Final = re.compile(r"[0-9a-f]{4,64}")
+_SHOWN: Final = 8
+_COMPARED: Final = 20_000
+"""Names that are compared letter by letter when nothing fits; more would take seconds."""
+
+_COLUMNS: Final = ["uri", "media_id", "state"]
+
+
+@dataclass(frozen=True, slots=True)
+class LookupResult:
+    """Exactly one of the two is set: the uri of a file, or the id of a clip."""
+
+    uri: str | None = None
+    clip_id: str | None = None
+
+
+def find(ws: Workspace, name: str, whole: bool = False) -> LookupResult:
+    """The file or clip that `name` means: a path, the tail of a path that only one file has, or the start of a
+    media_id or clip_id of at least four digits. whole: the tail has to be whole names, as where something is deleted.
+
+    Raises: NotFoundError - nothing fits (the text suggests what is near) or several things do (it lists them).
+    """
+    files = reading.read(ws, "catalog", _COLUMNS).to_pylist()
+    exact = {name, path_to_uri(Path(name))} if "://" not in name else {name}
+    for row in files:
+        if row["uri"] in exact:
+            return LookupResult(uri=row["uri"])
+    clips = _clips_starting(ws, name)
+    candidates = [*_by_media(files, name), *_by_tail(files, name, whole)]
+    uris = sorted(set(candidates))
+    if len(uris) + len(clips) == 1:
+        return LookupResult(uri=uris[0]) if uris else LookupResult(clip_id=clips[0])
+    if uris or clips:
+        raise NotFoundError(_several(name, uris, clips))
+    raise NotFoundError(_nothing(name, files, ws.root))
+
+
+def _clips_starting(ws: Workspace, name: str) -> list[str]:
+    if not _ID.fullmatch(name):
+        return []
+    fits = pc.starts_with(pc.field("clip_id"), name)
+    return sorted(reading.read(ws, "clips", ["clip_id"], fits)["clip_id"].to_pylist())
+
+
+def _by_media(files: list[dict[str, Any]], name: str) -> Iterable[str]:
+    """Files by content. Of several with the same bytes, the one whose clips were taken."""
+    if not _ID.fullmatch(name):
+        return []
+    same: dict[str, dict[str, Any]] = {}
+    for row in files:
+        media = row["media_id"]
+        if media and media.startswith(name) and (media not in same or row["state"] != FileState.DUPLICATE):
+            same[media] = row
+    return [row["uri"] for row in same.values()]
+
+
+def _by_tail(files: list[dict[str, Any]], name: str, whole: bool) -> list[str]:
+    """Files whose path ends with whole parts `name`; if none does, those that end with its letters, unless `whole`."""
+    tail = os.fsencode(name).decode("utf-8", "backslashreplace").removeprefix("./")
+    if not tail:
+        return []
+    shown = {row["uri"]: readable_path(row["uri"]) for row in files}
+    tails = (tail, visible(tail))
+    fitting = [uri for uri, path in shown.items() if uri.endswith(f"/{tail}") or path.endswith(f"/{tails[1]}")]
+    return (
+        fitting
+        if fitting or whole
+        else [uri for uri, path in shown.items() if uri.endswith(tails) or path.endswith(tails)]
+    )
+
+
+def _several(name: str, uris: list[str], clips: list[str]) -> str:
+    lines = [f"  file {readable_path(uri)}" for uri in uris] + [f"  clip {clip}" for clip in clips]
+    more = [f"  and {len(lines) - _SHOWN} more"] if len(lines) > _SHOWN else []
+    return "\n".join([f"{visible(name)!r} can mean {len(lines)} things; say more of the name:", *lines[:_SHOWN], *more])
+
+
+def _nothing(name: str, files: list[dict[str, Any]], root: str) -> str:
+    wanted = base_name(name).lower()
+    known = {base_name(row["uri"]): row["uri"] for row in files}
+    near = [base for base in known if wanted and wanted in base.lower()][:_SHOWN]
+    if not near:
+        lowered = {base.lower(): base for base in list(known)[:_COMPARED]}
+        near = [lowered[match] for match in get_close_matches(wanted, lowered, n=5, cutoff=0.6)]
+    text = f"no file or clip {visible(name)!r} in {visible(root)}"
+    if near:
+        return "\n".join([f"{text}; did you mean one of these?", *(f"  {readable_path(known[base])}" for base in near)])
+    return (
+        f"{text}; `heterodub list --files` shows all {counted(len(files), 'file')}, ids may be cut to {SHORT_ID} digits"
+    )

@@ -1,0 +1,170 @@
+"""Pictures of clips: from stored crops, else from the raw file, in a child process and within bounds."""
+
+import tempfile
+import time
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.config.settings import GuardSettings, Settings
+from schemas.errors import MediaRefusedError
+from tasks.ingestion.decoder_process import Decoder
+from tasks.media.decode import open_video
+from tasks.media.paths import local_path, localise
+from tasks.media.probe import probe
+from tasks.media.sniff import sniff
+from tasks.sources.corpus import Corpus
+from tasks.sources.folder import local_file
+
+THUMB_PX: Final = 96
+STILL_PX: Final = 192
+_THUMB_QUALITY, _STILL_QUALITY = 72, 74
+
+_FILE_LIMIT_S: Final = 15.0
+_TOTAL_LIMIT_S: Final = 90.0
+"""A page must not take longer than a coffee: files that are not reached by then have placeholders."""
+
+Rgb = NDArray[np.uint8]
+Window = tuple[float, float, float]
+"""Left, top and side of a square in source pixels."""
+
+
+@dataclass(frozen=True, slots=True)
+class FrameRequest:
+    """Frames of one raw file. `frames` are numbers at 25 fps; `window` cuts a square out, None keeps the whole."""
+
+    clip_id: str
+    frames: tuple[int, ...]
+    window: Window | None = None
+
+
+def thumbnail(jpeg: bytes) -> bytes:
+    """A small square JPEG out of the middle of a picture."""
+    picture = _decoded(jpeg)
+    height, width = picture.shape[:2]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    return _jpeg(_fit(picture[top : top + side, left : left + side], THUMB_PX), _THUMB_QUALITY)
+
+
+def still(jpeg: bytes) -> bytes:
+    """A JPEG of the size that details are shown in."""
+    return _jpeg(_fit(_decoded(jpeg), STILL_PX), _STILL_QUALITY)
+
+
+def raw_stills(
+    files: Mapping[str, Sequence[FrameRequest]], catalog: Mapping[str, Mapping[str, Any]], settings: Settings
+) -> dict[str, dict[int, bytes]]:
+    """Frames out of raw files, by clip and frame number, as JPEG; what cannot be had is left out.
+
+    `files` maps uris to what is wanted of them. A file is opened only if it is local, there, and unchanged since it
+    was catalogued; never for longer than some seconds, and never in this process.
+    """
+    found: dict[str, dict[int, bytes]] = {}
+    child, end = Decoder(settings.guards), time.monotonic() + _TOTAL_LIMIT_S
+    try:
+        for uri, wanted in files.items():
+            left = min(_FILE_LIMIT_S, end - time.monotonic())
+            if left <= 0:
+                break
+            if not _is_unchanged(uri, catalog):
+                continue
+            try:
+                asked = (uri, tuple(wanted), settings.guards, _picture(catalog[uri]))
+                found |= child.run(grab, *asked, media=[uri], time_limit_s=left, returns=dict[str, dict[int, bytes]])
+            except (MediaRefusedError, RuntimeError, OSError):
+                continue  # the placeholder says it: there is no picture
+    finally:
+        child.close()
+    return found
+
+
+def _is_unchanged(uri: str, catalog: Mapping[str, Mapping[str, Any]]) -> bool:
+    try:
+        path = local_path(uri)
+    except ValueError:
+        return False
+    row = catalog.get(uri)
+    return (
+        path is not None and row is not None and local_file(Corpus(root=str(path.parent)), path).stamp == row["stamp"]
+    )
+
+
+def _picture(row: Mapping[str, Any]) -> int | None:
+    number: int | None = row.get("picture_stream")
+    return number
+
+
+def grab(
+    uri: str, wanted: Collection[FrameRequest], guards: GuardSettings, picture: int | None = None
+) -> dict[str, dict[int, bytes]]:
+    """Decode a file up to the last frame that is wanted of it; runs in the child. `picture`: the stream it is cut from.
+
+    Raises: MediaRefusedError - the file cannot be used.
+    """
+    takers: dict[int, list[FrameRequest]] = {}
+    for one in wanted:
+        for number in one.frames:
+            takers.setdefault(number, []).append(one)
+    found: dict[str, dict[int, bytes]] = {}
+    with (
+        tempfile.TemporaryDirectory(prefix="heterodub-") as scratch,
+        localise(uri, Path(scratch), guards.web_origins) as path,
+    ):
+        container = sniff(path)
+        with open_video(path, container, probe(path, container, guards, picture), guards) as video:
+            for frame in video.frames():
+                for one in takers.pop(frame.index, ()):
+                    found.setdefault(one.clip_id, {})[frame.index] = _jpeg(_cut(frame.rgb, one.window)[..., ::-1], 85)
+                if not takers:
+                    break
+    return found
+
+
+def spread(start: int, frames: int, count: int) -> tuple[int, ...]:
+    """Up to `count` frame numbers at even distances over a clip, its first and last included."""
+    return tuple(int(number) for number in np.unique(np.linspace(start, start + frames - 1, count).round()))
+
+
+def _cut(rgb: Rgb, window: Window | None) -> Rgb:
+    if window is None:
+        return _fit(rgb, STILL_PX)
+    left, top, side = window
+    scale = STILL_PX / side
+    move = np.array([[scale, 0, -left * scale], [0, scale, -top * scale]], np.float32)
+    return np.asarray(cv2.warpAffine(rgb, move, (STILL_PX, STILL_PX), flags=cv2.INTER_AREA), np.uint8)
+
+
+def _fit(picture: Rgb, longest: int) -> Rgb:
+    height, width = picture.shape[:2]
+    scale = longest / max(height, width)
+    if scale >= 1:
+        return picture
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _decoded(jpeg: bytes) -> Rgb:
+    picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+    if picture is None:
+        return np.zeros((STILL_PX, STILL_PX, 3), np.uint8)
+    return np.asarray(picture, np.uint8)
+
+
+def _jpeg(bgr: Rgb, quality: int) -> bytes:
+    done, data = cv2.imencode(".jpg", np.ascontiguousarray(bgr), [cv2.IMWRITE_JPEG_QUALITY, quality])
+    if not done:
+        raise ValueError(f"a picture of shape {bgr.shape} cannot be encoded")
+    return bytes(data)
+
+
+def ink(values: NDArray[np.float32]) -> bytes:
+    """A matrix (columns, bands) as a JPEG: dark ink where it is loud, low bands at the bottom."""
+    low, high = np.percentile(values, [10, 99.5])
+    share = np.clip((values - low) / max(high - low, 1e-6), 0, 1)
+    return _jpeg((255 - 235 * share.T[::-1]).astype(np.uint8), 82)

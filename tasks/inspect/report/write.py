@@ -1,0 +1,138 @@
+"""Writes the pages: a template filled in, one file that needs nothing else."""
+
+from collections.abc import Callable
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from schemas.config.settings import Settings
+from schemas.display import SHORT_ID, base_name, readable_path, visible
+from schemas.errors import WorkspaceError
+from schemas.signals import SIGNALS
+from tasks.stores.outputs import require_own_page
+from tasks.stores.workspace import Workspace, new_file
+
+from .gather import ReportPage, gather
+from .trend import TrendPage, drift_cells, gather_trend
+from .trend_charts import band, bars, before_and_now
+
+
+def write_report(settings: Settings, clips: tuple[str, ...] = (), output: Path | None = None) -> str:
+    """Write the page about the workspace of the settings and return where it is.
+
+    `clips` are starts of ids of clips to show in detail besides those that are picked. Without `output` it goes to
+    reports/ingest.html of the workspace.
+
+    Raises: NotFoundError - no such clip. WorkspaceError - there is no workspace, the page cannot be written, or
+    something else is there.
+    """
+    _require_own(output, "report")
+    return _write(settings, render(gather(settings, clips)), "ingest.html", output)
+
+
+def write_trend(settings: Settings, output: Path | None = None) -> str:
+    """The same about its runs; without `output` it goes to reports/trend.html.
+
+    Raises: WorkspaceError - there is no workspace, the page cannot be written, or something else is there.
+    """
+    _require_own(output, "trend")
+    return _write(settings, render_trend(gather_trend(settings)), "trend.html", output)
+
+
+def _require_own(output: Path | None, kind: str) -> None:
+    if output is not None:
+        require_own_page(output.expanduser(), kind)
+
+
+def _write(settings: Settings, page: str, name: str, output: Path | None) -> str:
+    ws = Workspace.open(settings.workspace)
+    try:
+        if output is not None:
+            return _put(output.expanduser().absolute(), page.encode())
+        if ws.is_local:
+            return _put(Path(ws.folder("reports")) / name, page.encode())
+        with ws.filesystem().open(f"{ws.folder('reports')}/{name}", "wb") as file:
+            file.write(page.encode())
+    except OSError as error:
+        raise WorkspaceError(f"the report cannot be written: {error}") from error
+    return f"{ws.root}/reports/{name}"
+
+
+def render(page: ReportPage) -> str:
+    """The page as HTML; every text is escaped."""
+    return _filled("page.html", page=page, css=Markup(_text("page.css")), js=Markup(_text("page.js")))
+
+
+def render_trend(page: TrendPage) -> str:
+    """The page about runs as HTML; every text is escaped."""
+    labels = [one.run.started_utc[5:16].replace("T", " ") for one in page.ingests]
+    colours = {"stage1": "47,102,168", "stage2": "168,101,26", "file": "92,102,117"}
+    by_stage = [
+        (stage, colour, [one for one in page.refusals if one.stage == stage]) for stage, colour in colours.items()
+    ]
+    return _filled(
+        "trend.html",
+        page=page,
+        css=Markup(_text("page.css") + _text("trend.css")),
+        labels=labels,
+        speeds=[
+            ("Analysis", "times real time", [one.factor for one in page.ingests]),
+            ("Footage", "hours", [one.hours for one in page.ingests]),
+            ("Files", "", [float(one.files) for one in page.ingests]),
+            ("Quarantined files", "", [float(one.errors) for one in page.ingests]),
+        ],
+        refusals=[part for part in by_stage if part[2]],
+        signals=SIGNALS,
+        units={signal.name: signal.unit for signal in SIGNALS},
+        meanings={signal.name: signal.meaning for signal in SIGNALS},
+        bars=bars,
+        band=band,
+        before_and_now=before_and_now,
+        drift_cells=drift_cells,
+    )
+
+
+def _filled(template: str, **values: Any) -> str:
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    filters: dict[str, Callable[[Any], str]] = {
+        "visible": visible,
+        "path": readable_path,
+        "name": base_name,
+        "short": lambda text: str(text)[:SHORT_ID],
+        "figure": _figure,
+        "length_text": _length,
+        "hours": lambda hours: _length(3600 * hours),
+    }
+    environment.filters.update(filters)
+    return environment.from_string(_text(template)).render(**values)
+
+
+def _text(name: str) -> str:
+    return files(__package__).joinpath(name).read_text("utf-8")
+
+
+def _figure(value: float | None) -> str:
+    if value is None:
+        return "\u2013"
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def _length(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _put(path: Path, page: bytes) -> str:
+    """Whole or not at all: a reader never sees half a page."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = new_file(path.parent, ".html")
+    try:
+        unfinished.write_bytes(page)
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return str(path)

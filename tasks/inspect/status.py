@@ -1,0 +1,115 @@
+"""Where a workspace stands: tables, files, clips, releases, and what they were made with."""
+
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any, Final
+
+import pyarrow.compute as pc
+
+from schemas.config.settings import Settings
+from schemas.reasons import FileState
+from schemas.tables import LAYOUT_VERSION, TABLES
+from tasks.monitoring.runs import RunRecord, runs, under_parents
+from tasks.stores.tables import json_cell
+from tasks.stores.workspace import Workspace
+
+from . import reading
+from .in_force import policy_in_force
+from .reading import TableFacts
+from .routes import count_routes
+
+RUNS_SHOWN: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseFacts:
+    """A published release. `counts` is {stage: {split: {clips, speakers, seconds}}}."""
+
+    release_id: str
+    sequence: int
+    created_utc: str
+    backend: str
+    extractor: str
+    policy: str
+    code: str
+    counts: dict[str, Any]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyFacts:
+    """The policy in force."""
+
+    name: str
+    version: int
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Everything `status` tells. Runs and releases are newest first; dictionaries count rows, largest first."""
+
+    workspace: str
+    layout_version: int
+    heterodub: str
+    extractor: str
+    """Extractor of the settings in force; rows of another one are measured anew by the next ingest."""
+    policy: PolicyFacts
+    tables: tuple[TableFacts, ...]
+    files: dict[str, int]
+    clips: dict[str, int]
+    extractors: dict[str, int]
+    """Files by the extractor that worked on them."""
+    policies: dict[str, int]
+    """Clips by the hash of the policy that decided."""
+    releases: tuple[ReleaseFacts, ...]
+    runs: tuple[RunRecord, ...]
+    """Runs of flows: the newest, and all that are under way, each below its parent.
+
+    Told by the workspace itself, so no server is asked.
+    """
+
+
+def status(settings: Settings) -> Status:
+    """Look at the workspace of the settings.
+
+    Raises: WorkspaceError - there is none, or a table is unreadable.
+    """
+    ws = Workspace.open(settings.workspace)
+    policy = policy_in_force(ws, settings)
+    catalog = reading.read(ws, "catalog", ["state", "extractor"])
+    clips = reading.read(ws, "clips", ["stage1", "stage2", "policy"])
+    states = _counts(catalog["state"])
+    return Status(
+        workspace=ws.root,
+        layout_version=LAYOUT_VERSION,
+        heterodub=version("heterodub"),
+        extractor=settings.extractor,
+        policy=PolicyFacts(policy.name, policy.version, policy.hash),
+        tables=tuple(reading.facts(ws, table) for table in TABLES),
+        files={str(state): states.get(str(state), 0) for state in FileState},
+        clips=count_routes(clips),
+        extractors=_counts(catalog["extractor"]),
+        policies=_counts(clips["policy"]),
+        releases=_releases(ws),
+        runs=_recent(runs(ws)),
+    )
+
+
+def _recent(found: list[RunRecord]) -> tuple[RunRecord, ...]:
+    shown = [run for number, run in enumerate(found) if number < RUNS_SHOWN or run.state == "running"]
+    return tuple(under_parents(shown))
+
+
+def _counts(column: Any) -> dict[str, int]:
+    found = {entry["values"]: entry["counts"] for entry in pc.value_counts(column).to_pylist()}
+    return dict(sorted(found.items(), key=lambda pair: (-pair[1], pair[0])))
+
+
+def _releases(ws: Workspace) -> tuple[ReleaseFacts, ...]:
+    rows = reading.read(ws, "releases").sort_by([("sequence", "descending")]).to_pylist()
+    kept = ("release_id", "sequence", "created_utc", "backend", "extractor", "policy", "code")
+    return tuple(
+        ReleaseFacts(**{name: row[name] for name in kept}, counts=json_cell(row, "counts"), notes=tuple(row["notes"]))
+        for row in rows
+    )

@@ -1,0 +1,218 @@
+"""Takes footage down. Every step may be done twice, so a takedown that was interrupted is finished by doing it again,
+or by the next one of anything.
+
+The order: tombstones, so that nothing comes back meanwhile; models named while their lineage can still be told; rows
+out of all tables; a new release; old versions off the disk, since they hold what was deleted; pictures of it; and, when
+asked for, the models.
+"""
+
+import logging
+from collections.abc import Collection
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from schemas.config.settings import Settings
+from schemas.errors import PromotionError
+from tasks.monitoring.runs import runs
+from tasks.promotion.eligibility import TAKEN_DOWN
+from tasks.promotion.evidence import PAGE
+from tasks.releases.publishing import PublishResult, publish
+from tasks.stores import tables, tombstones, vacuum
+from tasks.stores.active_policy import standing_policy
+from tasks.stores.barred import Print, prints_of
+from tasks.stores.batches import drop_media
+from tasks.stores.removal import remove, require_below
+from tasks.stores.workspace import Workspace
+
+from .plan import TakedownPlan, plan_takedown
+from .scope import Scope, scope_left
+from .weights import delete_made_anew, delete_models, require_out_of_force, require_own
+
+if TYPE_CHECKING:
+    from tasks.tracking.store import Tracking
+
+_log = logging.getLogger(__name__)
+
+_TABLES: Final = ("catalog", "clips", "stage1", "stage2", "benchmarks")
+"""Tables that hold footage or speak of it."""
+
+_PAGES: Final = ("audit", "reports")
+"""Folders of pages about footage. They are made anew when asked for; of `reports/paper` that takes hours."""
+
+_COMMIT_S: Final = 60.0
+"""Files younger than this may be a commit's under way: our own run writes its metrics meanwhile."""
+
+
+def take_down(
+    ws: Workspace,
+    settings: Settings,
+    tracking: "Tracking | None",
+    plan: TakedownPlan,
+    why: str,
+    with_models: bool = False,
+) -> dict[str, Any]:
+    """Do what the plan says; returns what was done, ready for JSON. with_models: delete what learned from it, as well.
+
+    Raises: PromotionError, WorkspaceError - a champion, or something outside the workspace, would have to be deleted;
+    nothing was done. WorkspaceError - a table cannot be written. TrackingError - the store cannot be reached.
+    AuditFailedError - what is left breaks an expectation; the footage is gone from the newest tables all the same, and
+    doing it again goes on.
+    """
+    scope, own = plan.scope, tombstones.takedown_id(plan.scope.kind, plan.scope.value)
+    _require(ws, tracking, plan, with_models)
+    finished = [_finish(ws, settings, tracking, left) for left in tombstones.unfinished(ws) if left.takedown != own]
+    begun = tombstones.attempt(with_models)
+    takedown = tombstones.bar(ws, scope.kind, scope.value, scope.media, why, _prints(ws, scope), begun)
+    done = _carry_out(ws, settings, tracking, plan, takedown, with_models)
+    tombstones.finish(ws, takedown, with_models)
+    return plan.summary() | {"takedown": takedown, "finished": finished, **done}
+
+
+def _require(ws: Workspace, tracking: "Tracking | None", plan: TakedownPlan, with_models: bool) -> None:
+    """Refuse what must not be deleted. Raises: PromotionError, WorkspaceError, TrackingError - as `take_down`."""
+    _require_own(ws)
+    if with_models:
+        require_out_of_force(ws, plan.models)
+        require_own(ws, tracking, plan.models, plan.trainings)
+
+
+def _finish(ws: Workspace, settings: Settings, tracking: "Tracking | None", left: tombstones.Unfinished) -> str:
+    """Do what an earlier takedown left undone; returns its id. A champion by now stays, and its deletion undone."""
+    plan, with_models = plan_takedown(ws, tracking, scope_left(ws, left)), left.with_models
+    try:
+        _require(ws, tracking, plan, with_models)
+    except PromotionError:
+        with_models = False
+    _carry_out(ws, settings, tracking, plan, left.takedown, with_models)
+    tombstones.finish(ws, left.takedown, with_models)
+    return left.takedown
+
+
+def _carry_out(
+    ws: Workspace, settings: Settings, tracking: "Tracking | None", plan: TakedownPlan, takedown: str, with_models: bool
+) -> dict[str, Any]:
+    """All that follows the tombstones. Every step may be done twice."""
+    scope = plan.scope
+    tagged = _tag_models(tracking, plan, takedown) if tracking else []
+    _delete_rows(ws, plan)
+    pages = _forget_pages(ws)
+    unfinished = _forget_unfinished(ws)
+    published = _publish(ws, settings)
+    erased = sum(len(_erase(ws, table, "media_id", scope.media)) for table in _TABLES)
+    if scope.kind == "corpus":
+        erased += len(_erase(ws, "metrics", "corpus", [scope.value]))
+    shown = _erase_shown(tracking, plan) if tracking else 0
+    delete_made_anew(ws)
+    deleted = delete_models(ws, tracking, plan.models, plan.trainings) if with_models else {}
+    return {
+        "tagged": tagged,
+        "release": published.release_id,
+        "release_is_new": published.is_new,
+        "files_erased": erased,
+        "run_files_erased": shown,
+        "pages_erased": pages,
+        "unfinished_left": unfinished,
+        **deleted,
+    }
+
+
+def _prints(ws: Workspace, scope: Scope) -> list[Print]:
+    """What copies of the footage are recognised by; kept only where copies are to be kept out."""
+    if not scope.with_copies:
+        return []
+    of_it = pc.field("media_id").isin(sorted(scope.media))
+    return list(prints_of(tables.read(ws, "clips", ["sound_hash", "face_motion", "pairing_score"], filter=of_it)))
+
+
+def _require_own(ws: Workspace) -> None:
+    """Raises: WorkspaceError - a folder that is to be deleted is a link to another place."""
+    for name in _PAGES if ws.is_local else ():
+        require_below(Path(ws.root), Path(ws.root, name))
+
+
+def _tag_models(tracking: "Tracking", plan: TakedownPlan, takedown: str) -> list[str]:
+    from tasks.tracking.registry import tag_version
+
+    told = f"{plan.scope.kind} {takedown} {datetime.now(UTC).date().isoformat()}"
+    sure = [touched.version for touched in plan.models if touched.clips]
+    for version in sure:
+        tag_version(tracking, version, {TAKEN_DOWN: told})
+    return [str(version) for version in sure]
+
+
+def _delete_rows(ws: Workspace, plan: TakedownPlan) -> None:
+    scope = plan.scope
+    drop_media(ws, scope.media)
+    tables.delete_rows(ws, "catalog", "uri", [row["uri"] for row in scope.files])
+    tables.delete_rows(ws, "benchmarks", "media_id", scope.media)
+    if scope.kind == "corpus":
+        tables.delete_rows(ws, "metrics", "corpus", [scope.value])
+    _rename_groups(ws, scope.speakers)
+
+
+def _rename_groups(ws: Workspace, gone: Collection[str]) -> None:
+    """A group of speakers is called after one of them; if that one is gone, after the first of those who are left."""
+    for table in ("clips", "benchmarks"):
+        rows = tables.read_any(ws, table, ["clip_id", "speaker", "split_group"]).to_pylist()
+        left = {row["speaker"] for row in rows}
+        names = {row["split_group"] for row in rows if row["split_group"] in gone and row["split_group"] not in left}
+        changes: dict[str, str] = {}
+        for name in names:
+            own = [row for row in rows if row["split_group"] == name]
+            new = min(row["speaker"] for row in own)
+            changes |= {row["clip_id"]: new for row in own}
+        if changes:
+            told = {"clip_id": list(changes), "split_group": list(changes.values())}
+            tables.update_columns(ws, table, pa.table(told))
+
+
+def _publish(ws: Workspace, settings: Settings) -> PublishResult:
+    policy = standing_policy(ws)
+    return PublishResult(None, False) if policy is None else publish(ws, settings, policy)
+
+
+def _erase(ws: Workspace, table: str, key: str, values: Collection[str]) -> list[str]:
+    """Take the files of old versions off the disk, and what killed writers left of this footage."""
+    gone = vacuum.erase(ws, table)
+    left = vacuum.strays(ws, table, key, values)
+    for name in left:
+        remove(ws, table, name)
+    return [*gone, *left]
+
+
+def _forget_pages(ws: Workspace) -> list[str]:
+    """Delete pages; returns the entries that went, by their names below the workspace."""
+    files = ws.filesystem()
+    gone = []
+    for folder in _PAGES:
+        if files.exists(ws.path(folder)):
+            names = (str(entry).rstrip("/").rsplit("/", 1)[-1] for entry in files.ls(ws.path(folder), detail=False))
+            gone += [f"{folder}/{name}" for name in sorted(names)]
+            remove(ws, folder)
+    return gone
+
+
+def _forget_unfinished(ws: Workspace) -> int:
+    """Delete what killed runs left half written; returns how many unfinished files stay.
+
+    While another run lives some of them are its own, and the files that it works on would be refused for want of them.
+    Then only those go that are too old to be.
+    """
+    if any(run.state == "running" and run.flow != "takedown" for run in runs(ws)):
+        ws.sweep_scratch()
+    else:
+        ws.sweep_scratch(older_than_s=_COMMIT_S)
+    return sum(path.is_file() for path in ws.scratch().iterdir())
+
+
+def _erase_shown(tracking: "Tracking", plan: TakedownPlan) -> int:
+    """Pictures and films of the clips in trainings, and pages that compare models on them."""
+    from tasks.tracking.erasing import erase_about
+    from tasks.tracking.registry import runs_of_benchmarks
+
+    clips = [clip["clip_id"] for clip in plan.scope.clips]
+    return erase_about(tracking, clips, [PAGE], runs_of_benchmarks(tracking, plan.benchmarks))

@@ -1,0 +1,157 @@
+"""Lineage both ways: what a model was made from, and what a file or a speaker went into. Changes nothing."""
+
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, Final
+
+from schemas.config.settings import Settings
+from schemas.display import visible
+from schemas.errors import NotFoundError
+from tasks.inspect import reading
+from tasks.lineage.plan import model_row, releases_with
+from tasks.lineage.scope import Scope, find_scope
+from tasks.promotion import ledger
+from tasks.promotion.training_data import MODELS, models_on, trained_on
+from tasks.releases import releases
+from tasks.stores.workspace import Workspace
+
+if TYPE_CHECKING:
+    from tasks.tracking.models import Version
+    from tasks.tracking.store import Tracking
+
+_MODEL: Final = re.compile(r"(?:models:/)?(?P<model>[\w-]+)(?:/(?P<version>\d+)|(?P<alias>@[\w-]+))?")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelTrace:
+    """From a version back to raw files. clips: ids by split, None where nothing is known. files: a row a content, with
+    its labels as they are told today; gone: contents that are not in the catalog any more.
+    """
+
+    model: str
+    version: int
+    aliases: tuple[str, ...]
+    run: str
+    taken_down: str | None
+    release: dict[str, Any] | None
+    clips: dict[str, list[str]] | None
+    files: tuple[dict[str, Any], ...]
+    gone: int
+    moves: tuple[dict[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FootageTrace:
+    """From a file or a speaker to whatever holds it."""
+
+    kind: str
+    value: str
+    files: tuple[dict[str, Any], ...]
+    clips: tuple[dict[str, Any], ...]
+    releases: tuple[str, ...]
+    releases_erased: tuple[str, ...]
+    benchmarks: dict[str, int]
+    models: tuple[dict[str, Any], ...]
+
+
+def trace(settings: Settings, name: str) -> ModelTrace | FootageTrace:
+    """Trace a model ("landmark-generator", "wav2lip/3", "landmark-generator@champion"), a speaker, or a file
+    (path, end of one, or start of an id).
+
+    Raises: NotFoundError - nothing is called so. TrackingError - the registry cannot be asked, or has no such version.
+    """
+    ws = Workspace.open(settings.workspace)
+    tracking = tracking_if_there(settings, ws)
+    parts = _MODEL.fullmatch(name)
+    if parts and parts["model"] in MODELS:
+        return _trace_model(ws, tracking, parts["model"], parts["version"] or parts["alias"])
+    speakers = set(reading.read(ws, "clips", ["speaker"])["speaker"].to_pylist())
+    speakers |= set(reading.read(ws, "catalog", ["speaker"])["speaker"].to_pylist())
+    try:
+        scope = find_scope(ws, "speaker" if name in speakers else "file", name)
+    except NotFoundError as error:
+        raise NotFoundError(f"{_no_such(name, speakers)}; {error}") from error
+    return _trace_footage(ws, tracking, scope)
+
+
+def _no_such(name: str, speakers: Collection[str | None]) -> str:
+    known = sorted({speaker for speaker in speakers if speaker} | set(MODELS))
+    near = ", ".join(map(visible, get_close_matches(name, known, n=5, cutoff=0.6)))
+    return f"no model and no speaker is called {visible(name)!r}" + (f" (did you mean {near}?)" if near else "")
+
+
+def tracking_if_there(settings: Settings, ws: Workspace) -> "Tracking | None":
+    """The registry, opened to ask; None where a workspace of its own has none yet.
+
+    Raises: TrackingError - a server does not answer. SettingsError - a remote workspace names no server.
+    """
+    from tasks.tracking.address import place_of
+    from tasks.tracking.store import open_to_ask
+
+    place = place_of(settings.tracking, ws)
+    if place.database and not place.database.exists():
+        return None
+    return open_to_ask(place)
+
+
+def _trace_model(ws: Workspace, tracking: "Tracking | None", model: str, name: str | None) -> ModelTrace:
+    from tasks.tracking.kinds import KINDS
+
+    if tracking is None:
+        raise NotFoundError(f"no {model} is registered yet: `{KINDS[model].made_by}` makes one")
+    from tasks.promotion.eligibility import TAKEN_DOWN
+    from tasks.tracking.registry import aliases_of, named_version
+
+    version = named_version(tracking, model, name)
+    clips = trained_on(tracking, ws, version, MODELS[model])
+    media = {clip["media_id"] for clip in clips or []}
+    rows = reading.read(ws, "catalog", ["media_id", "uri", "corpus", "licence", "consent", "speaker"]).to_pylist()
+    files = {row["media_id"]: row for row in reversed(rows) if row["media_id"] in media}
+    own = [move for move in ledger.moves(ws, model) if version.number in (move.from_version, move.to_version)]
+    return ModelTrace(
+        model=model,
+        version=version.number,
+        aliases=tuple(aliases_of(tracking, model).get(version.number, ())),
+        run=version.run_id,
+        taken_down=version.tags.get(TAKEN_DOWN),
+        release=_release(ws, version),
+        clips=None if clips is None else _by_split(clips),
+        files=tuple(sorted(files.values(), key=lambda row: str(row["uri"]))),
+        gone=len(media - files.keys()),
+        moves=tuple(asdict(move) for move in own),
+    )
+
+
+def _by_split(clips: Iterable[Mapping[str, str]]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for clip in clips:
+        found.setdefault(clip["split"], []).append(clip["clip_id"])
+    return {split: sorted(own) for split, own in found.items()}
+
+
+def _release(ws: Workspace, version: "Version") -> dict[str, Any] | None:
+    try:
+        found = releases.find(ws, version.tags.get("release", ""))
+    except NotFoundError:
+        return None
+    kept = ("release_id", "sequence", "created_utc", "backend", "extractor", "policy", "code")
+    return {name: getattr(found, name) for name in kept} | {"tables": found.versions}
+
+
+def _trace_footage(ws: Workspace, tracking: "Tracking | None", scope: Scope) -> FootageTrace:
+    holding, gone = releases_with(ws, scope.media)
+    rows = reading.read(ws, "benchmarks", ["benchmark", "media_id"]).to_pylist()
+    models = models_on(tracking, ws, scope.media) if tracking else []
+    return FootageTrace(
+        scope.kind,
+        scope.value,
+        scope.files,
+        scope.clips,
+        tuple(release.release_id for release in holding),
+        tuple(release.release_id for release in gone),
+        dict(Counter(row["benchmark"] for row in rows if row["media_id"] in scope.media)),
+        tuple(model_row(touched) for touched in models),
+    )

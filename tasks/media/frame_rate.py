@@ -1,0 +1,136 @@
+"""Chooses the source picture for every frame at 25 fps. Pure arithmetic, in exact fractions."""
+
+import math
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from statistics import median_low
+from typing import Final
+
+from schemas.contract import FPS
+
+from .video_frames import TimedPicture
+
+HOLE_S: Final = Fraction(3, 10)
+"""A picture that would stand for longer is followed by a hole, not by a picture: seven frames, a syllable."""
+
+HOLE_INTERVALS: Final = 3
+"""Where pictures come seldom, as in a GIF of five a second, a hole is so many times longer than they usually stand."""
+
+_USUAL_INTERVALS: Final = 15
+"""Latest intervals whose median is how long pictures usually stand."""
+
+ROUNDING_S: Final = Fraction(1, 200)
+"""Matroska rounds times to milliseconds: a frame that would begin this close to the end is not begun."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Frames `first`..`last` (inclusive, at 25 fps from the first picture) show this picture."""
+
+    first: int
+    last: int
+    picture: TimedPicture
+    source_index: int
+    since_first_s: Fraction
+    follows_hole: bool = False
+    """Nothing was shown just before: frames may be missing between it and the run before."""
+
+
+class Retimer:
+    """Nearest picture in time for each frame, the earlier of two equally near.
+
+    Pictures whose time does not advance are passed over. A picture that would stand for longer than HOLE_S, and than
+    HOLE_INTERVALS times as long as its neighbours, stands as long as they do; then there are no frames until the next.
+    Ends, with `stopped` set, before a frame beyond `limit_s`. After iteration `seen` is the number of source pictures
+    and `reached_s` is known.
+    """
+
+    def __init__(self, limit_s: float) -> None:
+        self._limit_s = limit_s
+        self._intervals: deque[Fraction] = deque(maxlen=_USUAL_INTERVALS)
+        self.stopped: str | None = None
+        self.seen = 0
+        self.reached_s = Fraction(0)
+        """When the last picture ends, by its own word, in seconds after the first."""
+
+    def choose(self, pictures: Iterable[TimedPicture]) -> Iterator[Chosen]:
+        """Runs of frames, in order; pictures that no frame shows do not appear."""
+        next_frame = 0
+        for shown, following, later in _windows(self._advancing(pictures)):
+            stop, resume = self._stop(shown, following, later)
+            if stop > next_frame:
+                yield Chosen(next_frame, stop - 1, shown.picture, shown.index, shown.since_s, shown.follows_hole)
+                next_frame = stop
+            elif following is not None and shown.follows_hole:
+                following.follows_hole = True  # which a picture that no frame shows cannot hand on
+            if resume is not None and following is not None:
+                next_frame = max(next_frame, resume)
+                following.follows_hole = True
+
+    def _advancing(self, pictures: Iterable[TimedPicture]) -> "Iterator[_Shown]":
+        start_s, latest_s = Fraction(0), Fraction(-1)
+        for index, picture in enumerate(pictures):
+            self.seen = index + 1
+            if index == 0:
+                start_s = picture.time_s
+            since_s = picture.time_s - start_s
+            if since_s <= latest_s:
+                continue
+            if since_s > self._limit_s:
+                self.stopped = f"picture {index} is {float(since_s):.0f} s after the first; limit {self._limit_s:.0f} s"
+                return
+            latest_s = since_s
+            yield _Shown(picture, index, since_s)
+
+    def _stop(self, shown: "_Shown", following: "_Shown | None", later: "_Shown | None") -> tuple[int, int | None]:
+        """The frame before which the picture ends, and where frames go on when a hole comes after it."""
+        if following is None:
+            return self._end_of_last(shown), None
+        interval_s = following.since_s - shown.since_s
+        usual_s = self._usual_s(interval_s if later is None else later.since_s - following.since_s)
+        self._intervals.append(interval_s)
+        if interval_s <= _longest_s(usual_s):
+            # FPS times the moment half-way between both pictures; a frame exactly there still shows the earlier.
+            return math.floor((shown.since_s + following.since_s) * FPS / 2) + 1, None
+        return _frame_after(shown.since_s + usual_s), math.ceil(following.since_s * FPS - Fraction(1, 2))
+
+    def _end_of_last(self, shown: "_Shown") -> int:
+        interval_s = self._intervals[-1] if self._intervals else Fraction(1, FPS)
+        lasts_s = shown.picture.duration_s or interval_s
+        usual_s = self._usual_s(interval_s)
+        self.reached_s = shown.since_s + lasts_s
+        return max(_frame_after(shown.since_s + (lasts_s if lasts_s <= _longest_s(usual_s) else usual_s)), 1)
+
+    def _usual_s(self, nearby_s: Fraction) -> Fraction:
+        return median_low([*self._intervals, nearby_s])
+
+
+@dataclass(slots=True)
+class _Shown:
+    picture: TimedPicture
+    index: int
+    since_s: Fraction
+    follows_hole: bool = False
+
+
+def _longest_s(usual_s: Fraction) -> Fraction:
+    return max(HOLE_S, HOLE_INTERVALS * usual_s)
+
+
+def _frame_after(end_s: Fraction) -> int:
+    return math.ceil((end_s - ROUNDING_S) * FPS)
+
+
+def _windows(shown: "Iterator[_Shown]") -> "Iterator[tuple[_Shown, _Shown | None, _Shown | None]]":
+    """Each with the two that come after it."""
+    held: deque[_Shown] = deque()
+    for one in shown:
+        held.append(one)
+        if len(held) == 3:
+            yield held[0], held[1], held[2]
+            held.popleft()
+    while held:
+        yield held[0], held[1] if len(held) > 1 else None, None
+        held.popleft()

@@ -1,0 +1,218 @@
+"""Source pictures with their exact times, in order, decoded by PyAV one at a time."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import partial
+from heapq import heappop, heappush
+from typing import Final
+
+import av.error
+import numpy as np
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from schemas.contract import FPS
+
+from .colour import BT601, BT709, ColourTags
+from .containers import words
+from .deinterlacing import Deinterlacer
+from .frame_converter import FrameConverter
+from .geometry import Geometry, PixelAspect
+from .picture_notes import PictureNotes
+from .timeline import StreamClock, without_strays
+
+MAX_DEAD_PACKETS: Final = 1000
+"""Packets that may fail to decode before the first picture; a recording that starts mid-way loses a few."""
+
+_WAITING_TIMES: Final = 64
+"""Packet times kept for frames that come out later; no codec reorders further."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimedPicture:
+    """One source picture. `pixels()` converts it: (H, W, 3) uint8 as displayed."""
+
+    time_s: Fraction
+    """Seconds, on the container's clock."""
+    duration_s: Fraction
+    pixels: Callable[[], np.ndarray]
+    geometry: Geometry | None = None
+    """Its size and direction, where they may differ from those of its neighbours."""
+
+
+def decoded(
+    source: InputContainer, video: VideoStream, damage: list[str], deinterlacer: Deinterlacer | None = None
+) -> Iterator[VideoFrame]:
+    """Frames until the end or the first damage after a good frame, whose words are then put into `damage`.
+
+    Damage before the first frame is passed over, up to MAX_DEAD_PACKETS. Combed frames come deinterlaced.
+    """
+    return (deinterlacer or Deinterlacer()).over(_as_coded(source, video, damage))
+
+
+def _as_coded(source: InputContainer, video: VideoStream, damage: list[str]) -> Iterator[VideoFrame]:
+    times: list[int] = []
+    frames = 0
+    dead: list[str] = []
+    try:
+        for packet in source.demux(video):
+            try:
+                fresh = _decode(packet, times)
+            except av.error.EOFError:
+                break
+            except MemoryError:
+                raise  # also an FFmpegError, but it says nothing of the file
+            except (av.error.FFmpegError, ValueError) as error:
+                dead.append(words(error))
+                if frames or len(dead) > MAX_DEAD_PACKETS:
+                    damage.append(dead[-1])
+                    return
+                continue
+            frames += len(fresh)
+            yield from fresh
+    except MemoryError:
+        raise
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        dead.append(words(error))
+        damage.append(dead[-1])
+    if not frames:
+        damage.extend(dict.fromkeys(dead))
+
+
+def _decode(packet: "Packet[VideoStream]", times: list[int]) -> list[VideoFrame]:
+    """Decode; frames without a time get the earliest time of a packet that has not been used.
+
+    AVI stores no presentation times, only the order of packets; frames come out in display order, so the n-th frame
+    takes the n-th packet time.
+    """
+    if packet.dts is not None and packet.size:
+        heappush(times, packet.dts)
+        if len(times) > _WAITING_TIMES:
+            heappop(times)
+    fresh = packet.decode()
+    for frame in fresh:
+        earliest = heappop(times) if times else None
+        if frame.pts is None:
+            frame.pts = earliest
+    return fresh
+
+
+class PyavPictures:
+    """The pictures of an opened file. Iterate once; `damage` then tells whether and why it ended early."""
+
+    decoder = "pyav"
+    is_plain: bool
+    """Whether the first picture is shown as any decoder shows it; known once it was read."""
+
+    def __init__(
+        self,
+        source: InputContainer,
+        video: VideoStream,
+        nominal_fps: float | None,
+        clock: StreamClock | None = None,
+    ) -> None:
+        self.damage: list[str] = []
+        self._source = source
+        self._video = video
+        self._clock = Clock(step_s(nominal_fps), clock)
+        self._aspect = PixelAspect(video)
+        self._convert = FrameConverter()
+        self._deinterlacer = Deinterlacer()
+        self._notes = PictureNotes()
+        self.is_plain = False
+        self._gif_clock = GifClock() if video.codec_context.name == "gif" else None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was done to the pictures so far, in words."""
+        self._notes.refused_aspect = self._aspect.refused
+        self._notes.deinterlaced = self._deinterlacer.count
+        return self._notes.lines()
+
+    def __iter__(self) -> Iterator[TimedPicture]:
+        for stated_s, frame in timed(self._source, self._video, self.damage, self._deinterlacer):
+            geometry = self._aspect.geometry(frame)
+            if not self._notes.pictures:
+                self.is_plain = _is_plain(frame, geometry) and self._aspect.refused is None
+            self._notes.add(frame, geometry)
+            duration_s = lasts_s(frame, self._video)
+            if self._gif_clock is not None:
+                stated_s, duration_s = self._gif_clock.read(duration_s)
+            pixels = partial(self._convert, frame, geometry)
+            yield TimedPicture(self._clock.read(stated_s), duration_s, pixels, geometry)
+
+
+def _is_plain(frame: VideoFrame, geometry: Geometry) -> bool:
+    """Whether a frame is shown as any decoder shows it: upright, square pixels, colours that all know or assume."""
+    colours = ColourTags.of(frame)
+    assumed = int(frame.colorspace) in (BT709, 5, BT601) or colours.matrix == BT601
+    standard = assumed and not (colours.mapped or colours.full or frame.interlaced_frame)
+    return standard and geometry == Geometry(frame.width, frame.height) and frame.format.name == "yuv420p"
+
+
+def timed(
+    source: InputContainer, video: VideoStream, damage: list[str], deinterlacer: Deinterlacer | None = None
+) -> Iterator[tuple[Fraction | None, VideoFrame]]:
+    """`decoded`, each frame with its stated time in seconds, or None when it has none that can be believed."""
+    return without_strays(
+        (None if frame.pts is None else frame.pts * _base(frame, video), frame)
+        for frame in decoded(source, video, damage, deinterlacer)
+    )
+
+
+def lasts_s(frame: VideoFrame, video: VideoStream) -> Fraction:
+    """Seconds that a frame stands, as the container says; 0 when it does not say."""
+    return max(frame.duration, 0) * _base(frame, video)
+
+
+def _base(frame: VideoFrame, video: VideoStream) -> Fraction:
+    return frame.time_base or video.time_base or Fraction(1, FPS)
+
+
+def step_s(nominal_fps: float | None) -> Fraction:
+    """Seconds between pictures at the claimed rate, at most one; 1/25 when nothing sensible is claimed."""
+    return 1 / Fraction(nominal_fps).limit_denominator(1001) if nominal_fps and nominal_fps > 1 else Fraction(1, FPS)
+
+
+class Clock:
+    """Times of pictures on the file's line, see timeline.StreamClock. A missing time is the last one plus a step.
+
+    A small step back is passed on as it is, for the caller to drop.
+    """
+
+    def __init__(self, step: Fraction, stream: StreamClock | None = None) -> None:
+        self._step = step
+        self._stream = stream or StreamClock()
+        self._latest: Fraction | None = None
+
+    def read(self, stated: Fraction | None) -> Fraction:
+        """The time of the next picture, in seconds."""
+        if self._latest is None:
+            self._latest = stated or Fraction(0)
+            return self._latest
+        follows = self._latest + self._step
+        time_s = follows if stated is None else self._stream.place(stated, self._latest, follows)
+        self._latest = max(self._latest, time_s)
+        return time_s
+
+
+class GifClock:
+    """Times of a GIF as browsers show it: a delay of 0 or 1 hundredth of a second stands for 10.
+
+    ffmpeg's demuxer does so for 0, but lets 1 through, whatever its option min_delay says.
+    """
+
+    SHORTEST_S: Final = Fraction(2, 100)
+    STANDARD_S: Final = Fraction(10, 100)
+
+    def __init__(self) -> None:
+        self._next_s = Fraction(0)
+
+    def read(self, duration_s: Fraction) -> tuple[Fraction, Fraction]:
+        """Time and duration of the next picture, in seconds."""
+        lasts_s = duration_s if duration_s >= self.SHORTEST_S else self.STANDARD_S
+        begins_s, self._next_s = self._next_s, self._next_s + lasts_s
+        return begins_s, lasts_s

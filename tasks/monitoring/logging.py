@@ -1,0 +1,80 @@
+"""Log lines on stderr that people read and machines parse: key=value pairs (logfmt) or a JSON object a line."""
+
+import json
+import logging
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from schemas.config.notices import LogSettings
+
+TOLD: Final = "told"
+"""Attribute of a log record that holds its pairs: `_LOG.info("step", extra={TOLD: {...}})`."""
+
+_OURS: Final = ("flows", "tasks", "model", "schemas")
+
+
+@contextmanager
+def log_lines(settings: LogSettings) -> Iterator[None]:
+    """What our own loggers say inside the block goes to stderr as lines; a block inside another adds nothing."""
+    loggers = [logging.getLogger(name) for name in _OURS]
+    if any(isinstance(handler, _Stderr) for handler in loggers[0].handlers):
+        yield
+        return
+    level = settings.level or ("warning" if sys.stderr.isatty() else "info")
+    handler, before = _Stderr(settings.format), [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.addHandler(handler)
+        logger.setLevel(level.upper())
+    try:
+        yield
+    finally:
+        for logger, old in zip(loggers, before, strict=True):
+            logger.removeHandler(handler)
+            logger.setLevel(old)
+
+
+class _Stderr(logging.Handler):
+    """Looks stderr up at each line: a live bar puts itself in its place for a while."""
+
+    def __init__(self, form: str) -> None:
+        super().__init__()
+        self._write = _as_json if form == "json" else _as_pairs
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the record's line."""
+        try:
+            sys.stderr.write(self._write(_told(record)) + "\n")
+        except Exception:  # noqa: BLE001 - logging's own way with a stream that is gone
+            self.handleError(record)
+
+
+def _told(record: logging.LogRecord) -> dict[str, Any]:
+    at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    head = {"at": at, "level": record.levelname.lower(), "logger": record.name, "message": record.getMessage()}
+    pairs: Mapping[str, Any] = getattr(record, TOLD, {})
+    tail = {"trace": logging.Formatter().formatException(record.exc_info)} if record.exc_info else {}
+    return head | {name: value for name, value in pairs.items() if value is not None} | tail
+
+
+def _as_json(told: Mapping[str, Any]) -> str:
+    return json.dumps(told, default=str)
+
+
+def _as_pairs(told: Mapping[str, Any]) -> str:
+    return " ".join(f"{name}={_value(value)}" for name, value in told.items())
+
+
+def _value(value: Any) -> str:
+    """A value as logfmt has it: bare if it can be, else quoted and escaped, so that a line stays a line."""
+    text = (
+        f"{value:.6g}"
+        if isinstance(value, float)
+        else value
+        if isinstance(value, str)
+        else json.dumps(value, default=str)
+    )
+    plain = text and text.isascii() and text.isprintable() and not any(mark in text for mark in ' ="\\')
+    return text if plain else json.dumps(text)

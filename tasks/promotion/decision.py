@@ -1,0 +1,238 @@
+"""Decides whether a challenger takes the champion's place: a pure function of scores and policy.
+
+Anything that is not sure keeps the champion. The rules, and how often they err: docs/promotion.md.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final, Literal
+
+from model.metrics.bootstrap import (
+    Interval,
+    Resampling,
+    Scores,
+    difference_interval,
+    gain_difference_interval,
+    reduction_interval,
+)
+from model.metrics.verdicts import no_interval
+from schemas.promotion import ModelRule, ResamplingRule
+from schemas.wording import counted
+
+from .model_scores import Direction, ModelScores
+
+Outcome = Literal["promote", "keep"]
+
+_MOST_LOST: Final = 0.1
+"""Share of the clips on which the champion has a score and the challenger none, beyond which it counts as worse: a
+mouth that stands still has no correlation, and must not pass for that."""
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyCheck:
+    """One rule and how it came out.
+
+    what: the rule in words. value: the figure, better is more, with its interval. limit: what it had to reach.
+    """
+
+    name: str
+    what: str
+    passed: bool
+    value: Interval | None
+    limit: float
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PromotionDecision:
+    """The decision, in one sentence and by every check."""
+
+    outcome: Outcome
+    why: str
+    clips: int
+    speakers: int
+    checks: tuple[PolicyCheck, ...]
+
+    def summary(self) -> dict[str, Any]:
+        """Ready for JSON."""
+        return asdict(self)
+
+
+def decide(
+    challenger: ModelScores,
+    champion: ModelScores | None,
+    directions: Mapping[str, Direction],
+    rule: ModelRule,
+    resampling: ResamplingRule,
+) -> PromotionDecision:
+    """Whether the challenger wins. Without a champion it has to beat its controls, and nothing else.
+
+    Raises: ValueError - the two were graded on different clips.
+    """
+    speakers = challenger.speakers
+    if champion is not None and champion.speakers != speakers:
+        raise ValueError("champion and challenger were graded on different clips")
+    clips = sorted(speakers)
+    groups = [speakers[clip] for clip in clips]
+    ruling = _Ruling(challenger, champion, directions, rule, clips, groups, Resampling(**resampling.model_dump()))
+    checks = tuple(ruling.checks())
+    enough = len(clips) >= rule.least_clips and len(set(groups)) >= rule.least_speakers
+    passed = enough and all(check.passed for check in checks)
+    why = _sentence(checks, rule, len(clips), len(set(groups)), enough, champion is None)
+    return PromotionDecision("promote" if passed else "keep", why, len(clips), len(set(groups)), checks)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ruling:
+    challenger: ModelScores
+    champion: ModelScores | None
+    directions: Mapping[str, Direction]
+    rule: ModelRule
+    clips: Sequence[str]
+    groups: Sequence[str]
+    how: Resampling
+
+    def checks(self) -> Iterator[PolicyCheck]:
+        if self.champion is not None:
+            yield self._primary(self.champion)
+        for control, least in self.rule.controls.items():
+            yield self._control(control, least)
+        if self.champion is None:
+            return
+        for control, most in self.rule.gain_tolerances.items():
+            yield self._gain(self.champion, control, most)
+        for score, most in self.rule.tolerances.items():
+            yield self._tolerance(self.champion, score, most)
+        for cost, times in self.rule.costs.items():
+            yield self._cost(self.champion, cost, times)
+
+    def _primary(self, champion: ModelScores) -> PolicyCheck:
+        least, score = self.rule.minimum_effect, self.rule.primary
+        ours, theirs = self._own(self.challenger, score), self._own(champion, score)
+        value = reduction_interval(ours, theirs, self.groups, self.how)
+        what = f"{score} below the champion's, as a share of it, surely by {least:g}"
+        return self._held("primary", what, value, surely=True, limit=least, lost=_lost(ours, theirs))
+
+    def _control(self, control: str, least: float) -> PolicyCheck:
+        score = self.rule.primary
+        ours = self._own(self.challenger, score)
+        theirs = self.challenger.column(control, score, self.clips)
+        value = reduction_interval(ours, theirs, self.groups, self.how)
+        what = f"{score} below that of {control}, as a share of it, surely by {least:g}"
+        return self._held(f"beats {control}", what, value, surely=True, limit=least, lost=_lost(ours, theirs))
+
+    def _gain(self, champion: ModelScores, control: str, most: float) -> PolicyCheck:
+        score = self.rule.primary
+        pairs = [
+            (self._own(sheet, score), sheet.column(control, score, self.clips)) for sheet in (self.challenger, champion)
+        ]
+        value = gain_difference_interval(pairs[0], pairs[1], self.groups, self.how)
+        what = f"gain over {control} no more than {most:g} smaller than the champion's"
+        return self._held(f"gain over {control}", what, value, surely=False, limit=-most, lost=_lost(*pairs[0]))
+
+    def _tolerance(self, champion: ModelScores, score: str, most: float) -> PolicyCheck:
+        direction = self.directions[score]
+        ours, theirs = (_goodness(self._own(sheet, score), direction) for sheet in (self.challenger, champion))
+        value = difference_interval(ours, theirs, self.groups, self.how)
+        what = f"{score} ({_WORDS[direction]}) no more than {most:g} worse than the champion's"
+        if any(value is not None for value in ours) and all(value is None for value in theirs):
+            return PolicyCheck(
+                score, what, True, value, -most, "the champion has none: a still mouth cannot be measured"
+            )
+        return self._held(score, what, value, surely=False, limit=-most, lost=_lost(ours, theirs))
+
+    def _cost(self, champion: ModelScores, cost: str, times: float) -> PolicyCheck:
+        what = f"{cost} no more than {times:g} times the champion's"
+        ours, theirs = self.challenger.costs.get(cost), champion.costs.get(cost)
+        if ours is None or theirs is None:
+            return PolicyCheck(cost, what, False, None, times, "was not measured")
+        return PolicyCheck(
+            cost, what, ours <= times * theirs, None, times, f"{_amount(ours)} against {_amount(theirs)}"
+        )
+
+    def _held(self, name: str, what: str, value: Interval, *, surely: bool, limit: float, lost: int) -> PolicyCheck:
+        """surely: the interval's near end counts, else the figure itself."""
+        if lost > _MOST_LOST * len(self.clips):
+            return PolicyCheck(
+                name, what, False, value, limit, f"not measured on {counted(lost, 'clip')} where the other one is"
+            )
+        figure = value.low if surely else value.mean
+        if figure is None:
+            return PolicyCheck(name, what, False, value, limit, _unmeasured(value))
+        return PolicyCheck(name, what, figure > limit if surely else figure >= limit, value, limit)
+
+    def _own(self, sheet: ModelScores, score: str) -> list[float | None]:
+        return sheet.column(sheet.own, score, self.clips)
+
+
+_TURNED: Final[Mapping[Direction, Callable[[float], float]]] = {
+    "less": lambda value: -value,
+    "more": lambda value: value,
+    "near one": lambda value: -abs(value - 1),
+    "up to one": lambda value: -max(value, 1.0),
+}
+_WORDS: Final[Mapping[Direction, str]] = {
+    "less": "less is better",
+    "more": "more is better",
+    "near one": "best at 1",
+    "up to one": "good up to 1",
+}
+
+
+def _goodness(values: Scores, direction: Direction) -> list[float | None]:
+    """Scores turned so that more is better."""
+    return [None if value is None else _TURNED[direction](value) for value in values]
+
+
+def _unmeasured(value: Interval) -> str:
+    """Why a figure or its interval is missing."""
+    cause = no_interval(value) or "could not be measured"
+    return cause if value.mean is None else f"no interval: {cause}"
+
+
+def _lost(ours: Scores, theirs: Scores) -> int:
+    """Clips on which only the other one has a score."""
+    return sum(one is None and other is not None for one, other in zip(ours, theirs, strict=True))
+
+
+def _sentence(
+    checks: Sequence[PolicyCheck], rule: ModelRule, clips: int, speakers: int, enough: bool, is_first: bool
+) -> str:
+    if not enough:
+        there = f"{counted(clips, 'clip')} of {counted(speakers, 'speaker')}"
+        asked = f"{rule.least_clips} and {rule.least_speakers}"
+        return f"undecidable: the benchmark holds {there}, the policy asks for {asked}"
+    failed = [check for check in checks if not check.passed]
+    if not checks:
+        return "the policy asks nothing of a first champion"
+    if not failed:
+        first = checks[0]
+        least = "" if first.value is None or first.value.low is None else f" (at least {100 * first.value.low:.1f} %)"
+        if is_first:
+            return f"the first champion beats its controls{least}"
+        return f"{first.what}{least}, and every guard holds"
+    if failed[0].name == "primary":
+        return f"{_how_far(failed[0])}: {_figure(failed[0])}, asked for is {100 * failed[0].limit:g} %"
+    return "not held: " + "; ".join(f"{check.what} ({check.detail or _figure(check)})" for check in failed)
+
+
+def _how_far(check: PolicyCheck) -> str:
+    value = check.value
+    if check.detail or value is None or value.low is None or value.high is None:
+        return f"undecidable ({check.detail or 'no interval'})"
+    if value.high < 0:
+        return "the challenger is worse"
+    return "undecidable, the interval holds zero" if value.low <= 0 else "better, but not surely by enough"
+
+
+def _amount(cost: float) -> str:
+    return f"{cost:,.0f}" if cost >= 10_000 else f"{cost:.4g}"  # parameters are counted, and nobody reads 2.359e+04
+
+
+def _figure(check: PolicyCheck) -> str:
+    value = check.value
+    if value is None or value.mean is None:
+        return "not measured"
+    if value.low is None or value.high is None:
+        return f"{value.mean:.3g}"
+    return f"{value.mean:.3g} ({value.low:.3g} to {value.high:.3g})"

@@ -1,0 +1,93 @@
+"""What keeps a version from being judged, or from being moved, whatever it would score."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from schemas.errors import NotFoundError, PromotionError
+from schemas.wording import counted
+from tasks.releases import releases
+from tasks.releases.benchmarks import Benchmark
+from tasks.stores import tombstones
+from tasks.stores.workspace import Workspace
+
+from .ledger import Move
+
+if TYPE_CHECKING:
+    from tasks.tracking.models import Version
+
+TAKEN_DOWN: Final = "taken_down"
+"""Tag of versions that were trained on footage which was taken down since."""
+
+
+def require_promotable(ws: Workspace, version: "Version", benchmark: Benchmark, trained_on: frozenset[str]) -> None:
+    """Refuse a version whose origin nobody vouches for. trained_on: contents it learned from, empty if not known.
+
+    Raises: PromotionError - its release is not one of this workspace or its audit failed; it was trained on footage
+    that was taken down, or on files of the benchmark.
+    """
+    _require_release(ws, version)
+    require_standing(ws, version, trained_on)
+    if seen := trained_on & _media(benchmark):
+        raise PromotionError(
+            f"{version} is refused: it was trained on {counted(len(seen), 'file')} of benchmark {benchmark.benchmark}, "
+            f"such as {min(seen)[:12]}, so its scores there say nothing"
+        )
+
+
+def require_fair(champion: "Version", benchmark: Benchmark, trained_on: frozenset[str]) -> None:
+    """Refuse to judge against a champion that knows the benchmark: a person may have put any version in its place.
+
+    trained_on: contents it learned from, empty if not known. Raises: PromotionError - some are of the benchmark.
+    """
+    if seen := trained_on & _media(benchmark):
+        raise PromotionError(
+            f"the champion, {champion}, was trained on {counted(len(seen), 'file')} of benchmark "
+            f"{benchmark.benchmark}, such as {min(seen)[:12]}, so nothing can be judged against it there: roll back to "
+            "another one (`--to`)"
+        )
+
+
+def _media(benchmark: Benchmark) -> set[str]:
+    return {clip.media_id for clip in benchmark.clips}
+
+
+def require_standing(ws: Workspace, version: "Version", trained_on: frozenset[str]) -> None:
+    """Refuse a version that a takedown has touched. trained_on: contents it learned from, empty if not known.
+
+    The tag does not tell of all: a training that was under way during the takedown registered its model afterwards.
+
+    Raises: PromotionError - it was trained on footage that was taken down.
+    """
+    if told := version.tags.get(TAKEN_DOWN):
+        raise PromotionError(f"{version} is refused: it was trained on footage that was taken down ({told})")
+    if gone := trained_on & tombstones.standing(ws).media:
+        raise PromotionError(
+            f"{version} is refused: {len(gone)} of the files that it was trained on were taken down, such as "
+            f"{min(gone)[:12]}. Do the takedown again: it names this model, too"
+        )
+
+
+def require_not_rolled_back(version: "Version", own: Sequence[Move]) -> None:
+    """Refuse a version that nobody named and that somebody took out of use: at night it would win once more.
+
+    own: moves of its model, oldest first. Raises: PromotionError - its last move is a rollback from it.
+    """
+    moved = [move for move in own if version.number in (move.from_version, move.to_version)]
+    if moved and moved[-1].kind == "rollback" and moved[-1].from_version == version.number:
+        last = moved[-1]
+        raise PromotionError(
+            f"{version} is the newest, and {last.who} rolled back from it at {last.created_utc} ({last.why}): train "
+            f"anew, or name it (`--model {version.number}`) to have it judged again"
+        )
+
+
+def _require_release(ws: Workspace, version: "Version") -> None:
+    told = version.tags.get("release")
+    if not told:
+        raise PromotionError(f"{version} is refused: it has no tag release, so nobody knows what it was trained on")
+    try:
+        release = releases.find(ws, told)
+    except NotFoundError as error:
+        raise PromotionError(f"{version} is refused: its release is unknown here ({error})") from error
+    if not release.audit.get("passed"):
+        raise PromotionError(f"{version} is refused: release {told} has no audit that passed")

@@ -1,0 +1,107 @@
+"""Judges landmark generators: each on the benchmark's clips beside its own controls, and what it costs to run."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.evaluation.generator import GeneratorClipScores, GeneratorEvalClip, judge
+from model.features.timing import mel_columns
+from model.metrics.cost import costs
+from model.stage1.files import load_generator
+from model.stage1.inference import predict_clip
+from model.stage1.network import LandmarkGenerator
+from model.training.sampler import ClipInfo
+from schemas.config.settings import Settings
+from schemas.config.training import Stage1Settings
+from schemas.contract import MEL_BANDS
+from schemas.errors import PromotionError
+from schemas.promotion import ModelRule
+from schemas.reasons import Stage
+from tasks.evaluation.generator_scores import release_scorer
+from tasks.releases.benchmarks import Benchmark, BenchmarkClip
+from tasks.stores.workspace import Workspace
+from tasks.tracking.example import made_face
+from tasks.training.clip_selection import ClipRef, Selection, find_release, select
+from tasks.training.data.clip_store import ClipSource
+from tasks.training.device import device_of
+from tasks.training.stage1 import read_exams
+
+from .model_scores import ModelScores, SystemScores
+from .scores import GENERATOR_DIRECTIONS, GENERATOR_SYSTEMS
+
+_FIXED_FRAMES: Final = 250
+"""Length of the fixed input: a clip of the longest kind, 10 s."""
+
+
+def grade_generators(
+    workspace: Workspace,
+    settings: Settings,
+    benchmark: Benchmark,
+    candidates: Mapping[int, Path],
+    rule: ModelRule,
+) -> list[ModelScores]:
+    """Scores and costs of the generators in folders, by version, on the benchmark's clips.
+
+    Raises: ModelFileError - a generator cannot be read. PromotionError - one takes landmarks of another backend.
+    NotFoundError, WorkspaceError - the clips cannot be read. TrainingError - the newest release has no train split to
+    learn the sync score on.
+    """
+    selection = select(workspace, find_release(workspace, None), Stage.STAGE1)
+    scorer = release_scorer(workspace, selection, settings) if "sync" in rule.tolerances else None
+    loaded, graded = [], []
+    for version, folder in candidates.items():
+        generator, card = load_generator(folder, device_of(settings.device))
+        if card.backend != selection.release.backend:
+            raise PromotionError(
+                f"version {version} reads landmarks of {card.backend}, the benchmark holds {selection.release.backend}"
+            )
+        exams = benchmark_exams(selection, benchmark.clips, generator)
+        sat = judge(generator, exams, rule.references, card.gain, None, GENERATOR_SYSTEMS, scorer)
+        graded.append(tuple(_graded(row) for row in sat))
+        loaded.append((version, generator))
+    cost = costs([(generator, partial(_predict_fixed, generator, *_fixed_input())) for _, generator in loaded])
+    return [
+        ModelScores(version, "own sound", rows, own)
+        for (version, _), rows, own in zip(loaded, graded, cost, strict=True)
+    ]  # fmt: skip
+
+
+def benchmark_exams(
+    selection: Selection, clips: Sequence[BenchmarkClip], generator: LandmarkGenerator
+) -> list[GeneratorEvalClip]:
+    """The clips as this generator sees them: how far the pose is smoothed is its own.
+
+    Raises: TrainingError - a clip's numbers cannot be used. NotFoundError, WorkspaceError - it cannot be read.
+    """
+    wanted = [
+        ClipRef(
+            ClipInfo(clip.clip_id, 0, clip.speaker),
+            ClipSource(clip.clip_id, clip.media_id),
+            "test",
+            clip.split_group,
+            False,
+        )
+        for clip in clips
+    ]
+    return read_exams(selection, wanted, Stage1Settings(architecture=generator.shape))
+
+
+def _graded(row: GeneratorClipScores) -> SystemScores:
+    scores = {name: value for name, value in asdict(row.scores).items() if name in GENERATOR_DIRECTIONS}
+    return SystemScores(row.clip_id, row.speaker, row.system, scores | {"sync": row.sync})
+
+
+def _predict_fixed(generator: LandmarkGenerator, mel: NDArray[np.float32], face: NDArray[np.float32]) -> None:
+    predict_clip(generator, mel, face, face[:1])
+
+
+def _fixed_input() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Ten seconds of a made face under a hum: the same for every model, and nobody's data."""
+    columns, bands = np.arange(mel_columns(_FIXED_FRAMES)), np.arange(MEL_BANDS)
+    mel = -5.0 - bands / 20.0 + np.sin(columns / 3.0)[:, None]
+    return np.asarray(mel, np.float32), made_face(_FIXED_FRAMES)

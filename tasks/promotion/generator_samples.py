@@ -1,0 +1,85 @@
+"""Draws landmark generators on clips of the benchmark: landmarks over the true ones, and all of them in a film."""
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from model.evaluation.generator import GeneratorEvalClip, answer, reference_frames
+from model.features.timing import SAMPLES_PER_FRAME
+from model.stage1.files import load_generator
+from schemas.config.settings import GuardSettings, Settings
+from schemas.contract import FPS
+from schemas.promotion import ModelRule
+from schemas.reasons import Stage
+from tasks.releases.benchmarks import Benchmark
+from tasks.stores.workspace import Workspace
+from tasks.training.clip_selection import find_release, select
+from tasks.training.device import device_of
+from tasks.training.generator_samples import sound_place
+from tasks.visualization.charts import landmarks_over_truth, opening_chart
+from tasks.visualization.colours import OTHER_RGB, PREDICTED_RGB, TRUE_RGB
+from tasks.visualization.film import Floats, Side, compared_film
+from tasks.visualization.sound import ClipPlace, PlayableSound, clip_sound
+
+from .generator_evaluator import benchmark_exams
+from .model_scores import Drawings, Drawn
+
+_FILM_FRAMES: Final = 4 * FPS
+"""A few words are enough to hear whether they fit, and the page stays small."""
+
+_PANEL_PX: Final = 280
+
+
+def draw_generators(
+    workspace: Workspace,
+    settings: Settings,
+    benchmark: Benchmark,
+    candidates: Mapping[int, Path],
+    rule: ModelRule,
+    clips: Sequence[str],
+) -> Drawings:
+    """Two PNGs of each clip for each version: the mouth over time, and six frames over the truth; and a film with the
+    clip's sound.
+
+    Raises: ModelFileError - a generator cannot be read. NotFoundError, WorkspaceError - a clip cannot be read.
+    """
+    selection = select(workspace, find_release(workspace, None), Stage.STAGE1)
+    chosen = [clip for clip in benchmark.clips if clip.clip_id in clips]
+    exams: dict[str, GeneratorEvalClip] = {}
+    predicted: dict[str, dict[int, Floats]] = {clip: {} for clip in clips}
+    for version, folder in candidates.items():
+        generator, card = load_generator(folder, device_of(settings.device))
+        for exam in benchmark_exams(selection, chosen, generator):
+            told = reference_frames(exam.prepared.counts_T, rule.references)
+            exams[exam.clip_id] = exam
+            predicted[exam.clip_id][version] = answer(generator, exam, told, card.gain)
+    return {
+        clip: Drawn(
+            {version: _stills(points, exam, f"version {version}") for version, points in predicted[clip].items()},
+            _film(predicted[clip], exam, sound_place(workspace, selection.release, clip), settings.guards),
+        )
+        for clip, exam in exams.items()
+    }
+
+
+def _stills(points: Floats, exam: GeneratorEvalClip, title: str) -> tuple[bytes, ...]:
+    return (
+        opening_chart(points, exam.landmarks_TPXY, exam.prepared.counts_T, title),
+        landmarks_over_truth(points, exam.landmarks_TPXY, title=title),
+    )
+
+
+def _film(predicted: Mapping[int, Floats], exam: GeneratorEvalClip, place: ClipPlace, guards: GuardSettings) -> bytes:
+    colours = (PREDICTED_RGB, OTHER_RGB)
+    sides = [
+        Side(f"version {version}", points[:_FILM_FRAMES], rgb)
+        for (version, points), rgb in zip(predicted.items(), colours, strict=False)
+    ]
+    sides.append(Side("true", exam.landmarks_TPXY[:_FILM_FRAMES], TRUE_RGB))
+    heard = clip_sound(place, exam.mel_SM, guards)
+    heard = PlayableSound(heard.samples[: len(sides[0].points_TPXY) * SAMPLES_PER_FRAME], heard.rebuilt_since)
+    with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
+        path = Path(scratch) / "film.mp4"
+        compared_film(path, sides, heard, panel_px=_PANEL_PX)
+        return path.read_bytes()

@@ -1,0 +1,66 @@
+"""What the gate tells people and scripts: summaries ready for JSON, rows for tables."""
+
+from dataclasses import asdict
+from typing import Any, Final
+
+from .decision import PolicyCheck, PromotionDecision
+from .evidence import REFUSED
+from .gate import Comparison
+from .ledger import Move
+from .model_scores import ModelScores
+
+NO_CHAMPION: Final = "no champion"
+"""How a promotion ends that leaves a model without a champion as it was."""
+
+
+def outcome_of(champion: int | None, moved: bool, refused: str) -> str:
+    """How a promotion ended: promoted, refused by a person, kept (the champion stays), or no champion, still."""
+    return "promoted" if moved else REFUSED if refused else NO_CHAMPION if champion is None else "kept"
+
+
+def promotion_summary(
+    comparison: Comparison,
+    sheets: list[ModelScores],
+    verdict: PromotionDecision,
+    run: str,
+    move: Move | None,
+    refused: str = "",
+) -> dict[str, Any]:
+    """How a promotion ended. refused: why a person said no."""
+    champion = comparison.champion.number if comparison.champion else None
+    return {
+        "outcome": outcome_of(champion, move is not None, refused),
+        "why": refused or verdict.why,
+        "model": comparison.judge.model,
+        "challenger": comparison.challenger.number,
+        "champion_before": champion,
+        "champion": move.to_version if move else champion,
+        "benchmark": comparison.benchmark.benchmark,
+        "clips": verdict.clips,
+        "speakers": verdict.speakers,
+        "policy": f"{comparison.policy.name} {comparison.policy.version} ({comparison.policy.hash})",
+        "run": run,
+        "move": move.move_id if move else None,
+        "repaired": comparison.repaired or None,
+        "costs": {str(sheet.version): dict(sheet.costs) for sheet in sheets},
+        "checks": [asdict(check) for check in verdict.checks],
+    }
+
+
+def check_rows(verdict: PromotionDecision) -> list[dict[str, str]]:
+    """A row a check, as texts."""
+    return [
+        {"check": check.name, "asked": check.what, "found": figure(check), "held": "yes" if check.passed else "NO"}
+        for check in verdict.checks
+    ]
+
+
+def figure(check: PolicyCheck) -> str:
+    """The figure of a check with its interval, or what there is to say instead."""
+    value = check.value
+    if value is None or value.mean is None:
+        return check.detail or "not measured"
+    middle = f"{value.mean:+.3f}"
+    if value.low is not None and value.high is not None:
+        middle += f" ({value.low:+.3f} to {value.high:+.3f})"
+    return f"{middle}, {check.detail}" if check.detail else middle

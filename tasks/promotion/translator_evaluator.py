@@ -1,0 +1,105 @@
+"""Judges landmark translators on the benchmark's clips: beside their baselines, and what they cost to run."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from model.evaluation.image_scores import score
+from model.evaluation.translator import EvalWindow, System, TranslatorEvalClip, answer, sit
+from model.metrics.cost import costs
+from model.perceptual.lite0 import Lite0
+from model.stage2.files import load_translator
+from model.stage2.inference import TranslatorInference
+from schemas.config.settings import Settings
+from schemas.errors import PromotionError
+from schemas.promotion import ModelRule
+from schemas.reasons import Stage
+from tasks.evaluation.translator_scores import MOST_FRAMES, finder
+from tasks.releases.benchmarks import Benchmark, BenchmarkClip
+from tasks.stores.workspace import Workspace
+from tasks.tracking.example import translator_example
+from tasks.training.clip_selection import find_release
+from tasks.training.data.clip_store import ClipSource, StoredClips
+from tasks.training.data.translator_dataset import portrait
+from tasks.training.device import device_of
+
+from .model_scores import ModelScores, SystemScores
+from .scores import TRANSLATOR_DIRECTIONS, TRANSLATOR_SYSTEMS
+
+
+def grade_translators(
+    workspace: Workspace,
+    settings: Settings,
+    benchmark: Benchmark,
+    candidates: Mapping[int, Path],
+    rule: ModelRule,
+) -> list[ModelScores]:
+    """Scores and costs of the translators in folders, by version, on the benchmark's clips.
+
+    A clip too short to tell frames of and judge others is left out for all alike.
+
+    Raises: ModelFileError - a translator cannot be read. PromotionError - one takes landmarks of another backend, or
+    paints another size than the others, which would be judged on other pictures. NotFoundError, WorkspaceError - the
+    clips cannot be read.
+    """
+    release = find_release(workspace, None)
+    stored = StoredClips.of(workspace, Stage.STAGE2, release.versions[Stage.STAGE2.value])
+    device = device_of(settings.device)
+    loaded = _loaded(candidates, release.backend, device)
+    first = next(iter(loaded.values()))
+    judge, (find, _) = Lite0().to(device), finder(settings, release.backend)
+    graded: dict[int, list[SystemScores]] = {version: [] for version in loaded}
+
+    def grade(eval_window: EvalWindow, system: System, translator: TranslatorInference) -> SystemScores:
+        scores = score(eval_window, answer(eval_window, system, translator), judge, find)
+        told = {name: value for name, value in asdict(scores).items() if name in TRANSLATOR_DIRECTIONS}
+        return SystemScores(eval_window.exam.clip_id, eval_window.exam.speaker, system, told)
+
+    for eval_window in eval_windows(stored, benchmark.clips, first.side_px, rule.references):
+        beside = [grade(eval_window, system, first) for system in TRANSLATOR_SYSTEMS[1:]]  # the same whoever is judged
+        for version, translator in loaded.items():
+            graded[version] += [grade(eval_window, TRANSLATOR_SYSTEMS[0], translator), *beside]
+    cost = costs([(one.translator, partial(_paint_fixed, one)) for one in loaded.values()])
+    return [
+        ModelScores(version, TRANSLATOR_SYSTEMS[0], tuple(graded[version]), own)
+        for version, own in zip(loaded, cost, strict=True)
+    ]
+
+
+def _loaded(candidates: Mapping[int, Path], backend: str, device: torch.device) -> dict[int, TranslatorInference]:
+    """All of one crop size and of the benchmark's backend, else nobody is judged."""
+    loaded: dict[int, TranslatorInference] = {}
+    for version, folder in candidates.items():
+        translator, card = load_translator(folder, device)
+        if card.backend != backend:
+            raise PromotionError(f"version {version} reads landmarks of {card.backend}, the benchmark holds {backend}")
+        loaded[version] = TranslatorInference(translator)
+    sizes = {version: translator.side_px for version, translator in loaded.items()}
+    if len(set(sizes.values())) > 1:
+        told = ", ".join(f"version {version} {side} px" for version, side in sizes.items())
+        raise PromotionError(f"crops of different sizes cannot be judged against each other: {told}")
+    return loaded
+
+
+def eval_windows(
+    stored: StoredClips, clips: Sequence[BenchmarkClip], side_px: int, references: int
+) -> Iterator[EvalWindow]:
+    """Clips to judge on, at a size; those too short are left out.
+
+    Raises: NotFoundError, WorkspaceError - one cannot be read.
+    """
+    for clip in clips:
+        read = portrait(stored.pictures(ClipSource(clip.clip_id, clip.media_id)), side_px)
+        try:
+            yield sit(TranslatorEvalClip(clip.clip_id, clip.speaker, read), references, MOST_FRAMES)
+        except ValueError:  # too short
+            continue
+
+
+def _paint_fixed(translator: TranslatorInference) -> None:
+    fixed = translator_example(translator.side_px)
+    known = translator.appearance(fixed["reference_pictures"], fixed["reference_landmarks"])
+    translator.translate(known, fixed["pictures"], fixed["source"], fixed["wanted"])

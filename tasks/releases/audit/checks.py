@@ -1,0 +1,140 @@
+"""Runs suites of expectations with Great Expectations and writes its Data Docs. The only module that imports it."""
+
+import importlib
+import logging
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from html import unescape
+from pathlib import Path
+from typing import Any, Final
+
+import pandas as pd
+
+from schemas.expectations import Expectation, Suite
+
+EXAMPLES: Final = 20
+"""Failing rows that are named per expectation."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectationResult:
+    """Outcome of one expectation. `examples` names failing rows: clip_ids, or uris of the catalog."""
+
+    name: str
+    table: str
+    column: str
+    meaning: str
+    failed_count: int
+    examples: tuple[str, ...]
+    error: str = ""
+    """Why the expectation could not be evaluated; a check with an error has failed."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether every row met it."""
+        return not self.failed_count and not self.error
+
+
+def load_ahead() -> None:
+    """Begin to import Great Expectations, which takes seconds, while other processes work and this one waits."""
+    threading.Thread(target=importlib.import_module, args=["great_expectations"], name="load-ahead").start()
+
+
+def run_suites(
+    suites: tuple[Suite, ...], frames: Mapping[str, pd.DataFrame], docs_folder: Path
+) -> list[ExpectationResult]:
+    """Check each frame against its suite; the Data Docs of this run go to `docs_folder`."""
+    context = _context(docs_folder)
+    source = context.data_sources.add_pandas("stores")
+    checks = [check for suite in suites for check in _run(context, source, suite, frames[suite.table])]
+    context.build_data_docs()
+    return checks
+
+
+def _context(docs_folder: Path) -> Any:
+    import great_expectations as gx  # here, not above: it takes seconds, and most commands never audit
+    from great_expectations.data_context.types.base import (
+        DataContextConfig,
+        InMemoryStoreBackendDefaults,
+        ProgressBarsConfig,
+    )
+
+    logging.getLogger("great_expectations").setLevel(logging.WARNING)
+    site = {
+        "class_name": "SiteBuilder",
+        "show_how_to_buttons": False,
+        "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
+        "store_backend": {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(docs_folder.absolute())},
+    }
+    config = DataContextConfig(
+        store_backend_defaults=InMemoryStoreBackendDefaults(init_temp_docs_sites=False),
+        data_docs_sites={"audit": site},
+        progress_bars=ProgressBarsConfig(globally=False),
+        analytics_enabled=False,
+    )
+    return gx.get_context(mode="ephemeral", project_config=config)
+
+
+def _run(context: Any, source: Any, suite: Suite, frame: pd.DataFrame) -> Iterator[ExpectationResult]:
+    import great_expectations as gx
+
+    batch = source.add_dataframe_asset(name=suite.table).add_batch_definition_whole_dataframe("all rows")
+    expected = [_translate(expectation) for expectation in suite.expectations]
+    rules = context.suites.add(gx.ExpectationSuite(name=suite.table, expectations=expected))
+    validation = context.validation_definitions.add(
+        gx.ValidationDefinition(name=suite.table, data=batch, suite=rules),
+    )
+    form = {
+        "result_format": "SUMMARY",
+        "unexpected_index_column_names": [suite.row_name],
+        "partial_unexpected_count": EXAMPLES,
+    }
+    checkpoint = gx.Checkpoint(name=suite.table, validation_definitions=[validation], actions=[], result_format=form)
+    outcome = context.checkpoints.add(checkpoint).run(batch_parameters={"dataframe": frame})
+    by_name = {expectation.name: expectation for expectation in suite.expectations}
+    for result in next(iter(outcome.run_results.values())).results:
+        yield _check(suite, by_name[result.expectation_config.meta["name"]], result)
+
+
+def _translate(expectation: Expectation) -> Any:
+    import great_expectations.expectations
+
+    gxe: Any = great_expectations.expectations  # its classes have signatures of their own making
+    column, given = expectation.column, expectation.options
+    said = {"meta": {"name": expectation.name}, "notes": expectation.meaning}
+    match expectation.kind:
+        case "unique":
+            return gxe.ExpectColumnValuesToBeUnique(column=column, **said)
+        case "not_null":
+            return gxe.ExpectColumnValuesToNotBeNull(column=column, **said)
+        case "between":
+            low, high = given["low"], given["high"]
+            return gxe.ExpectColumnValuesToBeBetween(column=column, min_value=low, max_value=high, **said)
+        case "in_set":
+            return gxe.ExpectColumnValuesToBeInSet(column=column, value_set=list(given["values"]), **said)
+        case "equal":
+            return gxe.ExpectColumnPairValuesToBeEqual(
+                column_A=column, column_B=given["other"], ignore_row_if="either_value_is_missing", **said
+            )
+
+
+def _check(suite: Suite, expectation: Expectation, result: Any) -> ExpectationResult:
+    error = "" if result.success or "unexpected_count" in result.result else _exception(result.exception_info)
+    named = [str(row[suite.row_name]) for row in result.result.get("partial_unexpected_index_list") or []]
+    return ExpectationResult(
+        expectation.name,
+        suite.table,
+        expectation.column,
+        expectation.meaning,
+        int(result.result.get("unexpected_count") or 0),
+        tuple(unescape(name) for name in dict.fromkeys(named)),
+        error,
+    )
+
+
+def _exception(info: Mapping[str, Any]) -> str:
+    """Great Expectations keeps either one exception, or one per metric under keys of its own."""
+    found = [info, *(value for value in info.values() if isinstance(value, Mapping))]
+    told = [str(each["exception_message"]) for each in found if each.get("exception_message")]
+    return "; ".join(dict.fromkeys(told)) or "could not be evaluated"

@@ -1,0 +1,257 @@
+"""Benchmarks: the clips that models are judged on, frozen with their content, for one stage and line of releases.
+
+A line is the releases of one extractor: their clips are measured alike. A benchmark is the test split as it was when
+it was frozen; speakers who come later do not enter it until it is frozen anew, which makes another one with another
+hash. Its clips, files, speakers and whoever is joined to them by near-copies are kept out of every training
+(tasks/training/clip_selection.py).
+"""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from operator import itemgetter
+from typing import Any, Final, TypeVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from schemas.errors import PromotionError
+from schemas.reasons import Stage
+from schemas.tables import BENCHMARKS, TABLES
+from tasks.stores import tables
+from tasks.stores.delta import DataFile
+from tasks.stores.workspace import Workspace
+
+from .releases import Release, newest_of_line, read_release, release_clips
+
+CLIPS_A_SPEAKER: Final = 4
+"""Clips that count of one speaker: more would tell more of the same voice, and cost time."""
+
+_HELD_OUT: Final = ["clip_id", "media_id", "speaker", "split_group"]
+
+
+@dataclass(frozen=True, slots=True)
+class BenchmarkClip:
+    """One clip. content: sha256 over what the store holds of it."""
+
+    clip_id: str
+    media_id: str
+    speaker: str
+    split_group: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """Frozen clips, by id. `benchmark` is the hash of all of them; it stands beside every score made with them."""
+
+    benchmark: str
+    sequence: int
+    stage: Stage
+    line: str
+    created_utc: str
+    release: str
+    why: str
+    clips: tuple[BenchmarkClip, ...]
+
+    @property
+    def speakers(self) -> int:
+        """How many there are."""
+        return len({clip.speaker for clip in self.clips})
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """Whatever must not be trained on, of all benchmarks that were ever frozen."""
+
+    clips: frozenset[str]
+    media: frozenset[str]
+    speakers: frozenset[str]
+    groups: frozenset[str]
+
+    def holds(self, clip_id: str, media_id: str, speaker: str, group: str) -> bool:
+        """Whether a clip belongs to a benchmark, or to somebody in one."""
+        return (
+            clip_id in self.clips or media_id in self.media or speaker in self.speakers or group in self.groups
+        )  # fmt: skip
+
+
+def standing(ws: Workspace, stage: Stage, line: str) -> Benchmark | None:
+    """The newest benchmark of a stage and line; None before the first.
+
+    Raises: PromotionError - it is not whole any more: its rows do not make up its hash.
+    """
+    chosen = (pc.field("stage") == stage.value) & (pc.field("line") == line)
+    rows = tables.read_any(ws, "benchmarks", filter=chosen).to_pylist()
+    if not rows:
+        return None
+    newest = max(row["sequence"] for row in rows)
+    found = _benchmark([row for row in rows if row["sequence"] == newest])
+    if not _is_whole(found):
+        raise PromotionError(
+            f"benchmark {found.benchmark} is not whole any more (a takedown took clips out of it, or its table was "
+            "changed): `heterodub benchmark --renew --why TEXT` freezes another"
+        )
+    return found
+
+
+def freeze(ws: Workspace, release: Release, stage: Stage, why: str, renew: bool = False) -> Benchmark:
+    """The benchmark of the release's line: the one that stands, else the test split of the line's newest release,
+    frozen now: one of an older release would lack the speakers who came since.
+
+    renew: freeze the test split anew, even where one stands. The same clips with the same content are the same one.
+
+    Raises: PromotionError - the test split is empty, or the one that stands is not whole. NotFoundError - the release
+    was erased.
+    """
+    if not renew and (known := standing(ws, stage, release.extractor)):
+        return known
+    release = newest_of_line(ws, release.extractor) or release
+    clips = _test_clips(ws, release, stage)
+    if not clips:
+        raise PromotionError(
+            f"release {release.release_id} has no {stage.value} clip in its test split, so there is nothing to judge "
+            "on: ingest more speakers"
+        )
+    identity = _identity(stage, release.extractor, clips)
+    made = Benchmark(
+        identity, 0, stage, release.extractor, datetime.now(UTC).isoformat(timespec="seconds"), release.release_id,
+        why, clips,
+    )  # fmt: skip
+    tables.append_after(ws, "benchmarks", lambda before: _fresh_rows(before, made, renew))
+    found = standing(ws, stage, release.extractor)
+    if found is None:
+        raise PromotionError(f"benchmark {identity} was written and is not there: somebody deletes rows meanwhile")
+    return found
+
+
+def verify(ws: Workspace, benchmark: Benchmark, version: int) -> None:
+    """Hold what a version of the stage's table stores of the benchmark's clips against what was frozen.
+
+    Raises: PromotionError - a clip is gone, or its content is another.
+    """
+    media, wanted = {clip.media_id for clip in benchmark.clips}, pa.array([clip.clip_id for clip in benchmark.clips])
+    found = _contents(
+        batch.filter(pc.is_in(batch["clip_id"], value_set=wanted))
+        for batch in tables.batches(ws, benchmark.stage.value, version, keep=lambda file: _may_hold(file, media))
+    )
+    gone = [clip.clip_id for clip in benchmark.clips if clip.clip_id not in found]
+    other = [clip.clip_id for clip in benchmark.clips if found.get(clip.clip_id, clip.content) != clip.content]
+    for what, clips in (("not stored any more", gone), ("stored with other content", other)):
+        if clips:
+            raise PromotionError(
+                f"{len(clips)} of {len(benchmark.clips)} clips of benchmark {benchmark.benchmark} are {what}, such as "
+                f"{clips[0]}: scores on it would not be comparable. `heterodub benchmark --renew --why TEXT` freezes "
+                "another"
+            )
+
+
+def held_out(ws: Workspace) -> HeldOut:
+    """Everything that any benchmark holds, of either stage and every line.
+
+    Speakers and groups are those of then and of now: footage may have been said to be another speaker's since.
+    """
+    rows = tables.read_any(ws, "benchmarks", _HELD_OUT)
+    media = pc.field("media_id").isin(rows["media_id"].combine_chunks())
+    now = tables.read_any(ws, "clips", _HELD_OUT, media)
+    sets = [frozenset([*rows[name].to_pylist(), *now[name].drop_null().to_pylist()]) for name in _HELD_OUT]
+    return HeldOut(*sets)
+
+
+Clip = TypeVar("Clip")
+
+
+def first_a_speaker(clips: Iterable[Clip], speaker: Callable[[Clip], str], most: int) -> list[Clip]:
+    """The first `most` clips of each speaker, in the order given."""
+    seen: Counter[str] = Counter()
+    kept = []
+    for clip in clips:
+        seen[speaker(clip)] += 1
+        if seen[speaker(clip)] <= most:
+            kept.append(clip)
+    return kept
+
+
+def _test_clips(ws: Workspace, release: Release, stage: Stage) -> tuple[BenchmarkClip, ...]:
+    columns = ["clip_id", "media_id", "speaker", "split_group"]
+    rows = release_clips(ws, release, stage, "test", columns).sort_by("clip_id").to_pylist()
+    kept = [
+        row | {"split_group": row["split_group"] or row["speaker"]}
+        for row in first_a_speaker(rows, itemgetter("speaker"), CLIPS_A_SPEAKER)
+    ]
+    contents = _contents(read_release(ws, release, stage, "test"))
+    return tuple(BenchmarkClip(**row, content=contents[row["clip_id"]]) for row in kept if row["clip_id"] in contents)
+
+
+def _contents(batches: Iterable[pa.RecordBatch]) -> dict[str, str]:
+    """sha256 over each stored row, by clip. However rows are arranged in files, a clip's is the same."""
+    found = {}
+    for batch in batches:
+        for number, clip_id in enumerate(batch["clip_id"].to_pylist()):
+            digest = hashlib.sha256()
+            for name in TABLES["stage1" if "mel" in batch.schema.names else "stage2"].names:
+                digest.update(name.encode())
+                _add(digest, batch[name].slice(number, 1))
+            found[clip_id] = digest.hexdigest()
+    return found
+
+
+def _add(digest: Any, values: pa.Array) -> None:
+    """Feed the values of a cell, however deep they lie, to a hash; lengths too, so that nothing can be shifted."""
+    while pa.types.is_list(values.type) or pa.types.is_fixed_size_list(values.type):
+        digest.update(f"[{len(values)}".encode())
+        values = values.flatten()
+    if pa.types.is_floating(values.type):
+        digest.update(np.ascontiguousarray(values.to_numpy(zero_copy_only=False)).tobytes())
+    else:
+        for value in values.to_pylist():
+            told = value if isinstance(value, bytes) else str(value).encode()
+            digest.update(f"{len(told)}:".encode() + told)
+
+
+def _may_hold(file: DataFile, media: Iterable[str]) -> bool:
+    return file.may_hold("media_id", media)
+
+
+def _identity(stage: Stage, line: str, clips: Iterable[BenchmarkClip]) -> str:
+    told = sorted((clip.clip_id, clip.media_id, clip.speaker, clip.split_group, clip.content) for clip in clips)
+    return "b" + hashlib.sha256(json.dumps([stage.value, line, told]).encode()).hexdigest()[:12]
+
+
+def _is_whole(benchmark: Benchmark) -> bool:
+    return _identity(benchmark.stage, benchmark.line, benchmark.clips) == benchmark.benchmark
+
+
+def _fresh_rows(before: pa.Table, made: Benchmark, renew: bool) -> pa.Table:
+    """The rows to add, seen what is there: none if another process froze one meanwhile, or if it stands already."""
+    same = [row for row in before.to_pylist() if (row["stage"], row["line"]) == (made.stage.value, made.line)]
+    newest = max((row["sequence"] for row in same), default=0)
+    stands = _benchmark([row for row in same if row["sequence"] == newest]) if same else None
+    if stands and (not renew or (made.benchmark == stands.benchmark and _is_whole(stands))):
+        return BENCHMARKS.empty_table()
+    return pa.Table.from_pylist([_row(made, newest + 1, clip) for clip in made.clips], schema=BENCHMARKS)
+
+
+def _row(made: Benchmark, sequence: int, clip: BenchmarkClip) -> dict[str, Any]:
+    of_all = {name: getattr(made, name) for name in ("benchmark", "line", "created_utc", "release", "why")}
+    of_clip = {name: getattr(clip, name) for name in ("clip_id", "media_id", "speaker", "split_group", "content")}
+    return of_all | of_clip | {"stage": made.stage.value, "sequence": sequence}
+
+
+def _benchmark(rows: list[Mapping[str, Any]]) -> Benchmark:
+    first = rows[0]
+    clips = sorted(
+        (
+            BenchmarkClip(row["clip_id"], row["media_id"], row["speaker"], row["split_group"], row["content"])
+            for row in rows
+        ),
+        key=lambda clip: clip.clip_id,
+    )
+    return Benchmark(
+        first["benchmark"], first["sequence"], Stage(first["stage"]), first["line"], first["created_utc"],
+        first["release"], first["why"], tuple(clips),
+    )  # fmt: skip

@@ -1,0 +1,112 @@
+"""Write, audit, publish: what stands between stored rows and a release that training may read."""
+
+import logging
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from schemas.config.settings import Settings
+from schemas.policy import Policy
+from tasks.releases import releases
+from tasks.releases.assign_splits import assign
+from tasks.releases.audit.audit import AuditResult, audit
+from tasks.stores import tables, vacuum
+from tasks.stores.batches import BATCH_IS_STORED_S
+from tasks.stores.code_version import code_version
+from tasks.stores.workspace import Workspace
+
+_LOG = logging.getLogger(__name__)
+
+_AUDITS: Final = 5
+"""Audits at most of one publish, while others write."""
+
+
+@dataclass(frozen=True, slots=True)
+class PublishResult:
+    """The newest release after a run; None as long as no clip was ever stored."""
+
+    release_id: str | None
+    is_new: bool
+    notes: tuple[str, ...] = ()
+
+
+def publish(
+    workspace: Workspace, settings: Settings, policy: Policy, show: Callable[[AuditResult], None] | None = None
+) -> PublishResult:
+    """Divide speakers, audit the newest versions of all tables and publish them, if anything changed.
+
+    Another ingest may be half way through a batch, or have added clips that nobody has divided yet; that is no
+    damage. So what fails an audit is looked at again where others write. `show` is told how the last audit ended,
+    well or ill.
+
+    Raises: AuditFailedError - a row broke an expectation; nothing is published, and the text names rows.
+    WorkspaceError - the store cannot be written.
+    """
+    last, code = releases.latest(workspace), code_version()
+    if last and last.code == code and _stands(last, releases.current_versions(workspace), settings, policy):
+        return PublishResult(last.release_id, False, last.notes)  # the same rows, divided by the same code
+    for left in reversed(range(_AUDITS)):
+        assignment = assign(workspace, settings.splits)
+        for table in ("catalog", "clips"):
+            tables.compact(workspace, table)
+        versions = releases.current_versions(workspace)
+        if last and _stands(last, versions, settings, policy):
+            return PublishResult(last.release_id, False, last.notes)
+        clips = tables.read(workspace, "clips", ["backend", "extractor"], versions["clips"])
+        if not clips.num_rows:
+            return PublishResult(None, False, ("no clip was stored, so there is nothing to publish",))
+        with audit_pages(workspace) as folder:
+            result = audit(workspace, versions, folder, settings.clips, last)
+        if result.passed or not left or not _others_write(workspace, versions):
+            break
+        _LOG.info("the audit met rows that another run is writing; once more, %d times at most", left)
+    if show is not None:
+        show(result)
+    result.require()
+    origin = releases.ReleaseProvenance(
+        backend=clips["backend"][0].as_py(),
+        extractor=clips["extractor"][0].as_py(),
+        policy=policy.hash,
+        settings=settings.hash,
+        code=code,
+    )
+    published = releases.publish(workspace, versions, origin, result.summary(), assignment.notes)
+    _erase_dead(workspace, settings.stores.keep_days)
+    return PublishResult(published.release.release_id, published.changed, published.release.notes)
+
+
+def _others_write(workspace: Workspace, versions: Mapping[str, int]) -> bool:
+    time.sleep(BATCH_IS_STORED_S)
+    return releases.current_versions(workspace) != versions
+
+
+def _stands(last: releases.Release, versions: Mapping[str, int], settings: Settings, policy: Policy) -> bool:
+    """Whether these versions, published by these settings and policy, would be the last release."""
+    return last.versions == versions and (last.policy, last.settings) == (policy.hash, settings.hash)
+
+
+def _erase_dead(workspace: Workspace, keep_days: int) -> None:
+    """Take files off the disk that no release and no newest version has named for so many days."""
+    kept = releases.every(workspace)
+    for table in releases.PINNED:
+        vacuum.erase(workspace, table, {release.versions[table] for release in kept}, keep_days)
+
+
+@contextmanager
+def audit_pages(workspace: Workspace) -> Iterator[Path]:
+    """A folder for the audit's pages, which are the workspace's when the block ends.
+
+    They are written as files. Those of a remote workspace are made in a folder of this audit alone, since another one
+    deletes the pages that it did not make.
+    """
+    if workspace.is_local:
+        yield Path(workspace.folder("audit"))
+        return
+    with tempfile.TemporaryDirectory(prefix="audit-", dir=workspace.scratch()) as place:
+        yield Path(place)
+        # the slash: without it fsspec makes a folder within the folder, once there is one
+        workspace.filesystem().put(f"{place}/", workspace.path("audit"), recursive=True)

@@ -1,0 +1,170 @@
+"""Makes a study: one page for raters with everything in it, and the key that stays with who made it."""
+
+import base64
+import hashlib
+import json
+import random
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+from pydantic import ValidationError
+
+from schemas.config.settings import GuardSettings
+from schemas.errors import MediaRefusedError, SourceError, WorkspaceError
+from schemas.study import LEAST, MOST, QUESTIONS, Grades, Item, StudyKey
+from tasks.ingestion.decoder_process import Decoder
+from tasks.reproduction.study.forms import forms, with_checks
+from tasks.reproduction.study.videos import StudyVideo, plain_copy, read_videos, still
+from tasks.stores.outputs import require_own_page
+
+PAGE: Final = "for-raters/study.html"
+KEY: Final = "key.json"
+"""Apart from the page's folder, so that who gives that folder away does not give away the key."""
+
+_ID_BYTES: Final = 5
+
+_VIDEO_LIMIT_S: Final = 300.0
+"""A page holds short videos."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A study on disk."""
+
+    page: Path
+    key: Path
+    study: StudyKey
+
+    def summary(self) -> dict[str, Any]:
+        """What a person wants to know, ready for JSON."""
+        return {
+            "page": str(self.page),
+            "key": str(self.key),
+            "systems": len(self.study.systems),
+            "videos": len(self.study.items),
+            "videos_a_rater": len(self.study.forms[0]),
+            "orders": len(self.study.forms),
+            "megabytes": round(self.page.stat().st_size / 1e6, 1),
+        }
+
+
+def make_study(
+    listing: Path,
+    folder: Path,
+    title: str = "How real do these videos look?",
+    rounds: int | None = None,
+    checks: int = 3,
+    seed: int | None = None,
+) -> Made:
+    """Write PAGE and KEY of the listed videos (tasks/reproduction/study/videos.py) into a folder.
+
+    rounds: see tasks/reproduction/study/forms.py. checks: attention checks a rater meets. seed: of ids and orders;
+    drawn anew if left out, since who knows it can undo the blinding.
+
+    Raises: SourceError - a video or the list cannot be used, or there are too many checks or rounds. WorkspaceError -
+    the folder cannot be written, or holds other files of those names.
+    """
+    videos = read_videos(listing)
+    _require_own(folder)
+    draw = random.Random(secrets.randbits(64) if seed is None else seed)
+    clips, systems = (list(dict.fromkeys(getattr(video, name) for video in videos)) for name in ("clip", "system"))
+    ids = {(video.clip, video.system): draw.randbytes(_ID_BYTES).hex() for video in videos}
+    asked = {draw.randbytes(_ID_BYTES).hex(): _asked(videos, draw) for _ in range(checks)}
+    try:
+        orders = [
+            with_checks([ids[clips[clip], systems[system]] for clip, system in order], list(asked), draw)
+            for order in forms(len(clips), len(systems), rounds, draw)
+        ]
+    except ValueError as error:
+        raise SourceError(f"list of videos {listing}: {error}") from error
+    items = {ids[video.clip, video.system]: Item(clip=video.clip, system=video.system) for video in videos}
+    items |= {name: Item(clip=video.clip, expected=expected) for name, (video, expected) in asked.items()}
+    study = draw.randbytes(_ID_BYTES).hex()
+    page = _page(study, title, videos, ids, asked, orders).encode()
+    digest = hashlib.sha256(page).hexdigest()
+    key = StudyKey(study=study, title=title, systems=tuple(systems), items=items, forms=orders, page_sha256=digest)
+    return _written(folder, page, key)
+
+
+def _asked(videos: Sequence[StudyVideo], draw: random.Random) -> tuple[StudyVideo, Grades]:
+    """A video for an attention check, and the grades it asks for: not all alike, as a bored hand gives them."""
+    grades = {question: draw.randint(LEAST, MOST) for question in QUESTIONS}
+    while len(set(grades.values())) == 1:
+        grades = {question: draw.randint(LEAST, MOST) for question in QUESTIONS}
+    return draw.choice(videos), grades
+
+
+def _page(
+    study: str,
+    title: str,
+    videos: Sequence[StudyVideo],
+    ids: Mapping[tuple[str, str], str],
+    asked: Mapping[str, tuple[StudyVideo, Grades]],
+    orders: Sequence[Sequence[str]],
+) -> str:
+    """The page as HTML. Videos stand in it in the order of their ids, which mean nothing."""
+    faces = {source: f"f{number}" for number, source in enumerate(dict.fromkeys(video.source for video in videos))}
+    with closing(Decoder(GuardSettings())) as child:
+        shown = {ids[video.clip, video.system]: (video, _decoded(child, plain_copy, video.video)) for video in videos}
+        for name, (video, grades) in asked.items():
+            words = "PLEASE CHOOSE\n" + "  ".join(str(grades[question]) for question in QUESTIONS)
+            shown[name] = (video, _decoded(child, plain_copy, video.video, words))
+        stills = {name: _decoded(child, still, source) for source, name in faces.items()}
+    data = {
+        "study": study,
+        "forms": orders,
+        "faces": {name: _base64(picture) for name, picture in stills.items()},
+        "items": {
+            name: {"video": _base64(film), "face": faces[video.source]} for name, (video, film) in sorted(shown.items())
+        },
+    }
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    template = environment.from_string(_text("page.html"))
+    embedded = Markup(json.dumps(data).replace("<", "\\u003c"))
+    return template.render(title=title, css=Markup(_text("page.css")), js=Markup(_text("page.js")), data=embedded)
+
+
+def _decoded(child: Decoder, work: Callable[..., bytes], video: Path, *more: str) -> bytes:
+    try:
+        return bytes(child.run(work, video, *more, media=[str(video)], time_limit_s=_VIDEO_LIMIT_S, returns=bytes))
+    except (MediaRefusedError, OSError, RuntimeError) as error:
+        raise SourceError(f"video {video}: {error}") from error
+
+
+def _require_own(folder: Path) -> None:
+    """Refuse to replace what is no study of ours. Raises: WorkspaceError."""
+    page, key = folder / PAGE, folder / KEY
+    try:
+        require_own_page(page, "study")
+        if key.exists() and key.stat().st_size:
+            StudyKey.model_validate_json(key.read_bytes())
+    except ValidationError as error:
+        raise WorkspaceError(f"{key} is there and is no key of a study: name another folder, or remove it") from error
+    except OSError as error:
+        raise WorkspaceError(f"the study cannot be written to {folder}: {error}") from error
+
+
+def _written(folder: Path, page: bytes, key: StudyKey) -> Made:
+    made = Made(folder / PAGE, folder / KEY, key)
+    try:
+        made.page.parent.mkdir(parents=True, exist_ok=True)
+        made.page.write_bytes(page)
+        made.key.write_text(key.model_dump_json(indent=2) + "\n")
+    except OSError as error:
+        raise WorkspaceError(f"the study cannot be written to {folder}: {error}") from error
+    return made
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")
+
+
+def _text(name: str) -> str:
+    return files(__package__).joinpath(name).read_text("utf-8")

@@ -1,0 +1,214 @@
+"""The videos of a study: which there are, and how each is brought into the page without telling who made it."""
+
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+from typing import Any, Final
+
+import av
+import av.error
+import cv2
+import numpy as np
+from av.container import InputContainer
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from schemas.addresses import trouble_with
+from schemas.config.settings import GuardSettings
+from schemas.contract import FPS
+from schemas.errors import MediaRefusedError, SourceError
+from schemas.reasons import FileReason
+from tasks.media.audio_writer import sound_frames
+from tasks.media.containers import has_decoder, open_input, set_up, words
+from tasks.media.deinterlacing import Deinterlacer
+from tasks.media.frame_converter import FrameConverter
+from tasks.media.geometry import PixelAspect
+from tasks.media.sniff import sniff
+from tasks.media.streams import picture_streams, ranked_pictures, sound_streams
+
+Rgb = NDArray[np.uint8]
+
+_COLUMNS: Final = ("clip", "system", "video", "source")
+
+_LONGEST_PX: Final = 480
+"""Longer side of videos in the page: enough to judge by, and many fit."""
+
+_STILL_PX: Final = 320
+_X264: Final = {"preset": "veryfast", "crf": "20", "x264-params": "log-level=none"}
+_SOUND_HZ: Final = 48_000
+_CHECK_FROM_S: Final = 0.8
+"""An attention check looks like any video until then: whoever does not watch does not see it."""
+
+
+@dataclass(frozen=True, slots=True)
+class StudyVideo:
+    """A video to judge. clip: what all systems were given. source: the input video, of which raters see a frame."""
+
+    clip: str
+    system: str
+    video: Path
+    source: Path
+
+
+def read_videos(listing: Path) -> list[StudyVideo]:
+    """The videos that a CSV lists: columns clip, system, video, source; relative paths are relative to it.
+
+    Raises: SourceError - it cannot be read, a column or value is missing, a system has not one video of every clip, or
+    a clip has several sources.
+    """
+    try:
+        with listing.open(encoding="utf-8-sig", newline="") as lines:
+            reader = csv.DictReader(lines)
+            rows, columns = list(reader), reader.fieldnames or []
+    except (OSError, ValueError, csv.Error) as error:
+        raise SourceError(f"list of videos {listing}: {error}") from error
+    if missing := [name for name in _COLUMNS if name not in columns]:
+        raise SourceError(f"list of videos {listing}: it lacks {', '.join(missing)}; it needs {', '.join(_COLUMNS)}")
+    videos = [_video(listing, number, row) for number, row in enumerate(rows, start=1)]
+    _require_balance(listing, videos)
+    return videos
+
+
+def _video(listing: Path, number: int, row: Mapping[str, str | None]) -> StudyVideo:
+    values = {name: (row[name] or "").strip() for name in _COLUMNS}
+    if empty := [name for name, value in values.items() if not value]:
+        raise SourceError(f"list of videos {listing}: row {number} has no {', '.join(empty)}")
+    if trouble := next(filter(None, map(trouble_with, values.values())), None):
+        raise SourceError(f"list of videos {listing}: row {number}: {trouble}")
+    base = listing.absolute().parent
+    return StudyVideo(values["clip"], values["system"], base / values["video"], base / values["source"])
+
+
+def _require_balance(listing: Path, videos: Sequence[StudyVideo]) -> None:
+    clips, systems = ({getattr(video, name) for video in videos} for name in ("clip", "system"))
+    if len(systems) < 2:
+        raise SourceError(f"list of videos {listing}: a comparison needs two systems, got {len(systems)}")
+    for clip in clips:
+        own = [video for video in videos if video.clip == clip]
+        if sorted(video.system for video in own) != sorted(systems):
+            raise SourceError(
+                f"list of videos {listing}: clip {clip} needs one video of each of {len(systems)} systems"
+            )
+        if len({video.source for video in own}) > 1:
+            raise SourceError(f"list of videos {listing}: clip {clip} has several sources")
+
+
+def plain_copy(path: Path, asks: str | None = None) -> bytes:
+    """A video as MP4 (H.264, AAC), encoded anew like all others: its size, encoder and metadata tell nothing.
+
+    asks: words that are laid over it after a while, of an attention check. To be called in a child process
+    (tasks/ingestion/child_process.py), as `still`: it decodes what strangers sent.
+
+    Raises: MediaRefusedError - it cannot be read or has no picture.
+    """
+    target = io.BytesIO()
+    with _decoding(), av.open(target, "w", "mp4", options=_PLAIN) as out:
+        _copy(path, out, asks)
+    return target.getvalue()
+
+
+@contextmanager
+def _decoding() -> Iterator[None]:
+    try:
+        yield
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        raise MediaRefusedError(FileReason.NO_DECODABLE_FRAME, words(error)) from error
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """The video, set up to be decoded, and its picture stream."""
+    limit, container = GuardSettings().max_pixels, sniff(path)
+    with open_input(path, container, limit) as given:
+        stream = next((one for one, _ in ranked_pictures(picture_streams(given), path, container, limit)), None)
+        if stream is None or not has_decoder(stream):
+            raise MediaRefusedError(FileReason.NO_VIDEO_STREAM)
+        set_up(stream, limit)
+        yield given, stream
+
+
+_PLAIN: Final = {"fflags": "+bitexact"}
+
+
+def _copy(path: Path, out: Any, asks: str | None) -> None:
+    """Pictures, then sound: the muxer brings them together, and it must know the pictures' size before it begins."""
+    with _opened(path) as (given, pictures):
+        rate = Fraction(pictures.average_rate or FPS).limit_denominator(1000)
+        shown: Any = out.add_stream("libx264", rate=rate, options=_X264)
+        shown.pix_fmt, shown.codec_context.flags = "yuv420p", shown.codec_context.flags | _BITEXACT
+        heard: Any = out.add_stream("aac", rate=_SOUND_HZ, layout="mono") if given.streams.audio else None
+        if heard is not None:
+            heard.codec_context.flags |= _BITEXACT
+        for frame, picture in _shown(given, pictures):
+            _put(frame, picture, shown, out, asks)
+        out.mux(shown.encode(None))
+    if heard is not None:
+        resampler = av.AudioResampler("fltp", "mono", _SOUND_HZ)
+        with _opened(path) as (given, _):
+            sound = next(iter(sound_streams(given)), None)
+            frames = sound_frames(given, sound) if sound is not None and has_decoder(sound) else iter(())
+            for piece in chain.from_iterable(map(resampler.resample, chain[Any](frames, (None,)))):
+                out.mux(heard.encode(piece))
+        out.mux(heard.encode(None))
+
+
+_BITEXACT: Final = int(av.codec.context.Flags.bitexact)
+
+
+def _shown(given: InputContainer, stream: VideoStream) -> Iterator[tuple[VideoFrame, Rgb]]:
+    """Frames, and what a screen shows of them, by the code of an ingest: square pixels, upright, BT.709, no combs."""
+    aspect, convert = PixelAspect(stream), FrameConverter()
+    for frame in Deinterlacer().over(given.decode(stream)):
+        yield frame, convert(frame, aspect.geometry(frame))
+
+
+def _put(frame: VideoFrame, rgb: Rgb, shown: Any, out: Any, asks: str | None) -> None:
+    picture = _fitted(rgb, _LONGEST_PX)
+    if asks is not None and (frame.time or 0.0) >= _CHECK_FROM_S:
+        picture = _asking(picture, asks)
+    if not shown.codec_context.is_open:
+        shown.height, shown.width = picture.shape[:2]
+    plain = av.VideoFrame.from_ndarray(picture, "rgb24")
+    plain.pts, plain.time_base = frame.pts, frame.time_base
+    out.mux(shown.encode(plain))
+
+
+def _fitted(picture: Rgb, longest_px: int) -> Rgb:
+    """The picture with its longer side at most so long, and even sides, as 4:2:0 needs."""
+    height, width = picture.shape[:2]
+    scale = min(1.0, longest_px / max(height, width))
+    size = (max(2, round(width * scale / 2) * 2), max(2, round(height * scale / 2) * 2))
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _asking(picture: Rgb, asks: str) -> Rgb:
+    """Words over the middle of a picture, line by line."""
+    shown = (picture // 4).copy()
+    height, width = shown.shape[:2]
+    lines = asks.splitlines()
+    widest = max(cv2.getTextSize(line, cv2.FONT_HERSHEY_SIMPLEX, 1.0, 2)[0][0] for line in lines)
+    scale = 0.9 * width / widest
+    for number, line in enumerate(lines):
+        (wide, high), _ = cv2.getTextSize(line, cv2.FONT_HERSHEY_SIMPLEX, scale, 2)
+        at = ((width - wide) // 2, round(height / 2 + (number - (len(lines) - 1) / 2) * 2.2 * high + high / 2))
+        cv2.putText(shown, line, at, cv2.FONT_HERSHEY_SIMPLEX, scale, (255, 255, 255), 2, cv2.LINE_AA)
+    return shown
+
+
+def still(path: Path) -> bytes:
+    """The middle frame of a video, as JPEG.
+
+    Raises: MediaRefusedError - it cannot be read or has no picture.
+    """
+    with _decoding(), _opened(path) as (given, stream):
+        frames = [_fitted(rgb, _STILL_PX) for _, rgb in _shown(given, stream)]
+    if not frames:
+        raise MediaRefusedError(FileReason.NO_DECODABLE_FRAME)
+    _, data = cv2.imencode(".jpg", cv2.cvtColor(frames[len(frames) // 2], cv2.COLOR_RGB2BGR))
+    return bytes(data)

@@ -1,0 +1,92 @@
+"""Who stands in Table 1: one list, one entry each; what is trained for it is a kind of training in jobs.py."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import torch
+
+from model.baselines.files import load_baseline
+from model.evaluation.systems import BaselineSystem, Copy, GroundTruth, System, TrueLandmarks, TwoStage
+from model.stage1.files import load_generator
+from model.stage2.files import load_translator
+from model.stage2.inference import TranslatorInference
+from model.stage2.warp import WarpTranslator
+from schemas.config.baselines import BaselineName
+from tasks.reproduction.jobs import GENERATOR, TRANSLATOR, TrainingJob
+from tasks.reproduction.judged import Entry
+
+Models = Mapping[TrainingJob, Path]
+"""Folders of trained models."""
+
+GENERATES, TRANSLATES = TrainingJob(GENERATOR), TrainingJob(TRANSLATOR)
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedSystem:
+    """A row. needs: trainings. entry: the system, from their models and the side of the crops in pixels. deaf: it takes
+    the mouth from the truth, so that with another's sound it has nothing to say.
+    """
+
+    name: str
+    needs: tuple[TrainingJob, ...]
+    entry: Callable[[Models, int], Entry]
+    deaf: bool = False
+
+
+def two_stage(generator: Path, translator: Path) -> Entry:
+    """Ours, from two folders."""
+
+    def opened(device: torch.device) -> System:
+        heard, card = load_generator(generator, device)
+        return TwoStage(heard, card.gain, TranslatorInference(load_translator(translator, device)[0]))
+
+    return Entry("two stages", (generator, translator), opened)
+
+
+def true_landmarks(translator: Path) -> Entry:
+    """A translator in a folder, told the truth."""
+
+    def opened(device: torch.device) -> System:
+        return TrueLandmarks(TranslatorInference(load_translator(translator, device)[0]))
+
+    return Entry("true landmarks", (translator,), opened)
+
+
+def _baseline(row: str, name: BaselineName) -> ComparedSystem:
+    job = TrainingJob(name)
+
+    def entry(made: Models, _: int) -> Entry:
+        folder = made[job]
+        return Entry(name, (folder,), lambda device: BaselineSystem(load_baseline(folder, device)[0]))
+
+    return ComparedSystem(row, (job,), entry)
+
+
+def _warped(generator: Path, side_px: int) -> Entry:
+    def opened(device: torch.device) -> System:
+        heard, card = load_generator(generator, device)
+        return TwoStage(heard, card.gain, WarpTranslator(side_px))
+
+    return Entry("generator and warp", (generator,), opened)
+
+
+def _true_warped(side_px: int) -> Entry:
+    return Entry("true landmarks, warp", (), lambda _: TrueLandmarks(WarpTranslator(side_px)))
+
+
+CONTENDERS: Final[tuple[ComparedSystem, ...]] = (
+    ComparedSystem("ours", (GENERATES, TRANSLATES), lambda made, _: two_stage(made[GENERATES], made[TRANSLATES])),
+    _baseline("LipGAN", "lipgan"),
+    _baseline("Wav2Lip", "wav2lip"),
+    _baseline("ATVGnet", "atvgnet"),
+    _baseline("MakeItTalk", "makeittalk"),
+    ComparedSystem("ours, untrained warp for stage 2", (GENERATES,), lambda made, side: _warped(made[GENERATES], side)),
+    ComparedSystem(
+        "true landmarks, ours for stage 2", (TRANSLATES,), lambda made, _: true_landmarks(made[TRANSLATES]), True
+    ),
+    ComparedSystem("true landmarks, untrained warp", (), lambda _, side: _true_warped(side), True),
+    ComparedSystem("copy of one frame", (), lambda *_: Entry("copy", (), lambda _: Copy())),
+    ComparedSystem("truth", (), lambda *_: Entry("truth", (), lambda _: GroundTruth()), True),
+)

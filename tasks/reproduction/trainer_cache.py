@@ -1,0 +1,132 @@
+"""Trains what a table asks for and is not there yet; what is there is used again.
+
+A training's folder is named by release, clips, settings (the steps of its budget among them) and the code it is made
+by. So a table that was interrupted goes on, two tables share what they have in common, and nothing stale is reused.
+"""
+
+import hashlib
+import json
+import logging
+from collections.abc import Collection, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from model.stage1.files import CARD
+from model.training.callbacks import Callback
+from schemas.config.baselines import BASELINES
+from schemas.config.sections import Section, merged
+from schemas.config.settings import Settings
+from schemas.errors import TrainingError, WeightsMissingError
+from tasks.reproduction.budget import PROBE_STEPS, Budget, StepTimer, keep, kept
+from tasks.reproduction.footage import ExperimentData
+from tasks.reproduction.jobs import KINDS, LOOKS, TrainingJob
+from tasks.stores.removal import remove_below
+from tasks.stores.workspace import Workspace
+from tasks.training.clip_selection import Selection
+from tasks.training.common import MODEL
+from tasks.training.run_dirs import training_folder
+
+_log = logging.getLogger(__name__)
+
+_CODE: Final = ("model/features", "model/perceptual", "model/stage1", "model/stage2", "model/training", "schemas",
+                "tasks/training/data", "tasks/training")  # fmt: skip
+"""Folders whose code decides what every training learns: a change of anything else trains nothing anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedModels:
+    """models: in folders, by training. refused: trainings of baselines that could not be, and why."""
+
+    models: Mapping[TrainingJob, Path]
+    refused: Mapping[TrainingJob, str]
+
+
+class TrainerCache:
+    """minutes: for a share; a kind of training has one or more."""
+
+    def __init__(
+        self, workspace: Workspace, settings: Settings, footage: ExperimentData, minutes: float, listener: Callback
+    ) -> None:
+        self._workspace, self._settings, self._footage = workspace, settings, footage
+        self._minutes, self._listener = minutes, listener
+
+    def train(self, jobs: Collection[TrainingJob]) -> TrainedModels:
+        """Models by job; those that are not there are trained. A baseline that cannot be trained does not stop the
+        others.
+
+        Raises: as the jobs' kinds (train_generator, train_translator, train_baseline).
+        """
+        models, refused = dict[TrainingJob, Path](), dict[TrainingJob, str]()
+        for job in dict.fromkeys(jobs):
+            try:
+                models[job] = self._trained(job)
+            except (TrainingError, WeightsMissingError) as error:
+                if job.kind not in BASELINES:
+                    raise
+                _log.warning("%s is not trained: %s", job.kind, error)
+                refused[job] = str(error)
+        return TrainedModels(models, refused)
+
+    def budget(self, kind: str) -> Budget:
+        """The steps of every training of a kind; found out by a trial, the first time.
+
+        Raises: TrainingError - what was written down of it is damaged; and as `train`.
+        """
+        path = self.budget_file(kind)
+        found = kept(path)
+        if found is None:
+            watch, folder = StepTimer(), path.with_suffix("")
+            with suppress(FileNotFoundError):  # unless a trial was killed
+                remove_below(folder.parent, folder)
+            KINDS[kind].train(*self._trial(kind), self._settings, folder, watch)
+            found = watch.budget(self._minutes_of(kind), LOOKS)
+            keep(path, found)
+            remove_below(folder.parent, folder)
+        return found
+
+    def budget_file(self, kind: str) -> Path:
+        """Where the budget of a kind is written down, beside the trainings."""
+        folder = self._folder(kind, *self._trial(kind))
+        return folder.with_name(f"{folder.name}-{self._minutes_of(kind):.6g}-min.json")
+
+    def _minutes_of(self, kind: str) -> float:
+        return self._minutes * KINDS[kind].shares
+
+    def _folder(self, kind: str, selection: Selection, section: Section) -> Path:
+        code = code_of((*_CODE, *KINDS[kind].code))
+        return training_folder(self._workspace, selection, section, f"paper-{kind}-{code}")
+
+    def _trial(self, kind: str) -> tuple[Selection, Section]:
+        section = KINDS[kind].section(self._settings, TrainingJob(kind), PROBE_STEPS)
+        once = {
+            "schedule": {"eval_interval": PROBE_STEPS, "save_interval": PROBE_STEPS}
+        }  # a look and a checkpoint are enough
+        return self._selection(TrainingJob(kind)), type(section).model_validate(merged(section.model_dump(), once))
+
+    def _trained(self, job: TrainingJob) -> Path:
+        selection, section = self._selection(job), self._section(job)
+        folder = self._folder(job.kind, selection, section)
+        model = folder / MODEL
+        if (model / CARD).exists():  # a card is written last
+            return model
+        return KINDS[job.kind].train(selection, section, self._settings, folder, self._listener)
+
+    def _selection(self, job: TrainingJob) -> Selection:
+        footage = self._footage.half() if job.half else self._footage
+        return KINDS[job.kind].selection(self._workspace, footage)
+
+    def _section(self, job: TrainingJob) -> Section:
+        return KINDS[job.kind].section(self._settings, job, self.budget(job.kind).steps)
+
+
+@cache
+def code_of(parts: tuple[str, ...]) -> str:
+    """Identity of the code in some folders and files: a hash of what is in them."""
+    root, digest = Path(__file__).parents[2], hashlib.sha256()
+    for part in parts:
+        for path in sorted((root / part).rglob("*.py")) or [root / part]:
+            digest.update(json.dumps([path.relative_to(root).as_posix(), path.read_text()]).encode())
+    return digest.hexdigest()[:8]

@@ -1,0 +1,1 @@
+"""Prefect tasks and what they need of Prefect: artifacts, events, approval, progress."""

@@ -1,0 +1,49 @@
+"""The steps of dubbing as Prefect tasks. Each is thin: the work is done by the plain parts it calls."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from prefect import task
+from prefect.artifacts import create_table_artifact
+from prefect.cache_policies import NO_CACHE
+
+from schemas.config.dubbing import DubJob
+from schemas.config.settings import Settings
+from tasks.dubbing import batch
+from tasks.dubbing.progress import dub_watcher
+from tasks.monitoring.run_log import Counts, as_step
+
+
+@task(cache_policy=NO_CACHE)
+@as_step("read", lambda jobs: Counts(files=len(jobs)))
+def read_jobs(manifest: str) -> list[DubJob]:
+    """The jobs of a manifest.
+
+    Raises: SourceError - it cannot be read, or a row is bad; the text says which.
+    """
+    return batch.read_jobs(Path(manifest))
+
+
+@task(cache_policy=NO_CACHE)
+@as_step("dub", batch.dub_counts)
+def dub_jobs(jobs: Sequence[DubJob], generator: str, translator: str, settings: Settings) -> list[dict[str, Any]]:
+    """Dub every job; the summaries say how each ended.
+
+    Raises: ModelFileError, TrackingError, WorkspaceError, WeightsMissingError - the models cannot be loaded.
+    """
+    return [one.summary() for one in batch.dub_jobs(jobs, generator, translator, settings, dub_watcher())]
+
+
+@task(cache_policy=NO_CACHE)
+def show_dubbings(summaries: Sequence[dict[str, Any]]) -> None:
+    """Show how each job ended in the Prefect UI."""
+    columns = (
+        *("video", "out", "frames", "dubbed", "passed_through", "covered"),
+        *("speech_cut_s", "realtime_factor", "error"),
+    )
+    rows = [
+        {name: str(one.get(name, "")) for name in columns} | {"notes": "; ".join(one.get("notes", ()))}
+        for one in summaries
+    ]
+    create_table_artifact(key="dubbings", table=rows)

@@ -1,0 +1,148 @@
+"""The steps of an ingest as Prefect tasks. Each is thin: the work is done by the plain parts it calls."""
+
+from functools import partial
+from typing import Any
+
+from prefect import task
+from prefect.artifacts import create_table_artifact
+from prefect.cache_policies import NO_CACHE
+
+from schemas.config.settings import Settings
+from schemas.policy import Policy
+from schemas.reasons import FileState
+from tasks.ingestion import driver, file_catalog, labels
+from tasks.ingestion.dask_executor import open_client
+from tasks.ingestion.progress import Tally, watcher
+from tasks.ingestion.summary import summarise
+from tasks.monitoring.drift import STEP, find_drift
+from tasks.monitoring.run_log import Counts, as_step
+from tasks.preflight.data import check_ingest
+from tasks.quality.drift import CorpusDrift
+from tasks.releases.audit.checks import load_ahead
+from tasks.releases.publishing import PublishResult, publish
+from tasks.sources.open import source_files
+from tasks.sources.presence import gone
+from tasks.steps.artifacts import show_audit, show_drift, show_routes
+from tasks.steps.events import audited, tell_published
+from tasks.steps.progress import shown_by_prefect
+from tasks.stores import tombstones
+from tasks.stores.active_policy import policy_for_ingest
+from tasks.stores.workspace import Workspace
+
+
+def _may_pass(_task: Any, _run: Any, state: Any) -> bool:
+    """Whether trying again can help: a listing that failed, not a name that was mistyped."""
+    return isinstance(getattr(state.data, "__cause__", None), OSError)
+
+
+check_inputs = task(
+    name="check_inputs", retries=2, retry_delay_seconds=5, retry_condition_fn=_may_pass, cache_policy=NO_CACHE
+)(check_ingest)
+"""What the command line checks before anything is started, once more for runs that no command line started."""
+
+
+@task(cache_policy=NO_CACHE)
+def choose_policy(settings: Settings) -> Policy:
+    """The policy that stands in the workspace, which is made if it is not there yet.
+
+    Raises: SettingsError - the settings name another policy than the standing one. WorkspaceError.
+    """
+    workspace = Workspace.open(settings.workspace, create=True)
+    return policy_for_ingest(workspace, None if settings.policy is None else str(settings.policy))
+
+
+@task(retries=2, retry_delay_seconds=5, retry_condition_fn=_may_pass, cache_policy=NO_CACHE)
+@as_step("find", lambda plan: Counts(files=plan.files, facts={"new_files": len(plan.fresh)}))
+def find_files(source: str, corpus: str, settings: Settings, retry_quarantined: bool) -> file_catalog.IngestPlan:
+    """List the source, without what was taken down, and hold it against the catalog. Retried: listings of remote
+    stores fail now and then.
+
+    Raises: SourceError - the source is not there. WorkspaceError - the workspace cannot be used.
+    """
+    workspace = Workspace.open(settings.workspace, create=True)
+    known, barred = file_catalog.read_catalog(workspace), tombstones.standing(workspace)
+    origins = settings.guards.web_origins
+    listed = source_files(source, corpus, origins)
+    allowed = (raw for raw in listed if not barred.bars(raw.speaker, raw.corpus, raw.licence))
+    return file_catalog.plan_run(allowed, known, settings.extractor, retry_quarantined, partial(gone, origins=origins))
+
+
+def _counted(tally: Tally) -> Counts:
+    """What `metrics` keeps of the work on files."""
+    return Counts(
+        tally.files_done, tally.routes.total(), tally.bytes_done, tally.media_s, tally.states[FileState.QUARANTINED],
+        {"routes": dict(tally.routes), "states": dict(tally.states), "reasons": dict(tally.reasons)},
+    )  # fmt: skip
+
+
+@task(cache_policy=NO_CACHE)
+@as_step("analyse", _counted)
+def work_on_files(plan: file_catalog.IngestPlan, settings: Settings, policy: Policy) -> Tally:
+    """Identify and analyse the new files over Dask, and store every outcome.
+
+    Not retried as a whole: what is stored is stored, lost workers are retried inside, and the next run continues.
+
+    Raises: ClusterError - no cluster. WorkspaceError - the store cannot be written. WeightsMissingError.
+    """
+    workspace = Workspace.open(settings.workspace)
+    known = file_catalog.read_catalog(workspace)
+    unread = labels.relabel(
+        workspace, plan.relabelled, known, settings.extractor, plan.labelled, settings.guards.web_origins
+    )
+    if not plan.fresh:
+        labels.settle_twins(
+            workspace, file_catalog.read_catalog(workspace), settings.extractor, settings.guards.web_origins
+        )
+        driver.drop_leftovers(workspace)
+        return driver.count_states(Tally(), unread)
+    run, guards, watching = settings.run, settings.guards, shown_by_prefect(watcher(), "ingest-progress")
+    workspace.sweep_scratch()
+    with open_client(run.dask, run.workers, workspace.scratch(), guards.attempts) as client:
+        load_ahead()
+        tally = driver.work_through(client, workspace, plan.fresh, settings, policy, watching, plan.labelled)
+    return driver.count_states(tally, unread)
+
+
+@task(cache_policy=NO_CACHE)
+@as_step(STEP, lambda drifts: Counts(clips=sum(drift.clips for drift in drifts)))
+def look_for_drift(settings: Settings) -> tuple[CorpusDrift, ...]:
+    """Hold what came in since the last release against it; a corpus that drifts is warned of, and goes on."""
+    drifts = find_drift(Workspace.open(settings.workspace), settings)
+    show_drift(drifts)
+    return drifts
+
+
+@task(cache_policy=NO_CACHE)
+@as_step("publish", lambda published: Counts(facts={"release": published.release_id, "is_new": published.is_new}))
+def publish_release(settings: Settings, policy: Policy) -> PublishResult:
+    """Divide speakers, audit the new versions, and publish a release if anything changed.
+
+    Raises: AuditFailedError - a store broke its expectations; nothing is published.
+    """
+    watcher().phase("publish", 1)
+    with audited(settings):
+        published = publish(Workspace.open(settings.workspace), settings, policy, show_audit)
+    tell_published(settings, published)
+    watcher().step()
+    return published
+
+
+@task(cache_policy=NO_CACHE)
+def show_summary(
+    plan: file_catalog.IngestPlan,
+    tally: Tally,
+    drifts: tuple[CorpusDrift, ...],
+    published: PublishResult,
+    seconds: float,
+    settings: Settings,
+) -> dict[str, Any]:
+    """Put the run's numbers together, and show them in the Prefect UI."""
+    summary = summarise(Workspace.open(settings.workspace), plan, tally, drifts, published, seconds)
+    show_routes(summary)
+    create_table_artifact(
+        key="ingest-summary", table=[{"what": k, "value": str(v)} for k, v in summary.items() if k != "reasons"]
+    )
+    create_table_artifact(
+        key="ingest-reasons", table=[{"reason": k, "count": v} for k, v in summary["reasons"].items()] or [{}]
+    )
+    return summary

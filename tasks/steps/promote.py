@@ -1,0 +1,133 @@
+"""The steps of a promotion and a rollback as Prefect tasks. Each is thin: the work is done by the parts it calls."""
+
+from typing import Any
+
+from prefect import task
+from prefect.artifacts import create_table_artifact
+from prefect.cache_policies import NO_CACHE
+
+from schemas.config.settings import Settings
+from schemas.errors import PromotionError
+from tasks.monitoring.run_log import Counts, as_step
+from tasks.promotion import evidence, gate, manual
+from tasks.promotion.comparison_page import ComparisonPage, comparison_page
+from tasks.promotion.decision import PromotionDecision
+from tasks.promotion.gate import Comparison
+from tasks.promotion.ledger import Move
+from tasks.promotion.model_scores import ModelScores
+from tasks.promotion.summaries import check_rows
+from tasks.steps.events import tell_kept, tell_promoted
+
+
+def _decided(verdict: PromotionDecision) -> Counts:
+    return Counts(clips=verdict.clips, facts={"outcome": verdict.outcome, "why": verdict.why})
+
+
+def _moved(move: Move) -> Counts:
+    return Counts(facts={"model": move.model, "version": move.to_version, "from": move.from_version})
+
+
+@task(cache_policy=NO_CACHE)
+@as_step("meet", lambda comparison: Counts(clips=len(comparison.benchmark.clips)))
+def open_comparison(settings: Settings, stage: str, model: str | None) -> Comparison:
+    """Who meets whom on which frozen clips; an interrupted move is put right first.
+
+    Raises: PromotionError, TrackingError, NotFoundError, SettingsError - the text says what to do.
+    """
+    return gate.open_comparison(settings, stage, model)
+
+
+@task(cache_policy=NO_CACHE)
+@as_step("score")
+def score_candidates(settings: Settings, comparison: Comparison) -> list[ModelScores]:
+    """Score challenger and champion on the same clips by the same code.
+
+    Raises: ModelFileError, TrackingError, PromotionError, TrainingError, NotFoundError - the text says what to do.
+    """
+    return gate.score(settings, comparison)
+
+
+@task(cache_policy=NO_CACHE)
+@as_step("decide", _decided)
+def judge_comparison(comparison: Comparison, sheets: list[ModelScores]) -> PromotionDecision:
+    """Apply the policy, and show every check in the Prefect UI."""
+    verdict = gate.decide(comparison, sheets)
+    create_table_artifact(key="promotion", table=check_rows(verdict), description=f"{comparison.title}: {verdict.why}")
+    return verdict
+
+
+@task(cache_policy=NO_CACHE)
+@as_step("draw")
+def draw_comparison(
+    settings: Settings, comparison: Comparison, sheets: list[ModelScores], verdict: PromotionDecision
+) -> ComparisonPage:
+    """Draw both models side by side, for people.
+
+    Raises: TrackingError - the store cannot be reached. ModelFileError, NotFoundError - as when it was scored.
+    """
+    return comparison_page(settings, comparison, sheets, verdict)
+
+
+@task(cache_policy=NO_CACHE)
+@as_step("keep")
+def keep_evidence(
+    settings: Settings,
+    comparison: Comparison,
+    sheets: list[ModelScores],
+    verdict: PromotionDecision,
+    page: ComparisonPage,
+) -> str:
+    """Write scores, checks, policy and the page for people to an MLflow run; returns its id.
+
+    Raises: TrackingError - the store cannot be reached.
+    """
+    return evidence.keep_evidence(settings, comparison, sheets, verdict, page.html)
+
+
+@task(cache_policy=NO_CACHE)
+@as_step("move", _moved)
+def move_champion(
+    settings: Settings, comparison: Comparison, verdict: PromotionDecision, run: str, approved: str = ""
+) -> Move:
+    """Make the challenger the champion: ledger, aliases, ledger. approved: by whom, where a person was asked.
+
+    Raises: PromotionError - somebody else was faster. TrackingError - the store went away.
+    """
+    try:
+        move = gate.promote(settings, comparison, verdict, run, approved)
+    except PromotionError as error:
+        evidence.keep_outcome(settings, run, evidence.NOT_MOVED, str(error))
+        raise
+    tell_promoted(comparison, run, move.why)
+    return move
+
+
+@task(cache_policy=NO_CACHE)
+def keep_champion(
+    settings: Settings, comparison: Comparison, verdict: PromotionDecision, run: str, refused: str = ""
+) -> None:
+    """Leave everything as it is. refused: why a person said no, which the evidence in the MLflow run then says too.
+
+    Raises: TrackingError - the store went away.
+    """
+    if refused:
+        evidence.keep_outcome(settings, run, evidence.REFUSED, refused)
+    tell_kept(comparison, run, refused or verdict.why)
+
+
+@task(cache_policy=NO_CACHE)
+def roll_back(settings: Settings, stage: str, to: int | None, why: str, adopt: bool) -> dict[str, Any]:
+    """Make an earlier champion the champion again. adopt: of a registry that another ledger led.
+
+    Raises: PromotionError, ModelFileError, TrackingError - the text says what to do.
+    """
+    return manual.roll_back(settings, stage, to, why, adopt).made()
+
+
+@task(cache_policy=NO_CACHE)
+def override_policy(settings: Settings, stage: str, model: str | None, reason: str) -> dict[str, Any]:
+    """Make a version the champion whatever the policy says of it.
+
+    Raises: PromotionError, ModelFileError, TrackingError - the text says what to do.
+    """
+    return manual.promote_unjudged(settings, stage, model, reason).made()

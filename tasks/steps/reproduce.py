@@ -1,0 +1,44 @@
+"""The steps of a table of the paper as Prefect tasks. Each is thin: the work is done by the plain parts it calls."""
+
+from pathlib import Path
+from typing import Any
+
+from prefect import task
+from prefect.artifacts import create_markdown_artifact
+from prefect.cache_policies import NO_CACHE
+
+from schemas.config.settings import Settings
+from schemas.errors import WorkspaceError
+from tasks.monitoring.run_log import Counts, as_step
+from tasks.reproduction.table import Table
+from tasks.reproduction.table_builder import make_table
+from tasks.reproduction.writing import markdown, write_table
+from tasks.stores.workspace import Workspace
+from tasks.training.progress import learner_watcher
+
+
+@task(cache_policy=NO_CACHE)
+@as_step("measure", lambda table: Counts(facts={"table": table.name}))
+def measure_table(
+    settings: Settings, table: str, minutes: float, release: str | None, folds: int | None, fold: int
+) -> Table:
+    """A table of the paper, measured. Not retried: the same flow run again goes on from what is trained.
+
+    Raises: TrainingError, NotFoundError, WorkspaceError, WeightsMissingError - the text says what to do.
+    """
+    return make_table(settings, table, minutes, release, folds, fold, learner_watcher())
+
+
+@task(cache_policy=NO_CACHE)
+def write_down(settings: Settings, table: Table, out: str | None) -> dict[str, Any]:
+    """Write a table into `out`, else into the folder reports/paper of a local workspace, and show it in the Prefect UI.
+
+    Raises: WorkspaceError - it cannot be written, or a remote workspace needs `out`.
+    """
+    workspace = Workspace.open(settings.workspace)
+    if out is None and not workspace.is_local:
+        raise WorkspaceError(f"{workspace.root} is no folder of this machine: name one with --out")
+    paths = write_table(table, Path(out) if out else Path(workspace.folder("reports")) / "paper")
+    text = markdown(table)
+    create_markdown_artifact(key=f"paper-{table.name}", markdown=text, description=table.title)
+    return {"table": table.name, "files": [str(path) for path in paths], "markdown": text}

@@ -1,0 +1,39 @@
+"""The steps of a re-route as Prefect tasks."""
+
+from prefect import task
+from prefect.artifacts import create_table_artifact
+from prefect.cache_policies import NO_CACHE
+
+from schemas.config.settings import Settings
+from schemas.policy import Policy
+from tasks.ingestion.dask_executor import open_client
+from tasks.ingestion.progress import watcher
+from tasks.ingestion.reroute import Applied, Reroute, apply_reroute, describe, extraction_jobs, plan_reroute
+from tasks.monitoring.run_log import Counts, as_step
+from tasks.steps.progress import shown_by_prefect
+from tasks.stores.workspace import Workspace
+
+
+@task(cache_policy=NO_CACHE)
+@as_step("plan", lambda plan: Counts(clips=plan.clips.num_rows))
+def plan_route(settings: Settings, policy: Policy) -> Reroute:
+    """What the policy would change, from measurements alone."""
+    plan = plan_reroute(Workspace.open(settings.workspace), policy)
+    told = describe(plan)
+    rows = [
+        {"stage": stage, **{k: v for k, v in told[stage].items() if k != "reasons"}} for stage in ("stage1", "stage2")
+    ]
+    create_table_artifact(key="route-changes", table=rows)
+    return plan
+
+
+@task(cache_policy=NO_CACHE)
+@as_step("extract", lambda applied: Counts(files=applied.decoded, errors=len(applied.failed)))
+def apply_route(plan: Reroute, settings: Settings) -> Applied:
+    """Extract what is newly admitted, store the decisions, and drop what is no longer admitted."""
+    workspace = Workspace.open(settings.workspace)
+    if not extraction_jobs(workspace, plan):
+        return apply_reroute(None, workspace, plan, settings, watcher())
+    run = settings.run
+    with open_client(run.dask, run.workers, workspace.scratch(), settings.guards.attempts) as client:
+        return apply_reroute(client, workspace, plan, settings, shown_by_prefect(watcher(), "route-progress"))

@@ -1,0 +1,56 @@
+"""The steps of a takedown as Prefect tasks. Each is thin: the work is done by the parts of tasks/takedown."""
+
+from typing import Any
+
+from prefect import get_client, get_run_logger, task
+from prefect.artifacts import create_table_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.context import FlowRunContext
+from prefect.exceptions import PrefectHTTPStatusError
+
+from schemas.config.settings import Settings
+from tasks.lineage.erase import take_down
+from tasks.lineage.orders import UNTOLD, sign_of
+from tasks.lineage.plan import TakedownPlan
+from tasks.lineage.preview import plan
+from tasks.lineage.trace import tracking_if_there
+from tasks.monitoring.run_log import Counts, as_step
+from tasks.releases.publishing import PublishResult
+from tasks.steps.events import audited, tell_published
+from tasks.stores.tombstones import Kind
+from tasks.stores.workspace import Workspace
+
+
+def forget_name(kind: Kind, value: str) -> None:
+    """Take name and reason out of the parameters of the flow run that this is a part of: deployments are given them."""
+    context = FlowRunContext.get()
+    if context is None or context.flow_run is None:
+        return
+    kept = dict(context.flow_run.parameters) | {"value": sign_of(kind, value), "why": UNTOLD}
+    try:
+        with get_client(sync_client=True) as client:
+            client.update_flow_run(context.flow_run.id, parameters=kept).raise_for_status()
+    except PrefectHTTPStatusError as error:  # the footage goes all the same
+        get_run_logger().warning("name and reason are still among the parameters of this flow run: %s", error)
+
+
+plan_erasure = task(name="plan_erasure", cache_policy=NO_CACHE)(plan)
+"""Everything that a takedown would reach; changes nothing."""
+
+
+@task(cache_policy=NO_CACHE)
+@as_step("erase", lambda told: Counts(files=len(told["files"]), clips=told["clips"]))
+def erase(settings: Settings, planned: TakedownPlan, why: str, with_models: bool) -> dict[str, Any]:
+    """Bar it, name and tag the models (or delete them), delete rows and bytes, publish anew.
+
+    Not retried as a whole: the same takedown again finishes what an interrupted one left.
+
+    Raises: PromotionError, WorkspaceError, TrackingError, AuditFailedError - the text says what to do.
+    """
+    ws = Workspace.open(settings.workspace)
+    with audited(settings):
+        told = take_down(ws, settings, tracking_if_there(settings, ws), planned, why, with_models)
+    tell_published(settings, PublishResult(told["release"], told["release_is_new"]))
+    rows = [{"model": row["model"], "version": row["version"], "clips": row["clips"]} for row in told["models"]]
+    create_table_artifact(key="takedown", table=rows or [{}], description=f"takedown {told['takedown']}")
+    return told

@@ -1,0 +1,288 @@
+"""The Delta log: which Parquet files a version of a table holds, and how to change that in one transaction.
+
+Two traps of deltalake 1.6 shape this module:
+
+* Its pyarrow file system (behind `to_pyarrow_table`, `to_pyarrow_dataset`, `to_pandas`) makes the interpreter abort
+  at exit ("terminate called without an active exception", exit code 134) in about one process of four. So Delta
+  only tells us the names of files; pyarrow reads them through a file system of its own.
+* `file_uris()` percent-encodes local paths; the names in the log, joined to the workspace's own path, are right.
+
+Every data file is written by this project with pyarrow, also when rows are replaced: a transaction adds new files
+and removes the ones they stand for. So all files of a table have one schema and one encoding.
+"""
+
+import json
+import logging
+import random
+import re
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+from uuid import uuid4
+
+import pyarrow as pa
+from deltalake import CommitProperties, DeltaTable
+from deltalake.exceptions import DeltaError, TableNotFoundError
+from deltalake.transaction import AddAction, RemoveAction
+
+from schemas.errors import NotFoundError, WorkspaceError
+from schemas.tables import TABLES
+
+from .remote import as_os_errors
+from .workspace import Workspace
+
+_LOG: Final = logging.getLogger(__name__)
+_ATTEMPTS: Final = 100
+_STORE_FAILURES: Final = 6
+"""Times that a commit may fail with nobody else to blame. Before each of them Delta has asked the store ten times."""
+_BROKEN_OFF: Final = ("error reading a body", "request or response body error")
+"""In the text of an answer that was cut off. Delta asks again for what is refused, not for what ends too early."""
+_COMMITTER: Final = "heterodub.commit"
+"""Under this name each commit carries a word of its own, by which it is known again: one that was made, and whose
+answer was lost, is refused as another's when Delta makes it once more."""
+_BOUNDED: Final = ("media_id", "clip_id")
+_ACTION_COLUMNS: Final = (
+    *("path", "size_bytes", "num_records"),
+    *(f"{side}.{column}" for column in _BOUNDED for side in ("min", "max")),
+)
+_DRAWN: Final = re.compile(r"\x1b\[[0-9;]*m|\u21b3")
+# Releases refer to old versions for good: neither their log entries nor their files may age away. What no release
+# refers to is erased by name of the versions that stay (erasing.erase).
+_KEEP_FOR_EVER: Final = {
+    "delta.enableExpiredLogCleanup": "false",
+    "delta.logRetentionDuration": "interval 36500 days",
+    "delta.deletedFileRetentionDuration": "interval 36500 days",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class DataFile:
+    """One Parquet file of a table. `bounds` holds the smallest and largest value of id columns, where known."""
+
+    name: str
+    size_bytes: int
+    rows: int
+    bounds: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+
+    def may_hold(self, column: str, values: Iterable[str]) -> bool:
+        """Whether a row with one of these values can be inside; false only if the bounds exclude it."""
+        if column not in self.bounds:
+            return True
+        low, high = self.bounds[column]
+        return any(low <= value <= high for value in values)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The files of one version of a table, by name."""
+
+    version: int
+    files: tuple[DataFile, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TableChange:
+    """Files to add and to remove in one transaction. `same_rows`: only their arrangement changes."""
+
+    add: tuple[DataFile, ...] = ()
+    remove: tuple[DataFile, ...] = ()
+    same_rows: bool = False
+
+
+def bounds_of(rows: pa.Table) -> dict[str, tuple[str, str]]:
+    """Smallest and largest value of the id columns that `rows` has."""
+    found = {}
+    for column in _BOUNDED:
+        values = [value for value in rows[column].to_pylist() if value] if column in rows.column_names else []
+        if values:
+            found[column] = (min(values), max(values))
+    return found
+
+
+def load(ws: Workspace, table: str, version: int | None = None) -> DeltaTable:
+    """The Delta table at a version (without one: the newest), made empty if it is not there yet.
+
+    Raises: NotFoundError - there is no such version. WorkspaceError - the table cannot be read.
+    """
+    failures = 0
+    while True:
+        try:
+            return _open(ws, table, version)
+        except TableNotFoundError:
+            raise NotFoundError(f"table {table} of {ws.root} has no version {version}") from None
+        except OSError as error:
+            if not any(words in str(error) for words in _BROKEN_OFF):
+                raise WorkspaceError(f"table {table} of {ws.root} cannot be read: {_words(error)}") from error
+            failures += 1
+            _bear(ws, table, "read", error, failures)
+        except DeltaError as error:
+            if version is not None:
+                raise NotFoundError(f"table {table} of {ws.root} has no version {version}: {_words(error)}") from error
+            raise WorkspaceError(f"table {table} of {ws.root} cannot be read: {_words(error)}") from error
+
+
+def _open(ws: Workspace, table: str, version: int | None) -> DeltaTable:
+    try:
+        return DeltaTable(ws.table_uri(table), version=version, storage_options=ws.storage_options)
+    except TableNotFoundError:
+        if version:
+            raise
+        return _create(ws, table)
+
+
+def exists(ws: Workspace, table: str) -> bool:
+    """Whether the workspace has this table yet. Asking does not make it."""
+    return bool(ws.filesystem().exists(ws.path(table, "_delta_log")))
+
+
+def _create(ws: Workspace, table: str) -> DeltaTable:
+    uri, options = ws.table_uri(table), ws.storage_options
+    try:
+        return DeltaTable.create(
+            uri, schema=TABLES[table], mode="ignore", configuration=_KEEP_FOR_EVER, storage_options=options
+        )
+    except DeltaError:
+        return DeltaTable(uri, storage_options=options)  # another process made it in between
+
+
+def snapshot(ws: Workspace, table: str, version: int | None = None) -> Snapshot:
+    """What a version of a table consists of. Reads the log only.
+
+    Raises: NotFoundError - there is no such version. WorkspaceError - the table cannot be read.
+    """
+    return _snapshot(load(ws, table, version))
+
+
+def _snapshot(delta: DeltaTable) -> Snapshot:
+    actions = pa.table(delta.get_add_actions(flatten=True))
+    narrow = actions.select([name for name in _ACTION_COLUMNS if name in actions.column_names])
+    files = sorted((_data_file(delta.table_uri, action) for action in narrow.to_pylist()), key=lambda file: file.name)
+    return Snapshot(delta.version(), tuple(files))
+
+
+def _data_file(uri: str, action: Mapping[str, Any]) -> DataFile:
+    bounds = {}
+    for column in _BOUNDED:
+        low, high = action.get(f"min.{column}"), action.get(f"max.{column}")
+        if low is not None and high is not None:
+            bounds[column] = (low, high)
+    path, size_bytes, rows = (action.get(name) for name in ("path", "size_bytes", "num_records"))
+    if not path or "/" in path or size_bytes is None or rows is None:
+        raise WorkspaceError(
+            f"{uri}: its log names {path!r}, which is no file of the table's folder, or lacks its size: damaged, or "
+            "written by others"
+        )
+    return DataFile(path, size_bytes, rows, bounds)
+
+
+def transact(ws: Workspace, table: str, plan: Callable[[Snapshot], TableChange | None]) -> int:
+    """Change a table in one transaction and return its version.
+
+    `plan` sees the newest state and says what to change, or None for nothing. If another process commits in
+    between, nothing is changed and `plan` is asked again, so what it saw is always what it changes.
+
+    Raises: WorkspaceError - the log cannot be written.
+    """
+    own, failures, first = uuid4().hex, 0, None
+    for attempt in range(_ATTEMPTS):
+        delta = load(ws, table)
+        before = _snapshot(delta)
+        first = before.version if first is None else first
+        try:
+            if (made := _made_already(ws, table, first, before.version, own)) is not None:
+                return made
+            change = plan(before)
+        except OSError as error:
+            raise WorkspaceError(f"table {table} of {ws.root} cannot be written: {_words(error)}") from error
+        if change is None or not (change.add or change.remove):
+            return before.version
+        try:
+            _commit(delta, change, own)
+        except (DeltaError, OSError) as error:
+            if load(ws, table).version() == before.version:
+                failures += 1
+                _bear(ws, table, "changed", error, failures)
+            _LOG.debug("version %d of table %s was not made, trying again: %s", before.version + 1, table, error)
+            time.sleep(random.uniform(0, 0.01 * min(attempt + 1, 20)))
+        else:
+            return before.version + 1
+    raise WorkspaceError(f"table {table} of {ws.root}: other processes changed it {_ATTEMPTS} times in a row")
+
+
+def dead_files(ws: Workspace, table: str, keep_versions: Collection[int], hours: int) -> set[str]:
+    """Names of files that were taken out so many hours ago, and that no version of `keep_versions` names.
+
+    Delta is asked, and deletes nothing itself: it would write two versions of the table each time, and go through
+    every file that was ever erased.
+
+    Raises: WorkspaceError - the table cannot be read.
+    """
+    failures, kept = 0, sorted(keep_versions)
+    while True:
+        delta = load(ws, table)
+        try:
+            found = delta.vacuum(hours, True, enforce_retention_duration=False, keep_versions=kept)
+        except (DeltaError, OSError) as error:  # a list that was cut off comes as either
+            failures += 1
+            _bear(ws, table, "read", error, failures)
+        else:
+            return {name.rsplit("/", 1)[-1] for name in found}
+
+
+def _commit(delta: DeltaTable, change: TableChange, own: str) -> None:
+    # 0 retries: refuse instead of rebasing
+    properties = CommitProperties(max_commit_retries=0, custom_metadata={_COMMITTER: own})
+    delta.create_write_transaction(_actions(change), "append", delta.schema(), commit_properties=properties)
+
+
+def _made_already(ws: Workspace, table: str, first: int, newest: int, own: str) -> int | None:
+    """The version that our commit made after all, though it was answered with an error, or with none.
+
+    Without this look, rows whose commit was cut off from its answer would be appended twice. Not by Delta's history():
+    that keeps every other thread of the process waiting while it asks the store.
+    """
+    for version in range(first + 1, newest + 1):
+        with as_os_errors():
+            commit = ws.filesystem().cat_file(ws.path(table, "_delta_log", f"{version:020d}.json"))
+        if own.encode() in commit:
+            return version
+    return None
+
+
+def _bear(ws: Workspace, table: str, what: str, error: Exception, failures: int) -> None:
+    """Wait, each time twice as long, for an object store to come to itself.
+
+    Raises: WorkspaceError - it has failed too often, or the workspace is local, where waiting changes nothing.
+    """
+    if ws.is_local or failures >= _STORE_FAILURES:
+        raise WorkspaceError(f"table {table} of {ws.root} cannot be {what}: {_words(error)}") from error
+    time.sleep(random.uniform(0.5, 1) * 0.2 * 2**failures)
+
+
+def _words(error: Exception) -> str:
+    """What went wrong, in one line; Delta draws a coloured tree."""
+    told = (isinstance(error, OSError) and error.strerror) or str(error)
+    return " ".join(_DRAWN.sub(" ", told).split())
+
+
+def _actions(change: TableChange) -> list[AddAction | RemoveAction]:
+    now_ms, new_rows = int(time.time() * 1000), not change.same_rows
+    added = {file.name for file in change.add}
+    actions: list[AddAction | RemoveAction] = [
+        AddAction(file.name, file.size_bytes, {}, now_ms, new_rows, _statistics(file)) for file in change.add
+    ]
+    # A file that is added under the name of an old one takes its place by itself.
+    actions += [
+        RemoveAction(file.name, new_rows, now_ms, file.size_bytes, {})
+        for file in change.remove
+        if file.name not in added
+    ]
+    return actions
+
+
+def _statistics(file: DataFile) -> str:
+    low = {column: bounds[0] for column, bounds in file.bounds.items()}
+    high = {column: bounds[1] for column, bounds in file.bounds.items()}
+    nulls = dict.fromkeys(file.bounds, 0)
+    return json.dumps({"numRecords": file.rows, "minValues": low, "maxValues": high, "nullCount": nulls})

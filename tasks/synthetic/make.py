@@ -1,0 +1,157 @@
+"""Makes the whole sample: media, truth and corpus file."""
+
+import shutil
+from collections.abc import Callable, Collection, Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from . import film as films
+from .film import SyntheticVideo
+from .kinds import ROWS, SPEAKER_PATTERN, SampleFile, Shoot
+from .people import BY_NAME
+from .phrases import drawn
+from .portrait import portrait
+from .sound import in_a_room
+from .speech import SpokenWords, Utterance, speak
+from .truth import write_film_truth, write_table
+from .write import CONTAINERS, cut_off, turn_display, write_film, write_gif, write_sound, write_still
+
+_KEPT_OF_BROKEN: Final = 0.6
+_SHOWN_OF_IRREGULAR: Final = 0.85
+_GIF_FRAMES: Final = 36
+_CORPUS_FILE: Final = """\
+# Made by `heterodub sample`; truth.csv says what should become of each file.
+name = "sample"
+root = "media"
+glob = "**/*"
+speaker = '{speaker}'
+licence = "public domain (NASA portrait of Eileen Collins); voices by espeak-ng"
+consent = "synthetic: nobody said or did this"
+language = "en"
+"""
+
+Rng = np.random.Generator
+
+
+def make_sample(
+    folder: Path,
+    seed: int = 0,
+    progress: Callable[[str], None] | None = None,
+    only: Collection[str] | None = None,
+) -> Path:
+    """Write `folder`/media, `folder`/truth.csv, `folder`/truth/*.npz and `folder`/corpus.toml; return the corpus file.
+
+    The same seed gives the same files. `progress` is told the name of each file before it is made. Files of these
+    names are overwritten, others left alone. `only` names the files to make, when not all of them; each is the same
+    as in the whole sample, and a copy needs what it copies.
+
+    Raises: OSError - the folder cannot be written; RuntimeError - speech synthesis does not work here.
+    """
+    for part in ("media", "truth"):
+        (folder / part).mkdir(parents=True, exist_ok=True)
+    spoken = _spoken(seed)
+    wanted = [(number, row) for number, row in enumerate(ROWS) if only is None or row.file in only]
+    for number, row in wanted:
+        if progress is not None:
+            progress(row.file)
+        _make(folder, row, spoken.get(row.file, []), np.random.default_rng([seed, number]))
+    write_table(folder, [row for _, row in wanted])
+    corpus = folder / "corpus.toml"
+    corpus.write_text(_CORPUS_FILE.format(speaker=SPEAKER_PATTERN), "utf-8")
+    return corpus
+
+
+def _spoken(seed: int) -> dict[str, list[SpokenWords]]:
+    """Everything that is said, by file: one speech for each voice it needs."""
+    rng = np.random.default_rng(seed)
+    phrases = drawn(rng)
+    wanted = [(row.file, voice, count) for row in ROWS for voice, count in _voices(row)]
+    utterances = [_utterance(voice, count, phrases, rng) for _, voice, count in wanted]
+    said: dict[str, list[SpokenWords]] = {}
+    for (file, _, _), speech in zip(wanted, speak(utterances), strict=True):
+        said.setdefault(file, []).append(speech)
+    return said
+
+
+def _voices(row: SampleFile) -> list[tuple[str, int]]:
+    """Who says something in a file, and how many phrases; first the one whose lips are seen, then who is heard."""
+    if row.recipe == "sound_only" and row.speaker:
+        return [(row.speaker, 2)]
+    if not isinstance(row.recipe, Shoot):
+        return []
+    shoot = row.recipe
+    speakers = shoot.who if shoot.picture == "cut_together" else shoot.who[:1]
+    return [(name, shoot.phrases) for name in (*speakers, *filter(None, [shoot.voice]))]
+
+
+def _utterance(who: str, count: int, phrases: Iterator[str], rng: Rng) -> Utterance:
+    pauses = (rng.uniform(0.25, 0.4), *rng.uniform(0.32, 0.5, count - 1), rng.uniform(0.35, 0.5))
+    return Utterance(BY_NAME[who].voice, tuple(next(phrases) for _ in range(count)), tuple(map(float, pauses)))
+
+
+def _make(folder: Path, row: SampleFile, spoken: list[SpokenWords], rng: Rng) -> None:
+    path = folder / "media" / row.file
+    if isinstance(row.recipe, Shoot):
+        shot = _shot(row.recipe, spoken, rng)
+        write_film_truth(folder, row.file, shot)
+        _written(path, row.recipe, shot, rng)
+    elif row.recipe == "copy":
+        shutil.copyfile(folder / "media" / row.of, path)
+    elif row.recipe == "picture":
+        write_still(path, portrait(BY_NAME[row.speaker or ""]).picture)
+    elif row.recipe == "sound_only":
+        write_sound(path, in_a_room(spoken[0].samples, rng))
+    else:
+        path.write_bytes(_CONTENT[row.recipe])
+
+
+_CONTENT: Final = {
+    "text": b"Shooting notes\n\nTake three was the good one. Ask about the release forms.\n" * 12,
+    "empty": b"",
+    "playlist": b"#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:10\n#EXTINF:9.0,\nada-clean.mp4\n#EXT-X-ENDLIST\n",
+}
+
+
+def _shot(shoot: Shoot, spoken: list[SpokenWords], rng: Rng) -> SyntheticVideo:
+    """The film as it was shot, with the sound and the look it ends with."""
+    shot = _pictured(shoot, spoken, rng)
+    if shoot.voice is not None:
+        shot = films.dubbed(shot, spoken[1], rng)
+    shot = films.heard(shot, shoot.heard, rng)
+    for look in shoot.looks:
+        shot = films.looked_at(shot, look)
+    return shot if shoot.keep_frames is None else films.shortened(shot, shoot.keep_frames)
+
+
+def _pictured(shoot: Shoot, spoken: list[SpokenWords], rng: Rng) -> SyntheticVideo:
+    match shoot.picture:
+        case "still":
+            return films.standing_still(shoot.who[0], spoken[0], rng)
+        case "two_at_once":
+            return films.two_at_once(shoot.who, spoken[0], rng)
+        case "cut_together":
+            first, second = (films.talking(who, said, rng) for who, said in zip(shoot.who, spoken, strict=True))
+            return films.cut_together(first, second, "rocket", rng)
+        case "scenery":
+            return films.faceless("coffee", spoken[0], rng)
+        case "talking":
+            fps = Fraction(25, 2) if shoot.gif else Fraction(shoot.fps)
+            return films.talking(shoot.who[0], spoken[0], rng, fps, shoot.size)
+
+
+def _written(path: Path, shoot: Shoot, shot: SyntheticVideo, rng: Rng) -> None:
+    if shoot.gif:
+        write_gif(path, films.shortened(shot, _GIF_FRAMES).frames, shot.fps)
+        return
+    shown = None
+    if shoot.irregular:
+        kept = rng.random(len(shot.opening)) < _SHOWN_OF_IRREGULAR
+        shown = [0, *(np.flatnonzero(kept[1:]) + 1).tolist()]
+    write_film(path, shot.frames, shot.fps, shot.sound, CONTAINERS[shoot.container], shown)
+    if shoot.aftermath == "cut_off":
+        cut_off(path, _KEPT_OF_BROKEN)
+    elif shoot.aftermath == "turn_display":
+        turn_display(path, 90)

@@ -1,0 +1,83 @@
+"""What earlier runs say: which training ended well, and which challengers were judged and kept out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from .models import Version
+from .registry import versions
+from .runs import TrackedRun
+from .store import Tracking, telling
+
+TRAINING: Final = "training"
+"""Tag of a training's run: identity of its release, clips and settings together, as its folder is named."""
+
+SETTINGS: Final = "settings"
+"""Tag of a training's run: identity of its settings alone."""
+
+EVALUATED: Final = "evaluated"
+"""Tag of a training's run: the release on whose test split its model was scored."""
+
+_SCORES: Final = "evaluation/scores.json"
+_PAGE: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedVersion:
+    """A version whose training ended well, with the tags of its run."""
+
+    version: Version
+    tags: Mapping[str, str]
+
+
+def finished_training(tracking: Tracking, model: str, training: str) -> TrainedVersion | None:
+    """The newest version that came of a training, by its identity, and whose run ended well; None if there is none.
+
+    Raises: TrackingError - the store cannot be reached.
+    """
+    known = {version.run_id: version for version in versions(tracking, model)}
+    found = _search(tracking, f"tags.{TRAINING} = '{training}' and attributes.status = 'FINISHED'")
+    done = [TrainedVersion(known[run.info.run_id], dict(run.data.tags)) for run in found if run.info.run_id in known]
+    return max(done, key=lambda one: one.version.number, default=None)
+
+
+def trained_by(tracking: Tracking, model: str, settings: str) -> frozenset[int]:
+    """Versions that were trained by settings of this identity.
+
+    Raises: TrackingError - the store cannot be reached.
+    """
+    runs = {run.info.run_id for run in _search(tracking, f"tags.{SETTINGS} = '{settings}'")}
+    return frozenset(version.number for version in versions(tracking, model) if version.run_id in runs)
+
+
+def kept_out(tracking: Tracking, model: str) -> dict[int, str]:
+    """Challengers that were judged and did not become champion, by the policy or by a person: why, by version.
+
+    Raises: TrackingError - the store cannot be reached.
+    """
+    asked = f"tags.model = '{model}' and tags.outcome != 'promote' and attributes.status = 'FINISHED'"
+    found = sorted(_search(tracking, asked), key=lambda run: int(run.info.start_time))
+    return {int(run.data.tags["challenger"]): run.data.tags.get("why", "") for run in found}
+
+
+def keep_scores(tracking: Tracking, version: Version, release: str, scores: str) -> None:
+    """Keep a version's scores on a release's test split in the run of its training, as JSON, and that they are there.
+
+    Raises: TrackingError - the store cannot be reached.
+    """
+    run = TrackedRun(tracking, version.run_id, resumed=True)
+    run.content(_SCORES, scores)
+    run.tags({EVALUATED: release})
+
+
+def _search(tracking: Tracking, asked: str) -> list[Any]:
+    """Runs of the experiment that answer to a filter, of any page."""
+    found: list[Any] = []
+    token = None
+    with telling(f"runs at {tracking.place}"):
+        while True:
+            page = tracking.client.search_runs([tracking.experiment_id], asked, max_results=_PAGE, page_token=token)
+            found += page
+            token = page.token
+            if not token:
+                return found

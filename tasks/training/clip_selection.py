@@ -1,0 +1,206 @@
+"""Which clips of a release a training learns from and looks at; refuses what cannot be trained on before it starts."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from model.training.sampler import ClipInfo
+from schemas.contract import EXTRACTOR_VERSION
+from schemas.errors import NotFoundError, TrainingError
+from schemas.reasons import Stage
+from tasks.releases import releases
+from tasks.releases.benchmarks import CLIPS_A_SPEAKER, first_a_speaker, held_out
+from tasks.releases.releases import Release
+from tasks.stores.workspace import Workspace
+from tasks.training.data.clip_store import ClipSource, HeldPictures, PictureSource, StoredClips
+
+_log = logging.getLogger(__name__)
+
+_COLUMNS: Final = ["clip_id", "media_id", "speaker", "frames", "split", "split_group", "stage1", "stage2"]
+_LEAST_FRAMES: Final = 2
+"""A window and a reference frame beside it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClipRef:
+    """A clip of the release, with what a selection may go by."""
+
+    facts: ClipInfo
+    place: ClipSource
+    split: str
+    group: str
+    both: bool
+
+
+class TrainingClips(Protocol):
+    """What a translator learns from and is looked at on, wherever it is kept. Travels between processes."""
+
+    @property
+    def stored(self) -> PictureSource:
+        """The clips themselves."""
+
+    @property
+    def train(self) -> tuple[ClipRef, ...]:
+        """Clips to learn from."""
+
+    @property
+    def val(self) -> tuple[ClipRef, ...]:
+        """Clips to look at meanwhile."""
+
+    @property
+    def release_id(self) -> str:
+        """The release that the clips are of, or what stands in the place of one."""
+
+    @property
+    def backend(self) -> str:
+        """Landmark backend, with its version."""
+
+
+@dataclass(frozen=True, slots=True)
+class InMemoryClips:
+    """Footage that is in memory, and of no release. release_id: that of the translator which is tuned on it."""
+
+    stored: HeldPictures
+    train: tuple[ClipRef, ...]
+    val: tuple[ClipRef, ...]
+    release_id: str
+    backend: str
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Clips of a release to learn from, and clips of other speakers to look at meanwhile; Footage for stage 2."""
+
+    release: Release
+    stored: StoredClips
+    train: tuple[ClipRef, ...]
+    val: tuple[ClipRef, ...]
+
+    @property
+    def release_id(self) -> str:
+        """Id of the release."""
+        return self.release.release_id
+
+    @property
+    def backend(self) -> str:
+        """Landmark backend of the release, with its version."""
+        return self.release.backend
+
+    @property
+    def places(self) -> dict[str, ClipSource]:
+        """Where each clip is, by id."""
+        return places(self.train, self.val)
+
+
+def places(*clips: Sequence[ClipRef]) -> dict[str, ClipSource]:
+    """Where each clip is, by id."""
+    return {clip.facts.clip_id: clip.place for some in clips for clip in some}
+
+
+def find_release(workspace: Workspace, release_id: str | None) -> Release:
+    """The release of that id, else the newest.
+
+    Raises: NotFoundError - there is none. TrainingError - it was extracted by another version of heterodub.
+    """
+    release = releases.latest(workspace) if release_id is None else releases.find(workspace, release_id)
+    if release is None:
+        raise NotFoundError(f"{workspace.root} has no release yet; `heterodub ingest SOURCE` publishes one")
+    version = release.extractor.split("-", 1)[0]
+    if version != EXTRACTOR_VERSION:
+        raise TrainingError(
+            f"release {release.release_id} was extracted by version {version}, this heterodub computes features as "
+            f"version {EXTRACTOR_VERSION}: ingest again, or use the heterodub that made it ({release.code})"
+        )
+    return release
+
+
+def candidates(workspace: Workspace, release: Release, stage: Stage) -> list[ClipRef]:
+    """All clips of the stage in the release, by id.
+
+    Raises: NotFoundError - the release was erased by a takedown.
+    """
+    rows = releases.release_clips(workspace, release, stage, None, _COLUMNS).sort_by("clip_id").to_pylist()
+    return [
+        ClipRef(
+            ClipInfo(row["clip_id"], row["frames"], row["speaker"]),
+            ClipSource(row["clip_id"], row["media_id"]),
+            row["split"],
+            row["split_group"] or row["speaker"],
+            row["stage1"] and row["stage2"],
+        )
+        for row in rows
+        if row["frames"] >= _LEAST_FRAMES
+    ]
+
+
+def clip_named(workspace: Workspace, release: Release, clip_id: str) -> ClipRef:
+    """The stage-2 clip of that id, or the only one whose id begins so, whatever its split.
+
+    Raises: NotFoundError - the release has no such clip, or several.
+    """
+    found = [clip for clip in candidates(workspace, release, Stage.STAGE2) if clip.facts.clip_id.startswith(clip_id)]
+    if len(found) != 1:
+        raise NotFoundError(
+            f"release {release.release_id} has {len(found) or 'no'} stage2 clips whose id begins with {clip_id!r}; "
+            f"`heterodub list --clips` names them"
+        )
+    return found[0]
+
+
+def select(workspace: Workspace, release: Release, stage: Stage) -> Selection:
+    """The release's own train and val split, without anybody whom a benchmark holds.
+
+    Splits are for ever, but speakers are renamed and joined: whoever was frozen in a benchmark stays out all the same.
+
+    Raises: TrainingError - a split is empty. NotFoundError - files of the release were erased.
+    """
+    found = _trainable(workspace, candidates(workspace, release, stage))
+    splits = {split: tuple(clip for clip in found if clip.split == split) for split in ("train", "val")}
+    for split, what in (("train", "learn from"), ("val", "judge by")):
+        if not splits[split]:
+            raise TrainingError(
+                f"release {release.release_id} has no {stage.value} clip in its {split} split to {what}: "
+                f"{_counts(found)}; ingest more speakers"
+            )
+    stored = StoredClips.of(workspace, stage, release.versions[stage.value])
+    return Selection(release, stored, splits["train"], splits["val"])
+
+
+def spread(clips: Sequence[ClipRef], count: int) -> list[ClipRef]:
+    """At most `count` clips, taken from all speakers in turn; by ids, so always the same."""
+    speakers: dict[str, list[ClipRef]] = {}
+    for clip in _by_id(clips):
+        speakers.setdefault(clip.facts.speaker, []).append(clip)
+    turns = [(turn, speaker) for speaker, own in speakers.items() for turn in range(len(own))]
+    return [speakers[speaker][turn] for turn, speaker in sorted(turns)[:count]]
+
+
+def few_a_speaker(clips: Sequence[ClipRef], most: int = CLIPS_A_SPEAKER) -> list[ClipRef]:
+    """At most so many clips of each speaker, by ids."""
+    return first_a_speaker(_by_id(clips), lambda clip: clip.facts.speaker, most)
+
+
+def _by_id(clips: Sequence[ClipRef]) -> list[ClipRef]:
+    return sorted(clips, key=lambda clip: clip.facts.clip_id)
+
+
+def _trainable(workspace: Workspace, clips: Sequence[ClipRef]) -> list[ClipRef]:
+    held = held_out(workspace)
+    kept: list[ClipRef] = []
+    leaks: list[ClipRef] = []
+    for clip in clips:
+        is_held = held.holds(clip.facts.clip_id, clip.place.media_id, clip.facts.speaker, clip.group)
+        (leaks if is_held and clip.split != "test" else kept).append(clip)
+    if leaks:
+        _log.warning(
+            "%d clips of the train and val split belong to a benchmark's speakers and are left out, such as %s",
+            len(leaks),
+            leaks[0].facts.clip_id,
+        )
+    return kept
+
+
+def _counts(found: Sequence[ClipRef]) -> str:
+    counts = {split: sum(clip.split == split for clip in found) for split in ("train", "val", "test")}
+    return ", ".join(f"{count} {split}" for split, count in counts.items())

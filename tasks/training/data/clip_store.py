@@ -1,0 +1,181 @@
+"""Clips of a release by id, straight from the Parquet files of its pinned version, one row group at a time."""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from model.features.timing import mel_columns
+from schemas.contract import LANDMARK_POINTS, MEL_BANDS
+from schemas.errors import NotFoundError, WorkspaceError
+from schemas.reasons import Stage
+from tasks.stores.delta import DataFile, snapshot
+from tasks.stores.reading import open_file
+from tasks.stores.workspace import Workspace
+
+_OPEN_FILES = 64
+"""Parquet footers kept in memory; each is a few kilobytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClipSource:
+    """Where a clip is: the media it was cut from names the file."""
+
+    clip_id: str
+    media_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechClip:
+    """A row of `stage1` as arrays: landmarks (T, 216, 2) in pixels, tracked (T,), mel (4T, 80)."""
+
+    landmarks: NDArray[np.float32]
+    tracked: NDArray[np.bool_]
+    mel: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class PictureClip:
+    """A row of `stage2` as arrays: landmarks (T, 216, 2) in source pixels, tracked (T,), boxes (T, 3) as left, top and
+    side of each crop in source pixels, and the crops as encoded pictures.
+    """
+
+    landmarks: NDArray[np.float32]
+    tracked: NDArray[np.bool_]
+    boxes: NDArray[np.float32]
+    crops: tuple[bytes, ...]
+
+
+class PictureSource(Protocol):
+    """Clips of stage 2 by place. Travels to reader processes."""
+
+    def pictures(self, place: ClipSource) -> PictureClip:
+        """A clip.
+
+        Raises: NotFoundError - it is not there. WorkspaceError - its file is damaged.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class HeldPictures:
+    """A PictureSource in memory, by clip id."""
+
+    clips: Mapping[str, PictureClip]
+
+    def pictures(self, place: ClipSource) -> PictureClip:
+        """A clip."""
+        return self.clips[place.clip_id]
+
+
+@dataclass(slots=True)
+class StoredClips:
+    """Random access to the payload of one stage. Travels to reader processes: it holds no open file."""
+
+    workspace: Workspace
+    stage: Stage
+    files: tuple[DataFile, ...]
+    _single: list[tuple[str, DataFile]] = field(init=False)
+    _mixed: list[DataFile] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Index the files by media; the log says which media a file holds."""
+        bounds = [(file.bounds.get("media_id", ("", "~")), file) for file in self.files]
+        self._single = sorted((low, file) for (low, high), file in bounds if low == high)
+        self._mixed = [file for (low, high), file in bounds if low != high]
+
+    @classmethod
+    def of(cls, workspace: Workspace, stage: Stage, version: int) -> "StoredClips":
+        """The clips that a version of the stage's table holds.
+
+        Raises: NotFoundError - there is no such version, or files of it were erased.
+        """
+        files = snapshot(workspace, stage.value, version).files
+        there = _names(workspace, stage)
+        if gone := [file.name for file in files if file.name not in there]:
+            raise NotFoundError(
+                f"{len(gone)} of {len(files)} files of {stage.value} version {version} in {workspace.root} are gone "
+                f"(a takedown erases them), such as {gone[0]}; train on a newer release"
+            )
+        return cls(workspace, stage, files)
+
+    def speech(self, place: ClipSource) -> SpeechClip:
+        """A clip of stage 1.
+
+        Raises: NotFoundError - it is not in this version. WorkspaceError - its file is damaged.
+        """
+        row = self._row(place, ["clip_id", "frames", "landmarks", "tracked", "mel"])
+        frames = int(row["frames"][0].as_py())
+        return SpeechClip(
+            _numbers(row["landmarks"]).reshape(frames, LANDMARK_POINTS, 2),
+            np.array(row["tracked"][0].as_py(), bool),
+            _numbers(row["mel"]).reshape(mel_columns(frames), MEL_BANDS),
+        )
+
+    def pictures(self, place: ClipSource) -> PictureClip:
+        """A clip of stage 2.
+
+        Raises: NotFoundError - it is not in this version. WorkspaceError - its file is damaged.
+        """
+        row = self._row(place, ["clip_id", "frames", "landmarks", "tracked", "crop_boxes", "crops"])
+        frames = int(row["frames"][0].as_py())
+        return PictureClip(
+            _numbers(row["landmarks"]).reshape(frames, LANDMARK_POINTS, 2),
+            np.array(row["tracked"][0].as_py(), bool),
+            _numbers(row["crop_boxes"]).reshape(frames, 3),
+            tuple(row["crops"][0].as_py()),
+        )
+
+    def _row(self, place: ClipSource, columns: list[str]) -> pa.Table:
+        for file in self._files_of(place.media_id):
+            try:
+                opened = _opened(self.workspace, self.stage.value, file.name)
+                for group in _groups_with(opened, place.clip_id):
+                    rows = opened.read_row_group(group, columns=columns, use_threads=False)
+                    for number, clip_id in enumerate(rows["clip_id"].to_pylist()):
+                        if clip_id == place.clip_id:
+                            return rows.slice(number, 1)
+            except FileNotFoundError as error:
+                raise NotFoundError(f"{file.name} of {self.workspace.root} was erased while it was read") from error
+            except (OSError, pa.ArrowInvalid) as error:
+                raise WorkspaceError(f"{file.name} of {self.workspace.root} cannot be read: {error}") from error
+        raise NotFoundError(f"clip {place.clip_id} is not in this version of {self.stage.value}")
+
+    def _files_of(self, media_id: str) -> Iterable[DataFile]:
+        for low, file in self._single[bisect_right(self._single, media_id, key=lambda it: it[0]) - 1 :: -1]:
+            if low != media_id:
+                break
+            yield file
+        yield from (file for file in self._mixed if file.may_hold("media_id", [media_id]))
+
+
+def _names(workspace: Workspace, stage: Stage) -> set[str]:
+    listing = workspace.filesystem().ls(workspace.path(stage.value), detail=False)
+    return {str(path).rsplit("/", 1)[-1] for path in listing}
+
+
+@lru_cache(maxsize=_OPEN_FILES)
+def _opened(workspace: Workspace, table: str, name: str) -> pq.ParquetFile:
+    return open_file(workspace, table, name)
+
+
+def _groups_with(file: pq.ParquetFile, clip_id: str) -> Iterable[int]:
+    """Row groups that may hold the clip, by their statistics."""
+    column = file.schema_arrow.names.index("clip_id")
+    for number in range(file.num_row_groups):
+        known = file.metadata.row_group(number).column(column).statistics
+        if known is None or not known.has_min_max or known.min <= clip_id <= known.max:
+            yield number
+
+
+def _numbers(column: Any) -> NDArray[np.float32]:
+    """The numbers of one nested cell, flat, without a Python object each."""
+    flat = column.combine_chunks()
+    while not pa.types.is_floating(flat.type):
+        flat = flat.flatten()
+    return np.asarray(flat.to_numpy(zero_copy_only=False), np.float32)

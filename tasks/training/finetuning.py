@@ -1,0 +1,123 @@
+"""Fine-tuning: a translator, and one clip of a few seconds whose speaker it is adapted to."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from model.checksums import file_hash
+from model.features.timing import seconds_to_frames
+from model.stage2.files import WEIGHTS, load_discriminators, load_translator
+from model.stage2.training_module import DISCRIMINATORS, TRANSLATOR_NETWORK
+from schemas.cards import TRANSLATOR
+from schemas.config.settings import Settings
+from schemas.config.translation import Stage2Settings
+from schemas.reasons import Stage
+from tasks.releases.releases import Release
+from tasks.stores.workspace import Workspace
+from tasks.tracking.named_models import find_model
+from tasks.training.clip_selection import ClipRef, Selection, clip_named
+from tasks.training.data.clip_store import StoredClips
+from tasks.training.stage2 import Finetuning
+from tasks.training.validation import GAP, LEAST_HELD
+
+_HELD_SHARE: Final = 0.2
+"""Of a clip's frames that are held back, at its end."""
+
+
+def finetuning_clip(workspace: Workspace, release: Release, clip_id: str, seconds: float | None = None) -> Selection:
+    """The clip of that id (or the only one whose id begins so), to learn from and to choose by, whatever its split.
+
+    seconds: of the clip's beginning that are used for both, see held_back; the rest stays unseen.
+
+    Raises: NotFoundError - the release has no such stage-2 clip, or several.
+    """
+    found = clip_named(workspace, release, clip_id)
+    stored = StoredClips.of(workspace, Stage.STAGE2, release.versions[Stage.STAGE2.value])
+    least = found.facts.frames if seconds is None else min(found.facts.frames, max(2, seconds_to_frames(seconds)))
+    return Selection(release, stored, *held_back([_beginning(found, least)]))
+
+
+def held_back(clips: Sequence[ClipRef]) -> tuple[tuple[ClipRef, ...], tuple[ClipRef, ...]]:
+    """Clips as far as they are learned from, and whole those of which the end is held back to choose the best step by.
+
+    It is a block at the end of the time, with a gap before it: frames that lie among learned ones, or beside them, are
+    all but known. Clips that are too short for that are learned from to their end.
+    """
+    learned, judged = [], []
+    for clip in clips:
+        held = int(clip.facts.frames * _HELD_SHARE)
+        if held < LEAST_HELD:
+            learned.append(clip)
+            continue
+        learned.append(_beginning(clip, clip.facts.frames - held - GAP))
+        judged.append(clip)
+    return tuple(learned), tuple(judged)
+
+
+def _beginning(clip: ClipRef, frames: int) -> ClipRef:
+    return replace(clip, facts=replace(clip.facts, frames=frames))
+
+
+def start_of(settings: Settings, workspace: Workspace, model: str | None, clip_id: str) -> tuple[Settings, Finetuning]:
+    """Where fine-tuning begins: the translator that a user names (see find_model), else the newest; and
+    the settings, with that translator's shape and fine-tuning's schedule.
+
+    Raises: ModelFileError, TrackingError - it cannot be read, or there is none.
+    """
+    with TemporaryDirectory(prefix="heterodub-") as scratch:
+        folder = translator_folder(settings, workspace, model, Path(scratch))
+        changed, finetuning = begin_from(folder, settings.stage2, clip_id)
+    return settings.model_copy(update={"stage2": changed}), finetuning
+
+
+def begin_from(folder: Path, stage2: Stage2Settings, clip_id: str) -> tuple[Stage2Settings, Finetuning]:
+    """Where fine-tuning on a clip begins, from a translator's folder; and its settings, as start_of.
+
+    What it learns from, losses, augmentation, sizes and references, is as in the translator's own training, which its
+    card keeps; only the section `finetuning` may overrule it. Batches, number format and the like belong to this
+    machine, so they are as `stage2` has them. One face is learned, as it is: not mirrored, and with the embedder as
+    it stands no window needs to go without the warped frames. All of its windows are learned from: a few of one clip
+    would be the same few over and over.
+
+    Raises: ModelFileError - the translator cannot be read.
+    """
+    translator, card = load_translator(folder)
+    start = {TRANSLATOR_NETWORK: translator.state_dict(), DISCRIMINATORS: load_discriminators(folder).state_dict()}
+    finetuning, own = stage2.finetuning, card.trained_by or stage2
+    schedule = {
+        "steps": finetuning.steps,
+        "eval_interval": finetuning.eval_interval,
+        "save_interval": finetuning.eval_interval,
+    }
+    optimiser = {"learning_rate": finetuning.learning_rate, "warmup_steps": 1, "ema_decay": finetuning.ema_decay}
+    losses = {"disc_start_step": 0} | finetuning.losses.model_dump(exclude_none=True)
+    augmentation = {"hflip_prob": 0.0, "warp_dropout": 0.0} | (
+        {} if finetuning.color_jitter is None else {"color_jitter": finetuning.color_jitter}
+    )
+    references = own.data.references
+    data = {"window_frames": card.window_frames, "references": references, "windows_per_clip": 0.0}
+    changed = stage2.model_copy(
+        update={
+            "architecture": card.architecture,
+            "discriminators": card.discriminators,
+            "disc_learning_rate": finetuning.disc_learning_rate,
+            "losses": own.losses.model_copy(update=losses),
+            "data": stage2.data.model_copy(update=data),
+            "augmentation": own.augmentation.model_copy(update=augmentation),
+            "optimiser": own.optimiser.model_copy(update=optimiser),
+            "schedule": stage2.schedule.model_copy(
+                update={**schedule, "sample_interval": finetuning.steps, "patience": 0}
+            ),
+        }
+    )
+    return changed, Finetuning(start, (clip_id,), file_hash(folder / WEIGHTS), own)
+
+
+def translator_folder(settings: Settings, workspace: Workspace, model: str | None, scratch: Path) -> Path:
+    """The files of a translator: a folder as it is, or what tasks/tracking/models.py fetches into `scratch`.
+
+    Raises: TrackingError - there is none. ModelFileError - its files are damaged.
+    """
+    return find_model(settings, workspace, TRANSLATOR, model, scratch).folder

@@ -1,0 +1,137 @@
+"""A short film of moving landmarks side by side, with the clip's sound: H.264 and AAC in MP4.
+
+Shape suffix legend: T = frames, P = 216 points, XY = 2 coordinates in source pixels.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+from typing import Any, Final
+
+import av
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from model.features.landmarks import SLICES, box
+from model.features.timing import SAMPLES_PER_FRAME, frame_to_second
+from schemas.contract import FPS, SAMPLE_RATE_HZ
+
+from .charts import require_pair
+from .colours import GIVEN, GIVEN_RGB, INK_RGB, MOVED, PREDICTED_RGB, TRUE_RGB
+from .sound import PlayableSound
+
+Floats = NDArray[np.floating[Any]]
+Rgb = NDArray[np.uint8]
+
+_PANEL_PX: Final = 360
+_HEAD_PX, _FOOT_PX = 36, 28
+_ROOM: Final = 0.06
+"""Around the face, as a share of the panel."""
+
+_FINE: Final = 4
+"""Bits of a pixel that lines are placed to."""
+
+_SMALL: Final = 0.42
+_X264: Final = {"preset": "veryfast", "crf": "22", "maxrate": "800k", "bufsize": "800k"}
+"""The rate is bounded, since films are embedded in pages: a second takes 100 kB at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One panel: landmarks (T, 216, 2) in source pixels under a name in plain ASCII, and their colour."""
+
+    name: str
+    points_TPXY: Floats
+    rgb: tuple[int, int, int]
+
+
+def landmark_film(path: Path, predicted_TPXY: Floats, true_TPXY: Floats, heard: PlayableSound, title: str = "") -> None:
+    """Write the film of a prediction beside the truth; see compared_film."""
+    sides = (Side("predicted", predicted_TPXY, PREDICTED_RGB), Side("true", true_TPXY, TRUE_RGB))
+    compared_film(path, sides, heard, title)
+
+
+def compared_film(
+    path: Path, sides: Sequence[Side], heard: PlayableSound, title: str = "", panel_px: int = _PANEL_PX
+) -> None:  # fmt: skip
+    """Write the film; a file of that name is replaced once the new one is whole. `title` in plain ASCII.
+
+    panel_px: side of a panel, even. Where the sound was rebuilt from the mel, the film says so, and why.
+
+    Raises: ValueError - the sides are not of one shape (T, 216, 2), a value is not finite, or the sound is not as long.
+    av.error.FFmpegError - the libraries refuse to write. OSError - there is no room.
+    """
+    frames = len(sides[0].points_TPXY)
+    for side in sides:
+        require_pair(side.points_TPXY, sides[0].points_TPXY)
+    if heard.samples.shape != (frames * SAMPLES_PER_FRAME,):
+        raise ValueError(f"{frames} frames of film and {heard.samples.shape} samples do not go together")
+    partial = path.with_name(path.name + ".partial")
+    try:
+        _write(partial, film_frames(sides, heard.rebuilt_since, title, panel_px), heard.samples)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def film_frames(
+    sides: Sequence[Side], rebuilt_since: str | None, title: str, panel_px: int = _PANEL_PX
+) -> Iterator[Rgb]:  # fmt: skip
+    """The film's pictures (panel + 64, sides * panel, 3): one window for the whole clip, so that what moves is seen to
+    move.
+    """
+    left, top, right, bottom = box(np.concatenate([side.points_TPXY for side in sides]).reshape(-1, 2))
+    scale = panel_px * (1 - 2 * _ROOM) / max(right - left, bottom - top, 1.0)
+    middle = np.array([left + right, top + bottom]) / 2
+    note = "sound: raw file" if rebuilt_since is None else f"sound: rebuilt from the mel (raw file: {rebuilt_since})"
+    wide = len(sides) * panel_px
+    for frame in range(len(sides[0].points_TPXY)):
+        picture = np.full((_HEAD_PX + panel_px + _FOOT_PX, wide, 3), 255, np.uint8)
+        for number, side in enumerate(sides):
+            at = np.array([(number + 0.5) * panel_px, _HEAD_PX + panel_px / 2])
+            _face(picture, (side.points_TPXY[frame] - middle) * scale + at, side.rgb)
+            _text(picture, side.name, (number * panel_px + 12, 24), 0.6, side.rgb)
+            if number:
+                cv2.line(picture, (number * panel_px, 8), (number * panel_px, _HEAD_PX + panel_px), (225, 225, 225), 1)
+        _text(picture, title, (wide - 12 - _text_px(title, _SMALL), 22), _SMALL, INK_RGB)
+        _text(picture, f"{frame_to_second(frame):.2f} s   {note}", (12, _HEAD_PX + panel_px + 18), _SMALL, INK_RGB)
+        yield picture
+
+
+def _face(picture: Rgb, points_PXY: Floats, rgb: tuple[int, int, int]) -> None:
+    for boundaries, colour, width in ((GIVEN, GIVEN_RGB, 1), (MOVED, rgb, 2)):
+        lines = [np.rint(points_PXY[SLICES[one.name]] * (1 << _FINE)).astype(np.int32) for one in boundaries]
+        cv2.polylines(picture, lines, False, colour, width, cv2.LINE_AA, _FINE)
+
+
+def _text(picture: Rgb, text: str, at: tuple[int, int], size: float, rgb: tuple[int, int, int]) -> None:
+    cv2.putText(picture, text, at, cv2.FONT_HERSHEY_SIMPLEX, size, rgb, 1, cv2.LINE_AA)
+
+
+def _text_px(text: str, size: float) -> int:
+    return int(cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size, 1)[0][0])
+
+
+def _write(path: Path, pictures: Iterator[Rgb], samples: NDArray[np.float32]) -> None:
+    first = next(pictures)
+    with av.open(os.fspath(path), "w", "mp4", options={"movflags": "+faststart"}) as out:
+        video: Any = out.add_stream("libx264", rate=FPS, options=_X264)
+        video.height, video.width = first.shape[:2]
+        video.pix_fmt = "yuv420p"
+        video.codec_context.thread_count = 1
+        voice: Any = out.add_stream("aac", rate=SAMPLE_RATE_HZ, layout="mono")
+        for number, picture in enumerate(chain([first], pictures)):
+            shown = av.VideoFrame.from_ndarray(picture, "rgb24")
+            shown.pts, shown.time_base = number, Fraction(1, FPS)
+            out.mux(video.encode(shown))
+            start = number * SAMPLES_PER_FRAME
+            piece = np.ascontiguousarray(samples[None, start : start + SAMPLES_PER_FRAME])
+            sounded = av.AudioFrame.from_ndarray(piece, "fltp", "mono")
+            sounded.sample_rate, sounded.pts, sounded.time_base = SAMPLE_RATE_HZ, start, Fraction(1, SAMPLE_RATE_HZ)
+            out.mux(voice.encode(sounded))
+        for stream in (video, voice):
+            out.mux(stream.encode(None))

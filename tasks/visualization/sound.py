@@ -1,0 +1,139 @@
+"""The sound of a stored clip, for people: from the raw file, and from the stored mel when that cannot be read."""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import scipy.signal
+from numpy.typing import NDArray
+
+from model.features.mel import mel_bank
+from model.features.timing import frame_to_sample, frame_to_second, mel_columns
+from schemas.config.settings import GuardSettings
+from schemas.contract import MEL_BANDS, MEL_HOP_SAMPLES, MEL_WINDOW_SAMPLES, SAMPLE_RATE_HZ
+from schemas.errors import MediaRefusedError
+from schemas.reasons import MissingCause
+from tasks.ingestion.decoder_process import Decoder
+from tasks.media.decode import open_video
+from tasks.media.paths import fingerprint, localise
+from tasks.media.probe import probe
+from tasks.media.sniff import sniff
+from tasks.media.sound import open_sound
+
+_FILE_LIMIT_S: Final = 60.0
+"""A film for people is not worth more than this; the mel serves, too."""
+
+_ROUNDS: Final = 32
+"""Of Griffin-Lim: more are not heard."""
+
+_MOMENTUM: Final = 0.99
+"""Of Griffin-Lim, as its authors recommend it."""
+
+_TINY: Final = 1e-12
+"""Far below any magnitude that is heard; keeps quotients finite."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClipPlace:
+    """Where a clip's sound is: columns of `clips`, `catalog` (offset_s and the streams) and `stage1`
+    (sound_shift_frames).
+    """
+
+    uri: str
+    media_id: str
+    start_frame: int
+    frames: int
+    sound_shift_frames: int
+    offset_s: float = 0.0
+    picture_stream: int | None = None
+    sound_stream: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlayableSound:
+    """A clip's sound: (frames * 640,) float32 at 16 kHz, and why it is not the raw file's; None when it is."""
+
+    samples: NDArray[np.float32]
+    rebuilt_since: str | None
+
+
+def clip_sound(place: ClipPlace, mel: NDArray[np.floating], guards: GuardSettings) -> PlayableSound:
+    """The sound that belongs to a clip's mouth, whatever has become of its file.
+
+    Raises: ValueError - the mel (4T, 80) is not of the clip's length.
+    """
+    if mel.shape != (mel_columns(place.frames), MEL_BANDS):
+        raise ValueError(f"{place.frames} frames have a mel of {mel_columns(place.frames)} x 80, got {mel.shape}")
+    child = Decoder(guards)  # a decoder that crashes must not end a training
+    try:
+        found = child.run(raw_sound, place, guards, media=[place.uri], time_limit_s=_FILE_LIMIT_S, returns=bytes | str)
+    except MediaRefusedError as error:
+        found = error.reason.value
+    except (OSError, RuntimeError) as error:
+        found = str(error)
+    finally:
+        child.close()
+    if isinstance(found, str):
+        return PlayableSound(from_mel(mel), found)
+    return PlayableSound(np.frombuffer(found, np.float32), None)
+
+
+def raw_sound(place: ClipPlace, guards: GuardSettings) -> bytes | str:
+    """The clip's samples out of its raw file, as float32, or why there are none; runs in the child.
+
+    Raises: MediaRefusedError - the file is gone or cannot be used.
+    """
+    origins = guards.web_origins
+    with (
+        tempfile.TemporaryDirectory(prefix="heterodub-") as scratch,
+        localise(place.uri, Path(scratch), origins) as path,
+    ):
+        if fingerprint(path) != place.media_id:
+            return "the file was changed"
+        container = sniff(path)
+        facts = probe(path, container, guards, place.picture_stream)
+        with open_video(path, container, facts, guards) as video:
+            origin_s = video.origin_s
+        first = place.start_frame + place.sound_shift_frames
+        end_s = frame_to_second(first + place.frames) + 1.0  # a little more than is read
+        sound = open_sound(
+            path, container, facts, origin_s, place.offset_s, Path(scratch), end_s, stream=place.sound_stream
+        )
+        if isinstance(sound, MissingCause):
+            return sound.value
+        with sound:
+            return np.asarray(sound.read(frame_to_sample(first), frame_to_sample(place.frames)), np.float32).tobytes()
+
+
+def from_mel(mel: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Sound that has about this log-mel (4T, 80): understandable, metallic. Returns (T * 640,).
+
+    Griffin-Lim with momentum (Perraudin, Balazs, Sondergaard 2013) from phases drawn by chance, always the same. Not
+    librosa's: loading that compiles for a quarter of a minute wherever it was not done before.
+    """
+    samples = len(mel) * MEL_HOP_SAMPLES
+    window = scipy.signal.get_window("hann", MEL_WINDOW_SAMPLES)
+    transform = scipy.signal.ShortTimeFFT(window, MEL_HOP_SAMPLES, SAMPLE_RATE_HZ)
+    at_ends = (-transform.p_min, transform.p_max(samples) - len(mel))  # columns that reach over an end of the sound
+    wanted = np.pad(_spectrum(np.exp(mel.astype(np.float64))).T, ((0, 0), at_ends), "edge")
+    phases = np.exp(2j * np.pi * np.random.default_rng(0).random(wanted.shape))
+    before = np.zeros_like(phases)
+    for _ in range(_ROUNDS):
+        found = transform.stft(transform.istft(wanted * phases, k1=samples))
+        ahead = found + _MOMENTUM * (found - before)
+        phases, before = ahead / np.maximum(np.abs(ahead), _TINY), found
+    sound = transform.istft(wanted * phases, k1=samples)
+    return np.asarray(sound / max(np.abs(sound).max(initial=0.0), 1.0), np.float32)
+
+
+def _spectrum(mel: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Magnitudes (columns, 321) of no negative one whose mel magnitudes are nearest to these (columns, 80), by least
+    squares (the updates of Lee and Seung 2001).
+    """
+    bank = mel_bank().astype(np.float64)
+    spectrum = np.maximum(mel @ np.linalg.pinv(bank), _TINY)
+    for _ in range(_ROUNDS):
+        spectrum *= (mel @ bank.T) / np.maximum(spectrum @ bank @ bank.T, _TINY)
+    return spectrum

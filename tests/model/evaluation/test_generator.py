@@ -1,0 +1,95 @@
+"""Judging: controls that are what they say, references that are not scored, speakers that weigh the same."""
+
+import numpy as np
+import pytest
+
+from model.evaluation.generator import GeneratorClipScores, GeneratorEvalClip, judge, reference_frames
+from model.evaluation.generator_report import scorecard
+from model.features.landmarks import PREDICTED
+from model.metrics.landmarks import LandmarkScores
+from model.stage1.features import prepare
+from tests.model.stage1.test_network import generator
+from tests.model.talking import talk
+
+
+def exam(number, speaker, frames=60):
+    landmarks, tracked, mel = talk(frames, seed=number)
+    return GeneratorEvalClip(f"clip{number}", speaker, landmarks, mel, prepare(mel, landmarks, tracked, 4.0))
+
+
+@pytest.fixture(scope="module")
+def exams():
+    return [exam(0, "a"), exam(1, "a"), exam(2, "b", 45)]
+
+
+@pytest.fixture(scope="module")
+def sat(exams):
+    return judge(generator(), exams, 3, mean_CXY=np.zeros((100, 2)))
+
+
+def of(sat, system, clip="clip0"):
+    return next(row for row in sat if (row.system, row.clip_id) == (system, clip))
+
+
+def test_every_clip_sits_for_every_system(sat):
+    assert len(sat) == 3 * 6
+    assert len({(row.clip_id, row.system) for row in sat}) == 18
+
+
+def test_the_truth_has_no_error_and_its_own_movement(sat):
+    scores = of(sat, "truth").scores
+    assert scores.nme == pytest.approx(0, abs=1e-9)
+    assert scores.mouth_opening_corr == pytest.approx(1)
+    assert scores.mouth_opening_std_ratio == pytest.approx(1)
+
+
+def test_a_copy_does_not_move(sat):
+    assert of(sat, "copy").scores.mouth_opening_std_ratio == pytest.approx(0, abs=0.01)
+    assert of(sat, "copy").scores.mouth_opening_corr is None
+
+
+def test_other_sound_and_silence_change_what_the_generator_says(sat):
+    errors = {system: of(sat, system).scores.nme_lips for system in ("own sound", "other sound", "no sound")}
+    assert len({round(error, 6) for error in errors.values()}) == 3
+
+
+def test_references_are_tracked_spread_and_not_scored(exams):
+    tracked = np.ones(60, bool)
+    tracked[:4] = False
+    assert reference_frames(tracked, 1).tolist() == [4]
+    assert reference_frames(tracked, 3).tolist() == [4, 31, 59]
+    assert len(reference_frames(tracked, 500)) == 56
+    with pytest.raises(ValueError, match="tracked"):
+        reference_frames(np.zeros(5, bool), 1)
+    one, three = (judge(generator(), exams[:1], count, systems=("truth",))[0].scores.frames for count in (1, 3))
+    assert (one, three) == (59, 57)
+
+
+def test_the_mean_face_must_be_given(exams):
+    with pytest.raises(ValueError, match="mean face"):
+        judge(generator(), exams[:1], 1)
+
+
+def row(speaker, value, system="own sound", clip="c"):
+    empty = dict.fromkeys(LandmarkScores.__dataclass_fields__)
+    return GeneratorClipScores(
+        clip, speaker, system, LandmarkScores(**empty | {"frames": 9, "nme_lips": value, "missing": {}})
+    )
+
+
+def test_reductions_are_paired_by_speaker():
+    ours = [row("a", 0.1), row("b", 0.3), row("c", 0.9)]
+    theirs = [row("a", 0.2, "copy"), row("b", 0.6, "copy")]
+    card = scorecard(ours + theirs)
+    cut = next(one for one in card.reductions if (one.control, one.score) == ("copy", "nme_lips"))
+    assert cut.interval.mean == pytest.approx(0.5)
+    assert card.speakers == 3
+    with pytest.raises(ValueError, match="no clip"):
+        scorecard([])
+
+
+def test_borrowed_sound_fits_shorter_and_longer_clips(exams):
+    for clip in (exams[0], exams[2]):
+        others = [one for one in exams if one is not clip]
+        assert judge(generator(), [clip, *others], 1, systems=("other sound",))[0].scores.nme is not None
+    assert exams[2].landmarks_TPXY[:, PREDICTED].shape == (45, 100, 2)

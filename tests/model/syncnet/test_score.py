@@ -1,0 +1,110 @@
+"""The score of talkers the scorer has never met: in time, late, of another sound, and where there is none."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from model.syncnet.score import LEAST_FRAMES, SyncScore, score_sync
+from model.syncnet.scorer import SyncScorer
+from model.syncnet.windows import SyncClip
+from schemas.reasons import MissingCause
+from tests.model.metrics.faces import moved, talking
+from tests.model.syncnet.talkers import clip, raw_clip
+
+UNSEEN = range(100, 106)
+
+
+def test_lips_in_time_score_and_those_of_another_sound_do_not(trained):
+    scorer, _ = trained
+    own = [score_sync(scorer, clip(100, seed)) for seed in UNSEEN]
+    false = [score_sync(scorer, replace(clip(100, seed), mel_SM=clip(100, seed + 50).mel_SM)) for seed in UNSEEN]
+    assert min(found.score for found in own) > 1
+    assert max(abs(found.score) for found in false) < 0.5
+    assert all(found.own > found.other for found in own)
+
+
+@pytest.mark.parametrize("late", [-7, 0, 3, 15])
+def test_the_offset_is_how_late_the_sound_is(trained, late):
+    assert [score_sync(trained[0], clip(100, seed, late)).offset_frames for seed in UNSEEN] == [late] * len(UNSEEN)
+
+
+def test_late_sound_scores_less(trained):
+    in_time, late = (score_sync(trained[0], clip(100, 101, late)) for late in (0, 7))
+    assert late.score < in_time.score - 1
+
+
+def test_the_score_does_not_grow_with_the_length(trained):
+    short, long = (
+        np.mean([score_sync(trained[0], clip(frames, seed)).score for seed in UNSEEN]) for frames in (60, 240)
+    )
+    assert long == pytest.approx(short, rel=0.2)
+
+
+def test_articulation_head_and_mouth_do_not_change_it(trained):
+    points, tracked, mel = raw_clip(80, seed=110)
+    plain = score_sync(trained[0], SyncClip.of(points, tracked, mel))
+    turned = score_sync(trained[0], SyncClip.of(moved(points, seed=3), tracked, mel))
+    assert turned.score == pytest.approx(plain.score, abs=1e-3)
+
+
+def test_the_definition_by_its_own_words(trained):
+    scorer, made = trained[0], clip(60, 111)
+    every = np.arange(56)
+    with torch.no_grad():
+        likeness = (
+            scorer.embed_lips(torch.from_numpy(made.lips_at(every)))
+            @ scorer.embed_mel(torch.from_numpy(made.mel_at(every))).T
+        )
+    own = [likeness[i, i].item() for i in every]
+    other = [likeness[i, j].item() for i in every for j in every if abs(i - j) >= 10]
+    found = score_sync(scorer, made)
+    assert found.own == pytest.approx(np.mean(own), abs=1e-5)
+    assert found.other == pytest.approx(np.mean(other), abs=1e-5)
+    assert found.score == pytest.approx((np.mean(own) - np.mean(other)) / np.std(other), rel=1e-4)
+
+
+def test_frames_that_were_not_tracked_do_not_count(trained):
+    points, tracked, mel = raw_clip(100, seed=112)
+    tracked[40:44] = False
+    wanted = score_sync(trained[0], SyncClip.of(points, tracked, mel))
+    points[40:44] = 0
+    assert score_sync(trained[0], SyncClip.of(points, tracked, mel)) == wanted
+
+
+def test_a_face_that_is_found_late_keeps_its_time(trained):
+    points, tracked, mel = raw_clip(100, seed=116, late=3)
+    tracked[:12] = False
+    assert score_sync(trained[0], SyncClip.of(points, tracked, mel)).offset_frames == 3
+
+
+def test_scoring_amid_training_drops_nothing_and_leaves_the_mode(trained):
+    scorer, made = trained[0], clip(60, 115)
+    wanted = score_sync(scorer, made)
+    scorer.train()
+    try:
+        assert score_sync(scorer, made) == wanted
+        assert scorer.training
+    finally:
+        scorer.eval()
+
+
+def test_what_has_no_score_says_why(trained):
+    scorer = trained[0]
+    points, tracked, mel = raw_clip(60, seed=113)
+    still = SyncClip.of(moved(talking(np.full(60, 9.0))), tracked, mel)
+    silent = SyncClip.of(points, tracked, np.full_like(mel, -11.5))
+    holes = tracked.copy()
+    holes[::5] = False
+    assert score_sync(scorer, still) is MissingCause.MOUTH_STILL
+    assert score_sync(scorer, silent) is MissingCause.SILENT
+    assert score_sync(scorer, SyncClip.of(points, holes, mel)) is MissingCause.TOO_SHORT
+    assert score_sync(scorer, clip(LEAST_FRAMES - 1, 114)) is MissingCause.TOO_SHORT
+    assert isinstance(score_sync(scorer, clip(LEAST_FRAMES, 114)), SyncScore)
+
+
+def test_a_scorer_that_knows_nothing_tells_nothing():
+    torch.manual_seed(1)
+    scores = [score_sync(SyncScorer(width=16), clip(100, seed)).score for seed in UNSEEN]
+    assert abs(np.mean(scores)) < 0.3

@@ -1,0 +1,188 @@
+"""The loop and its learners: what is no number ends a training and is told, and all processes go the same way."""
+
+import threading
+from dataclasses import dataclass
+from itertools import repeat
+
+import pytest
+import torch
+from lightning_fabric import Fabric
+from lightning_fabric.plugins.precision import MixedPrecision
+from torch import nn
+
+from model.training.callbacks import Callbacks
+from model.training.checkpoints import NEWEST, Checkpoints
+from model.training.optimization import NetworkOptimizer
+from model.training.trainer import TrainSchedule, ValidationResult, fit
+from schemas.config.training import OptimiserSettings
+from schemas.errors import TrainingError
+
+HUGE, STEEP = 2.0**127, (1e4, 1e4, 1e4)
+"""A loss scale, and values whose slopes it takes beyond the largest number of 32 bits."""
+
+HOW = OptimiserSettings(learning_rate=0.003, warmup_steps=1)
+
+
+@dataclass
+class Batch:
+    values: torch.Tensor
+    clip_ids: tuple[str, ...] = ("one", "two", "one")
+
+
+class Roots(nn.Module):
+    """Roots of weighted values: that of 0 is 0, and its slope infinite."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(3))
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        return (values * self.weight).sqrt()
+
+
+class Lesson:
+    """One network, and validation losses that are given by step."""
+
+    def __init__(self, fabric: Fabric, losses: list[float], steps: int = 8) -> None:
+        self.learner, self.losses = NetworkOptimizer(fabric, Roots(), HOW, steps), losses
+
+    def step(self, batch: Batch, step: int) -> dict[str, torch.Tensor]:
+        total = self.learner.network(batch.values).mean()
+        self.learner.step(total, step)
+        return {"total": total.detach()}
+
+    def validate(self, step: int) -> ValidationResult:
+        return ValidationResult({"loss": self.losses[step - 1]})
+
+    def learning_rate(self) -> float:
+        return self.learner.learning_rate()
+
+    def state(self):
+        return self.learner.state()
+
+    def restore(self, state):
+        self.learner.restore(state)
+
+    def weights(self):
+        return self.learner.judged.state_dict()
+
+
+def fitted(fabric, module, folder, values=(1.0, 2.0, 3.0), steps=8, patience=2):
+    batch = Batch(torch.tensor(values))
+    return fit(
+        fabric,
+        module,
+        lambda _: repeat(batch),
+        TrainSchedule(steps, 1, 1, patience),
+        Checkpoints(folder),
+        Callbacks(),
+        0,
+    )
+
+
+def engine(scale: float | None = None) -> Fabric:
+    """On the CPU; scale: with losses multiplied by so much, as for fp16."""
+    if scale is None:
+        return Fabric(accelerator="cpu", devices=1)
+    scaler = torch.amp.GradScaler("cpu", init_scale=scale)
+    return Fabric(accelerator="cpu", devices=1, plugins=MixedPrecision("16-mixed", "cpu", scaler))
+
+
+def test_a_gradient_that_is_no_number_ends_it_with_the_batchs_clips(tmp_path):
+    fabric = engine()
+    module = Lesson(fabric, [1.0] * 8)
+    with pytest.raises(
+        TrainingError, match=r"step 1: the loss is 1\.0\d+, but its gradient is nan; the batch holds clips one, two$"
+    ):
+        fitted(fabric, module, tmp_path, (0.0, 2.0, 3.0))
+    assert torch.equal(module.learner.network.module.weight, torch.ones(3)), "something was learned from it"
+    assert torch.equal(module.learner.judged.weight, torch.ones(3))
+
+
+def test_steps_that_a_loss_scale_skips_are_no_error(tmp_path):
+    """A scale of 2^127 overflows until it was halved often enough, and then there is learning."""
+    fabric = engine(HUGE)
+    module = Lesson(fabric, [1.0] * 60, 60)
+    assert fitted(fabric, module, tmp_path, STEEP, steps=60, patience=0).reason == "done"
+    assert not torch.equal(module.learner.network.module.weight, torch.ones(3))
+    assert torch.isfinite(module.learner.network.module.weight).all()
+    assert fabric.strategy.precision.scaler.get_scale() < HUGE
+
+
+def test_a_gradient_that_no_loss_scale_makes_finite_ends_it(tmp_path):
+    fabric = engine(8.0)
+    with pytest.raises(TrainingError, match=r"step \d+: .* gradient is nan at a loss scale of 1"):
+        fitted(fabric, Lesson(fabric, [1.0] * 60, 60), tmp_path, (0.0, 2.0, 3.0), steps=60, patience=0)
+
+
+def test_a_resumed_training_goes_on_with_the_loss_scale_it_had(tmp_path):
+    fabric = engine(HUGE)
+    fitted(fabric, Lesson(fabric, [1.0] * 60, 60), tmp_path, STEEP, steps=30, patience=0)
+    reached = fabric.strategy.precision.scaler.get_scale()
+    again = engine(HUGE)
+    assert Checkpoints(tmp_path).load(NEWEST) is not None
+    fitted(again, Lesson(again, [1.0] * 60, 60), tmp_path, STEEP, steps=30, patience=0)
+    assert again.strategy.precision.scaler.get_scale() == reached < HUGE
+
+
+class Rank(Fabric):
+    """One of several processes, here a thread: what the first broadcasts, all have."""
+
+    def __init__(self, number: int, meet: threading.Barrier, told: list) -> None:
+        super().__init__(accelerator="cpu", devices=1)
+        self.number, self.meet, self.told = number, meet, told
+
+    global_rank = property(lambda self: self.number)
+    is_global_zero = property(lambda self: self.number == 0)
+
+    def barrier(self, name=None):
+        self.meet.wait()
+
+    def broadcast(self, obj, src=0):
+        if self.number == src:
+            self.told[:] = [obj]
+        self.meet.wait()
+        received = self.told[0]
+        self.meet.wait()
+        return received
+
+
+def ended(folder, losses, limit_s=None):
+    """How a training ends on two processes that find these validation losses."""
+    meet, told, results = threading.Barrier(2, timeout=5), [], {}
+
+    def work(number: int) -> None:
+        fabric, batch = Rank(number, meet, told), Batch(torch.ones(3))
+        schedule = TrainSchedule(8, 1, 100, 2, limit_s[number] if limit_s else None)
+        module = Lesson(fabric, losses[number])
+        try:
+            results[number] = fit(
+                fabric, module, lambda _: repeat(batch), schedule, Checkpoints(folder), Callbacks(), 0
+            )
+        except (TrainingError, threading.BrokenBarrierError) as error:
+            results[number] = str(error)
+
+    threads = [threading.Thread(target=work, args=[number]) for number in (0, 1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results
+
+
+def test_the_first_processs_verdict_is_everybodys(tmp_path):
+    """By a rounding, one process may find a step better and the other one worse."""
+    first, other = [3.0, 1.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0], [3.0, 2.0, 1.0, 1.0, 0.5, 0.4, 0.3, 0.2]
+    results = ended(tmp_path, [first, other])
+    assert results[0] == results[1]
+    assert (results[0].step, results[0].best_step, results[0].best_loss) == (4, 2, 1.0)
+
+
+def test_a_verdict_that_is_no_number_ends_all(tmp_path):
+    """Else the others would wait for the one that ended."""
+    assert set(ended(tmp_path, [[float("nan")] * 8, [1.0] * 8]).values()) == {"step 1: the validation loss is nan"}
+
+
+def test_the_first_processs_clock_is_everybodys(tmp_path):
+    results = ended(tmp_path, [[1.0] * 8] * 2, limit_s=[1e-9, 1e9])
+    assert {number: result.step for number, result in results.items()} == {0: 1, 1: 1}

@@ -1,0 +1,29 @@
+import pytest
+
+from schemas.display import base_name, readable_path, visible
+
+
+@pytest.mark.parametrize(
+    ("raw", "shown"),
+    [
+        ("plain name.mp4", "plain name.mp4"),
+        ("日本.mp4", "日本.mp4"),
+        ("a\nb", r"a\nb"),
+        ("\x1b[31mred", r"\x1b[31mred"),
+        ("exe\u202e4pm", r"exe\u202e4pm"),
+        ("\x9b2J", r"\x9b2J"),
+        ("\udce9", r"\udce9"),
+        ("\x00\x7f", r"\x00\x7f"),
+    ],
+)
+def test_what_a_terminal_would_obey_is_shown_as_an_escape(raw: str, shown: str):
+    assert visible(raw) == shown
+
+
+def test_a_path_that_is_no_text_shows_its_bytes():
+    assert readable_path("file:///footage/caf%E9%20x.mp4") == r"/footage/caf\xe9 x.mp4"
+
+
+def test_the_last_part_of_paths_and_uris():
+    assert base_name("/a/b c.mp4") == "b c.mp4"
+    assert base_name("s3://bucket/a/b.mp4") == "b.mp4"

@@ -1,0 +1,55 @@
+"""Appearance from elsewhere: another video's face, a picture's, and what has none."""
+
+import cv2
+import numpy as np
+import pytest
+
+from schemas.config.dubbing import DubJob
+from schemas.errors import MediaRefusedError, SourceError
+from schemas.reasons import FileReason
+from tasks.dubbing.appearance_source import lent
+from tasks.dubbing.dub import dub
+from tests.flows.heads import head as head_pictures
+from tests.tasks.media.media_files import regular, write_media
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory):
+    """The same face in red light, as a picture."""
+    path = tmp_path_factory.mktemp("other") / "red.png"
+    red = (head_pictures(3, 1)[0] * [1.0, 0.35, 0.35]).astype(np.uint8)
+    cv2.imwrite(str(path), red[..., ::-1])
+    return path
+
+
+def test_a_picture_lends_its_face(other, backend, settings, tmp_path):
+    shown = lent(other, backend, settings, 64, tmp_path)
+    assert shown.pictures.shape == (1, 64, 64, 3)
+    assert shown.landmarks.shape == (1, 216, 2)
+    assert 5 < shown.landmarks.min() < shown.landmarks.max() < 59
+    assert shown.pictures[..., 0].mean() > 1.5 * shown.pictures[..., 1].mean()
+
+
+def test_a_video_lends_its_face(head, backend, settings, tmp_path):
+    shown = lent(head, backend, settings, 64, tmp_path)
+    assert shown.pictures.shape == (3, 64, 64, 3)
+    assert (shown.pictures.reshape(3, -1).std(axis=1) > 10).all()
+
+
+def test_what_is_lent_is_what_is_seen(other, head, speech, models, backend, settings, tmp_path):
+    out = {}
+    for name, lender in (("own", None), ("lent", str(other))):
+        job = DubJob(video=str(head), speech=str(speech), out=str(tmp_path / f"{name}.mp4"), appearance_from=lender)
+        assert dub(job, models, backend, settings).dubbed == 25
+        out[name] = (tmp_path / f"{name}.mp4").read_bytes()
+    assert out["own"] != out["lent"]
+
+
+def test_a_lender_without_a_face_is_refused(head, speech, models, backend, settings, tmp_path):
+    faceless = write_media(tmp_path / "blocks.mp4", regular(8))
+    with pytest.raises(MediaRefusedError) as caught:
+        lent(faceless, backend, settings, 64, tmp_path)
+    assert caught.value.reason is FileReason.NO_FACE
+    job = DubJob(video=str(head), speech=str(speech), out=str(tmp_path / "out.mp4"), appearance_from=str(faceless))
+    with pytest.raises(SourceError, match=r"blocks\.mp4.*no face"):
+        dub(job, models, backend, settings)

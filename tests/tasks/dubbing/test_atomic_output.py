@@ -1,0 +1,38 @@
+"""A file that is under its name whole or not at all, and what killed writers left beside it."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tasks.dubbing.atomic_output import clear_partials, whole_or_not_at_all
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from tasks.dubbing.atomic_output import whole_or_not_at_all
+with whole_or_not_at_all(Path(sys.argv[1])) as partial:
+    partial.write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_a_killed_writer_left_is_cleared_and_a_living_one_s_is_not(tmp_path):
+    out = tmp_path / "out [1].mp4"
+    assert subprocess.run([sys.executable, "-c", KILLED, str(out)]).returncode == -9
+    assert len(list(tmp_path.iterdir())) == 1
+    ours, other = tmp_path / f".{out.name}.{os.getpid()}.partial", tmp_path / ".out.mp4.x.partial"
+    for kept in (ours, other):
+        kept.touch()
+    clear_partials(out)
+    assert sorted(tmp_path.iterdir()) == sorted([ours, other])
+
+
+def test_a_block_that_breaks_leaves_what_was_there(tmp_path):
+    out = tmp_path / "out"
+    out.write_text("before")
+    with pytest.raises(RuntimeError), whole_or_not_at_all(out) as partial:
+        partial.write_text("half")
+        raise RuntimeError
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["before"]

@@ -1,0 +1,164 @@
+"""Scores of finished dubbings: they tell a dubbed mouth from one that was left as it was, and say what failed."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from flows.cli.render.scores import show_dub_scores
+from model.stage1.files import save_generator
+from model.stage2.warp import WarpTranslator
+from model.syncnet.scorer import SyncScorer
+from schemas.config.dubbing import DubJob
+from tasks.dubbing.batch import judge_jobs
+from tasks.dubbing.dub import dub
+from tasks.dubbing.models import Models
+from tasks.dubbing.progress import SilentDubWatcher
+from tasks.evaluation.dubbing import judge_dubbings
+from tests.flows.heads import voice, write_head
+from tests.tasks.dubbing.conftest import write_wav
+from tests.tasks.media.media_files import regular, write_media
+
+
+class Idle(WarpTranslator):
+    """Gives back what it was given."""
+
+    def translate(self, appearance, pictures, source, wanted):
+        return pictures.astype(np.float32) / 255
+
+
+@pytest.fixture(scope="module")
+def judged(models, backend, settings, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("judged")
+    video = write_head(folder / "head.mp4", 0, 50)
+    mute = write_media(folder / "mute.mp4", regular(10))
+    speech = write_wav(folder / "speech.wav", voice(1, 2).samples)
+    jobs = [DubJob(video=str(one), speech=str(speech), out=str(folder / f"out-{one.name}")) for one in (video, mute)]
+
+    def work(translator):
+        using = Models(models.generator, models.card, translator, models.names)
+        return judge_dubbings(jobs, using, backend, settings, SyncScorer(), folder, SilentDubWatcher())
+
+    return {"warp": work(WarpTranslator(64)), "idle": work(Idle(64))}
+
+
+@pytest.fixture(scope="module")
+def delivered(models, backend, settings, tmp_path_factory):
+    """What an evaluation with models that leave the mouth alone says of files that were delivered before: one dubbed by
+    the warp, one that is no video, and one that is of another length. With their bytes before and after.
+    """
+    folder = tmp_path_factory.mktemp("delivered")
+    video = write_head(folder / "head.mp4", 0, 50)
+    speech = write_wav(folder / "speech.wav", voice(1, 2).samples)
+    jobs = [
+        DubJob(video=str(video), speech=str(speech), out=str(folder / name)) for name in ("a.mp4", "b.mp4", "c.mp4")
+    ]
+    dub(jobs[0], models, backend, settings)
+    (folder / "b.mp4").write_bytes(b"delivered, and not to be touched")
+    write_head(folder / "c.mp4", 0, 12)
+    before = {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.iterdir()}
+    using = Models(models.generator, models.card, Idle(64), models.names)
+    scores = [
+        judge_dubbings(
+            [job], using, backend, settings, SyncScorer(), tmp_path_factory.mktemp("scratch"), SilentDubWatcher()
+        )
+        for job in jobs
+    ]
+    after = {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.iterdir()}
+    return scores, before, after
+
+
+def test_delivered_files_are_scored_as_they_are_and_nothing_of_the_user_s_is_written(delivered, judged):
+    scores, before, after = delivered
+    assert after == before
+    dubbed, fresh = row(scores[0], "unpaired", "dubbed"), row(judged["warp"], "unpaired", "dubbed")
+    assert dubbed.mouth_opening_std_ratio == pytest.approx(fresh.mouth_opening_std_ratio, rel=0.02)
+    assert dubbed.passed_through == 0
+    idle = row(scores[0], "paired", "dubbed")
+    assert dubbed.mouth_opening_std_ratio > 1.5 * idle.mouth_opening_std_ratio
+    assert scores[0].notes == {}
+
+
+def test_files_that_are_no_dubbing_of_the_job_are_not_judged_and_say_why(delivered):
+    _, torn, short = delivered[0]
+    assert [name for name in torn.failed if "(unpaired)" in name]
+    assert "b.mp4" in "".join(torn.failed.values())
+    assert "c.mp4 has 12 frames where the job gives 50" in "".join(short.failed.values())
+    assert {one.setting for one in short.rows} == {"paired"}
+
+
+def test_an_output_that_is_not_there_is_judged_out_of_scratch_with_a_note(judged):
+    (note,) = judged["warp"].notes.values()
+    assert "out-head.mp4 is not there" in note
+
+
+def row(scores, setting, system):
+    return next(one for one in scores.rows if (one.setting, one.system) == (setting, system))
+
+
+def test_both_settings_have_the_dubbing_beside_the_source_and_its_mouth_at_rest(judged):
+    found = {(one.setting, one.system) for one in judged["warp"].rows}
+    assert found == {(s, one) for s in ("paired", "unpaired") for one in ("dubbed", "source", "copy")}
+    assert row(judged["warp"], "paired", "dubbed").passed_through == 0
+    json.dumps(judged["warp"].summary())
+
+
+def test_a_mouth_that_was_left_alone_scores_as_the_source_does(judged):
+    dubbed, source = (row(judged["idle"], "unpaired", system) for system in ("dubbed", "source"))
+    assert dubbed.nme_lips == pytest.approx(source.nme_lips, rel=0.15)
+    assert dubbed.mouth_opening_std_ratio == pytest.approx(source.mouth_opening_std_ratio, rel=0.3)
+    assert row(judged["warp"], "unpaired", "dubbed").mouth_opening_std_ratio > 1.5 * dubbed.mouth_opening_std_ratio
+
+
+def test_beside_the_error_of_faces_found_again_stands_how_many_were(judged, capsys):
+    """The made head is found in all frames of a dubbing; of its source and the mouth at rest none is looked for."""
+    found = {system: row(judged["warp"], "paired", system).face_found_frac for system in ("dubbed", "source", "copy")}
+    assert found == {"dubbed": pytest.approx(1, abs=0.05), "source": None, "copy": None}
+    show_dub_scores(judged["warp"].summary())
+    assert "face found" in capsys.readouterr().out
+
+
+def test_frames_that_were_told_are_not_scored(models, backend, settings, tmp_path_factory, judged):
+    """Told all of its frames, a dubbing has nothing left to be scored on."""
+    folder = tmp_path_factory.mktemp("told")
+    video = write_head(folder / "head.mp4", 0, 12)
+    all_told = settings.model_copy(update={"dub": settings.dub.model_copy(update={"references": 64})})
+    job = DubJob(video=str(video), speech=str(video), out=str(folder / "out.mp4"))
+    scores = judge_dubbings([job], models, backend, all_told, SyncScorer(), folder, SilentDubWatcher())
+    assert {one.nme_lips for one in scores.rows} == {None}
+    assert row(scores, "paired", "dubbed").face_found_frac == pytest.approx(1, abs=0.1)
+
+
+def test_what_could_not_be_judged_is_named_with_its_reason(judged):
+    assert sorted(judged["warp"].failed) == [name for name in sorted(judged["warp"].failed) if "mute.mp4" in name]
+    assert len(judged["warp"].failed) == 2
+    assert any("sound" in why for why in judged["warp"].failed.values())
+
+
+def test_the_scores_end_in_a_verdict_and_say_what_was_left_out(judged):
+    told = judged["warp"].summary()
+    assert (told["state"], judged["warp"].judged) == ("partial", 2)  # the mute one is named in `failed`
+    assert [verdict["control"] for verdict in told["verdicts"]] == ["copy (paired speech)", "copy (unpaired speech)"]
+    assert all("one video, and an interval needs two" in verdict["text"] for verdict in told["verdicts"])
+    assert "one video" in told["no_interval"]
+    nothing = replace(judged["warp"], rows=(), means={})
+    assert (nothing.summary()["state"], nothing.summary()["verdicts"]) == ("failed", [])
+
+
+def test_they_are_judged_in_the_sandbox_as_well(generator, models, settings, tmp_path):
+    save_generator(tmp_path / "generator", generator, models.card)
+    video = write_head(tmp_path / "head.mp4", 0, 50)
+    speech = write_wav(tmp_path / "speech.wav", voice(1, 2).samples)
+    jobs = [
+        DubJob(video=str(one), speech=str(speech), out=str(tmp_path / "out.mp4"))
+        for one in (video, tmp_path / "gone.mp4")
+    ]
+    scores = judge_jobs(jobs, str(tmp_path / "generator"), "warp", settings, SyncScorer(), SilentDubWatcher())
+    assert {(one.setting, one.system) for one in scores.rows} == {
+        (setting, system) for setting in ("paired", "unpaired") for system in ("dubbed", "source", "copy")
+    }
+    assert {one.video for one in scores.rows} == {str(video)}
+    assert set(scores.failed) == {f"{tmp_path / 'gone.mp4'} (paired)", f"{tmp_path / 'gone.mp4'} (unpaired)"}
+    assert set(scores.means) == {"paired", "unpaired"}
+    assert scores.translator == "warp"

@@ -1,0 +1,49 @@
+"""What fine-tuning is worth: judged on what was not learned, and refused where nothing is left."""
+
+import pytest
+
+from schemas.config.settings import Settings, WeightSettings
+from schemas.config.translation import Stage2Settings
+from schemas.errors import TrainingError
+from schemas.reasons import Stage
+from tasks.evaluation.finetuning import compare_finetuning
+from tasks.steps.evaluate import log_finetuning
+from tasks.tracking.store import open_tracking
+from tasks.training.clip_selection import find_release, select
+from tasks.training.stage2 import train_translator
+from tests.tasks.tracking.conftest import with_tables
+from tests.tasks.training.recorder import Recorder
+from tests.tasks.training.sitters import sitters
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    workspace = sitters(tmp_path_factory.mktemp("sitters") / "w", 2)
+    stage2 = Stage2Settings(preset="tiny", schedule={"steps": 2, "eval_interval": 2}, losses={"perceptual": 0})
+    selection = select(workspace, find_release(workspace, None), Stage.STAGE2)
+    folder = tmp_path_factory.mktemp("t") / "t"
+    model = train_translator(selection, stage2, WeightSettings(), folder, Recorder()).model
+    return workspace, Settings(workspace=workspace.root, stage2=stage2), selection, model
+
+
+def test_it_is_judged_on_the_rest_of_the_clip_and_logged(made, empty_database):
+    workspace, settings, selection, model = made
+    short = settings.stage2.model_copy(
+        update={"finetuning": settings.stage2.finetuning.model_copy(update={"seconds": 0.4, "steps": 2})}
+    )
+    settings = settings.model_copy(update={"stage2": short})
+    gain = compare_finetuning(workspace, settings, selection, selection.val, model, Recorder())
+    assert gain.clips == 1
+    assert gain.before[0].scores.frames == gain.after[0].scores.frames == 14
+    assert gain.before[0].scores != gain.after[0].scores
+    assert gain.summary()["changes"]["perceptual_lower"]["mean"] is not None
+    with_tables(workspace, empty_database)
+    run = open_tracking(settings.tracking, workspace).client.get_run(log_finetuning.fn(settings, gain, "val"))
+    assert run.data.metrics["gain/perceptual_lower"] == gain.changes["perceptual_lower"].mean
+    assert run.data.tags["release"] == selection.release_id
+
+
+def test_nothing_is_left_to_judge(made):
+    workspace, settings, selection, model = made
+    with pytest.raises(TrainingError, match=r"no clip has 10 frames to judge beyond its first 2 s"):
+        compare_finetuning(workspace, settings, selection, selection.val, model, Recorder())

@@ -1,0 +1,72 @@
+"""A few files of the sample, made once, workspaces to analyse them into, and a cluster that may lose its workers."""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from schemas.config.settings import Settings
+from schemas.policy import Policy
+from tasks.ingestion.dask_executor import Client, open_client
+from tasks.ingestion.job import Analysis, FileJob
+from tasks.ingestion.process_file import analyse
+from tasks.ingestion.worker import keep_parts
+from tasks.media.paths import fingerprint
+from tasks.stores.parts import unfinished_parts
+from tasks.stores.workspace import Workspace
+from tasks.synthetic.make import make_sample
+
+FILES = (
+    "ada-clean.mp4", "gale-silent.mp4", "holiday.mp4", "dora-blink.mp4", "copy of ada.mp4", "notes.mp4",
+    "upload_failed.mp4",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def media(commons) -> Path:
+    """The folder with the sample's media. Read only."""
+    return commons.made_once("some-of-sample", partial(make_sample, only=FILES)) / "media"
+
+
+def settings_in(folder: Path) -> Settings:
+    """Settings with a workspace in the folder, which is made; DNSMOS is off to save time."""
+    Workspace.open(str(folder / "workspace"), create=True)
+    return Settings(workspace=str(folder / "workspace"), clips={"dnsmos_excerpt_s": 0.0}, run={"workers": 1})
+
+
+def analysed(job: FileJob, settings: Settings, policy: Policy) -> Analysis:
+    """What a worker makes of a job, in this process."""
+    workspace = Workspace.open(settings.workspace)
+    with unfinished_parts(workspace) as outgoing:
+        found = analyse(job, settings, policy, outgoing)
+        return replace(found, parts=keep_parts(job, settings, workspace, outgoing))
+
+
+def job_of(path: Path, **more) -> FileJob:
+    return FileJob(str(path), fingerprint(path), path.stat().st_size, "default", "file:x", **more)
+
+
+@pytest.fixture
+def settings(tmp_path) -> Settings:
+    """Settings with a workspace of this test's own."""
+    return settings_in(tmp_path)
+
+
+@pytest.fixture
+def job(media) -> Callable[..., FileJob]:
+    def make(name: str, **more) -> FileJob:
+        return job_of(media / name, **more)
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def two_workers(tmp_path_factory) -> Iterator[Client]:
+    """A local cluster that finds the tests' own work; a worker that is killed is replaced."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.getcwd())
+        with open_client(None, 2, tmp_path_factory.mktemp("scratch"), 3) as found:
+            yield found

@@ -1,0 +1,165 @@
+"""A standing cluster: who runs other code is told of or sent away; workers come and go; the scheduler may be lost."""
+
+import logging
+import shutil
+import signal
+import socket
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from schemas.errors import ClusterError
+from tasks.ingestion import dask_executor
+from tasks.ingestion.code_versions import LIBRARIES, versions_here
+from tasks.ingestion.dask_executor import open_client, spread
+from tests.dask_processes import ROOT, DaskProcesses, leave
+
+from . import fanout_work as work
+
+
+@pytest.fixture(scope="module")
+def other_code(tmp_path_factory) -> Path:
+    """A checkout in which one file differs, beside an older numpy, as package metadata tell it."""
+    place = tmp_path_factory.mktemp("other")
+    for folder in ("schemas", "model", "tasks"):
+        shutil.copytree(ROOT / folder, place / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    with (place / "model" / "features" / "mel.py").open("a") as file:
+        file.write("# another line\n")
+    metadata = place / "numpy-1.0.dist-info" / "METADATA"
+    metadata.parent.mkdir()
+    metadata.write_text("Metadata-Version: 2.1\nName: numpy\nVersion: 1.0\n")
+    (place / "tests").symlink_to(ROOT / "tests")
+    return place
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    processes = DaskProcesses(tmp_path)
+    yield processes
+    processes.close()
+
+
+def answers(client, function, count: int, prefix: str):
+    return spread(client, function, range(count), key=lambda item: f"{prefix}-{item}")
+
+
+def await_workers(cluster: DaskProcesses, count: int) -> None:
+    from distributed import Client
+
+    with Client(cluster.address) as client:
+        client.wait_for_workers(count, timeout=120)
+
+
+def test_who_runs_other_code_is_named_before_work_starts(cluster, other_code, tmp_path):
+    with pytest.raises(ClusterError, match="has no workers"), open_client(cluster.address, 1, tmp_path, 3):
+        pass
+    cluster.worker("same")
+    cluster.worker("other", other_code)
+    await_workers(cluster, 2)
+    with pytest.raises(ClusterError) as told, open_client(cluster.address, 1, tmp_path, 3):
+        pass
+    words, here = str(told.value), versions_here().found
+    assert words.count("worker tcp://") == 1 and "the scheduler" not in words
+    assert f"({other_code}) has heterodub's code " in words
+    assert f"numpy 1.0 instead of {here['numpy']}" in words
+    assert words.count("instead of") == 2
+
+
+def test_a_worker_of_other_code_that_joins_midway_is_sent_away_unused(cluster, other_code, tmp_path, caplog):
+    cluster.worker("same")
+    await_workers(cluster, 1)
+    with open_client(cluster.address, 1, tmp_path, 3) as client, caplog.at_level(logging.WARNING):
+        found = {}
+        for number, (item, place) in enumerate(answers(client, work.where, 600, "joined")):
+            found[item] = place
+            if number == 10:
+                other = cluster.worker("other", other_code)
+                client.wait_for_workers(2, timeout=120)
+        other.wait(60)
+    assert set(found) == set(range(600))
+    assert {Path(place).name for place in found.values()} == {"same"}
+    assert "sent away" in caplog.text and str(other_code) in caplog.text
+
+
+def test_workers_join_and_leave_and_all_may_be_gone_for_a_while(cluster, tmp_path, caplog):
+    first = cluster.worker("first")
+    await_workers(cluster, 1)
+    with open_client(cluster.address, 1, tmp_path, 3) as client, caplog.at_level(logging.WARNING):
+        found = []
+        for number, (item, place) in enumerate(answers(client, work.where, 400, "moving")):
+            found.append((item, Path(place).name))
+            if number == 100:
+                leave(first)
+                second = cluster.worker("second")
+    assert Counter(item for item, _ in found) == Counter(range(400))
+    assert {place for _, place in found} == {"first", "second"}
+    assert second.poll() is None
+
+
+def test_a_new_worker_gets_its_share_within_seconds(cluster, tmp_path, monkeypatch):
+    monkeypatch.setattr("tasks.ingestion.dask_executor._LOOK_EVERY_S", 0.1)
+    cluster.worker("first")
+    await_workers(cluster, 1)
+    with open_client(cluster.address, 1, tmp_path, 3) as client:
+        seen, most = Counter(), Counter()
+        taken = 0
+
+        def items():
+            nonlocal taken
+            for number in range(2000):
+                taken += 1
+                yield number
+
+        for done, (_, place) in enumerate(
+            spread(client, work.where, items(), key=lambda item: f"share-{item}"), start=1
+        ):
+            seen[Path(place).name] += 1
+            threads = sum(client.nthreads().values())
+            most[threads] = max(most[threads], taken - done)
+            if done == 20:
+                cluster.worker("second", threads=2)
+                client.wait_for_workers(2, timeout=120)
+            if seen["second"] >= 100:
+                break
+    assert most[1] <= 4 and 4 < most[3] <= 12  # four for each thread that there is
+
+
+def test_a_scheduler_that_is_lost_midway_ends_the_run_in_plain_words(cluster, tmp_path):
+    cluster.worker("only")
+    await_workers(cluster, 1)
+    with (
+        pytest.raises(ClusterError, match=r"(?s)scheduler .* went away.*run it again"),
+        open_client(cluster.address, 1, tmp_path, 3) as client,
+    ):
+        for item, _ in answers(client, work.where, 500, "lost"):
+            if item == 50:
+                cluster.scheduler.kill()
+
+
+def test_what_is_compared_is_what_is_pinned():
+    lock = (ROOT / "requirements.lock").read_text().splitlines()
+    pinned = {line.partition("==")[0].lower().replace("_", "-") for line in lock}
+    assert {name.lower() for name in LIBRARIES} <= pinned
+    assert "none" not in versions_here().found.values()
+
+
+@pytest.mark.timeout(120)
+def test_open_client_gives_a_scheduler_that_never_greets_a_deadline(tmp_path, monkeypatch):
+    monkeypatch.setattr(dask_executor, "_CONNECT_S", 1)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = f"tcp://127.0.0.1:{listener.getsockname()[1]}"
+        with pytest.raises(ClusterError, match="silent for 1 s"), open_client(address, 1, tmp_path, 3):
+            pass
+
+
+@pytest.mark.timeout(240)
+def test_spread_gives_a_scheduler_that_was_stopped_a_deadline(cluster, tmp_path, monkeypatch):
+    """Such as one whose machine was suspended: its connections stay open."""
+    cluster.worker("only")
+    await_workers(cluster, 1)
+    with pytest.raises(ClusterError, match="went away"), open_client(cluster.address, 1, tmp_path, 3) as client:
+        monkeypatch.setattr(dask_executor, "_ANSWER_S", 2)
+        monkeypatch.setattr(dask_executor, "_LOOK_EVERY_S", 0.5)
+        for _ in answers(client, work.double, 10_000, "stopped"):
+            cluster.scheduler.send_signal(signal.SIGSTOP)

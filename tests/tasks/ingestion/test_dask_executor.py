@@ -1,0 +1,125 @@
+"""Work spread over a real local cluster, whose workers are really killed."""
+
+import socket
+from collections import Counter
+from dataclasses import replace
+from functools import partial
+
+import dask
+import pytest
+from distributed import Client, LocalCluster, Security
+
+from schemas.errors import ClusterError, MediaRefusedError
+from schemas.reasons import FileReason
+from tasks.ingestion import dask_executor
+from tasks.ingestion.code_versions import versions_here
+from tasks.ingestion.dask_executor import open_client, spread
+
+from . import fanout_work as work
+
+
+def results(two_workers, function, items, prefix: str):
+    return list(spread(two_workers, function, items, key=lambda item: f"{prefix}-{item}"))
+
+
+def test_every_item_comes_back_once(two_workers):
+    found = results(two_workers, work.double, range(200), "double")
+    assert Counter(item for item, _ in found) == Counter(range(200))
+    assert all(result == 2 * item for item, result in found)
+
+
+def test_a_local_cluster_refuses_whoever_has_no_key(two_workers):
+    address = two_workers.scheduler.address
+    assert address.startswith("tls://127.0.0.1:")
+    assert all(name.startswith("tls://127.0.0.1:") for name in two_workers.nthreads())
+    for foreign in (address, address.replace("tls:", "tcp:")):
+        security = Security.temporary() if foreign.startswith("tls") else None
+        with pytest.raises(OSError), dask.config.set({"distributed.comm.timeouts.connect": "1s"}):
+            Client(foreign, timeout=1, security=security).close()
+
+
+def test_nothing_to_do_is_done(two_workers):
+    assert results(two_workers, work.double, [], "none") == []
+
+
+def test_a_worker_that_is_killed_costs_nothing(two_workers, tmp_path):
+    found = results(two_workers, partial(work.fatal_once, mark=str(tmp_path / "killed")), range(100), "once")
+    assert (tmp_path / "killed").exists()
+    assert Counter(found) == Counter((number, number) for number in range(100))
+
+
+def test_an_item_that_always_kills_its_worker_is_reported_and_the_others_are_fine(two_workers):
+    found = dict(results(two_workers, partial(work.fatal_at, bad=13), range(60), "fatal"))
+    assert set(found) == set(range(60))
+    lost = found.pop(13)
+    assert isinstance(lost, MediaRefusedError)
+    assert lost.reason is FileReason.WORKER_LOST
+    assert all(result == number for number, result in found.items())
+
+
+def test_spread_ends_when_the_code_of_a_local_cluster_was_changed(two_workers, monkeypatch):
+    """Such as by an update of the checkout: all its workers would be sent away, and their followers."""
+    changed = replace(versions_here(), found=dict(versions_here().found) | {"numpy": "1.0"})
+    monkeypatch.setattr(dask_executor, "versions_here", lambda: changed)
+    with pytest.raises(ClusterError, match=r"was changed while it ran .*numpy"):
+        results(two_workers, work.double, range(3), "changed")
+
+
+def test_items_are_taken_as_they_are_needed(two_workers):
+    taken = 0
+
+    def endless():
+        nonlocal taken
+        for number in range(10_000):
+            taken += 1
+            yield number
+
+    answers = spread(two_workers, work.double, endless(), key=lambda item: f"lazy-{item}")
+    ahead, held = [], []
+    for done, _ in zip(range(1, 101), answers, strict=False):
+        ahead.append(taken - done)
+        held.append(two_workers.run_on_scheduler(work.calls))
+    answers.close()
+    assert max(ahead) <= 8  # four for each of two threads
+    assert 0 < max(held) <= 10  # and those whose release is still on its way
+    assert taken < 150
+
+
+def test_an_error_of_the_work_ends_the_run(two_workers):
+    with pytest.raises(ValueError, match="is wrong"):
+        results(two_workers, work.wrong, range(3), "wrong")
+
+
+@pytest.mark.timeout(60)
+def test_an_address_where_nobody_answers_is_named(tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        address = f"tcp://127.0.0.1:{taken.getsockname()[1]}"  # bound and not listening: refused at once
+        with (
+            pytest.raises(ClusterError, match=f"no Dask scheduler answers at {address}"),
+            open_client(address, 1, tmp_path, 3),
+        ):
+            pass
+
+
+@pytest.mark.parametrize("address", ["nonsense", "http://x", "tcp://127.0.0.1:notaport"])
+def test_what_is_no_address_is_named(tmp_path, address):
+    with pytest.raises(ClusterError, match=address), open_client(address, 1, tmp_path, 3):
+        pass
+
+
+@pytest.mark.timeout(60)
+def test_a_scheduler_that_wants_a_certificate_says_so(two_workers, tmp_path):
+    address = two_workers.scheduler.address
+    with (
+        pytest.raises(ClusterError, match="no certificate for the Dask scheduler"),
+        open_client(address, 1, tmp_path, 3),
+    ):
+        pass
+
+
+def test_a_running_scheduler_is_used_and_left_running(tmp_path):
+    with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0") as standing:
+        for prefix in ("remote", "after"):
+            with open_client(standing.scheduler_address, 1, tmp_path, 3) as client:
+                assert dict(results(client, work.double, range(20), prefix)) == {n: 2 * n for n in range(20)}

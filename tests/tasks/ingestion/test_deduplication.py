@@ -1,0 +1,117 @@
+"""Which of several files of equal bytes stands for them, and whose labels count."""
+
+import itertools
+from dataclasses import replace
+
+import pytest
+
+from schemas.errors import MediaRefusedError
+from schemas.reasons import FileReason
+from schemas.records import RawFile
+from tasks.ingestion import file_catalog
+from tasks.ingestion.deduplication import Resolution, dispute, resolve
+
+EXTRACTOR = "1-mesh"
+
+
+def raw(uri: str, speaker: str | None = None, **labels) -> RawFile:
+    return RawFile(uri, 1, "1", speaker=speaker, **labels)
+
+
+def measured(file: RawFile) -> file_catalog.Row:
+    row = file_catalog.refused_row(file, EXTRACTOR, MediaRefusedError(FileReason.NO_FACE), "m")
+    return row | {"state": "measured", "reason": None, "clips": 1}
+
+
+def copy_of(file: RawFile, original: str) -> file_catalog.Row:
+    return file_catalog.duplicate_row(file, EXTRACTOR, "m", original)
+
+
+def found(*files: RawFile, known=(), listed=(), lost=()) -> Resolution:
+    rows = {row["uri"]: row for row in known}
+    asked = {file.uri for file in files}
+    return resolve({"m": files}, rows, EXTRACTOR, listed, asked, lambda uris: frozenset(uris) & set(lost))
+
+
+def stands(made: Resolution) -> list[tuple[str, str]]:
+    return [(file.uri, row["uri"]) for file, row in made.standing]
+
+
+def copies(made: Resolution) -> list[tuple[str, str]]:
+    return [(file.uri, original) for file, _, original in made.copies]
+
+
+def test_of_new_files_the_first_by_name_stands_whatever_their_order():
+    for order in itertools.permutations([raw("/a"), raw("/b"), raw("/c")]):
+        made = found(*order)
+        assert made.originals["m"].uri == "/a" and copies(made) == [("/b", "/a"), ("/c", "/a")]
+
+
+def test_of_new_files_one_that_names_a_speaker_stands():
+    made = found(raw("/a"), raw("/b", "bob"))
+    assert made.originals["m"] == raw("/b", "bob") and copies(made) == [("/a", "/b")]
+
+
+@pytest.mark.parametrize("by_name", ["/a", "/z"])
+def test_the_file_that_stands_goes_on_standing_listed_or_not(by_name):
+    stood = raw(by_name, "ann")
+    made = found(raw("/b"), raw("/c", "ann"), known=[measured(stood)])
+    assert (made.originals, made.standing, made.gone) == ({}, [], set())
+    assert copies(made) == [("/b", by_name), ("/c", by_name)]
+    made = found(stood, raw("/b"), known=[measured(stood)])
+    assert (stands(made), copies(made)) == ([(by_name, by_name)], [("/b", by_name)])
+
+
+def test_a_moved_file_stands_with_the_labels_of_now_and_the_old_row_goes():
+    made = found(raw("/bob/x", "bob"), known=[measured(raw("/alice/x", "alice"))], lost=["/alice/x"])
+    assert (stands(made), made.gone, copies(made)) == ([("/bob/x", "/alice/x")], {"/alice/x"}, [])
+    made = found(raw("/x"), known=[measured(raw("/alice/x", "alice"))], lost=["/alice/x"])
+    assert made.standing[0][0].speaker is None
+
+
+def test_a_newer_listing_that_names_another_speaker_takes_over():
+    old, other = raw("/one/x", "alice"), raw("/one/y", "alice")
+    made = found(raw("/two/x", "bob"), known=[measured(old), copy_of(other, "/one/x")])
+    assert stands(made) == [("/two/x", "/one/x")]
+    assert copies(made) == [("/one/x", "/two/x"), ("/one/y", "/two/x")]
+    assert found(raw("/two/x"), known=[measured(old)]).standing == []
+    assert stands(found(raw("/two/x", "bob"), known=[measured(raw("/one/x"))])) == [("/two/x", "/one/x")]
+
+
+def test_one_listing_must_not_contradict_itself():
+    made = found(raw("/a", "ann"), raw("/b", "bob"))
+    assert (made.originals, made.copies) == ({}, [])
+    assert [(file.uri, why) for file, _, why in made.disputed] == [
+        (uri, "speaker is 'ann' at /a, 'bob' at /b") for uri in ("/a", "/b")
+    ]
+    made = found(raw("/b", "bob"), known=[measured(raw("/a", "ann"))], listed=["/a"])
+    assert [file.uri for file, *_ in made.disputed] == ["/b", "/a"]
+    assert not found(raw("/b", "ann"), known=[measured(raw("/a", "ann"))], listed=["/a"]).disputed
+
+
+@pytest.mark.parametrize("label", ["speaker", "licence", "consent", "language", "offset_s"])
+def test_every_label_of_the_content_must_agree(label):
+    one, two = (replace(raw(f"/{name}"), **{label: value}) for name, value in (("a", 0.1), ("b", 0.2)))
+    assert dispute([one, two]).startswith(label)
+    assert dispute([one, replace(two, **{label: 0.1})]) is None
+    assert dispute([one, raw("/c"), raw("/d")]) is None
+    assert dispute([raw("/a", corpus="x"), raw("/b", corpus="y")]) is None
+
+
+def test_a_content_that_was_measured_with_another_offset_is_measured_again():
+    made = found(raw("/b", offset_s=0.2), known=[measured(raw("/a"))], lost=["/a"])
+    assert made.originals["m"].uri == "/b" and made.gone == {"/a"} and not made.standing
+
+
+def test_a_row_whose_bytes_changed_stands_for_nothing():
+    changed = measured(raw("/a", "ann"))
+    made = resolve({"m": [raw("/b")]}, {"/a": changed}, EXTRACTOR, looked_at={"/a", "/b"}, is_gone=frozenset)
+    assert made.originals["m"].uri == "/b"
+
+
+def test_a_plan_looks_again_at_copies_whose_original_is_gone():
+    copy = raw("/b", "bob")
+    known = {"/a": measured(raw("/a", "ann")), "/b": copy_of(copy, "/a")}
+    there = file_catalog.plan_run([copy], known, EXTRACTOR, False, lambda uris: frozenset())
+    assert (there.fresh, there.unchanged, there.labelled) == ((), 1, {"/b"})
+    assert file_catalog.plan_run([copy], known, EXTRACTOR, False, frozenset).fresh == (copy,)

@@ -1,0 +1,186 @@
+"""An ingest without Prefect: a folder into tables over a real cluster, run again, and with files that changed."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from schemas.errors import MediaRefusedError
+from schemas.policy import load_policy
+from schemas.reasons import FileReason
+from schemas.records import RawFile
+from tasks.ingestion import file_catalog
+from tasks.ingestion.dask_executor import open_client
+from tasks.ingestion.driver import _may_still_hold, slices, work_through
+from tasks.ingestion.labels import relabel
+from tasks.ingestion.progress import SilentIngestWatcher
+from tasks.sources.open import source_files
+from tasks.stores import tables
+from tasks.stores.workspace import Workspace
+
+POLICY = load_policy()
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory):
+    with open_client(None, 1, tmp_path_factory.mktemp("scratch"), 3) as found:
+        yield found
+
+
+@pytest.fixture
+def ingest(client, settings):
+    """Ingest a source; gives the plan and the tally of the run."""
+
+    def run(source: Path, corpus: str = "default", given=settings):
+        workspace = Workspace.open(given.workspace)
+        known = file_catalog.read_catalog(workspace)
+        plan = file_catalog.plan_run(source_files(str(source), corpus), known, given.extractor, False)
+        relabel(workspace, plan.relabelled, known, given.extractor, plan.labelled)
+        return plan, work_through(client, workspace, plan.fresh, given, POLICY, SilentIngestWatcher(), plan.labelled)
+
+    return run
+
+
+@pytest.fixture
+def footage(media, tmp_path) -> Path:
+    return Path(shutil.copytree(media, tmp_path / "footage"))
+
+
+def state_of(settings) -> dict[str, tuple[str, str | None, int]]:
+    rows = file_catalog.read_catalog(Workspace.open(settings.workspace))
+    return {Path(uri).name: (row["state"], row["reason"], row["clips"]) for uri, row in rows.items()}
+
+
+def rows_of(settings, table: str, *columns: str) -> list[tuple]:
+    rows = tables.read(Workspace.open(settings.workspace), table, list(columns)).to_pylist()
+    return sorted(tuple(row[column] for column in columns) for row in rows)
+
+
+def versions(settings) -> dict[str, int]:
+    workspace = Workspace.open(settings.workspace)
+    return {name: tables.version(workspace, name) for name in ("catalog", "clips", "stage1", "stage2")}
+
+
+def test_every_file_gets_its_row_and_a_second_run_changes_nothing(ingest, settings, footage):
+    plan, tally = ingest(footage)
+    assert len(plan.fresh) == 7
+    assert state_of(settings) == {
+        "ada-clean.mp4": ("measured", None, 1),
+        "copy of ada.mp4": ("duplicate", "same_bytes", 0),
+        "gale-silent.mp4": ("measured", None, 1),
+        "holiday.mp4": ("rejected", "no_face", 0),
+        "dora-blink.mp4": ("rejected", "too_short", 0),
+        "notes.mp4": ("rejected", "not_media", 0),
+        "upload_failed.mp4": ("rejected", "empty_file", 0),
+    }
+    assert (tally.files, tally.files_done) == (5, 5)
+    assert tally.bytes == tally.bytes_done
+    assert tally.routes.total() == 2
+    clips = rows_of(settings, "clips", "uri", "stage1", "stage2", "policy")
+    assert [Path(uri).name for uri, *_ in clips] == ["ada-clean.mp4", "gale-silent.mp4"]
+    assert {policy for *_, policy in clips} == {POLICY.hash}
+    assert len(rows_of(settings, "stage2", "clip_id")) == sum(stage2 for _, _, stage2, _ in clips)
+    assert len(rows_of(settings, "stage1", "clip_id")) == sum(stage1 for _, stage1, _, _ in clips)
+
+    before = versions(settings)
+    plan, tally = ingest(footage)
+    assert (plan.fresh, plan.relabelled, plan.unchanged) == ((), (), 7)
+    assert tally.files == 0
+    assert versions(settings) == before
+
+    plan, _ = ingest(footage, "renamed")
+    assert (plan.fresh, len(plan.relabelled)) == ((), 7)
+    assert {corpus for (corpus,) in rows_of(settings, "clips", "corpus")} == {"renamed"}
+    assert {corpus for (corpus,) in rows_of(settings, "catalog", "corpus")} == {"renamed"}
+
+
+def test_other_bytes_under_the_same_name_replace_the_old_rows(ingest, settings, footage, tmp_path):
+    (one := tmp_path / "one").mkdir()
+    shutil.copy(footage / "ada-clean.mp4", one / "film.mp4")
+    ingest(one)
+    (old,) = rows_of(settings, "clips", "clip_id")
+    shutil.copy(footage / "gale-silent.mp4", one / "film.mp4")
+    ingest(one)
+    (new,) = rows_of(settings, "clips", "clip_id")
+    assert new != old
+    assert rows_of(settings, "stage2", "clip_id") == [new]
+    assert rows_of(settings, "stage1", "clip_id") == []
+    (one / "film.mp4").write_bytes(b"")
+    ingest(one)
+    assert state_of(settings) == {"film.mp4": ("rejected", "empty_file", 0)}
+    assert rows_of(settings, "clips", "clip_id") == rows_of(settings, "stage2", "clip_id") == []
+
+
+def test_a_copy_keeps_the_content_when_the_original_changes(ingest, settings, footage, tmp_path):
+    (two := tmp_path / "two").mkdir()
+    shutil.copy(footage / "ada-clean.mp4", two / "a.mp4")
+    shutil.copy(footage / "ada-clean.mp4", two / "b.mp4")
+    ingest(two)
+    assert state_of(settings) == {"a.mp4": ("measured", None, 1), "b.mp4": ("duplicate", "same_bytes", 0)}
+    before = rows_of(settings, "clips", "clip_id")
+    shutil.copy(footage / "notes.mp4", two / "a.mp4")
+    ingest(two)
+    assert state_of(settings) == {"a.mp4": ("rejected", "not_media", 0), "b.mp4": ("measured", None, 1)}
+    assert rows_of(settings, "clips", "clip_id") == before
+    assert len(rows_of(settings, "stage2", "clip_id")) == 1
+
+
+def test_an_original_that_becomes_a_copy_of_another_leaves_no_rows_behind(ingest, settings, footage, tmp_path):
+    (two := tmp_path / "two").mkdir()
+    shutil.copy(footage / "ada-clean.mp4", two / "a.mp4")
+    shutil.copy(footage / "gale-silent.mp4", two / "b.mp4")
+    ingest(two)
+    assert len(rows_of(settings, "clips", "clip_id")) == 2
+    shutil.copy(two / "a.mp4", two / "b.mp4")
+    ingest(two)
+    assert state_of(settings) == {"a.mp4": ("measured", None, 1), "b.mp4": ("duplicate", "same_bytes", 0)}
+    assert [Path(uri).name for (uri,) in rows_of(settings, "clips", "uri")] == ["a.mp4"]
+
+
+def test_the_rows_do_not_depend_on_how_the_files_are_sliced(ingest, settings, footage, monkeypatch):
+    """Copies of a film, of a file that is no film, and of one that changes meanwhile, each in a slice of its own."""
+    shutil.copy(footage / "notes.mp4", footage / "a copy of notes.mp4")
+    shutil.copy(footage / "holiday.mp4", footage / "z copy of holiday.mp4")
+    ingest(footage)
+    whole, clips = state_of(settings), rows_of(settings, "clips", "clip_id", "uri")
+    assert whole["notes.mp4"] == whole["z copy of holiday.mp4"] == ("duplicate", "same_bytes", 0)
+    again = settings.model_copy(update={"workspace": f"{settings.workspace}2"})
+    Workspace.open(again.workspace, create=True)
+    monkeypatch.setattr("tasks.ingestion.driver._SLICE_FILES", 1)
+    _, tally = ingest(footage, given=again)
+    assert state_of(again) == whole
+    assert rows_of(again, "clips", "clip_id", "uri") == clips
+    assert (tally.files, tally.files_done, tally.bytes) == (5, 5, tally.bytes_done)
+
+    shutil.copy(footage / "ada-clean.mp4", footage / "new copy of ada.mp4")
+    shutil.copy(footage / "gale-silent.mp4", footage / "ada-clean.mp4")
+    for each in (settings, again):
+        monkeypatch.setattr("tasks.ingestion.driver._SLICE_FILES", 1 if each is again else 1000)
+        ingest(footage, given=each)
+    assert state_of(again) == state_of(settings)
+    assert rows_of(again, "clips", "clip_id", "uri") == rows_of(settings, "clips", "clip_id", "uri")
+    assert state_of(settings)["copy of ada.mp4"] == ("measured", None, 1)
+
+
+def test_known_files_come_first_and_slices_are_bounded(monkeypatch):
+    monkeypatch.setattr("tasks.ingestion.driver._SLICE_BYTES", 10)
+    raws = [RawFile(f"/{name}", size, "1") for name, size in [("d", 4), ("c", 40), ("b", 5), ("a", 5), ("e", 4)]]
+    cut = [[raw.uri for raw in piece] for piece in slices(raws, {"/d": {}, "/c": {}, "/gone": {}})]
+    assert cut == [["/c", "/d"], ["/a", "/b"], ["/e"]]
+    assert list(slices([], {"/d": {}})) == []
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "kept"),
+    [
+        ("measured", FileReason.UNREADABLE, True),
+        ("measured", FileReason.DISK_FULL, True),
+        ("measured", FileReason.BROKEN_LINK, False),
+        ("measured", FileReason.EMPTY_FILE, False),
+        ("rejected", FileReason.UNREADABLE, False),
+    ],
+)
+def test_a_measured_file_that_cannot_be_read_right_now_keeps_its_rows(state, reason, kept):
+    row = {"uri": "/share/a.mp4", "state": state}
+    assert _may_still_hold(row, MediaRefusedError(reason)) is kept
+    assert not _may_still_hold(None, MediaRefusedError(reason))

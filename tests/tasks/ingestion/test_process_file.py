@@ -1,0 +1,219 @@
+"""One file from bytes to rows: the same rows every time, and only what is wanted of them."""
+
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from schemas.errors import MediaRefusedError
+from schemas.policy import load_policy
+from schemas.reasons import FileReason, FileState, MissingCause
+from schemas.signals import SIGNAL_NAMES
+from schemas.tables import CLIPS, STAGE1, STAGE2
+from tasks.ingestion.job import Admission, FileJob
+from tasks.stores.workspace import Workspace
+from tests.tasks.faces.covered import passing, talker
+from tests.tasks.ingestion.conftest import analysed, job_of, settings_in
+from tests.tasks.media.media_files import regular, write_media
+
+POLICY = load_policy()
+
+
+@pytest.fixture(scope="module")
+def ada(media, tmp_path_factory):
+    """What becomes of a clean film, and the settings under which it did; do not write there."""
+    settings = settings_in(tmp_path_factory.mktemp("ada"))
+    return settings, analysed(job_of(media / "ada-clean.mp4"), settings, POLICY)
+
+
+def other_place(settings, name: str):
+    place = str(Path(settings.workspace).parent / name)
+    Workspace.open(place, create=True)
+    return settings.model_copy(update={"workspace": place})
+
+
+def part_bytes(settings, analysis, table: str) -> bytes:
+    return (Path(settings.workspace) / table / analysis.parts[table].name).read_bytes()
+
+
+def part_rows(settings, analysis, table: str):
+    return pq.read_table(Path(settings.workspace) / table / analysis.parts[table].name)
+
+
+def test_two_runs_give_the_same_rows_and_the_same_bytes(job, settings, ada):
+    before, first = ada
+    second = analysed(job("ada-clean.mp4"), settings, POLICY)
+    assert first.clips.num_rows == 1
+    assert first.clips.equals(second.clips)
+    assert set(first.parts) == {"stage1", "stage2"}
+    for table in first.parts:
+        assert part_bytes(before, first, table) == part_bytes(settings, second, table)
+        assert first.parts[table] == second.parts[table]
+
+
+def test_rows_fit_the_tables_and_each_other(ada):
+    settings, found = ada
+    (clip,) = found.clips.to_pylist()
+    assert found.clips.schema == CLIPS
+    assert found.outcome.state is FileState.MEASURED
+    assert clip["speaker"] == "file:x"
+    assert (clip["stage1_reasons"] == []) is clip["stage1"]
+    one, two = part_rows(settings, found, "stage1"), part_rows(settings, found, "stage2")
+    assert one.schema.equals(STAGE1)
+    assert two.schema.equals(STAGE2)
+    frames = clip["frames"]
+    (sound,), (picture,) = one.to_pylist(), two.to_pylist()
+    assert sound["clip_id"] == picture["clip_id"] == clip["clip_id"]
+    assert np.shape(sound["mel"]) == (4 * frames, 80)
+    assert np.shape(sound["landmarks"]) == np.shape(picture["landmarks"]) == (frames, 432)
+    assert len(picture["crops"]) == len(picture["crop_boxes"]) == len(sound["tracked"]) == frames
+    assert len(clip["sound_hash"]) == 4 * frames
+    assert len(clip["picture_hash"]) == 40
+    assert len(clip["face_motion"]) == 4 * frames
+    assert frames / 25 == pytest.approx(found.media_s, abs=0.2)
+
+
+def test_a_clip_s_id_does_not_depend_on_where_the_file_is_or_who_is_said_to_speak(job, settings, ada, tmp_path):
+    _, first = ada
+    moved = tmp_path / "other name.bin"
+    moved.write_bytes(Path(job("ada-clean.mp4").uri).read_bytes())
+    elsewhere = job("ada-clean.mp4")
+    elsewhere = type(elsewhere)(str(moved), elsewhere.media_id, elsewhere.size_bytes, "grid", "s1")
+    second = analysed(elsewhere, other_place(settings, "elsewhere"), POLICY)
+    assert second.clips["clip_id"] == first.clips["clip_id"]
+    assert second.clips["corpus"].to_pylist() == ["grid"]
+    changed = settings.model_copy(update={"clips": settings.clips.model_copy(update={"crop_px": 128})})
+    assert analysed(job("ada-clean.mp4"), changed, POLICY).clips["clip_id"] != first.clips["clip_id"]
+
+
+@pytest.mark.parametrize(("one", "two"), [(True, False), (False, True), (True, True), (False, False)])
+def test_a_later_admission_writes_the_same_payload_of_the_wanted_clips_only(job, settings, ada, one, two):
+    before, first = ada
+    (clip,) = first.clips.to_pylist()
+    shift = part_rows(before, first, "stage1")["sound_shift_frames"].to_pylist()[0]
+    admit = {clip["clip_id"]: Admission(one, two, shift), "0" * 24: Admission(True, True, 0)}
+    second = analysed(job("ada-clean.mp4", admit=admit, suffix="later"), settings, POLICY)
+    assert set(second.parts) == {name for name, wanted in (("stage1", one), ("stage2", two)) if wanted}
+    assert second.clips.num_rows == 0
+    assert second.outcome.state is FileState.MEASURED
+    for table in second.parts:
+        assert part_bytes(settings, second, table) == part_bytes(before, first, table)
+        assert "later" in second.parts[table].name
+
+
+@pytest.mark.parametrize("shift", [4, -3])
+def test_late_sound_is_read_later_for_stage_1(job, settings, ada, shift):
+    clip = ada[1].clips["clip_id"].to_pylist()[0]
+    mels = {}
+    for frames in (0, shift):
+        place = other_place(settings, f"by{frames}")
+        found = analysed(job("ada-clean.mp4", admit={clip: Admission(True, False, frames)}), place, POLICY)
+        row = part_rows(place, found, "stage1").to_pylist()[0]
+        assert row["sound_shift_frames"] == frames
+        mels[frames] = np.array(row["mel"])
+    moved, kept = (mels[shift], mels[0]) if shift > 0 else (mels[0], mels[shift])
+    columns = 4 * abs(shift)
+    inside = slice(4, len(kept) - columns - 4)  # a window reaches two columns over the ends
+    np.testing.assert_allclose(moved[inside], kept[columns:][inside], atol=1e-4)
+    assert not np.allclose(moved[inside], kept[inside], atol=0.5)
+
+
+def test_a_silent_film_serves_stage_2_alone_and_says_why(job, settings):
+    found = analysed(job("gale-silent.mp4"), settings, POLICY)
+    (clip,) = found.clips.to_pylist()
+    assert (clip["stage1"], clip["stage2"]) == (False, True)
+    assert "no_sound" in clip["stage1_reasons"]
+    assert set(found.parts) == {"stage2"}
+    assert clip["sound_hash"] == b""
+    missing = dict(clip["missing"])
+    assert {name for name in SIGNAL_NAMES if clip[name] is None} == set(missing)
+    assert missing["snr_db"] == MissingCause.NO_SOUND_STREAM
+
+
+@pytest.mark.parametrize(("first", "stop", "admitted"), [(30, 36, True), (20, 50, False)])
+def test_frames_with_a_covered_mouth_are_masked_and_too_many_refuse_the_clip(settings, tmp_path, first, stop, admitted):
+    pictures = passing(talker("ada", 75), "ada", "hand", first, stop)
+    path = write_media(tmp_path / "covered.mp4", regular(75), size=(320, 320), pictures=pictures)
+    found = analysed(job_of(path), settings, POLICY)
+    (clip,) = found.clips.to_pylist()
+    hidden = round((1 - clip["mouth_visibility"]) * 75)
+    assert stop - first <= hidden <= stop - first + 12
+    assert (clip["face_share"], clip["mesh_score"] > 0.9) == (1.0, True)
+    assert clip["stage2_reasons"] == ([] if admitted else ["mouth_covered"])
+    assert ("mouth_covered" in clip["stage1_reasons"]) is not admitted
+    if admitted:
+        (row,) = part_rows(settings, found, "stage2").to_pylist()
+        assert row["tracked"].count(False) == hidden
+        assert not any(row["tracked"][first:stop])
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"), [("holiday.mp4", FileReason.NO_FACE), ("dora-blink.mp4", FileReason.TOO_SHORT)]
+)
+def test_a_film_without_clips_is_rejected_with_its_reason(job, settings, name, reason):
+    found = analysed(job(name), settings, POLICY)
+    assert (found.outcome.state, found.outcome.reason) == (FileState.REJECTED, reason)
+    assert found.clips.num_rows == 0
+    assert found.parts == {}
+    assert (found.dropped_s > 0) is (reason is FileReason.TOO_SHORT)
+    assert found.facts.video_codec == "h264"
+
+
+def test_what_is_no_film_is_refused(job, settings):
+    with pytest.raises(MediaRefusedError) as error:
+        analysed(job("notes.mp4"), settings, POLICY)
+    assert error.value.reason is FileReason.NOT_MEDIA
+
+
+def test_nothing_is_left_in_the_temporary_folder(job, settings, tmp_path, monkeypatch):
+    (scratch := tmp_path / "temporary").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(scratch))
+    analysed(job("ada-clean.mp4"), settings, POLICY)
+    with pytest.raises(MediaRefusedError):
+        analysed(job("notes.mp4"), settings, POLICY)
+    assert list(scratch.iterdir()) == []
+    assert list((Path(settings.workspace) / "scratch").glob("*")) == []
+
+
+def refusal_of(job, settings) -> FileReason:
+    with pytest.raises(MediaRefusedError) as caught:
+        analysed(job, settings, POLICY)
+    return caught.value.reason
+
+
+def test_analyse_refuses_bytes_that_are_not_those_identified(media, settings, tmp_path):
+    """Such as a file that somebody wrote over, with footage that was taken down."""
+    job = job_of(Path(shutil.copy(media / "holiday.mp4", tmp_path)))
+    shutil.copy(media / "ada-clean.mp4", job.uri)
+    assert refusal_of(job, settings) is FileReason.CHANGED
+
+
+@pytest.mark.parametrize("change", ["append", "replace", "rewrite and set the time back"])
+def test_analyse_refuses_a_file_written_to_while_it_is_decoded(media, settings, tmp_path, monkeypatch, change):
+    job = job_of(path := Path(shutil.copy(media / "holiday.mp4", tmp_path)))
+    times = path.stat().st_atime_ns, path.stat().st_mtime_ns
+
+    def meddle(news):
+        if news is None:
+            return
+        if change == "append":
+            path.write_bytes(path.read_bytes() + b"more")
+        elif change == "replace":
+            shutil.copy(path, tmp_path / "other.mp4")
+            (tmp_path / "other.mp4").replace(path)
+        else:
+            path.write_bytes(path.read_bytes())
+            os.utime(path, ns=times)
+
+    monkeypatch.setattr("tasks.ingestion.process_file.announce", meddle)
+    assert refusal_of(job, settings) is FileReason.CHANGED
+
+
+@pytest.mark.timeout(30)
+def test_fingerprint_does_not_wait_on_a_pipe(tmp_path, settings):
+    os.mkfifo(tmp_path / "pipe.mp4")
+    job = FileJob(str(tmp_path / "pipe.mp4"), "0" * 64, 1, "default", "file:x")
+    assert refusal_of(job, settings) is FileReason.NOT_A_REGULAR_FILE

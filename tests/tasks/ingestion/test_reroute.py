@@ -1,0 +1,283 @@
+"""A new policy over 20,000 stored clips of a real workspace, against the same worked out row by row."""
+
+import shutil
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+
+from schemas.config.settings import Settings
+from schemas.contract import LANDMARK_POINTS, MEL_BANDS, MEL_COLUMNS_PER_FRAME
+from schemas.policy import Policy, load_policy
+from schemas.reasons import ClipReason, Stage
+from schemas.signals import BY_NAME, SIGNAL_NAMES
+from schemas.tables import CATALOG, CLIPS, STAGE1, STAGE2
+from tasks.ingestion.progress import SilentIngestWatcher
+from tasks.ingestion.reroute import apply_reroute, changed_clips, describe, extraction_jobs, plan_reroute
+from tasks.stores import tables
+from tasks.stores.active_policy import set_policy, standing_policy
+from tasks.stores.parts import commit_parts, write_part
+from tasks.stores.workspace import Workspace
+
+CLIPS_IN_ALL, CLIPS_OF_A_FILE = 20_000, 100
+EXTRACTOR, BACKEND = "1-face_mesh_v1-0badcafe", "face_mesh_v1"
+OLD = load_policy()
+_TYPICAL = {"px": 200.0, "deg": 5.0, "1/s": 25.0, "dBFS": -20.0, "dB": 20.0, "Hz": 7000.0, "MOS": 3.5, "frames": 1.0}
+_GOOD = {
+    "faces_share": 0.0,
+    "landmark_jitter": 0.01,
+    "frozen_share": 0.0,
+    "interlace": 0.0,
+    "clipping_share": 0.0,
+    "dark_share": 0.0,
+}
+_GOOD |= {
+    "bright_share": 0.0,
+    "face_share": 0.95,
+    "mesh_score": 0.95,
+    "mouth_visibility": 0.95,
+    "speech_s": 4.0,
+    "pairing_score": 5.0,
+}
+_VARIED = ("snr_db", "sharpness", "face_height_px", "pairing_score", "mouth_motion", "speech_s", "level_dbfs")
+
+
+def policy(**stage1: float) -> Policy:
+    base = OLD.model_dump()
+    return Policy.model_validate(base | {"version": 2, "stage1": base["stage1"] | stage1})
+
+
+STRICTER = policy(min_snr_db=18.0, min_pairing_score=3.0)
+LOOSER = policy(min_snr_db=2.0)
+
+
+def measured(rng: np.random.Generator) -> dict[str, float | None]:
+    values: dict[str, float | None] = {name: _TYPICAL.get(BY_NAME[name].unit, 0.5) for name in SIGNAL_NAMES} | _GOOD
+    for name in _VARIED:
+        if rng.random() < 0.05:
+            values[name] = None
+        elif rng.random() < 0.4:
+            values[name] = (values[name] or 0.0) * float(rng.uniform(0.1, 1.5))
+    return values
+
+
+def refusals(values: dict[str, Any], by: Policy) -> dict[str, list[str]]:
+    """Why each stage refuses a clip, sorted; worked out rule by rule without the code under test."""
+    found: dict[str, set[str]] = {"stage1": set(), "stage2": set()}
+    for rule in by.rules():
+        value = values[rule.signal]
+        if value is None:
+            reason = rule.missing_reason
+        elif rule.direction == "min":
+            reason = rule.reason if value < rule.limit else None
+        else:
+            reason = rule.reason if (abs(value) if rule.direction == "max_abs" else value) > rule.limit else None
+        if reason is not None:
+            found[rule.stage].add(str(reason))
+    return {stage: sorted(names) for stage, names in found.items()}
+
+
+def clip_row(number: int, rng: np.random.Generator) -> dict[str, Any]:
+    values = measured(rng)
+    found = refusals(values, OLD)
+    reasons = {1: found["stage1"], 2: found["stage2"]}
+    if number % 50 == 0:
+        reasons[1] = sorted([*reasons[1], "straddles_splits"])
+    media = f"{number // CLIPS_OF_A_FILE:064x}"
+    row = dict.fromkeys(CLIPS.names) | values
+    row |= {"clip_id": f"{number:024x}", "media_id": media, "uri": f"/{media}.mp4", "corpus": "c", "speaker": "s"}
+    row |= {"extractor": EXTRACTOR, "backend": BACKEND, "shot": 0, "track": 0, "start_frame": 0, "frames": 1}
+    row |= {
+        "width": 640,
+        "height": 480,
+        "missing": [],
+        "picture_hash": bytes(40),
+        "sound_hash": b"",
+        "face_motion": b"",
+        "policy": OLD.hash,
+    }
+    row |= {
+        "stage1_reasons": reasons[1],
+        "stage2_reasons": reasons[2],
+        "stage1": not reasons[1],
+        "stage2": not reasons[2],
+    }
+    return row
+
+
+def payload(row: dict[str, Any], schema: pa.Schema) -> dict[str, Any]:
+    stored = {name: row[name] for name in ("clip_id", "media_id", "backend", "frames")}
+    stored |= {"landmarks": [[0.0] * (2 * LANDMARK_POINTS)], "tracked": [True], "sound_shift_frames": 0}
+    stored |= {"mel": [[0.0] * MEL_BANDS] * MEL_COLUMNS_PER_FRAME, "crop_px": 16, "crop_boxes": [[0.0, 0.0, 1.0]]}
+    return {name: (stored | {"crops": [b"jpeg"]})[name] for name in schema.names}
+
+
+@pytest.fixture(scope="module")
+def rows() -> list[dict[str, Any]]:
+    rng = np.random.default_rng(11)
+    return [clip_row(number, rng) for number in range(CLIPS_IN_ALL)]
+
+
+@pytest.fixture
+def workspace(tmp_path, filled) -> Workspace:
+    """A copy of the filled workspace, to be changed."""
+    return Workspace.open(str(shutil.copytree(filled.root, tmp_path / "workspace")))
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory, rows) -> Workspace:
+    """All clips, with payload for those of the first three files."""
+    made = Workspace.open(str(tmp_path_factory.mktemp("filled") / "workspace"), create=True)
+    tables.append_rows(made, "clips", pa.Table.from_pylist(rows, schema=CLIPS))
+    catalog = []
+    for media in sorted({row["media_id"] for row in rows}):
+        entry = dict.fromkeys(CATALOG.names) | {"uri": f"/{media}.mp4", "media_id": media, "stamp": "1", "corpus": "c"}
+        entry |= {"size_bytes": 77, "offset_s": 0.25, "extractor": EXTRACTOR, "state": "measured", "clips": 100}
+        catalog.append(entry | {"media_s": 1.0, "dropped_s": 0.0})
+    tables.append_rows(made, "catalog", pa.Table.from_pylist(catalog, schema=CATALOG))
+    for table, schema in (("stage1", STAGE1), ("stage2", STAGE2)):
+        parts = []
+        for first in range(0, 3 * CLIPS_OF_A_FILE, CLIPS_OF_A_FILE):
+            wanted = [payload(row, schema) for row in rows[first : first + CLIPS_OF_A_FILE] if row[table]]
+            part = write_part(
+                made, table, wanted[0]["media_id"], EXTRACTOR, pa.Table.from_pylist(wanted, schema=schema)
+            )
+            parts.append(part)
+        commit_parts(made, table, parts)
+    set_policy(made, OLD)
+    return made
+
+
+def expected(rows, by: Policy) -> dict[str, dict[str, list[str]]]:
+    """What each clip should be refused for, worked out clip by clip."""
+    answer = {}
+    for row in rows:
+        found = refusals(row, by)
+        if "straddles_splits" in row["stage1_reasons"]:
+            found["stage1"] = sorted([*found["stage1"], "straddles_splits"])
+        answer[row["clip_id"]] = found
+    return answer
+
+
+def stored(workspace: Workspace) -> dict[str, dict[str, Any]]:
+    columns = ["clip_id", "stage1", "stage2", "stage1_reasons", "stage2_reasons", "policy"]
+    return {row["clip_id"]: row for row in tables.read(workspace, "clips", columns).to_pylist()}
+
+
+def payload_ids(workspace: Workspace, table: str) -> set[str]:
+    return set(tables.read(workspace, table, ["clip_id"])["clip_id"].to_pylist())
+
+
+def versions(workspace: Workspace) -> dict[str, int]:
+    return {name: tables.version(workspace, name) for name in ("catalog", "clips", "stage1", "stage2")}
+
+
+@pytest.mark.parametrize("by", [STRICTER, LOOSER, OLD], ids=["stricter", "looser", "the same"])
+def test_looking_says_what_row_by_row_comes_to(workspace, rows, by):
+    before = versions(workspace)
+    plan = plan_reroute(workspace, by)
+    told, truth = describe(plan), expected(rows, by)
+    assert told["clips"] == CLIPS_IN_ALL
+    for stage in ("stage1", "stage2"):
+        was = np.array([row[stage] for row in rows])
+        now = np.array([not truth[row["clip_id"]][stage] for row in rows])
+        assert told[stage]["before"] == was.sum()
+        assert told[stage]["after"] == now.sum()
+        assert told[stage]["newly_admitted"] == (now & ~was).sum()
+        assert told[stage]["no_longer_admitted"] == (was & ~now).sum()
+        old = Counter(reason for row in rows for reason in row[f"{stage}_reasons"])
+        new = Counter(reason for row in rows for reason in truth[row["clip_id"]][stage])
+        changed = {name: {"before": old[name], "after": new[name]} for name in old | new if old[name] != new[name]}
+        assert told[stage]["reasons"] == changed
+    assert versions(workspace) == before
+    assert (told["stage1"]["no_longer_admitted"] > 100) is (by is STRICTER)
+    assert (told["stage1"]["newly_admitted"] > 100) is (by is LOOSER)
+    assert told["stage2"]["newly_admitted"] == told["stage2"]["no_longer_admitted"] == 0
+
+
+def test_the_clips_that_change_are_named_with_both_routes(workspace, rows):
+    plan, truth = plan_reroute(workspace, STRICTER), expected(rows, STRICTER)
+    by_id = {row["clip_id"]: row for row in rows}
+    moved = changed_clips(plan)
+    assert len(moved) == describe(plan)["stage1"]["no_longer_admitted"]
+    for change in moved:
+        clip = change["clip_id"]
+        assert change["before"] == ("both" if by_id[clip]["stage2"] else "stage1")
+        assert change["after"] == ("stage2" if not truth[clip]["stage2"] else "rejected")
+    assert changed_clips(plan_reroute(workspace, OLD)) == []
+
+
+def test_applying_without_new_clips_stores_decisions_and_drops_payload_and_is_done_once(workspace, rows):
+    truth = expected(rows, STRICTER)
+    held = payload_ids(workspace, "stage1"), payload_ids(workspace, "stage2")
+    plan = plan_reroute(workspace, STRICTER)
+    assert extraction_jobs(workspace, plan) == []
+    applied = apply_reroute(None, workspace, plan, Settings(workspace=workspace.root), SilentIngestWatcher())
+    assert (applied.decoded, dict(applied.failed)) == (0, {})
+    now = stored(workspace)
+    assert len(now) == CLIPS_IN_ALL
+    for clip, row in now.items():
+        assert (row["stage1_reasons"], row["stage2_reasons"]) == (truth[clip]["stage1"], truth[clip]["stage2"])
+        assert (row["stage1"], row["stage2"]) == (not truth[clip]["stage1"], not truth[clip]["stage2"])
+        assert row["policy"] == STRICTER.hash
+    assert payload_ids(workspace, "stage1") == {clip for clip in held[0] if not truth[clip]["stage1"]} < held[0]
+    assert payload_ids(workspace, "stage2") == held[1]
+    assert standing_policy(workspace) == STRICTER
+
+    before = versions(workspace)
+    again = plan_reroute(workspace, STRICTER)
+    assert changed_clips(again) == []
+    assert describe(again)["stage1"]["reasons"] == {}
+    apply_reroute(None, workspace, again, Settings(workspace=workspace.root), SilentIngestWatcher())
+    assert versions(workspace) == before
+
+
+def test_the_splits_verdict_survives_every_policy(workspace, rows):
+    straddling = {row["clip_id"] for row in rows if ClipReason.STRADDLES_SPLITS in row["stage1_reasons"]}
+    assert len(straddling) == CLIPS_IN_ALL // 50
+    empty = Policy.model_validate({"name": "empty", "version": 1, "stage1": {}, "stage2": {}})
+    plan = plan_reroute(workspace, empty)
+    ids = np.array(plan.clips["clip_id"].to_pylist())
+    assert set(ids[plan.refusals[Stage.STAGE1][ClipReason.STRADDLES_SPLITS]]) == straddling
+    assert not plan.refusals[Stage.STAGE2][ClipReason.STRADDLES_SPLITS].any()
+    assert not plan.after[Stage.STAGE1][np.isin(ids, list(straddling))].any()
+
+
+def test_newly_admitted_clips_are_asked_of_their_files_by_name(workspace, rows):
+    plan, truth = plan_reroute(workspace, LOOSER), expected(rows, LOOSER)
+    wanted = {row["clip_id"] for row in rows if not row["stage1"] and not truth[row["clip_id"]]["stage1"]}
+    jobs = extraction_jobs(workspace, plan)
+    assert {clip for job in jobs for clip in job.admit} == wanted
+    by_id = {row["clip_id"]: row for row in rows}
+    assert len({job.media_id for job in jobs}) == len(jobs)
+    for job in jobs:
+        assert (job.size_bytes, job.offset_s, job.uri) == (77, 0.25, f"/{job.media_id}.mp4")
+        assert {by_id[clip]["media_id"] for clip in job.admit} == {job.media_id}
+        assert all(admission.stage1 and not admission.stage2 for admission in job.admit.values())
+    again = extraction_jobs(workspace, plan_reroute(workspace, LOOSER))
+    assert [job.suffix for job in again] == [job.suffix for job in jobs]
+
+
+def test_clips_that_must_be_decoded_are_not_admitted_without_a_cluster(workspace):
+    before = stored(workspace)
+    with pytest.raises(ValueError, match="cluster"):
+        apply_reroute(
+            None, workspace, plan_reroute(workspace, LOOSER), Settings(workspace=workspace.root), SilentIngestWatcher()
+        )
+    assert stored(workspace) == before
+    assert standing_policy(workspace) == OLD
+
+
+def test_an_empty_workspace_has_nothing_to_change(tmp_path):
+    empty = Workspace.open(str(tmp_path / "empty"), create=True)
+    plan = plan_reroute(empty, STRICTER)
+    assert describe(plan)["clips"] == 0
+    apply_reroute(None, empty, plan, Settings(workspace=empty.root), SilentIngestWatcher())
+    assert standing_policy(empty) == STRICTER
+    assert tables.read(empty, "clips").num_rows == 0
+    assert pc.sum(tables.read(empty, "stage1", ["frames"])["frames"]).as_py() is None
+    assert Path(empty.root).is_dir()

@@ -1,0 +1,126 @@
+"""Which streams of a file its clips come from, on a talking head of the sample put beside other streams."""
+
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from av.stream import Disposition
+
+from schemas.policy import load_policy
+from tasks.ingestion.job import Admission
+from tests.tasks.ingestion.conftest import analysed, job_of
+from tests.tasks.media.media_files import Part, Track, draw, regular, remux, write_media
+
+POLICY = load_policy()
+DEFAULT, NONE = Disposition.default, Disposition(0)
+LARGE = (960, 576)
+
+
+@pytest.fixture(scope="module")
+def ada(media) -> Path:
+    return media / "ada-clean.mp4"
+
+
+@pytest.fixture(scope="module")
+def backwards(ada, tmp_path_factory) -> Path:
+    """Ada's sound, played backwards: speech, and not that of her mouth. Stream 1 of a file."""
+    return _with_sound(tmp_path_factory.mktemp("backwards") / "b.mkv", _sound_of(ada)[::-1])
+
+
+@pytest.fixture(scope="module")
+def silence(ada, tmp_path_factory) -> Path:
+    """A sound track of her length with nothing on it. Stream 1 of a file."""
+    return _with_sound(tmp_path_factory.mktemp("silence") / "s.mkv", np.zeros_like(_sound_of(ada)))
+
+
+def _sound_of(path: Path) -> np.ndarray:
+    with av.open(str(path)) as source:
+        resampler = av.AudioResampler("flt", "mono", 16_000)
+        pieces = [out.to_ndarray()[0] for frame in source.decode(audio=0) for out in resampler.resample(frame)]
+    return np.concatenate(pieces)
+
+
+def _with_sound(path: Path, line: np.ndarray) -> Path:
+    return write_media(path, regular(5), Track(line[None], 16_000, "mono", "pcm_s16le"))
+
+
+def _moving(path: Path) -> Path:
+    return write_media(path, regular(100), pictures=[draw(number, *LARGE) for number in range(100)], size=LARGE)
+
+
+def _streams(analysis, kind):
+    return {one.stream: one for one in analysis.facts.streams if one.kind == kind}
+
+
+@pytest.mark.parametrize(
+    ("flags", "own"),
+    [((NONE, DEFAULT), 2), ((NONE, NONE), 2), ((DEFAULT, NONE), 2), ((DEFAULT, DEFAULT), 2)],
+    ids=["the default", "the one that fits", "clearly not the default", "all are default"],
+)
+def test_the_mouth_s_own_sound_is_found(ada, backwards, settings, tmp_path, flags, own):
+    parts = Part(ada, 0, DEFAULT), Part(backwards, 1, flags[0]), Part(ada, 1, flags[1])
+    found = analysed(job_of(remux(tmp_path / "a.mkv", *parts)), settings, POLICY)
+    sounds = _streams(found, "sound")
+    assert found.facts.sound_stream == own
+    assert [number for number, one in sounds.items() if one.used] == [own]
+    assert sounds[2].pairing_score > sounds[1].pairing_score + 1.5
+    assert all(found.clips["stage1"].to_pylist())
+
+
+def test_a_silent_default_sound_gives_way(ada, silence, settings, tmp_path):
+    parts = Part(ada, 0, DEFAULT), Part(silence, 1, DEFAULT), Part(ada, 1)
+    found = analysed(job_of(remux(tmp_path / "a.mkv", *parts)), settings, POLICY)
+    assert found.facts.sound_stream == 2
+    assert _streams(found, "sound")[1].pairing_score is None
+
+
+def test_a_later_admission_takes_the_streams_it_is_told(ada, backwards, settings, tmp_path):
+    path = remux(tmp_path / "a.mkv", Part(ada, 0, DEFAULT), Part(backwards, 1), Part(ada, 1))
+    first = analysed(job_of(path), settings, POLICY)
+    admit = {clip: Admission(True, False, 0) for clip in first.clips["clip_id"].to_pylist()}
+    for sound in (1, 2):
+        later = analysed(job_of(path, admit=admit, suffix=f"s{sound}", streams=(0, sound)), settings, POLICY)
+        assert later.facts.sound_stream == sound
+        assert set(later.parts) == {"stage1"}
+
+
+@pytest.mark.parametrize("beside", ["still", "film"])
+def test_the_talker_is_found_beside_a_larger_default_stream(ada, settings, tmp_path, beside):
+    still = [draw(1, *LARGE)] * 100
+    other = (
+        _moving(tmp_path / "m.mp4")
+        if beside == "film"
+        else write_media(tmp_path / "s.mp4", regular(100), pictures=still, size=LARGE)
+    )
+    parts = Part(other, 0, DEFAULT), Part(ada, 0), Part(ada, 1, DEFAULT)
+    found = analysed(job_of(remux(tmp_path / "a.mkv", *parts)), settings, POLICY)
+    plain = analysed(job_of(ada), settings, POLICY)
+    assert found.facts.picture_stream == 1
+    assert {number: one.used for number, one in _streams(found, "picture").items()} == {0: False, 1: True}
+    assert (_streams(found, "picture")[0].changes_hz > 4) is (beside == "film")
+    for column in ("start_frame", "frames", "stage1", "stage2"):
+        assert found.clips[column].to_pylist() == plain.clips[column].to_pylist()
+
+
+def test_sound_in_wall_time_is_placed_and_it_is_said(ada, settings, tmp_path):
+    late = remux(tmp_path / "a.mkv", Part(ada, 0, DEFAULT), Part(ada, 1, late_s=1.75e9))
+    found = analysed(job_of(late), settings, POLICY)
+    assert found.outcome.notes == (
+        "the sound's clock is 1750000000 s ahead of the picture's: both are taken to begin together",
+    )
+    assert all(found.clips["stage1"].to_pylist())
+
+
+def test_a_hole_ends_the_clip(ada, settings, tmp_path):
+    paused = remux(tmp_path / "a.mkv", Part(ada, 0, hole=(2.0, 5)), Part(ada, 1, hole=(2.0, 5)))
+    found = analysed(job_of(paused), settings, POLICY)
+    spans = [(start, start + frames) for start, frames in zip(*map(list, _columns(found)), strict=True)]
+    assert len(spans) == 2
+    assert spans[0][1] <= 2 * 25 + 1
+    assert spans[1][0] >= 7 * 25 - 1
+    assert found.clips["distinct_fps"].to_pylist() == pytest.approx([25, 25], abs=1.5)
+
+
+def _columns(found):
+    return found.clips["start_frame"].to_pylist(), found.clips["frames"].to_pylist()

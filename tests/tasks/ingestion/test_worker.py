@@ -1,0 +1,134 @@
+"""One job on a worker: what is the file's fault is in the result, what is the run's is raised."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from schemas.addresses import origin_of
+from schemas.config.settings import GuardSettings, Settings
+from schemas.errors import WeightsMissingError, WorkspaceError
+from schemas.policy import load_policy
+from schemas.reasons import FileReason, FileState
+from schemas.records import RawFile
+from tasks.ingestion import worker
+from tasks.ingestion.worker import identify, work_on
+
+POLICY = load_policy()
+
+
+def test_a_film_is_finished(job, settings):
+    done = work_on(job("holiday.mp4"), settings, POLICY)
+    assert done.refusal is None
+    assert (done.analysis.outcome.state, done.analysis.outcome.reason) == (FileState.REJECTED, FileReason.NO_FACE)
+
+
+def test_what_is_wrong_with_the_file_is_in_the_result(job, settings):
+    done = work_on(job("notes.mp4"), settings, POLICY)
+    assert done.analysis is None
+    assert done.refusal.reason is FileReason.NOT_MEDIA
+
+
+def test_what_is_wrong_with_the_run_is_raised(job, settings, tmp_path):
+    with pytest.raises(WeightsMissingError):
+        work_on(job("holiday.mp4"), settings.model_copy(update={"backend": "face_mesh_v2"}), POLICY)
+    with pytest.raises(WorkspaceError):
+        work_on(job("holiday.mp4"), settings.model_copy(update={"workspace": str(tmp_path / "none")}), POLICY)
+
+
+def test_a_file_is_known_by_its_bytes(job, media, settings):
+    own, copy = (
+        identify(RawFile(str(media / name), 1, "1"), settings) for name in ("ada-clean.mp4", "copy of ada.mp4")
+    )
+    assert own == copy == job("ada-clean.mp4").media_id
+    assert identify(RawFile(str(media / "gone.mp4"), 1, "1"), settings).reason is FileReason.VANISHED
+
+
+@pytest.mark.parametrize("claimed", [429_496_729_600, 2**63, 10**30], ids=lambda size: f"{size:.0e}")
+def test_identify_a_file_whose_store_claims_an_absurd_size(claimed, job, media, settings):
+    """The time it may take follows from its size, and the kernel cannot wait for so long."""
+    assert identify(RawFile(str(media / "ada-clean.mp4"), claimed, "1"), settings) == job("ada-clean.mp4").media_id
+    assert (
+        work_on(replace(job("notes.mp4"), size_bytes=claimed), settings, POLICY).refusal.reason is FileReason.NOT_MEDIA
+    )
+
+
+def test_an_error_nobody_foresaw_is_the_file_s_refusal(job, settings, monkeypatch):
+    def fail(*arguments, **more):
+        raise ZeroDivisionError("a header of zeros")
+
+    monkeypatch.setattr(worker.Isolated, "run", fail)
+    done = work_on(job("holiday.mp4"), settings, POLICY)
+    assert (done.refusal.reason, done.refusal.detail) == (
+        FileReason.INTERNAL_ERROR, "ZeroDivisionError: a header of zeros"
+    )  # fmt: skip
+
+
+def test_a_file_that_does_not_arrive_is_tried_again_by_the_next_run(job, settings, monkeypatch):
+    monkeypatch.setattr(worker, "_LOOK_LIMIT_S", 4.0)
+    film = job("holiday.mp4")
+    with served(film.uri, hangs=True) as address:
+        listed = listing(settings, address)
+        found = identify(RawFile(address, 1, "1"), listed)
+        done = work_on(replace(film, uri=address, size_bytes=1), listed, POLICY)
+    assert found.reason is done.refusal.reason is FileReason.UNREADABLE
+    assert "longer than 4 s" in found.detail and "longer than 4 s" in done.refusal.detail
+
+
+def test_once_it_is_here_a_remote_file_has_the_time_that_its_own_length_allows(job, settings):
+    """Not that of the longest film there may be."""
+    film = job("holiday.mp4")  # of 5.5 s; of 24 hours it would have 173 s
+    with served(film.uri) as address:
+        large = replace(film, uri=address, size_bytes=10**9)
+        done = work_on(large, listing(settings, address, time_limit_s=0.001, time_limit_factor=0.002), POLICY)
+        assert identify(RawFile(address, 1, "1"), listing(settings, address)) == film.media_id
+    assert done.refusal.reason is FileReason.TIMED_OUT
+
+
+def test_who_announces_for_ever_is_not_waited_for():
+    patience = worker._Patience(10**6, GuardSettings())
+    assert patience.hear(float("nan")) >= 0
+    assert patience.hear(float("-inf")) == patience.hear(0.0) > 0
+    assert {patience.hear(1.0) for _ in range(5000)} >= {0.0}
+    assert patience.hear(None) == 0.0
+
+
+def listing(settings: Settings, address: str, **guards: float) -> Settings:
+    """The settings with the address's server among those that may be read, and with other guards."""
+    more = {"web_origins": (origin_of(address),), **guards}
+    return settings.model_copy(update={"guards": settings.guards.model_copy(update=more)})
+
+
+@contextmanager
+def served(path: str, hangs: bool = False) -> Iterator[str]:
+    """The address of a file on a server that sends it whole, or nothing of it until the block ends."""
+    content, over = Path(path).read_bytes(), threading.Event()
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_HEAD(self):
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+
+        def do_GET(self):
+            self.do_HEAD()
+            if hangs:
+                over.wait()
+            self.wfile.write(content)
+
+        def log_message(self, *told):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/film.mp4"
+    finally:
+        over.set()
+        server.shutdown()
+        server.server_close()

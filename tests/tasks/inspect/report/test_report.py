@@ -1,0 +1,200 @@
+import html
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from schemas.config.settings import Settings
+from schemas.errors import NotFoundError
+from schemas.policy import load_policy
+from schemas.signals import SIGNAL_NAMES
+from schemas.tables import CATALOG, CLIPS
+from tasks.inspect.report.choose import choose
+from tasks.inspect.report.details import paths
+from tasks.inspect.report.histograms import histograms
+from tasks.inspect.report.stills import FrameRequest, grab, raw_stills, spread
+from tasks.inspect.report.write import write_report
+from tasks.sources.corpus import Corpus
+from tasks.sources.folder import local_file
+from tasks.stores import tables
+from tasks.stores.workspace import Workspace
+from tests.tasks.inspect import footage
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> str:
+    root = tmp_path_factory.mktemp("report") / "ws"
+    footage.make(root)
+    return Path(write_report(footage.settings(root))).read_text("utf-8")
+
+
+class _Tags(HTMLParser):
+    """Collects elements and the text between them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+
+def parsed(page: str) -> _Tags:
+    reader = _Tags()
+    reader.data(page)
+    return reader
+
+
+def test_a_name_cannot_become_an_element(page: str):
+    assert "<script>alert" not in page
+    assert html.escape('we "said" <script>alert(1)</script>, & so.mp4', quote=False).replace('"', "&#34;") in page
+    scripts = [attributes for tag, attributes in parsed(page).tags if tag == "script"]
+    assert len(scripts) == 1 + len(re.findall('<details class="clip"', page))
+    assert any(name in text for text in parsed(page).text for name in ['we "said" <script>alert(1)</script>, & so.mp4'])
+
+
+def test_names_show_no_control_characters(page: str):
+    assert "\x1b" not in page
+    assert "\u202e" not in page
+    assert r"line\nbreak" in page
+
+
+def test_nothing_is_fetched(page: str):
+    assert "http://" not in page
+    assert "https://" not in page
+    for tag, attributes in parsed(page).tags:
+        assert tag not in ("link", "iframe", "object", "embed", "base")
+        for name in ("src", "href", "action", "srcset"):
+            value = attributes.get(name)
+            assert value is None or value.startswith(("#", "data:image/jpeg;base64,"))
+    assert all(place.startswith("data:") for place in re.findall(r"url\(([^)]*)\)", page))
+
+
+def test_every_signal_reason_and_clip_is_there(page: str):
+    for name in SIGNAL_NAMES:
+        assert f"<b>{name}</b>" in page
+    for clip in footage.CLIPS_MADE:
+        row = footage.clip_row(clip)
+        assert f'id="clip-{footage.clip_id(clip)}"' in page
+        for reason in (*row["stage1_reasons"], *row["stage2_reasons"]):
+            assert f"<code>{reason}</code>" in page
+    for reason in ("no_face", "same_bytes", "decoder_crashed"):
+        assert f"<code>{reason}</code>" in page
+
+
+def test_details_hold_frames_with_landmarks(page: str):
+    data = [json.loads(text) for text in re.findall(r'<script type="application/json">(.*?)</script>', page, re.S)]
+    assert len(data) == len(footage.CLIPS_MADE)
+    for one in data:
+        assert len(one["frames"]) == len(one["shapes"]) == len(one["at"])
+    stored = [one for one in data if one["frames"]]
+    assert len(stored) == 2  # the clips with stage-2 payload; the files of the others are not there
+    assert set(stored[0]["shapes"][0]) == {"pose", "face", "lips"}
+    assert page.count("mel spectrogram") == 2
+
+
+def test_an_asked_clip_is_shown_and_an_unknown_one_refused(tmp_path: Path):
+    footage.make(tmp_path / "ws")
+    settings = footage.settings(tmp_path / "ws")
+    out = tmp_path / "deep" / "page.html"
+    wanted = footage.clip_id(footage.CLIPS_MADE[4])
+    assert write_report(settings, (wanted[:9],), out) == str(out)
+    first = re.search(r'<details class="clip" id="clip-(\w+)"', out.read_text("utf-8"))
+    assert first is not None
+    assert first[1] == wanted
+    with pytest.raises(NotFoundError):
+        write_report(settings, ("ffffffffffff",), out)
+    with pytest.raises(NotFoundError, match="is a file"):
+        write_report(settings, (footage.BROKEN,), out)
+
+
+def test_an_empty_workspace_has_a_page(tmp_path: Path):
+    Workspace.open(str(tmp_path), create=True)
+    assert "No clip was measured yet" in Path(write_report(footage.settings(tmp_path))).read_text("utf-8")
+
+
+def test_clips_without_payload_are_pictured_from_their_file(tmp_path: Path):
+    path = footage.film(tmp_path / "film.mp4")
+    ws = Workspace.open(str(tmp_path / "ws"), create=True)
+    clip = footage.Clip(str(path), {"face_height_px": 10.0})
+    stamp = local_file(Corpus(root=str(tmp_path)), path).stamp
+    tables.append_rows(ws, "clips", pa.Table.from_pylist([footage.clip_row(clip)], schema=CLIPS))
+    rows = [footage.catalog_row(str(path), clips=1, stamp=stamp)]
+    tables.append_rows(ws, "catalog", pa.Table.from_pylist(rows, schema=CATALOG))
+    page = Path(write_report(Settings(workspace=ws.root))).read_text("utf-8")
+    assert f".t-{footage.clip_id(clip)}{{background-image:url(data:image/jpeg" in page
+
+
+def test_frames_come_from_where_they_were_wanted(tmp_path: Path):
+    path = footage.film(tmp_path / "film.mp4")
+    wanted = (
+        FrameRequest("one", (0, 20, 39)),
+        FrameRequest("other", (20,), (10.0, 10.0, 32.0)),
+        FrameRequest("late", (500,)),
+    )
+    found = grab(str(path), wanted, Settings().guards)
+    assert {clip: sorted(frames) for clip, frames in found.items()} == {"one": [0, 20, 39], "other": [20]}
+
+
+def test_changed_missing_and_broken_files_give_no_picture(tmp_path: Path):
+    path, broken = footage.film(tmp_path / "film.mp4"), tmp_path / "broken.mp4"
+    broken.write_bytes(b"\0\0\0\x20ftypisom" + bytes(500))
+    catalog = {
+        str(path): {"stamp": "another"},
+        str(broken): {"stamp": local_file(Corpus(root=str(tmp_path)), broken).stamp},
+        "/nowhere.mp4": {"stamp": "1"},
+    }
+    wanted = {uri: [FrameRequest("clip", (0,))] for uri in [*catalog, "s3://bucket/remote.mp4"]}
+    assert raw_stills(wanted, catalog, Settings()) == {}
+
+
+def test_frames_are_spread_over_a_clip():
+    assert spread(100, 50, 3) == (100, 124, 149)
+    assert spread(7, 1, 8) == (7,)
+    assert spread(0, 4, 24) == (0, 1, 2, 3)
+
+
+def test_two_clips_of_each_route_and_reason_are_picked():
+    clips = [
+        footage.clip_row(
+            footage.Clip(f"/f/{number}.mp4", {"snr_db": 3.0 if number % 2 else 30.0, "pairing_score": 4.0})
+        )
+        for number in range(20)
+    ]
+    chosen = choose(clips, ("asked",))
+    assert chosen.details[0] == "asked"
+    picked = [row for row in clips if row["clip_id"] in chosen.details]
+    assert [sum(row["stage1"] for row in picked), sum(not row["stage1"] for row in picked)] == [2, 2]
+    assert choose(clips[::-1], ("asked",)) == chosen
+
+
+def test_landmarks_are_placed_in_thousandths_of_the_window():
+    points = np.full((216, 2), 150, np.float32)
+    shapes = paths(points, np.array([100, 100, 100], np.float32))
+    assert set(re.findall(r"[\d.]+ [\d.]+", shapes["lips"])) == {"500 500"}
+    assert shapes["lips"].count("M") == 4
+
+
+def test_histograms_count_causes_and_refusals():
+    rows = pa.Table.from_pylist([footage.clip_row(clip) for clip in footage.CLIPS_MADE], schema=CLIPS)
+    found = {one.signal.name: one for one in histograms(rows, footage.POLICY)}
+    assert found["snr_db"].measured == 4
+    assert found["snr_db"].missing == (("no_sound_stream", 1),)
+    assert [(line.stage, line.refuses) for line in found["snr_db"].lines] == [("stage1", 1)]
+    assert [line.refuses for line in found["face_height_px"].lines] == [1, 3]
+    assert found["yaw_deg"].lines == ()
+
+
+@pytest.mark.parametrize("rows", [[], [footage.clip_row(footage.CLIPS_MADE[3])]])
+def test_histograms_of_little(rows: list):
+    for one in histograms(pa.Table.from_pylist(rows, schema=CLIPS), load_policy()):
+        assert "nan" not in one.svg
+        assert "inf" not in one.svg

@@ -1,0 +1,94 @@
+"""The page about runs."""
+
+from pathlib import Path
+
+import pytest
+
+from schemas.config.settings import Settings
+from schemas.signals import SIGNAL_NAMES
+from tasks.inspect.report.trend import gather_trend
+from tasks.inspect.report.trend_charts import band, bars, before_and_now
+from tasks.inspect.report.write import write_trend
+from tasks.stores.workspace import Workspace
+from tests.tasks.inspect.report.test_report import parsed
+from tests.tasks.monitoring.made_runs import ingest, measured
+
+EVIL = "<script>alert(1)</script>\x1b[31m"
+REASONS = {"stage1: noisy": 12, "stage2: blurred": 4, "file: no_face": 1}
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    root = tmp_path_factory.mktemp("trend") / "ws"
+    Workspace.open(str(root), create=True)
+    given = Settings(workspace=str(root))
+    ingest(given, {EVIL: (measured(100, 1), None), "calm": (measured(100, 2), None)}, REASONS)
+    moved = measured(100, 3, {"sharpness": -0.9}, {"snr_db": 1.0})
+    ingest(given, {EVIL: (moved, measured(100, 1)), "calm": (measured(100, 4), measured(100, 2))}, REASONS)
+    return given
+
+
+@pytest.fixture(scope="module")
+def page(settings: Settings) -> str:
+    return Path(write_trend(settings)).read_text("utf-8")
+
+
+def test_the_warned_corpus_comes_first_with_what_drifted(settings: Settings, page: str):
+    (warned,) = gather_trend(settings).warned
+    assert warned.corpus == EVIL
+    assert {one.signal for one in warned.last.beyond} == {"sharpness", "snr_db"}
+    assert page.count('class="warned"') == 1
+    assert page.count("cell beyond") == 2
+    assert "missing of 0 % before, 100 % now" in page
+
+
+def test_every_signal_and_reason_is_there(page: str):
+    for name in SIGNAL_NAMES:
+        assert name in page
+    for reason in ("noisy", "blurred", "no_face"):
+        assert f"<code>{reason}</code>" in page
+
+
+def test_shares_are_of_what_an_ingest_brought(settings: Settings):
+    found = {(one.stage, one.code): one.shares for one in gather_trend(settings).refusals}
+    assert found == {
+        ("stage1", "noisy"): (0.06, 0.06),
+        ("stage2", "blurred"): (0.02, 0.02),
+        ("file", "no_face"): (0.1, 0.1),
+    }
+
+
+def test_a_corpus_s_name_is_text(page: str):
+    assert "alert(1)" in page
+    assert "<script" not in page
+    assert "\x1b" not in page
+
+
+def test_nothing_is_fetched(page: str):
+    assert "http://" not in page
+    assert "https://" not in page
+    for tag, attributes in parsed(page).tags:
+        assert tag not in ("link", "iframe", "object", "embed", "base", "img")
+        assert attributes.get("href") is None or attributes["href"].startswith("#")
+
+
+def test_a_workspace_without_runs_has_a_page(tmp_path: Path):
+    Workspace.open(str(tmp_path / "ws"), create=True)
+    out = tmp_path / "page.html"
+    assert write_trend(Settings(workspace=str(tmp_path / "ws")), out) == str(out)
+    text = out.read_text("utf-8")
+    assert "No run is on record" in text
+    assert "No clips have come in" in text
+
+
+@pytest.mark.parametrize("values", [[], [None], [0.0, 0.0], [3.0], [1.0] * 30])
+def test_charts_of_little_and_of_much(values: list[float | None]):
+    drawing = bars(values, [str(number) for number in range(len(values))], "h")
+    assert "nan" not in drawing and "inf" not in drawing
+
+
+def test_what_was_not_measured_is_not_drawn(settings: Settings):
+    trend = gather_trend(settings).warned[0]
+    snr = next(one for one in trend.last.beyond if one.signal == "snr_db")
+    assert "not measured" in before_and_now(snr)
+    assert band([snr.now]) == ""

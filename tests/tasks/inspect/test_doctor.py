@@ -1,0 +1,190 @@
+import os
+import time
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from schemas.config.settings import Settings, WeightSettings
+from schemas.errors import MediaRefusedError
+from schemas.reasons import FileReason
+from schemas.records import RawFile
+from schemas.tables import CATALOG, CLIPS, STAGE2
+from tasks.ingestion import file_catalog
+from tasks.inspect.check_installation import check_pins, check_weights
+from tasks.inspect.check_workspace import check_room, check_workspace
+from tasks.inspect.doctor import diagnose
+from tasks.inspect.findings import Finding, Health
+from tasks.stores import delta, tables, tombstones, vacuum
+from tasks.stores.parts import commit_parts, write_part
+from tasks.stores.workspace import LEFT_BEHIND_S, MARKER, Workspace
+from tests.tasks.inspect import footage
+
+
+@pytest.fixture
+def ws(tmp_path: Path) -> Workspace:
+    return footage.make(tmp_path / "ws")
+
+
+def wrong(root: str) -> dict[str, Finding]:
+    found = check_workspace(Settings(workspace=root))
+    return {
+        finding.what: finding for finding in found if finding.health is not Health.OK and finding.what != "raw files"
+    }  # the rows' raw files were never there
+
+
+def one_problem(ws: Workspace, what: str) -> Finding:
+    found = wrong(ws.root)
+    assert set(found) == {what}
+    assert found[what].health is Health.PROBLEM
+    assert found[what].remedy
+    return found[what]
+
+
+def test_a_sound_workspace_has_no_problem(ws: Workspace):
+    assert wrong(ws.root) == {}
+
+
+def test_an_empty_workspace_has_no_problem_and_gets_no_tables(tmp_path: Path):
+    ws = Workspace.open(str(tmp_path), create=True)
+    assert wrong(ws.root) == {}
+    assert [path.name for path in tmp_path.iterdir()] == [MARKER]
+
+
+def test_everything_together_names_every_area(ws: Workspace):
+    areas = {finding.area for finding in diagnose(Settings(workspace=ws.root))}
+    assert areas == {"install", "weights", "settings", "workspace", "tracking"}
+
+
+@pytest.mark.parametrize("marker", ['{"layout_version": 99}', "{", "[]"])
+def test_another_layout_or_a_damaged_marker(ws: Workspace, marker: str):
+    (Path(ws.root) / MARKER).write_text(marker)
+    one_problem(ws, "layout")
+
+
+def test_a_missing_workspace(tmp_path: Path):
+    assert set(wrong(str(tmp_path / "none"))) == {"layout"}
+
+
+def test_a_policy_that_cannot_be_read(ws: Workspace):
+    (Path(ws.root) / "policy.json").write_text('{"name": 1}')
+    one_problem(ws, "policy")
+
+
+@pytest.mark.parametrize("table", ["catalog", "clips", "stage1", "stage2"])
+def test_a_lost_file_of_a_table_is_lost_to_the_release_too(ws: Workspace, table: str):
+    (Path(ws.root) / table / delta.snapshot(ws, table).files[0].name).unlink()
+    found = wrong(ws.root)
+    assert set(found) == {f"table {table}", "last release"}
+    assert "missing" in found[f"table {table}"].detail
+
+
+def test_a_file_with_other_bytes_of_the_same_length(ws: Workspace):
+    file = Path(ws.root) / "clips" / delta.snapshot(ws, "clips").files[0].name
+    file.write_bytes(bytes(file.stat().st_size))
+    found = wrong(ws.root)
+    assert set(found) == {"table clips", "last release"}
+    assert all("cannot be read" in one.detail for one in found.values())
+
+
+def test_media_without_a_measured_file(ws: Workspace):
+    gone = pa.Table.from_pylist([footage.catalog_row(footage.EVIL, state="rejected", reason="no_face")], CATALOG)
+    tables.replace_rows(ws, "catalog", gone, "uri")
+    assert footage.media_id(footage.EVIL)[:12] in one_problem(ws, "orphans").detail
+
+
+def test_raw_files_that_are_gone_are_a_warning_that_counts_them(tmp_path: Path):
+    ws = Workspace.open(str(tmp_path / "ws"), create=True)
+    (tmp_path / "a.mp4").write_bytes(b"1")
+    raws = [RawFile(str(tmp_path / name), 1, "1") for name in ("a.mp4", "b.mp4", "c.mp4")]
+    rows = [file_catalog.refused_row(raw, "1", MediaRefusedError(FileReason.NO_FACE), raw.uri) for raw in raws]
+    tables.append_rows(ws, "catalog", file_catalog.catalog_table(rows))
+    found = {finding.what: finding for finding in check_workspace(Settings(workspace=ws.root))}["raw files"]
+    assert (found.health, "2 of 3 files" in found.detail, "b.mp4" in found.detail) == (Health.WARNING, True, True)
+    for raw in raws[1:]:
+        Path(raw.uri).touch()
+    found = {finding.what: finding for finding in check_workspace(Settings(workspace=ws.root))}["raw files"]
+    assert found.health is Health.OK
+
+
+def test_footage_that_was_taken_down_and_came_in_meanwhile(ws: Workspace):
+    """By its content, and by what is said of it."""
+    tombstones.bar(ws, "speaker", "nobody here", ["0" * 64], "asked for")
+    assert wrong(ws.root) == {}
+    rows = tables.read(ws, "catalog", ["media_id", "corpus"]).to_pylist()
+    media = next(row["media_id"] for row in rows if row["media_id"])
+    tombstones.bar(ws, "file", "one.mp4", [media], "asked for")
+    assert media[:12] in one_problem(ws, "takedowns").detail
+    tombstones.bar(ws, "corpus", rows[0]["corpus"], [], "asked for")
+    assert one_problem(ws, "takedowns").detail.startswith(f"{len(rows)} stored files")
+
+
+def test_a_file_that_counts_other_clips_than_there_are(ws: Workspace):
+    tables.replace_rows(
+        ws, "catalog", pa.Table.from_pylist([footage.catalog_row(footage.NEWLINE, clips=7)], CATALOG), "uri"
+    )
+    detail = one_problem(ws, "clip counts").detail
+    assert "7 noted, 1 stored" in detail
+    assert "\n" not in detail
+
+
+def test_an_admitted_clip_without_payload(ws: Workspace):
+    tables.delete_rows(ws, "stage1", "clip_id", [footage.clip_id(footage.CLIPS_MADE[0])])
+    assert "no payload" in one_problem(ws, "stage1 payload").detail
+
+
+def test_payload_of_a_clip_that_is_not_admitted(ws: Workspace):
+    stray = footage.CLIPS_MADE[1]
+    rows = pa.Table.from_pylist([footage.stage2_row(stray)], schema=STAGE2)
+    part = write_part(ws, "stage2", footage.media_id(stray.uri), footage.EXTRACTOR, rows, "stray")
+    assert part is not None
+    commit_parts(ws, "stage2", [part])
+    assert "no admitted clip" in one_problem(ws, "stage2 payload").detail
+
+
+def test_a_release_whose_old_files_are_gone(ws: Workspace):
+    changed = footage.clip_row(footage.CLIPS_MADE[0]) | {"split": "val"}
+    tables.replace_rows(
+        ws, "clips", pa.Table.from_pylist([changed, footage.clip_row(footage.CLIPS_MADE[1])], CLIPS), "media_id"
+    )
+    assert wrong(ws.root) == {}
+    vacuum.erase(ws, "clips")
+    assert "lost" in one_problem(ws, "last release").detail
+
+
+def test_scratch_left_behind_is_a_warning_and_fresh_scratch_is_not(ws: Workspace):
+    left = ws.scratch() / "unfinished.parquet"
+    left.write_bytes(b"x" * 10)
+    assert wrong(ws.root) == {}
+    os.utime(left, (time.time() - LEFT_BEHIND_S - 60,) * 2)
+    assert wrong(ws.root)["scratch"].health is Health.WARNING
+
+
+def test_a_full_disk(ws: Workspace):
+    (finding,) = check_room(ws, least_bytes=2**62)
+    assert finding.health is Health.PROBLEM
+
+
+def test_pins_are_held_against_what_is_installed():
+    found = {
+        finding.what: finding for finding in check_pins(["pyarrow==0.1", "no-such-package==1", "ruff; extra == 'dev'"])
+    }
+    assert found["pyarrow"].health is Health.PROBLEM
+    assert "0.1 was tested" in found["pyarrow"].detail
+    assert found["no-such-package"].remedy == "pip install 'no-such-package==1'"
+    assert found["packages"].detail.startswith("0 ")
+
+
+def test_weights_only_matter_for_the_backend_in_use(tmp_path: Path):
+    bundle = tmp_path / "face_landmarker.task"
+    bundle.write_bytes(b"something else")
+    slots = WeightSettings(face_landmarker_v2=bundle)
+
+    def health(backend: str, weights: WeightSettings) -> dict[str, Health]:
+        settings = Settings(backend=backend, weights=weights)  # type: ignore[arg-type]
+        return {finding.what: finding.health for finding in check_weights(settings)}
+
+    assert set(health("face_mesh_v1", WeightSettings()).values()) == {Health.OK}
+    assert health("face_mesh_v1", slots)["face_mesh_v2"] is Health.WARNING
+    assert health("face_mesh_v2", slots)["face_mesh_v2"] is Health.PROBLEM
+    assert health("face_alignment", WeightSettings())["face_alignment"] is Health.PROBLEM

@@ -1,0 +1,81 @@
+from schemas.policy import load_policy
+from tasks.inspect.explain import ClipAnswer, FileAnswer, SignalAnswer, SignalCheck, explain_clip, explain_name
+from tasks.inspect.in_force import policy_in_force
+from tasks.stores.workspace import Workspace
+from tests.tasks.inspect import footage
+
+
+def signals(number: int) -> dict[str, SignalAnswer]:
+    row = footage.clip_row(footage.CLIPS_MADE[number])
+    return {signal.signal: signal for signal in explain_clip(row, footage.POLICY).signals}
+
+
+def test_every_limit_of_the_policy_is_told():
+    told = signals(1)
+    for rule in footage.POLICY.rules():
+        if rule.field != "always":
+            assert rule.limit in [limit for _, limit in getattr(told[rule.signal], rule.stage).limits]
+
+
+def test_pass_fail_and_not_asked():
+    told = signals(1)
+    assert told["face_height_px"].stage1.answer is SignalCheck.FAIL
+    assert told["face_height_px"].stage1.reason == "face_too_small"
+    assert told["snr_db"].stage2.answer is SignalCheck.NOT_ASKED
+    assert told["pairing_offset_frames"].stage1.answer is SignalCheck.PASS
+    assert told["yaw_deg"].stage1.answer is SignalCheck.NOT_ASKED
+
+
+def test_two_limits_on_one_signal_stand_together():
+    says = signals(1)["brightness"].stage2
+    assert says.limits == ((">=", 0.1), ("<=", 0.9))
+    assert (says.answer, says.reason) == (SignalCheck.FAIL, "too_bright")
+
+
+def test_what_was_not_measured_says_why_and_whether_it_counts():
+    told = signals(3)
+    assert told["snr_db"].value is None
+    assert told["snr_db"].missing == "no_sound_stream"
+    assert (told["snr_db"].stage1.answer, told["snr_db"].stage1.refuses) == (SignalCheck.NOT_MEASURED, True)
+    assert (told["landmark_jitter"].stage2.answer, told["landmark_jitter"].stage2.refuses) == (
+        SignalCheck.NOT_MEASURED,
+        False,
+    )
+
+
+def test_offsets_are_held_against_their_size():
+    says = signals(4)["pairing_offset_frames"].stage1
+    assert (says.answer, says.limits) == (SignalCheck.FAIL, (("|x| <=", 6.0),))
+
+
+def test_a_clip_decided_by_another_policy_says_what_the_one_in_force_would_do():
+    row = footage.clip_row(footage.CLIPS_MADE[0]) | {"policy": "0" * 12, "stage1": False}
+    answer = explain_clip(row, footage.POLICY)
+    assert (answer.stage1, answer.now_stage1) == (False, True)
+    assert (answer.policy, answer.policy_in_force) == ("0" * 12, footage.POLICY.hash)
+
+
+def test_files_tell_state_reason_and_clips(tmp_path):
+    footage.make(tmp_path)
+    settings = footage.settings(tmp_path)
+    answer = explain_name(settings, "footage/plain.mp4")
+    assert isinstance(answer, FileAnswer)
+    assert [clip.route for clip in answer.clips] == ["both", "rejected"]
+    assert answer.facts["width"] == 640
+    refused = explain_name(settings, footage.COLOURED)
+    assert isinstance(refused, FileAnswer)
+    assert refused.reason is not None
+    assert refused.reason.text == "no face was found in any frame"
+    copy = explain_name(settings, footage.COPY)
+    assert isinstance(copy, FileAnswer)
+    assert (copy.clips_of, len(copy.clips)) == (footage.PLAIN, 2)
+    clip = explain_name(settings, footage.clip_id(footage.CLIPS_MADE[2])[:10])
+    assert isinstance(clip, ClipAnswer)
+    assert clip.uri == footage.EVIL
+
+
+def test_the_policy_in_force_is_that_of_the_workspace(tmp_path):
+    empty = Workspace.open(str(tmp_path / "empty"), create=True)
+    assert policy_in_force(empty, footage.settings(tmp_path)) == load_policy()
+    made = footage.make(tmp_path / "made")
+    assert policy_in_force(made, footage.settings(tmp_path)).hash == footage.POLICY.hash

@@ -1,0 +1,55 @@
+"""Commands that messages tell people to type: each exists, and is told with the options that it cannot do without."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer.main
+
+from flows.cli.main import app
+
+ROOT = Path(__file__).parents[3]
+TOLD = re.compile(r"`heterodub ([a-z]+)([^`]*)`")
+COMMANDS = typer.main.get_command(app).commands
+
+
+def messages(tree: ast.AST) -> Iterator[str]:
+    """Every text in the code, a field of an f-string as {}, without docstrings."""
+    inner = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            inner.add(node.value)  # a docstring
+        if isinstance(node, ast.JoinedStr):
+            inner.update(node.values)
+            yield "".join(str(part.value) if isinstance(part, ast.Constant) else "{}" for part in node.values)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in inner:
+            yield node.value
+
+
+def lacking(text: str) -> list[str]:
+    """Options that a command told in a text needs and does not have; the command, if there is none."""
+    found = []
+    for name, rest in TOLD.findall(text):
+        if name not in COMMANDS:
+            found.append(name)
+            continue
+        needed = [one for one in getattr(COMMANDS[name], "params", []) if one.required and one.opts[0].startswith("--")]
+        found += [f"{name} {one.opts[0]}" for one in needed if one.opts[0] not in rest]
+    return found
+
+
+@pytest.mark.parametrize("folder", ["tasks", "flows", "schemas"])
+def test_what_people_are_told_to_type_can_be_typed(folder):
+    texts = {path: list(messages(ast.parse(path.read_text()))) for path in (ROOT / folder).rglob("*.py")}
+    assert {path.name: wrong for path, told in texts.items() for text in told if (wrong := lacking(text))} == {}
+
+
+def test_what_cannot_be_typed_is_seen():
+    assert lacking("run `heterodub route`, or `heterodub rollback --to VERSION`") == [
+        "route --policy",
+        "rollback --why",
+    ]
+    assert lacking("`heterodub retire X`") == ["retire"]
+    assert lacking("`heterodub route --policy FILE` or `heterodub doctor`") == []

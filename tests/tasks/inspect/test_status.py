@@ -1,0 +1,45 @@
+from pathlib import Path
+
+import pytest
+
+from schemas.errors import WorkspaceError
+from tasks.inspect.status import status
+from tasks.stores.workspace import Workspace
+from tests.tasks.inspect import footage
+
+
+def tree(root: Path) -> set[str]:
+    return {str(path.relative_to(root)) for path in root.rglob("*")}
+
+
+def test_it_counts_everything_and_writes_nothing(tmp_path: Path):
+    footage.make(tmp_path)
+    before = tree(tmp_path)
+    found = status(footage.settings(tmp_path))
+    assert found.files == {"measured": 4, "rejected": 1, "duplicate": 1, "quarantined": 1}
+    assert found.clips == {"both": 1, "stage1": 1, "stage2": 1, "rejected": 2}
+    assert found.extractors == {footage.EXTRACTOR: 7}
+    assert found.policies == {footage.POLICY.hash: 5}
+    assert found.policy.name == "trial"
+    rows = {table.name: table.rows for table in found.tables}
+    later = dict.fromkeys(("benchmarks", "promotions", "tombstones", "metrics"), 0)
+    assert rows == {"catalog": 7, "clips": 5, "stage1": 2, "stage2": 2, "releases": 1} | later
+    (release,) = found.releases
+    assert release.counts["stage1"]["train"]["clips"] == 2
+    assert found.runs == ()
+    assert release.notes == ("stage1 has only 2 train clips",)
+    assert tree(tmp_path) == before
+
+
+def test_an_empty_workspace_has_no_tables_and_gets_none(tmp_path: Path):
+    Workspace.open(str(tmp_path), create=True)
+    before = tree(tmp_path)
+    found = status(footage.settings(tmp_path))
+    assert {table.version for table in found.tables} == {None}
+    assert sum(found.files.values()) == 0
+    assert tree(tmp_path) == before
+
+
+def test_no_workspace_is_an_error(tmp_path: Path):
+    with pytest.raises(WorkspaceError, match="no workspace"):
+        status(footage.settings(tmp_path / "nowhere"))

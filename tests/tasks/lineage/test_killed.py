@@ -1,0 +1,130 @@
+"""A takedown that was killed is a problem until another one has finished it; then nothing is left on the disk."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from schemas.config.settings import Settings
+from tasks.inspect.check_workspace import check_workspace
+from tasks.inspect.findings import Finding, Health
+from tasks.lineage.erase import take_down
+from tasks.lineage.plan import plan_takedown
+from tasks.lineage.scope import find_scope
+from tasks.releases import releases
+from tasks.stores import tables, tombstones
+from tasks.stores.workspace import Workspace
+from tests.tasks.stores import sample_rows as sample
+from tests.tasks.stores.sample_store import batch_of, fill, new_workspace
+
+GONE = sample.media_id(1)
+
+KILLED = """
+import os, signal, sys
+from schemas.config.settings import Settings
+from tasks.stores.workspace import Workspace
+from tasks.lineage import doing
+from tasks.lineage.plan import plan_takedown
+from tasks.lineage.scope import find_scope
+
+root, step, media = sys.argv[1:]
+ws, work = Workspace.open(root), getattr(doing, step)
+
+def dies(*given):
+    work(*given)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+setattr(doing, step, dies)
+doing.take_down(ws, Settings(workspace=root), None, plan_takedown(ws, None, find_scope(ws, "file", media)), "asked")
+"""
+
+
+@pytest.fixture
+def ws(tmp_path) -> Workspace:
+    """Three files. No policy stands, so nothing is published, which would take long."""
+    ws = new_workspace(tmp_path)
+    fill(ws, range(3))
+    Path(ws.folder("reports"), "page.html").write_text("somebody's face")
+    return ws
+
+
+def release(ws: Workspace) -> None:
+    releases.publish(ws, releases.current_versions(ws), releases.ReleaseProvenance(*["x"] * 5), {})
+
+
+def problems(ws: Workspace) -> list[Finding]:
+    return [one for one in check_workspace(Settings(workspace=ws.root)) if one.health is Health.PROBLEM]
+
+
+def take(ws: Workspace, media: str) -> dict:
+    plan = plan_takedown(ws, None, find_scope(ws, "file", media))
+    return take_down(ws, Settings(workspace=ws.root), None, plan, "asked")
+
+
+@pytest.mark.parametrize("step", ["_prints", "_delete_rows", "_forget_pages", "_erase"])
+def test_it_is_told_until_the_next_one_has_finished_it(ws, step):
+    words = [sys.executable, "-c", KILLED, ws.root, step, GONE]
+    assert subprocess.run(words, cwd=Path(__file__).parents[3]).returncode == -signal.SIGKILL
+    found = problems(ws)
+    begun = step != "_prints"  # before that nothing was done
+    assert {one.what for one in found} == ({"takedowns"} if begun else set())
+    if begun:
+        assert "not finished" in found[0].detail and "do the takedown again, or any other" in found[0].remedy
+    told = take(ws, sample.media_id(2))
+    assert len(told["finished"]) == begun
+    if not begun:
+        take(ws, GONE)
+    assert problems(ws) == []
+    assert not [path for path in Path(ws.root).rglob("*.parquet") if path.parent.name != "tombstones" and _holds(path)]
+    assert not Path(ws.root, "reports").exists()
+
+
+def _holds(path: Path) -> bool:
+    import pyarrow.parquet as pq
+
+    return GONE in path.name or GONE in str(pq.read_table(path).to_pydict())
+
+
+def test_what_lies_on_the_disk_all_the_same_is_a_problem(ws):
+    """Whatever the tombstones say: an old version's file that came back from a copy, or that was never erased."""
+    held = next(Path(ws.root, "stage1").glob(f"*{GONE}*"))
+    kept = held.read_bytes()
+    take(ws, GONE)
+    assert problems(ws) == []
+    held.write_bytes(kept)
+    (found,) = problems(ws)
+    assert f"stage1/{held.name}" in found.detail
+    take(ws, GONE)
+    assert not held.exists() and problems(ws) == []
+
+
+def test_the_same_takedown_again_closes_its_own_attempts(ws):
+    takedown = tombstones.bar(ws, "file", GONE, [], "asked", (), tombstones.attempt(True))
+    assert [one.with_models for one in tombstones.unfinished(ws)] == [True]
+    tombstones.finish(ws, takedown, False)
+    assert tombstones.unfinished(ws) != []  # its models are still there
+    tombstones.finish(ws, takedown, True)
+    assert tombstones.unfinished(ws) == []
+
+
+@pytest.mark.parametrize("size", [0, 40])
+@pytest.mark.parametrize("table", ["clips", "catalog", "releases"])
+def test_a_newest_commit_that_is_empty_or_cut_short_is_a_problem(ws, table, size):
+    release(ws)
+    newest = max(Path(ws.root, table, "_delta_log").glob("*.json"))
+    os.truncate(newest, size)
+    assert f"table {table}" in {one.what for one in problems(ws)}
+
+
+def test_a_release_that_holds_something_else_than_was_published_is_a_problem(ws):
+    release(ws)
+    log = Path(ws.root, "clips", "_delta_log")
+    released = tables.version(ws, "clips")
+    batch = batch_of(ws, 5)
+    tables.append_rows(ws, "clips", batch.clips)
+    newest = max(log.glob("*.json"))
+    newest.replace(log / f"{released:020d}.json")
+    assert "last release" in {one.what for one in problems(ws)}

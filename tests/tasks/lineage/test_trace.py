@@ -1,0 +1,35 @@
+"""What is traced by a name: models, all that are registered, the baselines too; else footage, else what is meant."""
+
+from pathlib import Path
+
+import pytest
+
+from schemas.cards import FINETUNED
+from schemas.config.baselines import BASELINES
+from schemas.config.settings import Settings
+from schemas.errors import NotFoundError
+from tasks.lineage.trace import FootageTrace, trace
+from tasks.stores import tables
+from tasks.stores.workspace import Workspace
+from tests.tasks.inspect import footage
+
+
+def test_what_is_not_there_is_looked_for_among_models_and_speakers_too(tmp_path: Path):
+    ws = footage.make(tmp_path / "ws")
+    settings = Settings(workspace=ws.root)
+    speaker = tables.read(ws, "clips", ["speaker"])["speaker"].to_pylist()[0]
+    found = trace(settings, speaker)
+    assert isinstance(found, FootageTrace) and found.kind == "speaker"
+    with pytest.raises(NotFoundError, match=f"no speaker is called .*did you mean .*{speaker}.*; no file or clip"):
+        trace(settings, f"{speaker[:-1]}~")
+    with pytest.raises(NotFoundError, match="did you mean landmark-generator"):
+        trace(settings, "landmarkgenerator@champion")
+    with pytest.raises(NotFoundError, match="heterodub train stage1"):
+        trace(settings, "landmark-generator@champion")
+
+
+@pytest.mark.parametrize("name", ["landmark-generator", "landmark-translator", FINETUNED, *BASELINES])
+def test_a_registered_model_s_name_is_not_taken_for_a_file_s(tmp_path, name):
+    settings = Settings(workspace=Workspace.open(str(tmp_path / "ws"), create=True).root)
+    with pytest.raises(NotFoundError, match=f"no {name} is registered yet: `heterodub (train|finetune) .*` makes one"):
+        trace(settings, f"{name}/1")

@@ -1,0 +1,48 @@
+"""Unfinished files: those of killed runs go with a takedown, those of a run that lives do not."""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from schemas.config.settings import Settings
+from tasks.lineage.erase import _forget_pages, _forget_unfinished
+from tasks.monitoring.run_log import recording
+from tasks.stores.workspace import Workspace
+
+
+@pytest.fixture
+def ws(tmp_path: Path) -> Workspace:
+    ws = Workspace.open(str(tmp_path / "ws"), create=True)
+    for name, age_s in (("part.parquet", 3600), ("old.parquet", 48 * 3600), ("commit.parquet", 0)):
+        path = ws.scratch() / name
+        path.write_bytes(b"half of a film")
+        os.utime(path, (time.time() - age_s,) * 2)
+    return ws
+
+
+def left(ws: Workspace) -> set[str]:
+    return {path.name for path in ws.scratch().iterdir()}
+
+
+def test_a_run_that_lives_keeps_its_unfinished_parts(ws: Workspace):
+    with recording("ingest", Settings(workspace=ws.root)), recording("takedown", Settings(workspace=ws.root)):
+        assert _forget_unfinished(ws) == 2
+    assert left(ws) == {"part.parquet", "commit.parquet"}
+
+
+def test_without_one_they_were_left_by_the_dead_and_go(ws: Workspace):
+    with recording("takedown", Settings(workspace=ws.root)):
+        assert _forget_unfinished(ws) == 1
+    assert left(ws) == {"commit.parquet"}  # so young that our own run may be at it
+
+
+def test_pages_that_go_are_named_also_those_that_took_hours(ws: Workspace):
+    for name in ("audit/audit.html", "reports/report.html", "reports/paper/table1.md"):
+        path = Path(ws.root, name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    assert _forget_pages(ws) == ["audit/audit.html", "reports/paper", "reports/report.html"]
+    assert not Path(ws.root, "reports").exists()
+    assert _forget_pages(ws) == []

@@ -1,0 +1,217 @@
+"""Ledger and aliases through kills, races, hand-moved aliases and a server that goes away."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from schemas.config.settings import TrackingSettings
+from schemas.errors import PromotionError, TrackingError
+from schemas.reasons import Stage
+from tasks.inspect.check_promotions import check_promotions
+from tasks.inspect.findings import Health
+from tasks.lineage.weights import require_out_of_force
+from tasks.promotion import alias_moves, gate, ledger
+from tasks.promotion.eligibility import TAKEN_DOWN
+from tasks.promotion.ledger import Evidence, Move, champions
+from tasks.promotion.training_data import Touched
+from tasks.releases import benchmarks, releases
+from tasks.stores import tables
+from tasks.stores.workspace import Workspace
+from tasks.tracking.registry import CHALLENGER, CHAMPION, PREVIOUS, aliased, named_version
+from tasks.tracking.store import open_tracking
+from tests.tasks.tracking.served import Server
+
+MODEL = "landmark-generator"
+SCRIPT = Path(__file__).with_name("interrupted.py")
+
+
+@pytest.fixture
+def store(settings, ws, register, again):
+    """A registry with three versions, the first of which is champion."""
+    opened = open_tracking(settings.tracking, ws)
+    first = register(settings, "deaf")
+    assert [first, again(settings, first), again(settings, first)] == [1, 2, 3]
+    move(opened, ws, 1, None)
+    return opened
+
+
+def move(store, ws: Workspace, to: int, against: int | None) -> Move:
+    return alias_moves.move_champion(store, ws, MODEL, "promote", to, against, "a test", Evidence())
+
+
+def pointing(store) -> list[int | None]:
+    return [one.number if (one := aliased(store, MODEL, alias)) else None for alias in (CHAMPION, PREVIOUS)]
+
+
+def problems(settings) -> list[str]:
+    return [found.detail for found in check_promotions(settings) if found.health is Health.PROBLEM]
+
+
+@pytest.mark.parametrize("step", ["intend", pytest.param("point", marks=pytest.mark.long)])
+def test_a_kill_between_two_steps_is_told_by_doctor_and_put_right_by_the_next(store, settings, ws, policy, step):
+    words = [sys.executable, str(SCRIPT), ws.root, str(policy), "2", step]
+    died = subprocess.run(words, capture_output=True, text=True)
+    assert died.returncode == -9, died.stderr[-2000:]
+    last = ledger.last_move(ws, MODEL)
+    assert (last.to_version, last.state) == (2, "intended")
+    assert pointing(store) == [1, None] if step == "intend" else [2, 1]
+    assert ["half done" in told for told in problems(settings)] == [True]
+
+    standing = alias_moves.reconcile(store, ws, MODEL)
+    assert standing.champion == 2
+    assert "half done" in standing.repaired
+    assert pointing(store) == [2, 1]
+    assert problems(settings) == []
+    assert [one.state for one in ledger.moves(ws, MODEL)] == ["done", "done"]
+
+
+def test_an_alias_that_was_moved_by_hand_is_told_and_put_back(store, settings, ws):
+    store.client.set_registered_model_alias(MODEL, CHAMPION, "3")
+    assert ["the alias points at 3" in told for told in problems(settings)] == [True]
+    assert "put it back" in alias_moves.reconcile(store, ws, MODEL).repaired
+    assert pointing(store) == [1, None]
+    store.client.delete_registered_model_alias(MODEL, CHAMPION)
+    assert "points at nothing" in problems(settings)[0]
+    alias_moves.reconcile(store, ws, MODEL)
+    assert pointing(store) == [1, None]
+
+
+def test_doctor_tells_of_a_champion_whose_footage_was_taken_down(store, settings):
+    store.client.set_model_version_tag(MODEL, "2", TAKEN_DOWN, "speaker 0123")
+    assert [found.health for found in check_promotions(settings)] == [Health.OK]
+    store.client.set_model_version_tag(MODEL, "1", TAKEN_DOWN, "speaker 0123")
+    found = check_promotions(settings)[-1]
+    assert found.health is Health.WARNING and "speaker 0123" in found.detail
+
+
+def test_doctor_tells_of_a_benchmark_whose_clips_are_gone(settings, ws):
+    frozen = benchmarks.freeze(ws, releases.latest(ws), Stage.STAGE1, "a test")
+    assert [found.detail for found in check_promotions(settings) if frozen.benchmark in found.detail]
+    assert problems(settings) == []
+    tables.delete_rows(ws, "stage1", "clip_id", [frozen.clips[0].clip_id])
+    assert "not stored any more" in problems(settings)[0]
+
+
+def test_a_champion_from_before_the_ledger_is_taken_over(store, ws):
+    tables.delete_rows(ws, "promotions", "model", [MODEL])
+    store.client.delete_registered_model_tag(MODEL, "ledger.move")
+    assert alias_moves.reconcile(store, ws, MODEL).champion == 1
+    move(store, ws, 2, 1)
+    assert pointing(store) == [2, 1]
+
+
+def test_of_two_that_were_judged_against_the_same_champion_one_is_told(store, ws):
+    def attempt(to: int) -> str:
+        try:
+            move(store, ws, to, 1)
+        except PromotionError as error:
+            return str(error)
+        return ""
+
+    with ThreadPoolExecutor(2) as pool:
+        told = list(pool.map(attempt, (2, 3)))
+    assert sum(not one for one in told) == 1
+    assert any("meanwhile" in one or "under way" in one for one in told)
+    winner = 2 if not told[0] else 3
+    assert pointing(store) == [winner, 1]
+    assert [one.to_version for one in ledger.moves(ws, MODEL)] == [1, winner]
+
+
+def test_a_move_that_was_overtaken_while_it_slept_does_not_turn_the_alias_back(store, ws, monkeypatch):
+    """Somebody finishes our move and makes another one before we come to set the alias."""
+    from tasks.tracking import registry
+
+    point, calls = registry.set_aliases, []
+
+    def late(tracking, model, aliases):
+        if not calls:
+            calls.append(aliases)
+            alias_moves.apply_move(store, ws, MODEL)
+            move(store, ws, 3, 2)
+        point(tracking, model, aliases)
+
+    monkeypatch.setattr(registry, "point", late)
+    move(store, ws, 2, 1)
+    assert pointing(store) == [3, 2]
+    assert ledger.last_move(ws, MODEL).to_version == 3
+
+
+@pytest.fixture
+def mortal(tmp_path_factory) -> Iterator[Server]:
+    """A server of the test's own, which it may stop."""
+    server = Server(tmp_path_factory.mktemp("mortal"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.mark.long
+def test_a_server_that_goes_away_midway_leaves_nothing_half_moved_for_long(
+    settings, mortal, ws, register, again, monkeypatch
+):
+    on_server = settings.model_copy(update={"tracking": TrackingSettings(uri=mortal.uri, experiment=f"of {ws.root}")})
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    first = register(on_server, "deaf")
+    second = again(on_server, first)
+    store = open_tracking(on_server.tracking, ws)
+    move(store, ws, first, None)
+    comparison = gate.open_comparison(on_server, "stage1", str(second))
+    intend = ledger.intend
+
+    def then_gone(*given):
+        made = intend(*given)
+        mortal.stop()
+        return made
+
+    monkeypatch.setattr(ledger, "intend", then_gone)
+    try:
+        with pytest.raises(TrackingError, match="is written down"):
+            move(store, ws, second, first)
+        with pytest.raises(TrackingError, match="no MLflow server answers"):
+            gate.score(on_server, comparison)
+        assert "half done" in problems(on_server)[0]
+    finally:
+        mortal.start()
+    monkeypatch.setattr(ledger, "intend", intend)
+    with pytest.raises(PromotionError, match="under way"):
+        move(store, ws, first, first)
+    assert pointing(store) == [first, None]
+    alias_moves.reconcile(store, ws, MODEL)
+    assert pointing(store) == [second, first]
+    assert problems(on_server) == []
+
+
+def test_the_challenger_alias_leaves_whoever_becomes_champion(store, ws):
+    store.client.set_registered_model_alias(MODEL, CHALLENGER, "2")
+    move(store, ws, 2, 1)
+    assert aliased(store, MODEL, CHALLENGER) is None
+
+
+def test_a_version_that_is_about_to_be_champion_is_not_deleted(store, ws):
+    ledger.intend(ws, MODEL, "promote", 2, 1, "a test", Evidence())
+    two, three = (Touched(named_version(store, MODEL, number), (), 1) for number in ("2", "3"))
+    require_out_of_force(ws, [three])
+    with pytest.raises(PromotionError, match="version 2 learned from it and is the champion"):
+        require_out_of_force(ws, [two])
+
+
+@pytest.mark.parametrize(
+    ("told", "line"),
+    [
+        ([("promote", None, 1)], [1]),
+        ([("promote", None, 1), ("promote", 1, 2), ("promote", 2, 3)], [1, 2, 3]),
+        ([("promote", None, 1), ("promote", 1, 2), ("rollback", 2, 1)], [1]),
+        ([("promote", 4, 5), ("rollback", 5, 2)], [4, 5, 2]),
+        ([("promote", None, 1), ("promote", 1, 2), ("rollback", 2, 1), ("promote", 1, 3)], [1, 3]),
+    ],
+)
+def test_champions_a_rollback_can_go_back_through(told, line):
+    made = [
+        Move(str(n), n, MODEL, kind, "done", before, to, "", "", "", "", None, None, None)
+        for n, (kind, before, to) in enumerate(told, 1)
+    ]
+    assert champions(made) == line

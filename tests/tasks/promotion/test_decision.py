@@ -1,0 +1,133 @@
+"""Every rule of the gate, seen to hold and to fail, on scores whose outcome can be told by hand."""
+
+from dataclasses import asdict
+
+import pytest
+
+from flows.cli.render.promotion import show_promotion
+from tasks.promotion.decision import decide
+from tasks.promotion.summaries import figure, outcome_of
+from tests.tasks.promotion.made_sheets import DIRECTIONS, RESAMPLING, RULE, sheet
+
+
+def verdict(challenger, champion=None, rule=RULE):
+    return decide(challenger, champion, DIRECTIONS, rule, RESAMPLING)
+
+
+def failed(found) -> list[str]:
+    return [check.name for check in found.checks if not check.passed]
+
+
+def test_a_better_one_wins():
+    found = verdict(sheet(2, error=0.8), sheet(1))
+    assert (found.outcome, failed(found), found.clips, found.speakers) == ("promote", [], 16, 8)
+    assert "every guard holds" in found.why
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (1.2, "worse"),
+        (1.0, "undecidable, the interval holds zero"),
+        (0.985, "not surely by enough"),
+        (lambda clip: 0.2 if clip < 2 else 1.05, "undecidable"),  # one speaker's luck
+    ],
+)
+def test_what_is_not_surely_better_by_enough_is_kept(error, words):
+    found = verdict(sheet(2, error=error), sheet(1))
+    assert found.outcome == "keep"
+    assert failed(found)[0] == "primary"
+    assert words in found.why
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({"copy": 0.7}, "beats copy"),
+        ({"other": 0.8}, "beats other sound"),
+        ({"other": 0.9}, "gain over other sound"),
+        ({"correlation": 0.4}, "correlation"),
+        ({"mouth_opening_std_ratio": 0.8}, "mouth_opening_std_ratio"),
+        ({"mouth_opening_std_ratio": 1.2}, "mouth_opening_std_ratio"),
+        ({"jitter": 1.3}, "jitter"),
+        ({"latency_ms": 16.0}, "latency_ms"),
+        ({"latency_ms": None}, "latency_ms"),
+        ({"correlation": None}, "correlation"),
+        ({"correlation": lambda clip: None if clip % 4 == 0 else 0.9}, "correlation"),
+    ],
+)
+def test_a_better_one_that_breaks_a_guard_is_kept(changes, name):
+    found = verdict(sheet(2, error=0.8, **changes), sheet(1))
+    assert found.outcome == "keep"
+    assert name in failed(found)
+    assert found.why.startswith("not held")
+
+
+@pytest.mark.parametrize("changes", [{"correlation": 0.44}, {"mouth_opening_std_ratio": 0.9}, {"latency_ms": 14.0}])
+def test_within_its_tolerance_a_guard_holds(changes):
+    assert verdict(sheet(2, error=0.8, **changes), sheet(1)).outcome == "promote"
+
+
+def test_nearer_to_one_is_not_further_from_the_champion():
+    assert (
+        verdict(sheet(2, error=0.8, mouth_opening_std_ratio=1.0), sheet(1, mouth_opening_std_ratio=0.6)).outcome
+        == "promote"
+    )
+
+
+def test_a_still_champion_can_be_beaten():
+    """It trembles less than anybody, and nothing can be measured of how its mouth moves."""
+    still = sheet(1, error=1.1, correlation=None, mouth_opening_std_ratio=0.0, jitter=0.0)
+    assert verdict(sheet(2, error=0.8), still).outcome == "promote"
+
+
+@pytest.mark.parametrize(("speakers", "clips"), [(4, 4), (8, 1)])
+def test_too_little_to_judge_on_keeps_whatever_the_scores(speakers, clips):
+    one, two = (sheet(number, error, speakers=speakers, clips=clips) for number, error in ((2, 0.1), (1, 1.0)))
+    found = verdict(one, two)
+    assert found.outcome == "keep"
+    assert found.why.startswith("undecidable")
+
+
+def test_the_first_champion_has_to_beat_its_controls_alone():
+    assert verdict(sheet(1)).outcome == "promote"
+    assert failed(verdict(sheet(1, copy=0.99))) == ["beats copy"]
+    assert failed(verdict(sheet(1, other=1.0))) == ["beats other sound"]
+
+
+def test_other_clips_are_not_compared():
+    with pytest.raises(ValueError, match="different clips"):
+        verdict(sheet(2), sheet(1, speakers=7))
+
+
+def test_the_same_scores_give_the_same_verdict():
+    assert verdict(sheet(2, error=0.97), sheet(1)) == verdict(sheet(2, error=0.97), sheet(1))
+
+
+def test_what_has_no_interval_says_why_and_keeps_its_figure():
+    """Two clips of one speaker: the figure is there, and one speaker does not say how much speakers differ."""
+    found = verdict(sheet(error=0.9, speakers=1, clips=2))
+    assert found.why == "undecidable: the benchmark holds 2 clips of 1 speaker, the policy asks for 12 and 6"
+    for check in found.checks:
+        assert check.value.mean is not None and check.value.low is None
+        assert check.detail.startswith("no interval: one speaker") and not check.passed
+        assert figure(check).startswith(f"{check.value.mean:+.3f}, no interval: one speaker")
+
+
+@pytest.mark.parametrize(("champion", "says"), [(None, "no champion: "), (3, "kept: ")])
+def test_where_there_is_no_champion_none_is_kept(champion, says, capsys):
+    found = verdict(sheet(error=0.9, speakers=1, clips=2))
+    told = dict.fromkeys(("repaired", "move", "run", "benchmark", "policy", "model"), "x") | {
+        "challenger": 4,
+        "champion_before": champion,
+        "champion": champion,
+        "clips": found.clips,
+        "speakers": found.speakers,
+        "checks": [asdict(check) for check in found.checks],
+        "outcome": outcome_of(champion, moved=False, refused=""),
+        "why": found.why,
+    }
+    show_promotion(told)
+    said = capsys.readouterr().out
+    assert f"\n{says}undecidable" in said and "2 clips of 1 speaker" in said
+    assert ("--override" in said) == (champion is None)

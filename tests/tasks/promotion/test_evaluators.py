@@ -1,0 +1,34 @@
+"""A policy that asks for what nobody measures is refused, not waited for in vain."""
+
+import pytest
+
+from schemas.errors import SettingsError
+from schemas.promotion import load_promotion_policy
+from tasks.promotion.evaluators import JUDGES, judge_of, require_judgeable
+
+
+@pytest.mark.parametrize("stage", JUDGES)
+def test_the_default_policy_asks_for_what_is_measured(stage):
+    judge = judge_of(stage)
+    rule = load_promotion_policy().rule(judge.model)
+    require_judgeable(judge, rule)
+    assert judge.directions[rule.primary] == "less"
+    assert rule.controls and set(rule.controls) < set(judge.systems)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"primary": "nme_lipps"}, "primary: nobody measures 'nme_lipps'; known are nme_lips"),
+        ({"primary": "sync"}, "primary"),  # more of it is better: no error
+        ({"tolerances": {"jiter": 0.1}}, "tolerances.*'jiter'"),
+        ({"controls": {"own sound": 0.0}}, "controls.*'own sound'; known are other sound"),
+        ({"gain_tolerances": {"warp": 0.0}}, "gain_tolerances.*'warp'"),
+        ({"costs": {"latency": 1.5}}, "costs.*'latency'; known are latency_ms"),
+    ],
+)
+def test_a_word_that_nobody_knows_is_named(change, words):
+    judge = judge_of("stage1")
+    rule = load_promotion_policy().rule(judge.model).model_copy(update=change)
+    with pytest.raises(SettingsError, match=words):
+        require_judgeable(judge, rule)

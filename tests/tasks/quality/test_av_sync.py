@@ -1,0 +1,164 @@
+"""Does the sound belong to the mouth: on films whose truth is known, with their own sound, moved, and exchanged."""
+
+import numpy as np
+import pytest
+
+from model.features.mel import log_mel
+from schemas.contract import MEL_BANDS
+from schemas.reasons import MissingCause
+from tasks.quality.av_sync import (
+    CORRECTABLE_FRAMES,
+    AvSync,
+    coefficients,
+    correction_frames,
+    fit_curve,
+    measure_pairing,
+    mouth_movement,
+    predict,
+    speech_features,
+)
+from tasks.quality.sound import speech_probability
+
+
+def late_by(samples: np.ndarray, frames: int) -> np.ndarray:
+    """The same length of sound, `frames` frames later (negative: earlier)."""
+    moved = np.zeros_like(samples)
+    step = abs(frames) * 640
+    if frames >= 0:
+        moved[step:] = samples[: samples.size - step]
+    else:
+        moved[:-step] = samples[step:]
+    return moved
+
+
+def measured(talk, samples: np.ndarray | None = None):
+    samples = talk.samples if samples is None else samples
+    return measure_pairing(talk.points, talk.tracked, log_mel(samples, len(talk.points)), speech_probability(samples))
+
+
+def test_own_sound_belongs_to_the_mouth(talks):
+    for talk in talks:
+        own = measured(talk)
+        assert own.score > 2
+        assert abs(own.offset_frames) <= 2
+        assert own.correlation > 0.2
+
+
+def test_another_s_sound_does_not(talks):
+    first, second = talks
+    for talk, other in ((first, second), (second, first)):
+        foreign = np.resize(other.samples, talk.samples.shape)
+        assert measured(talk, foreign).score < measured(talk).score - 1
+        assert measured(talk, foreign).correlation < measured(talk).correlation
+
+
+@pytest.mark.parametrize("late", [15, -15])
+def test_sound_that_is_off_by_600_ms_is_found_there_and_scores_less(talks, late):
+    for talk in talks:
+        moved = measured(talk, late_by(talk.samples, late))
+        assert abs(moved.offset_frames - late) <= 2
+        assert moved.score < measured(talk).score
+
+
+@pytest.mark.parametrize("late", [-5, -3, 3, 5])
+def test_a_small_offset_is_measured_and_corrected_with_its_sign(talks, late):
+    talk = talks[0]
+    own, moved = measured(talk), measured(talk, late_by(talk.samples, late))
+    assert abs(moved.offset_frames - own.offset_frames - late) <= 1
+    assert np.sign(correction_frames(9.0, moved.offset_frames)) == np.sign(late)
+
+
+def test_stage_1_reads_late_sound_later_and_gets_the_sound_of_the_mouth(talks):
+    talk = talks[0]
+    shift = correction_frames(9.0, 4)
+    recording = np.concatenate([late_by(talk.samples, 4), talk.samples[-4 * 640 :]])
+    read = recording[shift * 640 : shift * 640 + talk.samples.size]
+    np.testing.assert_array_equal(read, talk.samples)
+
+
+@pytest.mark.parametrize(
+    ("score", "offset", "frames"),
+    [
+        (9.0, 0, 0), (9.0, 1, 0), (9.0, -1, 0), (9.0, 2, 2), (9.0, -2, -2), (9.0, 6, 6), (9.0, -6, -6), (9.0, 7, 0),
+        (9.0, -7, 0), (9.0, 30, 0), (4.0, 3, 3), (3.99, 3, 0), (None, 3, 0), (9.0, None, 0), (-5.0, 3, 0),
+    ],
+)  # fmt: skip
+def test_only_what_is_well_measured_and_small_is_corrected(score, offset, frames):
+    assert correction_frames(score, offset) == frames
+
+
+def test_nothing_beyond_the_correctable_is_corrected():
+    moved = {correction_frames(99.0, float(offset)) for offset in range(-40, 41)}
+    assert moved == {0, *range(2, CORRECTABLE_FRAMES + 1), *range(-CORRECTABLE_FRAMES, -1)}
+
+
+def test_why_a_pairing_is_not_measured(talks, frozen_mouth):
+    talk = talks[0]
+    silence = np.zeros_like(talk.samples)
+    assert measured(talk, silence) is MissingCause.TOO_LITTLE_SPEECH
+    still = frozen_mouth()
+    assert measured(still) is MissingCause.MOUTH_STILL
+    frames, chunks = 39, 39 * 640 // 512
+    always = np.ones(chunks, np.float32)
+    mel = talk.mel[: 4 * frames]
+    short = measure_pairing(talk.points[:frames], talk.tracked[:frames], mel, always)
+    assert short is MissingCause.TOO_SHORT
+    one_more = measure_pairing(talk.points[:40], talk.tracked[:40], talk.mel[:160], np.ones(50, np.float32))
+    assert isinstance(one_more, AvSync)
+
+
+def test_a_second_of_speech_is_enough_and_less_is_not(talks):
+    talk = talks[0]
+    chunks = len(talk.points) * 640 // 512
+    for count, kind in ((32, AvSync), (31, MissingCause)):
+        speech = np.zeros(chunks, np.float32)
+        speech[20 : 20 + count] = 0.9
+        assert isinstance(measure_pairing(talk.points, talk.tracked, talk.mel, speech), kind)
+
+
+def test_the_mouth_moves_more_in_speech_than_in_pauses(talks):
+    talk = talks[0]
+    points, tracked, mel, speech = (
+        np.concatenate([one] * 5)  # so that its pauses are long enough to pass for speech
+        for one in (talk.points, talk.tracked, talk.mel, speech_probability(talk.samples))
+    )
+    ratio, backwards = (
+        measure_pairing(points, tracked, mel, heard).speech_motion_ratio for heard in (speech, 1 - speech)
+    )
+    assert ratio > 1.2  # the drawn mouths close gently into pauses
+    assert backwards == pytest.approx(1 / ratio, rel=0.2)
+
+
+def test_speech_without_a_pause_has_no_ratio(talks):
+    talk = talks[0]
+    speech = np.ones(len(talk.points) * 640 // 512, np.float32)
+    assert measure_pairing(talk.points, talk.tracked, talk.mel, speech).speech_motion_ratio is None
+
+
+def test_the_fit_is_one_at_the_offset_by_which_a_copy_is_moved():
+    rng = np.random.default_rng(3)
+    movement = rng.standard_normal((200, 3))
+    for late in (-20, -1, 0, 1, 20):
+        offsets, fits = fit_curve(np.roll(movement, late, axis=0), movement)
+        assert offsets[np.argmax(fits)] == late
+        assert fits.max() == pytest.approx(1.0, abs=1e-6)
+    assert (offsets == np.arange(-37, 38)).all()
+
+
+def test_offsets_leave_a_second_of_overlap():
+    offsets, fits = fit_curve(np.ones((40, 3)), np.random.default_rng(0).standard_normal((40, 3)))
+    assert (offsets == np.arange(-15, 16)).all()
+    assert np.isfinite(fits).all()
+
+
+def test_shapes_and_that_loudness_and_size_do_not_count(talks):
+    talk = talks[0]
+    frames = len(talk.points)
+    features, movement = speech_features(talk.mel), mouth_movement(talk.points)
+    assert features.shape == (frames, 220)
+    assert movement.shape == (frames, 3)
+    assert coefficients().shape == (220, 3)
+    assert predict(features, coefficients()).shape == (frames, 3)
+    np.testing.assert_allclose(mouth_movement(talk.points * 2), movement, atol=1e-3)
+    np.testing.assert_allclose(speech_features(talk.mel + 1.5), features, atol=1e-3)
+    assert talk.mel.shape[1] == MEL_BANDS

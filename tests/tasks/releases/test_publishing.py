@@ -1,0 +1,109 @@
+"""What stands between stored rows and a release: when nothing is done, where pages are made, what is erased."""
+
+from pathlib import Path
+
+import pytest
+
+from schemas.config.settings import Settings
+from schemas.errors import AuditFailedError
+from schemas.policy import load_policy
+from tasks.releases import publishing, releases
+from tasks.releases.audit.audit import audit
+from tasks.releases.publishing import audit_pages, publish
+from tasks.stores import tables
+from tasks.stores.batches import KnownMedia, commit_batch
+from tasks.stores.delta import snapshot
+from tasks.stores.parts import commit_parts
+from tasks.stores.workspace import Workspace
+from tests.tasks.stores.sample_store import batch_of, fill, new_workspace, taken_out_before, written_before
+
+
+def test_audits_of_a_remote_workspace_at_once_keep_out_of_each_others_pages(tmp_path: Path):
+    ws = Workspace(f"memory://{tmp_path.name}")
+    with audit_pages(ws) as one, audit_pages(ws) as other:
+        assert one != other
+        for number, folder in enumerate((one, other)):
+            (folder / "validations").mkdir()
+            (folder / "audit.html").write_text("which one")
+            (folder / "validations" / f"{number}.html").touch()
+    found = {path.removeprefix(f"/{tmp_path.name}/") for path in ws.filesystem().find(ws.path())}
+    assert found == {"audit/audit.html", "audit/validations/0.html", "audit/validations/1.html"}
+    assert not one.exists() and not other.exists()
+
+
+def test_a_later_audit_s_page_takes_the_place_of_the_earlier_one(tmp_path: Path):
+    ws = Workspace(f"memory://{tmp_path.name}")
+    for text in ("first", "second"):
+        with audit_pages(ws) as folder:
+            (folder / "audit.html").write_text(text)
+    assert ws.filesystem().cat_file(ws.path("audit", "audit.html")) == b"second"
+
+
+def test_those_of_a_local_workspace_are_made_in_place(tmp_path: Path):
+    ws = Workspace.open(str(tmp_path / "ws"), create=True)
+    with audit_pages(ws) as folder:
+        assert folder == tmp_path / "ws" / "audit"
+
+
+def test_a_release_stands_until_something_changes_and_what_none_needs_is_erased_in_time(tmp_path: Path):
+    ws = new_workspace(tmp_path)
+    fill(ws, range(3))
+    tables.compact(ws, "clips", above=1)
+    published = publish(ws, Settings(), load_policy())
+    versions, (held,) = releases.current_versions(ws), tables.file_names(ws, "clips")
+    assert published.is_new and releases.latest(ws).versions == versions
+    assert len(_parquet(ws)) == 4  # whoever began to read a minute ago may go on
+
+    away = Path(ws.path("clips", held)).rename(tmp_path / held)  # whoever looked for near-copies now would miss it
+    again = publish(ws, Settings(), load_policy())
+    assert (again.release_id, again.is_new, releases.current_versions(ws)) == (published.release_id, False, versions)
+    away.rename(ws.path("clips", held))
+
+    for table in ("catalog", "clips"):
+        written_before(ws, table, days=9)
+        taken_out_before(ws, table, days=9)
+    fill(ws, [99])
+    tables.compact(ws, "clips", above=1)
+    assert publish(ws, Settings(), load_policy()).is_new
+    kept = {name for row in releases.every(ws) for name in _files(ws, row.versions["clips"])}
+    assert held in kept < _parquet(ws) and len(_parquet(ws)) == 3  # the third is of today
+    assert tables.read(ws, "clips", version=versions["clips"]).num_rows == 6
+
+
+def test_half_a_batch_that_another_run_is_storing_is_no_damage(tmp_path: Path, monkeypatch):
+    ws = new_workspace(tmp_path)
+    fill(ws, range(3))
+    batch, shown = batch_of(ws, 7), []
+    commit_parts(ws, "stage1", batch.stage1)
+
+    def looked_at(*arguments):
+        result = audit(*arguments)
+        if not shown:
+            commit_batch(ws, batch, KnownMedia(ws))
+        shown.append(result.passed)
+        return result
+
+    monkeypatch.setattr(publishing, "audit", looked_at)
+    told: list[bool] = []
+    assert publish(ws, Settings(), load_policy(), lambda result: told.append(result.passed)).is_new
+    assert (shown, told) == ([False, True], [True])
+    assert tables.read(ws, "clips", version=releases.latest(ws).versions["clips"]).num_rows == 8
+
+
+def test_damage_that_nobody_is_writing_fails_the_audit_at_once(tmp_path: Path, monkeypatch):
+    ws = new_workspace(tmp_path)
+    fill(ws, range(3))
+    commit_parts(ws, "stage1", batch_of(ws, 7).stage1)
+    audits = []
+    monkeypatch.setattr(publishing, "audit", lambda *arguments: audits.append(1) or audit(*arguments))
+    with pytest.raises(AuditFailedError, match="stage1"):
+        publish(ws, Settings(), load_policy())
+    assert audits == [1]
+
+
+def _parquet(ws: Workspace) -> set[str]:
+    return {path.name for path in Path(ws.path("clips")).glob("*.parquet")}
+
+
+def _files(ws: Workspace, version: int) -> set[str]:
+    return {file.name for file in snapshot(ws, "clips", version).files}

@@ -1,0 +1,129 @@
+from dataclasses import replace
+
+import pyarrow as pa
+import pytest
+
+from schemas.errors import NotFoundError
+from schemas.reasons import Stage
+from tasks.releases import releases
+from tasks.releases.releases import (
+    ReleaseProvenance,
+    current_versions,
+    find,
+    latest,
+    publish,
+    read_release,
+    release_clips,
+)
+from tasks.stores import tables, vacuum
+from tasks.stores.batches import drop_media
+from tests.tasks.stores import sample_rows as sample
+from tests.tasks.stores.sample_store import fill, new_workspace
+
+ORIGIN = ReleaseProvenance(sample.BACKEND, sample.EXTRACTOR, "policy", "settings", "0.1")
+
+
+@pytest.fixture
+def ws(tmp_path):
+    ws = new_workspace(tmp_path)
+    fill(ws, range(3))
+    return ws
+
+
+def _publish(ws, origin=ORIGIN):
+    return publish(ws, current_versions(ws), origin, {"passed": True}, ("a note",))
+
+
+def _clips_of(ws, release, stage=Stage.STAGE1, split=None):
+    return sorted(name for batch in read_release(ws, release, stage, split) for name in batch["clip_id"].to_pylist())
+
+
+def test_there_is_no_release_at_first(ws):
+    assert latest(ws) is None
+    with pytest.raises(NotFoundError, match="none yet"):
+        find(ws, "r0")
+
+
+def test_a_release_is_stored_as_it_was_returned(ws):
+    published = _publish(ws)
+    assert published.changed and published.release.sequence == 1
+    assert latest(ws) == find(ws, published.release.release_id) == published.release
+    assert published.release.release_id[0] == "r" and len(published.release.release_id) == 13
+    assert published.release.counts["stage1"]["val"] == {"clips": 2, "speakers": 1, "seconds": 2.4}
+    assert published.release.notes == ("a note",)
+
+
+def test_nothing_new_publishes_nothing(ws):
+    first = _publish(ws).release
+    tables.append_rows(ws, "catalog", sample.catalog(sample.catalog_row(9, state="rejected", reason="no_face")))
+    tables.compact(ws, "clips", above=1)
+    again = _publish(ws)
+    assert not again.changed and again.release == first
+    assert tables.size(ws, "releases").rows == 1
+
+
+@pytest.mark.parametrize("field", ["backend", "extractor", "policy", "settings"])
+def test_another_origin_is_another_release(ws, field):
+    first = _publish(ws).release
+    second = _publish(ws, replace(ORIGIN, **{field: "other"}))
+    assert second.changed and second.release.sequence == 2 and second.release.release_id != first.release_id
+
+
+def test_a_flag_a_split_or_payload_makes_another_release(ws):
+    seen = {_publish(ws).release.release_id}
+    tables.update_columns(ws, "clips", pa.table({"clip_id": [sample.clip_id(0)], "stage2": [False]}))
+    seen.add(_publish(ws).release.release_id)
+    tables.update_columns(ws, "clips", pa.table({"clip_id": [sample.clip_id(0)], "split": ["test"]}))
+    seen.add(_publish(ws).release.release_id)
+    tables.delete_rows(ws, "stage2", "clip_id", [sample.clip_id(0)])
+    seen.add(_publish(ws).release.release_id)
+    assert len(seen) == 4
+    assert latest(ws).sequence == 4
+
+
+def test_another_speaker_makes_another_release_that_reads_so(ws):
+    first = _publish(ws).release
+    clip = release_clips(ws, first, Stage.STAGE1)["clip_id"][0].as_py()
+    tables.update_columns(ws, "clips", pa.table({"clip_id": [clip], "speaker": ["somebody else"]}))
+    second = _publish(ws)
+    assert second.changed and second.release.release_id != first.release_id
+    assert "somebody else" in release_clips(ws, second.release, Stage.STAGE1)["speaker"].to_pylist()
+
+
+def test_going_back_publishes_the_old_content_as_the_newest(ws):
+    first = _publish(ws).release
+    _publish(ws, replace(ORIGIN, policy="other"))
+    back = _publish(ws)
+    assert back.changed and back.release.release_id == first.release_id
+    assert find(ws, first.release_id).sequence == latest(ws).sequence == 3
+
+
+def test_reading_follows_stage_and_split(ws):
+    tables.update_columns(ws, "clips", pa.table({"clip_id": [sample.clip_id(0)], "stage1": [False]}))
+    release = _publish(ws).release
+    assert _clips_of(ws, release, split="train") == [sample.clip_id(0, 1)]
+    assert _clips_of(ws, release, Stage.STAGE2, "train") == sorted([sample.clip_id(0), sample.clip_id(0, 1)])
+    assert len(_clips_of(ws, release)) == 5
+
+
+def test_a_release_reads_the_same_after_everything_changed(ws):
+    release = _publish(ws).release
+    before = [batch.to_pylist() for batch in read_release(ws, release, Stage.STAGE1)]
+    fill(ws, range(3, 6))
+    tables.update_columns(ws, "clips", pa.table({"clip_id": [sample.clip_id(0)], "split": ["test"]}))
+    drop_media(ws, [sample.media_id(1)])
+    tables.delete_rows(ws, "stage1", "clip_id", [sample.clip_id(2)])
+    tables.compact(ws, "clips", above=1)
+    assert [batch.to_pylist() for batch in read_release(ws, release, Stage.STAGE1)] == before
+    assert release_clips(ws, release, Stage.STAGE1, "train").num_rows == 2
+    assert len(_clips_of(ws, _publish(ws).release)) == 9
+
+
+def test_an_erased_release_says_so(ws):
+    release = _publish(ws).release
+    drop_media(ws, [sample.media_id(1)])
+    for table in releases.PINNED:
+        vacuum.erase(ws, table)
+    with pytest.raises(NotFoundError, match="takedown"):
+        _clips_of(ws, release)
+    assert len(_clips_of(ws, _publish(ws).release)) == 4

@@ -1,0 +1,61 @@
+"""Who is judged was met by no training of either stage, and half of the speakers is the same half for both."""
+
+import pytest
+
+from schemas.errors import TrainingError
+from schemas.reasons import Stage
+from tasks.reproduction.footage import held_out, scenes
+from tests.tasks.training.sitters import sitters
+from tests.tasks.training.speakers import speakers
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory):
+    return speakers(tmp_path_factory.mktemp("speakers") / "w", 7)
+
+
+def people(clips) -> set[str]:
+    return {clip.facts.speaker for clip in clips}
+
+
+@pytest.mark.parametrize(("folds", "fold"), [(None, 1), (3, 1), (3, 2)])
+def test_nobody_who_is_judged_was_met(workspace, folds, fold):
+    footage = held_out(workspace, None, folds, fold)
+    judged = people(footage.judged)
+    assert judged
+    for stage in Stage:
+        chosen = footage.selection(stage)
+        assert chosen.train
+        assert not judged & people((*chosen.train, *chosen.val))
+
+
+def test_folds_judge_everybody_but_the_test_split_once(workspace):
+    judged = [people(held_out(workspace, None, 3, fold).judged) for fold in (1, 2, 3)]
+    assert sum(map(len, judged)) == len(set.union(*judged)) == 5
+
+    assert not set.union(*judged) & people(held_out(workspace, None, None, 1).judged)
+
+
+def test_half_is_the_same_half_for_both_stages(workspace):
+    footage = held_out(workspace, None, None, 1)
+    half = footage.half()
+    taught = [people(half.selection(stage).train) for stage in Stage]
+    assert taught[0] == taught[1] < people(footage.speech.train)
+    assert half.judged == footage.judged
+    assert half.speech.val == footage.speech.val
+    assert half.told(Stage.STAGE1) == "2 clips, 3 s, 2 speakers"
+
+
+def test_scenes_have_pictures_and_sound(workspace):
+    footage = held_out(workspace, None, None, 1)
+    found = scenes(footage, 64)
+    assert {scene.eval_window.exam.speaker for scene in found} == people(footage.judged)
+    assert found[0].mel_SM.shape == (4 * 36, 80)
+    assert not found[0].eval_window.judged.all()
+
+
+def test_what_cannot_be_is_refused(workspace, tmp_path):
+    with pytest.raises(TrainingError, match="no fold 3 of 2"):
+        held_out(workspace, None, 2, 3)
+    with pytest.raises(TrainingError, match="no stage1 clip"):
+        held_out(sitters(tmp_path / "pictures only"), None, None, 1)

@@ -1,0 +1,31 @@
+"""What counts as new footage, and when it is enough."""
+
+import pytest
+
+from model.training.sampler import ClipInfo
+from schemas.config.retraining import StageRule
+from schemas.contract import FPS
+from tasks.retraining.data_change import DataChange, change_since, enough
+from tasks.training.clip_selection import ClipRef
+from tasks.training.data.clip_store import ClipSource
+
+HOUR = 3600 * FPS
+
+
+def clip(name: str, speaker: str, frames: int = HOUR // 2) -> ClipRef:
+    return ClipRef(ClipInfo(name, frames, speaker), ClipSource(name, f"media of {name}"), "train", speaker, True)
+
+
+def test_new_clips_of_speakers_old_and_new():
+    train = [clip("a1", "ada"), clip("a2", "ada"), clip("b1", "blair"), clip("b2", "blair")]
+    assert change_since(train, {"a1", "c1"}) == DataChange(clips=3, hours=1.5, speakers=1, gone=1)
+
+
+def test_nothing_new():
+    assert change_since([clip("a1", "ada")], {"a1"}) == DataChange(0, 0, 0, 0)
+
+
+@pytest.mark.parametrize("short", [{}, {"new_clips": 3}, {"new_hours": 1.5}, {"new_speakers": 1}])
+def test_any_one_of_the_three_is_enough_and_none_is_not(short):
+    rule = StageRule(**{"new_clips": 4, "new_hours": 1.6, "new_speakers": 2} | short)
+    assert enough(DataChange(clips=3, hours=1.5, speakers=1, gone=9), rule) == bool(short)

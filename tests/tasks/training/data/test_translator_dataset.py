@@ -1,0 +1,73 @@
+"""Picture batches from the store: crops and landmarks as they were stored, the same for any readers, bounded memory."""
+
+import numpy as np
+import pytest
+
+from model.training.sampler import SamplerConfig, WindowSampler
+from schemas.config.translation import Stage2Settings
+from schemas.errors import TrainingError
+from schemas.reasons import Stage
+from tasks.training.clip_selection import find_release, select
+from tasks.training.data.dataset import batches_from
+from tasks.training.data.translator_dataset import TranslatorDataset, portrait
+from tests.model.stage2.faces import SIDE, speaker
+from tests.tasks.training.sitters import add_sitter, sitters
+from tests.tasks.training.talkers import publish
+
+SETTINGS = Stage2Settings(preset="tiny")
+
+
+@pytest.fixture(scope="module")
+def selection(tmp_path_factory):
+    workspace = sitters(tmp_path_factory.mktemp("sitters") / "w")
+    return select(workspace, find_release(workspace, None), Stage.STAGE2)
+
+
+def batches(selection, buffer_frames: int = 1000) -> TranslatorDataset:
+    plan = WindowSampler([clip.facts for clip in selection.train], SamplerConfig(2, 2, buffer_frames, 0.5, 0))
+    return TranslatorDataset(selection.stored, selection.places, plan, SETTINGS)
+
+
+def stored(selection, number: int):
+    return next(clip for clip in selection.train if clip.facts.speaker == f"speaker {number}")
+
+
+def test_a_portrait_is_what_was_stored(selection):
+    clip = selection.stored.pictures(stored(selection, 3).place)
+    read, (pictures, landmarks) = portrait(clip, SIDE), speaker(3, 24)
+    assert np.array_equal(read.pictures_TSS3, pictures)
+    assert np.abs(read.landmarks_TPXY - landmarks).max() < 1e-3
+    assert np.flatnonzero(~read.tracked_T).tolist() == [5]
+
+
+def test_landmarks_follow_the_size(selection):
+    clip = selection.stored.pictures(stored(selection, 3).place)
+    small, large = portrait(clip, 32, 4), portrait(clip, 128, 4)
+    assert (small.pictures_TSS3.shape, large.pictures_TSS3.shape) == ((4, 32, 32, 3), (4, 128, 128, 3))
+    assert np.allclose(small.landmarks_TPXY * 4, large.landmarks_TPXY, atol=1e-3)
+
+
+def test_the_batches_are_the_same_for_any_number_of_readers(selection):
+    alone = list(batches_from(batches(selection), 3, readers=0)(0))
+    read = list(batches_from(batches(selection), 3, readers=1)(0))
+    for one, other in zip(alone, read, strict=True):
+        assert one.clip_ids == other.clip_ids
+        assert np.array_equal(one.inputs_BCWW, other.inputs_BCWW)
+        assert np.array_equal(one.warped_BKWW, other.warped_BKWW)
+
+
+def test_memory_holds_two_groups_at_most(selection):
+    data = batches(selection, buffer_frames=12)
+    for number in range(6):
+        data[number]
+        assert sum(data.frames(clip) for clip in data._kept.values()) <= 24
+
+
+def test_a_crop_that_cannot_be_decoded_names_its_clip(tmp_path):
+    workspace = sitters(tmp_path / "w", speakers=2)
+    add_sitter(workspace, 4, 24, spoil=b"\xff\xd8no picture\xff\xd9")
+    publish(workspace)
+    found = select(workspace, find_release(workspace, None), Stage.STAGE2)
+    broken = stored(found, 4).facts.clip_id
+    with pytest.raises(TrainingError, match=f"clip {broken}: the crop of frame 2 cannot be decoded"):
+        list(batches_from(batches(found), 12, readers=0)(0))

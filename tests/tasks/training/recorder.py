@@ -1,0 +1,51 @@
+"""A listener that remembers, and one that pulls the plug."""
+
+import os
+import signal
+
+from model.training.callbacks import StepMetrics, ValidationMetrics
+
+
+class Recorder:
+    def __init__(self) -> None:
+        self.losses: dict[int, float] = {}
+        self.fusions: list[dict[str, float]] = []
+        self.validated_at: list[int] = []
+        self.scores: list[dict] = []
+        self.files: dict[str, bytes] = {}
+        self.began_at, self.end = None, None
+        self.waited = self.spent = 0.0
+
+    def started(self, first_step, steps):
+        self.began_at = first_step
+
+    def stepped(self, report: StepMetrics):
+        self.losses[report.step] = report.losses["total"]
+        self.fusions.append({name: value for name, value in report.losses.items() if name.startswith("fusion/")})
+        self.waited, self.spent = self.waited + report.waiting_s, self.spent + report.seconds
+
+    def validated(self, report: ValidationMetrics):
+        self.validated_at.append(report.step)
+        self.scores.append(dict(report.scores))
+
+    def shown(self, name, data):
+        self.files[name] = data
+
+    def saved(self, step, checkpoint):
+        pass
+
+    def ended(self, step, reason):
+        self.end = (step, reason)
+
+
+class PulledAt(Recorder):
+    """Kills this process, as the out-of-memory killer would, at a step."""
+
+    def __init__(self, step: int) -> None:
+        super().__init__()
+        self.step = step
+
+    def stepped(self, report):
+        super().stepped(report)
+        if report.step == self.step:
+            os.kill(os.getpid(), signal.SIGKILL)

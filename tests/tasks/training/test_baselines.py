@@ -1,0 +1,118 @@
+"""Training baselines on a release: on clips good for both stages alone, resumed exactly, within their time."""
+
+import numpy as np
+import pytest
+
+from model.baselines.files import load_baseline
+from model.stage1.features import scale_mel
+from model.training.sampler import SamplerConfig, WindowSampler
+from schemas.config.baselines import BaselineSettings
+from schemas.config.settings import WeightSettings
+from schemas.errors import TrainingError, WeightsMissingError
+from schemas.reasons import Stage
+from tasks.training.baselines import paired, read_talking_exams, train_baseline
+from tasks.training.clip_selection import find_release, select
+from tasks.training.data.baseline_dataset import BaselineDataset
+from tasks.training.translator_samples import BaselineSampleLogger
+from tests.model.talking import talk
+from tests.tasks.training.recorder import Recorder
+from tests.tasks.training.sitters import sitters
+from tests.tasks.training.speakers import speakers
+
+PACE = {"steps": 6, "eval_interval": 3, "save_interval": 2, "sample_interval": 6}
+
+
+@pytest.fixture(scope="module")
+def selection(tmp_path_factory):
+    workspace = speakers(tmp_path_factory.mktemp("speakers") / "w", 4, 30)
+    return paired(workspace, select(workspace, find_release(workspace, None), Stage.STAGE2))
+
+
+def settings(**changes) -> BaselineSettings:
+    return BaselineSettings(preset="tiny", **{"schedule": PACE, "syncnet_steps": 2, "disc_start_step": 1} | changes)
+
+
+def trained(selection, folder, listener=None, name="wav2lip", draw=None, **changes):
+    given = name, selection, settings(**changes), WeightSettings(), folder, listener or Recorder(), draw
+    return train_baseline(*given)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(selection, tmp_path_factory):
+    told = Recorder()
+    draw = BaselineSampleLogger(PACE["sample_interval"], PACE["steps"])
+    return trained(selection, tmp_path_factory.mktemp("undisturbed") / "t", told, draw=draw), told
+
+
+def test_it_tells_all_it_does(undisturbed):
+    made, told = undisturbed
+    assert told.end == (6, "done")
+    assert {"loss", "perceptual_lower", "perceptual_heldout_lower", "psnr_mouth", "expert/val_right"} <= set(
+        told.scores[0]
+    )
+    assert set(told.files) == {"val/faces_000003.png", "val/faces_000006.png", "val/faces_000006.mp4"}
+    assert (made.card.kind, made.card.release) == ("wav2lip", made.card.release)
+
+
+class _Stopped(Recorder):
+    def stepped(self, report):
+        super().stepped(report)
+        if report.step == 5:
+            raise KeyboardInterrupt
+
+
+def test_stopped_and_resumed_is_never_stopped(selection, undisturbed, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        trained(selection, tmp_path / "t", _Stopped())
+    told = Recorder()
+    resumed = trained(selection, tmp_path / "t", told)
+    assert told.began_at == 4
+    assert told.losses == {step: loss for step, loss in undisturbed[1].losses.items() if step > 4}
+    again = load_baseline(resumed.model)[0].network.state_dict()
+    for name, value in load_baseline(undisturbed[0].model)[0].network.state_dict().items():
+        assert np.array_equal(value, again[name]), name
+
+
+@pytest.mark.parametrize("name", ["lipgan", "atvgnet", "makeittalk"])
+def test_when_the_time_is_up_it_ends_with_a_baseline_that_paints(selection, tmp_path, name):
+    told = Recorder()
+    made = trained(selection, tmp_path / "t", told, name, schedule=PACE | {"minutes": 1e-6})
+    assert (made.fitted.step, made.card.steps) == (1, 1)
+    assert told.end[1].startswith("time is up")
+    again = Recorder()
+    trained(selection, tmp_path / "t", again, name, schedule=PACE | {"minutes": 1e-6})
+    assert (again.began_at, again.losses) == (1, {})
+    translator, card = load_baseline(made.model)
+    exam = read_talking_exams(selection, selection.val, translator.side_px)[0]
+    assert exam.painted(translator).shape == exam.eval_window.crops.shape
+    assert bool(card.perception) == (name == "makeittalk")
+
+
+def test_time_that_is_up_with_the_expert_is_told(selection, tmp_path):
+    with pytest.raises(TrainingError, match="wav2lip has 1 steps, of which its expert needs 2"):
+        trained(selection, tmp_path / "t", schedule=PACE | {"minutes": 1e-6})
+    with pytest.raises(TrainingError, match="wav2lip has 6 steps, of which its expert needs 6"):
+        trained(selection, tmp_path / "u", syncnet_steps=6)
+
+
+def test_only_clips_that_are_good_for_both_stages_are_learned_from(tmp_path):
+    workspace = sitters(tmp_path / "w")  # good for stage 2 alone
+    chosen = select(workspace, find_release(workspace, None), Stage.STAGE2)
+    with pytest.raises(TrainingError, match=r"no clip in its train split that is good for both stages \(of 2 stage2"):
+        paired(workspace, chosen)
+
+
+def test_missing_weights_stop_it_before_the_first_step(selection, tmp_path):
+    with pytest.raises(WeightsMissingError, match=r"weights\.vgg19"):
+        trained(selection, tmp_path / "t", name="makeittalk", perception="vgg19")
+
+
+def test_crops_and_mel_of_the_same_frames_come_together(selection):
+    plan = WindowSampler([clip.facts for clip in selection.train], SamplerConfig(8, 2, 1000, 0.5, 0))
+    batch = BaselineDataset(selection.both, selection.places, plan, settings())[0]
+    window = plan.batch(0)[0]
+    number = int(plan.clips[window.clip].speaker.split()[-1])
+    mel = talk(30, number)[2]
+    low = 4 * window.start - 10
+    columns = [scale_mel(mel[column]) for column in range(max(0, low), low + 20)]
+    assert np.allclose(batch.spoken_NLMK[0, 0, :, -len(columns) :].T, np.stack(columns))

@@ -1,0 +1,151 @@
+"""Selections: what cannot be trained on is refused before the first step, in words that say what to do."""
+
+from dataclasses import replace
+
+import pyarrow as pa
+import pytest
+
+from schemas.config.training import Stage1Settings
+from schemas.errors import ModelFileError, NotFoundError, TrainingError
+from schemas.reasons import Stage
+from tasks.evaluation.folds import folds, grouped, halves
+from tasks.evaluation.generator_scores import evaluate_generator
+from tasks.releases.benchmarks import freeze
+from tasks.stores import tables, vacuum
+from tasks.stores.workspace import Workspace
+from tasks.training.clip_selection import candidates, find_release, select
+from tasks.training.stage1 import train_generator
+from tests.tasks.stores.sample_rows import clip_id
+from tests.tasks.training.recorder import Recorder
+from tests.tasks.training.talkers import ORIGIN, add_media, publish, talkers
+
+
+def test_splits_are_those_of_the_release(workspace):
+    found = select(workspace, find_release(workspace, None), Stage.STAGE1)
+    assert {clip.split for clip in found.train} == {"train"}
+    assert {clip.facts.speaker for clip in found.val} == {"speaker 1", "speaker 5"}
+    assert not {clip.facts.speaker for clip in found.train} & {clip.facts.speaker for clip in found.val}
+
+
+def test_no_release_yet(tmp_path):
+    with pytest.raises(NotFoundError, match="heterodub ingest"):
+        find_release(Workspace.open(str(tmp_path / "new"), create=True), None)
+
+
+def test_a_release_without_stage_1_clips(tmp_path):
+    workspace = talkers(tmp_path / "w", speakers=2, clips=1, frames=30, stage1=False)
+    with pytest.raises(TrainingError, match=r"no stage1 clip in its train split.*0 train, 0 val, 0 test"):
+        select(workspace, find_release(workspace, None), Stage.STAGE1)
+
+
+def test_a_release_without_val_speakers(tmp_path):
+    workspace = talkers(tmp_path / "w", speakers=1, clips=1, frames=30)
+    with pytest.raises(TrainingError, match="val split to judge by"):
+        select(workspace, find_release(workspace, None), Stage.STAGE1)
+
+
+def test_a_release_of_another_version_of_the_features(tmp_path):
+    workspace = Workspace.open(str(tmp_path / "w"), create=True)
+    add_media(workspace, 0, 1, 30)
+    publish(workspace, replace(ORIGIN, extractor="0-face_mesh_v1-0badcafe"))
+    with pytest.raises(TrainingError, match="extracted by version 0"):
+        find_release(workspace, None)
+
+
+def test_a_version_that_was_erased(own_workspace):
+    release = find_release(own_workspace, None)
+    tables.delete_rows(
+        own_workspace, "stage1", "media_id", [candidates(own_workspace, release, Stage.STAGE1)[0].place.media_id]
+    )
+    vacuum.erase(own_workspace, "stage1")
+    with pytest.raises(NotFoundError, match=r"are gone.*newer release"):
+        select(own_workspace, release, Stage.STAGE1)
+
+
+def test_a_model_of_another_landmark_backend(workspace, tmp_path):
+    found = select(workspace, find_release(workspace, None), Stage.STAGE1)
+    schedule = {"steps": 2, "eval_interval": 2, "save_interval": 2}
+    made = train_generator(found, Stage1Settings(preset="tiny", schedule=schedule), tmp_path / "t", Recorder())
+    other = replace(found, release=replace(found.release, backend="face_mesh_v2@1"))
+    with pytest.raises(ModelFileError, match=r"face_mesh_v1.*face_mesh_v2"):
+        evaluate_generator(workspace, other, found.val, made.model, "val", 1)
+
+
+def test_every_speaker_is_judged_once_by_a_fold_that_never_met_them(workspace):
+    found = select(workspace, find_release(workspace, None), Stage.STAGE1)
+    judged = []
+    for fold, held in folds(found, 2):
+        met = {clip.facts.speaker for clip in (*fold.train, *fold.val)}
+        own = {clip.facts.speaker for clip in held}
+        assert not met & own
+        assert not {clip.facts.speaker for clip in fold.train} & {clip.facts.speaker for clip in fold.val}
+        judged += sorted(own)
+    assert sorted(judged) == sorted(grouped((*found.train, *found.val)))
+
+
+def test_fewer_speakers_to_learn_from_and_the_same_ones_judged(workspace):
+    found = select(workspace, find_release(workspace, None), Stage.STAGE1)
+    found = replace(found, train=tuple(replace(clip, group=clip.facts.clip_id) for clip in found.train))
+    for (fold, held), (few, same) in zip(folds(found, 2), folds(found, 2, 1), strict=True):
+        assert (few.val, same) == (fold.val, held)
+        assert len(grouped(few.train)) == 1 < len(grouped(fold.train))
+        assert set(few.train) < set(fold.train)
+
+
+def test_test_speakers_are_in_no_fold(workspace):
+    found = select(workspace, find_release(workspace, None), Stage.STAGE1)
+    everyone = {clip.facts.speaker for fold, held in folds(found, 2) for clip in (*fold.train, *fold.val, *held)}
+    assert not everyone & {"speaker 2", "speaker 6"}
+
+
+@pytest.mark.parametrize("leak", ["moved", "renamed", "joined", "same file"])
+def test_nobody_of_a_benchmark_gets_into_a_training(tmp_path, leak):
+    """However the tables come to say that a frozen speaker is to be trained on."""
+    workspace = talkers(tmp_path / "w", speakers=6, clips=2, frames=30)
+    before = select(workspace, find_release(workspace, None), Stage.STAGE1)
+    frozen = freeze(workspace, find_release(workspace, None), Stage.STAGE1, "a test")
+    held = [clip.clip_id for clip in frozen.clips]
+    rows = tables.read(workspace, "clips", ["clip_id", "media_id", "speaker"]).to_pylist()
+    match leak:
+        case "moved":
+            change, gone = {"clip_id": held, "split": ["train"] * len(held)}, set()
+        case "renamed":
+            change = {"clip_id": held, "split": ["train"] * len(held), "speaker": ["speaker 0"] * len(held)}
+            gone = {row["clip_id"] for row in rows if row["speaker"] == "speaker 0"}  # the frozen one, it is said now
+        case "joined":
+            other = [row["clip_id"] for row in rows if row["speaker"] == "speaker 3"]
+            change, gone = {"clip_id": other, "split_group": [frozen.clips[0].split_group] * len(other)}, set(other)
+        case "same file":
+            other = [row["clip_id"] for row in rows if row["speaker"] == "speaker 3"]
+            change, gone = {"clip_id": other, "media_id": [frozen.clips[0].media_id] * len(other)}, set(other)
+    tables.update_columns(workspace, "clips", pa.table(change))
+    add_media(workspace, 7, 1, 30)  # without new clips there is no new release
+    publish(workspace)
+    after = select(workspace, find_release(workspace, None), Stage.STAGE1)
+    seen = (*after.train, *after.val)
+    assert not {clip.facts.clip_id for clip in seen} & set(held)
+    expected = {clip.facts.clip_id for clip in (*before.train, *before.val)} | {clip_id(7)}
+    assert {clip.facts.clip_id for clip in seen} == expected - gone
+
+
+def test_too_few_speakers_for_folds(own_workspace):
+    found = select(own_workspace, find_release(own_workspace, None), Stage.STAGE1)
+    with pytest.raises(TrainingError, match="too few for 3 folds"):
+        folds(found, 3)
+
+
+def test_folds_that_leave_nobody_to_train_on_are_refused(workspace):
+    found = select(workspace, find_release(workspace, None), Stage.STAGE1)
+    both = (*found.train, *found.val)
+    four = tuple(replace(clip, group=f"group {number}") for number, clip in enumerate(both[:4]))
+    with pytest.raises(TrainingError, match=r"of 4 groups of speakers 2 are held out .* take more folds"):
+        folds(replace(found, train=four[:3], val=four[3:]), 2)
+
+
+def test_halves_differ_by_the_other_half_s_clips_for_stage_1_alone(workspace):
+    half, more = halves(select(workspace, find_release(workspace, None), Stage.STAGE1))
+    assert more.train[: len(half.train)] == half.train
+    added = more.train[len(half.train) :]
+    assert added
+    assert not any(clip.both for clip in added)
+    assert not {clip.facts.speaker for clip in added} & {clip.facts.speaker for clip in half.train}

@@ -1,0 +1,275 @@
+"""Every training and evaluation on a device that is not the CPU: nothing is left behind, and numbers are the CPU's."""
+
+import subprocess
+import sys
+from functools import partial
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from lightning_fabric import Fabric
+
+from model.metrics import cost
+from model.metrics.cost import COSTS
+from model.perceptual.lite0 import Lite0
+from model.perceptual.vgg import open_vgg
+from model.stage2.translator import Translator
+from schemas.config.baselines import BASELINES, BaselineSettings
+from schemas.config.settings import Settings
+from schemas.config.training import Stage1Settings
+from schemas.config.translation import Stage2Settings
+from schemas.errors import SettingsError
+from schemas.promotion import ModelRule
+from schemas.reasons import Stage
+from tasks.dubbing.finetuning import tuned
+from tasks.dubbing.models import ModelPaths, open_models
+from tasks.dubbing.progress import SilentDubWatcher
+from tasks.evaluation import generator_scores, translator_scores
+from tasks.evaluation.finetuning import compare_finetuning
+from tasks.evaluation.syncnet import SyncRecipe
+from tasks.promotion import translator_evaluator
+from tasks.promotion.generator_evaluator import grade_generators
+from tasks.promotion.generator_samples import draw_generators
+from tasks.promotion.translator_evaluator import grade_translators
+from tasks.promotion.translator_samples import draw_translators
+from tasks.releases import benchmarks
+from tasks.reproduction import judged
+from tasks.reproduction.footage import held_out
+from tasks.reproduction.judged import EvaluatedSystems
+from tasks.reproduction.systems import CONTENDERS
+from tasks.training.baselines import paired, train_baseline
+from tasks.training.clip_selection import candidates, find_release, select
+from tasks.training.device import device_of
+from tasks.training.finetuning import finetuning_clip, start_of
+from tasks.training.stage1 import train_generator
+from tasks.training.stage2 import train_translator
+from tasks.training.translator_samples import BaselineSampleLogger, TranslatorSampleLogger
+from tests.model.perceptual.test_vgg import weights
+from tests.pretend_device import PRETEND, There, on_pretend_device
+from tests.tasks.training.recorder import Recorder
+from tests.tasks.training.speakers import speakers
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*copying from a non-meta parameter:UserWarning")  # it is, in truth
+
+STEPS = {"steps": 4, "eval_interval": 2, "save_interval": 2, "sample_interval": 4}
+PICTURES = {
+    "preset": "tiny",
+    "schedule": STEPS,
+    "losses": {"disc_start_step": 1},
+    "finetuning": {"seconds": 0.6, "steps": 2},
+}
+RULE = ModelRule(primary="", minimum_effect=0, references=4, least_clips=2, least_speakers=2, tolerances={"sync": 1.0})
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory):
+    return speakers(tmp_path_factory.mktemp("speakers") / "w", 4, 36)
+
+
+@pytest.fixture(scope="module")
+def settings(workspace):
+    return Settings(
+        workspace=workspace.root,
+        stage1=Stage1Settings(preset="tiny", schedule=STEPS, sync_steps=2),
+        stage2=Stage2Settings(**PICTURES),
+        baselines=BaselineSettings(preset="tiny", schedule=STEPS, syncnet_steps=2, disc_start_step=0),
+    )
+
+
+@pytest.fixture(scope="module")
+def train(workspace, settings):
+    """train(what, folder): trains one of ours or of the baselines; what came of it, and what it told."""
+    speech, pictures = (select(workspace, find_release(workspace, None), stage) for stage in Stage)
+    pairs = paired(workspace, pictures)
+
+    def call(what, folder, told, draw=False):
+        weights, schedule = settings.weights, (STEPS["sample_interval"], STEPS["steps"])
+        if what == "generator":
+            return train_generator(speech, settings.stage1, folder, told), told
+        if what == "translator":
+            return train_translator(
+                pictures, settings.stage2, weights, folder, told, TranslatorSampleLogger(*schedule) if draw else None
+            ), told
+        return train_baseline(
+            what, pairs, settings.baselines, weights, folder, told, BaselineSampleLogger(*schedule) if draw else None
+        ), told
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def here(train, tmp_path_factory):
+    """Everything trained on the CPU: what came of it, and what it told."""
+    folder = tmp_path_factory.mktemp("here")
+    return {what: train(what, folder / what, Recorder()) for what in ("generator", "translator", *BASELINES)}
+
+
+@pytest.fixture
+def models(here):
+    return {what: made.model for what, (made, _) in here.items()}
+
+
+def test_pretend_device_refuses_what_an_accelerator_refuses():
+    with on_pretend_device():
+        there = torch.as_tensor(np.ones((2, 3), np.float32), device=PRETEND)
+        assert isinstance(there, There)
+        for wrong in (
+            lambda: there + torch.ones(2, 3),
+            lambda: there @ torch.ones(3, 2),
+            lambda: there.numpy(),
+            lambda: np.asarray(there),
+            lambda: there.double(),
+            lambda: torch.stack([there, torch.ones(2, 3)]),
+            lambda: torch.nn.functional.conv1d(torch.ones(1, 2, 3), torch.ones(1, 2, 1, device=PRETEND)),
+        ):
+            for mode in (torch.enable_grad, torch.inference_mode):
+                with pytest.raises((RuntimeError, TypeError)), mode():
+                    wrong()
+        assert np.array_equal((2 * there).cpu().numpy(), np.full((2, 3), 2.0))
+
+
+class _Stopped(Recorder):
+    def stepped(self, report):
+        super().stepped(report)
+        if report.step == 3:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("what", ["generator", "translator", *BASELINES])
+def test_a_training_and_its_resumption(here, train, tmp_path, what):
+    stopped, told = _Stopped(), Recorder()
+    with on_pretend_device():
+        assert device_of("auto") == PRETEND
+        with pytest.raises(KeyboardInterrupt):
+            train(what, tmp_path / "t", stopped)
+        train(what, tmp_path / "t", told, draw=True)
+    assert told.began_at == 2
+    assert stopped.losses | told.losses == pytest.approx(here[what][1].losses, rel=1e-4)
+    assert alike(told.scores[-1], here[what][1].scores[-1])
+
+
+def alike(one, other):
+    """The same numbers, but for roundings."""
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(alike(one[name], other[name]) for name in one)
+    if isinstance(one, list | tuple):
+        return len(one) == len(other) and all(map(alike, one, other))
+    return one == pytest.approx(other, rel=1e-3, abs=1e-4) if isinstance(one, float) else one == other
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Without what takes long and lies on no device: looking for faces again, and most turns of a stopwatch."""
+    for module in (translator_scores, translator_evaluator, judged):
+        monkeypatch.setattr(module, "finder", lambda *_: (None, {}))
+    monkeypatch.setattr(cost, "latencies_ms", partial(cost.latencies_ms, turns=1))
+
+
+def both(work):
+    """What `work` gives here and there."""
+    found = work()
+    with on_pretend_device():
+        return found, work()
+
+
+def test_an_evaluation_of_a_generator(workspace, models):
+    selection = select(workspace, find_release(workspace, None), Stage.STAGE1)
+    evaluate = partial(
+        generator_scores.evaluate_generator, workspace, selection, selection.val, models["generator"], "", 4
+    )
+    here, there = both(lambda: evaluate(SyncRecipe(2)).summary())
+    assert alike(here, there)
+    with on_pretend_device():
+        evaluate(SyncRecipe(3))  # the scorer is trained there, too
+
+
+def test_an_evaluation_of_a_translator(workspace, settings, models, quick):
+    selection = select(workspace, find_release(workspace, None), Stage.STAGE2)
+    evaluate = partial(translator_scores.evaluate_translator, settings, selection, selection.val)
+    here, there = both(lambda: evaluate(models["translator"], "", 4).summary())
+    assert alike(here, there)
+
+
+def test_fine_tuning(workspace, settings, models, tmp_path):
+    clip = candidates(workspace, find_release(workspace, None), Stage.STAGE2)[0].facts.clip_id
+    selection = finetuning_clip(workspace, find_release(workspace, None), clip, seconds=0.8)
+    changed, finetuning = start_of(settings, workspace, str(models["translator"]), clip)
+    told = [Recorder(), Recorder()]
+    both(
+        lambda: train_translator(
+            selection, changed.stage2, settings.weights, tmp_path / str(len(told)), told.pop(), finetuning=finetuning
+        )
+    )
+    assert told == []
+
+
+def test_what_fine_tuning_is_worth(workspace, settings, models):
+    selection = select(workspace, find_release(workspace, None), Stage.STAGE2)
+    with on_pretend_device():
+        compare_finetuning(workspace, settings, selection, selection.val, models["translator"], Recorder())
+
+
+def test_a_promotions_grades_and_drawings(workspace, settings, models, quick):
+    release = find_release(workspace, None)
+    frozen = {stage: benchmarks.freeze(workspace, release, stage, "a test") for stage in Stage}
+    for stage, model, grade, draw in (
+        (Stage.STAGE1, "generator", grade_generators, draw_generators),
+        (Stage.STAGE2, "translator", grade_translators, draw_translators),
+    ):
+        given = workspace, settings, frozen[stage], {1: models[model]}, RULE
+        clips = [clip.clip_id for clip in frozen[stage].clips]
+        with on_pretend_device():
+            (sheet,) = grade(*given)
+            assert draw(*given, clips).keys() == set(clips)
+        assert sheet.costs.keys() == set(COSTS)
+        assert {one.clip_id for one in sheet.graded} == set(clips)
+
+
+def test_the_papers_comparison(workspace, settings, models, quick, tmp_path):
+    footage = held_out(workspace, None, None, 1)
+    made = {job: models[job.kind] for one in CONTENDERS for job in one.needs}
+    with on_pretend_device():
+        bench = EvaluatedSystems(settings, footage, tmp_path)
+        for one in CONTENDERS:
+            assert bench.paired(one.entry(made, settings.stage2.architecture.side_px))
+        assert bench.unpaired(CONTENDERS[0].entry(made, settings.stage2.architecture.side_px)).interval.mean is not None
+
+
+def test_a_dubbings_models_and_its_fine_tuning(workspace, settings, models, tmp_path):
+    stored = select(workspace, find_release(workspace, None), Stage.STAGE2)
+    clip = stored.stored.pictures(stored.train[0].place)
+    pictures, landmarks = np.zeros((4, 64, 64, 3), np.uint8), np.float32(clip.landmarks[:4] % 64)
+    with on_pretend_device():
+        found = ModelPaths(models["generator"], models["translator"], ("one", "two"))
+        opened = open_models(found, settings, SimpleNamespace(name=stored.backend))
+        for one in (opened, tuned(opened, [clip], "0" * 64, 1.0, settings, SilentDubWatcher())):
+            painted(one.translator, pictures, landmarks)
+
+
+def painted(translator: Translator, pictures, landmarks):
+    known = translator.appearance(pictures, landmarks)
+    assert translator.translate(known, pictures, landmarks, landmarks).shape == pictures.shape
+
+
+def test_feature_networks(tmp_path):
+    torch.save(weights((2, 2, 4, 4, 4)), tmp_path / "vgg19.pth")
+    vgg, picture = open_vgg("VGG-19", "weights.vgg19", tmp_path / "vgg19.pth"), torch.rand(1, 3, 32, 32)
+    for network in (Lite0(), vgg):
+        here = network(picture)
+        with on_pretend_device():
+            there = network.to(PRETEND)(picture.to(PRETEND))
+            for one, other in zip(here, there, strict=True):
+                assert torch.allclose(one, other.cpu(), rtol=1e-3, atol=1e-4)
+
+
+def test_a_device_that_is_not_there_is_a_setting_that_is_wrong():
+    assert device_of("cpu") == device_of("auto") == Fabric(accelerator="auto", devices=1).device == torch.device("cpu")
+    with pytest.raises(SettingsError, match="device = cuda: networks cannot run there"):
+        device_of("cuda")
+
+
+def test_what_dubs_in_a_child_does_not_load_lightning():
+    """Which takes seconds that every dubbing would pay."""
+    look = "import sys, tasks.dubbing.worker, tasks.training.device; sys.exit('lightning_fabric' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", look], check=False).returncode == 0

@@ -1,0 +1,115 @@
+"""Fine-tuning learns by what its translator learned by, and is chosen by what it has not learned from."""
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from model.training.sampler import ClipInfo
+from schemas.config.settings import WeightSettings
+from schemas.config.translation import Stage2Settings
+from schemas.reasons import Stage
+from tasks.training.clip_selection import ClipRef, InMemoryClips, find_release, select
+from tasks.training.data.clip_store import ClipSource, HeldPictures, PictureClip, StoredClips
+from tasks.training.finetuning import begin_from, held_back
+from tasks.training.stage2 import train_translator
+from tasks.training.validation import GAP
+from tests.tasks.training.recorder import Recorder
+from tests.tasks.training.sitters import sitters
+
+OWN = Stage2Settings(
+    preset="tiny", schedule={"steps": 4, "eval_interval": 4}, losses={"perceptual": 0, "multiscale_l1": 3.0}
+)
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory):
+    return sitters(tmp_path_factory.mktemp("sitters") / "w", 2)
+
+
+@pytest.fixture(scope="module")
+def made(workspace, tmp_path_factory):
+    """A translator, trained by settings of its own."""
+    selection = select(workspace, find_release(workspace, None), Stage.STAGE2)
+    return train_translator(selection, OWN, WeightSettings(), tmp_path_factory.mktemp("t") / "t", Recorder())
+
+
+def begun(made, **changes):
+    return begin_from(made.model, Stage2Settings(preset="tiny", **changes), "a clip")
+
+
+def test_losses_and_augmentation_are_the_translator_s_own_whatever_the_workspace_says_by_now(made):
+    now = {
+        "losses": {"multiscale_l1": 7.0, "perception": "vgg19"},
+        "augmentation": {"color_jitter": 0.5},
+        "data": {"references": 9},
+    }
+    changed, finetuning = begun(made, **now)
+    assert made.card.trained_by == finetuning.trained_by == OWN
+    assert changed.losses == OWN.losses.model_copy(update={"disc_start_step": 0})
+    assert changed.augmentation.color_jitter == OWN.augmentation.color_jitter
+    assert changed.data.references == OWN.data.references
+
+
+def test_what_fine_tuning_is_told_itself_overrules(made):
+    changed, _ = begun(made, finetuning={"losses": {"multiscale_l1": 2.0}, "color_jitter": 0.0})
+    assert (changed.losses.multiscale_l1, changed.losses.perceptual) == (2.0, OWN.losses.perceptual)
+    assert changed.augmentation.color_jitter == 0
+    with pytest.raises(ValidationError, match="pyramids"):
+        begun(made, finetuning={"losses": {"pyramids": 1.0}})
+
+
+@pytest.mark.parametrize(("frames", "learned", "held"), [(49, 49, 0), (50, 35, 10), (250, 195, 50)])
+def test_the_end_of_a_clip_is_held_back_where_it_is_long_enough(frames, learned, held):
+    (beginning,), judged = held_back([_candidate(frames)])
+    assert (beginning.facts.frames, len(judged)) == (learned, bool(held))
+    assert not held or frames - GAP - beginning.facts.frames == held
+
+
+def test_the_best_step_is_chosen_by_frames_that_were_not_learned_from(made, workspace, tmp_path):
+    """At its end the clip has the opposite colours, of which the beginning tells nothing, so what is chosen by must be
+    far off. A clip that is too short to hold an end back is looked at once, after all steps.
+    """
+    whole = _with_another_end(workspace, 60, 45)
+    changed, finetuning = begun(made, finetuning={"steps": 6, "eval_interval": 2})
+
+    def tuned(frames):
+        held, told = (
+            InMemoryClips(HeldPictures({"a": whole}), *held_back([_candidate(frames)]), "r", "a backend"),
+            Recorder(),
+        )
+        return train_translator(
+            held, changed, WeightSettings(), tmp_path / str(frames), told, finetuning=finetuning
+        ), told
+
+    (chosen, looks), (taken, single) = tuned(60), tuned(45)
+    assert 8 <= chosen.card.held_frames <= 12
+    assert looks.validated_at == [2, 4, 6]
+    assert chosen.fitted.best_loss > 3 * taken.fitted.best_loss
+    assert single.validated_at == [6]
+    assert (taken.card.held_frames, taken.card.steps) == (0, 6)
+    assert chosen.card.trained_by == taken.card.trained_by == OWN
+
+
+def _candidate(frames: int) -> ClipRef:
+    return ClipRef(ClipInfo("a", frames, "s"), ClipSource("a", "m"), "train", "a", False)
+
+
+def _with_another_end(workspace, frames: int, turn: int) -> PictureClip:
+    """A clip of the release over and over, from a frame on in the opposite colours."""
+    release = find_release(workspace, None)
+    place = select(workspace, release, Stage.STAGE2).train[0].place
+    clip = StoredClips.of(workspace, Stage.STAGE2, release.versions["stage2"]).pictures(place)
+    order = np.resize(np.arange(len(clip.crops)), frames)
+    crops = [clip.crops[row] for row in order]
+    crops[turn:] = [_opposite(crop) for crop in crops[turn:]]
+    return replace(
+        clip, landmarks=clip.landmarks[order], tracked=clip.tracked[order], boxes=clip.boxes[order], crops=tuple(crops)
+    )
+
+
+def _opposite(crop: bytes) -> bytes:
+    picture = cv2.imdecode(np.frombuffer(crop, np.uint8), cv2.IMREAD_COLOR)
+    return cv2.imencode(".png", 255 - picture)[1].tobytes()

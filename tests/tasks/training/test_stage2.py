@@ -1,0 +1,161 @@
+"""Training the translator on a release: tells what it does, resumes exactly, on one process as on two, and is tuned."""
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from model.stage2.files import load_discriminators, load_translator
+from model.training.sampler import WindowSampler
+from schemas.config.settings import Settings, WeightSettings
+from schemas.config.translation import Stage2Settings
+from schemas.errors import NotFoundError, TrainingError, WeightsMissingError
+from schemas.reasons import Stage
+from tasks.evaluation.translator_scores import cross_validate_translator, evaluate_translator
+from tasks.training.clip_selection import candidates, find_release, select
+from tasks.training.common import recipe_of
+from tasks.training.finetuning import finetuning_clip, start_of
+from tasks.training.stage2 import train_translator
+from tasks.training.translator_samples import TranslatorSampleLogger
+from tests.tasks.training.recorder import Recorder
+from tests.tasks.training.sitters import sitters
+
+SHORT = {"steps": 6, "eval_interval": 3, "save_interval": 2, "sample_interval": 6}
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory):
+    return sitters(tmp_path_factory.mktemp("sitters") / "w")
+
+
+def settings(**changes):
+    return Stage2Settings(preset="tiny", **{"schedule": SHORT, "losses": {"disc_start_step": 2}} | changes)
+
+
+def chosen(workspace):
+    return select(workspace, find_release(workspace, None), Stage.STAGE2)
+
+
+def trained(workspace, folder, listener=None, draw=None, **changes):
+    given = chosen(workspace), settings(**changes), WeightSettings(), folder, listener or Recorder(), draw
+    return train_translator(*given)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(workspace, tmp_path_factory):
+    """A training that nothing happened to: its folder and what it told."""
+    told, folder = Recorder(), tmp_path_factory.mktemp("undisturbed") / "training"
+    return trained(workspace, folder, told, TranslatorSampleLogger(SHORT["sample_interval"], SHORT["steps"])), told
+
+
+def weights(folder) -> dict[str, torch.Tensor]:
+    discriminators = load_discriminators(folder).state_dict()
+    return load_translator(folder)[0].state_dict() | {
+        f"discriminators.{name}": value for name, value in discriminators.items()
+    }
+
+
+def test_it_tells_all_it_does(undisturbed):
+    made, told = undisturbed
+    assert sorted(told.losses) == [1, 2, 3, 4, 5, 6]
+    assert told.end == (6, "done")
+    assert {"loss", "perceptual_lower", "perceptual_heldout_lower", "psnr_mouth", "sharpness_mouth"} <= set(
+        told.scores[0]
+    )
+    assert set(told.files) == {"val/faces_000003.png", "val/faces_000006.png", "val/faces_000006.mp4"}
+    assert made.card.perception[0].startswith("EfficientNet-Lite0")
+    assert made.card.tuned_on == ()
+
+
+KILLED = """
+import sys, torch
+from pathlib import Path
+from tasks.stores.workspace import Workspace
+from tests.tasks.training.recorder import PulledAt
+from tests.tasks.training.test_stage2 import trained
+torch.set_num_threads(1)
+trained(Workspace.open(sys.argv[1]), Path(sys.argv[2]), PulledAt(int(sys.argv[3])))
+"""
+
+
+def test_killed_and_resumed_is_never_killed(workspace, undisturbed, tmp_path):
+    folder = tmp_path / "training"
+    call = [sys.executable, "-c", KILLED, workspace.root, str(folder), "5"]
+    assert subprocess.run(call, capture_output=True).returncode == -9
+    told = Recorder()
+    resumed = trained(workspace, folder, told)
+    assert told.began_at == 4
+    assert told.losses == {step: loss for step, loss in undisturbed[1].losses.items() if step > 4}
+    again = weights(resumed.model)
+    for name, value in weights(undisturbed[0].model).items():
+        assert torch.equal(value, again[name]), name
+
+
+@pytest.mark.long
+def test_two_processes_learn_what_one_does(workspace, undisturbed, tmp_path):
+    told = Recorder()
+    trained(workspace, tmp_path / "two", told, devices=2)
+    losses = undisturbed[1].losses
+    assert told.losses[1] == pytest.approx(losses[1], rel=1e-3)
+    assert [told.losses[step] for step in losses] == pytest.approx(list(losses.values()), rel=0.1)
+
+
+def test_missing_weights_stop_it_before_the_first_step(workspace, tmp_path):
+    with pytest.raises(WeightsMissingError, match=r"weights\.vgg19"):
+        trained(workspace, tmp_path / "t", losses={"perception": "vgg19"})
+
+
+def test_fine_tuning_on_a_clips_beginning(workspace, undisturbed, tmp_path):
+    made, _ = undisturbed
+    clip = candidates(workspace, find_release(workspace, None), Stage.STAGE2)[0].facts.clip_id
+    selection = finetuning_clip(workspace, find_release(workspace, None), clip[:10], seconds=0.6)
+    assert selection.train[0].facts.frames == 15
+    given = Settings(workspace=workspace.root, stage2=settings())
+    changed, finetuning = start_of(given, workspace, str(made.model), clip)
+    tuned = train_translator(
+        selection, changed.stage2, WeightSettings(), tmp_path / "t", Recorder(), None, False, finetuning
+    )
+    assert tuned.card.tuned_on == (clip,)
+    assert tuned.card.tuned_from == finetuning.weights
+    before, after = weights(made.model), weights(tuned.model)
+    learned = [name for name in before if not name.endswith(("_u", "_v"))]  # of spectral norms: followed, not learned
+    still = {name for name in learned if torch.equal(before[name], after[name])}
+    assert still == {name for name in before if name.startswith("embedder")}
+
+
+def test_fine_tuning_takes_all_of_its_one_clip(workspace, undisturbed):
+    """A few windows an epoch are right for many clips; of one, a large batch would be the same ones twice."""
+    given = Settings(workspace=workspace.root, stage2=settings(data={"batch_size": 16, "windows_per_clip": 12}))
+    clip = candidates(workspace, find_release(workspace, None), Stage.STAGE2)[0].facts
+    changed, _ = start_of(given, workspace, str(undisturbed[0].model), clip.clip_id)
+    batch = WindowSampler([replace(clip, frames=75)], recipe_of(changed.stage2.data, 0)).batch(0)
+    assert len({window.seed for window in batch}) == 16
+
+
+def test_a_clip_that_is_not_there_cannot_be_tuned_on(workspace):
+    with pytest.raises(NotFoundError, match="no stage2 clips"):
+        finetuning_clip(workspace, find_release(workspace, None), "ffff")
+
+
+def test_an_evaluation_stands_beside_its_baselines(workspace, undisturbed):
+    """Painted faces are found again by no mesh, so what needs them says so."""
+    given = Settings(workspace=workspace.root, stage2=settings())
+    selection = chosen(workspace)
+    found = evaluate_translator(given, selection, selection.val, undisturbed[0].model, "the val split", 4)
+    means = {(row["system"], row["score"]): row["interval"]["mean"] for row in found.summary()["means"]}
+    assert means["source", "perceptual_lower"] == 0
+    assert means["painted", "perceptual_lower"] > 0
+    assert means["painted", "psnr_mouth"] > means["copy", "psnr_mouth"]
+    assert np.isfinite(found.scores.frechet["painted"]["frames"])
+    assert len(found.clips()) == 5
+    with pytest.raises(TrainingError, match="no stage2 clip in the test split"):
+        evaluate_translator(given, selection, [], undisturbed[0].model, "the test split", 4)
+
+
+def test_there_is_no_such_fold(workspace):
+    given = Settings(workspace=workspace.root, stage2=settings())
+    with pytest.raises(TrainingError, match="no fold 4 of 3"):
+        cross_validate_translator(workspace, given, chosen(workspace), 3, 4, Recorder(), only=4)
