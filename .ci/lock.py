@@ -1,4 +1,4 @@
-"""Writes what is installed in this environment as locks with hashes, and the licences of it: `make lock`.
+"""Write what is installed in this environment as locks with hashes, and the licences of it: `make lock`.
 
 requirements.lock: what the project needs to run. requirements-dev.lock: the rest, for tests and checks.
 THIRD_PARTY.md: the table of licences; the text above it is written by hand.
@@ -28,7 +28,7 @@ BY_HAND = {
     "skops": "MIT",
     "text-unidecode": "Artistic-1.0, or GPL-2.0-or-later",
 }
-"""Where a wheel's own words are missing, or are not the whole."""
+"""Licences that a wheel does not state, or not in full."""
 
 
 def main() -> None:
@@ -72,7 +72,7 @@ def with_hashes(pins: list[str]) -> str:
     """
     uv = [Path(sys.executable).with_name("uv"), "pip", "compile", "--quiet", "--python-version", "3.11"]
     words = ["--no-deps", "--generate-hashes", "--no-annotate", "--no-header", "-"]
-    told = subprocess.run([*uv, *words], input="\n".join(pins), capture_output=True, text=True, check=True).stdout
+    locked = subprocess.run([*uv, *words], input="\n".join(pins), capture_output=True, text=True, check=True).stdout
     for torch in [one for one in pins if one.startswith("torch==")]:
         own = f"{torch} \\\n    --hash=sha256:{from_here(torch)}\n"
         told = re.sub(rf"^{re.escape(torch)} \\\n(?: .*\n)+", own.replace("\\", r"\\"), told, flags=re.MULTILINE)
@@ -80,8 +80,8 @@ def with_hashes(pins: list[str]) -> str:
 
 
 def from_here(pin: str) -> str:
-    """sha256 of the file that pip takes for a pin as it is configured here: of torch, the wheel for CPUs, which PyPI
-    does not have.
+    """Return the sha256 of the file that pip takes for a pin as it is configured here: of torch, the wheel for CPUs,
+    which PyPI does not have.
     """
     with tempfile.TemporaryDirectory() as scratch:
         words = ["download", "--quiet", "--no-deps", "--only-binary", ":all:", "--dest", scratch, pin]
@@ -91,19 +91,21 @@ def from_here(pin: str) -> str:
 
 
 def licence(package: metadata.Distribution) -> str:
-    """What a package says of its licence, in a line."""
+    """State a package's licence in a line."""
     name = canonicalize_name(package.name)
     if name in BY_HAND:
         return BY_HAND[name]
-    told = package.metadata
-    classified = [one.rpartition(" :: ")[2] for one in told.get_all("Classifier") or [] if one.startswith("License ::")]
+    facts = package.metadata
+    classified = [
+        one.rpartition(" :: ")[2] for one in facts.get_all("Classifier") or [] if one.startswith("License ::")
+    ]
     classified = [one for one in classified if one not in ("OSI Approved", "DFSG approved")]
-    own = (told.get("License") or "").strip()
+    own = (facts.get("License") or "").strip()
     short = own if "\n" not in own and len(own) < 60 and own != "UNKNOWN" else ""
-    found = told.get("License-Expression") or ", ".join(classified) or short
-    if not found:
-        raise SystemExit(f"{name} says nothing of its licence: look it up, and add it to {Path(__file__).name}")
-    return re.sub(r"\s+", " ", found).replace("|", "/")
+    stated = facts.get("License-Expression") or ", ".join(classified) or short
+    if not stated:
+        raise SystemExit(f"{name} states no licence: look it up, and add it to {Path(__file__).name}")
+    return re.sub(r"\s+", " ", stated).replace("|", "/")
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""What things are: records, table layouts, settings, policy, reasons, errors. No torch, no Prefect, no media."""
+"""Records, table layouts, settings, policy, reasons and errors. No torch, no Prefect, no media."""

@@ -1,6 +1,6 @@
 """Addresses, and the credentials that people put into them.
 
-An address ends in tables, logs, reports and runs, so what only opens a door must not be part of it.
+An address ends in tables, logs, reports and runs, so credentials must not be part of it.
 """
 
 import re
@@ -19,14 +19,14 @@ _SIGNED: Final = re.compile(
     r"AWSAccessKeyId)=)[^&\s'\"]+",
     re.IGNORECASE,
 )
-"""What makes a signed address one that opens for whoever has it."""
+"""Parameters that make a signed address open for anybody who has it."""
 
 
 _PORTS: Final = {"http": 80, "https": 443}
 
 
 def origin_of(url: str) -> str | None:
-    """Scheme, host and port of a web address, as "https://host" or "http://host:8080"; None for what is none."""
+    """Return scheme, host and port of a web address, as "https://host" or "http://host:8080"; None for what is none."""
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -55,7 +55,7 @@ def without_password(text: str) -> str:
 
 
 def without_passwords(tree: Any) -> Any:
-    """The same for every text in a tree of dictionaries and lists."""
+    """Remove them from every text in a tree of dictionaries and lists."""
     match tree:
         case dict():
             return {name: without_passwords(value) for name, value in tree.items()}

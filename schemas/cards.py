@@ -1,4 +1,4 @@
-"""What a model file says about itself: enough to refuse data that it was not made for."""
+"""Cards in model files: enough to refuse data that the model was not made for."""
 
 from typing import Final, Literal
 
@@ -23,18 +23,18 @@ GENERATOR: Final = "landmark-generator"
 TRANSLATOR: Final = "landmark-translator"
 """Name of the registered model of stage 2."""
 FINETUNED: Final = "landmark-translator-finetuned"
-"""Name of what fine-tuning makes of that. A version knows one speaker, so none may ever be stage 2's newest."""
+"""Name of the registered fine-tuned translators. A version fits one speaker, so none may ever be stage 2's newest."""
 
 WEIGHTS: Final = "weights.safetensors"
 """File in a model's folder: the networks that are used."""
 DISCRIMINATORS: Final = "discriminators.safetensors"
-"""File in a translator's folder: its discriminators, with which fine-tuning goes on."""
+"""File in a translator's folder: its discriminators, with which fine-tuning continues."""
 CARD: Final = "card.json"
 """File in a model's folder: one of the cards below."""
 
 
 class Contract(BaseModel):
-    """The numbers of schemas/contract.py that a model was trained under; the defaults are today's."""
+    """Values of schemas/contract.py that a model was trained under; the defaults are today's."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -48,13 +48,13 @@ class Contract(BaseModel):
     extractor_version: str = EXTRACTOR_VERSION
 
     def differences(self, other: "Contract") -> list[str]:
-        """What differs, in words: one "name: ours, theirs" a field."""
+        """List the fields that differ, in words: one "name: ours, not theirs" a field."""
         mine, theirs = self.model_dump(), other.model_dump()
         return [f"{name}: {mine[name]}, not {theirs[name]}" for name in mine if mine[name] != theirs[name]]
 
 
 class GeneratorCard(BaseModel):
-    """Beside the weights of a landmark generator: what it is, what it was trained on, how it is used."""
+    """Card beside the weights of a landmark generator: its kind, training data and use."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -69,7 +69,7 @@ class GeneratorCard(BaseModel):
 
 
 class TranslatorCard(BaseModel):
-    """Beside the weights of a landmark translator: what it is, what it was trained on, how it is used."""
+    """Card beside the weights of a landmark translator: its kind, training data and use."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -94,7 +94,7 @@ class TranslatorCard(BaseModel):
 
 
 class BaselineCard(BaseModel):
-    """Beside the weights of a baseline: which one it is, what it was trained on, how it is used."""
+    """Card beside the weights of a baseline: its kind, training data and use."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

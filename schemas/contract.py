@@ -1,4 +1,4 @@
-"""The numbers that stores, features and networks must agree on. Each stands here once and nowhere else.
+"""Constants that stores, features and networks must agree on. Each is defined here once and nowhere else.
 
 Changing any of them changes what a stored row means, so bump EXTRACTOR_VERSION with it: rows of another
 version are measured again, and a release never mixes two.

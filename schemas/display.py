@@ -1,4 +1,4 @@
-"""File names are data. How one is shown to a person without a terminal, or the person, being misled by it."""
+"""Display of file names, which are data: safe for terminals, and not misleading for people."""
 
 from collections.abc import Iterable, Sequence
 from os.path import commonprefix
@@ -8,16 +8,16 @@ from urllib.parse import unquote_to_bytes
 _FILE: Final = "file://"
 
 _FORMULA: Final = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
-"""What a formula begins with, also in full width; a tab or carriage return before it is escaped by then."""
+"""First characters of a formula, also in full width; a tab or carriage return before it is escaped by then."""
 
 SHORT_ID: Final = 12
-"""Digits of an id that are shown where a whole one would only fill the line; commands accept any unique start."""
+"""Digits of an id that are shown where a whole one would be too long; commands accept any unique start."""
 
 
 def visible(text: str, but: str = "") -> str:
-    r"""The text with everything that is not printable as an escape: \n, \x1b, \u202e. but: letters to leave.
+    r"""Replace everything that is not printable by an escape: \n, \x1b, \u202e. but: letters to leave.
 
-    Control characters would be obeyed by a terminal, and direction marks would make a name read as another one.
+    Terminals would act on control characters, and direction marks would make a name read as another one.
     """
     return "".join(letter if letter.isprintable() or letter in but else _escape(letter) for letter in text)
 
@@ -27,10 +27,10 @@ def _escape(letter: str) -> str:
 
 
 def csv_line(values: Iterable[Any]) -> str:
-    """A line of CSV for people and their spreadsheets, quoted as RFC 4180 says, with its end.
+    """Format a line of CSV for people and their spreadsheets, quoted as in RFC 4180, with its end.
 
     None is an empty field, a list its words with spaces between. Texts are escaped, and one that a spreadsheet would
-    take for a formula gets a quotation mark before it; who needs names to the letter asks for JSON.
+    take for a formula gets a quotation mark before it; exact names are in the JSON output.
     """
     return ",".join(map(_csv_field, values)) + "\n"
 
@@ -45,18 +45,18 @@ def _csv_field(value: Any) -> str:
 
 
 def readable_path(uri: str) -> str:
-    """The path or URI for people: printable, and a file:// name (a path that is not UTF-8) with its bytes shown."""
+    """Format a path or URI for people: printable, and a file:// name (a path not in UTF-8) with its bytes shown."""
     if uri.startswith(_FILE):
         return visible(unquote_to_bytes(uri.removeprefix(_FILE)).decode("utf-8", "backslashreplace"))
     return visible(uri)
 
 
 def base_name(uri: str) -> str:
-    """The last part of the path, for people."""
+    """Return the last part of the path, for people."""
     return readable_path(uri).rstrip("/").rsplit("/", 1)[-1]
 
 
 def common_folder(paths: Sequence[str]) -> str:
-    """The folder that all paths lie below, with a slash at its end; empty where there is none but the root."""
+    """Return the folder that all paths lie below, with a slash at its end; empty where there is none but the root."""
     folder = commonprefix(paths).rpartition("/")[0] + "/"  # noqa: RUF071 - letters, then up to a slash: URIs, too
     return "" if folder == "/" or folder.endswith("://") else folder

@@ -1,7 +1,7 @@
-"""How a run of a flow ends. The same words everywhere: `metrics`, `status`, pages, Prefect, exit codes.
+"""Endings of a run of a flow. The same words everywhere: `metrics`, `status`, pages, Prefect, exit codes.
 
 * done: all that was asked.
-* partial: some of it; what could not be done is named. Exit code 1, for whoever goes on has to know.
+* partial: some of it; what could not be done is named. Exit code 1, so that callers notice.
 * dry_run: nothing, as asked.
 * failed: nothing that was asked, or not to its end.
 """
@@ -15,12 +15,12 @@ ENDINGS: Final[tuple[RunEnding, ...]] = get_args(RunEnding)
 
 
 def ending_of_jobs(done: int, left: int) -> RunEnding:
-    """The ending of a run over many things of which `left` could not be done."""
+    """Return the ending of a run over many things of which `left` could not be done."""
     return "done" if not left else "partial" if done else "failed"
 
 
 def ending_of(summary: object) -> RunEnding:
-    """The ending that a run's summary names under `state`; done where it names none."""
+    """Return the ending that a run's summary names under `state`; done where it names none."""
     named = summary.get("state") if isinstance(summary, Mapping) else None
     return next((one for one in ENDINGS if one == named), "done")
 

@@ -9,7 +9,7 @@
   + TrainingError        a training cannot start or go on: no data, NaN, no room for a checkpoint
   + DubbingError         a video cannot be dubbed as asked: no such face, nowhere to write
   + TrackingError        the tracking server cannot be reached, or holds no such run or model
-  + PromotionError       a model cannot be judged or moved: refused, overtaken, or nothing to judge on
+  + PromotionError       a model cannot be evaluated or moved: refused, overtaken, or no data
   + BatchError           no job of a batch ended well
   + RetrainError         a step of a retraining failed; the champion is as it was
   + ClusterError         the Dask cluster cannot be reached or does not fit
@@ -64,26 +64,26 @@ class TrackingError(HeterodubError):
 
 
 class PromotionError(HeterodubError):
-    """A model cannot be judged, promoted or rolled back to; nothing was moved unless the text says so."""
+    """A model cannot be evaluated, promoted or rolled back to; nothing was moved unless the text says so."""
 
 
 class _SummarisedError(HeterodubError):
-    """A run that failed and has a summary all the same. told: that summary."""
+    """A run that failed and has a summary all the same. summary: as of a run that ended well."""
 
-    def __init__(self, text: str, told: dict[str, Any]) -> None:
+    def __init__(self, text: str, summary: dict[str, Any]) -> None:
         super().__init__(text)
-        self.told = told
+        self.summary = summary
 
     def __reduce__(self) -> tuple[type["_SummarisedError"], tuple[str, dict[str, Any]]]:
-        return type(self), (str(self), self.told)
+        return type(self), (str(self), self.summary)
 
 
 class BatchError(_SummarisedError):
-    """No job of a batch ended well; each one's own cause stands in the summary."""
+    """No job of a batch ended well; the summary has the cause of each."""
 
 
 class RetrainError(_SummarisedError):
-    """A step of a retraining failed; what was done before it is kept, and the summary tells of the other steps too."""
+    """A step of a retraining failed; what was done before it is kept, and the summary has the other steps too."""
 
 
 class ClusterError(HeterodubError):

@@ -1,7 +1,7 @@
-"""What every stored table must fulfil before it is released. Plain data; tasks/releases/audit runs it.
+"""Expectations that every stored table must meet before it is released. Plain data; tasks/releases/audit runs it.
 
 The audit lays each table out as one narrow row per stored row: small columns as they are, and in the place of
-payload what was counted in it (COUNTED). Each expectation speaks of these columns, so a failure can name its rows.
+payload what was counted in it (COUNTED). Each expectation names these columns, so a failure can name its rows.
 """
 
 import math
@@ -21,7 +21,7 @@ Kind = Literal["unique", "not_null", "between", "in_set", "equal"]
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """One thing that must hold for every row. Null passes all kinds but `not_null`."""
+    """A condition that must hold for every row. Null passes all kinds but `not_null`."""
 
     name: str
     kind: Kind
@@ -105,7 +105,7 @@ _BY_NAME: Final[Mapping[str, tuple[float, float]]] = {
 
 
 def possible_range(signal: Signal) -> tuple[float, float]:
-    """Smallest and largest value a signal can physically have."""
+    """Return the smallest and largest value a signal can physically have."""
     if signal.name in _BY_NAME:
         return _BY_NAME[signal.name]
     if signal.name.endswith("_share"):
@@ -114,12 +114,12 @@ def possible_range(signal: Signal) -> tuple[float, float]:
 
 
 def suites(settings: ClipSettings) -> tuple[Suite, ...]:
-    """The suites of all audited tables; clip lengths follow from the settings the clips were cut with."""
+    """Return the suites of all audited tables; clip lengths follow from the settings the clips were cut with."""
     return (_catalog(), _clips(settings), _stage1(), _stage2())
 
 
 def row_columns(table: str) -> list[str]:
-    """Columns of a table that an expectation speaks of and that are stored as they are."""
+    """List the columns of a table that an expectation names and that are stored as they are."""
     suite = next(suite for suite in suites(ClipSettings()) if suite.table == table)
     named = {suite.row_name}
     for expectation in suite.expectations:

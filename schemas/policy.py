@@ -1,7 +1,7 @@
-"""The routing policy: what each stage asks of a clip. A TOML file, versioned, every threshold documented.
+"""Routing policy: each stage's limits on a clip. A TOML file, versioned, every threshold documented.
 
-A field's name says what it does: `min_face_height_px` refuses clips whose signal `face_height_px` is lower.
-A limit that is absent is not asked for. tasks/quality/routing.py applies the rules and knows nothing else.
+A field's name states its effect: `min_face_height_px` refuses clips whose signal `face_height_px` is lower.
+A limit that is absent is not applied. tasks/quality/routing.py applies the rules and nothing else.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ class _Limits(BaseModel):
     # nan compares as false with everything: a limit of it would silently never refuse
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    accept_missing: tuple[str, ...] = Field((), description="signals whose absence is not held against a clip")
+    accept_missing: tuple[str, ...] = Field((), description="signals that may be missing without a refusal")
 
     @field_validator("accept_missing")
     @classmethod
@@ -43,7 +43,7 @@ def _limit(why: str, *, low: float | None = None, high: float | None = None) -> 
 
 
 class Stage1Limits(_Limits):
-    """Landmark generation asks for one trackable face and clean speech that belongs to it."""
+    """Limits of landmark generation: one trackable face and clean speech that belongs to it."""
 
     min_face_height_px: float | None = _limit("smallest face whose lips the mesh still follows", low=0)
     min_face_share: float | None = _limit("share of frames in which the face must be tracked", low=0, high=1)
@@ -71,9 +71,9 @@ class Stage1Limits(_Limits):
 
 
 class Stage2Limits(_Limits):
-    """Landmark translation asks for a large, sharp, coloured face. It does not ask for sound."""
+    """Limits of landmark translation: a large, sharp, coloured face. Sound is not required."""
 
-    min_face_height_px: float | None = _limit("smallest face worth painting", low=0)
+    min_face_height_px: float | None = _limit("smallest face worth generating", low=0)
     min_face_share: float | None = _limit("share of frames in which the face must be tracked", low=0, high=1)
     min_mesh_score: float | None = _limit("how sure the mesh must be", low=0, high=1)
     min_mouth_visibility: float | None = _limit("share of frames in which the mouth must be seen", low=0, high=1)
@@ -93,7 +93,7 @@ class Stage2Limits(_Limits):
 
 
 class Policy(BaseModel):
-    """What both stages ask for. `version` grows with every change of a published policy."""
+    """Limits of both stages. `version` grows with every change of a published policy."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -108,15 +108,15 @@ class Policy(BaseModel):
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:12]
 
     def rules(self) -> tuple["Rule", ...]:
-        """Every limit that is asked for, stage 1 first. That stage 1 has sound at all is always asked."""
+        """Return every limit that is set, stage 1 first. Stage 1 always requires sound."""
         return (*_rules(Stage.STAGE1, self.stage1), _HAS_SOUND, *_rules(Stage.STAGE2, self.stage2))
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One limit on one signal: a clip that breaks it is refused by `stage` for `reason`.
+    """A limit on a signal: a clip that breaks it is refused by `stage` for `reason`.
 
-    `missing_reason` is what a null signal is refused for; None lets it pass.
+    `missing_reason` is the reason for refusing a null signal; None lets it pass.
     """
 
     stage: Stage
@@ -164,7 +164,7 @@ REASON_OF: Final[Mapping[str, ClipReason]] = {
     "max_abs_pairing_offset_frames": ClipReason.OUT_OF_SYNC,
     "min_speech_motion_ratio": ClipReason.NOT_PAIRED,
 }
-"""What breaking each limit is called."""
+"""Reason for refusing a clip that breaks each limit."""
 
 _MISSING_REASON: Final[Mapping[str, ClipReason]] = {
     "level_dbfs": ClipReason.NO_SOUND,
@@ -172,7 +172,7 @@ _MISSING_REASON: Final[Mapping[str, ClipReason]] = {
     "pairing_score": ClipReason.PAIRING_UNKNOWN,
     "pairing_offset_frames": ClipReason.PAIRING_UNKNOWN,
     "speech_motion_ratio": ClipReason.PAIRING_UNKNOWN,
-    # not one frame shows enough of a face to look at: that is not the same as too dark, too bright and blurred at once
+    # no frame shows enough of a face to measure: that is not the same as too dark, too bright and blurred at once
     "sharpness": ClipReason.FACE_NOT_TRACKED,
     "blockiness": ClipReason.FACE_NOT_TRACKED,
     "colourfulness": ClipReason.FACE_NOT_TRACKED,
@@ -183,13 +183,13 @@ _MISSING_REASON: Final[Mapping[str, ClipReason]] = {
 
 
 def _rules(stage: Stage, limits: _Limits) -> list[Rule]:
-    found = []
+    rules = []
     for field, limit in limits.model_dump(exclude={"accept_missing"}, exclude_none=True).items():
         direction, signal = _parse(field)
         reason = REASON_OF[field]
         missing = None if signal in limits.accept_missing else _MISSING_REASON.get(signal, reason)
-        found.append(Rule(stage, field, signal, direction, limit, reason, missing))
-    return found
+        rules.append(Rule(stage, field, signal, direction, limit, reason, missing))
+    return rules
 
 
 def _parse(field: str) -> tuple[Direction, str]:
@@ -214,7 +214,7 @@ def load_policy(path: str | Path | None = None) -> Policy:
 
 
 def parse_policy(text: str, source: str) -> Policy:
-    """A policy from its TOML text; `source` is named in complaints.
+    """Parse a policy from its TOML text; `source` is named in errors.
 
     Raises: SettingsError - it is not TOML or holds a bad value.
     """

@@ -1,4 +1,4 @@
-"""Turns pydantic's findings into sentences that name the field, the value, and what would be right."""
+"""Formatting of pydantic's errors as sentences that name the field, the value, and what is accepted."""
 
 from pydantic import ValidationError
 
@@ -6,7 +6,7 @@ from .addresses import without_password
 
 
 def describe(error: ValidationError) -> str:
-    """One sentence per bad field, joined by '; '."""
+    """Format one sentence per bad field, joined by '; '."""
     parts = []
     for problem in error.errors(include_url=False):
         field = ".".join(str(step) for step in problem["loc"]) or "(the whole file)"
@@ -15,6 +15,6 @@ def describe(error: ValidationError) -> str:
         elif problem["type"] == "extra_forbidden":
             parts.append(f"{field} is not a known field")
         else:
-            given = without_password(repr(problem["input"]))
-            parts.append(f"{field} = {given}: {problem['msg'][0].lower()}{problem['msg'][1:]}")
+            value = without_password(repr(problem["input"]))
+            parts.append(f"{field} = {value}: {problem['msg'][0].lower()}{problem['msg'][1:]}")
     return "; ".join(parts)

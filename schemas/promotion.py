@@ -1,6 +1,6 @@
-"""The promotion policy: what a challenger must show before it takes the champion's place. A TOML file, versioned.
+"""Promotion policy: what a challenger must show before it replaces the champion. A TOML file, versioned.
 
-tasks/promotion/decision.py applies it and knows nothing else. Why these rules: docs/promotion.md.
+tasks/promotion/decision.py applies it and nothing else. Why these rules: docs/promotion.md.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ from .toml import parse_toml
 DEFAULT_PROMOTION: Final = Path(__file__).parent / "policies" / "promotion.toml"
 
 COSTS: Final = ("latency_ms", "parameters", "memory_mib")
-"""What running a model costs, as model/metrics/cost.py measures it."""
+"""Costs of running a model, as model/metrics/cost.py measures them."""
 
 
 class _Part(BaseModel):
@@ -24,7 +24,7 @@ class _Part(BaseModel):
 
 
 class ResamplingRule(_Part):
-    """How intervals are made; see model/metrics/bootstrap.py."""
+    """Settings of the intervals; see model/metrics/bootstrap.py."""
 
     level: float = Field(0.95, gt=0.5, lt=1, description="share of intervals that should hold the truth")
     resamples: int = Field(4000, ge=500, description="times the speakers are drawn anew")
@@ -32,20 +32,22 @@ class ResamplingRule(_Part):
 
 
 class ApprovalRule(_Part):
-    """Whether a person has the last word."""
+    """Approval by a person before a move."""
 
     required: bool = Field(False, description="pause before the move, and ask in the Prefect UI")
     timeout_s: int = Field(86_400, ge=1, description="seconds after which no answer means no")
 
 
 class ModelRule(_Part):
-    """What is asked of one registered model."""
+    """Rules for one registered model."""
 
     primary: str = Field(description="the error that decides")
     minimum_effect: float = Field(
         ge=0, lt=1, description="share of the champion's error by which the challenger's must surely lie below it"
     )
-    references: int = Field(8, ge=1, description="frames of a clip that a model is told; they are not scored")
+    references: int = Field(
+        8, ge=1, description="reference frames of a clip, which a model gets and which are not scored"
+    )
     least_clips: int = Field(ge=2, description="with fewer clips in the benchmark nothing is decided")
     least_speakers: int = Field(ge=2, description="with fewer speakers in the benchmark nothing is decided")
     controls: dict[str, float] = Field(
@@ -63,7 +65,7 @@ class ModelRule(_Part):
 
 
 class PromotionPolicy(_Part):
-    """What every registered model must show. `version` grows with every change of a published policy."""
+    """Rules for every registered model. `version` grows with every change of a published policy."""
 
     name: str = Field(description="name of the policy, for people")
     version: int = Field(ge=1, description="grows with every change")
@@ -76,9 +78,9 @@ class PromotionPolicy(_Part):
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:12]
 
     def rule(self, model: str) -> ModelRule:
-        """What is asked of a registered model.
+        """Return the rules for a registered model.
 
-        Raises: SettingsError - the policy says nothing of it.
+        Raises: SettingsError - the policy has none for it.
         """
         if model not in self.models:
             raise SettingsError(f"promotion policy {self.name} {self.version} has no [models.{model}]")

@@ -1,4 +1,4 @@
-"""Why a file or a clip ended where it did. Every reason is a code, and every code has a sentence for people."""
+"""Reasons for the outcome of a file or a clip. Every reason is a code, and every code has a sentence for people."""
 
 from enum import StrEnum
 
@@ -11,16 +11,16 @@ class Stage(StrEnum):
 
 
 class FileState(StrEnum):
-    """Where a raw file ends; every file is in exactly one."""
+    """Final state of a raw file; every file is in exactly one."""
 
     MEASURED = "measured"  # at least one clip was measured and routed
-    REJECTED = "rejected"  # looked at, and no clip can come out of it
+    REJECTED = "rejected"  # examined, and no clip can come out of it
     DUPLICATE = "duplicate"  # the same bytes as another file
-    QUARANTINED = "quarantined"  # could not be worked on; kept out of everyone's way
+    QUARANTINED = "quarantined"  # could not be worked on; kept out of all tables of clips
 
 
 class FileReason(StrEnum):
-    """Why a raw file gave no clips."""
+    """Reason why a raw file gave no clips."""
 
     EMPTY_FILE = "empty_file"
     NOT_MEDIA = "not_media"
@@ -71,11 +71,11 @@ QUARANTINE_REASONS = frozenset(
         FileReason.INTERNAL_ERROR,
     }
 )
-"""Reasons that say "could not be worked on" rather than "has nothing for us"."""
+"""Reasons of files that could not be worked on, as opposed to files without usable footage."""
 
 
 class ClipReason(StrEnum):
-    """Why a clip is refused by a stage. A clip carries every one that applies."""
+    """Reason why a clip is refused by a stage. A clip carries every one that applies."""
 
     FACE_TOO_SMALL = "face_too_small"
     FACE_NOT_TRACKED = "face_not_tracked"
@@ -108,7 +108,7 @@ class ClipReason(StrEnum):
 
 
 class MissingCause(StrEnum):
-    """Why a measurement is null. A missing number is never stored as 0 or -1."""
+    """Reason why a measurement is null. A missing number is never stored as 0 or -1."""
 
     NO_SOUND_STREAM = "no_sound_stream"
     NO_SOUND_IN_CLIP = "no_sound_in_clip"
@@ -140,7 +140,7 @@ EXPLANATIONS: dict[FileReason | ClipReason, str] = {
     FileReason.TOO_SHORT: "no face stays in one shot for the shortest clip length",
     FileReason.TOO_LONG: "the header claims more footage than the settings allow",
     FileReason.SAME_BYTES: "byte for byte the same as another file",
-    FileReason.LABELS_DISAGREE: "byte for byte the same as another file that the listing says other things about",
+    FileReason.LABELS_DISAGREE: "byte for byte the same as another file whose labels in the listing differ",
     FileReason.FOLDER: "a folder with the name of a video; its files are listed by themselves",
     FileReason.LINKED_FOLDER: "a link to a folder; links to folders are not followed",
     FileReason.NOT_A_REGULAR_FILE: "a pipe, socket or device; never opened",
@@ -160,7 +160,7 @@ EXPLANATIONS: dict[FileReason | ClipReason, str] = {
     ClipReason.FACE_TOO_SMALL: "the face is too small",
     ClipReason.FACE_NOT_TRACKED: "the face is missing in too many frames",
     ClipReason.SEVERAL_FACES: "more than one face is on screen",
-    ClipReason.LANDMARKS_UNRELIABLE: "the landmark model is unsure of what it sees",
+    ClipReason.LANDMARKS_UNRELIABLE: "the landmark model is unsure",
     ClipReason.LANDMARKS_JITTER: "the landmarks tremble",
     ClipReason.MOUTH_COVERED: "something lies over the mouth",
     ClipReason.MOUTH_FROZEN: "the mouth does not move",

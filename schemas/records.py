@@ -1,4 +1,4 @@
-"""The records that travel between steps. Frozen: a later step makes a new record, it never fills in an old one."""
+"""Records passed between steps. Frozen: a later step makes a new record, it never fills in an old one."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ class RawFile:
     consent: str | None = None
     language: str | None = None
     offset_s: float = 0.0
-    """Seconds by which the source's owner knows the sound to be late; taken out before anything is measured."""
+    """Seconds that the sound is late, as stated by the source's owner; taken out before anything is measured."""
     refusal: FileReason | None = None
     refusal_detail: str = ""
     within: str | None = None
@@ -34,11 +34,11 @@ class RawFile:
 
 @dataclass(frozen=True, slots=True)
 class StreamFacts:
-    """One stream of pictures or sound that could be used, and whether it is.
+    """A stream of pictures or sound that could be used. used: True if it is.
 
     stream: its number in the container. kind: picture or sound. changes_hz: pictures a second that differ from the
     one before, in a short look; None where there was nothing to choose. pairing_score: how well the sound fits the
-    mouths, the mean over the clips it was chosen by; None where that was not asked or could not be measured.
+    mouths, the mean over the clips it was chosen by; None where that was not needed or could not be measured.
     rate_hz, channels: of a sound.
     """
 
@@ -57,7 +57,7 @@ class StreamFacts:
 
 @dataclass(frozen=True, slots=True)
 class MediaFacts:
-    """What the container says, before decoding. Sizes are as displayed: square pixels, turned.
+    """Facts that the container states, before decoding. Sizes are as displayed: square pixels, turned.
 
     duration_s is the length of the pictures, from their own start. picture_stream, sound_stream: numbers of the streams
     that are used. streams: all that could be, see StreamFacts.
@@ -78,7 +78,7 @@ class MediaFacts:
     sound_stream: int | None
     streams: tuple[StreamFacts, ...]
     sound_channel: str | None = None
-    """The one channel that is heard, such as FL; None: all of them, mixed."""
+    """The one channel that is used, such as FL; None: all of them, mixed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class Measurements:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What routing says of one clip."""
+    """Routing decision on one clip."""
 
     stage1: bool
     stage2: bool
@@ -101,8 +101,8 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class FileOutcome:
-    """How one file ended: its state and, unless it was measured, why. `error` keeps the cause's own words; `notes` say
-    what was done to its pictures before they were looked at.
+    """Outcome of one file: its state and, unless it was measured, why. `error` keeps the cause's own text; `notes`
+    state what was done to its pictures before they were measured.
     """
 
     state: FileState

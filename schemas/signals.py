@@ -6,7 +6,7 @@ from typing import Final
 
 
 class SignalGroup(StrEnum):
-    """What a signal is about."""
+    """Subject of a signal."""
 
     PICTURE = "picture"
     SOUND = "sound"
@@ -60,7 +60,7 @@ SIGNALS: Final[tuple[Signal, ...]] = (
     Signal("pairing_score", "1", _X, "how far the sound's fit to the mouth stands out from its fit at false times (z)"),
     Signal("pairing_corr", "1", _X, "correlation of mouth movement with what the sound predicts, at the best offset"),
     Signal("pairing_offset_frames", "frames", _X, "frames by which the sound comes late (+) or early (-), best fit"),
-    Signal("speech_motion_ratio", "1", _X, "mouth movement while speech is heard over movement in pauses"),
+    Signal("speech_motion_ratio", "1", _X, "mouth movement during speech over movement in pauses"),
 )
 
 SIGNAL_NAMES: Final[tuple[str, ...]] = tuple(signal.name for signal in SIGNALS)

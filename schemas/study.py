@@ -1,4 +1,4 @@
-"""A rating study: what its key knows, what its page is told, and what raters send back."""
+"""Files of a rating study: its key, and the responses of raters. The page itself holds neither."""
 
 from typing import Annotated, Final, Literal, Self
 
@@ -24,8 +24,8 @@ class _Record(BaseModel):
 
 
 class Item(_Record):
-    """What a video of the page really is. clip: what it shows. system: who made it. expected: of an attention check,
-    the grades that it asks for; such a video belongs to no system.
+    """A video of the page, unblinded. clip: what it shows. system: that made it. expected: of an attention check,
+    the required grades; such a video belongs to no system.
     """
 
     clip: str
@@ -34,7 +34,7 @@ class Item(_Record):
 
 
 class StudyKey(_Record):
-    """Opens the blinding; never given to raters. items: by the id that the page knows. forms: the orders of items, of
+    """Key that unblinds a study; never given to raters. items: by the id on the page. forms: the orders of items, of
     which a rater gets one. page_sha256: of the page it belongs to.
     """
 
@@ -59,7 +59,7 @@ class StudyKey(_Record):
 
 
 class StudyResponse(_Record):
-    """A rater's grades of one video. plays: how often it was begun. seconds: from its first sight to the last grade."""
+    """A rater's grades of one video. plays: how often it was played. seconds: from first sight to last grade."""
 
     item: str
     grades: Grades

@@ -41,11 +41,11 @@ CATALOG: Final = pa.schema(
         _field("stamp", _TEXT, "changes when the file changes; an unchanged stamp is not read again"),
         _field("size_bytes", _INT, "size of the file", unit="B"),
         _field("corpus", _TEXT, "name of the corpus it came with"),
-        _field("speaker", _TEXT, "who speaks, as told by manifest or path", null=True),
-        _field("licence", _TEXT, "licence, as told", null=True),
-        _field("consent", _TEXT, "consent, as told", null=True),
-        _field("language", _TEXT, "language, as told", null=True),
-        _field("offset_s", _REAL, "seconds the sound is late, as told", unit="s"),
+        _field("speaker", _TEXT, "who speaks, as stated by manifest or path", null=True),
+        _field("licence", _TEXT, "licence, as stated", null=True),
+        _field("consent", _TEXT, "consent, as stated", null=True),
+        _field("language", _TEXT, "language, as stated", null=True),
+        _field("offset_s", _REAL, "seconds the sound is late, as stated", unit="s"),
         _field("extractor", _TEXT, "version and landmark backend that worked on it"),
         _field("state", _TEXT, "measured, rejected, duplicate or quarantined"),
         _field("reason", _TEXT, "why there are no clips; null when measured", null=True),
@@ -67,7 +67,7 @@ CATALOG: Final = pa.schema(
         _field("sound_streams", _INT, "number of sound streams", null=True),
         _field("picture_stream", _INT, "number of the picture stream in use", null=True),
         _field("sound_stream", _INT, "number of the sound stream in use; null without one", null=True),
-        _field("sound_channel", _TEXT, "the one channel that is heard, by ffmpeg's name; null: all, mixed", null=True),
+        _field("sound_channel", _TEXT, "the one channel that is used, by ffmpeg's name; null: all, mixed", null=True),
         _field("streams", pa.list_(_STREAM), "every stream that could be used, and which are", null=True),
     ]
 )
@@ -78,7 +78,7 @@ CLIPS: Final = pa.schema(
         _field("media_id", _TEXT, "the file it was cut from"),
         _field("uri", _TEXT, "where that file was"),
         _field("corpus", _TEXT, "corpus of the file"),
-        _field("speaker", _TEXT, "speaker as told, else file:<media_id>"),
+        _field("speaker", _TEXT, "speaker as stated, else file:<media_id>"),
         _field("extractor", _TEXT, "version and landmark backend"),
         _field("backend", _TEXT, "landmark backend, with its version"),
         _field("shot", _INT, "number of the shot in the file, from 0"),
@@ -96,8 +96,8 @@ CLIPS: Final = pa.schema(
         ),
         _field("stage1", _FLAG, "admitted to landmark generation"),
         _field("stage2", _FLAG, "admitted to landmark translation"),
-        _field("stage1_reasons", pa.list_(_TEXT), "every reason stage 1 has against it"),
-        _field("stage2_reasons", pa.list_(_TEXT), "every reason stage 2 has against it"),
+        _field("stage1_reasons", pa.list_(_TEXT), "every reason for which stage 1 refuses it"),
+        _field("stage2_reasons", pa.list_(_TEXT), "every reason for which stage 2 refuses it"),
         _field("policy", _TEXT, "hash of the policy that decided"),
         _field("split", _TEXT, "train, val or test; null until published", null=True),
         _field("split_group", _TEXT, "speakers joined by shared scenes and sounds; one group, one split", null=True),
@@ -181,10 +181,10 @@ BENCHMARKS: Final = pa.schema(
         _field("benchmark", _TEXT, "hash of all its clips and their content; a row is one of the clips"),
         _field("sequence", _INT, "number of the benchmark in its stage and line, from 1; the highest one stands"),
         _field("stage", _TEXT, "stage1 or stage2"),
-        _field("line", _TEXT, "extractor of the releases whose models it judges"),
+        _field("line", _TEXT, "extractor of the releases whose models it evaluates"),
         _field("created_utc", _TEXT, "when it was frozen, ISO 8601"),
         _field("release", _TEXT, "release whose test split it was"),
-        _field("why", _TEXT, "why it was frozen, in somebody's words"),
+        _field("why", _TEXT, "why it was frozen, as a person put it"),
         _field("clip_id", _TEXT, "the clip"),
         _field("media_id", _TEXT, "its file"),
         _field("speaker", _TEXT, "its speaker when it was frozen"),
@@ -219,10 +219,10 @@ PROMOTIONS: Final = pa.schema(
 TOMBSTONES: Final = pa.schema(
     [
         _field("takedown", _TEXT, "the takedown it belongs to"),
-        _field("kind", _TEXT, "media, or what was asked for: speaker, corpus, licence or file"),
+        _field("kind", _TEXT, "media, or what was requested: speaker, corpus, licence or file"),
         _field("mark", _TEXT, "media: its sha256; else sha256 of the value, which is not kept itself"),
         _field("created_utc", _TEXT, "when, ISO 8601"),
-        _field("why", _TEXT, "why, in somebody's words"),
+        _field("why", _TEXT, "why, as a person put it"),
     ]
 )
 
@@ -248,7 +248,7 @@ METRICS: Final = pa.schema(
         _field("media_s", _REAL, "seconds of picture worked on", null=True, unit="s"),
         _field("errors", _INT, "files or jobs that could not be worked on", null=True),
         _field("facts", _TEXT, "JSON: what else a trend needs, such as refusals by reason"),
-        _field("error", _TEXT, "kind of what ended it; its words may name footage, and are left to the log", null=True),
+        _field("error", _TEXT, "kind of what ended it; its text may name footage, and is only in the log", null=True),
     ]
 )
 

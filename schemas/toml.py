@@ -1,13 +1,13 @@
-"""TOML as people, and strangers, write it."""
+"""Parsing of TOML that may come from strangers."""
 
 import tomllib
 from typing import Any
 
 
 def parse_toml(text: str) -> dict[str, Any]:
-    """The tree of a TOML text.
+    """Parse a TOML text to a tree.
 
-    Raises: ValueError - it is not TOML, or brackets stand in brackets by the hundred.
+    Raises: ValueError - it is not TOML, or is nested too deeply.
     """
     try:
         return tomllib.loads(text)

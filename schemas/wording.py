@@ -2,5 +2,5 @@
 
 
 def counted(count: int, what: str) -> str:
-    """So many of something: "1 clip", "2 clips"."""
+    """Format a count: "1 clip", "2 clips"."""
     return f"{count} {what}" if count == 1 else f"{count} {what}s"

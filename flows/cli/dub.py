@@ -145,5 +145,5 @@ def _many(
         try:
             told: dict[str, Any] = run(str(manifest), generator, translator, workspace, text_of(config))
         except BatchError as error:
-            return error.told
+            return error.summary
     return told

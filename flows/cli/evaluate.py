@@ -129,7 +129,7 @@ def evaluate_dub(
         try:
             told = run(str(manifest), generator, translator, release, workspace, text_of(config))
         except BatchError as error:
-            told = error.told
+            told = error.summary
     tell(told, as_json, show_dub_scores)
 
 

@@ -55,7 +55,7 @@ def retrain(
             with learning_watched_by(learning):
                 told = run(corpora or None, stage, workspace, text_of(config))
         except RetrainError as error:
-            tell(error.told, as_json, show_retraining)
+            tell(error.summary, as_json, show_retraining)
             raise
     tell(told, as_json, show_retraining)
 

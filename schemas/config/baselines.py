@@ -25,7 +25,7 @@ class BaselineArchitecture(Section):
 
 
 class BaselineSchedule(ScheduleSettings):
-    """How long a baseline is trained: steps, minutes, or whichever ends first."""
+    """Length of a baseline's training: steps, minutes, or whichever ends first."""
 
     minutes: float | None = Field(
         None, gt=0, description="time at most, validation included; else all steps are taken however long they take"
@@ -47,8 +47,8 @@ class BaselineSettings(Section):
     syncnet_steps: int = Field(
         800, ge=1, description="of the steps, those in which Wav2Lip's lip-sync expert is trained, before it is frozen"
     )
-    disc_start_step: int = Field(400, ge=0, description="step of painting from which discriminators are listened to")
-    looked_at: int = Field(64, ge=1, description="windows of the val split that training modules look at themselves")
+    disc_start_step: int = Field(400, ge=0, description="step of generator training from which discriminators count")
+    looked_at: int = Field(64, ge=1, description="windows of the val split that training modules evaluate themselves")
     perception: Perception = Field("lite0", description="features of MakeItTalk's perceptual loss, as in stage2.losses")
     precision: Precision = Field("32-true", description="Fabric's name of the number format")
 
@@ -71,7 +71,7 @@ _CPU: Final[dict[str, Any]] = {
         "patience": 0,
     },
 }
-"""What all presets start from; `cpu` is this."""
+"""Base of all presets; `cpu` is this."""
 
 _PRESETS: Final[dict[str, dict[str, Any]]] = {
     "tiny": {

@@ -1,4 +1,4 @@
-"""What a dubbing is asked for, and how it is made."""
+"""Settings of dubbing, and the record of one job."""
 
 from typing import Literal, Self
 
@@ -9,7 +9,7 @@ from schemas.addresses import Address
 from .sections import Section
 
 Length = Literal["picture", "speech", "loop"]
-"""How long the output is when speech and picture are not equally long.
+"""Length of the output when speech and picture are not equally long.
 
 picture: as long as the picture. Longer speech is cut off; after shorter speech there is silence, and a mouth at rest.
 speech: as long as the speech. A longer picture is cut off; the last picture of a shorter one stands, its mouth moving.
@@ -24,16 +24,16 @@ SYNTHETIC = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrained
 """IPTC's term for pictures of which a part was made by a trained model; in the metadata of every dubbing."""
 
 LANDMARK_WARP = "warp"
-"""The translator that nobody trained: the reference frames' mouths, moved by the landmarks."""
+"""Name of the untrained translator: the reference frames' mouths, moved by the landmarks."""
 
 NEWEST = "newest"
 """Name of the newest registered version, for whoever has not promoted one yet; a fine-tuned one never is."""
 
 
 class DubSettings(Section):
-    """How videos are dubbed, whatever the video."""
+    """Settings of dubbing that hold for every video."""
 
-    references: int = Field(8, ge=1, le=64, description="frames of the video that both stages are told, a face")
+    references: int = Field(8, ge=1, le=64, description="reference frames of a face that both stages get")
     chunk_frames: int = Field(16, ge=1, le=512, description="frames translated at once; changes memory, not pictures")
     steady_s: float = Field(0.04, ge=0, le=0.5, description="sigma of the low-pass on measured landmarks, seconds")
     placed_s: float = Field(
@@ -70,7 +70,7 @@ class DubJob(Section):
 
     @model_validator(mode="after")
     def _one_face(self) -> Self:
-        """Who lends a face does not want the video's own learned."""
+        """Refuse fine-tuning together with a lent face: that would learn a face which is not shown."""
         if self.finetune is not None and self.appearance_from is not None:
             raise ValueError("finetune learns the video's own face, appearance_from shows another: leave one out")
         return self

@@ -1,4 +1,4 @@
-"""What people are told of: how far a corpus may drift before they are warned, and how runs are logged."""
+"""Settings of warnings and logs: how far a corpus may drift before a warning, and how runs are logged."""
 
 from typing import Literal
 
@@ -8,14 +8,14 @@ from .sections import Section
 
 
 class CorpusLimit(Section):
-    """The limit of one corpus."""
+    """Limit of one corpus."""
 
     name: str = Field(min_length=1, description="name of the corpus")
     limit: float = Field(gt=0, le=1, description="drift beyond which it is warned of; 1: never")
 
 
 class DriftSettings(Section):
-    """How far the clips that a run adds to a corpus may lie from those of the last release. A warning, never a stop.
+    """Distance of the clips that a run adds to a corpus from those of the last release. A warning, never a stop.
 
     A drift is the largest change of the share of clips that any one limit on a signal could refuse, 0 to 1; what
     chance alone explains is never warned of. docs/watching.md says where the default comes from.
@@ -25,7 +25,7 @@ class DriftSettings(Section):
     corpora: tuple[CorpusLimit, ...] = Field((), description="the same for single corpora, in place of it")
 
     def of(self, corpus: str) -> float:
-        """The limit for a corpus."""
+        """Return the limit for a corpus."""
         return next((own.limit for own in self.corpora if own.name == corpus), self.limit)
 
 
@@ -34,5 +34,5 @@ class LogSettings(Section):
 
     format: Literal["keyvalue", "json"] = Field("keyvalue", description="key=value pairs, or a JSON object a line")
     level: Literal["debug", "info", "warning", "error"] | None = Field(
-        None, description="least that is told; without one info, and on a terminal, where bars tell the rest, warning"
+        None, description="lowest level logged; default: info, or warning on a terminal, where bars show the rest"
     )

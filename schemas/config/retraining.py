@@ -1,4 +1,4 @@
-"""When a retraining is worth its time: how much new footage each stage waits for."""
+"""Settings of retraining: how much new footage each stage waits for."""
 
 from typing import Literal
 
@@ -20,7 +20,7 @@ class StageRule(Section):
 
 
 class RetrainSettings(Section):
-    """What the retraining ingests, and what it waits for. Why these numbers: docs/operations.md."""
+    """Sources and thresholds of a retraining. Why these numbers: docs/operations.md."""
 
     corpora: tuple[Address, ...] = Field(
         (), description="what is ingested first: corpus files, manifests, folders or URIs; none: what is stored counts"
@@ -29,5 +29,5 @@ class RetrainSettings(Section):
     stage2: StageRule = Field(default_factory=StageRule, description="when the landmark translator is trained anew")
 
     def rule(self, stage: StageName) -> StageRule:
-        """The rule of a stage."""
+        """Return the rule of a stage."""
         return self.stage1 if stage == "stage1" else self.stage2

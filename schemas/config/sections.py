@@ -1,4 +1,4 @@
-"""What every part of the settings tree is: frozen, closed, and, where it has presets, filled in from one."""
+"""Base of all parts of the settings tree: frozen, closed, and, where it has presets, filled in from one."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,13 +7,13 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Section(BaseModel):
-    """A part of the settings. What is not one of its fields, or no number, is refused."""
+    """A part of the settings. Unknown fields, and numbers that are not finite, are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """`over` on top of `base`, section by section."""
+    """Merge `over` into `base`, section by section."""
     both = dict(base)
     for name, value in over.items():
         below = both.get(name)

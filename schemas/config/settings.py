@@ -28,7 +28,7 @@ from .translation import Stage2Settings
 
 _PREFIX = "HETERODUB_"
 _FILE_VARIABLE = "HETERODUB_CONFIG"
-"""Names the settings file, as --config does."""
+"""Variable that names the settings file, as --config does."""
 
 _OF_THE_OWNER = frozenset({"trust_footage", "require_sandbox"})
 """Guards that whoever merely put a file beside footage may not loosen."""
@@ -40,7 +40,7 @@ Backend = Literal["face_mesh_v1", "face_mesh_v2", "face_alignment"]
 
 
 class ClipSettings(Section):
-    """How footage is cut into clips. Part of what a clip is: changing one makes new clips."""
+    """Settings of cutting footage into clips. Part of a clip's identity: changing one makes new clips."""
 
     min_s: float = Field(1.0, gt=0, le=10, description="shortest clip, seconds")
     max_s: float = Field(10.0, ge=1, le=60, description="longest clip, seconds")
@@ -58,14 +58,14 @@ class ClipSettings(Section):
 
     @model_validator(mode="after")
     def _halves_are_long_enough(self) -> Self:
-        """A track a little over the limit is cut in half, and each half must still be a clip."""
+        """Require that a track a little over the limit can be cut into two halves that are both clips."""
         if self.max_s < 2 * self.min_s:
             raise ValueError(f"max_s ({self.max_s:g}) must be at least twice min_s ({self.min_s:g})")
         return self
 
 
 class GuardSettings(Section):
-    """What one file may cost before it is set aside, and which web servers files may lie on."""
+    """Limits on what one file may cost before it is set aside, and the web servers files may lie on."""
 
     max_pixels: int = Field(7680 * 4320, gt=0, description="largest picture that is decoded, pixels")
     max_duration_s: float = Field(24 * 3600, gt=0, description="longest file that is worked on, seconds")
@@ -105,7 +105,7 @@ class GuardSettings(Section):
 
 
 class RunSettings(Section):
-    """How an ingest is spread over the machine. Changes speed, never rows."""
+    """Distribution of an ingest over the machine. Changes speed, never rows."""
 
     workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, description="local Dask workers")
     dask: Address | None = Field(None, description="address of a running Dask scheduler, such as tcp://host:8786")
@@ -114,7 +114,7 @@ class RunSettings(Section):
 
 
 class StoreSettings(Section):
-    """How long tables keep what nobody needs."""
+    """Retention of table files that nobody needs."""
 
     keep_days: int = Field(
         7, ge=1, description="days for which files that no release and no newest version names stay on the disk"
@@ -122,15 +122,15 @@ class StoreSettings(Section):
 
 
 class SplitSettings(Section):
-    """How speakers are divided."""
+    """Division of speakers."""
 
     val_share: float = Field(0.1, ge=0, le=0.5, description="share of speakers held out while training")
-    test_share: float = Field(0.1, ge=0, le=0.5, description="share of speakers frozen for judging")
+    test_share: float = Field(0.1, ge=0, le=0.5, description="share of speakers frozen for evaluation")
     small_clips: int = Field(20, ge=0, description="a split with fewer clips is reported as small")
 
 
 class WeightSettings(Section):
-    """Where model files that no package carries are found."""
+    """Paths of model files that no package carries."""
 
     face_landmarker_v2: Path | None = Field(None, description="MediaPipe's face_landmarker.task bundle (float16/1)")
     fan_2d: Path | None = Field(None, description="face-alignment's 2DFAN4-11f355bf06.pth.tar")
@@ -149,7 +149,7 @@ class WeightSettings(Section):
 
 
 class TrackingSettings(Section):
-    """Where runs and models are kept. Changes no row and no model."""
+    """Place of runs and models. Changes no row and no model."""
 
     uri: str | None = Field(
         None,
@@ -170,7 +170,7 @@ class Settings(Section):
     policy: Path | None = Field(None, description="routing policy file; without one, the default policy")
     promotion: Path | None = Field(None, description="promotion policy file; without one, the default one")
     device: Device = Field(
-        "auto", description="what networks are trained, judged and used on; auto: an accelerator if there is one"
+        "auto", description="what networks are trained, evaluated and used on; auto: an accelerator if there is one"
     )
     clips: ClipSettings = ClipSettings()
     guards: GuardSettings = GuardSettings()
@@ -202,14 +202,14 @@ class Settings(Section):
         return hashlib.sha256(kept.encode()).hexdigest()[:12]
 
     def rooted(self) -> Self:
-        """The same with absolute paths, for workers of a cluster, each of which works in a folder of its own."""
+        """Return the settings with absolute paths, for workers of a cluster, each with its own working folder."""
         slots = {name: path and path.expanduser().absolute() for name, path in self.weights}
         root = self.workspace if "://" in self.workspace else str(Path(self.workspace).expanduser().absolute())
         return self.model_copy(update={"workspace": root, "weights": WeightSettings(**slots)})
 
 
 class _Sources(BaseSettings, Settings):
-    """Where the tree's values are looked for; only load_settings makes one."""
+    """Sources of the tree's values; only load_settings makes one."""
 
     model_config = SettingsConfigDict(
         env_prefix=_PREFIX,
@@ -232,10 +232,10 @@ class _Sources(BaseSettings, Settings):
 
 
 def load_settings(config: str | Path | None = None, **overrides: Any) -> Settings:
-    """Settings from a file, the environment and overrides.
+    """Load settings from a file, the environment and overrides.
 
     The file is `config`, else the one that HETERODUB_CONFIG names, else heterodub.toml in the working folder, if there.
-    The last comes with whatever folder one stands in, footage of strangers among them, so it may not hold addresses.
+    The last may lie in any folder, also in footage of strangers, so it may not hold addresses.
     Overrides that are None, also inside a section, are ignored, so that absent command-line options can be passed.
 
     Raises: SettingsError - the file is missing or not TOML, holds addresses that it may not, or a value is bad (the
@@ -268,7 +268,7 @@ def _refuse_addresses(source: Path) -> None:
     try:
         tree = parse_toml(source.read_text("utf-8"))
     except (OSError, ValueError):
-        return  # told by whoever reads it for its values
+        return  # reported when its values are read
     if held := sorted(_addresses(tree)):
         raise SettingsError(
             f"{source.absolute()} sets {', '.join(held)}, but was only found in the working folder: there a file sets "
@@ -295,7 +295,7 @@ def _addresses(value: Any, name: str = "") -> Iterator[str]:
 
 
 def _refuse_unknown_variables() -> None:
-    """A variable that is meant for us and sets nothing is a slip, such as one underscore where two belong."""
+    """Refuse a variable with our prefix that sets nothing, such as one with one underscore where two belong."""
     for name in os.environ:
         section, *inner = name.removeprefix(_PREFIX).lower().split("__")
         if name.startswith(_PREFIX) and section not in Settings.model_fields and name not in _NOT_SETTINGS:

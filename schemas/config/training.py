@@ -27,7 +27,7 @@ class GeneratorArchitecture(Section):
         4.0, ge=0, description="low-pass of the pose input, against the mouth's own movement in it"
     )
     pose_components: int = Field(
-        10, ge=0, description="principal components of the pose that are seen, less what tells of the mouth; 0: all"
+        10, ge=0, description="principal components of the pose that are used, less those of the mouth; 0: all"
     )
 
     @field_validator("time_kernel")
@@ -39,7 +39,7 @@ class GeneratorArchitecture(Section):
 
 
 class Augmentation(Section):
-    """How training windows are varied, so that few speakers stand for many."""
+    """Augmentation of training windows, so that few speakers stand for many."""
 
     hflip_prob: float = Field(0.5, ge=0, le=1, description="share of windows that are mirrored")
     gain_db: float = Field(4.0, ge=0, description="spread of loudness, dB")
@@ -61,7 +61,7 @@ class OptimiserSettings(Section):
 
 
 class DataSettings(Section):
-    """How footage reaches the network."""
+    """Supply of footage to the network."""
 
     window_frames: int = Field(32, ge=2, le=250, description="frames of a training window, at most")
     batch_size: int = Field(16, ge=1, description="windows per step, over all devices")
@@ -77,13 +77,13 @@ class DataSettings(Section):
 
 
 class ScheduleSettings(Section):
-    """How long a training takes, and how often it looks up."""
+    """Length of a training, and its intervals of validation and saving."""
 
     max_steps: int = Field(1200, ge=1, description="steps at most")
-    eval_interval: int = Field(150, ge=1, description="steps between two looks at the val split")
+    eval_interval: int = Field(150, ge=1, description="steps between two validations")
     save_interval: int = Field(100, ge=1, description="steps between two checkpoints")
-    sample_interval: int = Field(600, ge=1, description="steps between two films; drawn with the nearest look")
-    patience: int = Field(4, ge=0, description="looks without a better loss before it stops; 0: never")
+    sample_interval: int = Field(600, ge=1, description="steps between two films; made with the nearest validation")
+    patience: int = Field(4, ge=0, description="validations without a better loss before it stops; 0: never")
 
 
 class Stage1Settings(Section):

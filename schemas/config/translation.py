@@ -12,7 +12,7 @@ Perception = Literal["lite0", "vgg19"]
 
 
 class TranslatorArchitecture(Section):
-    """Embedder and generator: sizes, and the switches of what they are made of."""
+    """Embedder and generator: sizes, and switches of their parts."""
 
     side_px: int = Field(128, ge=64, le=1024, multiple_of=32, description="side of the face crops it works on, pixels")
     context: int = Field(1, ge=0, le=5, description="p: it sees the inputs x(t-p) to x(t+p)")
@@ -35,7 +35,7 @@ class DiscriminatorArchitecture(Section):
 
 
 class PictureLosses(Section):
-    """What is learned from. A weight of 0 leaves a term out."""
+    """Losses of stage 2. A weight of 0 leaves a term out."""
 
     perception: Perception = Field(
         "lite0", description="features of the perceptual loss: vgg19 needs weights.vgg19; lite0 comes in a package"
@@ -47,16 +47,16 @@ class PictureLosses(Section):
         0.5, ge=0, description="weight of the same two on a box around the mouth, brought to 64 pixels; the paper has 0"
     )
     warp_consistency: float = Field(
-        1.0, ge=0, description="weight of L1 between what is painted and the nearest warped frame; the paper has 0"
+        1.0, ge=0, description="weight of L1 between the output and the nearest warped frame; the paper has 0"
     )
     spatial: float = Field(0.05, ge=0, description="lambda_s: weight of D_vs' loss")
     temporal: float = Field(0.05, ge=0, description="lambda_t: weight of D_ot's loss")
     matching: float = Field(5.0, ge=0, description="weight of feature matching within both, beside the patch loss")
-    disc_start_step: int = Field(100, ge=0, description="step from which the discriminators learn and are listened to")
+    disc_start_step: int = Field(100, ge=0, description="step from which the discriminators are trained and count")
 
 
 class PictureAugmentation(Section):
-    """How training windows are varied."""
+    """Augmentation of training windows."""
 
     hflip_prob: float = Field(0.5, ge=0, le=1, description="share of windows that are mirrored")
     color_jitter: float = Field(0.1, ge=0, le=0.5, description="spread of gain, and twice that of each colour's")
@@ -66,7 +66,7 @@ class PictureAugmentation(Section):
 
 
 class LossOverrides(Section):
-    """What fine-tuning learns from, where that is not as in the translator's own training; see PictureLosses."""
+    """Losses of fine-tuning that differ from the translator's own training; see PictureLosses."""
 
     perception: Perception | None = None
     perceptual: float | None = Field(None, ge=0)
@@ -93,7 +93,7 @@ class FinetuningSettings(Section):
         description="share of the old average kept at each step; a training's would hardly move in so few",
     )
     disc_learning_rate: float = Field(2e-4, gt=0, description="highest learning rate of the discriminators")
-    eval_interval: int = Field(50, ge=1, description="steps between two looks at the clip's last part")
+    eval_interval: int = Field(50, ge=1, description="steps between two validations on the clip's last part")
     losses: LossOverrides = LossOverrides()
     color_jitter: float | None = Field(
         None, ge=0, le=0.5, description="in the place of the translator's augmentation.color_jitter"
@@ -128,7 +128,7 @@ class Stage2Settings(Section):
 
     @model_validator(mode="after")
     def _frames_for_the_discriminator(self) -> Self:
-        """D_ot compares frames with those before them."""
+        """Require windows of two frames or more for D_ot, which compares frames with those before them."""
         if self.discriminators.temporal and self.data.window_frames < 2:
             raise ValueError(
                 "a temporal discriminator needs data.window_frames of 2 or more, or discriminators.temporal off"
@@ -142,7 +142,7 @@ _CPU: Final[dict[str, Any]] = {
     "data": {"window_frames": 2, "batch_size": 4, "references": 12, "buffer_frames": 4_000, "windows_per_clip": 12},
     "schedule": {"max_steps": 300, "eval_interval": 50, "save_interval": 50, "sample_interval": 150, "patience": 0},
 }
-"""What all presets start from; `cpu` is this. It is short and goes to its end: on some thirty speakers a learning rate
+"""Base of all presets; `cpu` is this. It is short and goes to its end: on some thirty speakers a learning rate
 that has come down to 0 by then gave a better translator than a longer training broken off (docs/stage2.md)."""
 
 _PRESETS: Final[dict[str, dict[str, Any]]] = {

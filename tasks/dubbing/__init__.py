@@ -1,1 +1,1 @@
-"""Dubbing one video: read, followed, spoken, painted, written."""
+"""Dubbing of one video: decoding, face tracking, landmark prediction, compositing, encoding."""

@@ -1,4 +1,4 @@
-"""The frames that show a translator whose face it is: of the video itself, or lent by another video or picture."""
+"""Reference frames that show a translator a face: of the video itself, or lent by another video or picture."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -25,13 +25,13 @@ class ReferenceFrames:
 
 
 def in_crop(points_XY: NDArray[np.float32], window: Window, side_px: int) -> NDArray[np.float32]:
-    """Points (..., 2) in picture pixels as pixels of the window's crop."""
+    """Convert points (..., 2) in picture pixels to pixels of the window's crop."""
     left, top, side = window
     return np.asarray((points_XY - np.array([left, top])) * (side_px / side), np.float32)
 
 
 class References:
-    """Reference crops of all faces, on disk: a film has any number of them, memory has not."""
+    """Reference crops of all faces, on disk, since a film has any number of them."""
 
     def __init__(self, faces: Sequence[Face], side_px: int, scratch: Path) -> None:
         self._faces, self._side = list(faces), side_px
@@ -59,7 +59,7 @@ class References:
                 return
 
     def of(self, face: Face) -> ReferenceFrames:
-        """The reference crops of one of the faces."""
+        """Return the reference crops of one of the faces."""
         number = next(at for at, other in enumerate(self._faces) if other is face)
         crops = np.array(self._crops[self._starts[number] : self._starts[number + 1]])
         points = [

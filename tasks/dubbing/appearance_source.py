@@ -23,11 +23,11 @@ from tasks.faces.window import cut_window
 from tasks.media.sniff import open_regular
 
 LOOKED_AT_S: Final = 30.0
-"""So much of another video is looked at; more would show the same face once more."""
+"""Length of another video that is examined; more would show the same face once more."""
 
 
 def lent(path: Path, backend: LandmarkBackend, settings: Settings, side_px: int, scratch: Path) -> ReferenceFrames:
-    """Reference crops of the face that is seen largest and longest in a video's first half minute, or in a picture.
+    """Load reference crops of the face seen largest and longest in a video's first half minute, or in a picture.
 
     Raises: MediaRefusedError - the file is neither, or NO_FACE.
     """
@@ -54,7 +54,7 @@ def _worth(track: Track) -> float:
 
 
 def _picture(path: Path, max_pixels: int) -> NDArray[np.uint8]:
-    """A still picture (H, W, 3) as RGB.
+    """Read a still picture (H, W, 3) as RGB.
 
     Raises: MediaRefusedError - NO_DECODABLE_FRAME, PICTURE_TOO_LARGE.
     """
@@ -79,4 +79,4 @@ def _of_picture(rgb: NDArray[np.uint8], backend: LandmarkBackend, settings: Sett
 
 
 def _nothing() -> None:
-    """Nobody watches."""
+    """Ignore progress: nothing is displayed."""

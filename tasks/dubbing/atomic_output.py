@@ -1,4 +1,4 @@
-"""Files that are under their name whole or not at all."""
+"""Atomic output files: complete under their name, or absent."""
 
 import errno
 import os
@@ -14,7 +14,7 @@ _END: Final = ".partial"
 
 @contextmanager
 def whole_or_not_at_all(out: Path) -> Iterator[Path]:
-    """A name beside `out` to write under; it becomes `out` when the block ends well, and is removed otherwise. The
+    """Provide a name beside `out` to write under; it becomes `out` when the block ends well, else it is removed. The
     folder is made where it is missing.
 
     Raises: OSError - the folder cannot be written.
@@ -45,7 +45,7 @@ def put_in_place(made: Path, out: Path) -> None:
 
 
 def clear_partials(out: Path) -> None:
-    """Remove what processes that are gone have left beside `out`: who was killed could not."""
+    """Remove partial files beside `out` whose process has ended: a killed process could not."""
     beginning = _beginning(out)
     for path in out.parent.iterdir() if out.parent.is_dir() else ():
         writer = path.name.removeprefix(beginning).removesuffix(_END)

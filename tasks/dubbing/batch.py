@@ -1,4 +1,4 @@
-"""Jobs of dubbing: one, or those of a manifest. A bad one costs only itself."""
+"""Batches of dubbing jobs: one, or those of a manifest. A job that fails does not stop the others."""
 
 import csv
 import tempfile
@@ -30,7 +30,7 @@ _PATHS: Final = ("video", "speech", "out", "appearance_from")
 
 
 def read_jobs(manifest: Path) -> list[DubJob]:
-    """The jobs of a CSV manifest: columns video, speech, out, and where wanted the other fields of DubJob.
+    """Read the jobs of a CSV manifest: columns video, speech, out, and where wanted the other fields of DubJob.
 
     Relative paths are relative to the manifest.
 
@@ -63,13 +63,13 @@ def _placed(manifest: Path, name: Any, value: Any) -> Any:
 
 
 def dub_counts(told: Sequence[Mapping[str, Any]]) -> Counts:
-    """What `metrics` keeps of jobs, by their summaries."""
+    """Count files, seconds of media and errors of jobs for `metrics`, from their summaries."""
     seconds, failed = sum(one.get("seconds", 0.0) for one in told), sum(one["error"] is not None for one in told)
     return Counts(files=len(told), media_s=seconds, errors=failed)
 
 
 def summary_of(told: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """What became of all jobs, by their summaries."""
+    """Summarise all jobs, from their summaries."""
     failed = sum(one["error"] is not None for one in told)
     dubbed = len(told) - failed
     counts = {"jobs": len(told), "dubbed": dubbed, "failed": failed, "outcomes": list(told)}

@@ -1,4 +1,4 @@
-"""Frames of the output: of one size and kind, with the source's own samples wherever they can be kept."""
+"""Frames of the output: all of one size and kind, with the source's own samples wherever they can be kept."""
 
 import math
 from dataclasses import dataclass
@@ -23,10 +23,10 @@ from tasks.media.side_data import side_data_of
 from tasks.media.tone_mapping import tone_mapping
 
 _SD: Final = 6
-"""SMPTE 170M: what pictures that come as RGB are turned into."""
+"""SMPTE 170M: colours of the output where pictures come as RGB."""
 
 _DEEP: Final = 10
-"""Bits a sample of H.264's profile High 10, what is written where the source has more than 8."""
+"""Bits a sample of H.264's profile High 10, which is written where the source has more than 8."""
 
 Rgb = NDArray[np.uint8]
 Floats = NDArray[np.floating[Any]]
@@ -34,12 +34,12 @@ Floats = NDArray[np.floating[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How the output's samples stand for colours, shapes and directions: as the source's do.
+    """Format of the output's frames - colours, shapes and directions - taken from the source.
 
     pix_fmt: planes of luma and chroma of 8 or 10 bits, 4:2:0, or 4:4:4 where a side is odd: 4:2:0 has no odd sizes.
-    matrix, primaries, transfer, range: H.273's and ffmpeg's numbers, as the source says them. tags: the same, with what
-    it leaves open filled in. geometry: of the first picture, and so of all. display_matrix: its direction as the
-    container has it, nine numbers, or None. notes: what of the source is not kept.
+    matrix, primaries, transfer, range: H.273's and ffmpeg's numbers, as stated by the source. tags: the same, with
+    unspecified values filled in. geometry: of the first picture, and so of all. display_matrix: its direction as the
+    container has it, nine numbers, or None. notes: properties of the source that are not kept.
     """
 
     width: int
@@ -62,7 +62,7 @@ class Look:
 
     @property
     def turned(self) -> Orientation:
-        """How the coded picture is displayed."""
+        """Orientation in which the coded picture is displayed."""
         return self.geometry.turned
 
     @property
@@ -72,7 +72,7 @@ class Look:
 
 
 def look_of(frame: VideoFrame, geometry: Geometry, stream: VideoStream) -> Look:
-    """What the output has in common with a film whose first picture this is."""
+    """Derive the format of the output from a film's first picture."""
     known = not is_rgb(frame) and not frame.format.name.startswith(("gray", "ya"))
     tags = ColourTags.of(frame) if known else ColourTags(_SD)
     deep = _depth(frame) > 8
@@ -100,22 +100,22 @@ def _depth(frame: VideoFrame) -> int:
 
 
 def _losses(frame: VideoFrame, tags: ColourTags, *, odd: bool) -> list[str]:
-    """What H.264 as it is written here does not keep."""
-    found = []
+    """List the properties of a source that H.264, as written here, does not keep."""
+    losses = []
     depth = _depth(frame)
     if depth > 8:
         cut = "" if depth == _DEEP else f", of {depth} in the source"
-        found.append(f"10 bits a sample are written{cut} (H.264 High 10), which some players do not show")
+        losses.append(f"10 bits a sample are written{cut} (H.264 High 10), which some players do not show")
     whole = frame.format.chroma_width(16), frame.format.chroma_height(16)
     if not odd and not is_rgb(frame) and len(frame.format.components) >= 3 and whole != (8, 8):
-        found.append("chroma is written at half the width and height (4:2:0)")
+        losses.append("chroma is written at half the width and height (4:2:0)")
     if tags.hdr:
-        found.append("HDR is kept, but not what the source says of its mastering")
-    return found
+        losses.append("HDR is kept, but not what the source says of its mastering")
+    return losses
 
 
 class Canvas:
-    """Turns source pictures into frames that can be painted on and encoded: all of one size and kind.
+    """Converts source pictures to frames that can be changed and encoded: all of one size and kind.
 
     A picture of another size or direction than the first is shown whole, on black, in its own proportions.
     """
@@ -126,13 +126,13 @@ class Canvas:
         self._convert = FrameConverter()
 
     def rgb(self, frame: VideoFrame, geometry: Geometry | None = None) -> Rgb:
-        """(H, W, 3) uint8 as displayed: what trackers and networks see, and ingest saw."""
-        own = geometry or self._geometry(frame)
-        rgb = self._convert(frame, own)
-        return rgb if own == self._look.geometry else fitted(rgb, *self._look.geometry.displayed)
+        """Return (H, W, 3) uint8 as displayed, the same picture that trackers and networks get, and ingest got."""
+        shape = geometry or self._geometry(frame)
+        rgb = self._convert(frame, shape)
+        return rgb if shape == self._look.geometry else fitted(rgb, *self._look.geometry.displayed)
 
     def output(self, frame: VideoFrame, geometry: Geometry | None = None) -> VideoFrame:
-        """The picture as a frame of the output; the very same frame where it is of that kind. Not to be painted on."""
+        """Return the picture as a frame of the output; the source's own where it is of that kind. Do not change it."""
         look = self._look
         if is_rgb(frame) or has_alpha(frame) or (geometry or self._geometry(frame)) != look.geometry:
             return self._from_screen(self.rgb(frame, geometry))
@@ -152,16 +152,16 @@ class Canvas:
         )
 
     def copy(self, frame: VideoFrame, geometry: Geometry | None = None) -> VideoFrame:
-        """The same as a frame that nobody else holds, to be painted on: a decoder still predicts from its own."""
-        given = self.output(frame, geometry)
-        made = VideoFrame(given.width, given.height, given.format.name)
-        for old, new in zip(given.planes, made.planes, strict=True):
+        """Return `output` as a new frame, which may be changed: a decoder still predicts from its own frames."""
+        source = self.output(frame, geometry)
+        copy = VideoFrame(source.width, source.height, source.format.name)
+        for old, new in zip(source.planes, copy.planes, strict=True):
             row_bytes = old.width * (2 if self._look.bits > 8 else 1)
             _memory(new)[: old.height, :row_bytes] = _memory(old)[: old.height, :row_bytes]
-        return made
+        return copy
 
     def change(self, shown: Rgb, wanted: Floats) -> Floats:
-        """The change of the source's R'G'B' (0..255) that turns colours on the screen (0..255) into others.
+        """Return the change of the source's R'G'B' (0..255) that turns colours on the screen (0..255) into others.
 
         Where they are equal it is 0 exactly.
         """
@@ -172,7 +172,7 @@ class Canvas:
         return np.asarray(np.where(wanted == shown, 0, 255 * difference), np.float32)
 
     def _geometry(self, frame: VideoFrame) -> Geometry:
-        """Of a frame of which nothing else is known."""
+        """Geometry of a frame, with the first picture's pixel aspect."""
         return Geometry(frame.width, frame.height, self._look.geometry.aspect, Orientation.of(frame))
 
     def _from_screen(self, rgb: Rgb) -> VideoFrame:
@@ -197,7 +197,7 @@ class Canvas:
 def squeezed(
     change_HW3: Floats, place: tuple[int, int], stretch: tuple[float, float]
 ) -> tuple[Floats, tuple[int, int]]:
-    """A change at a place (left, top) of the displayed picture, in the frame's own samples, and its place there.
+    """Convert a change at a place (left, top) of the displayed picture to the frame's own samples and place.
 
     stretch: displayed pixels a sample, along width and height; 1 where pixels are square.
     """
@@ -208,18 +208,18 @@ def squeezed(
     high = [math.ceil((at + size) / by) for at, size, by in zip(place, shown, stretch, strict=True)]
     shift = [(first + 0.5) * by - 0.5 - at for first, by, at in zip(low, stretch, place, strict=True)]
     to_shown = np.array([[stretch[0], 0, shift[0]], [0, stretch[1], shift[1]]])
-    made: Floats = cv2.warpAffine(
+    change: Floats = cv2.warpAffine(
         np.asarray(change_HW3, np.float32),
         to_shown,
         (high[0] - low[0], high[1] - low[1]),
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_CONSTANT,
     )
-    return made, (low[0], low[1])
+    return change, (low[0], low[1])
 
 
 def planes_of(frame: VideoFrame, look: Look) -> Planes:
-    """A writable frame's planes, turned as displayed: views, so that what is written there is in the frame.
+    """Return a writable frame's planes, turned as displayed: views, so writing to them changes the frame.
 
     Their samples are those of the file: displayed pixels are `look.geometry.stretch` times as many.
     """
@@ -234,14 +234,14 @@ def planes_of(frame: VideoFrame, look: Look) -> Planes:
 
 
 def _memory(plane: VideoPlane) -> NDArray[np.uint8]:
-    """A plane's memory, (rows, bytes a row)."""
-    memory: Any = plane  # which numpy takes, though its types do not say so
+    """View a plane's memory as (rows, bytes a row)."""
+    memory: Any = plane  # numpy accepts it, though its types do not say so
     samples: NDArray[np.uint8] = np.frombuffer(memory, np.uint8).reshape(-1, plane.line_size)
     return samples
 
 
 def _undisplayed(rgb: Rgb, geometry: Geometry) -> Rgb:
-    """The inverse of what makes a coded picture a displayed one: turning and stretching."""
+    """Invert the turning and stretching that make a coded picture a displayed one."""
     straight = np.rot90(rgb, geometry.turned.clockwise_quarters)
     straight = np.ascontiguousarray(straight[:, ::-1] if geometry.turned.mirrored else straight)
     if geometry.squared == (geometry.width, geometry.height):

@@ -1,4 +1,4 @@
-"""Checks of dubbing jobs before anything dear is done: outputs that cannot be written, inputs that cannot be read.
+"""Checks of dubbing jobs before costly work: outputs that cannot be written, inputs that cannot be read.
 
 No decoder is loaded here: tasks/dubbing/inputs.py opens files, in a child process, for a decoder may crash on them.
 """
@@ -19,7 +19,7 @@ from tasks.stores.workspace import Workspace
 def find_faults(
     jobs: Sequence[DubJob], ask: Callable[[DubJob], tuple[str, ...]], settings: Settings, written: bool = True
 ) -> dict[int, str]:
-    """Say what is wrong with each job that cannot be done, by its place among the jobs.
+    """Return what is wrong with each job that cannot be done, by its place among the jobs.
 
     ask: calls inputs.input_faults in a child process; that the child dies of a file is the job's fault, too. written:
     the outputs are going to be written, so they have to be names that can be, and of no footage of the settings'
@@ -34,14 +34,14 @@ def find_faults(
                 if identity(Path(job.out)) in footage:
                     found = (f"{job.out} is footage of {settings.workspace}; sources are never written to", *found)
         except HeterodubError as error:
-            found = (str(error),)
-        if found:
-            faults[place] = "; ".join(found)
+            faults_of_job = (str(error),)
+        if faults_of_job:
+            faults[place] = "; ".join(faults_of_job)
     return faults
 
 
 def output_faults(job: DubJob) -> Iterator[str]:
-    """Say why a job's output cannot be written under its name. Nothing is made or changed."""
+    """Yield the reasons why a job's output cannot be written under its name. Nothing is created or changed."""
     out = Path(job.out)
     if "://" in job.out:
         yield f"{job.out} is no local path: outputs are written to local disks"
@@ -85,16 +85,16 @@ def _footage(settings: Settings, jobs: Sequence[DubJob]) -> set[object]:
 
 
 def identity(path: Path) -> object:
-    """What two names of one file have in common, links of either kind included, whether or not it is there yet."""
+    """Key of a file that all its names share, links of either kind included, whether or not it exists yet."""
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return os.path.realpath(path)
-    return found.st_dev, found.st_ino
+    return status.st_dev, status.st_ino
 
 
 def crossed_rows(jobs: Sequence[DubJob]) -> str | None:
-    """Say which two of a manifest's rows meet in one file that one of them writes; None where none do."""
+    """Return which two of a manifest's rows share a file that one of them writes; None where none do."""
     writers: dict[object, int] = {}
     for number, job in enumerate(jobs, start=1):
         if (earlier := writers.setdefault(identity(Path(job.out)), number)) != number:

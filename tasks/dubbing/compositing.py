@@ -1,4 +1,4 @@
-"""The last pass: each output frame with the generated face laid in, a few frames at a time."""
+"""Last pass: each output frame with the generated face composited in, a few frames at a time."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
@@ -28,7 +28,7 @@ Crops = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class CompositedFrame:
-    """An output frame, ready to be encoded. dubbed: whether anything was laid in."""
+    """An output frame, ready to be encoded. dubbed: True if a generated face was composited in."""
 
     index: int
     frame: VideoFrame
@@ -36,8 +36,8 @@ class CompositedFrame:
 
 
 @dataclass(slots=True, eq=False)
-class _FrameInHand:
-    """A frame of a part that waits for those after it. crop: what the translator sees; rgb: the window in full size."""
+class _BufferedFrame:
+    """A buffered frame of a segment. crop: the translator's input; rgb: the window in full size."""
 
     index: int
     frame: VideoFrame
@@ -47,8 +47,8 @@ class _FrameInHand:
     crop: Rgb
 
 
-def shown(film: SourceVideo, timeline: OutputTimeline, stopwatch: KernelTimer) -> Iterator[SourcePicture]:
-    """The source picture of each output frame; a picture that begins again is decoded again."""
+def source_pictures(film: SourceVideo, timeline: OutputTimeline, stopwatch: KernelTimer) -> Iterator[SourcePicture]:
+    """Yield the source picture of each output frame; a picture that begins again is decoded again."""
     pictures = stopwatch.over("decode", film.pictures())
     picture = next(pictures)
     for source, follows in zip(timeline.source_N.tolist(), timeline.follows_N.tolist(), strict=True):
@@ -61,7 +61,7 @@ def shown(film: SourceVideo, timeline: OutputTimeline, stopwatch: KernelTimer) -
 
 
 class FrameCompositor:
-    """Paints the frames of one film. Iterate `frames()` once."""
+    """Composites the frames of one film. Iterate `frames()` once."""
 
     def __init__(
         self,
@@ -82,11 +82,11 @@ class FrameCompositor:
         self._appearance: Appearance | None = None
 
     def frames(self) -> Iterator[CompositedFrame]:
-        """Every output frame, in order."""
+        """Yield every output frame, in order."""
         parts = iter(self._parts)
         part = next(parts, None)
-        waiting: _Waiting | None = None
-        with closing(ahead(shown(self._film, self._timeline, self._stopwatch), AHEAD)) as pictures:
+        waiting: _PendingFrames | None = None
+        with closing(ahead(source_pictures(self._film, self._timeline, self._stopwatch), AHEAD)) as pictures:
             for index, picture in enumerate(pictures):
                 if part is not None and index >= part.stop:
                     if waiting is not None:
@@ -96,57 +96,61 @@ class FrameCompositor:
                     yield CompositedFrame(index, self._canvas.output(picture.frame, picture.geometry), False)
                     continue
                 if waiting is None:
-                    waiting = _Waiting(self, part)
+                    waiting = _PendingFrames(self, part)
                 yield from waiting.add(self._hold(index, picture, part))
         if waiting is not None:
             yield from waiting.end()
 
-    def _hold(self, index: int, picture: SourcePicture, part: Segment) -> _FrameInHand:
+    def _hold(self, index: int, picture: SourcePicture, part: Segment) -> _BufferedFrame:
         with self._stopwatch("colours"):
             rgb = self._canvas.rgb(picture.frame, picture.geometry)
         with self._stopwatch("crops"):
             window = part.window(index - part.first)
             whole = cut_window(rgb, window, window[2])
             crop = cut_window(rgb, window, self._translator.side_px)
-        return _FrameInHand(index, picture.frame, picture.geometry, window, whole, crop)
+        return _BufferedFrame(index, picture.frame, picture.geometry, window, whole, crop)
 
     def appearance(self, face: Face) -> Appearance:
-        """Whose face it is; kept until another face comes."""
+        """Appearance of a face; cached until another face comes."""
         if self._appearance is None or self._face is not face:
-            told = self._reference_of(face)
-            self._appearance, self._face = self._translator.appearance(told.pictures, told.landmarks), face
+            references = self._reference_of(face)
+            self._appearance = self._translator.appearance(references.pictures, references.landmarks)
+            self._face = face
         return self._appearance
 
-    def paint(self, part: Segment, held: Sequence[_FrameInHand], wanted: slice) -> Iterator[CompositedFrame]:
-        """Translate some frames of a part, and yield those of `wanted` among them; the others are their context."""
+    def composite(self, part: Segment, held: Sequence[_BufferedFrame], wanted: slice) -> Iterator[CompositedFrame]:
+        """Translate some frames of a segment, and yield those of `wanted`; the others are their context."""
         first = held[0].index - part.first
         strengths = [part.strength(first + number) for number in range(len(held))]
         if not any(strengths[wanted]):
             yield from (
-                CompositedFrame(one.index, self._canvas.output(one.frame, one.geometry), False) for one in held[wanted]
+                CompositedFrame(frame.index, self._canvas.output(frame.frame, frame.geometry), False)
+                for frame in held[wanted]
             )
             return
         side = self._translator.side_px
         with self._stopwatch("landmarks"):
             landmarks = part.landmarks(slice(first, first + len(held)))
             source, target = (
-                np.stack([in_crop(points, one.window, side) for points, one in zip(both, held, strict=True)])
+                np.stack([in_crop(points, frame.window, side) for points, frame in zip(both, held, strict=True)])
                 for both in (landmarks.source_NPXY, landmarks.wanted_NPXY)
             )
         with self._stopwatch("translate"):
-            crops = np.stack([one.crop for one in held])
+            crops = np.stack([frame.crop for frame in held])
             blended = self._translator.translate(self.appearance(part.face), crops, source, target)[wanted]
         with self._stopwatch("compose"):
             shares, in_blend = blending.shown(source[wanted], target[wanted], side)
             generated = blending.painted(blended, crops[wanted], in_blend, shares)
-        for one, crop, share, strength in zip(held[wanted], generated, shares, strengths[wanted], strict=True):
+        for frame, crop, share, strength in zip(held[wanted], generated, shares, strengths[wanted], strict=True):
             with self._stopwatch("compose"):
                 shown_in = share * np.float32(strength)
-                laid = self._lay(one, crop, shown_in) if strength else self._canvas.output(one.frame, one.geometry)
-            yield CompositedFrame(one.index, laid, strength > 0)
+                copy = (
+                    self._lay(frame, crop, shown_in) if strength else self._canvas.output(frame.frame, frame.geometry)
+                )
+            yield CompositedFrame(frame.index, copy, strength > 0)
 
-    def _lay(self, held: _FrameInHand, crop: Crops, share: Crops) -> VideoFrame:
-        """A copy of the frame with a generated crop (S, S, 3; 0..1) laid in as far as `share` (Q, Q; 0..1) says."""
+    def _lay(self, held: _BufferedFrame, crop: Crops, share: Crops) -> VideoFrame:
+        """Copy the frame with a generated crop (S, S, 3; 0..1) composited in by `share` (Q, Q; 0..1)."""
         left, top, side = held.window
         rows, columns = (_extent(np.flatnonzero(share.any(axis=axis)), side / len(share), side) for axis in (1, 0))
         generated = _enlarged(crop, side, rows, columns, cv2.BORDER_REPLICATE)
@@ -161,45 +165,45 @@ class FrameCompositor:
 
 
 def _extent(at: NDArray[np.intp], scale: float, side: int) -> slice:
-    """Rows or columns of the window, in source pixels, that rising places of a raster, each `scale` wide, lie in."""
+    """Rows or columns of the window, in source pixels, that contain rising places of a raster, each `scale` wide."""
     return slice(max(0, int((at[0] - 1) * scale)), min(side, int((at[-1] + 2) * scale) + 1)) if len(at) else slice(0, 1)
 
 
 def _enlarged(values: Crops, side: int, rows: slice, columns: slice, edge: int) -> Crops:
-    """A part of a crop or raster (n, n, ...) as it would be at `side` x `side`: rows and columns of that."""
+    """Scale a part of a crop or raster (n, n, ...) to its size at `side` x `side`: rows and columns of that."""
     scale = len(values) / side
     offsets = [(part.start + 0.5) * scale - 0.5 for part in (columns, rows)]
     to_crop = np.array([[scale, 0, offsets[0]], [0, scale, offsets[1]]])
     size = (columns.stop - columns.start, rows.stop - rows.start)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    made: Crops = cv2.warpAffine(values, to_crop, size, flags=flags, borderMode=edge)
-    return made
+    enlarged: Crops = cv2.warpAffine(values, to_crop, size, flags=flags, borderMode=edge)
+    return enlarged
 
 
-class _Waiting:
-    """Frames of a part on their way: those not painted yet, and as many around them as the translator looks at."""
+class _PendingFrames:
+    """Buffer of a segment's frames: those not composited yet, and the context that the translator uses."""
 
-    def __init__(self, painting: FrameCompositor, part: Segment) -> None:
-        self._painting, self._part = painting, part
-        self._context = painting._translator.context
-        self._held: list[_FrameInHand] = []
+    def __init__(self, compositor: FrameCompositor, part: Segment) -> None:
+        self._compositor, self._part = compositor, part
+        self._context = compositor._translator.context
+        self._held: list[_BufferedFrame] = []
         self._done = 0
-        """Of the held ones, how many are painted and only kept as context."""
+        """Number of buffered frames that are composited and only kept as context."""
 
-    def add(self, held: _FrameInHand) -> Iterator[CompositedFrame]:
-        """Take the next frame; yields what can be painted now."""
+    def add(self, held: _BufferedFrame) -> Iterator[CompositedFrame]:
+        """Add the next frame; yield what can be composited now."""
         self._held.append(held)
-        if len(self._held) - self._done >= self._painting._chunk + self._context:
-            yield from self._paint(self._painting._chunk)
+        if len(self._held) - self._done >= self._compositor._chunk + self._context:
+            yield from self._composite(self._compositor._chunk)
 
     def end(self) -> Iterator[CompositedFrame]:
-        """The part is over."""
+        """Composite the rest: the segment is over."""
         while self._done < len(self._held):
-            yield from self._paint(min(self._painting._chunk, len(self._held) - self._done))
+            yield from self._composite(min(self._compositor._chunk, len(self._held) - self._done))
 
-    def _paint(self, count: int) -> Iterator[CompositedFrame]:
+    def _composite(self, count: int) -> Iterator[CompositedFrame]:
         seen = self._held[: self._done + count + self._context]
-        yield from self._painting.paint(self._part, seen, slice(self._done, self._done + count))
+        yield from self._compositor.composite(self._part, seen, slice(self._done, self._done + count))
         dropped = max(0, self._done + count - self._context)
         del self._held[:dropped]
         self._done += count - dropped

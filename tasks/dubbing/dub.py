@@ -1,4 +1,4 @@
-"""One video dubbed, from its file to the new one. The same function serves a single job and each of a manifest's."""
+"""Dubbing of one video, from its file to the new one; used for a single job and for each of a manifest's."""
 
 import errno
 import tempfile
@@ -46,7 +46,7 @@ NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DubPlan:
-    """What a dubbing is going to show. covered: output frames that are left alone, since something lies over the mouth.
+    """Plan of a dubbing. covered: output frames that are left alone, since something lies over the mouth.
     speech_s, speech_peak: length of the speech, and its largest magnitude.
     """
 
@@ -119,7 +119,7 @@ def plan_dub(job: DubJob, models: Models, backend: LandmarkBackend, settings: Se
 
 @dataclass(frozen=True, slots=True)
 class _Tools:
-    """What the passes share."""
+    """Models, settings and helpers shared by the passes."""
 
     models: Models
     backend: LandmarkBackend
@@ -131,7 +131,7 @@ class _Tools:
 
 @contextmanager
 def open_speech(named: str, guards: GuardSettings, scratch: Path) -> Iterator[SpeechSource]:
-    """A speech by its path or address.
+    """Open a speech by its path or address.
 
     Raises: SourceError - it cannot be used.
     """
@@ -144,7 +144,7 @@ def open_speech(named: str, guards: GuardSettings, scratch: Path) -> Iterator[Sp
 
 @contextmanager
 def _opened(job: DubJob, tools: _Tools) -> Iterator[tuple[SourceVideo, SpeechSource]]:
-    """The job's video and speech."""
+    """Open the job's video and speech."""
     guards = tools.settings.guards
     with ExitStack() as opened:
         with tools.stopwatch("decode sound"):
@@ -156,7 +156,7 @@ def _opened(job: DubJob, tools: _Tools) -> Iterator[tuple[SourceVideo, SpeechSou
 
 
 def _plan(job: DubJob, film: SourceVideo, speech: SpeechSource, tools: _Tools) -> DubPlan:
-    """The passes that look and speak."""
+    """Run the analysis passes: face tracking, timeline, and stage 1."""
     models, settings, stopwatch = tools.models, tools.settings, tools.stopwatch
     for look in film.looks():
         canvas = Canvas(look)
@@ -186,7 +186,7 @@ def _plan(job: DubJob, film: SourceVideo, speech: SpeechSource, tools: _Tools) -
 def _render(
     job: DubJob, film: SourceVideo, speech: SpeechSource, plan: DubPlan, tools: _Tools, out: Path
 ) -> tuple[int, tuple[str, str]]:
-    """The passes that paint and write. Returns how many frames were dubbed, and the models' names."""
+    """Run the passes that composite and write. Returns how many frames were dubbed, and the models' names."""
     models, settings, stopwatch, watcher = tools.models, tools.settings, tools.stopwatch, tools.watcher
     canvas, look, timeline = plan.canvas, plan.look, plan.timeline
     faces = list({id(part.face): part.face for part in plan.parts}.values())
@@ -212,7 +212,7 @@ def _render(
 
 
 def _on_speech(plan: DubPlan, job: DubJob) -> Iterator[str]:
-    """What a person should know of the speech and of where it and the picture end, in words."""
+    """Yield notes on the speech, and on where it and the picture end."""
     end_s, frame_s = plan.timeline.end_s, int(plan.timeline.lasts_N[-1]) * plan.timeline.base
     picture_s = plan.followed.seconds
     if plan.speech_peak < SILENT:
@@ -239,7 +239,7 @@ def _on_damage(film: SourceVideo) -> Iterator[str]:
 
 
 def _collected(faces: Sequence[Face], film: SourceVideo, canvas: Canvas, tools: _Tools) -> References:
-    """What the faces' reference pictures show."""
+    """Collect the faces' reference crops."""
     references = References(faces, tools.models.translator.side_px, tools.scratch)
     references.collect(film, canvas, tools.stopwatch, tools.watcher.frame)
     return references
@@ -248,7 +248,7 @@ def _collected(faces: Sequence[Face], film: SourceVideo, canvas: Canvas, tools: 
 def _tuned(
     models: Models, seconds: float, faces: Sequence[Face], film: SourceVideo, canvas: Canvas, tools: _Tools
 ) -> Models:
-    """The models, adapted to what the faces show."""
+    """Return the models, fine-tuned on the faces."""
     shown = _collected(faces, film, canvas, tools)
     clips = [as_clip(face, shown.of(face)) for face in faces]
     with tools.stopwatch("fine-tune"):
@@ -256,7 +256,7 @@ def _tuned(
 
 
 def _lent(named: str, tools: _Tools) -> Callable[[Face], ReferenceFrames]:
-    """The face of another video or picture, in the place of every face."""
+    """Return the face of another video or picture, in the place of every face."""
     origins = tools.settings.guards.web_origins
     with readable(named), localise(_uri(named), tools.scratch, origins) as path:
         shown = lent(path, tools.backend, tools.settings, tools.models.translator.side_px, tools.scratch)
@@ -277,7 +277,7 @@ def _no_face(job: DubJob, tracks: int, covered: int) -> str:
 
 
 def _comment(models: Models) -> str:
-    """What the file's metadata say: that it is synthetic, and by what."""
+    """Text for the file's metadata: that it is synthetic, and made by which models."""
     try:
         ours = version("heterodub")
     except PackageNotFoundError:
@@ -294,7 +294,7 @@ def _uri(named: str) -> str:
 
 
 def _writable(job: DubJob) -> Path:
-    """Where the output goes.
+    """Path of the output.
 
     Raises: DubbingError - it cannot be written under its name.
     """

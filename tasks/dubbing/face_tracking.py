@@ -1,4 +1,4 @@
-"""The first pass: every face of the film followed from picture to picture, at the film's own rate.
+"""First pass: tracking of every face of the film from picture to picture, at the film's own rate.
 
 Only landmarks are kept, 1.7 kB a face and picture, and nine small pictures of each face a second, 3 kB each: 240 MB
 an hour of one face at 25 pictures a second.
@@ -35,7 +35,7 @@ _BLOCK: Final = 512
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Followed:
-    """What the first pass found. ticks_S: times of the film's pictures. last_lasts: ticks that the last one stands."""
+    """Result of the first pass. ticks_S: times of the film's pictures. last_lasts: duration of the last, in ticks."""
 
     base: Fraction
     ticks_S: NDArray[np.int64]
@@ -49,8 +49,8 @@ class Followed:
 
 
 class _Growing:
-    """A track on its way. Points go into blocks: small arrays that live on between the large ones of each picture keep
-    the heap from shrinking (measured: 25 kB a picture in place of 2).
+    """A track that is still growing. Points go into blocks: small arrays kept between the large ones of each picture
+    keep the heap from shrinking (measured: 25 kB a picture in place of 2).
     """
 
     def __init__(self, shot: int, first: int) -> None:
@@ -60,7 +60,7 @@ class _Growing:
         self._patches = FacePatches()
 
     def add(self, face: FaceObservation, frame: Frame) -> None:
-        """The face in the next picture."""
+        """Add the face in the next picture."""
         at = self._count % _BLOCK
         if at == 0:
             self._blocks.append(np.empty((_BLOCK, *face.points.shape), np.float32))
@@ -71,8 +71,8 @@ class _Growing:
         self._count += 1
 
     def tracks(self, transitions: TransitionFinder) -> Iterator[Track]:
-        """All of it, cut where a transition or another person shows, without the pictures at the end of each part in
-        which the face was lost.
+        """Yield the track, cut where a transition or another person shows, without the pictures at the end of each
+        part in which the face was lost.
         """
         points = np.concatenate(self._blocks)[: self._count]
         tracked = np.frombuffer(bytes(self._tracked), np.bool_)
@@ -119,14 +119,14 @@ def follow(
     grown += growing.values()
     tracks: list[Track] = []
     with stopwatch("faces"):
-        while grown:  # each is given up as soon as it is copied
+        while grown:  # each is freed as soon as it is copied
             tracks += [track for track in grown.pop(0).tracks(transitions) if track.tracked_T.sum() >= least_frames]
     return Followed(film.base(), np.array(times.ticks, np.int64), times.last_lasts, tracks)
 
 
 @dataclass(slots=True)
 class _Times:
-    """Ticks of the pictures so far, and how many of them the last one stands."""
+    """Ticks of the pictures so far, and the duration of the last one in ticks."""
 
     ticks: list[int] = field(default_factory=list)
     last_lasts: int = 1
@@ -135,7 +135,7 @@ class _Times:
 def _frames(
     film: SourceVideo, canvas: Canvas, stopwatch: KernelTimer, most_s: float | None, times: _Times
 ) -> Iterator[Frame]:
-    """The film's pictures in RGB; their times are noted as they are read."""
+    """Yield the film's pictures in RGB; their times are noted as they are read."""
     base_s = float(film.base())
     for picture in stopwatch.over("decode", film.pictures()):
         if most_s is not None and picture.tick * base_s > most_s:

@@ -1,4 +1,4 @@
-"""Fine-tuning within a dubbing: the translator is adapted to the video's own face before it paints that face.
+"""Fine-tuning within a dubbing: the translator is adapted to the video's own face before it generates that face.
 
 What is learned is kept in the workspace under a name that follows from the video, the crops, the translator and the
 settings, as every training is: a second dubbing of the video finds it finished, and one that was killed goes on. It is
@@ -35,14 +35,14 @@ _LEAST_FRAMES: Final = 2
 
 
 def first_seconds(faces: Sequence[Face], followed: Followed, seconds: float) -> list[Face]:
-    """The faces, by time, as far as they are seen within the first so many seconds with a face; in the place of their
-    references stand all pictures of that time.
+    """Select the faces, by time, within the first `seconds` that show a face; their references are all pictures of that
+    time.
 
     Pictures that will not be dubbed are no part of it: there the landmarks are guesses.
     """
     lasts_S = np.diff(followed.ticks_S, append=followed.ticks_S[-1] + followed.last_lasts)
     left = round(Fraction(seconds) / followed.base)
-    told = []
+    selected = []
     for face in faces:
         rows = np.flatnonzero(face.strength_T > 0)
         rows = rows[np.cumsum(lasts_S[face.track.first + rows]) <= left]
@@ -50,12 +50,12 @@ def first_seconds(faces: Sequence[Face], followed: Followed, seconds: float) -> 
             continue
         left -= int(lasts_S[face.track.first + rows].sum())
         first = face.track.first
-        told.append(replace(face, references=tuple(range(first + int(rows[0]), first + int(rows[-1]) + 1))))
-    return told
+        selected.append(replace(face, references=tuple(range(first + int(rows[0]), first + int(rows[-1]) + 1))))
+    return selected
 
 
 def as_clip(face: Face, shown: ReferenceFrames) -> PictureClip:
-    """The pictures of a face of `first_seconds` as a clip of stage 2: crops without loss, landmarks in their pixels."""
+    """Return a face of `first_seconds` as a clip of stage 2: crops without loss, landmarks in their pixels."""
     rows = slice(face.references[0] - face.track.first, face.references[-1] - face.track.first + 1)
     boxes = np.tile(np.array([0, 0, shown.pictures.shape[1]], np.float32), (len(shown.pictures), 1))
     crops = tuple(cv2.imencode(".png", crop[..., ::-1])[1].tobytes() for crop in shown.pictures)
@@ -65,7 +65,7 @@ def as_clip(face: Face, shown: ReferenceFrames) -> PictureClip:
 def tuned(
     models: Models, clips: Sequence[PictureClip], media_id: str, seconds: float, settings: Settings, watcher: DubWatcher
 ) -> Models:
-    """The models with a translator that has learned from the clips, which are `seconds` long at most. media_id: sha256
+    """Fine-tune the translator on the clips, which are `seconds` long at most, and return the models. media_id: sha256
     of the video that they were cut from.
 
     Raises: DubbingError - the clips are too few or too short. ModelFileError - the translator has no discriminators
@@ -91,14 +91,14 @@ def tuned(
     folder = (models.tunings or dubbings(Workspace.open(settings.workspace))) / f"dubbing-{identity[:12]}"
     watcher.phase("fine-tune", stage2.schedule.max_steps)
     try:
-        made = train_translator(
+        run = train_translator(
             footage, stage2, settings.weights, folder, _Steps(watcher), finetuning=finetuning, device=settings.device
         )
     except TrainingError as error:
         raise DubbingError(f"the face cannot be learned from its first {seconds:g} s: {error}") from error
-    translator = TranslatorInference(load_translator(made.model, device_of(settings.device))[0])
+    translator = TranslatorInference(load_translator(run.model, device_of(settings.device))[0])
     names = (models.names[0], f"{models.names[1]}, tuned on {seconds:g} s of this face")
-    return replace(models, translator=translator, names=names, folder=made.model)
+    return replace(models, translator=translator, names=names, folder=run.model)
 
 
 def _content(clip: PictureClip) -> str:
@@ -108,12 +108,12 @@ def _content(clip: PictureClip) -> str:
 
 
 class _Steps(Callbacks):
-    """Tells a watcher of steps."""
+    """Reports training steps to a watcher."""
 
     def __init__(self, watcher: DubWatcher) -> None:
         super().__init__()
         self._watcher = watcher
 
     def stepped(self, report: StepMetrics) -> None:
-        """A step counts as a frame."""
+        """Report a step as a frame."""
         self._watcher.frame()

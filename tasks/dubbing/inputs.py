@@ -20,18 +20,18 @@ from tasks.stores.remote import open_store
 
 _NO_PICTURE: Final = (FileReason.NO_VIDEO_STREAM, FileReason.NOT_MEDIA, FileReason.UNSUPPORTED_CONTAINER)
 
-Look = Callable[[Path, GuardSettings], None]
+Check = Callable[[Path, GuardSettings], None]
 
 
 def input_faults(job: DubJob, guards: GuardSettings, written: bool = True) -> tuple[str, ...]:
     """Say what is wrong with a job's video, its speech, who lends the face, and, if it is going to be `written`, with
     what its output would replace.
 
-    What lies on other machines is not looked at, for that would mean to fetch it; only its kind of address is.
+    Files on other machines are not opened, since that would fetch them; only their kind of address is checked.
     """
-    video, speech = _fault(job.video, _look, guards), _fault(job.speech, _listen, guards)
-    if video and _passes(job.video, _look_for_sound_alone, guards):
-        if _passes(job.speech, _look, guards):
+    video, speech = _fault(job.video, _check_video, guards), _fault(job.speech, _check_speech, guards)
+    if video and _passes(job.video, _check_sound_only, guards):
+        if _passes(job.speech, _check_video, guards):
             return (f"{job.video} has sound and no picture, {job.speech} is a video: did you swap VIDEO and SPEECH?",)
         video = f"{job.video}: it has sound and no picture"
     lender = _fault(job.appearance_from, _look_at_lender, guards) if job.appearance_from else None
@@ -39,12 +39,12 @@ def input_faults(job: DubJob, guards: GuardSettings, written: bool = True) -> tu
     return tuple(fault for fault in (video, speech, lender, replaced) if fault)
 
 
-def _passes(named: str, look: Look, guards: GuardSettings) -> bool:
-    return "://" not in named and _fault(named, look, guards) is None
+def _passes(named: str, check: Check, guards: GuardSettings) -> bool:
+    return "://" not in named and _fault(named, check, guards) is None
 
 
-def _fault(named: str, look: Look, guards: GuardSettings) -> str | None:
-    """What is wrong with a file, in words; None where nothing is, or where it lies elsewhere and may be fetched."""
+def _fault(named: str, check: Check, guards: GuardSettings) -> str | None:
+    """Return what is wrong with a file; None where nothing is, or where it is remote and may be fetched."""
     if "://" in named:
         return _fault_of_address(named, guards)
     path = Path(named)
@@ -53,8 +53,8 @@ def _fault(named: str, look: Look, guards: GuardSettings) -> str | None:
     if path.is_dir():
         return f"{named}: a folder, not a file"
     try:
-        with readable(named, OF_SPEECH if look is _listen else EXPLANATIONS):
-            look(path, guards)
+        with readable(named, OF_SPEECH if check is _check_speech else EXPLANATIONS):
+            check(path, guards)
     except SourceError as error:
         return str(error)
     return None
@@ -84,12 +84,12 @@ def _look(path: Path, guards: GuardSettings) -> None:
     SourceVideo.open(path, guards)
 
 
-def _listen(path: Path, guards: GuardSettings) -> None:
+def _check_speech(path: Path, guards: GuardSettings) -> None:
     with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
         SpeechSource.check(path, guards, Path(scratch))
 
 
-def _look_at_lender(path: Path, guards: GuardSettings) -> None:
+def _check_appearance_source(path: Path, guards: GuardSettings) -> None:
     try:
         SourceVideo.open(path, guards)
     except MediaRefusedError as error:
@@ -97,8 +97,8 @@ def _look_at_lender(path: Path, guards: GuardSettings) -> None:
             raise
 
 
-def _look_for_sound_alone(path: Path, guards: GuardSettings) -> None:
-    _listen(path, guards)
+def _check_sound_only(path: Path, guards: GuardSettings) -> None:
+    _check_speech(path, guards)
     try:
         SourceVideo.open(path, guards)
     except MediaRefusedError as error:

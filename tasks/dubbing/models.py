@@ -1,4 +1,4 @@
-"""The two models of a dubbing, by the names that users give them."""
+"""The two models of a dubbing, found by the names that users give them."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,7 +46,7 @@ class Models:
 
 
 def find_models(settings: Settings, generator: str, translator: str, scratch: Path) -> ModelPaths:
-    """Both models, each by a folder, a version number, "@alias", a run id, or "newest"; the translator also by "warp",
+    """Find both models, each by a folder, a version, "@alias", a run id, or "newest"; the translator also by "warp",
     which is not trained and never stands in for one that is not there. Those of a registry are fetched into `scratch`.
 
     Raises: TrackingError - there is no such version. WorkspaceError - there is no workspace to look for it in.
@@ -60,16 +60,16 @@ def find_models(settings: Settings, generator: str, translator: str, scratch: Pa
 
 
 def open_models(found: ModelPaths, settings: Settings, backend: LandmarkBackend) -> Models:
-    """The models themselves.
+    """Load the models.
 
     Raises: ModelFileError - a model is damaged, of another contract, or was made for another backend's landmarks.
     SettingsError - the device is not there.
     """
     device = device_of(settings.device)
-    speaking, card = load_generator(found.generator, device)
+    generator, card = load_generator(found.generator, device)
     _require(found.names[0], card.backend, backend)
     if found.translator is None:
-        return Models(speaking, card, WarpTranslator(settings.dub.warp_px), found.names)
+        return Models(generator, card, WarpTranslator(settings.dub.warp_px), found.names)
     translator, translator_card = load_translator(found.translator, device)
     _require(found.names[1], translator_card.backend, backend)
     return Models(speaking, card, TranslatorInference(translator), found.names, found.translator, found.tunings)
@@ -83,13 +83,13 @@ def _require(name: str, made_for: str, backend: LandmarkBackend) -> None:
 
 
 def _weights(folder: Path) -> str:
-    """What tells one folder's model from another's, and no path: the beginning of its weights' sha256."""
+    """Short hash of a folder's model, without its path: the beginning of its weights' sha256."""
     path = folder / WEIGHTS
     return file_hash(path)[:12] if path.is_file() else "missing"
 
 
 def _found(settings: Settings, name: str, kind: str, scratch: Path) -> tuple[Path, str]:
-    """The folder of a model, and what to call it."""
+    """Folder of a model, and its display name."""
     if Path(name).is_dir():
         return Path(name), f"{kind} in a folder, weights {_weights(Path(name))}"
     from tasks.tracking.models import fetch_version  # here, not above: with folders MLflow need not be loaded

@@ -1,4 +1,4 @@
-"""How a job of dubbing ends. Light: who starts jobs and waits for them loads no decoder for it."""
+"""Results of dubbing jobs. Imports no decoder, so that processes which only start jobs stay light."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,14 +14,14 @@ OF_SPEECH: Final[Mapping[FileReason | ClipReason, str]] = EXPLANATIONS | {
     FileReason.STILL_PICTURE: "a still picture, which has no sound",
     FileReason.NO_DECODABLE_FRAME: "none of its sound decodes",
 }
-"""What a refusal means where sound is wanted."""
+"""Explanations of a refusal where sound is wanted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dubbed:
-    """What came out. covered: frames left as they are since something lies over the mouth; passed through, like others.
-    seconds_by: where the time went, by kernel. speech_cut_s: seconds of speech that found no room at
-    the end. notes: what a person should know.
+    """Result of a dubbing. covered: frames left as they are since something lies over the mouth; also passed through.
+    seconds_by: seconds by kernel. speech_cut_s: seconds of speech that did not fit at the end. notes: remarks for
+    people.
     """
 
     out: str
@@ -42,7 +42,7 @@ class Dubbed:
         return self.frames - self.dubbed
 
     def summary(self) -> dict[str, Any]:
-        """Ready for JSON."""
+        """Return a dictionary ready for JSON."""
         return {
             "out": self.out,
             "frames": self.frames,
@@ -62,26 +62,26 @@ class Dubbed:
 
 @dataclass(frozen=True, slots=True)
 class DubResult:
-    """How a job ended: what was dubbed, or why nothing was."""
+    """Outcome of a job: what was dubbed, or why nothing was."""
 
     job: DubJob
     dubbed: Dubbed | None
     error: str | None
 
     def summary(self) -> dict[str, Any]:
-        """Ready for JSON."""
-        told = {} if self.dubbed is None else self.dubbed.summary()
-        return {"video": self.job.video, "speech": self.job.speech, "out": self.job.out, "error": self.error} | told
+        """Return a dictionary ready for JSON."""
+        result = {} if self.dubbed is None else self.dubbed.summary()
+        return {"video": self.job.video, "speech": self.job.speech, "out": self.job.out, "error": self.error} | result
 
 
 @contextmanager
 def readable(named: str, explanations: Mapping[FileReason | ClipReason, str] = EXPLANATIONS) -> Iterator[None]:
-    """Turn what is wrong with a file into an error of the run.
+    """Turn the refusal of a file into an error of the run.
 
     Raises: SourceError - in the place of MediaRefusedError.
     """
     try:
         yield
     except MediaRefusedError as error:
-        said = explanations.get(error.reason, str(error.reason))
-        raise SourceError(f"{named}: {said}" + (f" ({error.detail})" if error.detail else "")) from error
+        explanation = explanations.get(error.reason, str(error.reason))
+        raise SourceError(f"{named}: {explanation}" + (f" ({error.detail})" if error.detail else "")) from error

@@ -1,4 +1,4 @@
-"""Writing the dubbed video: H.264 and AAC, under its name only once it is whole."""
+"""Writing of the dubbed video: H.264 and AAC, under its name only once it is complete."""
 
 import math
 import os
@@ -40,7 +40,7 @@ def write_video(
     stopwatch: KernelTimer,
     step: Callable[[], None],
 ) -> int:
-    """Encode frames as they come, and the speech beside them. Returns how many were dubbed. step: called for each.
+    """Encode frames as they come, with the speech beside them. Returns how many were dubbed. step: called for each.
 
     The sound begins with the first frame and is as long as the picture. form: ffmpeg's name of the container. comment:
     goes into the file's metadata.
@@ -57,16 +57,16 @@ def write_video(
         sound = _Sound(speech, timeline.end_s)
         dubbed = 0
         lasts = dict(zip(timeline.ticks_N.tolist(), timeline.lasts_N.tolist(), strict=True))
-        for painted in frames:
+        for composited in frames:
             with stopwatch("encode"):
-                frame = painted.frame
+                frame = composited.frame
                 frame.pict_type = PictureType.NONE  # else the encoder would repeat the source's own choices
-                frame.pts, frame.time_base = int(timeline.ticks_N[painted.index]), timeline.base
-                frame.duration = int(timeline.lasts_N[painted.index])
+                frame.pts, frame.time_base = int(timeline.ticks_N[composited.index]), timeline.base
+                frame.duration = int(timeline.lasts_N[composited.index])
                 out.mux(_lasting(video.encode(frame), lasts))
                 for piece in sound.until(frame.pts * timeline.base):
                     out.mux(voice.encode(piece))
-            dubbed += painted.dubbed
+            dubbed += composited.dubbed
             step()
         with stopwatch("encode"):
             for piece in sound.until(timeline.end_s):
@@ -77,7 +77,7 @@ def write_video(
 
 
 def _lasting(packets: "list[Packet[Any]]", lasts: dict[int, int]) -> "list[Packet[Any]]":
-    """Packets that say how long their pictures stand; encoders leave it open, and the last one's would be lost."""
+    """Set the durations of packets; encoders leave them open, and the last one's would be lost."""
     for packet in packets:
         if packet.pts is not None:
             packet.duration = lasts.get(packet.pts, packet.duration)
@@ -101,7 +101,7 @@ def _video_stream(out: OutputContainer, look: Look, timeline: OutputTimeline, se
 
 
 def _rate(claimed: Fraction | None, timeline: OutputTimeline) -> Fraction:
-    """Pictures a second that the encoder reckons with, for its level and its bits: their mean, as the source says it.
+    """Pictures a second that the encoder assumes, for its level and bit rate: their mean, as the source states it.
 
     A container's clock (1000 a second in Matroska) is at times given for its rate; it would ask for level 6.
     """
@@ -120,7 +120,7 @@ class _Sound:
         self._at = 0
 
     def until(self, time_s: Fraction) -> Iterator[AudioFrame]:
-        """What has not been given yet of the sound up to a time."""
+        """Yield the sound not yielded so far, up to a time."""
         end = min(self._samples, math.ceil(time_s * self._speech.rate_hz))
         while self._at < end:
             count = min(_BLOCK, self._samples - self._at)

@@ -1,4 +1,4 @@
-"""Stage 1 in a dubbing: what the mouth of one face does for the speech, from the face's own head movement."""
+"""Stage 1 in a dubbing: the movement of a face's mouth for the speech, from the face's own head movement."""
 
 from typing import Final
 
@@ -15,13 +15,13 @@ from model.stage1.network import LandmarkGenerator
 from tasks.dubbing.speech import SpeechSource
 
 _PIECE_FRAMES: Final = 1500
-"""Frames at 25 fps that are worked on at once: a minute. Bounds memory, changes nothing else."""
+"""Frames at 25 fps that are predicted at once: a minute. Bounds memory, changes nothing else."""
 
 _SOUND_FRAMES: Final = 4
-"""Frames of sound around a piece, so that its first and last mel window hear what is there."""
+"""Frames of sound around a piece, so that its first and last mel window contain what is there."""
 
 
-def speak(
+def predict_lips(
     generator: LandmarkGenerator,
     gain: float,
     speech: SpeechSource,
@@ -30,11 +30,11 @@ def speak(
     times_N: NDArray[np.float64],
     reference_RPXY: NDArray[np.float32],
 ) -> Spoken:
-    """The mouth's movement over a face's output frames.
+    """Predict the mouth's movement over a face's output frames.
 
-    points_TPXY: (T, 216, 2) landmarks of a track, pixels; only the 116 pose points are looked at. rows_N: which of them
+    points_TPXY: (T, 216, 2) landmarks of a track, pixels; only the 116 pose points are used. rows_N: which of them
     each output frame shows. times_N: seconds of the output, on which the speech runs too. reference_RPXY: (R, 216, 2),
-    frames that show whose mouth it is.
+    reference frames of the same face.
 
     Raises: ValueError - landmarks that are not finite, or eyes on one place.
     """
@@ -60,7 +60,7 @@ def _around(
     times_N: NDArray[np.float64],
     times: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Landmarks at 25 fps, out of those output frames alone that lie around."""
+    """Interpolate landmarks at 25 fps from the output frames around these times."""
     low = min(max(0, int(np.searchsorted(times_N, times[0])) - 1), len(times_N) - 1)
     high = max(int(np.searchsorted(times_N, times[-1])) + 1, low + 1)
     return at_times(points_TPXY[rows_N[low:high]], times_N[low:high], times)

@@ -1,4 +1,4 @@
-"""Passes of a dubbing side by side: decoding goes on while faces are painted, and painting while frames are encoded.
+"""Concurrent passes of a dubbing: decoding goes on while faces are generated, and that while frames are encoded.
 
 Threads, not processes: what takes the time is outside of the interpreter's lock, and frames need not be copied.
 """
@@ -14,20 +14,20 @@ AHEAD: Final = 4
 """Pictures that one pass may be ahead of the next: enough to even out, few enough to hold in memory at any size."""
 
 _LOOK_UP_S: Final = 0.1
-"""How often a thread that waits for room looks whether anybody still wants its items."""
+"""Seconds after which a thread that waits for room checks whether its items are still wanted."""
 
 
 class _End:
-    """In place of an item: there are no more, for a reason or for none."""
+    """Sentinel in place of an item: there are no more, because of an error or of none."""
 
     def __init__(self, error: BaseException | None) -> None:
         self.error = error
 
 
 def ahead(items: Iterator[T], most: int) -> Generator[T]:
-    """The same items in the same order, made in a thread of their own, `most` ahead of whoever takes them.
+    """Yield the same items in the same order, produced in a thread of their own, at most `most` ahead of the consumer.
 
-    What making them raises is raised here, behind the items before it. Whoever stops taking them stops the thread.
+    An error of the producer is raised here, behind the items before it. Closing the generator stops the thread.
     """
     ready: Queue[T | _End] = Queue(most)
     unwanted = threading.Event()
@@ -49,7 +49,7 @@ def _fill(ready: "Queue[T | _End]", items: Iterator[T], unwanted: threading.Even
         for item in items:
             if not _put(ready, item, unwanted):
                 break
-    except BaseException as error:  # noqa: BLE001 - raised again by whoever takes the items
+    except BaseException as error:  # noqa: BLE001 - raised again by the consumer
         end = _End(error)
     finally:
         close = getattr(items, "close", None)

@@ -1,4 +1,4 @@
-"""Where the time of a dubbing goes, and who watches it: a progress bar, or nobody."""
+"""Progress and timing of a dubbing: seconds by kernel, and watchers such as a progress bar."""
 
 import threading
 import time
@@ -18,7 +18,7 @@ class KernelTimer:
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
         self._adding = threading.Lock()
-        self._own = _Own()
+        self._own = _ThreadKernels()
 
     @contextmanager
     def __call__(self, kernel: str) -> Iterator[None]:
@@ -32,7 +32,7 @@ class KernelTimer:
             self._own.running.pop()
 
     def over(self, kernel: str, items: Iterator[T]) -> Iterator[T]:
-        """The same items; the time that they take to come counts for the kernel."""
+        """Yield the same items; the time that they take to come counts for the kernel."""
         while True:
             with self(kernel):
                 try:
@@ -49,8 +49,8 @@ class KernelTimer:
         own.since = now
 
 
-class _Own(threading.local):
-    """What a thread is at, innermost last, and since when."""
+class _ThreadKernels(threading.local):
+    """Kernels that a thread runs, innermost last, and the time of the last change."""
 
     def __init__(self) -> None:
         self.running: list[str] = []
@@ -58,20 +58,20 @@ class _Own(threading.local):
 
 
 class DubWatcher(Protocol):
-    """Told of progress as it happens; must return at once."""
+    """Receives progress as it happens; must return at once."""
 
     def job(self, number: int, jobs: int, name: str) -> None:
-        """Work on a video begins; number counts from 1."""
+        """Start a video; number counts from 1."""
 
     def phase(self, name: str, frames: int | None) -> None:
-        """A pass of that many frames begins; None: as many as there are."""
+        """Start a pass of that many frames; None: their number is unknown."""
 
     def frame(self) -> None:
-        """One frame of the pass is done."""
+        """Count one frame of the pass as done."""
 
 
 class SilentDubWatcher:
-    """Watches nothing."""
+    """Ignores all progress."""
 
     def job(self, number: int, jobs: int, name: str) -> None:
         """Ignored."""
@@ -88,7 +88,7 @@ _WATCHER: ContextVar[DubWatcher | None] = ContextVar("dub_watcher", default=None
 
 @contextmanager
 def dubbing_watched_by(watcher: DubWatcher) -> Iterator[None]:
-    """Dubbings inside the block tell this watcher. No flow parameter: it is no part of what a run does."""
+    """Report dubbings inside the block to this watcher. No flow parameter: it is no part of what a run does."""
     token = _WATCHER.set(watcher)
     try:
         yield
@@ -97,5 +97,5 @@ def dubbing_watched_by(watcher: DubWatcher) -> Iterator[None]:
 
 
 def dub_watcher() -> DubWatcher:
-    """Whoever watches the current dubbing."""
+    """Return the watcher of the current dubbing."""
     return _WATCHER.get() or SilentDubWatcher()

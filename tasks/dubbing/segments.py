@@ -1,4 +1,4 @@
-"""What is to be done to which output frame: the chosen face's tracks laid over the timeline, each with its speech."""
+"""Segments of the output: the chosen face's tracks laid over the timeline, each with its speech."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -16,19 +16,19 @@ from schemas.cards import GeneratorCard
 from schemas.config.dubbing import DubSettings
 from schemas.config.settings import ClipSettings
 from tasks.dubbing.face_tracking import Followed
-from tasks.dubbing.predict_lips import speak
+from tasks.dubbing.predict_lips import predict_lips
 from tasks.dubbing.speech import SpeechSource
 from tasks.faces.window import Window, next_window
 
 _HIGHEST_RATE: Final = 240.0
-"""Pictures a second that low-passes reckon with at most: times may lie on each other's heels by mistake."""
+"""Most pictures a second that low-passes assume: times may be too close to each other by mistake."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Face:
     """A track that is dubbed. references: numbers of the source pictures that show it to the translator.
 
-    windows: of each picture of the track. strength_T: how much of the dubbing shows in it.
+    windows: of each picture of the track. strength_T: how far the dubbing shows in it, 0..1.
     """
 
     track: Track
@@ -57,15 +57,15 @@ class Segment:
         return self.first + len(self.rows_N)
 
     def window(self, frame: int) -> Window:
-        """Where the face is cut out of an output frame, counted from the start of the part."""
+        """Window of the face in an output frame, counted from the start of the segment."""
         return self.face.windows[int(self.rows_N[frame])]
 
     def strength(self, frame: int) -> float:
-        """How much of the dubbing shows in a frame, 0..1."""
+        """Share of the dubbing that shows in a frame, 0..1."""
         return float(self.face.strength_T[int(self.rows_N[frame])])
 
     def landmarks(self, frames: slice) -> MouthTargets:
-        """Landmarks of some frames: as they are and as they are to be."""
+        """Landmarks of some frames: as measured and as wanted."""
         low = max(0, frames.start - self.smoothing.reach)
         high = min(len(self.rows_N), frames.stop + self.smoothing.reach)
         measured = self.face.track.points_TPXY[self.rows_N[low:high]]
@@ -83,17 +83,17 @@ def lay_out(
     settings: DubSettings,
     clips: ClipSettings,
 ) -> list[Segment]:
-    """The parts of a dubbing, by time. number: of the face, see model.dubbing.faces.nth_face."""
+    """Build the segments of a dubbing, by time. number: of the face, see model.dubbing.faces.nth_face."""
     parts = []
     for track in nth_face(followed.tracks, number):
         if track.usable.sum() < settings.least_tracked_frames:
             continue
         face = face_of(track, settings, clips)
-        told = track.points_TPXY[reference_frames(track.usable, settings.references)]
+        reference_RPXY = track.points_TPXY[reference_frames(track.usable, settings.references)]
         for first, stop in _spans(track, timeline):
             rows = timeline.source_N[first:stop] - track.first
             times = timeline.seconds(slice(first, stop))
-            spoken = speak(generator, card.gain, speech, track.points_TPXY, rows, times, told)
+            spoken = predict_lips(generator, card.gain, speech, track.points_TPXY, rows, times, reference_RPXY)
             parts.append(Segment(face, first, rows, times, spoken, _smoothing(times, settings)))
     return sorted(parts, key=lambda part: part.first)
 
@@ -108,7 +108,7 @@ def covered_frames(followed: Followed, timeline: OutputTimeline, number: int) ->
 
 
 def face_of(track: Track, settings: DubSettings, clips: ClipSettings) -> Face:
-    """What is to be known of a track, whatever is spoken."""
+    """Build the face of a track, independent of any speech."""
     return Face(
         track,
         tuple(track.first + int(row) for row in reference_pictures(track, settings.references)),

@@ -1,4 +1,4 @@
-"""The video that is dubbed: its pictures at their own times and in their own samples, as often as they are wanted."""
+"""The source video of a dubbing: its pictures at their own times and in their own samples, read any number of times."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,10 +31,10 @@ _STANDARD: Final = Fraction(1, 90_000)
 """Ticks of the output where the source's own are finer than MP4 writes or no part of a second."""
 
 LAST_PICTURE_MAX_S: Final = Fraction(10)
-"""A last picture stands as long as its container says, but no longer: nothing comes after it to say when it ended."""
+"""A last picture stands as long as its container states, at most this long: no picture follows to end it."""
 
 MAX_HOLE_S: Final = Fraction(600)
-"""A picture that would stand for longer is not followed by a picture but by damage."""
+"""A picture that would stand for longer counts as damage, not as a picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +53,8 @@ class SourcePicture:
 
 @dataclass(slots=True)
 class SourceVideo:
-    """A probed video. Iterate `pictures()` as often as needed; `damage` says why the last pass ended early, `seen` how
-    its pictures are shown.
+    """A probed video. Iterate `pictures()` as often as needed; `damage` holds why the last pass ended early, `seen`
+    notes on how its pictures are shown.
     """
 
     path: Path
@@ -68,7 +68,7 @@ class SourceVideo:
 
     @classmethod
     def open(cls, path: Path, guards: GuardSettings, picture: int | None = None) -> "SourceVideo":
-        """Look at a file: one picture of it, and two seconds of each video stream where there are several.
+        """Open a file: read one picture of it, and two seconds of each video stream where there are several.
 
         `picture`: number of the video stream, else the best is taken, as ingest does.
 
@@ -78,7 +78,7 @@ class SourceVideo:
         return cls(path, container, probe(path, container, guards, picture), guards)
 
     def look(self) -> Look:
-        """What the output has in common with this film, from its first picture.
+        """Format of the output, derived from the film's first picture.
 
         Raises: MediaRefusedError - NO_DECODABLE_FRAME, VANISHED, UNREADABLE.
         """
@@ -89,15 +89,15 @@ class SourceVideo:
             return look_of(frame, PixelAspect(stream).geometry(frame), stream)
 
     def comment(self) -> str:
-        """What the container's metadata say of how the film was made; empty where they say nothing."""
+        """Comment in the container's metadata; empty where there is none."""
         with self._opened() as (source, _):
-            said = {name.lower(): value for name, value in source.metadata.items()}  # Matroska has it in capitals
-        return said.get("comment", "")
+            metadata = {name.lower(): value for name, value in source.metadata.items()}  # Matroska has it in capitals
+        return metadata.get("comment", "")
 
     def looks(self) -> Iterator[Look]:
-        """`look` of each video stream that may show the talker, the best first.
+        """Yield `look` of each video stream that may show the talker, the best first.
 
-        The film is that of the stream until the next is asked for: stop at the first that shows a face.
+        The film is that of the stream until the next is requested: stop at the first that shows a face.
         """
         yield self.look()
         for number in other_films(self.facts):
@@ -111,10 +111,10 @@ class SourceVideo:
         return base if base.numerator == 1 and base >= _FINEST else _STANDARD
 
     def pictures(self) -> Iterator[SourcePicture]:
-        """Every picture whose time advances, in order.
+        """Yield every picture whose time advances, in order.
 
-        Ends early, with words in `damage`, where the file is damaged, where it goes on after a hole of ten minutes, and
-        at the longest time that files may have.
+        Ends early, with a message in `damage`, where the file is damaged, where it goes on after a hole of ten minutes,
+        and at the longest time that files may have.
 
         Raises: MediaRefusedError - VANISHED, UNREADABLE, or no picture at all: NO_DECODABLE_FRAME.
         """
@@ -160,7 +160,7 @@ class SourceVideo:
     def _timed(
         self, source: InputContainer, stream: VideoStream, deinterlacer: Deinterlacer
     ) -> Iterator[tuple[Fraction, Fraction, VideoFrame]]:
-        """Pictures with seconds after the first one and seconds that they stand."""
+        """Yield pictures with seconds after the first one and their duration in seconds."""
         clock = Clock(self._step_s(), self._timeline().clock(stream.index))
         gif = GifClock() if stream.codec_context.name == "gif" else None
         origin_s: Fraction | None = None

@@ -1,4 +1,4 @@
-"""The speech of a dubbing: any sound file or video, for stage 1 at 16 kHz mono, for the output as it came."""
+"""The speech of a dubbing, from any sound file or video: 16 kHz mono for stage 1, unchanged channels for the output."""
 
 import re
 from collections.abc import Callable
@@ -35,7 +35,7 @@ _SOUND_FILES: Final = (
     (rb"\xff[\xf0\xf1\xf8\xf9]", "aac"),
     (rb"ID3|\xff[\xe0-\xfe]", "mp3"),
 )
-"""Sound files by their first bytes, and the one demuxer of ffmpeg that each is given to."""
+"""Sound files by their first bytes, and the one demuxer of ffmpeg that reads each."""
 
 AAC_RATES_HZ: Final = (96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000)
 _STANDARD_RATE_HZ: Final = 48_000
@@ -60,7 +60,7 @@ _CHANNELS: Final = {"mono": 1, "stereo": 2, "5.0": 5, "5.1": 6}
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """How the times of a file's sound are read.
+    """Origin of the times of a file's sound.
 
     picture: number of its video stream. first_s: time of its first picture.
     """
@@ -71,7 +71,7 @@ class _Place:
     first_s: Fraction | None
 
     def zero_s(self, source: InputContainer, sound: int) -> Fraction | None:
-        """The time of a sound stream that becomes 0; None: that of its first sample. The source serves nothing else."""
+        """Time of a sound stream that becomes 0; None: that of its first sample. Nothing else may read the source."""
         if self.first_s is None or self.picture is None or not isinstance(self.form, Container):
             return None
         apart_s = clocks_apart_s(source, source.streams[self.picture], source.streams[sound], self.form)
@@ -95,7 +95,7 @@ class SpeechSource:
 
     @classmethod
     def open(cls, path: Path, guards: GuardSettings, scratch: Path) -> Self:
-        """Decode the sound stream of a sound file, or of a video, that ingest would prefer and that can be heard.
+        """Decode the audible sound stream of a sound file or of a video that ingest would prefer.
 
         Raises: MediaRefusedError - it is neither, cannot be read, has no sound, or DISK_FULL.
         """
@@ -109,14 +109,14 @@ class SpeechSource:
 
     @classmethod
     def check(cls, path: Path, guards: GuardSettings, scratch: Path) -> None:
-        """Decode the beginning alone, to see that there is sound.
+        """Decode the beginning alone, to verify that there is sound.
 
         Raises: MediaRefusedError - as open.
         """
         with cls(path, guards, scratch) as speech:
             form = sniff_speech(path)
             if not any(speech._decodes(form, number) for number in speech._streams(form)):
-                raise _nothing_heard()
+                raise _no_sound()
 
     @property
     def seconds(self) -> Fraction:
@@ -144,11 +144,11 @@ class SpeechSource:
 
     @property
     def peak(self) -> float:
-        """Largest magnitude of what stage 1 hears, of full scale."""
+        """Largest magnitude of the sound for stage 1, of full scale."""
         return self._mono.peak
 
     def close(self) -> None:
-        """Give the disk back."""
+        """Free the disk space."""
         self._open_spools.close()
 
     def _spool(self, rate_hz: int) -> Spool:
@@ -156,14 +156,14 @@ class SpeechSource:
         return self._open_spools.enter_context(Spool(self._scratch, limit))
 
     def _record(self, form: "Container | str") -> None:
-        """Record the first sound stream that can be heard, in the order that ingest prefers them."""
+        """Record the first audible sound stream, in the order that ingest prefers them."""
         place = self._place(form)
         for number in self._streams(form):
             self._record_stream(number, place)
             if self._mono.peak >= _AUDIBLE and self._mono.end > 0:
                 return
         if self._mono.empty or self._mono.end <= 0:
-            raise _nothing_heard()
+            raise _no_sound()
 
     def _decodes(self, form: "Container | str", number: int) -> bool:
         with self._opened(form) as source:
@@ -186,7 +186,7 @@ class SpeechSource:
             for frame in sound_frames(source, stream) if stream is not None else ():
                 if not recorders:
                     recorders = self._recorders(frame, zero_s, channel, lambda: place.timeline.clock(number))
-                room = [recorder.take(frame) for recorder in recorders]
+                room = [recorder.write(frame) for recorder in recorders]
                 if not all(room):
                     break
         for recorder in recorders:
@@ -195,23 +195,23 @@ class SpeechSource:
     def _recorders(
         self, first: AudioFrame, zero_s: Fraction | None, channel: Channel | None, clock: Callable[[], StreamClock]
     ) -> list[Recorder]:
-        """One for stage 1, one for each channel of the output."""
+        """Create one recorder for stage 1, and one for each channel of the output."""
         unnamed = _UNNAMED.get(len(first.layout.channels), "mono") if "channels" in first.layout.name else "mono"
         self.layout = _LAYOUTS.get(first.layout.name, unnamed)
         self.rate_hz = first.sample_rate if first.sample_rate in AAC_RATES_HZ else _STANDARD_RATE_HZ
         if zero_s is None:
             zero_s = (first.pts or 0) * (first.time_base or Fraction(1, first.sample_rate))
-        heard = None if channel is None else channel.number
+        recorded = None if channel is None else channel.number
         self._channels = [self._spool(self.rate_hz) for _ in range(self.channels)]
-        numbers = [heard] if self.channels == 1 else range(self.channels)
+        numbers = [recorded] if self.channels == 1 else range(self.channels)
         single = [
             Recorder(spool, zero_s, self.rate_hz, number, clock(), whole=True)
             for spool, number in zip(self._channels, numbers, strict=True)
         ]
-        return [Recorder(self._mono, zero_s, channel=heard, clock=clock()), *single]
+        return [Recorder(self._mono, zero_s, channel=recorded, clock=clock()), *single]
 
     def _place(self, form: "Container | str") -> "_Place":
-        """Where a video's sound belongs: time 0 is that of its first picture, so that its own speech stays in sync."""
+        """Origin of a video's sound: time 0 is that of its first picture, so that its own speech stays in sync."""
         if not isinstance(form, Container):
             return _Place(form, Timeline(), None, None)
         with open_input(self._path, form, self._guards.max_pixels) as source:
@@ -248,12 +248,12 @@ class SpeechSource:
         self.close()
 
 
-def _nothing_heard() -> MediaRefusedError:
+def _no_sound() -> MediaRefusedError:
     return MediaRefusedError(FileReason.NOT_MEDIA, "no sound of it decodes")
 
 
 def sniff_speech(path: Path) -> "Container | str":
-    """What a speech is, by content: a video's container, or ffmpeg's name of a sound file's format.
+    """Detect what a speech is, by content: a video's container, or ffmpeg's name of a sound file's format.
 
     Raises: MediaRefusedError - it is neither, or cannot be read.
     """

@@ -1,4 +1,4 @@
-"""What runs in the child process that dubs: its models are opened once, each job is worked on by itself."""
+"""Code of the child process that dubs: its models are opened once, each job is worked on by itself."""
 
 import os
 import tempfile
@@ -63,7 +63,7 @@ def _opened(found: ModelPaths, settings: Settings) -> tuple[Models, LandmarkBack
 
 
 class _Announcer:
-    """Passes on to the parent what happens, as the name of a watcher's method and its arguments."""
+    """Sends progress to the parent, as the name of a watcher's method and its arguments."""
 
     def job(self, number: int, jobs: int, name: str) -> None:
         """The parent knows: it gave the job."""

@@ -24,7 +24,7 @@ from schemas.errors import ModelFileError, TrainingError, WeightsMissingError
 from tasks.evaluation.ablation import DataAblation, ablate_data
 from tasks.evaluation.folds import folds
 from tasks.faces.backend import open_backend
-from tasks.faces.finding import find_again
+from tasks.faces.finding import find_landmarks
 from tasks.stores.workspace import Workspace
 from tasks.training.clip_selection import ClipRef, Selection, few_a_speaker
 from tasks.training.device import device_of
@@ -209,4 +209,4 @@ def finder(settings: Settings, backend: str) -> tuple[Finder | None, dict[str, s
         opened = open_backend(settings.model_copy(update={"backend": name}))
     except WeightsMissingError as error:
         return None, {_FOUND: str(error)}
-    return partial(find_again, opened, settings.clips), {}
+    return partial(find_landmarks, opened, settings.clips), {}

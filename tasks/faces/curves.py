@@ -1,4 +1,4 @@
-"""From a network's own points to the 216 of model.features.landmarks.
+"""Conversion of a network's own points to the 216 of model.features.landmarks.
 
 Each boundary is a list of control points among the network's; one running arc length over all 13 lists lets a single
 interpolation resample them together, since this runs for every face of every frame.
@@ -73,7 +73,7 @@ class CurveMap:
         self._share = np.concatenate([np.linspace(0.0, 1.0, count) for count in counts])
 
     def __call__(self, points: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
-        """A network's points (n, 2) as the 216 points (216, 2), same pixels."""
+        """Resample a network's points (n, 2) to the 216 points (216, 2), same pixels."""
         controls = (points[self._first, :2] + points[self._second, :2]) * 0.5
         steps = np.hypot(*np.diff(controls, axis=0).T)
         # The gap between two boundaries belongs to neither: any length will do, as no target falls into it.

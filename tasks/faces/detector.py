@@ -1,4 +1,4 @@
-"""MediaPipe's face detectors, run directly: one look at a picture or a part of it, decoded and merged."""
+"""MediaPipe's face detectors, run directly: one pass over a picture or a part of it, decoded and merged."""
 
 import math
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from .region import Detection, Picture, overlap
 
 MIN_SCORE: Final = 0.5
 MERGE_OVERLAP: Final = 0.3
-"""Overlap from which two answers mean one face (MediaPipe's value)."""
+"""Overlap from which two detections are one face (MediaPipe's value)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """File of a detector and how its answers are laid out: (stride, answers per cell) per layer of its grid."""
+    """File of a detector and the layout of its outputs: (stride, detections per cell) per layer of its grid."""
 
     file: str
     layers: tuple[tuple[int, int], ...]
@@ -29,7 +29,7 @@ FULL_RANGE: Final = Layout("face_detection_full_range.tflite", ((4, 1),))
 
 
 class FaceDetector:
-    """Looks for faces in one window of a picture.
+    """Detects faces in one window of a picture.
 
     Raises: WeightsMissingError - the package with the model is not there.
     """
@@ -39,7 +39,7 @@ class FaceDetector:
         self._anchors = _anchors(layout, self._network.size_px)
 
     def __call__(self, rgb: Picture, window: tuple[int, int, int, int] | None = None) -> list[Detection]:
-        """Faces in the window (left, top, right, bottom; whole pixels), else in the whole picture, best first."""
+        """Detect faces in the window (left, top, right, bottom; whole pixels) or the whole picture, best first."""
         left, top, right, bottom = window or (0, 0, rgb.shape[1], rgb.shape[0])
         square, scale, margin = _letterbox(rgb[top:bottom, left:right], self._network.size_px)
         boxes, scores = self._network(square)
@@ -52,7 +52,7 @@ class FaceDetector:
 
 
 def _letterbox(part: Picture, size: int) -> tuple[NDArray[np.float32], float, tuple[int, int]]:
-    """The part fitted into the middle of a black square, values -1..1; the scale, and the margin left and above."""
+    """Fit the part into the middle of a black square, values -1..1; the scale, and the margin left and above."""
     scale = size / max(part.shape[:2])
     height, width = (max(1, round(side * scale)) for side in part.shape[:2])
     shrunk = cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
@@ -63,7 +63,7 @@ def _letterbox(part: Picture, size: int) -> tuple[NDArray[np.float32], float, tu
 
 
 def _anchors(layout: Layout, size: int) -> NDArray[np.float32]:
-    """Centre (x, y) of every answer's grid cell, pixels of the network's input."""
+    """Centre (x, y) of the grid cell of every output, pixels of the network's input."""
     centres = []
     for stride, per_cell in layout.layers:
         y, x = np.mgrid[0 : size // stride, 0 : size // stride]
@@ -73,7 +73,7 @@ def _anchors(layout: Layout, size: int) -> NDArray[np.float32]:
 
 
 def _detection(answer: NDArray[np.float32], origin: tuple[float, float], score: float) -> Detection:
-    """One decoded answer: rows are centre, size, left eye, right eye (viewer's), nose, mouth, ears."""
+    """Decode one output: rows are centre, size, left eye, right eye (viewer's), nose, mouth, ears."""
     (x, y), (width, height), (lx, ly), (rx, ry) = (map(float, row) for row in answer[:4])
     x, y = x + origin[0], y + origin[1]
     box = (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
@@ -81,7 +81,7 @@ def _detection(answer: NDArray[np.float32], origin: tuple[float, float], score: 
 
 
 def merge(detections: list[Detection]) -> list[Detection]:
-    """One detection per face, best first: answers that overlap are averaged, weighted by their scores."""
+    """Merge to one detection per face, best first: those that overlap are averaged, weighted by their scores."""
     waiting = sorted(detections, key=lambda detection: -detection.score)
     merged = []
     while waiting:

@@ -1,4 +1,4 @@
-"""The reference backend: face-alignment's s3fd detector and 2-D FAN (68 points), for machines with a GPU.
+"""Reference backend: face-alignment's s3fd detector and 2-D FAN (68 points), for machines with a GPU.
 
 Both of its own networks are required. Our short-range detector could stand in for s3fd, and is not used: FAN's crops
 are calibrated on s3fd's boxes, s3fd finds the small and turned faces a reference should, and rows under one backend's
@@ -57,16 +57,18 @@ class FanBackend:
         self._network.to(device).eval()
 
     def detect(self, rgb: Picture) -> list[Detection]:
-        """Faces in the picture, largest first."""
-        found = [Detection(_as_box(row[:4]), min(1.0, float(row[4]))) for row in self._detector.detect_from_image(rgb)]
-        return sorted(found, key=lambda face: face.box[0] - face.box[2])
+        """Detect the faces in the picture, largest first."""
+        detections = [
+            Detection(_as_box(row[:4]), min(1.0, float(row[4]))) for row in self._detector.detect_from_image(rgb)
+        ]
+        return sorted(detections, key=lambda face: face.box[0] - face.box[2])
 
     def first_region(self, detection: Detection) -> Region:
         """The upright square around a detection that the network was trained on."""
         return region_of_face(detection.box)
 
     def landmarks(self, rgb: Picture, region: Region) -> FaceLandmarks:
-        """The face in the region."""
+        """Locate the face in the region."""
         points, score = self._points(rgb, region)
         pose = pose_from_ibug68(points)
         next_region = region_of_face(_as_box(box(points)))
@@ -74,7 +76,7 @@ class FanBackend:
 
     @torch.no_grad()
     def _points(self, rgb: Picture, region: Region) -> tuple[NDArray[np.float64], float]:
-        """68 points in picture pixels, and the score. The crop and its mirror image go through as one batch."""
+        """Predict 68 points in picture pixels, and the score. The crop and its mirror image go through as one batch."""
         to_picture = region.to_picture(CROP_PX)
         crop = cv2.warpAffine(rgb, to_picture, (CROP_PX, CROP_PX), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
         upright = torch.from_numpy(crop).permute(2, 0, 1)[None].float() / 255
@@ -88,7 +90,7 @@ class FanBackend:
 
 
 def region_of_face(face: Box) -> Region:
-    """FAN's crop of a face whose box is given."""
+    """FAN's crop of a face with this box."""
     left, top, right, bottom = face
     width, height = right - left, bottom - top
     return Region((left + right) / 2, (top + bottom) / 2 - RAISE * height, REFERENCE * (width + height))
@@ -100,7 +102,7 @@ def _as_box(row: Any) -> Box:
 
 
 def open_fan(weights: WeightSettings, device: torch.device = CPU) -> FanBackend:
-    """The backend on a device, with weights from the settings or from torch's cache. Never downloads.
+    """Open the backend on a device, with weights from the settings or from torch's cache. Never downloads.
 
     Raises: WeightsMissingError - a weight file is missing or not what it should be.
     """

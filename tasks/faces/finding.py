@@ -1,4 +1,4 @@
-"""Faces found again in crops: what was painted is looked at by the same tracker that made the landmarks."""
+"""Landmarks of generated crops, found by the same tracker as those of the source."""
 
 import cv2
 import numpy as np
@@ -12,28 +12,28 @@ from .backend import LandmarkBackend
 from .region import longer_side
 from .tracker import FaceTracker
 
-_LOOKED_AT_PX = 256
-"""Side to which crops are brought before faces are looked for: that of stored crops."""
+_SEARCHED_PX = 256
+"""Side to which crops are scaled before faces are detected: that of stored crops."""
 
 
-def find_again(
+def find_landmarks(
     backend: LandmarkBackend, clips: ClipSettings, crops_FSS3: Pictures
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """The largest face in each of some crops in a row: landmarks (F, 216, 2) in crop pixels, and where there was one.
+    """Track the largest face in successive crops: landmarks (F, 216, 2) in crop pixels, and True where there was one.
 
     Where there was none, the landmarks are zeros.
     """
     tracker = FaceTracker(backend, clips)
-    scale = crops_FSS3.shape[1] / _LOOKED_AT_PX
+    scale = crops_FSS3.shape[1] / _SEARCHED_PX
     landmarks = np.zeros((len(crops_FSS3), LANDMARK_POINTS, 2), np.float32)
-    there = np.zeros(len(crops_FSS3), bool)
+    has_face = np.zeros(len(crops_FSS3), bool)
     for number, crop in enumerate(crops_FSS3):
-        large = cv2.resize(crop, (_LOOKED_AT_PX, _LOOKED_AT_PX), interpolation=cv2.INTER_CUBIC)
+        large = cv2.resize(crop, (_SEARCHED_PX, _SEARCHED_PX), interpolation=cv2.INTER_CUBIC)
         faces = [face for face in tracker.step(large, cut=number == 0) if face.tracked]
         if faces:
             largest = max(faces, key=lambda face: longer_side(_box(face.points)))
-            landmarks[number], there[number] = largest.points * scale, True
-    return landmarks, there
+            landmarks[number], has_face[number] = largest.points * scale, True
+    return landmarks, has_face
 
 
 def _box(points: NDArray[np.float32]) -> tuple[float, float, float, float]:

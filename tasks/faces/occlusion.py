@@ -1,6 +1,6 @@
-"""Where something lies over the mouth of a followed face: a hand, a microphone, a mask.
+"""Detection of a hand, a microphone or a mask over the mouth of a followed face.
 
-A mesh draws lips on whatever is there, and its score stays 1. No network looks here either: small pictures of the face
+A mesh draws lips on whatever is there, and its score stays 1. No network is used: small pictures of the face
 (tasks.faces.patches) are compared with each other, and with the face's own skin.
 
 *Unlike the track*: in colours and in fine structure the lower face is far from most of those patches that are typical
@@ -38,7 +38,7 @@ _BLOCK_PX: Final = 3
 """Side of the blocks that are compared, about the width of two fingers."""
 
 _STRETCH_S: Final = 12.0
-"""A longer track is judged in stretches of this length, each beside the one before: over minutes, places change."""
+"""A longer track is scored in stretches of this length, each beside the one before: over minutes, places change."""
 
 _LEAST_PATCHES: Final = 6
 """Of fewer, none is typical."""
@@ -161,7 +161,7 @@ def _apart(seen: _OcclusionFeatures) -> NDArray[np.float64]:
 
 
 def _differences(values_NBC: Floats) -> Floats:
-    """Between any two patches, (N, N): root mean square over channels, mean over blocks."""
+    """Difference between any two patches, (N, N): root mean square over channels, mean over blocks."""
     apart_NN = np.zeros((len(values_NBC), len(values_NBC)))
     for values_NC in values_NBC.astype(np.float64).swapaxes(0, 1):
         squares_N = (values_NC**2).sum(axis=-1)
@@ -170,7 +170,7 @@ def _differences(values_NBC: Floats) -> Floats:
 
 
 def _lasting(covered_N: NDArray[np.bool_], times_N: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Those of the covers that the patch before or after shows, too."""
+    """Keep the covers that the patch before or after shows, too."""
     both = covered_N[1:] & covered_N[:-1] & (np.diff(times_N) <= _LASTING_S)
     return np.asarray(np.append(both, False) | np.append(False, both), np.bool_)
 

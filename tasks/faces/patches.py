@@ -1,4 +1,4 @@
-"""What a face looks like with its place, size and tilt taken out: a small picture of it, a few times a second.
+"""Small pictures of a face, a few times a second, with its place, size and tilt taken out.
 
 A patch is cut in the face frame (model.features.face_frame), so eyes and nose bridge fall on the same pixels whenever
 the head looks the same way. It holds hair and collar, too: 3.2 units wide and high, a unit being about as long as the
@@ -24,7 +24,7 @@ UNITS: Final = 3.2
 """Side of a patch in units of the face frame."""
 
 LEFT, TOP = -1.6, -1.2
-"""Where the upper left corner of a patch lies in the face frame, whose origin is between the eyes."""
+"""Upper left corner of a patch in the face frame, whose origin is between the eyes."""
 
 EVERY_S: Final = 0.11
 """A patch is taken when the last one is at least this old: every third frame at 25 a second."""
@@ -35,7 +35,7 @@ aliasing."""
 
 
 def face_patch(rgb: Rgb, points_PXY: NDArray[np.float32]) -> Rgb | None:
-    """The patch of one face (32, 32, 3) from a frame (h, w, 3) and its points (216, 2) in pixels; None if its eyes
+    """Cut the patch of one face (32, 32, 3) from a frame (h, w, 3) and its points (216, 2) in pixels; None if its eyes
     coincide.
     """
     try:
@@ -57,7 +57,7 @@ def face_patch(rgb: Rgb, points_PXY: NDArray[np.float32]) -> Rgb | None:
 
 
 def rows_and_columns(left: float, top: float, right: float, bottom: float) -> tuple[slice, slice]:
-    """The part of a patch that a box in the face frame covers."""
+    """Part of a patch that a box in the face frame covers."""
     scale = PATCH_PX / UNITS
     rows, columns = (
         slice(max(0, round((low - start) * scale)), min(PATCH_PX, round((high - start) * scale)))
@@ -78,12 +78,12 @@ class FacePatches:
     openings: list[float] = field(default_factory=list)
     """Mouth opening over the distance between the eyes."""
     sights: list[int] = field(default_factory=list)
-    """How often the face was lost and found again before each patch."""
+    """Times that the face was lost and found again before each patch."""
     lost: int = 0
     """The same until now; odd while it is lost."""
 
     def add(self, number: int, time_s: float, rgb: Rgb, face: FaceObservation) -> None:
-        """Take the patch of frame `number`, if the face is tracked there and the last patch is old enough."""
+        """Add the patch of frame `number`, if the face is tracked there and the last patch is old enough."""
         self.lost += face.tracked == self.lost % 2
         if not face.tracked or (self.times_s and time_s - self.times_s[-1] < EVERY_S):
             return
@@ -97,7 +97,7 @@ class FacePatches:
             self.sights.append(self.lost)
 
     def between(self, first: int, stop: int) -> "FacePatches":
-        """Those of the frames first..stop - 1, with their numbers counted from `first`."""
+        """Patches of the frames first..stop - 1, with their numbers counted from `first`."""
         kept = [at for at, frame in enumerate(self.frames) if first <= frame < stop]
         return FacePatches(
             [self.frames[at] - first for at in kept],

@@ -1,4 +1,4 @@
-"""Where a track goes on with another person: a tracker follows place and size, so a soft cut may hand it on.
+"""Detection of a change of person in a track: a tracker follows place and size, so a soft cut may pass it on.
 
 No recognition network: patches of a track (tasks.faces.patches) are compared with each other. Of one person, seconds
 apart, some pair of patches looks the same; of two, none does, in structure and in colours at once. Both count in
@@ -42,7 +42,7 @@ _CHANGED: Final = 0.11
 _CHANGED_TURNED: Final = 0.3
 _CHANGED_UNSEEN: Final = 0.05
 """Score from which on it is another person. The second where no two patches look the same way, as in a quick turn; the
-third where the face was out of sight in between, so that place and size are all that speaks for the same one."""
+third where the face was out of sight in between, so that only place and size speak for the same one."""
 
 _STILL: Final = 0.02
 """Median difference within a second or two of one who sits still."""
@@ -58,10 +58,9 @@ Floats = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Described:
-    """head_NF: unit vectors, structure of the head. colours_NF: log colours of regions, relative to their mean.
-
-    sights_N: how often the face had come back into sight.
+class _PersonFeatures:
+    """Features of patches. head_NF: unit vectors, structure of the head. colours_NF: log colours of regions, over mean.
+    sights_N: times that the face had come back into sight.
     """
 
     times_N: NDArray[np.float64]
@@ -70,24 +69,24 @@ class _Described:
     head_NF: Floats
     colours_NF: Floats
 
-    def __getitem__(self, part: slice) -> "_Described":
-        return _Described(
+    def __getitem__(self, part: slice) -> "_PersonFeatures":
+        return _PersonFeatures(
             self.times_N[part], self.sights_N[part], self.angles_N2[part], self.head_NF[part], self.colours_NF[part]
         )
 
 
 def person_changes(track: FacePatches) -> list[tuple[int, int]]:
-    """Frames (first, stop) of a track in which one person gives way to another, by time: what lies before `first` is
+    """Return frames (first, stop) of a track in which one person replaces another, by time: what lies before `first` is
     one person, what lies from `stop` on the next. Numbers as in `track.frames`.
     """
     if len(track.frames) < 2 * _LEAST_PATCHES:
         return []
-    found = _changes(_described(track), 0)
-    return [(track.frames[before] + 1, track.frames[after]) for before, after in found]
+    changes = _changes(_described(track), 0)
+    return [(track.frames[before] + 1, track.frames[after]) for before, after in changes]
 
 
-def _changes(seen: _Described, offset: int) -> list[tuple[int, int]]:
-    """Numbers of the last patch before and the first after each change; the clearest change first, then either side."""
+def _changes(seen: _PersonFeatures, offset: int) -> list[tuple[int, int]]:
+    """Find the last patch before and the first after each change; the clearest change first, then either side."""
     scores = {pair: score for pair in _moments(seen.times_N) if (score := _score(seen, *pair)) >= 1}
     if not scores:
         return []
@@ -100,7 +99,7 @@ def _changes(seen: _Described, offset: int) -> list[tuple[int, int]]:
 
 
 def _moments(times_N: NDArray[np.float64]) -> list[tuple[int, int]]:
-    """Last patch before and first patch after each moment at which a change is looked for."""
+    """List the last patch before and the first patch after each moment that is tested for a change."""
     pairs = set()
     for before in range(_LEAST_PATCHES - 1, len(times_N) - _LEAST_PATCHES):
         for gap_s in _GAPS_S:
@@ -110,8 +109,8 @@ def _moments(times_N: NDArray[np.float64]) -> list[tuple[int, int]]:
     return sorted(pairs)
 
 
-def _score(seen: _Described, before: int, after: int) -> float:
-    """How clearly the patches up to `before` and from `after` on show two people; 1 and more is a change."""
+def _score(seen: _PersonFeatures, before: int, after: int) -> float:
+    """Score how clearly the patches up to `before` and from `after` on show two people; 1 and more is a change."""
     times = seen.times_N
     one = seen[int(np.searchsorted(times, times[before] - _REACH_S)) : before + 1]
     other = seen[after : int(np.searchsorted(times, times[after] + _REACH_S, side="right"))]
@@ -125,24 +124,24 @@ def _score(seen: _Described, before: int, after: int) -> float:
     apart = float((structure + 0.03) ** 2 * (colours_AB[alike].min() + 0.04)) / limit
     if apart / _STILL**_OWN_POWER < 1:  # as at most moments of most tracks, whatever the track's own differences
         return 0.0
-    own = 1 - min(_own(one), _own(other))
+    own = 1 - min(_self_similarity(one), _self_similarity(other))
     return float(apart / (own + _STILL) ** _OWN_POWER)
 
 
-def _own(side: _Described) -> float:
-    """How alike the patches of one side are: median correlation."""
+def _self_similarity(side: _PersonFeatures) -> float:
+    """Similarity of the patches of one side: median correlation."""
     return float(np.median((side.head_NF @ side.head_NF.T)[np.triu_indices(len(side.head_NF), 1)]))
 
 
-def _described(track: FacePatches) -> _Described:
+def _described(track: FacePatches) -> _PersonFeatures:
     heads, colours = zip(*(_describe(patch) for patch in track.patches), strict=True)
-    return _Described(
+    return _PersonFeatures(
         np.array(track.times_s), np.array(track.sights), np.array(track.angles), np.stack(heads), np.stack(colours)
     )
 
 
 def _describe(patch: Rgb) -> tuple[Floats, Floats]:
-    """Structure without light, and colours without the light's colour and strength."""
+    """Compute structure without light, and colours without the light's colour and strength."""
     rgb = patch.astype(np.float32)
     luma = rgb @ np.array([0.299, 0.587, 0.114], np.float32)
     around = cv2.GaussianBlur(luma, (0, 0), 3)

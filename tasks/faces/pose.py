@@ -16,7 +16,7 @@ Floats = NDArray[np.floating[Any]]
 
 
 class Pose(NamedTuple):
-    """Head pose in degrees; the module's text says what the signs mean."""
+    """Head pose in degrees; signs as in the module's docstring."""
 
     yaw: float
     pitch: float
@@ -64,7 +64,7 @@ _TO_UP_AND_NEAR = np.array([1.0, -1.0, -1.0])
 
 
 def pose_from_mesh(vertices: Floats) -> Pose:
-    """Pose from the mesh's vertices (468 or more, 3), x and y in pixels, z on the same scale and growing away from us.
+    """Estimate the pose from the mesh's vertices (468 or more, 3), x and y in pixels, z (away from us) on that scale.
 
     A rotation and a scale are fitted to the canonical face by least squares (Kabsch).
     """
@@ -75,9 +75,10 @@ def pose_from_mesh(vertices: Floats) -> Pose:
 
 
 def pose_from_ibug68(points: Floats) -> Pose:
-    """Pose from the 68 points of the iBUG scheme, (68, 2) pixels, by solving the camera equations for a generic head.
+    """Estimate the pose from the 68 points of the iBUG scheme, (68, 2) pixels, by solving the camera equations for a
+    generic head.
 
-    The camera is assumed far away, since the lens is unknown and a near one would be read as a turn of the head.
+    The camera is assumed far away, since the lens is unknown and a near one would look like a turn of the head.
     """
     seen = np.ascontiguousarray(points[_IBUG_INDEX], dtype=np.float64)
     size = max(float(np.ptp(seen, axis=0).max()), 1.0)
@@ -95,7 +96,7 @@ def pose_from_ibug68(points: Floats) -> Pose:
 
 
 def angles(rotation: Floats) -> Pose:
-    """Pose of a head's rotation matrix (3, 3) in the model's axes: x to the viewer's right, y up, z to the camera."""
+    """Convert a head's rotation matrix (3, 3) to a pose; axes: x to the viewer's right, y up, z to the camera."""
     # rotation = Rz @ Ry @ Rx; a clockwise turn is negative about z, a nose that rises is negative about x.
     yaw = math.asin(min(1.0, max(-1.0, -float(rotation[2, 0]))))
     about_x = math.atan2(float(rotation[2, 1]), float(rotation[2, 2]))

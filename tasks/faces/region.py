@@ -1,4 +1,4 @@
-"""Where a face is: a detector's answer, the square a landmark network looks at, and what it saw there."""
+"""Position of a face: a detection, the square that a landmark network reads, and its landmarks."""
 
 import math
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class Region:
     """A square in the picture, turned with the head.
 
     Centre and side in pixels; roll in degrees, positive when the head is turned clockwise as the viewer sees it.
-    scored: the square that a second network, whose score is taken, looks at; None for the same one.
+    scored: the square for a second network, whose score is used; None for the same one.
     """
 
     x: float
@@ -29,7 +29,7 @@ class Region:
     scored: "Region | None" = None
 
     def to_picture(self, size_px: int) -> NDArray[np.float64]:
-        """Matrix (2, 3) from a square crop of `size_px` pixels to picture pixels."""
+        """Return the matrix (2, 3) from a square crop of `size_px` pixels to picture pixels."""
         scale = self.side / size_px
         cos, sin = scale * math.cos(math.radians(self.roll)), scale * math.sin(math.radians(self.roll))
         half = size_px / 2
@@ -43,7 +43,7 @@ class Region:
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """One face as a detector sees it: box in pixels, score 0..1, roll in degrees as in Region."""
+    """A detected face: box in pixels, score 0..1, roll in degrees as in Region."""
 
     box: Box
     score: float
@@ -52,10 +52,10 @@ class Detection:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FaceLandmarks:
-    """The points of one face in one picture.
+    """Landmarks of one face in one picture, with their score and its pose.
 
     points: (216, 2) float32 in the order of model.features.landmarks, pixels of the whole picture.
-    score: how sure the network is that it looked at a face, 0..1.
+    score: the network's confidence that the region holds a face, 0..1.
     yaw, pitch, roll: head pose in degrees, signs as in tasks.faces.pose.
     next_region: where to look for the same face in the next frame.
     """
@@ -69,13 +69,13 @@ class FaceLandmarks:
 
 
 def region_of_box(box: Box, roll: float, scale: float) -> Region:
-    """The square around a box: `scale` times its longer side, about its centre."""
+    """Square around a box: `scale` times its longer side, about its centre."""
     left, top, right, bottom = box
     return Region((left + right) / 2, (top + bottom) / 2, scale * max(right - left, bottom - top), roll)
 
 
 def region_of_points(points: NDArray[np.floating[Any]], roll: float, scale: float) -> Region:
-    """The square around points (n, 2) whose sides are turned by `roll`: `scale` times their longer extent.
+    """Square around points (n, 2) whose sides are turned by `roll`: `scale` times their longer extent.
 
     The extent is taken along the turned axes, so a tilted head gets no larger square than an upright one.
     """
@@ -103,7 +103,7 @@ def distance(first: Box, second: Box) -> float:
 
 
 def longer_side(box: Box) -> float:
-    """The longer side of a box, pixels."""
+    """Longer side of a box, pixels."""
     return max(box[2] - box[0], box[3] - box[1])
 
 

@@ -1,4 +1,4 @@
-"""Finding faces of any size in a picture with as few looks as it takes."""
+"""Search for faces of any size in a picture with as few detector runs as possible."""
 
 import math
 from typing import Final
@@ -7,14 +7,14 @@ from .detector import FULL_RANGE, SHORT_RANGE, FaceDetector, merge
 from .region import Detection, Picture, longer_side, overlap
 
 NEAR_SHARE: Final = 0.2
-"""A face this large, as a share of the picture's longer side, makes a second look needless."""
+"""A face this large, as a share of the picture's longer side, makes a second run needless."""
 
 TILE_SHARE: Final = 0.6
 """Side of the square parts that are searched last, as a share of the picture's longer side."""
 
 
 class FaceSearch:
-    """Looks with the short-range detector first, further only where that saw no large face.
+    """Runs the short-range detector first, others only where that found no large face.
 
     The short-range detector sees the picture at 128 pixels and takes 1 ms; a talking head needs nothing more. It
     misses faces under about a tenth of the picture, which the full-range one (192 pixels, 5 ms) finds down to a
@@ -28,16 +28,16 @@ class FaceSearch:
         self._far = FaceDetector(FULL_RANGE)
 
     def __call__(self, rgb: Picture) -> list[Detection]:
-        """Faces in the picture, largest first."""
+        """Detect the faces in the picture, largest first."""
         height, width = rgb.shape[:2]
-        found = self._near(rgb)
-        if not any(longer_side(face.box) >= NEAR_SHARE * max(height, width) for face in found):
+        faces = self._near(rgb)
+        if not any(longer_side(face.box) >= NEAR_SHARE * max(height, width) for face in faces):
             far = self._far(rgb)
-            # Of a small face the full-range detector gives the truer box, so the other's is not averaged in.
-            found = far + [face for face in found if not any(overlap(face.box, other.box) for other in far)]
-        if not found:
-            found = merge([face for window in tiles(width, height) for face in self._far(rgb, window)])
-        return sorted(found, key=lambda face: -longer_side(face.box))
+            # Of a small face the full-range detector gives the better box, so the other's is not averaged in.
+            faces = far + [face for face in faces if not any(overlap(face.box, other.box) for other in far)]
+        if not faces:
+            faces = merge([face for window in tiles(width, height) for face in self._far(rgb, window)])
+        return sorted(faces, key=lambda face: -longer_side(face.box))
 
 
 def tiles(width: int, height: int) -> list[tuple[int, int, int, int]]:

@@ -1,4 +1,4 @@
-"""Faces followed from frame to frame: who is who, where their points are, and when they were lost."""
+"""Tracking of faces from frame to frame: their identity, their points, and when they were lost."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -18,11 +18,11 @@ BRIDGE_S: Final = 0.4
 """A face that is lost for less than this keeps its track."""
 
 LOOKS: Final = 2
-"""Looks through regions made of points that a newly found face gets to prove itself."""
+"""Passes through regions made of points in which a newly found face must be confirmed."""
 
 MIN_INTEROCULAR_PX: Final = 4.0
 MIN_SIDE_PX: Final = 12.0
-"""Smaller points are no face but a region that shrank to nothing."""
+"""Smaller points are not a face but a region that shrank to nothing."""
 
 MIN_INSIDE: Final = 0.7
 """Share of the points that must lie inside the picture."""
@@ -69,7 +69,7 @@ class _Track:
     def box(self) -> Box:
         return _box(self.face)
 
-    def take(self, face: FaceLandmarks) -> None:
+    def update(self, face: FaceLandmarks) -> None:
         self.face, self.score, self.lost_frames = face, face.score, 0
 
     def observe(self) -> FaceObservation:
@@ -80,7 +80,7 @@ class _Track:
 
 
 class FaceTracker:
-    """Follows the faces of one file, 25 frames a second. The same frames give the same answers."""
+    """Follows the faces of one file, 25 frames a second. The same frames give the same results."""
 
     def __init__(self, backend: LandmarkBackend, clips: ClipSettings) -> None:
         self._backend = backend
@@ -90,7 +90,7 @@ class FaceTracker:
         self._frames_since_search: int | None = None
 
     def step(self, rgb: Picture, cut: bool, same_as_last: bool = False) -> list[FaceObservation]:
-        """Faces in the next frame (height, width, 3), by track number.
+        """Return the faces in the next frame (height, width, 3), by track number.
 
         cut: the frame starts a new shot, so no track goes on.
         same_as_last: the frame is the one before, repeated; its faces are not measured again.
@@ -110,12 +110,12 @@ class FaceTracker:
         return [track.observe() for track in self._tracks]
 
     def _follow(self, rgb: Picture) -> None:
-        """Look where each face was. Lost ones too: a blurred frame later the face is often still in its place."""
+        """Locate each known face. Lost ones too: a blurred frame later the face is often still in its place."""
         for track in self._tracks:
             face = self._backend.landmarks(rgb, track.face.next_region)
             track.score = face.score
             if self._good(rgb, face) and _follows(track.face, face):
-                track.take(face)
+                track.update(face)
             else:
                 track.lost_frames = max(track.lost_frames, 1)
 
@@ -128,12 +128,12 @@ class FaceTracker:
     def _search(self, rgb: Picture) -> None:
         self._frames_since_search = 0
         for detection in self._unclaimed(self._backend.detect(rgb)):
-            face = self._look(rgb, detection)
+            face = self._confirm(rgb, detection)
             if face is None or self._covered(_box(face)):
                 continue
             track = self._lost_near(_box(face))
             if track is not None:
-                track.take(face)
+                track.update(face)
             elif len(self._tracks) < self._clips.max_faces:
                 self._tracks.append(_Track(self._next_number, face, face.score))
                 self._next_number += 1
@@ -141,14 +141,14 @@ class FaceTracker:
     def _unclaimed(self, detections: list[Detection]) -> list[Detection]:
         """Detections, largest first, that are not the face of a running track."""
         running = [track.box for track in self._tracks if not track.lost_frames]
-        free = [found for found in detections if not any(_same(found.box, box) for box in running)]
-        return sorted(free, key=lambda found: -longer_side(found.box))
+        free = [detection for detection in detections if not any(_same(detection.box, box) for box in running)]
+        return sorted(free, key=lambda detection: -longer_side(detection.box))
 
-    def _look(self, rgb: Picture, detection: Detection) -> FaceLandmarks | None:
-        """The points of a found face, or None if there are none to trust.
+    def _confirm(self, rgb: Picture, detection: Detection) -> FaceLandmarks | None:
+        """Return the points of a found face, or None if there are none to trust.
 
-        The detector's box is rough, and the frames to come will be seen through a region made of points. So a face is
-        looked at until it was good through such a region; otherwise the first frame would differ from its successors,
+        The detector's box is rough, and later frames use a region made of points. So the network runs
+        until the face was good in such a region; otherwise the first frame would differ from its successors,
         and a face that fills too little of the rough region would be missed.
         """
         face = self._backend.landmarks(rgb, self._backend.first_region(detection))
@@ -167,20 +167,20 @@ class FaceTracker:
         return any(_same(box, track.box) for track in self._tracks if not track.lost_frames)
 
     def _lost_near(self, box: Box) -> _Track | None:
-        """The lost track that a found face continues: the nearest one within reach."""
+        """Return the lost track that a found face continues: the nearest one within reach."""
         lost = [track for track in self._tracks if track.lost_frames]
         near = [track for track in lost if distance(track.box, box) < 1.0 and _growth(track.box, box) < 2.0]
         return min(near, key=lambda track: distance(track.box, box), default=None)
 
     def _drop_doubles(self) -> None:
-        """Of two tracks on one face the older stays; if it has lost the face, it takes the younger one's points."""
+        """Keep the older of two tracks on one face; if it has lost the face, it takes the younger one's points."""
         kept: list[_Track] = []
         for track in self._tracks:
             twin = next((other for other in kept if _same(other.box, track.box)), None)
             if twin is None:
                 kept.append(track)
             elif twin.lost_frames and not track.lost_frames:
-                twin.take(track.face)
+                twin.update(track.face)
         self._tracks = kept
 
 
@@ -200,7 +200,7 @@ def _growth(first: Box, second: Box) -> float:
 
 
 def _like_a_face(face: FaceLandmarks, rgb: Picture) -> bool:
-    """The points are finite, not collapsed, and mostly inside the picture: a mouth alone is not a face."""
+    """Return True if points are finite, not collapsed, and mostly inside the picture: a mouth alone is not a face."""
     points = face.points
     if not np.isfinite(points).all():
         return False
@@ -210,5 +210,5 @@ def _like_a_face(face: FaceLandmarks, rgb: Picture) -> bool:
 
 
 def _follows(before: FaceLandmarks, face: FaceLandmarks) -> bool:
-    """The face is where, and as large as, it can be one frame later."""
+    """Return True if the face is where, and as large as, it can be one frame later."""
     return distance(_box(before), _box(face)) < MAX_JUMP and _growth(_box(before), _box(face)) < MAX_GROWTH

@@ -1,4 +1,4 @@
-"""The square of a picture that is cut out around a face: the same call for stores and for dubbing."""
+"""Square of a picture that is cut out around a face: the same for stores and for dubbing."""
 
 import cv2
 import numpy as np
@@ -17,7 +17,7 @@ A window that follows every frame would make still backgrounds swim, and a tempo
 
 
 def next_window(last: Window | None, box: tuple[float, float, float, float], margin: float) -> Window:
-    """Where the window stands for a face's box (left, top, right, bottom), when it stood at `last` one frame before.
+    """Place the window for a face's box (left, top, right, bottom), given its place `last` one frame before.
 
     margin: its side over the longer side of the box.
     """
@@ -33,7 +33,7 @@ def next_window(last: Window | None, box: tuple[float, float, float, float], mar
 
 
 def cut_window(rgb: Rgb, window: Window, side_px: int) -> Rgb:
-    """The square (left, top, side; source pixels) of a frame at side_px x side_px; edges are repeated outside."""
+    """Cut the square (left, top, side; source pixels) out at side_px x side_px; edges are repeated outside."""
     left, top, side = window
     height, width = rgb.shape[:2]
     inside = rgb[max(0, top) : max(0, top + side), max(0, left) : max(0, left + side)]

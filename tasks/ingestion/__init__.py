@@ -1,1 +1,1 @@
-"""One raw file in, rows out: the work that is spread over processes and machines."""
+"""Ingestion: one raw file in, rows out; the work that is spread over processes and machines."""

@@ -1,4 +1,4 @@
-"""Runs work on one file in a child process, so that a decoder that crashes, hangs or eats memory costs that file only.
+"""Work on one file in a child process, so that a decoder that crashes, hangs or eats memory costs that file only.
 
 The child is kept between files: starting one and loading its models takes seconds. It dies with its parent, and is
 replaced after it was killed. Not multiprocessing's Process: Dask's workers are daemons, which may have no such child.
@@ -51,7 +51,7 @@ _ROOT: Final = str(Path(__file__).parents[2])
 
 
 class KilledFromOutsideError(MediaRefusedError):
-    """The child was killed while it worked on a file, which may be innocent of it: worth another attempt."""
+    """Error of a child that was killed while it worked on a file, which may not be the cause: worth another attempt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ _NOTHING_BESIDES: Final = Sandbox()
 
 
 class Isolated:
-    """One child process that runs one call at a time. Not to be shared between threads.
+    """A child process that runs one call at a time. Not to be shared between threads.
 
     memory_limit_gib bounds what the child may allocate: the kernel then refuses it memory, not the machine.
     variables: of the child's environment, where they differ from this process's. sandbox: what it may read and write;

@@ -1,4 +1,4 @@
-"""Cuts footage into clips while it streams by: shots x people, each within the length limits.
+"""Cutting of footage into clips while it is decoded: shots x people, each within the length limits.
 
 A track is cut where a gradual transition or another person shows in it, and what lies between is dropped. Both are
 known a little later, so a clip is handed on when they are. Nothing but landmarks and face crops of the clip that is
@@ -33,7 +33,7 @@ Rgb = NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FrameContext:
-    """What all faces of one frame share."""
+    """Facts shared by all faces of one frame."""
 
     index: int
     rgb: Rgb
@@ -49,7 +49,7 @@ class FrameContext:
 
 @dataclass(slots=True)
 class Draft:
-    """A clip that is being filled, later cut off and measured. All lists have one entry per frame."""
+    """A clip that is being filled, then cut off and measured. All lists have one entry per frame."""
 
     shot: int
     track: int
@@ -99,7 +99,7 @@ class Draft:
 
 
 class ClipBuilder:
-    """Collects frames into drafts, and hands a draft on as soon as it is complete.
+    """Collects frames into drafts, and yields a draft as soon as it is complete.
 
     transitions: is shown each frame before this is; without one, only tracks and cuts end clips.
     """
@@ -116,7 +116,7 @@ class ClipBuilder:
         """Frames of face tracks that ended before they were long enough to be a clip, or show two shots or people."""
 
     def add(self, picture: FrameContext, faces: list[FaceObservation]) -> Iterator[Draft]:
-        """Take one frame with its faces; yields the drafts that this completes."""
+        """Add one frame with its faces; yield the drafts that this completes."""
         present = {face.track for face in faces}
         gone = [track for track, draft in self._open.items() if track not in present or draft.shot != picture.shot]
         self._ended += [self._open.pop(track) for track in gone]
@@ -131,13 +131,13 @@ class ClipBuilder:
         yield from self._release()
 
     def end(self) -> Iterator[Draft]:
-        """The footage is over: yields what is still open."""
+        """End the footage; yield what is still open."""
         self._ended += self._open.values()
         self._open.clear()
         yield from self._release(everything=True)
 
     def _overflow(self, draft: Draft) -> Iterator[Draft]:
-        """Take the first clip off a draft that is longer than one, and go on with the rest."""
+        """Split the first clip off a draft that is longer than one, and go on with the rest."""
         first, stop = next(iter(self._breaks(draft)), (self._most, self._most))
         if first >= self._most:
             first = stop = self._most
@@ -148,7 +148,7 @@ class ClipBuilder:
         yield from self._end(draft)
 
     def _release(self, everything: bool = False) -> Iterator[Draft]:
-        """Hand on the ended drafts whose transitions are known."""
+        """Yield the ended drafts whose transitions are known."""
         known = float("inf") if everything or self._transitions is None else self._transitions.decided
         waiting = [draft for draft in self._ended if draft.start_frame + draft.frames > known]
         ready = [draft for draft in self._ended if draft.start_frame + draft.frames <= known]
@@ -161,7 +161,7 @@ class ClipBuilder:
         return breaks(draft.patches, draft.start_frame, draft.frames, found)
 
     def _end(self, draft: Draft) -> Iterator[Draft]:
-        """A track is over: yields the clips that it holds."""
+        """End a track; yield the clips that it holds."""
         for piece in self._pieces(draft):
             piece.drop_lost_tail()
             if piece.frames < self._least:
@@ -181,7 +181,7 @@ class ClipBuilder:
             yield piece
 
     def _pieces(self, draft: Draft) -> Iterator[Draft]:
-        """The parts of a draft that show one person in one shot."""
+        """Split a draft into the parts that show one person in one shot."""
         rest, taken = draft, 0
         for first, stop in between(self._breaks(draft), draft.frames):
             piece = rest.split(first - taken)

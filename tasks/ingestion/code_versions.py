@@ -1,4 +1,4 @@
-"""Which code a process runs: what a cluster's processes have to have in common, or rows of one table are of two makes.
+"""Versions of the code that processes run: a cluster's have to agree, or rows of one table are of two makes.
 
 Light and without Dask: every process of a cluster is asked for it before work starts, and every worker once more by the
 first task that it is given (fanout.py), since workers may join later.
@@ -32,13 +32,13 @@ LIBRARIES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Versions:
-    """What one process runs. `place`: the folder its code lies in. `found`: by name, "none" where it is missing."""
+    """Versions that one process runs. `place`: the folder of its code. `found`: by name, "none" where it is missing."""
 
     place: str
     found: Mapping[str, str]
 
     def unlike(self, wanted: Mapping[str, str]) -> list[str]:
-        """In what this differs from `wanted`, in words; empty if in nothing."""
+        """Differences from `wanted`, in words; empty if there are none."""
         return [
             f"{name} {self.found.get(name, 'none')} instead of {right}"
             for name, right in wanted.items()
@@ -48,7 +48,7 @@ class Versions:
 
 @cache
 def versions_here() -> Versions:
-    """What this process runs, looked up once: code that is replaced on the disk later is not what was loaded."""
+    """Versions of this process, looked up once: code that is replaced on the disk later is not what was loaded."""
     place = Path(__file__).parents[2]
     python = ".".join(map(str, sys.version_info[:2]))
     found = {"Python": python, _CODE: _digest(place)} | {name: _version(name) for name in LIBRARIES}
@@ -56,7 +56,7 @@ def versions_here() -> Versions:
 
 
 def _digest(place: Path) -> str:
-    """12 hex digits over the packages' files: a commit would not tell of what is not committed."""
+    """12 hex digits over the packages' files: a commit would not show uncommitted changes."""
     digest = hashlib.sha256()
     for folder in _OWN_FOLDERS:
         for path in sorted((place / folder).rglob("*")):

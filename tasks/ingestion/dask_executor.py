@@ -1,4 +1,4 @@
-"""Spreads work on files over Dask workers. The only module that knows Dask.
+"""Distribution of work on files over Dask workers. The only module that imports Dask.
 
 At most a few items per thread are in flight, so a million files flood neither the scheduler nor memory. A worker that
 dies is replaced, and what it held is tried again; an item that loses its worker every time is reported as such. Workers
@@ -128,7 +128,7 @@ async def _greet(address: str) -> None:
 
 
 def _require_same_code(client: Client, address: str) -> None:
-    """Hold scheduler and workers against this process. Dask's own check only warns, and knows none of our packages."""
+    """Compare scheduler and workers with this process. Dask's own check only warns, and knows none of our packages."""
     with _scheduler_there(address):
         found = {"the scheduler": _asked(lambda: client.run_on_scheduler(versions_here, callback_timeout=_ANSWER_S))}
         answers = client.run(versions_here, on_error="return", callback_timeout=_ANSWER_S)
@@ -159,7 +159,7 @@ def _unlike(name: str, told: Any, wanted: Mapping[str, str]) -> str:
 
 @contextmanager
 def _scheduler_there(address: str) -> Iterator[None]:
-    """Turn the ways in which Dask says that its scheduler is gone into one.
+    """Turn the ways in which Dask reports that its scheduler is gone into one error.
 
     Raises: ClusterError - in place of them; every other error as it is.
     """
@@ -171,14 +171,14 @@ def _scheduler_there(address: str) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class _Misfit:
-    """In place of a result: the worker at `address` runs other code, and did nothing."""
+    """Sentinel result: the worker at `address` runs other code, and did nothing."""
 
     address: str
     words: str
 
 
 def _checked(wanted: dict[str, str], work: bytes, item: bytes) -> Any:
-    """Runs on a worker. The work is unpacked after the look at the code: records of another make might not fit."""
+    """Run on a worker. The work is unpacked after the versions are compared: records of another make might not fit."""
     address = str(get_worker().address)
     if words := _unlike(f"worker {address}", versions_here(), wanted):
         return _Misfit(address, words)
@@ -188,7 +188,7 @@ def _checked(wanted: dict[str, str], work: bytes, item: bytes) -> Any:
 def spread(
     client: Client, work: Callable[[Item], Result], items: Iterable[Item], key: Callable[[Item], str]
 ) -> Iterator[tuple[Item, Result | MediaRefusedError]]:
-    """Call work(item) for each item somewhere on the cluster; yields (item, result) as they finish.
+    """Call work(item) for each item somewhere on the cluster; yield (item, result) as they finish.
 
     A worker lost each time it held an item gives a MediaRefusedError in place of that item's result. `key` names an
     item uniquely, so that Dask does not take two calls for one.
@@ -237,7 +237,7 @@ class _Outstanding(Generic[Item]):
         future.add_done_callback(self._finished.put)
 
     def next(self, patience_s: float) -> tuple[Item, Any] | None:
-        """The next one to finish and what came of it; None if none does within so many seconds."""
+        """Return the next item to finish and its result; None if none does within so many seconds."""
         try:
             future = self._finished.get(timeout=patience_s)
         except Empty:
@@ -254,7 +254,7 @@ class _Outstanding(Generic[Item]):
 
 
 class _Crowd:
-    """The workers that are there, looked at every few seconds: some may have joined, or all have left."""
+    """The workers of the cluster, listed again every few seconds: some may have joined, or all have left."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -274,7 +274,7 @@ class _Crowd:
         return max(1, self._threads)
 
     def send_away(self, misfit: _Misfit) -> None:
-        """Close a worker that runs other code, and say so.
+        """Close a worker that runs other code, and log it.
 
         Raises: ClusterError - it is one of a local cluster, whose next ones would run that code, too.
         """

@@ -1,4 +1,4 @@
-"""Equal bytes under several names: which file stands for the content, and whose labels it bears.
+"""Deduplication: which of several files of equal bytes represents the content, and whose labels it has.
 
 The newest listing leads. A file that is listed now takes the place of one that is gone, and of one that is elsewhere
 and says another speaker. What one listing itself says of equal bytes must agree: if not, nobody can know who is right,
@@ -20,7 +20,7 @@ _STATEMENTS: Final = ("speaker", "licence", "consent", "language", "offset_s")
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """What becomes of files whose content is known.
+    """Decisions on files whose content is known.
 
     `originals`: contents to work on, each by the file that stands for it; `copies`: (file, media_id, uri of the file
     that stands for it); `standing`: (file, row) of contents that are done: the file that stands from now on, and the
@@ -43,7 +43,7 @@ def resolve(
     looked_at: Collection[str] = frozenset(),
     is_gone: Callable[[Iterable[str]], frozenset[str]] = gone,
 ) -> Resolution:
-    """Decide for each content which file stands for it.
+    """Decide for each content which file represents it.
 
     contents: files by the media_id that they hold. listed: uris that the same listing names besides, as the catalog
     knows them. looked_at: files whose bytes were read just now; a row of theirs with another content is out of date.
@@ -62,7 +62,7 @@ def resolve(
 
 
 def dispute(files: Sequence[RawFile]) -> str | None:
-    """What files of equal bytes say against each other, in words; None when they agree."""
+    """Contradictions between the labels of files of equal bytes, in words; None when they agree."""
     for name in _STATEMENTS:
         said = {getattr(raw, name): raw.uri for raw in reversed(files) if getattr(raw, name)}
         if len(said) > 1:
@@ -102,25 +102,25 @@ def _resolve_one(
 
 
 def _first(files: Sequence[RawFile], standing: str) -> RawFile:
-    """Who knows a speaker before who does not, then the one that stands already, then by name."""
+    """Select the first file: one with a speaker before one without, then the one that stands already, then by name."""
     return min(files, key=lambda raw: (not raw.speaker, raw.uri != standing, raw.uri))
 
 
 def _stays_elsewhere(before: file_catalog.Row, chosen: RawFile, lost: Collection[str], here: Collection[str]) -> bool:
-    """Whether a file of another listing goes on standing: it is there, and is not contradicted."""
+    """Return True if a file of another listing goes on standing: it is there, and is not contradicted."""
     if before["uri"] in here or before["uri"] in lost:
         return False
     return not chosen.speaker or chosen.speaker == before["speaker"]
 
 
 def _can_stand(row: file_catalog.Row, extractor: str) -> bool:
-    """Whether a copy of this file needs no work of its own: the file has been looked at, and will not be again."""
+    """Return True if a copy of this file needs no work: the file has been analysed, and will not be again."""
     is_final = row["state"] != FileState.DUPLICATE and row["reason"] not in file_catalog.RETRIED
     return bool(is_final and row["media_id"] and row["extractor"] == extractor)
 
 
 def _is_done(chosen: RawFile, before: file_catalog.Row, asked: Collection[str]) -> bool:
-    """Whether nothing has to be measured anew. A quarantined file that is listed to be tried again has to."""
+    """Return True if nothing has to be measured anew. A quarantined file that is listed to be tried again has to."""
     if before["offset_s"] != chosen.offset_s:
         return False
     return before["state"] != FileState.QUARANTINED or before["uri"] not in asked

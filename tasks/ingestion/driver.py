@@ -1,4 +1,4 @@
-"""Drives an ingest: identify files, analyse each content once, commit what is finished batch by batch.
+"""Driver of an ingest: identify files, analyse each content once, commit finished work batch by batch.
 
 Plain code over plain parts; tasks/steps/ingest.py makes Prefect tasks of it. A crash at any point leaves tables that
 the next run completes to the same rows.
@@ -49,7 +49,7 @@ the corpus."""
 
 @dataclass(slots=True)
 class _Pending:
-    """Finished work that is not in the store yet."""
+    """Finished work that is not stored yet."""
 
     media: set[str] = field(default_factory=set)
     rows: list[file_catalog.Row] = field(default_factory=list)
@@ -80,7 +80,7 @@ def work_through(
     watcher: IngestWatcher,
     labelled: Collection[str] = frozenset(),
 ) -> Tally:
-    """Identify and analyse files, slice by slice, and store the outcome of every one; returns what was done.
+    """Identify and analyse files, slice by slice, and store the outcome of every one; return what was done.
 
     labelled: uris that the same listing names besides, with labels that the catalog knows.
 
@@ -104,7 +104,7 @@ def work_through(
 
 
 def slices(files: Collection[RawFile], known: Mapping[str, file_catalog.Row]) -> Iterator[list[RawFile]]:
-    """The files in the order of their names, in pieces of a bounded size.
+    """Yield the files in the order of their names, in pieces of a bounded size.
 
     Those that the catalog knows come first and together: only then is it sure which file stands for which content,
     and the same rows come out however the rest is cut.
@@ -187,7 +187,7 @@ def _store(workspace: Workspace, pending: _Pending, held: KnownMedia) -> None:
 
 
 def drop_leftovers(workspace: Workspace) -> None:
-    """Take out rows of contents that no file stands for: a run that died had no time to.
+    """Remove rows of contents that no file stands for: a run that died had no time to.
 
     Twice looked at: at first sight it may be half a batch that another ingest is storing.
     """
@@ -198,7 +198,7 @@ def drop_leftovers(workspace: Workspace) -> None:
 
 
 def _may_still_hold(row: file_catalog.Row | None, refusal: MediaRefusedError) -> bool:
-    """Whether a measured file merely cannot be read right now. Its rows stay: a share that is down costs no clips."""
+    """Return True if a measured file merely cannot be read now. Its rows stay: a share that is down costs no clips."""
     if row is None or row["state"] != FileState.MEASURED or refusal.reason not in file_catalog.RETRIED:
         return False
     _LOG.warning("%s cannot be read (%s); what was measured of it is kept", row["uri"], refusal)
@@ -220,7 +220,7 @@ def _row_of(raw: RawFile, extractor: str, done: FileResult) -> file_catalog.Row:
 
 
 def count_states(tally: Tally, rows: Iterable[file_catalog.Row]) -> Tally:
-    """Count how files ended; returns the tally."""
+    """Count how files ended; return the tally."""
     for row in rows:
         _count_state(tally, row)
     return tally

@@ -1,4 +1,4 @@
-"""The catalog's bookkeeping: which files are new, which are done, and what row each file ends with."""
+"""Bookkeeping of the catalog: which files are new, which are done, and what row each file ends with."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -36,7 +36,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class IngestPlan:
-    """What a run has to do. `relabelled` are done, but people now say other things about them; `labelled` are the uris
+    """Files that a run has to work on. `relabelled` are done, but have new labels now; `labelled` are the uris
     of files that are done and bear labels, with which labels of equal bytes must agree.
     """
 
@@ -47,12 +47,12 @@ class IngestPlan:
 
     @property
     def files(self) -> int:
-        """Files that the source holds."""
+        """Number of files that the source holds."""
         return len(self.fresh) + len(self.relabelled) + self.unchanged
 
 
 def read_catalog(workspace: Workspace) -> dict[str, Row]:
-    """The catalog by uri."""
+    """Read the catalog by uri."""
     return {row["uri"]: row for row in tables.read(workspace, "catalog").to_pylist()}
 
 
@@ -115,50 +115,50 @@ def _needs_work(raw: RawFile, row: Row, extractor: str, retry_quarantined: bool)
 
 
 def speaker_key(raw: RawFile, media_id: str) -> str:
-    """Who a file counts for when speakers are divided: the speaker as told, else the file itself."""
+    """Key by which speakers of files are divided: the stated speaker, else the file itself."""
     return raw.speaker or f"file:{media_id}"
 
 
 def relabelled_row(raw: RawFile, row: Row) -> Row:
-    """The catalog row of a done file with what is now said about it, and its stamp of now."""
+    """Return the catalog row of a done file with its current labels, and its stamp of now."""
     return {**row, "stamp": raw.stamp, **{label: getattr(raw, label) for label in _LABELS}}
 
 
 def raw_of(row: Row) -> RawFile:
-    """The file of a catalog row, as it was listed last."""
+    """Return the file of a catalog row, as it was listed last."""
     return RawFile(**{name: row[name] for name in (*_LABELS, "uri", "stamp", "size_bytes", "offset_s")})
 
 
 def moved_row(raw: RawFile, row: Row) -> Row:
-    """The row of a file that stands for a content from now on, made of that of the file which did so before."""
+    """Return the row of a file that stands for a content from now on, made of that of the file which did so before."""
     return {**relabelled_row(raw, row), "uri": raw.uri, "size_bytes": raw.size_bytes}
 
 
 def refused_row(raw: RawFile, extractor: str, refusal: MediaRefusedError, media_id: str | None = None) -> Row:
-    """The catalog row of a file that gave nothing, with the reason."""
+    """Return the catalog row of a file that gave nothing, with the reason."""
     state = FileState.QUARANTINED if refusal.reason in QUARANTINE_REASONS else FileState.REJECTED
     return _row(raw, extractor, media_id, FileOutcome(state, refusal.reason, refusal.detail))
 
 
 def duplicate_row(raw: RawFile, extractor: str, media_id: str, original: str) -> Row:
-    """The catalog row of a file with the same bytes as another."""
+    """Return the catalog row of a file with the same bytes as another."""
     outcome = FileOutcome(FileState.DUPLICATE, FileReason.SAME_BYTES, f"same bytes as {original}")
     return _row(raw, extractor, media_id, outcome)
 
 
 def twin_row(row: Row, original: str) -> Row:
-    """The row of a measured file, turned into that of a duplicate."""
+    """Turn the row of a measured file into that of a duplicate."""
     return duplicate_row(raw_of(row), row["extractor"], row["media_id"], original)
 
 
 def analysed_row(raw: RawFile, extractor: str, media_id: str, analysis: Analysis) -> Row:
-    """The catalog row of a file that was decoded."""
+    """Return the catalog row of a file that was decoded."""
     row = _row(raw, extractor, media_id, analysis.outcome, analysis.facts)
     return {**row, "clips": analysis.clips.num_rows, "media_s": analysis.media_s, "dropped_s": analysis.dropped_s}
 
 
 def catalog_table(rows: list[Row]) -> pa.Table:
-    """Catalog rows as an Arrow table."""
+    """Return catalog rows as an Arrow table."""
     return pa.Table.from_pylist(rows, schema=CATALOG)
 
 

@@ -1,4 +1,4 @@
-"""Reads every new file once for its sha256 and finds files of the same bytes, among them and in the catalog.
+"""Hashing: every new file is read once for its sha256, and compared with the others and with the catalog.
 
 Small files go to the workers in bundles: a call costs the driver and the scheduler milliseconds, more than the reading
 of a small file takes, and a backlog may have millions of them.
@@ -30,7 +30,7 @@ _BUNDLES_PER_THREAD: Final = 32
 
 @dataclass(frozen=True, slots=True)
 class Identified:
-    """Files by content: which of them stands for each, and those that could not or must not be read."""
+    """Files by content: the one that stands for each, and those that could not or must not be read."""
 
     resolution: Resolution
     refused: tuple[tuple[RawFile, MediaRefusedError], ...]
@@ -75,7 +75,7 @@ def identify_files(
 
 
 def bundles(files: Sequence[RawFile], threads: int) -> Iterator[tuple[RawFile, ...]]:
-    """The files in their order, in pieces of a bounded number and size, for so many threads of workers."""
+    """Yield the files in order, in pieces of a bounded number and size, for so many threads of workers."""
     most = min(_BUNDLE_FILES, max(1, len(files) // (_BUNDLES_PER_THREAD * threads)))
     piece: list[RawFile] = []
     size = 0
@@ -92,7 +92,7 @@ def bundles(files: Sequence[RawFile], threads: int) -> Iterator[tuple[RawFile, .
 def _contents(
     client: Client, files: Sequence[RawFile], settings: Settings
 ) -> Iterator[tuple[RawFile, str | MediaRefusedError]]:
-    """Each file with its sha256, or why it cannot be read, as they come."""
+    """Yield each file with its sha256, or why it cannot be read, as they come."""
     doubtful: list[RawFile] = []
     look = partial(identify_each, settings=settings)
     pieces = bundles(files, max(1, sum(client.nthreads().values())))

@@ -1,4 +1,4 @@
-"""What goes to a worker and what comes back. Light: drivers and workers import this, not the decoders."""
+"""Messages to a worker and back. Light: drivers and workers import this, not the decoders."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ from tasks.stores.parts import PartFile
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """What is wanted of one known clip, and by how many frames its sound is moved earlier."""
+    """Payload that is wanted of one known clip, and by how many frames its sound is moved earlier."""
 
     stage1: bool
     stage2: bool

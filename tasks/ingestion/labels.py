@@ -1,4 +1,4 @@
-"""Stores which file stands for a content and what is said of it: in the catalog, and on the clips.
+"""Labels: the file that stands for a content and what is stated of it, in the catalog and on the clips.
 
 Clips come first: a catalog row that is as it should be is not looked at again.
 """
@@ -30,7 +30,7 @@ def relabel(
     labelled: Collection[str] = frozenset(),
     origins: Sequence[str] = (),
 ) -> list[file_catalog.Row]:
-    """Store what people now say about files that are done: their speaker, corpus, licence, consent and language.
+    """Store the new labels of files that are done: their speaker, corpus, licence, consent and language.
     Returns the rows that give nothing from now on.
 
     labelled: uris that the same listing names besides, with labels that the catalog knows. origins: see open_store.
@@ -51,7 +51,7 @@ def store_resolution(
     extractor: str,
     relabelled: Mapping[str, file_catalog.Row] | None = None,
 ) -> list[file_catalog.Row]:
-    """Store which file stands for contents that are done; returns the rows that give nothing: copies and disputes.
+    """Store the files that stand for contents that are done; return the rows that give nothing: copies and disputes.
 
     relabelled: rows that are stored with them, unless the resolution has another one for the same file.
     """
@@ -107,7 +107,7 @@ def _replace(
 
 
 def _label_clips(workspace: Workspace, told: Mapping[str, file_catalog.Row]) -> None:
-    """Set what the catalog's rows, by media, say of their clips.
+    """Copy labels from the catalog's rows, by media, to their clips.
 
     A clip whose speaker becomes another leaves its split group: publishing gives it that of its speaker.
     """

@@ -1,4 +1,4 @@
-"""One file from its bytes to its rows: decoded once, cut into clips, measured, routed, written.
+"""Processing of one file from its bytes to its rows: decoded once, cut into clips, measured, routed, written.
 
 This runs in an isolated process (isolation.py) and knows nothing of Prefect, Dask or the driver.
 """
@@ -51,12 +51,12 @@ from tasks.stores.parts import PartWriter
 
 @cache
 def _backend(settings: Settings) -> LandmarkBackend:
-    """The landmark model, loaded once per process."""
+    """Return the landmark model, loaded once per process."""
     return open_backend(settings)
 
 
 def load(settings: Settings) -> None:
-    """Load what the first file would otherwise wait for. A process that is never asked for a file need not have it.
+    """Load what the first file would otherwise wait for. A process that is never given a file need not have it.
 
     Raises: WeightsMissingError - the landmark backend has no weights.
     """
@@ -136,14 +136,14 @@ _NO_CLIPS, _REFUSED, _ADMITTED = range(3)
 
 
 def _worth(analysis: Analysis) -> int:
-    """How much came out of a stream: another is tried until one gives a clip that is admitted."""
+    """Rank the yield of a stream: another is tried until one gives a clip that is admitted."""
     if any(pc.any(analysis.clips[stage]).as_py() for stage in ("stage1", "stage2")):
         return _ADMITTED
     return _REFUSED if analysis.clips.num_rows else _NO_CLIPS
 
 
 def _stamp(path: Path) -> tuple[int, ...]:
-    """Every write to the file, and every file put in its place, changes one of these.
+    """Stamp of a file: every write to it, and every file put in its place, changes a part of it.
 
     Raises: MediaRefusedError - VANISHED, UNREADABLE.
     """
@@ -155,7 +155,7 @@ def _stamp(path: Path) -> tuple[int, ...]:
 
 
 class _Analyst:
-    """Holds what the steps of one file share."""
+    """State shared by the steps of one file."""
 
     def __init__(
         self, job: FileJob, settings: Settings, policy: Policy, sounds: SoundTracks, outgoing: Mapping[str, Path]
@@ -215,7 +215,7 @@ class _Analyst:
         yield from self.builder.end()
 
     def _decide(self, draft: Draft, face: FaceTrack) -> Admission:
-        """Measure and route a clip, and remember its row."""
+        """Measure and route a clip, and add its row."""
         heard = self._heard(draft)
         measured = measure_clip(face, heard, self.settings.clips)
         decision = route_clip(measured.values, self.policy)
@@ -239,7 +239,7 @@ class _Analyst:
         return ClipSound(samples, mel, covered, sound.clipping_share(start, count), None)
 
     def _pairing_score(self, draft: Draft, sound: Sound) -> float | None:
-        """How well one of several sounds fits a clip's mouth; None where that cannot be measured."""
+        """Score how well one of several sounds fits a clip's mouth; None where that cannot be measured."""
         samples = sound.read(frame_to_sample(draft.start_frame), frame_to_sample(draft.frames))
         face = _face_track(draft)
         mel = log_mel(samples, draft.frames)

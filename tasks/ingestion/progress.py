@@ -1,4 +1,4 @@
-"""Who watches an ingest: a progress bar, a Prefect artifact, nobody. The work only tells what happened."""
+"""Progress of an ingest, for a progress bar, a Prefect artifact or nobody. The work only reports events."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from typing import Protocol
 
 @dataclass(slots=True)
 class Tally:
-    """What a run has done so far, and what is ahead of it. reasons: "file: no_face", "stage1: noisy", ..."""
+    """Counts of a run so far, and the work ahead. reasons: "file: no_face", "stage1: noisy", ..."""
 
     files: int = 0
     files_done: int = 0
@@ -23,20 +23,20 @@ class Tally:
 
 
 class IngestWatcher(Protocol):
-    """Told of progress as it happens; must return at once."""
+    """Receives progress as it happens; must return at once."""
 
     def phase(self, name: str, total: int) -> None:
-        """A step of `total` items begins."""
+        """Start a step of `total` items."""
 
     def step(self) -> None:
-        """One item of the step is done."""
+        """Count one item of the step as done."""
 
     def analysed(self, tally: Tally) -> None:
-        """Another file is done; `tally` is up to date and changes later."""
+        """Count another file as done; `tally` is up to date and changes later."""
 
 
 class SilentIngestWatcher:
-    """Watches nothing."""
+    """Ignores all progress."""
 
     def phase(self, name: str, total: int) -> None:
         """Ignored."""
@@ -53,7 +53,7 @@ _WATCHER: ContextVar[IngestWatcher | None] = ContextVar("watcher", default=None)
 
 @contextmanager
 def watched_by(watcher: IngestWatcher) -> Iterator[None]:
-    """Flows run inside the block tell this watcher. Not a flow parameter: it is no part of what a run does, and
+    """Report flows run inside the block to this watcher. Not a flow parameter: it is no part of what a run does, and
     a deployment's form could not ask for it.
     """
     token = _WATCHER.set(watcher)
@@ -64,5 +64,5 @@ def watched_by(watcher: IngestWatcher) -> Iterator[None]:
 
 
 def watcher() -> IngestWatcher:
-    """Whoever watches the current run."""
+    """Return the watcher of the current run."""
     return _WATCHER.get() or SilentIngestWatcher()

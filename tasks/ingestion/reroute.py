@@ -1,4 +1,4 @@
-"""A new policy over everything that was measured: what it would change, and making it so.
+"""Routing of everything measured by a new policy: planning its changes, and applying them.
 
 Measurements do not depend on policy, so looking takes seconds and reads no media; applying decodes only files with
 clips that are newly admitted.
@@ -40,7 +40,7 @@ _DECIDED = ["clip_id", "media_id", "stage1", "stage2", "stage1_reasons", "stage2
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reroute:
-    """What a policy says of every stored clip, beside what stands. Masks and `clips` have one entry per clip."""
+    """Routes of every stored clip by a policy, beside those that stand. Masks and `clips` have one entry per clip."""
 
     policy: Policy
     clips: pa.Table
@@ -94,7 +94,7 @@ def _holds(lists: pa.ChunkedArray, reason: ClipReason) -> Mask:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What applying a plan took: files decoded again, files whose payload a run before this one had left ready, and
+    """Result of applying a plan: files decoded again, files whose payload an earlier run had left ready, and
     files that could not be decoded, with the reason; clips of those keep the decision they had.
     """
 
@@ -106,7 +106,7 @@ class Applied:
 def apply_reroute(
     client: Client | None, workspace: Workspace, plan: Reroute, settings: Settings, watcher: IngestWatcher
 ) -> Applied:
-    """Make the plan so. `client` may be None when nothing is newly admitted.
+    """Apply the plan. `client` may be None when nothing is newly admitted.
 
     Order: payload of newly admitted clips, then decisions, then payload that goes, then the policy. A crash in
     between is completed by the same command, which takes up the payload that workers had put in its place by then.
@@ -148,7 +148,7 @@ def _take_up(
     ready: Mapping[str, set[str]],
     parts: Mapping[str, list[PartFile]],
 ) -> bool:
-    """Whether all payload that the job would make lies ready; then it is added to `parts`. ready: files by table."""
+    """Return True if all payload that the job would make lies ready; then add it to `parts`. ready: files by table."""
     name, wanted = part_name(job.media_id, extractor, job.suffix), (job.admit or {}).values()
     needed = [stage.value for stage in Stage if any(getattr(admission, stage.value) for admission in wanted)]
     if not all(name in ready[table] for table in needed):
@@ -161,7 +161,7 @@ def _take_up(
 
 
 def _drop_unadmitted(workspace: Workspace, stage: Stage) -> None:
-    """Take out payload that `clips` does not admit: what the plan dismissed, now or in a run that died before this."""
+    """Remove payload that `clips` does not admit: what the plan dismissed, now or in a run that died before this."""
     clips = tables.read(workspace, "clips", ["clip_id"], filter=pc.field(stage.value))
     held = tables.read(workspace, stage.value, ["clip_id"])["clip_id"].to_pylist()
     if gone := set(held) - set(clips["clip_id"].to_pylist()):
@@ -169,7 +169,7 @@ def _drop_unadmitted(workspace: Workspace, stage: Stage) -> None:
 
 
 def extraction_jobs(workspace: Workspace, plan: Reroute) -> list[FileJob]:
-    """One job for each file with newly admitted clips, naming those clips."""
+    """Build one job for each file with newly admitted clips, naming those clips."""
     newly = plan.newly(Stage.STAGE1) | plan.newly(Stage.STAGE2)
     if not newly.any():
         return []
@@ -241,7 +241,7 @@ def _reason_lists(masks: Mapping[ClipReason, Mask]) -> list[list[str]]:
 
 
 def describe(plan: Reroute) -> dict[str, Any]:
-    """The plan in numbers: clips admitted before and after, newly and no longer, and refusals by reason."""
+    """Summarise the plan: clips admitted before and after, newly and no longer, and refusals by reason."""
     return {
         "clips": plan.clips.num_rows,
         "policy": {"name": plan.policy.name, "version": plan.policy.version, "hash": plan.policy.hash},
@@ -259,7 +259,7 @@ def describe(plan: Reroute) -> dict[str, Any]:
 
 
 def changed_clips(plan: Reroute) -> list[dict[str, Any]]:
-    """Each clip whose route changes, with both routes."""
+    """List each clip whose route changes, with both routes."""
     moved = np.flatnonzero(
         plan.newly(Stage.STAGE1)
         | plan.no_longer(Stage.STAGE1)

@@ -1,4 +1,4 @@
-"""From a measured clip to the rows of the stores."""
+"""Rows of the stores for a measured clip."""
 
 import hashlib
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from tasks.quality.measure import FaceTrack
 
 @dataclass(frozen=True, slots=True)
 class ClipOrigin:
-    """Where a clip comes from; the same for all clips of a file."""
+    """Origin of a clip; the same for all clips of a file."""
 
     media_id: str
     uri: str
@@ -43,7 +43,7 @@ def clip_row(
     policy: str,
     fingerprints: Mapping[str, bytes],
 ) -> dict[str, Any]:
-    """A row of `clips`. `fingerprints` holds picture_hash, sound_hash and face_motion."""
+    """Build a row of `clips`. `fingerprints` holds picture_hash, sound_hash and face_motion."""
     return {
         "clip_id": clip_id(origin, draft),
         **asdict(origin),
@@ -65,7 +65,7 @@ def clip_row(
 
 
 def decision_columns(decision: Decision, policy: str) -> dict[str, Any]:
-    """The columns of `clips` that routing owns."""
+    """Return the columns of `clips` that routing owns."""
     return {
         "stage1": decision.stage1,
         "stage2": decision.stage2,
@@ -76,12 +76,12 @@ def decision_columns(decision: Decision, policy: str) -> dict[str, Any]:
 
 
 def clips_table(rows: list[dict[str, Any]]) -> pa.Table:
-    """Rows of `clips` as an Arrow table."""
+    """Return rows of `clips` as an Arrow table."""
     return pa.Table.from_pylist(rows, schema=CLIPS)
 
 
 def stage1_table(clip: str, origin: ClipOrigin, face: FaceTrack, mel: NDArray[np.float32], shift: int) -> pa.Table:
-    """One row of `stage1`: mel (4T, 80), shift in frames."""
+    """Build one row of `stage1`: mel (4T, 80), shift in frames."""
     columns = {
         **_head(clip, origin, len(face.points)),
         "sound_shift_frames": pa.array([shift], pa.int64()),
@@ -93,7 +93,7 @@ def stage1_table(clip: str, origin: ClipOrigin, face: FaceTrack, mel: NDArray[np
 
 
 def stage2_table(clip: str, origin: ClipOrigin, face: FaceTrack, draft: Draft, quality: int) -> pa.Table:
-    """One row of `stage2`; encodes the draft's crops as JPEG of the given quality."""
+    """Build one row of `stage2`; encodes the draft's crops as JPEG of the given quality."""
     crops = [_jpeg(crop, quality) for crop in draft.crops]
     columns = {
         **_head(clip, origin, len(face.points)),
@@ -116,7 +116,7 @@ def _head(clip: str, origin: ClipOrigin, frames: int) -> dict[str, pa.Array]:
 
 
 def _vectors(matrix: NDArray[np.float32]) -> pa.Array:
-    """A list of one (n, width) matrix, without a Python object per number."""
+    """Return a list of one (n, width) matrix, without a Python object per number."""
     flat = pa.array(np.ascontiguousarray(matrix, np.float32).ravel())
     inner = pa.FixedSizeListArray.from_arrays(flat, matrix.shape[1])
     return pa.ListArray.from_arrays(pa.array([0, len(inner)], pa.int32()), inner)

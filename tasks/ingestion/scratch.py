@@ -1,4 +1,4 @@
-"""Folders for copies and spools that are cleared even after the process that owned them was killed.
+"""Scratch folders for copies and spools, cleared even after the process that owned them was killed.
 
 A killed process clears nothing, and a night of killed workers would fill the disk. So each owner holds a lock on its
 folder for as long as it lives, and every new child process first sweeps away those whose lock nobody holds any more.
@@ -16,7 +16,7 @@ _LOCK = ".owner"
 
 
 class Scratch:
-    """A new folder of this process under the system's temporary folder, until close()."""
+    """Create a new folder of this process under the system's temporary folder, until close()."""
 
     def __init__(self) -> None:
         self.path, held = _locked()

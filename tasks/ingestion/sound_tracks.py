@@ -1,4 +1,4 @@
-"""The sound tracks of a file while it is not yet known which of them the mouths speak."""
+"""Sound tracks of a file while it is not yet known which of them belongs to the mouths."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -74,7 +74,7 @@ class SoundTracks:
         return cls(tracks, next(iter(tracks.values()), cause), default_alone)
 
     def drafts(self, drafts: Iterator[Draft], score: Score) -> Iterator[Draft]:
-        """The same drafts; where there are several sounds, the first are held until it is clear which one is meant."""
+        """Yield the same drafts; with several sounds, the first are held until it is clear which one is meant."""
         held: list[Draft] = []
         if len(self._tracks) > 1:
             for draft in drafts:
@@ -87,7 +87,7 @@ class SoundTracks:
         yield from drafts
 
     def told_in(self, facts: MediaFacts) -> MediaFacts:
-        """The facts with what was chosen, and by which scores."""
+        """The facts with the chosen sound and its scores."""
         used = next((number for number, sound in self._tracks.items() if sound is self.chosen), None)
         if used is None or not isinstance(self.chosen, Sound):
             return facts
@@ -106,7 +106,7 @@ class SoundTracks:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was done to the sound before it was heard."""
+        """Notes on how the sound was processed before it was measured."""
         if not isinstance(self.chosen, Sound) or self.chosen.ahead_s is None:
             return ()
         apart = f"the sound's clock is {float(self.chosen.ahead_s):.0f} s ahead of the picture's"

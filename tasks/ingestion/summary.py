@@ -1,4 +1,4 @@
-"""The numbers with which an ingest ends."""
+"""Summary of an ingest."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -27,7 +27,7 @@ def summarise(
     published: PublishResult,
     seconds: float,
 ) -> dict[str, Any]:
-    """What the workspace holds and what this run did. `drift` says what is warned of, a sentence a corpus, and
+    """Summarise the workspace and this run. `drift` holds the warnings, a sentence a corpus, and
     `disputed` which files were refused because the listing contradicts itself about equal bytes.
 
     `clips`, `stage1`, `stage2`, `both`, `rejected` and `reasons` count clips of the workspace (`reasons` counts files
@@ -64,7 +64,7 @@ def summarise(
 
 
 def _disputed(catalog: pa.Table) -> Iterator[str]:
-    """Files of equal bytes of which the listing says different things, and what; no more than a screen of them."""
+    """List files of equal bytes whose labels contradict each other, and how; no more than a screen of them."""
     rows = catalog.filter(pc.equal(catalog["reason"], FileReason.LABELS_DISAGREE.value)).sort_by("uri")
     for row in rows.slice(0, _SHOWN).to_pylist():
         yield f"{row['uri']}: {row['error']}"

@@ -1,4 +1,4 @@
-"""What runs on a Dask worker: a file at a time, in a child process of the worker, with its time and memory bounded."""
+"""Code of a Dask worker: a file at a time, in a child process of the worker, with its time and memory bounded."""
 
 import atexit
 import threading
@@ -43,7 +43,7 @@ _LOAD = Named("tasks.ingestion.process_file:load")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FileResult:
-    """One job done: what came out, or why nothing did."""
+    """Result of one job, or why there is none."""
 
     job: FileJob
     analysis: Analysis | None
@@ -177,7 +177,7 @@ def keep_parts(
 
 
 def _unless_killed(work: Callable[[], Result], attempts: int) -> Result:
-    """What the work returns; tried anew while its process is killed from outside.
+    """Return what the work returns; retried while its process is killed from outside.
 
     Raises: MediaRefusedError - the work's own; or it was killed each time.
     """
@@ -188,7 +188,7 @@ def _unless_killed(work: Callable[[], Result], attempts: int) -> Result:
 
 
 def _of_its_place(refusal: MediaRefusedError) -> MediaRefusedError:
-    """The refusal of a file that was not opened yet: whatever it is, the file has no part in it, and is tried again."""
+    """Return the refusal of a file not opened yet: whatever it is, the file has no part in it, and is tried again."""
     if refusal.reason in RETRIED:
         return refusal
     return MediaRefusedError(FileReason.UNREADABLE, f"while it was fetched: {refusal}")

@@ -5,7 +5,7 @@ from pydantic import ValidationError
 from schemas.config.settings import Settings
 from schemas.errors import WorkspaceError
 from schemas.policy import Policy, load_policy
-from tasks.stores.active_policy import FILE, standing_policy
+from tasks.stores.active_policy import FILE, active_policy
 from tasks.stores.workspace import Workspace
 
 
@@ -15,7 +15,7 @@ def policy_in_force(ws: Workspace, settings: Settings) -> Policy:
     Raises: WorkspaceError - the workspace's policy is damaged. SettingsError - the policy file is.
     """
     try:
-        standing = standing_policy(ws)
+        standing = active_policy(ws)
     except (ValidationError, ValueError, OSError) as error:
         raise WorkspaceError(f"{ws.root}/{FILE} cannot be read: {error}") from error
     return load_policy(settings.policy) if standing is None else standing

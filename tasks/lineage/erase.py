@@ -171,7 +171,7 @@ def _rename_groups(ws: Workspace, gone: Collection[str]) -> None:
 
 
 def _publish(ws: Workspace, settings: Settings) -> PublishResult:
-    policy = standing_policy(ws)
+    policy = active_policy(ws)
     return PublishResult(None, False) if policy is None else publish(ws, settings, policy)
 
 

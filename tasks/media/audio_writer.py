@@ -1,4 +1,4 @@
-"""Turns decoded sound frames into one channel at one rate, at the right place in a spool."""
+"""Write decoded sound frames into a spool: one channel, one rate, each at its place in time."""
 
 from collections.abc import Iterator
 from fractions import Fraction
@@ -19,10 +19,10 @@ from .spool import Spool
 from .timeline import StreamClock
 
 JITTER_S: Final = Fraction(1, 25)
-"""Times that differ by no more from what the samples before them add up to are rounding, not gaps: one frame."""
+"""Frame times within one frame's length of the end of the samples before them are rounding errors, not gaps."""
 
 RATES_HZ: Final = range(4_000, 768_001)
-"""Rates that are believed; one of 1 Hz would blow a kilobyte up to gigabytes."""
+"""Sample rates that are accepted; one of 1 Hz would blow a kilobyte up to gigabytes."""
 
 
 def sound_frames(source: InputContainer, stream: AudioStream) -> Iterator[AudioFrame]:
@@ -45,7 +45,7 @@ def sound_frames(source: InputContainer, stream: AudioStream) -> Iterator[AudioF
 
 
 class Recorder:
-    """Places frames by their times: gaps stay silent, overlaps are cut, jitter is ignored.
+    """Write frames into a spool by their times: gaps stay silent, overlaps are cut, jitter is ignored.
 
     `zero_s` is the time on the file's line that becomes sample 0, `clock` the stream's own on it. `channel` is the
     number of the channel that is recorded; None: all of them, mixed. `is_float`: see ClippingMarks. `whole`: an offset
@@ -69,7 +69,7 @@ class Recorder:
         self._run: _Run | None = None
         self._clipping = ClippingMarks(spool, is_float)
 
-    def take(self, frame: AudioFrame) -> bool:
+    def write(self, frame: AudioFrame) -> bool:
         """Record a frame; returns whether there is room for more.
 
         Raises: MediaRefusedError - DISK_FULL.
@@ -92,7 +92,7 @@ class Recorder:
         return self._run_at(begins_s, frame.sample_rate).add(mono)
 
     def finish(self) -> None:
-        """Write what is still on its way through the resampler."""
+        """Write what is still inside the resampler."""
         self._end_run()
         self._clipping.end()
 
@@ -102,7 +102,7 @@ class Recorder:
             self._run = None
 
     def _place(self, frame: AudioFrame, samples: int) -> tuple[Fraction, int]:
-        """Where the frame begins (seconds after zero) and how many of its samples overlap what came before."""
+        """Begin of a frame (seconds after zero) and the number of its samples that overlap what came before."""
         expected_s = self._run.end_s if self._run else None
         if frame.pts is None or frame.time_base is None:
             return expected_s or Fraction(0), 0

@@ -1,4 +1,4 @@
-"""Which channel of a recording is heard: all of them mixed, or the one that holds the speech."""
+"""Choice of the channel of a recording: the mix of all, or the one that holds the speech."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -24,10 +24,10 @@ from .mixing import mix_weights, to_float
 
 _PIECE_S: Final = 2
 _MOST_PIECES: Final = 16
-"""Up to half a minute is listened to, in pieces spread evenly over the recording."""
+"""At most half a minute is analysed, in pieces spread evenly over the recording."""
 
 _BETTER_DB: Final = 3.0
-"""A channel is taken for the mix only where it is clearly better: two good microphones differ by less, and their mix
+"""A channel replaces the mix only where it is clearly better: two good microphones differ by less, and their mix
 is cleaner than either."""
 
 _CANCELS: Final = 0.5
@@ -62,7 +62,7 @@ def best_channel(frames: Iterable[AudioFrame]) -> Channel | None:
     for frame in frames:
         if len(frame.layout.channels) < 2:
             return None
-        pieces.take(frame)
+        pieces.add(frame)
     samples_CN = pieces.at_16_khz()
     if samples_CN is None:
         return None
@@ -81,25 +81,25 @@ def _best(samples_CN: np.ndarray, weights_C: np.ndarray) -> int | None:
     levels = [level_dbfs(line) for line in samples_CN]
     if not cancels and max(levels) - level_dbfs(mix) < _SAME_DB:
         return None
-    heard = [_Heard.of(line) for line in samples_CN]
-    together = None if cancels else _Heard.of(mix)
-    most_s = max(one.speech_s for one in [*heard, *([together] if together else [])])
+    channels = [_ChannelScores.of(line) for line in samples_CN]
+    together = None if cancels else _ChannelScores.of(mix)
+    most_s = max(scores.speech_s for scores in [*channels, *([together] if together else [])])
     if most_s < _LEAST_SPEECH_S:
         return int(np.argmax(levels)) if cancels else None
-    whole = [number for number, one in enumerate(heard) if one.speech_s >= _SPEECH_SHARE * most_s]
+    whole = [number for number, scores in enumerate(channels) if scores.speech_s >= _SPEECH_SHARE * most_s]
     if together is not None and together.speech_s >= _SPEECH_SHARE * most_s:
-        whole = [number for number in whole if heard[number].beats(together)]
-    return max(whole, key=lambda number: (round(heard[number].snr), heard[number].level), default=None)
+        whole = [number for number in whole if channels[number].beats(together)]
+    return max(whole, key=lambda number: (round(channels[number].snr), channels[number].level), default=None)
 
 
 @dataclass(frozen=True, slots=True)
-class _Heard:
+class _ChannelScores:
     level: float
     speech_s: float
     snr: float
 
     @classmethod
-    def of(cls, samples: np.ndarray) -> "_Heard":
+    def of(cls, samples: np.ndarray) -> "_ChannelScores":
         band = speech_band(samples)
         level = level_dbfs(band)
         probabilities = speech_probability(samples) if level >= SILENCE_DBFS else np.zeros(0, np.float32)
@@ -107,15 +107,15 @@ class _Heard:
         snr = snr_db(band, probabilities) if speech.any() else -np.inf
         return cls(level, float(speech.sum()) * VAD_CHUNK / SAMPLE_RATE_HZ, snr)
 
-    def beats(self, mix: "_Heard") -> bool:
+    def beats(self, mix: "_ChannelScores") -> bool:
         if self.snr >= mix.snr + _BETTER_DB:
             return True
         return self.snr >= mix.snr - 1 and self.level >= mix.level + _BETTER_DB
 
 
 class _Pieces:
-    """Pieces of a recording, evenly spread however long it turns out to be: when there are too many, every second one
-    is dropped, and from there on half as many are taken.
+    """Pieces spread evenly over a recording of unknown length: when there are too many, every second one is dropped,
+    and from there on half as many are taken.
     """
 
     def __init__(self) -> None:
@@ -127,7 +127,7 @@ class _Pieces:
         self._number = 0
         self._stride = 1
 
-    def take(self, frame: AudioFrame) -> None:
+    def add(self, frame: AudioFrame) -> None:
         names = tuple(channel.name for channel in frame.layout.channels)
         if not self.names:
             self.names, self._rate_hz = names, frame.sample_rate

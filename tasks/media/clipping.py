@@ -1,4 +1,4 @@
-"""Where a recording is clipped: flat tops at full scale, and in floating point at whatever level it was cut."""
+"""Detection of clipping: flat tops at full scale, and in floating point at whatever level they were cut."""
 
 from typing import Final
 
@@ -40,7 +40,7 @@ class ClippingMarks:
         self._tops: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
 
     def add(self, samples_CN: np.ndarray, begins_s: float, rate_hz: int) -> None:
-        """Look at samples that begin `begins_s` after the first picture."""
+        """Examine samples that begin `begins_s` after the first picture."""
         if self._peaks is not None:
             self._spool.mark_clipped(_pieces(self._peaks.find(samples_CN), begins_s, rate_hz))
             return
@@ -60,7 +60,7 @@ class ClippingMarks:
             self._tops.append((channels, level_CN[channels, places], _pieces(places, begins_s, rate_hz)))
 
     def end(self) -> None:
-        """Mark what only the whole recording can tell: which level is its highest."""
+        """Mark clipping that depends on the highest level of the whole recording."""
         tops, self._tops = self._tops, []
         if not tops or self._highest_C is None:
             return
@@ -72,7 +72,7 @@ class ClippingMarks:
 
 
 def holds_floats(stream: AudioStream) -> bool:
-    """Whether a stream is PCM in floating point."""
+    """Return True if a stream is PCM in floating point."""
     return stream.codec_context.name.startswith("pcm_f")
 
 

@@ -1,4 +1,4 @@
-"""What a frame's samples say of colours, where the file is silent too."""
+"""Colour tags of a frame, with defaults where the file states none."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -12,7 +12,7 @@ LIMITED, FULL = 1, 2
 """ffmpeg's numbers of ranges: luma of 16..235, or of 0..255."""
 
 BT709, UNSAID, BT601, BT2020 = 1, 2, 6, 9
-"""H.273's numbers of matrices; BT709, UNSAID and BT2020 are those of primaries, too."""
+"""H.273's numbers of matrices; BT709, UNSAID (unspecified) and BT2020 are those of primaries, too."""
 DCI_P3, DISPLAY_P3 = 11, 12
 """H.273's numbers of P3's primaries."""
 PQ, HLG = 16, 18
@@ -25,7 +25,7 @@ _CONVERTED: Final = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}
 """ffmpeg's number of the conversion for each matrix; constant luminance (10) is taken for the other BT.2020."""
 
 _HD_WIDTH, _HD_HEIGHT = 1280, 576
-"""Without a word on the matrix, pictures at least so wide or higher are BT.709, smaller ones BT.601: players' rule."""
+"""Where no matrix is stated, pictures at least so wide or higher are BT.709, smaller ones BT.601: players' rule."""
 
 _STANDARD_PEAK: Final = 1000.0
 """Nits. HLG's nominal peak (BT.2100), and that of most PQ masters; stands in where a PQ file names none."""
@@ -36,9 +36,9 @@ _MASTERING_INTS: Final = 22
 
 @dataclass(frozen=True, slots=True)
 class ColourTags:
-    """How samples stand for colours: H.273's numbers, nothing left open but transfer and primaries of common kinds.
+    """Colour coding of a frame, in H.273's numbers; only transfer and primaries of common kinds may be unspecified.
 
-    full: whether luma is 0..255. peak_nits: brightest light of an HDR picture.
+    full: True if luma is 0..255. peak_nits: brightest light of an HDR picture.
     """
 
     matrix: int = BT601
@@ -49,7 +49,7 @@ class ColourTags:
 
     @classmethod
     def of(cls, frame: VideoFrame) -> "ColourTags":
-        """What a frame says of itself, completed by what players assume."""
+        """Tags of a frame, completed by what players assume."""
         transfer, primaries = int(frame.color_trc), int(frame.color_primaries)
         full = frame.format.name.startswith("yuvj") or int(frame.color_range) == FULL
         peak = _mastering_peak(frame) if transfer == PQ else _STANDARD_PEAK
@@ -57,7 +57,7 @@ class ColourTags:
 
     @property
     def hdr(self) -> bool:
-        """Whether highlights go beyond what a BT.709 screen shows."""
+        """True if highlights exceed what a BT.709 screen shows."""
         return self.transfer in (PQ, HLG)
 
     @property
@@ -67,7 +67,7 @@ class ColourTags:
 
     @property
     def mapped(self) -> bool:
-        """Whether colours have to be mapped to those of a BT.709 screen."""
+        """True if colours have to be mapped to those of a BT.709 screen."""
         return self.hdr or self.gamut in WIDE
 
     @property
@@ -76,7 +76,7 @@ class ColourTags:
         return _CONVERTED[self.matrix]
 
     def describe(self) -> str:
-        """What is mapped, in words."""
+        """Name what is mapped, such as "PQ BT.2020"."""
         kinds = {PQ: "PQ", HLG: "HLG"}
         gamuts = {BT2020: "BT.2020", DCI_P3: "P3", DISPLAY_P3: "P3"}
         return " ".join(word for word in (kinds.get(self.transfer), gamuts.get(self.gamut)) if word)

@@ -27,7 +27,7 @@ _FORMATS: Final = {
 
 @contextmanager
 def open_input(path: Path, container: Container, max_pixels: int) -> Iterator[InputContainer]:
-    """The opened file. Nothing else can be opened through it: no probing of formats, no protocol but `file`.
+    """Open a file. Nothing else can be opened through it: no probing of formats, no protocol but `file`.
 
     `max_pixels` stops decoders before they allocate a picture larger than that.
 
@@ -39,7 +39,7 @@ def open_input(path: Path, container: Container, max_pixels: int) -> Iterator[In
 
 @contextmanager
 def open_sound_file(path: Path, form: str) -> Iterator[InputContainer]:
-    """The same for a file of sound alone; `form` is ffmpeg's name of its format.
+    """Open a file of sound alone, as open_input does; `form` is ffmpeg's name of its format.
 
     Raises: MediaRefusedError - VANISHED, UNREADABLE, or NO_DECODABLE_FRAME with ffmpeg's words.
     """
@@ -74,7 +74,7 @@ def _container(path: Path, handle: int | None, form: str, limits: dict[str, str]
 def claimed_size(path: Path, container: Container, number: int) -> tuple[int, int]:
     """Width and height that the headers claim of a stream, with every decoder locked out; (0, 0) when they claim none.
 
-    ffmpeg forgets a claim that breaks `max_pixels`, so a refused picture has to be asked for again.
+    ffmpeg forgets a claim that breaks `max_pixels`, so a refused picture has to be opened again.
 
     Raises: MediaRefusedError - as open_input.
     """
@@ -86,12 +86,12 @@ def claimed_size(path: Path, container: Container, number: int) -> tuple[int, in
 
 
 def words(error: BaseException) -> str:
-    """What an error says, without the path that PyAV adds: the row has the path already."""
+    """Message of an error, without the path that PyAV adds: the row has the path already."""
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
 def has_decoder(stream: AudioStream | VideoStream) -> bool:
-    """Whether this build of ffmpeg can decode the stream."""
+    """Return True if this build of ffmpeg can decode the stream."""
     return stream.codec_context is not None
 
 

@@ -17,7 +17,7 @@ from schemas.reasons import FileReason
 from schemas.records import MediaFacts
 
 from .containers import open_input, set_up, words
-from .decord_pictures import read_whole, worth_it
+from .decord_pictures import can_use_decord, read_whole
 from .frame_rate import Retimer
 from .geometry import Geometry
 from .sniff import Container
@@ -45,7 +45,7 @@ class Frame:
     repeated: bool
     """Shows the same source picture as the frame before."""
     geometry: Geometry | None = None
-    """Size and direction of the source picture: where they change, nothing goes on."""
+    """Size and direction of the source picture: where they change, shots and tracks end."""
     follows_hole: bool = False
     """Pictures are missing before it; its number is that of its time, so numbers may be missing too."""
     is_combed: bool = False
@@ -73,7 +73,7 @@ class Video:
         self._retimer = Retimer(limit_s)
 
     def frames(self) -> Iterator[Frame]:
-        """Every frame, in order; each source picture is converted at most once, and only when it is shown."""
+        """Yield every frame, in order; each source picture is converted at most once, and only when it is shown."""
         for chosen in self._retimer.choose(self._pictures):
             try:
                 rgb = chosen.picture.pixels()
@@ -99,7 +99,7 @@ class Video:
 
     @property
     def reached_s(self) -> float:
-        """When the last picture ends by its own word, in seconds after the first; known at the end."""
+        """End of the last picture as stated by the file, in seconds after the first; known at the end."""
         return float(self._retimer.reached_s)
 
     def _short_of_promise(self) -> str | None:
@@ -138,7 +138,7 @@ def open_video(
 ) -> Iterator[Video]:
     """The video of a probed file, decoded by decord where that is allowed and cheap, by PyAV otherwise.
 
-    `timeline` is read when it is not given; who needs it for the sound, too, reads it once.
+    `timeline` is read when it is not given; pass it where the sound is read, too.
 
     Raises: MediaRefusedError - NO_DECODABLE_FRAME, VANISHED, UNREADABLE.
     """

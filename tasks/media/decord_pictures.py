@@ -4,8 +4,8 @@ Right is not fast: over mp4, mkv and avi its frames equal PyAV's, but with one t
 included it takes 1.5 to 2.5 times the processor time (224 x 224: 0.30 ms a frame against 0.20; 256 x 256 mpeg4: 0.22
 against 0.10; 524 x 524: 1.3 against 0.8), and more again here, where PyAV converts only pictures that are shown.
 
-decord cannot be told to wait: after the first frame it decodes the rest of the file in the background, as fast as it
-can, and keeps every frame until it is asked for. Measured, consumer at 50 frames a second: 320 x 240 x 1500 frames
+decord has no flow control: after the first frame it decodes the rest of the file in the background, as fast as it
+can, and keeps every frame until it is requested. Measured, consumer at 50 frames a second: 320 x 240 x 1500 frames
 +80 MB, 640 x 480 x 1500 +1175 MB, 1280 x 720 x 1000 +1878 MB. A two-hour film would take all memory there is. So
 decord gets only files whose pictures all fit in MAX_DECODED_BYTES together, which are read whole before the first one
 is used: that also shows, in time to fall back on PyAV, when it stumbles over damage or counts other frames than the
@@ -38,7 +38,7 @@ MAX_DECODED_BYTES: Final = 32 * 1024 * 1024
 6.8 s at 256 x 256, 4 s of GRID at 360 x 288. With 0 every file goes to PyAV."""
 
 CONTAINERS: Final = frozenset({Container.MP4, Container.MATROSKA, Container.AVI})
-"""Where decord's frames were found equal to PyAV's. In MPEG program streams its times are garbage, GIFs fail."""
+"""Containers for which decord's frames equal PyAV's. In MPEG program streams its times are wrong, GIFs fail."""
 
 _OTHER_READINGS: Final = (b"<mpd", b"#extm3u", b"c=in ip", b"ffconcat")
 """decord guesses the format for itself: nothing that could also be read as a playlist is given to it."""
@@ -51,10 +51,10 @@ class _Slot:
     index: int
 
 
-def worth_it(container: Container, facts: MediaFacts, stream: VideoStream, is_plain: bool) -> bool:
-    """Whether decord may be tried: a container it reads right, plain pictures, and little of it in all.
+def can_use_decord(container: Container, facts: MediaFacts, stream: VideoStream, is_plain: bool) -> bool:
+    """Return True if decord may be tried: a container it reads right, plain pictures, and little of it in all.
 
-    is_plain: of the first picture, see tasks.media.video_frames; decord knows no pixel aspects, directions, matrices.
+    is_plain: of the first picture, see tasks.media.video_frames; decord ignores pixel aspects, directions, matrices.
     """
     if container not in CONTAINERS or not is_plain:
         return False
@@ -65,7 +65,7 @@ def worth_it(container: Container, facts: MediaFacts, stream: VideoStream, is_pl
 
 
 def read_whole(path: Path, container: Container, first: TimedPicture, facts: MediaFacts) -> list[TimedPicture] | None:
-    """Every picture of the file, in order, or None when decord is not to be trusted with it.
+    """Read every picture of the file, in order; None when decord cannot be trusted with it.
 
     `first` is the first picture as PyAV decodes it: decord's must have the same time.
     """
@@ -89,7 +89,7 @@ class _giving:  # noqa: N801 - stands where a function would; a lambda in a loop
 
 
 def _any_combed(pixels: list[np.ndarray]) -> bool:
-    """Whether there is anything to deinterlace, which is PyAV's part."""
+    """Return True if any picture has to be deinterlaced, which PyAV does."""
     finder, samples = CombFinder(), [sample(rgb[..., 1]) for rgb in pixels]
     return any(finder.step(now, after) for now, after in zip(samples, [*samples[1:], None], strict=True))
 

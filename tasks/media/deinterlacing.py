@@ -1,4 +1,4 @@
-"""Combed frames made whole, one by one, before anything else sees them."""
+"""Deinterlacing of combed frames, one by one, before any other processing."""
 
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
@@ -27,7 +27,7 @@ def luma_of(frame: VideoFrame) -> Luma | None:
 class Deinterlacer:
     """Passes frames on, combed ones deinterlaced to one picture each; `count` says how many were.
 
-    bwdif looks at a frame's neighbours, so one frame is held back. Frames that are not combed stay as they are, though
+    bwdif uses a frame's neighbours, so one frame is held back. Frames that are not combed stay as they are, though
     flagged: a progressive film in an interlaced stream loses nothing, and telecined films lose nothing in the frames
     that are whole. Frames of formats that bwdif cannot take stay combed.
     """
@@ -36,10 +36,10 @@ class Deinterlacer:
         self.count = 0
         self._finder = CombFinder()
         self._before: VideoFrame | None = None
-        self._weaver: _Bwdif | None = None
+        self._filter: _Bwdif | None = None
 
     def over(self, frames: Iterable[VideoFrame]) -> Iterator[VideoFrame]:
-        """The same number of frames, in order."""
+        """Yield the same number of frames, in order."""
         now: tuple[VideoFrame, Luma | None] | None = None
         for frame in frames:
             after = frame, luma_of(frame)
@@ -54,26 +54,26 @@ class Deinterlacer:
     ) -> VideoFrame:
         before, self._before = self._before, frame
         if luma is None or not self._finder.step(luma, luma_after, frame.interlaced_frame):
-            self._weaver = None
+            self._filter = None
             return frame
         try:
-            made = self._woven(frame, before, after)
+            deinterlaced = self._deinterlaced(frame, before, after)
         except (ValueError, OSError):  # what FFmpegError is, too
             return frame
         self.count += 1
-        made.pts, made.time_base, made.duration = frame.pts, frame.time_base, frame.duration
-        return made
+        deinterlaced.pts, deinterlaced.time_base, deinterlaced.duration = frame.pts, frame.time_base, frame.duration
+        return deinterlaced
 
-    def _woven(self, frame: VideoFrame, before: VideoFrame | None, after: VideoFrame | None) -> VideoFrame:
+    def _deinterlaced(self, frame: VideoFrame, before: VideoFrame | None, after: VideoFrame | None) -> VideoFrame:
         """The frame without its comb."""
-        if self._weaver is None or not self._weaver.goes_on(frame):
-            self._weaver = _Bwdif(frame, self._finder.top_first)
-            self._weaver.push(before if self._weaver.takes(before) else frame)
-            self._weaver.push(frame)
-        made = self._weaver.push(after if self._weaver.takes(after) else frame)
-        if made is None:
+        if self._filter is None or not self._filter.continues_from(frame):
+            self._filter = _Bwdif(frame, self._finder.top_first)
+            self._filter.push(before if self._filter.accepts(before) else frame)
+            self._filter.push(frame)
+        deinterlaced = self._filter.push(after if self._filter.accepts(after) else frame)
+        if deinterlaced is None:
             raise ValueError("bwdif gave no picture")
-        return made
+        return deinterlaced
 
 
 class _Bwdif:
@@ -97,25 +97,25 @@ class _Bwdif:
         bwdif.link_to(sink)
         self._graph.configure()
 
-    def takes(self, frame: VideoFrame | None) -> bool:
-        """Whether a frame is there, and of the same kind as the others."""
+    def accepts(self, frame: VideoFrame | None) -> bool:
+        """Return True if there is a frame, of the same kind as the others."""
         return frame is not None and _kind(frame) == self._kind
 
-    def goes_on(self, frame: VideoFrame) -> bool:
-        """Whether the frame was fed last, so that the one behind it gives its picture."""
+    def continues_from(self, frame: VideoFrame) -> bool:
+        """Return True if the frame was fed last, so that the next one gives its picture."""
         return self._last is frame
 
     def push(self, frame: VideoFrame | None) -> VideoFrame | None:
-        """Feed a frame; the picture of the one before it, None for the first."""
+        """Feed a frame; return the picture of the one before it, None for the first."""
         assert frame is not None
-        own = frame.pts, frame.time_base
+        times = frame.pts, frame.time_base
         frame.pts, frame.time_base = self._fed, Fraction(1, 25)
         try:
             self._graph.vpush(frame)
         finally:
-            frame.pts = own[0]
-            if own[1] is not None:
-                frame.time_base = own[1]
+            frame.pts = times[0]
+            if times[1] is not None:
+                frame.time_base = times[1]
         self._fed, self._last = self._fed + 1, frame
         return self._graph.vpull() if self._fed > 1 else None
 

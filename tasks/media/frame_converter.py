@@ -1,4 +1,4 @@
-"""Decoded frames to RGB, as a BT.709 screen with square pixels shows them."""
+"""Conversion of decoded frames to RGB, as a BT.709 screen with square pixels shows them."""
 
 import os
 import tempfile
@@ -23,7 +23,7 @@ _EXPANDED: Final = np.rint(np.clip((np.arange(256) - 16) * (255 / 219), 0, 255))
 
 
 class FrameConverter:
-    """Converts frames to RGB, each in its own proportions, direction and colours. What is see-through lies over black.
+    """Converts frames to RGB, each in its own proportions, direction and colours. Transparent parts lie over black.
 
     HDR and wide gamuts are mapped to BT.709, see tasks.media.tone_mapping.
     """
@@ -64,23 +64,23 @@ class FrameConverter:
         if graph is None:
             self._mappers.clear()
             graph = self._mappers[key] = _mapper(frame, geometry, colours)
-        own = frame.pts, frame.colorspace, frame.color_range
+        tags = frame.pts, frame.colorspace, frame.color_range
         frame.pts, frame.colorspace, frame.color_range = 0, colours.matrix, FULL if colours.full else LIMITED
         try:
             graph.vpush(frame)
             packed: np.ndarray = graph.vpull().to_ndarray()
         finally:
-            frame.pts, frame.colorspace, frame.color_range = own
+            frame.pts, frame.colorspace, frame.color_range = tags
         return packed
 
 
 def is_rgb(frame: VideoFrame) -> bool:
-    """Whether samples are red, green and blue, or stand for a palette of them."""
+    """Return True if samples are red, green and blue, or indices into a palette of them."""
     return frame.format.is_rgb or frame.format.has_palette
 
 
 def has_alpha(frame: VideoFrame) -> bool:
-    """Whether parts of the frame can be see-through."""
+    """Return True if parts of the frame can be transparent."""
     return frame.format.has_palette or any(component.is_alpha for component in frame.format.components)
 
 
@@ -89,10 +89,10 @@ def _over_black(rgb: np.ndarray, alpha: np.ndarray) -> np.ndarray:
 
 
 def _mapper(frame: VideoFrame, geometry: Geometry, colours: ColourTags) -> Graph:
-    """A filter graph from frames of this kind to RGB of the screen, by a table of colours."""
+    """Build a filter graph from frames of this kind to RGB of the screen, by a table of colours."""
     width, height = geometry.squared
     base = frame.time_base or Fraction(1, 1000)
-    says = (
+    options = (
         f"video_size={frame.width}x{frame.height}:pix_fmt={frame.format.name}:pixel_aspect=1/1"
         f":time_base={base.numerator}/{base.denominator}"
         f":colorspace={colours.matrix}:range={FULL if colours.full else LIMITED}"
@@ -102,7 +102,7 @@ def _mapper(frame: VideoFrame, geometry: Geometry, colours: ColourTags) -> Graph
         with os.fdopen(handle, "w") as file:
             file.write(_cube(colours))
         return _chain(
-            ("buffer", says),
+            ("buffer", options),
             ("scale", f"w={width}:h={height}:flags=bicubic"),
             ("format", "pix_fmts=gbrp10le"),
             ("lut3d", f"file={_quoted(Path(name))}:interp=tetrahedral"),
@@ -117,9 +117,9 @@ def _mapper(frame: VideoFrame, geometry: Geometry, colours: ColourTags) -> Graph
 def _chain(*filters: tuple[str, str]) -> Graph:
     graph = Graph()
     graph.threads = 1
-    made = [graph.add(name, says) for name, says in filters]
-    for one, other in pairwise(made):
-        one.link_to(other)
+    nodes = [graph.add(name, options) for name, options in filters]
+    for node, following in pairwise(nodes):
+        node.link_to(following)
     graph.configure()
     return graph
 

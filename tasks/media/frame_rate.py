@@ -1,4 +1,4 @@
-"""Chooses the source picture for every frame at 25 fps. Pure arithmetic, in exact fractions."""
+"""Choice of the source picture for every frame at 25 fps. Pure arithmetic, in exact fractions."""
 
 import math
 from collections import deque
@@ -39,7 +39,7 @@ class Chosen:
 
 
 class Retimer:
-    """Nearest picture in time for each frame, the earlier of two equally near.
+    """Chooses the nearest picture in time for each frame, the earlier of two equally near.
 
     Pictures whose time does not advance are passed over. A picture that would stand for longer than HOLE_S, and than
     HOLE_INTERVALS times as long as its neighbours, stands as long as they do; then there are no frames until the next.
@@ -53,7 +53,7 @@ class Retimer:
         self.stopped: str | None = None
         self.seen = 0
         self.reached_s = Fraction(0)
-        """When the last picture ends, by its own word, in seconds after the first."""
+        """End of the last picture as stated by the file, in seconds after the first."""
 
     def choose(self, pictures: Iterable[TimedPicture]) -> Iterator[Chosen]:
         """Runs of frames, in order; pictures that no frame shows do not appear."""
@@ -64,7 +64,7 @@ class Retimer:
                 yield Chosen(next_frame, stop - 1, shown.picture, shown.index, shown.since_s, shown.follows_hole)
                 next_frame = stop
             elif following is not None and shown.follows_hole:
-                following.follows_hole = True  # which a picture that no frame shows cannot hand on
+                following.follows_hole = True  # a picture that no frame shows cannot pass the flag on itself
             if resume is not None and following is not None:
                 next_frame = max(next_frame, resume)
                 following.follows_hole = True
@@ -85,7 +85,7 @@ class Retimer:
             yield _Shown(picture, index, since_s)
 
     def _stop(self, shown: "_Shown", following: "_Shown | None", later: "_Shown | None") -> tuple[int, int | None]:
-        """The frame before which the picture ends, and where frames go on when a hole comes after it."""
+        """Frame before which the picture ends, and the frame that resumes when a hole comes after it."""
         if following is None:
             return self._end_of_last(shown), None
         interval_s = following.since_s - shown.since_s
@@ -124,10 +124,10 @@ def _frame_after(end_s: Fraction) -> int:
 
 
 def _windows(shown: "Iterator[_Shown]") -> "Iterator[tuple[_Shown, _Shown | None, _Shown | None]]":
-    """Each with the two that come after it."""
+    """Yield each picture with the two that come after it."""
     held: deque[_Shown] = deque()
-    for one in shown:
-        held.append(one)
+    for picture in shown:
+        held.append(picture)
         if len(held) == 3:
             yield held[0], held[1], held[2]
             held.popleft()

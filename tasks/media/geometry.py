@@ -13,7 +13,7 @@ from .orientation import Orientation
 
 MOST_ANAMORPHIC: Final = 4
 """Pixels are at most this many times as wide as high, or as high as wide. What is in use ends at 2.9 (32:11, MPEG-2 of
-half the width); what goes further is a slip of the writer and is taken for square, with a note."""
+half the width); anything beyond is taken for a writer's mistake and replaced by square pixels, with a note."""
 
 _SQUARE: Final = Fraction(1)
 _UPRIGHT: Final = Orientation()
@@ -60,7 +60,7 @@ class Geometry:
 class PixelAspect:
     """The width of a stream's pixels over their height, picture by picture.
 
-    The container's word counts, as with ffmpeg and browsers, else the codec's. Where the codec's changes midway, as
+    The container's value counts, as with ffmpeg and browsers, else the codec's. Where the codec's changes midway, as
     broadcasts do between 4:3 and 16:9, it counts from there on.
     """
 
@@ -69,7 +69,7 @@ class PixelAspect:
         self._first_coded: Fraction | None = None
         self._begun = False
         self.refused: Fraction | None = None
-        """One that is not believed, see MOST_ANAMORPHIC."""
+        """An aspect that was rejected as implausible, see MOST_ANAMORPHIC."""
 
     def now(self) -> Fraction:
         """The aspect of the frame that was decoded last."""

@@ -1,7 +1,7 @@
-"""Combed pictures, found by what they show, whatever their flags say.
+"""Detection of combed (interlaced) pictures by their content, whatever their flags say.
 
-A combed picture holds two moments, one in its even lines and one in its odd ones. Three things tell it from a picture
-of one moment, all measured where something moves:
+A combed picture holds two moments, one in its even lines and one in its odd ones. Three things distinguish it from one
+of a single moment, all measured where something moves:
 
 - neighbouring lines disagree to and fro (comb), as no picture of one moment does but one of fine stripes;
 - lines of this picture woven with those of its neighbour in time fit better one way round than the other: the fields
@@ -26,10 +26,10 @@ COMB_STEP: Final = 10
 """Of 255. Neighbouring lines that differ by less, to and fro, are noise or compression."""
 
 COMBED_SHARE: Final = 0.02
-"""Share of the moving samples that have to be combed; what no eye sees on a moving head lies below."""
+"""Share of the moving samples that have to be combed; less is invisible on a moving head."""
 
 LEAST_MOVING: Final = 48
-"""Moving samples, of some 64 columns, without which nothing is said: a still picture of two moments shows one."""
+"""Moving samples, of some 64 columns, without which nothing is decided: a still picture of two moments shows one."""
 
 ASYMMETRY: Final = 1.25
 """How much better the fields have to fit one way round. 1 where one moment was coded as two fields; with steady
@@ -40,13 +40,13 @@ ONE_FIELD: Final = 1.5
 (ratios of 0.5 to 1.45 in nine of ten); lines of one moment fit each other far better than any others."""
 
 MEMORY: Final = 25
-"""Pictures for which a film that was found combed is taken to go on so."""
+"""Pictures for which a film that was found combed is expected to remain so."""
 
 ALWAYS: Final = 3
-"""Combed pictures in a row that tell two fields a picture from telecine, which combs two of five."""
+"""Combed pictures in a row that distinguish two fields a picture from telecine, which combs two of five."""
 
 ONE_ORDER: Final = 0.75
-"""Share of what was seen so far that has to speak for one order of the fields."""
+"""Share of the observations so far that have to agree on one order of the fields."""
 
 _BLOCKS, _BLOCK = 8, 8
 """Samples are taken in so many groups of so many neighbouring columns."""
@@ -56,8 +56,8 @@ Luma = NDArray[np.int16]
 
 @dataclass(frozen=True, slots=True)
 class Comb:
-    """What two pictures in a row say of the second. share: of moving samples that are combed, None where too little
-    moves. in_fields: whether the fields follow each other in time; even_first: whether the even lines of the second go
+    """Combing of the second of two successive pictures. share: of moving samples that are combed, None where too little
+    moves. in_fields: True if the fields follow each other in time; even_first: True if the even lines of the second go
     with the odd ones of the first.
     """
 
@@ -67,7 +67,7 @@ class Comb:
 
     @property
     def frayed(self) -> bool:
-        """Whether there is a comb, by itself no more than stripes."""
+        """True if there is a comb, by itself no more than stripes."""
         return self.share is not None and self.share >= COMBED_SHARE
 
 
@@ -83,12 +83,12 @@ def sample(plane: NDArray[Any], bits: int = 8) -> Luma:
 
 
 def compare(before: Luma, now: Luma) -> Comb:
-    """What a picture's samples, held against those of its neighbour in time, say of it."""
+    """Measure the combing of a picture (R, C) against its neighbour in time."""
     return _compare(before, now, _near_movement(before, now))
 
 
 def _near_movement(one: Luma, other: Luma) -> NDArray[np.bool_] | None:
-    """Samples (R - 2, C) where, or beside which, two pictures differ; None where too few do."""
+    """Samples (R - 2, C) where two pictures differ, and their neighbours; None where too few do."""
     if one.shape != other.shape or other.shape[0] < 8:
         return None
     moving = np.abs(other - one) > COMB_STEP
@@ -97,13 +97,13 @@ def _near_movement(one: Luma, other: Luma) -> NDArray[np.bool_] | None:
 
 
 def _compare(before: Luma, now: Luma, near: NDArray[np.bool_] | None, own: NDArray[np.bool_] | None = None) -> Comb:
-    """near: see _near_movement; own: where `now` is combed, if that is known."""
+    """Compare as `compare` does. near: see _near_movement; own: where `now` is combed, if that is known."""
     if near is None:
         return Comb(None, False)
     share = np.count_nonzero((_combs(now) if own is None else own) & near) / np.count_nonzero(near)
     if share < COMBED_SHARE:
         return Comb(share, False)
-    even, odd = now.copy(), before.copy()  # each named after the lines it has of `now`, or has not
+    even, odd = now.copy(), before.copy()  # each named after the lines that it takes from `now`
     even[1::2] = before[1::2]
     odd[1::2] = now[1::2]
     one, other = _roughness(even, near), _roughness(odd, near)
@@ -115,8 +115,8 @@ def _combs(rows: Luma) -> NDArray[np.bool_]:
     """Samples (R - 2, C) that stand out from both lines around them to the same side, which agree with each other."""
     up, down = rows[:-2] - rows[1:-1], rows[2:] - rows[1:-1]
     least = np.minimum(np.abs(up), np.abs(down))
-    found: NDArray[np.bool_] = (np.sign(up) == np.sign(down)) & (least > COMB_STEP) & (np.abs(up - down) < least)
-    return found
+    combs: NDArray[np.bool_] = (np.sign(up) == np.sign(down)) & (least > COMB_STEP) & (np.abs(up - down) < least)
+    return combs
 
 
 def _roughness(rows: Luma, where: NDArray[np.bool_]) -> float:
@@ -126,7 +126,7 @@ def _roughness(rows: Luma, where: NDArray[np.bool_]) -> float:
 
 
 class CombFinder:
-    """Says of pictures in a row which are combed: with both neighbours, the fields have to follow each other one way.
+    """Detects combed pictures in a row: with both neighbours, the fields have to follow each other one way.
 
     Where one of the two does not move enough to say anything, the other will do if the picture is flagged or a combed
     one was seen in the last second: otherwise it is most often a blurred or coarsely coded picture. For that second,
@@ -138,7 +138,7 @@ class CombFinder:
         self._before: Luma | None = None
         self._after: Luma | None = None
         self._near: NDArray[np.bool_] | None = None
-        """Where the two pictures above differ: the next pair, held the other way round."""
+        """Where the two pictures above differ: used for the next pair, in reverse order."""
         self._left = 0
         self._row = 0
         self._sure = False
@@ -148,25 +148,25 @@ class CombFinder:
 
     @property
     def top_first(self) -> bool:
-        """Whether the even lines are the earlier moment, as far as was seen; so it is in most films."""
+        """True if the even lines are the earlier moment, as far as was observed; so it is in most films."""
         return self._even_first >= self._odd_first
 
     def step(self, now: Luma, after: Luma | None = None, flagged: bool = False) -> bool:
-        """Whether the next picture is combed. after: the one behind it, which is a neighbour in time, too.
+        """Return True if the next picture is combed. after: the one behind it, which is a neighbour in time, too.
 
-        flagged: whether the file says that it is interlaced.
+        flagged: True if the file says that it is interlaced.
         """
-        turned = [self._before is None, True]  # held against the picture behind it, the fields come the other way
+        turned = [self._before is None, True]  # against the picture behind it, the fields come the other way
         pairs = self._compared(now, after)
-        said = [(comb, comb.even_first != back) for comb, back in zip(pairs, turned, strict=False)]
-        said = [one for one in said if one[0].share is not None]
+        measured = [(comb, comb.even_first != back) for comb, back in zip(pairs, turned, strict=False)]
+        measured = [pair for pair in measured if pair[0].share is not None]
         self._left -= 1
-        frayed = [(comb, first) for comb, first in said if comb.frayed]
+        frayed = [(comb, first) for comb, first in measured if comb.frayed]
         in_fields = [first for comb, first in frayed if comb.in_fields]
         self._even_first += sum(in_fields)
         self._odd_first += len(in_fields) - sum(in_fields)
         least = 1 if flagged or self._left > 0 else 2
-        if least <= len(in_fields) == len(said) and len(set(in_fields)) == 1 and self._agrees(in_fields[0]):
+        if least <= len(in_fields) == len(measured) and len(set(in_fields)) == 1 and self._agrees(in_fields[0]):
             self._row += 1
             self._left = MEMORY
             self._sure = self._sure or self._row >= ALWAYS
@@ -176,7 +176,7 @@ class CombFinder:
         return self._left > 0 and (bool(frayed) if flagged else self._sure and bool(in_fields))
 
     def _compared(self, now: Luma, after: Luma | None) -> list[Comb]:
-        """The next picture, held against the one before it and the one behind it."""
+        """Compare the next picture with the one before it and the one behind it."""
         before, known, near = self._before, now is self._after, self._near
         if before is not None and not known:
             near = _near_movement(before, now)
@@ -187,13 +187,13 @@ class CombFinder:
         return [_compare(other, now, where, own) for other, where in neighbours]
 
     def _agrees(self, even_first: bool) -> bool:
-        """Whether a film has its fields in this order; stripes that move show both in turn."""
+        """Return True if a film has its fields in this order; stripes that move show both in turn."""
         agreeing = self._even_first if even_first else self._odd_first
         return agreeing >= ONE_ORDER * (self._even_first + self._odd_first)
 
 
 def with_combs(frames: "Iterator[Frame]") -> "Iterator[Frame]":
-    """The frames of a video, each with whether it is combed; one is held back."""
+    """Yield the frames of a video, each marked as combed or not; one frame is held back."""
     finder, held = CombFinder(), deque["tuple[Frame, Luma]"]()
     combed = False
     for frame in frames:

@@ -1,4 +1,4 @@
-"""How long the streams of a file are: ends minus starts, since clocks need not begin at zero."""
+"""Lengths of the streams of a file: ends minus starts, since clocks need not begin at zero."""
 
 import re
 from fractions import Fraction
@@ -17,13 +17,13 @@ OTHER_CLOCK_S: Final = 60
 """A stream that begins this much after the other's end runs by another clock, wall time beside time from zero."""
 
 _LONGEST_S: Final = 24 * 3600
-"""Taken for the length of a stream that does not say; two streams further apart share no clock."""
+"""Assumed length of a stream that states none; two streams further apart share no clock."""
 
 _CLOCK_TEXT: Final = re.compile(r"(\d+):([0-5]?\d):([0-5]?\d(?:\.\d+)?)\s*")
 
 
 def start_s(stream: Stream) -> Fraction | None:
-    """When a stream begins, by its own clock; None when the container does not say."""
+    """Time at which a stream begins, by its own clock; None when the container does not say."""
     if stream.start_time is None or stream.time_base is None:
         return None
     return stream.start_time * stream.time_base
@@ -41,7 +41,7 @@ def length_s(source: InputContainer, stream: Stream, container: Container) -> fl
 
 
 def clocks_apart_s(source: InputContainer, first: Stream, second: Stream, container: Container) -> Fraction | None:
-    """By how much the second stream's clock is ahead of the first's; None where they share one.
+    """Seconds that the second stream's clock is ahead of the first's; None where they share one.
 
     Streams that have no moment in common, nor nearly, are taken to begin together. Where the header does not say when
     they begin, packets are read until they do, so the source serves nothing else.

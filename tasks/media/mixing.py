@@ -1,4 +1,4 @@
-"""Decoded sound as plain numbers: to float, to one channel, and where its peaks are flat.
+"""Decoded sound as plain numbers: conversion to float, mixing to one channel, and detection of flat peaks.
 
 Shapes: C channels, N samples.
 """
@@ -31,7 +31,7 @@ more it reads past the end. Such frames are packed into one plane first."""
 
 
 def to_float(frame: AudioFrame) -> np.ndarray:
-    """(C, N) float32, full scale 1.0. Not-a-number becomes silence.
+    """Convert a frame to (C, N) float32, full scale 1.0. Not-a-number becomes silence.
 
     Raises: ValueError - a sample format numpy cannot hold; av.error.FFmpegError - one ffmpeg cannot convert.
     """
@@ -60,7 +60,7 @@ def mix_weights(names: tuple[str, ...]) -> np.ndarray:
 
 
 class SteadyRemover:
-    """Takes out of a signal what does not swing: an offset from zero, and its slow drift.
+    """Removes an offset from zero, and its slow drift, from a signal.
 
     A first-order high-pass at 4 Hz, from block to block; it begins as if the first block's mean had always been there.
     """
@@ -72,7 +72,7 @@ class SteadyRemover:
         self._state: np.ndarray | None = None
 
     def remove(self, samples: np.ndarray) -> np.ndarray:
-        """(N,) float32 without it."""
+        """Return samples (N,) float32 without the offset."""
         if self._state is None:
             self._state = np.array([-samples.mean(dtype=np.float64)])
         steady, self._state = lfilter([1.0, -1.0], [1.0, -self._pole], samples.astype(np.float64), zi=self._state)

@@ -1,4 +1,4 @@
-"""How a picture must be turned to stand as its camera meant it."""
+"""Orientation of a picture: the turn and mirroring that its display matrix states."""
 
 import math
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ _QUARTER_DEG: Final = 90
 
 @dataclass(frozen=True, slots=True)
 class Orientation:
-    """Quarter turns clockwise, after an optional left-right mirror: every way that keeps pixels whole."""
+    """Quarter turns clockwise, after an optional left-right mirror: all transformations that keep pixels whole."""
 
     clockwise_quarters: int = 0
     mirrored: bool = False
 
     @classmethod
     def of(cls, frame: VideoFrame) -> "Orientation":
-        """What the frame's display matrix asks for, to the nearest quarter turn; upright when it has none."""
+        """Orientation that the frame's display matrix states, to the nearest quarter turn; upright when it has none."""
         matrix = side_data_of(frame, Type.DISPLAYMATRIX)
         return cls() if matrix is None else cls.from_matrix(matrix)
 
@@ -45,7 +45,7 @@ class Orientation:
 
     @property
     def upright(self) -> bool:
-        """Whether there is nothing to do."""
+        """True if the picture needs no turning or mirroring."""
         return self == Orientation()
 
     def displayed(self, width: int, height: int) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""File names are data: bytes that need not be text. Where a file is, under what name it is kept, and what it holds."""
+"""Paths and URIs of media files. File names are data: bytes that need not be text."""
 
 import errno
 import hashlib
@@ -23,7 +23,7 @@ _CHUNK_BYTES: Final = 1024 * 1024
 
 
 def path_to_uri(path: bytes | Path) -> str:
-    """The name under which a local file is kept: its absolute path, or file:// with percent codes if not UTF-8.
+    """Name under which a local file is stored: its absolute path, or file:// with percent codes if not UTF-8.
 
     Two different paths never share a name, and `local_path` gives the path back.
     """
@@ -35,7 +35,7 @@ def path_to_uri(path: bytes | Path) -> str:
 
 
 def local_path(uri: str) -> Path | None:
-    """The path behind a name from `path_to_uri`, or None when the uri is remote.
+    """Path behind a name from `path_to_uri`, or None when the uri is remote.
 
     Raises: ValueError - a relative path.
     """
@@ -100,7 +100,7 @@ def content_of(uri: str, origins: Sequence[str] = (), within: str | None = None)
 
 
 def disk_trouble(error: OSError) -> MediaRefusedError | None:
-    """The refusal for a full disk or quota, or None for other errors."""
+    """Return the refusal for a full disk or quota, None for other errors."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return MediaRefusedError(FileReason.DISK_FULL, error.strerror or str(error))
     return None

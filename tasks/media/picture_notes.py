@@ -1,4 +1,4 @@
-"""What a person should know of how a file's pictures were shown: for the catalog, and for a dub's outcome."""
+"""Notes on how a file's pictures were converted, for people: in the catalog, and in a dub's outcome."""
 
 from fractions import Fraction
 
@@ -9,11 +9,11 @@ from .frame_converter import has_alpha, is_rgb
 from .geometry import MOST_ANAMORPHIC, Geometry
 
 _MOST_SIZES = 8
-"""Sizes that are named; a broken stream may have a new one in every picture."""
+"""Sizes that are listed; a broken stream may have a new one in every picture."""
 
 
 class PictureNotes:
-    """Collects facts of each picture as it is decoded; `lines()` puts them into words."""
+    """Collects facts of each picture as it is decoded; `lines()` states them in sentences."""
 
     def __init__(self) -> None:
         self._geometries: dict[Geometry, None] = {}
@@ -26,7 +26,7 @@ class PictureNotes:
         self.pictures = 0
 
     def add(self, frame: VideoFrame, geometry: Geometry) -> None:
-        """Take the facts of another picture."""
+        """Add the facts of another picture."""
         self.pictures += 1
         if geometry != self._last:
             self._changes += self._last is not None
@@ -39,24 +39,25 @@ class PictureNotes:
                 self._mapped[colours.describe()] = None
 
     def lines(self) -> tuple[str, ...]:
-        """One sentence a fact; none for pictures that were simply shown."""
-        found = [
-            f"pixels of {_ratio(one.aspect)} are made square: {one.width} x {one.height} is shown as {one.describe()}"
-            for one in self._geometries
-            if one.squared != (one.width, one.height)
+        """Return one sentence a fact; none for pictures that were simply shown."""
+        notes = [
+            f"pixels of {_ratio(size.aspect)} are made square: "
+            f"{size.width} x {size.height} is shown as {size.describe()}"
+            for size in self._geometries
+            if size.squared != (size.width, size.height)
         ]
         if self.refused_aspect is not None:
             claimed = _ratio(self.refused_aspect)
-            found.append(f"pixels of {claimed} are not believed (limit {MOST_ANAMORPHIC}:1) and taken for square")
+            notes.append(f"pixels of {claimed} are not believed (limit {MOST_ANAMORPHIC}:1) and taken for square")
         if self._changes:
-            sizes = ", ".join(dict.fromkeys(one.describe() for one in self._geometries))
-            found.append(f"size or direction changes midway, {self._changes} times ({sizes}); clips end there")
-        found += [f"colours are mapped from {kind} to BT.709" for kind in self._mapped]
+            sizes = ", ".join(dict.fromkeys(size.describe() for size in self._geometries))
+            notes.append(f"size or direction changes midway, {self._changes} times ({sizes}); clips end there")
+        notes += [f"colours are mapped from {kind} to BT.709" for kind in self._mapped]
         if self._alpha:
-            found.append("see-through parts lie over black")
+            notes.append("see-through parts lie over black")
         if self.deinterlaced:
-            found.append(f"{self.deinterlaced} of {self.pictures} pictures are interlaced, and were deinterlaced")
-        return tuple(found)
+            notes.append(f"{self.deinterlaced} of {self.pictures} pictures are interlaced, and were deinterlaced")
+        return tuple(notes)
 
 
 def _ratio(aspect: Fraction) -> str:

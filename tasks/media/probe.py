@@ -1,4 +1,4 @@
-"""Reads what a container says of itself, and decodes one picture to see that there is one."""
+"""Read the facts that a container states, and decode one picture to verify that there is one."""
 
 from fractions import Fraction
 from pathlib import Path

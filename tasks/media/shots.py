@@ -1,4 +1,4 @@
-"""Shot cuts by PySceneDetect's adaptive detector, known before a frame is handed on."""
+"""Shot cuts by PySceneDetect's adaptive detector, decided before a frame is yielded."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -34,11 +34,11 @@ _FLASH_LEVELS = 5.0
 """Levels by which a flash is brighter than the pictures on either side of it."""
 
 _MOST_HELD = 500
-"""Frames held back at most. A slide show repeats one picture for minutes; it is handed on without a verdict."""
+"""Frames held back at most. A slide show repeats one picture for minutes; it is yielded without a decision."""
 
 
 def small_picture(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The frame with its longer side brought down to 160 px; (h, w, 3)."""
+    """Scale a frame down so that its longer side is 160 px; (h, w, 3)."""
     scale = SMALL_PX / max(rgb.shape[:2])
     if scale >= 1:
         return rgb
@@ -51,7 +51,7 @@ def small_picture(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def with_cuts(frames: "Iterator[Frame]", threshold: float) -> "Iterator[tuple[Frame, NDArray[np.uint8], bool]]":
-    """Each frame with its small picture and whether a new shot starts with it.
+    """Yield each frame with its small picture and True if a new shot starts with it.
 
     Shots start at hard cuts (transitions.py has the soft ones), after a hole, and where the geometry changes.
 
@@ -92,7 +92,7 @@ def _detector(threshold: float) -> AdaptiveDetector:
 
 
 def _differ(before: "Frame", frame: "Frame") -> bool:
-    """Whether two frames cannot be held against each other."""
+    """Return True if two frames cannot be compared."""
     return frame.follows_hole or before.geometry != frame.geometry or before.rgb.shape != frame.rgb.shape
 
 
@@ -105,23 +105,21 @@ class _Cuts:
         self._last = first - 1
 
     def add(self, small: NDArray[np.uint8], called: list[int]) -> None:
-        """The next picture, and the numbers of pictures that turned out to begin a shot."""
+        """Add the next picture, and the numbers of pictures that turned out to begin a shot."""
         self._last += 1
         self._recent[self._last] = small
         self._recent.pop(self._last - 3 * _FLASH, None)
         self._called.update(called)
 
     def starts(self, number: int) -> bool:
-        """Whether a shot starts with a picture. True once: repeats of it do not start the shot again."""
+        """Return True if a shot starts with a picture. True once: repeats of it do not start the shot again."""
         if number not in self._called:
             return False
         self._called.discard(number)
         return not self._flash_at(number)
 
     def _flash_at(self, number: int) -> bool:
-        """The same shot stands before and after a few brighter pictures, the first or last of which is beside the
-        cut.
-        """
+        """Return True if the same shot surrounds a few brighter pictures, the first or last of them beside the cut."""
         return any(
             self._flash(before, after)
             for before in range(number - _FLASH - 1, number)

@@ -8,7 +8,7 @@ from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 _Container: Final[Any] = SideDataContainer
-"""Which PyAV's own types know neither how to make nor by which key it is read."""
+"""PyAV's own types do not say how it is made, nor by which key it is read."""
 
 
 def side_data_of(frame: VideoFrame, kind: Type) -> NDArray[np.int32] | None:

@@ -1,4 +1,4 @@
-"""Says what a file is by its first bytes, never by its name, before any decoder sees it.
+"""Detect what a file is by its first bytes, never by its name, before any decoder opens it.
 
 Files are hostile: a playlist named clip.mp4 would make ffmpeg open whatever it names, so everything that points at
 other files is refused here, and only containers that cannot do so are let through.
@@ -19,10 +19,10 @@ from .granted import opened
 from .signatures import ELSEWHERE_TEXT, ISO_STILL_BRANDS, PREFIXES, RIFF_KINDS
 
 HEAD_BYTES: Final = 64 * 1024
-"""What is read of a file, GIFs aside."""
+"""Bytes that are read of a file, GIFs aside."""
 
 GIF_WALK_BYTES: Final = 16 * 1024 * 1024
-"""How far a GIF is walked for its second picture; one that hides it further away is taken for an animation."""
+"""Bytes of a GIF that are searched for its second picture; one that has it further away counts as an animation."""
 
 _ISO_BOXES: Final = frozenset({b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"})
 _TS_PACKETS: Final = ((188, 0), (192, 4), (204, 0))
@@ -30,7 +30,7 @@ _SYNC_WORDS: Final = 3
 
 
 class Container(StrEnum):
-    """The containers that are opened."""
+    """Containers that are opened."""
 
     MP4 = "mp4"
     MATROSKA = "matroska"
@@ -40,7 +40,7 @@ class Container(StrEnum):
 
 
 def sniff(path: Path) -> Container:
-    """The container of a file, by content; reads at most HEAD_BYTES (GIF: GIF_WALK_BYTES).
+    """Detect the container of a file by content; reads at most HEAD_BYTES (GIF: GIF_WALK_BYTES).
 
     Raises: MediaRefusedError - EMPTY_FILE, POINTS_ELSEWHERE, STILL_PICTURE, UNSUPPORTED_CONTAINER, NOT_MEDIA, or the
     file cannot be read: VANISHED, UNREADABLE, NOT_A_REGULAR_FILE.
@@ -54,19 +54,19 @@ def sniff(path: Path) -> Container:
 
 
 def unreadable(error: OSError) -> MediaRefusedError:
-    """The refusal for a file that the system would not let us read."""
+    """Return the refusal for a file that the system would not let us read."""
     vanished = isinstance(error, FileNotFoundError | NotADirectoryError)
     reason = FileReason.VANISHED if vanished else FileReason.UNREADABLE
     return MediaRefusedError(reason, error.strerror or str(error))
 
 
 def is_program_stream(head: bytes) -> bool:
-    """Whether MPEG bytes begin with a pack header (program stream) rather than a sequence header (bare video)."""
+    """Return True if MPEG bytes begin with a pack header (program stream), not a sequence header (bare video)."""
     return head.lstrip(b"\0").startswith(b"\x01\xba")
 
 
 def open_regular(path: Path) -> BufferedReader:
-    """Open a file to read it, without waiting for ever on a pipe that somebody gave the name of a video.
+    """Open a file to read it, without blocking for ever on a pipe with the name of a video.
 
     Raises: MediaRefusedError - NOT_A_REGULAR_FILE. OSError - it cannot be opened.
     """
@@ -156,7 +156,7 @@ def _riff(head: bytes) -> Container:
 
 
 def _plausible_box(head: bytes, size: int) -> bool:
-    """Words such as "skip" also stand at the fifth letter of a text; a box of theirs would leave the file."""
+    """Return True if a box has a possible length; words such as "skip" may stand at the fifth letter of a text."""
     box_bytes = int.from_bytes(head[:4], "big")
     if head[4:8] in (b"ftyp", b"mdat", b"moov"):
         return box_bytes <= 1 or 8 <= box_bytes < 0x20202020 or box_bytes <= size
@@ -195,9 +195,9 @@ def _refuse_text(head: bytes) -> None:
 
 
 def _as_text(head: bytes) -> str | None:
-    """The head as text, its byte order mark taken off, or None when it is clearly not text.
+    """Decode the head as text, its byte order mark taken off; None when it is clearly not text.
 
-    Playlists are looked for even in text with some bad bytes: ffmpeg would not mind them either.
+    Playlists are detected even in text with some bad bytes: ffmpeg would accept them, too.
     """
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         return head.decode("utf-16", "replace")

@@ -1,4 +1,4 @@
-"""The sound of a file, decoded once, at 16 kHz mono, in step with its pictures."""
+"""Sound of a file, decoded once, at 16 kHz mono, in sync with its pictures."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -35,9 +35,9 @@ class Sound:
     def __init__(self, spool: Spool, channel: Channel | None = None, ahead_s: Fraction | None = None) -> None:
         self._spool = spool
         self.ahead_s = ahead_s
-        """By how much its clock was ahead of the picture's, where both were taken to begin together."""
+        """Seconds that its clock was ahead of the picture's, where both were assumed to begin together."""
         self.channel = channel
-        """The one that was recorded; None: all of them, mixed."""
+        """The channel that was recorded; None: all of them, mixed."""
 
     def read(self, start_sample: int, count: int) -> np.ndarray:
         """(count,) float32, full scale 1.0; zeros outside the recorded sound."""
@@ -78,7 +78,7 @@ def open_sound(
     timeline: Timeline | None = None,
     stream: int | None = None,
 ) -> Sound | MissingCause:
-    """Decode a sound stream into `scratch`, that of `facts` unless told otherwise, or say why there is no sound.
+    """Decode a sound stream, by default that of `facts`, into `scratch`, or return why there is no sound.
 
     `origin_s` is the time of the first picture, `offset_s` the seconds by which the sound is known to be late. Damaged
     parts are left out as silence. Decoding stops `max_s` after the first picture. `timeline`: as for open_video.
@@ -106,26 +106,26 @@ def open_sound(
             clock=timeline.clock(number),
             is_float=is_float,
         )
-        heard = _record(path, container, number, recorder)
+        has_frames = _record(path, container, number, recorder)
     except BaseException:
         spool.close()
         raise
     if not spool.empty:
         return Sound(spool, channel, ahead_s)
     spool.close()
-    return MissingCause.NO_SOUND_IN_CLIP if heard else MissingCause.SOUND_UNDECODABLE
+    return MissingCause.NO_SOUND_IN_CLIP if has_frames else MissingCause.SOUND_UNDECODABLE
 
 
 def _record(path: Path, container: Container, number: int | None, recorder: Recorder) -> bool:
-    """Record a stream; returns whether anything was decoded at all."""
+    """Record a stream; return True if anything was decoded at all."""
     with open_input(path, container, _NO_PICTURES) as source:
         stream = sound_of(source, number)
         if stream is None:
             return False
-        heard = False
+        has_frames = False
         for frame in sound_frames(source, stream):
-            heard = True
-            if not recorder.take(frame):
+            has_frames = True
+            if not recorder.write(frame):
                 break
         recorder.finish()
-        return heard
+        return has_frames

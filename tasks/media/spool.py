@@ -46,7 +46,7 @@ class Spool:
 
     @property
     def empty(self) -> bool:
-        """Whether nothing was recorded."""
+        """True if nothing was recorded."""
         return not self._ends
 
     def write(self, start: int, samples: np.ndarray) -> bool:
@@ -71,8 +71,8 @@ class Spool:
         wanted = min(start + count, self.end) - first
         if wanted > 0:
             raw = os.pread(self._file.fileno(), wanted * _BYTES, (first + LEAD_SAMPLES) * _BYTES)
-            found = np.frombuffer(raw, np.float32)
-            out[first - start : first - start + len(found)] = found
+            recorded = np.frombuffer(raw, np.float32)
+            out[first - start : first - start + len(recorded)] = recorded
         return out
 
     def covered(self, start: int, count: int) -> int:
@@ -91,11 +91,11 @@ class Spool:
                 self._clipped[piece] = 1
 
     def clipped(self, first: int, last: int) -> int:
-        """How many of the pieces first..last (inclusive) hold flat peaks."""
+        """Number of the pieces first..last (inclusive) that hold flat peaks."""
         return sum(self._clipped[max(first, 0) : max(last + 1, 0)])
 
     def close(self) -> None:
-        """Give the disk back."""
+        """Free the disk space."""
         self._file.close()
 
     def __enter__(self) -> Self:

@@ -1,4 +1,4 @@
-"""Which streams of a file are used: the pictures that move, the sound that is meant for everyone."""
+"""Choice of the streams of a file: pictures that move, and sound that is meant for everyone."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -26,14 +26,14 @@ from .lengths import MICROSECONDS
 from .sniff import Container
 
 MIN_SIDE_PX: Final = 16
-"""No face can be measured in a picture with a shorter side."""
+"""Shortest side of a picture, in pixels, in which a face can be measured."""
 
 MOVES_HZ: Final = 4.0
-"""Pictures a second that differ from the one before, from which a stream is film: half of what stage 2 asks for. A
-slide show changes once in seconds, a cover never, a shared screen as long as somebody scrolls."""
+"""Pictures a second that differ from the one before, from which a stream is film: half of what stage 2 requires. A
+slide show changes once in seconds, a cover never, a shared screen while somebody scrolls."""
 
 MOST_STREAMS: Final = 4
-"""Streams of a kind that are looked at; a file with more is no recording of one talker."""
+"""Streams of a kind that are examined; a file with more is no recording of one talker."""
 
 PICTURE: Final = "picture"
 SOUND: Final = "sound"
@@ -41,21 +41,21 @@ SOUND: Final = "sound"
 _MOST_TRIED: Final = 2
 
 _MOST_WORDS: Final = 100
-"""Of a title: containers may hold books."""
+"""Characters kept of a title: containers may hold books."""
 
 _LOOK_S: Final = 2.0
 _LOOK_PICTURES: Final = 60
 _LOOK_PACKETS: Final = 4000
-"""So much is looked at in each place: an intro may stand still, so places are the start, a third and two thirds."""
+"""Examined so long in each place: an intro may stand still, so places are the start, a third and two thirds."""
 
 _LOOK_PX: Final = 160
 _PLACES: Final = (0.0, 1 / 3, 2 / 3)
 _ONE_LOOK_S: Final = 30.0
-"""Shorter files are looked at in one place."""
+"""Shorter files are examined in one place."""
 
 _NOT_A_PICTURE_TRACK: Final = Disposition.attached_pic | Disposition.timed_thumbnails
 _NOT_THE_SCENE: Final = Disposition.comment | Disposition.visual_impaired | Disposition.karaoke | Disposition.lyrics
-"""Sound that is laid over a film for some: commentary, description, the song without its voice."""
+"""Sound laid over a film for some listeners: commentary, description, the song without its voice."""
 
 
 def picture_streams(source: InputContainer) -> list[VideoStream]:
@@ -78,7 +78,7 @@ def sound_streams(source: InputContainer) -> list[AudioStream]:
 
 
 def default_stands_out(streams: Sequence[Stream]) -> bool:
-    """Whether the first of several streams, and no other, is flagged as the default one."""
+    """Return True if the first of several streams, and no other, is flagged as the default one."""
     flagged = [stream for stream in streams if _is_default(stream)]
     return len(streams) > 1 and flagged == [streams[0]]
 
@@ -105,7 +105,7 @@ def picture_of(source: InputContainer, facts: MediaFacts) -> VideoStream:
 
 
 def used_streams(facts: MediaFacts) -> list[int]:
-    """Numbers of the streams whose times are held against each other: the picture and every sound."""
+    """Numbers of the streams whose times are compared: the picture and every sound."""
     return [facts.picture_stream, *(stream.stream for stream in facts.streams if stream.kind == SOUND)]
 
 
@@ -137,7 +137,7 @@ def ranked_pictures(
 def changes_hz(path: Path, container: Container, numbers: Sequence[int], max_pixels: int) -> dict[int, float]:
     """Pictures a second that differ from the one before, by stream number, where the stream moves most.
 
-    Looks at two seconds in up to three places.
+    Examines two seconds in up to three places.
 
     Raises: MediaRefusedError - as open_input.
     """
@@ -151,7 +151,7 @@ def changes_hz(path: Path, container: Container, numbers: Sequence[int], max_pix
             try:
                 if place:
                     source.seek((source.start_time or 0) + int(place * length_s * MICROSECONDS))
-                looks = _look(source, numbers)
+                looks = _sample_streams(source, numbers)
             except (av.error.FFmpegError, OSError, ValueError):
                 break
             seconds = max((look.seconds for look in looks.values()), default=0.0)
@@ -161,8 +161,8 @@ def changes_hz(path: Path, container: Container, numbers: Sequence[int], max_pix
 
 
 @dataclass(slots=True)
-class _Look:
-    """What was seen of one stream in one place."""
+class _StreamSample:
+    """Pictures and changes counted in one stream in one place."""
 
     first_s: Fraction | None = None
     last_s: Fraction = Fraction(0)
@@ -175,7 +175,7 @@ class _Look:
     def seconds(self) -> float:
         return float(self.last_s - self.first_s) if self.first_s is not None else 0.0
 
-    def take(self, packet: "Packet[Stream]") -> None:
+    def add(self, packet: "Packet[Stream]") -> None:
         stamp = packet.dts if packet.dts is not None else packet.pts
         if stamp is not None and packet.size:
             self.last_s = stamp * packet.time_base
@@ -195,12 +195,12 @@ class _Look:
             self.before = small
 
 
-def _look(source: InputContainer, numbers: Sequence[int]) -> dict[int, _Look]:
-    """Decode all these streams side by side until one has shown enough; the others had the same time to show theirs."""
-    looks = {number: _Look() for number in numbers}
+def _sample_streams(source: InputContainer, numbers: Sequence[int]) -> dict[int, _StreamSample]:
+    """Decode all these streams side by side until one has shown enough; the others are given the same time."""
+    looks = {number: _StreamSample() for number in numbers}
     for count, packet in enumerate(source.demux([source.streams[number] for number in numbers])):
         look = looks[packet.stream.index]
-        look.take(packet)
+        look.add(packet)
         if look.seconds >= _LOOK_S or look.pictures >= _LOOK_PICTURES or count >= _LOOK_PACKETS:
             break
     return looks

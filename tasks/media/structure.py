@@ -1,4 +1,4 @@
-"""What small pictures show whatever the light: luma over its surroundings, and how far two of them agree.
+"""Local structure of small pictures, independent of light: luma over its surroundings, and its correlation.
 
 Shape suffix legend: H, W = rows and columns of a tiny picture, C = 3 colours.
 """
@@ -24,7 +24,7 @@ def over_colours(rgb_HWC: Tiny) -> Tiny:
 
 
 def tiny(small: NDArray[np.uint8]) -> Tiny:
-    """A picture (h, w, 3) with its longer side brought down to 48 px."""
+    """Scale a picture (h, w, 3) down so that its longer side is 48 px."""
     scale = min(1.0, TINY_PX / max(small.shape[:2]))
     size = max(1, round(small.shape[1] * scale)), max(1, round(small.shape[0] * scale))
     return np.asarray(cv2.resize(small, size, interpolation=cv2.INTER_AREA), np.float32)

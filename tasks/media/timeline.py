@@ -1,4 +1,4 @@
-"""One line of time for all streams of a file whose clocks start again: joined recordings, clocks that wrap.
+"""One time line for all streams of a file whose clocks start again: joined recordings, clocks that wrap.
 
 The packets are read once, undecoded. Where a stream's clock runs back, a new recording begins for all streams, and all
 are moved by the same amount: what was in step within a recording stays so, however many were joined.
@@ -29,10 +29,10 @@ _MPEG_WRAPS_S: Final = Fraction(2**33, 90_000)
 """MPEG's clock starts again after 26.5 hours (ISO 13818-1: 33 bits at 90 kHz); ffmpeg adds or leaves out one round."""
 
 _LONGEST_PAUSE_S: Final = 600
-"""A clock that wraps and seems to leap further has been given a round too much: it stepped back."""
+"""A clock that wraps and seems to leap further was given one round too many: it stepped back."""
 
 _MAY_START_AGAIN: Final = frozenset({Container.MPEG, Container.MATROSKA})
-"""What can be joined by appending the bytes. MP4 and GIF are read to the end of the first; AVI counts its packets."""
+"""Containers joined by appending bytes. MP4 and GIF are read to the end of the first file; AVI counts its packets."""
 
 _NO_PICTURES: Final = 1
 """Pixels a decoder may allocate here: nothing is decoded."""
@@ -42,8 +42,8 @@ _GONE: Final = frozenset({FileReason.VANISHED, FileReason.UNREADABLE})
 
 @dataclass(frozen=True, slots=True)
 class Join:
-    """Where a recording follows another. shift_s is added to the times of all streams from here on; starts_s: the first
-    stated time of each stream, by its number.
+    """Start of a recording that follows another. shift_s is added to the times of all streams from here on; starts_s:
+    the first stated time of each stream, by its number.
     """
 
     shift_s: Fraction
@@ -58,7 +58,7 @@ class StreamClock:
         self._shift_s = Fraction(0)
         self._round_s = Fraction(0)
         self.starts = 0
-        """How many recordings have begun after the first."""
+        """Number of recordings that have begun after the first."""
 
     def place(self, stated_s: Fraction, latest_s: Fraction | None, follows_s: Fraction | None) -> Fraction:
         """Seconds on the file's line. `latest_s`: the latest time so far, `follows_s`: where what follows on begins."""
@@ -100,8 +100,7 @@ class Timeline:
     def read(cls, path: Path, container: Container, streams: Sequence[int]) -> "Timeline":
         """Read the packets of these streams, where the container is one that can be joined and there are several.
 
-        What cannot be read ends it: whoever decodes will meet the same damage. Raises: MediaRefusedError - VANISHED,
-        UNREADABLE.
+        Unreadable data ends it; decoding will meet the same damage. Raises: MediaRefusedError - VANISHED, UNREADABLE.
         """
         wraps_s = _MPEG_WRAPS_S if container is Container.MPEG else None
         if container not in _MAY_START_AGAIN or len(streams) < 2:
@@ -159,7 +158,7 @@ def _packets(source: InputContainer, streams: Sequence[int]) -> Iterator[tuple[i
 
 
 def _in_a_row(recordings: Sequence[_Recording]) -> list[Join]:
-    """Each recording begins when all streams of those before have ended.
+    """Place recordings in a row: each begins when all streams of those before have ended.
 
     A step back of one stream alone moves no other: it is damage, and closed for that stream.
     """
@@ -174,7 +173,7 @@ def _in_a_row(recordings: Sequence[_Recording]) -> list[Join]:
 
 
 def without_strays(timed: Iterable[tuple[Fraction | None, T]]) -> Iterator[tuple[Fraction | None, T]]:
-    """The same, with None for a lone time that lies far from those before and after it, which lie together.
+    """Replace by None a lone time that lies far from those before and after it, which lie together.
 
     A flipped bit in one time stamp is no hole and no new recording.
     """

@@ -100,7 +100,7 @@ def _to_xyz(primaries: int) -> Floats:
 
 
 class ToneMapping:
-    """The way between the colours of a kind of frame and those of a BT.709 screen. Make it by `tone_mapping`."""
+    """Conversion between the colours of a kind of frame and those of a BT.709 screen. Made by `tone_mapping`."""
 
     def __init__(self, colours: ColourTags) -> None:
         self._transfer = colours.transfer
@@ -160,5 +160,5 @@ class ToneMapping:
 
 @lru_cache(maxsize=4)
 def tone_mapping(colours: ColourTags) -> ToneMapping:
-    """The mapping for frames that are tagged so."""
+    """Return the mapping for frames with these tags."""
     return ToneMapping(colours)

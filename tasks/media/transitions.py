@@ -1,5 +1,5 @@
-"""Gradual changes of shot: dissolves, fades through black or white, wipes. Found from small pictures while they
-stream by.
+"""Gradual changes of shot: dissolves, fades through black or white, wipes. Detected in small pictures as they are
+decoded.
 
 PySceneDetect compares a picture with the one before, so a change that takes ten pictures or more is movement to it (and
 its ThresholdDetector knows fades to black alone). Here a picture in the middle is explained by two that stand before
@@ -81,7 +81,7 @@ class _Seen:
 
 
 class TransitionFinder:
-    """Looks at the pictures of one film in order. `found` holds what lies before frame `decided`, by time."""
+    """Examines the pictures of one film in order. `found` holds what lies before frame `decided`, by time."""
 
     def __init__(self) -> None:
         self.found: list[Transition] = []
@@ -90,11 +90,11 @@ class TransitionFinder:
 
     @property
     def decided(self) -> float:
-        """Of frames before this one it is known whether they lie in a transition."""
+        """Frame before which all frames have been decided as inside or outside a transition."""
         return float("inf") if self._ended else self._seen[0].index if self._seen else 0
 
     def add(self, index: int, time_s: float, small: NDArray[np.uint8]) -> None:
-        """Look at the next picture. small: (h, w, 3) of any size; one of another size starts anew."""
+        """Examine the next picture. small: (h, w, 3) of any size; one of another size starts anew."""
         if self._seen and time_s - self._seen[-1].time_s < _LEAST_STEP_S:
             return
         rgb = tiny(small)
@@ -105,19 +105,19 @@ class TransitionFinder:
             self._take(Transition(index, index + 1))
         for half in _HALVES:
             if len(self._seen) > 2 * half:
-                self._look([self._seen[at] for at in range(-2 * half - 1, 0)])
+                self._find_transition([self._seen[at] for at in range(-2 * half - 1, 0)])
         while len(self._seen) > 2 * _HALVES[-1] or time_s - self._seen[0].time_s > LOOK_AHEAD_S:
             self._seen.popleft()
 
     def end(self) -> None:
-        """The film is over."""
+        """Mark the film as ended."""
         self._ended = True
 
     def shots_before(self, frame: int) -> int:
         """Number of transitions that are over at a frame."""
         return sum(transition.stop <= frame for transition in self.found)
 
-    def _look(self, window: list[_Seen]) -> None:
+    def _find_transition(self, window: list[_Seen]) -> None:
         shares = _shares_of_a_transition(window)
         if shares is None:
             return
@@ -134,7 +134,7 @@ class TransitionFinder:
 
 
 def _shares_of_a_transition(window: list[_Seen]) -> NDArray[np.float64] | None:
-    """How much of the later shot each picture of a window shows, (pictures,); None where it is no transition."""
+    """Share of the later shot in each picture of a window, (pictures,); None where it is no transition."""
     first, last = window[0], window[-1]
     change = last.rgb_HWC - first.rgb_HWC
     power = _mean_product(change, change)

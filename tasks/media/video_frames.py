@@ -46,7 +46,7 @@ class TimedPicture:
 def decoded(
     source: InputContainer, video: VideoStream, damage: list[str], deinterlacer: Deinterlacer | None = None
 ) -> Iterator[VideoFrame]:
-    """Frames until the end or the first damage after a good frame, whose words are then put into `damage`.
+    """Decode frames until the end or the first damage after a good frame, whose message is then added to `damage`.
 
     Damage before the first frame is passed over, up to MAX_DEAD_PACKETS. Combed frames come deinterlaced.
     """
@@ -101,11 +101,11 @@ def _decode(packet: "Packet[VideoStream]", times: list[int]) -> list[VideoFrame]
 
 
 class PyavPictures:
-    """The pictures of an opened file. Iterate once; `damage` then tells whether and why it ended early."""
+    """The pictures of an opened file. Iterate once; `damage` then holds why it ended early, if it did."""
 
     decoder = "pyav"
     is_plain: bool
-    """Whether the first picture is shown as any decoder shows it; known once it was read."""
+    """True if the first picture is shown as any decoder shows it; known once it was read."""
 
     def __init__(
         self,
@@ -127,7 +127,7 @@ class PyavPictures:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was done to the pictures so far, in words."""
+        """Sentences on what was done to the pictures so far."""
         self._notes.refused_aspect = self._aspect.refused
         self._notes.deinterlaced = self._deinterlacer.count
         return self._notes.lines()
@@ -146,7 +146,7 @@ class PyavPictures:
 
 
 def _is_plain(frame: VideoFrame, geometry: Geometry) -> bool:
-    """Whether a frame is shown as any decoder shows it: upright, square pixels, colours that all know or assume."""
+    """Return True if any decoder shows a frame alike: upright, square pixels, colours that all know or assume."""
     colours = ColourTags.of(frame)
     assumed = int(frame.colorspace) in (BT709, 5, BT601) or colours.matrix == BT601
     standard = assumed and not (colours.mapped or colours.full or frame.interlaced_frame)
@@ -156,7 +156,7 @@ def _is_plain(frame: VideoFrame, geometry: Geometry) -> bool:
 def timed(
     source: InputContainer, video: VideoStream, damage: list[str], deinterlacer: Deinterlacer | None = None
 ) -> Iterator[tuple[Fraction | None, VideoFrame]]:
-    """`decoded`, each frame with its stated time in seconds, or None when it has none that can be believed."""
+    """Decode as `decoded`; yield each frame with its stated time in seconds, None when it has no plausible one."""
     return without_strays(
         (None if frame.pts is None else frame.pts * _base(frame, video), frame)
         for frame in decoded(source, video, damage, deinterlacer)

@@ -8,7 +8,7 @@ from schemas.config.settings import Settings, load_settings
 from schemas.errors import SettingsError, SourceError
 from schemas.policy import load_policy
 from tasks.sources.open import check_source
-from tasks.stores.active_policy import require_standing_policy
+from tasks.stores.active_policy import require_active_policy
 from tasks.stores.tombstones import Kind
 from tasks.stores.workspace import Workspace
 
@@ -36,7 +36,7 @@ def check_ingest(
     wanted = None if settings.policy is None else str(settings.policy)
     ws = Workspace.to_be(settings.workspace)
     if ws is not None:
-        require_standing_policy(ws, wanted)
+        require_active_policy(ws, wanted)
     elif wanted is not None:
         load_policy(wanted)
     require_scheduler(settings.run.dask)

@@ -1,1 +1,1 @@
-"""Measuring clips, and routing them by what was measured."""
+"""Measuring clips, and routing them by their measurements."""

@@ -1,4 +1,4 @@
-"""Does the speech belong to this mouth, and how far are they apart in time?
+"""Synchrony of speech and mouth: whether they belong together, and their offset in time.
 
 A ridge regression predicts mouth movement from speech; the prediction is laid over the measured movement at every
 offset within 1.5 s. Speech that belongs to the mouth fits best near offset 0. The score says how far the best fit
@@ -25,7 +25,7 @@ Array = NDArray[np.float64]
 COEFFICIENTS: Final = "pairing_ridge.npz"
 
 CORRECTABLE_FRAMES: Final = 6
-"""Offsets up to 240 ms are looked for and can be corrected; the same limit as in others' sync filters."""
+"""Offsets up to 240 ms are searched and can be corrected; the same limit as in others' sync filters."""
 
 _PLAUSIBLE_FRAMES: Final = 3
 """Offsets that talking heads have by themselves: recorders and encoders put sound up to 120 ms off."""
@@ -64,10 +64,10 @@ _DRIFT_FRAMES: Final = 25
 
 @dataclass(frozen=True, slots=True)
 class AvSync:
-    """How well sound and mouth fit.
+    """Synchrony of sound and mouth.
 
     score: z of the best fit within the correctable offsets among the fits at false offsets.
-    correlation: of predicted and measured movement there. offset_frames: by how much the sound is late (+).
+    correlation: of predicted and measured movement there. offset_frames: how late the sound is (+).
     speech_motion_ratio: mouth movement during speech over movement in pauses; None without a pause.
     """
 
@@ -84,15 +84,15 @@ def measure_pairing(
 
     Returns the cause when too little of mouth or speech is there to measure.
     """
-    heard = speech >= SPEECH_PROBABILITY
-    if heard.sum() * VAD_CHUNK / (SAMPLES_PER_FRAME * FPS) < _LEAST_SPEECH_S:
+    is_speech = speech >= SPEECH_PROBABILITY
+    if is_speech.sum() * VAD_CHUNK / (SAMPLES_PER_FRAME * FPS) < _LEAST_SPEECH_S:
         return MissingCause.TOO_LITTLE_SPEECH
     if len(points) < LEAST_FRAMES:
         return MissingCause.TOO_SHORT
     if float(np.std(mouth_opening(points)[tracked])) < _LEAST_MOTION:
         return MissingCause.MOUTH_STILL
     offsets, fits = fit_curve(predict(speech_features(mel), coefficients()), mouth_movement(points))
-    return judge(offsets, fits, _speech_motion_ratio(points, heard))
+    return evaluate_fits(offsets, fits, _speech_motion_ratio(points, is_speech))
 
 
 def correction_frames(score: float | None, offset_frames: float | None) -> int:
@@ -104,7 +104,7 @@ def correction_frames(score: float | None, offset_frames: float | None) -> int:
 
 
 def speech_features(mel: NDArray[np.float32]) -> Array:
-    """What the regression hears: (4T, 80) log-mel -> (T, 11 * 20), 20 bands of 11 neighbouring frames each."""
+    """Compute the regression's input: (4T, 80) log-mel -> (T, 11 * 20), 20 bands of 11 neighbouring frames each."""
     frames = len(mel) // mel_columns(1)
     bands = mel.reshape(frames, mel_columns(1), _BANDS, MEL_BANDS // _BANDS).mean(axis=(1, 3), dtype=np.float64)
     bands = np.maximum(bands, bands.max() - _RANGE)
@@ -114,7 +114,7 @@ def speech_features(mel: NDArray[np.float32]) -> Array:
 
 
 def mouth_movement(points: NDArray[np.float32]) -> Array:
-    """What it should predict: (T, 216, 2) -> (T, 3) opening, width and opening speed, each of spread 1."""
+    """Compute the regression's target: (T, 216, 2) -> (T, 3) opening, width and opening speed, each of spread 1."""
     opening, width = mouth_opening(points).astype(np.float64), mouth_width(points).astype(np.float64)
     movement = np.stack([_without_drift(opening), _without_drift(width), np.gradient(_smooth(opening, 3))], axis=1)
     movement -= movement.mean(axis=0)
@@ -124,19 +124,19 @@ def mouth_movement(points: NDArray[np.float32]) -> Array:
 
 @cache
 def coefficients() -> Array:
-    """The shipped regression, (220, 3)."""
+    """Load the shipped regression, (220, 3)."""
     with (files(__package__) / COEFFICIENTS).open("rb") as file:
         weights: Array = np.load(file, allow_pickle=False)["weights"].astype(np.float64)
     return weights
 
 
 def predict(features: Array, weights: Array) -> Array:
-    """Mouth movement the speech predicts, (T, 3)."""
+    """Predict mouth movement from speech, (T, 3)."""
     return features @ weights
 
 
 def fit_curve(predicted: Array, measured: Array) -> tuple[NDArray[np.int64], Array]:
-    """Correlation of both (T, 3) at every offset; a positive offset means the sound comes late."""
+    """Correlate both (T, 3) at every offset; a positive offset means the sound comes late."""
     frames = len(measured)
     reach = min(_SEARCHED_FRAMES, frames - _LEAST_OVERLAP_FRAMES)
     offsets = np.arange(-reach, reach + 1)
@@ -147,11 +147,11 @@ def fit_curve(predicted: Array, measured: Array) -> tuple[NDArray[np.int64], Arr
     return offsets, np.array(fits)
 
 
-def judge(offsets: NDArray[np.int64], fits: Array, ratio: float | None) -> AvSync:
-    """The verdict over a curve of fits (offsets,); `ratio` is handed through.
+def evaluate_fits(offsets: NDArray[np.int64], fits: Array, ratio: float | None) -> AvSync:
+    """Evaluate a curve of fits (offsets,); `ratio` is passed through.
 
     An offset of more than 3 frames is believed only when it is well measured. Otherwise the best of 13 offsets would
-    be held against chance, and chance has 13 tries too.
+    be compared with chance, and chance has 13 tries too.
     """
     score, best = _best(offsets, fits, CORRECTABLE_FRAMES)
     if score < _WELL_MEASURED:
@@ -162,16 +162,16 @@ def judge(offsets: NDArray[np.int64], fits: Array, ratio: float | None) -> AvSyn
 
 
 def _best(offsets: NDArray[np.int64], fits: Array, reach: int) -> tuple[float, int]:
-    """Score and place of the best fit within `reach` frames."""
+    """Return score and place of the best fit within `reach` frames."""
     near, far = np.abs(offsets) <= reach, np.abs(offsets) >= _FALSE_FROM_FRAMES
     best = int(np.argmax(np.where(near, fits, -np.inf)))
     return float((fits[best] - fits[far].mean()) / max(float(fits[far].std()), 1e-6)), best
 
 
-def _speech_motion_ratio(points: NDArray[np.float32], heard: NDArray[np.bool_]) -> float | None:
-    """Mean speed of the mouth opening while speech is heard over that in pauses of at least 0.3 s in all."""
-    chunk_of_frame = (np.arange(len(points) - 1) * SAMPLES_PER_FRAME // VAD_CHUNK).clip(max=len(heard) - 1)
-    talking = heard[chunk_of_frame]
+def _speech_motion_ratio(points: NDArray[np.float32], is_speech: NDArray[np.bool_]) -> float | None:
+    """Mean speed of the mouth opening during speech over that in pauses of at least 0.3 s in all."""
+    chunk_of_frame = (np.arange(len(points) - 1) * SAMPLES_PER_FRAME // VAD_CHUNK).clip(max=len(is_speech) - 1)
+    talking = is_speech[chunk_of_frame]
     speed = np.abs(np.diff(mouth_opening(points)))
     least = round(0.3 * FPS)
     if talking.sum() < least or (~talking).sum() < least:

@@ -1,4 +1,4 @@
-"""How the clips that came in differ from those of the last release, signal by signal: pure functions over columns."""
+"""Differences of new clips from those of the last release, signal by signal: pure functions over columns."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,19 +14,19 @@ from schemas.signals import BY_NAME, SIGNAL_NAMES, SIGNALS
 Against = Literal["corpus", "release"]
 
 COLUMNS: Final = ("clip_id", "media_id", "corpus", *SIGNAL_NAMES)
-"""Columns of `clips` that a drift is found in."""
+"""Columns of `clips` in which drift is measured."""
 
 QUANTILES: Final = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 _LEVEL: Final = 1 - 0.01 / len(SIGNALS)
-"""Any of the signals may be beyond its limit by chance; so one corpus in a hundred at most is warned of for nothing."""
+"""Any of the signals may be beyond its limit by chance; so at most one corpus in a hundred gets a false warning."""
 
 _DIGITS: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """How a signal is spread over clips. quantiles: by QUANTILES, None if no clip has the signal. missing: share."""
+    """Distribution of a signal over clips. quantiles: by QUANTILES, None if no clip has the signal. missing: share."""
 
     quantiles: tuple[float, ...] | None
     missing: float
@@ -46,13 +46,13 @@ class SignalDrift:
     chance: float | None = None
 
     def is_beyond(self, limit: float) -> bool:
-        """Whether it drifted further than the limit and than chance can explain."""
+        """Return True if it drifted further than the limit and than chance can explain."""
         return self.distance is not None and self.chance is not None and self.distance > max(limit, self.chance)
 
 
 @dataclass(frozen=True, slots=True)
 class CorpusDrift:
-    """What came into one corpus, held against the last release: its own clips there, else all, else nothing."""
+    """New clips of one corpus, compared with the last release: its own clips there, else all, else nothing."""
 
     corpus: str
     against: Against | None
@@ -64,20 +64,20 @@ class CorpusDrift:
     @property
     def beyond(self) -> tuple[SignalDrift, ...]:
         """Signals to warn of, the furthest first."""
-        found = [one for one in self.signals if one.is_beyond(self.limit)]
-        return tuple(sorted(found, key=lambda one: -(one.distance or 0.0)))
+        beyond = [drift for drift in self.signals if drift.is_beyond(self.limit)]
+        return tuple(sorted(beyond, key=lambda drift: -(drift.distance or 0.0)))
 
     def warning(self) -> str:
-        """In words for people; empty when there is nothing to warn of."""
-        told = ", ".join(_words(one) for one in self.beyond)
+        """Return a sentence for people; empty when there is nothing to warn of."""
+        drifts = ", ".join(_words(drift) for drift in self.beyond)
         of = "its clips in the last release" if self.against == "corpus" else "the last release, which has none of it"
-        return f"corpus {self.corpus} drifts from {of} (limit {self.limit:g}): {told}" if told else ""
+        return f"corpus {self.corpus} drifts from {of} (limit {self.limit:g}): {drifts}" if drifts else ""
 
 
 def corpus_drift(
     corpus: str, now: pa.Table, before: pa.Table | None, against: Against | None, limit: float
 ) -> CorpusDrift:
-    """Hold clips against others. The tables have the signals and media_id; `before` is None or empty without any."""
+    """Compare clips with others. The tables have the signals and media_id; `before` is None or empty without any."""
     old = before if before is not None and before.num_rows else None
     chance = chance_distance(_looks(old), _looks(now), _LEVEL) if old is not None else None
     signals = tuple(_signal(name, _values(now, name), old, chance) for name in SIGNAL_NAMES)
@@ -94,7 +94,7 @@ def _signal(name: str, now: NDArray[np.float64], before: pa.Table | None, chance
 
 
 def spread(values: NDArray[np.float64]) -> Spread:
-    """How values (N,), NaN for a missing one, are spread."""
+    """Summarise the distribution of values (N,), NaN for a missing one."""
     measured = values[~np.isnan(values)]
     missing = round(1 - measured.size / max(values.size, 1), _DIGITS)
     if not measured.size:
@@ -121,7 +121,7 @@ def _middle(side: Spread | None) -> str:
 
 
 def facts_of(drift: CorpusDrift) -> dict[str, Any]:
-    """Ready for JSON; `drift_of` reads it back."""
+    """Return a dictionary ready for JSON; `drift_of` reads it back."""
     return {
         "against": drift.against,
         "limit": drift.limit,
@@ -136,10 +136,10 @@ def facts_of(drift: CorpusDrift) -> dict[str, Any]:
 
 
 def drift_of(corpus: str, clips: int, facts: Mapping[str, Any]) -> CorpusDrift:
-    """The drift behind facts."""
+    """Restore a drift from its facts."""
     signals = tuple(
-        SignalDrift(name, _spread_of(told["now"]), _spread_of(told["before"]), told["distance"], told["chance"])
-        for name, told in facts["signals"].items()
+        SignalDrift(name, _spread_of(one["now"]), _spread_of(one["before"]), one["distance"], one["chance"])
+        for name, one in facts["signals"].items()
     )
     return CorpusDrift(corpus, facts["against"], facts["limit"], clips, facts["clips_before"], signals)
 
@@ -148,8 +148,8 @@ def _plain(side: Spread | None) -> list[Any] | None:
     return None if side is None else [side.missing, *(side.quantiles or ())]
 
 
-def _spread_of(told: list[float] | None) -> Any:
-    if told is None:
+def _spread_of(values: list[float] | None) -> Any:
+    if values is None:
         return None
-    missing, *quantiles = told
+    missing, *quantiles = values
     return Spread(tuple(quantiles) or None, missing)

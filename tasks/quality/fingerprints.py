@@ -1,6 +1,6 @@
-"""Fingerprints by which near-copies are recognised: of pictures, of sound, and of the movement of a face.
+"""Fingerprints that identify near-copies: of pictures, of sound, and of the movement of a face.
 
-Comparing them is the stores' business (tasks/releases/near_duplicates.py); here they are only made.
+They are only computed here; tasks/releases/near_duplicates.py compares them.
 """
 
 import cv2
@@ -12,29 +12,29 @@ from model.features.landmarks import SLICES
 from model.features.timing import mel_columns
 
 POSITIONS = (0.1, 0.3, 0.5, 0.7, 0.9)
-"""Where in a clip its five pictures are taken."""
+"""Places in a clip, as shares of its length, of its five pictures."""
 
 _BANDS = 33
 """Bands of the sound fingerprint: neighbouring differences give 32 bits (Haitsma and Kalker, 2002)."""
 
 
 def picture_hash(grey: NDArray[np.uint8]) -> bytes:
-    """Perceptual hash (DCT signs against their median) of a whole picture, 8 bytes. grey: (h, w)."""
+    """Compute the perceptual hash (DCT signs against their median) of a whole picture, 8 bytes. grey: (h, w)."""
     small = cv2.resize(grey, (32, 32), interpolation=cv2.INTER_AREA).astype(np.float32)
     low = cv2.dct(small)[:8, :8].ravel()
     return np.packbits(low > np.median(low[1:])).tobytes()
 
 
 def clip_picture_hash(frame_hashes: list[bytes]) -> bytes:
-    """The hashes at five fixed positions of a clip, 40 bytes."""
+    """Join the hashes at five fixed positions of a clip, 40 bytes."""
     last = len(frame_hashes) - 1
     return b"".join(frame_hashes[round(position * last)] for position in POSITIONS)
 
 
 def sound_hash(mel: NDArray[np.float32]) -> bytes:
-    """Sound fingerprint: 4 bytes per video frame. mel: (4 * frames, 80) log-mel.
+    """Compute the sound fingerprint: 4 bytes per video frame. mel: (4 * frames, 80) log-mel.
 
-    Bit m of frame n says whether the energy step between bands m and m + 1 grew since frame n - 1.
+    Bit m of frame n is 1 if the energy step between bands m and m + 1 grew since frame n - 1.
     """
     frames = mel.shape[0] // mel_columns(1)
     edges = np.linspace(0, mel.shape[1], _BANDS + 1).astype(int)[:-1]
@@ -54,7 +54,7 @@ _UNIT = 25.0
 
 
 def face_motion(points: NDArray[np.float32]) -> bytes:
-    """How a face moves, 4 bytes a frame. points: (T, 216, 2) in pixels.
+    """Compute the fingerprint of a face's movement, 4 bytes a frame. points: (T, 216, 2) in pixels.
 
     Four signals as signed bytes: lower lip from the nose, height and place of the eyes in the picture, and size. They
     are relative to the face's size and free of slow drifts, so scale, crop, light, colour and sound do not touch them;

@@ -1,7 +1,7 @@
-"""Fits the regression of pairing.py: `python -m tasks.quality.fit_av_sync WORKSPACE [-o FILE]`.
+"""Fit the regression of av_sync.py: `python -m tasks.quality.fit_av_sync WORKSPACE [-o FILE]`.
 
-Learns from the stage-1 rows of a workspace, holds speakers out in turn to say how well own sound is told from false
-sound, and writes the coefficients fitted on all of them.
+Learns from the stage-1 rows of a workspace, holds speakers out in turn to measure how well own sound is distinguished
+from false sound, and writes the coefficients fitted on all of them.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from tasks.stores.workspace import Workspace
 Array = NDArray[np.float64]
 
 _RIDGE: Final = 3000.0
-"""Penalty. Tried 30, 300 and 3000 on 121 clips of 31 speakers: held-out speakers were told best with the largest."""
+"""Penalty. Tried 30, 300 and 3000 on 121 clips of 31 speakers: the largest classified held-out speakers best."""
 
 _MOST_SECONDS: Final = 12.0
 """A speaker with more footage counts as much as one with this much, or one talker's habits would be the rule."""
@@ -31,21 +31,21 @@ _MOST_SECONDS: Final = 12.0
 _FOLDS: Final = 5
 _LATE_FRAMES: Final = 15
 _FALSE_PAIRS: Final = 10
-"""Other speakers' clips whose sound each mouth is held against."""
+"""Other speakers' clips whose sound each mouth is compared with."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Example:
-    """One clip: what is heard (T, 220) and how the mouth moves (T, 3)."""
+    """One clip: features of its speech (T, 220) and the movement of its mouth (T, 3)."""
 
     clip_id: str
     speaker: str
-    heard: Array
-    moved: Array
+    speech: Array
+    movement: Array
 
 
 def load_examples(workspace: Workspace) -> list[Example]:
-    """The stage-1 clips of a workspace that are long enough to be judged."""
+    """Load the stage-1 clips of a workspace that are long enough to be evaluated."""
     clips = tables.read(workspace, "clips", ["clip_id", "speaker"])
     speakers = dict(zip(clips["clip_id"].to_pylist(), clips["speaker"].to_pylist(), strict=True))
     examples = []
@@ -54,8 +54,8 @@ def load_examples(workspace: Workspace) -> list[Example]:
             clip = batch["clip_id"][row].as_py()
             points = _matrix(batch["landmarks"][row]).reshape(-1, LANDMARK_POINTS, 2)
             if len(points) >= av_sync.LEAST_FRAMES:
-                heard = av_sync.speech_features(_matrix(batch["mel"][row]).reshape(-1, MEL_BANDS))
-                examples.append(Example(clip, speakers[clip], heard, av_sync.mouth_movement(points)))
+                speech = av_sync.speech_features(_matrix(batch["mel"][row]).reshape(-1, MEL_BANDS))
+                examples.append(Example(clip, speakers[clip], speech, av_sync.mouth_movement(points)))
     return sorted(examples, key=lambda example: example.clip_id)
 
 
@@ -65,21 +65,21 @@ def _matrix(value: pa.Scalar) -> NDArray[np.float32]:
 
 
 def fit(examples: list[Example]) -> Array:
-    """Ridge regression from speech to mouth movement over clips, each speaker weighted by at most 12 s; (220, 3)."""
+    """Fit a ridge regression from speech to mouth movement, each speaker weighted by at most 12 s; (220, 3)."""
     frames: dict[str, int] = {}
     for example in examples:
-        frames[example.speaker] = frames.get(example.speaker, 0) + len(example.moved)
-    inner = _RIDGE * np.eye(examples[0].heard.shape[1])
-    outer = np.zeros((examples[0].heard.shape[1], examples[0].moved.shape[1]))
+        frames[example.speaker] = frames.get(example.speaker, 0) + len(example.movement)
+    inner = _RIDGE * np.eye(examples[0].speech.shape[1])
+    outer = np.zeros((examples[0].speech.shape[1], examples[0].movement.shape[1]))
     for example in examples:
         weight = min(1.0, _MOST_SECONDS * FPS / frames[example.speaker])
-        inner += weight * example.heard.T @ example.heard
-        outer += weight * example.heard.T @ example.moved
+        inner += weight * example.speech.T @ example.speech
+        outer += weight * example.speech.T @ example.movement
     return np.asarray(np.linalg.solve(inner, outer))
 
 
 def held_out(examples: list[Example]) -> dict[str, float]:
-    """How clips of speakers that were not fitted on are judged, with own sound, late sound, and others' sound.
+    """Evaluate clips of speakers that were not fitted on, with own sound, late sound, and others' sound.
 
     Shares of clips whose score reaches the default policy's limit with an offset that can be corrected.
     """
@@ -93,12 +93,12 @@ def held_out(examples: list[Example]) -> dict[str, float]:
             continue
         weights = fit(outside)
         for example in inside:
-            own.append(_passes(example.heard @ weights, example.moved, limit))
-            late.append(_passes((example.heard @ weights)[:-_LATE_FRAMES], example.moved[_LATE_FRAMES:], limit))
+            own.append(_passes(example.speech @ weights, example.movement, limit))
+            late.append(_passes((example.speech @ weights)[:-_LATE_FRAMES], example.movement[_LATE_FRAMES:], limit))
             for other in draw.choice(len(outside), _FALSE_PAIRS):
-                foreign = outside[other].heard @ weights
-                frames = min(len(foreign), len(example.moved))
-                others.append(_passes(foreign[:frames], example.moved[:frames], limit))
+                foreign = outside[other].speech @ weights
+                frames = min(len(foreign), len(example.movement))
+                others.append(_passes(foreign[:frames], example.movement[:frames], limit))
     return {name: float(np.mean(passed)) for name, passed in (("own", own), ("late", late), ("other", others))}
 
 
@@ -109,12 +109,12 @@ def _fold(speaker: str) -> int:
 def _passes(predicted: Array, measured: Array, limit: float) -> bool:
     if len(measured) < av_sync.LEAST_FRAMES:
         return False
-    judged = av_sync.judge(*av_sync.fit_curve(predicted, measured), None)
-    return judged.score >= limit and abs(judged.offset_frames) <= av_sync.CORRECTABLE_FRAMES
+    sync = av_sync.evaluate_fits(*av_sync.fit_curve(predicted, measured), None)
+    return sync.score >= limit and abs(sync.offset_frames) <= av_sync.CORRECTABLE_FRAMES
 
 
 def main() -> None:
-    """Fit, tell how good it is, write."""
+    """Fit the coefficients, print how well they do, and write them."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("workspace")
     parser.add_argument("-o", "--output", type=Path, default=Path(__file__).with_name(av_sync.COEFFICIENTS))

@@ -1,4 +1,4 @@
-"""All signals of one clip, brought together: a number each, or null with its cause."""
+"""All signals of one clip: a number each, or null with its cause."""
 
 from dataclasses import dataclass
 
@@ -22,12 +22,12 @@ _LEAST_SOUND_SHARE = 0.5
 """A clip of which less than this share lies inside the recorded sound is a clip without sound."""
 
 _JITTER_SPAN_FRAMES = 6
-"""Frames that three neighbours may span: three pictures of a GIF with 10 a second still tell trembling."""
+"""Frames that three neighbours may span: three pictures of a GIF with 10 a second still show trembling."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FaceTrack:
-    """Per-frame facts of a clip, all of length T: landmarks (T, 216, 2) px, and what was seen of each frame."""
+    """Per-frame facts of a clip, all of length T: landmarks (T, 216, 2) px, and measurements of each frame."""
 
     points: NDArray[np.float32]
     tracked: NDArray[np.bool_]
@@ -58,7 +58,7 @@ class ClipSound:
 
 
 def measure_clip(face: FaceTrack, sound: ClipSound, clips: ClipSettings) -> Measurements:
-    """Every signal of schemas.signals for one clip."""
+    """Measure every signal of schemas.signals for one clip."""
     values: dict[str, float | None] = dict.fromkeys(SIGNAL_NAMES)
     missing: dict[str, MissingCause] = {}
     values |= _face_signals(face)
@@ -71,12 +71,12 @@ def measure_clip(face: FaceTrack, sound: ClipSound, clips: ClipSettings) -> Meas
     if absent or sound.samples is None or sound.mel is None:
         cause = absent or MissingCause.NO_SOUND_STREAM
         return Measurements(values, missing | dict.fromkeys((*SOUND_SIGNALS, *PAIRING_SIGNALS), cause))
-    heard, causes, speech = measure_sound(
+    sound_values, causes, speech = measure_sound(
         sound.samples, sound.clipping_share, clips.dnsmos_excerpt_s, clips.dnsmos_below_snr_db
     )
     pairing = measure_pairing(face.points, face.usable, sound.mel, speech)
     paired, pairing_causes = _pairing_signals(pairing)
-    values |= heard | paired
+    values |= sound_values | paired
     return Measurements(values, missing | causes | pairing_causes)
 
 
@@ -119,7 +119,7 @@ def _face_signals(face: FaceTrack) -> dict[str, float | None]:
 
 
 def _jitter(points: NDArray[np.float32], usable: NDArray[np.bool_]) -> float | None:
-    """Median distance of a pose point from the middle of its neighbours in time, over the interocular distance.
+    """Median distance of a pose point from the mean of its neighbours in time, over the interocular distance.
 
     Smooth head movement cancels out; what is left is trembling. Neighbours are the usable frames before and after,
     repeats left out, as long as they are near; None when no frame has both.

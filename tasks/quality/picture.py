@@ -1,4 +1,4 @@
-"""Picture measures of one face crop. Each takes pixels and gives one number; the clip's value is the median.
+"""Picture measures of one face crop. Each takes pixels and returns one number; the clip's value is the median.
 
 Crops are measured at a fixed size, so that numbers of large and small faces can be compared.
 """
@@ -13,13 +13,13 @@ Rgb = NDArray[np.uint8]
 Grey = NDArray[np.uint8]
 
 MEASURED_FACE_PX = 96
-"""Height and width to which a face is brought before its detail is measured."""
+"""Height and width to which a face is scaled before its detail is measured."""
 
 _DARK, _BRIGHT = 16, 250
 """Luma at which a pixel counts as crushed (video black) or blown out."""
 
 _VISIBLE_STEP = 3
-"""Levels of luma by which neighbours must differ for a step to be seen at all: the threshold of visibility is lowest at
+"""Levels of luma by which neighbours must differ for a step to be visible: the threshold of visibility is lowest at
 middle grey, where it is 3 of 255 levels (Chou and Li 1995). Smaller steps count as none, on the grid and off
 it."""
 
@@ -30,7 +30,7 @@ times as much as the nothing around it."""
 
 @dataclass(frozen=True, slots=True)
 class FacePicture:
-    """What one face in one frame looks like."""
+    """Picture measures of one face in one frame."""
 
     sharpness: float
     blockiness: float
@@ -41,7 +41,7 @@ class FacePicture:
 
 
 def sharpness(face: Grey) -> float:
-    """Detail of a face: spread of its finest structures over the spread of its coarse ones, at a fixed size.
+    """Measure the detail of a face: spread of its finest structures over that of its coarse ones, at a fixed size.
 
     The ratio does not move with contrast or exposure. face: (h, w) grey.
     """
@@ -54,7 +54,7 @@ def sharpness(face: Grey) -> float:
 
 
 def blockiness(grey: Grey, left: int, top: int) -> float:
-    """Mean visible luma step across the 8-pixel grid over the mean step elsewhere; 1 is no blocks.
+    """Measure the mean visible luma step across the 8-pixel grid over that elsewhere; 1 is no blocks.
 
     grey: (h, w) at source resolution, cut at (left, top) of the picture, because the grid starts at its corner.
     """
@@ -70,7 +70,7 @@ def blockiness(grey: Grey, left: int, top: int) -> float:
 
 
 def colourfulness(rgb: Rgb) -> float:
-    """Colourfulness M of Hasler and Suesstrunk (2003), on 0..1 pixels; a grey picture gives about 0."""
+    """Compute colourfulness M of Hasler and Suesstrunk (2003), on 0..1 pixels; a grey picture gives about 0."""
     red, green, blue = (rgb[..., channel].astype(np.float32) / 255 for channel in range(3))
     red_green, yellow_blue = red - green, (red + green) / 2 - blue
     spread = np.hypot(red_green.std(), yellow_blue.std())
@@ -112,7 +112,7 @@ _STILL_BLOCK = 4
 
 
 def is_still(before: Rgb | None, now: Rgb) -> bool:
-    """Whether two successive (small) pictures show the same.
+    """Return True if two successive (small) pictures show the same.
 
     The block that differs most counts, not the mean: in a wide shot only a mouth may move.
     """

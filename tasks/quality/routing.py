@@ -19,7 +19,7 @@ Columns = Mapping[str, NDArray[np.float64]]
 
 @dataclass(frozen=True, slots=True)
 class LimitCheck:
-    """What one rule says of one clip: the number, the limit, and whether it holds."""
+    """Result of one rule for one clip: the number, the limit, and True if it holds."""
 
     rule: Rule
     value: float | None
@@ -28,7 +28,7 @@ class LimitCheck:
 
 
 def broken(rule: Rule, values: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Clips whose measured value breaks the rule, (clips,); an unmeasured value breaks nothing."""
+    """Mark the clips whose measured value breaks the rule, (clips,); an unmeasured value breaks nothing."""
     with np.errstate(invalid="ignore"):
         if rule.direction == "min":
             return values < rule.limit
@@ -36,16 +36,16 @@ def broken(rule: Rule, values: NDArray[np.float64]) -> NDArray[np.bool_]:
 
 
 def refused(rule: Rule, values: NDArray[np.float64]) -> dict[ClipReason, NDArray[np.bool_]]:
-    """Clips that the rule refuses, by reason: the value breaks it, or is missing where it must be known."""
-    found = {rule.reason: broken(rule, values)}
+    """Mark the clips that the rule refuses, by reason: the value breaks it, or is missing where it must be known."""
+    masks = {rule.reason: broken(rule, values)}
     if rule.missing_reason is not None:
         missing = np.isnan(values)
-        found[rule.missing_reason] = found.get(rule.missing_reason, False) | missing
-    return found
+        masks[rule.missing_reason] = masks.get(rule.missing_reason, False) | missing
+    return masks
 
 
 def route_columns(signals: Columns, policy: Policy) -> dict[Stage, dict[ClipReason, NDArray[np.bool_]]]:
-    """For each stage and reason, the clips (a mask) that are refused for it.
+    """Return, for each stage and reason, a mask of the clips that are refused for it.
 
     A clip is admitted to a stage when no mask of that stage holds it.
     """
@@ -58,7 +58,7 @@ def route_columns(signals: Columns, policy: Policy) -> dict[Stage, dict[ClipReas
 
 
 def as_columns(clips: Sequence[Mapping[str, float | None]], policy: Policy) -> dict[str, NDArray[np.float64]]:
-    """Columns of the signals that the policy asks for; null becomes NaN."""
+    """Return columns of the signals that the policy uses; null becomes NaN."""
     names = {rule.signal for rule in policy.rules()}
     return {
         name: np.array([np.nan if (value := clip[name]) is None else value for clip in clips], np.float64)
@@ -69,16 +69,19 @@ def as_columns(clips: Sequence[Mapping[str, float | None]], policy: Policy) -> d
 def route_clip(values: Mapping[str, float | None], policy: Policy) -> Decision:
     """Route one clip. `values` holds every signal of schemas.signals, null where not measured."""
     masks = route_columns(as_columns([values], policy), policy)
-    reasons = {stage: tuple(sorted(r for r, mask in found.items() if mask[0])) for stage, found in masks.items()}
+    reasons = {
+        stage: tuple(sorted(reason for reason, mask in of_stage.items() if mask[0]))
+        for stage, of_stage in masks.items()
+    }
     first, second = reasons[Stage.STAGE1], reasons[Stage.STAGE2]
     return Decision(stage1=not first, stage2=not second, stage1_reasons=first, stage2_reasons=second)
 
 
 def explain(values: Mapping[str, float | None], policy: Policy) -> list[LimitCheck]:
-    """Every rule of the policy with the clip's number and the verdict, in policy order."""
-    verdicts = []
+    """Check every rule of the policy on one clip, in policy order."""
+    checks = []
     for rule in policy.rules():
         column = np.array([np.nan if values[rule.signal] is None else values[rule.signal]], np.float64)
         reasons = [reason for reason, mask in refused(rule, column).items() if mask[0]]
-        verdicts.append(LimitCheck(rule, values[rule.signal], not reasons, reasons[0] if reasons else None))
-    return verdicts
+        checks.append(LimitCheck(rule, values[rule.signal], not reasons, reasons[0] if reasons else None))
+    return checks

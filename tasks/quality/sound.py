@@ -20,7 +20,7 @@ from schemas.reasons import MissingCause
 Samples = NDArray[np.float32]
 
 VAD_CHUNK = 512
-"""Samples the voice detector judges at once: 32 ms at 16 kHz (silero-vad's own)."""
+"""Samples of one step of the voice detector: 32 ms at 16 kHz (silero-vad's own)."""
 _VAD_CONTEXT = 64
 
 SPEECH_PROBABILITY = 0.5
@@ -33,13 +33,13 @@ _RUMBLE_HZ = 60.0
 """Level and noise are measured above it."""
 
 _QUIETEST = 0.1
-"""Share of the quietest chunks whose mean power stands for the noise under the speech."""
+"""Share of the quietest chunks whose mean power is the noise under the speech."""
 
 _LOUD_SHARE, _LOUD_OTHER = 0.1, 0.15
 """Chunks within 10 dB of the speech are loud; more than this share of loud chunks without speech is suspicious."""
 
 _MOS_SAMPLES = 144_160
-"""DNSMOS judges 9.01 s at 16 kHz (Reddy et al., 2022, DNSMOS P.835)."""
+"""Samples that DNSMOS evaluates: 9.01 s at 16 kHz (Reddy et al., 2022, DNSMOS P.835)."""
 
 _MOS_POLYNOMIALS = {
     # raw network output -> mean opinion score; coefficients as published with the model (speechmos/dnsmos.py)
@@ -68,7 +68,7 @@ def _session(package: str, inner: str) -> Any:
 
 
 def speech_band(samples: Samples) -> Samples:
-    """The sound above 60 Hz, (n,): voices begin at 80 Hz, and what lies below is rumble, wind and an offset from zero.
+    """Return the sound above 60 Hz, (n,): voices begin at 80 Hz; below are rumble, wind and an offset from zero.
 
     A Butterworth high-pass of fourth order.
     """
@@ -103,7 +103,7 @@ def speech_probability(samples: Samples) -> NDArray[np.float32]:
 
 
 def snr_db(samples: Samples, probabilities: NDArray[np.float32]) -> float:
-    """Mean power of the speech chunks over the mean power of the quietest tenth of all chunks, in dB.
+    """Compute the mean power of the speech chunks over that of the quietest tenth of all chunks, in dB.
 
     Speech has gaps even within words, so the quietest chunks show what lies under it; steady noise or music
     fills them.
@@ -116,7 +116,7 @@ def snr_db(samples: Samples, probabilities: NDArray[np.float32]) -> float:
 
 
 def bandwidth_hz(samples: Samples) -> float:
-    """Highest frequency within 50 dB of the loudest, over the clip's loud moments (90th percentile per band).
+    """Find the highest frequency within 50 dB of the loudest, over the clip's loud moments (90th percentile per band).
 
     Digital silence is left out: of a few words in a silent clip the loud moments would be silent too. 0 for silence.
     """
@@ -133,7 +133,7 @@ def bandwidth_hz(samples: Samples) -> float:
 
 
 def dnsmos(samples: Samples) -> dict[str, float]:
-    """DNSMOS P.835 opinions (1 to 5) of an excerpt; shorter sound is repeated up to 9.01 s, as the authors do."""
+    """Predict DNSMOS P.835 opinions (1 to 5) of an excerpt; shorter sound is repeated to 9.01 s, as the authors do."""
     excerpt = np.resize(samples, _MOS_SAMPLES).astype(np.float32)
     raw = _session("speechmos", "dnsmos_models/sig_bak_ovr.onnx").run(None, {"input_1": excerpt[None]})[0][0]
     return {
@@ -143,9 +143,9 @@ def dnsmos(samples: Samples) -> dict[str, float]:
 
 
 def in_doubt(samples: Samples, probabilities: NDArray[np.float32], snr: float, clear_snr_db: float) -> bool:
-    """Whether the cheap measures leave open what lies under the speech: noise, or something loud that is not speech.
+    """Return True if cheap measures leave open what lies under the speech: noise, or something loud that is not speech.
 
-    DNSMOS costs as much as the faces of four seconds, so it is asked only then. On 150 clips of real footage with
+    DNSMOS costs as much as the faces of four seconds, so it runs only then. On 150 clips of real footage with
     speech, all that passed here had a background opinion of 2.3 or better.
     """
     power = np.square(samples[: probabilities.size * VAD_CHUNK].astype(np.float64)).reshape(-1, VAD_CHUNK).mean(axis=1)
@@ -155,22 +155,22 @@ def in_doubt(samples: Samples, probabilities: NDArray[np.float32], snr: float, c
 
 
 def busiest_excerpt(samples: Samples, probabilities: NDArray[np.float32], seconds: float) -> Samples:
-    """The `seconds` of the clip that hold most speech; the whole clip when it is shorter."""
+    """Return the `seconds` of the clip that hold most speech; the whole clip when it is shorter."""
     length = max(1, int(seconds * SAMPLE_RATE_HZ) // VAD_CHUNK)
     if length >= probabilities.size:
         return samples
-    heard = np.concatenate([[0.0], np.cumsum(probabilities, dtype=np.float64)])
-    start = int(np.argmax(heard[length:] - heard[:-length])) * VAD_CHUNK
+    speech = np.concatenate([[0.0], np.cumsum(probabilities, dtype=np.float64)])
+    start = int(np.argmax(speech[length:] - speech[:-length])) * VAD_CHUNK
     return samples[start : start + length * VAD_CHUNK]
 
 
 def measure_sound(
     samples: Samples, clipping_share: float, excerpt_s: float, clear_snr_db: float = np.inf
 ) -> tuple[dict[str, float | None], dict[str, MissingCause], NDArray[np.float32]]:
-    """Every sound signal of a clip.
+    """Measure every sound signal of a clip.
 
-    samples: (n,) mono 16 kHz; clipping_share: measured on the recording before mixing; excerpt_s: seconds DNSMOS may
-    hear, 0 switches it off; clear_snr_db: from where it need not hear the clip, see in_doubt. Returns values, the
+    samples: (n,) mono 16 kHz; clipping_share: measured on the recording before mixing; excerpt_s: seconds for DNSMOS,
+    0 switches it off; clear_snr_db: from where it need not run, see in_doubt. Returns values, the
     cause of each null, and speech probability per 32 ms chunk.
     """
     values: dict[str, float | None] = {}

@@ -1,1 +1,1 @@
-"""Releases: which clips belong to one, how they are split, audited and published."""
+"""Releases: their clips, splits, audit and publication."""

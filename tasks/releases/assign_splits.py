@@ -1,4 +1,4 @@
-"""Gives every clip its split: near-copies are found, speakers divided, and clips that would straddle refused."""
+"""Assignment of splits: near-copies are found, speakers divided, and clips that would straddle refused."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,14 +30,14 @@ _OWNED = (
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """What changed, and what a reader of the release should know about its splits."""
+    """Number of changed rows, and notes on the splits for readers of the release."""
 
     changed: int
     notes: tuple[str, ...]
 
 
 def assign(workspace: Workspace, settings: SplitSettings) -> Assignment:
-    """Bring splits, split groups and near-copies of all clips up to date. A second call changes nothing.
+    """Update splits, split groups and near-copies of all clips. A second call changes nothing.
 
     Raises: WorkspaceError - the store cannot be written.
     """
@@ -65,7 +65,7 @@ def _row(
     copies: NearCopies,
     straddlers: frozenset[str],
 ) -> dict[str, object] | None:
-    """The clip's row as it should be, or None when it is so already."""
+    """Return the clip's row as it should be, or None when it is so already."""
     clip = str(row["clip_id"])
     new = {name: row[name] for name in ("clip_id", *_OWNED)}
     new |= {"split": splits[clip], "split_group": groups[clip], "near_copy_of": copies.near_copy_of.get(clip)}

@@ -1,8 +1,8 @@
-"""Benchmarks: the clips that models are judged on, frozen with their content, for one stage and line of releases.
+"""Benchmarks: the clips that models are evaluated on, frozen with their content, for one stage and line of releases.
 
 A line is the releases of one extractor: their clips are measured alike. A benchmark is the test split as it was when
 it was frozen; speakers who come later do not enter it until it is frozen anew, which makes another one with another
-hash. Its clips, files, speakers and whoever is joined to them by near-copies are kept out of every training
+hash. Its clips, files, speakers and all speakers joined to them by near-copies are kept out of every training
 (tasks/training/clip_selection.py).
 """
 
@@ -29,14 +29,14 @@ from tasks.stores.workspace import Workspace
 from .releases import Release, newest_of_line, read_release, release_clips
 
 CLIPS_A_SPEAKER: Final = 4
-"""Clips that count of one speaker: more would tell more of the same voice, and cost time."""
+"""Clips that count of one speaker: more would show more of the same voice, and cost time."""
 
 _HELD_OUT: Final = ["clip_id", "media_id", "speaker", "split_group"]
 
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkClip:
-    """One clip. content: sha256 over what the store holds of it."""
+    """One clip. content: sha256 over its stored row."""
 
     clip_id: str
     media_id: str
@@ -47,7 +47,7 @@ class BenchmarkClip:
 
 @dataclass(frozen=True, slots=True)
 class Benchmark:
-    """Frozen clips, by id. `benchmark` is the hash of all of them; it stands beside every score made with them."""
+    """Frozen clips, by id. `benchmark` is the hash of all of them; every score made with them states it."""
 
     benchmark: str
     sequence: int
@@ -60,13 +60,13 @@ class Benchmark:
 
     @property
     def speakers(self) -> int:
-        """How many there are."""
+        """Number of speakers."""
         return len({clip.speaker for clip in self.clips})
 
 
 @dataclass(frozen=True, slots=True)
 class HeldOut:
-    """Whatever must not be trained on, of all benchmarks that were ever frozen."""
+    """Clips, media, speakers and groups of all benchmarks ever frozen; none of them may be trained on."""
 
     clips: frozenset[str]
     media: frozenset[str]
@@ -74,34 +74,34 @@ class HeldOut:
     groups: frozenset[str]
 
     def holds(self, clip_id: str, media_id: str, speaker: str, group: str) -> bool:
-        """Whether a clip belongs to a benchmark, or to somebody in one."""
+        """Return True if a clip belongs to a benchmark, or to somebody in one."""
         return (
             clip_id in self.clips or media_id in self.media or speaker in self.speakers or group in self.groups
         )  # fmt: skip
 
 
 def standing(ws: Workspace, stage: Stage, line: str) -> Benchmark | None:
-    """The newest benchmark of a stage and line; None before the first.
+    """Return the newest benchmark of a stage and line; None before the first.
 
-    Raises: PromotionError - it is not whole any more: its rows do not make up its hash.
+    Raises: PromotionError - it is incomplete: its rows do not make up its hash.
     """
     chosen = (pc.field("stage") == stage.value) & (pc.field("line") == line)
     rows = tables.read_any(ws, "benchmarks", filter=chosen).to_pylist()
     if not rows:
         return None
     newest = max(row["sequence"] for row in rows)
-    found = _benchmark([row for row in rows if row["sequence"] == newest])
-    if not _is_whole(found):
+    benchmark = _benchmark([row for row in rows if row["sequence"] == newest])
+    if not _is_whole(benchmark):
         raise PromotionError(
-            f"benchmark {found.benchmark} is not whole any more (a takedown took clips out of it, or its table was "
+            f"benchmark {benchmark.benchmark} is not whole any more (a takedown took clips out of it, or its table was "
             "changed): `heterodub benchmark --renew --why TEXT` freezes another"
         )
-    return found
+    return benchmark
 
 
 def freeze(ws: Workspace, release: Release, stage: Stage, why: str, renew: bool = False) -> Benchmark:
-    """The benchmark of the release's line: the one that stands, else the test split of the line's newest release,
-    frozen now: one of an older release would lack the speakers who came since.
+    """Return the benchmark of the release's line: the one that stands, else the test split of the line's newest
+    release, frozen now: one of an older release would lack the speakers who came since.
 
     renew: freeze the test split anew, even where one stands. The same clips with the same content are the same one.
 
@@ -114,33 +114,33 @@ def freeze(ws: Workspace, release: Release, stage: Stage, why: str, renew: bool 
     clips = _test_clips(ws, release, stage)
     if not clips:
         raise PromotionError(
-            f"release {release.release_id} has no {stage.value} clip in its test split, so there is nothing to judge "
-            "on: ingest more speakers"
+            f"release {release.release_id} has no {stage.value} clip in its test split, so there is nothing to "
+            "evaluate on: ingest more speakers"
         )
     identity = _identity(stage, release.extractor, clips)
-    made = Benchmark(
+    benchmark = Benchmark(
         identity, 0, stage, release.extractor, datetime.now(UTC).isoformat(timespec="seconds"), release.release_id,
         why, clips,
     )  # fmt: skip
-    tables.append_after(ws, "benchmarks", lambda before: _fresh_rows(before, made, renew))
-    found = standing(ws, stage, release.extractor)
-    if found is None:
-        raise PromotionError(f"benchmark {identity} was written and is not there: somebody deletes rows meanwhile")
-    return found
+    tables.append_after(ws, "benchmarks", lambda before: _fresh_rows(before, benchmark, renew))
+    stored = standing(ws, stage, release.extractor)
+    if stored is None:
+        raise PromotionError(f"benchmark {identity} was written and is not there: another process deletes rows")
+    return stored
 
 
 def verify(ws: Workspace, benchmark: Benchmark, version: int) -> None:
-    """Hold what a version of the stage's table stores of the benchmark's clips against what was frozen.
+    """Compare the benchmark's clips in a version of the stage's table with what was frozen.
 
     Raises: PromotionError - a clip is gone, or its content is another.
     """
     media, wanted = {clip.media_id for clip in benchmark.clips}, pa.array([clip.clip_id for clip in benchmark.clips])
-    found = _contents(
+    contents = _contents(
         batch.filter(pc.is_in(batch["clip_id"], value_set=wanted))
         for batch in tables.batches(ws, benchmark.stage.value, version, keep=lambda file: _may_hold(file, media))
     )
-    gone = [clip.clip_id for clip in benchmark.clips if clip.clip_id not in found]
-    other = [clip.clip_id for clip in benchmark.clips if found.get(clip.clip_id, clip.content) != clip.content]
+    gone = [clip.clip_id for clip in benchmark.clips if clip.clip_id not in contents]
+    other = [clip.clip_id for clip in benchmark.clips if contents.get(clip.clip_id, clip.content) != clip.content]
     for what, clips in (("not stored any more", gone), ("stored with other content", other)):
         if clips:
             raise PromotionError(
@@ -151,9 +151,9 @@ def verify(ws: Workspace, benchmark: Benchmark, version: int) -> None:
 
 
 def held_out(ws: Workspace) -> HeldOut:
-    """Everything that any benchmark holds, of either stage and every line.
+    """Return everything that any benchmark holds, of either stage and every line.
 
-    Speakers and groups are those of then and of now: footage may have been said to be another speaker's since.
+    Speakers and groups are those of then and of now: labels may have changed since.
     """
     rows = tables.read_any(ws, "benchmarks", _HELD_OUT)
     media = pc.field("media_id").isin(rows["media_id"].combine_chunks())
@@ -166,7 +166,7 @@ Clip = TypeVar("Clip")
 
 
 def first_a_speaker(clips: Iterable[Clip], speaker: Callable[[Clip], str], most: int) -> list[Clip]:
-    """The first `most` clips of each speaker, in the order given."""
+    """Return the first `most` clips of each speaker, in the order given."""
     seen: Counter[str] = Counter()
     kept = []
     for clip in clips:
@@ -188,20 +188,20 @@ def _test_clips(ws: Workspace, release: Release, stage: Stage) -> tuple[Benchmar
 
 
 def _contents(batches: Iterable[pa.RecordBatch]) -> dict[str, str]:
-    """sha256 over each stored row, by clip. However rows are arranged in files, a clip's is the same."""
-    found = {}
+    """Compute sha256 over each stored row, by clip. However rows are arranged in files, a clip's is the same."""
+    contents = {}
     for batch in batches:
         for number, clip_id in enumerate(batch["clip_id"].to_pylist()):
             digest = hashlib.sha256()
             for name in TABLES["stage1" if "mel" in batch.schema.names else "stage2"].names:
                 digest.update(name.encode())
                 _add(digest, batch[name].slice(number, 1))
-            found[clip_id] = digest.hexdigest()
-    return found
+            contents[clip_id] = digest.hexdigest()
+    return contents
 
 
 def _add(digest: Any, values: pa.Array) -> None:
-    """Feed the values of a cell, however deep they lie, to a hash; lengths too, so that nothing can be shifted."""
+    """Add the values of a cell, however deep they lie, to a hash; lengths too, so that nothing can be shifted."""
     while pa.types.is_list(values.type) or pa.types.is_fixed_size_list(values.type):
         digest.update(f"[{len(values)}".encode())
         values = values.flatten()
@@ -209,8 +209,8 @@ def _add(digest: Any, values: pa.Array) -> None:
         digest.update(np.ascontiguousarray(values.to_numpy(zero_copy_only=False)).tobytes())
     else:
         for value in values.to_pylist():
-            told = value if isinstance(value, bytes) else str(value).encode()
-            digest.update(f"{len(told)}:".encode() + told)
+            data = value if isinstance(value, bytes) else str(value).encode()
+            digest.update(f"{len(data)}:".encode() + data)
 
 
 def _may_hold(file: DataFile, media: Iterable[str]) -> bool:
@@ -218,28 +218,28 @@ def _may_hold(file: DataFile, media: Iterable[str]) -> bool:
 
 
 def _identity(stage: Stage, line: str, clips: Iterable[BenchmarkClip]) -> str:
-    told = sorted((clip.clip_id, clip.media_id, clip.speaker, clip.split_group, clip.content) for clip in clips)
-    return "b" + hashlib.sha256(json.dumps([stage.value, line, told]).encode()).hexdigest()[:12]
+    rows = sorted((clip.clip_id, clip.media_id, clip.speaker, clip.split_group, clip.content) for clip in clips)
+    return "b" + hashlib.sha256(json.dumps([stage.value, line, rows]).encode()).hexdigest()[:12]
 
 
 def _is_whole(benchmark: Benchmark) -> bool:
     return _identity(benchmark.stage, benchmark.line, benchmark.clips) == benchmark.benchmark
 
 
-def _fresh_rows(before: pa.Table, made: Benchmark, renew: bool) -> pa.Table:
-    """The rows to add, seen what is there: none if another process froze one meanwhile, or if it stands already."""
-    same = [row for row in before.to_pylist() if (row["stage"], row["line"]) == (made.stage.value, made.line)]
+def _fresh_rows(before: pa.Table, benchmark: Benchmark, renew: bool) -> pa.Table:
+    """Return the rows to add, given those there are: none if another process froze one, or if it stands already."""
+    same = [row for row in before.to_pylist() if (row["stage"], row["line"]) == (benchmark.stage.value, benchmark.line)]
     newest = max((row["sequence"] for row in same), default=0)
     stands = _benchmark([row for row in same if row["sequence"] == newest]) if same else None
-    if stands and (not renew or (made.benchmark == stands.benchmark and _is_whole(stands))):
+    if stands and (not renew or (benchmark.benchmark == stands.benchmark and _is_whole(stands))):
         return BENCHMARKS.empty_table()
-    return pa.Table.from_pylist([_row(made, newest + 1, clip) for clip in made.clips], schema=BENCHMARKS)
+    return pa.Table.from_pylist([_row(benchmark, newest + 1, clip) for clip in benchmark.clips], schema=BENCHMARKS)
 
 
-def _row(made: Benchmark, sequence: int, clip: BenchmarkClip) -> dict[str, Any]:
-    of_all = {name: getattr(made, name) for name in ("benchmark", "line", "created_utc", "release", "why")}
+def _row(benchmark: Benchmark, sequence: int, clip: BenchmarkClip) -> dict[str, Any]:
+    of_all = {name: getattr(benchmark, name) for name in ("benchmark", "line", "created_utc", "release", "why")}
     of_clip = {name: getattr(clip, name) for name in ("clip_id", "media_id", "speaker", "split_group", "content")}
-    return of_all | of_clip | {"stage": made.stage.value, "sequence": sequence}
+    return of_all | of_clip | {"stage": benchmark.stage.value, "sequence": sequence}
 
 
 def _benchmark(rows: list[Mapping[str, Any]]) -> Benchmark:

@@ -1,6 +1,6 @@
 """Pairs among millions of hashes, without comparing each with each: locality-sensitive hashing.
 
-Hashes are cut into keys, and only those that share a key are candidates; whoever asks checks each against the real
+Hashes are cut into keys, and only those that share a key are candidates; the caller checks each by the real
 distance.
 
 Legend: N clips, C candidate pairs, T words of a clip.
@@ -29,7 +29,7 @@ _PAIRS_PER_CLIP: Final = 8
 
 
 def firsts(a: Ints, b: Ints, count: int) -> Ints:
-    """For each clip the smallest clip of its cluster."""
+    """Return for each clip the smallest clip of its cluster."""
     edges = coo_matrix((np.ones(len(a), bool), (a, b)), (count, count))
     label = connected_components(edges, directed=False)[1]
     _, first = np.unique(label, return_index=True)
@@ -37,7 +37,7 @@ def firsts(a: Ints, b: Ints, count: int) -> Ints:
 
 
 class PairSet:
-    """Pairs found so far, each once: a pair is found again in many bands."""
+    """Pairs found so far, each once, since a pair is found again in many bands."""
 
     def __init__(self, clips: int) -> None:
         self._clips = clips
@@ -46,7 +46,7 @@ class PairSet:
         self._cluster: Ints | None = None
 
     def fresh(self, candidates: Iterable[Ints]) -> Iterator[tuple[Ints, Ints]]:
-        """The candidates; once pairs outnumber clips by far, only those that would still join two clusters.
+        """Yield the candidates; once pairs outnumber clips by far, only those that would still join two clusters.
 
         Thousands of near equal clips (a camera that never moves) have millions of pairs, and some of each are enough.
         """
@@ -58,10 +58,10 @@ class PairSet:
             yield one, two
 
     def add(self, one: Ints, two: Ints) -> None:
-        """Note pairs; they count once `settle` is called."""
+        """Add pairs; they count once `merge` is called."""
         self._new.append((one << 32) | two)
 
-    def settle(self) -> None:
+    def merge(self) -> None:
         """Merge what was added; call it once per band, since it sorts."""
         self._coded = np.unique(np.concatenate([self._coded, *self._new]))
         self._new = []
@@ -70,12 +70,12 @@ class PairSet:
             self._cluster = firsts(one, two, self._clips)
 
     def pairs(self) -> Ints:
-        """What was found, (C, 2), smaller numbers first."""
+        """Return the pairs, (C, 2), smaller numbers first."""
         return np.stack([self._coded >> 32, self._coded & 0xFFFFFFFF], axis=1)
 
 
 def bucket_pairs(words: Words, rest_bits: int, members: Ints) -> Iterator[Ints]:
-    """Pairs (smaller, larger member) whose words share all but the last bits, at most NEIGHBOURS for each.
+    """Yield pairs (smaller, larger member) whose words share all but the last bits, at most NEIGHBOURS for each.
 
     The words' last bits put the likeliest partners of a large bucket side by side.
     """
@@ -92,7 +92,7 @@ def bucket_pairs(words: Words, rest_bits: int, members: Ints) -> Iterator[Ints]:
 
 
 class Streams:
-    """Words of all clips in one row, one a frame: 0 and all ones say nothing, and are no keys."""
+    """Words of all clips in one row, one a frame: 0 and all ones carry no information, and are no keys."""
 
     def __init__(self, words: Iterable[ShortWords]) -> None:
         pieces = [np.empty(0, np.uint32), *words]
@@ -103,21 +103,21 @@ class Streams:
         self._places = np.arange(len(self.words)) - self.starts[self._owners]
 
     def pairs(self, media: Ints) -> Iterator[Ints]:
-        """Pairs of clips of different media with the shift at which a key is shared: (first, second, place in first -
-        place in second), each (C, 3).
+        """Yield pairs of clips of different media with the shift at which a key is shared: (first, second, place in
+        first - place in second), each (C, 3).
         """
-        telling = np.flatnonzero(speaks(self.words))
-        width = _key_bits(len(telling))
-        heard = self.words[telling].astype(np.uint64)
-        for turned in (heard, _swapped(heard, width)) if width < 32 else (heard,):
-            for hits_C2 in bucket_pairs(turned, 32 - width, telling):
+        informative = np.flatnonzero(is_informative(self.words))
+        width = _key_bits(len(informative))
+        words = self.words[informative].astype(np.uint64)
+        for turned in (words, _swapped(words, width)) if width < 32 else (words,):
+            for hits_C2 in bucket_pairs(turned, 32 - width, informative):
                 one, two = self._owners[hits_C2[:, 0]], self._owners[hits_C2[:, 1]]
                 shift = self._places[hits_C2[:, 0]] - self._places[hits_C2[:, 1]]
                 kept = (media[one] != media[two]) & (np.abs(shift) <= MAX_SHIFT)
                 yield np.unique(np.stack([one[kept], two[kept], shift[kept]], axis=1), axis=0)
 
     def overlaps(self, one: Ints, two: Ints, shift: Ints) -> tuple[Ints, Ints, Flags]:
-        """Where each pair overlaps when so shifted: places of the words of both, (C, T), and which of them count."""
+        """Overlap of each pair when so shifted: places of the words of both, (C, T), and which of them count."""
         from_one, from_two = np.maximum(shift, 0), np.maximum(-shift, 0)
         overlap = np.minimum(self.lengths[one] - from_one, self.lengths[two] - from_two)
         step_T = np.arange(max(int(overlap.max()), 1))
@@ -127,16 +127,16 @@ class Streams:
         return one_CT, two_CT, step_T < overlap[:, None]
 
 
-def speaks(words: ShortWords) -> Flags:
-    """Which words say something."""
+def is_informative(words: ShortWords) -> Flags:
+    """Mark the words that carry information."""
     return np.asarray((words != 0) & (words != np.uint32(0xFFFFFFFF)))
 
 
-def _swapped(heard: Words, width: int) -> Words:
-    """32-bit words turned so that their last `width` bits lead."""
-    return np.asarray((heard << np.uint64(32 - width)) & np.uint64(0xFFFFFFFF) | heard >> np.uint64(width))
+def _swapped(words: Words, width: int) -> Words:
+    """Rotate 32-bit words so that their last `width` bits lead."""
+    return np.asarray((words << np.uint64(32 - width)) & np.uint64(0xFFFFFFFF) | words >> np.uint64(width))
 
 
 def _key_bits(count: int) -> int:
-    """Bits of a key: few, since a short key survives more noise; but so many that one word in four meets a stranger."""
+    """Bits of a key: few, since a short key survives more noise; but so many that only one word in four collides."""
     return int(np.clip(np.ceil(np.log2(max(count, 1))) + 2, 16, 32))

@@ -1,4 +1,4 @@
-"""Finds copies of a recording, and clips of one scene.
+"""Detection of copies of a recording, and of clips of one scene.
 
 A copy is a claim about a recording, so it must agree over time: takedowns, reports and people believe it. That two
 clips share their scene or their sound is less: enough to keep them in one split, and no more.
@@ -24,7 +24,7 @@ KINDS: Final = ("picture", "sound", "motion", "copy")
 
 @dataclass(frozen=True, slots=True)
 class NearCopies:
-    """What was found. `pairs` has columns a, b (clip_ids, a < b), picture, sound and motion (which of them match) and
+    """Near copies among clips. `pairs` has columns a, b (clip_ids, a < b), picture, sound and motion (which match) and
     copy. `near_copy_of` maps each clip but the first of those that copies join to the first, by order of clip_id;
     `same_scene_as` does so for all pairs.
     """
@@ -35,7 +35,7 @@ class NearCopies:
 
 
 def find_near_copies(clips: pa.Table) -> NearCopies:
-    """Near copies among clips with columns clip_id, media_id, frames, picture_hash, sound_hash, face_motion and
+    """Find near copies among clips with columns clip_id, media_id, frames, picture_hash, sound_hash, face_motion and
     pairing_score. Clips of one media are never compared: they have one speaker anyway.
 
     Two clips are copies if their faces move alike; or if they sound alike, do not move against each other, and either
@@ -49,8 +49,8 @@ def find_near_copies(clips: pa.Table) -> NearCopies:
     alike, agreeing = sound_pairs(rows, media, movement)
     moving = motion_pairs(movement, len(rows), media)
     own = agreeing[_vouched(rows, agreeing[:, 0], agreeing[:, 1])]
-    found = {"picture": [scene_pairs(rows, media)], "sound": [alike], "motion": [moving], "copy": [moving, own]}
-    flagged = pd.concat(_pairs(pairs_C2, kind) for kind, some in found.items() for pairs_C2 in some)
+    by_kind = {"picture": [scene_pairs(rows, media)], "sound": [alike], "motion": [moving], "copy": [moving, own]}
+    flagged = pd.concat(_pairs(pairs_C2, kind) for kind, some in by_kind.items() for pairs_C2 in some)
     pairs = flagged.groupby(["a", "b"], as_index=False)[list(KINDS)].any()
     one, two, is_copy = (pairs[name].to_numpy() for name in ("a", "b", "copy"))
     named = pairs.assign(a=ids[one], b=ids[two])
@@ -63,7 +63,7 @@ def _pairs(pairs_C2: Ints, kind: str) -> pd.DataFrame:
 
 
 def _vouched(rows: pa.Table, one: Ints, two: Ints) -> Flags:
-    """For pairs that sound alike: whether the sound is the recording's."""
+    """Return, for pairs that sound alike, True where the sound is the recording's."""
     score = rows["pairing_score"].fill_null(-np.inf).to_numpy()
     own = score >= MIN_PAIRING
     return np.asarray((own[one] & own[two]) | same_scene(rows["picture_hash"].to_pylist(), one, two))

@@ -1,4 +1,4 @@
-"""Clips that came in since the last release, by corpus, beside what the release held."""
+"""New clips since the last release, by corpus, beside the clips of that release."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from . import releases
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Arrivals:
-    """New clips of one corpus, and what they are held against: its own clips in the last release, else all of it."""
+    """New clips of one corpus, and those to compare with: its own clips in the last release, else all of it."""
 
     corpus: str
     now: pa.Table
@@ -24,7 +24,7 @@ class Arrivals:
 
 
 def arrivals(ws: Workspace, columns: Sequence[str]) -> Iterator[Arrivals]:
-    """One for each corpus with clips that the last release does not hold; `columns` has clip_id and corpus.
+    """Yield one for each corpus with clips that the last release does not hold; `columns` has clip_id and corpus.
 
     Nothing but ids is read where nothing came in.
 

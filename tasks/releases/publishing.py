@@ -1,4 +1,4 @@
-"""Write, audit, publish: what stands between stored rows and a release that training may read."""
+"""Publication: audit of stored rows, and the release that training may read."""
 
 import logging
 import tempfile
@@ -40,8 +40,8 @@ def publish(
     """Divide speakers, audit the newest versions of all tables and publish them, if anything changed.
 
     Another ingest may be half way through a batch, or have added clips that nobody has divided yet; that is no
-    damage. So what fails an audit is looked at again where others write. `show` is told how the last audit ended,
-    well or ill.
+    damage. So what fails an audit is audited again where others write. `show` gets the last audit's result,
+    passed or not.
 
     Raises: AuditFailedError - a row broke an expectation; nothing is published, and the text names rows.
     WorkspaceError - the store cannot be written.
@@ -85,12 +85,12 @@ def _others_write(workspace: Workspace, versions: Mapping[str, int]) -> bool:
 
 
 def _stands(last: releases.Release, versions: Mapping[str, int], settings: Settings, policy: Policy) -> bool:
-    """Whether these versions, published by these settings and policy, would be the last release."""
+    """Return True if these versions, published by these settings and policy, would be the last release."""
     return last.versions == versions and (last.policy, last.settings) == (policy.hash, settings.hash)
 
 
 def _erase_dead(workspace: Workspace, keep_days: int) -> None:
-    """Take files off the disk that no release and no newest version has named for so many days."""
+    """Remove files from disk that no release and no newest version has named for so many days."""
     kept = releases.every(workspace)
     for table in releases.PINNED:
         vacuum.erase(workspace, table, {release.versions[table] for release in kept}, keep_days)
@@ -98,7 +98,7 @@ def _erase_dead(workspace: Workspace, keep_days: int) -> None:
 
 @contextmanager
 def audit_pages(workspace: Workspace) -> Iterator[Path]:
-    """A folder for the audit's pages, which are the workspace's when the block ends.
+    """Provide a folder for the audit's pages, which are the workspace's when the block ends.
 
     They are written as files. Those of a remote workspace are made in a folder of this audit alone, since another one
     deletes the pages that it did not make.

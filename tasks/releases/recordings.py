@@ -1,6 +1,6 @@
-"""Recordings that agree over time: by the movement of the face, by the sound.
+"""Detection of recordings that agree over time: by the movement of the face, by the sound.
 
-What moves and what is heard is of the moment, so two takes of one sentence by one talker are as far apart as
+Movement and sound are of the moment, so two takes of one sentence by one talker are as far apart as
 strangers are.
 
 Legend: N clips, C candidate pairs, T frames, F signals of the movement.
@@ -13,12 +13,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from .hash_search import Flags, Ints, PairSet, ShortWords, Streams, speaks
+from .hash_search import Flags, Ints, PairSet, ShortWords, Streams, is_informative
 
 MAX_ERROR_RATE: Final = 0.30
 """Share of differing fingerprint bits below which two sounds are the same."""
 MIN_SOUND_FRAMES: Final = 25
-"""Words of a sound fingerprint that must be heard in both: one second."""
+"""Informative words of a sound fingerprint that both must have: one second."""
 
 MIN_CORRELATION: Final = 0.76
 """Of the movement of two faces over all signals and the frames that both have. Measured on 338 clips of 196 recordings
@@ -27,7 +27,7 @@ pairs and 0.74 at most; remuxed, encoded anew, cropped, mirrored, muted or half 
 MIN_MOTION_FRAMES: Final = 50
 """Frames that both must have, two seconds: over shorter ones strangers agree by chance."""
 CONTRADICTION: Final = 0.35
-"""Correlation of the movement at the very shift of the sound, below which the two speak against each other: of
+"""Correlation of the movement at the very shift of the sound, below which the two contradict each other: of
 strangers it is near 0; spoiled pictures of one recording, all but the worst, keep more."""
 MIN_MOTION: Final = 10.0
 """Length of the movement, root mean square over these frames, below which a face is still; in the steps of
@@ -35,7 +35,7 @@ tasks/quality/fingerprints.py, of which an ordinary face makes some 50."""
 
 SIGNALS: Final = 4
 _SIDEWAYS: Final = 2
-"""Which of the signals turns its sign in a mirror."""
+"""The one of the signals that changes its sign in a mirror."""
 _STEPS: Final = 8
 _STEP_FRAMES: Final = 5
 """A key of movement is the signs of all signals at eight moments, so far apart that one does not foretell the next."""
@@ -57,8 +57,8 @@ class Movement:
         self._energy = np.concatenate([[0.0], np.cumsum((self._track_TF**2).sum(axis=1), dtype=np.float64)])
 
     def correlation(self, one: Ints, two: Ints, shift: Ints) -> tuple[Reals, Ints, Flags]:
-        """How alike the faces of pairs of clips move when so shifted, from -1 to 1; over how many frames; and whether
-        both move at all: else the first says nothing.
+        """Correlate the face movements of pairs of clips when so shifted, from -1 to 1; also the number of frames, and
+        whether both move at all: else the first carries no information.
         """
         at_one, at_two, inside_CT = self.streams.overlaps(one, two, shift)
         frames = inside_CT.sum(axis=1)
@@ -71,10 +71,10 @@ class Movement:
 
 
 def sound_pairs(rows: pa.Table, media: Ints, movement: Movement) -> tuple[Ints, Ints]:
-    """Pairs (C, 2) of clips of different media that are heard to be the same for one second or more: fewer than 30 % of
+    """Find pairs (C, 2) of clips of different media that sound the same for one second or more: fewer than 30 % of
     the bits of their fingerprints differ, shifted by up to MAX_SHIFT. Silence matches nothing. rows: sound_hash.
 
-    The second ones are those whose movement does not speak against it: else one of them has a sound that was put under.
+    The second result has those whose movement does not contradict it: else one of them has a sound that was added.
     """
     streams = Streams(
         np.frombuffer(value[: len(value) // 4 * 4], ">u4").astype(np.uint32) for value in rows["sound_hash"].to_pylist()
@@ -88,26 +88,26 @@ def sound_pairs(rows: pa.Table, media: Ints, movement: Movement) -> tuple[Ints, 
             likeness, frames, moves = movement.correlation(one, two, shift)
             agrees = ~moves | (frames < MIN_SOUND_FRAMES) | (likeness >= CONTRADICTION)
             agreeing.add(one[agrees], two[agrees])
-    alike.settle()
-    agreeing.settle()
+    alike.merge()
+    agreeing.merge()
     return alike.pairs(), agreeing.pairs()
 
 
 def motion_pairs(movement: Movement, clips: int, media: Ints) -> Ints:
-    """Pairs (C, 2) of clips of different media whose faces move alike for two seconds or more, mirrored or not, shifted
-    by up to MAX_SHIFT. What hardly moves matches nothing.
+    """Find pairs (C, 2) of clips of different media whose faces move alike for two seconds or more, mirrored or not,
+    shifted by up to MAX_SHIFT. What hardly moves matches nothing.
     """
-    found = PairSet(clips)
+    pairs = PairSet(clips)
     for one, two, shift in _pieces(movement.streams.pairs(media)):
         likeness, frames, moves = movement.correlation(one, two, shift)
         near = moves & (frames >= MIN_MOTION_FRAMES) & (likeness >= MIN_CORRELATION)
-        found.add(one[near], two[near])
-    found.settle()
-    return found.pairs()
+        pairs.add(one[near], two[near])
+    pairs.merge()
+    return pairs.pairs()
 
 
 def _pieces(candidates: Iterable[Ints]) -> Iterator[tuple[Ints, Ints, Ints]]:
-    """Candidates (C, 3), so few at a time that what is compared fits into memory."""
+    """Yield candidates (C, 3), so few at a time that what is compared fits into memory."""
     for candidates_C3 in candidates:
         for start in range(0, len(candidates_C3), _CHUNK):
             one, two, shift = candidates_C3[start : start + _CHUNK].T
@@ -115,19 +115,19 @@ def _pieces(candidates: Iterable[Ints]) -> Iterator[tuple[Ints, Ints, Ints]]:
 
 
 def motion_words(track_TF: Track) -> ShortWords:
-    """A word a frame: the signs of the signals from there on. The sideways one is told relative to its first sign of
+    """Encode a word a frame: the signs of the signals from there on. The sideways one is relative to its first sign of
     either half, so that a mirrored face has the same words.
     """
     frames = len(track_TF)
     words = np.zeros(frames, np.uint32)
-    told = frames - (_STEPS - 1) * _STEP_FRAMES
-    if told <= 0:
+    count = frames - (_STEPS - 1) * _STEP_FRAMES
+    if count <= 0:
         return words
-    signs_T8F = np.stack([track_TF[step * _STEP_FRAMES :][:told] > 0 for step in range(_STEPS)], axis=1)
+    signs_T8F = np.stack([track_TF[step * _STEP_FRAMES :][:count] > 0 for step in range(_STEPS)], axis=1)
     for half in (slice(0, _STEPS // 2), slice(_STEPS // 2, _STEPS)):
         signs_T8F[:, half, _SIDEWAYS] ^= signs_T8F[:, half.start : half.start + 1, _SIDEWAYS]
-    bits = np.packbits(signs_T8F.reshape(told, -1), axis=1)
-    words[:told] = bits.copy().view(">u4")[:, 0]
+    bits = np.packbits(signs_T8F.reshape(count, -1), axis=1)
+    words[:count] = bits.copy().view(">u4")[:, 0]
     return words
 
 
@@ -138,7 +138,7 @@ def _track(value: bytes) -> Track:
 def _same_sound(streams: Streams, one: Ints, two: Ints, shift: Ints) -> Flags:
     at_one, at_two, inside_CT = streams.overlaps(one, two, shift)
     one_CT, two_CT = streams.words[at_one], streams.words[at_two]
-    heard_CT = inside_CT & speaks(one_CT) & speaks(two_CT)
-    wrong = np.where(heard_CT, np.bitwise_count(one_CT ^ two_CT), 0).sum(axis=1, dtype=np.int64)
-    heard = heard_CT.sum(axis=1)
-    return np.asarray((heard >= MIN_SOUND_FRAMES) & (wrong < MAX_ERROR_RATE * 32 * heard))
+    both_CT = inside_CT & is_informative(one_CT) & is_informative(two_CT)
+    wrong = np.where(both_CT, np.bitwise_count(one_CT ^ two_CT), 0).sum(axis=1, dtype=np.int64)
+    words = both_CT.sum(axis=1)
+    return np.asarray((words >= MIN_SOUND_FRAMES) & (wrong < MAX_ERROR_RATE * 32 * words))

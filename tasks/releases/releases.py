@@ -24,7 +24,7 @@ _CLIP_COLUMNS: Final = ["clip_id", "speaker", "frames", "stage1", "stage2", "spl
 
 @dataclass(frozen=True, slots=True)
 class ReleaseProvenance:
-    """What a release was made with, besides its rows."""
+    """Backend, extractor, policy, settings and code that made a release."""
 
     backend: str
     extractor: str
@@ -35,7 +35,7 @@ class ReleaseProvenance:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """One row of `releases`; see schemas/tables.py for what each column means. `counts` and `audit` are parsed."""
+    """A row of `releases`; see schemas/tables.py for what each column means. `counts` and `audit` are parsed."""
 
     release_id: str
     sequence: int
@@ -61,7 +61,7 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class PublishedRelease:
-    """A release, and whether it is a new one."""
+    """A release, and True if it is a new one."""
 
     release: Release
     changed: bool
@@ -77,7 +77,7 @@ def identity_of(ws: Workspace, release: Release) -> str:
 
 
 def current_versions(ws: Workspace) -> dict[str, int]:
-    """Newest version of every table that a release pins."""
+    """Return the newest version of every table that a release pins."""
     return {table: tables.version(ws, table) for table in PINNED}
 
 
@@ -90,12 +90,12 @@ def publish(
 ) -> PublishedRelease:
     """Publish audited versions of the tables. If nothing changed since the last release, that one is returned.
 
-    Whoever calls this has audited exactly these versions.
+    The caller has audited exactly these versions.
 
     Raises: NotFoundError - there is no such version. WorkspaceError - the table cannot be written.
     """
     clips = tables.read(ws, "clips", _CLIP_COLUMNS, versions["clips"])
-    made = Release(
+    release = Release(
         release_id=_identity(ws, versions, origin, clips),
         sequence=0,
         created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -108,15 +108,15 @@ def publish(
         audit=dict(audit),
         notes=notes,
     )
-    result = PublishedRelease(made, changed=True)
+    result = PublishedRelease(release, changed=True)
 
     def make(rows: pa.Table) -> pa.Table:
         nonlocal result
         last = _newest(rows)
-        if last and last.release_id == made.release_id:
+        if last and last.release_id == release.release_id:
             result = PublishedRelease(last, changed=False)
             return RELEASES.empty_table()
-        numbered = replace(made, sequence=last.sequence + 1 if last else 1)
+        numbered = replace(release, sequence=last.sequence + 1 if last else 1)
         result = PublishedRelease(numbered, changed=True)
         return _row(numbered)
 
@@ -125,37 +125,37 @@ def publish(
 
 
 def latest(ws: Workspace) -> Release | None:
-    """The newest release; None before the first."""
+    """Return the newest release; None before the first."""
     return _newest(tables.read(ws, "releases"))
 
 
 def newest_of_line(ws: Workspace, extractor: str) -> Release | None:
-    """The newest release of one extractor; None before the first."""
+    """Return the newest release of one extractor; None before the first."""
     return _newest(tables.read(ws, "releases", filter=pc.field("extractor") == extractor))
 
 
 def every(ws: Workspace) -> list[Release]:
-    """All releases, oldest first."""
+    """Return all releases, oldest first."""
     rows = tables.read_any(ws, "releases").to_pylist()
     return [_release(row) for row in sorted(rows, key=lambda row: int(row["sequence"]))]
 
 
 def find(ws: Workspace, release_id: str) -> Release:
-    """The release of that id; of several with the same content, the newest.
+    """Find the release of that id; of several with the same content, the newest.
 
     Raises: NotFoundError - there is none.
     """
-    found = _newest(tables.read(ws, "releases", filter=pc.field("release_id") == release_id))
-    if found is None:
+    release = _newest(tables.read(ws, "releases", filter=pc.field("release_id") == release_id))
+    if release is None:
         known = tables.read(ws, "releases", ["release_id"])["release_id"].to_pylist()
         raise NotFoundError(f"no release {release_id} in {ws.root}; there are: {', '.join(known[-10:]) or 'none yet'}")
-    return found
+    return release
 
 
 def release_clips(
     ws: Workspace, release: Release, stage: Stage, split: str | None = None, columns: list[str] | None = None
 ) -> pa.Table:
-    """Rows of `clips` that belong to a stage and split of a release, as they were when it was published.
+    """Read rows of `clips` that belong to a stage and split of a release, as they were when it was published.
 
     Raises: NotFoundError - the release was erased by a takedown.
     """
@@ -164,7 +164,7 @@ def release_clips(
 
 
 def read_release(ws: Workspace, release: Release, stage: Stage, split: str | None = None) -> Iterator[pa.RecordBatch]:
-    """Payload rows of a stage and split of a release, a few clips at a time; without a split, of all splits.
+    """Yield payload rows of a stage and split of a release, a few clips at a time; without a split, of all splits.
 
     Raises: NotFoundError - the release was erased by a takedown.
     """
@@ -182,10 +182,10 @@ def read_release(ws: Workspace, release: Release, stage: Stage, split: str | Non
 
 
 def _identity(ws: Workspace, versions: Mapping[str, int], origin: ReleaseProvenance, clips: pa.Table) -> str:
-    """Changes with every clip, its speaker, flags, split and payload file; not when rows only move between files."""
+    """Hash a release; changes with every clip, its speaker, flags, split and payload file; not when rows only move."""
     digest = hashlib.sha256()
-    given = (origin.policy, origin.settings, origin.extractor, origin.backend)
-    digest.update(json.dumps(given).encode())
+    origin_parts = (origin.policy, origin.settings, origin.extractor, origin.backend)
+    digest.update(json.dumps(origin_parts).encode())
     rows = clips.select(["clip_id", "speaker", "stage1", "stage2", "split"]).sort_by("clip_id")
     for row in zip(*(column.to_pylist() for column in rows.columns), strict=True):
         digest.update(json.dumps(row).encode())
@@ -196,7 +196,7 @@ def _identity(ws: Workspace, versions: Mapping[str, int], origin: ReleaseProvena
 
 
 def _counts(clips: pa.Table) -> dict[str, Any]:
-    """Clips, speakers and seconds by stage and split, as {stage: {split: {...}}}."""
+    """Count clips, speakers and seconds by stage and split, as {stage: {split: {...}}}."""
     counts: dict[str, Any] = {}
     for stage in Stage:
         rows = clips.filter(pc.and_(clips[stage.value], pc.is_valid(clips["split"])))

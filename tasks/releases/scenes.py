@@ -1,6 +1,6 @@
-"""Clips of one scene: the same room, people and light, at the same places of the clip, whatever is said in them.
+"""Detection of clips of one scene: the same room, people and light, at the same places of the clip, whatever is said.
 
-Five perceptual hashes of whole pictures know no more than that: one talker in one chair looks alike in every sentence.
+Five perceptual hashes of whole pictures show no more than that: one talker in one chair looks alike in every sentence.
 
 Legend: N clips, H hashes of a clip, C candidate pairs.
 """
@@ -22,25 +22,25 @@ MAX_LENGTH_FRAMES: Final = 5
 
 
 def scene_pairs(rows: pa.Table, media: Ints) -> Ints:
-    """Pairs (C, 2) of clips of different media whose five hashes differ by at most 5 bits on average and 10 at most,
-    and whose lengths by a tenth at most. rows: columns frames and picture_hash; media: a number for each.
+    """Find pairs (C, 2) of clips of different media whose five hashes differ by at most 5 bits on average and 10 at
+    most, and whose lengths by a tenth at most. rows: columns frames and picture_hash; media: a number for each.
     """
     frames = rows["frames"].to_numpy()
     hashes_NH, usable = _picture_words(rows["picture_hash"].to_pylist())
     owners = np.flatnonzero(usable)
-    found = PairSet(len(rows))
+    pairs = PairSet(len(rows))
     for turned, key_bits in _bands(hashes_NH[owners]):
-        for one, two in found.fresh(bucket_pairs(turned, 64 - key_bits, owners)):
+        for one, two in pairs.fresh(bucket_pairs(turned, 64 - key_bits, owners)):
             apart = media[one] != media[two]
             one, two = one[apart], two[apart]
             near = _near(hashes_NH, one, two) & _similar_length(frames[one], frames[two])
-            found.add(one[near], two[near])
-        found.settle()
-    return found.pairs()
+            pairs.add(one[near], two[near])
+        pairs.merge()
+    return pairs.pairs()
 
 
 def _bands(hashes_NH: Words) -> Iterator[tuple[Words, int]]:
-    """The hashes, each turned so that another piece of it leads, and how many leading bits are the key.
+    """Yield the hashes, each rotated so that another piece of it leads, and how many leading bits are the key.
 
     A copy differs in 25 of 320 bits at most. Of thirty 10-bit pieces five at least are untouched by that; larger
     collections need longer pieces to keep buckets small, and of twenty 16-bit pieces one is, all but surely.
@@ -66,7 +66,7 @@ def _similar_length(one: Ints, two: Ints) -> Flags:
 
 
 def same_scene(hashes: list[bytes], one: Ints, two: Ints) -> Flags:
-    """Which pairs of clips, (C,) each, show one scene; flat pictures (a hash of only zeros or ones) show none."""
+    """Mark pairs of clips, (C,) each, that show one scene; flat pictures (a hash of only zeros or ones) show none."""
     hashes_NH, usable = _picture_words(hashes)
     return np.asarray(_near(hashes_NH, one, two) & usable[one] & usable[two])
 

@@ -1,4 +1,4 @@
-"""Divides speakers into train, val and test. Pure functions: rows in, assignments out.
+"""Division of speakers into train, val and test. Pure functions: rows in, assignments out.
 
 Speakers joined by clips of one scene or sound, copies among them, form a group, and a group has one split for ever. A
 new group's split follows from a hash of its smallest speaker, so it depends neither on the order of arrival nor on who
@@ -6,8 +6,8 @@ else is there, but for two things: where a split would stay empty, new groups ne
 several speakers who come as one group, too large for the split of their hash, are for training. Such a group is mostly
 one studio, or one talker whose files nobody labelled: held out, it would leave little to learn from.
 
-A clip that is now said to be another speaker's has a split and no group. It goes where that speaker is; of a speaker
-whom nobody knew yet it keeps its split.
+A clip that is now another speaker's has a split and no group. It goes where that speaker is; if that speaker
+is new, it keeps its split.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ Cells = Counter[tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class SplitPlan:
-    """Where every clip belongs. Dictionaries are keyed by clip_id.
+    """Split and group of every clip. Dictionaries are keyed by clip_id.
 
     `straddlers` must be refused (ClipReason.STRADDLES_SPLITS): each nearly equals a clip of another split.
     """
@@ -63,9 +63,9 @@ def assign_splits(clips: pa.Table, near_copies: Iterable[tuple[str, str]], setti
     """
     rows = clips.sort_by("clip_id").to_pylist()
     groups, straddlers = _groups(rows, near_copies)
-    made = _with_splits(rows, groups, straddlers, settings)
-    _fill_empty(made, settings)
-    by_speaker = {speaker: group for group in made for speaker in group.speakers}
+    divided = _with_splits(rows, groups, straddlers, settings)
+    _fill_empty(divided, settings)
+    by_speaker = {speaker: group for group in divided for speaker in group.speakers}
     return SplitPlan(
         {row["clip_id"]: by_speaker[row["speaker"]].split for row in rows},
         {row["clip_id"]: by_speaker[row["speaker"]].name for row in rows},
@@ -75,12 +75,12 @@ def assign_splits(clips: pa.Table, near_copies: Iterable[tuple[str, str]], setti
 
 
 def place_of(speaker: str) -> float:
-    """Where a speaker lies in [0, 1): test takes the low end, val what follows, train the rest."""
+    """Place of a speaker in [0, 1): test takes the low end, val what follows, train the rest."""
     return int.from_bytes(hashlib.sha256(speaker.encode()).digest()[:7]) / 2**56
 
 
 class _Union:
-    """Speakers joined into groups; a root knows the split its group is frozen in."""
+    """Speakers joined into groups; a root holds the split that its group is frozen in."""
 
     def __init__(self) -> None:
         self._parent: dict[str, str] = {}
@@ -100,7 +100,7 @@ class _Union:
         self.frozen.setdefault(self.root(speaker), split)
 
     def join(self, one: str, two: str) -> bool:
-        """Join two groups; False, and nothing done, if they are frozen in different splits."""
+        """Join two groups; return False, and do nothing, if they are frozen in different splits."""
         one, two = sorted((self.root(one), self.root(two)))
         splits = {self.frozen[root] for root in (one, two) if root in self.frozen}
         if len(splits) > 1:
@@ -119,7 +119,7 @@ def _groups(rows: list[dict[str, Any]], near_copies: Iterable[tuple[str, str]]) 
         if row["split_group"] and row["split"]:
             union.freeze(row["speaker"], row["split"])
     moved = [row for row in rows if row["split"] and not row["split_group"]]
-    for row in sorted(moved, key=lambda row: SPLITS.index(row["split"])):  # what was learned from is not judged on
+    for row in sorted(moved, key=lambda row: SPLITS.index(row["split"])):  # nothing that was trained on is evaluated on
         union.freeze(row["speaker"], row["split"])
     for row in rows:
         if row["split_group"]:
@@ -154,7 +154,7 @@ def _with_splits(
         if row["split_group"]:
             names[root] = min(names.get(root, row["split_group"]), row["split_group"])
     clips = Counter(union.root(row["speaker"]) for row in rows)
-    made = []
+    groups = []
     for root, members in speakers.items():
         ordered = sorted(members)
         place, frozen = place_of(ordered[0]), union.frozen.get(root)
@@ -162,8 +162,8 @@ def _with_splits(
             place = 1.0  # the far end of train
         split = frozen or _split_at(place, settings)
         name = names.get(root, ordered[0])
-        made.append(_Group(name, ordered, split, frozen is not None, frozenset(stages[root]), place))
-    return sorted(made, key=lambda group: group.name)
+        groups.append(_Group(name, ordered, split, frozen is not None, frozenset(stages[root]), place))
+    return sorted(groups, key=lambda group: group.name)
 
 
 def _split_at(place: float, settings: SplitSettings) -> str:
@@ -202,7 +202,7 @@ def _fill_empty(groups: list[_Group], settings: SplitSettings) -> None:
 
 
 Move = tuple[tuple[bool, float, str], _Group, str]
-"""How willingly a group is moved (first those with both stages, then the nearest), the group, and where to."""
+"""Order in which groups are moved (first those with both stages, then the nearest), the group, and where to."""
 
 
 def _moves(groups: list[_Group], settings: SplitSettings) -> Iterator[Move]:

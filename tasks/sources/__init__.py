@@ -1,1 +1,1 @@
-"""Where raw files come from: folders, buckets, manifests, corpus files."""
+"""Sources of raw files: folders, buckets, manifests, corpus files."""

@@ -1,4 +1,4 @@
-"""A corpus file names a corpus once: where it is, which files belong to it, how its path tells the speaker."""
+"""Corpus files: each names a corpus, its place, its files, and how their paths state the speaker."""
 
 from pathlib import Path
 from typing import Final
@@ -12,7 +12,7 @@ from schemas.problems import describe
 from schemas.toml import parse_toml
 
 _MATCH_S: Final = 1.0
-"""A pattern takes microseconds, or backtracks for years."""
+"""Time limit of a pattern, which takes microseconds, or backtracks for years."""
 
 
 class Corpus(BaseModel):
@@ -45,7 +45,7 @@ class Corpus(BaseModel):
         return pattern
 
     def speaker_of(self, relative: str) -> str | None:
-        """The speaker of the file at this path below the root; None when the pattern does not say.
+        """Return the speaker of the file at this path below the root; None when the pattern does not match.
 
         Raises: SourceError - the pattern takes longer than a second.
         """
@@ -65,7 +65,7 @@ class Corpus(BaseModel):
 
 
 def load_corpus(path: Path, place: str | None = None) -> Corpus:
-    """Read a corpus file. `place` is the folder it stands for, when it is not the one it lies in: a URI.
+    """Read a corpus file. `place` is the folder that its paths are relative to, when it is not its own: a URI.
 
     Raises: SourceError - it is not TOML or a field is wrong (the text names field and value).
     """

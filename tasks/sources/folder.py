@@ -1,4 +1,4 @@
-"""Finds the files of a folder or bucket. Nothing is opened, and nothing that could never be opened is passed over."""
+"""Listing of the files of a folder or bucket. Nothing is opened; files that cannot be opened are listed as refused."""
 
 import dataclasses
 import errno
@@ -18,13 +18,13 @@ from tasks.stores.remote import as_os_errors, open_store
 from tasks.stores.workspace import MARKER
 
 _VIDEO_SUFFIXES: Final = frozenset({".mp4", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".gif", ".m4v"})
-"""Used only to mention a *folder* that is named like a video; files are told by their content."""
+"""Used only to mention a *folder* that is named like a video; files are recognised by their content."""
 
 _EVERYTHING: Final = ("**/*", "**", "*")
 
 
 def find_files(corpus: Corpus, origins: Sequence[str] = ()) -> Iterator[RawFile]:
-    """Every file of a corpus, in a stable order. A workspace below the root is passed over: it is ours, not footage.
+    """Yield every file of a corpus, in a stable order. A workspace below the root is skipped: it is ours, not footage.
 
     Raises: SourceError - the root is not there or cannot be listed; or there is no file, or none that the glob or, at
     the end, the pattern for speakers fits.
@@ -97,7 +97,7 @@ def _odd_folder(corpus: Corpus, path: Path) -> RawFile | None:
 
 
 def local_file(corpus: Corpus, path: Path, root: Path | None = None) -> RawFile:
-    """One local file as it is found; what must not be opened carries its refusal."""
+    """Return one local file as it is found; what must not be opened carries its refusal."""
     root = root or path.parent
     try:
         facts = path.stat()
@@ -157,9 +157,9 @@ def _remote(corpus: Corpus, origins: Sequence[str]) -> Iterator[RawFile]:
 
 
 def remote_file(corpus: Corpus, origins: Sequence[str] = ()) -> RawFile:
-    """The one file at the corpus's root; one that is not there carries its refusal.
+    """Return the one file at the corpus's root; one that is not there carries its refusal.
 
-    Raises: SourceError - the store cannot be asked.
+    Raises: SourceError - the store cannot be read.
     """
     try:
         with as_os_errors():

@@ -1,4 +1,4 @@
-"""A manifest lists files by hand: CSV or Parquet with a column uri and, where known, speaker, licence, consent,
+"""Manifests list files by hand: CSV or Parquet with a column uri and, where known, speaker, licence, consent,
 language, corpus and offset (seconds the sound is late). All of it is checked before anything is done.
 """
 
@@ -28,7 +28,7 @@ _OPTIONAL: Final = ("speaker", "licence", "consent", "language", "corpus", "offs
 
 
 class _BadRows:
-    """Rows that cannot be used, the first of them with what is wrong."""
+    """Rows that cannot be used, the first of them with their errors."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -51,28 +51,28 @@ class _BadRows:
 def read_manifest(
     path: Path, corpus_name: str, place: str | None = None, origins: Sequence[str] = ()
 ) -> Iterator[RawFile]:
-    """The files of a manifest; relative paths are relative to it. Files that are not there are listed as such.
+    """Yield the files of a manifest; relative paths are relative to it. Missing files are listed as such.
 
-    `place` is the folder that the manifest stands for, when it is not the one it lies in: a URI. origins: web servers
+    `place` is the folder that paths are relative to, when it is not the manifest's own: a URI. origins: web servers
     that may be read, see open_store.
 
     A file that is listed twice in the same words is one file.
 
     Raises: SourceError - it cannot be read, lists nothing or nothing that is there, has no column uri or an unknown
-    one, or has wrong rows: without uri, with a bad offset, a folder, two that say different things about one file. All
+    one, or has wrong rows: without uri, with a bad offset, a folder, two that contradict each other about one file. All
     of them are counted, the first ones named; nothing is yielded before.
     """
-    bad, asked = _BadRows(), list[tuple[int, dict[str, Any]]]()
+    bad, stated = _BadRows(), list[tuple[int, dict[str, Any]]]()
     total = 0
     for row in _rows(path):
         total += 1
         try:
-            asked.append((row.number, _statement(row, corpus_name, place or str(path.parent))))
+            stated.append((row.number, _statement(row, corpus_name, place or str(path.parent))))
         except ValueError as error:
             bad.add(f"row {row.number}: {error}")
     if not total:
         raise SourceError(f"manifest {path}: it lists no files")
-    files = _found(asked, bad, origins)
+    files = _found(stated, bad, origins)
     bad.require_none(path, total)
     missing = [raw.uri for raw in files.values() if raw.refusal is FileReason.NOT_FOUND]
     if len(missing) == len(files):
@@ -103,33 +103,33 @@ def _require_columns(path: Path, columns: list[str]) -> None:
 
 
 def _statement(row: tabular.SheetRow, corpus_name: str, place: str) -> dict[str, Any]:
-    """What a row says: labels, offset_s, and where the file is.
+    """Parse a row: labels, offset_s, and the places where the file may be.
 
     Raises: ValueError - it cannot be used.
     """
     if row.odd:
         name, why = next(iter(row.odd.items()))
         raise ValueError(f"{name}: {why}")
-    told: dict[str, Any] = {"corpus": corpus_name} | row.cells
-    uri = told.pop("uri", None)
+    stated: dict[str, Any] = {"corpus": corpus_name} | row.cells
+    uri = stated.pop("uri", None)
     if uri is None:
         raise ValueError("it has no uri")
     if "\0" in uri or "\n" in uri:
         raise ValueError(f"{uri!r} is not the name of a file")
     if trouble := trouble_with(uri):
         raise ValueError(trouble)
-    told["offset_s"] = _seconds(told.pop("offset", "0"))
+    stated["offset_s"] = _seconds(stated.pop("offset", "0"))
     named = (uri, row.spaced.get("uri", uri))  # a name may really begin or end with a space
-    told["roots"] = [name if "://" in name or name.startswith("/") else f"{place}/{name}" for name in named]
-    return told
+    stated["roots"] = [name if "://" in name or name.startswith("/") else f"{place}/{name}" for name in named]
+    return stated
 
 
-def _found(asked: list[tuple[int, dict[str, Any]]], bad: _BadRows, origins: Sequence[str]) -> dict[str, RawFile]:
-    """The files by uri, as they are found; wrong rows are added to `bad`."""
+def _found(stated: list[tuple[int, dict[str, Any]]], bad: _BadRows, origins: Sequence[str]) -> dict[str, RawFile]:
+    """Find the files by uri; wrong rows are added to `bad`."""
     seen: dict[str, tuple[int, RawFile]] = {}
     with ThreadPoolExecutor(_QUESTIONS_AT_ONCE) as pool:  # a store takes long to answer, and may be asked much at once
-        answers = pool.map(partial(_look, origins), (told for _, told in asked))
-        for (number, _), raw in zip(asked, answers, strict=True):
+        answers = pool.map(partial(_find_file, origins), (row for _, row in stated))
+        for (number, _), raw in zip(stated, answers, strict=True):
             if isinstance(raw, str):
                 bad.add(f"row {number}: {raw}")
                 continue
@@ -139,26 +139,26 @@ def _found(asked: list[tuple[int, dict[str, Any]]], bad: _BadRows, origins: Sequ
     return {uri: raw for uri, (_, raw) in seen.items()}
 
 
-def _look(origins: Sequence[str], told: Mapping[str, Any]) -> RawFile | str:
-    """The file of a row, or why the row cannot be used.
+def _find_file(origins: Sequence[str], stated: Mapping[str, Any]) -> RawFile | str:
+    """Return the file of a row, or why the row cannot be used.
 
-    Raises: SourceError - its store cannot be asked.
+    Raises: SourceError - its store cannot be read.
     """
-    labels = {name: value for name, value in told.items() if name != "roots"}
-    root, exact = told["roots"]
+    labels = {name: value for name, value in stated.items() if name != "roots"}
+    root, exact = stated["roots"]
     try:
-        found = _one_file(Corpus(name=told["corpus"], root=root), origins)
-        if exact != root and found.refusal is FileReason.NOT_FOUND:
-            found = _one_file(Corpus(name=told["corpus"], root=exact), origins)
+        raw = _one_file(Corpus(name=stated["corpus"], root=root), origins)
+        if exact != root and raw.refusal is FileReason.NOT_FOUND:
+            raw = _one_file(Corpus(name=stated["corpus"], root=exact), origins)
     except SourceError as error:
         if isinstance(error.__cause__, OSError):
             raise  # of the store, not of the row
         return str(error)
     except (OSError, ValueError) as error:
         return f"{root!r} is not the name of a file: {error}"
-    if found.refusal is FileReason.FOLDER:
+    if raw.refusal is FileReason.FOLDER:
         return f"{root} is a folder; a manifest lists files"
-    return dataclasses.replace(found, **labels)
+    return dataclasses.replace(raw, **labels)
 
 
 def _one_file(corpus: Corpus, origins: Sequence[str]) -> RawFile:

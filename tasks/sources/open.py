@@ -1,4 +1,4 @@
-"""From what a user types to the files that are meant: a folder, a file, a URI, a manifest or a corpus file."""
+"""Opening of a source by what a user types: a folder, a file, a URI, a manifest or a corpus file."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -22,7 +22,7 @@ _OTHER_LISTS: Final = (".txt", ".json", ".jsonl", ".ndjson", ".xlsx", ".xls", ".
 
 
 def source_files(source: str, corpus_name: str = "default", origins: Sequence[str] = ()) -> Iterator[RawFile]:
-    """Every raw file of a source; of a manifest, once all of it was checked.
+    """Yield every raw file of a source; of a manifest, once all of it was checked.
 
     A .toml is a corpus file; .csv, .tsv (either also .gz) and .parquet are manifests, in whatever case they are
     written; anything else is a folder, a file or a URI. origins: web servers that may be read, see open_store.
@@ -47,7 +47,7 @@ def source_files(source: str, corpus_name: str = "default", origins: Sequence[st
 
 
 def check_source(source: str, corpus_name: str = "default", origins: Sequence[str] = ()) -> None:
-    """Find out whether there is anything to ingest, as far as that takes little time: before servers are started.
+    """Check quickly whether there is anything to ingest, before servers are started.
 
     A manifest is read and checked whole; of a folder the first file is enough, of a corpus file with a pattern for
     speakers the first that the pattern fits; of a bucket only that something is there.
@@ -80,7 +80,7 @@ def _require_there(source: str, origins: Sequence[str]) -> None:
 
 
 def _refuse_other_lists(path: Path) -> None:
-    """A table in a format that is not read must not pass for one file of footage."""
+    """Refuse tables in formats that are not read; they must not pass for one file of footage."""
     if not (path.is_file() and path.suffix.lower() in _OTHER_LISTS):
         return
     try:
@@ -98,11 +98,11 @@ def _remote(source: str, corpus_name: str, origins: Sequence[str]) -> Iterator[R
     with TemporaryDirectory(prefix="heterodub-") as scratch:
         try:
             with localise(source, Path(scratch), origins) as copy:
-                told = copy.rename(copy.with_suffix(suffix))
+                listing = copy.rename(copy.with_suffix(suffix))
         except MediaRefusedError as refusal:
             raise SourceError(f"{source}: {refusal.detail or refusal}") from refusal
         place = source.rsplit("/", 1)[0]
         if suffix == _CORPUS:
-            yield from find_files(load_corpus(told, place), origins)
+            yield from find_files(load_corpus(listing, place), origins)
         else:
-            yield from read_manifest(told, corpus_name, place, origins)
+            yield from read_manifest(listing, corpus_name, place, origins)

@@ -1,4 +1,4 @@
-"""Which files of a list are not there any more. Nothing is opened."""
+"""Detection of listed files that are not there any more. Nothing is opened."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,13 +11,13 @@ from tasks.stores.remote import as_os_errors, open_store
 
 _QUESTIONS_AT_ONCE: Final = 32
 _ASKED_SINGLY: Final = 8
-"""So many files of one folder of a store are asked for one by one; of more, the folder is listed once."""
+"""Up to so many files of one folder of a store are checked one by one; of more, the folder is listed once."""
 
 
 def gone(uris: Iterable[str], origins: Sequence[str] = ()) -> frozenset[str]:
-    """The uris at which there is nothing any more, not even a link.
+    """Return the uris at which there is nothing any more, not even a link.
 
-    Only a clear answer counts: a file whose share or store cannot be asked is not gone.
+    Only a clear answer counts: a file whose share or store cannot be read is not gone.
     """
     lost: set[str] = set()
     remote: dict[str, list[str]] = defaultdict(list)
@@ -41,7 +41,7 @@ def gone(uris: Iterable[str], origins: Sequence[str] = ()) -> frozenset[str]:
 
 
 def _gone_from_a_folder(origins: Sequence[str], uris: list[str]) -> list[str]:
-    """Those of some files of one remote folder that are gone; none where the store does not answer."""
+    """Return those of some files of one remote folder that are gone; none where the store does not answer."""
     try:
         with as_os_errors():
             return list(_absent(uris, origins))

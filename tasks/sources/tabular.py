@@ -1,4 +1,4 @@
-"""Rows of a table that people wrote, as text: CSV by any program, or Parquet. What the rows mean is the manifest's."""
+"""Rows of a table that people wrote, as text: CSV by any program, or Parquet. The manifest interprets them."""
 
 import csv
 import gzip
@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 TEXT_SUFFIXES: Final = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 SUFFIXES: Final = (*TEXT_SUFFIXES, ".parquet")
-"""Names of tables, in small letters; any case will do."""
+"""Suffixes of tables, in small letters; any case is accepted."""
 
 _DELIMITERS: Final = (",", ";", "\t", "|")
 _MARKS: Final = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
@@ -25,9 +25,9 @@ _MARKS: Final = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 
 @dataclass(frozen=True, slots=True)
 class SheetRow:
-    """A row, numbered from 1: the text of each cell that says something, by column, without spaces around it.
+    """A row, numbered from 1: the text of each cell that is not empty, by column, without spaces around it.
 
-    `spaced`: the text of those that have spaces around it, as it is; `odd`: what is wrong with those that hold no text.
+    `spaced`: the text of those that have spaces around it, as it is; `odd`: the error of those that hold no text.
     """
 
     number: int
@@ -37,14 +37,14 @@ class SheetRow:
 
 
 def suffix_of(name: str) -> str | None:
-    """Which of SUFFIXES a name ends with, however it is written; None for other names."""
+    """Return the one of SUFFIXES that a name ends with, in any case; None for other names."""
     return next((suffix for suffix in SUFFIXES if name.lower().endswith(suffix)), None)
 
 
 def read_table(path: Path, key: str) -> tuple[list[str], Iterator[SheetRow]]:
-    """Columns, in small letters and without spaces around them, and rows. Empty cells and NaN are left out.
+    """Read columns, in small letters and without spaces around them, and rows. Empty cells and NaN are left out.
 
-    key: the column that is there for sure, by which the separator of a CSV is found.
+    key: a column that must be there, by which the separator of a CSV is found.
 
     Raises: OSError, ValueError, csv.Error, pyarrow.ArrowException - it cannot be read; the rows raise these, too.
     """
@@ -72,7 +72,7 @@ def _parquet(path: Path) -> tuple[list[str], Iterator[SheetRow]]:
 
 def _csv(path: Path, key: str) -> tuple[list[str], Iterator[SheetRow]]:
     text = _text(path)
-    if text[:4].lower() == "sep=":  # how Excel is told of another separator
+    if text[:4].lower() == "sep=":  # Excel's way to state another separator
         text = text.partition("\n")[2]
     delimiter = _delimiter(text, key, "\t" if ".tsv" in path.name.lower() else ",")
     # not pandas' reader: it takes values beyond the last column for a reason to move all of them, or drops them
@@ -103,7 +103,7 @@ def _text(path: Path) -> str:
 
 
 def _delimiter(text: str, key: str, usual: str) -> str:
-    """The separator with which the header has the key as a column of its own."""
+    """Find the separator with which the header has the key as a column of its own."""
     header = next((line for line in StringIO(text) if line.strip()), "")
     for delimiter in (usual, *_DELIMITERS):
         if any(key in map(_plain, row) for row in csv.reader([header], delimiter=delimiter)):
@@ -112,7 +112,7 @@ def _delimiter(text: str, key: str, usual: str) -> str:
 
 
 def _without_numbering(header: list[str], rows: list[list[str]]) -> tuple[list[str], list[list[str]]]:
-    """Leave out what pandas writes before the first column: numbers under no name."""
+    """Drop the unnamed column of numbers that pandas writes before the first."""
     if len(header) > 1 and not header[0].strip() and all(row[0] == str(at) for at, row in enumerate(rows)):
         return header[1:], [row[1:] for row in rows]
     while len(header) > 1 and not header[-1].strip():  # commas at the ends of all lines
@@ -151,7 +151,7 @@ def _row(number: int, columns: Sequence[str], values: Sequence[Any]) -> SheetRow
 
 
 def cell_text(value: Any) -> str | None:
-    """A cell as text; None where it says nothing: null, NaN, nothing but spaces.
+    """Convert a cell to text; None where it is empty: null, NaN, nothing but spaces.
 
     A whole number is written without a point: pandas makes 7.0 of a 7 as soon as another row has none.
 
@@ -176,4 +176,4 @@ def cell_text(value: Any) -> str | None:
 
 
 ERRORS: Final = (OSError, ValueError, csv.Error, EOFError, pa.ArrowException)
-"""What reading a table may raise."""
+"""Errors of reading a table."""

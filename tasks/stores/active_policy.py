@@ -1,4 +1,4 @@
-"""The policy a workspace was routed by. It stands until `heterodub route` puts another in its place."""
+"""The policy that a workspace was routed by. It stays in force until `heterodub route` replaces it."""
 
 from typing import Final
 
@@ -12,8 +12,8 @@ from tasks.stores.workspace import Workspace
 FILE: Final = "policy.json"
 
 
-def standing_policy(workspace: Workspace) -> Policy | None:
-    """The policy that routed the workspace's clips; None before the first ingest.
+def active_policy(workspace: Workspace) -> Policy | None:
+    """Read the policy that routed the workspace's clips; None before the first ingest.
 
     Raises: WorkspaceError - its file is damaged.
     """
@@ -28,28 +28,28 @@ def standing_policy(workspace: Workspace) -> Policy | None:
 
 
 def set_policy(workspace: Workspace, policy: Policy) -> None:
-    """Make `policy` the one that stands."""
+    """Store `policy` as the one in force."""
     workspace.filesystem().pipe_file(workspace.path(FILE), policy.model_dump_json(indent=2).encode())
 
 
 def policy_for_ingest(workspace: Workspace, wanted: str | None) -> Policy:
-    """The policy by which new files are routed: the standing one, or on first use the wanted or default one.
+    """Return the policy by which new files are routed: the stored one, or on first use the wanted or default one.
 
     Raises: SettingsError - another policy is wanted than the one that routed what is stored.
     """
-    standing = require_standing_policy(workspace, wanted)
+    standing = require_active_policy(workspace, wanted)
     if standing is None:
         standing = load_policy(wanted)
         set_policy(workspace, standing)
     return standing
 
 
-def require_standing_policy(workspace: Workspace, wanted: str | None) -> Policy | None:
-    """The standing policy, if no other one is wanted; None before the first ingest, when any may be.
+def require_active_policy(workspace: Workspace, wanted: str | None) -> Policy | None:
+    """Return the stored policy, if no other one is wanted; None before the first ingest, when any may be.
 
     Raises: SettingsError - another policy is wanted than the one that routed what is stored; or it cannot be read.
     """
-    standing = standing_policy(workspace)
+    standing = active_policy(workspace)
     if standing is None:
         load_policy(wanted)
         return None

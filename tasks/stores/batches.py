@@ -1,4 +1,4 @@
-"""What a finished batch of files adds to the workspace, in an order that survives a crash at any point.
+"""Commits of finished batches of files to the workspace, in an order that survives a crash at any point.
 
 Payload first, then clips, then the catalog: a catalog row means that everything of its file is stored. A batch that
 stopped half way is simply committed again, and so may be one that another ingest has stored meanwhile: what the tables
@@ -21,12 +21,12 @@ from .reading import read_files
 from .workspace import Workspace
 
 BATCH_IS_STORED_S: Final = 2.0
-"""Seconds after which a batch that was half there is whole; who looks in between sees damage, and looks again."""
+"""Seconds after which a half-stored batch is complete; a reader in between sees damage, and reads again."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileBatch:
-    """Everything that came out of some files.
+    """Rows and payload of some files.
 
     `media` are those that were decoded for it. What the store held of them before is replaced; media that only a
     catalog row names (a duplicate, a file that was moved) keep what they have.
@@ -52,7 +52,7 @@ class KnownMedia:
         self.look(snapshot(ws, "clips"))
 
     def look(self, clips: Snapshot) -> frozenset[str]:
-        """Take in what is new in `clips`; returns all media that are held."""
+        """Add what is new in `clips`; return all media that are held."""
         fresh = tuple(file for file in clips.files if file.name not in self._seen)
         self.media |= set(read_files(self._ws, "clips", fresh, ["media_id"], None)["media_id"].to_pylist())
         self._seen |= {file.name for file in fresh}
@@ -60,7 +60,7 @@ class KnownMedia:
 
 
 def media_with_rows(ws: Workspace) -> frozenset[str]:
-    """Media that any table holds rows of, finished or not."""
+    """Return the media that any table holds rows of, finished or not."""
     return frozenset(KnownMedia(ws).media)
 
 
@@ -92,7 +92,7 @@ def _commit_clips(ws: Workspace, batch: FileBatch, held: KnownMedia) -> None:
 
 
 def orphans(ws: Workspace) -> frozenset[str]:
-    """Media with stored rows that no measured file of the catalog stands for.
+    """Return media with stored rows that no measured file of the catalog stands for.
 
     Left by a crash whose file was gone in the next run, or by a file whose content changed.
     """

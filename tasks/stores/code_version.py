@@ -1,4 +1,4 @@
-"""Which code made a release or a run."""
+"""Version of the code that made a release or a run."""
 
 import subprocess
 from importlib.metadata import version
@@ -6,13 +6,13 @@ from pathlib import Path
 
 
 def code_version() -> str:
-    """Version of heterodub, with the git commit when it runs from a checkout."""
+    """Return the version of heterodub, with the git commit when it runs from a checkout."""
     place = Path(__file__).parent
     try:
-        asked = subprocess.run(
+        git = subprocess.run(
             ["git", "-C", str(place), "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, timeout=5
         )
     except (OSError, subprocess.TimeoutExpired):
         return version("heterodub")
-    commit = asked.stdout.strip()
-    return f"{version('heterodub')}+{commit}" if asked.returncode == 0 and commit else version("heterodub")
+    commit = git.stdout.strip()
+    return f"{version('heterodub')}+{commit}" if git.returncode == 0 and commit else version("heterodub")

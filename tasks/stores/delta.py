@@ -4,7 +4,7 @@ Two traps of deltalake 1.6 shape this module:
 
 * Its pyarrow file system (behind `to_pyarrow_table`, `to_pyarrow_dataset`, `to_pandas`) makes the interpreter abort
   at exit ("terminate called without an active exception", exit code 134) in about one process of four. So Delta
-  only tells us the names of files; pyarrow reads them through a file system of its own.
+  only gives us the names of files; pyarrow reads them through a file system of its own.
 * `file_uris()` percent-encodes local paths; the names in the log, joined to the workspace's own path, are right.
 
 Every data file is written by this project with pyarrow, also when rows are replaced: a transaction adds new files
@@ -35,12 +35,12 @@ from .workspace import Workspace
 _LOG: Final = logging.getLogger(__name__)
 _ATTEMPTS: Final = 100
 _STORE_FAILURES: Final = 6
-"""Times that a commit may fail with nobody else to blame. Before each of them Delta has asked the store ten times."""
+"""Times that a commit may fail without a concurrent writer. Before each of them Delta has tried the store ten times."""
 _BROKEN_OFF: Final = ("error reading a body", "request or response body error")
-"""In the text of an answer that was cut off. Delta asks again for what is refused, not for what ends too early."""
+"""In the text of an answer that was cut off. Delta retries what is refused, not what ends too early."""
 _COMMITTER: Final = "heterodub.commit"
-"""Under this name each commit carries a word of its own, by which it is known again: one that was made, and whose
-answer was lost, is refused as another's when Delta makes it once more."""
+"""Key under which each commit stores a random id, by which it is recognised: a commit that was made, and whose
+answer was lost, is refused as another writer's when Delta makes it once more."""
 _BOUNDED: Final = ("media_id", "clip_id")
 _ACTION_COLUMNS: Final = (
     *("path", "size_bytes", "num_records"),
@@ -48,7 +48,7 @@ _ACTION_COLUMNS: Final = (
 )
 _DRAWN: Final = re.compile(r"\x1b\[[0-9;]*m|\u21b3")
 # Releases refer to old versions for good: neither their log entries nor their files may age away. What no release
-# refers to is erased by name of the versions that stay (erasing.erase).
+# refers to is erased by name of the versions that stay (vacuum.erase).
 _KEEP_FOR_EVER: Final = {
     "delta.enableExpiredLogCleanup": "false",
     "delta.logRetentionDuration": "interval 36500 days",
@@ -66,7 +66,7 @@ class DataFile:
     bounds: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     def may_hold(self, column: str, values: Iterable[str]) -> bool:
-        """Whether a row with one of these values can be inside; false only if the bounds exclude it."""
+        """Return True if a row with one of these values can be inside; False only if the bounds exclude it."""
         if column not in self.bounds:
             return True
         low, high = self.bounds[column]
@@ -91,17 +91,17 @@ class TableChange:
 
 
 def bounds_of(rows: pa.Table) -> dict[str, tuple[str, str]]:
-    """Smallest and largest value of the id columns that `rows` has."""
-    found = {}
+    """Return the smallest and largest value of the id columns that `rows` has."""
+    bounds = {}
     for column in _BOUNDED:
         values = [value for value in rows[column].to_pylist() if value] if column in rows.column_names else []
         if values:
-            found[column] = (min(values), max(values))
-    return found
+            bounds[column] = (min(values), max(values))
+    return bounds
 
 
 def load(ws: Workspace, table: str, version: int | None = None) -> DeltaTable:
-    """The Delta table at a version (without one: the newest), made empty if it is not there yet.
+    """Open the Delta table at a version (without one: the newest), created empty if it is not there yet.
 
     Raises: NotFoundError - there is no such version. WorkspaceError - the table cannot be read.
     """
@@ -115,7 +115,7 @@ def load(ws: Workspace, table: str, version: int | None = None) -> DeltaTable:
             if not any(words in str(error) for words in _BROKEN_OFF):
                 raise WorkspaceError(f"table {table} of {ws.root} cannot be read: {_words(error)}") from error
             failures += 1
-            _bear(ws, table, "read", error, failures)
+            _back_off(ws, table, "read", error, failures)
         except DeltaError as error:
             if version is not None:
                 raise NotFoundError(f"table {table} of {ws.root} has no version {version}: {_words(error)}") from error
@@ -132,7 +132,7 @@ def _open(ws: Workspace, table: str, version: int | None) -> DeltaTable:
 
 
 def exists(ws: Workspace, table: str) -> bool:
-    """Whether the workspace has this table yet. Asking does not make it."""
+    """Return True if the workspace has this table yet. Checking does not create it."""
     return bool(ws.filesystem().exists(ws.path(table, "_delta_log")))
 
 
@@ -147,7 +147,7 @@ def _create(ws: Workspace, table: str) -> DeltaTable:
 
 
 def snapshot(ws: Workspace, table: str, version: int | None = None) -> Snapshot:
-    """What a version of a table consists of. Reads the log only.
+    """List the files of a version of a table. Reads the log only.
 
     Raises: NotFoundError - there is no such version. WorkspaceError - the table cannot be read.
     """
@@ -179,30 +179,30 @@ def _data_file(uri: str, action: Mapping[str, Any]) -> DataFile:
 def transact(ws: Workspace, table: str, plan: Callable[[Snapshot], TableChange | None]) -> int:
     """Change a table in one transaction and return its version.
 
-    `plan` sees the newest state and says what to change, or None for nothing. If another process commits in
-    between, nothing is changed and `plan` is asked again, so what it saw is always what it changes.
+    `plan` gets the newest state and returns what to change, or None for nothing. If another process commits in
+    between, nothing is changed and `plan` is called again, so what it got is always what it changes.
 
     Raises: WorkspaceError - the log cannot be written.
     """
-    own, failures, first = uuid4().hex, 0, None
+    commit_id, failures, first = uuid4().hex, 0, None
     for attempt in range(_ATTEMPTS):
         delta = load(ws, table)
         before = _snapshot(delta)
         first = before.version if first is None else first
         try:
-            if (made := _made_already(ws, table, first, before.version, own)) is not None:
-                return made
+            if (version := _made_already(ws, table, first, before.version, commit_id)) is not None:
+                return version
             change = plan(before)
         except OSError as error:
             raise WorkspaceError(f"table {table} of {ws.root} cannot be written: {_words(error)}") from error
         if change is None or not (change.add or change.remove):
             return before.version
         try:
-            _commit(delta, change, own)
+            _commit(delta, change, commit_id)
         except (DeltaError, OSError) as error:
             if load(ws, table).version() == before.version:
                 failures += 1
-                _bear(ws, table, "changed", error, failures)
+                _back_off(ws, table, "changed", error, failures)
             _LOG.debug("version %d of table %s was not made, trying again: %s", before.version + 1, table, error)
             time.sleep(random.uniform(0, 0.01 * min(attempt + 1, 20)))
         else:
@@ -211,10 +211,10 @@ def transact(ws: Workspace, table: str, plan: Callable[[Snapshot], TableChange |
 
 
 def dead_files(ws: Workspace, table: str, keep_versions: Collection[int], hours: int) -> set[str]:
-    """Names of files that were taken out so many hours ago, and that no version of `keep_versions` names.
+    """Return names of files that were removed so many hours ago, and that no version of `keep_versions` names.
 
-    Delta is asked, and deletes nothing itself: it would write two versions of the table each time, and go through
-    every file that was ever erased.
+    Delta only lists them, and deletes nothing itself: it would write two versions of the table each time, and go
+    through every file that was ever erased.
 
     Raises: WorkspaceError - the table cannot be read.
     """
@@ -222,36 +222,36 @@ def dead_files(ws: Workspace, table: str, keep_versions: Collection[int], hours:
     while True:
         delta = load(ws, table)
         try:
-            found = delta.vacuum(hours, True, enforce_retention_duration=False, keep_versions=kept)
+            listed = delta.vacuum(hours, True, enforce_retention_duration=False, keep_versions=kept)
         except (DeltaError, OSError) as error:  # a list that was cut off comes as either
             failures += 1
-            _bear(ws, table, "read", error, failures)
+            _back_off(ws, table, "read", error, failures)
         else:
-            return {name.rsplit("/", 1)[-1] for name in found}
+            return {name.rsplit("/", 1)[-1] for name in listed}
 
 
-def _commit(delta: DeltaTable, change: TableChange, own: str) -> None:
+def _commit(delta: DeltaTable, change: TableChange, commit_id: str) -> None:
     # 0 retries: refuse instead of rebasing
-    properties = CommitProperties(max_commit_retries=0, custom_metadata={_COMMITTER: own})
+    properties = CommitProperties(max_commit_retries=0, custom_metadata={_COMMITTER: commit_id})
     delta.create_write_transaction(_actions(change), "append", delta.schema(), commit_properties=properties)
 
 
-def _made_already(ws: Workspace, table: str, first: int, newest: int, own: str) -> int | None:
-    """The version that our commit made after all, though it was answered with an error, or with none.
+def _made_already(ws: Workspace, table: str, first: int, newest: int, commit_id: str) -> int | None:
+    """Return the version that our commit made after all, though it was answered with an error, or not at all.
 
-    Without this look, rows whose commit was cut off from its answer would be appended twice. Not by Delta's history():
+    Without this check, rows whose commit lost its answer would be appended twice. Not by Delta's history():
     that keeps every other thread of the process waiting while it asks the store.
     """
     for version in range(first + 1, newest + 1):
         with as_os_errors():
             commit = ws.filesystem().cat_file(ws.path(table, "_delta_log", f"{version:020d}.json"))
-        if own.encode() in commit:
+        if commit_id.encode() in commit:
             return version
     return None
 
 
-def _bear(ws: Workspace, table: str, what: str, error: Exception, failures: int) -> None:
-    """Wait, each time twice as long, for an object store to come to itself.
+def _back_off(ws: Workspace, table: str, what: str, error: Exception, failures: int) -> None:
+    """Wait for an object store to recover, each time twice as long.
 
     Raises: WorkspaceError - it has failed too often, or the workspace is local, where waiting changes nothing.
     """
@@ -261,9 +261,9 @@ def _bear(ws: Workspace, table: str, what: str, error: Exception, failures: int)
 
 
 def _words(error: Exception) -> str:
-    """What went wrong, in one line; Delta draws a coloured tree."""
-    told = (isinstance(error, OSError) and error.strerror) or str(error)
-    return " ".join(_DRAWN.sub(" ", told).split())
+    """Message of an error, in one line; Delta draws a coloured tree."""
+    message = (isinstance(error, OSError) and error.strerror) or str(error)
+    return " ".join(_DRAWN.sub(" ", message).split())
 
 
 def _actions(change: TableChange) -> list[AddAction | RemoveAction]:
@@ -272,7 +272,7 @@ def _actions(change: TableChange) -> list[AddAction | RemoveAction]:
     actions: list[AddAction | RemoveAction] = [
         AddAction(file.name, file.size_bytes, {}, now_ms, new_rows, _statistics(file)) for file in change.add
     ]
-    # A file that is added under the name of an old one takes its place by itself.
+    # A file that is added under the name of an old one replaces it by itself.
     actions += [
         RemoveAction(file.name, new_rows, now_ms, file.size_bytes, {})
         for file in change.remove

@@ -1,4 +1,4 @@
-"""Writes the tables' Parquet files: how they are encoded, and how they are put in place whole or not at all."""
+"""Writing of the tables' Parquet files: their encoding, and their atomic placement."""
 
 import hashlib
 import shutil
@@ -53,7 +53,7 @@ class RowsFile:
 
 
 class FileWriter:
-    """A data file under way: written in scratch piece by piece, put in its place whole on leaving the block.
+    """Writer of a data file: written in scratch piece by piece, moved to its place complete on leaving the block.
 
     `file` is what was written, None without rows or after an error; it only counts once a transaction names it.
     A `{content}` in the name becomes a hash of the written bytes, so that two processes which write different rows
@@ -114,7 +114,7 @@ def _digest(path: Path) -> str:
 
 
 def _readable(rows: pa.Table) -> pa.Table:
-    """The rows, if they can be read back: pyarrow writes null rows of a fixed size, and then cannot read the file."""
+    """Return the rows if they can be read back: pyarrow writes null rows of a fixed size, and cannot read the file."""
     for field in rows.schema:
         nested = pa.types.is_list(field.type) and pa.types.is_fixed_size_list(field.type.value_type)
         if nested and any(chunk.flatten().null_count for chunk in rows[field.name].chunks):

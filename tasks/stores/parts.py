@@ -39,7 +39,7 @@ class PartFile:
 
 
 def part_name(media_id: str, extractor: str, suffix: str = "") -> str:
-    """File name of the clips of one media; `suffix` tells apart what a later policy admitted.
+    """Return the file name of the clips of one media; `suffix` distinguishes what a later policy admitted.
 
     Raises: ValueError - a piece is empty or holds a character that file names and logs would have to escape.
     """
@@ -50,7 +50,7 @@ def part_name(media_id: str, extractor: str, suffix: str = "") -> str:
 
 
 def find_part(ws: Workspace, table: str, name: str, media_id: str) -> PartFile | None:
-    """A part that some worker put in its place before, whether a transaction names it or not; None without a whole one.
+    """Find a part that some worker wrote before, whether a transaction names it or not; None without a complete one.
 
     name: as part_name has it.
     """

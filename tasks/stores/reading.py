@@ -1,4 +1,4 @@
-"""Reads the tables' Parquet files, and says in the user's terms when one is gone or damaged."""
+"""Reading of the tables' Parquet files, with errors in the user's terms when one is gone or damaged."""
 
 from collections.abc import Iterator, Sequence
 
@@ -21,7 +21,7 @@ def read_files(
     columns: list[str] | None,
     filter: pc.Expression | None,
 ) -> pa.Table:
-    """Rows of some files in memory.
+    """Read rows of some files into memory.
 
     Raises: NotFoundError - a file was erased. WorkspaceError - one is damaged.
     """
@@ -40,7 +40,7 @@ def read_files(
 
 
 def stream_file(ws: Workspace, table: str, file: DataFile, columns: list[str] | None) -> Iterator[pa.RecordBatch]:
-    """Rows of one file, one row group after the other.
+    """Yield rows of one file, one row group after the other.
 
     Raises: NotFoundError - the file was erased. WorkspaceError - it is damaged.
     """
@@ -71,7 +71,7 @@ def _erased(ws: Workspace, table: str, error: FileNotFoundError) -> NotFoundErro
 
 
 def names_in_folder(ws: Workspace, table: str) -> set[str]:
-    """Names of the data files in the table's folder, whether a version names them or not."""
+    """List the data files in the table's folder, whether a version names them or not."""
     files = ws.filesystem()
     entries = files.ls(ws.path(table), detail=False) if files.exists(ws.path(table)) else []
     return {str(entry).rsplit("/", 1)[-1] for entry in entries if str(entry).endswith(".parquet")}
@@ -86,7 +86,7 @@ def open_file(ws: Workspace, table: str, name: str) -> pq.ParquetFile:
 
 
 def row_groups(file: pq.ParquetFile, schema: pa.Schema, columns: list[str] | None) -> Iterator[pa.Table]:
-    """The file's rows piece by piece, cast to `schema` (of which `columns` are taken)."""
+    """Yield the file's rows piece by piece, cast to `schema` (of which `columns` are taken)."""
     wanted = schema if columns is None else pa.schema([schema.field(name) for name in columns])
     for number in range(file.num_row_groups):
         yield file.read_row_group(number, columns=wanted.names, use_threads=False).select(wanted.names).cast(wanted)

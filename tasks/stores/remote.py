@@ -1,4 +1,4 @@
-"""The one door to whatever lies behind an address: no other module imports fsspec, and few kinds of address pass.
+"""Access to all addresses: no other module imports fsspec, and only listed kinds of address are opened.
 
 Addresses come with footage of strangers, and fsspec has kinds that run code elsewhere (dask://), take others inside
 (chains with "::"), or connect to wherever an address says. Nothing here remembers a listing: others write there too.
@@ -31,12 +31,12 @@ set stands."""
 
 
 def local_store() -> Any:
-    """The fsspec file system of this machine's own folders."""
+    """Return the fsspec file system of this machine's own folders."""
     return fsspec.filesystem("file")
 
 
 def open_store(uri: str, origins: Sequence[str] = ()) -> tuple[Any, str]:
-    """The fsspec file system of a URI, and the URI's path in it. Nothing is connected to yet.
+    """Return the fsspec file system of a URI, and the URI's path in it. Does not connect yet.
 
     origins: web servers that may be read, as `[guards] web_origins` has them; redirects to others are refused, too.
 
@@ -76,7 +76,7 @@ def _require_listed(url: str, origins: Sequence[str]) -> None:
 
 @cache  # fsspec keeps one file system, and so one set of connections, for the same arguments
 def _client_of(origins: tuple[str, ...]) -> Any:
-    """Make what makes aiohttp's sessions: each of their requests, redirects included, goes to a listed origin."""
+    """Return a factory of aiohttp's sessions: each of their requests, redirects included, goes to a listed origin."""
     import aiohttp
 
     async def listed_alone(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
@@ -123,7 +123,7 @@ def as_os_errors() -> Iterator[None]:
 
 
 def is_of_a_store(error: BaseException) -> bool:
-    """Whether an error comes from the packages behind fsspec."""
+    """Return True if an error comes from the packages behind fsspec."""
     return any(f"{kind.__module__}.".startswith(_FOREIGN) for kind in type(error).__mro__)
 
 

@@ -21,12 +21,12 @@ from .workspace import Workspace
 COMPACT_ABOVE_FILES: Final = 32
 
 LARGE_FILE_BYTES: Final = 32 << 20
-"""A file this large is not gathered any more, so what a commit costs does not grow with its table."""
+"""A file this large is not compacted any more, so the cost of a commit does not grow with its table."""
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How large a table is, by its log."""
+    """Size of a table, by its log."""
 
     bytes: int
     files: int
@@ -34,12 +34,12 @@ class Size:
 
 
 def version(ws: Workspace, table: str) -> int:
-    """Newest version of a table; 0 is the empty one it starts with."""
+    """Return the newest version of a table; 0 is the empty one it starts with."""
     return snapshot(ws, table).version
 
 
 def size(ws: Workspace, table: str, version: int | None = None) -> Size:
-    """Bytes, files and rows of a table, without reading data.
+    """Return bytes, files and rows of a table, without reading data.
 
     Raises: NotFoundError - there is no such version.
     """
@@ -48,21 +48,21 @@ def size(ws: Workspace, table: str, version: int | None = None) -> Size:
 
 
 def json_cell(row: Mapping[str, Any], column: str) -> dict[str, Any]:
-    """What a cell of JSON holds: all of ours hold names and values.
+    """Return the content of a JSON cell: all of ours hold names and values.
 
     Raises: WorkspaceError - it holds something else: the table was damaged, or others wrote it.
     """
     try:
-        found = json.loads(row[column])
+        content = json.loads(row[column])
     except (ValueError, TypeError, RecursionError) as error:
         raise WorkspaceError(f"column {column} of a table is not the JSON that it should be: {error}") from error
-    if not isinstance(found, dict):
-        raise WorkspaceError(f"column {column} of a table is not the JSON that it should be, but {found!r:.80}")
-    return found
+    if not isinstance(content, dict):
+        raise WorkspaceError(f"column {column} of a table is not the JSON that it should be, but {content!r:.80}")
+    return content
 
 
 def file_names(ws: Workspace, table: str) -> list[str]:
-    """Names of the files that a table holds, sorted."""
+    """Return names of the files that a table holds, sorted."""
     return [file.name for file in snapshot(ws, table).files]
 
 
@@ -84,7 +84,7 @@ def read(
     version: int | None = None,
     filter: pc.Expression | None = None,
 ) -> pa.Table:
-    """Rows of a table in memory: for `catalog`, `clips` and `releases`, or for narrow columns.
+    """Read rows of a table into memory: for `catalog`, `clips` and `releases`, or for narrow columns.
 
     Raises: NotFoundError - there is no such version, or its files were erased.
     """
@@ -95,7 +95,7 @@ def read(
 def read_any(
     ws: Workspace, table: str, columns: list[str] | None = None, filter: pc.Expression | None = None
 ) -> pa.Table:
-    """The same of the newest version; no rows where the table is not there yet, which is not made by asking.
+    """Read the newest version as `read` does; no rows where the table is not there yet, which is not created by asking.
 
     Raises: WorkspaceError - the table cannot be read.
     """
@@ -112,9 +112,9 @@ def batches(
     columns: list[str] | None = None,
     keep: Callable[[DataFile], bool] | None = None,
 ) -> Iterator[pa.RecordBatch]:
-    """Rows of a table a few at a time, in the order of file names; one row group is in memory.
+    """Yield rows of a table a few at a time, in the order of file names; one row group is in memory.
 
-    `keep` chooses among the files, by what the log says of them.
+    `keep` selects files by their entries in the log.
 
     Raises: NotFoundError - there is no such version, or its files were erased. WorkspaceError - a file is damaged.
     """
@@ -126,7 +126,7 @@ def batches(
 def append_rows(
     ws: Workspace, table: str, rows: pa.Table, unless: Callable[[Snapshot], bool] = lambda before: False
 ) -> int:
-    """Add rows, unless the newest state says otherwise; returns the table's version.
+    """Add rows, unless the newest state forbids it; return the table's version.
 
     Raises: pyarrow.ArrowInvalid - rows do not fit the schema. WorkspaceError - the table cannot be written.
     """
@@ -138,7 +138,7 @@ def append_rows(
 
 
 def append_after(ws: Workspace, table: str, make: Callable[[pa.Table], pa.Table]) -> int:
-    """Add rows that depend on the rows there are; `make` is asked again if another process was faster.
+    """Add rows that depend on the rows there are; `make` is called again if another process was faster.
 
     Raises: pyarrow.ArrowInvalid - rows do not fit the schema. WorkspaceError - the table cannot be written.
     """
@@ -150,7 +150,7 @@ def append_after(ws: Workspace, table: str, make: Callable[[pa.Table], pa.Table]
 
 
 def replace_rows(ws: Workspace, table: str, rows: pa.Table, key: str, also: Collection[str] = ()) -> int:
-    """Put rows in the place of all rows that have one of their keys, in one transaction; returns the version.
+    """Replace all rows that have one of the keys of `rows`, in one transaction; return the version.
 
     Several new rows may share a key (the clips of one media). Rows that are there already, unchanged, stay.
     `also`: further keys whose rows go.
@@ -171,9 +171,9 @@ def replace_rows(ws: Workspace, table: str, rows: pa.Table, key: str, also: Coll
 
 
 def delete_rows(ws: Workspace, table: str, key: str, values: Collection[str]) -> int:
-    """Remove all rows whose `key` is one of `values`; returns the table's version.
+    """Remove all rows whose `key` is one of `values`; return the table's version.
 
-    The files stay on disk for the versions that name them: erasing.py removes those.
+    The files stay on disk for the versions that name them: vacuum.py removes those.
 
     Raises: WorkspaceError - the table cannot be written.
     """
@@ -188,7 +188,7 @@ def delete_rows(ws: Workspace, table: str, key: str, values: Collection[str]) ->
 
 
 def update_columns(ws: Workspace, table: str, changes: pa.Table, key: str = "clip_id") -> int:
-    """Set the columns of `changes` on the rows it names by `key`; returns the table's version.
+    """Set the columns of `changes` on the rows it names by `key`; return the table's version.
 
     Only files with a row that really changes are written anew. Keys that are not there are ignored.
 
@@ -214,11 +214,10 @@ def update_columns(ws: Workspace, table: str, changes: pa.Table, key: str = "cli
 
 
 def compact(ws: Workspace, table: str, above: int = COMPACT_ABOVE_FILES) -> int:
-    """Gather the small files of a small-row table into one if it has more than `above` of them; returns the version.
+    """Merge the small files of a small-row table into one if it has more than `above` of them; return the version.
 
-    Large ones stay as they are, and no more is gathered at a time than makes two of those, so memory and time are
-    bounded however many rows there are. Older versions stay readable: nothing is removed from disk, until erasing.py is
-    told to.
+    Large ones stay as they are, and no more is merged at a time than makes two of those, so memory and time are
+    bounded however many rows there are. Older versions stay readable: nothing is removed from disk but by vacuum.py.
 
     Raises: ValueError - a payload table. WorkspaceError - the table cannot be written.
     """
@@ -243,17 +242,17 @@ def _size(file: DataFile) -> int:
 
 def _files_with(ws: Workspace, table: str, before: Snapshot, key: str, values: set[str]) -> list[DataFile]:
     ordered, wanted = sorted(values), _texts(values)
-    found = []
+    matching = []
     for file in before.files:
         if file.may_hold(key, ordered):
             held = read_files(ws, table, (file,), [key], None)[key]
             if pc.any(pc.is_in(held, value_set=wanted)).as_py():
-                found.append(file)
-    return found
+                matching.append(file)
+    return matching
 
 
 def _written(ws: Workspace, table: str, before: Snapshot, rows: pa.Table) -> tuple[DataFile, ...]:
-    # The version in the name keeps rows that are appended twice from passing for one file.
+    # The version in the name makes rows that are appended twice two different files.
     file = write_file(ws, table, f"rows-{before.version + 1:08d}-{{content}}.parquet", [rows])
     return (file,) if file else ()
 

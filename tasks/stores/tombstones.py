@@ -27,7 +27,7 @@ DONE: Final = "done"
 _MODELS: Final = "+models"
 
 MEDIA: Final = "media"
-"""Kind of the tombstones that bar a content, whatever it is called and whoever is said to be in it."""
+"""Kind of the tombstones that bar a content, whatever it is called and whatever speaker is stated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +37,9 @@ class Tombstones:
     marks: frozenset[tuple[str, str]]
 
     def bars(self, speaker: str | None, corpus: str | None, licence: str | None) -> bool:
-        """Whether a file must not be read, by what is said about it."""
-        told = (("speaker", speaker), ("corpus", corpus), ("licence", licence))
-        return any(value is not None and (kind, mark(value)) in self.marks for kind, value in told)
+        """Return True if a file must not be read, by its labels."""
+        labels = (("speaker", speaker), ("corpus", corpus), ("licence", licence))
+        return any(value is not None and (kind, mark(value)) in self.marks for kind, value in labels)
 
     @property
     def media(self) -> frozenset[str]:
@@ -70,7 +70,7 @@ def standing(ws: Workspace) -> Tombstones:
 
 
 def media_of(ws: Workspace, kind: Kind, value: str) -> frozenset[str]:
-    """Contents that earlier takedowns of this very thing have barred."""
+    """Return the contents that earlier takedowns of this very thing have barred."""
     rows = tables.read_any(ws, "tombstones").to_pylist()
     own = {row["takedown"] for row in rows if (row["kind"], row["mark"]) == (kind, mark(value))}
     return frozenset(row["mark"] for row in rows if row["kind"] == MEDIA and row["takedown"] in own)
@@ -143,9 +143,9 @@ def _put_up(ws: Workspace, takedown: str, wanted: Iterable[tuple[str, str]], why
     def make(before: pa.Table) -> pa.Table:
         known = {(row["kind"], row["mark"], row["takedown"]) for row in before.to_pylist()}
         rows = [
-            {"takedown": takedown, "kind": one, "mark": told, "created_utc": now, "why": why}
-            for one, told in wanted
-            if (one, told, takedown) not in known
+            {"takedown": takedown, "kind": its_kind, "mark": its_mark, "created_utc": now, "why": why}
+            for its_kind, its_mark in wanted
+            if (its_kind, its_mark, takedown) not in known
         ]
         return pa.Table.from_pylist(rows, schema=TOMBSTONES)
 
@@ -153,5 +153,5 @@ def _put_up(ws: Workspace, takedown: str, wanted: Iterable[tuple[str, str]], why
 
 
 def mark(value: str) -> str:
-    """sha256 of a value in hex; what a tombstone keeps of it."""
+    """Return the sha256 of a value in hex, which a tombstone keeps of it."""
     return hashlib.sha256(value.encode("utf-8", "surrogateescape")).hexdigest()

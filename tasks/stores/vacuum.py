@@ -1,4 +1,4 @@
-"""Takes files off the disk that tables hold no more: of versions that nobody needs, and of writers that were killed."""
+"""Removal of files that no table needs: of versions that nobody needs, and of writers that were killed."""
 
 from collections.abc import Collection
 from contextlib import suppress
@@ -20,10 +20,10 @@ from .workspace import Workspace
 
 
 def erase(ws: Workspace, table: str, keep_versions: Collection[int] = (), older_than_days: int = 0) -> list[str]:
-    """Delete from disk the files that neither the newest version nor `keep_versions` name, and that were taken out
-    so many days ago; returns their names.
+    """Delete from disk the files that neither the newest version nor `keep_versions` name, and that were removed from
+    the table so many days ago; return their names.
 
-    With 0 days this is what makes a takedown real. All other old versions become unreadable. Files that workers wrote
+    With 0 days this completes a takedown. All other old versions become unreadable. Files that workers wrote
     and no transaction has named yet are left alone.
 
     Raises: WorkspaceError - the table cannot be read, or a file cannot be deleted.
@@ -33,7 +33,7 @@ def erase(ws: Workspace, table: str, keep_versions: Collection[int] = (), older_
     try:
         with as_os_errors():
             for name in sorted(dead_files(ws, table, keep_versions, 24 * older_than_days) & names_in_folder(ws, table)):
-                with suppress(FileNotFoundError):  # somebody else erases, too
+                with suppress(FileNotFoundError):  # another process erases, too
                     if not older_than_days or _age(files, ws.path(table, name)) > timedelta(older_than_days):
                         remove(ws, table, name)
                         gone.append(name)
@@ -43,28 +43,28 @@ def erase(ws: Workspace, table: str, keep_versions: Collection[int] = (), older_
 
 
 def _age(files: Any, path: str) -> timedelta:
-    """For how long a file is there. A part may come back under the name of one that was taken out long ago."""
+    """Age of a file on disk. A part may come back under the name of one that was removed long ago."""
     modified: datetime = files.modified(path)
     return datetime.now(UTC) - modified
 
 
 def strays(ws: Workspace, table: str, key: str, values: Collection[str]) -> list[str]:
-    """Files in the table's folder that no version names (a killed writer left them) and that hold one of the values.
+    """List files in the table's folder that no version names (left by a killed writer) and that hold one of the values.
 
     Raises: WorkspaceError - the table cannot be read.
     """
     if table in PAYLOAD and key != "media_id":
-        raise ValueError(f"files of {table} are told apart by media_id, not by {key}")
+        raise ValueError(f"files of {table} are distinguished by media_id, not by {key}")
     known = set(tables.file_names(ws, table))
     gone = set(values)
     return [name for name in sorted(names_in_folder(ws, table) - known) if _holds(ws, table, name, key, gone)]
 
 
 def _holds(ws: Workspace, table: str, name: str, key: str, values: set[str]) -> bool:
-    """Whether a file has a row with one of the values; what cannot be read is taken to have one."""
+    """Return True if a file has a row with one of the values; one that cannot be read is assumed to have one."""
     try:
         with open_file(ws, table, name) as opened:
-            found = opened.read(columns=[key])[key]
+            column = opened.read(columns=[key])[key]
     except (OSError, pa.ArrowInvalid):
         return True
-    return bool(pc.any(pc.is_in(found, value_set=pa.array(sorted(values), pa.string()))).as_py())
+    return bool(pc.any(pc.is_in(column, value_set=pa.array(sorted(values), pa.string()))).as_py())

@@ -31,7 +31,7 @@ TRACKING: Final = "mlflow"
 _FLAT: Final = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss"})
 
 LEFT_BEHIND_S: Final = 24 * 3600.0
-"""Scratch files this old belong to no run that is still going."""
+"""Age from which scratch files belong to no run that is still going."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Workspace:
 
     @classmethod
     def to_be(cls, root: str) -> "Workspace | None":
-        """The workspace at `root` if it is there, None if it could be made there. Makes nothing.
+        """Return the workspace at `root` if it is there, None if it could be made there. Creates nothing.
 
         Raises: WorkspaceError - neither: the folder belongs to something else, cannot be written to, or see `open`.
         """
@@ -72,28 +72,28 @@ class Workspace:
 
     @property
     def is_local(self) -> bool:
-        """Whether the workspace is a folder of this machine."""
+        """True if the workspace is a folder of this machine."""
         return "://" not in self.root
 
     def filesystem(self) -> Any:
-        """The fsspec file system that holds the workspace; its paths come from `path`."""
+        """Return the fsspec file system that holds the workspace; its paths come from `path`."""
         return local_store() if self.is_local else open_store(self.root)[0]
 
     def arrow_filesystem(self) -> Any:
-        """The same for pyarrow. Never deltalake's own: see tasks/stores/delta.py."""
+        """Return the same for pyarrow. Never deltalake's own: see tasks/stores/delta.py."""
         return pyarrow.fs.LocalFileSystem() if self.is_local else self.filesystem()
 
     def path(self, *parts: str) -> str:
-        """Path of something in the workspace, as its file system wants it."""
+        """Return the path of something in the workspace, as its file system wants it."""
         base = self.root if self.is_local else open_store(self.root)[1]
         return "/".join((base.rstrip("/"), *parts))
 
     def table_uri(self, name: str) -> str:
-        """Where the Delta table `name` is; other tools can open it there."""
+        """URI of the Delta table `name`; other tools can open it there."""
         return f"{self.root}/{name}"
 
     def folder(self, name: str) -> str:
-        """Folder for documents and reports, made if missing."""
+        """Return the folder for documents and reports, made if missing."""
         path = self.path(name)
         if not self._is_flat:
             self.filesystem().makedirs(path, exist_ok=True)
@@ -101,16 +101,16 @@ class Workspace:
 
     @property
     def _is_flat(self) -> bool:
-        """Whether the store knows keys but no folders; there, making one would make a bucket of a mistyped name."""
+        """True if the store has keys but no folders; there, making one would make a bucket of a mistyped name."""
         return self.root.partition("://")[0] in _FLAT and not self.is_local
 
     @property
     def storage_options(self) -> dict[str, str] | None:
-        """What Delta has to be told beyond the AWS_* variables."""
-        return None if self.is_local else {"allow_http": "true"}  # whoever names an http:// endpoint means it
+        """Options of Delta beyond the AWS_* variables."""
+        return None if self.is_local else {"allow_http": "true"}  # an http:// endpoint is named deliberately
 
     def scratch(self) -> Path:
-        """Local folder for unfinished files.
+        """Return the local folder for unfinished files, made if missing.
 
         In a local workspace it lies inside, so that a finished file is moved to its place in one step.
 
@@ -164,8 +164,8 @@ def new_file(folder: Path, suffix: str) -> Path:
 
 
 def trouble_with_folder(folder: Path) -> str | None:
-    """Why nothing can be written into a local folder, which need not be there yet; None if something can."""
-    there = next((one for one in (folder, *folder.absolute().parents) if one.exists()), Path("/"))
+    """Return why nothing can be written into a local folder, which need not exist yet; None if something can."""
+    there = next((path for path in (folder, *folder.absolute().parents) if path.exists()), Path("/"))
     if not there.is_dir():
         return f"{there} is a file, not a folder"
     return None if os.access(there, os.W_OK | os.X_OK) else f"{there} cannot be written to"
@@ -173,25 +173,25 @@ def trouble_with_folder(folder: Path) -> str | None:
 
 @contextlib.contextmanager
 def _reached(workspace: Workspace) -> Iterator[None]:
-    """Turn what goes wrong on the way to a workspace into a WorkspaceError."""
+    """Turn errors on the way to a workspace into a WorkspaceError."""
     try:
         with as_os_errors():
             yield
     except OSError as error:
         raise WorkspaceError(f"workspace {workspace.root}: {error.strerror or error}") from error
-    except (ImportError, ValueError) as error:  # no package for this kind of address, or a name that none has
+    except (ImportError, ValueError) as error:  # no package for this kind of address, or an invalid name
         raise WorkspaceError(f"workspace {workspace.root} cannot be reached: {error}") from error
 
 
 def _is_marked(workspace: Workspace) -> bool:
-    """Whether a workspace is there; else the place is free for one. Raises: WorkspaceError - it is not."""
+    """Return True if a workspace is there, False if one can be made. Raises: WorkspaceError - neither."""
     root, files = workspace.root, workspace.filesystem()
     marker = workspace.path(MARKER)
     if files.exists(marker):
         _check_layout(root, files.cat_file(marker))
         return True
     entries = _entries(workspace)
-    if MARKER in entries or files.exists(marker):  # another run makes the workspace just now, and begins with this file
+    if MARKER in entries or files.exists(marker):  # another run is making the workspace, and begins with this file
         _check_layout(root, files.cat_file(marker))
         return True
     if entries - {*TABLES, "scratch", TRACKING}:
@@ -219,11 +219,11 @@ def _entries(workspace: Workspace) -> set[str]:
 
 def _check_layout(root: str, marker: bytes) -> None:
     try:
-        found = json.loads(marker)["layout_version"]
+        layout = json.loads(marker)["layout_version"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise WorkspaceError(f"{root}/{MARKER} is damaged ({error}); it should hold a layout_version") from error
-    if found != LAYOUT_VERSION:
+    if layout != LAYOUT_VERSION:
         raise WorkspaceError(
-            f"workspace {root} has layout {found}, this heterodub reads layout {LAYOUT_VERSION}: "
+            f"workspace {root} has layout {layout}, this heterodub reads layout {LAYOUT_VERSION}: "
             "use the version that made it, or ingest into a new folder"
         )

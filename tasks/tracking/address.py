@@ -1,4 +1,4 @@
-"""Where runs and models are kept: the address of the tracking store, from settings and workspace. No MLflow here."""
+"""Address of the tracking store of runs and models, from settings and workspace. No MLflow here."""
 
 import socket
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ _PORTS: Final = {"http": 80, "https": 443}
 
 @dataclass(frozen=True, slots=True)
 class TrackingAddress:
-    """A tracking store. `folder` and `artifacts` are local, and None where a server keeps things by itself.
+    """Address of a tracking store. `folder` and `artifacts` are local, and None where a server keeps things by itself.
 
     folder: holds a database of our own, so it is ours to make. artifacts: where files of new experiments go. login:
     user and password for a server. They are not part of its `uri`, which MLflow puts into the texts of its errors.
@@ -29,12 +29,12 @@ class TrackingAddress:
 
     @property
     def is_server(self) -> bool:
-        """Whether an MLflow server stands between us and the store."""
+        """True if the store is behind an MLflow server."""
         return urlsplit(self.uri).scheme in _PORTS
 
     @property
     def database(self) -> Path | None:
-        """The SQLite file of a store of our own."""
+        """SQLite file of a store of our own."""
         return self.folder / "mlflow.db" if self.folder else None
 
     def holds(self, address: str) -> bool:
@@ -52,7 +52,7 @@ class TrackingAddress:
 
 
 def place_of(settings: TrackingSettings, ws: Workspace) -> TrackingAddress:
-    """The store that the settings name, else the one inside the workspace. Nothing is made or opened.
+    """Return the store that the settings name, else the one inside the workspace. Nothing is made or opened.
 
     Raises: SettingsError - a remote workspace needs a server; or its path cannot be part of a database address.
     """
@@ -86,7 +86,7 @@ def _server(uri: str) -> TrackingAddress:
 
 
 def server_listens(place: TrackingAddress, timeout_s: float) -> str | None:
-    """Why nobody can be reached at a server's address within `timeout_s` seconds; None if somebody can."""
+    """Return why no server can be reached at an address within `timeout_s` seconds; None if one can."""
     parts = urlsplit(place.uri)
     try:
         address = (parts.hostname or "", parts.port or _PORTS[parts.scheme])

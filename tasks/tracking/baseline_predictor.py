@@ -19,7 +19,7 @@ from model.checksums import check_seal
 
 
 class BaselinePredictor(PythonModel):
-    """Paints face crops by speech; see model/baselines/inference.py."""
+    """Generates face crops from speech; see model/baselines/inference.py."""
 
     def load_context(self, context: PythonModelContext) -> None:
         """Read weights and card.
@@ -37,7 +37,7 @@ class BaselinePredictor(PythonModel):
         model_input,  # noqa: ANN001
         params: Any = None,
     ) -> NDArray[np.uint8]:
-        """The crops as the baseline paints them for the speech: (T, S, S, 3) uint8, RGB.
+        """Generate the crops for the speech with the baseline: (T, S, S, 3) uint8, RGB.
 
         model_input: "pictures" (T, S, S, 3) uint8; "mel" (T, 80, 20), log-mel window of each frame; and one frame or
         more of the face, "reference_pictures" (R, S, S, 3) uint8 with "reference_landmarks" (R, 216, 2) in crop
@@ -45,9 +45,9 @@ class BaselinePredictor(PythonModel):
 
         Raises: ValueError - shapes that do not fit together, or values that are not finite.
         """
-        given = {name: np.asarray(values) for name, values in model_input.items()}
-        known = given["reference_pictures"], given["reference_landmarks"]
-        return self.translator.paint(given["pictures"], given["mel"], *known)
+        inputs = {name: np.asarray(values) for name, values in model_input.items()}
+        references = inputs["reference_pictures"], inputs["reference_landmarks"]
+        return self.translator.paint(inputs["pictures"], inputs["mel"], *references)
 
 
 set_model(BaselinePredictor())

@@ -1,4 +1,4 @@
-"""What was deleted from the tracking store that registered models still need, and how to have it back."""
+"""Deleted parts of the tracking store that registered models still need, and how to restore them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,26 +11,26 @@ from .address import TrackingAddress
 from .kinds import KINDS
 from .models import Version
 from .registry import MISSING, versions
-from .store import Tracking, at, open_to_ask, restore_experiment, telling
+from .store import Tracking, at, open_to_ask, restore_experiment, tracking_errors
 
 
 @dataclass(frozen=True, slots=True)
 class Deleted:
-    """Something that is gone: in words; the command that restores it, None where MLflow keeps nothing of it."""
+    """A deleted thing: in words; the command that restores it, None where MLflow keeps nothing of it."""
 
     what: str
     command: str | None
 
 
 def deleted(place: TrackingAddress, experiment: str) -> list[Deleted]:
-    """Deleted experiments that trainings use or that registered versions came from, and deleted runs of versions.
+    """List deleted experiments that trainings use or that registered versions came from, and deleted runs of versions.
 
     experiment: name of the one that new runs are filed under.
 
-    Raises: TrackingError - the store cannot be asked.
+    Raises: TrackingError - the store cannot be read.
     """
     tracking = open_to_ask(place)
-    with telling(f"tracking store {place}"):
+    with tracking_errors(f"tracking store {place}"):
         gone = {one.experiment_id: one.name for one in _deleted_experiments(tracking)}
     found = [
         (version, stage, home) for name in KINDS for version in versions(tracking, name)
@@ -63,8 +63,8 @@ def _deleted_experiments(tracking: Tracking) -> Iterator[Any]:
 
 
 def _run_of(tracking: Tracking, version: Version) -> tuple[str | None, str]:
-    """Whether the run of a version is active or deleted, None where it is not there; and its experiment."""
-    with telling(f"run {version.run_id} of {version}"):
+    """Return the stage of a version's run, active or deleted, None where it is not there; and its experiment."""
+    with tracking_errors(f"run {version.run_id} of {version}"):
         try:
             info = tracking.client.get_run(version.run_id).info
         except MlflowException as error:

@@ -1,4 +1,4 @@
-"""Takes files about some clips out of runs: pictures and films of them, pages that show them; and versions for good."""
+"""Deletion of files about some clips from runs: pictures and films of them, pages that show them; and of versions."""
 
 import logging
 from collections.abc import Collection, Iterator
@@ -7,7 +7,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from .models import Version
-from .store import Tracking, telling
+from .store import Tracking, tracking_errors
 
 _log = logging.getLogger(__name__)
 
@@ -15,7 +15,7 @@ _PAGE = 1000
 
 
 def erase_about(tracking: Tracking, clips: Collection[str], pages: Collection[str], page_runs: Collection[str]) -> int:
-    """Delete what runs keep of clips, in every experiment; returns how many files.
+    """Delete what runs keep of clips, in every experiment; return how many files.
 
     clips: ids; files that have the first twelve digits of one in their name go. pages: files that go from `page_runs`.
 
@@ -31,7 +31,7 @@ def erase_about(tracking: Tracking, clips: Collection[str], pages: Collection[st
             continue
         for name in _files(tracking, run_id, ""):
             if any(mark in name.rsplit("/", 1)[-1] for mark in marks) or (run_id in page_runs and name in pages):
-                with telling(f"{name} of run {run_id}"):
+                with tracking_errors(f"{name} of run {run_id}"):
                     get_artifact_repository(place, tracking_uri=tracking.place.uri).delete_artifacts(name)  # type: ignore[no-untyped-call]
                 gone += 1
     return gone
@@ -55,10 +55,10 @@ def delete_version(tracking: Tracking, version: Version) -> None:
 
 
 def _runs(tracking: Tracking) -> Iterator[tuple[str, str]]:
-    """Every run with its artifact address, deleted ones too: their files are still there."""
+    """Yield every run with its artifact address, deleted ones too: their files are still there."""
     from mlflow.entities import ViewType
 
-    with telling(f"runs at {tracking.place}"):
+    with tracking_errors(f"runs at {tracking.place}"):
         experiments = [one.experiment_id for one in tracking.client.search_experiments(ViewType.ALL)]
         token = None
         while True:
@@ -70,7 +70,7 @@ def _runs(tracking: Tracking) -> Iterator[tuple[str, str]]:
 
 
 def _files(tracking: Tracking, run_id: str, folder: str) -> Iterator[str]:
-    with telling(f"files of run {run_id}"):
+    with tracking_errors(f"files of run {run_id}"):
         try:
             entries = tracking.client.list_artifacts(run_id, folder or None)
         except MlflowException as error:

@@ -1,4 +1,4 @@
-"""The input examples that are logged with models: a made face, for a real one would be somebody's data."""
+"""Input examples that are logged with models: a synthetic face, since a real one would be personal data."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ _ARCS = {
 
 
 def made_face(frames: int) -> NDArray[np.float32]:
-    """A face in pixels (frames, 216, 2) that sways a little; its mouth stands still."""
+    """Draw a face in pixels (frames, 216, 2) that sways a little; its mouth stands still."""
     curves = []
     for boundary in BOUNDARIES:
         if boundary.name == "nose_bridge":
@@ -43,7 +43,7 @@ def made_face(frames: int) -> NDArray[np.float32]:
 
 
 def input_example() -> dict[str, NDArray[np.float32]]:
-    """Inputs of the pyfunc by name: five frames of a made face under a hum, with one reference frame."""
+    """Build inputs of the pyfunc by name: five frames of a synthetic face under a hum, with one reference frame."""
     bands, columns = np.arange(MEL_BANDS), np.arange(mel_columns(_FRAMES))
     mel = np.asarray(-5.0 - bands / 20.0 + np.sin(columns / 3.0)[:, None], np.float32)
     face = made_face(_FRAMES)
@@ -51,7 +51,7 @@ def input_example() -> dict[str, NDArray[np.float32]]:
 
 
 def translator_example(side_px: int) -> dict[str, NDArray[Any]]:
-    """Inputs of the translator's pyfunc by name: three frames of noise with a made face's landmarks, two references."""
+    """Build inputs of the translator's pyfunc by name: three frames of noise with a synthetic face, two references."""
     face = made_face(3)
     low, high = face.reshape(-1, 2).min(axis=0), face.reshape(-1, 2).max(axis=0)
     placed = np.asarray((face - (low + high) / 2) * (side_px / 1.6 / (high - low).max()) + side_px / 2, np.float32)
@@ -66,8 +66,8 @@ def translator_example(side_px: int) -> dict[str, NDArray[Any]]:
 
 
 def baseline_example(side_px: int) -> dict[str, NDArray[Any]]:
-    """Inputs of a baseline's pyfunc by name: those of a translator that a baseline takes, under a hum."""
-    given = translator_example(side_px)
-    kept = {name: given[name] for name in ("pictures", "reference_pictures", "reference_landmarks")}
-    mel = np.full((len(given["pictures"]), MEL_BANDS, MEL_CONTEXT_COLUMNS), -5.0, np.float32)
+    """Build inputs of a baseline's pyfunc by name: those of a translator that a baseline takes, under a hum."""
+    example = translator_example(side_px)
+    kept = {name: example[name] for name in ("pictures", "reference_pictures", "reference_landmarks")}
+    mel = np.full((len(example["pictures"]), MEL_BANDS, MEL_CONTEXT_COLUMNS), -5.0, np.float32)
     return kept | {"mel": mel}

@@ -1,6 +1,6 @@
-"""What the registered models are: their names, files, signatures and readers.
+"""Registered models: their names, files, signatures and readers.
 
-Asking the registry must be cheap, so networks and MLflow's own model classes load only where a model is logged.
+Queries of the registry must be cheap, so networks and MLflow's own model classes load only where a model is logged.
 """
 
 from collections.abc import Callable, Mapping
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from mlflow.models import ModelSignature
 
 Tensor = tuple[str, Any, tuple[int, ...]]
-"""Name, dtype and shape of what a model takes or gives; -1 for any length."""
+"""Name, dtype and shape of a model's input or output; -1 for any length."""
 
 _FLOATS, _BYTES = np.dtype(np.float32), np.dtype(np.uint8)
 _FACES: Final = (-1, LANDMARK_POINTS, 2)
@@ -48,17 +48,17 @@ class ModelKind:
     predictor: str
     """Script that MLflow runs to load it, beside this file."""
     requires: tuple[str, ...]
-    """What the logged code imports, besides MLflow itself."""
+    """Packages that the logged code imports, besides MLflow itself."""
     takes: tuple[Tensor, ...]
     gives: Tensor
     example: Callable[[Path], dict[str, NDArray[Any]]]
     card: Callable[[Path], GeneratorCard | TranslatorCard | BaselineCard]
-    """Reads all of a folder and gives its card. Raises: ModelFileError."""
+    """Reads all of a folder and returns its card. Raises: ModelFileError."""
     made_by: str
 
     @property
     def signature(self) -> "ModelSignature":
-        """What it takes and gives, as MLflow checks it."""
+        """Inputs and outputs of the model, as MLflow checks them."""
         from mlflow.models import ModelSignature
         from mlflow.types import Schema, TensorSpec
 
@@ -73,7 +73,7 @@ def _generator_card(folder: Path) -> GeneratorCard:
 
 
 def _translator_card(folder: Path, finetuned: bool) -> TranslatorCard:
-    """The card of a translator that is of the kind it is registered as.
+    """Return the card of a translator that is of the kind it is registered as.
 
     Raises: ModelFileError - it is a fine-tuned one under the other's name, or the other way round.
     """
@@ -158,7 +158,7 @@ FINETUNED_TRANSLATOR: Final = replace(
 
 
 def _baseline(name: BaselineName) -> ModelKind:
-    """What the paper compares with: all baselines take and give the same."""
+    """Kind of a system that the paper compares with; all of them have the same inputs and outputs."""
     return ModelKind(
         name=name,
         inner="baseline",

@@ -1,4 +1,4 @@
-"""What a model was trained on, kept in its run: ids alone, so that it outlives the rows and tells of nobody."""
+"""Training data of a model, kept in its run: ids alone, so that it outlives the rows and names nobody."""
 
 import json
 import tempfile
@@ -11,23 +11,23 @@ from mlflow.exceptions import MlflowException
 from .kinds import ModelKind
 from .models import Version, version_of
 from .runs import TrackedRun
-from .store import Tracking, telling
+from .store import Tracking, tracking_errors
 
 FILE: Final = "lineage.json"
 
 
 def keep_lineage(run: TrackedRun, clips: Iterable[tuple[str, str, str]]) -> None:
-    """Keep which clips a training learned from and looked at: (clip_id, media_id, split) of each."""
+    """Store which clips a training was trained and validated on: (clip_id, media_id, split) of each."""
     rows = [{"clip_id": clip, "media_id": media, "split": split} for clip, media, split in clips]
     run.content(FILE, json.dumps(rows) + "\n")
 
 
 def lineage_of(tracking: Tracking, version: Version) -> list[dict[str, Any]] | None:
-    """The clips behind a version; None where its run keeps none (it was deleted, or is older than this file).
+    """Return the clips behind a version; None where its run keeps none (it was deleted, or is older than this file).
 
     Raises: TrackingError - the store cannot be reached.
     """
-    with telling(f"run {version.run_id}"), tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
+    with tracking_errors(f"run {version.run_id}"), tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
         try:
             place = tracking.client.get_run(version.run_id).info.artifact_uri
             tracking.require_held(place, f"run {version.run_id}")
@@ -38,16 +38,18 @@ def lineage_of(tracking: Tracking, version: Version) -> list[dict[str, Any]] | N
             return None
         if FILE not in names:
             return None
-        got = Path(tracking.client.download_artifacts(version.run_id, FILE, scratch))
-        return list(json.loads(got.read_text()))
+        path = Path(tracking.client.download_artifacts(version.run_id, FILE, scratch))
+        return list(json.loads(path.read_text()))
 
 
 def lineage_of_weights(tracking: Tracking, kind: ModelKind, weights: str) -> list[dict[str, Any]] | None:
-    """The clips behind the registered version whose weights have this sha256; None where none is, or keeps none.
+    """Return the clips of the registered version whose weights have this sha256; None where there is none, or no list.
 
     Raises: TrackingError - the store cannot be reached.
     """
-    with telling(f"{kind.name} at {tracking.place}"):
-        found = tracking.client.search_model_versions(f"name = '{kind.name}' and tags.weights_sha256 = '{weights}'")
-    told = [lineage_of(tracking, version_of(one)) for one in found]
-    return next((rows for rows in told if rows is not None), None)
+    with tracking_errors(f"{kind.name} at {tracking.place}"):
+        registered = tracking.client.search_model_versions(
+            f"name = '{kind.name}' and tags.weights_sha256 = '{weights}'"
+        )
+    lineages = [lineage_of(tracking, version_of(one)) for one in registered]
+    return next((rows for rows in lineages if rows is not None), None)

@@ -1,4 +1,4 @@
-"""Sends a training's curves to its run, seldom and in batches; a store that goes away stops no training."""
+"""Logging of a training's curves to its run, seldom and in batches; a store that goes away stops no training."""
 
 import logging
 import time
@@ -16,21 +16,21 @@ from .runs import TrackedRun
 _log = logging.getLogger(__name__)
 
 POINT_STEPS: Final = 10
-"""Steps behind one point of a curve, unless told otherwise."""
+"""Steps of one point of a curve, by default."""
 
 POINTS_A_BATCH: Final = 5
 """Points that wait for each other before they are sent; validation sends what waits, too."""
 
 _FIRST_PAUSE_S: Final = 30.0
 _LONGEST_PAUSE_S: Final = 600.0
-"""Between attempts at a store that is away: each time twice as long, so that waiting for it costs next to nothing."""
+"""Pauses between attempts at a store that is away: each twice as long, so that waiting for it costs next to nothing."""
 
 _FILES_KEPT: Final = 16
 """Pictures that wait for the store to come back, the newest; curves wait without bound, they are small."""
 
 
 class TrackedTraining:
-    """A listener (model/training/callbacks.py) that keeps a training's curves in its run.
+    """A callback (model/training/callbacks.py) that keeps a training's curves in its run.
 
     A point holds means over `point_steps` steps: each loss under "loss/", or under its own name if that has a slash,
     such as "fusion/sound"; "learning_rate"; "data_wait_frac" of the time spent waiting for data; "steps_per_s". Points
@@ -50,7 +50,7 @@ class TrackedTraining:
         run.at_end.append(self._last_try)
 
     def started(self, first_step: int, steps: int) -> None:
-        """Nothing to keep: the run's parameters say it."""
+        """Do nothing: the run's parameters hold it."""
 
     def stepped(self, report: StepMetrics) -> None:
         """Count a step; every so many become a point, and every so many points are sent."""
@@ -69,7 +69,7 @@ class TrackedTraining:
         self._send()
 
     def saved(self, step: int, checkpoint: Path) -> None:
-        """Nothing is uploaded: the checkpoint is for resuming here, the model is logged at the end."""
+        """Upload nothing: the checkpoint is for resuming here, the model is logged at the end."""
 
     def ended(self, step: int, reason: str) -> None:
         """Send what is left."""
@@ -120,7 +120,7 @@ class TrackedTraining:
 
     def _send_now(self) -> None:
         self._points = 0
-        if self._pause_s and not self._run.tracking.listens():  # dearer attempts only when somebody listens again
+        if self._pause_s and not self._run.tracking.listens():  # costly attempts only once a server listens again
             raise TrackingError(f"no MLflow server answers at {self._run.tracking.place}")
         if self._run.resumed:
             self._waiting = [metric for metric in self._waiting if not self._is_held(metric)]

@@ -1,7 +1,7 @@
 """Our models in MLflow: logged as a pyfunc made of code and weights, registered, found and loaded again.
 
 Nothing is pickled: a model is our weights (safetensors), our card (JSON), the source that reads them, and a seal over
-all of it, whose sha256 stands in the registry. No file of a version is used or run before it was held against that.
+all of it, whose sha256 is in the registry. No file of a version is used or run before it was verified against that.
 """
 
 import shutil
@@ -29,7 +29,7 @@ from tasks.stores.removal import remove_below
 
 from .kinds import KINDS, ModelKind
 from .runs import TrackedRun
-from .store import Tracking, telling
+from .store import Tracking, tracking_errors
 
 if TYPE_CHECKING:
     from mlflow.models import Model
@@ -51,22 +51,22 @@ class Version:
 
     @property
     def kind(self) -> ModelKind:
-        """What it is a version of."""
+        """Kind of the model."""
         return KINDS[self.name]
 
     @property
     def uri(self) -> str:
-        """What mlflow.pyfunc.load_model takes."""
+        """Argument of mlflow.pyfunc.load_model."""
         return f"models:/{self.name}/{self.number}"
 
     @property
     def seal(self) -> str:
         """sha256 of the seal over its folder, as it was logged.
 
-        Raises: ModelFileError - the version was not registered by us, so nothing vouches for its files.
+        Raises: ModelFileError - the version was not registered by us, so its files cannot be verified.
         """
         if SEALED not in self.tags:
-            raise ModelFileError(f"{self} has no tag {SEALED}, so nothing vouches for its files")
+            raise ModelFileError(f"{self} has no tag {SEALED}, so its files cannot be verified")
         return self.tags[SEALED]
 
     def __str__(self) -> str:
@@ -88,12 +88,12 @@ def log_model(run: TrackedRun, folder: Path, kind: ModelKind) -> Version:
         seal(inner)
         if known := _registered(run, hashes, kind):
             return known
-        with telling(f"run {run.run_id}, its model"):
+        with tracking_errors(f"run {run.run_id}, its model"):
             return _log(run, inner, whole, _tags(run, card, kind, hashes), kind)
 
 
 def _log(run: TrackedRun, inner: Path, whole: Path, tags: dict[str, str], kind: ModelKind) -> Version:
-    from mlflow.models import Model  # which loads torch; whoever only asks for versions does without
+    from mlflow.models import Model  # which loads torch; queries of versions do without
 
     client = run.tracking.client
     logged = client.create_logged_model(run.tracking.experiment_id, kind.name, run.run_id, tags)
@@ -112,14 +112,14 @@ def _log(run: TrackedRun, inner: Path, whole: Path, tags: dict[str, str], kind: 
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
     # the place itself, not models:/<id>, which a local store looks up in whatever store is the process's default
-    made = client.create_model_version(
+    registered = client.create_model_version(
         kind.name, logged.artifact_location, run.run_id, tags=tags | sealed, model_id=logged.model_id
     )
-    return version_of(made)
+    return version_of(registered)
 
 
 def _save(inner: Path, whole: Path, kind: ModelKind, description: "Model") -> None:
-    """Write the model as MLflow wants it: script, code, weights, signature, example, requirements."""
+    """Write the model in MLflow's format: script, code, weights, signature, example, requirements."""
     with _without_advice():
         mlflow.pyfunc.save_model(
             path=str(whole),
@@ -135,19 +135,19 @@ def _save(inner: Path, whole: Path, kind: ModelKind, description: "Model") -> No
 
 @contextmanager
 def _without_advice() -> Iterator[None]:
-    """Leaves out MLflow's advice to people who give no signature; ours says more than type hints could.
+    """Suppress MLflow's advice to people who give no signature; ours is stricter than type hints.
 
-    It sets filters of its own before it warns, so it can only be sorted out afterwards.
+    It sets filters of its own before it warns, so its warning can only be dropped afterwards.
     """
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as caught:
         yield
-    for warning in told:
+    for warning in caught:
         if "Add type hints to the `predict` method" not in str(warning.message):
             warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
 
 
 def fetch_version(tracking: Tracking, wanted: Version, folder: Path) -> Path:
-    """The model's own folder of a version, out of all that fetch_model brings.
+    """Fetch the model's own folder of a version, out of all that fetch_model brings.
 
     Raises: TrackingError, ModelFileError - as fetch_model.
     """
@@ -155,25 +155,25 @@ def fetch_version(tracking: Tracking, wanted: Version, folder: Path) -> Path:
 
 
 def verify_version(tracking: Tracking, wanted: Version) -> None:
-    """Hold a version's files against its seal, and keep none of them. Raises: as fetch_model."""
+    """Verify a version's files against its seal, and keep none of them. Raises: as fetch_model."""
     with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
         fetch_model(tracking, wanted, Path(scratch))
 
 
 def fetch_model(tracking: Tracking, wanted: Version, folder: Path) -> Path:
-    """Bring all of a version's files into a folder, code included, and hold them against its seal; runs none of them.
+    """Fetch all of a version's files into a folder, code included, and verify them against its seal; runs none of them.
 
     Raises: ModelFileError - a file is missing, damaged, swapped, added or a link. TrackingError - the files cannot be
     fetched.
     """
     expected = wanted.seal
-    with telling(f"files of {wanted}"):
+    with tracking_errors(f"files of {wanted}"):
         place = tracking.client.get_model_version_download_uri(wanted.name, str(wanted.number))
         tracking.require_held(place, str(wanted))
         address = urlsplit(place)
         if address.scheme in ("", "file"):  # of this machine: a copy would follow links
             regular_files(Path(unquote(address.path) if address.scheme else place))
-        got = Path(
+        fetched = Path(
             mlflow.artifacts.download_artifacts(
                 artifact_uri=place, dst_path=str(folder), tracking_uri=tracking.place.uri
             )
@@ -186,7 +186,7 @@ def fetch_model(tracking: Tracking, wanted: Version, folder: Path) -> Path:
 
 
 def export_model(tracking: Tracking, wanted: Version, folder: Path) -> None:
-    """Make a new folder of a version, which is there only once all of its files were held against the seal.
+    """Make a new folder of a version, which is there only once all of its files were verified against the seal.
 
     Raises: as fetch_model. OSError - the folder cannot be made, or holds something already.
     """
@@ -196,20 +196,20 @@ def export_model(tracking: Tracking, wanted: Version, folder: Path) -> None:
 
 
 def load_predictor(tracking: Tracking, wanted: Version, folder: Path) -> Any:
-    """The version as an mlflow.pyfunc.PyFuncModel; `folder` keeps its files and must outlive it.
+    """Load the version as an mlflow.pyfunc.PyFuncModel; `folder` keeps its files and must outlive it.
 
     In this process it runs on our own code, not on the logged copy, which a process of its own would use.
 
     Raises: as fetch_model; TrackingError also when MLflow cannot load it.
     """
     fetched = fetch_model(tracking, wanted, folder)
-    with telling(str(wanted)), _search_path_kept():
+    with tracking_errors(str(wanted)), _search_path_kept():
         return mlflow.pyfunc.load_model(str(fetched))
 
 
 @contextmanager
 def _search_path_kept() -> Iterator[None]:
-    """MLflow puts a model's code before ours on the search path, and leaves it there."""
+    """Restore the search path: MLflow puts a model's code before ours on it, and leaves it there."""
     before = list(sys.path)
     try:
         yield
@@ -220,19 +220,21 @@ def _search_path_kept() -> Iterator[None]:
 def _tags(
     run: TrackedRun, card: GeneratorCard | TranslatorCard | BaselineCard, kind: ModelKind, hashes: Mapping[str, str]
 ) -> dict[str, str]:
-    told = {name: str(getattr(card, name)) for name in ("release", "backend", "seed", "steps")}
-    return told | {"run": run.run_id} | {tag: hashes[file] for file, tag in kind.hashed.items()}
+    card_tags = {name: str(getattr(card, name)) for name in ("release", "backend", "seed", "steps")}
+    return card_tags | {"run": run.run_id} | {tag: hashes[file] for file, tag in kind.hashed.items()}
 
 
 def _registered(run: TrackedRun, hashes: Mapping[str, str], kind: ModelKind) -> Version | None:
-    """The version that an earlier attempt of this run has registered with the same files."""
-    with telling(f"{kind.name} at {run.tracking.place}"):
-        found = run.tracking.client.search_model_versions(f"name = '{kind.name}' and run_id = '{run.run_id}'")
+    """Return the version that an earlier attempt of this run has registered with the same files."""
+    with tracking_errors(f"{kind.name} at {run.tracking.place}"):
+        registered = run.tracking.client.search_model_versions(f"name = '{kind.name}' and run_id = '{run.run_id}'")
     wanted = {tag: hashes[file] for file, tag in kind.hashed.items()}.items()
-    same = [one for one in map(version_of, found) if SEALED in one.tags and one.tags.items() >= wanted]
+    same = [one for one in map(version_of, registered) if SEALED in one.tags and one.tags.items() >= wanted]
     return max(same, key=lambda one: one.number, default=None)
 
 
-def version_of(found: Any) -> Version:
-    """What MLflow returns, as we know it."""
-    return Version(found.name, int(found.version), found.run_id, found.source, dict(found.tags))
+def version_of(registered: Any) -> Version:
+    """Convert MLflow's version to ours."""
+    return Version(
+        registered.name, int(registered.version), registered.run_id, registered.source, dict(registered.tags)
+    )

@@ -1,4 +1,4 @@
-"""A model by the name that a user gives it: a folder, or a version in the registry."""
+"""A model found by the name that a user gives it: a folder, or a version in the registry."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from tasks.stores.workspace import Workspace
 
 @dataclass(frozen=True, slots=True)
 class NamedModel:
-    """Where a model's files lie, and what to call it. tags: in MLflow's words which version it is; none of a folder."""
+    """Folder and display name of a model. tags: its version, in MLflow's words; none of a folder."""
 
     folder: Path
     name: str
@@ -18,8 +18,8 @@ class NamedModel:
 
 
 def find_model(settings: Settings, workspace: Workspace, kind: str, name: str | None, scratch: Path) -> NamedModel:
-    """The model of a registered kind: a folder as it is, else the version of that number, "@alias" or run id (None: the
-    newest), fetched into `scratch`; of a translator also a fine-tuned one that is named.
+    """Find the model of a registered kind: a folder as it is, else the version of that number, "@alias" or run id
+    (None: the newest), fetched into `scratch`; of a translator also a fine-tuned one that is named.
 
     Raises: TrackingError - there is none. ModelFileError - its files are damaged.
     """

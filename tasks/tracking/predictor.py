@@ -37,10 +37,10 @@ class LandmarkPredictor(PythonModel):
         model_input,  # noqa: ANN001
         params: Any = None,
     ) -> NDArray[np.float32]:
-        """A clip's landmarks with lips and outline as the speech would have them: (T, 216, 2) in pixels.
+        """Predict a clip's landmarks with lips and outline for the speech: (T, 216, 2) in pixels.
 
         model_input: "mel" (4T, 80), natural logarithm; "landmarks" (T, 216, 2) in pixels, of which only brows, nose
-        and eyelids are looked at; "reference" (R, 216, 2) in pixels, one frame or more of the same person.
+        and eyelids are used; "reference" (R, 216, 2) in pixels, one frame or more of the same person.
 
         Raises: ValueError - shapes that do not fit together, or values that are not finite.
         """

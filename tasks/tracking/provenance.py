@@ -1,4 +1,4 @@
-"""What a run was made with: settings as flat parameters, code, seed, and the installed packages."""
+"""Provenance of a run: settings as flat parameters, code, seed, and the installed packages."""
 
 import hashlib
 import json
@@ -21,16 +21,16 @@ _CUT_MARK: Final = " ... (cut; whole in settings.json)"
 
 
 def settings_tree(settings: BaseModel | Mapping[str, Any]) -> dict[str, Any]:
-    """Settings as plain JSON values, without passwords in addresses."""
+    """Return settings as plain JSON values, without passwords in addresses."""
     plain = settings.model_dump(mode="json") if isinstance(settings, BaseModel) else json.loads(json.dumps(settings))
     tree: dict[str, Any] = without_passwords(plain)
     return tree
 
 
 def flattened(tree: Mapping[str, Any], above: str = "") -> dict[str, str]:
-    """A tree as parameters: {"clips": {"min_s": 1.0}} becomes {"clips.min_s": "1.0"}.
+    """Flatten a tree to parameters: {"clips": {"min_s": 1.0}} becomes {"clips.min_s": "1.0"}.
 
-    Lists stay whole, as JSON. A value that is too long for MLflow is cut, and says so.
+    Lists stay whole, as JSON. A value that is too long for MLflow is cut, with a mark.
     """
     flat: dict[str, str] = {}
     for name, value in tree.items():
@@ -44,7 +44,7 @@ def flattened(tree: Mapping[str, Any], above: str = "") -> dict[str, str]:
 
 
 def code_tags() -> dict[str, str]:
-    """Tags that name the code: "code" as in releases, MLflow's own tag for the commit, and what is not committed."""
+    """Return tags that name the code: "code" as in releases, MLflow's own for the commit, and what is not committed."""
     code = code_version()
     tags = {"code": code}
     if "+" in code:
@@ -53,23 +53,23 @@ def code_tags() -> dict[str, str]:
 
 
 def installed() -> list[str]:
-    """Every installed distribution as "name==version", sorted; names as package indexes compare them."""
-    found = {(re.sub(r"[-_.]+", "-", part.name).lower(), part.version) for part in distributions()}
-    return sorted(f"{name}=={version}" for name, version in found)
+    """List every installed distribution as "name==version", sorted; names as package indexes compare them."""
+    packages = {(re.sub(r"[-_.]+", "-", part.name).lower(), part.version) for part in distributions()}
+    return sorted(f"{name}=={version}" for name, version in packages)
 
 
 def environment_hash(packages: list[str]) -> str:
-    """sha256 over the packages, one a line, in hex."""
+    """Compute sha256 over the packages, one a line, in hex."""
     return hashlib.sha256("\n".join(packages).encode()).hexdigest()
 
 
 def _uncommitted() -> int | None:
-    """Files of the checkout that differ from its commit; None where git does not say."""
+    """Count files of the checkout that differ from its commit; None where git does not say."""
     place = str(Path(__file__).parent)
     try:
-        asked = subprocess.run(
+        status = subprocess.run(
             ["git", "-C", place, "status", "--porcelain"], capture_output=True, text=True, timeout=20
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return len(asked.stdout.splitlines()) if asked.returncode == 0 else None
+    return len(status.stdout.splitlines()) if status.returncode == 0 else None

@@ -1,4 +1,4 @@
-"""What earlier runs say: which training ended well, and which challengers were judged and kept out."""
+"""Queries of earlier runs: which training ended well, and which challengers were evaluated and not promoted."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any, Final
 from .models import Version
 from .registry import versions
 from .runs import TrackedRun
-from .store import Tracking, telling
+from .store import Tracking, tracking_errors
 
 TRAINING: Final = "training"
 """Tag of a training's run: identity of its release, clips and settings together, as its folder is named."""
@@ -31,7 +31,7 @@ class TrainedVersion:
 
 
 def finished_training(tracking: Tracking, model: str, training: str) -> TrainedVersion | None:
-    """The newest version that came of a training, by its identity, and whose run ended well; None if there is none.
+    """Return the newest version from a training, by its identity, whose run ended well; None if there is none.
 
     Raises: TrackingError - the store cannot be reached.
     """
@@ -42,7 +42,7 @@ def finished_training(tracking: Tracking, model: str, training: str) -> TrainedV
 
 
 def trained_by(tracking: Tracking, model: str, settings: str) -> frozenset[int]:
-    """Versions that were trained by settings of this identity.
+    """Return the versions that were trained by settings of this identity.
 
     Raises: TrackingError - the store cannot be reached.
     """
@@ -51,7 +51,7 @@ def trained_by(tracking: Tracking, model: str, settings: str) -> frozenset[int]:
 
 
 def kept_out(tracking: Tracking, model: str) -> dict[int, str]:
-    """Challengers that were judged and did not become champion, by the policy or by a person: why, by version.
+    """Challengers that were evaluated and did not become champion, by the policy or by a person: why, by version.
 
     Raises: TrackingError - the store cannot be reached.
     """
@@ -61,7 +61,7 @@ def kept_out(tracking: Tracking, model: str) -> dict[int, str]:
 
 
 def keep_scores(tracking: Tracking, version: Version, release: str, scores: str) -> None:
-    """Keep a version's scores on a release's test split in the run of its training, as JSON, and that they are there.
+    """Store a version's scores on a release's test split in the run of its training, as JSON, and tag the run.
 
     Raises: TrackingError - the store cannot be reached.
     """
@@ -71,10 +71,10 @@ def keep_scores(tracking: Tracking, version: Version, release: str, scores: str)
 
 
 def _search(tracking: Tracking, asked: str) -> list[Any]:
-    """Runs of the experiment that answer to a filter, of any page."""
+    """Return the runs of the experiment that match a filter, of any page."""
     found: list[Any] = []
     token = None
-    with telling(f"runs at {tracking.place}"):
+    with tracking_errors(f"runs at {tracking.place}"):
         while True:
             page = tracking.client.search_runs([tracking.experiment_id], asked, max_results=_PAGE, page_token=token)
             found += page

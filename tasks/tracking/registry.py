@@ -1,4 +1,4 @@
-"""Versions of any registered model of ours: found by what a user types, and the aliases that point at them."""
+"""Versions of any registered model of ours, found by what a user types, and the aliases that point at them."""
 
 import re
 from collections.abc import Collection, Mapping
@@ -12,7 +12,7 @@ from schemas.errors import TrackingError
 
 from .kinds import KINDS
 from .models import Version, version_of
-from .store import Tracking, telling
+from .store import Tracking, tracking_errors
 
 CHAMPION: Final = "champion"
 CHALLENGER: Final = "challenger"
@@ -20,23 +20,23 @@ PREVIOUS: Final = "previous"
 
 _MOVE: Final = "ledger.move"
 _LEDGER: Final = "ledger"
-"""Tags of a registered model: the ledger's move that its aliases follow, and whose ledger that is."""
+"""Tags of a registered model: the ledger's move that its aliases follow, and the ledger in words."""
 
 _CALLED: Final = re.compile(r"(?:models:/)?(?P<model>[\w-]+)(?:/(?P<number>[0-9]+)|(?P<alias>@[\w-]+))?")
 
 MISSING: Final = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
-"""How MLflow says that a version or alias is not there; which of the two depends on the store."""
+"""Codes by which MLflow reports that a version or alias is not there; which of the two depends on the store."""
 
 
 def versions(tracking: Tracking, model: str) -> list[Version]:
-    """Every version that was not deleted, oldest first; none where the model is not registered."""
-    with telling(f"{model} at {tracking.place}"):
+    """Return every version that was not deleted, oldest first; none where the model is not registered."""
+    with tracking_errors(f"{model} at {tracking.place}"):
         found = tracking.client.search_model_versions(f"name = '{model}'")
     return sorted(map(version_of, found), key=lambda one: one.number)
 
 
 def named_version(tracking: Tracking, model: str, name: str | None) -> Version:
-    """The version that a user names: its number, "@alias" or run id; None: the newest.
+    """Return the version that a user names: its number, "@alias" or run id; None: the newest.
 
     Raises: TrackingError - there is none; the text says which there are.
     """
@@ -63,8 +63,8 @@ def named_version(tracking: Tracking, model: str, name: str | None) -> Version:
 
 
 def usable_version(tracking: Tracking, model: str, name: str | None) -> Version:
-    """The version that a user names to work with: as named_version; of a translator also a fine-tuned one, by its run
-    id or as "landmark-translator-finetuned/NUMBER", never as the newest.
+    """Return the version that a user names to work with: as named_version; of a translator also a fine-tuned one, by
+    its run id or as "landmark-translator-finetuned/NUMBER", never as the newest.
 
     Raises: TrackingError - there is none; the text says which there are.
     """
@@ -72,7 +72,7 @@ def usable_version(tracking: Tracking, model: str, name: str | None) -> Version:
 
 
 def version_called(tracking: Tracking, name: str) -> Version:
-    """The version that a whole name means: "MODEL" (the newest), "MODEL/NUMBER", "MODEL@ALIAS", with or without
+    """Return the version of a full name: "MODEL" (the newest), "MODEL/NUMBER", "MODEL@ALIAS", with or without
     MLflow's "models:/" before it.
 
     Raises: TrackingError - there is none; the text says which there are.
@@ -84,7 +84,7 @@ def version_called(tracking: Tracking, name: str) -> Version:
 
 
 def finetuned_version(tracking: Tracking, model: str, name: str | None) -> Version | None:
-    """The fine-tuned version that a user names where `model` is wanted; None where the name is not of one.
+    """Return the fine-tuned version that a user names where `model` is wanted; None where the name is not of one.
 
     Raises: TrackingError - the name is of one that is not there.
     """
@@ -97,11 +97,11 @@ def finetuned_version(tracking: Tracking, model: str, name: str | None) -> Versi
 
 
 def aliased(tracking: Tracking, model: str, alias: str) -> Version | None:
-    """The version an alias points at; None without that alias.
+    """Return the version an alias points at; None without that alias.
 
     Raises: TrackingError - the store cannot be reached.
     """
-    with telling(f"{model} at {tracking.place}"):
+    with tracking_errors(f"{model} at {tracking.place}"):
         try:
             return version_of(tracking.client.get_model_version_by_alias(model, alias))
         except MlflowException as error:
@@ -111,7 +111,7 @@ def aliased(tracking: Tracking, model: str, alias: str) -> Version | None:
 
 
 def aliases_of(tracking: Tracking, model: str) -> dict[int, list[str]]:
-    """Aliases of each version that has one; none where the model is not registered.
+    """Return aliases of each version that has one; none where the model is not registered.
 
     Raises: TrackingError - the store cannot be reached.
     """
@@ -131,7 +131,7 @@ def set_aliases(tracking: Tracking, model: str, aliases: Mapping[str, int | None
         now = aliased(tracking, model, alias)
         if (now.number if now else None) == number:
             continue
-        with telling(f"alias {alias} of {model} at {tracking.place}"):
+        with tracking_errors(f"alias {alias} of {model} at {tracking.place}"):
             if number is None:
                 tracking.client.delete_registered_model_alias(model, alias)
             else:
@@ -139,18 +139,18 @@ def set_aliases(tracking: Tracking, model: str, aliases: Mapping[str, int | None
 
 
 def led_by(tracking: Tracking, model: str) -> tuple[str, str] | None:
-    """The ledger's move that the aliases follow, and whose it is in words; None where no ledger ever moved them.
+    """Return the ledger's move that the aliases follow, and that ledger in words; None where none ever moved them.
 
     Raises: TrackingError - the store cannot be reached.
     """
     found = _registered(tracking, model)
     if found is None or _MOVE not in found.tags:
         return None
-    return found.tags[_MOVE], found.tags.get(_LEDGER, "nobody knows who")
+    return found.tags[_MOVE], found.tags.get(_LEDGER, "unknown")
 
 
 def _registered(tracking: Tracking, model: str) -> RegisteredModel | None:
-    with telling(f"{model} at {tracking.place}"):
+    with tracking_errors(f"{model} at {tracking.place}"):
         try:
             return tracking.client.get_registered_model(model)
         except MlflowException as error:
@@ -159,21 +159,21 @@ def _registered(tracking: Tracking, model: str) -> RegisteredModel | None:
             raise
 
 
-def follow(tracking: Tracking, model: str, move_id: str, told: str) -> None:
-    """Write down whose move the aliases are about to follow: whatever ledger does not hold it, may not move them.
+def follow(tracking: Tracking, model: str, move_id: str, ledger: str) -> None:
+    """Record whose move the aliases are about to follow: a ledger that does not hold it may not move them.
 
     Raises: TrackingError - the store cannot be reached.
     """
-    with telling(f"{model} at {tracking.place}"):
-        for name, value in ((_LEDGER, told), (_MOVE, move_id)):
+    with tracking_errors(f"{model} at {tracking.place}"):
+        for name, value in ((_LEDGER, ledger), (_MOVE, move_id)):
             tracking.client.set_registered_model_tag(model, name, value)
 
 
 def runs_of_benchmarks(tracking: Tracking, benchmarks: Collection[str]) -> set[str]:
-    """Runs that hold evidence made on a benchmark, and the runs of the challengers it was made for."""
+    """Return the runs that hold evidence made on a benchmark, and the runs of the challengers it was made for."""
     if not benchmarks:
         return set()
-    with telling(f"runs at {tracking.place}"):
+    with tracking_errors(f"runs at {tracking.place}"):
         experiments = [one.experiment_id for one in tracking.client.search_experiments()]
         found = [
             run
@@ -184,22 +184,22 @@ def runs_of_benchmarks(tracking: Tracking, benchmarks: Collection[str]) -> set[s
 
 
 def curve(tracking: Tracking, version: Version, metric: str) -> list[tuple[int, float]]:
-    """A metric of the version's run as (step, value), by step; empty where the run is gone or holds none.
+    """Return a metric of the version's run as (step, value), by step; empty where the run is gone or holds none.
 
     Raises: TrackingError - the store cannot be reached.
     """
-    with telling(f"run {version.run_id}"):
+    with tracking_errors(f"run {version.run_id}"):
         try:
             found = tracking.client.get_metric_history(version.run_id, metric)
         except MlflowException as error:
             if error.error_code in MISSING:
                 return []
             raise
-    return sorted({set_aliases.step: set_aliases.value for set_aliases in found}.items())
+    return sorted({point.step: point.value for point in found}.items())
 
 
 def tag_version(tracking: Tracking, version: Version, tags: Mapping[str, str]) -> None:
     """Set tags of a version; one of the same name is replaced."""
-    with telling(f"{version} at {tracking.place}"):
+    with tracking_errors(f"{version} at {tracking.place}"):
         for name, value in tags.items():
             tracking.client.set_model_version_tag(version.name, str(version.number), name, value)

@@ -1,7 +1,7 @@
-"""Makes a workspace's own tracking store at home where it lies now.
+"""Relocation of a workspace's own tracking store to the place where it lies now.
 
 MLflow keeps the absolute address of every run's and model's files. In a workspace that was moved or copied they name
-the old place. Rewriting them is safe once nobody needs that place any more: it is gone, or the user says so.
+the old place. Rewriting them is safe once nobody needs that place any more: it is gone, or the user confirms it.
 """
 
 import sqlite3
@@ -22,7 +22,7 @@ _ADDRESSES: Final = (
     ("model_versions", "source"),
     ("model_versions", "storage_location"),
 )
-"""Where MLflow 3.17 keeps addresses of files."""
+"""Columns in which MLflow 3.17 keeps addresses of files."""
 
 _MLFLOWS_OWN: Final = 0
 _WAIT_S: Final = 20.0
@@ -30,7 +30,7 @@ _WAIT_S: Final = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Relocated:
-    """What was done. `forgotten`: workspaces that the store belonged to; `missing`: models whose files are not here."""
+    """Result of a relocation. `forgotten`: workspaces that the store belonged to; `missing`: models without files."""
 
     forgotten: tuple[str, ...]
     addresses: int
@@ -72,7 +72,7 @@ def _elsewhere(store: sqlite3.Connection, here: Path) -> list[str]:
 
 
 def _require_leave(artifacts: str, here: Path, forget: Path | None) -> None:
-    """Raises: TrackingError - the old place is still there, and nobody said that it may be forgotten."""
+    """Raises: TrackingError - the old place is still there, and the user did not allow to forget it."""
     old = Path(artifacts)
     if not old.exists() or (here.exists() and old.samefile(here)):
         return

@@ -1,4 +1,4 @@
-"""One run in MLflow: begun or taken up again, filled, and ended as what it came to."""
+"""A run in MLflow: started or resumed, filled, and ended with its status."""
 
 import json
 import logging
@@ -19,7 +19,7 @@ from tasks.releases.releases import Release
 from tasks.stores.workspace import Workspace
 
 from .provenance import code_tags, environment_hash, flattened, installed, settings_tree
-from .store import Tracking, telling
+from .store import Tracking, tracking_errors
 
 _log = logging.getLogger(__name__)
 
@@ -41,9 +41,9 @@ class TrackedRun:
         """Called before the run is ended, however it ends."""
 
     def origin(self, settings: BaseModel | Mapping[str, Any], seed: int) -> None:
-        """Keep what the run is made with: settings, seed, code and packages, the long ones as files too.
+        """Store what the run is made with: settings, seed, code and packages, the long ones as files too.
 
-        Where a resumed run differs from its beginning, a tag "resumed.<name>" says so and the old value stays.
+        Where a resumed run differs from its beginning, a tag "resumed.<name>" holds the new value; the old one stays.
         """
         tree, packages = settings_tree(settings), installed()
         self.params(flattened(tree))
@@ -56,10 +56,10 @@ class TrackedRun:
         self.content("environment.txt", "\n".join(packages) + "\n")
 
     def params(self, values: Mapping[str, str]) -> None:
-        """Keep parameters. MLflow never changes one: where a value differs, the tag "resumed.<name>" holds the new."""
+        """Store parameters. MLflow never changes one: where a value differs, the tag "resumed.<name>" holds the new."""
         known = self._run().data.params
         fresh = [Param(name, value) for name, value in values.items() if name not in known]
-        with telling(f"run {self.run_id}"):
+        with tracking_errors(f"run {self.run_id}"):
             for start in range(0, len(fresh), _AT_ONCE):
                 self.tracking.client.log_batch(self.run_id, params=fresh[start : start + _AT_ONCE])
         differing = {name: value for name, value in values.items() if known.get(name, value) != value}
@@ -68,43 +68,43 @@ class TrackedRun:
     def tags(self, values: Mapping[str, str]) -> None:
         """Set tags; one of the same name is replaced."""
         tags = [RunTag(name, value) for name, value in values.items()]
-        with telling(f"run {self.run_id}"):
+        with tracking_errors(f"run {self.run_id}"):
             for start in range(0, len(tags), _AT_ONCE):
                 self.tracking.client.log_batch(self.run_id, tags=tags[start : start + _AT_ONCE])
 
     def data(self, ws: Workspace, release: Release, stage: Stage) -> None:
-        """Name the release as input: one data set for each split that trainings read, whose context is the split."""
+        """Log the release as input: one data set for each split that trainings read, whose context is the split."""
         self.tags({"release": release.release_id})
         inputs = [
             DatasetInput(release_input(ws, release, stage, split), [InputTag("mlflow.data.context", split)])
             for split in ("train", "val")
         ]
-        with telling(f"run {self.run_id}"):
+        with tracking_errors(f"run {self.run_id}"):
             self.tracking.client.log_inputs(self.run_id, inputs)
 
     def metrics(self, values: Mapping[str, float | None], step: int = 0) -> None:
-        """Keep scores at a step; None means that there is none, and is left out."""
+        """Store scores at a step; None means that there is none, and is left out."""
         now = time.time_ns() // 1_000_000
         self.send([Metric(name, value, now, step) for name, value in values.items() if value is not None])
 
     def send(self, metrics: Sequence[Metric]) -> None:
-        """Keep metrics with their own times and steps. Sending some again changes nothing."""
-        with telling(f"run {self.run_id}"):
+        """Store metrics with their own times and steps. Sending some again changes nothing."""
+        with tracking_errors(f"run {self.run_id}"):
             for start in range(0, len(metrics), _METRICS_AT_ONCE):
                 self.tracking.client.log_batch(self.run_id, metrics=metrics[start : start + _METRICS_AT_ONCE])
 
     def steps_of(self, metric: str) -> set[int]:
-        """Steps at which the run holds a value of this metric."""
-        with telling(f"run {self.run_id}"):
+        """Return the steps at which the run holds a value of this metric."""
+        with tracking_errors(f"run {self.run_id}"):
             return {entry.step for entry in self.tracking.client.get_metric_history(self.run_id, metric)}
 
     def file(self, path: Path, folder: str = "") -> None:
-        """Keep a file or a whole folder under its name, in a folder of the run."""
-        with telling(f"run {self.run_id}, {path.name}"):
+        """Store a file or a whole folder under its name, in a folder of the run."""
+        with tracking_errors(f"run {self.run_id}, {path.name}"):
             self.tracking.client.log_artifact(self.run_id, str(path), folder or None)
 
     def content(self, name: str, data: bytes | str) -> None:
-        """Keep a picture or text as the file `name`, such as "val/opening_000500.png"."""
+        """Store a picture or text as the file `name`, such as "val/opening_000500.png"."""
         folder, _, base = name.rpartition("/")
         with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
             path = Path(scratch) / base
@@ -112,15 +112,15 @@ class TrackedRun:
             self.file(path, folder)
 
     def _run(self) -> Any:
-        with telling(f"run {self.run_id}"):
+        with tracking_errors(f"run {self.run_id}"):
             return self.tracking.client.get_run(self.run_id)
 
 
 @contextmanager
 def tracked_run(tracking: Tracking, name: str, resume: str | None = None) -> Iterator[TrackedRun]:
-    """A run to fill. `resume` takes up a run by its id, whatever it ended as; else a new one of that name begins.
+    """Provide a run to fill. `resume` resumes a run by its id, whatever its status; else a new one of that name begins.
 
-    An error inside ends it as FAILED, with its words in the tag "failure", an interrupt as KILLED; both go on outwards.
+    An error inside ends it as FAILED, with its text in the tag "failure", an interrupt as KILLED; both are raised on.
 
     Raises: TrackingError - there is no such run, it was deleted or is of another experiment; or no store answers.
     """
@@ -141,7 +141,7 @@ def tracked_run(tracking: Tracking, name: str, resume: str | None = None) -> Ite
 
 
 def release_input(ws: Workspace, release: Release, stage: Stage, split: str) -> Dataset:
-    """A release as MLflow knows data: named by its id; the profile holds table versions and counts.
+    """Describe a release as an MLflow data set: named by its id; the profile holds table versions and counts.
 
     MLflow takes two inputs of one name and digest for the same and drops one, so the digest ends in the split.
     """
@@ -165,32 +165,35 @@ def release_input(ws: Workspace, release: Release, stage: Stage, split: str) -> 
 
 
 def _begun(tracking: Tracking, name: str) -> TrackedRun:
-    with telling(f"experiment {tracking.experiment_id} at {tracking.place}"):
-        made = tracking.client.create_run(tracking.experiment_id, run_name=name)
-    return TrackedRun(tracking, made.info.run_id, resumed=False)
+    with tracking_errors(f"experiment {tracking.experiment_id} at {tracking.place}"):
+        run = tracking.client.create_run(tracking.experiment_id, run_name=name)
+    return TrackedRun(tracking, run.info.run_id, resumed=False)
 
 
 def _resumed(tracking: Tracking, run_id: str) -> TrackedRun:
-    with telling(f"run {run_id} at {tracking.place}"):
-        found = tracking.client.get_run(run_id)
-        if found.info.lifecycle_stage != "active":
+    with tracking_errors(f"run {run_id} at {tracking.place}"):
+        run = tracking.client.get_run(run_id)
+        if run.info.lifecycle_stage != "active":
             raise TrackingError(
                 f"run {run_id} was deleted; `mlflow gc` has not yet erased it: restore it, or begin anew"
             )
-        if found.info.experiment_id != tracking.experiment_id:
+        if run.info.experiment_id != tracking.experiment_id:
             raise TrackingError(f"run {run_id} belongs to another experiment; set [tracking] experiment to that one")
         tracking.client.update_run(run_id, status="RUNNING")
     return TrackedRun(tracking, run_id, resumed=True)
 
 
 def _end(run: TrackedRun, status: str) -> None:
-    """What was done stays done, so a store that is gone by now is told of and raises nothing."""
+    """End a run. Its work is kept, so a store that is gone by now is only logged."""
     for last in run.at_end:
         last()
     try:
-        with telling(f"run {run.run_id}"):
+        with tracking_errors(f"run {run.run_id}"):
             run.tracking.client.set_terminated(run.run_id, status)
     except TrackingError as error:
         _log.warning(
-            "the run %s ended as %s, but MLflow was not told and shows it as running: %s", run.run_id, status, error
+            "the run %s ended as %s, but MLflow could not be reached and shows it as running: %s",
+            run.run_id,
+            status,
+            error,
         )

@@ -1,4 +1,4 @@
-"""Opens the tracking store, patiently enough for a busy server and not for minutes when there is none."""
+"""Opening of the tracking store, patient enough for a busy server but not for minutes when there is none."""
 
 import errno
 import fcntl
@@ -36,7 +36,7 @@ _MANNERS: Final = {
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # stdout belongs to answers, which may be JSON
 }
-"""MLflow takes these from the environment alone; what the user has set stands."""
+"""MLflow takes these from the environment alone; values that the user has set are kept."""
 
 _MLFLOWS_OWN: Final = "0"
 """Id of the experiment "Default", which every store has and nobody here uses."""
@@ -64,7 +64,7 @@ class Tracking:
             )
 
     def listens(self, timeout_s: float = 2.0) -> bool:
-        """Whether a request is worth trying: cheap, and never longer than `timeout_s` seconds."""
+        """Return True if a request is worth trying: cheap, and never longer than `timeout_s` seconds."""
         return not self.place.is_server or server_listens(self.place, timeout_s) is None
 
 
@@ -92,12 +92,12 @@ def open_to_ask(place: TrackingAddress) -> Tracking:
 
 
 def look(place: TrackingAddress) -> str:
-    """What a check-up says of a store that is there, in words; makes and changes nothing.
+    """Describe a store that is there, for a check-up; makes and changes nothing.
 
     Raises: TrackingError - it cannot be used.
     """
     client = _client(place)
-    with telling(f"tracking store {place}"):
+    with tracking_errors(f"tracking store {place}"):
         models = client.search_registered_models(max_results=100)
         found = client.search_experiments(ViewType.ALL, max_results=_EXPERIMENTS)
         experiments = [one for one in found if one.experiment_id != _MLFLOWS_OWN]
@@ -107,7 +107,7 @@ def look(place: TrackingAddress) -> str:
 
 
 @contextmanager
-def telling(what: str) -> Iterator[None]:
+def tracking_errors(what: str) -> Iterator[None]:
     """Turn what MLflow raises into a TrackingError that starts with `what`; a full disk stays an OSError.
 
     Raises: TrackingError - MLflow, its database or the network failed. OSError - there is no room.
@@ -131,31 +131,31 @@ def _client(place: TrackingAddress) -> MlflowClient:
         logging.getLogger(chatty).setLevel(logging.ERROR)
     if place.is_server and (why := server_listens(place, CONNECT_S)):
         raise TrackingError(f"no MLflow server answers at {place} ({why}); start it, or correct [tracking] uri")
-    with telling(f"tracking store {place}"):
+    with tracking_errors(f"tracking store {place}"):
         return MlflowClient(tracking_uri=place.uri, registry_uri=place.uri)
 
 
 def _open(place: TrackingAddress, experiment: str) -> Tracking:
     client = _client(place)
-    with telling(f"tracking store {place}"):
-        found = client.get_experiment_by_name(experiment)
-        if found is None:
+    with tracking_errors(f"tracking store {place}"):
+        known = client.get_experiment_by_name(experiment)
+        if known is None:
             try:
                 made = client.create_experiment(experiment, str(place.artifacts) if place.artifacts else None)
                 return Tracking(place, client, made)
             except MlflowException as error:
                 if error.error_code != "RESOURCE_ALREADY_EXISTS":
                     raise
-                found = client.get_experiment_by_name(experiment)  # somebody else made it just now
-    if found is None:
-        raise TrackingError(f"experiment {experiment!r} was made and is not there: somebody deletes meanwhile")
-    if found.lifecycle_stage != "active":
+                known = client.get_experiment_by_name(experiment)  # another process has just made it
+    if known is None:
+        raise TrackingError(f"experiment {experiment!r} was made and is not there: another process deletes it")
+    if known.lifecycle_stage != "active":
         raise TrackingError(
-            f"experiment {experiment!r} was deleted from {place}: `{restore_experiment(place, found.experiment_id)}` "
+            f"experiment {experiment!r} was deleted from {place}: `{restore_experiment(place, known.experiment_id)}` "
             "restores it; or name another one in [tracking] experiment"
         )
-    _require_at_home(place, found)
-    return Tracking(place, client, found.experiment_id)
+    _require_at_home(place, known)
+    return Tracking(place, client, known.experiment_id)
 
 
 class NotAtHomeError(TrackingError):
@@ -170,7 +170,7 @@ def _require_at_home(place: TrackingAddress, experiment: Any) -> None:
     if place.folder and experiment.artifact_location != str(place.artifacts):
         raise NotAtHomeError(
             f"{place.folder} was moved or copied here: its runs still name files in {experiment.artifact_location}. "
-            f"`heterodub relocate -w {shlex.quote(str(place.folder.parent))}` makes them at home; or set [tracking] uri"
+            f"`heterodub relocate -w {shlex.quote(str(place.folder.parent))}` rewrites them; or set [tracking] uri"
         )
 
 
@@ -188,18 +188,18 @@ def _is_of_another(place: TrackingAddress, experiment: Any) -> bool:
 
 
 def restore_experiment(place: TrackingAddress, experiment_id: str) -> str:
-    """The command that brings a deleted experiment back, with all of its runs."""
+    """Return the command that restores a deleted experiment, with all of its runs."""
     return f"{at(place)} mlflow experiments restore --experiment-id {experiment_id}"
 
 
 def at(place: TrackingAddress) -> str:
-    """What is written before one of MLflow's commands; those that restore have no option for an address."""
+    """Return the prefix of one of MLflow's commands; those that restore have no option for an address."""
     return f"MLFLOW_TRACKING_URI={shlex.quote(str(place))}"
 
 
 @contextmanager
 def _first_opening(place: TrackingAddress) -> Iterator[None]:
-    """One process at a time: two that make the tables of one new database at once break each other."""
+    """Lock: two processes that make the tables of one new database at once break each other."""
     if place.folder is None:
         yield
         return

@@ -19,7 +19,7 @@ from model.stage2.inference import TranslatorInference
 
 
 class TranslatingPredictor(PythonModel):
-    """Paints the lower halves of face crops; see model/stage2/translator.py for their geometry."""
+    """Generates the lower halves of face crops; see model/stage2/translator.py for their geometry."""
 
     def load_context(self, context: PythonModelContext) -> None:
         """Read weights and card.
@@ -38,16 +38,16 @@ class TranslatingPredictor(PythonModel):
         model_input,  # noqa: ANN001
         params: Any = None,
     ) -> NDArray[np.float32]:
-        """The crops with their lower halves as the landmarks want them: (T, S, S, 3), RGB in 0..1.
+        """Generate the crops with their lower halves by the landmarks: (T, S, S, 3), RGB in 0..1.
 
         model_input: "pictures" (T, S, S, 3) uint8 and "source" (T, 216, 2), landmarks as found; "wanted" (T, 216, 2);
         "reference_pictures" (R, S, S, 3) uint8 and "reference_landmarks" (R, 216, 2), one frame or more.
 
         Raises: ValueError - shapes that do not fit together, or values that are not finite.
         """
-        given = {name: np.asarray(values) for name, values in model_input.items()}
-        known = self.translator.appearance(given["reference_pictures"], given["reference_landmarks"])
-        return self.translator.translate(known, given["pictures"], given["source"], given["wanted"])
+        inputs = {name: np.asarray(values) for name, values in model_input.items()}
+        appearance = self.translator.appearance(inputs["reference_pictures"], inputs["reference_landmarks"])
+        return self.translator.translate(appearance, inputs["pictures"], inputs["source"], inputs["wanted"])
 
 
 set_model(TranslatingPredictor())

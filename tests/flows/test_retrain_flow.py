@@ -70,7 +70,7 @@ def run(workspace: str, short: Path) -> tuple[dict, list[str]]:
         below: list[FlowRun] = client.read_flow_runs(flow_run_filter=FlowRunFilter(parent_flow_run_id=parent))
         names = [client.read_flow(one.flow_id).name for one in below]
     assert state.is_failed() == isinstance(told, RetrainError)
-    return told.told if isinstance(told, RetrainError) else told, sorted(names)
+    return told.summary if isinstance(told, RetrainError) else told, sorted(names)
 
 
 def outlook(workspace: str, short: Path) -> Outlook:
@@ -166,4 +166,4 @@ def test_a_corpus_that_is_not_there_stops_the_command_before_anything_is_begun(w
 def test_a_corpus_that_is_away_at_night_stops_the_flow_before_anything_is_trained(workspace, short):
     state = retrain(["/nowhere"], workspace=workspace, config=str(short), return_state=True)
     told = state.result(raise_on_failure=False)
-    assert isinstance(told, RetrainError) and str(told).startswith("/nowhere: ") and told.told["stages"] == []
+    assert isinstance(told, RetrainError) and str(told).startswith("/nowhere: ") and told.summary["stages"] == []

@@ -16,7 +16,7 @@ from tasks.releases import releases
 from tasks.steps.ingest import publish_release
 from tasks.steps.route import apply_route, plan_route
 from tasks.stores import tables
-from tasks.stores.active_policy import standing_policy
+from tasks.stores.active_policy import active_policy
 from tasks.stores.workspace import Workspace
 from tests.flows.heads import contents, versions, write_head
 from tests.flows.plain_ingest import run
@@ -112,7 +112,7 @@ def test_applied_by_the_command_it_gives_the_rows_of_an_ingest_by_that_policy(
 
 def test_ingest_follows_the_policy_that_stands(place, settings, policies):
     apply(settings, policies["lenient"])
-    assert standing_policy(Workspace.open(settings.workspace)).name == "lenient"
+    assert active_policy(Workspace.open(settings.workspace)).name == "lenient"
     write_head(place / "films" / "d.mp4", 410, 30)
     with pytest.raises(SettingsError, match=r"heterodub route --policy .*picky\.toml"):
         run(place / "films", settings)

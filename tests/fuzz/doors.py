@@ -39,7 +39,7 @@ from tasks.reproduction.study.videos import read_videos
 from tasks.sources.corpus import load_corpus
 from tasks.sources.manifest import read_manifest
 from tasks.stores import tables
-from tasks.stores.active_policy import standing_policy
+from tasks.stores.active_policy import active_policy
 from tasks.stores.workspace import Workspace
 from tasks.tracking.example import baseline_example, input_example, translator_example
 from tests.fuzz.mutations import damaged
@@ -253,7 +253,7 @@ def _workspace(sound: Path) -> Door:
     def ask(folder: Path) -> None:
         ws = Workspace.open(str(folder))
         for look in (
-            lambda: standing_policy(ws),
+            lambda: active_policy(ws),
             lambda: [tables.read(ws, table) for table in TABLES],
             lambda: check_workspace(footage.settings(folder)),
             lambda: status(footage.settings(folder)),

@@ -23,7 +23,7 @@ from tasks.reproduction.study.answers import read_key
 from tasks.reproduction.study.videos import read_videos
 from tasks.sources.corpus import load_corpus
 from tasks.stores import tables
-from tasks.stores.active_policy import standing_policy
+from tasks.stores.active_policy import active_policy
 from tasks.stores.workspace import Workspace
 from tasks.tracking.example import input_example
 from tests.fuzz.doors import _KEY, _save_generator
@@ -165,4 +165,4 @@ def test_a_release_whose_counts_are_no_json(ws, tmp_path, counts):
 def test_a_standing_policy_that_is_none(ws):
     ws.filesystem().pipe_file(ws.path("policy.json"), b'{"name": 1}')
     with pytest.raises(WorkspaceError, match=r"policy\.json"):
-        standing_policy(ws)
+        active_policy(ws)

@@ -1,1 +1,1 @@
-"""The audit between writing and publishing. The only place that knows Great Expectations."""
+"""Audit between writing and publishing. The only place that imports Great Expectations."""

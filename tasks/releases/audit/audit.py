@@ -1,4 +1,4 @@
-"""The gate between writing and publishing: every expectation on every row of the given table versions."""
+"""Audit between writing and publishing: every expectation on every row of the given table versions."""
 
 import logging
 import time
@@ -24,7 +24,7 @@ _LOG: Final = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class AuditResult:
-    """Outcome of an audit. `rows` counts the rows of each table, `page` is the readable account of it."""
+    """Result of an audit. `rows` counts the rows of each table, `page` is the readable account of it."""
 
     checks: tuple[ExpectationResult, ...]
     rows: Mapping[str, int]
@@ -33,7 +33,7 @@ class AuditResult:
 
     @property
     def passed(self) -> bool:
-        """Whether every expectation was met."""
+        """True if every expectation was met."""
         return not self.failures
 
     @property
@@ -42,7 +42,7 @@ class AuditResult:
         return tuple(check for check in self.checks if not check.passed)
 
     def summary(self) -> dict[str, Any]:
-        """What a release keeps of it."""
+        """Return what a release stores of it."""
         return {
             "passed": self.passed,
             "expectations": len(self.checks),
@@ -52,14 +52,14 @@ class AuditResult:
         }
 
     def require(self) -> None:
-        """Do nothing if everything was met.
+        """Raise if any expectation was not met.
 
-        Raises: AuditFailedError - something was not; its text names tables, expectations and rows.
+        Raises: AuditFailedError - its text names tables, expectations and rows.
         """
         if self.failures:
-            told = "; ".join(_sentence(check) for check in self.failures[:10])
+            failures = "; ".join(_sentence(check) for check in self.failures[:10])
             more = f"; and {len(self.failures) - 10} more" if len(self.failures) > 10 else ""
-            raise AuditFailedError(f"nothing was published: {told}{more}. All of it: {self.page}")
+            raise AuditFailedError(f"nothing was published: {failures}{more}. All of it: {self.page}")
 
 
 def audit(

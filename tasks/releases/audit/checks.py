@@ -1,4 +1,4 @@
-"""Runs suites of expectations with Great Expectations and writes its Data Docs. The only module that imports it."""
+"""Run suites of expectations with Great Expectations and write its Data Docs. The only module that imports it."""
 
 import importlib
 import logging
@@ -19,7 +19,7 @@ EXAMPLES: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class ExpectationResult:
-    """Outcome of one expectation. `examples` names failing rows: clip_ids, or uris of the catalog."""
+    """Result of one expectation. `examples` names failing rows: clip_ids, or uris of the catalog."""
 
     name: str
     table: str
@@ -28,11 +28,11 @@ class ExpectationResult:
     failed_count: int
     examples: tuple[str, ...]
     error: str = ""
-    """Why the expectation could not be evaluated; a check with an error has failed."""
+    """Reason why the expectation could not be evaluated; a check with an error has failed."""
 
     @property
     def passed(self) -> bool:
-        """Whether every row met it."""
+        """True if every row met it."""
         return not self.failed_count and not self.error
 
 
@@ -101,21 +101,21 @@ def _translate(expectation: Expectation) -> Any:
     import great_expectations.expectations
 
     gxe: Any = great_expectations.expectations  # its classes have signatures of their own making
-    column, given = expectation.column, expectation.options
-    said = {"meta": {"name": expectation.name}, "notes": expectation.meaning}
+    column, options = expectation.column, expectation.options
+    documented = {"meta": {"name": expectation.name}, "notes": expectation.meaning}
     match expectation.kind:
         case "unique":
-            return gxe.ExpectColumnValuesToBeUnique(column=column, **said)
+            return gxe.ExpectColumnValuesToBeUnique(column=column, **documented)
         case "not_null":
-            return gxe.ExpectColumnValuesToNotBeNull(column=column, **said)
+            return gxe.ExpectColumnValuesToNotBeNull(column=column, **documented)
         case "between":
-            low, high = given["low"], given["high"]
-            return gxe.ExpectColumnValuesToBeBetween(column=column, min_value=low, max_value=high, **said)
+            low, high = options["low"], options["high"]
+            return gxe.ExpectColumnValuesToBeBetween(column=column, min_value=low, max_value=high, **documented)
         case "in_set":
-            return gxe.ExpectColumnValuesToBeInSet(column=column, value_set=list(given["values"]), **said)
+            return gxe.ExpectColumnValuesToBeInSet(column=column, value_set=list(options["values"]), **documented)
         case "equal":
             return gxe.ExpectColumnPairValuesToBeEqual(
-                column_A=column, column_B=given["other"], ignore_row_if="either_value_is_missing", **said
+                column_A=column, column_B=options["other"], ignore_row_if="either_value_is_missing", **documented
             )
 
 
@@ -134,7 +134,7 @@ def _check(suite: Suite, expectation: Expectation, result: Any) -> ExpectationRe
 
 
 def _exception(info: Mapping[str, Any]) -> str:
-    """Great Expectations keeps either one exception, or one per metric under keys of its own."""
-    found = [info, *(value for value in info.values() if isinstance(value, Mapping))]
-    told = [str(each["exception_message"]) for each in found if each.get("exception_message")]
-    return "; ".join(dict.fromkeys(told)) or "could not be evaluated"
+    """Join exception messages; Great Expectations keeps either one exception, or one per metric under its own keys."""
+    exceptions = [info, *(value for value in info.values() if isinstance(value, Mapping))]
+    messages = [str(each["exception_message"]) for each in exceptions if each.get("exception_message")]
+    return "; ".join(dict.fromkeys(messages)) or "could not be evaluated"

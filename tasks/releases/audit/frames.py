@@ -1,4 +1,4 @@
-"""Lays the stored tables out as narrow frames, one row per stored row, that expectations can speak of.
+"""Narrow frames of the stored tables, one row per stored row, on which expectations are evaluated.
 
 Payload is streamed a few clips at a time and only counted, so memory does not grow with the corpus.
 """
@@ -35,7 +35,7 @@ _NARROW: Final = {
 def all_frames(
     ws: Workspace, versions: Mapping[str, int], audited: Mapping[str, Collection[tuple[str, int]]]
 ) -> dict[str, pd.DataFrame]:
-    """The narrow frame of each audited table.
+    """Build the narrow frame of each audited table.
 
     `audited` names payload files, by name and size, whose payload was counted for an earlier release: they are
     not opened for it again. What compares rows with each other or with other tables always covers all rows.
@@ -135,8 +135,8 @@ def _count_stage2(batch: pa.RecordBatch) -> dict[str, Any]:
         sum(picture_size(crop.as_py() or b"") != (side, side) for crop in crops.values)
         for crops, side in zip(batch["crops"], asked, strict=True)
     ]
-    found = {"boxes": boxes, "bad_boxes": bad_boxes, "pictures": _lengths(batch["crops"]), "bad_pictures": bad}
-    return _count_face(batch) | found
+    counts = {"boxes": boxes, "bad_boxes": bad_boxes, "pictures": _lengths(batch["crops"]), "bad_pictures": bad}
+    return _count_face(batch) | counts
 
 
 _COUNTERS: Final = {"stage1": _count_stage1, "stage2": _count_stage2}
@@ -156,7 +156,7 @@ def _lengths(column: pa.Array) -> Any:
 
 
 def _matrix(column: pa.Array, width: int, fits: Callable[[Any], Any] | None = None) -> tuple[Any, Any]:
-    """Rows of each clip's matrix, and how many of them are null, hold a number not finite, or do not fit."""
+    """Count rows of each clip's matrix, and how many of them are null, hold a number not finite, or do not fit."""
     lengths = _lengths(column)
     rows = column.flatten()
     good = np.asarray(pc.fill_null(pc.equal(pc.list_value_length(rows), width), False)).copy()
@@ -171,13 +171,13 @@ def _text(column: pa.ChunkedArray) -> "pd.Series[Any]":
 
 
 def _escaped(frame: pd.DataFrame) -> pd.DataFrame:
-    """File and speaker names are foreign text, and Great Expectations writes values into its pages as they are."""
+    """Escape file and speaker names: foreign text that Great Expectations writes into its pages as it is."""
     texts: list[str] = list(frame.select_dtypes("str").columns)
     return frame.assign(**{name: frame[name].map(html.escape, na_action="ignore") for name in texts})
 
 
 def _plain(rows: pa.Table) -> pd.DataFrame:
-    """A frame whose text columns are text and whose numbers are numbers, also where all of them are null."""
+    """Return a frame whose text columns are text and whose numbers are numbers, also where all of them are null."""
     kinds = {"string": "str", "int64": "float64", "double": "float64", "bool": "bool"}
     frame: pd.DataFrame = rows.to_pandas()
     return frame.astype({field.name: kinds[str(field.type)] for field in rows.schema})

@@ -1,4 +1,4 @@
-"""One static page that says what was checked and what failed. Great Expectations' own pages need the internet."""
+"""A static page of what was checked and what failed. Great Expectations' own pages need the internet."""
 
 from html import escape
 from pathlib import Path
@@ -19,10 +19,10 @@ border-bottom:1px solid #ddd}code{font-size:.85em;word-break:break-all}.bad{colo
 def write_page(folder: Path, checks: list[ExpectationResult], rows: dict[str, int], seconds: float) -> Path:
     """Write the page into `folder` and return its path. It needs no other file and no network."""
     failed = [check for check in checks if not check.passed]
-    verdict = f'<p class="bad">{len(failed)} failed</p>' if failed else '<p class="ok">All met</p>'
+    outcome = f'<p class="bad">{len(failed)} failed</p>' if failed else '<p class="ok">All met</p>'
     counted = ", ".join(f"{table} {count}" for table, count in rows.items())
     body = [
-        f"<h1>Audit</h1>{verdict}",
+        f"<h1>Audit</h1>{outcome}",
         f"<p>{len(checks)} expectations in {seconds:.1f} s over rows: {escape(counted)}.</p>",
         *([f"<h2>Failed</h2>{_table(failed)}"] if failed else []),
         f"<h2>Everything checked</h2>{_table(checks)}",

@@ -1,4 +1,4 @@
-"""Tells from the first bytes of an encoded picture what it is and how large, without decoding it."""
+"""Read format and size of an encoded picture from its first bytes, without decoding it."""
 
 import struct
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ Size = tuple[int, int]
 
 
 def picture_size(data: bytes) -> Size | None:
-    """Width and height of a JPEG, PNG or WebP picture in pixels; None if it is none of these or is cut off."""
+    """Read width and height of a JPEG, PNG or WebP picture in pixels; None if it is none of these or is cut off."""
     if data.startswith(b"\xff\xd8"):
         return _jpeg(data)
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
@@ -28,7 +28,7 @@ def _jpeg(data: bytes) -> Size | None:
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, int]]:
-    """Marker and start of each segment before the picture itself."""
+    """Yield marker and start of each segment before the picture itself."""
     at = 2
     while at + 4 <= len(data) and data[at] == 0xFF:
         marker = data[at + 1]

@@ -6,7 +6,7 @@ import pytest
 
 from model.features.landmarks import interocular
 from schemas.config.settings import ClipSettings
-from tasks.faces.finding import find_again
+from tasks.faces.finding import find_landmarks
 
 
 @pytest.fixture(scope="module")
@@ -15,7 +15,7 @@ def crop(astronaut):
 
 
 def test_a_real_face_is_found_where_it_is(mesh, crop, astronaut):
-    landmarks, there = find_again(mesh, ClipSettings(), np.stack([crop] * 2))
+    landmarks, there = find_landmarks(mesh, ClipSettings(), np.stack([crop] * 2))
     assert there.all()
     face = mesh.landmarks(astronaut, mesh.first_region(mesh.detect(astronaut)[0])).points
     expected = (face - (124, 25)) * (128 / 200)
@@ -23,6 +23,6 @@ def test_a_real_face_is_found_where_it_is(mesh, crop, astronaut):
 
 
 def test_where_there_is_none_none_is_found(mesh, crop):
-    landmarks, there = find_again(mesh, ClipSettings(), np.stack([np.full_like(crop, 90)] * 2))
+    landmarks, there = find_landmarks(mesh, ClipSettings(), np.stack([np.full_like(crop, 90)] * 2))
     assert not there.any()
     assert not landmarks.any()

@@ -19,7 +19,7 @@ from schemas.tables import CATALOG, CLIPS, STAGE1, STAGE2
 from tasks.ingestion.progress import SilentIngestWatcher
 from tasks.ingestion.reroute import apply_reroute, changed_clips, describe, extraction_jobs, plan_reroute
 from tasks.stores import tables
-from tasks.stores.active_policy import set_policy, standing_policy
+from tasks.stores.active_policy import active_policy, set_policy
 from tasks.stores.parts import commit_parts, write_part
 from tasks.stores.workspace import Workspace
 
@@ -226,7 +226,7 @@ def test_applying_without_new_clips_stores_decisions_and_drops_payload_and_is_do
         assert row["policy"] == STRICTER.hash
     assert payload_ids(workspace, "stage1") == {clip for clip in held[0] if not truth[clip]["stage1"]} < held[0]
     assert payload_ids(workspace, "stage2") == held[1]
-    assert standing_policy(workspace) == STRICTER
+    assert active_policy(workspace) == STRICTER
 
     before = versions(workspace)
     again = plan_reroute(workspace, STRICTER)
@@ -269,7 +269,7 @@ def test_clips_that_must_be_decoded_are_not_admitted_without_a_cluster(workspace
             None, workspace, plan_reroute(workspace, LOOSER), Settings(workspace=workspace.root), SilentIngestWatcher()
         )
     assert stored(workspace) == before
-    assert standing_policy(workspace) == OLD
+    assert active_policy(workspace) == OLD
 
 
 def test_an_empty_workspace_has_nothing_to_change(tmp_path):
@@ -277,7 +277,7 @@ def test_an_empty_workspace_has_nothing_to_change(tmp_path):
     plan = plan_reroute(empty, STRICTER)
     assert describe(plan)["clips"] == 0
     apply_reroute(None, empty, plan, Settings(workspace=empty.root), SilentIngestWatcher())
-    assert standing_policy(empty) == STRICTER
+    assert active_policy(empty) == STRICTER
     assert tables.read(empty, "clips").num_rows == 0
     assert pc.sum(tables.read(empty, "stage1", ["frames"])["frames"]).as_py() is None
     assert Path(empty.root).is_dir()

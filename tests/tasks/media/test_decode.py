@@ -170,7 +170,7 @@ def test_only_chosen_pictures_are_converted(clip, monkeypatch):
             yield type(picture)(picture.time_s, picture.duration_s, pixels)
 
     monkeypatch.setattr(decode.PyavPictures, "__iter__", counting)
-    monkeypatch.setattr(decode, "worth_it", lambda *_: False)
+    monkeypatch.setattr(decode, "can_use_decord", lambda *_: False)
     video, frames = _decode(clip(".mkv", regular(120, 60)))
     assert video.source_frames == 120
     assert len(painted) == len(set(painted)) == len({frame.source_index for frame in frames}) < 60
@@ -310,7 +310,7 @@ def test_no_open_file_is_left_behind(clip, tmp_path):
 def test_frames_are_freed_when_they_were_shown(clip, monkeypatch):
     """Not when the garbage collector comes: it sees a hundred bytes where megabytes are held."""
     path = clip(".mp4", regular(100))
-    monkeypatch.setattr(decode, "worth_it", lambda *_: False)
+    monkeypatch.setattr(decode, "can_use_decord", lambda *_: False)
     container, guards = sniff(path), GuardSettings()
     facts = probe(path, container, guards)
     gc.collect()

@@ -23,7 +23,7 @@ def _decode(path, guards=GUARDS):
 def _both(path, monkeypatch):
     by_decord = _decode(path)
     with monkeypatch.context() as patch:
-        patch.setattr(decode, "worth_it", lambda *_: False)
+        patch.setattr(decode, "can_use_decord", lambda *_: False)
         by_pyav = _decode(path)
     assert by_decord[0].decoder == "decord"
     assert by_pyav[0].decoder == "pyav"

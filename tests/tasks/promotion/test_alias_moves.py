@@ -134,7 +134,7 @@ def test_a_move_that_was_overtaken_while_it_slept_does_not_turn_the_alias_back(s
             move(store, ws, 3, 2)
         point(tracking, model, aliases)
 
-    monkeypatch.setattr(registry, "point", late)
+    monkeypatch.setattr(registry, "set_aliases", late)
     move(store, ws, 2, 1)
     assert pointing(store) == [3, 2]
     assert ledger.last_move(ws, MODEL).to_version == 3

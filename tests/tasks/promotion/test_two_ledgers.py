@@ -94,7 +94,7 @@ def test_of_two_ledgers_that_both_found_nobody_s_mark_the_later_one_leads(ws, st
         follow(tracking, model, "somebody's", "another workspace")
         point(tracking, model, aliases)
 
-    monkeypatch.setattr(registry, "point", overtaken)
+    monkeypatch.setattr(registry, "set_aliases", overtaken)
     with pytest.raises(PromotionError, match=r"somebody's of another ledger .another workspace."):
         move(store, ws, 2, 1)
     assert not ledger.last_move(ws, MODEL).is_done

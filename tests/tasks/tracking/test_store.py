@@ -130,11 +130,11 @@ def test_a_copied_workspace_does_not_write_into_the_old_one(ws, local, tmp_path)
 
 
 def test_a_full_disk_stays_a_full_disk():
-    from tasks.tracking.store import telling
+    from tasks.tracking.store import tracking_errors
 
-    with pytest.raises(OSError, match="No space"), telling("it"):
+    with pytest.raises(OSError, match="No space"), tracking_errors("it"):
         raise OSError(28, "No space left on device")
-    with pytest.raises(TrackingError, match=r"it: .*Permission"), telling("it"):
+    with pytest.raises(TrackingError, match=r"it: .*Permission"), tracking_errors("it"):
         raise PermissionError(13, "Permission denied")
 
 
