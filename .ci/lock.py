@@ -75,8 +75,8 @@ def with_hashes(pins: list[str]) -> str:
     locked = subprocess.run([*uv, *words], input="\n".join(pins), capture_output=True, text=True, check=True).stdout
     for torch in [one for one in pins if one.startswith("torch==")]:
         own = f"{torch} \\\n    --hash=sha256:{from_here(torch)}\n"
-        told = re.sub(rf"^{re.escape(torch)} \\\n(?: .*\n)+", own.replace("\\", r"\\"), told, flags=re.MULTILINE)
-    return told
+        locked = re.sub(rf"^{re.escape(torch)} \\\n(?: .*\n)+", own.replace("\\", r"\\"), locked, flags=re.MULTILINE)
+    return locked
 
 
 def from_here(pin: str) -> str:

@@ -34,7 +34,7 @@ def input_faults(job: DubJob, guards: GuardSettings, written: bool = True) -> tu
         if _passes(job.speech, _check_video, guards):
             return (f"{job.video} has sound and no picture, {job.speech} is a video: did you swap VIDEO and SPEECH?",)
         video = f"{job.video}: it has sound and no picture"
-    lender = _fault(job.appearance_from, _look_at_lender, guards) if job.appearance_from else None
+    lender = _fault(job.appearance_from, _check_appearance_source, guards) if job.appearance_from else None
     replaced = _fault_of_replaced(job.out, guards) if written else None
     return tuple(fault for fault in (video, speech, lender, replaced) if fault)
 
@@ -80,7 +80,7 @@ def _fault_of_replaced(named: str, guards: GuardSettings) -> str | None:
     return f"{named} is there and is no dubbing: name another, or remove it first"
 
 
-def _look(path: Path, guards: GuardSettings) -> None:
+def _check_video(path: Path, guards: GuardSettings) -> None:
     SourceVideo.open(path, guards)
 
 

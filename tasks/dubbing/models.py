@@ -72,7 +72,7 @@ def open_models(found: ModelPaths, settings: Settings, backend: LandmarkBackend)
         return Models(generator, card, WarpTranslator(settings.dub.warp_px), found.names)
     translator, translator_card = load_translator(found.translator, device)
     _require(found.names[1], translator_card.backend, backend)
-    return Models(speaking, card, TranslatorInference(translator), found.names, found.translator, found.tunings)
+    return Models(generator, card, TranslatorInference(translator), found.names, found.translator, found.tunings)
 
 
 def _require(name: str, made_for: str, backend: LandmarkBackend) -> None:

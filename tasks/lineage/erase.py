@@ -22,7 +22,7 @@ from tasks.promotion.eligibility import TAKEN_DOWN
 from tasks.promotion.evidence import PAGE
 from tasks.releases.publishing import PublishResult, publish
 from tasks.stores import tables, tombstones, vacuum
-from tasks.stores.active_policy import standing_policy
+from tasks.stores.active_policy import active_policy
 from tasks.stores.barred import Print, prints_of
 from tasks.stores.batches import drop_media
 from tasks.stores.removal import remove, require_below

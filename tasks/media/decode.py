@@ -155,7 +155,7 @@ def open_video(
         limit_s = guards.max_duration_s
         if (
             guards.trust_footage
-            and worth_it(container, facts, stream, pyav.is_plain)
+            and can_use_decord(container, facts, stream, pyav.is_plain)
             and (whole := read_whole(path, container, first, facts))
         ):
             yield Video(iter(whole), whole[0], "decord", limit_s, promised_s)

@@ -26,7 +26,8 @@ from tasks.reproduction.trainer_cache import code_of
 from tasks.training.device import device_of
 
 _CODE: Final = ("model", "schemas", "tasks/faces", "tasks/training", "tasks/evaluation",
-                "tasks/reproduction/systems.py", "tasks/reproduction/footage.py", "tasks/reproduction/judged.py")  # fmt: skip
+                "tasks/reproduction/systems.py", "tasks/reproduction/footage.py",
+                "tasks/reproduction/judged.py")  # fmt: skip
 """Folders and files whose code decides a score."""
 
 Scores = Mapping[str, SpeakerScores]

@@ -44,7 +44,7 @@ def delete_version(tracking: Tracking, version: Version) -> None:
     own.
     """
     tracking.require_held(version.source, str(version))
-    with telling(f"{version} at {tracking.place}"):
+    with tracking_errors(f"{version} at {tracking.place}"):
         kept = tracking.client.get_model_version(version.name, str(version.number))
         files = get_artifact_repository(version.source, tracking_uri=tracking.place.uri)
         for entry in files.list_artifacts():

@@ -173,7 +173,7 @@ def fetch_model(tracking: Tracking, wanted: Version, folder: Path) -> Path:
         address = urlsplit(place)
         if address.scheme in ("", "file"):  # of this machine: a copy would follow links
             regular_files(Path(unquote(address.path) if address.scheme else place))
-        fetched = Path(
+        got = Path(
             mlflow.artifacts.download_artifacts(
                 artifact_uri=place, dst_path=str(folder), tracking_uri=tracking.place.uri
             )

@@ -84,7 +84,7 @@ def open_to_ask(place: TrackingAddress) -> Tracking:
     Raises: TrackingError - it cannot be reached. NotAtHomeError.
     """
     client = _client(place)
-    with telling(f"tracking store {place}"):
+    with tracking_errors(f"tracking store {place}"):
         for experiment in client.search_experiments(ViewType.ALL, max_results=_EXPERIMENTS):
             if _is_of_another(place, experiment):
                 _require_at_home(place, experiment)
