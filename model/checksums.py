@@ -1,4 +1,4 @@
-"""A seal over a model's folder: the sha256 of every file, so that no other, added or damaged file passes for it."""
+"""Checksums of a model's folder: the sha256 of every file, against swapped, added and damaged files."""
 
 import hashlib
 import json
@@ -9,20 +9,20 @@ from typing import Final
 
 from schemas.errors import ModelFileError
 
-SEAL: Final = "seal.json"
+CHECKSUMS: Final = "checksums.json"
 
 NEVER_LOGGED: Final = ("__pycache__", "registered_model_meta")
-"""What Python and MLflow leave in a model's folder that is loaded where it lies; never copied, for one is code."""
+"""Folders that Python and MLflow leave in a model's folder when it is loaded in place; never copied, one is code."""
 
 
 def file_hash(path: Path) -> str:
-    """sha256 of a file in hex; memory stays small. Raises: OSError - it cannot be read."""
+    """Return the sha256 of a file in hex, read in blocks. Raises: OSError - it cannot be read."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def regular_files(folder: Path) -> list[str]:
-    """Every file below a folder, as sorted relative paths with slashes, without what NEVER_LOGGED names.
+    """List all files below a folder, as sorted relative paths with slashes, without NEVER_LOGGED.
 
     Raises: OSError - a folder cannot be read. ModelFileError - there is a link, a pipe or the like.
     """
@@ -42,36 +42,36 @@ def regular_files(folder: Path) -> list[str]:
 
 
 def file_hashes(folder: Path) -> dict[str, str]:
-    """sha256 in hex of every file below a folder but its seal, by relative path.
+    """Return the sha256 in hex of every file below a folder but CHECKSUMS, by relative path.
 
     Raises: as regular_files.
     """
-    return {name: file_hash(folder / name) for name in regular_files(folder) if name != SEAL}
+    return {name: file_hash(folder / name) for name in regular_files(folder) if name != CHECKSUMS}
 
 
-def seal(folder: Path) -> str:
-    """Write the seal, and return its own sha256, which vouches for all that is in the folder.
+def write_checksums(folder: Path) -> str:
+    """Write CHECKSUMS and return its own sha256, which identifies the folder's content.
 
     Raises: as regular_files; OSError - the folder cannot be written.
     """
-    (folder / SEAL).write_text(json.dumps(file_hashes(folder), indent=2) + "\n")
-    return file_hash(folder / SEAL)
+    (folder / CHECKSUMS).write_text(json.dumps(file_hashes(folder), indent=2) + "\n")
+    return file_hash(folder / CHECKSUMS)
 
 
-def check_seal(folder: Path, expected: str | None = None) -> None:
-    """Hold a folder against its seal, and the seal against its `expected` sha256, which was kept elsewhere.
+def verify_checksums(folder: Path, expected: str | None = None) -> None:
+    """Check a folder against its CHECKSUMS, and that file against its `expected` sha256, which was kept elsewhere.
 
-    Raises: ModelFileError - a file is missing, damaged, swapped, added or a link, or there is no seal.
+    Raises: ModelFileError - a file is missing, damaged, swapped, added or a link, or there is no CHECKSUMS.
     """
     try:
-        sealed, found = json.loads((folder / SEAL).read_bytes()), file_hashes(folder)
-        is_other = expected is not None and file_hash(folder / SEAL) != expected
+        stated, actual = json.loads((folder / CHECKSUMS).read_bytes()), file_hashes(folder)
+        is_other = expected is not None and file_hash(folder / CHECKSUMS) != expected
     except (OSError, ValueError, RecursionError) as error:
-        raise ModelFileError(f"{folder} cannot be held against its seal: {error}") from error
-    if not isinstance(sealed, dict):
-        raise ModelFileError(f"{folder / SEAL} is no list of files with their sha256")
-    wrong = [name for name in sorted({*sealed, *found}) if sealed.get(name) != found.get(name)]
+        raise ModelFileError(f"the checksums of {folder} cannot be verified: {error}") from error
+    if not isinstance(stated, dict):
+        raise ModelFileError(f"{folder / CHECKSUMS} is no mapping of files to sha256")
+    wrong = [name for name in sorted({*stated, *actual}) if stated.get(name) != actual.get(name)]
     if wrong or is_other:
         raise ModelFileError(
-            f"{folder}: {', '.join(wrong or [SEAL])} is not what was logged (sha256 differs): damaged or swapped"
+            f"{folder}: {', '.join(wrong or [CHECKSUMS])} is not what was logged (sha256 differs): damaged or swapped"
         )

@@ -22,7 +22,7 @@ Card = TypeVar("Card", GeneratorCard, TranslatorCard, BaselineCard)
 
 
 def save(folder: Path, networks: Mapping[str, nn.Module], card: GeneratorCard | TranslatorCard | BaselineCard) -> None:
-    """Write networks, by file, and their card into a folder, which is made; files of the same name are replaced.
+    """Write networks, by file name, and their card into a folder, which is created; existing files are replaced.
 
     Raises: OSError - the disk is full or the folder cannot be written.
     """
@@ -33,7 +33,7 @@ def save(folder: Path, networks: Mapping[str, nn.Module], card: GeneratorCard | 
 
 
 def read_card(folder: Path, kind: type[Card], what: str) -> Card:
-    """The card in a folder. what: the model's name in words, for whoever reads the error.
+    """Read the card in a folder. what: the model's name in words, for error messages.
 
     Raises: ModelFileError - it is missing or damaged, or was made under another contract.
     """

@@ -47,12 +47,12 @@ def retrain(
     from flows.cli.training_progress import LearningDisplay
     from flows.retrain import retrain as run
     from tasks.ingestion.progress import watched_by
-    from tasks.training.progress import learning_watched_by
+    from tasks.training.progress import use_training_callback
 
     # lines instead of bars: two live displays would write over each other
     with Display(live=False) as files, watched_by(files), LearningDisplay(live=False) as learning:
         try:
-            with learning_watched_by(learning):
+            with use_training_callback(learning):
                 told = run(corpora or None, stage, workspace, text_of(config))
         except RetrainError as error:
             tell(error.summary, as_json, show_retraining)

@@ -9,7 +9,7 @@ from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 from flows.cli.progress import Live, time_left
 from model.training.callbacks import StepMetrics, ValidationMetrics
 from schemas.wording import counted
-from tasks.training.progress import learning_watched_by
+from tasks.training.progress import use_training_callback
 
 _MEMORY = 0.95
 """Share of the old value that speed and loss keep at each step: enough to be read, little enough to follow."""
@@ -73,7 +73,7 @@ class LearningDisplay(Live):
 
 def watched(run: Callable[..., dict[str, Any]], *given: Any) -> dict[str, Any]:
     """What a flow returns that trains: its progress is shown meanwhile."""
-    with LearningDisplay() as display, learning_watched_by(display):
+    with LearningDisplay() as display, use_training_callback(display):
         return run(*given)
 
 

@@ -1,1 +1,1 @@
-"""The systems that the paper compares with, written from their papers: speech and crops in, painted crops out."""
+"""The systems that the paper compares with, implemented from their papers: speech and crops in, generated crops out."""

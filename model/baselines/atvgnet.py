@@ -2,23 +2,23 @@
 (CVPR 2019), section 3: speech to landmarks (AT-net), and landmarks to a film of one picture (VG-net).
 
 AT-net: an LSTM over speech and the picture's own landmarks gives principal components of the landmarks of each frame.
-VG-net: what moved between the picture's landmarks and a frame's steers a network that sees the picture; it paints a
-colour for each pixel and an attention, which says how much of the picture is replaced. The L1 loss weighs each pixel
-by that attention (the dynamic pixel-wise loss), and a discriminator must find the landmarks again as well as tell
-true from made. The two nets learn from the same batches but not from each other: VG-net is shown true landmarks, as
-in the paper.
+VG-net: the difference between the picture's landmarks and a frame's conditions a network that takes the picture; it
+outputs a colour for each pixel and an attention, the share of the picture that is replaced. The L1 loss weighs each
+pixel by that attention (the dynamic pixel-wise loss), and a discriminator regresses the landmarks as well as
+separating real from generated frames. The two nets train on the same batches but not on each other's outputs: VG-net
+takes true landmarks, as in the paper.
 
-What is simplified against the paper:
+Simplifications against the paper:
 - landmarks are our 216 points, freed of the head's place, size and roll by the face frame (theirs: 68, rotated to the
   front); crops are not aligned by affine maps;
-- AT-net predicts a change of the picture's own components, so that whose face it is need not be learned; there is no
-  weight that boosts single components; speech is heard by our encoder of 80 mel bands (theirs: MFCC);
-- VG-net's colour is a change of the picture's: with a colour of its own, attention learned to replace nothing before
-  the colour was worth anything, and the film stood still;
-- VG-net's convolutional recurrent unit is a GRU over the embedding of what moved, which joins a U-Net at its smallest
-  maps;
-- the discriminator's recurrence over frames is left out: it judges each frame by patches, with the hinge;
-- weights of the losses are ours (_BASE, _GAN, _FOUND). The head stands as it stands in the picture, as in the paper.
+- AT-net predicts a change of the picture's own components, so identity need not be learned; no weight boosts single
+  components; speech is encoded by our encoder of 80 mel bands (theirs: MFCC);
+- VG-net's colour is a change of the picture's: with an absolute colour, attention learned to replace nothing before
+  the colour was useful, and the video stood still;
+- VG-net's convolutional recurrent unit is a GRU over the embedding of the landmark differences, which joins a U-Net at
+  its smallest maps;
+- the discriminator's recurrence over frames is left out: it scores patches of each frame, with the hinge;
+- weights of the losses are ours (_BASE, _GAN, _REGRESSION). The head keeps the picture's pose, as in the paper.
 
 Shape suffix legend: N = windows, F = shown frames, L = spoken frames, T = frames, B = N * F, M = 80 mel bands, K = 20
 mel columns, S = side of a crop in pixels, P = 216 points, XY = 2 coordinates, Q = components, D = values of an
@@ -50,23 +50,23 @@ from schemas.contract import LANDMARK_POINTS
 
 _BASE: Final = 0.5
 """beta: weight of pixels that attention leaves alone, beside the attention itself."""
-_GAN, _FOUND = 0.02, 0.1
-"""Weights of the discriminator's verdict and of the landmarks that it finds, beside L1."""
+_GAN, _REGRESSION = 0.02, 0.1
+"""Weights of the adversarial loss and of the landmarks that the discriminator regresses, beside L1."""
 
 _POINT_CHANNELS: Final = 24
 _MOVED: Final = 0.005
-"""By how much landmarks move, as a share of the crop's side: the unit of what steers VG-net, which is lost beside the
-picture without one.
+"""Typical landmark movement as a share of the crop's side: scales VG-net's condition, which otherwise is too weak
+beside the picture.
 """
-_FOUND_ON: Final = 4
-"""Side of the maps from which the discriminator reads landmarks."""
+_REGRESSED_PX: Final = 4
+"""Side of the maps from which the discriminator regresses landmarks."""
 
 _DARKEST: Final = 0.02
-"""Of 1: what is darker, or as near to white, counts as this when its colour is changed."""
+"""Colours are clamped this far from 0 and 1 before their logit is taken."""
 
 
 class SpeechToLandmarks(nn.Module):
-    """AT-net: speech and a face's own landmarks to a change of its principal components, frame by frame."""
+    """AT-net: maps speech and a face's own landmarks to a change of its principal components, frame by frame."""
 
     mean: Tensor
     axes: Tensor
@@ -81,27 +81,27 @@ class SpeechToLandmarks(nn.Module):
         self.register_buffer("axes", torch.zeros(architecture.components, 2 * LANDMARK_POINTS))
         nn.init.zeros_(self.out.weight)
 
-    def know(self, faces_nPXY: Floats) -> None:
-        """Set mean and principal axes, each as long as the spread along it, from faces (n, 216, 2) in the face frame.
+    def fit_pca(self, faces_nPXY: Floats) -> None:
+        """Fit mean and principal axes, each as long as the spread along it, to faces (n, 216, 2) in the face frame.
 
-        Part of the weights from then on.
+        They are stored with the weights.
         """
         mean, axes = principal(faces_nPXY, len(self.axes))
         self.mean.copy_(torch.as_tensor(mean))
         self.axes.copy_(torch.as_tensor(axes))
 
     def forward(self, mel_NLMK: Tensor, rest_NPXY: Tensor) -> Tensor:
-        """Scaled mel windows, and landmarks of the picture in the face frame -> landmarks (N, L, 216, 2) there."""
+        """Map scaled mel windows and the picture's landmarks to landmarks (N, L, 216, 2), all in the face frame."""
         squares = self.axes.square().sum(dim=1).clamp_min(1e-12)
         own_NQ = (rest_NPXY.flatten(1) - self.mean) @ self.axes.T / squares
-        told = self.own(own_NQ)[:, None].expand(-1, mel_NLMK.shape[1], -1)
-        states, _ = self.lstm(torch.cat([self.hearing(mel_NLMK), told], dim=-1))
+        rest_NLD = self.own(own_NQ)[:, None].expand(-1, mel_NLMK.shape[1], -1)
+        states, _ = self.lstm(torch.cat([self.hearing(mel_NLMK), rest_NLD], dim=-1))
         change: Tensor = self.out(states) @ self.axes
         return rest_NPXY[:, None] + change.reshape(*change.shape[:2], LANDMARK_POINTS, 2)
 
 
 class LandmarksToPictures(nn.Module):
-    """VG-net: one picture, its landmarks and those of a run of frames to these frames."""
+    """VG-net: generates a run of frames from one picture, its landmarks and those of the frames."""
 
     def __init__(self, architecture: BaselineArchitecture) -> None:
         super().__init__()
@@ -113,13 +113,13 @@ class LandmarksToPictures(nn.Module):
         self.body = UNet(3, 4, architecture, architecture.embedding_dim)
 
     def moved(self, placed_NFPXY: Tensor, known_NPXY: Tensor) -> Tensor:
-        """What moved since the picture was taken, (N, F, D). Landmarks as shares of the crop's side."""
+        """Embed the landmark movement since the picture, (N, F, D). Landmarks as shares of the crop's side."""
         off = self.points(placed_NFPXY - 0.5) - self.points(known_NPXY[:, None] - 0.5)
         states: Tensor = self.recurrent(off / _MOVED)[0]
         return states
 
     def shade(self, moved_BD: Tensor, known_BCSS: Tensor) -> tuple[Tensor, Tensor]:
-        """Pictures (B, 3, S, S) in 0..1 and attention (B, 1, S, S): the share of each pixel that is new."""
+        """Return pictures (B, 3, S, S) in 0..1 and attention (B, 1, S, S), the share of each pixel that is replaced."""
         made = self.body(known_BCSS * 2 - 1, moved_BD)
         colour = torch.sigmoid(torch.logit(known_BCSS, _DARKEST) + made[:, :3])
         attention = torch.sigmoid(made[:, 3:])
@@ -127,7 +127,7 @@ class LandmarksToPictures(nn.Module):
 
 
 class AtvgNet(BaselineNetwork):
-    """Both nets."""
+    """AT-net and VG-net."""
 
     def __init__(self, architecture: BaselineArchitecture) -> None:
         super().__init__(architecture)
@@ -137,12 +137,12 @@ class AtvgNet(BaselineNetwork):
     def forward(
         self, spoken_NLMK: Tensor, rest_NPXY: Tensor, placed_NFPXY: Tensor, known_NPXY: Tensor, known_BCSS: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Landmarks of the spoken frames (N, L, 216, 2), pictures and attention of the shown ones; see both nets."""
+        """Return landmarks of the spoken frames (N, L, 216, 2), pictures and attention of the shown ones."""
         moved = self.pictures.moved(placed_NFPXY, known_NPXY).flatten(0, 1)
         return self.speech(spoken_NLMK, rest_NPXY), *self.pictures.shade(moved, known_BCSS)
 
-    def paint(self, shown: BaselineInput) -> Tensor:
-        """The reference picture, moved by what is heard; see BaselineNetwork."""
+    def generate(self, shown: BaselineInput) -> Tensor:
+        """Animate the reference picture by speech; see BaselineNetwork."""
         frame, device = FaceFrame.of(shown.known_PXY[None]), shown.mel_TMK.device
 
         def floats(values: NDArray[np.float64]) -> Tensor:
@@ -159,69 +159,70 @@ class AtvgNet(BaselineNetwork):
 
 
 class LandmarkDiscriminator(nn.Module):
-    """The regression-based discriminator: judges patches, and finds the landmarks of what it sees."""
+    """The regression-based discriminator: scores patches and regresses the landmarks of the picture."""
 
     def __init__(self, architecture: DiscriminatorArchitecture) -> None:
         super().__init__()
         self.patches = PatchDiscriminator(3, architecture)
-        self.find = nn.Linear(self.patches.channels * _FOUND_ON**2, 2 * LANDMARK_POINTS)
+        self.find = nn.Linear(self.patches.channels * _REGRESSED_PX**2, 2 * LANDMARK_POINTS)
 
     def forward(self, pictures_BCSS: Tensor) -> tuple[DiscriminatorFeatures, Tensor]:
-        """Pictures in 0..1 -> opinion, and landmarks (B, 216, 2) as shares of the crop's side."""
-        opinion = self.patches(pictures_BCSS * 2 - 1)
-        small = functional.adaptive_avg_pool2d(opinion[-2], _FOUND_ON).flatten(1)
-        found: Tensor = self.find(small).reshape(-1, LANDMARK_POINTS, 2) + 0.5
-        return opinion, found
+        """Return features of pictures in 0..1, and landmarks (B, 216, 2) as shares of the crop's side."""
+        features = self.patches(pictures_BCSS * 2 - 1)
+        small = functional.adaptive_avg_pool2d(features[-2], _REGRESSED_PX).flatten(1)
+        landmarks: Tensor = self.find(small).reshape(-1, LANDMARK_POINTS, 2) + 0.5
+        return features, landmarks
 
 
 class AtvgNetTrainingModule(BaselineTrainingModule):
-    """Both nets, each by its own loss, and the discriminator."""
+    """Trains both nets, each by its own loss, and the discriminator."""
 
-    def __init__(self, fabric: Fabric, settings: BaselineSettings, given: TrainingContext) -> None:
-        super().__init__(fabric, settings, given)
+    def __init__(self, fabric: Fabric, settings: BaselineSettings, context: TrainingContext) -> None:
+        super().__init__(fabric, settings, context)
         network = AtvgNet(settings.architecture)
-        network.speech.know(given.faces())
+        network.speech.fit_pca(context.faces())
         self.add(TRANSLATOR_NETWORK, network)
         self.add(DISCRIMINATOR, LandmarkDiscriminator(settings.discriminators), settings.disc_learning_rate)
 
     def learn(self, batch: AVBatch, step: int) -> dict[str, Tensor]:
-        """Squares of landmarks, L1 by attention, and the discriminator's word once it is listened to."""
+        """Train on squared landmark errors, attention-weighted L1 and, from `disc_start_step`, the GAN loss."""
         true, known, network = (
             batch.shown_NFCSS.flatten(0, 1),
             beside_each(batch),
-            self.learners[TRANSLATOR_NETWORK].network,
+            self.optimizers[TRANSLATOR_NETWORK].network,
         )
-        given = (batch.spoken_NLMK, batch.rest_NPXY, batch.placed_NFPXY, batch.known_NPXY, known)
-        spoken, made, attention = network(*given)
+        inputs = (batch.spoken_NLMK, batch.rest_NPXY, batch.placed_NFPXY, batch.known_NPXY, known)
+        spoken, made, attention = network(*inputs)
         made, weight = made.float(), attention.detach().float() + _BASE
-        told = {"landmarks": counted(spoken.float() - batch.face_NLPXY, batch.counts_NL)}
-        told["dynamic_l1"] = ((made - true).abs() * weight).mean() / weight.mean()
-        told["attention"] = attention.mean()
-        told["total"], totals = told["landmarks"] + told["dynamic_l1"], {}
+        losses = {"landmarks": counted(spoken.float() - batch.face_NLPXY, batch.counts_NL)}
+        losses["dynamic_l1"] = ((made - true).abs() * weight).mean() / weight.mean()
+        losses["attention"] = attention.mean()
+        losses["total"], totals = losses["landmarks"] + losses["dynamic_l1"], {}
         if step >= self.settings.disc_start_step:
-            discriminator, placed = self.learners[DISCRIMINATOR].network, batch.placed_NFPXY.flatten(0, 1)
-            opinion, found = self.learners[DISCRIMINATOR].unmoved(made)
-            told["gan"], told["found"] = adversarial_loss([opinion]), (found - placed).abs().mean()
-            told["total"] = told["total"] + _GAN * told["gan"] + _FOUND * told["found"]
-            both, found = discriminator(torch.cat([made.detach(), true]))
+            discriminator, placed = self.optimizers[DISCRIMINATOR].network, batch.placed_NFPXY.flatten(0, 1)
+            features, landmarks = self.optimizers[DISCRIMINATOR].frozen_forward(made)
+            losses["gan"], losses["found"] = adversarial_loss([features]), (landmarks - placed).abs().mean()
+            losses["total"] = losses["total"] + _GAN * losses["gan"] + _REGRESSION * losses["found"]
+            both, landmarks = discriminator(torch.cat([made.detach(), true]))
             halves = [[maps.chunk(2)[number] for maps in both] for number in (0, 1)]
             totals = {
-                DISCRIMINATOR: discriminator_loss(halves[:1], halves[1:]) + (found[len(made) :] - placed).abs().mean()
+                DISCRIMINATOR: discriminator_loss(halves[:1], halves[1:])
+                + (landmarks[len(made) :] - placed).abs().mean()
             }
-            told["discriminator"] = totals[DISCRIMINATOR]
-        self.take(step, {TRANSLATOR_NETWORK: told["total"]} | totals)
-        return told
+            losses["discriminator"] = totals[DISCRIMINATOR]
+        self.optimizer_step(step, {TRANSLATOR_NETWORK: losses["total"]} | totals)
+        return losses
 
 
 def counted(off_NLPXY: Tensor, counts_NL: Tensor) -> Tensor:
-    """Mean square over frames that count, in tenths of the face frame's unit, so about as large as an L1: a number."""
+    """Return the mean square over frames that count, in tenths of the face frame's unit, so about as large as an L1."""
     squares = (10 * off_NLPXY).square().mean(dim=(2, 3))
     return (squares * counts_NL).sum() / counts_NL.sum().clamp_min(1)
 
 
 def principal(faces_nPXY: Floats, count: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Mean (432,) and `count` principal axes (count, 432) of faces (n, 216, 2), as long as the spread along each; where
-    there are fewer faces than axes, the rest is 0.
+    """Return mean (432,) and `count` principal axes (count, 432) of faces (n, 216, 2), each as long as the spread along
+    it; with fewer faces than axes, the rest is 0.
     """
     flat: NDArray[Any] = np.asarray(faces_nPXY, np.float64).reshape(len(faces_nPXY), -1)
     mean = flat.mean(axis=0)

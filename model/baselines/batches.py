@@ -1,8 +1,7 @@
-"""Clips that are good for both stages, as the baselines see them, and the batches that all four are trained on.
+"""Clips with picture and sound, and training batches of all four baselines.
 
-A row of a batch has two parts. The *shown* part is a short run of frames with their crops, for what paints. The
-*spoken* part is a longer stretch of speech and landmarks without pictures, for what predicts landmarks: it costs next
-to nothing.
+A row of a batch has two parts. The *shown* part is a short run of frames with their crops, for picture networks. The
+*spoken* part is a longer stretch of speech and landmarks without pictures, for landmark predictors; it is cheap.
 
 Shape suffix legend: N = windows, F = shown frames, L = spoken frames, T = frames of a clip, M = 80 mel bands, K = 20
 mel columns, S = side of a crop in pixels, P = 216 points, XY = 2 coordinates.
@@ -32,20 +31,20 @@ SHOWN_FRAMES: Final = 5
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AVClip:
-    """A clip good for both stages: its portrait, and the log-mel window of each frame (T, 80, 20), unscaled."""
+    """A clip with picture and sound: face crops, and the log-mel window of each frame (T, 80, 20), unscaled."""
 
-    portrait: FaceClip
+    face_clip: FaceClip
     mel_TMK: NDArray[np.float32]
 
     def __post_init__(self) -> None:
         """Refuse sound and picture that are not of one length."""
-        if len(self.mel_TMK) != len(self.portrait.tracked_T):
-            raise ValueError(f"{len(self.mel_TMK)} frames of sound, but {len(self.portrait.tracked_T)} of picture")
+        if len(self.mel_TMK) != len(self.face_clip.tracked_T):
+            raise ValueError(f"{len(self.mel_TMK)} frames of sound, but {len(self.face_clip.tracked_T)} of picture")
 
 
 @dataclass(frozen=True, slots=True)
 class AVBatch:
-    """What one step of training needs. Pictures in 0..1, mel scaled (stage1.features.scale_mel).
+    """Inputs and targets of one training step. Pictures in 0..1, mel scaled (stage1.features.scale_mel).
 
     shown_NFCSS, heard_NFMK: crops of a run of frames, and each frame's mel window. elsewhere_NFMK: those of as many
     frames at another time of the same clip. placed_NFPXY: landmarks of the run as shares of the crop's side.
@@ -69,13 +68,13 @@ class AVBatch:
     clip_ids: tuple[str, ...]
 
     def to(self, device: torch.device) -> "AVBatch":
-        """The batch on a device."""
+        """Return the batch on a device."""
         moved = {name: getattr(self, name).to(device) for name in self.__slots__ if name != "clip_ids"}
         return AVBatch(**moved, clip_ids=self.clip_ids)
 
 
 def mel_windows(mel_SM: Floats, frames: int) -> NDArray[np.float32]:
-    """Each frame's window of a clip's log-mel (4T, 80): (T, 80, 20), unscaled; silence beyond the clip.
+    """Cut a clip's log-mel (4T, 80) into each frame's window: (T, 80, 20), unscaled; silence beyond the clip.
 
     Raises: ValueError - the mel is not that of so many frames, or a value is not finite.
     """
@@ -87,14 +86,14 @@ def mel_windows(mel_SM: Floats, frames: int) -> NDArray[np.float32]:
     return np.asarray(every[:: mel_columns(1)], np.float32)
 
 
-def make_talk_batch(
+def make_av_batch(
     windows: Sequence[Window],
     clips: Sequence[AVClip],
     clip_ids: Sequence[str],
     frames: int,
     augmentation: PictureAugmentation,
 ) -> AVBatch:
-    """Batch of `windows`, each of the clip at the same place in `clips`, spoken parts padded to `frames`."""
+    """Make a batch of `windows`, each of the clip at the same place in `clips`, spoken parts padded to `frames`."""
     rows = [_row(*pair, frames, augmentation) for pair in zip(windows, clips, strict=True)]
     columns = [torch.from_numpy(np.stack(column)) for column in zip(*rows, strict=True)]
     names = [field.name for field in fields(AVBatch) if field.name != "clip_ids"]
@@ -102,13 +101,13 @@ def make_talk_batch(
 
 
 def _row(window: Window, clip: AVClip, frames: int, augmentation: PictureAugmentation) -> tuple[NDArray[Any], ...]:
-    """A row's arrays, in the order of AVBatch."""
-    draw, portrait = np.random.default_rng(window.seed), clip.portrait
-    run = tracked_run(portrait.tracked_T, window.start, SHOWN_FRAMES)
-    told = frames_apart(portrait.tracked_T, run, 1, draw)
+    """Return a row's arrays, in the order of AVBatch."""
+    draw, face_clip = np.random.default_rng(window.seed), clip.face_clip
+    run = tracked_run(face_clip.tracked_T, window.start, SHOWN_FRAMES)
+    reference = frames_apart(face_clip.tracked_T, run, 1, draw)
     stretch = window.start + np.minimum(np.arange(frames), window.frames - 1)
-    pictures = relit(portrait.pictures_TSS3[[*run, *told]], augmentation.color_jitter, draw)
-    landmarks, side = portrait.landmarks_TPXY[[*run, *told, *stretch]], pictures.shape[1]
+    pictures = relit(face_clip.pictures_TSS3[[*run, *reference]], augmentation.color_jitter, draw)
+    landmarks, side = face_clip.landmarks_TPXY[[*run, *reference, *stretch]], pictures.shape[1]
     if draw.random() < augmentation.hflip_prob:
         pictures, landmarks = pictures[:, :, ::-1], turned(landmarks, side)
     shown = pictures.transpose(0, 3, 1, 2).astype(np.float32) / 255
@@ -125,12 +124,12 @@ def _row(window: Window, clip: AVClip, frames: int, augmentation: PictureAugment
         FaceFrame.of(spoken).enter(spoken).astype(np.float32),
         known.enter(spoken).astype(np.float32),
         known.enter(landmarks[[SHOWN_FRAMES]])[0].astype(np.float32),
-        portrait.tracked_T[stretch] & (np.arange(frames) < window.frames),
+        face_clip.tracked_T[stretch] & (np.arange(frames) < window.frames),
     )
 
 
 def _elsewhere(run: NDArray[np.intp], frames: int, draw: np.random.Generator) -> NDArray[np.intp]:
-    """The run moved to another time of the clip that it does not overlap with; of short clips, to the other end."""
+    """Move the run to another time of the clip that it does not overlap with; in short clips, as far as possible."""
     shifts = np.arange(-run[0], frames - run[-1])
     apart = shifts[np.abs(shifts) >= SHOWN_FRAMES]
     return run + int(draw.choice(apart) if len(apart) else shifts[np.argmax(np.abs(shifts))])

@@ -1,4 +1,4 @@
-"""The baselines by name: how each is built, and how it is taught. A new baseline adds an entry here and in
+"""Registry of baselines: network and training module by name. A new baseline adds an entry here and in
 schemas/config/baselines.py.
 """
 
@@ -19,7 +19,7 @@ from schemas.config.baselines import BaselineArchitecture, BaselineName, Baselin
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """One baseline. feature_networks: whether its losses want any (MakeItTalk's perceptual loss)."""
+    """Network and training module of a baseline. feature_networks: True if its losses use any (MakeItTalk's does)."""
 
     build: Callable[[BaselineArchitecture], BaselineNetwork]
     teach: Callable[[Fabric, BaselineSettings, TrainingContext], BaselineTrainingModule]

@@ -1,4 +1,4 @@
-"""What a baseline makes of a clip that it is judged on.
+"""Output of a baseline for a clip that it is evaluated on.
 
 Shape suffix legend: F = frames of the evaluation window's span, S = side of a crop in pixels, M = 80 mel bands, K =
 20 mel columns.
@@ -9,10 +9,12 @@ from model.evaluation.translator import EvalWindow
 from model.stage2.translator import Floats, Pictures
 
 
-def painted(translator: BaselineInference, eval_window: EvalWindow, mel_FMK: Floats) -> Pictures:
-    """Crops of the evaluation window's span that say what is heard in each frame's mel window, (F, S, S, 3) uint8.
+def generate_span(translator: BaselineInference, eval_window: EvalWindow, mel_FMK: Floats) -> Pictures:
+    """Generate the crops of the evaluation window's span for each frame's mel window, (F, S, S, 3) uint8.
 
-    The references are the told frames, so none that is scored.
+    Only the reference frames are used as references, none of which is scored.
     """
-    portrait, told = eval_window.exam.portrait, eval_window.told
-    return translator.paint(eval_window.crops, mel_FMK, portrait.pictures_TSS3[told], portrait.landmarks_TPXY[told])
+    face_clip, references = eval_window.clip.face_clip, eval_window.references
+    return translator.generate(
+        eval_window.crops, mel_FMK, face_clip.pictures_TSS3[references], face_clip.landmarks_TPXY[references]
+    )

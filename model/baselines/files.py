@@ -18,7 +18,7 @@ def save_baseline(folder: Path, network: BaselineNetwork, card: BaselineCard) ->
 
 
 def load_baseline(folder: Path, device: torch.device = CPU) -> tuple[BaselineInference, BaselineCard]:
-    """Read a baseline, ready to paint on a device, and its card, which says which one it is.
+    """Read a baseline, ready for use on a device, and its card, which names it.
 
     Raises: ModelFileError - a file is missing or damaged, or was made under another contract.
     """

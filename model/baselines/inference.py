@@ -1,4 +1,4 @@
-"""A trained baseline in use: speech, crops and a reference picture to painted crops.
+"""Inference of a trained baseline: speech, crops and a reference picture to generated crops.
 
 Shape suffix legend: T = frames, R = reference frames, S = side of a crop in pixels, C = 3 colours, M = 80 mel bands,
 K = 20 mel columns, P = 216 points, XY = 2 coordinates.
@@ -21,12 +21,12 @@ from schemas.config.baselines import BaselineArchitecture
 from schemas.contract import MEL_BANDS, MEL_CONTEXT_COLUMNS
 
 _PIECE_FRAMES: Final = 16
-"""Frames painted at once; bounds memory, changes nothing else."""
+"""Frames generated at once; bounds memory, changes nothing else."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BaselineInput:
-    """What a baseline is shown: crops (T, 3, S, S) in 0..1, scaled mel windows (T, 80, 20), and a reference picture
+    """Inputs of a baseline: crops (T, 3, S, S) in 0..1, scaled mel windows (T, 80, 20), and a reference picture
     (3, S, S) in 0..1 with its landmarks (216, 2) in crop pixels.
     """
 
@@ -37,39 +37,38 @@ class BaselineInput:
 
 
 class BaselineNetwork(nn.Module, ABC):
-    """What a baseline consists of once it is trained. `forward` is what training calls; each baseline has its own."""
+    """Networks of a trained baseline. Training calls `forward`, whose signature differs between baselines."""
 
     def __init__(self, architecture: BaselineArchitecture) -> None:
         super().__init__()
         self.architecture = architecture
 
     @abstractmethod
-    def paint(self, shown: BaselineInput) -> Tensor:
-        """Painted crops (T, 3, S, S) in 0..1."""
+    def generate(self, shown: BaselineInput) -> Tensor:
+        """Generate crops (T, 3, S, S) in 0..1."""
 
 
 class BaselineInference:
-    """A baseline in use. It is put into evaluation mode and stays there."""
+    """A baseline for inference. Puts the network into evaluation mode."""
 
     def __init__(self, network: BaselineNetwork) -> None:
         self.network = network.eval()
 
     @property
     def side_px(self) -> int:
-        """S: width and height of every picture that is taken and given."""
+        """S: width and height of every input and output picture."""
         return self.network.architecture.side_px
 
     @torch.inference_mode()
-    def paint(
+    def generate(
         self, crops_TSS3: Pictures, mel_TMK: Floats, references_RSS3: Pictures, references_RPXY: Floats
     ) -> Pictures:
-        """The crops with faces that say what is heard, (T, S, S, 3) uint8, RGB: whole crops, as the baseline paints
-        them.
+        """Generate crops whose faces speak the given sound, (T, S, S, 3) uint8, RGB: whole crops.
 
         crops_TSS3: uint8, the source. mel_TMK: log-mel window of each frame (batches.mel_windows). references: frames
-        of the face, at least one, with landmarks in crop pixels; the middle one is used, as by the baseline "copy".
-        LipGAN and Wav2Lip see the crops' upper halves alone; of the one-picture animators ATVGnet and MakeItTalk, the
-        crops only tell how many frames there are.
+        of the face, at least one, with landmarks in crop pixels; the middle one is used, as by the control "copy".
+        LipGAN and Wav2Lip use the crops' upper halves alone; the one-picture animators ATVGnet and MakeItTalk use only
+        the number of crops.
 
         Raises: ValueError - no frame, shapes that do not fit together, or values that are not finite.
         """
@@ -83,17 +82,17 @@ class BaselineInference:
             self._tensor(_channels_first(references_RSS3[[middle]]))[0],
             np.asarray(references_RPXY[middle], np.float64),
         )
-        made = self.network.paint(shown).float().clamp(0, 1).mul(255).round().byte()
+        made = self.network.generate(shown).float().clamp(0, 1).mul(255).round().byte()
         return np.ascontiguousarray(made.permute(0, 2, 3, 1).cpu().numpy())
 
     def _tensor(self, values: NDArray[Any]) -> Tensor:
         return torch.as_tensor(values, device=next(self.network.parameters()).device)
 
 
-def in_pieces(paint: Callable[..., Tensor], *given: Tensor) -> Tensor:
-    """What `paint` makes of tensors (T, ...), a few frames at a time: for what looks at no other frame."""
-    pieces = zip(*(torch.split(one, _PIECE_FRAMES) for one in given), strict=True)
-    return torch.cat([paint(*piece) for piece in pieces])
+def in_pieces(function: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
+    """Call `function` on tensors (T, ...), a few frames at a time; for networks that treat frames independently."""
+    pieces = zip(*(torch.split(tensor, _PIECE_FRAMES) for tensor in inputs), strict=True)
+    return torch.cat([function(*piece) for piece in pieces])
 
 
 def _channels_first(pictures: Pictures) -> NDArray[np.float32]:

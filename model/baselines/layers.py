@@ -1,6 +1,7 @@
-"""What the baselines are built of: a U-Net that a vector may steer, and an encoder of pictures and speech that belong
-together. Convolutions, point encoder and speech encoder are those of our own two stages, so that what differs between
-the systems is their method and not their bricks.
+"""Layers of the baselines: a U-Net with an optional condition vector, and a joint encoder of pictures and speech.
+
+Convolutions, point encoder and speech encoder are those of our own two stages, so that the systems differ by method and
+not by their layers.
 
 Shape suffix legend: B = pictures or pairs, C = channels, S = side of a crop in pixels, H, W = height and width of a
 map, D = values of an embedding, M = 80 mel bands, K = 20 mel columns.
@@ -14,25 +15,25 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from model.stage1.network import MelEncoder
-from model.stage2.layers import Conv, doubled
+from model.stage2.layers import Conv, upsample2x
 from schemas.config.baselines import BaselineArchitecture
 
 _SMALLEST_PX: Final = 4
 """Side of the smallest maps. Sides that come to an odd number end there: 96 at 3, 160 at 5."""
 
 _MOST: Final = 8
-"""Times the first width that a map has channels, at most."""
+"""Largest number of channels of a map, as a multiple of the first width."""
 
 
 class AudioEncoder(nn.Module):
-    """One frame's 200 ms of speech to an embedding: stage 1's encoder, residual convolutions without padding."""
+    """Embeds one frame's 200 ms of speech: stage 1's encoder, residual convolutions without padding."""
 
     def __init__(self, vector: int) -> None:
         super().__init__()
         self.body = MelEncoder(vector)
 
     def forward(self, mel_BMK: Tensor) -> Tensor:
-        """Scaled mel windows (..., 80, 20) -> (..., D)."""
+        """Embed scaled mel windows: (..., 80, 20) -> (..., D)."""
         embedded: Tensor = self.body(mel_BMK.flatten(0, -3).transpose(1, 2))[:, 0]
         return embedded.reshape(*mel_BMK.shape[:-2], -1)
 
@@ -51,10 +52,9 @@ class Residual(nn.Module):
 
 
 class UNet(nn.Module):
-    """Halves a crop down to some 4 x 4 pixels, lets a vector join there, and grows it again past what each size looked
-    like.
+    """U-Net down to some 4 x 4 pixels, where a condition vector is concatenated, with skip connections on the way up.
 
-    vector: values of the vector; 0 for none. residual: a residual block behind each convolution.
+    vector: length of the vector; 0 for none. residual: a residual block behind each convolution.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class UNet(nn.Module):
         self.out = nn.Conv2d(fine, made, 3, padding=1)
 
     def forward(self, maps_BCSS: Tensor, vector_BD: Tensor | None = None) -> Tensor:
-        """(B, given, S, S) and, if one joins, (B, D) -> (B, made, S, S), unbounded."""
+        """Map (B, given, S, S) and, with a condition, (B, D) to (B, made, S, S), unbounded."""
         sizes, maps = [], maps_BCSS
         for down in self.down:
             maps = down(maps)
@@ -82,14 +82,14 @@ class UNet(nn.Module):
             maps = torch.cat([maps, vector_BD[:, :, None, None].expand(-1, -1, *maps.shape[2:])], dim=1)
         maps = self.join(maps)
         for up, seen in zip(reversed(self.up), reversed(sizes[:-1]), strict=True):
-            maps = up(torch.cat([doubled(maps), seen], dim=1))
+            maps = up(torch.cat([upsample2x(maps), seen], dim=1))
         maps = functional.pixel_shuffle(self.last(maps), 2)
         made: Tensor = self.out(self.fine(torch.cat([maps, maps_BCSS], dim=1)))
         return made
 
 
 def _widths(side_px: int, architecture: BaselineArchitecture) -> list[int]:
-    """Channels behind each halving of a side, down to the smallest maps."""
+    """Return the channels behind each halving of a side, down to the smallest maps."""
     halvings = 0
     while side_px >> halvings > _SMALLEST_PX and (side_px >> halvings) % 2 == 0:
         halvings += 1
@@ -101,12 +101,12 @@ def _step(given: int, made: int, kernel: int, stride: int, *, residual: bool) ->
 
 
 class SyncNet(nn.Module):
-    """Two towers that put pictures and speech into one space, as in SyncNet (Chung and Zisserman, 2016): which of them
-    belong together is told by how near they come to each other.
+    """Two towers that embed pictures and speech in one space, as in SyncNet (Chung and Zisserman, 2016): the distance
+    of two embeddings says whether they belong together.
     """
 
     def __init__(self, frames: int, height_px: int, architecture: BaselineArchitecture) -> None:
-        """frames: pictures in a row that are looked at as one, stacked along the channels. height_px: of each."""
+        """frames: number of consecutive pictures, stacked along the channels. height_px: of each."""
         super().__init__()
         widths = _widths(height_px, architecture)
         smallest = (height_px >> len(widths)) * (architecture.side_px >> len(widths))
@@ -121,17 +121,17 @@ class SyncNet(nn.Module):
         self.hears = nn.Sequential(AudioEncoder(architecture.embedding_dim), nn.LayerNorm(architecture.embedding_dim))
 
     def forward(self, pictures_BCHW: Tensor, mel_BMK: Tensor) -> tuple[Tensor, Tensor]:
-        """Pictures (B, 3 frames, height, S) in 0..1 and mel windows (B, 80, 20) -> two embeddings (B, D)."""
-        seen: Tensor = self.sees(pictures_BCHW * 2 - 1)
-        heard: Tensor = self.hears(mel_BMK)
-        return seen, heard
+        """Embed pictures (B, 3 frames, height, S) in 0..1 and mel windows (B, 80, 20): two tensors (B, D)."""
+        picture_BD: Tensor = self.sees(pictures_BCHW * 2 - 1)
+        speech_BD: Tensor = self.hears(mel_BMK)
+        return picture_BD, speech_BD
 
 
 def lower_half(pictures_BCSS: Tensor) -> Tensor:
-    """Rows from the middle down: (..., S, S) -> (..., S / 2, S). What LipGAN and Wav2Lip hide, and look at."""
+    """Cut the rows from the middle down, (..., S, S) -> (..., S / 2, S), which LipGAN and Wav2Lip hide and score."""
     return pictures_BCSS[..., pictures_BCSS.shape[-2] // 2 :, :]
 
 
 def lower_half_hidden(pictures_BCSS: Tensor) -> Tensor:
-    """Pictures (..., S, S) with zeros in their lower half."""
+    """Set the lower half of pictures (..., S, S) to zero."""
     return torch.cat([pictures_BCSS[..., : pictures_BCSS.shape[-2] // 2, :], 0 * lower_half(pictures_BCSS)], dim=-2)

@@ -2,10 +2,10 @@
 MM 2019), section 4: a face with its lower half hidden, a reference face and speech in, the whole face out, a frame at
 a time.
 
-The generator is a U-Net which speech joins at its smallest maps; the discriminator tells by a distance between a face
-and speech whether they belong together, and is shown true faces with speech of another time as well as made ones.
+The generator is a U-Net with speech concatenated at its smallest maps; the discriminator decides by the distance
+between a face and speech whether they belong together, and also sees true faces with speech of another time.
 
-What is simplified against the paper:
+Simplifications against the paper:
 - crops are ours, 1.6 times as wide as a face is high, at the preset's size (theirs: tight, 96 pixels); the hidden
   half is theirs, the rows from the middle down;
 - speech is 200 ms of 80 mel bands (theirs: 350 ms of MFCC);
@@ -32,10 +32,10 @@ from model.baselines.training_module import TRANSLATOR_NETWORK, BaselineTraining
 from schemas.config.baselines import BaselineArchitecture, BaselineSettings
 
 _ADVERSARIAL: Final = 0.05
-"""Weight of the discriminator's word beside L1."""
+"""Weight of the adversarial loss beside L1."""
 
 _MARGIN: Final = 1.0
-"""Distance beyond which a false pair teaches the discriminator nothing more; unit vectors are 2 apart at most."""
+"""Distance beyond which a false pair gives the discriminator no gradient; unit vectors are 2 apart at most."""
 
 DISCRIMINATOR: Final = "discriminator"
 
@@ -49,12 +49,12 @@ class LipGanGenerator(BaselineNetwork):
         self.body = UNet(6, 3, architecture, architecture.embedding_dim, residual)
 
     def forward(self, faces_BCSS: Tensor, mel_BMK: Tensor, known_BCSS: Tensor) -> Tensor:
-        """Faces in 0..1 whose lower halves are not looked at, mel windows and reference faces -> faces (B, 3, S, S)."""
-        given = torch.cat([lower_half_hidden(faces_BCSS * 2 - 1), known_BCSS * 2 - 1], dim=1)
-        return torch.sigmoid(self.body(given, self.hearing(mel_BMK)))
+        """Generate faces (B, 3, S, S) from faces in 0..1 (upper halves alone), mel windows and reference faces."""
+        inputs = torch.cat([lower_half_hidden(faces_BCSS * 2 - 1), known_BCSS * 2 - 1], dim=1)
+        return torch.sigmoid(self.body(inputs, self.hearing(mel_BMK)))
 
-    def paint(self, shown: BaselineInput) -> Tensor:
-        """Each frame by itself; see BaselineNetwork."""
+    def generate(self, shown: BaselineInput) -> Tensor:
+        """Generate each frame independently; see BaselineNetwork."""
 
         def piece(crops_TCSS: Tensor, mel_TMK: Tensor) -> Tensor:
             made: Tensor = self(crops_TCSS, mel_TMK, shown.known_CSS.expand_as(crops_TCSS))
@@ -64,47 +64,47 @@ class LipGanGenerator(BaselineNetwork):
 
 
 class LipGanTrainingModule(BaselineTrainingModule):
-    """Generator against discriminator, both in the same step."""
+    """Trains generator and discriminator, both in the same step."""
 
-    def __init__(self, fabric: Fabric, settings: BaselineSettings, given: TrainingContext) -> None:
-        super().__init__(fabric, settings, given)
+    def __init__(self, fabric: Fabric, settings: BaselineSettings, context: TrainingContext) -> None:
+        super().__init__(fabric, settings, context)
         self.add(TRANSLATOR_NETWORK, LipGanGenerator(settings.architecture))
         self.add(
             DISCRIMINATOR, SyncNet(1, settings.architecture.side_px, settings.architecture), settings.disc_learning_rate
         )
 
     def learn(self, batch: AVBatch, step: int) -> dict[str, Tensor]:
-        """L1 and, once discriminators are listened to, the contrastive GAN loss."""
+        """Train on L1 and, from `disc_start_step`, the contrastive GAN loss."""
         true, mel = batch.shown_NFCSS.flatten(0, 1), batch.heard_NFMK.flatten(0, 1)
-        made = self.learners[TRANSLATOR_NETWORK].network(true, mel, beside_each(batch)).float()
-        told = {"l1": (made - true).abs().mean()}
+        made = self.optimizers[TRANSLATOR_NETWORK].network(true, mel, beside_each(batch)).float()
+        losses = {"l1": (made - true).abs().mean()}
         if step < self.settings.disc_start_step:
-            told["total"] = told["l1"]
-            self.take(step, {TRANSLATOR_NETWORK: told["total"]})
-            return told
-        discriminator = self.learners[DISCRIMINATOR].network
-        told["pair"] = apart(*self.learners[DISCRIMINATOR].unmoved(made, mel)).square().mean()
-        told["total"] = told["l1"] + _ADVERSARIAL * told["pair"]
+            losses["total"] = losses["l1"]
+            self.optimizer_step(step, {TRANSLATOR_NETWORK: losses["total"]})
+            return losses
+        discriminator = self.optimizers[DISCRIMINATOR].network
+        losses["pair"] = apart(*self.optimizers[DISCRIMINATOR].frozen_forward(made, mel)).square().mean()
+        losses["total"] = losses["l1"] + _ADVERSARIAL * losses["pair"]
         other = batch.elsewhere_NFMK.flatten(0, 1)
         distances = apart(*discriminator(torch.cat([true, true, made.detach()]), torch.cat([mel, other, mel])))
-        told["discriminator"] = contrastive(distances, torch.arange(len(distances), device=true.device) < len(true))
-        self.take(step, {TRANSLATOR_NETWORK: told["total"], DISCRIMINATOR: told["discriminator"]})
-        return told
+        losses["discriminator"] = contrastive(distances, torch.arange(len(distances), device=true.device) < len(true))
+        self.optimizer_step(step, {TRANSLATOR_NETWORK: losses["total"], DISCRIMINATOR: losses["discriminator"]})
+        return losses
 
 
 def beside_each(batch: AVBatch) -> Tensor:
-    """The reference face of each shown frame, (N * F, 3, S, S)."""
+    """Return the reference face of each shown frame, (N * F, 3, S, S)."""
     return batch.known_NCSS[:, None].expand_as(batch.shown_NFCSS).flatten(0, 1)
 
 
 def apart(seen_BD: Tensor, heard_BD: Tensor) -> Tensor:
-    """Distance of two embeddings, each brought to unit length: (B,), 0 to 2."""
+    """Return the distance of two embeddings, each normalised to unit length: (B,), 0 to 2."""
     off = functional.normalize(seen_BD.float(), dim=1) - functional.normalize(heard_BD.float(), dim=1)
     return (off.square().sum(dim=1) + 1e-8).sqrt()  # a root of 0 has no slope
 
 
 def contrastive(distances_B: Tensor, belong_B: Tensor) -> Tensor:
-    """True pairs together, false ones a margin apart, either half with the same weight; a number."""
+    """Return the contrastive loss: true pairs together, false ones a margin apart, both with the same weight."""
     near = distances_B[belong_B].square().mean()
     far = functional.relu(_MARGIN - distances_B[~belong_B]).square().mean()
     return (near + far) / 2

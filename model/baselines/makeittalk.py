@@ -1,21 +1,20 @@
 """MakeItTalk: Zhou, Han, Shechtman, Echevarria, Kalogerakis and Li, *MakeItTalk: Speaker-Aware Talking-Head
-Animation* (SIGGRAPH Asia 2020), sections 3 to 5: what is said moves lips and jaw, who speaks moves the whole head,
-and a U-Net paints a portrait with its landmarks moved so.
+Animation* (SIGGRAPH Asia 2020), sections 3 to 5: speech content moves lips and jaw, speaker identity moves the whole
+head, and a U-Net generates a portrait with the landmarks so moved.
 
-Content animation (3.1): an LSTM over what is said, and the portrait's landmarks, give displacements of lips and
+Content animation (3.1): an LSTM over the speech content, and the portrait's landmarks, give displacements of lips and
 outline. Speaker-aware animation (3.2): an LSTM, then self-attention, over the same speech and an embedding of the
 speaker give displacements of all points, head movement included, against a discriminator of landmark sequences. Both
-learn squares of places and of graph Laplacians (4.1). Translation (3.3): portrait and drawn landmarks to the picture,
-by L1 and a perceptual loss (4.2). The three parts learn from the same batches but not from each other, as in the
-paper.
+are trained on squared errors of places and of graph Laplacians (4.1). Translation (3.3): portrait and drawn landmarks
+to the picture, by L1 and a perceptual loss (4.2). The three parts train on the same batches but not on each other's
+outputs, as in the paper.
 
-**What stands in for AutoVC.** The paper takes its content embedding from a voice-conversion network and its speaker
-embedding from a speaker-verification network; neither has weights here. In place of the first stands the mel of the
-stretch with each band's mean taken out, which takes loudness and much of the timbre with it, and an encoder that is
-learned along; in place of the second mean and spread of each band over the stretch. So it knows speakers only by
-timbre and room.
+**Replacement of AutoVC.** The paper takes its content embedding from a voice-conversion network and its speaker
+embedding from a speaker-verification network; neither has weights here. The first is replaced by the mel of the
+stretch with each band's mean taken out, which removes loudness and much of the timbre, and an encoder trained along;
+the second by mean and spread of each band over the stretch. So speakers differ only by timbre and room.
 
-What is simplified against the paper, besides:
+Further simplifications against the paper:
 - landmarks are our 216 points in the plane (theirs: 68 in space, so heads turn there and shear here);
 - the LSTMs look both ways along the stretch (theirs: ahead by 18 frames); attention reaches 12 frames either way (256);
 - content displaces the 100 points that our stage 1 predicts, too; the speaker's part all 216 in the portrait's face
@@ -55,13 +54,13 @@ from schemas.contract import LANDMARK_POINTS, MEL_BANDS
 _LAPLACIAN: Final = 1.0
 """lambda_c and lambda_s: weight of graph Laplacians, as in the paper."""
 _GAN: Final = 0.01
-"""Weight of the sequence discriminator's verdict."""
+"""Weight of the sequence discriminator's adversarial loss."""
 
 _SCALE: Final = 0.1
 """Unit of displacements, in units of the face frame."""
 
 _REACH: Final = 12
-"""Frames to either side that attention sees."""
+"""Frames to either side that attention covers."""
 _HEADS: Final = 4
 
 _INNER: Final = np.concatenate([np.arange(part.start + 1, part.stop - 1) for part in SLICES.values()])
@@ -69,7 +68,7 @@ _INNER: Final = np.concatenate([np.arange(part.start + 1, part.stop - 1) for par
 
 
 class ContentAnimation(nn.Module):
-    """What is said, and a face's landmarks, to displacements of lips and outline."""
+    """Maps speech content and a face's landmarks to displacements of lips and outline."""
 
     def __init__(self, architecture: BaselineArchitecture) -> None:
         super().__init__()
@@ -80,16 +79,14 @@ class ContentAnimation(nn.Module):
         self.out = _displacing(architecture.embedding_dim, len(PREDICTED))
 
     def forward(self, content_NLMK: Tensor, rest_NPXY: Tensor) -> Tensor:
-        """Displacements (N, L, 100, 2) in the face frame."""
+        """Return displacements (N, L, 100, 2) in the face frame."""
         states, _ = self.lstm(self.hearing(content_NLMK))
         change: Tensor = self.out(_with(states, rest_NPXY))
         return _SCALE * change.reshape(*change.shape[:2], len(PREDICTED), 2)
 
 
 class SpeakerAnimation(nn.Module):
-    """What is said, who says it, and a face's landmarks, to displacements of all points, the head's movement
-    included.
-    """
+    """Maps speech content, speaker and a face's landmarks to displacements of all points, head movement included."""
 
     def __init__(self, architecture: BaselineArchitecture) -> None:
         super().__init__()
@@ -109,7 +106,7 @@ class SpeakerAnimation(nn.Module):
         self.out = _displacing(architecture.embedding_dim, LANDMARK_POINTS)
 
     def forward(self, content_NLMK: Tensor, voice_NV: Tensor, rest_NPXY: Tensor) -> Tensor:
-        """Displacements (N, L, 216, 2) in the reference's face frame."""
+        """Return displacements (N, L, 216, 2) in the reference's face frame."""
         states, _ = self.lstm(self.hearing(content_NLMK))
         at = torch.arange(states.shape[1], device=states.device)
         far = (at[:, None] - at[None, :]).abs() > _REACH
@@ -119,7 +116,7 @@ class SpeakerAnimation(nn.Module):
 
 
 def _displacing(vector: int, points: int) -> nn.Sequential:
-    """From a state and the landmarks at rest to displacements, which begin at none."""
+    """Build the layers from a state and the landmarks at rest to displacements, which are initially zero."""
     last = nn.Linear(vector, 2 * points)
     nn.init.zeros_(last.weight)
     nn.init.zeros_(last.bias)
@@ -127,12 +124,12 @@ def _displacing(vector: int, points: int) -> nn.Sequential:
 
 
 def _with(states_NLD: Tensor, rest_NPXY: Tensor) -> Tensor:
-    """The landmarks at rest beside each frame's state."""
+    """Concatenate the landmarks at rest to each frame's state."""
     return torch.cat([states_NLD, rest_NPXY.flatten(1)[:, None].expand(-1, states_NLD.shape[1], -1)], dim=-1)
 
 
 class MakeItTalk(BaselineNetwork):
-    """The three parts."""
+    """Content animation, speaker-aware animation and image translation."""
 
     def __init__(self, architecture: BaselineArchitecture) -> None:
         super().__init__(architecture)
@@ -143,17 +140,17 @@ class MakeItTalk(BaselineNetwork):
     def forward(
         self, spoken_NLMK: Tensor, rest_NPXY: Tensor, known_BCSS: Tensor, lines_BCSS: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Displacements by content and by speaker, see there, and pictures (B, 3, S, S) in 0..1."""
+        """Return displacements by content and by speaker, and pictures (B, 3, S, S) in 0..1."""
         content, voice = said_and_voice(spoken_NLMK)
         said, whose = self.content(content, rest_NPXY), self.speaker(content, voice, rest_NPXY)
         return said, whose, self.translate(known_BCSS, lines_BCSS)
 
     def translate(self, known_BCSS: Tensor, lines_BCSS: Tensor) -> Tensor:
-        """Portraits in 0..1 and drawn landmarks to pictures (B, 3, S, S) in 0..1."""
+        """Map portraits in 0..1 and drawn landmarks to pictures (B, 3, S, S) in 0..1."""
         return torch.sigmoid(self.translation(torch.cat([known_BCSS * 2 - 1, lines_BCSS], dim=1)))
 
-    def paint(self, shown: BaselineInput) -> Tensor:
-        """The reference picture, moved by what is heard; see BaselineNetwork."""
+    def generate(self, shown: BaselineInput) -> Tensor:
+        """Animate the reference picture by speech; see BaselineNetwork."""
         frame = FaceFrame.of(shown.known_PXY[None])
         rest = torch.as_tensor(frame.enter(shown.known_PXY[None]), dtype=torch.float32, device=shown.mel_TMK.device)
         content, voice = said_and_voice(shown.mel_TMK[None])
@@ -167,7 +164,7 @@ class MakeItTalk(BaselineNetwork):
 
 
 class SequenceDiscriminator(nn.Module):
-    """Judges how landmarks move: a verdict on each frame of a sequence."""
+    """Discriminator of landmark movement: a score for each frame of a sequence."""
 
     def __init__(self, vector: int) -> None:
         super().__init__()
@@ -175,32 +172,32 @@ class SequenceDiscriminator(nn.Module):
         self.out = nn.Linear(vector, 1)
 
     def forward(self, displaced_NLPXY: Tensor) -> Tensor:
-        """Displacements from the reference (N, L, 216, 2) -> verdicts (N, L, 1)."""
-        verdicts: Tensor = self.out(self.lstm(displaced_NLPXY.flatten(2) / _SCALE)[0])
-        return verdicts
+        """Score displacements from the reference: (N, L, 216, 2) -> (N, L, 1)."""
+        scores: Tensor = self.out(self.lstm(displaced_NLPXY.flatten(2) / _SCALE)[0])
+        return scores
 
 
 class MakeItTalkTrainingModule(BaselineTrainingModule):
-    """The three parts, each by its own loss, and the discriminator of sequences."""
+    """Trains the three parts, each by its own loss, and the discriminator of sequences."""
 
-    def __init__(self, fabric: Fabric, settings: BaselineSettings, given: TrainingContext) -> None:
-        super().__init__(fabric, settings, given)
+    def __init__(self, fabric: Fabric, settings: BaselineSettings, context: TrainingContext) -> None:
+        super().__init__(fabric, settings, context)
         self.add(TRANSLATOR_NETWORK, MakeItTalk(settings.architecture))
         self.add(DISCRIMINATOR, SequenceDiscriminator(settings.architecture.embedding_dim), settings.disc_learning_rate)
-        self._features = [one.to(fabric.device) if isinstance(one, nn.Module) else one for one in given.perception]
+        self._features = [one.to(fabric.device) if isinstance(one, nn.Module) else one for one in context.perception]
 
     def learn(self, batch: AVBatch, step: int) -> dict[str, Tensor]:
-        """Landmarks by place and Laplacian, pictures by L1 and features, and the discriminator once listened to."""
+        """Train on landmark, Laplacian, L1 and perceptual losses and, from `disc_start_step`, the GAN loss."""
         true, rest, network = (
             batch.shown_NFCSS.flatten(0, 1),
             batch.rest_NPXY,
-            self.learners[TRANSLATOR_NETWORK].network,
+            self.optimizers[TRANSLATOR_NETWORK].network,
         )
         sketched = self._sketched(batch)
         said, whose, made = network(batch.spoken_NLMK, rest, beside_each(batch), sketched)
         spoken, made = at_rest(rest, said.float()), made.float()
         led = spoken.detach() + whose.float()
-        told = {
+        losses = {
             "content": placed(spoken, batch.face_NLPXY, batch.counts_NL),
             "speaker": placed(led, batch.led_NLPXY, batch.counts_NL),
             "l1": (made - true).abs().mean(),
@@ -208,27 +205,27 @@ class MakeItTalkTrainingModule(BaselineTrainingModule):
         if self._features:
             with for_features(self.fabric):
                 parts = [perceptual_distance(one, made, true).mean() for one in self._features]
-            told["perceptual"] = torch.stack(parts).sum()
-        told["total"], totals = torch.stack(list(told.values())).sum(), {}
+            losses["perceptual"] = torch.stack(parts).sum()
+        losses["total"], totals = torch.stack(list(losses.values())).sum(), {}
         if step >= self.settings.disc_start_step:
-            discriminator = self.learners[DISCRIMINATOR].network
+            discriminator = self.optimizers[DISCRIMINATOR].network
             moved, seen = led - rest[:, None], batch.led_NLPXY - rest[:, None]
-            told["gan"] = adversarial_loss([[self.learners[DISCRIMINATOR].unmoved(moved)]])
-            told["total"] = told["total"] + _GAN * told["gan"]
+            losses["gan"] = adversarial_loss([[self.optimizers[DISCRIMINATOR].frozen_forward(moved)]])
+            losses["total"] = losses["total"] + _GAN * losses["gan"]
             fake, real = discriminator(torch.cat([moved.detach(), seen])).chunk(2)
-            told["discriminator"] = totals[DISCRIMINATOR] = discriminator_loss([[fake]], [[real]])
-        self.take(step, {TRANSLATOR_NETWORK: told["total"]} | totals)
-        return told
+            losses["discriminator"] = totals[DISCRIMINATOR] = discriminator_loss([[fake]], [[real]])
+        self.optimizer_step(step, {TRANSLATOR_NETWORK: losses["total"]} | totals)
+        return losses
 
     def _sketched(self, batch: AVBatch) -> Tensor:
-        """The true landmarks of the shown frames as lines, (B, LINES, S, S)."""
+        """Draw the true landmarks of the shown frames as lines, (B, LINES, S, S)."""
         side = self.settings.architecture.side_px
         drawn: NDArray[Any] = lines(batch.placed_NFPXY.flatten(0, 1).cpu().double().numpy() * side, side)
         return torch.as_tensor(drawn, device=self.fabric.device)
 
 
 def said_and_voice(mel_NLMK: Tensor) -> tuple[Tensor, Tensor]:
-    """What is said, mel windows less each band's mean over the stretch (N, L, 80, 20), and the voice, mean and spread
+    """Split mel windows into content, less each band's mean over the stretch (N, L, 80, 20), and voice, mean and spread
     of each band (N, 160).
     """
     mean, spread = mel_NLMK.mean(dim=(1, 3)), mel_NLMK.std(dim=(1, 3))
@@ -236,19 +233,19 @@ def said_and_voice(mel_NLMK: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def at_rest(rest_NPXY: Tensor, said_NLQXY: Tensor) -> Tensor:
-    """Landmarks (N, L, 216, 2): those at rest, lips and outline displaced."""
+    """Displace lips and outline of the landmarks at rest: (N, L, 216, 2)."""
     change = said_NLQXY.new_zeros(*said_NLQXY.shape[:2], LANDMARK_POINTS, 2)
     return rest_NPXY[:, None] + change.index_copy(2, torch.as_tensor(PREDICTED, device=change.device), said_NLQXY)
 
 
 def placed(made_NLPXY: Tensor, true_NLPXY: Tensor, counts_NL: Tensor) -> Tensor:
-    """Squares of places and, weighted, of graph Laplacians along the boundaries: a number; see atvgnet.counted."""
+    """Return the squared error of places and, weighted, of graph Laplacians along boundaries; see atvgnet.counted."""
     bent = laplacian(made_NLPXY) - laplacian(true_NLPXY)
     return counted(made_NLPXY - true_NLPXY, counts_NL) + _LAPLACIAN * counted(bent, counts_NL)
 
 
 def laplacian(points_NLPXY: Tensor) -> Tensor:
-    """Each point less the middle of its neighbours, for points inside of boundaries."""
+    """Return each point less the middle of its neighbours, for points inside of boundaries."""
     inner = torch.as_tensor(_INNER, device=points_NLPXY.device)
     around = points_NLPXY.index_select(2, inner - 1) + points_NLPXY.index_select(2, inner + 1)
     return points_NLPXY.index_select(2, inner) - around / 2

@@ -1,4 +1,4 @@
-"""What the training modules of all baselines share: learners by name, the judge, states."""
+"""Base class of the baselines' training modules: optimisers by name, validation, states."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -18,18 +18,20 @@ from model.training.trainer import ValidationResult
 from schemas.config.baselines import BaselineSettings
 
 TRANSLATOR_NETWORK: Final = "translator"
-"""Learner of what is shipped, and its name among the weights."""
+"""Name of the exported network among optimisers and weights."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingContext:
-    """What a training module is given. judge: how a translator does on the val split after so many steps. looked_at:
-    some windows of the val split. faces: landmarks of the train split, (n, 216, 2), each in its face frame; asked for
-    at most once. perception: feature networks of perceptual losses.
+    """Inputs of a training module beside its batches.
+
+    validator: evaluates a translator on the val split after a number of steps. val_batch: some windows of the val
+    split. faces: returns landmarks of the train split, (n, 216, 2), each in its face frame; called at most once.
+    perception: feature networks of perceptual losses.
     """
 
-    judge: Callable[[BaselineNetwork, int], ValidationResult]
-    looked_at: AVBatch
+    validator: Callable[[BaselineNetwork, int], ValidationResult]
+    val_batch: AVBatch
     faces: Callable[[], Floats]
     perception: Sequence[Features]
 
@@ -37,74 +39,74 @@ class TrainingContext:
 class BaselineTrainingModule(ABC):
     """Trains a baseline; a model.training.trainer.TrainingModule."""
 
-    def __init__(self, fabric: Fabric, settings: BaselineSettings, given: TrainingContext) -> None:
-        """Call first, then add learners, the translator among them; new weights follow from the seed."""
-        self.fabric, self.settings, self.given = fabric, settings, given
-        self.learners: dict[str, NetworkOptimizer] = {}
+    def __init__(self, fabric: Fabric, settings: BaselineSettings, context: TrainingContext) -> None:
+        """Call first, then add networks, the translator among them; new weights follow from the seed."""
+        self.fabric, self.settings, self.context = fabric, settings, context
+        self.optimizers: dict[str, NetworkOptimizer] = {}
         torch.manual_seed(settings.seed)
 
     def add(
         self, name: str, network: nn.Module, rate: float | None = None, steps: int | None = None
     ) -> NetworkOptimizer:
-        """A network that learns, at another rate or for fewer steps than the translator's if told so."""
+        """Add a network to optimise; rate, steps: its own learning rate and number of steps, else the settings'."""
         optimiser = self.settings.optimiser
         if rate is not None:
             optimiser = optimiser.model_copy(update={"learning_rate": rate})
-        self.learners[name] = NetworkOptimizer(
+        self.optimizers[name] = NetworkOptimizer(
             self.fabric, network, optimiser, steps or self.settings.schedule.max_steps
         )
-        return self.learners[name]
+        return self.optimizers[name]
 
     @property
     def translator(self) -> BaselineNetwork:
-        """What is shipped, with averaged weights."""
-        judged = self.learners[TRANSLATOR_NETWORK].judged
-        assert isinstance(judged, BaselineNetwork)
-        return judged
+        """The exported network, with averaged weights."""
+        network = self.optimizers[TRANSLATOR_NETWORK].ema_network
+        assert isinstance(network, BaselineNetwork)
+        return network
 
     @abstractmethod
     def learn(self, batch: AVBatch, step: int) -> dict[str, Tensor]:
-        """Learn from a batch on the device; losses by name, "total" among them. Raises: NotFiniteError."""
+        """Train on a batch on the device; losses by name, "total" among them. Raises: NotFiniteError."""
 
-    def take(self, step: int, totals: Mapping[str, Tensor]) -> None:
-        """A step of the learners of these names, once all their losses are known to be finite.
+    def optimizer_step(self, step: int, totals: Mapping[str, Tensor]) -> None:
+        """Take a step of the optimisers of these names, once all their losses are known to be finite.
 
-        Raises: NotFiniteError - one is not; nothing was learned.
+        Raises: NotFiniteError - one is not; no weights were changed.
         """
         require_finite(self.fabric, *totals.values())
         for name, total in totals.items():
-            self.learners[name].step(total, step)
+            self.optimizers[name].step(total, step)
 
-    def step(self, batch: AVBatch, step: int) -> Mapping[str, Tensor]:
-        """Learn from a batch.
+    def training_step(self, batch: AVBatch, step: int) -> Mapping[str, Tensor]:
+        """Take an optimiser step on a batch and return the losses by name.
 
         Raises: NotFiniteError - a loss is not finite.
         """
-        told = self.learn(batch.to(self.fabric.device), step)
-        return {name: value.detach() for name, value in told.items()}
+        losses = self.learn(batch.to(self.fabric.device), step)
+        return {name: value.detach() for name, value in losses.items()}
 
-    def looked(self) -> Mapping[str, float]:
-        """Scores on the val split beside the judge's."""
+    def extra_scores(self) -> Mapping[str, float]:
+        """Return scores on the val split beside the validator's."""
         return {}
 
-    def validate(self, step: int) -> ValidationResult:
-        """How the averaged translator does."""
-        verdict = self.given.judge(self.translator, step)
-        return replace(verdict, scores=dict(verdict.scores) | dict(self.looked()))
+    def validation_step(self, step: int) -> ValidationResult:
+        """Evaluate the averaged translator on the val split."""
+        result = self.context.validator(self.translator, step)
+        return replace(result, scores=dict(result.scores) | dict(self.extra_scores()))
 
     def learning_rate(self) -> float:
-        """The translator's rate of the last step."""
-        return self.learners[TRANSLATOR_NETWORK].learning_rate()
+        """Return the translator's learning rate of the last step."""
+        return self.optimizers[TRANSLATOR_NETWORK].learning_rate()
 
-    def state(self) -> dict[str, Any]:
-        """Everything that training goes on from."""
-        return {name: learner.state() for name, learner in self.learners.items()}
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state that training resumes from."""
+        return {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()}
 
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Take up a state."""
-        for name, learner in self.learners.items():
-            learner.restore(state[name])
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restore a state of `state_dict`."""
+        for name, optimizer in self.optimizers.items():
+            optimizer.load_state_dict(state[name])
 
     def weights(self) -> dict[str, Any]:
-        """The averaged translator."""
+        """Return the averaged translator."""
         return {TRANSLATOR_NETWORK: self.translator.state_dict()}

@@ -1,18 +1,18 @@
 """Wav2Lip: Prajwal, Mukhopadhyay, Namboodiri and Jawahar, *A Lip Sync Expert Is All You Need for Speech to Lip
-Generation In the Wild* (ACM MM 2020), section 3: LipGAN's task, taught by a lip-sync expert that was trained before
-and stays as it is, on five frames in a row.
+Generation In the Wild* (ACM MM 2020), section 3: LipGAN's task, supervised by a pre-trained, frozen lip-sync expert on
+five consecutive frames.
 
 The first `syncnet_steps` steps train the expert (sections 3.1 and 3.2): five lower halves and 200 ms of speech, of the
-same time or of another time of the clip; likeness is the cosine of their embeddings behind a ReLU, learned by binary
-cross-entropy. From then on its weights do not move, and the generator learns L1, the expert's word and that of a
+same time or of another time of the clip; likeness is the cosine of their embeddings behind a ReLU, trained by binary
+cross-entropy. From then on its weights are frozen, and the generator is trained on L1, the expert's loss and that of a
 discriminator of picture quality, weighted as in the paper (section 3.4).
 
-What is simplified against the paper:
+Simplifications against the paper:
 - crops, hidden half, sizes and normalisation as in lipgan.py; speech is 20 mel columns of 10 ms, not 16 of 12.5 ms;
-- the expert learns from the same clips as the generator (theirs: 29 hours of LRS2), never sees made faces, and has
-  about a tenth of the channels;
-- the discriminator judges patches of the lower half by the hinge and with spectral norms, as our own discriminators
-do, in place of one verdict by log loss.
+- the expert is trained on the same clips as the generator (theirs: 29 hours of LRS2), never on generated faces, and
+  has about a tenth of the channels;
+- the discriminator scores patches of the lower half by the hinge and with spectral norms, as our own discriminators
+  do, in place of one score by log loss.
 
 Shape suffix legend: N = windows, F = 5 shown frames, B = N * F faces, C = 3 colours, S = side of a crop in pixels, M
 = 80 mel bands, K = 20 mel columns.
@@ -42,7 +42,7 @@ _GAN: Final = 0.07
 EXPERT: Final = "expert"
 
 _SURE: Final = 1e-4
-"""Likenesses are held so far from 0 and 1, where their logarithm ends."""
+"""Likenesses are clamped this far from 0 and 1, where their logarithm is infinite."""
 
 
 class Wav2Lip(LipGanGenerator):
@@ -53,24 +53,24 @@ class Wav2Lip(LipGanGenerator):
 
 
 class SyncExpert(nn.Module):
-    """Tells whether five lower halves in a row and 200 ms of speech are of the same time."""
+    """Estimates whether five consecutive lower halves and 200 ms of speech are of the same time."""
 
     def __init__(self, architecture: BaselineArchitecture) -> None:
         super().__init__()
         self.towers = SyncNet(SHOWN_FRAMES, architecture.side_px // 2, architecture)
 
     def forward(self, faces_NFCSS: Tensor, mel_NMK: Tensor) -> Tensor:
-        """Five faces in 0..1, of which lower halves are looked at, and the mel window -> likeness (N,) in 0..1."""
-        seen, heard = self.towers(lower_half(faces_NFCSS).flatten(1, 2), mel_NMK)
-        likeness = functional.cosine_similarity(functional.relu(seen).float(), functional.relu(heard).float())
+        """Compare the lower halves of five faces in 0..1 with the mel window: likeness (N,) in 0..1."""
+        picture_ND, speech_ND = self.towers(lower_half(faces_NFCSS).flatten(1, 2), mel_NMK)
+        likeness = functional.cosine_similarity(functional.relu(picture_ND).float(), functional.relu(speech_ND).float())
         return likeness.clamp(_SURE, 1 - _SURE)
 
 
 class Wav2LipTrainingModule(BaselineTrainingModule):
-    """First the expert, then generator and discriminator under it."""
+    """Trains the expert first, then generator and discriminator under it."""
 
-    def __init__(self, fabric: Fabric, settings: BaselineSettings, given: TrainingContext) -> None:
-        super().__init__(fabric, settings, given)
+    def __init__(self, fabric: Fabric, settings: BaselineSettings, context: TrainingContext) -> None:
+        super().__init__(fabric, settings, context)
         self.add(
             TRANSLATOR_NETWORK,
             Wav2Lip(settings.architecture),
@@ -82,58 +82,60 @@ class Wav2LipTrainingModule(BaselineTrainingModule):
     @property
     def expert(self) -> nn.Module:
         """The expert with averaged weights, which take no gradient."""
-        return self.learners[EXPERT].judged.requires_grad_(False)
+        return self.optimizers[EXPERT].ema_network.requires_grad_(False)
 
     def learn(self, batch: AVBatch, step: int) -> dict[str, Tensor]:
-        """By the number of the step, the expert or what it teaches."""
+        """Train the expert in the first `syncnet_steps` steps, the generator from then on."""
         if step < self.settings.syncnet_steps:
-            return self._learn_to_judge(batch, step)
-        return self._learn_to_paint(batch, step - self.settings.syncnet_steps)
+            return self._train_expert(batch, step)
+        return self._train_generator(batch, step - self.settings.syncnet_steps)
 
-    def _learn_to_judge(self, batch: AVBatch, step: int) -> dict[str, Tensor]:
-        likeness, belong = compared(self.learners[EXPERT].network, batch)
+    def _train_expert(self, batch: AVBatch, step: int) -> dict[str, Tensor]:
+        likeness, belong = compared(self.optimizers[EXPERT].network, batch)
         loss = functional.binary_cross_entropy(likeness, belong)
-        self.take(step, {EXPERT: loss})
-        return {"expert/loss": loss, "expert/right": told_apart(likeness, belong), "total": loss}
+        self.optimizer_step(step, {EXPERT: loss})
+        return {"expert/loss": loss, "expert/right": pair_accuracy(likeness, belong), "total": loss}
 
-    def _learn_to_paint(self, batch: AVBatch, step: int) -> dict[str, Tensor]:
+    def _train_generator(self, batch: AVBatch, step: int) -> dict[str, Tensor]:
         true, mel = batch.shown_NFCSS.flatten(0, 1), batch.heard_NFMK.flatten(0, 1)
-        made = self.learners[TRANSLATOR_NETWORK].network(true, mel, beside_each(batch)).float()
+        made = self.optimizers[TRANSLATOR_NETWORK].network(true, mel, beside_each(batch)).float()
         with self.fabric.autocast():
             likeness = self.expert(made.reshape(batch.shown_NFCSS.shape), middle(batch.heard_NFMK))
-        told = {"l1": (made - true).abs().mean(), "sync": -likeness.log().mean()}
-        heard, totals = step >= self.settings.disc_start_step, {}
-        if heard:
-            discriminator = self.learners[DISCRIMINATOR].network
-            told["gan"] = adversarial_loss([self.learners[DISCRIMINATOR].unmoved(lower_half(made) * 2 - 1)])
+        losses = {"l1": (made - true).abs().mean(), "sync": -likeness.log().mean()}
+        totals = {}
+        if step >= self.settings.disc_start_step:
+            discriminator = self.optimizers[DISCRIMINATOR].network
+            losses["gan"] = adversarial_loss([self.optimizers[DISCRIMINATOR].frozen_forward(lower_half(made) * 2 - 1)])
             both = discriminator(lower_half(torch.cat([made.detach(), true])) * 2 - 1)
             halves = [[maps.chunk(2)[number] for maps in both] for number in (0, 1)]
-            told["discriminator"] = totals[DISCRIMINATOR] = discriminator_loss(halves[:1], halves[1:])
+            losses["discriminator"] = totals[DISCRIMINATOR] = discriminator_loss(halves[:1], halves[1:])
         shares = {"l1": 1 - _SYNC - _GAN, "sync": _SYNC, "gan": _GAN}
-        told["total"] = torch.stack([share * told[name] for name, share in shares.items() if name in told]).sum()
-        self.take(step, {TRANSLATOR_NETWORK: told["total"]} | totals)
-        return told
+        losses["total"] = torch.stack([share * losses[name] for name, share in shares.items() if name in losses]).sum()
+        self.optimizer_step(step, {TRANSLATOR_NETWORK: losses["total"]} | totals)
+        return losses
 
     @torch.no_grad()
-    def looked(self) -> Mapping[str, float]:
-        """How often the expert is right on the val split: 0.5 is chance. What it cannot tell, it cannot teach."""
+    def extra_scores(self) -> Mapping[str, float]:
+        """Return the expert's accuracy on the val split: 0.5 is chance, and then its loss is useless."""
         expert = self.expert.eval()
-        return {"expert/val_right": float(told_apart(*compared(expert, self.given.looked_at.to(self.fabric.device))))}
+        return {
+            "expert/val_right": float(pair_accuracy(*compared(expert, self.context.val_batch.to(self.fabric.device))))
+        }
 
 
 def middle(mel_NFMK: Tensor) -> Tensor:
-    """The window of the middle frame, whose 200 ms are those of the five frames: (N, M, K)."""
+    """Return the window of the middle frame, whose 200 ms are those of the five frames: (N, M, K)."""
     return mel_NFMK[:, mel_NFMK.shape[1] // 2]
 
 
 def compared(expert: nn.Module, batch: AVBatch) -> tuple[Tensor, Tensor]:
-    """Likeness of each run of true faces to its own speech, and to that of another time; and 1 or 0: (2 N,) each."""
+    """Return likeness of true faces to their own speech and to that of another time, and labels 1, 0: (2 N,) each."""
     mel = torch.cat([middle(batch.heard_NFMK), middle(batch.elsewhere_NFMK)])
     likeness: Tensor = expert(torch.cat([batch.shown_NFCSS] * 2), mel)
     return likeness, (torch.arange(len(mel), device=mel.device) < len(mel) // 2).float()
 
 
-def told_apart(likeness: Tensor, belong: Tensor) -> Tensor:
-    """Share of runs of faces that are more like their own speech than like the other one."""
+def pair_accuracy(likeness: Tensor, belong: Tensor) -> Tensor:
+    """Return the share of runs of faces that are more like their own speech than like the other one."""
     own, other = likeness[belong > 0.5], likeness[belong < 0.5]
     return (own > other).float().mean()

@@ -1,1 +1,1 @@
-"""Arrays of a dubbing: which frame stands when, which face, what its mouth is to do, how it is laid back in."""
+"""Array code of dubbing: output timeline, choice of the face, mouth motion, and compositing into the source frame."""

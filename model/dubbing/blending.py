@@ -1,6 +1,6 @@
-"""What of a generated crop is shown, and in which light: no seam around it, no old mouth within it.
+"""Blend masks and relighting of generated crops: no seam around the new mouth, no old mouth within it.
 
-Masks and light are smooth, so they are worked out on a raster four times coarser than the crop.
+Masks and light are smooth, so they are computed on a raster four times coarser than the crop.
 
 Shape suffix legend: N = frames, S = side of a crop in pixels, Q = side of the coarse raster, P = 216 points, XY = 2
 coordinates in crop pixels.
@@ -47,19 +47,20 @@ _LIKE: Final = 0.06
 """Difference of colour, of full scale, at which two sides of the border count half as one skin: hair is not skin."""
 
 _LEAST_SHARE, _ENOUGH_SHARE = 0.1, 0.5
-"""A blend with less of the painted picture does not tell what was painted; with more, it is laid in fully."""
+"""Share of the generated picture in the translator's blend below which it cannot be recovered, and from which it is
+laid in fully."""
 
 _SPREADS: Final = 6
-"""Times that a step of light is averaged over its neighbours: a Gaussian of two or three coarse places."""
+"""Number of times that a difference of light is averaged over its neighbours: a Gaussian of two or three places."""
 
 _MOST: Final = 0.2
-"""Largest change of light, of full scale: more is not light but another thing."""
+"""Largest change of light, of full scale: larger differences have other causes."""
 
 
 def shown(source_NPXY: Floats, wanted_NPXY: Floats, side: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """How much of what was painted is laid in, and how much of it is in a translator's blend: two of (N, Q, Q), 0..1.
+    """Return the mask that lays the generated picture in, and its share in the translator's blend: (N, Q, Q), 0..1.
 
-    The former is a star around the mouth, as far as the translator painted it. Landmarks (N, 216, 2): of the source,
+    The mask is a star around the mouth, limited to what the translator generated. Landmarks (N, 216, 2): of the source,
     and as they are to be.
 
     Raises: ValueError - the side is no multiple of 32, or eyes on one place.
@@ -67,12 +68,12 @@ def shown(source_NPXY: Floats, wanted_NPXY: Floats, side: int) -> tuple[NDArray[
     raster = side // COARSE
     share = mask.soft(np.asarray(source_NPXY) / COARSE, raster)
     stars = np.stack([star(*pair, side) for pair in zip(source_NPXY, wanted_NPXY, strict=True)])
-    told = np.clip((share - _LEAST_SHARE) / (_ENOUGH_SHARE - _LEAST_SHARE), 0.0, 1.0)
-    return stars * told.astype(np.float32), share
+    confidence = np.clip((share - _LEAST_SHARE) / (_ENOUGH_SHARE - _LEAST_SHARE), 0.0, 1.0)
+    return stars * confidence.astype(np.float32), share
 
 
 def star(source_XY: Floats, wanted_XY: Floats, side: int) -> NDArray[np.float32]:
-    """Where the generated face shows, 0..1, (Q, Q): from the nose's lower edge down to both chins and a little further.
+    """Return the mask of the generated face, 0..1, (Q, Q): from the nose's lower edge to just below both chins.
 
     source_XY, wanted_XY: (216, 2). It is a star around the mouth, so its border is smooth; it covers the source's jaw
     and the wanted one, for the old chin must not be seen beside the new one.
@@ -93,7 +94,7 @@ def star(source_XY: Floats, wanted_XY: Floats, side: int) -> NDArray[np.float32]
 
 
 def _rounded(border: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The border without its corners: one that runs towards the middle would be an edge that is seen."""
+    """Round the corners of the border: one that points inwards would show as an edge."""
     turns = np.arange(-_ROUND, _ROUND + 1)
     weights = np.exp(-0.5 * (2.5 * turns / _ROUND) ** 2)
     ring = border[:-1]  # its last place is its first
@@ -102,7 +103,7 @@ def _rounded(border: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _border(points_XY: Floats, centre: NDArray[np.float64], around: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Distance of the border from the centre at each angle: jaw below the nose, and the nose's lower edge above.
+    """Return the border's distance from the centre at each angle: jaw below the nose, nose's lower edge above.
 
     Towards the ears, where speech moves nothing, it stays near the mouth: the picture's own cheek is right there, and
     what a reference frame shows in its place may be hair or a jaw that is seen from elsewhere.
@@ -118,25 +119,27 @@ def _border(points_XY: Floats, centre: NDArray[np.float64], around: NDArray[np.f
 
 
 def _lips(points_XY: Floats, centre: NDArray[np.float64], around: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Distance of the lips' outer edge from the centre at each angle."""
+    """Return the distance of the lips' outer edge from the centre at each angle."""
     edge = np.concatenate([points_XY[SLICES[f"lip_{side}_outer"]] for side in ("upper", "lower")])
     return _radii(edge - centre, around)
 
 
 def _radii(edge: Floats, around: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Lengths of the arrows (n, 2) at given angles, between the nearest ones."""
+    """Interpolate the lengths of vectors (n, 2) at some angles."""
     angle, away = np.arctan2(edge[:, 1], edge[:, 0]), np.hypot(edge[:, 0], edge[:, 1])
     order = np.argsort(angle)
     return np.interp(around, angle[order], away[order], period=2 * np.pi)
 
 
-def painted(blended_NSS3: Floats, pictures_NSS3: Pictures, share_NQQ: Floats, shown_NQQ: Floats) -> NDArray[np.float32]:
-    """What a translator painted, in the light of the pictures (uint8) it is laid into: (N, S, S, 3) in 0..1.
+def unblended(
+    blended_NSS3: Floats, pictures_NSS3: Pictures, share_NQQ: Floats, shown_NQQ: Floats
+) -> NDArray[np.float32]:
+    """Recover the generated picture from a translator's blend and match its light to the pictures (uint8) it is laid
+    into: (N, S, S, 3) in 0..1.
 
-    Its blend with the pictures is taken apart, since it is made in the crop's resolution and would bring the source's
-    own pixels back blurred. Then, where what is laid in meets the source, both should show the same skin: what they
-    differ by there, averaged over some pixels, is spread inwards and added. A step of light goes, the mouth's own
-    shades stay.
+    The blend is undone, since it has the crop's resolution and would bring the source's own pixels back blurred. At
+    the mask's border, generated picture and source should show the same skin: their difference there, averaged over
+    some pixels, is spread inwards and added. That removes steps of light and keeps the mouth's own shades.
     """
     pictures = torch.from_numpy(pictures_NSS3).permute(0, 3, 1, 2).float() / 255
     blended = torch.from_numpy(np.asarray(blended_NSS3, np.float32)).permute(0, 3, 1, 2)

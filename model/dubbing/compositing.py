@@ -1,8 +1,7 @@
-"""Laying a generated lower face back into its source frame, so that nothing else changes.
+"""Compositing of a generated lower face into its source frame, leaving all other samples bit-identical.
 
-What is laid in is a *change*: (generated - source) x mask, worked out in RGB and added to the frame's own luma and
-chroma planes. Where the mask is 0 nothing is added, so those samples stay bit-identical; nothing of the frame goes to
-RGB and back.
+A *change*, (generated - source) x mask, is computed in RGB and added to the frame's own luma and chroma planes. Where
+the mask is 0 nothing is added, so those samples stay bit-identical; the frame itself is not converted to RGB and back.
 
 Shape suffix legend: H, W = rows and columns of a patch in source pixels.
 """
@@ -25,8 +24,8 @@ _SD_LUMA: Final = (0.299, 0.114)
 
 @dataclass(frozen=True, slots=True)
 class Colours:
-    """How a frame's samples stand for colours. matrix: ffmpeg's number of it. full: whether all values are used, not
-    16..235. bits: of a sample.
+    """Colour encoding of a frame's samples. matrix: ffmpeg's number. full: True for full range, False for 16..235.
+    bits: of a sample.
     """
 
     matrix: int = 2
@@ -40,7 +39,7 @@ class Colours:
 
     @property
     def to_yuv(self) -> NDArray[np.float32]:
-        """Change of luma and both chroma samples for a change of red, green and blue (0..255): (3, 3)."""
+        """Matrix (3, 3) from a change of red, green and blue (0..255) to one of luma and both chroma samples."""
         red, blue = _LUMA.get(self.matrix, _SD_LUMA)
         luma = np.array([red, 1 - red - blue, blue])
         blueness = (np.array([0, 0, 1]) - luma) / (2 * (1 - blue))
@@ -54,7 +53,7 @@ class Colours:
 class Planes:
     """A frame's luma (H, W) and chroma planes, turned as displayed and written to in place.
 
-    halved: whether chroma has half the rows and columns (4:2:0), else as many as luma (4:4:4).
+    halved: True if chroma has half the rows and columns (4:2:0), else as many as luma (4:4:4).
     """
 
     luma: Plane

@@ -1,4 +1,4 @@
-"""Which face of a video is dubbed: every shot's tracks, put in order of size.
+"""Choice of the dubbed face: every shot's tracks, ranked by size.
 
 Shape suffix legend: T = source pictures of a track, P = 216 points, XY = 2 coordinates in pixels as displayed.
 """
@@ -34,7 +34,7 @@ class Track:
 
     @property
     def usable(self) -> NDArray[np.bool_]:
-        """Pictures whose mouth is known (T,): the face is tracked and nothing lies over the mouth."""
+        """Flags of pictures with a visible mouth (T,): the face is tracked and nothing covers the mouth."""
         return self.tracked_T & ~self.occluded_T
 
     @property
@@ -43,17 +43,17 @@ class Track:
         return float(np.median(np.ptp(self.points_TPXY[..., 1], axis=1)))
 
     def without_lost_tail(self) -> "Track":
-        """The track up to the last picture in which it was seen; lost pictures between are filled in."""
+        """Return the track up to the last picture in which it was seen; lost pictures between are filled in."""
         kept = int(np.flatnonzero(self.tracked_T)[-1]) + 1 if self.tracked_T.any() else 0
         points = np.ascontiguousarray(bridged(self.points_TPXY[:kept], self.tracked_T[:kept]))
         return Track(self.shot, self.first, points, self.tracked_T[:kept], self.occluded_T[:kept], self.yaw_T[:kept])
 
 
 def nth_face(tracks: Sequence[Track], number: int) -> list[Track]:
-    """The tracks of the largest face (number 1), the next largest (2), ... of every shot, by time.
+    """Return the tracks of the largest face (number 1), the next largest (2), ... of every shot, by time.
 
     A face that is lost for long comes back as another track, so tracks of one shot that do not overlap in time share a
-    number: the largest takes number 1, then each, by size, the lowest number under which nobody stands at its time.
+    number: the largest takes number 1, then each, by size, the lowest number that is free at its time.
     """
     chosen = []
     for shot in sorted({track.shot for track in tracks}):
@@ -74,11 +74,11 @@ def _overlap(one: Track, other: Track) -> bool:
 
 
 def strength(track: Track, max_yaw_deg: float, fade_frames: int) -> NDArray[np.float32]:
-    """How much of the dubbing shows in each picture of a track, 0..1: (T,).
+    """Return the opacity of the dubbing in each picture of a track, 0..1: (T,).
 
-    Nothing where the face is lost, its mouth covered, or turned too far, for there the points are guesses; and it fades
-    towards such pictures, since a mouth that jumps is seen. It does not fade at the ends of the track, where a shot may
-    be cut.
+    It is 0 where the face is lost, its mouth covered, or turned too far, since the points are unreliable there; and it
+    fades towards such pictures, so that the mouth does not jump. It does not fade at the ends of the track, where a
+    shot may be cut.
     """
     hidden = ~(track.usable & (np.abs(track.yaw_T) <= max_yaw_deg))
     at = np.arange(len(hidden), dtype=np.float64)
@@ -88,16 +88,16 @@ def strength(track: Track, max_yaw_deg: float, fade_frames: int) -> NDArray[np.f
 
 
 def reference_pictures(track: Track, count: int) -> NDArray[np.intp]:
-    """Which pictures of a track show the face to the translator: `count` at most, numbers within the track.
+    """Select the reference pictures of a track for the translator: indices within the track, at most `count`.
 
     Spread over mouth openings from the widest to the most closed, since a warp cannot show teeth that no reference
-    shows; among pictures of like opening the ones that look straight ahead. In all the mouth is seen.
+    shows; among pictures of similar opening the most frontal ones. The mouth is visible in all.
 
-    Raises: ValueError - in no picture of the track is the mouth seen.
+    Raises: ValueError - the mouth is visible in no picture of the track.
     """
     good = np.flatnonzero(track.usable)
     if not len(good):
-        raise ValueError("a track whose mouth is never seen shows nothing")
+        raise ValueError("the mouth is visible in no picture of the track")
     order = good[np.argsort(mouth_opening(track.points_TPXY[good]), kind="stable")]
     bins = np.array_split(order, min(count, len(order)))
     chosen = [group[np.argmin(np.abs(track.yaw_T[group]))] for group in bins]

@@ -1,12 +1,12 @@
-"""Where a turning head carries its jaw and mouth, frame by frame; what they do by themselves is followed slowly.
+"""Head-carried motion of jaw and mouth: rigid motion is followed frame by frame, the rest is low-passed.
 
-Seen from afar, each point of a rigid head is a fixed combination of three arrows that do not lie in one plane, however
+Seen from afar, each point of a rigid head is a fixed combination of three vectors that do not lie in one plane, however
 the head is turned (an affine basis of its shape; Tomasi and Kanade 1992, "Shape and motion from image streams"). The
-arrows here go from between the eyes: along the eyes, to the nose and to the middle between the ears, all places that
-speech hardly moves. So a point of the jaw is followed at once as far as the head carries it. What it does beside that
-is low-passed, whereby the old speech goes.
+vectors here start between the eyes: along the eyes, to the nose and to the middle between the ears, all places that
+speech hardly moves. So the part of a jaw point's motion that the head causes is followed at once. The rest is
+low-passed, which removes the old speech.
 
-Shape suffix legend: N = frames, K = 3 arrows, P = points, XY = 2 coordinates.
+Shape suffix legend: N = frames, K = 3 vectors, P = points, XY = 2 coordinates.
 """
 
 from typing import Any, Final
@@ -24,12 +24,12 @@ _EAR: Final = 2
 """Points of the nose bridge's lower end, and of either end of the outline, that are averaged: single ones jitter."""
 
 _STIFFNESS: Final = 0.03
-"""How far, in units of the face frame, the arrows must move within the low-pass before a face's shape is taken from its
-own movement rather than from the mean head: jitter and the little that speech moves the nose stay below it."""
+"""Movement of the vectors within the low-pass, in units of the face frame, from which a face's shape is fitted to its
+own movement rather than taken from the mean head: jitter and the nose's movement in speech stay below it."""
 
 
 def _mean_jaw() -> NDArray[np.float64]:
-    """The combination that gives each point of a mean head's outline, (3, 40).
+    """Return the combination that gives each point of a mean head's outline, (3, 40).
 
     Least squares over 3,300 frames of 16 speakers whose heads turn, made symmetric and smooth along the jaw; leaving
     any one speaker out moves it by 0.15 at most.
@@ -47,7 +47,7 @@ MEAN_CORNERS: Final = np.array([[-0.42, 0.42], [1.61, 1.61], [0.84, 0.84]])
 
 
 def head_arrows(points_NPXY: Floats) -> NDArray[np.float64]:
-    """The three arrows (N, 3, 2) of faces (N, 216, 2) in the face frame, whose origin lies between the eyes."""
+    """Return the three vectors (N, 3, 2) of faces (N, 216, 2) in the face frame, whose origin lies between the eyes."""
     left, right = eye_centres(points_NPXY)
     outline = points_NPXY[:, OUTLINE]
     tip, lower = points_NPXY[:, SLICES["nose_bridge"]][:, -_TIP:], points_NPXY[:, SLICES["nose_lower"]]
@@ -57,11 +57,11 @@ def head_arrows(points_NPXY: Floats) -> NDArray[np.float64]:
 
 
 def carried(points_NPXY: Floats, arrows_NKXY: Floats, mean_KP: Floats, sigma_frames: float) -> NDArray[np.float64]:
-    """Points (N, P, 2) of the face frame without what they do by themselves faster than the low-pass.
+    """Remove from points (N, P, 2) of the face frame their own movement that is faster than the low-pass.
 
-    Around each frame the combination of arrows is fitted to the points, weighted as the low-pass weights frames, and
-    drawn to the mean head's (3, P) where the head moves little (ridge regression). The points lie where their average
-    lies, moved by what the head has moved from its own average.
+    Around each frame the combination of vectors is fitted to the points, weighted as the low-pass weights frames, and
+    regularised towards the mean head's (3, P) where the head moves little (ridge regression). The result is the
+    points' average, moved by the head's departure from its own average.
     """
     middle, at = smooth(points_NPXY, sigma_frames), smooth(arrows_NKXY, sigma_frames)
     spread = _together(arrows_NKXY, arrows_NKXY, sigma_frames) - np.einsum("nkx,nlx->nkl", at, at)

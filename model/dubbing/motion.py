@@ -1,4 +1,4 @@
-"""From what stage 1 says of the mouth, at 25 fps in the face frame, to landmarks of each output frame in pixels.
+"""Target landmarks of each output frame in pixels, from stage 1's prediction at 25 fps in the face frame.
 
 Shape suffix legend: N = output frames, G = frames at 25 fps, P = points, XY = 2 coordinates.
 """
@@ -17,14 +17,14 @@ from model.features.landmarks import LIPS, OUTLINE, PREDICTED, SLICES
 Floats = NDArray[np.floating[Any]]
 
 SIGMAS: Final = 4
-"""Sigmas of a low-pass beyond which nothing is seen; as face_frame.smooth cuts it."""
+"""Sigmas at which a low-pass is cut, as in face_frame.smooth."""
 
 
 def _chin() -> NDArray[np.float64]:
-    """Share of the predicted outline in the wanted one, by point, (40, 1): none at the ears, all around the chin.
+    """Return the share of the predicted outline in the wanted one, by point, (40, 1): 0 at the ears, 1 at the chin.
 
-    Speech moves the jaw, not the ears; what differs there is whose face it is and how it is turned, which the picture
-    itself knows best, and a cheek that moved would show at the border.
+    Speech moves the jaw, not the ears; differences there come from identity and head pose, for which the source is the
+    better evidence, and a moved cheek would show at the border.
     """
     along = np.linspace(-1.0, 1.0, OUTLINE.stop - OUTLINE.start)
     share = np.clip((0.8 - np.abs(along)) / 0.4, 0.0, 1.0)
@@ -43,7 +43,7 @@ _WIDER: Final = (0.6, 1.5)
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """What the mouth does for a speech: predicted points (G, 100, 2) in the face frame, and when, (G,) seconds."""
+    """Predicted mouth motion of a speech: points (G, 100, 2) in the face frame, at times (G,) in seconds."""
 
     points_GPXY: NDArray[np.float32]
     times_G: NDArray[np.float64]
@@ -51,7 +51,7 @@ class Spoken:
 
 @dataclass(frozen=True, slots=True)
 class MouthTargets:
-    """Landmarks of some output frames, float32, pixels as displayed: as the source has them, and as they are to be."""
+    """Landmarks of some output frames, float32, pixels as displayed: source and target."""
 
     source_NPXY: NDArray[np.float32]
     wanted_NPXY: NDArray[np.float32]
@@ -61,8 +61,8 @@ class MouthTargets:
 class Smoothing:
     """Low-passes along time, sigmas in output frames.
 
-    steady: of measured landmarks, against their jitter. placed: of where the source's mouth and jaw lie on the head;
-    long against a syllable, so that what the old mouth said is not followed. Where the head turns them is, at once.
+    steady: of measured landmarks, against their jitter. placed: of the source's mouth and jaw position on the head;
+    long against a syllable, so that the old speech is not followed. Rigid head motion is followed at once.
     """
 
     steady: float
@@ -70,17 +70,17 @@ class Smoothing:
 
     @property
     def reach(self) -> int:
-        """Frames to either side that an output frame depends on."""
+        """Number of frames to either side that an output frame depends on."""
         return round(SIGMAS * self.steady) + round(SIGMAS * self.placed)
 
 
 def wanted_landmarks(
     spoken: Spoken, measured_NPXY: Floats, times_N: NDArray[np.float64], frames: slice, smoothing: Smoothing
 ) -> MouthTargets:
-    """Landmarks of `frames` (start and stop given) out of a face's N output frames.
+    """Compute the landmarks of `frames` (start and stop required) out of a face's N output frames.
 
     measured_NPXY: (N, 216, 2) pixels. times_N: seconds. The result does not depend on how the frames are cut into
-    pieces, since each piece is low-passed with what lies around it.
+    pieces, since each piece is low-passed together with its surroundings.
     """
     low, high = max(0, frames.start - smoothing.reach), min(len(measured_NPXY), frames.stop + smoothing.reach)
     steady = _steadied(measured_NPXY[low:high], smoothing.steady)
@@ -96,8 +96,8 @@ def wanted_landmarks(
 
 
 def _steadied(measured_NPXY: Floats, sigma_frames: float) -> NDArray[np.float64]:
-    """Measured landmarks, low-passed. Turned about their first and last frame they go on beyond both, so that a head
-    that moves there is not held back: an average of one side alone lags.
+    """Low-pass measured landmarks. They are extended by point reflection at both ends, so that the result does not lag
+    behind a head that moves there.
     """
     reach = min(round(SIGMAS * sigma_frames), len(measured_NPXY) - 1)
     if not reach:
@@ -108,11 +108,11 @@ def _steadied(measured_NPXY: Floats, sigma_frames: float) -> NDArray[np.float64]
 
 
 def _placed(predicted_NPXY: Floats, measured_NPXY: Floats, sigma_frames: float) -> NDArray[np.float64]:
-    """Predicted points (N, 100, 2) in the face frame, laid where the source's mouth and jaw lie.
+    """Place predicted points (N, 100, 2) in the face frame at the source's mouth and jaw.
 
-    Stage 1 sees little of how the head is turned (its pose filter takes out what tells of the mouth), so on a turned
-    head its mouth would stand beside the true one. The picture, (N, 216, 2), knows: where the corners of the mouth lie,
-    how far they are apart and how tilted, and where the jaw is. Of the opening nothing is taken over.
+    Stage 1 has little information on head pose (its pose filter removes what correlates with the mouth), so on a turned
+    head its mouth would lie beside the true one. The source's landmarks, (N, 216, 2), give position, distance and tilt
+    of the mouth's corners, and the position of the jaw. The mouth opening is not taken from them.
     """
     jaw = slice(0, OUTLINE.stop - OUTLINE.start)
     arrows, seen = head_arrows(measured_NPXY), measured_NPXY[:, PREDICTED]
@@ -129,6 +129,6 @@ def _placed(predicted_NPXY: Floats, measured_NPXY: Floats, sigma_frames: float) 
 
 
 def _between(corners_NCXY: Floats) -> tuple[NDArray[np.complex128], NDArray[np.complex128]]:
-    """Middle between the corners of the mouth (N, 2, 2), and the way from the left to the right one: two of (N,)."""
+    """Return the middle between the mouth corners (N, 2, 2) and the vector from left to right, complex: two of (N,)."""
     left, right = (corners_NCXY[:, number, 0] + 1j * corners_NCXY[:, number, 1] for number in (0, 1))
     return np.asarray((left + right) / 2, np.complex128), np.asarray(right - left, np.complex128)

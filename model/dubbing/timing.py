@@ -1,8 +1,8 @@
-"""Which source picture stands when in a dubbed video, and how 25 fps landmarks meet its frames.
+"""Output timeline of a dubbed video, and interpolation of 25 fps landmarks to its frames.
 
-The output keeps the source's own times: ticks of the source's clock, whatever its rate, steady or not. Stage 1 lives at
-25 fps, so its landmarks are interpolated to those times, in the face frame: a head that moves between two of stage 1's
-frames is where the output frame has it.
+The output keeps the source's own times: ticks of the source's clock, at constant or variable rate. Stage 1 runs at
+25 fps, so its landmarks are interpolated to those times in the face frame, while head motion comes from each output
+frame itself.
 
 Shape suffix legend: S = source pictures, N = output frames, G = frames at 25 fps, P = points, XY = 2 coordinates.
 """
@@ -24,9 +24,9 @@ Floats = NDArray[np.floating[Any]]
 class OutputTimeline:
     """The frames of the output, in order.
 
-    base: seconds of a tick. source_N: number of the source picture that a frame shows. ticks_N: when, from 0.
-    lasts_N: for how long, ticks. follows_N: whether a frame goes on from the one before it, as the first frame of the
-    picture begun again does not.
+    base: seconds of a tick. source_N: number of the source picture that a frame shows. ticks_N: its time, from 0.
+    lasts_N: its duration, ticks. follows_N: True if a frame continues the one before it; False for the first frame of
+    each repetition.
     """
 
     base: Fraction
@@ -37,7 +37,7 @@ class OutputTimeline:
 
     @property
     def frames(self) -> int:
-        """Frames of the output."""
+        """Number of frames of the output."""
         return len(self.source_N)
 
     @property
@@ -46,14 +46,14 @@ class OutputTimeline:
         return int(self.ticks_N[-1] + self.lasts_N[-1]) * self.base
 
     def seconds(self, frames: slice) -> NDArray[np.float64]:
-        """Times of some frames, seconds."""
+        """Return the times of some frames, seconds."""
         return np.asarray(self.ticks_N[frames] * float(self.base), np.float64)
 
 
 def plan_timeline(
     ticks_S: NDArray[np.int64], last_lasts: int, base: Fraction, speech_s: Fraction, length: Length
 ) -> OutputTimeline:
-    """The output's frames for a picture and a speech; what `length` means stands in schemas/config/dubbing.py.
+    """Plan the output's frames for a picture and a speech; for `length` see schemas/config/dubbing.py.
 
     ticks_S: times of the source's pictures, rising from 0. last_lasts: ticks that the last one lasts, at least 1.
 
@@ -82,7 +82,7 @@ def plan_timeline(
 
 
 def at_times(values: Floats, times_s: NDArray[np.float64], wanted_s: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Values (T, ...) known at rising times (T,), on straight lines between them; the ends stand beyond the ends."""
+    """Interpolate values (T, ...) at rising times (T,) linearly; beyond the ends the end values hold."""
     after = np.clip(np.searchsorted(times_s, wanted_s), 1, max(len(times_s) - 1, 1)) if len(times_s) > 1 else None
     if after is None:
         return np.repeat(np.asarray(values[:1], np.float64), len(wanted_s), axis=0)

@@ -1,1 +1,1 @@
-"""Systems that paint a speaking face, side by side: what each is given, what it makes of it, and how they differ."""
+"""Evaluation of generators, translators and whole systems on held-out clips."""

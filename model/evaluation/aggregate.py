@@ -1,4 +1,4 @@
-"""A score of a system with what its interval is made of, so that two systems can be compared on the same speakers.
+"""Scores of a system by speaker with their interval, so that two systems can be compared on the same speakers.
 
 Shape suffix legend: N = frames, D = values of a feature.
 """
@@ -20,8 +20,10 @@ Features = Mapping[str, Sequence[NDArray[np.floating[Any]]]]
 
 @dataclass(frozen=True, slots=True)
 class SpeakerScores:
-    """interval: the score, 95 %; intervals draw speakers. parts: by speaker the mean over its clips; of a `pooled`
-    score, which is of all speakers' pictures together, the score without that speaker.
+    """A score over speakers.
+
+    interval: the score, 95 %; intervals draw speakers. parts: by speaker the mean over its clips; of a `pooled` score,
+    which is of all speakers' pictures together, the score without that speaker.
     """
 
     interval: Interval
@@ -30,17 +32,17 @@ class SpeakerScores:
 
 
 def mean_over_speakers(scores: Mapping[str, float]) -> SpeakerScores:
-    """A score that each speaker has."""
+    """Return the mean of a score over speakers."""
     return SpeakerScores(mean_interval(list(scores.values())), scores)
 
 
 def frechet_over_speakers(made: Features, true: Features) -> SpeakerScores:
-    """Frechet distance of all made to all true features; its interval leaves out one speaker at a time.
+    """Return the Frechet distance of generated and true features; its interval leaves out one speaker at a time.
 
     Raises: ValueError - other speakers, or fewer than two frames.
     """
     if made.keys() != true.keys():
-        raise ValueError("a Frechet distance is of the same speakers' pictures")
+        raise ValueError("a Frechet distance needs pictures of the same speakers on both sides")
     whole = frechet_distance(_pooled(made), _pooled(true))
     several = len(made) > 1
     parts = {name: frechet_distance(_pooled(made, name), _pooled(true, name)) for name in made} if several else {}
@@ -50,7 +52,7 @@ def frechet_over_speakers(made: Features, true: Features) -> SpeakerScores:
 
 
 def difference(one: SpeakerScores, other: SpeakerScores) -> Interval:
-    """One minus the other, on the speakers that have both.
+    """Return one minus the other, on the speakers that have both.
 
     Raises: ValueError - the two are not of one kind.
     """

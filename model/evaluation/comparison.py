@@ -1,4 +1,4 @@
-"""Scores of systems on scenes: with the clip's own sound, where the truth is known, and with another's.
+"""Scores of systems on evaluation clips: with the clip's own sound (paired), and with another speaker's (unpaired).
 
 Shape suffix legend: F = frames of a span, S = side of a crop in pixels, D = values of a feature.
 """
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from model.evaluation.aggregate import SpeakerScores, frechet_over_speakers, mean_over_speakers
 from model.evaluation.eval_clip import EvalClip, other_sound
-from model.evaluation.image_scores import judged_features, score
+from model.evaluation.image_scores import heldout_features, score
 from model.evaluation.systems import Crops, System
 from model.evaluation.translator import Finder
 from model.evaluation.translator_report import SCORES, TranslatorClipScores
@@ -25,28 +25,29 @@ _Features = dict[str, list[NDArray[np.float32]]]
 
 
 class Evaluator:
-    """Scenes on which systems are compared, with the features of their true crops.
+    """Scores systems on evaluation clips; keeps the features of the clips' true crops.
 
-    finder: without one, no face is looked for again, and what needs that is missing from the scores.
+    finder: detects faces in generated crops; without one, the scores that need it are missing.
     """
 
-    def __init__(self, scenes: Sequence[EvalClip], judge: Lite0, finder: Finder | None) -> None:
-        self.scenes, self._judge, self._finder = scenes, judge, finder
+    def __init__(self, scenes: Sequence[EvalClip], lite0: Lite0, finder: Finder | None) -> None:
+        self.scenes, self._lite0, self._finder = scenes, lite0, finder
         self._true: _Features = {}
         for scene in scenes:
             true = np.asarray(scene.eval_window.crops / np.float32(255), np.float32)
             self._note(self._true, scene, true)
 
     def paired(self, name: str, system: System) -> Mapping[str, SpeakerScores]:
-        """Scores by name (model/evaluation/image_scores.py, and FRECHET) of what a system makes of each clip's own
-        sound.
-        """
+        """Score a system with each clip's own sound: by name (model/evaluation/image_scores.py, and FRECHET)."""
         rows, features = [], _Features()
         for scene in self.scenes:
-            crops, exam = system.paint(scene, scene.mel_SM), scene.eval_window.exam
+            crops, eval_clip = system.generate(scene, scene.mel_SM), scene.eval_window.clip
             rows.append(
                 TranslatorClipScores(
-                    exam.clip_id, exam.speaker, name, score(scene.eval_window, crops, self._judge, self._finder)
+                    eval_clip.clip_id,
+                    eval_clip.speaker,
+                    name,
+                    score(scene.eval_window, crops, self._lite0, self._finder),
                 )
             )
             self._note(features, scene, crops)
@@ -54,13 +55,13 @@ class Evaluator:
         return scores | {FRECHET: frechet_over_speakers(features, self._true)}
 
     def unpaired(self, system: System) -> SpeakerScores:
-        """The Frechet distance of what a system makes of another speaker's sound: there is no truth to compare with."""
+        """Return a system's Frechet distance with another speaker's sound, for which there is no ground truth."""
         features = _Features()
         for number, scene in enumerate(self.scenes):
-            self._note(features, scene, system.paint(scene, other_sound(self.scenes, number)))
+            self._note(features, scene, system.generate(scene, other_sound(self.scenes, number)))
         return frechet_over_speakers(features, self._true)
 
     def _note(self, features: _Features, scene: EvalClip, crops: Crops) -> None:
-        features.setdefault(scene.eval_window.exam.speaker, []).append(
-            judged_features(self._judge, scene.eval_window, crops).frames
+        features.setdefault(scene.eval_window.clip.speaker, []).append(
+            heldout_features(self._lite0, scene.eval_window, crops).frames
         )

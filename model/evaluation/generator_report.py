@@ -1,4 +1,4 @@
-"""Scores of many clips put together: means over speakers with their intervals, and what is gained over each control."""
+"""Report of a generator's evaluation: means over speakers with intervals, and error reductions against controls."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ CONTROLS: Final[tuple[System, ...]] = ("copy", "other sound", "no sound", "mean 
 
 @dataclass(frozen=True, slots=True)
 class Reduction:
-    """By how much the generator with the clip's own sound lowers an error of a control, as a share of it."""
+    """Reduction of a control's error by the generator with the clip's own sound, as a share of it."""
 
     control: System
     score: str
@@ -36,7 +36,7 @@ class Reduction:
 
 
 DECIDING: Final = "nme_lips"
-"""The error by which a generator is called better than a control, as the default promotion policy has it."""
+"""The error that decides whether a generator is better than a control, as in the default promotion policy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,27 +47,27 @@ class Scorecard(Means):
 
     @property
     def verdicts(self) -> tuple[ControlVerdict, ...]:
-        """Whether it is better than the reference kept still, and than itself with another clip's sound."""
-        asked: tuple[System, ...] = ("copy", "other sound")
+        """Verdicts against the reference kept still, and against the generator with another clip's sound."""
+        controls: tuple[System, ...] = ("copy", "other sound")
         return tuple(
             control_verdict(row.control, row.score, row.interval, "error of the lips")
-            for control in asked
+            for control in controls
             for row in self.reductions
             if (row.control, row.score) == (control, DECIDING)
         )
 
 
-def scorecard(sat: Sequence[GeneratorClipScores]) -> Scorecard:
-    """Put the scores of clips together.
+def scorecard(rows: Sequence[GeneratorClipScores]) -> Scorecard:
+    """Aggregate the scores of clips.
 
-    Raises: ValueError - there is none.
+    Raises: ValueError - there are none.
     """
-    found = means(sat, SYSTEMS, SCORES)
-    of = {system: [row for row in sat if row.system == system] for system in SYSTEMS}
+    summary = means(rows, SYSTEMS, SCORES)
+    of = {system: [row for row in rows if row.system == system] for system in SYSTEMS}
     reductions = [
         Reduction(control, score, reduction_interval(*paired(of["own sound"], of[control], score)))
         for control in CONTROLS
         for score in ERRORS
         if of[control] and of["own sound"]
     ]
-    return Scorecard(found.clips, found.speakers, found.means, tuple(reductions))
+    return Scorecard(summary.clips, summary.speakers, summary.means, tuple(reductions))

@@ -1,8 +1,8 @@
-"""Scores of one clip's made crops: how they look, and whether the mouth that was wanted is found again in them.
+"""Scores of one clip's generated crops: image quality, and landmarks detected in them against the wanted ones.
 
-Features that a loss looked at may not judge alone, so the perceptual distance is given twice: over the stages of
-EfficientNet-Lite0 that trainings see, and over the fifth, which none sees. Perceptual distance rewards copying, so no
-picture score stands without the correlation of the mouth opening found again.
+The perceptual distance is given twice: over the stages of EfficientNet-Lite0 that training losses use, and over the
+held-out fifth stage, which none uses. Perceptual distance rewards copying, so every picture score is accompanied by the
+correlation of the mouth opening that is detected in the crops.
 
 Shape suffix legend: F = frames in a row, S = side of a crop, W = side of its window in pixels, P = points, XY = 2
 coordinates.
@@ -28,12 +28,12 @@ from model.stage2 import mask, mouth
 class PictureScores:
     """Scores of one clip; None where something could not be measured.
 
-    frames: that were judged: tracked, and not told; flicker is over pairs of them in a row. lower, mouth, whole: the
-    hidden region, a box around the true lips, the whole crop. pd: relative distance over stages 1 to 4 of
-    EfficientNet-Lite0; pd5: over the fifth alone. psnr: dB. sharpness,
-    flicker: made over true, 1 is like the truth. face_found_frac: share of judged frames in which a face is found
-    again; nme_lips, mouth_opening_corr, articulation: in those, of the landmarks found against those wanted. Without
-    the former the latter flatter whoever paints what is no face: those frames are not in them.
+    frames: number of scored frames: tracked, and no reference; flicker is over consecutive pairs of them. lower, mouth,
+    whole: the hidden region, a box around the true lips, the whole crop. perceptual: relative distance over stages 1 to
+    4 of EfficientNet-Lite0; perceptual_heldout: over the fifth alone. psnr: dB. sharpness, flicker: generated over
+    true, 1 is like the ground truth. face_found_frac: share of scored frames in which a face is detected; nme_lips,
+    mouth_opening_corr, mouth_opening_std_ratio: in those, of detected against wanted landmarks. Frames without a
+    detected face are missing from the latter, so read them together with face_found_frac.
     """
 
     frames: int
@@ -58,8 +58,8 @@ class PictureScores:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EvaluatedFeatures:
-    """What Frechet distances are of: features (n, 320) of judged frames, and their changes (m, 320) from one to the
-    next, where both are judged.
+    """Inputs of Frechet distances: features (n, 320) of scored frames, and their changes (m, 320) between consecutive
+    scored frames.
     """
 
     frames: NDArray[np.float32]
@@ -67,10 +67,10 @@ class EvaluatedFeatures:
 
 
 def score(
-    eval_window: EvalWindow, made_FSS3: NDArray[np.float32], judge: Lite0, finder: Finder | None = None
+    eval_window: EvalWindow, made_FSS3: NDArray[np.float32], lite0: Lite0, finder: Finder | None = None
 ) -> PictureScores:
-    """Scores of made crops in 0..1 for a evaluation window's span. finder: without one, nothing is looked for again."""
-    kept = eval_window.judged
+    """Score generated crops in 0..1 for an evaluation window's span. finder: None omits the scores that need it."""
+    kept = eval_window.scored
     true_FSS3 = np.asarray(eval_window.crops / np.float32(255), np.float32)
     boxes = mouth.boxes(eval_window.landmarks, eval_window.crops.shape[1])
     side = made_FSS3.shape[1]
@@ -90,43 +90,42 @@ def score(
         if name != "whole":
             values[f"sharpness_{name}"] = sharpness(*pair)
     for name, cut in (("lower", _windows), ("mouth", _mouths)):
-        made, true = (cut(pictures[kept], boxes[kept], judge.device) for pictures in (made_FSS3, true_FSS3))
-        values[f"pd_{name}"], values[f"pd5_{name}"] = distances(judge, made, true)
+        made, true = (cut(pictures[kept], boxes[kept], lite0.device) for pictures in (made_FSS3, true_FSS3))
+        values[f"perceptual_{name}"], values[f"perceptual_heldout_{name}"] = distances(lite0, made, true)
     if finder is not None:
         values |= _found_again(eval_window, made_FSS3, finder)
     return PictureScores(**values)
 
 
 @torch.inference_mode()
-def judged_features(judge: Lite0, eval_window: EvalWindow, made_FSS3: NDArray[np.float32]) -> EvaluatedFeatures:
-    """The judge's fifth stage on made crops in 0..1 of a evaluation window's span, mean over the window.
-
-    Frames that were told are left out, as everywhere: there a copy is the truth itself.
+def heldout_features(lite0: Lite0, eval_window: EvalWindow, made_FSS3: NDArray[np.float32]) -> EvaluatedFeatures:
+    """Return EfficientNet-Lite0's fifth stage for generated crops in 0..1 of an evaluation window's span, mean over the
+    window. Reference frames are left out, since a copy equals the ground truth there.
     """
-    kept = eval_window.judged
-    made = _windows(made_FSS3, np.zeros(0, np.int64), judge.device)
-    features = np.asarray(judge(made)[HELD_OUT].mean(dim=(2, 3)).cpu().numpy())
+    kept = eval_window.scored
+    made = _windows(made_FSS3, np.zeros(0, np.int64), lite0.device)
+    features = np.asarray(lite0(made)[HELD_OUT].mean(dim=(2, 3)).cpu().numpy())
     return EvaluatedFeatures(features[kept], np.diff(features, axis=0)[kept[1:] & kept[:-1]])
 
 
 @torch.inference_mode()
-def distances(judge: Lite0, made: Tensor, true: Tensor) -> tuple[float, float]:
-    """Relative distances of pictures (F, 3, H, W) on the judge's device: over the stages that trainings see, and over
-    the fifth.
+def distances(lite0: Lite0, made: Tensor, true: Tensor) -> tuple[float, float]:
+    """Return relative distances of pictures (F, 3, H, W) on the network's device: over the stages that training losses
+    use, and over the held-out fifth.
     """
-    parts = torch.stack(stage_distances(judge(made), judge(true))).mean(dim=1)
+    parts = torch.stack(stage_distances(lite0(made), lite0(true))).mean(dim=1)
     return float(parts[:HELD_OUT].mean()), float(parts[HELD_OUT])
 
 
 def _found_again(eval_window: EvalWindow, made_FSS3: NDArray[np.float32], finder: Finder) -> dict[str, float | None]:
     landmarks, there = finder(np.rint(made_FSS3 * 255).astype(np.uint8))
-    scored = there & eval_window.judged
-    found = {"face_found_frac": float(scored.sum() / eval_window.judged.sum())}
+    scored = there & eval_window.scored
+    share = {"face_found_frac": float(scored.sum() / eval_window.scored.sum())}
     if not scored.any():
-        return dict(found)
+        return dict(share)
     scores = score_clip(landmarks, eval_window.landmarks, scored)
     names = ("nme_lips", "mouth_opening_corr", "mouth_opening_std_ratio")
-    return found | {name: getattr(scores, name) for name in names}
+    return share | {name: getattr(scores, name) for name in names}
 
 
 def _filled(box: NDArray[np.int64], side_px: int) -> NDArray[np.bool_]:

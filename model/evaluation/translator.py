@@ -1,10 +1,10 @@
-"""How a translator is judged on clips it has not seen, beside baselines that keep the scores honest.
+"""Evaluation of a translator on held-out clips, beside trivial controls.
 
-Paired setting: the clip's own landmarks should give the clip's own pictures. The translator is told some frames of the
-clip; those are not scored (t' != t).
+Paired setting: the clip's own landmarks should give the clip's own pictures. Some frames of the clip are references;
+those are not scored (t' != t).
 
-Shape suffix legend: T = frames of a clip, F = frames that are judged, R = frames that are told, S = side of a crop, W =
-side of its window in pixels, P = 216 points, XY = 2 coordinates.
+Shape suffix legend: T = frames of a clip, F = frames of the span, R = reference frames, S = side of a crop, W = side of
+its window in pixels, P = 216 points, XY = 2 coordinates.
 """
 
 from collections.abc import Callable
@@ -25,105 +25,112 @@ System = Literal["painted", "copy", "warp", "nearest frame", "source"]
 SYSTEMS: Final[tuple[System, ...]] = ("painted", "copy", "warp", "nearest frame", "source")
 
 Finder = Callable[[Pictures], tuple[NDArray[np.float32], NDArray[np.bool_]]]
-"""Finds faces again in crops in a row (F, S, S, 3): landmarks (F, 216, 2) in crop pixels, and where there was one."""
+"""Detects faces in consecutive crops (F, S, S, 3): landmarks (F, 216, 2) in crop pixels, and flags of detections."""
 
 
 @dataclass(frozen=True, slots=True)
 class TranslatorEvalClip:
-    """A clip to judge on."""
+    """An evaluation clip: id, speaker and face crops."""
 
     clip_id: str
     speaker: str
-    portrait: FaceClip
+    face_clip: FaceClip
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EvalWindow:
-    """Which frames of a clip are told (R,), and which are judged: those of `span` that are tracked and not told."""
+    """Reference frames of a clip (R,), and the span whose tracked frames, references excepted, are scored."""
 
-    exam: TranslatorEvalClip
-    told: NDArray[np.intp]
+    clip: TranslatorEvalClip
+    references: NDArray[np.intp]
     span: slice
 
     @property
-    def judged(self) -> NDArray[np.bool_]:
-        """Of the span's frames those that are scored, (F,)."""
-        counts = self.exam.portrait.tracked_T.copy()
-        counts[self.told] = False
+    def scored(self) -> NDArray[np.bool_]:
+        """Flags of the span's frames that are scored, (F,)."""
+        counts = self.clip.face_clip.tracked_T.copy()
+        counts[self.references] = False
         return counts[self.span]
 
     @property
     def crops(self) -> Pictures:
         """True crops of the span, (F, S, S, 3)."""
-        return self.exam.portrait.pictures_TSS3[self.span]
+        return self.clip.face_clip.pictures_TSS3[self.span]
 
     @property
     def landmarks(self) -> NDArray[np.float32]:
         """True landmarks of the span, (F, 216, 2)."""
-        return self.exam.portrait.landmarks_TPXY[self.span]
+        return self.clip.face_clip.landmarks_TPXY[self.span]
 
 
-def sit(exam: TranslatorEvalClip, references: int, most_frames: int) -> EvalWindow:
-    """Tell a clip's `references` frames, spread evenly over all of it; judge at most so many in its middle.
+def make_eval_window(eval_clip: TranslatorEvalClip, references: int, most_frames: int) -> EvalWindow:
+    """Make the evaluation window of a clip: `references` frames spread evenly over it, at most `most_frames` scored in
+    its middle.
 
-    Raises: ValueError - no frame is tracked, or all of the middle is told.
+    Raises: ValueError - no frame is tracked, or all of the middle are references.
     """
-    frames = len(exam.portrait.tracked_T)
+    frames = len(eval_clip.face_clip.tracked_T)
     start = max(0, (frames - most_frames) // 2)
     eval_window = EvalWindow(
-        exam, reference_frames(exam.portrait.tracked_T, references), slice(start, min(frames, start + most_frames))
+        eval_clip,
+        reference_frames(eval_clip.face_clip.tracked_T, references),
+        slice(start, min(frames, start + most_frames)),
     )
-    if not eval_window.judged.any():
-        raise ValueError(f"clip {exam.clip_id} is too short: nothing is left to judge once {references} are told")
+    if not eval_window.scored.any():
+        raise ValueError(
+            f"clip {eval_clip.clip_id} is too short: no frame is left to score beside {references} references"
+        )
     return eval_window
 
 
-def answer(eval_window: EvalWindow, system: System, translator: Translator) -> NDArray[np.float32]:
-    """A system's crops for the span, (F, S, S, 3) in 0..1.
+def system_crops(eval_window: EvalWindow, system: System, translator: Translator) -> NDArray[np.float32]:
+    """Return a system's crops for the span, (F, S, S, 3) in 0..1.
 
-    "copy": the lower half of the middle told frame, at the same place of the crop. "nearest frame": that of the clip's
-    frame whose landmarks are nearest, any but the frame itself: an oracle, it chooses among pictures of the answer.
+    "copy": the lower half of the middle reference frame, at the same place of the crop. "nearest frame": that of the
+    clip's frame with the nearest landmarks, the frame itself excepted: an oracle, since it may use scored frames.
     "source": the true crops.
     """
     match system:
         case "painted":
-            return translated(eval_window, translator)
+            return translate_span(eval_window, translator)
         case "warp":
-            return translated(eval_window, WarpTranslator(translator.side_px))
+            return translate_span(eval_window, WarpTranslator(translator.side_px))
         case "copy":
-            middle = eval_window.told[len(eval_window.told) // 2]
-            return _pasted(eval_window, np.full(len(eval_window.judged), middle))
+            middle = eval_window.references[len(eval_window.references) // 2]
+            return _pasted(eval_window, np.full(len(eval_window.scored), middle))
         case "nearest frame":
             return _pasted(eval_window, _oracle(eval_window))
         case "source":
             return np.asarray(eval_window.crops / np.float32(255), np.float32)
 
 
-def translated(
+def translate_span(
     eval_window: EvalWindow, translator: Translator, wanted_TPXY: NDArray[np.float32] | None = None
 ) -> NDArray[np.float32]:
-    """The span's crops with their lower halves as landmarks want them, (F, S, S, 3) in 0..1.
+    """Generate the span's crops with lower halves from landmarks, (F, S, S, 3) in 0..1.
 
     wanted_TPXY: of all frames of the clip, in crop pixels; the true ones if left out.
     """
-    portrait, reach = eval_window.exam.portrait, translator.context
-    low, high = max(0, eval_window.span.start - reach), min(len(portrait.tracked_T), eval_window.span.stop + reach)
-    known = translator.appearance(portrait.pictures_TSS3[eval_window.told], portrait.landmarks_TPXY[eval_window.told])
-    landmarks = portrait.landmarks_TPXY[low:high]
+    face_clip, reach = eval_window.clip.face_clip, translator.context
+    low, high = max(0, eval_window.span.start - reach), min(len(face_clip.tracked_T), eval_window.span.stop + reach)
+    known = translator.appearance(
+        face_clip.pictures_TSS3[eval_window.references], face_clip.landmarks_TPXY[eval_window.references]
+    )
+    landmarks = face_clip.landmarks_TPXY[low:high]
     wanted = landmarks if wanted_TPXY is None else wanted_TPXY[low:high]
-    made = translator.translate(known, portrait.pictures_TSS3[low:high], landmarks, wanted)
+    made = translator.translate(known, face_clip.pictures_TSS3[low:high], landmarks, wanted)
     return made[eval_window.span.start - low : eval_window.span.stop - low]
 
 
 def _pasted(eval_window: EvalWindow, chosen_F: NDArray[np.intp]) -> NDArray[np.float32]:
     rows, columns = mask.window(eval_window.crops.shape[1])
-    pasted = eval_window.exam.portrait.pictures_TSS3[chosen_F][:, rows, columns] / np.float32(255)
+    pasted = eval_window.clip.face_clip.pictures_TSS3[chosen_F][:, rows, columns] / np.float32(255)
     return blended(eval_window.crops, np.asarray(pasted, np.float32), eval_window.landmarks)
 
 
 def _oracle(eval_window: EvalWindow) -> NDArray[np.intp]:
-    """The tracked frame nearest in landmarks to each frame of the span, that frame excepted."""
-    good = np.flatnonzero(eval_window.exam.portrait.tracked_T)
-    order = good[nearest(eval_window.exam.portrait.landmarks_TPXY[good], eval_window.landmarks, 2)]
+    """Select the tracked frame nearest in landmarks to each frame of the span, that frame excepted."""
+    good = np.flatnonzero(eval_window.clip.face_clip.tracked_T)
+    order = good[nearest(eval_window.clip.face_clip.landmarks_TPXY[good], eval_window.landmarks, 2)]
     own = np.arange(eval_window.span.start, eval_window.span.stop)
     return np.where(order[:, 0] == own, order[:, 1], order[:, 0])

@@ -1,4 +1,4 @@
-"""Scores of many clips put together: means over speakers with intervals, and what is gained over each baseline."""
+"""Report of a translator's evaluation: means over speakers with intervals, and improvements over each control."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -25,12 +25,12 @@ NOT_MEASURED: Final = {
     "FID": "the Inception weights are in no package and have no weight slot; `frechet` is over EfficientNet-Lite0",
     "identity similarity": "face-recognition weights are in no package; weights.vgg_face serves the loss alone",
 }
-"""Scores of the paper that need weights which are not there, and why."""
+"""Scores of the paper that need missing weights, with the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class TranslatorClipScores:
-    """Scores of one clip under one system: one of SYSTEMS, or any that is compared with others."""
+    """Scores of one clip under one system: one of SYSTEMS, or a compared system."""
 
     clip_id: str
     speaker: str
@@ -38,14 +38,14 @@ class TranslatorClipScores:
     scores: PictureScores
 
     def score(self, name: str) -> float | None:
-        """A field of PictureScores."""
+        """Return a field of PictureScores by name."""
         value: float | None = getattr(self.scores, name)
         return value
 
 
 @dataclass(frozen=True, slots=True)
 class Improvement:
-    """The translator against a baseline: the share by which it lowers an error, or by how much it raises a gain."""
+    """Improvement of the translator over a control: reduction of an error as a share, or difference of a gain."""
 
     baseline: System
     score: str
@@ -53,7 +53,7 @@ class Improvement:
 
 
 DECIDING: Final = "perceptual_heldout_lower"
-"""The error by which a translator is called better than a baseline, as the default promotion policy has it."""
+"""The error that decides whether a translator is better than a control, as in the default promotion policy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,33 +70,33 @@ class PictureCard(Means):
 
     @property
     def verdicts(self) -> tuple[ControlVerdict, ...]:
-        """Whether it is better than the reference copied, and than the untrained warp."""
-        asked: tuple[System, ...] = ("copy", "warp")
+        """Verdicts against the copied reference and the untrained warp."""
+        controls: tuple[System, ...] = ("copy", "warp")
         return tuple(
             control_verdict(row.baseline, row.score, row.interval, "perceptual distance of the lower half")
-            for baseline in asked
+            for baseline in controls
             for row in self.changes
             if (row.baseline, row.score) == (baseline, DECIDING)
         )
 
 
-def picture_card(sat: Sequence[TranslatorClipScores], frechet: dict[System, dict[str, float]]) -> PictureCard:
-    """Put the scores of clips together.
+def picture_card(rows: Sequence[TranslatorClipScores], frechet: dict[System, dict[str, float]]) -> PictureCard:
+    """Aggregate the scores of clips.
 
-    Raises: ValueError - there is none.
+    Raises: ValueError - there are none.
     """
-    found = means(sat, SYSTEMS, SCORES)
-    of = {system: [row for row in sat if row.system == system] for system in SYSTEMS}
+    summary = means(rows, SYSTEMS, SCORES)
+    of = {system: [row for row in rows if row.system == system] for system in SYSTEMS}
     changes = [
         Improvement(baseline, name, change(of["painted"], of[baseline], name))
         for baseline in CONTROLS
         for name in (*ERRORS, *GAINS)
         if of[baseline] and of["painted"]
     ]
-    return PictureCard(found.clips, found.speakers, found.means, tuple(changes), frechet, dict(NOT_MEASURED))
+    return PictureCard(summary.clips, summary.speakers, summary.means, tuple(changes), frechet, dict(NOT_MEASURED))
 
 
 def change(ours: Sequence[TranslatorClipScores], theirs: Sequence[TranslatorClipScores], name: str) -> Interval:
-    """How one system does against another, paired by speaker: a reduction of an error, a difference of a gain."""
+    """Compare two systems, paired by speaker: reduction of an error, or difference of a gain."""
     both = paired(ours, theirs, name)
     return reduction_interval(*both) if name in ERRORS else difference_interval(*both)

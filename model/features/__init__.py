@@ -1,1 +1,1 @@
-"""What networks and stores mean by a mel column, a frame and a landmark."""
+"""Definitions of mel columns, frames and landmarks, shared by networks and stores."""

@@ -1,7 +1,7 @@
 """The face frame: coordinates that move with the head, from the pose points alone.
 
-The lips are what is predicted, so they must not help to place the frame: it hangs on eye corners and nose bridge.
-A frame is a similarity transform (shift, turn, one scale), so a point goes in and comes back exactly.
+The lips are predicted, so they must not affect the frame: it follows from eye corners and nose bridge. A frame is a
+similarity transform (translation, rotation, one scale), so the round trip of a point is exact.
 
 Shape suffix legend: T = frames, P = points of any number, XY = 2 coordinates.
 """
@@ -36,7 +36,7 @@ class FaceFrame:
 
     @classmethod
     def of(cls, points_TPXY: Floats) -> Self:
-        """Frames of a face in pixels (T, 216, 2).
+        """Compute the frames of a face in pixels (T, 216, 2).
 
         The unit is the root of eye distance squared plus bridge length squared: turning the head aside shortens
         the one, nodding the other, and both together keep their length better than either.
@@ -55,15 +55,15 @@ class FaceFrame:
         return cls((left + right) / 2, eyes / np.abs(eyes) * unit)
 
     def __getitem__(self, frames: slice) -> Self:
-        """The transforms of some frames."""
+        """Return the transforms of some frames."""
         return type(self)(self.origin_T[frames], self.turn_T[frames])
 
     def enter(self, points_TPXY: Floats) -> NDArray[np.float64]:
-        """Pixels to face frame: (T, P, 2) -> (T, P, 2)."""
+        """Transform pixels to the face frame: (T, P, 2) -> (T, P, 2)."""
         return _pairs((_complex(points_TPXY) - self.origin_T[:, None]) / self.turn_T[:, None])
 
     def leave(self, points_TPXY: Floats) -> NDArray[np.float64]:
-        """Face frame to pixels, the inverse of `enter`."""
+        """Transform the face frame to pixels, the inverse of `enter`."""
         return _pairs(_complex(points_TPXY) * self.turn_T[:, None] + self.origin_T[:, None])
 
 

@@ -56,7 +56,7 @@ _ENDS = tuple(accumulate(boundary.points for boundary in BOUNDARIES))
 SLICES: Final[dict[str, slice]] = {
     boundary.name: slice(end - boundary.points, end) for boundary, end in zip(BOUNDARIES, _ENDS, strict=True)
 }
-"""Where each boundary stands among the 216 points."""
+"""Slice of each boundary among the 216 points."""
 
 
 def _part(*parts: Part) -> NDArray[np.intp]:
@@ -88,14 +88,14 @@ def _mirrored() -> NDArray[np.intp]:
 
 
 MIRRORED: Final = _mirrored()
-"""For each point of a mirrored face, the index of the point it was: left and right change places."""
+"""For each point of a mirrored face, its index in the original: left and right are swapped."""
 
 _CENTRAL = slice(4, 11)
 """Of a lip's 15 points those around its middle, where the gap between the lips is widest."""
 
 
 def resample(curve: Floats, count: int) -> NDArray[np.float64]:
-    """`count` points at equal distances along a polyline (n, 2), the ends included; (count, 2), same unit.
+    """Resample a polyline (n, 2) to `count` points at equal distances, the ends included; (count, 2), same unit.
 
     A curve of length zero gives its one place `count` times.
 
@@ -117,7 +117,7 @@ def _require_points(points: Floats) -> None:
 
 
 def eye_centres(points: Floats) -> tuple[Floats, Floats]:
-    """Midpoints between the corners of the left and of the right eye: two arrays (..., 2), pixels.
+    """Return the midpoints between the corners of the left and of the right eye: two arrays (..., 2), pixels.
 
     Corners, not lids: a blink does not move them.
 
@@ -132,7 +132,7 @@ def eye_centres(points: Floats) -> tuple[Floats, Floats]:
 
 
 def interocular(points: Floats) -> Floats:
-    """Distance between the centres of the eyes, pixels: (..., 216, 2) -> (...).
+    """Return the distance between the centres of the eyes, pixels: (..., 216, 2) -> (...).
 
     Raises: ValueError - the points have another shape than (..., 216, 2).
     """
@@ -141,7 +141,7 @@ def interocular(points: Floats) -> Floats:
 
 
 def mouth_opening(points_TPXY: Floats) -> Floats:
-    """Gap between the inner lips over the distance between the eyes, per frame: (T, 216, 2) -> (T,).
+    """Return the gap between the inner lips over the eye distance, per frame: (T, 216, 2) -> (T,).
 
     The gap is the mean over the middle of the mouth, measured at right angles to the line through the eyes, so a
     tilted head does not change it. Closed lips give about 0; lips that overlap a little give a small negative value.
@@ -159,7 +159,7 @@ def mouth_opening(points_TPXY: Floats) -> Floats:
 
 
 def mouth_width(points_TPXY: Floats) -> Floats:
-    """Distance between the mouth corners over the distance between the eyes, per frame: (T, 216, 2) -> (T,).
+    """Return the distance between the mouth corners over the eye distance, per frame: (T, 216, 2) -> (T,).
 
     NaN where the two eyes fall on one place.
 
@@ -177,17 +177,17 @@ def _divide(value: Floats, by: Floats) -> Floats:
 
 
 def box(points: Floats) -> Floats:
-    """Bounding box of the points as left, top, right, bottom in pixels: (..., n, 2) -> (..., 4)."""
+    """Return the bounding box of points as left, top, right, bottom in pixels: (..., n, 2) -> (..., 4)."""
     return np.concatenate([points.min(axis=-2), points.max(axis=-2)], axis=-1)
 
 
 def bounding_diagonal(points: Floats) -> Floats:
-    """Diagonal of the points' bounding box, pixels, the unit of the NME: (..., n, 2) -> (...)."""
+    """Return the diagonal of the points' bounding box, pixels, the unit of the NME: (..., n, 2) -> (...)."""
     return np.asarray(np.linalg.norm(points.max(axis=-2) - points.min(axis=-2), axis=-1))
 
 
 def bridged(points_TPXY: NDArray[np.float32], tracked_T: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Points (T, P, 2) with untracked frames filled in on a straight line between their tracked neighbours."""
+    """Fill in untracked frames of points (T, P, 2) linearly between their tracked neighbours."""
     good, lost = np.flatnonzero(tracked_T), np.flatnonzero(~tracked_T)
     if not lost.size or not good.size:
         return points_TPXY

@@ -14,11 +14,11 @@ from model.features.timing import SAMPLES_PER_FRAME, mel_columns
 from schemas.contract import MEL_BANDS, MEL_HOP_SAMPLES, MEL_WINDOW_SAMPLES, SAMPLE_RATE_HZ
 
 FLOOR = 1e-5
-"""Smallest mel magnitude that is told apart from silence; its logarithm, -11.5, is the quietest column."""
+"""Smallest mel magnitude that differs from silence; its logarithm, -11.5, is the quietest column."""
 
 
 def log_mel(samples: NDArray[np.float32], frames: int) -> NDArray[np.float32]:
-    """Log-mel magnitudes of a clip.
+    """Compute the log-mel magnitudes of a clip.
 
     samples: (frames * 640,) mono at 16 kHz, -1 to 1. Returns (4 * frames, 80), natural logarithm; column c is
     centred on sample 160 * c, so that column 4t is centred on the start of video frame t.
@@ -36,14 +36,14 @@ def log_mel(samples: NDArray[np.float32], frames: int) -> NDArray[np.float32]:
 
 @cache
 def _hann() -> NDArray[np.float32]:
-    """The periodic Hann window, (640,)."""
+    """Return the periodic Hann window, (640,)."""
     phase = 2 * np.pi * np.arange(MEL_WINDOW_SAMPLES) / MEL_WINDOW_SAMPLES
     return (0.5 - 0.5 * np.cos(phase)).astype(np.float32)
 
 
 @cache
 def mel_bank() -> NDArray[np.float32]:
-    """The mel filters of librosa, (321, 80)."""
+    """Return the mel filters of librosa, (321, 80)."""
     import librosa.filters  # here, not above: it costs most of a second, which files without sound need not wait for
 
     bank: NDArray[np.float32] = librosa.filters.mel(sr=SAMPLE_RATE_HZ, n_fft=MEL_WINDOW_SAMPLES, n_mels=MEL_BANDS)

@@ -1,4 +1,4 @@
-"""What arrays from outside have to be before anything is computed from them."""
+"""Validation of arrays that callers pass in."""
 
 from typing import Any
 
@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 
 def require_numbers(what: str, values: NDArray[Any], *shape: int | None) -> None:
-    """Hold an array against a shape, in which None is any length but 0; its values are finite real numbers in 32 bits.
+    """Check an array's shape, in which None is any length but 0, and that its values are real and finite in 32 bits.
 
-    Raises: ValueError - it is another array; the text says how.
+    Raises: ValueError - dtype, shape or a value is wrong; the text says which.
     """
     wanted = "(" + ", ".join("n" if length is None else str(length) for length in shape) + ")"
     if values.dtype.kind not in "fiu":

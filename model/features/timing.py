@@ -9,31 +9,31 @@ SAMPLES_PER_FRAME = SAMPLE_RATE_HZ // FPS
 
 
 def frame_to_sample(frame: int) -> int:
-    """First sound sample of a video frame."""
+    """Return the first sound sample of a video frame."""
     return frame * SAMPLES_PER_FRAME
 
 
 def frame_to_second(frame: int) -> float:
-    """Time at which a video frame starts, in seconds."""
+    """Return the time at which a video frame starts, in seconds."""
     return frame / FPS
 
 
 def seconds_to_frames(seconds: float) -> int:
-    """Whole video frames in a length of time, the nearest number."""
+    """Return the nearest whole number of video frames in a length of time."""
     return round(seconds * FPS)
 
 
 def frames_around(first_s: float, last_s: float) -> tuple[int, int]:
-    """Half-open range of the fewest video frames whose starts enclose a span of time."""
+    """Return the half-open range of the fewest video frames whose starts enclose a span of time."""
     return math.floor(first_s * FPS), math.ceil(last_s * FPS) + 1
 
 
 def mel_columns(frames: int) -> int:
-    """Mel columns of a clip of `frames` frames."""
+    """Return the number of mel columns of `frames` frames."""
     return frames * MEL_COLUMNS_PER_FRAME
 
 
 def mel_window(frame: int) -> tuple[int, int]:
-    """Half-open range of mel columns (200 ms) centred on the frame's first column; may leave the clip at its ends."""
+    """Return the half-open range of mel columns (200 ms) centred on a frame's first column; may leave the clip."""
     centre = frame * MEL_COLUMNS_PER_FRAME
     return centre - MEL_CONTEXT_COLUMNS // 2, centre + MEL_CONTEXT_COLUMNS // 2

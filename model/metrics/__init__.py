@@ -1,1 +1,1 @@
-"""Scores of landmarks, the baselines they stand beside, and intervals around them."""
+"""Scores of landmarks and pictures, trivial controls, and confidence intervals."""

@@ -1,4 +1,4 @@
-"""Whether raters agree: Krippendorff's alpha for grades whose order means something and whose distances do not.
+"""Agreement of raters: Krippendorff's alpha for ordinal grades.
 
 Source: Klaus Krippendorff, Computing Krippendorff's Alpha-Reliability, 2011,
 https://repository.upenn.edu/asc_papers/43. 1 is full agreement, 0 what chance gives; above 0.8 is usually taken as
@@ -16,14 +16,14 @@ Floats = NDArray[np.float64]
 
 
 def krippendorff_alpha(grades_RU: Sequence[Sequence[float | None]]) -> float | None:
-    """Ordinal alpha of grades, None where a rater did not grade a unit.
+    """Compute the ordinal alpha of grades, in which None is a unit that a rater did not grade.
 
     None if it is not defined: no unit has two grades, or all grades are the same.
 
-    Raises: ValueError - raters have not equally many places for units.
+    Raises: ValueError - the rows differ in length.
     """
     if len({len(row) for row in grades_RU}) > 1:
-        raise ValueError("raters have not equally many units; what was not graded is None")
+        raise ValueError("rows of raters differ in length; use None for a unit without a grade")
     known = sorted({value for row in grades_RU for value in row if value is not None})
     counts_UV = np.zeros((len(grades_RU[0]) if grades_RU else 0, len(known)))
     for row in grades_RU:
@@ -42,13 +42,13 @@ def krippendorff_alpha(grades_RU: Sequence[Sequence[float | None]]) -> float | N
 
 
 def _coincidences(counts_UV: Floats) -> Floats:
-    """How often two grades meet in a unit, each unit counting as many times as it has grades: (V, V)."""
+    """Count how often two grades meet in a unit, each unit weighted by its number of grades: (V, V)."""
     grades_U = counts_UV.sum(axis=1)
     pairs_UVV = counts_UV[:, :, None] * counts_UV[:, None, :] - counts_UV[:, :, None] * np.eye(counts_UV.shape[1])
     return np.asarray((pairs_UVV / (grades_U - 1)[:, None, None]).sum(axis=0))
 
 
 def _ordinal(totals_V: Floats) -> Floats:
-    """Squared distances of grades: how many grades lie from one to the other, the ends counting half. (V, V)."""
+    """Return squared distances of grades: number of grades from one to the other, the ends counting half: (V, V)."""
     middle_V = np.cumsum(totals_V) - totals_V / 2
     return np.square(middle_V[:, None] - middle_V[None, :])

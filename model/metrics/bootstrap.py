@@ -27,7 +27,7 @@ Groups = Sequence[str] | None
 
 @dataclass(frozen=True, slots=True)
 class Resampling:
-    """How intervals are made. The same numbers, the same interval."""
+    """Settings of the bootstrap. Intervals are deterministic."""
 
     level: float = 0.95
     """Share of intervals that should hold the truth."""
@@ -50,7 +50,7 @@ class Interval:
     """A figure and its confidence interval.
 
     mean: the figure over all clips that have it; None without any. low, high: the interval; None with fewer than two
-    groups, for then nothing tells how much groups differ. clips, groups: how many stand behind it. left_out: clips
+    groups, since the differences between groups are then unknown. clips, groups: their numbers. left_out: clips
     that have no figure (of two systems: not both).
     """
 
@@ -63,9 +63,9 @@ class Interval:
 
 
 def mean_interval(scores: Scores, groups: Groups = None, how: Resampling = STANDARD) -> Interval:
-    """The mean over clips. groups: the speaker of each clip; without, clips are taken as independent.
+    """Return the mean over clips. groups: the speaker of each clip; without, clips are taken as independent.
 
-    Raises: ValueError - scores and groups are not equally many, or a score is not finite.
+    Raises: ValueError - scores and groups differ in number, or a score is not finite.
     """
     return _interval([scores], groups, how, lambda means_K: means_K[..., 0])
 
@@ -73,9 +73,9 @@ def mean_interval(scores: Scores, groups: Groups = None, how: Resampling = STAND
 def difference_interval(
     candidate: Scores, baseline: Scores, groups: Groups = None, how: Resampling = STANDARD
 ) -> Interval:
-    """Mean of candidate minus baseline over the clips that both have. Above 0, the candidate scores more.
+    """Return the mean of candidate minus baseline over the clips that both have. Above 0, the candidate scores more.
 
-    Raises: ValueError - scores and groups are not equally many, or a score is not finite.
+    Raises: ValueError - scores and groups differ in number, or a score is not finite.
     """
     return _interval([candidate, baseline], groups, how, lambda means_K: means_K[..., 0] - means_K[..., 1])
 
@@ -83,12 +83,12 @@ def difference_interval(
 def reduction_interval(
     candidate: Scores, baseline: Scores, groups: Groups = None, how: Resampling = STANDARD
 ) -> Interval:
-    """How far the candidate's mean error lies below the baseline's: 1 - candidate / baseline, of means over clips.
+    """Return the reduction of the baseline's error by the candidate: 1 - candidate / baseline, of means over clips.
 
     0.25 is a quarter less error, negative is more. The ratio is that of means, not the mean of ratios: a clip that the
     baseline happens to fit would otherwise outweigh the rest. None where the baseline has no error to reduce.
 
-    Raises: ValueError - scores and groups are not equally many, a score is not finite, or a baseline is negative.
+    Raises: ValueError - scores and groups differ in number, a score is not finite, or a baseline is negative.
     """
     if any(value is not None and value < 0 for value in baseline):
         raise ValueError("a reduction is relative to an error, which is never negative; use difference_interval")
@@ -98,10 +98,10 @@ def reduction_interval(
 def gain_difference_interval(
     candidate: tuple[Scores, Scores], baseline: tuple[Scores, Scores], groups: Groups = None, how: Resampling = STANDARD
 ) -> Interval:
-    """How much more the candidate gains over its control than the baseline over its own.
+    """Return the candidate's gain over its control minus the baseline's gain over its own.
 
-    Each is a pair (own errors, its control's errors); a gain is what `reduction_interval` gives. 0.02 is two points
-    more, below 0 is less.
+    Each is a pair (own errors, its control's errors); gains are as in `reduction_interval`. 0.02 is two points more,
+    below 0 is less.
 
     Raises: ValueError - as reduction_interval.
     """
@@ -118,7 +118,7 @@ def _reduction(means_K: Array) -> Array:
 
 
 def _interval(systems: Sequence[Scores], groups: Groups, how: Resampling, figure: Callable[[Array], Array]) -> Interval:
-    """The figure of the systems' means, and its spread when whole groups are drawn anew."""
+    """Return the figure of the systems' means, and its interval over resampled groups."""
     names = np.arange(len(systems[0])) if groups is None else np.asarray(groups)
     if {len(scores) for scores in systems} != {len(names)}:
         raise ValueError(f"{[len(scores) for scores in systems]} scores, but {len(names)} groups for them")
@@ -134,7 +134,7 @@ def _interval(systems: Sequence[Scores], groups: Groups, how: Resampling, figure
 
 
 def _column(scores: Scores) -> Array:
-    """Scores with NaN in place of None, once it is sure that NaN means nothing else."""
+    """Return scores with NaN in place of None. Raises: ValueError - a score is not finite."""
     if not all(value is None or np.isfinite(value) for value in scores):
         raise ValueError("a score is not finite; one that could not be measured is None")
     return np.array([np.nan if value is None else value for value in scores], np.float64)
@@ -148,7 +148,7 @@ def _by_group(scores_VK: Array, names_V: NDArray[np.generic]) -> tuple[Array, ND
 
 
 def _resampled(sums_GK: Array, clips_G: NDArray[np.intp], how: Resampling) -> Array:
-    """Means over the clips of groups that were drawn with replacement, as many as there are: (S, K)."""
+    """Return means over the clips of groups drawn with replacement, as many as there are: (S, K)."""
     groups = len(clips_G)
     drawn_SG = np.random.default_rng(how.seed).multinomial(groups, np.full(groups, 1 / groups), how.resamples)
     return np.asarray((drawn_SG @ sums_GK) / (drawn_SG @ clips_G)[:, None])
@@ -163,7 +163,7 @@ def _bounds(figures_S: Array, clips_G: NDArray[np.intp], how: Resampling) -> tup
 
 
 def expanded_tail(tail: float, groups: int) -> float:
-    """Where to cut a bootstrap distribution so that both tails beyond hold about `tail`; smaller than `tail`."""
+    """Return the quantile, smaller than `tail`, at which to cut so that each tail of a bootstrap holds about `tail`."""
     return float(ndtr(stdtrit(groups - 1, tail) * np.sqrt(groups / (groups - 1))))
 
 

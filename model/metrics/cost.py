@@ -1,4 +1,4 @@
-"""What running a model costs on a fixed input: time, parameters, memory. Only ratios of two models mean anything."""
+"""Inference cost of models on a fixed input: time, parameters, memory. Only ratios of two models are meaningful."""
 
 import gc
 import time
@@ -17,13 +17,13 @@ Work = Callable[[], object]
 """Runs a model once on the fixed input."""
 
 TURNS: Final = 15
-"""Times each model runs. The machine's own ups and downs fall on both, since they take turns."""
+"""Number of times each model runs. Models run in turns, so that varying machine load affects all alike."""
 
 _MIB: Final = 2**20
 
 
 def costs(models: Sequence[tuple[nn.Module, Work]]) -> list[dict[str, float]]:
-    """What each network costs in its work, by COSTS; latencies are measured in turns."""
+    """Measure the costs of each network, by COSTS; latencies are measured in turns."""
     taken = latencies_ms([work for _, work in models])
     counted = [(float(parameters(network)), peak_memory_mib(network, work)) for network, work in models]
     return [
@@ -32,7 +32,7 @@ def costs(models: Sequence[tuple[nn.Module, Work]]) -> list[dict[str, float]]:
 
 
 def latencies_ms(works: Sequence[Work], turns: int = TURNS) -> list[float]:
-    """Median milliseconds of each, measured in turns in one process after a run to warm up.
+    """Return the median milliseconds of each, measured in turns in one process after a warm-up run.
 
     The order changes with every turn, so that none always runs first.
     """
@@ -49,15 +49,15 @@ def latencies_ms(works: Sequence[Work], turns: int = TURNS) -> list[float]:
 
 
 def parameters(network: nn.Module) -> int:
-    """Numbers that were learned."""
+    """Return the number of trained parameters."""
     return sum(value.numel() for value in network.parameters())
 
 
 def peak_memory_mib(network: nn.Module, work: Work) -> float:
-    """Weights and buffers, and the most bytes of tensors that are alive at once during `work`, in MiB.
+    """Return weights, buffers, and the peak bytes of tensors alive at once during `work`, in MiB.
 
-    Counted from tensors, not from the process, so the same input gives the same number on a busy machine. What an
-    operator uses inside itself is not seen.
+    Counted from tensors, not from the process, so the same input gives the same number on a busy machine. Memory used
+    inside operators is not counted.
     """
     own = {part.untyped_storage().data_ptr(): part for part in (*network.parameters(), *network.buffers())}
     kept = sum(part.untyped_storage().nbytes() for part in own.values())

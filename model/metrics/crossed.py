@@ -1,4 +1,4 @@
-"""Intervals of means where both who rates and what is rated are samples: raters and clips are drawn, independently.
+"""Intervals of means over raters and clips, both of which are samples and are resampled independently.
 
 Source: Art Owen, The pigeonhole bootstrap, Annals of Applied Statistics 1(2), 2007, https://arxiv.org/abs/0712.1111.
 It is a little wide rather than too narrow.
@@ -14,14 +14,14 @@ from model.metrics.bootstrap import STANDARD, Interval, Resampling
 
 
 def crossed_interval(grades_RC: Sequence[Sequence[float | None]], how: Resampling = STANDARD) -> Interval:
-    """The mean of all grades of a system; None where a rater did not see a clip. `groups` of the result are raters.
+    """Return the mean of all grades of a system; None is a clip that a rater did not see. Its `groups` are raters.
 
     No interval with fewer than two raters or two clips.
 
-    Raises: ValueError - raters have not equally many places for clips.
+    Raises: ValueError - the rows differ in length.
     """
     if len({len(row) for row in grades_RC}) > 1:
-        raise ValueError("raters have not equally many clips; what was not graded is None")
+        raise ValueError("rows of raters differ in length; use None for a clip without a grade")
     values = np.array([[np.nan if value is None else value for value in row] for row in grades_RC], np.float64)
     values = values.reshape(len(grades_RC), len(grades_RC[0]) if grades_RC else 0)
     left_out = int(np.isnan(values).sum())

@@ -1,4 +1,4 @@
-"""How far two sets of measurements lie apart, in the one unit that routing knows: the share of clips a limit refuses.
+"""Drift between two sets of measurements, in the unit of routing: the share of clips that a limit refuses.
 
 The distance is the two-sample Kolmogorov-Smirnov statistic (Smirnov, Ann. Math. Stat. 19, 1948), extended to values
 that were not measured. For a one-sided limit, wherever it is drawn and whether or not it holds absence against a clip,
@@ -19,12 +19,12 @@ Values = NDArray[np.float64]
 
 
 def drift_distance(before_N: Values, now_M: Values) -> float:
-    """Largest change, from one set to the other, of the share that any one-sided limit refuses; 0 to 1.
+    """Return the largest change, between two sets, of the share that any one-sided limit refuses; 0 to 1.
 
     Raises: ValueError - a set is empty.
     """
     if not before_N.size or not now_M.size:
-        raise ValueError(f"a distance takes two sets of values, not {before_N.size} and {now_M.size}")
+        raise ValueError(f"a distance needs two non-empty sets of values, got {before_N.size} and {now_M.size}")
     edges = np.unique(np.concatenate([before_N[~np.isnan(before_N)], now_M[~np.isnan(now_M)]]))
     missing = float(np.isnan(now_M).mean() - np.isnan(before_N).mean())
     accepted = _share_up_to(now_M, edges) - _share_up_to(before_N, edges)  # absence lies above every limit
@@ -33,13 +33,13 @@ def drift_distance(before_N: Values, now_M: Values) -> float:
 
 
 def _share_up_to(values: Values, edges: Values) -> Values:
-    """Share of all values, missing ones counted, that were measured and are no larger than each edge."""
+    """Return the share of all values, missing ones included, that were measured and do not exceed each edge."""
     measured = np.sort(values[~np.isnan(values)])
     return np.asarray(np.searchsorted(measured, edges, "right") / values.size, np.float64)
 
 
 def effective_count(groups_N: NDArray[Any]) -> float:
-    """Independent looks that N values are worth when those of one group are all alike: (sum n)^2 / sum n^2.
+    """Return the effective sample size of N values when those of one group are all alike: (sum n)^2 / sum n^2.
 
     Kish's design effect (Survey Sampling, 1965) at its worst. Clips of one file share camera, light and microphone, so
     a hundred clips of one file say no more about a corpus than one does.
@@ -49,10 +49,10 @@ def effective_count(groups_N: NDArray[Any]) -> float:
 
 
 def chance_distance(before: float, now: float, level: float) -> float:
-    """Distance that two draws from one source stay below with probability `level`; at most 1.
+    """Return the distance that two samples of one source stay below with probability `level`; at most 1.
 
-    before, now: independent looks in each, as effective_count gives them. Smirnov's limit for large samples, which for
-    small ones and for many equal values is on the safe side.
+    before, now: effective sample sizes (effective_count). Smirnov's limit for large samples, which is conservative for
+    small ones and for many equal values.
     """
     if before <= 0 or now <= 0:
         return 1.0

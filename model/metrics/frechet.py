@@ -15,7 +15,7 @@ Floats = NDArray[np.floating[Any]]
 
 
 def frechet_distance(made_ND: Floats, true_ND: Floats) -> float:
-    """|mean - mean|^2 + trace(S + S' - 2 sqrt(S S')); arXiv 1706.08500.
+    """Compute |mean - mean|^2 + trace(S + S' - 2 sqrt(S S')); arXiv 1706.08500.
 
     Raises: ValueError - fewer than two samples, or features of different lengths.
     """
@@ -28,8 +28,8 @@ def frechet_distance(made_ND: Floats, true_ND: Floats) -> float:
 
 
 def _root_trace(one_DD: Floats, other_DD: Floats) -> float:
-    """trace(sqrt(S S')). With S = A A', S S' has the eigenvalues of A' S' A, which is symmetric: ten times as quick as
-    a root of the product, and never complex.
+    """Compute trace(sqrt(S S')). With S = A A', S S' has the eigenvalues of A' S' A, which is symmetric: ten times as
+    quick as a root of the product, and never complex.
     """
     values, vectors = np.linalg.eigh(one_DD)
     half = vectors * np.sqrt(np.clip(values, 0, None))

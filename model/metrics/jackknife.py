@@ -14,7 +14,7 @@ from model.metrics.bootstrap import Interval
 
 
 def jackknife_interval(whole: float, without: Sequence[float], clips: int, level: float = 0.95) -> Interval:
-    """A figure over some groups of clips, and its interval by a t distribution of as many degrees less one.
+    """Return a figure over groups of clips with its interval by a t distribution of (groups - 1) degrees of freedom.
 
     without: the figure without each group. With fewer than two groups there is no interval.
 

@@ -1,8 +1,8 @@
 """Scores of predicted against true landmarks, one clip at a time.
 
-Only the 100 predicted points are judged. Sizes and directions come from the true face: the pose points are given, so
-whatever stands in their place in a prediction counts for nothing. All that moves is measured in the face frame, where
-the head stands still, so a network earns nothing by carrying a mouth along with its head.
+Only the 100 predicted points are scored. Sizes and directions come from the true face, and pose points of a prediction
+are ignored, since they are inputs. Movement is measured in the face frame, where the head stands still, so a network
+gains nothing by moving a mouth with its head.
 
 Shape suffix legend: T = frames, F = tracked frames, P = landmark points, XY = 2 coordinates in pixels.
 """
@@ -24,7 +24,7 @@ Flags = NDArray[np.bool_]
 Measured = float | MissingCause
 
 LEAST_FRAMES: Final = 10
-"""Tracked frames from which spread and correlation say something; with fewer they are luck."""
+"""Least number of tracked frames for spread and correlation; with fewer they are chance."""
 
 LEAST_MOTION: Final = 1e-3
 """An opening whose standard deviation is smaller, in units of the face frame, is a mouth that does not move."""
@@ -32,10 +32,10 @@ LEAST_MOTION: Final = 1e-3
 
 @dataclass(frozen=True, slots=True)
 class LandmarkScores:
-    """Scores of one clip. One that could not be measured is None, and its cause stands in `missing` under its name."""
+    """Scores of one clip. A score that could not be measured is None, with its cause in `missing` under its name."""
 
     frames: int
-    """Tracked frames: all that was scored."""
+    """Number of scored frames: the tracked ones."""
 
     nme: float | None
     """Normalised mean error over the 100 predicted points (paper, section 4.1.2): mean distance over the diagonal of
@@ -52,7 +52,7 @@ class LandmarkScores:
 
     mouth_opening_std_ratio: float | None
     """Standard deviation of the predicted mouth opening over that of the true one: 1 moves as much as the speaker did,
-    0 not at all. Not the variances, so that openings multiplied by 1 / articulation move as much as the true ones."""
+    0 not at all. Not the variances, so that openings divided by this ratio move as much as the true ones."""
 
     velocity_error: float | None
     """Mean distance between predicted and true displacement of a lip point from one frame to the next, in units of
@@ -66,9 +66,9 @@ class LandmarkScores:
 
 
 def score_clip(predicted_TPXY: Floats, true_TPXY: Floats, tracked_T: Flags) -> LandmarkScores:
-    """Scores of one clip: landmarks (T, 216, 2) in pixels both, and which frames (T,) hold a tracked face.
+    """Score one clip: landmarks (T, 216, 2) in pixels both, and flags of frames (T,) with a tracked face.
 
-    Frames that were not tracked hold a fill-in and do not count, neither does a step from or to one.
+    Untracked frames hold a fill-in and do not count, neither does a step from or to one.
 
     Raises: ValueError - other shapes, a predicted point that is not finite, or a true face without a face frame.
     """
@@ -113,19 +113,19 @@ def _nme(predicted_FPXY: Floats, true_FPXY: Floats, points: slice | NDArray[np.i
 
 
 def _openings(predicted_FPXY: Floats, true_FPXY: Floats, frame: FaceFrame) -> tuple[Floats, Floats]:
-    """Predicted and true mouth opening (F,), in units of the face frame.
+    """Return predicted and true mouth opening (F,), in units of the face frame.
 
     Not in eye distances: a head that turns aside shortens those, and a copied mouth would seem to move. It moved by
     a hundredth of the true opening on 134 real clips, yet correlated with it by 0.60 (mean of absolute values).
     """
-    given_FPXY = true_FPXY.copy()
-    given_FPXY[:, LIPS] = predicted_FPXY[:, LIPS]
+    merged_FPXY = true_FPXY.copy()
+    merged_FPXY[:, LIPS] = predicted_FPXY[:, LIPS]
     eyes_F = interocular(true_FPXY) / np.abs(frame.turn_T)
-    return mouth_opening(given_FPXY) * eyes_F, mouth_opening(true_FPXY) * eyes_F
+    return mouth_opening(merged_FPXY) * eyes_F, mouth_opening(true_FPXY) * eyes_F
 
 
 def _motion(opening_F: Floats, still: MissingCause) -> Measured:
-    """Standard deviation of an opening, or why there is none."""
+    """Return the standard deviation of an opening, or the cause of its absence."""
     if not len(opening_F):
         return MissingCause.NO_FACE_FRAMES
     if len(opening_F) < LEAST_FRAMES:

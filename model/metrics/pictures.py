@@ -1,4 +1,4 @@
-"""Scores of made pictures against true ones, one clip and one region at a time.
+"""Scores of generated pictures against true ones, one clip and one region at a time.
 
 Shape suffix legend: T = frames, H, W = height and width in pixels.
 """
@@ -21,7 +21,7 @@ LEAST_ERROR: Final = 1e-10
 
 
 def psnr_db(made_THW3: Floats, true_THW3: Floats, region_THW: Region) -> float:
-    """Peak signal-to-noise ratio over the region's pixels of all frames; pictures in 0..1.
+    """Return the peak signal-to-noise ratio over the region's pixels of all frames; pictures in 0..1.
 
     Raises: ValueError - the region is empty.
     """
@@ -31,12 +31,12 @@ def psnr_db(made_THW3: Floats, true_THW3: Floats, region_THW: Region) -> float:
 
 
 def ssim_maps(made_THW3: Floats, true_THW3: Floats) -> NDArray[np.float64]:
-    """Structural similarity around each pixel (windows of 7), mean over colours: (T, H, W), -1 to 1."""
+    """Return the structural similarity around each pixel (windows of 7), mean over colours: (T, H, W), -1 to 1."""
     return np.stack([_alike(made, true) for made, true in zip(made_THW3, true_THW3, strict=True)])
 
 
 def sharpness(made_THW3: Floats, true_THW3: Floats, region_THW: Region) -> float | None:
-    """Energy of the Laplacian of grey pictures, made over true: below 1 blurred, above 1 noisy.
+    """Return the energy of the Laplacian of grey pictures, generated over true: below 1 blurred, above 1 noisy.
 
     None: the truth is flat.
 
@@ -49,8 +49,8 @@ def sharpness(made_THW3: Floats, true_THW3: Floats, region_THW: Region) -> float
 def flicker(
     made_THW3: Floats, true_THW3: Floats, region_THW: Region, counts_T: NDArray[np.bool_] | None = None
 ) -> float | None:
-    """Mean change of a pixel from frame to frame, made over true. Consecutive frames; None: no two in a row that count,
-    or no change. counts_T: frames that count, all if left out.
+    """Return the mean change of a pixel from frame to frame, generated over true. None: no two consecutive frames that
+    count, or no change. counts_T: frames that count, all if left out.
 
     Raises: ValueError - the region is empty.
     """
@@ -77,7 +77,7 @@ def _edges(pictures_THW3: Floats) -> NDArray[np.float64]:
 
 
 def region_mean(values_THW: Floats, region_THW: Region) -> float:
-    """Mean over the region's pixels of all frames.
+    """Return the mean over the region's pixels of all frames.
 
     Raises: ValueError - the region is empty.
     """

@@ -1,4 +1,4 @@
-"""Scores of many clips put together over speakers, who weigh the same, whoever has most footage."""
+"""Aggregation of clip scores over speakers; each speaker has the same weight."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,18 +15,18 @@ class Scored(Protocol):
 
     @property
     def clip_id(self) -> str:
-        """Which clip."""
+        """Id of the clip."""
 
     @property
     def speaker(self) -> str:
-        """Whose clip."""
+        """Speaker of the clip."""
 
     @property
     def system(self) -> str:
-        """What was judged."""
+        """Name of the scored system."""
 
     def score(self, name: str) -> float | None:
-        """A score by name; None where it could not be measured."""
+        """Return a score by name; None where it could not be measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Means:
 
     @property
     def no_interval(self) -> str | None:
-        """Why no mean has an interval, in words; None where one has."""
+        """Reason in words why no mean has an interval; None where one has."""
         measured = [one.interval for one in self.means if one.interval.mean is not None]
         if not measured:
             return "nothing could be measured"
@@ -56,9 +56,9 @@ class Means:
         return None if None in causes else causes[0]
 
     def mean(self, system: str, score: str) -> Interval:
-        """A score of a system.
+        """Return a score of a system.
 
-        Raises: KeyError - it was not judged.
+        Raises: KeyError - it was not scored.
         """
         for mean in self.means:
             if (mean.system, mean.score) == (system, score):
@@ -66,40 +66,40 @@ class Means:
         raise KeyError(f"{system}: {score}")
 
 
-def means(sat: Sequence[Scored], systems: Sequence[str], scores: Sequence[str]) -> Means:
-    """Each score of each system that was judged, in the order of the names.
+def means(rows: Sequence[Scored], systems: Sequence[str], scores: Sequence[str]) -> Means:
+    """Aggregate each score of each system that was scored, in the order of the names.
 
-    Raises: ValueError - no clip was judged.
+    Raises: ValueError - no clip was scored.
     """
-    if not sat:
-        raise ValueError("no clip was judged")
-    of = {system: [row for row in sat if row.system == system] for system in systems}
-    found = [
-        Mean(system, score, mean_interval(list(by_speaker(rows, score).values())))
-        for system, rows in of.items()
+    if not rows:
+        raise ValueError("no clip was scored")
+    of = {system: [row for row in rows if row.system == system] for system in systems}
+    by_system = [
+        Mean(system, score, mean_interval(list(by_speaker(own, score).values())))
+        for system, own in of.items()
         for score in scores
-        if rows
+        if own
     ]
-    return Means(len({row.clip_id for row in sat}), len({row.speaker for row in sat}), tuple(found))
+    return Means(len({row.clip_id for row in rows}), len({row.speaker for row in rows}), tuple(by_system))
 
 
-def over_speakers(sat: Sequence[Scored], score: str) -> float | None:
-    """Mean over speakers of the mean over their clips; None where no clip has the score."""
-    own = by_speaker(sat, score)
+def over_speakers(rows: Sequence[Scored], score: str) -> float | None:
+    """Return the mean over speakers of the mean over their clips; None where no clip has the score."""
+    own = by_speaker(rows, score)
     return float(np.mean(list(own.values()))) if own else None
 
 
 def paired(ours: Sequence[Scored], theirs: Sequence[Scored], score: str) -> tuple[list[float], list[float]]:
-    """A score of both, of each speaker that has it in both."""
+    """Return a score of both systems for each speaker that has it in both."""
     mine, other = by_speaker(ours, score), by_speaker(theirs, score)
     both = sorted(mine.keys() & other.keys())
     return [mine[speaker] for speaker in both], [other[speaker] for speaker in both]
 
 
-def by_speaker(sat: Sequence[Scored], score: str) -> dict[str, float]:
-    """Mean of a score over each speaker's clips; speakers without a clip that has it are not there."""
+def by_speaker(rows: Sequence[Scored], score: str) -> dict[str, float]:
+    """Return the mean of a score over each speaker's clips; speakers without the score are left out."""
     values: dict[str, list[float]] = {}
-    for row in sat:
+    for row in rows:
         value = row.score(score)
         if value is not None:
             values.setdefault(row.speaker, []).append(value)

@@ -1,4 +1,4 @@
-"""Whether a system is better than a control, in words: by the interval of the difference, never by the figure alone."""
+"""Verdicts on a system against its controls, by the interval of the difference, never by the figure alone."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from .bootstrap import Interval
 
 @dataclass(frozen=True, slots=True)
 class ControlVerdict:
-    """A system against one of its controls, by one score.
+    """Comparison of a system with one of its controls, by one score.
 
     interval: how much better it is, 0 for no difference: the share by which an error is lower. better: True or False
     where the whole interval says so, None where it holds 0 or there is none. text: the same in a sentence.
@@ -23,12 +23,12 @@ class ControlVerdict:
 def control_verdict(
     control: str, score: str, interval: Interval, name: str = "", drawn: str = "speaker"
 ) -> ControlVerdict:
-    """Judge by the reduction of an error (bootstrap.reduction_interval). name: of the score, for people.
+    """Make the verdict from the reduction of an error (bootstrap.reduction_interval). name: of the score, in words.
 
     drawn: what the interval draws, such as speakers or videos.
     """
     better = _is_better(interval)
-    unsure = "not better than" if interval.low is not None else "cannot be told from"
+    unsure = "not better than" if interval.low is not None else "not distinguishable from"
     words = unsure if better is None else "better than" if better else "worse than"
     return ControlVerdict(
         control, score, interval, better, f"{words} {control}: {_figure(interval, name or score, drawn)}"
@@ -36,7 +36,7 @@ def control_verdict(
 
 
 def no_interval(interval: Interval, drawn: str = "speaker") -> str | None:
-    """Why a figure has no interval, or is none, in words; None where it has one. drawn: see control_verdict."""
+    """Return the reason why a figure or its interval is missing; None where it has one. drawn: see control_verdict."""
     if interval.mean is None:
         return "no clip has this score" if not interval.clips else "it is relative to an error of 0"
     if interval.low is not None:

@@ -1,1 +1,1 @@
-"""Networks that were trained on pictures by others: what they see says how alike two pictures look."""
+"""Perceptual distances by pre-trained image networks."""

@@ -1,4 +1,4 @@
-"""What all feature networks share, and the distances that are taken from them.
+"""Interface of feature networks, and perceptual distances over their stages.
 
 Shape suffix legend: B = pictures, C = channels, H, W = height and width.
 """
@@ -15,15 +15,15 @@ class Features(Protocol):
 
     @property
     def name(self) -> str:
-        """Network and origin of its weights, as it stands in run parameters and beside scores."""
+        """Network and origin of its weights, for run parameters and reports."""
 
     def __call__(self, pictures_BCHW: Tensor) -> list[Tensor]:
-        """Maps by stage."""
+        """Return the maps by stage."""
 
 
 def stage_distances(made: Sequence[Tensor], true: Sequence[Tensor]) -> list[Tensor]:
-    """How far apart two sets of maps are, by stage, one number a picture (B,): mean of |made - true| over mean of
-    |true|, so that no stage outweighs another. 0: alike. Taken in 32 bits, whatever the maps' format.
+    """Return the distance of two sets of maps by stage, one number a picture (B,): mean of |made - true| over mean of
+    |true|, so that no stage outweighs another. 0: alike. Computed in 32 bits, whatever the maps' format.
     """
     pairs = ((one.float(), other.float()) for one, other in zip(made, true, strict=True))
     return [
@@ -33,7 +33,7 @@ def stage_distances(made: Sequence[Tensor], true: Sequence[Tensor]) -> list[Tens
 
 
 def perceptual_distance(features: Features, made_BCHW: Tensor, true_BCHW: Tensor, stages: int | None = None) -> Tensor:
-    """Mean over the first `stages` (all, if None) of the stages' distances: (B,). The truth's maps take no gradient."""
+    """Return the mean of the first `stages` (None: all) distances: (B,). The true pictures' maps take no gradient."""
     with torch.no_grad():
         true = features(true_BCHW)[:stages]
     return torch.stack(stage_distances(features(made_BCHW)[:stages], true)).mean(dim=0)

@@ -16,13 +16,13 @@ _STAGES: Final = (0, 2, 4, 10, 15)
 """Blocks whose outputs are the stages: at 1/2, 1/4, 1/8, 1/16 and 1/32 of the picture's size."""
 
 HELD_OUT: Final = 4
-"""The fifth stage (counted from 0), which no loss looks at: what trained may not judge alone."""
+"""Index of the fifth stage, which no loss uses: it is held out for evaluation."""
 
 _MEAN, _SPREAD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 class Lite0(nn.Module):
-    """The five stages of EfficientNet-Lite0, frozen; features.Features. `stages`: how many are looked at."""
+    """The five stages of EfficientNet-Lite0, frozen; features.Features. `stages`: number of stages used."""
 
     mean: Tensor
     spread: Tensor
@@ -47,15 +47,15 @@ class Lite0(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where it is, and pictures have to be."""
+        """Device of the network, on which pictures have to be."""
         return self.mean.device
 
     def train(self, mode: bool = True) -> "Lite0":
-        """Stays as it is: its averages are not ours to move."""
+        """Stay in evaluation mode: the running averages are frozen."""
         return super().train(False)
 
     def forward(self, pictures_BCHW: Tensor) -> list[Tensor]:
-        """Pictures in 0..1 to the maps of the stages."""
+        """Return the maps of the stages for pictures in 0..1."""
         maps = self.stem((pictures_BCHW - self.mean) / self.spread)
         stages = []
         for number, block in enumerate(self.blocks):

@@ -1,4 +1,4 @@
-"""Which feature networks a training learns by, as its settings name them: nothing is chosen silently."""
+"""Feature networks of the perceptual losses, as the settings name them; there is no silent fallback."""
 
 from model.perceptual.features import Features
 from model.perceptual.lite0 import HELD_OUT, Lite0
@@ -8,7 +8,7 @@ from schemas.config.translation import PictureLosses
 
 
 def open_perception(losses: PictureLosses, weights: WeightSettings) -> list[Features]:
-    """Networks of the perceptual loss, in the order of their use; of Lite0 without the stage that judges.
+    """Open the networks of the perceptual losses, in the order of their use; Lite0 without its held-out stage.
 
     Raises: WeightsMissingError - a slot that the settings ask for is empty, or holds something else.
     """

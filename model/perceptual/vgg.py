@@ -1,8 +1,8 @@
 """VGG networks from weight slots, read as they are published: torchvision's VGG-19 for the perceptual loss, VGGFace's
 VGG-16 (Parkhi, Vedaldi and Zisserman, *Deep Face Recognition*, BMVC 2015) for the face-recognition loss.
 
-The two have layers of one shape under names of their own, so what a file holds is told by names and classes: ImageNet's
-weights in the place of VGGFace's would train without a word, and be reported as what they are not.
+The two have layers of the same shapes under different names, so a file is identified by names and number of classes:
+otherwise ImageNet's weights in place of VGGFace's would train silently and be reported wrongly.
 """
 
 import hashlib
@@ -25,14 +25,14 @@ _FACES: Final = ((129.1863 / 255, 104.7624 / 255, 93.5940 / 255), (1 / 255, 1 / 
 """VGGFace's mean of red, green and blue; its 0..255 are not scaled."""
 
 _FACE_CLASSES: Final = 2622
-"""People that VGGFace tells apart; ImageNet has 1000 classes."""
+"""Number of identities in VGGFace; ImageNet has 1000 classes."""
 
 _TORCHVISION: Final = "features.0.weight"
 """First weights of torchvision's files."""
 
 _FACE_NAMES: Final = {"conv": False, "conv_": True}
-"""How VGGFace's layers are named ("conv1_1", "conv_1_1"), and whether they take blue first: vgg_face_dag.pth, which was
-converted from MatConvNet, takes red first; what was converted from VGG_FACE.t7, as it is in Caffe, takes blue first."""
+"""Prefixes of VGGFace's layer names ("conv1_1", "conv_1_1"), and True if they take blue first: vgg_face_dag.pth,
+converted from MatConvNet, takes red first; files converted from VGG_FACE.t7 take blue first, as in Caffe."""
 
 
 class Vgg(nn.Module):
@@ -64,7 +64,7 @@ class Vgg(nn.Module):
         self.eval()
 
     def forward(self, pictures_BCHW: Tensor) -> list[Tensor]:
-        """Pictures in 0..1 to the maps of the five blocks."""
+        """Return the maps of the five blocks for pictures in 0..1."""
         maps, stages = (pictures_BCHW - self.mean) / self.spread, []
         for number, layer in enumerate(self.features):
             maps = layer(maps)
@@ -74,7 +74,7 @@ class Vgg(nn.Module):
 
 
 def open_vgg(kind: str, slot: str, path: Path | None) -> Vgg:
-    """The network of a weight slot; `slot` is the setting's name, for the text of an error.
+    """Open the network of a weight slot; `slot` is the setting's name, for error messages.
 
     Raises: WeightsMissingError - the slot is empty, or its file is missing or is not these weights.
     """
@@ -98,7 +98,7 @@ def open_vgg(kind: str, slot: str, path: Path | None) -> Vgg:
 
 
 def _of_torchvision(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Convolutions by place, from torchvision's names. Raises: ValueError - other names."""
+    """Return convolutions by place, from torchvision's names. Raises: ValueError - other names."""
     if _TORCHVISION not in weights:
         raise ValueError(f"it begins with {next(iter(weights), 'nothing')}, torchvision's file with {_TORCHVISION}")
     prefix = "features."
@@ -106,7 +106,7 @@ def _of_torchvision(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _of_faces(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """VGGFace's convolutions by place, from either of its published namings, made to take red first.
+    """Return VGGFace's convolutions by place, from either of its published namings, converted to red first.
 
     Raises: ValueError - other names, or another number of classes than VGGFace's.
     """
@@ -118,7 +118,7 @@ def _of_faces(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
             f"fc8.weight (vgg_face_dag.pth), or conv_1_1.weight to fc8.weight (converted from VGG_FACE.t7)"
         )
     if "fc8.weight" not in weights:
-        raise ValueError("it has no fc8.weight, whose classes would tell VGGFace from ImageNet")
+        raise ValueError("it has no fc8.weight, whose classes would distinguish VGGFace from ImageNet")
     if (classes := len(weights["fc8.weight"])) != _FACE_CLASSES:
         raise ValueError(f"fc8.weight has {classes} classes and not VGGFace's {_FACE_CLASSES}; ImageNet has 1000")
     blue_first, place, kept = _FACE_NAMES[found[0]], 0, {}

@@ -1,4 +1,4 @@
-"""Windows of prepared clips to the batches that the landmark generator is trained on, with augmentation.
+"""Training batches of the landmark generator: windows of prepared clips, with augmentation.
 
 Shape suffix legend: B = windows, T = frames (padded to the longest), C = mel columns, R = references, as elsewhere.
 """
@@ -25,7 +25,7 @@ _DB_TO_LN: Final = np.log(10) / 20
 
 @dataclass(frozen=True, slots=True)
 class GeneratorBatch:
-    """What one step of training needs; see LandmarkGenerator.forward. counts_BT: frames that the loss looks at."""
+    """Inputs and targets of a training step; see LandmarkGenerator.forward. counts_BT: frames that the loss counts."""
 
     mel_BCM: Tensor
     pose_BTPXY: Tensor
@@ -36,7 +36,7 @@ class GeneratorBatch:
     clip_ids: tuple[str, ...]
 
     def to(self, device: torch.device) -> "GeneratorBatch":
-        """The batch on a device."""
+        """Return the batch on a device."""
         moved = {name: getattr(self, name).to(device) for name in self.__slots__ if name != "clip_ids"}
         return GeneratorBatch(**moved, clip_ids=self.clip_ids)
 
@@ -49,10 +49,10 @@ def make_batch(
     references: int,
     augmentation: Augmentation,
 ) -> GeneratorBatch:
-    """Batch of `windows`, each of the clip at the same place in `clips`, padded to `frames`.
+    """Make a batch of `windows`, each of the clip at the same place in `clips`, padded to `frames`.
 
-    references: up to so many reference frames a window, drawn anew each time, so that the network learns to take any
-    number from one upward.
+    references: largest number of reference frames per window; the number is drawn anew each time, so that the network
+    handles one or more.
     """
     rows = [_row(*pair, frames, references, augmentation) for pair in zip(windows, clips, strict=True)]
     stacked = [torch.from_numpy(np.stack(column)) for column in zip(*rows, strict=True)]
@@ -85,7 +85,7 @@ def _row(
 def _references(
     clip: GeneratorInput, span: slice, most: int, draw: np.random.Generator
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Reference frames (R, 216, 2) and which count (R,): tracked frames outside the window where there are any."""
+    """Draw reference frames (R, 216, 2) and flags of those that count (R,): tracked, outside the window if possible."""
     outside = clip.counts_T.copy()
     outside[span] = False
     choice = np.flatnonzero(outside if outside.any() else clip.counts_T)
@@ -99,7 +99,7 @@ def _references(
 def _played(
     clip: GeneratorInput, span: slice, speed_perturb: float, draw: np.random.Generator
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:
-    """Points, pose, mel and counts of as many frames as `span` has, played faster or slower from its start on."""
+    """Return points, pose, mel and counts of as many frames as `span` has, played at a random speed from its start."""
     frames = span.stop - span.start
     if not speed_perturb or frames < 2:
         mel = clip.mel_CM[mel_columns(span.start) : mel_columns(span.stop) + EXTRA_COLUMNS]
@@ -115,7 +115,7 @@ def _played(
 
 
 def between(values: NDArray[np.float32], at: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
-    """Rows of `values` at places between rows, on a straight line; places outside give the row at that end."""
+    """Interpolate rows of `values` linearly at fractional indices; indices outside give the first or last row."""
     at = np.clip(at, 0, len(values) - 1)
     low = np.minimum(at.astype(int), len(values) - 2) if len(values) > 1 else np.zeros(len(at), int)
     share = (at - low).astype(np.float32).reshape(-1, *(1,) * (values.ndim - 1))
@@ -124,7 +124,7 @@ def between(values: NDArray[np.float32], at: NDArray[np.floating[Any]]) -> NDArr
 
 
 def _disturbed(mel: NDArray[np.float32], how: Augmentation, draw: np.random.Generator) -> NDArray[np.float32]:
-    """The scaled mel louder or quieter, tilted as by another microphone, with noise, or without any sound."""
+    """Augment a scaled mel: gain, spectral tilt (as of another microphone), noise, or silence."""
     if draw.random() < how.drop_sound:
         return np.full_like(mel, -1.0)
     bands = mel.shape[1]
@@ -139,17 +139,17 @@ def _disturbed(mel: NDArray[np.float32], how: Augmentation, draw: np.random.Gene
 
 
 def _lengthened(values: NDArray[np.float32], by: int) -> NDArray[np.float32]:
-    """The last row repeated, as the convolutions' own padding would have it."""
+    """Pad by repeating the last row, as the convolutions' own padding does."""
     return np.concatenate([values, np.repeat(values[-1:], by, axis=0)]) if by else values
 
 
 def mirror(points_TPXY: NDArray[np.float32]) -> NDArray[np.float32]:
-    """A face (T, 216, 2) in the face frame as in a mirror, its left and right boundaries renamed."""
+    """Mirror faces (T, 216, 2) in the face frame, with left and right boundaries swapped."""
     return points_TPXY[:, MIRRORED] * np.array([-1, 1], np.float32)
 
 
 def mirror_pose(pose_TPXY: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The same for the 116 pose points alone, (T, 116, 2)."""
+    """Mirror the 116 pose points alone, (T, 116, 2)."""
     return pose_TPXY[:, _MIRRORED_POSE] * np.array([-1, 1], np.float32)
 
 

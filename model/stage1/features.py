@@ -1,4 +1,4 @@
-"""From a clip's stored arrays to what the landmark generator takes and gives: one call for training and for use.
+"""Inputs and targets of the landmark generator from a clip's stored arrays; used in training and inference alike.
 
 Shape suffix legend: T = frames, C = mel columns (4T + 16), M = 80 mel bands, P = points, XY = 2 coordinates.
 """
@@ -25,7 +25,7 @@ _MIDDLE: Final = SILENCE / 2
 
 @dataclass(frozen=True, slots=True)
 class GeneratorInput:
-    """A clip as the network sees it. Float32 but for the frame, which takes predictions back to pixels.
+    """Network inputs of one clip, float32. `frame` maps predictions back to pixels.
 
     mel_CM: scaled, with the columns around the clip filled by silence. pose_TPXY: (T, 116, 2), stripped of speech.
     points_TPXY: (T, 216, 2) in the face frame. counts_T: false where the face was not tracked.
@@ -44,12 +44,12 @@ class GeneratorInput:
 
 
 def scale_mel(mel: Floats) -> NDArray[np.float32]:
-    """Log-mel to a range that networks like: silence becomes -1."""
+    """Scale log-mel to about -1 (silence) to 1.5."""
     return np.asarray((mel - _MIDDLE) / -_MIDDLE, np.float32)
 
 
 def prepare(mel: Floats, landmarks: Floats, tracked: NDArray[np.bool_], pose_sigma_frames: float) -> GeneratorInput:
-    """Features of a clip: mel (4T, 80), landmarks (T, 216, 2) in pixels, tracked (T,).
+    """Compute the features of a clip: mel (4T, 80), landmarks (T, 216, 2) in pixels, tracked (T,).
 
     The mesh's brows, eyes and nose move a little with the mouth, so that a network could read the old mouth from the
     pose; a low-pass of `pose_sigma_frames` along time takes most of that out and leaves the head's slow movement.
@@ -77,7 +77,7 @@ def prepare(mel: Floats, landmarks: Floats, tracked: NDArray[np.bool_], pose_sig
 
 
 def with_context(mel: Floats, frames: int) -> Floats:
-    """The mel (4T, 80) with silence for the columns that the first and last frame's windows need beyond the clip."""
+    """Pad the mel (4T, 80) with silence for the columns that the first and last window need beyond the clip."""
     before = -mel_window(0)[0]
     after = mel_window(frames - 1)[1] - mel_columns(frames)
     return np.pad(mel, ((before, after), (0, 0)), constant_values=SILENCE)

@@ -1,4 +1,4 @@
-"""Predicting the landmarks of a whole clip, of any length, in pieces that show no seams."""
+"""Inference of the landmark generator on clips of any length, in overlapping pieces without seams."""
 
 from typing import Any, Final
 
@@ -29,9 +29,9 @@ def predict_clip(
     tracked: NDArray[np.bool_] | None = None,
     gain: float = 1.0,
 ) -> NDArray[np.float32]:
-    """A clip's landmarks with lips and outline as the speech would have them: (T, 216, 2) in pixels.
+    """Return a clip's landmarks with lips and outline predicted from speech: (T, 216, 2) in pixels.
 
-    mel: (4T, 80). landmarks: (T, 216, 2) in pixels, of which only the 116 pose points are looked at. reference:
+    mel: (4T, 80). landmarks: (T, 216, 2) in pixels, of which only the 116 pose points are used. reference:
     (R, 216, 2) in pixels, one frame or more of the same person. tracked: (T,), all true if left out. gain: see
     `amplified`.
 
@@ -49,14 +49,14 @@ def predict_clip(
 
 
 def _without_mouth(landmarks: Floats) -> Floats:
-    """The landmarks with nothing but zeros where a prediction will stand: what is not there cannot leak."""
-    given = np.array(landmarks, np.float64)
-    given[:, PREDICTED] = 0.0
-    return given
+    """Return the landmarks with zeros in place of the predicted points, so that the old mouth cannot leak."""
+    blanked = np.array(landmarks, np.float64)
+    blanked[:, PREDICTED] = 0.0
+    return blanked
 
 
 def face_frames(points: Floats) -> NDArray[np.float32]:
-    """Landmarks (R, 216, 2) in pixels, each brought into its own face frame."""
+    """Transform landmarks (R, 216, 2) in pixels, each into its own face frame."""
     return FaceFrame.of(points).enter(points).astype(np.float32)
 
 
@@ -64,9 +64,9 @@ def face_frames(points: Floats) -> NDArray[np.float32]:
 def predict(
     generator: LandmarkGenerator, clip: GeneratorInput, reference_RPXY: NDArray[np.float32], gain: float = 1.0
 ) -> NDArray[np.float64]:
-    """Predicted points in the face frame, (T, 100, 2), for a prepared clip and references in the face frame.
+    """Predict points in the face frame, (T, 100, 2), for a prepared clip and references in the face frame.
 
-    Pieces overlap by what the network can see, so the result is that of one pass.
+    Pieces overlap by the network's receptive field, so the result equals that of one pass.
     """
     was_training = generator.training
     generator.eval()
@@ -87,10 +87,10 @@ def predict(
 
 
 def amplified(predicted_TPXY: NDArray[np.float64], gain: float) -> NDArray[np.float64]:
-    """Predictions whose departure from their own mean over time is multiplied by `gain`.
+    """Multiply the departure of predictions from their mean over time by `gain`.
 
-    An L1 loss shrinks what it is unsure of, so mouths move less than real ones; the gain, calibrated on the val split,
-    gives that back.
+    Training with L1 shrinks uncertain movement, so predicted mouths move less than real ones; the gain, calibrated on
+    the val split, compensates.
     """
     if gain == 1.0:
         return predicted_TPXY

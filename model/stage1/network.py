@@ -35,8 +35,8 @@ EXTRA_COLUMNS: Final = MEL_CONTEXT_COLUMNS - MEL_COLUMNS_PER_FRAME
 class MelEncoder(nn.Module):
     """Residual convolutions over each frame's 80 x 20 window (200 ms), bands as channels.
 
-    None of them pads: 20 columns shrink to one embedding. So running once over a whole clip, with a stride of 4 columns
-    in all, gives what running over each frame's window would, without computing what windows share anew.
+    None of them pads: 20 columns shrink to one embedding. One pass over a whole clip, with a total stride of 4 columns,
+    therefore equals a pass over each frame's window, and computes shared columns once.
     """
 
     def __init__(self, width: int) -> None:
@@ -91,7 +91,7 @@ class LandmarkDecoder(nn.Module):
 
 
 class LandmarkGenerator(nn.Module):
-    """G_l of the paper. `shape` sets its widths; `fusion` holds the trainable weights as they are used."""
+    """G_l of the paper. `architecture` sets its widths; `fusion` holds the trainable weights as they are used."""
 
     predicted: Tensor
     posed: Tensor
@@ -114,10 +114,10 @@ class LandmarkGenerator(nn.Module):
         self.register_buffer("predicted", torch.as_tensor(PREDICTED), persistent=False)
         self.register_buffer("posed", torch.as_tensor(POSE), persistent=False)
         self.register_buffer("pose_filter", torch.eye(2 * len(POSE)))
-        initialise(self)
+        init_weights(self)
 
-    def strip(self, filter_FF: NDArray[np.float32]) -> None:
-        """Set what of the pose is seen, (232, 232); see pose_filter.py. Part of the weights from then on."""
+    def set_pose_filter(self, filter_FF: NDArray[np.float32]) -> None:
+        """Set the linear filter of the pose input, (232, 232); see pose_filter.py. It is stored with the weights."""
         self.pose_filter.copy_(torch.as_tensor(filter_FF))
 
     @property
@@ -127,11 +127,11 @@ class LandmarkGenerator(nn.Module):
 
     @property
     def reach(self) -> int:
-        """Frames to either side that one output frame depends on, beside its own 200 ms of sound."""
+        """Number of frames to either side that one output frame depends on, beside its own 200 ms of sound."""
         return (self.architecture.time_kernel // 2) * (2 * self.architecture.time_blocks + 3)
 
     def forward(self, mel_BCM: Tensor, pose_BTPXY: Tensor, reference_BRPXY: Tensor, used_BR: Tensor) -> Tensor:
-        """Predicted points in the face frame.
+        """Predict points in the face frame.
 
         mel_BCM: (B, 4T + 16, 80) scaled by features.scale_mel. pose_BTPXY: (B, T, 116, 2). reference_BRPXY:
         (B, R, 216, 2), of which those with used_BR (B, R) true count, at least one per clip. Returns (B, T, 100, 2),
@@ -156,8 +156,8 @@ class LandmarkGenerator(nn.Module):
         return rest.index_select(2, self.predicted) + self.architecture.output_scale * change
 
 
-def initialise(generator: LandmarkGenerator) -> None:
-    """Weights that keep the size of what passes through; the heads start at zero change, the reference itself."""
+def init_weights(generator: LandmarkGenerator) -> None:
+    """Initialise weights so that signals keep their size (He et al.); the heads start at zero change."""
     for module in generator.modules():
         if isinstance(module, nn.Conv1d | nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
@@ -169,7 +169,7 @@ def initialise(generator: LandmarkGenerator) -> None:
 
 @dataclass(frozen=True, slots=True)
 class LossWeights:
-    """Weights of what is added to the paper's L1 (equation 2)."""
+    """Weights of the losses added to the paper's L1 (equation 2)."""
 
     velocity: float
     motion: float
@@ -178,11 +178,11 @@ class LossWeights:
 def landmark_loss(
     predicted: Tensor, target: Tensor, counts_BT: Tensor, weights: LossWeights, average: Callable[[Tensor], Tensor]
 ) -> dict[str, Tensor]:
-    """Losses by name, over frames that count; "total" is what is learned from.
+    """Compute the losses by name over the frames that count; "total" is the one that is minimised.
 
     "l1": the paper's. "velocity": the same on frame-to-frame differences. "motion": the same on the lips' departure
-    from their mean over the window. An error that stays the same over a window (whose mouth, how turned) is the larger
-    part of L1 and hides the smaller part that only the sound explains; "motion" has that part alone.
+    from their mean over the window. Errors that are constant over a window (identity, head pose) make up the larger
+    part of L1 and hide the smaller part that only the sound explains; "motion" measures that part alone.
 
     predicted, target: (B, T, 100, 2). counts_BT: bool. `average`: mean of a number over all devices, so that each frame
     weighs the same wherever it lies.

@@ -1,14 +1,13 @@
-"""What of the pose the landmark generator may see: a linear filter that takes the mouth's own movement out of it.
+"""Linear filter that removes the mouth's own movement from the pose input of the landmark generator.
 
 A mesh fits all its points at once, so brows, lids and nose move a little with the mouth. The leak is small in pixels
-and large in effect: a linear map tells the mouth opening of unseen speakers from it (docs/stage1.md has the figures,
-tests/bench/leak.py measures them). A generator that reads it carries the source's old mouth into a dubbed picture.
+and large in effect: a linear map predicts the mouth opening of unseen speakers from it (docs/stage1.md has the figures,
+tests/bench/leak.py measures them). A generator that uses it carries the source's old mouth into a dubbed picture.
 
-The filter keeps the directions in which heads really move (principal components), and of these takes out the ones that
-covary with the mouth, in the space where all components have one size. That is one step of iterative null-space
-projection (Ravfogel et al., "Null It Out", 2020, https://arxiv.org/abs/2004.07667) with mouth opening and mouth width
-as what must not be told: no linear map from what is left to these two does better than chance on the clips it was
-fitted on.
+The filter keeps the directions in which heads really move (principal components), and of these removes the ones that
+covary with the mouth, in whitened space. That is one step of iterative null-space projection (Ravfogel et al., "Null It
+Out", 2020, https://arxiv.org/abs/2004.07667) with mouth opening and mouth width as the protected variables: no linear
+map from the filtered pose to these two does better than chance on the clips it was fitted on.
 
 Shape suffix legend: T = frames, F = 232 pose coordinates, K = components, Y = 2 mouth measures.
 """
@@ -28,7 +27,7 @@ _LEAST_SPREAD: Final = 1e-4
 
 
 class PoseMoments:
-    """Second moments of pose and mouth, gathered clip by clip; every speaker is to weigh the same."""
+    """Second moments of pose and mouth, accumulated clip by clip; the caller gives every speaker the same weight."""
 
     def __init__(self) -> None:
         self._pose_FF = np.zeros((COORDINATES, COORDINATES))
@@ -36,7 +35,7 @@ class PoseMoments:
         self._weight = 0.0
 
     def add(self, clip: GeneratorInput, weight: float) -> None:
-        """Count a clip's tracked frames, each with a weight; what stays the same over the clip does not count."""
+        """Add a clip's tracked frames, each with a weight; the clip's mean is subtracted."""
         points = clip.points_TPXY[clip.counts_T].astype(np.float64)
         pose_TF = clip.pose_TPXY[clip.counts_T].reshape(-1, COORDINATES).astype(np.float64)
         mouth_TY = np.stack([mouth_opening(points), mouth_width(points)], axis=1)
@@ -47,9 +46,9 @@ class PoseMoments:
         self._weight += weight * len(points)
 
     def filter(self, components: int) -> NDArray[np.float32]:
-        """The filter (232, 232): a pose as a row, relative to the same person's rest, times it is what may be seen.
+        """Compute the filter (232, 232); it multiplies a row of pose coordinates relative to the same person's rest.
 
-        components: principal components that are kept at most, before what tells of the mouth is taken out.
+        components: largest number of principal components kept, before those that covary with the mouth are removed.
 
         Raises: ValueError - no clip with movement was counted.
         """

@@ -1,4 +1,4 @@
-"""What stage 1 learns: the landmark generator's losses, and how it is judged while it trains."""
+"""Training module of stage 1: the landmark generator with its losses and its validation."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -16,14 +16,14 @@ from model.training.optimization import NetworkOptimizer, over_devices
 from model.training.trainer import ValidationResult
 from schemas.config.training import Stage1Settings
 
-Judge = Callable[[LandmarkGenerator, int], ValidationResult]
-"""How a generator does on the val split after so many steps."""
+Validator = Callable[[LandmarkGenerator, int], ValidationResult]
+"""Evaluates a generator on the val split after a number of steps."""
 
 _PARTS = ("sound", "pose", "reference")
 
 
 def loss_weights(settings: Stage1Settings) -> LossWeights:
-    """What is learned from, by the settings."""
+    """Return the loss weights that the settings ask for."""
     return LossWeights(settings.velocity, settings.motion)
 
 
@@ -31,53 +31,57 @@ class GeneratorTrainingModule:
     """Trains a landmark generator; a model.training.trainer.TrainingModule."""
 
     def __init__(
-        self, fabric: Fabric, settings: Stage1Settings, judge: Judge, pose_filter: NDArray[np.float32] | None = None
+        self,
+        fabric: Fabric,
+        settings: Stage1Settings,
+        validator: Validator,
+        pose_filter: NDArray[np.float32] | None = None,
     ) -> None:
-        self._fabric, self._settings, self._judge = fabric, settings, judge
+        self._fabric, self._settings, self._validator = fabric, settings, validator
         torch.manual_seed(settings.seed)
         generator = LandmarkGenerator(settings.architecture)
         if pose_filter is not None:
-            generator.strip(pose_filter)
-        self.learner = NetworkOptimizer(fabric, generator, settings.optimiser, settings.schedule.max_steps)
+            generator.set_pose_filter(pose_filter)
+        self.optimizer = NetworkOptimizer(fabric, generator, settings.optimiser, settings.schedule.max_steps)
 
     @property
     def generator(self) -> LandmarkGenerator:
         """The generator with averaged weights."""
-        judged = self.learner.judged
-        assert isinstance(judged, LandmarkGenerator)
-        return judged
+        generator = self.optimizer.ema_network
+        assert isinstance(generator, LandmarkGenerator)
+        return generator
 
-    def step(self, batch: GeneratorBatch, step: int) -> Mapping[str, Tensor]:
-        """Learn from a batch.
+    def training_step(self, batch: GeneratorBatch, step: int) -> Mapping[str, Tensor]:
+        """Take an optimiser step on a batch and return the losses by name.
 
         Raises: NotFiniteError - the loss is not finite.
         """
         batch = batch.to(self._fabric.device)
-        predicted = self.learner.network(batch.mel_BCM, batch.pose_BTPXY, batch.reference_BRPXY, batch.used_BR)
+        predicted = self.optimizer.network(batch.mel_BCM, batch.pose_BTPXY, batch.reference_BRPXY, batch.used_BR)
         weights = loss_weights(self._settings)
         average = partial(over_devices, self._fabric)
         losses = landmark_loss(predicted.float(), batch.target_BTPXY, batch.counts_BT, weights, average)
-        self.learner.step(losses["total"], step)
-        told = {name: average(value.detach()) for name, value in losses.items()}
-        fusion = self.learner.network.module.fusion.detach()
-        return told | {f"fusion/{name}": weight for name, weight in zip(_PARTS, fusion, strict=True)}
+        self.optimizer.step(losses["total"], step)
+        means = {name: average(value.detach()) for name, value in losses.items()}
+        fusion = self.optimizer.network.module.fusion.detach()
+        return means | {f"fusion/{name}": weight for name, weight in zip(_PARTS, fusion, strict=True)}
 
-    def validate(self, step: int) -> ValidationResult:
-        """How the averaged generator does."""
-        return self._judge(self.generator, step)
+    def validation_step(self, step: int) -> ValidationResult:
+        """Evaluate the averaged generator on the val split."""
+        return self._validator(self.generator, step)
 
     def learning_rate(self) -> float:
-        """The rate of the last step."""
-        return self.learner.learning_rate()
+        """Return the learning rate of the last step."""
+        return self.optimizer.learning_rate()
 
-    def state(self) -> dict[str, Any]:
-        """Everything that training goes on from."""
-        return self.learner.state()
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state that training resumes from."""
+        return self.optimizer.state_dict()
 
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Take up a state."""
-        self.learner.restore(state)
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restore a state of `state_dict`."""
+        self.optimizer.load_state_dict(state)
 
     def weights(self) -> dict[str, Any]:
-        """The averaged weights."""
+        """Return the averaged weights."""
         return self.generator.state_dict()

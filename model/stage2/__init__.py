@@ -1,1 +1,1 @@
-"""Stage 2: landmarks to pictures. Masks, warps, networks, losses and scores of face crops; arrays in, arrays out."""
+"""Stage 2, landmarks to pictures: masks, warps, networks and losses of face crops. Arrays in, arrays out."""

@@ -1,4 +1,4 @@
-"""Windows of prepared clips to the batches that translator and discriminators are trained on, with augmentation.
+"""Training batches of translator and discriminators: windows of prepared clips, with augmentation.
 
 Shape suffix legend: N = windows, F = frames of a window, B = N * F frames, T = frames of a clip, R = reference frames,
 K = warped candidates, S = side of a crop, W = side of its window in pixels, P = 216 points, XY = 2 coordinates, C =
@@ -23,21 +23,19 @@ from model.training.sampler import Window
 from schemas.config.translation import PictureAugmentation, TranslatorArchitecture
 
 _APART: Final = 5
-"""Frames between a window and its reference frames, where the clip is long enough: neighbours are nearly the answer."""
+"""Frames between a window and its references, where the clip is long enough: neighbours nearly equal the target."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FaceClip:
-    """A clip as stage 2 sees it: crops (T, S, S, 3), landmarks (T, 216, 2) in crop pixels, and which frames are
-    tracked (T,).
-    """
+    """Face crops of one clip (T, S, S, 3), landmarks (T, 216, 2) in crop pixels, and flags of tracked frames (T,)."""
 
     pictures_TSS3: Pictures
     landmarks_TPXY: NDArray[np.float32]
     tracked_T: NDArray[np.bool_]
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be learned from."""
+        """Refuse arrays that do not fit together and clips without a tracked frame."""
         require(self.pictures_TSS3.shape[1], self.pictures_TSS3, self.landmarks_TPXY)
         if not self.tracked_T.any():
             raise ValueError("no frame of the clip was tracked")
@@ -45,8 +43,7 @@ class FaceClip:
 
 @dataclass(frozen=True, slots=True)
 class TranslatorBatch:
-    """What one step of training needs.
-
+    """Inputs and targets of one training step.
     inputs_BCWW: composite.in_context. reference_NRCWW: for the embedder. warped_BKWW: candidates, (B, 3 K, W, W).
     lines_BCWW: the drawn landmarks alone. target_BWW: true windows, (B, 3, W, W) in 0..1. share_BWW: mask.soft.
     mouths_B3: mouth.boxes, in pixels of the window.
@@ -63,11 +60,11 @@ class TranslatorBatch:
 
     @property
     def frames(self) -> int:
-        """F: frames of each window."""
+        """F: number of frames of each window."""
         return len(self.inputs_BCWW) // len(self.reference_NRCWW)
 
     def to(self, device: torch.device) -> "TranslatorBatch":
-        """The batch on a device."""
+        """Return the batch on a device."""
         moved = {name: getattr(self, name).to(device) for name in self.__slots__ if name != "clip_ids"}
         return TranslatorBatch(**moved, clip_ids=self.clip_ids)
 
@@ -81,7 +78,7 @@ def make_batch(
     architecture: TranslatorArchitecture,
     augmentation: PictureAugmentation,
 ) -> TranslatorBatch:
-    """Batch of `windows` of `frames` frames, each of the clip at the same place in `clips`."""
+    """Make a batch of `windows` of `frames` frames, each of the clip at the same place in `clips`."""
     rows = [_row(*pair, frames, references, architecture, augmentation) for pair in zip(windows, clips, strict=True)]
     inputs, known, warped, lines, target, share, mouths = (
         torch.from_numpy(np.concatenate(column)) for column in zip(*rows, strict=True)
@@ -99,12 +96,12 @@ def _row(
 ) -> tuple[NDArray[Any], ...]:
     draw = np.random.default_rng(window.seed)
     own = tracked_run(clip.tracked_T, window.start, frames)
-    told = frames_apart(clip.tracked_T, own, references, draw)
+    reference = frames_apart(clip.tracked_T, own, references, draw)
     reach = architecture.context
     around = np.clip(np.arange(own[0] - reach, own[-1] + reach + 1), 0, len(clip.tracked_T) - 1)
     if own[0] == own[-1]:  # one frame, repeated
         around = np.repeat(own[:1], frames + 2 * reach)
-    every = np.concatenate([around, told])
+    every = np.concatenate([around, reference])
     pictures, landmarks = _varied(clip.pictures_TSS3[every], clip.landmarks_TPXY[every], augmentation, draw)
     side, shown, points = pictures.shape[1], pictures[: len(around)], landmarks[: len(around)]
     known = Appearance(pictures[len(around) :], landmarks[len(around) :], np.zeros(0, np.float32))
@@ -127,8 +124,8 @@ def _row(
 
 
 def tracked_run(tracked_T: NDArray[np.bool_], start: int, frames: int) -> NDArray[np.intp]:
-    """The run of `frames` tracked frames that begins nearest to `start`; if there is none, the tracked frame nearest
-    to it, repeated.
+    """Return the run of `frames` tracked frames that begins nearest to `start`; if there is none, the tracked frame
+    nearest to it, repeated.
     """
     good = np.flatnonzero(tracked_T)
     runs = good[: len(good) - frames + 1][good[frames - 1 :] - good[: len(good) - frames + 1] == frames - 1]
@@ -140,7 +137,7 @@ def tracked_run(tracked_T: NDArray[np.bool_], start: int, frames: int) -> NDArra
 def frames_apart(
     tracked_T: NDArray[np.bool_], own: NDArray[np.intp], most: int, draw: np.random.Generator
 ) -> NDArray[np.intp]:
-    """Up to `most` tracked frames away from the window (t' != t), where there are any."""
+    """Draw up to `most` tracked frames away from the window (t' != t), where there are any."""
     choice = np.flatnonzero(tracked_T)
     for apart in (_APART, 1):
         away = choice[(choice <= own[0] - apart) | (choice >= own[-1] + apart)]
@@ -153,7 +150,7 @@ def frames_apart(
 def _varied(
     pictures: Pictures, landmarks: NDArray[np.float32], how: PictureAugmentation, draw: np.random.Generator
 ) -> tuple[Pictures, NDArray[np.float32]]:
-    """Window and references alike: mirrored or not, in another light."""
+    """Augment window and references alike: colour jitter and horizontal flip."""
     lit = relit(pictures, how.color_jitter, draw)
     if draw.random() >= how.hflip_prob:
         return lit, landmarks
@@ -161,21 +158,21 @@ def _varied(
 
 
 def relit(pictures: Pictures, light: float, draw: np.random.Generator) -> Pictures:
-    """Pictures (n, S, S, 3) in another light, the same for all. light: spread of gain and of each colour's gain."""
+    """Jitter the colours of pictures (n, S, S, 3), alike for all. light: std of the gain; each colour's is half."""
     gain = 1 + draw.normal(0, light) + draw.normal(0, light / 2, 3)
     table = np.clip(np.arange(256)[:, None] * np.clip(gain, 0.5, 1.5), 0, 255).astype(np.uint8)
     return np.stack([table[pictures[..., colour], colour] for colour in range(3)], axis=-1)
 
 
 def turned(landmarks_TPXY: NDArray[np.float32], side_px: int) -> NDArray[np.float32]:
-    """Landmarks (T, 216, 2) in crop pixels as in a mirror, their left and right boundaries renamed."""
+    """Mirror landmarks (T, 216, 2) in crop pixels, with left and right boundaries swapped."""
     mirrored = landmarks_TPXY[:, MIRRORED].copy()
     mirrored[..., 0] = side_px - mirrored[..., 0]
     return mirrored
 
 
 def embedded_frames(pictures_RSS3: Pictures, landmarks_RPXY: Floats) -> NDArray[np.float32]:
-    """What the embedder sees of reference frames: windows in -1..1 and drawn landmarks, (R, 3 + LINES, W, W)."""
+    """Return the embedder's inputs of reference frames: windows in -1..1 and drawn landmarks, (R, 3 + LINES, W, W)."""
     side = pictures_RSS3.shape[1]
     rows, columns = mask.window(side)
     seen = pictures_RSS3[:, rows, columns].astype(np.float32).transpose(0, 3, 1, 2) / 127.5 - 1
@@ -183,7 +180,7 @@ def embedded_frames(pictures_RSS3: Pictures, landmarks_RPXY: Floats) -> NDArray[
 
 
 def candidate_channels(known: Appearance, wanted_TPXY: Floats, count: int) -> NDArray[np.float32]:
-    """Warped candidates as channels, (T, 3 K, W, W) in 0..1; with `count` 0, none."""
+    """Return warped candidates as channels, (T, 3 K, W, W) in 0..1; none with `count` 0."""
     if not count:
         width = round(known.pictures_RSS3.shape[1] * mask.WINDOW[2])
         return np.zeros((len(wanted_TPXY), 0, width, width), np.float32)

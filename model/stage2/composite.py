@@ -1,6 +1,6 @@
-"""The composite input x(t): what is visible of a frame, and the landmarks drawn into it, a channel to a boundary.
+"""The composite input x(t): the visible part of a frame, and landmarks drawn as lines, one channel per boundary.
 
-Everything is that of the crop's window (mask.WINDOW), W pixels square.
+All arrays cover the crop's window (mask.WINDOW), W pixels square.
 
 Shape suffix legend: T = frames, S = side of a crop in pixels, W = side of its window, P = 216 points, XY = 2
 coordinates, C = channels, N = places along lines.
@@ -18,7 +18,7 @@ from model.stage2.translator import Floats, Pictures
 _LINES: Final = ("outline", "lip_upper_outer", "lip_upper_inner", "lip_lower_inner", "lip_lower_outer")
 """Boundaries with a channel of their own: those that are hidden in the picture."""
 
-_GIVEN: Final = tuple(one.name for one in BOUNDARIES if one.part == "pose")
+_VISIBLE: Final = tuple(one.name for one in BOUNDARIES if one.part == "pose")
 """Boundaries that share a channel: the picture shows most of them anyway."""
 
 LINES: Final = len(_LINES) + 1
@@ -32,7 +32,7 @@ _STEPS: Final = 6
 
 
 def composite(pictures_TSS3: Pictures, source_TPXY: Floats, wanted_TPXY: Floats) -> NDArray[np.float32]:
-    """x(t) of each frame: (T, CHANNELS, W, W).
+    """Build x(t) of each frame: (T, CHANNELS, W, W).
 
     The picture lies in -1..1 and is 0 where it is hidden. source_TPXY: landmarks as found, for the hidden region, which
     follows from their pose points alone. wanted_TPXY: landmarks that are drawn. Both in crop pixels.
@@ -47,29 +47,29 @@ def composite(pictures_TSS3: Pictures, source_TPXY: Floats, wanted_TPXY: Floats)
 
 
 def drawn(landmarks_TPXY: Floats, side_px: int) -> NDArray[np.float32]:
-    """Landmarks (T, 216, 2) in crop pixels as lines of about one pixel: (T, LINES, W, W) in 0..1."""
+    """Draw landmarks (T, 216, 2) in crop pixels as lines of about one pixel: (T, LINES, W, W) in 0..1."""
     rows, columns = mask.window(side_px)
     return lines(np.asarray(landmarks_TPXY, np.float64) - (columns.start, rows.start), rows.stop - rows.start)
 
 
 def lines(landmarks_TPXY: Floats, width: int) -> NDArray[np.float32]:
-    """Landmarks (T, 216, 2) in pixels of a square picture as lines of about one pixel: (T, LINES, width, width)."""
+    """Draw landmarks (T, 216, 2) in pixels of a square picture as lines of one pixel: (T, LINES, width, width)."""
     placed = np.asarray(landmarks_TPXY, np.float64) - 0.5  # to middles of pixels
     canvas = np.zeros((len(placed), LINES, width * width), np.float32)
-    for channel, names in enumerate([*((name,) for name in _LINES), _GIVEN]):
+    for channel, names in enumerate([*((name,) for name in _LINES), _VISIBLE]):
         _draw(canvas[:, channel], np.concatenate([_along(placed[:, SLICES[name]]) for name in names], axis=1), width)
     return canvas.reshape(len(placed), LINES, width, width)
 
 
 def _along(curve_TPXY: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Places along curves (T, n, 2): (T, (n - 1) * _STEPS + 1, 2)."""
+    """Interpolate places along curves (T, n, 2): (T, (n - 1) * _STEPS + 1, 2)."""
     share = np.arange(_STEPS)[:, None] / _STEPS
     pieces = curve_TPXY[:, :-1, None] * (1 - share) + curve_TPXY[:, 1:, None] * share
     return np.concatenate([pieces.reshape(len(curve_TPXY), -1, 2), curve_TPXY[:, -1:]], axis=1)
 
 
 def _draw(canvas_TN: NDArray[np.float32], places_TNXY: NDArray[np.float64], width: int) -> None:
-    """Each place lights the four pixels around it by its nearness; the brightest place counts."""
+    """Light the four pixels around each place by its nearness; each pixel keeps its brightest value."""
     low = np.floor(places_TNXY).astype(np.int64)
     part = (places_TNXY - low).astype(np.float32)
     frame = np.arange(len(canvas_TN))[:, None]
@@ -84,7 +84,7 @@ def _draw(canvas_TN: NDArray[np.float32], places_TNXY: NDArray[np.float64], widt
 
 
 def in_context(inputs_TCWW: NDArray[np.float32], context: int) -> NDArray[np.float32]:
-    """Each frame's input with those of `context` frames before and behind: (T, (2 context + 1) C, W, W).
+    """Stack each frame's input with those of `context` frames before and behind: (T, (2 context + 1) C, W, W).
 
     Before the first and behind the last frame, that frame is repeated.
     """

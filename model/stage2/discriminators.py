@@ -1,6 +1,6 @@
-"""The discriminators D_vs and D_ot: multi-scale judges of patches (arXiv 1711.11585), of a frame or of a few in a row.
+"""The discriminators D_vs and D_ot: multi-scale patch discriminators (arXiv 1711.11585) of frames and runs of frames.
 
-They see the drawn landmarks beside the picture: a face that is real but of another mouth is no truth either.
+They are conditioned on the drawn landmarks, so a real face with another mouth counts as fake too.
 
 Shape suffix legend: B = pictures or runs of pictures, C = channels, W = side of the window in pixels.
 """
@@ -16,11 +16,11 @@ from model.stage2.composite import LINES
 from schemas.config.translation import DiscriminatorArchitecture
 
 DiscriminatorFeatures = list[Tensor]
-"""Maps of one scale from shallow to deep; the last is the verdict on each patch."""
+"""Maps of one scale from shallow to deep; the last holds the score of each patch."""
 
 
 class PatchDiscriminator(nn.Module):
-    """Halves its input a few times and judges each patch. Spectral norms keep its slope from growing."""
+    """Strided convolutions with a score for each patch; spectral norms bound its Lipschitz constant."""
 
     def __init__(self, given: int, architecture: DiscriminatorArchitecture) -> None:
         super().__init__()
@@ -29,20 +29,20 @@ class PatchDiscriminator(nn.Module):
             spectral_norm(nn.Conv2d(before, after, 4, 2, 1)) for before, after in pairwise(sizes)
         )
         self.channels = sizes[-1]
-        """Of the deepest maps before the verdict."""
+        """Channels of the deepest maps before the score."""
         self.verdict = spectral_norm(nn.Conv2d(self.channels, 1, 3, padding=1))
 
     def forward(self, maps_BCWW: Tensor) -> DiscriminatorFeatures:
-        """What it made of pictures with their lines."""
-        seen = []
+        """Return the feature maps of pictures with their lines, the patch scores last."""
+        features = []
         for layer in self.layers:
             maps_BCWW = functional.leaky_relu(layer(maps_BCWW), 0.2)
-            seen.append(maps_BCWW)
-        return [*seen, self.verdict(maps_BCWW)]
+            features.append(maps_BCWW)
+        return [*features, self.verdict(maps_BCWW)]
 
 
 class MultiscaleDiscriminator(nn.Module):
-    """The same judge, by another copy, at each scale."""
+    """A patch discriminator with its own weights at each scale."""
 
     def __init__(self, frames: int, architecture: DiscriminatorArchitecture) -> None:
         super().__init__()
@@ -51,11 +51,11 @@ class MultiscaleDiscriminator(nn.Module):
         )
 
     def forward(self, maps_BCWW: Tensor) -> list[DiscriminatorFeatures]:
-        """Opinions by scale, the finest first."""
-        opinions = []
-        for number, discriminator in enumerate(self.scales):
-            opinions.append(discriminator(functional.avg_pool2d(maps_BCWW, 2**number) if number else maps_BCWW))
-        return opinions
+        """Return the features by scale, the finest first."""
+        return [
+            discriminator(functional.avg_pool2d(maps_BCWW, 2**number) if number else maps_BCWW)
+            for number, discriminator in enumerate(self.scales)
+        ]
 
 
 class Discriminators(nn.Module):
@@ -70,7 +70,7 @@ class Discriminators(nn.Module):
     def forward(
         self, pictures_BCWW: Tensor, lines_BCWW: Tensor
     ) -> tuple[list[DiscriminatorFeatures], list[DiscriminatorFeatures]]:
-        """Opinions of D_vs on each of B = runs * frames frames, and of D_ot on each run; none if switched off.
+        """Return the features of D_vs for each of B = runs * frames frames, and of D_ot for each run ([] if off).
 
         Pictures (B, 3, W, W) in 0..1. For D_ot, consecutive frames are stacked along the channels.
         """

@@ -30,7 +30,7 @@ def load_translator(folder: Path, device: torch.device = CPU) -> tuple[LandmarkT
 
 
 def load_discriminators(folder: Path) -> Discriminators:
-    """Read the discriminators of a translator, to go on training with.
+    """Read the discriminators of a translator, to continue training with.
 
     Raises: as load_translator.
     """

@@ -1,4 +1,4 @@
-"""A trained translator as a translator.Translator: any number of frames, in pieces that show no seams.
+"""Inference of a trained translator (translator.Translator) on any number of frames, in pieces without seams.
 
 Shape suffix legend: T = frames, R = reference frames, S = side of a crop in pixels, P = 216 points, XY = 2 coordinates.
 """
@@ -17,14 +17,14 @@ from model.stage2.translator import Appearance, Floats, Pictures, require
 from model.stage2.warp import blended
 
 _PIECE_FRAMES: Final = 16
-"""Frames painted at once; bounds memory, changes nothing else."""
+"""Frames generated at once; bounds memory, changes nothing else."""
 
 _EMBEDDED: Final = 8
-"""Reference frames that the embedder reads, evenly spread over those given; more would change little."""
+"""Number of reference frames that the embedder reads, evenly spread; more would change little."""
 
 
 class TranslatorInference:
-    """Embedder and generator in use. The translator is put into evaluation mode and stays there."""
+    """Embedder and generator for inference. Puts the translator into evaluation mode."""
 
     def __init__(self, translator: LandmarkTranslator) -> None:
         # colours beside each other in memory: the CPU's convolutions take a fifth less time, the figures are the same
@@ -42,7 +42,7 @@ class TranslatorInference:
 
     @torch.inference_mode()
     def appearance(self, pictures_RSS3: Pictures, landmarks_RPXY: Floats) -> Appearance:
-        """Reference frames and their vector; see translator.Translator."""
+        """Embed reference frames; see translator.Translator."""
         require(self.side_px, pictures_RSS3, landmarks_RPXY)
         spread = np.unique(np.linspace(0, len(pictures_RSS3) - 1, _EMBEDDED).astype(int))
         shown = self._tensor(embedded_frames(pictures_RSS3[spread], landmarks_RPXY[spread]))
@@ -53,7 +53,7 @@ class TranslatorInference:
     def translate(
         self, appearance: Appearance, pictures_TSS3: Pictures, source_TPXY: Floats, wanted_TPXY: Floats
     ) -> NDArray[np.float32]:
-        """Crops with painted lower halves; see translator.Translator."""
+        """Generate the lower halves of crops; see translator.Translator."""
         require(self.side_px, pictures_TSS3, source_TPXY, wanted_TPXY)
         frames, reach = len(pictures_TSS3), self.context
         pieces = []
@@ -62,17 +62,19 @@ class TranslatorInference:
             low, high = max(0, start - reach), min(frames, stop + reach)
             span, own = slice(low, high), slice(start - low, stop - low)
             inputs = in_context(composite(pictures_TSS3[span], source_TPXY[span], wanted_TPXY[span]), reach)[own]
-            pieces.append(self._painted(appearance, inputs, wanted_TPXY[start:stop]))
+            pieces.append(self._generated(appearance, inputs, wanted_TPXY[start:stop]))
         return blended(pictures_TSS3, np.concatenate(pieces), source_TPXY)
 
-    def _painted(self, appearance: Appearance, inputs: NDArray[np.float32], wanted_TPXY: Floats) -> NDArray[np.float32]:
+    def _generated(
+        self, appearance: Appearance, inputs: NDArray[np.float32], wanted_TPXY: Floats
+    ) -> NDArray[np.float32]:
         warped = candidate_channels(appearance, wanted_TPXY, self.translator.architecture.candidates)
         vector = self._tensor(appearance.vector).expand(len(inputs), -1)
         shown, moved = (
             self._tensor(values).contiguous(memory_format=torch.channels_last) for values in (inputs, warped)
         )
-        painted: Tensor = self.translator.generator(shown, vector, moved)
-        return painted.float().permute(0, 2, 3, 1).cpu().numpy()
+        generated: Tensor = self.translator.generator(shown, vector, moved)
+        return generated.float().permute(0, 2, 3, 1).cpu().numpy()
 
     def _tensor(self, values: NDArray[np.float32]) -> Tensor:
         return torch.as_tensor(values, device=next(self.translator.parameters()).device)

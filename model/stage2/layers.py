@@ -1,8 +1,8 @@
-"""Pieces of stage 2's networks.
+"""Layers of stage 2's networks.
 
-Every weight begins at the size that keeps a signal as strong as it came (arXiv 1502.01852). With torch's own beginning
-each gated layer let a fifth of it pass; five of them deep, neither the U-Net's small maps nor the appearance vector
-reached the picture, and hardly a gradient came back.
+Weights are initialised so that signals keep their variance (arXiv 1502.01852). With torch's default initialisation each
+gated layer passed a fifth of the signal; after five layers neither the U-Net's small maps nor the appearance vector
+reached the picture, and gradients nearly vanished.
 
 Shape suffix legend: B = pictures, C = channels, H, W = height and width of a map, D = values of an appearance vector.
 """
@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 SLOPE: Final = 0.2
-"""Of the leaky rectifiers, below zero."""
+"""Negative slope of the leaky rectifiers."""
 
 _AFTER_RECTIFIER: Final = (2 / (1 + SLOPE**2)) ** 0.5
-"""Gain that makes up for what a rectifier takes of a signal."""
+"""Gain that compensates for the variance a rectifier removes."""
 
 _AFTER_GATE: Final = _AFTER_RECTIFIER / 0.293**0.5
 """The same where a gate follows: 0.293 is the mean square of a sigmoid of normal values."""
@@ -30,8 +30,8 @@ class Conv(nn.Module):
         super().__init__()
         self.gated = gated
         self.body = nn.Conv2d(given, 2 * made if gated else made, kernel, stride, (kernel - 1) // 2)
-        _begin(self.body.weight[:made], _AFTER_GATE if gated else _AFTER_RECTIFIER)
-        _begin(self.body.weight[made:], 1.0)  # the gates, if there are any
+        _init_normal(self.body.weight[:made], _AFTER_GATE if gated else _AFTER_RECTIFIER)
+        _init_normal(self.body.weight[made:], 1.0)  # the gates, if there are any
         assert self.body.bias is not None
         nn.init.zeros_(self.body.bias)
 
@@ -45,8 +45,8 @@ class Conv(nn.Module):
 
 
 class AdaInBlock(nn.Module):
-    """A residual block whose instance normalisation takes its scale and shift from the appearance vector, by a dense
-    layer (arXiv 1703.06868).
+    """Residual block with adaptive instance normalisation (arXiv 1703.06868): a dense layer maps the appearance vector
+    to scale and shift.
     """
 
     def __init__(self, channels: int, vector: int) -> None:
@@ -55,7 +55,7 @@ class AdaInBlock(nn.Module):
         self.second = nn.Conv2d(channels, channels, 3, padding=1)
         self.affine = nn.Linear(vector, 4 * channels)
         for layer, gain in ((self.first, _AFTER_RECTIFIER), (self.second, _AFTER_RECTIFIER), (self.affine, 1.0)):
-            begin(layer, gain)
+            init_weights(layer, gain)
 
     def forward(self, maps_BCHW: Tensor, vector_BD: Tensor) -> Tensor:
         """(B, C, H, W) and (B, D) -> (B, C, H, W)."""
@@ -65,14 +65,14 @@ class AdaInBlock(nn.Module):
         return maps_BCHW + change
 
 
-def begin(layer: nn.Conv2d | nn.Linear, gain: float = 1.0) -> None:
-    """First weights of a layer that gives signals `gain` times as strong as it takes; no bias."""
-    _begin(layer.weight, gain)
+def init_weights(layer: nn.Conv2d | nn.Linear, gain: float = 1.0) -> None:
+    """Initialise a layer so that its output is `gain` times as strong as its input; zero bias."""
+    _init_normal(layer.weight, gain)
     assert layer.bias is not None
     nn.init.zeros_(layer.bias)
 
 
-def _begin(weight: Tensor, gain: float) -> None:
+def _init_normal(weight: Tensor, gain: float) -> None:
     if weight.numel():
         nn.init.normal_(weight, std=gain / weight[0].numel() ** 0.5)
 
@@ -81,6 +81,6 @@ def _normed(maps_BCHW: Tensor) -> Tensor:
     return functional.instance_norm(maps_BCHW)
 
 
-def doubled(maps_BCHW: Tensor) -> Tensor:
-    """Each pixel twice in both directions."""
+def upsample2x(maps_BCHW: Tensor) -> Tensor:
+    """Double height and width, nearest neighbour."""
     return functional.interpolate(maps_BCHW, scale_factor=2.0, mode="nearest")

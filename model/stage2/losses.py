@@ -1,8 +1,8 @@
-"""What the translator and its discriminators learn from.
+"""Losses of the translator and its discriminators.
 
-The GAN loss is the hinge (arXiv 1705.02894): a patch that is judged rightly by a margin teaches the discriminators
-nothing more, so they do not run ahead of a translator that starts from warped real pictures; least squares would go
-on pulling.
+The GAN loss is the hinge (arXiv 1705.02894): patches classified correctly by a margin give the discriminators no
+gradient, so they do not run ahead of a translator that starts from warped real pictures, as they would with least
+squares.
 
 Shape suffix legend: B = frames, C = channels, W = side of the window in pixels.
 """
@@ -20,7 +20,7 @@ _LEVELS: Final = 4
 
 
 def multiscale_l1(made_BCWW: Tensor, true_BCWW: Tensor, share_BWW: Tensor) -> Tensor:
-    """L1 at four sizes, each half the one before, over the blended region: its share in each pixel (B, W, W)."""
+    """Return L1 at four scales, each half the one before, weighted by the blended share of each pixel (B, W, W)."""
     off, share = (made_BCWW - true_BCWW), share_BWW[:, None]
     total = off.new_zeros(())
     for level in range(_LEVELS):
@@ -30,24 +30,23 @@ def multiscale_l1(made_BCWW: Tensor, true_BCWW: Tensor, share_BWW: Tensor) -> Te
     return total / _LEVELS
 
 
-def warp_consistency(painted_BCWW: Tensor, warped_BKWW: Tensor, share_BWW: Tensor) -> Tensor:
-    """L1 between what is painted and the nearest warped frame over the blended region; frames that are shown no warped
-    ones count as 0, so that several devices agree on one mean.
+def warp_consistency(generated_BCWW: Tensor, warped_BKWW: Tensor, share_BWW: Tensor) -> Tensor:
+    """Return L1 between the output and the nearest warped frame over the blended region; frames without warped ones
+    count as 0, so that several devices agree on one mean.
 
-    What a warped frame shows is mostly right. Taught by some tens of speakers, a translator that is free to change
-    everything repaints clean faces in the blur that served the noisy ones; so a change has to be worth more than
-    this.
+    A warped frame is mostly right. Trained on some tens of speakers, an unconstrained translator blurs clean faces as
+    it does noisy ones; this loss puts a price on every change of the warped frame.
 
     warped_BKWW: candidates, nearest first, colours beside each other, (B, 3 K, W, W).
     """
     nearest = warped_BKWW[:, :3]
-    there = (warped_BKWW.flatten(1).abs().amax(dim=1) > 0).to(painted_BCWW.dtype)[:, None, None, None]
+    there = (warped_BKWW.flatten(1).abs().amax(dim=1) > 0).to(generated_BCWW.dtype)[:, None, None, None]
     share = share_BWW[:, None]
-    return ((painted_BCWW - nearest).abs() * share * there).sum() / (3 * share.sum()).clamp_min(1e-6)
+    return ((generated_BCWW - nearest).abs() * share * there).sum() / (3 * share.sum()).clamp_min(1e-6)
 
 
 def discriminator_loss(made: Sequence[DiscriminatorFeatures], true: Sequence[DiscriminatorFeatures]) -> Tensor:
-    """What discriminators learn from, mean over scales: true patches above 1, made ones below -1."""
+    """Return the hinge loss of the discriminators, mean over scales: real patches above 1, generated ones below -1."""
     parts = [
         functional.relu(1 - real[-1]).mean() + functional.relu(1 + fake[-1]).mean()
         for fake, real in zip(made, true, strict=True)
@@ -56,13 +55,13 @@ def discriminator_loss(made: Sequence[DiscriminatorFeatures], true: Sequence[Dis
 
 
 def adversarial_loss(made: Sequence[DiscriminatorFeatures]) -> Tensor:
-    """What the translator learns from verdicts: up with them."""
+    """Return the translator's hinge GAN loss: minus the mean patch score, mean over scales."""
     return torch.stack([-fake[-1].mean() for fake in made]).mean()
 
 
 def feature_matching_loss(made: Sequence[DiscriminatorFeatures], true: Sequence[DiscriminatorFeatures]) -> Tensor:
-    """Feature matching (arXiv 1711.11585): distance of the discriminators' inner maps; those of the truth take no
-    gradient.
+    """Return the feature-matching loss (arXiv 1711.11585): L1 of the discriminators' inner maps; those of the ground
+    truth take no gradient.
     """
     parts = [
         (one - other.detach()).abs().mean()

@@ -1,7 +1,7 @@
-"""The hidden lower half of a face: where it is, and how a painted one is blended in.
+"""The hidden lower half of a face: its region, and the blend of the generated one.
 
-The region hangs on the face frame, which hangs on eye corners and nose bridge. Neither outline nor lips have a part in
-it, so its shape tells nothing of the mouth or the jaw that it hides.
+The region follows from the face frame, which follows from eye corners and nose bridge. Neither outline nor lips have a
+part in it, so its shape does not depend on the mouth or the jaw that it hides.
 
 Shape suffix legend: T = frames, S = side of a crop in pixels, P = 216 points, XY = 2 coordinates.
 """
@@ -26,7 +26,7 @@ y 0.71 and 1.29, the chin above 1.75 (99 % of frames), the nose's lower edge at 
 """
 
 _FEATHER: Final = 0.22
-"""Share of the half size over which the blend goes from the source to the painted picture, inside the region."""
+"""Share of the half size over which the blend goes from the source to the generated picture, inside the region."""
 
 WINDOW: Final = (0.125, 0.25, 0.75)
 """The part of a crop that is worked on, (left, top, side) as shares of the crop's side: the region with its
@@ -38,7 +38,7 @@ its region reach beyond."""
 
 
 def window(side_px: int) -> tuple[slice, slice]:
-    """Rows and columns of WINDOW in a crop; a square.
+    """Return rows and columns of WINDOW in a crop; a square.
 
     Raises: ValueError - the side is no multiple of 8, so the window would not fall on whole pixels.
     """
@@ -49,7 +49,7 @@ def window(side_px: int) -> tuple[slice, slice]:
 
 
 def hidden(landmarks_TPXY: Floats, side_px: int) -> NDArray[np.bool_]:
-    """Pixels that must not be seen: (T, S, S). Landmarks in crop pixels, of which the pose points count.
+    """Return the mask of hidden pixels, (T, S, S). Landmarks in crop pixels, of which the pose points count.
 
     Raises: ValueError - landmarks of another shape, or eyes on one place.
     """
@@ -57,7 +57,7 @@ def hidden(landmarks_TPXY: Floats, side_px: int) -> NDArray[np.bool_]:
 
 
 def soft(landmarks_TPXY: Floats, side_px: int) -> NDArray[np.float32]:
-    """Share of the painted picture in each pixel, (T, S, S) in 0..1: 0 outside of `hidden` and on its border, 1 inside.
+    """Return the blend weight of the generated picture, (T, S, S) in 0..1: 0 outside of `hidden`, 1 well inside.
 
     Raises: as `hidden`.
     """
@@ -68,7 +68,7 @@ def soft(landmarks_TPXY: Floats, side_px: int) -> NDArray[np.float32]:
 
 @lru_cache(maxsize=4)
 def _fade(side_px: int) -> NDArray[np.float32]:
-    """How much of the painted picture the place in the crop allows, (S, S): 0 outside of the window."""
+    """Return the largest blend weight by place in the crop, (S, S): fades to 0 at the window's edges."""
     rows, columns = window(side_px)
     fade = np.zeros((side_px, side_px), np.float32)
     places = np.arange(rows.stop - rows.start) + 0.5
@@ -78,7 +78,7 @@ def _fade(side_px: int) -> NDArray[np.float32]:
 
 
 def _norm(landmarks_TPXY: Floats, side_px: int) -> NDArray[np.float32]:
-    """Distance of each pixel's middle from that of the region, 1 on its border: (T, S, S)."""
+    """Return the distance of each pixel's middle from that of the region, 1 on its border: (T, S, S)."""
     frame = FaceFrame.of(landmarks_TPXY)
     at = (np.arange(side_px) + 0.5)[None]
     turn = (1 / frame.turn_T)[:, None]

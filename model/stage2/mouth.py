@@ -1,4 +1,4 @@
-"""A box around the mouth: what speech moves, a small part of the lower half, is learned and judged by itself as well.
+"""Boxes around the mouth: losses and scores of the small region that speech moves.
 
 Shape suffix legend: F = frames in a row, H, W = sides of a picture in pixels, P = 216 points, XY = 2 coordinates.
 """
@@ -24,7 +24,7 @@ _LEAST_PX: Final = 8
 
 
 def boxes(landmarks_FPXY: Floats, picture_px: int) -> NDArray[np.int64]:
-    """A square (left, top, side) around the lips in each square picture, (F, 3); one side for all frames."""
+    """Return a square (left, top, side) around the lips in each square picture, (F, 3); one side for all frames."""
     lips = landmarks_FPXY[:, LIPS]
     side = min(picture_px, max(_LEAST_PX, round(_ROOM * float(np.median(np.ptp(lips[..., 0], axis=1))))))
     corners = np.rint((lips.min(axis=1) + lips.max(axis=1)) / 2 - side / 2).astype(np.int64)
@@ -32,7 +32,7 @@ def boxes(landmarks_FPXY: Floats, picture_px: int) -> NDArray[np.int64]:
 
 
 def cut(pictures_F3HW: Tensor, boxes_F3: NDArray[np.int64] | Tensor) -> Tensor:
-    """The boxes of pictures, brought to one size: (F, 3, SIDE_PX, SIDE_PX)."""
+    """Crop the boxes of pictures and resize them: (F, 3, SIDE_PX, SIDE_PX)."""
     cuts = [
         functional.interpolate(
             picture[None, :, top : top + side, left : left + side], (SIDE_PX, SIDE_PX), mode="bilinear"

@@ -1,11 +1,11 @@
-"""Embedder E and landmark-translation generator G_v of section 3.3 of "Towards Realistic Visual Dubbing with
-Heterogeneous Sources", together the *translator*.
+"""The translator: embedder E and landmark-translation generator G_v of section 3.3 of "Towards Realistic Visual Dubbing
+with Heterogeneous Sources".
 
 G_v is a U-Net with gated convolutions on the way down and up, and AdaIN residual blocks at the smallest maps alone.
-Beside the paper's inputs it may be shown reference frames warped by the landmarks (warp.py). Then it mixes: a
-blend of the warped frames, changed a little, and where the soft share says so, a picture of its own. With small budgets
-that is worth more than any loss: a warped frame is sharp before the first step. So an untrained translator shows the
-nearest warped frame, all but a little.
+Beside the paper's inputs it can take reference frames warped by the landmarks (warp.py). The output then is a blend of
+the warped frames plus a residual, mixed with a synthesised picture by a gate. With small training budgets that helps
+more than any loss, since a warped frame is sharp before the first step. An untrained translator almost reproduces the
+nearest warped frame.
 
 Shape suffix legend: B = frames, R = reference frames, K = warped candidates, C = channels, W = side of the window in
 pixels, D = values of the appearance vector.
@@ -19,35 +19,35 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from model.stage2.composite import CHANNELS, LINES
-from model.stage2.layers import AdaInBlock, Conv, begin, doubled
+from model.stage2.layers import AdaInBlock, Conv, init_weights, upsample2x
 from schemas.config.translation import TranslatorArchitecture
 
-_SHYNESS: Final = 2.0
-"""Bias of the soft share towards the warped frames: where the network says nothing, an eighth is painted."""
+_GATE_BIAS: Final = 2.0
+"""Bias of the gate towards the warped frames: with a logit of 0, an eighth is synthesised."""
 
-_FIRST_SHYNESS: Final = 2.0
-"""Bias of the same to begin with, beside the other: 1 / (1 + e^4), a fiftieth, for an untrained picture is grey."""
+_INITIAL_GATE_BIAS: Final = 2.0
+"""Further initial bias of the gate: 1 / (1 + e^4), a fiftieth, since an untrained synthesised picture is grey."""
 
-_FIRST_KEENNESS: Final = 3.0
-"""Bias towards the nearest of the warped frames to begin with: of two it gets 0.95. A mean of several is blurred."""
+_INITIAL_BLEND_BIAS: Final = 3.0
+"""Initial bias of the blend towards the nearest warped frame: of two it gets 0.95. A mean of several is blurred."""
 
-_TOUCH: Final = 0.02
-"""Size of the first change of the warped frames, of full scale: small, for they are right already, yet of a size that
-can be seen, so that all that stands behind it is listened to from the first step on."""
+_INITIAL_RESIDUAL_SCALE: Final = 0.02
+"""Initial scale of the residual on the warped frames, of full scale: small, for they are nearly right, yet above 0, so
+that gradients reach the layers before it from the first step."""
 
 
 class Embedder(nn.Module):
-    """E: a reference frame with its landmarks to an appearance vector; the mean over any number of frames."""
+    """E: maps reference frames with their landmarks to an appearance vector, the mean over any number of frames."""
 
     def __init__(self, width: int, vector: int) -> None:
         super().__init__()
         sizes = (3 + LINES, width, 2 * width, 4 * width, 4 * width)
         self.body = nn.Sequential(*(Conv(given, made, 3, 2, gated=False) for given, made in pairwise(sizes)))
         self.out = nn.Linear(4 * width, vector)
-        begin(self.out)
+        init_weights(self.out)
 
     def forward(self, reference_BRCWW: Tensor) -> Tensor:
-        """Pictures in -1..1 with drawn landmarks, (B, R, 3 + LINES, W, W) -> (B, D)."""
+        """Embed pictures in -1..1 with drawn landmarks: (B, R, 3 + LINES, W, W) -> (B, D)."""
         clips, frames = reference_BRCWW.shape[:2]
         maps: Tensor = self.body(reference_BRCWW.flatten(0, 1))
         vectors = self.out(maps.mean(dim=(2, 3)))
@@ -57,7 +57,7 @@ class Embedder(nn.Module):
 
 
 class Generator(nn.Module):
-    """G_v: composites in their context, an appearance and warped candidates to painted windows."""
+    """G_v: maps composites in their context, an appearance vector and warped candidates to generated windows."""
 
     def __init__(self, architecture: TranslatorArchitecture) -> None:
         super().__init__()
@@ -77,18 +77,18 @@ class Generator(nn.Module):
         self.out = nn.Conv2d(
             width // 2, 3 + (4 + architecture.candidates if architecture.candidates else 0), 3, padding=1
         )
-        begin(self.up_1)
-        begin(self.out, _TOUCH)
+        init_weights(self.up_1)
+        init_weights(self.out, _INITIAL_RESIDUAL_SCALE)
         if architecture.candidates:
-            self._begin_with_the_nearest()
+            self._init_blend()
 
-    def _begin_with_the_nearest(self) -> None:
+    def _init_blend(self) -> None:
         assert self.out.bias is not None
         with torch.no_grad():
-            self.out.bias[6], self.out.bias[7] = -_FIRST_SHYNESS, _FIRST_KEENNESS
+            self.out.bias[6], self.out.bias[7] = -_INITIAL_GATE_BIAS, _INITIAL_BLEND_BIAS
 
     def forward(self, inputs_BCWW: Tensor, vector_BD: Tensor, warped_BKWW: Tensor) -> Tensor:
-        """Painted windows (B, 3, W, W) in 0..1.
+        """Generate windows (B, 3, W, W) in 0..1.
 
         inputs_BCWW: composite.in_context. warped_BKWW: candidates in 0..1, colours beside each other, (B, 3 K, W, W).
         """
@@ -98,19 +98,19 @@ class Generator(nn.Module):
         maps = self.down_3(quarter)
         for block in self.blocks:
             maps = block(maps, vector_BD)
-        maps = self.up_3(doubled(maps))
-        maps = self.up_2(doubled(torch.cat([maps, quarter], dim=1)))
+        maps = self.up_3(upsample2x(maps))
+        maps = self.up_2(upsample2x(torch.cat([maps, quarter], dim=1)))
         maps = functional.pixel_shuffle(self.up_1(torch.cat([maps, half], dim=1)), 2)
         own = inputs_BCWW[:, self.context * CHANNELS : (self.context + 1) * CHANNELS]
         made: Tensor = self.out(self.fine(torch.cat([maps, own, warped_BKWW * 2 - 1], dim=1)))
         return self._mixed(made, warped_BKWW)
 
     def _mixed(self, made_BCWW: Tensor, warped_BKWW: Tensor) -> Tensor:
-        """Own picture, and how much of it; change and shares of the warped frames."""
+        """Mix the synthesised picture with the blend of warped frames and its residual, by the gate."""
         own = torch.sigmoid(made_BCWW[:, :3])
         if not self.candidates:
             return own
-        change, share = torch.tanh(made_BCWW[:, 3:6]), torch.sigmoid(made_BCWW[:, 6:7] - _SHYNESS)
+        change, share = torch.tanh(made_BCWW[:, 3:6]), torch.sigmoid(made_BCWW[:, 6:7] - _GATE_BIAS)
         weights = made_BCWW[:, 7:].softmax(dim=1).repeat_interleave(3, dim=1)
         parts = (weights * warped_BKWW).reshape(len(weights), -1, *own.shape[1:])
         mixed: Tensor = (1 - share) * (parts.sum(dim=1) + change) + share * own
@@ -118,7 +118,7 @@ class Generator(nn.Module):
 
 
 class LandmarkTranslator(nn.Module):
-    """E and G_v as one."""
+    """Embedder E and generator G_v."""
 
     def __init__(self, architecture: TranslatorArchitecture) -> None:
         super().__init__()
@@ -127,7 +127,7 @@ class LandmarkTranslator(nn.Module):
         self.generator = Generator(architecture)
 
     def forward(self, inputs_BCWW: Tensor, reference_BRCWW: Tensor, warped_BKWW: Tensor, frames: int) -> Tensor:
-        """Painted windows of B = windows * frames frames, each run of `frames` by one row of references."""
+        """Generate windows of B = windows * frames frames; each run of `frames` uses one row of references."""
         vector = self.embedder(reference_BRCWW).repeat_interleave(frames, dim=0)
-        painted: Tensor = self.generator(inputs_BCWW, vector, warped_BKWW)
-        return painted
+        generated: Tensor = self.generator(inputs_BCWW, vector, warped_BKWW)
+        return generated

@@ -1,8 +1,7 @@
-"""Reference frames moved to where landmarks want them: a translator that has learned nothing, and an input to those
-that have.
+"""Reference frames warped to the wanted landmarks: an untrained translator, and an input of trained ones.
 
-Of all reference frames the nearest in pose and mouth are taken; each is bent by a thin-plate spline through its
-landmarks and the wanted ones.
+The reference frames nearest in pose and mouth are selected; each is warped by a thin-plate spline from its landmarks to
+the wanted ones.
 
 Shape suffix legend: T = frames, R = reference frames, K = candidates, S = side of a crop in pixels, W = side of the
 window (mask.WINDOW) in pixels, P = 216 points, N = points a spline goes through, XY = 2 coordinates.
@@ -23,13 +22,13 @@ from model.stage2.translator import Appearance, Floats, Pictures, require
 from schemas.contract import LANDMARK_POINTS
 
 _EVERY: Final = {"lips": 1, "face": 2, "pose": 4}
-"""One of so many points goes into a spline: what moves is dense, what stands is sparse."""
+"""One of so many points goes into a spline: moving parts are sampled densely, still ones sparsely."""
 
 _SPLINED: Final = np.concatenate(
     [np.arange(LANDMARK_POINTS)[SLICES[one.name]][:: _EVERY[one.part]] for one in BOUNDARIES]
 )
 _SMOOTHING: Final = 1e-4
-"""Lets a spline pass by its points a little, in squares of a crop's side: closed lips put two points on one place."""
+"""Smoothing of the spline, in squares of a crop's side: closed lips put two points on one place."""
 
 _GRID: Final = 25
 """Places along each side of the window at which a spline is evaluated; between them it is as good as straight."""
@@ -37,29 +36,29 @@ _GRID: Final = 25
 _FRAME: Final = np.array([(x, y) for x in (0.0, 0.5, 1.0) for y in (0.0, 0.5, 1.0) if (x, y) != (0.5, 0.5)])
 """Points on the crop's edge that stay where they are, as shares of its side: the background is not dragged along."""
 
-_TOLD: Final = np.concatenate([np.arange(LANDMARK_POINTS)[part] for part in (OUTLINE, LIPS, SLICES["nose_lower"])])
-"""Points by which reference frames are compared: how the mouth stands, and how the head is turned."""
+_COMPARED: Final = np.concatenate([np.arange(LANDMARK_POINTS)[part] for part in (OUTLINE, LIPS, SLICES["nose_lower"])])
+"""Points by which reference frames are compared: mouth shape and head pose."""
 
 
 def nearest(reference_RPXY: Floats, wanted_TPXY: Floats, count: int) -> NDArray[np.intp]:
-    """The `count` reference frames whose faces are nearest to each wanted one, nearest first: (T, count).
+    """Select the `count` reference frames nearest in pose and mouth to each wanted face, nearest first: (T, count).
 
-    With fewer references than that, the farthest is named again.
+    With fewer references than that, the farthest is repeated.
 
     Raises: ValueError - landmarks of another shape, or eyes on one place.
     """
-    have = FaceFrame.of(reference_RPXY).enter(reference_RPXY)[:, _TOLD].reshape(len(reference_RPXY), -1)
-    want = FaceFrame.of(wanted_TPXY).enter(wanted_TPXY)[:, _TOLD].reshape(len(wanted_TPXY), -1)
+    have = FaceFrame.of(reference_RPXY).enter(reference_RPXY)[:, _COMPARED].reshape(len(reference_RPXY), -1)
+    want = FaceFrame.of(wanted_TPXY).enter(wanted_TPXY)[:, _COMPARED].reshape(len(wanted_TPXY), -1)
     squares = (want**2).sum(1)[:, None] - 2 * want @ have.T + (have**2).sum(1)
     order = np.argsort(squares, axis=1, kind="stable")[:, :count]
     return np.pad(order, ((0, 0), (0, count - order.shape[1])), mode="edge")
 
 
 def warped(references_KSS3: Pictures, references_KPXY: Floats, wanted_PXY: Floats) -> NDArray[np.float32]:
-    """The window of reference crops, bent so that their landmarks come to lie on the wanted ones: (K, W, W, 3) in 0..1.
+    """Warp the window of reference crops so that their landmarks lie on the wanted ones: (K, W, W, 3) in 0..1.
 
     Landmarks (K, 216, 2) and (216, 2) in crop pixels. Beyond the crop its edge is repeated. The splines of all crops
-    go through the same places, the wanted ones, so they are solved for as one.
+    have the same nodes, the wanted landmarks, so they are solved together.
     """
     count, side = references_KSS3.shape[:2]
     left, top, share = mask.WINDOW
@@ -76,7 +75,7 @@ def warped(references_KSS3: Pictures, references_KPXY: Floats, wanted_PXY: Float
 
 
 def _sampled(pictures_KSS3: Pictures, places_KGGXY: NDArray[Any], width: int) -> NDArray[np.float32]:
-    """The pictures at places given on a coarse grid, whose outer points lie half a cell beyond the window."""
+    """Sample pictures at places of a coarse grid, whose outer points lie half a cell beyond the window."""
     coarse = torch.from_numpy(places_KGGXY.astype(np.float32)).permute(0, 3, 1, 2)
     cell = 1 / (_GRID - 1)
     # the window's pixel middles on the grid, in grid_sample's -1..1 from first to last grid point
@@ -90,7 +89,7 @@ def _sampled(pictures_KSS3: Pictures, places_KGGXY: NDArray[Any], width: int) ->
 
 
 def candidates(appearance: Appearance, wanted_TPXY: Floats, count: int) -> NDArray[np.float32]:
-    """The window of the `count` nearest reference frames, each warped: (T, K, W, W, 3) in 0..1.
+    """Warp the window of the `count` nearest reference frames: (T, K, W, W, 3) in 0..1.
 
     Raises: as `nearest`.
     """
@@ -103,18 +102,18 @@ def candidates(appearance: Appearance, wanted_TPXY: Floats, count: int) -> NDArr
     )
 
 
-def blended(pictures_TSS3: Pictures, painted_TWW3: NDArray[np.float32], source_TPXY: Floats) -> NDArray[np.float32]:
-    """Source crops (T, S, S, 3) with painted windows in the hidden region, blended softly: (T, S, S, 3) in 0..1."""
+def blended(pictures_TSS3: Pictures, generated_TWW3: NDArray[np.float32], source_TPXY: Floats) -> NDArray[np.float32]:
+    """Blend generated windows softly into the hidden region of source crops (T, S, S, 3): (T, S, S, 3) in 0..1."""
     side = pictures_TSS3.shape[1]
     rows, columns = mask.window(side)
     share = mask.soft(source_TPXY, side)[:, rows, columns, None]
     whole = pictures_TSS3.astype(np.float32) / 255
-    whole[:, rows, columns] = (1 - share) * whole[:, rows, columns] + share * painted_TWW3  # exact at 0 and at 1
+    whole[:, rows, columns] = (1 - share) * whole[:, rows, columns] + share * generated_TWW3  # exact at 0 and at 1
     return np.asarray(whole, np.float32)
 
 
 class WarpTranslator:
-    """The nearest reference frame, warped: a translator.Translator without any training."""
+    """A translator.Translator without training: the nearest reference frame, warped."""
 
     context = 0
 
@@ -123,13 +122,13 @@ class WarpTranslator:
         self.side_px = side_px
 
     def appearance(self, pictures_RSS3: Pictures, landmarks_RPXY: Floats) -> Appearance:
-        """The reference frames as they are; see translator.Translator."""
+        """Return the reference frames as they are; see translator.Translator."""
         require(self.side_px, pictures_RSS3, landmarks_RPXY)
         return Appearance(pictures_RSS3, landmarks_RPXY.astype(np.float32), np.zeros(0, np.float32))
 
     def translate(
         self, appearance: Appearance, pictures_TSS3: Pictures, source_TPXY: Floats, wanted_TPXY: Floats
     ) -> NDArray[np.float32]:
-        """Crops with the warped reference in their lower halves; see translator.Translator."""
+        """Blend the warped reference into the lower halves of crops; see translator.Translator."""
         require(self.side_px, pictures_TSS3, source_TPXY, wanted_TPXY)
         return blended(pictures_TSS3, candidates(appearance, wanted_TPXY, 1)[:, 0], source_TPXY)

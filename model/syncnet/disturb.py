@@ -1,7 +1,7 @@
-"""Changes to a batch that leave its time alone: other mouths and voices than the few that were recorded.
+"""Augmentation of sync batches that keeps timing: variations of mouth and voice beyond the few recorded speakers.
 
-What makes a mouth or voice another one is drawn once for a clip, so that it says nothing about which windows of the
-clip belong together; noise is drawn for every number.
+Changes of mouth and voice are drawn once per clip, so that they do not reveal which windows of the clip belong
+together; noise is drawn for every value.
 """
 
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ from model.syncnet.windows import WindowPairs
 
 @dataclass(frozen=True, slots=True)
 class Disturbance:
-    """How much is changed."""
+    """Strengths of the augmentation."""
 
     mel_noise: float = 0.5
     """Standard deviation of noise on normalised mel, whose spread is 1."""
@@ -26,7 +26,7 @@ class Disturbance:
     """The same on normalised lips."""
 
     pitch_bands: int = 3
-    """Most mel bands up or down by which a voice is moved, as by a shorter or longer vocal tract."""
+    """Largest shift of a voice in mel bands, up or down, as by a shorter or longer vocal tract."""
 
     mirrored: float = 0.5
     """Share of clips whose mouth is mirrored."""
@@ -38,7 +38,7 @@ _LIP_BOUNDARIES: Final = ("lip_upper_outer", "lip_upper_inner", "lip_lower_inner
 
 
 def other_way_round() -> Tensor:
-    """Indices (60,) of the lip points, each boundary from right to left: what a mirror makes of them."""
+    """Return indices (60,) of the lip points with each boundary from right to left, as in a mirror."""
     order = [np.arange(SLICES[name].start, SLICES[name].stop)[::-1] - LIPS.start for name in _LIP_BOUNDARIES]
     return torch.from_numpy(np.concatenate(order))
 
@@ -59,7 +59,7 @@ def disturb(pairs: WindowPairs, draw: np.random.Generator, how: Disturbance = ST
 
 
 def _per_clip(pairs: WindowPairs, draw: np.random.Generator, how: Disturbance) -> tuple[Tensor, Tensor]:
-    """Per window, but alike in a clip: is it mirrored, and how many bands is it moved."""
+    """Draw for each window, alike within a clip: True if mirrored, and the shift in bands."""
     clips = int(pairs.clip_N.max()) + 1
     mirrored = torch.from_numpy(draw.random(clips) < how.mirrored)
     bands = torch.from_numpy(draw.integers(-how.pitch_bands, how.pitch_bands + 1, clips))

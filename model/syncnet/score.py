@@ -1,14 +1,13 @@
-"""The sync score of one clip: how much more its lips resemble the speech of their own time than that of other times.
+"""Sync score of one clip: likeness of lips to the speech of their own time, compared with that of other times.
 
-A score of this scorer, not of the world: it tells one network's lips from another's on the same clips, and a network
-that moves as the mean speaker does may well score above the true lips. So the true lips' score stands beside it.
+The score depends on this scorer: it compares networks on the same clips, and a network that moves like the mean speaker
+may score above the true lips. So report the true lips' score beside it.
 
-What it can do, on speakers it was not trained on (43 clips of 29 speakers in 4 folds, v1 mesh; stage-1 clips, so ones
-whose sound had been found to fit): a window of lips is nearer to the speech of its own time than to that of another
-time of the clip in 72 of 100 cases. Of whole clips 86, 88 and 93 of 100 score higher in time than 3, 5 and 12 frames
-late; the best offset lies within 3 frames for 86, by chance for 23. The true lips score 0.82 (0.66 to 0.97). What it
-does not see: half the movement scores the same, as it should, but lips smoothed by a Gaussian of 4 frames still score
-0.63. It tells the right time, not crispness.
+Accuracy on held-out speakers (43 clips of 29 speakers in 4 folds, v1 mesh; stage-1 clips, so ones whose sound had been
+found to fit): a window of lips is nearer to the speech of its own time than to that of another time of the clip in 72
+of 100 cases. Of whole clips 86, 88 and 93 of 100 score higher in time than 3, 5 and 12 frames late; the best offset
+lies within 3 frames for 86, by chance for 23. The true lips score 0.82 (0.66 to 0.97). Limits: half the movement scores
+the same, as it should, but lips smoothed by a Gaussian of 4 frames still score 0.63. It measures timing, not crispness.
 
 Shape suffix legend: N = lip windows, K = mel windows.
 """
@@ -41,10 +40,10 @@ LEAST_FRAMES: Final = LEAST_WINDOWS + SEARCHED_FRAMES + WINDOW_FRAMES - 1
 
 @dataclass(frozen=True, slots=True)
 class SyncScore:
-    """How well speech and lips go together in time.
+    """Synchrony of speech and lips.
 
     score: mean likeness at their own time less that at other times, over the standard deviation at other times. It
-    does not grow with the length of the clip. 0: time cannot be told.
+    does not grow with the length of the clip. 0: no synchrony.
     own, other: those mean likenesses, -1 to 1.
     offset_frames: the offset of greatest mean likeness within 15 frames; above 0 the sound is late.
     """
@@ -56,7 +55,7 @@ class SyncScore:
 
 
 def score_sync(scorer: SyncScorer, clip: SyncClip) -> SyncScore | MissingCause:
-    """Score one clip; the cause when lips do not move, nothing is heard, or too few frames were tracked in a row."""
+    """Score one clip, or return the cause: lips do not move, no sound, or too few consecutive tracked frames."""
     if not clip.sounds:
         return MissingCause.SILENT
     if clip.frames < LEAST_FRAMES or len(clip.starts_N) < LEAST_WINDOWS:
@@ -76,7 +75,7 @@ def score_sync(scorer: SyncScorer, clip: SyncClip) -> SyncScore | MissingCause:
 
 
 def _likeness(scorer: SyncScorer, clip: SyncClip) -> Array:
-    """Similarity (N, K) of each tracked lip window with each mel window of the clip; leaves the scorer in its mode."""
+    """Return the similarity (N, K) of each tracked lip window with each mel window; keeps the scorer's mode."""
     device, was_training = scorer.device, scorer.training
     every = np.arange(clip.frames - WINDOW_FRAMES + 1)
     scorer.eval()

@@ -1,6 +1,6 @@
-"""The sync scorer: two small networks that put a moment of speech and of lips near each other if they belong together.
+"""The sync scorer: two small networks that embed windows of speech and of lips, near each other if they are in sync.
 
-The idea is that of SyncNet (Chung and Zisserman, Out of time, 2016), on landmarks in place of pictures and with the
+The design is that of SyncNet (Chung and Zisserman, Out of time, 2016), on landmarks in place of pictures and with the
 contrastive loss InfoNCE (van den Oord et al., https://arxiv.org/abs/1807.03748). Negatives are other moments of the
 batch, and once more those of the same clip alone: there speaker, face and room are the same, and only time is left.
 
@@ -28,13 +28,13 @@ from schemas.contract import MEL_BANDS
 EMBEDDING: Final = 64
 
 DROPOUT: Final = 0.5
-"""Share of activations left out in training: some twenty speakers are soon known by heart."""
+"""Dropout probability: a few dozen speakers are soon memorised."""
 
 _TOO_NEAR_FRAMES: Final = WINDOW_FRAMES
-"""Windows of one clip that overlap are neither pair nor false pair: they half belong together."""
+"""Windows of one clip that overlap are neither positives nor negatives."""
 
 _SHARPEST: Final = 4.0
-"""Largest logarithm of the similarities' scale: without a bound, the surest few pairs would drown the rest."""
+"""Largest logarithm of the similarities' scale: without a bound, a few confident pairs would dominate."""
 
 
 class SyncScorer(nn.Module):
@@ -66,16 +66,16 @@ class SyncScorer(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where it is, and windows have to be."""
+        """Device of the networks, on which windows have to be."""
         return self.log_scale.device
 
     def embed_mel(self, mel_NCM: Tensor) -> Tensor:
-        """Mel windows (N, 20, 80) to unit vectors (N, 64)."""
+        """Embed mel windows (N, 20, 80) as unit vectors (N, 64)."""
         embedded_NE: Tensor = functional.normalize(self.hears(mel_NCM.transpose(1, 2)), dim=-1)
         return embedded_NE
 
     def embed_lips(self, lips_NFLXY: Tensor) -> Tensor:
-        """Lip windows (N, 5, 60, 2) to unit vectors (N, 64)."""
+        """Embed lip windows (N, 5, 60, 2) as unit vectors (N, 64)."""
         embedded_NE: Tensor = functional.normalize(self.sees(lips_NFLXY.flatten(1)), dim=-1)
         return embedded_NE
 
@@ -90,9 +90,9 @@ class _Normed(nn.Module):
 
 
 def contrastive_loss(scorer: SyncScorer, pairs: WindowPairs) -> Tensor:
-    """Symmetric InfoNCE of a batch: each mel window must find its lips, and each lip window its mel.
+    """Return the symmetric InfoNCE loss of a batch between mel windows and lip windows, a scalar.
 
-    Half of it among all windows of the batch, half among those of its own clip only. A scalar.
+    Half of it among all windows of the batch, half among those of the same clip only.
     """
     scale = scorer.log_scale.clamp(max=_SHARPEST).exp()
     likeness_NN = scale * scorer.embed_mel(pairs.mel_NCM) @ scorer.embed_lips(pairs.lips_NFLXY).T
@@ -105,6 +105,6 @@ def contrastive_loss(scorer: SyncScorer, pairs: WindowPairs) -> Tensor:
 
 
 def _find_each_other(likeness_NN: Tensor) -> Tensor:
-    """Cross-entropy of finding the diagonal, along the rows and along the columns."""
+    """Return the cross-entropy of the diagonal, along rows plus along columns."""
     own_N = torch.arange(len(likeness_NN), device=likeness_NN.device)
     return (functional.cross_entropy(likeness_NN, own_N) + functional.cross_entropy(likeness_NN.T, own_N)) / 2

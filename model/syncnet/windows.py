@@ -1,6 +1,6 @@
-"""What the sync scorer sees and hears: pairs of 200 ms of lips and 200 ms of speech, from clips in memory.
+"""Inputs of the sync scorer: pairs of 200 ms of lips and 200 ms of speech, from clips in memory.
 
-It must tell time, not speakers, so what tells speakers is taken out beforehand: place and size of the face by the
+The scorer must learn timing, not speakers, so speaker cues are removed beforehand: place and size of the face by the
 face frame, the shape of the mouth by the clip's own mean, loudness and timbre by the mean of each mel band.
 
 Shape suffix legend: T = frames of a clip, S = its 4 T mel columns, P = 216 points, L = 60 lip points, M = mel bands,
@@ -25,7 +25,7 @@ Flags = NDArray[np.bool_]
 Indices = NDArray[np.intp]
 
 WINDOW_FRAMES: Final = 5
-"""Frames of a window, 200 ms: as long as what the landmark generator hears for one frame."""
+"""Frames of a window, 200 ms: as long as the landmark generator's sound window of one frame."""
 
 LIP_POINTS: Final = LIPS.stop - LIPS.start
 
@@ -33,15 +33,15 @@ _LOUDNESS_RANGE: Final = 8.0
 """Natural-log units below the clip's loudest mel value at which it is floored: 70 dB."""
 
 _LEAST_SPREAD: Final = 1e-3
-"""Lips and sounds that vary by less are still or silent; they are not blown up to be compared."""
+"""Lips and sounds that vary by less are still or silent, and are not normalised."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SyncClip:
     """One clip, normalised. lips_TLXY: face frame, mean taken out, spread 1. mel_SM: mean taken out, spread 1.
 
-    starts_N: first frames of the windows in which every frame was tracked. moves, sounds: whether there is a movement
-    and a sound at all; without, the arrays are zero.
+    starts_N: first frames of the windows in which every frame was tracked. moves, sounds: True if there is movement,
+    sound; without, the arrays are zero.
     """
 
     lips_TLXY: NDArray[np.float32]
@@ -52,7 +52,7 @@ class SyncClip:
 
     @classmethod
     def of(cls, points_TPXY: Floats, tracked_T: Flags, mel_SM: Floats) -> Self:
-        """From landmarks (T, 216, 2) in pixels, tracked frames (T,), and log-mel (4T, 80).
+        """Normalise a clip: landmarks (T, 216, 2) in pixels, flags of tracked frames (T,), and log-mel (4T, 80).
 
         Raises: ValueError - other shapes, or a tracked face without a face frame.
         """
@@ -66,20 +66,20 @@ class SyncClip:
 
     @property
     def frames(self) -> int:
-        """Length at 25 fps."""
+        """Number of frames at 25 fps."""
         return len(self.lips_TLXY)
 
     @property
     def teaches(self) -> bool:
-        """Whether there is a pair to learn from."""
+        """True if the clip has a pair to train on."""
         return self.moves and self.sounds and len(self.starts_N) > 0
 
     def lips_at(self, starts_N: Indices) -> NDArray[np.float32]:
-        """Lip windows (N, 5, 60, 2) that start at these frames."""
+        """Return lip windows (N, 5, 60, 2) that start at these frames."""
         return np.asarray(self.lips_TLXY[starts_N[:, None] + np.arange(WINDOW_FRAMES)])
 
     def mel_at(self, starts_N: Indices) -> NDArray[np.float32]:
-        """Mel windows (N, 20, 80) that start at these frames."""
+        """Return mel windows (N, 20, 80) that start at these frames."""
         first_N = mel_columns(1) * starts_N
         return np.asarray(self.mel_SM[first_N[:, None] + np.arange(mel_columns(WINDOW_FRAMES))])
 
@@ -97,18 +97,17 @@ class WindowPairs:
     start_N: torch.Tensor
 
     def to(self, device: torch.device) -> "WindowPairs":
-        """The batch on a device."""
+        """Return the batch on a device."""
         return WindowPairs(**{name: getattr(self, name).to(device) for name in self.__slots__})
 
 
 def sample_pairs(
     speakers: Sequence[Sequence[SyncClip]], per_batch: int, per_clip: int, draw: np.random.Generator
 ) -> WindowPairs:
-    """One clip each of `per_batch` different speakers, and of each clip `per_clip` windows at random times.
+    """Draw one clip each of `per_batch` different speakers, and of each clip `per_clip` windows at random times.
 
     speakers: the clips of each. A speaker with many clips is drawn as often as one with few. Of short clips all
-    windows are taken, of few speakers all. Of a clip without movement or sound there is nothing to learn: it is
-    passed over, as is one without a window.
+    windows are taken, of few speakers all. Clips without movement, sound or a window are skipped.
 
     Raises: ValueError - no clip can be used.
     """
@@ -130,9 +129,9 @@ def sample_pairs(
 
 
 def _movement(points_TPXY: Floats, tracked_T: Flags) -> tuple[NDArray[np.float32], bool]:
-    """Lips around the clip's own mean shape, zero where the face was not tracked, and whether they move.
+    """Return lips around the clip's own mean shape, zero where the face was not tracked, and True if they move.
 
-    Divided by the spread of the whole clip: how far a mouth moves is the speaker's way and the articulation's score.
+    Divided by the spread of the whole clip: the amplitude depends on the speaker and has a score of its own.
     """
     lips_TLXY = np.zeros((len(tracked_T), LIP_POINTS, 2), np.float32)
     if not tracked_T.any():
@@ -148,7 +147,7 @@ def _movement(points_TPXY: Floats, tracked_T: Flags) -> tuple[NDArray[np.float32
 
 
 def _sound(mel_SM: Floats) -> tuple[NDArray[np.float32], bool]:
-    """Mel around each band's own mean, and whether there is a sound."""
+    """Return mel around each band's own mean, and True if there is a sound."""
     floored_SM = np.maximum(mel_SM, mel_SM.max(initial=-np.inf) - _LOUDNESS_RANGE).astype(np.float64)
     around_SM = floored_SM - floored_SM.mean(axis=0) if len(floored_SM) else floored_SM
     spread = float(around_SM.std()) if len(around_SM) else 0.0

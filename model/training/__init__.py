@@ -1,1 +1,1 @@
-"""What both stages train with: plans of batches, the loop, checkpoints, listeners. Knows no tracker and no store."""
+"""Training code of both stages: window sampler, trainer, checkpoints, callbacks. Knows no tracker and no store."""

@@ -1,4 +1,4 @@
-"""What a training tells while it runs. The loop knows these words and no tracker; trackers and bars listen."""
+"""Callbacks of the training loop. The loop knows no tracker; trackers and progress bars implement them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class StepMetrics:
-    """One optimiser step. seconds: of the whole step; waiting_s: of those, spent waiting for the batch."""
+    """Metrics of one optimiser step. seconds: of the whole step; waiting_s: of those, spent waiting for the batch."""
 
     step: int
     losses: Mapping[str, float]
@@ -19,7 +19,7 @@ class StepMetrics:
 
 @dataclass(frozen=True, slots=True)
 class ValidationMetrics:
-    """A look at the val split after `step` steps. scores: by name, None where undefined. best: lowest loss so far."""
+    """Scores on the val split after `step` steps, by name, None where undefined. best: lowest loss so far."""
 
     step: int
     scores: Mapping[str, float | None]
@@ -27,16 +27,16 @@ class ValidationMetrics:
 
 
 class Callback(Protocol):
-    """Told of a training as it happens. What it raises ends the training."""
+    """Receives the events of a training. An exception it raises ends the training."""
 
     def started(self, first_step: int, steps: int) -> None:
-        """Training begins at a step (0, or where it was resumed) and will take so many in all at most."""
+        """Training begins at a step (0, or where it resumes); `steps`: the most it takes in all."""
 
     def stepped(self, report: StepMetrics) -> None:
-        """A step was taken."""
+        """An optimiser step was taken."""
 
     def validated(self, report: ValidationMetrics) -> None:
-        """The val split was looked at."""
+        """Validation ran."""
 
     def shown(self, name: str, data: bytes) -> None:
         """A picture or film of the last validation, as the file `name`, such as "val/opening_000500.png"."""
@@ -45,41 +45,41 @@ class Callback(Protocol):
         """A checkpoint was written."""
 
     def ended(self, step: int, reason: str) -> None:
-        """Training is over: "done", or "early stop" with the reason in words."""
+        """Training ended. reason: "done", or "early stop" with the reason in words."""
 
 
 class Callbacks:
-    """Several listeners as one."""
+    """Passes every event to several callbacks, in order."""
 
-    def __init__(self, *listeners: Callback) -> None:
-        self._all = listeners
+    def __init__(self, *callbacks: Callback) -> None:
+        self._callbacks = callbacks
 
     def started(self, first_step: int, steps: int) -> None:
-        """Tell all."""
-        for listener in self._all:
-            listener.started(first_step, steps)
+        """Pass it on."""
+        for callback in self._callbacks:
+            callback.started(first_step, steps)
 
     def stepped(self, report: StepMetrics) -> None:
-        """Tell all."""
-        for listener in self._all:
-            listener.stepped(report)
+        """Pass it on."""
+        for callback in self._callbacks:
+            callback.stepped(report)
 
     def validated(self, report: ValidationMetrics) -> None:
-        """Tell all."""
-        for listener in self._all:
-            listener.validated(report)
+        """Pass it on."""
+        for callback in self._callbacks:
+            callback.validated(report)
 
     def shown(self, name: str, data: bytes) -> None:
-        """Tell all."""
-        for listener in self._all:
-            listener.shown(name, data)
+        """Pass it on."""
+        for callback in self._callbacks:
+            callback.shown(name, data)
 
     def saved(self, step: int, checkpoint: Path) -> None:
-        """Tell all."""
-        for listener in self._all:
-            listener.saved(step, checkpoint)
+        """Pass it on."""
+        for callback in self._callbacks:
+            callback.saved(step, checkpoint)
 
     def ended(self, step: int, reason: str) -> None:
-        """Tell all."""
-        for listener in self._all:
-            listener.ended(step, reason)
+        """Pass it on."""
+        for callback in self._callbacks:
+            callback.ended(step, reason)

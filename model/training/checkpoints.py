@@ -1,7 +1,7 @@
-"""Checkpoints that are there whole or not at all, and are read without running code.
+"""Checkpoints, written atomically and read without running code.
 
-A checkpoint is written beside its place, forced to the disk, and renamed. Whoever kills a training at any moment, or
-fills its disk, keeps the checkpoint before.
+A checkpoint is written beside its place, synced to the disk, and renamed. A training that is killed at any moment, or
+whose disk fills up, keeps the previous checkpoint.
 """
 
 import os
@@ -12,7 +12,7 @@ import torch
 
 from schemas.errors import TrainingError
 
-NEWEST: Final = "newest.pt"
+LAST: Final = "last.pt"
 """State to resume from: model, optimiser, average, counters."""
 BEST: Final = "best.pt"
 """Averaged weights with the lowest validation loss so far."""
@@ -26,7 +26,7 @@ class Checkpoints:
         folder.mkdir(parents=True, exist_ok=True)
 
     def save(self, name: str, state: dict[str, Any]) -> Path:
-        """Write a checkpoint in place of the one of that name.
+        """Write a checkpoint, replacing the one of that name.
 
         Raises: TrainingError - it cannot be written; the one before is still there.
         """
@@ -39,13 +39,13 @@ class Checkpoints:
             unfinished.replace(target)
         except (OSError, RuntimeError) as error:  # torch's writer turns a full disk into a RuntimeError
             unfinished.unlink(missing_ok=True)
-            newest = self.folder / NEWEST
-            kept = f"training goes on from {newest}, which is kept" if newest.exists() else "there is none before it"
+            last = self.folder / LAST
+            kept = f"training resumes from {last}, which is kept" if last.exists() else "there is no earlier one"
             raise TrainingError(f"checkpoint {target} cannot be written ({_cause(error)}); {kept}") from error
         return target
 
     def load(self, name: str) -> dict[str, Any] | None:
-        """A checkpoint, on the CPU; None if there is none of that name.
+        """Read a checkpoint onto the CPU; None if there is none of that name.
 
         Raises: TrainingError - it cannot be read.
         """

@@ -1,6 +1,4 @@
-"""One network, one loss: optimiser, schedule and weight average. A training module has one learner for each that
-learns.
-"""
+"""Optimiser, learning-rate schedule and weight average of one network."""
 
 import math
 from collections.abc import Mapping
@@ -17,10 +15,10 @@ from schemas.config.training import OptimiserSettings
 
 
 class NetworkOptimizer:
-    """Takes steps on a network, and keeps a moving average of its weights, which is what is judged and shipped."""
+    """Optimises a network and keeps a moving average of its weights, which is evaluated and exported."""
 
     def __init__(self, fabric: Fabric, network: nn.Module, settings: OptimiserSettings, steps: int) -> None:
-        """Weights that take no gradient (Module.requires_grad_) are left as they are, by weight decay too."""
+        """Set up AdamW. Weights that take no gradient (Module.requires_grad_) are left out, of weight decay too."""
         self.fabric, self.settings, self.steps = fabric, settings, steps
         averaging = get_ema_multi_avg_fn(settings.ema_decay)  # type: ignore[no-untyped-call]
         self.averaged = AveragedModel(network, multi_avg_fn=averaging).to(fabric.device)
@@ -32,10 +30,10 @@ class NetworkOptimizer:
         self.network, self.optimiser = fabric.setup(network, optimiser)
 
     def step(self, total: Tensor, step: int) -> None:
-        """Learn from a loss. In fp16 a scaled gradient may overflow: then the scale falls, and nothing else moves.
+        """Take a step on a loss. In fp16 a scaled gradient may overflow: then the scale falls and weights stay.
 
-        Raises: NotFiniteError - it, or its gradient whatever the scale, is not finite on some process; nothing was
-        learned.
+        Raises: NotFiniteError - the loss, or its gradient at any scale, is not finite on some process; the weights are
+        unchanged.
         """
         require_finite(self.fabric, total)
         rate = self.settings.learning_rate * schedule(step, self.steps, self.settings.warmup_steps)
@@ -54,57 +52,55 @@ class NetworkOptimizer:
             self.averaged.update_parameters(self.network.module)
 
     def _require_overflow(self, total: Tensor, norm: Tensor | None) -> None:
-        """Raises: NotFiniteError - the gradient is not finite, and that is no loss scale's doing: one of 1 or less."""
+        """Raises: NotFiniteError - the gradient is not finite, and the loss scale, 1 or less, is not the cause."""
         scaler = getattr(self.fabric.strategy.precision, "scaler", None)
         if scaler is None or scaler.get_scale() <= 1:
             at = "" if scaler is None else f" at a loss scale of {scaler.get_scale():g}"
             raise NotFiniteError(f"the loss is {float(total.detach())}, but its gradient is {norm}{at}")
 
-    def unmoved(self, *given: Tensor) -> Any:
-        """What the network makes of something, in the training's number format, while nothing is learned for it:
-        gradients pass through, and miss its weights.
-        """
+    def frozen_forward(self, *inputs: Tensor) -> Any:
+        """Run the network in the training's precision with frozen weights: gradients reach the inputs only."""
         network: nn.Module = self.network.module
         network.requires_grad_(False)
         with self.fabric.autocast():
-            made = network(*given)
+            outputs = network(*inputs)
         network.requires_grad_(True)
-        return self.fabric.strategy.precision.convert_output(made)
+        return self.fabric.strategy.precision.convert_output(outputs)
 
     @property
-    def judged(self) -> nn.Module:
+    def ema_network(self) -> nn.Module:
         """The network with averaged weights."""
         return self.averaged.module
 
     def learning_rate(self) -> float:
-        """The rate of the last step."""
+        """Return the learning rate of the last step."""
         return float(self.optimiser.param_groups[0]["lr"])
 
-    def state(self) -> dict[str, Any]:
-        """Weights, average and optimiser."""
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state of weights, average and optimiser."""
         return {
             "network": self.network.module.state_dict(),
             "averaged": self.averaged.state_dict(),
             "optimiser": self.optimiser.state_dict(),
         }
 
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Take up what `state` gave."""
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restore a state of `state_dict`."""
         self.network.module.load_state_dict(state["network"])
         self.averaged.load_state_dict(state["averaged"])
         self.optimiser.load_state_dict(state["optimiser"])
 
 
 def for_features(fabric: Fabric) -> AbstractContextManager[None]:
-    """Number format in which frozen feature networks look at pictures: the training's, unless that is fp16, which ends
-    at 65,504. Feature networks are not trained within it, and VGGFace takes colours of 0 to 255.
+    """Return the autocast context of frozen feature networks: the training's precision, unless that is fp16, whose
+    largest number is 65,504. Feature networks were not trained in it, and VGGFace takes colours of 0 to 255.
     """
     precision = fabric.strategy.precision
     return nullcontext() if getattr(precision, "scaler", None) else fabric.autocast()
 
 
 def over_devices(fabric: Fabric, value: Tensor) -> Tensor:
-    """The mean of a number over all devices."""
+    """Return the mean of a number over all devices."""
     if fabric.world_size == 1:
         return value
     mean = fabric.all_reduce(value, reduce_op="mean")
@@ -113,7 +109,7 @@ def over_devices(fabric: Fabric, value: Tensor) -> Tensor:
 
 
 def require_finite(fabric: Fabric, *totals: Tensor) -> None:
-    """Hold losses against infinity before anything is learned from the first of them.
+    """Check that all losses are finite, on all processes, before any step is taken.
 
     Raises: NotFiniteError - one is not finite on some process.
     """
@@ -124,7 +120,7 @@ def require_finite(fabric: Fabric, *totals: Tensor) -> None:
 
 
 def schedule(step: int, steps: int, warmup: int) -> float:
-    """Share of the learning rate at a step: a straight rise over `warmup` steps, then half a cosine down to 0."""
+    """Return the factor of the learning rate at a step: linear warmup over `warmup` steps, then cosine decay to 0."""
     if step < warmup:
         return (step + 1) / warmup
     return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1, steps - warmup))))

@@ -1,15 +1,15 @@
-"""Which windows of which clips make up which batch: a pure function of clips, recipe and seed.
+"""Sampler of training windows: the content of each batch as a pure function of clips, config and seed.
 
-Every batch has a number, and its content follows from the number alone. So a training that was killed goes on with
-exactly the batches it would have had, however many processes read them, and two runs of one seed see the same.
+Every batch has a number, and its content follows from the number alone. So a killed training resumes with exactly the
+batches it would have had, however many processes read them, and two runs of one seed see the same.
 
 An epoch takes the clips in random order, `buffer_frames` of footage at a time (a *group*), and shuffles the windows
-within a group: a reader holds two groups at most, however large the store is. Short windows say much the same of a clip
-many times over, so an epoch may be told to take but a few of each: else hundreds of steps would see a single group.
+within a group: a reader holds two groups at most, however large the store is. Many short windows of one clip are
+redundant, so `windows_per_clip` can limit them: otherwise hundreds of steps would see a single group.
 
-How often an epoch takes a clip is a number with a fraction, often below 1. Rounding each by itself would give a speaker
-with many clips more than its share, so fractions are carried on from clip to clip, and epochs begin to count elsewhere:
-each speaker has its share of every epoch, to a window, and each clip its own over epochs.
+The number of windows of a clip in an epoch has a fraction, and is often below 1. Rounding each by itself would give a
+speaker with many clips more than its share, so fractions are carried on from clip to clip, from another offset in each
+epoch: each speaker has its share of every epoch, to a window, and each clip its own over epochs.
 """
 
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ _SHARE_OF_CLIP: Final = 0.75
 
 @dataclass(frozen=True, slots=True)
 class ClipInfo:
-    """What a plan knows of a clip."""
+    """Id, length and speaker of a clip."""
 
     clip_id: str
     frames: int
@@ -39,15 +39,15 @@ class ClipInfo:
 
 @dataclass(frozen=True, slots=True)
 class SamplerConfig:
-    """How clips become batches.
+    """Settings of the sampler.
 
-    window_frames: longest window. batch: windows per batch. buffer_frames: footage mixed at once. balance: 0 draws
+    window_frames: longest window. batch_size: windows per batch. buffer_frames: footage mixed at once. balance: 0 draws
     windows by footage, 1 as often from each speaker; between, speakers with much footage still count for more.
-    windows_per_clip: so many an epoch takes of a clip in the mean, at most; 0 takes all of its footage.
+    windows_per_clip: largest mean number of windows per clip in an epoch; 0 takes all footage.
     """
 
     window_frames: int
-    batch: int
+    batch_size: int
     buffer_frames: int
     balance: float
     seed: int
@@ -56,7 +56,7 @@ class SamplerConfig:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Frames [start, start + frames) of the plan's clip number `clip`; `seed` draws whatever is random in it."""
+    """Frames [start, start + frames) of the sampler's clip number `clip`; `seed` drives its augmentation."""
 
     clip: int
     start: int
@@ -65,40 +65,40 @@ class Window:
 
 
 class WindowSampler:
-    """Batches by number.
+    """Samples batches of windows by batch number.
 
     Raises: ValueError - there are no clips, or a clip has fewer than two frames.
     """
 
-    def __init__(self, clips: Sequence[ClipInfo], recipe: SamplerConfig) -> None:
+    def __init__(self, clips: Sequence[ClipInfo], config: SamplerConfig) -> None:
         if not clips:
-            raise ValueError("a plan needs at least one clip")
+            raise ValueError("the sampler needs at least one clip, got none")
         self.clips = sorted(clips, key=lambda clip: clip.clip_id)  # the order they come in decides nothing
-        self.recipe = recipe
+        self.config = config
         self._frames = np.array([clip.frames for clip in self.clips])
         if self._frames.min() < 2:
             raise ValueError(f"clip {self.clips[int(self._frames.argmin())].clip_id} has fewer than two frames")
-        self._lengths = np.clip((self._frames * _SHARE_OF_CLIP).astype(int), 1, recipe.window_frames)
-        times = _times(self.clips, self._frames, self._lengths, recipe)
-        self.batches_per_epoch = max(1, int(times.sum()) // recipe.batch)
-        self._times = times * (self.batches_per_epoch * recipe.batch / times.sum())
+        self._lengths = np.clip((self._frames * _SHARE_OF_CLIP).astype(int), 1, config.window_frames)
+        times = _times(self.clips, self._frames, self._lengths, config)
+        self.batches_per_epoch = max(1, int(times.sum()) // config.batch_size)
+        self._times = times * (self.batches_per_epoch * config.batch_size / times.sum())
         self._by_speaker = np.array(sorted(range(len(self.clips)), key=lambda clip: self.clips[clip].speaker))
         self._laid_out: dict[int, _Epoch] = {}
 
     def batch(self, number: int) -> list[Window]:
-        """The windows of a batch, always `recipe.batch` of them."""
+        """Return the windows of a batch, always `config.batch_size` of them."""
         epoch, place = divmod(number, self.batches_per_epoch)
         clips, starts, seeds = self._epoch(epoch)
-        chosen = range(place * self.recipe.batch, (place + 1) * self.recipe.batch)
+        chosen = range(place * self.config.batch_size, (place + 1) * self.config.batch_size)
         return [Window(int(clips[i]), int(starts[i]), int(self._lengths[clips[i]]), int(seeds[i]) + i) for i in chosen]
 
     def _windows(self, epoch: int) -> NDArray[np.int64]:
-        """How often an epoch takes each clip, (clips,): systematic sampling (Madow 1944) along clips in the order of
-        their speakers, so that each run of clips has what is meant for it to less than a window.
+        """Return the number of windows of each clip in an epoch, (clips,): systematic sampling (Madow 1944) along clips
+        ordered by speaker, so that each run of clips has its expected number to less than a window.
         """
-        begun = np.random.default_rng(self.recipe.seed).random() + epoch * _GOLDEN
+        begun = np.random.default_rng(self.config.seed).random() + epoch * _GOLDEN
         upto = np.cumsum(self._times[self._by_speaker])
-        upto[-1] = self.batches_per_epoch * self.recipe.batch  # but for roundings it is
+        upto[-1] = self.batches_per_epoch * self.config.batch_size  # but for roundings it is
         windows = np.zeros(len(self.clips), np.int64)
         windows[self._by_speaker] = np.diff(np.floor(upto + begun % 1.0), prepend=0.0).astype(np.int64)
         return windows
@@ -109,11 +109,11 @@ class WindowSampler:
         return self._laid_out[epoch]
 
     def _lay_out(self, epoch: int) -> _Epoch:
-        """All windows of an epoch in order: clip, start, seed, each (windows,)."""
-        draw = np.random.default_rng((self.recipe.seed, epoch))
+        """Return all windows of an epoch in order: clip, start, seed, each (windows,)."""
+        draw = np.random.default_rng((self.config.seed, epoch))
         order, windows = draw.permutation(len(self.clips)), self._windows(epoch)
         order = order[windows[order] > 0]
-        groups = np.cumsum(self._frames[order]) // max(1, self.recipe.buffer_frames)
+        groups = np.cumsum(self._frames[order]) // max(1, self.config.buffer_frames)
         clips = np.repeat(order, windows[order])
         group = np.repeat(groups, windows[order])
         shuffled = np.lexsort((draw.random(len(clips)), group))
@@ -123,17 +123,17 @@ class WindowSampler:
 
 
 def _times(
-    clips: Sequence[ClipInfo], frames: NDArray[np.int64], lengths: NDArray[np.int64], recipe: SamplerConfig
+    clips: Sequence[ClipInfo], frames: NDArray[np.int64], lengths: NDArray[np.int64], config: SamplerConfig
 ) -> NDArray[np.float64]:
-    """How often an epoch is to take each clip, (clips,): once per window length of footage, evened out over speakers,
-    and all of them less often by one share if that is too many.
+    """Return the expected number of windows of each clip in an epoch, (clips,): one per window length of footage,
+    balanced over speakers, scaled down to `windows_per_clip`.
     """
     footage: dict[str, int] = {}
     for clip in clips:
         footage[clip.speaker] = footage.get(clip.speaker, 0) + clip.frames
     of_speaker = np.array([footage[clip.speaker] for clip in clips], float)
-    weight = (float(np.mean(list(footage.values()))) / of_speaker) ** recipe.balance
+    weight = (float(np.mean(list(footage.values()))) / of_speaker) ** config.balance
     times = frames / lengths * weight
-    if recipe.windows_per_clip:
-        times *= min(1.0, recipe.windows_per_clip / float(times.mean()))
+    if config.windows_per_clip:
+        times *= min(1.0, config.windows_per_clip / float(times.mean()))
     return np.asarray(times, np.float64)

@@ -10,15 +10,15 @@ import torch
 from lightning_fabric import Fabric
 
 from model.training.callbacks import Callback, Callbacks, StepMetrics, ValidationMetrics
-from model.training.checkpoints import BEST, NEWEST, Checkpoints
+from model.training.checkpoints import BEST, LAST, Checkpoints
 from schemas.errors import TrainingError
 
 
 @dataclass(frozen=True, slots=True)
 class ValidationResult:
-    """What a look at the val split found. scores: by name, None where undefined; "loss" decides what is best.
+    """Scores on the val split, by name, None where undefined; the lowest "loss" is the best.
 
-    pictures: files to look at, by name.
+    pictures: image and video files, by name.
     """
 
     scores: Mapping[str, float | None]
@@ -26,28 +26,28 @@ class ValidationResult:
 
 
 class TrainingModule(Protocol):
-    """What is learned: networks, losses and optimisers of a stage, behind what the loop needs to know."""
+    """Networks, losses and optimisers of a stage: the interface that the loop needs."""
 
-    def step(self, batch: Any, step: int) -> Mapping[str, torch.Tensor]:
-        """Learn from a batch; losses by name, of which "total" must be finite, before anything was changed by them.
+    def training_step(self, batch: Any, step: int) -> Mapping[str, torch.Tensor]:
+        """Take an optimiser step on a batch and return the losses by name; "total" must be finite.
 
-        Raises: NotFiniteError - a loss or its gradient is not finite; nothing was learned from it.
+        Raises: NotFiniteError - a loss or its gradient is not finite; the weights are unchanged.
         """
 
-    def validate(self, step: int) -> ValidationResult:
-        """How it does on the val split after `step` steps. Draws nothing at random."""
+    def validation_step(self, step: int) -> ValidationResult:
+        """Evaluate on the val split after `step` steps. Deterministic."""
 
     def learning_rate(self) -> float:
-        """The rate of the last step."""
+        """Return the learning rate of the last step."""
 
-    def state(self) -> dict[str, Any]:
-        """Everything that `restore` needs to go on as if nothing had happened: tensors, numbers, texts."""
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that `load_state_dict` needs to resume exactly: tensors, numbers, texts."""
 
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Take up a state."""
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restore a state of `state_dict`."""
 
     def weights(self) -> dict[str, Any]:
-        """The weights that are judged and shipped."""
+        """Return the weights that are evaluated and exported."""
 
 
 class NotFiniteError(Exception):
@@ -56,7 +56,7 @@ class NotFiniteError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class TrainSchedule:
-    """How long, and how often to look up. patience: validations without a better loss until it stops; 0: never.
+    """Number of steps, and intervals. patience: validations without a better loss before early stop; 0: never.
 
     limit_s: seconds of all runs of this training together after which it stops; None: no limit.
     """
@@ -70,7 +70,7 @@ class TrainSchedule:
 
 @dataclass(frozen=True, slots=True)
 class FitResult:
-    """How a training ended. best_step: where the validation loss was lowest."""
+    """Result of a training. best_step: where the validation loss was lowest."""
 
     step: int
     best_step: int
@@ -80,7 +80,7 @@ class FitResult:
 
 @dataclass(slots=True)
 class _TrainState:
-    """Where a training stands."""
+    """Progress of a training, stored in checkpoints."""
 
     step: int = 0
     best_step: int = 0
@@ -96,55 +96,54 @@ def fit(
     batches_from: Callable[[int], Iterable[Any]],
     schedule: TrainSchedule,
     checkpoints: Checkpoints,
-    listener: Callback,
+    callback: Callback,
     seed: int,
 ) -> FitResult:
-    """Train until the steps are done, validation stops getting better or the time is up; goes on from the newest
-    checkpoint.
+    """Train until the steps are done, validation stops improving or the time is up; resumes from the last checkpoint.
 
     batches_from: the batches from a step on, each with `clip_ids`. Randomness of a step follows from (seed, step), so
     a resumed training takes the steps it would have taken.
 
-    Whether a step is the best, and whether to stop, is decided by the first process for all: others may find another
-    loss by a rounding, and have another time.
+    The first process decides for all whether a step is the best and whether to stop: losses of others may differ by
+    rounding, and their clocks may too.
 
     Raises: TrainingError - a loss or gradient that is not finite (with the clips of its batch), or no room for a
     checkpoint.
     """
-    course = _resume(fabric, module, checkpoints)
-    listener = listener if fabric.is_global_zero else Callbacks()
-    # a run that had ended already is told as one of so many steps, none of which is left
-    listener.started(course.step, course.step if course.reason else schedule.max_steps)
-    if course.reason:
-        return _end(course, listener)
+    state = _resume(fabric, module, checkpoints)
+    callback = callback if fabric.is_global_zero else Callbacks()
+    # a run that had ended already is reported as one of so many steps, none of which is left
+    callback.started(state.step, state.step if state.reason else schedule.max_steps)
+    if state.reason:
+        return _end(state, callback)
     asked = time.perf_counter()
-    begun = asked - course.spent_s
-    for batch in batches_from(course.step):
-        if course.step >= schedule.max_steps:
+    begun = asked - state.spent_s
+    for batch in batches_from(state.step):
+        if state.step >= schedule.max_steps:
             break
         arrived = time.perf_counter()
-        torch.manual_seed(_mixed(seed, course.step, fabric.global_rank))
-        losses = _learn(module, batch, course.step)
-        course.step += 1
+        torch.manual_seed(_mixed(seed, state.step, fabric.global_rank))
+        losses = _training_step(module, batch, state.step)
+        state.step += 1
         now = time.perf_counter()
-        listener.stepped(StepMetrics(course.step, losses, module.learning_rate(), now - asked, arrived - asked))
-        course.spent_s = now - begun
-        late = schedule.limit_s is not None and bool(fabric.broadcast(course.spent_s >= schedule.limit_s))
-        if course.step % schedule.eval_interval == 0 or course.step == schedule.max_steps or late:
-            _validate(fabric, module, course, schedule, checkpoints, listener)
-        if late and course.step < schedule.max_steps:
-            course.reason = course.reason or f"time is up: {course.spent_s / 60:.3g} min"
-        if course.step % schedule.save_interval == 0 or course.step == schedule.max_steps or course.reason:
-            _save(fabric, module, course, checkpoints, listener)
-        if course.reason:
+        callback.stepped(StepMetrics(state.step, losses, module.learning_rate(), now - asked, arrived - asked))
+        state.spent_s = now - begun
+        late = schedule.limit_s is not None and bool(fabric.broadcast(state.spent_s >= schedule.limit_s))
+        if state.step % schedule.eval_interval == 0 or state.step == schedule.max_steps or late:
+            _validate(fabric, module, state, schedule, checkpoints, callback)
+        if late and state.step < schedule.max_steps:
+            state.reason = state.reason or f"time is up: {state.spent_s / 60:.3g} min"
+        if state.step % schedule.save_interval == 0 or state.step == schedule.max_steps or state.reason:
+            _save(fabric, module, state, checkpoints, callback)
+        if state.reason:
             break
         asked = time.perf_counter()
-    return _end(course, listener)
+    return _end(state, callback)
 
 
-def _learn(module: TrainingModule, batch: Any, step: int) -> dict[str, float]:
+def _training_step(module: TrainingModule, batch: Any, step: int) -> dict[str, float]:
     try:
-        losses = module.step(batch, step)
+        losses = module.training_step(batch, step)
     except NotFiniteError as error:
         clips = ", ".join(dict.fromkeys(batch.clip_ids))
         raise TrainingError(f"step {step + 1}: {error}; the batch holds clips {clips}") from error
@@ -154,58 +153,58 @@ def _learn(module: TrainingModule, batch: Any, step: int) -> dict[str, float]:
 def _validate(
     fabric: Fabric,
     module: TrainingModule,
-    course: _TrainState,
+    state: _TrainState,
     schedule: TrainSchedule,
     checkpoints: Checkpoints,
-    listener: Callback,
+    callback: Callback,
 ) -> None:
-    verdict = module.validate(course.step) if fabric.is_global_zero else ValidationResult({})
-    scores = fabric.broadcast(dict(verdict.scores))
+    result = module.validation_step(state.step) if fabric.is_global_zero else ValidationResult({})
+    scores = fabric.broadcast(dict(result.scores))
     loss = scores["loss"]
     if loss is None or not math.isfinite(loss):
-        raise TrainingError(f"step {course.step}: the validation loss is {loss}")
-    best = loss < course.best_loss
-    course.worse = 0 if best else course.worse + 1
+        raise TrainingError(f"step {state.step}: the validation loss is {loss}")
+    best = loss < state.best_loss
+    state.worse = 0 if best else state.worse + 1
     if best:
-        course.best_loss, course.best_step = loss, course.step
+        state.best_loss, state.best_step = loss, state.step
         if fabric.is_global_zero:
-            checkpoints.save(BEST, {"weights": module.weights(), "step": course.step})
-    if schedule.patience and course.worse >= schedule.patience:
-        course.reason = f"early stop: no better than step {course.best_step} for {course.worse} validations"
-    listener.validated(ValidationMetrics(course.step, scores, best))
-    for name, data in verdict.pictures.items():
-        listener.shown(name, data)
+            checkpoints.save(BEST, {"weights": module.weights(), "step": state.step})
+    if schedule.patience and state.worse >= schedule.patience:
+        state.reason = f"early stop: no better than step {state.best_step} for {state.worse} validations"
+    callback.validated(ValidationMetrics(state.step, scores, best))
+    for name, data in result.pictures.items():
+        callback.shown(name, data)
 
 
 def _save(
-    fabric: Fabric, module: TrainingModule, course: _TrainState, checkpoints: Checkpoints, listener: Callback
+    fabric: Fabric, module: TrainingModule, state: _TrainState, checkpoints: Checkpoints, callback: Callback
 ) -> None:
     if fabric.is_global_zero:
-        stands = {name: getattr(course, name) for name in _TrainState.__slots__}
-        kept = {"course": stands, "module": module.state(), "precision": fabric.strategy.precision.state_dict()}
-        listener.saved(course.step, checkpoints.save(NEWEST, kept))
+        progress = {name: getattr(state, name) for name in _TrainState.__slots__}
+        kept = {"state": progress, "module": module.state_dict(), "precision": fabric.strategy.precision.state_dict()}
+        callback.saved(state.step, checkpoints.save(LAST, kept))
     fabric.barrier()
 
 
 def _resume(fabric: Fabric, module: TrainingModule, checkpoints: Checkpoints) -> _TrainState:
-    found = read_on_all(fabric, checkpoints, NEWEST)
-    if found is None:
+    checkpoint = read_on_all(fabric, checkpoints, LAST)
+    if checkpoint is None:
         return _TrainState()
-    module.restore(found["module"])
-    if found["precision"]:  # fp16's loss scale
-        fabric.strategy.precision.load_state_dict(found["precision"])
-    return _TrainState(**found["course"])
+    module.load_state_dict(checkpoint["module"])
+    if checkpoint["precision"]:  # fp16's loss scale
+        fabric.strategy.precision.load_state_dict(checkpoint["precision"])
+    return _TrainState(**checkpoint["state"])
 
 
 def read_on_all(fabric: Fabric, checkpoints: Checkpoints, name: str) -> dict[str, Any] | None:
-    """A checkpoint, read by the first process and told to the others: their machines need not see the folder."""
+    """Read a checkpoint in the first process and broadcast it: other machines need not see the folder."""
     return fabric.broadcast(checkpoints.load(name) if fabric.is_global_zero else None)
 
 
-def _end(course: _TrainState, listener: Callback) -> FitResult:
-    reason = course.reason or "done"
-    listener.ended(course.step, reason)
-    return FitResult(course.step, course.best_step, course.best_loss, reason)
+def _end(state: _TrainState, callback: Callback) -> FitResult:
+    reason = state.reason or "done"
+    callback.ended(state.step, reason)
+    return FitResult(state.step, state.best_step, state.best_loss, reason)
 
 
 def _mixed(seed: int, step: int, rank: int) -> int:

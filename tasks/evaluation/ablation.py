@@ -1,4 +1,4 @@
-"""What more footage is worth that is good for one stage alone: the paper's Table 3, for either stage."""
+"""Data ablation: the effect of additional footage that is good for one stage alone (Table 3 of the paper)."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -13,20 +13,20 @@ class Evaluated(Protocol):
     """Scores of a model, or of those of several folds."""
 
     def summary(self) -> dict[str, Any]:
-        """Ready for JSON."""
+        """Return the scores, ready for JSON."""
 
 
 Scores = TypeVar("Scores", bound=Evaluated)
 
 Trial = Callable[[Selection, Sequence[ClipRef], str], Scores]
-"""Trains on a selection and judges on other clips; the text names the part."""
+"""Trains on a selection and evaluates on other clips; the text names the part."""
 
 
 @dataclass(frozen=True, slots=True)
 class DataAblation(Generic[Scores]):
     """Half of the speakers against the same half and more footage for this stage alone, on the same unseen speakers.
 
-    gains: by how much the added footage lowers each error, as a share of the half's; paired by speaker.
+    gains: reduction of each error by the added footage, as a share of the half's; paired by speaker.
     """
 
     half: Scores
@@ -37,7 +37,7 @@ class DataAblation(Generic[Scores]):
     gains: dict[str, Interval]
 
     def summary(self) -> dict[str, Any]:
-        """Both evaluations and what was gained, ready for JSON."""
+        """Return both evaluations and the gains, ready for JSON."""
         sizes = {name: getattr(self, name) for name in ("half_clips", "added_clips", "added_speakers")}
         gains = {score: asdict(interval) for score, interval in self.gains.items()}
         return sizes | {"gains": gains, "half": self.half.summary(), "more": self.more.summary()}
@@ -47,12 +47,12 @@ def ablate_data(
     selection: Selection,
     count: int,
     trial: Trial[Scores],
-    together: Callable[[Sequence[Scores], str], Scores],
+    merge: Callable[[Sequence[Scores], str], Scores],
     gains: Callable[[Scores, Scores], dict[str, Interval]],
 ) -> DataAblation[Scores]:
     """Train twice a fold: on half of its training speakers, and with the other half's clips for this stage alone added.
 
-    together: the scores of all folds as one, under a name. gains: of the second over the first.
+    merge: merges the scores of all folds under a name. gains: of the second over the first.
 
     Raises: as folds, halves and the trial.
     """
@@ -60,13 +60,13 @@ def ablate_data(
     more_parts: list[Scores] = []
     added: list[ClipRef] = []
     sizes = 0
-    for number, (fold, judged) in enumerate(folds(selection, count), 1):
+    for number, (fold, test_clips) in enumerate(folds(selection, count), 1):
         half, more = halves(fold)
         for part, parts, name in ((half, half_parts, "half"), (more, more_parts, "half and more")):
-            parts.append(trial(part, judged, f"{name}, fold {number} of {count}"))
+            parts.append(trial(part, test_clips, f"{name}, fold {number} of {count}"))
         sizes += len(half.train)
         added += more.train[len(half.train) :]
-    first = together(half_parts, f"half of the speakers, {count} folds")
-    second = together(more_parts, f"half of the speakers and more footage for this stage alone, {count} folds")
+    first = merge(half_parts, f"half of the speakers, {count} folds")
+    second = merge(more_parts, f"half of the speakers and more footage for this stage alone, {count} folds")
     speakers = len({clip.facts.speaker for clip in added})
     return DataAblation(first, second, sizes, len(added), speakers, gains(first, second))

@@ -1,9 +1,9 @@
-"""How good dubbings are, end to end: what a viewer's eye would find in the finished file, beside what was wanted.
+"""End-to-end evaluation of dubbings: landmarks detected in the finished file against the wanted ones and the speech.
 
-A job's output is judged as it lies there (unpaired), and never written to. The same video with its own speech
-(paired), and a job whose output is not there, are dubbed into a scratch folder. Then the file is looked at by the same
-tracker: what it finds is held against the landmarks that stage 1 wanted, and against the speech. Beside it stand the
-undubbed source, and its mouth at rest ("copy").
+An existing output of a job is evaluated read-only (unpaired). The same video with its own speech (paired), and a job
+whose output is missing, are dubbed into a scratch folder. The same tracker then detects landmarks in the file; they are
+compared with the landmarks that stage 1 predicted, and with the speech. Controls are the undubbed source, and its mouth
+at rest ("copy").
 
 Shape suffix legend: N = output frames, T = frames at 25 fps, P = 216 points, XY = 2 coordinates.
 """
@@ -62,10 +62,10 @@ SCORES: Final = (
 class DubClipScores:
     """Scores of one video in one setting under one system; None where one cannot be measured.
 
-    face_found_frac: share of frames with a face in the source in which one is found in the finished file; None where
-    none was looked for. nme_lips, mouth_opening_corr, articulation: of the landmarks found, against the wanted ones,
-    in frames that neither stage was told. sync: of the landmarks found, with the speech (model/syncnet/score.py).
-    passed_through: share of frames that were not dubbed.
+    face_found_frac: share of frames with a face in the source in which one is detected in the finished file; None where
+    detection did not run. nme_lips, mouth_opening_corr, mouth_opening_std_ratio: of detected against wanted landmarks,
+    in frames that are no reference of either stage. sync: of the detected landmarks, with the speech
+    (model/syncnet/score.py). passed_through: share of frames that were not dubbed.
     """
 
     video: str
@@ -81,8 +81,8 @@ class DubClipScores:
 
 @dataclass(frozen=True, slots=True)
 class DubScores:
-    """What came out. means: by setting, system and score. failed: videos that could not be judged, and why. notes:
-    what else is to be known of an output, by its name.
+    """Scores of dubbings. means: by setting, system and score. failed: videos that could not be evaluated, with the
+    reason. notes: remarks on an output, by its name.
     """
 
     generator: str
@@ -93,36 +93,37 @@ class DubScores:
     notes: dict[str, str]
 
     @property
-    def judged(self) -> int:
-        """Videos that could be judged, once for each setting."""
+    def evaluated(self) -> int:
+        """Number of evaluated videos, counted once for each setting."""
         return sum(row.system == "dubbed" for row in self.rows)
 
     @property
     def verdicts(self) -> tuple[ControlVerdict, ...]:
-        """Whether the lips that are found lie nearer to the wanted ones than a mouth at rest, by setting."""
-        found = []
+        """Verdicts on the detected lips against a mouth at rest, by setting."""
+        verdicts = []
         for setting in self.means:
             own, still = (
                 [row.nme_lips for row in self.rows if (row.setting, row.system) == (setting, system)]
                 for system in ("dubbed", "copy")
             )
             value = reduction_interval(own, still)
-            found.append(control_verdict(f"copy ({setting} speech)", "nme_lips", value, "error of the lips", "video"))
-        return tuple(found)
+            verdict = control_verdict(f"copy ({setting} speech)", "nme_lips", value, "error of the lips", "video")
+            verdicts.append(verdict)
+        return tuple(verdicts)
 
     @property
     def no_interval(self) -> str | None:
-        """Why no error of the dubbed lips has an interval, in words; None where one has."""
+        """Reason in words why no error of the dubbed lips has an interval; None where one has."""
         causes = [no_interval(systems["dubbed"]["nme_lips"], "video") for systems in self.means.values()]
-        return None if None in causes else causes[0] if causes else "nothing could be judged"
+        return None if None in causes else causes[0] if causes else "no video could be evaluated"
 
     def summary(self) -> dict[str, Any]:
-        """Ready for JSON, with how the whole ended."""
-        told = {"verdicts": [asdict(one) for one in self.verdicts], "no_interval": self.no_interval}
-        return with_ending(asdict(self) | told, ending_of_jobs(self.judged, len(self.failed)))
+        """Return the scores and the final state, ready for JSON."""
+        verdicts = {"verdicts": [asdict(verdict) for verdict in self.verdicts], "no_interval": self.no_interval}
+        return with_ending(asdict(self) | verdicts, ending_of_jobs(self.evaluated, len(self.failed)))
 
 
-def judge_dubbings(
+def evaluate_dubbings(
     jobs: Sequence[DubJob],
     models: Models,
     backend: LandmarkBackend,
@@ -131,7 +132,7 @@ def judge_dubbings(
     scratch: Path,
     watcher: DubWatcher,
 ) -> DubScores:
-    """Score each job's output as it is, and its video dubbed with its own speech. Only `scratch` is written to."""
+    """Score each job's output, and its video dubbed with its own speech. Only `scratch` is written to."""
     rows: list[DubClipScores] = []
     failed: dict[str, str] = {}
     notes: dict[str, str] = {}
@@ -142,7 +143,7 @@ def judge_dubbings(
         settings_of: tuple[tuple[Setting, DubJob], ...] = (("paired", own), ("unpaired", job))
         for setting, one in settings_of:
             try:
-                note = _judge(setting, one, evaluator, rows)
+                note = _evaluate_job(setting, one, evaluator, rows)
             except HeterodubError as error:
                 failed[f"{job.video} ({setting})"] = str(error)
             else:
@@ -159,18 +160,18 @@ def merged(scores: Sequence[DubScores]) -> DubScores:
 
 
 def means_of(rows: Sequence[DubClipScores]) -> dict[str, dict[str, dict[str, Interval]]]:
-    """Means over videos, with intervals, by setting, system and score."""
-    found: dict[str, dict[str, dict[str, Interval]]] = {}
+    """Return means over videos, with intervals, by setting, system and score."""
+    means: dict[str, dict[str, dict[str, Interval]]] = {}
     for setting, system in dict.fromkeys((row.setting, row.system) for row in rows):
         own = [row for row in rows if (row.setting, row.system) == (setting, system)]
         scores = {name: mean_interval([getattr(row, name) for row in own]) for name in SCORES}
-        found.setdefault(setting, {})[system] = scores
-    return found
+        means.setdefault(setting, {})[system] = scores
+    return means
 
 
 @dataclass(frozen=True, slots=True)
 class _DubEvaluator:
-    """What every judging needs."""
+    """Models and settings of an evaluation."""
 
     models: Models
     backend: LandmarkBackend
@@ -180,77 +181,77 @@ class _DubEvaluator:
     watcher: DubWatcher
 
 
-def _judge(setting: Setting, job: DubJob, evaluator: _DubEvaluator, rows: list[DubClipScores]) -> str | None:
-    """Add the rows of a job in one setting; returns what is to be known of its file."""
+def _evaluate_job(setting: Setting, job: DubJob, evaluator: _DubEvaluator, rows: list[DubClipScores]) -> str | None:
+    """Add the rows of a job in one setting; return a note on its file, if there is one."""
     settings = evaluator.settings
     delivered = setting == "unpaired" and Path(job.out).is_file()
     if delivered:
         out, plan = Path(job.out), plan_dub(job, evaluator.models, evaluator.backend, settings)
     else:
-        out, plan = _made(job, evaluator)
+        out, plan = _dub_to_scratch(job, evaluator)
     with readable(str(out)):
         film = SourceVideo.open(out, settings.guards)
         part = max(plan.parts, key=lambda one: len(one.rows_N))
-        found, seen = _found(film, part, plan.timeline, evaluator)
+        detected, seen = _detect(film, part, plan.timeline, evaluator)
     wanted = part.landmarks(slice(0, len(part.rows_N)))
     track = part.face.track
     tracked = track.usable[part.rows_N]
-    told_at = reference_frames(track.usable, settings.dub.references)
-    told_N = np.isin(part.rows_N, told_at) | np.isin(part.rows_N + track.first, part.face.references)
-    found_frac = float((seen & tracked).sum() / tracked.sum()) if tracked.any() else None
-    copied = copy_reference(track.points_TPXY[told_at], wanted.source_NPXY)
+    reference = reference_frames(track.usable, settings.dub.references)
+    is_reference_N = np.isin(part.rows_N, reference) | np.isin(part.rows_N + track.first, part.face.references)
+    detected_frac = float((seen & tracked).sum() / tracked.sum()) if tracked.any() else None
+    copied = copy_reference(track.points_TPXY[reference], wanted.source_NPXY)
     with open_speech(job.speech, settings.guards, evaluator.scratch) as speech:
 
         def scored(
             system: System, points: Floats, flags: Flags, looked: float | None, passed: float | None
         ) -> DubClipScores:
-            moved = _moved(points, wanted.wanted_NPXY, flags & ~told_N)
+            moved = _landmark_scores(points, wanted.wanted_NPXY, flags & ~is_reference_N)
             sync = _sync(evaluator.scorer, speech, points, flags, part.times_N) if flags.any() else None
             return DubClipScores(job.video, setting, system, looked, *moved, sync, passed)
 
         rows += [
-            scored("dubbed", found, seen & tracked, found_frac, 1 - plan.dubbed / plan.timeline.frames),
+            scored("dubbed", detected, seen & tracked, detected_frac, 1 - plan.dubbed / plan.timeline.frames),
             scored("source", track.points_TPXY[part.rows_N], tracked, None, None),
             scored("copy", copied, tracked, None, None),
         ]
     if delivered:
-        return _made_otherwise(film, evaluator.models)
-    return f"{job.out} is not there; what `dub` makes was judged" if setting == "unpaired" else None
+        return _other_models_note(film, evaluator.models)
+    return f"{job.out} is missing; a fresh dubbing was evaluated" if setting == "unpaired" else None
 
 
-def _made(job: DubJob, evaluator: _DubEvaluator) -> tuple[Path, DubPlan]:
-    """What `dub` makes of a job, in the scratch folder."""
+def _dub_to_scratch(job: DubJob, evaluator: _DubEvaluator) -> tuple[Path, DubPlan]:
+    """Dub a job into the scratch folder."""
     plans: list[DubPlan] = []
     out = evaluator.scratch / "made.mp4"
-    asked = job.model_copy(update={"out": str(out)})
-    dub(asked, evaluator.models, evaluator.backend, evaluator.settings, evaluator.watcher, plans.append)
+    redirected = job.model_copy(update={"out": str(out)})
+    dub(redirected, evaluator.models, evaluator.backend, evaluator.settings, evaluator.watcher, plans.append)
     return out, plans[0]
 
 
-def _made_otherwise(film: SourceVideo, models: Models) -> str | None:
-    """That others made a file than the models it is judged by, in words; None where they are the same."""
+def _other_models_note(film: SourceVideo, models: Models) -> str | None:
+    """Return a note if a file was made by other models than those it is evaluated with, else None."""
     generator, translator = models.names
-    said = film.comment()
-    if f"landmarks={generator};" in said and f"translator={translator}" in said:
+    comment = film.comment()
+    if f"landmarks={generator};" in comment and f"translator={translator}" in comment:
         return None
-    makers = said[said.find("landmarks=") :] if "landmarks=" in said else "models that it does not name"
-    return f"{film.path} was made by {makers}; it is held here to what {generator} wants"
+    makers = comment[comment.find("landmarks=") :] if "landmarks=" in comment else "models that it does not name"
+    return f"{film.path} was made by {makers}; it is compared with landmarks of {generator}"
 
 
-def _moved(
+def _landmark_scores(
     points_NPXY: Floats, wanted_NPXY: Floats, counts_N: Flags
 ) -> tuple[float | None, float | None, float | None]:
-    """Lips' error, correlation of the opening and articulation over frames that count; None each where none does."""
+    """Return nme_lips, mouth_opening_corr and mouth_opening_std_ratio over frames that count; None each without any."""
     if not counts_N.any():
         return None, None, None
     scores = score_clip(points_NPXY, wanted_NPXY, counts_N)
     return scores.nme_lips, scores.mouth_opening_corr, scores.mouth_opening_std_ratio
 
 
-def _found(
+def _detect(
     film: SourceVideo, part: Segment, timeline: OutputTimeline, evaluator: _DubEvaluator
 ) -> tuple[NDArray[np.float32], Flags]:
-    """Landmarks (N, 216, 2) found again in the part's frames of the finished file, and where a face was found (N,).
+    """Detect landmarks (N, 216, 2) in the part's frames of the finished file; second: flags of detections (N,).
 
     Raises: DubbingError - the file has other frames than the dubbing. MediaRefusedError - it cannot be read.
     """

@@ -1,4 +1,4 @@
-"""What fine-tuning is worth: a translator before and after it, on what comes later in the clips it was tuned on."""
+"""Fine-tuning ablation: a translator before and after fine-tuning, on later frames of the clips it was tuned on."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from model.evaluation.generator import reference_frames
 from model.evaluation.image_scores import score
-from model.evaluation.translator import EvalWindow, TranslatorEvalClip, answer
+from model.evaluation.translator import EvalWindow, TranslatorEvalClip, system_crops
 from model.evaluation.translator_report import ERRORS, GAINS, TranslatorClipScores, change
 from model.metrics.bootstrap import Interval
 from model.perceptual.lite0 import Lite0
@@ -26,9 +26,9 @@ from tasks.training.run_dirs import training_folder
 from tasks.training.stage2 import train_translator
 
 LEARNED_S: Final = 2.0
-"""Seconds of each clip's beginning that are learned from, unless the settings say otherwise."""
+"""Seconds of each clip's beginning that are trained on, unless the settings say otherwise."""
 
-_LEAST_JUDGED: Final = 10
+_LEAST_SCORED: Final = 10
 """Frames that a clip must have beyond those."""
 
 
@@ -49,22 +49,22 @@ class FinetuningGain:
     tags: Mapping[str, str] = field(default_factory=dict)
 
     def summary(self) -> dict[str, Any]:
-        """Ready for JSON."""
-        told = {"clips": self.clips, "steps": self.steps, "seconds": self.seconds}
-        return told | {"changes": {name: asdict(interval) for name, interval in self.changes.items()}}
+        """Return the result, ready for JSON."""
+        sizes = {"clips": self.clips, "steps": self.steps, "seconds": self.seconds}
+        return sizes | {"changes": {name: asdict(interval) for name, interval in self.changes.items()}}
 
 
 def compare_finetuning(
     workspace: Workspace,
     settings: Settings,
     selection: Selection,
-    judged: Sequence[ClipRef],
+    test_clips: Sequence[ClipRef],
     model: Path,
-    listener: Callback,
+    callback: Callback,
 ) -> FinetuningGain:
-    """Fine-tune the translator in a folder on one clip of each speaker, the first seconds of it, and judge the rest.
+    """Fine-tune the translator in a folder on the first seconds of one clip of each speaker, and evaluate on the rest.
 
-    Both are told the same frames, from what was learned.
+    Both have the same reference frames, from the training part.
 
     Raises: TrainingError - no clip is long enough. Otherwise as start_of and train_translator.
     """
@@ -72,38 +72,38 @@ def compare_finetuning(
     before: list[TranslatorClipScores] = []
     after: list[TranslatorClipScores] = []
     device = device_of(settings.device)
-    judge, translator = Lite0().to(device), load_translator(model, device)[0]
-    for clip in few_a_speaker(judged, 1):
+    lite0, translator = Lite0().to(device), load_translator(model, device)[0]
+    for clip in few_a_speaker(test_clips, 1):
         learned = finetuning_clip(workspace, selection.release, clip.facts.clip_id, seconds)
-        used = max(one.facts.frames for one in (*learned.train, *learned.val))  # what was chosen by is not judged by
+        used = max(one.facts.frames for one in (*learned.train, *learned.val))  # held-back frames are not scored
         eval_window = _later(selection, clip, translator.architecture.side_px, used)
         if eval_window is None:
             continue
         tuned, finetuning = start_of(settings, workspace, str(model), clip.facts.clip_id)
         folder = training_folder(workspace, learned, tuned.stage2, f"finetune-{finetuning.weights[:12]}")
-        made = train_translator(
-            learned, tuned.stage2, settings.weights, folder, listener, finetuning=finetuning, device=settings.device
+        trained = train_translator(
+            learned, tuned.stage2, settings.weights, folder, callback, finetuning=finetuning, device=settings.device
         )
-        for rows, one in ((before, translator), (after, load_translator(made.model, device)[0])):
-            crops = answer(eval_window, "painted", TranslatorInference(one))
+        for rows, network in ((before, translator), (after, load_translator(trained.model, device)[0])):
+            crops = system_crops(eval_window, "painted", TranslatorInference(network))
             rows.append(
                 TranslatorClipScores(
-                    clip.facts.clip_id, clip.facts.speaker, "painted", score(eval_window, crops, judge)
+                    clip.facts.clip_id, clip.facts.speaker, "painted", score(eval_window, crops, lite0)
                 )
             )
     if not before:
-        raise TrainingError(f"no clip has {_LEAST_JUDGED} frames to judge beyond its first {seconds:g} s")
+        raise TrainingError(f"no clip has {_LEAST_SCORED} frames to score beyond its first {seconds:g} s")
     changes = {name: change(after, before, name) for name in (*ERRORS, *GAINS)}
     steps = settings.stage2.finetuning.steps
     return FinetuningGain(selection.release_id, len(before), steps, seconds, changes, tuple(before), tuple(after))
 
 
 def _later(selection: Selection, clip: ClipRef, side_px: int, learned: int) -> EvalWindow | None:
-    """A clip's frames from `learned` on, told frames before it; None if too few are left."""
-    read = portrait(selection.stored.pictures(clip.place), side_px)
-    if len(read.tracked_T) < learned + _LEAST_JUDGED or not read.tracked_T[:learned].any():
+    """Make a window of a clip's frames from `learned` on, references before it; None if too few frames are left."""
+    read = face_clip(selection.stored.pictures(clip.place), side_px)
+    if len(read.tracked_T) < learned + _LEAST_SCORED or not read.tracked_T[:learned].any():
         return None
     span = slice(learned, min(len(read.tracked_T), learned + MOST_FRAMES))
-    exam = TranslatorEvalClip(clip.facts.clip_id, clip.facts.speaker, read)
-    eval_window = EvalWindow(exam, reference_frames(read.tracked_T[:learned], 8), span)
-    return eval_window if eval_window.judged.any() else None
+    eval_clip = TranslatorEvalClip(clip.facts.clip_id, clip.facts.speaker, read)
+    eval_window = EvalWindow(eval_clip, reference_frames(read.tracked_T[:learned], 8), span)
+    return eval_window if eval_window.scored.any() else None

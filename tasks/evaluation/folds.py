@@ -1,4 +1,4 @@
-"""Cross-validation over speakers: every speaker is judged by a generator that never heard or saw that speaker."""
+"""Cross-validation over speakers: every speaker is scored with a model that was not trained on that speaker."""
 
 import hashlib
 from collections import defaultdict
@@ -9,12 +9,12 @@ from schemas.errors import TrainingError
 from tasks.training.clip_selection import ClipRef, Selection
 
 _VAL_SHARE = 0.1
-"""Share of a fold's training groups that training looks at for its early stop and its gain, those with least footage:
-speakers are what limits a small corpus, and footage comes next."""
+"""Share of a fold's training groups that become its val split (early stop, gain), those with least footage: a small
+corpus is limited by speakers first, by footage second."""
 
 
 def folds(selection: Selection, count: int, speakers: int | None = None) -> list[tuple[Selection, tuple[ClipRef, ...]]]:
-    """For each fold what to train on and what to judge on; train and val speakers of the release only, never test.
+    """Return for each fold a training selection and the clips to evaluate on; of train and val speakers, never test.
 
     Groups of speakers (joined by near-copies) go whole, in the order of a hash, to the fold with fewest groups. With
     `speakers`, at most so many groups of a fold are trained on, the first by the hash: a point of a learning curve.
@@ -32,7 +32,7 @@ def folds(selection: Selection, count: int, speakers: int | None = None) -> list
 def without(
     selection: Selection, held: Collection[str], speakers: int | None = None
 ) -> tuple[Selection, tuple[ClipRef, ...]]:
-    """A selection whose train and val clips are of other groups than `held`, and the clips of those.
+    """Split off the groups `held`: a selection of train and val clips of other groups, and the held groups' clips.
 
     speakers: see `folds`.
 
@@ -55,8 +55,8 @@ def without(
 
 
 def halves(selection: Selection) -> tuple[Selection, Selection]:
-    """The question of the paper: half of the training speakers, and the same with the other half's clips added that are
-    good for this stage alone.
+    """Return the two training sets of the paper's data ablation: half of the training speakers, and the same plus the
+    other half's clips that are good for this stage alone.
 
     Raises: TrainingError - the other half has no such clip.
     """
@@ -72,7 +72,7 @@ def halves(selection: Selection) -> tuple[Selection, Selection]:
 
 
 def grouped(clips: Sequence[ClipRef]) -> dict[str, list[ClipRef]]:
-    """Clips by group of speakers."""
+    """Group clips by group of speakers."""
     groups: dict[str, list[ClipRef]] = defaultdict(list)
     for clip in clips:
         groups[clip.group].append(clip)
@@ -80,5 +80,5 @@ def grouped(clips: Sequence[ClipRef]) -> dict[str, list[ClipRef]]:
 
 
 def shuffled(groups: Iterable[str]) -> list[str]:
-    """Groups in an order that means nothing and is always the same: by a hash of their names."""
+    """Sort groups into a pseudo-random but fixed order: by a hash of their names."""
     return sorted(groups, key=lambda name: hashlib.sha256(name.encode()).hexdigest())

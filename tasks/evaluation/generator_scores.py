@@ -1,11 +1,11 @@
-"""Evaluations of stage 1: a generator on a split it has not seen, cross-validated ones, and what more data is worth."""
+"""Evaluations of stage 1: a generator on a held-out split, cross-validation, and data ablation."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from model.evaluation.generator import SYSTEMS, GeneratorClipScores, judge
+from model.evaluation.generator import SYSTEMS, GeneratorClipScores, score_generator
 from model.evaluation.generator_report import ERRORS, Scorecard, scorecard
 from model.metrics.bootstrap import Interval, reduction_interval
 from model.metrics.controls import mean_face
@@ -24,7 +24,7 @@ from tasks.stores.workspace import Workspace
 from tasks.training.clip_selection import ClipRef, Selection, few_a_speaker, spread
 from tasks.training.device import device_of
 from tasks.training.run_dirs import training_folder, trainings
-from tasks.training.stage1 import read_exams, train_generator
+from tasks.training.stage1 import read_eval_clips, train_generator
 
 Split = Literal["train", "val", "test"]
 
@@ -34,8 +34,8 @@ MEAN_CLIPS: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What came out. card: the generator's, of the first fold if there are several. rows: every clip and
-    system. tags: which registered version it is, as MLflow has it.
+    """Scores of a generator. card: of the first fold if there are several. rows: every clip and system. tags: the
+    registered version, as in MLflow.
     """
 
     release: str
@@ -48,13 +48,13 @@ class Evaluation:
     tags: Mapping[str, str] = field(default_factory=dict)
 
     def summary(self) -> dict[str, Any]:
-        """Scores ready for JSON, without the single clips."""
-        kept = {"release": self.release, "judged_on": self.judged_on, "references": self.references}
-        told = {"verdicts": [asdict(one) for one in self.scores.verdicts], "no_interval": self.scores.no_interval}
-        return kept | {"model": self.card_of, "gain": self.card.gain, **asdict(self.scores), **told}
+        """Return the scores ready for JSON, without the single clips."""
+        inputs = {"release": self.release, "judged_on": self.judged_on, "references": self.references}
+        verdicts = {"verdicts": [asdict(one) for one in self.scores.verdicts], "no_interval": self.scores.no_interval}
+        return inputs | {"model": self.card_of, "gain": self.card.gain, **asdict(self.scores), **verdicts}
 
     def clips(self) -> list[dict[str, Any]]:
-        """A row for each clip and system."""
+        """Return a row for each clip and system."""
         return [
             {"clip_id": row.clip_id, "speaker": row.speaker, "system": row.system, "sync": row.sync}
             | {name: value for name, value in asdict(row.scores).items() if name != "missing"}
@@ -65,17 +65,17 @@ class Evaluation:
 def evaluate_generator(
     workspace: Workspace,
     selection: Selection,
-    judged: Sequence[ClipRef],
+    test_clips: Sequence[ClipRef],
     model: Path,
     judged_on: str,
     references: int,
     sync: SyncRecipe = STANDARD,
     device: Device = "auto",
 ) -> Evaluation:
-    """Scores of the generator in a folder on clips, beside controls and baselines. judged_on: what they are, in words.
+    """Score the generator in a folder on clips, beside trivial controls. judged_on: name of the clips, in words.
 
     Raises: ModelFileError - the generator cannot be read, or takes landmarks of another backend than the release's.
-    TrainingError - there are no clips to judge on.
+    TrainingError - there are no clips to evaluate on.
     """
     on = device_of(device)
     generator, card = load_generator(model, on)
@@ -84,24 +84,24 @@ def evaluate_generator(
             f"the model reads landmarks of {card.backend}, release {selection.release.release_id} holds "
             f"{selection.release.backend}; ingest with that backend, or train on this release"
         )
-    if not judged:
-        raise TrainingError(f"release {selection.release.release_id} has no stage1 clip in {judged_on} to judge on")
+    if not test_clips:
+        raise TrainingError(f"release {selection.release.release_id} has no stage1 clip in {judged_on} to evaluate on")
     settings = Stage1Settings(architecture=card.architecture)
-    known = read_exams(selection, spread(selection.train, MEAN_CLIPS), settings)
-    exams = read_exams(selection, few_a_speaker(judged), settings)
+    known = read_eval_clips(selection, spread(selection.train, MEAN_CLIPS), settings)
+    eval_clips = read_eval_clips(selection, few_a_speaker(test_clips), settings)
     scorer = sync_scorer(trainings(workspace), known, sync, on)
-    mean = mean_face(exam.landmarks_TPXY[exam.prepared.counts_T] for exam in known)
-    rows = judge(generator, exams, references, card.gain, mean, SYSTEMS, scorer)
+    mean = mean_face(eval_clip.landmarks_TPXY[eval_clip.prepared.counts_T] for eval_clip in known)
+    rows = score_generator(generator, eval_clips, references, card.gain, mean, SYSTEMS, scorer)
     release = selection.release.release_id
     return Evaluation(release, judged_on, references, card, str(model), scorecard(rows), tuple(rows))
 
 
 def release_scorer(workspace: Workspace, selection: Selection, settings: Settings) -> SyncScorer:
-    """The sync scorer of a release's train split, trained when it is first asked for.
+    """Return the sync scorer of a release's train split, trained on first use.
 
     Raises: TrainingError - no clip of the split both moves and sounds. SettingsError - the device is not there.
     """
-    known = read_exams(selection, spread(selection.train, MEAN_CLIPS), settings.stage1)
+    known = read_eval_clips(selection, spread(selection.train, MEAN_CLIPS), settings.stage1)
     recipe = SyncRecipe(steps=settings.stage1.sync_steps)
     return sync_scorer(trainings(workspace), known, recipe, device_of(settings.device))
 
@@ -112,25 +112,24 @@ def cross_validate(
     settings: Stage1Settings,
     count: int,
     references: int,
-    listener: Callback,
+    callback: Callback,
     speakers: int | None = None,
     device: Device = "auto",
 ) -> Evaluation:
-    """Train a generator for each fold and judge it on the fold's speakers; the scores of all folds together. speakers:
-    see `folds`.
+    """Train a generator for each fold and evaluate it on the fold's speakers; returns the scores of all folds.
 
-    Trainings that were done before, with the same clips and settings, are not done again.
+    speakers: see `folds`. Finished trainings with the same clips and settings are reused.
 
     Raises: as folds, train_generator and evaluate_generator.
     """
     parts = [
-        _trained_and_judged(
-            workspace, fold, judged, settings, f"fold {number + 1} of {count}", references, listener, device
+        _train_and_evaluate(
+            workspace, fold, test_clips, settings, f"fold {number + 1} of {count}", references, callback, device
         )
-        for number, (fold, judged) in enumerate(folds(selection, count, speakers))
+        for number, (fold, test_clips) in enumerate(folds(selection, count, speakers))
     ]
-    few = "" if speakers is None else f", {speakers} at most to learn from"
-    return _together(parts, f"{count} folds over speakers{few}")
+    few = "" if speakers is None else f", {speakers} at most to train on"
+    return _merged(parts, f"{count} folds over speakers{few}")
 
 
 def compare_data(
@@ -139,18 +138,18 @@ def compare_data(
     settings: Stage1Settings,
     count: int,
     references: int,
-    listener: Callback,
+    callback: Callback,
     device: Device = "auto",
 ) -> DataAblation[Evaluation]:
-    """What more footage that is good for stage 1 alone is worth.
+    """Measure the effect of additional footage that is good for stage 1 alone.
 
     Raises: as ablate_data, train_generator and evaluate_generator.
     """
 
-    def trial(part: Selection, judged: Sequence[ClipRef], name: str) -> Evaluation:
-        return _trained_and_judged(workspace, part, judged, settings, name, references, listener, device)
+    def trial(part: Selection, test_clips: Sequence[ClipRef], name: str) -> Evaluation:
+        return _train_and_evaluate(workspace, part, test_clips, settings, name, references, callback, device)
 
-    return ablate_data(selection, count, trial, _together, _gains)
+    return ablate_data(selection, count, trial, _merged, _gains)
 
 
 def _gains(half: Evaluation, more: Evaluation) -> dict[str, Interval]:
@@ -158,26 +157,26 @@ def _gains(half: Evaluation, more: Evaluation) -> dict[str, Interval]:
     return {score: reduction_interval(*paired(after, before, score)) for score in ERRORS}
 
 
-def _trained_and_judged(
+def _train_and_evaluate(
     workspace: Workspace,
     fold: Selection,
-    judged: Sequence[ClipRef],
+    test_clips: Sequence[ClipRef],
     settings: Stage1Settings,
     name: str,
     references: int,
-    listener: Callback,
+    callback: Callback,
     device: Device,
 ) -> Evaluation:
-    trained = train_generator(fold, settings, training_folder(workspace, fold, settings), listener, device=device)
+    trained = train_generator(fold, settings, training_folder(workspace, fold, settings), callback, device=device)
     sync = SyncRecipe(steps=settings.sync_steps)
-    return evaluate_generator(workspace, fold, judged, trained.model, name, references, sync, device)
+    return evaluate_generator(workspace, fold, test_clips, trained.model, name, references, sync, device)
 
 
 def _own(part: Evaluation) -> list[GeneratorClipScores]:
     return [row for row in part.rows if row.system == "own sound"]
 
 
-def _together(parts: Sequence[Evaluation], name: str) -> Evaluation:
+def _merged(parts: Sequence[Evaluation], name: str) -> Evaluation:
     rows = tuple(row for part in parts for row in part.rows)
     first = parts[0]
     return Evaluation(first.release, name, first.references, first.card, first.card_of, scorecard(rows), rows)

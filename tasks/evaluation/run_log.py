@@ -1,4 +1,4 @@
-"""Keeps an evaluation in MLflow: a run of its own, tagged with what was judged on what, its scores, its tables."""
+"""Logs an evaluation to MLflow: a run of its own, tagged with model and data, with its scores and tables."""
 
 import hashlib
 import json
@@ -33,12 +33,12 @@ _SCORES: Final = {
     "sync": "landmark_sync_z",
 }
 _PREFIXES: Final = {"pd5_": "perceptual_heldout_", "pd_": "perceptual_"}
-"""The field's words for what is called otherwise inside."""
+"""Names of systems and scores in MLflow, where they differ from those in the code."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoggedEvaluation:
-    """What is kept of an evaluation. rows: scores of every clip and system, speakers by name."""
+    """An evaluation as it is logged. rows: scores of every clip and system, speakers by name."""
 
     name: str
     tags: Mapping[str, str]
@@ -48,7 +48,7 @@ class LoggedEvaluation:
 
 
 def log_evaluation(settings: Settings, evaluation: LoggedEvaluation) -> str | None:
-    """Keep an evaluation; returns its run. None where the store is away: scores that took long are not lost for it."""
+    """Log an evaluation and return its run; None, with a warning, if the store cannot be reached."""
     from tasks.tracking.runs import tracked_run
     from tasks.tracking.store import open_tracking
 
@@ -62,17 +62,17 @@ def log_evaluation(settings: Settings, evaluation: LoggedEvaluation) -> str | No
                 run.content(f"{FOLDER}/clips.json", _text([_unnamed(row) for row in evaluation.rows]))
             return run.run_id
     except TrackingError as error:
-        _log.warning("the scores were not kept in MLflow: %s", error)
+        _log.warning("the scores were not logged to MLflow: %s", error)
         return None
 
 
 def metrics_of(means: Iterable[Mean]) -> dict[str, float | None]:
-    """Means and the ends of their intervals, by names such as "paired/nme_lips" and "paired/nme_lips/low"."""
-    found: dict[str, float | None] = {}
+    """Return means and interval ends, by names such as "paired/nme_lips" and "paired/nme_lips/low"."""
+    metrics: dict[str, float | None] = {}
     for mean in means:
         name, interval = metric_name(mean.system, mean.score), mean.interval
-        found |= {name: interval.mean, f"{name}/low": interval.low, f"{name}/high": interval.high}
-    return found
+        metrics |= {name: interval.mean, f"{name}/low": interval.low, f"{name}/high": interval.high}
+    return metrics
 
 
 def gains_of(gains: Mapping[str, Interval]) -> dict[str, float | None]:
@@ -81,7 +81,7 @@ def gains_of(gains: Mapping[str, Interval]) -> dict[str, float | None]:
 
 
 def metric_name(system: str, score: str) -> str:
-    """The name of a system's score in MLflow."""
+    """Return the name of a system's score in MLflow."""
     score = _SCORES.get(score, score)
     for prefix, word in _PREFIXES.items():
         if score.startswith(prefix):
@@ -91,7 +91,7 @@ def metric_name(system: str, score: str) -> str:
 
 
 def _unnamed(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row whose speaker is told by a hash: files of a run are not reached by name when somebody is taken down."""
+    """Replace a row's speaker by a hash: a takedown cannot reach files of a run by name."""
     named = {"speaker": hashlib.sha256(str(row["speaker"]).encode()).hexdigest()[:12]} if "speaker" in row else {}
     return {**row, **named}
 

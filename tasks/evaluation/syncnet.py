@@ -1,4 +1,4 @@
-"""Trains the sync scorer on the train split of a release, once, and keeps it for whoever scores on that release."""
+"""Training of the sync scorer on the train split of a release; the result is cached for all evaluations on it."""
 
 import hashlib
 import json
@@ -21,7 +21,7 @@ from schemas.errors import TrainingError
 
 @dataclass(frozen=True, slots=True)
 class SyncRecipe:
-    """How the scorer is trained: seconds on one core. What it can do stands in model/syncnet/scorer.py and score.py."""
+    """Training settings of the sync scorer; takes seconds on one core. For its accuracy see model/syncnet/score.py."""
 
     steps: int = 600
     clips: int = 16
@@ -35,13 +35,13 @@ STANDARD: Final = SyncRecipe()
 
 
 def sync_scorer(
-    folder: Path, exams: Sequence[GeneratorEvalClip], recipe: SyncRecipe = STANDARD, device: torch.device = CPU
+    folder: Path, eval_clips: Sequence[GeneratorEvalClip], recipe: SyncRecipe = STANDARD, device: torch.device = CPU
 ) -> SyncScorer:
-    """A scorer trained on these clips, none of which is to be scored by it; kept in `folder` by what it learned from.
+    """Train a scorer on these clips, which it must not score, or load it from `folder`, where it is cached by them.
 
     Raises: TrainingError - no clip both moves and sounds.
     """
-    identity = json.dumps([sorted(exam.clip_id for exam in exams), asdict(recipe)])
+    identity = json.dumps([sorted(eval_clip.clip_id for eval_clip in eval_clips), asdict(recipe)])
     path = folder / f"sync-{hashlib.sha256(identity.encode()).hexdigest()[:12]}.safetensors"
     torch.manual_seed(recipe.seed)
     scorer = SyncScorer().to(device)
@@ -49,9 +49,9 @@ def sync_scorer(
         scorer.load_state_dict(load_file(path))
         return scorer.eval()
     speakers: dict[str, list[SyncClip]] = {}
-    for exam in exams:
-        clip = SyncClip.of(exam.landmarks_TPXY, exam.prepared.counts_T, exam.mel_SM)
-        speakers.setdefault(exam.speaker, []).append(clip)
+    for eval_clip in eval_clips:
+        clip = SyncClip.of(eval_clip.landmarks_TPXY, eval_clip.prepared.counts_T, eval_clip.mel_SM)
+        speakers.setdefault(eval_clip.speaker, []).append(clip)
     _train(scorer, list(speakers.values()), recipe)
     folder.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(".unfinished")

@@ -1,4 +1,4 @@
-"""Evaluations of stage 2: a translator on clips of speakers it has not seen, and cross-validated ones."""
+"""Evaluations of stage 2: a translator on held-out speakers, cross-validation, and data ablation."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -9,8 +9,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from model.evaluation.image_scores import EvaluatedFeatures, judged_features, score
-from model.evaluation.translator import SYSTEMS, EvalWindow, Finder, System, answer
+from model.evaluation.image_scores import EvaluatedFeatures, heldout_features, score
+from model.evaluation.translator import SYSTEMS, EvalWindow, Finder, System, system_crops
 from model.evaluation.translator_report import ERRORS, PictureCard, TranslatorClipScores, change, picture_card
 from model.metrics.bootstrap import Interval
 from model.metrics.frechet import frechet_distance
@@ -33,7 +33,7 @@ from tasks.training.stage2 import train_translator
 from tasks.training.validation import read_eval_windows
 
 MOST_FRAMES: Final = 40
-"""Frames in a row that are judged of each clip, from its middle."""
+"""Consecutive frames that are scored of each clip, from its middle."""
 
 _FOUND: Final = "landmarks found again"
 
@@ -42,8 +42,8 @@ Features = dict[System, list[EvaluatedFeatures]]
 
 @dataclass(frozen=True, slots=True)
 class PictureEvaluation:
-    """What came out. card: the translator's, of the first fold if there are several. rows: every clip and
-    system. tags: which registered version it is, as MLflow has it.
+    """Scores of a translator. card: of the first fold if there are several. rows: every clip and system. tags: the
+    registered version, as in MLflow.
     """
 
     release: str
@@ -56,14 +56,14 @@ class PictureEvaluation:
     tags: Mapping[str, str] = field(default_factory=dict)
 
     def summary(self) -> dict[str, Any]:
-        """Scores ready for JSON, without the single clips."""
-        kept = {"release": self.release, "judged_on": self.judged_on, "references": self.references}
+        """Return the scores ready for JSON, without the single clips."""
+        inputs = {"release": self.release, "judged_on": self.judged_on, "references": self.references}
         model = {"model": self.card_of, "steps": self.card.steps, "tuned_on": list(self.card.tuned_on)}
         verdicts = {"verdicts": [asdict(one) for one in self.scores.verdicts], "no_interval": self.scores.no_interval}
-        return kept | model | asdict(self.scores) | verdicts
+        return inputs | model | asdict(self.scores) | verdicts
 
     def clips(self) -> list[dict[str, Any]]:
-        """A row for each clip and system."""
+        """Return a row for each clip and system."""
         return [
             {"clip_id": row.clip_id, "speaker": row.speaker, "system": row.system} | asdict(row.scores)
             for row in self.rows
@@ -73,15 +73,15 @@ class PictureEvaluation:
 def evaluate_translator(
     settings: Settings,
     selection: Selection,
-    judged: Sequence[ClipRef],
+    test_clips: Sequence[ClipRef],
     model: Path,
     judged_on: str,
     references: int,
 ) -> PictureEvaluation:
-    """Scores of the translator in a folder on clips, beside baselines.
+    """Score the translator in a folder on clips, beside trivial controls.
 
     Raises: ModelFileError - it cannot be read, or takes landmarks of another backend than the release's. TrainingError
-    - there are no clips to judge on.
+    - there are no clips to evaluate on.
     """
     device = device_of(settings.device)
     translator, card = load_translator(model, device)
@@ -91,17 +91,17 @@ def evaluate_translator(
             f"the model reads landmarks of {card.backend}, release {release.release_id} holds {release.backend}; "
             f"ingest with that backend, or train on this release"
         )
-    if not judged:
-        raise TrainingError(f"release {release.release_id} has no stage2 clip in {judged_on} to judge on")
-    judge, (find, missing) = Lite0().to(device), finder(settings, release.backend)
+    if not test_clips:
+        raise TrainingError(f"release {release.release_id} has no stage2 clip in {judged_on} to evaluate on")
+    lite0, (find, missing) = Lite0().to(device), finder(settings, release.backend)
     inference, rows, features = TranslatorInference(translator), [], Features()
-    for clip in few_a_speaker(judged):
+    for clip in few_a_speaker(test_clips):
         for eval_window in read_eval_windows(
             selection, [clip], card.architecture.side_px, references, MOST_FRAMES, strict=False
         ):
-            rows += _sat(eval_window, inference, judge, find, features)
+            rows += _scores_of(eval_window, inference, lite0, find, features)
     if not rows:
-        raise TrainingError(f"no clip in {judged_on} has more tracked frames than the {references} that are told")
+        raise TrainingError(f"no clip in {judged_on} has more tracked frames than the {references} references")
     scores = picture_card(rows, _frechet(features))
     scores = replace(scores, not_measured=scores.not_measured | missing)
     return PictureEvaluation(release.release_id, judged_on, references, card, str(model), scores, tuple(rows))
@@ -113,38 +113,37 @@ def cross_validate_translator(
     selection: Selection,
     count: int,
     references: int,
-    listener: Callback,
+    callback: Callback,
     only: int | None = None,
 ) -> PictureEvaluation:
-    """Train a translator for each fold and judge it on the fold's speakers; the scores of all folds together.
+    """Train a translator for each fold and evaluate it on the fold's speakers; returns the scores of all folds.
 
-    only: the number of one fold, from 1, for who has no time for all. Trainings that were done before, with the same
-    clips and settings, are not done again.
+    only: number of a single fold to run, from 1. Finished trainings with the same clips and settings are reused.
 
-    Raises: as folds, train_translator and evaluate_translator. TrainingError also for a fold that there is not.
+    Raises: as folds, train_translator and evaluate_translator. TrainingError also for a fold out of range.
     """
     if only is not None and not 1 <= only <= count:
-        raise TrainingError(f"there is no fold {only} of {count}")
+        raise TrainingError(f"there is no fold {only}; folds are 1 to {count}")
     parts = []
-    for number, (fold, judged) in enumerate(folds(selection, count), 1):
+    for number, (fold, test_clips) in enumerate(folds(selection, count), 1):
         if only in (None, number):
             name = f"fold {number} of {count}"
-            parts.append(_trained_and_judged(workspace, settings, fold, judged, name, references, listener))
-    return parts[0] if only is not None else _together(parts, f"{count} folds over speakers")
+            parts.append(_train_and_evaluate(workspace, settings, fold, test_clips, name, references, callback))
+    return parts[0] if only is not None else _merged(parts, f"{count} folds over speakers")
 
 
 def compare_picture_data(
-    workspace: Workspace, settings: Settings, selection: Selection, count: int, references: int, listener: Callback
+    workspace: Workspace, settings: Settings, selection: Selection, count: int, references: int, callback: Callback
 ) -> DataAblation[PictureEvaluation]:
-    """What more footage that is good for stage 2 alone (silent, under music, GIFs) is worth.
+    """Measure the effect of additional footage that is good for stage 2 alone (silent, under music, GIFs).
 
     Raises: as ablate_data, train_translator and evaluate_translator.
     """
 
-    def trial(part: Selection, judged: Sequence[ClipRef], name: str) -> PictureEvaluation:
-        return _trained_and_judged(workspace, settings, part, judged, name, references, listener)
+    def trial(part: Selection, test_clips: Sequence[ClipRef], name: str) -> PictureEvaluation:
+        return _train_and_evaluate(workspace, settings, part, test_clips, name, references, callback)
 
-    return ablate_data(selection, count, trial, _together, _gains)
+    return ablate_data(selection, count, trial, _merged, _gains)
 
 
 def _gains(half: PictureEvaluation, more: PictureEvaluation) -> dict[str, Interval]:
@@ -152,43 +151,43 @@ def _gains(half: PictureEvaluation, more: PictureEvaluation) -> dict[str, Interv
     return {score: change(after, before, score) for score in ERRORS}
 
 
-def _trained_and_judged(
+def _train_and_evaluate(
     workspace: Workspace,
     settings: Settings,
     fold: Selection,
-    judged: Sequence[ClipRef],
+    test_clips: Sequence[ClipRef],
     name: str,
     references: int,
-    listener: Callback,
+    callback: Callback,
 ) -> PictureEvaluation:
     folder = training_folder(workspace, fold, settings.stage2, "stage2")
-    trained = train_translator(fold, settings.stage2, settings.weights, folder, listener, device=settings.device)
-    return evaluate_translator(settings, fold, judged, trained.model, name, references)
+    trained = train_translator(fold, settings.stage2, settings.weights, folder, callback, device=settings.device)
+    return evaluate_translator(settings, fold, test_clips, trained.model, name, references)
 
 
-def _together(parts: Sequence[PictureEvaluation], name: str) -> PictureEvaluation:
+def _merged(parts: Sequence[PictureEvaluation], name: str) -> PictureEvaluation:
     rows = tuple(row for part in parts for row in part.rows)
     # a Frechet distance is of one model's pictures
     return replace(parts[0], judged_on=name, scores=picture_card(rows, {}), rows=rows)
 
 
-def _sat(
-    eval_window: EvalWindow, translator: TranslatorInference, judge: Lite0, finder: Finder | None, features: Features
+def _scores_of(
+    eval_window: EvalWindow, translator: TranslatorInference, lite0: Lite0, finder: Finder | None, features: Features
 ) -> list[TranslatorClipScores]:
     rows = []
     for system in SYSTEMS:
-        made = answer(eval_window, system, translator)
+        made = system_crops(eval_window, system, translator)
         rows.append(
             TranslatorClipScores(
-                eval_window.exam.clip_id, eval_window.exam.speaker, system, score(eval_window, made, judge, finder)
+                eval_window.clip.clip_id, eval_window.clip.speaker, system, score(eval_window, made, lite0, finder)
             )
         )
-        features.setdefault(system, []).append(judged_features(judge, eval_window, made))
+        features.setdefault(system, []).append(heldout_features(lite0, eval_window, made))
     return rows
 
 
 def _frechet(features: Features) -> dict[System, dict[str, float]]:
-    """Distances to the source's features: of frames, and of their changes from frame to frame."""
+    """Return distances to the source's features: of frames, and of their changes from frame to frame."""
 
     def sets(system: System) -> dict[str, NDArray[np.float32]]:
         parts = features[system]
@@ -203,7 +202,7 @@ def _frechet(features: Features) -> dict[System, dict[str, float]]:
 
 
 def finder(settings: Settings, backend: str) -> tuple[Finder | None, dict[str, str]]:
-    """What looks for faces again, by the backend that the release's landmarks are of; or why nothing does."""
+    """Open the face detector of the release's landmark backend; None, with the reason, if its weights are missing."""
     name = backend.partition("@")[0]
     try:
         opened = open_backend(settings.model_copy(update={"backend": name}))

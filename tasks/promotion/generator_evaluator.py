@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from model.evaluation.generator import GeneratorClipScores, GeneratorEvalClip, judge
+from model.evaluation.generator import GeneratorClipScores, GeneratorEvalClip, score_generator
 from model.features.timing import mel_columns
 from model.metrics.cost import costs
 from model.stage1.files import load_generator
@@ -60,8 +60,8 @@ def grade_generators(
             raise PromotionError(
                 f"version {version} reads landmarks of {card.backend}, the benchmark holds {selection.release.backend}"
             )
-        exams = benchmark_exams(selection, benchmark.clips, generator)
-        sat = judge(generator, exams, rule.references, card.gain, None, GENERATOR_SYSTEMS, scorer)
+        eval_clips = benchmark_eval_clips(selection, benchmark.clips, generator)
+        sat = score_generator(generator, eval_clips, rule.references, card.gain, None, GENERATOR_SYSTEMS, scorer)
         graded.append(tuple(_graded(row) for row in sat))
         loaded.append((version, generator))
     cost = costs([(generator, partial(_predict_fixed, generator, *_fixed_input())) for _, generator in loaded])
@@ -71,7 +71,7 @@ def grade_generators(
     ]  # fmt: skip
 
 
-def benchmark_exams(
+def benchmark_eval_clips(
     selection: Selection, clips: Sequence[BenchmarkClip], generator: LandmarkGenerator
 ) -> list[GeneratorEvalClip]:
     """The clips as this generator sees them: how far the pose is smoothed is its own.
@@ -88,7 +88,7 @@ def benchmark_exams(
         )
         for clip in clips
     ]
-    return read_exams(selection, wanted, Stage1Settings(architecture=generator.shape))
+    return read_eval_clips(selection, wanted, Stage1Settings(architecture=generator.shape))
 
 
 def _graded(row: GeneratorClipScores) -> SystemScores:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from model.evaluation.generator import GeneratorEvalClip, answer, reference_frames
+from model.evaluation.generator import GeneratorEvalClip, predict_landmarks, reference_frames
 from model.features.timing import SAMPLES_PER_FRAME
 from model.stage1.files import load_generator
 from schemas.config.settings import GuardSettings, Settings
@@ -22,7 +22,7 @@ from tasks.visualization.colours import OTHER_RGB, PREDICTED_RGB, TRUE_RGB
 from tasks.visualization.film import Floats, Side, compared_film
 from tasks.visualization.sound import ClipPlace, PlayableSound, clip_sound
 
-from .generator_evaluator import benchmark_exams
+from .generator_evaluator import benchmark_eval_clips
 from .model_scores import Drawings, Drawn
 
 _FILM_FRAMES: Final = 4 * FPS
@@ -46,38 +46,40 @@ def draw_generators(
     """
     selection = select(workspace, find_release(workspace, None), Stage.STAGE1)
     chosen = [clip for clip in benchmark.clips if clip.clip_id in clips]
-    exams: dict[str, GeneratorEvalClip] = {}
+    eval_clips: dict[str, GeneratorEvalClip] = {}
     predicted: dict[str, dict[int, Floats]] = {clip: {} for clip in clips}
     for version, folder in candidates.items():
         generator, card = load_generator(folder, device_of(settings.device))
-        for exam in benchmark_exams(selection, chosen, generator):
-            told = reference_frames(exam.prepared.counts_T, rule.references)
-            exams[exam.clip_id] = exam
-            predicted[exam.clip_id][version] = answer(generator, exam, told, card.gain)
+        for eval_clip in benchmark_eval_clips(selection, chosen, generator):
+            told = reference_frames(eval_clip.prepared.counts_T, rule.references)
+            eval_clips[eval_clip.clip_id] = eval_clip
+            predicted[eval_clip.clip_id][version] = predict_landmarks(generator, eval_clip, told, card.gain)
     return {
         clip: Drawn(
-            {version: _stills(points, exam, f"version {version}") for version, points in predicted[clip].items()},
-            _film(predicted[clip], exam, sound_place(workspace, selection.release, clip), settings.guards),
+            {version: _stills(points, eval_clip, f"version {version}") for version, points in predicted[clip].items()},
+            _film(predicted[clip], eval_clip, sound_place(workspace, selection.release, clip), settings.guards),
         )
-        for clip, exam in exams.items()
+        for clip, eval_clip in eval_clips.items()
     }
 
 
-def _stills(points: Floats, exam: GeneratorEvalClip, title: str) -> tuple[bytes, ...]:
+def _stills(points: Floats, eval_clip: GeneratorEvalClip, title: str) -> tuple[bytes, ...]:
     return (
-        opening_chart(points, exam.landmarks_TPXY, exam.prepared.counts_T, title),
-        landmarks_over_truth(points, exam.landmarks_TPXY, title=title),
+        opening_chart(points, eval_clip.landmarks_TPXY, eval_clip.prepared.counts_T, title),
+        landmarks_over_truth(points, eval_clip.landmarks_TPXY, title=title),
     )
 
 
-def _film(predicted: Mapping[int, Floats], exam: GeneratorEvalClip, place: ClipPlace, guards: GuardSettings) -> bytes:
+def _film(
+    predicted: Mapping[int, Floats], eval_clip: GeneratorEvalClip, place: ClipPlace, guards: GuardSettings
+) -> bytes:
     colours = (PREDICTED_RGB, OTHER_RGB)
     sides = [
         Side(f"version {version}", points[:_FILM_FRAMES], rgb)
         for (version, points), rgb in zip(predicted.items(), colours, strict=False)
     ]
-    sides.append(Side("true", exam.landmarks_TPXY[:_FILM_FRAMES], TRUE_RGB))
-    heard = clip_sound(place, exam.mel_SM, guards)
+    sides.append(Side("true", eval_clip.landmarks_TPXY[:_FILM_FRAMES], TRUE_RGB))
+    heard = clip_sound(place, eval_clip.mel_SM, guards)
     heard = PlayableSound(heard.samples[: len(sides[0].points_TPXY) * SAMPLES_PER_FRAME], heard.rebuilt_since)
     with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
         path = Path(scratch) / "film.mp4"

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from model.evaluation.image_scores import score
-from model.evaluation.translator import EvalWindow, System, TranslatorEvalClip, answer, sit
+from model.evaluation.translator import EvalWindow, System, TranslatorEvalClip, make_eval_window, system_crops
 from model.metrics.cost import costs
 from model.perceptual.lite0 import Lite0
 from model.stage2.files import load_translator
@@ -50,13 +50,13 @@ def grade_translators(
     device = device_of(settings.device)
     loaded = _loaded(candidates, release.backend, device)
     first = next(iter(loaded.values()))
-    judge, (find, _) = Lite0().to(device), finder(settings, release.backend)
+    lite0, (find, _) = Lite0().to(device), finder(settings, release.backend)
     graded: dict[int, list[SystemScores]] = {version: [] for version in loaded}
 
     def grade(eval_window: EvalWindow, system: System, translator: TranslatorInference) -> SystemScores:
-        scores = score(eval_window, answer(eval_window, system, translator), judge, find)
+        scores = score(eval_window, system_crops(eval_window, system, translator), lite0, find)
         told = {name: value for name, value in asdict(scores).items() if name in TRANSLATOR_DIRECTIONS}
-        return SystemScores(eval_window.exam.clip_id, eval_window.exam.speaker, system, told)
+        return SystemScores(eval_window.clip.clip_id, eval_window.clip.speaker, system, told)
 
     for eval_window in eval_windows(stored, benchmark.clips, first.side_px, rule.references):
         beside = [grade(eval_window, system, first) for system in TRANSLATOR_SYSTEMS[1:]]  # the same whoever is judged
@@ -92,9 +92,9 @@ def eval_windows(
     Raises: NotFoundError, WorkspaceError - one cannot be read.
     """
     for clip in clips:
-        read = portrait(stored.pictures(ClipSource(clip.clip_id, clip.media_id)), side_px)
+        read = face_clip(stored.pictures(ClipSource(clip.clip_id, clip.media_id)), side_px)
         try:
-            yield sit(TranslatorEvalClip(clip.clip_id, clip.speaker, read), references, MOST_FRAMES)
+            yield make_eval_window(TranslatorEvalClip(clip.clip_id, clip.speaker, read), references, MOST_FRAMES)
         except ValueError:  # too short
             continue
 

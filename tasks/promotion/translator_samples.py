@@ -48,7 +48,7 @@ def draw_translators(
         shown = {version: columns(eval_window, translator) for version, translator in translators.items()}
         sheets = {version: (contact_sheet(own, _ROWS),) for version, own in shown.items()}
         beside = {f"version {version}": own["generated"] for version, own in shown.items()}
-        drawn[eval_window.exam.clip_id] = Drawn(sheets, _film(beside | {"true": eval_window.crops}))
+        drawn[eval_window.clip.clip_id] = Drawn(sheets, _film(beside | {"true": eval_window.crops}))
     return drawn
 
 

@@ -1,1 +1,1 @@
-"""The paper's tables on whatever footage there is: what is trained for them, how it is judged, what is written."""
+"""Reproduction of the paper's tables on a release: trainings, evaluation, and tables on disk."""

@@ -1,8 +1,8 @@
-"""Minutes to steps: how many steps of a training this machine takes in its share of a budget.
+"""Conversion of a training's time budget from minutes to steps on this machine.
 
-A limit in minutes would give every cell of a table as many steps as the machine happened to spare it. So the minutes
-are turned into steps once, by a short training of the same kind, and written down: every cell takes the same steps, in
-the same order, and a run that goes on tomorrow takes them, too.
+A limit in minutes would give every cell of a table another number of steps, depending on the machine's load. So the
+minutes are converted to steps once, by a short trial training of the same kind, and stored: every cell takes the same
+steps in the same order, also after a resume.
 """
 
 import json
@@ -16,12 +16,12 @@ from schemas.errors import TrainingError
 
 PROBE_STEPS: Final = 16
 WARM_STEPS: Final = 4
-"""Steps at a training's beginning that are slower than the rest."""
+"""Steps at a training's beginning that are slower than the rest and not timed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """Steps of a training, and what they were worked out from: seconds of a step and of a look at the val split."""
+    """Steps of a training, with the measured seconds of a step and of a validation (look_s)."""
 
     steps: int
     minutes: float
@@ -30,7 +30,7 @@ class Budget:
 
 
 class StepTimer(Callbacks):
-    """Times the steps and looks of a training."""
+    """Times the steps and validations of a training."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -39,16 +39,16 @@ class StepTimer(Callbacks):
         self._last = 0.0
 
     def stepped(self, report: StepMetrics) -> None:
-        """A step was taken."""
+        """Record a step's time."""
         self._steps.append(report.seconds)
         self._last = time.perf_counter()
 
     def validated(self, report: ValidationMetrics) -> None:
-        """The val split was looked at."""
+        """Record a validation's time."""
         self._looks.append(time.perf_counter() - self._last)
 
     def budget(self, minutes: float, looks: int) -> Budget:
-        """What fits into so many minutes with so many looks, a step at least.
+        """Return the budget of so many minutes with so many validations, at least one step.
 
         Raises: TrainingError - nothing was timed.
         """
@@ -59,8 +59,8 @@ class StepTimer(Callbacks):
         return Budget(max(1, int((60 * minutes - looks * look_s) / step_s)), minutes, step_s, look_s)
 
 
-def kept(path: Path) -> Budget | None:
-    """A budget that was written down; None if there is none.
+def read_budget(path: Path) -> Budget | None:
+    """Read a stored budget; None if there is none.
 
     Raises: TrainingError - it cannot be read.
     """
@@ -72,8 +72,8 @@ def kept(path: Path) -> Budget | None:
         raise TrainingError(f"{path} is damaged ({error}); delete it to time a training anew") from error
 
 
-def keep(path: Path, budget: Budget) -> None:
-    """Write a budget down, whole or not at all."""
+def write_budget(path: Path, budget: Budget) -> None:
+    """Store a budget, atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(".unfinished")
     unfinished.write_text(json.dumps(asdict(budget)) + "\n")

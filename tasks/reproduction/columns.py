@@ -1,4 +1,4 @@
-"""The scores that tables show, and what of the paper's comes nearest to each."""
+"""Score columns of the tables, each with the paper's nearest score."""
 
 from typing import Final
 
@@ -19,7 +19,7 @@ FOUND_NME_COLUMN: Final = ScoreColumn(
 FACE_FOUND_COLUMN: Final = ScoreColumn(
     "face_found_frac", "face found again, %", "more", scale=100, digits=1, least=5e-3
 )
-"""Beside it: frames in which no face is found are not in the error."""
+"""Shown beside the error, since frames without a detected face are not in it."""
 
 LIKENESS: Final = (
     ScoreColumn("ssim_whole", "SSIM", "more", "SSIM", digits=4, least=1e-3),

@@ -1,4 +1,4 @@
-"""The paper's Tables 1, 3 and 4: what each trains, paints and claims."""
+"""Experiments of the paper's Tables 1, 3 and 4: trainings, rows, columns and claims."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from model.evaluation.aggregate import SpeakerScores, mean_over_speakers
-from model.evaluation.generator import judge
+from model.evaluation.generator import score_generator
 from model.metrics.speakers import by_speaker
 from model.stage1.files import load_generator
 from schemas.config.settings import Settings
@@ -27,7 +27,7 @@ from tasks.reproduction.columns import (
 from tasks.reproduction.footage import REFERENCES, ExperimentData
 from tasks.reproduction.jobs import FACE_RECOGNITION, GATED, GENERATOR, TEMPORAL, TRANSLATOR, TrainingJob
 from tasks.reproduction.judged import EvaluatedSystems
-from tasks.reproduction.systems import CONTENDERS, TRANSLATES, ComparedSystem, true_landmarks, two_stage
+from tasks.reproduction.systems import SYSTEMS, TRANSLATES, ComparedSystem, true_landmarks, two_stage
 from tasks.reproduction.table import Claim, Table, TableRow
 from tasks.reproduction.trainer_cache import TrainedModels
 from tasks.training.clip_selection import few_a_speaker
@@ -37,29 +37,29 @@ from tasks.training.stage1 import read_exams
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """A table to be made. jobs: the trainings that it needs. made: the table, from their models."""
+    """A table of the paper. jobs: the trainings that it needs. made: builds the table from their models."""
 
     jobs: Callable[[Settings], tuple[TrainingJob, ...]]
     made: Callable[[Settings, ExperimentData, TrainedModels, EvaluatedSystems], Table]
 
 
 def _table_1(settings: Settings, footage: ExperimentData, trained: TrainedModels, bench: EvaluatedSystems) -> Table:
-    rows = [_system(one, settings.stage2.architecture.side_px, trained, bench) for one in CONTENDERS]
+    rows = [_system(one, settings.stage2.architecture.side_px, trained, bench) for one in SYSTEMS]
     columns = (FRECHET_COLUMN, FOUND_NME_COLUMN, FACE_FOUND_COLUMN, *LIKENESS, OPENING, UNPAIRED_COLUMN)
     notes = (
         "Own sound but for the last column; another speaker's there. A row that takes its mouth from the truth hears "
         "nothing, so it has no other sound.",
         "Ours is not fine-tuned, the paper's is.",
         "LipGAN, Wav2Lip, ATVGnet and MakeItTalk are written anew from their papers, trained on the clips of the same "
-        "speakers that are good for both stages, each within the minutes of both of ours together. They paint whole "
+        "speakers that are good for both stages, each within the minutes of both of ours together. They generate whole "
         "crops, ours what its mask hides; ATVGnet and MakeItTalk animate one picture and do not follow the head. The "
         "paper has these two in its Table 2 alone.",
     )
-    ours = CONTENDERS[0].name
+    ours = SYSTEMS[0].name
     claims = tuple(
         Claim(f"ours is better than {one.name}", ours, one.name, column.score)
-        for one in CONTENDERS[1:]
-        if not one.deaf
+        for one in SYSTEMS[1:]
+        if not one.ignores_sound
         for column in columns
     )
     title = "Table 1: systems, with their own sound and with another's"
@@ -67,13 +67,13 @@ def _table_1(settings: Settings, footage: ExperimentData, trained: TrainedModels
 
 
 def _system(one: ComparedSystem, side_px: int, trained: TrainedModels, bench: EvaluatedSystems) -> TableRow:
-    """A contender's row; without scores where one of its trainings was refused."""
+    """Build a system's row; it has no scores if one of its trainings was refused."""
     refused = [trained.refused[job] for job in one.needs if job in trained.refused]
     if refused:
         return TableRow(one.name, {}, f"not measured: {refused[0]}")
     entry = one.entry(trained.models, side_px)
     scores = dict(bench.paired(entry))
-    return TableRow(one.name, scores if one.deaf else scores | {UNPAIRED: bench.unpaired(entry)})
+    return TableRow(one.name, scores if one.ignores_sound else scores | {UNPAIRED: bench.unpaired(entry)})
 
 
 _CELLS: Final = {
@@ -89,16 +89,16 @@ _CELLS: Final = {
 
 def _table_3(settings: Settings, footage: ExperimentData, trained: TrainedModels, bench: EvaluatedSystems) -> Table:
     models = trained.models
-    heard = {job: _heard(settings, footage, models[job]) for job in {first for first, _ in _CELLS.values()}}
+    nme = {job: _stage1_nme(settings, footage, models[job]) for job in {first for first, _ in _CELLS.values()}}
     rows = [
-        TableRow(name, {**bench.paired(two_stage(models[first], models[second])), NME: heard[first]})
+        TableRow(name, {**bench.paired(two_stage(models[first], models[second])), NME: nme[first]})
         for name, (first, second) in _CELLS.items()
     ]
     half = footage.half()
     notes = (
         "I: data of the landmark generator, II: of the translator. Half of the speakers, the same for both; own sound, "
         "predicted landmarks. NME is that of stage 1's landmarks, over its 100 points.",
-        *(f"{stage.value}: 50 % are {half.told(stage)}; 100 % are {footage.told(stage)}." for stage in Stage),
+        *(f"{stage.value}: 50 % are {half.size_text(stage)}; 100 % are {footage.size_text(stage)}." for stage in Stage),
     )
     names = list(_CELLS)
     claims = [
@@ -113,16 +113,20 @@ def _table_3(settings: Settings, footage: ExperimentData, trained: TrainedModels
     return Table("table3", title, columns, tuple(rows), {"LRS2": published.TABLE_3}, tuple(claims), notes)
 
 
-def _heard(settings: Settings, footage: ExperimentData, model: Path) -> SpeakerScores:
-    """NME of a generator on the judged speakers' stage-1 clips, by their own sound."""
+def _stage1_nme(settings: Settings, footage: ExperimentData, model: Path) -> SpeakerScores:
+    """Return the NME of a generator on the test speakers' stage-1 clips, with their own sound."""
     generator, card = load_generator(model, device_of(settings.device))
-    exams = read_exams(footage.speech, few_a_speaker(footage.heard), Stage1Settings(architecture=card.architecture))
-    return mean_over_speakers(by_speaker(judge(generator, exams, REFERENCES, card.gain, systems=("own sound",)), "nme"))
+    eval_clips = read_eval_clips(
+        footage.speech, few_a_speaker(footage.test_speech), Stage1Settings(architecture=card.architecture)
+    )
+    return mean_over_speakers(
+        by_speaker(score_generator(generator, eval_clips, REFERENCES, card.gain, systems=("own sound",)), "nme")
+    )
 
 
 _WHOLE: Final = "all three"
 _WITHOUT: Final = {f"without {name}": TrainingJob(TRANSLATOR, off=name) for name in (GATED, TEMPORAL, FACE_RECOGNITION)}
-"""The rows of Table 4 that leave something out."""
+"""The rows of Table 4 without a component."""
 
 _NO_SLOT: Final = (
     "not measured: the weight slot weights.vgg_face is empty, so no training here has that loss, and the row "
@@ -144,7 +148,7 @@ def _table_4(settings: Settings, footage: ExperimentData, trained: TrainedModels
     columns = (FRECHET_COLUMN, *LIKENESS, OPENING)
     notes = (
         "True landmarks, so that nothing but the translator differs. (The paper's last row equals that of its Table 3, "
-        "so it painted predicted ones.) All rows take the same steps on the same windows.",
+        "so it used predicted ones.) All rows take the same steps on the same windows.",
     )
     claims = tuple(
         Claim(f"{name.removeprefix('without ')} makes better pictures", _WHOLE, name, column.score)
@@ -156,7 +160,7 @@ def _table_4(settings: Settings, footage: ExperimentData, trained: TrainedModels
 
 
 EXPERIMENTS: Final[Mapping[str, Experiment]] = {
-    "table1": Experiment(lambda _: tuple(job for one in CONTENDERS for job in one.needs), _table_1),
+    "table1": Experiment(lambda _: tuple(job for one in SYSTEMS for job in one.needs), _table_1),
     "table3": Experiment(lambda _: (*(job for cell in _CELLS.values() for job in cell),), _table_3),
     "table4": Experiment(_table_4_jobs, _table_4),
 }

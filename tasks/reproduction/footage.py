@@ -1,4 +1,4 @@
-"""Who is learned from and who is judged, alike for both stages: nobody who is judged was seen or heard by either."""
+"""Train and test clips of the tables, alike for both stages: test speakers are in no training set of either."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -16,22 +16,24 @@ from tasks.training.clip_selection import ClipRef, Selection, candidates, few_a_
 from tasks.training.validation import read_eval_windows
 
 REFERENCES: Final = 8
-"""Frames of a clip that systems are told; they are not scored."""
+"""Number of reference frames of a clip; they are not scored."""
 
 _CLIPS_A_SPEAKER: Final = 2
-"""Judged of each speaker: more speakers tell more than more clips, and every system paints all of them."""
+"""Scored clips of each speaker: more clips add little information, and every system generates all of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExperimentData:
-    """speech, pictures: to learn stage 1 and stage 2 from. heard: stage-1 clips to judge on; judged: those of them
-    that are good for both stages. judged_on: how they were held out, in words.
+    """Train and test clips of an experiment.
+
+    speech, pictures: train and val clips of stage 1 and stage 2. test_speech: stage-1 test clips; test_clips: those of
+    them that are good for both stages. judged_on: name of the test set, in words.
     """
 
     speech: Selection
     pictures: Selection
-    heard: tuple[ClipRef, ...]
-    judged: tuple[ClipRef, ...]
+    test_speech: tuple[ClipRef, ...]
+    test_clips: tuple[ClipRef, ...]
     judged_on: str
 
     @property
@@ -40,11 +42,11 @@ class ExperimentData:
         return self.speech.release.release_id
 
     def selection(self, stage: Stage) -> Selection:
-        """What a stage learns from."""
+        """Return a stage's train and val clips."""
         return self.speech if stage is Stage.STAGE1 else self.pictures
 
     def half(self) -> "ExperimentData":
-        """The same with half of the groups of training speakers, the same half for both stages."""
+        """Return the data with half of the groups of training speakers, the same half for both stages."""
         groups = {clip.group for clip in (*self.speech.train, *self.pictures.train)}
         kept = set(shuffled(groups)[::2])
         halved = (
@@ -54,8 +56,8 @@ class ExperimentData:
         speech, pictures = halved
         return replace(self, speech=speech, pictures=pictures)
 
-    def told(self, stage: Stage) -> str:
-        """What a stage learns from, in words."""
+    def size_text(self, stage: Stage) -> str:
+        """Return the size of a stage's training set, in words."""
         clips = self.selection(stage).train
         seconds = frame_to_second(sum(clip.facts.frames for clip in clips))
         speakers = len({clip.facts.speaker for clip in clips})
@@ -63,37 +65,35 @@ class ExperimentData:
 
 
 def held_out(workspace: Workspace, release: str | None, folds: int | None, fold: int) -> ExperimentData:
-    """Footage of a release, the newest unless named: judged on its test split, or, with `folds`, on fold number `fold`
-    (from 1) of the speakers of its train and val split who have a clip that is good for both stages.
+    """Select the data of a release, by default the newest. The test set is its test split or, with `folds`, fold number
+    `fold` (from 1) of the speakers of its train and val split who have a clip that is good for both stages.
 
-    Raises: TrainingError - there is no such fold, or nobody to learn from or to judge on. NotFoundError - there is no
-    such release.
+    Raises: TrainingError - there is no such fold, or no train or test clip. NotFoundError - there is no such release.
     """
-    found = find_release(workspace, release)
-    speech, pictures = (select(workspace, found, stage) for stage in Stage)
+    named = find_release(workspace, release)
+    speech, pictures = (select(workspace, named, stage) for stage in Stage)
     if folds is None:
-        heard = tuple(clip for clip in candidates(workspace, found, Stage.STAGE1) if clip.split == "test")
-        return _checked(ExperimentData(speech, pictures, heard, _both(heard), "the test split"))
+        test_speech = tuple(clip for clip in candidates(workspace, named, Stage.STAGE1) if clip.split == "test")
+        return _checked(ExperimentData(speech, pictures, test_speech, _both(test_speech), "the test split"))
     if not 1 <= fold <= folds:
-        raise TrainingError(f"there is no fold {fold} of {folds}")
+        raise TrainingError(f"there is no fold {fold}; folds are 1 to {folds}")
     names = shuffled({clip.group for clip in (*speech.train, *speech.val) if clip.both})
     held = set(names[fold - 1 :: folds])
-    taught, heard = without(speech, held)
-    shown, _ = without(pictures, held)
-    return _checked(ExperimentData(taught, shown, heard, _both(heard), f"fold {fold} of {folds} over speakers"))
+    train_speech, test_speech = without(speech, held)
+    train_pictures, _ = without(pictures, held)
+    name = f"fold {fold} of {folds} over speakers"
+    return _checked(ExperimentData(train_speech, train_pictures, test_speech, _both(test_speech), name))
 
 
 def scenes(footage: ExperimentData, side_px: int) -> list[EvalClip]:
-    """The judged clips with crops of side_px, a few of each speaker.
+    """Read the test clips with crops of side_px, a few of each speaker.
 
     Raises: TrainingError - none is long enough, or a clip's numbers cannot be used.
     """
-    made = list(_scenes(footage, few_a_speaker(footage.judged, _CLIPS_A_SPEAKER), side_px))
-    if not made:
-        raise TrainingError(
-            f"no clip of {footage.judged_on} has more tracked frames than the {REFERENCES} that are told"
-        )
-    return made
+    read = list(_scenes(footage, few_a_speaker(footage.test_clips, _CLIPS_A_SPEAKER), side_px))
+    if not read:
+        raise TrainingError(f"no clip of {footage.judged_on} has more tracked frames than the {REFERENCES} references")
+    return read
 
 
 def _scenes(footage: ExperimentData, clips: Sequence[ClipRef], side_px: int) -> Iterator[EvalClip]:
@@ -109,10 +109,10 @@ def _both(clips: Sequence[ClipRef]) -> tuple[ClipRef, ...]:
 def _checked(footage: ExperimentData) -> ExperimentData:
     for stage in Stage:
         if not footage.selection(stage).train:
-            raise TrainingError(f"nobody is left to learn {stage.value} from once {footage.judged_on} is held out")
-    if not footage.judged:
+            raise TrainingError(f"no clip is left to train {stage.value} on once {footage.judged_on} is held out")
+    if not footage.test_clips:
         raise TrainingError(
             f"release {footage.release} has no clip in {footage.judged_on} that is good for both stages; "
-            f"`--folds N` judges on speakers of its train and val split instead"
+            f"`--folds N` evaluates on speakers of its train and val split instead"
         )
     return footage

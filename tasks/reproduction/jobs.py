@@ -1,6 +1,6 @@
-"""Trainings that tables ask for, by kind: which clips, which settings, what comes out.
+"""Training jobs of the tables by kind: their clips, settings and models.
 
-A kind is an entry of KINDS; whatever is to be compared with ours is added there and in tasks/reproduction/systems.py.
+A kind is an entry of KINDS; a new compared system is added there and in tasks/reproduction/systems.py.
 """
 
 from collections.abc import Callable, Mapping
@@ -35,20 +35,20 @@ _OFF: Final[Mapping[str, Mapping[str, Any]]] = {
 """Settings of stage 2 without a component of the paper's Table 4."""
 
 LOOKS, _SAVES = 6, 12
-"""How often in a training the val split is looked at, and a checkpoint is written."""
+"""Number of validations and of checkpoints in a training."""
 
 _SHARE_WITHOUT_DISCRIMINATORS = 6
-"""The discriminators are heard after this part of a training at the latest; of the baselines' preset `cpu`, 400 of
-2400.
+"""The discriminators start after this part (1 / 6) of a training at the latest; as in the baselines' preset `cpu`, 400
+of 2400 steps.
 """
 
 _SHARE_OF_WARMUP = 10
-"""And the learning rate is reached within this part, at the latest."""
+"""Warmup ends within this part (1 / 10) of a training at the latest."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingJob:
-    """A training. half: on half of the speakers. off: a component that is left out (GATED, ...)."""
+    """A training. half: True for half of the speakers. off: a component that is left out (GATED, ...)."""
 
     kind: str
     half: bool = False
@@ -56,7 +56,7 @@ class TrainingJob:
 
     @property
     def name(self) -> str:
-        """What it is, in words."""
+        """Name of the job, in words."""
         return f"{self.kind}, {'50' if self.half else '100'} % of the speakers" + (
             f", no {self.off}" if self.off else ""
         )
@@ -64,9 +64,10 @@ class TrainingJob:
 
 @dataclass(frozen=True, slots=True)
 class JobType:
-    """selection: what of the footage it learns from. section: its settings for a job and so many steps. train: trains,
-    or goes on, in a folder, and returns the model's. shares: of a table's minutes. code: folders whose code decides
-    what this kind alone learns.
+    """Kind of training.
+
+    selection: its clips. section: its settings for a job and a number of steps. train: trains, or resumes, in a folder
+    and returns the model's folder. shares: of a table's minutes. code: folders whose code affects this kind alone.
     """
 
     selection: Callable[[Workspace, ExperimentData], Selection]
@@ -83,30 +84,30 @@ def _speech_section(settings: Settings, job: TrainingJob, steps: int) -> Section
 def _picture_section(settings: Settings, job: TrainingJob, steps: int) -> Section:
     recognises = {"losses": {"face_recognition": settings.weights.vgg_face is not None}}
     changes = merged(recognises, _OFF[job.off] if job.off else {})
-    heard_from = min(settings.stage2.losses.disc_start_step, steps // _SHARE_WITHOUT_DISCRIMINATORS)
-    return _paced(settings.stage2, merged({"losses": {"disc_start_step": heard_from}}, changes), steps)
+    disc_start = min(settings.stage2.losses.disc_start_step, steps // _SHARE_WITHOUT_DISCRIMINATORS)
+    return _paced(settings.stage2, merged({"losses": {"disc_start_step": disc_start}}, changes), steps)
 
 
 def _baseline_section(settings: Settings, job: TrainingJob, steps: int) -> Section:
-    """At the side of our crops, so that all are scored at one size."""
+    """Return a baseline's settings, with the side of our crops, so that all are scored at one size."""
     own = settings.baselines
     changes: dict[str, Any] = {
         "architecture": {"side_px": settings.stage2.architecture.side_px},
         "schedule": {"minutes": None},
     }
-    painting = steps
+    generator_steps = steps
     if job.kind == "wav2lip":
         changes["syncnet_steps"] = _expert_steps(own, steps)
-        painting -= changes["syncnet_steps"]
-    heard_from = max(0, min(own.disc_start_step, painting // _SHARE_WITHOUT_DISCRIMINATORS))
-    return _paced(own, merged({"disc_start_step": heard_from}, changes), steps)
+        generator_steps -= changes["syncnet_steps"]
+    disc_start = max(0, min(own.disc_start_step, generator_steps // _SHARE_WITHOUT_DISCRIMINATORS))
+    return _paced(own, merged({"disc_start_step": disc_start}, changes), steps)
 
 
 def _expert_steps(settings: BaselineSettings, steps: int) -> int:
-    """Those of Wav2Lip's steps in which its expert learns: the share that the settings give it.
+    """Return the number of Wav2Lip's steps that train its expert, by the share in the settings.
 
-    A step of the expert is far quicker than one of painting. The first steps, which are not timed, are the expert's,
-    too: so the timed ones of a trial are mixed as those of the training are.
+    A step of the expert is far quicker than one of the generator. The first steps, which are not timed, are added to
+    the expert's, so that the timed steps of a trial have the same mix as those of the training.
     """
     share = min(1.0, settings.syncnet_steps / settings.schedule.max_steps)
     return max(1, min(steps - 1, WARM_STEPS + int(share * (steps - WARM_STEPS))))
@@ -115,41 +116,41 @@ def _expert_steps(settings: BaselineSettings, steps: int) -> int:
 def _paced(
     section: Stage1Settings | Stage2Settings | BaselineSettings, changes: Mapping[str, Any], steps: int
 ) -> Section:
-    """Settings for so many steps, all of them taken: an early stop would give each training another budget."""
+    """Return settings of so many steps without early stop, which would give each training another budget."""
     schedule = {
-        "steps": steps,
+        "max_steps": steps,
         "eval_interval": max(1, steps // LOOKS),
         "save_interval": max(1, steps // _SAVES),
         "sample_interval": steps,
         "patience": 0,
     }
     warmup = {"warmup_steps": max(1, min(section.optimiser.warmup_steps, steps // _SHARE_OF_WARMUP))}
-    given = merged(section.model_dump(), merged({"schedule": schedule, "optimiser": warmup}, changes))
-    return type(section).model_validate(given)
+    values = merged(section.model_dump(), merged({"schedule": schedule, "optimiser": warmup}, changes))
+    return type(section).model_validate(values)
 
 
 def _train_generator(
-    selection: Selection, section: Section, settings: Settings, folder: Path, listener: Callback
+    selection: Selection, section: Section, settings: Settings, folder: Path, callback: Callback
 ) -> Path:
     assert isinstance(section, Stage1Settings)
-    return train_generator(selection, section, folder, listener, device=settings.device).model
+    return train_generator(selection, section, folder, callback, device=settings.device).model
 
 
 def _train_translator(
-    selection: Selection, section: Section, settings: Settings, folder: Path, listener: Callback
+    selection: Selection, section: Section, settings: Settings, folder: Path, callback: Callback
 ) -> Path:
     assert isinstance(section, Stage2Settings)
-    return train_translator(selection, section, settings.weights, folder, listener, device=settings.device).model
+    return train_translator(selection, section, settings.weights, folder, callback, device=settings.device).model
 
 
 def _baseline(name: BaselineName) -> JobType:
-    """It does alone what generator and translator do together, so it has the minutes of both."""
+    """Return a baseline's kind. It replaces generator and translator together, so it has the minutes of both."""
 
-    def train(selection: Selection, section: Section, settings: Settings, folder: Path, listener: Callback) -> Path:
+    def train(selection: Selection, section: Section, settings: Settings, folder: Path, callback: Callback) -> Path:
         assert isinstance(selection, PairedSelection)
         assert isinstance(section, BaselineSettings)
         return train_baseline(
-            name, selection, section, settings.weights, folder, listener, device=settings.device
+            name, selection, section, settings.weights, folder, callback, device=settings.device
         ).model
 
     def selection(workspace: Workspace, footage: ExperimentData) -> Selection:

@@ -1,6 +1,4 @@
-"""Scores of systems, kept as they are made: a table that is interrupted while it judges goes on from there, and what
-stands in two tables is judged once.
-"""
+"""Cached scores of systems: an interrupted evaluation resumes, and systems in two tables are evaluated once."""
 
 import hashlib
 import json
@@ -25,18 +23,25 @@ from tasks.reproduction.footage import REFERENCES, ExperimentData, scenes
 from tasks.reproduction.trainer_cache import code_of
 from tasks.training.device import device_of
 
-_CODE: Final = ("model", "schemas", "tasks/faces", "tasks/training", "tasks/evaluation",
-                "tasks/reproduction/systems.py", "tasks/reproduction/footage.py",
-                "tasks/reproduction/judged.py")  # fmt: skip
-"""Folders and files whose code decides a score."""
+_CODE: Final = (
+    "model",
+    "schemas",
+    "tasks/faces",
+    "tasks/training",
+    "tasks/evaluation",
+    "tasks/reproduction/systems.py",
+    "tasks/reproduction/footage.py",
+    "tasks/reproduction/judged.py",
+)
+"""Folders and files whose code affects a score."""
 
 Scores = Mapping[str, SpeakerScores]
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A system and what it is made from. what: its kind, in a word. models: folders of trained models, whose trainings
-    are named by all that decides them. opened: the system itself, on a device.
+    """A system and its models. what: its kind, in a word. models: folders of trained models, whose names identify
+    their trainings. opened: opens the system on a device.
     """
 
     what: str
@@ -45,26 +50,26 @@ class Entry:
 
 
 class EvaluatedSystems:
-    """Scores of entries on the judged clips of some footage, at the settings' size of crops."""
+    """Scores of entries on the test clips, at the settings' size of crops."""
 
     def __init__(self, settings: Settings, footage: ExperimentData, folder: Path) -> None:
         self._folder, self._device = folder, device_of(settings.device)
         self._find, self.missing = finder(settings, footage.speech.release.backend)
         self.scenes: list[EvalClip] = scenes(footage, settings.stage2.architecture.side_px)
-        clips = [scene.eval_window.exam.clip_id for scene in self.scenes]
-        side_px, looks = settings.stage2.architecture.side_px, self._find is not None
-        self._identity = [footage.release, clips, REFERENCES, side_px, looks, code_of(_CODE)]
+        clips = [scene.eval_window.clip.clip_id for scene in self.scenes]
+        side_px, detects = settings.stage2.architecture.side_px, self._find is not None
+        self._identity = [footage.release, clips, REFERENCES, side_px, detects, code_of(_CODE)]
 
     def paired(self, entry: Entry) -> Scores:
-        """See Bench.paired."""
-        return self._kept("paired", entry, lambda: self._bench.paired(entry.what, entry.opened(self._device)))
+        """Score an entry; see Evaluator.paired."""
+        return self._kept("paired", entry, lambda: self._evaluator.paired(entry.what, entry.opened(self._device)))
 
     def unpaired(self, entry: Entry) -> SpeakerScores:
-        """See Bench.unpaired."""
-        return self._kept("unpaired", entry, lambda: {"": self._bench.unpaired(entry.opened(self._device))})[""]
+        """Score an entry; see Evaluator.unpaired."""
+        return self._kept("unpaired", entry, lambda: {"": self._evaluator.unpaired(entry.opened(self._device))})[""]
 
     @cached_property
-    def _bench(self) -> Evaluator:
+    def _evaluator(self) -> Evaluator:
         return Evaluator(self.scenes, Lite0().to(self._device), self._find)
 
     def _kept(self, setting: str, entry: Entry, make: Callable[[], Scores]) -> Scores:
@@ -82,10 +87,10 @@ class EvaluatedSystems:
 
 
 def _read(path: Path) -> Scores:
-    def measured(told: Mapping[str, Any]) -> SpeakerScores:
-        return SpeakerScores(Interval(**told["interval"]), told["parts"], told["pooled"])
+    def parsed(fields: Mapping[str, Any]) -> SpeakerScores:
+        return SpeakerScores(Interval(**fields["interval"]), fields["parts"], fields["pooled"])
 
     try:
-        return {name: measured(told) for name, told in json.loads(path.read_text()).items()}
+        return {name: parsed(fields) for name, fields in json.loads(path.read_text()).items()}
     except (ValueError, TypeError, KeyError) as error:
-        raise TrainingError(f"{path} is damaged ({error}); delete it to judge anew") from error
+        raise TrainingError(f"{path} is damaged ({error}); delete it to evaluate anew") from error

@@ -1,5 +1,5 @@
-"""What the paper reports: Tianyi Xie et al., Towards Realistic Visual Dubbing with Heterogeneous Sources, ACM MM '21,
-arXiv 2201.06260. Rows by name, as heterodub's tables name them; scores under the paper's names.
+"""Figures of the paper: Tianyi Xie et al., Towards Realistic Visual Dubbing with Heterogeneous Sources, ACM MM '21,
+arXiv 2201.06260. Rows by name, as in heterodub's tables; scores under the paper's names.
 """
 
 from collections.abc import Mapping

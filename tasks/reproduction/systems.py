@@ -1,4 +1,4 @@
-"""Who stands in Table 1: one list, one entry each; what is trained for it is a kind of training in jobs.py."""
+"""Systems of Table 1: one entry each; the kinds of training they need are in jobs.py."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -25,28 +25,28 @@ GENERATES, TRANSLATES = TrainingJob(GENERATOR), TrainingJob(TRANSLATOR)
 
 @dataclass(frozen=True, slots=True)
 class ComparedSystem:
-    """A row. needs: trainings. entry: the system, from their models and the side of the crops in pixels. deaf: it takes
-    the mouth from the truth, so that with another's sound it has nothing to say.
+    """A row of the table. needs: its trainings. entry: makes the system from their models and the crops' side in
+    pixels. ignores_sound: True if it takes the mouth from the ground truth and ignores the sound.
     """
 
     name: str
     needs: tuple[TrainingJob, ...]
     entry: Callable[[Models, int], Entry]
-    deaf: bool = False
+    ignores_sound: bool = False
 
 
 def two_stage(generator: Path, translator: Path) -> Entry:
-    """Ours, from two folders."""
+    """Return our system from the folders of its two models."""
 
     def opened(device: torch.device) -> System:
-        heard, card = load_generator(generator, device)
-        return TwoStage(heard, card.gain, TranslatorInference(load_translator(translator, device)[0]))
+        network, card = load_generator(generator, device)
+        return TwoStage(network, card.gain, TranslatorInference(load_translator(translator, device)[0]))
 
     return Entry("two stages", (generator, translator), opened)
 
 
 def true_landmarks(translator: Path) -> Entry:
-    """A translator in a folder, told the truth."""
+    """Return a translator in a folder with ground-truth landmarks."""
 
     def opened(device: torch.device) -> System:
         return TrueLandmarks(TranslatorInference(load_translator(translator, device)[0]))
@@ -66,8 +66,8 @@ def _baseline(row: str, name: BaselineName) -> ComparedSystem:
 
 def _warped(generator: Path, side_px: int) -> Entry:
     def opened(device: torch.device) -> System:
-        heard, card = load_generator(generator, device)
-        return TwoStage(heard, card.gain, WarpTranslator(side_px))
+        network, card = load_generator(generator, device)
+        return TwoStage(network, card.gain, WarpTranslator(side_px))
 
     return Entry("generator and warp", (generator,), opened)
 
@@ -76,7 +76,7 @@ def _true_warped(side_px: int) -> Entry:
     return Entry("true landmarks, warp", (), lambda _: TrueLandmarks(WarpTranslator(side_px)))
 
 
-CONTENDERS: Final[tuple[ComparedSystem, ...]] = (
+SYSTEMS: Final[tuple[ComparedSystem, ...]] = (
     ComparedSystem("ours", (GENERATES, TRANSLATES), lambda made, _: two_stage(made[GENERATES], made[TRANSLATES])),
     _baseline("LipGAN", "lipgan"),
     _baseline("Wav2Lip", "wav2lip"),

@@ -1,4 +1,4 @@
-"""A table of the paper, measured again: rows, scores, what the paper says beside them, its claims put to the test."""
+"""Reproduced tables of the paper: rows, scores, the paper's figures, and tests of its claims."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,14 +7,14 @@ from typing import Final, Literal
 from model.evaluation.aggregate import SpeakerScores, difference
 from model.metrics.bootstrap import Interval
 
-Verdict = Literal["holds", "does not hold", "no difference", "cannot be told", "not measured"]
+Verdict = Literal["holds", "does not hold", "no difference", "inconclusive", "not measured"]
 
 
 @dataclass(frozen=True, slots=True)
 class ScoreColumn:
-    """A score. better: which way. published: the paper's name for what comes nearest to it. scale: shown times this.
-    least: a gain that is smaller counts as none, however sure it is: one training of each row does not say how far
-    chance alone would set two trainings apart, and the same few speakers tell apart what nobody would see.
+    """A score. better: its direction. published: the paper's name of the nearest score. scale: factor for display.
+    least: a smaller gain counts as no difference, however certain: with one training per row, the difference between
+    two trainings by chance is unknown, and few speakers can make invisible differences significant.
     """
 
     score: str
@@ -28,7 +28,7 @@ class ScoreColumn:
 
 @dataclass(frozen=True, slots=True)
 class TableRow:
-    """A system, or a cell of an ablation. missing: why there is nothing, where `scores` is empty."""
+    """A system, or a cell of an ablation. missing: the reason why `scores` is empty."""
 
     name: str
     scores: Mapping[str, SpeakerScores]
@@ -37,7 +37,7 @@ class TableRow:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What the paper finds: by this score the row `better` is better than the row `worse`."""
+    """Claim of the paper: by this score the row `better` is better than the row `worse`."""
 
     text: str
     better: str
@@ -47,7 +47,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class ClaimResult:
-    """What came of a claim. gain: by how much the better row is better, above 0 as the paper has it; 95 %."""
+    """Result of testing a claim. gain: difference in the claimed direction, above 0 if as claimed; 95 %."""
 
     claim: Claim
     verdict: Verdict
@@ -56,7 +56,7 @@ class ClaimResult:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """published: the paper's scores by data set and row. notes: how it was measured, a sentence or two each."""
+    """A table. published: the paper's scores by data set and row. notes: on the measurement, a sentence or two each."""
 
     name: str
     title: str
@@ -67,16 +67,14 @@ class Table:
     notes: tuple[str, ...]
 
     def row(self, name: str) -> TableRow:
-        """The row of that name.
+        """Return the row of that name.
 
         Raises: KeyError - there is none.
         """
         return {row.name: row for row in self.rows}[name]
 
     def findings(self) -> list[ClaimResult]:
-        """Every claim against what was measured. An interval that holds 0 tells nothing, unless all of it counts as no
-        difference.
-        """
+        """Test every claim. An interval that contains 0 is inconclusive, unless all of it counts as no difference."""
         return [self._finding(claim) for claim in self.claims]
 
     def _finding(self, claim: Claim) -> ClaimResult:
@@ -91,12 +89,12 @@ class Table:
 
 def _verdict(gain: Interval, least: float) -> Verdict:
     if gain.mean is None or gain.low is None or gain.high is None:
-        return "cannot be told"
+        return "inconclusive"
     if gain.low > 0 and gain.mean >= least:
         return "holds"
     if gain.high < 0 and gain.mean <= -least:
         return "does not hold"
-    return "no difference" if max(abs(gain.low), abs(gain.high)) < least else "cannot be told"
+    return "no difference" if max(abs(gain.low), abs(gain.high)) < least else "inconclusive"
 
 
 WHY_OTHER_NUMBERS: Final = (

@@ -1,4 +1,4 @@
-"""Makes a table of the paper: holds speakers out, trains what is missing, judges, and puts the table together."""
+"""Construction of a table of the paper: held-out speakers, missing trainings, evaluation, and the table."""
 
 from dataclasses import replace
 
@@ -23,9 +23,9 @@ def make_table(
     release: str | None,
     folds: int | None,
     fold: int,
-    listener: Callback,
+    callback: Callback,
 ) -> Table:
-    """Table `name` (of EXPERIMENTS), its trainings sharing so many minutes (Kind.shares). folds, fold: see `held_out`.
+    """Make table `name` (of EXPERIMENTS); trainings share the minutes (JobType.shares). folds, fold: see `held_out`.
 
     Raises: TrainingError, NotFoundError, WorkspaceError, WeightsMissingError - the text says what to do.
     """
@@ -36,34 +36,34 @@ def make_table(
     if not minutes > 0:
         raise TrainingError(f"a budget is more than 0 minutes, got {minutes:g}")
     shares = sum(KINDS[job.kind].shares for job in jobs)
-    trainer_cache = TrainerCache(workspace, settings, footage, minutes / max(1, shares), listener)
+    trainer_cache = TrainerCache(workspace, settings, footage, minutes / max(1, shares), callback)
     trained = trainer_cache.train(jobs)
     bench = EvaluatedSystems(settings, footage, trainings(workspace))
     table = experiment.made(settings, footage, trained, bench)
-    told = [
-        _judged(footage, bench),
+    notes = [
+        _test_set(footage, bench),
         *_budgets(trainer_cache, list(trained.models)),
         *(f"Not measured: {why}" for why in bench.missing.values()),
     ]
-    return replace(table, notes=(*told, *table.notes, *WHAT_SCORES_ARE, WHY_OTHER_NUMBERS))
+    return replace(table, notes=(*notes, *table.notes, *WHAT_SCORES_ARE, WHY_OTHER_NUMBERS))
 
 
-def _judged(footage: ExperimentData, bench: EvaluatedSystems) -> str:
-    speakers = {scene.eval_window.exam.speaker for scene in bench.scenes}
+def _test_set(footage: ExperimentData, bench: EvaluatedSystems) -> str:
+    speakers = {scene.eval_window.clip.speaker for scene in bench.scenes}
     return (
-        f"Release {footage.release}, judged on {footage.judged_on}: {len(bench.scenes)} clips of {len(speakers)} "
-        f"speakers whom no training met, {REFERENCES} frames of each told."
+        f"Release {footage.release}, evaluated on {footage.judged_on}: {len(bench.scenes)} clips of {len(speakers)} "
+        f"speakers in no training set, {REFERENCES} reference frames of each."
     )
 
 
 def _budgets(trainer_cache: TrainerCache, jobs: list[TrainingJob]) -> list[str]:
-    """A line for each kind of training: what it was given, and what that came to."""
+    """Return a line for each kind of training: its minutes and steps."""
     lines = []
     for kind in dict.fromkeys(job.kind for job in jobs):
-        given, count = trainer_cache.budget(kind), sum(job.kind == kind for job in jobs)
+        budget, count = trainer_cache.budget(kind), sum(job.kind == kind for job in jobs)
         trainings_of = "1 training" if count == 1 else f"{count} trainings"
         lines.append(
-            f"{kind}: {trainings_of} of {given.steps} steps each, {given.minutes:.3g} min as timed beforehand "
-            f"({given.step_s:.2g} s a step)."
+            f"{kind}: {trainings_of} of {budget.steps} steps each, {budget.minutes:.3g} min as timed beforehand "
+            f"({budget.step_s:.2g} s a step)."
         )
     return lines

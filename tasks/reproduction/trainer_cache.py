@@ -1,7 +1,7 @@
-"""Trains what a table asks for and is not there yet; what is there is used again.
+"""Cache of the tables' trainings: missing ones are trained, finished ones are reused.
 
-A training's folder is named by release, clips, settings (the steps of its budget among them) and the code it is made
-by. So a table that was interrupted goes on, two tables share what they have in common, and nothing stale is reused.
+A training's folder is named by release, clips, settings (with the steps of its budget) and code. So an interrupted
+table resumes, tables share trainings, and no stale training is reused.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ from schemas.config.baselines import BASELINES
 from schemas.config.sections import Section, merged
 from schemas.config.settings import Settings
 from schemas.errors import TrainingError, WeightsMissingError
-from tasks.reproduction.budget import PROBE_STEPS, Budget, StepTimer, keep, kept
+from tasks.reproduction.budget import PROBE_STEPS, Budget, StepTimer, read_budget, write_budget
 from tasks.reproduction.footage import ExperimentData
 from tasks.reproduction.jobs import KINDS, LOOKS, TrainingJob
 from tasks.stores.removal import remove_below
@@ -33,28 +33,28 @@ _log = logging.getLogger(__name__)
 
 _CODE: Final = ("model/features", "model/perceptual", "model/stage1", "model/stage2", "model/training", "schemas",
                 "tasks/training/data", "tasks/training")  # fmt: skip
-"""Folders whose code decides what every training learns: a change of anything else trains nothing anew."""
+"""Folders whose code affects every training; a change of other code does not repeat trainings."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrainedModels:
-    """models: in folders, by training. refused: trainings of baselines that could not be, and why."""
+    """models: folders of the models, by training. refused: trainings of baselines that failed, with the reason."""
 
     models: Mapping[TrainingJob, Path]
     refused: Mapping[TrainingJob, str]
 
 
 class TrainerCache:
-    """minutes: for a share; a kind of training has one or more."""
+    """Trains models of jobs, or finds them. minutes: of one share; a kind of training has one or more."""
 
     def __init__(
-        self, workspace: Workspace, settings: Settings, footage: ExperimentData, minutes: float, listener: Callback
+        self, workspace: Workspace, settings: Settings, footage: ExperimentData, minutes: float, callback: Callback
     ) -> None:
         self._workspace, self._settings, self._footage = workspace, settings, footage
-        self._minutes, self._listener = minutes, listener
+        self._minutes, self._callback = minutes, callback
 
     def train(self, jobs: Collection[TrainingJob]) -> TrainedModels:
-        """Models by job; those that are not there are trained. A baseline that cannot be trained does not stop the
+        """Return the models by job, training the missing ones. A baseline that cannot be trained does not stop the
         others.
 
         Raises: as the jobs' kinds (train_generator, train_translator, train_baseline).
@@ -71,9 +71,9 @@ class TrainerCache:
         return TrainedModels(models, refused)
 
     def budget(self, kind: str) -> Budget:
-        """The steps of every training of a kind; found out by a trial, the first time.
+        """Return the budget of a kind of training; measured by a trial, the first time.
 
-        Raises: TrainingError - what was written down of it is damaged; and as `train`.
+        Raises: TrainingError - its file is damaged; and as `train`.
         """
         path = self.budget_file(kind)
         found = kept(path)
@@ -88,7 +88,7 @@ class TrainerCache:
         return found
 
     def budget_file(self, kind: str) -> Path:
-        """Where the budget of a kind is written down, beside the trainings."""
+        """Return the file of a kind's budget, beside the trainings."""
         folder = self._folder(kind, *self._trial(kind))
         return folder.with_name(f"{folder.name}-{self._minutes_of(kind):.6g}-min.json")
 
@@ -103,7 +103,7 @@ class TrainerCache:
         section = KINDS[kind].section(self._settings, TrainingJob(kind), PROBE_STEPS)
         once = {
             "schedule": {"eval_interval": PROBE_STEPS, "save_interval": PROBE_STEPS}
-        }  # a look and a checkpoint are enough
+        }  # one validation and one checkpoint are enough
         return self._selection(TrainingJob(kind)), type(section).model_validate(merged(section.model_dump(), once))
 
     def _trained(self, job: TrainingJob) -> Path:
@@ -112,7 +112,7 @@ class TrainerCache:
         model = folder / MODEL
         if (model / CARD).exists():  # a card is written last
             return model
-        return KINDS[job.kind].train(selection, section, self._settings, folder, self._listener)
+        return KINDS[job.kind].train(selection, section, self._settings, folder, self._callback)
 
     def _selection(self, job: TrainingJob) -> Selection:
         footage = self._footage.half() if job.half else self._footage
@@ -124,7 +124,7 @@ class TrainerCache:
 
 @cache
 def code_of(parts: tuple[str, ...]) -> str:
-    """Identity of the code in some folders and files: a hash of what is in them."""
+    """Return a hash of the code in some folders and files."""
     root, digest = Path(__file__).parents[2], hashlib.sha256()
     for part in parts:
         for path in sorted((root / part).rglob("*.py")) or [root / part]:

@@ -1,4 +1,4 @@
-"""A table on disk: Markdown to read, CSV to reckon with, a picture of its intervals."""
+"""Tables on disk: Markdown, CSV, and a figure of the intervals."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,7 +30,7 @@ def write_table(table: Table, folder: Path) -> list[Path]:
 
 
 def markdown(table: Table) -> str:
-    """The table with the paper's figures beneath ours in each cell, what became of its claims, and the notes."""
+    """Return the table as Markdown: the paper's figures below ours in each cell, results of its claims, and notes."""
     names = [row.name for row in table.rows] + _published_alone(table)
     lines = [f"## {table.title}", "", "| | " + " | ".join(_heading(column) for column in table.columns) + " |"]
     lines.append("|---" * (len(table.columns) + 1) + "|")
@@ -55,11 +55,10 @@ def as_csv(table: Table) -> str:
         for column in table.columns:
             measured = row.scores.get(column.score)
             if measured is not None:
-                found = measured.interval
-                figures = [
-                    None if value is None else float(f"{value:.6g}") for value in (found.mean, found.low, found.high)
-                ]
-                lines.append(("measured", row.name, column.score, *figures, found.groups))
+                interval = measured.interval
+                ends = interval.mean, interval.low, interval.high
+                figures = [None if value is None else float(f"{value:.6g}") for value in ends]
+                lines.append(("measured", row.name, column.score, *figures, interval.groups))
     for source, rows in table.published.items():
         for name, scores in rows.items():
             for score, value in scores.items():
@@ -68,7 +67,7 @@ def as_csv(table: Table) -> str:
 
 
 def interval_text(interval: Interval, digits: int, scale: float = 1.0) -> str:
-    """A figure and its interval, times `scale`."""
+    """Format a figure and its interval, times `scale`."""
     if interval.mean is None:
         return "not measured"
     middle = f"{scale * interval.mean:.{digits}f}"
@@ -78,7 +77,7 @@ def interval_text(interval: Interval, digits: int, scale: float = 1.0) -> str:
 
 
 def _published_alone(table: Table) -> list[str]:
-    """Rows that only the paper has."""
+    """Return the names of rows that only the paper has."""
     own = {row.name for row in table.rows}
     return list(dict.fromkeys(name for rows in table.published.values() for name in rows if name not in own))
 
@@ -94,8 +93,7 @@ def _cell(table: Table, row: TableRow | None, name: str, column: ScoreColumn) ->
     for source, rows in table.published.items():
         value = rows.get(name, {}).get(column.published or "")
         if value is not None:
-            told = f"{value * column.scale:g}"
-            parts.append(f"*{source}: {told}*")
+            parts.append(f"*{source}: {value * column.scale:g}*")
     return "<br>".join(parts)
 
 

@@ -82,7 +82,7 @@ def judge_folds(
     workspace = Workspace.open(settings.workspace)
     selection = select(workspace, find_release(workspace, release), Stage.STAGE1)
     return generator_scores.cross_validate(
-        workspace, selection, settings.stage1, folds, references, learner_watcher(), speakers, settings.device
+        workspace, selection, settings.stage1, folds, references, training_callback(), speakers, settings.device
     )
 
 
@@ -116,7 +116,7 @@ def judge_translator_folds(
     """
     workspace = Workspace.open(settings.workspace)
     selection = select(workspace, find_release(workspace, release), Stage.STAGE2)
-    return cross_validate_translator(workspace, settings, selection, folds, references, learner_watcher(), fold)
+    return cross_validate_translator(workspace, settings, selection, folds, references, training_callback(), fold)
 
 
 @task(cache_policy=NO_CACHE)
@@ -148,9 +148,9 @@ def compare_data(
     workspace = Workspace.open(settings.workspace)
     selection = select(workspace, find_release(workspace, release), Stage(stage))
     if Stage(stage) is Stage.STAGE2:
-        return compare_picture_data(workspace, settings, selection, folds, references, learner_watcher())
+        return compare_picture_data(workspace, settings, selection, folds, references, training_callback())
     return generator_scores.compare_data(
-        workspace, selection, settings.stage1, folds, references, learner_watcher(), settings.device
+        workspace, selection, settings.stage1, folds, references, training_callback(), settings.device
     )
 
 

@@ -14,7 +14,7 @@ from tasks.reproduction.table import Table
 from tasks.reproduction.table_builder import make_table
 from tasks.reproduction.writing import markdown, write_table
 from tasks.stores.workspace import Workspace
-from tasks.training.progress import learner_watcher
+from tasks.training.progress import training_callback
 
 
 @task(cache_policy=NO_CACHE)
@@ -26,7 +26,7 @@ def measure_table(
 
     Raises: TrainingError, NotFoundError, WorkspaceError, WeightsMissingError - the text says what to do.
     """
-    return make_table(settings, table, minutes, release, folds, fold, learner_watcher())
+    return make_table(settings, table, minutes, release, folds, fold, training_callback())
 
 
 @task(cache_policy=NO_CACHE)

@@ -15,7 +15,7 @@ from tasks.steps.progress import training_shown_by_prefect
 from tasks.stores.workspace import Workspace
 from tasks.training.clip_selection import Selection, find_release, select
 from tasks.training.finetuning import finetuning_clip, start_of
-from tasks.training.progress import learner_watcher
+from tasks.training.progress import training_callback
 from tasks.training.tracked_run import (
     Registered,
     train_and_register,
@@ -25,7 +25,7 @@ from tasks.training.tracked_run import (
 
 
 def _listener() -> Callback:
-    return training_shown_by_prefect(learner_watcher(), "train-progress")
+    return training_shown_by_prefect(training_callback(), "train-progress")
 
 
 def _counted(registered: Registered) -> Counts:

@@ -1,1 +1,1 @@
-"""The embedded sample: talking heads whose truth is known, made from parts that ship in wheels."""
+"""The synthetic sample: talking heads with known ground truth, made from parts that ship in wheels."""

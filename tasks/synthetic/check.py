@@ -1,4 +1,4 @@
-"""Holds what an ingest made of the sample against what is known of each file."""
+"""Comparison of an ingest of the sample with the expected outcome of each file."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from .truth import ExpectedOutcome, read_table
 
 @dataclass(frozen=True, slots=True)
 class Disagreement:
-    """A file that did not end as it should."""
+    """A file whose outcome differs from the expected one."""
 
     file: str
     kind: str
@@ -24,7 +24,7 @@ class Disagreement:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How many files of the sample there are, and which did not end as they should."""
+    """Number of files in the sample, and those with an unexpected outcome."""
 
     files: int
     disagreements: tuple[Disagreement, ...]
@@ -42,13 +42,13 @@ def compare(sample: Path, workspace: str) -> Agreement:
     for row in tables.read(ws, "clips", columns).to_pylist():
         clips.setdefault(row["uri"], []).append(row)
     truths = read_table(sample)
-    found = []
+    disagreements = []
     for truth in truths:
         uri = str((sample / "media" / truth.file).absolute())
         expected, actual = _expected(truth), _found(truth, files.get(uri), clips.get(uri, []))
         if expected != actual:
-            found.append(Disagreement(truth.file, truth.kind, expected, actual))
-    return Agreement(len(truths), tuple(found))
+            disagreements.append(Disagreement(truth.file, truth.kind, expected, actual))
+    return Agreement(len(truths), tuple(disagreements))
 
 
 def _expected(truth: ExpectedOutcome) -> str:
@@ -56,8 +56,8 @@ def _expected(truth: ExpectedOutcome) -> str:
 
 
 def _found(truth: ExpectedOutcome, row: Mapping[str, Any] | None, clips: list[dict[str, Any]]) -> str:
-    """The file's outcome in the same words. Of the reasons those are named that were expected; what else the
-    measures have against a synthetic clip is not wrong.
+    """Return the file's actual outcome as text. Only expected reasons are named; further reasons against a synthetic
+    clip are not errors.
     """
     if row is None:
         return "not in the catalog"

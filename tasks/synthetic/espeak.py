@@ -1,4 +1,4 @@
-"""The child process that speaks: espeak-ng through ctypes, in retrieval mode with phoneme events.
+"""Child process of speech synthesis: espeak-ng through ctypes, in retrieval mode with phoneme events.
 
 Run as `python -m tasks.synthetic.espeak`: a JSON list of utterances on standard input, an .npz archive on standard
 output, with `<utterance>_<phrase>_samples` (int16 mono at ESPEAK_RATE_HZ), `_at` (samples) and `_ipa` of each.
@@ -48,7 +48,7 @@ _CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctype
 
 
 def main() -> None:
-    """Say what standard input asks for.
+    """Synthesise the utterances on standard input.
 
     Raises: RuntimeError - the library does not start, or knows no voice of that name.
     """
@@ -72,7 +72,7 @@ def _start() -> ctypes.CDLL:
     data = str(espeakng_loader.get_data_path()).encode()
     rate = library.espeak_Initialize(_AUDIO_OUTPUT_RETRIEVAL, 0, data, _PHONEME_EVENTS_IN_IPA | _DONT_EXIT)
     if rate != ESPEAK_RATE_HZ:
-        raise RuntimeError(f"espeak-ng answered {rate} where its sampling rate, {ESPEAK_RATE_HZ}, was expected")
+        raise RuntimeError(f"espeak-ng returned the sampling rate {rate}, expected {ESPEAK_RATE_HZ}")
     # espeak seeds its noise with the clock; consonants would differ from run to run
     library.espeak_ng_SetRandSeed(ctypes.c_long(1))
     return library

@@ -1,4 +1,4 @@
-"""Puts people, speech and other things together into films: frames, sound, and the truth about both."""
+"""Composition of synthetic videos from people, speech and other sounds: frames, sound, and ground truth."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -18,10 +18,10 @@ from .sound import in_a_room, music, noise, under
 from .speech import SAMPLE_RATE_HZ, Phoneme, SpokenWords
 
 Look = Callable[[Frame], Frame]
-Heard = Literal["speech", "music", "noise", "late", "nothing"]
+SoundKind = Literal["speech", "music", "noise", "late", "nothing"]
 
 LATE_S: Final = 0.5
-"""How late sound is where it is late, in seconds."""
+"""Delay of late sound, in seconds."""
 
 MUSIC_DB: Final = 3.0
 """Level of music over the speech it covers."""
@@ -36,7 +36,7 @@ _SCENERY_S: Final = 1.6
 class SyntheticVideo:
     """Frames (H, W, 3) RGB, mono sound (N,) or None, and the truth: mouth opening per frame and phonemes.
 
-    `opening` (T,) is 0 closed to 1; frames without a face have none (NaN). Phonemes stand where the mouth says them.
+    `opening` (T,) is 0 closed to 1; frames without a face have none (NaN). Phonemes have the times of the mouth.
     """
 
     frames: Iterator[Frame]
@@ -53,7 +53,7 @@ def talking(
     fps: Fraction = Fraction(25),
     size: tuple[int, int] | None = None,
 ) -> SyntheticVideo:
-    """One person who says something, with the faint noise of camera and room; `size` (width, height) if not theirs."""
+    """Make a video of a speaking person, with faint camera and room noise; `size` (width, height) overrides theirs."""
     person = BY_NAME[who] if size is None else replace(BY_NAME[who], width=size[0], height=size[1])
     count = int(speech.duration_s * fps)
     mouth = mouth_curve(speech.phonemes, count, float(fps))
@@ -62,14 +62,14 @@ def talking(
 
 
 def standing_still(who: str, speech: SpokenWords, rng: np.random.Generator) -> SyntheticVideo:
-    """A picture of a person that never changes, while somebody is heard."""
+    """Make a video of a person's still picture under speech."""
     count, fps = int(speech.duration_s * 25), Fraction(25)
     (picture,) = render(portrait(BY_NAME[who]), still(1))
     return SyntheticVideo(repeat(picture, count), fps, in_a_room(speech.samples, rng), np.zeros(count), speech.phonemes)
 
 
 def two_at_once(who: tuple[str, ...], speech: SpokenWords, rng: np.random.Generator) -> SyntheticVideo:
-    """Two people side by side; the first, on the left, speaks, the second listens."""
+    """Make a video of two people side by side; the first, on the left, speaks, the second listens."""
     speaker, listener = who
     spoken = talking(speaker, speech, rng)
     count = len(spoken.opening)
@@ -85,7 +85,7 @@ def _narrowed(who: str) -> Person:
 
 
 def scenery(name: str, frames: int, size: tuple[int, int], rng: np.random.Generator) -> Iterator[Frame]:
-    """A slow pan over a picture of skimage.data without people; `size` is height, width."""
+    """Pan slowly over a picture of skimage.data without people; `size` is height, width."""
     from skimage import data
 
     picture = np.ascontiguousarray(getattr(data, name)()[..., :3])
@@ -99,14 +99,14 @@ def scenery(name: str, frames: int, size: tuple[int, int], rng: np.random.Genera
 
 
 def faceless(name: str, speech: SpokenWords, rng: np.random.Generator) -> SyntheticVideo:
-    """Scenery under somebody's words."""
+    """Make a video of scenery under speech."""
     count = int(speech.duration_s * 25)
     frames = scenery(name, count, (320, 400), rng)
     return SyntheticVideo(frames, Fraction(25), in_a_room(speech.samples, rng), np.full(count, np.nan), speech.phonemes)
 
 
 def cut_together(first: SyntheticVideo, second: SyntheticVideo, name: str, rng: np.random.Generator) -> SyntheticVideo:
-    """Two films of one size with scenery between them."""
+    """Concatenate two videos, cropped to one size, with scenery between them."""
     between, size = int(_SCENERY_S * 25), (320, 320)
     quiet = in_a_room(np.zeros(int(_SCENERY_S * SAMPLE_RATE_HZ), np.float32), rng)
     start_s = (len(first.opening) + between) / 25
@@ -132,8 +132,8 @@ def _trimmed(film: SyntheticVideo) -> NDArray[np.float32]:
     return sound[:samples]
 
 
-def heard(film: SyntheticVideo, how: Heard, rng: np.random.Generator) -> SyntheticVideo:
-    """The film with other sound: music or noise over the speech, the speech late, or none."""
+def with_sound(film: SyntheticVideo, how: SoundKind, rng: np.random.Generator) -> SyntheticVideo:
+    """Replace the sound: music or noise over the speech, the speech late, or none."""
     if how == "speech" or film.sound is None:
         return film
     if how == "nothing":
@@ -147,40 +147,40 @@ def heard(film: SyntheticVideo, how: Heard, rng: np.random.Generator) -> Synthet
 
 
 def dubbed(film: SyntheticVideo, other: SpokenWords, rng: np.random.Generator) -> SyntheticVideo:
-    """The film under other words, silent where they end early."""
+    """Replace the speech by other words, silent where they end early."""
     samples = np.zeros(int(len(film.opening) / film.fps * SAMPLE_RATE_HZ), np.float32)
     samples[: len(other.samples)] = other.samples[: len(samples)]
     return replace(film, sound=in_a_room(samples, rng))
 
 
-def looked_at(film: SyntheticVideo, look: Look) -> SyntheticVideo:
-    """The film with every frame changed."""
+def with_look(film: SyntheticVideo, look: Look) -> SyntheticVideo:
+    """Apply a look to every frame."""
     return replace(film, frames=map(look, film.frames))
 
 
 def shortened(film: SyntheticVideo, frames: int) -> SyntheticVideo:
-    """The first frames of a film."""
+    """Cut a video to its first frames."""
     length = int(frames / film.fps * SAMPLE_RATE_HZ)
     sound = None if film.sound is None else film.sound[:length]
     return replace(film, frames=islice(film.frames, frames), sound=sound, opening=film.opening[:frames])
 
 
 def grey(frame: Frame) -> Frame:
-    """Black and white."""
+    """Convert a frame to black and white."""
     return np.asarray(cv2.cvtColor(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB), np.uint8)
 
 
 def blurred(frame: Frame) -> Frame:
-    """Out of focus."""
+    """Blur a frame as if out of focus."""
     return np.asarray(cv2.GaussianBlur(frame, (0, 0), 2.2), np.uint8)
 
 
 def tiny(frame: Frame) -> Frame:
-    """So far away that a face of 165 px is 70 px high."""
+    """Shrink a frame, so that a face of 165 px is 70 px high."""
     height, width = (int(side * 0.43 / 2) * 2 for side in frame.shape[:2])
     return np.asarray(cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def on_its_side(frame: Frame) -> Frame:
-    """As the sensor of a phone held upright stores it: a player must turn it 90 degrees clockwise."""
+    """Rotate a frame as the sensor of an upright phone stores it: players must turn it 90 degrees clockwise."""
     return np.ascontiguousarray(np.rot90(frame))

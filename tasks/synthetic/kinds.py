@@ -1,11 +1,11 @@
-"""The explicit list of files in the sample: what each is, what should become of it, and how it is made."""
+"""List of the sample's files: kind, expected outcome, and recipe of each."""
 
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from schemas.reasons import ClipReason, FileReason, FileState
 
-from .film import Heard, Look, blurred, grey, on_its_side, tiny
+from .film import Look, SoundKind, blurred, grey, on_its_side, tiny
 
 Picture = Literal["talking", "still", "two_at_once", "cut_together", "scenery"]
 Aftermath = Literal["nothing", "cut_off", "turn_display"]
@@ -14,12 +14,12 @@ Other = Literal["text", "empty", "playlist", "picture", "sound_only", "copy"]
 
 @dataclass(frozen=True, slots=True)
 class Shoot:
-    """How a film is made: who is seen, whose voice is heard (theirs unless told), and what happens to it then."""
+    """Recipe of a video: who is seen, whose voice is heard (by default theirs), and its damage afterwards."""
 
     who: tuple[str, ...]
     picture: Picture = "talking"
     voice: str | None = None
-    heard: Heard = "speech"
+    heard: SoundKind = "speech"
     looks: tuple[Look, ...] = ()
     container: str = "mp4"
     fps: int = 25
@@ -33,7 +33,7 @@ class Shoot:
 
 @dataclass(frozen=True, slots=True)
 class SampleFile:
-    """One file of the sample and the truth about it. `reasons` are codes of schemas.reasons; `of` is what it copies."""
+    """One file of the sample and its expected outcome. `reasons`: codes of schemas.reasons; `of`: the copied file."""
 
     file: str
     kind: str
@@ -163,7 +163,7 @@ ROWS: Final[tuple[SampleFile, ...]] = (
         FileState.DUPLICATE, (FileReason.SAME_BYTES,), of="ada-clean.mp4",
     ),
 )  # fmt: skip
-"""Every file. The path tells the speaker where it starts with a name and a dash."""
+"""Every file. A path that starts with a name and a dash gives the speaker."""
 
 SPEAKER_PATTERN: Final = r"(?:^|/)(?P<speaker>[a-z]+)-[^/]*\Z"
 """Finds the speaker in a file's path; no match, no speaker. Names of people are the only words before a dash."""

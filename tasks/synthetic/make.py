@@ -1,4 +1,4 @@
-"""Makes the whole sample: media, truth and corpus file."""
+"""Creation of the whole sample: media, ground truth and corpus file."""
 
 import shutil
 from collections.abc import Callable, Collection, Iterator
@@ -44,9 +44,9 @@ def make_sample(
 ) -> Path:
     """Write `folder`/media, `folder`/truth.csv, `folder`/truth/*.npz and `folder`/corpus.toml; return the corpus file.
 
-    The same seed gives the same files. `progress` is told the name of each file before it is made. Files of these
-    names are overwritten, others left alone. `only` names the files to make, when not all of them; each is the same
-    as in the whole sample, and a copy needs what it copies.
+    The same seed gives the same files. `progress` is called with the name of each file before it is made. Files of
+    these names are overwritten, others left alone. `only`: names of the files to make, by default all; each is the same
+    as in the whole sample, and a copy needs the file it copies.
 
     Raises: OSError - the folder cannot be written; RuntimeError - speech synthesis does not work here.
     """
@@ -65,7 +65,7 @@ def make_sample(
 
 
 def _spoken(seed: int) -> dict[str, list[SpokenWords]]:
-    """Everything that is said, by file: one speech for each voice it needs."""
+    """Synthesise all speech, by file: one speech for each voice it needs."""
     rng = np.random.default_rng(seed)
     phrases = drawn(rng)
     wanted = [(row.file, voice, count) for row in ROWS for voice, count in _voices(row)]
@@ -77,7 +77,7 @@ def _spoken(seed: int) -> dict[str, list[SpokenWords]]:
 
 
 def _voices(row: SampleFile) -> list[tuple[str, int]]:
-    """Who says something in a file, and how many phrases; first the one whose lips are seen, then who is heard."""
+    """Return the voices of a file with their numbers of phrases; the visible speaker's before the audible one's."""
     if row.recipe == "sound_only" and row.speaker:
         return [(row.speaker, 2)]
     if not isinstance(row.recipe, Shoot):
@@ -116,13 +116,13 @@ _CONTENT: Final = {
 
 
 def _shot(shoot: Shoot, spoken: list[SpokenWords], rng: Rng) -> SyntheticVideo:
-    """The film as it was shot, with the sound and the look it ends with."""
+    """Make a recipe's video, with its final sound and look."""
     shot = _pictured(shoot, spoken, rng)
     if shoot.voice is not None:
         shot = films.dubbed(shot, spoken[1], rng)
-    shot = films.heard(shot, shoot.heard, rng)
+    shot = films.with_sound(shot, shoot.heard, rng)
     for look in shoot.looks:
-        shot = films.looked_at(shot, look)
+        shot = films.with_look(shot, look)
     return shot if shoot.keep_frames is None else films.shortened(shot, shoot.keep_frames)
 
 

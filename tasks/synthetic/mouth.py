@@ -1,4 +1,4 @@
-"""From phoneme timings to how far and how wide a mouth opens, frame by frame."""
+"""Mouth opening and width per frame from phoneme timings."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ OPENING: Final[dict[str, float]] = (
     | dict.fromkeys("fv", 0.05)
     | dict.fromkeys("pbm", 0.0)
 )
-"""How far the jaw drops for a phoneme: 0 lips together, 1 the widest of speech."""
+"""Mouth opening of a phoneme: 0 lips together, 1 the widest of speech."""
 
 WIDTH: Final[dict[str, float]] = (
     dict.fromkeys("i", 1.0)
@@ -42,7 +42,7 @@ WIDTH: Final[dict[str, float]] = (
     | dict.fromkeys("oʃʒʊ", -0.7)
     | dict.fromkeys("uw", -1.0)
 )
-"""How the lips are drawn out (1) or rounded (-1) for a phoneme; those not named leave them at rest (0)."""
+"""Mouth width of a phoneme: 1 spread, -1 rounded; others leave the lips at rest (0)."""
 
 _STEP_S: Final = 0.005
 _COARTICULATION_S: Final = 0.032
@@ -60,7 +60,7 @@ class MouthCurve:
 
 
 def mouth_curve(phonemes: Sequence[Phoneme], frames: int, fps: float) -> MouthCurve:
-    """Mouth movement for `frames` frames at `fps` that says `phonemes`; closed and at rest where nothing is said.
+    """Compute the mouth movement of `phonemes` for `frames` frames at `fps`; closed and at rest in silence.
 
     Frame t shows the mouth 20 ms after t / fps, the middle of its exposure.
     """
@@ -79,7 +79,7 @@ def mouth_curve(phonemes: Sequence[Phoneme], frames: int, fps: float) -> MouthCu
 
 
 def _parts(phonemes: Sequence[Phoneme]) -> list[tuple[str, float, float]]:
-    """Phonemes cut into single symbols that share their time equally, so that a diphthong glides."""
+    """Split phonemes into single symbols that share their time equally, so that a diphthong glides."""
     parts = []
     for phoneme in phonemes:
         length_s = (phoneme.end_s - phoneme.start_s) / len(phoneme.ipa)
@@ -90,7 +90,7 @@ def _parts(phonemes: Sequence[Phoneme]) -> list[tuple[str, float, float]]:
 
 
 def _lips_together(phonemes: Sequence[Phoneme], times: Curve) -> Curve:
-    """1 while the lips are pressed together, ramping to 0 beside. A stop's event marks its burst: lips close before."""
+    """Return 1 while the lips are pressed together, ramping to 0. A stop's event marks its burst: lips close before."""
     gate: Curve = np.zeros(len(times))
     for phoneme in phonemes:
         if phoneme.ipa in CLOSED:

@@ -1,4 +1,4 @@
-"""The speakers: who they are and what makes each look and sound like another person."""
+"""Synthetic speakers: face proportions, colours and voice of each."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -10,7 +10,7 @@ Colour = tuple[int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Proportions:
-    """How far parts of the face are moved, in photograph pixels (the face is 110 high). Positive is more of it."""
+    """Displacements of parts of the face, in photograph pixels (the face is 110 high). Positive enlarges the part."""
 
     jaw: float = 0.0
     cheeks: float = 0.0

@@ -1,4 +1,4 @@
-"""The one photograph every face is made from, with the shapes and masks that were measured on it.
+"""The photograph from which all faces are made, with shapes and masks measured on it.
 
 skimage.data.astronaut() is NASA's portrait of Eileen Collins, in the public domain. All coordinates are its pixels.
 """
@@ -80,7 +80,7 @@ class Photo:
 
 @cache
 def photo() -> Photo:
-    """The photograph with its masks; cut out once in a process."""
+    """Return the photograph with its masks; computed once in a process."""
     from skimage import data
 
     picture = np.ascontiguousarray(data.astronaut())  # type: ignore[no-untyped-call]
@@ -98,17 +98,18 @@ def photo() -> Photo:
 
 
 def _cut_out(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Mask of the sitter against the wall, grown from rough outlines by grabCut."""
+    """Segment the figure from the wall by grabCut, starting from rough outlines."""
     marks = np.full(picture.shape[:2], cv2.GC_BGD, np.uint8)
     _fill(marks, _FIGURE, cv2.GC_PR_FGD)
     for certain in (_SKIN, _SURELY_HAIR, _SURELY_SUIT):
         _fill(marks, certain, cv2.GC_FGD)
     cv2.setRNGSeed(0)  # grabCut starts from random clusters
     top = np.s_[:_BELOW_PORTRAIT, 70:390]
-    wall, sitter = np.zeros((1, 65)), np.zeros((1, 65))
+    background, foreground = np.zeros((1, 65)), np.zeros((1, 65))
     nowhere = (0, 0, 0, 0)  # the marks say where to start
     inside = np.ascontiguousarray(marks[top])
-    cv2.grabCut(np.ascontiguousarray(picture[top][..., ::-1]), inside, nowhere, wall, sitter, 4, cv2.GC_INIT_WITH_MASK)
+    bgr = np.ascontiguousarray(picture[top][..., ::-1])
+    cv2.grabCut(bgr, inside, nowhere, background, foreground, 4, cv2.GC_INIT_WITH_MASK)
     marks[top] = inside
     return np.isin(marks, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.float32)
 

@@ -1,4 +1,4 @@
-"""What the speakers say: two phrases a file, drawn without repeating one before all were used."""
+"""Phrases of the speakers, drawn so that none repeats before all were used."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -47,11 +47,11 @@ PHRASES: Final = (
     "The captain ordered the men to drop the sails",
     "My cousin is about to become a translator",
 )
-"""Rich in open vowels and in lips that close, so that a mouth has something to do."""
+"""Rich in open vowels and bilabials, so that the mouth moves much."""
 
 
 def drawn(rng: np.random.Generator) -> Iterator[str]:
-    """Phrases in random order, for ever; each comes once before any comes again."""
+    """Yield phrases in random order, endlessly; each comes once before any repeats."""
     while True:
         for index in rng.permutation(len(PHRASES)):
             yield PHRASES[index]

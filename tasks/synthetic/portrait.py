@@ -1,4 +1,4 @@
-"""From the photograph to one person's still picture, with the curves of mouth and eyes on it."""
+"""Still picture of a person, warped and recoloured from the photograph, with the curves of mouth and eyes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ _MARGIN: Final = (
 
 @dataclass(frozen=True)
 class Portrait:
-    """A person's still picture (H, W, 3) RGB uint8 and where things are on it, all in its pixels.
+    """A person's still picture (H, W, 3) RGB uint8 and the positions of its parts, in its pixels.
 
     Curves are (n, 2) x y points from left to right: the edges between which mouth and eyes open. `unit` is the length
     of one pixel of the photograph.
@@ -49,7 +49,7 @@ class Portrait:
 
 @cache
 def portrait(person: Person) -> Portrait:
-    """The still picture of `person`, at rest and with the photograph's smile; made once in a process."""
+    """Make the still picture of `person`, at rest and with the photograph's smile; cached in the process."""
     moved = _Moved(person)
     there = moved.photo_points()
     picture = _composed(person, *(there[..., axis].astype(np.float32) for axis in (0, 1)))
@@ -77,7 +77,7 @@ class _Moved:
         self.back = RBFInterpolator(after, before - after, kernel="thin_plate_spline")
 
     def photo_points(self) -> Points:
-        """(H, W, 2): the point of the photograph that shows at each pixel, before mirroring."""
+        """Return the photograph's point at each pixel, before mirroring: (H, W, 2)."""
         height, width = self.person.height, self.person.width
         xs, ys = np.arange(-_GRID, width + 2 * _GRID, _GRID), np.arange(-_GRID, height + 2 * _GRID, _GRID)
         coarse = np.stack(np.meshgrid(xs, ys), -1) / self.person.scale + self.origin
@@ -87,7 +87,7 @@ class _Moved:
         return np.asarray(np.stack([x, y], -1) / self.person.scale + self.origin + fine)
 
     def placed(self, points: Sequence[tuple[float, float]]) -> Points:
-        """Points of the photograph on the person's picture, left to right."""
+        """Map points of the photograph to the person's picture, left to right."""
         wanted = np.array(points, float)
         here = wanted.copy()
         for _ in range(12):  # fixed point: the spline is only known backwards
@@ -99,7 +99,7 @@ class _Moved:
 
 
 def _controls(p: Proportions) -> tuple[Points, Points]:
-    """Control points of the spline before and after the proportions are changed; (n, 2) each."""
+    """Return the spline's control points before and after the proportions are changed; (n, 2) each."""
     moves = [
         ((222, 177), (0, p.chin)),
         ((205, 170), (-0.6 * p.jaw, 0.7 * p.chin)), ((240, 170), (0.6 * p.jaw, 0.7 * p.chin)),
@@ -125,7 +125,7 @@ def _controls(p: Proportions) -> tuple[Points, Points]:
 
 
 def _composed(person: Person, x: NDArray[np.float32], y: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """The recoloured photograph sampled at (x, y), before the person's own wall."""
+    """Sample the recoloured photograph at (x, y), in front of the person's own wall."""
     source = photo()
     coloured = _tinted(source.picture, source.skin, person.skin)
     coloured = _tinted(coloured, source.hair, person.hair)
@@ -155,7 +155,7 @@ def _turned(picture: NDArray[np.float32], mask: NDArray[np.float32], hue: int) -
 
 
 def _wall(backdrop: tuple[Colour, Colour], height: int, width: int) -> NDArray[np.float32]:
-    """A wall out of focus: a gradient with soft blotches, the same for the same colours."""
+    """Draw a wall out of focus: a gradient with soft blotches, the same for the same colours."""
     top, bottom = (np.array(colour, np.float32) for colour in backdrop)
     down = np.linspace(0, 1, height, dtype=np.float32)[:, None, None]
     blotches = np.random.default_rng(sum(backdrop[0])).normal(0, 9, (height // 24, width // 24, 1)).astype(np.float32)

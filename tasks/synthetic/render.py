@@ -1,8 +1,8 @@
-"""Moves a still portrait: the mouth opens to a curve, the jaw follows, eyes blink, the head sways.
+"""Animation of a still portrait: the mouth follows a curve, the jaw moves along, eyes blink, the head sways.
 
 Every frame is the portrait sampled at displaced points. Around the mouth it is sampled twice, once as the upper face
-and once as the lower, which part at the lips; what shows between them is the mouth's inside, whose upper teeth are the
-photograph's own and stay with the skull.
+and once as the lower, which part at the lips; between them is the mouth's inside, with the photograph's own upper
+teeth, which stay fixed to the skull.
 """
 
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ _NOISE_LEVEL: Final = 1.6
 
 @dataclass(frozen=True, slots=True)
 class Motion:
-    """What a head does per frame: its mouth, `blink` (T,) 0 to 1, `sway` (T, 3) as x, y in pixels, turn in radians."""
+    """Motion of a head per frame: mouth, `blink` (T,) 0 to 1, `sway` (T, 3) as x, y in pixels and turn in radians."""
 
     mouth: MouthCurve
     blink: Curve
@@ -47,7 +47,7 @@ class Motion:
 
 
 def motion(mouth: MouthCurve, rng: np.random.Generator, fps: float) -> Motion:
-    """A head that says `mouth`, blinking every few seconds and swaying by parts of a degree."""
+    """Make the motion of a head with a given mouth, blinking every few seconds and swaying by parts of a degree."""
     frames = len(mouth.opening)
     times = np.arange(frames) / fps
     blink = np.zeros(frames)
@@ -66,13 +66,13 @@ def motion(mouth: MouthCurve, rng: np.random.Generator, fps: float) -> Motion:
 
 
 def still(frames: int) -> Motion:
-    """A head that does nothing at all."""
+    """Make the motion of a head at rest."""
     zeros = np.zeros(frames)
     return Motion(MouthCurve(zeros, zeros), zeros, np.zeros((frames, 3)))
 
 
 def render(face: Portrait, moves: Motion, rng: np.random.Generator | None = None) -> Iterator[Frame]:
-    """Frames (H, W, 3) RGB of `face` making `moves`; with `rng`, each carries fresh sensor noise."""
+    """Render frames (H, W, 3) RGB of `face` with motion `moves`; with `rng`, each has new sensor noise."""
     height, width = face.picture.shape[:2]
     xs, ys = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
     head = _bump(np.hypot(xs - face.head[0], (ys - face.head[1]) * 0.8), 85 * face.unit, 160 * face.unit)
@@ -89,12 +89,12 @@ def render(face: Portrait, moves: Motion, rng: np.random.Generator | None = None
 
 
 def _grain(height: int, width: int, rng: np.random.Generator) -> NDArray[np.int16]:
-    """A sheet of sensor noise that every frame takes another piece of."""
+    """Make a sheet of sensor noise, of which every frame takes another piece."""
     return np.repeat(np.round(rng.normal(0, _NOISE_LEVEL, (height, width, 1))), 3, axis=2).astype(np.int16)
 
 
 def _swayed(xs: Plane, ys: Plane, weight: Plane, face: Portrait, sway: Any) -> tuple[Plane, Plane]:
-    """Where each pixel comes from when the head, but not the wall behind it, moves."""
+    """Return the source point of each pixel when the head moves, but not the wall behind it."""
     dx, dy, turn = (np.float32(value) for value in sway)
     pivot_x, pivot_y = np.float32(face.chin[0]), np.float32(face.chin[1])
     return (
@@ -120,7 +120,7 @@ def _blinked(x: Plane, y: Plane, face: Portrait, closed: float) -> Plane:
 
 
 def _talking(face: Portrait, x: Plane, y: Plane, opening: float, width: float) -> Frame:
-    """The frame sampled at (x, y), its lips parted by `opening` and drawn by `width`."""
+    """Sample the frame at (x, y), with lips parted by `opening` and spread by `width`."""
     frame = cv2.remap(face.picture, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     rows, columns = _mouth_window(face, x, y)
     lips = _Lips(face, x[rows, columns], y[rows, columns], opening, width)
@@ -167,7 +167,7 @@ class _Lips:
         return np.asarray(self.centre + np.sign(self.x - self.centre) * distance, np.float32)
 
     def _seams(self) -> tuple[Plane, Plane]:
-        """Height of the upper and the lower lip's inner edge over each pixel's column; they meet beyond the corners."""
+        """Return the heights of the lips' inner edges at each pixel's column; they meet beyond the corners."""
         t = (self.x - self.centre) / (self.narrow * self.half)
         bow = self.bow = np.clip(1 - t * t, 0, 1)
         corners = np.interp(self.x, self.face.lip_upper[[0, -1], 0], self.face.lip_upper[[0, -1], 1])
@@ -187,14 +187,14 @@ class _Lips:
         )
 
     def upper_source(self) -> tuple[Plane, Plane]:
-        """Where the face above the seam comes from."""
+        """Return the source points of the face above the seam."""
         height = self.seam_upper - self.y
         near = _bump(height, 3 * self.unit, 12 * self.unit)
         shift = self.seam_upper - self.source_upper
         return self.x + (self.source_x - self.x) * near, self.y - shift * near
 
     def lower_source(self) -> tuple[Plane, Plane]:
-        """Where the face below the seam comes from: the lip, and the jaw that carries it."""
+        """Return the source points of the face below the seam: the lip, and the jaw that carries it."""
         depth = self.y - self.seam_lower
         near = _bump(depth, 6 * self.unit, 20 * self.unit)
         shift = self.seam_lower - self.source_lower
@@ -209,19 +209,19 @@ class _Lips:
         return drop * down * sides * _bump(self.y - chin - drop, 1 * unit, 18 * unit)
 
     def edges(self) -> tuple[Plane, Plane]:
-        """How far each pixel lies between the lips, and below the lower one's edge; 0 to 1, one pixel soft."""
+        """Return masks of the gap between the lips, and of the part below the lower edge; 0 to 1, one pixel soft."""
         below_upper = np.clip(self.y - self.seam_upper + 0.5, 0, 1)
         below_lower = np.clip(self.y - self.seam_lower + 0.5, 0, 1)
         apart = np.clip(self.seam_lower - self.seam_upper, 0, 1)
         return (apart * below_upper * (1 - below_lower)).astype(np.float32), below_lower.astype(np.float32)
 
     def contact(self) -> Plane:
-        """Shade along the line where closed lips meet; 1 elsewhere."""
+        """Return the shade along the line where closed lips meet; 1 elsewhere."""
         from_line = (self.y - self.seam_lower) / (0.8 * self.unit)
         return np.asarray(1 - 0.45 * np.exp(-from_line * from_line) * np.sqrt(self.bow), np.float32)
 
     def inside(self, picture: Frame) -> Plane:
-        """What shows between the lips: dark, the tongue below, the upper teeth above."""
+        """Draw the mouth's inside: dark, the tongue below, the upper teeth above."""
         depth = np.clip((self.y - self.seam_upper) / np.maximum(self.seam_lower - self.seam_upper, 1), 0, 1)[..., None]
         tongue = np.clip(depth * 1.6 - 0.7, 0, 1) * min(1.0, 1.5 * self.opening)
         colour = _INSIDE + (_TONGUE - _INSIDE) * tongue * 0.7
@@ -240,6 +240,6 @@ def _sampled(picture: Frame, x: Any, y: Any) -> Plane:
 
 
 def _bump(distance: Any, full: float, none: float) -> Plane:
-    """1 up to `full`, 0 from `none`, smooth between."""
+    """Return 1 up to `full`, 0 from `none`, smooth between."""
     t = np.clip((distance - full) / (none - full), 0, 1)
     return np.asarray(1 - t * t * (3 - 2 * t), np.float32)

@@ -1,4 +1,4 @@
-"""Everything heard that is not speech: music, noise, rooms; and how it is mixed with speech."""
+"""Music, noise and room sound, and their mixing with speech."""
 
 from typing import Any, Final
 
@@ -11,38 +11,38 @@ from .speech import SAMPLE_RATE_HZ
 Samples = NDArray[np.floating[Any]]
 
 ROOM_DBFS: Final = -60.0
-"""Level of the room behind every recording; digital silence would give the sample away."""
+"""Level of the room noise in every recording; digital silence would be unnatural."""
 
 _CHORDS: Final = ((0, 4, 7, 11), (9, 12, 16, 19), (5, 9, 12, 16), (7, 11, 14, 17))
 _BEAT_S: Final = 0.48
 
 
 def rms(samples: Samples) -> float:
-    """Root mean square of what is not silent."""
-    heard = samples[np.abs(samples) > 1e-3 * np.abs(samples).max()]
-    return float(np.sqrt(np.mean(heard**2)))
+    """Return the root mean square of the samples that are not silent."""
+    audible = samples[np.abs(samples) > 1e-3 * np.abs(samples).max()]
+    return float(np.sqrt(np.mean(audible**2)))
 
 
 def in_a_room(speech: Samples, rng: np.random.Generator) -> NDArray[np.float32]:
-    """Speech with the faint noise of a quiet room."""
+    """Add the faint noise of a quiet room to speech."""
     return np.asarray(speech + noise(len(speech), rng) * 10 ** (ROOM_DBFS / 20), np.float32)
 
 
 def under(speech: Samples, other: Samples, level_db: float) -> NDArray[np.float32]:
-    """Speech with `other` at `level_db` against it, turned down together if they would clip."""
+    """Mix speech with `other` at `level_db` relative to it, attenuated together if they would clip."""
     mixed = speech + other * (rms(speech) * 10 ** (level_db / 20) / np.sqrt(np.mean(other**2)))
     return np.asarray(mixed * min(1.0, 0.95 / np.abs(mixed).max()), np.float32)
 
 
 def noise(length: int, rng: np.random.Generator) -> Samples:
-    """Noise of RMS 1 that falls gently towards high frequencies, as a room's or a street's does."""
+    """Make noise of RMS 1 that falls gently towards high frequencies, like a room's or a street's."""
     white = rng.normal(0, 1, length)
     coloured = sosfilt([[1, 0, 0, 1, -0.9, 0]], white)
     return np.asarray(coloured / coloured.std())
 
 
 def music(length: int, rng: np.random.Generator) -> Samples:
-    """A band of synthesised instruments, RMS 1: broken chords, bass and a brushed drum."""
+    """Make music of synthesised instruments, RMS 1: broken chords, bass and a brushed drum."""
     out = np.zeros(length + SAMPLE_RATE_HZ * 2)
     key = 55 * 2 ** (rng.integers(0, 12) / 12)
     for beat in range(int(length / SAMPLE_RATE_HZ / _BEAT_S) + 1):

@@ -1,7 +1,7 @@
 """Speech with exact phoneme timings, by the espeak-ng library (see espeak.py).
 
-espeak keeps global state, noise generator included, so that what it says depends on everything said before. Each
-call of `speak` therefore runs in a fresh process: the same utterances give the same samples, bit for bit.
+espeak keeps global state, noise generator included, so its output depends on all earlier calls. Each call of `speak`
+therefore runs in a fresh process: the same utterances give the same samples, bit for bit.
 """
 
 import io
@@ -20,7 +20,7 @@ from scipy.signal import resample_poly
 from .espeak import ESPEAK_RATE_HZ
 
 SAMPLE_RATE_HZ: Final = 48_000
-"""Sampling rate of everything the sample sounds."""
+"""Sampling rate of all sound in the sample."""
 
 LEVEL_DBFS: Final = -24.0
 """RMS level of speech while somebody speaks."""
@@ -38,7 +38,7 @@ class Voice:
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """Phrases said by one voice. `pauses_s[i]` seconds of silence stand before phrase i, the last one after all."""
+    """Phrases of one voice. `pauses_s[i]` seconds of silence precede phrase i, the last one follows all."""
 
     voice: Voice
     phrases: tuple[str, ...]
@@ -60,7 +60,7 @@ class Phoneme:
 
 @dataclass(frozen=True, slots=True)
 class SpokenWords:
-    """Said words: `samples` (N,) float32 mono at SAMPLE_RATE_HZ, silent in the pauses, and their phonemes in order."""
+    """Speech: `samples` (N,) float32 mono at SAMPLE_RATE_HZ, silent in the pauses, and its phonemes in order."""
 
     samples: NDArray[np.float32]
     phonemes: tuple[Phoneme, ...]
@@ -75,7 +75,7 @@ _Raw = tuple[NDArray[np.int16], list[tuple[int, str]]]
 
 
 def speak(utterances: Sequence[Utterance]) -> list[SpokenWords]:
-    """Say every utterance in one fresh process; the same list gives the same samples.
+    """Synthesise all utterances in one fresh process; the same list gives the same samples.
 
     Raises: RuntimeError - the library does not start, or knows no voice of that name.
     """
@@ -84,7 +84,7 @@ def speak(utterances: Sequence[Utterance]) -> list[SpokenWords]:
 
 
 def _in_fresh_process(utterances: Sequence[Utterance]) -> list[list[_Raw]]:
-    """A plain subprocess: multiprocessing would import the caller's main module again, which need not be importable."""
+    """Run a plain subprocess: multiprocessing would import the caller's main module, which may not be importable."""
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     child = subprocess.run(
         [sys.executable, "-m", "tasks.synthetic.espeak"],
@@ -134,6 +134,6 @@ def _timed(events: list[tuple[int, str]], offset: int) -> list[Phoneme]:
 
 
 def _levelled(sound: NDArray[np.float64]) -> NDArray[np.float64]:
-    heard = sound[np.abs(sound) > 1e-3 * np.abs(sound).max()]
-    gain = 10 ** (LEVEL_DBFS / 20) / np.sqrt(np.mean(heard**2))
+    audible = sound[np.abs(sound) > 1e-3 * np.abs(sound).max()]
+    gain = 10 ** (LEVEL_DBFS / 20) / np.sqrt(np.mean(audible**2))
     return np.asarray(sound * min(gain, 0.9 / np.abs(sound).max()))

@@ -1,4 +1,4 @@
-"""The truth that stands beside the sample: a table of files, and the mouth and phonemes of each film."""
+"""Ground truth of the sample: a table of files, and the mouth and phonemes of each video."""
 
 import csv
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ COLUMNS: Final = ("file", "kind", "speaker", "stage1", "stage2", "state", "reaso
 
 @dataclass(frozen=True, slots=True)
 class ExpectedOutcome:
-    """What should become of one file. `reasons` are codes; several where several apply."""
+    """Expected outcome of one file. `reasons` are codes; several where several apply."""
 
     file: str
     kind: str

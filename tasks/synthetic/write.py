@@ -1,4 +1,4 @@
-"""Writes films to files: every container the pipeline meets, and the ways in which files are broken."""
+"""Writing of videos in every container that the pipeline supports, and damaging of files."""
 
 import os
 import struct
@@ -54,7 +54,7 @@ CONTAINERS: Final = {
     "mpg": OutputFormat("mpeg", "mpeg2video", "mp2", bit_rate=2_500_000),
     "mpg1": OutputFormat("mpeg", "mpeg1video", "mp2", bit_rate=2_500_000),
 }
-"""What files are written as."""
+"""Output formats by name."""
 
 
 def write_film(
@@ -87,7 +87,7 @@ def write_film(
                 picture.pts, picture.time_base = int(number / fps / _CLOCK), _CLOCK
                 out.mux(video.encode(picture))
             if voice is not None and sound is not None:
-                out.mux(_heard(voice, sound, number, fps))
+                out.mux(_encoded_sound(voice, sound, number, fps))
         for stream in filter(None, (video, voice)):
             out.mux(stream.encode(None))
 
@@ -104,15 +104,15 @@ def _video_stream(out: Any, container: OutputFormat, fps: Fraction, frame: Frame
     return stream
 
 
-def _heard(voice: Any, sound: NDArray[np.float32], number: int, fps: Fraction) -> list[Any]:
+def _encoded_sound(voice: Any, sound: NDArray[np.float32], number: int, fps: Fraction) -> list[Any]:
     """Encode the sound that belongs to one frame."""
     start, stop = (round(index / fps * SAMPLE_RATE_HZ) for index in (number, number + 1))
     piece = sound[start:stop]
     if not len(piece):
         return []
-    heard = av.AudioFrame.from_ndarray(np.ascontiguousarray(piece[None]), "fltp", "mono")
-    heard.sample_rate, heard.pts, heard.time_base = SAMPLE_RATE_HZ, start, Fraction(1, SAMPLE_RATE_HZ)
-    return list(voice.encode(heard))
+    audio = av.AudioFrame.from_ndarray(np.ascontiguousarray(piece[None]), "fltp", "mono")
+    audio.sample_rate, audio.pts, audio.time_base = SAMPLE_RATE_HZ, start, Fraction(1, SAMPLE_RATE_HZ)
+    return list(voice.encode(audio))
 
 
 def write_sound(path: Path, sound: NDArray[np.float32]) -> None:
@@ -123,7 +123,7 @@ def write_sound(path: Path, sound: NDArray[np.float32]) -> None:
     with av.open(os.fspath(path), "w", "mp4", options={"fflags": "+bitexact"}) as out:
         voice: Any = out.add_stream("aac", rate=SAMPLE_RATE_HZ, layout="mono")
         for second in range(len(sound) // SAMPLE_RATE_HZ + 1):
-            out.mux(_heard(voice, sound, second, Fraction(1)))
+            out.mux(_encoded_sound(voice, sound, second, Fraction(1)))
         out.mux(voice.encode(None))
 
 

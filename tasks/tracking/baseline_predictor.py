@@ -15,7 +15,7 @@ from mlflow.pyfunc.model import PythonModel, PythonModelContext
 from numpy.typing import NDArray
 
 from model.baselines.files import load_baseline
-from model.checksums import check_seal
+from model.checksums import verify_checksums
 
 
 class BaselinePredictor(PythonModel):
@@ -27,7 +27,7 @@ class BaselinePredictor(PythonModel):
         Raises: ModelFileError - they are damaged, or not the ones that were logged.
         """
         folder = Path(context.artifacts["baseline"])
-        check_seal(folder)
+        verify_checksums(folder)
         self.translator, self.card = load_baseline(folder)
 
     # No type hint for model_input: MLflow would take it for a schema, in the signature's place. It warns of that.

@@ -22,7 +22,7 @@ from mlflow.exceptions import MlflowException
 
 import model
 import schemas
-from model.checksums import NEVER_LOGGED, check_seal, file_hashes, regular_files, seal
+from model.checksums import NEVER_LOGGED, file_hashes, regular_files, verify_checksums, write_checksums
 from schemas.cards import BaselineCard, GeneratorCard, TranslatorCard
 from schemas.errors import ModelFileError
 from tasks.stores.removal import remove_below
@@ -85,7 +85,7 @@ def log_model(run: TrackedRun, folder: Path, kind: ModelKind) -> Version:
         for name in kind.hashed:
             shutil.copyfile(folder / name, inner / name)
         hashes = file_hashes(inner)
-        seal(inner)
+        write_checksums(inner)
         if known := _registered(run, hashes, kind):
             return known
         with tracking_errors(f"run {run.run_id}, its model"):
@@ -99,7 +99,7 @@ def _log(run: TrackedRun, inner: Path, whole: Path, tags: dict[str, str], kind: 
     logged = client.create_logged_model(run.tracking.experiment_id, kind.name, run.run_id, tags)
     try:
         _save(inner, whole, kind, Model(run_id=run.run_id, model_id=logged.model_id, model_uuid=logged.model_id))
-        sealed = {SEALED: seal(whole)}
+        sealed = {SEALED: write_checksums(whole)}
         client.log_model_artifacts(logged.model_id, str(whole))
     except BaseException:
         client.finalize_logged_model(logged.model_id, "FAILED")

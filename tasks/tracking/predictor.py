@@ -13,7 +13,7 @@ from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 from numpy.typing import NDArray
 
-from model.checksums import check_seal
+from model.checksums import verify_checksums
 from model.stage1.files import load_generator
 from model.stage1.inference import predict_clip
 
@@ -27,7 +27,7 @@ class LandmarkPredictor(PythonModel):
         Raises: ModelFileError - they are damaged, or not the ones that were logged.
         """
         folder = Path(context.artifacts["generator"])
-        check_seal(folder)
+        verify_checksums(folder)
         self.generator, self.card = load_generator(folder)
 
     # No type hint for model_input: MLflow would take it for a schema, in the signature's place. It warns of that.

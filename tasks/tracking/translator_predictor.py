@@ -13,7 +13,7 @@ from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 from numpy.typing import NDArray
 
-from model.checksums import check_seal
+from model.checksums import verify_checksums
 from model.stage2.files import load_translator
 from model.stage2.inference import TranslatorInference
 
@@ -27,7 +27,7 @@ class TranslatingPredictor(PythonModel):
         Raises: ModelFileError - they are damaged, or not the ones that were logged.
         """
         folder = Path(context.artifacts["translator"])
-        check_seal(folder)
+        verify_checksums(folder)
         translator, self.card = load_translator(folder)
         self.translator = TranslatorInference(translator)
 

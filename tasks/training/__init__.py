@@ -1,1 +1,1 @@
-"""Trainings: what is learned from which release, under which checks, and where its files go."""
+"""Trainings: selection of clips, checks, datasets, training runs and their files."""

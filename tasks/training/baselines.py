@@ -1,7 +1,7 @@
-"""Trains the systems that the paper compares with on a selection of clips, in a folder that a later run can go on from.
+"""Training of the paper's baselines on a selection of clips, in a folder from which a later run can resume.
 
-They learn only from clips that are good in both picture and sound, because they cannot use the others. That is the
-comparison: our two stages take the rest as well.
+Baselines train only on clips with good picture and sound, because they cannot use the others. That is the comparison:
+our two stages use the rest as well.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from model.baselines.batches import AVBatch, AVClip
 from model.baselines.build import BASELINES
-from model.baselines.evaluation import painted
+from model.baselines.evaluation import generate_span
 from model.baselines.files import save_baseline
 from model.baselines.inference import BaselineInference, BaselineNetwork
 from model.baselines.training_module import TRANSLATOR_NETWORK, TrainingContext
-from model.evaluation.translator import EvalWindow, TranslatorEvalClip, sit
+from model.evaluation.translator import EvalWindow, TranslatorEvalClip, make_eval_window
 from model.features.face_frame import FaceFrame
 from model.perceptual.lite0 import Lite0
 from model.perceptual.opening import open_perception
@@ -40,48 +40,46 @@ from schemas.reasons import Stage
 from tasks.stores.workspace import Workspace
 from tasks.training import run_dirs
 from tasks.training.clip_selection import ClipRef, Selection, spread
-from tasks.training.common import MODEL, TrainingResult, best_of, pace_of, recipe_of
+from tasks.training.common import MODEL, TrainingResult, load_best, sampler_config, train_schedule
 from tasks.training.data.baseline_dataset import BaselineDataset, BothStages
 from tasks.training.data.clip_store import StoredClips
 from tasks.training.data.dataset import batches_from
 from tasks.training.distributed import on_devices
-from tasks.training.validation import EXAMS, FRAMES, REFERENCES, require_some, validation_scores
+from tasks.training.validation import FRAMES, REFERENCES, VAL_CLIPS, require_some, validation_scores
 
 _FACE_CLIPS, _FACE_STEP = 400, 5
-"""Clips of the train split, spread over its speakers, whose landmarks tell how faces differ; of each one frame in
-five.
-"""
+"""Clips of the train split, spread over its speakers, to whose landmarks ATVGnet's PCA is fitted; every fifth frame."""
 
 _PLAIN: Final = PictureAugmentation(hflip_prob=0, color_jitter=0)
 
 
 @dataclass(frozen=True, slots=True)
 class PairedSelection(Selection):
-    """Clips that are good for both stages, with access to both payloads. `stored` is that of stage 2."""
+    """Selection of clips that are good for both stages, with access to both payloads. `stored` is that of stage 2."""
 
     both: BothStages
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BaselineEvalClip:
-    """A clip of the val split to judge on: what is told and judged of it, and what is heard."""
+    """An evaluation clip of the val split: its window and the log-mel windows of its frames."""
 
     eval_window: EvalWindow
     mel_TMK: NDArray[np.float32]
 
-    def painted(self, translator: BaselineInference) -> Pictures:
-        """A baseline's crops for the evaluation window's span, (F, S, S, 3) uint8."""
-        return painted(translator, self.eval_window, self.mel_TMK[self.eval_window.span])
+    def generate(self, translator: BaselineInference) -> Pictures:
+        """Return a baseline's crops for the evaluation window's span, (F, S, S, 3) uint8."""
+        return generate_span(translator, self.eval_window, self.mel_TMK[self.eval_window.span])
 
 
-Artist = Callable[[BaselineInference, Sequence[BaselineEvalClip], int], Mapping[str, bytes]]
-"""Draws files to look at, by name."""
+DrawSamples = Callable[[BaselineInference, Sequence[BaselineEvalClip], int], Mapping[str, bytes]]
+"""Draws samples: file contents by name."""
 
 
 def paired(workspace: Workspace, selection: Selection) -> PairedSelection:
-    """Of a stage-2 selection, the clips that stage 1 holds as well: what a baseline can be trained on.
+    """Reduce a stage-2 selection to the clips that stage 1 holds as well, on which a baseline can be trained.
 
-    Raises: TrainingError - none is left to learn from, or to judge by. NotFoundError - files of the release were
+    Raises: TrainingError - no clip is left in the train or the val split. NotFoundError - files of the release were
     erased.
     """
     kept = {split: tuple(clip for clip in getattr(selection, split) if clip.both) for split in ("train", "val")}
@@ -103,59 +101,60 @@ def train_baseline(
     settings: BaselineSettings,
     weights: WeightSettings,
     folder: Path,
-    listener: Callback,
-    draw: Artist | None = None,
+    callback: Callback,
+    draw: DrawSamples | None = None,
     fresh: bool = False,
     device: Device = "auto",
 ) -> TrainingResult[BaselineCard]:
-    """Train a baseline, or go on training it, and leave it finished in the folder (model/baselines/files.py reads it).
+    """Train a baseline, or resume its training, and save it in the folder (model/baselines/files.py reads it).
 
-    draw: pictures of what it paints on exams after so many steps. fresh: forget what an earlier run left there.
+    draw: draws samples on evaluation clips at each validation. fresh: delete what an earlier run left there.
 
-    Raises: TrainingError - a loss or clip that is not finite, no room, or Wav2Lip's time was up with its expert.
+    Raises: TrainingError - a loss or clip that is not finite, no room, or Wav2Lip's time ended with its expert.
     WeightsMissingError - the settings ask for feature networks whose weights are not there. NotFoundError,
     WorkspaceError - the store cannot be read.
     """
-    run_dirs.begin(folder, selection, fresh)
-    given = (name, selection, settings, weights, folder, draw)
-    return on_devices(device, 1, settings.precision, _train, listener, *given)
+    run_dirs.prepare(folder, selection, fresh)
+    arguments = (name, selection, settings, weights, folder, draw)
+    return on_devices(device, 1, settings.precision, _train, callback, *arguments)
 
 
 def _train(
     fabric: Fabric,
-    listener: Callback,
+    callback: Callback,
     name: BaselineName,
     selection: PairedSelection,
     settings: BaselineSettings,
     weights: WeightSettings,
     folder: Path,
-    draw: Artist | None,
+    draw: DrawSamples | None,
 ) -> TrainingResult[BaselineCard]:
     baseline = BASELINES[name]
-    _require_time_to_paint(name, settings, settings.schedule.max_steps)
-    plan = WindowSampler([clip.facts for clip in selection.train], recipe_of(settings.data, settings.seed))
+    _require_generator_steps(name, settings, settings.schedule.max_steps)
+    plan = WindowSampler([clip.facts for clip in selection.train], sampler_config(settings.data, settings.seed))
     batches = BaselineDataset(selection.both, selection.places, plan, settings)
-    exams = read_talking_exams(selection, spread(selection.val, EXAMS), settings.architecture.side_px)
-    judge = Lite0().to(fabric.device)
+    eval_clips = read_av_eval_clips(selection, spread(selection.val, VAL_CLIPS), settings.architecture.side_px)
+    lite0 = Lite0().to(fabric.device)
     losses = PictureLosses(perception=settings.perception)
     perception = open_perception(losses, weights) if baseline.feature_networks else []
 
-    def judge_it(network: BaselineNetwork, step: int) -> ValidationResult:
+    def validate(network: BaselineNetwork, step: int) -> ValidationResult:
         translator = BaselineInference(network)
-        drawn = draw(translator, exams, step) if draw is not None else {}
+        drawn = draw(translator, eval_clips, step) if draw is not None else {}
         made = (
-            (exam.eval_window, np.asarray(exam.painted(translator) / np.float32(255), np.float32)) for exam in exams
+            (eval_clip.eval_window, np.asarray(eval_clip.generate(translator) / np.float32(255), np.float32))
+            for eval_clip in eval_clips
         )
-        return ValidationResult(validation_scores(made, judge), drawn)
+        return ValidationResult(validation_scores(made, lite0), drawn)
 
-    given = TrainingContext(judge_it, _looked_at(selection, settings), partial(_faces, selection), perception)
-    module, checkpoints = baseline.teach(fabric, settings, given), Checkpoints(folder)
+    context = TrainingContext(validate, _val_batch(selection, settings), partial(_faces, selection), perception)
+    module, checkpoints = baseline.teach(fabric, settings, context), Checkpoints(folder)
     minutes = settings.schedule.minutes
-    schedule = replace(pace_of(settings.schedule), limit_s=None if minutes is None else 60 * minutes)
+    schedule = replace(train_schedule(settings.schedule), limit_s=None if minutes is None else 60 * minutes)
     data = batches_from(batches, settings.schedule.max_steps, settings.data.num_workers)
-    fitted = fit(fabric, module, data, schedule, checkpoints, listener, settings.seed)
-    _require_time_to_paint(name, settings, fitted.step)
-    best, step = best_of(fabric, checkpoints)
+    fitted = fit(fabric, module, data, schedule, checkpoints, callback, settings.seed)
+    _require_generator_steps(name, settings, fitted.step)
+    best, step = load_best(fabric, checkpoints)
     network = baseline.build(settings.architecture)
     network.load_state_dict(best[TRANSLATOR_NETWORK])
     network.eval()
@@ -172,41 +171,41 @@ def _train(
     return TrainingResult(folder, card, fitted, sum(value.numel() for value in network.parameters()))
 
 
-def _require_time_to_paint(name: BaselineName, settings: BaselineSettings, steps: int) -> None:
+def _require_generator_steps(name: BaselineName, settings: BaselineSettings, steps: int) -> None:
     if name == "wav2lip" and steps <= settings.syncnet_steps:
         raise TrainingError(
-            f"wav2lip has {steps} steps, of which its expert needs {settings.syncnet_steps}: nothing is left to learn "
-            f"to paint; allow more steps or minutes, or fewer baselines.syncnet_steps"
+            f"wav2lip has {steps} steps, of which its expert needs {settings.syncnet_steps}: none is left for its "
+            f"generator; allow more steps or minutes, or fewer baselines.syncnet_steps"
         )
 
 
-def read_talking_exams(selection: PairedSelection, clips: Sequence[ClipRef], side_px: int) -> list[BaselineEvalClip]:
-    """Clips to judge on, in memory. Those too short to tell frames of and judge others are left out.
+def read_av_eval_clips(selection: PairedSelection, clips: Sequence[ClipRef], side_px: int) -> list[BaselineEvalClip]:
+    """Read evaluation clips into memory. Those too short for references and scored frames are left out.
 
     Raises: TrainingError - a clip's numbers cannot be used, or none is long enough. NotFoundError, WorkspaceError - one
     cannot be read.
     """
-    exams = []
+    eval_clips = []
     for clip in clips:
-        talker = _talker(selection, clip, side_px)
-        exam = TranslatorEvalClip(clip.facts.clip_id, clip.facts.speaker, talker.portrait)
+        av_clip = _av_clip(selection, clip, side_px)
+        eval_clip = TranslatorEvalClip(clip.facts.clip_id, clip.facts.speaker, av_clip.face_clip)
         with suppress(ValueError):  # too short
-            exams.append(BaselineEvalClip(sit(exam, REFERENCES, FRAMES), talker.mel_TMK))
-    require_some(exams, REFERENCES)
-    return exams
+            eval_clips.append(BaselineEvalClip(make_eval_window(eval_clip, REFERENCES, FRAMES), av_clip.mel_TMK))
+    require_some(eval_clips, REFERENCES)
+    return eval_clips
 
 
-def _talker(selection: PairedSelection, clip: ClipRef, side_px: int) -> AVClip:
+def _av_clip(selection: PairedSelection, clip: ClipRef, side_px: int) -> AVClip:
     try:
-        return selection.both.talker(clip.place, side_px)
+        return selection.both.av_clip(clip.place, side_px)
     except ValueError as error:
         raise TrainingError(f"clip {clip.facts.clip_id}: {error}") from error
 
 
-def _looked_at(selection: PairedSelection, settings: BaselineSettings) -> AVBatch:
-    """The same windows of the val split at every look, not varied."""
-    data = settings.data.model_copy(update={"batch": settings.looked_at})
-    plan = WindowSampler([clip.facts for clip in selection.val], recipe_of(data, settings.seed))
+def _val_batch(selection: PairedSelection, settings: BaselineSettings) -> AVBatch:
+    """Return windows of the val split without augmentation, the same at every validation."""
+    data = settings.data.model_copy(update={"batch_size": settings.looked_at})
+    plan = WindowSampler([clip.facts for clip in selection.val], sampler_config(data, settings.seed))
     plain = settings.model_copy(update={"augmentation": _PLAIN})
     batch = BaselineDataset(selection.both, selection.places, plan, plain)[0]
     if not isinstance(batch, AVBatch):
@@ -215,10 +214,10 @@ def _looked_at(selection: PairedSelection, settings: BaselineSettings) -> AVBatc
 
 
 def _faces(selection: PairedSelection) -> NDArray[np.float64]:
-    """Landmarks of the train split, (n, 216, 2), each in its own face frame."""
-    found = []
+    """Return landmarks of the train split, (n, 216, 2), each in its own face frame."""
+    faces = []
     for clip in spread(selection.train, _FACE_CLIPS):
         row = selection.both.speech.speech(clip.place)
         points = row.landmarks[row.tracked][::_FACE_STEP]
-        found.append(FaceFrame.of(points).enter(points))
-    return np.concatenate(found)
+        faces.append(FaceFrame.of(points).enter(points))
+    return np.concatenate(faces)

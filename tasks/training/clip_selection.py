@@ -1,4 +1,4 @@
-"""Which clips of a release a training learns from and looks at; refuses what cannot be trained on before it starts."""
+"""Selection of a release's train and val clips; unusable selections are refused before a training starts."""
 
 import logging
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ _LEAST_FRAMES: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class ClipRef:
-    """A clip of the release, with what a selection may go by."""
+    """A clip of the release, with the facts that selections use."""
 
     facts: ClipInfo
     place: ClipSource
@@ -34,7 +34,7 @@ class ClipRef:
 
 
 class TrainingClips(Protocol):
-    """What a translator learns from and is looked at on, wherever it is kept. Travels between processes."""
+    """Train and val clips of a translator, from any storage. Travels between processes."""
 
     @property
     def stored(self) -> PictureSource:
@@ -42,15 +42,15 @@ class TrainingClips(Protocol):
 
     @property
     def train(self) -> tuple[ClipRef, ...]:
-        """Clips to learn from."""
+        """Clips to train on."""
 
     @property
     def val(self) -> tuple[ClipRef, ...]:
-        """Clips to look at meanwhile."""
+        """Clips to validate on."""
 
     @property
     def release_id(self) -> str:
-        """The release that the clips are of, or what stands in the place of one."""
+        """Id of the clips' release, or of its substitute."""
 
     @property
     def backend(self) -> str:
@@ -59,7 +59,7 @@ class TrainingClips(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class InMemoryClips:
-    """Footage that is in memory, and of no release. release_id: that of the translator which is tuned on it."""
+    """Clips in memory that belong to no release. release_id: that of the translator which is tuned on them."""
 
     stored: HeldPictures
     train: tuple[ClipRef, ...]
@@ -70,7 +70,7 @@ class InMemoryClips:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Clips of a release to learn from, and clips of other speakers to look at meanwhile; Footage for stage 2."""
+    """Train clips of a release, and val clips of other speakers; TrainingClips for stage 2."""
 
     release: Release
     stored: StoredClips
@@ -89,17 +89,17 @@ class Selection:
 
     @property
     def places(self) -> dict[str, ClipSource]:
-        """Where each clip is, by id."""
+        """Sources of all clips, by id."""
         return places(self.train, self.val)
 
 
 def places(*clips: Sequence[ClipRef]) -> dict[str, ClipSource]:
-    """Where each clip is, by id."""
+    """Return the sources of clips, by id."""
     return {clip.facts.clip_id: clip.place for some in clips for clip in some}
 
 
 def find_release(workspace: Workspace, release_id: str | None) -> Release:
-    """The release of that id, else the newest.
+    """Return the release of that id, else the newest.
 
     Raises: NotFoundError - there is none. TrainingError - it was extracted by another version of heterodub.
     """
@@ -116,7 +116,7 @@ def find_release(workspace: Workspace, release_id: str | None) -> Release:
 
 
 def candidates(workspace: Workspace, release: Release, stage: Stage) -> list[ClipRef]:
-    """All clips of the stage in the release, by id.
+    """Return all clips of the stage in the release, by id.
 
     Raises: NotFoundError - the release was erased by a takedown.
     """
@@ -135,40 +135,40 @@ def candidates(workspace: Workspace, release: Release, stage: Stage) -> list[Cli
 
 
 def clip_named(workspace: Workspace, release: Release, clip_id: str) -> ClipRef:
-    """The stage-2 clip of that id, or the only one whose id begins so, whatever its split.
+    """Return the stage-2 clip of that id, or the only one whose id begins so, whatever its split.
 
     Raises: NotFoundError - the release has no such clip, or several.
     """
-    found = [clip for clip in candidates(workspace, release, Stage.STAGE2) if clip.facts.clip_id.startswith(clip_id)]
-    if len(found) != 1:
+    matches = [clip for clip in candidates(workspace, release, Stage.STAGE2) if clip.facts.clip_id.startswith(clip_id)]
+    if len(matches) != 1:
         raise NotFoundError(
-            f"release {release.release_id} has {len(found) or 'no'} stage2 clips whose id begins with {clip_id!r}; "
+            f"release {release.release_id} has {len(matches) or 'no'} stage2 clips whose id begins with {clip_id!r}; "
             f"`heterodub list --clips` names them"
         )
-    return found[0]
+    return matches[0]
 
 
 def select(workspace: Workspace, release: Release, stage: Stage) -> Selection:
-    """The release's own train and val split, without anybody whom a benchmark holds.
+    """Select the release's train and val split, without the speakers of any benchmark.
 
-    Splits are for ever, but speakers are renamed and joined: whoever was frozen in a benchmark stays out all the same.
+    Splits never change, but speakers are renamed and merged: speakers frozen in a benchmark stay out nevertheless.
 
     Raises: TrainingError - a split is empty. NotFoundError - files of the release were erased.
     """
-    found = _trainable(workspace, candidates(workspace, release, stage))
-    splits = {split: tuple(clip for clip in found if clip.split == split) for split in ("train", "val")}
-    for split, what in (("train", "learn from"), ("val", "judge by")):
+    clips = _trainable(workspace, candidates(workspace, release, stage))
+    splits = {split: tuple(clip for clip in clips if clip.split == split) for split in ("train", "val")}
+    for split, what in (("train", "train on"), ("val", "validate on")):
         if not splits[split]:
             raise TrainingError(
                 f"release {release.release_id} has no {stage.value} clip in its {split} split to {what}: "
-                f"{_counts(found)}; ingest more speakers"
+                f"{_counts(clips)}; ingest more speakers"
             )
     stored = StoredClips.of(workspace, stage, release.versions[stage.value])
     return Selection(release, stored, splits["train"], splits["val"])
 
 
 def spread(clips: Sequence[ClipRef], count: int) -> list[ClipRef]:
-    """At most `count` clips, taken from all speakers in turn; by ids, so always the same."""
+    """Take at most `count` clips from all speakers in turn, in the order of ids."""
     speakers: dict[str, list[ClipRef]] = {}
     for clip in _by_id(clips):
         speakers.setdefault(clip.facts.speaker, []).append(clip)
@@ -177,7 +177,7 @@ def spread(clips: Sequence[ClipRef], count: int) -> list[ClipRef]:
 
 
 def few_a_speaker(clips: Sequence[ClipRef], most: int = CLIPS_A_SPEAKER) -> list[ClipRef]:
-    """At most so many clips of each speaker, by ids."""
+    """Take at most `most` clips of each speaker, in the order of ids."""
     return first_a_speaker(_by_id(clips), lambda clip: clip.facts.speaker, most)
 
 
@@ -201,6 +201,6 @@ def _trainable(workspace: Workspace, clips: Sequence[ClipRef]) -> list[ClipRef]:
     return kept
 
 
-def _counts(found: Sequence[ClipRef]) -> str:
-    counts = {split: sum(clip.split == split for clip in found) for split in ("train", "val", "test")}
+def _counts(clips: Sequence[ClipRef]) -> str:
+    counts = {split: sum(clip.split == split for clip in clips) for split in ("train", "val", "test")}
     return ", ".join(f"{count} {split}" for split, count in counts.items())

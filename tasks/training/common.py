@@ -1,4 +1,4 @@
-"""What every training does alike: how its batches are made, how long it lasts, and what it leaves behind."""
+"""Code shared by all trainings: sampler and schedule from the settings, and the training's result."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ Card = TypeVar("Card", GeneratorCard, TranslatorCard, BaselineCard, covariant=Tr
 
 @dataclass(frozen=True, slots=True)
 class TrainingResult(Generic[Card]):
-    """A finished training. folder holds its checkpoints and, under MODEL, the model."""
+    """Result of a training. folder: holds its checkpoints and, under MODEL, the model."""
 
     folder: Path
     card: Card
@@ -35,29 +35,29 @@ class TrainingResult(Generic[Card]):
 
 
 def require_windows(devices: int, data: DataSettings) -> None:
-    """Raises: TrainingError - some device would have no window of a batch."""
+    """Raises: TrainingError - a batch has fewer windows than there are devices."""
     if devices > data.batch_size:
         raise TrainingError(f"{devices} devices cannot share batches of {data.batch_size} windows")
 
 
-def pace_of(schedule: ScheduleSettings) -> TrainSchedule:
-    """How long, in the loop's words."""
+def train_schedule(schedule: ScheduleSettings) -> TrainSchedule:
+    """Return the trainer's schedule from the settings."""
     return TrainSchedule(schedule.max_steps, schedule.eval_interval, schedule.save_interval, schedule.patience)
 
 
-def recipe_of(data: DataSettings, seed: int) -> SamplerConfig:
-    """How a plan makes batches."""
+def sampler_config(data: DataSettings, seed: int) -> SamplerConfig:
+    """Return the sampler's config from the settings."""
     return SamplerConfig(
         data.window_frames, data.batch_size, data.buffer_frames, data.balance, seed, data.windows_per_clip
     )
 
 
-def best_of(fabric: Fabric, checkpoints: Checkpoints) -> tuple[dict[str, Any], int]:
-    """Weights with the lowest validation loss, as the training module has them, and the steps behind them.
+def load_best(fabric: Fabric, checkpoints: Checkpoints) -> tuple[dict[str, Any], int]:
+    """Read the weights with the lowest validation loss, and their step.
 
     Raises: TrainingError - there are none, or they cannot be read.
     """
-    found = read_on_all(fabric, checkpoints, BEST)
-    if found is None:
+    checkpoint = read_on_all(fabric, checkpoints, BEST)
+    if checkpoint is None:
         raise TrainingError(f"{checkpoints.folder} holds no best checkpoint; train with --fresh")
-    return found["weights"], int(found["step"])
+    return checkpoint["weights"], int(checkpoint["step"])

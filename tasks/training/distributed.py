@@ -1,11 +1,11 @@
 """One training over one device or several, and its news back to who asked for it.
 
-Lightning Fabric is the engine: it puts the same loop on one process, on several, or on GPUs, and knows the number
-formats. The full Lightning trainer would own the loop, the checkpoints and the logging that are ours; with bare
-torch.distributed we would write launcher, gradient exchange and precision by hand.
+Lightning Fabric runs the same loop in one process, in several, or on GPUs, and handles precision. The full Lightning
+trainer would own the loop, the checkpoints and the logging that are ours; with bare torch.distributed we would write
+launcher, gradient exchange and precision by hand.
 
-Processes are either started here, on one machine, or by torchrun, on one or several. Then the first of all leads: it
-alone knows what is trained, tracks it and writes files; the others join and are told.
+Processes are started either here, on one machine, or by torchrun, on one or several. The first process leads: it alone
+knows the training, tracks it and writes files; the others join and receive the work from it.
 """
 
 import multiprocessing
@@ -41,26 +41,26 @@ def on_devices(
     devices: int,
     precision: Precision,
     work: Callable[Concatenate[Fabric, Callback, Given], Result],
-    listener: Callback,
+    callback: Callback,
     *given: Given.args,
     **named: Given.kwargs,
 ) -> Result:
-    """The result of `work(fabric, listener, ...)`, which runs here for one device, else in a process for each.
+    """Run `work(fabric, callback, ...)` here for one device, else in a process for each, and return its result.
 
-    Arguments and result must travel between processes then; the listener stays here and is told from afar. In a process
-    that torchrun started, `work` runs here and in all those that join.
+    Arguments and result must then travel between processes; the callback stays here and receives forwarded events. In a
+    process that torchrun started, `work` runs here and in all those that join.
 
     Raises: SettingsError - there is no such device, or fewer of them. TrainingError - a process failed, or torchrun
     started another number of them, or on other devices; what `work` raises, for one device or under torchrun.
     """
     if TorchElasticEnvironment.detect():
-        return _lead(device, devices, precision, work, listener, given, named)
+        return _lead(device, devices, precision, work, callback, given, named)
     if devices == 1:
-        return work(_engine(device, precision=precision), listener, *given, **named)
+        return work(_engine(device, precision=precision), callback, *given, **named)
     fabric = _engine(device, devices=devices, precision=precision, strategy="ddp_spawn")
-    with _heard_from_afar(listener) as told:
+    with _forwarded(callback) as forwarding:
         try:
-            packed: bytes = fabric.launch(cast(Any, _unpacked), told, pickle.dumps((work, given, named)))
+            packed: bytes = fabric.launch(cast(Any, _unpacked), forwarding, pickle.dumps((work, given, named)))
         except ProcessRaisedException as error:
             last = str(error).strip().splitlines()[-1]
             raise TrainingError(f"a training process failed: {last}") from error
@@ -73,26 +73,26 @@ def _lead(
     devices: int,
     precision: Precision,
     work: Callable[..., Result],
-    listener: Callback,
+    callback: Callback,
     given: tuple[Any, ...],
     named: dict[str, Any],
 ) -> Result:
     if devices != (started := TorchElasticEnvironment().world_size()):
         raise TrainingError(
-            f"torchrun started {started} processes in all, and the settings say devices = {devices}: make them equal"
+            f"torchrun started {started} processes in all, but the settings say devices = {devices}: make them equal"
         )
     first = _launched()
     if device not in ("auto", first.device.type):
         raise TrainingError(
-            f"device = {device}, and the processes that torchrun started met on {first.device.type}: leave it at auto"
+            f"device = {device}, but the processes that torchrun started run on {first.device.type}: leave it at auto"
             + (", and set CUDA_VISIBLE_DEVICES to nothing for all of them" if device == "cpu" else "")
         )
     first.broadcast(pickle.dumps((precision, work, given, named)))
-    return work(_launched(precision), listener, *given, **named)
+    return work(_launched(precision), callback, *given, **named)
 
 
 def join_training() -> None:
-    """Take part in the training that the first of torchrun's processes leads, to its end.
+    """Take part in the training that the first of torchrun's processes leads, until it ends.
 
     Raises: what the training raises. ValueError - the nodes run different numbers of processes.
     """
@@ -101,7 +101,7 @@ def join_training() -> None:
 
 
 def _launched(precision: Precision | None = None) -> Fabric:
-    """An engine over all of torchrun's processes, which it tells of itself through the environment alone."""
+    """Return a Fabric over all of torchrun's processes, which are known from the environment."""
     here = int(os.environ["LOCAL_WORLD_SIZE"])
     nodes = TorchElasticEnvironment().world_size() // here
     fabric = Fabric(devices=here, num_nodes=nodes, precision=precision, strategy="ddp")
@@ -109,16 +109,16 @@ def _launched(precision: Precision | None = None) -> Fabric:
     return fabric
 
 
-def _unpacked(fabric: Fabric, listener: Callback, packed: bytes) -> bytes:
-    """Does the work in a process of its own. All travels as bytes: Fabric walks into what it carries, and refuses
-    frozen records there.
+def _unpacked(fabric: Fabric, callback: Callback, packed: bytes) -> bytes:
+    """Unpickle and run the work in a process. It travels as bytes, since Fabric traverses arguments and refuses frozen
+    records in them.
     """
     work, given, named = pickle.loads(packed)
-    return pickle.dumps(work(fabric, listener, *given, **named))
+    return pickle.dumps(work(fabric, callback, *given, **named))
 
 
-class _Afar:
-    """Passes what a training tells on to another process. Only the first device speaks."""
+class _QueueCallback:
+    """Forwards events to another process through a queue. Only the first device sends them."""
 
     def __init__(self, queue: Any) -> None:
         self._queue = queue
@@ -143,19 +143,19 @@ class _Afar:
 
 
 @contextmanager
-def _heard_from_afar(listener: Callback) -> Iterator[Callback]:
+def _forwarded(callback: Callback) -> Iterator[Callback]:
     with multiprocessing.get_context("spawn").Manager() as manager:
         queue = manager.Queue()
-        ear = threading.Thread(target=_relay, args=(queue, listener), daemon=True)
-        ear.start()
+        thread = threading.Thread(target=_relay, args=(queue, callback), daemon=True)
+        thread.start()
         try:
-            yield _Afar(queue)
+            yield _QueueCallback(queue)
         finally:
             queue.put(None)
-            ear.join()
+            thread.join()
 
 
-def _relay(queue: Any, listener: Callback) -> None:
-    while (news := queue.get()) is not None:
-        name, values = news
-        getattr(listener, name)(*values)
+def _relay(queue: Any, callback: Callback) -> None:
+    while (event := queue.get()) is not None:
+        name, values = event
+        getattr(callback, name)(*values)

@@ -1,4 +1,4 @@
-"""Fine-tuning: a translator, and one clip of a few seconds whose speaker it is adapted to."""
+"""Fine-tuning of a translator on one clip of a few seconds, to adapt it to its speaker."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -23,37 +23,37 @@ from tasks.training.stage2 import Finetuning
 from tasks.training.validation import GAP, LEAST_HELD
 
 _HELD_SHARE: Final = 0.2
-"""Of a clip's frames that are held back, at its end."""
+"""Share of a clip's frames that is held back, at its end."""
 
 
 def finetuning_clip(workspace: Workspace, release: Release, clip_id: str, seconds: float | None = None) -> Selection:
-    """The clip of that id (or the only one whose id begins so), to learn from and to choose by, whatever its split.
+    """Select the clip of that id (or the only one whose id begins so) for training and validation, whatever its split.
 
-    seconds: of the clip's beginning that are used for both, see held_back; the rest stays unseen.
+    seconds: length of the clip's beginning used for both, see held_back; the rest stays unseen.
 
     Raises: NotFoundError - the release has no such stage-2 clip, or several.
     """
-    found = clip_named(workspace, release, clip_id)
+    clip = clip_named(workspace, release, clip_id)
     stored = StoredClips.of(workspace, Stage.STAGE2, release.versions[Stage.STAGE2.value])
-    least = found.facts.frames if seconds is None else min(found.facts.frames, max(2, seconds_to_frames(seconds)))
-    return Selection(release, stored, *held_back([_beginning(found, least)]))
+    frames = clip.facts.frames if seconds is None else min(clip.facts.frames, max(2, seconds_to_frames(seconds)))
+    return Selection(release, stored, *held_back([_beginning(clip, frames)]))
 
 
 def held_back(clips: Sequence[ClipRef]) -> tuple[tuple[ClipRef, ...], tuple[ClipRef, ...]]:
-    """Clips as far as they are learned from, and whole those of which the end is held back to choose the best step by.
+    """Return the clips cut to their training frames, and those (whole) with held-back frames to select the best step.
 
-    It is a block at the end of the time, with a gap before it: frames that lie among learned ones, or beside them, are
-    all but known. Clips that are too short for that are learned from to their end.
+    The held-back frames are a block at the clip's end, with a gap before it, since neighbours of training frames are
+    nearly known. Clips that are too short for that are used for training to their end.
     """
-    learned, judged = [], []
+    train, val = [], []
     for clip in clips:
         held = int(clip.facts.frames * _HELD_SHARE)
         if held < LEAST_HELD:
-            learned.append(clip)
+            train.append(clip)
             continue
-        learned.append(_beginning(clip, clip.facts.frames - held - GAP))
-        judged.append(clip)
-    return tuple(learned), tuple(judged)
+        train.append(_beginning(clip, clip.facts.frames - held - GAP))
+        val.append(clip)
+    return tuple(train), tuple(val)
 
 
 def _beginning(clip: ClipRef, frames: int) -> ClipRef:
@@ -61,8 +61,8 @@ def _beginning(clip: ClipRef, frames: int) -> ClipRef:
 
 
 def start_of(settings: Settings, workspace: Workspace, model: str | None, clip_id: str) -> tuple[Settings, Finetuning]:
-    """Where fine-tuning begins: the translator that a user names (see find_model), else the newest; and
-    the settings, with that translator's shape and fine-tuning's schedule.
+    """Load the start of fine-tuning, the translator that a user names (see find_model) or the newest; with settings of
+    that translator's architecture and fine-tuning's schedule.
 
     Raises: ModelFileError, TrackingError - it cannot be read, or there is none.
     """
@@ -73,13 +73,12 @@ def start_of(settings: Settings, workspace: Workspace, model: str | None, clip_i
 
 
 def begin_from(folder: Path, stage2: Stage2Settings, clip_id: str) -> tuple[Stage2Settings, Finetuning]:
-    """Where fine-tuning on a clip begins, from a translator's folder; and its settings, as start_of.
+    """Load the start of fine-tuning on a clip from a translator's folder, with its settings, as start_of.
 
-    What it learns from, losses, augmentation, sizes and references, is as in the translator's own training, which its
-    card keeps; only the section `finetuning` may overrule it. Batches, number format and the like belong to this
-    machine, so they are as `stage2` has them. One face is learned, as it is: not mirrored, and with the embedder as
-    it stands no window needs to go without the warped frames. All of its windows are learned from: a few of one clip
-    would be the same few over and over.
+    Losses, augmentation, sizes and references are those of the translator's own training, which its card keeps; only
+    the section `finetuning` overrides them. Batch size, precision and the like depend on the machine, so they come from
+    `stage2`. There is no mirroring, since only one face is learned, and no warp dropout, since the embedder is frozen.
+    All windows of the clip are used.
 
     Raises: ModelFileError - the translator cannot be read.
     """
@@ -87,7 +86,7 @@ def begin_from(folder: Path, stage2: Stage2Settings, clip_id: str) -> tuple[Stag
     start = {TRANSLATOR_NETWORK: translator.state_dict(), DISCRIMINATORS: load_discriminators(folder).state_dict()}
     finetuning, own = stage2.finetuning, card.trained_by or stage2
     schedule = {
-        "steps": finetuning.steps,
+        "max_steps": finetuning.steps,
         "eval_interval": finetuning.eval_interval,
         "save_interval": finetuning.eval_interval,
     }
@@ -116,7 +115,7 @@ def begin_from(folder: Path, stage2: Stage2Settings, clip_id: str) -> tuple[Stag
 
 
 def translator_folder(settings: Settings, workspace: Workspace, model: str | None, scratch: Path) -> Path:
-    """The files of a translator: a folder as it is, or what tasks/tracking/models.py fetches into `scratch`.
+    """Return the folder of a translator's files: a given folder, or `scratch` with a registered model fetched into it.
 
     Raises: TrackingError - there is none. ModelFileError - its files are damaged.
     """

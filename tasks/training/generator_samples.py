@@ -1,4 +1,4 @@
-"""What people look at while a generator trains: landmarks over the truth, the mouth over time, a film with sound."""
+"""Samples of a generator in training: landmarks over the ground truth, mouth opening over time, a video with sound."""
 
 import tempfile
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from typing import Final
 
 import pyarrow.compute as pc
 
-from model.evaluation.generator import GeneratorEvalClip, answer, reference_frames
+from model.evaluation.generator import GeneratorEvalClip, predict_landmarks, reference_frames
 from model.stage1.network import LandmarkGenerator
 from schemas.config.settings import GuardSettings
 from tasks.releases.releases import Release
@@ -19,12 +19,12 @@ from tasks.visualization.film import landmark_film
 from tasks.visualization.sound import ClipPlace, clip_sound
 
 _CLIPS: Final = 2
-"""Clips that are drawn, of different speakers where there are two: enough to see by, cheap enough to draw often."""
+"""Number of clips that are drawn, of different speakers where there are two."""
 
 
 @dataclass(frozen=True, slots=True)
 class SampleLogger:
-    """Draws a generator on the first exams; called at each validation. sample_interval: steps between films.
+    """Draws a generator's output on the first clips; called at each validation. sample_interval: steps between videos.
 
     Travels to the process that trains.
     """
@@ -35,29 +35,34 @@ class SampleLogger:
     sample_interval: int
     steps: int
 
-    def __call__(self, generator: LandmarkGenerator, exams: Sequence[GeneratorEvalClip], step: int) -> dict[str, bytes]:
-        """Files by name: two PNGs a clip, and an MP4 of the first clip now and then and at the end."""
+    def __call__(
+        self, generator: LandmarkGenerator, eval_clips: Sequence[GeneratorEvalClip], step: int
+    ) -> dict[str, bytes]:
+        """Return files by name: two PNGs a clip, and an MP4 of the first clip at intervals and at the end."""
         drawn: dict[str, bytes] = {}
-        for number, exam in enumerate(exams[:_CLIPS]):
-            told = reference_frames(exam.prepared.counts_T, 1)
-            predicted, title = answer(generator, exam, told, 1.0), f"clip {exam.clip_id[:12]}, step {step}"
-            name = f"{step:06d}_{exam.clip_id[:12]}"
-            drawn[f"val/landmarks_{name}.png"] = landmarks_over_truth(predicted, exam.landmarks_TPXY, title=title)
+        for number, eval_clip in enumerate(eval_clips[:_CLIPS]):
+            reference = reference_frames(eval_clip.prepared.counts_T, 1)
+            predicted, title = (
+                predict_landmarks(generator, eval_clip, reference, 1.0),
+                f"clip {eval_clip.clip_id[:12]}, step {step}",
+            )
+            name = f"{step:06d}_{eval_clip.clip_id[:12]}"
+            drawn[f"val/landmarks_{name}.png"] = landmarks_over_truth(predicted, eval_clip.landmarks_TPXY, title=title)
             drawn[f"val/opening_{name}.png"] = opening_chart(
-                predicted, exam.landmarks_TPXY, exam.prepared.counts_T, title
+                predicted, eval_clip.landmarks_TPXY, eval_clip.prepared.counts_T, title
             )
             if not number and (step % self.sample_interval == 0 or step == self.steps):
                 with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
                     path = Path(scratch) / "film.mp4"
-                    place = sound_place(self.workspace, self.release, exam.clip_id)
-                    heard = clip_sound(place, exam.mel_SM, self.guards)
-                    landmark_film(path, predicted, exam.landmarks_TPXY, heard, title)
+                    place = sound_place(self.workspace, self.release, eval_clip.clip_id)
+                    sound = clip_sound(place, eval_clip.mel_SM, self.guards)
+                    landmark_film(path, predicted, eval_clip.landmarks_TPXY, sound, title)
                     drawn[f"val/film_{name}.mp4"] = path.read_bytes()
         return drawn
 
 
 def sound_place(workspace: Workspace, release: Release, clip_id: str) -> ClipPlace:
-    """Where the sound of a stage-1 clip of the release is.
+    """Locate the sound of a stage-1 clip of the release.
 
     Raises: NotFoundError - the release was erased.
     """

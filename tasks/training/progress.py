@@ -1,4 +1,4 @@
-"""Who watches a training besides its run: a progress bar, or nobody."""
+"""Additional callback of trainings, such as a progress bar, set by the caller of a flow."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,19 +6,19 @@ from contextvars import ContextVar
 
 from model.training.callbacks import Callback, Callbacks
 
-_LISTENER: ContextVar[Callback | None] = ContextVar("learner_watcher", default=None)
+_CALLBACK: ContextVar[Callback | None] = ContextVar("training_callback", default=None)
 
 
 @contextmanager
-def learning_watched_by(listener: Callback) -> Iterator[None]:
-    """Trainings inside the block tell this listener. No flow parameter: it is no part of what a run does."""
-    token = _LISTENER.set(listener)
+def use_training_callback(callback: Callback) -> Iterator[None]:
+    """Add this callback to trainings inside the block. It is no flow parameter, since it does not affect the run."""
+    token = _CALLBACK.set(callback)
     try:
         yield
     finally:
-        _LISTENER.reset(token)
+        _CALLBACK.reset(token)
 
 
-def learner_watcher() -> Callback:
-    """Whoever watches the current training."""
-    return _LISTENER.get() or Callbacks()
+def training_callback() -> Callback:
+    """Return the additional callback of the current training."""
+    return _CALLBACK.get() or Callbacks()

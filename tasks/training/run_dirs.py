@@ -1,4 +1,4 @@
-"""Where trainings keep their files on this machine, and what each of them has learned from."""
+"""Folders of trainings on this machine, and the record of their training clips."""
 
 import hashlib
 import json
@@ -13,14 +13,14 @@ from tasks.stores.workspace import Workspace
 from tasks.training.clip_selection import Selection, TrainingClips
 
 _CLIPS: Final = "clips.json"
-"""File in a training's folder that names its clips by ids, also where the training never got a run or ended early."""
+"""File in a training's folder with the ids of its clips; it exists even if the training got no run or ended early."""
 
 RUN: Final = "run.json"
-"""File in a training's folder that names its run, so that a continued training continues its curves."""
+"""File in a training's folder with the id of its run, so that a resumed training continues the run's curves."""
 
 
 def trainings(workspace: Workspace) -> Path:
-    """Folder of all trainings on this machine, which may not be there yet."""
+    """Return the folder of all trainings on this machine; it may not exist yet."""
     return Path(workspace.root) / "training" if workspace.is_local else workspace.scratch() / "training"
 
 
@@ -37,8 +37,8 @@ def each_training(workspace: Workspace) -> list[Path]:
 
 
 def training_folder(workspace: Workspace, selection: Selection, settings: BaseModel, stage: str = "stage1") -> Path:
-    """Where a training keeps its files: the same release, clips and settings lead to the same folder, so that a run
-    that was killed is continued by running it again.
+    """Return the folder of a training. The same release, clips and settings give the same folder, so that running a
+    killed training again resumes it.
     """
     clips = [clip.facts.clip_id for clip in (*selection.train, *selection.val)]
     identity = json.dumps([selection.release.release_id, clips, settings.model_dump(mode="json")])
@@ -61,7 +61,7 @@ def begin(folder: Path, footage: TrainingClips, fresh: bool) -> None:
 
 
 def media_behind(folder: Path) -> frozenset[str] | None:
-    """Files that a training's folder has learned from or looked at, by sha256; None where it does not say."""
+    """Return the media (sha256) of a training's train and val clips; None if its folder has no record."""
     try:
         return frozenset(str(row["media_id"]) for row in json.loads((folder / _CLIPS).read_text()))
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
@@ -69,7 +69,7 @@ def media_behind(folder: Path) -> frozenset[str] | None:
 
 
 def run_of(folder: Path) -> str | None:
-    """The run of the training that keeps its files in a folder; None where none is named."""
+    """Return the run of the training in a folder; None if none is recorded."""
     try:
         return str(json.loads((folder / RUN).read_text())["run_id"])
     except (FileNotFoundError, ValueError, KeyError, TypeError, RecursionError):

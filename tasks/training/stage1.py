@@ -1,4 +1,4 @@
-"""Trains a landmark generator on a selection of clips, in a folder that a later run can go on from."""
+"""Training of a landmark generator on a selection of clips, in a folder from which a later run can resume."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -9,7 +9,7 @@ import numpy as np
 from lightning_fabric import Fabric
 from numpy.typing import NDArray
 
-from model.evaluation.generator import GeneratorEvalClip, judge, validation_scores
+from model.evaluation.generator import GeneratorEvalClip, score_generator, validation_scores
 from model.metrics.speakers import by_speaker
 from model.stage1.features import prepare
 from model.stage1.files import save_generator
@@ -25,73 +25,73 @@ from schemas.config.training import Device, Stage1Settings
 from schemas.errors import TrainingError
 from tasks.training import run_dirs
 from tasks.training.clip_selection import ClipRef, Selection, spread
-from tasks.training.common import MODEL, TrainingResult, best_of, pace_of, recipe_of, require_windows
+from tasks.training.common import MODEL, TrainingResult, load_best, require_windows, sampler_config, train_schedule
 from tasks.training.data.dataset import batches_from
 from tasks.training.data.generator_dataset import GeneratorDataset
 from tasks.training.distributed import on_devices
 
-_EXAMS: Final = 64
-"""Clips of the val split that are looked at, spread over its speakers; more would cost time and tell little."""
+_VAL_CLIPS: Final = 64
+"""Number of val clips used for validation, spread over speakers; more would cost time for little information."""
 
 _ARTICULATION: Final = 0.85
-"""What the gain brings articulation to. Full movement would cost more error than it shows: what L1 leaves out is what
-it is unsure of.
+"""Target of mouth_opening_std_ratio for the gain. Full movement would cost too much error, since L1 suppresses
+uncertain movement.
 """
 
 _MOST_GAIN: Final = 1.3
 """Beyond it the predictions carry no movement worth amplifying."""
 
 _FILTER_CLIPS: Final = 2000
-"""Clips of the train split, spread over its speakers, that say what mouths leave in a pose."""
+"""Number of train clips, spread over speakers, to which the pose filter is fitted."""
 
-Artist = Callable[[LandmarkGenerator, Sequence[GeneratorEvalClip], int], Mapping[str, bytes]]
-"""Draws files to look at, by name."""
+DrawSamples = Callable[[LandmarkGenerator, Sequence[GeneratorEvalClip], int], Mapping[str, bytes]]
+"""Draws samples: file contents by name."""
 
 
 def train_generator(
     selection: Selection,
     settings: Stage1Settings,
     folder: Path,
-    listener: Callback,
-    draw: Artist | None = None,
+    callback: Callback,
+    draw: DrawSamples | None = None,
     fresh: bool = False,
     device: Device = "auto",
 ) -> TrainingResult[GeneratorCard]:
-    """Train, or go on training, and leave the finished generator in the folder.
+    """Train a generator, or resume its training, and save it in the folder.
 
-    draw: pictures of a generator on exams after so many steps. fresh: forget what an earlier run left there.
+    draw: draws samples on evaluation clips at each validation. fresh: delete what an earlier run left there.
 
     Raises: TrainingError - too few windows for the devices, a loss or clip that is not finite, no room. NotFoundError,
     WorkspaceError - the store cannot be read.
     """
     require_windows(settings.devices, settings.data)
-    run_dirs.begin(folder, selection, fresh)
-    return on_devices(device, settings.devices, settings.precision, _train, listener, selection, settings, folder, draw)
+    run_dirs.prepare(folder, selection, fresh)
+    return on_devices(device, settings.devices, settings.precision, _train, callback, selection, settings, folder, draw)
 
 
 def _train(
     fabric: Fabric,
-    listener: Callback,
+    callback: Callback,
     selection: Selection,
     settings: Stage1Settings,
     folder: Path,
-    draw: Artist | None,
+    draw: DrawSamples | None,
 ) -> TrainingResult[GeneratorCard]:
-    plan = WindowSampler([clip.facts for clip in selection.train], recipe_of(settings.data, settings.seed))
+    plan = WindowSampler([clip.facts for clip in selection.train], sampler_config(settings.data, settings.seed))
     batches = GeneratorDataset(
         selection.stored, selection.places, plan, settings, fabric.global_rank, fabric.world_size
     )
-    exams = read_exams(selection, spread(selection.val, _EXAMS), settings)
+    eval_clips = read_eval_clips(selection, spread(selection.val, _VAL_CLIPS), settings)
 
-    def judge_it(generator: LandmarkGenerator, step: int) -> ValidationResult:
-        drawn = draw(generator, exams, step) if draw is not None and fabric.is_global_zero else {}
-        return ValidationResult(validation_scores(generator, exams, loss_weights(settings)), drawn)
+    def validate(generator: LandmarkGenerator, step: int) -> ValidationResult:
+        drawn = draw(generator, eval_clips, step) if draw is not None and fabric.is_global_zero else {}
+        return ValidationResult(validation_scores(generator, eval_clips, loss_weights(settings)), drawn)
 
-    module = GeneratorTrainingModule(fabric, settings, judge_it, _pose_filter(selection, settings))
-    checkpoints, schedule = Checkpoints(folder), pace_of(settings.schedule)
+    module = GeneratorTrainingModule(fabric, settings, validate, _pose_filter(selection, settings))
+    checkpoints, schedule = Checkpoints(folder), train_schedule(settings.schedule)
     data = batches_from(batches, settings.schedule.max_steps, settings.data.num_workers)
-    fitted = fit(fabric, module, data, schedule, checkpoints, listener, settings.seed)
-    weights, step = best_of(fabric, checkpoints)
+    fitted = fit(fabric, module, data, schedule, checkpoints, callback, settings.seed)
+    weights, step = load_best(fabric, checkpoints)
     generator = LandmarkGenerator(settings.architecture)
     generator.load_state_dict(weights)
     generator.eval()
@@ -101,7 +101,7 @@ def _train(
         release=selection.release.release_id,
         seed=settings.seed,
         steps=step,
-        gain=articulation_gain(generator, exams),
+        gain=articulation_gain(generator, eval_clips),
     )
     if fabric.is_global_zero:
         save_generator(folder / MODEL, generator, card)
@@ -110,30 +110,32 @@ def _train(
 
 
 def _pose_filter(selection: Selection, settings: Stage1Settings) -> NDArray[np.float32] | None:
-    """What of the pose may be seen, by the training clips; see model/stage1/pose_filter.py."""
+    """Fit the pose filter to the training clips; see model/stage1/pose_filter.py."""
     if not settings.architecture.pose_components:
         return None
     footage: Counter[str] = Counter()
     for clip in selection.train:
         footage[clip.facts.speaker] += clip.facts.frames
     moments = PoseMoments()
-    for exam in stream_exams(selection, spread(selection.train, _FILTER_CLIPS), settings):
-        moments.add(exam.prepared, 1 / footage[exam.speaker])
+    for eval_clip in stream_eval_clips(selection, spread(selection.train, _FILTER_CLIPS), settings):
+        moments.add(eval_clip.prepared, 1 / footage[eval_clip.speaker])
     try:
         return moments.filter(settings.architecture.pose_components)
     except ValueError as error:
         raise TrainingError(f"release {selection.release.release_id}: {error}") from error
 
 
-def read_exams(selection: Selection, clips: Sequence[ClipRef], settings: Stage1Settings) -> list[GeneratorEvalClip]:
-    """Clips to judge on, in memory. Raises as `stream_exams`."""
-    return list(stream_exams(selection, clips, settings))
+def read_eval_clips(
+    selection: Selection, clips: Sequence[ClipRef], settings: Stage1Settings
+) -> list[GeneratorEvalClip]:
+    """Read evaluation clips into memory. Raises: as `stream_eval_clips`."""
+    return list(stream_eval_clips(selection, clips, settings))
 
 
-def stream_exams(
+def stream_eval_clips(
     selection: Selection, clips: Sequence[ClipRef], settings: Stage1Settings
 ) -> Iterator[GeneratorEvalClip]:
-    """Clips as they are read, one at a time.
+    """Read evaluation clips one at a time.
 
     Raises: TrainingError - a clip's numbers cannot be used. NotFoundError, WorkspaceError - it cannot be read.
     """
@@ -146,11 +148,11 @@ def stream_exams(
         yield GeneratorEvalClip(clip.facts.clip_id, clip.facts.speaker, row.landmarks, row.mel, prepared)
 
 
-def articulation_gain(generator: LandmarkGenerator, exams: Sequence[GeneratorEvalClip]) -> float:
-    """The gain that lets mouths of the val split move enough, from 1 upward; 1 where it cannot be measured.
+def articulation_gain(generator: LandmarkGenerator, eval_clips: Sequence[GeneratorEvalClip]) -> float:
+    """Return the gain that lets mouths of the val split move enough, at least 1; 1 where it cannot be measured.
 
-    The median over speakers decides: one whose mouth hardly moves has any ratio.
+    Uses the median over speakers, since the ratio is arbitrary for a speaker whose mouth hardly moves.
     """
-    measured = by_speaker(judge(generator, exams, 1, systems=("own sound",)), "mouth_opening_std_ratio")
+    measured = by_speaker(score_generator(generator, eval_clips, 1, systems=("own sound",)), "mouth_opening_std_ratio")
     usual = float(np.median(list(measured.values()))) if measured else 0.0
     return float(np.clip(_ARTICULATION / usual, 1.0, _MOST_GAIN)) if usual > 0 else 1.0

@@ -1,4 +1,4 @@
-"""A training with its run in MLflow: begun or taken up again, listened to, its model logged and registered."""
+"""Trainings with an MLflow run: started or resumed, with metrics, and the model logged and registered."""
 
 import hashlib
 import json
@@ -37,7 +37,7 @@ AnyTrained = TrainingResult[GeneratorCard] | TrainingResult[TranslatorCard] | Tr
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """A finished training and the version of the registered model that came of it."""
+    """A finished training and the version of the registered model that it produced."""
 
     trained: AnyTrained
     run_id: str
@@ -45,7 +45,7 @@ class Registered:
     version: int
 
     def summary(self) -> dict[str, Any]:
-        """What a person wants to know, ready for JSON."""
+        """Return the summary for users, ready for JSON."""
         return {
             "release": self.trained.card.release,
             "run": self.run_id,
@@ -60,7 +60,7 @@ class Registered:
 
 @dataclass(frozen=True, slots=True)
 class _TrackedTraining:
-    """A training as its run has it. what: its name there. settings: of the model. kind: what it is registered as."""
+    """A training and its run. what: its name in the run. settings: of the model. kind: of the registered model."""
 
     what: str
     selection: Selection
@@ -71,39 +71,39 @@ class _TrackedTraining:
 
 
 def train_and_register(
-    workspace: Workspace, selection: Selection, settings: Settings, listener: Callback, fresh: bool = False
+    workspace: Workspace, selection: Selection, settings: Settings, callback: Callback, fresh: bool = False
 ) -> Registered:
-    """Train on the selection by `settings.stage1`; a training that was killed goes on in the run it had.
+    """Train on the selection by `settings.stage1`; a killed training resumes in its run.
 
-    Raises: TrackingError - MLflow cannot be reached when the run begins or the model is logged; what was trained is
-    kept, and the same command goes on from there. Otherwise as train_generator.
+    Raises: TrackingError - MLflow cannot be reached when the run begins or the model is logged; the training is kept,
+    and the same command resumes it. Otherwise as train_generator.
     """
     from tasks.tracking.kinds import LANDMARK_GENERATOR
     from tasks.training.generator_samples import SampleLogger
 
     stage1 = settings.stage1
     folder = training_folder(workspace, selection, stage1)
-    artist = SampleLogger(
+    sample_logger = SampleLogger(
         workspace, selection.release, settings.guards, stage1.schedule.sample_interval, stage1.schedule.max_steps
     )
-    course = _TrackedTraining("stage1", selection, Stage.STAGE1, stage1, folder, LANDMARK_GENERATOR)
+    training = _TrackedTraining("stage1", selection, Stage.STAGE1, stage1, folder, LANDMARK_GENERATOR)
 
-    def train(told: Callback) -> TrainingResult[GeneratorCard]:
-        return train_generator(selection, stage1, folder, told, artist, fresh, settings.device)
+    def train(callbacks: Callback) -> TrainingResult[GeneratorCard]:
+        return train_generator(selection, stage1, folder, callbacks, sample_logger, fresh, settings.device)
 
-    return _tracked(workspace, settings, course, train, listener, fresh)
+    return _tracked(workspace, settings, training, train, callback, fresh)
 
 
 def train_and_register_translator(
     workspace: Workspace,
     selection: Selection,
     settings: Settings,
-    listener: Callback,
+    callback: Callback,
     fresh: bool = False,
     finetuning: Finetuning | None = None,
 ) -> Registered:
-    """Train a translator on the selection by `settings.stage2`, or fine-tune one, which is registered under a name of
-    its own; otherwise as train_and_register.
+    """Train a translator on the selection by `settings.stage2`, or fine-tune one, which is registered under its own
+    name; otherwise as train_and_register.
 
     Raises: as train_and_register, and as train_translator.
     """
@@ -118,25 +118,26 @@ def train_and_register_translator(
     )
     sample_logger = TranslatorSampleLogger(stage2.schedule.sample_interval, stage2.schedule.max_steps)
     kind = LANDMARK_TRANSLATOR if finetuning is None else FINETUNED_TRANSLATOR
-    course = _TrackedTraining(what, selection, Stage.STAGE2, stage2, folder, kind)
+    training = _TrackedTraining(what, selection, Stage.STAGE2, stage2, folder, kind)
 
     def note(run: "TrackedRun") -> Iterable[Row]:
         names = [one.name for one in open_perception(stage2.losses, weights)]
-        told = {
+        params = {
             "perception": "; ".join(names) or "none",
             "tuned_on": ", ".join(finetuning.clips) if finetuning else "none",
         }
         if finetuning is not None:
-            told["chosen_by"] = "the end of the clip" if selection.val else "nothing: too short, so all steps are taken"
-        run.params(told)
+            chosen_by = "the end of the clip" if selection.val else "nothing: too short, so all steps are taken"
+            params["chosen_by"] = chosen_by
+        run.params(params)
         return () if finetuning is None else _learned_before(run, workspace, selection.release, finetuning)
 
-    def train(told: Callback) -> TrainingResult[TranslatorCard]:
+    def train(callbacks: Callback) -> TrainingResult[TranslatorCard]:
         return train_translator(
-            selection, stage2, weights, folder, told, sample_logger, fresh, finetuning, settings.device
+            selection, stage2, weights, folder, callbacks, sample_logger, fresh, finetuning, settings.device
         )
 
-    return _tracked(workspace, settings, course, train, listener, fresh, note)
+    return _tracked(workspace, settings, training, train, callback, fresh, note)
 
 
 def train_and_register_baseline(
@@ -144,7 +145,7 @@ def train_and_register_baseline(
     workspace: Workspace,
     selection: Selection,
     settings: Settings,
-    listener: Callback,
+    callback: Callback,
     fresh: bool = False,
 ) -> Registered:
     """Train a baseline by `settings.baselines` on those clips of a stage-2 selection that are good for both stages, and
@@ -158,65 +159,68 @@ def train_and_register_baseline(
     baselines, pairs = settings.baselines, paired(workspace, selection)
     folder = training_folder(workspace, pairs, baselines, name)
     sample_logger = BaselineSampleLogger(baselines.schedule.sample_interval, baselines.schedule.max_steps)
-    course = _TrackedTraining(name, pairs, Stage.STAGE2, baselines, folder, BASELINE_KINDS[name])
+    training = _TrackedTraining(name, pairs, Stage.STAGE2, baselines, folder, BASELINE_KINDS[name])
 
     def note(run: "TrackedRun") -> Iterable[Row]:
         run.params({"baseline": name})
         return ()
 
-    def train(told: Callback) -> TrainingResult[BaselineCard]:
+    def train(callbacks: Callback) -> TrainingResult[BaselineCard]:
         return train_baseline(
-            name, pairs, baselines, settings.weights, folder, told, sample_logger, fresh, settings.device
+            name, pairs, baselines, settings.weights, folder, callbacks, sample_logger, fresh, settings.device
         )
 
-    return _tracked(workspace, settings, course, train, listener, fresh, note)
+    return _tracked(workspace, settings, training, train, callback, fresh, note)
 
 
 def _tracked(
     workspace: Workspace,
     settings: Settings,
-    course: _TrackedTraining,
+    training: _TrackedTraining,
     train: Callable[[Callback], AnyTrained],
-    listener: Callback,
+    callback: Callback,
     fresh: bool,
     note: Callable[["TrackedRun"], Iterable[Row]] = lambda run: (),
 ) -> Registered:
-    """Train in a run, begun or taken up again, and register what comes of it.
+    """Train in a new or resumed run, and register the model.
 
-    note: keeps what else there is to know in the run that has begun, and says what had been learned from already.
+    note: logs further facts to the run, and returns the clips that the model had been trained on before.
     """
     from tasks.tracking.metric_logger import TrackedTraining
     from tasks.tracking.models import log_model
     from tasks.tracking.runs import tracked_run
     from tasks.tracking.store import open_tracking
 
-    resume = None if fresh else run_of(course.folder)
-    tracking, name = open_tracking(settings.tracking, workspace), f"{course.what} {course.selection.release.release_id}"
+    resume = None if fresh else run_of(training.folder)
+    tracking, name = (
+        open_tracking(settings.tracking, workspace),
+        f"{training.what} {training.selection.release.release_id}",
+    )
     with tracked_run(tracking, name, resume) as run:
-        run.origin(course.settings, course.settings.seed)
-        _keep_identity(run, workspace, course, note(run))
-        trained = train(Callbacks(listener, TrackedTraining(run), _Keeper(course.folder, run.run_id)))
+        run.origin(training.settings, training.settings.seed)
+        _keep_identity(run, workspace, training, note(run))
+        trained = train(Callbacks(callback, TrackedTraining(run), _RunRecorder(training.folder, run.run_id)))
         gain = {"gain": trained.card.gain} if isinstance(trained.card, GeneratorCard) else {}
         run.metrics({**gain, "parameters": float(trained.parameters)}, trained.fitted.step)
-        version = log_model(run, trained.model, course.kind)
+        version = log_model(run, trained.model, training.kind)
         return Registered(trained, run.run_id, version.name, version.number)
 
 
-def _keep_identity(run: "TrackedRun", workspace: Workspace, course: _TrackedTraining, before: Iterable[Row]) -> None:
-    """Keep what the training learns from, and by which a later run knows that it was done. before: what had been
-    learned from already.
+def _keep_identity(run: "TrackedRun", workspace: Workspace, training: _TrackedTraining, before: Iterable[Row]) -> None:
+    """Log the lineage and identity of a training, by which a later run recognises it. before: clips that the model had
+    been trained on already.
     """
     from tasks.tracking.lineage import keep_lineage
     from tasks.tracking.queries import SETTINGS, TRAINING
 
-    selection = course.selection
-    run.data(workspace, selection.release, course.stage)
+    selection = training.selection
+    run.data(workspace, selection.release, training.stage)
     keep_lineage(run, dict.fromkeys([*_learned_from((*selection.train, *selection.val)), *before]))
-    run.tags({TRAINING: course.folder.name, SETTINGS: settings_hash(course.settings)})
+    run.tags({TRAINING: training.folder.name, SETTINGS: settings_hash(training.settings)})
 
 
 def settings_hash(settings: BaseModel) -> str:
-    """Identity of a training's settings: 12 hex digits."""
+    """Return the hash of a training's settings: 12 hex digits."""
     return hashlib.sha256(settings.model_dump_json().encode()).hexdigest()[:12]
 
 
@@ -225,8 +229,8 @@ def _learned_from(clips: Iterable[ClipRef]) -> list[Row]:
 
 
 def _learned_before(run: "TrackedRun", workspace: Workspace, release: Release, finetuning: Finetuning) -> list[Row]:
-    """What the translator had learned from that is adapted: it is in the weights still. Where that is not known, the
-    release, as for every version without a lineage.
+    """Return the training clips of the translator that is fine-tuned, which remain in its lineage. Where they are
+    unknown, the release's, as for every version without a lineage.
     """
     from tasks.tracking.kinds import FINETUNED_TRANSLATOR, LANDMARK_TRANSLATOR
     from tasks.tracking.lineage import lineage_of_weights
@@ -238,13 +242,13 @@ def _learned_before(run: "TrackedRun", workspace: Workspace, release: Release, f
     return _learned_from(clip for clip in candidates(workspace, release, Stage.STAGE2) if clip.split != "test")
 
 
-class _Keeper(Callbacks):
-    """Writes down which run a training belongs to, as soon as it has a folder."""
+class _RunRecorder(Callbacks):
+    """Records the run of a training in its folder, once that exists."""
 
     def __init__(self, folder: Path, run_id: str) -> None:
         super().__init__()
         self._folder, self._run_id = folder, run_id
 
     def started(self, first_step: int, steps: int) -> None:
-        """Training begins, so its folder is there and an earlier one is forgotten."""
+        """Write the run's id: the folder now exists, and an earlier one is deleted."""
         (self._folder / RUN).write_text(json.dumps({"run_id": self._run_id}) + "\n")

@@ -1,6 +1,4 @@
-"""What people look at while a translator or a baseline trains: a contact sheet at each look, a short film now and
-then.
-"""
+"""Samples of a translator or a baseline in training: a contact sheet at each validation, a short video at intervals."""
 
 import tempfile
 from collections.abc import Sequence
@@ -11,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from model.baselines.inference import BaselineInference
-from model.evaluation.translator import EvalWindow, answer
+from model.evaluation.translator import EvalWindow, system_crops
 from model.stage2.inference import TranslatorInference
 from model.stage2.network import LandmarkTranslator
 from model.stage2.translator import Pictures
@@ -19,14 +17,14 @@ from tasks.training.baselines import BaselineEvalClip
 from tasks.visualization.sheets import Columns, as_bytes, contact_sheet, crop_film, seen
 
 _CLIPS: Final = 3
-"""Clips that are drawn, of different speakers where there are as many."""
+"""Number of clips that are drawn, of different speakers where there are as many."""
 
 _ROWS: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
 class TranslatorSampleLogger:
-    """Draws a translator's answers on the first evaluation windows. sample_interval: steps between films. Travels
+    """Draws a translator's output on the first evaluation windows. sample_interval: steps between videos. Travels
     between processes.
     """
 
@@ -36,14 +34,14 @@ class TranslatorSampleLogger:
     def __call__(
         self, translator: LandmarkTranslator, eval_windows: Sequence[EvalWindow], step: int
     ) -> dict[str, bytes]:
-        """Files by name: a PNG of all clips, and an MP4 of the first clip now and then and at the end."""
+        """Return files by name: a PNG of all clips, and an MP4 of the first clip at intervals and at the end."""
         inference = TranslatorInference(translator)
         shown = [columns(eval_window, inference) for eval_window in eval_windows[:_CLIPS]]
-        return _hung(shown, step, film=step % self.sample_interval == 0 or step == self.steps)
+        return _files(shown, step, film=step % self.sample_interval == 0 or step == self.steps)
 
 
-def _hung(shown: Sequence[Columns], step: int, *, film: bool) -> dict[str, bytes]:
-    """One sheet of all clips, and perhaps a film of the first, by name."""
+def _files(shown: Sequence[Columns], step: int, *, film: bool) -> dict[str, bytes]:
+    """Return a sheet of all clips, and on request a video of the first, by name."""
     together = {name: np.concatenate([_spread(one[name]) for one in shown]) for name in shown[0]}
     drawn = {f"val/faces_{step:06d}.png": contact_sheet(together, _ROWS * len(shown))}
     if film:
@@ -55,10 +53,10 @@ def _hung(shown: Sequence[Columns], step: int, *, film: bool) -> dict[str, bytes
 
 
 def columns(eval_window: EvalWindow, translator: TranslatorInference) -> Columns:
-    """Crops of a evaluation window's span, by what they are: input with drawn landmarks, untrained warp, generated,
+    """Return crops of an evaluation window's span by kind: input with drawn landmarks, untrained warp, generated,
     true.
     """
-    made = {system: as_bytes(answer(eval_window, system, translator)) for system in ("warp", "painted")}
+    made = {system: as_bytes(system_crops(eval_window, system, translator)) for system in ("warp", "painted")}
     return {
         "input, landmarks": seen(eval_window.crops, eval_window.landmarks),
         "warped reference": made["warp"],
@@ -73,23 +71,25 @@ def _spread(pictures: Pictures) -> Pictures:
 
 @dataclass(frozen=True, slots=True)
 class BaselineSampleLogger:
-    """The same for baselines (model/baselines): reference, painted by what is heard, true."""
+    """Draws a baseline's output (model/baselines): reference, generated from speech, true."""
 
     sample_interval: int
     steps: int
 
-    def __call__(self, translator: BaselineInference, exams: Sequence[BaselineEvalClip], step: int) -> dict[str, bytes]:
-        """Files by name, as an Sample logger's."""
-        shown = [baseline_columns(exam, translator) for exam in exams[:_CLIPS]]
-        return _hung(shown, step, film=step % self.sample_interval == 0 or step == self.steps)
+    def __call__(
+        self, translator: BaselineInference, eval_clips: Sequence[BaselineEvalClip], step: int
+    ) -> dict[str, bytes]:
+        """Return files by name, as TranslatorSampleLogger."""
+        shown = [baseline_columns(eval_clip, translator) for eval_clip in eval_clips[:_CLIPS]]
+        return _files(shown, step, film=step % self.sample_interval == 0 or step == self.steps)
 
 
-def baseline_columns(exam: BaselineEvalClip, translator: BaselineInference) -> Columns:
-    """Crops of an exam's span, by what they are: the reference frame, generated, true."""
-    eval_window = exam.eval_window
-    middle = eval_window.exam.portrait.pictures_TSS3[eval_window.told[len(eval_window.told) // 2]]
+def baseline_columns(eval_clip: BaselineEvalClip, translator: BaselineInference) -> Columns:
+    """Return crops of an evaluation clip's span by kind: the reference frame, generated, true."""
+    eval_window = eval_clip.eval_window
+    middle = eval_window.clip.face_clip.pictures_TSS3[eval_window.references[len(eval_window.references) // 2]]
     return {
         "reference": np.repeat(middle[None], len(eval_window.crops), axis=0),
-        "generated": exam.painted(translator),
+        "generated": eval_clip.generate(translator),
         "true": eval_window.crops,
     }

@@ -1,4 +1,4 @@
-"""What trainings that paint look at on their val split, stage 2's and the baselines' alike."""
+"""Validation of picture trainings, stage 2's and the baselines', on their val split."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -9,28 +9,28 @@ from numpy.typing import NDArray
 
 from model.evaluation.generator import reference_frames
 from model.evaluation.image_scores import score
-from model.evaluation.translator import EvalWindow, TranslatorEvalClip, sit
+from model.evaluation.translator import EvalWindow, TranslatorEvalClip, make_eval_window
 from model.evaluation.translator_report import TranslatorClipScores
 from model.metrics.speakers import over_speakers
 from model.perceptual.lite0 import Lite0
 from schemas.errors import TrainingError
 from tasks.training.clip_selection import ClipRef, TrainingClips
-from tasks.training.data.translator_dataset import portrait
+from tasks.training.data.translator_dataset import face_clip
 
-EXAMS: Final = 12
-"""Clips of the val split that are looked at, spread over its speakers."""
+VAL_CLIPS: Final = 12
+"""Number of val clips used for validation, spread over speakers."""
 
 FRAMES: Final = 8
-"""Frames of each that are painted."""
+"""Number of scored frames of each."""
 
 REFERENCES: Final = 8
-"""Frames of each that are told."""
+"""Number of reference frames of each."""
 
 LEAST_HELD: Final = 10
-"""Frames at a clip's end that are worth judging fine-tuning by."""
+"""Least number of held-back frames at a clip's end for the validation of fine-tuning."""
 
 GAP: Final = 5
-"""Frames between what fine-tuning learns from and what it is judged by, 0.2 s: neighbours are all but the same."""
+"""Frames between fine-tuning's training and validation frames, 0.2 s: neighbours are nearly the same."""
 
 _SCORES: Final = (
     "perceptual_lower",
@@ -50,63 +50,63 @@ def read_eval_windows(
     most_frames: int,
     strict: bool = True,
 ) -> list[EvalWindow]:
-    """Clips to judge on, in memory. Those too short to tell frames of and judge others are left out.
+    """Read evaluation windows into memory. Clips too short for references and scored frames are left out.
 
-    strict: that none is left is an error.
+    strict: raise an error if none is left.
 
     Raises: TrainingError - a clip's numbers cannot be used, or none is long enough. NotFoundError, WorkspaceError - one
     cannot be read.
     """
     eval_windows = []
-    for exam in _exams(footage, clips, side_px):
+    for eval_clip in _eval_clips(footage, clips, side_px):
         with suppress(ValueError):  # too short
-            eval_windows.append(sit(exam, references, most_frames))
+            eval_windows.append(make_eval_window(eval_clip, references, most_frames))
     if strict:
         require_some(eval_windows, references)
     return eval_windows
 
 
 def later_eval_windows(footage: TrainingClips, side_px: int) -> list[EvalWindow]:
-    """The ends of the clips that are looked at, frames of their learned beginnings told; those of no use left out.
+    """Read windows at the ends of the val clips, with references from their training part; unusable ones are left out.
 
     Raises: TrainingError - a clip's numbers cannot be used. NotFoundError, WorkspaceError - one cannot be read.
     """
     learned = {clip.facts.clip_id: clip.facts.frames for clip in footage.train}
     eval_windows = []
-    for exam in _exams(footage, footage.val, side_px):
-        end, tracked = learned[exam.clip_id], exam.portrait.tracked_T
+    for eval_clip in _eval_clips(footage, footage.val, side_px):
+        end, tracked = learned[eval_clip.clip_id], eval_clip.face_clip.tracked_T
         span = slice(end + GAP, min(len(tracked), end + GAP + 2 * FRAMES))
         if tracked[:end].any() and tracked[span].any():
-            eval_windows.append(EvalWindow(exam, reference_frames(tracked[:end], REFERENCES), span))
+            eval_windows.append(EvalWindow(eval_clip, reference_frames(tracked[:end], REFERENCES), span))
     return eval_windows
 
 
-def _exams(footage: TrainingClips, clips: Sequence[ClipRef], side_px: int) -> Iterator[TranslatorEvalClip]:
+def _eval_clips(footage: TrainingClips, clips: Sequence[ClipRef], side_px: int) -> Iterator[TranslatorEvalClip]:
     for clip in clips:
         try:
-            read = portrait(footage.stored.pictures(clip.place), side_px, clip.facts.frames)
+            read = face_clip(footage.stored.pictures(clip.place), side_px, clip.facts.frames)
         except ValueError as error:
             raise TrainingError(f"clip {clip.facts.clip_id}: {error}") from error
         yield TranslatorEvalClip(clip.facts.clip_id, clip.facts.speaker, read)
 
 
-def require_some(exams: Sequence[object], references: int) -> None:
-    """Raises: TrainingError - every clip was too short to be told frames of."""
-    if not exams:
-        raise TrainingError(f"no clip to judge on has more than the {references} tracked frames that are told")
+def require_some(eval_clips: Sequence[object], references: int) -> None:
+    """Raises: TrainingError - every clip was too short for references and scored frames."""
+    if not eval_clips:
+        raise TrainingError(f"no val clip has more tracked frames than the {references} references")
 
 
 def validation_scores(
-    painted: Iterable[tuple[EvalWindow, NDArray[np.float32]]], judge: Lite0
+    generated: Iterable[tuple[EvalWindow, NDArray[np.float32]]], lite0: Lite0
 ) -> dict[str, float | None]:
-    """What a training looks at on its val split: "loss", the perceptual distance on the lower half by the stages it
-    learns from, and scores; means over speakers. painted: crops of each evaluation window's span, (F, S, S, 3) in 0..1.
+    """Return validation scores, means over speakers: "loss", the perceptual distance on the lower half by the stages
+    that the loss uses, and others. generated: crops of each evaluation window's span, (F, S, S, 3) in 0..1.
     """
-    sat = [
+    rows = [
         TranslatorClipScores(
-            eval_window.exam.clip_id, eval_window.exam.speaker, "painted", score(eval_window, made, judge)
+            eval_window.clip.clip_id, eval_window.clip.speaker, "painted", score(eval_window, made, lite0)
         )
-        for eval_window, made in painted
+        for eval_window, made in generated
     ]
-    means = {name: over_speakers(sat, name) for name in _SCORES}
+    means = {name: over_speakers(rows, name) for name in _SCORES}
     return {"loss": means["perceptual_lower"]} | means

@@ -1,1 +1,1 @@
-"""Pictures of landmarks that people look at: arrays in, PNG and MP4 out."""
+"""Figures and videos of landmarks and faces: arrays in, PNG and MP4 out."""

@@ -1,4 +1,4 @@
-"""Still pictures of a prediction beside the truth, as PNG.
+"""Figures of a prediction beside the ground truth, as PNG.
 
 Shape suffix legend: T = frames, P = 216 points, XY = 2 coordinates in source pixels.
 """
@@ -22,15 +22,15 @@ Floats = NDArray[np.floating[Any]]
 _PANEL_INCHES: Final = 2.5
 _DPI: Final = 100
 _FACE_SHAPE, _MOUTH_SHAPE = 1.2, 0.65
-"""Height over width of the two panels of a frame."""
+"""Height over width of a frame's two panels."""
 
 _MARGIN: Final = 0.08
-"""Room around a face, as a share of its size."""
+"""Margin around a face, as a share of its size."""
 
 
 def landmarks_over_truth(predicted_TPXY: Floats, true_TPXY: Floats, title: str = "") -> bytes:
-    """Six frames, spread over the clip, or all of fewer: predicted over true landmarks, the face above, its mouth
-    enlarged below. Each face is scaled to fit, as it stands in the picture. Returns a PNG.
+    """Draw predicted over true landmarks of up to six frames, spread over the clip: the face above, its mouth enlarged
+    below. Each face is scaled to fit, in its pose. Returns a PNG.
 
     Raises: ValueError - the two are not of one shape (T, 216, 2), or a value is not finite.
     """
@@ -54,7 +54,7 @@ def landmarks_over_truth(predicted_TPXY: Floats, true_TPXY: Floats, title: str =
 def opening_chart(
     predicted_TPXY: Floats, true_TPXY: Floats, tracked_T: NDArray[np.bool_] | None = None, title: str = ""
 ) -> bytes:
-    """Mouth opening over time, predicted against true. Returns a PNG; times without a tracked face are shaded.
+    """Draw the mouth opening over time, predicted against true. Returns a PNG; untracked times are shaded.
 
     Raises: ValueError - the two are not of one shape (T, 216, 2), or a value is not finite.
     """
@@ -75,7 +75,7 @@ def opening_chart(
 
 
 def require_pair(predicted_TPXY: Floats, true_TPXY: Floats) -> None:
-    """Two clips that can be drawn beside each other.
+    """Check that two clips can be drawn beside each other.
 
     Raises: ValueError - they are not of one shape (T, 216, 2) with T >= 1, or a value is not finite.
     """
@@ -92,7 +92,7 @@ def _spread(length: int, count: int) -> list[int]:
 
 
 def new_figure(width: float, height: float, title: str) -> Figure:
-    """An empty figure of so many inches."""
+    """Return an empty figure, sizes in inches."""
     figure = Figure(figsize=(width, height), dpi=_DPI, layout="constrained")
     FigureCanvasAgg(figure)
     if title:
@@ -144,7 +144,7 @@ def _frame_on(panel: Any, points: Floats, shape: float) -> None:
 
 
 def png(figure: Figure) -> bytes:
-    """A figure as a PNG."""
+    """Return a figure as a PNG."""
     target = io.BytesIO()
     figure.savefig(target, format="png")
     return target.getvalue()

@@ -1,4 +1,4 @@
-"""Colours of everything drawn, told apart by people who see no red or green, and what is drawn with which."""
+"""Colours of all drawings, distinguishable with red-green colour blindness, and their use."""
 
 from typing import Final
 
@@ -13,12 +13,12 @@ GIVEN_RGB: Final = (150, 150, 150)
 INK_RGB: Final = (40, 40, 40)
 
 GIVEN: Final[tuple[Boundary, ...]] = tuple(one for one in BOUNDARIES if one.part == "pose")
-"""Boundaries that the network is given."""
+"""Boundaries that are inputs of the network."""
 
 MOVED: Final[tuple[Boundary, ...]] = tuple(one for one in BOUNDARIES if one.part != "pose")
 """Boundaries that it predicts."""
 
 
 def hexed(rgb: tuple[int, int, int]) -> str:
-    """A colour as charts take it."""
+    """Return a colour as a hex string, as charts take it."""
     return "#{:02x}{:02x}{:02x}".format(*rgb)

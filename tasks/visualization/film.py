@@ -1,4 +1,4 @@
-"""A short film of moving landmarks side by side, with the clip's sound: H.264 and AAC in MP4.
+"""Videos of moving landmarks side by side, with the clip's sound: H.264 and AAC in MP4.
 
 Shape suffix legend: T = frames, P = 216 points, XY = 2 coordinates in source pixels.
 """
@@ -30,14 +30,14 @@ Rgb = NDArray[np.uint8]
 _PANEL_PX: Final = 360
 _HEAD_PX, _FOOT_PX = 36, 28
 _ROOM: Final = 0.06
-"""Around the face, as a share of the panel."""
+"""Margin around the face, as a share of the panel."""
 
 _FINE: Final = 4
 """Bits of a pixel that lines are placed to."""
 
 _SMALL: Final = 0.42
 _X264: Final = {"preset": "veryfast", "crf": "22", "maxrate": "800k", "bufsize": "800k"}
-"""The rate is bounded, since films are embedded in pages: a second takes 100 kB at most."""
+"""The rate is bounded, since videos are embedded in pages: a second takes 100 kB at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,18 +49,18 @@ class Side:
     rgb: tuple[int, int, int]
 
 
-def landmark_film(path: Path, predicted_TPXY: Floats, true_TPXY: Floats, heard: PlayableSound, title: str = "") -> None:
-    """Write the film of a prediction beside the truth; see compared_film."""
+def landmark_film(path: Path, predicted_TPXY: Floats, true_TPXY: Floats, sound: PlayableSound, title: str = "") -> None:
+    """Write a video of a prediction beside the ground truth; see compared_film."""
     sides = (Side("predicted", predicted_TPXY, PREDICTED_RGB), Side("true", true_TPXY, TRUE_RGB))
-    compared_film(path, sides, heard, title)
+    compared_film(path, sides, sound, title)
 
 
 def compared_film(
-    path: Path, sides: Sequence[Side], heard: PlayableSound, title: str = "", panel_px: int = _PANEL_PX
+    path: Path, sides: Sequence[Side], sound: PlayableSound, title: str = "", panel_px: int = _PANEL_PX
 ) -> None:  # fmt: skip
-    """Write the film; a file of that name is replaced once the new one is whole. `title` in plain ASCII.
+    """Write the video; a file of that name is replaced once the new one is complete. `title` in plain ASCII.
 
-    panel_px: side of a panel, even. Where the sound was rebuilt from the mel, the film says so, and why.
+    panel_px: side of a panel, even. If the sound was rebuilt from the mel, the video says so, with the reason.
 
     Raises: ValueError - the sides are not of one shape (T, 216, 2), a value is not finite, or the sound is not as long.
     av.error.FFmpegError - the libraries refuse to write. OSError - there is no room.
@@ -68,11 +68,11 @@ def compared_film(
     frames = len(sides[0].points_TPXY)
     for side in sides:
         require_pair(side.points_TPXY, sides[0].points_TPXY)
-    if heard.samples.shape != (frames * SAMPLES_PER_FRAME,):
-        raise ValueError(f"{frames} frames of film and {heard.samples.shape} samples do not go together")
+    if sound.samples.shape != (frames * SAMPLES_PER_FRAME,):
+        raise ValueError(f"{frames} frames of video and {sound.samples.shape} samples do not go together")
     partial = path.with_name(path.name + ".partial")
     try:
-        _write(partial, film_frames(sides, heard.rebuilt_since, title, panel_px), heard.samples)
+        _write(partial, film_frames(sides, sound.rebuilt_since, title, panel_px), sound.samples)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
@@ -81,8 +81,8 @@ def compared_film(
 def film_frames(
     sides: Sequence[Side], rebuilt_since: str | None, title: str, panel_px: int = _PANEL_PX
 ) -> Iterator[Rgb]:  # fmt: skip
-    """The film's pictures (panel + 64, sides * panel, 3): one window for the whole clip, so that what moves is seen to
-    move.
+    """Draw the video's pictures (panel + 64, sides * panel, 3), with one viewport for the whole clip, so that movement
+    is visible.
     """
     left, top, right, bottom = box(np.concatenate([side.points_TPXY for side in sides]).reshape(-1, 2))
     scale = panel_px * (1 - 2 * _ROOM) / max(right - left, bottom - top, 1.0)

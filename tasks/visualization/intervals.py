@@ -1,4 +1,4 @@
-"""Figures of tables: a panel for each score, a line for each row with its interval, the paper's value beside it."""
+"""Interval plots of tables: a panel for each score, a line for each row with its interval, the paper's value beside."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ _WIDE, _ROW_HIGH = 2.1, 0.34
 
 _NAMES_WIDE: Final = 2.4
 _A_LINE: Final = 4
-"""Panels beside each other; the next stand below."""
+"""Number of panels in a line; the next are below."""
 _MARKERS: Final = ("D", "s", "^", "v")
 
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """A score of some rows. published: the paper's values by source and row, on an axis of their own, since its scores
-    are others; published_as: its name for them.
+    """A score of some rows. published: the paper's values by source and row, on their own axis, since its scores
+    differ; published_as: its name for them.
     """
 
     heading: str
@@ -33,7 +33,7 @@ class Panel:
 
 
 def interval_panels(rows: Sequence[str], panels: Sequence[Panel], title: str = "") -> bytes:
-    """A PNG: rows from top to bottom, the same in each panel.
+    """Draw the panels, with the same rows from top to bottom in each. Returns a PNG.
 
     Raises: ValueError - there is no row or no panel.
     """
@@ -54,12 +54,12 @@ def interval_panels(rows: Sequence[str], panels: Sequence[Panel], title: str = "
 
 def _draw(axes: Any, rows: Sequence[str], panel: Panel) -> None:
     for place, name in enumerate(rows):
-        found = panel.measured.get(name)
-        if found is None or found.mean is None:
+        interval = panel.measured.get(name)
+        if interval is None or interval.mean is None:
             continue
-        axes.plot(found.mean * panel.scale, place, "o", color=hexed(PREDICTED_RGB), markersize=5)
-        if found.low is not None and found.high is not None:
-            ends = [found.low * panel.scale, found.high * panel.scale]
+        axes.plot(interval.mean * panel.scale, place, "o", color=hexed(PREDICTED_RGB), markersize=5)
+        if interval.low is not None and interval.high is not None:
+            ends = [interval.low * panel.scale, interval.high * panel.scale]
             axes.plot(ends, [place, place], color=hexed(PREDICTED_RGB), linewidth=1.6)
     arrow = {"less": "←", "more": "→", "near one": "→ 1 ←"}[panel.better]
     axes.set_xlabel(f"{panel.heading}\n{arrow} better", fontsize=8)

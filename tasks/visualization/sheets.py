@@ -1,4 +1,4 @@
-"""Contact sheets and short films of painted faces: what went in, what was wanted, what came out, what was true.
+"""Contact sheets and short videos of generated faces: input, target landmarks, output, ground truth.
 
 Shape suffix legend: F = frames, S = side of a crop in pixels, P = 216 points, XY = 2 coordinates.
 """
@@ -31,7 +31,7 @@ Columns = dict[str, Pictures]
 
 
 def seen(pictures_FSS3: Pictures, landmarks_FPXY: Floats) -> Pictures:
-    """What a network sees of frames: the lower half grey, the landmarks drawn. Crops (F, S, S, 3)."""
+    """Draw the network's view of frames: the lower half grey, the landmarks as lines. Crops (F, S, S, 3)."""
     side = pictures_FSS3.shape[1]
     shown = np.where(mask.hidden(landmarks_FPXY, side)[..., None], np.uint8(40), pictures_FSS3)
     for picture, points in zip(shown, landmarks_FPXY, strict=True):
@@ -42,12 +42,12 @@ def seen(pictures_FSS3: Pictures, landmarks_FPXY: Floats) -> Pictures:
 
 
 def as_bytes(made_FSS3: NDArray[np.float32]) -> Pictures:
-    """Pictures in 0..1 as uint8."""
+    """Convert pictures in 0..1 to uint8."""
     return np.rint(np.clip(made_FSS3, 0, 1) * 255).astype(np.uint8)
 
 
 def contact_sheet(columns: Columns, rows: int) -> bytes:
-    """A PNG with a row for each of `rows` frames, evenly spread, and a column for each heading.
+    """Draw a PNG with a row for each of `rows` frames, evenly spread, and a column for each heading.
 
     Raises: ValueError - the columns are not equally long.
     """
@@ -61,7 +61,7 @@ def contact_sheet(columns: Columns, rows: int) -> bytes:
 
 
 def crop_film(path: Path, columns: Columns) -> None:
-    """Write an MP4 of the columns side by side at 25 fps, silent; a file of that name is replaced once it is whole.
+    """Write a silent MP4 of the columns side by side at 25 fps; a file of that name is replaced once it is complete.
 
     Raises: ValueError - the columns are not equally long. av.error.FFmpegError, OSError - it cannot be written.
     """

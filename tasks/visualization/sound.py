@@ -1,4 +1,4 @@
-"""The sound of a stored clip, for people: from the raw file, and from the stored mel when that cannot be read."""
+"""Playable sound of a stored clip: from the raw file, or from the stored mel if the file cannot be read."""
 
 import tempfile
 from dataclasses import dataclass
@@ -23,21 +23,21 @@ from tasks.media.sniff import sniff
 from tasks.media.sound import open_sound
 
 _FILE_LIMIT_S: Final = 60.0
-"""A film for people is not worth more than this; the mel serves, too."""
+"""Time limit of reading the raw file; the mel is the fallback."""
 
 _ROUNDS: Final = 32
-"""Of Griffin-Lim: more are not heard."""
+"""Iterations of Griffin-Lim; more are inaudible."""
 
 _MOMENTUM: Final = 0.99
-"""Of Griffin-Lim, as its authors recommend it."""
+"""Momentum of Griffin-Lim, as its authors recommend."""
 
 _TINY: Final = 1e-12
-"""Far below any magnitude that is heard; keeps quotients finite."""
+"""Far below any audible magnitude; keeps quotients finite."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClipPlace:
-    """Where a clip's sound is: columns of `clips`, `catalog` (offset_s and the streams) and `stage1`
+    """Location of a clip's sound: columns of `clips`, `catalog` (offset_s and the streams) and `stage1`
     (sound_shift_frames).
     """
 
@@ -53,14 +53,14 @@ class ClipPlace:
 
 @dataclass(frozen=True, slots=True)
 class PlayableSound:
-    """A clip's sound: (frames * 640,) float32 at 16 kHz, and why it is not the raw file's; None when it is."""
+    """A clip's sound: (frames * 640,) float32 at 16 kHz, and the reason if it is not the raw file's, else None."""
 
     samples: NDArray[np.float32]
     rebuilt_since: str | None
 
 
 def clip_sound(place: ClipPlace, mel: NDArray[np.floating], guards: GuardSettings) -> PlayableSound:
-    """The sound that belongs to a clip's mouth, whatever has become of its file.
+    """Return a clip's sound in sync with its mouth, rebuilt from the mel if the raw file cannot be used.
 
     Raises: ValueError - the mel (4T, 80) is not of the clip's length.
     """
@@ -70,9 +70,9 @@ def clip_sound(place: ClipPlace, mel: NDArray[np.floating], guards: GuardSetting
     try:
         found = child.run(raw_sound, place, guards, media=[place.uri], time_limit_s=_FILE_LIMIT_S, returns=bytes | str)
     except MediaRefusedError as error:
-        found = error.reason.value
+        result = error.reason.value
     except (OSError, RuntimeError) as error:
-        found = str(error)
+        result = str(error)
     finally:
         child.close()
     if isinstance(found, str):
@@ -108,10 +108,10 @@ def raw_sound(place: ClipPlace, guards: GuardSettings) -> bytes | str:
 
 
 def from_mel(mel: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Sound that has about this log-mel (4T, 80): understandable, metallic. Returns (T * 640,).
+    """Reconstruct sound from a log-mel (4T, 80): intelligible, metallic. Returns (T * 640,).
 
-    Griffin-Lim with momentum (Perraudin, Balazs, Sondergaard 2013) from phases drawn by chance, always the same. Not
-    librosa's: loading that compiles for a quarter of a minute wherever it was not done before.
+    Griffin-Lim with momentum (Perraudin, Balazs, Sondergaard 2013) from random phases of a fixed seed. Not librosa's,
+    which compiles for a quarter of a minute on first use.
     """
     samples = len(mel) * MEL_HOP_SAMPLES
     window = scipy.signal.get_window("hann", MEL_WINDOW_SAMPLES)
@@ -121,16 +121,16 @@ def from_mel(mel: NDArray[np.floating]) -> NDArray[np.float32]:
     phases = np.exp(2j * np.pi * np.random.default_rng(0).random(wanted.shape))
     before = np.zeros_like(phases)
     for _ in range(_ROUNDS):
-        found = transform.stft(transform.istft(wanted * phases, k1=samples))
-        ahead = found + _MOMENTUM * (found - before)
-        phases, before = ahead / np.maximum(np.abs(ahead), _TINY), found
+        rebuilt = transform.stft(transform.istft(wanted * phases, k1=samples))
+        ahead = rebuilt + _MOMENTUM * (rebuilt - before)
+        phases, before = ahead / np.maximum(np.abs(ahead), _TINY), rebuilt
     sound = transform.istft(wanted * phases, k1=samples)
     return np.asarray(sound / max(np.abs(sound).max(initial=0.0), 1.0), np.float32)
 
 
 def _spectrum(mel: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Magnitudes (columns, 321) of no negative one whose mel magnitudes are nearest to these (columns, 80), by least
-    squares (the updates of Lee and Seung 2001).
+    """Fit non-negative magnitudes (columns, 321) to mel magnitudes (columns, 80) by least squares (the updates of Lee
+    and Seung 2001).
     """
     bank = mel_bank().astype(np.float64)
     spectrum = np.maximum(mel @ np.linalg.pinv(bank), _TINY)

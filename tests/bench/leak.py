@@ -19,7 +19,7 @@ from schemas.reasons import Stage
 from tasks.evaluation.folds import folds
 from tasks.stores.workspace import Workspace
 from tasks.training.clip_selection import find_release, select
-from tasks.training.stage1 import read_exams
+from tasks.training.stage1 import read_eval_clips
 
 _RIDGE = 1e-4
 """Share of the pose's mean variance: weak, so that the map may read whatever is there."""
@@ -34,7 +34,7 @@ def main(root: str, count: int = 3) -> None:
         settings = Stage1Settings(architecture=shape)
         found: dict[str, list[float]] = {}
         for fold, held in folds(selection, count):
-            train, judged = (read_exams(fold, clips, settings) for clips in ((*fold.train, *fold.val), held))
+            train, judged = (read_eval_clips(fold, clips, settings) for clips in ((*fold.train, *fold.val), held))
             for speaker, value in _told(train, judged, shape.pose_components if filtered else 0):
                 found.setdefault(speaker, []).append(value)
         mean = np.mean([np.mean(values) for values in found.values()])
@@ -45,14 +45,17 @@ def _told(
     train: Sequence[GeneratorEvalClip], judged: Sequence[GeneratorEvalClip], components: int
 ) -> list[tuple[str, float]]:
     footage = Counter[str]()
-    for exam in train:
-        footage[exam.speaker] += len(exam.prepared.counts_T)
+    for eval_clip in train:
+        footage[eval_clip.speaker] += len(eval_clip.prepared.counts_T)
     see = _filter(train, footage, components)
-    pose = np.concatenate([see(exam) / footage[exam.speaker] ** 0.5 for exam in train])
-    gap = np.concatenate([_opening(exam) / footage[exam.speaker] ** 0.5 for exam in train])
+    pose = np.concatenate([see(eval_clip) / footage[eval_clip.speaker] ** 0.5 for eval_clip in train])
+    gap = np.concatenate([_opening(eval_clip) / footage[eval_clip.speaker] ** 0.5 for eval_clip in train])
     strength = _RIDGE * np.trace(pose.T @ pose) / COORDINATES
     weights = np.linalg.solve(pose.T @ pose + strength * np.eye(COORDINATES), pose.T @ gap)
-    return [(exam.speaker, float(np.corrcoef(see(exam) @ weights, _opening(exam))[0, 1])) for exam in judged]
+    return [
+        (eval_clip.speaker, float(np.corrcoef(see(eval_clip) @ weights, _opening(eval_clip))[0, 1]))
+        for eval_clip in judged
+    ]
 
 
 def _filter(
@@ -61,19 +64,19 @@ def _filter(
     seen = np.eye(COORDINATES)
     if components:
         moments = PoseMoments()
-        for exam in train:
-            moments.add(exam.prepared, 1 / footage[exam.speaker])
+        for eval_clip in train:
+            moments.add(eval_clip.prepared, 1 / footage[eval_clip.speaker])
         seen = moments.filter(components).astype(float)
 
-    def see(exam: GeneratorEvalClip) -> np.ndarray:
-        pose = exam.prepared.pose_TPXY.reshape(-1, COORDINATES).astype(float)
+    def see(eval_clip: GeneratorEvalClip) -> np.ndarray:
+        pose = eval_clip.prepared.pose_TPXY.reshape(-1, COORDINATES).astype(float)
         return (pose - pose.mean(axis=0)) @ seen
 
     return see
 
 
-def _opening(exam: GeneratorEvalClip) -> np.ndarray:
-    gap = mouth_opening(exam.prepared.points_TPXY.astype(float))
+def _opening(eval_clip: GeneratorEvalClip) -> np.ndarray:
+    gap = mouth_opening(eval_clip.prepared.points_TPXY.astype(float))
     return gap - gap.mean()
 
 

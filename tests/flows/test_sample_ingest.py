@@ -70,6 +70,6 @@ def test_a_baseline_is_trained_on_it_logged_and_loaded_again(ended, workspace, t
     given = baseline_example(64)
     translator, _ = load_baseline(Path(told["folder"]))
     known = given["reference_pictures"], given["reference_landmarks"]
-    expected = translator.paint(given["pictures"], given["mel"], *known)
+    expected = translator.generate(given["pictures"], given["mel"], *known)
     made = load_predictor(tracking, version, tmp_path / "fetched").predict(given)
     assert np.array_equal(made, expected)

@@ -158,7 +158,7 @@ def test_torchrun_s_two_processes_come_to_what_one_does(workspace, tmp_path, pre
 def test_what_torchrun_must_not_start_is_refused(monkeypatch):
     for name, value in {"TORCHELASTIC_RUN_ID": "x", "RANK": "0", "WORLD_SIZE": "2"}.items():
         monkeypatch.setenv(name, value)
-    with pytest.raises(TrainingError, match="torchrun started 2 processes in all, and the settings say devices = 1"):
+    with pytest.raises(TrainingError, match="torchrun started 2 processes in all, but the settings say devices = 1"):
         on_devices("auto", 1, "32-true", lambda fabric, listener: None, None)
     with pytest.raises(SettingsError, match="run this command without it"):
         prepare(lambda: None)

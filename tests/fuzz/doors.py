@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from model.baselines.files import load_baseline
-from model.checksums import check_seal, seal
+from model.checksums import verify_checksums, write_checksums
 from model.stage1.files import load_generator, save_generator
 from model.stage1.inference import predict_clip
 from model.stage1.network import LandmarkGenerator
@@ -209,7 +209,7 @@ def _models(scratch: Path) -> dict[str, Door]:
         translators.saved(scratch / "translator")
         baselines.saved(scratch / "baseline")
         for name in ("generator", "translator", "baseline"):
-            seal(scratch / name)
+            write_checksums(scratch / name)
     generator, card = load_generator(scratch / "generator")
     translator = TranslatorInference(load_translator(scratch / "translator")[0])
     baseline, baseline_card = load_baseline(scratch / "baseline")
@@ -222,14 +222,16 @@ def _models(scratch: Path) -> dict[str, Door]:
         return translator.translate(known, given["pictures"], given["source"], given["wanted"])
 
     def baseline_paint(given: dict[str, Any]) -> object:
-        return baseline.paint(*(given[one] for one in ("pictures", "mel", "reference_pictures", "reference_landmarks")))
+        return baseline.generate(
+            *(given[one] for one in ("pictures", "mel", "reference_pictures", "reference_landmarks"))
+        )
 
     draw, refusals = _text("draw", "draw"), (*OWN, ValueError)
     return {
         "generator": Door(copy("generator"), load_generator),
         "translator": Door(copy("translator"), lambda folder: (load_translator(folder), load_discriminators(folder))),
         "baseline": Door(copy("baseline"), load_baseline),
-        "seal": Door(copy("generator"), check_seal),
+        "seal": Door(copy("generator"), verify_checksums),
         "inputs of the generator": Door(
             draw,
             _inputs(lambda given: predict_clip(generator, **given, gain=card.gain), dict(input_example())),

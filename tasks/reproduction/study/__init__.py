@@ -1,1 +1,1 @@
-"""The rating study: a page that raters judge videos on, and what their answers say."""
+"""The rating study: a page on which raters grade videos, and the scores from their answers."""

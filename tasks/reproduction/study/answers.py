@@ -1,4 +1,4 @@
-"""Answer files of raters: read, held against the key, and those set aside that cannot be counted."""
+"""Answer files of raters: reading, checking against the key, and setting aside invalid ones."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ from schemas.study import QUESTIONS, Answers, Grades, StudyKey
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """grades: by rater and item, attention checks left out. set_aside: files that do not count, and why. unfinished:
-    raters who count and have not graded everything.
+    """Valid answers. grades: by rater and item, without attention checks. set_aside: invalid files, with the reason.
+    unfinished: valid raters who have not graded everything.
     """
 
     grades: Mapping[int, Mapping[str, Grades]]
@@ -23,25 +23,25 @@ class Gathered:
 
 
 def read_key(path: Path) -> StudyKey:
-    """The key of a study.
+    """Read the key of a study.
 
     Raises: SourceError - it is missing or damaged.
     """
     try:
         return StudyKey.model_validate_json(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
-        told = describe(error) if isinstance(error, ValidationError) else str(error)
-        raise SourceError(f"key {path}: {told}") from error
+        reason = describe(error) if isinstance(error, ValidationError) else str(error)
+        raise SourceError(f"key {path}: {reason}") from error
 
 
-def gather(key: StudyKey, given: Sequence[Path]) -> Gathered:
-    """Answers in files, or in the .json files of folders. A rater's later file replaces an earlier one.
+def gather(key: StudyKey, paths: Sequence[Path]) -> Gathered:
+    """Read answers from files, or from the .json files of folders. A rater's later file replaces an earlier one.
 
     Raises: SourceError - there is no file, or one path is not there.
     """
     set_aside: dict[str, str] = {}
     counting: list[tuple[Path, Answers]] = []
-    for path in _files(given):
+    for path in _files(paths):
         answers = _read(path)
         problem = answers if isinstance(answers, str) else _problem(key, answers)
         if isinstance(answers, Answers) and problem is None:
@@ -61,18 +61,18 @@ def _grades(key: StudyKey, answers: Answers) -> Mapping[str, Grades]:
     return {one.item: one.grades for one in answers.answers if key.items[one.item].system is not None}
 
 
-def _files(given: Sequence[Path]) -> list[Path]:
-    found: list[Path] = []
-    for path in given:
+def _files(paths: Sequence[Path]) -> list[Path]:
+    files: list[Path] = []
+    for path in paths:
         if path.is_dir():
-            found += sorted(path.glob("*.json"))
+            files += sorted(path.glob("*.json"))
         elif path.is_file():
-            found.append(path)
+            files.append(path)
         else:
             raise SourceError(f"answers {path}: there is no such file or folder")
-    if not found:
+    if not files:
         raise SourceError("there is no file of answers")
-    return found
+    return files
 
 
 def _read(path: Path) -> Answers | str:
@@ -83,7 +83,7 @@ def _read(path: Path) -> Answers | str:
 
 
 def _problem(key: StudyKey, answers: Answers) -> str | None:
-    """Why a file does not count; None if it does."""
+    """Return the reason why a file is invalid; None if it is valid."""
     items = [one.item for one in answers.answers]
     if answers.study != key.study:
         return f"it belongs to study {answers.study}, the key to {key.study}"

@@ -1,8 +1,8 @@
-"""In which order raters see what: random, and balanced over raters.
+"""Presentation orders of raters: random, and balanced over raters.
 
 With S systems there are S rounds; in a round each clip is shown once. In round r of form f, clip c is shown as made by
-system (r + c + f) mod S: a Latin square, so that over S raters each video stands in each round once, no rater sees a
-clip again before every clip was seen, and every system is seen equally often in each round.
+system (r + c + f) mod S: a Latin square, so that over S raters each video is in each round once, no rater sees a clip
+again before every clip was seen, and every system is seen equally often in each round.
 """
 
 import random
@@ -10,27 +10,27 @@ from collections.abc import Sequence
 from typing import Final
 
 ORDERS: Final = 4
-"""Forms of each square: so many raters a system before an order comes again."""
+"""Number of Latin squares: an order repeats after this number times the systems."""
 
 Seen = tuple[int, int]
 """Number of the clip, number of the system."""
 
 
 def forms(clips: int, systems: int, rounds: int | None, draw: random.Random) -> list[list[Seen]]:
-    """The orders that raters get in turn, as many as systems times ORDERS.
+    """Draw the orders that raters get in turn, as many as systems times ORDERS.
 
-    rounds: how many are shown, for raters with little time; all if left out.
+    rounds: number of rounds shown, for raters with little time; all if left out.
 
     Raises: ValueError - there are fewer rounds than one or more than systems.
     """
     shown = systems if rounds is None else rounds
     if not 1 <= shown <= systems:
-        raise ValueError(f"there are {systems} rounds, one for each system; {shown} cannot be shown")
-    made = []
+        raise ValueError(f"rounds are 1 to {systems}, one for each system; {shown} cannot be shown")
+    orders = []
     for _ in range(ORDERS):  # squares
         names = draw.sample(range(systems), systems)  # anew, so that no system always follows the same one
-        made += [_form(clips, names, shown, number, draw) for number in range(systems)]
-    return made
+        orders += [_form(clips, names, shown, number, draw) for number in range(systems)]
+    return orders
 
 
 def _form(clips: int, names: Sequence[int], rounds: int, number: int, draw: random.Random) -> list[Seen]:
@@ -44,7 +44,7 @@ def _form(clips: int, names: Sequence[int], rounds: int, number: int, draw: rand
 
 
 def with_checks(order: Sequence[str], checks: Sequence[str], draw: random.Random) -> list[str]:
-    """An order with attention checks in it, one in each of as many equal parts, never the first video.
+    """Insert attention checks into an order, one in each of as many equal parts, never as the first video.
 
     Raises: ValueError - there are more checks than videos.
     """

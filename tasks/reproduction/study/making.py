@@ -1,4 +1,4 @@
-"""Makes a study: one page for raters with everything in it, and the key that stays with who made it."""
+"""Creation of a study: a self-contained page for raters, and the key, which stays with its author."""
 
 import base64
 import hashlib
@@ -26,24 +26,24 @@ from tasks.stores.outputs import require_own_page
 
 PAGE: Final = "for-raters/study.html"
 KEY: Final = "key.json"
-"""Apart from the page's folder, so that who gives that folder away does not give away the key."""
+"""Outside the page's folder, so that sharing that folder does not share the key."""
 
 _ID_BYTES: Final = 5
 
 _VIDEO_LIMIT_S: Final = 300.0
-"""A page holds short videos."""
+"""Time limit of decoding a video; the page holds short videos."""
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
-    """A study on disk."""
+class StudyFiles:
+    """Files of a study."""
 
     page: Path
     key: Path
     study: StudyKey
 
     def summary(self) -> dict[str, Any]:
-        """What a person wants to know, ready for JSON."""
+        """Return the summary for users, ready for JSON."""
         return {
             "page": str(self.page),
             "key": str(self.key),
@@ -62,11 +62,11 @@ def make_study(
     rounds: int | None = None,
     checks: int = 3,
     seed: int | None = None,
-) -> Made:
+) -> StudyFiles:
     """Write PAGE and KEY of the listed videos (tasks/reproduction/study/videos.py) into a folder.
 
-    rounds: see tasks/reproduction/study/forms.py. checks: attention checks a rater meets. seed: of ids and orders;
-    drawn anew if left out, since who knows it can undo the blinding.
+    rounds: see tasks/reproduction/study/forms.py. checks: attention checks per rater. seed: of ids and orders; random
+    if left out, since the blinding can be undone with it.
 
     Raises: SourceError - a video or the list cannot be used, or there are too many checks or rounds. WorkspaceError -
     the folder cannot be written, or holds other files of those names.
@@ -94,7 +94,7 @@ def make_study(
 
 
 def _asked(videos: Sequence[StudyVideo], draw: random.Random) -> tuple[StudyVideo, Grades]:
-    """A video for an attention check, and the grades it asks for: not all alike, as a bored hand gives them."""
+    """Draw a video for an attention check, and the grades it asks for: not all equal, as inattentive raters give."""
     grades = {question: draw.randint(LEAST, MOST) for question in QUESTIONS}
     while len(set(grades.values())) == 1:
         grades = {question: draw.randint(LEAST, MOST) for question in QUESTIONS}
@@ -109,7 +109,7 @@ def _page(
     asked: Mapping[str, tuple[StudyVideo, Grades]],
     orders: Sequence[Sequence[str]],
 ) -> str:
-    """The page as HTML. Videos stand in it in the order of their ids, which mean nothing."""
+    """Render the page as HTML. Videos are in the order of their ids, which are random."""
     faces = {source: f"f{number}" for number, source in enumerate(dict.fromkeys(video.source for video in videos))}
     with closing(Decoder(GuardSettings())) as child:
         shown = {ids[video.clip, video.system]: (video, _decoded(child, plain_copy, video.video)) for video in videos}
@@ -154,12 +154,12 @@ def _require_own(folder: Path) -> None:
 def _written(folder: Path, page: bytes, key: StudyKey) -> Made:
     made = Made(folder / PAGE, folder / KEY, key)
     try:
-        made.page.parent.mkdir(parents=True, exist_ok=True)
-        made.page.write_bytes(page)
-        made.key.write_text(key.model_dump_json(indent=2) + "\n")
+        study.page.parent.mkdir(parents=True, exist_ok=True)
+        study.page.write_bytes(page)
+        study.key.write_text(key.model_dump_json(indent=2) + "\n")
     except OSError as error:
         raise WorkspaceError(f"the study cannot be written to {folder}: {error}") from error
-    return made
+    return study
 
 
 def _base64(data: bytes) -> str:

@@ -1,4 +1,4 @@
-"""What raters said: means of every system with intervals, and whether raters agree."""
+"""Scores of a study: means of every system with intervals, and the agreement of raters."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -25,7 +25,7 @@ WHAT_GRADES_ARE: Final = (
 
 @dataclass(frozen=True, slots=True)
 class StudyScores:
-    """means: by system and question. agreement: by question; None where it is not defined."""
+    """Scores of a study. means: by system and question. agreement: by question; None where it is not defined."""
 
     title: str
     raters: int
@@ -36,12 +36,12 @@ class StudyScores:
     unfinished: tuple[int, ...]
 
     def summary(self) -> dict[str, Any]:
-        """Ready for JSON."""
+        """Return the scores, ready for JSON."""
         return asdict(self)
 
 
 def score_study(key_file: Path, answers: Sequence[Path]) -> StudyScores:
-    """Scores of a study, from its key and the raters' files or folders of them.
+    """Compute the scores of a study from its key and the raters' files or folders of them.
 
     Raises: SourceError - the key or a path cannot be used, or no file counts.
     """
@@ -59,19 +59,19 @@ def score_study(key_file: Path, answers: Sequence[Path]) -> StudyScores:
 
 
 def as_table(scores: StudyScores) -> Table:
-    """Table 2 of the paper, as this study has it."""
+    """Return the study's scores as Table 2 of the paper."""
     columns = tuple(ScoreColumn(one, HEADINGS[one], "more", HEADINGS[one], digits=2) for one in QUESTIONS)
     rows = tuple(
         TableRow(system, {one: SpeakerScores(interval, {}) for one, interval in means.items()})
         for system, means in scores.means.items()
     )
-    told = [
+    counts = [
         f"{counted(scores.raters, 'rater')}, {counted(scores.clips, 'clip')}; "
         f"{counted(len(scores.set_aside), 'file')} of answers left out."
     ]
-    told += [f"{path} does not count: {why}." for path, why in scores.set_aside.items()]
+    counts += [f"{path} does not count: {why}." for path, why in scores.set_aside.items()]
     agreed = ", ".join(f"{HEADINGS[one]} {_alpha(value)}" for one, value in scores.agreement.items())
-    notes = (*told, f"Agreement of raters: {agreed}.", *WHAT_GRADES_ARE)
+    notes = (*counts, f"Agreement of raters: {agreed}.", *WHAT_GRADES_ARE)
     title = "Table 2: what people say"
     return Table("table2", title, columns, rows, {"LRS2": published.TABLE_2}, (), notes)
 

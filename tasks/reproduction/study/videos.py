@@ -1,4 +1,4 @@
-"""The videos of a study: which there are, and how each is brought into the page without telling who made it."""
+"""Videos of a study: reading their list, and re-encoding them for the page without traces of their system."""
 
 import csv
 import io
@@ -37,18 +37,18 @@ Rgb = NDArray[np.uint8]
 _COLUMNS: Final = ("clip", "system", "video", "source")
 
 _LONGEST_PX: Final = 480
-"""Longer side of videos in the page: enough to judge by, and many fit."""
+"""Longer side of videos in the page: enough for grading, and many fit."""
 
 _STILL_PX: Final = 320
 _X264: Final = {"preset": "veryfast", "crf": "20", "x264-params": "log-level=none"}
 _SOUND_HZ: Final = 48_000
 _CHECK_FROM_S: Final = 0.8
-"""An attention check looks like any video until then: whoever does not watch does not see it."""
+"""An attention check looks like any video until this time, so raters must watch to notice it."""
 
 
 @dataclass(frozen=True, slots=True)
 class StudyVideo:
-    """A video to judge. clip: what all systems were given. source: the input video, of which raters see a frame."""
+    """A video to grade. clip: the systems' common input. source: the input video, of which raters see a frame."""
 
     clip: str
     system: str
@@ -57,7 +57,7 @@ class StudyVideo:
 
 
 def read_videos(listing: Path) -> list[StudyVideo]:
-    """The videos that a CSV lists: columns clip, system, video, source; relative paths are relative to it.
+    """Read a CSV of videos: columns clip, system, video, source; relative paths are relative to it.
 
     Raises: SourceError - it cannot be read, a column or value is missing, a system has not one video of every clip, or
     a clip has several sources.
@@ -100,7 +100,7 @@ def _require_balance(listing: Path, videos: Sequence[StudyVideo]) -> None:
 
 
 def plain_copy(path: Path, asks: str | None = None) -> bytes:
-    """A video as MP4 (H.264, AAC), encoded anew like all others: its size, encoder and metadata tell nothing.
+    """Re-encode a video as MP4 (H.264, AAC) like all others, so that size, encoder and metadata reveal nothing.
 
     asks: words that are laid over it after a while, of an attention check. To be called in a child process
     (tasks/ingestion/child_process.py), as `still`: it decodes what strangers sent.
@@ -123,7 +123,7 @@ def _decoding() -> Iterator[None]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """The video, set up to be decoded, and its picture stream."""
+    """Open a video, ready to be decoded, and its picture stream."""
     limit, container = GuardSettings().max_pixels, sniff(path)
     with open_input(path, container, limit) as given:
         stream = next((one for one, _ in ranked_pictures(picture_streams(given), path, container, limit)), None)
@@ -137,7 +137,7 @@ _PLAIN: Final = {"fflags": "+bitexact"}
 
 
 def _copy(path: Path, out: Any, asks: str | None) -> None:
-    """Pictures, then sound: the muxer brings them together, and it must know the pictures' size before it begins."""
+    """Copy pictures, then sound: the muxer interleaves them, and must know the pictures' size before it starts."""
     with _opened(path) as (given, pictures):
         rate = Fraction(pictures.average_rate or FPS).limit_denominator(1000)
         shown: Any = out.add_stream("libx264", rate=rate, options=_X264)
@@ -148,14 +148,14 @@ def _copy(path: Path, out: Any, asks: str | None) -> None:
         for frame, picture in _shown(given, pictures):
             _put(frame, picture, shown, out, asks)
         out.mux(shown.encode(None))
-    if heard is not None:
+    if voice is not None:
         resampler = av.AudioResampler("fltp", "mono", _SOUND_HZ)
         with _opened(path) as (given, _):
             sound = next(iter(sound_streams(given)), None)
             frames = sound_frames(given, sound) if sound is not None and has_decoder(sound) else iter(())
             for piece in chain.from_iterable(map(resampler.resample, chain[Any](frames, (None,)))):
-                out.mux(heard.encode(piece))
-        out.mux(heard.encode(None))
+                out.mux(voice.encode(piece))
+        out.mux(voice.encode(None))
 
 
 _BITEXACT: Final = int(av.codec.context.Flags.bitexact)
@@ -180,7 +180,7 @@ def _put(frame: VideoFrame, rgb: Rgb, shown: Any, out: Any, asks: str | None) ->
 
 
 def _fitted(picture: Rgb, longest_px: int) -> Rgb:
-    """The picture with its longer side at most so long, and even sides, as 4:2:0 needs."""
+    """Shrink a picture to a longer side of at most `longest_px`, with even sides, as 4:2:0 needs."""
     height, width = picture.shape[:2]
     scale = min(1.0, longest_px / max(height, width))
     size = (max(2, round(width * scale / 2) * 2), max(2, round(height * scale / 2) * 2))
@@ -188,7 +188,7 @@ def _fitted(picture: Rgb, longest_px: int) -> Rgb:
 
 
 def _asking(picture: Rgb, asks: str) -> Rgb:
-    """Words over the middle of a picture, line by line."""
+    """Draw words over the middle of a picture, line by line."""
     shown = (picture // 4).copy()
     height, width = shown.shape[:2]
     lines = asks.splitlines()
@@ -202,7 +202,7 @@ def _asking(picture: Rgb, asks: str) -> Rgb:
 
 
 def still(path: Path) -> bytes:
-    """The middle frame of a video, as JPEG.
+    """Return the middle frame of a video, as JPEG.
 
     Raises: MediaRefusedError - it cannot be read or has no picture.
     """

@@ -1,1 +1,1 @@
-"""Feeds trainings from a release: stored clips by id, batches by number."""
+"""Datasets of trainings: stored clips by id, batches by number."""

@@ -1,4 +1,4 @@
-"""Clips of a release by id, straight from the Parquet files of its pinned version, one row group at a time."""
+"""Random access to clips of a release by id, in the Parquet files of its pinned version, one row group at a time."""
 
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
@@ -25,7 +25,7 @@ _OPEN_FILES = 64
 
 @dataclass(frozen=True, slots=True)
 class ClipSource:
-    """Where a clip is: the media it was cut from names the file."""
+    """Address of a stored clip; the media it was cut from determines the file."""
 
     clip_id: str
     media_id: str
@@ -56,7 +56,7 @@ class PictureSource(Protocol):
     """Clips of stage 2 by place. Travels to reader processes."""
 
     def pictures(self, place: ClipSource) -> PictureClip:
-        """A clip.
+        """Read a clip.
 
         Raises: NotFoundError - it is not there. WorkspaceError - its file is damaged.
         """
@@ -69,7 +69,7 @@ class HeldPictures:
     clips: Mapping[str, PictureClip]
 
     def pictures(self, place: ClipSource) -> PictureClip:
-        """A clip."""
+        """Return a clip."""
         return self.clips[place.clip_id]
 
 
@@ -84,14 +84,14 @@ class StoredClips:
     _mixed: list[DataFile] = field(init=False)
 
     def __post_init__(self) -> None:
-        """Index the files by media; the log says which media a file holds."""
+        """Index the files by media, from the bounds in the table's log."""
         bounds = [(file.bounds.get("media_id", ("", "~")), file) for file in self.files]
         self._single = sorted((low, file) for (low, high), file in bounds if low == high)
         self._mixed = [file for (low, high), file in bounds if low != high]
 
     @classmethod
     def of(cls, workspace: Workspace, stage: Stage, version: int) -> "StoredClips":
-        """The clips that a version of the stage's table holds.
+        """Open the clips of a version of the stage's table.
 
         Raises: NotFoundError - there is no such version, or files of it were erased.
         """
@@ -105,7 +105,7 @@ class StoredClips:
         return cls(workspace, stage, files)
 
     def speech(self, place: ClipSource) -> SpeechClip:
-        """A clip of stage 1.
+        """Read a clip of stage 1.
 
         Raises: NotFoundError - it is not in this version. WorkspaceError - its file is damaged.
         """
@@ -118,7 +118,7 @@ class StoredClips:
         )
 
     def pictures(self, place: ClipSource) -> PictureClip:
-        """A clip of stage 2.
+        """Read a clip of stage 2.
 
         Raises: NotFoundError - it is not in this version. WorkspaceError - its file is damaged.
         """
@@ -165,7 +165,7 @@ def _opened(workspace: Workspace, table: str, name: str) -> pq.ParquetFile:
 
 
 def _groups_with(file: pq.ParquetFile, clip_id: str) -> Iterable[int]:
-    """Row groups that may hold the clip, by their statistics."""
+    """Return the row groups that may hold the clip, by their statistics."""
     column = file.schema_arrow.names.index("clip_id")
     for number in range(file.num_row_groups):
         known = file.metadata.row_group(number).column(column).statistics
@@ -174,7 +174,7 @@ def _groups_with(file: pq.ParquetFile, clip_id: str) -> Iterable[int]:
 
 
 def _numbers(column: Any) -> NDArray[np.float32]:
-    """The numbers of one nested cell, flat, without a Python object each."""
+    """Return the numbers of one nested cell, flat, without creating a Python object for each."""
     flat = column.combine_chunks()
     while not pa.types.is_floating(flat.type):
         flat = flat.flatten()

@@ -1,4 +1,4 @@
-"""Batches of stored clips by number, read as they are asked for; what both stages' feeding shares."""
+"""Base of the datasets: batches of stored clips by number, read on demand."""
 
 from abc import ABC, abstractmethod
 from collections import OrderedDict
@@ -18,13 +18,13 @@ Batch = TypeVar("Batch")
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """In place of a batch: a clip of it cannot be used. Data, since errors lose their kind between processes."""
+    """Returned in place of a batch with an unusable clip. Data, since exceptions lose their type between processes."""
 
     text: str
 
 
 class ClipDataset(Dataset["Batch | Broken"], ABC, Generic[Clip, Batch]):
-    """Batch `number` of a plan, or this device's share of it. Keeps the prepared clips of two groups, no more."""
+    """Batches of a sampler by number, or this device's share of each. Caches the prepared clips of two groups."""
 
     def __init__(self, places: Mapping[str, ClipSource], plan: WindowSampler, rank: int = 0, devices: int = 1) -> None:
         self._places, self._plan = places, plan
@@ -34,21 +34,21 @@ class ClipDataset(Dataset["Batch | Broken"], ABC, Generic[Clip, Batch]):
 
     @abstractmethod
     def read(self, place: ClipSource) -> Clip:
-        """A clip, prepared.
+        """Read and prepare a clip.
 
         Raises: ValueError - its numbers cannot be used. NotFoundError, WorkspaceError - it cannot be read.
         """
 
     @abstractmethod
     def frames(self, clip: Clip) -> int:
-        """How many frames a clip has."""
+        """Return the number of frames of a clip."""
 
     @abstractmethod
     def make(self, windows: Sequence[Window], clips: Sequence[Clip], ids: Sequence[str]) -> Batch:
-        """The batch of some windows, each of the clip at the same place in `clips`."""
+        """Make the batch of some windows, each of the clip at the same place in `clips`."""
 
     def __getitem__(self, number: int) -> Batch | Broken:
-        """The batch, or why there is none."""
+        """Return the batch, or the reason why there is none."""
         windows = self._plan.batch(number)[self._rank :: self._devices]
         ids = [self._plan.clips[window.clip].clip_id for window in windows]
         clip_id = ids[0]
@@ -61,7 +61,7 @@ class ClipDataset(Dataset["Batch | Broken"], ABC, Generic[Clip, Batch]):
         return self.make(windows, prepared, ids)
 
     def prepared(self, clip_id: str) -> Clip:
-        """A clip, prepared, from memory if it was read a moment ago.
+        """Return a prepared clip, from the cache if it was read recently.
 
         Raises: as `read`.
         """
@@ -71,16 +71,16 @@ class ClipDataset(Dataset["Batch | Broken"], ABC, Generic[Clip, Batch]):
         clip = self.read(self._places[clip_id])
         self._kept[clip_id] = clip
         self._kept_frames += self.frames(clip)
-        while self._kept_frames > 2 * self._plan.recipe.buffer_frames and len(self._kept) > 1:
+        while self._kept_frames > 2 * self._plan.config.buffer_frames and len(self._kept) > 1:
             _, dropped = self._kept.popitem(last=False)
             self._kept_frames -= self.frames(dropped)
         return clip
 
 
 def batches_from(batches: ClipDataset[Clip, Batch], last: int, readers: int) -> Callable[[int], Iterable[Batch]]:
-    """A function from a step to the batches from that step on, up to `last`; see model.training.trainer.fit.
+    """Return a function from a step to the batches from that step on, up to `last`; see model.training.trainer.fit.
 
-    readers: processes that read ahead; whatever their number, the batches are the same.
+    readers: number of processes that read ahead; it does not affect the batches.
     """
 
     def data(first: int) -> Iterable[Batch]:

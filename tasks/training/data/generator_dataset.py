@@ -1,4 +1,4 @@
-"""Batches for the landmark generator by number, read from the store as they are asked for."""
+"""Dataset of the landmark generator: batches of landmarks and mel, read from the store on demand."""
 
 from collections.abc import Mapping, Sequence
 
@@ -26,15 +26,15 @@ class GeneratorDataset(ClipDataset[GeneratorInput, GeneratorBatch]):
         self._clips, self._settings = clips, settings
 
     def read(self, place: ClipSource) -> GeneratorInput:
-        """A clip's features."""
+        """Read a clip and compute its features."""
         row = self._clips.speech(place)
         return prepare(row.mel, row.landmarks, row.tracked, self._settings.architecture.pose_sigma_frames)
 
     def frames(self, clip: GeneratorInput) -> int:
-        """How many frames a clip has."""
+        """Return the number of frames of a clip."""
         return len(clip.counts_T)
 
     def make(self, windows: Sequence[Window], clips: Sequence[GeneratorInput], ids: Sequence[str]) -> GeneratorBatch:
-        """The batch of some windows."""
+        """Make the batch of some windows."""
         data = self._settings.data
         return make_batch(windows, clips, ids, data.window_frames, data.references, self._settings.augmentation)

@@ -1,4 +1,4 @@
-"""Batches for the landmark translation by number: face crops and landmarks, decoded as they are asked for."""
+"""Dataset of the landmark translator: batches of face crops and landmarks, decoded on demand."""
 
 from collections.abc import Mapping, Sequence
 
@@ -29,22 +29,21 @@ class TranslatorDataset(ClipDataset[FaceClip, TranslatorBatch]):
         self._planned = {clip.clip_id: clip.frames for clip in plan.clips}
 
     def read(self, place: ClipSource) -> FaceClip:
-        """A clip's crops and landmarks, as far as the plan goes: fine-tuning may be given a clip's beginning alone."""
-        return portrait(self._clips.pictures(place), self._settings.architecture.side_px, self._planned[place.clip_id])
+        """Read a clip's crops and landmarks, as many frames as the sampler knows: fine-tuning may use its beginning."""
+        return face_clip(self._clips.pictures(place), self._settings.architecture.side_px, self._planned[place.clip_id])
 
     def frames(self, clip: FaceClip) -> int:
-        """How many frames a clip has."""
+        """Return the number of frames of a clip."""
         return len(clip.tracked_T)
 
     def make(self, windows: Sequence[Window], clips: Sequence[FaceClip], ids: Sequence[str]) -> TranslatorBatch:
-        """The batch of some windows."""
-        data, shape = self._settings.data, self._settings.architecture
-        return make_batch(windows, clips, ids, data.window_frames, data.references, shape, self._settings.augmentation)
+        """Make the batch of some windows."""
+        data, architecture, augmentation = self._settings.data, self._settings.architecture, self._settings.augmentation
+        return make_batch(windows, clips, ids, data.window_frames, data.references, architecture, augmentation)
 
 
-def portrait(clip: PictureClip, side_px: int, frames: int | None = None) -> FaceClip:
-    """A stored clip, or its first frames, at the size a network works on: crops decoded and resized, landmarks moved
-    into them.
+def face_clip(clip: PictureClip, side_px: int, frames: int | None = None) -> FaceClip:
+    """Decode a stored clip, or its first frames, at the network's size: crops resized, landmarks in their pixels.
 
     Raises: ValueError - a crop cannot be decoded, or a number is not finite.
     """

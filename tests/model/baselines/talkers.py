@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from lightning_fabric import Fabric
 
-from model.baselines.batches import AVBatch, AVClip, make_talk_batch, mel_windows
+from model.baselines.batches import AVBatch, AVClip, make_av_batch, mel_windows
 from model.baselines.build import BASELINES
 from model.baselines.training_module import BaselineTrainingModule, TrainingContext
 from model.features.face_frame import FaceFrame
@@ -29,7 +29,7 @@ def talker(seed: int = 0, frames: int = 30, lost=(), side: int = SIDE) -> AVClip
 def batch(augmentation=PLAIN, start: int = 8, seed: int = 1, lost=(), side: int = SIDE) -> AVBatch:
     clips = [talker(3, lost=lost, side=side), talker(4, lost=lost, side=side)]
     windows = [Window(0, start, 8, seed), Window(1, start, 8, seed + 1)]
-    return make_talk_batch(windows, clips, ["a", "b"], 8, augmentation)
+    return make_av_batch(windows, clips, ["a", "b"], 8, augmentation)
 
 
 def faces() -> np.ndarray:

@@ -12,7 +12,7 @@ from model.features.timing import mel_window
 from model.stage1.features import SILENCE, scale_mel
 from model.training.sampler import Window
 from schemas.config.translation import PictureAugmentation
-from tests.model.baselines.talkers import PLAIN, batch, make_talk_batch, talker
+from tests.model.baselines.talkers import PLAIN, batch, make_av_batch, talker
 from tests.model.talking import talk
 
 
@@ -35,17 +35,17 @@ def test_a_mel_that_is_not_the_clip_s_is_refused(frames, spoil, says):
 
 def test_sound_and_picture_of_two_lengths_are_refused():
     with pytest.raises(ValueError, match="29 frames of sound, but 30 of picture"):
-        AVClip(talker().portrait, talker().mel_TMK[:29])
+        AVClip(talker().face_clip, talker().mel_TMK[:29])
 
 
 def test_a_batch_is_what_was_stored():
     made, clip = batch(), talker(3)
     run = slice(8, 8 + SHOWN_FRAMES)
-    true = clip.portrait.pictures_TSS3[run].transpose(0, 3, 1, 2) / 255
+    true = clip.face_clip.pictures_TSS3[run].transpose(0, 3, 1, 2) / 255
     assert np.allclose(made.shown_NFCSS[0], true)
     assert np.array_equal(made.heard_NFMK[0], scale_mel(clip.mel_TMK[run]))
     assert np.array_equal(made.spoken_NLMK[0], scale_mel(clip.mel_TMK[8:16]))
-    points = clip.portrait.landmarks_TPXY
+    points = clip.face_clip.landmarks_TPXY
     assert np.allclose(made.placed_NFPXY[0] * 64, points[run], atol=1e-3)
     assert np.allclose(made.face_NLPXY[0], FaceFrame.of(points[8:16]).enter(points[8:16]), atol=1e-3)
     assert made.counts_NL.all()
@@ -54,11 +54,11 @@ def test_a_batch_is_what_was_stored():
 def test_false_sound_and_reference_are_of_another_time():
     clip = talker(3)
     for seed in range(12):
-        made = make_talk_batch([Window(0, 8, 8, seed)], [clip], ["a"], 8, PLAIN)
+        made = make_av_batch([Window(0, 8, 8, seed)], [clip], ["a"], 8, PLAIN)
         same = [np.array_equal(scale_mel(clip.mel_TMK[t]), made.elsewhere_NFMK[0, 0]) for t in range(30)]
         assert abs(same.index(True) - 8) >= SHOWN_FRAMES
         known = [
-            np.allclose(clip.portrait.pictures_TSS3[t] / 255, made.known_NCSS[0].permute(1, 2, 0)) for t in range(30)
+            np.allclose(clip.face_clip.pictures_TSS3[t] / 255, made.known_NCSS[0].permute(1, 2, 0)) for t in range(30)
         ]
         assert not any(known[8 : 8 + SHOWN_FRAMES])
         assert any(known)
@@ -83,5 +83,5 @@ def test_all_of_a_row_is_mirrored_or_none_of_it():
 def test_lost_frames_are_neither_shown_nor_counted():
     made = batch(lost=(9, 15))
     assert made.counts_NL[0].tolist() == [True, False, True, True, True, True, True, False]
-    true = talker(3).portrait.pictures_TSS3[10:15].transpose(0, 3, 1, 2) / 255
+    true = talker(3).face_clip.pictures_TSS3[10:15].transpose(0, 3, 1, 2) / 255
     assert np.allclose(made.shown_NFCSS[0], true)

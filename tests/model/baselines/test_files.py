@@ -13,8 +13,10 @@ from tests.model.baselines.talkers import SETTINGS
 
 
 def saved(folder, name="atvgnet"):
-    network = BASELINES[name].build(SETTINGS.shape)
-    card = BaselineCard(kind=name, architecture=SETTINGS.shape, backend="face_mesh_v1", release="r1", seed=0, steps=3)
+    network = BASELINES[name].build(SETTINGS.architecture)
+    card = BaselineCard(
+        kind=name, architecture=SETTINGS.architecture, backend="face_mesh_v1", release="r1", seed=0, steps=3
+    )
     save_baseline(folder, network, card)
     return BaselineInference(network), card
 
@@ -26,7 +28,7 @@ def test_it_comes_back_as_it_was(tmp_path, name):
     given = baseline_example(64)
     given = [given[key] for key in ("pictures", "mel", "reference_pictures", "reference_landmarks")]
     assert told == card
-    assert np.array_equal(again.paint(*given), translator.paint(*given))
+    assert np.array_equal(again.generate(*given), translator.generate(*given))
 
 
 @pytest.mark.parametrize("name", [WEIGHTS, CARD])

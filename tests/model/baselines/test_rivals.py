@@ -20,7 +20,7 @@ DUBBERS, ANIMATORS = ("lipgan", "wav2lip"), ("atvgnet", "makeittalk")
 def paints(steps: int = 24) -> BaselineSettings:
     """Settings of a short overfit: discriminators wait, the expert is done after a step."""
     rates = {"optimiser": {"learning_rate": 3e-3, "ema_decay": 0.5}}
-    return BaselineSettings(preset="tiny", schedule={"steps": steps}, syncnet_steps=1, disc_start_step=99, **rates)
+    return BaselineSettings(preset="tiny", schedule={"max_steps": steps}, syncnet_steps=1, disc_start_step=99, **rates)
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def learned():
     found = {}
     for name in BASELINES:
         one, given = module(name, paints()), batch()
-        told = [{key: float(value) for key, value in one.step(given, step).items()} for step in range(24)]
+        told = [{key: float(value) for key, value in one.training_step(given, step).items()} for step in range(24)]
         found[name] = told, BaselineInference(one.translator)
     return found
 
@@ -54,18 +54,18 @@ def test_it_learns_its_batch(learned, name, loss, falls_to):
 @pytest.fixture(scope="module")
 def given():
     clip = talker(3)
-    known = clip.portrait.pictures_TSS3[20:23], clip.portrait.landmarks_TPXY[20:23]
-    return clip.portrait.pictures_TSS3[:18], clip.mel_TMK[:18], *known
+    known = clip.face_clip.pictures_TSS3[20:23], clip.face_clip.landmarks_TPXY[20:23]
+    return clip.face_clip.pictures_TSS3[:18], clip.mel_TMK[:18], *known
 
 
 @pytest.mark.parametrize("name", BASELINES)
 def test_it_paints_crops_by_what_is_heard(learned, given, name):
     crops, mel, *known = given
     translator = learned[name][1]
-    made = translator.paint(crops, mel, *known)
+    made = translator.generate(crops, mel, *known)
     assert (made.shape, made.dtype) == (crops.shape, np.uint8)
-    assert not np.array_equal(made, translator.paint(crops, mel[::-1], *known))
-    assert np.array_equal(made, translator.paint(crops, mel, *known))
+    assert not np.array_equal(made, translator.generate(crops, mel[::-1], *known))
+    assert np.array_equal(made, translator.generate(crops, mel, *known))
 
 
 @pytest.mark.parametrize("name", DUBBERS)
@@ -74,26 +74,26 @@ def test_what_is_hidden_does_not_leak(learned, given, name):
     spoiled, shown = crops.copy(), crops.copy()
     spoiled[:, 32:], shown[:, :32] = 255, 255
     translator = learned[name][1]
-    made = translator.paint(crops, mel, *known)
-    assert np.array_equal(made, translator.paint(spoiled, mel, *known))
-    assert not np.array_equal(made, translator.paint(shown, mel, *known))
+    made = translator.generate(crops, mel, *known)
+    assert np.array_equal(made, translator.generate(spoiled, mel, *known))
+    assert not np.array_equal(made, translator.generate(shown, mel, *known))
 
 
 @pytest.mark.parametrize("name", ANIMATORS)
 def test_an_animator_sees_one_picture_and_no_crop(learned, given, name):
     crops, mel, pictures, landmarks = given
     translator = learned[name][1]
-    made = translator.paint(crops, mel, pictures, landmarks)
-    assert np.array_equal(made, translator.paint(255 - crops, mel, pictures, landmarks))
-    assert np.array_equal(made, translator.paint(crops, mel, pictures[[1]], landmarks[[1]]))
-    assert not np.array_equal(made, translator.paint(crops, mel, pictures[[2]], landmarks[[2]]))
+    made = translator.generate(crops, mel, pictures, landmarks)
+    assert np.array_equal(made, translator.generate(255 - crops, mel, pictures, landmarks))
+    assert np.array_equal(made, translator.generate(crops, mel, pictures[[1]], landmarks[[1]]))
+    assert not np.array_equal(made, translator.generate(crops, mel, pictures[[2]], landmarks[[2]]))
 
 
 @pytest.mark.parametrize("name", DUBBERS)
 def test_a_long_clip_is_painted_as_its_frames_are(learned, given, name):
     crops, mel, *known = given
     translator = learned[name][1]
-    whole, alone = translator.paint(crops, mel, *known), translator.paint(crops[17:], mel[17:], *known)
+    whole, alone = translator.generate(crops, mel, *known), translator.generate(crops[17:], mel[17:], *known)
     assert np.abs(whole[17:].astype(int) - alone).max() <= 1
 
 
@@ -109,16 +109,16 @@ def test_a_long_clip_is_painted_as_its_frames_are(learned, given, name):
 def test_what_cannot_be_painted_is_refused(learned, given, spoil, says):
     crops, mel, *known = given
     with pytest.raises(ValueError, match=says):
-        learned["lipgan"][1].paint(*spoil(crops, mel), *known)
+        learned["lipgan"][1].generate(*spoil(crops, mel), *known)
 
 
 @pytest.mark.parametrize("name", BASELINES)
 def test_it_goes_on_as_if_nothing_had_happened(name):
     one, other, given = module(name), module(name, BaselineSettings(preset="tiny", seed=9)), batch()
     for step in (0, 5, 7):  # Wav2Lip's expert, its translator alone, with discriminators
-        one.step(given, step)
-    other.restore(one.state())
-    told, again = one.step(given, 8), other.step(given, 8)
+        one.training_step(given, step)
+    other.load_state_dict(one.state_dict())
+    told, again = one.training_step(given, 8), other.training_step(given, 8)
     assert {key: float(value) for key, value in told.items()} == {key: float(value) for key, value in again.items()}
     assert "discriminator" in told
 
@@ -128,9 +128,9 @@ def test_it_goes_on_as_if_nothing_had_happened(name):
 def test_a_side_need_not_be_a_power_of_two(name, side):
     one, clip = module(name, BaselineSettings(preset="tiny", architecture={"side_px": side})), talker(3, side=side)
     for step in (0, 7):
-        assert torch.isfinite(one.step(batch(side=side), step)["total"])
-    crops, landmarks = clip.portrait.pictures_TSS3[:2], clip.portrait.landmarks_TPXY[:2]
-    assert BaselineInference(one.translator).paint(crops, clip.mel_TMK[:2], crops, landmarks).shape == crops.shape
+        assert torch.isfinite(one.training_step(batch(side=side), step)["total"])
+    crops, landmarks = clip.face_clip.pictures_TSS3[:2], clip.face_clip.landmarks_TPXY[:2]
+    assert BaselineInference(one.translator).generate(crops, clip.mel_TMK[:2], crops, landmarks).shape == crops.shape
 
 
 @pytest.mark.parametrize("name", BASELINES)
@@ -139,7 +139,7 @@ def test_a_loss_that_is_no_number_changes_nothing(name):
     broken.shown_NFCSS[0, 0, 0, 0, 0] = float("nan")
     before = weights(one)
     with pytest.raises(NotFiniteError):
-        one.step(broken, 8)
+        one.training_step(broken, 8)
     assert same(weights(one), before)
 
 
@@ -147,8 +147,8 @@ def weights(one) -> dict[str, torch.Tensor]:
     """What is learned; a spectral norm's vectors are followed, not learned."""
     return {
         f"{name}.{key}": value.detach().clone()
-        for name, learner in one.learners.items()
-        for key, value in learner.network.module.named_parameters()
+        for name, optimizer in one.optimizers.items()
+        for key, value in optimizer.network.module.named_parameters()
     }
 
 
@@ -160,12 +160,12 @@ def test_the_expert_learns_first_and_is_frozen_then():
     one, given = module("wav2lip"), batch()
     start = weights(one)
     for step in range(4):
-        assert "expert/loss" in one.step(given, step)
+        assert "expert/loss" in one.training_step(given, step)
     taught = weights(one)
     assert same(start, taught, TRANSLATOR_NETWORK) and not same(start, taught, EXPERT)
     shipped = {key: value.clone() for key, value in one.expert.state_dict().items()}
     for step in range(4, 8):
-        assert {"l1", "sync"} <= one.step(given, step).keys()
+        assert {"l1", "sync"} <= one.training_step(given, step).keys()
     after = weights(one)
     assert same(taught, after, EXPERT) and not same(taught, after, TRANSLATOR_NETWORK)
     assert all(torch.equal(value, shipped[key]) for key, value in one.expert.state_dict().items())
@@ -184,6 +184,6 @@ def test_the_expert_can_learn_what_belongs_together():
     """On two clips by heart; what it is worth on unseen speakers is docs/baselines.md's to say."""
     one = module("wav2lip", BaselineSettings(preset="tiny", syncnet_steps=32, optimiser={"learning_rate": 3e-3}))
     few = [batch(start=start, seed=start) for start in (2, 8, 14, 20)]
-    told = [one.step(few[step % 4], step) for step in range(32)]
+    told = [one.training_step(few[step % 4], step) for step in range(32)]
     assert np.mean([float(one["expert/loss"]) for one in told[-8:]]) < 0.9 * float(told[0]["expert/loss"])
-    assert "expert/val_right" in one.validate(32).scores
+    assert "expert/val_right" in one.validation_step(32).scores

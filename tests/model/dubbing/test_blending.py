@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from model.dubbing.blending import COARSE, painted, shown, star
+from model.dubbing.blending import COARSE, shown, star, unblended
 from model.features.landmarks import LIPS, OUTLINE, SLICES
 from model.stage2 import mask
 from tests.model.stage2.faces import still
@@ -56,7 +56,7 @@ def test_a_blend_is_taken_apart_again():
     blended = (1 - share) * source + share * fresh
     shares, in_blend = shown(points[None], points[None], SIDE)
     still_there = np.zeros_like(shares)  # no border, so no light to match
-    found = painted(blended[None], pictures[None], in_blend, still_there)[0]
+    found = unblended(blended[None], pictures[None], in_blend, still_there)[0]
     inside = share[..., 0] > 0.6
     assert np.abs(found - fresh)[inside].max() < 12 / 255  # the share is known on a coarse raster
     assert np.abs(found - source)[share[..., 0] == 0].max() < 1 / 255
@@ -68,7 +68,7 @@ def test_a_step_of_light_at_the_border_goes_and_the_mouth_moves_with_it():
     share = mask.soft(points[None], SIDE)[0, ..., None]
     lighter = (1 - share) * source + share * np.clip(source + 0.08, 0, 1)
     shares, in_blend = shown(points[None], points[None], SIDE)
-    found = painted(lighter[None], pictures[None], in_blend, shares)[0]
+    found = unblended(lighter[None], pictures[None], in_blend, shares)[0]
     fine = np.kron(shares[0], np.ones((COARSE, COARSE)))
     off = (found - source)[(fine > 0.1) & (fine < 0.9)]
     assert abs(off.mean()) < 0.012
@@ -83,7 +83,7 @@ def test_no_seam_gradients_along_the_border_are_those_of_the_source():
     other_light = np.clip(source + np.array([0.16, 0.1, -0.1]), 0, 1)
     blended = (1 - share) * source + share * other_light
     shares, in_blend = shown(points[None], points[None], SIDE)
-    found = painted(blended[None], pictures[None], in_blend, shares)[0]
+    found = unblended(blended[None], pictures[None], in_blend, shares)[0]
     fine = np.kron(shares[0], np.ones((COARSE, COARSE)))[..., None]
     whole = source + fine * (found - source)
     hard = np.where(fine > 0.5, other_light, source)  # what a seam would be

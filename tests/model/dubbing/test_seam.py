@@ -50,7 +50,7 @@ def test_every_frame_has_the_one_jaw_line_that_the_source_has(speed):
         known, pictures[frames], source[frames].astype(np.float32), target[frames].astype(np.float32)
     )
     shares, in_blend = blending.shown(source[frames], target[frames], SIDE)
-    generated = blending.painted(blended, pictures[frames], in_blend, shares)
+    generated = blending.unblended(blended, pictures[frames], in_blend, shares)
     fine = np.stack([cv2.resize(share, (SIDE, SIDE)) for share in shares])[..., None]
     before = pictures[frames] / 255
     after = before + (generated - before) * fine

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from model.evaluation.generator import GeneratorClipScores, GeneratorEvalClip, judge, reference_frames
+from model.evaluation.generator import GeneratorClipScores, GeneratorEvalClip, reference_frames, score_generator
 from model.evaluation.generator_report import scorecard
 from model.features.landmarks import PREDICTED
 from model.metrics.landmarks import LandmarkScores
@@ -12,19 +12,19 @@ from tests.model.stage1.test_network import generator
 from tests.model.talking import talk
 
 
-def exam(number, speaker, frames=60):
+def eval_clip(number, speaker, frames=60):
     landmarks, tracked, mel = talk(frames, seed=number)
     return GeneratorEvalClip(f"clip{number}", speaker, landmarks, mel, prepare(mel, landmarks, tracked, 4.0))
 
 
 @pytest.fixture(scope="module")
-def exams():
-    return [exam(0, "a"), exam(1, "a"), exam(2, "b", 45)]
+def eval_clips():
+    return [eval_clip(0, "a"), eval_clip(1, "a"), eval_clip(2, "b", 45)]
 
 
 @pytest.fixture(scope="module")
-def sat(exams):
-    return judge(generator(), exams, 3, mean_CXY=np.zeros((100, 2)))
+def sat(eval_clips):
+    return score_generator(generator(), eval_clips, 3, mean_CXY=np.zeros((100, 2)))
 
 
 def of(sat, system, clip="clip0"):
@@ -53,7 +53,7 @@ def test_other_sound_and_silence_change_what_the_generator_says(sat):
     assert len({round(error, 6) for error in errors.values()}) == 3
 
 
-def test_references_are_tracked_spread_and_not_scored(exams):
+def test_references_are_tracked_spread_and_not_scored(eval_clips):
     tracked = np.ones(60, bool)
     tracked[:4] = False
     assert reference_frames(tracked, 1).tolist() == [4]
@@ -61,13 +61,15 @@ def test_references_are_tracked_spread_and_not_scored(exams):
     assert len(reference_frames(tracked, 500)) == 56
     with pytest.raises(ValueError, match="tracked"):
         reference_frames(np.zeros(5, bool), 1)
-    one, three = (judge(generator(), exams[:1], count, systems=("truth",))[0].scores.frames for count in (1, 3))
+    one, three = (
+        score_generator(generator(), eval_clips[:1], count, systems=("truth",))[0].scores.frames for count in (1, 3)
+    )
     assert (one, three) == (59, 57)
 
 
-def test_the_mean_face_must_be_given(exams):
+def test_the_mean_face_must_be_given(eval_clips):
     with pytest.raises(ValueError, match="mean face"):
-        judge(generator(), exams[:1], 1)
+        score_generator(generator(), eval_clips[:1], 1)
 
 
 def row(speaker, value, system="own sound", clip="c"):
@@ -88,8 +90,8 @@ def test_reductions_are_paired_by_speaker():
         scorecard([])
 
 
-def test_borrowed_sound_fits_shorter_and_longer_clips(exams):
-    for clip in (exams[0], exams[2]):
-        others = [one for one in exams if one is not clip]
-        assert judge(generator(), [clip, *others], 1, systems=("other sound",))[0].scores.nme is not None
-    assert exams[2].landmarks_TPXY[:, PREDICTED].shape == (45, 100, 2)
+def test_borrowed_sound_fits_shorter_and_longer_clips(eval_clips):
+    for clip in (eval_clips[0], eval_clips[2]):
+        others = [one for one in eval_clips if one is not clip]
+        assert score_generator(generator(), [clip, *others], 1, systems=("other sound",))[0].scores.nme is not None
+    assert eval_clips[2].landmarks_TPXY[:, PREDICTED].shape == (45, 100, 2)

@@ -7,8 +7,8 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from flows.cli.render.picture_scores import show_picture_scores
-from model.evaluation.image_scores import judged_features, score
-from model.evaluation.translator import SYSTEMS, TranslatorEvalClip, _oracle, answer, sit
+from model.evaluation.image_scores import heldout_features, score
+from model.evaluation.translator import SYSTEMS, TranslatorEvalClip, _oracle, make_eval_window, system_crops
 from model.evaluation.translator_report import TranslatorClipScores, picture_card
 from model.metrics.pictures import flicker
 from model.perceptual.lite0 import Lite0
@@ -22,17 +22,19 @@ FRAMES = 20
 @pytest.fixture(scope="module")
 def eval_window():
     pictures, landmarks = speaker(4, FRAMES)
-    return sit(TranslatorEvalClip("a", "anna", FaceClip(pictures, landmarks, np.ones(FRAMES, bool))), 4, 12)
+    return make_eval_window(
+        TranslatorEvalClip("a", "anna", FaceClip(pictures, landmarks, np.ones(FRAMES, bool))), 4, 12
+    )
 
 
 @pytest.fixture(scope="module")
-def judge() -> Lite0:
+def lite0() -> Lite0:
     return Lite0()
 
 
 @pytest.fixture(scope="module")
 def answers(eval_window):
-    return {system: answer(eval_window, system, WarpTranslator(SIDE)) for system in SYSTEMS}
+    return {system: system_crops(eval_window, system, WarpTranslator(SIDE)) for system in SYSTEMS}
 
 
 def seen(eval_window):
@@ -41,18 +43,18 @@ def seen(eval_window):
 
 
 def test_told_frames_are_not_judged(eval_window):
-    assert eval_window.told.tolist() == [0, 6, 12, 19]
-    assert eval_window.judged.sum() == 10
-    assert not eval_window.judged[[6 - 4, 12 - 4]].any()
+    assert eval_window.references.tolist() == [0, 6, 12, 19]
+    assert eval_window.scored.sum() == 10
+    assert not eval_window.scored[[6 - 4, 12 - 4]].any()
 
 
 def test_a_clip_that_is_all_told_is_refused(eval_window):
-    with pytest.raises(ValueError, match="nothing is left to judge"):
-        sit(eval_window.exam, FRAMES, 12)
+    with pytest.raises(ValueError, match="no frame is left to score"):
+        make_eval_window(eval_window.clip, FRAMES, 12)
 
 
-def test_the_truth_is_perfect(eval_window, answers, judge):
-    found = score(eval_window, answers["source"], judge, seen(eval_window))
+def test_the_truth_is_perfect(eval_window, answers, lite0):
+    found = score(eval_window, answers["source"], lite0, seen(eval_window))
     assert (found.perceptual_lower, found.perceptual_heldout_mouth) == (0, 0)
     assert found.psnr_lower == pytest.approx(100)
     assert found.ssim_mouth == pytest.approx(1)
@@ -61,25 +63,25 @@ def test_the_truth_is_perfect(eval_window, answers, judge):
     assert found.nme_lips == 0
 
 
-def test_a_warp_is_nearer_to_the_truth_than_a_copy(eval_window, answers, judge):
-    warp, copy = (score(eval_window, answers[system], judge) for system in ("warp", "copy"))
+def test_a_warp_is_nearer_to_the_truth_than_a_copy(eval_window, answers, lite0):
+    warp, copy = (score(eval_window, answers[system], lite0) for system in ("warp", "copy"))
     assert warp.psnr_mouth > copy.psnr_mouth
     assert warp.mouth_opening_corr is None  # nobody looked
 
 
-def test_a_copy_stands_still_and_blur_is_no_detail(eval_window, answers, judge):
+def test_a_copy_stands_still_and_blur_is_no_detail(eval_window, answers, lite0):
     still = np.repeat(answers["source"][:1], 12, axis=0)
-    assert score(eval_window, still, judge).flicker == 0
+    assert score(eval_window, still, lite0).flicker == 0
     blurred = gaussian_filter(answers["source"], (0, 1.5, 1.5, 0))
-    assert score(eval_window, blurred, judge).sharpness_mouth < 0.5
+    assert score(eval_window, blurred, lite0).sharpness_mouth < 0.5
 
 
-def test_told_frames_have_no_part_in_flicker_and_frechet_distances(eval_window, answers, judge):
+def test_told_frames_have_no_part_in_flicker_and_frechet_distances(eval_window, answers, lite0):
     """There a copy shows the truth itself: spoiled or perfect, they say nothing of what was made."""
     true, spoiled = answers["source"], answers["source"].copy()
     spoiled[[6 - 4, 12 - 4]] = 0
-    assert score(eval_window, spoiled, judge).flicker == score(eval_window, true, judge).flicker == 1
-    one, other = (judged_features(judge, eval_window, made) for made in (true, spoiled))
+    assert score(eval_window, spoiled, lite0).flicker == score(eval_window, true, lite0).flicker == 1
+    one, other = (heldout_features(lite0, eval_window, made) for made in (true, spoiled))
     assert (one.frames.shape, one.motion.shape) == ((10, 320), (7, 320))
     assert np.array_equal(one.frames, other.frames)
     assert np.array_equal(one.motion, other.motion)
@@ -92,8 +94,8 @@ def test_without_two_frames_in_a_row_there_is_no_flicker():
     assert flicker(pictures, pictures, everywhere, every_other) is None
 
 
-def test_scores_of_faces_found_again_stand_beside_the_share_that_was_found(eval_window, answers, judge, capsys):
-    half = score(eval_window, answers["source"], judge, lambda _: (eval_window.landmarks, np.arange(12) % 2 == 0))
+def test_scores_of_faces_found_again_stand_beside_the_share_that_was_found(eval_window, answers, lite0, capsys):
+    half = score(eval_window, answers["source"], lite0, lambda _: (eval_window.landmarks, np.arange(12) % 2 == 0))
     assert half.face_found_frac == pytest.approx(0.4)  # 4 of the 10 judged frames: two of the six even ones are told
     assert half.nme_lips == 0
     card = picture_card(
@@ -109,18 +111,18 @@ def test_scores_of_faces_found_again_stand_beside_the_share_that_was_found(eval_
 def test_the_oracle_never_shows_the_frame_itself(eval_window):
     chosen = _oracle(eval_window)
     assert (chosen != np.arange(eval_window.span.start, eval_window.span.stop)).all()
-    landmarks = eval_window.exam.portrait.landmarks_TPXY
+    landmarks = eval_window.clip.face_clip.landmarks_TPXY
     other = np.abs(landmarks[(chosen + 7) % FRAMES] - eval_window.landmarks).mean()
     assert np.abs(landmarks[chosen] - eval_window.landmarks).mean() < other
 
 
-def test_a_face_that_is_not_found_again_has_no_correlation(eval_window, answers, judge):
-    found = score(eval_window, answers["source"], judge, lambda _: (0 * eval_window.landmarks, np.zeros(12, bool)))
+def test_a_face_that_is_not_found_again_has_no_correlation(eval_window, answers, lite0):
+    found = score(eval_window, answers["source"], lite0, lambda _: (0 * eval_window.landmarks, np.zeros(12, bool)))
     assert (found.face_found_frac, found.mouth_opening_corr) == (0, None)
 
 
-def test_a_card_puts_painted_beside_its_baselines(eval_window, answers, judge):
-    true, copy = (score(eval_window, answers[system], judge) for system in ("source", "copy"))
+def test_a_card_puts_painted_beside_its_baselines(eval_window, answers, lite0):
+    true, copy = (score(eval_window, answers[system], lite0) for system in ("source", "copy"))
     rows = [TranslatorClipScores("1", "a", "painted", true), TranslatorClipScores("2", "b", "painted", true)]
     card = picture_card(
         [*rows, TranslatorClipScores("1", "a", "copy", copy), TranslatorClipScores("2", "b", "copy", copy)], {}

@@ -34,7 +34,7 @@ def test_where_it_is_not_defined():
     assert krippendorff_alpha([[3, 3], [3, 3]]) is None  # nothing varies
     assert krippendorff_alpha([[1, 2, 3]]) is None  # nobody to agree with
     assert krippendorff_alpha([]) is None
-    with pytest.raises(ValueError, match="not equally many"):
+    with pytest.raises(ValueError, match="differ in length"):
         krippendorff_alpha([[1, 2], [1]])
 
 

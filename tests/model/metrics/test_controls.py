@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from model.features.landmarks import LIPS, POSE, PREDICTED, SLICES
-from model.metrics.controls import copy_reference, mean_face, resting_face, wear
+from model.metrics.controls import apply_pose, copy_reference, mean_face, resting_face
 from model.metrics.landmarks import score_clip
 from tests.model.metrics.faces import UNIT_PX, face, moved, talking
 
@@ -49,7 +49,7 @@ def test_the_mean_face_counts_every_clip_once():
 
 def test_baselines_do_not_move_and_err_on_lips():
     clip = moved(talking(GAPS))
-    for worn in (copy_reference(clip[:1], clip), wear(mean_face([talking(GAPS[:7])]), clip)):
+    for worn in (copy_reference(clip[:1], clip), apply_pose(mean_face([talking(GAPS[:7])]), clip)):
         scores = score_clip(worn, clip, ALL)
         assert scores.mouth_opening_std_ratio == pytest.approx(0, abs=1e-9)
         assert scores.nme_outline == pytest.approx(0, abs=1e-9)
@@ -63,4 +63,4 @@ def test_what_cannot_be_worn_is_refused():
     with pytest.raises(ValueError, match="at least one clip"):
         mean_face([])
     with pytest.raises(ValueError, match="has the shape"):
-        wear(clip[0, LIPS], clip)
+        apply_pose(clip[0, LIPS], clip)

@@ -30,7 +30,7 @@ def test_one_rater_or_one_clip_has_no_interval():
 
 
 def test_ragged_grades_are_refused():
-    with pytest.raises(ValueError, match="not equally many"):
+    with pytest.raises(ValueError, match="differ in length"):
         crossed_interval([[1, 2], [1]])
 
 

@@ -28,9 +28,9 @@ def test_the_whole_interval_decides(factors, better, says):
 @pytest.mark.parametrize(
     ("own", "control", "speakers", "says"),
     [
-        ([0.05], [0.1], ["ada"], "cannot be told from copy: 50.0 % less nme, without an interval (one speaker,"),
+        ([0.05], [0.1], ["ada"], "not distinguishable from copy: 50.0 % less nme, without an interval (one speaker,"),
         ([0.05, 0.06], [0.1, 0.1], ["ada", "ada"], "(one speaker, and an interval needs two or more"),
-        ([None], [0.1], ["ada"], "cannot be told from copy: nme cannot be compared, no clip has this score"),
+        ([None], [0.1], ["ada"], "not distinguishable from copy: nme cannot be compared, no clip has this score"),
         ([0.1, 0.1], [0.0, 0.0], ["a", "b"], "it is relative to an error of 0"),
     ],
 )

@@ -58,14 +58,14 @@ def test_gain_multiplies_the_movement_and_keeps_the_mean():
 
 
 def card(**changes):
-    given = {"shape": SHAPE, "backend": "face_mesh_v1@1", "release": "r0", "seed": 3, "steps": 7}
+    given = {"architecture": SHAPE, "backend": "face_mesh_v1@1", "release": "r0", "seed": 3, "steps": 7}
     return GeneratorCard(**given | changes)
 
 
 def test_a_saved_generator_predicts_the_same(tmp_path):
     landmarks, _, mel = talk(40)
     made = generator()
-    made.strip(np.random.default_rng(0).normal(size=(232, 232)).astype(np.float32))
+    made.set_pose_filter(np.random.default_rng(0).normal(size=(232, 232)).astype(np.float32))
     save_generator(tmp_path / "model", made, card())
     loaded, told = load_generator(tmp_path / "model")
     assert told == card()
@@ -84,7 +84,7 @@ def test_files_that_are_not_what_they_say_are_refused(tmp_path, harm):
         case "cut weights":
             weights.write_bytes(weights.read_bytes()[:-100])
         case "other shape":
-            told["shape"]["width"] = 24
+            told["architecture"]["width"] = 24
             (tmp_path / CARD).write_text(json.dumps(told))
         case "other contract":
             told["contract"]["sample_rate_hz"] = 22050

@@ -7,7 +7,7 @@ import torch
 from model.stage1.network import EXTRA_COLUMNS, LandmarkGenerator, LossWeights, landmark_loss
 from schemas.config.training import Stage1Settings
 
-SHAPE = Stage1Settings(preset="tiny").shape
+SHAPE = Stage1Settings(preset="tiny").architecture
 
 
 def generator(seed=0):
@@ -93,7 +93,7 @@ def test_no_frame_looks_further_than_reach():
 
 def test_what_the_pose_filter_takes_out_is_not_seen():
     given, made = inputs(), generator()
-    made.strip(np.zeros((232, 232), np.float32))
+    made.set_pose_filter(np.zeros((232, 232), np.float32))
     other = given | {"pose_BTPXY": torch.randn_like(given["pose_BTPXY"])}
     torch.testing.assert_close(made(**given), made(**other))
 

@@ -10,7 +10,7 @@ from schemas.config.translation import PictureAugmentation, Stage2Settings
 from tests.model.stage2.faces import speaker
 
 PLAIN = PictureAugmentation(hflip_prob=0, color_jitter=0, warp_dropout=0)
-SHAPE = Stage2Settings(preset="tiny").shape
+SHAPE = Stage2Settings(preset="tiny").architecture
 
 
 def clip(frames: int = 14, lost=()) -> FaceClip:

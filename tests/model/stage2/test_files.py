@@ -16,9 +16,9 @@ SETTINGS = Stage2Settings(preset="tiny")
 
 
 def saved(folder, **more):
-    translator, discriminators = LandmarkTranslator(SETTINGS.shape), Discriminators(SETTINGS.discriminators, 2)
+    translator, discriminators = LandmarkTranslator(SETTINGS.architecture), Discriminators(SETTINGS.discriminators, 2)
     card = TranslatorCard(
-        architecture=SETTINGS.shape,
+        architecture=SETTINGS.architecture,
         discriminators=SETTINGS.discriminators,
         window_frames=2,
         backend="face_mesh_v1",

@@ -12,7 +12,7 @@ from tests.model.stage2.faces import SIDE, lively, speaker
 
 @pytest.fixture(scope="module")
 def translator() -> TranslatorInference:
-    return TranslatorInference(lively(LandmarkTranslator(Stage2Settings(preset="tiny").shape)))
+    return TranslatorInference(lively(LandmarkTranslator(Stage2Settings(preset="tiny").architecture)))
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from model.stage2.network import LandmarkTranslator
 from schemas.config.translation import DiscriminatorArchitecture, Stage2Settings, TranslatorArchitecture
 from tests.model.stage2.faces import speaker
 
-SHAPE = Stage2Settings(preset="tiny").shape
+SHAPE = Stage2Settings(preset="tiny").architecture
 W = 48
 
 
@@ -51,7 +51,7 @@ def test_every_switch_makes_another_network_that_paints(change):
 
 def test_another_speaker_s_vector_paints_another_picture_from_the_start():
     """By more than a step of 8 bits all over the painted region, before anything was learned."""
-    architecture = Stage2Settings().shape
+    architecture = Stage2Settings().architecture
     pairs = [speaker(seed, 4, architecture.side_px) for seed in (0, 1)]
     torch.manual_seed(0)
     translator = TranslatorInference(LandmarkTranslator(architecture))

@@ -27,7 +27,7 @@ def test_another_seed_is_another_order():
 
 
 def test_an_epoch_takes_every_clip_about_as_often_as_it_is_long():
-    plan = WindowSampler([*clips(20, 64), ClipInfo("long", 640, "x")], recipe(batch=4))
+    plan = WindowSampler([*clips(20, 64), ClipInfo("long", 640, "x")], recipe(batch_size=4))
     seen = [window.clip for number in range(plan.batches_per_epoch) for window in plan.batch(number)]
     counts = np.bincount(seen, minlength=21)
     assert counts.sum() == 4 * plan.batches_per_epoch

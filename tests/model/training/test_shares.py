@@ -55,7 +55,7 @@ def test_one_speaker_with_much_footage_has_the_share_that_the_balance_means():
 def test_shares_are_those_that_were_meant(seed, most):
     draw = np.random.default_rng(seed)
     clips, balance = crowd(draw), float(draw.choice([0.0, 0.3, 0.7, 1.0]))
-    plan = WindowSampler(clips, recipe(balance=balance, windows_per_clip=most, batch=1, window_frames=8))
+    plan = WindowSampler(clips, recipe(balance=balance, windows_per_clip=most, batch_size=1, window_frames=8))
     wanted, found = meant(clips, balance), shares(plan, 1)
     for speaker, share in wanted.items():
         assert found[speaker] == pytest.approx(share, abs=1 / plan.batches_per_epoch)
@@ -63,7 +63,7 @@ def test_shares_are_those_that_were_meant(seed, most):
 
 def test_clips_that_one_epoch_leaves_out_come_in_others():
     clips = [ClipInfo(f"a{number}", 64, "often") for number in range(100)] + [ClipInfo("b", 64, "seldom")]
-    plan = WindowSampler(clips, recipe(balance=1.0, batch=1, windows_per_clip=0.5))
+    plan = WindowSampler(clips, recipe(balance=1.0, batch_size=1, windows_per_clip=0.5))
     seen = [{plan.batch(epoch * plan.batches_per_epoch + at)[0].clip for at in range(plan.batches_per_epoch)}
             for epoch in range(12)]  # fmt: skip
     assert len(seen[0]) < 30

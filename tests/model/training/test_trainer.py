@@ -1,4 +1,4 @@
-"""The loop and its learners: what is no number ends a training and is told, and all processes go the same way."""
+"""The loop and its optimizers: what is no number ends a training and is told, and all processes go the same way."""
 
 import threading
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from lightning_fabric.plugins.precision import MixedPrecision
 from torch import nn
 
 from model.training.callbacks import Callbacks
-from model.training.checkpoints import NEWEST, Checkpoints
+from model.training.checkpoints import LAST, Checkpoints
 from model.training.optimization import NetworkOptimizer
 from model.training.trainer import TrainSchedule, ValidationResult, fit
 from schemas.config.training import OptimiserSettings
@@ -40,31 +40,31 @@ class Roots(nn.Module):
         return (values * self.weight).sqrt()
 
 
-class Lesson:
+class SquareRootModule:
     """One network, and validation losses that are given by step."""
 
     def __init__(self, fabric: Fabric, losses: list[float], steps: int = 8) -> None:
-        self.learner, self.losses = NetworkOptimizer(fabric, Roots(), HOW, steps), losses
+        self.optimizer, self.losses = NetworkOptimizer(fabric, Roots(), HOW, steps), losses
 
-    def step(self, batch: Batch, step: int) -> dict[str, torch.Tensor]:
-        total = self.learner.network(batch.values).mean()
-        self.learner.step(total, step)
+    def training_step(self, batch: Batch, step: int) -> dict[str, torch.Tensor]:
+        total = self.optimizer.network(batch.values).mean()
+        self.optimizer.step(total, step)
         return {"total": total.detach()}
 
-    def validate(self, step: int) -> ValidationResult:
+    def validation_step(self, step: int) -> ValidationResult:
         return ValidationResult({"loss": self.losses[step - 1]})
 
     def learning_rate(self) -> float:
-        return self.learner.learning_rate()
+        return self.optimizer.learning_rate()
 
-    def state(self):
-        return self.learner.state()
+    def state_dict(self):
+        return self.optimizer.state_dict()
 
-    def restore(self, state):
-        self.learner.restore(state)
+    def load_state_dict(self, state):
+        self.optimizer.load_state_dict(state)
 
     def weights(self):
-        return self.learner.judged.state_dict()
+        return self.optimizer.ema_network.state_dict()
 
 
 def fitted(fabric, module, folder, values=(1.0, 2.0, 3.0), steps=8, patience=2):
@@ -90,38 +90,38 @@ def engine(scale: float | None = None) -> Fabric:
 
 def test_a_gradient_that_is_no_number_ends_it_with_the_batchs_clips(tmp_path):
     fabric = engine()
-    module = Lesson(fabric, [1.0] * 8)
+    module = SquareRootModule(fabric, [1.0] * 8)
     with pytest.raises(
         TrainingError, match=r"step 1: the loss is 1\.0\d+, but its gradient is nan; the batch holds clips one, two$"
     ):
         fitted(fabric, module, tmp_path, (0.0, 2.0, 3.0))
-    assert torch.equal(module.learner.network.module.weight, torch.ones(3)), "something was learned from it"
-    assert torch.equal(module.learner.judged.weight, torch.ones(3))
+    assert torch.equal(module.optimizer.network.module.weight, torch.ones(3)), "something was learned from it"
+    assert torch.equal(module.optimizer.ema_network.weight, torch.ones(3))
 
 
 def test_steps_that_a_loss_scale_skips_are_no_error(tmp_path):
     """A scale of 2^127 overflows until it was halved often enough, and then there is learning."""
     fabric = engine(HUGE)
-    module = Lesson(fabric, [1.0] * 60, 60)
+    module = SquareRootModule(fabric, [1.0] * 60, 60)
     assert fitted(fabric, module, tmp_path, STEEP, steps=60, patience=0).reason == "done"
-    assert not torch.equal(module.learner.network.module.weight, torch.ones(3))
-    assert torch.isfinite(module.learner.network.module.weight).all()
+    assert not torch.equal(module.optimizer.network.module.weight, torch.ones(3))
+    assert torch.isfinite(module.optimizer.network.module.weight).all()
     assert fabric.strategy.precision.scaler.get_scale() < HUGE
 
 
 def test_a_gradient_that_no_loss_scale_makes_finite_ends_it(tmp_path):
     fabric = engine(8.0)
     with pytest.raises(TrainingError, match=r"step \d+: .* gradient is nan at a loss scale of 1"):
-        fitted(fabric, Lesson(fabric, [1.0] * 60, 60), tmp_path, (0.0, 2.0, 3.0), steps=60, patience=0)
+        fitted(fabric, SquareRootModule(fabric, [1.0] * 60, 60), tmp_path, (0.0, 2.0, 3.0), steps=60, patience=0)
 
 
 def test_a_resumed_training_goes_on_with_the_loss_scale_it_had(tmp_path):
     fabric = engine(HUGE)
-    fitted(fabric, Lesson(fabric, [1.0] * 60, 60), tmp_path, STEEP, steps=30, patience=0)
+    fitted(fabric, SquareRootModule(fabric, [1.0] * 60, 60), tmp_path, STEEP, steps=30, patience=0)
     reached = fabric.strategy.precision.scaler.get_scale()
     again = engine(HUGE)
-    assert Checkpoints(tmp_path).load(NEWEST) is not None
-    fitted(again, Lesson(again, [1.0] * 60, 60), tmp_path, STEEP, steps=30, patience=0)
+    assert Checkpoints(tmp_path).load(LAST) is not None
+    fitted(again, SquareRootModule(again, [1.0] * 60, 60), tmp_path, STEEP, steps=30, patience=0)
     assert again.strategy.precision.scaler.get_scale() == reached < HUGE
 
 
@@ -154,7 +154,7 @@ def ended(folder, losses, limit_s=None):
     def work(number: int) -> None:
         fabric, batch = Rank(number, meet, told), Batch(torch.ones(3))
         schedule = TrainSchedule(8, 1, 100, 2, limit_s[number] if limit_s else None)
-        module = Lesson(fabric, losses[number])
+        module = SquareRootModule(fabric, losses[number])
         try:
             results[number] = fit(
                 fabric, module, lambda _: repeat(batch), schedule, Checkpoints(folder), Callbacks(), 0

@@ -15,7 +15,7 @@ from tasks.dubbing.batch import judge_jobs
 from tasks.dubbing.dub import dub
 from tasks.dubbing.models import Models
 from tasks.dubbing.progress import SilentDubWatcher
-from tasks.evaluation.dubbing import judge_dubbings
+from tasks.evaluation.dubbing import evaluate_dubbings
 from tests.flows.heads import voice, write_head
 from tests.tasks.dubbing.conftest import write_wav
 from tests.tasks.media.media_files import regular, write_media
@@ -38,7 +38,7 @@ def judged(models, backend, settings, tmp_path_factory):
 
     def work(translator):
         using = Models(models.generator, models.card, translator, models.names)
-        return judge_dubbings(jobs, using, backend, settings, SyncScorer(), folder, SilentDubWatcher())
+        return evaluate_dubbings(jobs, using, backend, settings, SyncScorer(), folder, SilentDubWatcher())
 
     return {"warp": work(WarpTranslator(64)), "idle": work(Idle(64))}
 
@@ -60,7 +60,7 @@ def delivered(models, backend, settings, tmp_path_factory):
     before = {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.iterdir()}
     using = Models(models.generator, models.card, Idle(64), models.names)
     scores = [
-        judge_dubbings(
+        evaluate_dubbings(
             [job], using, backend, settings, SyncScorer(), tmp_path_factory.mktemp("scratch"), SilentDubWatcher()
         )
         for job in jobs
@@ -125,7 +125,7 @@ def test_frames_that_were_told_are_not_scored(models, backend, settings, tmp_pat
     video = write_head(folder / "head.mp4", 0, 12)
     all_told = settings.model_copy(update={"dub": settings.dub.model_copy(update={"references": 64})})
     job = DubJob(video=str(video), speech=str(video), out=str(folder / "out.mp4"))
-    scores = judge_dubbings([job], models, backend, all_told, SyncScorer(), folder, SilentDubWatcher())
+    scores = evaluate_dubbings([job], models, backend, all_told, SyncScorer(), folder, SilentDubWatcher())
     assert {one.nme_lips for one in scores.rows} == {None}
     assert row(scores, "paired", "dubbed").face_found_frac == pytest.approx(1, abs=0.1)
 
@@ -138,7 +138,7 @@ def test_what_could_not_be_judged_is_named_with_its_reason(judged):
 
 def test_the_scores_end_in_a_verdict_and_say_what_was_left_out(judged):
     told = judged["warp"].summary()
-    assert (told["state"], judged["warp"].judged) == ("partial", 2)  # the mute one is named in `failed`
+    assert (told["state"], judged["warp"].evaluated) == ("partial", 2)  # the mute one is named in `failed`
     assert [verdict["control"] for verdict in told["verdicts"]] == ["copy (paired speech)", "copy (unpaired speech)"]
     assert all("one video, and an interval needs two" in verdict["text"] for verdict in told["verdicts"])
     assert "one video" in told["no_interval"]

@@ -19,7 +19,7 @@ from tests.tasks.training.sitters import sitters
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     workspace = sitters(tmp_path_factory.mktemp("sitters") / "w", 2)
-    stage2 = Stage2Settings(preset="tiny", schedule={"steps": 2, "eval_interval": 2}, losses={"perceptual": 0})
+    stage2 = Stage2Settings(preset="tiny", schedule={"max_steps": 2, "eval_interval": 2}, losses={"perceptual": 0})
     selection = select(workspace, find_release(workspace, None), Stage.STAGE2)
     folder = tmp_path_factory.mktemp("t") / "t"
     model = train_translator(selection, stage2, WeightSettings(), folder, Recorder()).model
@@ -45,5 +45,5 @@ def test_it_is_judged_on_the_rest_of_the_clip_and_logged(made, empty_database):
 
 def test_nothing_is_left_to_judge(made):
     workspace, settings, selection, model = made
-    with pytest.raises(TrainingError, match=r"no clip has 10 frames to judge beyond its first 2 s"):
+    with pytest.raises(TrainingError, match=r"no clip has 10 frames to score beyond its first 2 s"):
         compare_finetuning(workspace, settings, selection, selection.val, model, Recorder())

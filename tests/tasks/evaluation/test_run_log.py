@@ -58,7 +58,7 @@ def test_scores_are_not_lost_with_the_store(tmp_path, caplog):
     ws = Workspace.open(str(tmp_path / "ws"), create=True)
     settings = Settings(workspace=ws.root, tracking=TrackingSettings(uri="http://127.0.0.1:9"))
     assert log_evaluation(settings, SCORES) is None
-    assert "not kept in MLflow" in caplog.text
+    assert "not logged to MLflow" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ def people(clips) -> set[str]:
 @pytest.mark.parametrize(("folds", "fold"), [(None, 1), (3, 1), (3, 2)])
 def test_nobody_who_is_judged_was_met(workspace, folds, fold):
     footage = held_out(workspace, None, folds, fold)
-    judged = people(footage.judged)
+    judged = people(footage.test_clips)
     assert judged
     for stage in Stage:
         chosen = footage.selection(stage)
@@ -30,10 +30,10 @@ def test_nobody_who_is_judged_was_met(workspace, folds, fold):
 
 
 def test_folds_judge_everybody_but_the_test_split_once(workspace):
-    judged = [people(held_out(workspace, None, 3, fold).judged) for fold in (1, 2, 3)]
+    judged = [people(held_out(workspace, None, 3, fold).test_clips) for fold in (1, 2, 3)]
     assert sum(map(len, judged)) == len(set.union(*judged)) == 5
 
-    assert not set.union(*judged) & people(held_out(workspace, None, None, 1).judged)
+    assert not set.union(*judged) & people(held_out(workspace, None, None, 1).test_clips)
 
 
 def test_half_is_the_same_half_for_both_stages(workspace):
@@ -41,17 +41,17 @@ def test_half_is_the_same_half_for_both_stages(workspace):
     half = footage.half()
     taught = [people(half.selection(stage).train) for stage in Stage]
     assert taught[0] == taught[1] < people(footage.speech.train)
-    assert half.judged == footage.judged
+    assert half.test_clips == footage.test_clips
     assert half.speech.val == footage.speech.val
-    assert half.told(Stage.STAGE1) == "2 clips, 3 s, 2 speakers"
+    assert half.size_text(Stage.STAGE1) == "2 clips, 3 s, 2 speakers"
 
 
 def test_scenes_have_pictures_and_sound(workspace):
     footage = held_out(workspace, None, None, 1)
     found = scenes(footage, 64)
-    assert {scene.eval_window.exam.speaker for scene in found} == people(footage.judged)
+    assert {scene.eval_window.clip.speaker for scene in found} == people(footage.test_clips)
     assert found[0].mel_SM.shape == (4 * 36, 80)
-    assert not found[0].eval_window.judged.all()
+    assert not found[0].eval_window.scored.all()
 
 
 def test_what_cannot_be_is_refused(workspace, tmp_path):

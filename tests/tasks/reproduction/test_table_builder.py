@@ -18,7 +18,7 @@ from schemas.config.training import Stage1Settings
 from schemas.config.translation import Stage2Settings
 from schemas.errors import TrainingError
 from tasks.lineage.weights import training_folders
-from tasks.reproduction.budget import Budget, keep, kept
+from tasks.reproduction.budget import Budget, read_budget, write_budget
 from tasks.reproduction.experiments import EXPERIMENTS
 from tasks.reproduction.footage import held_out
 from tasks.reproduction.jobs import FACE_RECOGNITION, GENERATOR, KINDS, TRANSLATOR, TrainingJob
@@ -78,7 +78,7 @@ def footage(tmp_path_factory) -> Path:
     root = tmp_path_factory.mktemp("speakers") / "w"
     workspace = speakers(root, 7)
     for kind in KINDS:
-        keep(shop(workspace, MINUTES / 4, Recorder()).budget_file(kind), Budget(STEPS, MINUTES / 4, 0.1, 0.1))
+        write_budget(shop(workspace, MINUTES / 4, Recorder()).budget_file(kind), Budget(STEPS, MINUTES / 4, 0.1, 0.1))
     return root
 
 
@@ -228,7 +228,7 @@ def test_a_takedown_finds_every_training_that_met_the_footage(first):
     folders = {path.name for path in trainings(workspace).iterdir() if path.is_dir()}
     of_baselines = {name for name in folders if name.split("-")[1] in BASELINES}
     assert len(of_baselines) == len(BASELINES)
-    looked_at, judged = (clips[0].place.media_id for clips in (footage.pictures.val, footage.judged))
+    looked_at, judged = (clips[0].place.media_id for clips in (footage.pictures.val, footage.test_clips))
     found = training_folders(workspace, {looked_at}, ())
     assert {one.folder.name for one in found} == folders
     assert all(one.is_known for one in found)
@@ -263,7 +263,7 @@ def test_minutes_become_steps_once(footage, tmp_path, kind):
     assert budget.steps == max(1, int((3 * KINDS[kind].shares - 6 * budget.look_s) / budget.step_s))
     assert shop(workspace, 0.05, Recorder()).budget(kind) == budget
     path = made.budget_file(kind)
-    assert kept(path) == budget
+    assert read_budget(path) == budget
     assert not path.with_suffix("").exists()  # the trial itself is gone
     path.write_text("{")
     with pytest.raises(TrainingError, match="damaged"):
@@ -290,7 +290,7 @@ def test_scores_are_kept_and_what_is_damaged_is_not_believed(first):
     assert len(kept_scores) >= 4
     told = {path: path.read_text() for path in kept_scores}
     kept_scores[0].write_text(told[kept_scores[0]].replace("interval", "interwal", 1))
-    with pytest.raises(TrainingError, match="delete it to judge anew"):
+    with pytest.raises(TrainingError, match="delete it to evaluate anew"):
         for name in ("table3", "table1"):
             table(workspace, name, Recorder())
     kept_scores[0].unlink()

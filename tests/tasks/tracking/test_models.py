@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from model.checksums import NEVER_LOGGED, SEAL, seal
+from model.checksums import CHECKSUMS, NEVER_LOGGED, write_checksums
 from model.stage1.files import CARD, WEIGHTS, load_generator, save_generator
 from model.stage1.inference import predict_clip
 from model.stage1.network import LandmarkGenerator
@@ -260,11 +260,11 @@ def test_other_weights_with_a_seal_of_their_own_are_refused(logged, tmp_path):
     inner = weights_of(store, version).parent
     make(tmp_path / "other", seed=9)
     shutil.copy(tmp_path / "other" / WEIGHTS, inner / WEIGHTS)
-    seal(inner)
+    write_checksums(inner)
     with pytest.raises(ModelFileError, match=f"{WEIGHTS} is not what was logged"):
         load_tracked_generator(store, version)
-    seal(inner.parents[1])
-    with pytest.raises(ModelFileError, match=f"{SEAL} is not what was logged"):
+    write_checksums(inner.parents[1])
+    with pytest.raises(ModelFileError, match=f"{CHECKSUMS} is not what was logged"):
         load_tracked_generator(store, version)
 
 
@@ -361,8 +361,8 @@ def test_a_plain_pyfunc_refuses_damage_too(logged):
     flip(weights)
     with pytest.raises(Exception, match="damaged or swapped"):
         mlflow.pyfunc.load_model(str(weights.parents[2]))
-    (weights.parent / SEAL).unlink()
-    with pytest.raises(Exception, match="seal"):
+    (weights.parent / CHECKSUMS).unlink()
+    with pytest.raises(Exception, match="checksums"):
         mlflow.pyfunc.load_model(str(weights.parents[2]))
 
 

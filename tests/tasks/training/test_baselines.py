@@ -10,7 +10,7 @@ from schemas.config.baselines import BaselineSettings
 from schemas.config.settings import WeightSettings
 from schemas.errors import TrainingError, WeightsMissingError
 from schemas.reasons import Stage
-from tasks.training.baselines import paired, read_talking_exams, train_baseline
+from tasks.training.baselines import paired, read_av_eval_clips, train_baseline
 from tasks.training.clip_selection import find_release, select
 from tasks.training.data.baseline_dataset import BaselineDataset
 from tasks.training.translator_samples import BaselineSampleLogger
@@ -19,7 +19,7 @@ from tests.tasks.training.recorder import Recorder
 from tests.tasks.training.sitters import sitters
 from tests.tasks.training.speakers import speakers
 
-PACE = {"steps": 6, "eval_interval": 3, "save_interval": 2, "sample_interval": 6}
+PACE = {"max_steps": 6, "eval_interval": 3, "save_interval": 2, "sample_interval": 6}
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def trained(selection, folder, listener=None, name="wav2lip", draw=None, **chang
 @pytest.fixture(scope="module")
 def undisturbed(selection, tmp_path_factory):
     told = Recorder()
-    draw = BaselineSampleLogger(PACE["sample_interval"], PACE["steps"])
+    draw = BaselineSampleLogger(PACE["sample_interval"], PACE["max_steps"])
     return trained(selection, tmp_path_factory.mktemp("undisturbed") / "t", told, draw=draw), told
 
 
@@ -83,8 +83,8 @@ def test_when_the_time_is_up_it_ends_with_a_baseline_that_paints(selection, tmp_
     trained(selection, tmp_path / "t", again, name, schedule=PACE | {"minutes": 1e-6})
     assert (again.began_at, again.losses) == (1, {})
     translator, card = load_baseline(made.model)
-    exam = read_talking_exams(selection, selection.val, translator.side_px)[0]
-    assert exam.painted(translator).shape == exam.eval_window.crops.shape
+    eval_clip = read_av_eval_clips(selection, selection.val, translator.side_px)[0]
+    assert eval_clip.generate(translator).shape == eval_clip.eval_window.crops.shape
     assert bool(card.perception) == (name == "makeittalk")
 
 

@@ -40,7 +40,7 @@ def test_a_release_without_stage_1_clips(tmp_path):
 
 def test_a_release_without_val_speakers(tmp_path):
     workspace = talkers(tmp_path / "w", speakers=1, clips=1, frames=30)
-    with pytest.raises(TrainingError, match="val split to judge by"):
+    with pytest.raises(TrainingError, match="val split to validate on"):
         select(workspace, find_release(workspace, None), Stage.STAGE1)
 
 
@@ -64,7 +64,7 @@ def test_a_version_that_was_erased(own_workspace):
 
 def test_a_model_of_another_landmark_backend(workspace, tmp_path):
     found = select(workspace, find_release(workspace, None), Stage.STAGE1)
-    schedule = {"steps": 2, "eval_interval": 2, "save_interval": 2}
+    schedule = {"max_steps": 2, "eval_interval": 2, "save_interval": 2}
     made = train_generator(found, Stage1Settings(preset="tiny", schedule=schedule), tmp_path / "t", Recorder())
     other = replace(found, release=replace(found.release, backend="face_mesh_v2@1"))
     with pytest.raises(ModelFileError, match=r"face_mesh_v1.*face_mesh_v2"):

@@ -37,7 +37,7 @@ from tasks.releases import benchmarks
 from tasks.reproduction import judged
 from tasks.reproduction.footage import held_out
 from tasks.reproduction.judged import EvaluatedSystems
-from tasks.reproduction.systems import CONTENDERS
+from tasks.reproduction.systems import SYSTEMS
 from tasks.training.baselines import paired, train_baseline
 from tasks.training.clip_selection import candidates, find_release, select
 from tasks.training.device import device_of
@@ -52,7 +52,7 @@ from tests.tasks.training.speakers import speakers
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*copying from a non-meta parameter:UserWarning")  # it is, in truth
 
-STEPS = {"steps": 4, "eval_interval": 2, "save_interval": 2, "sample_interval": 4}
+STEPS = {"max_steps": 4, "eval_interval": 2, "save_interval": 2, "sample_interval": 4}
 PICTURES = {
     "preset": "tiny",
     "schedule": STEPS,
@@ -84,7 +84,7 @@ def train(workspace, settings):
     pairs = paired(workspace, pictures)
 
     def call(what, folder, told, draw=False):
-        weights, schedule = settings.weights, (STEPS["sample_interval"], STEPS["steps"])
+        weights, schedule = settings.weights, (STEPS["sample_interval"], STEPS["max_steps"])
         if what == "generator":
             return train_generator(speech, settings.stage1, folder, told), told
         if what == "translator":
@@ -228,12 +228,12 @@ def test_a_promotions_grades_and_drawings(workspace, settings, models, quick):
 
 def test_the_papers_comparison(workspace, settings, models, quick, tmp_path):
     footage = held_out(workspace, None, None, 1)
-    made = {job: models[job.kind] for one in CONTENDERS for job in one.needs}
+    made = {job: models[job.kind] for one in SYSTEMS for job in one.needs}
     with on_pretend_device():
         bench = EvaluatedSystems(settings, footage, tmp_path)
-        for one in CONTENDERS:
+        for one in SYSTEMS:
             assert bench.paired(one.entry(made, settings.stage2.architecture.side_px))
-        assert bench.unpaired(CONTENDERS[0].entry(made, settings.stage2.architecture.side_px)).interval.mean is not None
+        assert bench.unpaired(SYSTEMS[0].entry(made, settings.stage2.architecture.side_px)).interval.mean is not None
 
 
 def test_a_dubbings_models_and_its_fine_tuning(workspace, settings, models, tmp_path):

@@ -20,7 +20,7 @@ from tests.tasks.training.recorder import Recorder
 from tests.tasks.training.sitters import sitters
 
 OWN = Stage2Settings(
-    preset="tiny", schedule={"steps": 4, "eval_interval": 4}, losses={"perceptual": 0, "multiscale_l1": 3.0}
+    preset="tiny", schedule={"max_steps": 4, "eval_interval": 4}, losses={"perceptual": 0, "multiscale_l1": 3.0}
 )
 
 

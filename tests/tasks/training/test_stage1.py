@@ -19,7 +19,7 @@ from tasks.training.stage1 import train_generator
 from tests.tasks.training.recorder import Recorder
 from tests.tasks.training.talkers import damage, publish
 
-SHORT = {"steps": 12, "eval_interval": 6, "save_interval": 4}
+SHORT = {"max_steps": 12, "eval_interval": 6, "save_interval": 4}
 
 
 def settings(**changes):
@@ -98,7 +98,7 @@ def test_a_finished_training_is_not_done_again(workspace, undisturbed):
 def test_it_stops_early_when_nothing_gets_better(workspace, tmp_path):
     told = Recorder()
     never = {"learning_rate": 1e-12, "ema_decay": 0.0}
-    schedule = {"steps": 60, "eval_interval": 2, "save_interval": 50, "patience": 2}
+    schedule = {"max_steps": 60, "eval_interval": 2, "save_interval": 50, "patience": 2}
     trained(workspace, tmp_path / "training", told, optimiser=never, schedule=schedule)
     assert told.end[0] < 60
     assert told.end[1].startswith("early stop")
@@ -174,7 +174,7 @@ def test_spreading_takes_speakers_in_turn(workspace):
 def test_it_learns_to_open_the_mouth_when_it_is_loud(workspace, tmp_path):
     """The made talkers open their mouths as loud as they speak: sound alone must bring the correlation up."""
     told = Recorder()
-    schedule = {"steps": 150, "eval_interval": 50, "save_interval": 150, "patience": 0}
+    schedule = {"max_steps": 150, "eval_interval": 50, "save_interval": 150, "patience": 0}
     trained(workspace, tmp_path / "training", told, schedule=schedule, optimiser={"learning_rate": 0.01})
     assert told.scores[-1]["mouth_opening_corr"] > 0.8
     assert told.scores[-1]["loss"] < told.scores[0]["loss"]

@@ -16,14 +16,14 @@ from schemas.errors import NotFoundError, TrainingError, WeightsMissingError
 from schemas.reasons import Stage
 from tasks.evaluation.translator_scores import cross_validate_translator, evaluate_translator
 from tasks.training.clip_selection import candidates, find_release, select
-from tasks.training.common import recipe_of
+from tasks.training.common import sampler_config
 from tasks.training.finetuning import finetuning_clip, start_of
 from tasks.training.stage2 import train_translator
 from tasks.training.translator_samples import TranslatorSampleLogger
 from tests.tasks.training.recorder import Recorder
 from tests.tasks.training.sitters import sitters
 
-SHORT = {"steps": 6, "eval_interval": 3, "save_interval": 2, "sample_interval": 6}
+SHORT = {"max_steps": 6, "eval_interval": 3, "save_interval": 2, "sample_interval": 6}
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def trained(workspace, folder, listener=None, draw=None, **changes):
 def undisturbed(workspace, tmp_path_factory):
     """A training that nothing happened to: its folder and what it told."""
     told, folder = Recorder(), tmp_path_factory.mktemp("undisturbed") / "training"
-    return trained(workspace, folder, told, TranslatorSampleLogger(SHORT["sample_interval"], SHORT["steps"])), told
+    return trained(workspace, folder, told, TranslatorSampleLogger(SHORT["sample_interval"], SHORT["max_steps"])), told
 
 
 def weights(folder) -> dict[str, torch.Tensor]:
@@ -131,7 +131,7 @@ def test_fine_tuning_takes_all_of_its_one_clip(workspace, undisturbed):
     given = Settings(workspace=workspace.root, stage2=settings(data={"batch_size": 16, "windows_per_clip": 12}))
     clip = candidates(workspace, find_release(workspace, None), Stage.STAGE2)[0].facts
     changed, _ = start_of(given, workspace, str(undisturbed[0].model), clip.clip_id)
-    batch = WindowSampler([replace(clip, frames=75)], recipe_of(changed.stage2.data, 0)).batch(0)
+    batch = WindowSampler([replace(clip, frames=75)], sampler_config(changed.stage2.data, 0)).batch(0)
     assert len({window.seed for window in batch}) == 16
 
 

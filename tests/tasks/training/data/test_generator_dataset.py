@@ -9,7 +9,7 @@ from schemas.config.training import Stage1Settings
 from schemas.errors import NotFoundError, TrainingError
 from schemas.reasons import Stage
 from tasks.training.clip_selection import find_release, select
-from tasks.training.common import recipe_of
+from tasks.training.common import sampler_config
 from tasks.training.data.clip_store import ClipSource
 from tasks.training.data.dataset import batches_from
 from tasks.training.data.generator_dataset import GeneratorDataset
@@ -31,7 +31,7 @@ def settings(**data):
 
 
 def batches(selection, made, rank=0, devices=1):
-    plan = WindowSampler([clip.facts for clip in selection.train], recipe_of(made.data, made.seed))
+    plan = WindowSampler([clip.facts for clip in selection.train], sampler_config(made.data, made.seed))
     return GeneratorDataset(selection.stored, selection.places, plan, made, rank, devices)
 
 

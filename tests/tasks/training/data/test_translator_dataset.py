@@ -9,7 +9,7 @@ from schemas.errors import TrainingError
 from schemas.reasons import Stage
 from tasks.training.clip_selection import find_release, select
 from tasks.training.data.dataset import batches_from
-from tasks.training.data.translator_dataset import TranslatorDataset, portrait
+from tasks.training.data.translator_dataset import TranslatorDataset, face_clip
 from tests.model.stage2.faces import SIDE, speaker
 from tests.tasks.training.sitters import add_sitter, sitters
 from tests.tasks.training.talkers import publish
@@ -34,7 +34,7 @@ def stored(selection, number: int):
 
 def test_a_portrait_is_what_was_stored(selection):
     clip = selection.stored.pictures(stored(selection, 3).place)
-    read, (pictures, landmarks) = portrait(clip, SIDE), speaker(3, 24)
+    read, (pictures, landmarks) = face_clip(clip, SIDE), speaker(3, 24)
     assert np.array_equal(read.pictures_TSS3, pictures)
     assert np.abs(read.landmarks_TPXY - landmarks).max() < 1e-3
     assert np.flatnonzero(~read.tracked_T).tolist() == [5]
@@ -42,7 +42,7 @@ def test_a_portrait_is_what_was_stored(selection):
 
 def test_landmarks_follow_the_size(selection):
     clip = selection.stored.pictures(stored(selection, 3).place)
-    small, large = portrait(clip, 32, 4), portrait(clip, 128, 4)
+    small, large = face_clip(clip, 32, 4), face_clip(clip, 128, 4)
     assert (small.pictures_TSS3.shape, large.pictures_TSS3.shape) == ((4, 32, 32, 3), (4, 128, 128, 3))
     assert np.allclose(small.landmarks_TPXY * 4, large.landmarks_TPXY, atol=1e-3)
 
