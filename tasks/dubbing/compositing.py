@@ -140,7 +140,7 @@ class FrameCompositor:
             blended = self._translator.translate(self.appearance(part.face), crops, source, target)[wanted]
         with self._stopwatch("compose"):
             shares, in_blend = blending.shown(source[wanted], target[wanted], side)
-            generated = blending.painted(blended, crops[wanted], in_blend, shares)
+            generated = blending.unblended(blended, crops[wanted], in_blend, shares)
         for frame, crop, share, strength in zip(held[wanted], generated, shares, strengths[wanted], strict=True):
             with self._stopwatch("compose"):
                 shown_in = share * np.float32(strength)

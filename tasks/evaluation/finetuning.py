@@ -19,7 +19,7 @@ from schemas.errors import TrainingError
 from tasks.evaluation.translator_scores import MOST_FRAMES
 from tasks.stores.workspace import Workspace
 from tasks.training.clip_selection import ClipRef, Selection, few_a_speaker
-from tasks.training.data.translator_dataset import portrait
+from tasks.training.data.translator_dataset import face_clip
 from tasks.training.device import device_of
 from tasks.training.finetuning import finetuning_clip, start_of
 from tasks.training.run_dirs import training_folder

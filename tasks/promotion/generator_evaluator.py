@@ -29,7 +29,7 @@ from tasks.tracking.example import made_face
 from tasks.training.clip_selection import ClipRef, Selection, find_release, select
 from tasks.training.data.clip_store import ClipSource
 from tasks.training.device import device_of
-from tasks.training.stage1 import read_exams
+from tasks.training.stage1 import read_eval_clips
 
 from .model_scores import ModelScores, SystemScores
 from .scores import GENERATOR_DIRECTIONS, GENERATOR_SYSTEMS

@@ -32,7 +32,7 @@ from tasks.reproduction.table import Claim, Table, TableRow
 from tasks.reproduction.trainer_cache import TrainedModels
 from tasks.training.clip_selection import few_a_speaker
 from tasks.training.device import device_of
-from tasks.training.stage1 import read_exams
+from tasks.training.stage1 import read_eval_clips
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,16 +76,16 @@ class TrainerCache:
         Raises: TrainingError - its file is damaged; and as `train`.
         """
         path = self.budget_file(kind)
-        found = kept(path)
-        if found is None:
-            watch, folder = StepTimer(), path.with_suffix("")
+        budget = read_budget(path)
+        if budget is None:
+            timer, folder = StepTimer(), path.with_suffix("")
             with suppress(FileNotFoundError):  # unless a trial was killed
                 remove_below(folder.parent, folder)
-            KINDS[kind].train(*self._trial(kind), self._settings, folder, watch)
-            found = watch.budget(self._minutes_of(kind), LOOKS)
-            keep(path, found)
+            KINDS[kind].train(*self._trial(kind), self._settings, folder, timer)
+            budget = timer.budget(self._minutes_of(kind), LOOKS)
+            write_budget(path, budget)
             remove_below(folder.parent, folder)
-        return found
+        return budget
 
     def budget_file(self, kind: str) -> Path:
         """Return the file of a kind's budget, beside the trainings."""

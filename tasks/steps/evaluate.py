@@ -35,7 +35,7 @@ from tasks.steps.tables import score_rows
 from tasks.stores.workspace import Workspace
 from tasks.tracking.named_models import find_model
 from tasks.training.clip_selection import ClipRef, candidates, find_release, select
-from tasks.training.progress import learner_watcher
+from tasks.training.progress import training_callback
 
 _BENCHMARK: Final = "benchmark "
 
@@ -132,7 +132,7 @@ def judge_finetuning(settings: Settings, model: str | None, release: str | None,
     judged = [clip for clip in candidates(workspace, found, Stage.STAGE2) if clip.split == split]
     with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
         found_model = find_model(settings, workspace, TRANSLATOR, model, Path(scratch))
-        gain = compare_finetuning(workspace, settings, selection, judged, found_model.folder, learner_watcher())
+        gain = compare_finetuning(workspace, settings, selection, judged, found_model.folder, training_callback())
         return replace(gain, card_of=found_model.name, tags=found_model.tags)
 
 

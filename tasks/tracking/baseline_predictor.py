@@ -47,7 +47,7 @@ class BaselinePredictor(PythonModel):
         """
         inputs = {name: np.asarray(values) for name, values in model_input.items()}
         references = inputs["reference_pictures"], inputs["reference_landmarks"]
-        return self.translator.paint(inputs["pictures"], inputs["mel"], *references)
+        return self.translator.generate(inputs["pictures"], inputs["mel"], *references)
 
 
 set_model(BaselinePredictor())

@@ -181,7 +181,7 @@ def fetch_model(tracking: Tracking, wanted: Version, folder: Path) -> Path:
         for name in NEVER_LOGGED:
             for path in list(got.rglob(name)):
                 remove_below(got, path)
-    check_seal(got, expected)
+    verify_checksums(got, expected)
     return got
 
 

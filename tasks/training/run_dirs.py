@@ -46,7 +46,7 @@ def training_folder(workspace: Workspace, selection: Selection, settings: BaseMo
     return trainings(workspace) / name
 
 
-def begin(folder: Path, footage: TrainingClips, fresh: bool) -> None:
+def prepare(folder: Path, footage: TrainingClips, fresh: bool) -> None:
     """Make a training's folder, and note there what it learns from. fresh: forget what an earlier one left.
 
     Raises: WorkspaceError - that would be deleted through a link.

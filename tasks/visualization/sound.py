@@ -68,16 +68,16 @@ def clip_sound(place: ClipPlace, mel: NDArray[np.floating], guards: GuardSetting
         raise ValueError(f"{place.frames} frames have a mel of {mel_columns(place.frames)} x 80, got {mel.shape}")
     child = Decoder(guards)  # a decoder that crashes must not end a training
     try:
-        found = child.run(raw_sound, place, guards, media=[place.uri], time_limit_s=_FILE_LIMIT_S, returns=bytes | str)
+        result = child.run(raw_sound, place, guards, media=[place.uri], time_limit_s=_FILE_LIMIT_S, returns=bytes | str)
     except MediaRefusedError as error:
         result = error.reason.value
     except (OSError, RuntimeError) as error:
         result = str(error)
     finally:
         child.close()
-    if isinstance(found, str):
-        return PlayableSound(from_mel(mel), found)
-    return PlayableSound(np.frombuffer(found, np.float32), None)
+    if isinstance(result, str):
+        return PlayableSound(from_mel(mel), result)
+    return PlayableSound(np.frombuffer(result, np.float32), None)
 
 
 def raw_sound(place: ClipPlace, guards: GuardSettings) -> bytes | str:

@@ -151,8 +151,8 @@ def _require_own(folder: Path) -> None:
         raise WorkspaceError(f"the study cannot be written to {folder}: {error}") from error
 
 
-def _written(folder: Path, page: bytes, key: StudyKey) -> Made:
-    made = Made(folder / PAGE, folder / KEY, key)
+def _written(folder: Path, page: bytes, key: StudyKey) -> StudyFiles:
+    study = StudyFiles(folder / PAGE, folder / KEY, key)
     try:
         study.page.parent.mkdir(parents=True, exist_ok=True)
         study.page.write_bytes(page)

@@ -142,9 +142,9 @@ def _copy(path: Path, out: Any, asks: str | None) -> None:
         rate = Fraction(pictures.average_rate or FPS).limit_denominator(1000)
         shown: Any = out.add_stream("libx264", rate=rate, options=_X264)
         shown.pix_fmt, shown.codec_context.flags = "yuv420p", shown.codec_context.flags | _BITEXACT
-        heard: Any = out.add_stream("aac", rate=_SOUND_HZ, layout="mono") if given.streams.audio else None
-        if heard is not None:
-            heard.codec_context.flags |= _BITEXACT
+        voice: Any = out.add_stream("aac", rate=_SOUND_HZ, layout="mono") if given.streams.audio else None
+        if voice is not None:
+            voice.codec_context.flags |= _BITEXACT
         for frame, picture in _shown(given, pictures):
             _put(frame, picture, shown, out, asks)
         out.mux(shown.encode(None))
