@@ -1,1 +1,1 @@
-"""When and where: flows wire tasks together; the command line and the choice of cluster live here. No logic."""
+"""Flows: they wire tasks together and hold no logic. The command line and the choice of cluster live here, too."""

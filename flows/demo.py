@@ -1,4 +1,4 @@
-"""`make demo`: makes the sample, ingests it, and holds the outcome against what is known of each file."""
+"""`make demo`: makes the sample, ingests it, and compares the outcome with the known truth of each file."""
 
 import sys
 from pathlib import Path
@@ -30,11 +30,11 @@ def main() -> int:
     show_summary(summary)
     agreement = compare(folder / "sample", workspace)
     show_truth(agreement)
-    _point_the_way(workspace)
+    _print_next_steps(workspace)
     return 0 if not agreement.disagreements else 1
 
 
-def _point_the_way(workspace: str) -> None:
+def _print_next_steps(workspace: str) -> None:
     command = Path(sys.executable).with_name("heterodub")
     print(
         "\nlook at:\n"

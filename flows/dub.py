@@ -1,4 +1,4 @@
-"""From a manifest of videos and speeches to dubbed videos."""
+"""Dubbing of the videos of a manifest."""
 
 from typing import Any
 
@@ -24,23 +24,23 @@ def dub(
 ) -> dict[str, Any]:
     """Dub every job of a CSV manifest (tasks/dubbing/batch.py names its columns).
 
-    Returns how many jobs ended well and ill, and each one's summary; a job that ended ill carries its error and stops
-    no other.
+    Returns the counts of jobs that were dubbed and that failed, and each job's summary; a failed job carries its error
+    and stops no other.
 
     Args:
         manifest: CSV where the flow runs: video, speech, out; where wanted face, length, appearance_from, finetune.
         generator: Landmark generator: folder, version number, @alias, run id, or newest.
-        translator: Landmark translator, named the same way; or warp, the one that nobody trained.
+        translator: Landmark translator, named the same way; or warp, the one without training.
         workspace: Folder or URI that holds every table; else as the settings say.
         config: Settings file where the flow runs; else heterodub.toml in its working folder.
 
     Raises: HeterodubError - the manifest, the models or the store; the text says what to do. BatchError - every job
-    ended ill.
+    failed.
     """
     settings = load_settings(config, workspace=workspace)
-    told = dub_jobs(read_jobs(manifest), generator, translator, settings)
-    show_dubbings(told)
-    summary = summary_of(told)
+    outcomes = dub_jobs(read_jobs(manifest), generator, translator, settings)
+    show_dubbings(outcomes)
+    summary = summary_of(outcomes)
     if summary["state"] == "failed":
         raise BatchError("no job was dubbed", summary)
     return summary

@@ -1,4 +1,4 @@
-"""From a model to scores that can be trusted: beside its controls, with intervals, on speakers it has not seen."""
+"""Evaluation of models beside their controls, with intervals, on speakers they have not seen."""
 
 from typing import Annotated, Any, Literal
 
@@ -14,16 +14,16 @@ from tasks.monitoring.run_log import recorded
 from tasks.preflight.models import check_ablate_data, check_ablate_finetuning, check_evaluate
 from tasks.steps.evaluate import (
     compare_data,
-    judge_dubs,
-    judge_finetuning,
-    judge_folds,
-    judge_model,
-    judge_translator,
-    judge_translator_folds,
     log_data_gains,
     log_dub_scores,
     log_finetuning,
     log_scores,
+    measure_finetuning,
+    score_dubs,
+    score_generator,
+    score_generator_folds,
+    score_translator,
+    score_translator_folds,
     show_scores,
 )
 from tasks.steps.states import shown_by_prefect
@@ -54,11 +54,11 @@ def evaluate(
         stage: stage1 is the landmark generator, stage2 the landmark translator.
         model: Folder, version number, @alias or run id; else the newest version.
         release: Its id; else the newest.
-        split: Clips to judge on.
+        split: Clips to score on.
         folds: Train and score a model for each of so many folds of the speakers, instead of scoring one that exists.
         fold: With folds: of these that one alone, from 1. Stage 2 only.
         speakers: With folds: learn from so many speakers at most, for a learning curve. Stage 1 only.
-        references: Frames of a clip that the model is told.
+        references: Frames of a clip that the model is given.
         workspace: Folder or URI that holds every table; else as the settings say.
         config: Settings file where the flow runs; else heterodub.toml in its working folder.
         preset: Size and length of trainings with folds; else the settings'.
@@ -66,14 +66,14 @@ def evaluate(
     Raises: HeterodubError - the model, the release, the store or the tracking server; the text says what to do.
     """
     settings = check_evaluate(stage, model, release, split, folds, fold, speakers, workspace, config, preset)
-    found = (
+    scores = (
         _speech_scores(settings, model, release, split, folds, speakers, references)
         if stage == "stage1"
         else _picture_scores(settings, model, release, split, folds, fold, references)
     )
-    show_scores(found, f"{stage}-scores")
-    run: str | None = log_scores(settings, found, stage)
-    return found.summary() | {"run": run, "rows": found.clips()}
+    show_scores(scores, f"{stage}-scores")
+    run: str | None = log_scores(settings, scores, stage)
+    return scores.summary() | {"run": run, "rows": scores.clips()}
 
 
 def _speech_scores(
@@ -86,8 +86,8 @@ def _speech_scores(
     references: int,
 ) -> Evaluation:
     if folds is None:
-        return judge_model(settings, model, release, split, references)
-    return judge_folds(settings, release, folds, references, speakers)
+        return score_generator(settings, model, release, split, references)
+    return score_generator_folds(settings, release, folds, references, speakers)
 
 
 def _picture_scores(
@@ -100,8 +100,8 @@ def _picture_scores(
     references: int,
 ) -> PictureEvaluation:
     if folds is None:
-        return judge_translator(settings, model, release, split, references)
-    return judge_translator_folds(settings, release, folds, fold, references)
+        return score_translator(settings, model, release, split, references)
+    return score_translator_folds(settings, release, folds, fold, references)
 
 
 @flow(name="evaluate-dub")
@@ -120,15 +120,15 @@ def evaluate_dub(
     No output is written to: what has to be rendered goes into a scratch folder.
 
     Raises: HeterodubError - the manifest, the models or the release; the text says what to do. BatchError - nothing
-    could be judged.
+    could be scored.
     """
     settings = load_settings(config, workspace=workspace)
-    scores = judge_dubs(settings, manifest, generator, translator, release)
+    scores = score_dubs(settings, manifest, generator, translator, release)
     run: str | None = log_dub_scores(settings, scores)
-    told: dict[str, Any] = scores.summary() | {"run": run}
-    if told["state"] == "failed":
-        raise BatchError("no dubbing could be judged", told)
-    return told
+    summary: dict[str, Any] = scores.summary() | {"run": run}
+    if summary["state"] == "failed":
+        raise BatchError("no dubbing could be scored", summary)
+    return summary
 
 
 @flow(name="ablate-finetuning")
@@ -143,13 +143,13 @@ def ablate_finetuning(
     config: str | None = None,
     preset: Preset | None = None,
 ) -> dict[str, Any]:
-    """What fine-tuning is worth: on the first seconds of one clip of each speaker, judged on the rest of that clip.
+    """Measure the gain of fine-tuning on the first seconds of one clip of each speaker, scored on the rest of it.
 
     Raises: HeterodubError - as evaluate.
     """
     chosen = {"preset": preset, "finetuning": {"steps": steps, "seconds": seconds}}
     settings = check_ablate_finetuning(model, release, split, workspace, config, chosen)
-    found = judge_finetuning(settings, model, release, split)
+    found = measure_finetuning(settings, model, release, split)
     run: str | None = log_finetuning(settings, found, split)
     return found.summary() | {"run": run}
 
@@ -165,18 +165,17 @@ def ablate_data(
     preset: Preset | None = None,
     stage: Literal["stage1", "stage2"] = "stage1",
 ) -> dict[str, Any]:
-    """Repeat the paper's point: half of the speakers, against the same half and more footage good for one stage alone.
+    """Compare half of the speakers with the same half and more footage that is good for one stage alone, as the paper.
 
     Returns the scores of both, and what was added.
 
     Raises: HeterodubError - as evaluate.
     """
     settings = check_ablate_data(stage, release, workspace, config, preset)
-    found = compare_data(settings, stage, release, folds, references)
-    show_scores(found.half, "ablation-half")
-    show_scores(found.more, "ablation-half-and-more")
-    log_scores(settings, found.half, f"{stage} half")
-    log_scores(settings, found.more, f"{stage} half and more")
-    run: str | None = log_data_gains(settings, found, stage)
-    told: dict[str, Any] = found.summary() | {"stage": stage, "run": run}
-    return told
+    ablation = compare_data(settings, stage, release, folds, references)
+    show_scores(ablation.half, "ablation-half")
+    show_scores(ablation.more, "ablation-half-and-more")
+    log_scores(settings, ablation.half, f"{stage} half")
+    log_scores(settings, ablation.more, f"{stage} half and more")
+    run: str | None = log_data_gains(settings, ablation, stage)
+    return ablation.summary() | {"stage": stage, "run": run}

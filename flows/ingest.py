@@ -1,4 +1,4 @@
-"""The main job: from a messy folder to an audited release."""
+"""Ingest: from a messy folder to an audited release."""
 
 import time
 from typing import Any
@@ -9,10 +9,10 @@ from pydantic import PositiveInt
 from schemas.endings import with_ending
 from tasks.monitoring.run_log import recorded
 from tasks.steps.ingest import (
+    check_drift,
     check_inputs,
     choose_policy,
     find_files,
-    look_for_drift,
     publish_release,
     show_summary,
     work_on_files,
@@ -39,7 +39,7 @@ def ingest(
 
     Args:
         source: Folder, file, URI (s3://bucket/place), manifest (.csv, .tsv, .parquet) or corpus file (.toml).
-        corpus: Name of the corpus, unless a corpus file tells it.
+        corpus: Name of the corpus, unless a corpus file gives it.
         workspace: Folder or URI that holds every table; else as the settings say.
         config: Settings file where the flow runs; else heterodub.toml in its working folder.
         policy: Routing policy file, for a new workspace; `route` changes that of an old one.
@@ -54,7 +54,7 @@ def ingest(
     routing = choose_policy(settings)
     plan = find_files(source, corpus, settings, retry_quarantined)
     tally = work_on_files(plan, settings, routing)
-    drifts = look_for_drift(settings)
+    drifts = check_drift(settings)
     published = publish_release(settings, routing)
     summary: dict[str, Any] = show_summary(plan, tally, drifts, published, time.monotonic() - started, settings)
     return with_ending(summary, "partial" if summary["disputed"] else "done")

@@ -1,4 +1,4 @@
-"""From a trained model to the champion, and back."""
+"""Promotion of a trained model to champion, and rollback."""
 
 import sys
 from typing import Any, Literal
@@ -8,12 +8,12 @@ from prefect import flow
 from tasks.monitoring.run_log import recorded
 from tasks.preflight.models import check_promote, check_rollback
 from tasks.promotion.summaries import promotion_summary
-from tasks.steps.approval import ask_person, require_somewhere_to_answer, where_to_answer
+from tasks.steps.approval import approval_notice, ask_approval, require_shared_server
 from tasks.steps.promote import (
+    decide_promotion,
     draw_comparison,
-    judge_comparison,
     keep_champion,
-    keep_evidence,
+    log_evidence,
     move_champion,
     open_comparison,
     override_policy,
@@ -33,11 +33,11 @@ def promote(
     override: bool = False,
     reason: str | None = None,
 ) -> dict[str, Any]:
-    """Put a challenger against the champion on the frozen benchmark, and move the champion if the policy says so.
+    """Compare a challenger with the champion on the frozen benchmark, and promote it if the policy says so.
 
-    Where the policy wants a person's word, the run pauses before the move and asks in the Prefect UI.
+    Where the policy requires a person's approval, the run pauses before the move and asks in the Prefect UI.
 
-    Returns what was decided and every check behind it; after an override the move.
+    Returns the decision and every check behind it; after an override the move.
 
     Args:
         stage: stage1 is the landmark generator, stage2 the landmark translator.
@@ -45,10 +45,10 @@ def promote(
         policy: Promotion policy file where the flow runs; else the settings' one.
         workspace: Folder or URI that holds every table; else as the settings say.
         config: Settings file where the flow runs; else heterodub.toml in its working folder.
-        override: Judge nothing and make it the champion, which the ledger keeps as an override.
+        override: Make it the champion without evaluation, which the ledger keeps as an override.
         reason: Of an override; kept in the ledger.
 
-    Raises: HeterodubError - the challenger is refused, the store or server is away, or another promotion was faster;
+    Raises: HeterodubError - the challenger is refused, the store or server is away, or another promotion moved first;
     the text says what to do.
     """
     settings = check_promote(stage, model, policy, workspace, config, override, reason)
@@ -57,23 +57,23 @@ def promote(
         return moved
     comparison = open_comparison(settings, stage, model)
     if comparison.rule.approval.required:
-        require_somewhere_to_answer()
-    sheets = score_candidates(settings, comparison)
-    verdict = judge_comparison(comparison, sheets)
-    page = draw_comparison(settings, comparison, sheets, verdict)
-    run = keep_evidence(settings, comparison, sheets, verdict, page)
+        require_shared_server()
+    model_scores = score_candidates(settings, comparison)
+    verdict = decide_promotion(comparison, model_scores)
+    page = draw_comparison(settings, comparison, model_scores, verdict)
+    run = log_evidence(settings, comparison, model_scores, verdict, page)
     if verdict.outcome == "keep":
         keep_champion(settings, comparison, verdict, run)
-        return promotion_summary(comparison, sheets, verdict, run, None)
+        return promotion_summary(comparison, model_scores, verdict, run, None)
     refused, approved = "", ""
     if comparison.rule.approval.required:
-        print(where_to_answer(comparison), file=sys.stderr, flush=True)
-        refused, approved = ask_person(comparison, verdict, run, page)
+        print(approval_notice(comparison), file=sys.stderr, flush=True)
+        refused, approved = ask_approval(comparison, verdict, run, page)
     if refused:
         keep_champion(settings, comparison, verdict, run, refused)
-        return promotion_summary(comparison, sheets, verdict, run, None, refused)
+        return promotion_summary(comparison, model_scores, verdict, run, None, refused)
     move = move_champion(settings, comparison, verdict, run, approved)
-    return promotion_summary(comparison, sheets, verdict, run, move)
+    return promotion_summary(comparison, model_scores, verdict, run, move)
 
 
 @flow(name="rollback")

@@ -1,4 +1,4 @@
-"""From a release to a table of the paper, measured on it."""
+"""Reproduction of a table of the paper on a release."""
 
 from typing import Any, Literal
 
@@ -6,7 +6,7 @@ from prefect import flow
 
 from tasks.monitoring.run_log import recorded
 from tasks.preflight.models import check_paper
-from tasks.steps.reproduce import measure_table, write_down
+from tasks.steps.reproduce import measure_table, save_table
 
 
 @flow(name="paper")
@@ -22,13 +22,13 @@ def paper(
     config: str | None = None,
     preset: str | None = None,
 ) -> dict[str, Any]:
-    """Train what a table of the paper needs and is not there yet, judge it, and write it as Markdown, CSV and figure.
+    """Train the models that a table of the paper lacks, score them, and write it as Markdown, CSV and figure.
 
     minutes: for all of the table's trainings, which share them: a system that the paper compares with has as many as
-    our two stages together. folds, fold: judge on one fold of the speakers in place of the test split. out: folder;
+    our two stages together. folds, fold: score on one fold of the speakers in place of the test split. out: folder;
     else reports/paper of the workspace.
 
     Raises: HeterodubError - the release, the settings or the store; the text says what to do.
     """
     settings = check_paper(table, minutes, release, folds, fold, out, workspace, config, preset)
-    return write_down(settings, measure_table(settings, table, minutes, release, folds, fold), out)
+    return save_table(settings, measure_table(settings, table, minutes, release, folds, fold), out)

@@ -1,4 +1,4 @@
-"""On a schedule: ingest, and where the footage changed enough, train, evaluate and promote."""
+"""Scheduled retraining: ingest, and where the footage changed enough, train, evaluate and promote."""
 
 import time
 from typing import Any, Literal, NamedTuple
@@ -14,12 +14,12 @@ from schemas.config.settings import Settings
 from schemas.errors import HeterodubError, RetrainError
 from tasks.monitoring.run_log import recorded
 from tasks.preflight.models import check_retrain
-from tasks.retraining import summary
-from tasks.steps.retrain import keep_scores, show_retraining, weigh_stage
+from tasks.retraining import summary as outcomes
+from tasks.steps.retrain import decide_stage, log_training_scores, show_retraining
 
 
 class Where(NamedTuple):
-    """What every step is told."""
+    """Arguments that every step shares."""
 
     workspace: str | None
     config: str | None
@@ -35,52 +35,52 @@ def retrain(
 ) -> dict[str, Any]:
     """Ingest corpora; train each stage whose footage changed enough, score it, and put it to the gate.
 
-    A step that fails leaves the champion as it was, and the same run again goes on behind the last step that ended
-    well: what is done is known from the workspace and the model registry.
+    A step that fails leaves the champion as it was. The same run again continues after the last step that succeeded:
+    finished steps are read from the workspace and the model registry.
 
     Args:
         corpora: Corpus files, manifests, folders or URIs to ingest first; else what the settings name.
-        stage: The stages that are looked at.
+        stage: Stages to retrain.
         workspace: Folder or URI that holds every table; else as the settings say.
         config: Settings file where the flow runs; else heterodub.toml in its working folder.
 
-    Returns what became of every corpus and stage.
+    Returns the outcome of every corpus and stage.
 
-    Raises: RetrainError - a step failed; the other stage was done all the same. SettingsError.
+    Raises: RetrainError - a step failed; the other stage was done anyway. SettingsError.
     """
     started = time.monotonic()
     settings, where = check_retrain(workspace, config), Where(workspace, config)
-    fed = [_ingested(corpus, where) for corpus in (settings.retrain.corpora if corpora is None else corpora)]
+    ingests = [_ingest_corpus(corpus, where) for corpus in (settings.retrain.corpora if corpora is None else corpora)]
     stages: tuple[StageName, ...] = ("stage1", "stage2") if stage == "both" else (stage,)
-    whole = not any(one["error"] for one in fed)
-    renewed = [_renewed(settings, one, where) for one in stages] if whole else []
-    told: dict[str, Any] = show_retraining(fed, renewed, time.monotonic() - started)
-    if told["failed"]:
-        raise RetrainError("; ".join(told["failed"]), told)
-    return told
+    is_complete = not any(ingest["error"] for ingest in ingests)
+    stages_done = [_retrain_stage(settings, name, where) for name in stages] if is_complete else []
+    summary: dict[str, Any] = show_retraining(ingests, stages_done, time.monotonic() - started)
+    if summary["failed"]:
+        raise RetrainError("; ".join(summary["failed"]), summary)
+    return summary
 
 
-def _ingested(corpus: str, where: Where) -> dict[str, Any]:
+def _ingest_corpus(corpus: str, where: Where) -> dict[str, Any]:
     try:
-        return summary.ingested(corpus, ingest(corpus, workspace=where.workspace, config=where.config))
+        return outcomes.ingested(corpus, ingest(corpus, workspace=where.workspace, config=where.config))
     except HeterodubError as error:
-        return summary.not_ingested(corpus, error)
+        return outcomes.not_ingested(corpus, error)
 
 
-def _renewed(settings: Settings, stage: StageName, where: Where) -> dict[str, Any]:
+def _retrain_stage(settings: Settings, stage: StageName, where: Where) -> dict[str, Any]:
     """Train, score, promote, each only if it was not done before. One stage's failure does not stop the other."""
     try:
-        outlook = weigh_stage(settings, stage)
+        outlook = decide_stage(settings, stage)
         if not outlook.due:
-            return summary.left_alone(outlook)
+            return outcomes.unchanged(outlook)
         version = outlook.trained or int(train(stage, outlook.release, where.workspace, where.config)["version"])
         named = str(version)
         if not outlook.evaluated:
             scores = evaluate(
                 stage, named, outlook.release, workspace=where.workspace, config=where.config
             )  # fmt: skip
-            keep_scores(settings, outlook, version, scores)
-        judged = promote(stage, named, workspace=where.workspace, config=where.config)
-        return summary.renewed(outlook, version, judged)
+            log_training_scores(settings, outlook, version, scores)
+        promotion = promote(stage, named, workspace=where.workspace, config=where.config)
+        return outcomes.retrained(outlook, version, promotion)
     except HeterodubError as error:
-        return summary.broken(stage, error)
+        return outcomes.failed(stage, error)

@@ -1,4 +1,4 @@
-"""Another policy over what is measured already."""
+"""Re-routing of measured clips by another policy."""
 
 from typing import Any
 
@@ -27,10 +27,10 @@ def route(
 ) -> dict[str, Any]:
     """Route every stored clip by the policy file `policy`, extract what is newly admitted, and publish.
 
-    Returns what changed, in numbers.
+    Returns the numbers of changes.
 
     Args:
-        policy: Routing policy file where the flow runs; it stands from then on.
+        policy: Routing policy file where the flow runs; it is in force from then on.
         workspace: Folder or URI that holds every table; else as the settings say.
         config: Settings file where the flow runs; else heterodub.toml in its working folder.
         dask: Address of a running Dask scheduler, such as tcp://host:8786.

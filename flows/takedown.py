@@ -1,4 +1,4 @@
-"""Taking footage down, and naming every model that was trained on it."""
+"""Takedown of footage, with every model that was trained on it."""
 
 from typing import Any, Literal
 
@@ -27,14 +27,14 @@ def takedown(
 ) -> dict[str, Any]:
     """Erase all footage of a speaker, corpus, file or licence, keep it from coming back, and publish a new release.
 
-    Returns what goes and, unless dry, what was done.
+    Returns the footage that goes and, unless dry, the work that was done.
 
     Args:
-        kind: What is named.
+        kind: Kind of the name.
         value: Its name; a file by its path, its whole name, or the start of its id.
         why: Kept with the tombstone.
-        dry_run: Only say what would go.
-        with_models: Delete models and checkpoints that learned from it, too.
+        dry_run: Only report the footage that would go.
+        with_models: Delete models and checkpoints trained on it, too.
         with_near_copies: Take near-copies of it down as well, and keep copies of any kind from coming back.
         workspace: Folder or URI that holds every table; else as the settings say.
         config: Settings file where the flow runs; else heterodub.toml in its working folder.
@@ -47,5 +47,5 @@ def takedown(
     plan = plan_erasure(settings, kind, value, with_near_copies)
     if dry_run:
         return with_ending(plan.summary(), "dry_run")
-    told: dict[str, Any] = erase(settings, plan, why, with_models)
-    return with_ending(told, "partial" if told["unfinished_left"] else "done")
+    summary: dict[str, Any] = erase(settings, plan, why, with_models)
+    return with_ending(summary, "partial" if summary["unfinished_left"] else "done")

@@ -1,4 +1,4 @@
-"""From a release to a registered model."""
+"""Training of a model on a release."""
 
 from typing import Any, Literal
 
@@ -9,7 +9,7 @@ from schemas.config.baselines import BaselineName
 from schemas.config.training import Preset
 from tasks.monitoring.run_log import recorded
 from tasks.preflight.models import check_finetune, check_train
-from tasks.steps.train import choose_clips, learn_baseline, learn_stage1, learn_stage2, show_training, tune_stage2
+from tasks.steps.train import choose_clips, finetune_stage2, fit_baseline, fit_stage1, fit_stage2, show_training
 
 
 @flow(name="train")
@@ -42,8 +42,8 @@ def train(
     """
     chosen = {"preset": preset, "seed": seed, "schedule": {"max_steps": steps}}
     settings = check_train(stage, release, workspace, config, stage, chosen)
-    learn = learn_stage1 if stage == "stage1" else learn_stage2
-    return show_training(learn(choose_clips(settings, release, stage), settings, fresh))
+    fit = fit_stage1 if stage == "stage1" else fit_stage2
+    return show_training(fit(choose_clips(settings, release, stage), settings, fresh))
 
 
 @flow(name="train-baseline")
@@ -61,10 +61,10 @@ def train_baseline(
 ) -> dict[str, Any]:
     """Train one of the systems that the paper compares with, log the run to MLflow and register it under its name.
 
-    It learns from clips that are good for both stages, and no others.
+    It is trained on clips that are good for both stages, and no others.
 
     Args:
-        name: Which system.
+        name: The system.
         release: Its id; else the newest.
         workspace: Folder or URI that holds every table; else as the settings say.
         config: Settings file where the flow runs; else heterodub.toml in its working folder.
@@ -78,7 +78,7 @@ def train_baseline(
     """
     chosen = {"preset": preset, "seed": seed, "schedule": {"max_steps": steps, "minutes": minutes}}
     settings = check_train("stage2", release, workspace, config, "baselines", chosen)
-    return show_training(learn_baseline(name, choose_clips(settings, release, "stage2"), settings, fresh))
+    return show_training(fit_baseline(name, choose_clips(settings, release, "stage2"), settings, fresh))
 
 
 @flow(name="finetune")
@@ -97,10 +97,10 @@ def finetune(
     """Adapt a landmark translator to the speaker of one stage-2 clip, with its embedder frozen, and register it.
 
     clip: its id, or how the id begins. model: folder, version number, @alias or run id; the newest version if left out.
-    seconds: of the clip's beginning that are learned from; all of it if left out. The rest as in train.
+    seconds: length of the clip's beginning that is trained on; all of it if left out. The rest as in train.
 
     Raises: HeterodubError - the clip, the model, the settings or the tracking server; the text says what to do.
     """
     chosen = {"preset": preset, "finetuning": {"steps": steps, "seconds": seconds}}
     settings = check_finetune(clip, model, release, workspace, config, chosen)
-    return show_training(tune_stage2(settings, clip, model, release, fresh))
+    return show_training(finetune_stage2(settings, clip, model, release, fresh))

@@ -1,4 +1,4 @@
-"""Where tables, bars and coloured lines are printed: rich's console, with all texts escaped."""
+"""Console for tables, bars and coloured lines: rich's, with all texts escaped."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -11,14 +11,14 @@ from tasks.monitoring.streams import paragraph
 
 
 class EscapingConsole(Console):
-    """A console that shows what a terminal would obey. A str is one paragraph; tables and texts may have lines."""
+    """Console that escapes control characters. A str is one paragraph; tables and texts may have several lines."""
 
     def print(self, *objects: Any, **options: Any) -> None:
         """Print as rich's does."""
-        super().print(*(paragraph(one) if isinstance(one, str) else one for one in objects), **options)
+        super().print(*(paragraph(item) if isinstance(item, str) else item for item in objects), **options)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """Render as rich's does; each text is escaped, and links out of a text are none."""
+        """Render as rich's does; each text is escaped, and links in a text are removed."""
         for segment in super().render(renderable, options):
             if segment.control:
                 yield segment

@@ -1,4 +1,4 @@
-"""The command that dubs. Heavy libraries load inside it; Prefect only for a manifest."""
+"""Command `dub`. Heavy libraries load inside it; Prefect only for a manifest."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,7 +14,7 @@ from flows.cli.options import (
     TranslatorOption,
     WorkspaceOption,
     name_left_out,
-    tell,
+    print_result,
     text_of,
 )
 from schemas.config.dubbing import Length
@@ -65,29 +65,29 @@ def dub(
 ) -> None:
     """Make the face in a video speak other words.
 
-    Files and names are checked first. Of a manifest, rows that cannot be done are named and the others go on; given
-    again, every job is done again.
+    Files and names are checked first. Rows of a manifest that cannot be done are named and the others go on. A second
+    run does every job again.
     """
     configure_environment()
     if manifest is not None:
-        if any(given is not None for given in (video, speech, out, speech_from)):
+        if any(argument is not None for argument in (video, speech, out, speech_from)):
             raise SettingsError("a manifest names videos, speeches and outputs itself: give it alone")
-        told = _many(manifest, generator, translator, workspace, config)
+        summary = _dub_manifest(manifest, generator, translator, workspace, config)
     else:
         job = _job(video, speech, speech_from, out)
         job |= {"face": face, "length": length, "appearance_from": appearance_from, "finetune": finetune}
-        told = _one(job, generator, translator, workspace, config)
-    _answer(told, as_json)
+        summary = _dub_one(job, generator, translator, workspace, config)
+    _print_outcomes(summary, as_json)
 
 
-def _answer(told: dict[str, Any], as_json: bool) -> None:
-    """Print what became of the jobs. Raises: typer.Exit - not every one was dubbed."""
+def _print_outcomes(summary: dict[str, Any], as_json: bool) -> None:
+    """Print the outcome of each job. Raises: typer.Exit - not every job was dubbed."""
     from flows.cli.render.ingest import show_dubbings
 
-    for outcome in told["outcomes"]:
+    for outcome in summary["outcomes"]:
         if outcome["error"]:
             complain(f"error: {outcome['error']}")
-    tell(told, as_json, show_dubbings)
+    print_result(summary, as_json, show_dubbings)
 
 
 def _job(video: str | None, speech: str | None, speech_from: str | None, out: str | None) -> dict[str, Any]:
@@ -99,7 +99,7 @@ def _job(video: str | None, speech: str | None, speech_from: str | None, out: st
     return {"video": video, "speech": speech or speech_from, "out": out}
 
 
-def _one(
+def _dub_one(
     job: dict[str, Any], generator: str, translator: str, workspace: str | None, config: Path | None
 ) -> dict[str, Any]:
     from flows.cli.dubbing_progress import DubDisplay
@@ -113,16 +113,16 @@ def _one(
 
     settings = load_settings(config, workspace=workspace)
     try:
-        asked = DubJob.model_validate(job)
+        requested = DubJob.model_validate(job)
     except ValidationError as error:
         raise SettingsError(describe(error)) from error
-    check_dub([asked], generator, translator, settings)
+    check_dub([requested], generator, translator, settings)
 
     @as_step("dub", dub_counts)
     def work() -> list[dict[str, Any]]:
         with DubDisplay() as display:
-            outcomes = dub_jobs([asked], generator, translator, settings, display)
-        return [one.summary() for one in outcomes]
+            outcomes = dub_jobs([requested], generator, translator, settings, display)
+        return [outcome.summary() for outcome in outcomes]
 
     with recording("dub", settings) as run:
         summary = summary_of(work())
@@ -130,20 +130,20 @@ def _one(
     return summary
 
 
-def _many(
+def _dub_manifest(
     manifest: Path, generator: str, translator: str, workspace: str | None, config: Path | None
 ) -> dict[str, Any]:
     from tasks.preflight.dubbing import check_manifest
 
-    given = (str(manifest), generator, translator, workspace, text_of(config))
-    prepare(lambda: name_left_out(check_manifest(*given)))
+    arguments = (str(manifest), generator, translator, workspace, text_of(config))
+    prepare(lambda: name_left_out(check_manifest(*arguments)))
     from flows.cli.dubbing_progress import DubDisplay
     from flows.dub import dub as run
     from tasks.dubbing.progress import dubbing_watched_by
 
     with DubDisplay() as display, dubbing_watched_by(display):
         try:
-            told: dict[str, Any] = run(str(manifest), generator, translator, workspace, text_of(config))
+            summary: dict[str, Any] = run(str(manifest), generator, translator, workspace, text_of(config))
         except BatchError as error:
             return error.summary
-    return told
+    return summary

@@ -1,4 +1,4 @@
-"""What a person sees while videos are dubbed: a bar for each pass, or without a terminal a line now and then."""
+"""Progress of dubbing: a bar for each pass, or without a terminal a line now and then."""
 
 from rich.markup import escape
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -8,7 +8,7 @@ from schemas.wording import counted
 
 
 class DubDisplay(Live):
-    """Shows dubbings; a watcher (tasks/dubbing/progress.py). Use as a context manager."""
+    """Display of dubbings; a watcher (tasks/dubbing/progress.py). Use as a context manager."""
 
     def __init__(self, live: bool | None = None) -> None:
         columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:.0f} frames"))
@@ -17,11 +17,11 @@ class DubDisplay(Live):
         self._done, self._frames = 0, 0
 
     def job(self, number: int, jobs: int, name: str) -> None:
-        """Work on a video begins."""
+        """Start work on a video."""
         self._job = f"{number}/{jobs} {name}: " if jobs > 1 else ""
 
     def phase(self, name: str, frames: int | None) -> None:
-        """A pass begins."""
+        """Start a pass."""
         self._phase, self._done, self._frames = f"{self._job}{name}", 0, frames or 0
         if self._bar is not None:
             if self._task is not None:
@@ -31,7 +31,7 @@ class DubDisplay(Live):
             self._line(f"{self._phase}: {counted(frames or 0, 'frame')}")
 
     def frame(self) -> None:
-        """A frame is done."""
+        """Count a frame that is done."""
         self._done += 1
         if self._bar is not None and self._task is not None:
             self._bar.advance(self._task)

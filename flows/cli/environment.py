@@ -1,4 +1,4 @@
-"""The process's surroundings, set before Prefect is imported: no telemetry, patient start-up, quiet logs."""
+"""Environment of the process, set before Prefect is imported: no telemetry, patient start-up, quiet logs."""
 
 import os
 import signal
@@ -17,7 +17,7 @@ _DEFAULTS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "GX_ANALYTICS_ENABLED": "false",
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",  # a first start takes up to 20 s, Prefect allows 20
-    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",  # chatter and traces stay in its UI; errors are ours to tell
+    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",  # chatter and traces stay in its UI; we report errors
     "DASK_LOGGING__DISTRIBUTED": "error",
     "TF_CPP_MIN_LOG_LEVEL": "3",
     # threads that wait for each other must not spin: where other work runs, they only keep it waiting
@@ -28,24 +28,24 @@ _LOCAL_API = "http://127.0.0.1:4200/api"
 
 
 def configure_environment() -> None:
-    """Set what the user has not set. Whoever wants telemetry can still switch it on."""
+    """Set the environment variables that the user has not set. Telemetry can still be switched on."""
     for name, value in _DEFAULTS.items():
         os.environ.setdefault(name, value)
 
 
 def launched_as() -> int | None:
-    """Which of torchrun's processes this is, from 0; None if torchrun did not start it."""
+    """Return the rank of this process under torchrun, from 0; None if torchrun did not start it."""
     return int(os.environ["RANK"]) if "TORCHELASTIC_RUN_ID" in os.environ else None
 
 
 def find_server() -> None:
-    """Use the Prefect server that is running, and say so when one has to be started.
+    """Use the Prefect server that is running, and print a notice when one has to be started.
 
     Raises: SettingsError - PREFECT_API_URL names a server that cannot be reached.
     """
     signal.signal(signal.SIGINT, _stop)
-    if told := os.environ.get("PREFECT_API_URL"):
-        _require(told)
+    if api := os.environ.get("PREFECT_API_URL"):
+        _require(api)
         return
     if _answers(_LOCAL_API):
         os.environ["PREFECT_API_URL"] = _LOCAL_API
@@ -59,10 +59,10 @@ def find_server() -> None:
 
 
 def prepare(check: Callable[[], object], training: bool = False) -> None:
-    """Surroundings, check and server of a command that runs a flow: what was given is checked before a server starts.
+    """Prepare a command that runs a flow: set the environment, check its inputs, then find or start a server.
 
-    check: what the flow begins with, too (tasks/preflight). Those of torchrun's processes that do not lead take part
-    in the training, and end.
+    check: the check with which the flow begins, too (tasks/preflight). Processes of torchrun other than rank 0 take
+    part in the training, and end.
 
     Raises: SettingsError - torchrun started something that is not one training. typer.Exit - see above. HeterodubError
     - the check's.
@@ -84,13 +84,13 @@ _STOPPED = "stopped; what is stored is stored, and the same command goes on from
 
 
 def _stop(number: int, frame: object) -> None:
-    """Tell the server that the run was stopped, which takes some seconds."""
+    """Report to the server that the run was stopped, which takes some seconds."""
     print(_STOPPED, file=sys.stderr, flush=True)
     raise KeyboardInterrupt
 
 
 def _leave(number: int, frame: object) -> None:
-    """End at once. Ctrl-C reaches the server of our own too, and Prefect would wait minutes for it to come back.
+    """Exit at once. Ctrl-C also reaches our own server, and Prefect would wait minutes for it to come back.
 
     Workers and the processes below them end when this one does.
     """
@@ -103,8 +103,8 @@ def _leave(number: int, frame: object) -> None:
 
 
 def server_is_lost(error: BaseException) -> bool:
-    """Whether a run ended because its Prefect server cannot be reached any more."""
-    # told by name: httpx is Prefect's business, and importing it costs every command time
+    """Return True if a run ended because its Prefect server cannot be reached any more."""
+    # compared by name: httpx is Prefect's business, and importing it costs every command time
     return any(f"{kind.__module__}.{kind.__name__}" == "httpx.TransportError" for kind in type(error).__mro__)
 
 

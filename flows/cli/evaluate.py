@@ -1,4 +1,4 @@
-"""Commands that judge: evaluate, ablate. Heavy libraries load inside them."""
+"""Commands `evaluate` and `ablate`. Heavy libraries load inside them."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -18,23 +18,23 @@ from flows.cli.options import (
     TranslatorOption,
     WorkspaceOption,
     name_left_out,
-    tell,
+    print_result,
     text_of,
 )
 from schemas.errors import BatchError
 
-SplitOption = Annotated[Literal["val", "test"], typer.Option(help="Clips to judge on.")]
+SplitOption = Annotated[Literal["val", "test"], typer.Option(help="Clips to score on.")]
 FoldsOption = Annotated[int, typer.Option(min=2, help="Folds over speakers.")]
 InFoldsOption = Annotated[
     int | None,
-    typer.Option("--folds", min=2, help="Instead: train one model for each fold of the speakers and judge it."),
+    typer.Option("--folds", min=2, help="Instead: train and score one model for each fold of the speakers."),
 ]
 ReferencesOption = Annotated[
     int, typer.Option(min=1, help="Reference frames of a clip that the model is given; they are not scored.")
 ]
 
 evaluate = typer.Typer(no_args_is_help=True, help="Score a model beside its controls, with intervals.")
-ablate = typer.Typer(no_args_is_help=True, help="Measure what one thing is worth.")
+ablate = typer.Typer(no_args_is_help=True, help="Measure the effect of one part: data or fine-tuning.")
 
 
 def register(app: typer.Typer) -> None:
@@ -64,13 +64,13 @@ def evaluate_stage1(
     where = (workspace, text_of(config), preset)
     prepare(lambda: check_evaluate("stage1", model, release, split, folds, None, speakers, *where))
     from flows.cli.render.scores import show_scores
-    from flows.cli.training_progress import watched
+    from flows.cli.training_progress import run_watched
     from flows.evaluate import evaluate as run
 
-    told = watched(
+    summary = run_watched(
         run, "stage1", model, release, split, folds, None, speakers, references, workspace, text_of(config), preset
     )
-    tell(told, as_json, show_scores)
+    print_result(summary, as_json, show_scores)
 
 
 @evaluate.command("stage2")
@@ -92,13 +92,13 @@ def evaluate_stage2(
     where = (workspace, text_of(config), preset)
     prepare(lambda: check_evaluate("stage2", model, release, split, folds, fold, None, *where))
     from flows.cli.render.picture_scores import show_picture_scores
-    from flows.cli.training_progress import watched
+    from flows.cli.training_progress import run_watched
     from flows.evaluate import evaluate as run
 
-    told = watched(
+    summary = run_watched(
         run, "stage2", model, release, split, folds, fold, None, references, workspace, text_of(config), preset
     )
-    tell(told, as_json, show_picture_scores)
+    print_result(summary, as_json, show_picture_scores)
 
 
 @evaluate.command("dub")
@@ -111,15 +111,15 @@ def evaluate_dub(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Score finished dubbings: found landmarks against wanted ones, and sync, with own and with other speech.
+    """Score finished dubbings: detected landmarks against intended ones, and sync, with own and with other speech.
 
-    Outputs are judged as they lie there and never written to. What else has to be rendered, the video with its own
-    speech and outputs that are missing, goes into a scratch folder.
+    Outputs are scored as they are and never written to. Anything else that is rendered (the video with its own
+    speech, outputs that are missing) goes into a scratch folder.
     """
     from tasks.preflight.dubbing import check_evaluate_dub
 
-    given = (str(manifest), generator, translator, release, workspace, text_of(config))
-    prepare(lambda: name_left_out(check_evaluate_dub(*given)))
+    arguments = (str(manifest), generator, translator, release, workspace, text_of(config))
+    prepare(lambda: name_left_out(check_evaluate_dub(*arguments)))
     from flows.cli.dubbing_progress import DubDisplay
     from flows.cli.render.scores import show_dub_scores
     from flows.evaluate import evaluate_dub as run
@@ -127,10 +127,10 @@ def evaluate_dub(
 
     with DubDisplay() as display, dubbing_watched_by(display):
         try:
-            told = run(str(manifest), generator, translator, release, workspace, text_of(config))
+            summary = run(str(manifest), generator, translator, release, workspace, text_of(config))
         except BatchError as error:
-            told = error.summary
-    tell(told, as_json, show_dub_scores)
+            summary = error.summary
+    print_result(summary, as_json, show_dub_scores)
 
 
 @ablate.command("data")
@@ -144,16 +144,16 @@ def ablate_data(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Half of the speakers, against the same half and more footage that is good for one stage alone."""
+    """Compare half of the speakers with the same half and more footage that is good for one stage alone."""
     from tasks.preflight.models import check_ablate_data
 
     prepare(lambda: check_ablate_data(stage, release, workspace, text_of(config), preset))
     from flows.cli.render.scores import show_ablation
-    from flows.cli.training_progress import watched
+    from flows.cli.training_progress import run_watched
     from flows.evaluate import ablate_data as run
 
-    told = watched(run, release, folds, references, workspace, text_of(config), preset, stage)
-    tell(told, as_json, show_ablation)
+    summary = run_watched(run, release, folds, references, workspace, text_of(config), preset, stage)
+    print_result(summary, as_json, show_ablation)
 
 
 @ablate.command("finetuning")
@@ -168,14 +168,14 @@ def ablate_finetuning(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """A landmark translator with and without fine-tuning, on what comes later in the same clips."""
+    """Compare a landmark translator with and without fine-tuning, on later parts of the same clips."""
     from tasks.preflight.models import check_ablate_finetuning
 
     chosen = {"preset": preset, "finetuning": {"steps": steps, "seconds": seconds}}
     prepare(lambda: check_ablate_finetuning(model, release, split, workspace, text_of(config), chosen))
     from flows.cli.render.picture_scores import show_finetuning
-    from flows.cli.training_progress import watched
+    from flows.cli.training_progress import run_watched
     from flows.evaluate import ablate_finetuning as run
 
-    told = watched(run, model, release, split, seconds, steps, workspace, text_of(config), preset)
-    tell(told, as_json, show_finetuning)
+    summary = run_watched(run, model, release, split, seconds, steps, workspace, text_of(config), preset)
+    print_result(summary, as_json, show_finetuning)

@@ -1,4 +1,4 @@
-"""What a person sees while a run works: files done, clips per route and time left."""
+"""Progress of an ingest: files done, clips per route and time left."""
 
 import time
 
@@ -9,7 +9,7 @@ from tasks.ingestion.progress import Tally
 
 
 class Display(Live):
-    """Shows an ingest; a watcher (tasks/ingestion/progress.py). Use as a context manager."""
+    """Display of an ingest; a watcher (tasks/ingestion/progress.py). Use as a context manager."""
 
     def __init__(self, live: bool | None = None) -> None:
         columns = (
@@ -26,7 +26,7 @@ class Display(Live):
         self._bars: dict[str, TaskID] = {}
 
     def phase(self, name: str, total: int) -> None:
-        """A step of `total` items begins."""
+        """Start a step of `total` items."""
         self._phase, self._total, self._done = name, total, 0
         self._started.setdefault(name, time.monotonic())  # a large source is worked on in slices: one bar for all
         if self._bar is not None:
@@ -38,11 +38,11 @@ class Display(Live):
             self._line(f"{name}: {total} to do")
 
     def step(self) -> None:
-        """One item of the step is done."""
+        """Count one item of the step that is done."""
         self._show(self._done + 1, "")
 
     def analysed(self, tally: Tally) -> None:
-        """Another file is analysed."""
+        """Count another file that is analysed."""
         routes = "  ".join(f"{route} {tally.routes[route]}" for route in ("both", "stage1", "stage2", "rejected"))
         self._show(tally.files_done, f"{routes}  {self._left(tally)}")
 

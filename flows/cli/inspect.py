@@ -1,4 +1,4 @@
-"""Commands that ask: status, list, explain, doctor, report. They change nothing and start no Prefect.
+"""Read-only commands: status, list, explain, doctor, report. They start no Prefect.
 
 Everything heavy is imported inside the commands, so that `--help` and the small answers come at once.
 """
@@ -23,7 +23,7 @@ RouteOption = Annotated[
 ]
 
 _TABLE_ROWS = 200
-"""Rows a table shows unless more are asked for; csv and json are never cut unasked."""
+"""Rows of a table without --limit; csv and json are cut only by --limit."""
 
 
 def register(app: typer.Typer) -> None:
@@ -38,9 +38,9 @@ def register(app: typer.Typer) -> None:
 def status(workspace: WorkspaceOption = None, config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Show where the workspace stands: files, clips, tables, releases."""
     from flows.cli.render.inspect import show_status
-    from tasks.inspect.status import status as look
+    from tasks.inspect.status import status as read_status
 
-    answer = look(_settings(workspace, config))
+    answer = read_status(_settings(workspace, config))
     if as_json:
         _write_json(asdict(answer))
     else:
@@ -77,15 +77,15 @@ def list_rows(
         raise typer.BadParameter("choose --files or --clips")
     shown = limit or (None if as_json or form != "table" else _TABLE_ROWS)
     wanted = ListQuery(state, None if route is None else Route(route), reason, shown)
-    look = list_clips if clips else list_files
-    found = look(Workspace.open(_settings(workspace, config).workspace), wanted)
+    list_matching = list_clips if clips else list_files
+    listed = list_matching(Workspace.open(_settings(workspace, config).workspace), wanted)
     if as_json or form == "json":
-        _write_json(found.rows)
+        _write_json(listed.rows)
     elif form == "csv":
-        _write_csv(CLIP_COLUMNS if clips else FILE_COLUMNS, found.rows)
+        _write_csv(CLIP_COLUMNS if clips else FILE_COLUMNS, listed.rows)
     else:
-        (show_clips if clips else show_files)(found.rows)
-        _tell_total(len(found.rows), found.total)
+        (show_clips if clips else show_files)(listed.rows)
+        _print_total(len(listed.rows), listed.total)
 
 
 def explain(
@@ -94,7 +94,7 @@ def explain(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Say why a file or a clip ended where it did: every number, every limit."""
+    """Explain why a file or a clip was admitted or refused: every number, every limit."""
     from flows.cli.render.inspect import show_clip, show_file
     from tasks.inspect.explain import FileAnswer, explain_name
 
@@ -150,7 +150,7 @@ def report(
 
 
 def _write_json(data: Any) -> None:
-    """One JSON document on stdout; a list stands with one element a line. ASCII, so no terminal acts on a name."""
+    """Write one JSON document to stdout; a list with one element a line. ASCII, so no terminal acts on a name."""
     if isinstance(data, list):
         lines = ",\n".join(json.dumps(element, allow_nan=False) for element in data)
         sys.stdout.write(f"[\n{lines}\n]\n" if data else "[]\n")
@@ -159,7 +159,7 @@ def _write_json(data: Any) -> None:
 
 
 def _write_csv(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
-    """CSV on stdout with a header."""
+    """Write CSV with a header to stdout."""
     from schemas.display import csv_line
 
     sys.stdout.write(csv_line(columns))
@@ -173,7 +173,7 @@ def _settings(workspace: str | None, config: Path | None) -> "Settings":
     return load_settings(config, workspace=workspace)
 
 
-def _tell_total(shown: int, total: int) -> None:
-    """How much of the answer is on screen; on stderr, since it is no data."""
+def _print_total(shown: int, total: int) -> None:
+    """Print to stderr how many of the rows are shown."""
     more = "; --limit N or --format csv shows more" if shown < total else ""
     sys.stderr.write(f"{shown} of {counted(total, 'row')}{more}\n")

@@ -1,4 +1,4 @@
-"""Commands about where footage went: trace and takedown. Heavy libraries load inside them."""
+"""Commands `trace` and `takedown`, which follow footage. Heavy libraries load inside them."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from flows.cli.environment import configure_environment, prepare
-from flows.cli.options import ConfigOption, JsonOption, WorkspaceOption, tell, text_of
+from flows.cli.options import ConfigOption, JsonOption, WorkspaceOption, print_result, text_of
 
 Kind = Literal["speaker", "corpus", "file", "licence"]
 
@@ -26,15 +26,15 @@ def trace(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Say what a model was made from, or what a file or a speaker went into."""
+    """Show the footage of a model, or the releases and models that used a file or a speaker."""
     configure_environment()
     from flows.cli.render.lineage import show_footage, show_model
     from schemas.config.settings import load_settings
     from tasks.lineage.trace import ModelTrace
-    from tasks.lineage.trace import trace as look
+    from tasks.lineage.trace import trace as trace_name
 
-    found = look(load_settings(config, workspace=workspace), name)
-    tell(asdict(found), as_json, show_model if isinstance(found, ModelTrace) else show_footage)
+    result = trace_name(load_settings(config, workspace=workspace), name)
+    print_result(asdict(result), as_json, show_model if isinstance(result, ModelTrace) else show_footage)
 
 
 def takedown(
@@ -47,7 +47,7 @@ def takedown(
     why: Annotated[str, typer.Option(help="Why; kept with the tombstone.")] = "asked for",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
     with_models: Annotated[
-        bool, typer.Option("--with-models", help="Delete models and checkpoints that learned from it, too.")
+        bool, typer.Option("--with-models", help="Delete models and checkpoints trained on it, too.")
     ] = False,
     with_near_copies: Annotated[
         bool,
@@ -61,11 +61,11 @@ def takedown(
     as_json: JsonOption = False,
 ) -> None:
     """Erase footage for good, keep it from coming back, and name the models that were trained on it."""
-    kind, value = _one_of({"speaker": speaker, "corpus": corpus, "file": file, "licence": licence})
+    kind, value = _selected({"speaker": speaker, "corpus": corpus, "file": file, "licence": licence})
     from tasks.preflight.data import check_takedown
 
     if dry_run:
-        _would_go(kind, value, workspace, config, with_near_copies, as_json)
+        _preview(kind, value, workspace, config, with_near_copies, as_json)
         return
     prepare(lambda: check_takedown(kind, value, workspace, text_of(config)))
     from flows.cli.render.lineage import show_takedown
@@ -73,26 +73,26 @@ def takedown(
     from tasks.lineage.orders import ordered
 
     with ordered(kind, value, why) as (sign, untold):  # Prefect keeps what a flow is given
-        told = run(kind, sign, untold, False, workspace, text_of(config), with_models, with_near_copies)
-    tell(told, as_json, partial(show_takedown, dry_run=False))
+        summary = run(kind, sign, untold, False, workspace, text_of(config), with_models, with_near_copies)
+    print_result(summary, as_json, partial(show_takedown, dry_run=False))
 
 
-def _would_go(
+def _preview(
     kind: Any, value: str, workspace: str | None, config: Path | None, with_near_copies: bool, as_json: bool
 ) -> None:
     configure_environment()
     from flows.cli.render.lineage import show_takedown
     from tasks.lineage.preview import preview
 
-    tell(
+    print_result(
         preview(kind, value, workspace, text_of(config), with_near_copies),
         as_json,
         partial(show_takedown, dry_run=True),
     )
 
 
-def _one_of(given: Mapping[str, str | None]) -> tuple[Any, str]:
-    named = [(kind, value) for kind, value in given.items() if value is not None]
+def _selected(options: Mapping[str, str | None]) -> tuple[Any, str]:
+    named = [(kind, value) for kind, value in options.items() if value is not None]
     if len(named) != 1:
         raise typer.BadParameter("name one of --speaker, --corpus, --file and --licence")
     return named[0]

@@ -1,4 +1,4 @@
-"""The command `heterodub`. Each sub-command is a flow or a question; heavy libraries load only when one needs them."""
+"""The command `heterodub`. Each sub-command is a flow or a query; heavy libraries load only when one needs them."""
 
 import errno
 import sys
@@ -9,7 +9,7 @@ import typer
 
 from flows.cli import dub, evaluate, inspect, lineage, promote, relocate, reproduce, train
 from flows.cli.environment import configure_environment, prepare, server_is_lost
-from flows.cli.options import ConfigOption, JsonOption, WorkspaceOption, tell, text_of
+from flows.cli.options import ConfigOption, JsonOption, WorkspaceOption, print_result, text_of
 from schemas.addresses import trouble_with_word
 from schemas.errors import HeterodubError, SettingsError
 from tasks.monitoring.streams import complain, escape_output, say
@@ -57,7 +57,7 @@ def ingest(
 
     with Display() as display, watched_by(display):
         summary = run(source, corpus, workspace, text_of(config), text_of(policy), dask, workers, retry_quarantined)
-    tell(summary, as_json, show_summary)
+    print_result(summary, as_json, show_summary)
 
 
 @app.command()
@@ -92,11 +92,11 @@ def route(
     configure_environment()
     from flows.cli.render.ingest import show_route
 
-    told = _look(policy, workspace, config, clips) if dry_run else _apply(policy, workspace, config, dask, workers)
-    tell(told, as_json, show_route)
+    summary = _plan(policy, workspace, config, clips) if dry_run else _apply(policy, workspace, config, dask, workers)
+    print_result(summary, as_json, show_route)
 
 
-def _look(policy: Path, workspace: str | None, config: Path | None, clips: bool) -> dict[str, Any]:
+def _plan(policy: Path, workspace: str | None, config: Path | None, clips: bool) -> dict[str, Any]:
     from schemas.config.settings import load_settings
     from schemas.policy import load_policy
     from tasks.ingestion.reroute import changed_clips, describe, plan_reroute
@@ -118,12 +118,12 @@ def _apply(
     from tasks.ingestion.progress import watched_by
 
     with Display() as display, watched_by(display):
-        told: dict[str, Any] = run(str(policy), workspace, text_of(config), dask, workers)
-    return told
+        summary: dict[str, Any] = run(str(policy), workspace, text_of(config), dask, workers)
+    return summary
 
 
 def main() -> None:
-    """Entry point: runs the command; what the user can mend becomes one line and exit code 1.
+    """Run the command line; an error that the user can correct becomes one line and exit code 1.
 
     Raises: SystemExit - always, with the command's exit code.
     """
@@ -153,7 +153,7 @@ def main() -> None:
 
 
 def _refuse_credentials() -> None:
-    """Before anything else, for Prefect keeps a flow's parameters.
+    """Refuse credentials in addresses before anything else, since Prefect stores a flow's parameters.
 
     Raises: SettingsError - an address on the command line holds credentials.
     """

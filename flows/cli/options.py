@@ -1,4 +1,4 @@
-"""What commands have in common: options that mean the same everywhere, and how an answer is told."""
+"""Options that several commands share, and the printing of their results."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -25,43 +25,43 @@ GeneratorOption = Annotated[str, typer.Option(help="Landmark generator: folder, 
 TranslatorOption = Annotated[
     str,
     typer.Option(
-        help="Landmark translator, named so too, or landmark-translator-finetuned/NUMBER; warp: the one that nobody "
-        "trained."
+        help="Landmark translator, named so too, or landmark-translator-finetuned/NUMBER; warp: the one without "
+        "training."
     ),
 ]
 StepsOption = Annotated[int | None, typer.Option(min=1, help="Steps at most.")]
 SecondsOption = Annotated[float | None, typer.Option(min=0.2, help="Learn from so much of a clip's beginning.")]
 
 
-Told = TypeVar("Told")
+Result = TypeVar("Result")
 
 
 def text_of(path: Path | None) -> str | None:
-    """A path as flows take it: their parameters are kept as JSON."""
+    """Return a path as text, as flows take it: their parameters are kept as JSON."""
     return None if path is None else str(path)
 
 
-def tell(told: Told, as_json: bool, show: Callable[[Told], None]) -> None:
-    """Print an answer: as JSON, or as `show` has it.
+def print_result(result: Result, as_json: bool, show: Callable[[Result], None]) -> None:
+    """Print a result as JSON, or by `show`.
 
-    Raises: typer.Exit - with 1, since the run left out some of what was asked (schemas/endings.py).
+    Raises: typer.Exit - with 1, since the run did not do all that was requested (schemas/endings.py).
     """
     if as_json:
-        print(json.dumps(told, indent=2))
+        print(json.dumps(result, indent=2))
     else:
-        show(told)
-    if ending_of(told) in ("partial", "failed"):
+        show(result)
+    if ending_of(result) in ("partial", "failed"):
         raise typer.Exit(1)
 
 
 def name_left_out(faults: Mapping[int, str]) -> None:
-    """Say on stderr which rows of a manifest cannot be done, by their place, while the others go on."""
+    """Print to stderr which rows of a manifest are left out, by their place."""
     for place, fault in faults.items():
         say(f"warning: row {place + 1} is left out: {fault}", error=True)
 
 
-def show_labelled(told: dict[str, Any]) -> None:
-    """Print an answer as lines with labels; what has no value is left out."""
+def show_labelled(result: dict[str, Any]) -> None:
+    """Print a result as labelled lines; entries without a value are left out."""
     from flows.cli.render.tables import pairs
 
-    pairs((name.replace("_", " "), value) for name, value in told.items())
+    pairs((name.replace("_", " "), value) for name, value in result.items())

@@ -1,4 +1,4 @@
-"""What displays have in common: a live bar on a terminal, a line now and then elsewhere. All on stderr."""
+"""Base of the progress displays: a live bar on a terminal, a line now and then elsewhere. All on stderr."""
 
 import sys
 import time
@@ -14,7 +14,7 @@ _LINE_EVERY_S = 15.0
 
 
 class Live:
-    """Use as a context manager. `columns` are the bar's; without `live` it asks whether stderr is a terminal."""
+    """Base display; use as a context manager. `columns` are the bar's; live: by default, if stderr is a terminal."""
 
     def __init__(self, columns: tuple[ProgressColumn, ...], live: bool | None = None) -> None:
         self._bar: Progress | None = None
@@ -36,7 +36,7 @@ class Live:
 
     @property
     def _is_due(self) -> bool:
-        """Whether the last line is so long ago that another one is wanted."""
+        """True if the last line is long enough ago for another one."""
         return time.monotonic() - self._last_line > _LINE_EVERY_S
 
     def _line(self, text: str) -> None:
@@ -45,5 +45,5 @@ class Live:
 
 
 def time_left(seconds: float) -> str:
-    """So much time, in minutes where that is more than one and a half."""
+    """Return a remaining time as text, in minutes from 90 s on."""
     return f"{seconds / 60:.0f} min left" if seconds > 90 else f"{seconds:.0f} s left"

@@ -1,4 +1,4 @@
-"""Commands that decide what is in use: retrain, promote, rollback, history, benchmark. Heavy libraries load inside."""
+"""Commands retrain, promote, rollback, history, fetch and benchmark. Heavy libraries load inside them."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from flows.cli.environment import configure_environment, prepare
-from flows.cli.options import ConfigOption, JsonOption, WorkspaceOption, show_labelled, tell, text_of
+from flows.cli.options import ConfigOption, JsonOption, WorkspaceOption, print_result, show_labelled, text_of
 from schemas.errors import RetrainError
 
 StageArgument = Annotated[
@@ -28,12 +28,12 @@ def retrain(
     corpora: Annotated[
         list[str] | None, typer.Argument(help="Corpus files, manifests, folders, URIs; else the settings' corpora.")
     ] = None,
-    stage: Annotated[Literal["both", "stage1", "stage2"], typer.Option(help="Which stages are looked at.")] = "both",
+    stage: Annotated[Literal["both", "stage1", "stage2"], typer.Option(help="Stages to retrain.")] = "both",
     workspace: WorkspaceOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Ingest; where footage changed enough, train, score and promote. Goes on where an earlier one broke off."""
+    """Ingest; where footage changed enough, train, score and promote. Continues an interrupted run."""
     from tasks.preflight.data import check_sources
     from tasks.preflight.models import check_retrain
 
@@ -53,11 +53,11 @@ def retrain(
     with Display(live=False) as files, watched_by(files), LearningDisplay(live=False) as learning:
         try:
             with use_training_callback(learning):
-                told = run(corpora or None, stage, workspace, text_of(config))
+                summary = run(corpora or None, stage, workspace, text_of(config))
         except RetrainError as error:
-            tell(error.summary, as_json, show_retraining)
+            print_result(error.summary, as_json, show_retraining)
             raise
-    tell(told, as_json, show_retraining)
+    print_result(summary, as_json, show_retraining)
 
 
 def promote(
@@ -66,7 +66,7 @@ def promote(
     policy: Annotated[Path | None, typer.Option(help="Promotion policy file; else the settings'.")] = None,
     workspace: WorkspaceOption = None,
     override: Annotated[
-        bool, typer.Option("--override", help="Judge nothing: make it the champion, and keep --reason in the ledger.")
+        bool, typer.Option("--override", help="Skip the evaluation: make it the champion and log --reason.")
     ] = False,
     reason: Annotated[str | None, typer.Option(help="Why --override; kept in the ledger.")] = None,
     config: ConfigOption = None,
@@ -79,14 +79,14 @@ def promote(
     where = (workspace, text_of(config))
     if override:
         configure_environment()
-        from tasks.promotion.manual import override as order
+        from tasks.promotion.manual import override as make_champion
 
-        tell(order(reason or "", stage, model, *where), as_json, show_move)
+        print_result(make_champion(reason or "", stage, model, *where), as_json, show_move)
         return
     prepare(lambda: check_promote(stage, model, text_of(policy), *where, override, reason))
     from flows.promote import promote as run
 
-    tell(run(stage, model, text_of(policy), *where), as_json, show_promotion)
+    print_result(run(stage, model, text_of(policy), *where), as_json, show_promotion)
 
 
 def rollback(
@@ -105,9 +105,9 @@ def rollback(
     """Make an earlier champion the champion again. Takes seconds: no server is started for it."""
     configure_environment()
     from flows.cli.render.promotion import show_move
-    from tasks.promotion.manual import rollback as order
+    from tasks.promotion.manual import rollback as roll_back
 
-    tell(order(why, stage, to, adopt, workspace, text_of(config)), as_json, show_move)
+    print_result(roll_back(why, stage, to, adopt, workspace, text_of(config)), as_json, show_move)
 
 
 def history(
@@ -116,14 +116,14 @@ def history(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Say who was champion when, why, and by whom."""
+    """List the champions: when, why, and by whom each was chosen."""
     configure_environment()
     from flows.cli.render.promotion import show_history
     from schemas.config.settings import load_settings
-    from tasks.promotion.manual import history as look
+    from tasks.promotion.manual import history as read_history
 
-    told = look(load_settings(config, workspace=workspace), stage)
-    tell(told, as_json, show_history)
+    summary = read_history(load_settings(config, workspace=workspace), stage)
+    print_result(summary, as_json, show_history)
 
 
 def fetch(
@@ -133,12 +133,12 @@ def fetch(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Bring a registered model into a folder, every file held against what was logged before any of it can run."""
+    """Copy a registered model into a folder; every file is checked against its logged checksum first."""
     configure_environment()
     from schemas.config.settings import load_settings
-    from tasks.promotion.manual import fetch as order
+    from tasks.promotion.manual import fetch as fetch_model
 
-    tell(order(load_settings(config, workspace=workspace), model, folder), as_json, show_labelled)
+    print_result(fetch_model(load_settings(config, workspace=workspace), model, folder), as_json, show_labelled)
 
 
 def benchmark(
@@ -149,12 +149,12 @@ def benchmark(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show the frozen benchmark, hold it against what is stored, and freeze it where there is none."""
+    """Show the frozen benchmark, check it against the stored clips, and freeze one where there is none."""
     if renew and not why:
-        raise typer.BadParameter("--renew changes what models are judged on: say --why")
+        raise typer.BadParameter("--renew changes the clips that models are scored on: give --why")
     configure_environment()
     from schemas.config.settings import load_settings
-    from tasks.promotion.gate import benchmark as look
+    from tasks.promotion.gate import benchmark as read_benchmark
 
-    told = look(load_settings(config, workspace=workspace), stage, renew, why or "asked for")
-    tell(told, as_json, show_labelled)
+    summary = read_benchmark(load_settings(config, workspace=workspace), stage, renew, why or "asked for")
+    print_result(summary, as_json, show_labelled)

@@ -1,4 +1,4 @@
-"""The command that makes a moved workspace's models at home where it lies now."""
+"""Command `relocate`: rewrites the addresses of runs and models after a workspace was moved."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.cli.options import ConfigOption, JsonOption, WorkspaceOption, tell, text_of
+from flows.cli.options import ConfigOption, JsonOption, WorkspaceOption, print_result, text_of
 from tasks.monitoring.streams import say
 
 
@@ -23,7 +23,7 @@ def relocate(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Let a workspace that was moved use its own runs and models again."""
+    """Rewrite the addresses of runs and models of a workspace that was moved."""
     from schemas.config.settings import load_settings
     from tasks.stores.workspace import Workspace
     from tasks.tracking.address import place_of
@@ -31,14 +31,14 @@ def relocate(
 
     settings = load_settings(text_of(config), workspace=workspace)
     done = run(place_of(settings.tracking, Workspace.open(settings.workspace)), forget)
-    tell(asdict(done), as_json, _show)
+    print_result(asdict(done), as_json, _show)
 
 
-def _show(told: dict[str, Any]) -> None:
-    if not told["forgotten"]:
+def _show(result: dict[str, Any]) -> None:
+    if not result["forgotten"]:
         print("nothing to do: the runs and models are at home here")
-    for old in told["forgotten"]:
+    for old in result["forgotten"]:
         say(f"moved here from {old}")
-    print(f"{told['addresses']} addresses rewritten, {told['models']} versions of models")
-    for name in told["missing"]:
+    print(f"{result['addresses']} addresses rewritten, {result['models']} versions of models")
+    for name in result["missing"]:
         say(f"warning: the files of {name} are not here")

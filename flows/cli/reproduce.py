@@ -1,4 +1,4 @@
-"""Commands that repeat the paper's comparison: its tables, and its rating study. Heavy libraries load inside them."""
+"""Commands that reproduce the paper's tables and its rating study. Heavy libraries load inside them."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -12,12 +12,12 @@ from flows.cli.options import (
     PresetOption,
     ReleaseOption,
     WorkspaceOption,
+    print_result,
     show_labelled,
-    tell,
     text_of,
 )
 
-study = typer.Typer(no_args_is_help=True, help="Have people rate videos, blinded.")
+study = typer.Typer(no_args_is_help=True, help="Rating studies: people grade videos, blinded.")
 
 
 def register(app: typer.Typer) -> None:
@@ -34,7 +34,7 @@ def paper(
     minutes: Annotated[float, typer.Option(help="For all trainings of the table, which share them.")] = 60,
     release: ReleaseOption = None,
     folds: Annotated[
-        int | None, typer.Option(min=2, help="Judge on one of so many folds of the speakers; else on the test split.")
+        int | None, typer.Option(min=2, help="Score on one of so many folds of the speakers; else on the test split.")
     ] = None,
     fold: Annotated[int, typer.Option(min=1, help="Number of that fold, from 1; with --folds.")] = 1,
     out: Annotated[
@@ -45,16 +45,16 @@ def paper(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure a table of the paper on a release: trains what is missing, and goes on where it was interrupted."""
+    """Measure a table of the paper on a release: trains what is missing, and continues after an interruption."""
     from tasks.preflight.models import check_paper
 
     where = (workspace, text_of(config), preset)
     prepare(lambda: check_paper(table, minutes, release, folds, fold, text_of(out), *where))
-    from flows.cli.training_progress import watched
+    from flows.cli.training_progress import run_watched
     from flows.reproduce import paper as run
 
-    told = watched(run, table, minutes, release, folds, fold, text_of(out), workspace, text_of(config), preset)
-    tell(told, as_json, _show_table)
+    summary = run_watched(run, table, minutes, release, folds, fold, text_of(out), workspace, text_of(config), preset)
+    print_result(summary, as_json, _show_table)
 
 
 @study.command("make")
@@ -72,8 +72,8 @@ def study_make(
     """Write a self-contained page on which people grade videos without knowing who made them."""
     from tasks.reproduction.study.making import make_study
 
-    told = make_study(videos, out, title, rounds, checks, seed).summary()
-    tell(told, as_json, show_labelled)
+    summary = make_study(videos, out, title, rounds, checks, seed).summary()
+    print_result(summary, as_json, show_labelled)
 
 
 @study.command("score")
@@ -83,18 +83,18 @@ def study_score(
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for Markdown, CSV and figure.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Means of every system with intervals, and whether raters agree."""
+    """Compute means of every system with intervals, and the agreement of raters."""
     from tasks.reproduction.study.scoring import as_table, score_study
     from tasks.reproduction.writing import markdown, write_table
 
     scores = score_study(key, answers)
     table = as_table(scores)
     files = [str(path) for path in write_table(table, out)] if out else []
-    told = scores.summary() if as_json else {"markdown": markdown(table)}
-    tell(told | {"files": files}, as_json, _show_table)
+    summary = scores.summary() if as_json else {"markdown": markdown(table)}
+    print_result(summary | {"files": files}, as_json, _show_table)
 
 
-def _show_table(told: dict[str, Any]) -> None:
-    print(told["markdown"])
-    for path in told["files"]:
+def _show_table(summary: dict[str, Any]) -> None:
+    print(summary["markdown"])
+    for path in summary["files"]:
         print(path)

@@ -1,4 +1,4 @@
-"""Commands that learn: train, finetune. Heavy libraries load inside them."""
+"""Commands `train` and `finetune`. Heavy libraries load inside them."""
 
 from collections.abc import Callable
 from typing import Annotated, Final, Literal
@@ -15,8 +15,8 @@ from flows.cli.options import (
     SecondsOption,
     StepsOption,
     WorkspaceOption,
+    print_result,
     show_labelled,
-    tell,
     text_of,
 )
 from schemas.config.baselines import BaselineName
@@ -34,7 +34,7 @@ def register(app: typer.Typer) -> None:
 
 
 def _training_of(stage: Literal["stage1", "stage2"]) -> Callable[..., None]:
-    """The command that trains a stage's model."""
+    """Return the command that trains a stage's model."""
 
     def command(
         release: ReleaseOption = None,
@@ -50,11 +50,11 @@ def _training_of(stage: Literal["stage1", "stage2"]) -> Callable[..., None]:
 
         chosen = {"preset": preset, "seed": seed, "schedule": {"max_steps": steps}}
         prepare(lambda: check_train(stage, release, workspace, text_of(config), stage, chosen), training=True)
-        from flows.cli.training_progress import watched
+        from flows.cli.training_progress import run_watched
         from flows.train import train as run
 
-        told = watched(run, stage, release, workspace, text_of(config), preset, steps, seed, fresh)
-        tell(told, as_json, show_labelled)
+        summary = run_watched(run, stage, release, workspace, text_of(config), preset, steps, seed, fresh)
+        print_result(summary, as_json, show_labelled)
 
     return command
 
@@ -82,11 +82,11 @@ def train_baseline(
 
     chosen = {"preset": preset, "seed": seed, "schedule": {"max_steps": steps, "minutes": minutes}}
     prepare(lambda: check_train("stage2", release, workspace, text_of(config), "baselines", chosen), training=True)
-    from flows.cli.training_progress import watched
+    from flows.cli.training_progress import run_watched
     from flows.train import train_baseline as run
 
-    told = watched(run, name, release, workspace, text_of(config), preset, steps, minutes, seed, fresh)
-    tell(told, as_json, show_labelled)
+    summary = run_watched(run, name, release, workspace, text_of(config), preset, steps, minutes, seed, fresh)
+    print_result(summary, as_json, show_labelled)
 
 
 def finetune(
@@ -103,14 +103,14 @@ def finetune(
 ) -> None:
     """Adapt a landmark translator to one speaker, by one clip of a few seconds.
 
-    What comes of it is registered as landmark-translator-finetuned: it is used when it is named, never as the newest.
+    The result is registered as landmark-translator-finetuned: it is used when it is named, never as the newest.
     """
     from tasks.preflight.models import check_finetune
 
     chosen = {"preset": preset, "finetuning": {"steps": steps, "seconds": seconds}}
     prepare(lambda: check_finetune(clip, model, release, workspace, text_of(config), chosen), training=True)
-    from flows.cli.training_progress import watched
+    from flows.cli.training_progress import run_watched
     from flows.train import finetune as run
 
-    told = watched(run, clip, model, release, workspace, text_of(config), preset, seconds, steps, fresh)
-    tell(told, as_json, show_labelled)
+    summary = run_watched(run, clip, model, release, workspace, text_of(config), preset, seconds, steps, fresh)
+    print_result(summary, as_json, show_labelled)

@@ -1,4 +1,4 @@
-"""What a person sees while a model trains: a bar with loss, speed and time left, or without a terminal some lines."""
+"""Progress of a training: a bar with loss, speed and time left, or without a terminal some lines."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,12 +11,12 @@ from model.training.callbacks import StepMetrics, ValidationMetrics
 from schemas.wording import counted
 from tasks.training.progress import use_training_callback
 
-_MEMORY = 0.95
-"""Share of the old value that speed and loss keep at each step: enough to be read, little enough to follow."""
+_DECAY = 0.95
+"""Decay of the moving averages of speed and loss at each step."""
 
 
 class LearningDisplay(Live):
-    """Shows a training; a listener. Use as a context manager."""
+    """Display of a training; a callback. Use as a context manager."""
 
     def __init__(self, live: bool | None = None) -> None:
         columns = (TextColumn("train"), BarColumn(), TextColumn("{task.completed:.0f}/{task.total:.0f}"))
@@ -24,13 +24,13 @@ class LearningDisplay(Live):
         self._steps, self._step = 0, 0
         self._loss: float | None = None
         self._step_s: float | None = None
-        self._seen = ""
+        self._val_text = ""
 
     def started(self, first_step: int, steps: int) -> None:
-        """Training begins, or goes on."""
+        """Start a training, or resume one."""
         self._steps, self._step = steps, first_step
         if first_step >= steps:
-            self._line(f"train: all {counted(steps, 'step')} were taken before; --fresh takes them anew")
+            self._line(f"train: all {counted(steps, 'step')} were taken before; --fresh starts over")
             return
         if self._bar is not None:
             self._task = self._bar.add_task("train", total=steps, completed=first_step, detail="")
@@ -40,42 +40,42 @@ class LearningDisplay(Live):
             )
 
     def stepped(self, report: StepMetrics) -> None:
-        """A step was taken."""
+        """Show a step that was taken."""
         self._step = report.step
-        self._loss = _followed(self._loss, report.losses["total"])
-        self._step_s = _followed(self._step_s, report.seconds)
+        self._loss = _moving_average(self._loss, report.losses["total"])
+        self._step_s = _moving_average(self._step_s, report.seconds)
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, completed=report.step, detail=self._detail())
         elif self._is_due:
             self._line(f"train: {report.step}/{self._steps}  {self._detail()}")
 
     def validated(self, report: ValidationMetrics) -> None:
-        """The val split was looked at."""
+        """Show the scores of a validation."""
         shown = {"val loss": report.scores.get("loss"), "opening r": report.scores.get("mouth_opening_corr")}
-        self._seen = "  ".join(f"{name} {value:.4g}" for name, value in shown.items() if value is not None)
+        self._val_text = "  ".join(f"{name} {value:.4g}" for name, value in shown.items() if value is not None)
 
     def shown(self, name: str, data: bytes) -> None:
-        """Pictures go to the run."""
+        """Do nothing: pictures go to the run."""
 
     def saved(self, step: int, checkpoint: Path) -> None:
-        """Nothing to show."""
+        """Do nothing: a checkpoint is not shown."""
 
     def ended(self, step: int, reason: str) -> None:
-        """Training is over."""
-        self._line(f"train: {reason} at step {step}  {self._seen}")
+        """Show how the training ended."""
+        self._line(f"train: {reason} at step {step}  {self._val_text}")
 
     def _detail(self) -> str:
         if self._loss is None or self._step_s is None:
             return ""
         left = time_left((self._steps - self._step) * self._step_s)
-        return f"loss {self._loss:.4f}  {1 / max(self._step_s, 1e-9):.1f} steps/s  {left}  {self._seen}"
+        return f"loss {self._loss:.4f}  {1 / max(self._step_s, 1e-9):.1f} steps/s  {left}  {self._val_text}"
 
 
-def watched(run: Callable[..., dict[str, Any]], *given: Any) -> dict[str, Any]:
-    """What a flow returns that trains: its progress is shown meanwhile."""
+def run_watched(run: Callable[..., dict[str, Any]], *arguments: Any) -> dict[str, Any]:
+    """Run a flow that trains, show its progress meanwhile, and return its result."""
     with LearningDisplay() as display, use_training_callback(display):
-        return run(*given)
+        return run(*arguments)
 
 
-def _followed(old: float | None, new: float) -> float:
-    return new if old is None else _MEMORY * old + (1 - _MEMORY) * new
+def _moving_average(old: float | None, new: float) -> float:
+    return new if old is None else _DECAY * old + (1 - _DECAY) * new

@@ -1,1 +1,1 @@
-"""What a workspace has to say: its state, its files and clips, why they ended where they did, what is wrong."""
+"""Inspection of a workspace: its state, its files and clips with the reasons of their routes, and check-ups."""

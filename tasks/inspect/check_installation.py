@@ -1,4 +1,4 @@
-"""Is everything installed that heterodub needs: Python, packages at their pins, decoders, model files."""
+"""Check of the installation: Python, packages at their pins, decoders, model files."""
 
 import importlib
 import re
@@ -30,7 +30,7 @@ _PACKAGE_FILES: Final = (
 
 
 def check_installation(settings: Settings) -> list[Finding]:
-    """Look at Python, packages, decoders and model files."""
+    """Check Python, packages, decoders and model files."""
     return [
         *_python(),
         *check_pins(_requirements()),
@@ -42,12 +42,12 @@ def check_installation(settings: Settings) -> list[Finding]:
 
 
 def _python() -> Iterator[Finding]:
-    found = ".".join(map(str, sys.version_info[:3]))
+    python = ".".join(map(str, sys.version_info[:3]))
     if sys.version_info[:2] == (3, 11):
-        yield good("install", "python", found)
+        yield good("install", "python", python)
     else:
         yield problem(
-            "install", "python", f"{found}, made for 3.11", "install heterodub into a Python 3.11 environment"
+            "install", "python", f"{python}, made for 3.11", "install heterodub into a Python 3.11 environment"
         )
 
 
@@ -56,19 +56,19 @@ def _requirements() -> list[str]:
 
 
 def check_pins(requirements: Iterable[str]) -> Iterator[Finding]:
-    """Hold installed versions against pins such as "av==18.1.0"; extras and unpinned packages are passed over."""
+    """Compare installed versions with pins such as "av==18.1.0"; extras and unpinned packages are skipped."""
     matching = 0
     for requirement in requirements:
         pin = _PIN.fullmatch(requirement.strip())
         if pin is None or "extra" in (pin[3] or ""):
             continue
         package, wanted = pin[1], pin[2]
-        found = _version(package)
+        installed = _version(package)
         remedy = f"pip install '{package}=={wanted}'"
-        if found is None:
+        if installed is None:
             yield problem("install", package, f"not installed; {wanted} is needed", remedy)
-        elif found.partition("+")[0] != wanted:  # 2.13.0+cpu is a build of 2.13.0
-            yield problem("install", package, f"{found} is installed, {wanted} was tested", remedy)
+        elif installed.partition("+")[0] != wanted:  # 2.13.0+cpu is a build of 2.13.0
+            yield problem("install", package, f"{installed} is installed, {wanted} was tested", remedy)
         else:
             matching += 1
     yield good("install", "packages", f"{matching} at their pinned versions")
@@ -109,7 +109,7 @@ def check_sandbox(settings: Settings) -> Finding:
 
 
 def _own_models() -> Iterator[Finding]:
-    """Model files that come inside packages."""
+    """Check the model files that come inside packages."""
     for package, inner, what in _PACKAGE_FILES:
         spec = find_spec(package)
         places = (spec.submodule_search_locations if spec else None) or []
@@ -120,7 +120,7 @@ def _own_models() -> Iterator[Finding]:
 
 
 def check_weights(settings: Settings) -> Iterator[Finding]:
-    """Look at the model files of every landmark backend; only the one in use has to be there."""
+    """Check the model files of every landmark backend; only the one in use has to be there."""
     in_use = settings.backend
     weights = settings.weights
     yield _weight("face_mesh_v1", in_use, True, _mesh_v1)
@@ -130,14 +130,16 @@ def check_weights(settings: Settings) -> Iterator[Finding]:
     yield _weight("face_alignment", in_use, any(paths.values()), lambda: _files(paths))
 
 
-def _weight(name: str, in_use: str, is_set: bool, look: Callable[[], str]) -> Finding:
+def _weight(name: str, in_use: str, is_set: bool, check: Callable[[], str]) -> Finding:
     try:
-        return good("weights", name, look())
+        return good("weights", name, check())
     except (WeightsMissingError, ImportError) as error:
         if name == in_use:
             return problem("weights", name, f"{error}", "put the file there, or choose another backend in the settings")
         if is_set:
-            return warning("weights", name, f"{error}", f"mend this before backend {name} is used; {in_use} is in use")
+            return warning(
+                "weights", name, f"{error}", f"correct this before backend {name} is used; {in_use} is in use"
+            )
         return good("weights", name, f"not set up, not in use ({in_use} is)")
 
 

@@ -1,4 +1,4 @@
-"""Do ledger and registry agree on who is champion, and is the frozen benchmark whole."""
+"""Check of champions and benchmarks: ledger and registry agree, and the frozen benchmark is whole."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -9,7 +9,7 @@ from schemas.config.settings import Settings
 from schemas.errors import HeterodubError, SettingsError, WorkspaceError
 from schemas.reasons import Stage
 from schemas.wording import counted
-from tasks.promotion.alias_moves import ADOPT, CHOOSE, stranger
+from tasks.promotion.alias_moves import ADOPT, CHOOSE, foreign_ledger
 from tasks.promotion.eligibility import TAKEN_DOWN
 from tasks.promotion.ledger import Move, champions, moves
 from tasks.releases import benchmarks, releases
@@ -22,11 +22,11 @@ from .findings import Finding, good, problem, warning
 if TYPE_CHECKING:
     from tasks.tracking.store import Tracking
 
-_PUT_RIGHT = "the next `heterodub promote STAGE` or rollback puts it right before anything else"
+_REPAIR = "the next `heterodub promote STAGE` or rollback repairs it first"
 
 
 def check_promotions(settings: Settings) -> list[Finding]:
-    """Look at benchmarks and champions; makes nothing. A workspace that cannot be opened is told by check_workspace."""
+    """Check benchmarks and champions, read-only. A workspace that cannot be opened is reported by check_workspace."""
     try:
         ws = Workspace.open(settings.workspace)
     except WorkspaceError:
@@ -40,71 +40,73 @@ def _benchmarks(ws: Workspace) -> Iterator[Finding]:
     last = releases.latest(ws)
     for stage in Stage if last else ():
         try:
-            found = benchmarks.standing(ws, stage, last.extractor) if last else None
-            if found is None:
+            frozen = benchmarks.standing(ws, stage, last.extractor) if last else None
+            if frozen is None:
                 continue
-            benchmarks.verify(ws, found, releases.current_versions(ws)[stage.value])
+            benchmarks.verify(ws, frozen, releases.current_versions(ws)[stage.value])
         except HeterodubError as error:
             remedy = "until then nothing of this stage can be promoted"
             yield problem("promotion", f"{stage} benchmark", str(error), remedy)
         else:
-            clips, speakers = counted(len(found.clips), "clip"), counted(found.speakers, "speaker")
-            told = f"{found.benchmark}, {clips} of {speakers}, all as they were frozen"
-            yield good("promotion", f"{stage} benchmark", told)
+            clips, speakers = counted(len(frozen.clips), "clip"), counted(frozen.speakers, "speaker")
+            detail = f"{frozen.benchmark}, {clips} of {speakers}, all as they were frozen"
+            yield good("promotion", f"{stage} benchmark", detail)
 
 
 def _champions(ws: Workspace, settings: Settings) -> Iterator[Finding]:
     known = moves(ws)
     for model in sorted({move.model for move in known}):
         yield _champion(ws, settings, model, [move for move in known if move.model == model])
-    if settings.tracking.uri is not None:  # a store of our own is led by nobody else
+    if settings.tracking.uri is not None:  # a store of our own has no other ledger
         for model in {GENERATOR, TRANSLATOR} - {move.model for move in known}:
             yield from _led_elsewhere(ws, settings, model)
 
 
 def _led_elsewhere(ws: Workspace, settings: Settings, model: str) -> Iterator[Finding]:
-    """A workspace that trains for another one's champions is well; it should know that it cannot promote."""
-    with suppress(HeterodubError, OSError):  # a store that does not answer is check_tracking's to tell
-        if told := stranger(_asked(ws, settings), ws, model):
-            yield warning("promotion", f"{model} champion", told, f"promote from there, or take it over: {ADOPT}")
+    """Warn that a workspace that trains for another one's champions cannot promote."""
+    with suppress(HeterodubError, OSError):  # check_tracking reports a store that does not answer
+        if detail := foreign_ledger(_open_tracking(ws, settings), ws, model):
+            yield warning("promotion", f"{model} champion", detail, f"promote from there, or take it over: {ADOPT}")
 
 
-def _champion(ws: Workspace, settings: Settings, model: str, own: list[Move]) -> Finding:
-    last, what = own[-1], f"{model} champion"
+def _champion(ws: Workspace, settings: Settings, model: str, model_moves: list[Move]) -> Finding:
+    last, what = model_moves[-1], f"{model} champion"
     if not last.is_done:
-        told = f"the {last.kind} to version {last.to_version} by {last.who} ({last.created_utc}) was left half done"
-        return problem("promotion", what, told, _PUT_RIGHT)
+        detail = f"the {last.kind} to version {last.to_version} by {last.who} ({last.created_utc}) was interrupted"
+        return problem("promotion", what, detail, _REPAIR)
     try:
-        tracking = _asked(ws, settings)
-        if told := stranger(tracking, ws, model):
-            return problem("promotion", what, told, f"promote from there, or take it over: {ADOPT}")
-        alias, there = _registered(tracking, model)
+        tracking = _open_tracking(ws, settings)
+        if detail := foreign_ledger(tracking, ws, model):
+            return problem("promotion", what, detail, f"promote from there, or take it over: {ADOPT}")
+        alias, registered = _registered(tracking, model)
     except (HeterodubError, OSError) as error:
-        return problem("promotion", what, f"the registry cannot be asked: {error}", "see the tracking store's finding")
-    taken = there.get(last.to_version)
-    if taken is None:
-        told = f"version {last.to_version} by the ledger, but it was deleted from the registry"
-        return problem("promotion", what, told, f"{CHOOSE} chooses another")
+        return problem("promotion", what, f"the registry cannot be read: {error}", "see the tracking store's finding")
+    takedowns = registered.get(last.to_version)
+    if takedowns is None:
+        detail = f"version {last.to_version} by the ledger, but it was deleted from the registry"
+        return problem("promotion", what, detail, f"{CHOOSE} chooses another")
     if alias != last.to_version:
-        told = f"version {last.to_version} by the ledger, but the alias points at {alias or 'nothing'}"
-        return problem("promotion", what, told, _PUT_RIGHT)
-    if taken:
-        told = f"version {last.to_version} was trained on footage that was taken down ({taken})"
-        return warning("promotion", what, told, "train anew and promote, or roll back to a clean version")
-    return good("promotion", what, f"version {last.to_version} since {last.created_utc}, {len(champions(own))} in line")
+        detail = f"version {last.to_version} by the ledger, but the alias points at {alias or 'nothing'}"
+        return problem("promotion", what, detail, _REPAIR)
+    if takedowns:
+        detail = f"version {last.to_version} was trained on footage that was taken down ({takedowns})"
+        return warning("promotion", what, detail, "train again and promote, or roll back to a clean version")
+    return good(
+        "promotion", what, f"version {last.to_version} since {last.created_utc}, {len(champions(model_moves))} in line"
+    )
 
 
-def _asked(ws: Workspace, settings: Settings) -> "Tracking":
+def _open_tracking(ws: Workspace, settings: Settings) -> "Tracking":
     place = place_of(settings.tracking, ws)
     if place.database and not place.database.exists():
-        raise SettingsError(f"{place.database} is not there")
+        raise SettingsError(f"{place.database} does not exist")
     from tasks.tracking.store import open_to_ask
 
     return open_to_ask(place)
 
 
 def _registered(tracking: "Tracking", model: str) -> tuple[int | None, dict[int, str]]:
-    """Where the alias points, and for each version that there is, what of its footage was taken down, if any."""
+    """Return the version of the alias, and the takedowns that each registered version was trained on."""
     from tasks.tracking.registry import CHAMPION, aliased, versions
 
     alias = aliased(tracking, model, CHAMPION)

@@ -1,4 +1,4 @@
-"""Can runs and models be kept: is the tracking store there, and does it answer."""
+"""Check of the tracking store: it exists and answers, and the files of models are whole."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -17,7 +17,7 @@ _NOT_AS_LOGGED = "restore its files from a copy, or choose another version (`het
 
 
 def check_tracking(settings: Settings) -> list[Finding]:
-    """Look at the tracking store; makes nothing. A workspace that cannot be opened is check_workspace's to tell."""
+    """Check the tracking store, read-only. A workspace that cannot be opened is reported by check_workspace."""
     return list(_store(settings))
 
 
@@ -47,13 +47,13 @@ def _store(settings: Settings) -> Iterator[Finding]:
         return
     yield good("tracking", _WHAT, detail)
     yield from models
-    for one in gone:
-        yield problem("tracking", "deleted", one.what, one.command or _NOT_KEPT)
+    for deletion in gone:
+        yield problem("tracking", "deleted", deletion.what, deletion.command or _NOT_KEPT)
 
 
 def _models(place: TrackingAddress) -> Iterator[Finding]:
-    """Each version that an alias points at, its files against its seal; of others in a store of our own, whether there
-    are files at all.
+    """Check each version that an alias points at, its files against its checksums; of others in a store of our
+    own, that there are files at all.
 
     Raises: TrackingError - the store does not answer.
     """

@@ -1,4 +1,4 @@
-"""Is the workspace sound: layout, files, rows that belong together, the last release, room on the disk."""
+"""Check of the workspace: layout, files, rows that belong together, the last release, room on the disk."""
 
 import shutil
 import time
@@ -37,37 +37,37 @@ _CHECKED_OUT: Final = "restore the workspace from a copy, or ingest into a new o
 
 
 def check_workspace(settings: Settings) -> list[Finding]:
-    """Look at the workspace of the settings; without a sound layout nothing else is looked at."""
+    """Check the workspace of the settings; without a sound layout nothing else is checked."""
     try:
         ws = Workspace.open(settings.workspace)
     except WorkspaceError as error:
         return [problem("workspace", "layout", str(error), "name the right folder with --workspace, or ingest into it")]
-    found = [good("workspace", "layout", f"version {LAYOUT_VERSION} at {ws.root}")]
-    found.append(_policy(ws, settings))
+    findings = [good("workspace", "layout", f"version {LAYOUT_VERSION} at {ws.root}")]
+    findings.append(_policy(ws, settings))
     tables = [finding for table in TABLES for finding in _table(ws, table)]
-    found += tables
+    findings += tables
     if not any(finding.remedy for finding in tables):
-        found += [
+        findings += [
             *_orphans(ws),
             *_gone(ws, settings.guards.web_origins),
             *_barred(ws),
             *_clip_counts(ws),
             *_payload(ws),
         ]
-    return [*found, *_release(ws), *_scratch(ws), *check_room(ws)]
+    return [*findings, *_release(ws), *_scratch(ws), *check_room(ws)]
 
 
 def _policy(ws: Workspace, settings: Settings) -> Finding:
-    """Whether the policy that routed the workspace can be read."""
+    """Check that the policy that routed the workspace can be read."""
     try:
         policy = policy_in_force(ws, settings)
     except HeterodubError as error:
-        return problem("workspace", "policy", str(error), f"route anew: {_REROUTE}")
+        return problem("workspace", "policy", str(error), f"route again: {_REROUTE}")
     return good("workspace", "policy", f"{policy.name} {policy.version} ({policy.hash}) is in force")
 
 
 def _table(ws: Workspace, table: str) -> Iterator[Finding]:
-    """Whether every file of the newest version is there, whole, and opens."""
+    """Check that every file of the newest version exists, is whole, and opens."""
     what = f"table {table}"
     if not reading.exists(ws, table):
         yield good("workspace", what, "not made yet")
@@ -91,9 +91,9 @@ def _table(ws: Workspace, table: str) -> Iterator[Finding]:
 
 
 def _lost(ws: Workspace, table: str, files: tuple[delta.DataFile, ...]) -> list[str]:
-    entries = ws.filesystem().ls(ws.path(table), detail=True)  # one question, not two for each of many files
-    held = {str(entry["name"]).rsplit("/", 1)[-1]: entry["size"] for entry in entries}
-    return [file.name for file in files if held.get(file.name) != file.size_bytes]
+    entries = ws.filesystem().ls(ws.path(table), detail=True)  # one request, not two for each of many files
+    sizes = {str(entry["name"]).rsplit("/", 1)[-1]: entry["size"] for entry in entries}
+    return [file.name for file in files if sizes.get(file.name) != file.size_bytes]
 
 
 def _orphans(ws: Workspace) -> Iterator[Finding]:
@@ -101,20 +101,18 @@ def _orphans(ws: Workspace) -> Iterator[Finding]:
         return
     media = sorted(orphans(ws))
     if media:
-        detail = f"{len(media)} media have rows, but no measured file stands for them: {_some_ids(media)}"
-        yield problem(
-            "workspace", "orphans", detail, "ingest any source again: rows that nothing stands for are taken out"
-        )
+        detail = f"{len(media)} media have rows, but no measured file: {_some_ids(media)}"
+        yield problem("workspace", "orphans", detail, "ingest any source again: rows without a file are deleted")
     else:
         yield good("workspace", "orphans", "none")
 
 
 def _gone(ws: Workspace, origins: Sequence[str]) -> Iterator[Finding]:
-    """Whether the files that the catalog names are still there: rows outlive them, but other routes need them."""
+    """Check that the files in the catalog still exist: rows outlive them, but other routes need them."""
     if not reading.exists(ws, "catalog"):
         return
-    looked_at = pc.field("state") != FileState.QUARANTINED.value
-    uris = reading.read(ws, "catalog", ["uri"], looked_at)["uri"].to_pylist()
+    not_quarantined = pc.field("state") != FileState.QUARANTINED.value
+    uris = reading.read(ws, "catalog", ["uri"], not_quarantined)["uri"].to_pylist()
     if lost := sorted(gone(uris, origins)):
         remedy = (
             "ingest their source as it is now: a file that was moved is known again by its bytes, with its new labels"
@@ -126,7 +124,7 @@ def _gone(ws: Workspace, origins: Sequence[str]) -> Iterator[Finding]:
 
 
 def _barred(ws: Workspace) -> Iterator[Finding]:
-    """Whether footage is stored that was taken down: an ingest that was under way meanwhile may have brought it."""
+    """Check that no footage is stored that was taken down: an ingest meanwhile may have stored it."""
     marks = tombstones.standing(ws)
     if not marks.marks:
         return
@@ -164,13 +162,13 @@ def _kept(ws: Workspace, media: frozenset[str]) -> list[str]:
 
 
 def _clip_counts(ws: Workspace) -> Iterator[Finding]:
-    """Whether each measured file has the clips that its catalog row counts."""
+    """Check that each measured file has the clips that its catalog row counts."""
     measured = pc.field("state") == FileState.MEASURED.value
     catalog = reading.read(ws, "catalog", ["uri", "media_id", "clips"], measured).to_pylist()
-    held = Counter(reading.read(ws, "clips", ["media_id"])["media_id"].to_pylist())
-    wrong = [row for row in catalog if row["clips"] != held[row["media_id"]]]
+    stored = Counter(reading.read(ws, "clips", ["media_id"])["media_id"].to_pylist())
+    wrong = [row for row in catalog if row["clips"] != stored[row["media_id"]]]
     if wrong:
-        names = [f"{base_name(row['uri'])} ({row['clips']} noted, {held[row['media_id']]} stored)" for row in wrong]
+        names = [f"{base_name(row['uri'])} ({row['clips']} noted, {stored[row['media_id']]} stored)" for row in wrong]
         yield problem(
             "workspace", "clip counts", f"of {counted(len(wrong), 'file')} they disagree: {_some(names)}", _REINGEST
         )
@@ -179,7 +177,7 @@ def _clip_counts(ws: Workspace) -> Iterator[Finding]:
 
 
 def _payload(ws: Workspace) -> Iterator[Finding]:
-    """Whether admitted clips and payload rows are the same."""
+    """Check that admitted clips and payload rows are the same."""
     for stage in Stage:
         admitted = _ids(reading.read(ws, "clips", ["clip_id"], pc.field(stage.value)))
         stored = _ids(reading.read(ws, stage.value, ["clip_id"]))
@@ -195,7 +193,7 @@ def _payload(ws: Workspace) -> Iterator[Finding]:
 
 
 def _release(ws: Workspace) -> Iterator[Finding]:
-    """Whether every file that the last release pins is still there."""
+    """Check that every file that the last release pins still exists."""
     if not reading.exists(ws, "releases"):
         yield good("workspace", "last release", "none yet")
         return
@@ -242,7 +240,7 @@ def _scratch(ws: Workspace) -> Iterator[Finding]:
 
 
 def check_room(ws: Workspace, least_bytes: int = LEAST_FREE_BYTES) -> Iterator[Finding]:
-    """Room on the disk of a local workspace."""
+    """Check the room on the disk of a local workspace."""
     if not ws.is_local:
         return
     free = shutil.disk_usage(ws.root).free

@@ -1,4 +1,4 @@
-"""The whole check-up."""
+"""All checks of `doctor`."""
 
 from schemas.config.settings import Settings
 from schemas.errors import SettingsError
@@ -12,7 +12,7 @@ from .findings import Finding, good, problem
 
 
 def diagnose(settings: Settings) -> list[Finding]:
-    """Look at the installation, the policy, the workspace, the tracking store and the champions; changes nothing."""
+    """Check the installation, the policy, the workspace, the tracking store and the champions, read-only."""
     return [
         *check_installation(settings),
         _policy(settings),
@@ -27,6 +27,6 @@ def _policy(settings: Settings) -> Finding:
         policy = load_policy(settings.policy)
     except SettingsError as error:
         return problem(
-            "settings", "policy", str(error), "mend the file, or leave [policy] out to use the default policy"
+            "settings", "policy", str(error), "correct the file, or leave [policy] out to use the default policy"
         )
     return good("settings", "policy", f"{policy.name} {policy.version} ({policy.hash}), {len(policy.rules())} rules")

@@ -1,4 +1,4 @@
-"""Why a file or a clip ended where it did: every number, every threshold, every verdict."""
+"""Explanation of the route of a file or a clip: every number, every threshold, every verdict."""
 
 import math
 from collections.abc import Mapping
@@ -26,18 +26,18 @@ Row = Mapping[str, Any]
 
 
 class SignalCheck(StrEnum):
-    """What a stage says of one signal."""
+    """Result of a stage's check of one signal."""
 
     PASS = "pass"
     FAIL = "fail"
     NOT_ASKED = "not_asked"
     NOT_MEASURED = "not_measured"
-    """The stage asks for it and there is no number; `refuses` says whether that counts against the clip."""
+    """The stage checks it and there is no number; `refuses`: true if the clip is refused for that."""
 
 
 @dataclass(frozen=True, slots=True)
-class StageSays:
-    """One stage on one signal. `limits` are such as (">=", 48.0); `reason` is what the clip is refused for."""
+class StageCheck:
+    """Check of one signal by one stage. `limits` are such as (">=", 48.0); `reason`: of the refusal."""
 
     answer: SignalCheck
     refuses: bool
@@ -55,8 +55,8 @@ class SignalAnswer:
     meaning: str
     value: float | None
     missing: str | None
-    stage1: StageSays
-    stage2: StageSays
+    stage1: StageCheck
+    stage2: StageCheck
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +69,8 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class ClipAnswer:
-    """Everything about one clip. The stage flags and reasons are as stored, decided by `policy`; the signals are held
-    against the policy in force, `policy_in_force`, which would say `now_stage1` and `now_stage2`.
+    """Everything about one clip. The stage flags and reasons are as stored, decided by `policy`; the signals are
+    checked by the policy in force, `policy_in_force`, which would decide `now_stage1` and `now_stage2`.
     """
 
     clip_id: str
@@ -123,17 +123,17 @@ _FACTS: Final = (
 
 
 def explain_name(settings: Settings, name: str) -> FileAnswer | ClipAnswer:
-    """Explain the file or clip that a person named; see find.find for what names may be.
+    """Explain the file or clip that a person named; see lookup.find for the forms of a name.
 
     Raises: NotFoundError - nothing fits, or several things do. WorkspaceError - there is none, or it is unreadable.
     """
     ws = Workspace.open(settings.workspace)
-    found = find(ws, name)
+    match = find(ws, name)
     policy = policy_in_force(ws, settings)
-    if found.clip_id is not None:
-        (row,) = reading.read(ws, "clips", filter=pc.field("clip_id") == found.clip_id).to_pylist()
+    if match.clip_id is not None:
+        (row,) = reading.read(ws, "clips", filter=pc.field("clip_id") == match.clip_id).to_pylist()
         return explain_clip(row, policy)
-    (row,) = reading.read(ws, "catalog", filter=pc.field("uri") == found.uri).to_pylist()
+    (row,) = reading.read(ws, "catalog", filter=pc.field("uri") == match.uri).to_pylist()
     return _explain_file(ws, row, policy)
 
 
@@ -157,7 +157,7 @@ def explain_clip(row: Row, policy: Policy) -> ClipAnswer:
 
 
 def sentence(code: str) -> str:
-    """The sentence of a reason code; a code of a newer version has none and stands for itself."""
+    """Return the sentence of a reason code; a code of a newer version has none and is returned itself."""
     for kind in (FileReason, ClipReason):
         if code in {str(reason) for reason in kind}:
             return EXPLANATIONS[kind(code)]
@@ -202,14 +202,14 @@ def _signals(
             signal.meaning,
             values[signal.name],
             missing.get(signal.name),
-            _says(verdicts.get((Stage.STAGE1, signal.name), [])),
-            _says(verdicts.get((Stage.STAGE2, signal.name), [])),
+            _stage_check(verdicts.get((Stage.STAGE1, signal.name), [])),
+            _stage_check(verdicts.get((Stage.STAGE2, signal.name), [])),
         )
         for signal in SIGNALS
     )
 
 
-def _says(verdicts: list[LimitCheck]) -> StageSays:
+def _stage_check(verdicts: list[LimitCheck]) -> StageCheck:
     # the rule that stage 1 has sound at all has no limit that a number could break
     limits = tuple(
         (_SIGN[verdict.rule.direction], verdict.rule.limit) for verdict in verdicts if math.isfinite(verdict.rule.limit)
@@ -222,4 +222,4 @@ def _says(verdicts: list[LimitCheck]) -> StageSays:
         answer = SignalCheck.NOT_MEASURED
     else:
         answer = SignalCheck.FAIL if failed else SignalCheck.PASS
-    return StageSays(answer, bool(failed), limits, reason)
+    return StageCheck(answer, bool(failed), limits, reason)

@@ -1,11 +1,11 @@
-"""What a check-up finds: each thing looked at, how it is, and what to do when it is not well."""
+"""Findings of a check-up: subject, state, and remedy."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class Health(StrEnum):
-    """How a thing is. Only a problem makes the check-up fail."""
+    """State of a subject. Only a problem makes the check-up fail."""
 
     OK = "ok"
     WARNING = "warning"
@@ -14,7 +14,7 @@ class Health(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing looked at. `remedy` says what to do, and is empty when all is well."""
+    """Result of one check. `remedy` says what to do, and is empty when all is well."""
 
     area: str
     what: str
@@ -24,15 +24,15 @@ class Finding:
 
 
 def good(area: str, what: str, detail: str = "") -> Finding:
-    """A finding that all is well."""
+    """Return a finding that all is well."""
     return Finding(area, what, Health.OK, detail)
 
 
 def warning(area: str, what: str, detail: str, remedy: str) -> Finding:
-    """A finding worth knowing, which stops nothing."""
+    """Return a finding that does not make the check-up fail."""
     return Finding(area, what, Health.WARNING, detail, remedy)
 
 
 def problem(area: str, what: str, detail: str, remedy: str) -> Finding:
-    """A finding that has to be mended."""
+    """Return a finding that has to be corrected."""
     return Finding(area, what, Health.PROBLEM, detail, remedy)

@@ -1,4 +1,4 @@
-"""Which policy clips are held against: the one the workspace was routed by, else the one of the settings."""
+"""Policy in force: the one that the workspace was routed by, else the one of the settings."""
 
 from pydantic import ValidationError
 
@@ -10,12 +10,12 @@ from tasks.stores.workspace import Workspace
 
 
 def policy_in_force(ws: Workspace, settings: Settings) -> Policy:
-    """The standing policy of the workspace; before the first ingest, the one an ingest would take.
+    """Return the active policy of the workspace; before the first ingest, the one that an ingest would use.
 
     Raises: WorkspaceError - the workspace's policy is damaged. SettingsError - the policy file is.
     """
     try:
-        standing = active_policy(ws)
+        active = active_policy(ws)
     except (ValidationError, ValueError, OSError) as error:
         raise WorkspaceError(f"{ws.root}/{FILE} cannot be read: {error}") from error
-    return load_policy(settings.policy) if standing is None else standing
+    return load_policy(settings.policy) if active is None else active

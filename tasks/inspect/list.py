@@ -20,7 +20,7 @@ Row = dict[str, Any]
 
 
 class ClipState(StrEnum):
-    """A clip is admitted when at least one stage takes it."""
+    """State of a clip: admitted if at least one stage takes it."""
 
     ADMITTED = "admitted"
     REJECTED = "rejected"
@@ -28,7 +28,7 @@ class ClipState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ListQuery:
-    """Which rows are asked for; None asks for all. `limit` cuts the answer, not the count that comes with it."""
+    """Filter of rows; None filters nothing. `limit` cuts the rows, not the count that comes with them."""
 
     state: str | None = None
     route: Route | None = None
@@ -38,7 +38,7 @@ class ListQuery:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """Rows in a stable order, and how many there would be without a limit."""
+    """Rows in a stable order, and their number without the limit."""
 
     rows: list[Row]
     total: int
@@ -57,8 +57,8 @@ _REASONS: Final = ["stage1_reasons", "stage2_reasons"]
 
 
 def list_files(ws: Workspace, wanted: ListQuery) -> Listing:
-    """Rows of FILE_COLUMNS, by uri. A route keeps files with a clip that went there; a reason keeps files refused for
-    it, or with a clip refused for it.
+    """List rows of FILE_COLUMNS, by uri. A route keeps files with a clip of that route; a reason keeps files that were
+    refused for it, or with a clip refused for it.
 
     Raises: NotFoundError - there is no such state or reason.
     """
@@ -69,16 +69,16 @@ def list_files(ws: Workspace, wanted: ListQuery) -> Listing:
     if wanted.route is not None:
         catalog = _of_media(catalog, clips.filter(takes(wanted.route)))
     if wanted.reason is not None:
-        own = pc.fill_null(pc.equal(catalog["reason"], wanted.reason), False)
-        theirs = _media_mask(catalog, clips.filter(_refused_for(clips, wanted.reason)))
-        catalog = catalog.filter(pc.or_(own, theirs))
+        of_file = pc.fill_null(pc.equal(catalog["reason"], wanted.reason), False)
+        of_clips = _media_mask(catalog, clips.filter(_refused_for(clips, wanted.reason)))
+        catalog = catalog.filter(pc.or_(of_file, of_clips))
     shown = catalog.sort_by("uri").slice(0, wanted.limit)
     routes = _routes_by_media(clips)
     return Listing([_file_row(row, routes) for row in shown.to_pylist()], catalog.num_rows)
 
 
 def list_clips(ws: Workspace, wanted: ListQuery) -> Listing:
-    """Rows of CLIP_COLUMNS, by file and start. Reasons are lists; a signal that was not measured is None.
+    """List rows of CLIP_COLUMNS, by file and start. Reasons are lists; a signal that was not measured is None.
 
     Raises: NotFoundError - there is no such state or reason.
     """
@@ -108,7 +108,7 @@ def _clip_filter(wanted: ListQuery) -> Any:
 
 
 def _refused_for(clips: pa.Table, reason: str) -> Any:
-    """Mask of the clips that either stage refuses for this reason."""
+    """Return a mask of the clips that either stage refuses for this reason."""
     hit: set[int] = set()
     for column in _REASONS:
         lists = clips[column].combine_chunks()
@@ -118,7 +118,7 @@ def _refused_for(clips: pa.Table, reason: str) -> Any:
 
 
 def _media_mask(catalog: pa.Table, clips: pa.Table) -> Any:
-    """Mask of the files that these clips were cut from; a copy of such a file is not one of them."""
+    """Return a mask of the files that these clips were cut from; a copy of such a file is not one of them."""
     cut = pc.is_in(catalog["media_id"], value_set=pc.unique(clips["media_id"]))
     return pc.and_(cut, pc.equal(catalog["state"], FileState.MEASURED.value))
 
@@ -129,26 +129,26 @@ def _of_media(catalog: pa.Table, clips: pa.Table) -> pa.Table:
 
 def _routes_by_media(clips: pa.Table) -> dict[str, dict[str, int]]:
     counts = clips.group_by(["media_id", *_STAGES]).aggregate([([], "count_all")]).to_pylist()
-    found: dict[str, dict[str, int]] = {}
+    by_media: dict[str, dict[str, int]] = {}
     for row in counts:
-        routes = found.setdefault(row["media_id"], dict.fromkeys(map(str, Route), 0))
+        routes = by_media.setdefault(row["media_id"], dict.fromkeys(map(str, Route), 0))
         routes[str(route_of(row["stage1"], row["stage2"]))] += row["count_all"]
-    return found
+    return by_media
 
 
 def _file_row(row: Row, routes: dict[str, dict[str, int]]) -> Row:
     none = dict.fromkeys(map(str, Route), 0)
     cut = routes.get(row["media_id"], none) if row["state"] == FileState.MEASURED else none
-    made = {"seconds": round(row["media_s"], 2), **cut}
-    return {name: made[name] if name in made else row[name] for name in FILE_COLUMNS}
+    derived = {"seconds": round(row["media_s"], 2), **cut}
+    return {name: derived[name] if name in derived else row[name] for name in FILE_COLUMNS}
 
 
 def _clip_row(row: Row) -> Row:
     route = route_of(row["stage1"], row["stage2"])
-    made = {
+    derived = {
         "start_s": frame_to_second(row["start_frame"]),
         "length_s": frame_to_second(row["frames"]),
         "state": str(ClipState.REJECTED if route is Route.REJECTED else ClipState.ADMITTED),
         "route": str(route),
     }
-    return {name: made[name] if name in made else row[name] for name in CLIP_COLUMNS}
+    return {name: derived[name] if name in derived else row[name] for name in CLIP_COLUMNS}

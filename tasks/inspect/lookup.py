@@ -1,4 +1,4 @@
-"""From what a person types to the one file or clip that is meant, or to helpful words when it is not one."""
+"""Lookup of the one file or clip that a typed name means, with suggestions if there is not exactly one."""
 
 import os
 import re
@@ -29,14 +29,14 @@ _COLUMNS: Final = ["uri", "media_id", "state"]
 
 @dataclass(frozen=True, slots=True)
 class LookupResult:
-    """Exactly one of the two is set: the uri of a file, or the id of a clip."""
+    """Result of a lookup. Exactly one of the two is set: the uri of a file, or the id of a clip."""
 
     uri: str | None = None
     clip_id: str | None = None
 
 
 def find(ws: Workspace, name: str, whole: bool = False) -> LookupResult:
-    """The file or clip that `name` means: a path, the tail of a path that only one file has, or the start of a
+    """Find the file or clip that `name` means: a path, the tail of a path that only one file has, or the start of a
     media_id or clip_id of at least four digits. whole: the tail has to be whole names, as where something is deleted.
 
     Raises: NotFoundError - nothing fits (the text suggests what is near) or several things do (it lists them).
@@ -64,7 +64,7 @@ def _clips_starting(ws: Workspace, name: str) -> list[str]:
 
 
 def _by_media(files: list[dict[str, Any]], name: str) -> Iterable[str]:
-    """Files by content. Of several with the same bytes, the one whose clips were taken."""
+    """Return files by content. Of several with the same bytes, the one whose clips were taken."""
     if not _ID.fullmatch(name):
         return []
     same: dict[str, dict[str, Any]] = {}
@@ -76,7 +76,7 @@ def _by_media(files: list[dict[str, Any]], name: str) -> Iterable[str]:
 
 
 def _by_tail(files: list[dict[str, Any]], name: str, whole: bool) -> list[str]:
-    """Files whose path ends with whole parts `name`; if none does, those that end with its letters, unless `whole`."""
+    """Return files whose path ends with whole parts `name`; else, unless `whole`, those that end with its letters."""
     tail = os.fsencode(name).decode("utf-8", "backslashreplace").removeprefix("./")
     if not tail:
         return []
@@ -93,7 +93,9 @@ def _by_tail(files: list[dict[str, Any]], name: str, whole: bool) -> list[str]:
 def _several(name: str, uris: list[str], clips: list[str]) -> str:
     lines = [f"  file {readable_path(uri)}" for uri in uris] + [f"  clip {clip}" for clip in clips]
     more = [f"  and {len(lines) - _SHOWN} more"] if len(lines) > _SHOWN else []
-    return "\n".join([f"{visible(name)!r} can mean {len(lines)} things; say more of the name:", *lines[:_SHOWN], *more])
+    return "\n".join(
+        [f"{visible(name)!r} can mean {len(lines)} things; give more of the name:", *lines[:_SHOWN], *more]
+    )
 
 
 def _nothing(name: str, files: list[dict[str, Any]], root: str) -> str:

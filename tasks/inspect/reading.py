@@ -1,4 +1,4 @@
-"""Reads tables and never makes one: asking must not write, and a workspace may be read-only."""
+"""Reading of tables without creating any: queries must not write, and a workspace may be read-only."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from tasks.stores.workspace import Workspace
 
 @dataclass(frozen=True, slots=True)
 class TableFacts:
-    """How large a table is by its log, and which version of it is the newest; None before the first row."""
+    """Size of a table by its log, and its newest version; None before the first row."""
 
     name: str
     rows: int
@@ -21,7 +21,7 @@ class TableFacts:
 
 
 def exists(ws: Workspace, table: str) -> bool:
-    """Whether the workspace has this table yet."""
+    """Return True if the workspace has this table."""
     return delta.exists(ws, table)
 
 
@@ -32,7 +32,7 @@ def read(
     filter: pc.Expression | None = None,
     version: int | None = None,
 ) -> pa.Table:
-    """Rows of a table; none when there is no such table yet.
+    """Read rows of a table; none if there is no such table yet.
 
     Raises: NotFoundError - there is no such version, or its files were erased. WorkspaceError - it is unreadable.
     """
@@ -42,7 +42,7 @@ def read(
 
 
 def facts(ws: Workspace, table: str) -> TableFacts:
-    """Size and version of a table, from its log alone.
+    """Return size and version of a table, from its log alone.
 
     Raises: WorkspaceError - the log is unreadable.
     """

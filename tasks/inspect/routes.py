@@ -1,4 +1,4 @@
-"""The four ways a clip can go: to both stages, to one of them, to none."""
+"""The four routes of a clip: to both stages, to one of them, to none."""
 
 from enum import StrEnum
 from typing import Any
@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 
 class Route(StrEnum):
-    """Where a clip was sent."""
+    """Route of a clip."""
 
     BOTH = "both"
     STAGE1 = "stage1"
@@ -17,7 +17,7 @@ class Route(StrEnum):
 
 
 def route_of(stage1: bool, stage2: bool) -> Route:
-    """The route of a clip that these stages admit."""
+    """Return the route of a clip that these stages admit."""
     if stage1 and stage2:
         return Route.BOTH
     if stage1:
@@ -26,7 +26,7 @@ def route_of(stage1: bool, stage2: bool) -> Route:
 
 
 def takes(route: Route) -> Any:
-    """Which clips go this way, as a filter on the columns stage1 and stage2."""
+    """Return a filter on the columns stage1 and stage2 for the clips of a route."""
     first, second = pc.field("stage1"), pc.field("stage2")
     return (first if route in (Route.BOTH, Route.STAGE1) else ~first) & (
         second if route in (Route.BOTH, Route.STAGE2) else ~second
@@ -34,5 +34,5 @@ def takes(route: Route) -> Any:
 
 
 def count_routes(clips: pa.Table) -> dict[str, int]:
-    """Clips by route, every route named; `clips` has columns stage1 and stage2."""
+    """Count the clips of every route; `clips` has columns stage1 and stage2."""
     return {str(route): clips.filter(takes(route)).num_rows for route in Route}

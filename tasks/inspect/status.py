@@ -1,4 +1,4 @@
-"""Where a workspace stands: tables, files, clips, releases, and what they were made with."""
+"""Status of a workspace: tables, files, clips, releases, and the policies and extractors behind them."""
 
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -23,7 +23,7 @@ RUNS_SHOWN: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class ReleaseFacts:
-    """A published release. `counts` is {stage: {split: {clips, speakers, seconds}}}."""
+    """Published release. `counts` is {stage: {split: {clips, speakers, seconds}}}."""
 
     release_id: str
     sequence: int
@@ -38,7 +38,7 @@ class ReleaseFacts:
 
 @dataclass(frozen=True, slots=True)
 class PolicyFacts:
-    """The policy in force."""
+    """Policy in force."""
 
     name: str
     version: int
@@ -47,13 +47,13 @@ class PolicyFacts:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """Everything `status` tells. Runs and releases are newest first; dictionaries count rows, largest first."""
+    """Everything that `status` reports. Runs and releases are newest first; dictionaries count rows, largest first."""
 
     workspace: str
     layout_version: int
     heterodub: str
     extractor: str
-    """Extractor of the settings in force; rows of another one are measured anew by the next ingest."""
+    """Extractor of the settings in force; rows of another one are measured again by the next ingest."""
     policy: PolicyFacts
     tables: tuple[TableFacts, ...]
     files: dict[str, int]
@@ -66,12 +66,12 @@ class Status:
     runs: tuple[RunRecord, ...]
     """Runs of flows: the newest, and all that are under way, each below its parent.
 
-    Told by the workspace itself, so no server is asked.
+    Read from the workspace itself, not from a server.
     """
 
 
 def status(settings: Settings) -> Status:
-    """Look at the workspace of the settings.
+    """Read the status of the workspace of the settings.
 
     Raises: WorkspaceError - there is none, or a table is unreadable.
     """
@@ -96,14 +96,14 @@ def status(settings: Settings) -> Status:
     )
 
 
-def _recent(found: list[RunRecord]) -> tuple[RunRecord, ...]:
-    shown = [run for number, run in enumerate(found) if number < RUNS_SHOWN or run.state == "running"]
+def _recent(records: list[RunRecord]) -> tuple[RunRecord, ...]:
+    shown = [run for number, run in enumerate(records) if number < RUNS_SHOWN or run.state == "running"]
     return tuple(under_parents(shown))
 
 
 def _counts(column: Any) -> dict[str, int]:
-    found = {entry["values"]: entry["counts"] for entry in pc.value_counts(column).to_pylist()}
-    return dict(sorted(found.items(), key=lambda pair: (-pair[1], pair[0])))
+    counts = {entry["values"]: entry["counts"] for entry in pc.value_counts(column).to_pylist()}
+    return dict(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
 
 
 def _releases(ws: Workspace) -> tuple[ReleaseFacts, ...]:

@@ -1,1 +1,1 @@
-"""Taking footage down: finding all of it, erasing it, and keeping it from coming back."""
+"""Lineage and takedown: finding footage, erasing it, and keeping it from coming back."""

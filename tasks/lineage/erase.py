@@ -1,9 +1,9 @@
-"""Takes footage down. Every step may be done twice, so a takedown that was interrupted is finished by doing it again,
+"""Takedown of footage. Every step is idempotent, so an interrupted takedown is finished by doing it again,
 or by the next one of anything.
 
-The order: tombstones, so that nothing comes back meanwhile; models named while their lineage can still be told; rows
-out of all tables; a new release; old versions off the disk, since they hold what was deleted; pictures of it; and, when
-asked for, the models.
+The order: tombstones, so that nothing comes back meanwhile; tags on models while their lineage is still known; rows of
+all tables; a new release; old versions on the disk, since they hold deleted rows; pictures of the footage; and, if
+requested, the models.
 """
 
 import logging
@@ -30,7 +30,7 @@ from tasks.stores.workspace import Workspace
 
 from .plan import TakedownPlan, plan_takedown
 from .scope import Scope, scope_left
-from .weights import delete_made_anew, delete_models, require_out_of_force, require_own
+from .weights import delete_derived, delete_models, require_not_champion, require_own
 
 if TYPE_CHECKING:
     from tasks.tracking.store import Tracking
@@ -38,13 +38,13 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _TABLES: Final = ("catalog", "clips", "stage1", "stage2", "benchmarks")
-"""Tables that hold footage or speak of it."""
+"""Tables that hold footage or refer to it."""
 
 _PAGES: Final = ("audit", "reports")
-"""Folders of pages about footage. They are made anew when asked for; of `reports/paper` that takes hours."""
+"""Folders of pages about footage. They can be written again; for `reports/paper` that takes hours."""
 
 _COMMIT_S: Final = 60.0
-"""Files younger than this may be a commit's under way: our own run writes its metrics meanwhile."""
+"""Files younger than this may belong to a commit under way: our own run writes its metrics meanwhile."""
 
 
 def take_down(
@@ -55,12 +55,12 @@ def take_down(
     why: str,
     with_models: bool = False,
 ) -> dict[str, Any]:
-    """Do what the plan says; returns what was done, ready for JSON. with_models: delete what learned from it, as well.
+    """Execute the plan; returns a summary, ready for JSON. with_models: delete models trained on the footage, too.
 
     Raises: PromotionError, WorkspaceError - a champion, or something outside the workspace, would have to be deleted;
     nothing was done. WorkspaceError - a table cannot be written. TrackingError - the store cannot be reached.
-    AuditFailedError - what is left breaks an expectation; the footage is gone from the newest tables all the same, and
-    doing it again goes on.
+    AuditFailedError - remaining rows break an expectation; the footage is gone from the newest tables anyway, and
+    doing it again continues.
     """
     scope, own = plan.scope, tombstones.takedown_id(plan.scope.kind, plan.scope.value)
     _require(ws, tracking, plan, with_models)
@@ -76,7 +76,7 @@ def _require(ws: Workspace, tracking: "Tracking | None", plan: TakedownPlan, wit
     """Refuse what must not be deleted. Raises: PromotionError, WorkspaceError, TrackingError - as `take_down`."""
     _require_own(ws)
     if with_models:
-        require_out_of_force(ws, plan.models)
+        require_not_champion(ws, plan.models)
         require_own(ws, tracking, plan.models, plan.trainings)
 
 
@@ -99,21 +99,21 @@ def _carry_out(
     scope = plan.scope
     tagged = _tag_models(tracking, plan, takedown) if tracking else []
     _delete_rows(ws, plan)
-    pages = _forget_pages(ws)
-    unfinished = _forget_unfinished(ws)
+    pages = _delete_pages(ws)
+    unfinished = _delete_unfinished(ws)
     published = _publish(ws, settings)
     erased = sum(len(_erase(ws, table, "media_id", scope.media)) for table in _TABLES)
     if scope.kind == "corpus":
         erased += len(_erase(ws, "metrics", "corpus", [scope.value]))
-    shown = _erase_shown(tracking, plan) if tracking else 0
-    delete_made_anew(ws)
+    pictures = _erase_pictures(tracking, plan) if tracking else 0
+    delete_derived(ws)
     deleted = delete_models(ws, tracking, plan.models, plan.trainings) if with_models else {}
     return {
         "tagged": tagged,
         "release": published.release_id,
         "release_is_new": published.is_new,
         "files_erased": erased,
-        "run_files_erased": shown,
+        "run_files_erased": pictures,
         "pages_erased": pages,
         "unfinished_left": unfinished,
         **deleted,
@@ -137,11 +137,11 @@ def _require_own(ws: Workspace) -> None:
 def _tag_models(tracking: "Tracking", plan: TakedownPlan, takedown: str) -> list[str]:
     from tasks.tracking.registry import tag_version
 
-    told = f"{plan.scope.kind} {takedown} {datetime.now(UTC).date().isoformat()}"
-    sure = [touched.version for touched in plan.models if touched.clips]
-    for version in sure:
-        tag_version(tracking, version, {TAKEN_DOWN: told})
-    return [str(version) for version in sure]
+    tag = f"{plan.scope.kind} {takedown} {datetime.now(UTC).date().isoformat()}"
+    trained = [touched.version for touched in plan.models if touched.clips]
+    for version in trained:
+        tag_version(tracking, version, {TAKEN_DOWN: tag})
+    return [str(version) for version in trained]
 
 
 def _delete_rows(ws: Workspace, plan: TakedownPlan) -> None:
@@ -155,19 +155,19 @@ def _delete_rows(ws: Workspace, plan: TakedownPlan) -> None:
 
 
 def _rename_groups(ws: Workspace, gone: Collection[str]) -> None:
-    """A group of speakers is called after one of them; if that one is gone, after the first of those who are left."""
+    """Rename groups of speakers that were named after a deleted one, after the first of the remaining ones."""
     for table in ("clips", "benchmarks"):
         rows = tables.read_any(ws, table, ["clip_id", "speaker", "split_group"]).to_pylist()
         left = {row["speaker"] for row in rows}
         names = {row["split_group"] for row in rows if row["split_group"] in gone and row["split_group"] not in left}
         changes: dict[str, str] = {}
         for name in names:
-            own = [row for row in rows if row["split_group"] == name]
-            new = min(row["speaker"] for row in own)
-            changes |= {row["clip_id"]: new for row in own}
+            members = [row for row in rows if row["split_group"] == name]
+            new = min(row["speaker"] for row in members)
+            changes |= {row["clip_id"]: new for row in members}
         if changes:
-            told = {"clip_id": list(changes), "split_group": list(changes.values())}
-            tables.update_columns(ws, table, pa.table(told))
+            columns = {"clip_id": list(changes), "split_group": list(changes.values())}
+            tables.update_columns(ws, table, pa.table(columns))
 
 
 def _publish(ws: Workspace, settings: Settings) -> PublishResult:
@@ -176,7 +176,7 @@ def _publish(ws: Workspace, settings: Settings) -> PublishResult:
 
 
 def _erase(ws: Workspace, table: str, key: str, values: Collection[str]) -> list[str]:
-    """Take the files of old versions off the disk, and what killed writers left of this footage."""
+    """Delete the files of old versions, and files of this footage that killed writers left."""
     gone = vacuum.erase(ws, table)
     left = vacuum.strays(ws, table, key, values)
     for name in left:
@@ -184,8 +184,8 @@ def _erase(ws: Workspace, table: str, key: str, values: Collection[str]) -> list
     return [*gone, *left]
 
 
-def _forget_pages(ws: Workspace) -> list[str]:
-    """Delete pages; returns the entries that went, by their names below the workspace."""
+def _delete_pages(ws: Workspace) -> list[str]:
+    """Delete pages; returns the deleted entries by their names below the workspace."""
     files = ws.filesystem()
     gone = []
     for folder in _PAGES:
@@ -196,11 +196,11 @@ def _forget_pages(ws: Workspace) -> list[str]:
     return gone
 
 
-def _forget_unfinished(ws: Workspace) -> int:
-    """Delete what killed runs left half written; returns how many unfinished files stay.
+def _delete_unfinished(ws: Workspace) -> int:
+    """Delete unfinished files that killed runs left; returns the number of those that stay.
 
-    While another run lives some of them are its own, and the files that it works on would be refused for want of them.
-    Then only those go that are too old to be.
+    While another run lives, some of them are its own, and its work would fail without them. Then only files are deleted
+    that are too old for that.
     """
     if any(run.state == "running" and run.flow != "takedown" for run in runs(ws)):
         ws.sweep_scratch()
@@ -209,8 +209,8 @@ def _forget_unfinished(ws: Workspace) -> int:
     return sum(path.is_file() for path in ws.scratch().iterdir())
 
 
-def _erase_shown(tracking: "Tracking", plan: TakedownPlan) -> int:
-    """Pictures and films of the clips in trainings, and pages that compare models on them."""
+def _erase_pictures(tracking: "Tracking", plan: TakedownPlan) -> int:
+    """Erase pictures and films of the clips in trainings, and pages that compare models on them."""
     from tasks.tracking.erasing import erase_about
     from tasks.tracking.registry import runs_of_benchmarks
 

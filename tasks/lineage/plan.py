@@ -1,11 +1,11 @@
-"""What a takedown would do, before it does it."""
+"""Plan of a takedown."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from schemas.contract import FPS
 from schemas.errors import NotFoundError
-from tasks.promotion.training_data import Touched, models_on
+from tasks.promotion.training_data import TouchedVersion, models_trained_on
 from tasks.releases import releases
 from tasks.releases.releases import Release
 from tasks.stores import tables
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TakedownPlan:
-    """Everything a takedown reaches. benchmarks: hash and number of clips that it loses."""
+    """Everything that a takedown reaches. benchmarks: hash and number of clips that it loses."""
 
     scope: Scope
     releases: tuple[str, ...]
     unreadable: tuple[str, ...]
     benchmarks: dict[str, int]
-    models: tuple[Touched, ...]
+    models: tuple[TouchedVersion, ...]
     trainings: tuple[TrainingFolder, ...]
 
     def summary(self) -> dict[str, Any]:
-        """Ready for JSON."""
+        """Return the plan ready for JSON."""
         clips = self.scope.clips
         return {
             "kind": self.scope.kind,
@@ -55,8 +55,8 @@ def _file_row(row: dict[str, Any]) -> dict[str, Any]:
     return {name: row[name] for name in ("uri", "media_id", "corpus", "speaker", "licence")}
 
 
-def model_row(touched: Touched) -> dict[str, Any]:
-    """A touched version, ready for JSON."""
+def model_row(touched: TouchedVersion) -> dict[str, Any]:
+    """Return a version that was trained on the footage, ready for JSON."""
     version = touched.version
     return {
         "model": version.name,
@@ -68,9 +68,9 @@ def model_row(touched: Touched) -> dict[str, Any]:
 
 
 def plan_takedown(ws: Workspace, tracking: "Tracking | None", scope: Scope) -> TakedownPlan:
-    """Look at tables, releases, benchmarks and models; changes nothing. tracking: None where there are no models yet.
+    """Search tables, releases, benchmarks and models, read-only. tracking: None if there are no models yet.
 
-    Raises: TrackingError - the registry cannot be asked. WorkspaceError - a table cannot be read.
+    Raises: TrackingError - the registry cannot be read. WorkspaceError - a table cannot be read.
     """
     holding, unreadable = releases_with(ws, scope.media)
     rows = tables.read_any(ws, "benchmarks", ["benchmark", "media_id"]).to_pylist()
@@ -78,7 +78,7 @@ def plan_takedown(ws: Workspace, tracking: "Tracking | None", scope: Scope) -> T
     for row in rows:
         if row["media_id"] in scope.media:
             lost[row["benchmark"]] = lost.get(row["benchmark"], 0) + 1
-    models = models_on(tracking, ws, scope.media) if tracking else []
+    models = models_trained_on(tracking, ws, scope.media) if tracking else []
     return TakedownPlan(
         scope,
         tuple(release.release_id for release in holding),
@@ -90,7 +90,7 @@ def plan_takedown(ws: Workspace, tracking: "Tracking | None", scope: Scope) -> T
 
 
 def releases_with(ws: Workspace, media: frozenset[str]) -> tuple[list[Release], list[Release]]:
-    """Releases whose clips hold one of the contents, and those that can no longer be read."""
+    """Return releases whose clips hold one of the contents, and those that can no longer be read."""
     holding: list[Release] = []
     gone: list[Release] = []
     for release in releases.every(ws):

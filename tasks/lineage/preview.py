@@ -1,4 +1,4 @@
-"""What a takedown would reach, without a server: a question, which changes nothing."""
+"""Preview of a takedown, read-only and without a server."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ from .scope import find_scope
 def preview(
     kind: Kind, value: str, workspace: str | None = None, config: str | None = None, with_near_copies: bool = False
 ) -> dict[str, Any]:
-    """What would go, ready for JSON; on record as a dry run.
+    """Return the summary of the plan, ready for JSON; recorded as a dry run.
 
     Raises: NotFoundError - nothing is called so. TrackingError, WorkspaceError, SettingsError.
     """
@@ -28,7 +28,7 @@ def preview(
 
 @as_step("plan")
 def plan(settings: Settings, kind: Kind, value: str, with_near_copies: bool = False) -> TakedownPlan:
-    """Everything that a takedown would reach; changes nothing.
+    """Plan a takedown, read-only.
 
     Raises: NotFoundError - nothing is called so. TrackingError, WorkspaceError - the text says what to do.
     """

@@ -1,4 +1,4 @@
-"""What a takedown is about: from the name of a speaker, corpus, licence or file to contents, files and clips."""
+"""Scope of a takedown: contents, files and clips of a speaker, corpus, licence or file."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ _CLIP_COLUMNS: Final = ["clip_id", "media_id", "speaker", "frames", "stage1", "s
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Everything one takedown reaches. Same bytes under another name are the same content, so they go as well."""
+    """Footage that one takedown reaches. Same bytes under another name are the same content, so they go, too."""
 
     kind: Kind
     value: str
@@ -39,7 +39,7 @@ class Scope:
 
 
 def find_scope(ws: Workspace, kind: Kind, value: str, with_copies: bool = False) -> Scope:
-    """All of a speaker, corpus, licence or file that the workspace holds, or held when it was first taken down; and
+    """Find all of a speaker, corpus, licence or file that the workspace holds, or held at its first taken down; and
     the files that are near-copies of it.
 
     Raises: NotFoundError - there is nothing of that name, nor was there; the text suggests what is near.
@@ -94,15 +94,15 @@ def _uris(ws: Workspace, files: list[dict[str, Any]], kind: Kind, value: str, re
         yield from (row["uri"] for row in files if row[kind] == value)
         return
     try:
-        found = find(ws, value, whole=True)
+        match = find(ws, value, whole=True)
     except NotFoundError:
         if required:
             raise
         return
-    if found.uri is not None:
-        yield found.uri
+    if match.uri is not None:
+        yield match.uri
         return
-    media = tables.read(ws, "clips", ["media_id"], filter=pc.field("clip_id") == found.clip_id)["media_id"].to_pylist()
+    media = tables.read(ws, "clips", ["media_id"], filter=pc.field("clip_id") == match.clip_id)["media_id"].to_pylist()
     yield from (row["uri"] for row in files if row["media_id"] in media)
 
 

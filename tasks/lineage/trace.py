@@ -1,4 +1,4 @@
-"""Lineage both ways: what a model was made from, and what a file or a speaker went into. Changes nothing."""
+"""Lineage in both directions: from a model to its footage, and from footage to its models. Read-only."""
 
 import re
 from collections import Counter
@@ -14,7 +14,7 @@ from tasks.inspect import reading
 from tasks.lineage.plan import model_row, releases_with
 from tasks.lineage.scope import Scope, find_scope
 from tasks.promotion import ledger
-from tasks.promotion.training_data import MODELS, models_on, trained_on
+from tasks.promotion.training_data import MODELS, models_trained_on, trained_on
 from tasks.releases import releases
 from tasks.stores.workspace import Workspace
 
@@ -27,8 +27,8 @@ _MODEL: Final = re.compile(r"(?:models:/)?(?P<model>[\w-]+)(?:/(?P<version>\d+)|
 
 @dataclass(frozen=True, slots=True)
 class ModelTrace:
-    """From a version back to raw files. clips: ids by split, None where nothing is known. files: a row a content, with
-    its labels as they are told today; gone: contents that are not in the catalog any more.
+    """Raw files behind a model version. clips: ids by split, None if they are not known. files: a row for each content,
+    with its present labels; gone: contents that are not in the catalog any more.
     """
 
     model: str
@@ -45,7 +45,7 @@ class ModelTrace:
 
 @dataclass(frozen=True, slots=True)
 class FootageTrace:
-    """From a file or a speaker to whatever holds it."""
+    """Releases, benchmarks and models that hold a file or a speaker."""
 
     kind: str
     value: str
@@ -61,7 +61,7 @@ def trace(settings: Settings, name: str) -> ModelTrace | FootageTrace:
     """Trace a model ("landmark-generator", "wav2lip/3", "landmark-generator@champion"), a speaker, or a file
     (path, end of one, or start of an id).
 
-    Raises: NotFoundError - nothing is called so. TrackingError - the registry cannot be asked, or has no such version.
+    Raises: NotFoundError - nothing is called so. TrackingError - the registry cannot be read, or has no such version.
     """
     ws = Workspace.open(settings.workspace)
     tracking = tracking_if_there(settings, ws)
@@ -84,7 +84,7 @@ def _no_such(name: str, speakers: Collection[str | None]) -> str:
 
 
 def tracking_if_there(settings: Settings, ws: Workspace) -> "Tracking | None":
-    """The registry, opened to ask; None where a workspace of its own has none yet.
+    """Open the registry read-only; None if the workspace has none yet.
 
     Raises: TrackingError - a server does not answer. SettingsError - a remote workspace names no server.
     """
@@ -110,7 +110,7 @@ def _trace_model(ws: Workspace, tracking: "Tracking | None", model: str, name: s
     media = {clip["media_id"] for clip in clips or []}
     rows = reading.read(ws, "catalog", ["media_id", "uri", "corpus", "licence", "consent", "speaker"]).to_pylist()
     files = {row["media_id"]: row for row in reversed(rows) if row["media_id"] in media}
-    own = [move for move in ledger.moves(ws, model) if version.number in (move.from_version, move.to_version)]
+    moves = [move for move in ledger.moves(ws, model) if version.number in (move.from_version, move.to_version)]
     return ModelTrace(
         model=model,
         version=version.number,
@@ -121,30 +121,30 @@ def _trace_model(ws: Workspace, tracking: "Tracking | None", model: str, name: s
         clips=None if clips is None else _by_split(clips),
         files=tuple(sorted(files.values(), key=lambda row: str(row["uri"]))),
         gone=len(media - files.keys()),
-        moves=tuple(asdict(move) for move in own),
+        moves=tuple(asdict(move) for move in moves),
     )
 
 
 def _by_split(clips: Iterable[Mapping[str, str]]) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
+    by_split: dict[str, list[str]] = {}
     for clip in clips:
-        found.setdefault(clip["split"], []).append(clip["clip_id"])
-    return {split: sorted(own) for split, own in found.items()}
+        by_split.setdefault(clip["split"], []).append(clip["clip_id"])
+    return {split: sorted(ids) for split, ids in by_split.items()}
 
 
 def _release(ws: Workspace, version: "Version") -> dict[str, Any] | None:
     try:
-        found = releases.find(ws, version.tags.get("release", ""))
+        release = releases.find(ws, version.tags.get("release", ""))
     except NotFoundError:
         return None
     kept = ("release_id", "sequence", "created_utc", "backend", "extractor", "policy", "code")
-    return {name: getattr(found, name) for name in kept} | {"tables": found.versions}
+    return {name: getattr(release, name) for name in kept} | {"tables": release.versions}
 
 
 def _trace_footage(ws: Workspace, tracking: "Tracking | None", scope: Scope) -> FootageTrace:
     holding, gone = releases_with(ws, scope.media)
     rows = reading.read(ws, "benchmarks", ["benchmark", "media_id"]).to_pylist()
-    models = models_on(tracking, ws, scope.media) if tracking else []
+    models = models_trained_on(tracking, ws, scope.media) if tracking else []
     return FootageTrace(
         scope.kind,
         scope.value,

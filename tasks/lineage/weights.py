@@ -1,4 +1,4 @@
-"""What learned from footage that is taken down: registered versions, and the folders of trainings on this machine."""
+"""Weights trained on footage that is taken down: registered versions, and training folders on this machine."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from schemas.errors import PromotionError
 from tasks.promotion import ledger
 from tasks.promotion.alias_moves import CHOOSE
-from tasks.promotion.training_data import Touched
+from tasks.promotion.training_data import TouchedVersion
 from tasks.stores.removal import remove_below, require_below
 from tasks.stores.workspace import Workspace
 from tasks.training.run_dirs import each_training, media_behind, run_of, trainings
@@ -16,13 +16,13 @@ from tasks.training.run_dirs import each_training, media_behind, run_of, trainin
 if TYPE_CHECKING:
     from tasks.tracking.store import Tracking
 
-_MADE_ANEW: Final = ("sync-*.safetensors", "paper-scores-*.json")
+_DERIVED: Final = ("sync-*.safetensors", "paper-scores-*.json")
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingFolder:
-    """Checkpoints and weights of one training, in bytes. is_known: whether it learned from the footage for sure; else
-    it does not say what it learned from.
+    """Checkpoints and weights of one training, in bytes. is_known: True if it was trained on the footage for
+    certain; else its training data are not known.
     """
 
     folder: Path
@@ -30,41 +30,43 @@ class TrainingFolder:
     is_known: bool
 
     def row(self) -> dict[str, Any]:
-        """Ready for JSON."""
+        """Return the folder ready for JSON."""
         return {"folder": str(self.folder), "bytes": self.bytes, "known": self.is_known}
 
 
-def training_folders(ws: Workspace, media: Collection[str], models: Collection[Touched]) -> tuple[TrainingFolder, ...]:
-    """Folders that learned from one of the contents, or may have. Those of other machines are not seen from here."""
+def training_folders(
+    ws: Workspace, media: Collection[str], models: Collection[TouchedVersion]
+) -> tuple[TrainingFolder, ...]:
+    """Find the folders that were, or may have been, trained on one of the contents; on this machine only."""
     runs = {touched.version.run_id for touched in models if touched.clips}
-    found = []
+    folders = []
     for folder in each_training(ws):
-        told, run = media_behind(folder), run_of(folder)
-        is_known = run in runs or (told is not None and not told.isdisjoint(media))
-        if is_known or (told is None and run is None):
+        logged, run = media_behind(folder), run_of(folder)
+        is_known = run in runs or (logged is not None and not logged.isdisjoint(media))
+        if is_known or (logged is None and run is None):
             size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-            found.append(TrainingFolder(folder, size, is_known))
-    return tuple(found)
+            folders.append(TrainingFolder(folder, size, is_known))
+    return tuple(folders)
 
 
-def require_out_of_force(ws: Workspace, models: Collection[Touched]) -> None:
-    """Refuse to delete what is in use, or about to be: aliases may lag behind the ledger.
+def require_not_champion(ws: Workspace, models: Collection[TouchedVersion]) -> None:
+    """Refuse to delete a version that is champion, or about to be: aliases may lag behind the ledger.
 
-    Raises: PromotionError - a champion learned from the footage.
+    Raises: PromotionError - a champion was trained on the footage.
     """
     for touched in models:
         last = ledger.last_move(ws, touched.version.name)
         is_next = last is not None and last.to_version == touched.version.number
         if touched.clips and (is_next or "champion" in touched.aliases):
             raise PromotionError(
-                f"{touched.version} learned from it and is the champion, so it is not deleted; nothing was done. Move "
-                f"first: {CHOOSE} puts a clean one in its place; or train anew and promote; or take down without "
-                "--with-models, which tags it"
+                f"{touched.version} was trained on it and is the champion: it is not deleted; nothing was done. "
+                f"First move the champion: {CHOOSE} chooses a clean one; or train again and promote; or take down "
+                "without --with-models, which tags it"
             )
 
 
 def require_own(
-    ws: Workspace, tracking: "Tracking | None", models: Collection[Touched], folders: Collection[TrainingFolder]
+    ws: Workspace, tracking: "Tracking | None", models: Collection[TouchedVersion], folders: Collection[TrainingFolder]
 ) -> None:
     """Refuse to delete models of another workspace.
 
@@ -84,28 +86,31 @@ def _own(ws: Workspace) -> Path:
 
 
 def delete_models(
-    ws: Workspace, tracking: "Tracking | None", models: Collection[Touched], folders: Collection[TrainingFolder]
+    ws: Workspace, tracking: "Tracking | None", models: Collection[TouchedVersion], folders: Collection[TrainingFolder]
 ) -> dict[str, list[str]]:
-    """Delete versions and folders that learned from it for sure; says which.
+    """Delete versions and folders that were trained on it for certain; returns their names.
 
     Raises: TrackingError - the store cannot be reached, or does not delete files.
     """
-    sure = [touched.version for touched in models if touched.clips]
+    versions = [touched.version for touched in models if touched.clips]
     if tracking is not None:
         from tasks.tracking.erasing import delete_version
 
-        for version in sure:
+        for version in versions:
             delete_version(tracking, version)
-    known = [one.folder for one in folders if one.is_known]
+    known = [training.folder for training in folders if training.is_known]
     for folder in known:
         remove_below(_own(ws), folder)
-    return {"versions_deleted": [str(version) for version in sure], "folders_deleted": [str(one) for one in known]}
+    return {
+        "versions_deleted": [str(version) for version in versions],
+        "folders_deleted": [str(folder) for folder in known],
+    }
 
 
-def delete_made_anew(ws: Workspace) -> None:
-    """Sync scorers, which learned from stage-1 clips, too, and kept scores of the paper's tables, which name speakers:
-    both are made anew when asked for.
+def delete_derived(ws: Workspace) -> None:
+    """Delete sync scorers, which are trained on stage-1 clips, and cached scores of the paper's tables, which name
+    speakers. Both are computed again when needed.
     """
-    for pattern in _MADE_ANEW:
+    for pattern in _DERIVED:
         for path in trainings(ws).glob(pattern):
             remove_below(path.parent, path)

@@ -1,1 +1,1 @@
-"""What runs of flows leave behind: rows of `metrics`, a sign of life while they last, log lines."""
+"""Records of flow runs: rows of `metrics`, a heartbeat while they last, log lines."""

@@ -1,4 +1,4 @@
-"""Whether what came in still is what came in before: found, written down for the trend, and warned of."""
+"""Drift of new clips against the last release: measured, stored for the trend, and reported as a warning."""
 
 import logging
 from typing import Final
@@ -16,18 +16,18 @@ STEP: Final = "drift"
 
 
 def find_drift(workspace: Workspace, settings: Settings) -> tuple[CorpusDrift, ...]:
-    """Hold the clips that the last release does not have against it, corpus by corpus; warn where the limit is passed.
+    """Compare new clips with the last release, corpus by corpus; warn where the limit is passed.
 
     Raises: WorkspaceError - a table cannot be read.
     """
-    found = tuple(
-        corpus_drift(one.corpus, one.now, one.before, one.against, settings.drift.of(one.corpus))
-        for one in arrivals(workspace, COLUMNS)
+    drifts = tuple(
+        corpus_drift(new.corpus, new.now, new.before, new.against, settings.drift.of(new.corpus))
+        for new in arrivals(workspace, COLUMNS)
     )
     run = journal()
-    for drift in found:
+    for drift in drifts:
         if run is not None:
             run.about(STEP, drift.corpus, Counts(clips=drift.clips, facts=facts_of(drift)))
         if warning := drift.warning():
             _LOG.warning("%s", warning)
-    return found
+    return drifts

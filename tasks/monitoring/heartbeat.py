@@ -1,8 +1,8 @@
-"""A sign of life: a small file in the workspace for as long as a run lives, so that a dead run is told from a live one.
+"""Heartbeat of a run: a small file in the workspace for as long as the run lives, which separates dead and live runs.
 
-On a local disk the file is locked, and the system lets go of a lock however a process ends: that is exact and at once.
-Where nothing can be locked (object stores) the file is written anew every BEAT_S, and a run that was not heard of for
-SILENT_S counts as dead; clocks of machines that share a workspace have to agree to within a minute.
+On a local disk the file is locked, and the system releases the lock however a process ends: exact and at once. Where
+nothing can be locked (object stores) the file is rewritten every BEAT_S, and a run without a heartbeat for SILENT_S
+counts as dead; clocks of machines that share a workspace have to agree to within a minute.
 """
 
 import contextlib
@@ -27,8 +27,8 @@ _ROOM: Final = 512
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """What a run whose end is not written says of itself. step: the one it is at, or was at when it died. state, error:
-    how it ended, where there was no room to write that with its rows.
+    """State of a run whose end is not written. step: its present one, or the one at which it died. state, error: how it
+    ended, if there was no room to write that with its rows.
     """
 
     alive: bool
@@ -37,8 +37,8 @@ class Heartbeat:
     error: str | None = None
 
 
-class SignOfLife:
-    """The sign of one run, from its start until `end`."""
+class HeartbeatFile:
+    """Heartbeat file of one run, from its start until `end`."""
 
     def __init__(self, ws: Workspace, run: str) -> None:
         self._ws, self._path = ws, f"{ws.folder(FOLDER)}/{run}.json"
@@ -47,15 +47,15 @@ class SignOfLife:
         self._locked = _lock(self._path) if ws.is_local else None
         self._write()
         if self._locked is None:
-            threading.Thread(target=self._beat, name="sign-of-life", daemon=True).start()
+            threading.Thread(target=self._beat, name="heartbeat", daemon=True).start()
 
     def at(self, step: str | None) -> None:
-        """The run is at another step now."""
+        """Set the present step of the run."""
         self._told["step"] = step
         self._write()
 
     def end(self) -> None:
-        """The run has ended by itself."""
+        """Delete the file: the run has ended by itself."""
         self._over.set()
         files = self._ws.filesystem()
         with contextlib.suppress(FileNotFoundError):
@@ -79,8 +79,8 @@ class SignOfLife:
                 self._write()
 
     def _write(self) -> None:
-        told = {**self._told, "locked": self._locked is not None, "beat_utc": datetime.now(UTC).isoformat()}
-        text = json.dumps(told).encode().ljust(_ROOM)
+        state = {**self._told, "locked": self._locked is not None, "beat_utc": datetime.now(UTC).isoformat()}
+        text = json.dumps(state).encode().ljust(_ROOM)
         if self._locked is None:
             self._ws.filesystem().pipe_file(self._path, text)
             return
@@ -89,16 +89,16 @@ class SignOfLife:
         self._locked.truncate()
 
 
-def heard_of(ws: Workspace, run: str) -> Heartbeat:
-    """Whether a run that has not ended lives, and where it is."""
+def read_heartbeat(ws: Workspace, run: str) -> Heartbeat:
+    """Return the state of a run that has not ended."""
     path = ws.path(FOLDER, f"{run}.json")
-    held = ws.is_local and _is_held(Path(path))  # before it is read: a file half written is still held
+    is_locked = ws.is_local and _is_locked(Path(path))  # checked before the read: a file half written is still locked
     try:
-        told = json.loads(ws.filesystem().cat_file(path))
-        alive = held or (not told["locked"] and not told.get("state") and _is_fresh(told["beat_utc"]))
-        return Heartbeat(alive, told["step"], told.get("state"), told.get("error"))
+        state = json.loads(ws.filesystem().cat_file(path))
+        alive = is_locked or (not state["locked"] and not state.get("state") and _is_fresh(state["beat_utc"]))
+        return Heartbeat(alive, state["step"], state.get("state"), state.get("error"))
     except FileNotFoundError:  # ended just now
-        return Heartbeat(held)
+        return Heartbeat(is_locked)
     except (
         ValueError,
         KeyError,
@@ -106,12 +106,12 @@ def heard_of(ws: Workspace, run: str) -> Heartbeat:
         AttributeError,
         RecursionError,
     ):  # killed within its first write, or not ours
-        return Heartbeat(held)
+        return Heartbeat(is_locked)
 
 
 def _lock(path: str) -> Any:
-    """The file, made and locked; None where the place cannot lock."""
-    file = Path(path).open("wb", buffering=0)  # noqa: SIM115 - held until the run ends
+    """Create and lock the file; None if the file system cannot lock."""
+    file = Path(path).open("wb", buffering=0)  # noqa: SIM115 - locked until the run ends
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -120,8 +120,8 @@ def _lock(path: str) -> Any:
     return file
 
 
-def _is_held(path: Path) -> bool:
-    """Whether somebody holds the lock. Asking takes a shared one for a moment, which needs no right to write."""
+def _is_locked(path: Path) -> bool:
+    """Return True if another process holds the lock. The check takes a shared one briefly, without a right to write."""
     try:
         with path.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)

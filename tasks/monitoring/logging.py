@@ -1,4 +1,4 @@
-"""Log lines on stderr that people read and machines parse: key=value pairs (logfmt) or a JSON object a line."""
+"""Log lines on stderr for people and machines: key=value pairs (logfmt) or a JSON object a line."""
 
 import json
 import logging
@@ -10,15 +10,15 @@ from typing import Any, Final
 
 from schemas.config.notices import LogSettings
 
-TOLD: Final = "told"
-"""Attribute of a log record that holds its pairs: `_LOG.info("step", extra={TOLD: {...}})`."""
+PAIRS: Final = "pairs"
+"""Attribute of a log record that holds its pairs: `_LOG.info("step", extra={PAIRS: {...}})`."""
 
 _OURS: Final = ("flows", "tasks", "model", "schemas")
 
 
 @contextmanager
 def log_lines(settings: LogSettings) -> Iterator[None]:
-    """What our own loggers say inside the block goes to stderr as lines; a block inside another adds nothing."""
+    """Write the records of our own loggers inside the block to stderr; a nested block adds nothing."""
     loggers = [logging.getLogger(name) for name in _OURS]
     if any(isinstance(handler, _Stderr) for handler in loggers[0].handlers):
         yield
@@ -37,7 +37,7 @@ def log_lines(settings: LogSettings) -> Iterator[None]:
 
 
 class _Stderr(logging.Handler):
-    """Looks stderr up at each line: a live bar puts itself in its place for a while."""
+    """Handler that looks up stderr at each line, since a live bar replaces it for a while."""
 
     def __init__(self, form: str) -> None:
         super().__init__()
@@ -46,29 +46,29 @@ class _Stderr(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write the record's line."""
         try:
-            sys.stderr.write(self._write(_told(record)) + "\n")
-        except Exception:  # noqa: BLE001 - logging's own way with a stream that is gone
+            sys.stderr.write(self._write(_fields_of(record)) + "\n")
+        except Exception:  # noqa: BLE001 - as logging handles a closed stream
             self.handleError(record)
 
 
-def _told(record: logging.LogRecord) -> dict[str, Any]:
+def _fields_of(record: logging.LogRecord) -> dict[str, Any]:
     at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     head = {"at": at, "level": record.levelname.lower(), "logger": record.name, "message": record.getMessage()}
-    pairs: Mapping[str, Any] = getattr(record, TOLD, {})
+    pairs: Mapping[str, Any] = getattr(record, PAIRS, {})
     tail = {"trace": logging.Formatter().formatException(record.exc_info)} if record.exc_info else {}
     return head | {name: value for name, value in pairs.items() if value is not None} | tail
 
 
-def _as_json(told: Mapping[str, Any]) -> str:
-    return json.dumps(told, default=str)
+def _as_json(fields: Mapping[str, Any]) -> str:
+    return json.dumps(fields, default=str)
 
 
-def _as_pairs(told: Mapping[str, Any]) -> str:
-    return " ".join(f"{name}={_value(value)}" for name, value in told.items())
+def _as_pairs(fields: Mapping[str, Any]) -> str:
+    return " ".join(f"{name}={_value(value)}" for name, value in fields.items())
 
 
 def _value(value: Any) -> str:
-    """A value as logfmt has it: bare if it can be, else quoted and escaped, so that a line stays a line."""
+    """Format a value for logfmt: bare if it can be, else quoted and escaped, so that a line stays a line."""
     text = (
         f"{value:.6g}"
         if isinstance(value, float)

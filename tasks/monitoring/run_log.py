@@ -1,9 +1,8 @@
 """Runs of flows and their steps, written to the table `metrics` and to the log as they happen.
 
-`@recorded` makes a run of a flow, `@as_step` a step of whatever run is under way; without one a step is just done. A
-flow that another one calls is a run of its own, which names its parent, and a step of that parent. What is written is
-bookkeeping: where it cannot be written the run goes on, and says so once. Rows wait for each other, so that a short run
-makes two commits and a long one no more than one every FLUSH_S.
+`@recorded` makes a call a run of a flow, `@as_step` a step of the run under way, if any. A flow that another one calls
+is a run of its own, which names its parent, and a step of that parent. If the log cannot be written, the run
+continues and warns once. Rows are buffered: a short run makes two commits, a long one at most one every FLUSH_S.
 """
 
 import inspect
@@ -23,7 +22,7 @@ from schemas.config.settings import Settings, load_settings
 from schemas.endings import RunEnding, ending_of
 from schemas.errors import SettingsError
 
-from .logging import TOLD, log_lines
+from .logging import PAIRS, log_lines
 from .run_store import Store
 
 P = ParamSpec("P")
@@ -36,7 +35,7 @@ _LOG: Final = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What a step worked on; see METRICS in schemas/tables.py. facts: what else a trend needs, ready for JSON."""
+    """Counts of a step's work; see METRICS in schemas/tables.py. facts: other values for trends, ready for JSON."""
 
     files: int | None = None
     clips: int | None = None
@@ -47,7 +46,7 @@ class Counts:
 
 
 class Journal:
-    """One run of a flow, from `begin` to `end`."""
+    """Log of one run of a flow, from `begin` to `end`."""
 
     def __init__(self, flow: str, root: str, parent: str | None) -> None:
         self.run = uuid.uuid4().hex[:12]
@@ -57,25 +56,25 @@ class Journal:
         self._flushed: float | None = None
 
     def begin(self) -> None:
-        """The run starts. In a workspace that is not there yet this is written with the first step."""
+        """Log the start. In a workspace that does not exist yet it is written with the first step."""
         self._note(None, "started", None, Counts())
         self._flush(at_once=True)
 
     def step_begins(self, step: str) -> None:
-        """The run is at this step now."""
+        """Set the present step of the run."""
         self._store.at(step)
 
     def step_ends(self, step: str, state: RunEnding, seconds: float, counts: Counts, error: str | None = None) -> None:
-        """A step has ended."""
+        """Log the end of a step."""
         self._note(step, state, seconds, counts, error)
         self._flush()
 
     def about(self, step: str, corpus: str, counts: Counts) -> None:
-        """Something a step found out about one corpus."""
+        """Log a step's result for one corpus."""
         self._note(step, "done", None, counts, corpus=corpus)
 
     def end(self, state: RunEnding, error: str | None = None) -> None:
-        """The run is over."""
+        """Log the end of the run."""
         self._note(None, state, time.monotonic() - self._started, Counts(), error)
         self._flush(at_once=True)
         self._store.close(state, error)
@@ -89,12 +88,12 @@ class Journal:
         error: str | None = None,
         corpus: str | None = None,
     ) -> None:
-        told = {"step": step, "corpus": corpus, "state": state, "seconds": seconds, **asdict(counts), "error": error}
-        facts = json.dumps(told.pop("facts"), default=str)
+        columns = {"step": step, "corpus": corpus, "state": state, "seconds": seconds, **asdict(counts), "error": error}
+        facts = json.dumps(columns.pop("facts"), default=str)
         head = {"parent": self._parent, "flow": self._flow}
-        self._store.add({**head, **told, "code": version("heterodub"), "facts": facts})
+        self._store.add({**head, **columns, "code": version("heterodub"), "facts": facts})
         what = self._flow if step is None else f"{self._flow} {step}"
-        _LOG.info(what, extra={TOLD: {"run": self.run, **head, **told}})
+        _LOG.info(what, extra={PAIRS: {"run": self.run, **head, **columns}})
 
     def _flush(self, at_once: bool = False) -> None:
         is_due = at_once or self._flushed is None or time.monotonic() - self._flushed > FLUSH_S
@@ -106,22 +105,22 @@ _JOURNAL: ContextVar[Journal | None] = ContextVar("journal", default=None)
 
 
 def journal() -> Journal | None:
-    """The run that is under way, if it is recorded."""
+    """Return the run that is under way, if it is recorded."""
     return _JOURNAL.get()
 
 
 @contextmanager
 def recording(flow: str, settings: Settings) -> Iterator["StepOutcome"]:
-    """The block is a run of a flow. It may say how it ended, if that is neither done nor an error."""
+    """Record the block as a run of a flow. It may set its ending, if that is neither done nor an error."""
     outer = _JOURNAL.get()
     run = Journal(flow, settings.workspace, outer.run if outer else None)
     with log_lines(settings.log), _step(outer, flow) as ending:
-        ending.counts = Counts(facts={"run": run.run})  # what it worked on stands in its own rows, and once
+        ending.counts = Counts(facts={"run": run.run})  # its counts are in its own rows, once
         token = _JOURNAL.set(run)
         run.begin()
         try:
             yield ending
-        except BaseException as error:  # also Ctrl-C and whatever Prefect ends a run with
+        except BaseException as error:  # also Ctrl-C and cancellation by Prefect
             run.end("failed", type(error).__name__)
             raise
         else:
@@ -131,18 +130,18 @@ def recording(flow: str, settings: Settings) -> Iterator["StepOutcome"]:
 
 
 def recorded(flow: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Makes each call a run of the flow. The function takes `workspace` and `config`, as all our flows do."""
+    """Record each call as a run of the flow. The function takes `workspace` and `config`, as all our flows do."""
 
     def decorate(work: Callable[P, R]) -> Callable[P, R]:
         signature = inspect.signature(work)
 
         @wraps(work)
         def run(*args: P.args, **kwargs: P.kwargs) -> R:
-            given = signature.bind(*args, **kwargs).arguments
+            arguments = signature.bind(*args, **kwargs).arguments
             try:
-                settings = load_settings(given.get("config"), workspace=given.get("workspace"))
+                settings = load_settings(arguments.get("config"), workspace=arguments.get("workspace"))
             except SettingsError:
-                return work(*args, **kwargs)  # which says so itself
+                return work(*args, **kwargs)  # which raises it itself
             with recording(flow, settings) as outcome:
                 result = work(*args, **kwargs)
                 outcome.state = ending_of(result)
@@ -154,7 +153,7 @@ def recorded(flow: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
 
 def as_step(name: str, count: Callable[[Any], Counts] | None = None) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Makes each call a step of the run that is under way; `count` says what it worked on, by its result."""
+    """Record each call as a step of the run that is under way; `count` derives the counts from its result."""
 
     def decorate(work: Callable[P, R]) -> Callable[P, R]:
         @wraps(work)
@@ -171,7 +170,7 @@ def as_step(name: str, count: Callable[[Any], Counts] | None = None) -> Callable
 
 @dataclass(slots=True)
 class StepOutcome:
-    """What a step or run turns out to have worked on, and how it ended."""
+    """Counts and ending of a step or run."""
 
     counts: Counts = field(default_factory=Counts)
     state: RunEnding = "done"
@@ -179,7 +178,7 @@ class StepOutcome:
 
 @contextmanager
 def _step(run: Journal | None, name: str) -> Iterator[StepOutcome]:
-    """The block is a step of the run, if there is one."""
+    """Record the block as a step of the run, if there is one."""
     ending, started = StepOutcome(), time.monotonic()
     if run is None:
         yield ending
@@ -196,6 +195,6 @@ def _step(run: Journal | None, name: str) -> Iterator[StepOutcome]:
 def _counted(count: Callable[[Any], Counts] | None, result: object) -> Counts:
     try:
         return count(result) if count else Counts()
-    except Exception:  # noqa: BLE001 - the work is done; whatever is wrong with counting it must not undo it
+    except Exception:  # noqa: BLE001 - the work is done; an error in counting must not undo it
         _LOG.exception("a step could not be counted")
         return Counts()

@@ -1,4 +1,4 @@
-"""Reads runs back from `metrics`: what ended and how, what is running, and what was killed."""
+"""Runs read back from `metrics`: ended, running, and killed ones."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from schemas.errors import NotFoundError
 from tasks.stores import tables
 from tasks.stores.workspace import Workspace
 
-from .heartbeat import heard_of
+from .heartbeat import read_heartbeat
 
 Row = Mapping[str, Any]
 RunState = RunEnding | Literal["running", "died"]
@@ -18,7 +18,7 @@ RunState = RunEnding | Literal["running", "died"]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A step of a run, or what it found out about one corpus; see METRICS in schemas/tables.py."""
+    """Step of a run, or its result for one corpus; see METRICS in schemas/tables.py."""
 
     name: str
     corpus: str | None
@@ -35,9 +35,9 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """A run of a flow. seconds: until now while it runs; None for one that died, since nobody saw it end.
+    """Run of a flow. seconds: until now while it runs; None for one that died, since its end is not known.
 
-    step: where it is or was when it died, or when the disk was full. steps hold what has been written so far.
+    step: the present one, or the one at which it died, or when the disk was full. steps: those written so far.
     """
 
     run: str
@@ -53,16 +53,16 @@ class RunRecord:
     steps: tuple[Step, ...]
 
     def named(self, step: str) -> Step | None:
-        """The last go at a step that was about everything the run worked on."""
-        return next((one for one in reversed(self.steps) if one.name == step and one.corpus is None), None)
+        """Return the last record of a step over all corpora."""
+        return next((record for record in reversed(self.steps) if record.name == step and record.corpus is None), None)
 
     def corpora(self, step: str) -> tuple[Step, ...]:
-        """What a step found out about single corpora."""
-        return tuple(one for one in self.steps if one.name == step and one.corpus is not None)
+        """Return a step's results for single corpora."""
+        return tuple(record for record in self.steps if record.name == step and record.corpus is not None)
 
 
 def runs(ws: Workspace) -> list[RunRecord]:
-    """Every run of a workspace, newest first; none where nothing was recorded yet.
+    """Return every run of a workspace, newest first; none if nothing was recorded yet.
 
     Raises: WorkspaceError - the table cannot be read.
     """
@@ -72,12 +72,12 @@ def runs(ws: Workspace) -> list[RunRecord]:
     return [_run(ws, rows) for rows in reversed(by_run.values())]
 
 
-def under_parents(found: Sequence[RunRecord]) -> list[RunRecord]:
-    """The same runs with each directly behind the one that started it, else in the order in which they come."""
-    there = {run.run for run in found}
+def under_parents(records: Sequence[RunRecord]) -> list[RunRecord]:
+    """Sort runs so that each follows the one that started it; else their order stays."""
+    present = {run.run for run in records}
     below: dict[str | None, list[RunRecord]] = {}
-    for run in found:
-        below.setdefault(run.parent if run.parent in there else None, []).append(run)
+    for run in records:
+        below.setdefault(run.parent if run.parent in present else None, []).append(run)
 
     def family(parent: str | None) -> Iterator[RunRecord]:
         for run in below.get(parent, []):
@@ -101,10 +101,10 @@ def _run(ws: Workspace, rows: list[Row]) -> RunRecord:
     if ended is not None:
         state, seconds, error = _ending(ended["state"]), ended["seconds"], ended["error"]
     else:
-        heard = heard_of(ws, first["run"])
-        at, error = heard.step, heard.error
-        state = "running" if heard.alive else _ending(heard.state) if heard.state else "died"
-        seconds = _since(first["at_utc"]) if heard.alive else None
+        heartbeat = read_heartbeat(ws, first["run"])
+        at, error = heartbeat.step, heartbeat.error
+        state = "running" if heartbeat.alive else _ending(heartbeat.state) if heartbeat.state else "died"
+        seconds = _since(first["at_utc"]) if heartbeat.alive else None
     return RunRecord(
         **{name: first[name] for name in ("run", "parent", "flow", "who", "code")},
         state=state,

@@ -1,7 +1,7 @@
-"""The command's stdout and stderr, on which nothing that came from outside is obeyed by a terminal.
+"""Stdout and stderr of a command, with control characters escaped.
 
 Names of files, speakers and corpora, texts of errors and log lines may hold control characters and direction marks.
-They become escapes in the stream itself, so that no print, log handler, traceback or library has to think of it.
+The stream itself escapes them, so no print, log handler, traceback or library has to.
 """
 
 import re
@@ -12,15 +12,15 @@ from typing import Any, Final, TextIO, cast
 from schemas.display import visible
 
 _OWN: Final = "\n\t"
-"""What lines are made of: a stream cannot know whose they are. Where a name stands in a line, `paragraph` does."""
+"""Characters that pass: a stream cannot know whose line breaks they are. `paragraph` escapes those within a line."""
 
 _COLOUR: Final = re.compile(r"(\x1b\[(?:[0-4]|[39][0-7]|38;5;\d{1,3})?(?:;(?:[0-4]|[39][0-7]|38;5;\d{1,3}))*m)")
 
 
 class EscapingStream:
-    """A text stream that writes escapes for what is not printable; all else is the inner stream's.
+    """Text stream that writes escapes for what is not printable; all else is the inner stream's.
 
-    It shows no `buffer`, past which bytes would go unseen. colours: let foreground colours and bold pass.
+    It has no `buffer`, through which bytes would go unescaped. colours: let foreground colours and bold pass.
     """
 
     def __init__(self, inner: TextIO, colours: bool = False) -> None:
@@ -28,7 +28,7 @@ class EscapingStream:
         self._colours = colours
 
     def write(self, text: str) -> int:
-        """Write a text with its escapes; returns the length of what was given."""
+        """Write a text with its escapes; returns the length of the text."""
         if text.isascii() and text.isprintable():
             self.inner.write(text)
         elif self._colours:
@@ -45,7 +45,7 @@ class EscapingStream:
 
     @property
     def rich_proxied_file(self) -> "EscapingStream":
-        """What the library rich writes to instead, its own name for it: where it colours a terminal, colours pass."""
+        """Stream for the library rich, which looks this name up: on a terminal, colours pass."""
         return EscapingStream(self.inner, colours=self.inner.isatty())
 
     def __getattr__(self, name: str) -> Any:
@@ -55,7 +55,7 @@ class EscapingStream:
 
 
 def escape_output() -> None:
-    """Put escaping streams in the places of this process's stdout and stderr, where there are none yet."""
+    """Replace this process's stdout and stderr by escaping streams, if they are not."""
     sys.stdout, sys.stderr = _escaping(sys.stdout), _escaping(sys.stderr)
 
 
@@ -64,12 +64,12 @@ def _escaping(stream: TextIO) -> TextIO:
 
 
 def bare(stream: TextIO) -> TextIO:
-    """The stream under an escaping one, for who escapes texts itself and moves the cursor."""
+    """Return the stream under an escaping one, for callers that escape texts themselves and move the cursor."""
     return stream.inner if isinstance(stream, EscapingStream) else stream
 
 
 def paragraph(text: str) -> str:
-    """A text as one line: line breaks at its ends are our own, those within came with a name and become escapes."""
+    """Return a text as one line: line breaks at its ends are kept, those within are escaped."""
     core = text.strip("\n")
     return text.replace(core, visible(core), 1) if core else text
 
@@ -80,8 +80,8 @@ def say(text: str, error: bool = False) -> None:
 
 
 def complain(text: str) -> None:
-    """Print the text of an error on stderr. It may have lines: all but the first are indented, so that none that came
-    with a name passes for one of ours.
+    """Print the text of an error on stderr. All lines but the first are indented, so that none from a name looks like
+    one of ours.
     """
     sys.stderr.write(text.replace("\n", "\n  ") + "\n")
     sys.stderr.flush()

@@ -1,1 +1,1 @@
-"""Checks of what a command was given, before anything that takes long is started. No Prefect, networks or decoders."""
+"""Checks of a command's inputs, before anything that takes long is started. No Prefect, networks or decoders."""

@@ -1,4 +1,4 @@
-"""What the commands about footage are checked for: ingest, route, takedown. Each takes what its flow takes."""
+"""Checks of the commands about footage: ingest, route, takedown. Each takes its flow's parameters."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +15,7 @@ from tasks.stores.workspace import Workspace
 from .parts import require_scheduler, require_tracking, require_writable
 
 _SAMPLE: Final = frozenset({"media", "truth", "truth.csv", "corpus.toml"})
-"""What a sample's folder holds."""
+"""Entries of a sample's folder."""
 
 
 def check_ingest(
@@ -44,7 +44,7 @@ def check_ingest(
 
 
 def check_sources(sources: Sequence[str], origins: Sequence[str] = ()) -> None:
-    """Refuse a list of sources of which one is not there; all that are wrong are named. origins: see open_store.
+    """Refuse a list of sources of which one does not exist; all faults are named. origins: see open_store.
 
     Raises: SourceError - one is not there, or holds nothing.
     """
@@ -59,13 +59,13 @@ def check_sources(sources: Sequence[str], origins: Sequence[str] = ()) -> None:
 
 
 def check_sample(folder: Path) -> None:
-    """Refuse to write a sample among somebody's files: files of the sample's names would be replaced.
+    """Refuse to write a sample into a folder with other files: files of the same names would be replaced.
 
     Raises: SettingsError - the folder holds something that is not of a sample, or cannot be written to.
     """
     require_writable(folder)
-    found = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
-    if found - _SAMPLE or ("media" in found and "truth" not in found):
+    entries = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    if entries - _SAMPLE or ("media" in entries and "truth" not in entries):
         raise SettingsError(f"{folder} holds other files: name a new folder for the sample")
 
 
@@ -88,7 +88,7 @@ def check_route(
 
 
 def check_takedown(kind: Kind, value: str, workspace: str | None = None, config: str | None = None) -> Settings:
-    """Refuse a takedown of what is not there; returns its settings.
+    """Refuse a takedown of a name that is not stored; returns its settings.
 
     Raises: NotFoundError - nothing is called so. WorkspaceError, SettingsError, TrackingError.
     """

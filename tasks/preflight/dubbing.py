@@ -1,4 +1,4 @@
-"""What the commands about dubbings are checked for: dub, evaluate dub. Nothing is written; a child process decodes."""
+"""Checks of the commands about dubbing: dub, evaluate dub. Nothing is written; a child process decodes."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,22 +16,22 @@ from .parts import require_clips, require_model
 def check_dub(
     jobs: Sequence[DubJob], generator: str, translator: str, settings: Settings, written: bool = True
 ) -> dict[int, str]:
-    """Refuse dubbings of which none could be made; returns what is wrong with the others, by place. written: outputs
-    are going to be written.
+    """Refuse dubbings if none can be made; returns the faults of single jobs, by place. written: outputs are going to
+    be written.
 
-    Raises: DubbingError - what is wrong with the models and with every job, all at once.
+    Raises: DubbingError - the faults of the models and of every job, all at once.
     """
     faults = check_jobs(jobs, settings, written)
-    in_the_way = _faults_of_models(settings, generator, translator)
-    if in_the_way or len(faults) == len(jobs):
-        raise DubbingError("; ".join(dict.fromkeys([*in_the_way, *faults.values()])))
+    model_faults = _faults_of_models(settings, generator, translator)
+    if model_faults or len(faults) == len(jobs):
+        raise DubbingError("; ".join(dict.fromkeys([*model_faults, *faults.values()])))
     return faults
 
 
 def check_manifest(
     manifest: str, generator: str, translator: str, workspace: str | None, config: str | None
 ) -> dict[int, str]:
-    """Refuse a manifest of which no job could be done; returns as check_dub.
+    """Refuse a manifest if no job can be done; returns as check_dub.
 
     Raises: SourceError - it cannot be read. Otherwise as check_dub; SettingsError.
     """

@@ -1,6 +1,6 @@
-"""What the commands about models are checked for: train, finetune, evaluate, ablate, paper, promote, rollback, retrain.
+"""Checks of the commands about models: train, finetune, evaluate, ablate, paper, promote, rollback, retrain.
 
-Each takes what its flow takes, and returns the settings that the flow goes by.
+Each takes its flow's parameters, and returns the flow's settings.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from schemas.config.settings import Settings, load_settings
 from schemas.errors import SettingsError
 from schemas.promotion import load_promotion_policy
 from schemas.reasons import Stage
-from tasks.promotion.evaluators import judge_of, require_judgeable
+from tasks.promotion.evaluators import evaluator_of, require_measured
 from tasks.stores.outputs import require_own_table
 from tasks.stores.workspace import Workspace
 
@@ -56,8 +56,8 @@ def check_finetune(
     from tasks.training.clip_selection import clip_named
 
     settings = load_settings(config, workspace=workspace, stage2=dict(chosen))
-    found = require_clips(settings, release, Stage.STAGE2)
-    clip_named(Workspace.open(settings.workspace), found, clip)
+    chosen_release = require_clips(settings, release, Stage.STAGE2)
+    clip_named(Workspace.open(settings.workspace), chosen_release, clip)
     require_model(settings, TRANSLATOR, model)
     return settings
 
@@ -82,9 +82,9 @@ def check_evaluate(
     if (fold and stage == "stage1") or (speakers and stage == "stage2"):
         raise SettingsError("`fold` is for stage2 and `speakers` for stage1")
     if folds is None and (fold or speakers):
-        raise SettingsError("`fold` and `speakers` mean something only with `folds`")
+        raise SettingsError("`fold` and `speakers` apply only with `folds`")
     if folds is not None and model is not None:
-        raise SettingsError("with `folds` models are trained anew, so no `model` can be named")
+        raise SettingsError("with `folds` new models are trained, so no `model` can be named")
     _require_fold(folds, fold)
     if folds is not None:
         require_clips(settings, release, Stage(stage), "train")
@@ -136,7 +136,7 @@ def check_paper(
     sections = {name: {"preset": preset} for name in ("stage1", "stage2", "baselines")}
     settings = load_settings(config, workspace=workspace, **sections)
     if not minutes > 0:
-        raise SettingsError(f"minutes = {minutes:g}: trainings take more than none")
+        raise SettingsError(f"minutes = {minutes:g}: must be more than 0")
     _require_fold(folds, fold)
     for stage in Stage:
         require_clips(settings, release, stage, "train")
@@ -149,7 +149,7 @@ def check_paper(
 
 def _require_fold(folds: int | None, fold: int | None) -> None:
     if folds is not None and fold is not None and fold > folds:
-        raise SettingsError(f"fold {fold} of {folds} is none: they are numbered from 1")
+        raise SettingsError(f"fold {fold} of {folds} does not exist: folds are numbered from 1")
 
 
 def check_promote(
@@ -169,11 +169,11 @@ def check_promote(
     if override is not bool((reason or "").strip()):
         raise SettingsError("an override needs its reason (--reason), and only an override has one")
     settings = load_settings(config, workspace=workspace, promotion=policy)
-    judge = judge_of(stage)
+    evaluator = evaluator_of(stage)
     if not override:
-        require_judgeable(judge, load_promotion_policy(settings.promotion).rule(judge.model))
-        require_clips(settings, None, judge.stage)
-    require_model(settings, judge.model, model, may_be_folder=False)
+        require_measured(evaluator, load_promotion_policy(settings.promotion).rule(evaluator.model))
+        require_clips(settings, None, evaluator.stage)
+    require_model(settings, evaluator.model, model, may_be_folder=False)
     return settings
 
 
@@ -183,15 +183,15 @@ def check_rollback(why: str, stage: StageName, to: int | None, workspace: str | 
     Raises: SettingsError - no reason is given. TrackingError - the version. WorkspaceError.
     """
     if not why.strip():
-        raise SettingsError("the ledger keeps why a champion was taken back: say it (--why)")
+        raise SettingsError("a rollback needs a reason for the ledger (--why)")
     settings = load_settings(config, workspace=workspace)
     require_model(settings, _MODELS[stage], None if to is None else str(to), may_be_folder=False)
     return settings
 
 
 def check_retrain(workspace: str | None, config: str | None) -> Settings:
-    """Refuse a retraining that could not begin; returns its settings. Corpora are left to the ingest of each: at night
-    one that is away must not keep the others from being ingested.
+    """Refuse a retraining that could not begin; returns its settings. Corpora are checked by the ingest of each: one
+    that is not reachable must not stop the others.
 
     Raises: SettingsError - the promotion policy. WorkspaceError, ClusterError, TrackingError.
     """

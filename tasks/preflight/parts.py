@@ -1,4 +1,4 @@
-"""The single checks. Each raises the error that the work itself would end with, only sooner."""
+"""Single checks. Each raises the error with which the work itself would end, only sooner."""
 
 import socket
 from pathlib import Path
@@ -14,31 +14,31 @@ from tasks.tracking.address import TrackingAddress, place_of, server_listens
 from tasks.training.clip_selection import find_release
 
 _CONNECT_S: Final = 5.0
-"""Whoever takes no connection within this time is not there."""
+"""Seconds until a connection attempt counts as failed."""
 
 _SOCKETS: Final = ("tcp", "tls", "ws", "wss")
 """Kinds of Dask addresses behind which a port listens."""
 
 
 def require_clips(settings: Settings, release_id: str | None, stage: Stage, *splits: str) -> Release:
-    """The release of that id, else the newest, if it holds clips of the stage in each of the splits.
+    """Return the release of that id (default: the newest), if it holds clips of the stage in each of the splits.
 
     Raises: WorkspaceError, NotFoundError - there is none. TrainingError - it is of another version of heterodub, or a
     split is empty.
     """
     release = find_release(Workspace.open(settings.workspace), release_id)
-    counts = {split: found.get("clips", 0) for split, found in release.counts.get(stage.value, {}).items()}
+    counts = {split: facts.get("clips", 0) for split, facts in release.counts.get(stage.value, {}).items()}
     if empty := [split for split in splits if not counts.get(split)]:
-        told = ", ".join(f"{counts.get(split, 0)} {split}" for split in ("train", "val", "test"))
+        counted = ", ".join(f"{counts.get(split, 0)} {split}" for split in ("train", "val", "test"))
         raise TrainingError(
-            f"release {release.release_id} has no {stage.value} clip in its {empty[0]} split: {told}; ingest more "
+            f"release {release.release_id} has no {stage.value} clip in its {empty[0]} split: {counted}; ingest more "
             "speakers"
         )
     return release
 
 
 def require_tracking(settings: Settings) -> TrackingAddress:
-    """The place of runs and models, if somebody is there.
+    """Return the address of runs and models, if it can be reached.
 
     Raises: SettingsError - see place_of. TrackingError - a server does not answer. WorkspaceError.
     """
@@ -49,7 +49,7 @@ def require_tracking(settings: Settings) -> TrackingAddress:
 
 
 def require_model(settings: Settings, kind: str, name: str | None, may_be_folder: bool = True) -> None:
-    """Refuse a model that is not there. name: folder, version number, "@alias" or run id; None: the newest version.
+    """Refuse a model that does not exist. name: folder, version number, "@alias" or run id; None: the newest version.
 
     Raises: TrackingError - the registry has no such version, or does not answer. NotFoundError - a folder without a
     model, or a path that leads nowhere. SettingsError, WorkspaceError.
@@ -72,9 +72,9 @@ def require_model(settings: Settings, kind: str, name: str | None, may_be_folder
 
 
 def require_scheduler(address: str | None) -> None:
-    """Refuse the address of a Dask scheduler at which nobody listens; what is not an address of a port passes.
+    """Refuse the address of a Dask scheduler at which no port listens; other kinds of addresses pass.
 
-    Raises: ClusterError - no port, or nobody there.
+    Raises: ClusterError - no port, or nothing listens there.
     """
     if address is None or urlsplit(address).scheme not in _SOCKETS:
         return
@@ -88,9 +88,9 @@ def require_scheduler(address: str | None) -> None:
 
 
 def require_writable(folder: Path) -> None:
-    """Refuse a folder that neither is there and can be written to, nor can be made.
+    """Refuse a folder that cannot be written to or created.
 
-    Raises: SettingsError - the text names what stands in the way.
+    Raises: SettingsError - the text names the obstacle.
     """
     if trouble := trouble_with_folder(folder):
         raise SettingsError(f"{folder}: {trouble}")

@@ -1,3 +1,1 @@
-"""Judging, promoting and rolling back models: the way to production. Plain code; tasks/steps/promote.py makes tasks
-of it.
-"""
+"""Promotion and rollback of models. Plain code; tasks/steps/promote.py makes Prefect tasks of it."""

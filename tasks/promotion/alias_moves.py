@@ -1,8 +1,8 @@
-"""Moves the champion: ledger first, then aliases, then the ledger again. A crash in between is put right by the next.
+"""Moves of the champion: ledger first, then aliases, then the ledger again. The next run repairs a crash in between.
 
-The ledger is the truth. A row that is written is carried out, by whoever comes next if need be; so aliases can lag
-behind the ledger and never lead it. The registry names the move that its aliases follow, so a second ledger (of another
-workspace, or of a copy of this one) is told that it is not the one, before it undoes what the first one did.
+The ledger is the truth. A written row is applied, if need be by the next run; so aliases can lag behind the ledger
+and never lead it. The registry names the move that its aliases follow, so a second ledger (of another workspace, or
+of a copy of this one) is refused before it undoes a move of the first one.
 """
 
 import logging
@@ -29,21 +29,21 @@ CHOOSE: Final = (
 )
 
 _ROUNDS: Final = 20
-"""Times the ledger is looked at again after the aliases were set; each round means that another move came between."""
+"""Times the ledger is read again after the aliases were set; each round means that another move came between."""
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How a model stands. repaired: what had to be put right first, in words."""
+    """Champion of a model. repaired: the repair that was needed first, in words."""
 
     champion: int | None
     repaired: str = ""
 
 
 def reconcile(tracking: "Tracking", ws: Workspace, model: str) -> Standing:
-    """Carry out what the ledger says: finish a move that was left half done, and put aliases back that disagree.
+    """Apply the ledger: finish an interrupted move, and reset aliases that disagree.
 
-    Without a ledger row the alias stands: a champion that was chosen before there was a ledger.
+    Without a ledger row the alias is kept: a champion that was chosen before there was a ledger.
 
     Raises: PromotionError - the registry follows another ledger, or the champion's version was deleted.
     TrackingError - the store cannot be reached.
@@ -58,55 +58,55 @@ def reconcile(tracking: "Tracking", ws: Workspace, model: str) -> Standing:
         return Standing(number)
     repaired = ""
     if not last.is_done:
-        repaired = f"the {last.kind} to version {last.to_version} of {last.created_utc} was left half done: finished it"
+        repaired = f"the {last.kind} to version {last.to_version} of {last.created_utc} was interrupted: finished it"
     elif number != last.to_version:
         repaired = (
-            f"alias {CHAMPION} pointed at {number or 'nothing'}, the ledger says {last.to_version}: put it back"
+            f"alias {CHAMPION} pointed at {number or 'nothing'}, the ledger says {last.to_version}: reset it"
         )  # fmt: skip
     if repaired:
         _log.warning("%s: %s", model, repaired)
-    carried = apply_move(tracking, ws, model)
-    return Standing(carried.to_version, repaired)
+    applied = apply_move(tracking, ws, model)
+    return Standing(applied.to_version, repaired)
 
 
-def stranger(tracking: "Tracking", ws: Workspace, model: str) -> str:
-    """Why the registry is not this ledger's to move, in words; empty where it is.
+def foreign_ledger(tracking: "Tracking", ws: Workspace, model: str) -> str:
+    """Explain why this ledger may not move the registry's aliases; empty if it may.
 
     Raises: TrackingError - the store cannot be reached.
     """
     from tasks.tracking.registry import led_by
 
-    told, own = led_by(tracking, model), ledger.moves(ws, model)
-    if told is None:
-        done = [move for move in own if move.is_done]
+    followed, model_moves = led_by(tracking, model), ledger.moves(ws, model)
+    if followed is None:
+        done = [move for move in model_moves if move.is_done]
         return f"{model} at {tracking.place} never followed a move of the ledger in {ws.root}" if done else ""
-    if told[0] in {move.move_id for move in own}:
+    if followed[0] in {move.move_id for move in model_moves}:
         return ""
     return (
-        f"{model} at {tracking.place} follows move {told[0]} of another ledger ({told[1]}), which the one in {ws.root} "
-        "does not hold"
+        f"{model} at {tracking.place} follows move {followed[0]} of another ledger ({followed[1]}), which the one in "
+        f"{ws.root} does not hold"
     )
 
 
 def require_led(tracking: "Tracking", ws: Workspace, model: str) -> None:
-    """Refuse to touch aliases that another ledger moves.
+    """Refuse to move aliases that another ledger leads.
 
     Raises: PromotionError - one does. TrackingError - the store cannot be reached.
     """
-    if told := stranger(tracking, ws, model):
-        raise PromotionError(f"{told}; nothing was moved. Promote from there, or take the registry over: {ADOPT}")
+    if reason := foreign_ledger(tracking, ws, model):
+        raise PromotionError(f"{reason}; nothing was moved. Promote from there, or take the registry over: {ADOPT}")
 
 
 def require_adoptable(tracking: "Tracking", ws: Workspace, model: str) -> None:
-    """Refuse to adopt what is this ledger's already. Raises: PromotionError - it is. TrackingError."""
-    if not stranger(tracking, ws, model):
+    """Refuse to adopt a registry that this ledger leads already. Raises: PromotionError - it is. TrackingError."""
+    if not foreign_ledger(tracking, ws, model):
         raise PromotionError(
             f"{model} follows the ledger of {without_password(ws.root)} already: there is nothing to adopt"
         )
 
 
 def adopt(tracking: "Tracking", ws: Workspace, model: str, to_version: int, why: str, evidence: Evidence) -> Move:
-    """Take over a registry that another ledger led: from here on this one does, with `to_version` as the champion.
+    """Take over a registry that another ledger led, with `to_version` as the champion.
 
     Raises: PromotionError - no other ledger leads it. TrackingError - see move_champion; doing it again finishes it.
     """
@@ -114,10 +114,10 @@ def adopt(tracking: "Tracking", ws: Workspace, model: str, to_version: int, why:
 
     require_adoptable(tracking, ws, model)
     now = aliased(tracking, model, CHAMPION)
-    made = ledger.intend(ws, model, "adopt", to_version, now.number if now else None, why, evidence)
-    _lead(tracking, ws, made)
+    move = ledger.intend(ws, model, "adopt", to_version, now.number if now else None, why, evidence)
+    _lead(tracking, ws, move)
     apply_move(tracking, ws, model)
-    return made
+    return move
 
 
 def _lead(tracking: "Tracking", ws: Workspace, move: Move) -> None:
@@ -132,32 +132,31 @@ def move_champion(
     model: str,
     kind: Kind,
     to_version: int,
-    judged_against: int | None,
+    expected_champion: int | None,
     why: str,
     evidence: Evidence,
 ) -> Move:
-    """Make a version the champion, if the champion is still the one that the decision took for granted.
+    """Make a version the champion, if the champion is still the one that the decision was made against.
 
     Raises: PromotionError - it is not, or the registry follows another ledger; nothing was moved. TrackingError - the
-    store went away; if the move was written down by then, the text says so and the next promote or rollback finishes
-    it.
+    store went away; if the move was written by then, the text says so and the next promote or rollback finishes it.
     """
     require_led(tracking, ws, model)
-    made = ledger.intend(ws, model, kind, to_version, judged_against, why, evidence)
+    move = ledger.intend(ws, model, kind, to_version, expected_champion, why, evidence)
     try:
         apply_move(tracking, ws, model)
     except TrackingError as error:
         raise TrackingError(
-            f"{error}. The move of {model} to version {to_version} is written down ({made.move_id}); the next promote "
-            "or rollback carries it out, `heterodub doctor` tells"
+            f"{error}. The move of {model} to version {to_version} is written ({move.move_id}); the next promote "
+            "or rollback applies it, `heterodub doctor` reports it"
         ) from error
-    return made
+    return move
 
 
 def apply_move(tracking: "Tracking", ws: Workspace, model: str) -> Move:
-    """Set the aliases as the newest row has them, mark it as done, and look whether it still is the newest.
+    """Set the aliases of the newest row, mark it as done, and repeat if it is not the newest any more.
 
-    Anybody may do this at any time: it always ends with the aliases of the newest row, however late it is.
+    This is safe at any time: it always ends with the aliases of the newest row.
 
     Raises: PromotionError - there is no row, its version was deleted, another ledger leads, or others do not stop
     moving. TrackingError - the store cannot be reached.
@@ -165,24 +164,24 @@ def apply_move(tracking: "Tracking", ws: Workspace, model: str) -> Move:
     from tasks.tracking.registry import CHALLENGER, CHAMPION, PREVIOUS, aliased, set_aliases, versions
 
     for _ in range(_ROUNDS):
-        own = ledger.moves(ws, model)
-        if not own:
+        model_moves = ledger.moves(ws, model)
+        if not model_moves:
             raise PromotionError(f"no champion of {model} was ever chosen in {ws.root}")
-        last = own[-1]
-        there = {version.number for version in versions(tracking, model)}
-        if last.to_version not in there:
+        last = model_moves[-1]
+        present = {version.number for version in versions(tracking, model)}
+        if last.to_version not in present:
             raise PromotionError(
                 f"version {last.to_version}, the champion of {model} by the ledger, was deleted from the registry: "
                 f"{CHOOSE} chooses another"
             )
         require_led(tracking, ws, model)
         _lead(tracking, ws, last)
-        aliases: dict[str, int | None] = {CHAMPION: last.to_version, PREVIOUS: ledger.one_before(own, there)}
+        aliases: dict[str, int | None] = {CHAMPION: last.to_version, PREVIOUS: ledger.one_before(model_moves, present)}
         challenger = aliased(tracking, model, CHALLENGER)
         if challenger and challenger.number == last.to_version:
             aliases[CHALLENGER] = None
         set_aliases(tracking, model, aliases)
-        require_led(tracking, ws, model)  # two ledgers that both found nobody's mark: the later one leads
+        require_led(tracking, ws, model)  # of two ledgers that both found no mark, the later one leads
         ledger.finish(ws, last)
         now = ledger.last_move(ws, model)
         if now is not None and now.move_id == last.move_id:

@@ -1,4 +1,4 @@
-"""The page that lays two models beside each other for people: one HTML file that needs nothing else."""
+"""Page that compares two models for people: one self-contained HTML file."""
 
 import base64
 from collections.abc import Mapping, Sequence
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from tasks.tracking.models import Version
 
 _DRAWN: Final = 2
-"""Clips at either end that are drawn: where the challenger does best against the champion, and where worst."""
+"""Clips that are drawn at either end: the challenger's best against the champion, and its worst."""
 
 _WIDE, _HIGH = 520, 150
 """Size of a curve, pixels."""
 
 _BAR: Final = 150
 _BAR_EDGE: Final = 6
-"""Length of the line that an interval is drawn on, and what is left free at its ends; pixels."""
+"""Length of the line that an interval is drawn on, and the margin at its ends; pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """Where the parts of an interval's drawing stand, pixels from the left."""
+    """Positions of the parts of an interval's drawing, pixels from the left."""
 
     low: float
     high: float
@@ -61,16 +61,16 @@ class ComparisonPage:
 
 
 def comparison_page(
-    settings: Settings, comparison: Comparison, sheets: Sequence[ModelScores], verdict: PromotionDecision
+    settings: Settings, comparison: Comparison, model_scores: Sequence[ModelScores], verdict: PromotionDecision
 ) -> ComparisonPage:
-    """Draw the clips and write the page; every text is escaped. Speakers are not named on it.
+    """Render the clips and the page; every text is escaped. Speakers are not named on it.
 
     Raises: ModelFileError, NotFoundError, TrackingError, WorkspaceError - a model, clip or curve cannot be read.
     """
-    ranked = _ranked(sheets, comparison.rule.primary)
+    ranked = _ranked(model_scores, comparison.rule.primary)
     shown = [clip for clip, *_ in dict.fromkeys([*ranked[:_DRAWN], *ranked[-_DRAWN:]])]
     with fetched(settings, comparison) as (ws, folders):
-        drawn = comparison.judge.draw(ws, settings, comparison.benchmark, folders, comparison.rule, shown)
+        drawn = comparison.evaluator.render(ws, settings, comparison.benchmark, folders, comparison.rule, shown)
         difference = _difference(ws, comparison)
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"visible": visible, "interval": _interval, "figure": figure, "embedded": _embedded}
@@ -78,9 +78,9 @@ def comparison_page(
     html = template.render(
         comparison=comparison,
         verdict=verdict,
-        sheets=sheets,
-        scores=_scores(comparison, sheets),
-        costs=sorted({name for sheet in sheets for name in sheet.costs}),
+        model_scores=model_scores,
+        scores=_scores(comparison, model_scores),
+        costs=sorted({name for candidate in model_scores for name in candidate.costs}),
         ranked=ranked,
         shown=[(clip, ours, theirs, drawn[clip]) for clip, ours, theirs in ranked if clip in shown],
         bars={check.name: _bar(check) for check in verdict.checks},
@@ -91,26 +91,30 @@ def comparison_page(
     return ComparisonPage(html, {clip: drawn[clip].film for clip in shown})
 
 
-def _ranked(sheets: Sequence[ModelScores], primary: str) -> list[tuple[str, float, float | None]]:
-    """(clip, challenger's error, champion's error), the clip on which the challenger gains most first; of a first
-    champion, the clip it does best on.
+def _ranked(model_scores: Sequence[ModelScores], primary: str) -> list[tuple[str, float, float | None]]:
+    """Return (clip, challenger's error, champion's error), largest gain of the challenger first; without a champion,
+    its lowest error first.
     """
-    clips = sorted(sheets[0].speakers)
-    ours = sheets[0].column(sheets[0].own, primary, clips)
-    theirs = sheets[1].column(sheets[1].own, primary, clips) if len(sheets) > 1 else [None] * len(clips)
+    clips = sorted(model_scores[0].speakers)
+    ours = model_scores[0].column(model_scores[0].main_system, primary, clips)
+    theirs = (
+        model_scores[1].column(model_scores[1].main_system, primary, clips)
+        if len(model_scores) > 1
+        else [None] * len(clips)
+    )
     rows = [(clip, mine, other) for clip, mine, other in zip(clips, ours, theirs, strict=True) if mine is not None]
     return sorted(rows, key=lambda row: row[1] - (row[2] or 0.0))
 
 
-def _scores(comparison: Comparison, sheets: Sequence[ModelScores]) -> list[dict[str, Any]]:
-    """A row a system and score: each candidate's mean, and their difference on the same clips."""
-    clips = sorted(sheets[0].speakers)
-    groups = [sheets[0].speakers[clip] for clip in clips]
+def _scores(comparison: Comparison, model_scores: Sequence[ModelScores]) -> list[dict[str, Any]]:
+    """Return a row for each system and score: each candidate's mean, and their difference on the same clips."""
+    clips = sorted(model_scores[0].speakers)
+    groups = [model_scores[0].speakers[clip] for clip in clips]
     how = Resampling(**comparison.policy.resampling.model_dump())
     rows = []
-    for system in sheets[0].systems():
-        for score in comparison.judge.directions:
-            columns = [sheet.column(system, score, clips) for sheet in sheets]
+    for system in model_scores[0].systems():
+        for score in comparison.evaluator.directions:
+            columns = [candidate.column(system, score, clips) for candidate in model_scores]
             means = [mean_interval(column, groups, how) for column in columns]
             if all(mean.mean is None for mean in means):
                 continue
@@ -123,41 +127,41 @@ def _difference(ws: Any, comparison: Comparison) -> DataDifference | None:
     if comparison.champion is None:
         return None
     before, after = (version.tags.get("release", "") for version in (comparison.champion, comparison.challenger))
-    return data_difference(ws, before, after, comparison.judge.stage)
+    return data_difference(ws, before, after, comparison.evaluator.stage)
 
 
 def _curves(settings: Settings, comparison: Comparison) -> dict[str, list[Curve]]:
-    """Losses over steps by name, of both candidates, as far as their runs are still there."""
+    """Return the losses over steps by name, of both candidates, as far as their runs still exist."""
     from tasks.stores.workspace import Workspace
     from tasks.tracking.registry import curve
     from tasks.tracking.store import open_tracking
 
     tracking = open_tracking(settings.tracking, Workspace.open(settings.workspace))
     both: list[Version] = [version for version in (comparison.challenger, comparison.champion) if version is not None]
-    found: dict[str, list[Curve]] = {}
+    curves: dict[str, list[Curve]] = {}
     for name in ("loss/total", "val/loss"):
-        told = {version.number: curve(tracking, version, name) for version in both}
-        if any(told.values()):
-            found[name] = _drawn(told)
-    return found
+        points_by_version = {version.number: curve(tracking, version, name) for version in both}
+        if any(points_by_version.values()):
+            curves[name] = _scaled(points_by_version)
+    return curves
 
 
-def _drawn(told: Mapping[int, Sequence[tuple[int, float]]]) -> list[Curve]:
-    """Curves on one scale."""
-    steps = [step for points in told.values() for step, _ in points]
-    values = [value for points in told.values() for _, value in points]
+def _scaled(points_by_version: Mapping[int, Sequence[tuple[int, float]]]) -> list[Curve]:
+    """Return curves on one scale."""
+    steps = [step for points in points_by_version.values() for step, _ in points]
+    values = [value for points in points_by_version.values() for _, value in points]
     low, high, last = min(values), max(values), max(steps) or 1
     spread = (high - low) or 1.0
-    made = []
-    for version, points in told.items():
+    curves = []
+    for version, points in points_by_version.items():
         if points:
             placed = (f"{_WIDE * step / last:.1f},{_HIGH * (high - value) / spread:.1f}" for step, value in points)
-            made.append(Curve(version, " ".join(placed), points[-1][1]))
-    return made
+            curves.append(Curve(version, " ".join(placed), points[-1][1]))
+    return curves
 
 
 def _bar(check: PolicyCheck) -> Bar | None:
-    """A check's interval on a line of its own, with zero and what was asked for; None where there is no interval."""
+    """Return positions of a check's interval, zero and limit on a line; None if there is no interval."""
     value = check.value
     if value is None or value.mean is None or value.low is None or value.high is None:
         return None

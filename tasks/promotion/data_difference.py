@@ -1,4 +1,4 @@
-"""How the footage behind two models differs: clips that came and went between their releases, by corpus and reason."""
+"""Difference of the footage behind two models: clips that came and went, by corpus and reason."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -28,18 +28,18 @@ class DataDifference:
 
 
 def data_difference(ws: Workspace, before: str, after: str, stage: Stage) -> DataDifference:
-    """From the release of one model to that of another, clips that were learned from or looked at."""
+    """Compare the clips for training and validation of two releases of a stage."""
     try:
         old, new = (releases.find(ws, name) for name in (before, after))
         had, has = (_training(ws, release, stage) for release in (old, new))
     except NotFoundError as error:
         return DataDifference(before, after, note=str(error))
     reasons = _reasons(ws, new, stage)
-    knew = _reasons(ws, old, stage)
+    reasons_before = _reasons(ws, old, stage)
     return DataDifference(
         before,
         after,
-        _counted((has[clip], _why_added(clip, knew)) for clip in has.keys() - had.keys()),
+        _counted((has[clip], _why_added(clip, reasons_before)) for clip in has.keys() - had.keys()),
         _counted((had[clip], _why_removed(clip, reasons)) for clip in had.keys() - has.keys()),
         len(had.keys() & has.keys()),
     )
@@ -51,14 +51,16 @@ def _training(ws: Workspace, release: Release, stage: Stage) -> dict[str, str]:
 
 
 def _reasons(ws: Workspace, release: Release, stage: Stage) -> dict[str, str]:
-    """What the stage has against each clip of a release; empty for admitted ones."""
+    """Return why the stage refused each clip of a release; empty for admitted ones."""
     name = f"{stage.value}_reasons"
     rows = tables.read(ws, "clips", ["clip_id", name], release.clips_version).to_pylist()
     return {row["clip_id"]: ", ".join(row[name]) for row in rows}
 
 
-def _why_added(clip: str, knew: dict[str, str]) -> str:
-    return f"was refused: {knew[clip]}" if knew.get(clip) else "was in another split" if clip in knew else "new footage"
+def _why_added(clip: str, reasons_before: dict[str, str]) -> str:
+    if clip not in reasons_before:
+        return "new footage"
+    return f"was refused: {reasons_before[clip]}" if reasons_before[clip] else "was in another split"
 
 
 def _why_removed(clip: str, reasons: dict[str, str]) -> str:

@@ -1,6 +1,6 @@
-"""Decides whether a challenger takes the champion's place: a pure function of scores and policy.
+"""Decision whether a challenger replaces the champion: a pure function of scores and policy.
 
-Anything that is not sure keeps the champion. The rules, and how often they err: docs/promotion.md.
+In doubt the champion stays. The rules, and how often they err: docs/promotion.md.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,14 +25,14 @@ Outcome = Literal["promote", "keep"]
 
 _MOST_LOST: Final = 0.1
 """Share of the clips on which the champion has a score and the challenger none, beyond which it counts as worse: a
-mouth that stands still has no correlation, and must not pass for that."""
+mouth that stands still has no correlation, and must not pass because of that."""
 
 
 @dataclass(frozen=True, slots=True)
 class PolicyCheck:
-    """One rule and how it came out.
+    """One rule and its result.
 
-    what: the rule in words. value: the figure, better is more, with its interval. limit: what it had to reach.
+    what: the rule in words. value: the figure, more is better, with its interval. limit: the value it had to reach.
     """
 
     name: str
@@ -45,7 +45,7 @@ class PolicyCheck:
 
 @dataclass(frozen=True, slots=True)
 class PromotionDecision:
-    """The decision, in one sentence and by every check."""
+    """Decision, in one sentence and by every check."""
 
     outcome: Outcome
     why: str
@@ -54,7 +54,7 @@ class PromotionDecision:
     checks: tuple[PolicyCheck, ...]
 
     def summary(self) -> dict[str, Any]:
-        """Ready for JSON."""
+        """Return the decision ready for JSON."""
         return asdict(self)
 
 
@@ -65,25 +65,27 @@ def decide(
     rule: ModelRule,
     resampling: ResamplingRule,
 ) -> PromotionDecision:
-    """Whether the challenger wins. Without a champion it has to beat its controls, and nothing else.
+    """Decide whether the challenger wins. Without a champion it has to beat its controls, and nothing else.
 
-    Raises: ValueError - the two were graded on different clips.
+    Raises: ValueError - the two were scored on different clips.
     """
     speakers = challenger.speakers
     if champion is not None and champion.speakers != speakers:
-        raise ValueError("champion and challenger were graded on different clips")
+        raise ValueError("champion and challenger were scored on different clips")
     clips = sorted(speakers)
     groups = [speakers[clip] for clip in clips]
-    ruling = _Ruling(challenger, champion, directions, rule, clips, groups, Resampling(**resampling.model_dump()))
-    checks = tuple(ruling.checks())
-    enough = len(clips) >= rule.least_clips and len(set(groups)) >= rule.least_speakers
-    passed = enough and all(check.passed for check in checks)
-    why = _sentence(checks, rule, len(clips), len(set(groups)), enough, champion is None)
+    checker = _PolicyChecks(
+        challenger, champion, directions, rule, clips, groups, Resampling(**resampling.model_dump())
+    )
+    checks = tuple(checker.checks())
+    is_large_enough = len(clips) >= rule.least_clips and len(set(groups)) >= rule.least_speakers
+    passed = is_large_enough and all(check.passed for check in checks)
+    why = _sentence(checks, rule, len(clips), len(set(groups)), is_large_enough, champion is None)
     return PromotionDecision("promote" if passed else "keep", why, len(clips), len(set(groups)), checks)
 
 
 @dataclass(frozen=True, slots=True)
-class _Ruling:
+class _PolicyChecks:
     challenger: ModelScores
     champion: ModelScores | None
     directions: Mapping[str, Direction]
@@ -108,38 +110,41 @@ class _Ruling:
 
     def _primary(self, champion: ModelScores) -> PolicyCheck:
         least, score = self.rule.minimum_effect, self.rule.primary
-        ours, theirs = self._own(self.challenger, score), self._own(champion, score)
+        ours, theirs = self._scores(self.challenger, score), self._scores(champion, score)
         value = reduction_interval(ours, theirs, self.groups, self.how)
         what = f"{score} below the champion's, as a share of it, surely by {least:g}"
-        return self._held("primary", what, value, surely=True, limit=least, lost=_lost(ours, theirs))
+        return self._check("primary", what, value, surely=True, limit=least, lost=_lost(ours, theirs))
 
     def _control(self, control: str, least: float) -> PolicyCheck:
         score = self.rule.primary
-        ours = self._own(self.challenger, score)
+        ours = self._scores(self.challenger, score)
         theirs = self.challenger.column(control, score, self.clips)
         value = reduction_interval(ours, theirs, self.groups, self.how)
         what = f"{score} below that of {control}, as a share of it, surely by {least:g}"
-        return self._held(f"beats {control}", what, value, surely=True, limit=least, lost=_lost(ours, theirs))
+        return self._check(f"beats {control}", what, value, surely=True, limit=least, lost=_lost(ours, theirs))
 
     def _gain(self, champion: ModelScores, control: str, most: float) -> PolicyCheck:
         score = self.rule.primary
         pairs = [
-            (self._own(sheet, score), sheet.column(control, score, self.clips)) for sheet in (self.challenger, champion)
+            (self._scores(candidate, score), candidate.column(control, score, self.clips))
+            for candidate in (self.challenger, champion)
         ]
         value = gain_difference_interval(pairs[0], pairs[1], self.groups, self.how)
         what = f"gain over {control} no more than {most:g} smaller than the champion's"
-        return self._held(f"gain over {control}", what, value, surely=False, limit=-most, lost=_lost(*pairs[0]))
+        return self._check(f"gain over {control}", what, value, surely=False, limit=-most, lost=_lost(*pairs[0]))
 
     def _tolerance(self, champion: ModelScores, score: str, most: float) -> PolicyCheck:
         direction = self.directions[score]
-        ours, theirs = (_goodness(self._own(sheet, score), direction) for sheet in (self.challenger, champion))
+        ours, theirs = (
+            _goodness(self._scores(candidate, score), direction) for candidate in (self.challenger, champion)
+        )
         value = difference_interval(ours, theirs, self.groups, self.how)
         what = f"{score} ({_WORDS[direction]}) no more than {most:g} worse than the champion's"
         if any(value is not None for value in ours) and all(value is None for value in theirs):
             return PolicyCheck(
                 score, what, True, value, -most, "the champion has none: a still mouth cannot be measured"
             )
-        return self._held(score, what, value, surely=False, limit=-most, lost=_lost(ours, theirs))
+        return self._check(score, what, value, surely=False, limit=-most, lost=_lost(ours, theirs))
 
     def _cost(self, champion: ModelScores, cost: str, times: float) -> PolicyCheck:
         what = f"{cost} no more than {times:g} times the champion's"
@@ -150,8 +155,8 @@ class _Ruling:
             cost, what, ours <= times * theirs, None, times, f"{_amount(ours)} against {_amount(theirs)}"
         )
 
-    def _held(self, name: str, what: str, value: Interval, *, surely: bool, limit: float, lost: int) -> PolicyCheck:
-        """surely: the interval's near end counts, else the figure itself."""
+    def _check(self, name: str, what: str, value: Interval, *, surely: bool, limit: float, lost: int) -> PolicyCheck:
+        """Check a value against its limit. surely: the interval's near end counts, else the figure itself."""
         if lost > _MOST_LOST * len(self.clips):
             return PolicyCheck(
                 name, what, False, value, limit, f"not measured on {counted(lost, 'clip')} where the other one is"
@@ -161,11 +166,11 @@ class _Ruling:
             return PolicyCheck(name, what, False, value, limit, _unmeasured(value))
         return PolicyCheck(name, what, figure > limit if surely else figure >= limit, value, limit)
 
-    def _own(self, sheet: ModelScores, score: str) -> list[float | None]:
-        return sheet.column(sheet.own, score, self.clips)
+    def _scores(self, candidate: ModelScores, score: str) -> list[float | None]:
+        return candidate.column(candidate.main_system, score, self.clips)
 
 
-_TURNED: Final[Mapping[Direction, Callable[[float], float]]] = {
+_GOODNESS: Final[Mapping[Direction, Callable[[float], float]]] = {
     "less": lambda value: -value,
     "more": lambda value: value,
     "near one": lambda value: -abs(value - 1),
@@ -180,31 +185,31 @@ _WORDS: Final[Mapping[Direction, str]] = {
 
 
 def _goodness(values: Scores, direction: Direction) -> list[float | None]:
-    """Scores turned so that more is better."""
-    return [None if value is None else _TURNED[direction](value) for value in values]
+    """Return scores mapped so that more is better."""
+    return [None if value is None else _GOODNESS[direction](value) for value in values]
 
 
 def _unmeasured(value: Interval) -> str:
-    """Why a figure or its interval is missing."""
+    """Explain why a figure or its interval is missing."""
     cause = no_interval(value) or "could not be measured"
     return cause if value.mean is None else f"no interval: {cause}"
 
 
 def _lost(ours: Scores, theirs: Scores) -> int:
-    """Clips on which only the other one has a score."""
+    """Count the clips on which only the other model has a score."""
     return sum(one is None and other is not None for one, other in zip(ours, theirs, strict=True))
 
 
 def _sentence(
-    checks: Sequence[PolicyCheck], rule: ModelRule, clips: int, speakers: int, enough: bool, is_first: bool
+    checks: Sequence[PolicyCheck], rule: ModelRule, clips: int, speakers: int, is_large_enough: bool, is_first: bool
 ) -> str:
-    if not enough:
-        there = f"{counted(clips, 'clip')} of {counted(speakers, 'speaker')}"
-        asked = f"{rule.least_clips} and {rule.least_speakers}"
-        return f"undecidable: the benchmark holds {there}, the policy asks for {asked}"
+    if not is_large_enough:
+        present = f"{counted(clips, 'clip')} of {counted(speakers, 'speaker')}"
+        required = f"{rule.least_clips} and {rule.least_speakers}"
+        return f"undecidable: the benchmark holds {present}, the policy requires {required}"
     failed = [check for check in checks if not check.passed]
     if not checks:
-        return "the policy asks nothing of a first champion"
+        return "the policy requires nothing of a first champion"
     if not failed:
         first = checks[0]
         least = "" if first.value is None or first.value.low is None else f" (at least {100 * first.value.low:.1f} %)"
@@ -212,7 +217,7 @@ def _sentence(
             return f"the first champion beats its controls{least}"
         return f"{first.what}{least}, and every guard holds"
     if failed[0].name == "primary":
-        return f"{_how_far(failed[0])}: {_figure(failed[0])}, asked for is {100 * failed[0].limit:g} %"
+        return f"{_how_far(failed[0])}: {_figure(failed[0])}, required is {100 * failed[0].limit:g} %"
     return "not held: " + "; ".join(f"{check.what} ({check.detail or _figure(check)})" for check in failed)
 
 
@@ -226,7 +231,7 @@ def _how_far(check: PolicyCheck) -> str:
 
 
 def _amount(cost: float) -> str:
-    return f"{cost:,.0f}" if cost >= 10_000 else f"{cost:.4g}"  # parameters are counted, and nobody reads 2.359e+04
+    return f"{cost:,.0f}" if cost >= 10_000 else f"{cost:.4g}"  # no exponent for counts of parameters
 
 
 def _figure(check: PolicyCheck) -> str:

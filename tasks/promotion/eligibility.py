@@ -1,4 +1,4 @@
-"""What keeps a version from being judged, or from being moved, whatever it would score."""
+"""Conditions that a version must meet before it is evaluated or moved, whatever its scores."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
@@ -20,29 +20,29 @@ TAKEN_DOWN: Final = "taken_down"
 
 
 def require_promotable(ws: Workspace, version: "Version", benchmark: Benchmark, trained_on: frozenset[str]) -> None:
-    """Refuse a version whose origin nobody vouches for. trained_on: contents it learned from, empty if not known.
+    """Refuse a version of unverified origin. trained_on: contents it was trained on, empty if not known.
 
     Raises: PromotionError - its release is not one of this workspace or its audit failed; it was trained on footage
     that was taken down, or on files of the benchmark.
     """
     _require_release(ws, version)
-    require_standing(ws, version, trained_on)
+    require_not_taken_down(ws, version, trained_on)
     if seen := trained_on & _media(benchmark):
         raise PromotionError(
             f"{version} is refused: it was trained on {counted(len(seen), 'file')} of benchmark {benchmark.benchmark}, "
-            f"such as {min(seen)[:12]}, so its scores there say nothing"
+            f"such as {min(seen)[:12]}, so its scores there are not valid"
         )
 
 
-def require_fair(champion: "Version", benchmark: Benchmark, trained_on: frozenset[str]) -> None:
-    """Refuse to judge against a champion that knows the benchmark: a person may have put any version in its place.
+def require_unseen_benchmark(champion: "Version", benchmark: Benchmark, trained_on: frozenset[str]) -> None:
+    """Refuse to compare with a champion that was trained on the benchmark, which an override makes possible.
 
-    trained_on: contents it learned from, empty if not known. Raises: PromotionError - some are of the benchmark.
+    trained_on: contents it was trained on, empty if not known. Raises: PromotionError - some are of the benchmark.
     """
     if seen := trained_on & _media(benchmark):
         raise PromotionError(
             f"the champion, {champion}, was trained on {counted(len(seen), 'file')} of benchmark "
-            f"{benchmark.benchmark}, such as {min(seen)[:12]}, so nothing can be judged against it there: roll back to "
+            f"{benchmark.benchmark}, such as {min(seen)[:12]}, so nothing can be compared with it there: roll back to "
             "another one (`--to`)"
         )
 
@@ -51,15 +51,15 @@ def _media(benchmark: Benchmark) -> set[str]:
     return {clip.media_id for clip in benchmark.clips}
 
 
-def require_standing(ws: Workspace, version: "Version", trained_on: frozenset[str]) -> None:
-    """Refuse a version that a takedown has touched. trained_on: contents it learned from, empty if not known.
+def require_not_taken_down(ws: Workspace, version: "Version", trained_on: frozenset[str]) -> None:
+    """Refuse a version trained on footage that was taken down. trained_on: contents, empty if not known.
 
-    The tag does not tell of all: a training that was under way during the takedown registered its model afterwards.
+    The tag alone is not enough: a training that was under way during the takedown registered its model afterwards.
 
     Raises: PromotionError - it was trained on footage that was taken down.
     """
-    if told := version.tags.get(TAKEN_DOWN):
-        raise PromotionError(f"{version} is refused: it was trained on footage that was taken down ({told})")
+    if takedowns := version.tags.get(TAKEN_DOWN):
+        raise PromotionError(f"{version} is refused: it was trained on footage that was taken down ({takedowns})")
     if gone := trained_on & tombstones.standing(ws).media:
         raise PromotionError(
             f"{version} is refused: {len(gone)} of the files that it was trained on were taken down, such as "
@@ -67,27 +67,27 @@ def require_standing(ws: Workspace, version: "Version", trained_on: frozenset[st
         )
 
 
-def require_not_rolled_back(version: "Version", own: Sequence[Move]) -> None:
-    """Refuse a version that nobody named and that somebody took out of use: at night it would win once more.
+def require_not_rolled_back(version: "Version", model_moves: Sequence[Move]) -> None:
+    """Refuse an unnamed newest version that was rolled back from: a scheduled run would promote it again.
 
-    own: moves of its model, oldest first. Raises: PromotionError - its last move is a rollback from it.
+    model_moves: moves of its model, oldest first. Raises: PromotionError - its last move is a rollback from it.
     """
-    moved = [move for move in own if version.number in (move.from_version, move.to_version)]
+    moved = [move for move in model_moves if version.number in (move.from_version, move.to_version)]
     if moved and moved[-1].kind == "rollback" and moved[-1].from_version == version.number:
         last = moved[-1]
         raise PromotionError(
             f"{version} is the newest, and {last.who} rolled back from it at {last.created_utc} ({last.why}): train "
-            f"anew, or name it (`--model {version.number}`) to have it judged again"
+            f"again, or name it (`--model {version.number}`) to have it evaluated again"
         )
 
 
 def _require_release(ws: Workspace, version: "Version") -> None:
-    told = version.tags.get("release")
-    if not told:
-        raise PromotionError(f"{version} is refused: it has no tag release, so nobody knows what it was trained on")
+    release_id = version.tags.get("release")
+    if not release_id:
+        raise PromotionError(f"{version} is refused: it has no tag release, so its training data are not known")
     try:
-        release = releases.find(ws, told)
+        release = releases.find(ws, release_id)
     except NotFoundError as error:
         raise PromotionError(f"{version} is refused: its release is unknown here ({error})") from error
     if not release.audit.get("passed"):
-        raise PromotionError(f"{version} is refused: release {told} has no audit that passed")
+        raise PromotionError(f"{version} is refused: release {release_id} has no audit that passed")

@@ -1,6 +1,6 @@
-"""How each stage's models are judged: the one list that the gate goes by. A new stage adds an entry.
+"""Evaluators of each stage's models: the one list that the gate uses. A new stage adds an entry.
 
-Networks load only where somebody is graded or drawn: history, rollback and the check of a policy ask for names alone.
+Networks load only when a model is scored or rendered: history, rollback and the check of a policy need names alone.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,25 +16,25 @@ from schemas.reasons import Stage
 from tasks.releases.benchmarks import Benchmark
 from tasks.stores.workspace import Workspace
 
-from .model_scores import Direction, Drawings, ModelScores
+from .model_scores import Direction, ModelScores, Renderings
 from .scores import GENERATOR_DIRECTIONS, GENERATOR_SYSTEMS, TRANSLATOR_DIRECTIONS, TRANSLATOR_SYSTEMS
 
-Contestants = Mapping[int, Path]
+Candidates = Mapping[int, Path]
 """Folder of the fetched model by version."""
 
-Grade = Callable[[Workspace, Settings, Benchmark, Contestants, ModelRule], Sequence[ModelScores]]
-"""Scores all candidates on the same clips by the same code, in the order they were given."""
+Evaluate = Callable[[Workspace, Settings, Benchmark, Candidates, ModelRule], Sequence[ModelScores]]
+"""Function that scores all candidates on the same clips by the same code, in the given order."""
 
 
-Draw = Callable[[Workspace, Settings, Benchmark, Contestants, ModelRule, Sequence[str]], Drawings]
-"""Draws all candidates on some of the clips, for people to see beside each other."""
+Render = Callable[[Workspace, Settings, Benchmark, Candidates, ModelRule, Sequence[str]], Renderings]
+"""Function that renders all candidates on some of the clips, for people to compare."""
 
 
 @dataclass(frozen=True, slots=True)
 class StageEvaluator:
-    """How one stage's models are judged. model: registered name. inner: our folder inside a logged model.
+    """Evaluator of one stage's models. model: registered name. inner: our folder inside a logged model.
 
-    systems: who is graded, the model itself first.
+    systems: the systems that are scored, the model itself first.
     """
 
     stage: Stage
@@ -42,43 +42,43 @@ class StageEvaluator:
     inner: str
     systems: Sequence[str]
     directions: Mapping[str, Direction]
-    grade: Grade
-    draw: Draw
+    evaluate: Evaluate
+    render: Render
 
 
-def _grade_generators(*given: Any) -> Sequence[ModelScores]:
-    from .generator_evaluator import grade_generators
+def _evaluate_generators(*arguments: Any) -> Sequence[ModelScores]:
+    from .generator_evaluator import evaluate_generators
 
-    return grade_generators(*given)
-
-
-def _draw_generators(*given: Any) -> Drawings:
-    from .generator_samples import draw_generators
-
-    return draw_generators(*given)
+    return evaluate_generators(*arguments)
 
 
-def _grade_translators(*given: Any) -> Sequence[ModelScores]:
-    from .translator_evaluator import grade_translators
+def _render_generators(*arguments: Any) -> Renderings:
+    from .generator_samples import render_generators
 
-    return grade_translators(*given)
-
-
-def _draw_translators(*given: Any) -> Drawings:
-    from .translator_samples import draw_translators
-
-    return draw_translators(*given)
+    return render_generators(*arguments)
 
 
-JUDGES: Final[Mapping[str, StageEvaluator]] = {
+def _evaluate_translators(*arguments: Any) -> Sequence[ModelScores]:
+    from .translator_evaluator import evaluate_translators
+
+    return evaluate_translators(*arguments)
+
+
+def _render_translators(*arguments: Any) -> Renderings:
+    from .translator_samples import render_translators
+
+    return render_translators(*arguments)
+
+
+EVALUATORS: Final[Mapping[str, StageEvaluator]] = {
     "stage1": StageEvaluator(
         Stage.STAGE1,
         GENERATOR,
         "generator",
         GENERATOR_SYSTEMS,
         GENERATOR_DIRECTIONS,
-        _grade_generators,
-        _draw_generators,
+        _evaluate_generators,
+        _render_generators,
     ),
     "stage2": StageEvaluator(
         Stage.STAGE2,
@@ -86,39 +86,39 @@ JUDGES: Final[Mapping[str, StageEvaluator]] = {
         "translator",
         TRANSLATOR_SYSTEMS,
         TRANSLATOR_DIRECTIONS,
-        _grade_translators,
-        _draw_translators,
+        _evaluate_translators,
+        _render_translators,
     ),
 }
 
 
-def require_judgeable(judge: StageEvaluator, rule: ModelRule) -> None:
-    """Refuse rules about scores, controls and costs that this judge does not hand in: they would never hold.
+def require_measured(evaluator: StageEvaluator, rule: ModelRule) -> None:
+    """Refuse rules about scores, controls and costs that this evaluator does not measure: they would never hold.
 
-    Raises: SettingsError - the text names the word and what is known.
+    Raises: SettingsError - the text names the word and the known ones.
     """
-    errors = [name for name, direction in judge.directions.items() if direction == "less"]
-    asked = (
+    errors = [name for name, direction in evaluator.directions.items() if direction == "less"]
+    named = (
         ("primary", {rule.primary}, errors),
-        ("tolerances", rule.tolerances, judge.directions),
-        ("controls", rule.controls, judge.systems[1:]),
-        ("gain_tolerances", rule.gain_tolerances, judge.systems[1:]),
+        ("tolerances", rule.tolerances, evaluator.directions),
+        ("controls", rule.controls, evaluator.systems[1:]),
+        ("gain_tolerances", rule.gain_tolerances, evaluator.systems[1:]),
         ("costs", rule.costs, COSTS),
     )
-    for field, told, known in asked:
-        if unknown := sorted(set(told) - set(known)):
+    for field, words, known in named:
+        if unknown := sorted(set(words) - set(known)):
             raise SettingsError(
-                f"promotion policy, models.{judge.model}.{field}: nobody measures {unknown[0]!r}; known are "
+                f"promotion policy, models.{evaluator.model}.{field}: unknown name {unknown[0]!r}; known are "
                 f"{', '.join(known)}"
             )
 
 
-def judge_of(stage_or_model: str) -> StageEvaluator:
-    """The judge of a stage, or of a registered model's name.
+def evaluator_of(stage_or_model: str) -> StageEvaluator:
+    """Return the evaluator of a stage, or of a registered model's name.
 
-    Raises: SettingsError - nobody judges it.
+    Raises: SettingsError - there is none.
     """
-    for stage, judge in JUDGES.items():
-        if stage_or_model in (stage, judge.model):
-            return judge
-    raise SettingsError(f"nobody judges {stage_or_model}; known are {', '.join(JUDGES)}")
+    for stage, evaluator in EVALUATORS.items():
+        if stage_or_model in (stage, evaluator.model):
+            return evaluator
+    raise SettingsError(f"no evaluator of {stage_or_model!r}; known are {', '.join(EVALUATORS)}")

@@ -1,4 +1,4 @@
-"""Writes down what a decision rests on: an MLflow run with scores, checks and rows of both candidates."""
+"""Evidence of a decision: an MLflow run with scores, checks and rows of both candidates."""
 
 import hashlib
 import json
@@ -16,20 +16,24 @@ FOLDER: Final = "promotion"
 """Folder of the evidence among a run's files."""
 
 REFUSED: Final = "refused by a person"
-"""How a promotion ends that the policy wanted and a person did not."""
+"""Outcome of a promotion that the policy allowed and a person refused."""
 
 NOT_MOVED: Final = "not moved"
-"""How one ends that the policy wanted and something else came before: another promotion, a takedown."""
+"""Outcome of one that the policy allowed and that another promotion or a takedown prevented."""
 
 PAGE: Final = f"{FOLDER}/comparison.html"
 """The page for people; it shows clips of the benchmark, so a takedown erases it."""
 
 
-def keep_evidence(
-    settings: Settings, comparison: Comparison, sheets: list[ModelScores], verdict: PromotionDecision, page: str = ""
+def log_evidence(
+    settings: Settings,
+    comparison: Comparison,
+    model_scores: list[ModelScores],
+    verdict: PromotionDecision,
+    page: str = "",
 ) -> str:
-    """A run that holds everything behind a decision; returns its id. page: the comparison, for people, which the run of
-    the challenger's training gets as well.
+    """Log everything behind a decision to a new run and return its id. page: the comparison for people, which is also
+    logged to the run of the challenger's training.
 
     Raises: TrackingError - the store cannot be reached.
     """
@@ -39,18 +43,18 @@ def keep_evidence(
     ws = Workspace.open(settings.workspace)
     with tracked_run(open_tracking(settings.tracking, ws), f"promote {comparison.title}") as run:
         run.tags(_tags(comparison, verdict))
-        run.metrics(_metrics(comparison, sheets, verdict))
+        run.metrics(_metrics(comparison, model_scores, verdict))
         run.content(f"{FOLDER}/verdict.json", _text(verdict.summary()))
         run.content(f"{FOLDER}/policy.json", comparison.policy.model_dump_json(indent=2) + "\n")
-        run.content(f"{FOLDER}/scores.json", _text(scores_by_version(sheets, comparison)))
+        run.content(f"{FOLDER}/scores.json", _text(scores_by_version(model_scores, comparison)))
         if page:
             run.content(PAGE, page)
             TrackedRun(run.tracking, comparison.challenger.run_id, resumed=True).content(PAGE, page)
         return run.run_id
 
 
-def keep_outcome(settings: Settings, run_id: str, outcome: str, why: str) -> None:
-    """Say in the evidence's run that what the policy would have promoted was not: REFUSED or NOT_MOVED, and why.
+def log_outcome(settings: Settings, run_id: str, outcome: str, why: str) -> None:
+    """Log to the evidence's run that the promotion did not take place: REFUSED or NOT_MOVED, and why.
 
     Raises: TrackingError - the store cannot be reached.
     """
@@ -61,23 +65,26 @@ def keep_outcome(settings: Settings, run_id: str, outcome: str, why: str) -> Non
     TrackedRun(tracking, run_id, resumed=True).tags({"outcome": outcome, "why": why})
 
 
-def scores_by_version(sheets: list[ModelScores], comparison: Comparison) -> dict[str, Any]:
-    """Every clip's scores and the costs by version, with the benchmark that they were made on, ready for JSON."""
-    own = {
-        str(sheet.version): {"costs": dict(sheet.costs), "rows": [_unnamed(row) for row in sheet.rows()]}
-        for sheet in sheets
+def scores_by_version(model_scores: list[ModelScores], comparison: Comparison) -> dict[str, Any]:
+    """Return every clip's scores and the costs by version, with the benchmark, ready for JSON."""
+    versions = {
+        str(candidate.version): {
+            "costs": dict(candidate.costs),
+            "rows": [_pseudonymous(row) for row in candidate.rows()],
+        }
+        for candidate in model_scores
     }
-    return {"benchmark": comparison.benchmark.benchmark, "policy": comparison.policy.hash, "versions": own}
+    return {"benchmark": comparison.benchmark.benchmark, "policy": comparison.policy.hash, "versions": versions}
 
 
-def _unnamed(row: dict[str, Any]) -> dict[str, Any]:
-    """A row whose speaker is told by a hash: files of a run are not reached by name when somebody is taken down."""
+def _pseudonymous(row: dict[str, Any]) -> dict[str, Any]:
+    """Replace the speaker of a row by a hash: a takedown does not find files of a run by name."""
     return row | {"speaker": hashlib.sha256(row["speaker"].encode()).hexdigest()[:12]}
 
 
 def _tags(comparison: Comparison, verdict: PromotionDecision) -> dict[str, str]:
     return {
-        "model": comparison.judge.model,
+        "model": comparison.evaluator.model,
         "challenger": str(comparison.challenger.number),
         "champion": str(comparison.champion.number) if comparison.champion else "none",
         "benchmark": comparison.benchmark.benchmark,
@@ -88,24 +95,26 @@ def _tags(comparison: Comparison, verdict: PromotionDecision) -> dict[str, str]:
     }
 
 
-def _metrics(comparison: Comparison, sheets: list[ModelScores], verdict: PromotionDecision) -> dict[str, float | None]:
-    found: dict[str, float | None] = {}
-    for sheet, role in zip(sheets, ("challenger", "champion"), strict=False):
-        clips = sorted(sheet.speakers)
-        for name in comparison.judge.directions:
-            found[f"{role}/{name}"] = mean_interval(sheet.column(sheet.own, name, clips)).mean
-        found |= {f"{role}/{name}": value for name, value in sheet.costs.items()}
+def _metrics(
+    comparison: Comparison, model_scores: list[ModelScores], verdict: PromotionDecision
+) -> dict[str, float | None]:
+    metrics: dict[str, float | None] = {}
+    for candidate, role in zip(model_scores, ("challenger", "champion"), strict=False):
+        clips = sorted(candidate.speakers)
+        for name in comparison.evaluator.directions:
+            metrics[f"{role}/{name}"] = mean_interval(candidate.column(candidate.main_system, name, clips)).mean
+        metrics |= {f"{role}/{name}": value for name, value in candidate.costs.items()}
     for check in verdict.checks:
-        found |= _of_check(check)
-    return found
+        metrics |= _of_check(check)
+    return metrics
 
 
 def _of_check(check: PolicyCheck) -> dict[str, float | None]:
     name, value = f"check/{check.name.replace(' ', '_')}", check.value
-    told: dict[str, float | None] = {f"{name}/passed": float(check.passed)}
+    metrics: dict[str, float | None] = {f"{name}/passed": float(check.passed)}
     if value is not None:
-        told |= {f"{name}/mean": value.mean, f"{name}/low": value.low, f"{name}/high": value.high}
-    return told
+        metrics |= {f"{name}/mean": value.mean, f"{name}/low": value.low, f"{name}/high": value.high}
+    return metrics
 
 
 def _text(tree: dict[str, Any]) -> str:

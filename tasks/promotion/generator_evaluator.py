@@ -1,4 +1,4 @@
-"""Judges landmark generators: each on the benchmark's clips beside its own controls, and what it costs to run."""
+"""Evaluation of landmark generators on the benchmark's clips beside their controls, and their costs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -38,22 +38,22 @@ _FIXED_FRAMES: Final = 250
 """Length of the fixed input: a clip of the longest kind, 10 s."""
 
 
-def grade_generators(
+def evaluate_generators(
     workspace: Workspace,
     settings: Settings,
     benchmark: Benchmark,
     candidates: Mapping[int, Path],
     rule: ModelRule,
 ) -> list[ModelScores]:
-    """Scores and costs of the generators in folders, by version, on the benchmark's clips.
+    """Score the generators in folders, by version, on the benchmark's clips, and measure their costs.
 
     Raises: ModelFileError - a generator cannot be read. PromotionError - one takes landmarks of another backend.
     NotFoundError, WorkspaceError - the clips cannot be read. TrainingError - the newest release has no train split to
-    learn the sync score on.
+    train the sync scorer on.
     """
     selection = select(workspace, find_release(workspace, None), Stage.STAGE1)
     scorer = release_scorer(workspace, selection, settings) if "sync" in rule.tolerances else None
-    loaded, graded = [], []
+    loaded, scores_of = [], []
     for version, folder in candidates.items():
         generator, card = load_generator(folder, device_of(settings.device))
         if card.backend != selection.release.backend:
@@ -61,20 +61,20 @@ def grade_generators(
                 f"version {version} reads landmarks of {card.backend}, the benchmark holds {selection.release.backend}"
             )
         eval_clips = benchmark_eval_clips(selection, benchmark.clips, generator)
-        sat = score_generator(generator, eval_clips, rule.references, card.gain, None, GENERATOR_SYSTEMS, scorer)
-        graded.append(tuple(_graded(row) for row in sat))
+        scored = score_generator(generator, eval_clips, rule.references, card.gain, None, GENERATOR_SYSTEMS, scorer)
+        scores_of.append(tuple(_system_scores(row) for row in scored))
         loaded.append((version, generator))
-    cost = costs([(generator, partial(_predict_fixed, generator, *_fixed_input())) for _, generator in loaded])
+    costs_of = costs([(generator, partial(_predict_fixed, generator, *_fixed_input())) for _, generator in loaded])
     return [
-        ModelScores(version, "own sound", rows, own)
-        for (version, _), rows, own in zip(loaded, graded, cost, strict=True)
+        ModelScores(version, "own sound", rows, cost)
+        for (version, _), rows, cost in zip(loaded, scores_of, costs_of, strict=True)
     ]  # fmt: skip
 
 
 def benchmark_eval_clips(
     selection: Selection, clips: Sequence[BenchmarkClip], generator: LandmarkGenerator
 ) -> list[GeneratorEvalClip]:
-    """The clips as this generator sees them: how far the pose is smoothed is its own.
+    """Read the clips for this generator: the smoothing of the pose depends on its architecture.
 
     Raises: TrainingError - a clip's numbers cannot be used. NotFoundError, WorkspaceError - it cannot be read.
     """
@@ -91,7 +91,7 @@ def benchmark_eval_clips(
     return read_eval_clips(selection, wanted, Stage1Settings(architecture=generator.shape))
 
 
-def _graded(row: GeneratorClipScores) -> SystemScores:
+def _system_scores(row: GeneratorClipScores) -> SystemScores:
     scores = {name: value for name, value in asdict(row.scores).items() if name in GENERATOR_DIRECTIONS}
     return SystemScores(row.clip_id, row.speaker, row.system, scores | {"sync": row.sync})
 
@@ -101,7 +101,7 @@ def _predict_fixed(generator: LandmarkGenerator, mel: NDArray[np.float32], face:
 
 
 def _fixed_input() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Ten seconds of a made face under a hum: the same for every model, and nobody's data."""
+    """Return ten seconds of a synthetic face and sound: the same for every model."""
     columns, bands = np.arange(mel_columns(_FIXED_FRAMES)), np.arange(MEL_BANDS)
     mel = -5.0 - bands / 20.0 + np.sin(columns / 3.0)[:, None]
     return np.asarray(mel, np.float32), made_face(_FIXED_FRAMES)

@@ -1,4 +1,4 @@
-"""Draws landmark generators on clips of the benchmark: landmarks over the true ones, and all of them in a film."""
+"""Samples of landmark generators on clips of the benchmark: predicted over true landmarks, and a film of all."""
 
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -23,24 +23,24 @@ from tasks.visualization.film import Floats, Side, compared_film
 from tasks.visualization.sound import ClipPlace, PlayableSound, clip_sound
 
 from .generator_evaluator import benchmark_eval_clips
-from .model_scores import Drawings, Drawn
+from .model_scores import Rendering, Renderings
 
 _FILM_FRAMES: Final = 4 * FPS
-"""A few words are enough to hear whether they fit, and the page stays small."""
+"""Frames of a film: a few words show if lips and sound fit, and the page stays small."""
 
 _PANEL_PX: Final = 280
 
 
-def draw_generators(
+def render_generators(
     workspace: Workspace,
     settings: Settings,
     benchmark: Benchmark,
     candidates: Mapping[int, Path],
     rule: ModelRule,
     clips: Sequence[str],
-) -> Drawings:
-    """Two PNGs of each clip for each version: the mouth over time, and six frames over the truth; and a film with the
-    clip's sound.
+) -> Renderings:
+    """Render two PNGs of each clip for each version, the mouth over time and six frames over the truth; and a film
+    with the clip's sound.
 
     Raises: ModelFileError - a generator cannot be read. NotFoundError, WorkspaceError - a clip cannot be read.
     """
@@ -51,11 +51,11 @@ def draw_generators(
     for version, folder in candidates.items():
         generator, card = load_generator(folder, device_of(settings.device))
         for eval_clip in benchmark_eval_clips(selection, chosen, generator):
-            told = reference_frames(eval_clip.prepared.counts_T, rule.references)
+            frames = reference_frames(eval_clip.prepared.counts_T, rule.references)
             eval_clips[eval_clip.clip_id] = eval_clip
-            predicted[eval_clip.clip_id][version] = predict_landmarks(generator, eval_clip, told, card.gain)
+            predicted[eval_clip.clip_id][version] = predict_landmarks(generator, eval_clip, frames, card.gain)
     return {
-        clip: Drawn(
+        clip: Rendering(
             {version: _stills(points, eval_clip, f"version {version}") for version, points in predicted[clip].items()},
             _film(predicted[clip], eval_clip, sound_place(workspace, selection.release, clip), settings.guards),
         )
@@ -79,9 +79,9 @@ def _film(
         for (version, points), rgb in zip(predicted.items(), colours, strict=False)
     ]
     sides.append(Side("true", eval_clip.landmarks_TPXY[:_FILM_FRAMES], TRUE_RGB))
-    heard = clip_sound(place, eval_clip.mel_SM, guards)
-    heard = PlayableSound(heard.samples[: len(sides[0].points_TPXY) * SAMPLES_PER_FRAME], heard.rebuilt_since)
+    sound = clip_sound(place, eval_clip.mel_SM, guards)
+    sound = PlayableSound(sound.samples[: len(sides[0].points_TPXY) * SAMPLES_PER_FRAME], sound.rebuilt_since)
     with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
         path = Path(scratch) / "film.mp4"
-        compared_film(path, sides, heard, panel_px=_PANEL_PX)
+        compared_film(path, sides, sound, panel_px=_PANEL_PX)
         return path.read_bytes()

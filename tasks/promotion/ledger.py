@@ -1,7 +1,7 @@
-"""The ledger of champions: one row a move, written before the aliases are moved and marked when they are.
+"""Ledger of champions: one row a move, written before the aliases are moved and marked when they are.
 
-Delta lets one of two writers that saw the same rows win; the other looks again. So whoever writes a move has seen the
-newest champion, and of two promotions that were judged against the same one the second is told.
+Of two writers that saw the same rows Delta lets one win; the other reads again. So every move is written with the
+newest champion known, and of two promotions against the same champion the second is refused.
 """
 
 import getpass
@@ -22,7 +22,7 @@ from tasks.stores import tables
 from tasks.stores.workspace import Workspace
 
 Kind = Literal["promote", "rollback", "adopt", "override"]
-"""promote: the policy chose. override: a person did, whatever the policy says."""
+"""promote: chosen by the policy. override: chosen by a person, whatever the policy says."""
 
 INTENDED: Final = "intended"
 DONE: Final = "done"
@@ -30,7 +30,7 @@ DONE: Final = "done"
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What a decision rests on: an MLflow run, the benchmark's hash, the policy's hash."""
+    """Evidence of a decision: an MLflow run, the benchmark's hash, the policy's hash."""
 
     run: str | None = None
     benchmark: str | None = None
@@ -39,7 +39,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """One row of `promotions`; see schemas/tables.py for what each column means."""
+    """One row of `promotions`; see schemas/tables.py for the columns."""
 
     move_id: str
     sequence: int
@@ -58,70 +58,70 @@ class Move:
 
     @property
     def is_done(self) -> bool:
-        """Whether the aliases were moved."""
+        """True if the aliases were moved."""
         return self.state == DONE
 
-    def made(self) -> dict[str, Any]:
-        """The move once it was made, ready for JSON."""
+    def summary(self) -> dict[str, Any]:
+        """Return the completed move, ready for JSON."""
         return asdict(self) | {"state": DONE}
 
 
 def moves(ws: Workspace, model: str | None = None) -> list[Move]:
-    """Every move, of one model or of all, oldest first."""
+    """Return every move, of one model or of all, oldest first."""
     chosen = None if model is None else pc.field("model") == model
     rows = tables.read_any(ws, "promotions", filter=chosen).to_pylist()
-    found = [Move(**{field.name: row[field.name] for field in fields(Move)}) for row in rows]
-    return sorted(found, key=lambda move: (move.model, move.sequence))
+    stored = [Move(**{field.name: row[field.name] for field in fields(Move)}) for row in rows]
+    return sorted(stored, key=lambda move: (move.model, move.sequence))
 
 
 def last_move(ws: Workspace, model: str) -> Move | None:
-    """The newest move of a model; None before the first."""
-    own = moves(ws, model)
-    return own[-1] if own else None
+    """Return the newest move of a model; None before the first."""
+    model_moves = moves(ws, model)
+    return model_moves[-1] if model_moves else None
 
 
 def intend(
-    ws: Workspace, model: str, kind: Kind, to_version: int, judged_against: int | None, why: str, evidence: Evidence
+    ws: Workspace, model: str, kind: Kind, to_version: int, expected_champion: int | None, why: str, evidence: Evidence
 ) -> Move:
-    """Write down a move that is about to be made. judged_against: the champion that the decision took for granted.
+    """Write a move that is about to be made. expected_champion: the champion that the decision was made against.
 
-    Raises: PromotionError - meanwhile somebody else moved the champion, or is about to; nothing is written.
+    Raises: PromotionError - another move of the champion was made meanwhile or is under way; nothing is written.
     """
-    made: Move | None = None
+    move: Move | None = None
 
-    def make(before: pa.Table) -> pa.Table:
-        nonlocal made
+    def add_move(before: pa.Table) -> pa.Table:
+        nonlocal move
         last = _newest([row for row in before.to_pylist() if row["model"] == model])
-        if kind != "adopt":  # what this ledger says of the champion is not what the registry followed
-            _require_unmoved(last, model, judged_against)
-        made = Move(
-            uuid.uuid4().hex[:12], last["sequence"] + 1 if last else 1, model, kind, INTENDED, judged_against,
-            to_version, now_utc(), None, who_asks(), why, **asdict(evidence),
+        if kind != "adopt":  # the registry did not follow this ledger
+            _require_unmoved(last, model, expected_champion)
+        move = Move(
+            uuid.uuid4().hex[:12], last["sequence"] + 1 if last else 1, model, kind, INTENDED, expected_champion,
+            to_version, now_utc(), None, current_user(), why, **asdict(evidence),
         )  # fmt: skip
-        return pa.Table.from_pylist([asdict(made)], schema=PROMOTIONS)
+        return pa.Table.from_pylist([asdict(move)], schema=PROMOTIONS)
 
-    tables.append_after(ws, "promotions", make)
-    if made is None:
+    tables.append_after(ws, "promotions", add_move)
+    if move is None:
         raise PromotionError(f"the move of {model} was not written")
-    return made
+    return move
 
 
 def finish(ws: Workspace, move: Move) -> None:
-    """Mark a move as done; one that is stays as it is."""
+    """Mark a move as done, if it is not."""
     if move.is_done:
         return
-    told = {"move_id": [move.move_id], "state": [DONE], "finished_utc": [now_utc()]}
-    tables.update_columns(ws, "promotions", pa.table(told), key="move_id")
+    update = {"move_id": [move.move_id], "state": [DONE], "finished_utc": [now_utc()]}
+    tables.update_columns(ws, "promotions", pa.table(update), key="move_id")
 
 
-def champions(own: Sequence[Move]) -> list[int]:
-    """Champions of one model that a rollback can go back through, the present one last.
+def champions(model_moves: Sequence[Move]) -> list[int]:
+    """Return the champions of one model that a rollback can go back through, the present one last.
 
-    A promotion puts one on top; a rollback takes off whatever stood on its target, which is put on top if it is not
-    there. An adoption begins anew: who was champion before it was so by another ledger.
+    A promotion appends one; a rollback removes all behind its target, which is appended if it is not in the list.
+    An adoption empties the list: earlier champions belong to another ledger.
     """
     line: list[int] = []
-    for move in own:
+    for move in model_moves:
         if move.kind == "adopt":
             line.clear()
         elif not line and move.from_version is not None:
@@ -133,10 +133,10 @@ def champions(own: Sequence[Move]) -> list[int]:
     return line
 
 
-def former_champions(own: Sequence[Move]) -> list[int]:
-    """Every version of one model that was champion since this ledger leads, each once, oldest first."""
+def former_champions(model_moves: Sequence[Move]) -> list[int]:
+    """Return every version of one model that was champion since this ledger leads, each once, oldest first."""
     seen: dict[int, None] = {}
-    for move in own:
+    for move in model_moves:
         if move.kind == "adopt":
             seen.clear()
         elif move.from_version is not None:
@@ -145,18 +145,18 @@ def former_champions(own: Sequence[Move]) -> list[int]:
     return list(seen)
 
 
-def one_before(own: Sequence[Move], there: Collection[int]) -> int | None:
-    """The champion before the present one, of the versions that are still there."""
-    return next((number for number in reversed(champions(own)[:-1]) if number in there), None)
+def one_before(model_moves: Sequence[Move], present: Collection[int]) -> int | None:
+    """Return the champion before the present one, of the versions in `present`."""
+    return next((number for number in reversed(champions(model_moves)[:-1]) if number in present), None)
 
 
 def now_utc() -> str:
-    """ISO 8601, to the second."""
+    """Return the time in ISO 8601, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def who_asks() -> str:
-    """User and machine; a container may have no name for its user."""
+def current_user() -> str:
+    """Return user and machine; a container may have no name for its user."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):
@@ -168,7 +168,7 @@ def _newest(rows: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
     return max(rows, key=lambda row: int(row["sequence"]), default=None)
 
 
-def _require_unmoved(last: dict[str, Any] | None, model: str, judged_against: int | None) -> None:
+def _require_unmoved(last: dict[str, Any] | None, model: str, expected_champion: int | None) -> None:
     if last is None:
         return
     if last["state"] == INTENDED:
@@ -177,9 +177,9 @@ def _require_unmoved(last: dict[str, Any] | None, model: str, judged_against: in
             f"{last['created_utc']}; nothing was moved by this one. Run it again: if the other one died, it is "
             "finished first"
         )
-    if last["to_version"] != judged_against:
+    if last["to_version"] != expected_champion:
         raise PromotionError(
             f"meanwhile {last['who']} made version {last['to_version']} the champion of {model} ({last['kind']} of "
-            f"{last['created_utc']}); this decision was taken against version {judged_against or 'none'}, so nothing "
-            "was moved. Judge again"
+            f"{last['created_utc']}); this decision was made against version {expected_champion or 'none'}, so nothing "
+            "was moved. Run it again"
         )

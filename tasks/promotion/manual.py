@@ -1,6 +1,6 @@
-"""What a person orders of the champion: back to an earlier one, or a version that no policy chose. And who was when.
+"""Manual moves of the champion: rollback and override; and their history.
 
-No Prefect and no networks here, so that a champion that does harm is out of use within seconds.
+No Prefect and no networks here, so that a faulty champion is replaced within seconds.
 """
 
 from collections.abc import Sequence
@@ -14,10 +14,10 @@ from tasks.preflight.models import StageName, check_promote, check_rollback
 from tasks.stores.workspace import Workspace
 
 from . import alias_moves, ledger
-from .eligibility import require_standing
-from .evaluators import StageEvaluator, judge_of
+from .eligibility import require_not_taken_down
+from .evaluators import StageEvaluator, evaluator_of
 from .ledger import Evidence, Move
-from .training_data import learned_from
+from .training_data import trained_on_media
 
 if TYPE_CHECKING:
     from tasks.tracking.models import Version
@@ -36,7 +36,7 @@ def rollback(
     config: str | None = None,
 ) -> dict[str, Any]:
     """Run `roll_back` as a recorded run; returns the move, ready for JSON. Raises: as roll_back."""
-    return roll_back(check_rollback(why, stage, to, workspace, config), stage, to, why, adopt).made()
+    return roll_back(check_rollback(why, stage, to, workspace, config), stage, to, why, adopt).summary()
 
 
 @recorded("promote")
@@ -47,13 +47,13 @@ def override(
     workspace: str | None = None,
     config: str | None = None,
 ) -> dict[str, Any]:
-    """Run `promote_unjudged` as a recorded run; returns the move, ready for JSON. Raises: as promote_unjudged."""
+    """Run `promote_override` as a recorded run; returns the move, ready for JSON. Raises: as promote_override."""
     settings = check_promote(stage, model, None, workspace, config, override=True, reason=reason)
-    return promote_unjudged(settings, stage, model, reason).made()
+    return promote_override(settings, stage, model, reason).summary()
 
 
 def _counted(move: Move) -> Counts:
-    """What `metrics` keeps of a move."""
+    """Return the counts that the run log keeps of a move."""
     return Counts(facts={"model": move.model, "version": move.to_version, "outcome": move.kind})
 
 
@@ -61,52 +61,52 @@ def _counted(move: Move) -> Counts:
 def roll_back(settings: Settings, stage: str, to: int | None, why: str, adopt: bool = False) -> Move:
     """Make an earlier champion the champion again: the one before the present one, or `to`.
 
-    Its files are held against their logged hashes first. adopt: take over a registry that another workspace's ledger
+    Its files are checked against their logged hashes first. adopt: take over a registry that another workspace's ledger
     led; its champion stays, unless `to` names the one that its alias `previous` points at. Only where it has neither
     may `to` be any version.
 
     Raises: PromotionError - there is no earlier one, `to` was never champion, it is the champion, it was trained on
-    what was taken down, or the registry is not this ledger's to move (with adopt: is so already).
+    footage that was taken down, or another ledger leads the registry (with adopt: this one does already).
     ModelFileError - its files are not the ones that were logged. TrackingError - no such version, or no store.
     """
-    judge = judge_of(stage)
+    evaluator = evaluator_of(stage)
     ws, tracking = _open(settings)
     if adopt:
-        alias_moves.require_adoptable(tracking, ws, judge.model)
-        number = _to_adopt(tracking, judge.model, to)
-        version = _fit_for_use(tracking, ws, judge, str(number), None)
-        return alias_moves.adopt(tracking, ws, judge.model, version.number, why, Evidence(run=version.run_id))
-    now = _champion_or_ruin(tracking, ws, judge.model, may_be_gone=to is not None)
-    number = _one_before(tracking, ws, judge.model) if to is None else to
-    version = _fit_for_use(tracking, ws, judge, str(number), now)
-    _require_former(ledger.moves(ws, judge.model), version)
+        alias_moves.require_adoptable(tracking, ws, evaluator.model)
+        number = _to_adopt(tracking, evaluator.model, to)
+        version = _usable_version(tracking, ws, evaluator, str(number), None)
+        return alias_moves.adopt(tracking, ws, evaluator.model, version.number, why, Evidence(run=version.run_id))
+    now = _current_champion(tracking, ws, evaluator.model, may_be_gone=to is not None)
+    number = _one_before(tracking, ws, evaluator.model) if to is None else to
+    version = _usable_version(tracking, ws, evaluator, str(number), now)
+    _require_former(ledger.moves(ws, evaluator.model), version)
     return alias_moves.move_champion(
-        tracking, ws, judge.model, "rollback", version.number, now, why, Evidence(run=version.run_id)
+        tracking, ws, evaluator.model, "rollback", version.number, now, why, Evidence(run=version.run_id)
     )
 
 
 @as_step("move", _counted)
-def promote_unjudged(settings: Settings, stage: str, name: str | None, reason: str) -> Move:
-    """Make a version the champion whatever the policy says of it; the ledger calls that an override.
+def promote_override(settings: Settings, stage: str, name: str | None, reason: str) -> Move:
+    """Make a version the champion without evaluation; the ledger calls that an override.
 
-    name: number, "@alias" or run id; else the newest version. What vouches for the files holds here, too.
+    name: number, "@alias" or run id; else the newest version. Its files are verified here, too.
 
-    Raises: PromotionError - it is the champion, was trained on what was taken down, or another ledger leads.
+    Raises: PromotionError - it is the champion, was trained on footage that was taken down, or another ledger leads.
     ModelFileError - its files are not the ones that were logged. TrackingError - no such version, or no store.
     """
-    judge = judge_of(stage)
+    evaluator = evaluator_of(stage)
     ws, tracking = _open(settings)
-    now = _champion_or_ruin(tracking, ws, judge.model, may_be_gone=True)
-    version = _fit_for_use(tracking, ws, judge, name, now)
+    now = _current_champion(tracking, ws, evaluator.model, may_be_gone=True)
+    version = _usable_version(tracking, ws, evaluator, name, now)
     return alias_moves.move_champion(
-        tracking, ws, judge.model, "override", version.number, now, reason, Evidence(run=version.run_id)
+        tracking, ws, evaluator.model, "override", version.number, now, reason, Evidence(run=version.run_id)
     )
 
 
 def history(settings: Settings, stage: str | None) -> list[dict[str, Any]]:
-    """Who was champion when: a row a move, newest first, with the time it ended; makes and changes nothing."""
+    """Return the history of champions: a row for each move, newest first, with the time it ended."""
     ws = Workspace.open(settings.workspace)
-    model = None if stage is None else judge_of(stage).model
+    model = None if stage is None else evaluator_of(stage).model
     rows: list[dict[str, Any]] = []
     for move in ledger.moves(ws, model):
         if rows and rows[-1]["model"] == move.model:
@@ -120,7 +120,7 @@ def history(settings: Settings, stage: str | None) -> list[dict[str, Any]]:
 
 
 def fetch(settings: Settings, name: str, folder: Path) -> dict[str, str]:
-    """Bring a version ("landmark-generator@champion", "wav2lip/3") into a new folder, held against its seal.
+    """Copy a version ("landmark-generator@champion", "wav2lip/3") into a new folder, verified by its checksums.
 
     Raises: ModelFileError - its files are not the ones that were logged, or the folder holds something already.
     TrackingError - no such version, or no store.
@@ -131,39 +131,39 @@ def fetch(settings: Settings, name: str, folder: Path) -> dict[str, str]:
     _, tracking = _open(settings)
     version = version_called(tracking, name)
     if folder.exists():
-        raise ModelFileError(f"{folder} is there already: name a new folder")
+        raise ModelFileError(f"{folder} exists already: name a new folder")
     export_model(tracking, version, folder)
     return {"model": str(version), "run": version.run_id, "seal_sha256": version.seal, "folder": str(folder)}
 
 
-def _fit_for_use(
-    tracking: "Tracking", ws: Workspace, judge: StageEvaluator, name: str | None, champion: int | None
+def _usable_version(
+    tracking: "Tracking", ws: Workspace, evaluator: StageEvaluator, name: str | None, champion: int | None
 ) -> "Version":
-    """The version of that name, if it is not the champion, no takedown touched it, and its files are whole."""
+    """Return the version of that name; it is not the champion, not taken down, and its files are whole."""
     from tasks.tracking.models import verify_version
     from tasks.tracking.registry import named_version
 
-    version = named_version(tracking, judge.model, name)
+    version = named_version(tracking, evaluator.model, name)
     if version.number == champion:
-        raise PromotionError(f"version {champion} is the champion of {judge.model} already")
-    require_standing(ws, version, learned_from(tracking, ws, judge.stage, version))
+        raise PromotionError(f"version {champion} is the champion of {evaluator.model} already")
+    require_not_taken_down(ws, version, trained_on_media(tracking, ws, evaluator.stage, version))
     verify_version(tracking, version)
     return version
 
 
-def _require_former(own: Sequence[Move], version: "Version") -> None:
-    former = ledger.former_champions(own)
+def _require_former(model_moves: Sequence[Move], version: "Version") -> None:
+    former = ledger.former_champions(model_moves)
     if version.number not in former:
         known = ", ".join(map(str, former))
         raise PromotionError(
             f"{version} was never champion"
             + (f" (these were: {known})" if known else ", nor was any other version")
-            + f", so nothing can be rolled back to it; to make it champion without the policy's word: {OVERRIDE}"
+            + f", so nothing can be rolled back to it; to make it champion without the policy: {OVERRIDE}"
         )
 
 
-def _champion_or_ruin(tracking: "Tracking", ws: Workspace, model: str, may_be_gone: bool) -> int | None:
-    """The champion; if its version was deleted and another is named, that one all the same, so that it can be left."""
+def _current_champion(tracking: "Tracking", ws: Workspace, model: str, may_be_gone: bool) -> int | None:
+    """Return the champion; if may_be_gone, even one whose version was deleted, so that it can be replaced."""
     alias_moves.require_led(tracking, ws, model)
     try:
         return alias_moves.reconcile(tracking, ws, model).champion
@@ -176,18 +176,18 @@ def _champion_or_ruin(tracking: "Tracking", ws: Workspace, model: str, may_be_go
 
 
 def _to_adopt(tracking: "Tracking", model: str, to: int | None) -> int:
-    """The champion that an adoption begins with."""
+    """Return the champion that an adoption begins with."""
     from tasks.tracking.registry import CHAMPION, PREVIOUS, aliased
 
-    found = [one.number for alias in (CHAMPION, PREVIOUS) if (one := aliased(tracking, model, alias))]
+    candidates = [version.number for alias in (CHAMPION, PREVIOUS) if (version := aliased(tracking, model, alias))]
     if to is None:
         if aliased(tracking, model, CHAMPION) is None:
             raise PromotionError(f"{model} has no champion at {tracking.place}; `--to VERSION` names one")
-        return found[0]
-    if found and to not in found:
+        return candidates[0]
+    if candidates and to not in candidates:
         raise PromotionError(
             f"version {to} of {model} is neither champion nor previous at {tracking.place} "
-            f"({', '.join(map(str, found))}): adopt one of these, then {OVERRIDE}"
+            f"({', '.join(map(str, candidates))}): adopt one of these, then {OVERRIDE}"
         )
     return to
 
@@ -195,10 +195,10 @@ def _to_adopt(tracking: "Tracking", model: str, to: int | None) -> int:
 def _one_before(tracking: "Tracking", ws: Workspace, model: str) -> int:
     from tasks.tracking.registry import versions
 
-    found = ledger.one_before(ledger.moves(ws, model), {version.number for version in versions(tracking, model)})
-    if found is None:
+    before = ledger.one_before(ledger.moves(ws, model), {version.number for version in versions(tracking, model)})
+    if before is None:
         raise PromotionError(f"{model} has no champion before the present one; another version: {OVERRIDE}")
-    return found
+    return before
 
 
 def _open(settings: Settings) -> tuple[Workspace, "Tracking"]:

@@ -1,4 +1,4 @@
-"""What each kind of model is scored by, and beside which systems. No networks here: policies are checked by it."""
+"""Scores and systems of each kind of model. No networks are imported: the check of policies uses it."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
@@ -19,11 +19,11 @@ GENERATOR_DIRECTIONS: Final[Mapping[str, Direction]] = {
     "jitter": "up to one",
     "sync": "more",
 }
-"""Every score of a generator, and which way it is better. True points tremble by the detector's noise, a jitter of 1;
-that a prediction trembles less is no merit: a mouth that stands still has none."""
+"""Every score of a generator, and its direction. True points jitter by the detector's noise, a jitter of 1; less is no
+merit: a mouth that stands still has none."""
 
 GENERATOR_SYSTEMS: Final[tuple["SpeechSystem", ...]] = ("own sound", "other sound", "no sound", "copy", "truth")
-"""Who is graded: the generator itself first."""
+"""Systems that are scored, the generator itself first."""
 
 TRANSLATOR_DIRECTIONS: Final[Mapping[str, Direction]] = {
     "perceptual_lower": "less",
@@ -44,7 +44,7 @@ TRANSLATOR_DIRECTIONS: Final[Mapping[str, Direction]] = {
     "mouth_opening_corr": "more",
     "mouth_opening_std_ratio": "near one",
 }
-"""Every score of a translator (model/evaluation/image_scores.py), and which way it is better."""
+"""Every score of a translator (model/evaluation/image_scores.py), and its direction."""
 
 TRANSLATOR_SYSTEMS: Final[tuple["PictureSystem", ...]] = ("painted", "copy", "warp", "nearest frame", "source")
-"""Who is graded: the translator itself first."""
+"""Systems that are scored, the translator itself first."""

@@ -1,4 +1,4 @@
-"""What the gate tells people and scripts: summaries ready for JSON, rows for tables."""
+"""Summaries of a promotion: ready for JSON, and as rows for tables."""
 
 from dataclasses import asdict
 from typing import Any, Final
@@ -10,28 +10,28 @@ from .ledger import Move
 from .model_scores import ModelScores
 
 NO_CHAMPION: Final = "no champion"
-"""How a promotion ends that leaves a model without a champion as it was."""
+"""Outcome of a promotion that leaves a model without a champion."""
 
 
 def outcome_of(champion: int | None, moved: bool, refused: str) -> str:
-    """How a promotion ended: promoted, refused by a person, kept (the champion stays), or no champion, still."""
+    """Return the outcome of a promotion: promoted, refused by a person, kept (the champion stays), or no champion."""
     return "promoted" if moved else REFUSED if refused else NO_CHAMPION if champion is None else "kept"
 
 
 def promotion_summary(
     comparison: Comparison,
-    sheets: list[ModelScores],
+    model_scores: list[ModelScores],
     verdict: PromotionDecision,
     run: str,
     move: Move | None,
     refused: str = "",
 ) -> dict[str, Any]:
-    """How a promotion ended. refused: why a person said no."""
+    """Return the summary of a promotion. refused: reason of a person's refusal."""
     champion = comparison.champion.number if comparison.champion else None
     return {
         "outcome": outcome_of(champion, move is not None, refused),
         "why": refused or verdict.why,
-        "model": comparison.judge.model,
+        "model": comparison.evaluator.model,
         "challenger": comparison.challenger.number,
         "champion_before": champion,
         "champion": move.to_version if move else champion,
@@ -42,13 +42,13 @@ def promotion_summary(
         "run": run,
         "move": move.move_id if move else None,
         "repaired": comparison.repaired or None,
-        "costs": {str(sheet.version): dict(sheet.costs) for sheet in sheets},
+        "costs": {str(candidate.version): dict(candidate.costs) for candidate in model_scores},
         "checks": [asdict(check) for check in verdict.checks],
     }
 
 
 def check_rows(verdict: PromotionDecision) -> list[dict[str, str]]:
-    """A row a check, as texts."""
+    """Return a row for each check, as texts."""
     return [
         {"check": check.name, "asked": check.what, "found": figure(check), "held": "yes" if check.passed else "NO"}
         for check in verdict.checks
@@ -56,7 +56,7 @@ def check_rows(verdict: PromotionDecision) -> list[dict[str, str]]:
 
 
 def figure(check: PolicyCheck) -> str:
-    """The figure of a check with its interval, or what there is to say instead."""
+    """Return the figure of a check with its interval as text, or why there is none."""
     value = check.value
     if value is None or value.mean is None:
         return check.detail or "not measured"

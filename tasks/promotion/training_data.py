@@ -1,4 +1,4 @@
-"""Which registered models were trained on which footage."""
+"""Training footage of registered models."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -22,13 +22,13 @@ MODELS: Final[Mapping[str, Stage]] = {
     FINETUNED: Stage.STAGE2,
     **dict.fromkeys(BASELINES, Stage.STAGE2),
 }
-"""Every registered model, and the stage that its clips are listed under."""
+"""Every registered model, with the stage under which its clips are listed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Touched:
-    """A version that was trained on some footage. clips: how many of its clips; None: nothing is known of what it was
-    trained on, so it may be.
+class TouchedVersion:
+    """Version that was trained on some footage. clips: number of its clips; None: its training data are not known, so
+    it may be.
     """
 
     version: "Version"
@@ -36,37 +36,37 @@ class Touched:
     clips: int | None
 
 
-def models_on(tracking: "Tracking", ws: Workspace, media: Collection[str]) -> list[Touched]:
-    """Every version of every model that learned from, or looked at, one of the contents, or may have.
+def models_trained_on(tracking: "Tracking", ws: Workspace, media: Collection[str]) -> list[TouchedVersion]:
+    """Return every version of every model that was, or may have been, trained or validated on one of the contents.
 
     Raises: TrackingError - the store cannot be reached.
     """
     from tasks.tracking.registry import aliases_of, versions
 
-    found = []
+    touched = []
     for model, stage in MODELS.items():
         aliases = aliases_of(tracking, model)
         for version in versions(tracking, model):
-            own = trained_on(tracking, ws, version, stage)
-            count = None if own is None else sum(clip["media_id"] in media for clip in own)
+            clips = trained_on(tracking, ws, version, stage)
+            count = None if clips is None else sum(clip["media_id"] in media for clip in clips)
             if count is None or count:
-                found.append(Touched(version, tuple(aliases.get(version.number, ())), count))
-    return found
+                touched.append(TouchedVersion(version, tuple(aliases.get(version.number, ())), count))
+    return touched
 
 
 def trained_on(
     tracking: "Tracking", ws: Workspace, version: "Version", stage: Stage
 ) -> list[dict[str, str]] | None:  # fmt: skip
-    """The clips behind a version, each with clip_id, media_id and split: by its run, else by its release if that can
-    still be read; None if neither tells.
+    """Return the clips behind a version, each with clip_id, media_id and split: by its run, else by its release if that
+    can still be read; None if neither is known.
 
     Raises: TrackingError - the store cannot be reached.
     """
     from tasks.tracking.lineage import lineage_of
 
-    told = lineage_of(tracking, version)
-    if told is not None:
-        return told
+    logged = lineage_of(tracking, version)
+    if logged is not None:
+        return logged
     try:
         release = releases.find(ws, version.tags.get("release", ""))
         rows = releases.release_clips(ws, release, stage, None, ["clip_id", "media_id", "split"])
@@ -75,6 +75,6 @@ def trained_on(
     return [row for row in rows.to_pylist() if row["split"] in ("train", "val")]
 
 
-def learned_from(tracking: "Tracking", ws: Workspace, stage: Stage, version: "Version") -> frozenset[str]:
-    """Contents behind a version; none where nothing is known of it. Raises: TrackingError - as trained_on."""
+def trained_on_media(tracking: "Tracking", ws: Workspace, stage: Stage, version: "Version") -> frozenset[str]:
+    """Return the contents behind a version; empty if they are not known. Raises: TrackingError - as trained_on."""
     return frozenset(clip["media_id"] for clip in trained_on(tracking, ws, version, stage) or [])

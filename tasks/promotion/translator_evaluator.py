@@ -1,4 +1,4 @@
-"""Judges landmark translators on the benchmark's clips: beside their baselines, and what they cost to run."""
+"""Evaluation of landmark translators on the benchmark's clips beside their baselines, and their costs."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -30,19 +30,19 @@ from .model_scores import ModelScores, SystemScores
 from .scores import TRANSLATOR_DIRECTIONS, TRANSLATOR_SYSTEMS
 
 
-def grade_translators(
+def evaluate_translators(
     workspace: Workspace,
     settings: Settings,
     benchmark: Benchmark,
     candidates: Mapping[int, Path],
     rule: ModelRule,
 ) -> list[ModelScores]:
-    """Scores and costs of the translators in folders, by version, on the benchmark's clips.
+    """Score the translators in folders, by version, on the benchmark's clips, and measure their costs.
 
-    A clip too short to tell frames of and judge others is left out for all alike.
+    A clip too short for reference frames and scored frames is left out for all alike.
 
     Raises: ModelFileError - a translator cannot be read. PromotionError - one takes landmarks of another backend, or
-    paints another size than the others, which would be judged on other pictures. NotFoundError, WorkspaceError - the
+    has another crop size than the others, which would be scored on other pictures. NotFoundError, WorkspaceError - the
     clips cannot be read.
     """
     release = find_release(workspace, None)
@@ -51,26 +51,26 @@ def grade_translators(
     loaded = _loaded(candidates, release.backend, device)
     first = next(iter(loaded.values()))
     lite0, (find, _) = Lite0().to(device), finder(settings, release.backend)
-    graded: dict[int, list[SystemScores]] = {version: [] for version in loaded}
+    scores_of: dict[int, list[SystemScores]] = {version: [] for version in loaded}
 
-    def grade(eval_window: EvalWindow, system: System, translator: TranslatorInference) -> SystemScores:
+    def evaluate(eval_window: EvalWindow, system: System, translator: TranslatorInference) -> SystemScores:
         scores = score(eval_window, system_crops(eval_window, system, translator), lite0, find)
-        told = {name: value for name, value in asdict(scores).items() if name in TRANSLATOR_DIRECTIONS}
-        return SystemScores(eval_window.clip.clip_id, eval_window.clip.speaker, system, told)
+        kept = {name: value for name, value in asdict(scores).items() if name in TRANSLATOR_DIRECTIONS}
+        return SystemScores(eval_window.clip.clip_id, eval_window.clip.speaker, system, kept)
 
     for eval_window in eval_windows(stored, benchmark.clips, first.side_px, rule.references):
-        beside = [grade(eval_window, system, first) for system in TRANSLATOR_SYSTEMS[1:]]  # the same whoever is judged
+        beside = [evaluate(eval_window, system, first) for system in TRANSLATOR_SYSTEMS[1:]]  # same for all
         for version, translator in loaded.items():
-            graded[version] += [grade(eval_window, TRANSLATOR_SYSTEMS[0], translator), *beside]
-    cost = costs([(one.translator, partial(_paint_fixed, one)) for one in loaded.values()])
+            scores_of[version] += [evaluate(eval_window, TRANSLATOR_SYSTEMS[0], translator), *beside]
+    costs_of = costs([(model.translator, partial(_translate_fixed, model)) for model in loaded.values()])
     return [
-        ModelScores(version, TRANSLATOR_SYSTEMS[0], tuple(graded[version]), own)
-        for version, own in zip(loaded, cost, strict=True)
+        ModelScores(version, TRANSLATOR_SYSTEMS[0], tuple(scores_of[version]), cost)
+        for version, cost in zip(loaded, costs_of, strict=True)
     ]
 
 
 def _loaded(candidates: Mapping[int, Path], backend: str, device: torch.device) -> dict[int, TranslatorInference]:
-    """All of one crop size and of the benchmark's backend, else nobody is judged."""
+    """Load the translators. Raises: PromotionError - they differ in crop size, or one has another backend."""
     loaded: dict[int, TranslatorInference] = {}
     for version, folder in candidates.items():
         translator, card = load_translator(folder, device)
@@ -79,15 +79,15 @@ def _loaded(candidates: Mapping[int, Path], backend: str, device: torch.device) 
         loaded[version] = TranslatorInference(translator)
     sizes = {version: translator.side_px for version, translator in loaded.items()}
     if len(set(sizes.values())) > 1:
-        told = ", ".join(f"version {version} {side} px" for version, side in sizes.items())
-        raise PromotionError(f"crops of different sizes cannot be judged against each other: {told}")
+        listed = ", ".join(f"version {version} {side} px" for version, side in sizes.items())
+        raise PromotionError(f"crops of different sizes cannot be compared: {listed}")
     return loaded
 
 
 def eval_windows(
     stored: StoredClips, clips: Sequence[BenchmarkClip], side_px: int, references: int
 ) -> Iterator[EvalWindow]:
-    """Clips to judge on, at a size; those too short are left out.
+    """Yield evaluation windows of the clips, at a crop size; clips that are too short are left out.
 
     Raises: NotFoundError, WorkspaceError - one cannot be read.
     """
@@ -99,7 +99,7 @@ def eval_windows(
             continue
 
 
-def _paint_fixed(translator: TranslatorInference) -> None:
+def _translate_fixed(translator: TranslatorInference) -> None:
     fixed = translator_example(translator.side_px)
-    known = translator.appearance(fixed["reference_pictures"], fixed["reference_landmarks"])
-    translator.translate(known, fixed["pictures"], fixed["source"], fixed["wanted"])
+    appearance = translator.appearance(fixed["reference_pictures"], fixed["reference_landmarks"])
+    translator.translate(appearance, fixed["pictures"], fixed["source"], fixed["wanted"])

@@ -1,4 +1,4 @@
-"""Draws landmark translators on clips of the benchmark: contact sheets, and all of them beside the truth in a film."""
+"""Samples of landmark translators on clips of the benchmark: contact sheets, and a film of all beside the truth."""
 
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -18,21 +18,21 @@ from tasks.training.device import device_of
 from tasks.training.translator_samples import columns
 from tasks.visualization.sheets import Columns, contact_sheet, crop_film
 
-from .model_scores import Drawings, Drawn
+from .model_scores import Rendering, Renderings
 from .translator_evaluator import eval_windows
 
 _ROWS: Final = 3
 
 
-def draw_translators(
+def render_translators(
     workspace: Workspace,
     settings: Settings,
     benchmark: Benchmark,
     candidates: Mapping[int, Path],
     rule: ModelRule,
     clips: Sequence[str],
-) -> Drawings:
-    """A contact sheet of each clip for each version, and a silent film of all.
+) -> Renderings:
+    """Render a contact sheet of each clip for each version, and a silent film of all.
 
     Raises: ModelFileError - a translator cannot be read. NotFoundError, WorkspaceError - a clip cannot be read.
     """
@@ -42,13 +42,13 @@ def draw_translators(
     translators = {
         version: TranslatorInference(load_translator(folder, device)[0]) for version, folder in candidates.items()
     }
-    side_px = next(iter(translators.values())).side_px  # one size: else they were not judged
+    side_px = next(iter(translators.values())).side_px  # one size, else they were not evaluated
     drawn = {}
     for eval_window in eval_windows(stored, chosen, side_px, rule.references):
         shown = {version: columns(eval_window, translator) for version, translator in translators.items()}
-        sheets = {version: (contact_sheet(own, _ROWS),) for version, own in shown.items()}
-        beside = {f"version {version}": own["generated"] for version, own in shown.items()}
-        drawn[eval_window.clip.clip_id] = Drawn(sheets, _film(beside | {"true": eval_window.crops}))
+        sheets = {version: (contact_sheet(columns_of, _ROWS),) for version, columns_of in shown.items()}
+        beside = {f"version {version}": columns_of["generated"] for version, columns_of in shown.items()}
+        drawn[eval_window.clip.clip_id] = Rendering(sheets, _film(beside | {"true": eval_window.crops}))
     return drawn
 
 

@@ -1,1 +1,1 @@
-"""Retraining: what changed since it was last tried, what is left to do about it, and how that is told."""
+"""Retraining: changes of footage since the last attempt, the steps that are due, and their summary."""

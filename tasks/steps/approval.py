@@ -1,4 +1,4 @@
-"""Asks a person: the flow run pauses, and the Prefect UI shows a form under the checks and the clips side by side."""
+"""Approval by a person: the flow run pauses, and the Prefect UI shows a form below the checks and sample clips."""
 
 import base64
 from collections.abc import Iterator
@@ -20,37 +20,37 @@ from tasks.promotion.gate import Comparison
 from tasks.promotion.summaries import check_rows
 
 KEY: Final = "approval"
-"""Key of the pause; a flow run asks once."""
+"""Key of the pause; a flow run asks for approval once."""
 
 _POLL_S: Final = 2
-"""Seconds between two looks whether somebody answered."""
+"""Seconds between two checks for an answer."""
 
 
 class Approval(RunInput):
-    """The form. Nothing is filled in for whoever answers: no answer means no."""
+    """Form for the person who decides. Nothing is filled in: no answer means no."""
 
     approve: bool = Field(False, description="make the challenger the champion; left off, it is refused")
     who: str = Field("", description="who decides")
     reason: str = Field("", description="why; a refusal needs one")
 
 
-def require_somewhere_to_answer() -> None:
-    """Refuse to ask on a Prefect server that was started for this run alone: nobody would find its form.
+def require_shared_server() -> None:
+    """Require a Prefect server that was not started for this run alone, whose form nobody would find.
 
-    Raises: SettingsError - there is no other one.
+    Raises: SettingsError - there is none.
     """
     if get_current_settings().api.url is None:
         raise SettingsError(
-            "the policy wants a person's word, and this run has a Prefect server of its own where nobody can give it: "
+            "the policy requires a person's approval, which nobody can give on a Prefect server of this run alone: "
             "`prefect server start` in another terminal, then run this again"
         )
 
 
-def ask_person(comparison: Comparison, verdict: PromotionDecision, run: str, page: ComparisonPage) -> tuple[str, str]:
-    """Pause until somebody answers: (why it is refused, who approved); one of them is empty.
+def ask_approval(comparison: Comparison, verdict: PromotionDecision, run: str, page: ComparisonPage) -> tuple[str, str]:
+    """Pause until a person answers: (reason of the refusal, who approved); one of them is empty.
 
-    Called from a flow. A person who does not answer in time has refused. The text above the form, which shows faces, is
-    taken out of Prefect's database afterwards: a takedown does not reach it there.
+    Called from a flow. No answer in time is a refusal. The text above the form, which shows faces, is deleted from
+    Prefect's database afterwards: a takedown does not reach it there.
     """
     form = Approval.with_initial_data(description=_description(comparison, verdict, run, page))
     timeout_s = comparison.rule.approval.timeout_s
@@ -59,30 +59,30 @@ def ask_person(comparison: Comparison, verdict: PromotionDecision, run: str, pag
     except FlowPauseTimeout:
         return f"nobody answered within {timeout_s} s", ""
     finally:
-        _forget_description()
-    who = answer.who.strip() or "somebody who gave no name"
+        _delete_description()
+    who = answer.who.strip() or "a person who gave no name"
     if answer.approve:
         return "", f"{who}: {answer.reason}" if answer.reason.strip() else who
     return f"{who} refused: {answer.reason.strip() or 'no reason was given'}", ""
 
 
-def where_to_answer(comparison: Comparison) -> str:
-    """For the terminal of whoever started the flow it is called from."""
+def approval_notice(comparison: Comparison) -> str:
+    """Return the line that the terminal shows while the flow waits for an approval."""
     context = FlowRunContext.get()
-    found = url_for("flow-run", context.flow_run.id) if context and context.flow_run else None
-    wait = f"waits for a person's word, {comparison.rule.approval.timeout_s} s at most"
-    return f"{wait}: Resume, at {found or 'the flow run in the Prefect UI'}"
+    url = url_for("flow-run", context.flow_run.id) if context and context.flow_run else None
+    wait = f"waits for a person's approval, {comparison.rule.approval.timeout_s} s at most"
+    return f"{wait}: Resume, at {url or 'the flow run in the Prefect UI'}"
 
 
-def _forget_description() -> None:
+def _delete_description() -> None:
     try:
         delete_flow_run_input(key=keyset_from_base_key(f"paused-{KEY}")["description"])
-    except PrefectHTTPStatusError as error:  # the decision stands all the same
+    except PrefectHTTPStatusError as error:  # the decision stands anyway
         get_run_logger().warning("the text above the form, with its films, is still in Prefect's database: %s", error)
 
 
 def _description(comparison: Comparison, verdict: PromotionDecision, run: str, page: ComparisonPage) -> str:
-    """What is shown above the form, as Markdown."""
+    """Return the text above the form, as Markdown."""
     rows = [
         f"| {row['held']} | {row['check']} | {row['found']} | {row['asked']} |" for row in check_rows(verdict)
     ]  # fmt: skip
@@ -101,7 +101,7 @@ def _description(comparison: Comparison, verdict: PromotionDecision, run: str, p
 
 
 def _films(page: ComparisonPage) -> Iterator[str]:
-    """The clip that the challenger does best on, and the one it does worst on; Prefect's UI plays films in its text."""
+    """Yield films of the challenger's best and worst clip as HTML, which Prefect's UI plays."""
     clips = list(page.films)
     for clip, what in dict.fromkeys([(clips[0], "best"), (clips[-1], "worst")]) if clips else ():
         film = base64.b64encode(page.films[clip]).decode("ascii")

@@ -1,4 +1,4 @@
-"""What a run found, as tables in the Prefect UI; nothing where no run of Prefect's is under way."""
+"""Tables in the Prefect UI: audit, routes, drift. Outside of a Prefect run nothing is written."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ _EXAMPLES = 3
 
 
 def show_audit(result: AuditResult) -> None:
-    """Every table with its rows and expectations, then what failed and for which rows."""
+    """Show every table with its rows and expectations, then each failure with example rows."""
     checked = Counter(check.table for check in result.checks)
     failed = Counter(check.table for check in result.failures)
     rows: list[dict[str, Any]] = [
@@ -36,7 +36,7 @@ def show_audit(result: AuditResult) -> None:
 
 
 def show_routes(summary: dict[str, Any]) -> None:
-    """Clips of the workspace by where they go."""
+    """Show the number of clips of each route."""
     clips = summary["clips"]
     counts = {"both stages": summary["both"]}
     counts |= {
@@ -51,7 +51,7 @@ def show_routes(summary: dict[str, Any]) -> None:
 
 
 def show_drift(drifts: Sequence[CorpusDrift]) -> None:
-    """Each corpus that clips came into, with what drifted beyond its limit."""
+    """Show each corpus that has new clips, with the signals that drifted beyond the limit."""
     rows: list[dict[str, Any]] = [
         {
             "corpus": drift.corpus,
@@ -60,7 +60,7 @@ def show_drift(drifts: Sequence[CorpusDrift]) -> None:
                 drift.against or "", "nothing yet"
             ),
             "limit": drift.limit,
-            "beyond it": ", ".join(f"{one.signal} {one.distance:.2f}" for one in drift.beyond) or "nothing",
+            "beyond it": ", ".join(f"{shift.signal} {shift.distance:.2f}" for shift in drift.beyond) or "nothing",
         }
         for drift in drifts
     ]

@@ -18,7 +18,7 @@ from tasks.monitoring.run_log import Counts, as_step
 @task(cache_policy=NO_CACHE)
 @as_step("read", lambda jobs: Counts(files=len(jobs)))
 def read_jobs(manifest: str) -> list[DubJob]:
-    """The jobs of a manifest.
+    """Read the jobs of a manifest.
 
     Raises: SourceError - it cannot be read, or a row is bad; the text says which.
     """
@@ -32,7 +32,7 @@ def dub_jobs(jobs: Sequence[DubJob], generator: str, translator: str, settings: 
 
     Raises: ModelFileError, TrackingError, WorkspaceError, WeightsMissingError - the models cannot be loaded.
     """
-    return [one.summary() for one in batch.dub_jobs(jobs, generator, translator, settings, dub_watcher())]
+    return [outcome.summary() for outcome in batch.dub_jobs(jobs, generator, translator, settings, dub_watcher())]
 
 
 @task(cache_policy=NO_CACHE)
@@ -43,7 +43,7 @@ def show_dubbings(summaries: Sequence[dict[str, Any]]) -> None:
         *("speech_cut_s", "realtime_factor", "error"),
     )
     rows = [
-        {name: str(one.get(name, "")) for name in columns} | {"notes": "; ".join(one.get("notes", ()))}
-        for one in summaries
+        {name: str(summary.get(name, "")) for name in columns} | {"notes": "; ".join(summary.get("notes", ()))}
+        for summary in summaries
     ]
     create_table_artifact(key="dubbings", table=rows)

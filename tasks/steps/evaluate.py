@@ -40,42 +40,42 @@ from tasks.training.progress import training_callback
 _BENCHMARK: Final = "benchmark "
 
 
-def _counted(found: Evaluation | PictureEvaluation) -> Counts:
-    """What `metrics` keeps of an evaluation."""
-    facts = {"release": found.release, "judged_on": found.judged_on}
-    return Counts(clips=len({row.clip_id for row in found.rows}), facts=facts)
+def _counted(evaluation: Evaluation | PictureEvaluation) -> Counts:
+    """Return the counts that the run log keeps of an evaluation."""
+    facts = {"release": evaluation.release, "judged_on": evaluation.judged_on}
+    return Counts(clips=len({row.clip_id for row in evaluation.rows}), facts=facts)
 
 
 @task(cache_policy=NO_CACHE)
-@as_step("judge", _counted)
-def judge_model(
+@as_step("evaluate", _counted)
+def score_generator(
     settings: Settings, model: str | None, release: str | None, split: Split, references: int
 ) -> Evaluation:
-    """Scores of a generator on a split of a release, the newest unless named; of the test split, on what is frozen.
+    """Score a generator on a split of a release (default: the newest); for the test split, on the frozen benchmark.
 
     model: a folder, or what tasks/tracking/models.py finds by "version", "@alias" or run id; None: the newest version.
 
     Raises: ModelFileError, TrackingError, NotFoundError, TrainingError, PromotionError - the text says what to do.
     """
     workspace = Workspace.open(settings.workspace)
-    found = find_release(workspace, release)
-    selection = select(workspace, found, Stage.STAGE1)
-    judged, name = _clips_of(workspace, found, Stage.STAGE1, split)
+    chosen = find_release(workspace, release)
+    selection = select(workspace, chosen, Stage.STAGE1)
+    clips, name = _clips_of(workspace, chosen, Stage.STAGE1, split)
     with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
-        found_model = find_model(settings, workspace, GENERATOR, model, Path(scratch))
+        located = find_model(settings, workspace, GENERATOR, model, Path(scratch))
         sync = SyncRecipe(steps=settings.stage1.sync_steps)
         scores = generator_scores.evaluate_generator(
-            workspace, selection, judged, found_model.folder, name, references, sync, settings.device
+            workspace, selection, clips, located.folder, name, references, sync, settings.device
         )
-        return replace(scores, card_of=found_model.name, tags=found_model.tags)
+        return replace(scores, card_of=located.name, tags=located.tags)
 
 
 @task(cache_policy=NO_CACHE)
-@as_step("judge", _counted)
-def judge_folds(
+@as_step("evaluate", _counted)
+def score_generator_folds(
     settings: Settings, release: str | None, folds: int, references: int, speakers: int | None
 ) -> Evaluation:
-    """Scores of generators trained on all but one fold of the speakers, or so many of them, each judged on that fold.
+    """Score generators trained on all but one fold of the speakers, or on `speakers` of them, each on that fold.
 
     Raises: TrainingError, NotFoundError, WorkspaceError - the text says what to do.
     """
@@ -87,30 +87,30 @@ def judge_folds(
 
 
 @task(cache_policy=NO_CACHE)
-@as_step("judge", _counted)
-def judge_translator(
+@as_step("evaluate", _counted)
+def score_translator(
     settings: Settings, model: str | None, release: str | None, split: Split, references: int
 ) -> PictureEvaluation:
-    """Scores of a translator on a split of a release; model, release and split as in judge_model.
+    """Score a translator on a split of a release; model, release and split as in score_generator.
 
     Raises: ModelFileError, TrackingError, NotFoundError, TrainingError, PromotionError - the text says what to do.
     """
     workspace = Workspace.open(settings.workspace)
-    found = find_release(workspace, release)
-    selection = select(workspace, found, Stage.STAGE2)
-    judged, name = _clips_of(workspace, found, Stage.STAGE2, split)
+    chosen = find_release(workspace, release)
+    selection = select(workspace, chosen, Stage.STAGE2)
+    clips, name = _clips_of(workspace, chosen, Stage.STAGE2, split)
     with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
-        found_model = find_model(settings, workspace, TRANSLATOR, model, Path(scratch))
-        scores = evaluate_translator(settings, selection, judged, found_model.folder, name, references)
-        return replace(scores, card_of=found_model.name, tags=found_model.tags)
+        located = find_model(settings, workspace, TRANSLATOR, model, Path(scratch))
+        scores = evaluate_translator(settings, selection, clips, located.folder, name, references)
+        return replace(scores, card_of=located.name, tags=located.tags)
 
 
 @task(cache_policy=NO_CACHE)
-@as_step("judge", _counted)
-def judge_translator_folds(
+@as_step("evaluate", _counted)
+def score_translator_folds(
     settings: Settings, release: str | None, folds: int, fold: int | None, references: int
 ) -> PictureEvaluation:
-    """Scores of translators trained on all but one fold of the speakers, each judged on that fold; or of one fold.
+    """Score translators trained on all but one fold of the speakers, each on that fold; or those of one fold.
 
     Raises: TrainingError, NotFoundError, WorkspaceError, WeightsMissingError - the text says what to do.
     """
@@ -120,28 +120,28 @@ def judge_translator_folds(
 
 
 @task(cache_policy=NO_CACHE)
-@as_step("judge")
-def judge_finetuning(settings: Settings, model: str | None, release: str | None, split: Split) -> FinetuningGain:
-    """What fine-tuning on one clip of each speaker of a split changes on the rest of it. model: as in judge_model.
+@as_step("evaluate")
+def measure_finetuning(settings: Settings, model: str | None, release: str | None, split: Split) -> FinetuningGain:
+    """Measure the gain of fine-tuning on one clip of each speaker of a split. model: as in score_generator.
 
     Raises: ModelFileError, TrackingError, NotFoundError, TrainingError - the text says what to do.
     """
     workspace = Workspace.open(settings.workspace)
-    found = find_release(workspace, release)
-    selection = select(workspace, found, Stage.STAGE2)
-    judged = [clip for clip in candidates(workspace, found, Stage.STAGE2) if clip.split == split]
+    chosen = find_release(workspace, release)
+    selection = select(workspace, chosen, Stage.STAGE2)
+    clips = [clip for clip in candidates(workspace, chosen, Stage.STAGE2) if clip.split == split]
     with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
         found_model = find_model(settings, workspace, TRANSLATOR, model, Path(scratch))
-        gain = compare_finetuning(workspace, settings, selection, judged, found_model.folder, training_callback())
+        gain = compare_finetuning(workspace, settings, selection, clips, found_model.folder, training_callback())
         return replace(gain, card_of=found_model.name, tags=found_model.tags)
 
 
 @task(cache_policy=NO_CACHE)
-@as_step("judge")
+@as_step("evaluate")
 def compare_data(
     settings: Settings, stage: str, release: str | None, folds: int, references: int
 ) -> DataAblation[Evaluation] | DataAblation[PictureEvaluation]:
-    """Half of the speakers against the same half and the other half's clips that are good for this stage alone.
+    """Compare half of the speakers with the same half and the other half's clips that are good for this stage alone.
 
     Raises: TrainingError, NotFoundError, WorkspaceError, WeightsMissingError - the text says what to do.
     """
@@ -155,11 +155,11 @@ def compare_data(
 
 
 @task(cache_policy=NO_CACHE)
-@as_step("judge", lambda found: Counts(errors=len(found.failed)))
-def judge_dubs(settings: Settings, manifest: str, generator: str, translator: str, release: str | None) -> DubScores:
-    """Scores of finished dubbings: a manifest's videos with their own speech, and with the one that each job names.
+@as_step("evaluate", lambda evaluation: Counts(errors=len(evaluation.failed)))
+def score_dubs(settings: Settings, manifest: str, generator: str, translator: str, release: str | None) -> DubScores:
+    """Score finished dubbings: a manifest's videos with their own speech, and with the one that each job names.
 
-    The sync scorer is trained on the train split of the release, the newest unless named.
+    The sync scorer is trained on the train split of the release (default: the newest).
 
     Raises: SourceError, ModelFileError, TrackingError, NotFoundError, TrainingError - the text says what to do.
     """
@@ -170,26 +170,31 @@ def judge_dubs(settings: Settings, manifest: str, generator: str, translator: st
 
 
 @task(cache_policy=NO_CACHE)
-def show_scores(found: Evaluation | PictureEvaluation, key: str) -> None:
+def show_scores(evaluation: Evaluation | PictureEvaluation, key: str) -> None:
     """Show scores in the Prefect UI."""
-    create_table_artifact(key=key, table=score_rows(found.scores), description=found.judged_on)
+    create_table_artifact(key=key, table=score_rows(evaluation.scores), description=evaluation.judged_on)
 
 
 @task(cache_policy=NO_CACHE)
 @as_step("log")
-def log_scores(settings: Settings, found: Evaluation | PictureEvaluation, what: str) -> str | None:
-    """Keep scores in an MLflow run of their own, which is returned. what: was evaluated, such as "stage1"."""
-    tags = {"stage": what, "release": found.release, "judged_on": found.judged_on, "model": found.card_of}
-    if found.judged_on.startswith(_BENCHMARK):
-        tags["benchmark"] = found.judged_on.removeprefix(_BENCHMARK)
+def log_scores(settings: Settings, evaluation: Evaluation | PictureEvaluation, what: str) -> str | None:
+    """Log scores to a new MLflow run and return its id. what: the subject, such as "stage1"."""
+    tags = {
+        "stage": what,
+        "release": evaluation.release,
+        "judged_on": evaluation.judged_on,
+        "model": evaluation.card_of,
+    }
+    if evaluation.judged_on.startswith(_BENCHMARK):
+        tags["benchmark"] = evaluation.judged_on.removeprefix(_BENCHMARK)
     return log_evaluation(
         settings,
         LoggedEvaluation(
-            f"evaluate {what} {found.card_of} on {found.judged_on}",
-            {**tags, **found.tags},
-            metrics_of(found.scores.means),
-            found.summary(),
-            found.clips(),
+            f"evaluate {what} {evaluation.card_of} on {evaluation.judged_on}",
+            {**tags, **evaluation.tags},
+            metrics_of(evaluation.scores.means),
+            evaluation.summary(),
+            evaluation.clips(),
         ),
     )
 
@@ -224,12 +229,12 @@ def log_data_gains(
 @task(cache_policy=NO_CACHE)
 @as_step("log")
 def log_dub_scores(settings: Settings, scores: DubScores) -> str | None:
-    """Keep scores of dubbings in an MLflow run of their own, which is returned. Videos are not named."""
+    """Log scores of dubbings to a new MLflow run and return its id. Videos are not named."""
     means = [
         Mean(f"{setting}/{system}", name, interval)
         for setting, systems in scores.means.items()
-        for system, own in systems.items()
-        for name, interval in own.items()
+        for system, scores_of in systems.items()
+        for name, interval in scores_of.items()
     ]
     tags = {"stage": "dub", "generator": scores.generator, "translator": scores.translator}
     summary = {name: value for name, value in scores.summary().items() if name not in ("rows", "failed", "notes")}
@@ -237,14 +242,14 @@ def log_dub_scores(settings: Settings, scores: DubScores) -> str | None:
 
 
 def _clips_of(ws: Workspace, release: Release, stage: Stage, split: Split) -> tuple[list[ClipRef], str]:
-    """The clips to judge on, and what they are, in words. Of a test split, what was frozen: it grows with the corpus.
+    """Return the clips to score on and their name. Of a test split, the frozen benchmark: the split itself grows.
 
-    Raises: PromotionError - what was frozen is not what is stored, or there is nothing to freeze. NotFoundError.
+    Raises: PromotionError - the frozen clips are not those stored, or there is nothing to freeze. NotFoundError.
     """
-    found = candidates(ws, release, stage)
+    clips = candidates(ws, release, stage)
     if split != "test":
-        return [clip for clip in found if clip.split == split], f"the {split} split"
+        return [clip for clip in clips if clip.split == split], f"the {split} split"
     frozen = benchmarks.freeze(ws, release, stage, "first evaluated")
     benchmarks.verify(ws, frozen, release.versions[stage.value])
-    held = {clip.clip_id for clip in frozen.clips}
-    return [clip for clip in found if clip.facts.clip_id in held], f"{_BENCHMARK}{frozen.benchmark}"
+    frozen_ids = {clip.clip_id for clip in frozen.clips}
+    return [clip for clip in clips if clip.facts.clip_id in frozen_ids], f"{_BENCHMARK}{frozen.benchmark}"

@@ -1,4 +1,4 @@
-"""Events of ours on Prefect's stream, for automations. Told where the thing is done; outside of a run nobody listens.
+"""Events on Prefect's stream, for automations. Emitted where the work is done; outside of a run nothing is emitted.
 
 docs/operations.md lists them with what they carry.
 """
@@ -28,43 +28,43 @@ _LONGEST: Final = 2000
 
 @contextmanager
 def audited(settings: Settings) -> Iterator[None]:
-    """Tell of an audit that fails inside the block."""
+    """Emit an event if an audit fails inside the block."""
     try:
         yield
     except AuditFailedError as error:
         workspace = without_password(settings.workspace)
-        _tell("heterodub.audit.failed", f"workspace.{workspace}", workspace=workspace, why=str(error))
+        _emit("heterodub.audit.failed", f"workspace.{workspace}", workspace=workspace, why=str(error))
         raise
 
 
-def tell_published(settings: Settings, published: PublishResult) -> None:
-    """Tell of a release, if it is a new one."""
+def emit_published(settings: Settings, published: PublishResult) -> None:
+    """Emit an event for a release, if it is new."""
     if published.is_new and published.release_id is not None:
-        told = {"release": published.release_id, "workspace": without_password(settings.workspace)}
-        _tell("heterodub.release.published", f"release.{published.release_id}", **told, notes=list(published.notes))
+        payload = {"release": published.release_id, "workspace": without_password(settings.workspace)}
+        _emit("heterodub.release.published", f"release.{published.release_id}", **payload, notes=list(published.notes))
 
 
-def tell_promoted(comparison: "Comparison", run: str, why: str) -> None:
-    """Tell of a challenger that is the champion now. run: the MLflow run with the evidence."""
-    _tell("heterodub.model.promoted", f"model.{comparison.judge.model}", **_comparison(comparison, run, why))
+def emit_promoted(comparison: "Comparison", run: str, why: str) -> None:
+    """Emit an event for a challenger that became the champion. run: the MLflow run with the evidence."""
+    _emit("heterodub.model.promoted", f"model.{comparison.evaluator.model}", **_comparison(comparison, run, why))
 
 
-def tell_kept(comparison: "Comparison", run: str, why: str) -> None:
-    """Tell of a challenger that was kept out."""
-    _tell("heterodub.model.kept", f"model.{comparison.judge.model}", **_comparison(comparison, run, why))
+def emit_kept(comparison: "Comparison", run: str, why: str) -> None:
+    """Emit an event for a challenger that was not promoted."""
+    _emit("heterodub.model.kept", f"model.{comparison.evaluator.model}", **_comparison(comparison, run, why))
 
 
 def _comparison(comparison: "Comparison", run: str, why: str) -> dict[str, Any]:
     champion = comparison.champion.number if comparison.champion else None
-    told = {
-        "model": comparison.judge.model,
-        "stage": comparison.judge.stage.value,
+    payload = {
+        "model": comparison.evaluator.model,
+        "stage": comparison.evaluator.stage.value,
         "benchmark": comparison.benchmark.benchmark,
     }
-    return told | {"challenger": comparison.challenger.number, "champion_before": champion, "run": run, "why": why}
+    return payload | {"challenger": comparison.challenger.number, "champion_before": champion, "run": run, "why": why}
 
 
-def _tell(event: Event, resource: str, **payload: Any) -> None:
+def _emit(event: Event, resource: str, **payload: Any) -> None:
     if TaskRunContext.get() is None and FlowRunContext.get() is None:
         return
     short = {name: value[:_LONGEST] if isinstance(value, str) else value for name, value in payload.items()}

@@ -23,7 +23,7 @@ from tasks.releases.publishing import PublishResult, publish
 from tasks.sources.open import source_files
 from tasks.sources.presence import gone
 from tasks.steps.artifacts import show_audit, show_drift, show_routes
-from tasks.steps.events import audited, tell_published
+from tasks.steps.events import audited, emit_published
 from tasks.steps.progress import shown_by_prefect
 from tasks.stores import tombstones
 from tasks.stores.active_policy import policy_for_ingest
@@ -31,21 +31,21 @@ from tasks.stores.workspace import Workspace
 
 
 def _may_pass(_task: Any, _run: Any, state: Any) -> bool:
-    """Whether trying again can help: a listing that failed, not a name that was mistyped."""
+    """Return True if a retry can help: a listing that failed, not a name that was mistyped."""
     return isinstance(getattr(state.data, "__cause__", None), OSError)
 
 
 check_inputs = task(
     name="check_inputs", retries=2, retry_delay_seconds=5, retry_condition_fn=_may_pass, cache_policy=NO_CACHE
 )(check_ingest)
-"""What the command line checks before anything is started, once more for runs that no command line started."""
+"""The check of the command line, repeated for runs that no command line started."""
 
 
 @task(cache_policy=NO_CACHE)
 def choose_policy(settings: Settings) -> Policy:
-    """The policy that stands in the workspace, which is made if it is not there yet.
+    """Return the policy in force in the workspace, which is created if it does not exist.
 
-    Raises: SettingsError - the settings name another policy than the standing one. WorkspaceError.
+    Raises: SettingsError - the settings name another policy than the one in force. WorkspaceError.
     """
     workspace = Workspace.open(settings.workspace, create=True)
     return policy_for_ingest(workspace, None if settings.policy is None else str(settings.policy))
@@ -54,7 +54,7 @@ def choose_policy(settings: Settings) -> Policy:
 @task(retries=2, retry_delay_seconds=5, retry_condition_fn=_may_pass, cache_policy=NO_CACHE)
 @as_step("find", lambda plan: Counts(files=plan.files, facts={"new_files": len(plan.fresh)}))
 def find_files(source: str, corpus: str, settings: Settings, retry_quarantined: bool) -> file_catalog.IngestPlan:
-    """List the source, without what was taken down, and hold it against the catalog. Retried: listings of remote
+    """List the source, without what was taken down, and compare it with the catalog. Retried, since listings of remote
     stores fail now and then.
 
     Raises: SourceError - the source is not there. WorkspaceError - the workspace cannot be used.
@@ -68,7 +68,7 @@ def find_files(source: str, corpus: str, settings: Settings, retry_quarantined: 
 
 
 def _counted(tally: Tally) -> Counts:
-    """What `metrics` keeps of the work on files."""
+    """Return the counts that the run log keeps of the work on files."""
     return Counts(
         tally.files_done, tally.routes.total(), tally.bytes_done, tally.media_s, tally.states[FileState.QUARANTINED],
         {"routes": dict(tally.routes), "states": dict(tally.states), "reasons": dict(tally.reasons)},
@@ -105,8 +105,8 @@ def work_on_files(plan: file_catalog.IngestPlan, settings: Settings, policy: Pol
 
 @task(cache_policy=NO_CACHE)
 @as_step(STEP, lambda drifts: Counts(clips=sum(drift.clips for drift in drifts)))
-def look_for_drift(settings: Settings) -> tuple[CorpusDrift, ...]:
-    """Hold what came in since the last release against it; a corpus that drifts is warned of, and goes on."""
+def check_drift(settings: Settings) -> tuple[CorpusDrift, ...]:
+    """Compare new clips with the last release; a corpus that drifts causes a warning only."""
     drifts = find_drift(Workspace.open(settings.workspace), settings)
     show_drift(drifts)
     return drifts
@@ -115,14 +115,14 @@ def look_for_drift(settings: Settings) -> tuple[CorpusDrift, ...]:
 @task(cache_policy=NO_CACHE)
 @as_step("publish", lambda published: Counts(facts={"release": published.release_id, "is_new": published.is_new}))
 def publish_release(settings: Settings, policy: Policy) -> PublishResult:
-    """Divide speakers, audit the new versions, and publish a release if anything changed.
+    """Assign splits to speakers, audit the new versions, and publish a release if anything changed.
 
     Raises: AuditFailedError - a store broke its expectations; nothing is published.
     """
     watcher().phase("publish", 1)
     with audited(settings):
         published = publish(Workspace.open(settings.workspace), settings, policy, show_audit)
-    tell_published(settings, published)
+    emit_published(settings, published)
     watcher().step()
     return published
 
@@ -136,7 +136,7 @@ def show_summary(
     seconds: float,
     settings: Settings,
 ) -> dict[str, Any]:
-    """Put the run's numbers together, and show them in the Prefect UI."""
+    """Summarise the run, and show the summary in the Prefect UI."""
     summary = summarise(Workspace.open(settings.workspace), plan, tally, drifts, published, seconds)
     show_routes(summary)
     create_table_artifact(

@@ -16,7 +16,7 @@ from tasks.promotion.gate import Comparison
 from tasks.promotion.ledger import Move
 from tasks.promotion.model_scores import ModelScores
 from tasks.promotion.summaries import check_rows
-from tasks.steps.events import tell_kept, tell_promoted
+from tasks.steps.events import emit_kept, emit_promoted
 
 
 def _decided(verdict: PromotionDecision) -> Counts:
@@ -28,9 +28,9 @@ def _moved(move: Move) -> Counts:
 
 
 @task(cache_policy=NO_CACHE)
-@as_step("meet", lambda comparison: Counts(clips=len(comparison.benchmark.clips)))
+@as_step("select", lambda comparison: Counts(clips=len(comparison.benchmark.clips)))
 def open_comparison(settings: Settings, stage: str, model: str | None) -> Comparison:
-    """Who meets whom on which frozen clips; an interrupted move is put right first.
+    """Select challenger, champion and frozen clips; an interrupted move is repaired first.
 
     Raises: PromotionError, TrackingError, NotFoundError, SettingsError - the text says what to do.
     """
@@ -49,9 +49,9 @@ def score_candidates(settings: Settings, comparison: Comparison) -> list[ModelSc
 
 @task(cache_policy=NO_CACHE)
 @as_step("decide", _decided)
-def judge_comparison(comparison: Comparison, sheets: list[ModelScores]) -> PromotionDecision:
+def decide_promotion(comparison: Comparison, model_scores: list[ModelScores]) -> PromotionDecision:
     """Apply the policy, and show every check in the Prefect UI."""
-    verdict = gate.decide(comparison, sheets)
+    verdict = gate.decide(comparison, model_scores)
     create_table_artifact(key="promotion", table=check_rows(verdict), description=f"{comparison.title}: {verdict.why}")
     return verdict
 
@@ -59,21 +59,21 @@ def judge_comparison(comparison: Comparison, sheets: list[ModelScores]) -> Promo
 @task(cache_policy=NO_CACHE)
 @as_step("draw")
 def draw_comparison(
-    settings: Settings, comparison: Comparison, sheets: list[ModelScores], verdict: PromotionDecision
+    settings: Settings, comparison: Comparison, model_scores: list[ModelScores], verdict: PromotionDecision
 ) -> ComparisonPage:
-    """Draw both models side by side, for people.
+    """Render both models side by side on a page for people.
 
     Raises: TrackingError - the store cannot be reached. ModelFileError, NotFoundError - as when it was scored.
     """
-    return comparison_page(settings, comparison, sheets, verdict)
+    return comparison_page(settings, comparison, model_scores, verdict)
 
 
 @task(cache_policy=NO_CACHE)
-@as_step("keep")
-def keep_evidence(
+@as_step("log")
+def log_evidence(
     settings: Settings,
     comparison: Comparison,
-    sheets: list[ModelScores],
+    model_scores: list[ModelScores],
     verdict: PromotionDecision,
     page: ComparisonPage,
 ) -> str:
@@ -81,7 +81,7 @@ def keep_evidence(
 
     Raises: TrackingError - the store cannot be reached.
     """
-    return evidence.keep_evidence(settings, comparison, sheets, verdict, page.html)
+    return evidence.log_evidence(settings, comparison, model_scores, verdict, page.html)
 
 
 @task(cache_policy=NO_CACHE)
@@ -89,16 +89,16 @@ def keep_evidence(
 def move_champion(
     settings: Settings, comparison: Comparison, verdict: PromotionDecision, run: str, approved: str = ""
 ) -> Move:
-    """Make the challenger the champion: ledger, aliases, ledger. approved: by whom, where a person was asked.
+    """Make the challenger the champion: ledger, aliases, ledger. approved: who approved, if a person was asked.
 
-    Raises: PromotionError - somebody else was faster. TrackingError - the store went away.
+    Raises: PromotionError - another promotion moved the champion first. TrackingError - the store went away.
     """
     try:
         move = gate.promote(settings, comparison, verdict, run, approved)
     except PromotionError as error:
-        evidence.keep_outcome(settings, run, evidence.NOT_MOVED, str(error))
+        evidence.log_outcome(settings, run, evidence.NOT_MOVED, str(error))
         raise
-    tell_promoted(comparison, run, move.why)
+    emit_promoted(comparison, run, move.why)
     return move
 
 
@@ -106,28 +106,28 @@ def move_champion(
 def keep_champion(
     settings: Settings, comparison: Comparison, verdict: PromotionDecision, run: str, refused: str = ""
 ) -> None:
-    """Leave everything as it is. refused: why a person said no, which the evidence in the MLflow run then says too.
+    """Keep the champion. refused: reason of a person's refusal, which is logged to the MLflow run, too.
 
     Raises: TrackingError - the store went away.
     """
     if refused:
-        evidence.keep_outcome(settings, run, evidence.REFUSED, refused)
-    tell_kept(comparison, run, refused or verdict.why)
+        evidence.log_outcome(settings, run, evidence.REFUSED, refused)
+    emit_kept(comparison, run, refused or verdict.why)
 
 
 @task(cache_policy=NO_CACHE)
 def roll_back(settings: Settings, stage: str, to: int | None, why: str, adopt: bool) -> dict[str, Any]:
-    """Make an earlier champion the champion again. adopt: of a registry that another ledger led.
+    """Make an earlier champion the champion again. adopt: take over a registry led by another ledger.
 
     Raises: PromotionError, ModelFileError, TrackingError - the text says what to do.
     """
-    return manual.roll_back(settings, stage, to, why, adopt).made()
+    return manual.roll_back(settings, stage, to, why, adopt).summary()
 
 
 @task(cache_policy=NO_CACHE)
 def override_policy(settings: Settings, stage: str, model: str | None, reason: str) -> dict[str, Any]:
-    """Make a version the champion whatever the policy says of it.
+    """Make a version the champion without evaluation.
 
     Raises: PromotionError, ModelFileError, TrackingError - the text says what to do.
     """
-    return manual.promote_unjudged(settings, stage, model, reason).made()
+    return manual.promote_override(settings, stage, model, reason).summary()

@@ -22,7 +22,7 @@ from tasks.training.progress import training_callback
 def measure_table(
     settings: Settings, table: str, minutes: float, release: str | None, folds: int | None, fold: int
 ) -> Table:
-    """A table of the paper, measured. Not retried: the same flow run again goes on from what is trained.
+    """Measure a table of the paper. Not retried: the same flow run again continues from the trained models.
 
     Raises: TrainingError, NotFoundError, WorkspaceError, WeightsMissingError - the text says what to do.
     """
@@ -30,7 +30,7 @@ def measure_table(
 
 
 @task(cache_policy=NO_CACHE)
-def write_down(settings: Settings, table: Table, out: str | None) -> dict[str, Any]:
+def save_table(settings: Settings, table: Table, out: str | None) -> dict[str, Any]:
     """Write a table into `out`, else into the folder reports/paper of a local workspace, and show it in the Prefect UI.
 
     Raises: WorkspaceError - it cannot be written, or a remote workspace needs `out`.

@@ -17,11 +17,12 @@ from tasks.stores.workspace import Workspace
 @task(cache_policy=NO_CACHE)
 @as_step("plan", lambda plan: Counts(clips=plan.clips.num_rows))
 def plan_route(settings: Settings, policy: Policy) -> Reroute:
-    """What the policy would change, from measurements alone."""
+    """Plan the changes of a policy from measurements alone."""
     plan = plan_reroute(Workspace.open(settings.workspace), policy)
-    told = describe(plan)
+    changes = describe(plan)
     rows = [
-        {"stage": stage, **{k: v for k, v in told[stage].items() if k != "reasons"}} for stage in ("stage1", "stage2")
+        {"stage": stage, **{k: v for k, v in changes[stage].items() if k != "reasons"}}
+        for stage in ("stage1", "stage2")
     ]
     create_table_artifact(key="route-changes", table=rows)
     return plan

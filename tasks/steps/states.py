@@ -14,9 +14,9 @@ _NAMES: Final[dict[RunEnding, str]] = {"partial": "Partial", "dry_run": "Dry run
 
 
 def shown_by_prefect(work: Callable[P, dict[str, Any]]) -> Callable[P, dict[str, Any]]:
-    """Makes the flow run end in a state named after the ending that its summary names: Partial, Dry run.
+    """Make the flow run end in a state named after the ending that its summary names: Partial, Dry run.
 
-    Both are of type COMPLETED, for the run did what it could; automations go by the name. Whoever calls the flow gets
+    Both are of type COMPLETED, for the run did what it could; automations go by the name. The flow's caller gets
     the summary.
     """
 

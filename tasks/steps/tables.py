@@ -6,7 +6,7 @@ from model.metrics.bootstrap import Interval
 
 
 def score_rows(card: Scorecard | PictureCard) -> list[dict[str, str]]:
-    """A row for each system with each score and its interval; landmark errors in percent of the face's diagonal."""
+    """Return a row of scores with intervals for each system; landmark errors in percent of the face's diagonal."""
     rows: dict[str, dict[str, str]] = {}
     for mean in card.means:
         rows.setdefault(mean.system, {"system": mean.system})[mean.score] = _text(mean.interval, mean.score)

@@ -1,4 +1,4 @@
-"""The steps of a takedown as Prefect tasks. Each is thin: the work is done by the parts of tasks/takedown."""
+"""The steps of a takedown as Prefect tasks. Each is thin: the work is done by the parts of tasks/lineage."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from tasks.lineage.preview import plan
 from tasks.lineage.trace import tracking_if_there
 from tasks.monitoring.run_log import Counts, as_step
 from tasks.releases.publishing import PublishResult
-from tasks.steps.events import audited, tell_published
+from tasks.steps.events import audited, emit_published
 from tasks.stores.tombstones import Kind
 from tasks.stores.workspace import Workspace
 
@@ -35,13 +35,13 @@ def forget_name(kind: Kind, value: str) -> None:
 
 
 plan_erasure = task(name="plan_erasure", cache_policy=NO_CACHE)(plan)
-"""Everything that a takedown would reach; changes nothing."""
+"""Plan of a takedown; changes nothing."""
 
 
 @task(cache_policy=NO_CACHE)
-@as_step("erase", lambda told: Counts(files=len(told["files"]), clips=told["clips"]))
+@as_step("erase", lambda summary: Counts(files=len(summary["files"]), clips=summary["clips"]))
 def erase(settings: Settings, planned: TakedownPlan, why: str, with_models: bool) -> dict[str, Any]:
-    """Bar it, name and tag the models (or delete them), delete rows and bytes, publish anew.
+    """Write tombstones, tag the models (or delete them), delete rows and bytes, publish a new release.
 
     Not retried as a whole: the same takedown again finishes what an interrupted one left.
 
@@ -49,8 +49,8 @@ def erase(settings: Settings, planned: TakedownPlan, why: str, with_models: bool
     """
     ws = Workspace.open(settings.workspace)
     with audited(settings):
-        told = take_down(ws, settings, tracking_if_there(settings, ws), planned, why, with_models)
-    tell_published(settings, PublishResult(told["release"], told["release_is_new"]))
-    rows = [{"model": row["model"], "version": row["version"], "clips": row["clips"]} for row in told["models"]]
-    create_table_artifact(key="takedown", table=rows or [{}], description=f"takedown {told['takedown']}")
-    return told
+        summary = take_down(ws, settings, tracking_if_there(settings, ws), planned, why, with_models)
+    emit_published(settings, PublishResult(summary["release"], summary["release_is_new"]))
+    rows = [{"model": row["model"], "version": row["version"], "clips": row["clips"]} for row in summary["models"]]
+    create_table_artifact(key="takedown", table=rows or [{}], description=f"takedown {summary['takedown']}")
+    return summary

@@ -55,7 +55,7 @@ BAD = {
     "an override without a reason": (["promote", "--override"], "needs its reason"),
     "a reason without an override": (["promote", "--reason", "x"], "only an override has one"),
     "no model to roll back to": (["rollback", "--why", "x"], "no landmark-generator is registered"),
-    "a rollback without a reason": (["rollback", "--why", " "], "why a champion was taken back"),
+    "a rollback without a reason": (["rollback", "--why", " "], "a rollback needs a reason"),
     "nobody to take down": (["takedown", "--speaker", "nobody"], "nothing in the workspace is of speaker 'nobody'"),
     "no file to take down": (["takedown", "--file", "none.mp4", "--dry-run"], "none.mp4"),
     "a dubbing of nothing": (["dub", "gone.mp4", "gone.wav", "-o", "o.mp4", *UNTRAINED], "no such file"),

@@ -63,6 +63,6 @@ def test_a_training_that_had_ended_is_not_said_to_go_on(capsys: pytest.CaptureFi
     display.started(60, 60)
     display.ended(60, "done")
     said = capsys.readouterr().err
-    assert "going on" not in said and "all 60 steps were taken before; --fresh takes them anew" in said
+    assert "going on" not in said and "all 60 steps were taken before; --fresh starts over" in said
     display.started(20, 60)
     assert "60 steps, going on from step 20" in capsys.readouterr().err

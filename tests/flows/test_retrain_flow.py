@@ -17,7 +17,7 @@ from schemas.config.settings import load_settings
 from schemas.errors import RetrainError, SourceError
 from tasks.monitoring.runs import runs
 from tasks.promotion.eligibility import TAKEN_DOWN
-from tasks.retraining.decide import Outlook, weigh
+from tasks.retraining.decide import Outlook, decide
 from tasks.stores.workspace import Workspace
 from tests.flows.test_promote_flow import SHORT, champion
 from tests.tasks.training.talkers import add_media, publish, talkers
@@ -74,7 +74,7 @@ def run(workspace: str, short: Path) -> tuple[dict, list[str]]:
 
 
 def outlook(workspace: str, short: Path) -> Outlook:
-    return weigh(load_settings(str(short), workspace=workspace), "stage1")
+    return decide(load_settings(str(short), workspace=workspace), "stage1")
 
 
 def registry(workspace: str) -> MlflowClient:
@@ -108,12 +108,12 @@ def test_both_are_on_record_with_the_flows_that_they_called(workspace):
     found = runs(Workspace.open(workspace))
     second, first = (run for run in found if run.flow == "retrain")
     assert (first.state, first.error, second.state) == ("failed", "RetrainError", "done")
-    steps = ("weigh", "train", "evaluate", "keep", "promote", "weigh", "tell")
+    steps = ("decide", "train", "evaluate", "log", "promote", "decide", "report")
     assert [(step.name, step.state) for step in first.steps] == [
         (name, "failed" if name == "promote" else "done") for name in steps
     ]
-    assert [step.name for step in second.steps] == ["weigh", "promote", "weigh", "tell"]
-    assert (second.named("tell").facts, second.named("weigh").facts["stage"]) == ({"outcome": "promoted"}, "stage2")
+    assert [step.name for step in second.steps] == ["decide", "promote", "decide", "report"]
+    assert (second.named("report").facts, second.named("decide").facts["stage"]) == ({"outcome": "promoted"}, "stage2")
     below = [(run.flow, run.state) for run in reversed(found) if run.parent == first.run]
     assert below == [("train", "done"), ("evaluate", "done"), ("promote", "failed")]
 

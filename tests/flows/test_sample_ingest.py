@@ -11,7 +11,7 @@ import pytest
 from flows.train import train_baseline
 from model.baselines.files import load_baseline
 from schemas.config.settings import Settings
-from tasks.promotion.training_data import models_on
+from tasks.promotion.training_data import models_trained_on
 from tasks.stores.workspace import Workspace
 from tasks.synthetic.check import Agreement, compare
 from tasks.tracking.example import baseline_example
@@ -63,7 +63,8 @@ def test_a_baseline_is_trained_on_it_logged_and_loaded_again(ended, workspace, t
     learned_from = lineage_of(tracking, version)
     both = {row["clip_id"] for row in contents(workspace)["clips"] if row["stage1"] and row["stage2"]}
     assert learned_from and {row["clip_id"] for row in learned_from} <= both
-    assert [one.version for one in models_on(tracking, ws, {learned_from[0]["media_id"]})] == [version]  # in a takedown
+    touched = models_trained_on(tracking, ws, {learned_from[0]["media_id"]})
+    assert [one.version for one in touched] == [version]  # in a takedown
     run = tracking.client.get_run(told["run"])
     assert {"loss/landmarks", "val/perceptual_lower", "val/psnr_mouth"} - set(run.data.metrics) <= {"loss/landmarks"}
     assert {one.path for one in tracking.client.list_artifacts(told["run"], "val")} >= {"val/faces_000004.png"}

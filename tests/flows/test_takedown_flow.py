@@ -314,7 +314,7 @@ def test_models_go_as_well_when_told_to_but_no_champion(down, config):
     left = {"stage1-did-not", "stage1-mute", "stage1-saw"}
     assert (weights.is_dir(), {path.name for path in training.iterdir()}) == (True, left)
     client.set_registered_model_alias(MODEL, "champion", "1")
-    with pytest.raises(PromotionError, match="version 1 learned from it and is the champion"):
+    with pytest.raises(PromotionError, match="version 1 was trained on it and is the champion"):
         takedown("speaker", SPEAKER, "asked", False, ws.root, str(config), True)
     assert weights.is_dir()
     client.delete_registered_model_alias(MODEL, "champion")

@@ -16,7 +16,7 @@ from tasks.dubbing.models import find_models
 from tasks.lineage.trace import trace
 from tasks.preflight.parts import require_model
 from tasks.promotion.gate import open_comparison
-from tasks.promotion.training_data import models_on
+from tasks.promotion.training_data import models_trained_on
 from tasks.stores.workspace import Workspace
 from tasks.tracking.store import open_tracking
 from tests.tasks.stores.sample_rows import clip_id, media_id
@@ -98,7 +98,7 @@ def test_it_is_tuned_and_scored_by_name(trained, workspace, short, mlflow, tmp_p
         require_model(settings, TRANSLATOR, f"{FINETUNED}/1", may_be_folder=False)
     traced = trace(settings, f"{FINETUNED}/1")
     assert clip_id(2) in traced.clips["test"]
-    found = models_on(open_tracking(settings.tracking, ws := Workspace.open(str(workspace))), ws, {media_id(2)})
+    found = models_trained_on(open_tracking(settings.tracking, ws := Workspace.open(str(workspace))), ws, {media_id(2)})
     assert [(one.version.name, one.clips) for one in found] == [(FINETUNED, 1)]
     told = evaluate("stage2", model=tuned["run"], workspace=str(workspace), config=short, references=4)
     assert told["judged_on"].startswith("benchmark b")

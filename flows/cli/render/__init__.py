@@ -1,1 +1,1 @@
-"""Results of commands as tables and sentences on a terminal."""
+"""Rendering of results on a terminal, as tables and sentences."""

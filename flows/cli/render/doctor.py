@@ -1,4 +1,4 @@
-"""How the findings of `doctor` look on a terminal."""
+"""Rendering of the findings of `doctor` on a terminal."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
@@ -13,7 +13,7 @@ _HEALTH: Final = {"ok": ("ok", "green"), "warning": ("WARNING", "yellow"), "prob
 
 
 def show_findings(findings: Iterable["Finding"]) -> None:
-    """The whole of `doctor`: what is wrong stands with what to do."""
+    """Print all findings of `doctor`, each problem with its remedy."""
     out = console()
     area = ""
     for finding in findings:

@@ -1,4 +1,4 @@
-"""Tables with which runs end, on stdout."""
+"""Rendering of the summaries of runs, on stdout."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from rich.table import Table
 from flows.cli.consoles import EscapingConsole
 from schemas.display import visible
 from schemas.wording import counted
-from tasks.retraining.rows import told_rows
+from tasks.retraining.rows import table_rows
 from tasks.synthetic.check import Agreement
 
 _COUNTS = ("files", "new_files", "unchanged_files", "measured", "rejected_files", "duplicates", "quarantined")
@@ -16,7 +16,7 @@ _ROUTES = ("clips", "stage1", "stage2", "both", "rejected")
 
 
 def show_summary(summary: dict[str, Any]) -> None:
-    """An ingest's summary: files, routes, reasons, speed, release."""
+    """Print an ingest's summary: files, routes, reasons, speed, release."""
     console = EscapingConsole()
     table = Table(title="ingest", show_header=False, title_justify="left")
     for name in (*_COUNTS, *_ROUTES):
@@ -44,32 +44,32 @@ def show_summary(summary: dict[str, Any]) -> None:
         console.print("nothing new: every file of the source was done before")
 
 
-def show_route(told: dict[str, Any]) -> None:
-    """What another policy changes: admissions by stage, refusals by reason, then clips where they were asked for."""
+def show_route(summary: dict[str, Any]) -> None:
+    """Print what another policy changes: admissions by stage, refusals by reason, and the clips if requested."""
     console = EscapingConsole()
     table = Table(
-        title=f"policy {escape(told['policy']['name'])} version {told['policy']['version']}", title_justify="left"
+        title=f"policy {escape(summary['policy']['name'])} version {summary['policy']['version']}", title_justify="left"
     )
     for name in ("stage", "before", "after", "newly admitted", "no longer admitted"):
         table.add_column(name, justify="left" if name == "stage" else "right")
     for stage in ("stage1", "stage2"):
-        of = told[stage]
-        table.add_row(stage, *(str(of[key]) for key in ("before", "after", "newly_admitted", "no_longer_admitted")))
+        counts = summary[stage]
+        table.add_row(stage, *(str(counts[key]) for key in ("before", "after", "newly_admitted", "no_longer_admitted")))
     console.print(table)
     reasons = Table(title="refusals that change", title_justify="left")
     for name in ("stage", "reason", "before", "after"):
         reasons.add_column(name, justify="right" if name in ("before", "after") else "left")
     for stage in ("stage1", "stage2"):
-        for reason, counts in told[stage]["reasons"].items():
+        for reason, counts in summary[stage]["reasons"].items():
             reasons.add_row(stage, reason, str(counts["before"]), str(counts["after"]))
     if reasons.row_count:
         console.print(reasons)
-    for clip in told.get("changed", []):
+    for clip in summary.get("changed", []):
         print(f"{clip['clip_id']}  {clip['before']} -> {clip['after']}")
 
 
 def show_truth(agreement: Agreement) -> None:
-    """How the sample's outcome agrees with its truth."""
+    """Print how the sample's outcome agrees with its truth."""
     console = EscapingConsole()
     right = agreement.files - len(agreement.disagreements)
     console.print(f"{right} of {counted(agreement.files, 'file')} of the sample ended as they should")
@@ -79,33 +79,33 @@ def show_truth(agreement: Agreement) -> None:
         )
 
 
-def show_dubbings(told: dict[str, Any]) -> None:
-    """What became of each job, and where the time went."""
+def show_dubbings(summary: dict[str, Any]) -> None:
+    """Print the outcome of each job, and the seconds of each kernel."""
     console = EscapingConsole()
-    for one in told["outcomes"]:
-        if one["error"]:
+    for outcome in summary["outcomes"]:
+        if outcome["error"]:
             continue
-        table = Table(title=escape(one["out"]), show_header=False, title_justify="left")
+        table = Table(title=escape(outcome["out"]), show_header=False, title_justify="left")
         for name in ("frames", "dubbed", "passed_through", "covered", "seconds", "took_s"):
-            table.add_row(name.replace("took_s", "took, seconds").replace("_", " "), f"{one[name]:g}")
-        table.add_row("times real time", f"{one['realtime_factor']:.2f}")
-        table.add_row("landmarks by", escape(one["generator"]))
-        table.add_row("pictures by", escape(one["translator"]))
-        spent = sorted(one["seconds_by"].items(), key=lambda kernel: -kernel[1])
+            table.add_row(name.replace("took_s", "took, seconds").replace("_", " "), f"{outcome[name]:g}")
+        table.add_row("times real time", f"{outcome['realtime_factor']:.2f}")
+        table.add_row("landmarks by", escape(outcome["generator"]))
+        table.add_row("pictures by", escape(outcome["translator"]))
+        spent = sorted(outcome["seconds_by"].items(), key=lambda kernel: -kernel[1])
         table.add_row("where the time went", "  ".join(f"{kernel} {seconds:.1f} s" for kernel, seconds in spent))
         console.print(table)
-        for note in one["notes"]:
+        for note in outcome["notes"]:
             console.print(f"note: {escape(note)}")
-    if told["jobs"] > 1:
-        console.print(f"{told['dubbed']} of {counted(told['jobs'], 'job')} dubbed, {told['failed']} failed")
+    if summary["jobs"] > 1:
+        console.print(f"{summary['dubbed']} of {counted(summary['jobs'], 'job')} dubbed, {summary['failed']} failed")
 
 
-def show_retraining(told: dict[str, Any]) -> None:
-    """What became of each corpus and stage, and why."""
+def show_retraining(summary: dict[str, Any]) -> None:
+    """Print the outcome of each corpus and stage, and its reason."""
     console = EscapingConsole()
-    table = Table(title=f"retrain: {told['outcome']} after {told['seconds']:.0f} s", title_justify="left")
+    table = Table(title=f"retrain: {summary['outcome']} after {summary['seconds']:.0f} s", title_justify="left")
     for name in ("step", "outcome", "why"):
         table.add_column(name, overflow="fold")
-    for row in told_rows(told):
+    for row in table_rows(summary):
         table.add_row(*map(escape, row))
     console.print(table)

@@ -1,4 +1,4 @@
-"""How answers look on a terminal: lists, status, explanations."""
+"""Rendering of lists, status and explanations on a terminal."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
@@ -10,7 +10,7 @@ from schemas.wording import counted
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from tasks.inspect.explain import ClipAnswer, FileAnswer, Reason, SignalAnswer, StageSays
+    from tasks.inspect.explain import ClipAnswer, FileAnswer, Reason, SignalAnswer, StageCheck
     from tasks.inspect.status import ReleaseFacts, Status
     from tasks.monitoring.runs import RunRecord
 
@@ -22,7 +22,7 @@ _ROUTE_STYLE: Final = {"both": "green", "stage1": "cyan", "stage2": "blue", "rej
 
 
 def show_files(rows: Iterable[Row]) -> None:
-    """Rows of tasks.inspect.list.list_files."""
+    """Print rows of tasks.inspect.list.list_files."""
     columns = [
         TableColumn("media"),
         TableColumn("file", 20, middle=True),
@@ -45,7 +45,7 @@ def show_files(rows: Iterable[Row]) -> None:
 
 
 def show_clips(rows: Iterable[Row]) -> None:
-    """Rows of tasks.inspect.list.list_clips; the signals are left to csv and json."""
+    """Print rows of tasks.inspect.list.list_clips; the signals are left to csv and json."""
     columns = [TableColumn("clip"), TableColumn("file", 20, middle=True), TableColumn("from s", right=True)]
     columns += [
         TableColumn("length s", right=True, optional=True),
@@ -75,12 +75,12 @@ def _refusals(row: Row) -> str:
 
 
 def _speaker(name: str) -> str:
-    # a file whose speaker nobody told stands for itself under its whole media_id
+    # a file without a stated speaker is listed under its whole media_id
     return name[: len("file:") + SHORT_ID] if name.startswith("file:") else name
 
 
 def show_status(status: "Status") -> None:
-    """The whole of `status` on one screen."""
+    """Print `status` on one screen."""
     pairs(
         [
             ("workspace", f"{readable_path(status.workspace)} (layout {status.layout_version})"),
@@ -110,14 +110,14 @@ def _counts(counts: Mapping[str, int]) -> str:
 
 
 def _counted(current: str, counts: Mapping[str, int], what: str) -> str:
-    """The value in force, and what was made with others."""
+    """Return the value in force with its count, and the counts of other values."""
     others = [f"{counted(count, what)} by {name}" for name, count in counts.items() if name != current]
     return f"{current} ({counted(counts.get(current, 0), what)})" + ("; " + ", ".join(others) if others else "")
 
 
-def _releases(found: Sequence["ReleaseFacts"]) -> None:
+def _releases(releases: Sequence["ReleaseFacts"]) -> None:
     out = console()
-    if not found:
+    if not releases:
         out.print("no release yet: `heterodub ingest` publishes one")
         return
     headings = ("release", "no.", "published (UTC)", "stage 1 train/val/test", "stage 2 train/val/test", "code")
@@ -129,15 +129,15 @@ def _releases(found: Sequence["ReleaseFacts"]) -> None:
             *(_splits(release.counts.get(stage, {})) for stage in ("stage1", "stage2")),
             release.code,
         )
-        for release in found[:_RELEASES_SHOWN]
+        for release in releases[:_RELEASES_SHOWN]
     ]
     show(
         [TableColumn(name, optional=name == "code") for name in headings],
         [[cell(value) for value in row] for row in rows],
     )
-    if len(found) > _RELEASES_SHOWN:
-        out.print(f"and {len(found) - _RELEASES_SHOWN} older ones; --json shows all")
-    for note in found[0].notes:
+    if len(releases) > _RELEASES_SHOWN:
+        out.print(f"and {len(releases) - _RELEASES_SHOWN} older ones; --json shows all")
+    for note in releases[0].notes:
         out.print(cell(f"note: {note}"), soft_wrap=True)
 
 
@@ -155,8 +155,8 @@ _RUN_STYLE: Final = {
 }
 
 
-def _runs(found: Sequence["RunRecord"]) -> None:
-    if not found:
+def _runs(runs: Sequence["RunRecord"]) -> None:
+    if not runs:
         console().print("no run of a flow is on record here")
         return
     columns = [
@@ -182,13 +182,13 @@ def _runs(found: Sequence["RunRecord"]) -> None:
                 cell(_what(run)),
                 cell(run.who, "dim"),
             ]
-            for run in found
+            for run in runs
         ],
     )
 
 
 def _what(run: "RunRecord") -> str:
-    """Where a run is or was, why it ended ill, or what it did."""
+    """Return the present step of a run, the cause of its failure, or its result."""
     if run.state == "running":
         return f"at {run.step}" if run.step else "starting"
     if run.state == "died":
@@ -217,7 +217,7 @@ def _did(run: "RunRecord") -> Iterator[str]:
 
 
 def show_file(answer: "FileAnswer") -> None:
-    """The whole of `explain FILE`."""
+    """Print `explain FILE`."""
     pairs(
         [
             ("file", readable_path(answer.uri)),
@@ -238,7 +238,7 @@ def show_file(answer: "FileAnswer") -> None:
 
 
 def _stream(stream: Row) -> str:
-    """One stream of a file: whether it is used, and what it was chosen by."""
+    """Describe one stream of a file: its use, and the properties it was chosen by."""
     words = [f"{stream['kind']}, {stream['codec'] or 'no decoder'}", "used" if stream["used"] else "not used"]
     words += [f"{stream['channels']} channel{'s' * (stream['channels'] > 1)}"] if stream["channels"] else []
     words += ["default"] if stream["is_default"] else []
@@ -251,7 +251,7 @@ def _stream(stream: Row) -> str:
 
 
 def show_clip(answer: "ClipAnswer") -> None:
-    """The whole of `explain CLIP`."""
+    """Print `explain CLIP`."""
     span = f"{answer.start_s:.2f} s to {answer.start_s + answer.length_s:.2f} s ({answer.length_s:.2f} s)"
     pairs(
         [
@@ -280,10 +280,10 @@ def _decision(admitted: bool, reasons: Sequence["Reason"]) -> str:
 def _policy(answer: "ClipAnswer") -> str:
     if answer.policy == answer.policy_in_force:
         return answer.policy
-    says = [name for name, taken in (("stage 1", answer.now_stage1), ("stage 2", answer.now_stage2)) if taken]
+    admitting = [name for name, taken in (("stage 1", answer.now_stage1), ("stage 2", answer.now_stage2)) if taken]
     return (
         f"decided by {answer.policy}; the limits below are of {answer.policy_in_force}, in force now, "
-        f"which would admit it to {' and '.join(says) or 'neither stage'}"
+        f"which would admit it to {' and '.join(admitting) or 'neither stage'}"
     )
 
 
@@ -298,15 +298,15 @@ def _signal_cells(signal: "SignalAnswer") -> list["Text"]:
     ]
 
 
-def _stage_cell(says: "StageSays") -> "Text":
-    limits = " and ".join(f"{sign} {number(limit)}" for sign, limit in says.limits)
-    match says.answer, says.refuses:
+def _stage_cell(decision: "StageCheck") -> "Text":
+    limits = " and ".join(f"{sign} {number(limit)}" for sign, limit in decision.limits)
+    match decision.answer, decision.refuses:
         case "pass", _:
             return cell(f"pass  {limits}", "green")
         case "fail", _:
-            return cell(f"FAIL  {limits}  {says.reason}", "bold red")
+            return cell(f"FAIL  {limits}  {decision.reason}", "bold red")
         case "not_measured", True:
-            return cell(f"FAIL  {limits}  not measured: {says.reason}", "bold red")
+            return cell(f"FAIL  {limits}  not measured: {decision.reason}", "bold red")
         case "not_measured", False:
             return cell(f"not measured, accepted  {limits}", "yellow")
         case _:

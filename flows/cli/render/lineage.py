@@ -1,4 +1,4 @@
-"""How lineage and takedowns look on a terminal."""
+"""Rendering of lineage and takedowns on a terminal."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -11,76 +11,80 @@ _SHOWN: Final = 20
 """Files or clips that are listed one by one; --json holds all of them."""
 
 
-def show_model(told: Mapping[str, Any]) -> None:
-    """A ModelTrace as a dictionary."""
-    release = told["release"] or {}
+def show_model(trace: Mapping[str, Any]) -> None:
+    """Print a ModelTrace, given as a dictionary."""
+    release = trace["release"] or {}
     tables = ", ".join(f"{name} {number}" for name, number in release.get("tables", {}).items())
-    clips = told["clips"]
+    clips = trace["clips"]
     pairs(
         [
-            ("model", f"{told['model']} version {told['version']}"),
-            ("aliases", ", ".join(told["aliases"])),
-            ("run", told["run"]),
-            ("TAKEN DOWN", told["taken_down"]),
+            ("model", f"{trace['model']} version {trace['version']}"),
+            ("aliases", ", ".join(trace["aliases"])),
+            ("run", trace["run"]),
+            ("TAKEN DOWN", trace["taken_down"]),
             ("release", f"{release['release_id']}, number {release['sequence']}" if release else "unknown here"),
             ("published", release.get("created_utc")),
             ("table versions", tables),
             ("code", release.get("code")),
-            ("clips", "unknown" if clips is None else ", ".join(f"{len(own)} {split}" for split, own in clips.items())),
-            ("files", f"{len(told['files'])}" + (f" and {told['gone']} taken down since" if told["gone"] else "")),
+            ("clips", "unknown" if clips is None else ", ".join(f"{len(ids)} {split}" for split, ids in clips.items())),
+            ("files", f"{len(trace['files'])}" + (f" and {trace['gone']} taken down since" if trace["gone"] else "")),
         ]
     )
     console().print("")
-    _files(told["files"])
-    for move in told["moves"]:
+    _files(trace["files"])
+    for move in trace["moves"]:
         console().print(
             f"{move['created_utc']} {move['kind']}: {move['from_version'] or 'none'} -> {move['to_version']}"
         )
 
 
-def show_footage(told: Mapping[str, Any]) -> None:
-    """A FootageTrace as a dictionary."""
-    pairs([(told["kind"], told["value"]), *_reach(told), ("clips", len(told["clips"]))])
+def show_footage(trace: Mapping[str, Any]) -> None:
+    """Print a FootageTrace, given as a dictionary."""
+    pairs([(trace["kind"], trace["value"]), *_reach(trace), ("clips", len(trace["clips"]))])
     console().print("")
-    _files(told["files"])
-    _models(told["models"])
+    _files(trace["files"])
+    _models(trace["models"])
 
 
-def show_takedown(told: Mapping[str, Any], dry_run: bool) -> None:
-    """The summary of a takedown, done or not."""
+def show_takedown(summary: Mapping[str, Any], dry_run: bool) -> None:
+    """Print the summary of a takedown or of its dry run."""
     console().print("would be erased\n" if dry_run else "erased\n")
     pairs(
         [
-            (told["kind"], told["value"]),
-            ("files", len(told["files"])),
-            ("clips", f"{told['clips']} ({told['stage1']} in stage1, {told['stage2']} in stage2), {told['seconds']} s"),
-            ("speakers", len(told["speakers"])),
-            *_reach(told),
+            (summary["kind"], summary["value"]),
+            ("files", len(summary["files"])),
+            (
+                "clips",
+                f"{summary['clips']} ({summary['stage1']} in stage1, {summary['stage2']} in stage2), "
+                f"{summary['seconds']} s",
+            ),
+            ("speakers", len(summary["speakers"])),
+            *_reach(summary),
         ]
     )
     console().print("")
-    _files(told["files"])
-    if told["near_copies"] and not told["with_near_copies"]:
-        count = counted(len(told["near_copies"]), "near-copy file")
+    _files(summary["files"])
+    if summary["near_copies"] and not summary["with_near_copies"]:
+        count = counted(len(summary["near_copies"]), "near-copy file")
         console().print(f"{count} of it would stay; --with-near-copies takes such along:\n")
-        _files(told["near_copies"])
-    _models(told["models"])
-    if any("champion" in row["aliases"] and row["clips"] for row in told["models"]):
-        console().print("the champion was trained on it: train anew and promote, or roll back to a clean version\n")
-    _weights(told)
+        _files(summary["near_copies"])
+    _models(summary["models"])
+    if any("champion" in row["aliases"] and row["clips"] for row in summary["models"]):
+        console().print("the champion was trained on it: train again and promote, or roll back to a clean version\n")
+    _weights(summary)
     if dry_run:
         return
     pairs(
         [
-            ("takedown", told["takedown"]),
-            ("earlier ones finished", ", ".join(told["finished"])),
-            ("files erased", told["files_erased"]),
-            ("pictures and films erased from runs", told["run_files_erased"]),
-            ("pages erased", ", ".join(told["pages_erased"])),
-            ("unfinished files left", told["unfinished_left"]),
-            ("release", told["release"] or "none: nothing was ever ingested here"),
-            ("versions deleted", ", ".join(told.get("versions_deleted", []))),
-            ("training folders deleted", len(told.get("folders_deleted", []))),
+            ("takedown", summary["takedown"]),
+            ("earlier ones finished", ", ".join(summary["finished"])),
+            ("files erased", summary["files_erased"]),
+            ("pictures and films erased from runs", summary["run_files_erased"]),
+            ("pages erased", ", ".join(summary["pages_erased"])),
+            ("unfinished files left", summary["unfinished_left"]),
+            ("release", summary["release"] or "none: nothing was ever ingested here"),
+            ("versions deleted", ", ".join(summary.get("versions_deleted", []))),
+            ("training folders deleted", len(summary.get("folders_deleted", []))),
         ]
     )
     console().print(
@@ -89,9 +93,9 @@ def show_takedown(told: Mapping[str, Any], dry_run: bool) -> None:
     )
 
 
-def _reach(told: Mapping[str, Any]) -> list[tuple[str, str]]:
-    lost = ", ".join(f"{name} ({counted(count, 'clip')})" for name, count in told["benchmarks"].items())
-    return [("releases", ", ".join(told["releases"])), ("benchmarks", lost)]
+def _reach(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
+    lost = ", ".join(f"{name} ({counted(count, 'clip')})" for name, count in summary["benchmarks"].items())
+    return [("releases", ", ".join(summary["releases"])), ("benchmarks", lost)]
 
 
 def _files(files: Sequence[Mapping[str, Any]]) -> None:
@@ -145,28 +149,28 @@ def _models(models: Sequence[Mapping[str, Any]]) -> None:
     console().print("")
 
 
-def _weights(told: Mapping[str, Any]) -> None:
-    """Weights that learned from it, and what to do about them."""
-    trainings = told["trainings"]
+def _weights(summary: Mapping[str, Any]) -> None:
+    """Print the trainings on that footage, and what to do about their weights."""
+    trainings = summary["trainings"]
     if trainings:
         show(
             [
                 TableColumn("training folder on this machine", 20, middle=True),
                 TableColumn("MB", right=True),
-                TableColumn("learned from it"),
+                TableColumn("trained on it"),
             ],
             [
                 [
                     cell(row["folder"]),
                     cell(f"{row['bytes'] / 1e6:.1f}"),
-                    cell("yes" if row["known"] else "does not say: look, and delete it by hand", "red"),
+                    cell("yes" if row["known"] else "unknown: check it, and delete it manually", "red"),
                 ]
                 for row in trainings
             ],
         )
         console().print("")
-    sure = any(row["known"] for row in trainings) or any(row["clips"] for row in told["models"])
-    if sure and "versions_deleted" not in told:
+    is_certain = any(row["known"] for row in trainings) or any(row["clips"] for row in summary["models"])
+    if is_certain and "versions_deleted" not in summary:
         console().print(
             "these weights stay, though none of the versions can be promoted or rolled back to: if they have to go "
             "as well, add --with-models\n"

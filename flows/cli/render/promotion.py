@@ -1,4 +1,4 @@
-"""How promotions and the history of champions look on a terminal."""
+"""Rendering of promotions and of the history of champions on a terminal."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,15 +8,15 @@ from schemas.wording import counted
 from tasks.monitoring.streams import say
 
 
-def show_promotion(told: Mapping[str, Any]) -> None:
-    """The summary of a promotion."""
+def show_promotion(summary: Mapping[str, Any]) -> None:
+    """Print the summary of a promotion."""
     out = console()
-    if told["repaired"]:
-        out.print(f"put right first: {told['repaired']}\n")
-    against = f"against {told['champion_before']}" if told["champion_before"] else "as the first champion"
+    if summary["repaired"]:
+        out.print(f"repaired first: {summary['repaired']}\n")
+    against = f"against {summary['champion_before']}" if summary["champion_before"] else "as the first champion"
     out.print(
-        f"{told['model']} version {told['challenger']} {against}, on {counted(told['clips'], 'clip')} of "
-        f"{counted(told['speakers'], 'speaker')} (benchmark {told['benchmark']}), policy {told['policy']}\n"
+        f"{summary['model']} version {summary['challenger']} {against}, on {counted(summary['clips'], 'clip')} of "
+        f"{counted(summary['speakers'], 'speaker')} (benchmark {summary['benchmark']}), policy {summary['policy']}\n"
     )
     show(
         [
@@ -32,26 +32,26 @@ def show_promotion(told: Mapping[str, Any]) -> None:
                 cell(_figure(check)),
                 cell(check["what"]),
             ]
-            for check in told["checks"]
+            for check in summary["checks"]
         ],
     )
-    out.print(f"\n{told['outcome']}: {told['why']}", soft_wrap=True)
-    out.print(f"champion of {told['model']}: {told['champion'] or 'none'}; evidence in run {told['run']}")
-    if told["champion"] is None:
-        out.print("to make it champion all the same: promote --override --reason TEXT", soft_wrap=True)
+    out.print(f"\n{summary['outcome']}: {summary['why']}", soft_wrap=True)
+    out.print(f"champion of {summary['model']}: {summary['champion'] or 'none'}; evidence in run {summary['run']}")
+    if summary["champion"] is None:
+        out.print("to make it champion anyway: promote --override --reason TEXT", soft_wrap=True)
 
 
-def show_move(told: Mapping[str, Any]) -> None:
-    """Who is champion now, after a rollback, an adoption or an override."""
-    before, after = told["from_version"], told["to_version"]
+def show_move(summary: Mapping[str, Any]) -> None:
+    """Print the champion after a rollback, an adoption or an override."""
+    before, after = summary["from_version"], summary["to_version"]
     instead = "; there was none before" if before is None else "" if before == after else f", in place of {before}"
-    say(f"version {after} is the champion of {told['model']} now{instead}")
+    say(f"version {after} is the champion of {summary['model']} now{instead}")
 
 
 def show_history(rows: Sequence[Mapping[str, Any]]) -> None:
-    """Champions of each model, newest first."""
+    """Print the champions of each model, newest first."""
     if not rows:
-        console().print("no champion was ever chosen; `heterodub promote stage1` puts the newest version to the test")
+        console().print("no champion was ever chosen; `heterodub promote stage1` evaluates the newest version")
         return
     for model in sorted({row["model"] for row in rows}):
         console().print(f"{model}\n")
@@ -97,8 +97,8 @@ def _until(row: Mapping[str, Any]) -> str:
     return "now" if row["state"] == "done" else "UNDER WAY"
 
 
-def _minute(told: str) -> str:
-    return told[:16].replace("T", " ")
+def _minute(time_utc: str) -> str:
+    return time_utc[:16].replace("T", " ")
 
 
 def _figure(check: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""How scores look on a terminal. They come as the summaries that the flows return."""
+"""Rendering of scores on a terminal, from the summaries that the flows return."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -21,13 +21,13 @@ _HEADINGS: Final = {
 }
 
 
-def show_scores(told: Mapping[str, Any]) -> None:
-    """The summary of an evaluation."""
+def show_scores(summary: Mapping[str, Any]) -> None:
+    """Print the summary of an evaluation."""
     out = console()
-    out.print(f"{judged_line(told)}, articulation gain {told['gain']:.2f}")
-    show_verdicts(told)
+    out.print(f"{scope_line(summary)}, articulation gain {summary['gain']:.2f}")
+    show_verdicts(summary)
     by_system: dict[str, dict[str, Any]] = {}
-    for mean in told["means"]:
+    for mean in summary["means"]:
         by_system.setdefault(mean["system"], {})[mean["score"]] = mean["interval"]
     show(
         [TableColumn("system"), *(TableColumn(_HEADINGS[score], right=True) for score in _SHOWN)],
@@ -37,7 +37,7 @@ def show_scores(told: Mapping[str, Any]) -> None:
         ],
     )
     out.print("\nthe generator with the clip's own sound lowers the error of\n")
-    rows = [row for row in told["reductions"] if row["score"] != "nme" and row["interval"]["mean"] is not None]
+    rows = [row for row in summary["reductions"] if row["score"] != "nme" and row["interval"]["mean"] is not None]
     show(
         [TableColumn("control"), TableColumn("error"), TableColumn("by %", right=True)],
         [
@@ -47,73 +47,73 @@ def show_scores(told: Mapping[str, Any]) -> None:
     )
 
 
-def judged_line(told: Mapping[str, Any]) -> str:
-    """What was judged on what."""
-    clips, speakers = counted(told["clips"], "clip"), counted(told["speakers"], "speaker")
-    where = f"{told['model']} on {told['judged_on']} of release {told['release']}"
-    return f"{where}: {clips} of {speakers}, {counted(told['references'], 'reference frame')}"
+def scope_line(summary: Mapping[str, Any]) -> str:
+    """Return a line that names the model, the clips and the release of an evaluation."""
+    clips, speakers = counted(summary["clips"], "clip"), counted(summary["speakers"], "speaker")
+    where = f"{summary['model']} on {summary['judged_on']} of release {summary['release']}"
+    return f"{where}: {clips} of {speakers}, {counted(summary['references'], 'reference frame')}"
 
 
-def show_verdicts(told: Mapping[str, Any], over: str = "speakers") -> None:
-    """What the scores come to, in a line for each control; then what the tables below hold."""
+def show_verdicts(summary: Mapping[str, Any], over: str = "speakers") -> None:
+    """Print the conclusion against each control in a line, then the meaning of the tables below."""
     out = console()
-    for verdict in told["verdicts"]:
+    for verdict in summary["verdicts"]:
         style = {True: "bold green", False: "bold red", None: "bold yellow"}[verdict["better"]]
         out.print(cell(verdict["text"], style), soft_wrap=True)
-    if told["verdicts"]:
+    if summary["verdicts"]:
         out.print("")
-    missing = told["no_interval"]
+    missing = summary["no_interval"]
     out.print(f"means over {over}, " + (f"no intervals: {missing}" if missing else "with 95 % intervals"))
-    if told.get("run"):
-        out.print(f"kept in MLflow as run {told['run']}")
+    if summary.get("run"):
+        out.print(f"kept in MLflow as run {summary['run']}")
     out.print("")
 
 
-def show_ablation(told: Mapping[str, Any]) -> None:
-    """The summary of a data ablation."""
+def show_ablation(summary: Mapping[str, Any]) -> None:
+    """Print the summary of a data ablation."""
     from flows.cli.render.picture_scores import show_picture_scores
 
-    out, shown = console(), show_scores if told["stage"] == "stage1" else show_picture_scores
-    shown(told["half"])
+    out, shown = console(), show_scores if summary["stage"] == "stage1" else show_picture_scores
+    shown(summary["half"])
     out.print("")
-    shown(told["more"])
-    added = f"{counted(told['added_clips'], 'clip')} of {counted(told['added_speakers'], 'speaker')}"
+    shown(summary["more"])
+    added = f"{counted(summary['added_clips'], 'clip')} of {counted(summary['added_speakers'], 'speaker')}"
     out.print(
-        f"\nover all folds, {added}, good for {told['stage']} alone, were added to "
-        f"{counted(told['half_clips'], 'clip')}. They lower the error of the half by\n"
+        f"\nover all folds, {added}, good for {summary['stage']} alone, were added to "
+        f"{counted(summary['half_clips'], 'clip')}. They lower the error of the half by\n"
     )
     show(
         [TableColumn("error"), TableColumn("by %", right=True)],
         [
             [cell(_HEADINGS.get(score, score.replace("_", " "))), cell(interval_text(gain, percent=True))]
-            for score, gain in told["gains"].items()
+            for score, gain in summary["gains"].items()
         ],
     )
 
 
-def show_dub_scores(told: Mapping[str, Any]) -> None:
-    """The summary of an evaluation of dubbings."""
+def show_dub_scores(summary: Mapping[str, Any]) -> None:
+    """Print the summary of an evaluation of dubbings."""
     out = console()
-    out.print(f"landmarks by {told['generator']}, pictures by {told['translator']}")
-    show_verdicts(told, "videos")
+    out.print(f"landmarks by {summary['generator']}, pictures by {summary['translator']}")
+    show_verdicts(summary, "videos")
     names = ("face_found_frac", "nme_lips", "mouth_opening_corr", "mouth_opening_std_ratio", "sync", "passed_through")
     show(
         [TableColumn("speech"), TableColumn("system"), *(TableColumn(_HEADINGS[name], right=True) for name in names)],
         [
             [cell(setting), cell(system), *(cell(interval_text(scores[name], name)) for name in names)]
-            for setting, systems in told["means"].items()
+            for setting, systems in summary["means"].items()
             for system, scores in systems.items()
         ],
         keys=2,
     )
-    for video, why in told["failed"].items():
-        out.print(f"not judged: {video}: {why}")
-    for note in told["notes"].values():
+    for video, why in summary["failed"].items():
+        out.print(f"not scored: {video}: {why}")
+    for note in summary["notes"].values():
         out.print(f"note: {note}")
 
 
 def interval_text(interval: Mapping[str, Any], score: str = "", percent: bool = False) -> str:
-    """A mean and its interval; errors and reductions in percent."""
+    """Return a mean and its interval as text; errors and reductions in percent."""
     if interval["mean"] is None:
         return "not measured"
     scale = 100 if percent or score in _PERCENT else 1

@@ -1,4 +1,4 @@
-"""Tables and labelled lines for a terminal. Everything that came from outside is escaped before it is shown."""
+"""Tables and labelled lines for a terminal. All values are escaped before they are shown."""
 
 import os
 import shutil
@@ -18,11 +18,11 @@ _WIDE: Final = 160
 """Columns of a table that goes to a file or a pipe, where nothing has to fit a screen."""
 
 _GAP: Final = 2
-"""Columns of the terminal between two of a table."""
+"""Blank cells between two columns."""
 
 
 def console() -> "Console":
-    """Where tables go: stdout, as wide as the terminal."""
+    """Return the console for tables: stdout, as wide as the terminal."""
     from flows.cli.consoles import EscapingConsole
 
     sized = sys.stdout.isatty() or "COLUMNS" in os.environ
@@ -34,8 +34,8 @@ def console() -> "Console":
 
 @dataclass(frozen=True, slots=True)
 class TableColumn:
-    """A column. On a narrow terminal one that is `optional` is left out, and one with `least` shrinks down to so many
-    letters: it wraps if it `folds`, loses its `middle`, which of a file's name says least, or ends in an ellipsis.
+    """Column of a table. If space is short, one that is `optional` is left out, and one with `least` shrinks down to so
+    many letters: it wraps if it `folds`, loses its `middle` (for names of files), or ends in an ellipsis.
     """
 
     heading: str
@@ -49,8 +49,7 @@ class TableColumn:
 def show(columns: Sequence[TableColumn], rows: Sequence[Sequence["Text"]], keys: int = 1) -> None:
     """Print a table without lines, no wider than the terminal.
 
-    What does not fit by shrinking and leaving out is not cut: it follows as another table below, whose first `keys`
-    columns are the same.
+    Columns that do not fit follow as another table below, whose first `keys` columns are the same.
     """
     out = console()
     natural = [max([len(column.heading), *(row[i].cell_len for row in rows)]) for i, column in enumerate(columns)]
@@ -83,10 +82,10 @@ def _print(
 
 
 def _blocks(shown: Sequence[int], widths: Sequence[int], keys: int, room: int) -> list[list[int]]:
-    """The columns of each table: as many as fit, and at least one beside the keys."""
+    """Return the columns of each table: as many as fit, and at least one beside the keys."""
     head, blocks = list(shown[:keys]), [list(shown[:keys])]
     for i in shown[keys:]:
-        wide = sum(widths[one] + _GAP for one in (*blocks[-1], i)) - _GAP
+        wide = sum(widths[j] + _GAP for j in (*blocks[-1], i)) - _GAP
         if wide > room and len(blocks[-1]) > keys:
             blocks.append(list(head))
         blocks[-1].append(i)
@@ -94,7 +93,7 @@ def _blocks(shown: Sequence[int], widths: Sequence[int], keys: int, room: int) -
 
 
 def _widths(columns: Sequence[TableColumn], natural: Sequence[int], room: int) -> list[int]:
-    """Letters for each column, 0 for one that is left out. They may need more room than there is."""
+    """Return the letters of each column, 0 for one that is left out. They may need more room than there is."""
     room -= _GAP * (len(columns) - 1)
     if sum(natural) <= room:
         return list(natural)
@@ -103,13 +102,13 @@ def _widths(columns: Sequence[TableColumn], natural: Sequence[int], room: int) -
         if column.optional and sum(least) > room:
             least[i], room = 0, room + _GAP
     spare = max(room - sum(least), 0)
-    wishes = [wide - low if low else 0 for wide, low in zip(natural, least, strict=True)]
-    share = min(1.0, spare / max(sum(wishes), 1))
-    return [low + int(wish * share) for low, wish in zip(least, wishes, strict=True)]
+    wanted = [wide - low if low else 0 for wide, low in zip(natural, least, strict=True)]
+    share = min(1.0, spare / max(sum(wanted), 1))
+    return [low + int(extra * share) for low, extra in zip(least, wanted, strict=True)]
 
 
 def _without_middle(text: "Text", width: int) -> "Text":
-    """A text of at most so many cells that keeps its beginning and, rather, its end."""
+    """Return a text of at most `width` cells: the middle is cut, and more is kept of the end than of the beginning."""
     from rich.cells import cell_len
     from rich.text import Text
 
@@ -125,19 +124,19 @@ def _without_middle(text: "Text", width: int) -> "Text":
 
 
 def cell(value: Any, style: str = "") -> "Text":
-    """A value as escaped text; nothing is shown as a dash."""
+    """Return a value as escaped text; a missing one as a dash."""
     from rich.text import Text
 
     return Text("-" if value is None or value == "" else visible(str(value)), style=style)
 
 
 def number(value: float) -> str:
-    """A measurement as people read it: about four digits."""
+    """Return a measurement as text with about four digits."""
     return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def size_text(count: float) -> str:
-    """Bytes as people read them."""
+    """Return a number of bytes as text with a unit."""
     for unit in ("B", "kB", "MB", "GB"):
         if count < 1000:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
@@ -146,16 +145,16 @@ def size_text(count: float) -> str:
 
 
 def time_text(seconds: float) -> str:
-    """A length of time as people read it."""
+    """Return a duration as text with a unit."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def pairs(given: Iterable[tuple[str, Any]]) -> None:
+def pairs(labelled: Iterable[tuple[str, Any]]) -> None:
     """Print labelled lines, without those that have no value."""
     out = console()
-    known = [(name, value) for name, value in given if value not in (None, "", ())]
+    known = [(name, value) for name, value in labelled if value not in (None, "", ())]
     width = max((len(name) for name, _ in known), default=0)
     for name, value in known:
         out.print(cell(f"{name:<{width}}  {value}"), soft_wrap=True)

@@ -1,1 +1,1 @@
-"""Pages for people: one static HTML file each."""
+"""HTML reports: one static file each."""

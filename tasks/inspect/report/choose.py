@@ -1,4 +1,4 @@
-"""Which clips the page shows as thumbnails, and which in detail."""
+"""Choice of the clips that the page shows as thumbnails and in detail."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ _THUMBNAILS: Final = 360
 
 _DETAILS_PER_GROUP: Final = 2
 _DETAILS: Final = 40
-"""Clips that are picked for detail; those that were asked for come on top."""
+"""Clips that are picked for detail; requested ones come on top."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,24 +33,24 @@ class Choice:
         return self.thumbnails | frozenset(self.details)
 
 
-def choose(clips: Sequence[Row], asked: Iterable[str]) -> Choice:
-    """Choose among rows of `clips`; the same rows give the same choice. `asked` clips are always shown in detail."""
-    # clip ids are hashes, so their order is a fair draw that stays the same from run to run
-    drawn = sorted(clips, key=lambda row: row["clip_id"])
+def choose(clips: Sequence[Row], requested: Iterable[str]) -> Choice:
+    """Choose among rows of `clips`; the same rows give the same choice. `requested` clips are shown in detail."""
+    # clip ids are hashes, so their order is random and the same in every run
+    shuffled = sorted(clips, key=lambda row: row["clip_id"])
     routes: dict[str, list[Row]] = {str(route): [] for route in Route}
     reasons: dict[tuple[str, str], list[Row]] = {}
-    for row in drawn:
+    for row in shuffled:
         routes[str(route_of(row["stage1"], row["stage2"]))].append(row)
         for stage in ("stage1", "stage2"):
             for reason in row[f"{stage}_reasons"]:
                 reasons.setdefault((stage, reason), []).append(row)
-    details = _details([*routes.values(), *reasons.values()], asked)
+    details = _details([*routes.values(), *reasons.values()], requested)
     by_route = {route: _examples(rows, _PER_ROUTE) for route, rows in routes.items()}
     by_reason = {key: _examples(rows, _PER_REASON) for key, rows in reasons.items()}
     wanted = dict.fromkeys(
         [*details, *(clip for group in (by_route, by_reason) for ids in group.values() for clip in ids)]
     )
-    for row in drawn:
+    for row in shuffled:
         if len(wanted) >= _THUMBNAILS:
             break
         wanted.setdefault(row["clip_id"])
@@ -58,7 +58,7 @@ def choose(clips: Sequence[Row], asked: Iterable[str]) -> Choice:
 
 
 def _examples(rows: Sequence[Row], count: int) -> tuple[str, ...]:
-    """Up to `count` clips, of different people as far as there are so many."""
+    """Return up to `count` clips, of different people as far as there are so many."""
     firsts: dict[str, Row] = {}
     for row in rows:
         firsts.setdefault(row["speaker"], row)
@@ -69,9 +69,9 @@ def _examples(rows: Sequence[Row], count: int) -> tuple[str, ...]:
     return (*ids, *islice(others, count - len(ids)))
 
 
-def _details(groups: Sequence[Sequence[Row]], asked: Iterable[str]) -> tuple[str, ...]:
-    """Two clips of every group; a clip that was picked for one group counts for all it belongs to."""
-    picked = dict.fromkeys(asked)
+def _details(groups: Sequence[Sequence[Row]], requested: Iterable[str]) -> tuple[str, ...]:
+    """Pick two clips of every group; a clip that was picked for one group counts for all it belongs to."""
+    picked = dict.fromkeys(requested)
     limit = len(picked) + _DETAILS
     for group in groups:
         ids = [row["clip_id"] for row in group]

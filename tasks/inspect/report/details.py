@@ -1,4 +1,4 @@
-"""Everything the page shows of one clip in detail: frames with landmarks, mel, the mouth against the sound."""
+"""Details of one clip on the page: frames with landmarks, mel, mouth opening against sound level."""
 
 import base64
 from collections.abc import Mapping, Sequence
@@ -31,8 +31,8 @@ _WIDTH, _HEIGHT = 1000, 120
 
 @dataclass(frozen=True, slots=True)
 class Detail:
-    """One clip. `frames` are data URIs, `shapes` the landmarks of each frame as SVG paths by part, `at` where each
-    frame lies in the clip, 0 to 1. Plots are None when the stores hold nothing to plot.
+    """Details of one clip. `frames` are data URIs, `shapes` the landmarks of each frame as SVG paths by part, `at` the
+    position of each frame in the clip, 0 to 1. Plots are None when the stores hold nothing to plot.
     """
 
     answer: ClipAnswer
@@ -50,65 +50,65 @@ class Detail:
 def detail(
     row: Mapping[str, Any],
     policy: Policy,
-    seen: Stage2Payload | None,
-    heard: Stage1Payload | None,
+    stage2: Stage2Payload | None,
+    stage1: Stage1Payload | None,
     raw: Mapping[int, bytes],
 ) -> Detail:
-    """Put together a clip from its row and what there is of it; `raw` are frames of the file by number."""
+    """Build the details of a clip from its row and its payloads; `raw`: frames of the file by number."""
     answer = explain_clip(row, policy)
-    numbers, frames, shapes = _pictures(row, seen, heard, raw)
-    points = seen.points if seen is not None else heard.points if heard is not None else None
+    numbers, frames, shapes = _pictures(row, stage2, stage1, raw)
+    points = stage2.points if stage2 is not None else stage1.points if stage1 is not None else None
     opening = None if points is None else np.nan_to_num(mouth_opening(points)).astype(np.float64)
-    level = None if heard is None else _level_db(heard.mel)
+    level = None if stage1 is None else _level_db(stage1.mel)
     length = max(int(row["frames"]), 1)
     return Detail(
         answer=answer,
         frames=tuple(data_uri(still(frame)) for frame in frames),
         shapes=shapes,
         at=tuple(round((number - row["start_frame"] + 0.5) / length, 4) for number in numbers),
-        mel=None if heard is None else data_uri(ink(heard.mel)),
+        mel=None if stage1 is None else data_uri(ink(stage1.mel)),
         plot=None if opening is None else _plot(opening, level),
         opening_range=None if opening is None else _ends(opening),
         level_range_db=None if level is None else _ends(level),
-        shift_frames=heard.shift_frames if heard is not None else 0,
+        shift_frames=stage1.shift_frames if stage1 is not None else 0,
         refusals=tuple(_refusals(answer)),
     )
 
 
 def data_uri(jpeg: bytes) -> str:
-    """A JPEG as an address that holds it."""
+    """Return a JPEG as a data URI."""
     return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode("ascii")
 
 
 def _pictures(
-    row: Mapping[str, Any], seen: Stage2Payload | None, heard: Stage1Payload | None, raw: Mapping[int, bytes]
+    row: Mapping[str, Any], stage2: Stage2Payload | None, stage1: Stage1Payload | None, raw: Mapping[int, bytes]
 ) -> tuple[list[int], list[bytes], tuple[Mapping[str, str], ...]]:
-    """Frame numbers, their pictures, and the landmarks in each."""
+    """Return frame numbers, their pictures, and the landmarks in each."""
     start = int(row["start_frame"])
-    if seen is not None:
-        numbers = list(spread(start, len(seen.points), FRAMES))
+    if stage2 is not None:
+        numbers = list(spread(start, len(stage2.points), FRAMES))
         places = [number - start for number in numbers]
-        shapes = tuple(paths(seen.points[place], seen.boxes[place]) for place in places)
-        return numbers, [seen.crop(place) for place in places], shapes
+        shapes = tuple(paths(stage2.points[place], stage2.boxes[place]) for place in places)
+        return numbers, [stage2.crop(place) for place in places], shapes
     numbers = sorted(raw)
-    if heard is None:
+    if stage1 is None:
         return numbers, [raw[number] for number in numbers], tuple({} for _ in numbers)
-    window = np.asarray(heard.window(), np.float32)
-    return numbers, [raw[number] for number in numbers], tuple(paths(heard.points[n - start], window) for n in numbers)
+    window = np.asarray(stage1.window(), np.float32)
+    return numbers, [raw[number] for number in numbers], tuple(paths(stage1.points[n - start], window) for n in numbers)
 
 
 def paths(points: Floats, window: Floats) -> dict[str, str]:
-    """Landmarks (216, 2) as SVG paths by part ("pose", "face", "lips"), in thousandths of the window's side."""
+    """Return landmarks (216, 2) as SVG paths by part ("pose", "face", "lips"), in thousandths of the window's side."""
     placed = np.rint((points - window[:2]) / window[2] * _GRID).astype(int)
-    found = dict.fromkeys(("pose", "face", "lips"), "")
+    by_part = dict.fromkeys(("pose", "face", "lips"), "")
     for boundary in BOUNDARIES:
         curve = placed[SLICES[boundary.name]]
-        found[boundary.part] += "M" + "L".join(f"{x} {y}" for x, y in curve.tolist())
-    return found
+        by_part[boundary.part] += "M" + "L".join(f"{x} {y}" for x, y in curve.tolist())
+    return by_part
 
 
 def _level_db(mel: Floats) -> NDArray[np.float64]:
-    """Loudness of each frame in dB: the power over all bands and the frame's columns."""
+    """Compute the loudness of each frame in dB: the power over all bands and the frame's columns."""
     power = np.exp(2 * mel.astype(np.float64)).sum(axis=1)
     frames = power[: len(power) // MEL_COLUMNS_PER_FRAME * MEL_COLUMNS_PER_FRAME].reshape(-1, MEL_COLUMNS_PER_FRAME)
     return np.asarray(10 * np.log10(frames.mean(axis=1) + 1e-12))
@@ -119,7 +119,7 @@ def _ends(values: NDArray[np.float64]) -> tuple[float, float]:
 
 
 def _plot(opening: NDArray[np.float64], level: NDArray[np.float64] | None) -> Markup:
-    """Mouth opening as a line over the sound's level as an area; both fill the height by their own range."""
+    """Plot the mouth opening as a line over the sound's level as an area; both fill the height by their own range."""
     area = ""
     if level is not None:
         loud = _curve(np.maximum(level, level.max() - 60))
@@ -136,7 +136,7 @@ def _curve(values: NDArray[np.float64]) -> str:
 
 
 def _refusals(answer: ClipAnswer) -> Sequence[tuple[str, SignalAnswer]]:
-    """(stage, signal) of every limit that the clip breaks under the policy in force."""
+    """Return (stage, signal) of every limit that the clip breaks under the policy in force."""
     return [
         (stage, signal) for stage in ("stage1", "stage2") for signal in answer.signals if getattr(signal, stage).refuses
     ]

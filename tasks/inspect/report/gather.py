@@ -1,4 +1,4 @@
-"""Gathers from the workspace what the page shows."""
+"""Content of the page about a workspace."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -40,7 +40,7 @@ _LIGHT: Final = [
     "clip_id", "media_id", "uri", "speaker", "start_frame", "frames", "stage1", "stage2", "stage1_reasons",
     "stage2_reasons",
 ]  # fmt: skip
-"""Columns that are looked at of every clip; whole rows are read only of those that are shown."""
+"""Columns that are read of every clip; whole rows are read only of those that are shown."""
 
 Row = Mapping[str, Any]
 
@@ -60,7 +60,7 @@ class ReportGroup:
 
 @dataclass(frozen=True, slots=True)
 class ReportPage:
-    """Everything the template shows. `thumbnails` maps clip_id to a data URI."""
+    """Content of the page. `thumbnails` maps clip_id to a data URI."""
 
     status: Status
     seconds: float
@@ -77,8 +77,8 @@ class ReportPage:
     """Base name of each clip's file, fit for people, by clip_id."""
 
 
-def gather(settings: Settings, asked: Sequence[str]) -> ReportPage:
-    """Read the workspace of the settings. `asked` are starts of clip ids to be shown in detail too.
+def gather(settings: Settings, requested: Sequence[str]) -> ReportPage:
+    """Read the workspace of the settings. `requested`: starts of clip ids to show in detail, too.
 
     Raises: NotFoundError - no or several clips of that id. WorkspaceError - there is none, or a table is unreadable.
     """
@@ -88,9 +88,9 @@ def gather(settings: Settings, asked: Sequence[str]) -> ReportPage:
     clips = clips.sort_by([("uri", "ascending"), ("start_frame", "ascending"), ("clip_id", "ascending")])
     rows: list[dict[str, Any]] = clips.select(_LIGHT).to_pylist()
     catalog = {row["uri"]: row for row in reading.read(ws, "catalog").to_pylist()}
-    choice = choose(rows, [_clip(ws, name) for name in asked])
+    choice = choose(rows, [_clip(ws, name) for name in requested])
     pictured = clips.filter(pc.is_in(clips["clip_id"], value_set=pa.array(sorted(choice.shown), pa.string())))
-    thumbnails, details = _Pictures(ws, settings, policy, choice, pictured.to_pylist(), catalog).make()
+    thumbnails, details = _Pictures(ws, settings, policy, choice, pictured.to_pylist(), catalog).build()
     listed = tuple(_listed(row) for row in clips.slice(0, TABLE_ROWS).to_pylist())
     return ReportPage(
         status=status(settings),
@@ -109,7 +109,7 @@ def gather(settings: Settings, asked: Sequence[str]) -> ReportPage:
 
 
 def _listed(row: Row) -> Row:
-    """A row of the table, with times and the route besides its columns."""
+    """Return a row of the table, with times and the route besides its columns."""
     return {
         **row,
         "start_s": frame_to_second(row["start_frame"]),
@@ -119,10 +119,10 @@ def _listed(row: Row) -> Row:
 
 
 def _clip(ws: Workspace, name: str) -> str:
-    found = find(ws, name)
-    if found.clip_id is None:
+    match = find(ws, name)
+    if match.clip_id is None:
         raise NotFoundError(f"{name!r} is a file; --clip takes the start of a clip id, see `heterodub list --clips`")
-    return found.clip_id
+    return match.clip_id
 
 
 def _routes(rows: Sequence[Row], choice: Choice) -> tuple[ReportGroup, ...]:
@@ -187,7 +187,7 @@ def _stage_reasons(rows: Sequence[Row], stage: str, choice: Choice) -> tuple[Rep
 
 
 class _Pictures:
-    """Makes thumbnails and details: stored payload first, raw files for what it lacks."""
+    """Builder of thumbnails and details: from stored payload, else from raw files."""
 
     def __init__(
         self,
@@ -202,38 +202,38 @@ class _Pictures:
         self._choice, self._catalog = choice, catalog
         self._rows = {row["clip_id"]: row for row in rows}
 
-    def make(self) -> tuple[dict[str, str], tuple[Detail, ...]]:
-        """Thumbnails as data URIs by clip_id, and details in the order they were chosen."""
+    def build(self) -> tuple[dict[str, str], tuple[Detail, ...]]:
+        """Return thumbnails as data URIs by clip_id, and details in the order they were chosen."""
         shown = self._choice.shown
-        heard = {clip.clip_id: clip for clip in stage1_of(self._ws, set(self._choice.details))}
+        stage1 = {clip.clip_id: clip for clip in stage1_of(self._ws, set(self._choice.details))}
         stored = {row["clip_id"] for row in self._rows.values() if row["stage2"]}
-        raw = self._raw(sorted(shown - stored), heard)
+        raw = self._raw(sorted(shown - stored), stage1)
         thumbnails: dict[str, str] = {}
         details: dict[str, Detail] = {}
-        for seen in stage2_of(self._ws, shown):
-            thumbnails[seen.clip_id] = data_uri(thumbnail(seen.crop(len(seen.points) // 2)))
-            if seen.clip_id in self._choice.details:
-                details[seen.clip_id] = self._detail(seen.clip_id, seen, heard.get(seen.clip_id), {})
+        for stage2 in stage2_of(self._ws, shown):
+            thumbnails[stage2.clip_id] = data_uri(thumbnail(stage2.crop(len(stage2.points) // 2)))
+            if stage2.clip_id in self._choice.details:
+                details[stage2.clip_id] = self._detail(stage2.clip_id, stage2, stage1.get(stage2.clip_id), {})
         for clip in shown - thumbnails.keys():
             frames = raw.get(clip, {})
             if frames:
                 thumbnails[clip] = data_uri(thumbnail(frames[sorted(frames)[len(frames) // 2]]))
             if clip in self._choice.details:
-                details[clip] = self._detail(clip, None, heard.get(clip), frames)
+                details[clip] = self._detail(clip, None, stage1.get(clip), frames)
         return thumbnails, _bounded([details[clip] for clip in self._choice.details])
 
     def _detail(
-        self, clip: str, seen: Stage2Payload | None, heard: Stage1Payload | None, raw: Mapping[int, bytes]
+        self, clip: str, stage2: Stage2Payload | None, stage1: Stage1Payload | None, raw: Mapping[int, bytes]
     ) -> Detail:
-        return detail(self._rows[clip], self._policy, seen, heard, raw)
+        return detail(self._rows[clip], self._policy, stage2, stage1, raw)
 
-    def _raw(self, clips: Sequence[str], heard: Mapping[str, Stage1Payload]) -> dict[str, dict[int, bytes]]:
+    def _raw(self, clips: Sequence[str], stage1: Mapping[str, Stage1Payload]) -> dict[str, dict[int, bytes]]:
         files: dict[str, list[FrameRequest]] = {}
         for clip in clips:
             row = self._rows[clip]
             count = RAW_FRAMES if clip in self._choice.details else 1
             frames = spread(row["start_frame"], row["frames"], count) if count > 1 else (_middle(row),)
-            window = heard[clip].window() if clip in heard else None
+            window = stage1[clip].window() if clip in stage1 else None
             files.setdefault(row["uri"], []).append(FrameRequest(clip, frames, window))
         return raw_stills(files, self._catalog, self._settings)
 
@@ -243,14 +243,13 @@ def _middle(row: Row) -> int:
 
 
 def _bounded(details: list[Detail]) -> tuple[Detail, ...]:
-    """As many details as the page has room for."""
+    """Return as many details as the page has room for."""
     kept: list[Detail] = []
     size = 0
-    for one in details:
-        size += (
-            sum(map(len, one.frames)) + len(one.mel or "") + sum(len(d) for shape in one.shapes for d in shape.values())
-        )
+    for entry in details:
+        shapes = sum(len(path) for shape in entry.shapes for path in shape.values())
+        size += sum(map(len, entry.frames)) + len(entry.mel or "") + shapes
         if size > DETAIL_BYTES and kept:
             break
-        kept.append(one)
+        kept.append(entry)
     return tuple(kept)

@@ -1,4 +1,4 @@
-"""A small picture of every signal: how it is spread, where the policy draws its lines, and what was not measured."""
+"""Histogram of every signal, with the policy's limits and the counts of missing values."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -27,7 +27,7 @@ _LOW, _UP = "\u2265", "\u2264"
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A limit of the policy on a signal, and how many measured clips it refuses."""
+    """Limit of the policy on a signal, and the number of measured clips that it refuses."""
 
     stage: str
     text: str
@@ -36,7 +36,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Histogram:
-    """Everything the page shows of one signal."""
+    """Histogram of one signal for the page."""
 
     signal: Signal
     svg: Markup
@@ -46,7 +46,7 @@ class Histogram:
 
 
 def histograms(clips: pa.Table, policy: Policy) -> list[Histogram]:
-    """One for each signal, in the order of schemas.signals; `clips` has every signal and the column missing."""
+    """Build one for each signal, in the order of schemas.signals; `clips` has every signal and the column missing."""
     causes = _causes(clips["missing"])
     return [
         _histogram(signal, clips[signal.name], causes.get(signal.name, {}), _limits_on(signal, policy))
@@ -55,17 +55,17 @@ def histograms(clips: pa.Table, policy: Policy) -> list[Histogram]:
 
 
 def _causes(missing: pa.ChunkedArray) -> dict[str, dict[str, int]]:
-    """How often each signal is missing for each cause."""
+    """Count the missing values of each signal by cause."""
     pairs = missing.combine_chunks()
     counted = pa.table({"signal": pairs.keys, "cause": pairs.items}).group_by(["signal", "cause"])
-    found: dict[str, dict[str, int]] = {}
+    by_signal: dict[str, dict[str, int]] = {}
     for row in counted.aggregate([([], "count_all")]).to_pylist():
-        found.setdefault(row["signal"], {})[row["cause"]] = row["count_all"]
-    return found
+        by_signal.setdefault(row["signal"], {})[row["cause"]] = row["count_all"]
+    return by_signal
 
 
 def _limits_on(signal: Signal, policy: Policy) -> list[Rule]:
-    """Limits that can be drawn; that there is sound at all is a rule without one."""
+    """Return the limits that can be drawn; the rule that there is sound has none."""
     return [rule for rule in policy.rules() if rule.signal == signal.name and math.isfinite(rule.limit)]
 
 
@@ -85,22 +85,22 @@ def _text(rule: Rule) -> str:
 
 
 def _span(values: Floats, limits: Sequence[float]) -> tuple[float, float]:
-    """What the axis covers: nearly all values and every limit; single far outliers join the last bar."""
+    """Return the range of the axis: nearly all values and every limit; single far outliers join the last bar."""
     ends = [*np.percentile(values, [1, 99]), *limits] if values.size else list(limits) or [0.0, 1.0]
     low, high = float(min(ends)), float(max(ends))
     room = (high - low) * 0.06 or max(abs(low) * 0.1, 0.5)
-    if low >= 0 and low - room < 0.2 * high:  # an axis that nearly reaches zero had better start there
+    if low >= 0 and low - room < 0.2 * high:  # an axis that nearly reaches zero starts there
         return 0.0, high + room
     return low - room, high + room
 
 
 def _limits(rules: Sequence[Rule]) -> list[tuple[Rule, float]]:
-    found = []
+    limits = []
     for rule in rules:
-        found.append((rule, rule.limit))
+        limits.append((rule, rule.limit))
         if rule.direction == "max_abs":
-            found.append((rule, -rule.limit))
-    return found
+            limits.append((rule, -rule.limit))
+    return limits
 
 
 def _svg(values: Floats, rules: Sequence[Rule]) -> Markup:
@@ -133,7 +133,7 @@ def _svg(values: Floats, rules: Sequence[Rule]) -> Markup:
 
 
 def _limit_line(rule: Rule, at: float, limit: float) -> str:
-    """The limit as a line; its foot points to the side that is refused."""
+    """Draw the limit as a line; its foot points to the side that is refused."""
     top = _TOP - 22 if rule.stage == Stage.STAGE1 else _TOP - 10
     is_upper = rule.direction == "max" or (rule.direction == "max_abs" and limit > 0)
     anchor, gap = ("end", -4) if at > WIDTH - 60 or (rule.direction == "max_abs" and not is_upper) else ("start", 4)

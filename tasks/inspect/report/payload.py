@@ -1,4 +1,4 @@
-"""What the stores hold of chosen clips: crops, landmarks, mel. One pass over each table, one row group in memory."""
+"""Payload of chosen clips: crops, landmarks, mel. One pass over each table, one row group in memory."""
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class Stage2Payload:
     _crops: Any
 
     def crop(self, frame: int) -> bytes:
-        """The encoded crop of one frame of the clip."""
+        """Return the encoded crop of one frame of the clip."""
         return bytes(self._crops.values[frame].as_py())
 
 
@@ -45,21 +45,21 @@ class Stage1Payload:
     shift_frames: int
 
     def window(self) -> tuple[float, float, float]:
-        """A square (left, top, side) around the face of the whole clip, in source pixels."""
+        """Return a square (left, top, side) around the face of the whole clip, in source pixels."""
         left, top, right, bottom = (float(side) for side in np.median(box(self.points), axis=0))
         side = max(_MARGIN * (bottom - top), 8.0)
         return (left + right - side) / 2, (top + bottom - side) / 2, side
 
 
 def stage2_of(ws: Workspace, clips: Collection[str]) -> Iterator[Stage2Payload]:
-    """Stage-2 payload of the clips that have any."""
+    """Yield the stage-2 payload of the clips that have any."""
     for row in _rows(ws, "stage2", clips, ["clip_id", "landmarks", "crop_boxes", "crops"]):
         boxes = _matrix(row["crop_boxes"], 3)
         yield Stage2Payload(row["clip_id"].as_py(), _points(row["landmarks"]), boxes, row["crops"])
 
 
 def stage1_of(ws: Workspace, clips: Collection[str]) -> Iterator[Stage1Payload]:
-    """Stage-1 payload of the clips that have any."""
+    """Yield the stage-1 payload of the clips that have any."""
     for row in _rows(ws, "stage1", clips, ["clip_id", "landmarks", "mel", "sound_shift_frames"]):
         shift = int(row["sound_shift_frames"].as_py())
         yield Stage1Payload(row["clip_id"].as_py(), _points(row["landmarks"]), _matrix(row["mel"], MEL_BANDS), shift)

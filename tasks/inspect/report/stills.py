@@ -27,7 +27,7 @@ _THUMB_QUALITY, _STILL_QUALITY = 72, 74
 
 _FILE_LIMIT_S: Final = 15.0
 _TOTAL_LIMIT_S: Final = 90.0
-"""A page must not take longer than a coffee: files that are not reached by then have placeholders."""
+"""Time for all files of a page; those that are not reached by then have placeholders."""
 
 Rgb = NDArray[np.uint8]
 Window = tuple[float, float, float]
@@ -44,7 +44,7 @@ class FrameRequest:
 
 
 def thumbnail(jpeg: bytes) -> bytes:
-    """A small square JPEG out of the middle of a picture."""
+    """Crop the middle of a picture to a small square JPEG."""
     picture = _decoded(jpeg)
     height, width = picture.shape[:2]
     side = min(height, width)
@@ -53,19 +53,19 @@ def thumbnail(jpeg: bytes) -> bytes:
 
 
 def still(jpeg: bytes) -> bytes:
-    """A JPEG of the size that details are shown in."""
+    """Resize a JPEG to the size of details."""
     return _jpeg(_fit(_decoded(jpeg), STILL_PX), _STILL_QUALITY)
 
 
 def raw_stills(
     files: Mapping[str, Sequence[FrameRequest]], catalog: Mapping[str, Mapping[str, Any]], settings: Settings
 ) -> dict[str, dict[int, bytes]]:
-    """Frames out of raw files, by clip and frame number, as JPEG; what cannot be had is left out.
+    """Read frames of raw files, by clip and frame number, as JPEG; those that cannot be read are left out.
 
-    `files` maps uris to what is wanted of them. A file is opened only if it is local, there, and unchanged since it
-    was catalogued; never for longer than some seconds, and never in this process.
+    `files`: requests by uri. A file is opened only if it is local, exists, and is unchanged since it was
+    catalogued; never for longer than some seconds, and never in this process.
     """
-    found: dict[str, dict[int, bytes]] = {}
+    stills: dict[str, dict[int, bytes]] = {}
     child, end = Decoder(settings.guards), time.monotonic() + _TOTAL_LIMIT_S
     try:
         for uri, wanted in files.items():
@@ -76,12 +76,12 @@ def raw_stills(
                 continue
             try:
                 asked = (uri, tuple(wanted), settings.guards, _picture(catalog[uri]))
-                found |= child.run(grab, *asked, media=[uri], time_limit_s=left, returns=dict[str, dict[int, bytes]])
+                stills |= child.run(grab, *asked, media=[uri], time_limit_s=left, returns=dict[str, dict[int, bytes]])
             except (MediaRefusedError, RuntimeError, OSError):
-                continue  # the placeholder says it: there is no picture
+                continue  # the page shows a placeholder
     finally:
         child.close()
-    return found
+    return stills
 
 
 def _is_unchanged(uri: str, catalog: Mapping[str, Mapping[str, Any]]) -> bool:
@@ -103,15 +103,15 @@ def _picture(row: Mapping[str, Any]) -> int | None:
 def grab(
     uri: str, wanted: Collection[FrameRequest], guards: GuardSettings, picture: int | None = None
 ) -> dict[str, dict[int, bytes]]:
-    """Decode a file up to the last frame that is wanted of it; runs in the child. `picture`: the stream it is cut from.
+    """Decode a file up to the last requested frame; runs in the child. `picture`: the stream it is cut from.
 
     Raises: MediaRefusedError - the file cannot be used.
     """
-    takers: dict[int, list[FrameRequest]] = {}
-    for one in wanted:
-        for number in one.frames:
-            takers.setdefault(number, []).append(one)
-    found: dict[str, dict[int, bytes]] = {}
+    requests: dict[int, list[FrameRequest]] = {}
+    for request in wanted:
+        for number in request.frames:
+            requests.setdefault(number, []).append(request)
+    stills: dict[str, dict[int, bytes]] = {}
     with (
         tempfile.TemporaryDirectory(prefix="heterodub-") as scratch,
         localise(uri, Path(scratch), guards.web_origins) as path,
@@ -119,15 +119,17 @@ def grab(
         container = sniff(path)
         with open_video(path, container, probe(path, container, guards, picture), guards) as video:
             for frame in video.frames():
-                for one in takers.pop(frame.index, ()):
-                    found.setdefault(one.clip_id, {})[frame.index] = _jpeg(_cut(frame.rgb, one.window)[..., ::-1], 85)
-                if not takers:
+                for request in requests.pop(frame.index, ()):
+                    stills.setdefault(request.clip_id, {})[frame.index] = _jpeg(
+                        _cut(frame.rgb, request.window)[..., ::-1], 85
+                    )
+                if not requests:
                     break
-    return found
+    return stills
 
 
 def spread(start: int, frames: int, count: int) -> tuple[int, ...]:
-    """Up to `count` frame numbers at even distances over a clip, its first and last included."""
+    """Return up to `count` frame numbers at even distances over a clip, its first and last included."""
     return tuple(int(number) for number in np.unique(np.linspace(start, start + frames - 1, count).round()))
 
 
@@ -164,7 +166,7 @@ def _jpeg(bgr: Rgb, quality: int) -> bytes:
 
 
 def ink(values: NDArray[np.float32]) -> bytes:
-    """A matrix (columns, bands) as a JPEG: dark ink where it is loud, low bands at the bottom."""
+    """Render a matrix (columns, bands) as a JPEG: dark where it is loud, low bands at the bottom."""
     low, high = np.percentile(values, [10, 99.5])
     share = np.clip((values - low) / max(high - low, 1e-6), 0, 1)
     return _jpeg((255 - 235 * share.T[::-1]).astype(np.uint8), 82)

@@ -1,4 +1,4 @@
-"""Gathers from `metrics` what the page about runs shows: speed, refusals, drift, and every run."""
+"""Content of the page about runs, from the table `metrics`: speed, refusals, drift, and every run."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ ROWS: Final = 60
 
 @dataclass(frozen=True, slots=True)
 class Ingested:
-    """What one ingest worked on. factor: seconds of picture a second. shares: of clips, or files, by reason."""
+    """Numbers of one ingest. factor: seconds of picture a second. shares: of clips, or files, by reason."""
 
     run: RunRecord
     files: int
@@ -35,7 +35,7 @@ class Ingested:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A reason and its share in each ingest, as in TrendPage.ingests; None where there was nothing to refuse."""
+    """Reason and its share in each ingest, as in TrendPage.ingests; None where there was nothing to refuse."""
 
     stage: str
     code: str
@@ -45,7 +45,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """Clips that came into a corpus with one run, held against the release before."""
+    """Clips that came into a corpus with one run, compared with the release before."""
 
     started_utc: str
     drift: CorpusDrift
@@ -60,13 +60,13 @@ class CorpusTrend:
 
     @property
     def last(self) -> CorpusDrift:
-        """What came in last."""
+        """Drift of the newest clips."""
         return self.arrivals[-1].drift
 
 
 @dataclass(frozen=True, slots=True)
 class TrendPage:
-    """Everything the template shows.
+    """Content of the page.
 
     ingests are oldest first; runs newest first, each below its parent; corpora that drift come first.
     """
@@ -81,7 +81,7 @@ class TrendPage:
     @property
     def warned(self) -> tuple[CorpusTrend, ...]:
         """Corpora that drifted beyond their limit when clips came in last."""
-        return tuple(one for one in self.corpora if one.last.beyond)
+        return tuple(corpus for corpus in self.corpora if corpus.last.beyond)
 
 
 def gather_trend(settings: Settings) -> TrendPage:
@@ -90,10 +90,10 @@ def gather_trend(settings: Settings) -> TrendPage:
     Raises: WorkspaceError - there is none, or the table is unreadable.
     """
     ws = Workspace.open(settings.workspace)
-    found = runs(ws)
-    ingests = tuple(one for run in reversed(found) if (one := _ingested(run)) is not None)[-COLUMNS:]
+    records = runs(ws)
+    ingests = tuple(ingest for run in reversed(records) if (ingest := _ingested(run)) is not None)[-COLUMNS:]
     return TrendPage(
-        ws.root, tuple(under_parents(found[:ROWS])), len(found), ingests, _refusals(ingests), _corpora(found)
+        ws.root, tuple(under_parents(records[:ROWS])), len(records), ingests, _refusals(ingests), _corpora(records)
     )
 
 
@@ -115,7 +115,7 @@ def _ingested(run: RunRecord) -> Ingested | None:
 
 
 def _shares(step: Step, clips: int) -> dict[str, float]:
-    """Refusals as shares: of the clips that came out, and for whole files of the files that ended anyhow."""
+    """Return refusals as shares: of all clips, and for whole files of all files."""
     files = sum(step.facts.get("states", {}).values())
     wholes = {"file": files, "stage1": clips, "stage2": clips}
     reasons = step.facts.get("reasons", {})
@@ -124,35 +124,35 @@ def _shares(step: Step, clips: int) -> dict[str, float]:
 
 def _refusals(ingests: Sequence[Ingested]) -> tuple[Refusal, ...]:
     weight: Counter[str] = Counter()
-    for one in ingests:
-        weight.update(one.shares)
-    found = []
+    for ingest in ingests:
+        weight.update(ingest.shares)
+    refusals = []
     for name in sorted(weight, key=lambda name: (_order(name), -weight[name], name)):
         stage, code = name.split(": ")
-        shares = tuple(one.shares.get(name, 0.0) if stage == "file" or one.clips else None for one in ingests)
-        found.append(Refusal(stage, code, sentence(code), shares))
-    return tuple(found)
+        shares = tuple(ingest.shares.get(name, 0.0) if stage == "file" or ingest.clips else None for ingest in ingests)
+        refusals.append(Refusal(stage, code, sentence(code), shares))
+    return tuple(refusals)
 
 
 def _order(name: str) -> int:
     return ("stage1", "stage2", "file").index(name.partition(":")[0])
 
 
-def _corpora(found: Sequence[RunRecord]) -> tuple[CorpusTrend, ...]:
+def _corpora(records: Sequence[RunRecord]) -> tuple[CorpusTrend, ...]:
     by_corpus: dict[str, list[Arrival]] = {}
-    for run in reversed(found):
+    for run in reversed(records):
         for step in run.corpora(STEP):
             if step.corpus is not None:
                 drift = drift_of(step.corpus, step.clips or 0, step.facts)
                 by_corpus.setdefault(step.corpus, []).append(Arrival(run.started_utc, drift))
     trends = [CorpusTrend(corpus, tuple(arrivals[-COLUMNS:])) for corpus, arrivals in by_corpus.items()]
-    return tuple(sorted(trends, key=lambda one: (-len(one.last.beyond), one.corpus)))
+    return tuple(sorted(trends, key=lambda trend: (-len(trend.last.beyond), trend.corpus)))
 
 
 def drift_cells(trend: CorpusTrend, signal: str) -> list[dict[str, Any]]:
-    """One signal of a corpus over its arrivals, for the template: distance, whether beyond the limit, and words."""
+    """Return one signal of a corpus over its arrivals, for the template: its drift, and if it is beyond the limit."""
     cells = []
     for arrival in trend.arrivals:
-        one = next((found for found in arrival.drift.signals if found.signal == signal), None)
-        cells.append({"drift": one, "beyond": one is not None and one.is_beyond(arrival.drift.limit)})
+        drift = next((shift for shift in arrival.drift.signals if shift.signal == signal), None)
+        cells.append({"drift": drift, "beyond": drift is not None and drift.is_beyond(arrival.drift.limit)})
     return cells

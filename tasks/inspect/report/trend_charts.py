@@ -1,4 +1,4 @@
-"""Small drawings of the page about runs, as SVG: values over runs, spreads over runs, a spread before and now."""
+"""SVG charts of the page about runs: values over runs, spreads over runs, a spread before and now."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -15,7 +15,7 @@ Quantiles = tuple[float, ...]
 
 
 def bars(values: Sequence[float | None], labels: Sequence[str], unit: str) -> Markup:
-    """A bar a value, from 0 up. The tallest is written out; each tells its label and value when pointed at."""
+    """Draw a bar for each value, from 0. The tallest is labelled; each shows its label and value as a tooltip."""
     top = max((value for value in values if value is not None), default=0.0) or 1.0
     named = max((number for number, value in enumerate(values) if value == top), default=-1)
     step = _WIDTH / max(len(values), 8)
@@ -47,9 +47,9 @@ def _ends(labels: Sequence[str], step: float) -> list[str]:
 
 
 def band(spreads: Sequence[Spread]) -> Markup:
-    """A signal over runs: 5 to 95 % pale, the middle half darker, the median as a line."""
+    """Draw a signal over runs: 5 to 95 % pale, the middle half darker, the median as a line."""
     width, height = 150, 30
-    known = [(number, one.quantiles) for number, one in enumerate(spreads) if one.quantiles is not None]
+    known = [(number, spread.quantiles) for number, spread in enumerate(spreads) if spread.quantiles is not None]
     if not known:
         return Markup("")
     low, high = _range([quantiles for _, quantiles in known])
@@ -71,7 +71,7 @@ def band(spreads: Sequence[Spread]) -> Markup:
 
 
 def before_and_now(drift: SignalDrift) -> Markup:
-    """A signal in the last release above, in what came in below: 5 to 95 % as a line, the middle half as a box."""
+    """Draw a signal in the last release above, of new clips below: 5 to 95 % as a line, the middle half as a box."""
     sides = [("before", drift.before, 24), ("now", drift.now, 56)]
     known = [side.quantiles for _, side, _ in sides if side is not None and side.quantiles is not None]
     if not known:
@@ -99,7 +99,7 @@ def before_and_now(drift: SignalDrift) -> Markup:
 
 
 def _range(known: Sequence[Quantiles]) -> tuple[float, float]:
-    low, high = min(one[0] for one in known), max(one[-1] for one in known)
+    low, high = min(ends[0] for ends in known), max(ends[-1] for ends in known)
     return (low, high) if high > low else (low - 0.5, high + 0.5)
 
 

@@ -1,4 +1,4 @@
-"""Writes the pages: a template filled in, one file that needs nothing else."""
+"""Writing of the pages: each a self-contained file from a template."""
 
 from collections.abc import Callable
 from importlib.resources import files
@@ -34,7 +34,7 @@ def write_report(settings: Settings, clips: tuple[str, ...] = (), output: Path |
 
 
 def write_trend(settings: Settings, output: Path | None = None) -> str:
-    """The same about its runs; without `output` it goes to reports/trend.html.
+    """Write the page about its runs; without `output` it goes to reports/trend.html.
 
     Raises: WorkspaceError - there is no workspace, the page cannot be written, or something else is there.
     """
@@ -62,16 +62,17 @@ def _write(settings: Settings, page: str, name: str, output: Path | None) -> str
 
 
 def render(page: ReportPage) -> str:
-    """The page as HTML; every text is escaped."""
+    """Render the page as HTML; every text is escaped."""
     return _filled("page.html", page=page, css=Markup(_text("page.css")), js=Markup(_text("page.js")))
 
 
 def render_trend(page: TrendPage) -> str:
-    """The page about runs as HTML; every text is escaped."""
-    labels = [one.run.started_utc[5:16].replace("T", " ") for one in page.ingests]
+    """Render the page about runs as HTML; every text is escaped."""
+    labels = [ingest.run.started_utc[5:16].replace("T", " ") for ingest in page.ingests]
     colours = {"stage1": "47,102,168", "stage2": "168,101,26", "file": "92,102,117"}
     by_stage = [
-        (stage, colour, [one for one in page.refusals if one.stage == stage]) for stage, colour in colours.items()
+        (stage, colour, [refusal for refusal in page.refusals if refusal.stage == stage])
+        for stage, colour in colours.items()
     ]
     return _filled(
         "trend.html",
@@ -79,10 +80,10 @@ def render_trend(page: TrendPage) -> str:
         css=Markup(_text("page.css") + _text("trend.css")),
         labels=labels,
         speeds=[
-            ("Analysis", "times real time", [one.factor for one in page.ingests]),
-            ("Footage", "hours", [one.hours for one in page.ingests]),
-            ("Files", "", [float(one.files) for one in page.ingests]),
-            ("Quarantined files", "", [float(one.errors) for one in page.ingests]),
+            ("Analysis", "times real time", [ingest.factor for ingest in page.ingests]),
+            ("Footage", "hours", [ingest.hours for ingest in page.ingests]),
+            ("Files", "", [float(ingest.files) for ingest in page.ingests]),
+            ("Quarantined files", "", [float(ingest.errors) for ingest in page.ingests]),
         ],
         refusals=[part for part in by_stage if part[2]],
         signals=SIGNALS,
@@ -127,7 +128,7 @@ def _length(seconds: float) -> str:
 
 
 def _put(path: Path, page: bytes) -> str:
-    """Whole or not at all: a reader never sees half a page."""
+    """Write a page atomically; returns its path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = new_file(path.parent, ".html")
     try:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from schemas.config.settings import Settings
-from tasks.lineage.erase import _forget_pages, _forget_unfinished
+from tasks.lineage.erase import _delete_pages, _delete_unfinished
 from tasks.monitoring.run_log import recording
 from tasks.stores.workspace import Workspace
 
@@ -28,13 +28,13 @@ def left(ws: Workspace) -> set[str]:
 
 def test_a_run_that_lives_keeps_its_unfinished_parts(ws: Workspace):
     with recording("ingest", Settings(workspace=ws.root)), recording("takedown", Settings(workspace=ws.root)):
-        assert _forget_unfinished(ws) == 2
+        assert _delete_unfinished(ws) == 2
     assert left(ws) == {"part.parquet", "commit.parquet"}
 
 
 def test_without_one_they_were_left_by_the_dead_and_go(ws: Workspace):
     with recording("takedown", Settings(workspace=ws.root)):
-        assert _forget_unfinished(ws) == 1
+        assert _delete_unfinished(ws) == 1
     assert left(ws) == {"commit.parquet"}  # so young that our own run may be at it
 
 
@@ -43,6 +43,6 @@ def test_pages_that_go_are_named_also_those_that_took_hours(ws: Workspace):
         path = Path(ws.root, name)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-    assert _forget_pages(ws) == ["audit/audit.html", "reports/paper", "reports/report.html"]
+    assert _delete_pages(ws) == ["audit/audit.html", "reports/paper", "reports/report.html"]
     assert not Path(ws.root, "reports").exists()
-    assert _forget_pages(ws) == []
+    assert _delete_pages(ws) == []

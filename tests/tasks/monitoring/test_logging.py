@@ -6,7 +6,7 @@ from datetime import datetime
 import pytest
 
 from schemas.config.notices import LogSettings
-from tasks.monitoring.logging import TOLD, log_lines
+from tasks.monitoring.logging import PAIRS, log_lines
 
 LOG = logging.getLogger("tasks.trial")
 ODD = 'two words, "quoted"\nnext=line \x1b[31m'
@@ -18,7 +18,7 @@ def said(capsys: pytest.CaptureFixture[str]) -> list[str]:
 
 def test_pairs_stay_on_one_line_and_read_back(capsys: pytest.CaptureFixture[str]):
     with log_lines(LogSettings()):
-        LOG.info("ingest find", extra={TOLD: {"run": "ab12", "files": 212, "seconds": 0.5, "why": ODD, "none": None}})
+        LOG.info("ingest find", extra={PAIRS: {"run": "ab12", "files": 212, "seconds": 0.5, "why": ODD, "none": None}})
     (line,) = said(capsys)
     assert line.isprintable()
     head, _, rest = line.partition(" level=")
@@ -33,7 +33,7 @@ def test_pairs_stay_on_one_line_and_read_back(capsys: pytest.CaptureFixture[str]
 
 def test_json_is_an_object_a_line(capsys: pytest.CaptureFixture[str]):
     with log_lines(LogSettings(format="json")):
-        LOG.info("one", extra={TOLD: {"files": 212, "why": ODD}})
+        LOG.info("one", extra={PAIRS: {"files": 212, "why": ODD}})
         LOG.warning("two %s", ODD)
     one, two = map(json.loads, said(capsys))
     assert (one["message"], one["files"], one["why"], one["level"]) == ("one", 212, ODD, "info")

@@ -48,7 +48,7 @@ least_speakers = 6
 "other sound" = 0.04
 [models.landmark-generator.tolerances]
 mouth_opening_corr = 0.07
-articulation = 0.15
+mouth_opening_std_ratio = 0.15
 jitter = 0.2
 [models.landmark-generator.costs]
 parameters = 2.0
@@ -83,8 +83,8 @@ def _train(talking: Workspace, folder: Path) -> None:
     selection = select(talking, find_release(talking, None), Stage.STAGE1)
     for name, how in HOW.items():
         schedule = how["schedule"] | {
-            "eval_interval": how["schedule"]["steps"],
-            "save_interval": how["schedule"]["steps"],
+            "eval_interval": how["schedule"]["max_steps"],
+            "save_interval": how["schedule"]["max_steps"],
         }
         fast = {"preset": "tiny", "data": {"batch_size": 8}, "optimiser": {"learning_rate": 6e-3}}
         settings = Stage1Settings(**fast | how | {"schedule": schedule})

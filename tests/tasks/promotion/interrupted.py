@@ -1,6 +1,6 @@
 """Promotes a version in a process that kills itself between two steps of the move. Not a test: it dies.
 
-Words: workspace, promotion policy, version, the step behind which to die ("intend" or "point").
+Words: workspace, promotion policy, version, the step behind which to die ("intend" or "set_aliases").
 """
 
 import os
@@ -27,7 +27,7 @@ def dying(step):
 
 if __name__ == "__main__":
     root, policy, version, step = sys.argv[1:]
-    owner = {"intend": ledger, "point": registry}[step]
+    owner = {"intend": ledger, "set_aliases": registry}[step]
     setattr(owner, step, dying(getattr(owner, step)))
     settings = Settings(workspace=root, promotion=Path(policy))
     ws = Workspace.open(root)

@@ -13,11 +13,11 @@ from schemas.errors import PromotionError, TrackingError
 from schemas.reasons import Stage
 from tasks.inspect.check_promotions import check_promotions
 from tasks.inspect.findings import Health
-from tasks.lineage.weights import require_out_of_force
+from tasks.lineage.weights import require_not_champion
 from tasks.promotion import alias_moves, gate, ledger
 from tasks.promotion.eligibility import TAKEN_DOWN
 from tasks.promotion.ledger import Evidence, Move, champions
-from tasks.promotion.training_data import Touched
+from tasks.promotion.training_data import TouchedVersion
 from tasks.releases import benchmarks, releases
 from tasks.stores import tables
 from tasks.stores.workspace import Workspace
@@ -51,7 +51,7 @@ def problems(settings) -> list[str]:
     return [found.detail for found in check_promotions(settings) if found.health is Health.PROBLEM]
 
 
-@pytest.mark.parametrize("step", ["intend", pytest.param("point", marks=pytest.mark.long)])
+@pytest.mark.parametrize("step", ["intend", pytest.param("set_aliases", marks=pytest.mark.long)])
 def test_a_kill_between_two_steps_is_told_by_doctor_and_put_right_by_the_next(store, settings, ws, policy, step):
     words = [sys.executable, str(SCRIPT), ws.root, str(policy), "2", step]
     died = subprocess.run(words, capture_output=True, text=True)
@@ -59,11 +59,11 @@ def test_a_kill_between_two_steps_is_told_by_doctor_and_put_right_by_the_next(st
     last = ledger.last_move(ws, MODEL)
     assert (last.to_version, last.state) == (2, "intended")
     assert pointing(store) == [1, None] if step == "intend" else [2, 1]
-    assert ["half done" in told for told in problems(settings)] == [True]
+    assert ["was interrupted" in told for told in problems(settings)] == [True]
 
     standing = alias_moves.reconcile(store, ws, MODEL)
     assert standing.champion == 2
-    assert "half done" in standing.repaired
+    assert "was interrupted" in standing.repaired
     assert pointing(store) == [2, 1]
     assert problems(settings) == []
     assert [one.state for one in ledger.moves(ws, MODEL)] == ["done", "done"]
@@ -72,7 +72,7 @@ def test_a_kill_between_two_steps_is_told_by_doctor_and_put_right_by_the_next(st
 def test_an_alias_that_was_moved_by_hand_is_told_and_put_back(store, settings, ws):
     store.client.set_registered_model_alias(MODEL, CHAMPION, "3")
     assert ["the alias points at 3" in told for told in problems(settings)] == [True]
-    assert "put it back" in alias_moves.reconcile(store, ws, MODEL).repaired
+    assert "reset it" in alias_moves.reconcile(store, ws, MODEL).repaired
     assert pointing(store) == [1, None]
     store.client.delete_registered_model_alias(MODEL, CHAMPION)
     assert "points at nothing" in problems(settings)[0]
@@ -169,11 +169,11 @@ def test_a_server_that_goes_away_midway_leaves_nothing_half_moved_for_long(
 
     monkeypatch.setattr(ledger, "intend", then_gone)
     try:
-        with pytest.raises(TrackingError, match="is written down"):
+        with pytest.raises(TrackingError, match="is written"):
             move(store, ws, second, first)
         with pytest.raises(TrackingError, match="no MLflow server answers"):
             gate.score(on_server, comparison)
-        assert "half done" in problems(on_server)[0]
+        assert "was interrupted" in problems(on_server)[0]
     finally:
         mortal.start()
     monkeypatch.setattr(ledger, "intend", intend)
@@ -193,10 +193,10 @@ def test_the_challenger_alias_leaves_whoever_becomes_champion(store, ws):
 
 def test_a_version_that_is_about_to_be_champion_is_not_deleted(store, ws):
     ledger.intend(ws, MODEL, "promote", 2, 1, "a test", Evidence())
-    two, three = (Touched(named_version(store, MODEL, number), (), 1) for number in ("2", "3"))
-    require_out_of_force(ws, [three])
-    with pytest.raises(PromotionError, match="version 2 learned from it and is the champion"):
-        require_out_of_force(ws, [two])
+    two, three = (TouchedVersion(named_version(store, MODEL, number), (), 1) for number in ("2", "3"))
+    require_not_champion(ws, [three])
+    with pytest.raises(PromotionError, match="version 2 was trained on it and is the champion"):
+        require_not_champion(ws, [two])
 
 
 @pytest.mark.parametrize(

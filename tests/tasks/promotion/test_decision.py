@@ -107,7 +107,7 @@ def test_the_same_scores_give_the_same_verdict():
 def test_what_has_no_interval_says_why_and_keeps_its_figure():
     """Two clips of one speaker: the figure is there, and one speaker does not say how much speakers differ."""
     found = verdict(sheet(error=0.9, speakers=1, clips=2))
-    assert found.why == "undecidable: the benchmark holds 2 clips of 1 speaker, the policy asks for 12 and 6"
+    assert found.why == "undecidable: the benchmark holds 2 clips of 1 speaker, the policy requires 12 and 6"
     for check in found.checks:
         assert check.value.mean is not None and check.value.low is None
         assert check.detail.startswith("no interval: one speaker") and not check.passed

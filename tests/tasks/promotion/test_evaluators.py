@@ -1,17 +1,17 @@
-"""A policy that asks for what nobody measures is refused, not waited for in vain."""
+"""A policy that asks for what unknown name is refused, not waited for in vain."""
 
 import pytest
 
 from schemas.errors import SettingsError
 from schemas.promotion import load_promotion_policy
-from tasks.promotion.evaluators import JUDGES, judge_of, require_judgeable
+from tasks.promotion.evaluators import EVALUATORS, evaluator_of, require_measured
 
 
-@pytest.mark.parametrize("stage", JUDGES)
+@pytest.mark.parametrize("stage", EVALUATORS)
 def test_the_default_policy_asks_for_what_is_measured(stage):
-    judge = judge_of(stage)
+    judge = evaluator_of(stage)
     rule = load_promotion_policy().rule(judge.model)
-    require_judgeable(judge, rule)
+    require_measured(judge, rule)
     assert judge.directions[rule.primary] == "less"
     assert rule.controls and set(rule.controls) < set(judge.systems)
 
@@ -19,7 +19,7 @@ def test_the_default_policy_asks_for_what_is_measured(stage):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"primary": "nme_lipps"}, "primary: nobody measures 'nme_lipps'; known are nme_lips"),
+        ({"primary": "nme_lipps"}, "primary: unknown name 'nme_lipps'; known are nme_lips"),
         ({"primary": "sync"}, "primary"),  # more of it is better: no error
         ({"tolerances": {"jiter": 0.1}}, "tolerances.*'jiter'"),
         ({"controls": {"own sound": 0.0}}, "controls.*'own sound'; known are other sound"),
@@ -28,7 +28,7 @@ def test_the_default_policy_asks_for_what_is_measured(stage):
     ],
 )
 def test_a_word_that_nobody_knows_is_named(change, words):
-    judge = judge_of("stage1")
+    judge = evaluator_of("stage1")
     rule = load_promotion_policy().rule(judge.model).model_copy(update=change)
     with pytest.raises(SettingsError, match=words):
-        require_judgeable(judge, rule)
+        require_measured(judge, rule)

@@ -30,7 +30,7 @@ def put_to_the_test(settings, name: str | None = None):
     comparison = gate.open_comparison(settings, "stage1", name)
     sheets = gate.score(settings, comparison)
     verdict = gate.decide(comparison, sheets)
-    run = evidence.keep_evidence(settings, comparison, sheets, verdict)
+    run = evidence.log_evidence(settings, comparison, sheets, verdict)
     if verdict.outcome == "promote":
         gate.promote(settings, comparison, verdict, run)
     return comparison, verdict, run
@@ -92,7 +92,7 @@ def test_the_evidence_of_a_promotion_that_came_too_late_says_so(settings, regist
     comparison = gate.open_comparison(settings, "stage1", str(good))
     sheets = gate.score(settings, comparison)
     verdict = gate.decide(comparison, sheets)
-    run = evidence.keep_evidence(settings, comparison, sheets, verdict)
+    run = evidence.log_evidence(settings, comparison, sheets, verdict)
     crown(settings, other)
     with pytest.raises(PromotionError, match="meanwhile"):
         move_champion.fn(settings, comparison, verdict, run)
@@ -157,7 +157,7 @@ def test_what_befalls_a_challenger_while_a_person_thinks_about_it(settings, regi
     for attempt in (
         lambda: gate.open_comparison(settings, "stage1", str(number)),
         lambda: manual.roll_back(settings, "stage1", number, "all the same"),
-        lambda: manual.promote_unjudged(settings, "stage1", str(number), "all the same"),
+        lambda: manual.promote_override(settings, "stage1", str(number), "all the same"),
     ):
         with pytest.raises(PromotionError, match="were taken down"):
             attempt()
@@ -237,14 +237,14 @@ def test_deleted_versions_and_names_that_nobody_has(settings, register, ws):
             gate.open_comparison(settings, "stage1", name)
     with pytest.raises(PromotionError, match="no champion before"):
         manual.roll_back(settings, "stage1", None, "back")
-    with pytest.raises(SettingsError, match="nobody judges"):
+    with pytest.raises(SettingsError, match="no evaluator of"):
         gate.open_comparison(settings, "stage9", None)
     tracking(settings).client.delete_model_version(MODEL, str(first))
     with pytest.raises(PromotionError, match="was deleted from the registry"):
         gate.open_comparison(settings, "stage1", None)
     with pytest.raises(PromotionError, match=r"never champion"):
         manual.roll_back(settings, "stage1", second, "the champion was deleted")
-    assert manual.promote_unjudged(settings, "stage1", str(second), "the champion was deleted").kind == "override"
+    assert manual.promote_override(settings, "stage1", str(second), "the champion was deleted").kind == "override"
     assert pointing(settings, CHAMPION) == [second]
 
 
@@ -262,7 +262,7 @@ def test_without_any_version_or_with_a_policy_that_cannot_hold_it_says_what_to_d
     with pytest.raises(TrackingError, match="makes one"):
         gate.open_comparison(settings, "stage1", None)
     (tmp_path / "typo.toml").write_text(policy.read_text().replace("jitter", "jiter"))
-    with pytest.raises(SettingsError, match="nobody measures 'jiter'"):
+    with pytest.raises(SettingsError, match="unknown name 'jiter'"):
         gate.open_comparison(settings.model_copy(update={"promotion": tmp_path / "typo.toml"}), "stage1", None)
 
 
@@ -274,11 +274,11 @@ def test_only_former_champions_are_rolled_back_to_and_any_version_is_an_override
         manual.roll_back(settings, "stage1", first, "back")
     assert (moves(ws), pointing(settings, CHAMPION)) == ([], [None])
 
-    made = manual.promote_unjudged(settings, "stage1", str(second), "the benchmark is too small to tell")
+    made = manual.promote_override(settings, "stage1", str(second), "the benchmark is too small to tell")
     assert (made.kind, made.from_version, made.to_version) == ("override", None, second)
     with pytest.raises(PromotionError, match="is the champion"):
-        manual.promote_unjudged(settings, "stage1", str(second), "once more")
-    manual.promote_unjudged(settings, "stage1", None, "the newest")
+        manual.promote_override(settings, "stage1", str(second), "once more")
+    manual.promote_override(settings, "stage1", None, "the newest")
     with pytest.raises(PromotionError, match=rf"version {first} was never champion .these were: {second}, {third}"):
         manual.roll_back(settings, "stage1", first, "back")
     assert manual.roll_back(settings, "stage1", second, "back").kind == "rollback"

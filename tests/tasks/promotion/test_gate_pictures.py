@@ -23,7 +23,7 @@ from tasks.promotion import decision, gate
 from tasks.promotion.decision import decide
 from tasks.promotion.model_scores import ModelScores
 from tasks.promotion.scores import TRANSLATOR_DIRECTIONS
-from tasks.promotion.translator_evaluator import grade_translators
+from tasks.promotion.translator_evaluator import evaluate_translators
 from tasks.releases import benchmarks
 from tasks.stores.workspace import TRACKING, Workspace
 from tasks.tracking.kinds import LANDMARK_TRANSLATOR
@@ -114,7 +114,7 @@ def sheets(eval_window, trained, tmp_path_factory) -> dict[str, ModelScores]:
     benchmark = benchmarks.freeze(workspace, find_release(workspace, None), Stage.STAGE2, "a test")
     names = ("good", "nudged", "shaken")
     folders = dict(enumerate((trained[name] for name in names), 1))
-    graded = grade_translators(
+    graded = evaluate_translators(
         workspace, Settings(workspace=workspace.root), benchmark, folders, RULES.rule(TRANSLATOR)
     )
     return dict(zip(names, graded, strict=True))
@@ -133,8 +133,8 @@ def test_a_translator_is_graded_beside_its_baselines_and_has_to_beat_them(sheets
     beats_copy = RULES.rule(TRANSLATOR).model_copy(update={"controls": {"copy": 0.0}})
     refused = decide(sheets["shaken"], None, TRANSLATOR_DIRECTIONS, beats_copy, RULES.resampling)
     assert refused.outcome == "keep" and "copy" in refused.why
-    warped = {row.clip_id: row.scores for row in sheets["good"].graded if row.system == "warp"}
-    assert warped == {row.clip_id: row.scores for row in sheets["shaken"].graded if row.system == "warp"}
+    warped = {row.clip_id: row.scores for row in sheets["good"].clip_scores if row.system == "warp"}
+    assert warped == {row.clip_id: row.scores for row in sheets["shaken"].clip_scores if row.system == "warp"}
 
 
 def test_in_a_hundred_trials_a_worse_translator_never_wins_and_a_better_one_wins(sheets):
@@ -163,7 +163,8 @@ def test_the_better_translator_wins_and_is_drawn_beside_the_worse_one(settings, 
     clip = comparison.benchmark.clips[0].clip_id
     folders = {good: trained["good"], bad: trained["shaken"]}
     workspace = Workspace.open(settings.workspace)
-    shown = comparison.judge.draw(workspace, settings, comparison.benchmark, folders, comparison.rule, [clip])[clip]
+    render = comparison.evaluator.render
+    shown = render(workspace, settings, comparison.benchmark, folders, comparison.rule, [clip])[clip]
     assert set(shown.pictures) == {bad, good}
     assert all(png.startswith(b"\x89PNG") for own in shown.pictures.values() for png in own)
     with av.open(io.BytesIO(shown.film)) as film:

@@ -10,7 +10,7 @@ from schemas.config.training import Stage1Settings
 from schemas.promotion import load_promotion_policy
 from schemas.reasons import Stage
 from tasks.promotion.decision import decide
-from tasks.promotion.generator_evaluator import grade_generators
+from tasks.promotion.generator_evaluator import evaluate_generators
 from tasks.promotion.model_scores import ModelScores
 from tasks.promotion.scores import GENERATOR_DIRECTIONS
 from tasks.releases import benchmarks
@@ -31,7 +31,7 @@ def sheets(talking, trained, rules, tmp_path_factory) -> dict[str, ModelScores]:
     settings = Settings(workspace=ws.root, stage1=Stage1Settings(preset="tiny"))
     benchmark = benchmarks.freeze(ws, find_release(ws, None), Stage.STAGE1, "test")
     rule = rules.rule("landmark-generator")
-    graded = grade_generators(ws, settings, benchmark, dict(enumerate(trained.values(), 1)), rule)
+    graded = evaluate_generators(ws, settings, benchmark, dict(enumerate(trained.values(), 1)), rule)
     return dict(zip(trained, graded, strict=True))
 
 

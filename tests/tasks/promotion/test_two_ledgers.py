@@ -46,7 +46,7 @@ def test_a_workspace_without_a_ledger_is_refused_where_another_one_leads(on_serv
     for attempt in (
         lambda: gate.open_comparison(foreign, "stage1", "2"),
         lambda: manual.roll_back(foreign, "stage1", 2, "mine"),
-        lambda: manual.promote_unjudged(foreign, "stage1", "2", "mine"),
+        lambda: manual.promote_override(foreign, "stage1", "2", "mine"),
         lambda: move(store, stranger, 2, 1),
     ):
         with pytest.raises(PromotionError, match=f"another ledger .{ws.root}.*--adopt"):
@@ -78,7 +78,7 @@ def test_a_copy_of_a_workspace_takes_the_registry_over_only_when_told_to(on_serv
         manual.roll_back(copied, "stage1", None, "back")
     with pytest.raises(PromotionError, match=r"never champion .these were: 2"):
         manual.roll_back(copied, "stage1", 1, "back")
-    assert manual.promote_unjudged(copied, "stage1", "1", "back").to_version == 1
+    assert manual.promote_override(copied, "stage1", "1", "back").to_version == 1
     with pytest.raises(PromotionError, match="another ledger"):
         alias_moves.reconcile(store, ws, MODEL)
     assert "of another ledger" in told(on_server, Health.PROBLEM)[0]

@@ -20,10 +20,10 @@ def drawn(draw: np.random.Generator, *sheets: ModelScores) -> list[ModelScores]:
     return [
         replace(
             sheet,
-            graded=tuple(
+            clip_scores=tuple(
                 replace(row, speaker=f"{place} {name}", clip_id=f"{place} {row.clip_id}")
                 for place, name in enumerate(chosen)
-                for row in sheet.graded
+                for row in sheet.clip_scores
                 if row.speaker == name
             ),
         )
@@ -36,6 +36,6 @@ def swapped(draw: np.random.Generator, one: ModelScores, other: ModelScores) -> 
     heads = {name for name in sorted(set(one.speakers.values())) if draw.random() < 0.5}
     made = []
     for mine, theirs in ((one, other), (other, one)):
-        rows = zip(mine.graded, theirs.graded, strict=True)
-        made.append(replace(mine, graded=tuple(a if a.speaker in heads else b for a, b in rows)))
+        rows = zip(mine.clip_scores, theirs.clip_scores, strict=True)
+        made.append(replace(mine, clip_scores=tuple(a if a.speaker in heads else b for a, b in rows)))
     return made

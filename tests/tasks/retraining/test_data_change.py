@@ -5,7 +5,7 @@ import pytest
 from model.training.sampler import ClipInfo
 from schemas.config.retraining import StageRule
 from schemas.contract import FPS
-from tasks.retraining.data_change import DataChange, change_since, enough
+from tasks.retraining.data_change import DataChange, change_since, is_due
 from tasks.training.clip_selection import ClipRef
 from tasks.training.data.clip_store import ClipSource
 
@@ -28,4 +28,4 @@ def test_nothing_new():
 @pytest.mark.parametrize("short", [{}, {"new_clips": 3}, {"new_hours": 1.5}, {"new_speakers": 1}])
 def test_any_one_of_the_three_is_enough_and_none_is_not(short):
     rule = StageRule(**{"new_clips": 4, "new_hours": 1.6, "new_speakers": 2} | short)
-    assert enough(DataChange(clips=3, hours=1.5, speakers=1, gone=9), rule) == bool(short)
+    assert is_due(DataChange(clips=3, hours=1.5, speakers=1, gone=9), rule) == bool(short)

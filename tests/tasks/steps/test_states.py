@@ -4,7 +4,7 @@ import pytest
 import typer
 from prefect.client.schemas.objects import StateType
 
-from flows.cli.options import tell
+from flows.cli.options import print_result
 from flows.cli.render.inspect import show_status
 from schemas.config.settings import Settings
 from schemas.endings import ENDINGS, ending_of, ending_of_jobs, with_ending
@@ -46,20 +46,20 @@ def test_a_run_ends_everywhere_as_its_summary_says(tmp_path, capsys, ending):
     assert ending.replace("_", " ") in capsys.readouterr().out
     if EXIT[ending]:
         with pytest.raises(typer.Exit) as left:
-            tell(told, True, print)
+            print_result(told, True, print)
         assert left.value.exit_code == EXIT[ending]
     else:
-        tell(told, True, print)
+        print_result(told, True, print)
 
 
 def test_a_part_of_a_run_ends_as_a_step_of_it(tmp_path):
     ws = Workspace.open(str(tmp_path / "ws"), create=True)
     with recording("retrain", Settings(workspace=ws.root)):
         batch("partial", workspace=ws.root)
-        as_step("weigh")(lambda: {"state": "partial"})()
+        as_step("decide")(lambda: {"state": "partial"})()
     (outer,) = (run for run in runs(ws) if run.flow == "retrain")
     assert outer.state == "done"
-    assert [(step.name, step.state) for step in outer.steps] == [("dub", "partial"), ("weigh", "done")]
+    assert [(step.name, step.state) for step in outer.steps] == [("dub", "partial"), ("decide", "done")]
 
 
 @pytest.mark.parametrize(("ending", "name"), [("partial", "Partial"), ("dry_run", "Dry run")])

@@ -341,7 +341,7 @@ def test_doctor_and_fetch_by_name(logged, tmp_path):
     told = fetch(settings, f"models:/{GENERATOR}@champion", tmp_path / "exported")
     assert told["seal_sha256"] == version.seal
     assert (tmp_path / "exported" / "MLmodel").exists()
-    with pytest.raises(ModelFileError, match="there already"):
+    with pytest.raises(ModelFileError, match="exists already"):
         fetch(settings, GENERATOR, tmp_path / "exported")
     with pytest.raises(TrackingError, match="names no model"):
         fetch(settings, "../landmark-generator", tmp_path / "other")

@@ -29,10 +29,10 @@ from tasks.evaluation import generator_scores, translator_scores
 from tasks.evaluation.finetuning import compare_finetuning
 from tasks.evaluation.syncnet import SyncRecipe
 from tasks.promotion import translator_evaluator
-from tasks.promotion.generator_evaluator import grade_generators
-from tasks.promotion.generator_samples import draw_generators
-from tasks.promotion.translator_evaluator import grade_translators
-from tasks.promotion.translator_samples import draw_translators
+from tasks.promotion.generator_evaluator import evaluate_generators
+from tasks.promotion.generator_samples import render_generators
+from tasks.promotion.translator_evaluator import evaluate_translators
+from tasks.promotion.translator_samples import render_translators
 from tasks.releases import benchmarks
 from tasks.reproduction import judged
 from tasks.reproduction.footage import held_out
@@ -214,8 +214,8 @@ def test_a_promotions_grades_and_drawings(workspace, settings, models, quick):
     release = find_release(workspace, None)
     frozen = {stage: benchmarks.freeze(workspace, release, stage, "a test") for stage in Stage}
     for stage, model, grade, draw in (
-        (Stage.STAGE1, "generator", grade_generators, draw_generators),
-        (Stage.STAGE2, "translator", grade_translators, draw_translators),
+        (Stage.STAGE1, "generator", evaluate_generators, render_generators),
+        (Stage.STAGE2, "translator", evaluate_translators, render_translators),
     ):
         given = workspace, settings, frozen[stage], {1: models[model]}, RULE
         clips = [clip.clip_id for clip in frozen[stage].clips]
@@ -223,7 +223,7 @@ def test_a_promotions_grades_and_drawings(workspace, settings, models, quick):
             (sheet,) = grade(*given)
             assert draw(*given, clips).keys() == set(clips)
         assert sheet.costs.keys() == set(COSTS)
-        assert {one.clip_id for one in sheet.graded} == set(clips)
+        assert {one.clip_id for one in sheet.clip_scores} == set(clips)
 
 
 def test_the_papers_comparison(workspace, settings, models, quick, tmp_path):

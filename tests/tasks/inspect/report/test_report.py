@@ -49,7 +49,7 @@ class _Tags(HTMLParser):
 
 def parsed(page: str) -> _Tags:
     reader = _Tags()
-    reader.data(page)
+    reader.feed(page)
     return reader
 
 
