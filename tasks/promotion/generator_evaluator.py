@@ -88,7 +88,7 @@ def benchmark_eval_clips(
         )
         for clip in clips
     ]
-    return read_eval_clips(selection, wanted, Stage1Settings(architecture=generator.shape))
+    return read_eval_clips(selection, wanted, Stage1Settings(architecture=generator.architecture))
 
 
 def _system_scores(row: GeneratorClipScores) -> SystemScores:

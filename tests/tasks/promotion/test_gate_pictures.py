@@ -66,7 +66,7 @@ def eval_window(tmp_path_factory) -> Workspace:
 @pytest.fixture(scope="module")
 def trained(eval_window, tmp_path_factory) -> dict[str, Path]:
     selection = select(eval_window, find_release(eval_window, None), Stage.STAGE2)
-    schedule = {"steps": 4, "eval_interval": 4, "save_interval": 4}
+    schedule = {"max_steps": 4, "eval_interval": 4, "save_interval": 4}
     settings = Stage2Settings(preset="tiny", schedule=schedule, losses={"disc_start_step": 2})
     folder = tmp_path_factory.mktemp("trained")
     good = train_translator(selection, settings, WeightSettings(), folder / "t", Recorder()).model
