@@ -37,7 +37,7 @@ def register(app: typer.Typer) -> None:
 
 def status(workspace: WorkspaceOption = None, config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Show where the workspace stands: files, clips, tables, releases."""
-    from flows.cli.render.inspect import show_status
+    from flows.cli.render.status import show_status
     from tasks.inspect.status import status as read_status
 
     answer = read_status(_settings(workspace, config))

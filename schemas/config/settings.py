@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
-from schemas.addresses import Address, origin_of
+from schemas.addresses import Address
 from schemas.contract import EXTRACTOR_VERSION
 from schemas.errors import SettingsError
 from schemas.problems import describe
@@ -20,6 +20,7 @@ from schemas.toml import parse_toml
 
 from .baselines import BaselineSettings
 from .dubbing import DubSettings
+from .limits import GuardSettings
 from .notices import DriftSettings, LogSettings
 from .retraining import RetrainSettings
 from .sections import Section
@@ -62,46 +63,6 @@ class ClipSettings(Section):
         if self.max_s < 2 * self.min_s:
             raise ValueError(f"max_s ({self.max_s:g}) must be at least twice min_s ({self.min_s:g})")
         return self
-
-
-class GuardSettings(Section):
-    """Limits on what one file may cost before it is set aside, and the web servers files may lie on."""
-
-    max_pixels: int = Field(7680 * 4320, gt=0, description="largest picture that is decoded, pixels")
-    max_duration_s: float = Field(24 * 3600, gt=0, description="longest file that is worked on, seconds")
-    time_limit_s: float = Field(120, gt=0, description="seconds of work any file may take")
-    time_limit_factor: float = Field(5, gt=0, description="and in addition this many seconds per second of media")
-    least_fetch_bytes_per_s: float = Field(
-        200_000, gt=0, description="slowest disk or store that is waited for, bytes per second"
-    )
-    memory_limit_gib: float = Field(4, gt=0.5, description="memory of the process that works on a file, GiB")
-    attempts: int = Field(
-        3,
-        ge=1,
-        le=10,
-        description="times a file is tried when its process is killed, or its worker lost (local workers alone; before"
-        " that, a bundle of files that are identified together is tried as often)",
-    )
-    web_origins: tuple[str, ...] = Field(
-        (), description="web servers that sources may name or redirect to, such as https://host or http://host:8080"
-    )
-
-    @field_validator("web_origins")
-    @classmethod
-    def _are_origins(cls, given: tuple[str, ...]) -> tuple[str, ...]:
-        origins = {origin_of(one): one for one in given}
-        for origin, one in origins.items():
-            if origin is None or origin != one.lower().rstrip("/"):
-                raise ValueError(f"{one!r} is no origin: name scheme and host alone, such as https://host")
-        return tuple(str(origin) for origin in origins)
-
-    require_sandbox: bool = Field(
-        False, description="open nothing on a machine whose kernel cannot hold decoders in the whole sandbox"
-    )
-    trust_footage: bool = Field(
-        False,
-        description="footage is trusted as this program is, so decord, whose FFmpeg is of 2020, may decode short files",
-    )
 
 
 class RunSettings(Section):

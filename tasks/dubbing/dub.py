@@ -7,17 +7,16 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
 import av.error
 
 from model.dubbing.timing import OutputTimeline, plan_timeline
-from schemas.config.dubbing import OUTPUT_FORMATS, SYNTHETIC, DubJob
-from schemas.config.settings import GuardSettings, Settings
+from schemas.config.dubbing import OUTPUT_FORMATS, DubJob
+from schemas.config.limits import GuardSettings
+from schemas.config.settings import Settings
 from schemas.errors import DubbingError
-from schemas.reasons import EXPLANATIONS, ClipReason, FileReason
 from tasks.dubbing.appearance import ReferenceFrames, References
 from tasks.dubbing.appearance_source import lent
 from tasks.dubbing.atomic_output import whole_or_not_at_all
@@ -27,6 +26,7 @@ from tasks.dubbing.compositing import FrameCompositor
 from tasks.dubbing.face_tracking import Followed, follow
 from tasks.dubbing.finetuning import as_clip, first_seconds, tuned
 from tasks.dubbing.models import Models
+from tasks.dubbing.notes import comment, no_face, on_covers, on_damage, on_speech
 from tasks.dubbing.outcomes import OF_SPEECH, Dubbed, readable
 from tasks.dubbing.output import write_video
 from tasks.dubbing.prefetch import AHEAD, ahead
@@ -37,9 +37,6 @@ from tasks.dubbing.speech import SpeechSource
 from tasks.faces.backend import LandmarkBackend
 from tasks.media.containers import words
 from tasks.media.paths import fingerprint, localise, path_to_uri
-
-SILENT: Final = 10 ** (-60 / 20)
-"""Peak below which a speech counts as silent: -60 dBFS, below the level of the quietest speech that is learned from."""
 
 NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -99,7 +96,7 @@ def dub(
             if planned is not None:
                 planned(plan)
             dubbed, names = _render(job, film, speech, plan, tools, out)
-        notes = (*_on_speech(plan, job), *_on_covers(plan), *_on_damage(film), *film.seen.lines(), *plan.look.notes)
+        notes = (*on_speech(plan, job), *on_covers(plan), *on_damage(film), *film.seen.lines(), *plan.look.notes)
     took, spent, seconds = time.perf_counter() - began, tools.stopwatch.seconds, float(plan.timeline.end_s)
     return Dubbed(
         str(out), plan.timeline.frames, dubbed, seconds, took, spent, *names, plan.covered, plan.speech_cut_s, notes
@@ -179,7 +176,7 @@ def _plan(job: DubJob, film: SourceVideo, speech: SpeechSource, tools: _Tools) -
         )
     covered = covered_frames(followed, timeline, job.face)
     if not parts:
-        raise DubbingError(_no_face(job, len(followed.tracks), covered))
+        raise DubbingError(no_face(job, len(followed.tracks), covered))
     return DubPlan(look, canvas, followed, timeline, parts, covered, speech.seconds, speech.peak)
 
 
@@ -206,36 +203,9 @@ def _render(
     form = OUTPUT_FORMATS[out.suffix.lower()]
     with whole_or_not_at_all(out) as partial, _written(out), painted as frames:
         dubbed = write_video(
-            partial, form, frames, look, timeline, speech, _comment(models), settings.dub, stopwatch, watcher.frame
+            partial, form, frames, look, timeline, speech, comment(models), settings.dub, stopwatch, watcher.frame
         )
     return dubbed, models.names
-
-
-def _on_speech(plan: DubPlan, job: DubJob) -> Iterator[str]:
-    """Yield notes on the speech, and on where it and the picture end."""
-    end_s, frame_s = plan.timeline.end_s, int(plan.timeline.lasts_N[-1]) * plan.timeline.base
-    picture_s = plan.followed.seconds
-    if plan.speech_peak < SILENT:
-        yield "the speech is silent, so the mouth rests"
-    if cut_s := plan.speech_cut_s:
-        yield (
-            f"the speech is {cut_s:.2f} s longer than the picture: its last {cut_s:.2f} s are cut off; "
-            f"`--length speech` or `--length loop` keeps them"
-        )
-    elif end_s - plan.speech_s >= frame_s:
-        left_s = float(end_s - plan.speech_s)
-        yield f"the speech is {left_s:.2f} s shorter than the picture: silence follows it, under a mouth at rest"
-    if job.length != "picture" and picture_s - float(end_s) >= float(frame_s):
-        yield f"the picture is longer than the speech: its last {picture_s - float(end_s):.2f} s are cut off"
-
-
-def _on_covers(plan: DubPlan) -> Iterator[str]:
-    if plan.covered:
-        yield f"something lies over the mouth in {plan.covered} frames, which are left alone"
-
-
-def _on_damage(film: SourceVideo) -> Iterator[str]:
-    return (f"the video is damaged, what follows is lost: {words}" for words in film.damage)
 
 
 def _collected(faces: Sequence[Face], film: SourceVideo, canvas: Canvas, tools: _Tools) -> References:
@@ -266,27 +236,6 @@ def _lent(named: str, tools: _Tools) -> Callable[[Face], ReferenceFrames]:
 def _expected_frames(film: SourceVideo) -> int | None:
     seconds, fps = film.facts.duration_s, film.facts.nominal_fps
     return round(seconds * fps) if seconds and fps else None
-
-
-def _no_face(job: DubJob, tracks: int, covered: int) -> str:
-    if covered:
-        return f"{job.video}: {EXPLANATIONS[ClipReason.MOUTH_COVERED]} of the face wherever it is seen"
-    if tracks:
-        return f"{job.video}: no shot has {job.face} faces; `--face 1` takes the largest of each"
-    return f"{job.video}: {EXPLANATIONS[FileReason.NO_FACE]}, so there is no mouth to move"
-
-
-def _comment(models: Models) -> str:
-    """Text for the file's metadata: that it is synthetic, and made by which models."""
-    try:
-        ours = version("heterodub")
-    except PackageNotFoundError:
-        ours = "of a checkout"
-    generator, translator = models.names
-    return (
-        f"synthetic: the mouth was made to fit another speech; digitalSourceType={SYNTHETIC}; "
-        f"software=heterodub {ours}; landmarks={generator}; translator={translator}"
-    )
 
 
 def _uri(named: str) -> str:

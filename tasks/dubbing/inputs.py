@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from schemas.config.dubbing import SYNTHETIC, DubJob
-from schemas.config.settings import GuardSettings
+from schemas.config.limits import GuardSettings
 from schemas.errors import MediaRefusedError, SourceError
 from schemas.reasons import EXPLANATIONS, FileReason
 from tasks.dubbing.outcomes import OF_SPEECH, readable

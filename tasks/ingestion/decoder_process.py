@@ -9,7 +9,7 @@ from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import Any, Final
 
-from schemas.config.settings import GuardSettings
+from schemas.config.limits import GuardSettings
 from schemas.errors import MediaRefusedError
 from schemas.reasons import FileReason
 from tasks.ingestion.child import Handed

@@ -10,7 +10,8 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TypeVar
 
-from schemas.config.settings import GuardSettings, Settings
+from schemas.config.limits import GuardSettings
+from schemas.config.settings import Settings
 from schemas.errors import HeterodubError, MediaRefusedError
 from schemas.policy import Policy
 from schemas.reasons import FileReason

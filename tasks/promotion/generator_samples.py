@@ -8,7 +8,8 @@ from typing import Final
 from model.evaluation.generator import GeneratorEvalClip, predict_landmarks, reference_frames
 from model.features.timing import SAMPLES_PER_FRAME
 from model.stage1.files import load_generator
-from schemas.config.settings import GuardSettings, Settings
+from schemas.config.limits import GuardSettings
+from schemas.config.settings import Settings
 from schemas.contract import FPS
 from schemas.promotion import ModelRule
 from schemas.reasons import Stage

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from model.evaluation.generator import GeneratorEvalClip, predict_landmarks, reference_frames
 from model.stage1.network import LandmarkGenerator
-from schemas.config.settings import GuardSettings
+from schemas.config.limits import GuardSettings
 from tasks.releases.releases import Release
 from tasks.stores import tables
 from tasks.stores.workspace import Workspace

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from model.features.mel import mel_bank
 from model.features.timing import frame_to_sample, frame_to_second, mel_columns
-from schemas.config.settings import GuardSettings
+from schemas.config.limits import GuardSettings
 from schemas.contract import MEL_BANDS, MEL_HOP_SAMPLES, MEL_WINDOW_SAMPLES, SAMPLE_RATE_HZ
 from schemas.errors import MediaRefusedError
 from schemas.reasons import MissingCause

@@ -14,7 +14,8 @@ import cv2
 import numpy as np
 import pytest
 
-from schemas.config.settings import GuardSettings, Settings, load_settings
+from schemas.config.limits import GuardSettings
+from schemas.config.settings import Settings, load_settings
 from schemas.errors import MediaRefusedError
 from schemas.policy import load_policy
 from schemas.reasons import FileReason, FileState

@@ -22,7 +22,8 @@ from model.stage1.network import LandmarkGenerator
 from model.stage2.files import load_discriminators, load_translator
 from model.stage2.inference import TranslatorInference
 from schemas.cards import GeneratorCard
-from schemas.config.settings import GuardSettings, load_settings
+from schemas.config.limits import GuardSettings
+from schemas.config.settings import load_settings
 from schemas.config.training import Stage1Settings
 from schemas.errors import HeterodubError, MediaRefusedError
 from schemas.policy import DEFAULT_POLICY, load_policy

@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.config.settings import GuardSettings, Settings
+from schemas.config.limits import GuardSettings
+from schemas.config.settings import Settings
 from schemas.errors import MediaRefusedError
 from tasks.ingestion.decoder_process import Decoder
 from tasks.media.decode import open_video

@@ -16,7 +16,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 from pydantic import ValidationError
 
-from schemas.config.settings import GuardSettings
+from schemas.config.limits import GuardSettings
 from schemas.errors import MediaRefusedError, SourceError, WorkspaceError
 from schemas.study import LEAST, MOST, QUESTIONS, Grades, Item, StudyKey
 from tasks.ingestion.decoder_process import Decoder

@@ -20,7 +20,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from schemas.addresses import trouble_with
-from schemas.config.settings import GuardSettings
+from schemas.config.limits import GuardSettings
 from schemas.contract import FPS
 from schemas.errors import MediaRefusedError, SourceError
 from schemas.reasons import FileReason

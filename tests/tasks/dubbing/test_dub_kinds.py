@@ -9,7 +9,7 @@ import pytest
 from av.video.frame import VideoFrame
 
 from schemas.config.dubbing import DubJob
-from schemas.config.settings import GuardSettings
+from schemas.config.limits import GuardSettings
 from tasks.dubbing.canvas import Canvas
 from tasks.dubbing.dub import dub
 from tasks.dubbing.source import SourceVideo

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from schemas.addresses import origin_of
-from schemas.config.settings import GuardSettings, Settings
+from schemas.config.limits import GuardSettings
+from schemas.config.settings import Settings
 from schemas.errors import WeightsMissingError, WorkspaceError
 from schemas.policy import load_policy
 from schemas.reasons import FileReason, FileState

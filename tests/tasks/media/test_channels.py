@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from av.audio.frame import AudioFrame
 
-from schemas.config.settings import GuardSettings
+from schemas.config.limits import GuardSettings
 from tasks.media.channels import best_channel
 from tasks.media.probe import probe
 from tasks.media.sniff import sniff

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from schemas.config.settings import GuardSettings
+from schemas.config.limits import GuardSettings
 from tasks.media.probe import probe
 from tasks.media.sniff import sniff
 from tasks.media.sound import open_sound

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from schemas.config.settings import GuardSettings
+from schemas.config.limits import GuardSettings
 from tasks.ingestion.decoder_process import open_files
 from tasks.media import decode
 from tasks.media.decode import open_video

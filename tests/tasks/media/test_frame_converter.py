@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from av.video.frame import VideoFrame
 
-from schemas.config.settings import GuardSettings
+from schemas.config.limits import GuardSettings
 from tasks.media.colour import HLG, PQ, ColourTags
 from tasks.media.decode import open_video
 from tasks.media.frame_converter import FrameConverter

@@ -10,7 +10,7 @@ import pytest
 import skimage.data
 from av.video.frame import VideoFrame
 
-from schemas.config.settings import GuardSettings
+from schemas.config.limits import GuardSettings
 from tasks.media.decode import Frame, open_video
 from tasks.media.deinterlacing import Deinterlacer, luma_of
 from tasks.media.interlace import CombFinder, compare, sample, with_combs

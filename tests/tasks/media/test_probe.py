@@ -4,7 +4,7 @@ import av
 import numpy as np
 import pytest
 
-from schemas.config.settings import GuardSettings
+from schemas.config.limits import GuardSettings
 from schemas.errors import MediaRefusedError
 from schemas.reasons import FileReason
 from tasks.media.probe import probe

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from schemas.config.settings import GuardSettings
+from schemas.config.limits import GuardSettings
 from schemas.errors import MediaRefusedError
 from schemas.reasons import FileReason, MissingCause
 from tasks.media.decode import open_video

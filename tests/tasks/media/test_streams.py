@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from av.stream import Disposition
 
-from schemas.config.settings import GuardSettings
+from schemas.config.limits import GuardSettings
 from tasks.media.containers import open_input
 from tasks.media.decode import open_video
 from tasks.media.probe import probe

@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from schemas.config.settings import GuardSettings
+from schemas.config.limits import GuardSettings
 from tasks.dubbing.speech import SpeechSource
 from tasks.media.decode import open_video
 from tasks.media.probe import probe

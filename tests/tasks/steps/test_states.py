@@ -5,7 +5,7 @@ import typer
 from prefect.client.schemas.objects import StateType
 
 from flows.cli.options import print_result
-from flows.cli.render.inspect import show_status
+from flows.cli.render.status import show_status
 from schemas.config.settings import Settings
 from schemas.endings import ENDINGS, ending_of, ending_of_jobs, with_ending
 from tasks.dubbing.batch import summary_of

@@ -9,7 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from schemas.config.dubbing import DubJob
-from schemas.config.settings import GuardSettings, load_settings
+from schemas.config.limits import GuardSettings
+from schemas.config.settings import load_settings
 from schemas.errors import MediaRefusedError, SettingsError, SourceError, WorkspaceError
 from tasks.dubbing.inputs import input_faults
 from tasks.media.paths import content_of

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from model.features.mel import log_mel
-from schemas.config.settings import GuardSettings
+from schemas.config.limits import GuardSettings
 from tasks.media.paths import fingerprint
 from tasks.visualization.colours import OTHER_RGB, PREDICTED_RGB, TRUE_RGB
 from tasks.visualization.film import Side, compared_film, film_frames, landmark_film
