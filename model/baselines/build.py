@@ -22,7 +22,7 @@ class Baseline:
     """Network and training module of a baseline. feature_networks: True if its losses use any (MakeItTalk's does)."""
 
     build: Callable[[BaselineArchitecture], BaselineNetwork]
-    teach: Callable[[Fabric, BaselineSettings, TrainingContext], BaselineTrainingModule]
+    training_module: Callable[[Fabric, BaselineSettings, TrainingContext], BaselineTrainingModule]
     feature_networks: bool = False
 
 

@@ -58,22 +58,27 @@ class UNet(nn.Module):
     """
 
     def __init__(
-        self, given: int, made: int, architecture: BaselineArchitecture, vector: int = 0, residual: bool = False
+        self,
+        in_channels: int,
+        out_channels: int,
+        architecture: BaselineArchitecture,
+        vector: int = 0,
+        residual: bool = False,
     ) -> None:
         super().__init__()
         widths = _widths(architecture.side_px, architecture)
         self.down = nn.ModuleList(
-            _step(before, after, 4, 2, residual=residual) for before, after in pairwise([given, *widths])
+            _step(before, after, 4, 2, residual=residual) for before, after in pairwise([in_channels, *widths])
         )
         self.join = _step(widths[-1] + vector, widths[-1], 3, 1, residual=residual)
         self.up = nn.ModuleList(_step(below + own, own, 3, 1, residual=residual) for own, below in pairwise(widths))
         fine = architecture.width // 2
         self.last = nn.Conv2d(architecture.width, 4 * fine, 3, padding=1)
-        self.fine = Conv(fine + given, fine, 3, gated=False)
-        self.out = nn.Conv2d(fine, made, 3, padding=1)
+        self.fine = Conv(fine + in_channels, fine, 3, gated=False)
+        self.out = nn.Conv2d(fine, out_channels, 3, padding=1)
 
     def forward(self, maps_BCSS: Tensor, vector_BD: Tensor | None = None) -> Tensor:
-        """Map (B, given, S, S) and, with a condition, (B, D) to (B, made, S, S), unbounded."""
+        """Map (B, in_channels, S, S) and, with a condition, (B, D) to (B, out_channels, S, S), unbounded."""
         sizes, maps = [], maps_BCSS
         for down in self.down:
             maps = down(maps)
@@ -84,8 +89,8 @@ class UNet(nn.Module):
         for up, seen in zip(reversed(self.up), reversed(sizes[:-1]), strict=True):
             maps = up(torch.cat([upsample2x(maps), seen], dim=1))
         maps = functional.pixel_shuffle(self.last(maps), 2)
-        made: Tensor = self.out(self.fine(torch.cat([maps, maps_BCSS], dim=1)))
-        return made
+        output: Tensor = self.out(self.fine(torch.cat([maps, maps_BCSS], dim=1)))
+        return output
 
 
 def _widths(side_px: int, architecture: BaselineArchitecture) -> list[int]:
@@ -96,8 +101,10 @@ def _widths(side_px: int, architecture: BaselineArchitecture) -> list[int]:
     return [architecture.width * min(2**number, _MOST) for number in range(halvings)]
 
 
-def _step(given: int, made: int, kernel: int, stride: int, *, residual: bool) -> nn.Sequential:
-    return nn.Sequential(Conv(given, made, kernel, stride, gated=False), *([Residual(made)] if residual else []))
+def _step(in_channels: int, out_channels: int, kernel: int, stride: int, *, residual: bool) -> nn.Sequential:
+    return nn.Sequential(
+        Conv(in_channels, out_channels, kernel, stride, gated=False), *([Residual(out_channels)] if residual else [])
+    )
 
 
 class SyncNet(nn.Module):

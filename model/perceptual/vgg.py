@@ -48,11 +48,11 @@ class Vgg(nn.Module):
         mean, spread = _FACES if kind == "VGG-16" else _IMAGENET
         layers: list[nn.Module] = []
         self.taken: list[int] = []
-        given = 3
+        in_channels = 3
         for count, width in zip(_BLOCKS[kind], _WIDTHS, strict=True):
             for number in range(count):
-                layers += [nn.Conv2d(given, width, 3, padding=1), nn.ReLU()]
-                given = width
+                layers += [nn.Conv2d(in_channels, width, 3, padding=1), nn.ReLU()]
+                in_channels = width
                 if number == 0:
                     self.taken.append(len(layers) - 1)
             layers.append(nn.MaxPool2d(2))

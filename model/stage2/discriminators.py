@@ -22,9 +22,9 @@ DiscriminatorFeatures = list[Tensor]
 class PatchDiscriminator(nn.Module):
     """Strided convolutions with a score for each patch; spectral norms bound its Lipschitz constant."""
 
-    def __init__(self, given: int, architecture: DiscriminatorArchitecture) -> None:
+    def __init__(self, in_channels: int, architecture: DiscriminatorArchitecture) -> None:
         super().__init__()
-        sizes = [given, *(architecture.width * min(2**layer, 8) for layer in range(architecture.layers))]
+        sizes = [in_channels, *(architecture.width * min(2**layer, 8) for layer in range(architecture.layers))]
         self.layers = nn.ModuleList(
             spectral_norm(nn.Conv2d(before, after, 4, 2, 1)) for before, after in pairwise(sizes)
         )

@@ -26,21 +26,23 @@ _AFTER_GATE: Final = _AFTER_RECTIFIER / 0.293**0.5
 class Conv(nn.Module):
     """A convolution with its activation: gated (arXiv 1806.03589: features times a learned gate) or plain."""
 
-    def __init__(self, given: int, made: int, kernel: int, stride: int = 1, *, gated: bool) -> None:
+    def __init__(self, in_channels: int, out_channels: int, kernel: int, stride: int = 1, *, gated: bool) -> None:
         super().__init__()
         self.gated = gated
-        self.body = nn.Conv2d(given, 2 * made if gated else made, kernel, stride, (kernel - 1) // 2)
-        _init_normal(self.body.weight[:made], _AFTER_GATE if gated else _AFTER_RECTIFIER)
-        _init_normal(self.body.weight[made:], 1.0)  # the gates, if there are any
+        self.body = nn.Conv2d(
+            in_channels, 2 * out_channels if gated else out_channels, kernel, stride, (kernel - 1) // 2
+        )
+        _init_normal(self.body.weight[:out_channels], _AFTER_GATE if gated else _AFTER_RECTIFIER)
+        _init_normal(self.body.weight[out_channels:], 1.0)  # the gates, if there are any
         assert self.body.bias is not None
         nn.init.zeros_(self.body.bias)
 
     def forward(self, maps_BCHW: Tensor) -> Tensor:
-        """(B, given, H, W) -> (B, made, H / stride, W / stride)."""
-        made: Tensor = self.body(maps_BCHW)
+        """Apply the layer: (B, in_channels, H, W) -> (B, out_channels, H / stride, W / stride)."""
+        output: Tensor = self.body(maps_BCHW)
         if not self.gated:
-            return functional.leaky_relu(made, SLOPE)
-        features, gate = made.chunk(2, dim=1)
+            return functional.leaky_relu(output, SLOPE)
+        features, gate = output.chunk(2, dim=1)
         return functional.leaky_relu(features, SLOPE) * torch.sigmoid(gate)
 
 

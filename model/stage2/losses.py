@@ -19,9 +19,9 @@ from model.stage2.discriminators import DiscriminatorFeatures
 _LEVELS: Final = 4
 
 
-def multiscale_l1(made_BCWW: Tensor, true_BCWW: Tensor, share_BWW: Tensor) -> Tensor:
+def multiscale_l1(generated_BCWW: Tensor, true_BCWW: Tensor, share_BWW: Tensor) -> Tensor:
     """Return L1 at four scales, each half the one before, weighted by the blended share of each pixel (B, W, W)."""
-    off, share = (made_BCWW - true_BCWW), share_BWW[:, None]
+    off, share = (generated_BCWW - true_BCWW), share_BWW[:, None]
     total = off.new_zeros(())
     for level in range(_LEVELS):
         small = functional.avg_pool2d(off, 2**level) if level else off
@@ -45,27 +45,27 @@ def warp_consistency(generated_BCWW: Tensor, warped_BKWW: Tensor, share_BWW: Ten
     return ((generated_BCWW - nearest).abs() * share * there).sum() / (3 * share.sum()).clamp_min(1e-6)
 
 
-def discriminator_loss(made: Sequence[DiscriminatorFeatures], true: Sequence[DiscriminatorFeatures]) -> Tensor:
+def discriminator_loss(generated: Sequence[DiscriminatorFeatures], true: Sequence[DiscriminatorFeatures]) -> Tensor:
     """Return the hinge loss of the discriminators, mean over scales: real patches above 1, generated ones below -1."""
     parts = [
         functional.relu(1 - real[-1]).mean() + functional.relu(1 + fake[-1]).mean()
-        for fake, real in zip(made, true, strict=True)
+        for fake, real in zip(generated, true, strict=True)
     ]
     return torch.stack(parts).mean()
 
 
-def adversarial_loss(made: Sequence[DiscriminatorFeatures]) -> Tensor:
+def adversarial_loss(generated: Sequence[DiscriminatorFeatures]) -> Tensor:
     """Return the translator's hinge GAN loss: minus the mean patch score, mean over scales."""
-    return torch.stack([-fake[-1].mean() for fake in made]).mean()
+    return torch.stack([-fake[-1].mean() for fake in generated]).mean()
 
 
-def feature_matching_loss(made: Sequence[DiscriminatorFeatures], true: Sequence[DiscriminatorFeatures]) -> Tensor:
+def feature_matching_loss(generated: Sequence[DiscriminatorFeatures], true: Sequence[DiscriminatorFeatures]) -> Tensor:
     """Return the feature-matching loss (arXiv 1711.11585): L1 of the discriminators' inner maps; those of the ground
     truth take no gradient.
     """
     parts = [
         (one - other.detach()).abs().mean()
-        for fake, real in zip(made, true, strict=True)
+        for fake, real in zip(generated, true, strict=True)
         for one, other in zip(fake[:-1], real[:-1], strict=True)
     ]
     return torch.stack(parts).mean()

@@ -42,7 +42,7 @@ class Embedder(nn.Module):
     def __init__(self, width: int, vector: int) -> None:
         super().__init__()
         sizes = (3 + LINES, width, 2 * width, 4 * width, 4 * width)
-        self.body = nn.Sequential(*(Conv(given, made, 3, 2, gated=False) for given, made in pairwise(sizes)))
+        self.body = nn.Sequential(*(Conv(before, after, 3, 2, gated=False) for before, after in pairwise(sizes)))
         self.out = nn.Linear(4 * width, vector)
         init_weights(self.out)
 
@@ -63,8 +63,8 @@ class Generator(nn.Module):
         super().__init__()
         self.candidates, self.context = architecture.candidates, architecture.context
         width, gated = architecture.width, architecture.gated
-        given = (2 * architecture.context + 1) * CHANNELS + 3 * architecture.candidates
-        self.down_1 = Conv(given, width, 4, 2, gated=gated)
+        in_channels = (2 * architecture.context + 1) * CHANNELS + 3 * architecture.candidates
+        self.down_1 = Conv(in_channels, width, 4, 2, gated=gated)
         self.down_2 = Conv(width, 2 * width, 4, 2, gated=gated)
         self.down_3 = Conv(2 * width, 4 * width, 4, 2, gated=gated)
         self.blocks = nn.ModuleList(
@@ -92,8 +92,8 @@ class Generator(nn.Module):
 
         inputs_BCWW: composite.in_context. warped_BKWW: candidates in 0..1, colours beside each other, (B, 3 K, W, W).
         """
-        given = torch.cat([inputs_BCWW, warped_BKWW * 2 - 1], dim=1)
-        half = self.down_1(given)
+        inputs = torch.cat([inputs_BCWW, warped_BKWW * 2 - 1], dim=1)
+        half = self.down_1(inputs)
         quarter = self.down_2(half)
         maps = self.down_3(quarter)
         for block in self.blocks:
@@ -102,16 +102,16 @@ class Generator(nn.Module):
         maps = self.up_2(upsample2x(torch.cat([maps, quarter], dim=1)))
         maps = functional.pixel_shuffle(self.up_1(torch.cat([maps, half], dim=1)), 2)
         own = inputs_BCWW[:, self.context * CHANNELS : (self.context + 1) * CHANNELS]
-        made: Tensor = self.out(self.fine(torch.cat([maps, own, warped_BKWW * 2 - 1], dim=1)))
-        return self._mixed(made, warped_BKWW)
+        output: Tensor = self.out(self.fine(torch.cat([maps, own, warped_BKWW * 2 - 1], dim=1)))
+        return self._mixed(output, warped_BKWW)
 
-    def _mixed(self, made_BCWW: Tensor, warped_BKWW: Tensor) -> Tensor:
+    def _mixed(self, output_BCWW: Tensor, warped_BKWW: Tensor) -> Tensor:
         """Mix the synthesised picture with the blend of warped frames and its residual, by the gate."""
-        own = torch.sigmoid(made_BCWW[:, :3])
+        own = torch.sigmoid(output_BCWW[:, :3])
         if not self.candidates:
             return own
-        change, share = torch.tanh(made_BCWW[:, 3:6]), torch.sigmoid(made_BCWW[:, 6:7] - _GATE_BIAS)
-        weights = made_BCWW[:, 7:].softmax(dim=1).repeat_interleave(3, dim=1)
+        change, share = torch.tanh(output_BCWW[:, 3:6]), torch.sigmoid(output_BCWW[:, 6:7] - _GATE_BIAS)
+        weights = output_BCWW[:, 7:].softmax(dim=1).repeat_interleave(3, dim=1)
         parts = (weights * warped_BKWW).reshape(len(weights), -1, *own.shape[1:])
         mixed: Tensor = (1 - share) * (parts.sum(dim=1) + change) + share * own
         return mixed.clamp(0, 1)

@@ -70,7 +70,7 @@ class SyncClip:
         return len(self.lips_TLXY)
 
     @property
-    def teaches(self) -> bool:
+    def is_usable(self) -> bool:
         """True if the clip has a pair to train on."""
         return self.moves and self.sounds and len(self.starts_N) > 0
 
@@ -111,7 +111,7 @@ def sample_pairs(
 
     Raises: ValueError - no clip can be used.
     """
-    useful = [chosen for clips in speakers if (chosen := [clip for clip in clips if clip.teaches])]
+    useful = [chosen for clips in speakers if (chosen := [clip for clip in clips if clip.is_usable])]
     if not useful:
         raise ValueError(
             f"no clip of {len(speakers)} speakers has moving lips, sound and {WINDOW_FRAMES} tracked frames"

@@ -27,12 +27,7 @@ _SYSTEMS: Final = {
     "source": "ground_truth",
     "nearest frame": "nearest_frame_oracle",
 }
-_SCORES: Final = {
-    "mouth_opening_corr": "mouth_opening_corr",
-    "mouth_opening_std_ratio": "mouth_opening_std_ratio",
-    "sync": "landmark_sync_z",
-}
-_PREFIXES: Final = {"pd5_": "perceptual_heldout_", "pd_": "perceptual_"}
+_SCORES: Final = {"sync": "landmark_sync_z"}
 """Names of systems and scores in MLflow, where they differ from those in the code."""
 
 
@@ -82,12 +77,7 @@ def gains_of(gains: Mapping[str, Interval]) -> dict[str, float | None]:
 
 def metric_name(system: str, score: str) -> str:
     """Return the name of a system's score in MLflow."""
-    score = _SCORES.get(score, score)
-    for prefix, word in _PREFIXES.items():
-        if score.startswith(prefix):
-            score = word + score.removeprefix(prefix)
-            break
-    return f"{_SYSTEMS.get(system, system).replace(' ', '_')}/{score}"
+    return f"{_SYSTEMS.get(system, system).replace(' ', '_')}/{_SCORES.get(score, score)}"
 
 
 def _unnamed(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -148,7 +148,7 @@ def _train(
         return ValidationResult(validation_scores(made, lite0), drawn)
 
     context = TrainingContext(validate, _val_batch(selection, settings), partial(_faces, selection), perception)
-    module, checkpoints = baseline.teach(fabric, settings, context), Checkpoints(folder)
+    module, checkpoints = baseline.training_module(fabric, settings, context), Checkpoints(folder)
     minutes = settings.schedule.minutes
     schedule = replace(train_schedule(settings.schedule), limit_s=None if minutes is None else 60 * minutes)
     data = batches_from(batches, settings.schedule.max_steps, settings.data.num_workers)

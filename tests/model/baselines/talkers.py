@@ -40,4 +40,4 @@ def faces() -> np.ndarray:
 def module(name: BaselineName, settings: BaselineSettings = SETTINGS) -> BaselineTrainingModule:
     given = TrainingContext(lambda *_: ValidationResult({"loss": 1.0}), batch(), faces, [])
     torch.set_num_threads(1)
-    return BASELINES[name].teach(Fabric(devices=1, accelerator="cpu"), settings, given)
+    return BASELINES[name].training_module(Fabric(devices=1, accelerator="cpu"), settings, given)

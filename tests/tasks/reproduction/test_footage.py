@@ -55,7 +55,7 @@ def test_scenes_have_pictures_and_sound(workspace):
 
 
 def test_what_cannot_be_is_refused(workspace, tmp_path):
-    with pytest.raises(TrainingError, match="no fold 3 of 2"):
+    with pytest.raises(TrainingError, match="no fold 3; folds are 1 to 2"):
         held_out(workspace, None, 2, 3)
     with pytest.raises(TrainingError, match="no stage1 clip"):
         held_out(sitters(tmp_path / "pictures only"), None, None, 1)

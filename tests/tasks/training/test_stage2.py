@@ -157,5 +157,5 @@ def test_an_evaluation_stands_beside_its_baselines(workspace, undisturbed):
 
 def test_there_is_no_such_fold(workspace):
     given = Settings(workspace=workspace.root, stage2=settings())
-    with pytest.raises(TrainingError, match="no fold 4 of 3"):
+    with pytest.raises(TrainingError, match="no fold 4; folds are 1 to 3"):
         cross_validate_translator(workspace, given, chosen(workspace), 3, 4, Recorder(), only=4)
