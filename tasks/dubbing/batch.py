@@ -62,17 +62,17 @@ def _placed(manifest: Path, name: Any, value: Any) -> Any:
     return str(manifest.absolute().parent / value)
 
 
-def dub_counts(told: Sequence[Mapping[str, Any]]) -> Counts:
+def dub_counts(jobs: Sequence[Mapping[str, Any]]) -> Counts:
     """Count files, seconds of media and errors of jobs for `metrics`, from their summaries."""
-    seconds, failed = sum(one.get("seconds", 0.0) for one in told), sum(one["error"] is not None for one in told)
-    return Counts(files=len(told), media_s=seconds, errors=failed)
+    seconds, failed = sum(one.get("seconds", 0.0) for one in jobs), sum(one["error"] is not None for one in jobs)
+    return Counts(files=len(jobs), media_s=seconds, errors=failed)
 
 
-def summary_of(told: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def summary_of(jobs: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Summarise all jobs, from their summaries."""
-    failed = sum(one["error"] is not None for one in told)
-    dubbed = len(told) - failed
-    counts = {"jobs": len(told), "dubbed": dubbed, "failed": failed, "outcomes": list(told)}
+    failed = sum(one["error"] is not None for one in jobs)
+    dubbed = len(jobs) - failed
+    counts = {"jobs": len(jobs), "dubbed": dubbed, "failed": failed, "outcomes": list(jobs)}
     return with_ending(counts, ending_of_jobs(dubbed, failed))
 
 
@@ -145,8 +145,8 @@ def _outcome(job: DubJob, work: Callable[[], Dubbed]) -> DubResult:
         with readable(job.video):
             return DubResult(job, work(), None)
     except HeterodubError as error:
-        told = str(error)
+        message = str(error)
     except Exception as error:  # noqa: BLE001 - a video that no one thought of must not cost the others
-        told = f"{job.video}: {error}"
+        message = f"{job.video}: {error}"
     clear_partials(Path(job.out))  # which a child that died has left
-    return DubResult(job, None, told)
+    return DubResult(job, None, message)

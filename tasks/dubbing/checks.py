@@ -61,7 +61,7 @@ def output_faults(job: DubJob) -> Iterator[str]:
 
 
 def local_inputs(job: DubJob) -> list[Path]:
-    """What a job reads, as far as it lies on local disks."""
+    """Inputs of a job that are on local disks."""
     named = [one for one in (job.video, job.speech, job.appearance_from) if one]
     paths = [local_path(one) if "://" in one else Path(one) for one in named]
     return [path for path in paths if path is not None]

@@ -64,7 +64,7 @@ class Dubber:
         self._decoder = Decoder(settings.guards, sandbox, {"OMP_NUM_THREADS": str(os.cpu_count() or 1)})
 
     def look(self, job: DubJob, written: bool = True) -> tuple[str, ...]:
-        """What is wrong with a job's inputs, and with what its output would replace; see inputs.input_faults.
+        """Check a job's inputs, and the file that its output would replace; see inputs.input_faults.
 
         Raises: MediaRefusedError - one of them killed the child.
         """

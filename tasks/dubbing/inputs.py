@@ -1,4 +1,4 @@
-"""What a dubbing job reads and replaces, looked at before it is worked on: headers and first frames alone, so in
+"""Checks of the files that a dubbing job reads and replaces, before it starts: headers and first frames alone, so in
 milliseconds.
 """
 

@@ -33,8 +33,8 @@ class ModelPaths:
 
 @dataclass(frozen=True, slots=True)
 class Models:
-    """What dubs. names: of both models, for the output's metadata and the summary. folder: of the translator's files;
-    None for the warp, which has learned nothing. tunings: as Found's.
+    """Models of a dubbing. names: of both models, for the output's metadata and the summary. folder: of the
+    translator's files; None for the warp, which has learned nothing. tunings: as Found's.
     """
 
     generator: LandmarkGenerator

@@ -71,7 +71,7 @@ def metrics_of(means: Iterable[Mean]) -> dict[str, float | None]:
 
 
 def gains_of(gains: Mapping[str, Interval]) -> dict[str, float | None]:
-    """What one system gains on another, by names such as "gain/nme_lips" and "gain/nme_lips/low"."""
+    """Gains of one system over another, by names such as "gain/nme_lips" and "gain/nme_lips/low"."""
     return metrics_of(Mean("gain", score, interval) for score, interval in gains.items())
 
 

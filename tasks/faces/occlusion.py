@@ -123,7 +123,7 @@ def mouth_occluded(track: FacePatches, frames: int, earlier: FacePatches | None 
 
 
 def _scores(earlier: FacePatches, track: FacePatches) -> NDArray[np.float64]:
-    """How clearly something lies over the mouth in each patch of the track (N,); 1 and more is a cover."""
+    """Score of a cover over the mouth in each patch of the track (N,); 1 and more is a cover."""
     looks = [look for part in (earlier, track) for look in zip(part.patches, part.angles, part.openings, strict=True)]
     scores, before, start = np.zeros(len(looks)), 0, len(earlier.frames)
     times = np.array([*earlier.times_s, *track.times_s])
@@ -150,7 +150,7 @@ def _unlike_typical(seen: _OcclusionFeatures) -> NDArray[np.float64]:
 
 
 def _apart(seen: _OcclusionFeatures) -> NDArray[np.float64]:
-    """How much the lower face differs between any two patches (N, N), less what speech, turning and light explain."""
+    """Difference of the lower face between any two patches (N, N), less what speech, turning and light explain."""
     lower_NN, upper_NN = (
         _differences(seen.colours_NHBC[:, half]) + _STRUCTURE * _differences(seen.structure_NHBD[:, half])
         for half in (0, 1)

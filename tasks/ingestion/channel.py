@@ -33,7 +33,7 @@ class MessageChannel:
         self._end.sendall(message)
 
     def waits(self, seconds: float) -> bool:
-        """Whether something arrives within so many seconds."""
+        """Return True if something arrives within so many seconds."""
         self._end.settimeout(max(seconds, 1e-3))
         try:
             self._end.recv(1, socket.MSG_PEEK)  # nothing, where the other end is closed; receive() says so
@@ -64,9 +64,9 @@ class MessageChannel:
             return self._exactly(_HEADER.size, end), []
         self._limit(end)
         space = socket.CMSG_SPACE(files * array.array("i").itemsize)
-        header, told, _, _ = self._end.recvmsg(_HEADER.size, space)
+        header, control, _, _ = self._end.recvmsg(_HEADER.size, space)
         found = array.array("i")
-        for level, kind, data in told:
+        for level, kind, data in control:
             if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
                 found.frombytes(data[: len(data) - len(data) % found.itemsize])
         if not header:

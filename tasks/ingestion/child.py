@@ -69,7 +69,7 @@ class Handed(dict[str, tuple[str | None, list[int]]]):
 
     @property
     def counts(self) -> dict[str, tuple[str | None, int]]:
-        """How many descriptors each has."""
+        """Number of descriptors of each."""
         return {name: (path, len(handles)) for name, (path, handles) in self.items()}
 
     def close(self) -> None:
@@ -87,7 +87,7 @@ def announce(news: Any) -> None:
 
 
 def says_no_memory(words: str) -> bool:
-    """Whether the words of an error tell of a failed allocation."""
+    """Return True if the words of an error name a failed allocation."""
     return any(known in words for known in _NO_MEMORY)
 
 

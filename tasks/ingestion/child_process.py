@@ -173,7 +173,7 @@ class Isolated:
         raise MediaRefusedError(FileReason.TIMED_OUT, f"longer than {time_limit_s:.0f} s")
 
     def _read(self, data: bytes, kind: Any) -> Any:
-        """What the child said; one that says other things than it should is not ours any more, and is ended.
+        """Read the child's answer. A child that answers with anything else than it should is compromised, and is ended.
 
         Raises: MediaRefusedError - it does.
         """

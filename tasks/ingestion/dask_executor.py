@@ -132,11 +132,11 @@ def _require_same_code(client: Client, address: str) -> None:
     with _scheduler_there(address):
         found = {"the scheduler": _asked(lambda: client.run_on_scheduler(versions_here, callback_timeout=_ANSWER_S))}
         answers = client.run(versions_here, on_error="return", callback_timeout=_ANSWER_S)
-        found |= {f"worker {name}": told for name, told in answers.items()}
+        found |= {f"worker {name}": versions for name, versions in answers.items()}
     if len(found) == 1:
         raise ClusterError(f"the Dask cluster at {address} has no workers; start some with `dask worker {address}`")
     wanted = versions_here().found
-    if unlike := [words for name, told in found.items() if (words := _unlike(name, told, wanted))]:
+    if unlike := [words for name, versions in found.items() if (words := _unlike(name, versions, wanted))]:
         raise ClusterError(
             f"the Dask cluster at {address} runs other code than this process ({versions_here().place}): "
             f"{'; '.join(unlike)}. Install the same on every machine and start scheduler and workers anew"
@@ -150,11 +150,11 @@ def _asked(ask: Callable[[], Any]) -> Any:
         return error
 
 
-def _unlike(name: str, told: Any, wanted: Mapping[str, str]) -> str:
-    if not isinstance(told, Versions):
-        return f"{name} runs no heterodub or one that cannot say its version ({told})"
-    differences = told.unlike(wanted)
-    return f"{name} ({told.place}) has {', '.join(differences)}" if differences else ""
+def _unlike(name: str, versions: Any, wanted: Mapping[str, str]) -> str:
+    if not isinstance(versions, Versions):
+        return f"{name} runs no heterodub or one that cannot say its version ({versions})"
+    differences = versions.unlike(wanted)
+    return f"{name} ({versions.place}) has {', '.join(differences)}" if differences else ""
 
 
 @contextmanager

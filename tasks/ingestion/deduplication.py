@@ -81,9 +81,9 @@ def _resolve_one(
     names = {raw.uri for raw in files}
     others = [row for row in rows if row["uri"] not in names and row["uri"] not in made.gone]
     beside = [file_catalog.raw_of(row) for row in others if row["uri"] in listed]
-    told = dispute([*files, *beside])
-    if told:
-        made.disputed.extend((raw, media, told) for raw in (*files, *beside))
+    reason = dispute([*files, *beside])
+    if reason:
+        made.disputed.extend((raw, media, reason) for raw in (*files, *beside))
         return
     before = next((row for row in rows if _can_stand(row, extractor)), None)
     chosen = _first([*files, *beside] if before else files, before["uri"] if before else "")

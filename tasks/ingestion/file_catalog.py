@@ -165,9 +165,9 @@ def catalog_table(rows: list[Row]) -> pa.Table:
 def _row(
     raw: RawFile, extractor: str, media_id: str | None, outcome: FileOutcome, facts: MediaFacts | None = None
 ) -> Row:
-    told = {label: getattr(raw, label) for label in _LABELS}
+    labels = {label: getattr(raw, label) for label in _LABELS}
     known = asdict(facts) if facts else {}
-    row = dict.fromkeys(CATALOG.names) | told | known
+    row = dict.fromkeys(CATALOG.names) | labels | known
     return row | {
         "uri": raw.uri,
         "media_id": media_id,

@@ -65,7 +65,7 @@ def _clips(value: Any) -> pa.Table:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Analysis:
-    """What came out of one file. `clips` are rows of the clips table; `parts` are in the store's folder, and are added
+    """Result of one file. `clips` are rows of the clips table; `parts` are in the store's folder, and are added
     by who put them there.
     """
 

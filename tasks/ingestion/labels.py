@@ -106,21 +106,21 @@ def _replace(
     tables.replace_rows(workspace, "catalog", file_catalog.catalog_table(changed), "uri", also=removed)
 
 
-def _label_clips(workspace: Workspace, told: Mapping[str, file_catalog.Row]) -> None:
+def _label_clips(workspace: Workspace, rows: Mapping[str, file_catalog.Row]) -> None:
     """Copy labels from the catalog's rows, by media, to their clips.
 
     A clip whose speaker becomes another leaves its split group: publishing gives it that of its speaker.
     """
-    chosen = pc.field("media_id").isin(pa.array(list(told), pa.string()))
+    chosen = pc.field("media_id").isin(pa.array(list(rows), pa.string()))
     clips = tables.read(workspace, "clips", ["clip_id", "media_id", "speaker", "split_group"], filter=chosen)
     media = clips["media_id"].to_pylist()
-    speakers = [told[m]["speaker"] or f"file:{m}" for m in media]
+    speakers = [rows[m]["speaker"] or f"file:{m}" for m in media]
     before = zip(speakers, clips["speaker"].to_pylist(), clips["split_group"].to_pylist(), strict=True)
     changes = pa.table(
         {
             "clip_id": clips["clip_id"],
-            "uri": pa.array([told[m]["uri"] for m in media], pa.string()),
-            "corpus": pa.array([told[m]["corpus"] for m in media], pa.string()),
+            "uri": pa.array([rows[m]["uri"] for m in media], pa.string()),
+            "corpus": pa.array([rows[m]["corpus"] for m in media], pa.string()),
             "speaker": pa.array(speakers, pa.string()),
             "split_group": pa.array([group if now == was else None for now, was, group in before], pa.string()),
         }

@@ -111,7 +111,7 @@ def _of_stream(
     container: Container,
     facts: MediaFacts,
 ) -> Analysis:
-    """What comes out of the video stream that `facts` names."""
+    """Process the video stream that `facts` names."""
     announce(facts.duration_s or 0.0)
     guards, timeline = settings.guards, Timeline.read(path, container, used_streams(facts))
     only = job.streams[1] if job.streams else None

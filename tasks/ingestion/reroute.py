@@ -194,9 +194,9 @@ def extraction_jobs(workspace: Workspace, plan: Reroute) -> list[FileJob]:
 
 def _job(row: Mapping[str, Any], facts: _FileFacts, admit: Mapping[str, Admission], policy: Policy) -> FileJob:
     size_bytes, offset_s, streams = facts
-    told = (row["uri"], row["corpus"], row["speaker"], offset_s)
+    identity = (row["uri"], row["corpus"], row["speaker"], offset_s)
     # named by what is in it: the same policy over other clips of the file, or under another label, is another part
-    content = hashlib.sha256(repr((policy.hash, told, sorted(admit.items(), key=_clip))).encode()).hexdigest()[:12]
+    content = hashlib.sha256(repr((policy.hash, identity, sorted(admit.items(), key=_clip))).encode()).hexdigest()[:12]
     return FileJob(
         row["uri"], row["media_id"], size_bytes, row["corpus"], row["speaker"], offset_s, admit, content, streams
     )

@@ -1,4 +1,4 @@
-"""What a child says, as plain values, and back as records. A pickle of a child that a file has taken over would run
+"""Messages of a child as plain values, and back as records. A pickle of a child that a file has taken over would run
 what that file wants in its parent, with all the parent's rights; so no object leaves a child, only text and numbers.
 """
 
@@ -115,14 +115,14 @@ def plain_error(error: BaseException) -> dict[str, Any]:
     return {"words": f"{type(error).__name__}: {error}"}
 
 
-def error_of(told: Mapping[str, Any]) -> Exception:
+def error_of(values: Mapping[str, Any]) -> Exception:
     """The error again."""
-    words = str(told.get("words", ""))
-    if told.get("reason") in set(FileReason):
-        return MediaRefusedError(FileReason(told["reason"]), words)
-    kind = getattr(errors, str(told.get("kind")), None)
+    words = str(values.get("words", ""))
+    if values.get("reason") in set(FileReason):
+        return MediaRefusedError(FileReason(values["reason"]), words)
+    kind = getattr(errors, str(values.get("kind")), None)
     if isinstance(kind, type) and issubclass(kind, HeterodubError):
         return kind(words) if not issubclass(kind, errors.BatchError | errors.RetrainError) else HeterodubError(words)
-    if isinstance(told.get("errno"), int):
-        return OSError(told["errno"], words, told.get("filename"))
+    if isinstance(values.get("errno"), int):
+        return OSError(values["errno"], words, values.get("filename"))
     return RuntimeError(words)

@@ -82,7 +82,7 @@ def _children(settings: Settings) -> tuple[Isolated, Isolated]:
 
 
 class _Patience:
-    """How long each step with a file may take: fetching it by its size, reading it once by its size, too, its header
+    """Time limits of each step with a file: fetching it by its size, reading it once by its size, too, its header
     always the same, work by its length, which is not known before.
     """
 

@@ -121,7 +121,7 @@ def _carry_out(
 
 
 def _prints(ws: Workspace, scope: Scope) -> list[Print]:
-    """What copies of the footage are recognised by; kept only where copies are to be kept out."""
+    """Fingerprints by which copies of the footage are recognised; kept only where copies are to be kept out."""
     if not scope.with_copies:
         return []
     of_it = pc.field("media_id").isin(sorted(scope.media))

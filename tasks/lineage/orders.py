@@ -16,7 +16,7 @@ _ORDERS: Final[dict[str, tuple[str, str]]] = {}
 
 
 def sign_of(kind: Kind, value: str) -> str:
-    """What stands in the place of a name: the id by which tombstones and tags of models know the takedown."""
+    """The stand-in of a name: the id by which tombstones and tags of models know the takedown."""
     return f"takedown {takedown_id(kind, value)}"
 
 

@@ -67,7 +67,7 @@ def find_scope(ws: Workspace, kind: Kind, value: str, with_copies: bool = False)
 
 
 def scope_left(ws: Workspace, left: Unfinished) -> Scope:
-    """What there still is of a takedown that was not finished. Its name is not known any more, only the hash of it."""
+    """Scope of a takedown that was not finished. Its name is not known any more, only the hash of it."""
     files = tables.read(ws, "catalog", _FILE_COLUMNS).to_pylist()
     clips = tables.read(ws, "clips", _CLIP_COLUMNS).to_pylist()
 

@@ -1,1 +1,1 @@
-"""What a process may do that opens foreign media: read what it was given, write its results, and nothing else."""
+"""The sandbox of a process that opens foreign media: it reads its inputs, writes its results, and nothing else."""

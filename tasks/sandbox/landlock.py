@@ -50,9 +50,11 @@ def restrict(rules: Iterable[tuple[str, int]]) -> None:
     """
     known = version()
     files = (1 << _FILES_BY_VERSION[min(known, len(_FILES_BY_VERSION) - 1)]) - 1
-    told = struct.pack("=QQQ", files, _TCP if known >= 4 else 0, _ABSTRACT_SOCKETS_AND_SIGNALS if known >= 6 else 0)
+    attributes = struct.pack(
+        "=QQQ", files, _TCP if known >= 4 else 0, _ABSTRACT_SOCKETS_AND_SIGNALS if known >= 6 else 0
+    )
     size = 24 if known >= 6 else 16 if known >= 4 else 8
-    ruleset = _checked(_CREATE_RULESET, ctypes.create_string_buffer(told, 24), size, 0)
+    ruleset = _checked(_CREATE_RULESET, ctypes.create_string_buffer(attributes, 24), size, 0)
     for path, rights in rules:
         _allow(ruleset, path, rights & files)
     give_up_privileges()

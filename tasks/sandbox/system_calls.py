@@ -88,7 +88,7 @@ Instruction = tuple[int, int, int, int]
 
 
 def available() -> bool:
-    """Whether the kernel filters system calls, and the machine's are known here."""
+    """Return True if the kernel filters system calls, and the machine's are known here."""
     if os.uname().sysname != "Linux" or platform.machine() not in _MACHINES:
         return False
     return int(ctypes.CDLL(None, use_errno=True).prctl(_GET_SECCOMP, 0, 0, 0, 0)) >= 0

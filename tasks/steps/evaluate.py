@@ -207,8 +207,8 @@ def log_finetuning(settings: Settings, found: FinetuningGain, split: Split) -> s
     name = f"ablate finetuning of {found.card_of} on the {split} split"
     rows = [
         {"clip_id": row.clip_id, "speaker": row.speaker, "tuned": tuned, **asdict(row.scores)}
-        for tuned, sat in ((False, found.before), (True, found.after))
-        for row in sat
+        for tuned, rows in ((False, found.before), (True, found.after))
+        for row in rows
     ]
     return log_evaluation(
         settings, LoggedEvaluation(name, {**tags, **found.tags}, gains_of(found.changes), found.summary(), rows)

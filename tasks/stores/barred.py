@@ -29,7 +29,7 @@ _READ: Final = ("clip_id", "media_id", "frames", "picture_hash", "sound_hash", "
 
 
 def prints_of(clips: pa.Table) -> Iterator[Print]:
-    """What is kept of clips with columns sound_hash, face_motion and pairing_score; nothing of one that has neither a
+    """Fingerprints of clips with columns sound_hash, face_motion and pairing_score; nothing of one that has neither a
     moving face nor a sound that is the face's own.
     """
     for row in clips.to_pylist():
@@ -55,10 +55,10 @@ class Barred:
         rows = tables.read_any(ws, "tombstones", ["takedown", "kind", "mark"], kept).to_pylist()
         clips, whose = [], {}
         for number, row in enumerate(rows):
-            name, told = f"barred {number}", b64decode(row["mark"])
+            name, mark = f"barred {number}", b64decode(row["mark"])
             blank = {"clip_id": name, "media_id": "barred", "picture_hash": b"", "sound_hash": b"", "face_motion": b""}
-            held = {"face_motion" if row["kind"] == "motion" else "sound_hash": told}
-            clips.append(blank | held | {"frames": len(told) // 4, "pairing_score": MIN_PAIRING})
+            held = {"face_motion" if row["kind"] == "motion" else "sound_hash": mark}
+            clips.append(blank | held | {"frames": len(mark) // 4, "pairing_score": MIN_PAIRING})
             whose[name] = row["takedown"]
         return cls(pa.Table.from_pylist(clips, schema=_schema()), whose)
 

@@ -35,7 +35,7 @@ def _log(ws: Workspace, table: str) -> str:
 
 
 def _is_whole(commit: bytes) -> bool:
-    """Whether each line of a commit is one of Delta's actions, and one of them says what it was."""
+    """Return True if each line of a commit is one of Delta's actions, and one of them names the operation."""
     try:
         actions = [json.loads(line) for line in commit.splitlines()]
     except ValueError:

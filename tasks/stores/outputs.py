@@ -15,7 +15,7 @@ _HEAD_BYTES: Final = 4096
 
 
 def page_mark(kind: str) -> str:
-    """What stands in the head of every page of a kind that we write: "report", "trend", "study"."""
+    """Mark in the head of every page of a kind that we write: "report", "trend", "study"."""
     return f'<meta name="generator" content="heterodub {kind}">'
 
 
@@ -41,7 +41,7 @@ def require_own_table(folder: Path, name: str) -> None:
 
 
 def _is_free(path: Path) -> bool:
-    """Whether nothing would be lost under a name."""
+    """Return True if writing under a name would lose nothing."""
     return not path.exists() or (path.is_file() and not path.stat().st_size)
 
 

@@ -96,12 +96,12 @@ def _web_class() -> Any:
     class Web(HTTPFileSystem):  # type: ignore[misc]
         async def _info(self, url: str, **given: Any) -> dict[str, Any]:
             try:
-                told: dict[str, Any] = await super()._info(url, **given)
+                info: dict[str, Any] = await super()._info(url, **given)
             except FileNotFoundError as error:  # whatever went wrong, it says so
                 if isinstance(error.__cause__, ForeignOriginError):
                     raise error.__cause__ from error
                 raise
-            return told
+            return info
 
     return Web
 

@@ -1,5 +1,5 @@
-"""What was taken down and must not come back. Holds hashes and, where it was asked for, what copies are recognised by
-(barred.py), so that a tombstone does not keep what it bars.
+"""Footage that was taken down and must not come back. Holds hashes and, where it was asked for, what copies are
+recognised by (barred.py), so that a tombstone does not keep what it bars.
 """
 
 import hashlib
@@ -59,7 +59,7 @@ class Unfinished:
 
     @property
     def with_models(self) -> bool:
-        """Whether models were to go as well."""
+        """True if models were to be deleted as well."""
         return any(one.endswith(_MODELS) for one in self.work)
 
 
@@ -109,16 +109,16 @@ def unfinished(ws: Workspace) -> list[Unfinished]:
 
     Raises: WorkspaceError - the table cannot be read.
     """
-    told = tables.read_any(ws, "tombstones", ["takedown", "kind", "mark"], ~pc.field("kind").isin(PRINTS)).to_pylist()
+    rows = tables.read_any(ws, "tombstones", ["takedown", "kind", "mark"], ~pc.field("kind").isin(PRINTS)).to_pylist()
     by_takedown: dict[str, list[tuple[str, str]]] = {}
-    for row in told:
+    for row in rows:
         by_takedown.setdefault(row["takedown"], []).append((row["kind"], row["mark"]))
     found = []
     for takedown, rows in by_takedown.items():
         kind, value = next((row for row in rows if row[0] in get_args(Kind)), ("", ""))
-        work = {told for what, told in rows if what == BEGUN} - {told for what, told in rows if what == DONE}
+        work = {mark for what, mark in rows if what == BEGUN} - {mark for what, mark in rows if what == DONE}
         if kind and work:
-            media = frozenset(told for what, told in rows if what == MEDIA)
+            media = frozenset(mark for what, mark in rows if what == MEDIA)
             found.append(Unfinished(takedown, cast(Kind, kind), value, media, frozenset(work)))
     return found
 

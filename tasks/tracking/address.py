@@ -38,8 +38,8 @@ class TrackingAddress:
         return self.folder / "mlflow.db" if self.folder else None
 
     def holds(self, address: str) -> bool:
-        """Whether an address of files leads into the folder of a store of our own, links followed. Another store was
-        named by somebody, so it holds what it says.
+        """Return True if an address of files leads into the folder of a store of our own, links followed. Another
+        store was named by somebody, so it holds what it says.
         """
         if self.folder is None or self.artifacts is None:
             return True

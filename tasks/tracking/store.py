@@ -175,7 +175,7 @@ def _require_at_home(place: TrackingAddress, experiment: Any) -> None:
 
 
 def _is_of_another(place: TrackingAddress, experiment: Any) -> bool:
-    """Whether an experiment keeps its files beside another database of ours, there or not. Somebody else's own
+    """Return True if an experiment keeps its files beside another database of ours, there or not. Somebody else's own
     experiments, and a workspace that is reached through a link, are none of it.
     """
     if place.folder is None or place.database is None or place.artifacts is None:
