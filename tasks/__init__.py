@@ -1,1 +1,1 @@
-"""Doing: thin Prefect tasks in tasks/*.py over plain working parts in the folders beside them."""
+"""Work: plain parts in folders, and thin Prefect tasks over them in steps/."""

@@ -119,7 +119,8 @@ def judge_jobs(
     scorer: "SyncScorer",
     watcher: DubWatcher,
 ) -> "DubScores":
-    """Judge the jobs' finished files (judging.py), in a child process, whose death costs one job its scores.
+    """Judge the jobs' finished files (tasks/evaluation/dubbing.py), in a child process, whose death costs one job its
+    scores.
 
     Raises: ModelFileError, TrackingError, WorkspaceError, WeightsMissingError, DubbingError - as dub_jobs.
     """

@@ -1,4 +1,4 @@
-"""The process in which files are opened: python -c "...main()" ROOT DESCRIPTOR MEMORY_GIB. See isolation.py.
+"""The process in which files are opened: python -c "...main()" ROOT DESCRIPTOR MEMORY_GIB. See child_process.py.
 
 Nothing here loads more than the standard library before the sandbox is closed: threads that run would stay outside.
 """

@@ -1,7 +1,7 @@
 """Versions of the code that processes run: a cluster's have to agree, or rows of one table are of two makes.
 
 Light and without Dask: every process of a cluster is asked for it before work starts, and every worker once more by the
-first task that it is given (fanout.py), since workers may join later.
+first task that it is given (dask_executor.py), since workers may join later.
 """
 
 import hashlib

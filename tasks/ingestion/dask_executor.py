@@ -94,7 +94,7 @@ def _local_cluster(workers: int, scratch: Path) -> LocalCluster:
             threads_per_worker=1,
             processes=True,
             dashboard_address="127.0.0.1:0",  # None means port 8787 on every address
-            memory_limit=0,  # the process that decodes has a limit of its own, see isolation.py
+            memory_limit=0,  # the process that decodes has a limit of its own, see child_process.py
             local_directory=str(scratch),
             silence_logs=logging.CRITICAL,
             # whoever reaches a scheduler runs code as its user, and every user of a machine reaches its ports

@@ -1,6 +1,6 @@
 """Processing of one file from its bytes to its rows: decoded once, cut into clips, measured, routed, written.
 
-This runs in an isolated process (isolation.py) and knows nothing of Prefect, Dask or the driver.
+This runs in an isolated process (child_process.py) and knows nothing of Prefect, Dask or the driver.
 """
 
 import tempfile

@@ -1,5 +1,5 @@
 """The device on which networks are evaluated and used. Without Lightning, which takes a process seconds to load: a
-training (devices.py) comes to the same device.
+training (distributed.py) comes to the same device.
 """
 
 from collections.abc import Callable, Mapping

@@ -299,7 +299,7 @@ def test_changed_and_added_files_are_refused_before_any_runs(logged, tmp_path, n
     assert not trace.exists()
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "code/model/sealing.py", "input_example.json"])
+@pytest.mark.parametrize("name", ["requirements.txt", "model/checksums.py", "input_example.json"])
 def test_a_file_that_is_missing_is_refused(logged, tmp_path, name):
     store, (_, version) = logged
     (weights_of(store, version).parents[2] / name).unlink()
