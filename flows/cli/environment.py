@@ -24,8 +24,6 @@ _DEFAULTS = {
     "OMP_WAIT_POLICY": "passive",
 }
 
-_LOCAL_API = "http://127.0.0.1:4200/api"
-
 
 def configure_environment() -> None:
     """Set the environment variables that the user has not set. Telemetry can still be switched on."""
@@ -39,7 +37,10 @@ def launched_as() -> int | None:
 
 
 def find_server() -> None:
-    """Use the Prefect server that is running, and print a notice when one has to be started.
+    """Use the Prefect server that PREFECT_API_URL names, and print a notice when one has to be started.
+
+    A server that happens to listen is not asked: any user of the machine may have started it, and a client sends its
+    API key along.
 
     Raises: SettingsError - PREFECT_API_URL names a server that cannot be reached.
     """
@@ -47,11 +48,9 @@ def find_server() -> None:
     if api := os.environ.get("PREFECT_API_URL"):
         _require(api)
         return
-    if _answers(_LOCAL_API):
-        os.environ["PREFECT_API_URL"] = _LOCAL_API
-        return
     print(
-        "starting a Prefect server for this run (10-20 s; `prefect server start` in another terminal keeps one)",
+        "starting a Prefect server for this run (10-20 s; `prefect server start` in another terminal keeps one, and "
+        "PREFECT_API_URL=http://127.0.0.1:4200/api names it)",
         file=sys.stderr,
         flush=True,
     )
@@ -119,11 +118,3 @@ def _require(api: str) -> None:
             f"no Prefect server answers at PREFECT_API_URL={api} ({error}); start it with `prefect server start`, "
             "or unset the variable to have one started for this run"
         ) from error
-
-
-def _answers(api: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"{api}/health", timeout=0.5) as response:
-            return bool(response.status == 200)
-    except (OSError, ValueError):
-        return False
