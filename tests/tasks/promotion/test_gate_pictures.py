@@ -82,7 +82,7 @@ def trained(eval_window, tmp_path_factory) -> dict[str, Path]:
     )
     save_translator(
         folder / "large",
-        LandmarkTranslator(large.shape),
+        LandmarkTranslator(large.architecture),
         Discriminators(large.discriminators, large.window_frames),
         large,
     )
