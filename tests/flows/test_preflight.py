@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from flows import evaluate, promote, route, takedown, train
+from flows.cli import promote as promote_commands
 from flows.cli.main import app
 from flows.ingest import ingest
 from schemas.errors import HeterodubError, SettingsError, SourceError
@@ -143,4 +144,4 @@ def test_a_mistake_costs_no_heavy_import(given):
 
 def test_help_says_what_a_stage_is():
     assert "landmark generator" in CliRunner().invoke(app, ["benchmark", "--help"], env={"COLUMNS": "120"}).stdout
-    assert promote.StageArgument
+    assert promote_commands.StageArgument
