@@ -30,9 +30,10 @@ def find_faults(
     for place, job in enumerate(jobs):
         try:
             with readable(job.video):
-                found = (*(output_faults(job) if written else ()), *ask(job))
+                faults_of_job = (*(output_faults(job) if written else ()), *ask(job))
                 if identity(Path(job.out)) in footage:
-                    found = (f"{job.out} is footage of {settings.workspace}; sources are never written to", *found)
+                    words = f"{job.out} is footage of {settings.workspace}; sources are never written to"
+                    faults_of_job = (words, *faults_of_job)
         except HeterodubError as error:
             faults_of_job = (str(error),)
         if faults_of_job:

@@ -64,7 +64,7 @@ new_clips = 1
 preset = 'tiny'
 sync_steps = 20
 [stage1.schedule]
-steps = 20
+max_steps = 20
 eval_interval = 20
 save_interval = 20
 sample_interval = 1000

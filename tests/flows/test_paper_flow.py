@@ -14,7 +14,7 @@ from tests.tasks.training.speakers import speakers
 
 pytestmark = pytest.mark.long
 
-TINY = "[stage1]\nprofile = 'tiny'\n[stage2]\nprofile = 'tiny'\n[stage2.losses]\nperceptual = 0\n"
+TINY = "[stage1]\npreset = 'tiny'\n[stage2]\npreset = 'tiny'\n[stage2.losses]\nperceptual = 0\n"
 
 
 def test_table_4_is_made_written_and_honest_about_its_missing_row(prefect_api, tmp_path):

@@ -17,7 +17,7 @@ from tests.postgres import PASSWORD, postgres, programs
 from tests.tasks.tracking.served import free_port
 from tests.tasks.training.talkers import talkers
 
-SHORT = "[stage1]\nprofile = 'tiny'\n[stage1.schedule]\nsteps = 2\nvalidate_every = 2\nsave_every = 2\n"
+SHORT = "[stage1]\npreset = 'tiny'\n[stage1.schedule]\nmax_steps = 2\neval_interval = 2\nsave_interval = 2\n"
 
 pytestmark = [
     pytest.mark.long,

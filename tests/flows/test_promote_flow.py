@@ -27,7 +27,7 @@ from tests.tasks.promotion.conftest import POLICY
 from tests.tasks.training.talkers import crowd
 
 MODEL = "landmark-generator"
-SHORT = "[stage1]\nprofile = 'tiny'\n[stage1.data]\nbatch = 8\n[stage1.optimiser]\nlearning_rate = 6e-3\n"
+SHORT = "[stage1]\npreset = 'tiny'\n[stage1.data]\nbatch_size = 8\n[stage1.optimiser]\nlearning_rate = 6e-3\n"
 APPROVAL = f"\n[models.{MODEL}.approval]\nrequired = true\ntimeout_s = "
 
 
@@ -38,7 +38,7 @@ def short(tmp_path_factory) -> str:
     (folder / "policy.toml").write_text(POLICY)
     (folder / "patient.toml").write_text(f"{POLICY}{APPROVAL}120\n")
     (folder / "hasty.toml").write_text(f"{POLICY}{APPROVAL}2\n")
-    schedule = "[stage1.schedule]\nsteps = 80\nvalidate_every = 80\nsave_every = 80\nfilm_every = 1000\n"
+    schedule = "[stage1.schedule]\nmax_steps = 80\neval_interval = 80\nsave_interval = 80\nsample_interval = 1000\n"
     (folder / "short.toml").write_text(f"promotion = '{folder}/policy.toml'\n{SHORT}{schedule}")
     return str(folder / "short.toml")
 

@@ -39,7 +39,7 @@ least_speakers = 2
 """
 """A first champion has nothing to beat, so that what follows does not hang on what a few steps can learn."""
 STAGE = SHORT.replace("'tiny'", "'tiny'\nsync_steps = 20")
-PACE = "[stage1.schedule]\nsteps = 10\nvalidate_every = 10\nsave_every = 10\nfilm_every = 1000\n"
+PACE = "[stage1.schedule]\nmax_steps = 10\neval_interval = 10\nsave_interval = 10\nsample_interval = 1000\n"
 RULE = "[retrain.stage1]\nnew_clips = 3\n"
 
 

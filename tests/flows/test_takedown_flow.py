@@ -94,7 +94,7 @@ def _log_model(ws: Workspace, clips: list[dict]) -> None:
     from tasks.tracking.store import open_tracking
 
     torch.manual_seed(len(clips))
-    shape, release = Stage1Settings(preset="tiny").shape, releases.latest(ws)
+    shape, release = Stage1Settings(preset="tiny").architecture, releases.latest(ws)
     card = GeneratorCard(architecture=shape, backend=release.backend, release=release.release_id, seed=0, steps=1)
     folder = ws.scratch() / f"model-{len(clips)}"
     save_generator(folder, LandmarkGenerator(shape), card)

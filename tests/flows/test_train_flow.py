@@ -18,7 +18,7 @@ from schemas.errors import SettingsError, TrackingError, TrainingError, Workspac
 from tasks.training.distributed import on_devices
 from tests.tasks.training.talkers import talkers
 
-SHORT = "[stage1]\nprofile = 'tiny'\n[stage1.schedule]\nsteps = 6\nvalidate_every = 3\nsave_every = 3\n"
+SHORT = "[stage1]\npreset = 'tiny'\n[stage1.schedule]\nmax_steps = 6\neval_interval = 3\nsave_interval = 3\n"
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,7 @@ SHORT = """
 [stage2]
 preset = 'tiny'
 [stage2.schedule]
-steps = 4
+max_steps = 4
 eval_interval = 2
 save_interval = 2
 sample_interval = 4

@@ -133,7 +133,7 @@ uri = "http://127.0.0.1:5000"
 [stage1]
 preset = "tiny"
 [stage1.data]
-batch = 8
+batch_size = 8
 [retrain]
 corpora = ["a.toml"]
 """
@@ -198,7 +198,7 @@ def _other(values: np.ndarray, chance: random.Random) -> np.ndarray:
 
 
 def _save_generator(folder: Path) -> None:
-    shape = Stage1Settings(preset="tiny").shape
+    shape = Stage1Settings(preset="tiny").architecture
     card = GeneratorCard(architecture=shape, backend="face_mesh_v1", release="r0", seed=0, steps=7)
     save_generator(folder, LandmarkGenerator(shape), card)
 

@@ -66,7 +66,7 @@ def test_a_card_that_claims_another_size_than_its_weights_have(tmp_path, claim):
     """Nothing of that size is made: it would take all memory there is, or never end."""
     _save_generator(tmp_path)
     card = json.loads((tmp_path / CARD).read_text())
-    card["shape"] |= claim
+    card["architecture"] |= claim
     (tmp_path / CARD).write_text(json.dumps(card))
     with pytest.raises(ModelFileError, match=r"what its card says|time_blocks"):
         load_generator(tmp_path)

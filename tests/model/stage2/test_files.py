@@ -63,7 +63,7 @@ def test_a_card_that_claims_a_network_larger_than_any_memory_is_refused(tmp_path
     """Before the network is made, not when memory ends."""
     saved(tmp_path)
     told = json.loads((tmp_path / CARD).read_text())
-    (tmp_path / CARD).write_text(json.dumps(told | {"architecture": told["shape"] | claim}))
+    (tmp_path / CARD).write_text(json.dumps(told | {"architecture": told["architecture"] | claim}))
     with pytest.raises(ModelFileError):
         load_translator(tmp_path)
 

@@ -26,19 +26,19 @@ KILLED = """
 import os, signal, sys
 from schemas.config.settings import Settings
 from tasks.stores.workspace import Workspace
-from tasks.lineage import doing
+from tasks.lineage import erase
 from tasks.lineage.plan import plan_takedown
 from tasks.lineage.scope import find_scope
 
 root, step, media = sys.argv[1:]
-ws, work = Workspace.open(root), getattr(doing, step)
+ws, work = Workspace.open(root), getattr(erase, step)
 
 def dies(*given):
     work(*given)
     os.kill(os.getpid(), signal.SIGKILL)
 
-setattr(doing, step, dies)
-doing.take_down(ws, Settings(workspace=root), None, plan_takedown(ws, None, find_scope(ws, "file", media)), "asked")
+setattr(erase, step, dies)
+erase.take_down(ws, Settings(workspace=root), None, plan_takedown(ws, None, find_scope(ws, "file", media)), "asked")
 """
 
 
@@ -64,7 +64,7 @@ def take(ws: Workspace, media: str) -> dict:
     return take_down(ws, Settings(workspace=ws.root), None, plan, "asked")
 
 
-@pytest.mark.parametrize("step", ["_prints", "_delete_rows", "_forget_pages", "_erase"])
+@pytest.mark.parametrize("step", ["_prints", "_delete_rows", "_delete_pages", "_erase"])
 def test_it_is_told_until_the_next_one_has_finished_it(ws, step):
     words = [sys.executable, "-c", KILLED, ws.root, step, GONE]
     assert subprocess.run(words, cwd=Path(__file__).parents[3]).returncode == -signal.SIGKILL

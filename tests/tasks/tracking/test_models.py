@@ -36,11 +36,11 @@ from tests.tasks.tracking.conftest import with_tables
 def make(folder: Path, seed: int = 0) -> tuple[LandmarkGenerator, GeneratorCard]:
     """A generator whose outputs are not all zero, as they are before training."""
     torch.manual_seed(seed)
-    generator = LandmarkGenerator(Stage1Settings(preset="tiny").shape).eval()
+    generator = LandmarkGenerator(Stage1Settings(preset="tiny").architecture).eval()
     for parameter in generator.parameters():
         torch.nn.init.normal_(parameter, std=0.3)
     card = GeneratorCard(
-        architecture=Stage1Settings(preset="tiny").shape,
+        architecture=Stage1Settings(preset="tiny").architecture,
         backend="face_mesh_v1",
         release="r0",
         seed=seed,
@@ -299,7 +299,7 @@ def test_changed_and_added_files_are_refused_before_any_runs(logged, tmp_path, n
     assert not trace.exists()
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "model/checksums.py", "input_example.json"])
+@pytest.mark.parametrize("name", ["requirements.txt", "code/model/checksums.py", "input_example.json"])
 def test_a_file_that_is_missing_is_refused(logged, tmp_path, name):
     store, (_, version) = logged
     (weights_of(store, version).parents[2] / name).unlink()

@@ -90,7 +90,7 @@ def test_files_that_are_no_dubbing_of_the_job_are_not_judged_and_say_why(deliver
 
 def test_an_output_that_is_not_there_is_judged_out_of_scratch_with_a_note(judged):
     (note,) = judged["warp"].notes.values()
-    assert "out-head.mp4 is not there" in note
+    assert "out-head.mp4 is missing" in note
 
 
 def row(scores, setting, system):
