@@ -68,7 +68,7 @@ def without_passwords(tree: Any) -> Any:
 
 
 def trouble_with(address: str) -> str | None:
-    """Why an address or path must not be used, in words without the secret; None if it may.
+    """Explain, without the secret, why an address or path must not be used; None if it may.
 
     A user alone may be a token, and a query may hold one, so neither passes.
     """

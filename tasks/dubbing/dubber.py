@@ -74,7 +74,7 @@ class Dubber:
         return found
 
     def find(self, generator: str, translator: str) -> "ModelPaths":
-        """The models, looked for outside of the sandbox, where the tracking server is, and opened inside.
+        """Find the models outside of the sandbox, where the tracking server is, and open them inside.
 
         Raises: as worker.find and worker.open_both. DubbingError - they killed the child.
         """
@@ -102,7 +102,7 @@ class Dubber:
         return replace(dubbed, out=job.out)
 
     def judge(self, job: DubJob, found: "ModelPaths", scorer: "SyncScorer", watcher: DubWatcher) -> "DubScores":
-        """Scores of a job's finished file; see judging.judge_dubbings.
+        """Score a job's finished file; see tasks/evaluation/dubbing.py.
 
         Raises: as that, and as Decoder.run.
         """

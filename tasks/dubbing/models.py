@@ -21,7 +21,7 @@ from tasks.training.device import device_of
 
 @dataclass(frozen=True, slots=True)
 class ModelPaths:
-    """Where two models lie, and their names. translator: None for the warp, which lies nowhere. tunings: where what the
+    """Paths of two models, and their names. translator: None for the warp, which lies nowhere. tunings: where what the
     translator learns of a video is kept; None: in the settings' workspace.
     """
 
@@ -34,7 +34,7 @@ class ModelPaths:
 @dataclass(frozen=True, slots=True)
 class Models:
     """Models of a dubbing. names: of both models, for the output's metadata and the summary. folder: of the
-    translator's files; None for the warp, which has learned nothing. tunings: as Found's.
+    translator's files; None for the warp, which has learned nothing. tunings: as of ModelPaths.
     """
 
     generator: LandmarkGenerator

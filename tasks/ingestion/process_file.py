@@ -67,7 +67,7 @@ def load(settings: Settings) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Folders:
-    """Where things go: a folder for what is under way, and a file for each table's payload."""
+    """Output places: a folder for work in progress, and a file for each table's payload."""
 
     scratch: Path
     outgoing: Mapping[str, Path]

@@ -63,7 +63,7 @@ def fingerprint(path: Path, within: str | None = None) -> str:
 
 
 def _place_of(handle: int, path: Path) -> Path:
-    """Where an open file lies, though its name may lead elsewhere by now; without /proc, where its name leads."""
+    """Path of an open file, though its name may lead elsewhere by now; without /proc, the path its name leads to."""
     opened = Path(f"/proc/self/fd/{handle}")
     return opened.readlink() if opened.is_symlink() else path.resolve()
 

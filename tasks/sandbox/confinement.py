@@ -114,7 +114,7 @@ def _rules(sandbox: Sandbox) -> Iterator[tuple[str, int]]:
 
 
 def _python() -> Iterator[str]:
-    """Where code lies. Of a checkout only the packages: workspaces lie beside them."""
+    """Folders that hold code. Of a checkout only the packages: workspaces lie beside them."""
     yield from {sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix}
     yield from (str(_ROOT / name) for name in _PACKAGES)
     yield from (path for path in sys.path if path and path != "/" and Path(path) != _ROOT)
