@@ -39,11 +39,13 @@ def read_files(
         raise WorkspaceError(f"table {table} of {ws.root} cannot be read: {error}") from error
 
 
-def stream_file(ws: Workspace, table: str, file: DataFile, columns: list[str] | None) -> Iterator[pa.RecordBatch]:
-    """Yield rows of one file, one row group after the other.
+def stream_file(ws: Workspace, table: str, file: DataFile, columns: list[str] | None) -> Iterator[pa.Table]:
+    """Yield rows of one file, one row group after the other, cast to the table's schema.
 
     Raises: NotFoundError - the file was erased. WorkspaceError - it is damaged.
     """
+    schema = TABLES[table]
+    wanted = schema if columns is None else pa.schema([schema.field(name) for name in columns])
     try:
         opened = open_file(ws, table, file.name)
     except FileNotFoundError as error:
@@ -51,15 +53,13 @@ def stream_file(ws: Workspace, table: str, file: DataFile, columns: list[str] | 
     except (OSError, pa.ArrowInvalid) as error:
         raise _damaged(ws, table, file, error) from error
     with opened:
-        pieces = row_groups(opened, TABLES[table], columns)
-        while True:
+        for number in range(opened.num_row_groups):
             try:
-                piece = next(pieces, None)
-            except (OSError, pa.ArrowInvalid) as error:
+                rows = opened.read_row_group(number, columns=wanted.names, use_threads=False)
+                rows = rows.select(wanted.names).cast(wanted)
+            except (OSError, KeyError, pa.ArrowInvalid) as error:
                 raise _damaged(ws, table, file, error) from error
-            if piece is None:
-                return
-            yield from piece.to_batches()
+            yield rows
 
 
 def _damaged(ws: Workspace, table: str, file: DataFile, error: Exception) -> WorkspaceError:
@@ -83,10 +83,3 @@ def open_file(ws: Workspace, table: str, name: str) -> pq.ParquetFile:
     Raises: FileNotFoundError - it is not there any more.
     """
     return pq.ParquetFile(ws.path(table, name), filesystem=ws.arrow_filesystem(), pre_buffer=False)
-
-
-def row_groups(file: pq.ParquetFile, schema: pa.Schema, columns: list[str] | None) -> Iterator[pa.Table]:
-    """Yield the file's rows piece by piece, cast to `schema` (of which `columns` are taken)."""
-    wanted = schema if columns is None else pa.schema([schema.field(name) for name in columns])
-    for number in range(file.num_row_groups):
-        yield file.read_row_group(number, columns=wanted.names, use_threads=False).select(wanted.names).cast(wanted)

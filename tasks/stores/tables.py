@@ -15,7 +15,7 @@ from schemas.tables import TABLES
 from . import delta
 from .delta import DataFile, Snapshot, TableChange, snapshot, transact
 from .parquet import PAYLOAD, write_file
-from .reading import open_file, read_files, row_groups, stream_file
+from .reading import read_files, stream_file
 from .workspace import Workspace
 
 COMPACT_ABOVE_FILES: Final = 32
@@ -120,7 +120,8 @@ def batches(
     """
     for file in snapshot(ws, table, version).files:
         if keep is None or keep(file):
-            yield from stream_file(ws, table, file, columns)
+            for rows in stream_file(ws, table, file, columns):
+                yield from rows.to_batches()
 
 
 def append_rows(
@@ -259,9 +260,8 @@ def _written(ws: Workspace, table: str, before: Snapshot, rows: pa.Table) -> tup
 
 def _rewrite(ws: Workspace, table: str, file: DataFile, keep: Callable[[pa.Table], pa.Table]) -> DataFile | None:
     stem = file.name.removesuffix(".parquet").split("~")[0]
-    with open_file(ws, table, file.name) as opened:
-        pieces = (keep(piece) for piece in row_groups(opened, TABLES[table], None))
-        return write_file(ws, table, f"{stem}~{{content}}.parquet", pieces)
+    pieces = (keep(piece) for piece in stream_file(ws, table, file, None))
+    return write_file(ws, table, f"{stem}~{{content}}.parquet", pieces)
 
 
 def _without(rows: pa.Table, key: str, values: set[str]) -> pa.Table:
