@@ -1,6 +1,5 @@
 """The command `heterodub`. Each sub-command is a flow or a query; heavy libraries load only when one needs them."""
 
-import errno
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,6 +9,7 @@ import typer
 from flows.cli import dub, evaluate, inspect, lineage, promote, relocate, reproduce, train
 from flows.cli.environment import configure_environment, prepare, server_is_lost
 from flows.cli.options import ConfigOption, JsonOption, WorkspaceOption, print_result, text_of
+from model.files import is_disk_full
 from schemas.addresses import trouble_with_word
 from schemas.errors import HeterodubError, SettingsError
 from tasks.monitoring.streams import complain, escape_output, say
@@ -28,8 +28,6 @@ lineage.register(app)
 dub.register(app)
 reproduce.register(app)
 relocate.register(app)
-
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @app.command()
@@ -138,7 +136,7 @@ def main() -> None:
         sys.stderr.close()
         raise SystemExit(0) from None
     except OSError as error:
-        if error.errno not in _NO_ROOM:
+        if not is_disk_full(error.errno):
             raise
         complain(f"error: there is no room left to write {error.filename or 'a file'}: {error.strerror}")
         raise SystemExit(1) from None

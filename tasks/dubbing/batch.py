@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import ValidationError
 
+from model.files import clear_partials
 from schemas.config.dubbing import DubJob
 from schemas.config.settings import Settings
 from schemas.endings import ending_of_jobs, with_ending
 from schemas.errors import HeterodubError, SourceError
 from schemas.problems import describe
-from tasks.dubbing.atomic_output import clear_partials
 from tasks.dubbing.checks import crossed_rows, find_faults
 from tasks.dubbing.dubber import Dubber
 from tasks.dubbing.outcomes import Dubbed, DubResult, readable

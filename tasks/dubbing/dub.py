@@ -1,6 +1,5 @@
 """Dubbing of one video, from its file to the new one; used for a single job and for each of a manifest's."""
 
-import errno
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -8,18 +7,17 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Final
 
 import av.error
 
 from model.dubbing.timing import OutputTimeline, plan_timeline
+from model.files import atomic_path, is_disk_full
 from schemas.config.dubbing import OUTPUT_FORMATS, DubJob
 from schemas.config.limits import GuardSettings
 from schemas.config.settings import Settings
 from schemas.errors import DubbingError
 from tasks.dubbing.appearance import ReferenceFrames, References
 from tasks.dubbing.appearance_source import lent
-from tasks.dubbing.atomic_output import whole_or_not_at_all
 from tasks.dubbing.canvas import Canvas, Look
 from tasks.dubbing.checks import output_faults
 from tasks.dubbing.compositing import FrameCompositor
@@ -37,8 +35,6 @@ from tasks.dubbing.speech import SpeechSource
 from tasks.faces.backend import LandmarkBackend
 from tasks.media.containers import words
 from tasks.media.paths import fingerprint, localise, path_to_uri
-
-NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -201,7 +197,7 @@ def _render(
     watcher.phase("dub", timeline.frames)
     painted = closing(ahead(painting.frames(), AHEAD))
     form = OUTPUT_FORMATS[out.suffix.lower()]
-    with whole_or_not_at_all(out) as partial, _written(out), painted as frames:
+    with atomic_path(out) as partial, _written(out), painted as frames:
         dubbed = write_video(
             partial, form, frames, look, timeline, speech, comment(models), settings.dub, stopwatch, watcher.frame
         )
@@ -257,6 +253,6 @@ def _written(out: Path) -> Iterator[None]:
     try:
         yield
     except av.error.FFmpegError as error:
-        if error.errno in NO_ROOM:
+        if is_disk_full(error.errno):
             raise OSError(error.errno, error.strerror, str(out)) from error
         raise DubbingError(f"{out} cannot be written: {words(error)}") from error

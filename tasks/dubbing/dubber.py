@@ -9,10 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from model.files import copy_untrusted
 from schemas.config.dubbing import DubJob
 from schemas.config.settings import Settings
 from schemas.errors import DubbingError, MediaRefusedError
-from tasks.dubbing.atomic_output import put_in_place
 from tasks.dubbing.checks import local_inputs
 from tasks.dubbing.outcomes import Dubbed
 from tasks.dubbing.progress import DubWatcher, SilentDubWatcher
@@ -98,7 +98,7 @@ class Dubber:
         made = Path(self._scratch or "", "made", f"dubbed{Path(job.out).suffix}")
         asked = (_WORK, job, found, self._settings, made)
         dubbed: Dubbed = self._ask(watcher, *asked, media=_media(job), returns=Dubbed)
-        put_in_place(made, Path(job.out))
+        copy_untrusted(made, Path(job.out))
         return replace(dubbed, out=job.out)
 
     def judge(self, job: DubJob, found: "ModelPaths", scorer: "SyncScorer", watcher: DubWatcher) -> "DubScores":

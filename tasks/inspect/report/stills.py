@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from model.features.numbers import evenly_spaced
 from schemas.config.limits import GuardSettings
 from schemas.config.settings import Settings
 from schemas.errors import MediaRefusedError
@@ -131,7 +132,7 @@ def grab(
 
 def spread(start: int, frames: int, count: int) -> tuple[int, ...]:
     """Return up to `count` frame numbers at even distances over a clip, its first and last included."""
-    return tuple(int(number) for number in np.unique(np.linspace(start, start + frames - 1, count).round()))
+    return tuple(start + int(number) for number in evenly_spaced(frames, count))
 
 
 def _cut(rgb: Rgb, window: Window | None) -> Rgb:
