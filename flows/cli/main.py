@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.cli import dub, evaluate, inspect, lineage, promote, relocate, reproduce, train
+from flows.cli import dub, evaluate, inspect, lineage, promote, reproduce, train
 from flows.cli.environment import configure_environment, prepare, server_is_lost
 from flows.cli.options import ConfigOption, JsonOption, WorkspaceOption, print_result, text_of
 from model.files import is_disk_full
@@ -27,7 +27,6 @@ promote.register(app)
 lineage.register(app)
 dub.register(app)
 reproduce.register(app)
-relocate.register(app)
 
 
 @app.command()
@@ -48,14 +47,12 @@ def ingest(
     from tasks.preflight.data import check_ingest
 
     prepare(lambda: check_ingest(source, corpus, workspace, text_of(config), text_of(policy), dask, workers))
-    from flows.cli.ingest_progress import Display
+    from flows.cli.progress import run_shown
     from flows.cli.render.ingest import show_summary
     from flows.ingest import ingest as run
-    from tasks.ingestion.progress import watched_by
 
-    with Display() as display, watched_by(display):
-        summary = run(source, corpus, workspace, text_of(config), text_of(policy), dask, workers, retry_quarantined)
-    print_result(summary, as_json, show_summary)
+    given = (source, corpus, workspace, text_of(config), text_of(policy), dask, workers, retry_quarantined)
+    print_result(run_shown(run, *given), as_json, show_summary)
 
 
 @app.command()
@@ -111,13 +108,10 @@ def _apply(
     from tasks.preflight.data import check_route
 
     prepare(lambda: check_route(str(policy), workspace, text_of(config), dask, workers))
-    from flows.cli.ingest_progress import Display
+    from flows.cli.progress import run_shown
     from flows.route import route as run
-    from tasks.ingestion.progress import watched_by
 
-    with Display() as display, watched_by(display):
-        summary: dict[str, Any] = run(str(policy), workspace, text_of(config), dask, workers)
-    return summary
+    return run_shown(run, str(policy), workspace, text_of(config), dask, workers)
 
 
 def main() -> None:

@@ -50,10 +50,10 @@ def paper(
 
     where = (workspace, text_of(config), preset)
     prepare(lambda: check_paper(table, minutes, release, folds, fold, text_of(out), *where))
-    from flows.cli.training_progress import run_watched
+    from flows.cli.progress import run_shown
     from flows.reproduce import paper as run
 
-    summary = run_watched(run, table, minutes, release, folds, fold, text_of(out), workspace, text_of(config), preset)
+    summary = run_shown(run, table, minutes, release, folds, fold, text_of(out), workspace, text_of(config), preset)
     print_result(summary, as_json, _show_table)
 
 

@@ -50,10 +50,10 @@ def _training_of(stage: Literal["stage1", "stage2"]) -> Callable[..., None]:
 
         chosen = {"preset": preset, "seed": seed, "schedule": {"max_steps": steps}}
         prepare(lambda: check_train(stage, release, workspace, text_of(config), stage, chosen), training=True)
-        from flows.cli.training_progress import run_watched
+        from flows.cli.progress import run_shown
         from flows.train import train as run
 
-        summary = run_watched(run, stage, release, workspace, text_of(config), preset, steps, seed, fresh)
+        summary = run_shown(run, stage, release, workspace, text_of(config), preset, steps, seed, fresh)
         print_result(summary, as_json, show_labelled)
 
     return command
@@ -82,10 +82,10 @@ def train_baseline(
 
     chosen = {"preset": preset, "seed": seed, "schedule": {"max_steps": steps, "minutes": minutes}}
     prepare(lambda: check_train("stage2", release, workspace, text_of(config), "baselines", chosen), training=True)
-    from flows.cli.training_progress import run_watched
+    from flows.cli.progress import run_shown
     from flows.train import train_baseline as run
 
-    summary = run_watched(run, name, release, workspace, text_of(config), preset, steps, minutes, seed, fresh)
+    summary = run_shown(run, name, release, workspace, text_of(config), preset, steps, minutes, seed, fresh)
     print_result(summary, as_json, show_labelled)
 
 
@@ -109,8 +109,8 @@ def finetune(
 
     chosen = {"preset": preset, "finetuning": {"steps": steps, "seconds": seconds}}
     prepare(lambda: check_finetune(clip, model, release, workspace, text_of(config), chosen), training=True)
-    from flows.cli.training_progress import run_watched
+    from flows.cli.progress import run_shown
     from flows.train import finetune as run
 
-    summary = run_watched(run, clip, model, release, workspace, text_of(config), preset, seconds, steps, fresh)
+    summary = run_shown(run, clip, model, release, workspace, text_of(config), preset, seconds, steps, fresh)
     print_result(summary, as_json, show_labelled)

@@ -28,13 +28,14 @@ from tasks.dubbing.notes import comment, no_face, on_covers, on_damage, on_speec
 from tasks.dubbing.outcomes import OF_SPEECH, Dubbed, readable
 from tasks.dubbing.output import write_video
 from tasks.dubbing.prefetch import AHEAD, ahead
-from tasks.dubbing.progress import DubWatcher, KernelTimer, SilentDubWatcher
+from tasks.dubbing.progress import KernelTimer
 from tasks.dubbing.segments import Face, Segment, covered_frames, lay_out
 from tasks.dubbing.source import SourceVideo
 from tasks.dubbing.speech import SpeechSource
 from tasks.faces.backend import LandmarkBackend
 from tasks.media.containers import words
 from tasks.media.paths import fingerprint, localise, path_to_uri
+from tasks.monitoring.progress import ProgressSink
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,7 +73,7 @@ def dub(
     models: Models,
     backend: LandmarkBackend,
     settings: Settings,
-    watcher: DubWatcher | None = None,
+    watcher: ProgressSink | None = None,
     planned: Planned | None = None,
     made: Path | None = None,
 ) -> Dubbed:
@@ -86,7 +87,7 @@ def dub(
     began = time.perf_counter()
     out = made or _writable(job)
     with tempfile.TemporaryDirectory(prefix="heterodub-") as folder:
-        tools = _Tools(models, backend, settings, KernelTimer(), watcher or SilentDubWatcher(), Path(folder))
+        tools = _Tools(models, backend, settings, KernelTimer(), watcher or ProgressSink(), Path(folder))
         with _opened(job, tools) as (film, speech), readable(job.video):
             plan = _plan(job, film, speech, tools)
             if planned is not None:
@@ -105,7 +106,7 @@ def plan_dub(job: DubJob, models: Models, backend: LandmarkBackend, settings: Se
     Raises: SourceError, DubbingError - as dub.
     """
     with tempfile.TemporaryDirectory(prefix="heterodub-") as folder:
-        tools = _Tools(models, backend, settings, KernelTimer(), SilentDubWatcher(), Path(folder))
+        tools = _Tools(models, backend, settings, KernelTimer(), ProgressSink(), Path(folder))
         with _opened(job, tools) as (film, speech), readable(job.video):
             return _plan(job, film, speech, tools)
 
@@ -118,7 +119,7 @@ class _Tools:
     backend: LandmarkBackend
     settings: Settings
     stopwatch: KernelTimer
-    watcher: DubWatcher
+    watcher: ProgressSink
     scratch: Path
 
 
@@ -161,7 +162,7 @@ def _plan(job: DubJob, film: SourceVideo, speech: SpeechSource, tools: _Tools) -
             settings.clips,
             settings.dub.least_tracked_frames,
             stopwatch,
-            tools.watcher.frame,
+            tools.watcher.advance,
         )
         if followed.tracks:
             break
@@ -199,7 +200,7 @@ def _render(
     form = OUTPUT_FORMATS[out.suffix.lower()]
     with atomic_path(out) as partial, _written(out), painted as frames:
         dubbed = write_video(
-            partial, form, frames, look, timeline, speech, comment(models), settings.dub, stopwatch, watcher.frame
+            partial, form, frames, look, timeline, speech, comment(models), settings.dub, stopwatch, watcher.advance
         )
     return dubbed, models.names
 
@@ -207,7 +208,7 @@ def _render(
 def _collected(faces: Sequence[Face], film: SourceVideo, canvas: Canvas, tools: _Tools) -> References:
     """Collect the faces' reference crops."""
     references = References(faces, tools.models.translator.side_px, tools.scratch)
-    references.collect(film, canvas, tools.stopwatch, tools.watcher.frame)
+    references.collect(film, canvas, tools.stopwatch, tools.watcher.advance)
     return references
 
 

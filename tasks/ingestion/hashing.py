@@ -16,8 +16,8 @@ from schemas.records import RawFile
 from tasks.ingestion import file_catalog
 from tasks.ingestion.dask_executor import Client, spread
 from tasks.ingestion.deduplication import Resolution, resolve
-from tasks.ingestion.progress import IngestWatcher
 from tasks.ingestion.worker import identify, identify_each
+from tasks.monitoring.progress import ProgressSink
 from tasks.sources.presence import gone
 
 _BUNDLE_FILES: Final = 32
@@ -41,7 +41,7 @@ def identify_files(
     files: Collection[RawFile],
     known: Mapping[str, file_catalog.Row],
     settings: Settings,
-    watcher: IngestWatcher,
+    progress: ProgressSink,
     barred: frozenset[str] = frozenset(),
     labelled: Collection[str] = frozenset(),
 ) -> Identified:
@@ -60,9 +60,9 @@ def identify_files(
         else:
             readable.append(raw)
     contents: dict[str, list[RawFile]] = {}
-    watcher.phase("identify", len(readable))
+    progress.phase("identify", len(readable))
     for raw, media_id in _contents(client, readable, settings):
-        watcher.step()
+        progress.advance()
         if isinstance(media_id, MediaRefusedError):
             refused.append((raw, media_id))
         elif media_id not in barred:

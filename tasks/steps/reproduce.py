@@ -13,8 +13,8 @@ from tasks.monitoring.run_log import Counts, as_step
 from tasks.reproduction.table import Table
 from tasks.reproduction.table_builder import make_table
 from tasks.reproduction.writing import markdown, write_table
+from tasks.steps.progress import training_callback
 from tasks.stores.workspace import Workspace
-from tasks.training.progress import training_callback
 
 
 @task(cache_policy=NO_CACHE)

@@ -14,8 +14,8 @@ from schemas.reasons import FileReason
 from tasks.dubbing.batch import check_jobs, dub_jobs, read_jobs
 from tasks.dubbing.checks import find_faults, output_faults
 from tasks.dubbing.inputs import input_faults
-from tasks.dubbing.progress import SilentDubWatcher
 from tasks.ingestion import file_catalog
+from tasks.monitoring.progress import ProgressSink
 from tasks.sources.corpus import Corpus
 from tasks.sources.folder import local_file
 from tasks.stores import tables
@@ -180,9 +180,7 @@ def test_only_a_dubbing_is_replaced(files, tmp_path):
     assert "is no dubbing: name another" in said["holiday.mp4"][0]
     asked = job(files).model_copy(update={"out": str(foreign)})
     before = foreign.read_bytes()
-    (ended,) = dub_jobs(
-        [asked], "/no/such/model", "warp", Settings(workspace=str(tmp_path / "none")), SilentDubWatcher()
-    )
+    (ended,) = dub_jobs([asked], "/no/such/model", "warp", Settings(workspace=str(tmp_path / "none")), ProgressSink())
     assert "is no dubbing" in ended.error and foreign.read_bytes() == before
     assert input_faults(asked, GUARDS, written=False) == ()
 
@@ -232,5 +230,5 @@ def test_every_bad_row_is_known_before_the_first_is_worked_on(files, tmp_path):
 
 def test_where_every_row_is_bad_no_model_is_looked_for(files, tmp_path):
     jobs = read_jobs(manifest(tmp_path, (files / "speech.wav", files / "film.mp4", "b.mp4")))
-    (ended,) = dub_jobs(jobs, "/no/such/model", "warp", Settings(), SilentDubWatcher())
+    (ended,) = dub_jobs(jobs, "/no/such/model", "warp", Settings(), ProgressSink())
     assert "swap" in ended.error
