@@ -46,7 +46,7 @@ def takedown(
         str | None, typer.Option(help="This file (path, whole name or id), and every other of the same bytes.")
     ] = None,
     licence: Annotated[str | None, typer.Option(help="Everything under this licence.")] = None,
-    why: Annotated[str, typer.Option(help="Why; kept with the tombstone.")] = "asked for",
+    reason: Annotated[str, typer.Option(help="Why; kept with the tombstone.")] = "asked for",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
     with_models: Annotated[
         bool, typer.Option("--with-models", help="Delete models and checkpoints trained on it, too.")
@@ -74,7 +74,7 @@ def takedown(
     from flows.takedown import takedown as run
     from tasks.lineage.orders import ordered
 
-    with ordered(kind, value, why) as (sign, untold):  # Prefect keeps what a flow is given
+    with ordered(kind, value, reason) as (sign, untold):  # Prefect keeps what a flow is given
         summary = run(kind, sign, untold, False, workspace, text_of(config), with_models, with_near_copies)
     print_result(summary, as_json, partial(show_takedown, dry_run=False))
 

@@ -77,7 +77,7 @@ class RunSettings(Section):
 class StoreSettings(Section):
     """Retention of table files that nobody needs."""
 
-    keep_days: int = Field(
+    retention_days: int = Field(
         7, ge=1, description="days for which files that no release and no newest version names stay on the disk"
     )
 

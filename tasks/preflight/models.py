@@ -1,4 +1,4 @@
-"""Checks of the commands about models: train, finetune, evaluate, ablate, paper, promote, rollback, retrain.
+"""Checks of the commands about models: train, finetune, evaluate, ablate, reproduce, promote, rollback, retrain.
 
 Each takes its flow's parameters, and returns the flow's settings.
 """
@@ -118,7 +118,7 @@ def check_ablate_finetuning(
     return settings
 
 
-def check_paper(
+def check_reproduce(
     table: str,
     minutes: float,
     release: str | None,

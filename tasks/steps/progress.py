@@ -43,10 +43,10 @@ class _PrefectSink(ProgressSink):
         self._sink.phase(name, total, done, share)
 
     def advance(self, detail: str = "", share: float | None = None) -> None:
-        """Count one unit; shown if the last update is long enough ago, or all are done."""
+        """Count one unit; shown if the last update is long enough ago, or all is done."""
         super().advance(detail, share)
         self._sink.advance(detail, share)
-        if self.done == self.total or time.monotonic() - self._updated > _EVERY_S:
+        if self.share >= 1 or time.monotonic() - self._updated > _EVERY_S:
             count = self.done if self.total is None else f"{self.done} of {self.total}"
             self._update(self.share, f"{self.name}: {count}" + (f", {detail}" if detail else ""))
 
