@@ -143,14 +143,15 @@ def ablate_data(
     as_json: JsonOption = False,
 ) -> None:
     """Compare half of the speakers with the same half and more footage that is good for one stage alone."""
-    from tasks.preflight.models import check_ablate_data
+    from tasks.preflight.models import check_evaluate
 
-    prepare(lambda: check_ablate_data(stage, release, workspace, text_of(config), preset))
+    where = (workspace, text_of(config), preset)
+    prepare(lambda: check_evaluate(stage, None, release, "test", folds, None, None, *where))
     from flows.cli.progress import run_shown
     from flows.cli.render.scores import show_ablation
     from flows.evaluate import ablate_data as run
 
-    summary = run_shown(run, release, folds, references, workspace, text_of(config), preset, stage)
+    summary = run_shown(run, release, folds, references, *where, stage)
     print_result(summary, as_json, show_ablation)
 
 

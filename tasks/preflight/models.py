@@ -74,7 +74,7 @@ def check_evaluate(
     config: str | None,
     preset: str | None,
 ) -> Settings:
-    """Refuse an evaluation that could not begin; returns its settings.
+    """Refuse an evaluation, or an ablation of data by folds, that could not begin; returns its settings.
 
     Raises: NotFoundError, TrainingError - the release. TrackingError - the model. SettingsError, WorkspaceError.
     """
@@ -91,15 +91,6 @@ def check_evaluate(
         return settings
     require_clips(settings, release, Stage(stage), split)
     require_model(settings, _MODELS[stage], model)
-    return settings
-
-
-def check_ablate_data(
-    stage: StageName, release: str | None, workspace: str | None, config: str | None, preset: str | None
-) -> Settings:
-    """Refuse an ablation of data that could not begin; returns its settings. Raises: as check_evaluate."""
-    settings = load_settings(config, workspace=workspace, **{stage: {"preset": preset}})
-    require_clips(settings, release, Stage(stage), "train")
     return settings
 
 

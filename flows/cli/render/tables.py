@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from rich import box
-from rich.cells import cell_len
+from rich.cells import set_cell_size
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.table import Table
@@ -131,12 +131,8 @@ def _without_middle(text: Text, width: int) -> Text:
     """Return a text of at most `width` cells: the middle is cut, and more is kept of the end than of the beginning."""
     if text.cell_len <= width:
         return text
-    words, tail = text.plain, ""
-    while cell_len(words[len(words) - len(tail) - 1 :]) <= (width - 1) * 2 // 3:
-        tail = words[len(words) - len(tail) - 1 :]
-    head = ""
-    while cell_len(words[: len(head) + 1]) + 1 + cell_len(tail) <= width:
-        head = words[: len(head) + 1]
+    kept = (width - 1) * 2 // 3
+    head, tail = set_cell_size(text.plain, width - 1 - kept), set_cell_size(text.plain[::-1], kept)[::-1]
     return Text(f"{head}\u2026{tail}", style=text.style)
 
 
