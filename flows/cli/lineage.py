@@ -1,4 +1,4 @@
-"""Commands `trace` and `takedown`, which follow footage. Heavy libraries load inside them."""
+"""Commands `trace`, `takedown` and `relocate`: where footage went, and where runs and models lie."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -10,6 +10,7 @@ import typer
 
 from flows.cli.environment import configure_environment, prepare
 from flows.cli.options import ConfigOption, JsonOption, WorkspaceOption, print_result, text_of
+from tasks.monitoring.streams import say
 
 Kind = Literal["speaker", "corpus", "file", "licence"]
 
@@ -18,6 +19,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
     app.command("trace")(trace)
     app.command("takedown")(takedown)
+    app.command("relocate")(relocate)
 
 
 def trace(
@@ -44,7 +46,7 @@ def takedown(
         str | None, typer.Option(help="This file (path, whole name or id), and every other of the same bytes.")
     ] = None,
     licence: Annotated[str | None, typer.Option(help="Everything under this licence.")] = None,
-    why: Annotated[str, typer.Option(help="Why; kept with the tombstone.")] = "asked for",
+    reason: Annotated[str, typer.Option(help="Why; kept with the tombstone.")] = "asked for",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
     with_models: Annotated[
         bool, typer.Option("--with-models", help="Delete models and checkpoints trained on it, too.")
@@ -72,7 +74,7 @@ def takedown(
     from flows.takedown import takedown as run
     from tasks.lineage.orders import ordered
 
-    with ordered(kind, value, why) as (sign, untold):  # Prefect keeps what a flow is given
+    with ordered(kind, value, reason) as (sign, untold):  # Prefect keeps what a flow is given
         summary = run(kind, sign, untold, False, workspace, text_of(config), with_models, with_near_copies)
     print_result(summary, as_json, partial(show_takedown, dry_run=False))
 
@@ -96,3 +98,32 @@ def _selected(options: Mapping[str, str | None]) -> tuple[Any, str]:
     if len(named) != 1:
         raise typer.BadParameter("name one of --speaker, --corpus, --file and --licence")
     return named[0]
+
+
+def relocate(
+    forget: Annotated[
+        Path | None, typer.Option(help="Workspace that this one is a copy of, if it is still there.")
+    ] = None,
+    workspace: WorkspaceOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Rewrite the addresses of runs and models of a workspace that was moved."""
+    from schemas.config.settings import load_settings
+    from tasks.stores.workspace import Workspace
+    from tasks.tracking.address import place_of
+    from tasks.tracking.relocation import relocate as run
+
+    settings = load_settings(text_of(config), workspace=workspace)
+    done = run(place_of(settings.tracking, Workspace.open(settings.workspace)), forget)
+    print_result(asdict(done), as_json, _show_relocation)
+
+
+def _show_relocation(result: dict[str, Any]) -> None:
+    if not result["forgotten"]:
+        print("nothing to do: the runs and models are at home here")
+    for old in result["forgotten"]:
+        say(f"moved here from {old}")
+    print(f"{result['addresses']} addresses rewritten, {result['models']} versions of models")
+    for name in result["missing"]:
+        say(f"warning: the files of {name} are not here")

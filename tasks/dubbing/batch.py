@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import ValidationError
 
+from model.files import clear_partials
 from schemas.config.dubbing import DubJob
 from schemas.config.settings import Settings
 from schemas.endings import ending_of_jobs, with_ending
 from schemas.errors import HeterodubError, SourceError
 from schemas.problems import describe
-from tasks.dubbing.atomic_output import clear_partials
 from tasks.dubbing.checks import crossed_rows, find_faults
 from tasks.dubbing.dubber import Dubber
 from tasks.dubbing.outcomes import Dubbed, DubResult, readable
-from tasks.dubbing.progress import DubWatcher
+from tasks.monitoring.progress import ProgressSink, TitledSink
 from tasks.monitoring.run_log import Counts
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def summary_of(jobs: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def dub_jobs(
-    jobs: Sequence[DubJob], generator: str, translator: str, settings: Settings, watcher: DubWatcher
+    jobs: Sequence[DubJob], generator: str, translator: str, settings: Settings, watcher: ProgressSink
 ) -> list[DubResult]:
     """Dub every job, in order, in a child process. What goes wrong with one, a crash of its decoder or a hang too, is
     its outcome; what goes wrong with the models is raised. All are checked before the first is worked on, and those
@@ -100,8 +100,7 @@ def dub_jobs(
             if place in faults:
                 outcomes.append(DubResult(job, None, faults[place]))
                 continue
-            watcher.job(place + 1, len(jobs), job.video)
-            outcomes.append(_outcome(job, partial(dubber.dub, job, found, watcher)))
+            outcomes.append(_outcome(job, partial(dubber.dub, job, found, _titled(watcher, jobs, place))))
     return outcomes
 
 
@@ -117,7 +116,7 @@ def judge_jobs(
     translator: str,
     settings: Settings,
     scorer: "SyncScorer",
-    watcher: DubWatcher,
+    watcher: ProgressSink,
 ) -> "DubScores":
     """Judge the jobs' finished files (tasks/evaluation/dubbing.py), in a child process, whose death costs one job its
     scores.
@@ -131,14 +130,18 @@ def judge_jobs(
         closing(Dubber(settings, (generator, translator), scratch)) as dubber,
     ):
         found, scores = dubber.find(generator, translator), []
-        for place, job in enumerate(jobs, start=1):
-            watcher.job(place, len(jobs), job.video)
+        for place, job in enumerate(jobs):
             try:
                 with readable(job.video):
-                    scores.append(dubber.judge(job, found, scorer, watcher))
+                    scores.append(dubber.judge(job, found, scorer, _titled(watcher, jobs, place)))
             except HeterodubError as error:
                 scores.append(DubScores(*found.names, (), {}, {job.video: str(error)}, {}))
     return merged(scores)
+
+
+def _titled(watcher: ProgressSink, jobs: Sequence[DubJob], place: int) -> ProgressSink:
+    """Return the sink for the phases of one job; of several, each is named."""
+    return TitledSink(watcher, f"{place + 1}/{len(jobs)} {jobs[place].video}: ") if len(jobs) > 1 else watcher
 
 
 def _outcome(job: DubJob, work: Callable[[], Dubbed]) -> DubResult:

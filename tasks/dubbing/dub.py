@@ -1,6 +1,5 @@
 """Dubbing of one video, from its file to the new one; used for a single job and for each of a manifest's."""
 
-import errno
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -8,18 +7,17 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Final
 
 import av.error
 
 from model.dubbing.timing import OutputTimeline, plan_timeline
+from model.files import atomic_path, is_disk_full
 from schemas.config.dubbing import OUTPUT_FORMATS, DubJob
-from schemas.config.limits import GuardSettings
+from schemas.config.limits import LimitSettings
 from schemas.config.settings import Settings
 from schemas.errors import DubbingError
 from tasks.dubbing.appearance import ReferenceFrames, References
 from tasks.dubbing.appearance_source import lent
-from tasks.dubbing.atomic_output import whole_or_not_at_all
 from tasks.dubbing.canvas import Canvas, Look
 from tasks.dubbing.checks import output_faults
 from tasks.dubbing.compositing import FrameCompositor
@@ -30,15 +28,14 @@ from tasks.dubbing.notes import comment, no_face, on_covers, on_damage, on_speec
 from tasks.dubbing.outcomes import OF_SPEECH, Dubbed, readable
 from tasks.dubbing.output import write_video
 from tasks.dubbing.prefetch import AHEAD, ahead
-from tasks.dubbing.progress import DubWatcher, KernelTimer, SilentDubWatcher
+from tasks.dubbing.progress import KernelTimer
 from tasks.dubbing.segments import Face, Segment, covered_frames, lay_out
 from tasks.dubbing.source import SourceVideo
 from tasks.dubbing.speech import SpeechSource
 from tasks.faces.backend import LandmarkBackend
 from tasks.media.containers import words
 from tasks.media.paths import fingerprint, localise, path_to_uri
-
-NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+from tasks.monitoring.progress import ProgressSink
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,7 +73,7 @@ def dub(
     models: Models,
     backend: LandmarkBackend,
     settings: Settings,
-    watcher: DubWatcher | None = None,
+    watcher: ProgressSink | None = None,
     planned: Planned | None = None,
     made: Path | None = None,
 ) -> Dubbed:
@@ -90,7 +87,7 @@ def dub(
     began = time.perf_counter()
     out = made or _writable(job)
     with tempfile.TemporaryDirectory(prefix="heterodub-") as folder:
-        tools = _Tools(models, backend, settings, KernelTimer(), watcher or SilentDubWatcher(), Path(folder))
+        tools = _Tools(models, backend, settings, KernelTimer(), watcher or ProgressSink(), Path(folder))
         with _opened(job, tools) as (film, speech), readable(job.video):
             plan = _plan(job, film, speech, tools)
             if planned is not None:
@@ -109,7 +106,7 @@ def plan_dub(job: DubJob, models: Models, backend: LandmarkBackend, settings: Se
     Raises: SourceError, DubbingError - as dub.
     """
     with tempfile.TemporaryDirectory(prefix="heterodub-") as folder:
-        tools = _Tools(models, backend, settings, KernelTimer(), SilentDubWatcher(), Path(folder))
+        tools = _Tools(models, backend, settings, KernelTimer(), ProgressSink(), Path(folder))
         with _opened(job, tools) as (film, speech), readable(job.video):
             return _plan(job, film, speech, tools)
 
@@ -122,33 +119,33 @@ class _Tools:
     backend: LandmarkBackend
     settings: Settings
     stopwatch: KernelTimer
-    watcher: DubWatcher
+    watcher: ProgressSink
     scratch: Path
 
 
 @contextmanager
-def open_speech(named: str, guards: GuardSettings, scratch: Path) -> Iterator[SpeechSource]:
+def open_speech(named: str, limits: LimitSettings, scratch: Path) -> Iterator[SpeechSource]:
     """Open a speech by its path or address.
 
     Raises: SourceError - it cannot be used.
     """
     with ExitStack() as opened:
         with readable(named, OF_SPEECH):
-            path = opened.enter_context(localise(_uri(named), scratch, guards.web_origins))
-            speech = opened.enter_context(SpeechSource.open(path, guards, scratch))
+            path = opened.enter_context(localise(_uri(named), scratch, limits.web_origins))
+            speech = opened.enter_context(SpeechSource.open(path, limits, scratch))
         yield speech
 
 
 @contextmanager
 def _opened(job: DubJob, tools: _Tools) -> Iterator[tuple[SourceVideo, SpeechSource]]:
     """Open the job's video and speech."""
-    guards = tools.settings.guards
+    limits = tools.settings.limits
     with ExitStack() as opened:
         with tools.stopwatch("decode sound"):
-            speech = opened.enter_context(open_speech(job.speech, guards, tools.scratch))
+            speech = opened.enter_context(open_speech(job.speech, limits, tools.scratch))
         with readable(job.video):
-            path = opened.enter_context(localise(_uri(job.video), tools.scratch, guards.web_origins))
-            film = SourceVideo.open(path, guards)
+            path = opened.enter_context(localise(_uri(job.video), tools.scratch, limits.web_origins))
+            film = SourceVideo.open(path, limits)
         yield film, speech
 
 
@@ -165,7 +162,7 @@ def _plan(job: DubJob, film: SourceVideo, speech: SpeechSource, tools: _Tools) -
             settings.clips,
             settings.dub.least_tracked_frames,
             stopwatch,
-            tools.watcher.frame,
+            tools.watcher.advance,
         )
         if followed.tracks:
             break
@@ -201,9 +198,9 @@ def _render(
     watcher.phase("dub", timeline.frames)
     painted = closing(ahead(painting.frames(), AHEAD))
     form = OUTPUT_FORMATS[out.suffix.lower()]
-    with whole_or_not_at_all(out) as partial, _written(out), painted as frames:
+    with atomic_path(out) as partial, _written(out), painted as frames:
         dubbed = write_video(
-            partial, form, frames, look, timeline, speech, comment(models), settings.dub, stopwatch, watcher.frame
+            partial, form, frames, look, timeline, speech, comment(models), settings.dub, stopwatch, watcher.advance
         )
     return dubbed, models.names
 
@@ -211,7 +208,7 @@ def _render(
 def _collected(faces: Sequence[Face], film: SourceVideo, canvas: Canvas, tools: _Tools) -> References:
     """Collect the faces' reference crops."""
     references = References(faces, tools.models.translator.side_px, tools.scratch)
-    references.collect(film, canvas, tools.stopwatch, tools.watcher.frame)
+    references.collect(film, canvas, tools.stopwatch, tools.watcher.advance)
     return references
 
 
@@ -227,7 +224,7 @@ def _tuned(
 
 def _lent(named: str, tools: _Tools) -> Callable[[Face], ReferenceFrames]:
     """Return the face of another video or picture, in the place of every face."""
-    origins = tools.settings.guards.web_origins
+    origins = tools.settings.limits.web_origins
     with readable(named), localise(_uri(named), tools.scratch, origins) as path:
         shown = lent(path, tools.backend, tools.settings, tools.models.translator.side_px, tools.scratch)
     return lambda face: shown
@@ -257,6 +254,6 @@ def _written(out: Path) -> Iterator[None]:
     try:
         yield
     except av.error.FFmpegError as error:
-        if error.errno in NO_ROOM:
+        if is_disk_full(error.errno):
             raise OSError(error.errno, error.strerror, str(out)) from error
         raise DubbingError(f"{out} cannot be written: {words(error)}") from error

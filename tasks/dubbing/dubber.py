@@ -9,15 +9,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from model.files import copy_untrusted
 from schemas.config.dubbing import DubJob
 from schemas.config.settings import Settings
 from schemas.errors import DubbingError, MediaRefusedError
-from tasks.dubbing.atomic_output import put_in_place
 from tasks.dubbing.checks import local_inputs
 from tasks.dubbing.outcomes import Dubbed
-from tasks.dubbing.progress import DubWatcher, SilentDubWatcher
 from tasks.ingestion.child_process import Isolated, Named
 from tasks.ingestion.decoder_process import Decoder
+from tasks.monitoring.progress import ProgressSink
 from tasks.sandbox.confinement import Sandbox
 from tasks.stores.workspace import Workspace
 from tasks.training.run_dirs import dubbings
@@ -34,7 +34,7 @@ _WORK = Named("tasks.dubbing.worker:work_on")
 _JUDGE = Named("tasks.dubbing.worker:judge")
 # by name: only the child loads decoders and models
 
-_NEWS: Final = tuple[Literal["phase"], tuple[str, int | None]] | tuple[Literal["frame"], tuple[()]]
+_NEWS: Final = tuple[Literal["phase"], tuple[str, int | None]] | tuple[Literal["advance"], tuple[()]]
 
 
 class Dubber:
@@ -61,16 +61,16 @@ class Dubber:
         sandbox = Sandbox(
             (*reads, *settings.weights.paths), tuple(map(str, writes)), accelerators=settings.device != "cpu"
         )
-        self._decoder = Decoder(settings.guards, sandbox, {"OMP_NUM_THREADS": str(os.cpu_count() or 1)})
+        self._decoder = Decoder(settings.limits, sandbox, {"OMP_NUM_THREADS": str(os.cpu_count() or 1)})
 
     def look(self, job: DubJob, written: bool = True) -> tuple[str, ...]:
         """Check a job's inputs, and the file that its output would replace; see inputs.input_faults.
 
         Raises: MediaRefusedError - one of them killed the child.
         """
-        asked = (_LOOK, job, self._settings.guards, written)
+        asked = (_LOOK, job, self._settings.limits, written)
         media = [str(path) for path in (*local_inputs(job), Path(job.out)) if path.is_file()]
-        found: tuple[str, ...] = self._ask(SilentDubWatcher(), *asked, media=media, returns=tuple[str, ...])
+        found: tuple[str, ...] = self._ask(ProgressSink(), *asked, media=media, returns=tuple[str, ...])
         return found
 
     def find(self, generator: str, translator: str) -> "ModelPaths":
@@ -81,16 +81,16 @@ class Dubber:
         from tasks.dubbing.models import ModelPaths
 
         asked = (_FIND, self._settings, generator, translator, str(self._scratch))
-        with closing(Isolated(self._settings.guards.memory_limit_gib, None)) as finder:
+        with closing(Isolated(self._settings.limits.memory_limit_gib, None)) as finder:
             try:
                 found: ModelPaths = finder.run(*asked, time_limit_s=self._settings.dub.silence_s, returns=ModelPaths)
                 found = replace(found, tunings=self._tunings)
-                self._ask(SilentDubWatcher(), _OPEN, found, self._settings)
+                self._ask(ProgressSink(), _OPEN, found, self._settings)
             except MediaRefusedError as refusal:
                 raise DubbingError(f"the models could not be opened: {refusal}") from refusal
         return found
 
-    def dub(self, job: DubJob, found: "ModelPaths", watcher: DubWatcher) -> Dubbed:
+    def dub(self, job: DubJob, found: "ModelPaths", watcher: ProgressSink) -> Dubbed:
         """Dub a job's video, and put what was made under its name.
 
         Raises: as dub.dub, and as Decoder.run. OSError - there is no room for it.
@@ -98,10 +98,10 @@ class Dubber:
         made = Path(self._scratch or "", "made", f"dubbed{Path(job.out).suffix}")
         asked = (_WORK, job, found, self._settings, made)
         dubbed: Dubbed = self._ask(watcher, *asked, media=_media(job), returns=Dubbed)
-        put_in_place(made, Path(job.out))
+        copy_untrusted(made, Path(job.out))
         return replace(dubbed, out=job.out)
 
-    def judge(self, job: DubJob, found: "ModelPaths", scorer: "SyncScorer", watcher: DubWatcher) -> "DubScores":
+    def judge(self, job: DubJob, found: "ModelPaths", scorer: "SyncScorer", watcher: ProgressSink) -> "DubScores":
         """Score a job's finished file; see tasks/evaluation/dubbing.py.
 
         Raises: as that, and as Decoder.run.
@@ -116,7 +116,7 @@ class Dubber:
         """End the child."""
         self._decoder.close()
 
-    def _ask(self, watcher: DubWatcher, work: Named, *arguments: Any, **more: Any) -> Any:
+    def _ask(self, watcher: ProgressSink, work: Named, *arguments: Any, **more: Any) -> Any:
         def hear(news: Any) -> None:
             getattr(watcher, news[0])(*news[1])
 

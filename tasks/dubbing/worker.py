@@ -15,6 +15,7 @@ from tasks.dubbing.outcomes import Dubbed
 from tasks.evaluation.dubbing import DubScores, evaluate_dubbings
 from tasks.faces.backend import LandmarkBackend, open_backend
 from tasks.ingestion.child import announce
+from tasks.monitoring.progress import ProgressSink
 
 _MESH_THREADS: Final = min(4, os.cpu_count() or 1)
 """A job is worked on alone, and the faces of a film picture after picture. Two threads halve a mesh's time, by
@@ -62,16 +63,13 @@ def _opened(found: ModelPaths, settings: Settings) -> tuple[Models, LandmarkBack
     return open_models(found, settings, backend), backend
 
 
-class _Announcer:
-    """Sends progress to the parent, as the name of a watcher's method and its arguments."""
+class _Announcer(ProgressSink):
+    """Sends progress to the parent, as the name of a sink's method and its arguments."""
 
-    def job(self, number: int, jobs: int, name: str) -> None:
-        """The parent knows: it gave the job."""
-
-    def phase(self, name: str, frames: int | None) -> None:
+    def phase(self, name: str, total: int | None = None, done: int = 0, share: float | None = None) -> None:
         """Announce it to the parent."""
-        announce(("phase", (name, frames)))
+        announce(("phase", (name, total)))
 
-    def frame(self) -> None:
+    def advance(self, detail: str = "", share: float | None = None) -> None:
         """Announce it to the parent."""
-        announce(("frame", ()))
+        announce(("advance", ()))

@@ -37,11 +37,12 @@ from tasks.dubbing.dub import DubPlan, dub, open_speech, plan_dub
 from tasks.dubbing.face_tracking import follow
 from tasks.dubbing.models import Models
 from tasks.dubbing.outcomes import readable
-from tasks.dubbing.progress import DubWatcher, KernelTimer
+from tasks.dubbing.progress import KernelTimer
 from tasks.dubbing.segments import Segment
 from tasks.dubbing.source import SourceVideo
 from tasks.dubbing.speech import SpeechSource
 from tasks.faces.backend import LandmarkBackend
+from tasks.monitoring.progress import ProgressSink
 
 Setting = Literal["paired", "unpaired"]
 System = Literal["dubbed", "source", "copy"]
@@ -130,15 +131,14 @@ def evaluate_dubbings(
     settings: Settings,
     scorer: SyncScorer,
     scratch: Path,
-    watcher: DubWatcher,
+    watcher: ProgressSink,
 ) -> DubScores:
     """Score each job's output, and its video dubbed with its own speech. Only `scratch` is written to."""
     rows: list[DubClipScores] = []
     failed: dict[str, str] = {}
     notes: dict[str, str] = {}
     evaluator = _DubEvaluator(models, backend, settings, scorer, scratch, watcher)
-    for number, job in enumerate(jobs, start=1):
-        watcher.job(number, len(jobs), job.video)
+    for job in jobs:
         own = job.model_copy(update={"speech": job.video, "out": str(scratch / "paired.mp4")})
         settings_of: tuple[tuple[Setting, DubJob], ...] = (("paired", own), ("unpaired", job))
         for setting, one in settings_of:
@@ -178,7 +178,7 @@ class _DubEvaluator:
     settings: Settings
     scorer: SyncScorer
     scratch: Path
-    watcher: DubWatcher
+    watcher: ProgressSink
 
 
 def _evaluate_job(setting: Setting, job: DubJob, evaluator: _DubEvaluator, rows: list[DubClipScores]) -> str | None:
@@ -190,7 +190,7 @@ def _evaluate_job(setting: Setting, job: DubJob, evaluator: _DubEvaluator, rows:
     else:
         out, plan = _dub_to_scratch(job, evaluator)
     with readable(str(out)):
-        film = SourceVideo.open(out, settings.guards)
+        film = SourceVideo.open(out, settings.limits)
         part = max(plan.parts, key=lambda one: len(one.rows_N))
         detected, seen = _detect(film, part, plan.timeline, evaluator)
     wanted = part.landmarks(slice(0, len(part.rows_N)))
@@ -200,7 +200,7 @@ def _evaluate_job(setting: Setting, job: DubJob, evaluator: _DubEvaluator, rows:
     is_reference_N = np.isin(part.rows_N, reference) | np.isin(part.rows_N + track.first, part.face.references)
     detected_frac = float((seen & tracked).sum() / tracked.sum()) if tracked.any() else None
     copied = copy_reference(track.points_TPXY[reference], wanted.source_NPXY)
-    with open_speech(job.speech, settings.guards, evaluator.scratch) as speech:
+    with open_speech(job.speech, settings.limits, evaluator.scratch) as speech:
 
         def scored(
             system: System, points: Floats, flags: Flags, looked: float | None, passed: float | None

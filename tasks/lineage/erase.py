@@ -41,7 +41,7 @@ _TABLES: Final = ("catalog", "clips", "stage1", "stage2", "benchmarks")
 """Tables that hold footage or refer to it."""
 
 _PAGES: Final = ("audit", "reports")
-"""Folders of pages about footage. They can be written again; for `reports/paper` that takes hours."""
+"""Folders of pages about footage. They can be written again; for `reports/reproduction` that takes hours."""
 
 _COMMIT_S: Final = 60.0
 """Files younger than this may belong to a commit under way: our own run writes its metrics meanwhile."""

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from model.features.landmarks import LIPS, SLICES, box, mouth_opening
+from model.features.numbers import evenly_spaced
 from model.features.timing import frame_to_second
 from schemas.contract import LANDMARK_POINTS
 
@@ -35,7 +36,7 @@ def landmarks_over_truth(predicted_TPXY: Floats, true_TPXY: Floats, title: str =
     Raises: ValueError - the two are not of one shape (T, 216, 2), or a value is not finite.
     """
     require_pair(predicted_TPXY, true_TPXY)
-    shown = _spread(len(true_TPXY), 6)
+    shown = evenly_spaced(len(true_TPXY), 6)
     shapes = (_FACE_SHAPE, _MOUTH_SHAPE)
     figure = new_figure(_PANEL_INCHES * len(shown), sum(shapes) * _PANEL_INCHES + 0.8, title)
     panels = figure.subplots(2, len(shown), squeeze=False, height_ratios=shapes)
@@ -85,10 +86,6 @@ def require_pair(predicted_TPXY: Floats, true_TPXY: Floats) -> None:
         )
     if not (np.isfinite(predicted_TPXY).all() and np.isfinite(true_TPXY).all()):
         raise ValueError("a landmark to be drawn is not finite")
-
-
-def _spread(length: int, count: int) -> list[int]:
-    return [int(frame) for frame in np.unique(np.linspace(0, length - 1, count).round())]
 
 
 def new_figure(width: float, height: float, title: str) -> Figure:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from model.features.landmarks import SLICES, box
 from model.features.timing import SAMPLES_PER_FRAME, frame_to_second
+from model.files import atomic_path
 from schemas.contract import FPS, SAMPLE_RATE_HZ
 
 from .charts import require_pair
@@ -70,12 +71,8 @@ def compared_film(
         require_pair(side.points_TPXY, sides[0].points_TPXY)
     if sound.samples.shape != (frames * SAMPLES_PER_FRAME,):
         raise ValueError(f"{frames} frames of video and {sound.samples.shape} samples do not go together")
-    partial = path.with_name(path.name + ".partial")
-    try:
+    with atomic_path(path) as partial:
         _write(partial, film_frames(sides, sound.rebuilt_since, title, panel_px), sound.samples)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def film_frames(

@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.features.landmarks import SLICES
+from model.features.numbers import evenly_spaced
+from model.files import atomic_path
 from model.stage2 import mask
 from model.stage2.translator import Floats, Pictures
 from schemas.contract import FPS
@@ -54,7 +56,7 @@ def contact_sheet(columns: Columns, rows: int) -> bytes:
     frames = {len(pictures) for pictures in columns.values()}
     if len(frames) != 1:
         raise ValueError(f"columns of {sorted(frames)} frames do not go side by side")
-    chosen = np.unique(np.linspace(0, frames.pop() - 1, rows).astype(int))
+    chosen = evenly_spaced(frames.pop(), rows)
     sheet = np.concatenate([_headings(columns), *(_row(columns, frame) for frame in chosen)])
     _, data = cv2.imencode(".png", cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
     return bytes(data)
@@ -68,22 +70,19 @@ def crop_film(path: Path, columns: Columns) -> None:
     frames = {len(pictures) for pictures in columns.values()}
     if len(frames) != 1:
         raise ValueError(f"columns of {sorted(frames)} frames do not go side by side")
-    partial, side = path.with_name(path.name + ".partial"), next(iter(columns.values())).shape[1]
-    try:
-        with av.open(os.fspath(partial), "w", "mp4", options={"movflags": "+faststart"}) as out:
-            video: Any = out.add_stream("libx264", rate=FPS, options=_X264)
-            video.pix_fmt = "yuv420p"
-            video.codec_context.thread_count = 1
-            head = _headings(columns)
-            video.height, video.width = _HEAD_PX + side, side * len(columns)
-            for frame in range(frames.pop()):
-                shown = av.VideoFrame.from_ndarray(np.concatenate([head, _row(columns, frame)]), "rgb24")
-                shown.pts, shown.time_base = frame, Fraction(1, FPS)
-                out.mux(video.encode(shown))
-            out.mux(video.encode(None))
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    side = next(iter(columns.values())).shape[1]
+    options = {"movflags": "+faststart"}
+    with atomic_path(path) as partial, av.open(os.fspath(partial), "w", "mp4", options=options) as out:
+        video: Any = out.add_stream("libx264", rate=FPS, options=_X264)
+        video.pix_fmt = "yuv420p"
+        video.codec_context.thread_count = 1
+        head = _headings(columns)
+        video.height, video.width = _HEAD_PX + side, side * len(columns)
+        for frame in range(frames.pop()):
+            shown = av.VideoFrame.from_ndarray(np.concatenate([head, _row(columns, frame)]), "rgb24")
+            shown.pts, shown.time_base = frame, Fraction(1, FPS)
+            out.mux(video.encode(shown))
+        out.mux(video.encode(None))
 
 
 def _row(columns: Columns, frame: int) -> Pictures:

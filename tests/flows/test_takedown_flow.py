@@ -273,7 +273,7 @@ def test_prefect_keeps_neither_who_was_taken_down_nor_why(finished, config, hete
     clips = tables.read(ws, "clips", ["clip_id", "media_id"])
     of_one = clips.filter(pc.equal(clips["media_id"], clips["media_id"][0]))["clip_id"]
     tables.update_columns(ws, "clips", pa.table({"clip_id": of_one, "speaker": [name] * len(of_one)}))
-    ran = heterodub("takedown", "--speaker", name, "--why", reason, "-w", ws.root, "--config", config, "--json")
+    ran = heterodub("takedown", "--speaker", name, "--reason", reason, "-w", ws.root, "--config", config, "--json")
     assert ran.returncode == 0, ran.stderr[-2000:]
     kept = [path.read_bytes() for path in commons.folder.glob("prefect-*/prefect.db*")]
     assert json.loads(ran.stdout)["takedown"].encode() in b"".join(kept)  # the flow was given this

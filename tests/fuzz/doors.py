@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from schemas.config.limits import GuardSettings
+from schemas.config.limits import LimitSettings
 from schemas.config.settings import Settings, load_settings
 from schemas.errors import HeterodubError, MediaRefusedError
 from schemas.policy import DEFAULT_POLICY, load_policy
@@ -61,7 +61,7 @@ def _films(folder: Path) -> None:
 def _look(folder: Path) -> None:
     for path in sorted(folder.iterdir()):
         with contextlib.suppress(MediaRefusedError):
-            probe(path, sniff(path), GuardSettings())
+            probe(path, sniff(path), LimitSettings())
 
 
 _SOUNDS: Final = (
@@ -92,7 +92,7 @@ def _listen(scratch: Path) -> Callable[[Path], object]:
 
     def listen(folder: Path) -> None:
         for path in sorted(folder.iterdir()):
-            with contextlib.suppress(MediaRefusedError), SpeechSource.open(path, GuardSettings(), scratch) as speech:
+            with contextlib.suppress(MediaRefusedError), SpeechSource.open(path, LimitSettings(), scratch) as speech:
                 speech.samples(0, 16_000)
                 speech.sound(0, 48_000)
 
@@ -126,7 +126,7 @@ _SETTINGS: Final = """workspace = "ws"
 backend = "face_mesh_v1"
 [clips]
 min_s = 1.0
-[guards]
+[limits]
 time_limit_s = 120
 [run]
 workers = 2

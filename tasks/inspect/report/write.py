@@ -8,12 +8,13 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
+from model.files import write_atomic
 from schemas.config.settings import Settings
 from schemas.display import SHORT_ID, base_name, readable_path, visible
 from schemas.errors import WorkspaceError
 from schemas.signals import SIGNALS
 from tasks.stores.outputs import require_own_page
-from tasks.stores.workspace import Workspace, new_file
+from tasks.stores.workspace import Workspace
 
 from .gather import ReportPage, gather
 from .trend import TrendPage, drift_cells, gather_trend
@@ -129,11 +130,5 @@ def _length(seconds: float) -> str:
 
 def _put(path: Path, page: bytes) -> str:
     """Write a page atomically; returns its path."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = new_file(path.parent, ".html")
-    try:
-        unfinished.write_bytes(page)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    write_atomic(path, page)
     return str(path)
