@@ -23,7 +23,7 @@ def main() -> int:
     from flows.cli.render.ingest import show_summary, show_truth
     from flows.ingest import ingest
     from tasks.ingestion.progress import watched_by
-    from tasks.synthetic.check import compare
+    from tasks.synthetic.truth import compare
 
     with Display() as display, watched_by(display):
         summary = ingest(str(folder / "sample" / "corpus.toml"), workspace=workspace)

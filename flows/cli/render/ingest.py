@@ -9,7 +9,7 @@ from flows.cli.consoles import EscapingConsole
 from schemas.display import visible
 from schemas.wording import counted
 from tasks.retraining.rows import table_rows
-from tasks.synthetic.check import Agreement
+from tasks.synthetic.truth import Agreement
 
 _COUNTS = ("files", "new_files", "unchanged_files", "measured", "rejected_files", "duplicates", "quarantined")
 _ROUTES = ("clips", "stage1", "stage2", "both", "rejected")
