@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
+from pydantic import SecretStr
 
 from flows.cli.environment import configure_environment, prepare
 from flows.cli.options import ConfigOption, JsonOption, WorkspaceOption, print_result, text_of
@@ -34,7 +35,10 @@ def trace(
     from tasks.lineage.trace import trace as trace_name
 
     result = trace_name(load_settings(config, workspace=workspace), name)
-    print_result(asdict(result), as_json, show_model if isinstance(result, ModelTrace) else show_footage)
+    if isinstance(result, ModelTrace):
+        print_result(asdict(result), as_json, show_model)
+    else:
+        print_result(result.summary() | {"clips": list(result.scope.clips)}, as_json, show_footage)
 
 
 def takedown(
@@ -70,10 +74,9 @@ def takedown(
     prepare(lambda: check_takedown(kind, value, workspace, text_of(config)))
     from flows.cli.render.lineage import show_takedown
     from flows.takedown import takedown as run
-    from tasks.lineage.orders import ordered
 
-    with ordered(kind, value, why) as (sign, untold):  # Prefect keeps what a flow is given
-        summary = run(kind, sign, untold, False, workspace, text_of(config), with_models, with_near_copies)
+    names = SecretStr(value), SecretStr(why)  # Prefect keeps what a flow is given
+    summary = run(kind, *names, False, workspace, text_of(config), with_models, with_near_copies)
     print_result(summary, as_json, partial(show_takedown, dry_run=False))
 
 
@@ -82,7 +85,7 @@ def _preview(
 ) -> None:
     configure_environment()
     from flows.cli.render.lineage import show_takedown
-    from tasks.lineage.preview import preview
+    from tasks.lineage.plan import preview
 
     print_result(
         preview(kind, value, workspace, text_of(config), with_near_copies),

@@ -10,12 +10,11 @@ from schemas.config.settings import Settings
 from schemas.reasons import FileState
 from schemas.tables import LAYOUT_VERSION, TABLES
 from tasks.monitoring.runs import RunRecord, runs, under_parents
-from tasks.stores.tables import json_cell
+from tasks.stores import tables
+from tasks.stores.active_policy import policy_in_force
+from tasks.stores.tables import TableSize
 from tasks.stores.workspace import Workspace
 
-from . import reading
-from .in_force import policy_in_force
-from .reading import TableFacts
 from .routes import count_routes
 
 RUNS_SHOWN: Final = 10
@@ -55,7 +54,7 @@ class Status:
     extractor: str
     """Extractor of the settings in force; rows of another one are measured again by the next ingest."""
     policy: PolicyFacts
-    tables: tuple[TableFacts, ...]
+    tables: tuple[TableSize, ...]
     files: dict[str, int]
     clips: dict[str, int]
     extractors: dict[str, int]
@@ -77,8 +76,8 @@ def status(settings: Settings) -> Status:
     """
     ws = Workspace.open(settings.workspace)
     policy = policy_in_force(ws, settings)
-    catalog = reading.read(ws, "catalog", ["state", "extractor"])
-    clips = reading.read(ws, "clips", ["stage1", "stage2", "policy"])
+    catalog = tables.read_any(ws, "catalog", ["state", "extractor"])
+    clips = tables.read_any(ws, "clips", ["stage1", "stage2", "policy"])
     states = _counts(catalog["state"])
     return Status(
         workspace=ws.root,
@@ -86,7 +85,7 @@ def status(settings: Settings) -> Status:
         heterodub=version("heterodub"),
         extractor=settings.extractor,
         policy=PolicyFacts(policy.name, policy.version, policy.hash),
-        tables=tuple(reading.facts(ws, table) for table in TABLES),
+        tables=tuple(tables.size(ws, table) for table in TABLES),
         files={str(state): states.get(str(state), 0) for state in FileState},
         clips=count_routes(clips),
         extractors=_counts(catalog["extractor"]),
@@ -107,9 +106,11 @@ def _counts(column: Any) -> dict[str, int]:
 
 
 def _releases(ws: Workspace) -> tuple[ReleaseFacts, ...]:
-    rows = reading.read(ws, "releases").sort_by([("sequence", "descending")]).to_pylist()
+    rows = tables.read_any(ws, "releases").sort_by([("sequence", "descending")]).to_pylist()
     kept = ("release_id", "sequence", "created_utc", "backend", "extractor", "policy", "code")
     return tuple(
-        ReleaseFacts(**{name: row[name] for name in kept}, counts=json_cell(row, "counts"), notes=tuple(row["notes"]))
+        ReleaseFacts(
+            **{name: row[name] for name in kept}, counts=tables.json_cell(row, "counts"), notes=tuple(row["notes"])
+        )
         for row in rows
     )

@@ -39,7 +39,7 @@ def show_model(trace: Mapping[str, Any]) -> None:
 
 
 def show_footage(trace: Mapping[str, Any]) -> None:
-    """Print a FootageTrace, given as a dictionary."""
+    """Print what holds some footage: the summary of a TakedownPlan, with its clips."""
     pairs([(trace["kind"], trace["value"]), *_reach(trace), ("clips", len(trace["clips"]))])
     console().print("")
     _files(trace["files"])
