@@ -73,7 +73,7 @@ def possible_range(signal: Signal) -> tuple[float, float]:
 
 def suites(settings: ClipSettings) -> tuple[Suite, ...]:
     """Return the suites of all audited tables; clip lengths follow from the settings the clips were cut with."""
-    return (_catalog(), _clips(settings), _stage1(), _stage2())
+    return (_CATALOG, _clips(settings), _STAGE1, _STAGE2)
 
 
 def row_columns(table: str) -> list[str]:
@@ -117,23 +117,22 @@ def _filled(table: str) -> tuple[Expectation, ...]:
 _PAYLOAD: Final = ("picture_hash", "sound_hash", "face_motion")
 
 
-def _catalog() -> Suite:
-    return Suite(
-        "catalog",
-        "uri",
-        (
-            _unique("uri"),
-            *_filled("catalog"),
-            _in_set("state", [state.value for state in FileState], "a file ends in one of four states"),
-            _in_set("reason", [reason.value for reason in FileReason], "a reason is a known code"),
-            _holds("reason_fits_state", "a reason is given if and only if the file was not measured"),
-            _holds("media_id_fits_state", "a measured file could be read"),
-            _between("clips", 0, None, "a count"),
-            _between("size_bytes", 0, None, "a size"),
-            _between("media_s", 0, None, "a length"),
-            _between("dropped_s", 0, None, "a length"),
-        ),
-    )
+_CATALOG: Final = Suite(
+    "catalog",
+    "uri",
+    (
+        _unique("uri"),
+        *_filled("catalog"),
+        _in_set("state", [state.value for state in FileState], "a file ends in one of four states"),
+        _in_set("reason", [reason.value for reason in FileReason], "a reason is a known code"),
+        _holds("reason_fits_state", "a reason is given if and only if the file was not measured"),
+        _holds("media_id_fits_state", "a measured file could be read"),
+        _between("clips", 0, None, "a count"),
+        _between("size_bytes", 0, None, "a size"),
+        _between("media_s", 0, None, "a length"),
+        _between("dropped_s", 0, None, "a length"),
+    ),
+)
 
 
 def _clips(settings: ClipSettings) -> Suite:
@@ -179,26 +178,23 @@ def _stage(*more: Expectation) -> tuple[Expectation, ...]:
     )
 
 
-def _stage1() -> Suite:
-    return Suite(
-        "stage1",
-        "clip_id",
-        _stage(
-            _equal("mel_columns", "mel_columns_due", "four mel columns per frame"),
-            _none("bad_mel", "mel columns are 80 finite numbers"),
-        ),
-    )
+_STAGE1: Final = Suite(
+    "stage1",
+    "clip_id",
+    _stage(
+        _equal("mel_columns", "mel_columns_due", "four mel columns per frame"),
+        _none("bad_mel", "mel columns are 80 finite numbers"),
+    ),
+)
 
-
-def _stage2() -> Suite:
-    return Suite(
-        "stage2",
-        "clip_id",
-        _stage(
-            _equal("pictures", "frames", "one crop per frame"),
-            _none("bad_pictures", "a crop is a JPEG, PNG or WebP picture of the stated size"),
-            _equal("boxes", "frames", "one crop box per frame"),
-            _none("bad_boxes", "a crop box is finite and has a side"),
-            _between("crop_px", 1, None, "a size"),
-        ),
-    )
+_STAGE2: Final = Suite(
+    "stage2",
+    "clip_id",
+    _stage(
+        _equal("pictures", "frames", "one crop per frame"),
+        _none("bad_pictures", "a crop is a JPEG, PNG or WebP picture of the stated size"),
+        _equal("boxes", "frames", "one crop box per frame"),
+        _none("bad_boxes", "a crop box is finite and has a side"),
+        _between("crop_px", 1, None, "a size"),
+    ),
+)

@@ -109,7 +109,7 @@ def explain(
 
 def doctor(workspace: WorkspaceOption = None, config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Check the installation and the workspace; each problem comes with what to do. Exit code 1 if there is one."""
-    from flows.cli.render.doctor import show_findings
+    from flows.cli.render.inspect import show_findings
     from tasks.inspect.doctor import diagnose
     from tasks.inspect.findings import Health
 

@@ -1,4 +1,4 @@
-"""Commands `trace` and `takedown`, which follow footage. Heavy libraries load inside them."""
+"""Commands `trace` and `takedown`, which follow footage, and `relocate`. Heavy libraries load inside them."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -19,6 +19,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
     app.command("trace")(trace)
     app.command("takedown")(takedown)
+    app.command("relocate")(relocate)
 
 
 def trace(
@@ -99,3 +100,23 @@ def _selected(options: Mapping[str, str | None]) -> tuple[Any, str]:
     if len(named) != 1:
         raise typer.BadParameter("name one of --speaker, --corpus, --file and --licence")
     return named[0]
+
+
+def relocate(
+    forget: Annotated[
+        Path | None, typer.Option(help="Workspace that this one is a copy of, if it is still there.")
+    ] = None,
+    workspace: WorkspaceOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Rewrite the addresses of runs and models of a workspace that was moved."""
+    from flows.cli.render.lineage import show_relocation
+    from schemas.config.settings import load_settings
+    from tasks.stores.workspace import Workspace
+    from tasks.tracking.address import place_of
+    from tasks.tracking.relocation import relocate as run
+
+    settings = load_settings(text_of(config), workspace=workspace)
+    done = run(place_of(settings.tracking, Workspace.open(settings.workspace)), forget)
+    print_result(asdict(done), as_json, show_relocation)

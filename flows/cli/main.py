@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.cli import dub, evaluate, inspect, lineage, promote, relocate, reproduce, train
+from flows.cli import dub, evaluate, inspect, lineage, promote, reproduce, train
 from flows.cli.environment import configure_environment, prepare, server_is_lost
 from flows.cli.options import ConfigOption, JsonOption, WorkspaceOption, print_result, text_of
 from schemas.addresses import trouble_with_word
@@ -27,7 +27,6 @@ promote.register(app)
 lineage.register(app)
 dub.register(app)
 reproduce.register(app)
-relocate.register(app)
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 

@@ -10,6 +10,8 @@ from schemas.config.settings import Settings
 from schemas.reasons import FileState
 from schemas.tables import LAYOUT_VERSION, TABLES
 from tasks.monitoring.runs import RunRecord, runs, under_parents
+from tasks.releases import releases
+from tasks.releases.releases import Release
 from tasks.stores import tables
 from tasks.stores.active_policy import policy_in_force
 from tasks.stores.tables import TableSize
@@ -18,21 +20,6 @@ from tasks.stores.workspace import Workspace
 from .routes import count_routes
 
 RUNS_SHOWN: Final = 10
-
-
-@dataclass(frozen=True, slots=True)
-class ReleaseFacts:
-    """Published release. `counts` is {stage: {split: {clips, speakers, seconds}}}."""
-
-    release_id: str
-    sequence: int
-    created_utc: str
-    backend: str
-    extractor: str
-    policy: str
-    code: str
-    counts: dict[str, Any]
-    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +48,7 @@ class Status:
     """Files by the extractor that worked on them."""
     policies: dict[str, int]
     """Clips by the hash of the policy that decided."""
-    releases: tuple[ReleaseFacts, ...]
+    releases: tuple[Release, ...]
     runs: tuple[RunRecord, ...]
     """Runs of flows: the newest, and all that are under way, each below its parent.
 
@@ -90,7 +77,7 @@ def status(settings: Settings) -> Status:
         clips=count_routes(clips),
         extractors=_counts(catalog["extractor"]),
         policies=_counts(clips["policy"]),
-        releases=_releases(ws),
+        releases=tuple(reversed(releases.every(ws))),
         runs=_recent(runs(ws)),
     )
 
@@ -103,14 +90,3 @@ def _recent(records: list[RunRecord]) -> tuple[RunRecord, ...]:
 def _counts(column: Any) -> dict[str, int]:
     counts = {entry["values"]: entry["counts"] for entry in pc.value_counts(column).to_pylist()}
     return dict(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
-
-
-def _releases(ws: Workspace) -> tuple[ReleaseFacts, ...]:
-    rows = tables.read_any(ws, "releases").sort_by([("sequence", "descending")]).to_pylist()
-    kept = ("release_id", "sequence", "created_utc", "backend", "extractor", "policy", "code")
-    return tuple(
-        ReleaseFacts(
-            **{name: row[name] for name in kept}, counts=tables.json_cell(row, "counts"), notes=tuple(row["notes"])
-        )
-        for row in rows
-    )

@@ -108,5 +108,4 @@ def _release(ws: Workspace, version: "Version") -> dict[str, Any] | None:
         release = releases.find(ws, version.tags.get("release", ""))
     except NotFoundError:
         return None
-    kept = ("release_id", "sequence", "created_utc", "backend", "extractor", "policy", "code")
-    return {name: getattr(release, name) for name in kept} | {"tables": release.versions}
+    return asdict(release) | {"tables": release.versions}

@@ -14,7 +14,7 @@ from tasks.releases import releases
 from tasks.stores import tables
 from tasks.stores.workspace import Workspace
 
-from .run_log import Counts, journal
+from .run_log import Counts, current_run
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ def find_drift(workspace: Workspace, settings: Settings) -> tuple[CorpusDrift, .
         corpus_drift(new.corpus, new.now, new.before, new.against, settings.drift.of(new.corpus))
         for new in arrivals(workspace, COLUMNS)
     )
-    run = journal()
+    run = current_run()
     for drift in drifts:
         if run is not None:
             run.about(STEP, drift.corpus, Counts(clips=drift.clips, facts=facts_of(drift)))

@@ -1,20 +1,20 @@
-"""Rendering of lists, status and explanations on a terminal."""
+"""Rendering of lists, explanations and findings on a terminal."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from flows.cli.render.tables import TableColumn, cell, console, number, pairs, show
-from schemas.display import SHORT_ID, base_name, readable_path
+from schemas.display import SHORT_ID, base_name, readable_path, visible
 
 if TYPE_CHECKING:
     from rich.text import Text
 
     from tasks.inspect.explain import ClipAnswer, FileAnswer, Reason, SignalAnswer, StageCheck
-
-_RELEASES_SHOWN: Final = 5
+    from tasks.inspect.findings import Finding
 
 Row = Mapping[str, Any]
 
+_HEALTH: Final = {"ok": ("ok", "green"), "warning": ("WARNING", "yellow"), "problem": ("PROBLEM", "bold red")}
 _ROUTE_STYLE: Final = {"both": "green", "stage1": "cyan", "stage2": "blue", "rejected": "red"}
 
 
@@ -171,3 +171,21 @@ def _stage_cell(decision: "StageCheck") -> "Text":
             return cell(f"not measured, accepted  {limits}", "yellow")
         case _:
             return cell("not asked", "dim")
+
+
+def show_findings(findings: Iterable["Finding"]) -> None:
+    """Print all findings of `doctor`, each problem with its remedy."""
+    out = console()
+    area = ""
+    for finding in findings:
+        if finding.area != area:
+            area = finding.area
+            out.print(cell(area, "bold"))
+        word, style = _HEALTH[finding.health]
+        line = cell(f"  {word:<8}", style)
+        line.append(
+            visible(f"{finding.what}: {finding.detail}" if finding.detail else finding.what), style="not bold default"
+        )
+        out.print(line, soft_wrap=True)
+        if finding.remedy:
+            out.print(cell(f"           -> {finding.remedy}"), soft_wrap=True)
