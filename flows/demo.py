@@ -22,7 +22,7 @@ def main() -> int:
     from flows.cli.progress import run_shown
     from flows.cli.render.ingest import show_summary, show_truth
     from flows.ingest import ingest
-    from tasks.synthetic.check import compare
+    from tasks.synthetic.truth import compare
 
     show_summary(run_shown(ingest, str(folder / "sample" / "corpus.toml"), workspace=workspace))
     agreement = compare(folder / "sample", workspace)

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
+from pydantic import SecretStr
 
 from flows.cli.environment import configure_environment, prepare
 from flows.cli.options import ConfigOption, JsonOption, WorkspaceOption, print_result, text_of
-from tasks.monitoring.streams import say
 
 Kind = Literal["speaker", "corpus", "file", "licence"]
 
@@ -36,7 +36,10 @@ def trace(
     from tasks.lineage.trace import trace as trace_name
 
     result = trace_name(load_settings(config, workspace=workspace), name)
-    print_result(asdict(result), as_json, show_model if isinstance(result, ModelTrace) else show_footage)
+    if isinstance(result, ModelTrace):
+        print_result(asdict(result), as_json, show_model)
+    else:
+        print_result(result.summary() | {"clips": list(result.scope.clips)}, as_json, show_footage)
 
 
 def takedown(
@@ -72,10 +75,9 @@ def takedown(
     prepare(lambda: check_takedown(kind, value, workspace, text_of(config)))
     from flows.cli.render.lineage import show_takedown
     from flows.takedown import takedown as run
-    from tasks.lineage.orders import ordered
 
-    with ordered(kind, value, reason) as (sign, untold):  # Prefect keeps what a flow is given
-        summary = run(kind, sign, untold, False, workspace, text_of(config), with_models, with_near_copies)
+    names = SecretStr(value), SecretStr(reason)  # Prefect keeps what a flow is given
+    summary = run(kind, *names, False, workspace, text_of(config), with_models, with_near_copies)
     print_result(summary, as_json, partial(show_takedown, dry_run=False))
 
 
@@ -84,7 +86,7 @@ def _preview(
 ) -> None:
     configure_environment()
     from flows.cli.render.lineage import show_takedown
-    from tasks.lineage.preview import preview
+    from tasks.lineage.plan import preview
 
     print_result(
         preview(kind, value, workspace, text_of(config), with_near_copies),
@@ -109,6 +111,7 @@ def relocate(
     as_json: JsonOption = False,
 ) -> None:
     """Rewrite the addresses of runs and models of a workspace that was moved."""
+    from flows.cli.render.lineage import show_relocation
     from schemas.config.settings import load_settings
     from tasks.stores.workspace import Workspace
     from tasks.tracking.address import place_of
@@ -116,14 +119,4 @@ def relocate(
 
     settings = load_settings(text_of(config), workspace=workspace)
     done = run(place_of(settings.tracking, Workspace.open(settings.workspace)), forget)
-    print_result(asdict(done), as_json, _show_relocation)
-
-
-def _show_relocation(result: dict[str, Any]) -> None:
-    if not result["forgotten"]:
-        print("nothing to do: the runs and models are at home here")
-    for old in result["forgotten"]:
-        say(f"moved here from {old}")
-    print(f"{result['addresses']} addresses rewritten, {result['models']} versions of models")
-    for name in result["missing"]:
-        say(f"warning: the files of {name} are not here")
+    print_result(asdict(done), as_json, show_relocation)

@@ -28,9 +28,9 @@ from tasks.ingestion.labels import settle_twins, store_resolution
 from tasks.ingestion.progress import Tally
 from tasks.ingestion.worker import FileResult, work_on
 from tasks.monitoring.progress import ProgressSink
+from tasks.releases.barred import Barred
 from tasks.sandbox.confinement import warn_of_missing
 from tasks.stores import tables, tombstones
-from tasks.stores.barred import Barred
 from tasks.stores.batches import BATCH_IS_STORED_S, FileBatch, KnownMedia, commit_batch, drop_media, orphans
 from tasks.stores.parts import PartFile
 from tasks.stores.removal import remove

@@ -28,8 +28,8 @@ from tasks.quality.av_sync import correction_frames
 from tasks.quality.routing import route_columns
 from tasks.stores import tables
 from tasks.stores.active_policy import set_policy
+from tasks.stores.parquet import names_in_folder
 from tasks.stores.parts import PartFile, commit_parts, find_part, part_name
-from tasks.stores.reading import names_in_folder
 from tasks.stores.workspace import Workspace
 
 Mask = NDArray[np.bool_]

@@ -20,16 +20,15 @@ from schemas.errors import PromotionError
 from tasks.monitoring.runs import runs
 from tasks.promotion.eligibility import TAKEN_DOWN
 from tasks.promotion.evidence import PAGE
+from tasks.releases.barred import prints_of
 from tasks.releases.publishing import PublishResult, publish
 from tasks.stores import tables, tombstones, vacuum
 from tasks.stores.active_policy import active_policy
-from tasks.stores.barred import Print, prints_of
 from tasks.stores.batches import drop_media
 from tasks.stores.removal import remove, require_below
 from tasks.stores.workspace import Workspace
 
-from .plan import TakedownPlan, plan_takedown
-from .scope import Scope, scope_left
+from .plan import Scope, TakedownPlan, plan_takedown, scope_left
 from .weights import delete_derived, delete_models, require_not_champion, require_own
 
 if TYPE_CHECKING:
@@ -120,7 +119,7 @@ def _carry_out(
     }
 
 
-def _prints(ws: Workspace, scope: Scope) -> list[Print]:
+def _prints(ws: Workspace, scope: Scope) -> list[tombstones.Print]:
     """Fingerprints by which copies of the footage are recognised; kept only where copies are to be kept out."""
     if not scope.with_copies:
         return []

@@ -92,7 +92,7 @@ def check_takedown(kind: Kind, value: str, workspace: str | None = None, config:
 
     Raises: NotFoundError - nothing is called so. WorkspaceError, SettingsError, TrackingError.
     """
-    from tasks.lineage.scope import find_scope
+    from tasks.lineage.plan import find_scope
 
     settings = load_settings(config, workspace=workspace)
     require_tracking(settings)

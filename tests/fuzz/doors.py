@@ -11,6 +11,7 @@ import av
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from tasks.lineage.scope import find_scope
 
 from schemas.config.limits import LimitSettings
 from schemas.config.settings import Settings, load_settings
@@ -25,7 +26,6 @@ from tasks.inspect.list import ListQuery, list_clips, list_files
 from tasks.inspect.status import status
 from tasks.lineage.erase import take_down
 from tasks.lineage.plan import plan_takedown
-from tasks.lineage.scope import find_scope
 from tasks.media.probe import probe
 from tasks.media.sniff import sniff
 from tasks.reproduction.study.scoring import as_table, score_study

@@ -5,7 +5,7 @@ from typing import Any, Final
 from flows.cli.render.tables import TableColumn, cell, console, pairs, show
 from schemas.wording import counted
 from tasks.retraining.rows import table_rows
-from tasks.synthetic.check import Agreement
+from tasks.synthetic.truth import Agreement
 
 _COUNTS: Final = (
     *("files", "new_files", "unchanged_files", "measured", "rejected_files", "duplicates", "quarantined"),

@@ -8,6 +8,7 @@ from humanize import naturalsize
 from flows.cli.render.tables import TableColumn, cell, console, pairs, show
 from schemas.display import common_folder, readable_path
 from schemas.wording import counted
+from tasks.monitoring.streams import say
 
 _SHOWN: Final = 20
 """Files or clips that are listed one by one; --json holds all of them."""
@@ -39,7 +40,7 @@ def show_model(trace: Mapping[str, Any]) -> None:
 
 
 def show_footage(trace: Mapping[str, Any]) -> None:
-    """Print a FootageTrace, given as a dictionary."""
+    """Print what holds some footage: the summary of a TakedownPlan, with its clips."""
     pairs([(trace["kind"], trace["value"]), *_reach(trace), ("clips", len(trace["clips"]))])
     console().print("")
     _files(trace["files"])
@@ -91,6 +92,17 @@ def show_takedown(summary: Mapping[str, Any], dry_run: bool) -> None:
         "\nnames may still stand in what earlier runs left with Prefect (parameters, logs, artifacts), and in backups: "
         "docs/promotion.md says how to erase them"
     )
+
+
+def show_relocation(result: Mapping[str, Any]) -> None:
+    """Print what was rewritten after a workspace was moved."""
+    if not result["forgotten"]:
+        print("nothing to do: the runs and models are at home here")
+    for old in result["forgotten"]:
+        say(f"moved here from {old}")
+    print(f"{result['addresses']} addresses rewritten, {result['models']} versions of models")
+    for name in result["missing"]:
+        say(f"warning: the files of {name} are not here")
 
 
 def _reach(summary: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -10,8 +10,9 @@ from schemas.display import readable_path
 from schemas.wording import counted, duration
 
 if TYPE_CHECKING:
-    from tasks.inspect.status import ReleaseFacts, Status
+    from tasks.inspect.status import Status
     from tasks.monitoring.runs import RunRecord
+    from tasks.releases.releases import Release
 
 _RELEASES_SHOWN: Final = 5
 
@@ -61,7 +62,7 @@ def _counted(current: str, counts: Mapping[str, int], what: str) -> str:
     return f"{current} ({counted(counts.get(current, 0), what)})" + ("; " + ", ".join(others) if others else "")
 
 
-def _releases(releases: Sequence["ReleaseFacts"]) -> None:
+def _releases(releases: Sequence["Release"]) -> None:
     out = console()
     if not releases:
         out.print("no release yet: `heterodub ingest` publishes one")

@@ -20,8 +20,9 @@ from tasks.ingestion.reroute import apply_reroute, changed_clips, describe, extr
 from tasks.monitoring.progress import ProgressSink
 from tasks.stores import tables
 from tasks.stores.active_policy import active_policy, set_policy
-from tasks.stores.parts import commit_parts, write_part
+from tasks.stores.parts import commit_parts
 from tasks.stores.workspace import Workspace
+from tests.tasks.stores.sample_store import write_part
 
 CLIPS_IN_ALL, CLIPS_OF_A_FILE = 20_000, 100
 EXTRACTOR, BACKEND = "1-face_mesh_v1-0badcafe", "face_mesh_v1"

@@ -11,7 +11,7 @@ import pytest
 from model.features.mel import log_mel
 from schemas.config.limits import LimitSettings
 from tasks.media.paths import fingerprint
-from tasks.visualization.colours import OTHER_RGB, PREDICTED_RGB, TRUE_RGB
+from tasks.visualization.charts import OTHER_RGB, PREDICTED_RGB, TRUE_RGB
 from tasks.visualization.film import Side, compared_film, film_frames, landmark_film
 from tasks.visualization.sound import ClipPlace, PlayableSound, clip_sound, from_mel
 from tests.tasks.media.media_files import Track, regular, tone, write_media
