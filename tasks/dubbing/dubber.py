@@ -18,7 +18,7 @@ from tasks.dubbing.outcomes import Dubbed
 from tasks.dubbing.progress import DubWatcher, SilentDubWatcher
 from tasks.ingestion.child_process import Isolated, Named
 from tasks.ingestion.decoder_process import Decoder
-from tasks.sandbox.confinement import Sandbox
+from tasks.ingestion.sandbox import Sandbox
 from tasks.stores.workspace import Workspace
 from tasks.training.run_dirs import dubbings
 

@@ -20,11 +20,11 @@ from schemas.reasons import FileReason
 from tasks.media.audio_writer import Recorder, sound_frames
 from tasks.media.channels import Channel, best_channel
 from tasks.media.containers import has_decoder, open_input, open_sound_file, set_up
-from tasks.media.lengths import clocks_apart_s
-from tasks.media.sniff import HEAD_BYTES, Container, open_regular, sniff, unreadable
+from tasks.media.paths import open_regular, unreadable
+from tasks.media.sniff import HEAD_BYTES, Container, sniff
 from tasks.media.spool import Spool
 from tasks.media.streams import MOST_STREAMS, picture_streams, ranked_pictures, sound_of, sound_streams
-from tasks.media.timeline import StreamClock, Timeline
+from tasks.media.timeline import StreamClock, Timeline, clocks_apart_s
 from tasks.media.video_frames import decoded
 
 _SOUND_FILES: Final = (

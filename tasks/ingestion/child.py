@@ -17,8 +17,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from tasks.ingestion.channel import MOST_FILES, MessageChannel
-from tasks.sandbox.confinement import enter
+from tasks.ingestion.messages import MOST_FILES, MessageChannel
+from tasks.ingestion.sandbox import enter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -80,7 +80,7 @@ class Handed(dict[str, tuple[str | None, list[int]]]):
 
 def announce(news: Any) -> None:
     """In a child: say something to whoever waits for the answer. Elsewhere nobody hears it."""
-    from tasks.ingestion.wire_format import packed
+    from tasks.ingestion.messages import packed
 
     for parent in _PARENTS:
         parent.send(NEWS + packed(news))
@@ -105,8 +105,8 @@ def serve(parent: MessageChannel) -> None:
 
 
 def _answer(call: bytes, files: list[int]) -> tuple[bytes, Handed]:
-    from tasks.ingestion.wire_format import packed, plain_error
-    from tasks.media.granted import granted
+    from tasks.ingestion.messages import packed, plain_error
+    from tasks.media.paths import granted
 
     try:
         work, arguments, names = pickle.loads(call)  # from our own parent, through a socket only we two hold

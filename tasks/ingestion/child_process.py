@@ -20,11 +20,10 @@ from typing import IO, Any, Final
 
 from schemas.errors import MediaRefusedError
 from schemas.reasons import FileReason
-from tasks.ingestion.channel import MOST_FILES, MessageChannel
 from tasks.ingestion.child import ERROR, NEWS, OUT_OF_MEMORY_EXIT, Handed, says_no_memory
+from tasks.ingestion.messages import MOST_FILES, MessageChannel, error_of, unpacked
+from tasks.ingestion.sandbox import Sandbox, surroundings
 from tasks.ingestion.scratch import Scratch, sweep
-from tasks.ingestion.wire_format import error_of, unpacked
-from tasks.sandbox.confinement import Sandbox, surroundings
 
 _LAST_WORDS = 300
 """Characters of a dead child's stderr that are kept as the cause."""

@@ -14,10 +14,8 @@ from schemas.errors import MediaRefusedError
 from schemas.reasons import FileReason
 from tasks.ingestion.child import Handed
 from tasks.ingestion.child_process import Isolated, Named
-from tasks.media.granted import TIMES
-from tasks.media.paths import local_path, localise, path_to_uri
-from tasks.media.sniff import open_regular, unreadable
-from tasks.sandbox.confinement import Sandbox, require, warn_of_missing
+from tasks.ingestion.sandbox import Sandbox, require, warn_of_missing
+from tasks.media.paths import TIMES, local_path, localise, open_regular, path_to_uri, unreadable
 
 OPEN: Final = Named("tasks.ingestion.decoder_process:open_files")
 

@@ -32,10 +32,10 @@ from tasks.ingestion.job import Admission, Analysis, FileJob
 from tasks.ingestion.sound_tracks import SoundTracks
 from tasks.media.decode import Video, open_video
 from tasks.media.interlace import with_combs
-from tasks.media.paths import fingerprint, localise
+from tasks.media.paths import fingerprint, localise, unreadable
 from tasks.media.probe import probe
 from tasks.media.shots import with_cuts
-from tasks.media.sniff import Container, sniff, unreadable
+from tasks.media.sniff import Container, sniff
 from tasks.media.sound import Sound
 from tasks.media.streams import other_films, used_streams
 from tasks.media.timeline import Timeline
@@ -220,7 +220,7 @@ class _Analyst:
         measured = measure_clip(face, heard, self.settings.clips)
         decision = route_clip(measured.values, self.policy)
         fingerprints = {
-            "picture_hash": clip_picture_hash(draft.fingerprints),
+            "picture_hash": clip_picture_hash([frame.fingerprint for frame in draft.content]),
             "sound_hash": b"" if heard.mel is None else sound_hash(heard.mel),
             "face_motion": face_motion(face.points),
         }
@@ -263,16 +263,18 @@ class _Analyst:
 
 
 def _face_track(draft: Draft) -> FaceTrack:
-    tracked = np.array([face.tracked for face in draft.faces])
+    content = draft.content
+    faces = [frame.face for frame in content]
+    tracked = np.array([face.tracked for face in faces])
     return FaceTrack(
-        points=bridged(np.stack([face.points for face in draft.faces]).astype(np.float32), tracked),
+        points=bridged(np.stack([face.points for face in faces]).astype(np.float32), tracked),
         tracked=tracked,
-        score=np.array([face.score for face in draft.faces], np.float32),
-        angles=np.array([(face.yaw, face.pitch, face.roll) for face in draft.faces], np.float32),
-        crowded=np.array(draft.crowded),
-        is_new=np.array(draft.is_new),
-        is_still=np.array(draft.is_still),
-        is_combed=np.array(draft.is_combed),
-        occluded=np.array(draft.occluded),
-        looks=tuple(draft.looks.values()),
+        score=np.array([face.score for face in faces], np.float32),
+        angles=np.array([(face.yaw, face.pitch, face.roll) for face in faces], np.float32),
+        crowded=np.array([frame.is_crowded for frame in content]),
+        is_new=np.array([frame.is_new for frame in content]),
+        is_still=np.array([frame.is_still for frame in content]),
+        is_combed=np.array([frame.is_combed for frame in content]),
+        occluded=np.array([frame.is_occluded for frame in content]),
+        looks=tuple(frame.look for frame in content if frame.look is not None),
     )

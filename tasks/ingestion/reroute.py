@@ -125,7 +125,7 @@ def apply_reroute(
     answers = spread(client, work, left, key=lambda job: f"{job.media_id}-{job.suffix}") if client else ()
     for job, result in answers:
         watcher.step()
-        done = result if isinstance(result, FileResult) else FileResult(job, None, result, 0.0)
+        done = result if isinstance(result, FileResult) else FileResult(job, None, result)
         if done.analysis is None:
             failed[job.media_id] = done.refusal or MediaRefusedError(FileReason.INTERNAL_ERROR)
         else:

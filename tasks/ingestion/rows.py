@@ -94,13 +94,13 @@ def stage1_table(clip: str, origin: ClipOrigin, face: FaceTrack, mel: NDArray[np
 
 def stage2_table(clip: str, origin: ClipOrigin, face: FaceTrack, draft: Draft, quality: int) -> pa.Table:
     """Build one row of `stage2`; encodes the draft's crops as JPEG of the given quality."""
-    crops = [_jpeg(crop, quality) for crop in draft.crops]
+    crops = [_jpeg(frame.crop, quality) for frame in draft.content]
     columns = {
         **_head(clip, origin, len(face.points)),
         "landmarks": _vectors(face.points.reshape(-1, LANDMARK_POINTS * 2)),
         "tracked": _flags(face.usable),
         "crop_px": pa.array([draft.crop_px], pa.int64()),
-        "crop_boxes": _vectors(np.array(draft.boxes, np.float32)),
+        "crop_boxes": _vectors(np.array([frame.box for frame in draft.content], np.float32)),
         "crops": pa.array([crops], pa.list_(pa.binary())),
     }
     return pa.table(columns, schema=STAGE2)

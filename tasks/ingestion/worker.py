@@ -2,7 +2,6 @@
 
 import atexit
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -16,13 +15,13 @@ from schemas.errors import HeterodubError, MediaRefusedError
 from schemas.policy import Policy
 from schemas.reasons import FileReason
 from schemas.records import RawFile
+from tasks.ingestion.catalog import RETRIED
 from tasks.ingestion.child import Handed
 from tasks.ingestion.child_process import Isolated, KilledFromOutsideError, Named
 from tasks.ingestion.decoder_process import OPEN, handed_to_write
-from tasks.ingestion.file_catalog import RETRIED
 from tasks.ingestion.job import Analysis, FileJob, require_own
+from tasks.ingestion.sandbox import Sandbox, require
 from tasks.media.paths import disk_trouble
-from tasks.sandbox.confinement import Sandbox, require
 from tasks.stores.parts import PartFile, keep_part, unfinished_parts
 from tasks.stores.workspace import Workspace
 
@@ -49,7 +48,6 @@ class FileResult:
     job: FileJob
     analysis: Analysis | None
     refusal: MediaRefusedError | None
-    seconds: float
 
 
 @cache
@@ -107,12 +105,11 @@ def work_on(job: FileJob, settings: Settings, policy: Policy) -> FileResult:
 
     Raises: HeterodubError - what goes wrong with the run, such as missing weights.
     """
-    started = time.monotonic()
     try:
         analysis = _unless_killed(partial(_analysed, job, settings, policy), settings.guards.attempts)
     except MediaRefusedError as refusal:
-        return FileResult(job, None, refusal, time.monotonic() - started)
-    return FileResult(job, analysis, None, time.monotonic() - started)
+        return FileResult(job, None, refusal)
+    return FileResult(job, analysis, None)
 
 
 def identify(raw: RawFile, settings: Settings) -> str | MediaRefusedError:

@@ -17,7 +17,7 @@ from schemas.reasons import FileState, Stage
 from schemas.tables import LAYOUT_VERSION, TABLES
 from schemas.wording import counted
 from tasks.releases import releases
-from tasks.sources.presence import gone
+from tasks.sources.folder import gone
 from tasks.stores import commits, delta, tombstones, vacuum
 from tasks.stores.batches import orphans
 from tasks.stores.workspace import LEFT_BEHIND_S, Workspace

@@ -15,9 +15,9 @@ from schemas.records import MediaFacts, StreamFacts
 
 from .containers import claimed_size, has_decoder, open_input, set_up
 from .geometry import Geometry, PixelAspect
-from .lengths import length_s
 from .sniff import Container
 from .streams import MIN_SIDE_PX, SOUND, picture_streams, ranked_pictures, sound_streams, stream_facts
+from .timeline import length_s
 from .video_frames import decoded
 
 

@@ -2,7 +2,6 @@
 
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
 from typing import Final, Self
 
 import numpy as np
@@ -14,13 +13,11 @@ from schemas.records import MediaFacts
 
 from .audio_writer import Recorder, sound_frames
 from .channels import Channel, best_channel
-from .clipping import holds_floats
 from .containers import open_input
-from .lengths import clocks_apart_s
 from .sniff import Container
-from .spool import Spool
+from .spool import Spool, holds_floats
 from .streams import picture_of, sound_of, used_streams
-from .timeline import Timeline
+from .timeline import Timeline, clocks_apart_s
 
 MAX_SOUND_S: Final = 24 * 3600.0
 """Sound beyond this is left out; the same bound as GuardSettings.max_duration_s has by default."""
@@ -61,9 +58,7 @@ class Sound:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 

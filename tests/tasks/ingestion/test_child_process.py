@@ -14,7 +14,7 @@ import pytest
 from schemas.errors import MediaRefusedError, WeightsMissingError
 from schemas.reasons import FileReason
 from tasks.ingestion.child_process import Isolated
-from tasks.sandbox.confinement import Sandbox
+from tasks.ingestion.sandbox import Sandbox
 from tests.tasks.ingestion import child_work
 
 LIMIT_S = 60.0

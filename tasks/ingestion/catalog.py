@@ -11,7 +11,7 @@ from schemas.reasons import QUARANTINE_REASONS, FileReason, FileState
 from schemas.records import FileOutcome, MediaFacts, RawFile
 from schemas.tables import CATALOG
 from tasks.ingestion.job import Analysis
-from tasks.sources.presence import gone
+from tasks.sources.folder import gone
 from tasks.stores import tables
 from tasks.stores.workspace import Workspace
 
