@@ -16,12 +16,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from tasks.faces.patches import FacePatches, Rgb, rows_and_columns
-from tasks.media.transitions import Transition
+from tasks.media.transitions import Transition, local_structure
 
 _HEAD: Final = rows_and_columns(-1.2, -1.1, 1.2, 1.5)
 _REGIONS: Final = tuple(
@@ -145,10 +144,7 @@ def _described(track: FacePatches) -> _PersonFeatures:
 def _describe(patch: Rgb) -> tuple[Floats, Floats]:
     """Compute structure without light, and colours without the light's colour and strength."""
     rgb = patch.astype(np.float32)
-    luma = rgb @ np.array([0.299, 0.587, 0.114], np.float32)
-    around = cv2.GaussianBlur(luma, (0, 0), 3)
-    spread = np.sqrt(np.maximum(cv2.GaussianBlur(luma * luma, (0, 0), 3) - around**2, 0))
-    head = ((luma - around) / (spread + 4))[_HEAD].ravel()
+    head = local_structure(rgb @ np.array([0.299, 0.587, 0.114], np.float32), 4)[_HEAD].ravel()
     head = head - head.mean()
     colours = np.log(np.stack([rgb[region].reshape(-1, 3).mean(axis=0) for region in _REGIONS]) + 8)
     return head / np.sqrt(head @ head + 1e-9), (colours - colours.mean(axis=0)).ravel()

@@ -49,7 +49,7 @@ class FaceObservation:
     points: (216, 2) float32, pixels of the frame; the last good ones where `tracked` is False.
     score: of the network on this frame, 0..1.
     tracked: the score is good and the points are shaped like a face that follows from the frame before.
-    yaw, pitch, roll: degrees, signs as in tasks.faces.pose; of the last good frame where `tracked` is False.
+    yaw, pitch, roll: degrees, signs as in tasks.faces.points; of the last good frame where `tracked` is False.
     """
 
     track: int

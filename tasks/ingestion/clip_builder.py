@@ -210,11 +210,6 @@ class ClipBuilder:
         )  # fmt: skip
 
 
-def dropped_seconds(builder: ClipBuilder) -> float:
-    """Seconds of face tracks that were too short to become clips."""
-    return frame_to_second(builder.dropped_frames)
-
-
 def _crowded(face: FaceObservation, faces: list[FaceObservation]) -> bool:
     own = np.ptp(face.points[:, 1])
     return any(

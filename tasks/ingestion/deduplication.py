@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from operator import attrgetter
 from typing import Final
 
 import pyarrow as pa
@@ -24,6 +25,8 @@ from tasks.ingestion import catalog
 from tasks.sources.folder import gone
 from tasks.stores import tables
 from tasks.stores.workspace import Workspace
+
+_LOG = logging.getLogger(__name__)
 
 _STATEMENTS: Final = ("speaker", "licence", "consent", "language", "offset_s")
 """Labels that are about the content, so equal bytes have the same; an empty one, or an offset of 0, says nothing."""
@@ -48,7 +51,7 @@ class Resolution:
 
 def resolve(
     contents: Mapping[str, Sequence[RawFile]],
-    known: Mapping[str, catalog.Row],
+    known: catalog.Catalog,
     extractor: str,
     listed: Collection[str] = frozenset(),
     looked_at: Collection[str] = frozenset(),
@@ -68,7 +71,7 @@ def resolve(
     away = {row["uri"] for found in rows.values() for row in found if row["uri"] not in held}
     made = Resolution(gone=set(is_gone(away - set(listed))))
     for media, files in sorted(contents.items()):
-        _resolve_one(made, media, sorted(files, key=_uri), rows[media], extractor, listed)
+        _resolve_one(made, media, sorted(files, key=attrgetter("uri")), rows[media], extractor, listed)
     return made
 
 
@@ -137,17 +140,10 @@ def _is_done(chosen: RawFile, before: catalog.Row, asked: Collection[str]) -> bo
     return before["state"] != FileState.QUARANTINED or before["uri"] not in asked
 
 
-def _uri(raw: RawFile) -> str:
-    return raw.uri
-
-
-_LOG = logging.getLogger(__name__)
-
-
 def relabel(
     workspace: Workspace,
     files: Iterable[RawFile],
-    known: Mapping[str, catalog.Row],
+    known: catalog.Catalog,
     settings: Settings,
     labelled: Collection[str] = frozenset(),
 ) -> list[catalog.Row]:
@@ -169,9 +165,9 @@ def relabel(
 def store_resolution(
     workspace: Workspace,
     found: Resolution,
-    known: Mapping[str, catalog.Row],
+    known: catalog.Catalog,
     extractor: str,
-    relabelled: Mapping[str, catalog.Row] | None = None,
+    relabelled: catalog.Catalog | None = None,
 ) -> list[catalog.Row]:
     """Store the files that stand for contents that are done; return the rows that give nothing: copies and disputes.
 
@@ -207,7 +203,11 @@ def merge_twins(workspace: Workspace, settings: Settings) -> None:
         return uri in lost, row["extractor"] != settings.extractor, not row["speaker"], uri
 
     first = {uri: min(uris, key=rank) for uris in twins for uri in uris}
-    rows = [catalog.twin_row(known[uri], stands) for uri, stands in first.items() if stands != uri and uri not in lost]
+    rows = [
+        catalog.duplicate_row(catalog.raw_of(row), row["extractor"], row["media_id"], stands)
+        for uri, stands in first.items()
+        if stands != uri and uri not in lost and (row := known[uri])
+    ]
     removed = {uri for uri, stands in first.items() if stands != uri and uri in lost}
     _replace(workspace, [known[uri] for uri in set(first.values())], rows, removed)
 
@@ -221,7 +221,7 @@ def _replace(
     tables.replace_rows(workspace, "catalog", catalog.catalog_table(changed), "uri", also=removed)
 
 
-def _label_clips(workspace: Workspace, rows: Mapping[str, catalog.Row]) -> None:
+def _label_clips(workspace: Workspace, rows: catalog.Catalog) -> None:
     """Copy labels from the catalog's rows, by media, to their clips.
 
     A clip whose speaker becomes another leaves its split group: publishing gives it that of its speaker.

@@ -100,7 +100,7 @@ def work_through(
     return tally
 
 
-def slices(files: Collection[RawFile], known: Mapping[str, catalog.Row]) -> Iterator[list[RawFile]]:
+def slices(files: Collection[RawFile], known: catalog.Catalog) -> Iterator[list[RawFile]]:
     """Yield the files in the order of their names, in batches of a bounded size.
 
     Those that the catalog knows come first and together: only then is it sure which file stands for which content,
@@ -122,7 +122,7 @@ class _IngestRun:
     watcher: IngestWatcher
     tally: Tally
 
-    def analyse(self, files: Identified, part: Sequence[RawFile], known: Mapping[str, catalog.Row]) -> None:
+    def analyse(self, files: Identified, part: Sequence[RawFile], known: catalog.Catalog) -> None:
         """Analyse each content of a slice once, and store the outcome of all of its files."""
         originals, tally = files.resolution.originals, self.tally
         tally.files -= len(part) - len(originals)

@@ -4,7 +4,7 @@ Small files go to the workers in bundles: a call costs the driver and the schedu
 of a small file takes, and a backlog may have millions of them.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -39,7 +39,7 @@ class Identified:
 def identify_files(
     client: Client,
     files: Collection[RawFile],
-    known: Mapping[str, catalog.Row],
+    known: catalog.Catalog,
     settings: Settings,
     watcher: IngestWatcher,
     barred: frozenset[str] = frozenset(),

@@ -147,45 +147,24 @@ def plain(value: Any) -> Any:
 
     Raises: TypeError - there is no plain form.
     """
+    match value:
+        case None | bool() | bytes():
+            return value
+        case Enum():
+            return value.value
+        case int() | float() | str():
+            return next(kind for kind in (int, float, str) if isinstance(value, kind))(value)  # of no kind derived
+        case PurePath():
+            return str(value)
+        case list() | tuple() | set() | frozenset():
+            return [plain(one) for one in value]
+        case Mapping():
+            return {plain(key): plain(one) for key, one in value.items()}
     if is_dataclass(value) and not isinstance(value, type):
         return {one.name: plain(getattr(value, one.name)) for one in fields(value)}
     if type(value).__module__ == "numpy" and hasattr(value, "item"):  # a single number; numpy need not be loaded for it
         return plain(value.item())
     raise TypeError(f"{type(value).__name__} has no plain form")
-
-
-@plain.register(type(None))
-@plain.register(bool)
-@plain.register(bytes)
-def _(value: Any) -> Any:
-    return value
-
-
-@plain.register(int)
-@plain.register(float)
-@plain.register(str)
-def _(value: Any) -> Any:
-    if isinstance(value, Enum):
-        return value.value
-    return next(kind for kind in (int, float, str) if isinstance(value, kind))(value)  # no kinds derived from them
-
-
-@plain.register
-def _(value: PurePath) -> str:
-    return str(value)
-
-
-@plain.register(list)
-@plain.register(tuple)
-@plain.register(set)
-@plain.register(frozenset)
-def _(value: Any) -> list[Any]:
-    return [plain(one) for one in value]
-
-
-@plain.register
-def _(value: Mapping) -> dict[Any, Any]:  # type: ignore[type-arg]
-    return {plain(key): plain(one) for key, one in value.items()}
 
 
 def plain_error(error: BaseException) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from schemas.contract import LANDMARK_POINTS, MEL_BANDS
 from schemas.records import Decision, Measurements
-from schemas.tables import CLIPS, STAGE1, STAGE2
+from schemas.tables import STAGE1, STAGE2
 from tasks.ingestion.clip_builder import Draft
 from tasks.quality.measure import FaceTrack
 
@@ -56,28 +56,16 @@ def clip_row(
         **measured.values,
         "missing": sorted((name, str(cause)) for name, cause in measured.missing.items()),
         **fingerprints,
-        **decision_columns(decision, policy),
-        "split": None,
-        "split_group": None,
-        "near_copy_of": None,
-        "same_scene_as": None,
-    }
-
-
-def decision_columns(decision: Decision, policy: str) -> dict[str, Any]:
-    """Return the columns of `clips` that routing owns."""
-    return {
         "stage1": decision.stage1,
         "stage2": decision.stage2,
         "stage1_reasons": [str(reason) for reason in decision.stage1_reasons],
         "stage2_reasons": [str(reason) for reason in decision.stage2_reasons],
         "policy": policy,
+        "split": None,
+        "split_group": None,
+        "near_copy_of": None,
+        "same_scene_as": None,
     }
-
-
-def clips_table(rows: list[dict[str, Any]]) -> pa.Table:
-    """Return rows of `clips` as an Arrow table."""
-    return pa.Table.from_pylist(rows, schema=CLIPS)
 
 
 def stage1_table(clip: str, origin: ClipOrigin, face: FaceTrack, mel: NDArray[np.float32], shift: int) -> pa.Table:

@@ -135,17 +135,14 @@ class Sandbox:
 
 def missing() -> tuple[str, ...]:
     """The parts of the sandbox that this machine does not offer, in words."""
-    return tuple(_missing())
-
-
-def _missing() -> Iterator[str]:
-    version = landlock_version()
+    lacking, version = [], landlock_version()
     if version == 0:
-        yield "Landlock (Linux 5.13), so files are not held"
+        lacking.append("Landlock (Linux 5.13), so files are not held")
     elif version < 6:
-        yield f"Landlock 6 (Linux 6.12, here is {version}), so some ways to other files or processes are not held"
+        lacking.append(f"Landlock 6 (Linux 6.12, here is {version}), so some ways to other files or processes are open")
     if not seccomp.available():
-        yield "a filter of system calls (seccomp, on x86_64 or aarch64), so neither the network nor programs are held"
+        lacking.append("a filter of system calls (seccomp, on x86_64 or aarch64), so network and programs are not held")
+    return tuple(lacking)
 
 
 @cache

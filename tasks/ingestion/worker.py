@@ -16,8 +16,8 @@ from schemas.policy import Policy
 from schemas.reasons import FileReason
 from schemas.records import RawFile
 from tasks.ingestion.catalog import RETRIED
-from tasks.ingestion.child import Handed
-from tasks.ingestion.child_process import Isolated, KilledFromOutsideError, Named
+from tasks.ingestion.child import OpenFiles
+from tasks.ingestion.child_process import ChildProcess, FunctionName, KilledFromOutsideError
 from tasks.ingestion.decoder_process import OPEN, handed_to_write
 from tasks.ingestion.job import Analysis, FileJob, require_own
 from tasks.ingestion.sandbox import Sandbox, require
@@ -32,13 +32,13 @@ _LOOK_LIMIT_S = 60.0
 _LEAST_BYTES_PER_S = 2000
 """No real footage is smaller; a header that claims more seconds than this allows does not get more time."""
 
-_MOST_HEARD = 1000
+_MOST_MESSAGES = 1000
 """A file says something once for each of its streams of pictures; one that has taken the child over, for ever."""
 
 # by name: only the child loads decoders and models, so a worker stays small and starts at once
-_ANALYSE = Named("tasks.ingestion.process_file:analyse")
-_CONTENT_OF = Named("tasks.media.paths:content_of")
-_LOAD = Named("tasks.ingestion.process_file:load")
+_ANALYSE = FunctionName("tasks.ingestion.process_file:analyse")
+_CONTENT_OF = FunctionName("tasks.media.paths:content_of")
+_LOAD = FunctionName("tasks.ingestion.process_file:load")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,32 +51,22 @@ class FileResult:
 
 
 @cache
-def _decoder(memory_limit_gib: float, reads: tuple[str, ...], accelerators: bool, thread: int) -> Isolated:
-    """The one child of a thread of this worker process that decodes. People start workers with several threads."""
-    return _closed_at_exit(Isolated(memory_limit_gib, Sandbox(reads, accelerators=accelerators)))
-
-
-@cache
-def _reader(memory_limit_gib: float, thread: int) -> Isolated:
-    """The child that identifies, and opens for the other one what that may not open."""
-    return _closed_at_exit(Isolated(memory_limit_gib, None))
-
-
-def _closed_at_exit(child: Isolated) -> Isolated:
+def _child(memory_limit_gib: float, sandbox: Sandbox | None, thread: int) -> ChildProcess:
+    """The one child of a thread of this worker process with this sandbox. Some start workers with several threads."""
+    child = ChildProcess(memory_limit_gib, sandbox)
     atexit.register(child.close)
     return child
 
 
-def _children(settings: Settings) -> tuple[Isolated, Isolated]:
-    """The children of this thread: that which decodes, and that which reads.
+def _children(settings: Settings) -> tuple[ChildProcess, ChildProcess]:
+    """The children of this thread: that which decodes, and that which identifies, and opens what the other may not.
 
     Raises: SandboxError - the settings ask for more than this machine offers.
     """
     guards, thread = settings.guards, threading.get_ident()
     require(guards.require_sandbox)
-    on_device = settings.backend == "face_alignment"
-    decoder = _decoder(guards.memory_limit_gib, settings.weights.paths, on_device, thread)
-    return decoder, _reader(guards.memory_limit_gib, thread)
+    sandbox = Sandbox(settings.weights.paths, accelerators=settings.backend == "face_alignment")
+    return _child(guards.memory_limit_gib, sandbox, thread), _child(guards.memory_limit_gib, None, thread)
 
 
 class _Patience:
@@ -87,12 +77,12 @@ class _Patience:
     def __init__(self, size_bytes: int, guards: GuardSettings) -> None:
         self._size_bytes, self._guards = size_bytes, guards
         self.fetch_s = _LOOK_LIMIT_S + size_bytes / guards.least_fetch_bytes_per_s
-        self._heard = 0
+        self._messages = 0
 
-    def hear(self, length_s: float | None) -> float:
+    def extend(self, length_s: float | None) -> float:
         """Seconds from here on, by what `analyse` announces: None when the file was read."""
-        self._heard += 1
-        if self._heard > _MOST_HEARD:
+        self._messages += 1
+        if self._messages > _MOST_MESSAGES:
             return 0.0
         if length_s is None:
             return _LOOK_LIMIT_S
@@ -137,8 +127,8 @@ def _analysed(job: FileJob, settings: Settings, policy: Policy) -> Analysis:
     patience, workspace = _Patience(job.size_bytes, settings.guards), Workspace.open(settings.workspace)
     try:
         with _as_refusal():
-            media: Handed = reader.run(
-                OPEN, [job.uri], False, settings.guards.web_origins, time_limit_s=patience.fetch_s, returns=Handed
+            media: OpenFiles = reader.run(
+                OPEN, [job.uri], False, settings.guards.web_origins, time_limit_s=patience.fetch_s, returns=OpenFiles
             )
     except MediaRefusedError as refusal:
         raise _of_its_place(refusal) if refusal.reason is FileReason.TIMED_OUT else refusal from refusal
@@ -150,10 +140,10 @@ def _analysed(job: FileJob, settings: Settings, policy: Policy) -> Analysis:
                 settings,
                 policy,
                 outgoing,
-                files=Handed(media | targets),
+                files=OpenFiles(media | targets),
                 time_limit_s=patience.fetch_s,
-                hear=patience.hear,
-                hears=float | None,
+                on_message=patience.extend,
+                message_type=float | None,
                 returns=Analysis,
             )
         require_own(analysis, job)

@@ -64,8 +64,11 @@ class SteadyRemover:
         return swinging
 
 
-class Recorder:
+class AudioWriter:
     """Write frames into a spool by their times: gaps stay silent, overlaps are cut, jitter is ignored.
+
+    Not by ffmpeg's aresample with async: it fills gaps with silence that then counts as recorded, a year of it for a
+    damaged time stamp, and stretches what only jitters.
 
     `zero_s` is the time on the file's line that becomes sample 0, `clock` the stream's own on it. `channel` is the
     number of the channel that is recorded; None: all of them, mixed. `is_float`: see ClippingMarks. `whole`: an offset

@@ -24,6 +24,9 @@ _FORMATS: Final = {
     Container.GIF: "gif",
 }
 
+NO_PICTURES: Final = 1
+"""Pixels that decoders may allocate where no pictures are decoded."""
+
 
 @contextmanager
 def open_input(path: Path, container: Container, max_pixels: int) -> Iterator[InputContainer]:

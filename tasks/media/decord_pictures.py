@@ -26,7 +26,7 @@ from av.video.stream import VideoStream
 from schemas.errors import MediaRefusedError
 from schemas.records import MediaFacts
 
-from .containers import open_input
+from .containers import NO_PICTURES, open_input
 from .interlace import CombFinder, sample
 from .paths import open_regular, opened
 from .sniff import HEAD_BYTES, Container
@@ -88,7 +88,7 @@ def _picture_bytes(facts: MediaFacts) -> int:
 def _display_times(path: Path, container: Container, facts: MediaFacts) -> list[Times] | None:
     """Times of all pictures in display order, from the packets alone; None when they leave any doubt."""
     try:
-        with open_input(path, container, max_pixels=1) as source:
+        with open_input(path, container, NO_PICTURES) as source:
             if len(source.streams.video) > 1:
                 return None  # decord takes the one it likes best, covers included
             times = _packet_times(source, picture_of(source, facts), MAX_DECODED_BYTES // _picture_bytes(facts))

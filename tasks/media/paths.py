@@ -11,7 +11,7 @@ import os
 import stat
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote, unquote_to_bytes
@@ -56,15 +56,8 @@ def borrowed(path: Path) -> Iterator[int | None]:
 
     Raises: OSError - too many are in use.
     """
-    free = _FREE.get(_key(path))
-    if free is None:
-        yield None
-        return
-    handle = _taken(free)
-    try:
-        yield handle
-    finally:
-        free.append(handle)
+    with opened(path) or nullcontext() as file:
+        yield None if file is None else file.fileno()
 
 
 def opened(path: Path) -> io.BufferedReader | None:
@@ -187,7 +180,7 @@ def _place_of(handle: int, path: Path) -> Path:
 @contextmanager
 def localise(uri: str, scratch: Path, origins: Sequence[str] = ()) -> Iterator[Path]:
     """A path under which the file can be opened: local files where they are, remote ones copied into `scratch`, those
-    that were handed to this process as granted.py knows them.
+    that were handed to this process under the paths they have here.
 
     The copy is removed on leaving. Its name says nothing of the remote name. origins: see open_store.
 

@@ -142,31 +142,6 @@ _LEAST_LEVEL: Final = 0.05
 """A recording whose highest level is below this was not cut by anything that clips."""
 
 
-class FlatPeaks:
-    """Finds flat peaks in a stream of blocks, also across their borders."""
-
-    def __init__(self) -> None:
-        self._tail: np.ndarray | None = None
-
-    def find(self, samples_CN: np.ndarray) -> np.ndarray:
-        """Indices into this block, ascending, of samples that end a run of FLAT_SAMPLES at full scale."""
-        before = FLAT_SAMPLES - 1
-        if self._tail is None or len(self._tail) != len(samples_CN):
-            self._tail = np.zeros((len(samples_CN), before), np.float32)
-        joined = np.concatenate([self._tail, samples_CN], axis=1)
-        self._tail = joined[:, -before:]
-        if not (np.abs(samples_CN) >= FULL_SCALE).any():
-            return np.empty(0, np.int64)
-        flat = _runs(joined >= FULL_SCALE) | _runs(joined <= -FULL_SCALE)
-        return np.flatnonzero(flat.any(axis=0))
-
-
-def _runs(hot: np.ndarray) -> np.ndarray:
-    width = hot.shape[1] - FLAT_SAMPLES + 1
-    runs: np.ndarray = np.logical_and.reduce([hot[:, at : at + width] for at in range(FLAT_SAMPLES)])
-    return runs
-
-
 class ClippingMarks:
     """Marks the clipped 40 ms pieces of a recording in its spool.
 
@@ -177,24 +152,26 @@ class ClippingMarks:
 
     def __init__(self, spool: Spool, is_float: bool) -> None:
         self._spool = spool
-        self._peaks = None if is_float else FlatPeaks()
-        self._tail: np.ndarray | None = None
-        self._highest_C: np.ndarray | None = None
+        self._is_float = is_float
+        self._tail = np.zeros((0, FLAT_SAMPLES - 1), np.float32)
+        self._highest_C = np.zeros(0)
         self._tops: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
 
     def add(self, samples_CN: np.ndarray, begins_s: float, rate_hz: int) -> None:
         """Examine samples that begin `begins_s` after the first picture."""
-        if self._peaks is not None:
-            self._spool.mark_clipped(_pieces(self._peaks.find(samples_CN), begins_s, rate_hz))
-            return
-        if self._highest_C is None or len(self._highest_C) != len(samples_CN):
+        if len(self._tail) != len(samples_CN):
             self.end()
             self._highest_C = np.zeros(len(samples_CN))
             self._tail = np.zeros((len(samples_CN), FLAT_SAMPLES - 1), np.float32)
-        joined = np.concatenate([self._tail, samples_CN], axis=1) if self._tail is not None else samples_CN
-        self._tail = joined[:, 1 - FLAT_SAMPLES :]
+        joined_CN = np.concatenate([self._tail, samples_CN], axis=1)
+        self._tail = joined_CN[:, 1 - FLAT_SAMPLES :]
+        windows_CNW = np.lib.stride_tricks.sliding_window_view(joined_CN, FLAT_SAMPLES, axis=1)
+        if not self._is_float:
+            if (np.abs(samples_CN) >= FULL_SCALE).any():
+                flat_CN = (windows_CNW >= FULL_SCALE).all(axis=-1) | (windows_CNW <= -FULL_SCALE).all(axis=-1)
+                self._spool.mark_clipped(_pieces(np.flatnonzero(flat_CN.any(axis=0)), begins_s, rate_hz))
+            return
         self._highest_C = np.maximum(self._highest_C, np.abs(samples_CN).max(axis=1))
-        windows_CNW = np.lib.stride_tricks.sliding_window_view(joined, FLAT_SAMPLES, axis=1)
         level_CN = np.abs(windows_CNW[..., -1])
         same_CN = np.ptp(windows_CNW, axis=-1) <= _SAME * level_CN
         least_C = np.maximum(_LEAST_LEVEL, _AT_TOP * self._highest_C)
@@ -205,7 +182,7 @@ class ClippingMarks:
     def end(self) -> None:
         """Mark clipping that depends on the highest level of the whole recording."""
         tops, self._tops = self._tops, []
-        if not tops or self._highest_C is None:
+        if not tops:
             return
         channels, levels, pieces = (np.concatenate(parts) for parts in zip(*tops, strict=True))
         for channel, highest in enumerate(self._highest_C):

@@ -19,7 +19,7 @@ from av.stream import Stream
 from schemas.errors import MediaRefusedError
 from schemas.reasons import FileReason
 
-from .containers import open_input
+from .containers import NO_PICTURES, open_input
 from .sniff import Container
 
 MICROSECONDS: Final = 1_000_000
@@ -121,9 +121,6 @@ _LONGEST_PAUSE_S: Final = 600
 _MAY_START_AGAIN: Final = frozenset({Container.MPEG, Container.MATROSKA})
 """Containers joined by appending bytes. MP4 and GIF are read to the end of the first file; AVI counts its packets."""
 
-_NO_PICTURES: Final = 1
-"""Pixels a decoder may allocate here: nothing is decoded."""
-
 _GONE: Final = frozenset({FileReason.VANISHED, FileReason.UNREADABLE})
 
 
@@ -193,7 +190,7 @@ class Timeline:
         if container not in _MAY_START_AGAIN or len(streams) < 2:
             return cls((), wraps_s)
         try:
-            with open_input(path, container, _NO_PICTURES) as source:
+            with open_input(path, container, NO_PICTURES) as source:
                 return cls(_joins(source, streams, wraps_s), wraps_s)
         except MediaRefusedError as error:
             if error.reason in _GONE:

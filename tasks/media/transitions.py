@@ -42,10 +42,14 @@ def structure(rgb_HWC: Tiny) -> Tiny:
     """Luma over its surroundings, in their spread, (H, W): light that changes slowly over a picture leaves it as it
     is.
     """
-    luma = over_colours(rgb_HWC)
-    around = cv2.GaussianBlur(luma, (0, 0), 3)
-    spread = np.sqrt(np.maximum(cv2.GaussianBlur(luma * luma, (0, 0), 3) - around**2, 0))
-    structure_HW: Tiny = (luma - around) / (spread + 3)
+    return local_structure(over_colours(rgb_HWC), 3)
+
+
+def local_structure(luma_HW: Tiny, noise: float) -> Tiny:
+    """Luma over its surroundings, in their spread and the noise, levels; (H, W)."""
+    around = cv2.GaussianBlur(luma_HW, (0, 0), 3)
+    spread = np.sqrt(np.maximum(cv2.GaussianBlur(luma_HW * luma_HW, (0, 0), 3) - around**2, 0))
+    structure_HW: Tiny = (luma_HW - around) / (spread + noise)
     return structure_HW
 
 

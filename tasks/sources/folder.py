@@ -10,6 +10,7 @@ import stat
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from fnmatch import fnmatch
 from functools import partial
 from pathlib import Path, PurePath
@@ -142,13 +143,22 @@ def _refused(corpus: Corpus, path: Path, reason: FileReason, detail: str = "") -
     return RawFile(raw.uri, 0, raw.stamp, raw.corpus, None, raw.licence, refusal=reason, refusal_detail=detail)
 
 
-def _remote(corpus: Corpus, origins: Sequence[str]) -> Iterator[RawFile]:
+@contextmanager
+def reached(uri: str, origins: Sequence[str]) -> Iterator[tuple[Any, str]]:
+    """Open the store of a URI; its path in it.
+
+    Raises: SourceError - in place of what goes wrong with the store inside the block.
+    """
     try:
         with as_os_errors():
-            filesystem, root = open_store(corpus.root, origins)
-            listing = filesystem.find(root, detail=True)
+            yield open_store(uri, origins)
     except (OSError, ImportError, ValueError) as error:
-        raise SourceError(f"{corpus.root}: {error}") from error
+        raise SourceError(f"{uri}: {error}") from error
+
+
+def _remote(corpus: Corpus, origins: Sequence[str]) -> Iterator[RawFile]:
+    with reached(corpus.root, origins) as (filesystem, root):
+        listing = filesystem.find(root, detail=True)
     if not listing:
         raise SourceError(f"{corpus.root}: there is nothing there")
     workspaces = tuple(path.removesuffix(MARKER) for path in listing if path.endswith(f"/{MARKER}"))
@@ -168,14 +178,12 @@ def remote_file(corpus: Corpus, origins: Sequence[str] = ()) -> RawFile:
     Raises: SourceError - the store cannot be read.
     """
     try:
-        with as_os_errors():
-            store, path = open_store(corpus.root, origins)
+        with reached(corpus.root, origins) as (store, path):
             facts = store.info(path)
-    except FileNotFoundError:
-        gone = _raw(corpus, corpus.root, 0, FileReason.NOT_FOUND, "")
-        return dataclasses.replace(gone, refusal=FileReason.NOT_FOUND)
-    except (OSError, ImportError, ValueError) as error:
-        raise SourceError(f"{corpus.root}: {error}") from error
+    except SourceError as error:
+        if not isinstance(error.__cause__, FileNotFoundError):
+            raise
+        return dataclasses.replace(_raw(corpus, corpus.root, 0, FileReason.NOT_FOUND, ""), refusal=FileReason.NOT_FOUND)
     raw = _remote_raw(corpus, store.unstrip_protocol(path), facts, PurePath(path).name)
     return dataclasses.replace(raw, refusal=FileReason.FOLDER) if facts.get("type") == "directory" else raw
 
@@ -232,21 +240,12 @@ def gone(uris: Iterable[str], origins: Sequence[str] = ()) -> frozenset[str]:
 
 def _gone_from_a_folder(origins: Sequence[str], uris: list[str]) -> list[str]:
     """Return those of some files of one remote folder that are gone; none where the store does not answer."""
-    try:
-        with as_os_errors():
-            return list(_absent(uris, origins))
-    except (OSError, ImportError, ValueError):
-        return []
-
-
-def _absent(uris: list[str], origins: Sequence[str]) -> Iterator[str]:
-    store, _ = open_store(uris[0], origins)
-    paths = {uri: str(store._strip_protocol(uri)) for uri in uris}
-    if len(uris) <= _ASKED_SINGLY:
-        yield from (uri for uri, path in paths.items() if not store.exists(path))
-        return
-    try:
-        held = frozenset(map(str, store.ls(next(iter(paths.values())).rsplit("/", 1)[0], detail=False)))
-    except FileNotFoundError:
-        held = frozenset()
-    yield from (uri for uri, path in paths.items() if path not in held)
+    with suppress(SourceError), reached(uris[0], origins) as (store, _):
+        paths = {uri: str(store._strip_protocol(uri)) for uri in uris}
+        if len(uris) <= _ASKED_SINGLY:
+            return [uri for uri, path in paths.items() if not store.exists(path)]
+        held: set[str] = set()
+        with suppress(FileNotFoundError):
+            held.update(map(str, store.ls(paths[uris[0]].rsplit("/", 1)[0], detail=False)))
+        return [uri for uri, path in paths.items() if path not in held]
+    return []

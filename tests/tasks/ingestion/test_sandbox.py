@@ -16,7 +16,7 @@ from schemas.config.settings import Settings
 from schemas.errors import MediaRefusedError, SandboxError
 from schemas.reasons import FileReason
 from tasks.ingestion import sandbox, seccomp
-from tasks.ingestion.child_process import Isolated
+from tasks.ingestion.child_process import ChildProcess
 from tasks.ingestion.decoder_process import open_files
 from tasks.ingestion.sandbox import Sandbox
 from tasks.inspect.check_installation import check_sandbox
@@ -53,7 +53,7 @@ def children():
         patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
         for name, value in SECRETS.items():
             patch.setenv(name, value)
-        held, free = Isolated(1.0, TESTS), Isolated(1.0, None)
+        held, free = ChildProcess(1.0, TESTS), ChildProcess(1.0, None)
         for child in (held, free):
             child.run(probes.threads, time_limit_s=60)
         yield held, free  # those that replace them have secrets around them, too
@@ -69,7 +69,7 @@ def outside(tmp_path):
     return path
 
 
-def attempt(child: Isolated, probe, *arguments) -> str:
+def attempt(child: ChildProcess, probe, *arguments) -> str:
     try:
         child.run(probe, *arguments, time_limit_s=60)
     except OSError as error:
@@ -192,7 +192,7 @@ def test_secrets_are_not_in_its_environment(children):
 def test_open_files_of_the_parent_are_not_inherited(children, outside):
     with outside.open("rb") as file:
         os.set_inheritable(file.fileno(), True)
-        with closing(Isolated(1.0, TESTS)) as child, pytest.MonkeyPatch.context() as patch:
+        with closing(ChildProcess(1.0, TESTS)) as child, pytest.MonkeyPatch.context() as patch:
             patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
             assert attempt(child, probes.read_descriptor, file.fileno()) == "Bad file descriptor"
 
@@ -203,7 +203,7 @@ def test_what_lies_in_the_working_folder_is_not_imported(tmp_path, monkeypatch):
     (tmp_path / "numpy.py").write_text("open('imported', 'w')\n")
     monkeypatch.chdir(tmp_path)
     for confined in (Sandbox(), None):
-        with closing(Isolated(1.0, confined)) as child:
+        with closing(ChildProcess(1.0, confined)) as child:
             assert child.run(os.getpid, time_limit_s=60) != os.getpid()
     assert not (tmp_path / "imported").exists()
 
@@ -232,7 +232,7 @@ def test_an_answer_that_is_none_runs_nothing_and_ends_the_child(children, data, 
     trap = tmp_path / "made"
     before = held.run(os.getpid, time_limit_s=60)
     with pytest.raises(MediaRefusedError) as refused:
-        held.run(probes.answer, data, str(trap), time_limit_s=60, returns=int, hear=lambda news: None)
+        held.run(probes.answer, data, str(trap), time_limit_s=60, returns=int, on_message=lambda news: None)
     assert refused.value.reason is FileReason.DECODER_CRASHED
     assert not trap.exists()
     assert held.run(os.getpid, time_limit_s=60) != before

@@ -10,7 +10,6 @@ from tasks.media.channels import best_channel, mix_weights, to_float
 from tasks.media.probe import probe
 from tasks.media.sniff import sniff
 from tasks.media.sound import open_sound
-from tasks.media.spool import FlatPeaks
 from tasks.quality.sound import level_dbfs, speech_probability
 from tests.tasks.media.media_files import Track, regular
 from tests.tasks.quality.conftest import speeches  # noqa: F401 - a fixture
@@ -62,23 +61,6 @@ def test_weights():
     assert surround[2] == surround.max()
     np.testing.assert_allclose(mix_weights(("UNSD",) * 24), [1 / 24] * 24, rtol=1e-6)
     np.testing.assert_allclose(mix_weights(("LFE",)), [1])
-
-
-def test_three_in_a_row_are_a_flat_peak_two_are_not():
-    line = np.zeros((1, 20), np.float32)
-    line[0, 2:4] = 1
-    line[0, 8:11] = 0.9995
-    line[0, 15:18] = [1, -1, 1]
-    assert FlatPeaks().find(line).tolist() == [10]
-
-
-def test_flat_peaks_over_the_border_of_blocks_and_in_any_channel():
-    line = np.zeros((2, 12), np.float32)
-    line[1, 5:8] = -1
-    for cut in range(1, 11):
-        peaks = FlatPeaks()
-        found = peaks.find(line[:, :cut]).tolist() + [cut + at for at in peaks.find(line[:, cut:])]
-        assert found == [7]
 
 
 RATE = 16_000

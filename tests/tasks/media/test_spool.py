@@ -1,4 +1,6 @@
 import errno
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from schemas.reasons import FileReason
 from tasks.media.probe import probe
 from tasks.media.sniff import sniff
 from tasks.media.sound import open_sound
-from tasks.media.spool import LEAD_SAMPLES, Spool
+from tasks.media.spool import LEAD_SAMPLES, ClippingMarks, Spool
 from tests.tasks.media.media_files import Track, regular
 
 
@@ -142,3 +144,26 @@ def test_a_tone_is_not_clipped(clip, tmp_path, hertz):
 def test_whole_numbers_are_clipped_at_full_scale(clip, tmp_path):
     assert _share(clip, tmp_path, np.clip(_voice(1.6), -1, 1), "pcm_s16le") > 0.5
     assert _share(clip, tmp_path, _voice(0.9), "pcm_s16le") == 0
+
+
+def _flat(line, cut):
+    """Numbers of the samples that end a flat peak, of a line that comes in two blocks; a sample lasts a piece."""
+    with Spool(Path(tempfile.gettempdir()), 10**6) as spool:
+        marks = ClippingMarks(spool, is_float=False)
+        for block, at in ((line[:, :cut], 0), (line[:, cut:], cut)):
+            marks.add(block, (at + 0.5) / 25, 25)
+        return [number for number in range(line.shape[1]) if spool.clipped(number, number)]
+
+
+def test_three_in_a_row_are_a_flat_peak_two_are_not():
+    line = np.zeros((1, 20), np.float32)
+    line[0, 2:4] = 1
+    line[0, 8:11] = 0.9995
+    line[0, 15:18] = [1, -1, 1]
+    assert _flat(line, 12) == [10]
+
+
+def test_flat_peaks_over_the_border_of_blocks_and_in_any_channel():
+    line = np.zeros((2, 12), np.float32)
+    line[1, 5:8] = -1
+    assert [_flat(line, cut) for cut in range(1, 12)] == [[7]] * 11
