@@ -20,7 +20,7 @@ from tasks.dubbing.source import SourceVideo
 from tasks.faces.backend import LandmarkBackend
 from tasks.faces.tracker import FaceTracker
 from tasks.faces.window import cut_window
-from tasks.media.sniff import open_regular
+from tasks.media.paths import open_regular
 
 LOOKED_AT_S: Final = 30.0
 """Length of another video that is examined; more would show the same face once more."""

@@ -15,10 +15,10 @@ from schemas.config.settings import Settings
 from schemas.errors import DubbingError, MediaRefusedError
 from tasks.dubbing.checks import local_inputs
 from tasks.dubbing.outcomes import Dubbed
-from tasks.ingestion.child_process import Isolated, Named
+from tasks.ingestion.child_process import ChildProcess, FunctionName
 from tasks.ingestion.decoder_process import Decoder
+from tasks.ingestion.sandbox import Sandbox
 from tasks.monitoring.progress import ProgressSink
-from tasks.sandbox.confinement import Sandbox
 from tasks.stores.workspace import Workspace
 from tasks.training.run_dirs import dubbings
 
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from tasks.dubbing.models import ModelPaths
     from tasks.evaluation.dubbing import DubScores
 
-_LOOK = Named("tasks.dubbing.inputs:input_faults")
-_FIND = Named("tasks.dubbing.worker:find")
-_OPEN = Named("tasks.dubbing.worker:open_both")
-_WORK = Named("tasks.dubbing.worker:work_on")
-_JUDGE = Named("tasks.dubbing.worker:judge")
+_LOOK = FunctionName("tasks.dubbing.inputs:input_faults")
+_FIND = FunctionName("tasks.dubbing.worker:find")
+_OPEN = FunctionName("tasks.dubbing.worker:open_both")
+_WORK = FunctionName("tasks.dubbing.worker:work_on")
+_JUDGE = FunctionName("tasks.dubbing.worker:judge")
 # by name: only the child loads decoders and models
 
 _NEWS: Final = tuple[Literal["phase"], tuple[str, int | None]] | tuple[Literal["advance"], tuple[()]]
@@ -81,7 +81,7 @@ class Dubber:
         from tasks.dubbing.models import ModelPaths
 
         asked = (_FIND, self._settings, generator, translator, str(self._scratch))
-        with closing(Isolated(self._settings.limits.memory_limit_gib, None)) as finder:
+        with closing(ChildProcess(self._settings.limits.memory_limit_gib, None)) as finder:
             try:
                 found: ModelPaths = finder.run(*asked, time_limit_s=self._settings.dub.silence_s, returns=ModelPaths)
                 found = replace(found, tunings=self._tunings)
@@ -116,12 +116,14 @@ class Dubber:
         """End the child."""
         self._decoder.close()
 
-    def _ask(self, watcher: ProgressSink, work: Named, *arguments: Any, **more: Any) -> Any:
-        def hear(news: Any) -> None:
+    def _ask(self, watcher: ProgressSink, work: FunctionName, *arguments: Any, **more: Any) -> Any:
+        def on_message(news: Any) -> None:
             getattr(watcher, news[0])(*news[1])
 
         limit_s = self._settings.dub.silence_s
-        return self._decoder.run(work, *arguments, lenient=True, time_limit_s=limit_s, hear=hear, hears=_NEWS, **more)
+        return self._decoder.run(
+            work, *arguments, lenient=True, time_limit_s=limit_s, on_message=on_message, message_type=_NEWS, **more
+        )
 
 
 def _media(job: DubJob) -> list[str]:

@@ -24,7 +24,7 @@ from schemas.errors import ModelFileError, TrainingError, WeightsMissingError
 from tasks.evaluation.ablation import DataAblation, ablate_data
 from tasks.evaluation.folds import folds
 from tasks.faces.backend import open_backend
-from tasks.faces.finding import find_landmarks
+from tasks.faces.tracker import find_landmarks
 from tasks.stores.workspace import Workspace
 from tasks.training.clip_selection import ClipRef, Selection, few_a_speaker
 from tasks.training.device import device_of

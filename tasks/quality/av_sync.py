@@ -77,7 +77,7 @@ class AvSync:
     speech_motion_ratio: float | None
 
 
-def measure_pairing(
+def measure_av_sync(
     points: NDArray[np.float32], tracked: NDArray[np.bool_], mel: NDArray[np.float32], speech: NDArray[np.float32]
 ) -> AvSync | MissingCause:
     """Measure one clip: points (T, 216, 2), tracked (T,), mel (4T, 80), speech probability per 32 ms chunk.

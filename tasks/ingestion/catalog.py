@@ -11,7 +11,7 @@ from schemas.reasons import QUARANTINE_REASONS, FileReason, FileState
 from schemas.records import FileOutcome, MediaFacts, RawFile
 from schemas.tables import CATALOG
 from tasks.ingestion.job import Analysis
-from tasks.sources.presence import gone
+from tasks.sources.folder import gone
 from tasks.stores import tables
 from tasks.stores.workspace import Workspace
 
@@ -32,6 +32,8 @@ RETRIED: Final = frozenset(
 """Troubles of the surroundings or the listing rather than of the file: tried again by every run."""
 
 Row = dict[str, Any]
+Catalog = Mapping[str, Row]
+"""Rows by uri."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ def read_catalog(workspace: Workspace) -> dict[str, Row]:
 
 def plan_run(
     files: Iterable[RawFile],
-    known: Mapping[str, Row],
+    known: Catalog,
     extractor: str,
     retry_quarantined: bool,
     is_gone: Callable[[Iterable[str]], frozenset[str]] = gone,
@@ -72,38 +74,25 @@ def plan_run(
     for raw in files:
         listed.setdefault(raw.uri, raw)
     changed = {
-        raw.uri
-        for raw in listed.values()
-        if (row := known.get(raw.uri)) is None or _needs_work(raw, row, extractor, retry_quarantined)
+        uri
+        for uri, raw in listed.items()
+        if (row := known.get(uri)) is None or _needs_work(raw, row, extractor, retry_quarantined)
     }
     standing = {
         row["media_id"]: uri for uri, row in known.items() if row["state"] != FileState.DUPLICATE and uri not in changed
     }
-    elsewhere = {
-        stands
+    copies = {
+        uri: standing.get(known[uri]["media_id"])
         for uri in listed.keys() & known.keys()
         if known[uri]["state"] == FileState.DUPLICATE
-        and (stands := standing.get(known[uri]["media_id"])) is not None
-        and stands not in listed
     }
-    unsound = {None, *is_gone(elsewhere)}
-    fresh, relabelled, labelled, unchanged = [], [], [], 0
-    for raw in listed.values():
-        row = known.get(raw.uri)
-        if (
-            row is None
-            or raw.uri in changed
-            or (row["state"] == FileState.DUPLICATE and standing.get(row["media_id"]) in unsound)
-        ):
-            fresh.append(raw)
-            continue
-        if any(getattr(raw, label) for label in _LABELS if label != "corpus"):
-            labelled.append(raw.uri)
-        if any(row[label] != getattr(raw, label) for label in _LABELS):
-            relabelled.append(raw)
-        else:
-            unchanged += 1
-    return IngestPlan(tuple(fresh), tuple(relabelled), unchanged, frozenset(labelled))
+    unsound = {None, *is_gone({uri for uri in copies.values() if uri is not None and uri not in listed})}
+    changed |= {uri for uri, stands in copies.items() if stands in unsound}
+    done = [raw for uri, raw in listed.items() if uri not in changed]
+    relabelled = [raw for raw in done if any(known[raw.uri][label] != getattr(raw, label) for label in _LABELS)]
+    labelled = (raw.uri for raw in done if any(getattr(raw, label) for label in _LABELS if label != "corpus"))
+    fresh = tuple(raw for uri, raw in listed.items() if uri in changed)
+    return IngestPlan(fresh, tuple(relabelled), len(done) - len(relabelled), frozenset(labelled))
 
 
 def _needs_work(raw: RawFile, row: Row, extractor: str, retry_quarantined: bool) -> bool:
@@ -144,11 +133,6 @@ def duplicate_row(raw: RawFile, extractor: str, media_id: str, original: str) ->
     """Return the catalog row of a file with the same bytes as another."""
     outcome = FileOutcome(FileState.DUPLICATE, FileReason.SAME_BYTES, f"same bytes as {original}")
     return _row(raw, extractor, media_id, outcome)
-
-
-def twin_row(row: Row, original: str) -> Row:
-    """Turn the row of a measured file into that of a duplicate."""
-    return duplicate_row(raw_of(row), row["extractor"], row["media_id"], original)
 
 
 def analysed_row(raw: RawFile, extractor: str, media_id: str, analysis: Analysis) -> Row:

@@ -10,7 +10,7 @@ import threading
 from pathlib import Path
 
 from tasks.ingestion import child
-from tasks.media.granted import opened
+from tasks.media.paths import opened
 
 
 def read(path: str) -> int:

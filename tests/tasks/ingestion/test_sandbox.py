@@ -15,13 +15,13 @@ import pytest
 from schemas.config.settings import Settings
 from schemas.errors import MediaRefusedError, SandboxError
 from schemas.reasons import FileReason
-from tasks.ingestion.child_process import Isolated
+from tasks.ingestion import sandbox, seccomp
+from tasks.ingestion.child_process import ChildProcess
 from tasks.ingestion.decoder_process import open_files
+from tasks.ingestion.sandbox import Sandbox
 from tasks.inspect.check_installation import check_sandbox
 from tasks.inspect.findings import Health
-from tasks.sandbox import confinement, landlock, system_calls
-from tasks.sandbox.confinement import Sandbox
-from tests.tasks.sandbox import probes
+from tests.tasks.ingestion import sandbox_probes as probes
 
 SECRETS = {
     "AWS_SECRET_ACCESS_KEY": "hush-aws",
@@ -42,8 +42,8 @@ FOREIGN = (
     "/proc/1/cmdline",
 )
 
-needs_landlock = pytest.mark.skipif(landlock.version() < 6, reason="the kernel has no Landlock 6")
-needs_seccomp = pytest.mark.skipif(not system_calls.available(), reason="the kernel filters no system calls here")
+needs_landlock = pytest.mark.skipif(sandbox.landlock_version() < 6, reason="the kernel has no Landlock 6")
+needs_seccomp = pytest.mark.skipif(not seccomp.available(), reason="the kernel filters no system calls here")
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ def children():
         patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
         for name, value in SECRETS.items():
             patch.setenv(name, value)
-        held, free = Isolated(1.0, TESTS), Isolated(1.0, None)
+        held, free = ChildProcess(1.0, TESTS), ChildProcess(1.0, None)
         for child in (held, free):
             child.run(probes.threads, time_limit_s=60)
         yield held, free  # those that replace them have secrets around them, too
@@ -69,7 +69,7 @@ def outside(tmp_path):
     return path
 
 
-def attempt(child: Isolated, probe, *arguments) -> str:
+def attempt(child: ChildProcess, probe, *arguments) -> str:
     try:
         child.run(probe, *arguments, time_limit_s=60)
     except OSError as error:
@@ -160,7 +160,7 @@ def test_the_parent_is_not_traced(children):
 @needs_seccomp
 @pytest.mark.parametrize("name", ["keyctl", "add_key", "io_uring_setup", "process_vm_readv", "memfd_create", "shmget"])
 def test_parts_of_the_kernel_that_no_decoder_needs_are_out_of_reach(children, name):
-    number = system_calls._REFUSED[name][system_calls._MACHINES[os.uname().machine][1]]
+    number = seccomp._REFUSED[name][seccomp._MACHINES[os.uname().machine][1]]
     assert ends(children, probes.system_call, number) == (True, "done")
 
 
@@ -175,9 +175,9 @@ def test_numbers_of_system_calls_are_the_kernel_s(machine):
     path, more = HEADERS[machine]
     if not Path(path).exists():
         pytest.skip("the kernel's headers are not installed")
-    text, column = Path(path).read_text(), system_calls._MACHINES[machine][1]
+    text, column = Path(path).read_text(), seccomp._MACHINES[machine][1]
     numbers = {name: int(number) for name, number in re.findall(rf"#define __NR{more}_(\w+)\s+(\d+)", text)}
-    known = {name: columns[column] for name, columns in system_calls._REFUSED.items() if name in numbers}
+    known = {name: columns[column] for name, columns in seccomp._REFUSED.items() if name in numbers}
     assert len(known) > 90
     assert known == {name: numbers[name] for name in known}
 
@@ -192,7 +192,7 @@ def test_secrets_are_not_in_its_environment(children):
 def test_open_files_of_the_parent_are_not_inherited(children, outside):
     with outside.open("rb") as file:
         os.set_inheritable(file.fileno(), True)
-        with closing(Isolated(1.0, TESTS)) as child, pytest.MonkeyPatch.context() as patch:
+        with closing(ChildProcess(1.0, TESTS)) as child, pytest.MonkeyPatch.context() as patch:
             patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
             assert attempt(child, probes.read_descriptor, file.fileno()) == "Bad file descriptor"
 
@@ -202,8 +202,8 @@ def test_what_lies_in_the_working_folder_is_not_imported(tmp_path, monkeypatch):
     (tmp_path / "pickle.py").write_text("open('imported', 'w')\n")
     (tmp_path / "numpy.py").write_text("open('imported', 'w')\n")
     monkeypatch.chdir(tmp_path)
-    for sandbox in (Sandbox(), None):
-        with closing(Isolated(1.0, sandbox)) as child:
+    for confined in (Sandbox(), None):
+        with closing(ChildProcess(1.0, confined)) as child:
             assert child.run(os.getpid, time_limit_s=60) != os.getpid()
     assert not (tmp_path / "imported").exists()
 
@@ -232,33 +232,33 @@ def test_an_answer_that_is_none_runs_nothing_and_ends_the_child(children, data, 
     trap = tmp_path / "made"
     before = held.run(os.getpid, time_limit_s=60)
     with pytest.raises(MediaRefusedError) as refused:
-        held.run(probes.answer, data, str(trap), time_limit_s=60, returns=int, hear=lambda news: None)
+        held.run(probes.answer, data, str(trap), time_limit_s=60, returns=int, on_message=lambda news: None)
     assert refused.value.reason is FileReason.DECODER_CRASHED
     assert not trap.exists()
     assert held.run(os.getpid, time_limit_s=60) != before
 
 
 def test_where_the_kernel_lacks_something_it_is_said_and_may_be_required(monkeypatch):
-    monkeypatch.setattr(landlock, "version", lambda: 3)
-    monkeypatch.setattr(system_calls, "available", lambda: False)
-    assert [words.split(",")[0] for words in confinement.missing()] == [
+    monkeypatch.setattr(sandbox, "landlock_version", lambda: 3)
+    monkeypatch.setattr(seccomp, "available", lambda: False)
+    assert [words.split(",")[0] for words in sandbox.missing()] == [
         "Landlock 6 (Linux 6.12",
         "a filter of system calls (seccomp",
     ]
-    confinement.require(False)
+    sandbox.require(False)
     with pytest.raises(SandboxError, match="require_sandbox"):
-        confinement.require(True)
+        sandbox.require(True)
 
 
 @needs_landlock
 @needs_seccomp
 def test_here_nothing_is_missing():
-    assert confinement.missing() == ()
-    confinement.require(True)
+    assert sandbox.missing() == ()
+    sandbox.require(True)
 
 
 def test_doctor_says_what_is_missing(monkeypatch):
-    monkeypatch.setattr(system_calls, "available", lambda: False)
+    monkeypatch.setattr(seccomp, "available", lambda: False)
     found = check_sandbox(Settings())
     assert (found.health, "seccomp" in found.detail) == (Health.WARNING, True)
     assert check_sandbox(Settings(limits={"require_sandbox": True})).health is Health.PROBLEM

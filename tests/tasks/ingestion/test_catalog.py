@@ -9,7 +9,7 @@ from schemas.errors import MediaRefusedError
 from schemas.reasons import QUARANTINE_REASONS, FileReason, FileState
 from schemas.records import RawFile
 from schemas.tables import CATALOG
-from tasks.ingestion.file_catalog import (
+from tasks.ingestion.catalog import (
     RETRIED,
     catalog_table,
     duplicate_row,
