@@ -39,11 +39,11 @@ from model.baselines.inference import BaselineInput, BaselineNetwork, in_pieces
 from model.baselines.layers import AudioEncoder, UNet
 from model.baselines.lipgan import DISCRIMINATOR, beside_each
 from model.baselines.training_module import TRANSLATOR_NETWORK, BaselineTrainingModule, TrainingContext
+from model.features.arrays import Floats
 from model.features.face_frame import FaceFrame
 from model.stage1.layers import PointEncoder
 from model.stage2.discriminators import DiscriminatorFeatures, PatchDiscriminator
 from model.stage2.losses import adversarial_loss, discriminator_loss
-from model.stage2.translator import Floats
 from schemas.config.baselines import BaselineArchitecture, BaselineSettings
 from schemas.config.translation import DiscriminatorArchitecture
 from schemas.contract import LANDMARK_POINTS

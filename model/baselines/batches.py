@@ -16,11 +16,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from model.features.arrays import Floats
 from model.features.face_frame import FaceFrame
 from model.features.timing import mel_columns
 from model.stage1.features import scale_mel, with_context
 from model.stage2.batches import FaceClip, frames_apart, relit, tracked_run, turned
-from model.stage2.translator import Floats
 from model.training.sampler import Window
 from schemas.config.translation import PictureAugmentation
 from schemas.contract import MEL_BANDS, MEL_CONTEXT_COLUMNS

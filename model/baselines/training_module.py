@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from model.baselines.batches import AVBatch
 from model.baselines.inference import BaselineNetwork
+from model.features.arrays import Floats
 from model.perceptual.features import Features
-from model.stage2.translator import Floats
 from model.training.optimization import NetworkOptimizer, require_finite
 from model.training.trainer import ValidationResult
 from schemas.config.baselines import BaselineSettings

@@ -4,18 +4,17 @@ Shape suffix legend: T = frames, C = mel columns (4T + 16), M = 80 mel bands, P 
 """
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from model.features.arrays import Floats
 from model.features.face_frame import FaceFrame, smooth
 from model.features.landmarks import POSE, PREDICTED
 from model.features.mel import FLOOR
 from model.features.timing import mel_columns, mel_window
 from schemas.contract import LANDMARK_POINTS, MEL_BANDS
-
-Floats = NDArray[np.floating[Any]]
 
 SILENCE: Final = float(np.log(FLOOR))
 """Log-mel of a column without sound."""

@@ -14,10 +14,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from model.features.arrays import Floats, Pictures
 from model.features.landmarks import MIRRORED
 from model.stage2 import mask, mouth
 from model.stage2.composite import composite, drawn, in_context
-from model.stage2.translator import Appearance, Floats, Pictures, require
+from model.stage2.translator import Appearance, require
 from model.stage2.warp import candidates
 from model.training.sampler import Window
 from schemas.config.translation import PictureAugmentation, TranslatorArchitecture

@@ -9,19 +9,18 @@ XY = 2 coordinates, N = windows, F = 5 frames of a window, C = its 20 mel column
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from model.features.arrays import Flags, Floats
 from model.features.face_frame import FaceFrame
 from model.features.landmarks import LIPS
 from model.features.timing import mel_columns
 from schemas.contract import LANDMARK_POINTS, MEL_BANDS
 
-Floats = NDArray[np.floating[Any]]
-Flags = NDArray[np.bool_]
 Indices = NDArray[np.intp]
 
 WINDOW_FRAMES: Final = 5

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from model.stage2.translator import Pictures
+from model.features.arrays import Pictures
 from schemas.config.settings import ClipSettings
 from schemas.contract import LANDMARK_POINTS
 

@@ -20,12 +20,13 @@ directions of a gradient.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.faces.patches import FacePatches, Rgb, rows_and_columns
+from model.features.arrays import Floats, Rgb
+from tasks.faces.patches import FacePatches, rows_and_columns
 
 _FACE: Final = rows_and_columns(-0.7, -0.6, 0.7, 1.6)
 """Brows to chin, with a pixel more on all sides: 22 rows, 14 columns."""
@@ -73,7 +74,6 @@ _FLAT: Final = 1.5
 
 _LUMA: Final = np.array([0.299, 0.587, 0.114], np.float32)
 
-Floats = NDArray[np.floating[Any]]
 
 _Look = tuple[Rgb, tuple[float, float], float]
 """A patch, its yaw and pitch, its mouth opening."""

@@ -6,13 +6,12 @@ in its plane changes roll alone.
 """
 
 import math
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.floating[Any]]
+from model.features.arrays import Floats
 
 
 class Pose(NamedTuple):

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
+from model.features.arrays import Rgb
 from model.features.landmarks import box as box_of
 from model.features.timing import frame_to_second, seconds_to_frames
 from schemas.config.settings import ClipSettings
@@ -27,8 +27,6 @@ MEASURE_EVERY_FRAMES = 5
 
 _COMPARABLE = 0.5
 """Another face counts when it is at least this share of this face's height."""
-
-Rgb = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -15,6 +15,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from model.features.arrays import Floats
+
 from .colour import BT709, BT2020, DCI_P3, DISPLAY_P3, HLG, PQ, ColourTags
 
 WHITE_NITS: Final = 203.0
@@ -39,8 +41,6 @@ _CHROMATICITIES: Final = {
     DISPLAY_P3: _P3,
 }
 """H.273, table 2; P3 with D65 for white, as video has it."""
-
-Floats = NDArray[np.floating[Any]]
 
 
 def pq_to_nits(signal: Floats) -> Floats:

@@ -12,7 +12,9 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from .hash_search import Flags, Ints, firsts
+from model.features.arrays import Flags
+
+from .hash_search import Ints, firsts
 from .recordings import Movement, motion_pairs, sound_pairs
 from .scenes import same_scene, scene_pairs
 

@@ -11,7 +11,9 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from .hash_search import Flags, Ints, PairSet, Words, bucket_pairs
+from model.features.arrays import Flags
+
+from .hash_search import Ints, PairSet, Words, bucket_pairs
 
 HASHES: Final = 5
 """Perceptual hashes per clip, of 64 bits each."""

@@ -22,10 +22,10 @@ from model.baselines.files import save_baseline
 from model.baselines.inference import BaselineInference, BaselineNetwork
 from model.baselines.training_module import TRANSLATOR_NETWORK, TrainingContext
 from model.evaluation.translator import EvalWindow, TranslatorEvalClip, make_eval_window
+from model.features.arrays import Pictures
 from model.features.face_frame import FaceFrame
 from model.perceptual.lite0 import Lite0
 from model.perceptual.opening import open_perception
-from model.stage2.translator import Pictures
 from model.training.callbacks import Callback
 from model.training.checkpoints import Checkpoints
 from model.training.sampler import WindowSampler

@@ -10,9 +10,9 @@ import numpy as np
 
 from model.baselines.inference import BaselineInference
 from model.evaluation.translator import EvalWindow, system_crops
+from model.features.arrays import Pictures
 from model.stage2.inference import TranslatorInference
 from model.stage2.network import LandmarkTranslator
-from model.stage2.translator import Pictures
 from tasks.training.baselines import BaselineEvalClip
 from tasks.visualization.sheets import Columns, as_bytes, contact_sheet, crop_film, seen
 

@@ -11,13 +11,12 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from model.features.arrays import Floats
 from model.features.landmarks import LIPS, SLICES, box, mouth_opening
 from model.features.timing import frame_to_second
 from schemas.contract import LANDMARK_POINTS
 
 from .colours import GIVEN, GIVEN_RGB, MOVED, PREDICTED_RGB, TRUE_RGB, hexed
-
-Floats = NDArray[np.floating[Any]]
 
 _PANEL_INCHES: Final = 2.5
 _DPI: Final = 100

@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from model.features.arrays import Floats, Pictures
 from model.features.landmarks import SLICES
 from model.stage2 import mask
-from model.stage2.translator import Floats, Pictures
 from schemas.contract import FPS
 
 from .colours import GIVEN, GIVEN_RGB, MOVED, PREDICTED_RGB

@@ -8,15 +8,13 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 from markupsafe import Markup
-from numpy.typing import NDArray
 
+from model.features.arrays import Floats
 from schemas.policy import Policy, Rule
 from schemas.reasons import Stage
 from schemas.signals import SIGNALS, Signal
 from schemas.wording import counted
 from tasks.quality.routing import broken
-
-Floats = NDArray[np.float64]
 
 WIDTH: Final = 300
 HEIGHT: Final = 118
