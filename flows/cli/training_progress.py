@@ -1,13 +1,12 @@
 """Progress of a training: a bar with loss, speed and time left, or without a terminal some lines."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 
 from flows.cli.progress import Live, time_left
-from model.training.callbacks import StepMetrics, ValidationMetrics
+from model.training.callbacks import Callback, StepMetrics, ValidationMetrics
 from schemas.wording import counted
 from tasks.training.progress import use_training_callback
 
@@ -15,7 +14,7 @@ _DECAY = 0.95
 """Decay of the moving averages of speed and loss at each step."""
 
 
-class LearningDisplay(Live):
+class LearningDisplay(Live, Callback):
     """Display of a training; a callback. Use as a context manager."""
 
     def __init__(self, live: bool | None = None) -> None:
@@ -26,7 +25,7 @@ class LearningDisplay(Live):
         self._step_s: float | None = None
         self._val_text = ""
 
-    def started(self, first_step: int, steps: int) -> None:
+    def on_train_start(self, first_step: int, steps: int) -> None:
         """Start a training, or resume one."""
         self._steps, self._step = steps, first_step
         if first_step >= steps:
@@ -39,7 +38,7 @@ class LearningDisplay(Live):
                 f"train: {counted(steps, 'step')}" + (f", going on from step {first_step}" if first_step else "")
             )
 
-    def stepped(self, report: StepMetrics) -> None:
+    def on_train_step_end(self, report: StepMetrics) -> None:
         """Show a step that was taken."""
         self._step = report.step
         self._loss = _moving_average(self._loss, report.losses["total"])
@@ -49,18 +48,12 @@ class LearningDisplay(Live):
         elif self._is_due:
             self._line(f"train: {report.step}/{self._steps}  {self._detail()}")
 
-    def validated(self, report: ValidationMetrics) -> None:
+    def on_validation_end(self, report: ValidationMetrics) -> None:
         """Show the scores of a validation."""
         shown = {"val loss": report.scores.get("loss"), "opening r": report.scores.get("mouth_opening_corr")}
         self._val_text = "  ".join(f"{name} {value:.4g}" for name, value in shown.items() if value is not None)
 
-    def shown(self, name: str, data: bytes) -> None:
-        """Do nothing: pictures go to the run."""
-
-    def saved(self, step: int, checkpoint: Path) -> None:
-        """Do nothing: a checkpoint is not shown."""
-
-    def ended(self, step: int, reason: str) -> None:
+    def on_train_end(self, step: int, reason: str) -> None:
         """Show how the training ended."""
         self._line(f"train: {reason} at step {step}  {self._val_text}")
 

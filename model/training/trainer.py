@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import torch
 from lightning_fabric import Fabric
 
-from model.training.callbacks import Callback, Callbacks, StepMetrics, ValidationMetrics
+from model.training.callbacks import Callback, StepMetrics, ValidationMetrics
 from model.training.checkpoints import BEST, LAST, Checkpoints
 from schemas.errors import TrainingError
 
@@ -111,9 +111,9 @@ def fit(
     checkpoint.
     """
     state = _resume(fabric, module, checkpoints)
-    callback = callback if fabric.is_global_zero else Callbacks()
+    callback = callback if fabric.is_global_zero else Callback()
     # a run that had ended already is reported as one of so many steps, none of which is left
-    callback.started(state.step, state.step if state.reason else schedule.max_steps)
+    callback.on_train_start(state.step, state.step if state.reason else schedule.max_steps)
     if state.reason:
         return _end(state, callback)
     asked = time.perf_counter()
@@ -126,7 +126,9 @@ def fit(
         losses = _training_step(module, batch, state.step)
         state.step += 1
         now = time.perf_counter()
-        callback.stepped(StepMetrics(state.step, losses, module.learning_rate(), now - asked, arrived - asked))
+        callback.on_train_step_end(
+            StepMetrics(state.step, losses, module.learning_rate(), now - asked, arrived - asked)
+        )
         state.spent_s = now - begun
         late = schedule.limit_s is not None and bool(fabric.broadcast(state.spent_s >= schedule.limit_s))
         if state.step % schedule.eval_interval == 0 or state.step == schedule.max_steps or late:
@@ -171,9 +173,9 @@ def _validate(
             checkpoints.save(BEST, {"weights": module.weights(), "step": state.step})
     if schedule.patience and state.worse >= schedule.patience:
         state.reason = f"early stop: no better than step {state.best_step} for {state.worse} validations"
-    callback.validated(ValidationMetrics(state.step, scores, best))
+    callback.on_validation_end(ValidationMetrics(state.step, scores, best))
     for name, data in result.pictures.items():
-        callback.shown(name, data)
+        callback.on_sample(name, data)
 
 
 def _save(
@@ -182,7 +184,7 @@ def _save(
     if fabric.is_global_zero:
         progress = {name: getattr(state, name) for name in _TrainState.__slots__}
         kept = {"state": progress, "module": module.state_dict(), "precision": fabric.strategy.precision.state_dict()}
-        callback.saved(state.step, checkpoints.save(LAST, kept))
+        callback.on_save_checkpoint(state.step, checkpoints.save(LAST, kept))
     fabric.barrier()
 
 
@@ -203,7 +205,7 @@ def read_on_all(fabric: Fabric, checkpoints: Checkpoints, name: str) -> dict[str
 
 def _end(state: _TrainState, callback: Callback) -> FitResult:
     reason = state.reason or "done"
-    callback.ended(state.step, reason)
+    callback.on_train_end(state.step, reason)
     return FitResult(state.step, state.best_step, state.best_loss, reason)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from model.stage2.files import load_translator
 from model.stage2.inference import TranslatorInference
-from model.training.callbacks import Callbacks, StepMetrics
+from model.training.callbacks import Callback, StepMetrics
 from model.training.sampler import ClipInfo
 from schemas.config.settings import Settings
 from schemas.errors import DubbingError, TrainingError
@@ -107,13 +107,12 @@ def _content(clip: PictureClip) -> str:
     return seen.hexdigest()[:16]
 
 
-class _Steps(Callbacks):
+class _Steps(Callback):
     """Reports training steps to a watcher."""
 
     def __init__(self, watcher: DubWatcher) -> None:
-        super().__init__()
         self._watcher = watcher
 
-    def stepped(self, report: StepMetrics) -> None:
+    def on_train_step_end(self, report: StepMetrics) -> None:
         """Report a step as a frame."""
         self._watcher.frame()

@@ -7,7 +7,7 @@ from uuid import UUID
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.context import TaskRunContext
 
-from model.training.callbacks import Callback, Callbacks, StepMetrics
+from model.training.callbacks import Callback, CallbackList, StepMetrics
 from tasks.ingestion.progress import IngestWatcher, Tally
 
 _EVERY_S: Final = 5.0
@@ -21,7 +21,7 @@ def shown_by_prefect(watcher: IngestWatcher, key: str) -> IngestWatcher:
 
 def training_shown_by_prefect(callback: Callback, key: str) -> Callback:
     """Return the callback, in a task run together with a progress artifact for the share of steps."""
-    return callback if TaskRunContext.get() is None else Callbacks(callback, _Training(_Artifact(key)))
+    return callback if TaskRunContext.get() is None else CallbackList(callback, _Training(_Artifact(key)))
 
 
 class _Artifact:
@@ -66,23 +66,22 @@ class _Work:
         self._artifact.update(tally.bytes_done / max(1, tally.bytes), words, tally.files_done == tally.files)
 
 
-class _Training(Callbacks):
+class _Training(Callback):
     """Callback that updates a percentage of a training in Prefect."""
 
     def __init__(self, artifact: _Artifact) -> None:
-        super().__init__()
         self._artifact, self._steps = artifact, 0
 
-    def started(self, first_step: int, steps: int) -> None:
+    def on_train_start(self, first_step: int, steps: int) -> None:
         """Start a training, or resume one."""
         self._steps = steps
 
-    def stepped(self, report: StepMetrics) -> None:
+    def on_train_step_end(self, report: StepMetrics) -> None:
         """Show a step that was taken."""
         loss = report.losses.get("total")
         words = f"step {report.step} of {self._steps}" + ("" if loss is None else f", loss {loss:.4f}")
         self._artifact.update(report.step / max(1, self._steps), words, False)
 
-    def ended(self, step: int, reason: str) -> None:
+    def on_train_end(self, step: int, reason: str) -> None:
         """Show how the training ended."""
         self._artifact.update(1.0, f"{reason} at step {step}", True)

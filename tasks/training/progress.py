@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from model.training.callbacks import Callback, Callbacks
+from model.training.callbacks import Callback
 
 _CALLBACK: ContextVar[Callback | None] = ContextVar("training_callback", default=None)
 
@@ -21,4 +21,4 @@ def use_training_callback(callback: Callback) -> Iterator[None]:
 
 def training_callback() -> Callback:
     """Return the additional callback of the current training."""
-    return _CALLBACK.get() or Callbacks()
+    return _CALLBACK.get() or Callback()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
-from model.training.callbacks import Callback, Callbacks
+from model.training.callbacks import Callback, CallbackList
 from schemas.cards import BaselineCard, GeneratorCard, TranslatorCard
 from schemas.config.baselines import BaselineName, BaselineSettings
 from schemas.config.settings import Settings
@@ -199,7 +199,7 @@ def _tracked(
     with tracked_run(tracking, name, resume) as run:
         run.origin(training.settings, training.settings.seed)
         _keep_identity(run, workspace, training, note(run))
-        trained = train(Callbacks(callback, TrackedTraining(run), _RunRecorder(training.folder, run.run_id)))
+        trained = train(CallbackList(callback, TrackedTraining(run), _RunRecorder(training.folder, run.run_id)))
         gain = {"gain": trained.card.gain} if isinstance(trained.card, GeneratorCard) else {}
         run.metrics({**gain, "parameters": float(trained.parameters)}, trained.fitted.step)
         version = log_model(run, trained.model, training.kind)
@@ -242,13 +242,12 @@ def _learned_before(run: "TrackedRun", workspace: Workspace, release: Release, f
     return _learned_from(clip for clip in candidates(workspace, release, Stage.STAGE2) if clip.split != "test")
 
 
-class _RunRecorder(Callbacks):
+class _RunRecorder(Callback):
     """Records the run of a training in its folder, once that exists."""
 
     def __init__(self, folder: Path, run_id: str) -> None:
-        super().__init__()
         self._folder, self._run_id = folder, run_id
 
-    def started(self, first_step: int, steps: int) -> None:
+    def on_train_start(self, first_step: int, steps: int) -> None:
         """Write the run's id: the folder now exists, and an earlier one is deleted."""
         (self._folder / RUN).write_text(json.dumps({"run_id": self._run_id}) + "\n")

@@ -13,10 +13,10 @@ from tasks.ingestion.progress import Tally
 
 
 def learn(display: LearningDisplay, steps: int) -> None:
-    display.started(0, steps)
+    display.on_train_start(0, steps)
     for step in range(1, steps + 1):
-        display.stepped(StepMetrics(step, {"total": 0.5}, learning_rate=1e-3, seconds=0.1, waiting_s=0.0))
-    display.ended(steps, "done")
+        display.on_train_step_end(StepMetrics(step, {"total": 0.5}, learning_rate=1e-3, seconds=0.1, waiting_s=0.0))
+    display.on_train_end(steps, "done")
 
 
 @pytest.mark.parametrize("live", [False, True])
@@ -60,9 +60,9 @@ def test_time_that_is_left_is_told_in_words(seconds, text):
 
 def test_a_training_that_had_ended_is_not_said_to_go_on(capsys: pytest.CaptureFixture[str]):
     display = LearningDisplay(live=False)
-    display.started(60, 60)
-    display.ended(60, "done")
+    display.on_train_start(60, 60)
+    display.on_train_end(60, "done")
     said = capsys.readouterr().err
     assert "going on" not in said and "all 60 steps were taken before; --fresh starts over" in said
-    display.started(20, 60)
+    display.on_train_start(20, 60)
     assert "60 steps, going on from step 20" in capsys.readouterr().err

@@ -10,7 +10,7 @@ from lightning_fabric import Fabric
 from lightning_fabric.plugins.precision import MixedPrecision
 from torch import nn
 
-from model.training.callbacks import Callbacks
+from model.training.callbacks import Callback
 from model.training.checkpoints import LAST, Checkpoints
 from model.training.optimization import NetworkOptimizer
 from model.training.trainer import TrainSchedule, ValidationResult, fit
@@ -75,7 +75,7 @@ def fitted(fabric, module, folder, values=(1.0, 2.0, 3.0), steps=8, patience=2):
         lambda _: repeat(batch),
         TrainSchedule(steps, 1, 1, patience),
         Checkpoints(folder),
-        Callbacks(),
+        Callback(),
         0,
     )
 
@@ -156,9 +156,7 @@ def ended(folder, losses, limit_s=None):
         schedule = TrainSchedule(8, 1, 100, 2, limit_s[number] if limit_s else None)
         module = SquareRootModule(fabric, losses[number])
         try:
-            results[number] = fit(
-                fabric, module, lambda _: repeat(batch), schedule, Checkpoints(folder), Callbacks(), 0
-            )
+            results[number] = fit(fabric, module, lambda _: repeat(batch), schedule, Checkpoints(folder), Callback(), 0)
         except (TrainingError, threading.BrokenBarrierError) as error:
             results[number] = str(error)
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from model.stage1.files import load_generator, save_generator
-from model.training.callbacks import Callbacks
+from model.training.callbacks import Callback
 from schemas.cards import GENERATOR
 from schemas.config.settings import Settings, TrackingSettings
 from schemas.config.training import Stage1Settings
@@ -88,7 +88,7 @@ def _train(talking: Workspace, folder: Path) -> None:
         }
         fast = {"preset": "tiny", "data": {"batch_size": 8}, "optimiser": {"learning_rate": 6e-3}}
         settings = Stage1Settings(**fast | how | {"schedule": schedule})
-        train_generator(selection, settings, folder / name, Callbacks())
+        train_generator(selection, settings, folder / name, Callback())
     generator, card = load_generator(folder / "good" / "model")
     torch.manual_seed(0)
     with torch.no_grad():

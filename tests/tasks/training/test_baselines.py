@@ -55,8 +55,8 @@ def test_it_tells_all_it_does(undisturbed):
 
 
 class _Stopped(Recorder):
-    def stepped(self, report):
-        super().stepped(report)
+    def on_train_step_end(self, report):
+        super().on_train_step_end(report)
         if report.step == 5:
             raise KeyboardInterrupt
 

@@ -130,8 +130,8 @@ def test_pretend_device_refuses_what_an_accelerator_refuses():
 
 
 class _Stopped(Recorder):
-    def stepped(self, report):
-        super().stepped(report)
+    def on_train_step_end(self, report):
+        super().on_train_step_end(report)
         if report.step == 3:
             raise KeyboardInterrupt
 

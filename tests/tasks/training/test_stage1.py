@@ -121,7 +121,7 @@ def test_a_loss_that_is_no_number_names_the_clips_of_its_batch(workspace, tmp_pa
 class Filling(Recorder):
     """Leaves no room for a file of more than 10 kB once there is a checkpoint."""
 
-    def saved(self, step, checkpoint):
+    def on_save_checkpoint(self, step, checkpoint):
         _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
         resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))
 
