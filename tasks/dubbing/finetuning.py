@@ -14,7 +14,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from model.stage2.files import load_translator
+from model.io import load_translator
 from model.stage2.inference import TranslatorInference
 from model.training.callbacks import Callback, StepMetrics
 from model.training.sampler import ClipInfo

@@ -9,9 +9,9 @@ from model.evaluation.generator import reference_frames
 from model.evaluation.image_scores import score
 from model.evaluation.translator import EvalWindow, TranslatorEvalClip, system_crops
 from model.evaluation.translator_report import ERRORS, GAINS, TranslatorClipScores, change
+from model.io import load_translator
 from model.metrics.bootstrap import Interval
 from model.perceptual.lite0 import Lite0
-from model.stage2.files import load_translator
 from model.stage2.inference import TranslatorInference
 from model.training.callbacks import Callback
 from schemas.config.settings import Settings

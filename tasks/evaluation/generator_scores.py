@@ -7,10 +7,10 @@ from typing import Any, Final, Literal
 
 from model.evaluation.generator import SYSTEMS, GeneratorClipScores, score_generator
 from model.evaluation.generator_report import ERRORS, Scorecard, scorecard
+from model.io import load_generator
 from model.metrics.bootstrap import Interval, reduction_interval
 from model.metrics.controls import mean_face
 from model.metrics.speakers import paired
-from model.stage1.files import load_generator
 from model.syncnet.scorer import SyncScorer
 from model.training.callbacks import Callback
 from schemas.cards import GeneratorCard

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from model.evaluation.image_scores import EvaluatedFeatures, heldout_features, score
 from model.evaluation.translator import SYSTEMS, EvalWindow, Finder, System, system_crops
 from model.evaluation.translator_report import ERRORS, PictureCard, TranslatorClipScores, change, picture_card
+from model.io import load_translator
 from model.metrics.bootstrap import Interval
 from model.metrics.frechet import frechet_distance
 from model.perceptual.lite0 import Lite0
-from model.stage2.files import load_translator
 from model.stage2.inference import TranslatorInference
 from model.training.callbacks import Callback
 from schemas.cards import TranslatorCard

@@ -8,7 +8,7 @@ from typing import Final
 from model.evaluation.generator import GeneratorEvalClip, predict_landmarks, reference_frames
 from model.features.arrays import Floats
 from model.features.timing import SAMPLES_PER_FRAME
-from model.stage1.files import load_generator
+from model.io import load_generator
 from schemas.config.limits import GuardSettings
 from schemas.config.settings import Settings
 from schemas.contract import FPS

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from model.stage2.files import load_translator
+from model.io import load_translator
 from model.stage2.inference import TranslatorInference
 from schemas.config.settings import Settings
 from schemas.promotion import ModelRule

@@ -14,8 +14,8 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from model.stage1.files import CARD
 from model.training.callbacks import Callback
+from schemas.cards import CARD
 from schemas.config.baselines import BASELINES
 from schemas.config.sections import Section, merged
 from schemas.config.settings import Settings

@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 from model.baselines.batches import AVBatch, AVClip
 from model.baselines.build import BASELINES
 from model.baselines.evaluation import generate_span
-from model.baselines.files import save_baseline
 from model.baselines.inference import BaselineInference, BaselineNetwork
 from model.baselines.training_module import TRANSLATOR_NETWORK, TrainingContext
 from model.evaluation.translator import EvalWindow, TranslatorEvalClip, make_eval_window
 from model.features.arrays import Pictures
 from model.features.face_frame import FaceFrame
+from model.io import save_model
 from model.perceptual.lite0 import Lite0
 from model.perceptual.opening import open_perception
 from model.training.callbacks import Callback
@@ -106,7 +106,7 @@ def train_baseline(
     fresh: bool = False,
     device: Device = "auto",
 ) -> TrainingResult[BaselineCard]:
-    """Train a baseline, or resume its training, and save it in the folder (model/baselines/files.py reads it).
+    """Train a baseline, or resume its training, and save it in the folder (model/io.py reads it).
 
     draw: draws samples on evaluation clips at each validation. fresh: delete what an earlier run left there.
 
@@ -167,7 +167,7 @@ def _train(
         steps=step,
         perception=tuple(one.name for one in perception),
     )
-    save_baseline(folder / MODEL, network, card)
+    save_model(folder / MODEL, network, card)
     return TrainingResult(folder, card, fitted, sum(value.numel() for value in network.parameters()))
 
 

@@ -8,9 +8,9 @@ from typing import Final
 
 from model.checksums import file_hash
 from model.features.timing import seconds_to_frames
-from model.stage2.files import WEIGHTS, load_discriminators, load_translator
+from model.io import load_discriminators, load_translator
 from model.stage2.training_module import DISCRIMINATORS, TRANSLATOR_NETWORK
-from schemas.cards import TRANSLATOR
+from schemas.cards import TRANSLATOR, WEIGHTS
 from schemas.config.settings import Settings
 from schemas.config.translation import Stage2Settings
 from schemas.reasons import Stage

@@ -10,9 +10,9 @@ from lightning_fabric import Fabric
 from numpy.typing import NDArray
 
 from model.evaluation.generator import GeneratorEvalClip, score_generator, validation_scores
+from model.io import save_model
 from model.metrics.speakers import by_speaker
 from model.stage1.features import prepare
-from model.stage1.files import save_generator
 from model.stage1.network import LandmarkGenerator
 from model.stage1.pose_filter import PoseMoments
 from model.stage1.training_module import GeneratorTrainingModule, loss_weights
@@ -104,7 +104,7 @@ def _train(
         gain=articulation_gain(generator, eval_clips),
     )
     if fabric.is_global_zero:
-        save_generator(folder / MODEL, generator, card)
+        save_model(folder / MODEL, generator, card)
     fabric.barrier()
     return TrainingResult(folder, card, fitted, sum(value.numel() for value in generator.parameters()))
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from lightning_fabric import Fabric
 
 from model.evaluation.translator import EvalWindow, system_crops
+from model.io import save_model
 from model.perceptual.lite0 import Lite0
 from model.perceptual.opening import open_perception
 from model.stage2.discriminators import Discriminators
-from model.stage2.files import save_translator
 from model.stage2.inference import TranslatorInference
 from model.stage2.network import LandmarkTranslator
 from model.stage2.training_module import DISCRIMINATORS, TRANSLATOR_NETWORK, Start, TranslatorTrainingModule
@@ -129,7 +129,7 @@ def _train(
         trained_by=settings if finetuning is None else finetuning.trained_by,
     )
     if fabric.is_global_zero:
-        save_translator(folder / MODEL, translator, discriminators, card)
+        save_model(folder / MODEL, translator, card, discriminators)
     fabric.barrier()
     return TrainingResult(folder, card, fitted, sum(value.numel() for value in translator.parameters()))
 

@@ -8,10 +8,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from model.io import CARD
-from model.stage1.files import load_generator
+from model.io import load_generator
 from model.stage1.inference import predict_clip
 from model.stage2.translator import require
+from schemas.cards import CARD
 from schemas.config.settings import load_settings
 from schemas.errors import HeterodubError, ModelFileError, SettingsError, SourceError, WorkspaceError
 from schemas.policy import load_policy

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from model.stage1.files import load_generator, save_generator
+from model.io import load_generator, save_model
 from model.training.callbacks import Callback
 from schemas.cards import GENERATOR
 from schemas.config.settings import Settings, TrackingSettings
@@ -94,7 +94,7 @@ def _train(talking: Workspace, folder: Path) -> None:
     with torch.no_grad():
         for parameter in generator.parameters():
             parameter += 0.1 * parameter.std() * torch.randn_like(parameter) if parameter.numel() > 1 else 0.0
-    save_generator(folder / "shaken", generator, card)
+    save_model(folder / "shaken", generator, card)
 
 
 @pytest.fixture

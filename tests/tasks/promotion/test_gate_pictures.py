@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
+from model.io import load_discriminators, load_translator, save_model
 from model.stage2.discriminators import Discriminators
-from model.stage2.files import load_discriminators, load_translator, save_translator
 from model.stage2.network import LandmarkTranslator
 from schemas.cards import TRANSLATOR
 from schemas.config.settings import Settings, WeightSettings
@@ -76,15 +76,15 @@ def trained(eval_window, tmp_path_factory) -> dict[str, Path]:
         with torch.no_grad():
             for parameter in translator.parameters():
                 parameter += force * torch.randn_like(parameter)
-        save_translator(folder / name, translator, load_discriminators(good), card)
+        save_model(folder / name, translator, card, load_discriminators(good))
     large = card.model_copy(
         update={"architecture": card.architecture.model_copy(update={"side_px": 2 * card.architecture.side_px})}
     )
-    save_translator(
+    save_model(
         folder / "large",
         LandmarkTranslator(large.architecture),
-        Discriminators(large.discriminators, large.window_frames),
         large,
+        Discriminators(large.discriminators, large.window_frames),
     )
     return {"good": good, **{name: folder / name for name in ("nudged", "shaken", "large")}}
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from model.baselines.files import load_baseline
+from model.io import load_baseline
 from schemas.config.baselines import BASELINES, BaselineSettings
 from schemas.config.settings import Settings
 from schemas.config.training import Stage1Settings

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from model.baselines.files import load_baseline
+from model.io import load_baseline
 from model.stage1.features import scale_mel
 from model.training.sampler import SamplerConfig, WindowSampler
 from schemas.config.baselines import BaselineSettings

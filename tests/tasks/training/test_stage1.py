@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from model.stage1.files import load_generator
+from model.io import load_generator
 from schemas.config.training import Stage1Settings
 from schemas.errors import TrainingError
 from schemas.reasons import Stage

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from model.stage2.files import load_discriminators, load_translator
+from model.io import load_discriminators, load_translator
 from model.training.sampler import WindowSampler
 from schemas.config.settings import Settings, WeightSettings
 from schemas.config.translation import Stage2Settings
