@@ -184,7 +184,7 @@ class AtvgNetTrainingModule(BaselineTrainingModule):
         self.add(TRANSLATOR_NETWORK, network)
         self.add(DISCRIMINATOR, LandmarkDiscriminator(settings.discriminators), settings.disc_learning_rate)
 
-    def learn(self, batch: AVBatch, step: int) -> dict[str, Tensor]:
+    def training_step(self, batch: AVBatch, step: int) -> dict[str, Tensor]:
         """Train on squared landmark errors, attention-weighted L1 and, from `disc_start_step`, the GAN loss."""
         true, known, network = (
             batch.shown_NFCSS.flatten(0, 1),
@@ -204,12 +204,8 @@ class AtvgNetTrainingModule(BaselineTrainingModule):
             losses["gan"], losses["found"] = adversarial_loss([features]), (landmarks - placed).abs().mean()
             losses["total"] = losses["total"] + _GAN * losses["gan"] + _REGRESSION * losses["found"]
             both, landmarks = discriminator(torch.cat([made.detach(), true]))
-            halves = [[maps.chunk(2)[number] for maps in both] for number in (0, 1)]
-            totals = {
-                DISCRIMINATOR: discriminator_loss(halves[:1], halves[1:])
-                + (landmarks[len(made) :] - placed).abs().mean()
-            }
-            losses["discriminator"] = totals[DISCRIMINATOR]
+            regressed = (landmarks[len(made) :] - placed).abs().mean()
+            losses["discriminator"] = totals[DISCRIMINATOR] = discriminator_loss([both]) + regressed
         self.optimizer_step(step, {TRANSLATOR_NETWORK: losses["total"]} | totals)
         return losses
 

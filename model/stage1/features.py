@@ -41,6 +41,11 @@ class GeneratorInput:
         """The 100 points that are predicted, (T, 100, 2)."""
         return self.points_TPXY[:, PREDICTED]
 
+    @property
+    def frames(self) -> int:
+        """Number of frames of the clip."""
+        return len(self.counts_T)
+
 
 def scale_mel(mel: Floats) -> NDArray[np.float32]:
     """Scale log-mel to about -1 (silence) to 1.5."""

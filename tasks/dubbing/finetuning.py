@@ -71,8 +71,9 @@ def tuned(
     Raises: DubbingError - the clips are too few or too short. ModelFileError - the translator has no discriminators
     beside it. WorkspaceError - there is no workspace to keep what is learned in. TrainingError - no room.
     """
-    from tasks.training.finetuning import begin_from, held_back  # dubbings tune nothing
-    from tasks.training.stage2 import train_translator  # here, not above: Lightning takes seconds to load, and most
+    from tasks.training.finetuning import begin_from, held_back  # here, not above: Lightning takes seconds to load
+    from tasks.training.run import run_training  # and most dubbings tune nothing
+    from tasks.training.stage2 import translator_spec
 
     if models.folder is None:
         raise DubbingError(f"{models.names[1]} has nothing to tune: name a translator that was trained")
@@ -91,9 +92,8 @@ def tuned(
     folder = (models.tunings or dubbings(Workspace.open(settings.workspace))) / f"dubbing-{identity[:12]}"
     watcher.phase("fine-tune", stage2.schedule.max_steps)
     try:
-        run = train_translator(
-            footage, stage2, settings.weights, folder, _Steps(watcher), finetuning=finetuning, device=settings.device
-        )
+        spec = translator_spec(footage, stage2, settings.weights, finetuning=finetuning)
+        run = run_training(spec, folder, _Steps(watcher), device=settings.device)
     except TrainingError as error:
         raise DubbingError(f"the face cannot be learned from its first {seconds:g} s: {error}") from error
     translator = TranslatorInference(load_translator(run.model, device_of(settings.device))[0])

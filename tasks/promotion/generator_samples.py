@@ -18,7 +18,7 @@ from tasks.releases.benchmarks import Benchmark
 from tasks.stores.workspace import Workspace
 from tasks.training.clip_selection import find_release, select
 from tasks.training.device import device_of
-from tasks.training.generator_samples import sound_place
+from tasks.training.samples import sound_place
 from tasks.visualization.charts import landmarks_over_truth, opening_chart
 from tasks.visualization.colours import OTHER_RGB, PREDICTED_RGB, TRUE_RGB
 from tasks.visualization.film import Side, compared_film

@@ -23,7 +23,7 @@ from tasks.stores.workspace import Workspace
 from tasks.tracking.example import translator_example
 from tasks.training.clip_selection import find_release
 from tasks.training.data.clip_store import ClipSource, StoredClips
-from tasks.training.data.translator_dataset import face_clip
+from tasks.training.data.datasets import face_clip
 from tasks.training.device import device_of
 
 from .model_scores import ModelScores, SystemScores

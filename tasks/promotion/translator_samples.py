@@ -15,7 +15,7 @@ from tasks.stores.workspace import Workspace
 from tasks.training.clip_selection import find_release
 from tasks.training.data.clip_store import StoredClips
 from tasks.training.device import device_of
-from tasks.training.translator_samples import columns
+from tasks.training.samples import columns
 from tasks.visualization.sheets import Columns, contact_sheet, crop_film
 
 from .model_scores import Rendering, Renderings

@@ -60,16 +60,17 @@ def _beginning(clip: ClipRef, frames: int) -> ClipRef:
     return replace(clip, facts=replace(clip.facts, frames=frames))
 
 
-def start_of(settings: Settings, workspace: Workspace, model: str | None, clip_id: str) -> tuple[Settings, Finetuning]:
+def start_of(
+    settings: Settings, workspace: Workspace, model: str | None, clip_id: str
+) -> tuple[Stage2Settings, Finetuning]:
     """Load the start of fine-tuning, the translator that a user names (see find_model) or the newest; with settings of
     that translator's architecture and fine-tuning's schedule.
 
     Raises: ModelFileError, TrackingError - it cannot be read, or there is none.
     """
     with TemporaryDirectory(prefix="heterodub-") as scratch:
-        folder = translator_folder(settings, workspace, model, Path(scratch))
-        changed, finetuning = begin_from(folder, settings.stage2, clip_id)
-    return settings.model_copy(update={"stage2": changed}), finetuning
+        folder = find_model(settings, workspace, TRANSLATOR, model, Path(scratch)).folder
+        return begin_from(folder, settings.stage2, clip_id)
 
 
 def begin_from(folder: Path, stage2: Stage2Settings, clip_id: str) -> tuple[Stage2Settings, Finetuning]:
@@ -112,11 +113,3 @@ def begin_from(folder: Path, stage2: Stage2Settings, clip_id: str) -> tuple[Stag
         }
     )
     return changed, Finetuning(start, (clip_id,), file_hash(folder / WEIGHTS), own)
-
-
-def translator_folder(settings: Settings, workspace: Workspace, model: str | None, scratch: Path) -> Path:
-    """Return the folder of a translator's files: a given folder, or `scratch` with a registered model fetched into it.
-
-    Raises: TrackingError - there is none. ModelFileError - its files are damaged.
-    """
-    return find_model(settings, workspace, TRANSLATOR, model, scratch).folder

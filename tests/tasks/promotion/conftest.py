@@ -17,7 +17,8 @@ from schemas.reasons import Stage
 from tasks.releases import releases
 from tasks.stores.workspace import Workspace
 from tasks.training.clip_selection import find_release, select
-from tasks.training.stage1 import train_generator
+from tasks.training.run import run_training
+from tasks.training.stage1 import generator_spec
 from tests.tasks.tracking.conftest import with_tables
 from tests.tasks.training.conftest import one_thread
 from tests.tasks.training.talkers import crowd
@@ -88,7 +89,7 @@ def _train(talking: Workspace, folder: Path) -> None:
         }
         fast = {"preset": "tiny", "data": {"batch_size": 8}, "optimiser": {"learning_rate": 6e-3}}
         settings = Stage1Settings(**fast | how | {"schedule": schedule})
-        train_generator(selection, settings, folder / name, Callback())
+        run_training(generator_spec(selection, settings), folder / name, Callback())
     generator, card = load_generator(folder / "good" / "model")
     torch.manual_seed(0)
     with torch.no_grad():

@@ -14,8 +14,9 @@ from schemas.config.training import Stage1Settings
 from schemas.errors import TrainingError
 from schemas.reasons import Stage
 from tasks.training.clip_selection import find_release, select, spread
+from tasks.training.run import run_training
 from tasks.training.run_dirs import training_folder
-from tasks.training.stage1 import train_generator
+from tasks.training.stage1 import generator_spec
 from tests.tasks.training.recorder import Recorder
 from tests.tasks.training.talkers import damage, publish
 
@@ -31,7 +32,7 @@ def chosen(workspace):
 
 
 def trained(workspace, folder, listener=None, **changes):
-    return train_generator(chosen(workspace), settings(**changes), folder, listener or Recorder())
+    return run_training(generator_spec(chosen(workspace), settings(**changes)), folder, listener or Recorder())
 
 
 @pytest.fixture(scope="module")
