@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.evaluation.generator import reference_frames
+from model.features.arrays import Pictures
 from model.stage2 import mask
 from model.stage2.batches import FaceClip
-from model.stage2.translator import Pictures, Translator
+from model.stage2.translator import Translator
 from model.stage2.warp import WarpTranslator, blended, nearest
 
 System = Literal["painted", "copy", "warp", "nearest frame", "source"]

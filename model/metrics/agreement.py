@@ -10,9 +10,8 @@ Shape suffix legend: R = raters, U = units that are rated, V = different grades.
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from model.features.arrays import Floats
 
 
 def krippendorff_alpha(grades_RU: Sequence[Sequence[float | None]]) -> float | None:

@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, stdtrit
 
-Array = NDArray[np.float64]
+from model.features.arrays import Array
+
 Scores = Sequence[float | None]
 Groups = Sequence[str] | None
 

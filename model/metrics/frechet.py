@@ -6,12 +6,9 @@ the more the fewer there are.
 Shape suffix legend: N = samples, D = values of a feature.
 """
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.floating[Any]]
+from model.features.arrays import Floats
 
 
 def frechet_distance(made_ND: Floats, true_ND: Floats) -> float:

@@ -9,18 +9,17 @@ Shape suffix legend: T = frames, F = tracked frames, P = landmark points, XY = 2
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from model.features.arrays import Flags, Floats
 from model.features.face_frame import FaceFrame
 from model.features.landmarks import LIPS, OUTLINE, PREDICTED, bounding_diagonal, interocular, mouth_opening
 from schemas.contract import LANDMARK_POINTS
 from schemas.reasons import MissingCause
 
-Floats = NDArray[np.floating[Any]]
-Flags = NDArray[np.bool_]
 Measured = float | MissingCause
 
 LEAST_FRAMES: Final = 10

@@ -7,13 +7,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from model.features.arrays import Rgb
 from tasks.dubbing.canvas import Canvas
 from tasks.dubbing.progress import KernelTimer
 from tasks.dubbing.segments import Face
 from tasks.dubbing.source import SourceVideo
 from tasks.faces.window import Window, cut_window
-
-Rgb = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -15,6 +15,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from model.dubbing.compositing import Colours, Planes
+from model.features.arrays import Floats, Rgb
 from tasks.media.colour import FULL, LIMITED, UNSAID, ColourTags, tone_mapping
 from tasks.media.frame_converter import FrameConverter, has_alpha, is_rgb
 from tasks.media.geometry import Geometry, Orientation, fitted, side_data_of
@@ -24,9 +25,6 @@ _SD: Final = 6
 
 _DEEP: Final = 10
 """Bits a sample of H.264's profile High 10, which is written where the source has more than 8."""
-
-Rgb = NDArray[np.uint8]
-Floats = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True, slots=True)

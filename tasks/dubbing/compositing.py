@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from model.dubbing import blending
 from model.dubbing.compositing import lay_in
 from model.dubbing.timing import OutputTimeline
+from model.features.arrays import Rgb
 from model.stage2.translator import Appearance, Translator
 from tasks.dubbing.appearance import ReferenceFrames, in_crop
 from tasks.dubbing.canvas import Canvas, Look, planes_of, squeezed
@@ -22,7 +23,6 @@ from tasks.dubbing.source import SourcePicture, SourceVideo
 from tasks.faces.window import Window, cut_window
 from tasks.media.geometry import Geometry
 
-Rgb = NDArray[np.uint8]
 Crops = NDArray[np.float32]
 
 

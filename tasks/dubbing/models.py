@@ -4,13 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model.checksums import file_hash
-from model.stage1.files import WEIGHTS, load_generator
+from model.io import load_generator, load_translator
 from model.stage1.network import LandmarkGenerator
-from model.stage2.files import load_translator
 from model.stage2.inference import TranslatorInference
 from model.stage2.translator import Translator
 from model.stage2.warp import WarpTranslator
-from schemas.cards import GENERATOR, TRANSLATOR, GeneratorCard
+from schemas.cards import GENERATOR, TRANSLATOR, WEIGHTS, GeneratorCard
 from schemas.config.dubbing import LANDMARK_WARP, NEWEST
 from schemas.config.settings import Settings
 from schemas.errors import ModelFileError

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from model.dubbing.faces import nth_face
 from model.dubbing.timing import OutputTimeline, at_times
 from model.evaluation.generator import reference_frames
+from model.features.arrays import Flags, Floats
 from model.features.mel import log_mel
 from model.features.timing import frame_to_sample, frame_to_second, frames_around
 from model.metrics.bootstrap import Interval, mean_interval, reduction_interval
@@ -46,8 +47,6 @@ from tasks.monitoring.progress import ProgressSink
 
 Setting = Literal["paired", "unpaired"]
 System = Literal["dubbed", "source", "copy"]
-Floats = NDArray[np.floating[Any]]
-Flags = NDArray[np.bool_]
 
 SCORES: Final = (
     "face_found_frac",

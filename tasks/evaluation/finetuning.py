@@ -9,9 +9,9 @@ from model.evaluation.generator import reference_frames
 from model.evaluation.image_scores import score
 from model.evaluation.translator import EvalWindow, TranslatorEvalClip, system_crops
 from model.evaluation.translator_report import ERRORS, GAINS, TranslatorClipScores, change
+from model.io import load_translator
 from model.metrics.bootstrap import Interval
 from model.perceptual.lite0 import Lite0
-from model.stage2.files import load_translator
 from model.stage2.inference import TranslatorInference
 from model.training.callbacks import Callback
 from schemas.config.settings import Settings
@@ -19,11 +19,12 @@ from schemas.errors import TrainingError
 from tasks.evaluation.translator_scores import MOST_FRAMES
 from tasks.stores.workspace import Workspace
 from tasks.training.clip_selection import ClipRef, Selection, few_a_speaker
-from tasks.training.data.translator_dataset import face_clip
+from tasks.training.data.datasets import face_clip
 from tasks.training.device import device_of
 from tasks.training.finetuning import finetuning_clip, start_of
+from tasks.training.run import run_training
 from tasks.training.run_dirs import training_folder
-from tasks.training.stage2 import train_translator
+from tasks.training.stage2 import translator_spec
 
 LEARNED_S: Final = 2.0
 """Seconds of each clip's beginning that are trained on, unless the settings say otherwise."""
@@ -66,7 +67,7 @@ def compare_finetuning(
 
     Both have the same reference frames, from the training part.
 
-    Raises: TrainingError - no clip is long enough. Otherwise as start_of and train_translator.
+    Raises: TrainingError - no clip is long enough. Otherwise as start_of and run_training.
     """
     seconds = settings.stage2.finetuning.seconds or LEARNED_S
     before: list[TranslatorClipScores] = []
@@ -80,10 +81,9 @@ def compare_finetuning(
         if eval_window is None:
             continue
         tuned, finetuning = start_of(settings, workspace, str(model), clip.facts.clip_id)
-        folder = training_folder(workspace, learned, tuned.stage2, f"finetune-{finetuning.weights[:12]}")
-        trained = train_translator(
-            learned, tuned.stage2, settings.weights, folder, callback, finetuning=finetuning, device=settings.device
-        )
+        folder = training_folder(workspace, learned, tuned, f"finetune-{finetuning.weights[:12]}")
+        spec = translator_spec(learned, tuned, settings.weights, finetuning=finetuning)
+        trained = run_training(spec, folder, callback, device=settings.device)
         for rows, network in ((before, translator), (after, load_translator(trained.model, device)[0])):
             crops = system_crops(eval_window, "painted", TranslatorInference(network))
             rows.append(

@@ -7,10 +7,10 @@ from typing import Any, Final, Literal
 
 from model.evaluation.generator import SYSTEMS, GeneratorClipScores, score_generator
 from model.evaluation.generator_report import ERRORS, Scorecard, scorecard
+from model.io import load_generator
 from model.metrics.bootstrap import Interval, reduction_interval
 from model.metrics.controls import mean_face
 from model.metrics.speakers import paired
-from model.stage1.files import load_generator
 from model.syncnet.scorer import SyncScorer
 from model.training.callbacks import Callback
 from schemas.cards import GeneratorCard
@@ -23,8 +23,9 @@ from tasks.evaluation.syncnet import STANDARD, SyncRecipe, sync_scorer
 from tasks.stores.workspace import Workspace
 from tasks.training.clip_selection import ClipRef, Selection, few_a_speaker, spread
 from tasks.training.device import device_of
+from tasks.training.run import run_training
 from tasks.training.run_dirs import training_folder, trainings
-from tasks.training.stage1 import read_eval_clips, train_generator
+from tasks.training.stage1 import generator_spec, read_eval_clips
 
 Split = Literal["train", "val", "test"]
 
@@ -120,7 +121,7 @@ def cross_validate(
 
     speakers: see `folds`. Finished trainings with the same clips and settings are reused.
 
-    Raises: as folds, train_generator and evaluate_generator.
+    Raises: as folds, run_training and evaluate_generator.
     """
     parts = [
         _train_and_evaluate(
@@ -143,7 +144,7 @@ def compare_data(
 ) -> DataAblation[Evaluation]:
     """Measure the effect of additional footage that is good for stage 1 alone.
 
-    Raises: as ablate_data, train_generator and evaluate_generator.
+    Raises: as ablate_data, run_training and evaluate_generator.
     """
 
     def trial(part: Selection, test_clips: Sequence[ClipRef], name: str) -> Evaluation:
@@ -167,7 +168,8 @@ def _train_and_evaluate(
     callback: Callback,
     device: Device,
 ) -> Evaluation:
-    trained = train_generator(fold, settings, training_folder(workspace, fold, settings), callback, device=device)
+    folder = training_folder(workspace, fold, settings)
+    trained = run_training(generator_spec(fold, settings), folder, callback, device=device)
     sync = SyncRecipe(steps=settings.sync_steps)
     return evaluate_generator(workspace, fold, test_clips, trained.model, name, references, sync, device)
 

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from model.evaluation.image_scores import EvaluatedFeatures, heldout_features, score
 from model.evaluation.translator import SYSTEMS, EvalWindow, Finder, System, system_crops
 from model.evaluation.translator_report import ERRORS, PictureCard, TranslatorClipScores, change, picture_card
+from model.io import load_translator
 from model.metrics.bootstrap import Interval
 from model.metrics.frechet import frechet_distance
 from model.perceptual.lite0 import Lite0
-from model.stage2.files import load_translator
 from model.stage2.inference import TranslatorInference
 from model.training.callbacks import Callback
 from schemas.cards import TranslatorCard
@@ -28,8 +28,9 @@ from tasks.faces.tracker import find_landmarks
 from tasks.stores.workspace import Workspace
 from tasks.training.clip_selection import ClipRef, Selection, few_a_speaker
 from tasks.training.device import device_of
+from tasks.training.run import run_training
 from tasks.training.run_dirs import training_folder
-from tasks.training.stage2 import train_translator
+from tasks.training.stage2 import translator_spec
 from tasks.training.validation import read_eval_windows
 
 MOST_FRAMES: Final = 40
@@ -120,7 +121,7 @@ def cross_validate_translator(
 
     only: number of a single fold to run, from 1. Finished trainings with the same clips and settings are reused.
 
-    Raises: as folds, train_translator and evaluate_translator. TrainingError also for a fold out of range.
+    Raises: as folds, run_training and evaluate_translator. TrainingError also for a fold out of range.
     """
     if only is not None and not 1 <= only <= count:
         raise TrainingError(f"there is no fold {only}; folds are 1 to {count}")
@@ -137,7 +138,7 @@ def compare_picture_data(
 ) -> DataAblation[PictureEvaluation]:
     """Measure the effect of additional footage that is good for stage 2 alone (silent, under music, GIFs).
 
-    Raises: as ablate_data, train_translator and evaluate_translator.
+    Raises: as ablate_data, run_training and evaluate_translator.
     """
 
     def trial(part: Selection, test_clips: Sequence[ClipRef], name: str) -> PictureEvaluation:
@@ -161,7 +162,8 @@ def _train_and_evaluate(
     callback: Callback,
 ) -> PictureEvaluation:
     folder = training_folder(workspace, fold, settings.stage2, "stage2")
-    trained = train_translator(fold, settings.stage2, settings.weights, folder, callback, device=settings.device)
+    spec = translator_spec(fold, settings.stage2, settings.weights)
+    trained = run_training(spec, folder, callback, device=settings.device)
     return evaluate_translator(settings, fold, test_clips, trained.model, name, references)
 
 

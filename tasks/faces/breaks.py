@@ -14,12 +14,13 @@ Shape suffix legend: N = patches of a track, F = values that describe a patch, A
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.faces.patches import FacePatches, Rgb, rows_and_columns
+from model.features.arrays import Floats, Rgb
+from tasks.faces.patches import FacePatches, rows_and_columns
 from tasks.media.transitions import Transition, local_structure
 
 _HEAD: Final = rows_and_columns(-1.2, -1.1, 1.2, 1.5)
@@ -55,8 +56,6 @@ person (none is called a change) and 4,000 pairs of two (94 % are) best, of thos
 
 _NEARLY_BEST: Final = 0.9
 """The shortest gap is taken whose score is this share of the best: a longer one costs footage."""
-
-Floats = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -20,11 +20,12 @@ directions of a gradient.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from model.features.arrays import Floats
 from tasks.faces.patches import FacePatch, FacePatches, rows_and_columns
 
 _FACE: Final = rows_and_columns(-0.7, -0.6, 0.7, 1.6)
@@ -72,8 +73,6 @@ _FLAT: Final = 1.5
 """Levels added to colours and to gradients before their logarithm is taken: noise weighs little where little is."""
 
 _LUMA: Final = np.array([0.299, 0.587, 0.114], np.float32)
-
-Floats = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,12 +12,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from model.features.arrays import Rgb
 from model.features.face_frame import FaceFrame
 from model.features.landmarks import mouth_opening
 from tasks.faces.tracker import FaceObservation
 from tasks.faces.window import cut_window
-
-Rgb = NDArray[np.uint8]
 
 PATCH_PX: Final = 32
 UNITS: Final = 3.2

@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from model.features.arrays import Floats
 from model.features.landmarks import BOUNDARIES
 
 Control = int | tuple[int, int]
@@ -89,9 +90,6 @@ class CurveMap:
         wanted = start + self._share * (stop - start)
         resampled = [np.interp(wanted, along, controls[:, axis]) for axis in (0, 1)]
         return np.stack(resampled, axis=1).astype(np.float32)
-
-
-Floats = NDArray[np.floating[Any]]
 
 
 class Pose(NamedTuple):

@@ -7,10 +7,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from model.features.arrays import Pictures
 from model.features.landmarks import box as box_of
 from model.features.landmarks import interocular
 from model.features.timing import seconds_to_frames
-from model.stage2.translator import Pictures
 from schemas.config.settings import ClipSettings
 from schemas.contract import LANDMARK_POINTS
 

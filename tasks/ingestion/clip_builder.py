@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from model.features.arrays import Rgb
 from model.features.landmarks import box as box_of
 from model.features.timing import frame_to_second, seconds_to_frames
 from schemas.config.settings import ClipSettings
@@ -17,7 +18,7 @@ from tasks.faces.breaks import Frames, between, breaks
 from tasks.faces.occlusion import mouth_occluded
 from tasks.faces.patches import FacePatches
 from tasks.faces.tracker import FaceObservation
-from tasks.faces.window import Rgb, Window, cut_window, next_window
+from tasks.faces.window import Window, cut_window, next_window
 from tasks.media.transitions import LOOK_AHEAD_S, TransitionFinder
 from tasks.quality.picture import FacePicture, measure_face
 

@@ -18,6 +18,8 @@ from av.sidedata.sidedata import Type
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
+from model.features.arrays import Floats
+
 from .geometry import side_data_of
 
 LIMITED, FULL = 1, 2
@@ -134,8 +136,6 @@ _CHROMATICITIES: Final = {
     DISPLAY_P3: _P3,
 }
 """H.273, table 2; P3 with D65 for white, as video has it."""
-
-Floats = NDArray[np.floating[Any]]
 
 
 def pq_to_nits(signal: Floats) -> Floats:

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from model.evaluation.generator import GeneratorClipScores, GeneratorEvalClip, score_generator
 from model.features.timing import mel_columns
+from model.io import load_generator
 from model.metrics.cost import costs
-from model.stage1.files import load_generator
 from model.stage1.inference import predict_clip
 from model.stage1.network import LandmarkGenerator
 from model.training.sampler import ClipInfo

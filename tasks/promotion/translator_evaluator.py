@@ -9,9 +9,9 @@ import torch
 
 from model.evaluation.image_scores import score
 from model.evaluation.translator import EvalWindow, System, TranslatorEvalClip, make_eval_window, system_crops
+from model.io import load_translator
 from model.metrics.cost import costs
 from model.perceptual.lite0 import Lite0
-from model.stage2.files import load_translator
 from model.stage2.inference import TranslatorInference
 from schemas.config.settings import Settings
 from schemas.errors import PromotionError
@@ -23,7 +23,7 @@ from tasks.stores.workspace import Workspace
 from tasks.tracking.example import translator_example
 from tasks.training.clip_selection import find_release
 from tasks.training.data.clip_store import ClipSource, StoredClips
-from tasks.training.data.translator_dataset import face_clip
+from tasks.training.data.datasets import face_clip
 from tasks.training.device import device_of
 
 from .model_scores import ModelScores, SystemScores

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from model.files import write_atomic
-from model.training.callbacks import Callbacks, StepMetrics, ValidationMetrics
+from model.training.callbacks import Callback, StepMetrics, ValidationMetrics
 from schemas.errors import TrainingError
 
 PROBE_STEPS: Final = 16
@@ -30,21 +30,20 @@ class Budget:
     look_s: float
 
 
-class StepTimer(Callbacks):
+class StepTimer(Callback):
     """Times the steps and validations of a training."""
 
     def __init__(self) -> None:
-        super().__init__()
         self._steps: list[float] = []
         self._looks: list[float] = []
         self._last = 0.0
 
-    def stepped(self, report: StepMetrics) -> None:
+    def on_train_step_end(self, report: StepMetrics) -> None:
         """Record a step's time."""
         self._steps.append(report.seconds)
         self._last = time.perf_counter()
 
-    def validated(self, report: ValidationMetrics) -> None:
+    def on_validation_end(self, report: ValidationMetrics) -> None:
         """Record a validation's time."""
         self._looks.append(time.perf_counter() - self._last)
 

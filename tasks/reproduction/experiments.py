@@ -7,8 +7,8 @@ from typing import Final
 
 from model.evaluation.aggregate import SpeakerScores, mean_over_speakers
 from model.evaluation.generator import score_generator
+from model.io import load_generator
 from model.metrics.speakers import by_speaker
-from model.stage1.files import load_generator
 from schemas.config.settings import Settings
 from schemas.config.training import Stage1Settings
 from schemas.reasons import Stage

@@ -17,10 +17,11 @@ from schemas.config.translation import Stage2Settings
 from tasks.reproduction.budget import WARM_STEPS
 from tasks.reproduction.footage import ExperimentData
 from tasks.stores.workspace import Workspace
-from tasks.training.baselines import PairedSelection, paired, train_baseline
+from tasks.training.baselines import PairedSelection, baseline_spec, paired
 from tasks.training.clip_selection import Selection
-from tasks.training.stage1 import train_generator
-from tasks.training.stage2 import train_translator
+from tasks.training.run import run_training
+from tasks.training.stage1 import generator_spec
+from tasks.training.stage2 import translator_spec
 
 GENERATOR: Final = "generator"
 TRANSLATOR: Final = "translator"
@@ -133,14 +134,15 @@ def _train_generator(
     selection: Selection, section: Section, settings: Settings, folder: Path, callback: Callback
 ) -> Path:
     assert isinstance(section, Stage1Settings)
-    return train_generator(selection, section, folder, callback, device=settings.device).model
+    return run_training(generator_spec(selection, section), folder, callback, device=settings.device).model
 
 
 def _train_translator(
     selection: Selection, section: Section, settings: Settings, folder: Path, callback: Callback
 ) -> Path:
     assert isinstance(section, Stage2Settings)
-    return train_translator(selection, section, settings.weights, folder, callback, device=settings.device).model
+    spec = translator_spec(selection, section, settings.weights)
+    return run_training(spec, folder, callback, device=settings.device).model
 
 
 def _baseline(name: BaselineName) -> JobType:
@@ -149,9 +151,8 @@ def _baseline(name: BaselineName) -> JobType:
     def train(selection: Selection, section: Section, settings: Settings, folder: Path, callback: Callback) -> Path:
         assert isinstance(selection, PairedSelection)
         assert isinstance(section, BaselineSettings)
-        return train_baseline(
-            name, selection, section, settings.weights, folder, callback, device=settings.device
-        ).model
+        spec = baseline_spec(name, selection, section, settings.weights)
+        return run_training(spec, folder, callback, device=settings.device).model
 
     def selection(workspace: Workspace, footage: ExperimentData) -> Selection:
         return paired(workspace, footage.pictures)

@@ -7,10 +7,8 @@ from typing import Final
 
 import torch
 
-from model.baselines.files import load_baseline
 from model.evaluation.systems import BaselineSystem, Copy, GroundTruth, System, TrueLandmarks, TwoStage
-from model.stage1.files import load_generator
-from model.stage2.files import load_translator
+from model.io import load_baseline, load_generator, load_translator
 from model.stage2.inference import TranslatorInference
 from model.stage2.warp import WarpTranslator
 from schemas.config.baselines import BaselineName

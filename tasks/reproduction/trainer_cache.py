@@ -14,8 +14,8 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from model.stage1.files import CARD
 from model.training.callbacks import Callback
+from schemas.cards import CARD
 from schemas.config.baselines import BASELINES
 from schemas.config.sections import Section, merged
 from schemas.config.settings import Settings
@@ -26,7 +26,7 @@ from tasks.reproduction.jobs import KINDS, LOOKS, TrainingJob
 from tasks.stores.removal import remove_below
 from tasks.stores.workspace import Workspace
 from tasks.training.clip_selection import Selection
-from tasks.training.common import MODEL
+from tasks.training.run import MODEL
 from tasks.training.run_dirs import training_folder
 
 _log = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ class TrainerCache:
         """Return the models by job, training the missing ones. A baseline that cannot be trained does not stop the
         others.
 
-        Raises: as the jobs' kinds (train_generator, train_translator, train_baseline).
+        Raises: as the jobs' kinds (run_training).
         """
         models, refused = dict[TrainingJob, Path](), dict[TrainingJob, str]()
         for job in dict.fromkeys(jobs):

@@ -15,7 +15,7 @@ from model.metrics.speakers import over_speakers
 from model.perceptual.lite0 import Lite0
 from schemas.errors import TrainingError
 from tasks.training.clip_selection import ClipRef, TrainingClips
-from tasks.training.data.translator_dataset import face_clip
+from tasks.training.data.datasets import face_clip
 
 VAL_CLIPS: Final = 12
 """Number of val clips used for validation, spread over speakers."""

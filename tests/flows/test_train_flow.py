@@ -13,7 +13,7 @@ from mlflow import MlflowClient
 from flows.cli.environment import prepare
 from flows.evaluate import ablate_data, evaluate
 from flows.train import train
-from model.stage1.files import load_generator
+from model.io import load_generator
 from schemas.errors import SettingsError, TrackingError, TrainingError, WorkspaceError
 from tasks.training.distributed import on_devices
 from tests.tasks.training.talkers import talkers

@@ -8,7 +8,7 @@ from mlflow import MlflowClient
 
 from flows.evaluate import evaluate
 from flows.train import finetune, train
-from model.stage2.files import load_translator
+from model.io import load_translator
 from schemas.cards import FINETUNED, TRANSLATOR
 from schemas.config.settings import load_settings
 from schemas.errors import TrackingError

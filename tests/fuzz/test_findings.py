@@ -10,11 +10,11 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from model.io import CARD
-from model.stage1.files import load_generator
+from model.io import load_generator
 from model.stage1.inference import predict_clip
 from model.stage2.translator import require
 from model.training.checkpoints import LAST
+from schemas.cards import CARD
 from schemas.config.settings import load_settings
 from schemas.errors import HeterodubError, ModelFileError, SettingsError, SourceError, TrainingError, WorkspaceError
 from schemas.policy import load_policy

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from flows.cli.render.scores import show_dub_scores
-from model.stage1.files import save_generator
+from model.io import save_model
 from model.stage2.warp import WarpTranslator
 from model.syncnet.scorer import SyncScorer
 from schemas.config.dubbing import DubJob
@@ -147,7 +147,7 @@ def test_the_scores_end_in_a_verdict_and_say_what_was_left_out(judged):
 
 
 def test_they_are_judged_in_the_sandbox_as_well(generator, models, settings, tmp_path):
-    save_generator(tmp_path / "generator", generator, models.card)
+    save_model(tmp_path / "generator", generator, models.card)
     video = write_head(tmp_path / "head.mp4", 0, 50)
     speech = write_wav(tmp_path / "speech.wav", voice(1, 2).samples)
     jobs = [

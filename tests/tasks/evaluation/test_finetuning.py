@@ -10,7 +10,8 @@ from tasks.evaluation.finetuning import compare_finetuning
 from tasks.steps.evaluate import log_finetuning
 from tasks.tracking.store import open_tracking
 from tasks.training.clip_selection import find_release, select
-from tasks.training.stage2 import train_translator
+from tasks.training.run import run_training
+from tasks.training.stage2 import translator_spec
 from tests.tasks.tracking.conftest import with_tables
 from tests.tasks.training.recorder import Recorder
 from tests.tasks.training.sitters import sitters
@@ -22,7 +23,7 @@ def made(tmp_path_factory):
     stage2 = Stage2Settings(preset="tiny", schedule={"max_steps": 2, "eval_interval": 2}, losses={"perceptual": 0})
     selection = select(workspace, find_release(workspace, None), Stage.STAGE2)
     folder = tmp_path_factory.mktemp("t") / "t"
-    model = train_translator(selection, stage2, WeightSettings(), folder, Recorder()).model
+    model = run_training(translator_spec(selection, stage2, WeightSettings()), folder, Recorder()).model
     return workspace, Settings(workspace=workspace.root, stage2=stage2), selection, model
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from model.baselines.files import load_baseline
+from model.io import load_baseline
 from schemas.config.baselines import BASELINES, BaselineSettings
 from schemas.config.settings import Settings
 from schemas.config.training import Stage1Settings
@@ -41,13 +41,13 @@ class Trainings(Recorder):
         self.began: list[int] = []
         self.taken, self._kill_at = 0, kill_at
 
-    def started(self, first_step, steps):
-        super().started(first_step, steps)
+    def on_train_start(self, first_step, steps):
+        super().on_train_start(first_step, steps)
         assert steps == STEPS
         self.began.append(first_step)
 
-    def stepped(self, report):
-        super().stepped(report)
+    def on_train_step_end(self, report):
+        super().on_train_step_end(report)
         self.taken += 1
         if self.taken == self._kill_at:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -172,8 +172,8 @@ def test_a_baseline_has_the_minutes_of_both_stages_and_wav2lips_expert_its_share
 class Unplugged(Trainings):
     """Ends the first training in its middle."""
 
-    def stepped(self, report):
-        super().stepped(report)
+    def on_train_step_end(self, report):
+        super().on_train_step_end(report)
         if self.taken == 4:
             raise KeyboardInterrupt
 

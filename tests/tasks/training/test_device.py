@@ -38,13 +38,14 @@ from tasks.reproduction import judged
 from tasks.reproduction.footage import held_out
 from tasks.reproduction.judged import EvaluatedSystems
 from tasks.reproduction.systems import SYSTEMS
-from tasks.training.baselines import paired, train_baseline
+from tasks.training.baselines import baseline_spec, paired
 from tasks.training.clip_selection import candidates, find_release, select
 from tasks.training.device import device_of
 from tasks.training.finetuning import finetuning_clip, start_of
-from tasks.training.stage1 import train_generator
-from tasks.training.stage2 import train_translator
-from tasks.training.translator_samples import BaselineSampleLogger, TranslatorSampleLogger
+from tasks.training.run import no_samples, run_training
+from tasks.training.samples import BaselineSamples, TranslatorSamples
+from tasks.training.stage1 import generator_spec
+from tasks.training.stage2 import translator_spec
 from tests.model.perceptual.test_vgg import weights
 from tests.pretend_device import PRETEND, There, on_pretend_device
 from tests.tasks.training.recorder import Recorder
@@ -83,19 +84,16 @@ def train(workspace, settings):
     speech, pictures = (select(workspace, find_release(workspace, None), stage) for stage in Stage)
     pairs = paired(workspace, pictures)
 
-    def call(what, folder, told, draw=False):
-        weights, schedule = settings.weights, (STEPS["sample_interval"], STEPS["max_steps"])
+    def spec(what, draw):
         if what == "generator":
-            return train_generator(speech, settings.stage1, folder, told), told
+            return generator_spec(speech, settings.stage1)
         if what == "translator":
-            return train_translator(
-                pictures, settings.stage2, weights, folder, told, TranslatorSampleLogger(*schedule) if draw else None
-            ), told
-        return train_baseline(
-            what, pairs, settings.baselines, weights, folder, told, BaselineSampleLogger(*schedule) if draw else None
-        ), told
+            samples = TranslatorSamples(settings.stage2.schedule) if draw else no_samples
+            return translator_spec(pictures, settings.stage2, settings.weights, samples)
+        samples = BaselineSamples(settings.baselines.schedule) if draw else no_samples
+        return baseline_spec(what, pairs, settings.baselines, settings.weights, samples)
 
-    return call
+    return lambda what, folder, told, draw=False: (run_training(spec(what, draw), folder, told), told)
 
 
 @pytest.fixture(scope="module")
@@ -130,8 +128,8 @@ def test_pretend_device_refuses_what_an_accelerator_refuses():
 
 
 class _Stopped(Recorder):
-    def stepped(self, report):
-        super().stepped(report)
+    def on_train_step_end(self, report):
+        super().on_train_step_end(report)
         if report.step == 3:
             raise KeyboardInterrupt
 
@@ -196,11 +194,8 @@ def test_fine_tuning(workspace, settings, models, tmp_path):
     selection = finetuning_clip(workspace, find_release(workspace, None), clip, seconds=0.8)
     changed, finetuning = start_of(settings, workspace, str(models["translator"]), clip)
     told = [Recorder(), Recorder()]
-    both(
-        lambda: train_translator(
-            selection, changed.stage2, settings.weights, tmp_path / str(len(told)), told.pop(), finetuning=finetuning
-        )
-    )
+    spec = translator_spec(selection, changed, settings.weights, finetuning=finetuning)
+    both(lambda: run_training(spec, tmp_path / str(len(told)), told.pop()))
     assert told == []
 
 
