@@ -85,7 +85,7 @@ def study_score(
 ) -> None:
     """Compute means of every system with intervals, and the agreement of raters."""
     from tasks.reproduction.study.scoring import as_table, score_study
-    from tasks.reproduction.writing import markdown, write_table
+    from tasks.reproduction.table import markdown, write_table
 
     scores = score_study(key, answers)
     table = as_table(scores)

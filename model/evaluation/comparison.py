@@ -4,22 +4,16 @@ Shape suffix legend: F = frames of a span, S = side of a crop in pixels, D = val
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from model.evaluation.aggregate import SpeakerScores, frechet_over_speakers, mean_over_speakers
-from model.evaluation.eval_clip import EvalClip, other_sound
-from model.evaluation.image_scores import heldout_features, score
-from model.evaluation.systems import Crops, System
+from model.evaluation.image_scores import TRANSLATOR_REPORT, clip_scores, heldout_features
+from model.evaluation.systems import Crops, EvalClip, System, other_sound
 from model.evaluation.translator import Finder
-from model.evaluation.translator_report import SCORES, TranslatorClipScores
-from model.metrics.speakers import by_speaker
+from model.metrics.clip_scores import SpeakerScores, by_speaker, mean_over_speakers
+from model.metrics.frechet import FRECHET, frechet_over_speakers
 from model.perceptual.lite0 import Lite0
-
-FRECHET: Final = "frechet"
-"""Name of the Frechet distance over EfficientNet-Lite0's fifth stage; no FID."""
 
 _Features = dict[str, list[NDArray[np.float32]]]
 
@@ -41,17 +35,12 @@ class Evaluator:
         """Score a system with each clip's own sound: by name (model/evaluation/image_scores.py, and FRECHET)."""
         rows, features = [], _Features()
         for scene in self.scenes:
-            crops, eval_clip = system.generate(scene, scene.mel_SM), scene.eval_window.clip
-            rows.append(
-                TranslatorClipScores(
-                    eval_clip.clip_id,
-                    eval_clip.speaker,
-                    name,
-                    score(scene.eval_window, crops, self._lite0, self._finder),
-                )
-            )
+            crops = system.generate(scene, scene.mel_SM)
+            rows.append(clip_scores(scene.eval_window, name, crops, self._lite0, self._finder))
             self._note(features, scene, crops)
-        scores = {key: mean_over_speakers(parts) for key in SCORES if (parts := by_speaker(rows, key))}
+        scores = {
+            key: mean_over_speakers(parts) for key in TRANSLATOR_REPORT.scores if (parts := by_speaker(rows, key))
+        }
         return scores | {FRECHET: frechet_over_speakers(features, self._true)}
 
     def unpaired(self, system: System) -> SpeakerScores:

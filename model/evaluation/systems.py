@@ -1,9 +1,10 @@
 """Compared systems: each generates the crops of an evaluation clip so that its face speaks a given sound.
 
-Shape suffix legend: F = frames of the evaluation window's span, S = side of a crop in pixels, P = 216 points, XY = 2
-coordinates.
+Shape suffix legend: T = frames of a clip, F = frames of the evaluation window's span, S = side of a crop in pixels (of
+mel_SM: mel columns, 4 a frame), M = 80 mel bands, P = 216 points, XY = 2 coordinates.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,14 +14,39 @@ from numpy.typing import NDArray
 from model.baselines.batches import mel_windows
 from model.baselines.evaluation import generate_span
 from model.baselines.inference import BaselineInference
-from model.evaluation.eval_clip import EvalClip, Mel
-from model.evaluation.translator import system_crops, translate_span
+from model.evaluation.generator import other_speaker
+from model.evaluation.translator import EvalWindow, system_crops, translate_span
+from model.features.timing import mel_columns
 from model.stage1.inference import predict_clip
 from model.stage1.network import LandmarkGenerator
 from model.stage2.translator import Translator
 from model.stage2.warp import WarpTranslator
+from schemas.contract import MEL_BANDS
 
+Mel = NDArray[np.float32]
 Crops = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EvalClip:
+    """A clip with its evaluation window (crops, landmarks, reference and scored frames) and its log-mel (4T, 80).
+
+    Raises: ValueError - the sound is not as long as the picture.
+    """
+
+    eval_window: EvalWindow
+    mel_SM: Mel
+
+    def __post_init__(self) -> None:
+        frames = len(self.eval_window.clip.face_clip.tracked_T)
+        if self.mel_SM.shape != (mel_columns(frames), MEL_BANDS):
+            raise ValueError(f"{frames} frames need a mel {(mel_columns(frames), MEL_BANDS)}, got {self.mel_SM.shape}")
+
+
+def other_sound(scenes: Sequence[EvalClip], number: int) -> Mel:
+    """Return the sound of another speaker for scene `number`, repeated or cut to its length: the unpaired setting."""
+    other = other_speaker([scene.eval_window.clip.speaker for scene in scenes], number)
+    return np.resize(scenes[other].mel_SM, scenes[number].mel_SM.shape)
 
 
 class System(Protocol):
@@ -93,4 +119,4 @@ class GroundTruth:
 
     def generate(self, scene: EvalClip, mel_SM: Mel) -> Crops:
         """See System."""
-        return system_crops(scene.eval_window, "source", WarpTranslator(scene.eval_window.crops.shape[1]))
+        return system_crops(scene.eval_window, "ground truth", WarpTranslator(scene.eval_window.crops.shape[1]))

@@ -8,7 +8,7 @@ Shape suffix legend: T = frames, F = tracked frames, P = landmark points, XY = 2
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
 import numpy as np
@@ -63,6 +63,10 @@ class LandmarkScores:
     points tremble by the detector's noise, so a clean prediction stays below 1."""
 
     missing: Mapping[str, MissingCause] = field(default_factory=dict)
+
+    def metrics(self) -> dict[str, float | None]:
+        """Return the scores by name."""
+        return {one.name: getattr(self, one.name) for one in fields(self) if one.name != "missing"}
 
 
 def score_clip(predicted_TPXY: Floats, true_TPXY: Floats, tracked_T: Flags) -> LandmarkScores:

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from model.metrics.bootstrap import Interval
-from model.metrics.speakers import Mean
+from model.metrics.intervals import Interval
+from model.metrics.report import SystemMean
 from schemas.config.settings import Settings
 from schemas.errors import TrackingError
 from tasks.stores.workspace import Workspace
@@ -17,18 +17,6 @@ _log = logging.getLogger(__name__)
 
 FOLDER: Final = "evaluation"
 """Folder of the tables among a run's files."""
-
-_SYSTEMS: Final = {
-    "own sound": "paired",
-    "other sound": "unpaired",
-    "no sound": "silent",
-    "painted": "generated",
-    "truth": "ground_truth",
-    "source": "ground_truth",
-    "nearest frame": "nearest_frame_oracle",
-}
-_SCORES: Final = {"sync": "landmark_sync_z"}
-"""Names of systems and scores in MLflow, where they differ from those in the code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +49,7 @@ def log_evaluation(settings: Settings, evaluation: LoggedEvaluation) -> str | No
         return None
 
 
-def metrics_of(means: Iterable[Mean]) -> dict[str, float | None]:
+def metrics_of(means: Iterable[SystemMean]) -> dict[str, float | None]:
     """Return means and interval ends, by names such as "paired/nme_lips" and "paired/nme_lips/low"."""
     metrics: dict[str, float | None] = {}
     for mean in means:
@@ -72,12 +60,12 @@ def metrics_of(means: Iterable[Mean]) -> dict[str, float | None]:
 
 def gains_of(gains: Mapping[str, Interval]) -> dict[str, float | None]:
     """Gains of one system over another, by names such as "gain/nme_lips" and "gain/nme_lips/low"."""
-    return metrics_of(Mean("gain", score, interval) for score, interval in gains.items())
+    return metrics_of(SystemMean("gain", score, interval) for score, interval in gains.items())
 
 
 def metric_name(system: str, score: str) -> str:
-    """Return the name of a system's score in MLflow."""
-    return f"{_SYSTEMS.get(system, system).replace(' ', '_')}/{_SCORES.get(score, score)}"
+    """Return the name of a system's score in MLflow, such as "paired/nme_lips" of "paired audio"."""
+    return f"{system.removesuffix(' audio').replace(' ', '_')}/{score}"
 
 
 def _unnamed(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,15 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from model.evaluation.aggregate import SpeakerScores, mean_over_speakers
 from model.evaluation.generator import score_generator
-from model.metrics.speakers import by_speaker
+from model.metrics.clip_scores import SpeakerScores, by_speaker, mean_over_speakers
 from model.stage1.files import load_generator
 from schemas.config.settings import Settings
 from schemas.config.training import Stage1Settings
 from schemas.reasons import Stage
-from tasks.reproduction import published
-from tasks.reproduction.columns import (
+from tasks.reproduction import paper
+from tasks.reproduction.footage import REFERENCES, ExperimentData
+from tasks.reproduction.jobs import FACE_RECOGNITION, GATED, GENERATOR, TEMPORAL, TRANSLATOR, TrainingJob
+from tasks.reproduction.paper import (
     FACE_FOUND_COLUMN,
     FOUND_NME_COLUMN,
     FRECHET_COLUMN,
@@ -24,10 +25,7 @@ from tasks.reproduction.columns import (
     UNPAIRED,
     UNPAIRED_COLUMN,
 )
-from tasks.reproduction.footage import REFERENCES, ExperimentData
-from tasks.reproduction.jobs import FACE_RECOGNITION, GATED, GENERATOR, TEMPORAL, TRANSLATOR, TrainingJob
-from tasks.reproduction.judged import EvaluatedSystems
-from tasks.reproduction.systems import SYSTEMS, TRANSLATES, ComparedSystem, true_landmarks, two_stage
+from tasks.reproduction.systems import SYSTEMS, TRANSLATES, ComparedSystem, EvaluatedSystems, true_landmarks, two_stage
 from tasks.reproduction.table import Claim, Table, TableRow
 from tasks.reproduction.trainer_cache import TrainedModels
 from tasks.training.clip_selection import few_a_speaker
@@ -47,8 +45,8 @@ def _table_1(settings: Settings, footage: ExperimentData, trained: TrainedModels
     rows = [_system(one, settings.stage2.architecture.side_px, trained, bench) for one in SYSTEMS]
     columns = (FRECHET_COLUMN, FOUND_NME_COLUMN, FACE_FOUND_COLUMN, *LIKENESS, OPENING, UNPAIRED_COLUMN)
     notes = (
-        "Own sound but for the last column; another speaker's there. A row that takes its mouth from the truth hears "
-        "nothing, so it has no other sound.",
+        "Paired audio but for the last column, which has another speaker's. A row that takes its mouth from the ground "
+        "truth ignores the audio, so it has no figure there.",
         "Ours is not fine-tuned, the paper's is.",
         "LipGAN, Wav2Lip, ATVGnet and MakeItTalk are written anew from their papers, trained on the clips of the same "
         "speakers that are good for both stages, each within the minutes of both of ours together. They generate whole "
@@ -63,7 +61,7 @@ def _table_1(settings: Settings, footage: ExperimentData, trained: TrainedModels
         for column in columns
     )
     title = "Table 1: systems, with their own sound and with another's"
-    return Table("table1", title, columns, tuple(rows), published.TABLE_1, claims, notes)
+    return Table("table1", title, columns, tuple(rows), paper.TABLE_1, claims, notes)
 
 
 def _system(one: ComparedSystem, side_px: int, trained: TrainedModels, bench: EvaluatedSystems) -> TableRow:
@@ -96,8 +94,8 @@ def _table_3(settings: Settings, footage: ExperimentData, trained: TrainedModels
     ]
     half = footage.half()
     notes = (
-        "I: data of the landmark generator, II: of the translator. Half of the speakers, the same for both; own sound, "
-        "predicted landmarks. NME is that of stage 1's landmarks, over its 100 points.",
+        "I: data of the landmark generator, II: of the translator. Half of the speakers, the same for both; paired "
+        "audio, predicted landmarks. NME is that of stage 1's landmarks, over its 100 points.",
         *(f"{stage.value}: 50 % are {half.size_text(stage)}; 100 % are {footage.size_text(stage)}." for stage in Stage),
     )
     names = list(_CELLS)
@@ -110,7 +108,7 @@ def _table_3(settings: Settings, footage: ExperimentData, trained: TrainedModels
         claims += [Claim(text, names[more], names[fewer], column.score) for column in (FRECHET_COLUMN, *LIKENESS)]
     columns = (FRECHET_COLUMN, *LIKENESS, OPENING, NME_COLUMN)
     title = "Table 3: data of both stages"
-    return Table("table3", title, columns, tuple(rows), {"LRS2": published.TABLE_3}, tuple(claims), notes)
+    return Table("table3", title, columns, tuple(rows), {"LRS2": paper.TABLE_3}, tuple(claims), notes)
 
 
 def _stage1_nme(settings: Settings, footage: ExperimentData, model: Path) -> SpeakerScores:
@@ -120,7 +118,7 @@ def _stage1_nme(settings: Settings, footage: ExperimentData, model: Path) -> Spe
         footage.speech, few_a_speaker(footage.test_speech), Stage1Settings(architecture=card.architecture)
     )
     return mean_over_speakers(
-        by_speaker(score_generator(generator, eval_clips, REFERENCES, card.gain, systems=("own sound",)), "nme")
+        by_speaker(score_generator(generator, eval_clips, REFERENCES, card.gain, systems=("paired audio",)), "nme")
     )
 
 
@@ -156,7 +154,7 @@ def _table_4(settings: Settings, footage: ExperimentData, trained: TrainedModels
         for column in columns[:-1]
     )
     title = "Table 4: components of the translation"
-    return Table("table4", title, columns, tuple(rows), {"LRS2": published.TABLE_4}, claims, notes)
+    return Table("table4", title, columns, tuple(rows), {"LRS2": paper.TABLE_4}, claims, notes)
 
 
 EXPERIMENTS: Final[Mapping[str, Experiment]] = {

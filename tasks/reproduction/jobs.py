@@ -14,7 +14,6 @@ from schemas.config.sections import Section, merged
 from schemas.config.settings import Settings
 from schemas.config.training import Stage1Settings
 from schemas.config.translation import Stage2Settings
-from tasks.reproduction.budget import WARM_STEPS
 from tasks.reproduction.footage import ExperimentData
 from tasks.stores.workspace import Workspace
 from tasks.training.baselines import PairedSelection, paired, train_baseline
@@ -36,6 +35,9 @@ _OFF: Final[Mapping[str, Mapping[str, Any]]] = {
 
 LOOKS, _SAVES = 6, 12
 """Number of validations and of checkpoints in a training."""
+
+WARM_STEPS: Final = 4
+"""Steps at a training's beginning that are slower than the rest and not timed."""
 
 _SHARE_WITHOUT_DISCRIMINATORS = 6
 """The discriminators start after this part (1 / 6) of a training at the latest; as in the baselines' preset `cpu`, 400

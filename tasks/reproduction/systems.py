@@ -1,21 +1,109 @@
-"""Systems of Table 1: one entry each; the kinds of training they need are in jobs.py."""
+"""Systems of Table 1, one entry each, and the cached scores of systems.
 
+An interrupted evaluation resumes, and a system in two tables is evaluated once. The kinds of training that systems need
+are in jobs.py.
+"""
+
+import hashlib
+import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import torch
 
 from model.baselines.files import load_baseline
-from model.evaluation.systems import BaselineSystem, Copy, GroundTruth, System, TrueLandmarks, TwoStage
+from model.evaluation.comparison import Evaluator
+from model.evaluation.systems import BaselineSystem, Copy, EvalClip, GroundTruth, System, TrueLandmarks, TwoStage
+from model.metrics.clip_scores import SpeakerScores
+from model.metrics.intervals import Interval
+from model.perceptual.lite0 import Lite0
 from model.stage1.files import load_generator
 from model.stage2.files import load_translator
 from model.stage2.inference import TranslatorInference
 from model.stage2.warp import WarpTranslator
 from schemas.config.baselines import BaselineName
+from schemas.config.settings import Settings
+from schemas.errors import TrainingError
+from tasks.evaluation.translator_scores import finder
+from tasks.reproduction.footage import REFERENCES, ExperimentData, scenes
 from tasks.reproduction.jobs import GENERATOR, TRANSLATOR, TrainingJob
-from tasks.reproduction.judged import Entry
+from tasks.reproduction.trainer_cache import code_of
+from tasks.training.device import device_of
+
+_CODE: Final = (
+    "model",
+    "schemas",
+    "tasks/faces",
+    "tasks/training",
+    "tasks/evaluation",
+    "tasks/reproduction/systems.py",
+    "tasks/reproduction/footage.py",
+)
+"""Folders and files whose code affects a score."""
+
+Scores = Mapping[str, SpeakerScores]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A system and its models. what: its kind, in a word. models: folders of trained models, whose names identify
+    their trainings. opened: opens the system on a device.
+    """
+
+    what: str
+    models: tuple[Path, ...]
+    opened: Callable[[torch.device], System]
+
+
+class EvaluatedSystems:
+    """Scores of entries on the test clips, at the settings' size of crops."""
+
+    def __init__(self, settings: Settings, footage: ExperimentData, folder: Path) -> None:
+        self._folder, self._device = folder, device_of(settings.device)
+        self._find, self.missing = finder(settings, footage.speech.release.backend)
+        self.scenes: list[EvalClip] = scenes(footage, settings.stage2.architecture.side_px)
+        clips = [scene.eval_window.clip.clip_id for scene in self.scenes]
+        side_px, detects = settings.stage2.architecture.side_px, self._find is not None
+        self._identity = [footage.release, clips, REFERENCES, side_px, detects, code_of(_CODE)]
+
+    def paired(self, entry: Entry) -> Scores:
+        """Score an entry; see Evaluator.paired."""
+        return self._kept("paired", entry, lambda: self._evaluator.paired(entry.what, entry.opened(self._device)))
+
+    def unpaired(self, entry: Entry) -> SpeakerScores:
+        """Score an entry; see Evaluator.unpaired."""
+        return self._kept("unpaired", entry, lambda: {"": self._evaluator.unpaired(entry.opened(self._device))})[""]
+
+    @cached_property
+    def _evaluator(self) -> Evaluator:
+        return Evaluator(self.scenes, Lite0().to(self._device), self._find)
+
+    def _kept(self, setting: str, entry: Entry, make: Callable[[], Scores]) -> Scores:
+        trainings = [model.parent.name for model in entry.models]
+        identity = json.dumps([*self._identity, setting, entry.what, trainings])
+        path = self._folder / f"paper-scores-{hashlib.sha256(identity.encode()).hexdigest()[:12]}.json"
+        if path.exists():
+            return _read(path)
+        scores = make()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_suffix(".unfinished")
+        unfinished.write_text(json.dumps({name: asdict(one) for name, one in scores.items()}) + "\n")
+        unfinished.replace(path)
+        return scores
+
+
+def _read(path: Path) -> Scores:
+    def parsed(fields: Mapping[str, Any]) -> SpeakerScores:
+        return SpeakerScores(Interval(**fields["interval"]), fields["parts"], fields["pooled"])
+
+    try:
+        return {name: parsed(fields) for name, fields in json.loads(path.read_text()).items()}
+    except (ValueError, TypeError, KeyError) as error:
+        raise TrainingError(f"{path} is damaged ({error}); delete it to evaluate anew") from error
+
 
 Models = Mapping[TrainingJob, Path]
 """Folders of trained models."""
@@ -88,5 +176,5 @@ SYSTEMS: Final[tuple[ComparedSystem, ...]] = (
     ),
     ComparedSystem("true landmarks, untrained warp", (), lambda _, side: _true_warped(side), True),
     ComparedSystem("copy of one frame", (), lambda *_: Entry("copy", (), lambda _: Copy())),
-    ComparedSystem("truth", (), lambda *_: Entry("truth", (), lambda _: GroundTruth()), True),
+    ComparedSystem("ground truth", (), lambda *_: Entry("ground truth", (), lambda _: GroundTruth()), True),
 )

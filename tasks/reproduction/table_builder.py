@@ -5,11 +5,11 @@ from dataclasses import replace
 from model.training.callbacks import Callback
 from schemas.config.settings import Settings
 from schemas.errors import TrainingError
-from tasks.reproduction.columns import WHAT_SCORES_ARE
 from tasks.reproduction.experiments import EXPERIMENTS
 from tasks.reproduction.footage import REFERENCES, ExperimentData, held_out
 from tasks.reproduction.jobs import KINDS, TrainingJob
-from tasks.reproduction.judged import EvaluatedSystems
+from tasks.reproduction.paper import WHAT_SCORES_ARE
+from tasks.reproduction.systems import EvaluatedSystems
 from tasks.reproduction.table import WHY_OTHER_NUMBERS, Table
 from tasks.reproduction.trainer_cache import TrainerCache
 from tasks.stores.workspace import Workspace
@@ -51,7 +51,7 @@ def make_table(
 def _test_set(footage: ExperimentData, bench: EvaluatedSystems) -> str:
     speakers = {scene.eval_window.clip.speaker for scene in bench.scenes}
     return (
-        f"Release {footage.release}, evaluated on {footage.judged_on}: {len(bench.scenes)} clips of {len(speakers)} "
+        f"Release {footage.release}, evaluated on {footage.evaluated_on}: {len(bench.scenes)} clips of {len(speakers)} "
         f"speakers in no training set, {REFERENCES} reference frames of each."
     )
 

@@ -98,7 +98,7 @@ def _train(
     def validate(translator: LandmarkTranslator, step: int) -> ValidationResult:
         drawn = draw(translator, eval_windows, step) if draw is not None and fabric.is_global_zero else {}
         inference = TranslatorInference(translator)
-        made = ((eval_window, system_crops(eval_window, "painted", inference)) for eval_window in eval_windows)
+        made = ((eval_window, system_crops(eval_window, "generated", inference)) for eval_window in eval_windows)
         return ValidationResult(validation_scores(made, lite0), drawn)
 
     start, freeze = (None, False) if finetuning is None else (finetuning.start, True)

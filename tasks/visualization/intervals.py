@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from model.metrics.bootstrap import Interval
+from model.metrics.intervals import Interval
 
 from .charts import new_figure, png
 from .colours import GIVEN_RGB, PREDICTED_RGB, hexed

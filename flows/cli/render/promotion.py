@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flows.cli.render.tables import TableColumn, cell, console, show
+from model.metrics.intervals import Interval
 from schemas.wording import counted
 from tasks.monitoring.streams import say
 
@@ -105,7 +106,5 @@ def _figure(check: Mapping[str, Any]) -> str:
     value = check["value"]
     if value is None or value["mean"] is None:
         return str(check["detail"] or "not measured")
-    text = f"{value['mean']:+.3f}"
-    if value["low"] is not None:
-        text += f" ({value['low']:+.3f} to {value['high']:+.3f})"
+    text = Interval(**value).format("+.3f")
     return f"{text}, {check['detail']}" if check["detail"] else text

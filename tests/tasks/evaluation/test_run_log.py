@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from model.metrics.bootstrap import Interval
-from model.metrics.speakers import Mean
+from model.metrics.intervals import Interval
+from model.metrics.report import SystemMean
 from schemas.config.settings import Settings, TrackingSettings
 from tasks.evaluation.run_log import LoggedEvaluation, log_evaluation, metric_name, metrics_of
 from tasks.stores.workspace import Workspace
@@ -18,9 +18,9 @@ SCORES = LoggedEvaluation(
     tags={"stage": "stage1", "benchmark": "b1", "evaluated_model": "landmark-generator", "version": "3"},
     metrics=metrics_of(
         [
-            Mean("own sound", "mouth_opening_corr", Interval(0.5, 0.4, 0.6, 4, 4, 0)),
-            Mean("own sound", "sync", Interval(1.0, None, None, 1, 1, 3)),
-            Mean("copy", "mouth_opening_std_ratio", Interval(None, None, None, 0, 0, 4)),
+            SystemMean("paired audio", "mouth_opening_corr", Interval(0.5, 0.4, 0.6, 4, 4, 0)),
+            SystemMean("paired audio", "landmark_sync_z", Interval(1.0, None, None, 1, 1, 3)),
+            SystemMean("copy", "mouth_opening_std_ratio", Interval(None, None, None, 0, 0, 4)),
         ]
     ),
     summary={"release": "r1", "clips": 4},
@@ -64,11 +64,11 @@ def test_scores_are_not_lost_with_the_store(tmp_path, caplog):
 @pytest.mark.parametrize(
     ("system", "score", "name"),
     [
-        ("own sound", "nme_lips", "paired/nme_lips"),
-        ("other sound", "sync", "unpaired/landmark_sync_z"),
-        ("painted", "perceptual_heldout_lower", "generated/perceptual_heldout_lower"),
-        ("source", "perceptual_mouth", "ground_truth/perceptual_mouth"),
-        ("nearest frame", "mouth_opening_std_ratio", "nearest_frame_oracle/mouth_opening_std_ratio"),
+        ("paired audio", "nme_lips", "paired/nme_lips"),
+        ("unpaired audio", "landmark_sync_z", "unpaired/landmark_sync_z"),
+        ("generated", "perceptual_heldout_lower", "generated/perceptual_heldout_lower"),
+        ("ground truth", "perceptual_mouth", "ground_truth/perceptual_mouth"),
+        ("nearest frame oracle", "mouth_opening_std_ratio", "nearest_frame_oracle/mouth_opening_std_ratio"),
         ("mean face", "jitter", "mean_face/jitter"),
     ],
 )

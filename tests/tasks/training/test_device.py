@@ -27,17 +27,15 @@ from tasks.dubbing.models import ModelPaths, open_models
 from tasks.dubbing.progress import SilentDubWatcher
 from tasks.evaluation import generator_scores, translator_scores
 from tasks.evaluation.finetuning import compare_finetuning
-from tasks.evaluation.syncnet import SyncRecipe
 from tasks.promotion import translator_evaluator
 from tasks.promotion.generator_evaluator import evaluate_generators
 from tasks.promotion.generator_samples import render_generators
 from tasks.promotion.translator_evaluator import evaluate_translators
 from tasks.promotion.translator_samples import render_translators
 from tasks.releases import benchmarks
-from tasks.reproduction import judged
+from tasks.reproduction import systems
 from tasks.reproduction.footage import held_out
-from tasks.reproduction.judged import EvaluatedSystems
-from tasks.reproduction.systems import SYSTEMS
+from tasks.reproduction.systems import SYSTEMS, EvaluatedSystems
 from tasks.training.baselines import paired, train_baseline
 from tasks.training.clip_selection import candidates, find_release, select
 from tasks.training.device import device_of
@@ -59,7 +57,9 @@ PICTURES = {
     "losses": {"disc_start_step": 1},
     "finetuning": {"seconds": 0.6, "steps": 2},
 }
-RULE = ModelRule(primary="", minimum_effect=0, references=4, least_clips=2, least_speakers=2, tolerances={"sync": 1.0})
+RULE = ModelRule(
+    primary="", minimum_effect=0, references=4, least_clips=2, least_speakers=2, tolerances={"landmark_sync_z": 1.0}
+)
 
 
 @pytest.fixture(scope="module")
@@ -161,7 +161,7 @@ def alike(one, other):
 @pytest.fixture
 def quick(monkeypatch):
     """Without what takes long and lies on no device: looking for faces again, and most turns of a stopwatch."""
-    for module in (translator_scores, translator_evaluator, judged):
+    for module in (translator_scores, translator_evaluator, systems):
         monkeypatch.setattr(module, "finder", lambda *_: (None, {}))
     monkeypatch.setattr(cost, "latencies_ms", partial(cost.latencies_ms, turns=1))
 
@@ -173,15 +173,18 @@ def both(work):
         return found, work()
 
 
-def test_an_evaluation_of_a_generator(workspace, models):
+def test_an_evaluation_of_a_generator(workspace, settings, models):
     selection = select(workspace, find_release(workspace, None), Stage.STAGE1)
-    evaluate = partial(
-        generator_scores.evaluate_generator, workspace, selection, selection.val, models["generator"], "", 4
-    )
-    here, there = both(lambda: evaluate(SyncRecipe(2)).summary())
+
+    def evaluate(sync_steps):
+        changed = settings.stage1.model_copy(update={"sync_steps": sync_steps})
+        given = settings.model_copy(update={"stage1": changed})
+        return generator_scores.evaluate_generator(given, selection, selection.val, models["generator"], "", 4)
+
+    here, there = both(lambda: evaluate(2).summary())
     assert alike(here, there)
     with on_pretend_device():
-        evaluate(SyncRecipe(3))  # the scorer is trained there, too
+        evaluate(3)  # the scorer is trained there, too
 
 
 def test_an_evaluation_of_a_translator(workspace, settings, models, quick):
@@ -207,7 +210,7 @@ def test_fine_tuning(workspace, settings, models, tmp_path):
 def test_what_fine_tuning_is_worth(workspace, settings, models):
     selection = select(workspace, find_release(workspace, None), Stage.STAGE2)
     with on_pretend_device():
-        compare_finetuning(workspace, settings, selection, selection.val, models["translator"], Recorder())
+        compare_finetuning(workspace, settings, selection, selection.val, models["translator"], "", Recorder())
 
 
 def test_a_promotions_grades_and_drawings(workspace, settings, models, quick):

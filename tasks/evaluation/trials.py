@@ -1,0 +1,44 @@
+"""Evaluation, and training with evaluation, of either stage's model."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from model.training.callbacks import Callback
+from schemas.config.settings import Settings
+from schemas.reasons import Stage
+from tasks.evaluation.cross_validation import Trial
+from tasks.evaluation.evaluation import Evaluation
+from tasks.evaluation.generator_scores import evaluate_generator
+from tasks.evaluation.translator_scores import evaluate_translator
+from tasks.stores.workspace import Workspace
+from tasks.training.clip_selection import ClipRef, Selection
+from tasks.training.run_dirs import training_folder
+from tasks.training.stage1 import train_generator
+from tasks.training.stage2 import train_translator
+
+Evaluate = Callable[[Settings, Selection, Sequence[ClipRef], Path, str, int], Evaluation]
+
+EVALUATE: Final[Mapping[Stage, Evaluate]] = {Stage.STAGE1: evaluate_generator, Stage.STAGE2: evaluate_translator}
+"""Evaluations of a model in a folder, by stage."""
+
+
+def trial_of(stage: Stage, settings: Settings, references: int, callback: Callback) -> Trial:
+    """Return the trial of a stage; finished trainings with the same clips and settings are reused.
+
+    It raises: as train_generator or train_translator, and the stage's evaluation.
+    """
+    workspace = Workspace.open(settings.workspace)
+
+    def train(selection: Selection) -> Path:
+        section = settings.stage1 if stage is Stage.STAGE1 else settings.stage2
+        folder = training_folder(workspace, selection, section, stage.value)
+        if stage is Stage.STAGE1:
+            return train_generator(selection, settings.stage1, folder, callback, device=settings.device).model
+        stage2, weights = settings.stage2, settings.weights
+        return train_translator(selection, stage2, weights, folder, callback, device=settings.device).model
+
+    def trial(selection: Selection, test_clips: Sequence[ClipRef], name: str) -> Evaluation:
+        return EVALUATE[stage](settings, selection, test_clips, train(selection), name, references)
+
+    return trial
