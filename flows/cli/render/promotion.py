@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flows.cli.render.tables import TableColumn, cell, console, show
-from model.metrics.intervals import Interval
 from schemas.wording import counted
 from tasks.monitoring.streams import say
 
@@ -106,5 +105,7 @@ def _figure(check: Mapping[str, Any]) -> str:
     value = check["value"]
     if value is None or value["mean"] is None:
         return str(check["detail"] or "not measured")
+    from model.metrics.intervals import Interval
+
     text = Interval(**value).format("+.3f")
     return f"{text}, {check['detail']}" if check["detail"] else text

@@ -146,7 +146,7 @@ def test_the_scores_end_in_a_verdict_and_say_what_was_left_out(judged):
     assert all("one video, and an interval needs two" in verdict["text"] for verdict in told["verdicts"])
     assert "one video" in told["no_interval"]
     nothing = replace(judged["warp"], rows=())
-    assert (nothing.summary()["state"], nothing.summary()["verdicts"]) == ("failed", [])
+    assert (nothing.summary()["state"], nothing.summary()["verdicts"]) == ("failed", ())
 
 
 def test_they_are_judged_in_the_sandbox_as_well(generator, models, settings, tmp_path):
