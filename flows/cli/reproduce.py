@@ -1,5 +1,6 @@
 """Commands that reproduce the paper's tables and its rating study. Heavy libraries load inside them."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -90,7 +91,7 @@ def study_score(
     scores = score_study(key, answers)
     table = as_table(scores)
     files = [str(path) for path in write_table(table, out)] if out else []
-    summary = scores.summary() if as_json else {"markdown": markdown(table)}
+    summary = asdict(scores) if as_json else {"markdown": markdown(table)}
     print_result(summary | {"files": files}, as_json, _show_table)
 
 

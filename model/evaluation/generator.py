@@ -8,7 +8,7 @@ and with another clip's sound: what it scores then does not come from the sound.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, Literal, get_args
 
 import numpy as np
@@ -107,7 +107,7 @@ def score_generator(
         for system in systems:
             other = eval_clips[other_speaker([one.speaker for one in eval_clips], number)].prepared
             landmarks = _system_landmarks(generator, eval_clip, reference, system, other, gain, mean_CXY)
-            metrics = score_clip(landmarks, eval_clip.landmarks_TPXY, scored).metrics()
+            metrics = asdict(score_clip(landmarks, eval_clip.landmarks_TPXY, scored))
             sync = None if scorer is None else _sync(scorer, landmarks, eval_clip)
             rows.append(ClipScores(eval_clip.clip_id, eval_clip.speaker, system, metrics | {SYNC: sync}))
     return rows

@@ -77,16 +77,6 @@ NOT_MEASURED: Final = {
 """Scores of the paper that need missing weights, with the reason."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class EvaluatedFeatures:
-    """Inputs of Frechet distances: features (n, 320) of scored frames, and their changes (m, 320) between consecutive
-    scored frames.
-    """
-
-    frames: NDArray[np.float32]
-    motion: NDArray[np.float32]
-
-
 def clip_scores(
     eval_window: EvalWindow,
     system: str,
@@ -131,14 +121,17 @@ def score(
 
 
 @torch.inference_mode()
-def heldout_features(lite0: Lite0, eval_window: EvalWindow, made_FSS3: NDArray[np.float32]) -> EvaluatedFeatures:
-    """Return EfficientNet-Lite0's fifth stage for generated crops in 0..1 of an evaluation window's span, mean over the
-    window. Reference frames are left out, since a copy equals the ground truth there.
+def heldout_features(
+    lite0: Lite0, eval_window: EvalWindow, made_FSS3: NDArray[np.float32]
+) -> dict[str, NDArray[np.float32]]:
+    """Return inputs of Frechet distances: EfficientNet-Lite0's fifth stage for generated crops in 0..1 of an evaluation
+    window's span, mean over the window. "frames": (n, 320) of scored frames; "motion": (m, 320), their changes between
+    consecutive scored frames. Reference frames are left out, since a copy equals the ground truth there.
     """
     kept = eval_window.scored
     made = _windows(made_FSS3, np.zeros(0, np.int64), lite0.device)
     features = np.asarray(lite0(made)[HELD_OUT].mean(dim=(2, 3)).cpu().numpy())
-    return EvaluatedFeatures(features[kept], np.diff(features, axis=0)[kept[1:] & kept[:-1]])
+    return {"frames": features[kept], "motion": np.diff(features, axis=0)[kept[1:] & kept[:-1]]}
 
 
 @torch.inference_mode()

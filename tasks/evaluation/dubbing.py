@@ -97,8 +97,8 @@ class DubScores:
         return with_ending(scores, ending_of_jobs(self.evaluated, len(self.failed)))
 
 
-def evaluate_dubbings(
-    jobs: Sequence[DubJob],
+def evaluate_dubbing(
+    job: DubJob,
     models: Models,
     backend: LandmarkBackend,
     settings: Settings,
@@ -106,22 +106,19 @@ def evaluate_dubbings(
     scratch: Path,
     watcher: DubWatcher,
 ) -> DubScores:
-    """Score each job's output, and its video dubbed with its own speech. Only `scratch` is written to."""
+    """Score a job's output, and its video dubbed with its own speech. Only `scratch` is written to."""
     rows: list[ClipScores] = []
     failed: dict[str, str] = {}
     notes: dict[str, str] = {}
     evaluator = _DubEvaluator(models, backend, settings, scorer, scratch, watcher)
-    for number, job in enumerate(jobs, start=1):
-        watcher.job(number, len(jobs), job.video)
-        own = job.model_copy(update={"speech": job.video, "out": str(scratch / "paired.mp4")})
-        settings_of: tuple[tuple[Setting, DubJob], ...] = (("paired", own), ("unpaired", job))
-        for setting, one in settings_of:
-            try:
-                note = _evaluate_job(setting, one, job.out, evaluator, rows)
-            except HeterodubError as error:
-                failed[f"{job.video} ({setting})"] = str(error)
-            else:
-                notes |= {job.out: note} if note else {}
+    own = job.model_copy(update={"speech": job.video, "out": str(scratch / "paired.mp4")})
+    for setting, one in zip(_SETTINGS, (own, job), strict=True):
+        try:
+            note = _evaluate_job(setting, one, job.out, evaluator, rows)
+        except HeterodubError as error:
+            failed[f"{job.video} ({setting})"] = str(error)
+        else:
+            notes |= {job.out: note} if note else {}
     return DubScores(*models.names, tuple(rows), failed, notes)
 
 
@@ -207,8 +204,8 @@ def _landmark_scores(points_NPXY: Floats, wanted_NPXY: Floats, counts_N: Flags) 
     """Score landmarks over frames that count; None each without any."""
     if not counts_N.any():
         return dict.fromkeys(_LANDMARK_SCORES)
-    metrics = score_clip(points_NPXY, wanted_NPXY, counts_N).metrics()
-    return {name: metrics[name] for name in _LANDMARK_SCORES}
+    scores = score_clip(points_NPXY, wanted_NPXY, counts_N)
+    return {name: getattr(scores, name) for name in _LANDMARK_SCORES}
 
 
 def _detect(

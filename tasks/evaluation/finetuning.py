@@ -1,6 +1,7 @@
 """Fine-tuning ablation: a translator before and after fine-tuning, on later frames of the clips it was tuned on."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -8,7 +9,6 @@ from model.evaluation.generator import reference_frames
 from model.evaluation.image_scores import TRANSLATOR_REPORT, clip_scores
 from model.evaluation.translator import EvalWindow, TranslatorEvalClip, system_crops
 from model.metrics.clip_scores import ClipScores
-from model.metrics.report import ReportSpec
 from model.perceptual.lite0 import Lite0
 from model.stage2.files import load_translator
 from model.stage2.inference import TranslatorInference
@@ -36,13 +36,11 @@ _REFERENCES: Final = 8
 """Reference frames of a clip, from its part that is trained on."""
 
 
-FINETUNING_REPORT: Final = ReportSpec(
+FINETUNING_REPORT: Final = replace(
+    TRANSLATOR_REPORT,
     systems=("fine-tuned", "generated"),
     scores=(*TRANSLATOR_REPORT.errors, *TRANSLATOR_REPORT.gains),
     comparisons=(("fine-tuned", "generated"),),
-    errors=TRANSLATOR_REPORT.errors,
-    gains=TRANSLATOR_REPORT.gains,
-    deciding=TRANSLATOR_REPORT.deciding,
     decisive=(),
 )
 """Report of a translator after fine-tuning, against the same before."""

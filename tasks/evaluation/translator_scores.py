@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from model.evaluation.image_scores import (
     NOT_MEASURED,
     TRANSLATOR_REPORT,
-    EvaluatedFeatures,
     clip_scores,
     heldout_features,
 )
@@ -35,7 +34,7 @@ MOST_FRAMES: Final = 40
 
 _FOUND: Final = "landmarks found again"
 
-Features = dict[System, list[EvaluatedFeatures]]
+Features = dict[System, list[dict[str, NDArray[np.float32]]]]
 
 
 def evaluate_translator(
@@ -82,16 +81,14 @@ def evaluate_translator(
 
 def _frechet(features: Features) -> dict[str, dict[str, float]]:
     """Return distances to the true features: of frames, and of their changes from frame to frame."""
-
-    def sets(system: System) -> dict[str, NDArray[np.float32]]:
-        parts = features[system]
-        return {name: np.concatenate([getattr(part, name) for part in parts]) for name in ("frames", "motion")}
-
-    true = sets("ground truth")
+    sets = {
+        system: {name: np.concatenate([part[name] for part in parts]) for name in ("frames", "motion")}
+        for system, parts in features.items()
+    }
+    true = sets.pop("ground truth")
     return {
-        system: {name: frechet_distance(made, true[name]) for name, made in sets(system).items() if len(true[name]) > 1}
-        for system in features
-        if system != "ground truth"
+        system: {name: frechet_distance(made[name], true[name]) for name in made if len(true[name]) > 1}
+        for system, made in sets.items()
     }
 
 

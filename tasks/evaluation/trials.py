@@ -5,7 +5,10 @@ from pathlib import Path
 from typing import Final
 
 from model.training.callbacks import Callback
+from schemas.config.sections import Section
 from schemas.config.settings import Settings
+from schemas.config.training import Stage1Settings
+from schemas.config.translation import Stage2Settings
 from schemas.reasons import Stage
 from tasks.evaluation.cross_validation import Trial
 from tasks.evaluation.evaluation import Evaluation
@@ -23,22 +26,28 @@ EVALUATE: Final[Mapping[Stage, Evaluate]] = {Stage.STAGE1: evaluate_generator, S
 """Evaluations of a model in a folder, by stage."""
 
 
+def train_model(selection: Selection, section: Section, settings: Settings, folder: Path, callback: Callback) -> Path:
+    """Train a stage's model, or resume its training, and return its folder. section: the settings of the stage.
+
+    Raises: as train_generator or train_translator.
+    """
+    if isinstance(section, Stage1Settings):
+        return train_generator(selection, section, folder, callback, device=settings.device).model
+    assert isinstance(section, Stage2Settings)
+    return train_translator(selection, section, settings.weights, folder, callback, device=settings.device).model
+
+
 def trial_of(stage: Stage, settings: Settings, references: int, callback: Callback) -> Trial:
     """Return the trial of a stage; finished trainings with the same clips and settings are reused.
 
-    It raises: as train_generator or train_translator, and the stage's evaluation.
+    It raises: as train_model and the stage's evaluation.
     """
     workspace = Workspace.open(settings.workspace)
-
-    def train(selection: Selection) -> Path:
-        section = settings.stage1 if stage is Stage.STAGE1 else settings.stage2
-        folder = training_folder(workspace, selection, section, stage.value)
-        if stage is Stage.STAGE1:
-            return train_generator(selection, settings.stage1, folder, callback, device=settings.device).model
-        stage2, weights = settings.stage2, settings.weights
-        return train_translator(selection, stage2, weights, folder, callback, device=settings.device).model
+    section = settings.stage1 if stage is Stage.STAGE1 else settings.stage2
 
     def trial(selection: Selection, test_clips: Sequence[ClipRef], name: str) -> Evaluation:
-        return EVALUATE[stage](settings, selection, test_clips, train(selection), name, references)
+        folder = training_folder(workspace, selection, section, stage.value)
+        model = train_model(selection, section, settings, folder, callback)
+        return EVALUATE[stage](settings, selection, test_clips, model, name, references)
 
     return trial

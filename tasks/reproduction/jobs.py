@@ -14,12 +14,11 @@ from schemas.config.sections import Section, merged
 from schemas.config.settings import Settings
 from schemas.config.training import Stage1Settings
 from schemas.config.translation import Stage2Settings
+from tasks.evaluation.trials import train_model
 from tasks.reproduction.footage import ExperimentData
 from tasks.stores.workspace import Workspace
 from tasks.training.baselines import PairedSelection, paired, train_baseline
 from tasks.training.clip_selection import Selection
-from tasks.training.stage1 import train_generator
-from tasks.training.stage2 import train_translator
 
 GENERATOR: Final = "generator"
 TRANSLATOR: Final = "translator"
@@ -56,13 +55,6 @@ class TrainingJob:
     half: bool = False
     off: str | None = None
 
-    @property
-    def name(self) -> str:
-        """Name of the job, in words."""
-        return f"{self.kind}, {'50' if self.half else '100'} % of the speakers" + (
-            f", no {self.off}" if self.off else ""
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class JobType:
@@ -77,10 +69,6 @@ class JobType:
     train: Callable[[Selection, Section, Settings, Path, Callback], Path]
     shares: int = 1
     code: tuple[str, ...] = ()
-
-
-def _speech_section(settings: Settings, job: TrainingJob, steps: int) -> Section:
-    return _paced(settings.stage1, {}, steps)
 
 
 def _picture_section(settings: Settings, job: TrainingJob, steps: int) -> Section:
@@ -131,20 +119,6 @@ def _paced(
     return type(section).model_validate(values)
 
 
-def _train_generator(
-    selection: Selection, section: Section, settings: Settings, folder: Path, callback: Callback
-) -> Path:
-    assert isinstance(section, Stage1Settings)
-    return train_generator(selection, section, folder, callback, device=settings.device).model
-
-
-def _train_translator(
-    selection: Selection, section: Section, settings: Settings, folder: Path, callback: Callback
-) -> Path:
-    assert isinstance(section, Stage2Settings)
-    return train_translator(selection, section, settings.weights, folder, callback, device=settings.device).model
-
-
 def _baseline(name: BaselineName) -> JobType:
     """Return a baseline's kind. It replaces generator and translator together, so it has the minutes of both."""
 
@@ -162,7 +136,9 @@ def _baseline(name: BaselineName) -> JobType:
 
 
 KINDS: Final[Mapping[str, JobType]] = {
-    GENERATOR: JobType(lambda _, footage: footage.speech, _speech_section, _train_generator),
-    TRANSLATOR: JobType(lambda _, footage: footage.pictures, _picture_section, _train_translator),
+    GENERATOR: JobType(
+        lambda _, footage: footage.speech, lambda settings, _, steps: _paced(settings.stage1, {}, steps), train_model
+    ),
+    TRANSLATOR: JobType(lambda _, footage: footage.pictures, _picture_section, train_model),
     **{name: _baseline(name) for name in BASELINES},
 }

@@ -22,7 +22,7 @@ from tasks.evaluation.dubbing import DubScores
 from tasks.evaluation.evaluation import Evaluation, Split
 from tasks.evaluation.finetuning import compare_finetuning
 from tasks.evaluation.generator_scores import release_scorer
-from tasks.evaluation.run_log import LoggedEvaluation, gains_of, log_evaluation, metrics_of
+from tasks.evaluation.run_log import gains_of, log_evaluation, metrics_of
 from tasks.evaluation.trials import EVALUATE, trial_of
 from tasks.monitoring.run_log import Counts, as_step
 from tasks.releases import benchmarks
@@ -164,8 +164,7 @@ def log_scores(
         tags["benchmark"] = evaluation.evaluated_on.removeprefix(_BENCHMARK)
     name = f"evaluate {what} {evaluation.model} on {evaluation.evaluated_on}"
     metrics = metrics_of(evaluation.report.means) | gains_of(gains or {})
-    rows = [row.row() for row in evaluation.rows]
-    return log_evaluation(settings, LoggedEvaluation(name, tags, metrics, evaluation.summary(), rows))
+    return log_evaluation(settings, name, tags, metrics, evaluation.summary(), evaluation.rows)
 
 
 @task(cache_policy=NO_CACHE)
@@ -174,8 +173,7 @@ def log_data_gains(settings: Settings, ablation: DataAblation, stage: str) -> st
     """Log the gains of more footage for one stage to a new MLflow run and return its id."""
     half, more = ablation.half, ablation.more
     tags = {"stage": f"{stage} data", "release": half.release, "evaluated_on": more.evaluated_on}
-    evaluation = LoggedEvaluation(f"ablate data of {stage}", tags, gains_of(ablation.gains), ablation.summary())
-    return log_evaluation(settings, evaluation)
+    return log_evaluation(settings, f"ablate data of {stage}", tags, gains_of(ablation.gains), ablation.summary())
 
 
 @task(cache_policy=NO_CACHE)
@@ -184,7 +182,7 @@ def log_dub_scores(settings: Settings, scores: DubScores) -> str | None:
     """Log scores of dubbings to a new MLflow run and return its id. Videos are not named."""
     tags = {"stage": "dub", "generator": scores.generator, "translator": scores.translator}
     summary = {name: value for name, value in scores.summary().items() if name not in ("rows", "failed", "notes")}
-    return log_evaluation(settings, LoggedEvaluation("evaluate dub", tags, metrics_of(scores.report.means), summary))
+    return log_evaluation(settings, "evaluate dub", tags, metrics_of(scores.report.means), summary)
 
 
 def _clips_of(ws: Workspace, release: Release, stage: Stage, split: Split) -> tuple[list[ClipRef], str]:

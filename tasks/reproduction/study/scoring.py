@@ -4,9 +4,9 @@ Answers are checked against the key; invalid files are set aside with the reason
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from pydantic import ValidationError
 
@@ -135,10 +135,6 @@ class StudyScores:
     agreement: Mapping[Question, float | None]
     set_aside: Mapping[str, str]
     unfinished: tuple[int, ...]
-
-    def summary(self) -> dict[str, Any]:
-        """Return the scores, ready for JSON."""
-        return asdict(self)
 
 
 def score_study(key_file: Path, answers: Sequence[Path]) -> StudyScores:

@@ -83,10 +83,10 @@ def test_told_frames_have_no_part_in_flicker_and_frechet_distances(eval_window, 
     spoiled[[6 - 4, 12 - 4]] = 0
     assert score(eval_window, spoiled, lite0).flicker == score(eval_window, true, lite0).flicker == 1
     one, other = (heldout_features(lite0, eval_window, made) for made in (true, spoiled))
-    assert (one.frames.shape, one.motion.shape) == ((10, 320), (7, 320))
-    assert np.array_equal(one.frames, other.frames)
-    assert np.array_equal(one.motion, other.motion)
-    assert np.array_equal(one.motion[0], one.frames[1] - one.frames[0])
+    assert (one["frames"].shape, one["motion"].shape) == ((10, 320), (7, 320))
+    assert np.array_equal(one["frames"], other["frames"])
+    assert np.array_equal(one["motion"], other["motion"])
+    assert np.array_equal(one["motion"][0], one["frames"][1] - one["frames"][0])
 
 
 def test_without_two_frames_in_a_row_there_is_no_flicker():

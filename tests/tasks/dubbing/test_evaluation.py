@@ -15,7 +15,7 @@ from tasks.dubbing.batch import judge_jobs
 from tasks.dubbing.dub import dub
 from tasks.dubbing.models import Models
 from tasks.dubbing.progress import SilentDubWatcher
-from tasks.evaluation.dubbing import DUB_REPORT, evaluate_dubbings
+from tasks.evaluation.dubbing import DUB_REPORT, evaluate_dubbing, merged
 from tests.flows.heads import voice, write_head
 from tests.tasks.dubbing.conftest import write_wav
 from tests.tasks.media.media_files import regular, write_media
@@ -38,7 +38,8 @@ def judged(models, backend, settings, tmp_path_factory):
 
     def work(translator):
         using = Models(models.generator, models.card, translator, models.names)
-        return evaluate_dubbings(jobs, using, backend, settings, SyncScorer(), folder, SilentDubWatcher())
+        given = using, backend, settings, SyncScorer(), folder, SilentDubWatcher()
+        return merged([evaluate_dubbing(job, *given) for job in jobs])
 
     return {"warp": work(WarpTranslator(64)), "idle": work(Idle(64))}
 
@@ -60,8 +61,8 @@ def delivered(models, backend, settings, tmp_path_factory):
     before = {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.iterdir()}
     using = Models(models.generator, models.card, Idle(64), models.names)
     scores = [
-        evaluate_dubbings(
-            [job], using, backend, settings, SyncScorer(), tmp_path_factory.mktemp("scratch"), SilentDubWatcher()
+        evaluate_dubbing(
+            job, using, backend, settings, SyncScorer(), tmp_path_factory.mktemp("scratch"), SilentDubWatcher()
         )
         for job in jobs
     ]
@@ -128,7 +129,7 @@ def test_frames_that_were_told_are_not_scored(models, backend, settings, tmp_pat
     video = write_head(folder / "head.mp4", 0, 12)
     all_told = settings.model_copy(update={"dub": settings.dub.model_copy(update={"references": 64})})
     job = DubJob(video=str(video), speech=str(video), out=str(folder / "out.mp4"))
-    scores = evaluate_dubbings([job], models, backend, all_told, SyncScorer(), folder, SilentDubWatcher())
+    scores = evaluate_dubbing(job, models, backend, all_told, SyncScorer(), folder, SilentDubWatcher())
     assert {one.metrics["nme_lips"] for one in scores.rows} == {None}
     assert row(scores, "paired", "dubbed")["face_found_frac"] == pytest.approx(1, abs=0.1)
 

@@ -231,12 +231,12 @@ def test_a_promotions_grades_and_drawings(workspace, settings, models, quick):
 
 def test_the_papers_comparison(workspace, settings, models, quick, tmp_path):
     footage = held_out(workspace, None, None, 1)
-    made = {job: models[job.kind] for one in SYSTEMS for job in one.needs}
+    made = {job: models[job.kind] for one in SYSTEMS for job in one.jobs}
     with on_pretend_device():
         bench = EvaluatedSystems(settings, footage, tmp_path)
         for one in SYSTEMS:
-            assert bench.paired(one.entry(made, settings.stage2.architecture.side_px))
-        assert bench.unpaired(SYSTEMS[0].entry(made, settings.stage2.architecture.side_px)).interval.mean is not None
+            assert bench.paired(one, made)
+        assert bench.unpaired(SYSTEMS[0], made).interval.mean is not None
 
 
 def test_a_dubbings_models_and_its_fine_tuning(workspace, settings, models, tmp_path):

@@ -18,11 +18,10 @@ from schemas.config.training import Stage1Settings
 from schemas.config.translation import Stage2Settings
 from schemas.errors import TrainingError
 from tasks.lineage.weights import training_folders
-from tasks.reproduction.experiments import EXPERIMENTS
+from tasks.reproduction.experiments import EXPERIMENTS, make_table
 from tasks.reproduction.footage import held_out
 from tasks.reproduction.jobs import FACE_RECOGNITION, GENERATOR, KINDS, TRANSLATOR, TrainingJob
 from tasks.reproduction.systems import EvaluatedSystems
-from tasks.reproduction.table_builder import make_table
 from tasks.reproduction.trainer_cache import Budget, TrainedModels, TrainerCache, read_budget, write_budget
 from tasks.stores.workspace import Workspace
 from tasks.training.run_dirs import trainings
@@ -237,7 +236,7 @@ def test_a_takedown_finds_every_training_that_met_the_footage(first):
 KILLED = """
 import sys, torch
 from tasks.stores.workspace import Workspace
-from tests.tasks.reproduction.test_table_builder import Trainings, table
+from tests.tasks.reproduction.test_experiments import Trainings, table
 torch.set_num_threads(1)
 table(Workspace.open(sys.argv[1]), "table3", Trainings(int(sys.argv[2])))
 """
