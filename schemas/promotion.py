@@ -20,7 +20,7 @@ COSTS: Final = ("latency_ms", "parameters", "memory_mib")
 
 
 class ResamplingRule(Section):
-    """Settings of the intervals; see model/metrics/bootstrap.py."""
+    """Settings of the intervals; see model/metrics/intervals.py."""
 
     level: float = Field(0.95, gt=0.5, lt=1, description="share of intervals that should hold the truth")
     resamples: int = Field(4000, ge=500, description="times the speakers are drawn anew")

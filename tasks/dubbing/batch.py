@@ -135,7 +135,7 @@ def judge_jobs(
                 with readable(job.video):
                     scores.append(dubber.judge(job, found, scorer, _titled(watcher, jobs, place)))
             except HeterodubError as error:
-                scores.append(DubScores(*found.names, (), {}, {job.video: str(error)}, {}))
+                scores.append(DubScores(*found.names, (), {job.video: str(error)}, {}))
     return merged(scores)
 
 

@@ -12,7 +12,7 @@ from schemas.config.settings import Settings
 from tasks.dubbing.dub import dub
 from tasks.dubbing.models import ModelPaths, Models, find_models, open_models
 from tasks.dubbing.outcomes import Dubbed
-from tasks.evaluation.dubbing import DubScores, evaluate_dubbings
+from tasks.evaluation.dubbing import DubScores, evaluate_dubbing
 from tasks.faces.backend import LandmarkBackend, open_backend
 from tasks.ingestion.child import announce
 from tasks.monitoring.progress import ProgressSink
@@ -50,11 +50,11 @@ def work_on(job: DubJob, found: ModelPaths, settings: Settings, made: Path) -> D
 def judge(job: DubJob, found: ModelPaths, settings: Settings, scorer: SyncScorer) -> DubScores:
     """Judge one job's dubbing.
 
-    Raises: as evaluate_dubbings.
+    Raises: as evaluate_dubbing.
     """
     models, backend = _opened(found, settings)
     with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
-        return evaluate_dubbings([job], models, backend, settings, scorer, Path(scratch), _Announcer())
+        return evaluate_dubbing(job, models, backend, settings, scorer, Path(scratch), _Announcer())
 
 
 @cache

@@ -154,11 +154,11 @@ def columns(eval_window: EvalWindow, translator: TranslatorInference) -> Columns
     """Return crops of an evaluation window's span by kind: input with drawn landmarks, untrained warp, generated,
     true.
     """
-    made = {system: as_bytes(system_crops(eval_window, system, translator)) for system in ("warp", "painted")}
+    made = {system: as_bytes(system_crops(eval_window, system, translator)) for system in ("warp", "generated")}
     return {
         "input, landmarks": seen(eval_window.crops, eval_window.landmarks),
         "warped reference": made["warp"],
-        "generated": made["painted"],
+        "generated": made["generated"],
         "true": eval_window.crops,
     }
 

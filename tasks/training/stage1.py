@@ -10,7 +10,7 @@ from lightning_fabric import Fabric
 from numpy.typing import NDArray
 
 from model.evaluation.generator import GeneratorEvalClip, score_generator, validation_scores
-from model.metrics.speakers import by_speaker
+from model.metrics.clip_scores import by_speaker
 from model.stage1.features import prepare
 from model.stage1.network import LandmarkGenerator
 from model.stage1.pose_filter import PoseMoments
@@ -128,6 +128,8 @@ def articulation_gain(generator: LandmarkGenerator, eval_clips: Sequence[Generat
 
     Uses the median over speakers, since the ratio is arbitrary for a speaker whose mouth hardly moves.
     """
-    measured = by_speaker(score_generator(generator, eval_clips, 1, systems=("own sound",)), "mouth_opening_std_ratio")
+    measured = by_speaker(
+        score_generator(generator, eval_clips, 1, systems=("paired audio",)), "mouth_opening_std_ratio"
+    )
     usual = float(np.median(list(measured.values()))) if measured else 0.0
     return float(np.clip(_ARTICULATION / usual, 1.0, _MOST_GAIN)) if usual > 0 else 1.0

@@ -101,7 +101,7 @@ def _build(inputs: _Translator, fabric: Fabric, sampler: WindowSampler) -> Train
 
     def validate(translator: LandmarkTranslator, step: int) -> ValidationResult:
         inference = TranslatorInference(translator)
-        made = ((eval_window, system_crops(eval_window, "painted", inference)) for eval_window in eval_windows)
+        made = ((eval_window, system_crops(eval_window, "generated", inference)) for eval_window in eval_windows)
         drawn = inputs.samples(inference, eval_windows, step)
         return ValidationResult(validation_scores(made, lite0), drawn)
 

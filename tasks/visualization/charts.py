@@ -18,7 +18,7 @@ from model.features.arrays import Floats
 from model.features.landmarks import BOUNDARIES, LIPS, SLICES, Boundary, box, mouth_opening
 from model.features.numbers import evenly_spaced
 from model.features.timing import frame_to_second
-from model.metrics.bootstrap import Interval
+from model.metrics.intervals import Interval
 from schemas.contract import LANDMARK_POINTS
 
 PREDICTED_RGB: Final = (213, 94, 0)

@@ -22,7 +22,7 @@ from schemas.promotion import load_promotion_policy
 from tasks.dubbing.batch import read_jobs
 from tasks.inspect.status import status
 from tasks.releases import releases
-from tasks.reproduction.study.answers import read_key
+from tasks.reproduction.study.scoring import read_key
 from tasks.reproduction.study.videos import read_videos
 from tasks.sources.corpus import load_corpus
 from tasks.stores import tables

@@ -44,9 +44,9 @@ least_clips = 12
 least_speakers = 6
 [models.landmark-generator.controls]
 "copy" = 0.0
-"other sound" = 0.01
+"unpaired audio" = 0.01
 [models.landmark-generator.gain_tolerances]
-"other sound" = 0.04
+"unpaired audio" = 0.04
 [models.landmark-generator.tolerances]
 mouth_opening_corr = 0.07
 mouth_opening_std_ratio = 0.15

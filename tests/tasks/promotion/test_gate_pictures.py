@@ -129,13 +129,13 @@ def wins(challenger: ModelScores, champion: ModelScores) -> bool:
 
 
 def test_a_translator_is_graded_beside_its_baselines_and_has_to_beat_them(sheets):
-    assert {"painted", "copy", "warp", "nearest frame", "source"} == set(sheets["shaken"].systems())
+    assert {"generated", "copy", "warp", "nearest frame oracle", "ground truth"} == set(sheets["shaken"].systems())
     assert sheets["good"].costs["parameters"] == sheets["shaken"].costs["parameters"] > 0
     beats_copy = RULES.rule(TRANSLATOR).model_copy(update={"controls": {"copy": 0.0}})
     refused = decide(sheets["shaken"], None, TRANSLATOR_DIRECTIONS, beats_copy, RULES.resampling)
     assert refused.outcome == "keep" and "copy" in refused.why
-    warped = {row.clip_id: row.scores for row in sheets["good"].clip_scores if row.system == "warp"}
-    assert warped == {row.clip_id: row.scores for row in sheets["shaken"].clip_scores if row.system == "warp"}
+    warped = {row.clip_id: row.metrics for row in sheets["good"].clip_scores if row.system == "warp"}
+    assert warped == {row.clip_id: row.metrics for row in sheets["shaken"].clip_scores if row.system == "warp"}
 
 
 def test_in_a_hundred_trials_a_worse_translator_never_wins_and_a_better_one_wins(sheets):

@@ -5,10 +5,11 @@ from dataclasses import replace
 import pyarrow as pa
 import pytest
 
+from schemas.config.settings import Settings
 from schemas.config.training import Stage1Settings
 from schemas.errors import ModelFileError, NotFoundError, TrainingError
 from schemas.reasons import Stage
-from tasks.evaluation.folds import folds, grouped, halves
+from tasks.evaluation.cross_validation import folds, grouped, halves
 from tasks.evaluation.generator_scores import evaluate_generator
 from tasks.releases.benchmarks import freeze
 from tasks.stores import tables, vacuum
@@ -71,7 +72,7 @@ def test_a_model_of_another_landmark_backend(workspace, tmp_path):
     )
     other = replace(found, release=replace(found.release, backend="face_mesh_v2@1"))
     with pytest.raises(ModelFileError, match=r"face_mesh_v1.*face_mesh_v2"):
-        evaluate_generator(workspace, other, found.val, made.model, "val", 1)
+        evaluate_generator(Settings(workspace=workspace.root), other, found.val, made.model, "val", 1)
 
 
 def test_every_speaker_is_judged_once_by_a_fold_that_never_met_them(workspace):

@@ -26,7 +26,6 @@ from tasks.dubbing.finetuning import tuned
 from tasks.dubbing.models import ModelPaths, open_models
 from tasks.evaluation import generator_scores, translator_scores
 from tasks.evaluation.finetuning import compare_finetuning
-from tasks.evaluation.syncnet import SyncRecipe
 from tasks.monitoring.progress import ProgressSink
 from tasks.promotion import translator_evaluator
 from tasks.promotion.generator_evaluator import evaluate_generators
@@ -34,10 +33,9 @@ from tasks.promotion.generator_samples import render_generators
 from tasks.promotion.translator_evaluator import evaluate_translators
 from tasks.promotion.translator_samples import render_translators
 from tasks.releases import benchmarks
-from tasks.reproduction import judged
+from tasks.reproduction import systems
 from tasks.reproduction.footage import held_out
-from tasks.reproduction.judged import EvaluatedSystems
-from tasks.reproduction.systems import SYSTEMS
+from tasks.reproduction.systems import SYSTEMS, EvaluatedSystems
 from tasks.training.baselines import baseline_spec, paired
 from tasks.training.clip_selection import candidates, find_release, select
 from tasks.training.device import device_of
@@ -60,7 +58,9 @@ PICTURES = {
     "losses": {"disc_start_step": 1},
     "finetuning": {"seconds": 0.6, "steps": 2},
 }
-RULE = ModelRule(primary="", minimum_effect=0, references=4, least_clips=2, least_speakers=2, tolerances={"sync": 1.0})
+RULE = ModelRule(
+    primary="", minimum_effect=0, references=4, least_clips=2, least_speakers=2, tolerances={"landmark_sync_z": 1.0}
+)
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +159,7 @@ def alike(one, other):
 @pytest.fixture
 def quick(monkeypatch):
     """Without what takes long and lies on no device: looking for faces again, and most turns of a stopwatch."""
-    for module in (translator_scores, translator_evaluator, judged):
+    for module in (translator_scores, translator_evaluator, systems):
         monkeypatch.setattr(module, "finder", lambda *_: (None, {}))
     monkeypatch.setattr(cost, "latencies_ms", partial(cost.latencies_ms, turns=1))
 
@@ -171,15 +171,18 @@ def both(work):
         return found, work()
 
 
-def test_an_evaluation_of_a_generator(workspace, models):
+def test_an_evaluation_of_a_generator(workspace, settings, models):
     selection = select(workspace, find_release(workspace, None), Stage.STAGE1)
-    evaluate = partial(
-        generator_scores.evaluate_generator, workspace, selection, selection.val, models["generator"], "", 4
-    )
-    here, there = both(lambda: evaluate(SyncRecipe(2)).summary())
+
+    def evaluate(sync_steps):
+        changed = settings.stage1.model_copy(update={"sync_steps": sync_steps})
+        given = settings.model_copy(update={"stage1": changed})
+        return generator_scores.evaluate_generator(given, selection, selection.val, models["generator"], "", 4)
+
+    here, there = both(lambda: evaluate(2).summary())
     assert alike(here, there)
     with on_pretend_device():
-        evaluate(SyncRecipe(3))  # the scorer is trained there, too
+        evaluate(3)  # the scorer is trained there, too
 
 
 def test_an_evaluation_of_a_translator(workspace, settings, models, quick):
@@ -202,7 +205,7 @@ def test_fine_tuning(workspace, settings, models, tmp_path):
 def test_what_fine_tuning_is_worth(workspace, settings, models):
     selection = select(workspace, find_release(workspace, None), Stage.STAGE2)
     with on_pretend_device():
-        compare_finetuning(workspace, settings, selection, selection.val, models["translator"], Recorder())
+        compare_finetuning(workspace, settings, selection, selection.val, models["translator"], "", Recorder())
 
 
 def test_a_promotions_grades_and_drawings(workspace, settings, models, quick):
@@ -223,12 +226,12 @@ def test_a_promotions_grades_and_drawings(workspace, settings, models, quick):
 
 def test_the_papers_comparison(workspace, settings, models, quick, tmp_path):
     footage = held_out(workspace, None, None, 1)
-    made = {job: models[job.kind] for one in SYSTEMS for job in one.needs}
+    made = {job: models[job.kind] for one in SYSTEMS for job in one.jobs}
     with on_pretend_device():
         bench = EvaluatedSystems(settings, footage, tmp_path)
         for one in SYSTEMS:
-            assert bench.paired(one.entry(made, settings.stage2.architecture.side_px))
-        assert bench.unpaired(SYSTEMS[0].entry(made, settings.stage2.architecture.side_px)).interval.mean is not None
+            assert bench.paired(one, made)
+        assert bench.unpaired(SYSTEMS[0], made).interval.mean is not None
 
 
 def test_a_dubbings_models_and_its_fine_tuning(workspace, settings, models, tmp_path):

@@ -1,10 +1,28 @@
-"""Scores with what their intervals are made of: differences go by the same speakers."""
+"""Speakers weigh the same; a score that is not there is no zero; what is paired is paired by speaker."""
 
 import numpy as np
 import pytest
 
-from model.evaluation.aggregate import difference, frechet_over_speakers, mean_over_speakers
-from model.metrics.frechet import frechet_distance
+from model.metrics.clip_scores import ClipScores, by_speaker, difference, mean_over_speakers, over_speakers, paired
+from model.metrics.frechet import frechet_distance, frechet_over_speakers
+
+
+def row(speaker: str, error: float | None, clip_id: str = "c") -> ClipScores:
+    return ClipScores(clip_id, speaker, "own", {"error": error})
+
+
+ROWS = [row("a", 0.1), row("a", 0.3, "d"), row("b", 0.6), row("c", None)]
+
+
+def test_speakers_weigh_the_same_and_none_is_no_zero():
+    assert by_speaker(ROWS, "error") == pytest.approx({"a": 0.2, "b": 0.6})
+    assert over_speakers(ROWS, "error") == pytest.approx(0.4)
+    assert over_speakers([row("c", None)], "error") is None
+
+
+def test_pairs_are_those_that_both_have():
+    others = [row("b", 1.0), row("c", 2.0), row("a", 3.0)]
+    assert paired(ROWS, others, "error") == (pytest.approx([0.2, 0.6]), [3.0, 1.0])
 
 
 def features(seed: int, shift: float = 0.0) -> dict[str, list[np.ndarray]]:

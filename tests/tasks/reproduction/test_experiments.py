@@ -18,13 +18,11 @@ from schemas.config.training import Stage1Settings
 from schemas.config.translation import Stage2Settings
 from schemas.errors import TrainingError
 from tasks.lineage.weights import training_folders
-from tasks.reproduction.budget import Budget, read_budget, write_budget
-from tasks.reproduction.experiments import EXPERIMENTS
+from tasks.reproduction.experiments import EXPERIMENTS, make_table
 from tasks.reproduction.footage import held_out
 from tasks.reproduction.jobs import FACE_RECOGNITION, GENERATOR, KINDS, TRANSLATOR, TrainingJob
-from tasks.reproduction.judged import EvaluatedSystems
-from tasks.reproduction.table_builder import make_table
-from tasks.reproduction.trainer_cache import TrainedModels, TrainerCache
+from tasks.reproduction.systems import EvaluatedSystems
+from tasks.reproduction.trainer_cache import Budget, TrainedModels, TrainerCache, read_budget, write_budget
 from tasks.stores.workspace import Workspace
 from tasks.training.run_dirs import trainings
 from tests.tasks.training.recorder import Recorder
@@ -121,8 +119,8 @@ def test_what_is_there_is_used_again_by_the_same_table_and_by_another(undisturbe
     assert scores(table(workspace, "table1", told)) == scores(first[1])
     assert told.began == []
     found = scores(first[1])
-    assert found["truth"]["perceptual_lower"].mean == 0
-    assert found["truth"]["frechet"].mean == pytest.approx(0, abs=1e-6)
+    assert found["ground truth"]["perceptual_lower"].mean == 0
+    assert found["ground truth"]["frechet"].mean == pytest.approx(0, abs=1e-6)
     assert found["ours"]["perceptual_lower"] == scores(made)["I 100 %, II 100 %"]["perceptual_lower"]
     assert found["ours"]["frechet_unpaired"].mean != found["ours"]["frechet"].mean
     assert "frechet_unpaired" not in found["true landmarks, untrained warp"]
@@ -238,7 +236,7 @@ def test_a_takedown_finds_every_training_that_met_the_footage(first):
 KILLED = """
 import sys, torch
 from tasks.stores.workspace import Workspace
-from tests.tasks.reproduction.test_table_builder import Trainings, table
+from tests.tasks.reproduction.test_experiments import Trainings, table
 torch.set_num_threads(1)
 table(Workspace.open(sys.argv[1]), "table3", Trainings(int(sys.argv[2])))
 """

@@ -2,8 +2,9 @@
 
 import pytest
 
-from model.metrics.bootstrap import mean_interval, reduction_interval
-from model.metrics.verdicts import control_verdict, no_interval
+from model.metrics.clip_scores import ClipScores
+from model.metrics.intervals import mean_interval, reduction_interval
+from model.metrics.report import ReportSpec, control_verdict, make_report
 
 SPEAKERS = [str(number) for number in range(8)]
 
@@ -22,7 +23,7 @@ def test_the_whole_interval_decides(factors, better, says):
     verdict = control_verdict("copy", "nme_lips", reduction_interval(own, control, SPEAKERS), "error")
     assert verdict.better is better and verdict.text.startswith(says)
     assert ("which holds 0" in verdict.text) == (better is None)
-    assert no_interval(verdict.interval) is None
+    assert verdict.interval.why_missing() is None
 
 
 @pytest.mark.parametrize(
@@ -40,5 +41,22 @@ def test_what_cannot_be_told_says_why(own, control, speakers, says):
 
 
 def test_a_mean_of_one_speaker_is_a_figure_without_an_interval():
-    assert "one speaker" in no_interval(mean_interval([1.0, 2.0], ["ada", "ada"]))
-    assert no_interval(mean_interval([1.0, 2.0], ["ada", "bo"])) is None
+    assert "one speaker" in mean_interval([1.0, 2.0], ["ada", "ada"]).why_missing()
+    assert mean_interval([1.0, 2.0], ["ada", "bo"]).why_missing() is None
+
+
+SPEC = ReportSpec(("own", "copy"), ("error",), (("own", "copy"),), ("error",), (), ("error", "error"), ("copy",))
+
+
+def test_means_of_the_systems_that_were_scored():
+    rows = [("a", 0.1, "c"), ("a", 0.3, "d"), ("b", 0.6, "c"), ("c", None, "c")]
+    report = make_report([ClipScores(clip, speaker, "own", {"error": error}) for speaker, error, clip in rows], SPEC)
+    assert (report.clips, report.speakers, len(report.means)) == (2, 3, 1)
+    assert (report.means[0].system, report.means[0].score) == ("own", "error")
+    assert report.means[0].interval.mean == pytest.approx(0.4)
+    assert (report.improvements, report.verdicts, report.no_interval) == ((), (), None)
+
+
+def test_a_report_of_nothing_says_so():
+    report = make_report([], SPEC)
+    assert (report.clips, report.means, report.no_interval) == (0, (), "nothing could be measured")

@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 from scipy.stats import t as student
 
-from model.metrics.bootstrap import (
+from model.metrics.intervals import (
     Interval,
     Resampling,
     difference_interval,
     expanded_tail,
     gain_difference_interval,
+    jackknife_interval,
     mean_interval,
     reduction_interval,
 )
@@ -156,3 +157,29 @@ def test_a_gain_is_compared_with_another_s_gain():
     assert found.low == pytest.approx(0.2) and found.high == pytest.approx(0.2)
     with pytest.raises(ValueError, match="never negative"):
         gain_difference_interval(([6.0], [-1.0]), ([8.0], [10.0]))
+
+
+def test_jackknife_of_a_mean_is_students():
+    values = np.array([1.0, 2, 4, 8])
+    without = [float(np.delete(values, one).mean()) for one in range(4)]
+    found = jackknife_interval(float(values.mean()), without, clips=4)
+    reach = student.ppf(0.975, 3) * values.std(ddof=1) / 2
+    assert (found.low, found.high) == pytest.approx((values.mean() - reach, values.mean() + reach))
+
+
+def test_jackknife_of_one_group_has_no_interval():
+    assert jackknife_interval(3.0, [2.0], 5).low is None
+    assert jackknife_interval(3.0, [], 5).mean == 3
+
+
+def test_jackknife_refuses_what_is_not_finite():
+    with pytest.raises(ValueError, match="not finite"):
+        jackknife_interval(1.0, [float("nan"), 1.0], 2)
+
+
+def test_an_interval_as_text():
+    whole, alone = Interval(0.5, 0.25, 0.75, 4, 4, 0), Interval(0.5, None, None, 1, 1, 0)
+    assert whole.format() == "0.50 (0.25 to 0.75)"
+    assert whole.format("+.1f", scale=100, unit=" %") == "+50.0 % (+25.0 to +75.0)"
+    assert alone.format(".3g") == "0.5"
+    assert Interval(None, None, None, 0, 0, 2).format(missing="-") == "-"
