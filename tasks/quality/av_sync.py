@@ -3,7 +3,7 @@
 A ridge regression predicts mouth movement from speech; the prediction is laid over the measured movement at every
 offset within 1.5 s. Speech that belongs to the mouth fits best near offset 0. The score says how far the best fit
 within the correctable offsets stands out from the fits at offsets that cannot be true. The coefficients ship with
-the package; `python -m tasks.quality.fit_av_sync WORKSPACE` makes them anew from a stage-1 store.
+the package; `python -m tests.bench.fit_av_sync WORKSPACE` makes them anew from a stage-1 store.
 """
 
 from dataclasses import dataclass

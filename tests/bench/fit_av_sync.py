@@ -1,4 +1,4 @@
-"""Fit the regression of av_sync.py: `python -m tasks.quality.fit_av_sync WORKSPACE [-o FILE]`.
+"""Fit the regression of av_sync.py: `python -m tests.bench.fit_av_sync WORKSPACE [-o FILE]`.
 
 Learns from the stage-1 rows of a workspace, holds speakers out in turn to measure how well own sound is distinguished
 from false sound, and writes the coefficients fitted on all of them.
@@ -116,11 +116,11 @@ def main() -> None:
     """Fit the coefficients, print how well they do, and write them."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("workspace")
-    parser.add_argument("-o", "--output", type=Path, default=Path(__file__).with_name(av_sync.COEFFICIENTS))
+    parser.add_argument("-o", "--output", type=Path, default=Path(av_sync.__file__).with_name(av_sync.COEFFICIENTS))
     arguments = parser.parse_args()
     examples = load_examples(Workspace.open(arguments.workspace))
     speakers = len({example.speaker for example in examples})
-    print(f"{len(examples)} clips of {speakers} speakers; held out, share that passes: {held_out(examples)}")  # noqa: T201
+    print(f"{len(examples)} clips of {speakers} speakers; held out, share that passes: {held_out(examples)}")
     np.savez(arguments.output, weights=fit(examples).astype(np.float32))
 
 
