@@ -118,36 +118,34 @@ CLIPS: Final = pa.schema(
 
 _LANDMARKS = pa.list_(pa.list_(pa.float32(), LANDMARK_POINTS * 2))
 _TRACKED = pa.list_(pa.bool_())
+_OF_A_CLIP: Final = (
+    _field("clip_id", _TEXT, "the clip"),
+    _field("media_id", _TEXT, "its file"),
+    _field("backend", _TEXT, "landmark backend, with its version"),
+    _field("frames", _INT, "length at 25 fps", unit="frames"),
+)
+_OF_A_FACE: Final = (
+    _field("landmarks", _LANDMARKS, "frames x (216 points x then y) in source pixels", unit="px"),
+    _field(
+        "tracked",
+        _TRACKED,
+        "frames: the face was tracked and its mouth seen; false frames hold guesses and are masked",
+    ),
+)
 
 STAGE1: Final = pa.schema(
     [
-        _field("clip_id", _TEXT, "the clip"),
-        _field("media_id", _TEXT, "its file"),
-        _field("backend", _TEXT, "landmark backend, with its version"),
-        _field("frames", _INT, "length at 25 fps", unit="frames"),
+        *_OF_A_CLIP,
         _field("sound_shift_frames", _INT, "frames the sound was moved earlier to meet the mouth", unit="frames"),
-        _field("landmarks", _LANDMARKS, "frames x (216 points x then y) in source pixels", unit="px"),
-        _field(
-            "tracked",
-            _TRACKED,
-            "frames: the face was tracked and its mouth seen; false frames hold guesses and are masked",
-        ),
+        *_OF_A_FACE,
         _field("mel", pa.list_(pa.list_(pa.float32(), MEL_BANDS)), "(4 x frames) x 80 log-mel", unit="ln"),
     ]
 )
 
 STAGE2: Final = pa.schema(
     [
-        _field("clip_id", _TEXT, "the clip"),
-        _field("media_id", _TEXT, "its file"),
-        _field("backend", _TEXT, "landmark backend, with its version"),
-        _field("frames", _INT, "length at 25 fps", unit="frames"),
-        _field("landmarks", _LANDMARKS, "frames x (216 points x then y) in source pixels", unit="px"),
-        _field(
-            "tracked",
-            _TRACKED,
-            "frames: the face was tracked and its mouth seen; false frames hold guesses and are masked",
-        ),
+        *_OF_A_CLIP,
+        *_OF_A_FACE,
         _field("crop_px", _INT, "width and height of each crop as encoded", unit="px"),
         _field(
             "crop_boxes", pa.list_(pa.list_(pa.float32(), 3)), "frames x (left, top, side) in source pixels", unit="px"

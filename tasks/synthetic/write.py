@@ -5,6 +5,7 @@ import struct
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -71,17 +72,14 @@ def write_film(
 
     Raises: av.error.FFmpegError - the libraries refuse to write.
     """
+    frames = iter(frames)
+    first = next(frames)
     with av.open(os.fspath(path), "w", container.name, options={"fflags": "+bitexact", **container.options}) as out:
-        video: Any = None
+        video = _video_stream(out, container, fps, first)
         voice: Any = None
-        for number, frame in enumerate(frames):
-            if video is None:
-                video = _video_stream(out, container, fps, frame)
-                voice = (
-                    None
-                    if sound is None
-                    else out.add_stream(container.sound, rate=container.sound_rate_hz, layout="mono")
-                )
+        if sound is not None:
+            voice = out.add_stream(container.sound, rate=container.sound_rate_hz, layout="mono")
+        for number, frame in enumerate(chain([first], frames)):
             if shown_at is None or number in shown_at:
                 picture = av.VideoFrame.from_ndarray(frame, "rgb24")
                 picture.pts, picture.time_base = int(number / fps / _CLOCK), _CLOCK

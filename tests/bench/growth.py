@@ -23,8 +23,8 @@ from tasks.ingestion import catalog
 from tasks.ingestion.reroute import plan_reroute
 from tasks.monitoring.drift import find_drift
 from tasks.releases import releases
-from tasks.releases.assign_splits import assign
 from tasks.releases.audit.audit import audit
+from tasks.releases.publishing import assign
 from tasks.stores import delta, parts, tables
 from tasks.stores.delta import DataFile, TableChange
 from tasks.stores.workspace import Workspace

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from pydantic import SecretStr
 from typer.testing import CliRunner
 
 from flows import evaluate, promote, route, takedown, train
@@ -116,7 +117,7 @@ def test_a_workspace_that_cannot_be_is_refused_and_one_that_could_be_is_not_made
         (evaluate.evaluate, {"fold": 1, "stage": "stage2"}, SettingsError),
         (promote.promote, {"override": True}, SettingsError),
         (promote.rollback, {"why": " "}, SettingsError),
-        (takedown.takedown, {"kind": "speaker", "value": "nobody", "why": "asked"}, HeterodubError),
+        (takedown.takedown, {"kind": "speaker", "value": SecretStr("nobody"), "why": SecretStr("x")}, HeterodubError),
     ],
     ids=lambda value: getattr(value, "name", ""),
 )

@@ -35,7 +35,7 @@ from tasks.monitoring.runs import runs
 from tasks.promotion.eligibility import TAKEN_DOWN
 from tasks.promotion.manual import roll_back
 from tasks.releases import benchmarks, releases
-from tasks.releases.assign_splits import assign
+from tasks.releases.publishing import assign
 from tasks.stores import tables, tombstones
 from tasks.stores.tombstones import Kind
 from tasks.stores.workspace import Workspace

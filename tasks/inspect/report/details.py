@@ -6,16 +6,15 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-from markupsafe import Markup
 from numpy.typing import NDArray
 
 from model.features.arrays import Floats
-from model.features.landmarks import BOUNDARIES, SLICES, mouth_opening
+from model.features.landmarks import BOUNDARIES, SLICES, box, mouth_opening
 from schemas.contract import MEL_COLUMNS_PER_FRAME
 from schemas.policy import Policy
 from tasks.inspect.explain import ClipAnswer, SignalAnswer, explain_clip
+from tasks.training.data.clip_store import PictureClip, SpeechClip
 
-from .payload import Stage1Payload, Stage2Payload
 from .stills import ink, spread, still
 
 FRAMES: Final = 24
@@ -29,11 +28,14 @@ _GRID: Final = 1000
 
 _WIDTH, _HEIGHT = 1000, 120
 
+_MARGIN: Final = 1.5
+"""Side of the square around a face over its height, where no crop is stored."""
+
 
 @dataclass(frozen=True, slots=True)
 class Detail:
     """Details of one clip. `frames` are data URIs, `shapes` the landmarks of each frame as SVG paths by part, `at` the
-    position of each frame in the clip, 0 to 1. Plots are None when the stores hold nothing to plot.
+    position of each frame in the clip, 0 to 1. Curves are None when the stores hold nothing to plot.
     """
 
     answer: ClipAnswer
@@ -41,7 +43,8 @@ class Detail:
     shapes: tuple[Mapping[str, str], ...]
     at: tuple[float, ...]
     mel: str | None
-    plot: Markup | None
+    opening: str | None
+    level: str | None
     opening_range: tuple[float, float] | None
     level_range_db: tuple[float, float] | None
     shift_frames: int
@@ -51,14 +54,14 @@ class Detail:
 def detail(
     row: Mapping[str, Any],
     policy: Policy,
-    stage2: Stage2Payload | None,
-    stage1: Stage1Payload | None,
+    stage2: PictureClip | None,
+    stage1: SpeechClip | None,
     raw: Mapping[int, bytes],
 ) -> Detail:
     """Build the details of a clip from its row and its payloads; `raw`: frames of the file by number."""
     answer = explain_clip(row, policy)
     numbers, frames, shapes = _pictures(row, stage2, stage1, raw)
-    points = stage2.points if stage2 is not None else stage1.points if stage1 is not None else None
+    points = stage2.landmarks if stage2 is not None else stage1.landmarks if stage1 is not None else None
     opening = None if points is None else np.nan_to_num(mouth_opening(points)).astype(np.float64)
     level = None if stage1 is None else _level_db(stage1.mel)
     length = max(int(row["frames"]), 1)
@@ -68,10 +71,11 @@ def detail(
         shapes=shapes,
         at=tuple(round((number - row["start_frame"] + 0.5) / length, 4) for number in numbers),
         mel=None if stage1 is None else data_uri(ink(stage1.mel)),
-        plot=None if opening is None else _plot(opening, level),
+        opening=None if opening is None else _curve(opening),
+        level=None if level is None else _curve(np.maximum(level, level.max() - 60)),
         opening_range=None if opening is None else _ends(opening),
         level_range_db=None if level is None else _ends(level),
-        shift_frames=stage1.shift_frames if stage1 is not None else 0,
+        shift_frames=stage1.sound_shift_frames if stage1 is not None else 0,
         refusals=tuple(_refusals(answer)),
     )
 
@@ -82,20 +86,31 @@ def data_uri(jpeg: bytes) -> str:
 
 
 def _pictures(
-    row: Mapping[str, Any], stage2: Stage2Payload | None, stage1: Stage1Payload | None, raw: Mapping[int, bytes]
+    row: Mapping[str, Any], stage2: PictureClip | None, stage1: SpeechClip | None, raw: Mapping[int, bytes]
 ) -> tuple[list[int], list[bytes], tuple[Mapping[str, str], ...]]:
     """Return frame numbers, their pictures, and the landmarks in each."""
     start = int(row["start_frame"])
     if stage2 is not None:
-        numbers = list(spread(start, len(stage2.points), FRAMES))
+        numbers = list(spread(start, len(stage2.landmarks), FRAMES))
         places = [number - start for number in numbers]
-        shapes = tuple(paths(stage2.points[place], stage2.boxes[place]) for place in places)
-        return numbers, [stage2.crop(place) for place in places], shapes
+        shapes = tuple(paths(stage2.landmarks[place], stage2.boxes[place]) for place in places)
+        return numbers, [stage2.crops[place] for place in places], shapes
     numbers = sorted(raw)
     if stage1 is None:
         return numbers, [raw[number] for number in numbers], tuple({} for _ in numbers)
-    window = np.asarray(stage1.window(), np.float32)
-    return numbers, [raw[number] for number in numbers], tuple(paths(stage1.points[n - start], window) for n in numbers)
+    window = np.asarray(face_window(stage1.landmarks), np.float32)
+    return (
+        numbers,
+        [raw[number] for number in numbers],
+        tuple(paths(stage1.landmarks[n - start], window) for n in numbers),
+    )
+
+
+def face_window(points: Floats) -> tuple[float, float, float]:
+    """Return a square (left, top, side) around the face of a whole clip (T, 216, 2), in source pixels."""
+    left, top, right, bottom = (float(side) for side in np.median(box(points), axis=0))
+    side = max(_MARGIN * (bottom - top), 8.0)
+    return (left + right - side) / 2, (top + bottom - side) / 2, side
 
 
 def paths(points: Floats, window: Floats) -> dict[str, str]:
@@ -119,17 +134,8 @@ def _ends(values: NDArray[np.float64]) -> tuple[float, float]:
     return round(float(values.min()), 3), round(float(values.max()), 3)
 
 
-def _plot(opening: NDArray[np.float64], level: NDArray[np.float64] | None) -> Markup:
-    """Plot the mouth opening as a line over the sound's level as an area; both fill the height by their own range."""
-    area = ""
-    if level is not None:
-        loud = _curve(np.maximum(level, level.max() - 60))
-        area = f'<path class="level" d="M0 {_HEIGHT}L{loud}L{_WIDTH} {_HEIGHT}Z"/>'
-    line = f'<path class="opening" d="M{_curve(opening)}"/>'
-    return Markup(f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" preserveAspectRatio="none">{area}{line}</svg>')
-
-
 def _curve(values: NDArray[np.float64]) -> str:
+    """Return values as the points of an SVG path that fills the plot by their own range."""
     low, high = float(values.min()), float(values.max())
     x = (np.arange(values.size) + 0.5) / values.size * _WIDTH
     y = _HEIGHT - 6 - (values - low) / max(high - low, 1e-9) * (_HEIGHT - 12)

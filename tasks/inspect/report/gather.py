@@ -1,9 +1,9 @@
 """Content of the page about a workspace."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from operator import itemgetter
+from typing import Any, Final, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,19 +13,19 @@ from schemas.config.settings import Settings
 from schemas.display import base_name
 from schemas.errors import NotFoundError
 from schemas.policy import Policy
-from schemas.reasons import FileState
+from schemas.reasons import FileState, Stage
 from tasks.inspect.explain import sentence
 from tasks.inspect.lookup import find
-from tasks.inspect.routes import Route, route_of
+from tasks.inspect.routes import route_of
 from tasks.inspect.status import Status, status
-from tasks.stores import tables
+from tasks.stores import delta, tables
 from tasks.stores.active_policy import policy_in_force
 from tasks.stores.workspace import Workspace
+from tasks.training.data.clip_store import ClipSource, SpeechClip, StoredClips
 
 from .choose import Choice, choose
-from .details import RAW_FRAMES, Detail, data_uri, detail
+from .details import RAW_FRAMES, Detail, data_uri, detail, face_window
 from .histograms import Histogram, histograms
-from .payload import Stage1Payload, Stage2Payload, stage1_of, stage2_of
 from .stills import FrameRequest, raw_stills, spread, thumbnail
 
 TABLE_ROWS: Final = 3000
@@ -43,6 +43,7 @@ _LIGHT: Final = [
 """Columns that are read of every clip; whole rows are read only of those that are shown."""
 
 Row = Mapping[str, Any]
+Payload = TypeVar("Payload")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,25 +126,48 @@ def _clip(ws: Workspace, name: str) -> str:
     return match.clip_id
 
 
+_ROUTE_TEXTS: Final = {
+    "both": "feeds both stages",
+    "stage1": "landmark generation only",
+    "stage2": "landmark translation only",
+    "rejected": "kept as rows, with every reason",
+}
+
+
 def _routes(rows: Sequence[Row], choice: Choice) -> tuple[ReportGroup, ...]:
-    texts = {"both": "feeds both stages", "stage1": "landmark generation only", "stage2": "landmark translation only"}
-    counts: Counter[str] = Counter()
-    frames: Counter[str] = Counter()
+    groups = _groups(rows, lambda row: [str(route_of(row["stage1"], row["stage2"]))], _ROUTE_TEXTS.get, choice.by_route)
+    taken = {group.code: group for group in groups}
+    return tuple(taken.get(route, ReportGroup(route, text, 0, 0.0, 0.0)) for route, text in _ROUTE_TEXTS.items())
+
+
+def _stage_reasons(rows: Sequence[Row], stage: str, choice: Choice) -> tuple[ReportGroup, ...]:
+    examples = {code: clips for (refuses, code), clips in choice.by_reason.items() if refuses == stage}
+    return _groups(rows, itemgetter(f"{stage}_reasons"), sentence, examples)
+
+
+def _groups(
+    rows: Sequence[Row],
+    codes_of: Callable[[Row], Iterable[str]],
+    text: Callable[[str], str | None],
+    examples: Mapping[str, tuple[str, ...]],
+) -> tuple[ReportGroup, ...]:
+    """Group clips by their codes, the most frequent first."""
+    frames: dict[str, list[int]] = {}
     for row in rows:
-        route = str(route_of(row["stage1"], row["stage2"]))
-        counts[route] += 1
-        frames[route] += row["frames"]
-    return tuple(
+        for code in codes_of(row):
+            frames.setdefault(code, []).append(row["frames"])
+    groups = (
         ReportGroup(
-            route,
-            texts.get(route, "kept as rows, with every reason"),
-            counts[route],
-            frame_to_second(frames[route]),
-            counts[route] / max(len(rows), 1),
-            choice.by_route[route],
+            code,
+            text(code) or code,
+            len(held),
+            frame_to_second(sum(held)),
+            len(held) / len(rows),
+            examples.get(code, ()),
         )
-        for route in map(str, Route)
+        for code, held in frames.items()
     )
+    return tuple(sorted(groups, key=lambda group: (-group.count, group.code)))
 
 
 def _file_reasons(files: Sequence[Row]) -> tuple[ReportGroup, ...]:
@@ -166,26 +190,6 @@ def _file_reasons(files: Sequence[Row]) -> tuple[ReportGroup, ...]:
     return tuple(sorted(groups, key=lambda group: (-group.count, group.code)))
 
 
-def _stage_reasons(rows: Sequence[Row], stage: str, choice: Choice) -> tuple[ReportGroup, ...]:
-    counts: Counter[str] = Counter()
-    frames: Counter[str] = Counter()
-    for row in rows:
-        for reason in row[f"{stage}_reasons"]:
-            counts[reason] += 1
-            frames[reason] += row["frames"]
-    return tuple(
-        ReportGroup(
-            code,
-            sentence(code),
-            count,
-            frame_to_second(frames[code]),
-            count / max(len(rows), 1),
-            choice.by_reason.get((stage, code), ()),
-        )
-        for code, count in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
-    )
-
-
 class _Pictures:
     """Builder of thumbnails and details: from stored payload, else from raw files."""
 
@@ -201,39 +205,42 @@ class _Pictures:
         self._ws, self._settings, self._policy = ws, settings, policy
         self._choice, self._catalog = choice, catalog
         self._rows = {row["clip_id"]: row for row in rows}
+        there = [stage for stage in Stage if delta.exists(ws, stage.value)]
+        self._stored = {stage: StoredClips(ws, stage, delta.snapshot(ws, stage.value).files) for stage in there}
 
     def build(self) -> tuple[dict[str, str], tuple[Detail, ...]]:
         """Return thumbnails as data URIs by clip_id, and details in the order they were chosen."""
-        shown = self._choice.shown
-        stage1 = {clip.clip_id: clip for clip in stage1_of(self._ws, set(self._choice.details))}
+        stage1 = {clip: self._read(Stage.STAGE1, StoredClips.speech, clip) for clip in self._choice.details}
         stored = {row["clip_id"] for row in self._rows.values() if row["stage2"]}
-        raw = self._raw(sorted(shown - stored), stage1)
+        raw = self._raw(sorted(self._choice.shown - stored), stage1)
         thumbnails: dict[str, str] = {}
         details: dict[str, Detail] = {}
-        for stage2 in stage2_of(self._ws, shown):
-            thumbnails[stage2.clip_id] = data_uri(thumbnail(stage2.crop(len(stage2.points) // 2)))
-            if stage2.clip_id in self._choice.details:
-                details[stage2.clip_id] = self._detail(stage2.clip_id, stage2, stage1.get(stage2.clip_id), {})
-        for clip in shown - thumbnails.keys():
-            frames = raw.get(clip, {})
-            if frames:
-                thumbnails[clip] = data_uri(thumbnail(frames[sorted(frames)[len(frames) // 2]]))
-            if clip in self._choice.details:
-                details[clip] = self._detail(clip, None, stage1.get(clip), frames)
+        for clip in sorted(self._choice.shown):
+            stage2, frames = self._read(Stage.STAGE2, StoredClips.pictures, clip), raw.get(clip, {})
+            pictures = stage2.crops if stage2 else [frames[number] for number in sorted(frames)]
+            if pictures:
+                thumbnails[clip] = data_uri(thumbnail(pictures[len(pictures) // 2]))
+            if clip in stage1:
+                details[clip] = detail(self._rows[clip], self._policy, stage2, stage1[clip], frames)
         return thumbnails, _bounded([details[clip] for clip in self._choice.details])
 
-    def _detail(
-        self, clip: str, stage2: Stage2Payload | None, stage1: Stage1Payload | None, raw: Mapping[int, bytes]
-    ) -> Detail:
-        return detail(self._rows[clip], self._policy, stage2, stage1, raw)
+    def _read(self, stage: Stage, read: Callable[[StoredClips, ClipSource], Payload], clip: str) -> Payload | None:
+        """Read the payload of a clip; None where the stage does not hold it."""
+        if stage not in self._stored or not self._rows[clip][stage.value]:
+            return None
+        try:
+            return read(self._stored[stage], ClipSource(clip, self._rows[clip]["media_id"]))
+        except NotFoundError:  # the page has a placeholder; `doctor` names what is lost
+            return None
 
-    def _raw(self, clips: Sequence[str], stage1: Mapping[str, Stage1Payload]) -> dict[str, dict[int, bytes]]:
+    def _raw(self, clips: Sequence[str], stage1: Mapping[str, SpeechClip | None]) -> dict[str, dict[int, bytes]]:
         files: dict[str, list[FrameRequest]] = {}
         for clip in clips:
             row = self._rows[clip]
             count = RAW_FRAMES if clip in self._choice.details else 1
             frames = spread(row["start_frame"], row["frames"], count) if count > 1 else (_middle(row),)
-            window = stage1[clip].window() if clip in stage1 else None
+            speech = stage1.get(clip)
+            window = None if speech is None else face_window(speech.landmarks)
             files.setdefault(row["uri"], []).append(FrameRequest(clip, frames, window))
         return raw_stills(files, self._catalog, self._settings)
 

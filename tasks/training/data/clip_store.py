@@ -33,11 +33,14 @@ class ClipSource:
 
 @dataclass(frozen=True, slots=True)
 class SpeechClip:
-    """A row of `stage1` as arrays: landmarks (T, 216, 2) in pixels, tracked (T,), mel (4T, 80)."""
+    """A row of `stage1` as arrays: landmarks (T, 216, 2) in pixels, tracked (T,), mel (4T, 80); and the frames by which
+    its sound was moved earlier.
+    """
 
     landmarks: NDArray[np.float32]
     tracked: NDArray[np.bool_]
     mel: NDArray[np.float32]
+    sound_shift_frames: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +112,13 @@ class StoredClips:
 
         Raises: NotFoundError - it is not in this version. WorkspaceError - its file is damaged.
         """
-        row = self._row(place, ["clip_id", "frames", "landmarks", "tracked", "mel"])
+        row = self._row(place, ["clip_id", "frames", "landmarks", "tracked", "mel", "sound_shift_frames"])
         frames = int(row["frames"][0].as_py())
         return SpeechClip(
             _numbers(row["landmarks"]).reshape(frames, LANDMARK_POINTS, 2),
             np.array(row["tracked"][0].as_py(), bool),
             _numbers(row["mel"]).reshape(mel_columns(frames), MEL_BANDS),
+            int(row["sound_shift_frames"][0].as_py()),
         )
 
     def pictures(self, place: ClipSource) -> PictureClip:
