@@ -39,7 +39,7 @@ def retrain(
 
     def check() -> None:
         settings = check_retrain(workspace, text_of(config))
-        check_sources(corpora or settings.retrain.corpora, settings.guards.web_origins)
+        check_sources(corpora or settings.retrain.corpora, settings.limits.web_origins)
 
     prepare(check)
     from flows.cli.progress import run_shown

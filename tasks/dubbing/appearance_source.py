@@ -32,11 +32,11 @@ def lent(path: Path, backend: LandmarkBackend, settings: Settings, side_px: int,
     Raises: MediaRefusedError - the file is neither, or NO_FACE.
     """
     try:
-        film = SourceVideo.open(path, settings.guards)
+        film = SourceVideo.open(path, settings.limits)
     except MediaRefusedError as error:
         if error.reason is not FileReason.STILL_PICTURE:
             raise
-        return _of_picture(_picture(path, settings.guards.max_pixels), backend, settings, side_px)
+        return _of_picture(_picture(path, settings.limits.max_pixels), backend, settings, side_px)
     canvas = Canvas(film.look())
     least = settings.dub.least_tracked_frames
     followed = follow(film, canvas, backend, settings.clips, least, KernelTimer(), _nothing, LOOKED_AT_S)

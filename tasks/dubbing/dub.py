@@ -13,7 +13,7 @@ import av.error
 from model.dubbing.timing import OutputTimeline, plan_timeline
 from model.files import atomic_path, is_disk_full
 from schemas.config.dubbing import OUTPUT_FORMATS, DubJob
-from schemas.config.limits import GuardSettings
+from schemas.config.limits import LimitSettings
 from schemas.config.settings import Settings
 from schemas.errors import DubbingError
 from tasks.dubbing.appearance import ReferenceFrames, References
@@ -124,28 +124,28 @@ class _Tools:
 
 
 @contextmanager
-def open_speech(named: str, guards: GuardSettings, scratch: Path) -> Iterator[SpeechSource]:
+def open_speech(named: str, limits: LimitSettings, scratch: Path) -> Iterator[SpeechSource]:
     """Open a speech by its path or address.
 
     Raises: SourceError - it cannot be used.
     """
     with ExitStack() as opened:
         with readable(named, OF_SPEECH):
-            path = opened.enter_context(localise(_uri(named), scratch, guards.web_origins))
-            speech = opened.enter_context(SpeechSource.open(path, guards, scratch))
+            path = opened.enter_context(localise(_uri(named), scratch, limits.web_origins))
+            speech = opened.enter_context(SpeechSource.open(path, limits, scratch))
         yield speech
 
 
 @contextmanager
 def _opened(job: DubJob, tools: _Tools) -> Iterator[tuple[SourceVideo, SpeechSource]]:
     """Open the job's video and speech."""
-    guards = tools.settings.guards
+    limits = tools.settings.limits
     with ExitStack() as opened:
         with tools.stopwatch("decode sound"):
-            speech = opened.enter_context(open_speech(job.speech, guards, tools.scratch))
+            speech = opened.enter_context(open_speech(job.speech, limits, tools.scratch))
         with readable(job.video):
-            path = opened.enter_context(localise(_uri(job.video), tools.scratch, guards.web_origins))
-            film = SourceVideo.open(path, guards)
+            path = opened.enter_context(localise(_uri(job.video), tools.scratch, limits.web_origins))
+            film = SourceVideo.open(path, limits)
         yield film, speech
 
 
@@ -224,7 +224,7 @@ def _tuned(
 
 def _lent(named: str, tools: _Tools) -> Callable[[Face], ReferenceFrames]:
     """Return the face of another video or picture, in the place of every face."""
-    origins = tools.settings.guards.web_origins
+    origins = tools.settings.limits.web_origins
     with readable(named), localise(_uri(named), tools.scratch, origins) as path:
         shown = lent(path, tools.backend, tools.settings, tools.models.translator.side_px, tools.scratch)
     return lambda face: shown

@@ -61,14 +61,14 @@ class Dubber:
         sandbox = Sandbox(
             (*reads, *settings.weights.paths), tuple(map(str, writes)), accelerators=settings.device != "cpu"
         )
-        self._decoder = Decoder(settings.guards, sandbox, {"OMP_NUM_THREADS": str(os.cpu_count() or 1)})
+        self._decoder = Decoder(settings.limits, sandbox, {"OMP_NUM_THREADS": str(os.cpu_count() or 1)})
 
     def look(self, job: DubJob, written: bool = True) -> tuple[str, ...]:
         """Check a job's inputs, and the file that its output would replace; see inputs.input_faults.
 
         Raises: MediaRefusedError - one of them killed the child.
         """
-        asked = (_LOOK, job, self._settings.guards, written)
+        asked = (_LOOK, job, self._settings.limits, written)
         media = [str(path) for path in (*local_inputs(job), Path(job.out)) if path.is_file()]
         found: tuple[str, ...] = self._ask(ProgressSink(), *asked, media=media, returns=tuple[str, ...])
         return found
@@ -81,7 +81,7 @@ class Dubber:
         from tasks.dubbing.models import ModelPaths
 
         asked = (_FIND, self._settings, generator, translator, str(self._scratch))
-        with closing(Isolated(self._settings.guards.memory_limit_gib, None)) as finder:
+        with closing(Isolated(self._settings.limits.memory_limit_gib, None)) as finder:
             try:
                 found: ModelPaths = finder.run(*asked, time_limit_s=self._settings.dub.silence_s, returns=ModelPaths)
                 found = replace(found, tunings=self._tunings)

@@ -190,7 +190,7 @@ def _evaluate_job(setting: Setting, job: DubJob, evaluator: _DubEvaluator, rows:
     else:
         out, plan = _dub_to_scratch(job, evaluator)
     with readable(str(out)):
-        film = SourceVideo.open(out, settings.guards)
+        film = SourceVideo.open(out, settings.limits)
         part = max(plan.parts, key=lambda one: len(one.rows_N))
         detected, seen = _detect(film, part, plan.timeline, evaluator)
     wanted = part.landmarks(slice(0, len(part.rows_N)))
@@ -200,7 +200,7 @@ def _evaluate_job(setting: Setting, job: DubJob, evaluator: _DubEvaluator, rows:
     is_reference_N = np.isin(part.rows_N, reference) | np.isin(part.rows_N + track.first, part.face.references)
     detected_frac = float((seen & tracked).sum() / tracked.sum()) if tracked.any() else None
     copied = copy_reference(track.points_TPXY[reference], wanted.source_NPXY)
-    with open_speech(job.speech, settings.guards, evaluator.scratch) as speech:
+    with open_speech(job.speech, settings.limits, evaluator.scratch) as speech:
 
         def scored(
             system: System, points: Floats, flags: Flags, looked: float | None, passed: float | None

@@ -99,7 +99,7 @@ def work_through(
         tally.bytes -= sum(raw.size_bytes for raw in part) - sum(raw.size_bytes for raw in originals.values())
         _analyse(client, workspace, found, known, settings, policy, progress, tally)
         known = file_catalog.read_catalog(workspace)
-        settle_twins(workspace, known, settings.extractor, settings.guards.web_origins)
+        settle_twins(workspace, known, settings.extractor, settings.limits.web_origins)
         labelled.update(raw.uri for raw in part)
     return tally
 

@@ -69,7 +69,7 @@ def identify_files(
             contents.setdefault(media_id, []).append(raw)
     final = {raw.uri for raw, why in refused if why.reason not in file_catalog.RETRIED}
     looked_at = final.union(*({raw.uri for raw in same} for same in contents.values()))
-    is_gone = partial(gone, origins=settings.guards.web_origins)
+    is_gone = partial(gone, origins=settings.limits.web_origins)
     found = resolve(contents, known, settings.extractor, labelled, looked_at, is_gone)
     return Identified(found, tuple(refused))
 

@@ -49,7 +49,7 @@ def check_workspace(settings: Settings) -> list[Finding]:
     if not any(finding.remedy for finding in tables):
         findings += [
             *_orphans(ws),
-            *_gone(ws, settings.guards.web_origins),
+            *_gone(ws, settings.limits.web_origins),
             *_barred(ws),
             *_clip_counts(ws),
             *_payload(ws),

@@ -62,7 +62,7 @@ def find_files(source: str, corpus: str, settings: Settings, retry_quarantined: 
     """
     workspace = Workspace.open(settings.workspace, create=True)
     known, barred = file_catalog.read_catalog(workspace), tombstones.standing(workspace)
-    origins = settings.guards.web_origins
+    origins = settings.limits.web_origins
     listed = source_files(source, corpus, origins)
     allowed = (raw for raw in listed if not barred.bars(raw.speaker, raw.corpus, raw.licence))
     return file_catalog.plan_run(allowed, known, settings.extractor, retry_quarantined, partial(gone, origins=origins))
@@ -88,17 +88,17 @@ def work_on_files(plan: file_catalog.IngestPlan, settings: Settings, policy: Pol
     workspace = Workspace.open(settings.workspace)
     known = file_catalog.read_catalog(workspace)
     unread = labels.relabel(
-        workspace, plan.relabelled, known, settings.extractor, plan.labelled, settings.guards.web_origins
+        workspace, plan.relabelled, known, settings.extractor, plan.labelled, settings.limits.web_origins
     )
     if not plan.fresh:
         labels.settle_twins(
-            workspace, file_catalog.read_catalog(workspace), settings.extractor, settings.guards.web_origins
+            workspace, file_catalog.read_catalog(workspace), settings.extractor, settings.limits.web_origins
         )
         driver.drop_leftovers(workspace)
         return driver.count_states(Tally(), unread)
-    run, guards, progress = settings.run, settings.guards, step_progress()
+    run, limits, progress = settings.run, settings.limits, step_progress()
     workspace.sweep_scratch()
-    with open_client(run.dask, run.workers, workspace.scratch(), guards.attempts) as client:
+    with open_client(run.dask, run.workers, workspace.scratch(), limits.attempts) as client:
         load_ahead()
         tally = driver.work_through(client, workspace, plan.fresh, settings, policy, progress, plan.labelled)
     return driver.count_states(tally, unread)

@@ -36,5 +36,5 @@ def apply_route(plan: Reroute, settings: Settings) -> Applied:
     if not extraction_jobs(workspace, plan):
         return apply_reroute(None, workspace, plan, settings, current_progress())
     run = settings.run
-    with open_client(run.dask, run.workers, workspace.scratch(), settings.guards.attempts) as client:
+    with open_client(run.dask, run.workers, workspace.scratch(), settings.limits.attempts) as client:
         return apply_reroute(client, workspace, plan, settings, step_progress())

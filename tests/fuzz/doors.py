@@ -22,7 +22,7 @@ from model.stage1.network import LandmarkGenerator
 from model.stage2.files import load_discriminators, load_translator
 from model.stage2.inference import TranslatorInference
 from schemas.cards import GeneratorCard
-from schemas.config.limits import GuardSettings
+from schemas.config.limits import LimitSettings
 from schemas.config.settings import load_settings
 from schemas.config.training import Stage1Settings
 from schemas.errors import HeterodubError, MediaRefusedError
@@ -94,7 +94,7 @@ def _films(folder: Path) -> None:
 def _look(folder: Path) -> None:
     for path in sorted(folder.iterdir()):
         with contextlib.suppress(MediaRefusedError):
-            probe(path, sniff(path), GuardSettings())
+            probe(path, sniff(path), LimitSettings())
 
 
 _ROWS: Final = "uri,speaker,licence,language,offset\na.mp4,ada,CC0,en,0.04\n./b c.mp4,bea,,de,\nfile:///x/y.mp4,,,,0\n"
@@ -124,7 +124,7 @@ _SETTINGS: Final = """workspace = "ws"
 backend = "face_mesh_v1"
 [clips]
 min_s = 1.0
-[guards]
+[limits]
 time_limit_s = 120
 [run]
 workers = 2

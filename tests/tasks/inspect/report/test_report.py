@@ -140,7 +140,7 @@ def test_frames_come_from_where_they_were_wanted(tmp_path: Path):
         FrameRequest("other", (20,), (10.0, 10.0, 32.0)),
         FrameRequest("late", (500,)),
     )
-    found = grab(str(path), wanted, Settings().guards)
+    found = grab(str(path), wanted, Settings().limits)
     assert {clip: sorted(frames) for clip, frames in found.items()} == {"one": [0, 20, 39], "other": [20]}
 
 
