@@ -7,10 +7,12 @@ Shape suffix legend: T = frames, P = points of any number, XY = 2 coordinates.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
 
 from model.features.arrays import Floats
 from model.features.landmarks import SLICES, eye_centres
@@ -73,17 +75,9 @@ def smooth(values: Floats, sigma_frames: float) -> NDArray[np.float64]:
     """
     if not sigma_frames:
         return np.asarray(values, np.float64)
-    reach = min(round(_CUT * sigma_frames), len(values) - 1)
-    total, weights = np.zeros(np.shape(values)), np.zeros(len(values))
-    for shift in range(-reach, reach + 1):
-        weight = np.exp(-0.5 * (shift / sigma_frames) ** 2)
-        here, there = (
-            slice(max(0, -shift), len(values) - max(0, shift)),
-            slice(max(0, shift), len(values) + min(0, shift)),
-        )
-        total[here] += weight * values[there]
-        weights[here] += weight
-    return np.asarray(total / weights.reshape(-1, *[1] * (np.ndim(values) - 1)))
+    low_pass = partial(gaussian_filter1d, sigma=sigma_frames, axis=0, mode="constant", truncate=_CUT)
+    weights = low_pass(np.ones((len(values), *[1] * (np.ndim(values) - 1))))
+    return np.asarray(low_pass(np.asarray(values, np.float64)) / weights)
 
 
 def _complex(points: Floats) -> NDArray[np.complex128]:

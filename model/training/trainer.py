@@ -39,119 +39,120 @@ class _TrainState:
     spent_s: float = 0.0
 
 
-def fit(
-    fabric: Fabric,
-    module: TrainingModule,
-    batches_from: Callable[[int], Iterable[Any]],
-    schedule: ScheduleSettings,
-    checkpoints: Checkpoints,
-    callback: Callback,
-    seed: int,
-) -> FitResult:
-    """Train until the steps are done, validation stops improving or the time is up; resumes from the last checkpoint.
-
-    batches_from: the batches from a step on, each with `clip_ids`. Randomness of a step follows from (seed, step), so
-    a resumed training takes the steps it would have taken.
+class Trainer:
+    """Trains a module until the steps are done, validation stops improving or the time is up.
 
     The first process decides for all whether a step is the best and whether to stop: losses of others may differ by
     rounding, and their clocks may too.
-
-    Raises: TrainingError - a loss or gradient that is not finite (with the clips of its batch), or no room for a
-    checkpoint.
     """
-    state = _resume(fabric, module, checkpoints)
-    callback = callback if fabric.is_global_zero else Callback()
-    # a run that had ended already is reported as one of so many steps, none of which is left
-    callback.on_train_start(state.step, state.step if state.reason else schedule.max_steps)
-    if state.reason:
-        return _end(state, callback)
-    asked = time.perf_counter()
-    begun = asked - state.spent_s
-    for batch in batches_from(state.step):
-        if state.step >= schedule.max_steps:
-            break
-        arrived = time.perf_counter()
-        torch.manual_seed(_mixed(seed, state.step, fabric.global_rank))
-        losses = _training_step(fabric, module, batch, state.step)
-        state.step += 1
-        now = time.perf_counter()
-        callback.on_train_step_end(
-            StepMetrics(state.step, losses, module.learning_rate(), now - asked, arrived - asked)
-        )
-        state.spent_s = now - begun
-        late = schedule.minutes is not None and bool(fabric.broadcast(state.spent_s >= 60 * schedule.minutes))
-        if state.step % schedule.eval_interval == 0 or state.step == schedule.max_steps or late:
-            _validate(fabric, module, state, schedule, checkpoints, callback)
-        if late and state.step < schedule.max_steps:
-            state.reason = state.reason or f"time is up: {state.spent_s / 60:.3g} min"
-        if state.step % schedule.save_interval == 0 or state.step == schedule.max_steps or state.reason:
-            _save(fabric, module, state, checkpoints, callback)
-        if state.reason:
-            break
+
+    def __init__(
+        self, fabric: Fabric, schedule: ScheduleSettings, checkpoints: Checkpoints, callback: Callback
+    ) -> None:
+        self._fabric, self._schedule, self._checkpoints = fabric, schedule, checkpoints
+        self._callback = callback if fabric.is_global_zero else Callback()
+        self._state = _TrainState()
+
+    def fit(self, module: TrainingModule, batches_from: Callable[[int], Iterable[Any]], seed: int) -> FitResult:
+        """Train, or resume from the last checkpoint.
+
+        batches_from: the batches from a step on, each with `clip_ids`. Randomness of a step follows from (seed, step),
+        so a resumed training takes the steps it would have taken.
+
+        Raises: TrainingError - a loss or gradient that is not finite (with the clips of its batch), a checkpoint of
+        another training, or no room for one.
+        """
+        self._resume(module)
+        state = self._state
+        # a run that had ended already is reported as one of so many steps, none of which is left
+        self._callback.on_train_start(state.step, state.step if state.reason else self._schedule.max_steps)
+        if not state.reason:
+            self._take_steps(module, batches_from, seed)
+        reason = state.reason or "done"
+        self._callback.on_train_end(state.step, reason)
+        return FitResult(state.step, state.best_step, state.best_loss, reason)
+
+    def _take_steps(self, module: TrainingModule, batches_from: Callable[[int], Iterable[Any]], seed: int) -> None:
+        state, schedule = self._state, self._schedule
         asked = time.perf_counter()
-    return _end(state, callback)
+        begun = asked - state.spent_s
+        for batch in batches_from(state.step):
+            if state.step >= schedule.max_steps:
+                break
+            arrived = time.perf_counter()
+            torch.manual_seed(_mixed(seed, state.step, self._fabric.global_rank))
+            losses = self._training_step(module, batch)
+            state.step += 1
+            now = time.perf_counter()
+            metrics = StepMetrics(state.step, losses, module.learning_rate(), now - asked, arrived - asked)
+            self._callback.on_train_step_end(metrics)
+            state.spent_s = now - begun
+            self._validate_and_save(module)
+            if state.reason:
+                break
+            asked = time.perf_counter()
 
+    def _training_step(self, module: TrainingModule, batch: Any) -> dict[str, float]:
+        """Train on a batch; the losses are means over all devices."""
+        try:
+            losses = module.training_step(batch.to(self._fabric.device), self._state.step)
+        except NotFiniteError as error:
+            clips = ", ".join(dict.fromkeys(batch.clip_ids))
+            raise TrainingError(f"step {self._state.step + 1}: {error}; the batch holds clips {clips}") from error
+        return {name: float(over_devices(self._fabric, value.detach())) for name, value in losses.items()}
 
-def _training_step(fabric: Fabric, module: TrainingModule, batch: Any, step: int) -> dict[str, float]:
-    """Train on a batch; the losses are means over all devices."""
-    try:
-        losses = module.training_step(batch.to(fabric.device), step)
-    except NotFiniteError as error:
-        clips = ", ".join(dict.fromkeys(batch.clip_ids))
-        raise TrainingError(f"step {step + 1}: {error}; the batch holds clips {clips}") from error
-    return {name: float(over_devices(fabric, value.detach())) for name, value in losses.items()}
+    def _validate_and_save(self, module: TrainingModule) -> None:
+        """Validate and save at their intervals and at the end; a reason to stop is noted in the state."""
+        state, schedule = self._state, self._schedule
+        is_last = state.step == schedule.max_steps
+        is_late = schedule.minutes is not None and bool(self._fabric.broadcast(state.spent_s >= 60 * schedule.minutes))
+        if state.step % schedule.eval_interval == 0 or is_last or is_late:
+            self._validate(module)
+        if is_late and not is_last:
+            state.reason = state.reason or f"time is up: {state.spent_s / 60:.3g} min"
+        if state.step % schedule.save_interval == 0 or is_last or state.reason:
+            self._save(module)
 
+    def _validate(self, module: TrainingModule) -> None:
+        state, patience = self._state, self._schedule.patience
+        result = module.validation_step(state.step) if self._fabric.is_global_zero else ValidationResult({})
+        scores = self._fabric.broadcast(dict(result.scores))
+        loss = scores["loss"]
+        if loss is None or not math.isfinite(loss):
+            raise TrainingError(f"step {state.step}: the validation loss is {loss}")
+        best = loss < state.best_loss
+        state.worse = 0 if best else state.worse + 1
+        if best:
+            state.best_loss, state.best_step = loss, state.step
+            if self._fabric.is_global_zero:
+                self._checkpoints.save(BEST, {"weights": module.weights(), "step": state.step})
+        if patience and state.worse >= patience:
+            state.reason = f"early stop: no better than step {state.best_step} for {state.worse} validations"
+        self._callback.on_validation_end(ValidationMetrics(state.step, scores, best))
+        for name, data in result.pictures.items():
+            self._callback.on_sample(name, data)
 
-def _validate(
-    fabric: Fabric,
-    module: TrainingModule,
-    state: _TrainState,
-    schedule: ScheduleSettings,
-    checkpoints: Checkpoints,
-    callback: Callback,
-) -> None:
-    result = module.validation_step(state.step) if fabric.is_global_zero else ValidationResult({})
-    scores = fabric.broadcast(dict(result.scores))
-    loss = scores["loss"]
-    if loss is None or not math.isfinite(loss):
-        raise TrainingError(f"step {state.step}: the validation loss is {loss}")
-    best = loss < state.best_loss
-    state.worse = 0 if best else state.worse + 1
-    if best:
-        state.best_loss, state.best_step = loss, state.step
-        if fabric.is_global_zero:
-            checkpoints.save(BEST, {"weights": module.weights(), "step": state.step})
-    if schedule.patience and state.worse >= schedule.patience:
-        state.reason = f"early stop: no better than step {state.best_step} for {state.worse} validations"
-    callback.on_validation_end(ValidationMetrics(state.step, scores, best))
-    for name, data in result.pictures.items():
-        callback.on_sample(name, data)
+    def _save(self, module: TrainingModule) -> None:
+        if self._fabric.is_global_zero:
+            precision = self._fabric.strategy.precision.state_dict()
+            kept = {"state": asdict(self._state), "module": module.state_dict(), "precision": precision}
+            self._callback.on_save_checkpoint(self._state.step, self._checkpoints.save(LAST, kept))
+        self._fabric.barrier()
 
-
-def _save(
-    fabric: Fabric, module: TrainingModule, state: _TrainState, checkpoints: Checkpoints, callback: Callback
-) -> None:
-    if fabric.is_global_zero:
-        progress = {name: getattr(state, name) for name in _TrainState.__slots__}
-        kept = {"state": progress, "module": module.state_dict(), "precision": fabric.strategy.precision.state_dict()}
-        callback.on_save_checkpoint(state.step, checkpoints.save(LAST, kept))
-    fabric.barrier()
-
-
-def _resume(fabric: Fabric, module: TrainingModule, checkpoints: Checkpoints) -> _TrainState:
-    checkpoint = read_on_all(fabric, checkpoints, LAST)
-    if checkpoint is None:
-        return _TrainState()
-    try:
-        module.load_state_dict(checkpoint["module"])
-        if checkpoint["precision"]:  # fp16's loss scale
-            fabric.strategy.precision.load_state_dict(checkpoint["precision"])
-        return _state_of(checkpoint["state"])
-    except Exception as error:  # a file that torch can read may hold anything
-        path = checkpoints.folder / LAST
-        raise TrainingError(
-            f"checkpoint {path} is not one of this training ({error}); delete it to start anew"
-        ) from error
+    def _resume(self, module: TrainingModule) -> None:
+        checkpoint = read_on_all(self._fabric, self._checkpoints, LAST)
+        if checkpoint is None:
+            return
+        try:
+            module.load_state_dict(checkpoint["module"])
+            if checkpoint["precision"]:  # fp16's loss scale
+                self._fabric.strategy.precision.load_state_dict(checkpoint["precision"])
+            self._state = _state_of(checkpoint["state"])
+        except Exception as error:  # a file that torch can read may hold anything
+            path = self._checkpoints.folder / LAST
+            raise TrainingError(
+                f"checkpoint {path} is not one of this training ({error}); delete it to start anew"
+            ) from error
 
 
 def _state_of(values: Mapping[str, Any]) -> _TrainState:
@@ -167,12 +168,6 @@ def _state_of(values: Mapping[str, Any]) -> _TrainState:
 def read_on_all(fabric: Fabric, checkpoints: Checkpoints, name: str) -> dict[str, Any] | None:
     """Read a checkpoint in the first process and broadcast it: other machines need not see the folder."""
     return fabric.broadcast(checkpoints.load(name) if fabric.is_global_zero else None)
-
-
-def _end(state: _TrainState, callback: Callback) -> FitResult:
-    reason = state.reason or "done"
-    callback.on_train_end(state.step, reason)
-    return FitResult(state.step, state.best_step, state.best_loss, reason)
 
 
 def _mixed(seed: int, step: int, rank: int) -> int:

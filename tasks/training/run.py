@@ -13,7 +13,7 @@ from model.training.callbacks import Callback
 from model.training.checkpoints import BEST, Checkpoints
 from model.training.module import TrainingModule
 from model.training.sampler import WindowSampler
-from model.training.trainer import FitResult, fit, read_on_all
+from model.training.trainer import FitResult, Trainer, read_on_all
 from schemas.cards import BaselineCard, GeneratorCard, TranslatorCard
 from schemas.config.training import Device, ScheduleSettings, TrainingSettings
 from schemas.errors import TrainingError
@@ -106,7 +106,7 @@ def _train(fabric: Fabric, callback: Callback, spec: TrainingSpec[Card], folder:
     settings, checkpoints = spec.settings, Checkpoints(folder)
     parts = spec.build(fabric, WindowSampler([clip.facts for clip in spec.clips.train], settings.data, settings.seed))
     data = batches_from(parts.dataset, settings.schedule.max_steps, settings.data.num_workers)
-    fitted = fit(fabric, parts.module, data, parts.schedule, checkpoints, callback, settings.seed)
+    fitted = Trainer(fabric, parts.schedule, checkpoints, callback).fit(parts.module, data, settings.seed)
     exported = parts.export(_best_weights(fabric, checkpoints), fitted)
     if fabric.is_global_zero:
         save_model(folder / MODEL, exported.network, exported.card, exported.discriminators)

@@ -207,7 +207,7 @@ def _decoded(data: bytes, number: int, side_px: int) -> Rgb:
 
 
 def batches_from(batches: ClipDataset[Clip, Batch], last: int, readers: int) -> Callable[[int], Iterable[Batch]]:
-    """Return a function from a step to the batches from that step on, up to `last`; see model.training.trainer.fit.
+    """Return a function from a step to the batches from that step on, up to `last`; see Trainer.fit.
 
     readers: number of processes that read ahead; it does not affect the batches.
     """

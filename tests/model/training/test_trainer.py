@@ -14,7 +14,7 @@ from model.training.batch import TrainingBatch
 from model.training.callbacks import Callback
 from model.training.checkpoints import LAST, Checkpoints
 from model.training.module import TrainingModule, ValidationResult
-from model.training.trainer import fit
+from model.training.trainer import Trainer
 from schemas.config.training import OptimiserSettings, ScheduleSettings, Stage1Settings
 from schemas.errors import TrainingError
 
@@ -61,15 +61,8 @@ class SquareRootModule(TrainingModule):
 
 def fitted(fabric, module, folder, values=(1.0, 2.0, 3.0), steps=8, patience=2):
     batch = Batch(torch.tensor(values))
-    return fit(
-        fabric,
-        module,
-        lambda _: repeat(batch),
-        pace(steps, 1, patience),
-        Checkpoints(folder),
-        Callback(),
-        0,
-    )
+    trainer = Trainer(fabric, pace(steps, 1, patience), Checkpoints(folder), Callback())
+    return trainer.fit(module, lambda _: repeat(batch), 0)
 
 
 def pace(steps, save_interval, patience, minutes=None) -> ScheduleSettings:
@@ -154,7 +147,8 @@ def ended(folder, losses, minutes=None):
         schedule = pace(8, 100, 2, minutes[number] if minutes else None)
         module = SquareRootModule(fabric, losses[number])
         try:
-            results[number] = fit(fabric, module, lambda _: repeat(batch), schedule, Checkpoints(folder), Callback(), 0)
+            trainer = Trainer(fabric, schedule, Checkpoints(folder), Callback())
+            results[number] = trainer.fit(module, lambda _: repeat(batch), 0)
         except (TrainingError, threading.BrokenBarrierError) as error:
             results[number] = str(error)
 
