@@ -20,10 +20,10 @@ from model.training.callbacks import Callbacks, StepMetrics
 from model.training.sampler import ClipInfo
 from schemas.config.settings import Settings
 from schemas.errors import DubbingError, TrainingError
-from tasks.dubbing.appearance import ReferenceFrames
 from tasks.dubbing.face_tracking import Followed
 from tasks.dubbing.models import Models
 from tasks.dubbing.progress import DubWatcher
+from tasks.dubbing.references import ReferenceFrames
 from tasks.dubbing.segments import Face
 from tasks.stores.workspace import Workspace
 from tasks.training.clip_selection import ClipRef, InMemoryClips
@@ -62,7 +62,7 @@ def as_clip(face: Face, shown: ReferenceFrames) -> PictureClip:
     return PictureClip(shown.landmarks, face.strength_T[rows] > 0, boxes, crops)
 
 
-def tuned(
+def finetune(
     models: Models, clips: Sequence[PictureClip], media_id: str, seconds: float, settings: Settings, watcher: DubWatcher
 ) -> Models:
     """Fine-tune the translator on the clips, which are `seconds` long at most, and return the models. media_id: sha256

@@ -12,10 +12,10 @@ from schemas.config.dubbing import SYNTHETIC, DubJob
 from schemas.config.limits import GuardSettings
 from schemas.errors import MediaRefusedError, SourceError
 from schemas.reasons import EXPLANATIONS, FileReason
-from tasks.dubbing.outcomes import OF_SPEECH, readable
-from tasks.dubbing.source import SourceVideo
-from tasks.dubbing.speech import SpeechSource
+from tasks.dubbing.jobs import OF_SPEECH, readable
 from tasks.media.paths import local_path
+from tasks.media.source_video import SourceVideo
+from tasks.media.speech import SpeechSource
 from tasks.stores.remote import open_store
 
 _NO_PICTURE: Final = (FileReason.NO_VIDEO_STREAM, FileReason.NOT_MEDIA, FileReason.UNSUPPORTED_CONTAINER)

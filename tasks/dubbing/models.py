@@ -14,21 +14,10 @@ from schemas.cards import GENERATOR, TRANSLATOR, GeneratorCard
 from schemas.config.dubbing import LANDMARK_WARP, NEWEST
 from schemas.config.settings import Settings
 from schemas.errors import ModelFileError
+from tasks.dubbing.jobs import ModelPaths
 from tasks.faces.backend import LandmarkBackend
 from tasks.stores.workspace import Workspace
 from tasks.training.device import device_of
-
-
-@dataclass(frozen=True, slots=True)
-class ModelPaths:
-    """Paths of two models, and their names. translator: None for the warp, which lies nowhere. tunings: where what the
-    translator learns of a video is kept; None: in the settings' workspace.
-    """
-
-    generator: Path
-    translator: Path | None
-    names: tuple[str, str]
-    tunings: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,11 @@ from model.metrics.speakers import Mean
 from schemas.cards import GENERATOR, TRANSLATOR
 from schemas.config.settings import Settings
 from schemas.reasons import Stage
-from tasks.dubbing.batch import judge_jobs, read_jobs
+from tasks.dubbing.jobs import read_jobs
 from tasks.dubbing.progress import dub_watcher
 from tasks.evaluation import generator_scores
 from tasks.evaluation.ablation import DataAblation
+from tasks.evaluation.dub_jobs import evaluate_jobs
 from tasks.evaluation.dubbing import DubScores
 from tasks.evaluation.finetuning import FinetuningGain, compare_finetuning
 from tasks.evaluation.generator_scores import Evaluation, Split
@@ -166,7 +167,7 @@ def score_dubs(settings: Settings, manifest: str, generator: str, translator: st
     workspace = Workspace.open(settings.workspace)
     selection = select(workspace, find_release(workspace, release), Stage.STAGE1)
     scorer = generator_scores.release_scorer(workspace, selection, settings)
-    return judge_jobs(read_jobs(Path(manifest)), generator, translator, settings, scorer, dub_watcher())
+    return evaluate_jobs(read_jobs(Path(manifest)), generator, translator, settings, scorer, dub_watcher())
 
 
 @task(cache_policy=NO_CACHE)

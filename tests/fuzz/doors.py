@@ -29,7 +29,7 @@ from schemas.errors import HeterodubError, MediaRefusedError
 from schemas.policy import DEFAULT_POLICY, load_policy
 from schemas.promotion import DEFAULT_PROMOTION, load_promotion_policy
 from schemas.tables import TABLES
-from tasks.dubbing.batch import read_jobs
+from tasks.dubbing.jobs import read_jobs
 from tasks.inspect.check_workspace import check_workspace
 from tasks.inspect.list import ListQuery, list_clips, list_files
 from tasks.inspect.status import status

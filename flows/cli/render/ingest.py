@@ -83,7 +83,9 @@ def show_dubbings(summary: dict[str, Any]) -> None:
     """Print the outcome of each job, and the seconds of each kernel."""
     console = EscapingConsole()
     for outcome in summary["outcomes"]:
-        if outcome["error"]:
+        if outcome["skipped"]:
+            console.print(f"skipped: {escape(outcome['out'])} is finished and unchanged")
+        if outcome["error"] or outcome["skipped"]:
             continue
         table = Table(title=escape(outcome["out"]), show_header=False, title_justify="left")
         for name in ("frames", "dubbed", "passed_through", "covered", "seconds", "took_s"):
@@ -97,7 +99,8 @@ def show_dubbings(summary: dict[str, Any]) -> None:
         for note in outcome["notes"]:
             console.print(f"note: {escape(note)}")
     if summary["jobs"] > 1:
-        console.print(f"{summary['dubbed']} of {counted(summary['jobs'], 'job')} dubbed, {summary['failed']} failed")
+        counts = ", ".join(f"{summary[name]} {name}" for name in ("dubbed", "skipped", "failed"))
+        console.print(f"{counted(summary['jobs'], 'job')}: {counts}")
 
 
 def show_retraining(summary: dict[str, Any]) -> None:

@@ -10,10 +10,10 @@ from av.video.frame import VideoFrame
 
 from schemas.config.dubbing import DubJob
 from schemas.config.limits import GuardSettings
-from tasks.dubbing.canvas import Canvas
 from tasks.dubbing.dub import dub
-from tasks.dubbing.source import SourceVideo
+from tasks.media.canvas import Canvas
 from tasks.media.colour import HLG, PQ, ColourTags
+from tasks.media.source_video import SourceVideo
 from tasks.media.tone_mapping import tone_mapping
 from tests.flows.heads import head as head_pictures
 from tests.tasks.media.media_files import regular, write_media

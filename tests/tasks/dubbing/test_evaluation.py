@@ -11,10 +11,10 @@ from model.stage1.files import save_generator
 from model.stage2.warp import WarpTranslator
 from model.syncnet.scorer import SyncScorer
 from schemas.config.dubbing import DubJob
-from tasks.dubbing.batch import judge_jobs
 from tasks.dubbing.dub import dub
 from tasks.dubbing.models import Models
 from tasks.dubbing.progress import SilentDubWatcher
+from tasks.evaluation.dub_jobs import evaluate_jobs
 from tasks.evaluation.dubbing import evaluate_dubbings
 from tests.flows.heads import voice, write_head
 from tests.tasks.dubbing.conftest import write_wav
@@ -154,7 +154,7 @@ def test_they_are_judged_in_the_sandbox_as_well(generator, models, settings, tmp
         DubJob(video=str(one), speech=str(speech), out=str(tmp_path / "out.mp4"))
         for one in (video, tmp_path / "gone.mp4")
     ]
-    scores = judge_jobs(jobs, str(tmp_path / "generator"), "warp", settings, SyncScorer(), SilentDubWatcher())
+    scores = evaluate_jobs(jobs, str(tmp_path / "generator"), "warp", settings, SyncScorer(), SilentDubWatcher())
     assert {(one.setting, one.system) for one in scores.rows} == {
         (setting, system) for setting in ("paired", "unpaired") for system in ("dubbed", "source", "copy")
     }

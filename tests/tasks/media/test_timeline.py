@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from schemas.config.limits import GuardSettings
-from tasks.dubbing.speech import SpeechSource
 from tasks.media.decode import open_video
 from tasks.media.probe import probe
 from tasks.media.sniff import sniff
 from tasks.media.sound import open_sound
+from tasks.media.speech import SpeechSource
 from tasks.media.timeline import Join, StreamClock, Timeline, without_strays
 from tests.tasks.media.media_files import Part, Track, draw, regular, remux
 

@@ -22,8 +22,9 @@ from schemas.config.translation import Stage2Settings
 from schemas.errors import SettingsError
 from schemas.promotion import ModelRule
 from schemas.reasons import Stage
-from tasks.dubbing.finetuning import tuned
-from tasks.dubbing.models import ModelPaths, open_models
+from tasks.dubbing.finetuning import finetune
+from tasks.dubbing.jobs import ModelPaths
+from tasks.dubbing.models import open_models
 from tasks.dubbing.progress import SilentDubWatcher
 from tasks.evaluation import generator_scores, translator_scores
 from tasks.evaluation.finetuning import compare_finetuning
@@ -243,7 +244,7 @@ def test_a_dubbings_models_and_its_fine_tuning(workspace, settings, models, tmp_
     with on_pretend_device():
         found = ModelPaths(models["generator"], models["translator"], ("one", "two"))
         opened = open_models(found, settings, SimpleNamespace(name=stored.backend))
-        for one in (opened, tuned(opened, [clip], "0" * 64, 1.0, settings, SilentDubWatcher())):
+        for one in (opened, finetune(opened, [clip], "0" * 64, 1.0, settings, SilentDubWatcher())):
             painted(one.translator, pictures, landmarks)
 
 

@@ -15,7 +15,7 @@ from schemas.config.limits import GuardSettings
 from schemas.errors import MediaRefusedError
 from schemas.reasons import FileReason
 from schemas.records import MediaFacts
-from tasks.dubbing.canvas import Look, look_of
+from tasks.media.canvas import Look, look_of
 from tasks.media.containers import open_input, set_up
 from tasks.media.deinterlacing import Deinterlacer
 from tasks.media.geometry import Geometry, PixelAspect
