@@ -80,11 +80,6 @@ def dub(
         job = _job(video, speech, speech_from, out)
         job |= {"face": face, "length": length, "appearance_from": appearance_from, "finetune": finetune}
         summary = _dub_one(job, generator, translator, workspace, config)
-    _print_outcomes(summary, as_json)
-
-
-def _print_outcomes(summary: dict[str, Any], as_json: bool) -> None:
-    """Print the outcome of each job. Raises: typer.Exit - not every job was dubbed."""
     from flows.cli.render.ingest import show_dubbings
 
     for outcome in summary["outcomes"]:

@@ -17,9 +17,8 @@ from schemas.reasons import EXPLANATIONS, ClipReason, FileReason
 from tasks.dubbing.compositing import composite
 from tasks.dubbing.encoding import encode
 from tasks.dubbing.face_tracking import Followed, follow
-from tasks.dubbing.finetuning import as_clip, finetune, first_seconds
 from tasks.dubbing.jobs import OF_SPEECH, Dubbed, output_faults, own_version, readable, uri_of
-from tasks.dubbing.models import Models
+from tasks.dubbing.models import Models, as_clip, finetune, first_seconds
 from tasks.dubbing.passes import PassMonitor
 from tasks.dubbing.progress import DubWatcher
 from tasks.dubbing.references import ReferenceFrames, collect_references, load_references

@@ -20,7 +20,7 @@ from tasks.stores.remote import open_store
 
 _NO_PICTURE: Final = (FileReason.NO_VIDEO_STREAM, FileReason.NOT_MEDIA, FileReason.UNSUPPORTED_CONTAINER)
 
-Check = Callable[[Path, GuardSettings], None]
+Check = Callable[[Path, GuardSettings], object]
 
 
 def input_faults(job: DubJob, guards: GuardSettings, written: bool = True) -> tuple[str, ...]:
@@ -29,9 +29,9 @@ def input_faults(job: DubJob, guards: GuardSettings, written: bool = True) -> tu
 
     Files on other machines are not opened, since that would fetch them; only their kind of address is checked.
     """
-    video, speech = _fault(job.video, _check_video, guards), _fault(job.speech, _check_speech, guards)
+    video, speech = _fault(job.video, SourceVideo.open, guards), _fault(job.speech, _check_speech, guards)
     if video and _passes(job.video, _check_sound_only, guards):
-        if _passes(job.speech, _check_video, guards):
+        if _passes(job.speech, SourceVideo.open, guards):
             return (f"{job.video} has sound and no picture, {job.speech} is a video: did you swap VIDEO and SPEECH?",)
         video = f"{job.video}: it has sound and no picture"
     lender = _fault(job.appearance_from, _check_appearance_source, guards) if job.appearance_from else None
@@ -78,10 +78,6 @@ def _fault_of_replaced(named: str, guards: GuardSettings) -> str | None:
         if SYNTHETIC in SourceVideo.open(out, guards).comment():
             return None
     return f"{named} is there and is no dubbing: name another, or remove it first"
-
-
-def _check_video(path: Path, guards: GuardSettings) -> None:
-    SourceVideo.open(path, guards)
 
 
 def _check_speech(path: Path, guards: GuardSettings) -> None:

@@ -7,7 +7,7 @@ import csv
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
@@ -68,20 +68,12 @@ class Dubbed:
         return self.frames - self.dubbed
 
     def summary(self) -> dict[str, Any]:
-        """Return a dictionary ready for JSON."""
-        return {
-            "out": self.out,
-            "frames": self.frames,
-            "dubbed": self.dubbed,
+        """Return a dictionary ready for JSON, numbers rounded."""
+        facts = {name: round(value, 3) if isinstance(value, float) else value for name, value in asdict(self).items()}
+        return facts | {
             "passed_through": self.passed_through,
-            "covered": self.covered,
-            "seconds": round(self.seconds, 3),
-            "took_s": round(self.took_s, 3),
             "realtime_factor": round(self.seconds / self.took_s, 3),
             "seconds_by": {kernel: round(spent, 3) for kernel, spent in self.seconds_by.items()},
-            "generator": self.generator,
-            "translator": self.translator,
-            "speech_cut_s": round(self.speech_cut_s, 3),
             "notes": list(self.notes),
         }
 

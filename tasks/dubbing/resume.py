@@ -1,4 +1,4 @@
-"""Records of finished jobs, so that a manifest that is given again resumes: one beside each output, `.OUT.json`.
+"""Records of finished jobs, so that a manifest that is given again resumes: `.OUT.heterodub.json` beside each output.
 
 A record holds a key of everything that the output follows from, and the output's own checksum; no path or address, for
 it lies beside a file that may be passed on.
@@ -87,4 +87,4 @@ def finished(out: Path, key: str) -> Dubbed | None:
 
 
 def _record_of(out: Path) -> Path:
-    return out.with_name(f".{out.name[:200]}.json")
+    return out.with_name(f".{out.name[:200]}.heterodub.json")

@@ -72,7 +72,7 @@ def test_changed_rows_are_dubbed_and_the_others_skipped(place, settings):
     os.truncate(place / "cut.mp4", (place / "cut.mp4").stat().st_size * 3 // 4)
     with (place / "longer.mp4").open("ab") as file:
         file.write(b"\0")
-    (place / ".no record.mp4.json").unlink()
+    (place / ".no record.mp4.heterodub.json").unlink()
     edited = place / "edited.mp4"
     edited.write_bytes(edited.read_bytes()[:-1] + b"\x7f")
     os.utime(place / "other time.wav", (1, 1))
@@ -146,7 +146,7 @@ def test_key_needs_inputs_that_can_be_read(base):
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"key": "k", "sha256": 1, "dubbed": {}}', b"\xff" * 99, None])
 def test_damaged_record_is_as_good_as_none(content, place):
-    record = place / ".same.mp4.json"
+    record = place / ".same.mp4.heterodub.json"
     record.unlink()
     if content is None:
         os.mkfifo(record)

@@ -22,9 +22,8 @@ from schemas.config.translation import Stage2Settings
 from schemas.errors import SettingsError
 from schemas.promotion import ModelRule
 from schemas.reasons import Stage
-from tasks.dubbing.finetuning import finetune
 from tasks.dubbing.jobs import ModelPaths
-from tasks.dubbing.models import open_models
+from tasks.dubbing.models import finetune, open_models
 from tasks.dubbing.progress import SilentDubWatcher
 from tasks.evaluation import generator_scores, translator_scores
 from tasks.evaluation.finetuning import compare_finetuning
