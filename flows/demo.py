@@ -19,15 +19,12 @@ def main() -> int:
         make_sample(folder / "sample", progress=lambda text: say(f"  {text}", error=True))
     workspace = str(folder / "workspace")
     find_server()
-    from flows.cli.ingest_progress import Display
+    from flows.cli.progress import run_shown
     from flows.cli.render.ingest import show_summary, show_truth
     from flows.ingest import ingest
-    from tasks.ingestion.progress import watched_by
-    from tasks.synthetic.check import compare
+    from tasks.synthetic.truth import compare
 
-    with Display() as display, watched_by(display):
-        summary = ingest(str(folder / "sample" / "corpus.toml"), workspace=workspace)
-    show_summary(summary)
+    show_summary(run_shown(ingest, str(folder / "sample" / "corpus.toml"), workspace=workspace))
     agreement = compare(folder / "sample", workspace)
     show_truth(agreement)
     _print_next_steps(workspace)

@@ -11,7 +11,7 @@ from schemas.errors import BatchError
 from tasks.evaluation.generator_scores import Evaluation
 from tasks.evaluation.translator_scores import PictureEvaluation
 from tasks.monitoring.run_log import recorded
-from tasks.preflight.models import check_ablate_data, check_ablate_finetuning, check_evaluate
+from tasks.preflight.models import check_ablate_finetuning, check_evaluate
 from tasks.steps.evaluate import (
     compare_data,
     log_data_gains,
@@ -171,7 +171,7 @@ def ablate_data(
 
     Raises: HeterodubError - as evaluate.
     """
-    settings = check_ablate_data(stage, release, workspace, config, preset)
+    settings = check_evaluate(stage, None, release, "test", folds, None, None, workspace, config, preset)
     ablation = compare_data(settings, stage, release, folds, references)
     show_scores(ablation.half, "ablation-half")
     show_scores(ablation.more, "ablation-half-and-more")

@@ -5,13 +5,13 @@ from typing import Any, Literal
 from prefect import flow
 
 from tasks.monitoring.run_log import recorded
-from tasks.preflight.models import check_paper
+from tasks.preflight.models import check_reproduce
 from tasks.steps.reproduce import measure_table, save_table
 
 
-@flow(name="paper")
-@recorded("paper")
-def paper(
+@flow(name="reproduce")
+@recorded("reproduce")
+def reproduce(
     table: Literal["table1", "table3", "table4"],
     minutes: float = 60,
     release: str | None = None,
@@ -26,9 +26,9 @@ def paper(
 
     minutes: for all of the table's trainings, which share them: a system that the paper compares with has as many as
     our two stages together. folds, fold: score on one fold of the speakers in place of the test split. out: folder;
-    else reports/paper of the workspace.
+    else reports/reproduction of the workspace.
 
     Raises: HeterodubError - the release, the settings or the store; the text says what to do.
     """
-    settings = check_paper(table, minutes, release, folds, fold, out, workspace, config, preset)
+    settings = check_reproduce(table, minutes, release, folds, fold, out, workspace, config, preset)
     return save_table(settings, measure_table(settings, table, minutes, release, folds, fold), out)

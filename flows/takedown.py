@@ -3,9 +3,9 @@
 from typing import Any, Literal
 
 from prefect import flow
+from pydantic import SecretStr
 
 from schemas.endings import with_ending
-from tasks.lineage.orders import behind
 from tasks.monitoring.run_log import recorded
 from tasks.preflight.data import check_takedown
 from tasks.steps.states import shown_by_prefect
@@ -17,8 +17,8 @@ from tasks.steps.takedown import erase, forget_name, plan_erasure
 @recorded("takedown")
 def takedown(
     kind: Literal["speaker", "corpus", "file", "licence"],
-    value: str,
-    why: str,
+    value: SecretStr,
+    why: SecretStr,
     dry_run: bool = False,
     workspace: str | None = None,
     config: str | None = None,
@@ -31,8 +31,8 @@ def takedown(
 
     Args:
         kind: Kind of the name.
-        value: Its name; a file by its path, its whole name, or the start of its id.
-        why: Kept with the tombstone.
+        value: Its name; a file by its path, its whole name, or the start of its id. Prefect stores asterisks.
+        why: Kept with the tombstone, and nowhere else.
         dry_run: Only report the footage that would go.
         with_models: Delete models and checkpoints trained on it, too.
         with_near_copies: Take near-copies of it down as well, and keep copies of any kind from coming back.
@@ -41,11 +41,11 @@ def takedown(
 
     Raises: HeterodubError - nothing is called so, or a store or server is away; the text says what to do.
     """
-    value, why = behind(value, why)
-    forget_name(kind, value)
-    settings = check_takedown(kind, value, workspace, config)
-    plan = plan_erasure(settings, kind, value, with_near_copies)
+    name = value.get_secret_value()
+    forget_name(kind, name)
+    settings = check_takedown(kind, name, workspace, config)
+    plan = plan_erasure(settings, kind, name, with_near_copies)
     if dry_run:
         return with_ending(plan.summary(), "dry_run")
-    summary: dict[str, Any] = erase(settings, plan, why, with_models)
+    summary: dict[str, Any] = erase(settings, plan, why.get_secret_value(), with_models)
     return with_ending(summary, "partial" if summary["unfinished_left"] else "done")

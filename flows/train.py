@@ -22,7 +22,7 @@ def train(
     preset: Preset | None = None,
     steps: PositiveInt | None = None,
     seed: NonNegativeInt | None = None,
-    fresh: bool = False,
+    resume: bool = True,
 ) -> dict[str, Any]:
     """Train a stage on a release, log the run to MLflow and register the model.
 
@@ -36,14 +36,14 @@ def train(
         preset: tiny takes seconds, cpu minutes on two cores, paper wants a GPU.
         steps: Steps at most.
         seed: The same seed takes the same steps.
-        fresh: Do not go on from the checkpoint that the same training left.
+        resume: Go on from the checkpoint that the same training left; else start over.
 
     Raises: HeterodubError - the release, the settings, the store or the tracking server; the text says what to do.
     """
     chosen = {"preset": preset, "seed": seed, "schedule": {"max_steps": steps}}
     settings = check_train(stage, release, workspace, config, stage, chosen)
     fit = fit_stage1 if stage == "stage1" else fit_stage2
-    return show_training(fit(choose_clips(settings, release, stage), settings, fresh))
+    return show_training(fit(choose_clips(settings, release, stage), settings, not resume))
 
 
 @flow(name="train-baseline")
@@ -57,7 +57,7 @@ def train_baseline(
     steps: PositiveInt | None = None,
     minutes: PositiveFloat | None = None,
     seed: NonNegativeInt | None = None,
-    fresh: bool = False,
+    resume: bool = True,
 ) -> dict[str, Any]:
     """Train one of the systems that the paper compares with, log the run to MLflow and register it under its name.
 
@@ -72,13 +72,13 @@ def train_baseline(
         steps: Steps at most.
         minutes: Time at most, validation included.
         seed: The same seed takes the same steps.
-        fresh: Do not go on from the checkpoint that the same training left.
+        resume: Go on from the checkpoint that the same training left; else start over.
 
     Raises: HeterodubError - as train; also where no clip is good for both stages.
     """
     chosen = {"preset": preset, "seed": seed, "schedule": {"max_steps": steps, "minutes": minutes}}
     settings = check_train("stage2", release, workspace, config, "baselines", chosen)
-    return show_training(fit_baseline(name, choose_clips(settings, release, "stage2"), settings, fresh))
+    return show_training(fit_baseline(name, choose_clips(settings, release, "stage2"), settings, not resume))
 
 
 @flow(name="finetune")
@@ -92,7 +92,7 @@ def finetune(
     preset: Preset | None = None,
     seconds: PositiveFloat | None = None,
     steps: PositiveInt | None = None,
-    fresh: bool = False,
+    resume: bool = True,
 ) -> dict[str, Any]:
     """Adapt a landmark translator to the speaker of one stage-2 clip, with its embedder frozen, and register it.
 
@@ -103,4 +103,4 @@ def finetune(
     """
     chosen = {"preset": preset, "finetuning": {"steps": steps, "seconds": seconds}}
     settings = check_finetune(clip, model, release, workspace, config, chosen)
-    return show_training(finetune_stage2(settings, clip, model, release, fresh))
+    return show_training(finetune_stage2(settings, clip, model, release, not resume))

@@ -1,7 +1,8 @@
 """Expectations that every stored table must meet before it is released. Plain data; tasks/releases/audit runs it.
 
 The audit lays each table out as one narrow row per stored row: small columns as they are, and in the place of
-payload what was counted in it (COUNTED). Each expectation names these columns, so a failure can name its rows.
+payload what was counted in it (tasks/releases/audit/frames.py). Each expectation names these columns, so a failure can
+name its rows.
 """
 
 import math
@@ -39,49 +40,6 @@ class Suite:
     expectations: tuple[Expectation, ...]
 
 
-COUNTED: Final[Mapping[str, Mapping[str, str]]] = {
-    "catalog": {
-        "reason_fits_state": "whether a reason is given if and only if the file was not measured",
-        "media_id_fits_state": "whether a measured file has a media_id",
-    },
-    "clips": {
-        "not_finite": "signals that are NaN or infinite",
-        "unexplained": "null signals without a cause, and causes of signals that are not null",
-        "unknown_reasons": "reasons and causes that are no known code",
-        "stage1_agrees": "whether the stage 1 flag is true if and only if it has no reasons",
-        "stage2_agrees": "whether the stage 2 flag is true if and only if it has no reasons",
-        "splits_of_group": "splits that the clips of its group stand in",
-        "splits_of_speaker": "splits that the clips of its speaker stand in",
-        "common_extractor": "the extractor of most clips",
-        "common_backend": "the landmark backend of most clips",
-        "in_catalog": "whether its file is measured in the catalog",
-        "in_stage1": "whether stage1 holds it",
-        "in_stage2": "whether stage2 holds it",
-    },
-    "stage1": {
-        "mel_columns": "columns of the mel",
-        "mel_columns_due": "mel columns that its frames ask for",
-        "bad_mel": "mel columns that are not 80 finite numbers",
-    },
-    "stage2": {
-        "boxes": "crop boxes",
-        "bad_boxes": "boxes that are not finite or have no side",
-        "pictures": "crops",
-        "bad_pictures": "crops that are no JPEG, PNG or WebP of the stated size",
-    },
-}
-"""Columns that the audit adds to each table's narrow rows."""
-
-COUNTED_IN_BOTH_STAGES: Final[Mapping[str, str]] = {
-    "landmark_rows": "frames with landmarks",
-    "bad_landmarks": "frames whose landmarks are not 432 finite numbers",
-    "tracked_flags": "frames that say whether the face was tracked",
-    "admitted": "whether clips admits it to this stage",
-    "clip_frames": "length that clips gives",
-    "clip_backend": "landmark backend that clips gives",
-    "clip_media": "file that clips gives",
-}
-
 _SHARE: Final = (0.0, 1.0)
 _POSITIVE: Final = (0.0, 1e9)
 _BY_UNIT: Final[Mapping[str, tuple[float, float]]] = {
@@ -115,7 +73,7 @@ def possible_range(signal: Signal) -> tuple[float, float]:
 
 def suites(settings: ClipSettings) -> tuple[Suite, ...]:
     """Return the suites of all audited tables; clip lengths follow from the settings the clips were cut with."""
-    return (_catalog(), _clips(settings), _stage1(), _stage2())
+    return (_CATALOG, _clips(settings), _STAGE1, _STAGE2)
 
 
 def row_columns(table: str) -> list[str]:
@@ -159,23 +117,22 @@ def _filled(table: str) -> tuple[Expectation, ...]:
 _PAYLOAD: Final = ("picture_hash", "sound_hash", "face_motion")
 
 
-def _catalog() -> Suite:
-    return Suite(
-        "catalog",
-        "uri",
-        (
-            _unique("uri"),
-            *_filled("catalog"),
-            _in_set("state", [state.value for state in FileState], "a file ends in one of four states"),
-            _in_set("reason", [reason.value for reason in FileReason], "a reason is a known code"),
-            _holds("reason_fits_state", "a reason is given if and only if the file was not measured"),
-            _holds("media_id_fits_state", "a measured file could be read"),
-            _between("clips", 0, None, "a count"),
-            _between("size_bytes", 0, None, "a size"),
-            _between("media_s", 0, None, "a length"),
-            _between("dropped_s", 0, None, "a length"),
-        ),
-    )
+_CATALOG: Final = Suite(
+    "catalog",
+    "uri",
+    (
+        _unique("uri"),
+        *_filled("catalog"),
+        _in_set("state", [state.value for state in FileState], "a file ends in one of four states"),
+        _in_set("reason", [reason.value for reason in FileReason], "a reason is a known code"),
+        _holds("reason_fits_state", "a reason is given if and only if the file was not measured"),
+        _holds("media_id_fits_state", "a measured file could be read"),
+        _between("clips", 0, None, "a count"),
+        _between("size_bytes", 0, None, "a size"),
+        _between("media_s", 0, None, "a length"),
+        _between("dropped_s", 0, None, "a length"),
+    ),
+)
 
 
 def _clips(settings: ClipSettings) -> Suite:
@@ -221,26 +178,23 @@ def _stage(*more: Expectation) -> tuple[Expectation, ...]:
     )
 
 
-def _stage1() -> Suite:
-    return Suite(
-        "stage1",
-        "clip_id",
-        _stage(
-            _equal("mel_columns", "mel_columns_due", "four mel columns per frame"),
-            _none("bad_mel", "mel columns are 80 finite numbers"),
-        ),
-    )
+_STAGE1: Final = Suite(
+    "stage1",
+    "clip_id",
+    _stage(
+        _equal("mel_columns", "mel_columns_due", "four mel columns per frame"),
+        _none("bad_mel", "mel columns are 80 finite numbers"),
+    ),
+)
 
-
-def _stage2() -> Suite:
-    return Suite(
-        "stage2",
-        "clip_id",
-        _stage(
-            _equal("pictures", "frames", "one crop per frame"),
-            _none("bad_pictures", "a crop is a JPEG, PNG or WebP picture of the stated size"),
-            _equal("boxes", "frames", "one crop box per frame"),
-            _none("bad_boxes", "a crop box is finite and has a side"),
-            _between("crop_px", 1, None, "a size"),
-        ),
-    )
+_STAGE2: Final = Suite(
+    "stage2",
+    "clip_id",
+    _stage(
+        _equal("pictures", "frames", "one crop per frame"),
+        _none("bad_pictures", "a crop is a JPEG, PNG or WebP picture of the stated size"),
+        _equal("boxes", "frames", "one crop box per frame"),
+        _none("bad_boxes", "a crop box is finite and has a side"),
+        _between("crop_px", 1, None, "a size"),
+    ),
+)

@@ -11,13 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from .errors import SettingsError
-from .problems import describe
 from .reasons import ClipReason, Stage
 from .signals import BY_NAME
-from .toml import parse_toml
+from .toml import read_model
 
 Direction = Literal["min", "max", "max_abs"]
 
@@ -204,23 +202,4 @@ def load_policy(path: str | Path | None = None) -> Policy:
 
     Raises: SettingsError - the file is missing, not TOML, or holds a bad value (the text names field and value).
     """
-    source = Path(path) if path else DEFAULT_POLICY
-    try:
-        return parse_policy(source.read_text("utf-8"), str(source))
-    except OSError as error:
-        raise SettingsError(f"policy file {source}: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise SettingsError(f"policy file {source} is not TOML: {error}") from error
-
-
-def parse_policy(text: str, source: str) -> Policy:
-    """Parse a policy from its TOML text; `source` is named in errors.
-
-    Raises: SettingsError - it is not TOML or holds a bad value.
-    """
-    try:
-        return Policy.model_validate(parse_toml(text))
-    except ValidationError as error:
-        raise SettingsError(f"policy file {source}: {describe(error)}") from error
-    except ValueError as error:
-        raise SettingsError(f"policy file {source} is not TOML: {error}") from error
+    return read_model(Policy, path or DEFAULT_POLICY, "policy file")

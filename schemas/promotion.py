@@ -7,11 +7,10 @@ import hashlib
 from pathlib import Path
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from .errors import SettingsError
-from .problems import describe
-from .toml import parse_toml
+from .toml import read_model
 
 DEFAULT_PROMOTION: Final = Path(__file__).parent / "policies" / "promotion.toml"
 
@@ -92,12 +91,4 @@ def load_promotion_policy(path: str | Path | None = None) -> PromotionPolicy:
 
     Raises: SettingsError - the file is missing, not TOML, or holds a bad value (the text names field and value).
     """
-    source = Path(path) if path else DEFAULT_PROMOTION
-    try:
-        return PromotionPolicy.model_validate(parse_toml(source.read_text("utf-8")))
-    except OSError as error:
-        raise SettingsError(f"promotion policy {source}: {error.strerror or error}") from error
-    except ValidationError as error:
-        raise SettingsError(f"promotion policy {source}: {describe(error)}") from error
-    except ValueError as error:
-        raise SettingsError(f"promotion policy {source} is not TOML: {error}") from error
+    return read_model(PromotionPolicy, path or DEFAULT_PROMOTION, "promotion policy")

@@ -1,6 +1,7 @@
 """Reasons for the outcome of a file or a clip. Every reason is a code, and every code has a sentence for people."""
 
 from enum import StrEnum
+from typing import Final, Self
 
 
 class Stage(StrEnum):
@@ -19,39 +20,50 @@ class FileState(StrEnum):
     QUARANTINED = "quarantined"  # could not be worked on; kept out of all tables of clips
 
 
-class FileReason(StrEnum):
+class _Explained(StrEnum):
+    """A code, with the sentence that explains it to people."""
+
+    explanation: str
+
+    def __new__(cls, code: str, explanation: str = "") -> Self:
+        member = str.__new__(cls, code)
+        member._value_, member.explanation = code, explanation
+        return member
+
+
+class FileReason(_Explained):
     """Reason why a raw file gave no clips."""
 
-    EMPTY_FILE = "empty_file"
-    NOT_MEDIA = "not_media"
-    STILL_PICTURE = "still_picture"
-    POINTS_ELSEWHERE = "points_elsewhere"
-    UNSUPPORTED_CONTAINER = "unsupported_container"
-    NO_VIDEO_STREAM = "no_video_stream"
-    PICTURE_TOO_LARGE = "picture_too_large"
-    PICTURE_TOO_SMALL = "picture_too_small"
-    NO_DECODABLE_FRAME = "no_decodable_frame"
-    NO_FACE = "no_face"
-    TOO_SHORT = "too_short"
-    TOO_LONG = "too_long"
-    SAME_BYTES = "same_bytes"
-    LABELS_DISAGREE = "labels_disagree"
-    FOLDER = "folder"
-    LINKED_FOLDER = "linked_folder"
-    NOT_A_REGULAR_FILE = "not_a_regular_file"
-    BROKEN_LINK = "broken_link"
-    LINK_LOOP = "link_loop"
-    LINK_OUTSIDE = "link_outside"
-    UNREADABLE = "unreadable"
-    NOT_FOUND = "not_found"
-    VANISHED = "vanished"
-    CHANGED = "changed"
-    DECODER_CRASHED = "decoder_crashed"
-    TIMED_OUT = "timed_out"
-    OUT_OF_MEMORY = "out_of_memory"
-    DISK_FULL = "disk_full"
-    WORKER_LOST = "worker_lost"
-    INTERNAL_ERROR = "internal_error"
+    EMPTY_FILE = "empty_file", "the file holds no bytes"
+    NOT_MEDIA = "not_media", "the content is not a video, whatever the name says"
+    STILL_PICTURE = "still_picture", "one still picture; a clip needs movement"
+    POINTS_ELSEWHERE = "points_elsewhere", "a playlist or script that points at other files; never opened"
+    UNSUPPORTED_CONTAINER = "unsupported_container", "a media container that is not accepted"
+    NO_VIDEO_STREAM = "no_video_stream", "the container holds no picture"
+    PICTURE_TOO_LARGE = "picture_too_large", "the picture is larger than the settings allow to decode"
+    PICTURE_TOO_SMALL = "picture_too_small", "the picture is smaller than any face that can be measured"
+    NO_DECODABLE_FRAME = "no_decodable_frame", "the container opens but not one frame decodes"
+    NO_FACE = "no_face", "no face was found in any frame"
+    TOO_SHORT = "too_short", "no face stays in one shot for the shortest clip length"
+    TOO_LONG = "too_long", "the header claims more footage than the settings allow"
+    SAME_BYTES = "same_bytes", "byte for byte the same as another file"
+    LABELS_DISAGREE = "labels_disagree", "byte for byte the same as another file whose labels in the listing differ"
+    FOLDER = "folder", "a folder with the name of a video; its files are listed by themselves"
+    LINKED_FOLDER = "linked_folder", "a link to a folder; links to folders are not followed"
+    NOT_A_REGULAR_FILE = "not_a_regular_file", "a pipe, socket or device; never opened"
+    BROKEN_LINK = "broken_link", "a link to a file that is not there"
+    LINK_LOOP = "link_loop", "a link that leads back to itself"
+    LINK_OUTSIDE = "link_outside", "a link to a file outside of the source; never opened"
+    UNREADABLE = "unreadable", "the file cannot be opened for reading"
+    NOT_FOUND = "not_found", "there is no file of this name"
+    VANISHED = "vanished", "the file disappeared while it was worked on"
+    CHANGED = "changed", "the file was written to while it was worked on; the next run takes it as it is then"
+    DECODER_CRASHED = "decoder_crashed", "the process that decoded the file died"
+    TIMED_OUT = "timed_out", "the file took longer than its time limit"
+    OUT_OF_MEMORY = "out_of_memory", "the file needed more memory than a worker may use"
+    DISK_FULL = "disk_full", "the disk filled up while the file was worked on"
+    WORKER_LOST = "worker_lost", "the worker was lost each time it held this file"
+    INTERNAL_ERROR = "internal_error", "an error of ours; its text is in the row, please report it"
 
 
 QUARANTINE_REASONS = frozenset(
@@ -74,37 +86,37 @@ QUARANTINE_REASONS = frozenset(
 """Reasons of files that could not be worked on, as opposed to files without usable footage."""
 
 
-class ClipReason(StrEnum):
+class ClipReason(_Explained):
     """Reason why a clip is refused by a stage. A clip carries every one that applies."""
 
-    FACE_TOO_SMALL = "face_too_small"
-    FACE_NOT_TRACKED = "face_not_tracked"
-    SEVERAL_FACES = "several_faces"
-    LANDMARKS_UNRELIABLE = "landmarks_unreliable"
-    LANDMARKS_JITTER = "landmarks_jitter"
-    MOUTH_COVERED = "mouth_covered"
-    MOUTH_FROZEN = "mouth_frozen"
-    HEAD_TURNED = "head_turned"
-    BLURRED = "blurred"
-    BLOCKY = "blocky"
-    GREY = "grey"
-    TOO_DARK = "too_dark"
-    TOO_BRIGHT = "too_bright"
-    LOW_FRAME_RATE = "low_frame_rate"
-    PICTURE_FROZEN = "picture_frozen"
-    INTERLACED = "interlaced"
-    NO_SOUND = "no_sound"
-    TOO_QUIET = "too_quiet"
-    LITTLE_SPEECH = "little_speech"
-    NOISY = "noisy"
-    BACKGROUND_SOUND = "background_sound"
-    POOR_SPEECH = "poor_speech"
-    CLIPPED_SOUND = "clipped_sound"
-    NARROW_BAND = "narrow_band"
-    NOT_PAIRED = "not_paired"
-    OUT_OF_SYNC = "out_of_sync"
-    PAIRING_UNKNOWN = "pairing_unknown"
-    STRADDLES_SPLITS = "straddles_splits"
+    FACE_TOO_SMALL = "face_too_small", "the face is too small"
+    FACE_NOT_TRACKED = "face_not_tracked", "the face is missing in too many frames"
+    SEVERAL_FACES = "several_faces", "more than one face is on screen"
+    LANDMARKS_UNRELIABLE = "landmarks_unreliable", "the landmark model is unsure"
+    LANDMARKS_JITTER = "landmarks_jitter", "the landmarks tremble"
+    MOUTH_COVERED = "mouth_covered", "something lies over the mouth"
+    MOUTH_FROZEN = "mouth_frozen", "the mouth does not move"
+    HEAD_TURNED = "head_turned", "the head is turned too far"
+    BLURRED = "blurred", "the face is not sharp"
+    BLOCKY = "blocky", "the picture shows compression blocks"
+    GREY = "grey", "the picture has no colour"
+    TOO_DARK = "too_dark", "the face is too dark"
+    TOO_BRIGHT = "too_bright", "the face is blown out"
+    LOW_FRAME_RATE = "low_frame_rate", "too few different frames a second"
+    PICTURE_FROZEN = "picture_frozen", "the picture stands still"
+    INTERLACED = "interlaced", "the picture is combed, and could not be deinterlaced"
+    NO_SOUND = "no_sound", "there is no sound"
+    TOO_QUIET = "too_quiet", "the sound is all but silent"
+    LITTLE_SPEECH = "little_speech", "too little of the clip is speech"
+    NOISY = "noisy", "noise is too close to the speech"
+    BACKGROUND_SOUND = "background_sound", "music or other sound lies under the speech"
+    POOR_SPEECH = "poor_speech", "the speech itself is distorted"
+    CLIPPED_SOUND = "clipped_sound", "the sound is clipped"
+    NARROW_BAND = "narrow_band", "the sound lacks high frequencies"
+    NOT_PAIRED = "not_paired", "the speech does not belong to this mouth"
+    OUT_OF_SYNC = "out_of_sync", "sound and mouth are too far apart in time"
+    PAIRING_UNKNOWN = "pairing_unknown", "whether the speech belongs to this mouth could not be measured"
+    STRADDLES_SPLITS = "straddles_splits", "a clip of its scene or sound already stands in another split"
 
 
 class MissingCause(StrEnum):
@@ -126,63 +138,7 @@ class MissingCause(StrEnum):
     NOT_IN_DOUBT = "not_in_doubt"
 
 
-EXPLANATIONS: dict[FileReason | ClipReason, str] = {
-    FileReason.EMPTY_FILE: "the file holds no bytes",
-    FileReason.NOT_MEDIA: "the content is not a video, whatever the name says",
-    FileReason.STILL_PICTURE: "one still picture; a clip needs movement",
-    FileReason.POINTS_ELSEWHERE: "a playlist or script that points at other files; never opened",
-    FileReason.UNSUPPORTED_CONTAINER: "a media container that is not accepted",
-    FileReason.NO_VIDEO_STREAM: "the container holds no picture",
-    FileReason.PICTURE_TOO_LARGE: "the picture is larger than the settings allow to decode",
-    FileReason.PICTURE_TOO_SMALL: "the picture is smaller than any face that can be measured",
-    FileReason.NO_DECODABLE_FRAME: "the container opens but not one frame decodes",
-    FileReason.NO_FACE: "no face was found in any frame",
-    FileReason.TOO_SHORT: "no face stays in one shot for the shortest clip length",
-    FileReason.TOO_LONG: "the header claims more footage than the settings allow",
-    FileReason.SAME_BYTES: "byte for byte the same as another file",
-    FileReason.LABELS_DISAGREE: "byte for byte the same as another file whose labels in the listing differ",
-    FileReason.FOLDER: "a folder with the name of a video; its files are listed by themselves",
-    FileReason.LINKED_FOLDER: "a link to a folder; links to folders are not followed",
-    FileReason.NOT_A_REGULAR_FILE: "a pipe, socket or device; never opened",
-    FileReason.BROKEN_LINK: "a link to a file that is not there",
-    FileReason.LINK_LOOP: "a link that leads back to itself",
-    FileReason.LINK_OUTSIDE: "a link to a file outside of the source; never opened",
-    FileReason.UNREADABLE: "the file cannot be opened for reading",
-    FileReason.NOT_FOUND: "there is no file of this name",
-    FileReason.VANISHED: "the file disappeared while it was worked on",
-    FileReason.CHANGED: "the file was written to while it was worked on; the next run takes it as it is then",
-    FileReason.DECODER_CRASHED: "the process that decoded the file died",
-    FileReason.TIMED_OUT: "the file took longer than its time limit",
-    FileReason.OUT_OF_MEMORY: "the file needed more memory than a worker may use",
-    FileReason.DISK_FULL: "the disk filled up while the file was worked on",
-    FileReason.WORKER_LOST: "the worker was lost each time it held this file",
-    FileReason.INTERNAL_ERROR: "an error of ours; its text is in the row, please report it",
-    ClipReason.FACE_TOO_SMALL: "the face is too small",
-    ClipReason.FACE_NOT_TRACKED: "the face is missing in too many frames",
-    ClipReason.SEVERAL_FACES: "more than one face is on screen",
-    ClipReason.LANDMARKS_UNRELIABLE: "the landmark model is unsure",
-    ClipReason.LANDMARKS_JITTER: "the landmarks tremble",
-    ClipReason.MOUTH_COVERED: "something lies over the mouth",
-    ClipReason.MOUTH_FROZEN: "the mouth does not move",
-    ClipReason.HEAD_TURNED: "the head is turned too far",
-    ClipReason.BLURRED: "the face is not sharp",
-    ClipReason.BLOCKY: "the picture shows compression blocks",
-    ClipReason.GREY: "the picture has no colour",
-    ClipReason.TOO_DARK: "the face is too dark",
-    ClipReason.TOO_BRIGHT: "the face is blown out",
-    ClipReason.LOW_FRAME_RATE: "too few different frames a second",
-    ClipReason.PICTURE_FROZEN: "the picture stands still",
-    ClipReason.INTERLACED: "the picture is combed, and could not be deinterlaced",
-    ClipReason.NO_SOUND: "there is no sound",
-    ClipReason.TOO_QUIET: "the sound is all but silent",
-    ClipReason.LITTLE_SPEECH: "too little of the clip is speech",
-    ClipReason.NOISY: "noise is too close to the speech",
-    ClipReason.BACKGROUND_SOUND: "music or other sound lies under the speech",
-    ClipReason.POOR_SPEECH: "the speech itself is distorted",
-    ClipReason.CLIPPED_SOUND: "the sound is clipped",
-    ClipReason.NARROW_BAND: "the sound lacks high frequencies",
-    ClipReason.NOT_PAIRED: "the speech does not belong to this mouth",
-    ClipReason.OUT_OF_SYNC: "sound and mouth are too far apart in time",
-    ClipReason.PAIRING_UNKNOWN: "whether the speech belongs to this mouth could not be measured",
-    ClipReason.STRADDLES_SPLITS: "a clip of its scene or sound already stands in another split",
+EXPLANATIONS: Final[dict[FileReason | ClipReason, str]] = {
+    reason: reason.explanation for reason in (*FileReason, *ClipReason)
 }
+"""Sentences by code."""

@@ -1,7 +1,15 @@
-"""Parsing of TOML that may come from strangers."""
+"""Reading of TOML that may come from strangers."""
 
 import tomllib
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from .errors import HeterodubError, SettingsError
+from .problems import describe
+
+Model = TypeVar("Model", bound=BaseModel)
 
 
 def parse_toml(text: str) -> dict[str, Any]:
@@ -13,3 +21,30 @@ def parse_toml(text: str) -> dict[str, Any]:
         return tomllib.loads(text)
     except RecursionError:
         raise ValueError("its values are nested too deeply") from None
+
+
+def read_model(model: type[Model], path: str | Path, what: str, error: type[HeterodubError] = SettingsError) -> Model:
+    """Read a TOML file as a model; `what` names its kind in messages.
+
+    Raises: `error` - the file is missing, not TOML, or holds a bad value (the text names field and value).
+    """
+    try:
+        text = Path(path).read_text("utf-8")
+    except OSError as cause:
+        raise error(f"{what} {path}: {cause.strerror or cause}") from cause
+    except UnicodeDecodeError as cause:
+        raise error(f"{what} {path} is not TOML: {cause}") from cause
+    return parse_model(model, text, f"{what} {path}", error)
+
+
+def parse_model(model: type[Model], text: str, source: str, error: type[HeterodubError] = SettingsError) -> Model:
+    """Parse a TOML text as a model; `source` is named in messages.
+
+    Raises: `error` - it is not TOML or holds a bad value.
+    """
+    try:
+        return model.model_validate(parse_toml(text))
+    except ValidationError as cause:
+        raise error(f"{source}: {describe(cause)}") from cause
+    except ValueError as cause:
+        raise error(f"{source} is not TOML: {cause}") from cause

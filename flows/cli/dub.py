@@ -100,7 +100,7 @@ def _job(video: str | None, speech: str | None, speech_from: str | None, out: st
 def _dub_one(
     job: dict[str, Any], generator: str, translator: str, workspace: str | None, config: Path | None
 ) -> dict[str, Any]:
-    from flows.cli.dubbing_progress import DubDisplay
+    from flows.cli.progress import TerminalProgress
     from schemas.config.dubbing import DubJob
     from schemas.config.settings import load_settings
     from schemas.endings import ending_of
@@ -119,8 +119,8 @@ def _dub_one(
 
     @as_step("dub", dub_counts)
     def work() -> list[dict[str, Any]]:
-        with DubDisplay() as display:
-            outcomes = dub_jobs([requested], generator, translator, settings, display)
+        with TerminalProgress() as progress:
+            outcomes = dub_jobs([requested], generator, translator, settings, progress)
         return [outcome.summary() for outcome in outcomes]
 
     with recording("dub", settings) as run:
@@ -136,13 +136,10 @@ def _dub_manifest(
 
     arguments = (str(manifest), generator, translator, workspace, text_of(config))
     prepare(lambda: name_left_out(check_manifest(*arguments)))
-    from flows.cli.dubbing_progress import DubDisplay
+    from flows.cli.progress import run_shown
     from flows.dub import dub as run
-    from tasks.dubbing.progress import dubbing_watched_by
 
-    with DubDisplay() as display, dubbing_watched_by(display):
-        try:
-            summary: dict[str, Any] = run(*arguments, resume)
-        except BatchError as error:
-            return error.summary
-    return summary
+    try:
+        return run_shown(run, *arguments, resume)
+    except BatchError as error:
+        return error.summary

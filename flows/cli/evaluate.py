@@ -63,11 +63,11 @@ def evaluate_stage1(
 
     where = (workspace, text_of(config), preset)
     prepare(lambda: check_evaluate("stage1", model, release, split, folds, None, speakers, *where))
+    from flows.cli.progress import run_shown
     from flows.cli.render.scores import show_scores
-    from flows.cli.training_progress import run_watched
     from flows.evaluate import evaluate as run
 
-    summary = run_watched(
+    summary = run_shown(
         run, "stage1", model, release, split, folds, None, speakers, references, workspace, text_of(config), preset
     )
     print_result(summary, as_json, show_scores)
@@ -91,11 +91,11 @@ def evaluate_stage2(
 
     where = (workspace, text_of(config), preset)
     prepare(lambda: check_evaluate("stage2", model, release, split, folds, fold, None, *where))
+    from flows.cli.progress import run_shown
     from flows.cli.render.picture_scores import show_picture_scores
-    from flows.cli.training_progress import run_watched
     from flows.evaluate import evaluate as run
 
-    summary = run_watched(
+    summary = run_shown(
         run, "stage2", model, release, split, folds, fold, None, references, workspace, text_of(config), preset
     )
     print_result(summary, as_json, show_picture_scores)
@@ -120,16 +120,14 @@ def evaluate_dub(
 
     arguments = (str(manifest), generator, translator, release, workspace, text_of(config))
     prepare(lambda: name_left_out(check_evaluate_dub(*arguments)))
-    from flows.cli.dubbing_progress import DubDisplay
+    from flows.cli.progress import run_shown
     from flows.cli.render.scores import show_dub_scores
     from flows.evaluate import evaluate_dub as run
-    from tasks.dubbing.progress import dubbing_watched_by
 
-    with DubDisplay() as display, dubbing_watched_by(display):
-        try:
-            summary = run(str(manifest), generator, translator, release, workspace, text_of(config))
-        except BatchError as error:
-            summary = error.summary
+    try:
+        summary = run_shown(run, *arguments)
+    except BatchError as error:
+        summary = error.summary
     print_result(summary, as_json, show_dub_scores)
 
 
@@ -145,14 +143,15 @@ def ablate_data(
     as_json: JsonOption = False,
 ) -> None:
     """Compare half of the speakers with the same half and more footage that is good for one stage alone."""
-    from tasks.preflight.models import check_ablate_data
+    from tasks.preflight.models import check_evaluate
 
-    prepare(lambda: check_ablate_data(stage, release, workspace, text_of(config), preset))
+    where = (workspace, text_of(config), preset)
+    prepare(lambda: check_evaluate(stage, None, release, "test", folds, None, None, *where))
+    from flows.cli.progress import run_shown
     from flows.cli.render.scores import show_ablation
-    from flows.cli.training_progress import run_watched
     from flows.evaluate import ablate_data as run
 
-    summary = run_watched(run, release, folds, references, workspace, text_of(config), preset, stage)
+    summary = run_shown(run, release, folds, references, *where, stage)
     print_result(summary, as_json, show_ablation)
 
 
@@ -173,9 +172,9 @@ def ablate_finetuning(
 
     chosen = {"preset": preset, "finetuning": {"steps": steps, "seconds": seconds}}
     prepare(lambda: check_ablate_finetuning(model, release, split, workspace, text_of(config), chosen))
+    from flows.cli.progress import run_shown
     from flows.cli.render.picture_scores import show_finetuning
-    from flows.cli.training_progress import run_watched
     from flows.evaluate import ablate_finetuning as run
 
-    summary = run_watched(run, model, release, split, seconds, steps, workspace, text_of(config), preset)
+    summary = run_shown(run, model, release, split, seconds, steps, workspace, text_of(config), preset)
     print_result(summary, as_json, show_finetuning)

@@ -3,7 +3,6 @@
 Everything heavy is imported inside the commands, so that `--help` and the small answers come at once.
 """
 
-import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from flows.cli.options import ConfigOption, JsonOption, WorkspaceOption
+from flows.cli.options import ConfigOption, JsonOption, WorkspaceOption, write_json
 from schemas.wording import counted
 
 if TYPE_CHECKING:
@@ -42,7 +41,7 @@ def status(workspace: WorkspaceOption = None, config: ConfigOption = None, as_js
 
     answer = read_status(_settings(workspace, config))
     if as_json:
-        _write_json(asdict(answer))
+        write_json(asdict(answer))
     else:
         show_status(answer)
 
@@ -80,7 +79,7 @@ def list_rows(
     list_matching = list_clips if clips else list_files
     listed = list_matching(Workspace.open(_settings(workspace, config).workspace), wanted)
     if as_json or form == "json":
-        _write_json(listed.rows)
+        write_json(listed.rows)
     elif form == "csv":
         _write_csv(CLIP_COLUMNS if clips else FILE_COLUMNS, listed.rows)
     else:
@@ -100,7 +99,7 @@ def explain(
 
     answer = explain_name(_settings(workspace, config), name)
     if as_json:
-        _write_json({"kind": "file" if isinstance(answer, FileAnswer) else "clip", **asdict(answer)})
+        write_json({"kind": "file" if isinstance(answer, FileAnswer) else "clip", **asdict(answer)})
     elif isinstance(answer, FileAnswer):
         show_file(answer)
     else:
@@ -109,14 +108,14 @@ def explain(
 
 def doctor(workspace: WorkspaceOption = None, config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Check the installation and the workspace; each problem comes with what to do. Exit code 1 if there is one."""
-    from flows.cli.render.doctor import show_findings
+    from flows.cli.render.inspect import show_findings
     from tasks.inspect.doctor import diagnose
     from tasks.inspect.findings import Health
 
     findings = diagnose(_settings(workspace, config))
     problems = [finding for finding in findings if finding.health is Health.PROBLEM]
     if as_json:
-        _write_json({"healthy": not problems, "findings": [asdict(finding) for finding in findings]})
+        write_json({"healthy": not problems, "findings": [asdict(finding) for finding in findings]})
     else:
         show_findings(findings)
         sys.stderr.write("all is well\n" if not problems else f"problems: {len(problems)}\n")
@@ -147,15 +146,6 @@ def report(
         raise typer.BadParameter("--trend is about runs and shows no clips")
     settings = _settings(workspace, config)
     typer.echo(write_trend(settings, output) if trend else write_report(settings, tuple(clip or ()), output))
-
-
-def _write_json(data: Any) -> None:
-    """Write one JSON document to stdout; a list with one element a line. ASCII, so no terminal acts on a name."""
-    if isinstance(data, list):
-        lines = ",\n".join(json.dumps(element, allow_nan=False) for element in data)
-        sys.stdout.write(f"[\n{lines}\n]\n" if data else "[]\n")
-    else:
-        sys.stdout.write(json.dumps(data, indent=2, allow_nan=False) + "\n")
 
 
 def _write_csv(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:

@@ -1,4 +1,4 @@
-"""Commands `trace` and `takedown`, which follow footage. Heavy libraries load inside them."""
+"""Commands `trace`, `takedown` and `relocate`: where footage went, and where runs and models lie."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
+from pydantic import SecretStr
 
 from flows.cli.environment import configure_environment, prepare
 from flows.cli.options import ConfigOption, JsonOption, WorkspaceOption, print_result, text_of
@@ -18,6 +19,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
     app.command("trace")(trace)
     app.command("takedown")(takedown)
+    app.command("relocate")(relocate)
 
 
 def trace(
@@ -34,7 +36,10 @@ def trace(
     from tasks.lineage.trace import trace as trace_name
 
     result = trace_name(load_settings(config, workspace=workspace), name)
-    print_result(asdict(result), as_json, show_model if isinstance(result, ModelTrace) else show_footage)
+    if isinstance(result, ModelTrace):
+        print_result(asdict(result), as_json, show_model)
+    else:
+        print_result(result.summary() | {"clips": list(result.scope.clips)}, as_json, show_footage)
 
 
 def takedown(
@@ -44,7 +49,7 @@ def takedown(
         str | None, typer.Option(help="This file (path, whole name or id), and every other of the same bytes.")
     ] = None,
     licence: Annotated[str | None, typer.Option(help="Everything under this licence.")] = None,
-    why: Annotated[str, typer.Option(help="Why; kept with the tombstone.")] = "asked for",
+    reason: Annotated[str, typer.Option(help="Why; kept with the tombstone.")] = "asked for",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
     with_models: Annotated[
         bool, typer.Option("--with-models", help="Delete models and checkpoints trained on it, too.")
@@ -70,10 +75,9 @@ def takedown(
     prepare(lambda: check_takedown(kind, value, workspace, text_of(config)))
     from flows.cli.render.lineage import show_takedown
     from flows.takedown import takedown as run
-    from tasks.lineage.orders import ordered
 
-    with ordered(kind, value, why) as (sign, untold):  # Prefect keeps what a flow is given
-        summary = run(kind, sign, untold, False, workspace, text_of(config), with_models, with_near_copies)
+    names = SecretStr(value), SecretStr(reason)  # Prefect keeps what a flow is given
+    summary = run(kind, *names, False, workspace, text_of(config), with_models, with_near_copies)
     print_result(summary, as_json, partial(show_takedown, dry_run=False))
 
 
@@ -82,7 +86,7 @@ def _preview(
 ) -> None:
     configure_environment()
     from flows.cli.render.lineage import show_takedown
-    from tasks.lineage.preview import preview
+    from tasks.lineage.plan import preview
 
     print_result(
         preview(kind, value, workspace, text_of(config), with_near_copies),
@@ -96,3 +100,23 @@ def _selected(options: Mapping[str, str | None]) -> tuple[Any, str]:
     if len(named) != 1:
         raise typer.BadParameter("name one of --speaker, --corpus, --file and --licence")
     return named[0]
+
+
+def relocate(
+    forget: Annotated[
+        Path | None, typer.Option(help="Workspace that this one is a copy of, if it is still there.")
+    ] = None,
+    workspace: WorkspaceOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Rewrite the addresses of runs and models of a workspace that was moved."""
+    from flows.cli.render.lineage import show_relocation
+    from schemas.config.settings import load_settings
+    from tasks.stores.workspace import Workspace
+    from tasks.tracking.address import place_of
+    from tasks.tracking.relocation import relocate as run
+
+    settings = load_settings(text_of(config), workspace=workspace)
+    done = run(place_of(settings.tracking, Workspace.open(settings.workspace)), forget)
+    print_result(asdict(done), as_json, show_relocation)

@@ -1,15 +1,15 @@
 """The command `heterodub`. Each sub-command is a flow or a query; heavy libraries load only when one needs them."""
 
-import errno
 import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from flows.cli import dub, evaluate, inspect, lineage, promote, relocate, reproduce, train
+from flows.cli import dub, evaluate, inspect, lineage, promote, reproduce, train
 from flows.cli.environment import configure_environment, prepare, server_is_lost
 from flows.cli.options import ConfigOption, JsonOption, WorkspaceOption, print_result, text_of
+from model.files import is_disk_full
 from schemas.addresses import trouble_with_word
 from schemas.errors import HeterodubError, SettingsError
 from tasks.monitoring.streams import complain, escape_output, say
@@ -27,9 +27,6 @@ promote.register(app)
 lineage.register(app)
 dub.register(app)
 reproduce.register(app)
-relocate.register(app)
-
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @app.command()
@@ -50,14 +47,12 @@ def ingest(
     from tasks.preflight.data import check_ingest
 
     prepare(lambda: check_ingest(source, corpus, workspace, text_of(config), text_of(policy), dask, workers))
-    from flows.cli.ingest_progress import Display
+    from flows.cli.progress import run_shown
     from flows.cli.render.ingest import show_summary
     from flows.ingest import ingest as run
-    from tasks.ingestion.progress import watched_by
 
-    with Display() as display, watched_by(display):
-        summary = run(source, corpus, workspace, text_of(config), text_of(policy), dask, workers, retry_quarantined)
-    print_result(summary, as_json, show_summary)
+    given = (source, corpus, workspace, text_of(config), text_of(policy), dask, workers, retry_quarantined)
+    print_result(run_shown(run, *given), as_json, show_summary)
 
 
 @app.command()
@@ -113,13 +108,10 @@ def _apply(
     from tasks.preflight.data import check_route
 
     prepare(lambda: check_route(str(policy), workspace, text_of(config), dask, workers))
-    from flows.cli.ingest_progress import Display
+    from flows.cli.progress import run_shown
     from flows.route import route as run
-    from tasks.ingestion.progress import watched_by
 
-    with Display() as display, watched_by(display):
-        summary: dict[str, Any] = run(str(policy), workspace, text_of(config), dask, workers)
-    return summary
+    return run_shown(run, str(policy), workspace, text_of(config), dask, workers)
 
 
 def main() -> None:
@@ -138,7 +130,7 @@ def main() -> None:
         sys.stderr.close()
         raise SystemExit(0) from None
     except OSError as error:
-        if error.errno not in _NO_ROOM:
+        if not is_disk_full(error.errno):
             raise
         complain(f"error: there is no room left to write {error.filename or 'a file'}: {error.strerror}")
         raise SystemExit(1) from None

@@ -1,6 +1,7 @@
 """Options that several commands share, and the printing of their results."""
 
 import json
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -41,13 +42,22 @@ def text_of(path: Path | None) -> str | None:
     return None if path is None else str(path)
 
 
+def write_json(data: Any) -> None:
+    """Write one JSON document to stdout; a list with one element a line. ASCII, so no terminal acts on a name."""
+    if isinstance(data, list):
+        lines = ",\n".join(json.dumps(element, allow_nan=False) for element in data)
+        sys.stdout.write(f"[\n{lines}\n]\n" if data else "[]\n")
+    else:
+        sys.stdout.write(json.dumps(data, indent=2) + "\n")
+
+
 def print_result(result: Result, as_json: bool, show: Callable[[Result], None]) -> None:
     """Print a result as JSON, or by `show`.
 
     Raises: typer.Exit - with 1, since the run did not do all that was requested (schemas/endings.py).
     """
     if as_json:
-        print(json.dumps(result, indent=2))
+        write_json(result)
     else:
         show(result)
     if ending_of(result) in ("partial", "failed"):

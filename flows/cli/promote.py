@@ -39,25 +39,18 @@ def retrain(
 
     def check() -> None:
         settings = check_retrain(workspace, text_of(config))
-        check_sources(corpora or settings.retrain.corpora, settings.guards.web_origins)
+        check_sources(corpora or settings.retrain.corpora, settings.limits.web_origins)
 
     prepare(check)
-    from flows.cli.ingest_progress import Display
+    from flows.cli.progress import run_shown
     from flows.cli.render.ingest import show_retraining
-    from flows.cli.training_progress import LearningDisplay
     from flows.retrain import retrain as run
-    from tasks.ingestion.progress import watched_by
-    from tasks.training.progress import use_training_callback
 
-    # lines instead of bars: two live displays would write over each other
-    with Display(live=False) as files, watched_by(files), LearningDisplay(live=False) as learning:
-        try:
-            with use_training_callback(learning):
-                summary = run(corpora or None, stage, workspace, text_of(config))
-        except RetrainError as error:
-            print_result(error.summary, as_json, show_retraining)
-            raise
-    print_result(summary, as_json, show_retraining)
+    try:
+        print_result(run_shown(run, corpora or None, stage, workspace, text_of(config)), as_json, show_retraining)
+    except RetrainError as error:
+        print_result(error.summary, as_json, show_retraining)
+        raise
 
 
 def promote(

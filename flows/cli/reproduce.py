@@ -22,11 +22,11 @@ study = typer.Typer(no_args_is_help=True, help="Rating studies: people grade vid
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
-    app.command("paper")(paper)
+    app.command("reproduce")(reproduce)
     app.add_typer(study, name="study")
 
 
-def paper(
+def reproduce(
     table: Annotated[
         Literal["table1", "table3", "table4"],
         typer.Argument(help="table1: systems; table3: data of both stages; table4: parts of the translator."),
@@ -38,7 +38,7 @@ def paper(
     ] = None,
     fold: Annotated[int, typer.Option(min=1, help="Number of that fold, from 1; with --folds.")] = 1,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Folder; else reports/paper of the workspace.")
+        Path | None, typer.Option("--out", "-o", help="Folder; else reports/reproduction of the workspace.")
     ] = None,
     preset: PresetOption = None,
     workspace: WorkspaceOption = None,
@@ -46,14 +46,14 @@ def paper(
     as_json: JsonOption = False,
 ) -> None:
     """Measure a table of the paper on a release: trains what is missing, and continues after an interruption."""
-    from tasks.preflight.models import check_paper
+    from tasks.preflight.models import check_reproduce
 
     where = (workspace, text_of(config), preset)
-    prepare(lambda: check_paper(table, minutes, release, folds, fold, text_of(out), *where))
-    from flows.cli.training_progress import run_watched
-    from flows.reproduce import paper as run
+    prepare(lambda: check_reproduce(table, minutes, release, folds, fold, text_of(out), *where))
+    from flows.cli.progress import run_shown
+    from flows.reproduce import reproduce as run
 
-    summary = run_watched(run, table, minutes, release, folds, fold, text_of(out), workspace, text_of(config), preset)
+    summary = run_shown(run, table, minutes, release, folds, fold, text_of(out), workspace, text_of(config), preset)
     print_result(summary, as_json, _show_table)
 
 

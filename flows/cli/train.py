@@ -22,7 +22,7 @@ from flows.cli.options import (
 from schemas.config.baselines import BaselineName
 
 SeedOption = Annotated[int | None, typer.Option(min=0, help="The same seed takes the same steps.")]
-FreshOption = Annotated[bool, typer.Option(help="Do not go on from the checkpoint this training left.")]
+ResumeOption = Annotated[bool, typer.Option(help="Go on from the checkpoint this training left, or start over.")]
 
 train = typer.Typer(no_args_is_help=True, help="Train a model on a release.")
 
@@ -41,7 +41,7 @@ def _training_of(stage: Literal["stage1", "stage2"]) -> Callable[..., None]:
         preset: PresetOption = None,
         steps: StepsOption = None,
         seed: SeedOption = None,
-        fresh: FreshOption = False,
+        resume: ResumeOption = True,
         workspace: WorkspaceOption = None,
         config: ConfigOption = None,
         as_json: JsonOption = False,
@@ -50,10 +50,10 @@ def _training_of(stage: Literal["stage1", "stage2"]) -> Callable[..., None]:
 
         chosen = {"preset": preset, "seed": seed, "schedule": {"max_steps": steps}}
         prepare(lambda: check_train(stage, release, workspace, text_of(config), stage, chosen), training=True)
-        from flows.cli.training_progress import run_watched
+        from flows.cli.progress import run_shown
         from flows.train import train as run
 
-        summary = run_watched(run, stage, release, workspace, text_of(config), preset, steps, seed, fresh)
+        summary = run_shown(run, stage, release, workspace, text_of(config), preset, steps, seed, resume)
         print_result(summary, as_json, show_labelled)
 
     return command
@@ -72,7 +72,7 @@ def train_baseline(
     preset: PresetOption = None,
     steps: StepsOption = None,
     seed: SeedOption = None,
-    fresh: FreshOption = False,
+    resume: ResumeOption = True,
     workspace: WorkspaceOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
@@ -82,10 +82,10 @@ def train_baseline(
 
     chosen = {"preset": preset, "seed": seed, "schedule": {"max_steps": steps, "minutes": minutes}}
     prepare(lambda: check_train("stage2", release, workspace, text_of(config), "baselines", chosen), training=True)
-    from flows.cli.training_progress import run_watched
+    from flows.cli.progress import run_shown
     from flows.train import train_baseline as run
 
-    summary = run_watched(run, name, release, workspace, text_of(config), preset, steps, minutes, seed, fresh)
+    summary = run_shown(run, name, release, workspace, text_of(config), preset, steps, minutes, seed, resume)
     print_result(summary, as_json, show_labelled)
 
 
@@ -96,7 +96,7 @@ def finetune(
     preset: PresetOption = None,
     seconds: SecondsOption = None,
     steps: StepsOption = None,
-    fresh: FreshOption = False,
+    resume: ResumeOption = True,
     workspace: WorkspaceOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
@@ -109,8 +109,8 @@ def finetune(
 
     chosen = {"preset": preset, "finetuning": {"steps": steps, "seconds": seconds}}
     prepare(lambda: check_finetune(clip, model, release, workspace, text_of(config), chosen), training=True)
-    from flows.cli.training_progress import run_watched
+    from flows.cli.progress import run_shown
     from flows.train import finetune as run
 
-    summary = run_watched(run, clip, model, release, workspace, text_of(config), preset, seconds, steps, fresh)
+    summary = run_shown(run, clip, model, release, workspace, text_of(config), preset, seconds, steps, resume)
     print_result(summary, as_json, show_labelled)

@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from model.features.landmarks import PREDICTED
+from model.features.numbers import evenly_spaced
 from model.features.timing import mel_columns
 from model.metrics.controls import apply_pose, copy_reference
 from model.metrics.landmarks import LandmarkScores, score_clip
@@ -72,7 +73,7 @@ def reference_frames(counts_T: NDArray[np.bool_], count: int) -> NDArray[np.intp
     tracked = np.flatnonzero(counts_T)
     if not len(tracked):
         raise ValueError("a clip without a tracked frame has no reference")
-    return np.asarray(tracked[np.unique(np.linspace(0, len(tracked) - 1, min(count, len(tracked))).astype(int))])
+    return np.asarray(tracked[evenly_spaced(len(tracked), count)])
 
 
 def score_generator(

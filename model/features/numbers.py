@@ -1,4 +1,4 @@
-"""Validation of arrays that callers pass in."""
+"""Validation of arrays that callers pass in, and evenly spaced indices."""
 
 from typing import Any
 
@@ -21,3 +21,8 @@ def require_numbers(what: str, values: NDArray[Any], *shape: int | None) -> None
         raise ValueError(f"{what}: the shape has to be {wanted}, got {values.shape}")
     if not (np.abs(values) <= np.finfo(np.float32).max).all():
         raise ValueError(f"{what}: a value is not finite")
+
+
+def evenly_spaced(length: int, count: int) -> NDArray[np.intp]:
+    """Return up to `count` indices of `length` items at even distances, the first and the last included; sorted."""
+    return np.unique(np.linspace(0, length - 1, count).astype(np.intp))

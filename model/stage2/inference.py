@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from model.features.numbers import evenly_spaced
 from model.stage2.batches import candidate_channels, embedded_frames
 from model.stage2.composite import composite, in_context
 from model.stage2.network import LandmarkTranslator
@@ -44,7 +45,7 @@ class TranslatorInference:
     def appearance(self, pictures_RSS3: Pictures, landmarks_RPXY: Floats) -> Appearance:
         """Embed reference frames; see translator.Translator."""
         require(self.side_px, pictures_RSS3, landmarks_RPXY)
-        spread = np.unique(np.linspace(0, len(pictures_RSS3) - 1, _EMBEDDED).astype(int))
+        spread = evenly_spaced(len(pictures_RSS3), _EMBEDDED)
         shown = self._tensor(embedded_frames(pictures_RSS3[spread], landmarks_RPXY[spread]))
         vector = self.translator.embedder(shown[None])[0].float().cpu().numpy()
         return Appearance(pictures_RSS3, landmarks_RPXY.astype(np.float32), vector)

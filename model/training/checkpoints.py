@@ -4,12 +4,12 @@ A checkpoint is written beside its place, synced to the disk, and renamed. A tra
 whose disk fills up, keeps the previous checkpoint.
 """
 
-import os
 from pathlib import Path
 from typing import Any, Final
 
 import torch
 
+from model.files import atomic_path
 from schemas.errors import TrainingError
 
 LAST: Final = "last.pt"
@@ -30,15 +30,11 @@ class Checkpoints:
 
         Raises: TrainingError - it cannot be written; the one before is still there.
         """
-        target, unfinished = self.folder / name, self.folder / f"{name}.unfinished"
+        target = self.folder / name
         try:
-            with unfinished.open("wb") as file:
+            with atomic_path(target) as partial, partial.open("wb") as file:
                 torch.save(state, file)
-                file.flush()
-                os.fsync(file.fileno())
-            unfinished.replace(target)
         except (OSError, RuntimeError) as error:  # torch's writer turns a full disk into a RuntimeError
-            unfinished.unlink(missing_ok=True)
             last = self.folder / LAST
             kept = f"training resumes from {last}, which is kept" if last.exists() else "there is no earlier one"
             raise TrainingError(f"checkpoint {target} cannot be written ({_cause(error)}); {kept}") from error

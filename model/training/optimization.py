@@ -85,10 +85,16 @@ class NetworkOptimizer:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore a state of `state_dict`."""
+        """Restore a state of `state_dict`.
+
+        Raises: RuntimeError, KeyError, ValueError - it is of another network.
+        """
         self.network.module.load_state_dict(state["network"])
         self.averaged.load_state_dict(state["averaged"])
         self.optimiser.load_state_dict(state["optimiser"])
+        for weight, values in self.optimiser.optimizer.state.items():  # torch takes whatever stands there
+            if not all(isinstance(one, Tensor) and one.shape in (weight.shape, ()) for one in values.values()):
+                raise ValueError("the optimiser's state does not fit the weights")
 
 
 def for_features(fabric: Fabric) -> AbstractContextManager[None]:

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 import torch
@@ -190,10 +190,26 @@ def _resume(fabric: Fabric, module: TrainingModule, checkpoints: Checkpoints) ->
     checkpoint = read_on_all(fabric, checkpoints, LAST)
     if checkpoint is None:
         return _TrainState()
-    module.load_state_dict(checkpoint["module"])
-    if checkpoint["precision"]:  # fp16's loss scale
-        fabric.strategy.precision.load_state_dict(checkpoint["precision"])
-    return _TrainState(**checkpoint["state"])
+    try:
+        module.load_state_dict(checkpoint["module"])
+        if checkpoint["precision"]:  # fp16's loss scale
+            fabric.strategy.precision.load_state_dict(checkpoint["precision"])
+        return _state_of(checkpoint["state"])
+    except Exception as error:  # a file that torch can read may hold anything
+        path = checkpoints.folder / LAST
+        raise TrainingError(
+            f"checkpoint {path} is not one of this training ({error}); delete it to start anew"
+        ) from error
+
+
+def _state_of(values: Mapping[str, Any]) -> _TrainState:
+    """Raises: TypeError, ValueError - something is missing, of another kind, or a count below 0."""
+    state = _TrainState(**values)
+    kinds = asdict(_TrainState())
+    for name, value in asdict(state).items():
+        if type(value) is not type(kinds[name]) or (isinstance(value, int) and value < 0):
+            raise ValueError(f"{name} is {value!r}")
+    return state
 
 
 def read_on_all(fabric: Fabric, checkpoints: Checkpoints, name: str) -> dict[str, Any] | None:

@@ -7,7 +7,7 @@ from schemas.addresses import origin_of
 from .sections import Section
 
 
-class GuardSettings(Section):
+class LimitSettings(Section):
     """Limits on what one file may cost before it is set aside, and the web servers files may lie on."""
 
     max_pixels: int = Field(7680 * 4320, gt=0, description="largest picture that is decoded, pixels")

@@ -20,7 +20,7 @@ from schemas.toml import parse_toml
 
 from .baselines import BaselineSettings
 from .dubbing import DubSettings
-from .limits import GuardSettings
+from .limits import LimitSettings
 from .notices import DriftSettings, LogSettings
 from .retraining import RetrainSettings
 from .sections import Section
@@ -32,7 +32,7 @@ _FILE_VARIABLE = "HETERODUB_CONFIG"
 """Variable that names the settings file, as --config does."""
 
 _OF_THE_OWNER = frozenset({"trust_footage", "require_sandbox"})
-"""Guards that whoever merely put a file beside footage may not loosen."""
+"""Limits that whoever merely put a file beside footage may not loosen."""
 
 _NOT_SETTINGS = (_FILE_VARIABLE, "HETERODUB_CORPORA")
 """Variables of ours that set no field; the second is read by tests only."""
@@ -77,7 +77,7 @@ class RunSettings(Section):
 class StoreSettings(Section):
     """Retention of table files that nobody needs."""
 
-    keep_days: int = Field(
+    retention_days: int = Field(
         7, ge=1, description="days for which files that no release and no newest version names stay on the disk"
     )
 
@@ -134,7 +134,7 @@ class Settings(Section):
         "auto", description="what networks are trained, evaluated and used on; auto: an accelerator if there is one"
     )
     clips: ClipSettings = ClipSettings()
-    guards: GuardSettings = GuardSettings()
+    limits: LimitSettings = LimitSettings()
     run: RunSettings = Field(default_factory=RunSettings)
     stores: StoreSettings = StoreSettings()
     splits: SplitSettings = SplitSettings()
@@ -235,10 +235,10 @@ def _refuse_addresses(source: Path) -> None:
             f"{source.absolute()} sets {', '.join(held)}, but was only found in the working folder: there a file sets "
             f"no addresses. If it is yours, name it: --config {source}, or {_FILE_VARIABLE}={source.absolute()}"
         )
-    guards = tree.get("guards")
-    if loosened := sorted(_OF_THE_OWNER.intersection(guards if isinstance(guards, dict) else ())):
+    limits = tree.get("limits")
+    if loosened := sorted(_OF_THE_OWNER.intersection(limits if isinstance(limits, dict) else ())):
         raise SettingsError(
-            f"{source.absolute()} sets guards.{loosened[0]}, but was only found in the working folder: there a file "
+            f"{source.absolute()} sets limits.{loosened[0]}, but was only found in the working folder: there a file "
             f"says nothing of trust. If it is yours, name it: --config {source}"
         )
 

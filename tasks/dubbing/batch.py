@@ -14,10 +14,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from model.files import clear_partials, copy_untrusted
 from schemas.config.dubbing import DubJob
 from schemas.config.settings import Settings
 from schemas.errors import DubbingError, HeterodubError, MediaRefusedError, WorkspaceError
-from tasks.dubbing.atomic_output import clear_partials, put_in_place
 from tasks.dubbing.jobs import (
     Dubbed,
     DubResult,
@@ -28,11 +28,11 @@ from tasks.dubbing.jobs import (
     output_faults,
     readable,
 )
-from tasks.dubbing.progress import DubWatcher, SilentDubWatcher
 from tasks.dubbing.resume import finished, record_finished
 from tasks.ingestion.child_process import Isolated, Named
 from tasks.ingestion.decoder_process import Decoder
 from tasks.media.paths import local_path
+from tasks.monitoring.progress import ProgressSink, TitledSink
 from tasks.monitoring.run_log import Counts
 from tasks.sandbox.confinement import Sandbox
 from tasks.stores import tables
@@ -46,7 +46,7 @@ _OPEN = Named("tasks.dubbing.worker:open_both")
 _WORK = Named("tasks.dubbing.worker:work_on")
 # by name: only the children load decoders and models
 
-_NEWS: Final = tuple[Literal["phase"], tuple[str, int | None]] | tuple[Literal["frame"], tuple[()]]
+_NEWS: Final = tuple[Literal["phase"], tuple[str, int | None]] | tuple[Literal["advance"], tuple[()]]
 
 
 class Dubber:
@@ -71,8 +71,8 @@ class Dubber:
         sandbox = Sandbox(
             (*reads, *settings.weights.paths), tuple(map(str, writes)), accelerators=settings.device != "cpu"
         )
-        self._decoder = Decoder(settings.guards, sandbox, {"OMP_NUM_THREADS": str(os.cpu_count() or 1)})
-        self._outside = Isolated(settings.guards.memory_limit_gib, None)
+        self._decoder = Decoder(settings.limits, sandbox, {"OMP_NUM_THREADS": str(os.cpu_count() or 1)})
+        self._outside = Isolated(settings.limits.memory_limit_gib, None)
 
     def check(self, job: DubJob, written: bool = True) -> tuple[str, ...]:
         """Check a job's inputs, and the file that its output would replace; see inputs.input_faults.
@@ -81,7 +81,7 @@ class Dubber:
         """
         media = [str(path) for path in (*local_inputs(job), Path(job.out)) if path.is_file()]
         faults: tuple[str, ...] = self.ask(
-            _CHECK, job, self._settings.guards, written, media=media, returns=tuple[str, ...]
+            _CHECK, job, self._settings.limits, written, media=media, returns=tuple[str, ...]
         )
         return faults
 
@@ -105,14 +105,14 @@ class Dubber:
             self.ask(_OPEN, found, self._settings)
 
     def key(self, job: DubJob, found: ModelPaths) -> str | None:
-        """Key of all that a job's output follows from, see resume.dub_key; None if an input cannot be read."""
+        """Key of all that a job's output follows from, see resume.dub_key; None if one of it cannot be read."""
         try:
             key: str = self._ask_outside(_KEY, job, found, self._settings, returns=str)
-        except MediaRefusedError:  # dubbing says it with more words
+        except (MediaRefusedError, OSError):  # dubbing says it with more words
             return None
         return key
 
-    def dub(self, job: DubJob, found: ModelPaths, watcher: DubWatcher) -> Dubbed:
+    def dub(self, job: DubJob, found: ModelPaths, watcher: ProgressSink) -> Dubbed:
         """Dub a job's video, and put the output under its name.
 
         Raises: as dub.dub, and as Decoder.run. OSError - there is no room for it.
@@ -121,12 +121,12 @@ class Dubber:
         dubbed: Dubbed = self.ask(
             _WORK, job, found, self._settings, made, watcher=watcher, media=inputs_of(job), returns=Dubbed
         )
-        put_in_place(made, Path(job.out))
+        copy_untrusted(made, Path(job.out))
         return replace(dubbed, out=job.out)
 
-    def ask(self, work: Named, *arguments: Any, watcher: DubWatcher | None = None, **more: Any) -> Any:
+    def ask(self, work: Named, *arguments: Any, watcher: ProgressSink | None = None, **more: Any) -> Any:
         """Call work(*arguments) in the sandbox; see Decoder.run."""
-        hearing = watcher or SilentDubWatcher()
+        hearing = watcher or ProgressSink()
 
         def hear(news: Any) -> None:
             getattr(hearing, news[0])(*news[1])
@@ -167,7 +167,7 @@ def dub_jobs(
     generator: str,
     translator: str,
     settings: Settings,
-    watcher: DubWatcher,
+    watcher: ProgressSink,
     resume: bool = False,
 ) -> list[DubResult]:
     """Dub every job, in order, in a child process. What goes wrong with one, a crash of its decoder or a hang too, is
@@ -191,8 +191,8 @@ def dub_jobs(
                 dubber.open(found)
         for place, job in enumerate(jobs):
             if place not in results:
-                watcher.job(place + 1, len(jobs), job.video)
-                results[place] = _result(job, partial(dubber.dub, job, found, watcher), keys[place])
+                work = partial(dubber.dub, job, found, titled(watcher, jobs, place))
+                results[place] = _result(job, work, keys[place])
     return [results[place] for place in range(len(jobs))]
 
 
@@ -241,6 +241,11 @@ def _footage(settings: Settings, jobs: Sequence[DubJob]) -> set[object]:
         return set()
     near = [row["uri"] for row in rows if row["size_bytes"] in sizes or row["uri"].rsplit("/", 1)[-1] in names]
     return {identity(path) for uri in near if uri.startswith(("/", "file:")) and (path := local_path(uri))}
+
+
+def titled(watcher: ProgressSink, jobs: Sequence[DubJob], place: int) -> ProgressSink:
+    """Return the sink for the phases of one job; of several, each is named."""
+    return TitledSink(watcher, f"{place + 1}/{len(jobs)} {jobs[place].video}: ") if len(jobs) > 1 else watcher
 
 
 def _finished(jobs: Sequence[DubJob], keys: Mapping[int, str | None]) -> dict[int, DubResult]:

@@ -10,7 +10,7 @@ from typing import Final
 
 from model.dubbing.timing import OutputTimeline, plan_timeline
 from schemas.config.dubbing import SYNTHETIC, DubJob
-from schemas.config.limits import GuardSettings
+from schemas.config.limits import LimitSettings
 from schemas.config.settings import Settings
 from schemas.errors import DubbingError
 from schemas.reasons import EXPLANATIONS, ClipReason, FileReason
@@ -20,7 +20,6 @@ from tasks.dubbing.face_tracking import Followed, follow
 from tasks.dubbing.jobs import OF_SPEECH, Dubbed, output_faults, own_version, readable, uri_of
 from tasks.dubbing.models import Models, as_clip, finetune, first_seconds
 from tasks.dubbing.passes import PassMonitor
-from tasks.dubbing.progress import DubWatcher
 from tasks.dubbing.references import ReferenceFrames, collect_references, load_references
 from tasks.dubbing.segments import Face, Segment, covered_frames, speak
 from tasks.faces.backend import LandmarkBackend
@@ -28,6 +27,7 @@ from tasks.media.canvas import Canvas, Look
 from tasks.media.paths import fingerprint, localise
 from tasks.media.source_video import SourceVideo
 from tasks.media.speech import SpeechSource
+from tasks.monitoring.progress import ProgressSink
 
 _SILENT: Final = 10 ** (-60 / 20)
 """Peak below which a speech counts as silent: -60 dBFS, below the level of the quietest speech that is learned from."""
@@ -84,7 +84,7 @@ def dub(
     models: Models,
     backend: LandmarkBackend,
     settings: Settings,
-    watcher: DubWatcher | None = None,
+    watcher: ProgressSink | None = None,
     out: Path | None = None,
 ) -> Dubbed:
     """Dub one video. out: the file to write, where it is not yet to be the job's own.
@@ -101,29 +101,29 @@ def dub(
 
 @contextmanager
 def open_inputs(
-    job: DubJob, models: Models, backend: LandmarkBackend, settings: Settings, watcher: DubWatcher | None = None
+    job: DubJob, models: Models, backend: LandmarkBackend, settings: Settings, watcher: ProgressSink | None = None
 ) -> Iterator[DubInputs]:
     """Open the job's video and speech.
 
     Raises: SourceError - one of them cannot be used, now or within the block.
     """
-    monitor, guards = PassMonitor(watcher), settings.guards
+    monitor, limits = PassMonitor(watcher), settings.limits
     with tempfile.TemporaryDirectory(prefix="heterodub-") as folder:
         scratch = Path(folder)
         with monitor("decode sound"):
-            speech = open_speech(job.speech, guards, scratch)
-        with speech, readable(job.video), localise(uri_of(job.video), scratch, guards.web_origins) as path:
-            film = SourceVideo.open(path, guards)
+            speech = open_speech(job.speech, limits, scratch)
+        with speech, readable(job.video), localise(uri_of(job.video), scratch, limits.web_origins) as path:
+            film = SourceVideo.open(path, limits)
             yield DubInputs(job, film, speech, models, backend, settings, scratch, monitor)
 
 
-def open_speech(named: str, guards: GuardSettings, scratch: Path) -> SpeechSource:
+def open_speech(named: str, limits: LimitSettings, scratch: Path) -> SpeechSource:
     """Open a speech by its path or address: it is decoded into `scratch`. To be closed.
 
     Raises: SourceError - it cannot be used.
     """
-    with readable(named, OF_SPEECH), localise(uri_of(named), scratch, guards.web_origins) as path:
-        return SpeechSource.open(path, guards, scratch)
+    with readable(named, OF_SPEECH), localise(uri_of(named), scratch, limits.web_origins) as path:
+        return SpeechSource.open(path, limits, scratch)
 
 
 def plan_dub(inputs: DubInputs) -> DubPlan:
@@ -197,7 +197,7 @@ def _references(inputs: DubInputs, plan: DubPlan) -> dict[Face, ReferenceFrames]
     inputs.monitor.watcher.phase("references", None)
     if lender is None:
         return collect_references(plan.faces, inputs.film, plan.canvas, side_px, inputs.scratch, inputs.monitor)
-    origins = inputs.settings.guards.web_origins
+    origins = inputs.settings.limits.web_origins
     with readable(lender), localise(uri_of(lender), inputs.scratch, origins) as path:
         lent = load_references(path, inputs.backend, inputs.settings, side_px, inputs.scratch)
     return dict.fromkeys(plan.faces, lent)

@@ -1,6 +1,5 @@
 """Writing of the dubbed video: H.264 and AAC, under its name only once it is complete."""
 
-import errno
 import math
 import os
 from collections.abc import Generator, Iterator
@@ -17,16 +16,14 @@ from av.packet import Packet
 from av.video.frame import PictureType
 
 from model.dubbing.timing import OutputTimeline
+from model.files import atomic_path, is_disk_full
 from schemas.config.dubbing import OUTPUT_FORMATS, DubSettings
 from schemas.errors import DubbingError
-from tasks.dubbing.atomic_output import whole_or_not_at_all
 from tasks.dubbing.compositing import CompositedFrame
 from tasks.dubbing.passes import PassMonitor, ahead
 from tasks.media.canvas import Look
 from tasks.media.containers import words
 from tasks.media.speech import SpeechSource
-
-_NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 _SAME_RATE: Final = 0.02
 """Share by which a claimed rate may differ from the pictures' mean: containers round times."""
@@ -56,7 +53,7 @@ def encode(
     # the index goes to the front, so that a player may begin before it has the whole file
     options = {} if form == "matroska" else {"movflags": "+faststart"}
     with (
-        whole_or_not_at_all(out) as partial,
+        atomic_path(out) as partial,
         _named_errors(out),
         closing(ahead(frames)) as coming,
         av.open(os.fspath(partial), "w", form, options=options) as file,
@@ -77,7 +74,7 @@ def encode(
                 for piece in sound.until(tick * timeline.base):
                     file.mux(voice.encode(piece))
             dubbed += composited.dubbed
-            monitor.watcher.frame()
+            monitor.watcher.advance()
         with monitor("encode"):
             for piece in sound.until(timeline.end_s):
                 file.mux(voice.encode(piece))
@@ -95,7 +92,7 @@ def _named_errors(out: Path) -> Iterator[None]:
     try:
         yield
     except av.error.FFmpegError as error:
-        if error.errno in _NO_ROOM:
+        if is_disk_full(error.errno):
             raise OSError(error.errno, error.strerror, str(out)) from error
         raise DubbingError(f"{out} cannot be written: {words(error)}") from error
 

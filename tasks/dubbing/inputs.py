@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from schemas.config.dubbing import SYNTHETIC, DubJob
-from schemas.config.limits import GuardSettings
+from schemas.config.limits import LimitSettings
 from schemas.errors import MediaRefusedError, SourceError
 from schemas.reasons import EXPLANATIONS, FileReason
 from tasks.dubbing.jobs import OF_SPEECH, readable
@@ -20,33 +20,33 @@ from tasks.stores.remote import open_store
 
 _NO_PICTURE: Final = (FileReason.NO_VIDEO_STREAM, FileReason.NOT_MEDIA, FileReason.UNSUPPORTED_CONTAINER)
 
-Check = Callable[[Path, GuardSettings], object]
+Check = Callable[[Path, LimitSettings], object]
 
 
-def input_faults(job: DubJob, guards: GuardSettings, written: bool = True) -> tuple[str, ...]:
+def input_faults(job: DubJob, limits: LimitSettings, written: bool = True) -> tuple[str, ...]:
     """Say what is wrong with a job's video, its speech, who lends the face, and, if it is going to be `written`, with
     what its output would replace.
 
     Files on other machines are not opened, since that would fetch them; only their kind of address is checked.
     """
-    video, speech = _fault(job.video, SourceVideo.open, guards), _fault(job.speech, _check_speech, guards)
-    if video and _passes(job.video, _check_sound_only, guards):
-        if _passes(job.speech, SourceVideo.open, guards):
+    video, speech = _fault(job.video, SourceVideo.open, limits), _fault(job.speech, _check_speech, limits)
+    if video and _passes(job.video, _check_sound_only, limits):
+        if _passes(job.speech, SourceVideo.open, limits):
             return (f"{job.video} has sound and no picture, {job.speech} is a video: did you swap VIDEO and SPEECH?",)
         video = f"{job.video}: it has sound and no picture"
-    lender = _fault(job.appearance_from, _check_appearance_source, guards) if job.appearance_from else None
-    replaced = _fault_of_replaced(job.out, guards) if written else None
+    lender = _fault(job.appearance_from, _check_appearance_source, limits) if job.appearance_from else None
+    replaced = _fault_of_replaced(job.out, limits) if written else None
     return tuple(fault for fault in (video, speech, lender, replaced) if fault)
 
 
-def _passes(named: str, check: Check, guards: GuardSettings) -> bool:
-    return "://" not in named and _fault(named, check, guards) is None
+def _passes(named: str, check: Check, limits: LimitSettings) -> bool:
+    return "://" not in named and _fault(named, check, limits) is None
 
 
-def _fault(named: str, check: Check, guards: GuardSettings) -> str | None:
+def _fault(named: str, check: Check, limits: LimitSettings) -> str | None:
     """Return what is wrong with a file; None where nothing is, or where it is remote and may be fetched."""
     if "://" in named:
-        return _fault_of_address(named, guards)
+        return _fault_of_address(named, limits)
     path = Path(named)
     if not path.exists():
         return f"{named}: there is no such file"
@@ -54,49 +54,49 @@ def _fault(named: str, check: Check, guards: GuardSettings) -> str | None:
         return f"{named}: a folder, not a file"
     try:
         with readable(named, OF_SPEECH if check is _check_speech else EXPLANATIONS):
-            check(path, guards)
+            check(path, limits)
     except SourceError as error:
         return str(error)
     return None
 
 
-def _fault_of_address(named: str, guards: GuardSettings) -> str | None:
+def _fault_of_address(named: str, limits: LimitSettings) -> str | None:
     if local_path(named) is not None:
         return None
     try:
-        open_store(named, guards.web_origins)
+        open_store(named, limits.web_origins)
     except (ImportError, ValueError) as error:
         return f"{named}: {error}"
     return None
 
 
-def _fault_of_replaced(named: str, guards: GuardSettings) -> str | None:
+def _fault_of_replaced(named: str, limits: LimitSettings) -> str | None:
     out = Path(named)
     if "://" in named or not out.is_file() or not out.stat().st_size:
         return None  # nothing would be lost, or output_faults has said it
     with suppress(MediaRefusedError):
-        if SYNTHETIC in SourceVideo.open(out, guards).comment():
+        if SYNTHETIC in SourceVideo.open(out, limits).comment():
             return None
     return f"{named} is there and is no dubbing: name another, or remove it first"
 
 
-def _check_speech(path: Path, guards: GuardSettings) -> None:
+def _check_speech(path: Path, limits: LimitSettings) -> None:
     with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
-        SpeechSource.check(path, guards, Path(scratch))
+        SpeechSource.check(path, limits, Path(scratch))
 
 
-def _check_appearance_source(path: Path, guards: GuardSettings) -> None:
+def _check_appearance_source(path: Path, limits: LimitSettings) -> None:
     try:
-        SourceVideo.open(path, guards)
+        SourceVideo.open(path, limits)
     except MediaRefusedError as error:
         if error.reason is not FileReason.STILL_PICTURE:
             raise
 
 
-def _check_sound_only(path: Path, guards: GuardSettings) -> None:
-    _check_speech(path, guards)
+def _check_sound_only(path: Path, limits: LimitSettings) -> None:
+    _check_speech(path, limits)
     try:
-        SourceVideo.open(path, guards)
+        SourceVideo.open(path, limits)
     except MediaRefusedError as error:
         if error.reason in _NO_PICTURE:
             return

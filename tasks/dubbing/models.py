@@ -31,10 +31,10 @@ from schemas.config.settings import Settings
 from schemas.errors import DubbingError, ModelFileError, TrainingError
 from tasks.dubbing.face_tracking import Followed
 from tasks.dubbing.jobs import ModelPaths
-from tasks.dubbing.progress import DubWatcher
 from tasks.dubbing.references import ReferenceFrames
 from tasks.dubbing.segments import Face
 from tasks.faces.backend import LandmarkBackend
+from tasks.monitoring.progress import ProgressSink
 from tasks.stores.workspace import Workspace
 from tasks.training.clip_selection import ClipRef, InMemoryClips
 from tasks.training.data.clip_store import ClipSource, HeldPictures, PictureClip
@@ -144,7 +144,12 @@ def as_clip(face: Face, shown: ReferenceFrames) -> PictureClip:
 
 
 def finetune(
-    models: Models, clips: Sequence[PictureClip], media_id: str, seconds: float, settings: Settings, watcher: DubWatcher
+    models: Models,
+    clips: Sequence[PictureClip],
+    media_id: str,
+    seconds: float,
+    settings: Settings,
+    watcher: ProgressSink,
 ) -> Models:
     """Fine-tune the translator on the clips, which are `seconds` long at most, and return the models. media_id: sha256
     of the video that they were cut from.
@@ -191,10 +196,10 @@ def _content(clip: PictureClip) -> str:
 class _Steps(Callbacks):
     """Reports training steps to a watcher."""
 
-    def __init__(self, watcher: DubWatcher) -> None:
+    def __init__(self, watcher: ProgressSink) -> None:
         super().__init__()
         self._watcher = watcher
 
     def stepped(self, report: StepMetrics) -> None:
         """Report a step as a frame."""
-        self._watcher.frame()
+        self._watcher.advance()

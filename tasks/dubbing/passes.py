@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
-from tasks.dubbing.progress import DubWatcher, SilentDubWatcher
+from tasks.monitoring.progress import ProgressSink
 
 T = TypeVar("T")
 
@@ -26,8 +26,8 @@ class PassMonitor:
     one takes does not count for the outer one.
     """
 
-    def __init__(self, watcher: DubWatcher | None = None) -> None:
-        self.watcher = watcher or SilentDubWatcher()
+    def __init__(self, watcher: ProgressSink | None = None) -> None:
+        self.watcher = watcher or ProgressSink()
         self.seconds: dict[str, float] = {}
         self._began = time.perf_counter()
         self._adding = threading.Lock()

@@ -64,7 +64,7 @@ def collect_references(
                 rgb = canvas.rgb(picture.frame, picture.geometry)
                 for place, window in wanted[picture.index]:
                     crops[place] = cut_window(rgb, window, side_px)
-        monitor.watcher.frame()
+        monitor.watcher.advance()
         if picture.index >= last:
             break
     return {
@@ -81,11 +81,11 @@ def load_references(
     Raises: MediaRefusedError - the file is neither, or NO_FACE.
     """
     try:
-        film = SourceVideo.open(path, settings.guards)
+        film = SourceVideo.open(path, settings.limits)
     except MediaRefusedError as error:
         if error.reason is not FileReason.STILL_PICTURE:
             raise
-        return _of_picture(_picture(path, settings.guards.max_pixels), backend, settings, side_px)
+        return _of_picture(_picture(path, settings.limits.max_pixels), backend, settings, side_px)
     canvas, monitor = Canvas(film.look()), PassMonitor()
     followed = follow(film, canvas, backend, settings.clips, settings.dub.least_tracked_frames, monitor, _SHOWN_S)
     best = max(followed.tracks, key=_worth, default=None)

@@ -14,11 +14,11 @@ from typing import Final
 from pydantic import TypeAdapter
 
 from model.checksums import file_hash
+from model.files import write_atomic
 from schemas.cards import CARD, DISCRIMINATORS, WEIGHTS
 from schemas.config.dubbing import DubJob
 from schemas.config.settings import Settings
 from schemas.errors import MediaRefusedError
-from tasks.dubbing.atomic_output import whole_or_not_at_all
 from tasks.dubbing.jobs import Dubbed, ModelPaths, inputs_of, own_version, uri_of
 from tasks.media.paths import content_of, fingerprint
 from tasks.media.sniff import open_regular
@@ -47,20 +47,21 @@ def dub_key(job: DubJob, models: ModelPaths, settings: Settings) -> str:
 
     Raises: MediaRefusedError - an input cannot be read. OSError - a model cannot.
     """
+    settings = Settings.model_validate(settings.model_dump())  # a default of 25 is 25.0, as where it is written down
     folders = [folder for folder in (models.generator, models.translator) if folder is not None]
     weights = [folder / name for folder in folders for name in (CARD, WEIGHTS, DISCRIMINATORS)]
     sections = {"dub": settings.dub.model_dump(mode="json", exclude=_SPEED)}
     if job.finetune is not None:
         sections |= {name: getattr(settings, name).model_dump(mode="json") for name in ("stage2", "weights")}
     facts = {
-        "inputs": [content_of(uri_of(name), settings.guards.web_origins) for name in inputs_of(job)],
+        "inputs": [content_of(uri_of(name), settings.limits.web_origins) for name in inputs_of(job)],
         "asks": job.model_dump(mode="json", exclude={"video", "speech", "out"}),
         "container": Path(job.out).suffix.lower(),
         "models": [models.names, [file_hash(path) for path in weights if path.is_file()]],
         "settings": [
             settings.backend,
             settings.clips.model_dump(mode="json"),
-            settings.guards.max_duration_s,
+            settings.limits.max_duration_s,
             sections,
         ],
         "version": own_version(),
@@ -72,8 +73,7 @@ def record_finished(out: Path, key: str, dubbed: Dubbed) -> None:
     """Write the record of a finished job. One that cannot be written costs a further dubbing, not this one."""
     with suppress(OSError, MediaRefusedError):
         record = FinishedDub(key, fingerprint(out), replace(dubbed, out=""))
-        with whole_or_not_at_all(_record_of(out)) as partial:
-            partial.write_bytes(_RECORD.dump_json(record))
+        write_atomic(_record_of(out), _RECORD.dump_json(record))
 
 
 def finished(out: Path, key: str) -> Dubbed | None:

@@ -12,6 +12,7 @@ from tasks.dubbing.jobs import Dubbed, ModelPaths
 from tasks.dubbing.models import Models, open_models
 from tasks.faces.backend import LandmarkBackend, open_backend
 from tasks.ingestion.child import announce
+from tasks.monitoring.progress import ProgressSink
 
 _MESH_THREADS: Final = min(4, os.cpu_count() or 1)
 """A job is worked on alone, and the faces of a film picture after picture. Two threads halve a mesh's time, by
@@ -45,16 +46,13 @@ def opened(found: ModelPaths, settings: Settings) -> tuple[Models, LandmarkBacke
     return open_models(found, settings, backend), backend
 
 
-class Announcer:
-    """Sends progress to the parent, as the name of a watcher's method and its arguments."""
+class Announcer(ProgressSink):
+    """Sends progress to the parent, as the name of a sink's method and its arguments."""
 
-    def job(self, number: int, jobs: int, name: str) -> None:
-        """The parent knows: it gave the job."""
-
-    def phase(self, name: str, frames: int | None) -> None:
+    def phase(self, name: str, total: int | None = None, done: int = 0, share: float | None = None) -> None:
         """Announce it to the parent."""
-        announce(("phase", (name, frames)))
+        announce(("phase", (name, total)))
 
-    def frame(self) -> None:
+    def advance(self, detail: str = "", share: float | None = None) -> None:
         """Announce it to the parent."""
-        announce(("frame", ()))
+        announce(("advance", ()))

@@ -8,12 +8,12 @@ from model.syncnet.scorer import SyncScorer
 from schemas.config.dubbing import DubJob
 from schemas.config.settings import Settings
 from schemas.errors import HeterodubError
-from tasks.dubbing.batch import open_dubber
+from tasks.dubbing.batch import open_dubber, titled
 from tasks.dubbing.jobs import ModelPaths, inputs_of, readable
-from tasks.dubbing.progress import DubWatcher
 from tasks.dubbing.worker import Announcer, opened
 from tasks.evaluation.dubbing import DubScores, evaluate_dubbings, merged
 from tasks.ingestion.child_process import Named
+from tasks.monitoring.progress import ProgressSink
 
 _EVALUATE = Named("tasks.evaluation.dub_jobs:evaluate_job")
 
@@ -24,7 +24,7 @@ def evaluate_jobs(
     translator: str,
     settings: Settings,
     scorer: SyncScorer,
-    watcher: DubWatcher,
+    watcher: ProgressSink,
 ) -> DubScores:
     """Score the jobs' finished files; see tasks/evaluation/dubbing.py.
 
@@ -34,12 +34,13 @@ def evaluate_jobs(
     with open_dubber(settings, generator, translator) as dubber:
         found = dubber.find(generator, translator)
         dubber.open(found)
-        for place, job in enumerate(jobs, start=1):
-            watcher.job(place, len(jobs), job.video)
+        for place, job in enumerate(jobs):
             try:
                 with readable(job.video):
                     asked, media = (_EVALUATE, job, found, settings, scorer), [*inputs_of(job), job.out]
-                    scores.append(dubber.ask(*asked, watcher=watcher, media=media, returns=DubScores))
+                    scores.append(
+                        dubber.ask(*asked, watcher=titled(watcher, jobs, place), media=media, returns=DubScores)
+                    )
             except HeterodubError as error:
                 scores.append(DubScores(*found.names, (), {}, {job.video: str(error)}, {}))
     return merged(scores)

@@ -37,12 +37,12 @@ from tasks.dubbing.face_tracking import follow
 from tasks.dubbing.jobs import readable
 from tasks.dubbing.models import Models
 from tasks.dubbing.passes import PassMonitor
-from tasks.dubbing.progress import DubWatcher
 from tasks.dubbing.segments import Segment
 from tasks.faces.backend import LandmarkBackend
 from tasks.media.canvas import Canvas
 from tasks.media.source_video import SourceVideo
 from tasks.media.speech import SpeechSource
+from tasks.monitoring.progress import ProgressSink
 
 Setting = Literal["paired", "unpaired"]
 System = Literal["dubbed", "source", "copy"]
@@ -131,15 +131,14 @@ def evaluate_dubbings(
     settings: Settings,
     scorer: SyncScorer,
     scratch: Path,
-    watcher: DubWatcher,
+    watcher: ProgressSink,
 ) -> DubScores:
     """Score each job's output, and its video dubbed with its own speech. Only `scratch` is written to."""
     rows: list[DubClipScores] = []
     failed: dict[str, str] = {}
     notes: dict[str, str] = {}
     evaluator = _DubEvaluator(models, backend, settings, scorer, scratch, watcher)
-    for number, job in enumerate(jobs, start=1):
-        watcher.job(number, len(jobs), job.video)
+    for job in jobs:
         own = job.model_copy(update={"speech": job.video, "out": str(scratch / "paired.mp4")})
         settings_of: tuple[tuple[Setting, DubJob], ...] = (("paired", own), ("unpaired", job))
         for setting, one in settings_of:
@@ -179,7 +178,7 @@ class _DubEvaluator:
     settings: Settings
     scorer: SyncScorer
     scratch: Path
-    watcher: DubWatcher
+    watcher: ProgressSink
 
 
 def _evaluate_job(setting: Setting, job: DubJob, evaluator: _DubEvaluator, rows: list[DubClipScores]) -> str | None:
@@ -189,7 +188,7 @@ def _evaluate_job(setting: Setting, job: DubJob, evaluator: _DubEvaluator, rows:
     out = Path(job.out) if delivered else evaluator.scratch / "made.mp4"
     plan = _planned(job, evaluator, None if delivered else out)
     with readable(str(out)):
-        film = SourceVideo.open(out, settings.guards)
+        film = SourceVideo.open(out, settings.limits)
         part = max(plan.parts, key=lambda one: len(one.rows_N))
         detected, seen = _detect(film, part, plan.timeline, evaluator)
     wanted = part.landmarks(slice(0, len(part.rows_N)))
@@ -199,7 +198,7 @@ def _evaluate_job(setting: Setting, job: DubJob, evaluator: _DubEvaluator, rows:
     is_reference_N = np.isin(part.rows_N, reference) | np.isin(part.rows_N + track.first, part.face.references)
     detected_frac = float((seen & tracked).sum() / tracked.sum()) if tracked.any() else None
     copied = copy_reference(track.points_TPXY[reference], wanted.source_NPXY)
-    with open_speech(job.speech, settings.guards, evaluator.scratch) as speech:
+    with open_speech(job.speech, settings.limits, evaluator.scratch) as speech:
 
         def scored(
             system: System, points: Floats, flags: Flags, looked: float | None, passed: float | None

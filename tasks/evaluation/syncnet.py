@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from model.evaluation.generator import GeneratorEvalClip
+from model.files import atomic_path
 from model.io import CPU
 from model.syncnet.disturb import disturb
 from model.syncnet.scorer import SyncScorer, contrastive_loss
@@ -53,10 +54,8 @@ def sync_scorer(
         clip = SyncClip.of(eval_clip.landmarks_TPXY, eval_clip.prepared.counts_T, eval_clip.mel_SM)
         speakers.setdefault(eval_clip.speaker, []).append(clip)
     _train(scorer, list(speakers.values()), recipe)
-    folder.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".unfinished")
-    save_file(scorer.state_dict(), unfinished)
-    unfinished.replace(path)
+    with atomic_path(path) as partial:
+        save_file(scorer.state_dict(), partial)
     return scorer.eval()
 
 

@@ -9,7 +9,7 @@ from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import Any, Final
 
-from schemas.config.limits import GuardSettings
+from schemas.config.limits import LimitSettings
 from schemas.errors import MediaRefusedError
 from schemas.reasons import FileReason
 from tasks.ingestion.child import Handed
@@ -76,17 +76,17 @@ class Decoder:
     """A child in a sandbox that works on media, and one outside that opens them for it. Not to be shared between
     threads. sandbox, variables: as those of Isolated.
 
-    Raises: SandboxError - the guards ask for more than this machine offers.
+    Raises: SandboxError - the limits ask for more than this machine offers.
     """
 
     def __init__(
-        self, guards: GuardSettings, sandbox: Sandbox | None = None, variables: Mapping[str, str] | None = None
+        self, limits: LimitSettings, sandbox: Sandbox | None = None, variables: Mapping[str, str] | None = None
     ) -> None:
-        require(guards.require_sandbox)
+        require(limits.require_sandbox)
         warn_of_missing()
-        self._child = Isolated(guards.memory_limit_gib, sandbox or Sandbox(), variables)
-        self._reader = Isolated(guards.memory_limit_gib, None)
-        self._origins = guards.web_origins
+        self._child = Isolated(limits.memory_limit_gib, sandbox or Sandbox(), variables)
+        self._reader = Isolated(limits.memory_limit_gib, None)
+        self._origins = limits.web_origins
 
     def run(
         self,

@@ -25,11 +25,12 @@ from tasks.ingestion.dask_executor import Client, spread
 from tasks.ingestion.hashing import Identified, identify_files
 from tasks.ingestion.job import Analysis, FileJob
 from tasks.ingestion.labels import settle_twins, store_resolution
-from tasks.ingestion.progress import IngestWatcher, Tally
+from tasks.ingestion.progress import Tally
 from tasks.ingestion.worker import FileResult, work_on
+from tasks.monitoring.progress import ProgressSink
+from tasks.releases.barred import Barred
 from tasks.sandbox.confinement import warn_of_missing
 from tasks.stores import tables, tombstones
-from tasks.stores.barred import Barred
 from tasks.stores.batches import BATCH_IS_STORED_S, FileBatch, KnownMedia, commit_batch, drop_media, orphans
 from tasks.stores.parts import PartFile
 from tasks.stores.removal import remove
@@ -77,7 +78,7 @@ def work_through(
     files: Collection[RawFile],
     settings: Settings,
     policy: Policy,
-    watcher: IngestWatcher,
+    progress: ProgressSink,
     labelled: Collection[str] = frozenset(),
 ) -> Tally:
     """Identify and analyse files, slice by slice, and store the outcome of every one; return what was done.
@@ -92,13 +93,13 @@ def work_through(
     known, labelled = file_catalog.read_catalog(workspace), set(labelled)
     barred = tombstones.standing(workspace).media
     for part in slices(files, known):
-        found = identify_files(client, part, known, settings, watcher, barred, labelled)
+        found = identify_files(client, part, known, settings, progress, barred, labelled)
         originals = found.resolution.originals
         tally.files -= len(part) - len(originals)
         tally.bytes -= sum(raw.size_bytes for raw in part) - sum(raw.size_bytes for raw in originals.values())
-        _analyse(client, workspace, found, known, settings, policy, watcher, tally)
+        _analyse(client, workspace, found, known, settings, policy, progress, tally)
         known = file_catalog.read_catalog(workspace)
-        settle_twins(workspace, known, settings.extractor, settings.guards.web_origins)
+        settle_twins(workspace, known, settings.extractor, settings.limits.web_origins)
         labelled.update(raw.uri for raw in part)
     return tally
 
@@ -128,12 +129,12 @@ def _analyse(
     known: Mapping[str, file_catalog.Row],
     settings: Settings,
     policy: Policy,
-    watcher: IngestWatcher,
+    progress: ProgressSink,
     tally: Tally,
 ) -> None:
     held = KnownMedia(workspace)
     before, barred = frozenset(held.media), Barred.standing(workspace)
-    watcher.phase("analyse", tally.files)
+    progress.phase("analyse", tally.files, tally.files_done, tally.share)
     jobs = [
         _job(raw, media_id, policy)
         for media_id, raw in sorted(files.resolution.originals.items(), key=lambda it: -it[1].size_bytes)
@@ -152,7 +153,7 @@ def _analyse(
         pending.take(job.media_id, row, done.analysis)
         _count_state(tally, row)
         _count(tally, raw, done)
-        watcher.analysed(tally)
+        progress.advance(tally.routes_text, tally.share)
         if len(pending.rows) >= settings.run.commit_files or time.monotonic() - pending.since > settings.run.commit_s:
             _store(workspace, pending, held)
             pending = _Pending()

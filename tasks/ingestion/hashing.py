@@ -16,8 +16,8 @@ from schemas.records import RawFile
 from tasks.ingestion import file_catalog
 from tasks.ingestion.dask_executor import Client, spread
 from tasks.ingestion.deduplication import Resolution, resolve
-from tasks.ingestion.progress import IngestWatcher
 from tasks.ingestion.worker import identify, identify_each
+from tasks.monitoring.progress import ProgressSink
 from tasks.sources.presence import gone
 
 _BUNDLE_FILES: Final = 32
@@ -41,7 +41,7 @@ def identify_files(
     files: Collection[RawFile],
     known: Mapping[str, file_catalog.Row],
     settings: Settings,
-    watcher: IngestWatcher,
+    progress: ProgressSink,
     barred: frozenset[str] = frozenset(),
     labelled: Collection[str] = frozenset(),
 ) -> Identified:
@@ -60,16 +60,16 @@ def identify_files(
         else:
             readable.append(raw)
     contents: dict[str, list[RawFile]] = {}
-    watcher.phase("identify", len(readable))
+    progress.phase("identify", len(readable))
     for raw, media_id in _contents(client, readable, settings):
-        watcher.step()
+        progress.advance()
         if isinstance(media_id, MediaRefusedError):
             refused.append((raw, media_id))
         elif media_id not in barred:
             contents.setdefault(media_id, []).append(raw)
     final = {raw.uri for raw, why in refused if why.reason not in file_catalog.RETRIED}
     looked_at = final.union(*({raw.uri for raw in same} for same in contents.values()))
-    is_gone = partial(gone, origins=settings.guards.web_origins)
+    is_gone = partial(gone, origins=settings.limits.web_origins)
     found = resolve(contents, known, settings.extractor, labelled, looked_at, is_gone)
     return Identified(found, tuple(refused))
 

@@ -82,7 +82,7 @@ def analyse(job: FileJob, settings: Settings, policy: Policy, outgoing: Mapping[
     Raises: MediaRefusedError - the file cannot be used; the reason says why. WeightsMissingError - the run cannot go
     on. OSError - the disk is full.
     """
-    origins = settings.guards.web_origins
+    origins = settings.limits.web_origins
     with tempfile.TemporaryDirectory(prefix="heterodub-") as folder, localise(job.uri, Path(folder), origins) as path:
         folders = _Folders(Path(folder), outgoing)
         before = _stamp(path)
@@ -90,12 +90,12 @@ def analyse(job: FileJob, settings: Settings, policy: Policy, outgoing: Mapping[
             raise MediaRefusedError(FileReason.CHANGED)
         announce(None)
         container = sniff(path)
-        facts = probe(path, container, settings.guards, job.streams[0] if job.streams else None)
+        facts = probe(path, container, settings.limits, job.streams[0] if job.streams else None)
         analysis = _of_stream(job, settings, policy, path, folders, container, facts)
         for number in other_films(facts) if job.admit is None else ():
             if _worth(analysis) == _ADMITTED:
                 break
-            other = probe(path, container, settings.guards, number)
+            other = probe(path, container, settings.limits, number)
             analysis = max(analysis, _of_stream(job, settings, policy, path, folders, container, other), key=_worth)
         if _stamp(path) != before:  # decoding opens the path several times, over minutes
             raise MediaRefusedError(FileReason.CHANGED)
@@ -113,10 +113,10 @@ def _of_stream(
 ) -> Analysis:
     """Process the video stream that `facts` names."""
     announce(facts.duration_s or 0.0)
-    guards, timeline = settings.guards, Timeline.read(path, container, used_streams(facts))
+    limits, timeline = settings.limits, Timeline.read(path, container, used_streams(facts))
     only = job.streams[1] if job.streams else None
     with (
-        open_video(path, container, facts, guards, timeline) as video,
+        open_video(path, container, facts, limits, timeline) as video,
         SoundTracks.open(
             path,
             container,
@@ -124,7 +124,7 @@ def _of_stream(
             video.origin_s,
             job.offset_s,
             folders.scratch,
-            guards.max_duration_s,
+            limits.max_duration_s,
             timeline,
             only,
         ) as sounds,

@@ -1,11 +1,9 @@
-"""Progress of an ingest, for a progress bar, a Prefect artifact or nobody. The work only reports events."""
+"""Counts of an ingest while it runs."""
 
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Protocol
+
+_ROUTES = ("both", "stage1", "stage2", "rejected")
 
 
 @dataclass(slots=True)
@@ -21,48 +19,12 @@ class Tally:
     routes: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
 
+    @property
+    def share(self) -> float:
+        """Share of the work that is done, 0 to 1; by bytes, since large files come first."""
+        return self.bytes_done / max(1, self.bytes)
 
-class IngestWatcher(Protocol):
-    """Receives progress as it happens; must return at once."""
-
-    def phase(self, name: str, total: int) -> None:
-        """Start a step of `total` items."""
-
-    def step(self) -> None:
-        """Count one item of the step as done."""
-
-    def analysed(self, tally: Tally) -> None:
-        """Count another file as done; `tally` is up to date and changes later."""
-
-
-class SilentIngestWatcher:
-    """Ignores all progress."""
-
-    def phase(self, name: str, total: int) -> None:
-        """Ignored."""
-
-    def step(self) -> None:
-        """Ignored."""
-
-    def analysed(self, tally: Tally) -> None:
-        """Ignored."""
-
-
-_WATCHER: ContextVar[IngestWatcher | None] = ContextVar("watcher", default=None)
-
-
-@contextmanager
-def watched_by(watcher: IngestWatcher) -> Iterator[None]:
-    """Report flows run inside the block to this watcher. Not a flow parameter: it is no part of what a run does, and
-    a deployment's form could not ask for it.
-    """
-    token = _WATCHER.set(watcher)
-    try:
-        yield
-    finally:
-        _WATCHER.reset(token)
-
-
-def watcher() -> IngestWatcher:
-    """Return the watcher of the current run."""
-    return _WATCHER.get() or SilentIngestWatcher()
+    @property
+    def routes_text(self) -> str:
+        """Clips of each route, in words."""
+        return "  ".join(f"{route} {self.routes[route]}" for route in _ROUTES)

@@ -22,14 +22,14 @@ from schemas.policy import Policy
 from schemas.reasons import ClipReason, FileReason, FileState, Stage
 from tasks.ingestion.dask_executor import Client, spread
 from tasks.ingestion.job import Admission, FileJob
-from tasks.ingestion.progress import IngestWatcher
 from tasks.ingestion.worker import FileResult, work_on
+from tasks.monitoring.progress import ProgressSink
 from tasks.quality.av_sync import correction_frames
 from tasks.quality.routing import route_columns
 from tasks.stores import tables
 from tasks.stores.active_policy import set_policy
+from tasks.stores.parquet import names_in_folder
 from tasks.stores.parts import PartFile, commit_parts, find_part, part_name
-from tasks.stores.reading import names_in_folder
 from tasks.stores.workspace import Workspace
 
 Mask = NDArray[np.bool_]
@@ -104,7 +104,7 @@ class Applied:
 
 
 def apply_reroute(
-    client: Client | None, workspace: Workspace, plan: Reroute, settings: Settings, watcher: IngestWatcher
+    client: Client | None, workspace: Workspace, plan: Reroute, settings: Settings, progress: ProgressSink
 ) -> Applied:
     """Apply the plan. `client` may be None when nothing is newly admitted.
 
@@ -120,11 +120,11 @@ def apply_reroute(
     parts: dict[str, list[PartFile]] = {stage.value: [] for stage in Stage}
     ready = {stage.value: names_in_folder(workspace, stage.value) for stage in Stage} if jobs else {}
     left = [job for job in jobs if not _take_up(workspace, job, settings.extractor, ready, parts)]
-    watcher.phase("extract", len(left))
+    progress.phase("extract", len(left))
     work = partial(work_on, settings=settings.rooted(), policy=plan.policy)
     answers = spread(client, work, left, key=lambda job: f"{job.media_id}-{job.suffix}") if client else ()
     for job, result in answers:
-        watcher.step()
+        progress.advance()
         done = result if isinstance(result, FileResult) else FileResult(job, None, result, 0.0)
         if done.analysis is None:
             failed[job.media_id] = done.refusal or MediaRefusedError(FileReason.INTERNAL_ERROR)

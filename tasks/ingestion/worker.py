@@ -10,7 +10,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TypeVar
 
-from schemas.config.limits import GuardSettings
+from schemas.config.limits import LimitSettings
 from schemas.config.settings import Settings
 from schemas.errors import HeterodubError, MediaRefusedError
 from schemas.policy import Policy
@@ -74,11 +74,11 @@ def _children(settings: Settings) -> tuple[Isolated, Isolated]:
 
     Raises: SandboxError - the settings ask for more than this machine offers.
     """
-    guards, thread = settings.guards, threading.get_ident()
-    require(guards.require_sandbox)
+    limits, thread = settings.limits, threading.get_ident()
+    require(limits.require_sandbox)
     on_device = settings.backend == "face_alignment"
-    decoder = _decoder(guards.memory_limit_gib, settings.weights.paths, on_device, thread)
-    return decoder, _reader(guards.memory_limit_gib, thread)
+    decoder = _decoder(limits.memory_limit_gib, settings.weights.paths, on_device, thread)
+    return decoder, _reader(limits.memory_limit_gib, thread)
 
 
 class _Patience:
@@ -86,9 +86,9 @@ class _Patience:
     always the same, work by its length, which is not known before.
     """
 
-    def __init__(self, size_bytes: int, guards: GuardSettings) -> None:
-        self._size_bytes, self._guards = size_bytes, guards
-        self.fetch_s = _LOOK_LIMIT_S + size_bytes / guards.least_fetch_bytes_per_s
+    def __init__(self, size_bytes: int, limits: LimitSettings) -> None:
+        self._size_bytes, self._limits = size_bytes, limits
+        self.fetch_s = _LOOK_LIMIT_S + size_bytes / limits.least_fetch_bytes_per_s
         self._heard = 0
 
     def hear(self, length_s: float | None) -> float:
@@ -99,7 +99,7 @@ class _Patience:
         if length_s is None:
             return _LOOK_LIMIT_S
         length_s = max(0.0, min(self._size_bytes / _LEAST_BYTES_PER_S, length_s))  # in this order for a NaN, too
-        return self._guards.time_limit_s + self._guards.time_limit_factor * length_s
+        return self._limits.time_limit_s + self._limits.time_limit_factor * length_s
 
 
 def work_on(job: FileJob, settings: Settings, policy: Policy) -> FileResult:
@@ -109,7 +109,7 @@ def work_on(job: FileJob, settings: Settings, policy: Policy) -> FileResult:
     """
     started = time.monotonic()
     try:
-        analysis = _unless_killed(partial(_analysed, job, settings, policy), settings.guards.attempts)
+        analysis = _unless_killed(partial(_analysed, job, settings, policy), settings.limits.attempts)
     except MediaRefusedError as refusal:
         return FileResult(job, None, refusal, time.monotonic() - started)
     return FileResult(job, analysis, None, time.monotonic() - started)
@@ -117,15 +117,15 @@ def work_on(job: FileJob, settings: Settings, policy: Policy) -> FileResult:
 
 def identify(raw: RawFile, settings: Settings) -> str | MediaRefusedError:
     """The sha256 of a file's bytes, or why it cannot be read. Meanwhile another child loads what it will need."""
-    guards = settings.guards
-    limit_s = _Patience(raw.size_bytes, guards).fetch_s
+    limits = settings.limits
+    limit_s = _Patience(raw.size_bytes, limits).fetch_s
     decoder, reader = _children(settings)
     decoder.prepare(_LOAD, settings)
-    asked = (_CONTENT_OF, raw.uri, guards.web_origins, raw.within)
+    asked = (_CONTENT_OF, raw.uri, limits.web_origins, raw.within)
     read = partial(reader.run, *asked, time_limit_s=limit_s, returns=str)
     try:
         with _as_refusal():
-            return str(_unless_killed(read, settings.guards.attempts))
+            return str(_unless_killed(read, settings.limits.attempts))
     except MediaRefusedError as refusal:
         return _of_its_place(refusal)
 
@@ -137,11 +137,11 @@ def identify_each(bundle: Sequence[RawFile], settings: Settings) -> list[str | M
 
 def _analysed(job: FileJob, settings: Settings, policy: Policy) -> Analysis:
     decoder, reader = _children(settings)
-    patience, workspace = _Patience(job.size_bytes, settings.guards), Workspace.open(settings.workspace)
+    patience, workspace = _Patience(job.size_bytes, settings.limits), Workspace.open(settings.workspace)
     try:
         with _as_refusal():
             media: Handed = reader.run(
-                OPEN, [job.uri], False, settings.guards.web_origins, time_limit_s=patience.fetch_s, returns=Handed
+                OPEN, [job.uri], False, settings.limits.web_origins, time_limit_s=patience.fetch_s, returns=Handed
             )
     except MediaRefusedError as refusal:
         raise _of_its_place(refusal) if refusal.reason is FileReason.TIMED_OUT else refusal from refusal

@@ -103,8 +103,8 @@ def check_sandbox(settings: Settings) -> Finding:
         parts = f"Landlock {landlock.version()}, seccomp"
         return good("install", "sandbox", f"foreign media are decoded in the whole of it ({parts})")
     words = f"this machine lacks {'; '.join(lacking)}"
-    if settings.guards.require_sandbox:
-        return problem("install", "sandbox", words, "use Linux 6.12 or newer, or leave out [guards] require_sandbox")
+    if settings.limits.require_sandbox:
+        return problem("install", "sandbox", words, "use Linux 6.12 or newer, or leave out [limits] require_sandbox")
     return warning("install", "sandbox", words, "decode strangers' footage on Linux 6.12 or newer")
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from schemas.cards import GENERATOR, TRANSLATOR
@@ -16,11 +17,13 @@ from tasks.releases import benchmarks, releases
 from tasks.stores.workspace import Workspace
 from tasks.tracking.address import place_of
 
-from . import reading
-from .findings import Finding, good, problem, warning
+from . import findings
+from .findings import Finding
 
 if TYPE_CHECKING:
     from tasks.tracking.store import Tracking
+
+_good, _problem, _warning = (partial(kind, "promotion") for kind in (findings.good, findings.problem, findings.warning))
 
 _REPAIR = "the next `heterodub promote STAGE` or rollback repairs it first"
 
@@ -35,8 +38,6 @@ def check_promotions(settings: Settings) -> list[Finding]:
 
 
 def _benchmarks(ws: Workspace) -> Iterator[Finding]:
-    if not (reading.exists(ws, "benchmarks") and reading.exists(ws, "releases")):
-        return
     last = releases.latest(ws)
     for stage in Stage if last else ():
         try:
@@ -46,11 +47,11 @@ def _benchmarks(ws: Workspace) -> Iterator[Finding]:
             benchmarks.verify(ws, frozen, releases.current_versions(ws)[stage.value])
         except HeterodubError as error:
             remedy = "until then nothing of this stage can be promoted"
-            yield problem("promotion", f"{stage} benchmark", str(error), remedy)
+            yield _problem(f"{stage} benchmark", str(error), remedy)
         else:
             clips, speakers = counted(len(frozen.clips), "clip"), counted(frozen.speakers, "speaker")
             detail = f"{frozen.benchmark}, {clips} of {speakers}, all as they were frozen"
-            yield good("promotion", f"{stage} benchmark", detail)
+            yield _good(f"{stage} benchmark", detail)
 
 
 def _champions(ws: Workspace, settings: Settings) -> Iterator[Finding]:
@@ -66,34 +67,32 @@ def _led_elsewhere(ws: Workspace, settings: Settings, model: str) -> Iterator[Fi
     """Warn that a workspace that trains for another one's champions cannot promote."""
     with suppress(HeterodubError, OSError):  # check_tracking reports a store that does not answer
         if detail := foreign_ledger(_open_tracking(ws, settings), ws, model):
-            yield warning("promotion", f"{model} champion", detail, f"promote from there, or take it over: {ADOPT}")
+            yield _warning(f"{model} champion", detail, f"promote from there, or take it over: {ADOPT}")
 
 
 def _champion(ws: Workspace, settings: Settings, model: str, model_moves: list[Move]) -> Finding:
     last, what = model_moves[-1], f"{model} champion"
     if not last.is_done:
         detail = f"the {last.kind} to version {last.to_version} by {last.who} ({last.created_utc}) was interrupted"
-        return problem("promotion", what, detail, _REPAIR)
+        return _problem(what, detail, _REPAIR)
     try:
         tracking = _open_tracking(ws, settings)
         if detail := foreign_ledger(tracking, ws, model):
-            return problem("promotion", what, detail, f"promote from there, or take it over: {ADOPT}")
+            return _problem(what, detail, f"promote from there, or take it over: {ADOPT}")
         alias, registered = _registered(tracking, model)
     except (HeterodubError, OSError) as error:
-        return problem("promotion", what, f"the registry cannot be read: {error}", "see the tracking store's finding")
+        return _problem(what, f"the registry cannot be read: {error}", "see the tracking store's finding")
     takedowns = registered.get(last.to_version)
     if takedowns is None:
         detail = f"version {last.to_version} by the ledger, but it was deleted from the registry"
-        return problem("promotion", what, detail, f"{CHOOSE} chooses another")
+        return _problem(what, detail, f"{CHOOSE} chooses another")
     if alias != last.to_version:
         detail = f"version {last.to_version} by the ledger, but the alias points at {alias or 'nothing'}"
-        return problem("promotion", what, detail, _REPAIR)
+        return _problem(what, detail, _REPAIR)
     if takedowns:
         detail = f"version {last.to_version} was trained on footage that was taken down ({takedowns})"
-        return warning("promotion", what, detail, "train again and promote, or roll back to a clean version")
-    return good(
-        "promotion", what, f"version {last.to_version} since {last.created_utc}, {len(champions(model_moves))} in line"
-    )
+        return _warning(what, detail, "train again and promote, or roll back to a clean version")
+    return _good(what, f"version {last.to_version} since {last.created_utc}, {len(champions(model_moves))} in line")
 
 
 def _open_tracking(ws: Workspace, settings: Settings) -> "Tracking":

@@ -4,8 +4,9 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,19 +19,26 @@ from schemas.tables import LAYOUT_VERSION, TABLES
 from schemas.wording import counted
 from tasks.releases import releases
 from tasks.sources.presence import gone
-from tasks.stores import commits, delta, tombstones, vacuum
+from tasks.stores import commits, delta, tables, tombstones, vacuum
+from tasks.stores.active_policy import policy_in_force
 from tasks.stores.batches import orphans
 from tasks.stores.workspace import LEFT_BEHIND_S, Workspace
 
-from . import reading
-from .findings import Finding, good, problem, warning
-from .in_force import policy_in_force
+from . import findings
+from .findings import Finding
 
 LEAST_FREE_BYTES: Final = 2 * 2**30
 """Room below which an ingest would soon stop; an hour of admitted footage takes about this much."""
 
+_good, _problem = partial(findings.good, "workspace"), partial(findings.problem, "workspace")
+_warning, _checked = partial(findings.warning, "workspace"), partial(findings.checked, "workspace")
+
 _EXAMPLES: Final = 3
 _REINGEST: Final = "ingest the source once more: what is missing is made again"
+_MOVED: Final = (
+    "ingest their source as it is now: a file that was moved is known again by its bytes, with its new labels. What is "
+    "stored of deleted ones can be trained on"
+)
 _AGAIN: Final = "do the takedown again, or any other: it finishes what an earlier one left"
 _REROUTE: Final = "`heterodub route --policy FILE`"
 _CHECKED_OUT: Final = "restore the workspace from a copy, or ingest into a new one"
@@ -41,20 +49,20 @@ def check_workspace(settings: Settings) -> list[Finding]:
     try:
         ws = Workspace.open(settings.workspace)
     except WorkspaceError as error:
-        return [problem("workspace", "layout", str(error), "name the right folder with --workspace, or ingest into it")]
-    findings = [good("workspace", "layout", f"version {LAYOUT_VERSION} at {ws.root}")]
-    findings.append(_policy(ws, settings))
+        return [_problem("layout", str(error), "name the right folder with --workspace, or ingest into it")]
+    found = [_good("layout", f"version {LAYOUT_VERSION} at {ws.root}")]
+    found.append(_policy(ws, settings))
     tables = [finding for table in TABLES for finding in _table(ws, table)]
-    findings += tables
+    found += tables
     if not any(finding.remedy for finding in tables):
-        findings += [
+        found += [
             *_orphans(ws),
-            *_gone(ws, settings.guards.web_origins),
+            *_gone(ws, settings.limits.web_origins),
             *_barred(ws),
             *_clip_counts(ws),
             *_payload(ws),
         ]
-    return [*findings, *_release(ws), *_scratch(ws), *check_room(ws)]
+    return [*found, *_release(ws), *_scratch(ws), *check_room(ws)]
 
 
 def _policy(ws: Workspace, settings: Settings) -> Finding:
@@ -62,32 +70,28 @@ def _policy(ws: Workspace, settings: Settings) -> Finding:
     try:
         policy = policy_in_force(ws, settings)
     except HeterodubError as error:
-        return problem("workspace", "policy", str(error), f"route again: {_REROUTE}")
-    return good("workspace", "policy", f"{policy.name} {policy.version} ({policy.hash}) is in force")
+        return _problem("policy", str(error), f"route again: {_REROUTE}")
+    return _good("policy", f"{policy.name} {policy.version} ({policy.hash}) is in force")
 
 
 def _table(ws: Workspace, table: str) -> Iterator[Finding]:
     """Check that every file of the newest version exists, is whole, and opens."""
     what = f"table {table}"
-    if not reading.exists(ws, table):
-        yield good("workspace", what, "not made yet")
+    if not delta.exists(ws, table):
+        yield _good(what, "not made yet")
         return
     try:
         commits.require_whole(ws, table)
         files = delta.snapshot(ws, table).files
         lost = _lost(ws, table, files)
-        rows = 0 if lost else reading.read(ws, table, [TABLES[table].names[0]]).num_rows
+        rows = 0 if lost else tables.read_any(ws, table, [TABLES[table].names[0]]).num_rows
         if not lost and table not in ("stage1", "stage2"):
-            reading.read(ws, table)  # small rows: every byte can be read, not only the first column
+            tables.read_any(ws, table)  # small rows: every byte can be read, not only the first column
     except (HeterodubError, pa.ArrowException, OSError) as error:
-        yield problem("workspace", what, f"cannot be read: {error}", _CHECKED_OUT)
+        yield _problem(what, f"cannot be read: {error}", _CHECKED_OUT)
         return
-    if lost:
-        yield problem(
-            "workspace", what, f"{counted(len(lost), 'file')} missing or cut short: {_some(lost)}", _CHECKED_OUT
-        )
-    else:
-        yield good("workspace", what, f"{counted(rows, 'row')} in {counted(len(files), 'file')}")
+    fault = f"{counted(len(lost), 'file')} missing or cut short: {_some(lost)}" if lost else ""
+    yield _checked(what, fault, _CHECKED_OUT, f"{counted(rows, 'row')} in {counted(len(files), 'file')}")
 
 
 def _lost(ws: Workspace, table: str, files: tuple[delta.DataFile, ...]) -> list[str]:
@@ -97,30 +101,24 @@ def _lost(ws: Workspace, table: str, files: tuple[delta.DataFile, ...]) -> list[
 
 
 def _orphans(ws: Workspace) -> Iterator[Finding]:
-    if not all(reading.exists(ws, table) for table in ("catalog", "clips", "stage1", "stage2")):
+    if not all(delta.exists(ws, table) for table in ("catalog", "clips", "stage1", "stage2")):
         return
     media = sorted(orphans(ws))
-    if media:
-        detail = f"{len(media)} media have rows, but no measured file: {_some_ids(media)}"
-        yield problem("workspace", "orphans", detail, "ingest any source again: rows without a file are deleted")
-    else:
-        yield good("workspace", "orphans", "none")
+    fault = f"{len(media)} media have rows, but no measured file: {_some_ids(media)}" if media else ""
+    yield _checked("orphans", fault, "ingest any source again: rows without a file are deleted", "none")
 
 
 def _gone(ws: Workspace, origins: Sequence[str]) -> Iterator[Finding]:
     """Check that the files in the catalog still exist: rows outlive them, but other routes need them."""
-    if not reading.exists(ws, "catalog"):
+    if not delta.exists(ws, "catalog"):
         return
     not_quarantined = pc.field("state") != FileState.QUARANTINED.value
-    uris = reading.read(ws, "catalog", ["uri"], not_quarantined)["uri"].to_pylist()
+    uris = tables.read_any(ws, "catalog", ["uri"], not_quarantined)["uri"].to_pylist()
     if lost := sorted(gone(uris, origins)):
-        remedy = (
-            "ingest their source as it is now: a file that was moved is known again by its bytes, with its new labels"
-        )
         detail = f"{len(lost)} of {len(uris)} files are not there any more: {_some(lost)}"
-        yield warning("workspace", "raw files", detail, f"{remedy}. What is stored of deleted ones can be trained on")
+        yield _warning("raw files", detail, _MOVED)
     else:
-        yield good("workspace", "raw files", f"all {len(uris)} are where they were")
+        yield _good("raw files", f"all {len(uris)} are where they were")
 
 
 def _barred(ws: Workspace) -> Iterator[Finding]:
@@ -131,23 +129,22 @@ def _barred(ws: Workspace) -> Iterator[Finding]:
     left, kept = tombstones.unfinished(ws), _kept(ws, marks.media)
     if left:
         detail = f"{counted(len(left), 'takedown')} not finished: {_some_ids([one.takedown for one in left])}"
-        yield problem("workspace", "takedowns", detail, f"what was to be erased may still be there: {_AGAIN}")
+        yield _problem("takedowns", detail, f"what was to be erased may still be there: {_AGAIN}")
     if kept:
         detail = f"{counted(len(kept), 'file')} on the disk hold footage that was taken down: {_some(kept)}"
-        yield problem("workspace", "takedowns", detail, _AGAIN)
-    gone = marks.media
-    rows = reading.read(ws, "catalog", ["media_id", "speaker", "corpus", "licence"]).to_pylist()
+        yield _problem("takedowns", detail, _AGAIN)
+    rows = tables.read_any(ws, "catalog", ["media_id", "speaker", "corpus", "licence"]).to_pylist()
     back = [
         row["media_id"] or "not identified"
         for row in rows
-        if row["media_id"] in gone or marks.bars(row["speaker"], row["corpus"], row["licence"])
+        if row["media_id"] in marks.media or marks.bars(row["speaker"], row["corpus"], row["licence"])
     ]
     if back:
         remedy = f"once no ingest is running, {_AGAIN}"
         detail = f"{len(back)} stored files are of footage that was taken down: {_some_ids(back)}"
-        yield problem("workspace", "takedowns", detail, remedy)
+        yield _problem("takedowns", detail, remedy)
     if not (left or kept or back):
-        yield good("workspace", "takedowns", "nothing is stored of what was taken down")
+        yield _good("takedowns", "nothing is stored of what was taken down")
 
 
 def _kept(ws: Workspace, media: frozenset[str]) -> list[str]:
@@ -155,7 +152,7 @@ def _kept(ws: Workspace, media: frozenset[str]) -> list[str]:
     held = [
         f"{table}/{name}"
         for table in ("catalog", "clips", "stage1", "stage2", "benchmarks")
-        if media and reading.exists(ws, table)
+        if media and delta.exists(ws, table)
         for name in vacuum.strays(ws, table, "media_id", media)
     ]
     return sorted(held)
@@ -164,43 +161,39 @@ def _kept(ws: Workspace, media: frozenset[str]) -> list[str]:
 def _clip_counts(ws: Workspace) -> Iterator[Finding]:
     """Check that each measured file has the clips that its catalog row counts."""
     measured = pc.field("state") == FileState.MEASURED.value
-    catalog = reading.read(ws, "catalog", ["uri", "media_id", "clips"], measured).to_pylist()
-    stored = Counter(reading.read(ws, "clips", ["media_id"])["media_id"].to_pylist())
-    wrong = [row for row in catalog if row["clips"] != stored[row["media_id"]]]
-    if wrong:
-        names = [f"{base_name(row['uri'])} ({row['clips']} noted, {stored[row['media_id']]} stored)" for row in wrong]
-        yield problem(
-            "workspace", "clip counts", f"of {counted(len(wrong), 'file')} they disagree: {_some(names)}", _REINGEST
-        )
-    else:
-        yield good("workspace", "clip counts", f"right for {len(catalog)} measured files")
+    catalog = tables.read_any(ws, "catalog", ["uri", "media_id", "clips"], measured).to_pylist()
+    stored = Counter(tables.read_any(ws, "clips", ["media_id"])["media_id"].to_pylist())
+    wrong = [
+        f"{base_name(row['uri'])} ({row['clips']} noted, {stored[row['media_id']]} stored)"
+        for row in catalog
+        if row["clips"] != stored[row["media_id"]]
+    ]
+    fault = f"of {counted(len(wrong), 'file')} they disagree: {_some(wrong)}" if wrong else ""
+    yield _checked("clip counts", fault, _REINGEST, f"right for {len(catalog)} measured files")
 
 
 def _payload(ws: Workspace) -> Iterator[Finding]:
     """Check that admitted clips and payload rows are the same."""
     for stage in Stage:
-        admitted = _ids(reading.read(ws, "clips", ["clip_id"], pc.field(stage.value)))
-        stored = _ids(reading.read(ws, stage.value, ["clip_id"]))
+        admitted = set(tables.read_any(ws, "clips", ["clip_id"], pc.field(stage.value))["clip_id"].to_pylist())
+        stored = set(tables.read_any(ws, stage.value, ["clip_id"])["clip_id"].to_pylist())
         what = f"{stage} payload"
         if bare := sorted(admitted - stored):
             detail = f"{len(bare)} admitted clips have no payload: {_some_ids(bare)}"
-            yield problem("workspace", what, detail, f"run {_REROUTE}, or ingest the source once more")
+            yield _problem(what, detail, f"run {_REROUTE}, or ingest the source once more")
         if stray := sorted(stored - admitted):
             detail = f"{len(stray)} payload rows have no admitted clip: {_some_ids(stray)}"
-            yield problem("workspace", what, detail, f"run {_REROUTE}, which takes such rows out")
+            yield _problem(what, detail, f"run {_REROUTE}, which takes such rows out")
         if admitted == stored:
-            yield good("workspace", what, f"there for all {len(admitted)} admitted clips")
+            yield _good(what, f"there for all {len(admitted)} admitted clips")
 
 
 def _release(ws: Workspace) -> Iterator[Finding]:
     """Check that every file that the last release pins still exists."""
-    if not reading.exists(ws, "releases"):
-        yield good("workspace", "last release", "none yet")
-        return
     try:
         last = releases.latest(ws)
         if last is None:
-            yield good("workspace", "last release", "none yet")
+            yield _good("last release", "none yet")
             return
         lost = [
             f"{table} version {version}: {name}"
@@ -209,18 +202,16 @@ def _release(ws: Workspace) -> Iterator[Finding]:
         ]
         is_as_published = bool(lost) or releases.identity_of(ws, last) == last.release_id
     except (HeterodubError, pa.ArrowException, OSError, ValueError, KeyError) as error:
-        yield problem("workspace", "last release", f"cannot be read: {error}", _CHECKED_OUT)
+        yield _problem("last release", f"cannot be read: {error}", _CHECKED_OUT)
         return
     if lost:
         remedy = "publish a new release with `heterodub ingest`; do not train from this one"
-        yield problem(
-            "workspace", "last release", f"{last.release_id} lost {counted(len(lost), 'file')}: {_some(lost)}", remedy
-        )
+        yield _problem("last release", f"{last.release_id} lost {counted(len(lost), 'file')}: {_some(lost)}", remedy)
     elif not is_as_published:
         detail = f"{last.release_id} does not hold what it was published with, of which its id is a hash"
-        yield problem("workspace", "last release", detail, f"do not train from it; {_CHECKED_OUT}")
+        yield _problem("last release", detail, f"do not train from it; {_CHECKED_OUT}")
     else:
-        yield good("workspace", "last release", f"{last.release_id}, number {last.sequence}, all files there")
+        yield _good("last release", f"{last.release_id}, number {last.sequence}, all files there")
 
 
 def _scratch(ws: Workspace) -> Iterator[Finding]:
@@ -231,12 +222,10 @@ def _scratch(ws: Workspace) -> Iterator[Finding]:
     left = [path for path in place.rglob("*") if path.is_file() and path.stat().st_mtime < before]
     if left:
         size = sum(path.stat().st_size for path in left)
-        detail = f"{counted(len(left), 'file')}, {size / 1e6:.1f} MB, older than an hour in {place}"
-        yield warning(
-            "workspace", "scratch", detail, "delete them when no ingest is running: a run that died left them"
-        )
+        detail = f"{counted(len(left), 'file')}, {size / 1e6:.1f} MB, older than a day in {place}"
+        yield _warning("scratch", detail, "delete them when no ingest is running: a run that died left them")
     else:
-        yield good("workspace", "scratch", "nothing left behind")
+        yield _good("scratch", "nothing left behind")
 
 
 def check_room(ws: Workspace, least_bytes: int = LEAST_FREE_BYTES) -> Iterator[Finding]:
@@ -244,15 +233,9 @@ def check_room(ws: Workspace, least_bytes: int = LEAST_FREE_BYTES) -> Iterator[F
     if not ws.is_local:
         return
     free = shutil.disk_usage(ws.root).free
-    if free < least_bytes:
-        detail = f"{free / 2**30:.1f} GiB free, {least_bytes / 2**30:.1f} GiB should be"
-        yield problem("workspace", "disk", detail, "make room, or move the workspace to a larger disk")
-    else:
-        yield good("workspace", "disk", f"{free / 2**30:.1f} GiB free")
-
-
-def _ids(rows: Any) -> set[str]:
-    return set(rows["clip_id"].to_pylist())
+    room = f"{free / 2**30:.1f} GiB free"
+    fault = f"{room}, {least_bytes / 2**30:.1f} GiB should be" if free < least_bytes else ""
+    yield _checked("disk", fault, "make room, or move the workspace to a larger disk", room)
 
 
 def _some(names: list[str]) -> str:

@@ -11,14 +11,14 @@ import pyarrow.compute as pc
 from model.features.timing import frame_to_second
 from schemas.config.settings import Settings
 from schemas.policy import Policy
-from schemas.reasons import EXPLANATIONS, ClipReason, FileReason, FileState, Stage
+from schemas.reasons import EXPLANATIONS, FileState, Stage
 from schemas.records import MediaFacts
 from schemas.signals import SIGNAL_NAMES, SIGNALS
 from tasks.quality.routing import LimitCheck, explain, route_clip
+from tasks.stores import tables
+from tasks.stores.active_policy import policy_in_force
 from tasks.stores.workspace import Workspace
 
-from . import reading
-from .in_force import policy_in_force
 from .lookup import find
 from .routes import route_of
 
@@ -131,9 +131,9 @@ def explain_name(settings: Settings, name: str) -> FileAnswer | ClipAnswer:
     match = find(ws, name)
     policy = policy_in_force(ws, settings)
     if match.clip_id is not None:
-        (row,) = reading.read(ws, "clips", filter=pc.field("clip_id") == match.clip_id).to_pylist()
+        (row,) = tables.read_any(ws, "clips", filter=pc.field("clip_id") == match.clip_id).to_pylist()
         return explain_clip(row, policy)
-    (row,) = reading.read(ws, "catalog", filter=pc.field("uri") == match.uri).to_pylist()
+    (row,) = tables.read_any(ws, "catalog", filter=pc.field("uri") == match.uri).to_pylist()
     return _explain_file(ws, row, policy)
 
 
@@ -158,17 +158,14 @@ def explain_clip(row: Row, policy: Policy) -> ClipAnswer:
 
 def sentence(code: str) -> str:
     """Return the sentence of a reason code; a code of a newer version has none and is returned itself."""
-    for kind in (FileReason, ClipReason):
-        if code in {str(reason) for reason in kind}:
-            return EXPLANATIONS[kind(code)]
-    return code
+    return next((explanation for reason, explanation in EXPLANATIONS.items() if reason == code), code)
 
 
 def _explain_file(ws: Workspace, row: Row, policy: Policy) -> FileAnswer:
     clips: list[dict[str, Any]] = []
     if row["media_id"] is not None:
         order = [("start_frame", "ascending"), ("clip_id", "ascending")]
-        clips = reading.read(ws, "clips", filter=pc.field("media_id") == row["media_id"]).sort_by(order).to_pylist()
+        clips = tables.read_any(ws, "clips", filter=pc.field("media_id") == row["media_id"]).sort_by(order).to_pylist()
     is_copy = row["state"] == FileState.DUPLICATE and bool(clips)
     return FileAnswer(
         uri=row["uri"],

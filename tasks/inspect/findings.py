@@ -36,3 +36,8 @@ def warning(area: str, what: str, detail: str, remedy: str) -> Finding:
 def problem(area: str, what: str, detail: str, remedy: str) -> Finding:
     """Return a finding that has to be corrected."""
     return Finding(area, what, Health.PROBLEM, detail, remedy)
+
+
+def checked(area: str, what: str, fault: str, remedy: str, detail: str = "") -> Finding:
+    """Return a problem if there is a fault, else a finding that all is well, with its detail."""
+    return problem(area, what, fault, remedy) if fault else good(area, what, detail)

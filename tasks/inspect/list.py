@@ -11,9 +11,9 @@ from model.features.timing import frame_to_second
 from schemas.errors import NotFoundError
 from schemas.reasons import ClipReason, FileReason, FileState
 from schemas.signals import SIGNAL_NAMES
+from tasks.stores import tables
 from tasks.stores.workspace import Workspace
 
-from . import reading
 from .routes import Route, route_of, takes
 
 Row = dict[str, Any]
@@ -64,8 +64,8 @@ def list_files(ws: Workspace, wanted: ListQuery) -> Listing:
     """
     _check("state", wanted.state, FileState)
     _check("reason", wanted.reason, (*FileReason, *ClipReason))
-    clips = reading.read(ws, "clips", ["media_id", *_STAGES, *_REASONS])
-    catalog = reading.read(ws, "catalog", filter=None if wanted.state is None else pc.field("state") == wanted.state)
+    clips = tables.read_any(ws, "clips", ["media_id", *_STAGES, *_REASONS])
+    catalog = tables.read_any(ws, "catalog", filter=None if wanted.state is None else pc.field("state") == wanted.state)
     if wanted.route is not None:
         catalog = _of_media(catalog, clips.filter(takes(wanted.route)))
     if wanted.reason is not None:
@@ -84,7 +84,7 @@ def list_clips(ws: Workspace, wanted: ListQuery) -> Listing:
     """
     _check("state", wanted.state, ClipState)
     _check("reason", wanted.reason, ClipReason)
-    clips = reading.read(ws, "clips", filter=_clip_filter(wanted))
+    clips = tables.read_any(ws, "clips", filter=_clip_filter(wanted))
     if wanted.reason is not None:
         clips = clips.filter(_refused_for(clips, wanted.reason))
     order = [("uri", "ascending"), ("start_frame", "ascending"), ("clip_id", "ascending")]

@@ -15,9 +15,8 @@ from schemas.errors import NotFoundError
 from schemas.reasons import FileState
 from schemas.wording import counted
 from tasks.media.paths import path_to_uri
+from tasks.stores import tables
 from tasks.stores.workspace import Workspace
-
-from . import reading
 
 _ID: Final = re.compile(r"[0-9a-f]{4,64}")
 _SHOWN: Final = 8
@@ -41,7 +40,7 @@ def find(ws: Workspace, name: str, whole: bool = False) -> LookupResult:
 
     Raises: NotFoundError - nothing fits (the text suggests what is near) or several things do (it lists them).
     """
-    files = reading.read(ws, "catalog", _COLUMNS).to_pylist()
+    files = tables.read_any(ws, "catalog", _COLUMNS).to_pylist()
     exact = {name, path_to_uri(Path(name))} if "://" not in name else {name}
     for row in files:
         if row["uri"] in exact:
@@ -60,7 +59,7 @@ def _clips_starting(ws: Workspace, name: str) -> list[str]:
     if not _ID.fullmatch(name):
         return []
     fits = pc.starts_with(pc.field("clip_id"), name)
-    return sorted(reading.read(ws, "clips", ["clip_id"], fits)["clip_id"].to_pylist())
+    return sorted(tables.read_any(ws, "clips", ["clip_id"], fits)["clip_id"].to_pylist())
 
 
 def _by_media(files: list[dict[str, Any]], name: str) -> Iterable[str]:

@@ -18,18 +18,13 @@ class Route(StrEnum):
 
 def route_of(stage1: bool, stage2: bool) -> Route:
     """Return the route of a clip that these stages admit."""
-    if stage1 and stage2:
-        return Route.BOTH
-    if stage1:
-        return Route.STAGE1
-    return Route.STAGE2 if stage2 else Route.REJECTED
+    return (Route.REJECTED, Route.STAGE1, Route.STAGE2, Route.BOTH)[stage1 + 2 * stage2]
 
 
 def takes(route: Route) -> Any:
     """Return a filter on the columns stage1 and stage2 for the clips of a route."""
-    first, second = pc.field("stage1"), pc.field("stage2")
-    return (first if route in (Route.BOTH, Route.STAGE1) else ~first) & (
-        second if route in (Route.BOTH, Route.STAGE2) else ~second
+    return (pc.field("stage1") == (route in (Route.BOTH, Route.STAGE1))) & (
+        pc.field("stage2") == (route in (Route.BOTH, Route.STAGE2))
     )
 
 

@@ -10,30 +10,16 @@ from schemas.config.settings import Settings
 from schemas.reasons import FileState
 from schemas.tables import LAYOUT_VERSION, TABLES
 from tasks.monitoring.runs import RunRecord, runs, under_parents
-from tasks.stores.tables import json_cell
+from tasks.releases import releases
+from tasks.releases.releases import Release
+from tasks.stores import tables
+from tasks.stores.active_policy import policy_in_force
+from tasks.stores.tables import TableSize
 from tasks.stores.workspace import Workspace
 
-from . import reading
-from .in_force import policy_in_force
-from .reading import TableFacts
 from .routes import count_routes
 
 RUNS_SHOWN: Final = 10
-
-
-@dataclass(frozen=True, slots=True)
-class ReleaseFacts:
-    """Published release. `counts` is {stage: {split: {clips, speakers, seconds}}}."""
-
-    release_id: str
-    sequence: int
-    created_utc: str
-    backend: str
-    extractor: str
-    policy: str
-    code: str
-    counts: dict[str, Any]
-    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +41,14 @@ class Status:
     extractor: str
     """Extractor of the settings in force; rows of another one are measured again by the next ingest."""
     policy: PolicyFacts
-    tables: tuple[TableFacts, ...]
+    tables: tuple[TableSize, ...]
     files: dict[str, int]
     clips: dict[str, int]
     extractors: dict[str, int]
     """Files by the extractor that worked on them."""
     policies: dict[str, int]
     """Clips by the hash of the policy that decided."""
-    releases: tuple[ReleaseFacts, ...]
+    releases: tuple[Release, ...]
     runs: tuple[RunRecord, ...]
     """Runs of flows: the newest, and all that are under way, each below its parent.
 
@@ -77,8 +63,8 @@ def status(settings: Settings) -> Status:
     """
     ws = Workspace.open(settings.workspace)
     policy = policy_in_force(ws, settings)
-    catalog = reading.read(ws, "catalog", ["state", "extractor"])
-    clips = reading.read(ws, "clips", ["stage1", "stage2", "policy"])
+    catalog = tables.read_any(ws, "catalog", ["state", "extractor"])
+    clips = tables.read_any(ws, "clips", ["stage1", "stage2", "policy"])
     states = _counts(catalog["state"])
     return Status(
         workspace=ws.root,
@@ -86,12 +72,12 @@ def status(settings: Settings) -> Status:
         heterodub=version("heterodub"),
         extractor=settings.extractor,
         policy=PolicyFacts(policy.name, policy.version, policy.hash),
-        tables=tuple(reading.facts(ws, table) for table in TABLES),
+        tables=tuple(tables.size(ws, table) for table in TABLES),
         files={str(state): states.get(str(state), 0) for state in FileState},
         clips=count_routes(clips),
         extractors=_counts(catalog["extractor"]),
         policies=_counts(clips["policy"]),
-        releases=_releases(ws),
+        releases=tuple(reversed(releases.every(ws))),
         runs=_recent(runs(ws)),
     )
 
@@ -104,12 +90,3 @@ def _recent(records: list[RunRecord]) -> tuple[RunRecord, ...]:
 def _counts(column: Any) -> dict[str, int]:
     counts = {entry["values"]: entry["counts"] for entry in pc.value_counts(column).to_pylist()}
     return dict(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
-
-
-def _releases(ws: Workspace) -> tuple[ReleaseFacts, ...]:
-    rows = reading.read(ws, "releases").sort_by([("sequence", "descending")]).to_pylist()
-    kept = ("release_id", "sequence", "created_utc", "backend", "extractor", "policy", "code")
-    return tuple(
-        ReleaseFacts(**{name: row[name] for name in kept}, counts=json_cell(row, "counts"), notes=tuple(row["notes"]))
-        for row in rows
-    )

@@ -20,16 +20,15 @@ from schemas.errors import PromotionError
 from tasks.monitoring.runs import runs
 from tasks.promotion.eligibility import TAKEN_DOWN
 from tasks.promotion.evidence import PAGE
+from tasks.releases.barred import prints_of
 from tasks.releases.publishing import PublishResult, publish
 from tasks.stores import tables, tombstones, vacuum
 from tasks.stores.active_policy import active_policy
-from tasks.stores.barred import Print, prints_of
 from tasks.stores.batches import drop_media
 from tasks.stores.removal import remove, require_below
 from tasks.stores.workspace import Workspace
 
-from .plan import TakedownPlan, plan_takedown
-from .scope import Scope, scope_left
+from .plan import Scope, TakedownPlan, plan_takedown, scope_left
 from .weights import delete_derived, delete_models, require_not_champion, require_own
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ _TABLES: Final = ("catalog", "clips", "stage1", "stage2", "benchmarks")
 """Tables that hold footage or refer to it."""
 
 _PAGES: Final = ("audit", "reports")
-"""Folders of pages about footage. They can be written again; for `reports/paper` that takes hours."""
+"""Folders of pages about footage. They can be written again; for `reports/reproduction` that takes hours."""
 
 _COMMIT_S: Final = 60.0
 """Files younger than this may belong to a commit under way: our own run writes its metrics meanwhile."""
@@ -120,7 +119,7 @@ def _carry_out(
     }
 
 
-def _prints(ws: Workspace, scope: Scope) -> list[Print]:
+def _prints(ws: Workspace, scope: Scope) -> list[tombstones.Print]:
     """Fingerprints by which copies of the footage are recognised; kept only where copies are to be kept out."""
     if not scope.with_copies:
         return []

@@ -1,21 +1,54 @@
-"""Plan of a takedown."""
+"""Plan of a takedown: files and clips of a speaker, corpus, licence or file, and everything that holds them."""
 
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, Final
 
+import pyarrow.compute as pc
+
+from schemas.config.settings import Settings
 from schemas.contract import FPS
+from schemas.display import visible
+from schemas.endings import with_ending
 from schemas.errors import NotFoundError
+from tasks.inspect.lookup import find
+from tasks.monitoring.run_log import as_step, recorded
+from tasks.preflight.data import check_takedown
 from tasks.promotion.training_data import TouchedVersion, models_trained_on
 from tasks.releases import releases
-from tasks.releases.releases import Release
-from tasks.stores import tables
+from tasks.releases.barred import copies_of
+from tasks.stores import tables, tombstones
+from tasks.stores.tombstones import Kind, Unfinished
 from tasks.stores.workspace import Workspace
 
-from .scope import Scope
 from .weights import TrainingFolder, training_folders
 
 if TYPE_CHECKING:
     from tasks.tracking.store import Tracking
+
+_FILE_COLUMNS: Final = ["uri", "media_id", "corpus", "speaker", "licence"]
+_CLIP_COLUMNS: Final = ["clip_id", "media_id", "speaker", "frames", "stage1", "stage2"]
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Footage that one takedown reaches. Same bytes under another name are the same content, so they go, too."""
+
+    kind: Kind
+    value: str
+    media: frozenset[str]
+    files: tuple[dict[str, Any], ...]
+    clips: tuple[dict[str, Any], ...]
+    copies: tuple[dict[str, Any], ...] = ()
+    """Files of other bytes that show the same recording. They go as well if that is said (`with_copies`)."""
+    with_copies: bool = False
+
+    @property
+    def speakers(self) -> frozenset[str]:
+        """Speakers of the clips."""
+        return frozenset(str(clip["speaker"]) for clip in self.clips)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +68,8 @@ class TakedownPlan:
         return {
             "kind": self.scope.kind,
             "value": self.scope.value,
-            "files": [_file_row(row) for row in self.scope.files],
-            "near_copies": [_file_row(row) for row in self.scope.copies],
+            "files": list(self.scope.files),
+            "near_copies": list(self.scope.copies),
             "with_near_copies": self.scope.with_copies,
             "clips": len(clips),
             "stage1": sum(bool(clip["stage1"]) for clip in clips),
@@ -46,17 +79,12 @@ class TakedownPlan:
             "releases": list(self.releases),
             "releases_erased_before": list(self.unreadable),
             "benchmarks": dict(self.benchmarks),
-            "models": [model_row(touched) for touched in self.models],
+            "models": [_model_row(touched) for touched in self.models],
             "trainings": [training.row() for training in self.trainings],
         }
 
 
-def _file_row(row: dict[str, Any]) -> dict[str, Any]:
-    return {name: row[name] for name in ("uri", "media_id", "corpus", "speaker", "licence")}
-
-
-def model_row(touched: TouchedVersion) -> dict[str, Any]:
-    """Return a version that was trained on the footage, ready for JSON."""
+def _model_row(touched: TouchedVersion) -> dict[str, Any]:
     version = touched.version
     return {
         "model": version.name,
@@ -67,38 +95,146 @@ def model_row(touched: TouchedVersion) -> dict[str, Any]:
     }
 
 
+@recorded("takedown")
+def preview(
+    kind: Kind, value: str, workspace: str | None = None, config: str | None = None, with_near_copies: bool = False
+) -> dict[str, Any]:
+    """Return the summary of the plan, ready for JSON; recorded as a dry run.
+
+    Raises: NotFoundError - nothing is called so. TrackingError, WorkspaceError, SettingsError.
+    """
+    settings = check_takedown(kind, value, workspace, config)
+    return with_ending(plan(settings, kind, value, with_near_copies).summary(), "dry_run")
+
+
+@as_step("plan")
+def plan(settings: Settings, kind: Kind, value: str, with_near_copies: bool = False) -> TakedownPlan:
+    """Plan a takedown, read-only.
+
+    Raises: NotFoundError - nothing is called so. TrackingError, WorkspaceError - the text says what to do.
+    """
+    ws = Workspace.open(settings.workspace)
+    return plan_takedown(ws, tracking_if_there(settings, ws), find_scope(ws, kind, value, with_near_copies))
+
+
+def tracking_if_there(settings: Settings, ws: Workspace) -> "Tracking | None":
+    """Open the registry read-only; None if the workspace has none yet.
+
+    Raises: TrackingError - a server does not answer. SettingsError - a remote workspace names no server.
+    """
+    from tasks.tracking.address import place_of
+    from tasks.tracking.store import open_to_ask
+
+    place = place_of(settings.tracking, ws)
+    if place.database and not place.database.exists():
+        return None
+    return open_to_ask(place)
+
+
 def plan_takedown(ws: Workspace, tracking: "Tracking | None", scope: Scope) -> TakedownPlan:
     """Search tables, releases, benchmarks and models, read-only. tracking: None if there are no models yet.
 
     Raises: TrackingError - the registry cannot be read. WorkspaceError - a table cannot be read.
     """
-    holding, unreadable = releases_with(ws, scope.media)
+    holding, unreadable = _releases_with(ws, scope.media)
     rows = tables.read_any(ws, "benchmarks", ["benchmark", "media_id"]).to_pylist()
-    lost: dict[str, int] = {}
-    for row in rows:
-        if row["media_id"] in scope.media:
-            lost[row["benchmark"]] = lost.get(row["benchmark"], 0) + 1
+    lost = dict(Counter(row["benchmark"] for row in rows if row["media_id"] in scope.media))
     models = models_trained_on(tracking, ws, scope.media) if tracking else []
     return TakedownPlan(
         scope,
-        tuple(release.release_id for release in holding),
-        tuple(release.release_id for release in unreadable),
+        tuple(holding),
+        tuple(unreadable),
         lost,
         tuple(models),
         training_folders(ws, scope.media, models),
     )
 
 
-def releases_with(ws: Workspace, media: frozenset[str]) -> tuple[list[Release], list[Release]]:
-    """Return releases whose clips hold one of the contents, and those that can no longer be read."""
-    holding: list[Release] = []
-    gone: list[Release] = []
+def _releases_with(ws: Workspace, media: frozenset[str]) -> tuple[list[str], list[str]]:
+    """Return the ids of releases whose clips hold one of the contents, and of those that can no longer be read."""
+    holding, unreadable = [], []
     for release in releases.every(ws):
         try:
             clips = tables.read(ws, "clips", ["media_id"], release.clips_version)
         except NotFoundError:
-            gone.append(release)
+            unreadable.append(release.release_id)
             continue
         if not media.isdisjoint(clips["media_id"].to_pylist()):
-            holding.append(release)
-    return holding, gone
+            holding.append(release.release_id)
+    return holding, unreadable
+
+
+def find_scope(ws: Workspace, kind: Kind, value: str, with_copies: bool = False) -> Scope:
+    """Find all of a speaker, corpus, licence or file that the workspace holds, or held at its first taken down; and
+    the files that are near-copies of it.
+
+    Raises: NotFoundError - there is nothing of that name, nor was there; the text suggests what is near.
+    """
+    files = tables.read(ws, "catalog", _FILE_COLUMNS).to_pylist()
+    clips = tables.read(ws, "clips", _CLIP_COLUMNS).to_pylist()
+    earlier = tombstones.media_of(ws, kind, value)
+    named = {str(uri) for uri in _uris(ws, files, kind, value, required=not earlier)}
+    media = {row["media_id"] for row in files if row["uri"] in named and row["media_id"]} | earlier
+    if kind == "speaker":
+        media |= {clip["media_id"] for clip in clips if clip["speaker"] == value}
+    if not (named or media):
+        raise NotFoundError(_nothing(files, clips, kind, value))
+    copied = copies_of(ws, frozenset(media))
+    media |= copied if with_copies else set()
+    return Scope(
+        kind,
+        value,
+        frozenset(media),
+        tuple(row for row in files if row["uri"] in named or row["media_id"] in media),
+        tuple(clip for clip in clips if clip["media_id"] in media),
+        tuple(row for row in files if row["media_id"] in copied),
+        with_copies,
+    )
+
+
+def scope_left(ws: Workspace, left: Unfinished) -> Scope:
+    """Scope of a takedown that was not finished. Its name is not known any more, only the hash of it."""
+    files = tables.read(ws, "catalog", _FILE_COLUMNS).to_pylist()
+    clips = tables.read(ws, "clips", _CLIP_COLUMNS).to_pylist()
+
+    def is_meant(value: str | None) -> bool:
+        return value is not None and tombstones.mark(value) == left.mark
+
+    column = "uri" if left.kind == "file" else left.kind
+    named = {row["uri"] for row in files if is_meant(row[column])}
+    media = left.media | {row["media_id"] for row in files if row["uri"] in named and row["media_id"]}
+    if left.kind == "speaker":
+        media |= {clip["media_id"] for clip in clips if is_meant(clip["speaker"])}
+    corpora = tables.read_any(ws, "metrics", ["corpus"])["corpus"].to_pylist() if left.kind == "corpus" else []
+    return Scope(
+        left.kind,
+        next(filter(is_meant, corpora), None) or left.takedown,
+        media,
+        tuple(row for row in files if row["uri"] in named or row["media_id"] in media),
+        tuple(clip for clip in clips if clip["media_id"] in media),
+    )
+
+
+def _uris(ws: Workspace, files: list[dict[str, Any]], kind: Kind, value: str, required: bool) -> Iterator[str]:
+    if kind != "file":
+        yield from (row["uri"] for row in files if row[kind] == value)
+        return
+    try:
+        match = find(ws, value, whole=True)
+    except NotFoundError:
+        if required:
+            raise
+        return
+    if match.uri is not None:
+        yield match.uri
+        return
+    media = tables.read(ws, "clips", ["media_id"], filter=pc.field("clip_id") == match.clip_id)["media_id"].to_pylist()
+    yield from (row["uri"] for row in files if row["media_id"] in media)
+
+
+def _nothing(files: list[dict[str, Any]], clips: list[dict[str, Any]], kind: Kind, value: str) -> str:
+    known = {str(row[kind]) for row in files if kind != "file" and row[kind] is not None}
+    known |= {str(clip["speaker"]) for clip in clips} if kind == "speaker" else set()
+    near = get_close_matches(value, sorted(known), n=5, cutoff=0.5)
+    hint = f"; did you mean {', '.join(map(visible, near))}?" if near else f"; {len(known)} are known"
+    return f"nothing in the workspace is of {kind} {visible(value)!r}{hint}"

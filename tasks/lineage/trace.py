@@ -1,7 +1,6 @@
 """Lineage in both directions: from a model to its footage, and from footage to its models. Read-only."""
 
 import re
-from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from difflib import get_close_matches
@@ -10,13 +9,13 @@ from typing import TYPE_CHECKING, Any, Final
 from schemas.config.settings import Settings
 from schemas.display import visible
 from schemas.errors import NotFoundError
-from tasks.inspect import reading
-from tasks.lineage.plan import model_row, releases_with
-from tasks.lineage.scope import Scope, find_scope
 from tasks.promotion import ledger
-from tasks.promotion.training_data import MODELS, models_trained_on, trained_on
+from tasks.promotion.training_data import MODELS, trained_on
 from tasks.releases import releases
+from tasks.stores import tables
 from tasks.stores.workspace import Workspace
+
+from .plan import TakedownPlan, find_scope, plan_takedown, tracking_if_there
 
 if TYPE_CHECKING:
     from tasks.tracking.models import Version
@@ -43,23 +42,9 @@ class ModelTrace:
     moves: tuple[dict[str, Any], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class FootageTrace:
-    """Releases, benchmarks and models that hold a file or a speaker."""
-
-    kind: str
-    value: str
-    files: tuple[dict[str, Any], ...]
-    clips: tuple[dict[str, Any], ...]
-    releases: tuple[str, ...]
-    releases_erased: tuple[str, ...]
-    benchmarks: dict[str, int]
-    models: tuple[dict[str, Any], ...]
-
-
-def trace(settings: Settings, name: str) -> ModelTrace | FootageTrace:
+def trace(settings: Settings, name: str) -> ModelTrace | TakedownPlan:
     """Trace a model ("landmark-generator", "wav2lip/3", "landmark-generator@champion"), a speaker, or a file
-    (path, end of one, or start of an id).
+    (path, end of one, or start of an id). Of footage, what its takedown would reach.
 
     Raises: NotFoundError - nothing is called so. TrackingError - the registry cannot be read, or has no such version.
     """
@@ -68,33 +53,19 @@ def trace(settings: Settings, name: str) -> ModelTrace | FootageTrace:
     parts = _MODEL.fullmatch(name)
     if parts and parts["model"] in MODELS:
         return _trace_model(ws, tracking, parts["model"], parts["version"] or parts["alias"])
-    speakers = set(reading.read(ws, "clips", ["speaker"])["speaker"].to_pylist())
-    speakers |= set(reading.read(ws, "catalog", ["speaker"])["speaker"].to_pylist())
+    speakers = set(tables.read_any(ws, "clips", ["speaker"])["speaker"].to_pylist())
+    speakers |= set(tables.read_any(ws, "catalog", ["speaker"])["speaker"].to_pylist())
     try:
         scope = find_scope(ws, "speaker" if name in speakers else "file", name)
     except NotFoundError as error:
         raise NotFoundError(f"{_no_such(name, speakers)}; {error}") from error
-    return _trace_footage(ws, tracking, scope)
+    return plan_takedown(ws, tracking, scope)
 
 
 def _no_such(name: str, speakers: Collection[str | None]) -> str:
     known = sorted({speaker for speaker in speakers if speaker} | set(MODELS))
     near = ", ".join(map(visible, get_close_matches(name, known, n=5, cutoff=0.6)))
     return f"no model and no speaker is called {visible(name)!r}" + (f" (did you mean {near}?)" if near else "")
-
-
-def tracking_if_there(settings: Settings, ws: Workspace) -> "Tracking | None":
-    """Open the registry read-only; None if the workspace has none yet.
-
-    Raises: TrackingError - a server does not answer. SettingsError - a remote workspace names no server.
-    """
-    from tasks.tracking.address import place_of
-    from tasks.tracking.store import open_to_ask
-
-    place = place_of(settings.tracking, ws)
-    if place.database and not place.database.exists():
-        return None
-    return open_to_ask(place)
 
 
 def _trace_model(ws: Workspace, tracking: "Tracking | None", model: str, name: str | None) -> ModelTrace:
@@ -108,7 +79,7 @@ def _trace_model(ws: Workspace, tracking: "Tracking | None", model: str, name: s
     version = named_version(tracking, model, name)
     clips = trained_on(tracking, ws, version, MODELS[model])
     media = {clip["media_id"] for clip in clips or []}
-    rows = reading.read(ws, "catalog", ["media_id", "uri", "corpus", "licence", "consent", "speaker"]).to_pylist()
+    rows = tables.read_any(ws, "catalog", ["media_id", "uri", "corpus", "licence", "consent", "speaker"]).to_pylist()
     files = {row["media_id"]: row for row in reversed(rows) if row["media_id"] in media}
     moves = [move for move in ledger.moves(ws, model) if version.number in (move.from_version, move.to_version)]
     return ModelTrace(
@@ -137,21 +108,4 @@ def _release(ws: Workspace, version: "Version") -> dict[str, Any] | None:
         release = releases.find(ws, version.tags.get("release", ""))
     except NotFoundError:
         return None
-    kept = ("release_id", "sequence", "created_utc", "backend", "extractor", "policy", "code")
-    return {name: getattr(release, name) for name in kept} | {"tables": release.versions}
-
-
-def _trace_footage(ws: Workspace, tracking: "Tracking | None", scope: Scope) -> FootageTrace:
-    holding, gone = releases_with(ws, scope.media)
-    rows = reading.read(ws, "benchmarks", ["benchmark", "media_id"]).to_pylist()
-    models = models_trained_on(tracking, ws, scope.media) if tracking else []
-    return FootageTrace(
-        scope.kind,
-        scope.value,
-        scope.files,
-        scope.clips,
-        tuple(release.release_id for release in holding),
-        tuple(release.release_id for release in gone),
-        dict(Counter(row["benchmark"] for row in rows if row["media_id"] in scope.media)),
-        tuple(model_row(touched) for touched in models),
-    )
+    return asdict(release) | {"tables": release.versions}

@@ -11,7 +11,7 @@ from typing import Final
 import av.error
 import numpy as np
 
-from schemas.config.limits import GuardSettings
+from schemas.config.limits import LimitSettings
 from schemas.errors import MediaRefusedError
 from schemas.reasons import FileReason
 from schemas.records import MediaFacts
@@ -134,7 +134,7 @@ class _PyavVideo(Video):
 
 @contextmanager
 def open_video(
-    path: Path, container: Container, facts: MediaFacts, guards: GuardSettings, timeline: Timeline | None = None
+    path: Path, container: Container, facts: MediaFacts, limits: LimitSettings, timeline: Timeline | None = None
 ) -> Iterator[Video]:
     """The video of a probed file, decoded by decord where that is allowed and cheap, by PyAV otherwise.
 
@@ -143,18 +143,18 @@ def open_video(
     Raises: MediaRefusedError - NO_DECODABLE_FRAME, VANISHED, UNREADABLE.
     """
     timeline = timeline or Timeline.read(path, container, used_streams(facts))
-    with open_input(path, container, guards.max_pixels) as source:
+    with open_input(path, container, limits.max_pixels) as source:
         stream = picture_of(source, facts)
-        set_up(stream, guards.max_pixels)
+        set_up(stream, limits.max_pixels)
         promised_s = _promised_s(stream.duration, stream.time_base)
         pyav = PyavPictures(source, stream, facts.nominal_fps, timeline.clock(stream.index))
         pictures = iter(pyav)
         first = next(pictures, None)
         if first is None:
             raise MediaRefusedError(FileReason.NO_DECODABLE_FRAME, "; ".join(pyav.damage))
-        limit_s = guards.max_duration_s
+        limit_s = limits.max_duration_s
         if (
-            guards.trust_footage
+            limits.trust_footage
             and can_use_decord(container, facts, stream, pyav.is_plain)
             and (whole := read_whole(path, container, first, facts))
         ):

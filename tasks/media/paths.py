@@ -1,6 +1,5 @@
 """Paths and URIs of media files. File names are data: bytes that need not be text."""
 
-import errno
 import hashlib
 import os
 import tempfile
@@ -11,6 +10,7 @@ from typing import Final
 from urllib.parse import quote, unquote_to_bytes
 from uuid import uuid4
 
+from model.files import is_disk_full
 from schemas.errors import MediaRefusedError
 from schemas.reasons import FileReason
 from tasks.stores.remote import as_os_errors, open_store
@@ -101,7 +101,7 @@ def content_of(uri: str, origins: Sequence[str] = (), within: str | None = None)
 
 def disk_trouble(error: OSError) -> MediaRefusedError | None:
     """Return the refusal for a full disk or quota, None for other errors."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+    if is_disk_full(error.errno):
         return MediaRefusedError(FileReason.DISK_FULL, error.strerror or str(error))
     return None
 

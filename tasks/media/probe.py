@@ -8,7 +8,7 @@ from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from schemas.config.limits import GuardSettings
+from schemas.config.limits import LimitSettings
 from schemas.errors import MediaRefusedError
 from schemas.reasons import FileReason
 from schemas.records import MediaFacts, StreamFacts
@@ -21,31 +21,31 @@ from .streams import MIN_SIDE_PX, SOUND, picture_streams, ranked_pictures, sound
 from .video_frames import decoded
 
 
-def probe(path: Path, container: Container, guards: GuardSettings, picture: int | None = None) -> MediaFacts:
+def probe(path: Path, container: Container, limits: LimitSettings, picture: int | None = None) -> MediaFacts:
     """Facts of a file whose container `sniff` named. Sizes are checked before anything is decoded.
 
     Of several video streams the best is taken, see streams.ranked_pictures, or the one of number `picture`.
 
     Raises: MediaRefusedError - NO_VIDEO_STREAM, PICTURE_TOO_LARGE, PICTURE_TOO_SMALL, NO_DECODABLE_FRAME, TOO_LONG
-    (the header claims more than guards.max_duration_s), VANISHED, UNREADABLE.
+    (the header claims more than limits.max_duration_s), VANISHED, UNREADABLE.
     """
-    with open_input(path, container, guards.max_pixels) as source:
-        ranked = ranked_pictures(picture_streams(source), path, container, guards.max_pixels)
+    with open_input(path, container, limits.max_pixels) as source:
+        ranked = ranked_pictures(picture_streams(source), path, container, limits.max_pixels)
         ranked.sort(key=lambda one: one[0].index != picture)
         if not ranked:
             raise MediaRefusedError(FileReason.NO_VIDEO_STREAM)
         video = ranked[0][0]
-        _check_size(video, path, container, guards)
+        _check_size(video, path, container, limits)
         duration_s = length_s(source, video, container)
-        _check_duration(duration_s, guards)
-        frame = _first_frame(source, video, guards)
+        _check_duration(duration_s, limits)
+        frame = _first_frame(source, video, limits)
         geometry = PixelAspect(video).geometry(frame)
-        _check_pixels(*geometry.displayed, guards)  # long pixels are made square: up to four times as many
+        _check_pixels(*geometry.displayed, limits)  # long pixels are made square: up to four times as many
         sound = next(iter(sound_streams(source)), None)
         return _facts(container, video, geometry, duration_s, sound, stream_facts(source, ranked, sound))
 
 
-def _check_size(video: VideoStream, path: Path, container: Container, guards: GuardSettings) -> None:
+def _check_size(video: VideoStream, path: Path, container: Container, limits: LimitSettings) -> None:
     if not has_decoder(video):
         raise MediaRefusedError(FileReason.NO_DECODABLE_FRAME, "no decoder for its pictures")
     width, height = video.codec_context.width, video.codec_context.height
@@ -53,24 +53,24 @@ def _check_size(video: VideoStream, path: Path, container: Container, guards: Gu
         width, height = claimed_size(path, container, video.index)
     if width <= 0 or height <= 0:
         raise MediaRefusedError(FileReason.NO_DECODABLE_FRAME, "the picture has no size")
-    _check_pixels(width, height, guards)
+    _check_pixels(width, height, limits)
     if min(width, height) < MIN_SIDE_PX:
         raise MediaRefusedError(FileReason.PICTURE_TOO_SMALL, f"{width} x {height}; shortest side {MIN_SIDE_PX}")
 
 
-def _check_pixels(width: int, height: int, guards: GuardSettings) -> None:
-    if width * height > guards.max_pixels:
-        raise MediaRefusedError(FileReason.PICTURE_TOO_LARGE, f"{width} x {height}; limit {guards.max_pixels} pixels")
+def _check_pixels(width: int, height: int, limits: LimitSettings) -> None:
+    if width * height > limits.max_pixels:
+        raise MediaRefusedError(FileReason.PICTURE_TOO_LARGE, f"{width} x {height}; limit {limits.max_pixels} pixels")
 
 
-def _check_duration(duration_s: float | None, guards: GuardSettings) -> None:
-    if duration_s is not None and duration_s > guards.max_duration_s:
-        detail = f"claims {duration_s:.0f} s; limit {guards.max_duration_s:.0f} s"
+def _check_duration(duration_s: float | None, limits: LimitSettings) -> None:
+    if duration_s is not None and duration_s > limits.max_duration_s:
+        detail = f"claims {duration_s:.0f} s; limit {limits.max_duration_s:.0f} s"
         raise MediaRefusedError(FileReason.TOO_LONG, detail)
 
 
-def _first_frame(source: InputContainer, video: VideoStream, guards: GuardSettings) -> VideoFrame:
-    set_up(video, guards.max_pixels)
+def _first_frame(source: InputContainer, video: VideoStream, limits: LimitSettings) -> VideoFrame:
+    set_up(video, limits.max_pixels)
     damage: list[str] = []
     for frame in decoded(source, video, damage):
         return frame

@@ -23,7 +23,7 @@ from .streams import picture_of, sound_of, used_streams
 from .timeline import Timeline
 
 MAX_SOUND_S: Final = 24 * 3600.0
-"""Sound beyond this is left out; the same bound as GuardSettings.max_duration_s has by default."""
+"""Sound beyond this is left out; the same bound as LimitSettings.max_duration_s has by default."""
 
 _NO_PICTURES: Final = 1
 """Pixels a decoder may allocate here: pictures are not decoded while sound is."""

@@ -11,7 +11,7 @@ from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from schemas.config.limits import GuardSettings
+from schemas.config.limits import LimitSettings
 from schemas.errors import MediaRefusedError
 from schemas.reasons import FileReason
 from schemas.records import MediaFacts
@@ -59,14 +59,14 @@ class SourceVideo:
     path: Path
     container: Container
     facts: MediaFacts
-    guards: GuardSettings
+    limits: LimitSettings
     damage: list[str] = field(default_factory=list)
     _joins: Timeline | None = None
     seen: PictureNotes = field(default_factory=PictureNotes)
     """Of the longest pass."""
 
     @classmethod
-    def open(cls, path: Path, guards: GuardSettings, picture: int | None = None) -> "SourceVideo":
+    def open(cls, path: Path, limits: LimitSettings, picture: int | None = None) -> "SourceVideo":
         """Open a file: read one picture of it, and two seconds of each video stream where there are several.
 
         `picture`: number of the video stream, else the best is taken, as ingest does.
@@ -74,7 +74,7 @@ class SourceVideo:
         Raises: MediaRefusedError - it cannot be used; see tasks.media.sniff and tasks.media.probe.
         """
         container = sniff(path)
-        return cls(path, container, probe(path, container, guards, picture), guards)
+        return cls(path, container, probe(path, container, limits, picture), limits)
 
     def look(self) -> Look:
         """Format of the output, derived from the film's first picture.
@@ -100,7 +100,7 @@ class SourceVideo:
         """
         yield self.look()
         for number in other_films(self.facts):
-            self.facts, self._joins = probe(self.path, self.container, self.guards, number), None
+            self.facts, self._joins = probe(self.path, self.container, self.limits, number), None
             yield self.look()
 
     def base(self) -> Fraction:
@@ -131,7 +131,7 @@ class SourceVideo:
                     if tick <= waiting.tick:
                         continue
                     step = tick - waiting.tick
-                    if step * base > MAX_HOLE_S or tick * base > self.guards.max_duration_s:
+                    if step * base > MAX_HOLE_S or tick * base > self.limits.max_duration_s:
                         self.damage.append(
                             f"picture {waiting.index + 1} stands {float(tick * base):.0f} s after the first"
                         )
@@ -153,7 +153,7 @@ class SourceVideo:
 
     @contextmanager
     def _opened(self) -> Iterator[tuple[InputContainer, VideoStream]]:
-        with open_input(self.path, self.container, self.guards.max_pixels) as source:
+        with open_input(self.path, self.container, self.limits.max_pixels) as source:
             stream = picture_of(source, self.facts)
-            set_up(stream, self.guards.max_pixels)
+            set_up(stream, self.limits.max_pixels)
             yield source, stream

@@ -14,7 +14,7 @@ from av.audio.frame import AudioFrame
 from av.audio.layout import AudioLayout
 from av.container import InputContainer
 
-from schemas.config.limits import GuardSettings
+from schemas.config.limits import LimitSettings
 from schemas.contract import SAMPLE_RATE_HZ
 from schemas.errors import MediaRefusedError
 from schemas.reasons import FileReason
@@ -77,20 +77,20 @@ class SpeechSource:
     seconds: its length. rate_hz, layout: of the output's sound.
     """
 
-    def __init__(self, path: Path, guards: GuardSettings, scratch: Path) -> None:
-        self._path, self._guards, self._scratch = path, guards, scratch
+    def __init__(self, path: Path, limits: LimitSettings, scratch: Path) -> None:
+        self._path, self._limits, self._scratch = path, limits, scratch
         self._open_spools = ExitStack()
         self.rate_hz, self.layout = _STANDARD_RATE_HZ, "mono"
         self._mono = self._spool(SAMPLE_RATE_HZ)
         self._channels: list[Spool] = []
 
     @classmethod
-    def open(cls, path: Path, guards: GuardSettings, scratch: Path) -> Self:
+    def open(cls, path: Path, limits: LimitSettings, scratch: Path) -> Self:
         """Decode the audible sound stream of a sound file or of a video that ingest would prefer.
 
         Raises: MediaRefusedError - it is neither, cannot be read, has no sound, or DISK_FULL.
         """
-        speech = cls(path, guards, scratch)
+        speech = cls(path, limits, scratch)
         try:
             speech._record(sniff_speech(path))
         except BaseException:
@@ -99,12 +99,12 @@ class SpeechSource:
         return speech
 
     @classmethod
-    def check(cls, path: Path, guards: GuardSettings, scratch: Path) -> None:
+    def check(cls, path: Path, limits: LimitSettings, scratch: Path) -> None:
         """Decode the beginning alone, to verify that there is sound.
 
         Raises: MediaRefusedError - as open.
         """
-        with cls(path, guards, scratch) as speech:
+        with cls(path, limits, scratch) as speech:
             form = sniff_speech(path)
             if not any(speech._decodes(form, number) for number in speech._streams(form)):
                 raise _no_sound()
@@ -143,7 +143,7 @@ class SpeechSource:
         self._open_spools.close()
 
     def _spool(self, rate_hz: int) -> Spool:
-        limit = int(self._guards.max_duration_s * rate_hz)
+        limit = int(self._limits.max_duration_s * rate_hz)
         return self._open_spools.enter_context(Spool(self._scratch, limit))
 
     def _record(self, form: "Container | str") -> None:
@@ -206,13 +206,13 @@ class SpeechSource:
         """Origin of a video's sound: time 0 is that of its first picture, so that its own speech stays in sync."""
         if not isinstance(form, Container):
             return _Place(form, Timeline(), None, None)
-        with open_input(self._path, form, self._guards.max_pixels) as source:
-            ranked = ranked_pictures(picture_streams(source), self._path, form, self._guards.max_pixels)
+        with open_input(self._path, form, self._limits.max_pixels) as source:
+            ranked = ranked_pictures(picture_streams(source), self._path, form, self._limits.max_pixels)
             sounds = [stream.index for stream in source.streams.audio]
             if not ranked or not has_decoder(ranked[0][0]):
                 return _Place(form, Timeline.read(self._path, form, sounds), None, None)
             stream = ranked[0][0]
-            set_up(stream, self._guards.max_pixels)
+            set_up(stream, self._limits.max_pixels)
             frame = next(decoded(source, stream, []), None)
             first_s = None if frame is None else (frame.pts or 0) * (frame.time_base or Fraction(1))
             return _Place(form, Timeline.read(self._path, form, [stream.index, *sounds]), stream.index, first_s)
@@ -228,7 +228,7 @@ class SpeechSource:
 
     def _opened(self, form: "Container | str") -> AbstractContextManager[InputContainer]:
         if isinstance(form, Container):
-            return open_input(self._path, form, self._guards.max_pixels)
+            return open_input(self._path, form, self._limits.max_pixels)
         return open_sound_file(self._path, form)
 
     def __enter__(self) -> Self:

@@ -14,21 +14,29 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from functools import wraps
 from importlib.metadata import version
 from typing import Any, Final, ParamSpec, TypeVar
 
+import pyarrow as pa
+
 from schemas.config.settings import Settings, load_settings
 from schemas.endings import RunEnding, ending_of
-from schemas.errors import SettingsError
+from schemas.errors import SettingsError, WorkspaceError
+from schemas.tables import METRICS
+from tasks.promotion.ledger import current_user
+from tasks.stores import tables, vacuum
+from tasks.stores.workspace import Workspace
 
+from .heartbeat import HeartbeatFile
 from .logging import PAIRS, log_lines
-from .run_store import Store
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 FLUSH_S: Final = 30.0
+_COMPACT_ABOVE_FILES: Final = 64
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -45,15 +53,20 @@ class Counts:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
-class Journal:
-    """Log of one run of a flow, from `begin` to `end`."""
+class RunLog:
+    """Log of one run of a flow, from `begin` to `end`: its rows in the table `metrics`, and its heartbeat.
+
+    No error here ends a run. The workspace may not exist yet (an ingest creates it), may be read-only, or unreachable.
+    """
 
     def __init__(self, flow: str, root: str, parent: str | None) -> None:
         self.run = uuid.uuid4().hex[:12]
-        self._flow, self._parent = flow, parent
-        self._store = Store(root, self.run)
+        self._flow, self._root, self._parent, self._who = flow, root, parent, current_user()
         self._started = time.monotonic()
         self._flushed: float | None = None
+        self._waiting: list[dict[str, Any]] = []
+        self._heartbeat: HeartbeatFile | None = None
+        self._warned = False
 
     def begin(self) -> None:
         """Log the start. In a workspace that does not exist yet it is written with the first step."""
@@ -62,7 +75,8 @@ class Journal:
 
     def step_begins(self, step: str) -> None:
         """Set the present step of the run."""
-        self._store.at(step)
+        if self._heartbeat is not None:
+            self._guarded(self._heartbeat.at, step)
 
     def step_ends(self, step: str, state: RunEnding, seconds: float, counts: Counts, error: str | None = None) -> None:
         """Log the end of a step."""
@@ -74,10 +88,13 @@ class Journal:
         self._note(step, "done", None, counts, corpus=corpus)
 
     def end(self, state: RunEnding, error: str | None = None) -> None:
-        """Log the end of the run."""
+        """Log the end of the run. If its rows cannot be written, the heartbeat's file keeps how it ended."""
         self._note(None, state, time.monotonic() - self._started, Counts(), error)
         self._flush(at_once=True)
-        self._store.close(state, error)
+        if self._heartbeat is not None and self._waiting:
+            self._guarded(self._heartbeat.end_here, state, error)
+        elif self._heartbeat is not None:
+            self._guarded(self._heartbeat.end)
 
     def _note(
         self,
@@ -89,34 +106,62 @@ class Journal:
         corpus: str | None = None,
     ) -> None:
         columns = {"step": step, "corpus": corpus, "state": state, "seconds": seconds, **asdict(counts), "error": error}
-        facts = json.dumps(columns.pop("facts"), default=str)
-        head = {"parent": self._parent, "flow": self._flow}
-        self._store.add({**head, **columns, "code": version("heterodub"), "facts": facts})
+        head = {"run": self.run, "parent": self._parent, "flow": self._flow}
         what = self._flow if step is None else f"{self._flow} {step}"
-        _LOG.info(what, extra={PAIRS: {"run": self.run, **head, **columns}})
+        facts = json.dumps(columns.pop("facts"), default=str)
+        _LOG.info(what, extra={PAIRS: head | columns})
+        at = datetime.now(UTC).isoformat(timespec="milliseconds")
+        made_by = {"at_utc": at, "who": self._who, "code": version("heterodub")}
+        self._waiting.append({**head, **made_by, **columns, "facts": facts})
 
     def _flush(self, at_once: bool = False) -> None:
-        is_due = at_once or self._flushed is None or time.monotonic() - self._flushed > FLUSH_S
-        if is_due and self._store.flush():
-            self._flushed = time.monotonic()
+        if at_once or self._flushed is None or time.monotonic() - self._flushed > FLUSH_S:
+            self._guarded(self._write)
+            self._flushed = self._flushed if self._waiting else time.monotonic()
+
+    def _write(self) -> None:
+        try:
+            ws = Workspace.open(self._root)
+        except WorkspaceError:
+            return  # it does not exist yet; a run that needs it raises the error itself
+        if self._heartbeat is None:
+            self._heartbeat = HeartbeatFile(ws, self.run)
+        tables.append_rows(ws, "metrics", pa.Table.from_pylist(self._waiting, schema=METRICS))
+        self._waiting.clear()
+        _tidy(ws)
+
+    def _guarded(self, work: Callable[..., None], *arguments: str | None) -> None:
+        try:
+            work(*arguments)
+        except Exception as error:  # noqa: BLE001 - an error of the log must not end the run
+            if not self._warned:
+                _LOG.warning("metrics of run %s cannot be written to %s: %s", self.run, self._root, error)
+            self._warned = True
 
 
-_JOURNAL: ContextVar[Journal | None] = ContextVar("journal", default=None)
+def _tidy(ws: Workspace) -> None:
+    """Compact many small files to one. No release pins a version of this table, so the small ones are deleted."""
+    before = tables.version(ws, "metrics")
+    if tables.compact(ws, "metrics", _COMPACT_ABOVE_FILES) != before:
+        vacuum.erase(ws, "metrics")
 
 
-def journal() -> Journal | None:
+_RUN: ContextVar[RunLog | None] = ContextVar("run", default=None)
+
+
+def current_run() -> RunLog | None:
     """Return the run that is under way, if it is recorded."""
-    return _JOURNAL.get()
+    return _RUN.get()
 
 
 @contextmanager
 def recording(flow: str, settings: Settings) -> Iterator["StepOutcome"]:
     """Record the block as a run of a flow. It may set its ending, if that is neither done nor an error."""
-    outer = _JOURNAL.get()
-    run = Journal(flow, settings.workspace, outer.run if outer else None)
+    outer = _RUN.get()
+    run = RunLog(flow, settings.workspace, outer.run if outer else None)
     with log_lines(settings.log), _step(outer, flow) as ending:
         ending.counts = Counts(facts={"run": run.run})  # its counts are in its own rows, once
-        token = _JOURNAL.set(run)
+        token = _RUN.set(run)
         run.begin()
         try:
             yield ending
@@ -126,7 +171,7 @@ def recording(flow: str, settings: Settings) -> Iterator["StepOutcome"]:
         else:
             run.end(ending.state)
         finally:
-            _JOURNAL.reset(token)
+            _RUN.reset(token)
 
 
 def recorded(flow: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
@@ -158,7 +203,7 @@ def as_step(name: str, count: Callable[[Any], Counts] | None = None) -> Callable
     def decorate(work: Callable[P, R]) -> Callable[P, R]:
         @wraps(work)
         def step(*args: P.args, **kwargs: P.kwargs) -> R:
-            with _step(_JOURNAL.get(), name) as ending:
+            with _step(_RUN.get(), name) as ending:
                 result = work(*args, **kwargs)
                 ending.counts = _counted(count, result)
             return result
@@ -177,7 +222,7 @@ class StepOutcome:
 
 
 @contextmanager
-def _step(run: Journal | None, name: str) -> Iterator[StepOutcome]:
+def _step(run: RunLog | None, name: str) -> Iterator[StepOutcome]:
     """Record the block as a step of the run, if there is one."""
     ending, started = StepOutcome(), time.monotonic()
     if run is None:

@@ -32,7 +32,7 @@ def check_ingest(
     Raises: SourceError - there is nothing to ingest. SettingsError, WorkspaceError, ClusterError.
     """
     settings = load_settings(config, workspace=workspace, policy=policy, run={"dask": dask, "workers": workers})
-    check_source(source, corpus, settings.guards.web_origins)
+    check_source(source, corpus, settings.limits.web_origins)
     wanted = None if settings.policy is None else str(settings.policy)
     ws = Workspace.to_be(settings.workspace)
     if ws is not None:
@@ -92,7 +92,7 @@ def check_takedown(kind: Kind, value: str, workspace: str | None = None, config:
 
     Raises: NotFoundError - nothing is called so. WorkspaceError, SettingsError, TrackingError.
     """
-    from tasks.lineage.scope import find_scope
+    from tasks.lineage.plan import find_scope
 
     settings = load_settings(config, workspace=workspace)
     require_tracking(settings)

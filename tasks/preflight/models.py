@@ -1,4 +1,4 @@
-"""Checks of the commands about models: train, finetune, evaluate, ablate, paper, promote, rollback, retrain.
+"""Checks of the commands about models: train, finetune, evaluate, ablate, reproduce, promote, rollback, retrain.
 
 Each takes its flow's parameters, and returns the flow's settings.
 """
@@ -74,7 +74,7 @@ def check_evaluate(
     config: str | None,
     preset: str | None,
 ) -> Settings:
-    """Refuse an evaluation that could not begin; returns its settings.
+    """Refuse an evaluation, or an ablation of data by folds, that could not begin; returns its settings.
 
     Raises: NotFoundError, TrainingError - the release. TrackingError - the model. SettingsError, WorkspaceError.
     """
@@ -94,15 +94,6 @@ def check_evaluate(
     return settings
 
 
-def check_ablate_data(
-    stage: StageName, release: str | None, workspace: str | None, config: str | None, preset: str | None
-) -> Settings:
-    """Refuse an ablation of data that could not begin; returns its settings. Raises: as check_evaluate."""
-    settings = load_settings(config, workspace=workspace, **{stage: {"preset": preset}})
-    require_clips(settings, release, Stage(stage), "train")
-    return settings
-
-
 def check_ablate_finetuning(
     model: str | None,
     release: str | None,
@@ -118,7 +109,7 @@ def check_ablate_finetuning(
     return settings
 
 
-def check_paper(
+def check_reproduce(
     table: str,
     minutes: float,
     release: str | None,

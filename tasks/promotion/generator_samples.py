@@ -8,7 +8,7 @@ from typing import Final
 from model.evaluation.generator import GeneratorEvalClip, predict_landmarks, reference_frames
 from model.features.timing import SAMPLES_PER_FRAME
 from model.stage1.files import load_generator
-from schemas.config.limits import GuardSettings
+from schemas.config.limits import LimitSettings
 from schemas.config.settings import Settings
 from schemas.contract import FPS
 from schemas.promotion import ModelRule
@@ -18,8 +18,7 @@ from tasks.stores.workspace import Workspace
 from tasks.training.clip_selection import find_release, select
 from tasks.training.device import device_of
 from tasks.training.generator_samples import sound_place
-from tasks.visualization.charts import landmarks_over_truth, opening_chart
-from tasks.visualization.colours import OTHER_RGB, PREDICTED_RGB, TRUE_RGB
+from tasks.visualization.charts import OTHER_RGB, PREDICTED_RGB, TRUE_RGB, landmarks_over_truth, opening_chart
 from tasks.visualization.film import Floats, Side, compared_film
 from tasks.visualization.sound import ClipPlace, PlayableSound, clip_sound
 
@@ -58,7 +57,7 @@ def render_generators(
     return {
         clip: Rendering(
             {version: _stills(points, eval_clip, f"version {version}") for version, points in predicted[clip].items()},
-            _film(predicted[clip], eval_clip, sound_place(workspace, selection.release, clip), settings.guards),
+            _film(predicted[clip], eval_clip, sound_place(workspace, selection.release, clip), settings.limits),
         )
         for clip, eval_clip in eval_clips.items()
     }
@@ -72,7 +71,7 @@ def _stills(points: Floats, eval_clip: GeneratorEvalClip, title: str) -> tuple[b
 
 
 def _film(
-    predicted: Mapping[int, Floats], eval_clip: GeneratorEvalClip, place: ClipPlace, guards: GuardSettings
+    predicted: Mapping[int, Floats], eval_clip: GeneratorEvalClip, place: ClipPlace, limits: LimitSettings
 ) -> bytes:
     colours = (PREDICTED_RGB, OTHER_RGB)
     sides = [
@@ -80,7 +79,7 @@ def _film(
         for (version, points), rgb in zip(predicted.items(), colours, strict=False)
     ]
     sides.append(Side("true", eval_clip.landmarks_TPXY[:_FILM_FRAMES], TRUE_RGB))
-    sound = clip_sound(place, eval_clip.mel_SM, guards)
+    sound = clip_sound(place, eval_clip.mel_SM, limits)
     sound = PlayableSound(sound.samples[: len(sides[0].points_TPXY) * SAMPLES_PER_FRAME], sound.rebuilt_since)
     with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
         path = Path(scratch) / "film.mp4"

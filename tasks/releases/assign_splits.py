@@ -16,16 +16,8 @@ _READ = [
     "clip_id", "media_id", "speaker", "frames", "picture_hash", "sound_hash", "face_motion", "pairing_score",
     "stage1", "stage2", "stage1_reasons", "stage2_reasons", "split", "split_group", "near_copy_of", "same_scene_as",
 ]  # fmt: skip
-_OWNED = (
-    "split",
-    "split_group",
-    "near_copy_of",
-    "same_scene_as",
-    "stage1",
-    "stage2",
-    "stage1_reasons",
-    "stage2_reasons",
-)
+_OWNED = _READ[8:]
+"""Columns that are set here."""
 
 
 @dataclass(frozen=True, slots=True)

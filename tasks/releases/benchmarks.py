@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, astuple, dataclass, fields
 from datetime import UTC, datetime
 from operator import itemgetter
 from typing import Any, Final, TypeVar
@@ -23,7 +23,6 @@ from schemas.errors import PromotionError
 from schemas.reasons import Stage
 from schemas.tables import BENCHMARKS, TABLES
 from tasks.stores import tables
-from tasks.stores.delta import DataFile
 from tasks.stores.workspace import Workspace
 
 from .releases import Release, newest_of_line, read_release, release_clips
@@ -137,7 +136,9 @@ def verify(ws: Workspace, benchmark: Benchmark, version: int) -> None:
     media, wanted = {clip.media_id for clip in benchmark.clips}, pa.array([clip.clip_id for clip in benchmark.clips])
     contents = _contents(
         batch.filter(pc.is_in(batch["clip_id"], value_set=wanted))
-        for batch in tables.batches(ws, benchmark.stage.value, version, keep=lambda file: _may_hold(file, media))
+        for batch in tables.batches(
+            ws, benchmark.stage.value, version, keep=lambda file: file.may_hold("media_id", media)
+        )
     )
     gone = [clip.clip_id for clip in benchmark.clips if clip.clip_id not in contents]
     other = [clip.clip_id for clip in benchmark.clips if contents.get(clip.clip_id, clip.content) != clip.content]
@@ -213,12 +214,8 @@ def _add(digest: Any, values: pa.Array) -> None:
             digest.update(f"{len(data)}:".encode() + data)
 
 
-def _may_hold(file: DataFile, media: Iterable[str]) -> bool:
-    return file.may_hold("media_id", media)
-
-
 def _identity(stage: Stage, line: str, clips: Iterable[BenchmarkClip]) -> str:
-    rows = sorted((clip.clip_id, clip.media_id, clip.speaker, clip.split_group, clip.content) for clip in clips)
+    rows = sorted(astuple(clip) for clip in clips)
     return "b" + hashlib.sha256(json.dumps([stage.value, line, rows]).encode()).hexdigest()[:12]
 
 
@@ -238,20 +235,14 @@ def _fresh_rows(before: pa.Table, benchmark: Benchmark, renew: bool) -> pa.Table
 
 def _row(benchmark: Benchmark, sequence: int, clip: BenchmarkClip) -> dict[str, Any]:
     of_all = {name: getattr(benchmark, name) for name in ("benchmark", "line", "created_utc", "release", "why")}
-    of_clip = {name: getattr(clip, name) for name in ("clip_id", "media_id", "speaker", "split_group", "content")}
-    return of_all | of_clip | {"stage": benchmark.stage.value, "sequence": sequence}
+    return of_all | asdict(clip) | {"stage": benchmark.stage.value, "sequence": sequence}
 
 
 def _benchmark(rows: list[Mapping[str, Any]]) -> Benchmark:
     first = rows[0]
-    clips = sorted(
-        (
-            BenchmarkClip(row["clip_id"], row["media_id"], row["speaker"], row["split_group"], row["content"])
-            for row in rows
-        ),
-        key=lambda clip: clip.clip_id,
-    )
+    of_clip = [field.name for field in fields(BenchmarkClip)]
+    clips = (BenchmarkClip(**{name: row[name] for name in of_clip}) for row in rows)
     return Benchmark(
         first["benchmark"], first["sequence"], Stage(first["stage"]), first["line"], first["created_utc"],
-        first["release"], first["why"], tuple(clips),
+        first["release"], first["why"], tuple(sorted(clips, key=lambda clip: clip.clip_id)),
     )  # fmt: skip

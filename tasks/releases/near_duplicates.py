@@ -1,9 +1,13 @@
 """Detection of copies of a recording, and of clips of one scene.
 
 A copy is a claim about a recording, so it must agree over time: takedowns, reports and people believe it. That two
-clips share their scene or their sound is less: enough to keep them in one split, and no more.
+clips share their scene or their sound is less: enough to keep them in one split, and no more. Five perceptual hashes of
+whole pictures show no more than that: one talker in one chair looks alike in every sentence.
+
+Legend: N clips, H hashes of a clip, C candidate pairs.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,12 +16,18 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from .hash_search import Flags, Ints, firsts
+from .hash_search import Flags, Ints, PairSet, Words, bucket_pairs, firsts
 from .recordings import Movement, motion_pairs, sound_pairs
-from .scenes import same_scene, scene_pairs
 
 MIN_PAIRING: Final = 1.75
 """Pairing score from which a sound counts as the face's own (docs/policy.md: 2 in 11 false pairs reach it)."""
+
+HASHES: Final = 5
+"""Perceptual hashes per clip, of 64 bits each."""
+MAX_MEAN_BITS: Final = 5
+MAX_BITS: Final = 10
+MAX_LENGTH_RATIO: Final = 1.1
+MAX_LENGTH_FRAMES: Final = 5
 
 KINDS: Final = ("picture", "sound", "motion", "copy")
 
@@ -64,10 +74,60 @@ def _pairs(pairs_C2: Ints, kind: str) -> pd.DataFrame:
 
 def _vouched(rows: pa.Table, one: Ints, two: Ints) -> Flags:
     """Return, for pairs that sound alike, True where the sound is the recording's."""
-    score = rows["pairing_score"].fill_null(-np.inf).to_numpy()
-    own = score >= MIN_PAIRING
-    return np.asarray((own[one] & own[two]) | same_scene(rows["picture_hash"].to_pylist(), one, two))
+    own = rows["pairing_score"].fill_null(-np.inf).to_numpy() >= MIN_PAIRING
+    hashes_NH, usable = _picture_words(rows["picture_hash"].to_pylist())
+    return np.asarray((own[one] & own[two]) | (_near(hashes_NH, one, two) & usable[one] & usable[two]))
 
 
 def _first_of(ids: npt.NDArray[np.object_], one: Ints, two: Ints) -> dict[str, str]:
     return {str(ids[i]): str(ids[first]) for i, first in enumerate(firsts(one, two, len(ids))) if first != i}
+
+
+def scene_pairs(rows: pa.Table, media: Ints) -> Ints:
+    """Find pairs (C, 2) of clips of different media whose five hashes differ by at most 5 bits on average and 10 at
+    most, and whose lengths by a tenth at most. rows: columns frames and picture_hash; media: a number for each.
+    """
+    frames = rows["frames"].to_numpy()
+    hashes_NH, usable = _picture_words(rows["picture_hash"].to_pylist())
+    owners = np.flatnonzero(usable)
+    pairs = PairSet(len(rows))
+    for turned, key_bits in _bands(hashes_NH[owners]):
+        for one, two in pairs.fresh(bucket_pairs(turned, 64 - key_bits, owners)):
+            apart = media[one] != media[two]
+            one, two = one[apart], two[apart]
+            near = _near(hashes_NH, one, two) & _similar_length(frames[one], frames[two])
+            pairs.add(one[near], two[near])
+        pairs.merge()
+    return pairs.pairs()
+
+
+def _bands(hashes_NH: Words) -> Iterator[tuple[Words, int]]:
+    """Yield the hashes, each rotated so that another piece of it leads, and how many leading bits are the key.
+
+    A copy differs in 25 of 320 bits at most. Of thirty 10-bit pieces five at least are untouched by that; larger
+    collections need longer pieces to keep buckets small, and of twenty 16-bit pieces one is, all but surely.
+    """
+    width = int(np.clip(np.ceil(np.log2(max(len(hashes_NH), 1) / 8)), 10, 16))
+    for number in range(HASHES):
+        for start in range(0, 64 - width + 1, width):
+            word = hashes_NH[:, number]
+            yield np.bitwise_or(word << np.uint64(start), word >> np.uint64((64 - start) % 64)), width
+
+
+def _picture_words(hashes: list[bytes]) -> tuple[Words, Flags]:
+    """Return the hashes (N, H), and which clips have usable ones: not of flat pictures (all zeros or ones)."""
+    whole = np.array([len(value) == HASHES * 8 for value in hashes], bool)
+    packed = b"".join(value if len(value) == HASHES * 8 else bytes(HASHES * 8) for value in hashes)
+    words_NH = np.frombuffer(packed, ">u8").astype(np.uint64).reshape(-1, HASHES)
+    flat = (words_NH == 0) | (words_NH == np.uint64(2**64 - 1))
+    return words_NH, whole & ~flat.any(axis=1)
+
+
+def _similar_length(one: Ints, two: Ints) -> Flags:
+    longer, shorter = np.maximum(one, two), np.minimum(one, two)
+    return np.asarray((longer <= shorter * MAX_LENGTH_RATIO) | (longer - shorter <= MAX_LENGTH_FRAMES))
+
+
+def _near(hashes_NH: Words, one: Ints, two: Ints) -> Flags:
+    bits_CH = np.bitwise_count(hashes_NH[one] ^ hashes_NH[two])
+    return np.asarray((bits_CH.sum(axis=1) <= MAX_MEAN_BITS * HASHES) & (bits_CH.max(axis=1) <= MAX_BITS))

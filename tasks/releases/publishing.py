@@ -75,7 +75,7 @@ def publish(
         code=code,
     )
     published = releases.publish(workspace, versions, origin, result.summary(), assignment.notes)
-    _erase_dead(workspace, settings.stores.keep_days)
+    _erase_dead(workspace, settings.stores.retention_days)
     return PublishResult(published.release.release_id, published.changed, published.release.notes)
 
 
@@ -89,11 +89,11 @@ def _stands(last: releases.Release, versions: Mapping[str, int], settings: Setti
     return last.versions == versions and (last.policy, last.settings) == (policy.hash, settings.hash)
 
 
-def _erase_dead(workspace: Workspace, keep_days: int) -> None:
+def _erase_dead(workspace: Workspace, retention_days: int) -> None:
     """Remove files from disk that no release and no newest version has named for so many days."""
     kept = releases.every(workspace)
     for table in releases.PINNED:
-        vacuum.erase(workspace, table, {release.versions[table] for release in kept}, keep_days)
+        vacuum.erase(workspace, table, {release.versions[table] for release in kept}, retention_days)
 
 
 @contextmanager

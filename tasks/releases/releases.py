@@ -99,10 +99,7 @@ def publish(
         release_id=_identity(ws, versions, origin, clips),
         sequence=0,
         created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
-        catalog_version=versions["catalog"],
-        clips_version=versions["clips"],
-        stage1_version=versions["stage1"],
-        stage2_version=versions["stage2"],
+        **{f"{table}_version": versions[table] for table in PINNED},
         **asdict(origin),
         counts=_counts(clips),
         audit=dict(audit),
@@ -126,12 +123,12 @@ def publish(
 
 def latest(ws: Workspace) -> Release | None:
     """Return the newest release; None before the first."""
-    return _newest(tables.read(ws, "releases"))
+    return _newest(tables.read_any(ws, "releases"))
 
 
 def newest_of_line(ws: Workspace, extractor: str) -> Release | None:
     """Return the newest release of one extractor; None before the first."""
-    return _newest(tables.read(ws, "releases", filter=pc.field("extractor") == extractor))
+    return _newest(tables.read_any(ws, "releases", filter=pc.field("extractor") == extractor))
 
 
 def every(ws: Workspace) -> list[Release]:
@@ -145,9 +142,9 @@ def find(ws: Workspace, release_id: str) -> Release:
 
     Raises: NotFoundError - there is none.
     """
-    release = _newest(tables.read(ws, "releases", filter=pc.field("release_id") == release_id))
+    release = _newest(tables.read_any(ws, "releases", filter=pc.field("release_id") == release_id))
     if release is None:
-        known = tables.read(ws, "releases", ["release_id"])["release_id"].to_pylist()
+        known = tables.read_any(ws, "releases", ["release_id"])["release_id"].to_pylist()
         raise NotFoundError(f"no release {release_id} in {ws.root}; there are: {', '.join(known[-10:]) or 'none yet'}")
     return release
 

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
+from model.files import write_atomic
 from model.training.callbacks import Callbacks, StepMetrics, ValidationMetrics
 from schemas.errors import TrainingError
 
@@ -74,7 +75,4 @@ def read_budget(path: Path) -> Budget | None:
 
 def write_budget(path: Path, budget: Budget) -> None:
     """Store a budget, atomically."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".unfinished")
-    unfinished.write_text(json.dumps(asdict(budget)) + "\n")
-    unfinished.replace(path)
+    write_atomic(path, json.dumps(asdict(budget)) + "\n")

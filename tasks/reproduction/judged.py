@@ -14,6 +14,7 @@ from model.evaluation.aggregate import SpeakerScores
 from model.evaluation.comparison import Evaluator
 from model.evaluation.eval_clip import EvalClip
 from model.evaluation.systems import System
+from model.files import write_atomic
 from model.metrics.bootstrap import Interval
 from model.perceptual.lite0 import Lite0
 from schemas.config.settings import Settings
@@ -79,10 +80,7 @@ class EvaluatedSystems:
         if path.exists():
             return _read(path)
         scores = make()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_suffix(".unfinished")
-        unfinished.write_text(json.dumps({name: asdict(one) for name, one in scores.items()}) + "\n")
-        unfinished.replace(path)
+        write_atomic(path, json.dumps({name: asdict(one) for name, one in scores.items()}) + "\n")
         return scores
 
 

@@ -9,7 +9,7 @@ from schemas.display import csv_line
 from schemas.errors import WorkspaceError
 from tasks.reproduction.table import ClaimResult, ScoreColumn, Table, TableRow
 from tasks.stores.outputs import TABLE_ENDS, TABLE_HEADER, require_own_table
-from tasks.visualization.intervals import Panel, interval_panels
+from tasks.visualization.charts import Panel, interval_panels
 
 
 def write_table(table: Table, folder: Path) -> list[Path]:

@@ -74,7 +74,7 @@ def require(all_of_it: bool) -> None:
     """
     if all_of_it and (lacking := missing()):
         raise SandboxError(
-            f"this machine lacks {'; '.join(lacking)}: use a newer kernel, or leave out [guards] require_sandbox"
+            f"this machine lacks {'; '.join(lacking)}: use a newer kernel, or leave out [limits] require_sandbox"
         )
 
 

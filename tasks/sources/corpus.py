@@ -4,12 +4,11 @@ from pathlib import Path
 from typing import Final
 
 import regex  # re's own has no time limit, and a corpus file may come with somebody's footage
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from schemas.addresses import Address
 from schemas.errors import SourceError
-from schemas.problems import describe
-from schemas.toml import parse_toml
+from schemas.toml import read_model
 
 _MATCH_S: Final = 1.0
 """Time limit of a pattern, which takes microseconds, or backtracks for years."""
@@ -69,14 +68,7 @@ def load_corpus(path: Path, place: str | None = None) -> Corpus:
 
     Raises: SourceError - it is not TOML or a field is wrong (the text names field and value).
     """
-    try:
-        corpus = Corpus.model_validate(parse_toml(path.read_text("utf-8")))
-    except OSError as error:
-        raise SourceError(f"corpus file {path}: {error.strerror or error}") from error
-    except ValidationError as error:
-        raise SourceError(f"corpus file {path}: {describe(error)}") from error
-    except ValueError as error:
-        raise SourceError(f"corpus file {path} is not TOML: {error}") from error
+    corpus = read_model(Corpus, path, "corpus file", SourceError)
     if "://" in corpus.root:
         return corpus
     if place is not None and not corpus.root.startswith("/"):

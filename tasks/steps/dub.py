@@ -11,8 +11,8 @@ from prefect.cache_policies import NO_CACHE
 from schemas.config.dubbing import DubJob
 from schemas.config.settings import Settings
 from tasks.dubbing import batch, jobs
-from tasks.dubbing.progress import dub_watcher
 from tasks.monitoring.run_log import Counts, as_step
+from tasks.steps.progress import step_progress
 
 
 @task(cache_policy=NO_CACHE)
@@ -34,7 +34,7 @@ def dub_jobs(
 
     Raises: ModelFileError, TrackingError, WorkspaceError, WeightsMissingError - the models cannot be loaded.
     """
-    results = batch.dub_jobs(jobs, generator, translator, settings, dub_watcher(), resume)
+    results = batch.dub_jobs(jobs, generator, translator, settings, step_progress(), resume)
     return [result.summary() for result in results]
 
 

@@ -14,7 +14,6 @@ from schemas.cards import GENERATOR, TRANSLATOR
 from schemas.config.settings import Settings
 from schemas.reasons import Stage
 from tasks.dubbing.jobs import read_jobs
-from tasks.dubbing.progress import dub_watcher
 from tasks.evaluation import generator_scores
 from tasks.evaluation.ablation import DataAblation
 from tasks.evaluation.dub_jobs import evaluate_jobs
@@ -32,11 +31,11 @@ from tasks.evaluation.translator_scores import (
 from tasks.monitoring.run_log import Counts, as_step
 from tasks.releases import benchmarks
 from tasks.releases.releases import Release
+from tasks.steps.progress import step_progress, training_callback
 from tasks.steps.tables import score_rows
 from tasks.stores.workspace import Workspace
 from tasks.tracking.named_models import find_model
 from tasks.training.clip_selection import ClipRef, candidates, find_release, select
-from tasks.training.progress import training_callback
 
 _BENCHMARK: Final = "benchmark "
 
@@ -167,7 +166,7 @@ def score_dubs(settings: Settings, manifest: str, generator: str, translator: st
     workspace = Workspace.open(settings.workspace)
     selection = select(workspace, find_release(workspace, release), Stage.STAGE1)
     scorer = generator_scores.release_scorer(workspace, selection, settings)
-    return evaluate_jobs(read_jobs(Path(manifest)), generator, translator, settings, scorer, dub_watcher())
+    return evaluate_jobs(read_jobs(Path(manifest)), generator, translator, settings, scorer, step_progress())
 
 
 @task(cache_policy=NO_CACHE)

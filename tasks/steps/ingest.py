@@ -12,9 +12,10 @@ from schemas.policy import Policy
 from schemas.reasons import FileState
 from tasks.ingestion import driver, file_catalog, labels
 from tasks.ingestion.dask_executor import open_client
-from tasks.ingestion.progress import Tally, watcher
+from tasks.ingestion.progress import Tally
 from tasks.ingestion.summary import summarise
 from tasks.monitoring.drift import STEP, find_drift
+from tasks.monitoring.progress import current_progress
 from tasks.monitoring.run_log import Counts, as_step
 from tasks.preflight.data import check_ingest
 from tasks.quality.drift import CorpusDrift
@@ -24,7 +25,7 @@ from tasks.sources.open import source_files
 from tasks.sources.presence import gone
 from tasks.steps.artifacts import show_audit, show_drift, show_routes
 from tasks.steps.events import audited, emit_published
-from tasks.steps.progress import shown_by_prefect
+from tasks.steps.progress import step_progress
 from tasks.stores import tombstones
 from tasks.stores.active_policy import policy_for_ingest
 from tasks.stores.workspace import Workspace
@@ -61,7 +62,7 @@ def find_files(source: str, corpus: str, settings: Settings, retry_quarantined: 
     """
     workspace = Workspace.open(settings.workspace, create=True)
     known, barred = file_catalog.read_catalog(workspace), tombstones.standing(workspace)
-    origins = settings.guards.web_origins
+    origins = settings.limits.web_origins
     listed = source_files(source, corpus, origins)
     allowed = (raw for raw in listed if not barred.bars(raw.speaker, raw.corpus, raw.licence))
     return file_catalog.plan_run(allowed, known, settings.extractor, retry_quarantined, partial(gone, origins=origins))
@@ -87,19 +88,19 @@ def work_on_files(plan: file_catalog.IngestPlan, settings: Settings, policy: Pol
     workspace = Workspace.open(settings.workspace)
     known = file_catalog.read_catalog(workspace)
     unread = labels.relabel(
-        workspace, plan.relabelled, known, settings.extractor, plan.labelled, settings.guards.web_origins
+        workspace, plan.relabelled, known, settings.extractor, plan.labelled, settings.limits.web_origins
     )
     if not plan.fresh:
         labels.settle_twins(
-            workspace, file_catalog.read_catalog(workspace), settings.extractor, settings.guards.web_origins
+            workspace, file_catalog.read_catalog(workspace), settings.extractor, settings.limits.web_origins
         )
         driver.drop_leftovers(workspace)
         return driver.count_states(Tally(), unread)
-    run, guards, watching = settings.run, settings.guards, shown_by_prefect(watcher(), "ingest-progress")
+    run, limits, progress = settings.run, settings.limits, step_progress()
     workspace.sweep_scratch()
-    with open_client(run.dask, run.workers, workspace.scratch(), guards.attempts) as client:
+    with open_client(run.dask, run.workers, workspace.scratch(), limits.attempts) as client:
         load_ahead()
-        tally = driver.work_through(client, workspace, plan.fresh, settings, policy, watching, plan.labelled)
+        tally = driver.work_through(client, workspace, plan.fresh, settings, policy, progress, plan.labelled)
     return driver.count_states(tally, unread)
 
 
@@ -119,11 +120,11 @@ def publish_release(settings: Settings, policy: Policy) -> PublishResult:
 
     Raises: AuditFailedError - a store broke its expectations; nothing is published.
     """
-    watcher().phase("publish", 1)
+    current_progress().phase("publish", 1)
     with audited(settings):
         published = publish(Workspace.open(settings.workspace), settings, policy, show_audit)
     emit_published(settings, published)
-    watcher().step()
+    current_progress().advance()
     return published
 
 

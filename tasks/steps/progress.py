@@ -5,84 +5,56 @@ from typing import Final, cast
 from uuid import UUID
 
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
-from prefect.context import TaskRunContext
+from prefect.context import FlowRunContext, TaskRunContext
 
-from model.training.callbacks import Callback, Callbacks, StepMetrics
-from tasks.ingestion.progress import IngestWatcher, Tally
+from model.training.callbacks import Callback
+from tasks.monitoring.progress import ProgressSink, current_progress
+from tasks.training.progress import TrainingProgress
 
 _EVERY_S: Final = 5.0
 """Seconds between two updates: each is a request to the Prefect server."""
 
 
-def shown_by_prefect(watcher: IngestWatcher, key: str) -> IngestWatcher:
-    """Return the watcher, in a task run together with a progress artifact of that key."""
-    return watcher if TaskRunContext.get() is None else _Work(watcher, _Artifact(key))
+def step_progress() -> ProgressSink:
+    """Return the current sink, in a task run together with a progress artifact named after the flow: train-progress."""
+    sink, run = current_progress(), FlowRunContext.get()
+    if TaskRunContext.get() is None or run is None or run.flow is None:
+        return sink
+    return _PrefectSink(sink, f"{run.flow.name}-progress")
 
 
-def training_shown_by_prefect(callback: Callback, key: str) -> Callback:
-    """Return the callback, in a task run together with a progress artifact for the share of steps."""
-    return callback if TaskRunContext.get() is None else Callbacks(callback, _Training(_Artifact(key)))
+def training_callback() -> Callback:
+    """Return a callback that reports a training to `step_progress`."""
+    return TrainingProgress(step_progress())
 
 
-class _Artifact:
-    """Percentage and a line of text in the UI."""
+class _PrefectSink(ProgressSink):
+    """Passes progress on to another sink, and updates a percentage and a line of text in the UI now and then."""
 
-    def __init__(self, key: str) -> None:
+    def __init__(self, sink: ProgressSink, key: str) -> None:
+        self._sink = sink
         artifact = create_progress_artifact(progress=0.0, key=key, description="begun")
         self._artifact = cast(UUID, artifact)  # a coroutine only where the caller is async
         self._updated = time.monotonic()
 
-    def update(self, share: float, words: str, at_once: bool) -> None:
-        """Show the progress; unless at_once, only if the last update is long enough ago."""
-        if at_once or time.monotonic() - self._updated > _EVERY_S:
-            self._updated = time.monotonic()
-            update_progress_artifact(self._artifact, progress=100.0 * share, description=words)
+    def phase(self, name: str, total: int | None = None, done: int = 0, share: float | None = None) -> None:
+        """Start a phase; the UI shows it with its first unit."""
+        super().phase(name, total, done, share)
+        self._sink.phase(name, total, done, share)
 
+    def advance(self, detail: str = "", share: float | None = None) -> None:
+        """Count one unit; shown if the last update is long enough ago, or all is done."""
+        super().advance(detail, share)
+        self._sink.advance(detail, share)
+        if self.share >= 1 or time.monotonic() - self._updated > _EVERY_S:
+            count = self.done if self.total is None else f"{self.done} of {self.total}"
+            self._update(self.share, f"{self.name}: {count}" + (f", {detail}" if detail else ""))
 
-class _Work:
-    """Watcher that forwards everything to another one, and updates a percentage in Prefect now and then."""
+    def finish(self, text: str) -> None:
+        """Show how the phase ended."""
+        self._sink.finish(text)
+        self._update(1.0, f"{self.name}: {text}")
 
-    def __init__(self, inner: IngestWatcher, artifact: _Artifact) -> None:
-        self._inner, self._artifact = inner, artifact
-        self._phase, self._total, self._done = "", 0, 0
-
-    def phase(self, name: str, total: int) -> None:
-        """Start a step of `total` items."""
-        self._inner.phase(name, total)
-        self._phase, self._total, self._done = name, total, 0
-
-    def step(self) -> None:
-        """Count one item of the step that is done."""
-        self._inner.step()
-        self._done += 1
-        words = f"{self._phase}: {self._done} of {self._total}"
-        self._artifact.update(self._done / max(1, self._total), words, self._done == self._total)
-
-    def analysed(self, tally: Tally) -> None:
-        """Count another file; progress is by bytes, since large files come first."""
-        self._inner.analysed(tally)
-        routes = ", ".join(f"{route} {count}" for route, count in sorted(tally.routes.items()))
-        words = f"{self._phase}: {tally.files_done} of {tally.files} files: {routes}"
-        self._artifact.update(tally.bytes_done / max(1, tally.bytes), words, tally.files_done == tally.files)
-
-
-class _Training(Callbacks):
-    """Callback that updates a percentage of a training in Prefect."""
-
-    def __init__(self, artifact: _Artifact) -> None:
-        super().__init__()
-        self._artifact, self._steps = artifact, 0
-
-    def started(self, first_step: int, steps: int) -> None:
-        """Start a training, or resume one."""
-        self._steps = steps
-
-    def stepped(self, report: StepMetrics) -> None:
-        """Show a step that was taken."""
-        loss = report.losses.get("total")
-        words = f"step {report.step} of {self._steps}" + ("" if loss is None else f", loss {loss:.4f}")
-        self._artifact.update(report.step / max(1, self._steps), words, False)
-
-    def ended(self, step: int, reason: str) -> None:
-        """Show how the training ended."""
-        self._artifact.update(1.0, f"{reason} at step {step}", True)
+    def _update(self, share: float, text: str) -> None:
+        self._updated = time.monotonic()
+        update_progress_artifact(self._artifact, progress=100.0 * share, description=text)

@@ -13,8 +13,8 @@ from tasks.monitoring.run_log import Counts, as_step
 from tasks.reproduction.table import Table
 from tasks.reproduction.table_builder import make_table
 from tasks.reproduction.writing import markdown, write_table
+from tasks.steps.progress import training_callback
 from tasks.stores.workspace import Workspace
-from tasks.training.progress import training_callback
 
 
 @task(cache_policy=NO_CACHE)
@@ -31,14 +31,14 @@ def measure_table(
 
 @task(cache_policy=NO_CACHE)
 def save_table(settings: Settings, table: Table, out: str | None) -> dict[str, Any]:
-    """Write a table into `out`, else into the folder reports/paper of a local workspace, and show it in the Prefect UI.
+    """Write a table into `out`, else reports/reproduction of a local workspace, and show it in the Prefect UI.
 
     Raises: WorkspaceError - it cannot be written, or a remote workspace needs `out`.
     """
     workspace = Workspace.open(settings.workspace)
     if out is None and not workspace.is_local:
         raise WorkspaceError(f"{workspace.root} is no folder of this machine: name one with --out")
-    paths = write_table(table, Path(out) if out else Path(workspace.folder("reports")) / "paper")
+    paths = write_table(table, Path(out) if out else Path(workspace.folder("reports")) / "reproduction")
     text = markdown(table)
-    create_markdown_artifact(key=f"paper-{table.name}", markdown=text, description=table.title)
+    create_markdown_artifact(key=table.name, markdown=text, description=table.title)
     return {"table": table.name, "files": [str(path) for path in paths], "markdown": text}

@@ -7,10 +7,10 @@ from prefect.cache_policies import NO_CACHE
 from schemas.config.settings import Settings
 from schemas.policy import Policy
 from tasks.ingestion.dask_executor import open_client
-from tasks.ingestion.progress import watcher
 from tasks.ingestion.reroute import Applied, Reroute, apply_reroute, describe, extraction_jobs, plan_reroute
+from tasks.monitoring.progress import current_progress
 from tasks.monitoring.run_log import Counts, as_step
-from tasks.steps.progress import shown_by_prefect
+from tasks.steps.progress import step_progress
 from tasks.stores.workspace import Workspace
 
 
@@ -34,7 +34,7 @@ def apply_route(plan: Reroute, settings: Settings) -> Applied:
     """Extract what is newly admitted, store the decisions, and drop what is no longer admitted."""
     workspace = Workspace.open(settings.workspace)
     if not extraction_jobs(workspace, plan):
-        return apply_reroute(None, workspace, plan, settings, watcher())
+        return apply_reroute(None, workspace, plan, settings, current_progress())
     run = settings.run
-    with open_client(run.dask, run.workers, workspace.scratch(), settings.guards.attempts) as client:
-        return apply_reroute(client, workspace, plan, settings, shown_by_prefect(watcher(), "route-progress"))
+    with open_client(run.dask, run.workers, workspace.scratch(), settings.limits.attempts) as client:
+        return apply_reroute(client, workspace, plan, settings, step_progress())

@@ -10,23 +10,23 @@ from prefect.exceptions import PrefectHTTPStatusError
 
 from schemas.config.settings import Settings
 from tasks.lineage.erase import take_down
-from tasks.lineage.orders import UNTOLD, sign_of
-from tasks.lineage.plan import TakedownPlan
-from tasks.lineage.preview import plan
-from tasks.lineage.trace import tracking_if_there
+from tasks.lineage.plan import TakedownPlan, plan, tracking_if_there
 from tasks.monitoring.run_log import Counts, as_step
 from tasks.releases.publishing import PublishResult
 from tasks.steps.events import audited, emit_published
-from tasks.stores.tombstones import Kind
+from tasks.stores.tombstones import Kind, takedown_id
 from tasks.stores.workspace import Workspace
 
 
 def forget_name(kind: Kind, value: str) -> None:
-    """Take name and reason out of the parameters of the flow run that this is a part of: deployments are given them."""
+    """Put the takedown's id in the place of the name among this flow run's parameters: Prefect stores those of a
+    deployment before the flow sees them.
+    """
     context = FlowRunContext.get()
     if context is None or context.flow_run is None:
         return
-    kept = dict(context.flow_run.parameters) | {"value": sign_of(kind, value), "why": UNTOLD}
+    named = {"value": f"takedown {takedown_id(kind, value)}", "why": "kept with the tombstone"}
+    kept = dict(context.flow_run.parameters) | named
     try:
         with get_client(sync_client=True) as client:
             client.update_flow_run(context.flow_run.id, parameters=kept).raise_for_status()

@@ -6,26 +6,20 @@ from prefect import task
 from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 
-from model.training.callbacks import Callback
 from schemas.config.baselines import BaselineName
 from schemas.config.settings import Settings
 from schemas.reasons import Stage
 from tasks.monitoring.run_log import Counts, as_step
-from tasks.steps.progress import training_shown_by_prefect
+from tasks.steps.progress import training_callback
 from tasks.stores.workspace import Workspace
 from tasks.training.clip_selection import Selection, find_release, select
 from tasks.training.finetuning import finetuning_clip, start_of
-from tasks.training.progress import training_callback
 from tasks.training.tracked_run import (
     Registered,
     train_and_register,
     train_and_register_baseline,
     train_and_register_translator,
 )
-
-
-def _callback() -> Callback:
-    return training_shown_by_prefect(training_callback(), "train-progress")
 
 
 def _counted(registered: Registered) -> Counts:
@@ -54,7 +48,7 @@ def fit_stage1(selection: Selection, settings: Settings, fresh: bool) -> Registe
 
     Raises: TrainingError, TrackingError, NotFoundError, WorkspaceError - the text says what to do.
     """
-    return train_and_register(Workspace.open(settings.workspace), selection, settings, _callback(), fresh)
+    return train_and_register(Workspace.open(settings.workspace), selection, settings, training_callback(), fresh)
 
 
 @task(cache_policy=NO_CACHE)
@@ -65,7 +59,7 @@ def fit_stage2(selection: Selection, settings: Settings, fresh: bool) -> Registe
     Raises: TrainingError, TrackingError, NotFoundError, WorkspaceError, WeightsMissingError - the text says what to do.
     """
     workspace = Workspace.open(settings.workspace)
-    return train_and_register_translator(workspace, selection, settings, _callback(), fresh)
+    return train_and_register_translator(workspace, selection, settings, training_callback(), fresh)
 
 
 @task(cache_policy=NO_CACHE)
@@ -76,7 +70,7 @@ def fit_baseline(name: BaselineName, selection: Selection, settings: Settings, f
     Raises: as fit_stage2; TrainingError also where no clip is good for both stages.
     """
     workspace = Workspace.open(settings.workspace)
-    return train_and_register_baseline(name, workspace, selection, settings, _callback(), fresh)
+    return train_and_register_baseline(name, workspace, selection, settings, training_callback(), fresh)
 
 
 @task(cache_policy=NO_CACHE)
@@ -89,7 +83,7 @@ def finetune_stage2(settings: Settings, clip: str, model: str | None, release: s
     workspace = Workspace.open(settings.workspace)
     selection = finetuning_clip(workspace, find_release(workspace, release), clip, settings.stage2.finetuning.seconds)
     tuned, finetuning = start_of(settings, workspace, model, clip)
-    return train_and_register_translator(workspace, selection, tuned, _callback(), fresh, finetuning)
+    return train_and_register_translator(workspace, selection, tuned, training_callback(), fresh, finetuning)
 
 
 @task(cache_policy=NO_CACHE)

@@ -4,6 +4,7 @@ from typing import Final
 
 from pydantic import ValidationError
 
+from schemas.config.settings import Settings
 from schemas.errors import SettingsError, WorkspaceError
 from schemas.policy import Policy, load_policy
 from schemas.problems import describe
@@ -23,8 +24,17 @@ def active_policy(workspace: Workspace) -> Policy | None:
         return None
     try:
         return Policy.model_validate_json(files.cat_file(path))
-    except ValidationError as error:
-        raise WorkspaceError(f"{path} is not the policy that it should be: {describe(error)}") from error
+    except (ValidationError, OSError) as error:
+        why = describe(error) if isinstance(error, ValidationError) else error.strerror or error
+        raise WorkspaceError(f"{path} is not the policy that it should be: {why}") from error
+
+
+def policy_in_force(workspace: Workspace, settings: Settings) -> Policy:
+    """Return the active policy of the workspace; before the first ingest, the one that an ingest would use.
+
+    Raises: WorkspaceError - the workspace's policy is damaged. SettingsError - the policy file is.
+    """
+    return active_policy(workspace) or load_policy(settings.policy)
 
 
 def set_policy(workspace: Workspace, policy: Policy) -> None:

@@ -16,8 +16,8 @@ from schemas.reasons import FileState
 
 from . import tables
 from .delta import Snapshot, snapshot
+from .parquet import read_files
 from .parts import PartFile, commit_parts
-from .reading import read_files
 from .workspace import Workspace
 
 BATCH_IS_STORED_S: Final = 2.0

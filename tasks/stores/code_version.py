@@ -1,10 +1,12 @@
 """Version of the code that made a release or a run."""
 
 import subprocess
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
 
+@cache  # what runs is what was imported, whatever the checkout holds by now
 def code_version() -> str:
     """Return the version of heterodub, with the git commit when it runs from a checkout."""
     place = Path(__file__).parent

@@ -1,16 +1,17 @@
-"""Writing of the tables' Parquet files: their encoding, and their atomic placement."""
+"""The tables' Parquet files: their encoding, their atomic placement, and reading with errors in the user's terms."""
 
 import hashlib
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any, BinaryIO, Final, Self
+from typing import Any, BinaryIO, Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
-from schemas.errors import WorkspaceError
+from schemas.errors import NotFoundError, WorkspaceError
 from schemas.tables import TABLES
 
 from .delta import DataFile, bounds_of
@@ -52,60 +53,35 @@ class RowsFile:
         self._writer.close()
 
 
-class FileWriter:
-    """Writer of a data file: written in scratch piece by piece, moved to its place complete on leaving the block.
-
-    `file` is what was written, None without rows or after an error; it only counts once a transaction names it.
-    A `{content}` in the name becomes a hash of the written bytes, so that two processes which write different rows
-    never write the same file.
-
-    Raises: as RowsFile. WorkspaceError - a remote store does not take it.
-    """
-
-    def __init__(self, ws: Workspace, table: str, name: str) -> None:
-        self.file: DataFile | None = None
-        self._ws, self._table, self._name = ws, table, name
-        self._unfinished = unfinished_file(ws)
-        self._rows = RowsFile(table, self._unfinished)
-
-    def add(self, rows: pa.Table) -> None:
-        """Write rows behind those that are there."""
-        self._rows.add(rows)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            self._rows.close()
-            if kind is None and self._rows.rows:
-                self._put_in_place()
-        finally:
-            self._unfinished.unlink(missing_ok=True)
-
-    def _put_in_place(self) -> None:
-        name = self._name.replace("{content}", _digest(self._unfinished)) if "{" in self._name else self._name
-        size = self._unfinished.stat().st_size
-        put_in_place(self._ws, self._unfinished, self._ws.path(self._table, name))
-        self.file = DataFile(name, size, self._rows.rows, self._rows.bounds)
-
-
 def unfinished_file(ws: Workspace) -> Path:
     """A new file in scratch, for what `put_in_place` will put in its place."""
     return new_file(ws.scratch(), ".parquet")
 
 
 def write_file(ws: Workspace, table: str, name: str, rows: Iterable[pa.Table]) -> DataFile | None:
-    """Write rows into the table's folder under `name`, replacing a file of that name; None if there are no rows.
+    """Write rows into the table's folder under `name`: in scratch piece by piece, then moved to their place complete.
 
-    Raises: as FileWriter.
+    A file of that name is replaced; it only counts once a transaction names it. None if there are no rows. `{content}`
+    in the name becomes a hash of the written bytes, so that two processes which write different rows never write the
+    same file.
+
+    Raises: as RowsFile. WorkspaceError - a remote store does not take it.
     """
-    with FileWriter(ws, table, name) as writer:
-        for piece in rows:
-            writer.add(piece)
-    return writer.file
+    unfinished = unfinished_file(ws)
+    try:
+        written = RowsFile(table, unfinished)
+        try:
+            for piece in rows:
+                written.add(piece)
+        finally:
+            written.close()
+        if not written.rows:
+            return None
+        name, size = name.replace("{content}", _digest(unfinished)), unfinished.stat().st_size
+        put_in_place(ws, unfinished, ws.path(table, name))
+        return DataFile(name, size, written.rows, written.bounds)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def _digest(path: Path) -> str:
@@ -162,3 +138,74 @@ def _leaves(path: str, kind: pa.DataType) -> list[tuple[str, pa.DataType]]:
     if pa.types.is_list(kind) or pa.types.is_fixed_size_list(kind):
         return _leaves(f"{path}.list.element", kind.value_type)
     return [(path, kind)]
+
+
+def read_files(
+    ws: Workspace,
+    table: str,
+    files: Sequence[DataFile],
+    columns: list[str] | None,
+    filter: pc.Expression | None,
+) -> pa.Table:
+    """Read rows of some files into memory.
+
+    Raises: NotFoundError - a file was erased. WorkspaceError - one is damaged.
+    """
+    schema = TABLES[table]
+    wanted = schema if columns is None else pa.schema([schema.field(name) for name in columns])
+    if not files:
+        return wanted.empty_table()
+    paths = [ws.path(table, file.name) for file in files]
+    try:
+        source = ds.dataset(paths, schema=schema, format="parquet", filesystem=ws.arrow_filesystem())
+        return source.to_table(columns=wanted.names, filter=filter).cast(wanted)
+    except FileNotFoundError as error:
+        raise _erased(ws, table, error) from error
+    except (OSError, pa.ArrowInvalid) as error:
+        raise WorkspaceError(f"table {table} of {ws.root} cannot be read: {error}") from error
+
+
+def stream_file(ws: Workspace, table: str, file: DataFile, columns: list[str] | None) -> Iterator[pa.Table]:
+    """Yield rows of one file, one row group after the other, cast to the table's schema.
+
+    Raises: NotFoundError - the file was erased. WorkspaceError - it is damaged.
+    """
+    schema = TABLES[table]
+    wanted = schema if columns is None else pa.schema([schema.field(name) for name in columns])
+    try:
+        opened = open_file(ws, table, file.name)
+    except FileNotFoundError as error:
+        raise _erased(ws, table, error) from error
+    except (OSError, pa.ArrowInvalid) as error:
+        raise _damaged(ws, table, file, error) from error
+    with opened:
+        for number in range(opened.num_row_groups):
+            try:
+                rows = opened.read_row_group(number, columns=wanted.names, use_threads=False)
+                rows = rows.select(wanted.names).cast(wanted)
+            except (OSError, KeyError, pa.ArrowInvalid) as error:
+                raise _damaged(ws, table, file, error) from error
+            yield rows
+
+
+def _damaged(ws: Workspace, table: str, file: DataFile, error: Exception) -> WorkspaceError:
+    return WorkspaceError(f"{ws.path(table, file.name)} cannot be read, so its clips must be made anew: {error}")
+
+
+def _erased(ws: Workspace, table: str, error: FileNotFoundError) -> NotFoundError:
+    return NotFoundError(f"files of this version of {table} in {ws.root} are gone; a takedown erases them: {error}")
+
+
+def names_in_folder(ws: Workspace, table: str) -> set[str]:
+    """List the data files in the table's folder, whether a version names them or not."""
+    files = ws.filesystem()
+    entries = files.ls(ws.path(table), detail=False) if files.exists(ws.path(table)) else []
+    return {str(entry).rsplit("/", 1)[-1] for entry in entries if str(entry).endswith(".parquet")}
+
+
+def open_file(ws: Workspace, table: str, name: str) -> pq.ParquetFile:
+    """Open one data file for reading.
+
+    Raises: FileNotFoundError - it is not there any more.
+    """
+    return pq.ParquetFile(ws.path(table, name), filesystem=ws.arrow_filesystem(), pre_buffer=False)

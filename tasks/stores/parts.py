@@ -6,7 +6,7 @@ more, and a part that the log already names is not added twice.
 
 import re
 import shutil
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +21,7 @@ from schemas.tables import TABLES
 from tasks.media.granted import open_to_write
 
 from .delta import DataFile, Snapshot, TableChange, transact
-from .parquet import PAYLOAD, RowsFile, put_in_place, unfinished_file
-from .reading import open_file
+from .parquet import PAYLOAD, RowsFile, open_file, put_in_place, unfinished_file
 from .workspace import Workspace
 
 
@@ -143,23 +142,6 @@ def _clips_of(path: Path, table: str, media_id: str) -> list[str]:
     if set(rows["media_id"].to_pylist()) != {media_id} or None in clips:
         raise ValueError(f"a part of media {media_id} has rows of others")
     return clips
-
-
-def write_part(
-    ws: Workspace, table: str, media_id: str, extractor: str, rows: pa.Table | Iterable[pa.Table], suffix: str = ""
-) -> PartFile | None:
-    """Write the clips of one media at once and put them in their place; None if there are none.
-
-    Raises: ValueError - not a payload table. Others as PartWriter and keep_part.
-    """
-    if table not in PAYLOAD:
-        raise ValueError(f"parts belong to {' and '.join(PAYLOAD)}, not to {table}")
-    part_name(media_id, extractor, suffix)
-    with unfinished_parts(ws) as paths:
-        with PartWriter(table, media_id, paths[table]) as writer:
-            for piece in [rows] if isinstance(rows, pa.Table) else rows:
-                writer.add(piece)
-        return keep_part(ws, table, paths[table], media_id, extractor, suffix)
 
 
 def commit_parts(ws: Workspace, table: str, parts: Sequence[PartFile], replacing: Collection[str] = ()) -> int:

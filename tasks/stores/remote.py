@@ -38,7 +38,7 @@ def local_store() -> Any:
 def open_store(uri: str, origins: Sequence[str] = ()) -> tuple[Any, str]:
     """Return the fsspec file system of a URI, and the URI's path in it. Does not connect yet.
 
-    origins: web servers that may be read, as `[guards] web_origins` has them; redirects to others are refused, too.
+    origins: web servers that may be read, as `[limits] web_origins` has them; redirects to others are refused, too.
 
     Raises: ValueError - an address of another kind, or of another web server; the text says what would do.
     ImportError - the package for this kind of address is not installed.
@@ -51,7 +51,7 @@ def open_store(uri: str, origins: Sequence[str] = ()) -> tuple[Any, str]:
     if scheme not in STORES:
         raise ValueError(
             f"{without_password(scheme)}:// is not read: name a path, a file in a store ({STORES[0]}://, gs://, az://),"
-            " or a web server of [guards] web_origins"
+            " or a web server of [limits] web_origins"
         )
     for name, value in _PATIENCE.items():
         os.environ.setdefault(name, value)
@@ -70,7 +70,7 @@ def _require_listed(url: str, origins: Sequence[str]) -> None:
     if origin is None or origin not in origins:
         raise ForeignOriginError(
             f"{origin or 'the web address'} is not read: manifests and redirects could name any server, this network's "
-            f'own among them. If it is meant, add it to the settings: [guards] web_origins = ["{origin}"]'
+            f'own among them. If it is meant, add it to the settings: [limits] web_origins = ["{origin}"]'
         )
 
 

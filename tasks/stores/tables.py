@@ -14,8 +14,7 @@ from schemas.tables import TABLES
 
 from . import delta
 from .delta import DataFile, Snapshot, TableChange, snapshot, transact
-from .parquet import PAYLOAD, write_file
-from .reading import open_file, read_files, row_groups, stream_file
+from .parquet import PAYLOAD, read_files, stream_file, write_file
 from .workspace import Workspace
 
 COMPACT_ABOVE_FILES: Final = 32
@@ -25,12 +24,14 @@ LARGE_FILE_BYTES: Final = 32 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Size:
-    """Size of a table, by its log."""
+class TableSize:
+    """Size of a version of a table, by its log; version: None before the first row."""
 
-    bytes: int
-    files: int
+    name: str
     rows: int
+    files: int
+    bytes: int
+    version: int | None
 
 
 def version(ws: Workspace, table: str) -> int:
@@ -38,13 +39,16 @@ def version(ws: Workspace, table: str) -> int:
     return snapshot(ws, table).version
 
 
-def size(ws: Workspace, table: str, version: int | None = None) -> Size:
-    """Return bytes, files and rows of a table, without reading data.
+def size(ws: Workspace, table: str) -> TableSize:
+    """Return bytes, files and rows of a table, without reading data; a table that is not there is not created.
 
-    Raises: NotFoundError - there is no such version.
+    Raises: WorkspaceError - the log is unreadable.
     """
-    files = snapshot(ws, table, version).files
-    return Size(sum(file.size_bytes for file in files), len(files), sum(file.rows for file in files))
+    if not delta.exists(ws, table):
+        return TableSize(table, 0, 0, 0, None)
+    newest = snapshot(ws, table)
+    rows, size = sum(file.rows for file in newest.files), sum(file.size_bytes for file in newest.files)
+    return TableSize(table, rows, len(newest.files), size, newest.version)
 
 
 def json_cell(row: Mapping[str, Any], column: str) -> dict[str, Any]:
@@ -120,7 +124,8 @@ def batches(
     """
     for file in snapshot(ws, table, version).files:
         if keep is None or keep(file):
-            yield from stream_file(ws, table, file, columns)
+            for rows in stream_file(ws, table, file, columns):
+                yield from rows.to_batches()
 
 
 def append_rows(
@@ -162,7 +167,11 @@ def replace_rows(ws: Workspace, table: str, rows: pa.Table, key: str, also: Coll
 
     def plan(before: Snapshot) -> TableChange | None:
         hit = _files_with(ws, table, before, key, keys)
-        if hit and _same_rows(read_files(ws, table, tuple(hit), None, pc.field(key).isin(_texts(keys))), fresh):
+        if (
+            hit
+            and fresh.num_rows
+            and _same_rows(read_files(ws, table, tuple(hit), None, pc.field(key).isin(_texts(keys))), fresh)
+        ):
             return None
         kept = [_rewrite(ws, table, file, lambda piece: _without(piece, key, keys)) for file in hit]
         return TableChange((*_written(ws, table, before, fresh), *(file for file in kept if file)), tuple(hit))
@@ -177,14 +186,7 @@ def delete_rows(ws: Workspace, table: str, key: str, values: Collection[str]) ->
 
     Raises: WorkspaceError - the table cannot be written.
     """
-    gone = set(values)
-
-    def plan(before: Snapshot) -> TableChange:
-        hit = _files_with(ws, table, before, key, gone)
-        kept = [_rewrite(ws, table, file, lambda piece: _without(piece, key, gone)) for file in hit]
-        return TableChange(tuple(file for file in kept if file), tuple(hit))
-
-    return transact(ws, table, plan)
+    return replace_rows(ws, table, TABLES[table].empty_table(), key, also=values)
 
 
 def update_columns(ws: Workspace, table: str, changes: pa.Table, key: str = "clip_id") -> int:
@@ -259,9 +261,8 @@ def _written(ws: Workspace, table: str, before: Snapshot, rows: pa.Table) -> tup
 
 def _rewrite(ws: Workspace, table: str, file: DataFile, keep: Callable[[pa.Table], pa.Table]) -> DataFile | None:
     stem = file.name.removesuffix(".parquet").split("~")[0]
-    with open_file(ws, table, file.name) as opened:
-        pieces = (keep(piece) for piece in row_groups(opened, TABLES[table], None))
-        return write_file(ws, table, f"{stem}~{{content}}.parquet", pieces)
+    pieces = (keep(piece) for piece in stream_file(ws, table, file, None))
+    return write_file(ws, table, f"{stem}~{{content}}.parquet", pieces)
 
 
 def _without(rows: pa.Table, key: str, values: set[str]) -> pa.Table:

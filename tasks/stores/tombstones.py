@@ -1,5 +1,5 @@
 """Footage that was taken down and must not come back. Holds hashes and, where it was asked for, what copies are
-recognised by (barred.py), so that a tombstone does not keep what it bars.
+recognised by (tasks/releases/barred.py), so that a tombstone does not keep what it bars.
 """
 
 import hashlib
@@ -15,10 +15,14 @@ import pyarrow.compute as pc
 from schemas.tables import TOMBSTONES
 
 from . import tables
-from .barred import PRINTS, Print
 from .workspace import Workspace
 
 Kind = Literal["speaker", "corpus", "licence", "file"]
+
+Print = tuple[Literal["motion", "sound"], str]
+"""A kind of tombstone of a recording (tasks/releases/barred.py), and its mark: the bytes in base64."""
+
+PRINTS: Final = ("motion", "sound")
 
 BEGUN: Final = "begun"
 DONE: Final = "done"
@@ -64,7 +68,7 @@ class Unfinished:
 
 
 def standing(ws: Workspace) -> Tombstones:
-    """All tombstones of a workspace but those of recordings (barred.py), which are large."""
+    """All tombstones of a workspace but those of recordings, which are large."""
     rows = tables.read_any(ws, "tombstones", ["kind", "mark"], ~pc.field("kind").isin(PRINTS)).to_pylist()
     return Tombstones(frozenset((row["kind"], row["mark"]) for row in rows))
 

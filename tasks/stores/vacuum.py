@@ -12,8 +12,7 @@ from schemas.errors import WorkspaceError
 
 from . import tables
 from .delta import dead_files
-from .parquet import PAYLOAD
-from .reading import names_in_folder, open_file
+from .parquet import PAYLOAD, names_in_folder, open_file
 from .remote import as_os_errors
 from .removal import remove
 from .workspace import Workspace

@@ -11,8 +11,7 @@ import numpy as np
 from . import film as films
 from .film import SyntheticVideo
 from .kinds import ROWS, SPEAKER_PATTERN, SampleFile, Shoot
-from .people import BY_NAME
-from .phrases import drawn
+from .people import BY_NAME, drawn
 from .portrait import portrait
 from .sound import in_a_room
 from .speech import SpokenWords, Utterance, speak

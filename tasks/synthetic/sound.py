@@ -1,26 +1,18 @@
 """Music, noise and room sound, and their mixing with speech."""
 
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import sosfilt
 
-from .speech import SAMPLE_RATE_HZ
-
-Samples = NDArray[np.floating[Any]]
+from .speech import SAMPLE_RATE_HZ, Samples, rms
 
 ROOM_DBFS: Final = -60.0
 """Level of the room noise in every recording; digital silence would be unnatural."""
 
 _CHORDS: Final = ((0, 4, 7, 11), (9, 12, 16, 19), (5, 9, 12, 16), (7, 11, 14, 17))
 _BEAT_S: Final = 0.48
-
-
-def rms(samples: Samples) -> float:
-    """Return the root mean square of the samples that are not silent."""
-    audible = samples[np.abs(samples) > 1e-3 * np.abs(samples).max()]
-    return float(np.sqrt(np.mean(audible**2)))
 
 
 def in_a_room(speech: Samples, rng: np.random.Generator) -> NDArray[np.float32]:

@@ -11,13 +11,15 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import resample_poly
 
 from .espeak import ESPEAK_RATE_HZ
+
+Samples = NDArray[np.floating[Any]]
 
 SAMPLE_RATE_HZ: Final = 48_000
 """Sampling rate of all sound in the sample."""
@@ -121,7 +123,8 @@ def _assemble(utterance: Utterance, phrases: list[_Raw]) -> SpokenWords:
         at += last
     pieces.append(np.zeros(round(utterance.pauses_s[-1] * ESPEAK_RATE_HZ)))
     sound = resample_poly(np.concatenate(pieces), 320, 147)
-    return SpokenWords(_levelled(sound).astype(np.float32), tuple(phonemes))
+    gain = min(10 ** (LEVEL_DBFS / 20) / rms(sound), 0.9 / np.abs(sound).max())
+    return SpokenWords((sound * gain).astype(np.float32), tuple(phonemes))
 
 
 def _timed(events: list[tuple[int, str]], offset: int) -> list[Phoneme]:
@@ -133,7 +136,7 @@ def _timed(events: list[tuple[int, str]], offset: int) -> list[Phoneme]:
     ]
 
 
-def _levelled(sound: NDArray[np.float64]) -> NDArray[np.float64]:
-    audible = sound[np.abs(sound) > 1e-3 * np.abs(sound).max()]
-    gain = 10 ** (LEVEL_DBFS / 20) / np.sqrt(np.mean(audible**2))
-    return np.asarray(sound * min(gain, 0.9 / np.abs(sound).max()))
+def rms(samples: Samples) -> float:
+    """Return the root mean square of the samples that are not silent."""
+    audible = samples[np.abs(samples) > 1e-3 * np.abs(samples).max()]
+    return float(np.sqrt(np.mean(audible**2)))

@@ -1,6 +1,5 @@
 """Opening of the tracking store, patient enough for a busy server but not for minutes when there is none."""
 
-import errno
 import fcntl
 import logging
 import os
@@ -16,6 +15,7 @@ from mlflow.entities import ViewType
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
+from model.files import is_disk_full
 from schemas.addresses import without_password
 from schemas.config.settings import TrackingSettings
 from schemas.errors import TrackingError
@@ -43,7 +43,6 @@ _MLFLOWS_OWN: Final = "0"
 
 _EXPERIMENTS: Final = 1000
 
-_NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _LONGEST_CAUSE: Final = 400
 
 
@@ -117,7 +116,7 @@ def tracking_errors(what: str) -> Iterator[None]:
     except (MlflowException, SQLAlchemyError) as error:
         raise TrackingError(f"{what}: {_cause(error)}") from error
     except OSError as error:  # requests raises these too
-        if error.errno in _NO_ROOM:
+        if is_disk_full(error.errno):
             raise
         raise TrackingError(f"{what}: {_cause(error)}") from error
 

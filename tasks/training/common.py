@@ -59,5 +59,5 @@ def load_best(fabric: Fabric, checkpoints: Checkpoints) -> tuple[dict[str, Any],
     """
     checkpoint = read_on_all(fabric, checkpoints, BEST)
     if checkpoint is None:
-        raise TrainingError(f"{checkpoints.folder} holds no best checkpoint; train with --fresh")
+        raise TrainingError(f"{checkpoints.folder} holds no best checkpoint; train with --no-resume")
     return checkpoint["weights"], int(checkpoint["step"])

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from model.evaluation.generator import GeneratorEvalClip, predict_landmarks, reference_frames
 from model.stage1.network import LandmarkGenerator
-from schemas.config.limits import GuardSettings
+from schemas.config.limits import LimitSettings
 from tasks.releases.releases import Release
 from tasks.stores import tables
 from tasks.stores.workspace import Workspace
@@ -31,7 +31,7 @@ class SampleLogger:
 
     workspace: Workspace
     release: Release
-    guards: GuardSettings
+    limits: LimitSettings
     sample_interval: int
     steps: int
 
@@ -55,7 +55,7 @@ class SampleLogger:
                 with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
                     path = Path(scratch) / "film.mp4"
                     place = sound_place(self.workspace, self.release, eval_clip.clip_id)
-                    sound = clip_sound(place, eval_clip.mel_SM, self.guards)
+                    sound = clip_sound(place, eval_clip.mel_SM, self.limits)
                     landmark_film(path, predicted, eval_clip.landmarks_TPXY, sound, title)
                     drawn[f"val/film_{name}.mp4"] = path.read_bytes()
         return drawn

@@ -1,24 +1,48 @@
-"""Additional callback of trainings, such as a progress bar, set by the caller of a flow."""
+"""Progress of a training: its steps with loss and speed, and the scores of validations."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from typing import Final
 
-from model.training.callbacks import Callback, Callbacks
+from model.training.callbacks import Callbacks, StepMetrics, ValidationMetrics
+from schemas.wording import counted
+from tasks.monitoring.progress import ProgressSink
 
-_CALLBACK: ContextVar[Callback | None] = ContextVar("training_callback", default=None)
-
-
-@contextmanager
-def use_training_callback(callback: Callback) -> Iterator[None]:
-    """Add this callback to trainings inside the block. It is no flow parameter, since it does not affect the run."""
-    token = _CALLBACK.set(callback)
-    try:
-        yield
-    finally:
-        _CALLBACK.reset(token)
+_DECAY: Final = 0.95
+"""Decay of the moving averages of speed and loss at each step."""
 
 
-def training_callback() -> Callback:
-    """Return the additional callback of the current training."""
-    return _CALLBACK.get() or Callbacks()
+class TrainingProgress(Callbacks):
+    """Reports a training to a progress sink, as one phase."""
+
+    def __init__(self, sink: ProgressSink) -> None:
+        super().__init__()
+        self._sink = sink
+        self._loss: float | None = None
+        self._step_s: float | None = None
+        self._scores = ""
+
+    def started(self, first_step: int, steps: int) -> None:
+        """Start the phase."""
+        self._loss = self._step_s = None
+        self._scores = ""
+        self._sink.phase("train", steps, first_step)
+        if first_step >= steps:
+            self._sink.finish(f"all {counted(steps, 'step')} were taken before; --no-resume starts over")
+
+    def stepped(self, report: StepMetrics) -> None:
+        """Count a step."""
+        self._loss = _moving_average(self._loss, report.losses["total"])
+        self._step_s = _moving_average(self._step_s, report.seconds)
+        self._sink.advance(f"loss {self._loss:.4f}  {1 / max(self._step_s, 1e-9):.1f} steps/s  {self._scores}".rstrip())
+
+    def validated(self, report: ValidationMetrics) -> None:
+        """Keep the scores, which are shown from the next step on."""
+        shown = {"val loss": report.scores.get("loss"), "opening r": report.scores.get("mouth_opening_corr")}
+        self._scores = "  ".join(f"{name} {value:.4g}" for name, value in shown.items() if value is not None)
+
+    def ended(self, step: int, reason: str) -> None:
+        """Report how the training ended."""
+        self._sink.finish(f"{reason} at step {step}  {self._scores}".rstrip())
+
+
+def _moving_average(old: float | None, new: float) -> float:
+    return new if old is None else _DECAY * old + (1 - _DECAY) * new

@@ -84,7 +84,7 @@ def train_and_register(
     stage1 = settings.stage1
     folder = training_folder(workspace, selection, stage1)
     sample_logger = SampleLogger(
-        workspace, selection.release, settings.guards, stage1.schedule.sample_interval, stage1.schedule.max_steps
+        workspace, selection.release, settings.limits, stage1.schedule.sample_interval, stage1.schedule.max_steps
     )
     training = _TrackedTraining("stage1", selection, Stage.STAGE1, stage1, folder, LANDMARK_GENERATOR)
 

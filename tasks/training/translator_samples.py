@@ -10,6 +10,7 @@ import numpy as np
 
 from model.baselines.inference import BaselineInference
 from model.evaluation.translator import EvalWindow, system_crops
+from model.features.numbers import evenly_spaced
 from model.stage2.inference import TranslatorInference
 from model.stage2.network import LandmarkTranslator
 from model.stage2.translator import Pictures
@@ -66,7 +67,7 @@ def columns(eval_window: EvalWindow, translator: TranslatorInference) -> Columns
 
 
 def _spread(pictures: Pictures) -> Pictures:
-    return np.asarray(pictures[np.unique(np.linspace(0, len(pictures) - 1, _ROWS).astype(int))])
+    return np.asarray(pictures[evenly_spaced(len(pictures), _ROWS)])
 
 
 @dataclass(frozen=True, slots=True)

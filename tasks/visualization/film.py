@@ -16,12 +16,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from model.features.landmarks import SLICES, box
+from model.features.landmarks import SLICES, Boundary, box
 from model.features.timing import SAMPLES_PER_FRAME, frame_to_second
+from model.files import atomic_path
 from schemas.contract import FPS, SAMPLE_RATE_HZ
 
-from .charts import require_pair
-from .colours import GIVEN, GIVEN_RGB, INK_RGB, MOVED, PREDICTED_RGB, TRUE_RGB
+from .charts import GIVEN, GIVEN_RGB, INK_RGB, MOVED, PREDICTED_RGB, TRUE_RGB, require_pair
 from .sound import PlayableSound
 
 Floats = NDArray[np.floating[Any]]
@@ -36,8 +36,6 @@ _FINE: Final = 4
 """Bits of a pixel that lines are placed to."""
 
 _SMALL: Final = 0.42
-_X264: Final = {"preset": "veryfast", "crf": "22", "maxrate": "800k", "bufsize": "800k"}
-"""The rate is bounded, since videos are embedded in pages: a second takes 100 kB at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +68,7 @@ def compared_film(
         require_pair(side.points_TPXY, sides[0].points_TPXY)
     if sound.samples.shape != (frames * SAMPLES_PER_FRAME,):
         raise ValueError(f"{frames} frames of video and {sound.samples.shape} samples do not go together")
-    partial = path.with_name(path.name + ".partial")
-    try:
-        _write(partial, film_frames(sides, sound.rebuilt_since, title, panel_px), sound.samples)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_video(path, film_frames(sides, sound.rebuilt_since, title, panel_px), 22, 800, sound.samples)
 
 
 def film_frames(
@@ -103,9 +96,16 @@ def film_frames(
 
 
 def _face(picture: Rgb, points_PXY: Floats, rgb: tuple[int, int, int]) -> None:
-    for boundaries, colour, width in ((GIVEN, GIVEN_RGB, 1), (MOVED, rgb, 2)):
-        lines = [np.rint(points_PXY[SLICES[one.name]] * (1 << _FINE)).astype(np.int32) for one in boundaries]
-        cv2.polylines(picture, lines, False, colour, width, cv2.LINE_AA, _FINE)
+    draw_boundaries(picture, points_PXY, GIVEN, GIVEN_RGB)
+    draw_boundaries(picture, points_PXY, MOVED, rgb, 2)
+
+
+def draw_boundaries(
+    picture: Rgb, points_PXY: Floats, boundaries: Sequence[Boundary], rgb: tuple[int, int, int], width: int = 1
+) -> None:
+    """Draw some boundaries of a face into a picture, as smooth lines."""
+    lines = [np.rint(points_PXY[SLICES[one.name]] * (1 << _FINE)).astype(np.int32) for one in boundaries]
+    cv2.polylines(picture, lines, False, rgb, width, cv2.LINE_AA, _FINE)
 
 
 def _text(picture: Rgb, text: str, at: tuple[int, int], size: float, rgb: tuple[int, int, int]) -> None:
@@ -116,22 +116,36 @@ def _text_px(text: str, size: float) -> int:
     return int(cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size, 1)[0][0])
 
 
-def _write(path: Path, pictures: Iterator[Rgb], samples: NDArray[np.float32]) -> None:
+def write_video(
+    path: Path, pictures: Iterator[Rgb], crf: int, kbit_s: int, samples: NDArray[np.float32] | None = None
+) -> None:
+    """Write an MP4 at 25 fps; a file of that name is replaced once the new one is complete. samples: its sound.
+
+    kbit_s: most that a second takes, since videos are embedded in pages.
+
+    Raises: av.error.FFmpegError - the libraries refuse to write. OSError - there is no room.
+    """
+    options = {"movflags": "+faststart"}
+    with atomic_path(path) as partial, av.open(os.fspath(partial), "w", "mp4", options=options) as out:
+        _encode(out, pictures, {"crf": str(crf), "maxrate": f"{kbit_s}k", "bufsize": f"{kbit_s}k"}, samples)
+
+
+def _encode(out: Any, pictures: Iterator[Rgb], options: dict[str, str], samples: NDArray[np.float32] | None) -> None:
     first = next(pictures)
-    with av.open(os.fspath(path), "w", "mp4", options={"movflags": "+faststart"}) as out:
-        video: Any = out.add_stream("libx264", rate=FPS, options=_X264)
-        video.height, video.width = first.shape[:2]
-        video.pix_fmt = "yuv420p"
-        video.codec_context.thread_count = 1
-        voice: Any = out.add_stream("aac", rate=SAMPLE_RATE_HZ, layout="mono")
-        for number, picture in enumerate(chain([first], pictures)):
-            shown = av.VideoFrame.from_ndarray(picture, "rgb24")
-            shown.pts, shown.time_base = number, Fraction(1, FPS)
-            out.mux(video.encode(shown))
+    video: Any = out.add_stream("libx264", rate=FPS, options={"preset": "veryfast", **options})
+    video.height, video.width = first.shape[:2]
+    video.pix_fmt = "yuv420p"
+    video.codec_context.thread_count = 1
+    voice: Any = None if samples is None else out.add_stream("aac", rate=SAMPLE_RATE_HZ, layout="mono")
+    for number, picture in enumerate(chain([first], pictures)):
+        shown = av.VideoFrame.from_ndarray(picture, "rgb24")
+        shown.pts, shown.time_base = number, Fraction(1, FPS)
+        out.mux(video.encode(shown))
+        if samples is not None:
             start = number * SAMPLES_PER_FRAME
             piece = np.ascontiguousarray(samples[None, start : start + SAMPLES_PER_FRAME])
             sounded = av.AudioFrame.from_ndarray(piece, "fltp", "mono")
             sounded.sample_rate, sounded.pts, sounded.time_base = SAMPLE_RATE_HZ, start, Fraction(1, SAMPLE_RATE_HZ)
             out.mux(voice.encode(sounded))
-        for stream in (video, voice):
-            out.mux(stream.encode(None))
+    for stream in filter(None, (video, voice)):
+        out.mux(stream.encode(None))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from model.features.mel import mel_bank
 from model.features.timing import frame_to_sample, frame_to_second, mel_columns
-from schemas.config.limits import GuardSettings
+from schemas.config.limits import LimitSettings
 from schemas.contract import MEL_BANDS, MEL_HOP_SAMPLES, MEL_WINDOW_SAMPLES, SAMPLE_RATE_HZ
 from schemas.errors import MediaRefusedError
 from schemas.reasons import MissingCause
@@ -59,16 +59,16 @@ class PlayableSound:
     rebuilt_since: str | None
 
 
-def clip_sound(place: ClipPlace, mel: NDArray[np.floating], guards: GuardSettings) -> PlayableSound:
+def clip_sound(place: ClipPlace, mel: NDArray[np.floating], limits: LimitSettings) -> PlayableSound:
     """Return a clip's sound in sync with its mouth, rebuilt from the mel if the raw file cannot be used.
 
     Raises: ValueError - the mel (4T, 80) is not of the clip's length.
     """
     if mel.shape != (mel_columns(place.frames), MEL_BANDS):
         raise ValueError(f"{place.frames} frames have a mel of {mel_columns(place.frames)} x 80, got {mel.shape}")
-    child = Decoder(guards)  # a decoder that crashes must not end a training
+    child = Decoder(limits)  # a decoder that crashes must not end a training
     try:
-        result = child.run(raw_sound, place, guards, media=[place.uri], time_limit_s=_FILE_LIMIT_S, returns=bytes | str)
+        result = child.run(raw_sound, place, limits, media=[place.uri], time_limit_s=_FILE_LIMIT_S, returns=bytes | str)
     except MediaRefusedError as error:
         result = error.reason.value
     except (OSError, RuntimeError) as error:
@@ -80,12 +80,12 @@ def clip_sound(place: ClipPlace, mel: NDArray[np.floating], guards: GuardSetting
     return PlayableSound(np.frombuffer(result, np.float32), None)
 
 
-def raw_sound(place: ClipPlace, guards: GuardSettings) -> bytes | str:
+def raw_sound(place: ClipPlace, limits: LimitSettings) -> bytes | str:
     """The clip's samples out of its raw file, as float32, or why there are none; runs in the child.
 
     Raises: MediaRefusedError - the file is gone or cannot be used.
     """
-    origins = guards.web_origins
+    origins = limits.web_origins
     with (
         tempfile.TemporaryDirectory(prefix="heterodub-") as scratch,
         localise(place.uri, Path(scratch), origins) as path,
@@ -93,8 +93,8 @@ def raw_sound(place: ClipPlace, guards: GuardSettings) -> bytes | str:
         if fingerprint(path) != place.media_id:
             return "the file was changed"
         container = sniff(path)
-        facts = probe(path, container, guards, place.picture_stream)
-        with open_video(path, container, facts, guards) as video:
+        facts = probe(path, container, limits, place.picture_stream)
+        with open_video(path, container, facts, limits) as video:
             origin_s = video.origin_s
         first = place.start_frame + place.sound_shift_frames
         end_s = frame_to_second(first + place.frames) + 1.0  # a little more than is read

@@ -25,7 +25,7 @@ from tasks.ingestion.dask_executor import Client, open_client, spread
 from tasks.ingestion.driver import slices
 from tasks.ingestion.file_catalog import plan_run
 from tasks.ingestion.hashing import identify_files
-from tasks.ingestion.progress import SilentIngestWatcher
+from tasks.monitoring.progress import ProgressSink
 from tests.dask_processes import DaskProcesses
 from tests.tasks.ingestion.fanout_work import calls, names_each, nothing
 
@@ -67,7 +67,7 @@ def _run(cluster: DaskProcesses, entries: int, analysed: int, scratch: Path) -> 
                 found = _identified(client, piece, step)
             with told["analysed"] as step:
                 for _ in spread(client, nothing, found[: analysed - step.done], key=lambda raw: f"analyse-{raw.uri}"):
-                    step.step()
+                    step.advance()
         most = max(step.most for step in told.values())
     print(f"most calls that the scheduler held at once: {most}")
 
@@ -77,7 +77,7 @@ def _identified(client: Client, piece: list[RawFile], step: "Step") -> list[RawF
         return list(identify_files(client, piece, {}, Settings(), step).resolution.originals.values())
 
 
-class Step(SilentIngestWatcher):
+class Step(ProgressSink):
     """One of the two steps: counts what is done, and the time that passes within it; prints from time to time."""
 
     def __init__(self, client: Client, scheduler: int, name: str, count: int) -> None:
@@ -96,7 +96,7 @@ class Step(SilentIngestWatcher):
         self._driver.pause()
         self._scheduler.pause()
 
-    def step(self) -> None:
+    def advance(self, detail: str = "", share: float | None = None) -> None:
         """An entry is done."""
         self.done += 1
         if self.done % 1000 == 0:

@@ -78,14 +78,14 @@ class Loop:
             yield item
 
     def _file(self, file: Path) -> None:
-        guards, clips = self.settings.guards, self.settings.clips
+        limits, clips = self.settings.limits, self.settings.clips
         with self._clock("hash"):
             fingerprint(file)
         container = sniff(file)
-        facts = probe(file, container, guards)
+        facts = probe(file, container, limits)
         transitions = TransitionFinder()
         tracker, builder = FaceTracker(self._backend, clips), ClipBuilder(clips, transitions)
-        with tempfile.TemporaryDirectory() as scratch, open_video(file, container, facts, guards) as video:
+        with tempfile.TemporaryDirectory() as scratch, open_video(file, container, facts, limits) as video:
             with self._clock("decode sound"):
                 sound = open_sound(file, container, facts, video.origin_s, 0.0, Path(scratch))
             decoded = self._timed(video.frames(), "decode pictures")

@@ -58,7 +58,7 @@ def config(commons, policies) -> Path:
     """Settings for short runs: no DNSMOS, two workers, a commit for each file, everything admitted."""
     text = (
         f"policy = '{policies['lenient']}'\n"
-        "[clips]\ndnsmos_excerpt_s = 0\n[run]\nworkers = 2\ncommit_files = 1\n[guards]\nmemory_limit_gib = 3\n"
+        "[clips]\ndnsmos_excerpt_s = 0\n[run]\nworkers = 2\ncommit_files = 1\n[limits]\nmemory_limit_gib = 3\n"
     )
     return commons.made_once("short.toml", lambda path: path.write_text(text))
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from schemas.config.settings import Settings, load_settings
 from schemas.policy import Policy
 from tasks.ingestion import file_catalog
-from tasks.ingestion.progress import Tally, watched_by
+from tasks.ingestion.progress import Tally
+from tasks.monitoring.progress import ProgressSink, use_progress
 from tasks.releases.publishing import PublishResult
 from tasks.steps.ingest import choose_policy, find_files, publish_release, work_on_files
 
@@ -33,18 +34,18 @@ def store(
     return policy, plan, work_on_files.fn(plan, settings, policy)
 
 
-class _Saying:
-    def phase(self, name: str, total: int) -> None:
+class _Printing(ProgressSink):
+    def phase(self, name: str, total: int | None = None, done: int = 0, share: float | None = None) -> None:
+        super().phase(name, total, done, share)
         print(f"{name} {total}", flush=True)
 
-    def step(self) -> None:
-        pass
-
-    def analysed(self, tally: Tally) -> None:
-        print(f"analysed {tally.files_done}", flush=True)
+    def advance(self, detail: str = "", share: float | None = None) -> None:
+        super().advance(detail, share)
+        if self.name == "analyse":
+            print(f"analysed {self.done}", flush=True)
 
 
 if __name__ == "__main__":
-    with watched_by(_Saying()):
+    with use_progress(_Printing()):
         run(sys.argv[1], load_settings(sys.argv[2], workspace=sys.argv[3]))
     print("done", flush=True)

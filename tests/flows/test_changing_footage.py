@@ -10,8 +10,8 @@ from schemas.config.settings import Settings, load_settings
 from schemas.records import RawFile
 from tasks.ingestion import driver, file_catalog
 from tasks.ingestion.dask_executor import open_client
-from tasks.ingestion.progress import SilentIngestWatcher
 from tasks.ingestion.summary import summarise
+from tasks.monitoring.progress import ProgressSink
 from tasks.releases.publishing import PublishResult
 from tasks.steps.ingest import choose_policy, find_files, publish_release, work_on_files
 from tasks.stores.batches import orphans
@@ -151,13 +151,13 @@ def test_a_file_named_twice_counts_once(place, settings, tmp_path):
     assert states(place)["new.mp4"] == ("measured", None)
 
 
-class _Vanishing(SilentIngestWatcher):
+class _Vanishing(ProgressSink):
     """Takes a file away when the work on files begins."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def phase(self, name: str, total: int) -> None:
+    def phase(self, name: str, total: int | None = None, done: int = 0, share: float | None = None) -> None:
         if name == "analyse":
             self.path.unlink()
 

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import pytest
 
-from schemas.config.limits import GuardSettings
+from schemas.config.limits import LimitSettings
 from schemas.config.settings import Settings, load_settings
 from schemas.errors import MediaRefusedError
 from schemas.policy import load_policy
@@ -80,7 +80,7 @@ def test_forty_damaged_files_of_each_kind(suffix, child, settings, policies, tmp
 
 def test_a_picture_too_large_for_the_memory_is_refused_for_that(settings, policies, tmp_path):
     path = _still_film(tmp_path / "wide.mkv", 12288)
-    settings = settings.model_copy(update={"guards": GuardSettings(max_pixels=2**28)})
+    settings = settings.model_copy(update={"limits": LimitSettings(max_pixels=2**28)})
     small = Isolated(0.8)
     try:
         with pytest.raises(MediaRefusedError) as refused:

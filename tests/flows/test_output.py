@@ -29,9 +29,9 @@ KINDS = {
     "rich": "from rich.console import Console; from rich.text import Text; Console().print(Text(name)); print(end='')",
     "a table": "from flows.cli.render.tables import console; from rich.text import Text;"
     " console().print(name, Text(name))",
-    "progress": "from flows.cli.dubbing_progress import DubDisplay\n"
-    "with DubDisplay(live=len(sys.argv) > 2) as shown:\n"
-    "  shown.job(1, 2, name); shown.phase('dub', 3); shown.frame()",
+    "progress": "from flows.cli.progress import TerminalProgress\n"
+    "with TerminalProgress(live=len(sys.argv) > 2) as shown:\n"
+    "  shown.phase(f'1/2 {name}: dub', 3); shown.advance(name)",
     "json": "import json; print(json.dumps({'name': name}))",
     "Prefect's log": "import os; os.environ['PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL'] = 'INFO'\n"
     "from prefect.logging.configuration import setup_logging; from prefect.logging import get_logger\n"

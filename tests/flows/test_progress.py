@@ -1,68 +1,83 @@
-"""Displays: lines where there is no terminal, bars where there is one, for several trainings in a row, too."""
+"""Progress on a terminal and elsewhere: bars where there is one, lines where there is none."""
 
 from collections import Counter
 
 import pytest
 
-from flows.cli.dubbing_progress import DubDisplay
-from flows.cli.ingest_progress import Display
-from flows.cli.progress import time_left
-from flows.cli.training_progress import LearningDisplay
+from flows.cli.progress import TerminalProgress
 from model.training.callbacks import StepMetrics
+from schemas.wording import duration
 from tasks.ingestion.progress import Tally
+from tasks.monitoring.progress import TitledSink, current_progress, use_progress
+from tasks.training.progress import TrainingProgress
 
 
-def learn(display: LearningDisplay, steps: int) -> None:
-    display.started(0, steps)
+def learn(progress: TrainingProgress, steps: int) -> None:
+    progress.started(0, steps)
     for step in range(1, steps + 1):
-        display.stepped(StepMetrics(step, {"total": 0.5}, learning_rate=1e-3, seconds=0.1, waiting_s=0.0))
-    display.ended(steps, "done")
+        progress.stepped(StepMetrics(step, {"total": 0.5}, learning_rate=1e-3, seconds=0.1, waiting_s=0.0))
+    progress.ended(steps, "done")
 
 
 @pytest.mark.parametrize("live", [False, True])
 def test_two_trainings_are_shown_one_after_the_other(live, capsys):
-    with LearningDisplay(live) as display:
-        learn(display, 2)
-        learn(display, 3)
-    told = capsys.readouterr()
-    assert told.out == ""
-    assert "done at step 2" in told.err and "done at step 3" in told.err
-    assert ("train: 3 steps" in told.err) is not live
+    with TerminalProgress(live) as sink:
+        learn(TrainingProgress(sink), 2)
+        learn(TrainingProgress(sink), 3)
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "done at step 2" in shown.err and "done at step 3" in shown.err
+    assert "loss 0.5" in shown.err
+    assert ("train: 3 to do" in shown.err) is not live
 
 
 @pytest.mark.parametrize("live", [False, True])
 def test_an_ingest_says_how_many_files_and_where_they_went(live, capsys):
-    with Display(live) as display:
-        display.phase("analyse", 2)
-        for done in (1, 2):
-            display.analysed(Tally(2, done, 10, 5 * done, routes=Counter(both=done)))
-    told = capsys.readouterr()
-    assert told.out == ""
-    assert "both 2" in told.err
-    assert ("analyse: 2 to do" in told.err) is not live
+    with TerminalProgress(live) as sink:
+        for part in (0, 1):  # a large source comes in slices
+            sink.phase("identify", 1)
+            sink.advance()
+            tally = Tally(2, part, 10, 5 * part)
+            sink.phase("analyse", tally.files, tally.files_done, tally.share)
+            tally = Tally(2, part + 1, 10, 5 * part + 5, routes=Counter(both=part + 1))
+            sink.advance(tally.routes_text, tally.share)
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "both 2" in shown.err and "2/2" in shown.err
+    assert ("analyse: 2 to do" in shown.err) is not live
 
 
 @pytest.mark.parametrize("live", [False, True])
 def test_a_dubbing_names_its_job(live, capsys):
-    with DubDisplay(live) as display:
-        display.job(1, 2, "[a].mp4")
-        display.phase("dub", 3)
-        display.frame()
-    told = capsys.readouterr()
-    assert told.out == ""
-    assert "1/2 [a].mp4: dub" in told.err
+    with TerminalProgress(live) as sink:
+        titled = TitledSink(sink, "1/2 [a].mp4: ")
+        titled.advance()  # what a child reports before its phase
+        titled.phase("references")
+        titled.advance()
+        titled.phase("dub", 3)
+        titled.advance()
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "1/2 [a].mp4: dub" in shown.err
 
 
-@pytest.mark.parametrize(("seconds", "text"), [(0, "0 s left"), (90, "90 s left"), (91, "2 min left")])
-def test_time_that_is_left_is_told_in_words(seconds, text):
-    assert time_left(seconds) == text
+@pytest.mark.parametrize(("seconds", "text"), [(0, "0 s"), (90, "90 s"), (91, "2 min"), (5400, "1.5 h")])
+def test_durations_have_a_unit(seconds, text):
+    assert duration(seconds) == text
 
 
 def test_a_training_that_had_ended_is_not_said_to_go_on(capsys: pytest.CaptureFixture[str]):
-    display = LearningDisplay(live=False)
-    display.started(60, 60)
-    display.ended(60, "done")
+    progress = TrainingProgress(TerminalProgress(live=False))
+    progress.started(60, 60)
+    progress.ended(60, "done")
     said = capsys.readouterr().err
-    assert "going on" not in said and "all 60 steps were taken before; --fresh starts over" in said
-    display.started(20, 60)
-    assert "60 steps, going on from step 20" in capsys.readouterr().err
+    assert "to do" not in said and "all 60 steps were taken before; --no-resume starts over" in said
+    progress.started(20, 60)
+    assert "train: 40 to do, 20 are done" in capsys.readouterr().err
+
+
+def test_flows_report_to_the_sink_of_the_block():
+    sink = TerminalProgress(live=False)
+    with use_progress(sink):
+        assert current_progress() is sink
+    assert current_progress() is not sink

@@ -13,7 +13,7 @@ from model.baselines.files import load_baseline
 from schemas.config.settings import Settings
 from tasks.promotion.training_data import models_trained_on
 from tasks.stores.workspace import Workspace
-from tasks.synthetic.check import Agreement, compare
+from tasks.synthetic.truth import Agreement, compare
 from tasks.tracking.example import baseline_example
 from tasks.tracking.kinds import BASELINE_KINDS
 from tasks.tracking.lineage import lineage_of

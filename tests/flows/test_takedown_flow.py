@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -12,13 +13,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 import torch
+from prefect.events.worker import EventsWorker
+from prefect.logging.handlers import APILogWorker
 
-from flows.ingest import ingest
 from flows.takedown import takedown
 from model.stage1.files import save_generator
 from model.stage1.network import LandmarkGenerator
 from schemas.cards import GeneratorCard
-from schemas.config.settings import load_settings
+from schemas.config.settings import Settings, load_settings
 from schemas.config.training import Stage1Settings
 from schemas.errors import HeterodubError, NotFoundError, PromotionError, TrackingError
 from schemas.reasons import Stage
@@ -26,16 +28,21 @@ from schemas.tables import BENCHMARKS
 from tasks.inspect.check_tracking import check_tracking
 from tasks.inspect.check_workspace import check_workspace
 from tasks.inspect.findings import Health
-from tasks.lineage.trace import FootageTrace, ModelTrace, trace
+from tasks.lineage.erase import take_down
+from tasks.lineage.plan import TakedownPlan, plan, preview, tracking_if_there
+from tasks.lineage.trace import ModelTrace, trace
 from tasks.monitoring.runs import runs
 from tasks.promotion.eligibility import TAKEN_DOWN
 from tasks.promotion.manual import roll_back
 from tasks.releases import benchmarks, releases
+from tasks.releases.assign_splits import assign
 from tasks.stores import tables, tombstones
+from tasks.stores.tombstones import Kind
 from tasks.stores.workspace import Workspace
 from tasks.tracking.address import place_of
 from tasks.tracking.relocation import relocate
 from tests.flows.heads import write_head
+from tests.flows.plain_ingest import run, store
 
 IDS = ("clip_id", "media_id")
 SPEAKER = "Ada Somebody"
@@ -57,7 +64,7 @@ def manifest(footage, tmp_path_factory) -> Path:
 def labelled(finished, manifest, config, cluster, tmp_path_factory) -> Path:
     """The finished ingest with its speakers told, a benchmark, and two models of which one saw the speaker."""
     workspace = Path(shutil.copytree(finished.workspace, tmp_path_factory.mktemp("labelled") / "workspace"))
-    ingest(str(manifest), workspace=str(workspace), config=str(config), dask=cluster)
+    run(manifest, load_settings(str(config), workspace=str(workspace), run={"dask": cluster}))
     ws = Workspace.open(str(workspace))
     clips = tables.read(ws, "clips", ["clip_id", "media_id", "speaker", "split"]).to_pylist()
     _freeze(ws, [clip for clip in clips if clip["speaker"] == SPEAKER])
@@ -69,6 +76,19 @@ def labelled(finished, manifest, config, cluster, tmp_path_factory) -> Path:
     for made_anew in ("sync-1.safetensors", "paper-scores-1.json"):
         (workspace / "training" / made_anew).touch()
     return workspace
+
+
+def take(settings: Settings, kind: Kind, value: str, with_models: bool = False, with_copies: bool = False) -> dict:
+    """What the flow does, by its own steps."""
+    ws, planned = Workspace.open(settings.workspace), plan(settings, kind, value, with_copies)
+    return take_down(ws, settings, tracking_if_there(settings, ws), planned, "asked", with_models)
+
+
+def unpublished(workspace: Path, to: Path) -> Workspace:
+    """A copy of a workspace in which no policy stands: nothing is published, whose audit takes seconds."""
+    copy = Path(shutil.copytree(workspace, to))
+    (copy / "policy.json").unlink()
+    return Workspace.open(str(copy))
 
 
 def _leave_training(folder: Path, clips: list[dict] | None) -> None:
@@ -135,7 +155,7 @@ def down(labelled, manifest, config):
         "traced": trace(settings, SPEAKER),
         "model": trace(settings, f"{MODEL}/1"),
     }
-    told = takedown("speaker", SPEAKER, "asked", True, str(labelled), str(config))
+    told = preview("speaker", SPEAKER, str(labelled), str(config))
     before["told_in"] = told_in(ws, before["media"])
     done = takedown("speaker", SPEAKER, "asked", False, str(labelled), str(config))
     return ws, settings, before, told, done
@@ -156,11 +176,12 @@ def test_a_dry_run_says_what_would_go_and_changes_nothing(down):
 def test_before_it_both_ways_lead_to_the_same(down):
     _, _, before, told, _ = down
     footage, model = before["traced"], before["model"]
-    assert isinstance(footage, FootageTrace) and isinstance(model, ModelTrace)
-    assert [row["version"] for row in footage.models] == [1]
-    assert {row["media_id"] for row in model.files} == {row["media_id"] for row in footage.files} == before["media"]
+    assert isinstance(footage, TakedownPlan) and isinstance(model, ModelTrace)
+    assert [touched.version.number for touched in footage.models] == [1]
+    files = {row["media_id"] for row in footage.scope.files}
+    assert {row["media_id"] for row in model.files} == files == before["media"]
     assert {row["speaker"] for row in model.files} <= {SPEAKER, None}
-    assert model.clips == {"train": sorted(row["clip_id"] for row in footage.clips)}
+    assert model.clips == {"train": sorted(row["clip_id"] for row in footage.scope.clips)}
     assert model.release["release_id"] == before["release"] and model.gone == 0
     assert footage.releases == tuple(told["releases"])
 
@@ -206,20 +227,21 @@ def test_a_later_ingest_does_not_bring_it_back(down, manifest, footage, config, 
     """Neither under its label, nor as files that nobody says anything about."""
     ws, _, before, _, _ = down
     files = tables.read(ws, "catalog").num_rows
-    told = ingest(str(manifest), workspace=ws.root, config=str(config), dask=cluster)
-    assert told["new_files"] == 1 and not told["release_is_new"]  # the copy without a label, stopped by its content
-    unlabelled = ingest(str(footage), workspace=ws.root, config=str(config), dask=cluster)
-    assert not unlabelled["release_is_new"] or unlabelled["release"] != before["release"]
+    settings = load_settings(str(config), workspace=ws.root, run={"dask": cluster})
+    plan, _, published = run(manifest, settings)
+    assert len(plan.fresh) == 1 and not published.is_new  # the copy without a label, stopped by its content
+    _, _, unlabelled = run(footage, settings)
+    assert not unlabelled.is_new or unlabelled.release_id != before["release"]
     assert not before["media"] & set(tables.read(ws, "catalog", ["media_id"])["media_id"].to_pylist())
     assert tables.read(ws, "catalog").num_rows == files
 
 
-def test_doing_it_again_finishes_what_was_left_and_nothing_else(down, config):
-    ws, _, _, _, done = down
-    again = takedown("speaker", SPEAKER, "asked", False, ws.root, str(config))
+def test_doing_it_again_finishes_what_was_left_and_nothing_else(down):
+    _, settings, _, _, done = down
+    again = take(settings, "speaker", SPEAKER)
     assert (again["takedown"], again["clips"], again["files"]) == (done["takedown"], 0, [])
     with pytest.raises(NotFoundError, match="nothing in the workspace is of speaker 'Ada Sombody'"):
-        takedown("speaker", "Ada Sombody", "asked", True, ws.root, str(config))
+        take(settings, "speaker", "Ada Sombody")
 
 
 @pytest.mark.parametrize("how", ["copied", "with a link"])
@@ -233,7 +255,7 @@ def test_in_a_copy_of_the_workspace_no_model_of_the_original_goes(down, config, 
     before = _everything(ws), _everything(copy)
     words = "training/stage1-saw leads to" if how == "with a link" else "mlflow was moved or copied here.*relocate -w"
     with pytest.raises(HeterodubError, match=words):
-        takedown("speaker", SPEAKER, "asked", False, copy.root, str(config), True)
+        take(load_settings(str(config), workspace=copy.root), "speaker", SPEAKER, True)
     assert (_everything(ws), _everything(copy)) == before
     if how != "with a link":
         found = check_tracking(load_settings(str(config), workspace=copy.root))
@@ -257,7 +279,7 @@ def test_a_version_whose_files_are_said_to_lie_elsewhere_keeps_them(down, config
         store.execute("UPDATE model_versions SET source = ?, storage_location = NULL WHERE version = 1", (str(thesis),))
     before = set(thesis.rglob("*"))
     with pytest.raises(TrackingError, match=f"said to lie at {thesis}, outside of"):
-        takedown("speaker", SPEAKER, "asked", False, ws.root, str(config), True)
+        take(load_settings(str(config), workspace=ws.root), "speaker", SPEAKER, True)
     with closing(sqlite3.connect(place.database)) as store, store:
         store.execute("UPDATE runs SET artifact_uri = ?", (str(thesis),))
     with pytest.raises(TrackingError, match=f"said to lie at {thesis}, outside of"):
@@ -265,18 +287,24 @@ def test_a_version_whose_files_are_said_to_lie_elsewhere_keeps_them(down, config
     assert set(thesis.rglob("*")) == before
 
 
-def test_prefect_keeps_neither_who_was_taken_down_nor_why(finished, config, heterodub, prefect_api, commons, tmp_path):
+def test_prefect_keeps_neither_who_was_taken_down_nor_why(
+    finished, config, said, prefect_api, commons, tmp_path, monkeypatch
+):
     from prefect.client.orchestration import get_client
 
     name, reason = "Grace Unforgotten", "asked by her lawyer"
-    ws = Workspace.open(str(shutil.copytree(finished.workspace, tmp_path / "workspace")))
+    ws = unpublished(finished.workspace, tmp_path / "workspace")
     clips = tables.read(ws, "clips", ["clip_id", "media_id"])
     of_one = clips.filter(pc.equal(clips["media_id"], clips["media_id"][0]))["clip_id"]
     tables.update_columns(ws, "clips", pa.table({"clip_id": of_one, "speaker": [name] * len(of_one)}))
-    ran = heterodub("takedown", "--speaker", name, "--why", reason, "-w", ws.root, "--config", config, "--json")
-    assert ran.returncode == 0, ran.stderr[-2000:]
+    monkeypatch.setenv("PREFECT_API_URL", prefect_api)
+    on_interrupt = signal.getsignal(signal.SIGINT)
+    printed = said("takedown", "--speaker", name, "--reason", reason, "-w", ws.root, "--config", config, "--json")
+    signal.signal(signal.SIGINT, on_interrupt)
+    APILogWorker.drain_all(timeout=10)
+    EventsWorker.drain_all(timeout=10)
     kept = [path.read_bytes() for path in commons.folder.glob("prefect-*/prefect.db*")]
-    assert json.loads(ran.stdout)["takedown"].encode() in b"".join(kept)  # the flow was given this
+    assert json.loads(printed)["takedown"].encode() in b"".join(kept)
     assert not any(told in one for told in (name.encode(), reason.encode()) for one in kept)
 
     takedown("speaker", name, reason, True, ws.root, str(config))  # as a deployment would be given it
@@ -304,7 +332,7 @@ def test_doctor_tells_of_models_whose_files_are_gone_or_are_others(down, config,
     assert "files are not there" in told[f"{MODEL} 1"] and "not what was logged" in told[f"{MODEL} 2, previous"]
 
 
-def test_models_go_as_well_when_told_to_but_no_champion(down, config):
+def test_models_go_as_well_when_told_to_but_no_champion(down):
     """After the rest is gone: what learned from it is known by ids."""
     from mlflow import MlflowClient
 
@@ -315,10 +343,10 @@ def test_models_go_as_well_when_told_to_but_no_champion(down, config):
     assert (weights.is_dir(), {path.name for path in training.iterdir()}) == (True, left)
     client.set_registered_model_alias(MODEL, "champion", "1")
     with pytest.raises(PromotionError, match="version 1 was trained on it and is the champion"):
-        takedown("speaker", SPEAKER, "asked", False, ws.root, str(config), True)
+        take(settings, "speaker", SPEAKER, True)
     assert weights.is_dir()
     client.delete_registered_model_alias(MODEL, "champion")
-    again = takedown("speaker", SPEAKER, "asked", False, ws.root, str(config), True)
+    again = take(settings, "speaker", SPEAKER, True)
     assert again["versions_deleted"] == [f"{MODEL} version 1"]
     assert (weights.exists(), {path.name for path in training.iterdir()}) == (False, left - {"stage1-saw"})
     assert [one.version for one in client.search_model_versions(f"name = '{MODEL}'")] == [2]
@@ -327,7 +355,7 @@ def test_models_go_as_well_when_told_to_but_no_champion(down, config):
 
 
 def test_what_a_killed_writer_left_goes_too_and_a_benchmark_that_lost_clips_says_so(finished, config, tmp_path):
-    ws = Workspace.open(str(shutil.copytree(finished.workspace, tmp_path / "workspace")))
+    ws = unpublished(finished.workspace, tmp_path / "workspace")
     frozen = benchmarks.freeze(ws, releases.latest(ws), Stage.STAGE1, "a test")
     media = frozen.clips[0].media_id
     rows = tables.read(ws, "clips", ["media_id", "uri"]).to_pylist()
@@ -339,7 +367,7 @@ def test_what_a_killed_writer_left_goes_too_and_a_benchmark_that_lost_clips_says
     pq.write_table(own.filter(pc.not_equal(own["media_id"], media)), other)
 
     uri = next(row["uri"] for row in rows if row["media_id"] == media)
-    told = takedown("file", uri, "asked", False, ws.root, str(config))
+    told = take(load_settings(str(config), workspace=ws.root), "file", uri)
     assert not list(Path(ws.root, "stage1").glob(f"*{media}*"))
     assert (of_it.exists(), other.exists()) == (False, True)
     assert frozen.benchmark in told["benchmarks"]
@@ -376,40 +404,44 @@ def _copied(source: Path, target: Path, crf: int | None = None) -> Path:
     return target
 
 
-def test_copies_of_other_bytes_are_named_taken_along_and_do_not_come_back(finished, footage, config, cluster, tmp_path):
-    ws = Workspace.open(str(shutil.copytree(finished.workspace, tmp_path / "workspace")))
-    copies, later = tmp_path / "copies", tmp_path / "later"
-    copies.mkdir()
+def test_copies_of_other_bytes_are_named_taken_along_and_do_not_come_back(config, cluster, tmp_path):
+    films, later = tmp_path / "films", tmp_path / "later"
+    films.mkdir()
     later.mkdir()
-    _copied(footage / "head0.mp4", copies / "remux.mkv")
-    _copied(footage / "head0.mp4", copies / "smaller.mp4", 30)
-    ingest(str(copies), workspace=ws.root, config=str(config), dask=cluster)
-    before = tables.read(ws, "catalog", ["uri"]).num_rows
+    talker = write_head(films / "talker.mp4", 0, 150)
+    _copied(talker, films / "remux.mkv")
+    _copied(talker, films / "smaller.mp4", 30)
+    write_head(films / "other.mp4", 5, 40)
+    settings = load_settings(str(config), workspace=str(tmp_path / "workspace"), run={"dask": cluster})
+    store(films, settings)
+    ws = Workspace.open(settings.workspace)
+    assign(ws, settings.splits)
+    (tmp_path / "workspace" / "policy.json").unlink()  # as `unpublished` does
 
-    for name in ("ead0.mp4", "0.mp4", ".mkv"):
+    for name in ("alker.mp4", "r.mp4", ".mkv"):
         with pytest.raises(NotFoundError):
-            takedown("file", name, "asked", True, ws.root, str(config))
-    told = takedown("file", "head0.mp4", "asked", True, ws.root, str(config))
-    assert [Path(row["uri"]).name for row in told["files"]] == ["head0.mp4"]
+            take(settings, "file", name)
+    told = plan(settings, "file", "talker.mp4").summary()
+    assert [Path(row["uri"]).name for row in told["files"]] == ["talker.mp4"]
     assert sorted(Path(row["uri"]).name for row in told["near_copies"]) == ["remux.mkv", "smaller.mp4"]
 
-    done = takedown("file", "head0.mp4", "asked", False, ws.root, str(config), False, True)
-    assert len(done["files"]) == 3 and tables.read(ws, "catalog", ["uri"]).num_rows == before - 3
-    _copied(footage / "head0.mp4", later / "again.mov")
-    _copied(footage / "head0.mp4", later / "again.mkv", 24)
-    shutil.copy(copies / "remux.mkv", later / "known.mkv")
+    done = take(settings, "file", "talker.mp4", with_copies=True)
+    assert len(done["files"]) == 3 and tables.read(ws, "catalog", ["uri"]).num_rows == 1
+    _copied(talker, later / "again.mov")
+    _copied(talker, later / "again.mkv", 24)
+    shutil.copy(films / "remux.mkv", later / "known.mkv")
     write_head(later / "another.mp4", 17, 75)
     for _ in range(2):
-        ingest(str(later), workspace=ws.root, config=str(config), dask=cluster)
+        store(later, settings)
         names = {Path(uri).name for uri in tables.read(ws, "catalog", ["uri"])["uri"].to_pylist()}
-        assert len(names) == before - 2 and "another.mp4" in names
+        assert names == {"other.mp4", "another.mp4"}
         media = set(tables.read(ws, "catalog", ["media_id"])["media_id"].to_pylist())
         for table in ("clips", "stage1", "stage2"):
             assert set(tables.read(ws, table, ["media_id"])["media_id"].to_pylist()) <= media
         barred = tombstones.standing(ws).media
         assert len(barred) == 5
         assert not [path for path in Path(ws.root).rglob("part-*") if any(one in path.name for one in barred)]
-    findings = [one for one in check_workspace(load_settings(workspace=ws.root)) if one.health is Health.PROBLEM]
+    findings = [one for one in check_workspace(settings) if one.health is Health.PROBLEM]
     assert findings == []
 
 

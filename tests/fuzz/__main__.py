@@ -14,7 +14,17 @@ from tests.fuzz.runner import Finding, fuzz, keep
 KEPT = Path("build/fuzz")
 DOORS = (
     *("probe", "manifest", "corpus", "settings", "policy", "promotion policy", "jobs", "videos", "study", "workspace"),
-    *("delta log", "generator", "translator", "baseline", "seal"),
+    *(
+        "delta log",
+        "takedown",
+        "sound",
+        "checkpoint",
+        "checkpoint's bytes",
+        "generator",
+        "translator",
+        "baseline",
+        "seal",
+    ),
     *("inputs of the generator", "inputs of the translator", "inputs of a baseline"),
 )
 

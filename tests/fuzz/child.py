@@ -15,7 +15,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from tests.fuzz.doors import Door, doors
+from tests.fuzz.door import Door
+from tests.fuzz.doors import doors
 
 _MEMORY: Final = 6 << 30
 """Bytes of address space: a claim of more ends in a MemoryError, as under the limits of the program itself."""

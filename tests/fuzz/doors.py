@@ -2,29 +2,19 @@
 
 import contextlib
 import json
-import random
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import av
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from tasks.lineage.scope import find_scope
 
-from model.baselines.files import load_baseline
-from model.checksums import verify_checksums, write_checksums
-from model.stage1.files import load_generator, save_generator
-from model.stage1.inference import predict_clip
-from model.stage1.network import LandmarkGenerator
-from model.stage2.files import load_discriminators, load_translator
-from model.stage2.inference import TranslatorInference
-from schemas.cards import GeneratorCard
-from schemas.config.limits import GuardSettings
-from schemas.config.settings import load_settings
-from schemas.config.training import Stage1Settings
+from schemas.config.limits import LimitSettings
+from schemas.config.settings import Settings, load_settings
 from schemas.errors import HeterodubError, MediaRefusedError
 from schemas.policy import DEFAULT_POLICY, load_policy
 from schemas.promotion import DEFAULT_PROMOTION, load_promotion_policy
@@ -33,8 +23,11 @@ from tasks.dubbing.jobs import read_jobs
 from tasks.inspect.check_workspace import check_workspace
 from tasks.inspect.list import ListQuery, list_clips, list_files
 from tasks.inspect.status import status
+from tasks.lineage.erase import take_down
+from tasks.lineage.plan import plan_takedown
 from tasks.media.probe import probe
 from tasks.media.sniff import sniff
+from tasks.media.speech import SpeechSource
 from tasks.reproduction.study.scoring import as_table, score_study
 from tasks.reproduction.study.videos import read_videos
 from tasks.sources.corpus import load_corpus
@@ -42,35 +35,9 @@ from tasks.sources.manifest import read_manifest
 from tasks.stores import tables
 from tasks.stores.active_policy import active_policy
 from tasks.stores.workspace import Workspace
-from tasks.tracking.example import baseline_example, input_example, translator_example
-from tests.fuzz.mutations import damaged
-from tests.model.baselines import test_files as baselines
-from tests.model.stage2 import test_files as translators
+from tests.fuzz.door import OWN, Door, text
+from tests.fuzz.model_doors import model_doors
 from tests.tasks.inspect import footage
-
-OWN: Final = (HeterodubError, MediaRefusedError)
-
-
-@dataclass(frozen=True)
-class Door:
-    """One way in. make: writes a sound input into a folder. take: reads what lies there then. files: which of them are
-    damaged. raises: errors that are a refusal here. draws: a file "draw" says how `take` changes arrays of its own.
-    """
-
-    make: Callable[[Path], object]
-    take: Callable[[Path], object]
-    files: str = "*"
-    raises: tuple[type[Exception], ...] = OWN
-    draws: bool = False
-
-    def damage(self, folder: Path, chance: random.Random) -> None:
-        """Damage one file of the input."""
-        path = chance.choice(sorted(path for path in folder.glob(self.files) if path.is_file()))
-        path.write_bytes(damaged(path.read_bytes(), chance))
-
-
-def _text(name: str, content: str) -> Callable[[Path], object]:
-    return lambda folder: (folder / name).write_text(content)
 
 
 def _film(folder: Path, name: str, form: str, codec: str) -> None:
@@ -94,7 +61,42 @@ def _films(folder: Path) -> None:
 def _look(folder: Path) -> None:
     for path in sorted(folder.iterdir()):
         with contextlib.suppress(MediaRefusedError):
-            probe(path, sniff(path), GuardSettings())
+            probe(path, sniff(path), LimitSettings())
+
+
+_SOUNDS: Final = (
+    *(("a.wav", "wav", "pcm_s16le"), ("b.flac", "flac", "flac"), ("c.mp3", "mp3", "libmp3lame")),
+    *(
+        ("d.ogg", "ogg", "libopus"),
+        ("e.aac", "adts", "aac"),
+        ("f.aiff", "aiff", "pcm_s16be"),
+        ("g.m4a", "ipod", "aac"),
+    ),
+)
+"""Names, formats and codecs: each demuxer that a speech may go through."""
+
+
+def _sounds(folder: Path) -> None:
+    tone = 0.3 * np.sin(np.arange(9600, dtype=np.float32) / 10)
+    for name, form, codec in _SOUNDS:
+        with av.open(str(folder / name), "w", format=form) as out:
+            stream = out.add_stream(codec, rate=48_000, layout="mono")
+            frame = av.AudioFrame.from_ndarray(tone[None], "fltp", "mono")
+            frame.sample_rate, frame.pts = 48_000, 0
+            out.mux(stream.encode(frame))
+            out.mux(stream.encode(None))
+
+
+def _listen(scratch: Path) -> Callable[[Path], object]:
+    """Opens each file as a speech, as a dubbing does."""
+
+    def listen(folder: Path) -> None:
+        for path in sorted(folder.iterdir()):
+            with contextlib.suppress(MediaRefusedError), SpeechSource.open(path, LimitSettings(), scratch) as speech:
+                speech.samples(0, 16_000)
+                speech.sound(0, 48_000)
+
+    return listen
 
 
 _ROWS: Final = "uri,speaker,licence,language,offset\na.mp4,ada,CC0,en,0.04\n./b c.mp4,bea,,de,\nfile:///x/y.mp4,,,,0\n"
@@ -124,7 +126,7 @@ _SETTINGS: Final = """workspace = "ws"
 backend = "face_mesh_v1"
 [clips]
 min_s = 1.0
-[guards]
+[limits]
 time_limit_s = 120
 [run]
 workers = 2
@@ -167,88 +169,6 @@ def _study(folder: Path) -> None:
     (folder / "answers" / "1.json").write_text(json.dumps(_ANSWERS))
 
 
-def _inputs(take: Callable[[dict[str, Any]], object], example: dict[str, Any]) -> Callable[[Path], object]:
-    """Takes arrays that differ from the example as the damaged file says: it is the draw's only source."""
-
-    def taken(folder: Path) -> object:
-        chance = random.Random((folder / "draw").read_bytes())
-        given = {name: np.array(values) for name, values in example.items()}
-        for name in chance.sample(sorted(given), chance.choice((1, 1, 2))):
-            given[name] = _other(given[name], chance)
-        return take(given)
-
-    return taken
-
-
-def _other(values: np.ndarray, chance: random.Random) -> np.ndarray:
-    change = chance.randrange(7)
-    if change == 0:
-        return values[: chance.randrange(len(values))]
-    if change == 1:
-        return values[..., : chance.randrange(values.shape[-1])]
-    if change == 2:
-        return values.astype(chance.choice((np.float64, np.int64, np.complex64, np.bool_, object, "U8")))
-    if change == 3:
-        return values.reshape(-1) if chance.random() < 0.5 else values[None]
-    if change == 4:
-        return np.zeros_like(values)
-    other = values.astype(np.float64)
-    other.reshape(-1)[chance.randrange(other.size)] = chance.choice((np.nan, np.inf, -np.inf, 1e30, -1e308))
-    return other if change == 5 else other.astype(values.dtype)
-
-
-def _save_generator(folder: Path) -> None:
-    shape = Stage1Settings(preset="tiny").architecture
-    card = GeneratorCard(architecture=shape, backend="face_mesh_v1", release="r0", seed=0, steps=7)
-    save_generator(folder, LandmarkGenerator(shape), card)
-
-
-def _models(scratch: Path) -> dict[str, Door]:
-    """Folders and inputs of each kind of model."""
-    if not (scratch / "generator").exists():
-        _save_generator(scratch / "generator")
-        translators.saved(scratch / "translator")
-        baselines.saved(scratch / "baseline")
-        for name in ("generator", "translator", "baseline"):
-            write_checksums(scratch / name)
-    generator, card = load_generator(scratch / "generator")
-    translator = TranslatorInference(load_translator(scratch / "translator")[0])
-    baseline, baseline_card = load_baseline(scratch / "baseline")
-
-    def copy(name: str) -> Callable[[Path], object]:
-        return lambda folder: shutil.copytree(scratch / name, folder, dirs_exist_ok=True)
-
-    def paint(given: dict[str, Any]) -> object:
-        known = translator.appearance(given["reference_pictures"], given["reference_landmarks"])
-        return translator.translate(known, given["pictures"], given["source"], given["wanted"])
-
-    def baseline_paint(given: dict[str, Any]) -> object:
-        return baseline.generate(
-            *(given[one] for one in ("pictures", "mel", "reference_pictures", "reference_landmarks"))
-        )
-
-    draw, refusals = _text("draw", "draw"), (*OWN, ValueError)
-    return {
-        "generator": Door(copy("generator"), load_generator),
-        "translator": Door(copy("translator"), lambda folder: (load_translator(folder), load_discriminators(folder))),
-        "baseline": Door(copy("baseline"), load_baseline),
-        "seal": Door(copy("generator"), verify_checksums),
-        "inputs of the generator": Door(
-            draw,
-            _inputs(lambda given: predict_clip(generator, **given, gain=card.gain), dict(input_example())),
-            raises=refusals,
-            draws=True,
-        ),
-        "inputs of the translator": Door(draw, _inputs(paint, translator_example(64)), raises=refusals, draws=True),
-        "inputs of a baseline": Door(
-            draw,
-            _inputs(baseline_paint, baseline_example(baseline_card.architecture.side_px)),
-            raises=refusals,
-            draws=True,
-        ),
-    }
-
-
 def _workspace(sound: Path) -> Door:
     if not sound.exists():
         footage.make(sound)
@@ -269,14 +189,32 @@ def _workspace(sound: Path) -> Door:
     return Door(lambda folder: shutil.copytree(sound, folder, dirs_exist_ok=True), ask, "**/*")
 
 
+def _take_down(folder: Path) -> None:
+    """A takedown deletes: whatever the workspace says, only inside it."""
+    beside = folder.parent / "beside"
+    beside.mkdir(exist_ok=True)
+    (beside / "kept").write_text("kept")
+    ws = Workspace.open(str(folder))
+    take_down(
+        ws, Settings(workspace=str(folder)), None, plan_takedown(ws, None, find_scope(ws, "corpus", "default")), ""
+    )
+    if not (beside / "kept").exists():
+        raise AssertionError("a file outside the workspace is gone")
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
 def doors(scratch: Path) -> dict[str, Door]:
     """Every door by its name; sound inputs that take long to make are made once, in `scratch`."""
     log = _workspace(scratch / "workspace")
     return {
         "probe": Door(_films, _look),
         "manifest": Door(_manifests, _list, "m.*"),
-        "corpus": Door(_text("c.toml", _CORPUS), lambda one: load_corpus(one / "c.toml").speaker_of("s1/" + "a" * 99)),
-        "settings": Door(_text("s.toml", _SETTINGS), lambda folder: load_settings(folder / "s.toml")),
+        "corpus": Door(text("c.toml", _CORPUS), lambda one: load_corpus(one / "c.toml").speaker_of("s1/" + "a" * 99)),
+        "settings": Door(text("s.toml", _SETTINGS), lambda folder: load_settings(folder / "s.toml")),
         "policy": Door(
             lambda folder: shutil.copy(DEFAULT_POLICY, folder / "p.toml"), lambda folder: load_policy(folder / "p.toml")
         ),
@@ -284,10 +222,12 @@ def doors(scratch: Path) -> dict[str, Door]:
             lambda folder: shutil.copy(DEFAULT_PROMOTION, folder / "p.toml"),
             lambda folder: load_promotion_policy(folder / "p.toml"),
         ),
-        "jobs": Door(_text("j.csv", _JOBS), lambda folder: read_jobs(folder / "j.csv")),
-        "videos": Door(_text("v.csv", _VIDEOS), lambda folder: read_videos(folder / "v.csv")),
+        "jobs": Door(text("j.csv", _JOBS), lambda folder: read_jobs(folder / "j.csv")),
+        "videos": Door(text("v.csv", _VIDEOS), lambda folder: read_videos(folder / "v.csv")),
         "study": Door(_study, lambda one: as_table(score_study(one / "key.json", [one / "answers"])), "**/*.json"),
         "workspace": log,
         "delta log": Door(log.make, log.take, "**/_delta_log/*.json"),
-        **_models(scratch),
+        "takedown": Door(log.make, _take_down, "**/*"),
+        "sound": Door(_sounds, _listen(_made(scratch / "spools"))),
+        **model_doors(scratch),
     }

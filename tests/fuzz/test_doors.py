@@ -4,7 +4,7 @@ import pytest
 
 from tests.fuzz.__main__ import DOORS
 from tests.fuzz.child import Watch, outcomes, take
-from tests.fuzz.doors import Door
+from tests.fuzz.door import Door
 
 
 def test_every_damaged_input_ends_as_a_result_or_a_refusal(tmp_path):

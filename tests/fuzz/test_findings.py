@@ -6,14 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+import torch
 
 from model.io import CARD
 from model.stage1.files import load_generator
 from model.stage1.inference import predict_clip
 from model.stage2.translator import require
+from model.training.checkpoints import LAST
 from schemas.config.settings import load_settings
-from schemas.errors import HeterodubError, ModelFileError, SettingsError, SourceError, WorkspaceError
+from schemas.errors import HeterodubError, ModelFileError, SettingsError, SourceError, TrainingError, WorkspaceError
 from schemas.policy import load_policy
 from schemas.promotion import load_promotion_policy
 from tasks.dubbing.jobs import read_jobs
@@ -26,7 +29,8 @@ from tasks.stores import tables
 from tasks.stores.active_policy import active_policy
 from tasks.stores.workspace import Workspace
 from tasks.tracking.example import input_example
-from tests.fuzz.doors import _KEY, _save_generator
+from tests.fuzz.doors import _KEY
+from tests.fuzz.model_doors import _save_generator, _train
 from tests.tasks.inspect import footage
 
 
@@ -166,3 +170,35 @@ def test_a_standing_policy_that_is_none(ws):
     ws.filesystem().pipe_file(ws.path("policy.json"), b'{"name": 1}')
     with pytest.raises(WorkspaceError, match=r"policy\.json"):
         active_policy(ws)
+
+
+def test_rows_to_be_deleted_from_a_damaged_file(ws, tmp_path):
+    """Only the last column is damaged: the rows are found, and cannot be copied."""
+    path = next((tmp_path / "ws" / "stage1").glob("*.parquet"))
+    media = str(pq.read_table(path, columns=["media_id"])["media_id"][0])
+    rows = pq.ParquetFile(path).metadata.row_group(0)
+    column = rows.column(rows.num_columns - 1)
+    with path.open("r+b") as file:
+        file.seek(column.data_page_offset)
+        file.write(bytes(column.total_compressed_size))
+    with pytest.raises(WorkspaceError, match="cannot be read"):
+        tables.delete_rows(ws, "stage1", "media_id", [media])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda kept: kept["state"].update(step="x"),
+        lambda kept: kept["state"].update(step=-1),
+        lambda kept: kept["module"].update(network={}),
+        lambda kept: kept["module"]["optimiser"]["state"][0].update(exp_avg=None),
+        lambda kept: kept.update(module=None),
+    ],
+)
+def test_a_checkpoint_whose_values_are_not_of_this_training(tmp_path, change):
+    _train(tmp_path, 2)
+    kept = torch.load(tmp_path / LAST, weights_only=True)
+    change(kept)
+    torch.save(kept, tmp_path / LAST)
+    with pytest.raises(TrainingError, match="delete it to start anew"):
+        _train(tmp_path, 3)

@@ -1,9 +1,8 @@
 import pytest
 
 from schemas.config.settings import ClipSettings
-from schemas.expectations import COUNTED, COUNTED_IN_BOTH_STAGES, possible_range, row_columns, suites
+from schemas.expectations import possible_range, row_columns, suites
 from schemas.signals import BY_NAME, SIGNALS
-from schemas.tables import TABLES
 
 _SUITES = suites(ClipSettings())
 
@@ -14,16 +13,6 @@ def test_every_audited_table_has_a_suite_with_names_of_its_own():
         names = [expectation.name for expectation in suite.expectations]
         assert len(set(names)) == len(names)
         assert all(expectation.meaning for expectation in suite.expectations)
-
-
-@pytest.mark.parametrize("suite", _SUITES, ids=lambda suite: suite.table)
-def test_expectations_speak_of_columns_that_exist(suite):
-    both = COUNTED_IN_BOTH_STAGES if suite.table.startswith("stage") else {}
-    known = {*TABLES[suite.table].names, *COUNTED[suite.table], *both}
-    named = {expectation.column for expectation in suite.expectations}
-    named |= {expectation.options["other"] for expectation in suite.expectations if expectation.kind == "equal"}
-    assert named <= known
-    assert {*COUNTED[suite.table], *both} <= named
 
 
 def test_every_signal_is_bounded_and_ranges_are_ranges():

@@ -5,9 +5,10 @@ import json
 import pytest
 
 from schemas.errors import SettingsError
-from schemas.policy import DEFAULT_POLICY, REASON_OF, Policy, Stage1Limits, Stage2Limits, load_policy, parse_policy
+from schemas.policy import DEFAULT_POLICY, REASON_OF, Policy, Stage1Limits, Stage2Limits, load_policy
 from schemas.reasons import EXPLANATIONS, ClipReason, FileReason, Stage
 from schemas.signals import BY_NAME
+from schemas.toml import parse_model
 
 LIMITS = [
     (stage, field)
@@ -23,7 +24,7 @@ def text(stage1: str = "", stage2: str = "") -> str:
 
 
 def with_limit(stage: Stage, line: str) -> Policy:
-    return parse_policy(text(**{stage.value: line}), "mine.toml")
+    return parse_model(Policy, text(**{stage.value: line}), "mine.toml")
 
 
 def test_the_default_policy_loads():
@@ -60,7 +61,7 @@ def test_every_reason_has_a_sentence():
 
 
 def test_that_stage_one_has_sound_is_asked_even_of_nothing_else():
-    (rule,) = parse_policy(text(), "mine.toml").rules()
+    (rule,) = parse_model(Policy, text(), "mine.toml").rules()
     assert (rule.stage, rule.signal, rule.missing_reason) == (Stage.STAGE1, "level_dbfs", ClipReason.NO_SOUND)
 
 
@@ -82,7 +83,7 @@ def test_that_stage_one_has_sound_is_asked_even_of_nothing_else():
 )
 def test_what_is_wrong_is_named(line, said):
     with pytest.raises(SettingsError, match=said) as error:
-        parse_policy(text(stage1=line), "mine.toml")
+        parse_model(Policy, text(stage1=line), "mine.toml")
     assert "mine.toml" in str(error.value)
 
 

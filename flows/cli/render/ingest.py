@@ -1,114 +1,98 @@
 """Rendering of the summaries of runs, on stdout."""
 
-from typing import Any
+from typing import Any, Final
 
-from rich.markup import escape
-from rich.table import Table
-
-from flows.cli.consoles import EscapingConsole
-from schemas.display import visible
+from flows.cli.render.tables import TableColumn, cell, console, pairs, show
 from schemas.wording import counted
 from tasks.retraining.rows import table_rows
-from tasks.synthetic.check import Agreement
+from tasks.synthetic.truth import Agreement
 
-_COUNTS = ("files", "new_files", "unchanged_files", "measured", "rejected_files", "duplicates", "quarantined")
-_ROUTES = ("clips", "stage1", "stage2", "both", "rejected")
+_COUNTS: Final = (
+    *("files", "new_files", "unchanged_files", "measured", "rejected_files", "duplicates", "quarantined"),
+    *("clips", "stage1", "stage2", "both", "rejected"),
+)
+_DUBBED: Final = ("frames", "dubbed", "passed_through", "covered", "seconds", "took_s")
 
 
 def show_summary(summary: dict[str, Any]) -> None:
     """Print an ingest's summary: files, routes, reasons, speed, release."""
-    console = EscapingConsole()
-    table = Table(title="ingest", show_header=False, title_justify="left")
-    for name in (*_COUNTS, *_ROUTES):
-        table.add_row(name.replace("_", " "), str(summary[name]))
-    table.add_row("media seconds", f"{summary['media_seconds']:.1f}")
-    table.add_row("seconds", f"{summary['seconds']:.1f}")
-    factor = summary["realtime_factor"]
-    table.add_row("times real time", "-" if factor is None else f"{factor:.1f}")
-    table.add_row("release", f"{summary['release'] or 'none'}{' (new)' if summary['release_is_new'] else ''}")
-    console.print(table)
+    out, factor = console(), summary["realtime_factor"]
+    pairs(
+        [
+            *((name.replace("_", " "), summary[name]) for name in _COUNTS),
+            ("media seconds", f"{summary['media_seconds']:.1f}"),
+            ("seconds", f"{summary['seconds']:.1f}"),
+            ("times real time", "-" if factor is None else f"{factor:.1f}"),
+            ("release", f"{summary['release'] or 'none'}{' (new)' if summary['release_is_new'] else ''}"),
+        ]
+    )
     if summary["reasons"]:
-        reasons = Table(title="reasons", title_justify="left")
-        reasons.add_column("reason")
-        reasons.add_column("count", justify="right")
-        for reason, count in summary["reasons"].items():
-            reasons.add_row(reason, str(count))
-        console.print(reasons)
+        out.print("")
+        show([TableColumn("reason"), TableColumn("count", right=True)], list(summary["reasons"].items()))
     for warning in summary["drift"]:
-        console.print(f"[bold yellow]warning:[/] {escape(visible(warning))}")
+        out.print(cell(f"warning: {warning}", "bold yellow"), soft_wrap=True)
     for dispute in summary["disputed"]:
-        console.print(f"[bold red]refused:[/] {escape(visible(dispute))}")
+        out.print(cell(f"refused: {dispute}", "bold red"), soft_wrap=True)
     for note in summary["notes"]:
-        console.print(f"note: {escape(note)}")
+        out.print(cell(f"note: {note}"), soft_wrap=True)
     if not summary["new_files"]:
-        console.print("nothing new: every file of the source was done before")
+        out.print("nothing new: every file of the source was done before")
 
 
 def show_route(summary: dict[str, Any]) -> None:
     """Print what another policy changes: admissions by stage, refusals by reason, and the clips if requested."""
-    console = EscapingConsole()
-    table = Table(
-        title=f"policy {escape(summary['policy']['name'])} version {summary['policy']['version']}", title_justify="left"
-    )
-    for name in ("stage", "before", "after", "newly admitted", "no longer admitted"):
-        table.add_column(name, justify="left" if name == "stage" else "right")
-    for stage in ("stage1", "stage2"):
-        counts = summary[stage]
-        table.add_row(stage, *(str(counts[key]) for key in ("before", "after", "newly_admitted", "no_longer_admitted")))
-    console.print(table)
-    reasons = Table(title="refusals that change", title_justify="left")
-    for name in ("stage", "reason", "before", "after"):
-        reasons.add_column(name, justify="right" if name in ("before", "after") else "left")
-    for stage in ("stage1", "stage2"):
-        for reason, counts in summary[stage]["reasons"].items():
-            reasons.add_row(stage, reason, str(counts["before"]), str(counts["after"]))
-    if reasons.row_count:
-        console.print(reasons)
+    out, stages = console(), ("stage1", "stage2")
+    out.print(f"policy {summary['policy']['name']} version {summary['policy']['version']}\n")
+    counts = ("before", "after", "newly_admitted", "no_longer_admitted")
+    headings = [TableColumn(name.replace("_", " "), right=True) for name in counts]
+    show([TableColumn("stage"), *headings], [(stage, *(summary[stage][name] for name in counts)) for stage in stages])
+    changes = [
+        (stage, reason, numbers["before"], numbers["after"])
+        for stage in stages
+        for reason, numbers in summary[stage]["reasons"].items()
+    ]
+    if changes:
+        out.print("\nrefusals that change\n")
+        show([TableColumn("stage"), TableColumn("reason"), *headings[:2]], changes)
     for clip in summary.get("changed", []):
         print(f"{clip['clip_id']}  {clip['before']} -> {clip['after']}")
 
 
 def show_truth(agreement: Agreement) -> None:
     """Print how the sample's outcome agrees with its truth."""
-    console = EscapingConsole()
     right = agreement.files - len(agreement.disagreements)
-    console.print(f"{right} of {counted(agreement.files, 'file')} of the sample ended as they should")
+    print(f"{right} of {counted(agreement.files, 'file')} of the sample ended as they should")
     for wrong in agreement.disagreements:
-        console.print(
-            f"  {escape(repr(wrong.file))} ({wrong.kind}): expected {wrong.expected}; found {escape(wrong.found)}"
-        )
+        print(f"  {wrong.file!r} ({wrong.kind}): expected {wrong.expected}; found {wrong.found}")
 
 
 def show_dubbings(summary: dict[str, Any]) -> None:
     """Print the outcome of each job, and the seconds of each kernel."""
-    console = EscapingConsole()
+    out = console()
     for outcome in summary["outcomes"]:
         if outcome["skipped"]:
-            console.print(f"skipped: {escape(outcome['out'])} is finished and unchanged")
+            print(f"skipped: {outcome['out']} is finished and unchanged")
         if outcome["error"] or outcome["skipped"]:
             continue
-        table = Table(title=escape(outcome["out"]), show_header=False, title_justify="left")
-        for name in ("frames", "dubbed", "passed_through", "covered", "seconds", "took_s"):
-            table.add_row(name.replace("took_s", "took, seconds").replace("_", " "), f"{outcome[name]:g}")
-        table.add_row("times real time", f"{outcome['realtime_factor']:.2f}")
-        table.add_row("landmarks by", escape(outcome["generator"]))
-        table.add_row("pictures by", escape(outcome["translator"]))
         spent = sorted(outcome["seconds_by"].items(), key=lambda kernel: -kernel[1])
-        table.add_row("where the time went", "  ".join(f"{kernel} {seconds:.1f} s" for kernel, seconds in spent))
-        console.print(table)
-        for note in outcome["notes"]:
-            console.print(f"note: {escape(note)}")
+        out.print(cell(outcome["out"], "bold"), soft_wrap=True)
+        pairs(
+            [
+                *((name.removesuffix("_s").replace("_", " "), f"{outcome[name]:g}") for name in _DUBBED),
+                ("times real time", f"{outcome['realtime_factor']:.2f}"),
+                ("landmarks by", outcome["generator"]),
+                ("pictures by", outcome["translator"]),
+                ("where the time went", "  ".join(f"{kernel} {seconds:.1f} s" for kernel, seconds in spent)),
+                *(("note", note) for note in outcome["notes"]),
+            ]
+        )
     if summary["jobs"] > 1:
         counts = ", ".join(f"{summary[name]} {name}" for name in ("dubbed", "skipped", "failed"))
-        console.print(f"{counted(summary['jobs'], 'job')}: {counts}")
+        print(f"{counted(summary['jobs'], 'job')}: {counts}")
 
 
 def show_retraining(summary: dict[str, Any]) -> None:
     """Print the outcome of each corpus and stage, and its reason."""
-    console = EscapingConsole()
-    table = Table(title=f"retrain: {summary['outcome']} after {summary['seconds']:.0f} s", title_justify="left")
-    for name in ("step", "outcome", "why"):
-        table.add_column(name, overflow="fold")
-    for row in table_rows(summary):
-        table.add_row(*map(escape, row))
-    console.print(table)
+    console().print(f"retrain: {summary['outcome']} after {summary['seconds']:.0f} s\n")
+    columns = [TableColumn("step", 12, folds=True), TableColumn("outcome", 12, folds=True)]
+    show([*columns, TableColumn("why", 20, folds=True)], table_rows(summary))

@@ -1,65 +1,56 @@
-"""Rendering of lists, status and explanations on a terminal."""
+"""Rendering of lists, explanations and findings of `doctor` on a terminal."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from rich.text import Text
+
 from flows.cli.render.tables import TableColumn, cell, console, number, pairs, show
-from schemas.display import SHORT_ID, base_name, readable_path
+from schemas.display import SHORT_ID, base_name, readable_path, visible
 
 if TYPE_CHECKING:
-    from rich.text import Text
-
     from tasks.inspect.explain import ClipAnswer, FileAnswer, Reason, SignalAnswer, StageCheck
-
-_RELEASES_SHOWN: Final = 5
+    from tasks.inspect.findings import Finding
 
 Row = Mapping[str, Any]
 
+_HEALTH: Final = {"ok": ("ok", "green"), "warning": ("WARNING", "yellow"), "problem": ("PROBLEM", "bold red")}
 _ROUTE_STYLE: Final = {"both": "green", "stage1": "cyan", "stage2": "blue", "rejected": "red"}
+_HEALTH: Final = {"ok": ("ok", "green"), "warning": ("WARNING", "yellow"), "problem": ("PROBLEM", "bold red")}
 
 
 def show_files(rows: Iterable[Row]) -> None:
     """Print rows of tasks.inspect.list.list_files."""
-    columns = [
-        TableColumn("media"),
-        TableColumn("file", 20, middle=True),
-        TableColumn("state"),
-        TableColumn("reason"),
-        TableColumn("clips", 8),
-    ]
+    columns = [TableColumn("media"), TableColumn("file", 20, middle=True), TableColumn("state"), TableColumn("reason")]
     cells = [
         [
             cell((row["media_id"] or "")[:SHORT_ID], "dim"),
-            cell(base_name(row["uri"])),
+            base_name(row["uri"]),
             cell(row["state"], "yellow" if row["state"] == "quarantined" else ""),
-            cell(row["reason"]),
-            cell(", ".join(f"{row[route]} {route}" for route in _ROUTE_STYLE if row[route])),
+            row["reason"],
+            ", ".join(f"{row[route]} {route}" for route in _ROUTE_STYLE if row[route]),
             cell(row["error"], "dim"),
         ]
         for row in rows
     ]
-    show([*columns, TableColumn("error", 12, optional=True)], cells)
+    show([*columns, TableColumn("clips", 8), TableColumn("error", 12, optional=True)], cells)
 
 
 def show_clips(rows: Iterable[Row]) -> None:
     """Print rows of tasks.inspect.list.list_clips; the signals are left to csv and json."""
     columns = [TableColumn("clip"), TableColumn("file", 20, middle=True), TableColumn("from s", right=True)]
-    columns += [
-        TableColumn("length s", right=True, optional=True),
-        TableColumn("route"),
-        TableColumn("refused for", 20, folds=True),
-    ]
-    columns += [TableColumn("split", optional=True)]
+    columns += [TableColumn("length s", right=True, optional=True), TableColumn("route")]
+    columns += [TableColumn("refused for", 20, folds=True), TableColumn("split", optional=True)]
     cells = [
         [
             cell(row["clip_id"][:SHORT_ID], "dim"),
-            cell(base_name(row["uri"])),
-            cell(f"{row['start_s']:.2f}"),
-            cell(f"{row['length_s']:.2f}"),
+            base_name(row["uri"]),
+            f"{row['start_s']:.2f}",
+            f"{row['length_s']:.2f}",
             cell(row["route"], _ROUTE_STYLE[row["route"]]),
-            cell(_refusals(row)),
-            cell(row["split"]),
-            cell(_speaker(row["speaker"])),
+            _refusals(row),
+            row["split"],
+            _speaker(row["speaker"]),
         ]
         for row in rows
     ]
@@ -147,7 +138,7 @@ def _policy(answer: "ClipAnswer") -> str:
     )
 
 
-def _signal_cells(signal: "SignalAnswer") -> list["Text"]:
+def _signal_cells(signal: "SignalAnswer") -> list[Text]:
     missing = signal.value is None
     return [
         cell(signal.signal),
@@ -158,7 +149,7 @@ def _signal_cells(signal: "SignalAnswer") -> list["Text"]:
     ]
 
 
-def _stage_cell(decision: "StageCheck") -> "Text":
+def _stage_cell(decision: "StageCheck") -> Text:
     limits = " and ".join(f"{sign} {number(limit)}" for sign, limit in decision.limits)
     match decision.answer, decision.refuses:
         case "pass", _:
@@ -171,3 +162,17 @@ def _stage_cell(decision: "StageCheck") -> "Text":
             return cell(f"not measured, accepted  {limits}", "yellow")
         case _:
             return cell("not asked", "dim")
+
+
+def show_findings(findings: Iterable["Finding"]) -> None:
+    """Print all findings of `doctor`, each problem with its remedy."""
+    out, area = console(), ""
+    for finding in findings:
+        if finding.area != area:
+            area = finding.area
+            out.print(cell(area, "bold"))
+        word, style = _HEALTH[finding.health]
+        text = f"{finding.what}: {finding.detail}" if finding.detail else finding.what
+        out.print(cell(f"  {word:<8}", style).append(visible(text), "not bold default"), soft_wrap=True)
+        if finding.remedy:
+            out.print(cell(f"           -> {finding.remedy}"), soft_wrap=True)

@@ -3,9 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from humanize import naturalsize
+
 from flows.cli.render.tables import TableColumn, cell, console, pairs, show
 from schemas.display import common_folder, readable_path
 from schemas.wording import counted
+from tasks.monitoring.streams import say
 
 _SHOWN: Final = 20
 """Files or clips that are listed one by one; --json holds all of them."""
@@ -33,13 +36,11 @@ def show_model(trace: Mapping[str, Any]) -> None:
     console().print("")
     _files(trace["files"])
     for move in trace["moves"]:
-        console().print(
-            f"{move['created_utc']} {move['kind']}: {move['from_version'] or 'none'} -> {move['to_version']}"
-        )
+        print(f"{move['created_utc']} {move['kind']}: {move['from_version'] or 'none'} -> {move['to_version']}")
 
 
 def show_footage(trace: Mapping[str, Any]) -> None:
-    """Print a FootageTrace, given as a dictionary."""
+    """Print what holds some footage: the summary of a TakedownPlan, with its clips."""
     pairs([(trace["kind"], trace["value"]), *_reach(trace), ("clips", len(trace["clips"]))])
     console().print("")
     _files(trace["files"])
@@ -93,6 +94,17 @@ def show_takedown(summary: Mapping[str, Any], dry_run: bool) -> None:
     )
 
 
+def show_relocation(result: Mapping[str, Any]) -> None:
+    """Print what was rewritten after a workspace was moved."""
+    if not result["forgotten"]:
+        print("nothing to do: the runs and models are at home here")
+    for old in result["forgotten"]:
+        say(f"moved here from {old}")
+    print(f"{result['addresses']} addresses rewritten, {result['models']} versions of models")
+    for name in result["missing"]:
+        say(f"warning: the files of {name} are not here")
+
+
 def _reach(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     lost = ", ".join(f"{name} ({counted(count, 'clip')})" for name, count in summary["benchmarks"].items())
     return [("releases", ", ".join(summary["releases"])), ("benchmarks", lost)]
@@ -101,23 +113,14 @@ def _reach(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
 def _files(files: Sequence[Mapping[str, Any]]) -> None:
     if not files:
         return
-    columns = [
-        TableColumn("media"),
-        TableColumn("file", 24, middle=True),
-        TableColumn("corpus"),
-        TableColumn("speaker", 8, middle=True),
-    ]
-    columns += [TableColumn("licence", 8, optional=True)]
+    columns = [TableColumn("media"), TableColumn("file", 24, middle=True), TableColumn("corpus")]
+    columns += [TableColumn("speaker", 8, middle=True), TableColumn("licence", 8, optional=True)]
     names = [readable_path(str(row["uri"])) for row in files]
     root = common_folder(names)
     if root:
         console().print(cell(f"files below {root}", "dim"), soft_wrap=True)
     cells = [
-        [
-            cell((row["media_id"] or "")[:12], "dim"),
-            cell(name[len(root) :]),
-            *(cell(row[name]) for name in ("corpus", "speaker", "licence")),
-        ]
+        [cell((row["media_id"] or "")[:12], "dim"), name[len(root) :], row["corpus"], row["speaker"], row["licence"]]
         for row, name in zip(files[:_SHOWN], names, strict=False)
     ]
     show(columns, cells)
@@ -130,22 +133,17 @@ def _models(models: Sequence[Mapping[str, Any]]) -> None:
     if not models:
         console().print("no registered model was trained on it\n")
         return
-    columns = [
-        TableColumn("model"),
-        TableColumn("version", right=True),
-        TableColumn("alias"),
-        TableColumn("clips", right=True),
-    ]
+    columns = [TableColumn("model"), TableColumn("version", right=True), TableColumn("alias")]
     cells = [
-        [
-            cell(row["model"]),
-            cell(row["version"]),
+        (
+            row["model"],
+            row["version"],
             cell(", ".join(row["aliases"]), "red"),
-            cell("unknown" if row["clips"] is None else row["clips"]),
-        ]
+            "unknown" if row["clips"] is None else row["clips"],
+        )
         for row in models
     ]
-    show(columns, cells)
+    show([*columns, TableColumn("clips", right=True)], cells)
     console().print("")
 
 
@@ -153,21 +151,12 @@ def _weights(summary: Mapping[str, Any]) -> None:
     """Print the trainings on that footage, and what to do about their weights."""
     trainings = summary["trainings"]
     if trainings:
-        show(
-            [
-                TableColumn("training folder on this machine", 20, middle=True),
-                TableColumn("MB", right=True),
-                TableColumn("trained on it"),
-            ],
-            [
-                [
-                    cell(row["folder"]),
-                    cell(f"{row['bytes'] / 1e6:.1f}"),
-                    cell("yes" if row["known"] else "unknown: check it, and delete it manually", "red"),
-                ]
-                for row in trainings
-            ],
-        )
+        columns = [TableColumn("training folder on this machine", 20, middle=True), TableColumn("size", right=True)]
+        answers = {True: "yes", False: "unknown: check it, and delete it manually"}
+        cells = [
+            (row["folder"], naturalsize(row["bytes"]), cell(answers[bool(row["known"])], "red")) for row in trainings
+        ]
+        show([*columns, TableColumn("trained on it")], cells)
         console().print("")
     is_certain = any(row["known"] for row in trainings) or any(row["clips"] for row in summary["models"])
     if is_certain and "versions_deleted" not in summary:

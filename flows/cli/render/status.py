@@ -3,13 +3,16 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from flows.cli.render.tables import TableColumn, cell, console, pairs, show, size_text, time_text
+from humanize import naturalsize
+
+from flows.cli.render.tables import TableColumn, cell, console, pairs, show
 from schemas.display import readable_path
-from schemas.wording import counted
+from schemas.wording import counted, duration
 
 if TYPE_CHECKING:
-    from tasks.inspect.status import ReleaseFacts, Status
+    from tasks.inspect.status import Status
     from tasks.monitoring.runs import RunRecord
+    from tasks.releases.releases import Release
 
 _RELEASES_SHOWN: Final = 5
 
@@ -41,8 +44,8 @@ def show_status(status: "Status") -> None:
     )
     console().print()
     numbers = [TableColumn(name, right=True) for name in ("rows", "files", "size", "version")]
-    sizes = [(facts.name, facts.rows, facts.files, size_text(facts.bytes), facts.version) for facts in status.tables]
-    show([TableColumn("table"), *numbers], [[cell(value) for value in row] for row in sizes])
+    sizes = [(facts.name, facts.rows, facts.files, naturalsize(facts.bytes), facts.version) for facts in status.tables]
+    show([TableColumn("table"), *numbers], sizes)
     console().print()
     _releases(status.releases)
     console().print()
@@ -59,7 +62,7 @@ def _counted(current: str, counts: Mapping[str, int], what: str) -> str:
     return f"{current} ({counted(counts.get(current, 0), what)})" + ("; " + ", ".join(others) if others else "")
 
 
-def _releases(releases: Sequence["ReleaseFacts"]) -> None:
+def _releases(releases: Sequence["Release"]) -> None:
     out = console()
     if not releases:
         out.print("no release yet: `heterodub ingest` publishes one")
@@ -75,10 +78,7 @@ def _releases(releases: Sequence["ReleaseFacts"]) -> None:
         )
         for release in releases[:_RELEASES_SHOWN]
     ]
-    show(
-        [TableColumn(name, optional=name == "code") for name in headings],
-        [[cell(value) for value in row] for row in rows],
-    )
+    show([TableColumn(name, optional=name == "code") for name in headings], rows)
     if len(releases) > _RELEASES_SHOWN:
         out.print(f"and {len(releases) - _RELEASES_SHOWN} older ones; --json shows all")
     for note in releases[0].notes:
@@ -93,32 +93,21 @@ def _runs(runs: Sequence["RunRecord"]) -> None:
     if not runs:
         console().print("no run of a flow is on record here")
         return
-    columns = [
-        TableColumn("run", optional=True),
-        TableColumn("flow"),
-        TableColumn("state"),
-        TableColumn("started (UTC)"),
-    ]
-    columns += [
-        TableColumn("took", right=True),
-        TableColumn("what", 24, folds=True),
-        TableColumn("by", 8, optional=True),
-    ]
-    show(
-        columns,
+    columns = [TableColumn("run", optional=True), TableColumn("flow"), TableColumn("state")]
+    columns += [TableColumn("started (UTC)"), TableColumn("took", right=True), TableColumn("what", 24, folds=True)]
+    rows = [
         [
-            [
-                cell(run.run, "dim"),
-                cell(run.flow if run.parent is None else f"  {run.flow}"),
-                cell(run.state.replace("_", " "), _RUN_STYLE[run.state]),
-                cell(run.started_utc[:16].replace("T", " ")),
-                cell("" if run.seconds is None else time_text(run.seconds)),
-                cell(_what(run)),
-                cell(run.who, "dim"),
-            ]
-            for run in runs
-        ],
-    )
+            cell(run.run, "dim"),
+            run.flow if run.parent is None else f"  {run.flow}",
+            cell(run.state.replace("_", " "), _RUN_STYLE[run.state]),
+            run.started_utc[:16].replace("T", " "),
+            None if run.seconds is None else duration(run.seconds),
+            _what(run),
+            cell(run.who, "dim"),
+        ]
+        for run in runs
+    ]
+    show([*columns, TableColumn("by", 8, optional=True)], rows)
 
 
 def _what(run: "RunRecord") -> str:

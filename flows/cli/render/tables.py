@@ -1,18 +1,25 @@
-"""Tables and labelled lines for a terminal. All values are escaped before they are shown."""
+"""Console, tables and labelled lines for a terminal. All values are escaped before they are shown.
+
+Own code for the widths: rich's Table has no optional columns, cuts the telling end of names, and shrinks columns of
+figures too.
+"""
 
 import os
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
+
+from rich import box
+from rich.cells import set_cell_size
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+from rich.table import Table
+from rich.text import Text
 
 from schemas.display import visible
-from tasks.monitoring.streams import bare
-
-if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.text import Text
+from tasks.monitoring.streams import bare, paragraph
 
 _WIDE: Final = 160
 """Columns of a table that goes to a file or a pipe, where nothing has to fit a screen."""
@@ -21,10 +28,25 @@ _GAP: Final = 2
 """Blank cells between two columns."""
 
 
-def console() -> "Console":
-    """Return the console for tables: stdout, as wide as the terminal."""
-    from flows.cli.consoles import EscapingConsole
+class EscapingConsole(Console):
+    """Console that escapes control characters. A str is one paragraph; tables and texts may have several lines."""
 
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print as rich's does."""
+        super().print(*(paragraph(item) if isinstance(item, str) else item for item in objects), **options)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Render as rich's does; each text is escaped, and links in a text are removed."""
+        for segment in super().render(renderable, options):
+            if segment.control:
+                yield segment
+            else:
+                style = segment.style
+                yield Segment(visible(segment.text, "\n"), style.update_link(None) if style and style.link else style)
+
+
+def console() -> Console:
+    """Return the console for tables: stdout, as wide as the terminal."""
     sized = sys.stdout.isatty() or "COLUMNS" in os.environ
     width = shutil.get_terminal_size().columns if sized else _WIDE
     return EscapingConsole(
@@ -46,27 +68,25 @@ class TableColumn:
     middle: bool = False
 
 
-def show(columns: Sequence[TableColumn], rows: Sequence[Sequence["Text"]], keys: int = 1) -> None:
-    """Print a table without lines, no wider than the terminal.
+def show(columns: Sequence[TableColumn], rows: Iterable[Sequence[Any]], keys: int = 1) -> None:
+    """Print a table of values (see `cell`) without lines, no wider than the terminal.
 
     Columns that do not fit follow as another table below, whose first `keys` columns are the same.
     """
     out = console()
-    natural = [max([len(column.heading), *(row[i].cell_len for row in rows)]) for i, column in enumerate(columns)]
+    cells = [[value if isinstance(value, Text) else cell(value) for value in row] for row in rows]
+    natural = [max([len(column.heading), *(row[i].cell_len for row in cells)]) for i, column in enumerate(columns)]
     widths = _widths(columns, natural, out.width)
     shown = [i for i, width in enumerate(widths) if width]
     for number, block in enumerate(_blocks(shown, widths, keys, out.width)):
         if number:
             out.print("")
-        _print(columns, rows, block, widths)
+        out.print(_table(columns, cells, block, widths))
 
 
-def _print(
-    columns: Sequence[TableColumn], rows: Sequence[Sequence["Text"]], shown: Sequence[int], widths: Sequence[int]
-) -> None:
-    from rich import box
-    from rich.table import Table
-
+def _table(
+    columns: Sequence[TableColumn], rows: Sequence[Sequence[Text]], shown: Sequence[int], widths: Sequence[int]
+) -> Table:
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     for i in shown:
         table.add_column(
@@ -78,7 +98,7 @@ def _print(
         )
     for row in rows:
         table.add_row(*(_without_middle(row[i], widths[i]) if columns[i].middle else row[i] for i in shown))
-    console().print(table)
+    return table
 
 
 def _blocks(shown: Sequence[int], widths: Sequence[int], keys: int, room: int) -> list[list[int]]:
@@ -107,48 +127,23 @@ def _widths(columns: Sequence[TableColumn], natural: Sequence[int], room: int) -
     return [low + int(extra * share) for low, extra in zip(least, wanted, strict=True)]
 
 
-def _without_middle(text: "Text", width: int) -> "Text":
+def _without_middle(text: Text, width: int) -> Text:
     """Return a text of at most `width` cells: the middle is cut, and more is kept of the end than of the beginning."""
-    from rich.cells import cell_len
-    from rich.text import Text
-
     if text.cell_len <= width:
         return text
-    words, tail = text.plain, ""
-    while cell_len(words[len(words) - len(tail) - 1 :]) <= (width - 1) * 2 // 3:
-        tail = words[len(words) - len(tail) - 1 :]
-    head = ""
-    while cell_len(words[: len(head) + 1]) + 1 + cell_len(tail) <= width:
-        head = words[: len(head) + 1]
+    kept = (width - 1) * 2 // 3
+    head, tail = set_cell_size(text.plain, width - 1 - kept), set_cell_size(text.plain[::-1], kept)[::-1]
     return Text(f"{head}\u2026{tail}", style=text.style)
 
 
-def cell(value: Any, style: str = "") -> "Text":
+def cell(value: Any, style: str = "") -> Text:
     """Return a value as escaped text; a missing one as a dash."""
-    from rich.text import Text
-
     return Text("-" if value is None or value == "" else visible(str(value)), style=style)
 
 
 def number(value: float) -> str:
     """Return a measurement as text with about four digits."""
     return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"
-
-
-def size_text(count: float) -> str:
-    """Return a number of bytes as text with a unit."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.1f} TB"
-
-
-def time_text(seconds: float) -> str:
-    """Return a duration as text with a unit."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def pairs(labelled: Iterable[tuple[str, Any]]) -> None:

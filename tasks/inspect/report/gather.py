@@ -14,12 +14,12 @@ from schemas.display import base_name
 from schemas.errors import NotFoundError
 from schemas.policy import Policy
 from schemas.reasons import FileState
-from tasks.inspect import reading
 from tasks.inspect.explain import sentence
-from tasks.inspect.in_force import policy_in_force
 from tasks.inspect.lookup import find
 from tasks.inspect.routes import Route, route_of
 from tasks.inspect.status import Status, status
+from tasks.stores import tables
+from tasks.stores.active_policy import policy_in_force
 from tasks.stores.workspace import Workspace
 
 from .choose import Choice, choose
@@ -84,10 +84,10 @@ def gather(settings: Settings, requested: Sequence[str]) -> ReportPage:
     """
     ws = Workspace.open(settings.workspace)
     policy = policy_in_force(ws, settings)
-    clips = reading.read(ws, "clips").drop_columns(["picture_hash", "sound_hash", "face_motion"])
+    clips = tables.read_any(ws, "clips").drop_columns(["picture_hash", "sound_hash", "face_motion"])
     clips = clips.sort_by([("uri", "ascending"), ("start_frame", "ascending"), ("clip_id", "ascending")])
     rows: list[dict[str, Any]] = clips.select(_LIGHT).to_pylist()
-    catalog = {row["uri"]: row for row in reading.read(ws, "catalog").to_pylist()}
+    catalog = {row["uri"]: row for row in tables.read_any(ws, "catalog").to_pylist()}
     choice = choose(rows, [_clip(ws, name) for name in requested])
     pictured = clips.filter(pc.is_in(clips["clip_id"], value_set=pa.array(sorted(choice.shown), pa.string())))
     thumbnails, details = _Pictures(ws, settings, policy, choice, pictured.to_pylist(), catalog).build()

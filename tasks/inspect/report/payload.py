@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from model.features.landmarks import box
 from schemas.contract import LANDMARK_POINTS, MEL_BANDS
-from tasks.inspect import reading
-from tasks.stores import tables
+from tasks.stores import delta, tables
 from tasks.stores.workspace import Workspace
 
 Floats = NDArray[np.float32]
@@ -66,7 +65,7 @@ def stage1_of(ws: Workspace, clips: Collection[str]) -> Iterator[Stage1Payload]:
 
 
 def _rows(ws: Workspace, table: str, clips: Collection[str], columns: list[str]) -> Iterator[dict[str, Any]]:
-    if not clips or not reading.exists(ws, table):
+    if not clips or not delta.exists(ws, table):
         return
     ids = sorted(clips)
     wanted = pa.array(ids, pa.string())

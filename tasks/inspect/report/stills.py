@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.config.limits import GuardSettings
+from model.features.numbers import evenly_spaced
+from schemas.config.limits import LimitSettings
 from schemas.config.settings import Settings
 from schemas.errors import MediaRefusedError
 from tasks.ingestion.decoder_process import Decoder
@@ -67,7 +68,7 @@ def raw_stills(
     catalogued; never for longer than some seconds, and never in this process.
     """
     stills: dict[str, dict[int, bytes]] = {}
-    child, end = Decoder(settings.guards), time.monotonic() + _TOTAL_LIMIT_S
+    child, end = Decoder(settings.limits), time.monotonic() + _TOTAL_LIMIT_S
     try:
         for uri, wanted in files.items():
             left = min(_FILE_LIMIT_S, end - time.monotonic())
@@ -76,7 +77,7 @@ def raw_stills(
             if not _is_unchanged(uri, catalog):
                 continue
             try:
-                asked = (uri, tuple(wanted), settings.guards, _picture(catalog[uri]))
+                asked = (uri, tuple(wanted), settings.limits, _picture(catalog[uri]))
                 stills |= child.run(grab, *asked, media=[uri], time_limit_s=left, returns=dict[str, dict[int, bytes]])
             except (MediaRefusedError, RuntimeError, OSError):
                 continue  # the page shows a placeholder
@@ -102,7 +103,7 @@ def _picture(row: Mapping[str, Any]) -> int | None:
 
 
 def grab(
-    uri: str, wanted: Collection[FrameRequest], guards: GuardSettings, picture: int | None = None
+    uri: str, wanted: Collection[FrameRequest], limits: LimitSettings, picture: int | None = None
 ) -> dict[str, dict[int, bytes]]:
     """Decode a file up to the last requested frame; runs in the child. `picture`: the stream it is cut from.
 
@@ -115,10 +116,10 @@ def grab(
     stills: dict[str, dict[int, bytes]] = {}
     with (
         tempfile.TemporaryDirectory(prefix="heterodub-") as scratch,
-        localise(uri, Path(scratch), guards.web_origins) as path,
+        localise(uri, Path(scratch), limits.web_origins) as path,
     ):
         container = sniff(path)
-        with open_video(path, container, probe(path, container, guards, picture), guards) as video:
+        with open_video(path, container, probe(path, container, limits, picture), limits) as video:
             for frame in video.frames():
                 for request in requests.pop(frame.index, ()):
                     stills.setdefault(request.clip_id, {})[frame.index] = _jpeg(
@@ -131,7 +132,7 @@ def grab(
 
 def spread(start: int, frames: int, count: int) -> tuple[int, ...]:
     """Return up to `count` frame numbers at even distances over a clip, its first and last included."""
-    return tuple(int(number) for number in np.unique(np.linspace(start, start + frames - 1, count).round()))
+    return tuple(start + int(number) for number in evenly_spaced(frames, count))
 
 
 def _cut(rgb: Rgb, window: Window | None) -> Rgb:

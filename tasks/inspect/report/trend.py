@@ -156,3 +156,9 @@ def drift_cells(trend: CorpusTrend, signal: str) -> list[dict[str, Any]]:
         drift = next((shift for shift in arrival.drift.signals if shift.signal == signal), None)
         cells.append({"drift": drift, "beyond": drift is not None and drift.is_beyond(arrival.drift.limit)})
     return cells
+
+
+def axis(known: Sequence[Sequence[float]]) -> tuple[float, float]:
+    """Return the range of a chart of quantiles."""
+    low, high = min(ends[0] for ends in known), max(ends[-1] for ends in known)
+    return (low, high) if high > low else (low - 0.5, high + 0.5)

@@ -5,19 +5,19 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
+from model.files import write_atomic
 from schemas.config.settings import Settings
 from schemas.display import SHORT_ID, base_name, readable_path, visible
 from schemas.errors import WorkspaceError
 from schemas.signals import SIGNALS
 from tasks.stores.outputs import require_own_page
-from tasks.stores.workspace import Workspace, new_file
+from tasks.stores.workspace import Workspace
 
 from .gather import ReportPage, gather
-from .trend import TrendPage, drift_cells, gather_trend
-from .trend_charts import band, bars, before_and_now
+from .trend import TrendPage, axis, drift_cells, gather_trend
 
 
 def write_report(settings: Settings, clips: tuple[str, ...] = (), output: Path | None = None) -> str:
@@ -89,15 +89,20 @@ def render_trend(page: TrendPage) -> str:
         signals=SIGNALS,
         units={signal.name: signal.unit for signal in SIGNALS},
         meanings={signal.name: signal.meaning for signal in SIGNALS},
-        bars=bars,
-        band=band,
-        before_and_now=before_and_now,
         drift_cells=drift_cells,
     )
 
 
 def _filled(template: str, **values: Any) -> str:
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    return environment().get_template(template).render(**values)
+
+
+def environment() -> Environment:
+    """Return the environment of the templates, of which charts.html holds macros."""
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, loader=FunctionLoader(_text)
+    )
+    environment.globals["axis"] = axis
     filters: dict[str, Callable[[Any], str]] = {
         "visible": visible,
         "path": readable_path,
@@ -108,7 +113,7 @@ def _filled(template: str, **values: Any) -> str:
         "hours": lambda hours: _length(3600 * hours),
     }
     environment.filters.update(filters)
-    return environment.from_string(_text(template)).render(**values)
+    return environment
 
 
 def _text(name: str) -> str:
@@ -129,11 +134,5 @@ def _length(seconds: float) -> str:
 
 def _put(path: Path, page: bytes) -> str:
     """Write a page atomically; returns its path."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = new_file(path.parent, ".html")
-    try:
-        unfinished.write_bytes(page)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    write_atomic(path, page)
     return str(path)

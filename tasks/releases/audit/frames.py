@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.contract import LANDMARK_POINTS, MEL_BANDS, MEL_COLUMNS_PER_FRAME
-from schemas.expectations import COUNTED, COUNTED_IN_BOTH_STAGES, row_columns
+from schemas.expectations import row_columns
 from schemas.reasons import ClipReason, FileState, MissingCause
 from schemas.signals import SIGNAL_NAMES
 from schemas.tables import CLIPS
@@ -97,7 +97,7 @@ def _unexplained(causes: Mapping[str, str], nulls: Any) -> int:
 def _payload(
     ws: Workspace, table: str, version: int, audited: Collection[tuple[str, int]], clips: pa.Table
 ) -> pd.DataFrame:
-    known, count = frozenset(audited), _COUNTERS[table]
+    known, (count, counts) = frozenset(audited), _COUNTERS[table]
 
     def is_known(file: DataFile) -> bool:
         return (file.name, file.size_bytes) in known
@@ -107,9 +107,8 @@ def _payload(
     pieces = [piece.to_pandas() for piece in old]
     pieces += [piece.select(_NARROW[table]).to_pandas().assign(**count(piece)) for piece in new]
     # Counts of files that were audited before stay null, and null passes.
-    columns = [*_NARROW[table], *(name for name in (*COUNTED[table], *COUNTED_IN_BOTH_STAGES) if name in _COUNTS)]
     frame = pd.concat(pieces or [pd.DataFrame({"clip_id": pd.Series(dtype="str")})], ignore_index=True)
-    frame = frame.reindex(columns=columns)
+    frame = frame.reindex(columns=[*_NARROW[table], *counts])
     return _with_clips(frame, clips, table)
 
 
@@ -139,11 +138,12 @@ def _count_stage2(batch: pa.RecordBatch) -> dict[str, Any]:
     return _count_face(batch) | counts
 
 
-_COUNTERS: Final = {"stage1": _count_stage1, "stage2": _count_stage2}
-_COUNTS: Final = (
-    *("landmark_rows", "bad_landmarks", "tracked_flags"),
-    *("mel_columns", "mel_columns_due", "bad_mel", "boxes", "bad_boxes", "pictures", "bad_pictures"),
-)
+_FACE_COUNTS: Final = ("landmark_rows", "bad_landmarks", "tracked_flags")
+_COUNTERS: Final = {
+    "stage1": (_count_stage1, (*_FACE_COUNTS, "mel_columns", "mel_columns_due", "bad_mel")),
+    "stage2": (_count_stage2, (*_FACE_COUNTS, "boxes", "bad_boxes", "pictures", "bad_pictures")),
+}
+"""What is counted in the payload of each table: the function, and the columns that it gives."""
 
 
 def _count_face(batch: pa.RecordBatch) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 from pydantic import ValidationError
 
-from schemas.config.limits import GuardSettings
+from schemas.config.limits import LimitSettings
 from schemas.errors import MediaRefusedError, SourceError, WorkspaceError
 from schemas.study import LEAST, MOST, QUESTIONS, Grades, Item, StudyKey
 from tasks.ingestion.decoder_process import Decoder
@@ -111,7 +111,7 @@ def _page(
 ) -> str:
     """Render the page as HTML. Videos are in the order of their ids, which are random."""
     faces = {source: f"f{number}" for number, source in enumerate(dict.fromkeys(video.source for video in videos))}
-    with closing(Decoder(GuardSettings())) as child:
+    with closing(Decoder(LimitSettings())) as child:
         shown = {ids[video.clip, video.system]: (video, _decoded(child, plain_copy, video.video)) for video in videos}
         for name, (video, grades) in asked.items():
             words = "PLEASE CHOOSE\n" + "  ".join(str(grades[question]) for question in QUESTIONS)

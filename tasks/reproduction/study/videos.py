@@ -20,7 +20,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from schemas.addresses import trouble_with
-from schemas.config.limits import GuardSettings
+from schemas.config.limits import LimitSettings
 from schemas.contract import FPS
 from schemas.errors import MediaRefusedError, SourceError
 from schemas.reasons import FileReason
@@ -124,7 +124,7 @@ def _decoding() -> Iterator[None]:
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     """Open a video, ready to be decoded, and its picture stream."""
-    limit, container = GuardSettings().max_pixels, sniff(path)
+    limit, container = LimitSettings().max_pixels, sniff(path)
     with open_input(path, container, limit) as given:
         stream = next((one for one, _ in ranked_pictures(picture_streams(given), path, container, limit)), None)
         if stream is None or not has_decoder(stream):

@@ -16,7 +16,7 @@ from schemas.contract import LANDMARK_POINTS, MEL_BANDS
 from schemas.errors import NotFoundError, WorkspaceError
 from schemas.reasons import Stage
 from tasks.stores.delta import DataFile, snapshot
-from tasks.stores.reading import open_file
+from tasks.stores.parquet import open_file
 from tasks.stores.workspace import Workspace
 
 _OPEN_FILES = 64

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from schemas.config.settings import Settings, load_settings
 from schemas.errors import SettingsError
 
-SECTIONS = ("clips", "guards", "run", "stores", "splits", "weights", "tracking", "retrain")
+SECTIONS = ("clips", "limits", "run", "stores", "splits", "weights", "tracking", "retrain")
 
 
 @pytest.fixture(autouse=True)
@@ -49,8 +49,8 @@ def test_every_field_says_what_it_is(model):
         ("[clips]\nmin_s = nan", "clips.min_s", "nan", "finite"),
         ("[stage1.architecture]\ntime_kernel = 4", "stage1.architecture.time_kernel", "4", "must be odd"),
         ("[baselines.architecture]\nside_px = 100", "baselines.architecture.side_px", "100", "multiple of 32"),
-        ("[guards]\nattempts = 0", "guards.attempts", "0", "greater than or equal to 1"),
-        ("[guards]\nmemory_limit_gib = 0.5", "guards.memory_limit_gib", "0.5", "greater than 0.5"),
+        ("[limits]\nattempts = 0", "limits.attempts", "0", "greater than or equal to 1"),
+        ("[limits]\nmemory_limit_gib = 0.5", "limits.memory_limit_gib", "0.5", "greater than 0.5"),
         ("[run]\nworkers = 'many'", "run.workers", "'many'", "integer"),
         ("[splits]\ntest_share = 0.9", "splits.test_share", "0.9", "less than or equal to 0.5"),
         ("[tracking]\nuri = 'mlruns'", "tracking.uri", "'mlruns'", "pattern"),
@@ -66,8 +66,8 @@ def test_a_bad_value_is_named_with_its_field_and_what_would_be_right(toml, text,
 
 
 def test_all_bad_values_are_named_at_once(toml):
-    with pytest.raises(SettingsError, match=r"clips\.min_s = .*guards\.attempts = "):
-        load_settings(toml("[clips]\nmin_s = -1\n[guards]\nattempts = 99"))
+    with pytest.raises(SettingsError, match=r"clips\.min_s = .*limits\.attempts = "):
+        load_settings(toml("[clips]\nmin_s = -1\n[limits]\nattempts = 99"))
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_settings_travel_and_are_a_key():
         ({"backend": "face_mesh_v2"}, True, True),
         ({"splits": {"val_share": 0.2}}, False, True),
         ({"run": {"workers": 99}}, False, False),
-        ({"guards": {"time_limit_s": 7}}, False, False),
+        ({"limits": {"time_limit_s": 7}}, False, False),
         ({"workspace": "elsewhere"}, False, False),
         ({"tracking": {"uri": "http://host:5000"}}, False, False),
     ],

@@ -7,7 +7,7 @@ from schemas.errors import ModelFileError, SourceError, WorkspaceError
 from tasks.dubbing.batch import dub_jobs
 from tasks.dubbing.jobs import read_jobs
 from tasks.dubbing.models import find_models
-from tasks.dubbing.progress import SilentDubWatcher
+from tasks.monitoring.progress import ProgressSink
 from tests.tasks.media.media_files import regular, write_media
 
 
@@ -58,7 +58,7 @@ def test_a_bad_job_does_not_stop_the_rest(folder, head, speech, settings, tmp_pa
     write_media(tmp_path / "faceless.mp4", regular(8))
     rows = [(head, "one.mp4"), ("faceless.mp4", "two.mp4"), ("gone.mp4", "three.mp4"), (head, "four.mp4")]
     text = "video,speech,out\n" + "".join(f"{video},{speech},{out}\n" for video, out in rows)
-    outcomes = dub_jobs(read_jobs(written(tmp_path, text)), str(folder), "warp", settings, SilentDubWatcher())
+    outcomes = dub_jobs(read_jobs(written(tmp_path, text)), str(folder), "warp", settings, ProgressSink())
     assert [outcome.error is None for outcome in outcomes] == [True, False, False, True]
     assert "no face" in outcomes[1].error
     assert "gone.mp4" in outcomes[2].error
@@ -71,7 +71,7 @@ def test_a_bad_job_does_not_stop_the_rest(folder, head, speech, settings, tmp_pa
 def test_models_that_are_not_there_are_an_error_before_the_first_job(head, speech, settings, tmp_path):
     jobs = read_jobs(written(tmp_path, f"video,speech,out\n{head},{speech},out.mp4\n"))
     with pytest.raises((ModelFileError, WorkspaceError), match=r"none-such|workspace"):
-        dub_jobs(jobs, str(tmp_path / "none-such"), "warp", settings, SilentDubWatcher())
+        dub_jobs(jobs, str(tmp_path / "none-such"), "warp", settings, ProgressSink())
     assert not (tmp_path / "out.mp4").exists()
 
 
@@ -84,4 +84,4 @@ def test_a_generator_of_another_backend_is_refused(generator, models, head, spee
     save_generator(tmp_path / "other", generator, models.card.model_copy(update={"backend": "face_mesh_v2@x"}))
     jobs = read_jobs(written(tmp_path, f"video,speech,out\n{head},{speech},out.mp4\n"))
     with pytest.raises(ModelFileError, match="face_mesh_v2@x"):
-        dub_jobs(jobs, str(tmp_path / "other"), "warp", settings, SilentDubWatcher())
+        dub_jobs(jobs, str(tmp_path / "other"), "warp", settings, ProgressSink())

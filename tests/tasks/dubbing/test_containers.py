@@ -34,7 +34,7 @@ def test_the_container_is_the_one_that_the_name_says(suffix, phone, speech, mode
         frames = list(film.decode(film.streams.video[0]))
     assert [round(1000 * frame.time) for frame in frames] == TIMES_MS
     assert (frames[0].rotation, frames[0].colorspace, frames[0].color_primaries) == (-90, 1, 1)
-    assert SourceVideo.open(out, settings.guards).comment().startswith("synthetic")
+    assert SourceVideo.open(out, settings.limits).comment().startswith("synthetic")
 
 
 def test_a_cut_speech_is_said_in_seconds_and_what_fits_is_not(head, speech, models, backend, settings, tmp_path):

@@ -9,7 +9,7 @@ import pytest
 from av.video.frame import VideoFrame
 
 from schemas.config.dubbing import DubJob
-from schemas.config.limits import GuardSettings
+from schemas.config.limits import LimitSettings
 from tasks.dubbing.dub import dub
 from tasks.media.canvas import Canvas
 from tasks.media.colour import HLG, PQ, ColourTags
@@ -34,7 +34,7 @@ def dubbed(speech, models, backend, settings, tmp_path):
 
 def as_shown(path):
     """RGB of each picture as ingest shows it."""
-    film = SourceVideo.open(path, GuardSettings())
+    film = SourceVideo.open(path, LimitSettings())
     canvas = Canvas(film.look())
     return [canvas.rgb(picture.frame, picture.geometry) for picture in film.pictures()]
 
@@ -149,7 +149,7 @@ def test_a_clock_that_is_given_for_a_rate_does_not_reach_the_encoder(dubbed, tmp
             frame.pts, frame.time_base = number * 40, Fraction(1, 1000)
             out.mux(video.encode(frame))
         out.mux(video.encode(None))
-    assert SourceVideo.open(path, GuardSettings()).look().rate > 500
+    assert SourceVideo.open(path, LimitSettings()).look().rate > 500
     out, _ = dubbed(path)
     rate, level, _, _ = written(out)
     assert 20 < rate < 30

@@ -13,9 +13,9 @@ from model.syncnet.scorer import SyncScorer
 from schemas.config.dubbing import DubJob
 from tasks.dubbing.dub import dub
 from tasks.dubbing.models import Models
-from tasks.dubbing.progress import SilentDubWatcher
 from tasks.evaluation.dub_jobs import evaluate_jobs
 from tasks.evaluation.dubbing import evaluate_dubbings
+from tasks.monitoring.progress import ProgressSink
 from tests.flows.heads import voice, write_head
 from tests.tasks.dubbing.conftest import write_wav
 from tests.tasks.media.media_files import regular, write_media
@@ -38,7 +38,7 @@ def judged(models, backend, settings, tmp_path_factory):
 
     def work(translator):
         using = Models(models.generator, models.card, translator, models.names)
-        return evaluate_dubbings(jobs, using, backend, settings, SyncScorer(), folder, SilentDubWatcher())
+        return evaluate_dubbings(jobs, using, backend, settings, SyncScorer(), folder, ProgressSink())
 
     return {"warp": work(WarpTranslator(64)), "idle": work(Idle(64))}
 
@@ -61,7 +61,7 @@ def delivered(models, backend, settings, tmp_path_factory):
     using = Models(models.generator, models.card, Idle(64), models.names)
     scores = [
         evaluate_dubbings(
-            [job], using, backend, settings, SyncScorer(), tmp_path_factory.mktemp("scratch"), SilentDubWatcher()
+            [job], using, backend, settings, SyncScorer(), tmp_path_factory.mktemp("scratch"), ProgressSink()
         )
         for job in jobs
     ]
@@ -125,7 +125,7 @@ def test_frames_that_were_told_are_not_scored(models, backend, settings, tmp_pat
     video = write_head(folder / "head.mp4", 0, 12)
     all_told = settings.model_copy(update={"dub": settings.dub.model_copy(update={"references": 64})})
     job = DubJob(video=str(video), speech=str(video), out=str(folder / "out.mp4"))
-    scores = evaluate_dubbings([job], models, backend, all_told, SyncScorer(), folder, SilentDubWatcher())
+    scores = evaluate_dubbings([job], models, backend, all_told, SyncScorer(), folder, ProgressSink())
     assert {one.nme_lips for one in scores.rows} == {None}
     assert row(scores, "paired", "dubbed").face_found_frac == pytest.approx(1, abs=0.1)
 
@@ -154,7 +154,7 @@ def test_they_are_judged_in_the_sandbox_as_well(generator, models, settings, tmp
         DubJob(video=str(one), speech=str(speech), out=str(tmp_path / "out.mp4"))
         for one in (video, tmp_path / "gone.mp4")
     ]
-    scores = evaluate_jobs(jobs, str(tmp_path / "generator"), "warp", settings, SyncScorer(), SilentDubWatcher())
+    scores = evaluate_jobs(jobs, str(tmp_path / "generator"), "warp", settings, SyncScorer(), ProgressSink())
     assert {(one.setting, one.system) for one in scores.rows} == {
         (setting, system) for setting in ("paired", "unpaired") for system in ("dubbed", "source", "copy")
     }

@@ -18,7 +18,7 @@ def test_a_dissolve_ends_a_track_and_its_frames_belong_to_nobody(fps, backend, s
     every = fps // 25
     shown = [picture for picture in pictures for _ in range(every)]
     path = write_media(tmp_path / "two.mp4", regular(len(shown), fps), size=(240, 240), pictures=shown)
-    film = SourceVideo.open(path, settings.guards)
+    film = SourceVideo.open(path, settings.limits)
     followed = follow(film, Canvas(film.look()), backend, ClipSettings(), 10, PassMonitor())
     first, second = sorted(followed.tracks, key=lambda track: track.first)
     assert (first.first, second.stop) == (0, len(shown))

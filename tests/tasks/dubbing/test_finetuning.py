@@ -22,25 +22,25 @@ from tasks.dubbing.batch import dub_jobs
 from tasks.dubbing.dub import dub
 from tasks.dubbing.face_tracking import Followed
 from tasks.dubbing.models import first_seconds
-from tasks.dubbing.progress import SilentDubWatcher
 from tasks.dubbing.segments import Face
 from tasks.lineage.weights import training_folders
 from tasks.media.paths import fingerprint
+from tasks.monitoring.progress import ProgressSink
 from tasks.stores.workspace import Workspace
 from tasks.training.run_dirs import dubbings
 
 
-class Phases(SilentDubWatcher):
+class Phases(ProgressSink):
     """Counts what each phase tells."""
 
     def __init__(self):
         self.frames = {}
 
-    def phase(self, name, frames):
+    def phase(self, name, total=None, done=0, share=None):
         self.name = name
         self.frames[name] = 0
 
-    def frame(self):
+    def advance(self, detail="", share=None):
         self.frames[self.name] += 1
 
 
@@ -104,7 +104,7 @@ def test_it_is_tuned_in_the_sandbox_as_well(place, models, generator, head, spee
     save_generator(tmp_path / "generator", generator, models.card)
     job = DubJob(video=str(head), speech=str(speech), out=str(tmp_path / "out.mp4"), finetune=0.7)
     before = len(tunings(place)) if dubbings(Workspace.open(place[0].workspace)).exists() else 0
-    (outcome,) = dub_jobs([job], str(tmp_path / "generator"), str(place[1].folder), place[0], SilentDubWatcher())
+    (outcome,) = dub_jobs([job], str(tmp_path / "generator"), str(place[1].folder), place[0], ProgressSink())
     assert outcome.error is None
     assert outcome.dubbed.translator.endswith("tuned on 0.7 s of this face")
     assert outcome.dubbed.out == job.out and Path(job.out).stat().st_size > 0

@@ -14,8 +14,8 @@ from schemas.reasons import FileReason
 from tasks.dubbing.batch import check_jobs, dub_jobs, find_faults
 from tasks.dubbing.inputs import input_faults
 from tasks.dubbing.jobs import output_faults, read_jobs
-from tasks.dubbing.progress import SilentDubWatcher
 from tasks.ingestion import file_catalog
+from tasks.monitoring.progress import ProgressSink
 from tasks.sources.corpus import Corpus
 from tasks.sources.folder import local_file
 from tasks.stores import tables
@@ -24,7 +24,7 @@ from tests.flows.heads import voice
 from tests.tasks.dubbing.conftest import write_wav
 from tests.tasks.media.media_files import regular, tone, write_media
 
-GUARDS = Settings().guards
+LIMITS = Settings().limits
 
 
 @pytest.fixture(scope="module")
@@ -61,13 +61,13 @@ def job(files, video="film.mp4", speech="speech.wav", out="out.mp4", **more):
 @pytest.mark.parametrize("video", ["film.mp4", "mute.mp4", "film.gif"])
 @pytest.mark.parametrize("speech", ["speech.wav", "speech.m4a", "film.mp4"])
 def test_what_can_be_dubbed_passes(files, video, speech):
-    assert input_faults(job(files, video, speech), GUARDS) == ()
+    assert input_faults(job(files, video, speech), LIMITS) == ()
 
 
 @pytest.mark.parametrize("video", ["speech.wav", "speech.m4a"])
 @pytest.mark.parametrize("speech", ["film.mp4", "mute.mp4", "film.gif"])
 def test_swapped_arguments_are_named(files, video, speech):
-    (said,) = input_faults(job(files, video, speech), GUARDS)
+    (said,) = input_faults(job(files, video, speech), LIMITS)
     assert "did you swap VIDEO and SPEECH?" in said
     assert video in said
     assert speech in said
@@ -86,7 +86,7 @@ def test_swapped_arguments_are_named(files, video, speech):
     ],
 )
 def test_a_video_that_is_none_is_named_with_its_cause(files, video, cause):
-    (said,) = input_faults(job(files, video), GUARDS)
+    (said,) = input_faults(job(files, video), LIMITS)
     assert said.startswith(f"{files}/{video}: ")
     assert cause in said
     assert "swap" not in said
@@ -106,15 +106,15 @@ def test_a_video_that_is_none_is_named_with_its_cause(files, video, cause):
     ],
 )
 def test_a_speech_that_is_none_is_named_with_its_cause(files, speech, cause):
-    (said,) = input_faults(job(files, speech=speech), GUARDS)
+    (said,) = input_faults(job(files, speech=speech), LIMITS)
     assert said.startswith(f"{files}/{speech}: ")
     assert cause in said
 
 
 def test_all_that_is_wrong_is_said_at_once(files):
-    said = input_faults(job(files, "none.mp4", "notes.txt", appearance_from=f"{files}/nobody.png"), GUARDS)
+    said = input_faults(job(files, "none.mp4", "notes.txt", appearance_from=f"{files}/nobody.png"), LIMITS)
     assert [one.partition(":")[0].rpartition("/")[2] for one in said] == ["none.mp4", "notes.txt", "nobody.png"]
-    assert input_faults(job(files, appearance_from=f"{files}/picture.png"), GUARDS) == ()
+    assert input_faults(job(files, appearance_from=f"{files}/picture.png"), LIMITS) == ()
 
 
 @pytest.mark.parametrize("out", ["a.mp4", "A.MP4", "b.m4v", "c.MOV", "d.mkv", "new/folder/e.mp4"])
@@ -172,7 +172,7 @@ def test_only_a_dubbing_is_replaced(files, tmp_path):
     empty.touch()
     (tmp_path / "thesis.mp4").write_text("years of work")
     said = {
-        out.name: input_faults(job(files).model_copy(update={"out": str(out)}), GUARDS) for out in tmp_path.iterdir()
+        out.name: input_faults(job(files).model_copy(update={"out": str(out)}), LIMITS) for out in tmp_path.iterdir()
     }
     assert {name: bool(faults) for name, faults in said.items()} == {
         "holiday.mp4": True, "dubbed.mp4": False, "empty.mp4": False, "thesis.mp4": True,
@@ -180,11 +180,9 @@ def test_only_a_dubbing_is_replaced(files, tmp_path):
     assert "is no dubbing: name another" in said["holiday.mp4"][0]
     asked = job(files).model_copy(update={"out": str(foreign)})
     before = foreign.read_bytes()
-    (ended,) = dub_jobs(
-        [asked], "/no/such/model", "warp", Settings(workspace=str(tmp_path / "none")), SilentDubWatcher()
-    )
+    (ended,) = dub_jobs([asked], "/no/such/model", "warp", Settings(workspace=str(tmp_path / "none")), ProgressSink())
     assert "is no dubbing" in ended.error and foreign.read_bytes() == before
-    assert input_faults(asked, GUARDS, written=False) == ()
+    assert input_faults(asked, LIMITS, written=False) == ()
 
 
 def test_footage_of_the_workspace_is_never_an_output(files, tmp_path):
@@ -232,5 +230,5 @@ def test_every_bad_row_is_known_before_the_first_is_worked_on(files, tmp_path):
 
 def test_where_every_row_is_bad_no_model_is_looked_for(files, tmp_path):
     jobs = read_jobs(manifest(tmp_path, (files / "speech.wav", files / "film.mp4", "b.mp4")))
-    (ended,) = dub_jobs(jobs, "/no/such/model", "warp", Settings(), SilentDubWatcher())
+    (ended,) = dub_jobs(jobs, "/no/such/model", "warp", Settings(), ProgressSink())
     assert "swap" in ended.error

@@ -15,8 +15,8 @@ from schemas.config.settings import Settings
 from schemas.errors import MediaRefusedError
 from tasks.dubbing.batch import dub_jobs
 from tasks.dubbing.jobs import ModelPaths, read_jobs
-from tasks.dubbing.progress import SilentDubWatcher
 from tasks.dubbing.resume import dub_key, finished
+from tasks.monitoring.progress import ProgressSink
 from tests.flows.heads import voice, write_head
 from tests.tasks.dubbing.conftest import write_wav
 
@@ -28,7 +28,7 @@ def run(folder, settings, resume=True, names=NAMES, lengths=None):
     rows = [f"head.mp4,{name}.wav,{name}.mp4,{(lengths or {}).get(name, '')}" for name in names]
     (folder / "jobs.csv").write_text("\n".join(["video,speech,out,length", *rows]))
     generator = str(folder / "generator")
-    results = dub_jobs(read_jobs(folder / "jobs.csv"), generator, "warp", settings, SilentDubWatcher(), resume)
+    results = dub_jobs(read_jobs(folder / "jobs.csv"), generator, "warp", settings, ProgressSink(), resume)
     ended = [one.error or ("skipped" if one.skipped else "dubbed") for one in results]
     return dict(zip(names, ended, strict=True)), results
 

@@ -20,7 +20,7 @@ RATE = 16_000
 
 
 def _loudest_hz(path, settings, scratch) -> float:
-    with SpeechSource.open(path, settings.guards, scratch) as speech:
+    with SpeechSource.open(path, settings.limits, scratch) as speech:
         samples = speech.samples(0, RATE // 2)
     return float(np.argmax(np.abs(np.fft.rfft(samples)))) * 2
 
@@ -41,7 +41,7 @@ def _tones(folder, *hertz):
 def test_speech_is_the_default_sound_of_a_video(settings, tmp_path, flags, hertz):
     one, two = _tones(tmp_path, 400, 600)
     path = remux(tmp_path / "a.mkv", Part(one, 0), Part(one, 1, flags[0]), Part(two, 1, flags[1]))
-    assert probe(path, sniff(path), settings.guards).sound_stream == (1 if hertz == 400 else 2)
+    assert probe(path, sniff(path), settings.limits).sound_stream == (1 if hertz == 400 else 2)
     assert _loudest_hz(path, settings, tmp_path) == hertz
 
 
@@ -55,7 +55,7 @@ def test_a_silent_sound_is_no_speech(settings, tmp_path):
 def test_channels_that_cancel_each_other_are_still_heard(settings, tmp_path):
     line = tone(1, RATE).samples
     with SpeechSource.open(
-        write_wav(tmp_path / "a.wav", np.stack([line[0], -line[0]])), settings.guards, tmp_path
+        write_wav(tmp_path / "a.wav", np.stack([line[0], -line[0]])), settings.limits, tmp_path
     ) as speech:
         assert np.abs(speech.samples(0, RATE)).max() == pytest.approx(0.5, abs=0.02)
         left, right = speech.sound(0, RATE)
@@ -66,7 +66,7 @@ def test_channels_that_cancel_each_other_are_still_heard(settings, tmp_path):
 def test_floating_point_over_full_scale_is_not_cut(settings, tmp_path):
     track = tone(1, 48_000, level=1.6)
     with SpeechSource.open(
-        write_sound(tmp_path / "a.wav", "wav", "pcm_f32le", track), settings.guards, tmp_path
+        write_sound(tmp_path / "a.wav", "wav", "pcm_f32le", track), settings.limits, tmp_path
     ) as speech:
         (line,) = speech.sound(0, 48_000)
     wanted = np.sin(2 * np.pi * 440 * np.arange(48_000) / 48_000)
@@ -79,9 +79,9 @@ def test_a_video_whose_clocks_begin_in_wall_time(settings, tmp_path, late_s):
     line[0, 24_000:24_100] = 0.9
     plain = write_media(tmp_path / "p.mkv", regular(25), Track(line))
     path = remux(tmp_path / "a.mkv", *(Part(plain, number, late_s=late_s[number]) for number in (0, 1)))
-    film = SourceVideo.open(path, settings.guards)
+    film = SourceVideo.open(path, settings.limits)
     assert len(list(film.pictures())) == 25
-    with SpeechSource.open(path, settings.guards, tmp_path) as speech:
+    with SpeechSource.open(path, settings.limits, tmp_path) as speech:
         assert np.argmax(np.abs(speech.samples(0, RATE))) == pytest.approx(8000, abs=100)
 
 
@@ -89,7 +89,7 @@ def test_the_film_is_the_stream_that_moves(settings, tmp_path):
     size = (320, 192)
     still = write_media(tmp_path / "s.mp4", regular(40), pictures=[draw(3, *size)] * 40, size=size)
     small = write_media(tmp_path / "f.mp4", regular(40))
-    film = SourceVideo.open(remux(tmp_path / "a.mkv", Part(still, 0, DEFAULT), Part(small, 0)), settings.guards)
+    film = SourceVideo.open(remux(tmp_path / "a.mkv", Part(still, 0, DEFAULT), Part(small, 0)), settings.limits)
     assert (film.look().width, len(list(film.looks()))) == (160, 1)
 
 
@@ -100,7 +100,7 @@ def test_a_film_without_a_face_gives_way_to_the_next(head, speech, settings, mod
     moving = [draw(number, *size) for number in range(count)]
     other = write_media(tmp_path / "o.mp4", regular(count), pictures=moving, size=size)
     video = remux(tmp_path / "a.mkv", Part(other, 0, DEFAULT), Part(head, 0))
-    assert SourceVideo.open(video, settings.guards).facts.picture_stream == 0
+    assert SourceVideo.open(video, settings.limits).facts.picture_stream == 0
     out = tmp_path / "out.mp4"
     dub(DubJob(video=str(video), speech=str(speech), out=str(out)), models, backend, settings)
     with av.open(str(out)) as made, av.open(str(head)) as source:

@@ -13,7 +13,7 @@ from tasks.ingestion import file_catalog
 from tasks.ingestion.dask_executor import open_client
 from tasks.ingestion.driver import _may_still_hold, slices, work_through
 from tasks.ingestion.labels import relabel
-from tasks.ingestion.progress import SilentIngestWatcher
+from tasks.monitoring.progress import ProgressSink
 from tasks.sources.open import source_files
 from tasks.stores import tables
 from tasks.stores.workspace import Workspace
@@ -36,7 +36,7 @@ def ingest(client, settings):
         known = file_catalog.read_catalog(workspace)
         plan = file_catalog.plan_run(source_files(str(source), corpus), known, given.extractor, False)
         relabel(workspace, plan.relabelled, known, given.extractor, plan.labelled)
-        return plan, work_through(client, workspace, plan.fresh, given, POLICY, SilentIngestWatcher(), plan.labelled)
+        return plan, work_through(client, workspace, plan.fresh, given, POLICY, ProgressSink(), plan.labelled)
 
     return run
 

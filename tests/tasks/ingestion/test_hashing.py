@@ -9,7 +9,7 @@ from schemas.reasons import FileReason
 from schemas.records import RawFile
 from tasks.ingestion import hashing
 from tasks.ingestion.hashing import bundles, identify_files
-from tasks.ingestion.progress import SilentIngestWatcher
+from tasks.monitoring.progress import ProgressSink
 
 from . import fanout_work as work
 
@@ -40,12 +40,12 @@ def test_large_files_travel_alone_and_none_makes_a_bundle_too_large():
     assert max(sizes) == 63 * MIB
 
 
-class Counting(SilentIngestWatcher):
+class Counting(ProgressSink):
     """Counts the steps that it is told of."""
 
     steps = 0
 
-    def step(self) -> None:
+    def advance(self, detail: str = "", share: float | None = None) -> None:
         self.steps += 1
 
 

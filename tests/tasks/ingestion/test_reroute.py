@@ -16,12 +16,13 @@ from schemas.policy import Policy, load_policy
 from schemas.reasons import ClipReason, Stage
 from schemas.signals import BY_NAME, SIGNAL_NAMES
 from schemas.tables import CATALOG, CLIPS, STAGE1, STAGE2
-from tasks.ingestion.progress import SilentIngestWatcher
 from tasks.ingestion.reroute import apply_reroute, changed_clips, describe, extraction_jobs, plan_reroute
+from tasks.monitoring.progress import ProgressSink
 from tasks.stores import tables
 from tasks.stores.active_policy import active_policy, set_policy
-from tasks.stores.parts import commit_parts, write_part
+from tasks.stores.parts import commit_parts
 from tasks.stores.workspace import Workspace
+from tests.tasks.stores.sample_store import write_part
 
 CLIPS_IN_ALL, CLIPS_OF_A_FILE = 20_000, 100
 EXTRACTOR, BACKEND = "1-face_mesh_v1-0badcafe", "face_mesh_v1"
@@ -216,7 +217,7 @@ def test_applying_without_new_clips_stores_decisions_and_drops_payload_and_is_do
     held = payload_ids(workspace, "stage1"), payload_ids(workspace, "stage2")
     plan = plan_reroute(workspace, STRICTER)
     assert extraction_jobs(workspace, plan) == []
-    applied = apply_reroute(None, workspace, plan, Settings(workspace=workspace.root), SilentIngestWatcher())
+    applied = apply_reroute(None, workspace, plan, Settings(workspace=workspace.root), ProgressSink())
     assert (applied.decoded, dict(applied.failed)) == (0, {})
     now = stored(workspace)
     assert len(now) == CLIPS_IN_ALL
@@ -232,7 +233,7 @@ def test_applying_without_new_clips_stores_decisions_and_drops_payload_and_is_do
     again = plan_reroute(workspace, STRICTER)
     assert changed_clips(again) == []
     assert describe(again)["stage1"]["reasons"] == {}
-    apply_reroute(None, workspace, again, Settings(workspace=workspace.root), SilentIngestWatcher())
+    apply_reroute(None, workspace, again, Settings(workspace=workspace.root), ProgressSink())
     assert versions(workspace) == before
 
 
@@ -266,7 +267,7 @@ def test_clips_that_must_be_decoded_are_not_admitted_without_a_cluster(workspace
     before = stored(workspace)
     with pytest.raises(ValueError, match="cluster"):
         apply_reroute(
-            None, workspace, plan_reroute(workspace, LOOSER), Settings(workspace=workspace.root), SilentIngestWatcher()
+            None, workspace, plan_reroute(workspace, LOOSER), Settings(workspace=workspace.root), ProgressSink()
         )
     assert stored(workspace) == before
     assert active_policy(workspace) == OLD
@@ -276,7 +277,7 @@ def test_an_empty_workspace_has_nothing_to_change(tmp_path):
     empty = Workspace.open(str(tmp_path / "empty"), create=True)
     plan = plan_reroute(empty, STRICTER)
     assert describe(plan)["clips"] == 0
-    apply_reroute(None, empty, plan, Settings(workspace=empty.root), SilentIngestWatcher())
+    apply_reroute(None, empty, plan, Settings(workspace=empty.root), ProgressSink())
     assert active_policy(empty) == STRICTER
     assert tables.read(empty, "clips").num_rows == 0
     assert pc.sum(tables.read(empty, "stage1", ["frames"])["frames"]).as_py() is None

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from schemas.addresses import origin_of
-from schemas.config.limits import GuardSettings
+from schemas.config.limits import LimitSettings
 from schemas.config.settings import Settings
 from schemas.errors import WeightsMissingError, WorkspaceError
 from schemas.policy import load_policy
@@ -91,17 +91,17 @@ def test_once_it_is_here_a_remote_file_has_the_time_that_its_own_length_allows(j
 
 
 def test_who_announces_for_ever_is_not_waited_for():
-    patience = worker._Patience(10**6, GuardSettings())
+    patience = worker._Patience(10**6, LimitSettings())
     assert patience.hear(float("nan")) >= 0
     assert patience.hear(float("-inf")) == patience.hear(0.0) > 0
     assert {patience.hear(1.0) for _ in range(5000)} >= {0.0}
     assert patience.hear(None) == 0.0
 
 
-def listing(settings: Settings, address: str, **guards: float) -> Settings:
-    """The settings with the address's server among those that may be read, and with other guards."""
-    more = {"web_origins": (origin_of(address),), **guards}
-    return settings.model_copy(update={"guards": settings.guards.model_copy(update=more)})
+def listing(settings: Settings, address: str, **limits: float) -> Settings:
+    """The settings with the address's server among those that may be read, and with other limits."""
+    more = {"web_origins": (origin_of(address),), **limits}
+    return settings.model_copy(update={"limits": settings.limits.model_copy(update=more)})
 
 
 @contextmanager

@@ -13,15 +13,17 @@ import pyarrow as pa
 
 from schemas.config.settings import Settings
 from schemas.contract import LANDMARK_POINTS, MEL_BANDS, MEL_COLUMNS_PER_FRAME
-from schemas.policy import Policy, parse_policy
+from schemas.policy import Policy
 from schemas.signals import BY_NAME, SIGNAL_NAMES
 from schemas.tables import CATALOG, CLIPS, STAGE1, STAGE2
+from schemas.toml import parse_model
 from tasks.quality.routing import route_clip
 from tasks.releases import releases
 from tasks.stores import tables
 from tasks.stores.active_policy import set_policy
-from tasks.stores.parts import commit_parts, write_part
+from tasks.stores.parts import commit_parts
 from tasks.stores.workspace import Workspace
+from tests.tasks.stores.sample_store import write_part
 
 EXTRACTOR = Settings().extractor
 FRAMES = 30
@@ -36,7 +38,8 @@ COPY = "/footage/copy/plain.mp4"
 BROKEN = "/footage/broken.mp4"
 URIS = (EVIL, NEWLINE, COLOURED, LATIN, PLAIN, COPY, BROKEN)
 
-POLICY = parse_policy(
+POLICY = parse_model(
+    Policy,
     """
 name = "trial"
 version = 3

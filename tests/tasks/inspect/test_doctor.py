@@ -16,9 +16,10 @@ from tasks.inspect.check_workspace import check_room, check_workspace
 from tasks.inspect.doctor import diagnose
 from tasks.inspect.findings import Finding, Health
 from tasks.stores import delta, tables, tombstones, vacuum
-from tasks.stores.parts import commit_parts, write_part
+from tasks.stores.parts import commit_parts
 from tasks.stores.workspace import LEFT_BEHIND_S, MARKER, Workspace
 from tests.tasks.inspect import footage
+from tests.tasks.stores.sample_store import write_part
 
 
 @pytest.fixture

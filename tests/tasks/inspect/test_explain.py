@@ -1,6 +1,6 @@
 from schemas.policy import load_policy
 from tasks.inspect.explain import ClipAnswer, FileAnswer, SignalAnswer, SignalCheck, explain_clip, explain_name
-from tasks.inspect.in_force import policy_in_force
+from tasks.stores.active_policy import policy_in_force
 from tasks.stores.workspace import Workspace
 from tests.tasks.inspect import footage
 

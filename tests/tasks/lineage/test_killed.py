@@ -12,8 +12,7 @@ from schemas.config.settings import Settings
 from tasks.inspect.check_workspace import check_workspace
 from tasks.inspect.findings import Finding, Health
 from tasks.lineage.erase import take_down
-from tasks.lineage.plan import plan_takedown
-from tasks.lineage.scope import find_scope
+from tasks.lineage.plan import find_scope, plan_takedown
 from tasks.releases import releases
 from tasks.stores import tables, tombstones
 from tasks.stores.workspace import Workspace
@@ -27,8 +26,7 @@ import os, signal, sys
 from schemas.config.settings import Settings
 from tasks.stores.workspace import Workspace
 from tasks.lineage import erase
-from tasks.lineage.plan import plan_takedown
-from tasks.lineage.scope import find_scope
+from tasks.lineage.plan import find_scope, plan_takedown
 
 root, step, media = sys.argv[1:]
 ws, work = Workspace.open(root), getattr(erase, step)

@@ -6,8 +6,7 @@ import pyarrow.parquet as pq
 
 from schemas.config.settings import Settings
 from tasks.lineage.erase import _delete_rows, _erase
-from tasks.lineage.plan import TakedownPlan
-from tasks.lineage.scope import Scope
+from tasks.lineage.plan import Scope, TakedownPlan
 from tasks.monitoring.runs import runs
 from tasks.stores.workspace import Workspace
 from tests.tasks.monitoring.made_runs import ingest, measured

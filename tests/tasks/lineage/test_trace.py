@@ -8,7 +8,8 @@ from schemas.cards import FINETUNED
 from schemas.config.baselines import BASELINES
 from schemas.config.settings import Settings
 from schemas.errors import NotFoundError
-from tasks.lineage.trace import FootageTrace, trace
+from tasks.lineage.plan import TakedownPlan
+from tasks.lineage.trace import trace
 from tasks.stores import tables
 from tasks.stores.workspace import Workspace
 from tests.tasks.inspect import footage
@@ -19,7 +20,7 @@ def test_what_is_not_there_is_looked_for_among_models_and_speakers_too(tmp_path:
     settings = Settings(workspace=ws.root)
     speaker = tables.read(ws, "clips", ["speaker"])["speaker"].to_pylist()[0]
     found = trace(settings, speaker)
-    assert isinstance(found, FootageTrace) and found.kind == "speaker"
+    assert isinstance(found, TakedownPlan) and found.scope.kind == "speaker"
     with pytest.raises(NotFoundError, match=f"no speaker is called .*did you mean .*{speaker}.*; no file or clip"):
         trace(settings, f"{speaker[:-1]}~")
     with pytest.raises(NotFoundError, match="did you mean landmark-generator"):

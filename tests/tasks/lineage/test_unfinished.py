@@ -39,10 +39,10 @@ def test_without_one_they_were_left_by_the_dead_and_go(ws: Workspace):
 
 
 def test_pages_that_go_are_named_also_those_that_took_hours(ws: Workspace):
-    for name in ("audit/audit.html", "reports/report.html", "reports/paper/table1.md"):
+    for name in ("audit/audit.html", "reports/report.html", "reports/reproduction/table1.md"):
         path = Path(ws.root, name)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-    assert _delete_pages(ws) == ["audit/audit.html", "reports/paper", "reports/report.html"]
+    assert _delete_pages(ws) == ["audit/audit.html", "reports/report.html", "reports/reproduction"]
     assert not Path(ws.root, "reports").exists()
     assert _delete_pages(ws) == []

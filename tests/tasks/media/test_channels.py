@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from av.audio.frame import AudioFrame
 
-from schemas.config.limits import GuardSettings
+from schemas.config.limits import LimitSettings
 from tasks.media.channels import best_channel
 from tasks.media.probe import probe
 from tasks.media.sniff import sniff
@@ -81,7 +81,7 @@ def test_a_file_whose_channels_cancel_is_heard(clip, tmp_path, speech):
     track = Track(np.stack([speech, -speech]), RATE, "stereo", "pcm_s16le")
     path = clip(".mkv", regular(140), track)
     container = sniff(path)
-    with open_sound(path, container, probe(path, container, GuardSettings()), 0.0, 0.0, tmp_path) as sound:
+    with open_sound(path, container, probe(path, container, LimitSettings()), 0.0, 0.0, tmp_path) as sound:
         heard = sound.read(0, len(speech))
         assert sound.channel is not None
         assert sound.channel.name in ("FL", "channel 1")
@@ -92,7 +92,7 @@ def test_a_file_whose_channels_cancel_is_heard(clip, tmp_path, speech):
 def test_an_offset_from_zero_is_taken_out(clip, tmp_path, speech):
     path = clip(".mkv", regular(140), Track(speech[None] * 0.5 + 0.2, RATE, "mono", "pcm_s16le"))
     container = sniff(path)
-    with open_sound(path, container, probe(path, container, GuardSettings()), 0.0, 0.0, tmp_path) as sound:
+    with open_sound(path, container, probe(path, container, LimitSettings()), 0.0, 0.0, tmp_path) as sound:
         heard = sound.read(0, len(speech))
     assert abs(heard.mean()) < 1e-3
     assert abs(heard[:800].mean()) < 5e-3  # from the first moment on

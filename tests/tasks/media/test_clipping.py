@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from schemas.config.limits import GuardSettings
+from schemas.config.limits import LimitSettings
 from tasks.media.probe import probe
 from tasks.media.sniff import sniff
 from tasks.media.sound import open_sound
@@ -24,7 +24,7 @@ def _voice(level):
 def _share(clip, tmp_path, line, codec):
     path = clip(".mkv", regular(50), Track(line[None], RATE, "mono", codec))
     container = sniff(path)
-    with open_sound(path, container, probe(path, container, GuardSettings()), 0.0, 0.0, tmp_path) as sound:
+    with open_sound(path, container, probe(path, container, LimitSettings()), 0.0, 0.0, tmp_path) as sound:
         return sound.clipping_share(0, SECONDS * 16_000)
 
 
@@ -44,7 +44,7 @@ def test_only_the_pieces_with_flat_tops_count(clip, tmp_path):
     line[RATE:] = np.clip(2 * line[RATE:], -0.8, 0.8)
     path = clip(".mkv", regular(50), Track(line[None], RATE, "mono", "pcm_f32le"))
     container = sniff(path)
-    with open_sound(path, container, probe(path, container, GuardSettings()), 0.0, 0.0, tmp_path) as sound:
+    with open_sound(path, container, probe(path, container, LimitSettings()), 0.0, 0.0, tmp_path) as sound:
         assert sound.clipping_share(0, 15_000) == 0
         assert sound.clipping_share(16_000, 16_000) > 0.5
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from schemas.config.limits import GuardSettings
+from schemas.config.limits import LimitSettings
 from schemas.errors import MediaRefusedError
 from schemas.reasons import FileReason
 from tasks.media.decode import open_video
@@ -56,10 +56,10 @@ def test_a_file_gives_frames_of_its_size_and_length_or_the_right_refusal(file, t
 
 
 def _decode(path: Path, scratch: Path) -> None:
-    guards = GuardSettings()
+    limits = LimitSettings()
     container = sniff(path)
-    facts = probe(path, container, guards)
-    with open_video(path, container, facts, guards) as video:
+    facts = probe(path, container, limits)
+    with open_video(path, container, facts, limits) as video:
         count = 0
         for frame in video.frames():
             assert frame.index == count or frame.follows_hole

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from av.video.frame import VideoFrame
 
-from schemas.config.limits import GuardSettings
+from schemas.config.limits import LimitSettings
 from schemas.errors import MediaRefusedError
 from tasks.media import decode
 from tasks.media.decode import Frame, Video, open_video
@@ -21,10 +21,10 @@ from tests.tasks.media.media_files import FORMATS, HEIGHT, WIDTH, WITH_SOUND, dr
 FPS = 25
 
 
-def _decode(path, guards=None) -> tuple[Video, list[Frame]]:
-    guards = guards or GuardSettings()
+def _decode(path, limits=None) -> tuple[Video, list[Frame]]:
+    limits = limits or LimitSettings()
     container = sniff(path)
-    with open_video(path, container, probe(path, container, guards), guards) as video:
+    with open_video(path, container, probe(path, container, limits), limits) as video:
         return video, list(video.frames())
 
 
@@ -179,9 +179,9 @@ def test_only_chosen_pictures_are_converted(clip, monkeypatch):
 def test_jump_of_a_year_ends_it_with_the_frames_before(clip):
     times = [*regular(20), 31_536_000_000, 31_536_000_040]
     path = clip(".mkv", times)
-    container, guards = sniff(path), GuardSettings()
-    facts = probe(path, container, GuardSettings(max_duration_s=1e9))
-    with open_video(path, container, facts, guards) as video:
+    container, limits = sniff(path), LimitSettings()
+    facts = probe(path, container, LimitSettings(max_duration_s=1e9))
+    with open_video(path, container, facts, limits) as video:
         frames = list(video.frames())
     assert _numbers(frames) == list(range(20))
     assert "limit 86400" in video.truncated
@@ -195,7 +195,7 @@ def test_a_header_that_promises_ten_million_pictures_ends(clip):
     path.write_bytes(raw)
     with pytest.raises(MediaRefusedError):  # longer than a file may be
         _decode(path)
-    video, frames = _decode(path, GuardSettings(max_duration_s=1e9))
+    video, frames = _decode(path, LimitSettings(max_duration_s=1e9))
     assert len(frames) in (25, 26)
     assert "promises" in video.truncated
 
@@ -286,7 +286,7 @@ def test_flipped_bytes_end_in_frames_or_a_refusal(clip, suffix):
         broken[places] ^= rng.integers(1, 256, len(places)).astype(np.uint8)
         path.write_bytes(broken.tobytes())
         try:
-            video, frames = _decode(path, GuardSettings(max_duration_s=60))
+            video, frames = _decode(path, LimitSettings(max_duration_s=60))
             outcomes.add("frames")
             assert len(frames) <= 60 * FPS + 10 * FPS
             assert video.source_frames >= 1
@@ -311,12 +311,12 @@ def test_frames_are_freed_when_they_were_shown(clip, monkeypatch):
     """Not when the garbage collector comes: it sees a hundred bytes where megabytes are held."""
     path = clip(".mp4", regular(100))
     monkeypatch.setattr(decode, "can_use_decord", lambda *_: False)
-    container, guards = sniff(path), GuardSettings()
-    facts = probe(path, container, guards)
+    container, limits = sniff(path), LimitSettings()
+    facts = probe(path, container, limits)
     gc.collect()
     gc.disable()
     try:
-        with open_video(path, container, facts, guards) as video:
+        with open_video(path, container, facts, limits) as video:
             held = [sum(isinstance(it, VideoFrame) for it in gc.get_objects()) for _ in video.frames()]
     finally:
         gc.enable()

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from schemas.config.limits import GuardSettings
+from schemas.config.limits import LimitSettings
 from tasks.ingestion.decoder_process import open_files
 from tasks.media import decode
 from tasks.media.decode import open_video
@@ -11,12 +11,12 @@ from tasks.media.probe import probe
 from tasks.media.sniff import sniff
 from tests.tasks.media.media_files import number_in, regular, tone
 
-GUARDS = GuardSettings(trust_footage=True)
+LIMITS = LimitSettings(trust_footage=True)
 
 
-def _decode(path, guards=GUARDS):
+def _decode(path, limits=LIMITS):
     container = sniff(path)
-    with open_video(path, container, probe(path, container, guards), guards) as video:
+    with open_video(path, container, probe(path, container, limits), limits) as video:
         return video, list(video.frames())
 
 
@@ -80,7 +80,7 @@ def test_footage_that_nobody_trusts_is_not_given_to_decord(clip):
     """Its FFmpeg is of 2020."""
     path = clip(".mp4")
     assert _decode(path)[0].decoder == "decord"
-    assert _decode(path, GuardSettings())[0].decoder == "pyav"
+    assert _decode(path, LimitSettings())[0].decoder == "pyav"
 
 
 def test_a_file_that_was_handed_over_is_decoded_without_its_path(clip):
@@ -89,7 +89,7 @@ def test_a_file_that_was_handed_over_is_decoded_without_its_path(clip):
     with granted(files):
         moved = path.rename(path.with_name("elsewhere.mp4"))
         path.write_bytes(b"another file")
-        by_decord, by_pyav = _decode(path), _decode(path, GuardSettings())
+        by_decord, by_pyav = _decode(path), _decode(path, LimitSettings())
     moved.replace(path)
     assert (by_decord[0].decoder, by_pyav[0].decoder) == ("decord", "pyav")
     assert len(by_decord[1]) == len(by_pyav[1]) == 25

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from av.video.frame import VideoFrame
 
-from schemas.config.limits import GuardSettings
+from schemas.config.limits import LimitSettings
 from tasks.media.colour import HLG, PQ, ColourTags
 from tasks.media.decode import open_video
 from tasks.media.frame_converter import FrameConverter
@@ -16,7 +16,7 @@ from tasks.media.probe import probe
 from tasks.media.sniff import sniff
 from tasks.media.tone_mapping import compressed, hlg_to_scene, nits_to_pq, pq_to_nits, scene_to_hlg, tone_mapping
 
-GUARDS = GuardSettings()
+LIMITS = LimitSettings()
 SIDE = 32
 PATCHES = [
     (128, 128, 128), (40, 40, 40), (200, 150, 125), (120, 75, 55),
@@ -69,8 +69,8 @@ def as_samples(rgb: np.ndarray, pix_fmt: str, matrix: int, full: bool = False) -
 def shown(path):
     """The decoded video and its first frame's RGB."""
     container = sniff(path)
-    facts = probe(path, container, GUARDS)
-    with open_video(path, container, facts, GUARDS) as video:
+    facts = probe(path, container, LIMITS)
+    with open_video(path, container, facts, LIMITS) as video:
         frames = list(video.frames())
     assert (facts.width, facts.height) == frames[0].rgb.shape[1::-1]
     return video, frames, facts

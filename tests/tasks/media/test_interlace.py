@@ -10,14 +10,14 @@ import pytest
 import skimage.data
 from av.video.frame import VideoFrame
 
-from schemas.config.limits import GuardSettings
+from schemas.config.limits import LimitSettings
 from tasks.media.decode import Frame, open_video
 from tasks.media.deinterlacing import Deinterlacer, luma_of
 from tasks.media.interlace import CombFinder, compare, sample, with_combs
 from tasks.media.probe import probe
 from tasks.media.sniff import sniff
 
-GUARDS = GuardSettings()
+LIMITS = LimitSettings()
 WIDTH, HEIGHT = 192, 144
 
 
@@ -81,7 +81,7 @@ def encode(folder, pictures, coder="h264", flagged=False, pix_fmt="yuv420p"):
 
 def decoded(path):
     container = sniff(path)
-    with open_video(path, container, probe(path, container, GUARDS), GUARDS) as video:
+    with open_video(path, container, probe(path, container, LIMITS), LIMITS) as video:
         frames = list(video.frames())
     with av.open(str(path)) as source:
         flags = [frame.interlaced_frame for frame in source.decode(video=0)]

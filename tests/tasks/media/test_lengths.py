@@ -2,7 +2,7 @@
 
 import pytest
 
-from schemas.config.limits import GuardSettings
+from schemas.config.limits import LimitSettings
 from schemas.errors import MediaRefusedError
 from schemas.reasons import FileReason
 from tasks.media.containers import open_input
@@ -13,7 +13,7 @@ from tasks.media.sniff import sniff
 from tasks.media.sound import open_sound
 from tests.tasks.media.media_files import Part, Track, end_of, number_in, regular, remux, tone
 
-GUARDS = GuardSettings()
+LIMITS = LimitSettings()
 WALL_S = 1_750_000_000.0
 
 
@@ -27,9 +27,9 @@ def _parts(clip, picture_late_s, sound_late_s):
 def test_the_picture_s_own_length_is_what_counts(clip, tmp_path, form, late_s):
     path = remux(tmp_path / "a", *_parts(clip, *late_s), form=form)
     container = sniff(path)
-    facts = probe(path, container, GUARDS)
+    facts = probe(path, container, LIMITS)
     assert facts.duration_s == pytest.approx(2, abs=0.1)
-    with open_video(path, container, facts, GUARDS) as video:
+    with open_video(path, container, facts, LIMITS) as video:
         assert [number_in(frame.rgb) for frame in video.frames()] == list(range(50))
         assert video.truncated is None
     apart_s = late_s[1] - late_s[0]
@@ -50,5 +50,5 @@ def test_sound_that_begins_late_is_not_another_clock(clip, tmp_path):
 def test_a_recording_that_is_really_too_long_is_refused(clip, tmp_path):
     path = remux(tmp_path / "a.mkv", *_parts(clip, WALL_S, WALL_S))
     with pytest.raises(MediaRefusedError) as caught:
-        probe(path, sniff(path), GuardSettings(max_duration_s=1.5))
+        probe(path, sniff(path), LimitSettings(max_duration_s=1.5))
     assert caught.value.reason is FileReason.TOO_LONG

@@ -4,7 +4,7 @@ import av
 import numpy as np
 import pytest
 
-from schemas.config.limits import GuardSettings
+from schemas.config.limits import LimitSettings
 from schemas.errors import MediaRefusedError
 from schemas.reasons import FileReason
 from tasks.media.probe import probe
@@ -12,13 +12,13 @@ from tasks.media.sniff import Container, sniff
 from tests.tasks.media.media_files import FORMATS, HEIGHT, WIDTH, WITH_SOUND, regular, tone
 
 
-def _probe(path, guards=None):
-    return probe(path, sniff(path), guards or GuardSettings())
+def _probe(path, limits=None):
+    return probe(path, sniff(path), limits or LimitSettings())
 
 
-def _refusal(path, guards=None, container=None):
+def _refusal(path, limits=None, container=None):
     with pytest.raises(MediaRefusedError) as caught:
-        probe(path, container or sniff(path), guards or GuardSettings())
+        probe(path, container or sniff(path), limits or LimitSettings())
     return caught.value
 
 
@@ -69,14 +69,14 @@ def test_cover_picture_is_not_video(tmp_path):
 
 def test_too_large_is_refused_from_the_header(clip):
     path = clip(".mp4", regular(3))
-    assert _refusal(path, GuardSettings(max_pixels=WIDTH * HEIGHT - 1)).reason is FileReason.PICTURE_TOO_LARGE
-    assert _probe(path, GuardSettings(max_pixels=WIDTH * HEIGHT)).width == WIDTH
+    assert _refusal(path, LimitSettings(max_pixels=WIDTH * HEIGHT - 1)).reason is FileReason.PICTURE_TOO_LARGE
+    assert _probe(path, LimitSettings(max_pixels=WIDTH * HEIGHT)).width == WIDTH
 
 
 def test_long_pixels_count_as_the_square_ones_that_are_made_of_them(clip):
     path = clip(".mp4", regular(3), options={"x264-params": "sar=3/1"})
-    assert _probe(path, GuardSettings(max_pixels=3 * WIDTH * HEIGHT)).width == 3 * WIDTH
-    error = _refusal(path, GuardSettings(max_pixels=3 * WIDTH * HEIGHT - 1))
+    assert _probe(path, LimitSettings(max_pixels=3 * WIDTH * HEIGHT)).width == 3 * WIDTH
+    error = _refusal(path, LimitSettings(max_pixels=3 * WIDTH * HEIGHT - 1))
     assert error.reason is FileReason.PICTURE_TOO_LARGE
     assert f"{3 * WIDTH} x {HEIGHT}" in error.detail
 
@@ -94,11 +94,11 @@ def test_a_header_that_claims_16384_squared(clip):
 
 def test_pictures_that_are_too_large_whatever_the_header_says(clip):
     path = clip(".mkv", [0, 40], size=(2048, 2048), pictures=[np.zeros((2048, 2048, 3), np.uint8)] * 2)
-    error = _refusal(path, GuardSettings(max_pixels=1_000_000))
+    error = _refusal(path, LimitSettings(max_pixels=1_000_000))
     assert error.reason is FileReason.PICTURE_TOO_LARGE
     assert "2048 x 2048" in error.detail
     path.write_bytes(path.read_bytes().replace(b"\xb0\x82\x08\x00", b"\xb0\x82\x00\x40"))  # PixelWidth: 64
-    assert _refusal(path, GuardSettings(max_pixels=1_000_000)).reason is FileReason.PICTURE_TOO_LARGE
+    assert _refusal(path, LimitSettings(max_pixels=1_000_000)).reason is FileReason.PICTURE_TOO_LARGE
 
 
 def test_a_gif_header_that_claims_16384_squared(clip):
@@ -123,7 +123,7 @@ def test_too_small(clip, size):
 def test_too_long_is_refused_from_the_header(clip):
     path = clip(".mp4", [0, 40, 90_000_000])
     assert _refusal(path).reason is FileReason.TOO_LONG
-    assert _refusal(clip(".mkv", regular(50)), GuardSettings(max_duration_s=1)).reason is FileReason.TOO_LONG
+    assert _refusal(clip(".mkv", regular(50)), LimitSettings(max_duration_s=1)).reason is FileReason.TOO_LONG
 
 
 def test_header_alone(clip):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from schemas.config.limits import GuardSettings
+from schemas.config.limits import LimitSettings
 from schemas.errors import MediaRefusedError
 from schemas.reasons import FileReason, MissingCause
 from tasks.media.decode import open_video
@@ -11,13 +11,13 @@ from tasks.media.sound import Sound, open_sound
 from tests.tasks.media.media_files import FORMATS, WITH_SOUND, Track, draw, end_of, regular, tone
 
 RATE = 16_000
-GUARDS = GuardSettings()
+LIMITS = LimitSettings()
 
 
 def _open(path, scratch, offset_s=0.0, **more):
     container = sniff(path)
-    facts = probe(path, container, GUARDS)
-    with open_video(path, container, facts, GUARDS) as video:
+    facts = probe(path, container, LIMITS)
+    with open_video(path, container, facts, LIMITS) as video:
         origin_s = video.origin_s
     return open_sound(path, container, facts, origin_s, offset_s, scratch, **more)
 
@@ -96,8 +96,8 @@ def _assert_in_step(clip, tmp_path, suffix, start_ms, offset_s):
     line[0, at - 48 : at + 48] = 0.9
     path = clip(suffix, regular(40, 25, start_ms), Track(line), pictures=pictures)
     container = sniff(path)
-    facts = probe(path, container, GUARDS)
-    with open_video(path, container, facts, GUARDS) as video:
+    facts = probe(path, container, LIMITS)
+    with open_video(path, container, facts, LIMITS) as video:
         brightness = [frame.rgb.mean() for frame in video.frames()]
     seen = int(np.argmax(brightness))
     with open_sound(path, container, facts, video.origin_s, offset_s, tmp_path) as sound:
@@ -125,7 +125,7 @@ def test_a_gap_of_a_year_ends_it(clip, tmp_path):
     track.gaps = {24_000: 31_536_000.0}
     path = clip(".mkv", regular(25), track)
     container = sniff(path)
-    facts = probe(path, container, GuardSettings(max_duration_s=1e9))
+    facts = probe(path, container, LimitSettings(max_duration_s=1e9))
     with open_sound(path, container, facts, 0.0, 0.0, tmp_path) as sound:
         assert end_of(sound) == pytest.approx(RATE / 2, abs=500)
 
@@ -158,7 +158,7 @@ def test_sound_that_does_not_decode(clip, tmp_path):
     path = clip(".mkv", regular(25), tone(1))
     raw = bytearray(path.read_bytes())
     at = raw.index(b"fLaC")
-    facts = probe(path, sniff(path), GUARDS)
+    facts = probe(path, sniff(path), LIMITS)
     head = at + 200
     while (head := raw.find(b"\xff\xf8", head)) >= 0:  # sync word of every FLAC frame
         raw[head : head + 2] = b"\0\0"
@@ -171,7 +171,7 @@ def test_sound_that_does_not_decode(clip, tmp_path):
 def test_damaged_sound_keeps_what_decodes(clip, tmp_path, suffix):
     path = clip(suffix, regular(50), tone(2))
     whole = path.read_bytes()
-    container, facts = sniff(path), probe(path, sniff(path), GUARDS)
+    container, facts = sniff(path), probe(path, sniff(path), LIMITS)
     heard = 0
     for seed in range(12):
         rng = np.random.default_rng(seed)

@@ -14,7 +14,7 @@ from tests.tasks.media.media_files import draw, number_in, regular, write_media
 
 
 def film(path, settings) -> SourceVideo:
-    return SourceVideo.open(path, settings.guards)
+    return SourceVideo.open(path, settings.limits)
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".mov", ".avi", ".mpg"])

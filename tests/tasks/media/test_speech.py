@@ -32,7 +32,7 @@ def opened(settings, tmp_path):
     taken = []
 
     def work(path):
-        taken.append(SpeechSource.open(path, settings.guards, tmp_path))
+        taken.append(SpeechSource.open(path, settings.limits, tmp_path))
         return taken[-1]
 
     yield work

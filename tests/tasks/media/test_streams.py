@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from av.stream import Disposition
 
-from schemas.config.limits import GuardSettings
+from schemas.config.limits import LimitSettings
 from tasks.media.containers import open_input
 from tasks.media.decode import open_video
 from tasks.media.probe import probe
@@ -12,13 +12,13 @@ from tasks.media.sniff import Container, sniff
 from tasks.media.streams import default_stands_out, other_films, sound_streams
 from tests.tasks.media.media_files import Part, draw, number_in, regular, remux, tone
 
-GUARDS = GuardSettings()
+LIMITS = LimitSettings()
 DEFAULT, NONE = Disposition.default, Disposition(0)
 LARGE = (320, 192)
 
 
 def _facts(path):
-    return probe(path, sniff(path), GUARDS)
+    return probe(path, sniff(path), LIMITS)
 
 
 def _film(clip, size=(160, 96), count=40, fps=25, suffix=".mp4"):
@@ -38,7 +38,7 @@ def test_a_small_film_goes_before_a_large_picture_that_stands(clip, tmp_path, fo
     facts = _facts(path)
     assert (facts.picture_stream, facts.width) == (1, 160)
     assert other_films(facts) == []
-    with open_video(path, sniff(path), facts, GUARDS) as video:
+    with open_video(path, sniff(path), facts, LIMITS) as video:
         assert [number_in(frame.rgb) for frame in video.frames()][-3:] == [37, 38, 39]
 
 
@@ -75,21 +75,21 @@ def test_pictures_too_large_or_too_small_are_not_chosen(clip, tmp_path):
     path = remux(
         tmp_path / "a.mkv", Part(small, 0, DEFAULT), Part(_film(clip, LARGE), 0, DEFAULT), Part(_film(clip), 0)
     )
-    assert probe(path, Container.MATROSKA, GuardSettings(max_pixels=160 * 96)).picture_stream == 2
+    assert probe(path, Container.MATROSKA, LimitSettings(max_pixels=160 * 96)).picture_stream == 2
 
 
 def test_decord_is_not_asked_where_there_are_several(clip, tmp_path):
     first, second = _film(clip), clip(".mp4", regular(40), pictures=[draw(number + 100) for number in range(40)])
     path = remux(tmp_path / "a.mkv", Part(first, 0), Part(second, 0, DEFAULT))
     facts = _facts(path)
-    with open_video(path, sniff(path), facts, GuardSettings(trust_footage=True)) as video:
+    with open_video(path, sniff(path), facts, LimitSettings(trust_footage=True)) as video:
         numbers = [number_in(frame.rgb) for frame in video.frames()]
     assert (facts.picture_stream, video.decoder, numbers) == (1, "pyav", list(range(100, 140)))
 
 
 def test_a_named_stream_is_taken(clip, tmp_path):
     path = remux(tmp_path / "a.mkv", Part(_film(clip, LARGE), 0, DEFAULT), Part(_film(clip), 0))
-    assert probe(path, Container.MATROSKA, GUARDS, picture=1).width == 160
+    assert probe(path, Container.MATROSKA, LIMITS, picture=1).width == 160
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from schemas.config.limits import GuardSettings
+from schemas.config.limits import LimitSettings
 from tasks.media.decode import open_video
 from tasks.media.probe import probe
 from tasks.media.sniff import sniff
@@ -14,7 +14,7 @@ from tasks.media.speech import SpeechSource
 from tasks.media.timeline import Join, StreamClock, Timeline, without_strays
 from tests.tasks.media.media_files import Part, Track, draw, regular, remux
 
-GUARDS = GuardSettings()
+LIMITS = LimitSettings()
 RATE = 16_000
 FLASH = 20
 
@@ -36,9 +36,9 @@ def _joined(path, *more):
 def _steps(path, tmp_path) -> list[int]:
     """By how many samples each click is late after its flash."""
     container = sniff(path)
-    facts = probe(path, container, GUARDS)
+    facts = probe(path, container, LIMITS)
     timeline = Timeline.read(path, container, [0, 1])
-    with open_video(path, container, facts, GUARDS, timeline) as video:
+    with open_video(path, container, facts, LIMITS, timeline) as video:
         flashes = [frame.index for frame in video.frames() if frame.rgb.mean() > 120 and not frame.repeated]
     with open_sound(path, container, facts, video.origin_s, 0.0, tmp_path, timeline=timeline) as sound:
         samples = np.abs(sound.read(0, (flashes[-1] + 25) * 640))
@@ -99,9 +99,9 @@ def test_what_is_joined_to_a_recording_that_began_late(clip, tmp_path, late_s):
 def test_speech_from_a_joined_recording_stays_in_step_with_its_pictures(clip, tmp_path):
     path = _joined(tmp_path / "joined.mpg", *[_recording(clip, ".mpg")] * 6)
     container = sniff(path)
-    with open_video(path, container, probe(path, container, GUARDS), GUARDS) as video:
+    with open_video(path, container, probe(path, container, LIMITS), LIMITS) as video:
         flashes = [frame.index for frame in video.frames() if frame.rgb.mean() > 120 and not frame.repeated]
-    with SpeechSource.open(path, GUARDS, tmp_path) as speech:
+    with SpeechSource.open(path, LIMITS, tmp_path) as speech:
         samples = np.abs(speech.samples(0, (flashes[-1] + 25) * 640))
     steps = [int(np.argmax(samples[f * 640 - 8000 : f * 640 + 8000])) - 8000 for f in flashes]
     assert len(steps) == 6

@@ -8,7 +8,7 @@ import pyarrow as pa
 from schemas.config.settings import Settings
 from schemas.signals import SIGNAL_NAMES
 from tasks.monitoring.drift import STEP
-from tasks.monitoring.run_log import Counts, as_step, journal, recording
+from tasks.monitoring.run_log import Counts, as_step, current_run, recording
 from tasks.quality.drift import corpus_drift, facts_of
 
 Moves = Mapping[str, float]
@@ -43,7 +43,7 @@ def ingest(
     def look() -> None:
         for corpus, (now, before) in corpora.items():
             found = corpus_drift(corpus, now, before, "corpus", settings.drift.of(corpus))
-            journal().about(STEP, corpus, Counts(clips=found.clips, facts=facts_of(found)))
+            current_run().about(STEP, corpus, Counts(clips=found.clips, facts=facts_of(found)))
 
     with recording("ingest", settings):
         analyse()

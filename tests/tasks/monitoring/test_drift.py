@@ -7,11 +7,10 @@ from typing import Any
 import pytest
 
 from schemas.config.settings import Settings
-from tasks.monitoring.drift import STEP, find_drift
+from tasks.monitoring.drift import STEP, arrivals, find_drift
 from tasks.monitoring.run_log import recording
 from tasks.monitoring.runs import runs
 from tasks.releases import releases
-from tasks.releases.new_clips import arrivals
 from tasks.stores import tables
 from tasks.stores.workspace import Workspace
 from tests.tasks.stores import sample_rows as sample

@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from schemas.config.settings import Settings
-from tasks.monitoring.run_log import Counts, as_step, recorded, recording
-from tasks.monitoring.run_store import Store
+from tasks.monitoring.run_log import Counts, RunLog, as_step, recorded, recording
 from tasks.monitoring.runs import runs, under_parents
 from tasks.stores import tables
 from tasks.stores.workspace import Workspace
@@ -190,12 +189,9 @@ def test_runs_at_once_lose_nothing(ws: Workspace):
 
 
 def test_many_small_files_become_one_and_the_small_ones_go(ws: Workspace):
-    store = Store(ws.root, "run")
-    rest = {"parent": None, "flow": "ingest", "step": None, "corpus": None, "code": "1", "facts": "{}", "error": None}
-    rest |= dict.fromkeys(("seconds", "files", "clips", "bytes", "media_s", "errors"))
+    log = RunLog("ingest", ws.root, None)
     for _ in range(66):
-        store.add(rest | {"state": "started"})
-        assert store.flush()
+        log.begin()
     assert tables.size(ws, "metrics").rows == 66
     assert len(list((Path(ws.root) / "metrics").glob("*.parquet"))) < 5
 

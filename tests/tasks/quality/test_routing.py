@@ -5,9 +5,10 @@ import math
 import numpy as np
 import pytest
 
-from schemas.policy import Policy, Rule, load_policy, parse_policy
+from schemas.policy import Policy, Rule, load_policy
 from schemas.reasons import ClipReason, Stage
 from schemas.signals import SIGNAL_NAMES
+from schemas.toml import parse_model
 from tasks.quality.routing import as_columns, explain, route_clip, route_columns
 
 GOOD = {
@@ -29,8 +30,8 @@ def only(rule: Rule) -> Policy:
     """A policy that asks for nothing but this rule."""
     line = f"{rule.field} = {rule.limit!r}"
     lines = {stage: line if stage is rule.stage else "" for stage in Stage}
-    return parse_policy(
-        f'name = "one"\nversion = 1\n[stage1]\n{lines[Stage.STAGE1]}\n[stage2]\n{lines[Stage.STAGE2]}', "one"
+    return parse_model(
+        Policy, f'name = "one"\nversion = 1\n[stage1]\n{lines[Stage.STAGE1]}\n[stage2]\n{lines[Stage.STAGE2]}', "one"
     )
 
 
@@ -121,7 +122,7 @@ def test_reasons_are_sorted_and_stand_once():
 @pytest.mark.parametrize("accepted", ["", "accept_missing = ['level_dbfs']", "min_level_dbfs = -90"])
 def test_stage_one_always_refuses_a_clip_without_sound(accepted):
     silent = GOOD | {"level_dbfs": None}
-    policy = parse_policy(f'name = "x"\nversion = 1\n[stage1]\n{accepted}\n[stage2]\n', "x")
+    policy = parse_model(Policy, f'name = "x"\nversion = 1\n[stage1]\n{accepted}\n[stage2]\n', "x")
     assert reasons(silent, Stage.STAGE1, policy) == (ClipReason.NO_SOUND,)
     assert reasons(silent, Stage.STAGE2, policy) == ()
 

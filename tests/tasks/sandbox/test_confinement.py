@@ -261,4 +261,4 @@ def test_doctor_says_what_is_missing(monkeypatch):
     monkeypatch.setattr(system_calls, "available", lambda: False)
     found = check_sandbox(Settings())
     assert (found.health, "seccomp" in found.detail) == (Health.WARNING, True)
-    assert check_sandbox(Settings(guards={"require_sandbox": True})).health is Health.PROBLEM
+    assert check_sandbox(Settings(limits={"require_sandbox": True})).health is Health.PROBLEM

@@ -3,11 +3,14 @@
 import json
 import os
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from tasks.stores import parts
+import pyarrow as pa
+
 from tasks.stores.batches import FileBatch, KnownMedia, commit_batch
+from tasks.stores.parts import PartFile, PartWriter, keep_part, unfinished_parts
 from tasks.stores.workspace import Workspace
 
 from . import sample_rows as sample
@@ -17,13 +20,24 @@ def new_workspace(folder: Path) -> Workspace:
     return Workspace.open(str(folder / "workspace"), create=True)
 
 
+def write_part(
+    ws: Workspace, table: str, media_id: str, extractor: str, rows: pa.Table | Iterable[pa.Table], suffix: str = ""
+) -> PartFile | None:
+    """The clips of one media, written at once and put in their place; None if there are none."""
+    with unfinished_parts(ws) as paths:
+        with PartWriter(table, media_id, paths[table]) as writer:
+            for piece in [rows] if isinstance(rows, pa.Table) else rows:
+                writer.add(piece)
+        return keep_part(ws, table, paths[table], media_id, extractor, suffix)
+
+
 def batch_of(ws: Workspace, media: int, clips: int = 2, **clip_changes: Any) -> FileBatch:
     """What a worker and the driver make of one file: parts on disk, rows in hand."""
     numbers, media_id = range(clips), sample.media_id(media)
     stage1 = sample.stage1(*(sample.stage1_row(media, number) for number in numbers))
     stage2 = sample.stage2(*(sample.stage2_row(media, number) for number in numbers))
-    one = parts.write_part(ws, "stage1", media_id, sample.EXTRACTOR, stage1)
-    two = parts.write_part(ws, "stage2", media_id, sample.EXTRACTOR, stage2)
+    one = write_part(ws, "stage1", media_id, sample.EXTRACTOR, stage1)
+    two = write_part(ws, "stage2", media_id, sample.EXTRACTOR, stage2)
     return FileBatch(
         frozenset({media_id}),
         sample.catalog(sample.catalog_row(media, clips=clips)),

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from schemas.config.dubbing import DubJob
-from schemas.config.limits import GuardSettings
+from schemas.config.limits import LimitSettings
 from schemas.config.settings import load_settings
 from schemas.errors import MediaRefusedError, SettingsError, SourceError, WorkspaceError
 from tasks.dubbing.inputs import input_faults
@@ -68,7 +68,7 @@ def test_nobody_is_connected_to_for_an_address_of_strangers(address, listener, t
     manifest, corpus, settings = tmp_path / "list.csv", tmp_path / "corpus.toml", tmp_path / "settings.toml"
     manifest.write_text(f"uri\n{film}\n{uri}\n")
     corpus.write_text(f"root = '{uri}'")
-    settings.write_text(f"workspace = '{uri}'\n[guards]\nweb_origins = ['{ORIGINS[0]}']")
+    settings.write_text(f"workspace = '{uri}'\n[limits]\nweb_origins = ['{ORIGINS[0]}']")
     for source in (uri, str(manifest), str(corpus)):
         with pytest.raises(SourceError, match=r"is not read|credentials"):
             list(source_files(source, origins=ORIGINS))
@@ -83,7 +83,7 @@ def test_nobody_is_connected_to_for_an_address_of_strangers(address, listener, t
         Workspace.open(load_settings(settings).workspace, create=True)
     for name in ("video", "speech", "appearance_from"):
         job = DubJob(video=str(film), speech=str(film), out="o.mp4").model_copy(update={name: uri})
-        faults = input_faults(job, GuardSettings(web_origins=ORIGINS))
+        faults = input_faults(job, LimitSettings(web_origins=ORIGINS))
         assert any(fault.startswith(uri) and "is not read" in fault for fault in faults)
     assert seen == []
 
@@ -122,7 +122,7 @@ def test_a_listed_server_is_read_and_its_redirects_lead_to_listed_ones_alone(lis
     with answering({"/film.mp4": "a film"}) as other:
         answers = {"/away.mp4": f"http://127.0.0.1:{port}/a.mp4", "/there.mp4": f"{other}/film.mp4", "/it.mp4": "bytes"}
         with answering(answers) as own:
-            listed = GuardSettings(web_origins=(own.upper(), f"{other}/")).web_origins
+            listed = LimitSettings(web_origins=(own.upper(), f"{other}/")).web_origins
             for name, held in (("it", "bytes"), ("there", "a film")):
                 store, path = open_store(f"{own}/{name}.mp4", listed)
                 assert store.cat_file(path) == held.encode()
@@ -145,12 +145,12 @@ def _manifest(folder, uri, origins):
 @pytest.mark.parametrize("origin", ["known.example", "ftp://known.example", "https://known.example/films", "https://"])
 def test_an_origin_is_a_scheme_and_a_host(origin):
     with pytest.raises(ValueError, match="is no origin"):
-        GuardSettings(web_origins=(origin,))
+        LimitSettings(web_origins=(origin,))
 
 
 def test_a_settings_file_that_was_only_found_lists_no_server(tmp_path, monkeypatch):
-    (tmp_path / "heterodub.toml").write_text('[guards]\nweb_origins = ["https://known.example"]')
+    (tmp_path / "heterodub.toml").write_text('[limits]\nweb_origins = ["https://known.example"]')
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SettingsError, match=r"guards.web_origins"):
+    with pytest.raises(SettingsError, match=r"limits.web_origins"):
         load_settings()
-    assert load_settings(tmp_path / "heterodub.toml").guards.web_origins == ORIGINS
+    assert load_settings(tmp_path / "heterodub.toml").limits.web_origins == ORIGINS

@@ -8,9 +8,9 @@ import pytest
 
 from schemas.errors import WorkspaceError
 from tasks.stores import delta, tables
-from tasks.stores.parts import write_part
 from tasks.stores.workspace import Workspace
 from tests.flows.faulty_store import CUT, CUT_AFTER, ERROR, ERROR_AFTER, FaultyStore
+from tests.tasks.stores.sample_store import write_part
 
 from . import sample_rows as sample
 

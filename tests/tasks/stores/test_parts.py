@@ -8,11 +8,11 @@ from schemas.errors import WorkspaceError
 from schemas.reasons import Stage
 from schemas.tables import STAGE2
 from tasks.stores import tables
-from tasks.stores.parts import commit_parts, part_name, write_part
+from tasks.stores.parts import commit_parts, part_name
 from tasks.training.data.clip_store import ClipSource, StoredClips
 
 from . import sample_rows as sample
-from .sample_store import new_workspace
+from .sample_store import new_workspace, write_part
 
 
 @pytest.fixture
@@ -129,10 +129,8 @@ def test_a_failing_producer_leaves_nothing(ws):
 
 def test_misuse_is_refused(ws):
     rows = sample.stage1(sample.stage1_row(1))
-    with pytest.raises(ValueError, match="not to clips"):
-        write_part(ws, "clips", sample.media_id(1), sample.EXTRACTOR, rows)
     with pytest.raises(ValueError, match="made of letters"):
-        write_part(ws, "stage1", "../../etc", sample.EXTRACTOR, rows)
+        part_name("../../etc", sample.EXTRACTOR)
     with pytest.raises(ValueError, match="given rows of"):
         write_part(ws, "stage1", sample.media_id(2), sample.EXTRACTOR, rows)
     with pytest.raises((pa.ArrowInvalid, ValueError)):

@@ -30,7 +30,7 @@ def _uris(ws, version=None):
 def test_an_empty_table_has_its_schema_and_version_zero(ws):
     assert tables.read(ws, "clips").schema.equals(CLIPS)
     assert tables.version(ws, "clips") == 0
-    assert tables.size(ws, "clips") == tables.Size(0, 0, 0)
+    assert tables.size(ws, "clips") == tables.TableSize("clips", 0, 0, 0, 0)
 
 
 def test_rows_come_back_as_they_were(ws):

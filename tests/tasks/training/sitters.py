@@ -5,11 +5,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from tasks.stores import parts
 from tasks.stores.batches import FileBatch
 from tasks.stores.workspace import Workspace
 from tests.model.stage2.faces import speaker
 from tests.tasks.stores import sample_rows as sample
+from tests.tasks.stores.sample_store import write_part
 from tests.tasks.training.talkers import EXTRACTOR, commit, publish, split_of
 
 BOX = (10.0, 20.0, 160.0)
@@ -45,6 +45,6 @@ def _sitter(workspace: Workspace, number: int, frames: int, spoil: bytes | None 
     }
     media = sample.media_id(number)
     clip = sample.clip_row(number, 0, frames=frames, stage1=False, split=split_of(number), extractor=EXTRACTOR)
-    part = parts.write_part(workspace, "stage2", media, EXTRACTOR, sample.stage2(row))
+    part = write_part(workspace, "stage2", media, EXTRACTOR, sample.stage2(row))
     catalog = sample.catalog(sample.catalog_row(number, clips=1, extractor=EXTRACTOR))
     return FileBatch(frozenset({media}), catalog, sample.clips(clip), [], [part] if part else [])

@@ -5,12 +5,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from tasks.stores import parts
 from tasks.stores.batches import FileBatch, KnownMedia, commit_batch
 from tasks.stores.workspace import Workspace
 from tests.model.stage2.faces import painted
 from tests.model.talking import talk
 from tests.tasks.stores import sample_rows as sample
+from tests.tasks.stores.sample_store import write_part
 from tests.tasks.training.sitters import BOX
 from tests.tasks.training.talkers import EXTRACTOR, publish, split_of, stored_row
 
@@ -39,7 +39,7 @@ def _add(workspace: Workspace, number: int, frames: int) -> None:
     media, clip = sample.media_id(number), sample.clip_row(number, 0, frames=frames, extractor=EXTRACTOR)
     clip |= {"split": split_of(number)}
     made = [
-        parts.write_part(workspace, stage, media, EXTRACTOR, rows)
+        write_part(workspace, stage, media, EXTRACTOR, rows)
         for stage, rows in (("stage1", sample.stage1(heard)), ("stage2", sample.stage2(shown)))
     ]
     catalog = sample.catalog(sample.catalog_row(number, clips=1, extractor=EXTRACTOR))

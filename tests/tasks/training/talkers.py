@@ -10,12 +10,13 @@ import pyarrow as pa
 
 from schemas.contract import EXTRACTOR_VERSION
 from tasks.releases import releases
-from tasks.stores import parts, tables
+from tasks.stores import tables
 from tasks.stores.batches import FileBatch, KnownMedia, commit_batch
 from tasks.stores.workspace import Workspace
 from tests.commons import Commons
 from tests.model.talking import talk
 from tests.tasks.stores import sample_rows as sample
+from tests.tasks.stores.sample_store import write_part
 
 EXTRACTOR = f"{EXTRACTOR_VERSION}-face_mesh_v1-0badcafe"
 ORIGIN = releases.ReleaseProvenance(sample.BACKEND, EXTRACTOR, "0123456789ab", "ba9876543210", "0.1.0")
@@ -68,7 +69,7 @@ def _media(workspace: Workspace, speaker: int, clips: int, frames: int, **change
         both = (speaker + number) % 3 > 0
         row = sample.clip_row(speaker, number, frames=frames, stage2=both, split=split_of(speaker), extractor=EXTRACTOR)
         rows.append(row | {"speaker": f"speaker {speaker}", "split_group": f"speaker {speaker}"} | changes)
-    part = parts.write_part(workspace, "stage1", media, EXTRACTOR, sample.stage1(*payload))
+    part = write_part(workspace, "stage1", media, EXTRACTOR, sample.stage1(*payload))
     catalog = sample.catalog(sample.catalog_row(speaker, clips=clips, extractor=EXTRACTOR))
     return FileBatch(frozenset({media}), catalog, sample.clips(*rows), [part] if part else [], [])
 

@@ -24,10 +24,10 @@ from schemas.promotion import ModelRule
 from schemas.reasons import Stage
 from tasks.dubbing.jobs import ModelPaths
 from tasks.dubbing.models import finetune, open_models
-from tasks.dubbing.progress import SilentDubWatcher
 from tasks.evaluation import generator_scores, translator_scores
 from tasks.evaluation.finetuning import compare_finetuning
 from tasks.evaluation.syncnet import SyncRecipe
+from tasks.monitoring.progress import ProgressSink
 from tasks.promotion import translator_evaluator
 from tasks.promotion.generator_evaluator import evaluate_generators
 from tasks.promotion.generator_samples import render_generators
@@ -243,7 +243,7 @@ def test_a_dubbings_models_and_its_fine_tuning(workspace, settings, models, tmp_
     with on_pretend_device():
         found = ModelPaths(models["generator"], models["translator"], ("one", "two"))
         opened = open_models(found, settings, SimpleNamespace(name=stored.backend))
-        for one in (opened, finetune(opened, [clip], "0" * 64, 1.0, settings, SilentDubWatcher())):
+        for one in (opened, finetune(opened, [clip], "0" * 64, 1.0, settings, ProgressSink())):
             painted(one.translator, pictures, landmarks)
 
 

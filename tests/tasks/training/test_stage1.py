@@ -138,7 +138,7 @@ def test_a_full_disk_keeps_the_checkpoint_before(workspace, tmp_path):
     trained(workspace, tmp_path / "training", resumed)
     assert resumed.began_at == 4
     assert resumed.end == (12, "done")
-    assert not list((tmp_path / "training").glob("*.unfinished"))
+    assert not list((tmp_path / "training").glob("*.partial"))
 
 
 def test_two_processes_come_to_what_one_does(workspace, tmp_path):

@@ -6,8 +6,7 @@ import pytest
 
 from model.features.landmarks import LIPS, PREDICTED
 from tasks.tracking.example import made_face
-from tasks.visualization.charts import landmarks_over_truth, opening_chart
-from tasks.visualization.colours import GIVEN_RGB, PREDICTED_RGB, TRUE_RGB
+from tasks.visualization.charts import GIVEN_RGB, PREDICTED_RGB, TRUE_RGB, landmarks_over_truth, opening_chart
 
 FRAMES = 50
 

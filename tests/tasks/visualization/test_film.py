@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from model.features.mel import log_mel
-from schemas.config.limits import GuardSettings
+from schemas.config.limits import LimitSettings
 from tasks.media.paths import fingerprint
-from tasks.visualization.colours import OTHER_RGB, PREDICTED_RGB, TRUE_RGB
+from tasks.visualization.charts import OTHER_RGB, PREDICTED_RGB, TRUE_RGB
 from tasks.visualization.film import Side, compared_film, film_frames, landmark_film
 from tasks.visualization.sound import ClipPlace, PlayableSound, clip_sound, from_mel
 from tests.tasks.media.media_files import Track, regular, tone, write_media
@@ -46,7 +46,7 @@ def pitch(samples: np.ndarray) -> float:
 
 
 def heard(place: ClipPlace) -> PlayableSound:
-    return clip_sound(place, mel_of(place.frames), GuardSettings())
+    return clip_sound(place, mel_of(place.frames), LimitSettings())
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_a_mel_of_silence_is_silence_and_not_an_error():
 
 def test_a_mel_of_another_length_is_refused(raw):
     with pytest.raises(ValueError, match="200 x 80"):
-        clip_sound(place_in(raw), mel_of(10), GuardSettings())
+        clip_sound(place_in(raw), mel_of(10), LimitSettings())
 
 
 def sides(*points: np.ndarray) -> list[Side]:

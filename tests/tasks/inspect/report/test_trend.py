@@ -7,12 +7,12 @@ import pytest
 from schemas.config.settings import Settings
 from schemas.signals import SIGNAL_NAMES
 from tasks.inspect.report.trend import gather_trend
-from tasks.inspect.report.trend_charts import band, bars, before_and_now
-from tasks.inspect.report.write import write_trend
+from tasks.inspect.report.write import environment, write_trend
 from tasks.stores.workspace import Workspace
 from tests.tasks.inspect.report.test_report import parsed
 from tests.tasks.monitoring.made_runs import ingest, measured
 
+CHARTS = environment().get_template("charts.html").module
 EVIL = "<script>alert(1)</script>\x1b[31m"
 REASONS = {"stage1: noisy": 12, "stage2: blurred": 4, "file: no_face": 1}
 
@@ -83,12 +83,12 @@ def test_a_workspace_without_runs_has_a_page(tmp_path: Path):
 
 @pytest.mark.parametrize("values", [[], [None], [0.0, 0.0], [3.0], [1.0] * 30])
 def test_charts_of_little_and_of_much(values: list[float | None]):
-    drawing = bars(values, [str(number) for number in range(len(values))], "h")
+    drawing = CHARTS.bars(values, [str(number) for number in range(len(values))], "h")
     assert "nan" not in drawing and "inf" not in drawing
 
 
 def test_what_was_not_measured_is_not_drawn(settings: Settings):
     trend = gather_trend(settings).warned[0]
     snr = next(one for one in trend.last.beyond if one.signal == "snr_db")
-    assert "not measured" in before_and_now(snr)
-    assert band([snr.now]) == ""
+    assert "not measured" in CHARTS.before_and_now(snr)
+    assert CHARTS.band([snr.now]).strip() == ""

@@ -7,9 +7,9 @@ from schemas.errors import AuditFailedError, NotFoundError, WorkspaceError
 from tasks.releases.audit.audit import audit
 from tasks.releases.releases import ReleaseProvenance, current_versions, publish
 from tasks.stores import tables
-from tasks.stores.parts import commit_parts, write_part
+from tasks.stores.parts import commit_parts
 from tests.tasks.stores import sample_rows as sample
-from tests.tasks.stores.sample_store import fill, new_workspace
+from tests.tasks.stores.sample_store import fill, new_workspace, write_part
 
 _NAN_POINTS = [[float("nan")] * 432] * sample.FRAMES
 _FRAMES = sample.FRAMES

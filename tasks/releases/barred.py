@@ -7,23 +7,19 @@ the fingerprint of its sound. Nobody can be seen in the one or heard in the othe
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final, Literal, Self
+from typing import Final, Self
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.tables import CLIPS
-from tasks.releases.near_duplicates import MIN_PAIRING, find_near_copies
-from tasks.releases.recordings import MIN_MOTION, MIN_MOTION_FRAMES, MIN_SOUND_FRAMES, SIGNALS
+from tasks.stores import tables
+from tasks.stores.tombstones import PRINTS, Print
+from tasks.stores.workspace import Workspace
 
-from . import tables
-from .workspace import Workspace
-
-Print = tuple[Literal["motion", "sound"], str]
-"""A kind of tombstone, and its mark: the bytes in base64."""
-
-PRINTS: Final = ("motion", "sound")
+from .near_duplicates import MIN_PAIRING, find_near_copies
+from .recordings import MIN_MOTION, MIN_MOTION_FRAMES, MIN_SOUND_FRAMES, SIGNALS
 
 _READ: Final = ("clip_id", "media_id", "frames", "picture_hash", "sound_hash", "face_motion", "pairing_score")
 

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from flows.cli.main import app
-from flows.reproduce import paper
+from flows.reproduce import reproduce
 from schemas.study import QUESTIONS, StudyKey
 from tests.tasks.reproduction.study.films import SYSTEMS, listing
 from tests.tasks.training.speakers import speakers
@@ -20,15 +20,15 @@ TINY = "[stage1]\npreset = 'tiny'\n[stage2]\npreset = 'tiny'\n[stage2.losses]\np
 def test_table_4_is_made_written_and_honest_about_its_missing_row(prefect_api, tmp_path):
     (tmp_path / "tiny.toml").write_text(TINY)
     speakers(tmp_path / "w", 7)
-    told = paper("table4", minutes=0.01, folds=3, workspace=str(tmp_path / "w"), config=str(tmp_path / "tiny.toml"))
+    told = reproduce("table4", minutes=0.01, folds=3, workspace=str(tmp_path / "w"), config=str(tmp_path / "tiny.toml"))
     assert [Path(path).name for path in told["files"]] == ["table4.md", "table4.csv", "table4.png"]
-    assert Path(told["files"][0]).parent == tmp_path / "w" / "reports" / "paper"
+    assert Path(told["files"][0]).parent == tmp_path / "w" / "reports" / "reproduction"
     text = Path(told["files"][0]).read_text()
     assert text == told["markdown"]
     assert "without face-recognition loss: not measured: the weight slot weights.vgg_face is empty" in text
     assert "| without gated convolution | " in text
     assert "*LRS2: 5.5806*" in text
-    assert "judged on fold 1 of 3 over speakers" in text
+    assert "fold 1 of 3 over speakers" in text
 
 
 @pytest.fixture

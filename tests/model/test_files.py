@@ -6,13 +6,13 @@ import sys
 
 import pytest
 
-from tasks.dubbing.atomic_output import clear_partials, whole_or_not_at_all
+from model.files import atomic_path, clear_partials
 
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from tasks.dubbing.atomic_output import whole_or_not_at_all
-with whole_or_not_at_all(Path(sys.argv[1])) as partial:
+from model.files import atomic_path
+with atomic_path(Path(sys.argv[1])) as partial:
     partial.write_text("half")
     os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -32,7 +32,7 @@ def test_what_a_killed_writer_left_is_cleared_and_a_living_one_s_is_not(tmp_path
 def test_a_block_that_breaks_leaves_what_was_there(tmp_path):
     out = tmp_path / "out"
     out.write_text("before")
-    with pytest.raises(RuntimeError), whole_or_not_at_all(out) as partial:
+    with pytest.raises(RuntimeError), atomic_path(out) as partial:
         partial.write_text("half")
         raise RuntimeError
     assert [path.read_text() for path in tmp_path.iterdir()] == ["before"]

@@ -1,4 +1,4 @@
-"""Atomic output files: complete under their name, or absent."""
+"""Files written atomically: complete under their name, or as they were before."""
 
 import errno
 import os
@@ -13,9 +13,10 @@ _END: Final = ".partial"
 
 
 @contextmanager
-def whole_or_not_at_all(out: Path) -> Iterator[Path]:
-    """Provide a name beside `out` to write under; it becomes `out` when the block ends well, else it is removed. The
-    folder is made where it is missing.
+def atomic_path(out: Path) -> Iterator[Path]:
+    """Provide a name beside `out` to write under; it is synced to the disk and becomes `out` when the block ends well,
+    else it is removed. The folder is made where it is missing. Own code: nothing
+    in the lock also removes what killed writers left.
 
     Raises: OSError - the folder cannot be written.
     """
@@ -31,8 +32,14 @@ def whole_or_not_at_all(out: Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
-def put_in_place(made: Path, out: Path) -> None:
-    """Copy a file that a child has made to where it belongs.
+def write_atomic(out: Path, data: str | bytes) -> None:
+    """Write a file atomically; text as UTF-8. Raises: OSError - it cannot be written."""
+    with atomic_path(out) as partial:
+        partial.write_bytes(data.encode() if isinstance(data, str) else data)
+
+
+def copy_untrusted(made: Path, out: Path) -> None:
+    """Copy a file that a child has made to where it belongs, atomically.
 
     Raises: OSError - it is no plain file: a video may have taken the child over; or it cannot be written.
     """
@@ -40,7 +47,7 @@ def put_in_place(made: Path, out: Path) -> None:
     with os.fdopen(handle, "rb") as taken:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             raise OSError(errno.EINVAL, "not a plain file", str(made))
-        with whole_or_not_at_all(out) as partial, partial.open("wb") as given:
+        with atomic_path(out) as partial, partial.open("wb") as given:
             shutil.copyfileobj(taken, given, 8 << 20)
 
 
@@ -51,6 +58,11 @@ def clear_partials(out: Path) -> None:
         writer = path.name.removeprefix(beginning).removesuffix(_END)
         if path.name == f"{beginning}{writer}{_END}" and writer.isdecimal() and not _runs(int(writer)):
             path.unlink(missing_ok=True)
+
+
+def is_disk_full(code: int | None) -> bool:
+    """Return True if an error number says that the disk, the quota or the limit on file sizes is reached."""
+    return code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def _beginning(out: Path) -> str:
