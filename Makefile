@@ -5,7 +5,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO := demo
 LOCKS := requirements.lock requirements-dev.lock
-INSTALL := $(BIN)/python -m pip install --quiet --no-deps
+# byte code is made as modules are first imported: for all of them it takes longer than everything else here
+INSTALL := $(BIN)/python -m pip install --quiet --no-deps --no-compile
 export DO_NOT_TRACK = true
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 

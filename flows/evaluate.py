@@ -5,25 +5,20 @@ from typing import Annotated, Any, Literal
 from prefect import flow
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from schemas.config.settings import Settings, load_settings
+from schemas.config.settings import load_settings
 from schemas.config.training import Preset
 from schemas.errors import BatchError
-from tasks.evaluation.generator_scores import Evaluation
-from tasks.evaluation.translator_scores import PictureEvaluation
 from tasks.monitoring.run_log import recorded
 from tasks.preflight.models import check_ablate_finetuning, check_evaluate
 from tasks.steps.evaluate import (
     compare_data,
     log_data_gains,
     log_dub_scores,
-    log_finetuning,
     log_scores,
     measure_finetuning,
     score_dubs,
-    score_generator,
-    score_generator_folds,
-    score_translator,
-    score_translator_folds,
+    score_folds,
+    score_model,
     show_scores,
 )
 from tasks.steps.states import shown_by_prefect
@@ -56,8 +51,8 @@ def evaluate(
         release: Its id; else the newest.
         split: Clips to score on.
         folds: Train and score a model for each of so many folds of the speakers, instead of scoring one that exists.
-        fold: With folds: of these that one alone, from 1. Stage 2 only.
-        speakers: With folds: learn from so many speakers at most, for a learning curve. Stage 1 only.
+        fold: With folds: of these that one alone, from 1.
+        speakers: With folds: learn from so many speakers at most, for a learning curve.
         references: Frames of a clip that the model is given.
         workspace: Folder or URI that holds every table; else as the settings say.
         config: Settings file where the flow runs; else heterodub.toml in its working folder.
@@ -67,41 +62,13 @@ def evaluate(
     """
     settings = check_evaluate(stage, model, release, split, folds, fold, speakers, workspace, config, preset)
     scores = (
-        _speech_scores(settings, model, release, split, folds, speakers, references)
-        if stage == "stage1"
-        else _picture_scores(settings, model, release, split, folds, fold, references)
+        score_model(settings, stage, model, release, split, references)
+        if folds is None
+        else score_folds(settings, stage, release, folds, fold, speakers, references)
     )
     show_scores(scores, f"{stage}-scores")
     run: str | None = log_scores(settings, scores, stage)
-    return scores.summary() | {"run": run, "rows": scores.clips()}
-
-
-def _speech_scores(
-    settings: Settings,
-    model: str | None,
-    release: str | None,
-    split: Literal["val", "test"],
-    folds: int | None,
-    speakers: int | None,
-    references: int,
-) -> Evaluation:
-    if folds is None:
-        return score_generator(settings, model, release, split, references)
-    return score_generator_folds(settings, release, folds, references, speakers)
-
-
-def _picture_scores(
-    settings: Settings,
-    model: str | None,
-    release: str | None,
-    split: Literal["val", "test"],
-    folds: int | None,
-    fold: int | None,
-    references: int,
-) -> PictureEvaluation:
-    if folds is None:
-        return score_translator(settings, model, release, split, references)
-    return score_translator_folds(settings, release, folds, fold, references)
+    return scores.summary() | {"run": run, "rows": [row.row() for row in scores.rows]}
 
 
 @flow(name="evaluate-dub")
@@ -149,9 +116,10 @@ def ablate_finetuning(
     """
     chosen = {"preset": preset, "finetuning": {"steps": steps, "seconds": seconds}}
     settings = check_ablate_finetuning(model, release, split, workspace, config, chosen)
-    found = measure_finetuning(settings, model, release, split)
-    run: str | None = log_finetuning(settings, found, split)
-    return found.summary() | {"run": run}
+    scores = measure_finetuning(settings, model, release, split)
+    gains = {one.score: one.interval for one in scores.report.improvements}
+    run: str | None = log_scores(settings, scores, "stage2 finetuning", gains)
+    return scores.summary() | {"run": run}
 
 
 @flow(name="ablate-data")

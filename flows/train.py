@@ -9,7 +9,7 @@ from schemas.config.baselines import BaselineName
 from schemas.config.training import Preset
 from tasks.monitoring.run_log import recorded
 from tasks.preflight.models import check_finetune, check_train
-from tasks.steps.train import choose_clips, finetune_stage2, fit_baseline, fit_stage1, fit_stage2, show_training
+from tasks.steps.train import baseline_training, finetuning_training, fit, show_training, stage_training
 
 
 @flow(name="train")
@@ -42,8 +42,7 @@ def train(
     """
     chosen = {"preset": preset, "seed": seed, "schedule": {"max_steps": steps}}
     settings = check_train(stage, release, workspace, config, stage, chosen)
-    fit = fit_stage1 if stage == "stage1" else fit_stage2
-    return show_training(fit(choose_clips(settings, release, stage), settings, not resume))
+    return show_training(fit(stage_training(settings, release, stage), settings, not resume))
 
 
 @flow(name="train-baseline")
@@ -78,7 +77,7 @@ def train_baseline(
     """
     chosen = {"preset": preset, "seed": seed, "schedule": {"max_steps": steps, "minutes": minutes}}
     settings = check_train("stage2", release, workspace, config, "baselines", chosen)
-    return show_training(fit_baseline(name, choose_clips(settings, release, "stage2"), settings, not resume))
+    return show_training(fit(baseline_training(settings, release, name), settings, not resume))
 
 
 @flow(name="finetune")
@@ -103,4 +102,4 @@ def finetune(
     """
     chosen = {"preset": preset, "finetuning": {"steps": steps, "seconds": seconds}}
     settings = check_finetune(clip, model, release, workspace, config, chosen)
-    return show_training(finetune_stage2(settings, clip, model, release, not resume))
+    return show_training(fit(finetuning_training(settings, release, clip, model), settings, not resume))

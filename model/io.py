@@ -1,6 +1,6 @@
-"""A model on disk: weights without code, and a card in JSON. Nothing is unpickled."""
+"""Models on disk: weights without code, and a card in JSON. Nothing is unpickled."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -9,10 +9,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from schemas.cards import CARD, WEIGHTS, BaselineCard, Contract, GeneratorCard, TranslatorCard
+from model.baselines.inference import BaselineInference
+from model.stage1.network import LandmarkGenerator
+from model.stage2.discriminators import Discriminators
+from model.stage2.network import LandmarkTranslator
+from schemas.cards import CARD, DISCRIMINATORS, WEIGHTS, BaselineCard, Contract, GeneratorCard, TranslatorCard
 from schemas.errors import ModelFileError
-
-__all__ = ["CARD", "CPU", "WEIGHTS", "built", "fill", "read_card", "save"]
 
 CPU: Final = torch.device("cpu")
 
@@ -21,18 +23,57 @@ Network = TypeVar("Network", bound=nn.Module)
 Card = TypeVar("Card", GeneratorCard, TranslatorCard, BaselineCard)
 
 
-def save(folder: Path, networks: Mapping[str, nn.Module], card: GeneratorCard | TranslatorCard | BaselineCard) -> None:
-    """Write networks, by file name, and their card into a folder, which is created; existing files are replaced.
+def load_generator(folder: Path, device: torch.device = CPU) -> tuple[LandmarkGenerator, GeneratorCard]:
+    """Read a generator, ready for use on a device, and its card.
+
+    Raises: ModelFileError - a file is missing or damaged, or was made under another contract.
+    """
+    card = _read_card(folder, GeneratorCard, "landmark generator")
+    generator = _load_network(lambda: LandmarkGenerator(card.architecture), folder / WEIGHTS)
+    return generator.eval().to(device), card
+
+
+def load_translator(folder: Path, device: torch.device = CPU) -> tuple[LandmarkTranslator, TranslatorCard]:
+    """Read a translator, ready for use on a device, and its card. Raises: as load_generator."""
+    card = _read_card(folder, TranslatorCard, "landmark translator")
+    translator = _load_network(lambda: LandmarkTranslator(card.architecture), folder / WEIGHTS)
+    return translator.eval().to(device), card
+
+
+def load_discriminators(folder: Path) -> Discriminators:
+    """Read the discriminators of a translator, to continue training with. Raises: as load_generator."""
+    card = _read_card(folder, TranslatorCard, "landmark translator")
+    return _load_network(lambda: Discriminators(card.discriminators, card.window_frames), folder / DISCRIMINATORS)
+
+
+def load_baseline(folder: Path, device: torch.device = CPU) -> tuple[BaselineInference, BaselineCard]:
+    """Read a baseline, ready for use on a device, and its card, which names it. Raises: as load_generator."""
+    from model.baselines.build import BASELINES  # with their training modules, and so Lightning, which takes seconds
+
+    card = _read_card(folder, BaselineCard, "baseline")
+    network = _load_network(lambda: BASELINES[card.kind].build(card.architecture), folder / WEIGHTS)
+    return BaselineInference(network.to(device)), card
+
+
+def save_model(
+    folder: Path,
+    network: nn.Module,
+    card: GeneratorCard | TranslatorCard | BaselineCard,
+    discriminators: nn.Module | None = None,
+) -> None:
+    """Write a network, its discriminators if there are any, and last its card into a folder, which is created; existing
+    files are replaced.
 
     Raises: OSError - the disk is full or the folder cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for name, network in networks.items():
-        save_file({key: value.contiguous() for key, value in network.state_dict().items()}, folder / name)
+    for name, one in ((WEIGHTS, network), (DISCRIMINATORS, discriminators)):
+        if one is not None:
+            save_file({key: value.contiguous() for key, value in one.state_dict().items()}, folder / name)
     (folder / CARD).write_text(card.model_dump_json(indent=2) + "\n")
 
 
-def read_card(folder: Path, kind: type[Card], what: str) -> Card:
+def _read_card(folder: Path, kind: type[Card], what: str) -> Card:
     """Read the card in a folder. what: the model's name in words, for error messages.
 
     Raises: ModelFileError - it is missing or damaged, or was made under another contract.
@@ -46,35 +87,22 @@ def read_card(folder: Path, kind: type[Card], what: str) -> Card:
     return card
 
 
-def built(make: Callable[[], Network], path: Path) -> Network:
-    """A network with the weights of a file. `make` builds it as its card says, which may claim any size: so it is built
-    without memory first, and held against the shapes that the file has.
+def _load_network(make: Callable[[], Network], path: Path) -> Network:
+    """Build a network with the weights of a file. `make` follows its card, which may claim any size: so it is built
+    without memory first, and compared with the shapes in the file.
 
-    Raises: ModelFileError - as fill.
+    Raises: ModelFileError - weights are missing, damaged, or of a network of another shape.
     """
     try:
         with torch.device("meta"):
             claimed = {name: tuple(value.shape) for name, value in make().state_dict().items()}
         with safe_open(path, "pt") as file:
             held = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 - no dict
-    except (OSError, SafetensorError, RuntimeError) as error:
-        raise ModelFileError(f"{path} does not hold what its card says: {error}") from error
-    if claimed != held:
-        name = min(name for name in {*claimed, *held} if claimed.get(name) != held.get(name))
-        raise ModelFileError(
-            f"{path} does not hold what its card says: {name} is {claimed.get(name)} there, {held.get(name)} here"
-        )
-    network = make()
-    fill(network, path)
-    return network
-
-
-def fill(network: nn.Module, path: Path) -> None:
-    """Read a network's weights.
-
-    Raises: ModelFileError - they are missing, damaged, or of a network of another shape.
-    """
-    try:
+        if claimed != held:
+            name = min(name for name in {*claimed, *held} if claimed.get(name) != held.get(name))
+            raise RuntimeError(f"{name} is {claimed.get(name)} there, {held.get(name)} here")
+        network = make()
         network.load_state_dict(load_file(path))
     except (OSError, SafetensorError, RuntimeError) as error:
         raise ModelFileError(f"{path} does not hold what its card says: {error}") from error
+    return network

@@ -2,9 +2,10 @@
 
 from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from .config.baselines import BaselineArchitecture, BaselineName
+from .config.sections import Section
 from .config.training import GeneratorArchitecture
 from .config.translation import DiscriminatorArchitecture, Stage2Settings, TranslatorArchitecture
 from .contract import (
@@ -33,10 +34,8 @@ CARD: Final = "card.json"
 """File in a model's folder: one of the cards below."""
 
 
-class Contract(BaseModel):
+class Contract(Section):
     """Values of schemas/contract.py that a model was trained under; the defaults are today's."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     fps: int = FPS
     sample_rate_hz: int = SAMPLE_RATE_HZ
@@ -53,10 +52,8 @@ class Contract(BaseModel):
         return [f"{name}: {mine[name]}, not {theirs[name]}" for name in mine if mine[name] != theirs[name]]
 
 
-class GeneratorCard(BaseModel):
+class GeneratorCard(Section):
     """Card beside the weights of a landmark generator: its kind, training data and use."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["landmark-generator"] = "landmark-generator"
     architecture: GeneratorArchitecture
@@ -68,10 +65,8 @@ class GeneratorCard(BaseModel):
     contract: Contract = Contract()
 
 
-class TranslatorCard(BaseModel):
+class TranslatorCard(Section):
     """Card beside the weights of a landmark translator: its kind, training data and use."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["landmark-translator"] = "landmark-translator"
     architecture: TranslatorArchitecture
@@ -93,10 +88,8 @@ class TranslatorCard(BaseModel):
     contract: Contract = Contract()
 
 
-class BaselineCard(BaseModel):
+class BaselineCard(Section):
     """Card beside the weights of a baseline: its kind, training data and use."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: BaselineName
     architecture: BaselineArchitecture

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
+from .config.sections import Section
 from .reasons import ClipReason, Stage
 from .signals import BY_NAME
 from .toml import read_model
@@ -22,10 +23,7 @@ Direction = Literal["min", "max", "max_abs"]
 DEFAULT_POLICY: Final = Path(__file__).parent / "policies" / "default.toml"
 
 
-class _Limits(BaseModel):
-    # nan compares as false with everything: a limit of it would silently never refuse
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
+class _Limits(Section):
     accept_missing: tuple[str, ...] = Field((), description="signals that may be missing without a refusal")
 
     @field_validator("accept_missing")
@@ -90,10 +88,8 @@ class Stage2Limits(_Limits):
     max_interlace: float | None = _limit("share of frames that are combed", low=0, high=1)
 
 
-class Policy(BaseModel):
+class Policy(Section):
     """Limits of both stages. `version` grows with every change of a published policy."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(description="name of the policy, for people")
     version: int = Field(ge=1, description="grows with every change")

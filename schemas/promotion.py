@@ -7,8 +7,9 @@ import hashlib
 from pathlib import Path
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from .config.sections import Section
 from .errors import SettingsError
 from .toml import read_model
 
@@ -18,26 +19,22 @@ COSTS: Final = ("latency_ms", "parameters", "memory_mib")
 """Costs of running a model, as model/metrics/cost.py measures them."""
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class ResamplingRule(_Part):
-    """Settings of the intervals; see model/metrics/bootstrap.py."""
+class ResamplingRule(Section):
+    """Settings of the intervals; see model/metrics/intervals.py."""
 
     level: float = Field(0.95, gt=0.5, lt=1, description="share of intervals that should hold the truth")
     resamples: int = Field(4000, ge=500, description="times the speakers are drawn anew")
     seed: int = Field(0, ge=0, description="the same scores give the same interval")
 
 
-class ApprovalRule(_Part):
+class ApprovalRule(Section):
     """Approval by a person before a move."""
 
     required: bool = Field(False, description="pause before the move, and ask in the Prefect UI")
     timeout_s: int = Field(86_400, ge=1, description="seconds after which no answer means no")
 
 
-class ModelRule(_Part):
+class ModelRule(Section):
     """Rules for one registered model."""
 
     primary: str = Field(description="the error that decides")
@@ -63,7 +60,7 @@ class ModelRule(_Part):
     approval: ApprovalRule = ApprovalRule()
 
 
-class PromotionPolicy(_Part):
+class PromotionPolicy(Section):
     """Rules for every registered model. `version` grows with every change of a published policy."""
 
     name: str = Field(description="name of the policy, for people")

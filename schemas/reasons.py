@@ -132,8 +132,6 @@ class MissingCause(StrEnum):
     TOO_SHORT = "too_short"
     NO_FACE_FRAMES = "no_face_frames"
     MOUTH_STILL = "mouth_still"
-    PREDICTION_STILL = "prediction_still"
-    ONE_FRAME = "one_frame"
     SWITCHED_OFF = "switched_off"
     NOT_IN_DOUBT = "not_in_doubt"
 

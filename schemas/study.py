@@ -2,7 +2,9 @@
 
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from .config.sections import Section
 
 Question = Literal["visual", "sync", "identity"]
 
@@ -17,13 +19,7 @@ Grade = Annotated[int, Field(ge=LEAST, le=MOST, strict=True)]
 Grades = dict[Question, Grade]
 
 
-class _Record(BaseModel):
-    """Frozen, closed."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Item(_Record):
+class Item(Section):
     """A video of the page, unblinded. clip: what it shows. system: that made it. expected: of an attention check,
     the required grades; such a video belongs to no system.
     """
@@ -33,7 +29,7 @@ class Item(_Record):
     expected: Grades | None = None
 
 
-class StudyKey(_Record):
+class StudyKey(Section):
     """Key that unblinds a study; never given to raters. items: by the id on the page. forms: the orders of items, of
     which a rater gets one. page_sha256: of the page it belongs to.
     """
@@ -58,7 +54,7 @@ class StudyKey(_Record):
         return self
 
 
-class StudyResponse(_Record):
+class StudyResponse(Section):
     """A rater's grades of one video. plays: how often it was played. seconds: from first sight to last grade."""
 
     item: str
@@ -67,7 +63,7 @@ class StudyResponse(_Record):
     seconds: float = Field(ge=0)
 
 
-class Answers(_Record):
+class Answers(Section):
     """A file that a rater's page saved. rater: the number that the rater was given. form: which order was shown, from
     0. finished: every video was graded.
     """

@@ -1,7 +1,7 @@
 """Commands `evaluate` and `ablate`. Heavy libraries load inside them."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -43,12 +43,15 @@ def register(app: typer.Typer) -> None:
     app.add_typer(ablate, name="ablate")
 
 
-@evaluate.command("stage1")
-def evaluate_stage1(
+@evaluate.command("stage2", help="Score a landmark translator on speakers it has not seen, beside baselines.")
+@evaluate.command("stage1", help="Score a landmark generator on speakers it has not seen.")
+def evaluate_stage(
+    context: typer.Context,
     model: ModelOption = None,
     release: ReleaseOption = None,
     split: SplitOption = "test",
     folds: InFoldsOption = None,
+    fold: Annotated[int | None, typer.Option(min=1, help="With --folds: that one alone.")] = None,
     speakers: Annotated[
         int | None, typer.Option(min=1, help="With folds: learn from so many speakers at most, for a learning curve.")
     ] = None,
@@ -58,47 +61,18 @@ def evaluate_stage1(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Score a landmark generator on speakers it has not seen."""
+    """Score the model of the stage that the command names."""
     from tasks.preflight.models import check_evaluate
 
+    stage: Any = context.info_name
     where = (workspace, text_of(config), preset)
-    prepare(lambda: check_evaluate("stage1", model, release, split, folds, None, speakers, *where))
+    prepare(lambda: check_evaluate(stage, model, release, split, folds, fold, speakers, *where))
     from flows.cli.progress import run_shown
     from flows.cli.render.scores import show_scores
     from flows.evaluate import evaluate as run
 
-    summary = run_shown(
-        run, "stage1", model, release, split, folds, None, speakers, references, workspace, text_of(config), preset
-    )
+    summary = run_shown(run, stage, model, release, split, folds, fold, speakers, references, *where)
     print_result(summary, as_json, show_scores)
-
-
-@evaluate.command("stage2")
-def evaluate_stage2(
-    model: ModelOption = None,
-    release: ReleaseOption = None,
-    split: SplitOption = "test",
-    folds: InFoldsOption = None,
-    fold: Annotated[int | None, typer.Option(min=1, help="With --folds: that one alone.")] = None,
-    references: ReferencesOption = 8,
-    preset: PresetOption = None,
-    workspace: WorkspaceOption = None,
-    config: ConfigOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Score a landmark translator on speakers it has not seen, beside baselines."""
-    from tasks.preflight.models import check_evaluate
-
-    where = (workspace, text_of(config), preset)
-    prepare(lambda: check_evaluate("stage2", model, release, split, folds, fold, None, *where))
-    from flows.cli.progress import run_shown
-    from flows.cli.render.picture_scores import show_picture_scores
-    from flows.evaluate import evaluate as run
-
-    summary = run_shown(
-        run, "stage2", model, release, split, folds, fold, None, references, workspace, text_of(config), preset
-    )
-    print_result(summary, as_json, show_picture_scores)
 
 
 @evaluate.command("dub")
@@ -173,7 +147,7 @@ def ablate_finetuning(
     chosen = {"preset": preset, "finetuning": {"steps": steps, "seconds": seconds}}
     prepare(lambda: check_ablate_finetuning(model, release, split, workspace, text_of(config), chosen))
     from flows.cli.progress import run_shown
-    from flows.cli.render.picture_scores import show_finetuning
+    from flows.cli.render.scores import show_finetuning
     from flows.evaluate import ablate_finetuning as run
 
     summary = run_shown(run, model, release, split, seconds, steps, workspace, text_of(config), preset)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from flows.cli.options import ConfigOption, JsonOption, WorkspaceOption, write_json
+from flows.cli.options import ConfigOption, JsonOption, WorkspaceOption, print_result, write_json
 from schemas.wording import counted
 
 if TYPE_CHECKING:
@@ -40,10 +40,7 @@ def status(workspace: WorkspaceOption = None, config: ConfigOption = None, as_js
     from tasks.inspect.status import status as read_status
 
     answer = read_status(_settings(workspace, config))
-    if as_json:
-        write_json(asdict(answer))
-    else:
-        show_status(answer)
+    print_result(asdict(answer), as_json, lambda _: show_status(answer))
 
 
 def list_rows(

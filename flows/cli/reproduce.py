@@ -1,5 +1,6 @@
 """Commands that reproduce the paper's tables and its rating study. Heavy libraries load inside them."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -85,12 +86,12 @@ def study_score(
 ) -> None:
     """Compute means of every system with intervals, and the agreement of raters."""
     from tasks.reproduction.study.scoring import as_table, score_study
-    from tasks.reproduction.writing import markdown, write_table
+    from tasks.reproduction.table import markdown, write_table
 
     scores = score_study(key, answers)
     table = as_table(scores)
     files = [str(path) for path in write_table(table, out)] if out else []
-    summary = scores.summary() if as_json else {"markdown": markdown(table)}
+    summary = asdict(scores) if as_json else {"markdown": markdown(table)}
     print_result(summary | {"files": files}, as_json, _show_table)
 
 

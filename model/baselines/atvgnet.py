@@ -39,11 +39,11 @@ from model.baselines.inference import BaselineInput, BaselineNetwork, in_pieces
 from model.baselines.layers import AudioEncoder, UNet
 from model.baselines.lipgan import DISCRIMINATOR, beside_each
 from model.baselines.training_module import TRANSLATOR_NETWORK, BaselineTrainingModule, TrainingContext
+from model.features.arrays import Floats
 from model.features.face_frame import FaceFrame
 from model.stage1.layers import PointEncoder
 from model.stage2.discriminators import DiscriminatorFeatures, PatchDiscriminator
 from model.stage2.losses import adversarial_loss, discriminator_loss
-from model.stage2.translator import Floats
 from schemas.config.baselines import BaselineArchitecture, BaselineSettings
 from schemas.config.translation import DiscriminatorArchitecture
 from schemas.contract import LANDMARK_POINTS
@@ -184,7 +184,7 @@ class AtvgNetTrainingModule(BaselineTrainingModule):
         self.add(TRANSLATOR_NETWORK, network)
         self.add(DISCRIMINATOR, LandmarkDiscriminator(settings.discriminators), settings.disc_learning_rate)
 
-    def learn(self, batch: AVBatch, step: int) -> dict[str, Tensor]:
+    def training_step(self, batch: AVBatch, step: int) -> dict[str, Tensor]:
         """Train on squared landmark errors, attention-weighted L1 and, from `disc_start_step`, the GAN loss."""
         true, known, network = (
             batch.shown_NFCSS.flatten(0, 1),
@@ -204,12 +204,8 @@ class AtvgNetTrainingModule(BaselineTrainingModule):
             losses["gan"], losses["found"] = adversarial_loss([features]), (landmarks - placed).abs().mean()
             losses["total"] = losses["total"] + _GAN * losses["gan"] + _REGRESSION * losses["found"]
             both, landmarks = discriminator(torch.cat([made.detach(), true]))
-            halves = [[maps.chunk(2)[number] for maps in both] for number in (0, 1)]
-            totals = {
-                DISCRIMINATOR: discriminator_loss(halves[:1], halves[1:])
-                + (landmarks[len(made) :] - placed).abs().mean()
-            }
-            losses["discriminator"] = totals[DISCRIMINATOR]
+            regressed = (landmarks[len(made) :] - placed).abs().mean()
+            losses["discriminator"] = totals[DISCRIMINATOR] = discriminator_loss([both]) + regressed
         self.optimizer_step(step, {TRANSLATOR_NETWORK: losses["total"]} | totals)
         return losses
 

@@ -16,11 +16,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from model.features.arrays import Floats
 from model.features.face_frame import FaceFrame
 from model.features.timing import mel_columns
 from model.stage1.features import scale_mel, with_context
 from model.stage2.batches import FaceClip, frames_apart, relit, tracked_run, turned
-from model.stage2.translator import Floats
+from model.training.batch import TrainingBatch
 from model.training.sampler import Window
 from schemas.config.translation import PictureAugmentation
 from schemas.contract import MEL_BANDS, MEL_CONTEXT_COLUMNS
@@ -41,9 +42,14 @@ class AVClip:
         if len(self.mel_TMK) != len(self.face_clip.tracked_T):
             raise ValueError(f"{len(self.mel_TMK)} frames of sound, but {len(self.face_clip.tracked_T)} of picture")
 
+    @property
+    def frames(self) -> int:
+        """Number of frames of the clip."""
+        return len(self.mel_TMK)
+
 
 @dataclass(frozen=True, slots=True)
-class AVBatch:
+class AVBatch(TrainingBatch):
     """Inputs and targets of one training step. Pictures in 0..1, mel scaled (stage1.features.scale_mel).
 
     shown_NFCSS, heard_NFMK: crops of a run of frames, and each frame's mel window. elsewhere_NFMK: those of as many
@@ -66,11 +72,6 @@ class AVBatch:
     rest_NPXY: Tensor
     counts_NL: Tensor
     clip_ids: tuple[str, ...]
-
-    def to(self, device: torch.device) -> "AVBatch":
-        """Return the batch on a device."""
-        moved = {name: getattr(self, name).to(device) for name in self.__slots__ if name != "clip_ids"}
-        return AVBatch(**moved, clip_ids=self.clip_ids)
 
 
 def mel_windows(mel_SM: Floats, frames: int) -> NDArray[np.float32]:

@@ -6,7 +6,7 @@ Shape suffix legend: F = frames of the evaluation window's span, S = side of a c
 
 from model.baselines.inference import BaselineInference
 from model.evaluation.translator import EvalWindow
-from model.stage2.translator import Floats, Pictures
+from model.features.arrays import Floats, Pictures
 
 
 def generate_span(translator: BaselineInference, eval_window: EvalWindow, mel_FMK: Floats) -> Pictures:

@@ -14,9 +14,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from model.features.arrays import Floats, Pictures
 from model.features.numbers import require_numbers
 from model.stage1.features import scale_mel
-from model.stage2.translator import Floats, Pictures, require
+from model.stage2.translator import require
 from schemas.config.baselines import BaselineArchitecture
 from schemas.contract import MEL_BANDS, MEL_CONTEXT_COLUMNS
 

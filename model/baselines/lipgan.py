@@ -73,7 +73,7 @@ class LipGanTrainingModule(BaselineTrainingModule):
             DISCRIMINATOR, SyncNet(1, settings.architecture.side_px, settings.architecture), settings.disc_learning_rate
         )
 
-    def learn(self, batch: AVBatch, step: int) -> dict[str, Tensor]:
+    def training_step(self, batch: AVBatch, step: int) -> dict[str, Tensor]:
         """Train on L1 and, from `disc_start_step`, the contrastive GAN loss."""
         true, mel = batch.shown_NFCSS.flatten(0, 1), batch.heard_NFMK.flatten(0, 1)
         made = self.optimizers[TRANSLATOR_NETWORK].network(true, mel, beside_each(batch)).float()

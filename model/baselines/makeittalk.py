@@ -44,10 +44,9 @@ from model.baselines.lipgan import DISCRIMINATOR, beside_each
 from model.baselines.training_module import TRANSLATOR_NETWORK, BaselineTrainingModule, TrainingContext
 from model.features.face_frame import FaceFrame
 from model.features.landmarks import PREDICTED, SLICES
-from model.perceptual.features import perceptual_distance
 from model.stage2.composite import LINES, lines
 from model.stage2.losses import adversarial_loss, discriminator_loss
-from model.training.optimization import for_features
+from model.training.module import on_device
 from schemas.config.baselines import BaselineArchitecture, BaselineSettings
 from schemas.contract import LANDMARK_POINTS, MEL_BANDS
 
@@ -184,9 +183,9 @@ class MakeItTalkTrainingModule(BaselineTrainingModule):
         super().__init__(fabric, settings, context)
         self.add(TRANSLATOR_NETWORK, MakeItTalk(settings.architecture))
         self.add(DISCRIMINATOR, SequenceDiscriminator(settings.architecture.embedding_dim), settings.disc_learning_rate)
-        self._features = [one.to(fabric.device) if isinstance(one, nn.Module) else one for one in context.perception]
+        self._features = on_device(context.perception, fabric.device)
 
-    def learn(self, batch: AVBatch, step: int) -> dict[str, Tensor]:
+    def training_step(self, batch: AVBatch, step: int) -> dict[str, Tensor]:
         """Train on landmark, Laplacian, L1 and perceptual losses and, from `disc_start_step`, the GAN loss."""
         true, rest, network = (
             batch.shown_NFCSS.flatten(0, 1),
@@ -203,17 +202,15 @@ class MakeItTalkTrainingModule(BaselineTrainingModule):
             "l1": (made - true).abs().mean(),
         }
         if self._features:
-            with for_features(self.fabric):
-                parts = [perceptual_distance(one, made, true).mean() for one in self._features]
-            losses["perceptual"] = torch.stack(parts).sum()
+            losses["perceptual"] = self.perceptual_loss(self._features, made, true)
         losses["total"], totals = torch.stack(list(losses.values())).sum(), {}
         if step >= self.settings.disc_start_step:
             discriminator = self.optimizers[DISCRIMINATOR].network
             moved, seen = led - rest[:, None], batch.led_NLPXY - rest[:, None]
             losses["gan"] = adversarial_loss([[self.optimizers[DISCRIMINATOR].frozen_forward(moved)]])
             losses["total"] = losses["total"] + _GAN * losses["gan"]
-            fake, real = discriminator(torch.cat([moved.detach(), seen])).chunk(2)
-            losses["discriminator"] = totals[DISCRIMINATOR] = discriminator_loss([[fake]], [[real]])
+            both = discriminator(torch.cat([moved.detach(), seen]))
+            losses["discriminator"] = totals[DISCRIMINATOR] = discriminator_loss([[both]])
         self.optimizer_step(step, {TRANSLATOR_NETWORK: losses["total"]} | totals)
         return losses
 

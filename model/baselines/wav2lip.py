@@ -18,7 +18,7 @@ Shape suffix legend: N = windows, F = 5 shown frames, B = N * F faces, C = 3 col
 = 80 mel bands, K = 20 mel columns.
 """
 
-from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 import torch
@@ -32,6 +32,7 @@ from model.baselines.lipgan import DISCRIMINATOR, LipGanGenerator, beside_each
 from model.baselines.training_module import TRANSLATOR_NETWORK, BaselineTrainingModule, TrainingContext
 from model.stage2.discriminators import PatchDiscriminator
 from model.stage2.losses import adversarial_loss, discriminator_loss
+from model.training.module import ValidationResult
 from schemas.config.baselines import BaselineArchitecture, BaselineSettings
 
 _SYNC: Final = 0.03
@@ -84,7 +85,7 @@ class Wav2LipTrainingModule(BaselineTrainingModule):
         """The expert with averaged weights, which take no gradient."""
         return self.optimizers[EXPERT].ema_network.requires_grad_(False)
 
-    def learn(self, batch: AVBatch, step: int) -> dict[str, Tensor]:
+    def training_step(self, batch: AVBatch, step: int) -> dict[str, Tensor]:
         """Train the expert in the first `syncnet_steps` steps, the generator from then on."""
         if step < self.settings.syncnet_steps:
             return self._train_expert(batch, step)
@@ -107,20 +108,18 @@ class Wav2LipTrainingModule(BaselineTrainingModule):
             discriminator = self.optimizers[DISCRIMINATOR].network
             losses["gan"] = adversarial_loss([self.optimizers[DISCRIMINATOR].frozen_forward(lower_half(made) * 2 - 1)])
             both = discriminator(lower_half(torch.cat([made.detach(), true])) * 2 - 1)
-            halves = [[maps.chunk(2)[number] for maps in both] for number in (0, 1)]
-            losses["discriminator"] = totals[DISCRIMINATOR] = discriminator_loss(halves[:1], halves[1:])
+            losses["discriminator"] = totals[DISCRIMINATOR] = discriminator_loss([both])
         shares = {"l1": 1 - _SYNC - _GAN, "sync": _SYNC, "gan": _GAN}
         losses["total"] = torch.stack([share * losses[name] for name, share in shares.items() if name in losses]).sum()
         self.optimizer_step(step, {TRANSLATOR_NETWORK: losses["total"]} | totals)
         return losses
 
     @torch.no_grad()
-    def extra_scores(self) -> Mapping[str, float]:
-        """Return the expert's accuracy on the val split: 0.5 is chance, and then its loss is useless."""
-        expert = self.expert.eval()
-        return {
-            "expert/val_right": float(pair_accuracy(*compared(expert, self.context.val_batch.to(self.fabric.device))))
-        }
+    def validation_step(self, step: int) -> ValidationResult:
+        """Add the expert's accuracy on the val split: 0.5 is chance, and then its loss is useless."""
+        result, val_batch = super().validation_step(step), self.context.val_batch.to(self.fabric.device)
+        accuracy = float(pair_accuracy(*compared(self.expert.eval(), val_batch)))
+        return replace(result, scores={**result.scores, "expert/val_right": accuracy})
 
 
 def middle(mel_NFMK: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ Shape suffix legend: N = frames, S = side of a crop in pixels, Q = side of the c
 coordinates in crop pixels.
 """
 
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import torch
@@ -14,11 +14,9 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from model.dubbing.motion import CHIN
+from model.features.arrays import Floats, Pictures
 from model.features.landmarks import LIPS, OUTLINE, SLICES
 from model.stage2 import mask
-
-Floats = NDArray[np.floating[Any]]
-Pictures = NDArray[np.uint8]
 
 COARSE: Final = 4
 """Pixels of the crop on each side of a place of the raster."""

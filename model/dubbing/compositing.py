@@ -7,12 +7,13 @@ Shape suffix legend: H, W = rows and columns of a patch in source pixels.
 """
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.floating[Any]]
+from model.features.arrays import Floats
+
 Plane = NDArray[np.uint8] | NDArray[np.uint16]
 
 _LUMA: Final = {1: (0.2126, 0.0722), 4: (0.30, 0.11), 7: (0.212, 0.087), 9: (0.2627, 0.0593), 10: (0.2627, 0.0593)}

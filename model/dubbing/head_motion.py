@@ -9,15 +9,14 @@ low-passed, which removes the old speech.
 Shape suffix legend: N = frames, K = 3 vectors, P = points, XY = 2 coordinates.
 """
 
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from model.features.arrays import Floats
 from model.features.face_frame import smooth
 from model.features.landmarks import OUTLINE, SLICES, eye_centres
-
-Floats = NDArray[np.floating[Any]]
 
 _TIP: Final = 3
 _EAR: Final = 2

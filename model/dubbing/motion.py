@@ -4,17 +4,16 @@ Shape suffix legend: N = output frames, G = frames at 25 fps, P = points, XY = 2
 """
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model.dubbing.head_motion import MEAN_CORNERS, MEAN_JAW, carried, head_arrows
 from model.dubbing.timing import at_times
+from model.features.arrays import Floats
 from model.features.face_frame import FaceFrame, smooth
 from model.features.landmarks import LIPS, OUTLINE, PREDICTED, SLICES
-
-Floats = NDArray[np.floating[Any]]
 
 SIGMAS: Final = 4
 """Sigmas at which a low-pass is cut, as in face_frame.smooth."""

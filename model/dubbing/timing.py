@@ -10,14 +10,12 @@ Shape suffix legend: S = source pictures, N = output frames, G = frames at 25 fp
 import math
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from model.features.arrays import Floats
 from schemas.config.dubbing import Length
-
-Floats = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ and with another clip's sound: what it scores then does not come from the sound.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Final, Literal
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Final, Literal, get_args
 
 import numpy as np
 import torch
@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 from model.features.landmarks import PREDICTED
 from model.features.numbers import evenly_spaced
 from model.features.timing import mel_columns
+from model.metrics.clip_scores import ClipScores, over_speakers
 from model.metrics.controls import apply_pose, copy_reference
-from model.metrics.landmarks import LandmarkScores, score_clip
-from model.metrics.speakers import over_speakers
+from model.metrics.landmarks import score_clip
+from model.metrics.report import ReportSpec
 from model.stage1.features import GeneratorInput
 from model.stage1.inference import predict
 from model.stage1.network import EXTRA_COLUMNS, LandmarkGenerator, LossWeights, landmark_loss
@@ -28,9 +29,32 @@ from model.syncnet.score import SyncScore, score_sync
 from model.syncnet.scorer import SyncScorer
 from model.syncnet.windows import SyncClip
 
-System = Literal["own sound", "other sound", "no sound", "copy", "mean face", "truth"]
+System = Literal["paired audio", "unpaired audio", "silent audio", "copy", "mean face", "ground truth"]
 
-SYSTEMS: Final[tuple[System, ...]] = ("own sound", "other sound", "no sound", "copy", "mean face", "truth")
+SYSTEMS: Final[tuple[System, ...]] = get_args(System)
+
+SYNC: Final = "landmark_sync_z"
+"""Name of the sync score of landmarks; see model/syncnet/score.py."""
+
+GENERATOR_REPORT: Final = ReportSpec(
+    systems=SYSTEMS,
+    scores=(
+        "nme_lips",
+        "nme_outline",
+        "nme",
+        "mouth_opening_corr",
+        "mouth_opening_std_ratio",
+        "velocity_error",
+        "jitter",
+        SYNC,
+    ),
+    comparisons=tuple(("paired audio", control) for control in ("copy", "unpaired audio", "silent audio", "mean face")),
+    errors=("nme_lips", "nme_outline", "nme"),
+    gains=(),
+    deciding=("nme_lips", "error of the lips"),
+    decisive=("copy", "unpaired audio"),
+)
+"""Report of a generator: with the clip's own sound, against the reference kept still, other sound, and others."""
 
 _QUIET: Final = -1.0
 """Scaled mel of silence; see features.scale_mel."""
@@ -45,22 +69,6 @@ class GeneratorEvalClip:
     landmarks_TPXY: NDArray[np.float32]
     mel_SM: NDArray[np.float32]
     prepared: GeneratorInput
-
-
-@dataclass(frozen=True, slots=True)
-class GeneratorClipScores:
-    """Scores of one clip under one system. sync: see model/syncnet/score.py; None where it cannot be measured."""
-
-    clip_id: str
-    speaker: str
-    system: System
-    scores: LandmarkScores
-    sync: float | None = None
-
-    def score(self, name: str) -> float | None:
-        """Return a score by name: "sync", or a field of LandmarkScores."""
-        value: float | None = self.sync if name == "sync" else getattr(self.scores, name)
-        return value
 
 
 def reference_frames(counts_T: NDArray[np.bool_], count: int) -> NDArray[np.intp]:
@@ -84,10 +92,11 @@ def score_generator(
     mean_CXY: NDArray[np.float64] | None = None,
     systems: Sequence[System] = SYSTEMS,
     scorer: SyncScorer | None = None,
-) -> list[GeneratorClipScores]:
-    """Score every clip under every system, paired by clip. mean_CXY: model.metrics.controls.mean_face.
+) -> list[ClipScores]:
+    """Score every clip under every system, paired by clip: the fields of LandmarkScores, and SYNC where it can be
+    measured. mean_CXY: model.metrics.controls.mean_face.
 
-    "other sound" is that of another speaker's clip, where there is one.
+    "unpaired audio" is that of another speaker's clip, where there is one.
 
     Raises: ValueError - "mean face" is asked for without `mean_CXY`.
     """
@@ -99,9 +108,9 @@ def score_generator(
         for system in systems:
             other = eval_clips[other_speaker([one.speaker for one in eval_clips], number)].prepared
             landmarks = _system_landmarks(generator, eval_clip, reference, system, other, gain, mean_CXY)
-            scores = score_clip(landmarks, eval_clip.landmarks_TPXY, scored)
+            metrics = asdict(score_clip(landmarks, eval_clip.landmarks_TPXY, scored))
             sync = None if scorer is None else _sync(scorer, landmarks, eval_clip)
-            rows.append(GeneratorClipScores(eval_clip.clip_id, eval_clip.speaker, system, scores, sync))
+            rows.append(ClipScores(eval_clip.clip_id, eval_clip.speaker, system, metrics | {SYNC: sync}))
     return rows
 
 
@@ -139,11 +148,11 @@ def _system_landmarks(
     mean_CXY: NDArray[np.float64] | None,
 ) -> NDArray[np.floating[Any]]:
     match system:
-        case "own sound":
+        case "paired audio":
             return predict_landmarks(generator, eval_clip, reference, gain)
-        case "other sound":
+        case "unpaired audio":
             return predict_landmarks(generator, eval_clip, reference, gain, other_speaker)
-        case "no sound":
+        case "silent audio":
             silent = np.full_like(eval_clip.prepared.mel_CM, _QUIET)
             return predict_landmarks(generator, eval_clip, reference, gain, replace(eval_clip.prepared, mel_CM=silent))
         case "copy":
@@ -152,7 +161,7 @@ def _system_landmarks(
             if mean_CXY is None:
                 raise ValueError("system 'mean face' needs mean_CXY, got None")
             return apply_pose(mean_CXY, eval_clip.landmarks_TPXY)
-        case "truth":
+        case "ground truth":
             return eval_clip.landmarks_TPXY
 
 
@@ -187,7 +196,7 @@ def validation_scores(
         )
         loss = landmark_loss(predicted.float(), target, counts, weights, lambda value: value)["total"]
         losses.setdefault(eval_clip.speaker, []).append(float(loss))
-    rows = score_generator(generator, eval_clips, 1, systems=("own sound",))
+    rows = score_generator(generator, eval_clips, 1, systems=("paired audio",))
     names = ("nme_lips", "nme_outline", "mouth_opening_corr", "mouth_opening_std_ratio")
     scores = {name: over_speakers(rows, name) for name in names}
     return {"loss": float(np.mean([np.mean(values) for values in losses.values()]))} | scores

@@ -8,17 +8,19 @@ Shape suffix legend: F = frames in a row, S = side of a crop, W = side of its wi
 coordinates.
 """
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from model.evaluation.translator import EvalWindow, Finder
+from model.evaluation.translator import SYSTEMS, EvalWindow, Finder
+from model.metrics.clip_scores import ClipScores
 from model.metrics.landmarks import score_clip
 from model.metrics.pictures import flicker, psnr_db, region_mean, sharpness, ssim_maps
+from model.metrics.report import ReportSpec
 from model.perceptual.features import stage_distances
 from model.perceptual.lite0 import HELD_OUT, Lite0
 from model.stage2 import mask, mouth
@@ -56,14 +58,35 @@ class PictureScores:
     mouth_opening_std_ratio: float | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class EvaluatedFeatures:
-    """Inputs of Frechet distances: features (n, 320) of scored frames, and their changes (m, 320) between consecutive
-    scored frames.
-    """
+TRANSLATOR_REPORT: Final = ReportSpec(
+    systems=SYSTEMS,
+    scores=tuple(one.name for one in fields(PictureScores) if one.name != "frames"),
+    comparisons=tuple(("generated", control) for control in ("copy", "warp", "nearest frame oracle")),
+    errors=("perceptual_lower", "perceptual_heldout_lower", "perceptual_mouth", "perceptual_heldout_mouth"),
+    gains=("psnr_lower", "psnr_mouth", "ssim_lower", "ssim_mouth"),
+    deciding=("perceptual_heldout_lower", "perceptual distance of the lower half"),
+    decisive=("copy", "warp"),
+)
+"""Report of a translator, against the copied reference, the untrained warp, and an oracle."""
 
-    frames: NDArray[np.float32]
-    motion: NDArray[np.float32]
+NOT_MEASURED: Final = {
+    "LPIPS": "its learned weights are in no package; heterodub has no weight slot for them",
+    "FID": "the Inception weights are in no package and have no weight slot; `frechet` is over EfficientNet-Lite0",
+    "identity similarity": "face-recognition weights are in no package; weights.vgg_face serves the loss alone",
+}
+"""Scores of the paper that need missing weights, with the reason."""
+
+
+def clip_scores(
+    eval_window: EvalWindow,
+    system: str,
+    made_FSS3: NDArray[np.float32],
+    lite0: Lite0,
+    finder: Finder | None = None,
+) -> ClipScores:
+    """Score a system's crops as `score` does; its scores by name."""
+    clip = eval_window.clip
+    return ClipScores(clip.clip_id, clip.speaker, system, asdict(score(eval_window, made_FSS3, lite0, finder)))
 
 
 def score(
@@ -98,14 +121,17 @@ def score(
 
 
 @torch.inference_mode()
-def heldout_features(lite0: Lite0, eval_window: EvalWindow, made_FSS3: NDArray[np.float32]) -> EvaluatedFeatures:
-    """Return EfficientNet-Lite0's fifth stage for generated crops in 0..1 of an evaluation window's span, mean over the
-    window. Reference frames are left out, since a copy equals the ground truth there.
+def heldout_features(
+    lite0: Lite0, eval_window: EvalWindow, made_FSS3: NDArray[np.float32]
+) -> dict[str, NDArray[np.float32]]:
+    """Return inputs of Frechet distances: EfficientNet-Lite0's fifth stage for generated crops in 0..1 of an evaluation
+    window's span, mean over the window. "frames": (n, 320) of scored frames; "motion": (m, 320), their changes between
+    consecutive scored frames. Reference frames are left out, since a copy equals the ground truth there.
     """
     kept = eval_window.scored
     made = _windows(made_FSS3, np.zeros(0, np.int64), lite0.device)
     features = np.asarray(lite0(made)[HELD_OUT].mean(dim=(2, 3)).cpu().numpy())
-    return EvaluatedFeatures(features[kept], np.diff(features, axis=0)[kept[1:] & kept[:-1]])
+    return {"frames": features[kept], "motion": np.diff(features, axis=0)[kept[1:] & kept[:-1]]}
 
 
 @torch.inference_mode()

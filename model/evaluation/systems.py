@@ -1,9 +1,14 @@
-"""Compared systems: each generates the crops of an evaluation clip so that its face speaks a given sound.
+"""Compared systems, and their scores on evaluation clips.
 
-Shape suffix legend: F = frames of the evaluation window's span, S = side of a crop in pixels, P = 216 points, XY = 2
-coordinates.
+A system generates the crops of a clip so that its face speaks a given sound: the clip's own (paired), or another
+speaker's (unpaired).
+
+Shape suffix legend: T = frames of a clip, F = frames of the evaluation window's span, S = side of a crop in pixels (of
+mel_SM: mel columns, 4 a frame), M = 80 mel bands, P = 216 points, XY = 2 coordinates, D =
+values of a feature.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,14 +18,43 @@ from numpy.typing import NDArray
 from model.baselines.batches import mel_windows
 from model.baselines.evaluation import generate_span
 from model.baselines.inference import BaselineInference
-from model.evaluation.eval_clip import EvalClip, Mel
-from model.evaluation.translator import system_crops, translate_span
+from model.evaluation.generator import other_speaker
+from model.evaluation.image_scores import TRANSLATOR_REPORT, clip_scores, heldout_features
+from model.evaluation.translator import EvalWindow, Finder, system_crops, translate_span
+from model.evaluation.translator import System as Row
+from model.features.timing import mel_columns
+from model.metrics.clip_scores import SpeakerScores, by_speaker, mean_over_speakers
+from model.metrics.frechet import FRECHET, frechet_over_speakers
+from model.perceptual.lite0 import Lite0
 from model.stage1.inference import predict_clip
 from model.stage1.network import LandmarkGenerator
 from model.stage2.translator import Translator
-from model.stage2.warp import WarpTranslator
+from schemas.contract import MEL_BANDS
 
+Mel = NDArray[np.float32]
 Crops = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EvalClip:
+    """A clip with its evaluation window (crops, landmarks, reference and scored frames) and its log-mel (4T, 80).
+
+    Raises: ValueError - the sound is not as long as the picture.
+    """
+
+    eval_window: EvalWindow
+    mel_SM: Mel
+
+    def __post_init__(self) -> None:
+        frames = len(self.eval_window.clip.face_clip.tracked_T)
+        if self.mel_SM.shape != (mel_columns(frames), MEL_BANDS):
+            raise ValueError(f"{frames} frames need a mel {(mel_columns(frames), MEL_BANDS)}, got {self.mel_SM.shape}")
+
+
+def other_sound(scenes: Sequence[EvalClip], number: int) -> Mel:
+    """Return the sound of another speaker for scene `number`, repeated or cut to its length: the unpaired setting."""
+    other = other_speaker([scene.eval_window.clip.speaker for scene in scenes], number)
+    return np.resize(scenes[other].mel_SM, scenes[number].mel_SM.shape)
 
 
 class System(Protocol):
@@ -68,29 +102,55 @@ class BaselineSystem:
 
 
 @dataclass(frozen=True, slots=True)
-class TrueLandmarks:
-    """A translator with the clip's own landmarks: the upper bound of stage 1. Ignores the sound."""
+class WithoutAudio:
+    """A row of a translator's evaluation (translator.SYSTEMS), which ignores the sound: a translator with the clip's
+    own landmarks, the upper bound of stage 1, or one of its controls.
+    """
 
+    row: Row
     translator: Translator
 
     def generate(self, scene: EvalClip, mel_SM: Mel) -> Crops:
         """See System."""
-        return translate_span(scene.eval_window, self.translator)
+        return system_crops(scene.eval_window, self.row, self.translator)
 
 
-@dataclass(frozen=True, slots=True)
-class Copy:
-    """The lower half of one reference frame throughout. Ignores the sound."""
-
-    def generate(self, scene: EvalClip, mel_SM: Mel) -> Crops:
-        """See System."""
-        return system_crops(scene.eval_window, "copy", WarpTranslator(scene.eval_window.crops.shape[1]))
+_Features = dict[str, list[NDArray[np.float32]]]
 
 
-@dataclass(frozen=True, slots=True)
-class GroundTruth:
-    """The true crops: the scores of a perfect system, the face tracker's own noise included."""
+class Evaluator:
+    """Scores systems on evaluation clips; keeps the features of the clips' true crops.
 
-    def generate(self, scene: EvalClip, mel_SM: Mel) -> Crops:
-        """See System."""
-        return system_crops(scene.eval_window, "source", WarpTranslator(scene.eval_window.crops.shape[1]))
+    finder: detects faces in generated crops; without one, the scores that need it are missing.
+    """
+
+    def __init__(self, scenes: Sequence[EvalClip], lite0: Lite0, finder: Finder | None) -> None:
+        self.scenes, self._lite0, self._finder = scenes, lite0, finder
+        self._true: _Features = {}
+        for scene in scenes:
+            true = np.asarray(scene.eval_window.crops / np.float32(255), np.float32)
+            self._note(self._true, scene, true)
+
+    def paired(self, name: str, system: System) -> Mapping[str, SpeakerScores]:
+        """Score a system with each clip's own sound: by name (model/evaluation/image_scores.py, and FRECHET)."""
+        rows, features = [], _Features()
+        for scene in self.scenes:
+            crops = system.generate(scene, scene.mel_SM)
+            rows.append(clip_scores(scene.eval_window, name, crops, self._lite0, self._finder))
+            self._note(features, scene, crops)
+        scores = {
+            key: mean_over_speakers(parts) for key in TRANSLATOR_REPORT.scores if (parts := by_speaker(rows, key))
+        }
+        return scores | {FRECHET: frechet_over_speakers(features, self._true)}
+
+    def unpaired(self, system: System) -> SpeakerScores:
+        """Return a system's Frechet distance with another speaker's sound, for which there is no ground truth."""
+        features = _Features()
+        for number, scene in enumerate(self.scenes):
+            self._note(features, scene, system.generate(scene, other_sound(self.scenes, number)))
+        return frechet_over_speakers(features, self._true)
+
+    def _note(self, features: _Features, scene: EvalClip, crops: Crops) -> None:
+        features.setdefault(scene.eval_window.clip.speaker, []).append(
+            heldout_features(self._lite0, scene.eval_window, crops)["frames"]
+        )

@@ -9,20 +9,21 @@ its window in pixels, P = 216 points, XY = 2 coordinates.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model.evaluation.generator import reference_frames
+from model.features.arrays import Pictures
 from model.stage2 import mask
 from model.stage2.batches import FaceClip
-from model.stage2.translator import Pictures, Translator
+from model.stage2.translator import Translator
 from model.stage2.warp import WarpTranslator, blended, nearest
 
-System = Literal["painted", "copy", "warp", "nearest frame", "source"]
+System = Literal["generated", "copy", "warp", "nearest frame oracle", "ground truth"]
 
-SYSTEMS: Final[tuple[System, ...]] = ("painted", "copy", "warp", "nearest frame", "source")
+SYSTEMS: Final[tuple[System, ...]] = get_args(System)
 
 Finder = Callable[[Pictures], tuple[NDArray[np.float32], NDArray[np.bool_]]]
 """Detects faces in consecutive crops (F, S, S, 3): landmarks (F, 216, 2) in crop pixels, and flags of detections."""
@@ -86,21 +87,21 @@ def make_eval_window(eval_clip: TranslatorEvalClip, references: int, most_frames
 def system_crops(eval_window: EvalWindow, system: System, translator: Translator) -> NDArray[np.float32]:
     """Return a system's crops for the span, (F, S, S, 3) in 0..1.
 
-    "copy": the lower half of the middle reference frame, at the same place of the crop. "nearest frame": that of the
-    clip's frame with the nearest landmarks, the frame itself excepted: an oracle, since it may use scored frames.
-    "source": the true crops.
+    "copy": the lower half of the middle reference frame, at the same place of the crop. "nearest frame oracle": that of
+    the clip's frame with the nearest landmarks, the frame itself excepted; it may use scored frames. "ground truth":
+    the true crops.
     """
     match system:
-        case "painted":
+        case "generated":
             return translate_span(eval_window, translator)
         case "warp":
             return translate_span(eval_window, WarpTranslator(translator.side_px))
         case "copy":
             middle = eval_window.references[len(eval_window.references) // 2]
             return _pasted(eval_window, np.full(len(eval_window.scored), middle))
-        case "nearest frame":
+        case "nearest frame oracle":
             return _pasted(eval_window, _oracle(eval_window))
-        case "source":
+        case "ground truth":
             return np.asarray(eval_window.crops / np.float32(255), np.float32)
 
 

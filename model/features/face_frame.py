@@ -7,14 +7,13 @@ Shape suffix legend: T = frames, P = points of any number, XY = 2 coordinates.
 """
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from model.features.arrays import Floats
 from model.features.landmarks import SLICES, eye_centres
-
-Floats = NDArray[np.floating[Any]]
 
 _BRIDGE_ENDS = 3
 """Points at either end of the nose bridge that are averaged: single points jitter."""

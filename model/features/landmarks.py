@@ -12,15 +12,15 @@ Shape suffix legend: T = frames, P = 216 points, XY = 2 coordinates in pixels, y
 
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from model.features.arrays import Floats
 from schemas.contract import LANDMARK_POINTS
 
 Part = Literal["face", "lips", "pose"]
-Floats = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,15 +8,13 @@ XY = 2 coordinates.
 """
 
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from model.features.arrays import Floats
 from model.features.face_frame import FaceFrame
 from model.features.landmarks import PREDICTED
-
-Floats = NDArray[np.floating[Any]]
 
 
 def copy_reference(reference_RPXY: Floats, clip_TPXY: Floats) -> NDArray[np.float64]:

@@ -7,21 +7,16 @@ gains nothing by moving a mouth with its head.
 Shape suffix legend: T = frames, F = tracked frames, P = landmark points, XY = 2 coordinates in pixels.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from model.features.arrays import Flags, Floats
 from model.features.face_frame import FaceFrame
 from model.features.landmarks import LIPS, OUTLINE, PREDICTED, bounding_diagonal, interocular, mouth_opening
 from schemas.contract import LANDMARK_POINTS
-from schemas.reasons import MissingCause
-
-Floats = NDArray[np.floating[Any]]
-Flags = NDArray[np.bool_]
-Measured = float | MissingCause
 
 LEAST_FRAMES: Final = 10
 """Least number of tracked frames for spread and correlation; with fewer they are chance."""
@@ -32,7 +27,9 @@ LEAST_MOTION: Final = 1e-3
 
 @dataclass(frozen=True, slots=True)
 class LandmarkScores:
-    """Scores of one clip. A score that could not be measured is None, with its cause in `missing` under its name."""
+    """Scores of one clip. None: a score could not be measured, since no or too few frames have a face, or a mouth that
+    it is relative to stands still.
+    """
 
     frames: int
     """Number of scored frames: the tracked ones."""
@@ -62,8 +59,6 @@ class LandmarkScores:
     """Mean acceleration of the predicted lip points over that of the true ones. Above 1 the prediction trembles; true
     points tremble by the detector's noise, so a clean prediction stays below 1."""
 
-    missing: Mapping[str, MissingCause] = field(default_factory=dict)
-
 
 def score_clip(predicted_TPXY: Floats, true_TPXY: Floats, tracked_T: Flags) -> LandmarkScores:
     """Score one clip: landmarks (T, 216, 2) in pixels both, and flags of frames (T,) with a tracked face.
@@ -73,27 +68,22 @@ def score_clip(predicted_TPXY: Floats, true_TPXY: Floats, tracked_T: Flags) -> L
     Raises: ValueError - other shapes, a predicted point that is not finite, or a true face without a face frame.
     """
     _require(predicted_TPXY, true_TPXY, tracked_T)
-    measured = _measure(np.asarray(predicted_TPXY, np.float64), np.asarray(true_TPXY, np.float64), tracked_T)
-    missing = {name: value for name, value in measured.items() if isinstance(value, MissingCause)}
-    values = {name: None if isinstance(value, MissingCause) else value for name, value in measured.items()}
-    return LandmarkScores(frames=int(tracked_T.sum()), missing=missing, **values)
-
-
-def _measure(predicted_TPXY: Floats, true_TPXY: Floats, tracked_T: Flags) -> dict[str, Measured]:
-    predicted_FPXY, true_FPXY = predicted_TPXY[tracked_T], true_TPXY[tracked_T]
+    predicted_FPXY = np.asarray(predicted_TPXY, np.float64)[tracked_T]
+    true_FPXY = np.asarray(true_TPXY, np.float64)[tracked_T]
     frame = FaceFrame.of(true_FPXY)
     openings = _openings(predicted_FPXY, true_FPXY, frame)
     lips = frame.enter(predicted_FPXY[:, LIPS]), frame.enter(true_FPXY[:, LIPS])
     times_F = np.flatnonzero(tracked_T)
-    return {
-        "nme": _nme(predicted_FPXY, true_FPXY, PREDICTED),
-        "nme_lips": _nme(predicted_FPXY, true_FPXY, LIPS),
-        "nme_outline": _nme(predicted_FPXY, true_FPXY, OUTLINE),
-        "mouth_opening_corr": _correlation(*openings),
-        "mouth_opening_std_ratio": _articulation(*openings),
-        "velocity_error": _velocity_error(*lips, times_F),
-        "jitter": _jitter(*lips, times_F),
-    }
+    return LandmarkScores(
+        frames=len(times_F),
+        nme=_nme(predicted_FPXY, true_FPXY, PREDICTED),
+        nme_lips=_nme(predicted_FPXY, true_FPXY, LIPS),
+        nme_outline=_nme(predicted_FPXY, true_FPXY, OUTLINE),
+        mouth_opening_corr=_correlation(*openings),
+        mouth_opening_std_ratio=_articulation(*openings),
+        velocity_error=_velocity_error(*lips, times_F),
+        jitter=_jitter(*lips, times_F),
+    )
 
 
 def _require(predicted_TPXY: Floats, true_TPXY: Floats, tracked_T: Flags) -> None:
@@ -105,9 +95,9 @@ def _require(predicted_TPXY: Floats, true_TPXY: Floats, tracked_T: Flags) -> Non
         raise ValueError("the prediction holds points that are not finite")
 
 
-def _nme(predicted_FPXY: Floats, true_FPXY: Floats, points: slice | NDArray[np.intp]) -> Measured:
+def _nme(predicted_FPXY: Floats, true_FPXY: Floats, points: slice | NDArray[np.intp]) -> float | None:
     if not len(true_FPXY):
-        return MissingCause.NO_FACE_FRAMES
+        return None
     distance_FP = np.linalg.norm(predicted_FPXY[:, points] - true_FPXY[:, points], axis=-1)
     return float((distance_FP.mean(axis=1) / bounding_diagonal(true_FPXY)).mean())
 
@@ -124,49 +114,36 @@ def _openings(predicted_FPXY: Floats, true_FPXY: Floats, frame: FaceFrame) -> tu
     return mouth_opening(merged_FPXY) * eyes_F, mouth_opening(true_FPXY) * eyes_F
 
 
-def _motion(opening_F: Floats, still: MissingCause) -> Measured:
-    """Return the standard deviation of an opening, or the cause of its absence."""
-    if not len(opening_F):
-        return MissingCause.NO_FACE_FRAMES
-    if len(opening_F) < LEAST_FRAMES:
-        return MissingCause.TOO_SHORT
-    spread = float(opening_F.std())
-    return spread if spread >= LEAST_MOTION else still
+def _motion(opening_F: Floats) -> float | None:
+    """Return the standard deviation of an opening; None of one that stands still, or of too few frames."""
+    spread = float(opening_F.std()) if len(opening_F) >= LEAST_FRAMES else 0.0
+    return spread if spread >= LEAST_MOTION else None
 
 
-def _correlation(predicted_F: Floats, true_F: Floats) -> Measured:
-    true = _motion(true_F, MissingCause.MOUTH_STILL)
-    if isinstance(true, MissingCause):
-        return true
-    predicted = _motion(predicted_F, MissingCause.PREDICTION_STILL)
-    if isinstance(predicted, MissingCause):
-        return predicted
+def _correlation(predicted_F: Floats, true_F: Floats) -> float | None:
+    true, predicted = _motion(true_F), _motion(predicted_F)
+    if true is None or predicted is None:
+        return None
     together = ((predicted_F - predicted_F.mean()) * (true_F - true_F.mean())).mean()
     return float(np.clip(together / (predicted * true), -1, 1))  # rounding may leave the range
 
 
-def _articulation(predicted_F: Floats, true_F: Floats) -> Measured:
-    true = _motion(true_F, MissingCause.MOUTH_STILL)
-    return true if isinstance(true, MissingCause) else float(predicted_F.std()) / true
+def _articulation(predicted_F: Floats, true_F: Floats) -> float | None:
+    true = _motion(true_F)
+    return None if true is None else float(predicted_F.std()) / true
 
 
-def _velocity_error(predicted_FPXY: Floats, true_FPXY: Floats, times_F: NDArray[np.intp]) -> Measured:
-    if not len(times_F):
-        return MissingCause.NO_FACE_FRAMES
+def _velocity_error(predicted_FPXY: Floats, true_FPXY: Floats, times_F: NDArray[np.intp]) -> float | None:
     adjacent = np.diff(times_F) == 1
-    if not adjacent.any():
-        return MissingCause.ONE_FRAME
-    return _mean_length(np.diff(predicted_FPXY - true_FPXY, axis=0)[adjacent])
+    return _mean_length(np.diff(predicted_FPXY - true_FPXY, axis=0)[adjacent]) if adjacent.any() else None
 
 
-def _jitter(predicted_FPXY: Floats, true_FPXY: Floats, times_F: NDArray[np.intp]) -> Measured:
-    if not len(times_F):
-        return MissingCause.NO_FACE_FRAMES
+def _jitter(predicted_FPXY: Floats, true_FPXY: Floats, times_F: NDArray[np.intp]) -> float | None:
     in_a_row = times_F[2:] - times_F[:-2] == 2
     if not in_a_row.any():
-        return MissingCause.TOO_SHORT
+        return None
     predicted, true = (_mean_length(np.diff(lips, 2, axis=0)[in_a_row]) for lips in (predicted_FPXY, true_FPXY))
-    return predicted / true if true > 0 else MissingCause.MOUTH_STILL
+    return predicted / true if true > 0 else None
 
 
 def _mean_length(vectors: Floats) -> float:

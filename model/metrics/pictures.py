@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import laplace
 from skimage.metrics import structural_similarity
 
-Floats = NDArray[np.floating[Any]]
+from model.features.arrays import Floats
+
 Region = NDArray[np.bool_]
 
 _GREY: Final = np.array([0.299, 0.587, 0.114], np.float32)

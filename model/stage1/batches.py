@@ -16,6 +16,7 @@ from model.features.landmarks import MIRRORED, POSE, PREDICTED
 from model.features.timing import mel_columns
 from model.stage1.features import GeneratorInput, scale_mel
 from model.stage1.network import EXTRA_COLUMNS
+from model.training.batch import TrainingBatch
 from model.training.sampler import Window
 from schemas.config.training import Augmentation
 from schemas.contract import MEL_CONTEXT_COLUMNS
@@ -24,7 +25,7 @@ _DB_TO_LN: Final = np.log(10) / 20
 
 
 @dataclass(frozen=True, slots=True)
-class GeneratorBatch:
+class GeneratorBatch(TrainingBatch):
     """Inputs and targets of a training step; see LandmarkGenerator.forward. counts_BT: frames that the loss counts."""
 
     mel_BCM: Tensor
@@ -34,11 +35,6 @@ class GeneratorBatch:
     target_BTPXY: Tensor
     counts_BT: Tensor
     clip_ids: tuple[str, ...]
-
-    def to(self, device: torch.device) -> "GeneratorBatch":
-        """Return the batch on a device."""
-        moved = {name: getattr(self, name).to(device) for name in self.__slots__ if name != "clip_ids"}
-        return GeneratorBatch(**moved, clip_ids=self.clip_ids)
 
 
 def make_batch(

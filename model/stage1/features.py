@@ -4,18 +4,17 @@ Shape suffix legend: T = frames, C = mel columns (4T + 16), M = 80 mel bands, P 
 """
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from model.features.arrays import Floats
 from model.features.face_frame import FaceFrame, smooth
 from model.features.landmarks import POSE, PREDICTED
 from model.features.mel import FLOOR
 from model.features.timing import mel_columns, mel_window
 from schemas.contract import LANDMARK_POINTS, MEL_BANDS
-
-Floats = NDArray[np.floating[Any]]
 
 SILENCE: Final = float(np.log(FLOOR))
 """Log-mel of a column without sound."""
@@ -41,6 +40,11 @@ class GeneratorInput:
     def target(self) -> NDArray[np.float32]:
         """The 100 points that are predicted, (T, 100, 2)."""
         return self.points_TPXY[:, PREDICTED]
+
+    @property
+    def frames(self) -> int:
+        """Number of frames of the clip."""
+        return len(self.counts_T)
 
 
 def scale_mel(mel: Floats) -> NDArray[np.float32]:

@@ -1,12 +1,13 @@
 """Inference of the landmark generator on clips of any length, in overlapping pieces without seams."""
 
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from model.features.arrays import Floats
 from model.features.face_frame import FaceFrame
 from model.features.landmarks import PREDICTED
 from model.features.numbers import require_numbers
@@ -14,8 +15,6 @@ from model.features.timing import mel_columns
 from model.stage1.features import GeneratorInput, prepare
 from model.stage1.network import EXTRA_COLUMNS, LandmarkGenerator
 from schemas.contract import LANDMARK_POINTS, MEL_BANDS
-
-Floats = NDArray[np.floating[Any]]
 
 _PIECE_FRAMES: Final = 500
 """Frames predicted at once; bounds memory, changes nothing else."""

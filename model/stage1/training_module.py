@@ -1,23 +1,22 @@
-"""Training module of stage 1: the landmark generator with its losses and its validation."""
+"""Training module of stage 1: the landmark generator with its losses."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import Final
 
 import numpy as np
-import torch
 from lightning_fabric import Fabric
 from numpy.typing import NDArray
 from torch import Tensor
 
 from model.stage1.batches import GeneratorBatch
 from model.stage1.network import LandmarkGenerator, LossWeights, landmark_loss
-from model.training.optimization import NetworkOptimizer, over_devices
-from model.training.trainer import ValidationResult
+from model.training.module import TrainingModule, Validator
+from model.training.optimization import over_devices
 from schemas.config.training import Stage1Settings
 
-Validator = Callable[[LandmarkGenerator, int], ValidationResult]
-"""Evaluates a generator on the val split after a number of steps."""
+GENERATOR_NETWORK: Final = "generator"
+"""Name of the exported network among optimisers and weights."""
 
 _PARTS = ("sound", "pose", "reference")
 
@@ -27,8 +26,8 @@ def loss_weights(settings: Stage1Settings) -> LossWeights:
     return LossWeights(settings.velocity, settings.motion)
 
 
-class GeneratorTrainingModule:
-    """Trains a landmark generator; a model.training.trainer.TrainingModule."""
+class GeneratorTrainingModule(TrainingModule):
+    """Trains a landmark generator."""
 
     def __init__(
         self,
@@ -37,51 +36,19 @@ class GeneratorTrainingModule:
         validator: Validator,
         pose_filter: NDArray[np.float32] | None = None,
     ) -> None:
-        self._fabric, self._settings, self._validator = fabric, settings, validator
-        torch.manual_seed(settings.seed)
+        super().__init__(fabric, settings, validator)
+        self._weights = loss_weights(settings)
         generator = LandmarkGenerator(settings.architecture)
         if pose_filter is not None:
             generator.set_pose_filter(pose_filter)
-        self.optimizer = NetworkOptimizer(fabric, generator, settings.optimiser, settings.schedule.max_steps)
-
-    @property
-    def generator(self) -> LandmarkGenerator:
-        """The generator with averaged weights."""
-        generator = self.optimizer.ema_network
-        assert isinstance(generator, LandmarkGenerator)
-        return generator
+        self.add(GENERATOR_NETWORK, generator)
 
     def training_step(self, batch: GeneratorBatch, step: int) -> Mapping[str, Tensor]:
-        """Take an optimiser step on a batch and return the losses by name.
-
-        Raises: NotFiniteError - the loss is not finite.
-        """
-        batch = batch.to(self._fabric.device)
-        predicted = self.optimizer.network(batch.mel_BCM, batch.pose_BTPXY, batch.reference_BRPXY, batch.used_BR)
-        weights = loss_weights(self._settings)
-        average = partial(over_devices, self._fabric)
-        losses = landmark_loss(predicted.float(), batch.target_BTPXY, batch.counts_BT, weights, average)
-        self.optimizer.step(losses["total"], step)
-        means = {name: average(value.detach()) for name, value in losses.items()}
-        fusion = self.optimizer.network.module.fusion.detach()
-        return means | {f"fusion/{name}": weight for name, weight in zip(_PARTS, fusion, strict=True)}
-
-    def validation_step(self, step: int) -> ValidationResult:
-        """Evaluate the averaged generator on the val split."""
-        return self._validator(self.generator, step)
-
-    def learning_rate(self) -> float:
-        """Return the learning rate of the last step."""
-        return self.optimizer.learning_rate()
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return the state that training resumes from."""
-        return self.optimizer.state_dict()
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore a state of `state_dict`."""
-        self.optimizer.load_state_dict(state)
-
-    def weights(self) -> dict[str, Any]:
-        """Return the averaged weights."""
-        return self.generator.state_dict()
+        """Train on the landmark losses; the weights of the fusion are reported as well."""
+        network = self.optimizers[GENERATOR_NETWORK].network
+        predicted = network(batch.mel_BCM, batch.pose_BTPXY, batch.reference_BRPXY, batch.used_BR).float()
+        average = partial(over_devices, self.fabric)
+        losses = landmark_loss(predicted, batch.target_BTPXY, batch.counts_BT, self._weights, average)
+        self.optimizer_step(step, {GENERATOR_NETWORK: losses["total"]})
+        fusion = network.module.fusion
+        return losses | {f"fusion/{name}": weight for name, weight in zip(_PARTS, fusion, strict=True)}

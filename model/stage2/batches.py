@@ -14,11 +14,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from model.features.arrays import Floats, Pictures
 from model.features.landmarks import MIRRORED
 from model.stage2 import mask, mouth
 from model.stage2.composite import composite, drawn, in_context
-from model.stage2.translator import Appearance, Floats, Pictures, require
+from model.stage2.translator import Appearance, require
 from model.stage2.warp import candidates
+from model.training.batch import TrainingBatch
 from model.training.sampler import Window
 from schemas.config.translation import PictureAugmentation, TranslatorArchitecture
 
@@ -40,9 +42,14 @@ class FaceClip:
         if not self.tracked_T.any():
             raise ValueError("no frame of the clip was tracked")
 
+    @property
+    def frames(self) -> int:
+        """Number of frames of the clip."""
+        return len(self.tracked_T)
+
 
 @dataclass(frozen=True, slots=True)
-class TranslatorBatch:
+class TranslatorBatch(TrainingBatch):
     """Inputs and targets of one training step.
     inputs_BCWW: composite.in_context. reference_NRCWW: for the embedder. warped_BKWW: candidates, (B, 3 K, W, W).
     lines_BCWW: the drawn landmarks alone. target_BWW: true windows, (B, 3, W, W) in 0..1. share_BWW: mask.soft.
@@ -62,11 +69,6 @@ class TranslatorBatch:
     def frames(self) -> int:
         """F: number of frames of each window."""
         return len(self.inputs_BCWW) // len(self.reference_NRCWW)
-
-    def to(self, device: torch.device) -> "TranslatorBatch":
-        """Return the batch on a device."""
-        moved = {name: getattr(self, name).to(device) for name in self.__slots__ if name != "clip_ids"}
-        return TranslatorBatch(**moved, clip_ids=self.clip_ids)
 
 
 def make_batch(

@@ -10,11 +10,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from model.features.arrays import Floats, Pictures
 from model.features.numbers import evenly_spaced
 from model.stage2.batches import candidate_channels, embedded_frames
 from model.stage2.composite import composite, in_context
 from model.stage2.network import LandmarkTranslator
-from model.stage2.translator import Appearance, Floats, Pictures, require
+from model.stage2.translator import Appearance, require
 from model.stage2.warp import blended
 
 _PIECE_FRAMES: Final = 16

@@ -45,12 +45,15 @@ def warp_consistency(generated_BCWW: Tensor, warped_BKWW: Tensor, share_BWW: Ten
     return ((generated_BCWW - nearest).abs() * share * there).sum() / (3 * share.sum()).clamp_min(1e-6)
 
 
-def discriminator_loss(generated: Sequence[DiscriminatorFeatures], true: Sequence[DiscriminatorFeatures]) -> Tensor:
-    """Return the hinge loss of the discriminators, mean over scales: real patches above 1, generated ones below -1."""
-    parts = [
-        functional.relu(1 - real[-1]).mean() + functional.relu(1 + fake[-1]).mean()
-        for fake, real in zip(generated, true, strict=True)
-    ]
+def discriminator_loss(features: Sequence[DiscriminatorFeatures]) -> Tensor:
+    """Return the hinge loss of the discriminators, mean over scales: real patches above 1, generated ones below -1.
+
+    features: by scale, of a batch whose first half is generated and whose second half is real.
+    """
+    parts = []
+    for scale in features:
+        fake, real = scale[-1].chunk(2)
+        parts.append(functional.relu(1 - real).mean() + functional.relu(1 + fake).mean())
     return torch.stack(parts).mean()
 
 

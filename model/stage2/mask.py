@@ -7,14 +7,13 @@ Shape suffix legend: T = frames, S = side of a crop in pixels, P = 216 points, X
 """
 
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from model.features.arrays import Floats
 from model.features.face_frame import FaceFrame
-
-Floats = NDArray[np.floating[Any]]
 
 _MIDDLE: Final = (0.0, 1.22)
 """Middle of the region in the face frame: its origin lies between the eyes, y runs down the face, 1 is eye distance and

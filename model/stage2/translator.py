@@ -4,16 +4,14 @@ Shape suffix legend: T = frames, R = reference frames, S = side of a crop in pix
 """
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from model.features.arrays import Floats, Pictures
 from model.features.numbers import require_numbers
 from schemas.contract import LANDMARK_POINTS
-
-Floats = NDArray[np.floating[Any]]
-Pictures = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from scipy.interpolate import RBFInterpolator
 from torch.nn import functional
 
+from model.features.arrays import Floats, Pictures
 from model.features.face_frame import FaceFrame
 from model.features.landmarks import BOUNDARIES, LIPS, OUTLINE, SLICES
 from model.stage2 import mask
-from model.stage2.translator import Appearance, Floats, Pictures, require
+from model.stage2.translator import Appearance, require
 from schemas.contract import LANDMARK_POINTS
 
 _EVERY: Final = {"lips": 1, "face": 2, "pose": 4}

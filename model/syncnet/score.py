@@ -17,13 +17,11 @@ from typing import Final
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from model.features.arrays import Array
 from model.syncnet.scorer import SyncScorer
 from model.syncnet.windows import WINDOW_FRAMES, SyncClip
 from schemas.reasons import MissingCause
-
-Array = NDArray[np.float64]
 
 SEARCHED_FRAMES: Final = 15
 """Offsets that are tried either way: 0.6 s, as far as SyncNet looks."""

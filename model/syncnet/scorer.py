@@ -4,11 +4,11 @@ The design is that of SyncNet (Chung and Zisserman, Out of time, 2016), on landm
 contrastive loss InfoNCE (van den Oord et al., https://arxiv.org/abs/1807.03748). Negatives are other moments of the
 batch, and once more those of the same clip alone: there speaker, face and room are the same, and only time is left.
 
-Trained as tasks/evaluation/syncnet.py does it (600 steps of 16 speakers with 8 windows each, AdamW, half a cosine
-down from 1e-3, weight decay 0.05; 8 s on one core) on some twenty speakers, a window's own time beat another time in
-72 of 100 cases (mean of 29 held-out speakers of four folds, two seeds). 8 speakers with 16 windows each and one cycle
-up to 3e-3 came to as much: 0.3 of 100 more (0.3 fewer to 0.9 more). By that other recipe, and on other clips, it was
-73; without `disturb` 68, with neither that nor dropout 63; by the half of the loss within clips alone 74, by the
+Trained as tasks/evaluation/generator_scores.py does it (600 steps of 16 speakers with 8 windows each, AdamW, half a
+cosine down from 1e-3, weight decay 0.05; 8 s on one core) on some twenty speakers, a window's own time beat another
+time in 72 of 100 cases (mean of 29 held-out speakers of four folds, two seeds). 8 speakers with 16 windows each and one
+cycle up to 3e-3 came to as much: 0.3 of 100 more (0.3 fewer to 0.9 more). By that other recipe, and on other clips, it
+was 73; without `disturb` 68, with neither that nor dropout 63; by the half of the loss within clips alone 74, by the
 other half alone 73: no difference, for seeds differ by as much.
 
 Shape suffix legend: N = windows, C = 20 mel columns, M = mel bands, F = 5 frames, L = 60 lip points, XY = 2

@@ -9,19 +9,19 @@ XY = 2 coordinates, N = windows, F = 5 frames of a window, C = its 20 mel column
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from model.features.arrays import Flags, Floats
 from model.features.face_frame import FaceFrame
 from model.features.landmarks import LIPS
 from model.features.timing import mel_columns
+from model.training.batch import TrainingBatch
 from schemas.contract import LANDMARK_POINTS, MEL_BANDS
 
-Floats = NDArray[np.floating[Any]]
-Flags = NDArray[np.bool_]
 Indices = NDArray[np.intp]
 
 WINDOW_FRAMES: Final = 5
@@ -85,7 +85,7 @@ class SyncClip:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class WindowPairs:
+class WindowPairs(TrainingBatch):
     """A batch of windows that belong together, row by row.
 
     mel_NCM: (N, 20, 80). lips_NFLXY: (N, 5, 60, 2). clip_N, start_N: which clip of the batch, and the first frame.
@@ -95,10 +95,6 @@ class WindowPairs:
     lips_NFLXY: torch.Tensor
     clip_N: torch.Tensor
     start_N: torch.Tensor
-
-    def to(self, device: torch.device) -> "WindowPairs":
-        """Return the batch on a device."""
-        return WindowPairs(**{name: getattr(self, name).to(device) for name in self.__slots__})
 
 
 def sample_pairs(

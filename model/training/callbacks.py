@@ -1,9 +1,9 @@
 """Callbacks of the training loop. The loop knows no tracker; trackers and progress bars implement them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,60 +26,42 @@ class ValidationMetrics:
     best: bool
 
 
-class Callback(Protocol):
-    """Receives the events of a training. An exception it raises ends the training."""
+class Callback:
+    """Receives the events of a training; does nothing by default. An exception it raises ends the training."""
 
-    def started(self, first_step: int, steps: int) -> None:
+    def on_train_start(self, first_step: int, steps: int) -> None:
         """Training begins at a step (0, or where it resumes); `steps`: the most it takes in all."""
 
-    def stepped(self, report: StepMetrics) -> None:
+    def on_train_step_end(self, report: StepMetrics) -> None:
         """An optimiser step was taken."""
 
-    def validated(self, report: ValidationMetrics) -> None:
+    def on_validation_end(self, report: ValidationMetrics) -> None:
         """Validation ran."""
 
-    def shown(self, name: str, data: bytes) -> None:
+    def on_sample(self, name: str, data: bytes) -> None:
         """A picture or film of the last validation, as the file `name`, such as "val/opening_000500.png"."""
 
-    def saved(self, step: int, checkpoint: Path) -> None:
+    def on_save_checkpoint(self, step: int, checkpoint: Path) -> None:
         """A checkpoint was written."""
 
-    def ended(self, step: int, reason: str) -> None:
+    def on_train_end(self, step: int, reason: str) -> None:
         """Training ended. reason: "done", or "early stop" with the reason in words."""
 
 
-class Callbacks:
+class ForwardingCallback(Callback):
+    """Passes every event on, as its name and its arguments."""
+
+    def __init__(self, forward: Callable[[str, tuple[Any, ...]], None]) -> None:
+        for event in (name for name in vars(Callback) if name.startswith("on_")):
+            setattr(self, event, lambda *values, event=event: forward(event, values))
+
+
+class CallbackList(ForwardingCallback):
     """Passes every event to several callbacks, in order."""
 
     def __init__(self, *callbacks: Callback) -> None:
-        self._callbacks = callbacks
+        def forward(event: str, values: tuple[Any, ...]) -> None:
+            for callback in callbacks:
+                getattr(callback, event)(*values)
 
-    def started(self, first_step: int, steps: int) -> None:
-        """Pass it on."""
-        for callback in self._callbacks:
-            callback.started(first_step, steps)
-
-    def stepped(self, report: StepMetrics) -> None:
-        """Pass it on."""
-        for callback in self._callbacks:
-            callback.stepped(report)
-
-    def validated(self, report: ValidationMetrics) -> None:
-        """Pass it on."""
-        for callback in self._callbacks:
-            callback.validated(report)
-
-    def shown(self, name: str, data: bytes) -> None:
-        """Pass it on."""
-        for callback in self._callbacks:
-            callback.shown(name, data)
-
-    def saved(self, step: int, checkpoint: Path) -> None:
-        """Pass it on."""
-        for callback in self._callbacks:
-            callback.saved(step, checkpoint)
-
-    def ended(self, step: int, reason: str) -> None:
-        """Pass it on."""
-        for callback in self._callbacks:
-            callback.ended(step, reason)
+        super().__init__(forward)

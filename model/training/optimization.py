@@ -10,8 +10,11 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from model.training.trainer import NotFiniteError
 from schemas.config.training import OptimiserSettings
+
+
+class NotFiniteError(Exception):
+    """A loss or its gradient is NaN or infinite."""
 
 
 class NetworkOptimizer:
@@ -30,12 +33,13 @@ class NetworkOptimizer:
         self.network, self.optimiser = fabric.setup(network, optimiser)
 
     def step(self, total: Tensor, step: int) -> None:
-        """Take a step on a loss. In fp16 a scaled gradient may overflow: then the scale falls and weights stay.
+        """Take a step on a finite loss. In fp16 a scaled gradient may overflow: then the scale falls and weights stay.
 
-        Raises: NotFiniteError - the loss, or its gradient at any scale, is not finite on some process; the weights are
-        unchanged.
+        The learning rate follows from the step alone, not from a scheduler's own count: a discriminator that starts
+        late joins the schedule where it is, and nothing has to be stored to resume exactly.
+
+        Raises: NotFiniteError - the gradient at any scale is not finite; the weights are unchanged.
         """
-        require_finite(self.fabric, total)
         rate = self.settings.learning_rate * schedule(step, self.steps, self.settings.warmup_steps)
         for group in self.optimiser.param_groups:
             group["lr"] = rate

@@ -19,6 +19,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from schemas.config.training import DataSettings
+
 _Epoch = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
 
 _GOLDEN: Final = (5**0.5 - 1) / 2
@@ -38,23 +40,6 @@ class ClipInfo:
 
 
 @dataclass(frozen=True, slots=True)
-class SamplerConfig:
-    """Settings of the sampler.
-
-    window_frames: longest window. batch_size: windows per batch. buffer_frames: footage mixed at once. balance: 0 draws
-    windows by footage, 1 as often from each speaker; between, speakers with much footage still count for more.
-    windows_per_clip: largest mean number of windows per clip in an epoch; 0 takes all footage.
-    """
-
-    window_frames: int
-    batch_size: int
-    buffer_frames: int
-    balance: float
-    seed: int
-    windows_per_clip: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
 class Window:
     """Frames [start, start + frames) of the sampler's clip number `clip`; `seed` drives its augmentation."""
 
@@ -70,35 +55,35 @@ class WindowSampler:
     Raises: ValueError - there are no clips, or a clip has fewer than two frames.
     """
 
-    def __init__(self, clips: Sequence[ClipInfo], config: SamplerConfig) -> None:
+    def __init__(self, clips: Sequence[ClipInfo], data: DataSettings, seed: int) -> None:
         if not clips:
             raise ValueError("the sampler needs at least one clip, got none")
         self.clips = sorted(clips, key=lambda clip: clip.clip_id)  # the order they come in decides nothing
-        self.config = config
+        self.data, self.seed = data, seed
         self._frames = np.array([clip.frames for clip in self.clips])
         if self._frames.min() < 2:
             raise ValueError(f"clip {self.clips[int(self._frames.argmin())].clip_id} has fewer than two frames")
-        self._lengths = np.clip((self._frames * _SHARE_OF_CLIP).astype(int), 1, config.window_frames)
-        times = _times(self.clips, self._frames, self._lengths, config)
-        self.batches_per_epoch = max(1, int(times.sum()) // config.batch_size)
-        self._times = times * (self.batches_per_epoch * config.batch_size / times.sum())
+        self._lengths = np.clip((self._frames * _SHARE_OF_CLIP).astype(int), 1, data.window_frames)
+        times = _times(self.clips, self._frames, self._lengths, data)
+        self.batches_per_epoch = max(1, int(times.sum()) // data.batch_size)
+        self._times = times * (self.batches_per_epoch * data.batch_size / times.sum())
         self._by_speaker = np.array(sorted(range(len(self.clips)), key=lambda clip: self.clips[clip].speaker))
         self._laid_out: dict[int, _Epoch] = {}
 
     def batch(self, number: int) -> list[Window]:
-        """Return the windows of a batch, always `config.batch_size` of them."""
+        """Return the windows of a batch, always `batch_size` of them."""
         epoch, place = divmod(number, self.batches_per_epoch)
         clips, starts, seeds = self._epoch(epoch)
-        chosen = range(place * self.config.batch_size, (place + 1) * self.config.batch_size)
+        chosen = range(place * self.data.batch_size, (place + 1) * self.data.batch_size)
         return [Window(int(clips[i]), int(starts[i]), int(self._lengths[clips[i]]), int(seeds[i]) + i) for i in chosen]
 
     def _windows(self, epoch: int) -> NDArray[np.int64]:
         """Return the number of windows of each clip in an epoch, (clips,): systematic sampling (Madow 1944) along clips
         ordered by speaker, so that each run of clips has its expected number to less than a window.
         """
-        begun = np.random.default_rng(self.config.seed).random() + epoch * _GOLDEN
+        begun = np.random.default_rng(self.seed).random() + epoch * _GOLDEN
         upto = np.cumsum(self._times[self._by_speaker])
-        upto[-1] = self.batches_per_epoch * self.config.batch_size  # but for roundings it is
+        upto[-1] = self.batches_per_epoch * self.data.batch_size  # but for roundings it is
         windows = np.zeros(len(self.clips), np.int64)
         windows[self._by_speaker] = np.diff(np.floor(upto + begun % 1.0), prepend=0.0).astype(np.int64)
         return windows
@@ -110,10 +95,10 @@ class WindowSampler:
 
     def _lay_out(self, epoch: int) -> _Epoch:
         """Return all windows of an epoch in order: clip, start, seed, each (windows,)."""
-        draw = np.random.default_rng((self.config.seed, epoch))
+        draw = np.random.default_rng((self.seed, epoch))
         order, windows = draw.permutation(len(self.clips)), self._windows(epoch)
         order = order[windows[order] > 0]
-        groups = np.cumsum(self._frames[order]) // max(1, self.config.buffer_frames)
+        groups = np.cumsum(self._frames[order]) // max(1, self.data.buffer_frames)
         clips = np.repeat(order, windows[order])
         group = np.repeat(groups, windows[order])
         shuffled = np.lexsort((draw.random(len(clips)), group))
@@ -123,7 +108,7 @@ class WindowSampler:
 
 
 def _times(
-    clips: Sequence[ClipInfo], frames: NDArray[np.int64], lengths: NDArray[np.int64], config: SamplerConfig
+    clips: Sequence[ClipInfo], frames: NDArray[np.int64], lengths: NDArray[np.int64], data: DataSettings
 ) -> NDArray[np.float64]:
     """Return the expected number of windows of each clip in an epoch, (clips,): one per window length of footage,
     balanced over speakers, scaled down to `windows_per_clip`.
@@ -132,8 +117,8 @@ def _times(
     for clip in clips:
         footage[clip.speaker] = footage.get(clip.speaker, 0) + clip.frames
     of_speaker = np.array([footage[clip.speaker] for clip in clips], float)
-    weight = (float(np.mean(list(footage.values()))) / of_speaker) ** config.balance
+    weight = (float(np.mean(list(footage.values()))) / of_speaker) ** data.balance
     times = frames / lengths * weight
-    if config.windows_per_clip:
-        times *= min(1.0, config.windows_per_clip / float(times.mean()))
+    if data.windows_per_clip:
+        times *= min(1.0, data.windows_per_clip / float(times.mean()))
     return np.asarray(times, np.float64)

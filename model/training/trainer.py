@@ -3,69 +3,18 @@
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import torch
 from lightning_fabric import Fabric
 
-from model.training.callbacks import Callback, Callbacks, StepMetrics, ValidationMetrics
+from model.training.callbacks import Callback, StepMetrics, ValidationMetrics
 from model.training.checkpoints import BEST, LAST, Checkpoints
+from model.training.module import TrainingModule, ValidationResult
+from model.training.optimization import NotFiniteError, over_devices
+from schemas.config.training import ScheduleSettings
 from schemas.errors import TrainingError
-
-
-@dataclass(frozen=True, slots=True)
-class ValidationResult:
-    """Scores on the val split, by name, None where undefined; the lowest "loss" is the best.
-
-    pictures: image and video files, by name.
-    """
-
-    scores: Mapping[str, float | None]
-    pictures: Mapping[str, bytes] = field(default_factory=dict)
-
-
-class TrainingModule(Protocol):
-    """Networks, losses and optimisers of a stage: the interface that the loop needs."""
-
-    def training_step(self, batch: Any, step: int) -> Mapping[str, torch.Tensor]:
-        """Take an optimiser step on a batch and return the losses by name; "total" must be finite.
-
-        Raises: NotFiniteError - a loss or its gradient is not finite; the weights are unchanged.
-        """
-
-    def validation_step(self, step: int) -> ValidationResult:
-        """Evaluate on the val split after `step` steps. Deterministic."""
-
-    def learning_rate(self) -> float:
-        """Return the learning rate of the last step."""
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return all that `load_state_dict` needs to resume exactly: tensors, numbers, texts."""
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore a state of `state_dict`."""
-
-    def weights(self) -> dict[str, Any]:
-        """Return the weights that are evaluated and exported."""
-
-
-class NotFiniteError(Exception):
-    """A loss or its gradient is NaN or infinite."""
-
-
-@dataclass(frozen=True, slots=True)
-class TrainSchedule:
-    """Number of steps, and intervals. patience: validations without a better loss before early stop; 0: never.
-
-    limit_s: seconds of all runs of this training together after which it stops; None: no limit.
-    """
-
-    max_steps: int
-    eval_interval: int
-    save_interval: int
-    patience: int
-    limit_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +43,7 @@ def fit(
     fabric: Fabric,
     module: TrainingModule,
     batches_from: Callable[[int], Iterable[Any]],
-    schedule: TrainSchedule,
+    schedule: ScheduleSettings,
     checkpoints: Checkpoints,
     callback: Callback,
     seed: int,
@@ -111,9 +60,9 @@ def fit(
     checkpoint.
     """
     state = _resume(fabric, module, checkpoints)
-    callback = callback if fabric.is_global_zero else Callbacks()
+    callback = callback if fabric.is_global_zero else Callback()
     # a run that had ended already is reported as one of so many steps, none of which is left
-    callback.started(state.step, state.step if state.reason else schedule.max_steps)
+    callback.on_train_start(state.step, state.step if state.reason else schedule.max_steps)
     if state.reason:
         return _end(state, callback)
     asked = time.perf_counter()
@@ -123,12 +72,14 @@ def fit(
             break
         arrived = time.perf_counter()
         torch.manual_seed(_mixed(seed, state.step, fabric.global_rank))
-        losses = _training_step(module, batch, state.step)
+        losses = _training_step(fabric, module, batch, state.step)
         state.step += 1
         now = time.perf_counter()
-        callback.stepped(StepMetrics(state.step, losses, module.learning_rate(), now - asked, arrived - asked))
+        callback.on_train_step_end(
+            StepMetrics(state.step, losses, module.learning_rate(), now - asked, arrived - asked)
+        )
         state.spent_s = now - begun
-        late = schedule.limit_s is not None and bool(fabric.broadcast(state.spent_s >= schedule.limit_s))
+        late = schedule.minutes is not None and bool(fabric.broadcast(state.spent_s >= 60 * schedule.minutes))
         if state.step % schedule.eval_interval == 0 or state.step == schedule.max_steps or late:
             _validate(fabric, module, state, schedule, checkpoints, callback)
         if late and state.step < schedule.max_steps:
@@ -141,20 +92,21 @@ def fit(
     return _end(state, callback)
 
 
-def _training_step(module: TrainingModule, batch: Any, step: int) -> dict[str, float]:
+def _training_step(fabric: Fabric, module: TrainingModule, batch: Any, step: int) -> dict[str, float]:
+    """Train on a batch; the losses are means over all devices."""
     try:
-        losses = module.training_step(batch, step)
+        losses = module.training_step(batch.to(fabric.device), step)
     except NotFiniteError as error:
         clips = ", ".join(dict.fromkeys(batch.clip_ids))
         raise TrainingError(f"step {step + 1}: {error}; the batch holds clips {clips}") from error
-    return {name: float(value) for name, value in losses.items()}
+    return {name: float(over_devices(fabric, value.detach())) for name, value in losses.items()}
 
 
 def _validate(
     fabric: Fabric,
     module: TrainingModule,
     state: _TrainState,
-    schedule: TrainSchedule,
+    schedule: ScheduleSettings,
     checkpoints: Checkpoints,
     callback: Callback,
 ) -> None:
@@ -171,9 +123,9 @@ def _validate(
             checkpoints.save(BEST, {"weights": module.weights(), "step": state.step})
     if schedule.patience and state.worse >= schedule.patience:
         state.reason = f"early stop: no better than step {state.best_step} for {state.worse} validations"
-    callback.validated(ValidationMetrics(state.step, scores, best))
+    callback.on_validation_end(ValidationMetrics(state.step, scores, best))
     for name, data in result.pictures.items():
-        callback.shown(name, data)
+        callback.on_sample(name, data)
 
 
 def _save(
@@ -182,7 +134,7 @@ def _save(
     if fabric.is_global_zero:
         progress = {name: getattr(state, name) for name in _TrainState.__slots__}
         kept = {"state": progress, "module": module.state_dict(), "precision": fabric.strategy.precision.state_dict()}
-        callback.saved(state.step, checkpoints.save(LAST, kept))
+        callback.on_save_checkpoint(state.step, checkpoints.save(LAST, kept))
     fabric.barrier()
 
 
@@ -219,7 +171,7 @@ def read_on_all(fabric: Fabric, checkpoints: Checkpoints, name: str) -> dict[str
 
 def _end(state: _TrainState, callback: Callback) -> FitResult:
     reason = state.reason or "done"
-    callback.ended(state.step, reason)
+    callback.on_train_end(state.step, reason)
     return FitResult(state.step, state.best_step, state.best_loss, reason)
 
 

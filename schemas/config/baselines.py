@@ -1,12 +1,11 @@
 """Settings of the baselines, the systems that the paper compares with, and their presets."""
 
-from collections.abc import Mapping
 from typing import Any, Final, Literal, get_args
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from .sections import Section, merged
-from .training import DataSettings, OptimiserSettings, Precision, Preset, ScheduleSettings
+from .sections import Section
+from .training import TrainingSettings
 from .translation import DiscriminatorArchitecture, Perception, PictureAugmentation
 
 BaselineName = Literal["lipgan", "wav2lip", "atvgnet", "makeittalk"]
@@ -24,56 +23,18 @@ class BaselineArchitecture(Section):
     components: int = Field(20, ge=1, description="principal components of a face's landmarks (ATVGnet)")
 
 
-class BaselineSchedule(ScheduleSettings):
-    """Length of a baseline's training: steps, minutes, or whichever ends first."""
-
-    minutes: float | None = Field(
-        None, gt=0, description="time at most, validation included; else all steps are taken however long they take"
-    )
-
-
-class BaselineSettings(Section):
-    """Training of the baselines, the same for all four. A preset fills in whatever is not set here."""
-
-    preset: Preset = Field("cpu", description="tiny: seconds, for tests; cpu: minutes on two cores; paper: a GPU")
-    seed: int = Field(0, ge=0, description="the same seed on the same release takes the same steps")
-    architecture: BaselineArchitecture = BaselineArchitecture()
-    discriminators: DiscriminatorArchitecture = DiscriminatorArchitecture()
-    augmentation: PictureAugmentation = PictureAugmentation()
-    optimiser: OptimiserSettings = OptimiserSettings()
-    disc_learning_rate: float = Field(4e-4, gt=0, description="highest learning rate of the discriminators")
-    data: DataSettings = DataSettings()
-    schedule: BaselineSchedule = BaselineSchedule()
-    syncnet_steps: int = Field(
-        800, ge=1, description="of the steps, those in which Wav2Lip's lip-sync expert is trained, before it is frozen"
-    )
-    disc_start_step: int = Field(400, ge=0, description="step of generator training from which discriminators count")
-    looked_at: int = Field(64, ge=1, description="windows of the val split that training modules evaluate themselves")
-    perception: Perception = Field("lite0", description="features of MakeItTalk's perceptual loss, as in stage2.losses")
-    precision: Precision = Field("32-true", description="Fabric's name of the number format")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _from_preset(cls, given: Any) -> Any:
-        if not isinstance(given, Mapping):
-            return given
-        return merged(merged(_CPU, _PRESETS.get(given.get("preset", "cpu"), {})), given)
-
-
-_CPU: Final[dict[str, Any]] = {
-    "optimiser": {"learning_rate": 1e-3, "warmup_steps": 50, "ema_decay": 0.99, "weight_decay": 0.0},
-    "data": {"window_frames": 24, "batch_size": 4, "references": 1, "buffer_frames": 4_000},
-    "schedule": {
-        "max_steps": 2_400,
-        "eval_interval": 300,
-        "save_interval": 150,
-        "sample_interval": 1_200,
-        "patience": 0,
-    },
-}
-"""Base of all presets; `cpu` is this."""
-
 _PRESETS: Final[dict[str, dict[str, Any]]] = {
+    "cpu": {
+        "optimiser": {"learning_rate": 1e-3, "warmup_steps": 50, "ema_decay": 0.99, "weight_decay": 0.0},
+        "data": {"window_frames": 24, "batch_size": 4, "references": 1, "buffer_frames": 4_000},
+        "schedule": {
+            "max_steps": 2_400,
+            "eval_interval": 300,
+            "save_interval": 150,
+            "sample_interval": 1_200,
+            "patience": 0,
+        },
+    },
     "tiny": {
         "architecture": {"side_px": 64, "width": 4, "embedding_dim": 16, "components": 6},
         "discriminators": {"width": 4, "layers": 2, "scales": 1},
@@ -97,3 +58,19 @@ _PRESETS: Final[dict[str, dict[str, Any]]] = {
         "precision": "bf16-mixed",
     },
 }
+
+
+class BaselineSettings(TrainingSettings):
+    """Training of the baselines, the same for all four."""
+
+    presets = _PRESETS
+    architecture: BaselineArchitecture = BaselineArchitecture()
+    discriminators: DiscriminatorArchitecture = DiscriminatorArchitecture()
+    augmentation: PictureAugmentation = PictureAugmentation()
+    disc_learning_rate: float = Field(4e-4, gt=0, description="highest learning rate of the discriminators")
+    syncnet_steps: int = Field(
+        800, ge=1, description="of the steps, those in which Wav2Lip's lip-sync expert is trained, before it is frozen"
+    )
+    disc_start_step: int = Field(400, ge=0, description="step of generator training from which discriminators count")
+    looked_at: int = Field(64, ge=1, description="windows of the val split that training modules evaluate themselves")
+    perception: Perception = Field("lite0", description="features of MakeItTalk's perceptual loss, as in stage2.losses")

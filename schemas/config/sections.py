@@ -1,4 +1,6 @@
-"""Base of all parts of the settings tree: frozen, closed, and, where it has presets, filled in from one."""
+"""Base of the settings and of every record kept in a file: frozen, closed, and, where it has presets, filled in from
+one.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +9,9 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Section(BaseModel):
-    """A part of the settings. Unknown fields, and numbers that are not finite, are refused."""
+    """A part of the settings or of a stored record. Unknown fields and numbers that are not finite are refused: nan
+    compares as false with everything, so a limit of it would silently never refuse.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 

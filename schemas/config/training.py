@@ -1,7 +1,7 @@
 """Settings that trainings share, those of stage 1, and the presets that name a set of them."""
 
 from collections.abc import Mapping
-from typing import Any, Final, Literal
+from typing import Any, ClassVar, Final, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -84,30 +84,32 @@ class ScheduleSettings(Section):
     save_interval: int = Field(100, ge=1, description="steps between two checkpoints")
     sample_interval: int = Field(600, ge=1, description="steps between two films; made with the nearest validation")
     patience: int = Field(4, ge=0, description="validations without a better loss before it stops; 0: never")
+    minutes: float | None = Field(
+        None, gt=0, description="time at most, validation included; else all steps are taken however long they take"
+    )
 
 
-class Stage1Settings(Section):
-    """Training of the landmark generator. A preset fills in whatever is not set here."""
+class TrainingSettings(Section):
+    """Training of a model. A preset fills in whatever is not set here."""
 
-    preset: Preset = Field("cpu", description="tiny: seconds, for tests; cpu: minutes on two cores; paper: a GPU")
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    """Values that differ from the defaults, by preset; `cpu` is the base of all presets."""
+
+    preset: Preset = Field(
+        "cpu", description="tiny: seconds, for tests; cpu: minutes on two cores, for tens of speakers; paper: GPUs"
+    )
     seed: int = Field(0, ge=0, description="the same seed on the same release takes the same steps")
-    architecture: GeneratorArchitecture = GeneratorArchitecture()
-    augmentation: Augmentation = Augmentation()
     optimiser: OptimiserSettings = OptimiserSettings()
     data: DataSettings = DataSettings()
     schedule: ScheduleSettings = ScheduleSettings()
-    velocity: float = Field(0.5, ge=0, description="weight of the loss on frame-to-frame movement; the paper has 0")
-    motion: float = Field(3.0, ge=0, description="weight of the loss on the lips' movement alone; the paper has 0")
-    sync_steps: int = Field(600, ge=1, description="steps of the sync scorer that evaluations take a score with")
     precision: Precision = Field("32-true", description="Fabric's name of the number format")
-    devices: int = Field(1, ge=1, description="devices, or processes on a CPU")
 
     @model_validator(mode="before")
     @classmethod
     def _from_preset(cls, given: Any) -> Any:
         if not isinstance(given, Mapping):
             return given
-        return merged(_PRESETS.get(given.get("preset", "cpu"), {}), given)
+        return merged(merged(cls.presets["cpu"], cls.presets.get(given.get("preset", "cpu"), {})), given)
 
 
 _PRESETS: Final[dict[str, dict[str, Any]]] = {
@@ -129,3 +131,15 @@ _PRESETS: Final[dict[str, dict[str, Any]]] = {
         "precision": "bf16-mixed",
     },
 }
+
+
+class Stage1Settings(TrainingSettings):
+    """Training of the landmark generator."""
+
+    presets = _PRESETS
+    architecture: GeneratorArchitecture = GeneratorArchitecture()
+    augmentation: Augmentation = Augmentation()
+    velocity: float = Field(0.5, ge=0, description="weight of the loss on frame-to-frame movement; the paper has 0")
+    motion: float = Field(3.0, ge=0, description="weight of the loss on the lips' movement alone; the paper has 0")
+    sync_steps: int = Field(600, ge=1, description="steps of the sync scorer that evaluations take a score with")
+    devices: int = Field(1, ge=1, description="devices, or processes on a CPU")

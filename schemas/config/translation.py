@@ -1,12 +1,11 @@
 """Settings of stage 2, the landmark translation, and its presets."""
 
-from collections.abc import Mapping
 from typing import Any, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
-from .sections import Section, merged
-from .training import DataSettings, OptimiserSettings, Precision, Preset, ScheduleSettings
+from .sections import Section
+from .training import TrainingSettings
 
 Perception = Literal["lite0", "vgg19"]
 
@@ -100,52 +99,15 @@ class FinetuningSettings(Section):
     )
 
 
-class Stage2Settings(Section):
-    """Training of the landmark translation. A preset fills in whatever is not set here."""
-
-    preset: Preset = Field(
-        "cpu", description="tiny: seconds, for tests; cpu: minutes on two cores, for tens of speakers; paper: GPUs"
-    )
-    seed: int = Field(0, ge=0, description="the same seed on the same release takes the same steps")
-    architecture: TranslatorArchitecture = TranslatorArchitecture()
-    discriminators: DiscriminatorArchitecture = DiscriminatorArchitecture()
-    losses: PictureLosses = PictureLosses()
-    augmentation: PictureAugmentation = PictureAugmentation()
-    optimiser: OptimiserSettings = OptimiserSettings()
-    disc_learning_rate: float = Field(4e-4, gt=0, description="highest learning rate of the discriminators")
-    data: DataSettings = DataSettings()
-    schedule: ScheduleSettings = ScheduleSettings()
-    finetuning: FinetuningSettings = FinetuningSettings()
-    precision: Precision = Field("32-true", description="Fabric's name of the number format")
-    devices: int = Field(1, ge=1, description="devices, or processes on a CPU")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _from_preset(cls, given: Any) -> Any:
-        if not isinstance(given, Mapping):
-            return given
-        return merged(merged(_CPU, _PRESETS.get(given.get("preset", "cpu"), {})), given)
-
-    @model_validator(mode="after")
-    def _frames_for_the_discriminator(self) -> Self:
-        """Require windows of two frames or more for D_ot, which compares frames with those before them."""
-        if self.discriminators.temporal and self.data.window_frames < 2:
-            raise ValueError(
-                "a temporal discriminator needs data.window_frames of 2 or more, or discriminators.temporal off"
-            )
-        return self
-
-
-_CPU: Final[dict[str, Any]] = {
-    "augmentation": {"color_jitter": 0.25},
-    "optimiser": {"learning_rate": 3e-4, "warmup_steps": 50, "ema_decay": 0.99, "weight_decay": 0.0},
-    "data": {"window_frames": 2, "batch_size": 4, "references": 12, "buffer_frames": 4_000, "windows_per_clip": 12},
-    "schedule": {"max_steps": 300, "eval_interval": 50, "save_interval": 50, "sample_interval": 150, "patience": 0},
-}
-"""Base of all presets; `cpu` is this. It is short and goes to its end: on some thirty speakers a learning rate
-that has come down to 0 by then gave a better translator than a longer training broken off (docs/stage2.md)."""
-
 _PRESETS: Final[dict[str, dict[str, Any]]] = {
+    # short, and to its end: on some thirty speakers a learning rate that has come down to 0 by then gave a better
+    # translator than a longer training broken off (docs/stage2.md)
+    "cpu": {
+        "augmentation": {"color_jitter": 0.25},
+        "optimiser": {"learning_rate": 3e-4, "warmup_steps": 50, "ema_decay": 0.99, "weight_decay": 0.0},
+        "data": {"window_frames": 2, "batch_size": 4, "references": 12, "buffer_frames": 4_000, "windows_per_clip": 12},
+        "schedule": {"max_steps": 300, "eval_interval": 50, "save_interval": 50, "sample_interval": 150, "patience": 0},
+    },
     "tiny": {
         "architecture": {"side_px": 64, "width": 8, "embedding_dim": 16, "blocks": 1, "candidates": 2},
         "discriminators": {"width": 4, "layers": 2, "scales": 1},
@@ -189,3 +151,25 @@ _PRESETS: Final[dict[str, dict[str, Any]]] = {
         "precision": "bf16-mixed",
     },
 }
+
+
+class Stage2Settings(TrainingSettings):
+    """Training of the landmark translation."""
+
+    presets = _PRESETS
+    architecture: TranslatorArchitecture = TranslatorArchitecture()
+    discriminators: DiscriminatorArchitecture = DiscriminatorArchitecture()
+    losses: PictureLosses = PictureLosses()
+    augmentation: PictureAugmentation = PictureAugmentation()
+    disc_learning_rate: float = Field(4e-4, gt=0, description="highest learning rate of the discriminators")
+    finetuning: FinetuningSettings = FinetuningSettings()
+    devices: int = Field(1, ge=1, description="devices, or processes on a CPU")
+
+    @model_validator(mode="after")
+    def _frames_for_the_discriminator(self) -> Self:
+        """Require windows of two frames or more for D_ot, which compares frames with those before them."""
+        if self.discriminators.temporal and self.data.window_frames < 2:
+            raise ValueError(
+                "a temporal discriminator needs data.window_frames of 2 or more, or discriminators.temporal off"
+            )
+        return self

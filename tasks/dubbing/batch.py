@@ -29,21 +29,21 @@ from tasks.dubbing.jobs import (
     readable,
 )
 from tasks.dubbing.resume import finished, record_finished
-from tasks.ingestion.child_process import Isolated, Named
+from tasks.ingestion.child_process import ChildProcess, FunctionName
 from tasks.ingestion.decoder_process import Decoder
+from tasks.ingestion.sandbox import Sandbox
 from tasks.media.paths import local_path
 from tasks.monitoring.progress import ProgressSink, TitledSink
 from tasks.monitoring.run_log import Counts
-from tasks.sandbox.confinement import Sandbox
 from tasks.stores import tables
 from tasks.stores.workspace import Workspace
 from tasks.training.run_dirs import dubbings
 
-_CHECK = Named("tasks.dubbing.inputs:input_faults")
-_FIND = Named("tasks.dubbing.models:find_models")
-_KEY = Named("tasks.dubbing.resume:dub_key")
-_OPEN = Named("tasks.dubbing.worker:open_both")
-_WORK = Named("tasks.dubbing.worker:work_on")
+_CHECK = FunctionName("tasks.dubbing.inputs:input_faults")
+_FIND = FunctionName("tasks.dubbing.models:find_models")
+_KEY = FunctionName("tasks.dubbing.resume:dub_key")
+_OPEN = FunctionName("tasks.dubbing.worker:open_both")
+_WORK = FunctionName("tasks.dubbing.worker:work_on")
 # by name: only the children load decoders and models
 
 _NEWS: Final = tuple[Literal["phase"], tuple[str, int | None]] | tuple[Literal["advance"], tuple[()]]
@@ -72,7 +72,7 @@ class Dubber:
             (*reads, *settings.weights.paths), tuple(map(str, writes)), accelerators=settings.device != "cpu"
         )
         self._decoder = Decoder(settings.limits, sandbox, {"OMP_NUM_THREADS": str(os.cpu_count() or 1)})
-        self._outside = Isolated(settings.limits.memory_limit_gib, None)
+        self._outside = ChildProcess(settings.limits.memory_limit_gib, None)
 
     def check(self, job: DubJob, written: bool = True) -> tuple[str, ...]:
         """Check a job's inputs, and the file that its output would replace; see inputs.input_faults.
@@ -124,22 +124,24 @@ class Dubber:
         copy_untrusted(made, Path(job.out))
         return replace(dubbed, out=job.out)
 
-    def ask(self, work: Named, *arguments: Any, watcher: ProgressSink | None = None, **more: Any) -> Any:
+    def ask(self, work: FunctionName, *arguments: Any, watcher: ProgressSink | None = None, **more: Any) -> Any:
         """Call work(*arguments) in the sandbox; see Decoder.run."""
         hearing = watcher or ProgressSink()
 
-        def hear(news: Any) -> None:
+        def on_message(news: Any) -> None:
             getattr(hearing, news[0])(*news[1])
 
         limit_s = self._settings.dub.silence_s
-        return self._decoder.run(work, *arguments, lenient=True, time_limit_s=limit_s, hear=hear, hears=_NEWS, **more)
+        return self._decoder.run(
+            work, *arguments, lenient=True, time_limit_s=limit_s, on_message=on_message, message_type=_NEWS, **more
+        )
 
     def close(self) -> None:
         """End the children."""
         self._decoder.close()
         self._outside.close()
 
-    def _ask_outside(self, work: Named, *arguments: Any, returns: Any) -> Any:
+    def _ask_outside(self, work: FunctionName, *arguments: Any, returns: Any) -> Any:
         return self._outside.run(work, *arguments, time_limit_s=self._settings.dub.silence_s, returns=returns)
 
 

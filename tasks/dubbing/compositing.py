@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from model.dubbing import blending
 from model.dubbing.compositing import lay_in
 from model.dubbing.timing import OutputTimeline
+from model.features.arrays import Rgb
 from model.stage2.translator import Appearance, Translator
 from tasks.dubbing.passes import PassMonitor, ahead
 from tasks.dubbing.references import ReferenceFrames, in_crop
@@ -24,7 +25,6 @@ from tasks.media.canvas import Canvas, Look, planes_of, squeezed
 from tasks.media.source_video import SourcePicture, SourceVideo
 
 T = TypeVar("T")
-Rgb = NDArray[np.uint8]
 Crops = NDArray[np.float32]
 
 

@@ -17,15 +17,14 @@ import cv2
 import numpy as np
 
 from model.checksums import file_hash
-from model.stage1.files import WEIGHTS, load_generator
+from model.io import load_generator, load_translator
 from model.stage1.network import LandmarkGenerator
-from model.stage2.files import load_translator
 from model.stage2.inference import TranslatorInference
 from model.stage2.translator import Translator
 from model.stage2.warp import WarpTranslator
-from model.training.callbacks import Callbacks, StepMetrics
+from model.training.callbacks import Callback, StepMetrics
 from model.training.sampler import ClipInfo
-from schemas.cards import GENERATOR, TRANSLATOR, GeneratorCard
+from schemas.cards import GENERATOR, TRANSLATOR, WEIGHTS, GeneratorCard
 from schemas.config.dubbing import LANDMARK_WARP, NEWEST
 from schemas.config.settings import Settings
 from schemas.errors import DubbingError, ModelFileError, TrainingError
@@ -157,8 +156,9 @@ def finetune(
     Raises: DubbingError - the clips are too few or too short. ModelFileError - the translator has no discriminators
     beside it. WorkspaceError - there is no workspace to keep what is learned in. TrainingError - no room.
     """
-    from tasks.training.finetuning import begin_from, held_back  # dubbings tune nothing
-    from tasks.training.stage2 import train_translator  # here, not above: Lightning takes seconds to load, and most
+    from tasks.training.finetuning import begin_from, held_back  # here, not above: Lightning takes seconds to load
+    from tasks.training.run import run_training  # and most dubbings tune nothing
+    from tasks.training.stage2 import translator_spec
 
     if models.folder is None:
         raise DubbingError(f"{models.names[1]} has nothing to tune: name a translator that was trained")
@@ -177,9 +177,8 @@ def finetune(
     folder = (models.tunings or dubbings(Workspace.open(settings.workspace))) / f"dubbing-{identity[:12]}"
     watcher.phase("fine-tune", stage2.schedule.max_steps)
     try:
-        run = train_translator(
-            footage, stage2, settings.weights, folder, _Steps(watcher), finetuning=finetuning, device=settings.device
-        )
+        spec = translator_spec(footage, stage2, settings.weights, finetuning=finetuning)
+        run = run_training(spec, folder, _Steps(watcher), device=settings.device)
     except TrainingError as error:
         raise DubbingError(f"the face cannot be learned from its first {seconds:g} s: {error}") from error
     translator = TranslatorInference(load_translator(run.model, device_of(settings.device))[0])
@@ -193,13 +192,12 @@ def _content(clip: PictureClip) -> str:
     return seen.hexdigest()[:16]
 
 
-class _Steps(Callbacks):
+class _Steps(Callback):
     """Reports training steps to a watcher."""
 
     def __init__(self, watcher: ProgressSink) -> None:
-        super().__init__()
         self._watcher = watcher
 
-    def stepped(self, report: StepMetrics) -> None:
+    def on_train_step_end(self, report: StepMetrics) -> None:
         """Report a step as a frame."""
         self._watcher.advance()

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.dubbing.faces import Track
+from model.features.arrays import Rgb
 from schemas.config.settings import Settings
 from schemas.errors import MediaRefusedError
 from schemas.reasons import EXPLANATIONS, ClipReason, FileReason
@@ -21,10 +22,8 @@ from tasks.faces.backend import LandmarkBackend
 from tasks.faces.tracker import FaceTracker
 from tasks.faces.window import Window, cut_window
 from tasks.media.canvas import Canvas
-from tasks.media.sniff import open_regular
+from tasks.media.paths import open_regular
 from tasks.media.source_video import SourceVideo
-
-Rgb = NDArray[np.uint8]
 
 _SHOWN_S: Final = 30.0
 """Length of another video that is examined; more would show the same face once more."""

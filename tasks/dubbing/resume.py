@@ -20,8 +20,7 @@ from schemas.config.dubbing import DubJob
 from schemas.config.settings import Settings
 from schemas.errors import MediaRefusedError
 from tasks.dubbing.jobs import Dubbed, ModelPaths, inputs_of, own_version, uri_of
-from tasks.media.paths import content_of, fingerprint
-from tasks.media.sniff import open_regular
+from tasks.media.paths import content_of, fingerprint, open_regular
 
 _MOST_BYTES: Final = 1 << 20
 

@@ -11,11 +11,11 @@ from schemas.errors import HeterodubError
 from tasks.dubbing.batch import open_dubber, titled
 from tasks.dubbing.jobs import ModelPaths, inputs_of, readable
 from tasks.dubbing.worker import Announcer, opened
-from tasks.evaluation.dubbing import DubScores, evaluate_dubbings, merged
-from tasks.ingestion.child_process import Named
+from tasks.evaluation.dubbing import DubScores, evaluate_dubbing, merged
+from tasks.ingestion.child_process import FunctionName
 from tasks.monitoring.progress import ProgressSink
 
-_EVALUATE = Named("tasks.evaluation.dub_jobs:evaluate_job")
+_EVALUATE = FunctionName("tasks.evaluation.dub_jobs:evaluate_job")
 
 
 def evaluate_jobs(
@@ -42,15 +42,15 @@ def evaluate_jobs(
                         dubber.ask(*asked, watcher=titled(watcher, jobs, place), media=media, returns=DubScores)
                     )
             except HeterodubError as error:
-                scores.append(DubScores(*found.names, (), {}, {job.video: str(error)}, {}))
+                scores.append(DubScores(*found.names, (), {job.video: str(error)}, {}))
     return merged(scores)
 
 
 def evaluate_job(job: DubJob, found: ModelPaths, settings: Settings, scorer: SyncScorer) -> DubScores:
     """Score one job's finished file, in the child.
 
-    Raises: as evaluate_dubbings.
+    Raises: as evaluate_dubbing.
     """
     models, backend = opened(found, settings)
     with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
-        return evaluate_dubbings([job], models, backend, settings, scorer, Path(scratch), Announcer())
+        return evaluate_dubbing(job, models, backend, settings, scorer, Path(scratch), Announcer())

@@ -18,13 +18,14 @@ from numpy.typing import NDArray
 
 from model.dubbing.faces import nth_face
 from model.dubbing.timing import OutputTimeline, at_times
-from model.evaluation.generator import reference_frames
+from model.evaluation.generator import SYNC, reference_frames
+from model.features.arrays import Flags, Floats
 from model.features.mel import log_mel
 from model.features.timing import frame_to_sample, frame_to_second, frames_around
-from model.metrics.bootstrap import Interval, mean_interval, reduction_interval
+from model.metrics.clip_scores import ClipScores
 from model.metrics.controls import copy_reference
 from model.metrics.landmarks import score_clip
-from model.metrics.verdicts import ControlVerdict, control_verdict, no_interval
+from model.metrics.report import Report, ReportSpec, make_report
 from model.syncnet.score import SyncScore, score_sync
 from model.syncnet.scorer import SyncScorer
 from model.syncnet.windows import SyncClip
@@ -45,87 +46,59 @@ from tasks.media.speech import SpeechSource
 from tasks.monitoring.progress import ProgressSink
 
 Setting = Literal["paired", "unpaired"]
-System = Literal["dubbed", "source", "copy"]
-Floats = NDArray[np.floating[Any]]
-Flags = NDArray[np.bool_]
 
-SCORES: Final = (
-    "face_found_frac",
-    "nme_lips",
-    "mouth_opening_corr",
-    "mouth_opening_std_ratio",
-    "sync",
-    "passed_through",
+_LANDMARK_SCORES: Final = ("nme_lips", "mouth_opening_corr", "mouth_opening_std_ratio")
+_SETTINGS: Final[tuple[Setting, ...]] = ("paired", "unpaired")
+
+DUB_REPORT: Final = ReportSpec(
+    systems=tuple(f"{setting}/{system}" for setting in _SETTINGS for system in ("dubbed", "source", "copy")),
+    scores=("face_found_frac", *_LANDMARK_SCORES, SYNC, "passed_through"),
+    comparisons=tuple((f"{setting}/dubbed", f"{setting}/copy") for setting in _SETTINGS),
+    errors=("nme_lips",),
+    gains=(),
+    deciding=("nme_lips", "error of the lips"),
+    decisive=tuple(f"{setting}/copy" for setting in _SETTINGS),
+    drawn="video",
 )
+"""Report of dubbings, in each setting against the mouth at rest.
 
-
-@dataclass(frozen=True, slots=True)
-class DubClipScores:
-    """Scores of one video in one setting under one system; None where one cannot be measured.
-
-    face_found_frac: share of frames with a face in the source in which one is detected in the finished file; None where
-    detection did not run. nme_lips, mouth_opening_corr, mouth_opening_std_ratio: of detected against wanted landmarks,
-    in frames that are no reference of either stage. sync: of the detected landmarks, with the speech
-    (model/syncnet/score.py). passed_through: share of frames that were not dubbed.
-    """
-
-    video: str
-    setting: Setting
-    system: System
-    face_found_frac: float | None
-    nme_lips: float | None
-    mouth_opening_corr: float | None
-    mouth_opening_std_ratio: float | None
-    sync: float | None
-    passed_through: float | None
+face_found_frac: share of frames with a face in the source in which one is detected in the finished file; missing where
+detection did not run. nme_lips, mouth_opening_corr, mouth_opening_std_ratio: of detected against wanted landmarks, in
+frames that are no reference of either stage. SYNC: of the detected landmarks, with the speech. passed_through: share of
+frames that were not dubbed.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class DubScores:
-    """Scores of dubbings. means: by setting, system and score. failed: videos that could not be evaluated, with the
-    reason. notes: remarks on an output, by its name.
+    """Scores of dubbings. rows: by output and "setting/system"; each output counts as a speaker of its own. failed:
+    videos that could not be evaluated, with the reason. notes: remarks on an output, by its name.
     """
 
     generator: str
     translator: str
-    rows: tuple[DubClipScores, ...]
-    means: dict[str, dict[str, dict[str, Interval]]]
+    rows: tuple[ClipScores, ...]
     failed: dict[str, str]
     notes: dict[str, str]
 
     @property
     def evaluated(self) -> int:
         """Number of evaluated videos, counted once for each setting."""
-        return sum(row.system == "dubbed" for row in self.rows)
+        return sum(row.system.endswith("/dubbed") for row in self.rows)
 
     @property
-    def verdicts(self) -> tuple[ControlVerdict, ...]:
-        """Verdicts on the detected lips against a mouth at rest, by setting."""
-        verdicts = []
-        for setting in self.means:
-            own, still = (
-                [row.nme_lips for row in self.rows if (row.setting, row.system) == (setting, system)]
-                for system in ("dubbed", "copy")
-            )
-            value = reduction_interval(own, still)
-            verdict = control_verdict(f"copy ({setting} speech)", "nme_lips", value, "error of the lips", "video")
-            verdicts.append(verdict)
-        return tuple(verdicts)
-
-    @property
-    def no_interval(self) -> str | None:
-        """Reason in words why no error of the dubbed lips has an interval; None where one has."""
-        causes = [no_interval(systems["dubbed"]["nme_lips"], "video") for systems in self.means.values()]
-        return None if None in causes else causes[0] if causes else "no video could be evaluated"
+    def report(self) -> Report:
+        """Means over videos, and verdicts on the detected lips against a mouth at rest, by setting."""
+        return make_report(self.rows, DUB_REPORT)
 
     def summary(self) -> dict[str, Any]:
         """Return the scores and the final state, ready for JSON."""
-        verdicts = {"verdicts": [asdict(verdict) for verdict in self.verdicts], "no_interval": self.no_interval}
-        return with_ending(asdict(self) | verdicts, ending_of_jobs(self.evaluated, len(self.failed)))
+        scores = asdict(self) | {"rows": [row.row() for row in self.rows]} | asdict(self.report)
+        return with_ending(scores, ending_of_jobs(self.evaluated, len(self.failed)))
 
 
-def evaluate_dubbings(
-    jobs: Sequence[DubJob],
+def evaluate_dubbing(
+    job: DubJob,
     models: Models,
     backend: LandmarkBackend,
     settings: Settings,
@@ -133,40 +106,28 @@ def evaluate_dubbings(
     scratch: Path,
     watcher: ProgressSink,
 ) -> DubScores:
-    """Score each job's output, and its video dubbed with its own speech. Only `scratch` is written to."""
-    rows: list[DubClipScores] = []
+    """Score a job's output, and its video dubbed with its own speech. Only `scratch` is written to."""
+    rows: list[ClipScores] = []
     failed: dict[str, str] = {}
     notes: dict[str, str] = {}
     evaluator = _DubEvaluator(models, backend, settings, scorer, scratch, watcher)
-    for job in jobs:
-        own = job.model_copy(update={"speech": job.video, "out": str(scratch / "paired.mp4")})
-        settings_of: tuple[tuple[Setting, DubJob], ...] = (("paired", own), ("unpaired", job))
-        for setting, one in settings_of:
-            try:
-                note = _evaluate_job(setting, one, evaluator, rows)
-            except HeterodubError as error:
-                failed[f"{job.video} ({setting})"] = str(error)
-            else:
-                notes |= {job.out: note} if note else {}
-    return DubScores(*models.names, tuple(rows), means_of(rows), failed, notes)
+    own = job.model_copy(update={"speech": job.video, "out": str(scratch / "paired.mp4")})
+    for setting, one in zip(_SETTINGS, (own, job), strict=True):
+        try:
+            note = _evaluate_job(setting, one, job.out, evaluator, rows)
+        except HeterodubError as error:
+            failed[f"{job.video} ({setting})"] = str(error)
+        else:
+            notes |= {job.out: note} if note else {}
+    return DubScores(*models.names, tuple(rows), failed, notes)
 
 
 def merged(scores: Sequence[DubScores]) -> DubScores:
-    """Scores of several jobs, each judged by itself with the same models, as one."""
-    rows = [row for one in scores for row in one.rows]
+    """Merge scores of several jobs, each evaluated by itself with the same models."""
+    rows = tuple(row for one in scores for row in one.rows)
     failed = {name: why for one in scores for name, why in one.failed.items()}
     notes = {name: note for one in scores for name, note in one.notes.items()}
-    return DubScores(scores[0].generator, scores[0].translator, tuple(rows), means_of(rows), failed, notes)
-
-
-def means_of(rows: Sequence[DubClipScores]) -> dict[str, dict[str, dict[str, Interval]]]:
-    """Return means over videos, with intervals, by setting, system and score."""
-    means: dict[str, dict[str, dict[str, Interval]]] = {}
-    for setting, system in dict.fromkeys((row.setting, row.system) for row in rows):
-        own = [row for row in rows if (row.setting, row.system) == (setting, system)]
-        scores = {name: mean_interval([getattr(row, name) for row in own]) for name in SCORES}
-        means.setdefault(setting, {})[system] = scores
-    return means
+    return DubScores(scores[0].generator, scores[0].translator, rows, failed, notes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,8 +142,10 @@ class _DubEvaluator:
     watcher: ProgressSink
 
 
-def _evaluate_job(setting: Setting, job: DubJob, evaluator: _DubEvaluator, rows: list[DubClipScores]) -> str | None:
-    """Add the rows of a job in one setting; return a note on its file, if there is one."""
+def _evaluate_job(
+    setting: Setting, job: DubJob, name: str, evaluator: _DubEvaluator, rows: list[ClipScores]
+) -> str | None:
+    """Add the rows of a job in one setting, under a name; return a note on its file, if there is one."""
     settings = evaluator.settings
     delivered = setting == "unpaired" and Path(job.out).is_file()
     out = Path(job.out) if delivered else evaluator.scratch / "made.mp4"
@@ -200,17 +163,16 @@ def _evaluate_job(setting: Setting, job: DubJob, evaluator: _DubEvaluator, rows:
     copied = copy_reference(track.points_TPXY[reference], wanted.source_NPXY)
     with open_speech(job.speech, settings.limits, evaluator.scratch) as speech:
 
-        def scored(
-            system: System, points: Floats, flags: Flags, looked: float | None, passed: float | None
-        ) -> DubClipScores:
-            moved = _landmark_scores(points, wanted.wanted_NPXY, flags & ~is_reference_N)
+        def scored(system: str, points: Floats, flags: Flags, **more: float | None) -> ClipScores:
+            metrics = _landmark_scores(points, wanted.wanted_NPXY, flags & ~is_reference_N)
             sync = _sync(evaluator.scorer, speech, points, flags, part.times_N) if flags.any() else None
-            return DubClipScores(job.video, setting, system, looked, *moved, sync, passed)
+            return ClipScores(name, name, f"{setting}/{system}", metrics | {SYNC: sync} | more)
 
+        passed = 1 - plan.dubbed / plan.timeline.frames
         rows += [
-            scored("dubbed", detected, seen & tracked, detected_frac, 1 - plan.dubbed / plan.timeline.frames),
-            scored("source", track.points_TPXY[part.rows_N], tracked, None, None),
-            scored("copy", copied, tracked, None, None),
+            scored("dubbed", detected, seen & tracked, face_found_frac=detected_frac, passed_through=passed),
+            scored("source", track.points_TPXY[part.rows_N], tracked),
+            scored("copy", copied, tracked),
         ]
     if delivered:
         return _other_models_note(film, evaluator.models)
@@ -236,14 +198,12 @@ def _other_models_note(film: SourceVideo, models: Models) -> str | None:
     return f"{film.path} was made by {makers}; it is compared with landmarks of {generator}"
 
 
-def _landmark_scores(
-    points_NPXY: Floats, wanted_NPXY: Floats, counts_N: Flags
-) -> tuple[float | None, float | None, float | None]:
-    """Return nme_lips, mouth_opening_corr and mouth_opening_std_ratio over frames that count; None each without any."""
+def _landmark_scores(points_NPXY: Floats, wanted_NPXY: Floats, counts_N: Flags) -> dict[str, float | None]:
+    """Score landmarks over frames that count; None each without any."""
     if not counts_N.any():
-        return None, None, None
+        return dict.fromkeys(_LANDMARK_SCORES)
     scores = score_clip(points_NPXY, wanted_NPXY, counts_N)
-    return scores.nme_lips, scores.mouth_opening_corr, scores.mouth_opening_std_ratio
+    return {name: getattr(scores, name) for name in _LANDMARK_SCORES}
 
 
 def _detect(

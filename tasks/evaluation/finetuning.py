@@ -1,29 +1,31 @@
 """Fine-tuning ablation: a translator before and after fine-tuning, on later frames of the clips it was tuned on."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from model.evaluation.generator import reference_frames
-from model.evaluation.image_scores import score
+from model.evaluation.image_scores import TRANSLATOR_REPORT, clip_scores
 from model.evaluation.translator import EvalWindow, TranslatorEvalClip, system_crops
-from model.evaluation.translator_report import ERRORS, GAINS, TranslatorClipScores, change
-from model.metrics.bootstrap import Interval
+from model.io import load_translator
+from model.metrics.clip_scores import ClipScores
 from model.perceptual.lite0 import Lite0
-from model.stage2.files import load_translator
 from model.stage2.inference import TranslatorInference
 from model.training.callbacks import Callback
 from schemas.config.settings import Settings
 from schemas.errors import TrainingError
+from schemas.reasons import Stage
+from tasks.evaluation.evaluation import Evaluation
 from tasks.evaluation.translator_scores import MOST_FRAMES
 from tasks.stores.workspace import Workspace
 from tasks.training.clip_selection import ClipRef, Selection, few_a_speaker
-from tasks.training.data.translator_dataset import face_clip
+from tasks.training.data.datasets import face_clip
 from tasks.training.device import device_of
 from tasks.training.finetuning import finetuning_clip, start_of
+from tasks.training.run import run_training
 from tasks.training.run_dirs import training_folder
-from tasks.training.stage2 import train_translator
+from tasks.training.stage2 import translator_spec
 
 LEARNED_S: Final = 2.0
 """Seconds of each clip's beginning that are trained on, unless the settings say otherwise."""
@@ -31,27 +33,18 @@ LEARNED_S: Final = 2.0
 _LEAST_SCORED: Final = 10
 """Frames that a clip must have beyond those."""
 
+_REFERENCES: Final = 8
+"""Reference frames of a clip, from its part that is trained on."""
 
-@dataclass(frozen=True, slots=True)
-class FinetuningGain:
-    """Fine-tuned against not, on the same frames of clips of a release. changes: share by which errors fall, and by how
-    much gains rise; card_of, tags: the model that was tuned.
-    """
 
-    release: str
-    clips: int
-    steps: int
-    seconds: float
-    changes: dict[str, Interval]
-    before: tuple[TranslatorClipScores, ...]
-    after: tuple[TranslatorClipScores, ...]
-    card_of: str = ""
-    tags: Mapping[str, str] = field(default_factory=dict)
-
-    def summary(self) -> dict[str, Any]:
-        """Return the result, ready for JSON."""
-        sizes = {"clips": self.clips, "steps": self.steps, "seconds": self.seconds}
-        return sizes | {"changes": {name: asdict(interval) for name, interval in self.changes.items()}}
+FINETUNING_REPORT: Final = replace(
+    TRANSLATOR_REPORT,
+    systems=("fine-tuned", "generated"),
+    scores=(*TRANSLATOR_REPORT.errors, *TRANSLATOR_REPORT.gains),
+    comparisons=(("fine-tuned", "generated"),),
+    decisive=(),
+)
+"""Report of a translator after fine-tuning, against the same before."""
 
 
 def compare_finetuning(
@@ -60,17 +53,17 @@ def compare_finetuning(
     selection: Selection,
     test_clips: Sequence[ClipRef],
     model: Path,
+    evaluated_on: str,
     callback: Callback,
-) -> FinetuningGain:
+) -> Evaluation:
     """Fine-tune the translator in a folder on the first seconds of one clip of each speaker, and evaluate on the rest.
 
     Both have the same reference frames, from the training part.
 
-    Raises: TrainingError - no clip is long enough. Otherwise as start_of and train_translator.
+    Raises: TrainingError - no clip is long enough. Otherwise as start_of and run_training.
     """
     seconds = settings.stage2.finetuning.seconds or LEARNED_S
-    before: list[TranslatorClipScores] = []
-    after: list[TranslatorClipScores] = []
+    rows: list[ClipScores] = []
     device = device_of(settings.device)
     lite0, translator = Lite0().to(device), load_translator(model, device)[0]
     for clip in few_a_speaker(test_clips, 1):
@@ -80,22 +73,25 @@ def compare_finetuning(
         if eval_window is None:
             continue
         tuned, finetuning = start_of(settings, workspace, str(model), clip.facts.clip_id)
-        folder = training_folder(workspace, learned, tuned.stage2, f"finetune-{finetuning.weights[:12]}")
-        trained = train_translator(
-            learned, tuned.stage2, settings.weights, folder, callback, finetuning=finetuning, device=settings.device
-        )
-        for rows, network in ((before, translator), (after, load_translator(trained.model, device)[0])):
-            crops = system_crops(eval_window, "painted", TranslatorInference(network))
-            rows.append(
-                TranslatorClipScores(
-                    clip.facts.clip_id, clip.facts.speaker, "painted", score(eval_window, crops, lite0)
-                )
-            )
-    if not before:
+        folder = training_folder(workspace, learned, tuned, f"finetune-{finetuning.weights[:12]}")
+        spec = translator_spec(learned, tuned, settings.weights, finetuning=finetuning)
+        trained = run_training(spec, folder, callback, device=settings.device)
+        for system, network in (("generated", translator), ("fine-tuned", load_translator(trained.model, device)[0])):
+            crops = system_crops(eval_window, "generated", TranslatorInference(network))
+            rows.append(clip_scores(eval_window, system, crops, lite0))
+    if not rows:
         raise TrainingError(f"no clip has {_LEAST_SCORED} frames to score beyond its first {seconds:g} s")
-    changes = {name: change(after, before, name) for name in (*ERRORS, *GAINS)}
-    steps = settings.stage2.finetuning.steps
-    return FinetuningGain(selection.release_id, len(before), steps, seconds, changes, tuple(before), tuple(after))
+    facts = {"steps": settings.stage2.finetuning.steps, "seconds": seconds}
+    return Evaluation(
+        FINETUNING_REPORT,
+        Stage.STAGE2,
+        selection.release_id,
+        evaluated_on,
+        _REFERENCES,
+        str(model),
+        tuple(rows),
+        facts,
+    )
 
 
 def _later(selection: Selection, clip: ClipRef, side_px: int, learned: int) -> EvalWindow | None:
@@ -105,5 +101,5 @@ def _later(selection: Selection, clip: ClipRef, side_px: int, learned: int) -> E
         return None
     span = slice(learned, min(len(read.tracked_T), learned + MOST_FRAMES))
     eval_clip = TranslatorEvalClip(clip.facts.clip_id, clip.facts.speaker, read)
-    eval_window = EvalWindow(eval_clip, reference_frames(read.tracked_T[:learned], 8), span)
+    eval_window = EvalWindow(eval_clip, reference_frames(read.tracked_T[:learned], _REFERENCES), span)
     return eval_window if eval_window.scored.any() else None

@@ -1,99 +1,65 @@
-"""Evaluations of stage 1: a generator on a held-out split, cross-validation, and data ablation."""
+"""Evaluation of a generator on held-out clips beside trivial controls (stage 1), and training of the sync scorer.
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+The scorer is trained on the train split of a release, and cached for all evaluations on it.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final
 
-from model.evaluation.generator import SYSTEMS, GeneratorClipScores, score_generator
-from model.evaluation.generator_report import ERRORS, Scorecard, scorecard
-from model.metrics.bootstrap import Interval, reduction_interval
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+
+from model.evaluation.generator import GENERATOR_REPORT, SYSTEMS, GeneratorEvalClip, score_generator
+from model.files import atomic_path
+from model.io import CPU, load_generator
 from model.metrics.controls import mean_face
-from model.metrics.speakers import paired
-from model.stage1.files import load_generator
-from model.syncnet.scorer import SyncScorer
-from model.training.callbacks import Callback
-from schemas.cards import GeneratorCard
+from model.syncnet.disturb import disturb
+from model.syncnet.scorer import SyncScorer, contrastive_loss
+from model.syncnet.windows import SyncClip, sample_pairs
 from schemas.config.settings import Settings
-from schemas.config.training import Device, Stage1Settings
-from schemas.errors import ModelFileError, TrainingError
-from tasks.evaluation.ablation import DataAblation, ablate_data
-from tasks.evaluation.folds import folds
-from tasks.evaluation.syncnet import STANDARD, SyncRecipe, sync_scorer
+from schemas.config.training import Stage1Settings
+from schemas.errors import TrainingError
+from schemas.reasons import Stage
+from tasks.evaluation.evaluation import Evaluation, require_evaluable
 from tasks.stores.workspace import Workspace
 from tasks.training.clip_selection import ClipRef, Selection, few_a_speaker, spread
 from tasks.training.device import device_of
-from tasks.training.run_dirs import training_folder, trainings
-from tasks.training.stage1 import read_eval_clips, train_generator
-
-Split = Literal["train", "val", "test"]
+from tasks.training.run_dirs import trainings
+from tasks.training.stage1 import read_eval_clips
 
 MEAN_CLIPS: Final = 500
 """Clips of the train split behind the mean face and the sync scorer, spread over its speakers."""
 
 
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """Scores of a generator. card: of the first fold if there are several. rows: every clip and system. tags: the
-    registered version, as in MLflow.
-    """
-
-    release: str
-    judged_on: str
-    references: int
-    card: GeneratorCard
-    card_of: str
-    scores: Scorecard
-    rows: tuple[GeneratorClipScores, ...]
-    tags: Mapping[str, str] = field(default_factory=dict)
-
-    def summary(self) -> dict[str, Any]:
-        """Return the scores ready for JSON, without the single clips."""
-        inputs = {"release": self.release, "judged_on": self.judged_on, "references": self.references}
-        verdicts = {"verdicts": [asdict(one) for one in self.scores.verdicts], "no_interval": self.scores.no_interval}
-        return inputs | {"model": self.card_of, "gain": self.card.gain, **asdict(self.scores), **verdicts}
-
-    def clips(self) -> list[dict[str, Any]]:
-        """Return a row for each clip and system."""
-        return [
-            {"clip_id": row.clip_id, "speaker": row.speaker, "system": row.system, "sync": row.sync}
-            | {name: value for name, value in asdict(row.scores).items() if name != "missing"}
-            for row in self.rows
-        ]
-
-
 def evaluate_generator(
-    workspace: Workspace,
+    settings: Settings,
     selection: Selection,
     test_clips: Sequence[ClipRef],
     model: Path,
-    judged_on: str,
+    evaluated_on: str,
     references: int,
-    sync: SyncRecipe = STANDARD,
-    device: Device = "auto",
 ) -> Evaluation:
-    """Score the generator in a folder on clips, beside trivial controls. judged_on: name of the clips, in words.
+    """Score the generator in a folder on clips, beside trivial controls. evaluated_on: name of the clips, in words.
 
-    Raises: ModelFileError - the generator cannot be read, or takes landmarks of another backend than the release's.
-    TrainingError - there are no clips to evaluate on.
+    Raises: as require_evaluable. ModelFileError - the generator cannot be read.
     """
-    on = device_of(device)
-    generator, card = load_generator(model, on)
-    if card.backend != selection.release.backend:
-        raise ModelFileError(
-            f"the model reads landmarks of {card.backend}, release {selection.release.release_id} holds "
-            f"{selection.release.backend}; ingest with that backend, or train on this release"
-        )
-    if not test_clips:
-        raise TrainingError(f"release {selection.release.release_id} has no stage1 clip in {judged_on} to evaluate on")
-    settings = Stage1Settings(architecture=card.architecture)
-    known = read_eval_clips(selection, spread(selection.train, MEAN_CLIPS), settings)
-    eval_clips = read_eval_clips(selection, few_a_speaker(test_clips), settings)
-    scorer = sync_scorer(trainings(workspace), known, sync, on)
+    device = device_of(settings.device)
+    generator, card = load_generator(model, device)
+    require_evaluable(selection, card.backend, test_clips, Stage.STAGE1, evaluated_on)
+    stage1 = Stage1Settings(architecture=card.architecture)
+    known = read_eval_clips(selection, spread(selection.train, MEAN_CLIPS), stage1)
+    eval_clips = read_eval_clips(selection, few_a_speaker(test_clips), stage1)
+    folder = trainings(Workspace.open(settings.workspace))
+    scorer = sync_scorer(folder, known, SyncRecipe(steps=settings.stage1.sync_steps), device)
     mean = mean_face(eval_clip.landmarks_TPXY[eval_clip.prepared.counts_T] for eval_clip in known)
-    rows = score_generator(generator, eval_clips, references, card.gain, mean, SYSTEMS, scorer)
-    release = selection.release.release_id
-    return Evaluation(release, judged_on, references, card, str(model), scorecard(rows), tuple(rows))
+    rows = tuple(score_generator(generator, eval_clips, references, card.gain, mean, SYSTEMS, scorer))
+    release, facts = selection.release.release_id, {"gain": card.gain}
+    return Evaluation(GENERATOR_REPORT, Stage.STAGE1, release, evaluated_on, references, str(model), rows, facts)
 
 
 def release_scorer(workspace: Workspace, selection: Selection, settings: Settings) -> SyncScorer:
@@ -106,77 +72,56 @@ def release_scorer(workspace: Workspace, selection: Selection, settings: Setting
     return sync_scorer(trainings(workspace), known, recipe, device_of(settings.device))
 
 
-def cross_validate(
-    workspace: Workspace,
-    selection: Selection,
-    settings: Stage1Settings,
-    count: int,
-    references: int,
-    callback: Callback,
-    speakers: int | None = None,
-    device: Device = "auto",
-) -> Evaluation:
-    """Train a generator for each fold and evaluate it on the fold's speakers; returns the scores of all folds.
+@dataclass(frozen=True, slots=True)
+class SyncRecipe:
+    """Training settings of the sync scorer; takes seconds on one core. For its accuracy see model/syncnet/score.py."""
 
-    speakers: see `folds`. Finished trainings with the same clips and settings are reused.
+    steps: int = 600
+    clips: int = 16
+    windows: int = 8
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.05
+    seed: int = 0
 
-    Raises: as folds, train_generator and evaluate_generator.
+
+STANDARD: Final = SyncRecipe()
+
+
+def sync_scorer(
+    folder: Path, eval_clips: Sequence[GeneratorEvalClip], recipe: SyncRecipe = STANDARD, device: torch.device = CPU
+) -> SyncScorer:
+    """Train a scorer on these clips, which it must not score, or load it from `folder`, where it is cached by them.
+
+    Raises: TrainingError - no clip both moves and sounds.
     """
-    parts = [
-        _train_and_evaluate(
-            workspace, fold, test_clips, settings, f"fold {number + 1} of {count}", references, callback, device
-        )
-        for number, (fold, test_clips) in enumerate(folds(selection, count, speakers))
-    ]
-    few = "" if speakers is None else f", {speakers} at most to train on"
-    return _merged(parts, f"{count} folds over speakers{few}")
+    identity = json.dumps([sorted(eval_clip.clip_id for eval_clip in eval_clips), asdict(recipe)])
+    path = folder / f"sync-{hashlib.sha256(identity.encode()).hexdigest()[:12]}.safetensors"
+    torch.manual_seed(recipe.seed)
+    scorer = SyncScorer().to(device)
+    if path.exists():
+        scorer.load_state_dict(load_file(path))
+        return scorer.eval()
+    speakers: dict[str, list[SyncClip]] = {}
+    for eval_clip in eval_clips:
+        clip = SyncClip.of(eval_clip.landmarks_TPXY, eval_clip.prepared.counts_T, eval_clip.mel_SM)
+        speakers.setdefault(eval_clip.speaker, []).append(clip)
+    _train(scorer, list(speakers.values()), recipe)
+    with atomic_path(path) as partial:
+        save_file(scorer.state_dict(), partial)
+    return scorer.eval()
 
 
-def compare_data(
-    workspace: Workspace,
-    selection: Selection,
-    settings: Stage1Settings,
-    count: int,
-    references: int,
-    callback: Callback,
-    device: Device = "auto",
-) -> DataAblation[Evaluation]:
-    """Measure the effect of additional footage that is good for stage 1 alone.
-
-    Raises: as ablate_data, train_generator and evaluate_generator.
-    """
-
-    def trial(part: Selection, test_clips: Sequence[ClipRef], name: str) -> Evaluation:
-        return _train_and_evaluate(workspace, part, test_clips, settings, name, references, callback, device)
-
-    return ablate_data(selection, count, trial, _merged, _gains)
-
-
-def _gains(half: Evaluation, more: Evaluation) -> dict[str, Interval]:
-    after, before = _own(more), _own(half)
-    return {score: reduction_interval(*paired(after, before, score)) for score in ERRORS}
-
-
-def _train_and_evaluate(
-    workspace: Workspace,
-    fold: Selection,
-    test_clips: Sequence[ClipRef],
-    settings: Stage1Settings,
-    name: str,
-    references: int,
-    callback: Callback,
-    device: Device,
-) -> Evaluation:
-    trained = train_generator(fold, settings, training_folder(workspace, fold, settings), callback, device=device)
-    sync = SyncRecipe(steps=settings.sync_steps)
-    return evaluate_generator(workspace, fold, test_clips, trained.model, name, references, sync, device)
-
-
-def _own(part: Evaluation) -> list[GeneratorClipScores]:
-    return [row for row in part.rows if row.system == "own sound"]
-
-
-def _merged(parts: Sequence[Evaluation], name: str) -> Evaluation:
-    rows = tuple(row for part in parts for row in part.rows)
-    first = parts[0]
-    return Evaluation(first.release, name, first.references, first.card, first.card_of, scorecard(rows), rows)
+def _train(scorer: SyncScorer, speakers: Sequence[Sequence[SyncClip]], recipe: SyncRecipe) -> None:
+    draw = np.random.default_rng(recipe.seed)
+    optimiser = torch.optim.AdamW(scorer.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
+    falling = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, recipe.steps)
+    scorer.train()
+    for _ in range(recipe.steps):
+        try:
+            pairs = sample_pairs(speakers, recipe.clips, recipe.windows, draw)
+        except ValueError as error:
+            raise TrainingError(f"sync cannot be learned from the train split: {error}") from error
+        optimiser.zero_grad(set_to_none=True)
+        contrastive_loss(scorer, disturb(pairs, draw).to(scorer.device)).backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        falling.step()

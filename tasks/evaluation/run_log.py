@@ -4,11 +4,11 @@ import hashlib
 import json
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final
 
-from model.metrics.bootstrap import Interval
-from model.metrics.speakers import Mean
+from model.metrics.clip_scores import ClipScores
+from model.metrics.intervals import Interval
+from model.metrics.report import SystemMean
 from schemas.config.settings import Settings
 from schemas.errors import TrackingError
 from tasks.stores.workspace import Workspace
@@ -18,50 +18,38 @@ _log = logging.getLogger(__name__)
 FOLDER: Final = "evaluation"
 """Folder of the tables among a run's files."""
 
-_SYSTEMS: Final = {
-    "own sound": "paired",
-    "other sound": "unpaired",
-    "no sound": "silent",
-    "painted": "generated",
-    "truth": "ground_truth",
-    "source": "ground_truth",
-    "nearest frame": "nearest_frame_oracle",
-}
-_SCORES: Final = {"sync": "landmark_sync_z"}
-"""Names of systems and scores in MLflow, where they differ from those in the code."""
 
+def log_evaluation(
+    settings: Settings,
+    name: str,
+    tags: Mapping[str, str],
+    metrics: Mapping[str, float | None],
+    summary: Mapping[str, Any],
+    rows: Sequence[ClipScores] = (),
+) -> str | None:
+    """Log an evaluation to a new run and return its id; None, with a warning, if the store cannot be reached.
 
-@dataclass(frozen=True, slots=True)
-class LoggedEvaluation:
-    """An evaluation as it is logged. rows: scores of every clip and system, speakers by name."""
-
-    name: str
-    tags: Mapping[str, str]
-    metrics: Mapping[str, float | None]
-    summary: Mapping[str, Any]
-    rows: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
-
-
-def log_evaluation(settings: Settings, evaluation: LoggedEvaluation) -> str | None:
-    """Log an evaluation and return its run; None, with a warning, if the store cannot be reached."""
+    rows: scores of every clip and system. Speakers are logged as a hash: a takedown cannot reach files of a run by
+    name.
+    """
     from tasks.tracking.runs import tracked_run
     from tasks.tracking.store import open_tracking
 
     try:
         tracking = open_tracking(settings.tracking, Workspace.open(settings.workspace))
-        with tracked_run(tracking, evaluation.name) as run:
-            run.tags({"kind": "evaluation", **evaluation.tags})
-            run.metrics(evaluation.metrics)
-            run.content(f"{FOLDER}/scores.json", _text(evaluation.summary))
-            if evaluation.rows:
-                run.content(f"{FOLDER}/clips.json", _text([_unnamed(row) for row in evaluation.rows]))
+        with tracked_run(tracking, name) as run:
+            run.tags({"kind": "evaluation", **tags})
+            run.metrics(metrics)
+            run.content(f"{FOLDER}/scores.json", _text(summary))
+            if rows:
+                run.content(f"{FOLDER}/clips.json", _text([_unnamed(row) for row in rows]))
             return run.run_id
     except TrackingError as error:
         _log.warning("the scores were not logged to MLflow: %s", error)
         return None
 
 
-def metrics_of(means: Iterable[Mean]) -> dict[str, float | None]:
+def metrics_of(means: Iterable[SystemMean]) -> dict[str, float | None]:
     """Return means and interval ends, by names such as "paired/nme_lips" and "paired/nme_lips/low"."""
     metrics: dict[str, float | None] = {}
     for mean in means:
@@ -72,18 +60,16 @@ def metrics_of(means: Iterable[Mean]) -> dict[str, float | None]:
 
 def gains_of(gains: Mapping[str, Interval]) -> dict[str, float | None]:
     """Gains of one system over another, by names such as "gain/nme_lips" and "gain/nme_lips/low"."""
-    return metrics_of(Mean("gain", score, interval) for score, interval in gains.items())
+    return metrics_of(SystemMean("gain", score, interval) for score, interval in gains.items())
 
 
 def metric_name(system: str, score: str) -> str:
-    """Return the name of a system's score in MLflow."""
-    return f"{_SYSTEMS.get(system, system).replace(' ', '_')}/{_SCORES.get(score, score)}"
+    """Return the name of a system's score in MLflow, such as "paired/nme_lips" of "paired audio"."""
+    return f"{system.removesuffix(' audio').replace(' ', '_')}/{score}"
 
 
-def _unnamed(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Replace a row's speaker by a hash: a takedown cannot reach files of a run by name."""
-    named = {"speaker": hashlib.sha256(str(row["speaker"]).encode()).hexdigest()[:12]} if "speaker" in row else {}
-    return {**row, **named}
+def _unnamed(row: ClipScores) -> dict[str, Any]:
+    return row.row() | {"speaker": hashlib.sha256(row.speaker.encode()).hexdigest()[:12]}
 
 
 def _text(tree: Any) -> str:

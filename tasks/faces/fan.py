@@ -25,8 +25,7 @@ from model.io import CPU
 from schemas.config.settings import WeightSettings
 from schemas.errors import WeightsMissingError
 
-from .curves import IBUG68, CurveMap
-from .pose import pose_from_ibug68
+from .points import IBUG68, CurveMap, pose_from_ibug68
 from .region import Box, Detection, FaceLandmarks, Picture, Region
 
 FAN_FILE: Final = "2DFAN4-11f355bf06.pth.tar"

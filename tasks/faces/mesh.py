@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 
 from schemas.config.settings import WeightSettings
 
-from .curves import MESH, CurveMap
+from .detector import FaceSearch
 from .litert import BUNDLE_SHA256, Network, bundle_model, package_model, package_version, sigmoid
-from .pose import pose_from_mesh
+from .points import MESH, CurveMap, pose_from_mesh
 from .region import Detection, FaceLandmarks, Picture, Region, region_of_box, region_of_points
-from .search import FaceSearch
 
 REGION_SCALE: Final = 1.5
 """Side of the network's square over the face's longer side, as MediaPipe has it."""

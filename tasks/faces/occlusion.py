@@ -20,12 +20,13 @@ directions of a gradient.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.faces.patches import FacePatches, Rgb, rows_and_columns
+from model.features.arrays import Floats
+from tasks.faces.patches import FacePatch, FacePatches, rows_and_columns
 
 _FACE: Final = rows_and_columns(-0.7, -0.6, 0.7, 1.6)
 """Brows to chin, with a pixel more on all sides: 22 rows, 14 columns."""
@@ -73,11 +74,6 @@ _FLAT: Final = 1.5
 
 _LUMA: Final = np.array([0.299, 0.587, 0.114], np.float32)
 
-Floats = NDArray[np.floating[Any]]
-
-_Look = tuple[Rgb, tuple[float, float], float]
-"""A patch, its yaw and pitch, its mouth opening."""
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _OcclusionFeatures:
@@ -91,10 +87,9 @@ class _OcclusionFeatures:
     state_N3: Floats
 
     @classmethod
-    def of(cls, looks: Sequence[_Look]) -> Self:
+    def of(cls, patches: Sequence[FacePatch]) -> Self:
         """One patch or more."""
-        patches, angles, openings = zip(*looks, strict=True)
-        rgb = np.stack([patch[_FACE] for patch in patches]).astype(np.float32)
+        rgb = np.stack([patch.rgb[_FACE] for patch in patches]).astype(np.float32)
         skin = np.median((rgb[:, 1:-1, 1:-1] @ _LUMA)[:, _UPPER], axis=(1, 2))
         rgb *= (_LEVEL / (skin + _DARK))[:, None, None, None]
         colours = np.log(rgb[:, 1:-1, 1:-1] + _DARK)
@@ -104,7 +99,8 @@ class _OcclusionFeatures:
         structure_NHBD = np.log(np.stack([_blocks(gradients[:, half]) for half in (_LOWER, _UPPER)], axis=1) + _FLAT)
         hues = colours_NHBC[..., [0, 2]] - colours_NHBC[..., [1]]
         hue_NB = np.linalg.norm(hues[:, 0, :, None] - hues[:, 1, None], axis=-1).min(axis=-1)
-        state = np.column_stack([np.array(angles) / _TURN_DEG, np.array(openings) / _OPENING])
+        angles, openings = np.array([patch.angles for patch in patches]), np.array([patch.opening for patch in patches])
+        state = np.column_stack([angles / _TURN_DEG, openings / _OPENING])
         return cls(colours_NHBC, structure_NHBD, np.median(hue_NB, axis=1), state)
 
 
@@ -115,8 +111,8 @@ def mouth_occluded(track: FacePatches, frames: int, earlier: FacePatches | None 
     earlier: patches of the same face just before the track, to compare with.
     """
     occluded = np.zeros(frames, bool)
-    covered = _lasting(_scores(earlier or FacePatches(), track) >= 1, np.array(track.times_s))
-    borders = np.array([-1, *track.frames, frames])
+    covered = _lasting(_scores(earlier or FacePatches(), track) >= 1, np.array([one.time_s for one in track.patches]))
+    borders = np.array([-1, *(one.frame for one in track.patches), frames])
     for at in np.flatnonzero(covered):
         occluded[borders[at] + 1 : borders[at + 2]] = True
     return occluded
@@ -124,18 +120,18 @@ def mouth_occluded(track: FacePatches, frames: int, earlier: FacePatches | None 
 
 def _scores(earlier: FacePatches, track: FacePatches) -> NDArray[np.float64]:
     """Score of a cover over the mouth in each patch of the track (N,); 1 and more is a cover."""
-    looks = [look for part in (earlier, track) for look in zip(part.patches, part.angles, part.openings, strict=True)]
-    scores, before, start = np.zeros(len(looks)), 0, len(earlier.frames)
-    times = np.array([*earlier.times_s, *track.times_s])
-    while start < len(looks):
+    patches, start = [*earlier.patches, *track.patches], len(earlier.patches)
+    scores, before = np.zeros(len(patches)), 0
+    times = np.array([patch.time_s for patch in patches])
+    while start < len(patches):
         stop = int(np.searchsorted(times, times[start] + _STRETCH_S))
-        seen = _OcclusionFeatures.of(looks[before:stop])  # not all at once: of an hour it would be half a gigabyte
+        seen = _OcclusionFeatures.of(patches[before:stop])  # not all at once: of an hour it would be half a gigabyte
         scores[start:stop] = seen.hue_N[start - before :] / _UNLIKE_SKIN
         if stop - before >= _LEAST_PATCHES:
             unlike = _unlike_typical(seen)[start - before :] / _UNLIKE_TRACK
             scores[start:stop] = np.maximum(scores[start:stop], unlike)
         before, start = start, stop
-    return scores[len(earlier.frames) :]
+    return scores[len(earlier.patches) :]
 
 
 def _unlike_typical(seen: _OcclusionFeatures) -> NDArray[np.float64]:

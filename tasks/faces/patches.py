@@ -5,19 +5,18 @@ the head looks the same way. It holds hair and collar, too: 3.2 units wide and h
 eyes are far apart, or a little longer.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from model.features.arrays import Rgb
 from model.features.face_frame import FaceFrame
 from model.features.landmarks import mouth_opening
 from tasks.faces.tracker import FaceObservation
 from tasks.faces.window import cut_window
-
-Rgb = NDArray[np.uint8]
 
 PATCH_PX: Final = 32
 UNITS: Final = 3.2
@@ -66,45 +65,40 @@ def rows_and_columns(left: float, top: float, right: float, bottom: float) -> tu
     return rows, columns
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class FacePatch:
+    """Patch of a face in one frame.
+
+    angles: yaw and pitch, degrees. opening: of the mouth, over the distance between the eyes. sights: times that the
+    face was lost and found again before.
+    """
+
+    frame: int
+    time_s: float
+    rgb: Rgb
+    angles: tuple[float, float]
+    opening: float
+    sights: int
+
+
 @dataclass(slots=True, eq=False)
 class FacePatches:
-    """Patches of one track, by time. frames: numbers of the frames they were taken from, rising."""
+    """Patches of one track, by time. lost: times that the face was lost and found again, odd while it is lost."""
 
-    frames: list[int] = field(default_factory=list)
-    times_s: list[float] = field(default_factory=list)
-    patches: list[Rgb] = field(default_factory=list)
-    angles: list[tuple[float, float]] = field(default_factory=list)
-    """Yaw and pitch, degrees."""
-    openings: list[float] = field(default_factory=list)
-    """Mouth opening over the distance between the eyes."""
-    sights: list[int] = field(default_factory=list)
-    """Times that the face was lost and found again before each patch."""
+    patches: list[FacePatch] = field(default_factory=list)
     lost: int = 0
-    """The same until now; odd while it is lost."""
 
     def add(self, number: int, time_s: float, rgb: Rgb, face: FaceObservation) -> None:
         """Add the patch of frame `number`, if the face is tracked there and the last patch is old enough."""
         self.lost += face.tracked == self.lost % 2
-        if not face.tracked or (self.times_s and time_s - self.times_s[-1] < EVERY_S):
+        if not face.tracked or (self.patches and time_s - self.patches[-1].time_s < EVERY_S):
             return
         patch = face_patch(rgb, face.points)
         if patch is not None:
-            self.frames.append(number)
-            self.times_s.append(time_s)
-            self.patches.append(patch)
-            self.angles.append((face.yaw, face.pitch))
-            self.openings.append(float(mouth_opening(face.points)))
-            self.sights.append(self.lost)
+            opening = float(mouth_opening(face.points))
+            self.patches.append(FacePatch(number, time_s, patch, (face.yaw, face.pitch), opening, self.lost))
 
     def between(self, first: int, stop: int) -> "FacePatches":
         """Patches of the frames first..stop - 1, with their numbers counted from `first`."""
-        kept = [at for at, frame in enumerate(self.frames) if first <= frame < stop]
-        return FacePatches(
-            [self.frames[at] - first for at in kept],
-            [self.times_s[at] for at in kept],
-            [self.patches[at] for at in kept],
-            [self.angles[at] for at in kept],
-            [self.openings[at] for at in kept],
-            [self.sights[at] for at in kept],
-            self.lost,
-        )
+        kept = [replace(one, frame=one.frame - first) for one in self.patches if first <= one.frame < stop]
+        return FacePatches(kept, self.lost)

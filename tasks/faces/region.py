@@ -56,7 +56,7 @@ class FaceLandmarks:
 
     points: (216, 2) float32 in the order of model.features.landmarks, pixels of the whole picture.
     score: the network's confidence that the region holds a face, 0..1.
-    yaw, pitch, roll: head pose in degrees, signs as in tasks.faces.pose.
+    yaw, pitch, roll: head pose in degrees, signs as in tasks.faces.points.
     next_region: where to look for the same face in the next frame.
     """
 

@@ -3,13 +3,16 @@
 from dataclasses import dataclass
 from typing import Final
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from model.features.arrays import Pictures
 from model.features.landmarks import box as box_of
 from model.features.landmarks import interocular
 from model.features.timing import seconds_to_frames
 from schemas.config.settings import ClipSettings
+from schemas.contract import LANDMARK_POINTS
 
 from .backend import LandmarkBackend
 from .region import Box, Detection, FaceLandmarks, Picture, distance, longer_side, overlap
@@ -46,7 +49,7 @@ class FaceObservation:
     points: (216, 2) float32, pixels of the frame; the last good ones where `tracked` is False.
     score: of the network on this frame, 0..1.
     tracked: the score is good and the points are shaped like a face that follows from the frame before.
-    yaw, pitch, roll: degrees, signs as in tasks.faces.pose; of the last good frame where `tracked` is False.
+    yaw, pitch, roll: degrees, signs as in tasks.faces.points; of the last good frame where `tracked` is False.
     """
 
     track: int
@@ -184,7 +187,7 @@ class FaceTracker:
         self._tracks = kept
 
 
-def _box(face: FaceLandmarks) -> Box:
+def _box(face: FaceLandmarks | FaceObservation) -> Box:
     left, top, right, bottom = (float(side) for side in box_of(face.points))
     return left, top, right, bottom
 
@@ -212,3 +215,27 @@ def _like_a_face(face: FaceLandmarks, rgb: Picture) -> bool:
 def _follows(before: FaceLandmarks, face: FaceLandmarks) -> bool:
     """Return True if the face is where, and as large as, it can be one frame later."""
     return distance(_box(before), _box(face)) < MAX_JUMP and _growth(_box(before), _box(face)) < MAX_GROWTH
+
+
+_SEARCHED_PX = 256
+"""Side to which crops are scaled before faces are detected: that of stored crops."""
+
+
+def find_landmarks(
+    backend: LandmarkBackend, clips: ClipSettings, crops_FSS3: Pictures
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Track the largest face in successive crops: landmarks (F, 216, 2) in crop pixels, and True where there was one.
+
+    Where there was none, the landmarks are zeros.
+    """
+    tracker = FaceTracker(backend, clips)
+    scale = crops_FSS3.shape[1] / _SEARCHED_PX
+    landmarks = np.zeros((len(crops_FSS3), LANDMARK_POINTS, 2), np.float32)
+    has_face = np.zeros(len(crops_FSS3), bool)
+    for number, crop in enumerate(crops_FSS3):
+        large = cv2.resize(crop, (_SEARCHED_PX, _SEARCHED_PX), interpolation=cv2.INTER_CUBIC)
+        faces = [face for face in tracker.step(large, cut=number == 0) if face.tracked]
+        if faces:
+            largest = max(faces, key=lambda face: longer_side(_box(face)))
+            landmarks[number], has_face[number] = largest.points * scale, True
+    return landmarks, has_face

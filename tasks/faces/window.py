@@ -2,9 +2,8 @@
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-Rgb = NDArray[np.uint8]
+from model.features.arrays import Rgb
 
 Window = tuple[int, int, int]
 """Left, top, side in source pixels; may reach over the picture's edge."""

@@ -17,8 +17,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from tasks.ingestion.channel import MOST_FILES, MessageChannel
-from tasks.sandbox.confinement import enter
+from tasks.ingestion.messages import MOST_FILES, MessageChannel, packed, plain_error
+from tasks.ingestion.sandbox import enter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,11 +53,11 @@ and Arrow's reserve of a gigabyte, count towards the memory limit and on a large
 _PARENTS: list[MessageChannel] = []
 
 
-class Handed(dict[str, tuple[str | None, list[int]]]):
+class OpenFiles(dict[str, tuple[str | None, list[int]]]):
     """Open files for another process, by name: the path of each, None where it has none, and its descriptors."""
 
     @classmethod
-    def of(cls, counts: "Mapping[str, tuple[str | None, int]]", handles: list[int]) -> "Handed":
+    def of(cls, counts: "Mapping[str, tuple[str | None, int]]", handles: list[int]) -> "OpenFiles":
         """The same from how many descriptors each has, and all of them in a row."""
         left = iter(handles)
         return cls({name: (path, list(islice(left, count))) for name, (path, count) in counts.items()})
@@ -80,8 +80,6 @@ class Handed(dict[str, tuple[str | None, list[int]]]):
 
 def announce(news: Any) -> None:
     """In a child: say something to whoever waits for the answer. Elsewhere nobody hears it."""
-    from tasks.ingestion.wire_format import packed
-
     for parent in _PARENTS:
         parent.send(NEWS + packed(news))
 
@@ -104,23 +102,22 @@ def serve(parent: MessageChannel) -> None:
                 parent.send(answer, handed.handles)
 
 
-def _answer(call: bytes, files: list[int]) -> tuple[bytes, Handed]:
-    from tasks.ingestion.wire_format import packed, plain_error
-    from tasks.media.granted import granted
+def _answer(call: bytes, files: list[int]) -> tuple[bytes, OpenFiles]:
+    from tasks.media.paths import granted
 
     try:
         work, arguments, names = pickle.loads(call)  # from our own parent, through a socket only we two hold
-        with granted(Handed.of(names, files)):
+        with granted(OpenFiles.of(names, files)):
             value = work(*arguments)
-        if isinstance(value, Handed):
+        if isinstance(value, OpenFiles):
             return ANSWER + packed(value.counts), value
-        return ANSWER + packed(value), Handed()
+        return ANSWER + packed(value), OpenFiles()
     except MemoryError:
         os._exit(OUT_OF_MEMORY_EXIT)  # after a failed allocation nothing in this process can be trusted
     except Exception as error:  # noqa: BLE001 - handed to the parent, which decides
         if says_no_memory(str(error)):
             os._exit(OUT_OF_MEMORY_EXIT)
-        return ERROR + packed(plain_error(error)), Handed()
+        return ERROR + packed(plain_error(error)), OpenFiles()
 
 
 def _bind_to_parent() -> None:

@@ -5,9 +5,9 @@ replaced after it was killed. Not multiprocessing's Process: Dask's workers are 
 """
 
 import contextlib
-import importlib
 import os
 import pickle
+import pkgutil
 import signal
 import socket
 import subprocess
@@ -20,11 +20,10 @@ from typing import IO, Any, Final
 
 from schemas.errors import MediaRefusedError
 from schemas.reasons import FileReason
-from tasks.ingestion.channel import MOST_FILES, MessageChannel
-from tasks.ingestion.child import ERROR, NEWS, OUT_OF_MEMORY_EXIT, Handed, says_no_memory
+from tasks.ingestion.child import ERROR, NEWS, OUT_OF_MEMORY_EXIT, OpenFiles, says_no_memory
+from tasks.ingestion.messages import MOST_FILES, MessageChannel, error_of, unpacked
+from tasks.ingestion.sandbox import Sandbox, surroundings
 from tasks.ingestion.scratch import Scratch, sweep
-from tasks.ingestion.wire_format import error_of, unpacked
-from tasks.sandbox.confinement import Sandbox, surroundings
 
 _LAST_WORDS = 300
 """Characters of a dead child's stderr that are kept as the cause."""
@@ -34,7 +33,7 @@ _FROM_OUTSIDE = frozenset({signal.SIGKILL, signal.SIGTERM, signal.SIGHUP})
 
 Work = Callable[..., Any]
 
-Hear = Callable[[Any], float | None]
+OnMessage = Callable[[Any], float | None]
 """Takes news; returns the seconds that the work may take from here on, None for as many as before."""
 
 _LONGEST_WAIT_S: Final = 7 * 24 * 3600.0
@@ -55,7 +54,7 @@ class KilledFromOutsideError(MediaRefusedError):
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class FunctionName:
     """A function by "module:name", imported where it is called and not where it is named."""
 
     target: str
@@ -65,14 +64,13 @@ class Named:
 
         Raises: what it raises; ImportError, AttributeError - there is none of that name.
         """
-        module, name = self.target.split(":")
-        return getattr(importlib.import_module(module), name)(*arguments)
+        return pkgutil.resolve_name(self.target)(*arguments)
 
 
 _NOTHING_BESIDES: Final = Sandbox()
 
 
-class Isolated:
+class ChildProcess:
     """A child process that runs one call at a time. Not to be shared between threads.
 
     memory_limit_gib bounds what the child may allocate: the kernel then refuses it memory, not the machine.
@@ -92,7 +90,7 @@ class Isolated:
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: MessageChannel | None = None
         self._stderr: IO[bytes] | None = None
-        self._unheard = 0
+        self._unanswered = 0
         self._place: Scratch | None = None
 
     def prepare(self, work: Work, *arguments: Any) -> None:
@@ -102,7 +100,7 @@ class Isolated:
         if self._process is None:
             with contextlib.suppress(OSError):  # a child that is dead already is replaced by the next call
                 self._ready().send(pickle.dumps((work, arguments, {})))
-                self._unheard += 1
+                self._unanswered += 1
 
     def run(
         self,
@@ -110,35 +108,37 @@ class Isolated:
         *arguments: Any,
         time_limit_s: float,
         returns: Any = Any,
-        hear: Hear | None = None,
-        hears: Any = Any,
-        files: Handed | None = None,
+        on_message: OnMessage | None = None,
+        message_type: Any = Any,
+        files: OpenFiles | None = None,
     ) -> Any:
         """Call work(*arguments) in the child and return what it returns, which must be of the kind `returns`, as
         annotations name it. files: media that the work may open, though the child may not; see `handed`.
 
-        hear: takes what the work says by `announce` meanwhile, each of the kind `hears`; each time it does, its time
-        begins anew, with the seconds that `hear` returns, if it returns any, in the place of those before.
+        on_message: takes what the work says by `announce` meanwhile, each of the kind `message_type`; each time, the
+        time begins anew, with the seconds that `on_message` returns, if any, in the place of those before.
 
         Raises: MediaRefusedError - the work refused the file, or the child crashed, ran out of time or of memory, or
         gave an answer of another kind; any other exception of the work is raised here as it was there.
         """
-        channel, given = self._ready(), files or Handed()
+        channel, given = self._ready(), files or OpenFiles()
         try:
             channel.send(pickle.dumps((work, arguments, given.counts)), given.handles)
-            while self._unheard:
+            while self._unanswered:
                 self._answer(channel, time_limit_s)
-                self._unheard -= 1
-            failed, data, found = self._answer(channel, time_limit_s, hear, hears, MOST_FILES * (returns is Handed))
+                self._unanswered -= 1
+            failed, data, found = self._answer(
+                channel, time_limit_s, on_message, message_type, MOST_FILES * (returns is OpenFiles)
+            )
         except (EOFError, BrokenPipeError, ConnectionResetError):
             raise self._autopsy() from None
-        except BaseException:  # of who hears, or Ctrl-C: what the child says next would be taken for another answer
+        except BaseException:  # of on_message, or Ctrl-C: what the child says next would be taken for another answer
             self.close()
             raise
         if failed:
             raise error_of(self._read(data, dict[str, Any]))
-        if returns is Handed:
-            return Handed.of(self._read(data, dict[str, tuple[str | None, int]]), found)
+        if returns is OpenFiles:
+            return OpenFiles.of(self._read(data, dict[str, tuple[str | None, int]]), found)
         return self._read(data, returns)
 
     def close(self) -> None:
@@ -152,10 +152,15 @@ class Isolated:
         if self._place is not None:
             self._place.close()
         self._process = self._channel = self._stderr = self._place = None
-        self._unheard = 0
+        self._unanswered = 0
 
     def _answer(
-        self, channel: MessageChannel, time_limit_s: float, hear: Hear | None = None, hears: Any = Any, files: int = 0
+        self,
+        channel: MessageChannel,
+        time_limit_s: float,
+        on_message: OnMessage | None = None,
+        message_type: Any = Any,
+        files: int = 0,
     ) -> tuple[bool, bytes, list[int]]:
         while channel.waits(min(time_limit_s, _LONGEST_WAIT_S)):
             try:
@@ -167,7 +172,7 @@ class Isolated:
             kind, data = message[:1], message[1:]
             if kind != NEWS:
                 return kind == ERROR, data, found
-            if hear is not None and (limit_s := hear(self._read(data, hears))) is not None:
+            if on_message is not None and (limit_s := on_message(self._read(data, message_type))) is not None:
                 time_limit_s = limit_s
         self.close()
         raise MediaRefusedError(FileReason.TIMED_OUT, f"longer than {time_limit_s:.0f} s")

@@ -6,11 +6,11 @@ being filled and of those that wait is held: memory does not grow with the file.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from model.features.arrays import Rgb
 from model.features.landmarks import box as box_of
 from model.features.timing import frame_to_second, seconds_to_frames
 from schemas.config.settings import ClipSettings
@@ -18,7 +18,7 @@ from tasks.faces.breaks import Frames, between, breaks
 from tasks.faces.occlusion import mouth_occluded
 from tasks.faces.patches import FacePatches
 from tasks.faces.tracker import FaceObservation
-from tasks.faces.window import cut_window, next_window
+from tasks.faces.window import Window, cut_window, next_window
 from tasks.media.transitions import LOOK_AHEAD_S, TransitionFinder
 from tasks.quality.picture import FacePicture, measure_face
 
@@ -27,8 +27,6 @@ MEASURE_EVERY_FRAMES = 5
 
 _COMPARABLE = 0.5
 """Another face counts when it is at least this share of this face's height."""
-
-Rgb = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,9 +45,27 @@ class FrameContext:
     """Still shows two moments, after whatever was done against it."""
 
 
+@dataclass(slots=True, eq=False)
+class DraftFrame:
+    """One frame of a draft."""
+
+    face: FaceObservation
+    crop: Rgb
+    box: Window
+    is_crowded: bool
+    is_new: bool
+    is_still: bool
+    is_combed: bool
+    fingerprint: bytes
+    look: FacePicture | None
+    """Picture measures, every MEASURE_EVERY_FRAMES."""
+    is_occluded: bool = False
+    """Something lies over the mouth; known when the track, or a clip's length of it, is over."""
+
+
 @dataclass(slots=True)
 class Draft:
-    """A clip that is being filled, then cut off and measured. All lists have one entry per frame."""
+    """A clip that is being filled, then cut off and measured."""
 
     shot: int
     track: int
@@ -57,18 +73,7 @@ class Draft:
     width: int
     height: int
     crop_px: int = 0
-    faces: list[FaceObservation] = field(default_factory=list)
-    crops: list[Rgb] = field(default_factory=list)
-    boxes: list[tuple[int, int, int]] = field(default_factory=list)
-    crowded: list[bool] = field(default_factory=list)
-    is_new: list[bool] = field(default_factory=list)
-    is_still: list[bool] = field(default_factory=list)
-    is_combed: list[bool] = field(default_factory=list)
-    fingerprints: list[bytes] = field(default_factory=list)
-    looks: dict[int, FacePicture] = field(default_factory=dict)
-    """Picture measures by frame number within the draft."""
-    occluded: list[bool] = field(default_factory=list)
-    """Something lies over the mouth; known when the track, or a clip's length of it, is over."""
+    content: list[DraftFrame] = field(default_factory=list)
     patches: FacePatches = field(default_factory=FacePatches)
     earlier: FacePatches | None = None
     """Patches of the same face in the clip before, if it goes on from there."""
@@ -76,24 +81,18 @@ class Draft:
     @property
     def frames(self) -> int:
         """Length at 25 fps."""
-        return len(self.faces)
+        return len(self.content)
 
     def split(self, at: int) -> "Draft":
         """Cut the draft after `at` frames and return the rest as a new draft."""
-        rest = Draft(self.shot, self.track, self.start_frame + at, self.width, self.height, self.crop_px)
-        lists = ("faces", "crops", "boxes", "crowded", "is_new", "is_still", "is_combed", "fingerprints", "occluded")
-        for name in lists:
-            values = getattr(self, name)
-            setattr(rest, name, values[at:])
-            del values[at:]
-        rest.looks = {frame - at: look for frame, look in self.looks.items() if frame >= at}
-        self.looks = {frame: look for frame, look in self.looks.items() if frame < at}
+        rest = replace(self, start_frame=self.start_frame + at, content=self.content[at:], earlier=None)
+        del self.content[at:]
         rest.patches, self.patches = self.patches.between(at, at + rest.frames), self.patches.between(0, at)
         return rest
 
     def drop_lost_tail(self) -> None:
         """Take off the last frames in which the face was no longer tracked."""
-        keep = max((number + 1 for number, face in enumerate(self.faces) if face.tracked), default=0)
+        keep = max((number + 1 for number, frame in enumerate(self.content) if frame.face.tracked), default=0)
         if keep < self.frames:
             self.split(keep)
 
@@ -167,7 +166,8 @@ class ClipBuilder:
             if piece.frames < self._least:
                 self.dropped_frames += piece.frames
                 continue
-            piece.occluded = mouth_occluded(piece.patches, piece.frames, piece.earlier).tolist()
+            for number in np.flatnonzero(mouth_occluded(piece.patches, piece.frames, piece.earlier)):
+                piece.content[number].is_occluded = True
             if self._transitions is not None:
                 piece.shot += self._transitions.shots_before(piece.start_frame)
             while piece.frames >= self._most + self._least:
@@ -193,30 +193,22 @@ class ClipBuilder:
 
     def _append(self, draft: Draft, picture: FrameContext, face: FaceObservation, faces: list[FaceObservation]) -> None:
         left, top, right, bottom = (float(side) for side in box_of(face.points))
-        window = next_window(
-            draft.boxes[-1] if draft.boxes else None, (left, top, right, bottom), self._clips.crop_margin
-        )
+        last = draft.content[-1].box if draft.content else None
+        window = next_window(last, (left, top, right, bottom), self._clips.crop_margin)
         if not draft.crop_px:
             draft.crop_px = max(16, min(self._clips.crop_px, window[2] // 16 * 16))
+        look = None
         if draft.frames % MEASURE_EVERY_FRAMES == 0:
             look = measure_face(picture.rgb, (int(left), int(top), int(right), int(bottom)))
-            if look is not None:
-                draft.looks[draft.frames] = look
         if picture.is_new:
             draft.patches.add(draft.frames, frame_to_second(picture.index), picture.rgb, face)
-        draft.faces.append(face)
-        draft.boxes.append(window)
-        draft.crops.append(cut_window(picture.rgb, window, draft.crop_px))
-        draft.crowded.append(_crowded(face, faces))
-        draft.is_new.append(picture.is_new)
-        draft.is_still.append(picture.is_still)
-        draft.is_combed.append(picture.is_combed)
-        draft.fingerprints.append(picture.fingerprint)
-
-
-def dropped_seconds(builder: ClipBuilder) -> float:
-    """Seconds of face tracks that were too short to become clips."""
-    return frame_to_second(builder.dropped_frames)
+        crop, is_crowded = cut_window(picture.rgb, window, draft.crop_px), _crowded(face, faces)
+        draft.content.append(
+            DraftFrame(
+                face, crop, window, is_crowded, picture.is_new, picture.is_still, picture.is_combed,
+                picture.fingerprint, look,
+            )
+        )  # fmt: skip
 
 
 def _crowded(face: FaceObservation, faces: list[FaceObservation]) -> bool:

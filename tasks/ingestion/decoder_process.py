@@ -12,24 +12,22 @@ from typing import Any, Final
 from schemas.config.limits import LimitSettings
 from schemas.errors import MediaRefusedError
 from schemas.reasons import FileReason
-from tasks.ingestion.child import Handed
-from tasks.ingestion.child_process import Isolated, Named
-from tasks.media.granted import TIMES
-from tasks.media.paths import local_path, localise, path_to_uri
-from tasks.media.sniff import open_regular, unreadable
-from tasks.sandbox.confinement import Sandbox, require, warn_of_missing
+from tasks.ingestion.child import OpenFiles
+from tasks.ingestion.child_process import ChildProcess, FunctionName
+from tasks.ingestion.sandbox import Sandbox, require, warn_of_missing
+from tasks.media.paths import TIMES, local_path, localise, open_regular, path_to_uri, unreadable
 
-OPEN: Final = Named("tasks.ingestion.decoder_process:open_files")
+OPEN: Final = FunctionName("tasks.ingestion.decoder_process:open_files")
 
 
-def open_files(names: Sequence[str], lenient: bool = False, origins: Sequence[str] = ()) -> Handed:
-    """Files by their paths or addresses, each opened granted.TIMES times; those on other machines are copied first.
+def open_files(names: Sequence[str], lenient: bool = False, origins: Sequence[str] = ()) -> OpenFiles:
+    """Files by their paths or addresses, each opened paths.TIMES times; those on other machines are copied first.
     lenient: local files that cannot be opened are left out, for who works on them to find out why.
     origins: see open_store.
 
     Raises: MediaRefusedError - DISK_FULL, VANISHED, UNREADABLE, NOT_A_REGULAR_FILE, CHANGED.
     """
-    handed = Handed()
+    handed = OpenFiles()
     try:
         for name in names:
             uri = name if "://" in name or name.startswith("/") else path_to_uri(Path(name))
@@ -61,12 +59,12 @@ def _opened(path: Path) -> list[int]:
     return handles
 
 
-def handed_to_write(paths: Iterable[Path]) -> Handed:
+def handed_to_write(paths: Iterable[Path]) -> OpenFiles:
     """Files of this process's own, opened for a child to write.
 
     Raises: OSError - one cannot be written.
     """
-    handed = Handed()
+    handed = OpenFiles()
     for path in paths:
         handed[str(path)] = (str(path), [os.open(path, os.O_WRONLY | os.O_CLOEXEC)])
     return handed
@@ -74,7 +72,7 @@ def handed_to_write(paths: Iterable[Path]) -> Handed:
 
 class Decoder:
     """A child in a sandbox that works on media, and one outside that opens them for it. Not to be shared between
-    threads. sandbox, variables: as those of Isolated.
+    threads. sandbox, variables: as those of ChildProcess.
 
     Raises: SandboxError - the limits ask for more than this machine offers.
     """
@@ -84,8 +82,8 @@ class Decoder:
     ) -> None:
         require(limits.require_sandbox)
         warn_of_missing()
-        self._child = Isolated(limits.memory_limit_gib, sandbox or Sandbox(), variables)
-        self._reader = Isolated(limits.memory_limit_gib, None)
+        self._child = ChildProcess(limits.memory_limit_gib, sandbox or Sandbox(), variables)
+        self._reader = ChildProcess(limits.memory_limit_gib, None)
         self._origins = limits.web_origins
 
     def run(
@@ -97,13 +95,15 @@ class Decoder:
         time_limit_s: float,
         **more: Any,
     ) -> Any:
-        """Call work(*arguments) in the sandbox, where it may open `media`; see open_files and Isolated.run.
+        """Call work(*arguments) in the sandbox, where it may open `media`; see open_files and ChildProcess.run.
 
         Raises: as they do.
         """
         if not media:
             return self._child.run(work, *arguments, time_limit_s=time_limit_s, **more)
-        opened = self._reader.run(OPEN, list(media), lenient, self._origins, time_limit_s=time_limit_s, returns=Handed)
+        opened = self._reader.run(
+            OPEN, list(media), lenient, self._origins, time_limit_s=time_limit_s, returns=OpenFiles
+        )
         with closing(opened):
             return self._child.run(work, *arguments, time_limit_s=time_limit_s, files=opened, **more)
 

@@ -1,18 +1,32 @@
-"""Deduplication: which of several files of equal bytes represents the content, and whose labels it has.
+"""Deduplication: selection of the file that stands for a content, and of its labels, in the catalog and on the clips.
 
 The newest listing leads. A file that is listed now takes the place of one that is gone, and of one that is elsewhere
 and says another speaker. What one listing itself says of equal bytes must agree: if not, nobody can know who is right,
 so all of these files are refused until the listing is mended.
+
+Clips are labelled first: a catalog row that is as it should be is not looked at again.
 """
 
+import logging
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from operator import attrgetter
 from typing import Final
 
-from schemas.reasons import FileState
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from schemas.config.settings import Settings
+from schemas.errors import MediaRefusedError
+from schemas.reasons import FileReason, FileState
 from schemas.records import RawFile
-from tasks.ingestion import file_catalog
-from tasks.sources.presence import gone
+from tasks.ingestion import catalog
+from tasks.sources.folder import gone
+from tasks.stores import tables
+from tasks.stores.workspace import Workspace
+
+_LOG = logging.getLogger(__name__)
 
 _STATEMENTS: Final = ("speaker", "licence", "consent", "language", "offset_s")
 """Labels that are about the content, so equal bytes have the same; an empty one, or an offset of 0, says nothing."""
@@ -30,14 +44,14 @@ class Resolution:
 
     originals: dict[str, RawFile] = field(default_factory=dict)
     copies: list[tuple[RawFile, str, str]] = field(default_factory=list)
-    standing: list[tuple[RawFile, file_catalog.Row]] = field(default_factory=list)
+    standing: list[tuple[RawFile, catalog.Row]] = field(default_factory=list)
     disputed: list[tuple[RawFile, str, str]] = field(default_factory=list)
     gone: set[str] = field(default_factory=set)
 
 
 def resolve(
     contents: Mapping[str, Sequence[RawFile]],
-    known: Mapping[str, file_catalog.Row],
+    known: catalog.Catalog,
     extractor: str,
     listed: Collection[str] = frozenset(),
     looked_at: Collection[str] = frozenset(),
@@ -48,7 +62,7 @@ def resolve(
     contents: files by the media_id that they hold. listed: uris that the same listing names besides, as the catalog
     knows them. looked_at: files whose bytes were read just now; a row of theirs with another content is out of date.
     """
-    rows: dict[str, list[file_catalog.Row]] = {media: [] for media in contents}
+    rows: dict[str, list[catalog.Row]] = {media: [] for media in contents}
     held = {raw.uri: media for media, files in contents.items() for raw in files}
     for uri, row in known.items():
         media = row["media_id"]
@@ -57,7 +71,7 @@ def resolve(
     away = {row["uri"] for found in rows.values() for row in found if row["uri"] not in held}
     made = Resolution(gone=set(is_gone(away - set(listed))))
     for media, files in sorted(contents.items()):
-        _resolve_one(made, media, sorted(files, key=_uri), rows[media], extractor, listed)
+        _resolve_one(made, media, sorted(files, key=attrgetter("uri")), rows[media], extractor, listed)
     return made
 
 
@@ -74,13 +88,13 @@ def _resolve_one(
     made: Resolution,
     media: str,
     files: Sequence[RawFile],
-    rows: Sequence[file_catalog.Row],
+    rows: Sequence[catalog.Row],
     extractor: str,
     listed: Collection[str],
 ) -> None:
     names = {raw.uri for raw in files}
     others = [row for row in rows if row["uri"] not in names and row["uri"] not in made.gone]
-    beside = [file_catalog.raw_of(row) for row in others if row["uri"] in listed]
+    beside = [catalog.raw_of(row) for row in others if row["uri"] in listed]
     reason = dispute([*files, *beside])
     if reason:
         made.disputed.extend((raw, media, reason) for raw in (*files, *beside))
@@ -97,7 +111,7 @@ def _resolve_one(
     else:
         made.originals[media] = chosen
     is_same = before is None or before["uri"] == chosen.uri
-    copies = files if is_same else [*files, *map(file_catalog.raw_of, others)]
+    copies = files if is_same else [*files, *map(catalog.raw_of, others)]
     made.copies.extend((raw, media, chosen.uri) for raw in copies if raw.uri != chosen.uri)
 
 
@@ -106,25 +120,125 @@ def _first(files: Sequence[RawFile], standing: str) -> RawFile:
     return min(files, key=lambda raw: (not raw.speaker, raw.uri != standing, raw.uri))
 
 
-def _stays_elsewhere(before: file_catalog.Row, chosen: RawFile, lost: Collection[str], here: Collection[str]) -> bool:
+def _stays_elsewhere(before: catalog.Row, chosen: RawFile, lost: Collection[str], here: Collection[str]) -> bool:
     """Return True if a file of another listing goes on standing: it is there, and is not contradicted."""
     if before["uri"] in here or before["uri"] in lost:
         return False
     return not chosen.speaker or chosen.speaker == before["speaker"]
 
 
-def _can_stand(row: file_catalog.Row, extractor: str) -> bool:
+def _can_stand(row: catalog.Row, extractor: str) -> bool:
     """Return True if a copy of this file needs no work: the file has been analysed, and will not be again."""
-    is_final = row["state"] != FileState.DUPLICATE and row["reason"] not in file_catalog.RETRIED
+    is_final = row["state"] != FileState.DUPLICATE and row["reason"] not in catalog.RETRIED
     return bool(is_final and row["media_id"] and row["extractor"] == extractor)
 
 
-def _is_done(chosen: RawFile, before: file_catalog.Row, asked: Collection[str]) -> bool:
+def _is_done(chosen: RawFile, before: catalog.Row, asked: Collection[str]) -> bool:
     """Return True if nothing has to be measured anew. A quarantined file that is listed to be tried again has to."""
     if before["offset_s"] != chosen.offset_s:
         return False
     return before["state"] != FileState.QUARANTINED or before["uri"] not in asked
 
 
-def _uri(raw: RawFile) -> str:
-    return raw.uri
+def relabel(
+    workspace: Workspace,
+    files: Iterable[RawFile],
+    known: catalog.Catalog,
+    settings: Settings,
+    labelled: Collection[str] = frozenset(),
+) -> list[catalog.Row]:
+    """Store the new labels of files that are done: their speaker, corpus, licence, consent and language.
+    Returns the rows that give nothing from now on.
+
+    labelled: uris that the same listing names besides, with labels that the catalog knows.
+    """
+    now = {raw.uri: catalog.relabelled_row(raw, known[raw.uri]) for raw in files}
+    contents: dict[str, list[RawFile]] = {}
+    for row in now.values():
+        if row["media_id"] and row["state"] != FileState.QUARANTINED:
+            contents.setdefault(row["media_id"], []).append(catalog.raw_of(row))
+    is_gone = partial(gone, origins=settings.limits.web_origins)
+    found = resolve(contents, {**known, **now}, settings.extractor, labelled, is_gone=is_gone)
+    return store_resolution(workspace, found, known, settings.extractor, now)
+
+
+def store_resolution(
+    workspace: Workspace,
+    found: Resolution,
+    known: catalog.Catalog,
+    extractor: str,
+    relabelled: catalog.Catalog | None = None,
+) -> list[catalog.Row]:
+    """Store the files that stand for contents that are done; return the rows that give nothing: copies and disputes.
+
+    relabelled: rows that are stored with them, unless the resolution has another one for the same file.
+    """
+    stands = [catalog.moved_row(raw, before) for raw, before in found.standing]
+    unread = [catalog.duplicate_row(raw, extractor, media, original) for raw, media, original in found.copies]
+    for raw, media, why in found.disputed:
+        _LOG.warning("%s is refused: %s", raw.uri, why)
+        unread.append(catalog.refused_row(raw, extractor, MediaRefusedError(FileReason.LABELS_DISAGREE, why), media))
+    rows = {**(relabelled or {}), **{row["uri"]: row for row in (*stands, *unread)}}
+    changed = [row for uri, row in rows.items() if row != known.get(uri)]
+    _replace(workspace, stands, changed, found.gone - rows.keys())
+    return unread
+
+
+def merge_twins(workspace: Workspace, settings: Settings) -> None:
+    """Let one file stand for a content that two stand for: another ingest measured it at the same time under another
+    name, or a run died before it had taken out the row of a file that was moved.
+
+    Whoever looks comes to the same: the file that is there, then the one of this extractor, then one whose speaker is
+    known, then the first by name.
+    """
+    known, names = catalog.read_catalog(workspace), dict[str, list[str]]()
+    for uri, row in known.items():
+        if row["state"] == FileState.MEASURED:
+            names.setdefault(row["media_id"], []).append(uri)
+    twins = [uris for uris in names.values() if len(uris) > 1]
+    lost = gone((uri for uris in twins for uri in uris), settings.limits.web_origins)
+
+    def rank(uri: str) -> tuple[bool, bool, bool, str]:
+        row = known[uri]
+        return uri in lost, row["extractor"] != settings.extractor, not row["speaker"], uri
+
+    first = {uri: min(uris, key=rank) for uris in twins for uri in uris}
+    rows = [
+        catalog.duplicate_row(catalog.raw_of(row), row["extractor"], row["media_id"], stands)
+        for uri, stands in first.items()
+        if stands != uri and uri not in lost and (row := known[uri])
+    ]
+    removed = {uri for uri, stands in first.items() if stands != uri and uri in lost}
+    _replace(workspace, [known[uri] for uri in set(first.values())], rows, removed)
+
+
+def _replace(
+    workspace: Workspace, stands: Iterable[catalog.Row], changed: list[catalog.Row], removed: Collection[str]
+) -> None:
+    if not changed and not removed:
+        return
+    _label_clips(workspace, {row["media_id"]: row for row in stands if row["state"] == FileState.MEASURED})
+    tables.replace_rows(workspace, "catalog", catalog.catalog_table(changed), "uri", also=removed)
+
+
+def _label_clips(workspace: Workspace, rows: catalog.Catalog) -> None:
+    """Copy labels from the catalog's rows, by media, to their clips.
+
+    A clip whose speaker becomes another leaves its split group: publishing gives it that of its speaker.
+    """
+    chosen = pc.field("media_id").isin(pa.array(list(rows), pa.string()))
+    clips = tables.read(workspace, "clips", ["clip_id", "media_id", "speaker", "split_group"], filter=chosen)
+    media = clips["media_id"].to_pylist()
+    speakers = [rows[m]["speaker"] or f"file:{m}" for m in media]
+    before = zip(speakers, clips["speaker"].to_pylist(), clips["split_group"].to_pylist(), strict=True)
+    changes = pa.table(
+        {
+            "clip_id": clips["clip_id"],
+            "uri": pa.array([rows[m]["uri"] for m in media], pa.string()),
+            "corpus": pa.array([rows[m]["corpus"] for m in media], pa.string()),
+            "speaker": pa.array(speakers, pa.string()),
+            "split_group": pa.array([group if now == was else None for now, was, group in before], pa.string()),
+        }
+    )
+    if changes.num_rows:
+        tables.update_columns(workspace, "clips", changes)

@@ -7,7 +7,7 @@ the next run completes to the same rows.
 import hashlib
 import logging
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -20,16 +20,16 @@ from schemas.policy import Policy
 from schemas.reasons import FileReason, FileState
 from schemas.records import RawFile
 from schemas.tables import CLIPS
-from tasks.ingestion import file_catalog
+from tasks.ingestion import catalog
 from tasks.ingestion.dask_executor import Client, spread
-from tasks.ingestion.hashing import Identified, identify_files
+from tasks.ingestion.deduplication import merge_twins, store_resolution
+from tasks.ingestion.hashing import Identified, batched, identify_files
 from tasks.ingestion.job import Analysis, FileJob
-from tasks.ingestion.labels import settle_twins, store_resolution
 from tasks.ingestion.progress import Tally
+from tasks.ingestion.sandbox import warn_of_missing
 from tasks.ingestion.worker import FileResult, work_on
 from tasks.monitoring.progress import ProgressSink
 from tasks.releases.barred import Barred
-from tasks.sandbox.confinement import warn_of_missing
 from tasks.stores import tables, tombstones
 from tasks.stores.batches import BATCH_IS_STORED_S, FileBatch, KnownMedia, commit_batch, drop_media, orphans
 from tasks.stores.parts import PartFile
@@ -53,12 +53,12 @@ class _Pending:
     """Finished work that is not stored yet."""
 
     media: set[str] = field(default_factory=set)
-    rows: list[file_catalog.Row] = field(default_factory=list)
+    rows: list[catalog.Row] = field(default_factory=list)
     clips: list[pa.Table] = field(default_factory=list)
     parts: dict[str, list[PartFile]] = field(default_factory=lambda: {"stage1": [], "stage2": []})
     since: float = field(default_factory=time.monotonic)
 
-    def take(self, media_id: str, row: file_catalog.Row, analysis: Analysis | None) -> None:
+    def take(self, media_id: str, row: catalog.Row, analysis: Analysis | None) -> None:
         self.media.add(media_id)
         self.rows.append(row)
         if analysis is not None:
@@ -68,8 +68,8 @@ class _Pending:
 
     def batch(self) -> FileBatch:
         clips = pa.concat_tables(self.clips) if self.clips else CLIPS.empty_table()
-        catalog = file_catalog.catalog_table(self.rows)
-        return FileBatch(frozenset(self.media), catalog, clips, self.parts["stage1"], self.parts["stage2"])
+        rows = catalog.catalog_table(self.rows)
+        return FileBatch(frozenset(self.media), rows, clips, self.parts["stage1"], self.parts["stage2"])
 
 
 def work_through(
@@ -90,85 +90,89 @@ def work_through(
     settings = settings.rooted()
     warn_of_missing()
     tally = Tally(files=len(files), bytes=sum(raw.size_bytes for raw in files))
-    known, labelled = file_catalog.read_catalog(workspace), set(labelled)
-    barred = tombstones.standing(workspace).media
+    run = _IngestRun(client, workspace, settings, policy, progress, tally)
+    named, barred = set(labelled), tombstones.standing(workspace).media
+    known = catalog.read_catalog(workspace)
     for part in slices(files, known):
-        found = identify_files(client, part, known, settings, progress, barred, labelled)
-        originals = found.resolution.originals
-        tally.files -= len(part) - len(originals)
-        tally.bytes -= sum(raw.size_bytes for raw in part) - sum(raw.size_bytes for raw in originals.values())
-        _analyse(client, workspace, found, known, settings, policy, progress, tally)
-        known = file_catalog.read_catalog(workspace)
-        settle_twins(workspace, known, settings.extractor, settings.limits.web_origins)
-        labelled.update(raw.uri for raw in part)
+        run.analyse(identify_files(client, part, known, settings, progress, barred, named), part, known)
+        merge_twins(workspace, settings)
+        named.update(raw.uri for raw in part)
+        known = catalog.read_catalog(workspace)
     return tally
 
 
-def slices(files: Collection[RawFile], known: Mapping[str, file_catalog.Row]) -> Iterator[list[RawFile]]:
-    """Yield the files in the order of their names, in pieces of a bounded size.
+def slices(files: Collection[RawFile], known: catalog.Catalog) -> Iterator[list[RawFile]]:
+    """Yield the files in the order of their names, in batches of a bounded size.
 
     Those that the catalog knows come first and together: only then is it sure which file stands for which content,
     and the same rows come out however the rest is cut.
     """
-    piece = sorted((raw for raw in files if raw.uri in known), key=lambda raw: raw.uri)
-    size = sum(raw.size_bytes for raw in piece)
-    for raw in sorted((raw for raw in files if raw.uri not in known), key=lambda raw: raw.uri):
-        if piece and (size + raw.size_bytes > _SLICE_BYTES or len(piece) >= _SLICE_FILES):
-            yield piece
-            piece, size = [], 0
-        piece.append(raw)
-        size += raw.size_bytes
-    if piece:
-        yield piece
+    ordered = sorted(files, key=lambda raw: raw.uri)
+    fresh = (raw for raw in ordered if raw.uri not in known)
+    return batched(fresh, _SLICE_FILES, _SLICE_BYTES, first=[raw for raw in ordered if raw.uri in known])
 
 
-def _analyse(
-    client: Client,
-    workspace: Workspace,
-    files: Identified,
-    known: Mapping[str, file_catalog.Row],
-    settings: Settings,
-    policy: Policy,
-    progress: ProgressSink,
-    tally: Tally,
-) -> None:
-    held = KnownMedia(workspace)
-    before, barred = frozenset(held.media), Barred.standing(workspace)
-    progress.phase("analyse", tally.files, tally.files_done, tally.share)
-    jobs = [
-        _job(raw, media_id, policy)
-        for media_id, raw in sorted(files.resolution.originals.items(), key=lambda it: -it[1].size_bytes)
-    ]
-    work = partial(work_on, settings=settings, policy=policy)
-    pending = _Pending()
-    for job, result in spread(client, work, jobs, key=lambda job: job.media_id):
-        done = result if isinstance(result, FileResult) else FileResult(job, None, result, 0.0)
-        raw = files.resolution.originals[job.media_id]
-        if done.analysis is not None and (takedown := barred.takedown_of(done.analysis.clips)):
-            _LOG.warning("%s is a copy of footage that was taken down (%s), and is left out", raw.uri, takedown)
-            _keep_out(workspace, done.analysis, raw, takedown, job.media_id)
-            tally.files, tally.bytes = tally.files - 1, tally.bytes - raw.size_bytes
-            continue
-        row = _row_of(raw, settings.extractor, done)
-        pending.take(job.media_id, row, done.analysis)
-        _count_state(tally, row)
-        _count(tally, raw, done)
-        progress.advance(tally.routes_text, tally.share)
-        if len(pending.rows) >= settings.run.commit_files or time.monotonic() - pending.since > settings.run.commit_s:
-            _store(workspace, pending, held)
-            pending = _Pending()
-    unread = [
-        file_catalog.refused_row(raw, settings.extractor, refusal)
-        for raw, refusal in files.refused
-        if raw.uri in files.resolution.gone or not _may_still_hold(known.get(raw.uri), refusal)
-    ]
-    pending.rows += unread
-    count_states(tally, unread)
-    if pending.rows:
-        _store(workspace, pending, held)
-    count_states(tally, store_resolution(workspace, files.resolution, known, settings.extractor))
-    if gone := before & orphans(workspace):
-        drop_media(workspace, gone)
+@dataclass(slots=True)
+class _IngestRun:
+    """A run's means, and what it has done."""
+
+    client: Client
+    workspace: Workspace
+    settings: Settings
+    policy: Policy
+    progress: ProgressSink
+    tally: Tally
+
+    def analyse(self, files: Identified, part: Sequence[RawFile], known: catalog.Catalog) -> None:
+        """Analyse each content of a slice once, and store the outcome of all of its files."""
+        originals, tally = files.resolution.originals, self.tally
+        tally.files -= len(part) - len(originals)
+        tally.bytes -= sum(raw.size_bytes for raw in part) - sum(raw.size_bytes for raw in originals.values())
+        held = KnownMedia(self.workspace)
+        before = frozenset(held.media)
+        pending = self._analysed(originals, held)
+        unread = [
+            catalog.refused_row(raw, self.settings.extractor, refusal)
+            for raw, refusal in files.refused
+            if raw.uri in files.resolution.gone or not _may_still_hold(known.get(raw.uri), refusal)
+        ]
+        pending.rows += unread
+        if pending.rows:
+            self._store(pending, held)
+        copies = store_resolution(self.workspace, files.resolution, known, self.settings.extractor)
+        count_states(tally, [*unread, *copies])
+        if gone := before & orphans(self.workspace):
+            drop_media(self.workspace, gone)
+
+    def _analysed(self, originals: Mapping[str, RawFile], held: KnownMedia) -> _Pending:
+        """Analyse the files, large ones first; return what is not stored yet."""
+        self.progress.phase("analyse", self.tally.files, self.tally.files_done, self.tally.share)
+        barred, limits, pending = Barred.standing(self.workspace), self.settings.run, _Pending()
+        largest = sorted(originals.items(), key=lambda item: -item[1].size_bytes)
+        jobs = [_job(raw, media_id, self.policy) for media_id, raw in largest]
+        work = partial(work_on, settings=self.settings, policy=self.policy)
+        for job, result in spread(self.client, work, jobs, key=lambda job: job.media_id):
+            done = result if isinstance(result, FileResult) else FileResult(job, None, result)
+            raw = originals[job.media_id]
+            if done.analysis is not None and (takedown := barred.takedown_of(done.analysis.clips)):
+                _LOG.warning("%s is a copy of footage that was taken down (%s), and is left out", raw.uri, takedown)
+                _keep_out(self.workspace, done.analysis, raw, takedown, job.media_id)
+                self.tally.files, self.tally.bytes = self.tally.files - 1, self.tally.bytes - raw.size_bytes
+                continue
+            row = _row_of(raw, self.settings.extractor, done)
+            pending.take(job.media_id, row, done.analysis)
+            count_states(self.tally, [row])
+            _count(self.tally, raw, done)
+            self.progress.advance(self.tally.routes_text, self.tally.share)
+            if len(pending.rows) >= limits.commit_files or time.monotonic() - pending.since > limits.commit_s:
+                self._store(pending, held)
+                pending = _Pending()
+        return pending
+
+    def _store(self, pending: _Pending, held: KnownMedia) -> None:
+        commit_batch(self.workspace, pending.batch(), held)
+        for table in ("catalog", "clips"):
+            tables.compact(self.workspace, table, _COMPACT_ABOVE_FILES)
 
 
 def _keep_out(workspace: Workspace, analysis: Analysis, raw: RawFile, takedown: str, media_id: str) -> None:
@@ -179,12 +183,6 @@ def _keep_out(workspace: Workspace, analysis: Analysis, raw: RawFile, takedown: 
             remove(workspace, table, part.name)
     tables.delete_rows(workspace, "catalog", "uri", [raw.uri])
     drop_media(workspace, {media_id})
-
-
-def _store(workspace: Workspace, pending: _Pending, held: KnownMedia) -> None:
-    commit_batch(workspace, pending.batch(), held)
-    for table in ("catalog", "clips"):
-        tables.compact(workspace, table, _COMPACT_ABOVE_FILES)
 
 
 def drop_leftovers(workspace: Workspace) -> None:
@@ -198,9 +196,9 @@ def drop_leftovers(workspace: Workspace) -> None:
             drop_media(workspace, gone)
 
 
-def _may_still_hold(row: file_catalog.Row | None, refusal: MediaRefusedError) -> bool:
+def _may_still_hold(row: catalog.Row | None, refusal: MediaRefusedError) -> bool:
     """Return True if a measured file merely cannot be read now. Its rows stay: a share that is down costs no clips."""
-    if row is None or row["state"] != FileState.MEASURED or refusal.reason not in file_catalog.RETRIED:
+    if row is None or row["state"] != FileState.MEASURED or refusal.reason not in catalog.RETRIED:
         return False
     _LOG.warning("%s cannot be read (%s); what was measured of it is kept", row["uri"], refusal)
     return True
@@ -209,28 +207,24 @@ def _may_still_hold(row: file_catalog.Row | None, refusal: MediaRefusedError) ->
 def _job(raw: RawFile, media_id: str, policy: Policy) -> FileJob:
     # parts of other content must not share a name: a release may still hold the old one
     suffix = hashlib.sha256(f"{policy.hash} {raw.offset_s}".encode()).hexdigest()[:12]
-    speaker = file_catalog.speaker_key(raw, media_id)
+    speaker = catalog.speaker_key(raw, media_id)
     return FileJob(raw.uri, media_id, raw.size_bytes, raw.corpus, speaker, raw.offset_s, suffix=suffix)
 
 
-def _row_of(raw: RawFile, extractor: str, done: FileResult) -> file_catalog.Row:
+def _row_of(raw: RawFile, extractor: str, done: FileResult) -> catalog.Row:
     if done.analysis is not None:
-        return file_catalog.analysed_row(raw, extractor, done.job.media_id, done.analysis)
+        return catalog.analysed_row(raw, extractor, done.job.media_id, done.analysis)
     refusal = done.refusal or MediaRefusedError(FileReason.INTERNAL_ERROR, "no result and no reason")
-    return file_catalog.refused_row(raw, extractor, refusal, done.job.media_id)
+    return catalog.refused_row(raw, extractor, refusal, done.job.media_id)
 
 
-def count_states(tally: Tally, rows: Iterable[file_catalog.Row]) -> Tally:
+def count_states(tally: Tally, rows: Iterable[catalog.Row]) -> Tally:
     """Count how files ended; return the tally."""
     for row in rows:
-        _count_state(tally, row)
+        tally.states[row["state"]] += 1
+        if row["reason"] is not None:
+            tally.reasons[f"file: {row['reason']}"] += 1
     return tally
-
-
-def _count_state(tally: Tally, row: file_catalog.Row) -> None:
-    tally.states[row["state"]] += 1
-    if row["reason"] is not None:
-        tally.reasons[f"file: {row['reason']}"] += 1
 
 
 def _count(tally: Tally, raw: RawFile, done: FileResult) -> None:

@@ -4,7 +4,7 @@ Small files go to the workers in bundles: a call costs the driver and the schedu
 of a small file takes, and a backlog may have millions of them.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -13,12 +13,12 @@ from schemas.config.settings import Settings
 from schemas.errors import MediaRefusedError
 from schemas.reasons import FileReason
 from schemas.records import RawFile
-from tasks.ingestion import file_catalog
+from tasks.ingestion import catalog
 from tasks.ingestion.dask_executor import Client, spread
 from tasks.ingestion.deduplication import Resolution, resolve
 from tasks.ingestion.worker import identify, identify_each
 from tasks.monitoring.progress import ProgressSink
-from tasks.sources.presence import gone
+from tasks.sources.folder import gone
 
 _BUNDLE_FILES: Final = 32
 _BUNDLE_BYTES: Final = 64 * 2**20
@@ -39,7 +39,7 @@ class Identified:
 def identify_files(
     client: Client,
     files: Collection[RawFile],
-    known: Mapping[str, file_catalog.Row],
+    known: catalog.Catalog,
     settings: Settings,
     progress: ProgressSink,
     barred: frozenset[str] = frozenset(),
@@ -67,7 +67,7 @@ def identify_files(
             refused.append((raw, media_id))
         elif media_id not in barred:
             contents.setdefault(media_id, []).append(raw)
-    final = {raw.uri for raw, why in refused if why.reason not in file_catalog.RETRIED}
+    final = {raw.uri for raw, why in refused if why.reason not in catalog.RETRIED}
     looked_at = final.union(*({raw.uri for raw in same} for same in contents.values()))
     is_gone = partial(gone, origins=settings.limits.web_origins)
     found = resolve(contents, known, settings.extractor, labelled, looked_at, is_gone)
@@ -75,18 +75,25 @@ def identify_files(
 
 
 def bundles(files: Sequence[RawFile], threads: int) -> Iterator[tuple[RawFile, ...]]:
-    """Yield the files in order, in pieces of a bounded number and size, for so many threads of workers."""
+    """Yield the files in order, in bundles of a bounded number and size, for so many threads of workers."""
     most = min(_BUNDLE_FILES, max(1, len(files) // (_BUNDLES_PER_THREAD * threads)))
-    piece: list[RawFile] = []
-    size = 0
+    return map(tuple, batched(files, most, _BUNDLE_BYTES))
+
+
+def batched(
+    files: Iterable[RawFile], most_files: int, most_bytes: int, first: Sequence[RawFile] = ()
+) -> Iterator[list[RawFile]]:
+    """Yield the files in order, in batches of a bounded number and size; `first` together, in the first of them."""
+    batch = list(first)
+    size = sum(raw.size_bytes for raw in batch)
     for raw in files:
-        if piece and (len(piece) >= most or size + raw.size_bytes > _BUNDLE_BYTES):
-            yield tuple(piece)
-            piece, size = [], 0
-        piece.append(raw)
+        if batch and (len(batch) >= most_files or size + raw.size_bytes > most_bytes):
+            yield batch
+            batch, size = [], 0
+        batch.append(raw)
         size += raw.size_bytes
-    if piece:
-        yield tuple(piece)
+    if batch:
+        yield batch
 
 
 def _contents(

@@ -9,7 +9,7 @@ from pydantic import PlainValidator
 
 from schemas.records import FileOutcome, MediaFacts
 from schemas.tables import CLIPS
-from tasks.ingestion.wire_format import plain
+from tasks.ingestion.messages import plain
 from tasks.stores.parts import PartFile
 
 

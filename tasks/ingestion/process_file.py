@@ -5,13 +5,13 @@ This runs in an isolated process (child_process.py) and knows nothing of Prefect
 
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
@@ -23,24 +23,25 @@ from schemas.errors import MediaRefusedError
 from schemas.policy import Policy
 from schemas.reasons import FileReason, FileState
 from schemas.records import FileOutcome, MediaFacts
+from schemas.tables import CLIPS
 from tasks.faces.backend import LandmarkBackend, open_backend
 from tasks.faces.tracker import FaceTracker
 from tasks.ingestion import rows
 from tasks.ingestion.child import announce
-from tasks.ingestion.clip_builder import ClipBuilder, Draft, FrameContext, dropped_seconds
+from tasks.ingestion.clip_builder import ClipBuilder, Draft, FrameContext
 from tasks.ingestion.job import Admission, Analysis, FileJob
-from tasks.ingestion.sound_tracks import SoundTracks
+from tasks.ingestion.sound_tracks import SoundTracks, candidates
 from tasks.media.decode import Video, open_video
 from tasks.media.interlace import with_combs
-from tasks.media.paths import fingerprint, localise
+from tasks.media.paths import fingerprint, localise, unreadable
 from tasks.media.probe import probe
 from tasks.media.shots import with_cuts
-from tasks.media.sniff import Container, sniff, unreadable
-from tasks.media.sound import Sound
+from tasks.media.sniff import Container, sniff
+from tasks.media.sound import Sound, open_sound
 from tasks.media.streams import other_films, used_streams
 from tasks.media.timeline import Timeline
 from tasks.media.transitions import TransitionFinder
-from tasks.quality.av_sync import AvSync, correction_frames, measure_pairing
+from tasks.quality.av_sync import AvSync, correction_frames, measure_av_sync
 from tasks.quality.fingerprints import clip_picture_hash, face_motion, picture_hash, sound_hash
 from tasks.quality.measure import ClipSound, FaceTrack, measure_clip
 from tasks.quality.picture import is_still
@@ -65,14 +66,6 @@ def load(settings: Settings) -> None:
     speech_probability(np.zeros(SAMPLES_PER_FRAME, np.float32))
 
 
-@dataclass(frozen=True, slots=True)
-class _Folders:
-    """Output places: a folder for work in progress, and a file for each table's payload."""
-
-    scratch: Path
-    outgoing: Mapping[str, Path]
-
-
 def analyse(job: FileJob, settings: Settings, policy: Policy, outgoing: Mapping[str, Path]) -> Analysis:
     """Work on one file. Announces None when it was read through, and how many seconds it lasts (0: its header does not
     say) when its header is read: only then is it known how long the rest may take.
@@ -84,19 +77,18 @@ def analyse(job: FileJob, settings: Settings, policy: Policy, outgoing: Mapping[
     """
     origins = settings.limits.web_origins
     with tempfile.TemporaryDirectory(prefix="heterodub-") as folder, localise(job.uri, Path(folder), origins) as path:
-        folders = _Folders(Path(folder), outgoing)
         before = _stamp(path)
         if fingerprint(path) != job.media_id:  # rows under another content's name would slip past a takedown, too
             raise MediaRefusedError(FileReason.CHANGED)
         announce(None)
         container = sniff(path)
+        of_stream = partial(_of_stream, job, settings, policy, outgoing, path, container, Path(folder))
         facts = probe(path, container, settings.limits, job.streams[0] if job.streams else None)
-        analysis = _of_stream(job, settings, policy, path, folders, container, facts)
+        analysis = of_stream(facts)
         for number in other_films(facts) if job.admit is None else ():
             if _worth(analysis) == _ADMITTED:
                 break
-            other = probe(path, container, settings.limits, number)
-            analysis = max(analysis, _of_stream(job, settings, policy, path, folders, container, other), key=_worth)
+            analysis = max(analysis, of_stream(probe(path, container, settings.limits, number)), key=_worth)
         if _stamp(path) != before:  # decoding opens the path several times, over minutes
             raise MediaRefusedError(FileReason.CHANGED)
     return analysis
@@ -106,30 +98,24 @@ def _of_stream(
     job: FileJob,
     settings: Settings,
     policy: Policy,
+    outgoing: Mapping[str, Path],
     path: Path,
-    folders: _Folders,
     container: Container,
+    scratch: Path,
     facts: MediaFacts,
 ) -> Analysis:
     """Process the video stream that `facts` names."""
     announce(facts.duration_s or 0.0)
     limits, timeline = settings.limits, Timeline.read(path, container, used_streams(facts))
-    only = job.streams[1] if job.streams else None
-    with (
-        open_video(path, container, facts, limits, timeline) as video,
-        SoundTracks.open(
-            path,
-            container,
-            facts,
-            video.origin_s,
-            job.offset_s,
-            folders.scratch,
-            limits.max_duration_s,
-            timeline,
-            only,
-        ) as sounds,
-    ):
-        return _Analyst(job, settings, policy, sounds, folders.outgoing).work(video, facts)
+    with open_video(path, container, facts, limits, timeline) as video:
+        open_stream = partial(
+            open_sound, path, container, facts, video.origin_s, job.offset_s, scratch, limits.max_duration_s, timeline
+        )
+        numbers, default_alone = candidates(path, container, facts)
+        if job.streams:
+            numbers = [job.streams[1]]
+        with SoundTracks.open(numbers, default_alone, open_stream) as sounds:
+            return _Analyst(job, settings, policy, sounds, outgoing).work(video, facts)
 
 
 _NO_CLIPS, _REFUSED, _ADMITTED = range(3)
@@ -188,10 +174,10 @@ class _Analyst:
                     stage2.add(rows.stage2_table(clip, self.origin, face, draft, self.settings.clips.crop_quality))
         return Analysis(
             self._outcome(video),
-            self.sounds.told_in(facts),
-            rows.clips_table(self.clips),
+            self.sounds.described(facts),
+            pa.Table.from_pylist(self.clips, schema=CLIPS),
             frame_to_second(self.frames),
-            dropped_seconds(self.builder),
+            frame_to_second(self.builder.dropped_frames),
         )
 
     def _drafts(self, video: Video) -> Iterator[Draft]:
@@ -216,19 +202,19 @@ class _Analyst:
 
     def _decide(self, draft: Draft, face: FaceTrack) -> Admission:
         """Measure and route a clip, and add its row."""
-        heard = self._heard(draft)
-        measured = measure_clip(face, heard, self.settings.clips)
+        sound = self._clip_sound(draft)
+        measured = measure_clip(face, sound, self.settings.clips)
         decision = route_clip(measured.values, self.policy)
         fingerprints = {
-            "picture_hash": clip_picture_hash(draft.fingerprints),
-            "sound_hash": b"" if heard.mel is None else sound_hash(heard.mel),
+            "picture_hash": clip_picture_hash([frame.fingerprint for frame in draft.content]),
+            "sound_hash": b"" if sound.mel is None else sound_hash(sound.mel),
             "face_motion": face_motion(face.points),
         }
         self.clips.append(rows.clip_row(self.origin, draft, measured, decision, self.policy.hash, fingerprints))
         shift = correction_frames(measured.values["pairing_score"], measured.values["pairing_offset_frames"])
         return Admission(decision.stage1, decision.stage2, shift)
 
-    def _heard(self, draft: Draft) -> ClipSound:
+    def _clip_sound(self, draft: Draft) -> ClipSound:
         sound = self.sounds.chosen
         if not isinstance(sound, Sound):
             return ClipSound(None, None, 0.0, 0.0, sound)
@@ -243,7 +229,7 @@ class _Analyst:
         samples = sound.read(frame_to_sample(draft.start_frame), frame_to_sample(draft.frames))
         face = _face_track(draft)
         mel = log_mel(samples, draft.frames)
-        pairing = measure_pairing(face.points, face.usable, mel, speech_probability(samples))
+        pairing = measure_av_sync(face.points, face.usable, mel, speech_probability(samples))
         return pairing.score if isinstance(pairing, AvSync) else None
 
     def _mel(self, start_frame: int, frames: int) -> NDArray[np.float32]:
@@ -263,16 +249,18 @@ class _Analyst:
 
 
 def _face_track(draft: Draft) -> FaceTrack:
-    tracked = np.array([face.tracked for face in draft.faces])
+    content = draft.content
+    faces = [frame.face for frame in content]
+    tracked = np.array([face.tracked for face in faces])
     return FaceTrack(
-        points=bridged(np.stack([face.points for face in draft.faces]).astype(np.float32), tracked),
+        points=bridged(np.stack([face.points for face in faces]).astype(np.float32), tracked),
         tracked=tracked,
-        score=np.array([face.score for face in draft.faces], np.float32),
-        angles=np.array([(face.yaw, face.pitch, face.roll) for face in draft.faces], np.float32),
-        crowded=np.array(draft.crowded),
-        is_new=np.array(draft.is_new),
-        is_still=np.array(draft.is_still),
-        is_combed=np.array(draft.is_combed),
-        occluded=np.array(draft.occluded),
-        looks=tuple(draft.looks.values()),
+        score=np.array([face.score for face in faces], np.float32),
+        angles=np.array([(face.yaw, face.pitch, face.roll) for face in faces], np.float32),
+        crowded=np.array([frame.is_crowded for frame in content]),
+        is_new=np.array([frame.is_new for frame in content]),
+        is_still=np.array([frame.is_still for frame in content]),
+        is_combed=np.array([frame.is_combed for frame in content]),
+        occluded=np.array([frame.is_occluded for frame in content]),
+        looks=tuple(frame.look for frame in content if frame.look is not None),
     )

@@ -125,7 +125,7 @@ def apply_reroute(
     answers = spread(client, work, left, key=lambda job: f"{job.media_id}-{job.suffix}") if client else ()
     for job, result in answers:
         progress.advance()
-        done = result if isinstance(result, FileResult) else FileResult(job, None, result, 0.0)
+        done = result if isinstance(result, FileResult) else FileResult(job, None, result)
         if done.analysis is None:
             failed[job.media_id] = done.refusal or MediaRefusedError(FileReason.INTERNAL_ERROR)
         else:
@@ -196,14 +196,10 @@ def _job(row: Mapping[str, Any], facts: _FileFacts, admit: Mapping[str, Admissio
     size_bytes, offset_s, streams = facts
     identity = (row["uri"], row["corpus"], row["speaker"], offset_s)
     # named by what is in it: the same policy over other clips of the file, or under another label, is another part
-    content = hashlib.sha256(repr((policy.hash, identity, sorted(admit.items(), key=_clip))).encode()).hexdigest()[:12]
+    content = hashlib.sha256(repr((policy.hash, identity, sorted(admit.items()))).encode()).hexdigest()[:12]
     return FileJob(
         row["uri"], row["media_id"], size_bytes, row["corpus"], row["speaker"], offset_s, admit, content, streams
     )
-
-
-def _clip(admitted: tuple[str, Admission]) -> str:
-    return admitted[0]
 
 
 def _files_of(workspace: Workspace, media: set[str]) -> dict[str, _FileFacts]:
@@ -260,12 +256,7 @@ def describe(plan: Reroute) -> dict[str, Any]:
 
 def changed_clips(plan: Reroute) -> list[dict[str, Any]]:
     """List each clip whose route changes, with both routes."""
-    moved = np.flatnonzero(
-        plan.newly(Stage.STAGE1)
-        | plan.no_longer(Stage.STAGE1)
-        | plan.newly(Stage.STAGE2)
-        | plan.no_longer(Stage.STAGE2)
-    )
+    moved = np.flatnonzero(np.logical_or.reduce([plan.before[stage] != plan.after[stage] for stage in Stage]))
     ids = plan.clips["clip_id"].take(pa.array(moved)).to_pylist()
     return [
         {"clip_id": clip, "before": _route(plan.before, i), "after": _route(plan.after, i)}

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from schemas.contract import LANDMARK_POINTS, MEL_BANDS
 from schemas.records import Decision, Measurements
-from schemas.tables import CLIPS, STAGE1, STAGE2
+from schemas.tables import STAGE1, STAGE2
 from tasks.ingestion.clip_builder import Draft
 from tasks.quality.measure import FaceTrack
 
@@ -56,28 +56,16 @@ def clip_row(
         **measured.values,
         "missing": sorted((name, str(cause)) for name, cause in measured.missing.items()),
         **fingerprints,
-        **decision_columns(decision, policy),
-        "split": None,
-        "split_group": None,
-        "near_copy_of": None,
-        "same_scene_as": None,
-    }
-
-
-def decision_columns(decision: Decision, policy: str) -> dict[str, Any]:
-    """Return the columns of `clips` that routing owns."""
-    return {
         "stage1": decision.stage1,
         "stage2": decision.stage2,
         "stage1_reasons": [str(reason) for reason in decision.stage1_reasons],
         "stage2_reasons": [str(reason) for reason in decision.stage2_reasons],
         "policy": policy,
+        "split": None,
+        "split_group": None,
+        "near_copy_of": None,
+        "same_scene_as": None,
     }
-
-
-def clips_table(rows: list[dict[str, Any]]) -> pa.Table:
-    """Return rows of `clips` as an Arrow table."""
-    return pa.Table.from_pylist(rows, schema=CLIPS)
 
 
 def stage1_table(clip: str, origin: ClipOrigin, face: FaceTrack, mel: NDArray[np.float32], shift: int) -> pa.Table:
@@ -94,13 +82,13 @@ def stage1_table(clip: str, origin: ClipOrigin, face: FaceTrack, mel: NDArray[np
 
 def stage2_table(clip: str, origin: ClipOrigin, face: FaceTrack, draft: Draft, quality: int) -> pa.Table:
     """Build one row of `stage2`; encodes the draft's crops as JPEG of the given quality."""
-    crops = [_jpeg(crop, quality) for crop in draft.crops]
+    crops = [_jpeg(frame.crop, quality) for frame in draft.content]
     columns = {
         **_head(clip, origin, len(face.points)),
         "landmarks": _vectors(face.points.reshape(-1, LANDMARK_POINTS * 2)),
         "tracked": _flags(face.usable),
         "crop_px": pa.array([draft.crop_px], pa.int64()),
-        "crop_boxes": _vectors(np.array(draft.boxes, np.float32)),
+        "crop_boxes": _vectors(np.array([frame.box for frame in draft.content], np.float32)),
         "crops": pa.array([crops], pa.list_(pa.binary())),
     }
     return pa.table(columns, schema=STAGE2)

@@ -1,7 +1,8 @@
-"""Sound tracks of a file while it is not yet known which of them belongs to the mouths."""
+"""Choice among several sounds of a file: the one flagged for everyone, unless another belongs to the mouths."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Self
 
@@ -9,16 +10,64 @@ from model.features.timing import frame_to_sample
 from schemas.reasons import MissingCause
 from schemas.records import MediaFacts, StreamFacts
 from tasks.ingestion.clip_builder import Draft
-from tasks.media.containers import open_input
+from tasks.media.containers import NO_PICTURES, open_input
 from tasks.media.sniff import Container
-from tasks.media.sound import Sound, open_sound
+from tasks.media.sound import Sound
 from tasks.media.streams import MOST_STREAMS, SOUND, default_stands_out, sound_streams
-from tasks.media.timeline import Timeline
 from tasks.quality.sound import SILENCE_DBFS, level_dbfs
-from tasks.quality.sound_choice import SoundEvidence, choose_sound, is_clear
+
+PAIRS: Final = 1.75
+"""Mean pairing score from which a sound belongs to the mouths: the default policy's limit for a clip."""
+
+PAIRS_CLEARLY: Final = 4.0
+"""Score at which the offset of a pair is trusted, too (av_sync.correction_frames)."""
+
+_CLEARLY_MORE: Final = 1.5
+"""Score by which an unflagged sound must fit better than the one before it: the same voice in two tracks, stereo and
+surround, differs by less."""
+
+
+@dataclass(slots=True)
+class SoundEvidence:
+    """Measurements of one sound on clips: pairing scores where they could be measured, and whether it is silent."""
+
+    scores: list[float] = field(default_factory=list)
+    is_heard: bool = False
+
+    def add(self, score: float | None, is_heard: bool) -> None:
+        """Add the measurement of one clip."""
+        self.is_heard |= is_heard
+        if score is not None:
+            self.scores.append(score)
+
+    @property
+    def score(self) -> float | None:
+        """Mean score, or None where no clip could be measured."""
+        return sum(self.scores) / len(self.scores) if self.scores else None
+
+
+def choose_sound(evidence: Sequence[SoundEvidence], default_alone: bool) -> int:
+    """Return the place of the sound to use, of several in the order of preference.
+
+    The first is taken if it fits the mouths, or if none does. `default_alone`: it alone is flagged as the default; then
+    another must fit clearly to replace it. A sound that is not silent replaces one that is.
+    """
+    first = next((place for place, one in enumerate(evidence) if one.is_heard), 0)
+    scores = [one.score if one.score is not None else 0.0 for one in evidence]
+    best = max(range(len(evidence)), key=lambda place: (scores[place], -place))
+    flagged = default_alone and first == 0
+    if scores[best] < (PAIRS_CLEARLY if flagged else PAIRS) or (flagged and scores[first] >= PAIRS):
+        return first
+    return best if scores[best] >= scores[first] + _CLEARLY_MORE else first
+
+
+def is_clear(evidence: Sequence[SoundEvidence]) -> bool:
+    """Return True if no further clip is needed: exactly one sound fits clearly, and the others do not fit."""
+    scores = [one.score if one.score is not None else 0.0 for one in evidence]
+    return sum(score >= PAIRS_CLEARLY for score in scores) == 1 and sum(score >= PAIRS for score in scores) == 1
+
 
 _MOST_HELD_BYTES: Final = 192 * 2**20
-_NO_PICTURES: Final = 1
 _MOST_MEASURED: Final = 4
 """Clips on which the sounds are compared, at most: so many, or as many as this memory holds."""
 
@@ -40,36 +89,24 @@ class SoundTracks:
     @classmethod
     def open(
         cls,
-        path: Path,
-        container: Container,
-        facts: MediaFacts,
-        origin_s: float,
-        offset_s: float,
-        scratch: Path,
-        max_s: float,
-        timeline: Timeline,
-        only: int | None = None,
+        numbers: Sequence[int | None],
+        default_alone: bool,
+        open_stream: Callable[[int | None], Sound | MissingCause],
     ) -> Self:
-        """Record every sound that decodes, at most MOST_STREAMS, or only the stream of that number.
+        """Record every one of these streams that decodes. default_alone: the first alone is flagged as the default.
 
-        Raises: MediaRefusedError - as open_sound.
+        Raises: as open_stream.
         """
-        numbers, default_alone = _candidates(path, container, facts)
         tracks: dict[int, Sound] = {}
         cause = MissingCause.NO_SOUND_STREAM
-        try:
-            for number in numbers if only is None else [only]:
-                found = open_sound(
-                    path, container, facts, origin_s, offset_s, scratch, max_s, timeline=timeline, stream=number
-                )
+        with ExitStack() as opened:
+            for number in numbers:
+                found = open_stream(number)
                 if isinstance(found, Sound) and number is not None:
-                    tracks[number] = found
+                    tracks[number] = opened.enter_context(found)
                 elif isinstance(found, MissingCause) and cause is MissingCause.NO_SOUND_STREAM:
                     cause = found
-        except BaseException:
-            for sound in tracks.values():
-                sound.close()
-            raise
+            opened.pop_all()
         default_alone &= next(iter(tracks), None) == numbers[0]  # which may not decode
         return cls(tracks, next(iter(tracks.values()), cause), default_alone)
 
@@ -86,12 +123,12 @@ class SoundTracks:
         yield from held
         yield from drafts
 
-    def told_in(self, facts: MediaFacts) -> MediaFacts:
+    def described(self, facts: MediaFacts) -> MediaFacts:
         """The facts with the chosen sound and its scores."""
         used = next((number for number, sound in self._tracks.items() if sound is self.chosen), None)
         if used is None or not isinstance(self.chosen, Sound):
             return facts
-        streams = tuple(self._told_of(stream, used) if stream.kind == SOUND else stream for stream in facts.streams)
+        streams = tuple(self._described(stream, used) if stream.kind == SOUND else stream for stream in facts.streams)
         (stream,) = (one for one in streams if one.stream == used)
         channel = self.chosen.channel
         return replace(
@@ -112,7 +149,7 @@ class SoundTracks:
         apart = f"the sound's clock is {float(self.chosen.ahead_s):.0f} s ahead of the picture's"
         return (f"{apart}: both are taken to begin together",)
 
-    def _told_of(self, stream: StreamFacts, used: int) -> StreamFacts:
+    def _described(self, stream: StreamFacts, used: int) -> StreamFacts:
         evidence = self._evidence.get(stream.stream, SoundEvidence())
         return replace(stream, pairing_score=evidence.score, used=stream.stream == used)
 
@@ -131,7 +168,7 @@ class SoundTracks:
         evidence = list(self._evidence.values())
         if is_clear(evidence) or max(len(one.scores) for one in evidence) >= _MOST_MEASURED:
             return True
-        return sum(crop.nbytes for draft in held for crop in draft.crops) >= _MOST_HELD_BYTES
+        return sum(frame.crop.nbytes for draft in held for frame in draft.content) >= _MOST_HELD_BYTES
 
     def _choose(self) -> None:
         numbers = list(self._tracks)
@@ -144,9 +181,12 @@ class SoundTracks:
         self.close()
 
 
-def _candidates(path: Path, container: Container, facts: MediaFacts) -> tuple[list[int | None], bool]:
+def candidates(path: Path, container: Container, facts: MediaFacts) -> tuple[list[int | None], bool]:
+    """Numbers of the sound streams to compare, at most MOST_STREAMS, the preferred one first, and True if that alone is
+    flagged as the default.
+    """
     if facts.sound_streams < 2:
         return [facts.sound_stream], False
-    with open_input(path, container, _NO_PICTURES) as source:
+    with open_input(path, container, NO_PICTURES) as source:
         streams = sound_streams(source)
         return [stream.index for stream in streams[:MOST_STREAMS]], default_stands_out(streams)

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.reasons import FileReason, FileState
-from tasks.ingestion.file_catalog import IngestPlan
+from tasks.ingestion.catalog import IngestPlan
 from tasks.ingestion.progress import Tally
 from tasks.quality.drift import CorpusDrift
 from tasks.releases.publishing import PublishResult

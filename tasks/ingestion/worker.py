@@ -2,7 +2,6 @@
 
 import atexit
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -16,13 +15,13 @@ from schemas.errors import HeterodubError, MediaRefusedError
 from schemas.policy import Policy
 from schemas.reasons import FileReason
 from schemas.records import RawFile
-from tasks.ingestion.child import Handed
-from tasks.ingestion.child_process import Isolated, KilledFromOutsideError, Named
+from tasks.ingestion.catalog import RETRIED
+from tasks.ingestion.child import OpenFiles
+from tasks.ingestion.child_process import ChildProcess, FunctionName, KilledFromOutsideError
 from tasks.ingestion.decoder_process import OPEN, handed_to_write
-from tasks.ingestion.file_catalog import RETRIED
 from tasks.ingestion.job import Analysis, FileJob, require_own
+from tasks.ingestion.sandbox import Sandbox, require
 from tasks.media.paths import disk_trouble
-from tasks.sandbox.confinement import Sandbox, require
 from tasks.stores.parts import PartFile, keep_part, unfinished_parts
 from tasks.stores.workspace import Workspace
 
@@ -33,13 +32,13 @@ _LOOK_LIMIT_S = 60.0
 _LEAST_BYTES_PER_S = 2000
 """No real footage is smaller; a header that claims more seconds than this allows does not get more time."""
 
-_MOST_HEARD = 1000
+_MOST_MESSAGES = 1000
 """A file says something once for each of its streams of pictures; one that has taken the child over, for ever."""
 
 # by name: only the child loads decoders and models, so a worker stays small and starts at once
-_ANALYSE = Named("tasks.ingestion.process_file:analyse")
-_CONTENT_OF = Named("tasks.media.paths:content_of")
-_LOAD = Named("tasks.ingestion.process_file:load")
+_ANALYSE = FunctionName("tasks.ingestion.process_file:analyse")
+_CONTENT_OF = FunctionName("tasks.media.paths:content_of")
+_LOAD = FunctionName("tasks.ingestion.process_file:load")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,36 +48,25 @@ class FileResult:
     job: FileJob
     analysis: Analysis | None
     refusal: MediaRefusedError | None
-    seconds: float
 
 
 @cache
-def _decoder(memory_limit_gib: float, reads: tuple[str, ...], accelerators: bool, thread: int) -> Isolated:
-    """The one child of a thread of this worker process that decodes. People start workers with several threads."""
-    return _closed_at_exit(Isolated(memory_limit_gib, Sandbox(reads, accelerators=accelerators)))
-
-
-@cache
-def _reader(memory_limit_gib: float, thread: int) -> Isolated:
-    """The child that identifies, and opens for the other one what that may not open."""
-    return _closed_at_exit(Isolated(memory_limit_gib, None))
-
-
-def _closed_at_exit(child: Isolated) -> Isolated:
+def _child(memory_limit_gib: float, sandbox: Sandbox | None, thread: int) -> ChildProcess:
+    """The one child of a thread of this worker process with this sandbox. Some start workers with several threads."""
+    child = ChildProcess(memory_limit_gib, sandbox)
     atexit.register(child.close)
     return child
 
 
-def _children(settings: Settings) -> tuple[Isolated, Isolated]:
-    """The children of this thread: that which decodes, and that which reads.
+def _children(settings: Settings) -> tuple[ChildProcess, ChildProcess]:
+    """The children of this thread: that which decodes, and that which identifies, and opens what the other may not.
 
     Raises: SandboxError - the settings ask for more than this machine offers.
     """
     limits, thread = settings.limits, threading.get_ident()
     require(limits.require_sandbox)
-    on_device = settings.backend == "face_alignment"
-    decoder = _decoder(limits.memory_limit_gib, settings.weights.paths, on_device, thread)
-    return decoder, _reader(limits.memory_limit_gib, thread)
+    sandbox = Sandbox(settings.weights.paths, accelerators=settings.backend == "face_alignment")
+    return _child(limits.memory_limit_gib, sandbox, thread), _child(limits.memory_limit_gib, None, thread)
 
 
 class _Patience:
@@ -89,12 +77,12 @@ class _Patience:
     def __init__(self, size_bytes: int, limits: LimitSettings) -> None:
         self._size_bytes, self._limits = size_bytes, limits
         self.fetch_s = _LOOK_LIMIT_S + size_bytes / limits.least_fetch_bytes_per_s
-        self._heard = 0
+        self._messages = 0
 
-    def hear(self, length_s: float | None) -> float:
+    def extend(self, length_s: float | None) -> float:
         """Seconds from here on, by what `analyse` announces: None when the file was read."""
-        self._heard += 1
-        if self._heard > _MOST_HEARD:
+        self._messages += 1
+        if self._messages > _MOST_MESSAGES:
             return 0.0
         if length_s is None:
             return _LOOK_LIMIT_S
@@ -107,12 +95,11 @@ def work_on(job: FileJob, settings: Settings, policy: Policy) -> FileResult:
 
     Raises: HeterodubError - what goes wrong with the run, such as missing weights.
     """
-    started = time.monotonic()
     try:
         analysis = _unless_killed(partial(_analysed, job, settings, policy), settings.limits.attempts)
     except MediaRefusedError as refusal:
-        return FileResult(job, None, refusal, time.monotonic() - started)
-    return FileResult(job, analysis, None, time.monotonic() - started)
+        return FileResult(job, None, refusal)
+    return FileResult(job, analysis, None)
 
 
 def identify(raw: RawFile, settings: Settings) -> str | MediaRefusedError:
@@ -140,8 +127,8 @@ def _analysed(job: FileJob, settings: Settings, policy: Policy) -> Analysis:
     patience, workspace = _Patience(job.size_bytes, settings.limits), Workspace.open(settings.workspace)
     try:
         with _as_refusal():
-            media: Handed = reader.run(
-                OPEN, [job.uri], False, settings.limits.web_origins, time_limit_s=patience.fetch_s, returns=Handed
+            media: OpenFiles = reader.run(
+                OPEN, [job.uri], False, settings.limits.web_origins, time_limit_s=patience.fetch_s, returns=OpenFiles
             )
     except MediaRefusedError as refusal:
         raise _of_its_place(refusal) if refusal.reason is FileReason.TIMED_OUT else refusal from refusal
@@ -153,10 +140,10 @@ def _analysed(job: FileJob, settings: Settings, policy: Policy) -> Analysis:
                 settings,
                 policy,
                 outgoing,
-                files=Handed(media | targets),
+                files=OpenFiles(media | targets),
                 time_limit_s=patience.fetch_s,
-                hear=patience.hear,
-                hears=float | None,
+                on_message=patience.extend,
+                message_type=float | None,
                 returns=Analysis,
             )
         require_own(analysis, job)

@@ -11,8 +11,7 @@ from typing import Final
 
 from schemas.config.settings import Settings
 from schemas.errors import WeightsMissingError
-from tasks.sandbox import landlock
-from tasks.sandbox.confinement import missing
+from tasks.ingestion.sandbox import landlock_version, missing
 
 from .findings import Finding, good, problem, warning
 
@@ -100,7 +99,7 @@ def _decoders() -> Iterator[Finding]:
 def check_sandbox(settings: Settings) -> Finding:
     """Look at what the kernel offers to hold decoders by."""
     if not (lacking := missing()):
-        parts = f"Landlock {landlock.version()}, seccomp"
+        parts = f"Landlock {landlock_version()}, seccomp"
         return good("install", "sandbox", f"foreign media are decoded in the whole of it ({parts})")
     words = f"this machine lacks {'; '.join(lacking)}"
     if settings.limits.require_sandbox:

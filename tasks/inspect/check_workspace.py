@@ -18,7 +18,7 @@ from schemas.reasons import FileState, Stage
 from schemas.tables import LAYOUT_VERSION, TABLES
 from schemas.wording import counted
 from tasks.releases import releases
-from tasks.sources.presence import gone
+from tasks.sources.folder import gone
 from tasks.stores import commits, delta, tables, tombstones, vacuum
 from tasks.stores.active_policy import policy_in_force
 from tasks.stores.batches import orphans

@@ -1,21 +1,20 @@
 """Write decoded sound frames into a spool: one channel, one rate, each at its place in time."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from typing import Final
 
 import av.error
 import numpy as np
 from av.audio.frame import AudioFrame
-from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.container import InputContainer
+from scipy.signal import lfilter
 
 from schemas.contract import SAMPLE_RATE_HZ
 
-from .clipping import ClippingMarks
-from .mixing import SteadyRemover, mix_weights, to_float
-from .spool import Spool
+from .channels import MonoResampler, mix_weights, to_float
+from .spool import ClippingMarks, Spool
 from .timeline import StreamClock
 
 JITTER_S: Final = Fraction(1, 25)
@@ -44,8 +43,32 @@ def sound_frames(source: InputContainer, stream: AudioStream) -> Iterator[AudioF
         yield from frames
 
 
-class Recorder:
+class SteadyRemover:
+    """Removes an offset from zero, and its slow drift, from a signal.
+
+    A first-order high-pass at 4 Hz, from block to block; it begins as if the first block's mean had always been there.
+    """
+
+    _CUTOFF_HZ: Final = 4.0
+
+    def __init__(self, rate_hz: int) -> None:
+        self._pole = 1 - 2 * np.pi * self._CUTOFF_HZ / rate_hz
+        self._state: np.ndarray | None = None
+
+    def remove(self, samples: np.ndarray) -> np.ndarray:
+        """Return samples (N,) float32 without the offset."""
+        if self._state is None:
+            self._state = np.array([-samples.mean(dtype=np.float64)])
+        steady, self._state = lfilter([1.0, -1.0], [1.0, -self._pole], samples.astype(np.float64), zi=self._state)
+        swinging: np.ndarray = steady.astype(np.float32)
+        return swinging
+
+
+class AudioWriter:
     """Write frames into a spool by their times: gaps stay silent, overlaps are cut, jitter is ignored.
+
+    Not by ffmpeg's aresample with async: it fills gaps with silence that then counts as recorded, a year of it for a
+    damaged time stamp, and stretches what only jitters.
 
     `zero_s` is the time on the file's line that becomes sample 0, `clock` the stream's own on it. `channel` is the
     number of the channel that is recorded; None: all of them, mixed. `is_float`: see ClippingMarks. `whole`: an offset
@@ -135,7 +158,7 @@ class _Run:
         self._begins_s = begins_s
         self._taken = 0
         self._next = round(begins_s * recorded_hz)
-        self._resampler = AudioResampler("flt", "mono", recorded_hz)
+        self._resampler = MonoResampler(rate_hz, recorded_hz)
         self._waiting: list[np.ndarray] = []
         self._waiting_samples = 0
         self._room = True
@@ -157,7 +180,7 @@ class _Run:
     def end(self) -> None:
         """Write the rest."""
         self._resample()
-        self._write(self._resampler.resample(None))
+        self._write(self._resampler.end())
 
     def _resample(self) -> None:
         if not self._waiting:
@@ -166,13 +189,9 @@ class _Run:
         if self._steady is not None:
             block = self._steady.remove(block)
         self._waiting, self._waiting_samples = [], 0
-        for start in range(0, len(block), self.rate_hz):
-            frame = AudioFrame.from_ndarray(block[None, start : start + self.rate_hz], "flt", "mono")
-            frame.sample_rate = self.rate_hz
-            self._write(self._resampler.resample(frame))
+        self._write(self._resampler.add(block))
 
-    def _write(self, frames: list[AudioFrame]) -> None:
-        for frame in frames:
-            samples = frame.to_ndarray()[0]
+    def _write(self, parts: Iterable[np.ndarray]) -> None:
+        for samples in parts:
             self._room = self._spool.write(self._next, samples) and self._room
             self._next += len(samples)

@@ -15,21 +15,16 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from model.dubbing.compositing import Colours, Planes
-from tasks.media.colour import FULL, LIMITED, UNSAID, ColourTags
+from model.features.arrays import Floats, Rgb
+from tasks.media.colour import FULL, LIMITED, UNSAID, ColourTags, tone_mapping
 from tasks.media.frame_converter import FrameConverter, has_alpha, is_rgb
-from tasks.media.geometry import Geometry, fitted
-from tasks.media.orientation import Orientation
-from tasks.media.side_data import side_data_of
-from tasks.media.tone_mapping import tone_mapping
+from tasks.media.geometry import Geometry, Orientation, fitted, side_data_of
 
 _SD: Final = 6
 """SMPTE 170M: colours of the output where pictures come as RGB."""
 
 _DEEP: Final = 10
 """Bits a sample of H.264's profile High 10, which is written where the source has more than 8."""
-
-Rgb = NDArray[np.uint8]
-Floats = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True, slots=True)

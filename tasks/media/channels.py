@@ -1,8 +1,11 @@
-"""Choice of the channel of a recording: the mix of all, or the one that holds the speech."""
+"""Decoded sound as plain numbers, and the choice of its channel: the mix of all, or the one that holds the speech.
 
-from collections.abc import Iterable
+Shape suffix legend: C = channels, N = samples.
+"""
+
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import av.error
 import numpy as np
@@ -20,7 +23,71 @@ from tasks.quality.sound import (
     speech_probability,
 )
 
-from .mixing import mix_weights, to_float
+_WEIGHTS: Final = {"LFE": 0.0, "LFE2": 0.0, "FC": 1.0, "FL": 0.7071, "FR": 0.7071}
+"""Share of each named channel in a mix of several: films put speech in the centre, and rumble in LFE."""
+
+_OTHER_WEIGHT: Final = 0.5
+
+_LOUDEST: Final = 8.0
+"""Float formats may hold anything; nothing real is this far over full scale."""
+
+
+_SAFE_PLANES: Final = 8
+"""PyAV 18 counts the planes of a frame up to a null pointer that is only there for fewer channels than this; with
+more it reads past the end. Such frames are packed into one plane first."""
+
+
+def to_float(frame: AudioFrame) -> np.ndarray:
+    """Convert a frame to (C, N) float32, full scale 1.0. Not-a-number becomes silence.
+
+    Raises: ValueError - a sample format numpy cannot hold; av.error.FFmpegError - one ffmpeg cannot convert.
+    """
+    if frame.format.is_planar and len(frame.layout.channels) >= _SAFE_PLANES:
+        frame = AudioResampler("flt", frame.layout, frame.sample_rate).resample(frame)[0]
+    raw: np.ndarray[Any, np.dtype[Any]] = frame.to_ndarray()
+    channels = len(frame.layout.channels)
+    samples_CN = raw if frame.format.is_planar else raw.reshape(-1, channels).T
+    if samples_CN.dtype == np.uint8:
+        centred: np.ndarray = (samples_CN.astype(np.float32) - 128) / 127
+        return centred
+    if np.issubdtype(samples_CN.dtype, np.integer):
+        scaled: np.ndarray = samples_CN.astype(np.float32) / 2.0 ** (8 * samples_CN.dtype.itemsize - 1)
+        return scaled.astype(np.float32)
+    clean = np.nan_to_num(samples_CN.astype(np.float32), nan=0.0, posinf=_LOUDEST, neginf=-_LOUDEST)
+    return np.clip(clean, -_LOUDEST, _LOUDEST)
+
+
+def mix_weights(names: tuple[str, ...]) -> np.ndarray:
+    """(C,) float32 that sum to 1, from ffmpeg's channel names. Unnamed channels count alike."""
+    weights = np.array([_WEIGHTS.get(name, _OTHER_WEIGHT) for name in names], np.float32)
+    if not weights.any():
+        weights[:] = 1
+    weights /= weights.sum()
+    return weights
+
+
+class MonoResampler:
+    """Resamples one channel from block to block, so that the blocks leave no seams."""
+
+    def __init__(self, from_hz: int, to_hz: int) -> None:
+        self._from_hz = from_hz
+        self._resampler = AudioResampler("flt", "mono", to_hz)
+
+    def add(self, samples: np.ndarray) -> Iterator[np.ndarray]:
+        """Yield what samples (N,) give, a second at a time."""
+        block = np.ascontiguousarray(samples[None], np.float32)
+        for start in range(0, block.shape[1], self._from_hz):
+            frame = AudioFrame.from_ndarray(block[:, start : start + self._from_hz], "flt", "mono")
+            frame.sample_rate = self._from_hz
+            yield from self._resampled(frame)
+
+    def end(self) -> Iterator[np.ndarray]:
+        """Yield what is left inside."""
+        return self._resampled(None)
+
+    def _resampled(self, frame: AudioFrame | None) -> Iterator[np.ndarray]:
+        return (part.to_ndarray()[0] for part in self._resampler.resample(frame))
+
 
 _PIECE_S: Final = 2
 _MOST_PIECES: Final = 16
@@ -161,14 +228,5 @@ class _Pieces:
 
 
 def _resampled(line: np.ndarray, rate_hz: int) -> np.ndarray:
-    line = line - line.mean()
-    resampler = AudioResampler("flt", "mono", SAMPLE_RATE_HZ)
-    out = []
-    for start in range(0, len(line), rate_hz):
-        frame = AudioFrame.from_ndarray(
-            np.ascontiguousarray(line[None, start : start + rate_hz], np.float32), "flt", "mono"
-        )
-        frame.sample_rate = rate_hz
-        out += resampler.resample(frame)
-    out += resampler.resample(None)
-    return np.concatenate([frame.to_ndarray()[0] for frame in out])
+    resampler = MonoResampler(rate_hz, SAMPLE_RATE_HZ)
+    return np.concatenate([*resampler.add(line - line.mean()), *resampler.end()])

@@ -14,8 +14,8 @@ from av.video.stream import VideoStream
 from schemas.errors import MediaRefusedError
 from schemas.reasons import FileReason
 
-from .granted import borrowed
-from .sniff import HEAD_BYTES, Container, is_program_stream, open_regular, unreadable
+from .paths import borrowed, open_regular, unreadable
+from .sniff import HEAD_BYTES, Container, is_program_stream
 
 _FORMATS: Final = {
     Container.MP4: "mov",
@@ -23,6 +23,9 @@ _FORMATS: Final = {
     Container.AVI: "avi",
     Container.GIF: "gif",
 }
+
+NO_PICTURES: Final = 1
+"""Pixels that decoders may allocate where no pictures are decoded."""
 
 
 @contextmanager

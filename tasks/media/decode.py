@@ -59,21 +59,27 @@ class Video:
         self,
         pictures: Iterator[TimedPicture],
         first: TimedPicture,
-        decoder: str,
         limit_s: float,
         promised_s: float | None,
+        pyav: PyavPictures | None = None,
     ) -> None:
-        self.decoder = decoder
+        self.decoder = "decord" if pyav is None else "pyav"
         self.origin_s = float(first.time_s)
         self.source_frames = 0
         self.truncated: str | None = None
         self.notes: tuple[str, ...] = ()
-        self._pictures = pictures
+        self._pictures, self._pyav = pictures, pyav
         self._promised_s = promised_s
         self._retimer = Retimer(limit_s)
 
     def frames(self) -> Iterator[Frame]:
         """Yield every frame, in order; each source picture is converted at most once, and only when it is shown."""
+        yield from self._shown()
+        if self._pyav is not None:  # decodes as it is read, so that damage is known only at the end
+            self.truncated = "; ".join(self._pyav.damage) or self.truncated
+            self.notes = self._pyav.notes
+
+    def _shown(self) -> Iterator[Frame]:
         for chosen in self._retimer.choose(self._pictures):
             try:
                 rgb = chosen.picture.pixels()
@@ -112,26 +118,6 @@ class Video:
         return None
 
 
-class _PyavVideo(Video):
-    """A video decoded as it is read, so that damage is known only at the end."""
-
-    def __init__(
-        self,
-        source: PyavPictures,
-        pictures: Iterator[TimedPicture],
-        first: TimedPicture,
-        limit_s: float,
-        promised_s: float | None,
-    ) -> None:
-        super().__init__(pictures, first, source.decoder, limit_s, promised_s)
-        self._source = source
-
-    def frames(self) -> Iterator[Frame]:
-        yield from super().frames()
-        self.truncated = "; ".join(self._source.damage) or self.truncated
-        self.notes = self._source.notes
-
-
 @contextmanager
 def open_video(
     path: Path, container: Container, facts: MediaFacts, limits: LimitSettings, timeline: Timeline | None = None
@@ -158,9 +144,9 @@ def open_video(
             and can_use_decord(container, facts, stream, pyav.is_plain)
             and (whole := read_whole(path, container, first, facts))
         ):
-            yield Video(iter(whole), whole[0], "decord", limit_s, promised_s)
+            yield Video(iter(whole), whole[0], limit_s, promised_s)
         else:
-            yield _PyavVideo(pyav, chain((first,), pictures), first, limit_s, promised_s)
+            yield Video(chain((first,), pictures), first, limit_s, promised_s, pyav)
 
 
 def _promised_s(ticks: int | None, base: Fraction | None) -> float | None:

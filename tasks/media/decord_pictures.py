@@ -13,8 +13,8 @@ container holds.
 """
 
 from contextlib import nullcontext
-from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -26,10 +26,10 @@ from av.video.stream import VideoStream
 from schemas.errors import MediaRefusedError
 from schemas.records import MediaFacts
 
-from .containers import open_input
-from .granted import opened
+from .containers import NO_PICTURES, open_input
 from .interlace import CombFinder, sample
-from .sniff import HEAD_BYTES, Container, open_regular
+from .paths import open_regular, opened
+from .sniff import HEAD_BYTES, Container
 from .streams import picture_of
 from .video_frames import TimedPicture
 
@@ -44,11 +44,8 @@ _OTHER_READINGS: Final = (b"<mpd", b"#extm3u", b"c=in ip", b"ffconcat")
 """decord guesses the format for itself: nothing that could also be read as a playlist is given to it."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Slot:
-    time_s: Fraction
-    duration_s: Fraction
-    index: int
+Times = tuple[Fraction, Fraction]
+"""Time and duration of a picture, seconds."""
 
 
 def can_use_decord(container: Container, facts: MediaFacts, stream: VideoStream, is_plain: bool) -> bool:
@@ -69,23 +66,13 @@ def read_whole(path: Path, container: Container, first: TimedPicture, facts: Med
 
     `first` is the first picture as PyAV decodes it: decord's must have the same time.
     """
-    slots = _slots(path, container, facts)
-    if not slots or slots[0].time_s != first.time_s or not _one_reading(path):
+    times = _display_times(path, container, facts)
+    if not times or times[0][0] != first.time_s or not _one_reading(path):
         return None
-    pixels = _read(path, slots, (facts.height, facts.width, 3))
+    pixels = _read(path, len(times), (facts.height, facts.width, 3))
     if pixels is None or _any_combed(pixels):
         return None
-    return [TimedPicture(slot.time_s, slot.duration_s, _giving(pixels[slot.index])) for slot in slots]
-
-
-class _giving:  # noqa: N801 - stands where a function would; a lambda in a loop would bind late
-    __slots__ = ("_pixels",)
-
-    def __init__(self, pixels: np.ndarray) -> None:
-        self._pixels = pixels
-
-    def __call__(self) -> np.ndarray:
-        return self._pixels
+    return [TimedPicture(*time, partial(pixels.__getitem__, index)) for index, time in enumerate(times)]
 
 
 def _any_combed(pixels: list[np.ndarray]) -> bool:
@@ -98,10 +85,10 @@ def _picture_bytes(facts: MediaFacts) -> int:
     return facts.width * facts.height * 3
 
 
-def _slots(path: Path, container: Container, facts: MediaFacts) -> list[_Slot] | None:
+def _display_times(path: Path, container: Container, facts: MediaFacts) -> list[Times] | None:
     """Times of all pictures in display order, from the packets alone; None when they leave any doubt."""
     try:
-        with open_input(path, container, max_pixels=1) as source:
+        with open_input(path, container, NO_PICTURES) as source:
             if len(source.streams.video) > 1:
                 return None  # decord takes the one it likes best, covers included
             times = _packet_times(source, picture_of(source, facts), MAX_DECODED_BYTES // _picture_bytes(facts))
@@ -109,11 +96,11 @@ def _slots(path: Path, container: Container, facts: MediaFacts) -> list[_Slot] |
         return None
     if times is None or len({time_s for time_s, _ in times}) != len(times):
         return None
-    return [_Slot(time_s, duration_s, index) for index, (time_s, duration_s) in enumerate(sorted(times))]
+    return sorted(times)
 
 
-def _packet_times(source: InputContainer, video: VideoStream, most: int) -> list[tuple[Fraction, Fraction]] | None:
-    times: list[tuple[Fraction, Fraction]] = []
+def _packet_times(source: InputContainer, video: VideoStream, most: int) -> list[Times] | None:
+    times: list[Times] = []
     for packet in source.demux(video):
         if packet.size == 0 and packet.dts is None:
             continue  # the empty packet that ends a stream
@@ -133,15 +120,15 @@ def _one_reading(path: Path) -> bool:
     return not any(words in head for words in _OTHER_READINGS)
 
 
-def _read(path: Path, slots: list[_Slot], shape: tuple[int, ...]) -> list[np.ndarray] | None:
+def _read(path: Path, count: int, shape: tuple[int, ...]) -> list[np.ndarray] | None:
     import decord  # here, not above: it loads an FFmpeg of its own, of 2020, for footage that is trusted alone
 
     try:
         with opened(path) or nullcontext(str(path.absolute())) as source:
             reader = decord.VideoReader(source, ctx=decord.cpu(0), num_threads=1)
-        if len(reader) != len(slots):
+        if len(reader) != count:
             return None
-        pixels = [reader.next().asnumpy() for _ in slots]
+        pixels = [reader.next().asnumpy() for _ in range(count)]
     except (decord.DECORDError, RuntimeError, StopIteration):
         return None
     return pixels if all(rgb.shape == shape for rgb in pixels) else None

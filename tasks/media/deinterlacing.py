@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,17 @@ def luma_of(frame: VideoFrame) -> Luma | None:
     kind = np.uint16 if bits > 8 else np.uint8
     rows = np.frombuffer(memory, kind).reshape(-1, frame.planes[0].line_size // np.dtype(kind).itemsize)
     return sample(rows[: frame.height, : frame.width], bits)
+
+
+def filter_chain(*filters: tuple[str, str]) -> Graph:
+    """Build a graph of ffmpeg's filters (name, options), each fed by the one before, on one thread."""
+    graph = Graph()
+    graph.threads = 1
+    nodes = [graph.add(name, options) for name, options in filters]
+    for node, following in pairwise(nodes):
+        node.link_to(following)
+    graph.configure()
+    return graph
 
 
 class Deinterlacer:
@@ -83,19 +95,13 @@ class _Bwdif:
         self._kind = _kind(frame)
         self._last: VideoFrame | None = None
         self._fed = 0
-        self._graph = Graph()
-        self._graph.threads = 1
         width, height, form, colorspace, color_range = self._kind
-        source = self._graph.add(
-            "buffer",
+        options = (
             f"video_size={width}x{height}:pix_fmt={form}:time_base=1/25:pixel_aspect=1/1"
-            f":colorspace={colorspace}:range={color_range}",
+            f":colorspace={colorspace}:range={color_range}"
         )
-        bwdif = self._graph.add("bwdif", f"mode=send_frame:parity={'tff' if top_first else 'bff'}:deint=all")
-        sink = self._graph.add("buffersink")
-        source.link_to(bwdif)
-        bwdif.link_to(sink)
-        self._graph.configure()
+        bwdif = f"mode=send_frame:parity={'tff' if top_first else 'bff'}:deint=all"
+        self._graph = filter_chain(("buffer", options), ("bwdif", bwdif), ("buffersink", ""))
 
     def accepts(self, frame: VideoFrame | None) -> bool:
         """Return True if there is a frame, of the same kind as the others."""

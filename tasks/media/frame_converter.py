@@ -1,9 +1,8 @@
-"""Conversion of decoded frames to RGB, as a BT.709 screen with square pixels shows them."""
+"""Conversion of decoded frames to RGB, as a BT.709 screen with square pixels shows them, and notes on what was done."""
 
 import os
 import tempfile
 from fractions import Fraction
-from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -12,9 +11,9 @@ from av.filter import Graph
 from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation, VideoReformatter
 
-from .colour import FULL, LIMITED, ColourTags
-from .geometry import Geometry
-from .tone_mapping import tone_mapping
+from .colour import FULL, LIMITED, ColourTags, tone_mapping
+from .deinterlacing import filter_chain
+from .geometry import MOST_ANAMORPHIC, Geometry
 
 _CUBE: Final = 33
 """Grid points along a side of the table of colours, the size that is usual; 0.5 of 255 off on average."""
@@ -25,7 +24,7 @@ _EXPANDED: Final = np.rint(np.clip((np.arange(256) - 16) * (255 / 219), 0, 255))
 class FrameConverter:
     """Converts frames to RGB, each in its own proportions, direction and colours. Transparent parts lie over black.
 
-    HDR and wide gamuts are mapped to BT.709, see tasks.media.tone_mapping.
+    HDR and wide gamuts are mapped to BT.709, see tasks.media.colour.
     """
 
     def __init__(self) -> None:
@@ -101,7 +100,7 @@ def _mapper(frame: VideoFrame, geometry: Geometry, colours: ColourTags) -> Graph
     try:
         with os.fdopen(handle, "w") as file:
             file.write(_cube(colours))
-        return _chain(
+        return filter_chain(
             ("buffer", options),
             ("scale", f"w={width}:h={height}:flags=bicubic"),
             ("format", "pix_fmts=gbrp10le"),
@@ -112,16 +111,6 @@ def _mapper(frame: VideoFrame, geometry: Geometry, colours: ColourTags) -> Graph
         )
     finally:
         Path(name).unlink(missing_ok=True)
-
-
-def _chain(*filters: tuple[str, str]) -> Graph:
-    graph = Graph()
-    graph.threads = 1
-    nodes = [graph.add(name, options) for name, options in filters]
-    for node, following in pairwise(nodes):
-        node.link_to(following)
-    graph.configure()
-    return graph
 
 
 def _quoted(path: Path) -> str:
@@ -136,3 +125,59 @@ def _cube(colours: ColourTags) -> str:
     shown = tone_mapping(colours).to_screen(np.stack([red, green, blue], axis=-1).reshape(-1, 1, 3))
     rows = "\n".join("{:.5f} {:.5f} {:.5f}".format(*colour) for colour in (shown.reshape(-1, 3) / 255).tolist())
     return f"LUT_3D_SIZE {_CUBE}\n{rows}\n"
+
+
+_MOST_SIZES = 8
+"""Sizes that are listed; a broken stream may have a new one in every picture."""
+
+
+class PictureNotes:
+    """Collects facts of each picture as it is decoded; `lines()` states them in sentences."""
+
+    def __init__(self) -> None:
+        self._geometries: dict[Geometry, None] = {}
+        self._changes = 0
+        self._last: Geometry | None = None
+        self._mapped: dict[str, None] = {}
+        self._alpha = False
+        self.refused_aspect: Fraction | None = None
+        self.deinterlaced = 0
+        self.pictures = 0
+
+    def add(self, frame: VideoFrame, geometry: Geometry) -> None:
+        """Add the facts of another picture."""
+        self.pictures += 1
+        if geometry != self._last:
+            self._changes += self._last is not None
+            self._last = geometry
+            if len(self._geometries) < _MOST_SIZES:
+                self._geometries[geometry] = None
+            self._alpha = self._alpha or has_alpha(frame)
+            colours = ColourTags.of(frame)
+            if colours.mapped and not is_rgb(frame):
+                self._mapped[colours.describe()] = None
+
+    def lines(self) -> tuple[str, ...]:
+        """Return one sentence a fact; none for pictures that were simply shown."""
+        notes = [
+            f"pixels of {_ratio(size.aspect)} are made square: "
+            f"{size.width} x {size.height} is shown as {size.describe()}"
+            for size in self._geometries
+            if size.squared != (size.width, size.height)
+        ]
+        if self.refused_aspect is not None:
+            claimed = _ratio(self.refused_aspect)
+            notes.append(f"pixels of {claimed} are not believed (limit {MOST_ANAMORPHIC}:1) and taken for square")
+        if self._changes:
+            sizes = ", ".join(dict.fromkeys(size.describe() for size in self._geometries))
+            notes.append(f"size or direction changes midway, {self._changes} times ({sizes}); clips end there")
+        notes += [f"colours are mapped from {kind} to BT.709" for kind in self._mapped]
+        if self._alpha:
+            notes.append("see-through parts lie over black")
+        if self.deinterlaced:
+            notes.append(f"{self.deinterlaced} of {self.pictures} pictures are interlaced, and were deinterlaced")
+        return tuple(notes)
+
+
+def _ratio(aspect: Fraction) -> str:
+    return f"{aspect.numerator}:{aspect.denominator}"

@@ -25,15 +25,15 @@ ROUNDING_S: Final = Fraction(1, 200)
 """Matroska rounds times to milliseconds: a frame that would begin this close to the end is not begun."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Chosen:
-    """Frames `first`..`last` (inclusive, at 25 fps from the first picture) show this picture."""
+    """A source picture, and the frames `first`..`last` (inclusive, at 25 fps from the first picture) that show it."""
 
-    first: int
-    last: int
     picture: TimedPicture
     source_index: int
     since_first_s: Fraction
+    first: int = 0
+    last: int = -1
     follows_hole: bool = False
     """Nothing was shown just before: frames may be missing between it and the run before."""
 
@@ -61,7 +61,8 @@ class Retimer:
         for shown, following, later in _windows(self._advancing(pictures)):
             stop, resume = self._stop(shown, following, later)
             if stop > next_frame:
-                yield Chosen(next_frame, stop - 1, shown.picture, shown.index, shown.since_s, shown.follows_hole)
+                shown.first, shown.last = next_frame, stop - 1
+                yield shown
                 next_frame = stop
             elif following is not None and shown.follows_hole:
                 following.follows_hole = True  # a picture that no frame shows cannot pass the flag on itself
@@ -69,7 +70,7 @@ class Retimer:
                 next_frame = max(next_frame, resume)
                 following.follows_hole = True
 
-    def _advancing(self, pictures: Iterable[TimedPicture]) -> "Iterator[_Shown]":
+    def _advancing(self, pictures: Iterable[TimedPicture]) -> "Iterator[Chosen]":
         start_s, latest_s = Fraction(0), Fraction(-1)
         for index, picture in enumerate(pictures):
             self.seen = index + 1
@@ -82,37 +83,29 @@ class Retimer:
                 self.stopped = f"picture {index} is {float(since_s):.0f} s after the first; limit {self._limit_s:.0f} s"
                 return
             latest_s = since_s
-            yield _Shown(picture, index, since_s)
+            yield Chosen(picture, index, since_s)
 
-    def _stop(self, shown: "_Shown", following: "_Shown | None", later: "_Shown | None") -> tuple[int, int | None]:
+    def _stop(self, shown: "Chosen", following: "Chosen | None", later: "Chosen | None") -> tuple[int, int | None]:
         """Frame before which the picture ends, and the frame that resumes when a hole comes after it."""
         if following is None:
             return self._end_of_last(shown), None
-        interval_s = following.since_s - shown.since_s
-        usual_s = self._usual_s(interval_s if later is None else later.since_s - following.since_s)
+        interval_s = following.since_first_s - shown.since_first_s
+        usual_s = self._usual_s(interval_s if later is None else later.since_first_s - following.since_first_s)
         self._intervals.append(interval_s)
         if interval_s <= _longest_s(usual_s):
             # FPS times the moment half-way between both pictures; a frame exactly there still shows the earlier.
-            return math.floor((shown.since_s + following.since_s) * FPS / 2) + 1, None
-        return _frame_after(shown.since_s + usual_s), math.ceil(following.since_s * FPS - Fraction(1, 2))
+            return math.floor((shown.since_first_s + following.since_first_s) * FPS / 2) + 1, None
+        return _frame_after(shown.since_first_s + usual_s), math.ceil(following.since_first_s * FPS - Fraction(1, 2))
 
-    def _end_of_last(self, shown: "_Shown") -> int:
+    def _end_of_last(self, shown: "Chosen") -> int:
         interval_s = self._intervals[-1] if self._intervals else Fraction(1, FPS)
         lasts_s = shown.picture.duration_s or interval_s
         usual_s = self._usual_s(interval_s)
-        self.reached_s = shown.since_s + lasts_s
-        return max(_frame_after(shown.since_s + (lasts_s if lasts_s <= _longest_s(usual_s) else usual_s)), 1)
+        self.reached_s = shown.since_first_s + lasts_s
+        return max(_frame_after(shown.since_first_s + (lasts_s if lasts_s <= _longest_s(usual_s) else usual_s)), 1)
 
     def _usual_s(self, nearby_s: Fraction) -> Fraction:
         return median_low([*self._intervals, nearby_s])
-
-
-@dataclass(slots=True)
-class _Shown:
-    picture: TimedPicture
-    index: int
-    since_s: Fraction
-    follows_hole: bool = False
 
 
 def _longest_s(usual_s: Fraction) -> Fraction:
@@ -123,9 +116,9 @@ def _frame_after(end_s: Fraction) -> int:
     return math.ceil((end_s - ROUNDING_S) * FPS)
 
 
-def _windows(shown: "Iterator[_Shown]") -> "Iterator[tuple[_Shown, _Shown | None, _Shown | None]]":
+def _windows(shown: "Iterator[Chosen]") -> "Iterator[tuple[Chosen, Chosen | None, Chosen | None]]":
     """Yield each picture with the two that come after it."""
-    held: deque[_Shown] = deque()
+    held: deque[Chosen] = deque()
     for picture in shown:
         held.append(picture)
         if len(held) == 3:

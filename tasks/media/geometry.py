@@ -1,15 +1,80 @@
-"""The size and shape in which a decoded picture is displayed: square pixels, turned as its camera meant it."""
+"""Size, shape and direction in which a decoded picture is displayed: square pixels, turned as its camera meant it."""
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Final
 
 import cv2
 import numpy as np
+from av.sidedata.sidedata import SideDataContainer, Type
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
+from numpy.typing import NDArray
 
-from .orientation import Orientation
+_Container: Final[Any] = SideDataContainer
+"""PyAV's own types do not say how it is made, nor by which key it is read."""
+
+
+def side_data_of(frame: VideoFrame, kind: Type) -> NDArray[np.int32] | None:
+    """One kind of a frame's side data, (n,) int32; None where it has none.
+
+    Not by `frame.side_data`: frame and container then hold each other, and as Python does not see how large a frame
+    is, hundreds of megabytes wait for the garbage collector.
+    """
+    entry = _Container(frame).get(kind)
+    return None if entry is None else np.frombuffer(bytes(entry), np.int32)
+
+
+_QUARTER_DEG: Final = 90
+
+
+@dataclass(frozen=True, slots=True)
+class Orientation:
+    """Quarter turns clockwise, after an optional left-right mirror: all transformations that keep pixels whole."""
+
+    clockwise_quarters: int = 0
+    mirrored: bool = False
+
+    @classmethod
+    def of(cls, frame: VideoFrame) -> "Orientation":
+        """Orientation that the frame's display matrix states, to the nearest quarter turn; upright when it has none."""
+        matrix = side_data_of(frame, Type.DISPLAYMATRIX)
+        return cls() if matrix is None else cls.from_matrix(matrix)
+
+    @classmethod
+    def from_matrix(cls, matrix: np.ndarray) -> "Orientation":
+        """From ffmpeg's nine 16.16 numbers: picture (x, y) is shown at (a x + c y, b x + d y)."""
+        a, b, c, d = (int(matrix[at]) for at in (0, 1, 3, 4))
+        determinant = a * d - b * c
+        if determinant == 0:
+            return cls()
+        mirrored = determinant < 0
+        if mirrored:  # take the mirror of x off: what is left is a rotation
+            a, b = -a, -b
+        return cls(round(math.degrees(math.atan2(b, a)) / _QUARTER_DEG) % 4, mirrored)
+
+    @property
+    def rotation_deg(self) -> int:
+        """Degrees clockwise: 0, 90, 180 or 270."""
+        return self.clockwise_quarters * _QUARTER_DEG
+
+    @property
+    def upright(self) -> bool:
+        """True if the picture needs no turning or mirroring."""
+        return self == Orientation()
+
+    def displayed(self, width: int, height: int) -> tuple[int, int]:
+        """Width and height after turning."""
+        return (height, width) if self.clockwise_quarters % 2 else (width, height)
+
+    def apply(self, rgb: np.ndarray) -> np.ndarray:
+        """The picture (H, W, 3) as displayed, contiguous."""
+        if self.upright:
+            return rgb
+        straight = rgb[:, ::-1] if self.mirrored else rgb
+        return np.ascontiguousarray(np.rot90(straight, -self.clockwise_quarters))
+
 
 MOST_ANAMORPHIC: Final = 4
 """Pixels are at most this many times as wide as high, or as high as wide. What is in use ends at 2.9 (32:11, MPEG-2 of

@@ -1,10 +1,17 @@
-"""Paths and URIs of media files. File names are data: bytes that need not be text."""
+"""Paths and URIs of media files, and the opening of their bytes. File names are data: bytes that need not be text.
 
+A sandboxed process may open no files itself (see tasks/ingestion/sandbox.py): it is handed them open. A file is handed
+over several times, opened anew each time, so that each reader has a place in it of its own.
+"""
+
+import errno
 import hashlib
+import io
 import os
+import stat
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote, unquote_to_bytes
@@ -15,8 +22,111 @@ from schemas.errors import MediaRefusedError
 from schemas.reasons import FileReason
 from tasks.stores.remote import as_os_errors, open_store
 
-from .granted import path_of
-from .sniff import open_regular, unreadable
+TIMES: Final = 12
+"""How often a file is handed over: as many readers may be at work on it at once."""
+
+_PATHS: dict[str, Path] = {}
+_FREE: dict[str, list[int]] = {}
+
+
+@contextmanager
+def granted(files: Mapping[str, tuple[str | None, Sequence[int]]]) -> Iterator[None]:
+    """Have files at hand while the block lasts, by the names that others know them by; each with its path, None where
+    it has none, and its descriptors, which are closed at the end.
+    """
+    for name, (path, handles) in files.items():
+        _PATHS[name] = Path(path or f"/proc/self/fd/{handles[0]}")
+        _FREE[_key(_PATHS[name])] = list(handles)
+    try:
+        yield
+    finally:
+        _PATHS.clear()
+        _FREE.clear()
+        for handle in (handle for _, handles in files.values() for handle in handles):
+            os.close(handle)
+
+
+def path_of(name: str) -> Path | None:
+    """The path under which a file that was handed over is known here; None for any other."""
+    return _PATHS.get(name)
+
+
+@contextmanager
+def borrowed(path: Path) -> Iterator[int | None]:
+    """A descriptor of a file that was handed over, at its beginning; None for any other file.
+
+    Raises: OSError - too many are in use.
+    """
+    with opened(path) or nullcontext() as file:
+        yield None if file is None else file.fileno()
+
+
+def opened(path: Path) -> io.BufferedReader | None:
+    """A file that was handed over, to read from its beginning; None for any other file.
+
+    Raises: OSError - too many are in use.
+    """
+    free = _FREE.get(_key(path))
+    return None if free is None else io.BufferedReader(_Borrowed(free))
+
+
+class _Borrowed(io.FileIO):
+    def __init__(self, free: list[int]) -> None:
+        self._free: list[int] | None = free
+        super().__init__(_taken(free), "rb", closefd=False)
+
+    def close(self) -> None:
+        """Give the descriptor back."""
+        if self._free is not None:
+            self._free.append(self.fileno())
+            self._free = None
+        super().close()
+
+
+def open_to_write(path: Path) -> io.BufferedWriter:
+    """A file to write from its beginning: one that was handed over open, else whatever there is under the path.
+
+    Raises: OSError - it cannot be written.
+    """
+    free = _FREE.get(_key(path))
+    if free is None:
+        return path.open("wb")
+    return io.BufferedWriter(io.FileIO(os.dup(_taken(free)), "wb"))
+
+
+def _key(path: Path) -> str:
+    return os.path.abspath(path)  # noqa: PTH100 - resolve() would follow links
+
+
+def _taken(free: list[int]) -> int:
+    if not free:
+        raise OSError(errno.EMFILE, f"a file is read in more than {TIMES} places at once")
+    handle = free.pop()
+    os.lseek(handle, 0, os.SEEK_SET)
+    return handle
+
+
+def open_regular(path: Path) -> io.BufferedReader:
+    """Open a file to read it, without blocking for ever on a pipe with the name of a video.
+
+    Raises: MediaRefusedError - NOT_A_REGULAR_FILE. OSError - it cannot be opened.
+    """
+    if (handed := opened(path)) is not None:
+        return handed
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    mode = os.fstat(handle).st_mode
+    if stat.S_ISREG(mode):
+        return os.fdopen(handle, "rb")
+    os.close(handle)
+    raise MediaRefusedError(FileReason.NOT_A_REGULAR_FILE, stat.filemode(mode))
+
+
+def unreadable(error: OSError) -> MediaRefusedError:
+    """Return the refusal for a file that the system would not let us read."""
+    vanished = isinstance(error, FileNotFoundError | NotADirectoryError)
+    reason = FileReason.VANISHED if vanished else FileReason.UNREADABLE
+    return MediaRefusedError(reason, error.strerror or str(error))
+
 
 _FILE: Final = "file://"
 _CHUNK_BYTES: Final = 1024 * 1024
@@ -71,7 +181,7 @@ def _place_of(handle: int, path: Path) -> Path:
 @contextmanager
 def localise(uri: str, scratch: Path, origins: Sequence[str] = ()) -> Iterator[Path]:
     """A path under which the file can be opened: local files where they are, remote ones copied into `scratch`, those
-    that were handed to this process as granted.py knows them.
+    that were handed to this process under the paths they have here.
 
     The copy is removed on leaving. Its name says nothing of the remote name. origins: see open_store.
 

@@ -15,9 +15,9 @@ from schemas.records import MediaFacts, StreamFacts
 
 from .containers import claimed_size, has_decoder, open_input, set_up
 from .geometry import Geometry, PixelAspect
-from .lengths import length_s
 from .sniff import Container
 from .streams import MIN_SIDE_PX, SOUND, picture_streams, ranked_pictures, sound_streams, stream_facts
+from .timeline import length_s
 from .video_frames import decoded
 
 
@@ -95,12 +95,12 @@ def _facts(
         rotation_deg=geometry.turned.rotation_deg,
         nominal_fps=_rate(video),
         duration_s=duration_s,
-        sound_codec=_sound_codec(sound),
+        sound_codec=None if sound is None else known.codec_context.name if known else "unknown",
         sound_rate_hz=(known.codec_context.sample_rate or None) if known else None,
         sound_channels=(known.codec_context.channels or None) if known else None,
         sound_streams=sum(stream.kind == SOUND for stream in streams),
         picture_stream=video.index,
-        sound_stream=sound.index if known is not None and sound is not None else None,
+        sound_stream=known.index if known else None,
         streams=streams,
     )
 
@@ -108,9 +108,3 @@ def _facts(
 def _rate(video: VideoStream) -> float | None:
     rates: tuple[Fraction | None, ...] = (video.average_rate, video.guessed_rate)
     return next((float(rate) for rate in rates if rate and rate > 0), None)
-
-
-def _sound_codec(sound: AudioStream | None) -> str | None:
-    if sound is None:
-        return None
-    return sound.codec_context.name if has_decoder(sound) else "unknown"

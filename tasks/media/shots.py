@@ -11,7 +11,7 @@ from scenedetect import FrameTimecode
 from scenedetect.detectors import AdaptiveDetector
 
 from schemas.contract import FPS
-from tasks.media.structure import alike, structure, tiny
+from tasks.media.transitions import alike, structure, tiny
 
 if TYPE_CHECKING:
     from tasks.media.decode import Frame

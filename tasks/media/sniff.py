@@ -6,16 +6,14 @@ other files is refused here, and only containers that cannot do so are let throu
 
 import os
 import re
-import stat
 from enum import StrEnum
-from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from schemas.errors import MediaRefusedError
 from schemas.reasons import FileReason
 
-from .granted import opened
+from .paths import open_regular, unreadable
 from .signatures import ELSEWHERE_TEXT, ISO_STILL_BRANDS, PREFIXES, RIFF_KINDS
 
 HEAD_BYTES: Final = 64 * 1024
@@ -53,31 +51,9 @@ def sniff(path: Path) -> Container:
         raise unreadable(error) from error
 
 
-def unreadable(error: OSError) -> MediaRefusedError:
-    """Return the refusal for a file that the system would not let us read."""
-    vanished = isinstance(error, FileNotFoundError | NotADirectoryError)
-    reason = FileReason.VANISHED if vanished else FileReason.UNREADABLE
-    return MediaRefusedError(reason, error.strerror or str(error))
-
-
 def is_program_stream(head: bytes) -> bool:
     """Return True if MPEG bytes begin with a pack header (program stream), not a sequence header (bare video)."""
     return head.lstrip(b"\0").startswith(b"\x01\xba")
-
-
-def open_regular(path: Path) -> BufferedReader:
-    """Open a file to read it, without blocking for ever on a pipe with the name of a video.
-
-    Raises: MediaRefusedError - NOT_A_REGULAR_FILE. OSError - it cannot be opened.
-    """
-    if (handed := opened(path)) is not None:
-        return handed
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    mode = os.fstat(handle).st_mode
-    if stat.S_ISREG(mode):
-        return os.fdopen(handle, "rb")
-    os.close(handle)
-    raise MediaRefusedError(FileReason.NOT_A_REGULAR_FILE, stat.filemode(mode))
 
 
 def _container(file: BinaryIO, head: bytes, size: int) -> Container:

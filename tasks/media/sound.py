@@ -2,7 +2,6 @@
 
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
 from typing import Final, Self
 
 import numpy as np
@@ -12,21 +11,16 @@ from schemas.contract import SAMPLE_RATE_HZ
 from schemas.reasons import MissingCause
 from schemas.records import MediaFacts
 
-from .audio_writer import Recorder, sound_frames
+from .audio_writer import AudioWriter, sound_frames
 from .channels import Channel, best_channel
-from .clipping import holds_floats
-from .containers import open_input
-from .lengths import clocks_apart_s
+from .containers import NO_PICTURES, open_input
 from .sniff import Container
-from .spool import Spool
+from .spool import Spool, holds_floats
 from .streams import picture_of, sound_of, used_streams
-from .timeline import Timeline
+from .timeline import Timeline, clocks_apart_s
 
 MAX_SOUND_S: Final = 24 * 3600.0
 """Sound beyond this is left out; the same bound as LimitSettings.max_duration_s has by default."""
-
-_NO_PICTURES: Final = 1
-"""Pixels a decoder may allocate here: pictures are not decoded while sound is."""
 
 
 class Sound:
@@ -61,9 +55,7 @@ class Sound:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 
@@ -89,24 +81,24 @@ def open_sound(
         return MissingCause.NO_SOUND_STREAM
     number = facts.sound_stream if stream is None else stream
     timeline = timeline or Timeline.read(path, container, used_streams(facts))
-    with open_input(path, container, _NO_PICTURES) as source:
+    with open_input(path, container, NO_PICTURES) as source:
         sound = sound_of(source, number)
         if sound is None or number is None:
             return MissingCause.SOUND_UNDECODABLE
         is_float = holds_floats(sound)
         channel = best_channel(sound_frames(source, sound))
-    with open_input(path, container, _NO_PICTURES) as source:
+    with open_input(path, container, NO_PICTURES) as source:
         ahead_s = clocks_apart_s(source, picture_of(source, facts), source.streams[number], container)
     spool = Spool(scratch, int(max_s * SAMPLE_RATE_HZ))
     try:
-        recorder = Recorder(
+        writer = AudioWriter(
             spool,
             Fraction(origin_s) + Fraction(offset_s) + (ahead_s or 0),
             channel=None if channel is None else channel.number,
             clock=timeline.clock(number),
             is_float=is_float,
         )
-        has_frames = _record(path, container, number, recorder)
+        has_frames = _record(path, container, number, writer)
     except BaseException:
         spool.close()
         raise
@@ -116,16 +108,16 @@ def open_sound(
     return MissingCause.NO_SOUND_IN_CLIP if has_frames else MissingCause.SOUND_UNDECODABLE
 
 
-def _record(path: Path, container: Container, number: int | None, recorder: Recorder) -> bool:
+def _record(path: Path, container: Container, number: int | None, writer: AudioWriter) -> bool:
     """Record a stream; return True if anything was decoded at all."""
-    with open_input(path, container, _NO_PICTURES) as source:
+    with open_input(path, container, NO_PICTURES) as source:
         stream = sound_of(source, number)
         if stream is None:
             return False
         has_frames = False
         for frame in sound_frames(source, stream):
             has_frames = True
-            if not recorder.write(frame):
+            if not writer.write(frame):
                 break
-        recorder.finish()
+        writer.finish()
         return has_frames

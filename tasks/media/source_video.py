@@ -17,8 +17,8 @@ from schemas.reasons import FileReason
 from schemas.records import MediaFacts
 from tasks.media.canvas import Look, look_of
 from tasks.media.containers import open_input, set_up
+from tasks.media.frame_converter import PictureNotes
 from tasks.media.geometry import Geometry, PixelAspect
-from tasks.media.picture_notes import PictureNotes
 from tasks.media.probe import probe
 from tasks.media.sniff import Container, sniff
 from tasks.media.streams import other_films, picture_of, used_streams

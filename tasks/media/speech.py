@@ -18,14 +18,14 @@ from schemas.config.limits import LimitSettings
 from schemas.contract import SAMPLE_RATE_HZ
 from schemas.errors import MediaRefusedError
 from schemas.reasons import FileReason
-from tasks.media.audio_writer import Recorder, sound_frames
+from tasks.media.audio_writer import AudioWriter, sound_frames
 from tasks.media.channels import Channel, best_channel
 from tasks.media.containers import has_decoder, open_input, open_sound_file, set_up
-from tasks.media.lengths import clocks_apart_s
-from tasks.media.sniff import HEAD_BYTES, Container, open_regular, sniff, unreadable
+from tasks.media.paths import open_regular, unreadable
+from tasks.media.sniff import HEAD_BYTES, Container, sniff
 from tasks.media.spool import Spool
 from tasks.media.streams import MOST_STREAMS, picture_streams, ranked_pictures, sound_of, sound_streams
-from tasks.media.timeline import StreamClock, Timeline
+from tasks.media.timeline import StreamClock, Timeline, clocks_apart_s
 from tasks.media.video_frames import decoded
 
 _SOUND_FILES: Final = (
@@ -171,22 +171,22 @@ class SpeechSource:
             channel = best_channel(sound_frames(source, stream))
         with self._opened(place.form) as source:
             zero_s = place.zero_s(source, number)
-        recorders: list[Recorder] = []
+        recorders: list[AudioWriter] = []
         with self._opened(place.form) as source:
             stream = sound_of(source, number)
             for frame in sound_frames(source, stream) if stream is not None else ():
                 if not recorders:
                     recorders = self._recorders(frame, zero_s, channel, lambda: place.timeline.clock(number))
-                room = [recorder.write(frame) for recorder in recorders]
+                room = [writer.write(frame) for writer in recorders]
                 if not all(room):
                     break
-        for recorder in recorders:
-            recorder.finish()
+        for writer in recorders:
+            writer.finish()
 
     def _recorders(
         self, first: AudioFrame, zero_s: Fraction | None, channel: Channel | None, clock: Callable[[], StreamClock]
-    ) -> list[Recorder]:
-        """Create one recorder for stage 1, and one for each channel of the output."""
+    ) -> list[AudioWriter]:
+        """Create one writer for stage 1, and one for each channel of the output."""
         unnamed = _UNNAMED.get(len(first.layout.channels), "mono") if "channels" in first.layout.name else "mono"
         name = first.layout.name.removesuffix("(side)")
         self.layout = name if name in _LAYOUTS else unnamed
@@ -197,10 +197,10 @@ class SpeechSource:
         self._channels = [self._spool(self.rate_hz) for _ in range(self.channels)]
         numbers = [recorded] if self.channels == 1 else range(self.channels)
         single = [
-            Recorder(spool, zero_s, self.rate_hz, number, clock(), whole=True)
+            AudioWriter(spool, zero_s, self.rate_hz, number, clock(), whole=True)
             for spool, number in zip(self._channels, numbers, strict=True)
         ]
-        return [Recorder(self._mono, zero_s, channel=recorded, clock=clock()), *single]
+        return [AudioWriter(self._mono, zero_s, channel=recorded, clock=clock()), *single]
 
     def _place(self, form: "Container | str") -> "_Place":
         """Origin of a video's sound: time 0 is that of its first picture, so that its own speech stays in sync."""

@@ -1,14 +1,17 @@
-"""Mono sound on disk, addressed by its sample number since the first picture. Holes are silence."""
+"""Mono sound on disk, addressed by its sample number since the first picture; holes are silence.
+
+Clipping is marked in it: flat tops at full scale, and in floating point at whatever level they were cut.
+"""
 
 import os
 import tempfile
 from array import array
 from bisect import bisect_left, bisect_right
 from pathlib import Path
-from types import TracebackType
 from typing import Final, Self
 
 import numpy as np
+from av.audio.stream import AudioStream
 
 from model.features.timing import SAMPLES_PER_FRAME
 from schemas.contract import SAMPLE_RATE_HZ
@@ -101,9 +104,7 @@ class Spool:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _put(self, start: int, raw: bytes) -> None:
@@ -120,3 +121,81 @@ class Spool:
         else:
             self._starts.append(start)
             self._ends.append(end)
+
+
+FULL_SCALE: Final = 0.999
+"""Share of full scale from which a sample may be clipped."""
+
+FLAT_SAMPLES: Final = 3
+"""So many such samples in a row make a flat peak; a single loud sample does not."""
+
+_SAME: Final = 1e-6
+"""Samples of a flat top differ by no more, relative to it; the crest of a 100 Hz sine at 48 kHz does by 1e-4."""
+
+_AT_TOP: Final = 0.9999
+"""Share of the highest level of a channel from which a top is cut off at it."""
+
+_TOPS: Final = 3
+"""So many flat places at the same highest level are no chance; one is the crest of a slow wave."""
+
+_LEAST_LEVEL: Final = 0.05
+"""A recording whose highest level is below this was not cut by anything that clips."""
+
+
+class ClippingMarks:
+    """Marks the clipped 40 ms pieces of a recording in its spool.
+
+    Codecs that hold whole numbers cannot go over full scale, and those that lose detail came from some that could not:
+    there, flat peaks at full scale are what counts. PCM in floating point goes over it unharmed, and may have been cut
+    below it: there, tops that are exactly flat count, at the highest level that occurs.
+    """
+
+    def __init__(self, spool: Spool, is_float: bool) -> None:
+        self._spool = spool
+        self._is_float = is_float
+        self._tail = np.zeros((0, FLAT_SAMPLES - 1), np.float32)
+        self._highest_C = np.zeros(0)
+        self._tops: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+
+    def add(self, samples_CN: np.ndarray, begins_s: float, rate_hz: int) -> None:
+        """Examine samples that begin `begins_s` after the first picture."""
+        if len(self._tail) != len(samples_CN):
+            self.end()
+            self._highest_C = np.zeros(len(samples_CN))
+            self._tail = np.zeros((len(samples_CN), FLAT_SAMPLES - 1), np.float32)
+        joined_CN = np.concatenate([self._tail, samples_CN], axis=1)
+        self._tail = joined_CN[:, 1 - FLAT_SAMPLES :]
+        windows_CNW = np.lib.stride_tricks.sliding_window_view(joined_CN, FLAT_SAMPLES, axis=1)
+        if not self._is_float:
+            if (np.abs(samples_CN) >= FULL_SCALE).any():
+                flat_CN = (windows_CNW >= FULL_SCALE).all(axis=-1) | (windows_CNW <= -FULL_SCALE).all(axis=-1)
+                self._spool.mark_clipped(_pieces(np.flatnonzero(flat_CN.any(axis=0)), begins_s, rate_hz))
+            return
+        self._highest_C = np.maximum(self._highest_C, np.abs(samples_CN).max(axis=1))
+        level_CN = np.abs(windows_CNW[..., -1])
+        same_CN = np.ptp(windows_CNW, axis=-1) <= _SAME * level_CN
+        least_C = np.maximum(_LEAST_LEVEL, _AT_TOP * self._highest_C)
+        channels, places = np.nonzero(same_CN & (level_CN >= least_C[:, None]))
+        if len(places):
+            self._tops.append((channels, level_CN[channels, places], _pieces(places, begins_s, rate_hz)))
+
+    def end(self) -> None:
+        """Mark clipping that depends on the highest level of the whole recording."""
+        tops, self._tops = self._tops, []
+        if not tops:
+            return
+        channels, levels, pieces = (np.concatenate(parts) for parts in zip(*tops, strict=True))
+        for channel, highest in enumerate(self._highest_C):
+            cut = pieces[(channels == channel) & (levels >= _AT_TOP * highest)]
+            if len(cut) >= _TOPS:
+                self._spool.mark_clipped(cut)
+
+
+def holds_floats(stream: AudioStream) -> bool:
+    """Return True if a stream is PCM in floating point."""
+    return stream.codec_context.name.startswith("pcm_f")
+
+
+def _pieces(places: np.ndarray, begins_s: float, rate_hz: int) -> np.ndarray:
+    at: np.ndarray = np.floor((begins_s + places / rate_hz) * SAMPLE_RATE_HZ).astype(np.int64)
+    return at // SAMPLES_PER_FRAME

@@ -22,8 +22,8 @@ from schemas.records import MediaFacts, StreamFacts
 from tasks.quality.picture import is_still
 
 from .containers import has_decoder, open_input, set_up
-from .lengths import MICROSECONDS
 from .sniff import Container
+from .timeline import MICROSECONDS
 
 MIN_SIDE_PX: Final = 16
 """Shortest side of a picture, in pixels, in which a face can be measured."""

@@ -13,10 +13,54 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.media.structure import Tiny, alike, over_colours, structure, tiny
+TINY_PX: Final = 48
+"""Longer side of the pictures that are compared."""
+
+Tiny = NDArray[np.float32]
+
+_THIRDS: Final = np.full(3, 1 / 3, np.float32)
+
+
+def over_colours(rgb_HWC: Tiny) -> Tiny:
+    """The mean of the three colours, (H, W). A product, since means over so short an axis are slow."""
+    mean_HW: Tiny = rgb_HWC @ _THIRDS
+    return mean_HW
+
+
+def tiny(small: NDArray[np.uint8]) -> Tiny:
+    """Scale a picture (h, w, 3) down so that its longer side is 48 px."""
+    scale = min(1.0, TINY_PX / max(small.shape[:2]))
+    size = max(1, round(small.shape[1] * scale)), max(1, round(small.shape[0] * scale))
+    return np.asarray(cv2.resize(small, size, interpolation=cv2.INTER_AREA), np.float32)
+
+
+def structure(rgb_HWC: Tiny) -> Tiny:
+    """Luma over its surroundings, in their spread, (H, W): light that changes slowly over a picture leaves it as it
+    is.
+    """
+    return local_structure(over_colours(rgb_HWC), 3)
+
+
+def local_structure(luma_HW: Tiny, noise: float) -> Tiny:
+    """Luma over its surroundings, in their spread and the noise, levels; (H, W)."""
+    around = cv2.GaussianBlur(luma_HW, (0, 0), 3)
+    spread = np.sqrt(np.maximum(cv2.GaussianBlur(luma_HW * luma_HW, (0, 0), 3) - around**2, 0))
+    structure_HW: Tiny = (luma_HW - around) / (spread + noise)
+    return structure_HW
+
+
+def alike(first_HW: Tiny, last_HW: Tiny, weight_HW: Tiny | None = None) -> float:
+    """Correlation of two structures, -1..1; each pixel counts by its weight."""
+    weight = np.ones_like(first_HW) if weight_HW is None else weight_HW
+    weight = weight / weight.sum()
+    one, other = first_HW - (weight * first_HW).sum(), last_HW - (weight * last_HW).sum()
+    spread = float((weight * one * one).sum() * (weight * other * other).sum())
+    return float((weight * one * other).sum() / (spread**0.5 + 1e-9))
+
 
 LOOK_AHEAD_S: Final = 1.4
 """A window of pictures lasts this long at most; whether a frame lies in a transition is known this much later."""

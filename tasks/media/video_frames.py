@@ -19,9 +19,8 @@ from schemas.contract import FPS
 from .colour import BT601, BT709, ColourTags
 from .containers import words
 from .deinterlacing import Deinterlacer
-from .frame_converter import FrameConverter
+from .frame_converter import FrameConverter, PictureNotes
 from .geometry import Geometry, PixelAspect
-from .picture_notes import PictureNotes
 from .timeline import StreamClock, without_strays
 
 MAX_DEAD_PACKETS: Final = 1000
@@ -103,10 +102,6 @@ def _decode(packet: "Packet[VideoStream]", times: list[int]) -> list[VideoFrame]
 class PyavPictures:
     """The pictures of an opened file. Iterate once; `damage` then holds why it ended early, if it did."""
 
-    decoder = "pyav"
-    is_plain: bool
-    """True if the first picture is shown as any decoder shows it; known once it was read."""
-
     def __init__(
         self,
         source: InputContainer,
@@ -123,6 +118,7 @@ class PyavPictures:
         self._deinterlacer = Deinterlacer()
         self._notes = PictureNotes()
         self.is_plain = False
+        """True if the first picture is shown as any decoder shows it; known once it was read."""
         self._gif_clock = GifClock() if video.codec_context.name == "gif" else None
 
     @property
@@ -138,7 +134,7 @@ class PyavPictures:
         return self.picture_notes.lines()
 
     def frames(self) -> Iterator[tuple[Fraction, Fraction, VideoFrame, Geometry]]:
-        """Yield each frame as decoded, with its time and the seconds it stands before it, and its geometry behind."""
+        """Yield of each picture its time and its duration in seconds, the frame as decoded, and its geometry."""
         for stated_s, frame in timed(self._source, self._video, self.damage, self._deinterlacer):
             geometry = self._aspect.geometry(frame)
             if not self._notes.pictures:

@@ -1,4 +1,7 @@
-"""Log lines on stderr for people and machines: key=value pairs (logfmt) or a JSON object a line."""
+"""Log lines on stderr for people and machines: key=value pairs (logfmt) or a JSON object a line.
+
+Own code: python-json-logger writes JSON alone, and both forms hold the same fields.
+"""
 
 import json
 import logging

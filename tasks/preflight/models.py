@@ -79,8 +79,6 @@ def check_evaluate(
     Raises: NotFoundError, TrainingError - the release. TrackingError - the model. SettingsError, WorkspaceError.
     """
     settings = load_settings(config, workspace=workspace, **{stage: {"preset": preset}})
-    if (fold and stage == "stage1") or (speakers and stage == "stage2"):
-        raise SettingsError("`fold` is for stage2 and `speakers` for stage1")
     if folds is None and (fold or speakers):
         raise SettingsError("`fold` and `speakers` apply only with `folds`")
     if folds is not None and model is not None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from jinja2 import Environment, StrictUndefined
 
-from model.metrics.bootstrap import Interval, Resampling, difference_interval, mean_interval
+from model.metrics.intervals import Interval, Resampling, difference_interval, mean_interval
 from schemas.config.settings import Settings
 from schemas.display import visible
 
@@ -179,8 +179,4 @@ def _embedded(data: bytes, kind: str) -> str:
 
 
 def _interval(value: Interval | None) -> str:
-    if value is None or value.mean is None:
-        return "\u2013"
-    if value.low is None or value.high is None:
-        return f"{value.mean:.4g}"
-    return f"{value.mean:.4g} ({value.low:.4g} to {value.high:.4g})"
+    return "\u2013" if value is None else value.format(".4g", missing="\u2013")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal
 
-from model.metrics.bootstrap import (
+from model.metrics.intervals import (
     Interval,
     Resampling,
     Scores,
@@ -15,7 +15,6 @@ from model.metrics.bootstrap import (
     gain_difference_interval,
     reduction_interval,
 )
-from model.metrics.verdicts import no_interval
 from schemas.promotion import ModelRule, ResamplingRule
 from schemas.wording import counted
 
@@ -191,7 +190,7 @@ def _goodness(values: Scores, direction: Direction) -> list[float | None]:
 
 def _unmeasured(value: Interval) -> str:
     """Explain why a figure or its interval is missing."""
-    cause = no_interval(value) or "could not be measured"
+    cause = value.why_missing() or "could not be measured"
     return cause if value.mean is None else f"no interval: {cause}"
 
 
@@ -235,9 +234,4 @@ def _amount(cost: float) -> str:
 
 
 def _figure(check: PolicyCheck) -> str:
-    value = check.value
-    if value is None or value.mean is None:
-        return "not measured"
-    if value.low is None or value.high is None:
-        return f"{value.mean:.3g}"
-    return f"{value.mean:.3g} ({value.low:.3g} to {value.high:.3g})"
+    return "not measured" if check.value is None else check.value.format(".3g")

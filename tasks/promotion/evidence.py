@@ -4,7 +4,7 @@ import hashlib
 import json
 from typing import Any, Final
 
-from model.metrics.bootstrap import mean_interval
+from model.metrics.intervals import mean_interval
 from schemas.config.settings import Settings
 from tasks.stores.workspace import Workspace
 

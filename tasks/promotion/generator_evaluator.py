@@ -1,7 +1,6 @@
 """Evaluation of landmark generators on the benchmark's clips beside their controls, and their costs."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -9,10 +8,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from model.evaluation.generator import GeneratorClipScores, GeneratorEvalClip, score_generator
+from model.evaluation.generator import GENERATOR_REPORT, SYNC, GeneratorEvalClip, score_generator
 from model.features.timing import mel_columns
+from model.io import load_generator
 from model.metrics.cost import costs
-from model.stage1.files import load_generator
 from model.stage1.inference import predict_clip
 from model.stage1.network import LandmarkGenerator
 from model.training.sampler import ClipInfo
@@ -31,8 +30,8 @@ from tasks.training.data.clip_store import ClipSource
 from tasks.training.device import device_of
 from tasks.training.stage1 import read_eval_clips
 
-from .model_scores import ModelScores, SystemScores
-from .scores import GENERATOR_DIRECTIONS, GENERATOR_SYSTEMS
+from .model_scores import ModelScores
+from .scores import GENERATOR_SYSTEMS
 
 _FIXED_FRAMES: Final = 250
 """Length of the fixed input: a clip of the longest kind, 10 s."""
@@ -52,7 +51,7 @@ def evaluate_generators(
     train the sync scorer on.
     """
     selection = select(workspace, find_release(workspace, None), Stage.STAGE1)
-    scorer = release_scorer(workspace, selection, settings) if "sync" in rule.tolerances else None
+    scorer = release_scorer(workspace, selection, settings) if SYNC in rule.tolerances else None
     loaded, scores_of = [], []
     for version, folder in candidates.items():
         generator, card = load_generator(folder, device_of(settings.device))
@@ -62,11 +61,11 @@ def evaluate_generators(
             )
         eval_clips = benchmark_eval_clips(selection, benchmark.clips, generator)
         scored = score_generator(generator, eval_clips, rule.references, card.gain, None, GENERATOR_SYSTEMS, scorer)
-        scores_of.append(tuple(_system_scores(row) for row in scored))
+        scores_of.append(tuple(scored))
         loaded.append((version, generator))
     costs_of = costs([(generator, partial(_predict_fixed, generator, *_fixed_input())) for _, generator in loaded])
     return [
-        ModelScores(version, "own sound", rows, cost)
+        ModelScores(version, GENERATOR_REPORT.model, rows, cost)
         for (version, _), rows, cost in zip(loaded, scores_of, costs_of, strict=True)
     ]  # fmt: skip
 
@@ -89,11 +88,6 @@ def benchmark_eval_clips(
         for clip in clips
     ]
     return read_eval_clips(selection, wanted, Stage1Settings(architecture=generator.architecture))
-
-
-def _system_scores(row: GeneratorClipScores) -> SystemScores:
-    scores = {name: value for name, value in asdict(row.scores).items() if name in GENERATOR_DIRECTIONS}
-    return SystemScores(row.clip_id, row.speaker, row.system, scores | {"sync": row.sync})
 
 
 def _predict_fixed(generator: LandmarkGenerator, mel: NDArray[np.float32], face: NDArray[np.float32]) -> None:

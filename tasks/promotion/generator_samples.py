@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Final
 
 from model.evaluation.generator import GeneratorEvalClip, predict_landmarks, reference_frames
+from model.features.arrays import Floats
 from model.features.timing import SAMPLES_PER_FRAME
-from model.stage1.files import load_generator
+from model.io import load_generator
 from schemas.config.limits import LimitSettings
 from schemas.config.settings import Settings
 from schemas.contract import FPS
@@ -17,9 +18,9 @@ from tasks.releases.benchmarks import Benchmark
 from tasks.stores.workspace import Workspace
 from tasks.training.clip_selection import find_release, select
 from tasks.training.device import device_of
-from tasks.training.generator_samples import sound_place
+from tasks.training.samples import sound_place
 from tasks.visualization.charts import OTHER_RGB, PREDICTED_RGB, TRUE_RGB, landmarks_over_truth, opening_chart
-from tasks.visualization.film import Floats, Side, compared_film
+from tasks.visualization.film import Side, compared_film
 from tasks.visualization.sound import ClipPlace, PlayableSound, clip_sound
 
 from .generator_evaluator import benchmark_eval_clips

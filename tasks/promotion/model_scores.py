@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from model.metrics.clip_scores import ClipScores
+
 Direction = Literal["less", "more", "near one", "up to one"]
 """Direction in which a score is better: less, more, the nearer to 1, or less but not below 1."""
 
@@ -21,27 +23,17 @@ Renderings = Mapping[str, Rendering]
 
 
 @dataclass(frozen=True, slots=True)
-class SystemScores:
-    """Scores of one clip by one system: the model itself or one of its controls. None: not measured."""
-
-    clip_id: str
-    speaker: str
-    system: str
-    scores: Mapping[str, float | None]
-
-
-@dataclass(frozen=True, slots=True)
 class ModelScores:
     """Scores and costs of one candidate. main_system: name of the system that is the model itself."""
 
     version: int
     main_system: str
-    clip_scores: tuple[SystemScores, ...]
+    clip_scores: tuple[ClipScores, ...]
     costs: Mapping[str, float] = field(default_factory=dict)
 
     def column(self, system: str, score: str, clips: Sequence[str]) -> list[float | None]:
         """Return a score of a system on clips, in their order; None where it was not measured."""
-        known = {row.clip_id: row.scores.get(score) for row in self.clip_scores if row.system == system}
+        known = {row.clip_id: row.metrics.get(score) for row in self.clip_scores if row.system == system}
         return [known.get(clip) for clip in clips]
 
     @property
@@ -55,7 +47,4 @@ class ModelScores:
 
     def rows(self) -> list[dict[str, Any]]:
         """Return a row for each clip and system, ready for JSON."""
-        return [
-            {"clip_id": row.clip_id, "speaker": row.speaker, "system": row.system, **row.scores}
-            for row in self.clip_scores
-        ]
+        return [row.row() for row in self.clip_scores]

@@ -17,12 +17,18 @@ GENERATOR_DIRECTIONS: Final[Mapping[str, Direction]] = {
     "mouth_opening_std_ratio": "near one",
     "velocity_error": "less",
     "jitter": "up to one",
-    "sync": "more",
+    "landmark_sync_z": "more",
 }
 """Every score of a generator, and its direction. True points jitter by the detector's noise, a jitter of 1; less is no
 merit: a mouth that stands still has none."""
 
-GENERATOR_SYSTEMS: Final[tuple["SpeechSystem", ...]] = ("own sound", "other sound", "no sound", "copy", "truth")
+GENERATOR_SYSTEMS: Final[tuple["SpeechSystem", ...]] = (
+    "paired audio",
+    "unpaired audio",
+    "silent audio",
+    "copy",
+    "ground truth",
+)
 """Systems that are scored, the generator itself first."""
 
 TRANSLATOR_DIRECTIONS: Final[Mapping[str, Direction]] = {
@@ -46,5 +52,11 @@ TRANSLATOR_DIRECTIONS: Final[Mapping[str, Direction]] = {
 }
 """Every score of a translator (model/evaluation/image_scores.py), and its direction."""
 
-TRANSLATOR_SYSTEMS: Final[tuple["PictureSystem", ...]] = ("painted", "copy", "warp", "nearest frame", "source")
+TRANSLATOR_SYSTEMS: Final[tuple["PictureSystem", ...]] = (
+    "generated",
+    "copy",
+    "warp",
+    "nearest frame oracle",
+    "ground truth",
+)
 """Systems that are scored, the translator itself first."""

@@ -60,7 +60,5 @@ def figure(check: PolicyCheck) -> str:
     value = check.value
     if value is None or value.mean is None:
         return check.detail or "not measured"
-    middle = f"{value.mean:+.3f}"
-    if value.low is not None and value.high is not None:
-        middle += f" ({value.low:+.3f} to {value.high:+.3f})"
-    return f"{middle}, {check.detail}" if check.detail else middle
+    text = value.format("+.3f")
+    return f"{text}, {check.detail}" if check.detail else text

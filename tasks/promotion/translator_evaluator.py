@@ -1,17 +1,17 @@
 """Evaluation of landmark translators on the benchmark's clips beside their baselines, and their costs."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
 import torch
 
-from model.evaluation.image_scores import score
+from model.evaluation.image_scores import clip_scores
 from model.evaluation.translator import EvalWindow, System, TranslatorEvalClip, make_eval_window, system_crops
+from model.io import load_translator
+from model.metrics.clip_scores import ClipScores
 from model.metrics.cost import costs
 from model.perceptual.lite0 import Lite0
-from model.stage2.files import load_translator
 from model.stage2.inference import TranslatorInference
 from schemas.config.settings import Settings
 from schemas.errors import PromotionError
@@ -23,11 +23,11 @@ from tasks.stores.workspace import Workspace
 from tasks.tracking.example import translator_example
 from tasks.training.clip_selection import find_release
 from tasks.training.data.clip_store import ClipSource, StoredClips
-from tasks.training.data.translator_dataset import face_clip
+from tasks.training.data.datasets import face_clip
 from tasks.training.device import device_of
 
-from .model_scores import ModelScores, SystemScores
-from .scores import TRANSLATOR_DIRECTIONS, TRANSLATOR_SYSTEMS
+from .model_scores import ModelScores
+from .scores import TRANSLATOR_SYSTEMS
 
 
 def evaluate_translators(
@@ -51,12 +51,10 @@ def evaluate_translators(
     loaded = _loaded(candidates, release.backend, device)
     first = next(iter(loaded.values()))
     lite0, (find, _) = Lite0().to(device), finder(settings, release.backend)
-    scores_of: dict[int, list[SystemScores]] = {version: [] for version in loaded}
+    scores_of: dict[int, list[ClipScores]] = {version: [] for version in loaded}
 
-    def evaluate(eval_window: EvalWindow, system: System, translator: TranslatorInference) -> SystemScores:
-        scores = score(eval_window, system_crops(eval_window, system, translator), lite0, find)
-        kept = {name: value for name, value in asdict(scores).items() if name in TRANSLATOR_DIRECTIONS}
-        return SystemScores(eval_window.clip.clip_id, eval_window.clip.speaker, system, kept)
+    def evaluate(eval_window: EvalWindow, system: System, translator: TranslatorInference) -> ClipScores:
+        return clip_scores(eval_window, system, system_crops(eval_window, system, translator), lite0, find)
 
     for eval_window in eval_windows(stored, benchmark.clips, first.side_px, rule.references):
         beside = [evaluate(eval_window, system, first) for system in TRANSLATOR_SYSTEMS[1:]]  # same for all

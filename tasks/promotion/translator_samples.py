@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from model.stage2.files import load_translator
+from model.io import load_translator
 from model.stage2.inference import TranslatorInference
 from schemas.config.settings import Settings
 from schemas.promotion import ModelRule
@@ -15,7 +15,7 @@ from tasks.stores.workspace import Workspace
 from tasks.training.clip_selection import find_release
 from tasks.training.data.clip_store import StoredClips
 from tasks.training.device import device_of
-from tasks.training.translator_samples import columns
+from tasks.training.samples import columns
 from tasks.visualization.sheets import Columns, contact_sheet, crop_film
 
 from .model_scores import Rendering, Renderings

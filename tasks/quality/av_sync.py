@@ -14,13 +14,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from model.features.arrays import Array
 from model.features.landmarks import mouth_opening, mouth_width
 from model.features.timing import SAMPLES_PER_FRAME, mel_columns
 from schemas.contract import FPS, MEL_BANDS
 from schemas.reasons import MissingCause
 from tasks.quality.sound import SPEECH_PROBABILITY, VAD_CHUNK
-
-Array = NDArray[np.float64]
 
 COEFFICIENTS: Final = "pairing_ridge.npz"
 
@@ -77,7 +76,7 @@ class AvSync:
     speech_motion_ratio: float | None
 
 
-def measure_pairing(
+def measure_av_sync(
     points: NDArray[np.float32], tracked: NDArray[np.bool_], mel: NDArray[np.float32], speech: NDArray[np.float32]
 ) -> AvSync | MissingCause:
     """Measure one clip: points (T, 216, 2), tracked (T,), mel (4T, 80), speech probability per 32 ms chunk.

@@ -7,6 +7,7 @@ from typing import Any, Final, Literal
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
 
 from model.metrics.drift import chance_distance, drift_distance, effective_count
 from schemas.signals import BY_NAME, SIGNAL_NAMES, SIGNALS
@@ -122,34 +123,13 @@ def _middle(side: Spread | None) -> str:
 
 def facts_of(drift: CorpusDrift) -> dict[str, Any]:
     """Return a dictionary ready for JSON; `drift_of` reads it back."""
-    return {
-        "against": drift.against,
-        "limit": drift.limit,
-        "clips_before": drift.clips_before,
-        "signals": {
-            one.signal: {
-                "now": _plain(one.now), "before": _plain(one.before), "distance": one.distance, "chance": one.chance
-            }
-            for one in drift.signals
-        },
-    }  # fmt: skip
+    facts: dict[str, Any] = _DRIFT.dump_python(drift, mode="json")
+    return facts
 
 
-def drift_of(corpus: str, clips: int, facts: Mapping[str, Any]) -> CorpusDrift:
+def drift_of(facts: Mapping[str, Any]) -> CorpusDrift:
     """Restore a drift from its facts."""
-    signals = tuple(
-        SignalDrift(name, _spread_of(one["now"]), _spread_of(one["before"]), one["distance"], one["chance"])
-        for name, one in facts["signals"].items()
-    )
-    return CorpusDrift(corpus, facts["against"], facts["limit"], clips, facts["clips_before"], signals)
+    return _DRIFT.validate_python(facts)
 
 
-def _plain(side: Spread | None) -> list[Any] | None:
-    return None if side is None else [side.missing, *(side.quantiles or ())]
-
-
-def _spread_of(values: list[float] | None) -> Any:
-    if values is None:
-        return None
-    missing, *quantiles = values
-    return Spread(tuple(quantiles) or None, missing)
+_DRIFT: Final = TypeAdapter(CorpusDrift)

@@ -14,13 +14,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from model.features.arrays import Array
 from schemas.contract import FPS, LANDMARK_POINTS, MEL_BANDS
 from schemas.policy import load_policy
 from tasks.quality import av_sync
 from tasks.stores import tables
 from tasks.stores.workspace import Workspace
-
-Array = NDArray[np.float64]
 
 _RIDGE: Final = 3000.0
 """Penalty. Tried 30, 300 and 3000 on 121 clips of 31 speakers: the largest classified held-out speakers best."""

@@ -11,7 +11,7 @@ from schemas.config.settings import ClipSettings
 from schemas.reasons import MissingCause
 from schemas.records import Measurements
 from schemas.signals import SIGNAL_NAMES, SIGNALS, SignalGroup
-from tasks.quality.av_sync import AvSync, measure_pairing
+from tasks.quality.av_sync import AvSync, measure_av_sync
 from tasks.quality.picture import FacePicture
 from tasks.quality.sound import measure_sound
 
@@ -74,7 +74,7 @@ def measure_clip(face: FaceTrack, sound: ClipSound, clips: ClipSettings) -> Meas
     sound_values, causes, speech = measure_sound(
         sound.samples, sound.clipping_share, clips.dnsmos_excerpt_s, clips.dnsmos_below_snr_db
     )
-    pairing = measure_pairing(face.points, face.usable, sound.mel, speech)
+    pairing = measure_av_sync(face.points, face.usable, sound.mel, speech)
     paired, pairing_causes = _pairing_signals(pairing)
     values |= sound_values | paired
     return Measurements(values, missing | causes | pairing_causes)

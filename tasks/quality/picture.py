@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Rgb = NDArray[np.uint8]
+from model.features.arrays import Rgb
+
 Grey = NDArray[np.uint8]
 
 MEASURED_FACE_PX = 96

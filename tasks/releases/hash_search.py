@@ -14,10 +14,11 @@ import numpy.typing as npt
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
+from model.features.arrays import Flags
+
 Ints = npt.NDArray[np.int64]
 Words = npt.NDArray[np.uint64]
 ShortWords = npt.NDArray[np.uint32]
-Flags = npt.NDArray[np.bool_]
 
 MAX_SHIFT: Final = 125
 """Frames by which two copies may be shifted: half of the longest clip. Of a recording that was trimmed and cut into

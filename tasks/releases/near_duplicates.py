@@ -16,7 +16,9 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from .hash_search import Flags, Ints, PairSet, Words, bucket_pairs, firsts
+from model.features.arrays import Flags
+
+from .hash_search import Ints, PairSet, Words, bucket_pairs, firsts
 from .recordings import Movement, motion_pairs, sound_pairs
 
 MIN_PAIRING: Final = 1.75

@@ -13,7 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from .hash_search import Flags, Ints, PairSet, ShortWords, Streams, is_informative
+from model.features.arrays import Flags
+
+from .hash_search import Ints, PairSet, ShortWords, Streams, is_informative
 
 MAX_ERROR_RATE: Final = 0.30
 """Share of differing fingerprint bits below which two sounds are the same."""

@@ -4,12 +4,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from model.evaluation.eval_clip import EvalClip
+from model.evaluation.systems import EvalClip
 from model.features.timing import frame_to_second
 from schemas.errors import TrainingError
 from schemas.reasons import Stage
 from schemas.wording import counted
-from tasks.evaluation.folds import shuffled, without
+from tasks.evaluation.cross_validation import shuffled, without
 from tasks.evaluation.translator_scores import MOST_FRAMES
 from tasks.stores.workspace import Workspace
 from tasks.training.clip_selection import ClipRef, Selection, candidates, few_a_speaker, find_release, select
@@ -27,14 +27,14 @@ class ExperimentData:
     """Train and test clips of an experiment.
 
     speech, pictures: train and val clips of stage 1 and stage 2. test_speech: stage-1 test clips; test_clips: those of
-    them that are good for both stages. judged_on: name of the test set, in words.
+    them that are good for both stages. evaluated_on: name of the test set, in words.
     """
 
     speech: Selection
     pictures: Selection
     test_speech: tuple[ClipRef, ...]
     test_clips: tuple[ClipRef, ...]
-    judged_on: str
+    evaluated_on: str
 
     @property
     def release(self) -> str:
@@ -92,7 +92,9 @@ def scenes(footage: ExperimentData, side_px: int) -> list[EvalClip]:
     """
     read = list(_scenes(footage, few_a_speaker(footage.test_clips, _CLIPS_A_SPEAKER), side_px))
     if not read:
-        raise TrainingError(f"no clip of {footage.judged_on} has more tracked frames than the {REFERENCES} references")
+        raise TrainingError(
+            f"no clip of {footage.evaluated_on} has more tracked frames than the {REFERENCES} references"
+        )
     return read
 
 
@@ -109,10 +111,10 @@ def _both(clips: Sequence[ClipRef]) -> tuple[ClipRef, ...]:
 def _checked(footage: ExperimentData) -> ExperimentData:
     for stage in Stage:
         if not footage.selection(stage).train:
-            raise TrainingError(f"no clip is left to train {stage.value} on once {footage.judged_on} is held out")
+            raise TrainingError(f"no clip is left to train {stage.value} on once {footage.evaluated_on} is held out")
     if not footage.test_clips:
         raise TrainingError(
-            f"release {footage.release} has no clip in {footage.judged_on} that is good for both stages; "
+            f"release {footage.release} has no clip in {footage.evaluated_on} that is good for both stages; "
             f"`--folds N` evaluates on speakers of its train and val split instead"
         )
     return footage

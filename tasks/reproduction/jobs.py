@@ -14,13 +14,14 @@ from schemas.config.sections import Section, merged
 from schemas.config.settings import Settings
 from schemas.config.training import Stage1Settings
 from schemas.config.translation import Stage2Settings
-from tasks.reproduction.budget import WARM_STEPS
+from tasks.evaluation.trials import train_model
 from tasks.reproduction.footage import ExperimentData
 from tasks.stores.workspace import Workspace
-from tasks.training.baselines import PairedSelection, paired, train_baseline
+from tasks.training.baselines import PairedSelection, baseline_spec, paired
 from tasks.training.clip_selection import Selection
-from tasks.training.stage1 import train_generator
-from tasks.training.stage2 import train_translator
+from tasks.training.run import run_training
+from tasks.training.stage1 import generator_spec
+from tasks.training.stage2 import translator_spec
 
 GENERATOR: Final = "generator"
 TRANSLATOR: Final = "translator"
@@ -36,6 +37,9 @@ _OFF: Final[Mapping[str, Mapping[str, Any]]] = {
 
 LOOKS, _SAVES = 6, 12
 """Number of validations and of checkpoints in a training."""
+
+WARM_STEPS: Final = 4
+"""Steps at a training's beginning that are slower than the rest and not timed."""
 
 _SHARE_WITHOUT_DISCRIMINATORS = 6
 """The discriminators start after this part (1 / 6) of a training at the latest; as in the baselines' preset `cpu`, 400
@@ -54,13 +58,6 @@ class TrainingJob:
     half: bool = False
     off: str | None = None
 
-    @property
-    def name(self) -> str:
-        """Name of the job, in words."""
-        return f"{self.kind}, {'50' if self.half else '100'} % of the speakers" + (
-            f", no {self.off}" if self.off else ""
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class JobType:
@@ -75,10 +72,6 @@ class JobType:
     train: Callable[[Selection, Section, Settings, Path, Callback], Path]
     shares: int = 1
     code: tuple[str, ...] = ()
-
-
-def _speech_section(settings: Settings, job: TrainingJob, steps: int) -> Section:
-    return _paced(settings.stage1, {}, steps)
 
 
 def _picture_section(settings: Settings, job: TrainingJob, steps: int) -> Section:
@@ -133,14 +126,15 @@ def _train_generator(
     selection: Selection, section: Section, settings: Settings, folder: Path, callback: Callback
 ) -> Path:
     assert isinstance(section, Stage1Settings)
-    return train_generator(selection, section, folder, callback, device=settings.device).model
+    return run_training(generator_spec(selection, section), folder, callback, device=settings.device).model
 
 
 def _train_translator(
     selection: Selection, section: Section, settings: Settings, folder: Path, callback: Callback
 ) -> Path:
     assert isinstance(section, Stage2Settings)
-    return train_translator(selection, section, settings.weights, folder, callback, device=settings.device).model
+    spec = translator_spec(selection, section, settings.weights)
+    return run_training(spec, folder, callback, device=settings.device).model
 
 
 def _baseline(name: BaselineName) -> JobType:
@@ -149,9 +143,8 @@ def _baseline(name: BaselineName) -> JobType:
     def train(selection: Selection, section: Section, settings: Settings, folder: Path, callback: Callback) -> Path:
         assert isinstance(selection, PairedSelection)
         assert isinstance(section, BaselineSettings)
-        return train_baseline(
-            name, selection, section, settings.weights, folder, callback, device=settings.device
-        ).model
+        spec = baseline_spec(name, selection, section, settings.weights)
+        return run_training(spec, folder, callback, device=settings.device).model
 
     def selection(workspace: Workspace, footage: ExperimentData) -> Selection:
         return paired(workspace, footage.pictures)
@@ -160,7 +153,9 @@ def _baseline(name: BaselineName) -> JobType:
 
 
 KINDS: Final[Mapping[str, JobType]] = {
-    GENERATOR: JobType(lambda _, footage: footage.speech, _speech_section, _train_generator),
-    TRANSLATOR: JobType(lambda _, footage: footage.pictures, _picture_section, _train_translator),
+    GENERATOR: JobType(
+        lambda _, footage: footage.speech, lambda settings, _, steps: _paced(settings.stage1, {}, steps), train_model
+    ),
+    TRANSLATOR: JobType(lambda _, footage: footage.pictures, _picture_section, train_model),
     **{name: _baseline(name) for name in BASELINES},
 }

@@ -1,92 +1,167 @@
-"""Systems of Table 1: one entry each; the kinds of training they need are in jobs.py."""
+"""Systems of Table 1, one entry each, and the cached scores of systems.
 
-from collections.abc import Callable, Mapping
+An interrupted evaluation resumes, and a system in two tables is evaluated once. The kinds of training that systems need
+are in jobs.py.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
 import torch
+from pydantic import TypeAdapter
 
-from model.baselines.files import load_baseline
-from model.evaluation.systems import BaselineSystem, Copy, GroundTruth, System, TrueLandmarks, TwoStage
-from model.stage1.files import load_generator
-from model.stage2.files import load_translator
+from model.evaluation.systems import BaselineSystem, EvalClip, Evaluator, System, TwoStage, WithoutAudio
+from model.evaluation.translator import System as Row
+from model.files import write_atomic
+from model.io import load_baseline, load_generator, load_translator
+from model.metrics.clip_scores import SpeakerScores
+from model.perceptual.lite0 import Lite0
 from model.stage2.inference import TranslatorInference
+from model.stage2.translator import Translator
 from model.stage2.warp import WarpTranslator
 from schemas.config.baselines import BaselineName
+from schemas.config.settings import Settings
+from schemas.errors import TrainingError
+from tasks.evaluation.translator_scores import finder
+from tasks.reproduction.footage import REFERENCES, ExperimentData, scenes
 from tasks.reproduction.jobs import GENERATOR, TRANSLATOR, TrainingJob
-from tasks.reproduction.judged import Entry
+from tasks.reproduction.trainer_cache import code_of
+from tasks.training.device import device_of
+
+_CODE: Final = (
+    "model",
+    "schemas",
+    "tasks/faces",
+    "tasks/training",
+    "tasks/evaluation",
+    "tasks/reproduction/systems.py",
+    "tasks/reproduction/footage.py",
+)
+"""Folders and files whose code affects a score."""
+
+Scores = Mapping[str, SpeakerScores]
+_SCORES: Final = TypeAdapter(dict[str, SpeakerScores])
 
 Models = Mapping[TrainingJob, Path]
 """Folders of trained models."""
 
-GENERATES, TRANSLATES = TrainingJob(GENERATOR), TrainingJob(TRANSLATOR)
-
 
 @dataclass(frozen=True, slots=True)
 class ComparedSystem:
-    """A row of the table. needs: its trainings. entry: makes the system from their models and the crops' side in
-    pixels. ignores_sound: True if it takes the mouth from the ground truth and ignores the sound.
+    """A row of a table.
+
+    kind: the system, in a word; with the trainings it identifies its scores. jobs: its trainings. opened: opens it from
+    the folders of their models, the crops' side in pixels, and a device. ignores_sound: True if it takes the mouth from
+    the ground truth and ignores the sound.
     """
 
     name: str
-    needs: tuple[TrainingJob, ...]
-    entry: Callable[[Models, int], Entry]
+    kind: str
+    jobs: tuple[TrainingJob, ...]
+    opened: Callable[[Sequence[Path], int, torch.device], System]
     ignores_sound: bool = False
 
 
-def two_stage(generator: Path, translator: Path) -> Entry:
-    """Return our system from the folders of its two models."""
+class EvaluatedSystems:
+    """Scores of systems on the test clips, at the settings' size of crops. models: those of their trainings."""
 
-    def opened(device: torch.device) -> System:
-        network, card = load_generator(generator, device)
-        return TwoStage(network, card.gain, TranslatorInference(load_translator(translator, device)[0]))
+    def __init__(self, settings: Settings, footage: ExperimentData, folder: Path) -> None:
+        self._folder, self._device = folder, device_of(settings.device)
+        self._side_px = settings.stage2.architecture.side_px
+        self._find, self.missing = finder(settings, footage.speech.release.backend)
+        self.scenes: list[EvalClip] = scenes(footage, self._side_px)
+        clips, detects = [scene.eval_window.clip.clip_id for scene in self.scenes], self._find is not None
+        self._identity = [footage.release, clips, REFERENCES, self._side_px, detects, code_of(_CODE)]
 
-    return Entry("two stages", (generator, translator), opened)
+    def paired(self, system: ComparedSystem, models: Models) -> Scores:
+        """Score a system; see Evaluator.paired."""
+        return self._cached("paired", system, models, lambda opened: self._evaluator.paired(system.kind, opened))
+
+    def unpaired(self, system: ComparedSystem, models: Models) -> SpeakerScores:
+        """Score a system; see Evaluator.unpaired."""
+        return self._cached("unpaired", system, models, lambda opened: {"": self._evaluator.unpaired(opened)})[""]
+
+    @cached_property
+    def _evaluator(self) -> Evaluator:
+        return Evaluator(self.scenes, Lite0().to(self._device), self._find)
+
+    def _cached(
+        self, setting: str, system: ComparedSystem, models: Models, evaluate: Callable[[System], Scores]
+    ) -> Scores:
+        folders = [models[job] for job in system.jobs]
+        identity = json.dumps([*self._identity, setting, system.kind, [folder.parent.name for folder in folders]])
+        path = self._folder / f"paper-scores-{hashlib.sha256(identity.encode()).hexdigest()[:12]}.json"
+        if path.exists():
+            return _read(path)
+        scores = evaluate(system.opened(folders, self._side_px, self._device))
+        write_atomic(path, _SCORES.dump_json(dict(scores)))
+        return scores
 
 
-def true_landmarks(translator: Path) -> Entry:
-    """Return a translator in a folder with ground-truth landmarks."""
+def _read(path: Path) -> Scores:
+    try:
+        return _SCORES.validate_json(path.read_bytes())
+    except ValueError as error:
+        raise TrainingError(f"{path} is damaged ({error}); delete it to evaluate anew") from error
 
-    def opened(device: torch.device) -> System:
-        return TrueLandmarks(TranslatorInference(load_translator(translator, device)[0]))
 
-    return Entry("true landmarks", (translator,), opened)
+def two_stage(name: str, generator: TrainingJob, translator: TrainingJob | None) -> ComparedSystem:
+    """Return our system; without a translator, the untrained warp stands for stage 2."""
+
+    def opened(models: Sequence[Path], side_px: int, device: torch.device) -> System:
+        network, card = load_generator(models[0], device)
+        return TwoStage(network, card.gain, _translator(models[1:], side_px, device))
+
+    if translator is None:
+        return ComparedSystem(name, "generator and warp", (generator,), opened)
+    return ComparedSystem(name, "two stages", (generator, translator), opened)
+
+
+def true_landmarks(name: str, translator: TrainingJob) -> ComparedSystem:
+    """Return a translator with ground-truth landmarks."""
+
+    def opened(models: Sequence[Path], side_px: int, device: torch.device) -> System:
+        return WithoutAudio("generated", _translator(models, side_px, device))
+
+    return ComparedSystem(name, "true landmarks", (translator,), opened, ignores_sound=True)
+
+
+def _translator(models: Sequence[Path], side_px: int, device: torch.device) -> Translator:
+    """Open the translator in the only folder; without one, the untrained warp."""
+    return TranslatorInference(load_translator(models[0], device)[0]) if models else WarpTranslator(side_px)
 
 
 def _baseline(row: str, name: BaselineName) -> ComparedSystem:
-    job = TrainingJob(name)
+    def opened(models: Sequence[Path], side_px: int, device: torch.device) -> System:
+        return BaselineSystem(load_baseline(models[0], device)[0])
 
-    def entry(made: Models, _: int) -> Entry:
-        folder = made[job]
-        return Entry(name, (folder,), lambda device: BaselineSystem(load_baseline(folder, device)[0]))
-
-    return ComparedSystem(row, (job,), entry)
+    return ComparedSystem(row, name, (TrainingJob(name),), opened)
 
 
-def _warped(generator: Path, side_px: int) -> Entry:
-    def opened(device: torch.device) -> System:
-        network, card = load_generator(generator, device)
-        return TwoStage(network, card.gain, WarpTranslator(side_px))
+def _control(name: str, row: Row, ignores_sound: bool = True) -> ComparedSystem:
+    def opened(models: Sequence[Path], side_px: int, device: torch.device) -> System:
+        return WithoutAudio(row, WarpTranslator(side_px))
 
-    return Entry("generator and warp", (generator,), opened)
+    return ComparedSystem(name, row, (), opened, ignores_sound)
 
 
-def _true_warped(side_px: int) -> Entry:
-    return Entry("true landmarks, warp", (), lambda _: TrueLandmarks(WarpTranslator(side_px)))
-
+GENERATES, TRANSLATES = TrainingJob(GENERATOR), TrainingJob(TRANSLATOR)
 
 SYSTEMS: Final[tuple[ComparedSystem, ...]] = (
-    ComparedSystem("ours", (GENERATES, TRANSLATES), lambda made, _: two_stage(made[GENERATES], made[TRANSLATES])),
+    two_stage("ours", GENERATES, TRANSLATES),
     _baseline("LipGAN", "lipgan"),
     _baseline("Wav2Lip", "wav2lip"),
     _baseline("ATVGnet", "atvgnet"),
     _baseline("MakeItTalk", "makeittalk"),
-    ComparedSystem("ours, untrained warp for stage 2", (GENERATES,), lambda made, side: _warped(made[GENERATES], side)),
-    ComparedSystem(
-        "true landmarks, ours for stage 2", (TRANSLATES,), lambda made, _: true_landmarks(made[TRANSLATES]), True
-    ),
-    ComparedSystem("true landmarks, untrained warp", (), lambda _, side: _true_warped(side), True),
-    ComparedSystem("copy of one frame", (), lambda *_: Entry("copy", (), lambda _: Copy())),
-    ComparedSystem("truth", (), lambda *_: Entry("truth", (), lambda _: GroundTruth()), True),
+    two_stage("ours, untrained warp for stage 2", GENERATES, None),
+    true_landmarks("true landmarks, ours for stage 2", TRANSLATES),
+    _control("true landmarks, untrained warp", "warp"),
+    _control("copy of one frame", "copy", ignores_sound=False),
+    _control("ground truth", "ground truth"),
 )
+"""Rows of Table 1, ours first."""

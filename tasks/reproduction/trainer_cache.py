@@ -2,32 +2,97 @@
 
 A training's folder is named by release, clips, settings (with the steps of its budget) and code. So an interrupted
 table resumes, tables share trainings, and no stale training is reused.
+
+A limit in minutes would give every cell of a table another number of steps, depending on the machine's load. So the
+minutes are converted to steps once, by a short trial training of the same kind, and stored: every cell takes the same
+steps in the same order, also after a resume.
 """
 
 import hashlib
 import json
 import logging
+import time
 from collections.abc import Collection, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from typing import Final
 
-from model.stage1.files import CARD
-from model.training.callbacks import Callback
+from model.files import write_atomic
+from model.training.callbacks import Callback, StepMetrics, ValidationMetrics
+from schemas.cards import CARD
 from schemas.config.baselines import BASELINES
 from schemas.config.sections import Section, merged
 from schemas.config.settings import Settings
 from schemas.errors import TrainingError, WeightsMissingError
-from tasks.reproduction.budget import PROBE_STEPS, Budget, StepTimer, read_budget, write_budget
 from tasks.reproduction.footage import ExperimentData
-from tasks.reproduction.jobs import KINDS, LOOKS, TrainingJob
+from tasks.reproduction.jobs import KINDS, LOOKS, WARM_STEPS, TrainingJob
 from tasks.stores.removal import remove_below
 from tasks.stores.workspace import Workspace
 from tasks.training.clip_selection import Selection
-from tasks.training.common import MODEL
+from tasks.training.run import MODEL
 from tasks.training.run_dirs import training_folder
+
+PROBE_STEPS: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Steps of a training, with the measured seconds of a step and of a validation (look_s)."""
+
+    steps: int
+    minutes: float
+    step_s: float
+    look_s: float
+
+
+class StepTimer(Callback):
+    """Times the steps and validations of a training."""
+
+    def __init__(self) -> None:
+        self._steps: list[float] = []
+        self._looks: list[float] = []
+        self._last = 0.0
+
+    def on_train_step_end(self, report: StepMetrics) -> None:
+        """Record a step's time."""
+        self._steps.append(report.seconds)
+        self._last = time.perf_counter()
+
+    def on_validation_end(self, report: ValidationMetrics) -> None:
+        """Record a validation's time."""
+        self._looks.append(time.perf_counter() - self._last)
+
+    def budget(self, minutes: float, looks: int) -> Budget:
+        """Return the budget of so many minutes with so many validations, at least one step.
+
+        Raises: TrainingError - nothing was timed.
+        """
+        timed = self._steps[WARM_STEPS:] or self._steps
+        if not timed or not self._looks:
+            raise TrainingError("the trial training ended before a step could be timed")
+        step_s, look_s = sum(timed) / len(timed), sum(self._looks) / len(self._looks)
+        return Budget(max(1, int((60 * minutes - looks * look_s) / step_s)), minutes, step_s, look_s)
+
+
+def read_budget(path: Path) -> Budget | None:
+    """Read a stored budget; None if there is none.
+
+    Raises: TrainingError - it cannot be read.
+    """
+    try:
+        return Budget(**json.loads(path.read_text()))
+    except FileNotFoundError:
+        return None
+    except (ValueError, TypeError) as error:
+        raise TrainingError(f"{path} is damaged ({error}); delete it to time a training anew") from error
+
+
+def write_budget(path: Path, budget: Budget) -> None:
+    """Store a budget, atomically."""
+    write_atomic(path, json.dumps(asdict(budget)) + "\n")
+
 
 _log = logging.getLogger(__name__)
 
@@ -57,7 +122,7 @@ class TrainerCache:
         """Return the models by job, training the missing ones. A baseline that cannot be trained does not stop the
         others.
 
-        Raises: as the jobs' kinds (train_generator, train_translator, train_baseline).
+        Raises: as the jobs' kinds (run_training).
         """
         models, refused = dict[TrainingJob, Path](), dict[TrainingJob, str]()
         for job in dict.fromkeys(jobs):

@@ -4,9 +4,10 @@ from pathlib import Path
 from typing import Final
 
 import regex  # re's own has no time limit, and a corpus file may come with somebody's footage
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
 from schemas.addresses import Address
+from schemas.config.sections import Section
 from schemas.errors import SourceError
 from schemas.toml import read_model
 
@@ -14,10 +15,8 @@ _MATCH_S: Final = 1.0
 """Time limit of a pattern, which takes microseconds, or backtracks for years."""
 
 
-class Corpus(BaseModel):
+class Corpus(Section):
     """A named corpus. Relative roots are relative to the corpus file."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field("default", min_length=1, description="name of the corpus, kept on every row")
     root: Address = Field(description="folder or file, or the URI of one (s3://bucket/place)")

@@ -1,11 +1,18 @@
-"""Listing of the files of a folder or bucket. Nothing is opened; files that cannot be opened are listed as refused."""
+"""Listing of the files of a folder or bucket, and detection of listed files that are gone.
+
+Nothing is opened; files that cannot be opened are listed as refused.
+"""
 
 import dataclasses
 import errno
 import os
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from fnmatch import fnmatch
+from functools import partial
 from pathlib import Path, PurePath
 from typing import Any, Final
 
@@ -136,13 +143,22 @@ def _refused(corpus: Corpus, path: Path, reason: FileReason, detail: str = "") -
     return RawFile(raw.uri, 0, raw.stamp, raw.corpus, None, raw.licence, refusal=reason, refusal_detail=detail)
 
 
-def _remote(corpus: Corpus, origins: Sequence[str]) -> Iterator[RawFile]:
+@contextmanager
+def reached(uri: str, origins: Sequence[str]) -> Iterator[tuple[Any, str]]:
+    """Open the store of a URI; its path in it.
+
+    Raises: SourceError - in place of what goes wrong with the store inside the block.
+    """
     try:
         with as_os_errors():
-            filesystem, root = open_store(corpus.root, origins)
-            listing = filesystem.find(root, detail=True)
+            yield open_store(uri, origins)
     except (OSError, ImportError, ValueError) as error:
-        raise SourceError(f"{corpus.root}: {error}") from error
+        raise SourceError(f"{uri}: {error}") from error
+
+
+def _remote(corpus: Corpus, origins: Sequence[str]) -> Iterator[RawFile]:
+    with reached(corpus.root, origins) as (filesystem, root):
+        listing = filesystem.find(root, detail=True)
     if not listing:
         raise SourceError(f"{corpus.root}: there is nothing there")
     workspaces = tuple(path.removesuffix(MARKER) for path in listing if path.endswith(f"/{MARKER}"))
@@ -162,14 +178,12 @@ def remote_file(corpus: Corpus, origins: Sequence[str] = ()) -> RawFile:
     Raises: SourceError - the store cannot be read.
     """
     try:
-        with as_os_errors():
-            store, path = open_store(corpus.root, origins)
+        with reached(corpus.root, origins) as (store, path):
             facts = store.info(path)
-    except FileNotFoundError:
-        gone = _raw(corpus, corpus.root, 0, FileReason.NOT_FOUND, "")
-        return dataclasses.replace(gone, refusal=FileReason.NOT_FOUND)
-    except (OSError, ImportError, ValueError) as error:
-        raise SourceError(f"{corpus.root}: {error}") from error
+    except SourceError as error:
+        if not isinstance(error.__cause__, FileNotFoundError):
+            raise
+        return dataclasses.replace(_raw(corpus, corpus.root, 0, FileReason.NOT_FOUND, ""), refusal=FileReason.NOT_FOUND)
     raw = _remote_raw(corpus, store.unstrip_protocol(path), facts, PurePath(path).name)
     return dataclasses.replace(raw, refusal=FileReason.FOLDER) if facts.get("type") == "directory" else raw
 
@@ -191,3 +205,47 @@ def _raw(corpus: Corpus, uri: str, size: int, stamp: str, relative: str) -> RawF
         corpus.consent,
         corpus.language,
     )
+
+
+_QUESTIONS_AT_ONCE: Final = 32
+_ASKED_SINGLY: Final = 8
+"""Up to so many files of one folder of a store are checked one by one; of more, the folder is listed once."""
+
+
+def gone(uris: Iterable[str], origins: Sequence[str] = ()) -> frozenset[str]:
+    """Return the uris at which there is nothing any more, not even a link.
+
+    Only a clear answer counts: a file whose share or store cannot be read is not gone.
+    """
+    lost: set[str] = set()
+    remote: dict[str, list[str]] = defaultdict(list)
+    for uri in uris:
+        path = local_path(uri)
+        if path is None:
+            remote[uri.rsplit("/", 1)[0]].append(uri)
+            continue
+        try:
+            path.lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            lost.add(uri)
+        except OSError:
+            continue
+    if remote:
+        with ThreadPoolExecutor(_QUESTIONS_AT_ONCE) as pool:
+            lost.update(
+                uri for found in pool.map(partial(_gone_from_a_folder, origins), remote.values()) for uri in found
+            )
+    return frozenset(lost)
+
+
+def _gone_from_a_folder(origins: Sequence[str], uris: list[str]) -> list[str]:
+    """Return those of some files of one remote folder that are gone; none where the store does not answer."""
+    with suppress(SourceError), reached(uris[0], origins) as (store, _):
+        paths = {uri: str(store._strip_protocol(uri)) for uri in uris}
+        if len(uris) <= _ASKED_SINGLY:
+            return [uri for uri, path in paths.items() if not store.exists(path)]
+        held: set[str] = set()
+        with suppress(FileNotFoundError):
+            held.update(map(str, store.ls(paths[uris[0]].rsplit("/", 1)[0], detail=False)))
+        return [uri for uri, path in paths.items() if path not in held]
+    return []

@@ -27,27 +27,6 @@ _SHOWN: Final = 10
 _OPTIONAL: Final = ("speaker", "licence", "consent", "language", "corpus", "offset")
 
 
-class _BadRows:
-    """Rows that cannot be used, the first of them with their errors."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self._named: list[str] = []
-
-    def add(self, what: str) -> None:
-        self.count += 1
-        if self.count <= _SHOWN:
-            self._named.append(what)
-
-    def require_none(self, path: Path, rows: int) -> None:
-        """Raises: SourceError - there are some."""
-        if not self.count:
-            return
-        more = f"\n  and {self.count - _SHOWN} more" if self.count > _SHOWN else ""
-        listed = "".join(f"\n  {what}" for what in self._named)
-        raise SourceError(f"manifest {path}: {self.count} of {rows} rows are wrong{listed}{more}")
-
-
 def read_manifest(
     path: Path, corpus_name: str, place: str | None = None, origins: Sequence[str] = ()
 ) -> Iterator[RawFile]:
@@ -62,18 +41,21 @@ def read_manifest(
     one, or has wrong rows: without uri, with a bad offset, a folder, two that contradict each other about one file. All
     of them are counted, the first ones named; nothing is yielded before.
     """
-    bad, stated = _BadRows(), list[tuple[int, dict[str, Any]]]()
+    bad, stated = list[str](), list[tuple[int, dict[str, Any]]]()
     total = 0
     for row in _rows(path):
         total += 1
         try:
             stated.append((row.number, _statement(row, corpus_name, place or str(path.parent))))
         except ValueError as error:
-            bad.add(f"row {row.number}: {error}")
+            bad.append(f"row {row.number}: {error}")
     if not total:
         raise SourceError(f"manifest {path}: it lists no files")
     files = _found(stated, bad, origins)
-    bad.require_none(path, total)
+    if bad:
+        more = f"\n  and {len(bad) - _SHOWN} more" if len(bad) > _SHOWN else ""
+        listed = "".join(f"\n  {error}" for error in bad[:_SHOWN])
+        raise SourceError(f"manifest {path}: {len(bad)} of {total} rows are wrong{listed}{more}")
     missing = [raw.uri for raw in files.values() if raw.refusal is FileReason.NOT_FOUND]
     if len(missing) == len(files):
         raise SourceError(f"manifest {path}: none of the {len(files)} files it lists is there, such as {missing[0]}")
@@ -124,18 +106,18 @@ def _statement(row: tabular.SheetRow, corpus_name: str, place: str) -> dict[str,
     return stated
 
 
-def _found(stated: list[tuple[int, dict[str, Any]]], bad: _BadRows, origins: Sequence[str]) -> dict[str, RawFile]:
+def _found(stated: list[tuple[int, dict[str, Any]]], bad: list[str], origins: Sequence[str]) -> dict[str, RawFile]:
     """Find the files by uri; wrong rows are added to `bad`."""
     seen: dict[str, tuple[int, RawFile]] = {}
     with ThreadPoolExecutor(_QUESTIONS_AT_ONCE) as pool:  # a store takes long to answer, and may be asked much at once
         answers = pool.map(partial(_find_file, origins), (row for _, row in stated))
         for (number, _), raw in zip(stated, answers, strict=True):
             if isinstance(raw, str):
-                bad.add(f"row {number}: {raw}")
+                bad.append(f"row {number}: {raw}")
                 continue
             earlier, same = seen.setdefault(raw.uri, (number, raw))
             if same != raw:
-                bad.add(f"rows {earlier} and {number} say different things about {raw.uri}")
+                bad.append(f"rows {earlier} and {number} say different things about {raw.uri}")
     return {uri: raw for uri, (_, raw) in seen.items()}
 
 

@@ -12,10 +12,9 @@ from schemas.records import RawFile
 from tasks.media.paths import local_path, localise
 from tasks.media.sniff import sniff
 from tasks.sources.corpus import Corpus, load_corpus
-from tasks.sources.folder import find_files
+from tasks.sources.folder import find_files, reached
 from tasks.sources.manifest import read_manifest
 from tasks.sources.tabular import suffix_of
-from tasks.stores.remote import as_os_errors, open_store
 
 _CORPUS: Final = ".toml"
 _OTHER_LISTS: Final = (".txt", ".json", ".jsonl", ".ndjson", ".xlsx", ".xls", ".ods", ".xml", ".yaml", ".yml", ".arrow")
@@ -69,12 +68,8 @@ def _is_list(source: str) -> bool:
 
 
 def _require_there(source: str, origins: Sequence[str]) -> None:
-    try:
-        with as_os_errors():
-            store, path = open_store(source, origins)
-            is_there = store.exists(path)
-    except (OSError, ImportError, ValueError) as error:
-        raise SourceError(f"{source}: {error}") from error
+    with reached(source, origins) as (store, path):
+        is_there = store.exists(path)
     if not is_there:
         raise SourceError(f"{source}: there is nothing there")
 

@@ -1,7 +1,8 @@
 """The steps of an evaluation as Prefect tasks. Each is thin: the work is done by the plain parts it calls."""
 
 import tempfile
-from dataclasses import asdict, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -9,120 +10,90 @@ from prefect import task
 from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 
-from model.metrics.speakers import Mean
+from model.metrics.intervals import Interval
 from schemas.cards import GENERATOR, TRANSLATOR
 from schemas.config.settings import Settings
 from schemas.reasons import Stage
 from tasks.dubbing.jobs import read_jobs
-from tasks.evaluation import generator_scores
-from tasks.evaluation.ablation import DataAblation
+from tasks.evaluation import cross_validation
+from tasks.evaluation.cross_validation import DataAblation, cross_validate
 from tasks.evaluation.dub_jobs import evaluate_jobs
 from tasks.evaluation.dubbing import DubScores
-from tasks.evaluation.finetuning import FinetuningGain, compare_finetuning
-from tasks.evaluation.generator_scores import Evaluation, Split
-from tasks.evaluation.run_log import LoggedEvaluation, gains_of, log_evaluation, metrics_of
-from tasks.evaluation.syncnet import SyncRecipe
-from tasks.evaluation.translator_scores import (
-    PictureEvaluation,
-    compare_picture_data,
-    cross_validate_translator,
-    evaluate_translator,
-)
+from tasks.evaluation.evaluation import Evaluation, Split
+from tasks.evaluation.finetuning import compare_finetuning
+from tasks.evaluation.generator_scores import release_scorer
+from tasks.evaluation.run_log import gains_of, log_evaluation, metrics_of
+from tasks.evaluation.trials import EVALUATE, trial_of
 from tasks.monitoring.run_log import Counts, as_step
 from tasks.releases import benchmarks
 from tasks.releases.releases import Release
 from tasks.steps.progress import step_progress, training_callback
-from tasks.steps.tables import score_rows
 from tasks.stores.workspace import Workspace
 from tasks.tracking.named_models import find_model
 from tasks.training.clip_selection import ClipRef, candidates, find_release, select
 
 _BENCHMARK: Final = "benchmark "
 
+_PERCENT: Final = ("nme", "nme_lips", "nme_outline")
+"""Scores that are shown in percent: landmark errors, of the face's diagonal."""
 
-def _counted(evaluation: Evaluation | PictureEvaluation) -> Counts:
+_MODELS: Final[Mapping[Stage, str]] = {Stage.STAGE1: GENERATOR, Stage.STAGE2: TRANSLATOR}
+
+
+def _counted(evaluation: Evaluation) -> Counts:
     """Return the counts that the run log keeps of an evaluation."""
-    facts = {"release": evaluation.release, "judged_on": evaluation.judged_on}
+    facts = {"release": evaluation.release, "evaluated_on": evaluation.evaluated_on}
     return Counts(clips=len({row.clip_id for row in evaluation.rows}), facts=facts)
 
 
 @task(cache_policy=NO_CACHE)
 @as_step("evaluate", _counted)
-def score_generator(
-    settings: Settings, model: str | None, release: str | None, split: Split, references: int
+def score_model(
+    settings: Settings, stage: str, model: str | None, release: str | None, split: Split, references: int
 ) -> Evaluation:
-    """Score a generator on a split of a release (default: the newest); for the test split, on the frozen benchmark.
+    """Score a stage's model on a split of a release (default: the newest); for the test split, on the frozen benchmark.
 
     model: a folder, or what tasks/tracking/models.py finds by "version", "@alias" or run id; None: the newest version.
 
     Raises: ModelFileError, TrackingError, NotFoundError, TrainingError, PromotionError - the text says what to do.
     """
-    workspace = Workspace.open(settings.workspace)
+    workspace, chosen_stage = Workspace.open(settings.workspace), Stage(stage)
     chosen = find_release(workspace, release)
-    selection = select(workspace, chosen, Stage.STAGE1)
-    clips, name = _clips_of(workspace, chosen, Stage.STAGE1, split)
+    selection = select(workspace, chosen, chosen_stage)
+    clips, name = _clips_of(workspace, chosen, chosen_stage, split)
     with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
-        located = find_model(settings, workspace, GENERATOR, model, Path(scratch))
-        sync = SyncRecipe(steps=settings.stage1.sync_steps)
-        scores = generator_scores.evaluate_generator(
-            workspace, selection, clips, located.folder, name, references, sync, settings.device
-        )
-        return replace(scores, card_of=located.name, tags=located.tags)
+        located = find_model(settings, workspace, _MODELS[chosen_stage], model, Path(scratch))
+        scores = EVALUATE[chosen_stage](settings, selection, clips, located.folder, name, references)
+        return replace(scores, model=located.name, tags=located.tags)
 
 
 @task(cache_policy=NO_CACHE)
 @as_step("evaluate", _counted)
-def score_generator_folds(
-    settings: Settings, release: str | None, folds: int, references: int, speakers: int | None
+def score_folds(
+    settings: Settings,
+    stage: str,
+    release: str | None,
+    folds: int,
+    fold: int | None,
+    speakers: int | None,
+    references: int,
 ) -> Evaluation:
-    """Score generators trained on all but one fold of the speakers, or on `speakers` of them, each on that fold.
+    """Score a stage's models trained on all but one fold of the speakers, or on `speakers` of them, each on that fold.
 
-    Raises: TrainingError, NotFoundError, WorkspaceError - the text says what to do.
-    """
-    workspace = Workspace.open(settings.workspace)
-    selection = select(workspace, find_release(workspace, release), Stage.STAGE1)
-    return generator_scores.cross_validate(
-        workspace, selection, settings.stage1, folds, references, training_callback(), speakers, settings.device
-    )
-
-
-@task(cache_policy=NO_CACHE)
-@as_step("evaluate", _counted)
-def score_translator(
-    settings: Settings, model: str | None, release: str | None, split: Split, references: int
-) -> PictureEvaluation:
-    """Score a translator on a split of a release; model, release and split as in score_generator.
-
-    Raises: ModelFileError, TrackingError, NotFoundError, TrainingError, PromotionError - the text says what to do.
-    """
-    workspace = Workspace.open(settings.workspace)
-    chosen = find_release(workspace, release)
-    selection = select(workspace, chosen, Stage.STAGE2)
-    clips, name = _clips_of(workspace, chosen, Stage.STAGE2, split)
-    with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
-        located = find_model(settings, workspace, TRANSLATOR, model, Path(scratch))
-        scores = evaluate_translator(settings, selection, clips, located.folder, name, references)
-        return replace(scores, card_of=located.name, tags=located.tags)
-
-
-@task(cache_policy=NO_CACHE)
-@as_step("evaluate", _counted)
-def score_translator_folds(
-    settings: Settings, release: str | None, folds: int, fold: int | None, references: int
-) -> PictureEvaluation:
-    """Score translators trained on all but one fold of the speakers, each on that fold; or those of one fold.
+    fold: the only one to train and score.
 
     Raises: TrainingError, NotFoundError, WorkspaceError, WeightsMissingError - the text says what to do.
     """
     workspace = Workspace.open(settings.workspace)
-    selection = select(workspace, find_release(workspace, release), Stage.STAGE2)
-    return cross_validate_translator(workspace, settings, selection, folds, references, training_callback(), fold)
+    selection = select(workspace, find_release(workspace, release), Stage(stage))
+    trial = trial_of(Stage(stage), settings, references, training_callback())
+    return cross_validate(selection, folds, trial, speakers, fold)
 
 
 @task(cache_policy=NO_CACHE)
 @as_step("evaluate")
-def measure_finetuning(settings: Settings, model: str | None, release: str | None, split: Split) -> FinetuningGain:
-    """Measure the gain of fine-tuning on one clip of each speaker of a split. model: as in score_generator.
+def measure_finetuning(settings: Settings, model: str | None, release: str | None, split: Split) -> Evaluation:
+    """Measure the gain of fine-tuning on one clip of each speaker of a split. model: as in score_model.
 
     Raises: ModelFileError, TrackingError, NotFoundError, TrainingError - the text says what to do.
     """
@@ -130,28 +101,24 @@ def measure_finetuning(settings: Settings, model: str | None, release: str | Non
     chosen = find_release(workspace, release)
     selection = select(workspace, chosen, Stage.STAGE2)
     clips = [clip for clip in candidates(workspace, chosen, Stage.STAGE2) if clip.split == split]
+    name, callback = f"the {split} split", training_callback()
     with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
-        found_model = find_model(settings, workspace, TRANSLATOR, model, Path(scratch))
-        gain = compare_finetuning(workspace, settings, selection, clips, found_model.folder, training_callback())
-        return replace(gain, card_of=found_model.name, tags=found_model.tags)
+        located = find_model(settings, workspace, TRANSLATOR, model, Path(scratch))
+        scores = compare_finetuning(workspace, settings, selection, clips, located.folder, name, callback)
+        return replace(scores, model=located.name, tags=located.tags)
 
 
 @task(cache_policy=NO_CACHE)
 @as_step("evaluate")
-def compare_data(
-    settings: Settings, stage: str, release: str | None, folds: int, references: int
-) -> DataAblation[Evaluation] | DataAblation[PictureEvaluation]:
+def compare_data(settings: Settings, stage: str, release: str | None, folds: int, references: int) -> DataAblation:
     """Compare half of the speakers with the same half and the other half's clips that are good for this stage alone.
 
     Raises: TrainingError, NotFoundError, WorkspaceError, WeightsMissingError - the text says what to do.
     """
     workspace = Workspace.open(settings.workspace)
     selection = select(workspace, find_release(workspace, release), Stage(stage))
-    if Stage(stage) is Stage.STAGE2:
-        return compare_picture_data(workspace, settings, selection, folds, references, training_callback())
-    return generator_scores.compare_data(
-        workspace, selection, settings.stage1, folds, references, training_callback(), settings.device
-    )
+    trial = trial_of(Stage(stage), settings, references, training_callback())
+    return cross_validation.ablate_data(selection, folds, trial)
 
 
 @task(cache_policy=NO_CACHE)
@@ -165,80 +132,57 @@ def score_dubs(settings: Settings, manifest: str, generator: str, translator: st
     """
     workspace = Workspace.open(settings.workspace)
     selection = select(workspace, find_release(workspace, release), Stage.STAGE1)
-    scorer = generator_scores.release_scorer(workspace, selection, settings)
+    scorer = release_scorer(workspace, selection, settings)
     return evaluate_jobs(read_jobs(Path(manifest)), generator, translator, settings, scorer, step_progress())
 
 
 @task(cache_policy=NO_CACHE)
-def show_scores(evaluation: Evaluation | PictureEvaluation, key: str) -> None:
-    """Show scores in the Prefect UI."""
-    create_table_artifact(key=key, table=score_rows(evaluation.scores), description=evaluation.judged_on)
+def show_scores(evaluation: Evaluation, key: str) -> None:
+    """Show a row of scores with intervals for each system in the Prefect UI."""
+    rows: dict[str, dict[str, str]] = {}
+    for mean in evaluation.report.means:
+        scale, unit = (100, " %") if mean.score in _PERCENT else (1, "")
+        text = mean.interval.format(".2f", scale, unit)
+        rows.setdefault(mean.system, {"system": mean.system})[mean.score] = text
+    create_table_artifact(key=key, table=list(rows.values()), description=evaluation.evaluated_on)
 
 
 @task(cache_policy=NO_CACHE)
 @as_step("log")
-def log_scores(settings: Settings, evaluation: Evaluation | PictureEvaluation, what: str) -> str | None:
-    """Log scores to a new MLflow run and return its id. what: the subject, such as "stage1"."""
+def log_scores(
+    settings: Settings, evaluation: Evaluation, what: str, gains: Mapping[str, Interval] | None = None
+) -> str | None:
+    """Log scores to a new MLflow run and return its id. what: the subject, such as "stage1". gains: as "gain/score"."""
     tags = {
         "stage": what,
         "release": evaluation.release,
-        "judged_on": evaluation.judged_on,
-        "model": evaluation.card_of,
+        "evaluated_on": evaluation.evaluated_on,
+        "model": evaluation.model,
+        **evaluation.tags,
     }
-    if evaluation.judged_on.startswith(_BENCHMARK):
-        tags["benchmark"] = evaluation.judged_on.removeprefix(_BENCHMARK)
-    return log_evaluation(
-        settings,
-        LoggedEvaluation(
-            f"evaluate {what} {evaluation.card_of} on {evaluation.judged_on}",
-            {**tags, **evaluation.tags},
-            metrics_of(evaluation.scores.means),
-            evaluation.summary(),
-            evaluation.clips(),
-        ),
-    )
+    if evaluation.evaluated_on.startswith(_BENCHMARK):
+        tags["benchmark"] = evaluation.evaluated_on.removeprefix(_BENCHMARK)
+    name = f"evaluate {what} {evaluation.model} on {evaluation.evaluated_on}"
+    metrics = metrics_of(evaluation.report.means) | gains_of(gains or {})
+    return log_evaluation(settings, name, tags, metrics, evaluation.summary(), evaluation.rows)
 
 
 @task(cache_policy=NO_CACHE)
 @as_step("log")
-def log_finetuning(settings: Settings, found: FinetuningGain, split: Split) -> str | None:
-    """Keep what fine-tuning changes in an MLflow run of its own, which is returned."""
-    tags = {"stage": "stage2 finetuning", "release": found.release, "judged_on": split, "model": found.card_of}
-    name = f"ablate finetuning of {found.card_of} on the {split} split"
-    rows = [
-        {"clip_id": row.clip_id, "speaker": row.speaker, "tuned": tuned, **asdict(row.scores)}
-        for tuned, rows in ((False, found.before), (True, found.after))
-        for row in rows
-    ]
-    return log_evaluation(
-        settings, LoggedEvaluation(name, {**tags, **found.tags}, gains_of(found.changes), found.summary(), rows)
-    )
-
-
-@task(cache_policy=NO_CACHE)
-@as_step("log")
-def log_data_gains(
-    settings: Settings, found: DataAblation[Evaluation] | DataAblation[PictureEvaluation], stage: str
-) -> str | None:
-    """Keep what more footage for one stage gains in an MLflow run of its own, which is returned."""
-    tags = {"stage": f"{stage} data", "release": found.half.release, "judged_on": found.more.judged_on}
-    name = f"ablate data of {stage}"
-    return log_evaluation(settings, LoggedEvaluation(name, tags, gains_of(found.gains), found.summary()))
+def log_data_gains(settings: Settings, ablation: DataAblation, stage: str) -> str | None:
+    """Log the gains of more footage for one stage to a new MLflow run and return its id."""
+    half, more = ablation.half, ablation.more
+    tags = {"stage": f"{stage} data", "release": half.release, "evaluated_on": more.evaluated_on}
+    return log_evaluation(settings, f"ablate data of {stage}", tags, gains_of(ablation.gains), ablation.summary())
 
 
 @task(cache_policy=NO_CACHE)
 @as_step("log")
 def log_dub_scores(settings: Settings, scores: DubScores) -> str | None:
     """Log scores of dubbings to a new MLflow run and return its id. Videos are not named."""
-    means = [
-        Mean(f"{setting}/{system}", name, interval)
-        for setting, systems in scores.means.items()
-        for system, scores_of in systems.items()
-        for name, interval in scores_of.items()
-    ]
     tags = {"stage": "dub", "generator": scores.generator, "translator": scores.translator}
     summary = {name: value for name, value in scores.summary().items() if name not in ("rows", "failed", "notes")}
-    return log_evaluation(settings, LoggedEvaluation("evaluate dub", tags, metrics_of(means), summary))
+    return log_evaluation(settings, "evaluate dub", tags, metrics_of(scores.report.means), summary)
 
 
 def _clips_of(ws: Workspace, release: Release, stage: Stage, split: Split) -> tuple[list[ClipRef], str]:

@@ -10,7 +10,7 @@ from prefect.cache_policies import NO_CACHE
 from schemas.config.settings import Settings
 from schemas.policy import Policy
 from schemas.reasons import FileState
-from tasks.ingestion import driver, file_catalog, labels
+from tasks.ingestion import catalog, deduplication, driver
 from tasks.ingestion.dask_executor import open_client
 from tasks.ingestion.progress import Tally
 from tasks.ingestion.summary import summarise
@@ -21,8 +21,8 @@ from tasks.preflight.data import check_ingest
 from tasks.quality.drift import CorpusDrift
 from tasks.releases.audit.checks import load_ahead
 from tasks.releases.publishing import PublishResult, publish
+from tasks.sources.folder import gone
 from tasks.sources.open import source_files
-from tasks.sources.presence import gone
 from tasks.steps.artifacts import show_audit, show_drift, show_routes
 from tasks.steps.events import audited, emit_published
 from tasks.steps.progress import step_progress
@@ -54,18 +54,18 @@ def choose_policy(settings: Settings) -> Policy:
 
 @task(retries=2, retry_delay_seconds=5, retry_condition_fn=_may_pass, cache_policy=NO_CACHE)
 @as_step("find", lambda plan: Counts(files=plan.files, facts={"new_files": len(plan.fresh)}))
-def find_files(source: str, corpus: str, settings: Settings, retry_quarantined: bool) -> file_catalog.IngestPlan:
+def find_files(source: str, corpus: str, settings: Settings, retry_quarantined: bool) -> catalog.IngestPlan:
     """List the source, without what was taken down, and compare it with the catalog. Retried, since listings of remote
     stores fail now and then.
 
     Raises: SourceError - the source is not there. WorkspaceError - the workspace cannot be used.
     """
     workspace = Workspace.open(settings.workspace, create=True)
-    known, barred = file_catalog.read_catalog(workspace), tombstones.standing(workspace)
+    known, barred = catalog.read_catalog(workspace), tombstones.standing(workspace)
     origins = settings.limits.web_origins
     listed = source_files(source, corpus, origins)
     allowed = (raw for raw in listed if not barred.bars(raw.speaker, raw.corpus, raw.licence))
-    return file_catalog.plan_run(allowed, known, settings.extractor, retry_quarantined, partial(gone, origins=origins))
+    return catalog.plan_run(allowed, known, settings.extractor, retry_quarantined, partial(gone, origins=origins))
 
 
 def _counted(tally: Tally) -> Counts:
@@ -78,7 +78,7 @@ def _counted(tally: Tally) -> Counts:
 
 @task(cache_policy=NO_CACHE)
 @as_step("analyse", _counted)
-def work_on_files(plan: file_catalog.IngestPlan, settings: Settings, policy: Policy) -> Tally:
+def work_on_files(plan: catalog.IngestPlan, settings: Settings, policy: Policy) -> Tally:
     """Identify and analyse the new files over Dask, and store every outcome.
 
     Not retried as a whole: what is stored is stored, lost workers are retried inside, and the next run continues.
@@ -86,14 +86,10 @@ def work_on_files(plan: file_catalog.IngestPlan, settings: Settings, policy: Pol
     Raises: ClusterError - no cluster. WorkspaceError - the store cannot be written. WeightsMissingError.
     """
     workspace = Workspace.open(settings.workspace)
-    known = file_catalog.read_catalog(workspace)
-    unread = labels.relabel(
-        workspace, plan.relabelled, known, settings.extractor, plan.labelled, settings.limits.web_origins
-    )
+    known = catalog.read_catalog(workspace)
+    unread = deduplication.relabel(workspace, plan.relabelled, known, settings, plan.labelled)
     if not plan.fresh:
-        labels.settle_twins(
-            workspace, file_catalog.read_catalog(workspace), settings.extractor, settings.limits.web_origins
-        )
+        deduplication.merge_twins(workspace, settings)
         driver.drop_leftovers(workspace)
         return driver.count_states(Tally(), unread)
     run, limits, progress = settings.run, settings.limits, step_progress()
@@ -130,7 +126,7 @@ def publish_release(settings: Settings, policy: Policy) -> PublishResult:
 
 @task(cache_policy=NO_CACHE)
 def show_summary(
-    plan: file_catalog.IngestPlan,
+    plan: catalog.IngestPlan,
     tally: Tally,
     drifts: tuple[CorpusDrift, ...],
     published: PublishResult,

@@ -10,9 +10,8 @@ from prefect.cache_policies import NO_CACHE
 from schemas.config.settings import Settings
 from schemas.errors import WorkspaceError
 from tasks.monitoring.run_log import Counts, as_step
-from tasks.reproduction.table import Table
-from tasks.reproduction.table_builder import make_table
-from tasks.reproduction.writing import markdown, write_table
+from tasks.reproduction.experiments import make_table
+from tasks.reproduction.table import Table, markdown, write_table
 from tasks.steps.progress import training_callback
 from tasks.stores.workspace import Workspace
 

@@ -12,78 +12,79 @@ from schemas.reasons import Stage
 from tasks.monitoring.run_log import Counts, as_step
 from tasks.steps.progress import training_callback
 from tasks.stores.workspace import Workspace
+from tasks.training.baselines import baseline_spec, paired
 from tasks.training.clip_selection import Selection, find_release, select
 from tasks.training.finetuning import finetuning_clip, start_of
-from tasks.training.tracked_run import (
-    Registered,
-    train_and_register,
-    train_and_register_baseline,
-    train_and_register_translator,
-)
+from tasks.training.samples import BaselineSamples, GeneratorSamples, TranslatorSamples
+from tasks.training.stage1 import generator_spec
+from tasks.training.stage2 import translator_spec
+from tasks.training.tracked_run import AnySpec, Registered, train_and_register
 
 
-def _counted(registered: Registered) -> Counts:
+def _registered_counts(registered: Registered) -> Counts:
     """Return the counts that the run log keeps of a training."""
     summary = registered.summary()
     return Counts(facts={name: summary[name] for name in ("release", "run", "model", "version", "parameters")})
 
 
+def _clip_counts(spec: AnySpec) -> Counts:
+    return Counts(clips=len(spec.clips.train) + len(spec.clips.val))
+
+
+def _selected(settings: Settings, release: str | None, stage: Stage) -> tuple[Workspace, Selection]:
+    workspace = Workspace.open(settings.workspace)
+    return workspace, select(workspace, find_release(workspace, release), stage)
+
+
 @task(cache_policy=NO_CACHE)
-@as_step("choose", lambda chosen: Counts(clips=len(chosen.train) + len(chosen.val)))
-def choose_clips(settings: Settings, release: str | None, stage: str = "stage1") -> Selection:
-    """Select the clips of a release (default: the newest) for training and validation of a stage.
+@as_step("choose", _clip_counts)
+def stage_training(settings: Settings, release: str | None, stage: str) -> AnySpec:
+    """Return the training of a stage's model on a release (default: the newest).
 
     Raises: NotFoundError - no such release, or it was erased. TrainingError - it cannot be trained on.
     """
-    workspace = Workspace.open(settings.workspace)
-    return select(workspace, find_release(workspace, release), Stage(stage))
+    workspace, selection = _selected(settings, release, Stage(stage))
+    if stage == "stage1":
+        samples = GeneratorSamples(settings.stage1.schedule, workspace, selection.release, settings.limits)
+        return generator_spec(selection, settings.stage1, samples)
+    return translator_spec(selection, settings.stage2, settings.weights, TranslatorSamples(settings.stage2.schedule))
 
 
 @task(cache_policy=NO_CACHE)
-@as_step("train", _counted)
-def fit_stage1(selection: Selection, settings: Settings, fresh: bool) -> Registered:
-    """Train the landmark generator, log it to MLflow and register it.
+@as_step("choose", _clip_counts)
+def baseline_training(settings: Settings, release: str | None, name: BaselineName) -> AnySpec:
+    """Return the training of a baseline on those clips of a release that are good for both stages.
 
-    Not retried: the same flow run again continues from the last checkpoint.
-
-    Raises: TrainingError, TrackingError, NotFoundError, WorkspaceError - the text says what to do.
+    Raises: as stage_training; TrainingError also where no clip is good for both stages.
     """
-    return train_and_register(Workspace.open(settings.workspace), selection, settings, training_callback(), fresh)
+    workspace, selection = _selected(settings, release, Stage.STAGE2)
+    samples = BaselineSamples(settings.baselines.schedule)
+    return baseline_spec(name, paired(workspace, selection), settings.baselines, settings.weights, samples)
 
 
 @task(cache_policy=NO_CACHE)
-@as_step("train", _counted)
-def fit_stage2(selection: Selection, settings: Settings, fresh: bool) -> Registered:
-    """Train the landmark translator, log it to MLflow and register it. Not retried, as fit_stage1.
+@as_step("choose", _clip_counts)
+def finetuning_training(settings: Settings, release: str | None, clip: str, model: str | None) -> AnySpec:
+    """Return the training that adapts a translator to the speaker of one clip.
 
-    Raises: TrainingError, TrackingError, NotFoundError, WorkspaceError, WeightsMissingError - the text says what to do.
-    """
-    workspace = Workspace.open(settings.workspace)
-    return train_and_register_translator(workspace, selection, settings, training_callback(), fresh)
-
-
-@task(cache_policy=NO_CACHE)
-@as_step("train", _counted)
-def fit_baseline(name: BaselineName, selection: Selection, settings: Settings, fresh: bool) -> Registered:
-    """Train a baseline on the selection's clips that are good for both stages, log it and register it. Not retried.
-
-    Raises: as fit_stage2; TrainingError also where no clip is good for both stages.
-    """
-    workspace = Workspace.open(settings.workspace)
-    return train_and_register_baseline(name, workspace, selection, settings, training_callback(), fresh)
-
-
-@task(cache_policy=NO_CACHE)
-@as_step("train", _counted)
-def finetune_stage2(settings: Settings, clip: str, model: str | None, release: str | None, fresh: bool) -> Registered:
-    """Adapt a translator to the speaker of one clip, log it to MLflow and register it.
-
-    Raises: as fit_stage2; ModelFileError - the translator cannot be read; NotFoundError - there is no such clip.
+    Raises: ModelFileError - the translator cannot be read; NotFoundError - there is no such clip.
     """
     workspace = Workspace.open(settings.workspace)
     selection = finetuning_clip(workspace, find_release(workspace, release), clip, settings.stage2.finetuning.seconds)
-    tuned, finetuning = start_of(settings, workspace, model, clip)
-    return train_and_register_translator(workspace, selection, tuned, training_callback(), fresh, finetuning)
+    stage2, finetuning = start_of(settings, workspace, model, clip)
+    return translator_spec(selection, stage2, settings.weights, TranslatorSamples(stage2.schedule), finetuning)
+
+
+@task(cache_policy=NO_CACHE)
+@as_step("train", _registered_counts)
+def fit(spec: AnySpec, settings: Settings, fresh: bool) -> Registered:
+    """Train, log the run to MLflow and register the model.
+
+    Not retried: the same flow run again continues from the last checkpoint.
+
+    Raises: TrainingError, TrackingError, NotFoundError, WorkspaceError, WeightsMissingError - the text says what to do.
+    """
+    return train_and_register(Workspace.open(settings.workspace), spec, settings, training_callback(), fresh)
 
 
 @task(cache_policy=NO_CACHE)

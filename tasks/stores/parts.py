@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from schemas.errors import WorkspaceError
 from schemas.tables import TABLES
-from tasks.media.granted import open_to_write
+from tasks.media.paths import open_to_write
 
 from .delta import DataFile, Snapshot, TableChange, transact
 from .parquet import PAYLOAD, RowsFile, open_file, put_in_place, unfinished_file

@@ -14,8 +14,8 @@ from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 from numpy.typing import NDArray
 
-from model.baselines.files import load_baseline
 from model.checksums import verify_checksums
+from model.io import load_baseline
 
 
 class BaselinePredictor(PythonModel):

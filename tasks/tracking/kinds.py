@@ -67,7 +67,7 @@ class ModelKind:
 
 
 def _generator_card(folder: Path) -> GeneratorCard:
-    from model.stage1.files import load_generator
+    from model.io import load_generator
 
     return load_generator(folder)[1]
 
@@ -77,7 +77,7 @@ def _translator_card(folder: Path, finetuned: bool) -> TranslatorCard:
 
     Raises: ModelFileError - it is a fine-tuned one under the other's name, or the other way round.
     """
-    from model.stage2.files import load_translator
+    from model.io import load_translator
 
     card = load_translator(folder)[1]
     if bool(card.tuned_on) != finetuned:
@@ -87,7 +87,7 @@ def _translator_card(folder: Path, finetuned: bool) -> TranslatorCard:
 
 
 def _baseline_card(folder: Path) -> BaselineCard:
-    from model.baselines.files import load_baseline
+    from model.io import load_baseline
 
     return load_baseline(folder)[1]
 
@@ -99,7 +99,7 @@ def _generator_example(_: Path) -> dict[str, NDArray[Any]]:
 
 
 def _translator_example(folder: Path) -> dict[str, NDArray[Any]]:
-    from model.stage2.files import load_translator
+    from model.io import load_translator
 
     from .example import translator_example
 

@@ -3,12 +3,11 @@
 import logging
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Final
 
 from mlflow.entities import Metric
 
-from model.training.callbacks import StepMetrics, ValidationMetrics
+from model.training.callbacks import Callback, StepMetrics, ValidationMetrics
 from schemas.errors import TrackingError
 
 from .runs import TrackedRun
@@ -29,7 +28,7 @@ _FILES_KEPT: Final = 16
 """Pictures that wait for the store to come back, the newest; curves wait without bound, they are small."""
 
 
-class TrackedTraining:
+class TrackedTraining(Callback):
     """A callback (model/training/callbacks.py) that keeps a training's curves in its run.
 
     A point holds means over `point_steps` steps: each loss under "loss/", or under its own name if that has a slash,
@@ -49,10 +48,7 @@ class TrackedTraining:
         self._pause_s, self._not_before = 0.0, 0.0
         run.at_end.append(self._last_try)
 
-    def started(self, first_step: int, steps: int) -> None:
-        """Do nothing: the run's parameters hold it."""
-
-    def stepped(self, report: StepMetrics) -> None:
+    def on_train_step_end(self, report: StepMetrics) -> None:
         """Count a step; every so many become a point, and every so many points are sent."""
         self._window.append(report)
         if report.step % self._point_steps == 0:
@@ -60,7 +56,7 @@ class TrackedTraining:
             if self._points >= POINTS_A_BATCH:
                 self._send()
 
-    def validated(self, report: ValidationMetrics) -> None:
+    def on_validation_end(self, report: ValidationMetrics) -> None:
         """Keep scores under "val/", unless their names have a slash; a score that is None is left out."""
         values = {_under("val", name): value for name, value in report.scores.items()}
         if report.best:
@@ -68,15 +64,12 @@ class TrackedTraining:
         self._add(values, report.step)
         self._send()
 
-    def saved(self, step: int, checkpoint: Path) -> None:
-        """Upload nothing: the checkpoint is for resuming here, the model is logged at the end."""
-
-    def ended(self, step: int, reason: str) -> None:
+    def on_train_end(self, step: int, reason: str) -> None:
         """Send what is left."""
         self._point()
         self._last_try()
 
-    def shown(self, name: str, data: bytes) -> None:
+    def on_sample(self, name: str, data: bytes) -> None:
         """Keep a picture or film as the file `name`, such as "val/opening_000500.png", as soon as the store answers."""
         self._files.pop(name, None)
         self._files[name] = data

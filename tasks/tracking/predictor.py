@@ -14,7 +14,7 @@ from mlflow.pyfunc.model import PythonModel, PythonModelContext
 from numpy.typing import NDArray
 
 from model.checksums import verify_checksums
-from model.stage1.files import load_generator
+from model.io import load_generator
 from model.stage1.inference import predict_clip
 
 

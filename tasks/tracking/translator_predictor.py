@@ -14,7 +14,7 @@ from mlflow.pyfunc.model import PythonModel, PythonModelContext
 from numpy.typing import NDArray
 
 from model.checksums import verify_checksums
-from model.stage2.files import load_translator
+from model.io import load_translator
 from model.stage2.inference import TranslatorInference
 
 

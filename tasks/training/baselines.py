@@ -1,15 +1,14 @@
-"""Training of the paper's baselines on a selection of clips, in a folder from which a later run can resume.
+"""Training of the paper's baselines: their parts, clips and evaluation clips.
 
 Baselines train only on clips with good picture and sound, because they cannot use the others. That is the comparison:
 our two stages use the rest as well.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from lightning_fabric import Fabric
@@ -18,33 +17,27 @@ from numpy.typing import NDArray
 from model.baselines.batches import AVBatch, AVClip
 from model.baselines.build import BASELINES
 from model.baselines.evaluation import generate_span
-from model.baselines.files import save_baseline
 from model.baselines.inference import BaselineInference, BaselineNetwork
 from model.baselines.training_module import TRANSLATOR_NETWORK, TrainingContext
 from model.evaluation.translator import EvalWindow, TranslatorEvalClip, make_eval_window
+from model.features.arrays import Pictures
 from model.features.face_frame import FaceFrame
 from model.perceptual.lite0 import Lite0
 from model.perceptual.opening import open_perception
-from model.stage2.translator import Pictures
-from model.training.callbacks import Callback
-from model.training.checkpoints import Checkpoints
+from model.training.module import ValidationResult
 from model.training.sampler import WindowSampler
-from model.training.trainer import ValidationResult, fit
+from model.training.trainer import FitResult
 from schemas.cards import BaselineCard
 from schemas.config.baselines import BaselineName, BaselineSettings
 from schemas.config.settings import WeightSettings
-from schemas.config.training import Device
 from schemas.config.translation import PictureAugmentation, PictureLosses
 from schemas.errors import TrainingError
 from schemas.reasons import Stage
 from tasks.stores.workspace import Workspace
-from tasks.training import run_dirs
 from tasks.training.clip_selection import ClipRef, Selection, spread
-from tasks.training.common import MODEL, TrainingResult, load_best, sampler_config, train_schedule
-from tasks.training.data.baseline_dataset import BaselineDataset, BothStages
 from tasks.training.data.clip_store import StoredClips
-from tasks.training.data.dataset import batches_from
-from tasks.training.distributed import on_devices
+from tasks.training.data.datasets import BaselineDataset, BothStages
+from tasks.training.run import DrawSamples, ExportedModel, TrainingParts, TrainingSpec, loaded, no_samples
 from tasks.training.validation import FRAMES, REFERENCES, VAL_CLIPS, require_some, validation_scores
 
 _FACE_CLIPS, _FACE_STEP = 400, 5
@@ -72,10 +65,6 @@ class BaselineEvalClip:
         return generate_span(translator, self.eval_window, self.mel_TMK[self.eval_window.span])
 
 
-DrawSamples = Callable[[BaselineInference, Sequence[BaselineEvalClip], int], Mapping[str, bytes]]
-"""Draws samples: file contents by name."""
-
-
 def paired(workspace: Workspace, selection: Selection) -> PairedSelection:
     """Reduce a stage-2 selection to the clips that stage 1 holds as well, on which a baseline can be trained.
 
@@ -95,52 +84,40 @@ def paired(workspace: Workspace, selection: Selection) -> PairedSelection:
     return PairedSelection(release, stored[Stage.STAGE2], kept["train"], kept["val"], both)
 
 
-def train_baseline(
+def baseline_spec(
     name: BaselineName,
     selection: PairedSelection,
     settings: BaselineSettings,
     weights: WeightSettings,
-    folder: Path,
-    callback: Callback,
-    draw: DrawSamples | None = None,
-    fresh: bool = False,
-    device: Device = "auto",
-) -> TrainingResult[BaselineCard]:
-    """Train a baseline, or resume its training, and save it in the folder (model/baselines/files.py reads it).
-
-    draw: draws samples on evaluation clips at each validation. fresh: delete what an earlier run left there.
-
-    Raises: TrainingError - a loss or clip that is not finite, no room, or Wav2Lip's time ended with its expert.
-    WeightsMissingError - the settings ask for feature networks whose weights are not there. NotFoundError,
-    WorkspaceError - the store cannot be read.
-    """
-    run_dirs.prepare(folder, selection, fresh)
-    arguments = (name, selection, settings, weights, folder, draw)
-    return on_devices(device, 1, settings.precision, _train, callback, *arguments)
+    samples: DrawSamples = no_samples,
+) -> TrainingSpec[BaselineCard]:
+    """Return the training of a baseline on a selection. samples: drawn at each validation."""
+    build = partial(_build, name, selection, settings, weights, samples)
+    return TrainingSpec(name, name, Stage.STAGE2, selection, settings, build, params=partial(_params, name))
 
 
-def _train(
+def _params(name: BaselineName) -> dict[str, str]:
+    return {"baseline": name}
+
+
+def _build(
+    name: BaselineName,
+    selection: PairedSelection,
+    settings: BaselineSettings,
+    weights: WeightSettings,
+    samples: DrawSamples,
     fabric: Fabric,
-    callback: Callback,
-    name: BaselineName,
-    selection: PairedSelection,
-    settings: BaselineSettings,
-    weights: WeightSettings,
-    folder: Path,
-    draw: DrawSamples | None,
-) -> TrainingResult[BaselineCard]:
+    sampler: WindowSampler,
+) -> TrainingParts[BaselineCard]:
     baseline = BASELINES[name]
     _require_generator_steps(name, settings, settings.schedule.max_steps)
-    plan = WindowSampler([clip.facts for clip in selection.train], sampler_config(settings.data, settings.seed))
-    batches = BaselineDataset(selection.both, selection.places, plan, settings)
     eval_clips = read_av_eval_clips(selection, spread(selection.val, VAL_CLIPS), settings.architecture.side_px)
-    lite0 = Lite0().to(fabric.device)
-    losses = PictureLosses(perception=settings.perception)
+    lite0, losses = Lite0().to(fabric.device), PictureLosses(perception=settings.perception)
     perception = open_perception(losses, weights) if baseline.feature_networks else []
 
     def validate(network: BaselineNetwork, step: int) -> ValidationResult:
         translator = BaselineInference(network)
-        drawn = draw(translator, eval_clips, step) if draw is not None else {}
+        drawn = samples(translator, eval_clips, step)
         made = (
             (eval_clip.eval_window, np.asarray(eval_clip.generate(translator) / np.float32(255), np.float32))
             for eval_clip in eval_clips
@@ -148,27 +125,33 @@ def _train(
         return ValidationResult(validation_scores(made, lite0), drawn)
 
     context = TrainingContext(validate, _val_batch(selection, settings), partial(_faces, selection), perception)
-    module, checkpoints = baseline.training_module(fabric, settings, context), Checkpoints(folder)
-    minutes = settings.schedule.minutes
-    schedule = replace(train_schedule(settings.schedule), limit_s=None if minutes is None else 60 * minutes)
-    data = batches_from(batches, settings.schedule.max_steps, settings.data.num_workers)
-    fitted = fit(fabric, module, data, schedule, checkpoints, callback, settings.seed)
+    return TrainingParts(
+        BaselineDataset(selection.both, selection.places, sampler, settings),
+        baseline.training_module(fabric, settings, context),
+        settings.schedule,
+        partial(_export, name, selection, settings, tuple(one.name for one in perception)),
+    )
+
+
+def _export(
+    name: BaselineName,
+    selection: Selection,
+    settings: BaselineSettings,
+    perception: tuple[str, ...],
+    weights: Mapping[str, Any],
+    fitted: FitResult,
+) -> ExportedModel[BaselineCard]:
     _require_generator_steps(name, settings, fitted.step)
-    best, step = load_best(fabric, checkpoints)
-    network = baseline.build(settings.architecture)
-    network.load_state_dict(best[TRANSLATOR_NETWORK])
-    network.eval()
     card = BaselineCard(
         kind=name,
         architecture=settings.architecture,
-        backend=selection.release.backend,
-        release=selection.release.release_id,
+        backend=selection.backend,
+        release=selection.release_id,
         seed=settings.seed,
-        steps=step,
-        perception=tuple(one.name for one in perception),
+        steps=fitted.best_step,
+        perception=perception,
     )
-    save_baseline(folder / MODEL, network, card)
-    return TrainingResult(folder, card, fitted, sum(value.numel() for value in network.parameters()))
+    return ExportedModel(loaded(BASELINES[name].build(settings.architecture), weights[TRANSLATOR_NETWORK]), card)
 
 
 def _require_generator_steps(name: BaselineName, settings: BaselineSettings, steps: int) -> None:
@@ -205,7 +188,7 @@ def _av_clip(selection: PairedSelection, clip: ClipRef, side_px: int) -> AVClip:
 def _val_batch(selection: PairedSelection, settings: BaselineSettings) -> AVBatch:
     """Return windows of the val split without augmentation, the same at every validation."""
     data = settings.data.model_copy(update={"batch_size": settings.looked_at})
-    plan = WindowSampler([clip.facts for clip in selection.val], sampler_config(data, settings.seed))
+    plan = WindowSampler([clip.facts for clip in selection.val], data, settings.seed)
     plain = settings.model_copy(update={"augmentation": _PLAIN})
     batch = BaselineDataset(selection.both, selection.places, plan, plain)[0]
     if not isinstance(batch, AVBatch):

@@ -14,14 +14,13 @@ import pickle
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 from lightning_fabric import Fabric
 from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from torch.multiprocessing.spawn import ProcessRaisedException
 
-from model.training.callbacks import Callback, Callbacks, StepMetrics, ValidationMetrics
+from model.training.callbacks import Callback, ForwardingCallback
 from schemas.config.training import Device, Precision
 from schemas.errors import SettingsError, TrainingError
 
@@ -58,9 +57,9 @@ def on_devices(
     if devices == 1:
         return work(_engine(device, precision=precision), callback, *given, **named)
     fabric = _engine(device, devices=devices, precision=precision, strategy="ddp_spawn")
-    with _forwarded(callback) as forwarding:
+    with _relayed(callback) as events:
         try:
-            packed: bytes = fabric.launch(cast(Any, _unpacked), forwarding, pickle.dumps((work, given, named)))
+            packed: bytes = fabric.launch(cast(Any, _unpacked), events, pickle.dumps((work, given, named)))
         except ProcessRaisedException as error:
             last = str(error).strip().splitlines()[-1]
             raise TrainingError(f"a training process failed: {last}") from error
@@ -97,7 +96,7 @@ def join_training() -> None:
     Raises: what the training raises. ValueError - the nodes run different numbers of processes.
     """
     precision, work, given, named = pickle.loads(_launched().broadcast(b""))
-    work(_launched(precision), Callbacks(), *given, **named)
+    work(_launched(precision), Callback(), *given, **named)
 
 
 def _launched(precision: Precision | None = None) -> Fabric:
@@ -109,47 +108,24 @@ def _launched(precision: Precision | None = None) -> Fabric:
     return fabric
 
 
-def _unpacked(fabric: Fabric, callback: Callback, packed: bytes) -> bytes:
-    """Unpickle and run the work in a process. It travels as bytes, since Fabric traverses arguments and refuses frozen
-    records in them.
+def _unpacked(fabric: Fabric, events: Any, packed: bytes) -> bytes:
+    """Unpickle and run the work in a process, whose events are put into a queue. It travels as bytes, since Fabric
+    traverses arguments and refuses frozen records in them.
     """
     work, given, named = pickle.loads(packed)
+    callback = ForwardingCallback(lambda event, values: events.put((event, values)))
     return pickle.dumps(work(fabric, callback, *given, **named))
 
 
-class _QueueCallback:
-    """Forwards events to another process through a queue. Only the first device sends them."""
-
-    def __init__(self, queue: Any) -> None:
-        self._queue = queue
-
-    def started(self, first_step: int, steps: int) -> None:
-        self._queue.put(("started", (first_step, steps)))
-
-    def stepped(self, report: StepMetrics) -> None:
-        self._queue.put(("stepped", (report,)))
-
-    def validated(self, report: ValidationMetrics) -> None:
-        self._queue.put(("validated", (report,)))
-
-    def shown(self, name: str, data: bytes) -> None:
-        self._queue.put(("shown", (name, data)))
-
-    def saved(self, step: int, checkpoint: Path) -> None:
-        self._queue.put(("saved", (step, checkpoint)))
-
-    def ended(self, step: int, reason: str) -> None:
-        self._queue.put(("ended", (step, reason)))
-
-
 @contextmanager
-def _forwarded(callback: Callback) -> Iterator[Callback]:
+def _relayed(callback: Callback) -> Iterator[Any]:
+    """Return a queue between processes whose events reach the callback here."""
     with multiprocessing.get_context("spawn").Manager() as manager:
         queue = manager.Queue()
         thread = threading.Thread(target=_relay, args=(queue, callback), daemon=True)
         thread.start()
         try:
-            yield _QueueCallback(queue)
+            yield queue
         finally:
             queue.put(None)
             thread.join()

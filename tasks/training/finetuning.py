@@ -8,9 +8,9 @@ from typing import Final
 
 from model.checksums import file_hash
 from model.features.timing import seconds_to_frames
-from model.stage2.files import WEIGHTS, load_discriminators, load_translator
+from model.io import load_discriminators, load_translator
 from model.stage2.training_module import DISCRIMINATORS, TRANSLATOR_NETWORK
-from schemas.cards import TRANSLATOR
+from schemas.cards import TRANSLATOR, WEIGHTS
 from schemas.config.settings import Settings
 from schemas.config.translation import Stage2Settings
 from schemas.reasons import Stage
@@ -60,16 +60,17 @@ def _beginning(clip: ClipRef, frames: int) -> ClipRef:
     return replace(clip, facts=replace(clip.facts, frames=frames))
 
 
-def start_of(settings: Settings, workspace: Workspace, model: str | None, clip_id: str) -> tuple[Settings, Finetuning]:
+def start_of(
+    settings: Settings, workspace: Workspace, model: str | None, clip_id: str
+) -> tuple[Stage2Settings, Finetuning]:
     """Load the start of fine-tuning, the translator that a user names (see find_model) or the newest; with settings of
     that translator's architecture and fine-tuning's schedule.
 
     Raises: ModelFileError, TrackingError - it cannot be read, or there is none.
     """
     with TemporaryDirectory(prefix="heterodub-") as scratch:
-        folder = translator_folder(settings, workspace, model, Path(scratch))
-        changed, finetuning = begin_from(folder, settings.stage2, clip_id)
-    return settings.model_copy(update={"stage2": changed}), finetuning
+        folder = find_model(settings, workspace, TRANSLATOR, model, Path(scratch)).folder
+        return begin_from(folder, settings.stage2, clip_id)
 
 
 def begin_from(folder: Path, stage2: Stage2Settings, clip_id: str) -> tuple[Stage2Settings, Finetuning]:
@@ -112,11 +113,3 @@ def begin_from(folder: Path, stage2: Stage2Settings, clip_id: str) -> tuple[Stag
         }
     )
     return changed, Finetuning(start, (clip_id,), file_hash(folder / WEIGHTS), own)
-
-
-def translator_folder(settings: Settings, workspace: Workspace, model: str | None, scratch: Path) -> Path:
-    """Return the folder of a translator's files: a given folder, or `scratch` with a registered model fetched into it.
-
-    Raises: TrackingError - there is none. ModelFileError - its files are damaged.
-    """
-    return find_model(settings, workspace, TRANSLATOR, model, scratch).folder

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from model.training.callbacks import Callbacks, StepMetrics, ValidationMetrics
+from model.training.callbacks import Callback, StepMetrics, ValidationMetrics
 from schemas.wording import counted
 from tasks.monitoring.progress import ProgressSink
 
@@ -10,17 +10,16 @@ _DECAY: Final = 0.95
 """Decay of the moving averages of speed and loss at each step."""
 
 
-class TrainingProgress(Callbacks):
+class TrainingProgress(Callback):
     """Reports a training to a progress sink, as one phase."""
 
     def __init__(self, sink: ProgressSink) -> None:
-        super().__init__()
         self._sink = sink
         self._loss: float | None = None
         self._step_s: float | None = None
         self._scores = ""
 
-    def started(self, first_step: int, steps: int) -> None:
+    def on_train_start(self, first_step: int, steps: int) -> None:
         """Start the phase."""
         self._loss = self._step_s = None
         self._scores = ""
@@ -28,18 +27,18 @@ class TrainingProgress(Callbacks):
         if first_step >= steps:
             self._sink.finish(f"all {counted(steps, 'step')} were taken before; --no-resume starts over")
 
-    def stepped(self, report: StepMetrics) -> None:
+    def on_train_step_end(self, report: StepMetrics) -> None:
         """Count a step."""
         self._loss = _moving_average(self._loss, report.losses["total"])
         self._step_s = _moving_average(self._step_s, report.seconds)
         self._sink.advance(f"loss {self._loss:.4f}  {1 / max(self._step_s, 1e-9):.1f} steps/s  {self._scores}".rstrip())
 
-    def validated(self, report: ValidationMetrics) -> None:
+    def on_validation_end(self, report: ValidationMetrics) -> None:
         """Keep the scores, which are shown from the next step on."""
         shown = {"val loss": report.scores.get("loss"), "opening r": report.scores.get("mouth_opening_corr")}
         self._scores = "  ".join(f"{name} {value:.4g}" for name, value in shown.items() if value is not None)
 
-    def ended(self, step: int, reason: str) -> None:
+    def on_train_end(self, step: int, reason: str) -> None:
         """Report how the training ended."""
         self._sink.finish(f"{reason} at step {step}  {self._scores}".rstrip())
 

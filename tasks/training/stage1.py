@@ -1,34 +1,30 @@
-"""Training of a landmark generator on a selection of clips, in a folder from which a later run can resume."""
+"""Training of a landmark generator: its parts, evaluation clips and articulation gain."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Final
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any, Final
 
 import numpy as np
 from lightning_fabric import Fabric
 from numpy.typing import NDArray
 
 from model.evaluation.generator import GeneratorEvalClip, score_generator, validation_scores
-from model.metrics.speakers import by_speaker
+from model.metrics.clip_scores import by_speaker
 from model.stage1.features import prepare
-from model.stage1.files import save_generator
 from model.stage1.network import LandmarkGenerator
 from model.stage1.pose_filter import PoseMoments
-from model.stage1.training_module import GeneratorTrainingModule, loss_weights
-from model.training.callbacks import Callback
-from model.training.checkpoints import Checkpoints
+from model.stage1.training_module import GENERATOR_NETWORK, GeneratorTrainingModule, loss_weights
+from model.training.module import ValidationResult
 from model.training.sampler import WindowSampler
-from model.training.trainer import ValidationResult, fit
-from schemas.cards import GeneratorCard
-from schemas.config.training import Device, Stage1Settings
+from model.training.trainer import FitResult
+from schemas.cards import GENERATOR, GeneratorCard
+from schemas.config.training import Stage1Settings
 from schemas.errors import TrainingError
-from tasks.training import run_dirs
+from schemas.reasons import Stage
 from tasks.training.clip_selection import ClipRef, Selection, spread
-from tasks.training.common import MODEL, TrainingResult, load_best, require_windows, sampler_config, train_schedule
-from tasks.training.data.dataset import batches_from
-from tasks.training.data.generator_dataset import GeneratorDataset
-from tasks.training.distributed import on_devices
+from tasks.training.data.datasets import GeneratorDataset
+from tasks.training.run import DrawSamples, ExportedModel, TrainingParts, TrainingSpec, loaded, no_samples
 
 _VAL_CLIPS: Final = 64
 """Number of val clips used for validation, spread over speakers; more would cost time for little information."""
@@ -44,69 +40,48 @@ _MOST_GAIN: Final = 1.3
 _FILTER_CLIPS: Final = 2000
 """Number of train clips, spread over speakers, to which the pose filter is fitted."""
 
-DrawSamples = Callable[[LandmarkGenerator, Sequence[GeneratorEvalClip], int], Mapping[str, bytes]]
-"""Draws samples: file contents by name."""
+
+def generator_spec(
+    selection: Selection, settings: Stage1Settings, samples: DrawSamples = no_samples
+) -> TrainingSpec[GeneratorCard]:
+    """Return the training of a landmark generator on a selection. samples: drawn at each validation."""
+    build = partial(_build, selection, settings, samples)
+    return TrainingSpec("stage1", GENERATOR, Stage.STAGE1, selection, settings, build, settings.devices)
 
 
-def train_generator(
-    selection: Selection,
-    settings: Stage1Settings,
-    folder: Path,
-    callback: Callback,
-    draw: DrawSamples | None = None,
-    fresh: bool = False,
-    device: Device = "auto",
-) -> TrainingResult[GeneratorCard]:
-    """Train a generator, or resume its training, and save it in the folder.
-
-    draw: draws samples on evaluation clips at each validation. fresh: delete what an earlier run left there.
-
-    Raises: TrainingError - too few windows for the devices, a loss or clip that is not finite, no room. NotFoundError,
-    WorkspaceError - the store cannot be read.
-    """
-    require_windows(settings.devices, settings.data)
-    run_dirs.prepare(folder, selection, fresh)
-    return on_devices(device, settings.devices, settings.precision, _train, callback, selection, settings, folder, draw)
-
-
-def _train(
-    fabric: Fabric,
-    callback: Callback,
-    selection: Selection,
-    settings: Stage1Settings,
-    folder: Path,
-    draw: DrawSamples | None,
-) -> TrainingResult[GeneratorCard]:
-    plan = WindowSampler([clip.facts for clip in selection.train], sampler_config(settings.data, settings.seed))
-    batches = GeneratorDataset(
-        selection.stored, selection.places, plan, settings, fabric.global_rank, fabric.world_size
+def _build(
+    selection: Selection, settings: Stage1Settings, samples: DrawSamples, fabric: Fabric, sampler: WindowSampler
+) -> TrainingParts[GeneratorCard]:
+    dataset = GeneratorDataset(
+        selection.stored, selection.places, sampler, settings, fabric.global_rank, fabric.world_size
     )
     eval_clips = read_eval_clips(selection, spread(selection.val, _VAL_CLIPS), settings)
 
     def validate(generator: LandmarkGenerator, step: int) -> ValidationResult:
-        drawn = draw(generator, eval_clips, step) if draw is not None and fabric.is_global_zero else {}
-        return ValidationResult(validation_scores(generator, eval_clips, loss_weights(settings)), drawn)
+        scores = validation_scores(generator, eval_clips, loss_weights(settings))
+        return ValidationResult(scores, samples(generator, eval_clips, step))
 
     module = GeneratorTrainingModule(fabric, settings, validate, _pose_filter(selection, settings))
-    checkpoints, schedule = Checkpoints(folder), train_schedule(settings.schedule)
-    data = batches_from(batches, settings.schedule.max_steps, settings.data.num_workers)
-    fitted = fit(fabric, module, data, schedule, checkpoints, callback, settings.seed)
-    weights, step = load_best(fabric, checkpoints)
-    generator = LandmarkGenerator(settings.architecture)
-    generator.load_state_dict(weights)
-    generator.eval()
+    return TrainingParts(dataset, module, settings.schedule, partial(_export, selection, settings, eval_clips))
+
+
+def _export(
+    selection: Selection,
+    settings: Stage1Settings,
+    eval_clips: Sequence[GeneratorEvalClip],
+    weights: Mapping[str, Any],
+    fitted: FitResult,
+) -> ExportedModel[GeneratorCard]:
+    generator: LandmarkGenerator = loaded(LandmarkGenerator(settings.architecture), weights[GENERATOR_NETWORK])
     card = GeneratorCard(
         architecture=settings.architecture,
-        backend=selection.release.backend,
-        release=selection.release.release_id,
+        backend=selection.backend,
+        release=selection.release_id,
         seed=settings.seed,
-        steps=step,
+        steps=fitted.best_step,
         gain=articulation_gain(generator, eval_clips),
     )
-    if fabric.is_global_zero:
-        save_generator(folder / MODEL, generator, card)
-    fabric.barrier()
-    return TrainingResult(folder, card, fitted, sum(value.numel() for value in generator.parameters()))
+    return ExportedModel(generator, card)
 
 
 def _pose_filter(selection: Selection, settings: Stage1Settings) -> NDArray[np.float32] | None:
@@ -153,6 +128,8 @@ def articulation_gain(generator: LandmarkGenerator, eval_clips: Sequence[Generat
 
     Uses the median over speakers, since the ratio is arbitrary for a speaker whose mouth hardly moves.
     """
-    measured = by_speaker(score_generator(generator, eval_clips, 1, systems=("own sound",)), "mouth_opening_std_ratio")
+    measured = by_speaker(
+        score_generator(generator, eval_clips, 1, systems=("paired audio",)), "mouth_opening_std_ratio"
+    )
     usual = float(np.median(list(measured.values()))) if measured else 0.0
     return float(np.clip(_ARTICULATION / usual, 1.0, _MOST_GAIN)) if usual > 0 else 1.0

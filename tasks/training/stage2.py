@@ -1,8 +1,9 @@
-"""Training of a landmark translator on a selection of clips, in a folder from which a later run can resume."""
+"""Training of a landmark translator on many speakers, and fine-tuning on one: its parts."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 from lightning_fabric import Fabric
 
@@ -10,24 +11,20 @@ from model.evaluation.translator import EvalWindow, system_crops
 from model.perceptual.lite0 import Lite0
 from model.perceptual.opening import open_perception
 from model.stage2.discriminators import Discriminators
-from model.stage2.files import save_translator
 from model.stage2.inference import TranslatorInference
 from model.stage2.network import LandmarkTranslator
 from model.stage2.training_module import DISCRIMINATORS, TRANSLATOR_NETWORK, Start, TranslatorTrainingModule
-from model.training.callbacks import Callback
-from model.training.checkpoints import Checkpoints
+from model.training.module import ValidationResult
 from model.training.sampler import WindowSampler
-from model.training.trainer import TrainSchedule, ValidationResult, fit
-from schemas.cards import TranslatorCard
+from model.training.trainer import FitResult
+from schemas.cards import FINETUNED, TRANSLATOR, TranslatorCard
 from schemas.config.settings import WeightSettings
-from schemas.config.training import Device
+from schemas.config.training import ScheduleSettings
 from schemas.config.translation import Stage2Settings
-from tasks.training import run_dirs
+from schemas.reasons import Stage
 from tasks.training.clip_selection import TrainingClips, places, spread
-from tasks.training.common import MODEL, TrainingResult, load_best, require_windows, sampler_config, train_schedule
-from tasks.training.data.dataset import batches_from
-from tasks.training.data.translator_dataset import TranslatorDataset
-from tasks.training.distributed import on_devices
+from tasks.training.data.datasets import TranslatorDataset
+from tasks.training.run import DrawSamples, ExportedModel, TrainingParts, TrainingSpec, loaded, no_samples
 from tasks.training.validation import (
     FRAMES,
     REFERENCES,
@@ -36,9 +33,6 @@ from tasks.training.validation import (
     read_eval_windows,
     validation_scores,
 )
-
-DrawSamples = Callable[[LandmarkTranslator, Sequence[EvalWindow], int], Mapping[str, bytes]]
-"""Draws samples: file contents by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,99 +47,106 @@ class Finetuning:
     """Settings of the training that the translator came from."""
 
 
-def train_translator(
-    footage: TrainingClips,
+@dataclass(frozen=True, slots=True)
+class _Translator:
+    """Inputs of a translator's training."""
+
+    clips: TrainingClips
+    settings: Stage2Settings
+    weights: WeightSettings
+    samples: DrawSamples
+    finetuning: Finetuning | None
+
+
+def translator_spec(
+    clips: TrainingClips,
     settings: Stage2Settings,
     weights: WeightSettings,
-    folder: Path,
-    callback: Callback,
-    draw: DrawSamples | None = None,
-    fresh: bool = False,
+    samples: DrawSamples = no_samples,
     finetuning: Finetuning | None = None,
-    device: Device = "auto",
-) -> TrainingResult[TranslatorCard]:
-    """Train a translator, or resume its training, and save it in the folder. footage: such as a Selection.
+) -> TrainingSpec[TranslatorCard]:
+    """Return the training of a translator on clips, such as a Selection. samples: drawn at each validation."""
+    name, model = ("stage2", TRANSLATOR) if finetuning is None else ("finetune", FINETUNED)
+    inputs = _Translator(clips, settings, weights, samples, finetuning)
+    return TrainingSpec(
+        name,
+        model,
+        Stage.STAGE2,
+        clips,
+        settings,
+        partial(_build, inputs),
+        settings.devices,
+        partial(_params, inputs),
+        None if finetuning is None else finetuning.weights,
+    )
 
-    draw: draws samples on evaluation windows at each validation. fresh: delete what an earlier run left there.
 
-    Raises: TrainingError - too few windows for the devices, a loss or clip that is not finite, no room.
-    WeightsMissingError - the settings ask for feature networks whose weights are not there. NotFoundError,
-    WorkspaceError - the store cannot be read.
-    """
-    require_windows(settings.devices, settings.data)
-    run_dirs.prepare(folder, footage, fresh)
-    arguments = (footage, settings, weights, folder, draw, finetuning)
-    return on_devices(device, settings.devices, settings.precision, _train, callback, *arguments)
+def _params(inputs: _Translator) -> dict[str, str]:
+    """Return further parameters of the run. Raises: WeightsMissingError."""
+    names = "; ".join(one.name for one in open_perception(inputs.settings.losses, inputs.weights))
+    params = {"perception": names or "none", "tuned_on": "none"}
+    if inputs.finetuning is not None:
+        params["tuned_on"] = ", ".join(inputs.finetuning.clips)
+        held = "the end of the clip" if inputs.clips.val else "nothing: too short, so all steps are taken"
+        params["chosen_by"] = held
+    return params
 
 
-def _train(
-    fabric: Fabric,
-    callback: Callback,
-    footage: TrainingClips,
-    settings: Stage2Settings,
-    weights: WeightSettings,
-    folder: Path,
-    draw: DrawSamples | None,
-    finetuning: Finetuning | None,
-) -> TrainingResult[TranslatorCard]:
-    plan = WindowSampler([clip.facts for clip in footage.train], sampler_config(settings.data, settings.seed))
-    where = places(footage.train)
-    batches = TranslatorDataset(footage.stored, where, plan, settings, fabric.global_rank, fabric.world_size)
-    eval_windows, schedule, held = _validation_setup(footage, settings, finetuning)
-    lite0 = Lite0().to(fabric.device)
-    perception = open_perception(settings.losses, weights)
+def _build(inputs: _Translator, fabric: Fabric, sampler: WindowSampler) -> TrainingParts[TranslatorCard]:
+    clips, settings = inputs.clips, inputs.settings
+    where = places(clips.train)
+    dataset = TranslatorDataset(clips.stored, where, sampler, settings, fabric.global_rank, fabric.world_size)
+    eval_windows, schedule, held = _validation_setup(inputs)
+    lite0, perception = Lite0().to(fabric.device), open_perception(settings.losses, inputs.weights)
 
     def validate(translator: LandmarkTranslator, step: int) -> ValidationResult:
-        drawn = draw(translator, eval_windows, step) if draw is not None and fabric.is_global_zero else {}
         inference = TranslatorInference(translator)
-        made = ((eval_window, system_crops(eval_window, "painted", inference)) for eval_window in eval_windows)
+        made = ((eval_window, system_crops(eval_window, "generated", inference)) for eval_window in eval_windows)
+        drawn = inputs.samples(inference, eval_windows, step)
         return ValidationResult(validation_scores(made, lite0), drawn)
 
-    start, freeze = (None, False) if finetuning is None else (finetuning.start, True)
+    start, freeze = (None, False) if inputs.finetuning is None else (inputs.finetuning.start, True)
     module = TranslatorTrainingModule(fabric, settings, perception, validate, start, freeze)
-    checkpoints = Checkpoints(folder)
-    data = batches_from(batches, settings.schedule.max_steps, settings.data.num_workers)
-    fitted = fit(fabric, module, data, schedule, checkpoints, callback, settings.seed)
-    best, step = load_best(fabric, checkpoints)
-    translator, discriminators = (
-        LandmarkTranslator(settings.architecture),
-        Discriminators(settings.discriminators, settings.data.window_frames),
-    )
-    translator.load_state_dict(best[TRANSLATOR_NETWORK])
-    discriminators.load_state_dict(best[DISCRIMINATORS])
-    translator.eval()
-    card = TranslatorCard(
-        architecture=settings.architecture,
-        discriminators=settings.discriminators,
-        window_frames=settings.data.window_frames,
-        backend=footage.backend,
-        release=footage.release_id,
-        seed=settings.seed,
-        steps=step,
-        perception=tuple(one.name for one in perception),
-        tuned_on=() if finetuning is None else finetuning.clips,
-        tuned_from=None if finetuning is None else finetuning.weights,
-        held_frames=held,
-        trained_by=settings if finetuning is None else finetuning.trained_by,
-    )
-    if fabric.is_global_zero:
-        save_translator(folder / MODEL, translator, discriminators, card)
-    fabric.barrier()
-    return TrainingResult(folder, card, fitted, sum(value.numel() for value in translator.parameters()))
+    names = tuple(one.name for one in perception)
+    return TrainingParts(dataset, module, schedule, partial(_export, inputs, names, held))
 
 
-def _validation_setup(
-    footage: TrainingClips, settings: Stage2Settings, finetuning: Finetuning | None
-) -> tuple[list[EvalWindow], TrainSchedule, int]:
+def _validation_setup(inputs: _Translator) -> tuple[list[EvalWindow], ScheduleSettings, int]:
     """Return evaluation windows, schedule, and the number of held-back frames that select fine-tuning's best step.
 
     Without held-back frames fine-tuning cannot select a step, since training frames always improve: it takes all steps
     and validates once, at the end.
     """
-    side, schedule = settings.architecture.side_px, train_schedule(settings.schedule)
-    if finetuning is not None and (held := later_eval_windows(footage, side)):
+    clips, side, schedule = inputs.clips, inputs.settings.architecture.side_px, inputs.settings.schedule
+    tunes = inputs.finetuning is not None
+    if tunes and (held := later_eval_windows(clips, side)):
         return held, schedule, sum(int(eval_window.scored.sum()) for eval_window in held)
-    if finetuning is not None:
-        schedule = replace(schedule, eval_interval=schedule.max_steps)
-    clips = footage.val if finetuning is None else footage.train
-    return read_eval_windows(footage, spread(clips, VAL_CLIPS), side, REFERENCES, FRAMES), schedule, 0
+    if tunes:
+        schedule = schedule.model_copy(update={"eval_interval": schedule.max_steps})
+    shown = spread(clips.train if tunes else clips.val, VAL_CLIPS)
+    return read_eval_windows(clips, shown, side, REFERENCES, FRAMES), schedule, 0
+
+
+def _export(
+    inputs: _Translator, perception: tuple[str, ...], held: int, weights: Mapping[str, Any], fitted: FitResult
+) -> ExportedModel[TranslatorCard]:
+    settings, finetuning, window_frames = inputs.settings, inputs.finetuning, inputs.settings.data.window_frames
+    card = TranslatorCard(
+        architecture=settings.architecture,
+        discriminators=settings.discriminators,
+        window_frames=window_frames,
+        backend=inputs.clips.backend,
+        release=inputs.clips.release_id,
+        seed=settings.seed,
+        steps=fitted.best_step,
+        perception=perception,
+        tuned_on=() if finetuning is None else finetuning.clips,
+        tuned_from=None if finetuning is None else finetuning.weights,
+        held_frames=held,
+        trained_by=settings if finetuning is None else finetuning.trained_by,
+    )
+    return ExportedModel(
+        loaded(LandmarkTranslator(settings.architecture), weights[TRANSLATOR_NETWORK]),
+        card,
+        loaded(Discriminators(settings.discriminators, window_frames), weights[DISCRIMINATORS]),
+    )

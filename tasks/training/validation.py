@@ -8,14 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.evaluation.generator import reference_frames
-from model.evaluation.image_scores import score
+from model.evaluation.image_scores import clip_scores
 from model.evaluation.translator import EvalWindow, TranslatorEvalClip, make_eval_window
-from model.evaluation.translator_report import TranslatorClipScores
-from model.metrics.speakers import over_speakers
+from model.metrics.clip_scores import over_speakers
 from model.perceptual.lite0 import Lite0
 from schemas.errors import TrainingError
 from tasks.training.clip_selection import ClipRef, TrainingClips
-from tasks.training.data.translator_dataset import face_clip
+from tasks.training.data.datasets import face_clip
 
 VAL_CLIPS: Final = 12
 """Number of val clips used for validation, spread over speakers."""
@@ -102,11 +101,6 @@ def validation_scores(
     """Return validation scores, means over speakers: "loss", the perceptual distance on the lower half by the stages
     that the loss uses, and others. generated: crops of each evaluation window's span, (F, S, S, 3) in 0..1.
     """
-    rows = [
-        TranslatorClipScores(
-            eval_window.clip.clip_id, eval_window.clip.speaker, "painted", score(eval_window, made, lite0)
-        )
-        for eval_window, made in generated
-    ]
+    rows = [clip_scores(eval_window, "generated", made, lite0) for eval_window, made in generated]
     means = {name: over_speakers(rows, name) for name in _SCORES}
     return {"loss": means["perceptual_lower"]} | means

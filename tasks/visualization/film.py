@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from model.features.arrays import Floats, Rgb
 from model.features.landmarks import SLICES, Boundary, box
 from model.features.timing import SAMPLES_PER_FRAME, frame_to_second
 from model.files import atomic_path
@@ -23,9 +24,6 @@ from schemas.contract import FPS, SAMPLE_RATE_HZ
 
 from .charts import GIVEN, GIVEN_RGB, INK_RGB, MOVED, PREDICTED_RGB, TRUE_RGB, require_pair
 from .sound import PlayableSound
-
-Floats = NDArray[np.floating[Any]]
-Rgb = NDArray[np.uint8]
 
 _PANEL_PX: Final = 360
 _HEAD_PX, _FOOT_PX = 36, 28

@@ -21,13 +21,13 @@ from flows.cli.environment import configure_environment
 from schemas.config.settings import Settings
 from schemas.records import RawFile
 from tasks.ingestion import hashing
+from tasks.ingestion.catalog import plan_run
 from tasks.ingestion.dask_executor import Client, open_client, spread
 from tasks.ingestion.driver import slices
-from tasks.ingestion.file_catalog import plan_run
 from tasks.ingestion.hashing import identify_files
 from tasks.monitoring.progress import ProgressSink
 from tests.dask_processes import DaskProcesses
-from tests.tasks.ingestion.fanout_work import calls, names_each, nothing
+from tests.tasks.ingestion.executor_work import calls, names_each, nothing
 
 _REPORTS = 20
 

@@ -19,7 +19,7 @@ import pyarrow as pa
 from schemas.config.settings import Settings
 from schemas.policy import load_policy
 from schemas.records import RawFile
-from tasks.ingestion import file_catalog
+from tasks.ingestion import catalog
 from tasks.ingestion.reroute import plan_reroute
 from tasks.monitoring.drift import find_drift
 from tasks.releases import releases
@@ -110,7 +110,7 @@ def _list(ws: Workspace, count: int) -> object:
         for number in range(count):
             yield RawFile(f"/footage/of/some/corpus/{number:09d}.mp4", 10_000_000, f"10000000-{number}", "web")
 
-    return file_catalog.plan_run(found(), {}, sample.EXTRACTOR, False)
+    return catalog.plan_run(found(), {}, sample.EXTRACTOR, False)
 
 
 def _append(ws: Workspace, count: int) -> object:
@@ -129,7 +129,7 @@ def _audit(ws: Workspace, count: int) -> object:
 
 PARTS = {
     "list files": Part("file", _nothing, _list),
-    "read catalog": Part("file", _files, lambda ws, count: file_catalog.read_catalog(ws)),
+    "read catalog": Part("file", _files, lambda ws, count: catalog.read_catalog(ws)),
     "append to a log": Part("file", _parts, _append, patience_s=30.0),
     "near-copies, splits": Part("clip", _clips, lambda ws, count: assign(ws, Settings().splits)),
     "audit": Part("clip", _both, _audit),

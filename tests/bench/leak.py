@@ -16,7 +16,7 @@ from model.features.landmarks import mouth_opening
 from model.stage1.pose_filter import COORDINATES, PoseMoments
 from schemas.config.training import Stage1Settings
 from schemas.reasons import Stage
-from tasks.evaluation.folds import folds
+from tasks.evaluation.cross_validation import folds
 from tasks.stores.workspace import Workspace
 from tasks.training.clip_selection import find_release, select
 from tasks.training.stage1 import read_eval_clips

@@ -29,7 +29,7 @@ from tasks.media.shots import with_cuts
 from tasks.media.sniff import sniff
 from tasks.media.sound import Sound, open_sound
 from tasks.media.transitions import TransitionFinder
-from tasks.quality.av_sync import measure_pairing
+from tasks.quality.av_sync import measure_av_sync
 from tasks.quality.fingerprints import picture_hash
 from tasks.quality.measure import ClipSound, measure_clip
 from tasks.quality.picture import is_still
@@ -127,4 +127,4 @@ class Loop:
         with self._clock("sound measures (VAD, DNSMOS, SNR)"):
             *_, speech = measure_sound(samples, 0.0, clips.dnsmos_excerpt_s, clips.dnsmos_below_snr_db)
         with self._clock("pairing"):
-            measure_pairing(face.points, face.tracked, mel, speech)
+            measure_av_sync(face.points, face.tracked, mel, speech)

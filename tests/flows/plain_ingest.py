@@ -10,7 +10,7 @@ from pathlib import Path
 
 from schemas.config.settings import Settings, load_settings
 from schemas.policy import Policy
-from tasks.ingestion import file_catalog
+from tasks.ingestion import catalog
 from tasks.ingestion.progress import Tally
 from tasks.monitoring.progress import ProgressSink, use_progress
 from tasks.releases.publishing import PublishResult
@@ -19,7 +19,7 @@ from tasks.steps.ingest import choose_policy, find_files, publish_release, work_
 
 def run(
     source: Path | str, settings: Settings, retry_quarantined: bool = False
-) -> tuple[file_catalog.IngestPlan, Tally, PublishResult]:
+) -> tuple[catalog.IngestPlan, Tally, PublishResult]:
     """What the flow `ingest` does, in its order and by its own steps."""
     policy, plan, tally = store(source, settings, retry_quarantined)
     return plan, tally, publish_release.fn(settings, policy)
@@ -27,7 +27,7 @@ def run(
 
 def store(
     source: Path | str, settings: Settings, retry_quarantined: bool = False
-) -> tuple[Policy, file_catalog.IngestPlan, Tally]:
+) -> tuple[Policy, catalog.IngestPlan, Tally]:
     """All of it but the release, whose audit takes seconds: for what is on the way to something else."""
     policy = choose_policy.fn(settings)
     plan = find_files.fn(str(source), "default", settings, retry_quarantined)

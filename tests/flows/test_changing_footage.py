@@ -8,7 +8,7 @@ import pytest
 
 from schemas.config.settings import Settings, load_settings
 from schemas.records import RawFile
-from tasks.ingestion import driver, file_catalog
+from tasks.ingestion import catalog, driver
 from tasks.ingestion.dask_executor import open_client
 from tasks.ingestion.summary import summarise
 from tasks.monitoring.progress import ProgressSink
@@ -132,10 +132,10 @@ def test_a_file_that_loses_its_content_loses_its_clips(place, settings, becomes)
 def test_a_run_that_died_before_its_clean_up_is_cleaned_up_by_the_next(place, settings):
     """The catalog already holds the new content, the clips of the old one are still there."""
     ws = Workspace.open(settings.workspace)
-    rows = file_catalog.read_catalog(ws)
+    rows = catalog.read_catalog(ws)
     row = rows[str(place / "films" / "a.mp4")]
     gone = {**row, "media_id": "0" * 64, "state": "rejected", "reason": "no_face", "clips": 0}
-    driver.tables.replace_rows(ws, "catalog", file_catalog.catalog_table([gone]), "uri")
+    driver.tables.replace_rows(ws, "catalog", catalog.catalog_table([gone]), "uri")
     assert orphans(ws)
     plan, _, published = run(place / "films", settings)
     assert (plan.fresh, published.is_new) == ((), True)
@@ -247,11 +247,11 @@ def test_equal_bytes_under_two_speakers_are_refused_by_name_and_taken_once_that_
 def test_two_rows_that_stand_for_one_content_become_one(place, settings):
     """A run died between the row of the moved file and that of the old one."""
     ws = Workspace.open(settings.workspace)
-    rows = file_catalog.read_catalog(ws)
+    rows = catalog.read_catalog(ws)
     row = rows[str(place / "films" / "a.mp4")]
     (place / "films" / "a.mp4").rename(place / "films" / "z.mp4")
     moved = {**row, "uri": str(place / "films" / "z.mp4"), "speaker": "zoe"}
-    driver.tables.replace_rows(ws, "catalog", file_catalog.catalog_table([moved]), "uri")
+    driver.tables.replace_rows(ws, "catalog", catalog.catalog_table([moved]), "uri")
     store(place / "films", settings)
     assert set(states(place)) == {"b.mp4", "c.mp4", "z.mp4"}
     assert clips_of(place) == {"b.mp4": 1, "c.mp4": 1, "z.mp4": 1}

@@ -7,7 +7,7 @@ import torch
 from prefect.client.schemas.objects import StateType
 
 from flows.dub import dub
-from model.stage1.files import save_generator
+from model.io import save_model
 from model.stage1.network import LandmarkGenerator
 from schemas.cards import GeneratorCard
 from schemas.config.training import GeneratorArchitecture
@@ -23,7 +23,7 @@ def place(tmp_path_factory):
     torch.manual_seed(0)
     shape = GeneratorArchitecture(width=8, point_channels=4, decoder_channels=4, time_blocks=1)
     card = GeneratorCard(architecture=shape, backend=open_mesh_v1().name, release="r-none", seed=0, steps=0)
-    save_generator(folder / "generator", LandmarkGenerator(shape), card)
+    save_model(folder / "generator", LandmarkGenerator(shape), card)
     write_head(folder / "head.mp4", 0, 12)
     write_head(folder / "other.mp4", 1, 25)
     (folder / "short.toml").write_text("[dub]\nwarp_px = 64\npreset = 'ultrafast'\n")

@@ -19,8 +19,8 @@ from schemas.config.settings import Settings, load_settings
 from schemas.errors import MediaRefusedError
 from schemas.policy import load_policy
 from schemas.reasons import FileReason, FileState
-from tasks.ingestion.child import Handed
-from tasks.ingestion.child_process import Isolated, Named
+from tasks.ingestion.child import OpenFiles
+from tasks.ingestion.child_process import ChildProcess, FunctionName
 from tasks.ingestion.decoder_process import handed_to_write, open_files
 from tasks.ingestion.job import Analysis, FileJob
 from tasks.media.paths import fingerprint
@@ -31,7 +31,7 @@ from tests.flows.hostile import flipped
 from tests.flows.plain_ingest import run
 from tests.tasks.media.media_files import regular, tone, write_media
 
-ANALYSE = Named("tasks.ingestion.process_file:analyse")
+ANALYSE = FunctionName("tasks.ingestion.process_file:analyse")
 SCRIPT = Path(__file__).with_name("plain_ingest.py")
 
 
@@ -43,17 +43,17 @@ def settings(tmp_path_factory, config) -> Settings:
 
 
 @pytest.fixture(scope="module")
-def child() -> Isolated:
-    child = Isolated(3)
+def child() -> ChildProcess:
+    child = ChildProcess(3)
     yield child
     child.close()
 
 
-def analyse(child: Isolated, path: Path, settings: Settings, policy: Path, time_limit_s: float = 60):
+def analyse(child: ChildProcess, path: Path, settings: Settings, policy: Path, time_limit_s: float = 60):
     job = FileJob(str(path), fingerprint(path), path.stat().st_size, "default", "someone")
     with unfinished_parts(Workspace.open(settings.workspace)) as outgoing:
         media = open_files([str(path)])
-        with closing(Handed(media | handed_to_write(outgoing.values()))) as files:
+        with closing(OpenFiles(media | handed_to_write(outgoing.values()))) as files:
             asked = (ANALYSE, job, settings, load_policy(policy), outgoing)
             return child.run(*asked, time_limit_s=time_limit_s, files=files, returns=Analysis)
 
@@ -81,7 +81,7 @@ def test_forty_damaged_files_of_each_kind(suffix, child, settings, policies, tmp
 def test_a_picture_too_large_for_the_memory_is_refused_for_that(settings, policies, tmp_path):
     path = _still_film(tmp_path / "wide.mkv", 12288)
     settings = settings.model_copy(update={"limits": LimitSettings(max_pixels=2**28)})
-    small = Isolated(0.8)
+    small = ChildProcess(0.8)
     try:
         with pytest.raises(MediaRefusedError) as refused:
             analyse(small, path, settings, policies["lenient"])
@@ -154,7 +154,7 @@ def test_memory_stays_flat_over_a_long_film(settings, policies, tmp_path):
     ten = _ten_seconds(tmp_path / "ten.mp4")
     for seconds in (10, 40):
         path = _repeated(ten, seconds // 10, tmp_path / f"{seconds}.mp4")
-        child = Isolated(1.5)
+        child = ChildProcess(1.5)
         try:
             result = analyse(child, path, settings, policies["lenient"], time_limit_s=280)
             assert result.clips.num_rows == seconds // 10
@@ -167,7 +167,7 @@ def test_memory_stays_flat_over_a_long_film(settings, policies, tmp_path):
     assert peaks[40] - peaks[10] < 60 * 2**20, peaks
 
 
-def _peak_bytes(child: Isolated) -> int:
+def _peak_bytes(child: ChildProcess) -> int:
     status = Path(f"/proc/{child._process.pid}/status").read_text()
     return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) * 1024
 

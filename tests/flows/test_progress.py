@@ -13,10 +13,10 @@ from tasks.training.progress import TrainingProgress
 
 
 def learn(progress: TrainingProgress, steps: int) -> None:
-    progress.started(0, steps)
+    progress.on_train_start(0, steps)
     for step in range(1, steps + 1):
-        progress.stepped(StepMetrics(step, {"total": 0.5}, learning_rate=1e-3, seconds=0.1, waiting_s=0.0))
-    progress.ended(steps, "done")
+        progress.on_train_step_end(StepMetrics(step, {"total": 0.5}, learning_rate=1e-3, seconds=0.1, waiting_s=0.0))
+    progress.on_train_end(steps, "done")
 
 
 @pytest.mark.parametrize("live", [False, True])
@@ -68,11 +68,11 @@ def test_durations_have_a_unit(seconds, text):
 
 def test_a_training_that_had_ended_is_not_said_to_go_on(capsys: pytest.CaptureFixture[str]):
     progress = TrainingProgress(TerminalProgress(live=False))
-    progress.started(60, 60)
-    progress.ended(60, "done")
+    progress.on_train_start(60, 60)
+    progress.on_train_end(60, "done")
     said = capsys.readouterr().err
     assert "to do" not in said and "all 60 steps were taken before; --no-resume starts over" in said
-    progress.started(20, 60)
+    progress.on_train_start(20, 60)
     assert "train: 40 to do, 20 are done" in capsys.readouterr().err
 
 

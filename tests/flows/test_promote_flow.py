@@ -72,7 +72,14 @@ def _require_page(workspace: str, run: str) -> None:
     trained = client.get_model_version(MODEL, "2").run_id
     pages = [Path(client.download_artifacts(one, "promotion/comparison.html")).read_text() for one in (run, trained)]
     assert pages[0] == pages[1]
-    for shown in ("version 1", "version 2", "data:image/png;base64,", "<polyline", "gain over other sound", "The same"):
+    for shown in (
+        "version 1",
+        "version 2",
+        "data:image/png;base64,",
+        "<polyline",
+        "gain over unpaired audio",
+        "The same",
+    ):
         assert shown in pages[0], shown
     assert "speaker 2" not in pages[0] and "http://" not in pages[0] and "https://" not in pages[0]
     assert pages[0].count("data:video/mp4;base64,") >= 2 and len(pages[0]) < 8_000_000
@@ -133,7 +140,12 @@ def test_commands_tell_it_all(workspace, short, heterodub, said):
     _register_again(workspace)
     told = json.loads(said("promote", "stage1", "-w", workspace, "--config", short, "--json"))
     assert (told["outcome"], told["champion"], told["challenger"]) == ("kept", 1, 2)
-    assert {check["name"] for check in told["checks"]} >= {"primary", "beats copy", "gain over other sound", "jitter"}
+    assert {check["name"] for check in told["checks"]} >= {
+        "primary",
+        "beats copy",
+        "gain over unpaired audio",
+        "jitter",
+    }
     _require_page(workspace, told["run"])
     with pytest.raises(PromotionError, match=r"version 2 was never champion .these were: 1.*--override"):
         rollback("by hand", to=2, workspace=workspace, config=short)

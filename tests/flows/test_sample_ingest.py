@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from flows.train import train_baseline
-from model.baselines.files import load_baseline
+from model.io import load_baseline
 from schemas.config.settings import Settings
 from tasks.promotion.training_data import models_trained_on
 from tasks.stores.workspace import Workspace

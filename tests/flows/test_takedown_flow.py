@@ -17,7 +17,7 @@ from prefect.events.worker import EventsWorker
 from prefect.logging.handlers import APILogWorker
 
 from flows.takedown import takedown
-from model.stage1.files import save_generator
+from model.io import save_model
 from model.stage1.network import LandmarkGenerator
 from schemas.cards import GeneratorCard
 from schemas.config.settings import Settings, load_settings
@@ -117,7 +117,7 @@ def _log_model(ws: Workspace, clips: list[dict]) -> None:
     shape, release = Stage1Settings(preset="tiny").architecture, releases.latest(ws)
     card = GeneratorCard(architecture=shape, backend=release.backend, release=release.release_id, seed=0, steps=1)
     folder = ws.scratch() / f"model-{len(clips)}"
-    save_generator(folder, LandmarkGenerator(shape), card)
+    save_model(folder, LandmarkGenerator(shape), card)
     with tracked_run(open_tracking(load_settings().tracking, ws), "training") as run:
         keep_lineage(run, [(clip["clip_id"], clip["media_id"], "train") for clip in clips])
         run.tags({"benchmark": "b-of-ada"})

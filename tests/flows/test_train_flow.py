@@ -13,7 +13,7 @@ from mlflow import MlflowClient
 from flows.cli.environment import prepare
 from flows.evaluate import ablate_data, evaluate
 from flows.train import train
-from model.stage1.files import load_generator
+from model.io import load_generator
 from schemas.errors import SettingsError, TrackingError, TrainingError, WorkspaceError
 from tasks.training.distributed import on_devices
 from tests.tasks.training.talkers import talkers
@@ -78,28 +78,22 @@ def test_it_is_scored_beside_its_controls_however_it_is_named(trained, workspace
     told = evaluate(model=str(trained[named]), workspace=str(workspace), config=short)
     json.dumps(told)
     systems = {mean["system"] for mean in told["means"]}
-    assert systems == {"own sound", "other sound", "no sound", "copy", "mean face", "truth"}
+    assert systems == {"paired audio", "unpaired audio", "silent audio", "copy", "mean face", "ground truth"}
     assert {row["speaker"] for row in told["rows"]} == {"speaker 2", "speaker 6", "speaker 10"}
     assert told["speakers"] == 3
     run = mlflow.get_run(told["run"])
     means = {(mean["system"], mean["score"]): mean["interval"]["mean"] for mean in told["means"]}
-    assert run.data.metrics["paired/nme_lips"] == pytest.approx(means["own sound", "nme_lips"])
-    assert (run.data.tags["release"], run.data.tags["benchmark"]) == (told["release"], told["judged_on"].split()[1])
+    assert run.data.metrics["paired/nme_lips"] == pytest.approx(means["paired audio", "nme_lips"])
+    assert (run.data.tags["release"], run.data.tags["benchmark"]) == (told["release"], told["evaluated_on"].split()[1])
     versions = {"folder": None, "run": str(trained["version"]), "version": str(trained["version"])}
     assert run.data.tags.get("version") == versions[named]
-    assert [verdict["control"] for verdict in told["verdicts"]] == ["copy", "other sound"]
+    assert [verdict["control"] for verdict in told["verdicts"]] == ["copy", "unpaired audio"]
 
 
 def test_folds_judge_every_speaker_but_those_of_the_test_split(workspace, short, prefect_api):
     told = evaluate(folds=2, workspace=str(workspace), config=short)
     judged = {row["speaker"] for row in told["rows"]}
     assert judged == {f"speaker {number}" for number in range(12) if number % 4 != 2}
-
-
-def test_what_belongs_to_the_other_stage_is_refused(workspace, short, prefect_api):
-    for stage, more in (("stage1", {"fold": 1}), ("stage2", {"speakers": 3})):
-        with pytest.raises(SettingsError, match="`fold` is for stage2"):
-            evaluate(stage, folds=2, workspace=str(workspace), config=short, **more)
 
 
 @pytest.mark.long

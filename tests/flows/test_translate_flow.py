@@ -8,7 +8,7 @@ from mlflow import MlflowClient
 
 from flows.evaluate import evaluate
 from flows.train import finetune, train
-from model.stage2.files import load_translator
+from model.io import load_translator
 from schemas.cards import FINETUNED, TRANSLATOR
 from schemas.config.settings import load_settings
 from schemas.errors import TrackingError
@@ -101,7 +101,13 @@ def test_it_is_tuned_and_scored_by_name(trained, workspace, short, mlflow, tmp_p
     found = models_trained_on(open_tracking(settings.tracking, ws := Workspace.open(str(workspace))), ws, {media_id(2)})
     assert [(one.version.name, one.clips) for one in found] == [(FINETUNED, 1)]
     told = evaluate("stage2", model=tuned["run"], workspace=str(workspace), config=short, references=4)
-    assert told["judged_on"].startswith("benchmark b")
-    assert {row["system"] for row in told["rows"]} == {"painted", "copy", "warp", "nearest frame", "source"}
+    assert told["evaluated_on"].startswith("benchmark b")
+    assert {row["system"] for row in told["rows"]} == {
+        "generated",
+        "copy",
+        "warp",
+        "nearest frame oracle",
+        "ground truth",
+    }
     assert "LPIPS" in told["not_measured"]
     assert told["tuned_on"] == [clip_id(2)]

@@ -127,7 +127,7 @@ backend = "face_mesh_v1"
 [clips]
 min_s = 1.0
 [limits]
-time_limit_s = 120
+time_limit_s =  120
 [run]
 workers = 2
 [tracking]

@@ -10,11 +10,11 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from model.io import CARD
-from model.stage1.files import load_generator
+from model.io import load_generator
 from model.stage1.inference import predict_clip
 from model.stage2.translator import require
 from model.training.checkpoints import LAST
+from schemas.cards import CARD
 from schemas.config.settings import load_settings
 from schemas.errors import HeterodubError, ModelFileError, SettingsError, SourceError, TrainingError, WorkspaceError
 from schemas.policy import load_policy
@@ -22,7 +22,7 @@ from schemas.promotion import load_promotion_policy
 from tasks.dubbing.jobs import read_jobs
 from tasks.inspect.status import status
 from tasks.releases import releases
-from tasks.reproduction.study.answers import read_key
+from tasks.reproduction.study.scoring import read_key
 from tasks.reproduction.study.videos import read_videos
 from tasks.sources.corpus import load_corpus
 from tasks.stores import tables

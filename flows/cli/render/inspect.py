@@ -16,7 +16,6 @@ Row = Mapping[str, Any]
 
 _HEALTH: Final = {"ok": ("ok", "green"), "warning": ("WARNING", "yellow"), "problem": ("PROBLEM", "bold red")}
 _ROUTE_STYLE: Final = {"both": "green", "stage1": "cyan", "stage2": "blue", "rejected": "red"}
-_HEALTH: Final = {"ok": ("ok", "green"), "warning": ("WARNING", "yellow"), "problem": ("PROBLEM", "bold red")}
 
 
 def show_files(rows: Iterable[Row]) -> None:

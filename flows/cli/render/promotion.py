@@ -105,7 +105,7 @@ def _figure(check: Mapping[str, Any]) -> str:
     value = check["value"]
     if value is None or value["mean"] is None:
         return str(check["detail"] or "not measured")
-    text = f"{value['mean']:+.3f}"
-    if value["low"] is not None:
-        text += f" ({value['low']:+.3f} to {value['high']:+.3f})"
+    from model.metrics.intervals import Interval
+
+    text = Interval(**value).format("+.3f")
     return f"{text}, {check['detail']}" if check["detail"] else text

@@ -1,60 +1,98 @@
 """Rendering of scores on a terminal, from the summaries that the flows return."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from flows.cli.render.tables import TableColumn, cell, console, show
 from schemas.wording import counted
 
 _PERCENT: Final = ("nme", "nme_lips", "nme_outline")
-_SHOWN: Final = ("nme_lips", "nme_outline", "mouth_opening_corr", "mouth_opening_std_ratio", "velocity_error", "sync")
+_PERCEPTUAL: Final = ("perceptual_lower", "perceptual_heldout_lower", "perceptual_mouth")
+_OPENING: Final = ("mouth_opening_corr", "mouth_opening_std_ratio")
+_FOUND: Final = ("face_found_frac", "nme_lips", *_OPENING)
+
+_TABLES: Final[Mapping[str, Sequence[Sequence[str]]]] = {
+    "stage1": (("nme_lips", "nme_outline", *_OPENING, "velocity_error", "landmark_sync_z"),),
+    "stage2": (
+        (*_PERCEPTUAL, "psnr_lower", "psnr_mouth", "ssim_lower", "ssim_mouth"),
+        (*_FOUND, "sharpness_lower", "sharpness_mouth", "flicker"),
+    ),
+    "dub": ((*_FOUND, "landmark_sync_z", "passed_through"),),
+}
+"""Scores that are shown, by stage and table."""
+
 _HEADINGS: Final = {
     "nme_lips": "lips NME %",
     "nme_outline": "outline NME %",
     "nme": "NME %",
     "mouth_opening_corr": "opening r",
-    "mouth_opening_std_ratio": "mouth_opening_std_ratio",
-    "velocity_error": "velocity error",
-    "sync": "sync",
+    "landmark_sync_z": "sync",
     "face_found_frac": "face found",
     "passed_through": "passed",
 }
 
 
 def show_scores(summary: Mapping[str, Any]) -> None:
-    """Print the summary of an evaluation."""
+    """Print the summary of an evaluation of either stage."""
     out = console()
-    out.print(f"{scope_line(summary)}, articulation gain {summary['gain']:.2f}")
-    show_verdicts(summary)
-    by_system: dict[str, dict[str, Any]] = {}
-    for mean in summary["means"]:
-        by_system.setdefault(mean["system"], {})[mean["score"]] = mean["interval"]
-    show(
-        [TableColumn("system"), *(TableColumn(_HEADINGS[score], right=True) for score in _SHOWN)],
-        [
-            [cell(system), *(cell(interval_text(scores[score], score)) for score in _SHOWN)]
-            for system, scores in by_system.items()
-        ],
-    )
-    out.print("\nthe generator with the clip's own sound lowers the error of\n")
-    rows = [row for row in summary["reductions"] if row["score"] != "nme" and row["interval"]["mean"] is not None]
-    show(
-        [TableColumn("control"), TableColumn("error"), TableColumn("by %", right=True)],
-        [
-            [cell(row["control"]), cell(_HEADINGS[row["score"]]), cell(interval_text(row["interval"], percent=True))]
-            for row in rows
-        ],
-    )
-
-
-def scope_line(summary: Mapping[str, Any]) -> str:
-    """Return a line that names the model, the clips and the release of an evaluation."""
+    condition = f"articulation gain {summary['gain']:.2f}" if summary["stage"] == "stage1" else "true landmarks"
     clips, speakers = counted(summary["clips"], "clip"), counted(summary["speakers"], "speaker")
-    where = f"{summary['model']} on {summary['judged_on']} of release {summary['release']}"
-    return f"{where}: {clips} of {speakers}, {counted(summary['references'], 'reference frame')}"
+    where = f"{summary['model']} on {summary['evaluated_on']} of release {summary['release']}"
+    references = counted(summary["references"], "reference frame")
+    out.print(f"{where}: {clips} of {speakers}, {references}, {condition}")
+    if summary.get("tuned_on"):
+        out.print(
+            f"this translator was fine-tuned on {', '.join(summary['tuned_on'])}: "
+            "its scores do not hold for other speakers"
+        )
+    _show_verdicts(summary, "speakers")
+    _show_means(summary, _TABLES[summary["stage"]])
+    out.print("\nagainst its controls the model lowers errors by %, and raises other scores by\n")
+    _show_improvements(summary["improvements"], "control")
+    for system, distances in summary["frechet"].items():
+        words = ", ".join(f"{name} {value:.3g}" for name, value in distances.items())
+        out.print(f"Frechet distance over EfficientNet-Lite0 (no FID), {system}: {words}")
+    for name, why in summary.get("not_measured", {}).items():
+        out.print(f"{name}: not measured, {why}")
 
 
-def show_verdicts(summary: Mapping[str, Any], over: str = "speakers") -> None:
+def show_ablation(summary: Mapping[str, Any]) -> None:
+    """Print the summary of a data ablation."""
+    out = console()
+    show_scores(summary["half"])
+    out.print("")
+    show_scores(summary["more"])
+    added = f"{counted(summary['added_clips'], 'clip')} of {counted(summary['added_speakers'], 'speaker')}"
+    out.print(
+        f"\nover all folds, {added}, good for {summary['stage']} alone, were added to "
+        f"{counted(summary['half_clips'], 'clip')}. They lower the error of the half by\n"
+    )
+    _show_improvements([{"score": score, "interval": interval} for score, interval in summary["gains"].items()])
+
+
+def show_finetuning(summary: Mapping[str, Any]) -> None:
+    """Print the summary of an ablation of fine-tuning."""
+    console().print(
+        f"{counted(summary['clips'], 'clip')}, one a speaker; {counted(summary['steps'], 'step')} on their first "
+        f"{summary['seconds']:g} s, scored on the rest\n"
+        "fine-tuning lowers errors by %, raises gains by, with 95 % intervals\n"
+    )
+    _show_improvements(summary["improvements"])
+
+
+def show_dub_scores(summary: Mapping[str, Any]) -> None:
+    """Print the summary of an evaluation of dubbings."""
+    out = console()
+    out.print(f"landmarks by {summary['generator']}, pictures by {summary['translator']}")
+    _show_verdicts(summary, "videos")
+    _show_means(summary, _TABLES["dub"])
+    for video, why in summary["failed"].items():
+        out.print(f"not scored: {video}: {why}")
+    for note in summary["notes"].values():
+        out.print(f"note: {note}")
+
+
+def _show_verdicts(summary: Mapping[str, Any], drawn: str) -> None:
     """Print the conclusion against each control in a line, then the meaning of the tables below."""
     out = console()
     for verdict in summary["verdicts"]:
@@ -63,61 +101,47 @@ def show_verdicts(summary: Mapping[str, Any], over: str = "speakers") -> None:
     if summary["verdicts"]:
         out.print("")
     missing = summary["no_interval"]
-    out.print(f"means over {over}, " + (f"no intervals: {missing}" if missing else "with 95 % intervals"))
+    out.print(f"means over {drawn}, " + (f"no intervals: {missing}" if missing else "with 95 % intervals"))
     if summary.get("run"):
         out.print(f"kept in MLflow as run {summary['run']}")
     out.print("")
 
 
-def show_ablation(summary: Mapping[str, Any]) -> None:
-    """Print the summary of a data ablation."""
-    from flows.cli.render.picture_scores import show_picture_scores
+def _show_means(summary: Mapping[str, Any], tables: Sequence[Sequence[str]]) -> None:
+    """Print tables with a row for each system and a column for each score."""
+    by_system: dict[str, dict[str, Any]] = {}
+    for mean in summary["means"]:
+        by_system.setdefault(mean["system"], {})[mean["score"]] = mean["interval"]
+    for number, names in enumerate(tables):
+        if number:
+            console().print("")
+        show(
+            [TableColumn("system"), *(TableColumn(_heading(name), right=True) for name in names)],
+            [
+                [cell(system), *(cell(_text(scores[name], name in _PERCENT)) for name in names)]
+                for system, scores in by_system.items()
+            ],
+        )
 
-    out, shown = console(), show_scores if summary["stage"] == "stage1" else show_picture_scores
-    shown(summary["half"])
-    out.print("")
-    shown(summary["more"])
-    added = f"{counted(summary['added_clips'], 'clip')} of {counted(summary['added_speakers'], 'speaker')}"
-    out.print(
-        f"\nover all folds, {added}, good for {summary['stage']} alone, were added to "
-        f"{counted(summary['half_clips'], 'clip')}. They lower the error of the half by\n"
-    )
+
+def _show_improvements(improvements: Sequence[Mapping[str, Any]], *keys: str) -> None:
+    """Print a row for each improvement that could be measured. keys: columns before the score."""
     show(
-        [TableColumn("error"), TableColumn("by %", right=True)],
+        [*map(TableColumn, keys), TableColumn("score"), TableColumn("change", right=True)],
         [
-            [cell(_HEADINGS.get(score, score.replace("_", " "))), cell(interval_text(gain, percent=True))]
-            for score, gain in summary["gains"].items()
+            [*(cell(row[key]) for key in keys), cell(_heading(row["score"])), cell(_text(row["interval"], is_percent))]
+            for row in improvements
+            if row["interval"]["mean"] is not None
+            for is_percent in [row["score"].startswith(("nme", "perceptual"))]
         ],
     )
 
 
-def show_dub_scores(summary: Mapping[str, Any]) -> None:
-    """Print the summary of an evaluation of dubbings."""
-    out = console()
-    out.print(f"landmarks by {summary['generator']}, pictures by {summary['translator']}")
-    show_verdicts(summary, "videos")
-    names = ("face_found_frac", "nme_lips", "mouth_opening_corr", "mouth_opening_std_ratio", "sync", "passed_through")
-    show(
-        [TableColumn("speech"), TableColumn("system"), *(TableColumn(_HEADINGS[name], right=True) for name in names)],
-        [
-            [cell(setting), cell(system), *(cell(interval_text(scores[name], name)) for name in names)]
-            for setting, systems in summary["means"].items()
-            for system, scores in systems.items()
-        ],
-        keys=2,
-    )
-    for video, why in summary["failed"].items():
-        out.print(f"not scored: {video}: {why}")
-    for note in summary["notes"].values():
-        out.print(f"note: {note}")
+def _heading(name: str) -> str:
+    return _HEADINGS.get(name, name.replace("_", " "))
 
 
-def interval_text(interval: Mapping[str, Any], score: str = "", percent: bool = False) -> str:
-    """Return a mean and its interval as text; errors and reductions in percent."""
-    if interval["mean"] is None:
-        return "not measured"
-    scale = 100 if percent or score in _PERCENT else 1
-    middle = f"{scale * interval['mean']:.2f}"
-    if interval["low"] is None or interval["high"] is None:
-        return middle
-    return f"{middle} ({scale * interval['low']:.2f} to {scale * interval['high']:.2f})"
+def _text(interval: Mapping[str, Any], is_percent: bool) -> str:
+    from model.metrics.intervals import Interval
+
+    return Interval(**interval).format(scale=100 if is_percent else 1)

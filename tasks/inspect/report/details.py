@@ -9,12 +9,13 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
+from model.features.arrays import Floats
 from model.features.landmarks import BOUNDARIES, SLICES, mouth_opening
 from schemas.contract import MEL_COLUMNS_PER_FRAME
 from schemas.policy import Policy
 from tasks.inspect.explain import ClipAnswer, SignalAnswer, explain_clip
 
-from .payload import Floats, Stage1Payload, Stage2Payload
+from .payload import Stage1Payload, Stage2Payload
 from .stills import ink, spread, still
 
 FRAMES: Final = 24

@@ -7,13 +7,11 @@ from typing import Final
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
+from model.features.arrays import Floats
 from schemas.policy import Policy, Rule
 from schemas.signals import SIGNALS, Signal
 from tasks.quality.routing import broken
-
-Floats = NDArray[np.float64]
 
 _BINS: Final = 30
 

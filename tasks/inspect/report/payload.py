@@ -7,14 +7,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
+from model.features.arrays import Floats
 from model.features.landmarks import box
 from schemas.contract import LANDMARK_POINTS, MEL_BANDS
 from tasks.stores import delta, tables
 from tasks.stores.workspace import Workspace
-
-Floats = NDArray[np.float32]
 
 _MARGIN = 1.5
 """Side of the square around a face over its height, where no crop is stored."""

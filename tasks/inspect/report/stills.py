@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from model.features.arrays import Rgb
 from model.features.numbers import evenly_spaced
 from schemas.config.limits import LimitSettings
 from schemas.config.settings import Settings
@@ -31,7 +32,6 @@ _FILE_LIMIT_S: Final = 15.0
 _TOTAL_LIMIT_S: Final = 90.0
 """Time for all files of a page; those that are not reached by then have placeholders."""
 
-Rgb = NDArray[np.uint8]
 Window = tuple[float, float, float]
 """Left, top and side of a square in source pixels."""
 

@@ -143,7 +143,7 @@ def _corpora(records: Sequence[RunRecord]) -> tuple[CorpusTrend, ...]:
     for run in reversed(records):
         for step in run.corpora(STEP):
             if step.corpus is not None:
-                drift = drift_of(step.corpus, step.clips or 0, step.facts)
+                drift = drift_of(step.facts)
                 by_corpus.setdefault(step.corpus, []).append(Arrival(run.started_utc, drift))
     trends = [CorpusTrend(corpus, tuple(arrivals[-COLUMNS:])) for corpus, arrivals in by_corpus.items()]
     return tuple(sorted(trends, key=lambda trend: (-len(trend.last.beyond), trend.corpus)))

@@ -17,8 +17,8 @@ import numpy as np
 from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
-from numpy.typing import NDArray
 
+from model.features.arrays import Rgb
 from schemas.addresses import trouble_with
 from schemas.config.limits import LimitSettings
 from schemas.contract import FPS
@@ -31,8 +31,6 @@ from tasks.media.frame_converter import FrameConverter
 from tasks.media.geometry import PixelAspect
 from tasks.media.sniff import sniff
 from tasks.media.streams import picture_streams, ranked_pictures, sound_streams
-
-Rgb = NDArray[np.uint8]
 
 _COLUMNS: Final = ("clip", "system", "video", "source")
 

@@ -9,8 +9,8 @@ from model.baselines.build import BASELINES
 from model.baselines.training_module import BaselineTrainingModule, TrainingContext
 from model.features.face_frame import FaceFrame
 from model.stage2.batches import FaceClip
+from model.training.module import ValidationResult
 from model.training.sampler import Window
-from model.training.trainer import ValidationResult
 from schemas.config.baselines import BaselineName, BaselineSettings
 from schemas.config.translation import PictureAugmentation
 from tests.model.stage2.faces import SIDE, painted

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from model.baselines.build import BASELINES
-from model.baselines.files import CARD, WEIGHTS, load_baseline, save_baseline
 from model.baselines.inference import BaselineInference
-from schemas.cards import BaselineCard
+from model.io import load_baseline, save_model
+from schemas.cards import CARD, WEIGHTS, BaselineCard
 from schemas.errors import ModelFileError
 from tasks.tracking.example import baseline_example
 from tests.model.baselines.talkers import SETTINGS
@@ -17,7 +17,7 @@ def saved(folder, name="atvgnet"):
     card = BaselineCard(
         kind=name, architecture=SETTINGS.architecture, backend="face_mesh_v1", release="r1", seed=0, steps=3
     )
-    save_baseline(folder, network, card)
+    save_model(folder, network, card)
     return BaselineInference(network), card
 
 

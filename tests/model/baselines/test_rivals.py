@@ -10,7 +10,7 @@ from model.baselines.inference import BaselineInference
 from model.baselines.layers import lower_half
 from model.baselines.training_module import TRANSLATOR_NETWORK
 from model.baselines.wav2lip import EXPERT, middle
-from model.training.trainer import NotFiniteError
+from model.training.optimization import NotFiniteError
 from schemas.config.baselines import BASELINES, BaselineSettings
 from tests.model.baselines.talkers import batch, module, talker
 
@@ -30,7 +30,7 @@ def learned():
     for name in BASELINES:
         one, given = module(name, paints()), batch()
         told = [{key: float(value) for key, value in one.training_step(given, step).items()} for step in range(24)]
-        found[name] = told, BaselineInference(one.translator)
+        found[name] = told, BaselineInference(one.ema_network)
     return found
 
 
@@ -130,7 +130,7 @@ def test_a_side_need_not_be_a_power_of_two(name, side):
     for step in (0, 7):
         assert torch.isfinite(one.training_step(batch(side=side), step)["total"])
     crops, landmarks = clip.face_clip.pictures_TSS3[:2], clip.face_clip.landmarks_TPXY[:2]
-    assert BaselineInference(one.translator).generate(crops, clip.mel_TMK[:2], crops, landmarks).shape == crops.shape
+    assert BaselineInference(one.ema_network).generate(crops, clip.mel_TMK[:2], crops, landmarks).shape == crops.shape
 
 
 @pytest.mark.parametrize("name", BASELINES)

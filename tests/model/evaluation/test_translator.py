@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from flows.cli.render.picture_scores import show_picture_scores
-from model.evaluation.image_scores import heldout_features, score
+from flows.cli.render.scores import show_scores
+from model.evaluation.image_scores import NOT_MEASURED, TRANSLATOR_REPORT, clip_scores, heldout_features, score
 from model.evaluation.translator import SYSTEMS, TranslatorEvalClip, _oracle, make_eval_window, system_crops
-from model.evaluation.translator_report import TranslatorClipScores, picture_card
+from model.metrics.clip_scores import ClipScores
 from model.metrics.pictures import flicker
+from model.metrics.report import make_report
 from model.perceptual.lite0 import Lite0
 from model.stage2.batches import FaceClip
 from model.stage2.warp import WarpTranslator
@@ -54,7 +55,7 @@ def test_a_clip_that_is_all_told_is_refused(eval_window):
 
 
 def test_the_truth_is_perfect(eval_window, answers, lite0):
-    found = score(eval_window, answers["source"], lite0, seen(eval_window))
+    found = score(eval_window, answers["ground truth"], lite0, seen(eval_window))
     assert (found.perceptual_lower, found.perceptual_heldout_mouth) == (0, 0)
     assert found.psnr_lower == pytest.approx(100)
     assert found.ssim_mouth == pytest.approx(1)
@@ -70,22 +71,22 @@ def test_a_warp_is_nearer_to_the_truth_than_a_copy(eval_window, answers, lite0):
 
 
 def test_a_copy_stands_still_and_blur_is_no_detail(eval_window, answers, lite0):
-    still = np.repeat(answers["source"][:1], 12, axis=0)
+    still = np.repeat(answers["ground truth"][:1], 12, axis=0)
     assert score(eval_window, still, lite0).flicker == 0
-    blurred = gaussian_filter(answers["source"], (0, 1.5, 1.5, 0))
+    blurred = gaussian_filter(answers["ground truth"], (0, 1.5, 1.5, 0))
     assert score(eval_window, blurred, lite0).sharpness_mouth < 0.5
 
 
 def test_told_frames_have_no_part_in_flicker_and_frechet_distances(eval_window, answers, lite0):
     """There a copy shows the truth itself: spoiled or perfect, they say nothing of what was made."""
-    true, spoiled = answers["source"], answers["source"].copy()
+    true, spoiled = answers["ground truth"], answers["ground truth"].copy()
     spoiled[[6 - 4, 12 - 4]] = 0
     assert score(eval_window, spoiled, lite0).flicker == score(eval_window, true, lite0).flicker == 1
     one, other = (heldout_features(lite0, eval_window, made) for made in (true, spoiled))
-    assert (one.frames.shape, one.motion.shape) == ((10, 320), (7, 320))
-    assert np.array_equal(one.frames, other.frames)
-    assert np.array_equal(one.motion, other.motion)
-    assert np.array_equal(one.motion[0], one.frames[1] - one.frames[0])
+    assert (one["frames"].shape, one["motion"].shape) == ((10, 320), (7, 320))
+    assert np.array_equal(one["frames"], other["frames"])
+    assert np.array_equal(one["motion"], other["motion"])
+    assert np.array_equal(one["motion"][0], one["frames"][1] - one["frames"][0])
 
 
 def test_without_two_frames_in_a_row_there_is_no_flicker():
@@ -95,16 +96,12 @@ def test_without_two_frames_in_a_row_there_is_no_flicker():
 
 
 def test_scores_of_faces_found_again_stand_beside_the_share_that_was_found(eval_window, answers, lite0, capsys):
-    half = score(eval_window, answers["source"], lite0, lambda _: (eval_window.landmarks, np.arange(12) % 2 == 0))
+    half = score(eval_window, answers["ground truth"], lite0, lambda _: (eval_window.landmarks, np.arange(12) % 2 == 0))
     assert half.face_found_frac == pytest.approx(0.4)  # 4 of the 10 judged frames: two of the six even ones are told
     assert half.nme_lips == 0
-    card = picture_card(
-        [TranslatorClipScores("1", "a", "painted", half), TranslatorClipScores("1", "a", "copy", half)], {}
-    )
-    judged = {"model": "m 1", "judged_on": "a test", "release": "r", "references": 4}
-    judged |= {"verdicts": [], "no_interval": None, "tuned_on": []}
-    told = judged | asdict(card)
-    show_picture_scores(told)
+    rows = [ClipScores("1", "a", system, asdict(half)) for system in ("generated", "copy")]
+    summary = {"stage": "stage2", "model": "m 1", "evaluated_on": "a test", "release": "r", "references": 4}
+    show_scores(summary | {"frechet": {}} | asdict(make_report(rows, TRANSLATOR_REPORT)))
     assert "face found" in capsys.readouterr().out
 
 
@@ -117,20 +114,23 @@ def test_the_oracle_never_shows_the_frame_itself(eval_window):
 
 
 def test_a_face_that_is_not_found_again_has_no_correlation(eval_window, answers, lite0):
-    found = score(eval_window, answers["source"], lite0, lambda _: (0 * eval_window.landmarks, np.zeros(12, bool)))
+    found = score(
+        eval_window, answers["ground truth"], lite0, lambda _: (0 * eval_window.landmarks, np.zeros(12, bool))
+    )
     assert (found.face_found_frac, found.mouth_opening_corr) == (0, None)
 
 
-def test_a_card_puts_painted_beside_its_baselines(eval_window, answers, lite0):
-    true, copy = (score(eval_window, answers[system], lite0) for system in ("source", "copy"))
-    rows = [TranslatorClipScores("1", "a", "painted", true), TranslatorClipScores("2", "b", "painted", true)]
-    card = picture_card(
-        [*rows, TranslatorClipScores("1", "a", "copy", copy), TranslatorClipScores("2", "b", "copy", copy)], {}
-    )
-    assert card.mean("painted", "perceptual_lower").mean == 0
-    gained = {(row.baseline, row.score): row.interval.mean for row in card.changes}
+def test_a_report_puts_generated_crops_beside_their_controls(eval_window, answers, lite0):
+    true, copy = (clip_scores(eval_window, "", answers[system], lite0).metrics for system in ("ground truth", "copy"))
+    rows = [
+        ClipScores(clip, speaker, system, metrics)
+        for clip, speaker in (("1", "a"), ("2", "b"))
+        for system, metrics in (("generated", true), ("copy", copy))
+    ]
+    report = make_report(rows, TRANSLATOR_REPORT)
+    means = {(row.system, row.score): row.interval.mean for row in report.means}
+    assert means["generated", "perceptual_lower"] == 0
+    gained = {(row.control, row.score): row.interval.mean for row in report.improvements}
     assert gained["copy", "perceptual_lower"] == 1
-    assert gained["copy", "psnr_lower"] == pytest.approx(100 - copy.psnr_lower)
-    assert {"LPIPS", "FID"} <= card.not_measured.keys()
-    with pytest.raises(ValueError, match="no clip"):
-        picture_card([], {})
+    assert gained["copy", "psnr_lower"] == pytest.approx(100 - copy["psnr_lower"])
+    assert {"LPIPS", "FID"} <= NOT_MEASURED.keys()

@@ -9,9 +9,9 @@ import torch
 
 import model.stage1.inference as inference
 from model.features.landmarks import POSE, PREDICTED
-from model.stage1.files import CARD, WEIGHTS, load_generator, save_generator
+from model.io import load_generator, save_model
 from model.stage1.inference import amplified, predict_clip
-from schemas.cards import GeneratorCard
+from schemas.cards import CARD, WEIGHTS, GeneratorCard
 from schemas.errors import ModelFileError
 from tests.model.stage1.test_network import SHAPE, generator
 from tests.model.talking import talk
@@ -66,7 +66,7 @@ def test_a_saved_generator_predicts_the_same(tmp_path):
     landmarks, _, mel = talk(40)
     made = generator()
     made.set_pose_filter(np.random.default_rng(0).normal(size=(232, 232)).astype(np.float32))
-    save_generator(tmp_path / "model", made, card())
+    save_model(tmp_path / "model", made, card())
     loaded, told = load_generator(tmp_path / "model")
     assert told == card()
     assert (predicted(loaded, landmarks, mel) == predicted(made, landmarks, mel)).all()
@@ -74,7 +74,7 @@ def test_a_saved_generator_predicts_the_same(tmp_path):
 
 @pytest.mark.parametrize("harm", ["no weights", "no card", "cut weights", "other shape", "other contract", "pickle"])
 def test_files_that_are_not_what_they_say_are_refused(tmp_path, harm):
-    save_generator(tmp_path, generator(), card())
+    save_model(tmp_path, generator(), card())
     weights, told = tmp_path / WEIGHTS, json.loads((tmp_path / CARD).read_text())
     match harm:
         case "no weights":

@@ -5,10 +5,10 @@ import json
 import pytest
 import torch
 
+from model.io import load_discriminators, load_translator, save_model
 from model.stage2.discriminators import Discriminators
-from model.stage2.files import CARD, DISCRIMINATORS, WEIGHTS, load_discriminators, load_translator, save_translator
 from model.stage2.network import LandmarkTranslator
-from schemas.cards import TranslatorCard
+from schemas.cards import CARD, DISCRIMINATORS, WEIGHTS, TranslatorCard
 from schemas.config.translation import Stage2Settings
 from schemas.errors import ModelFileError
 
@@ -28,7 +28,7 @@ def saved(folder, **more):
         perception=("a network",),
         **more,
     )
-    save_translator(folder, translator, discriminators, card)
+    save_model(folder, translator, card, discriminators)
     return translator, discriminators, card
 
 

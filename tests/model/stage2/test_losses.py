@@ -47,9 +47,12 @@ def test_the_hinge_stops_at_its_margin():
     def verdict(value: float):
         return [[torch.zeros(1, 1, 2, 2), torch.full((1, 1, 2, 2), float(value))]]
 
-    assert discriminator_loss(verdict(0), verdict(0)) == 2
-    assert discriminator_loss(verdict(-5), verdict(5)) == 0
-    assert discriminator_loss(verdict(1), verdict(-1)) == 4
+    def both(fake: float, true: float):
+        return [[torch.cat([one, other]) for one, other in zip(verdict(fake)[0], verdict(true)[0], strict=True)]]
+
+    assert discriminator_loss(both(0, 0)) == 2
+    assert discriminator_loss(both(-5, 5)) == 0
+    assert discriminator_loss(both(1, -1)) == 4
     assert adversarial_loss(verdict(0.5)) == -0.5
 
 

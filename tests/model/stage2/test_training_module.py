@@ -9,9 +9,9 @@ from lightning_fabric.plugins.precision import MixedPrecision
 
 from model.stage2.batches import make_batch
 from model.stage2.training_module import DISCRIMINATORS, TRANSLATOR_NETWORK, TranslatorTrainingModule
-from model.training.optimization import for_features
+from model.training.module import ValidationResult
+from model.training.optimization import NotFiniteError, for_features
 from model.training.sampler import Window
-from model.training.trainer import NotFiniteError, ValidationResult
 from schemas.config.translation import Stage2Settings
 from tests.model.stage2.test_batches import PLAIN, clip
 
@@ -35,8 +35,12 @@ def module(settings=SETTINGS, **named) -> TranslatorTrainingModule:
     )
 
 
+def network(one: TranslatorTrainingModule, name: str) -> torch.nn.Module:
+    return one.optimizers[name].network.module
+
+
 def weights(one: TranslatorTrainingModule) -> dict[str, torch.Tensor]:
-    networks = {"": one.translator.network.module, "discriminators.": one.discriminators.network.module}
+    networks = {"": network(one, TRANSLATOR_NETWORK), "discriminators.": network(one, DISCRIMINATORS)}
     return {key + name: value.clone() for key, net in networks.items() for name, value in net.named_parameters()}
 
 
@@ -82,7 +86,7 @@ def test_restraint_keeps_it_near_the_warped_frame(batch):
         one = module(Stage2Settings(preset="tiny", losses=SETTINGS.losses.model_dump() | {"warp_consistency": weight}))
         for step in range(20):
             told = one.training_step(batch, step)
-        return float(told["warp_consistency"])
+        return told["warp_consistency"].item()
 
     assert learned(30.0) < 0.7 * learned(1e-6)
     plain = Stage2Settings(preset="tiny", losses=SETTINGS.losses.model_dump(), architecture={"candidates": 0})
@@ -107,7 +111,7 @@ def test_it_learns_its_batch(candidates, share):
 def test_the_mouth_counts_by_itself(batch):
     plain = {"disc_start_step": 99, "perceptual": 0, "warp_consistency": 0}
     told = module(Stage2Settings(preset="tiny", losses=plain | {"mouth": 2})).training_step(batch, 0)
-    assert told["total"] == pytest.approx(float(told["multiscale_l1"] + 2 * told["mouth_multiscale_l1"]))
+    assert told["total"].item() == pytest.approx((told["multiscale_l1"] + 2 * told["mouth_multiscale_l1"]).item())
     assert "mouth_multiscale_l1" not in module(
         Stage2Settings(preset="tiny", losses=plain | {"mouth": 0})
     ).training_step(batch, 0)
@@ -167,7 +171,7 @@ def test_frozen_networks_work_in_the_trainings_number_format(batch, precision, f
     seeing, heard = Seeing(), set()
     fabric = Fabric(devices=1, accelerator="cpu", precision=precision)
     one = TranslatorTrainingModule(fabric, settings, [seeing], lambda *_: ValidationResult({}))
-    scales = one.discriminators.network.module.spatial.scales
+    scales = network(one, DISCRIMINATORS).spatial.scales
     scales[0].verdict.register_forward_hook(lambda _, given, made: heard.add(made.dtype))
     told = one.training_step(batch, 0)
     assert seeing.formats == heard == {frozen}

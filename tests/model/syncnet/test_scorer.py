@@ -10,7 +10,7 @@ import torch
 from model.syncnet import scorer as scorer_module
 from model.syncnet.scorer import SyncScorer, contrastive_loss
 from model.syncnet.windows import WindowPairs, sample_pairs
-from tasks.evaluation.syncnet import STANDARD
+from tasks.evaluation.generator_scores import STANDARD
 from tests.model.syncnet.talkers import clip
 
 

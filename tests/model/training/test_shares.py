@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 
-from model.training.sampler import ClipInfo, SamplerConfig, WindowSampler
+from model.training.sampler import ClipInfo, WindowSampler
+from schemas.config.training import DataSettings
 
 
-def recipe(**changes) -> SamplerConfig:
-    return SamplerConfig(
-        **{"window_frames": 32, "batch_size": 8, "buffer_frames": 4000, "balance": 0.7, "seed": 0} | changes
-    )
+def recipe(seed=0, **changes):
+    """The sampler's settings and seed."""
+    given = {"window_frames": 32, "batch_size": 8, "buffer_frames": 4000, "balance": 0.7}
+    return DataSettings(**given | changes), seed
 
 
 def crowd(draw: np.random.Generator) -> list[ClipInfo]:
@@ -47,7 +48,7 @@ def test_one_speaker_with_much_footage_has_the_share_that_the_balance_means():
     clips += [ClipInfo(f"b{number}", 64, f"seldom {number}") for number in range(9)]
     often = meant(clips, 0.7)["often"]
     assert often == pytest.approx(0.43, abs=0.005)
-    assert shares(WindowSampler(clips, recipe()), 4)["often"] == pytest.approx(often, abs=0.02)
+    assert shares(WindowSampler(clips, *recipe()), 4)["often"] == pytest.approx(often, abs=0.02)
 
 
 @pytest.mark.parametrize("most", [0, 3])
@@ -55,7 +56,7 @@ def test_one_speaker_with_much_footage_has_the_share_that_the_balance_means():
 def test_shares_are_those_that_were_meant(seed, most):
     draw = np.random.default_rng(seed)
     clips, balance = crowd(draw), float(draw.choice([0.0, 0.3, 0.7, 1.0]))
-    plan = WindowSampler(clips, recipe(balance=balance, windows_per_clip=most, batch_size=1, window_frames=8))
+    plan = WindowSampler(clips, *recipe(balance=balance, windows_per_clip=most, batch_size=1, window_frames=8))
     wanted, found = meant(clips, balance), shares(plan, 1)
     for speaker, share in wanted.items():
         assert found[speaker] == pytest.approx(share, abs=1 / plan.batches_per_epoch)
@@ -63,7 +64,7 @@ def test_shares_are_those_that_were_meant(seed, most):
 
 def test_clips_that_one_epoch_leaves_out_come_in_others():
     clips = [ClipInfo(f"a{number}", 64, "often") for number in range(100)] + [ClipInfo("b", 64, "seldom")]
-    plan = WindowSampler(clips, recipe(balance=1.0, batch_size=1, windows_per_clip=0.5))
+    plan = WindowSampler(clips, *recipe(balance=1.0, batch_size=1, windows_per_clip=0.5))
     seen = [{plan.batch(epoch * plan.batches_per_epoch + at)[0].clip for at in range(plan.batches_per_epoch)}
             for epoch in range(12)]  # fmt: skip
     assert len(seen[0]) < 30

@@ -10,11 +10,12 @@ from lightning_fabric import Fabric
 from lightning_fabric.plugins.precision import MixedPrecision
 from torch import nn
 
-from model.training.callbacks import Callbacks
+from model.training.batch import TrainingBatch
+from model.training.callbacks import Callback
 from model.training.checkpoints import LAST, Checkpoints
-from model.training.optimization import NetworkOptimizer
-from model.training.trainer import TrainSchedule, ValidationResult, fit
-from schemas.config.training import OptimiserSettings
+from model.training.module import TrainingModule, ValidationResult
+from model.training.trainer import fit
+from schemas.config.training import OptimiserSettings, ScheduleSettings, Stage1Settings
 from schemas.errors import TrainingError
 
 HUGE, STEEP = 2.0**127, (1e4, 1e4, 1e4)
@@ -23,8 +24,8 @@ HUGE, STEEP = 2.0**127, (1e4, 1e4, 1e4)
 HOW = OptimiserSettings(learning_rate=0.003, warmup_steps=1)
 
 
-@dataclass
-class Batch:
+@dataclass(frozen=True, slots=True)
+class Batch(TrainingBatch):
     values: torch.Tensor
     clip_ids: tuple[str, ...] = ("one", "two", "one")
 
@@ -40,31 +41,22 @@ class Roots(nn.Module):
         return (values * self.weight).sqrt()
 
 
-class SquareRootModule:
+class SquareRootModule(TrainingModule):
     """One network, and validation losses that are given by step."""
 
     def __init__(self, fabric: Fabric, losses: list[float], steps: int = 8) -> None:
-        self.optimizer, self.losses = NetworkOptimizer(fabric, Roots(), HOW, steps), losses
+        settings = Stage1Settings(optimiser=HOW, schedule={"max_steps": steps})
+        super().__init__(fabric, settings, lambda _, step: ValidationResult({"loss": losses[step - 1]}))
+        self.add("roots", Roots())
+
+    @property
+    def network(self) -> nn.Module:
+        return self.optimizers["roots"].network
 
     def training_step(self, batch: Batch, step: int) -> dict[str, torch.Tensor]:
-        total = self.optimizer.network(batch.values).mean()
-        self.optimizer.step(total, step)
-        return {"total": total.detach()}
-
-    def validation_step(self, step: int) -> ValidationResult:
-        return ValidationResult({"loss": self.losses[step - 1]})
-
-    def learning_rate(self) -> float:
-        return self.optimizer.learning_rate()
-
-    def state_dict(self):
-        return self.optimizer.state_dict()
-
-    def load_state_dict(self, state):
-        self.optimizer.load_state_dict(state)
-
-    def weights(self):
-        return self.optimizer.ema_network.state_dict()
+        total = self.network(batch.values).mean()
+        self.optimizer_step(step, {"roots": total})
+        return {"total": total}
 
 
 def fitted(fabric, module, folder, values=(1.0, 2.0, 3.0), steps=8, patience=2):
@@ -73,10 +65,16 @@ def fitted(fabric, module, folder, values=(1.0, 2.0, 3.0), steps=8, patience=2):
         fabric,
         module,
         lambda _: repeat(batch),
-        TrainSchedule(steps, 1, 1, patience),
+        pace(steps, 1, patience),
         Checkpoints(folder),
-        Callbacks(),
+        Callback(),
         0,
+    )
+
+
+def pace(steps, save_interval, patience, minutes=None) -> ScheduleSettings:
+    return ScheduleSettings(
+        max_steps=steps, eval_interval=1, save_interval=save_interval, patience=patience, minutes=minutes
     )
 
 
@@ -95,8 +93,8 @@ def test_a_gradient_that_is_no_number_ends_it_with_the_batchs_clips(tmp_path):
         TrainingError, match=r"step 1: the loss is 1\.0\d+, but its gradient is nan; the batch holds clips one, two$"
     ):
         fitted(fabric, module, tmp_path, (0.0, 2.0, 3.0))
-    assert torch.equal(module.optimizer.network.module.weight, torch.ones(3)), "something was learned from it"
-    assert torch.equal(module.optimizer.ema_network.weight, torch.ones(3))
+    assert torch.equal(module.network.module.weight, torch.ones(3)), "something was learned from it"
+    assert torch.equal(module.ema_network.weight, torch.ones(3))
 
 
 def test_steps_that_a_loss_scale_skips_are_no_error(tmp_path):
@@ -104,8 +102,8 @@ def test_steps_that_a_loss_scale_skips_are_no_error(tmp_path):
     fabric = engine(HUGE)
     module = SquareRootModule(fabric, [1.0] * 60, 60)
     assert fitted(fabric, module, tmp_path, STEEP, steps=60, patience=0).reason == "done"
-    assert not torch.equal(module.optimizer.network.module.weight, torch.ones(3))
-    assert torch.isfinite(module.optimizer.network.module.weight).all()
+    assert not torch.equal(module.network.module.weight, torch.ones(3))
+    assert torch.isfinite(module.network.module.weight).all()
     assert fabric.strategy.precision.scaler.get_scale() < HUGE
 
 
@@ -147,18 +145,16 @@ class Rank(Fabric):
         return received
 
 
-def ended(folder, losses, limit_s=None):
+def ended(folder, losses, minutes=None):
     """How a training ends on two processes that find these validation losses."""
     meet, told, results = threading.Barrier(2, timeout=5), [], {}
 
     def work(number: int) -> None:
         fabric, batch = Rank(number, meet, told), Batch(torch.ones(3))
-        schedule = TrainSchedule(8, 1, 100, 2, limit_s[number] if limit_s else None)
+        schedule = pace(8, 100, 2, minutes[number] if minutes else None)
         module = SquareRootModule(fabric, losses[number])
         try:
-            results[number] = fit(
-                fabric, module, lambda _: repeat(batch), schedule, Checkpoints(folder), Callbacks(), 0
-            )
+            results[number] = fit(fabric, module, lambda _: repeat(batch), schedule, Checkpoints(folder), Callback(), 0)
         except (TrainingError, threading.BrokenBarrierError) as error:
             results[number] = str(error)
 
@@ -184,5 +180,5 @@ def test_a_verdict_that_is_no_number_ends_all(tmp_path):
 
 
 def test_the_first_processs_clock_is_everybodys(tmp_path):
-    results = ended(tmp_path, [[1.0] * 8] * 2, limit_s=[1e-9, 1e9])
+    results = ended(tmp_path, [[1.0] * 8] * 2, minutes=[1e-9, 1e9])
     assert {number: result.step for number, result in results.items()} == {0: 1, 1: 1}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from model.stage1.files import save_generator
+from model.io import save_model
 from schemas.errors import ModelFileError, SourceError, WorkspaceError
 from tasks.dubbing.batch import dub_jobs
 from tasks.dubbing.jobs import read_jobs
@@ -15,7 +15,7 @@ from tests.tasks.media.media_files import regular, write_media
 def folder(generator, models, tmp_path_factory):
     """A landmark generator's folder."""
     made = tmp_path_factory.mktemp("generator")
-    save_generator(made, generator, models.card)
+    save_model(made, generator, models.card)
     return made
 
 
@@ -81,7 +81,7 @@ def test_a_translator_that_is_not_there_is_refused(folder, settings, tmp_path):
 
 
 def test_a_generator_of_another_backend_is_refused(generator, models, head, speech, settings, tmp_path):
-    save_generator(tmp_path / "other", generator, models.card.model_copy(update={"backend": "face_mesh_v2@x"}))
+    save_model(tmp_path / "other", generator, models.card.model_copy(update={"backend": "face_mesh_v2@x"}))
     jobs = read_jobs(written(tmp_path, f"video,speech,out\n{head},{speech},out.mp4\n"))
     with pytest.raises(ModelFileError, match="face_mesh_v2@x"):
         dub_jobs(jobs, str(tmp_path / "other"), "warp", settings, ProgressSink())

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 from flows.cli.render.scores import show_dub_scores
-from model.stage1.files import save_generator
+from model.io import save_model
 from model.stage2.warp import WarpTranslator
 from model.syncnet.scorer import SyncScorer
 from schemas.config.dubbing import DubJob
 from tasks.dubbing.dub import dub
 from tasks.dubbing.models import Models
 from tasks.evaluation.dub_jobs import evaluate_jobs
-from tasks.evaluation.dubbing import evaluate_dubbings
+from tasks.evaluation.dubbing import DUB_REPORT, evaluate_dubbing, merged
 from tasks.monitoring.progress import ProgressSink
 from tests.flows.heads import voice, write_head
 from tests.tasks.dubbing.conftest import write_wav
@@ -38,7 +38,8 @@ def judged(models, backend, settings, tmp_path_factory):
 
     def work(translator):
         using = Models(models.generator, models.card, translator, models.names)
-        return evaluate_dubbings(jobs, using, backend, settings, SyncScorer(), folder, ProgressSink())
+        given = using, backend, settings, SyncScorer(), folder, ProgressSink()
+        return merged([evaluate_dubbing(job, *given) for job in jobs])
 
     return {"warp": work(WarpTranslator(64)), "idle": work(Idle(64))}
 
@@ -60,8 +61,8 @@ def delivered(models, backend, settings, tmp_path_factory):
     before = {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.iterdir()}
     using = Models(models.generator, models.card, Idle(64), models.names)
     scores = [
-        evaluate_dubbings(
-            [job], using, backend, settings, SyncScorer(), tmp_path_factory.mktemp("scratch"), ProgressSink()
+        evaluate_dubbing(
+            job, using, backend, settings, SyncScorer(), tmp_path_factory.mktemp("scratch"), ProgressSink()
         )
         for job in jobs
     ]
@@ -73,10 +74,10 @@ def test_delivered_files_are_scored_as_they_are_and_nothing_of_the_user_s_is_wri
     scores, before, after = delivered
     assert after == before
     dubbed, fresh = row(scores[0], "unpaired", "dubbed"), row(judged["warp"], "unpaired", "dubbed")
-    assert dubbed.mouth_opening_std_ratio == pytest.approx(fresh.mouth_opening_std_ratio, rel=0.02)
-    assert dubbed.passed_through == 0
+    assert dubbed["mouth_opening_std_ratio"] == pytest.approx(fresh["mouth_opening_std_ratio"], rel=0.02)
+    assert dubbed["passed_through"] == 0
     idle = row(scores[0], "paired", "dubbed")
-    assert dubbed.mouth_opening_std_ratio > 1.5 * idle.mouth_opening_std_ratio
+    assert dubbed["mouth_opening_std_ratio"] > 1.5 * idle["mouth_opening_std_ratio"]
     assert scores[0].notes == {}
 
 
@@ -85,7 +86,7 @@ def test_files_that_are_no_dubbing_of_the_job_are_not_judged_and_say_why(deliver
     assert [name for name in torn.failed if "(unpaired)" in name]
     assert "b.mp4" in "".join(torn.failed.values())
     assert "c.mp4 has 12 frames where the job gives 50" in "".join(short.failed.values())
-    assert {one.setting for one in short.rows} == {"paired"}
+    assert {one.system.partition("/")[0] for one in short.rows} == {"paired"}
 
 
 def test_an_output_that_is_not_there_is_judged_out_of_scratch_with_a_note(judged):
@@ -94,26 +95,29 @@ def test_an_output_that_is_not_there_is_judged_out_of_scratch_with_a_note(judged
 
 
 def row(scores, setting, system):
-    return next(one for one in scores.rows if (one.setting, one.system) == (setting, system))
+    return next(one.metrics for one in scores.rows if one.system == f"{setting}/{system}")
 
 
 def test_both_settings_have_the_dubbing_beside_the_source_and_its_mouth_at_rest(judged):
-    found = {(one.setting, one.system) for one in judged["warp"].rows}
-    assert found == {(s, one) for s in ("paired", "unpaired") for one in ("dubbed", "source", "copy")}
-    assert row(judged["warp"], "paired", "dubbed").passed_through == 0
+    assert {one.system for one in judged["warp"].rows} == set(DUB_REPORT.systems)
+    assert row(judged["warp"], "paired", "dubbed")["passed_through"] == 0
     json.dumps(judged["warp"].summary())
 
 
 def test_a_mouth_that_was_left_alone_scores_as_the_source_does(judged):
     dubbed, source = (row(judged["idle"], "unpaired", system) for system in ("dubbed", "source"))
-    assert dubbed.nme_lips == pytest.approx(source.nme_lips, rel=0.15)
-    assert dubbed.mouth_opening_std_ratio == pytest.approx(source.mouth_opening_std_ratio, rel=0.3)
-    assert row(judged["warp"], "unpaired", "dubbed").mouth_opening_std_ratio > 1.5 * dubbed.mouth_opening_std_ratio
+    assert dubbed["nme_lips"] == pytest.approx(source["nme_lips"], rel=0.15)
+    assert dubbed["mouth_opening_std_ratio"] == pytest.approx(source["mouth_opening_std_ratio"], rel=0.3)
+    assert (
+        row(judged["warp"], "unpaired", "dubbed")["mouth_opening_std_ratio"] > 1.5 * dubbed["mouth_opening_std_ratio"]
+    )
 
 
 def test_beside_the_error_of_faces_found_again_stands_how_many_were(judged, capsys):
     """The made head is found in all frames of a dubbing; of its source and the mouth at rest none is looked for."""
-    found = {system: row(judged["warp"], "paired", system).face_found_frac for system in ("dubbed", "source", "copy")}
+    found = {
+        system: row(judged["warp"], "paired", system).get("face_found_frac") for system in ("dubbed", "source", "copy")
+    }
     assert found == {"dubbed": pytest.approx(1, abs=0.05), "source": None, "copy": None}
     show_dub_scores(judged["warp"].summary())
     assert "face found" in capsys.readouterr().out
@@ -125,9 +129,9 @@ def test_frames_that_were_told_are_not_scored(models, backend, settings, tmp_pat
     video = write_head(folder / "head.mp4", 0, 12)
     all_told = settings.model_copy(update={"dub": settings.dub.model_copy(update={"references": 64})})
     job = DubJob(video=str(video), speech=str(video), out=str(folder / "out.mp4"))
-    scores = evaluate_dubbings([job], models, backend, all_told, SyncScorer(), folder, ProgressSink())
-    assert {one.nme_lips for one in scores.rows} == {None}
-    assert row(scores, "paired", "dubbed").face_found_frac == pytest.approx(1, abs=0.1)
+    scores = evaluate_dubbing(job, models, backend, all_told, SyncScorer(), folder, ProgressSink())
+    assert {one.metrics["nme_lips"] for one in scores.rows} == {None}
+    assert row(scores, "paired", "dubbed")["face_found_frac"] == pytest.approx(1, abs=0.1)
 
 
 def test_what_could_not_be_judged_is_named_with_its_reason(judged):
@@ -139,15 +143,15 @@ def test_what_could_not_be_judged_is_named_with_its_reason(judged):
 def test_the_scores_end_in_a_verdict_and_say_what_was_left_out(judged):
     told = judged["warp"].summary()
     assert (told["state"], judged["warp"].evaluated) == ("partial", 2)  # the mute one is named in `failed`
-    assert [verdict["control"] for verdict in told["verdicts"]] == ["copy (paired speech)", "copy (unpaired speech)"]
+    assert [verdict["control"] for verdict in told["verdicts"]] == ["paired/copy", "unpaired/copy"]
     assert all("one video, and an interval needs two" in verdict["text"] for verdict in told["verdicts"])
     assert "one video" in told["no_interval"]
-    nothing = replace(judged["warp"], rows=(), means={})
-    assert (nothing.summary()["state"], nothing.summary()["verdicts"]) == ("failed", [])
+    nothing = replace(judged["warp"], rows=())
+    assert (nothing.summary()["state"], nothing.summary()["verdicts"]) == ("failed", ())
 
 
 def test_they_are_judged_in_the_sandbox_as_well(generator, models, settings, tmp_path):
-    save_generator(tmp_path / "generator", generator, models.card)
+    save_model(tmp_path / "generator", generator, models.card)
     video = write_head(tmp_path / "head.mp4", 0, 50)
     speech = write_wav(tmp_path / "speech.wav", voice(1, 2).samples)
     jobs = [
@@ -155,10 +159,7 @@ def test_they_are_judged_in_the_sandbox_as_well(generator, models, settings, tmp
         for one in (video, tmp_path / "gone.mp4")
     ]
     scores = evaluate_jobs(jobs, str(tmp_path / "generator"), "warp", settings, SyncScorer(), ProgressSink())
-    assert {(one.setting, one.system) for one in scores.rows} == {
-        (setting, system) for setting in ("paired", "unpaired") for system in ("dubbed", "source", "copy")
-    }
-    assert {one.video for one in scores.rows} == {str(video)}
+    assert {one.system for one in scores.rows} == set(DUB_REPORT.systems)
+    assert {one.clip_id for one in scores.rows} == {str(tmp_path / "out.mp4")}
     assert set(scores.failed) == {f"{tmp_path / 'gone.mp4'} (paired)", f"{tmp_path / 'gone.mp4'} (unpaired)"}
-    assert set(scores.means) == {"paired", "unpaired"}
     assert scores.translator == "warp"

@@ -10,9 +10,8 @@ import torch
 from pydantic import ValidationError
 
 from model.dubbing.faces import Track
-from model.stage1.files import save_generator
+from model.io import load_translator, save_model
 from model.stage2.discriminators import Discriminators
-from model.stage2.files import load_translator, save_translator
 from model.stage2.inference import TranslatorInference
 from model.stage2.network import LandmarkTranslator
 from schemas.cards import TranslatorCard
@@ -66,7 +65,7 @@ def place(settings, models, backend, tmp_path_factory):
         steps=0,
         perception=(),
     )
-    save_translator(folder / "model", translator, discriminators, card)
+    save_model(folder / "model", translator, card, discriminators)
     names = (models.names[0], "landmark-translator of a test")
     return made, replace(models, translator=TranslatorInference(translator), names=names, folder=folder / "model")
 
@@ -101,7 +100,7 @@ def tunings(place):
 
 
 def test_it_is_tuned_in_the_sandbox_as_well(place, models, generator, head, speech, tmp_path):
-    save_generator(tmp_path / "generator", generator, models.card)
+    save_model(tmp_path / "generator", generator, models.card)
     job = DubJob(video=str(head), speech=str(speech), out=str(tmp_path / "out.mp4"), finetune=0.7)
     before = len(tunings(place)) if dubbings(Workspace.open(place[0].workspace)).exists() else 0
     (outcome,) = dub_jobs([job], str(tmp_path / "generator"), str(place[1].folder), place[0], ProgressSink())

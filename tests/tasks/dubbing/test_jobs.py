@@ -14,7 +14,7 @@ from schemas.reasons import FileReason
 from tasks.dubbing.batch import check_jobs, dub_jobs, find_faults
 from tasks.dubbing.inputs import input_faults
 from tasks.dubbing.jobs import output_faults, read_jobs
-from tasks.ingestion import file_catalog
+from tasks.ingestion import catalog
 from tasks.monitoring.progress import ProgressSink
 from tasks.sources.corpus import Corpus
 from tasks.sources.folder import local_file
@@ -191,8 +191,8 @@ def test_footage_of_the_workspace_is_never_an_output(files, tmp_path):
     footage = tmp_path / "footage.mp4"
     footage.write_bytes(b"1" * 100)
     raw = local_file(Corpus(root=str(tmp_path)), footage)
-    row = file_catalog.refused_row(raw, "x", MediaRefusedError(FileReason.EMPTY_FILE))
-    tables.append_rows(ws, "catalog", file_catalog.catalog_table([row]))
+    row = catalog.refused_row(raw, "x", MediaRefusedError(FileReason.EMPTY_FILE))
+    tables.append_rows(ws, "catalog", catalog.catalog_table([row]))
     (tmp_path / "hard.mp4").hardlink_to(footage)
     (tmp_path / "soft.mp4").symlink_to(footage)
     (tmp_path / "linked").symlink_to(tmp_path)

@@ -8,7 +8,7 @@ import shutil
 import pytest
 import torch
 
-from model.stage1.files import save_generator
+from model.io import save_model
 from model.stage1.network import LandmarkGenerator
 from schemas.config.dubbing import DubJob
 from schemas.config.settings import Settings
@@ -37,7 +37,7 @@ def run(folder, settings, resume=True, names=NAMES, lengths=None):
 def dubbed(generator, models, settings, tmp_path_factory):
     """A folder with a manifest whose rows were all dubbed."""
     folder = tmp_path_factory.mktemp("resume")
-    save_generator(folder / "generator", generator, models.card)
+    save_model(folder / "generator", generator, models.card)
     write_head(folder / "head.mp4", 0, 8)
     for name in NAMES:
         write_wav(folder / f"{name}.wav", voice(1, 0.2).samples)
@@ -101,7 +101,7 @@ def test_another_model_or_another_setting_dubs_every_row_again(place, models, se
     coarse = Settings.model_validate(settings.model_dump() | {"dub": settings.dub.model_dump() | {"crf": 40}})
     assert set(run(place, coarse, names=NAMES[:2])[0].values()) == {"dubbed"}
     torch.manual_seed(9)
-    save_generator(place / "generator", LandmarkGenerator(models.card.architecture), models.card)
+    save_model(place / "generator", LandmarkGenerator(models.card.architecture), models.card)
     assert set(run(place, coarse, names=NAMES[:2])[0].values()) == {"dubbed"}
     assert set(run(place, coarse, names=NAMES[:2])[0].values()) == {"skipped"}
 

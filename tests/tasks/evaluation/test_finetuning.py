@@ -7,10 +7,11 @@ from schemas.config.translation import Stage2Settings
 from schemas.errors import TrainingError
 from schemas.reasons import Stage
 from tasks.evaluation.finetuning import compare_finetuning
-from tasks.steps.evaluate import log_finetuning
+from tasks.steps.evaluate import log_scores
 from tasks.tracking.store import open_tracking
 from tasks.training.clip_selection import find_release, select
-from tasks.training.stage2 import train_translator
+from tasks.training.run import run_training
+from tasks.training.stage2 import translator_spec
 from tests.tasks.tracking.conftest import with_tables
 from tests.tasks.training.recorder import Recorder
 from tests.tasks.training.sitters import sitters
@@ -22,7 +23,7 @@ def made(tmp_path_factory):
     stage2 = Stage2Settings(preset="tiny", schedule={"max_steps": 2, "eval_interval": 2}, losses={"perceptual": 0})
     selection = select(workspace, find_release(workspace, None), Stage.STAGE2)
     folder = tmp_path_factory.mktemp("t") / "t"
-    model = train_translator(selection, stage2, WeightSettings(), folder, Recorder()).model
+    model = run_training(translator_spec(selection, stage2, WeightSettings()), folder, Recorder()).model
     return workspace, Settings(workspace=workspace.root, stage2=stage2), selection, model
 
 
@@ -32,18 +33,20 @@ def test_it_is_judged_on_the_rest_of_the_clip_and_logged(made, empty_database):
         update={"finetuning": settings.stage2.finetuning.model_copy(update={"seconds": 0.4, "steps": 2})}
     )
     settings = settings.model_copy(update={"stage2": short})
-    gain = compare_finetuning(workspace, settings, selection, selection.val, model, Recorder())
-    assert gain.clips == 1
-    assert gain.before[0].scores.frames == gain.after[0].scores.frames == 14
-    assert gain.before[0].scores != gain.after[0].scores
-    assert gain.summary()["changes"]["perceptual_lower"]["mean"] is not None
+    scores = compare_finetuning(workspace, settings, selection, selection.val, model, "the val split", Recorder())
+    before, after = scores.rows
+    assert (before.system, after.system) == ("generated", "fine-tuned")
+    assert before.metrics["frames"] == after.metrics["frames"] == 14
+    assert before.metrics != after.metrics
+    gains = {one.score: one.interval for one in scores.report.improvements}
+    assert gains["perceptual_lower"].mean is not None
     with_tables(workspace, empty_database)
-    run = open_tracking(settings.tracking, workspace).client.get_run(log_finetuning.fn(settings, gain, "val"))
-    assert run.data.metrics["gain/perceptual_lower"] == gain.changes["perceptual_lower"].mean
+    run = open_tracking(settings.tracking, workspace).client.get_run(log_scores.fn(settings, scores, "tuning", gains))
+    assert run.data.metrics["gain/perceptual_lower"] == gains["perceptual_lower"].mean
     assert run.data.tags["release"] == selection.release_id
 
 
 def test_nothing_is_left_to_judge(made):
     workspace, settings, selection, model = made
     with pytest.raises(TrainingError, match=r"no clip has 10 frames to score beyond its first 2 s"):
-        compare_finetuning(workspace, settings, selection, selection.val, model, Recorder())
+        compare_finetuning(workspace, settings, selection, selection.val, model, "the val split", Recorder())

@@ -1,6 +1,7 @@
 """A cover over the mouth is found where it lies; speech, blinking, light and beards are none."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -81,10 +82,8 @@ def test_a_long_track_is_judged_as_its_parts_are(followed, ada):
     long = FacePatches()
     for turn in range(rounds):
         part = once if turn == rounds - 1 else clean
-        long.frames += [turn * FRAMES + frame for frame in part.frames]
-        long.times_s += [turn * FRAMES / 25 + time for time in part.times_s]
-        for name in ("patches", "angles", "openings", "sights"):
-            getattr(long, name).extend(getattr(part, name))
+        first = turn * FRAMES
+        long.patches += [replace(one, frame=first + one.frame, time_s=first / 25 + one.time_s) for one in part.patches]
     occluded = mouth_occluded(long, rounds * FRAMES)
     assert occluded[(rounds - 1) * FRAMES :].tolist() == mouth_occluded(once, FRAMES).tolist()
     assert not occluded[: (rounds - 1) * FRAMES].any()

@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass, field, replace
 
+import cv2
 import numpy as np
 import pytest
 
-from model.features.landmarks import box
+from model.features.landmarks import box, interocular
 from schemas.config.settings import ClipSettings
 from tasks.faces.region import Detection, FaceLandmarks, Picture, Region, region_of_box
-from tasks.faces.tracker import FaceObservation, FaceTracker
+from tasks.faces.tracker import FaceObservation, FaceTracker, find_landmarks
 
 EVERY = 5
 CLIPS = ClipSettings(detect_every_frames=EVERY)
@@ -234,3 +235,22 @@ def test_a_lost_face_ends_during_a_frozen_picture(tracker, stage):
 def test_a_repeated_frame_after_a_cut_is_measured(tracker, stage):
     assert ids(tracker.step(EMPTY, cut=True, same_as_last=True)) == [0]
     assert stage.detections == 1
+
+
+@pytest.fixture(scope="module")
+def crop(astronaut):
+    return cv2.resize(astronaut[25:225, 124:324], (128, 128), interpolation=cv2.INTER_AREA)
+
+
+def test_a_real_face_is_found_where_it_is(mesh, crop, astronaut):
+    landmarks, there = find_landmarks(mesh, ClipSettings(), np.stack([crop] * 2))
+    assert there.all()
+    face = mesh.landmarks(astronaut, mesh.first_region(mesh.detect(astronaut)[0])).points
+    expected = (face - (124, 25)) * (128 / 200)
+    assert np.linalg.norm(landmarks[1] - expected, axis=1).mean() < 0.06 * float(interocular(expected))
+
+
+def test_where_there_is_none_none_is_found(mesh, crop):
+    landmarks, there = find_landmarks(mesh, ClipSettings(), np.stack([np.full_like(crop, 90)] * 2))
+    assert not there.any()
+    assert not landmarks.any()

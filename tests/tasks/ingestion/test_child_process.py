@@ -13,8 +13,8 @@ import pytest
 
 from schemas.errors import MediaRefusedError, WeightsMissingError
 from schemas.reasons import FileReason
-from tasks.ingestion.child_process import Isolated
-from tasks.sandbox.confinement import Sandbox
+from tasks.ingestion.child_process import ChildProcess
+from tasks.ingestion.sandbox import Sandbox
 from tests.tasks.ingestion import child_work
 
 LIMIT_S = 60.0
@@ -25,16 +25,16 @@ TESTS = Sandbox(reads=(str(Path(__file__).parents[2]),))
 def child(monkeypatch):
     """Its process finds this test's own module."""
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
-    isolated = Isolated(1.0, TESTS)
+    isolated = ChildProcess(1.0, TESTS)
     yield isolated
     isolated.close()
 
 
-def call(child: Isolated, work, *arguments, time_limit_s: float = LIMIT_S):
+def call(child: ChildProcess, work, *arguments, time_limit_s: float = LIMIT_S):
     return child.run(work, *arguments, time_limit_s=time_limit_s)
 
 
-def refusal(child: Isolated, work, *arguments, time_limit_s: float = LIMIT_S) -> MediaRefusedError:
+def refusal(child: ChildProcess, work, *arguments, time_limit_s: float = LIMIT_S) -> MediaRefusedError:
     with pytest.raises(MediaRefusedError) as error:
         call(child, work, *arguments, time_limit_s=time_limit_s)
     return error.value
@@ -55,19 +55,19 @@ def test_values_come_back_from_another_process_that_is_kept(child):
     assert call(child, child_work.echo, big.tobytes()) == big.tobytes()
 
 
-def test_news_is_heard_while_it_works_and_each_gives_it_more_time(child):
+def test_news_is_messages_while_it_works_and_each_gives_it_more_time(child):
     heard = []
     call(child, child_work.pid)  # it is started
-    assert child.run(child_work.count, 5, 0.5, time_limit_s=1.5, hear=heard.append) == 5
+    assert child.run(child_work.count, 5, 0.5, time_limit_s=1.5, on_message=heard.append) == 5
     assert heard == [0, 1, 2, 3, 4]
     assert call(child, child_work.count, 2, 0) == 2  # nobody listens
 
 
 def test_who_hears_says_how_long_the_rest_may_take(child):
     call(child, child_work.pid)
-    assert child.run(child_work.count, 2, 0.5, time_limit_s=60, hear=lambda number: 30.0) == 2
+    assert child.run(child_work.count, 2, 0.5, time_limit_s=60, on_message=lambda number: 30.0) == 2
     with pytest.raises(MediaRefusedError) as error:
-        child.run(child_work.count, 2, 0.5, time_limit_s=60, hear=lambda number: 0.1)
+        child.run(child_work.count, 2, 0.5, time_limit_s=60, on_message=lambda number: 0.1)
     assert (error.value.reason, error.value.detail) == (FileReason.TIMED_OUT, "longer than 0 s")
 
 
@@ -76,12 +76,12 @@ def test_what_is_left_unsaid_when_the_listener_fails_is_not_taken_for_the_next_a
         raise KeyError("of the listener")
 
     with pytest.raises(KeyError):
-        child.run(child_work.count, 3, 0.0, time_limit_s=60, hear=fail)
+        child.run(child_work.count, 3, 0.0, time_limit_s=60, on_message=fail)
     assert call(child, child_work.echo, "next") == "next"
 
 
 def test_variables_are_the_child_s_alone(child):
-    other = Isolated(1.0, TESTS, {"HETERODUB_TEST": "seen"})
+    other = ChildProcess(1.0, TESTS, {"HETERODUB_TEST": "seen"})
     try:
         assert (call(other, os.getenv, "HETERODUB_TEST"), os.getenv("HETERODUB_TEST")) == ("seen", None)
     finally:
@@ -201,8 +201,8 @@ def test_the_child_ends_with_a_parent_that_is_killed(child):
     script = (
         "import sys, time\n"
         "from tests.tasks.ingestion import child_work\n"
-        "from tasks.ingestion.child_process import Isolated\n"
-        "print(Isolated(1.0, None).run(child_work.pid, time_limit_s=60), flush=True)\n"
+        "from tasks.ingestion.child_process import ChildProcess\n"
+        "print(ChildProcess(1.0, None).run(child_work.pid, time_limit_s=60), flush=True)\n"
         "time.sleep(600)\n"
     )
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as parent:

@@ -15,7 +15,7 @@ from tasks.ingestion.code_versions import LIBRARIES, versions_here
 from tasks.ingestion.dask_executor import open_client, spread
 from tests.dask_processes import ROOT, DaskProcesses, leave
 
-from . import fanout_work as work
+from . import executor_work as work
 
 
 @pytest.fixture(scope="module")

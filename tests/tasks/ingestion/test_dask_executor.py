@@ -15,7 +15,7 @@ from tasks.ingestion import dask_executor
 from tasks.ingestion.code_versions import versions_here
 from tasks.ingestion.dask_executor import open_client, spread
 
-from . import fanout_work as work
+from . import executor_work as work
 
 
 def results(two_workers, function, items, prefix: str):

@@ -8,7 +8,7 @@ import pytest
 from schemas.errors import MediaRefusedError
 from schemas.reasons import FileReason
 from schemas.records import RawFile
-from tasks.ingestion import file_catalog
+from tasks.ingestion import catalog
 from tasks.ingestion.deduplication import Resolution, dispute, resolve
 
 EXTRACTOR = "1-mesh"
@@ -18,13 +18,13 @@ def raw(uri: str, speaker: str | None = None, **labels) -> RawFile:
     return RawFile(uri, 1, "1", speaker=speaker, **labels)
 
 
-def measured(file: RawFile) -> file_catalog.Row:
-    row = file_catalog.refused_row(file, EXTRACTOR, MediaRefusedError(FileReason.NO_FACE), "m")
+def measured(file: RawFile) -> catalog.Row:
+    row = catalog.refused_row(file, EXTRACTOR, MediaRefusedError(FileReason.NO_FACE), "m")
     return row | {"state": "measured", "reason": None, "clips": 1}
 
 
-def copy_of(file: RawFile, original: str) -> file_catalog.Row:
-    return file_catalog.duplicate_row(file, EXTRACTOR, "m", original)
+def copy_of(file: RawFile, original: str) -> catalog.Row:
+    return catalog.duplicate_row(file, EXTRACTOR, "m", original)
 
 
 def found(*files: RawFile, known=(), listed=(), lost=()) -> Resolution:
@@ -112,6 +112,6 @@ def test_a_row_whose_bytes_changed_stands_for_nothing():
 def test_a_plan_looks_again_at_copies_whose_original_is_gone():
     copy = raw("/b", "bob")
     known = {"/a": measured(raw("/a", "ann")), "/b": copy_of(copy, "/a")}
-    there = file_catalog.plan_run([copy], known, EXTRACTOR, False, lambda uris: frozenset())
+    there = catalog.plan_run([copy], known, EXTRACTOR, False, lambda uris: frozenset())
     assert (there.fresh, there.unchanged, there.labelled) == ((), 1, {"/b"})
-    assert file_catalog.plan_run([copy], known, EXTRACTOR, False, frozenset).fresh == (copy,)
+    assert catalog.plan_run([copy], known, EXTRACTOR, False, frozenset).fresh == (copy,)

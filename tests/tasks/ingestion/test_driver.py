@@ -9,10 +9,10 @@ from schemas.errors import MediaRefusedError
 from schemas.policy import load_policy
 from schemas.reasons import FileReason
 from schemas.records import RawFile
-from tasks.ingestion import file_catalog
+from tasks.ingestion import catalog
 from tasks.ingestion.dask_executor import open_client
+from tasks.ingestion.deduplication import relabel
 from tasks.ingestion.driver import _may_still_hold, slices, work_through
-from tasks.ingestion.labels import relabel
 from tasks.monitoring.progress import ProgressSink
 from tasks.sources.open import source_files
 from tasks.stores import tables
@@ -33,9 +33,9 @@ def ingest(client, settings):
 
     def run(source: Path, corpus: str = "default", given=settings):
         workspace = Workspace.open(given.workspace)
-        known = file_catalog.read_catalog(workspace)
-        plan = file_catalog.plan_run(source_files(str(source), corpus), known, given.extractor, False)
-        relabel(workspace, plan.relabelled, known, given.extractor, plan.labelled)
+        known = catalog.read_catalog(workspace)
+        plan = catalog.plan_run(source_files(str(source), corpus), known, given.extractor, False)
+        relabel(workspace, plan.relabelled, known, given, plan.labelled)
         return plan, work_through(client, workspace, plan.fresh, given, POLICY, ProgressSink(), plan.labelled)
 
     return run
@@ -47,7 +47,7 @@ def footage(media, tmp_path) -> Path:
 
 
 def state_of(settings) -> dict[str, tuple[str, str | None, int]]:
-    rows = file_catalog.read_catalog(Workspace.open(settings.workspace))
+    rows = catalog.read_catalog(Workspace.open(settings.workspace))
     return {Path(uri).name: (row["state"], row["reason"], row["clips"]) for uri, row in rows.items()}
 
 

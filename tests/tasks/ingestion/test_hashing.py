@@ -11,7 +11,7 @@ from tasks.ingestion import hashing
 from tasks.ingestion.hashing import bundles, identify_files
 from tasks.monitoring.progress import ProgressSink
 
-from . import fanout_work as work
+from . import executor_work as work
 
 MIB = 2**20
 

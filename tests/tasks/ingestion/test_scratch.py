@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tasks.ingestion.child_process import Isolated
+from tasks.ingestion.child_process import ChildProcess
 from tasks.ingestion.scratch import sweep
 
 OWNER = """
@@ -43,7 +43,7 @@ def test_a_living_owner_keeps_its_folder_and_a_killed_one_does_not(place, owner)
     owner.kill()
     owner.wait()
     assert owner.folder.exists()
-    Isolated(2).prepare(len, ())
+    ChildProcess(2).prepare(len, ())
     assert not owner.folder.exists()
 
 

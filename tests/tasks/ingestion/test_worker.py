@@ -62,7 +62,7 @@ def test_an_error_nobody_foresaw_is_the_file_s_refusal(job, settings, monkeypatc
     def fail(*arguments, **more):
         raise ZeroDivisionError("a header of zeros")
 
-    monkeypatch.setattr(worker.Isolated, "run", fail)
+    monkeypatch.setattr(worker.ChildProcess, "run", fail)
     done = work_on(job("holiday.mp4"), settings, POLICY)
     assert (done.refusal.reason, done.refusal.detail) == (
         FileReason.INTERNAL_ERROR, "ZeroDivisionError: a header of zeros"
@@ -92,10 +92,10 @@ def test_once_it_is_here_a_remote_file_has_the_time_that_its_own_length_allows(j
 
 def test_who_announces_for_ever_is_not_waited_for():
     patience = worker._Patience(10**6, LimitSettings())
-    assert patience.hear(float("nan")) >= 0
-    assert patience.hear(float("-inf")) == patience.hear(0.0) > 0
-    assert {patience.hear(1.0) for _ in range(5000)} >= {0.0}
-    assert patience.hear(None) == 0.0
+    assert patience.extend(float("nan")) >= 0
+    assert patience.extend(float("-inf")) == patience.extend(0.0) > 0
+    assert {patience.extend(1.0) for _ in range(5000)} >= {0.0}
+    assert patience.extend(None) == 0.0
 
 
 def listing(settings: Settings, address: str, **limits: float) -> Settings:

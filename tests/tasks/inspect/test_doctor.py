@@ -10,7 +10,7 @@ from schemas.errors import MediaRefusedError
 from schemas.reasons import FileReason
 from schemas.records import RawFile
 from schemas.tables import CATALOG, CLIPS, STAGE2
-from tasks.ingestion import file_catalog
+from tasks.ingestion import catalog
 from tasks.inspect.check_installation import check_pins, check_weights
 from tasks.inspect.check_workspace import check_room, check_workspace
 from tasks.inspect.doctor import diagnose
@@ -98,8 +98,8 @@ def test_raw_files_that_are_gone_are_a_warning_that_counts_them(tmp_path: Path):
     ws = Workspace.open(str(tmp_path / "ws"), create=True)
     (tmp_path / "a.mp4").write_bytes(b"1")
     raws = [RawFile(str(tmp_path / name), 1, "1") for name in ("a.mp4", "b.mp4", "c.mp4")]
-    rows = [file_catalog.refused_row(raw, "1", MediaRefusedError(FileReason.NO_FACE), raw.uri) for raw in raws]
-    tables.append_rows(ws, "catalog", file_catalog.catalog_table(rows))
+    rows = [catalog.refused_row(raw, "1", MediaRefusedError(FileReason.NO_FACE), raw.uri) for raw in raws]
+    tables.append_rows(ws, "catalog", catalog.catalog_table(rows))
     found = {finding.what: finding for finding in check_workspace(Settings(workspace=ws.root))}["raw files"]
     assert (found.health, "2 of 3 files" in found.detail, "b.mp4" in found.detail) == (Health.WARNING, True, True)
     for raw in raws[1:]:

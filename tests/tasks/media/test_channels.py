@@ -1,17 +1,67 @@
 """The best of mix and channels is heard, on speech whose place is known."""
 
+import av
 import numpy as np
 import pytest
 from av.audio.frame import AudioFrame
 
 from schemas.config.limits import LimitSettings
-from tasks.media.channels import best_channel
+from tasks.media.channels import best_channel, mix_weights, to_float
 from tasks.media.probe import probe
 from tasks.media.sniff import sniff
 from tasks.media.sound import open_sound
 from tasks.quality.sound import level_dbfs, speech_probability
 from tests.tasks.media.media_files import Track, regular
 from tests.tasks.quality.conftest import speeches  # noqa: F401 - a fixture
+
+LINE = np.array([[0.0, 0.5, -0.5, 1.0, -1.0]], np.float32)
+
+
+@pytest.mark.parametrize(
+    ("form", "dtype", "scale"),
+    [("s16p", np.int16, 32767), ("s32p", np.int32, 2**31 - 129), ("fltp", np.float32, 1), ("dblp", np.float64, 1)],
+)
+def test_formats_become_float_of_full_scale_one(form, dtype, scale):
+    frame = av.AudioFrame.from_ndarray((LINE.astype(np.float64) * scale).astype(dtype), form, "mono")
+    np.testing.assert_allclose(to_float(frame), LINE, atol=1e-4)
+    assert to_float(frame).dtype == np.float32
+
+
+def test_unsigned_bytes_reach_full_scale_on_both_sides():
+    frame = av.AudioFrame.from_ndarray(np.array([[128, 255, 1, 0]], np.uint8), "u8p", "mono")
+    np.testing.assert_allclose(to_float(frame), [[0, 1, -1, -128 / 127]], atol=1e-6)
+
+
+def test_packed_channels_are_taken_apart():
+    frame = av.AudioFrame.from_ndarray(np.array([[1, -1, 2, -2, 3, -3]], np.int16), "s16", "stereo")
+    np.testing.assert_allclose(to_float(frame) * 32768, [[1, 2, 3], [-1, -2, -3]])
+
+
+@pytest.mark.parametrize("channels", [7, 8, 9, 24])
+def test_many_planes(channels):
+    lines = np.arange(1, channels + 1, dtype=np.float32)[:, None].repeat(50, 1) / 64
+    packed = av.AudioFrame.from_ndarray(np.ascontiguousarray(lines.T).reshape(1, -1), "flt", f"{channels}C")
+    packed.sample_rate = 48_000
+    planar = av.AudioResampler("fltp", packed.layout, 48_000).resample(packed)[0]
+    assert planar.format.is_planar
+    np.testing.assert_allclose(to_float(planar), lines)
+
+
+def test_not_a_number_is_silence_and_giants_are_cut():
+    frame = av.AudioFrame.from_ndarray(np.array([[np.nan, np.inf, -1e30, 0.5]], np.float32), "fltp", "mono")
+    np.testing.assert_array_equal(to_float(frame), [[0, 8, -8, 0.5]])
+
+
+def test_weights():
+    np.testing.assert_allclose(mix_weights(("FC",)), [1])
+    np.testing.assert_allclose(mix_weights(("FL", "FR")), [0.5, 0.5])
+    surround = mix_weights(("FL", "FR", "FC", "LFE", "BL", "BR"))
+    assert surround.sum() == pytest.approx(1)
+    assert surround[3] == 0
+    assert surround[2] == surround.max()
+    np.testing.assert_allclose(mix_weights(("UNSD",) * 24), [1 / 24] * 24, rtol=1e-6)
+    np.testing.assert_allclose(mix_weights(("LFE",)), [1])
+
 
 RATE = 16_000
 

@@ -6,7 +6,7 @@ from tasks.ingestion.decoder_process import open_files
 from tasks.media import decode
 from tasks.media.decode import open_video
 from tasks.media.decord_pictures import MAX_DECODED_BYTES
-from tasks.media.granted import granted
+from tasks.media.paths import granted
 from tasks.media.probe import probe
 from tasks.media.sniff import sniff
 from tests.tasks.media.media_files import number_in, regular, tone

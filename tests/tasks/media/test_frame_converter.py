@@ -8,13 +8,22 @@ import pytest
 from av.video.frame import VideoFrame
 
 from schemas.config.limits import LimitSettings
-from tasks.media.colour import HLG, PQ, ColourTags
+from tasks.media.colour import (
+    HLG,
+    PQ,
+    ColourTags,
+    compressed,
+    hlg_to_scene,
+    nits_to_pq,
+    pq_to_nits,
+    scene_to_hlg,
+    tone_mapping,
+)
 from tasks.media.decode import open_video
 from tasks.media.frame_converter import FrameConverter
 from tasks.media.geometry import Geometry
 from tasks.media.probe import probe
 from tasks.media.sniff import sniff
-from tasks.media.tone_mapping import compressed, hlg_to_scene, nits_to_pq, pq_to_nits, scene_to_hlg, tone_mapping
 
 LIMITS = LimitSettings()
 SIDE = 32

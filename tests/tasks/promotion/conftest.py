@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from model.stage1.files import load_generator, save_generator
-from model.training.callbacks import Callbacks
+from model.io import load_generator, save_model
+from model.training.callbacks import Callback
 from schemas.cards import GENERATOR
 from schemas.config.settings import Settings, TrackingSettings
 from schemas.config.training import Stage1Settings
@@ -17,7 +17,8 @@ from schemas.reasons import Stage
 from tasks.releases import releases
 from tasks.stores.workspace import Workspace
 from tasks.training.clip_selection import find_release, select
-from tasks.training.stage1 import train_generator
+from tasks.training.run import run_training
+from tasks.training.stage1 import generator_spec
 from tests.tasks.tracking.conftest import with_tables
 from tests.tasks.training.conftest import one_thread
 from tests.tasks.training.talkers import crowd
@@ -43,9 +44,9 @@ least_clips = 12
 least_speakers = 6
 [models.landmark-generator.controls]
 "copy" = 0.0
-"other sound" = 0.01
+"unpaired audio" = 0.01
 [models.landmark-generator.gain_tolerances]
-"other sound" = 0.04
+"unpaired audio" = 0.04
 [models.landmark-generator.tolerances]
 mouth_opening_corr = 0.07
 mouth_opening_std_ratio = 0.15
@@ -88,13 +89,13 @@ def _train(talking: Workspace, folder: Path) -> None:
         }
         fast = {"preset": "tiny", "data": {"batch_size": 8}, "optimiser": {"learning_rate": 6e-3}}
         settings = Stage1Settings(**fast | how | {"schedule": schedule})
-        train_generator(selection, settings, folder / name, Callbacks())
+        run_training(generator_spec(selection, settings), folder / name, Callback())
     generator, card = load_generator(folder / "good" / "model")
     torch.manual_seed(0)
     with torch.no_grad():
         for parameter in generator.parameters():
             parameter += 0.1 * parameter.std() * torch.randn_like(parameter) if parameter.numel() > 1 else 0.0
-    save_generator(folder / "shaken", generator, card)
+    save_model(folder / "shaken", generator, card)
 
 
 @pytest.fixture

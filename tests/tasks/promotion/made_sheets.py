@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 
+from model.metrics.clip_scores import ClipScores
 from schemas.promotion import ModelRule, ResamplingRule
-from tasks.promotion.model_scores import ModelScores, SystemScores
+from tasks.promotion.model_scores import ModelScores
 
 DIRECTIONS = {"error": "less", "correlation": "more", "mouth_opening_std_ratio": "near one", "jitter": "up to one"}
 
@@ -12,8 +13,8 @@ RULE = ModelRule(
     minimum_effect=0.02,
     least_clips=12,
     least_speakers=6,
-    controls={"copy": 0.0, "other sound": 0.01},
-    gain_tolerances={"other sound": 0.04},
+    controls={"copy": 0.0, "unpaired audio": 0.01},
+    gain_tolerances={"unpaired audio": 0.04},
     tolerances={"correlation": 0.07, "mouth_opening_std_ratio": 0.15, "jitter": 0.2},
     costs={"latency_ms": 1.5},
 )
@@ -38,18 +39,18 @@ def sheet(
     graded = []
     for number in range(speakers * clips):
         wobble = 1 + 0.02 * ((number * 7) % 5 - 2)
-        for system, of_error in (("own sound", error), ("copy", copy), ("other sound", other)):
+        for system, of_error in (("paired audio", error), ("copy", copy), ("unpaired audio", other)):
             scores = {"error": _at(of_error, number, wobble)}
-            if system == "own sound":
+            if system == "paired audio":
                 others = {
                     "correlation": correlation,
                     "mouth_opening_std_ratio": mouth_opening_std_ratio,
                     "jitter": jitter,
                 }
                 scores |= {name: _at(score, number) for name, score in others.items()}
-            graded.append(SystemScores(f"clip {number:03d}", f"speaker {number // clips}", system, scores))
+            graded.append(ClipScores(f"clip {number:03d}", f"speaker {number // clips}", system, scores))
     costs = {} if latency_ms is None else {"latency_ms": latency_ms}
-    return ModelScores(version, "own sound", tuple(graded), costs)
+    return ModelScores(version, "paired audio", tuple(graded), costs)
 
 
 def _at(score: Score, number: int, wobble: float = 1.0) -> float | None:

@@ -44,8 +44,8 @@ def test_what_is_not_surely_better_by_enough_is_kept(error, words):
     ("changes", "name"),
     [
         ({"copy": 0.7}, "beats copy"),
-        ({"other": 0.8}, "beats other sound"),
-        ({"other": 0.9}, "gain over other sound"),
+        ({"other": 0.8}, "beats unpaired audio"),
+        ({"other": 0.9}, "gain over unpaired audio"),
         ({"correlation": 0.4}, "correlation"),
         ({"mouth_opening_std_ratio": 0.8}, "mouth_opening_std_ratio"),
         ({"mouth_opening_std_ratio": 1.2}, "mouth_opening_std_ratio"),
@@ -92,7 +92,7 @@ def test_too_little_to_judge_on_keeps_whatever_the_scores(speakers, clips):
 def test_the_first_champion_has_to_beat_its_controls_alone():
     assert verdict(sheet(1)).outcome == "promote"
     assert failed(verdict(sheet(1, copy=0.99))) == ["beats copy"]
-    assert failed(verdict(sheet(1, other=1.0))) == ["beats other sound"]
+    assert failed(verdict(sheet(1, other=1.0))) == ["beats unpaired audio"]
 
 
 def test_other_clips_are_not_compared():

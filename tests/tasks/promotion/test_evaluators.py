@@ -20,9 +20,9 @@ def test_the_default_policy_asks_for_what_is_measured(stage):
     ("change", "words"),
     [
         ({"primary": "nme_lipps"}, "primary: unknown name 'nme_lipps'; known are nme_lips"),
-        ({"primary": "sync"}, "primary"),  # more of it is better: no error
+        ({"primary": "landmark_sync_z"}, "primary"),  # more of it is better: no error
         ({"tolerances": {"jiter": 0.1}}, "tolerances.*'jiter'"),
-        ({"controls": {"own sound": 0.0}}, "controls.*'own sound'; known are other sound"),
+        ({"controls": {"paired audio": 0.0}}, "controls.*'paired audio'; known are unpaired audio"),
         ({"gain_tolerances": {"warp": 0.0}}, "gain_tolerances.*'warp'"),
         ({"costs": {"latency": 1.5}}, "costs.*'latency'; known are latency_ms"),
     ],

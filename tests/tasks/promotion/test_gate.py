@@ -5,7 +5,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from model.stage1.files import WEIGHTS
+from schemas.cards import WEIGHTS
 from schemas.errors import ModelFileError, PromotionError, SettingsError, TrackingError
 from tasks.monitoring.runs import runs
 from tasks.promotion import alias_moves, decision, evidence, gate, manual

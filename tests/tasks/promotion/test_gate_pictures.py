@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
+from model.io import load_discriminators, load_translator, save_model
 from model.stage2.discriminators import Discriminators
-from model.stage2.files import load_discriminators, load_translator, save_translator
 from model.stage2.network import LandmarkTranslator
 from schemas.cards import TRANSLATOR
 from schemas.config.settings import Settings, WeightSettings
@@ -32,7 +32,8 @@ from tasks.tracking.models import log_model
 from tasks.tracking.runs import tracked_run
 from tasks.tracking.store import open_tracking
 from tasks.training.clip_selection import find_release, select
-from tasks.training.stage2 import train_translator
+from tasks.training.run import run_training
+from tasks.training.stage2 import translator_spec
 from tests.tasks.promotion.trials import MOST_WINS, TRIALS, drawn, swapped
 from tests.tasks.training.recorder import Recorder
 from tests.tasks.training.sitters import sitters
@@ -69,22 +70,22 @@ def trained(eval_window, tmp_path_factory) -> dict[str, Path]:
     schedule = {"max_steps": 4, "eval_interval": 4, "save_interval": 4}
     settings = Stage2Settings(preset="tiny", schedule=schedule, losses={"disc_start_step": 2})
     folder = tmp_path_factory.mktemp("trained")
-    good = train_translator(selection, settings, WeightSettings(), folder / "t", Recorder()).model
+    good = run_training(translator_spec(selection, settings, WeightSettings()), folder / "t", Recorder()).model
     for name, force in (("nudged", 0.01), ("shaken", 0.5)):
         translator, card = load_translator(good)
         torch.manual_seed(0)
         with torch.no_grad():
             for parameter in translator.parameters():
                 parameter += force * torch.randn_like(parameter)
-        save_translator(folder / name, translator, load_discriminators(good), card)
+        save_model(folder / name, translator, card, load_discriminators(good))
     large = card.model_copy(
         update={"architecture": card.architecture.model_copy(update={"side_px": 2 * card.architecture.side_px})}
     )
-    save_translator(
+    save_model(
         folder / "large",
         LandmarkTranslator(large.architecture),
-        Discriminators(large.discriminators, large.window_frames),
         large,
+        Discriminators(large.discriminators, large.window_frames),
     )
     return {"good": good, **{name: folder / name for name in ("nudged", "shaken", "large")}}
 
@@ -128,13 +129,13 @@ def wins(challenger: ModelScores, champion: ModelScores) -> bool:
 
 
 def test_a_translator_is_graded_beside_its_baselines_and_has_to_beat_them(sheets):
-    assert {"painted", "copy", "warp", "nearest frame", "source"} == set(sheets["shaken"].systems())
+    assert {"generated", "copy", "warp", "nearest frame oracle", "ground truth"} == set(sheets["shaken"].systems())
     assert sheets["good"].costs["parameters"] == sheets["shaken"].costs["parameters"] > 0
     beats_copy = RULES.rule(TRANSLATOR).model_copy(update={"controls": {"copy": 0.0}})
     refused = decide(sheets["shaken"], None, TRANSLATOR_DIRECTIONS, beats_copy, RULES.resampling)
     assert refused.outcome == "keep" and "copy" in refused.why
-    warped = {row.clip_id: row.scores for row in sheets["good"].clip_scores if row.system == "warp"}
-    assert warped == {row.clip_id: row.scores for row in sheets["shaken"].clip_scores if row.system == "warp"}
+    warped = {row.clip_id: row.metrics for row in sheets["good"].clip_scores if row.system == "warp"}
+    assert warped == {row.clip_id: row.metrics for row in sheets["shaken"].clip_scores if row.system == "warp"}
 
 
 def test_in_a_hundred_trials_a_worse_translator_never_wins_and_a_better_one_wins(sheets):

@@ -12,7 +12,7 @@ from tasks.quality.av_sync import (
     coefficients,
     correction_frames,
     fit_curve,
-    measure_pairing,
+    measure_av_sync,
     mouth_movement,
     predict,
     speech_features,
@@ -33,7 +33,7 @@ def late_by(samples: np.ndarray, frames: int) -> np.ndarray:
 
 def measured(talk, samples: np.ndarray | None = None):
     samples = talk.samples if samples is None else samples
-    return measure_pairing(talk.points, talk.tracked, log_mel(samples, len(talk.points)), speech_probability(samples))
+    return measure_av_sync(talk.points, talk.tracked, log_mel(samples, len(talk.points)), speech_probability(samples))
 
 
 def test_own_sound_belongs_to_the_mouth(talks):
@@ -101,9 +101,9 @@ def test_why_a_pairing_is_not_measured(talks, frozen_mouth):
     frames, chunks = 39, 39 * 640 // 512
     always = np.ones(chunks, np.float32)
     mel = talk.mel[: 4 * frames]
-    short = measure_pairing(talk.points[:frames], talk.tracked[:frames], mel, always)
+    short = measure_av_sync(talk.points[:frames], talk.tracked[:frames], mel, always)
     assert short is MissingCause.TOO_SHORT
-    one_more = measure_pairing(talk.points[:40], talk.tracked[:40], talk.mel[:160], np.ones(50, np.float32))
+    one_more = measure_av_sync(talk.points[:40], talk.tracked[:40], talk.mel[:160], np.ones(50, np.float32))
     assert isinstance(one_more, AvSync)
 
 
@@ -113,7 +113,7 @@ def test_a_second_of_speech_is_enough_and_less_is_not(talks):
     for count, kind in ((32, AvSync), (31, MissingCause)):
         speech = np.zeros(chunks, np.float32)
         speech[20 : 20 + count] = 0.9
-        assert isinstance(measure_pairing(talk.points, talk.tracked, talk.mel, speech), kind)
+        assert isinstance(measure_av_sync(talk.points, talk.tracked, talk.mel, speech), kind)
 
 
 def test_the_mouth_moves_more_in_speech_than_in_pauses(talks):
@@ -123,7 +123,7 @@ def test_the_mouth_moves_more_in_speech_than_in_pauses(talks):
         for one in (talk.points, talk.tracked, talk.mel, speech_probability(talk.samples))
     )
     ratio, backwards = (
-        measure_pairing(points, tracked, mel, heard).speech_motion_ratio for heard in (speech, 1 - speech)
+        measure_av_sync(points, tracked, mel, heard).speech_motion_ratio for heard in (speech, 1 - speech)
     )
     assert ratio > 1.2  # the drawn mouths close gently into pauses
     assert backwards == pytest.approx(1 / ratio, rel=0.2)
@@ -132,7 +132,7 @@ def test_the_mouth_moves_more_in_speech_than_in_pauses(talks):
 def test_speech_without_a_pause_has_no_ratio(talks):
     talk = talks[0]
     speech = np.ones(len(talk.points) * 640 // 512, np.float32)
-    assert measure_pairing(talk.points, talk.tracked, talk.mel, speech).speech_motion_ratio is None
+    assert measure_av_sync(talk.points, talk.tracked, talk.mel, speech).speech_motion_ratio is None
 
 
 def test_the_fit_is_one_at_the_offset_by_which_a_copy_is_moved():

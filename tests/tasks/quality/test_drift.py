@@ -64,4 +64,4 @@ def test_facts_hold_all_of_it():
     now = measured(50, 1, missing={"snr_db": 1.0})
     for before in (None, measured(60, 2)):
         found = corpus_drift("web", now, before, "release", 0.25)
-        assert drift_of("web", 50, json.loads(json.dumps(facts_of(found)))) == found
+        assert drift_of(json.loads(json.dumps(facts_of(found)))) == found

@@ -5,13 +5,14 @@ import os
 import socket
 from pathlib import Path
 
+import fsspec
 import pytest
 
 from schemas.errors import MediaRefusedError, SourceError
 from schemas.reasons import FileReason
 from tasks.media.paths import content_of, local_path
 from tasks.sources.corpus import Corpus
-from tasks.sources.folder import find_files
+from tasks.sources.folder import find_files, gone
 from tasks.stores.workspace import Workspace
 
 ODD_NAMES = [
@@ -224,3 +225,25 @@ def test_a_file_that_became_a_link_since_it_was_listed_is_refused_when_it_is_ope
     with pytest.raises(MediaRefusedError) as refused:
         content_of(raw.uri, within=raw.within)
     assert refused.value.reason is FileReason.LINK_OUTSIDE
+
+
+def test_local_files(tmp_path):
+    (tmp_path / "a").write_bytes(b"1")
+    (tmp_path / "link").symlink_to("nowhere")
+    here, link, lost, below = (str(tmp_path / name) for name in ("a", "link", "lost", "a/below"))
+    assert gone([here, link, lost, below]) == {lost, below}
+    assert gone([]) == frozenset()
+
+
+@pytest.mark.parametrize("count", [3, 30])
+def test_remote_files_few_or_many_of_a_folder(count):
+    store = fsspec.filesystem("memory")
+    for number in range(count):
+        store.pipe(f"/presence{count}/in/{number}.mp4", b"1")
+    uris = [f"memory://presence{count}/in/{number}.mp4" for number in range(count + 2)]
+    assert gone(uris) == set(uris[count:])
+    assert gone(uris[:count]) == frozenset()
+
+
+def test_a_store_that_cannot_be_asked_has_lost_nothing():
+    assert gone([f"nosuchprotocol://place/{number}" for number in range(20)]) == frozenset()

@@ -15,8 +15,8 @@ from schemas.errors import MediaRefusedError, SettingsError, SourceError, Worksp
 from tasks.dubbing.inputs import input_faults
 from tasks.media.paths import content_of
 from tasks.preflight.data import check_ingest, check_sources
+from tasks.sources.folder import gone
 from tasks.sources.open import source_files
-from tasks.sources.presence import gone
 from tasks.stores.remote import open_store
 from tasks.stores.workspace import Workspace
 

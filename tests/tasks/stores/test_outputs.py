@@ -8,8 +8,7 @@ from schemas.config.settings import Settings
 from schemas.errors import WorkspaceError
 from tasks.inspect.report.write import write_report, write_trend
 from tasks.reproduction.study.making import KEY, PAGE, make_study
-from tasks.reproduction.table import ScoreColumn, Table, TableRow
-from tasks.reproduction.writing import write_table
+from tasks.reproduction.table import ScoreColumn, Table, TableRow, write_table
 from tasks.stores.outputs import TABLE_ENDS
 from tasks.stores.workspace import Workspace
 

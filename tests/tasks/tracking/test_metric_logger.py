@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from model.training.callbacks import Callbacks, StepMetrics, ValidationMetrics
+from model.training.callbacks import CallbackList, StepMetrics, ValidationMetrics
 from schemas.config.settings import TrackingSettings
 from tasks.tracking.metric_logger import TrackedTraining
 from tasks.tracking.runs import TrackedRun, tracked_run
@@ -21,9 +21,9 @@ def step(number: int) -> StepMetrics:
 
 
 def train(listener: TrackedTraining, first: int, last: int) -> None:
-    listener.started(first, 100)
+    listener.on_train_start(first, 100)
     for number in range(first + 1, last + 1):
-        listener.stepped(step(number))
+        listener.on_train_step_end(step(number))
 
 
 def curve(tracking: Tracking, run: TrackedRun, name: str) -> list[tuple[int, float]]:
@@ -43,7 +43,7 @@ def test_points_are_means_over_steps(tracking):
     with tracked_run(tracking, "curves") as run:
         listener = TrackedTraining(run, point_steps=10)
         train(listener, 0, 30)
-        listener.ended(30, "done")
+        listener.on_train_end(30, "done")
     assert curve(tracking, run, "loss/l1") == [(10, 5.5), (20, 15.5), (30, 25.5)]
     assert curve(tracking, run, "loss/total")[-1] == (30, 51.0)
     assert curve(tracking, run, "fusion/sound") == [(10, 0.5), (20, 0.5), (30, 0.5)]
@@ -60,15 +60,17 @@ def test_little_is_sent_while_training_and_all_at_the_end(local):
         train(listener, 8, 10)
         assert len(curve(local, run, "loss/l1")) == 5
         train(listener, 10, 13)
-        listener.ended(13, "done")
+        listener.on_train_end(13, "done")
     assert [at for at, _ in curve(local, run, "loss/l1")] == [2, 4, 6, 8, 10, 12, 13]
 
 
 def test_scores_without_a_value_are_left_out(tracking):
     with tracked_run(tracking, "val") as run:
         listener = TrackedTraining(run)
-        listener.validated(ValidationMetrics(50, {"nme": 0.8, "correlation": None, "sync/score": 1.5}, best=True))
-        listener.validated(ValidationMetrics(100, {"nme": 0.9, "correlation": 0.4}, best=False))
+        listener.on_validation_end(
+            ValidationMetrics(50, {"nme": 0.8, "correlation": None, "sync/score": 1.5}, best=True)
+        )
+        listener.on_validation_end(ValidationMetrics(100, {"nme": 0.9, "correlation": 0.4}, best=False))
         assert curve(tracking, run, "val/nme") == [(50, 0.8), (100, 0.9)]
     assert curve(tracking, run, "val/correlation") == [(100, 0.4)]
     assert curve(tracking, run, "sync/score") == [(50, 1.5)]
@@ -78,7 +80,7 @@ def test_scores_without_a_value_are_left_out(tracking):
 def test_checkpoints_are_not_uploaded(local, tmp_path):
     (tmp_path / "checkpoint").write_bytes(b"x" * 1000)
     with tracked_run(local, "saved") as run:
-        Callbacks(TrackedTraining(run)).saved(10, tmp_path / "checkpoint")
+        CallbackList(TrackedTraining(run)).on_save_checkpoint(10, tmp_path / "checkpoint")
     assert local.client.list_artifacts(run.run_id) == []
 
 
@@ -94,14 +96,14 @@ def test_resumed_is_as_never_killed(tracking):
     with pytest.raises(KeyboardInterrupt), tracked_run(tracking, "long") as run:
         listener = TrackedTraining(run)
         train(listener, 0, 35)
-        listener.validated(ValidationMetrics(35, {"nme": 0.7}, best=True))
+        listener.on_validation_end(ValidationMetrics(35, {"nme": 0.7}, best=True))
         raise KeyboardInterrupt
     with tracked_run(tracking, "long", resume=run.run_id) as again:
         listener = TrackedTraining(again)
         train(listener, 20, 35)
-        listener.validated(ValidationMetrics(35, {"nme": 0.7}, best=True))
+        listener.on_validation_end(ValidationMetrics(35, {"nme": 0.7}, best=True))
         train(listener, 35, 60)
-        listener.ended(60, "done")
+        listener.on_train_end(60, "done")
     steps = [at for at, _ in curve(tracking, run, "loss/total")]
     assert len(steps) == len(set(steps))
     assert {10, 20, 30, 40, 50, 60} <= set(steps)
@@ -126,8 +128,8 @@ def test_a_server_that_goes_away_and_comes_back_has_missed_nothing(mortal, ws, c
         train(listener, 0, 10)
         mortal.stop()
         train(listener, 10, 60)
-        listener.validated(ValidationMetrics(60, {"nme": 0.5}, best=True))
-        listener.shown("val/opening.png", b"\x89PNG")
+        listener.on_validation_end(ValidationMetrics(60, {"nme": 0.5}, best=True))
+        listener.on_sample("val/opening.png", b"\x89PNG")
         assert sum("store is away" in record.message for record in caplog.records) == 1
         mortal.start()
         time.sleep(0.7)  # the pause has doubled a few times
@@ -150,8 +152,8 @@ def test_a_server_that_stays_away_stops_no_training_and_is_told_of(mortal, ws, c
         listener = TrackedTraining(run, point_steps=1)
         mortal.stop()
         train(listener, 0, 40)
-        listener.shown("val/opening.png", b"\x89PNG")
-        listener.ended(40, "done")
+        listener.on_sample("val/opening.png", b"\x89PNG")
+        listener.on_train_end(40, "done")
     words = [record.getMessage() for record in caplog.records]
     assert sum("store is away" in one for one in words) == 1
     (lost,) = [one for one in words if "never reached MLflow" in one]
@@ -167,6 +169,6 @@ def test_pictures_that_wait_are_bounded(local):
         listener = TrackedTraining(run)
         listener._not_before = time.monotonic() + 1e6  # as after an attempt that failed
         for number in range(40):
-            listener.shown(f"val/{number:02}.png", b"x")
+            listener.on_sample(f"val/{number:02}.png", b"x")
     kept = [Path(file.path).stem for file in local.client.list_artifacts(run.run_id, "val")]
     assert kept == [f"{number:02}" for number in range(24, 40)]

@@ -13,10 +13,10 @@ import pytest
 import torch
 
 from model.checksums import CHECKSUMS, NEVER_LOGGED, write_checksums
-from model.stage1.files import CARD, WEIGHTS, load_generator, save_generator
+from model.io import load_generator, save_model
 from model.stage1.inference import predict_clip
 from model.stage1.network import LandmarkGenerator
-from schemas.cards import GENERATOR, GeneratorCard
+from schemas.cards import CARD, GENERATOR, WEIGHTS, GeneratorCard
 from schemas.config.settings import Settings, TrackingSettings
 from schemas.config.training import Stage1Settings
 from schemas.errors import ModelFileError, TrackingError
@@ -47,7 +47,7 @@ def make(folder: Path, seed: int = 0) -> tuple[LandmarkGenerator, GeneratorCard]
         steps=7,
         gain=1.3,
     )
-    save_generator(folder, generator, card)
+    save_model(folder, generator, card)
     return generator, card
 
 

@@ -5,9 +5,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from model.stage2.files import DISCRIMINATORS, load_translator
+from model.io import load_translator
 from model.stage2.inference import TranslatorInference
-from schemas.cards import FINETUNED, GENERATOR
+from schemas.cards import DISCRIMINATORS, FINETUNED, GENERATOR
 from schemas.errors import ModelFileError, TrackingError
 from tasks.tracking.example import translator_example
 from tasks.tracking.kinds import FINETUNED_TRANSLATOR, LANDMARK_TRANSLATOR

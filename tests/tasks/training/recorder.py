@@ -3,10 +3,10 @@
 import os
 import signal
 
-from model.training.callbacks import StepMetrics, ValidationMetrics
+from model.training.callbacks import Callback, StepMetrics, ValidationMetrics
 
 
-class Recorder:
+class Recorder(Callback):
     def __init__(self) -> None:
         self.losses: dict[int, float] = {}
         self.fusions: list[dict[str, float]] = []
@@ -16,25 +16,22 @@ class Recorder:
         self.began_at, self.end = None, None
         self.waited = self.spent = 0.0
 
-    def started(self, first_step, steps):
+    def on_train_start(self, first_step, steps):
         self.began_at = first_step
 
-    def stepped(self, report: StepMetrics):
+    def on_train_step_end(self, report: StepMetrics):
         self.losses[report.step] = report.losses["total"]
         self.fusions.append({name: value for name, value in report.losses.items() if name.startswith("fusion/")})
         self.waited, self.spent = self.waited + report.waiting_s, self.spent + report.seconds
 
-    def validated(self, report: ValidationMetrics):
+    def on_validation_end(self, report: ValidationMetrics):
         self.validated_at.append(report.step)
         self.scores.append(dict(report.scores))
 
-    def shown(self, name, data):
+    def on_sample(self, name, data):
         self.files[name] = data
 
-    def saved(self, step, checkpoint):
-        pass
-
-    def ended(self, step, reason):
+    def on_train_end(self, step, reason):
         self.end = (step, reason)
 
 
@@ -45,7 +42,7 @@ class PulledAt(Recorder):
         super().__init__()
         self.step = step
 
-    def stepped(self, report):
-        super().stepped(report)
+    def on_train_step_end(self, report):
+        super().on_train_step_end(report)
         if report.step == self.step:
             os.kill(os.getpid(), signal.SIGKILL)

@@ -3,17 +3,18 @@
 import numpy as np
 import pytest
 
-from model.baselines.files import load_baseline
+from model.io import load_baseline
 from model.stage1.features import scale_mel
-from model.training.sampler import SamplerConfig, WindowSampler
+from model.training.sampler import WindowSampler
 from schemas.config.baselines import BaselineSettings
 from schemas.config.settings import WeightSettings
 from schemas.errors import TrainingError, WeightsMissingError
 from schemas.reasons import Stage
-from tasks.training.baselines import paired, read_av_eval_clips, train_baseline
+from tasks.training.baselines import baseline_spec, paired, read_av_eval_clips
 from tasks.training.clip_selection import find_release, select
-from tasks.training.data.baseline_dataset import BaselineDataset
-from tasks.training.translator_samples import BaselineSampleLogger
+from tasks.training.data.datasets import BaselineDataset
+from tasks.training.run import no_samples, run_training
+from tasks.training.samples import BaselineSamples
 from tests.model.talking import talk
 from tests.tasks.training.recorder import Recorder
 from tests.tasks.training.sitters import sitters
@@ -32,16 +33,16 @@ def settings(**changes) -> BaselineSettings:
     return BaselineSettings(preset="tiny", **{"schedule": PACE, "syncnet_steps": 2, "disc_start_step": 1} | changes)
 
 
-def trained(selection, folder, listener=None, name="wav2lip", draw=None, **changes):
-    given = name, selection, settings(**changes), WeightSettings(), folder, listener or Recorder(), draw
-    return train_baseline(*given)
+def trained(selection, folder, listener=None, name="wav2lip", samples=no_samples, **changes):
+    spec = baseline_spec(name, selection, settings(**changes), WeightSettings(), samples)
+    return run_training(spec, folder, listener or Recorder())
 
 
 @pytest.fixture(scope="module")
 def undisturbed(selection, tmp_path_factory):
     told = Recorder()
-    draw = BaselineSampleLogger(PACE["sample_interval"], PACE["max_steps"])
-    return trained(selection, tmp_path_factory.mktemp("undisturbed") / "t", told, draw=draw), told
+    samples = BaselineSamples(settings().schedule)
+    return trained(selection, tmp_path_factory.mktemp("undisturbed") / "t", told, samples=samples), told
 
 
 def test_it_tells_all_it_does(undisturbed):
@@ -55,8 +56,8 @@ def test_it_tells_all_it_does(undisturbed):
 
 
 class _Stopped(Recorder):
-    def stepped(self, report):
-        super().stepped(report)
+    def on_train_step_end(self, report):
+        super().on_train_step_end(report)
         if report.step == 5:
             raise KeyboardInterrupt
 
@@ -108,7 +109,7 @@ def test_missing_weights_stop_it_before_the_first_step(selection, tmp_path):
 
 
 def test_crops_and_mel_of_the_same_frames_come_together(selection):
-    plan = WindowSampler([clip.facts for clip in selection.train], SamplerConfig(8, 2, 1000, 0.5, 0))
+    plan = WindowSampler([clip.facts for clip in selection.train], settings().data, 0)
     batch = BaselineDataset(selection.both, selection.places, plan, settings())[0]
     window = plan.batch(0)[0]
     number = int(plan.clips[window.clip].speaker.split()[-1])

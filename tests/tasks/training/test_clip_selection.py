@@ -5,16 +5,18 @@ from dataclasses import replace
 import pyarrow as pa
 import pytest
 
+from schemas.config.settings import Settings
 from schemas.config.training import Stage1Settings
 from schemas.errors import ModelFileError, NotFoundError, TrainingError
 from schemas.reasons import Stage
-from tasks.evaluation.folds import folds, grouped, halves
+from tasks.evaluation.cross_validation import folds, grouped, halves
 from tasks.evaluation.generator_scores import evaluate_generator
 from tasks.releases.benchmarks import freeze
 from tasks.stores import tables, vacuum
 from tasks.stores.workspace import Workspace
 from tasks.training.clip_selection import candidates, find_release, select
-from tasks.training.stage1 import train_generator
+from tasks.training.run import run_training
+from tasks.training.stage1 import generator_spec
 from tests.tasks.stores.sample_rows import clip_id
 from tests.tasks.training.recorder import Recorder
 from tests.tasks.training.talkers import ORIGIN, add_media, publish, talkers
@@ -65,10 +67,12 @@ def test_a_version_that_was_erased(own_workspace):
 def test_a_model_of_another_landmark_backend(workspace, tmp_path):
     found = select(workspace, find_release(workspace, None), Stage.STAGE1)
     schedule = {"max_steps": 2, "eval_interval": 2, "save_interval": 2}
-    made = train_generator(found, Stage1Settings(preset="tiny", schedule=schedule), tmp_path / "t", Recorder())
+    made = run_training(
+        generator_spec(found, Stage1Settings(preset="tiny", schedule=schedule)), tmp_path / "t", Recorder()
+    )
     other = replace(found, release=replace(found.release, backend="face_mesh_v2@1"))
     with pytest.raises(ModelFileError, match=r"face_mesh_v1.*face_mesh_v2"):
-        evaluate_generator(workspace, other, found.val, made.model, "val", 1)
+        evaluate_generator(Settings(workspace=workspace.root), other, found.val, made.model, "val", 1)
 
 
 def test_every_speaker_is_judged_once_by_a_fold_that_never_met_them(workspace):

@@ -26,7 +26,6 @@ from tasks.dubbing.jobs import ModelPaths
 from tasks.dubbing.models import finetune, open_models
 from tasks.evaluation import generator_scores, translator_scores
 from tasks.evaluation.finetuning import compare_finetuning
-from tasks.evaluation.syncnet import SyncRecipe
 from tasks.monitoring.progress import ProgressSink
 from tasks.promotion import translator_evaluator
 from tasks.promotion.generator_evaluator import evaluate_generators
@@ -34,17 +33,17 @@ from tasks.promotion.generator_samples import render_generators
 from tasks.promotion.translator_evaluator import evaluate_translators
 from tasks.promotion.translator_samples import render_translators
 from tasks.releases import benchmarks
-from tasks.reproduction import judged
+from tasks.reproduction import systems
 from tasks.reproduction.footage import held_out
-from tasks.reproduction.judged import EvaluatedSystems
-from tasks.reproduction.systems import SYSTEMS
-from tasks.training.baselines import paired, train_baseline
+from tasks.reproduction.systems import SYSTEMS, EvaluatedSystems
+from tasks.training.baselines import baseline_spec, paired
 from tasks.training.clip_selection import candidates, find_release, select
 from tasks.training.device import device_of
 from tasks.training.finetuning import finetuning_clip, start_of
-from tasks.training.stage1 import train_generator
-from tasks.training.stage2 import train_translator
-from tasks.training.translator_samples import BaselineSampleLogger, TranslatorSampleLogger
+from tasks.training.run import no_samples, run_training
+from tasks.training.samples import BaselineSamples, TranslatorSamples
+from tasks.training.stage1 import generator_spec
+from tasks.training.stage2 import translator_spec
 from tests.model.perceptual.test_vgg import weights
 from tests.pretend_device import PRETEND, There, on_pretend_device
 from tests.tasks.training.recorder import Recorder
@@ -59,7 +58,9 @@ PICTURES = {
     "losses": {"disc_start_step": 1},
     "finetuning": {"seconds": 0.6, "steps": 2},
 }
-RULE = ModelRule(primary="", minimum_effect=0, references=4, least_clips=2, least_speakers=2, tolerances={"sync": 1.0})
+RULE = ModelRule(
+    primary="", minimum_effect=0, references=4, least_clips=2, least_speakers=2, tolerances={"landmark_sync_z": 1.0}
+)
 
 
 @pytest.fixture(scope="module")
@@ -83,19 +84,16 @@ def train(workspace, settings):
     speech, pictures = (select(workspace, find_release(workspace, None), stage) for stage in Stage)
     pairs = paired(workspace, pictures)
 
-    def call(what, folder, told, draw=False):
-        weights, schedule = settings.weights, (STEPS["sample_interval"], STEPS["max_steps"])
+    def spec(what, draw):
         if what == "generator":
-            return train_generator(speech, settings.stage1, folder, told), told
+            return generator_spec(speech, settings.stage1)
         if what == "translator":
-            return train_translator(
-                pictures, settings.stage2, weights, folder, told, TranslatorSampleLogger(*schedule) if draw else None
-            ), told
-        return train_baseline(
-            what, pairs, settings.baselines, weights, folder, told, BaselineSampleLogger(*schedule) if draw else None
-        ), told
+            samples = TranslatorSamples(settings.stage2.schedule) if draw else no_samples
+            return translator_spec(pictures, settings.stage2, settings.weights, samples)
+        samples = BaselineSamples(settings.baselines.schedule) if draw else no_samples
+        return baseline_spec(what, pairs, settings.baselines, settings.weights, samples)
 
-    return call
+    return lambda what, folder, told, draw=False: (run_training(spec(what, draw), folder, told), told)
 
 
 @pytest.fixture(scope="module")
@@ -130,8 +128,8 @@ def test_pretend_device_refuses_what_an_accelerator_refuses():
 
 
 class _Stopped(Recorder):
-    def stepped(self, report):
-        super().stepped(report)
+    def on_train_step_end(self, report):
+        super().on_train_step_end(report)
         if report.step == 3:
             raise KeyboardInterrupt
 
@@ -161,7 +159,7 @@ def alike(one, other):
 @pytest.fixture
 def quick(monkeypatch):
     """Without what takes long and lies on no device: looking for faces again, and most turns of a stopwatch."""
-    for module in (translator_scores, translator_evaluator, judged):
+    for module in (translator_scores, translator_evaluator, systems):
         monkeypatch.setattr(module, "finder", lambda *_: (None, {}))
     monkeypatch.setattr(cost, "latencies_ms", partial(cost.latencies_ms, turns=1))
 
@@ -173,15 +171,18 @@ def both(work):
         return found, work()
 
 
-def test_an_evaluation_of_a_generator(workspace, models):
+def test_an_evaluation_of_a_generator(workspace, settings, models):
     selection = select(workspace, find_release(workspace, None), Stage.STAGE1)
-    evaluate = partial(
-        generator_scores.evaluate_generator, workspace, selection, selection.val, models["generator"], "", 4
-    )
-    here, there = both(lambda: evaluate(SyncRecipe(2)).summary())
+
+    def evaluate(sync_steps):
+        changed = settings.stage1.model_copy(update={"sync_steps": sync_steps})
+        given = settings.model_copy(update={"stage1": changed})
+        return generator_scores.evaluate_generator(given, selection, selection.val, models["generator"], "", 4)
+
+    here, there = both(lambda: evaluate(2).summary())
     assert alike(here, there)
     with on_pretend_device():
-        evaluate(SyncRecipe(3))  # the scorer is trained there, too
+        evaluate(3)  # the scorer is trained there, too
 
 
 def test_an_evaluation_of_a_translator(workspace, settings, models, quick):
@@ -196,18 +197,15 @@ def test_fine_tuning(workspace, settings, models, tmp_path):
     selection = finetuning_clip(workspace, find_release(workspace, None), clip, seconds=0.8)
     changed, finetuning = start_of(settings, workspace, str(models["translator"]), clip)
     told = [Recorder(), Recorder()]
-    both(
-        lambda: train_translator(
-            selection, changed.stage2, settings.weights, tmp_path / str(len(told)), told.pop(), finetuning=finetuning
-        )
-    )
+    spec = translator_spec(selection, changed, settings.weights, finetuning=finetuning)
+    both(lambda: run_training(spec, tmp_path / str(len(told)), told.pop()))
     assert told == []
 
 
 def test_what_fine_tuning_is_worth(workspace, settings, models):
     selection = select(workspace, find_release(workspace, None), Stage.STAGE2)
     with on_pretend_device():
-        compare_finetuning(workspace, settings, selection, selection.val, models["translator"], Recorder())
+        compare_finetuning(workspace, settings, selection, selection.val, models["translator"], "", Recorder())
 
 
 def test_a_promotions_grades_and_drawings(workspace, settings, models, quick):
@@ -228,12 +226,12 @@ def test_a_promotions_grades_and_drawings(workspace, settings, models, quick):
 
 def test_the_papers_comparison(workspace, settings, models, quick, tmp_path):
     footage = held_out(workspace, None, None, 1)
-    made = {job: models[job.kind] for one in SYSTEMS for job in one.needs}
+    made = {job: models[job.kind] for one in SYSTEMS for job in one.jobs}
     with on_pretend_device():
         bench = EvaluatedSystems(settings, footage, tmp_path)
         for one in SYSTEMS:
-            assert bench.paired(one.entry(made, settings.stage2.architecture.side_px))
-        assert bench.unpaired(SYSTEMS[0].entry(made, settings.stage2.architecture.side_px)).interval.mean is not None
+            assert bench.paired(one, made)
+        assert bench.unpaired(SYSTEMS[0], made).interval.mean is not None
 
 
 def test_a_dubbings_models_and_its_fine_tuning(workspace, settings, models, tmp_path):

@@ -14,7 +14,8 @@ from schemas.reasons import Stage
 from tasks.training.clip_selection import ClipRef, InMemoryClips, find_release, select
 from tasks.training.data.clip_store import ClipSource, HeldPictures, PictureClip, StoredClips
 from tasks.training.finetuning import begin_from, held_back
-from tasks.training.stage2 import train_translator
+from tasks.training.run import run_training
+from tasks.training.stage2 import translator_spec
 from tasks.training.validation import GAP
 from tests.tasks.training.recorder import Recorder
 from tests.tasks.training.sitters import sitters
@@ -33,7 +34,8 @@ def workspace(tmp_path_factory):
 def made(workspace, tmp_path_factory):
     """A translator, trained by settings of its own."""
     selection = select(workspace, find_release(workspace, None), Stage.STAGE2)
-    return train_translator(selection, OWN, WeightSettings(), tmp_path_factory.mktemp("t") / "t", Recorder())
+    spec = translator_spec(selection, OWN, WeightSettings())
+    return run_training(spec, tmp_path_factory.mktemp("t") / "t", Recorder())
 
 
 def begun(made, **changes):
@@ -80,9 +82,8 @@ def test_the_best_step_is_chosen_by_frames_that_were_not_learned_from(made, work
             InMemoryClips(HeldPictures({"a": whole}), *held_back([_candidate(frames)]), "r", "a backend"),
             Recorder(),
         )
-        return train_translator(
-            held, changed, WeightSettings(), tmp_path / str(frames), told, finetuning=finetuning
-        ), told
+        spec = translator_spec(held, changed, WeightSettings(), finetuning=finetuning)
+        return run_training(spec, tmp_path / str(frames), told), told
 
     (chosen, looks), (taken, single) = tuned(60), tuned(45)
     assert 8 <= chosen.card.held_frames <= 12

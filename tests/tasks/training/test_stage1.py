@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from model.stage1.files import load_generator
+from model.io import load_generator
 from schemas.config.training import Stage1Settings
 from schemas.errors import TrainingError
 from schemas.reasons import Stage
 from tasks.training.clip_selection import find_release, select, spread
+from tasks.training.run import run_training
 from tasks.training.run_dirs import training_folder
-from tasks.training.stage1 import train_generator
+from tasks.training.stage1 import generator_spec
 from tests.tasks.training.recorder import Recorder
 from tests.tasks.training.talkers import damage, publish
 
@@ -31,7 +32,7 @@ def chosen(workspace):
 
 
 def trained(workspace, folder, listener=None, **changes):
-    return train_generator(chosen(workspace), settings(**changes), folder, listener or Recorder())
+    return run_training(generator_spec(chosen(workspace), settings(**changes)), folder, listener or Recorder())
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +122,7 @@ def test_a_loss_that_is_no_number_names_the_clips_of_its_batch(workspace, tmp_pa
 class Filling(Recorder):
     """Leaves no room for a file of more than 10 kB once there is a checkpoint."""
 
-    def saved(self, step, checkpoint):
+    def on_save_checkpoint(self, step, checkpoint):
         _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
         resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))
 

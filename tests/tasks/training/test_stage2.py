@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 import torch
 
-from model.stage2.files import load_discriminators, load_translator
+from model.io import load_discriminators, load_translator
 from model.training.sampler import WindowSampler
 from schemas.config.settings import Settings, WeightSettings
 from schemas.config.translation import Stage2Settings
 from schemas.errors import NotFoundError, TrainingError, WeightsMissingError
 from schemas.reasons import Stage
-from tasks.evaluation.translator_scores import cross_validate_translator, evaluate_translator
+from tasks.evaluation.translator_scores import evaluate_translator
 from tasks.training.clip_selection import candidates, find_release, select
-from tasks.training.common import sampler_config
 from tasks.training.finetuning import finetuning_clip, start_of
-from tasks.training.stage2 import train_translator
-from tasks.training.translator_samples import TranslatorSampleLogger
+from tasks.training.run import no_samples, run_training
+from tasks.training.samples import TranslatorSamples
+from tasks.training.stage2 import translator_spec
 from tests.tasks.training.recorder import Recorder
 from tests.tasks.training.sitters import sitters
 
@@ -39,16 +39,16 @@ def chosen(workspace):
     return select(workspace, find_release(workspace, None), Stage.STAGE2)
 
 
-def trained(workspace, folder, listener=None, draw=None, **changes):
-    given = chosen(workspace), settings(**changes), WeightSettings(), folder, listener or Recorder(), draw
-    return train_translator(*given)
+def trained(workspace, folder, listener=None, samples=no_samples, **changes):
+    spec = translator_spec(chosen(workspace), settings(**changes), WeightSettings(), samples)
+    return run_training(spec, folder, listener or Recorder())
 
 
 @pytest.fixture(scope="module")
 def undisturbed(workspace, tmp_path_factory):
     """A training that nothing happened to: its folder and what it told."""
     told, folder = Recorder(), tmp_path_factory.mktemp("undisturbed") / "training"
-    return trained(workspace, folder, told, TranslatorSampleLogger(SHORT["sample_interval"], SHORT["max_steps"])), told
+    return trained(workspace, folder, told, TranslatorSamples(settings().schedule)), told
 
 
 def weights(folder) -> dict[str, torch.Tensor]:
@@ -115,9 +115,8 @@ def test_fine_tuning_on_a_clips_beginning(workspace, undisturbed, tmp_path):
     assert selection.train[0].facts.frames == 15
     given = Settings(workspace=workspace.root, stage2=settings())
     changed, finetuning = start_of(given, workspace, str(made.model), clip)
-    tuned = train_translator(
-        selection, changed.stage2, WeightSettings(), tmp_path / "t", Recorder(), None, False, finetuning
-    )
+    spec = translator_spec(selection, changed, WeightSettings(), finetuning=finetuning)
+    tuned = run_training(spec, tmp_path / "t", Recorder())
     assert tuned.card.tuned_on == (clip,)
     assert tuned.card.tuned_from == finetuning.weights
     before, after = weights(made.model), weights(tuned.model)
@@ -131,7 +130,7 @@ def test_fine_tuning_takes_all_of_its_one_clip(workspace, undisturbed):
     given = Settings(workspace=workspace.root, stage2=settings(data={"batch_size": 16, "windows_per_clip": 12}))
     clip = candidates(workspace, find_release(workspace, None), Stage.STAGE2)[0].facts
     changed, _ = start_of(given, workspace, str(undisturbed[0].model), clip.clip_id)
-    batch = WindowSampler([replace(clip, frames=75)], sampler_config(changed.stage2.data, 0)).batch(0)
+    batch = WindowSampler([replace(clip, frames=75)], changed.data, 0).batch(0)
     assert len({window.seed for window in batch}) == 16
 
 
@@ -146,16 +145,10 @@ def test_an_evaluation_stands_beside_its_baselines(workspace, undisturbed):
     selection = chosen(workspace)
     found = evaluate_translator(given, selection, selection.val, undisturbed[0].model, "the val split", 4)
     means = {(row["system"], row["score"]): row["interval"]["mean"] for row in found.summary()["means"]}
-    assert means["source", "perceptual_lower"] == 0
-    assert means["painted", "perceptual_lower"] > 0
-    assert means["painted", "psnr_mouth"] > means["copy", "psnr_mouth"]
-    assert np.isfinite(found.scores.frechet["painted"]["frames"])
-    assert len(found.clips()) == 5
+    assert means["ground truth", "perceptual_lower"] == 0
+    assert means["generated", "perceptual_lower"] > 0
+    assert means["generated", "psnr_mouth"] > means["copy", "psnr_mouth"]
+    assert np.isfinite(found.frechet["generated"]["frames"])
+    assert len(found.rows) == 5
     with pytest.raises(TrainingError, match="no stage2 clip in the test split"):
         evaluate_translator(given, selection, [], undisturbed[0].model, "the test split", 4)
-
-
-def test_there_is_no_such_fold(workspace):
-    given = Settings(workspace=workspace.root, stage2=settings())
-    with pytest.raises(TrainingError, match="no fold 4; folds are 1 to 3"):
-        cross_validate_translator(workspace, given, chosen(workspace), 3, 4, Recorder(), only=4)

@@ -7,10 +7,9 @@ import pytest
 
 from schemas.errors import SourceError, WorkspaceError
 from schemas.study import QUESTIONS
-from tasks.reproduction.study.answers import gather, read_key
 from tasks.reproduction.study.making import make_study
-from tasks.reproduction.study.scoring import as_table, score_study
-from tasks.reproduction.writing import markdown
+from tasks.reproduction.study.scoring import as_table, gather, read_key, score_study
+from tasks.reproduction.table import markdown
 from tests.tasks.reproduction.study.films import CLIPS, SYSTEMS, listing
 
 

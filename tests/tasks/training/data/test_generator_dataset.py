@@ -9,10 +9,8 @@ from schemas.config.training import Stage1Settings
 from schemas.errors import NotFoundError, TrainingError
 from schemas.reasons import Stage
 from tasks.training.clip_selection import find_release, select
-from tasks.training.common import sampler_config
 from tasks.training.data.clip_store import ClipSource
-from tasks.training.data.dataset import batches_from
-from tasks.training.data.generator_dataset import GeneratorDataset
+from tasks.training.data.datasets import GeneratorDataset, batches_from
 from tests.model.talking import talk
 from tests.tasks.stores import sample_rows as sample
 from tests.tasks.training.talkers import damage, publish, talkers
@@ -31,7 +29,7 @@ def settings(**data):
 
 
 def batches(selection, made, rank=0, devices=1):
-    plan = WindowSampler([clip.facts for clip in selection.train], sampler_config(made.data, made.seed))
+    plan = WindowSampler([clip.facts for clip in selection.train], made.data, made.seed)
     return GeneratorDataset(selection.stored, selection.places, plan, made, rank, devices)
 
 
@@ -53,7 +51,7 @@ def test_a_clip_that_is_not_there(selection):
 def test_windows_hold_what_the_clip_holds_there(selection):
     made = settings(references=3).model_copy(update={"augmentation": quiet()})
     data = batches(selection, made)
-    window, batch = data._plan.batch(0)[0], data[0]
+    window, batch = data._sampler.batch(0)[0], data[0]
     clip = data.prepared(batch.clip_ids[0])
     span = slice(window.start, window.start + window.frames)
     torch.testing.assert_close(batch.target_BTPXY[0, : window.frames], torch.tensor(clip.target[span]))
@@ -72,7 +70,7 @@ def test_masked_frames_do_not_count_and_are_no_reference(selection):
     data = batches(selection, settings(window_frames=45, references=8))
     lost = 0
     for number in range(6):
-        for window, counts in zip(data._plan.batch(number), data[number].counts_BT, strict=True):
+        for window, counts in zip(data._sampler.batch(number), data[number].counts_BT, strict=True):
             gone = [frame - window.start for frame in (3, 4, 5) if 0 <= frame - window.start < window.frames]
             lost += len(gone)
             assert not counts[gone].any()
@@ -99,11 +97,11 @@ def test_devices_share_a_batch_between_them(selection):
 def test_a_store_far_larger_than_the_buffer_stays_out_of_memory(selection):
     """A buffer of one clip against a store of eight: no more than the clips of two groups are ever kept."""
     data = batches(selection, settings(buffer_frames=FRAMES))
-    for number in range(2 * data._plan.batches_per_epoch):
+    for number in range(2 * data._sampler.batches_per_epoch):
         assert data[number].clip_ids
         assert data._kept_frames <= 2 * FRAMES + FRAMES
         assert len(data._kept) <= 3
-    assert len(data._plan.clips) == 8
+    assert len(data._sampler.clips) == 8
 
 
 def test_a_broken_clip_is_named_across_processes(tmp_path):

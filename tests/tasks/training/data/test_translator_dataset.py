@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from model.training.sampler import SamplerConfig, WindowSampler
+from model.training.sampler import WindowSampler
+from schemas.config.training import DataSettings
 from schemas.config.translation import Stage2Settings
 from schemas.errors import TrainingError
 from schemas.reasons import Stage
 from tasks.training.clip_selection import find_release, select
-from tasks.training.data.dataset import batches_from
-from tasks.training.data.translator_dataset import TranslatorDataset, face_clip
+from tasks.training.data.datasets import TranslatorDataset, batches_from, face_clip
 from tests.model.stage2.faces import SIDE, speaker
 from tests.tasks.training.sitters import add_sitter, sitters
 from tests.tasks.training.talkers import publish
@@ -24,7 +24,11 @@ def selection(tmp_path_factory):
 
 
 def batches(selection, buffer_frames: int = 1000) -> TranslatorDataset:
-    plan = WindowSampler([clip.facts for clip in selection.train], SamplerConfig(2, 2, buffer_frames, 0.5, 0))
+    plan = WindowSampler(
+        [clip.facts for clip in selection.train],
+        DataSettings(window_frames=2, batch_size=2, buffer_frames=buffer_frames),
+        0,
+    )
     return TranslatorDataset(selection.stored, selection.places, plan, SETTINGS)
 
 
@@ -60,7 +64,7 @@ def test_memory_holds_two_groups_at_most(selection):
     data = batches(selection, buffer_frames=12)
     for number in range(6):
         data[number]
-        assert sum(data.frames(clip) for clip in data._kept.values()) <= 24
+        assert sum(clip.frames for clip in data._kept.values()) <= 24
 
 
 def test_a_crop_that_cannot_be_decoded_names_its_clip(tmp_path):

@@ -1,0 +1,17 @@
+"""Base of training batches. Without Lightning, since evaluations read the files of batches as well."""
+
+from dataclasses import dataclass, fields, replace
+from typing import Self
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingBatch:
+    """A batch of tensors; most have `clip_ids` of their rows as well."""
+
+    def to(self, device: torch.device) -> Self:
+        """Return the batch on a device."""
+        values = {one.name: getattr(self, one.name) for one in fields(self)}
+        return replace(self, **{name: value.to(device) for name, value in values.items() if isinstance(value, Tensor)})

@@ -1,0 +1,185 @@
+"""Intervals: hand cases, and how often they hold a truth that is known."""
+
+import numpy as np
+import pytest
+from scipy.stats import t as student
+
+from model.metrics.intervals import (
+    Interval,
+    Resampling,
+    difference_interval,
+    expanded_tail,
+    gain_difference_interval,
+    jackknife_interval,
+    mean_interval,
+    reduction_interval,
+)
+
+QUICK = Resampling(level=0.9, resamples=400)
+
+
+def simulated(speakers: int, draw: np.random.Generator) -> tuple[list[float], list[str]]:
+    """Clips around 1: speakers differ by 0.3, clips of one speaker by 0.1, and have 2 to 8 clips each."""
+    scores: list[float] = []
+    groups: list[str] = []
+    for speaker in range(speakers):
+        clips = int(draw.integers(2, 9))
+        scores += list(1 + draw.normal(0, 0.3) + draw.normal(0, 0.1, clips))
+        groups += [f"speaker {speaker}"] * clips
+    return scores, groups
+
+
+def covered(speakers: int, by_speaker: bool, trials: int = 400) -> float:
+    hits = 0
+    for trial in range(trials):
+        scores, groups = simulated(speakers, np.random.default_rng(trial))
+        found = mean_interval(scores, groups if by_speaker else None, QUICK)
+        hits += found.low <= 1 <= found.high
+    return hits / trials
+
+
+@pytest.mark.parametrize("speakers", [6, 20])
+def test_ninety_of_a_hundred_intervals_hold_the_truth(speakers):
+    # 400 trials of 0.9 spread by 0.015; clips per speaker that vary cost a little more
+    assert 0.85 <= covered(speakers, by_speaker=True) <= 0.95
+
+
+def test_clips_that_are_not_independent_must_not_be_taken_as_such():
+    assert covered(20, by_speaker=False) < 0.75
+
+
+def test_two_groups_by_hand():
+    # a group is drawn 0, 1 or 2 times: the mean is 1, 2 or 3
+    found = mean_interval([1.0, 3.0, 3.0, 1.0], ["a", "b", "b", "a"], Resampling(level=0.5))
+    assert found == Interval(2.0, 1.0, 3.0, clips=4, groups=2, left_out=0)
+
+
+def test_a_speaker_weighs_by_the_number_of_clips():
+    found = mean_interval([1.0, 3.0, 3.0, 3.0], ["a", "b", "b", "b"])
+    assert (found.mean, found.low, found.high) == (2.5, 1.0, 3.0)
+
+
+def test_many_clips_give_the_interval_of_the_textbook():
+    scores = np.random.default_rng(1).normal(5, 2, 30)
+    found = mean_interval(scores.tolist(), how=Resampling(resamples=20_000))
+    half = student.ppf(0.975, 29) * scores.std(ddof=1) / np.sqrt(30)
+    assert found.mean == pytest.approx(scores.mean())
+    assert (found.high - found.low) / 2 == pytest.approx(half, rel=0.05)
+
+
+def test_tails_are_cut_further_out_the_fewer_the_groups():
+    # Phi(t(0.025, 9) * sqrt(10 / 9)) = Phi(-2.2622 * 1.0541)
+    assert expanded_tail(0.025, 10) == pytest.approx(0.00855, abs=2e-5)
+    assert expanded_tail(0.025, 5) < expanded_tail(0.025, 10) < expanded_tail(0.025, 100) < 0.025
+    assert expanded_tail(0.025, 10**6) == pytest.approx(0.025, rel=1e-3)
+
+
+def test_the_same_seed_gives_the_same_interval_in_any_order_of_clips():
+    scores, groups = simulated(9, np.random.default_rng(3))
+    order = np.random.default_rng(4).permutation(len(scores))
+    shuffled = mean_interval([scores[i] for i in order], [groups[i] for i in order])
+    first = mean_interval(scores, groups)
+    assert mean_interval(scores, groups) == first
+    assert (shuffled.low, shuffled.high) == (pytest.approx(first.low), pytest.approx(first.high))
+    assert mean_interval(scores, groups, Resampling(seed=1)) != first
+
+
+def test_what_was_not_measured_is_left_out_and_counted():
+    found = mean_interval([None, 1.0, 2.0, None, 3.0], ["x", "a", "b", "b", "c"])
+    assert (found.mean, found.clips, found.groups, found.left_out) == (2.0, 3, 3, 2)
+    paired = difference_interval([1.0, None, 4.0, 5.0], [0.0, 1.0, None, 3.0])
+    assert (paired.mean, paired.clips, paired.left_out) == (1.5, 2, 2)
+
+
+def test_one_group_has_a_mean_and_no_interval():
+    assert mean_interval([1.0, 2.0], ["a", "a"]) == Interval(1.5, None, None, 2, 1, 0)
+    assert mean_interval([None, None], ["a", "b"]) == Interval(None, None, None, 0, 0, 2)
+    assert mean_interval([], []) == Interval(None, None, None, 0, 0, 0)
+
+
+def test_pairs_take_out_what_clips_have_in_common():
+    draw = np.random.default_rng(5)
+    hardness = draw.normal(10, 3, 60)
+    baseline, candidate = hardness.tolist(), (hardness - 0.2 + draw.normal(0, 0.1, 60)).tolist()
+    found = difference_interval(candidate, baseline)
+    assert found.mean == pytest.approx(np.mean(candidate) - np.mean(baseline))
+    assert -0.25 < found.low < found.high < -0.15
+    alone = mean_interval(candidate)
+    assert alone.high - alone.low > 10 * (found.high - found.low)
+
+
+def test_a_reduction_is_that_of_the_means():
+    baseline = [1.0, 2.0, 3.0, 6.0]
+    found = reduction_interval([0.75 * value for value in baseline], baseline, ["a", "a", "b", "c"])
+    assert (found.mean, found.low, found.high) == pytest.approx((0.25, 0.25, 0.25))
+    assert reduction_interval([1.0, 5.0], [2.0, 2.0]).mean == pytest.approx(-0.5)
+
+
+def test_reductions_hold_the_truth():
+    hits = 0
+    for trial in range(300):
+        draw = np.random.default_rng(trial)
+        scores, groups = simulated(12, draw)
+        gains = {group: draw.normal(0.3, 0.1) for group in dict.fromkeys(groups)}
+        baseline = [1 + value for value in scores]
+        candidate = [(1 - gains[group]) * value for value, group in zip(baseline, groups, strict=True)]
+        found = reduction_interval(candidate, baseline, groups, QUICK)
+        hits += found.low <= 0.3 <= found.high
+    assert 0.85 <= hits / 300 <= 0.95
+
+
+def test_no_error_cannot_be_reduced():
+    assert reduction_interval([0.0, 0.0], [0.0, 0.0]) == Interval(None, None, None, 2, 2, 0)
+    partly = reduction_interval([1.0, 1.0], [0.0, 4.0])
+    assert (partly.mean, partly.low, partly.high) == (0.5, None, None)
+
+
+def test_wrong_input_is_refused():
+    with pytest.raises(ValueError, match="groups"):
+        mean_interval([1.0, 2.0], ["a"])
+    with pytest.raises(ValueError, match="scores"):
+        difference_interval([1.0, 2.0], [1.0])
+    with pytest.raises(ValueError, match="not finite"):
+        mean_interval([1.0, float("nan")])
+    with pytest.raises(ValueError, match="never negative"):
+        reduction_interval([1.0], [-1.0])
+    with pytest.raises(ValueError, match="level"):
+        Resampling(level=1.0)
+    with pytest.raises(ValueError, match="resamples"):
+        Resampling(resamples=0)
+
+
+def test_a_gain_is_compared_with_another_s_gain():
+    """Own error over its control's: 1 - 6/10 against 1 - 8/10."""
+    groups = ["a", "a", "b", "b", "c", "c"]
+    found = gain_difference_interval(([6.0] * 6, [10.0] * 6), ([8.0] * 6, [10.0] * 6), groups)
+    assert found.mean == pytest.approx(0.2)
+    assert found.low == pytest.approx(0.2) and found.high == pytest.approx(0.2)
+    with pytest.raises(ValueError, match="never negative"):
+        gain_difference_interval(([6.0], [-1.0]), ([8.0], [10.0]))
+
+
+def test_jackknife_of_a_mean_is_students():
+    values = np.array([1.0, 2, 4, 8])
+    without = [float(np.delete(values, one).mean()) for one in range(4)]
+    found = jackknife_interval(float(values.mean()), without, clips=4)
+    reach = student.ppf(0.975, 3) * values.std(ddof=1) / 2
+    assert (found.low, found.high) == pytest.approx((values.mean() - reach, values.mean() + reach))
+
+
+def test_jackknife_of_one_group_has_no_interval():
+    assert jackknife_interval(3.0, [2.0], 5).low is None
+    assert jackknife_interval(3.0, [], 5).mean == 3
+
+
+def test_jackknife_refuses_what_is_not_finite():
+    with pytest.raises(ValueError, match="not finite"):
+        jackknife_interval(1.0, [float("nan"), 1.0], 2)
+
+
+def test_an_interval_as_text():
+    whole, alone = Interval(0.5, 0.25, 0.75, 4, 4, 0), Interval(0.5, None, None, 1, 1, 0)
+    assert whole.format() == "0.50 (0.25 to 0.75)"
+    assert whole.format("+.1f", scale=100, unit=" %") == "+50.0 % (+25.0 to +75.0)"
+    assert alone.format(".3g") == "0.5"
+    assert Interval(None, None, None, 0, 0, 2).format(missing="-") == "-"
