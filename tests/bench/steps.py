@@ -19,7 +19,7 @@ from typing import Any
 from schemas.config.settings import load_settings
 from schemas.errors import MediaRefusedError
 from schemas.policy import load_policy
-from tasks.faces import patches, search, tracker
+from tasks.faces import detector, patches, tracker
 from tasks.ingestion import clip_builder, process_file, rows, sound_tracks
 from tasks.ingestion.child import LEAN
 from tasks.ingestion.job import FileJob
@@ -32,11 +32,11 @@ _STEPS: tuple[tuple[str, Any, str], ...] = (
     ("hash the file", process_file, "fingerprint"),
     ("one line of time", process_file.Timeline, "read"),
     ("faces: detect, mesh, track", tracker.FaceTracker, "step"),
-    ("faces: detect, mesh, track", search.FaceSearch, "__call__"),
+    ("faces: detect, mesh, track", detector.FaceSearch, "__call__"),
     ("combs: find", interlace.CombFinder, "step"),
     ("combs: find", interlace, "sample"),
     ("combs: find", deinterlacing, "luma_of"),
-    ("combs: deinterlace", deinterlacing.Deinterlacer, "_woven"),
+    ("combs: deinterlace", deinterlacing.Deinterlacer, "_deinterlaced"),
     ("shot cuts", shots, "small_picture"),
     ("shot cuts", shots._Cuts, "add"),
     ("gradual transitions", transitions.TransitionFinder, "add"),
@@ -48,7 +48,7 @@ _STEPS: tuple[tuple[str, Any, str], ...] = (
     ("fingerprint, stillness", process_file, "is_still"),
     ("choice of a channel", sound, "best_channel"),
     ("choice of a sound track", sound_tracks.SoundTracks, "_listen"),
-    ("decode sound", sound_tracks, "open_sound"),
+    ("decode sound", process_file, "open_sound"),
     ("clip measures: sound, pairing, picture", process_file._Analyst, "_decide"),
     ("encode crops", rows, "stage2_table"),
     ("write parts", parts.PartWriter, "add"),

@@ -11,7 +11,6 @@ import av
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from tasks.lineage.scope import find_scope
 
 from schemas.config.limits import LimitSettings
 from schemas.config.settings import Settings, load_settings
@@ -24,7 +23,7 @@ from tasks.inspect.check_workspace import check_workspace
 from tasks.inspect.list import ListQuery, list_clips, list_files
 from tasks.inspect.status import status
 from tasks.lineage.erase import take_down
-from tasks.lineage.plan import plan_takedown
+from tasks.lineage.plan import find_scope, plan_takedown
 from tasks.media.probe import probe
 from tasks.media.sniff import sniff
 from tasks.media.speech import SpeechSource

@@ -11,12 +11,10 @@ import numpy as np
 import torch
 from lightning_fabric import Fabric
 
-from model.baselines.files import load_baseline
 from model.checksums import verify_checksums, write_checksums
-from model.stage1.files import load_generator, save_generator
+from model.io import load_baseline, load_discriminators, load_generator, load_translator, save_model
 from model.stage1.inference import predict_clip
 from model.stage1.network import LandmarkGenerator
-from model.stage2.files import load_discriminators, load_translator
 from model.stage2.inference import TranslatorInference
 from schemas.cards import GeneratorCard
 from schemas.config.training import Stage1Settings
@@ -93,7 +91,7 @@ def _train(folder: Path, steps: int) -> None:
 def _save_generator(folder: Path) -> None:
     shape = Stage1Settings(preset="tiny").architecture
     card = GeneratorCard(architecture=shape, backend="face_mesh_v1", release="r0", seed=0, steps=7)
-    save_generator(folder, LandmarkGenerator(shape), card)
+    save_model(folder, LandmarkGenerator(shape), card)
 
 
 def model_doors(scratch: Path) -> dict[str, Door]:
