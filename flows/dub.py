@@ -6,7 +6,7 @@ from prefect import flow
 
 from schemas.config.settings import load_settings
 from schemas.errors import BatchError
-from tasks.dubbing.batch import summary_of
+from tasks.dubbing.jobs import summary_of
 from tasks.monitoring.run_log import recorded
 from tasks.steps.dub import dub_jobs, read_jobs, show_dubbings
 from tasks.steps.states import shown_by_prefect
@@ -21,11 +21,12 @@ def dub(
     translator: str = "@champion",
     workspace: str | None = None,
     config: str | None = None,
+    resume: bool = True,
 ) -> dict[str, Any]:
-    """Dub every job of a CSV manifest (tasks/dubbing/batch.py names its columns).
+    """Dub every job of a CSV manifest (tasks/dubbing/jobs.py names its columns).
 
-    Returns the counts of jobs that were dubbed and that failed, and each job's summary; a failed job carries its error
-    and stops no other.
+    Returns the counts of jobs that were dubbed, skipped and that failed, and each job's summary; a failed job carries
+    its error and stops no other.
 
     Args:
         manifest: CSV where the flow runs: video, speech, out; where wanted face, length, appearance_from, finetune.
@@ -33,12 +34,13 @@ def dub(
         translator: Landmark translator, named the same way; or warp, the one without training.
         workspace: Folder or URI that holds every table; else as the settings say.
         config: Settings file where the flow runs; else heterodub.toml in its working folder.
+        resume: Skip jobs that an earlier run finished, if nothing changed and the output is intact.
 
     Raises: HeterodubError - the manifest, the models or the store; the text says what to do. BatchError - every job
     failed.
     """
     settings = load_settings(config, workspace=workspace)
-    outcomes = dub_jobs(read_jobs(manifest), generator, translator, settings)
+    outcomes = dub_jobs(read_jobs(manifest), generator, translator, settings, resume)
     show_dubbings(outcomes)
     summary = summary_of(outcomes)
     if summary["state"] == "failed":

@@ -57,6 +57,9 @@ def dub(
             min=0.5, max=60, help="First adapt the translator to the video's face, by so many of its first seconds."
         ),
     ] = None,
+    resume: Annotated[
+        bool, typer.Option(help="Skip a manifest's rows that are finished and unchanged; --no-resume dubs them again.")
+    ] = True,
     generator: GeneratorOption = "@champion",
     translator: TranslatorOption = "@champion",
     workspace: WorkspaceOption = None,
@@ -65,23 +68,18 @@ def dub(
 ) -> None:
     """Make the face in a video speak other words.
 
-    Files and names are checked first. Rows of a manifest that cannot be done are named and the others go on. A second
-    run does every job again.
+    Files and names are checked first. Rows of a manifest that cannot be done are named and the others go on. A manifest
+    that is given again resumes; a single video is always dubbed.
     """
     configure_environment()
     if manifest is not None:
         if any(argument is not None for argument in (video, speech, out, speech_from)):
             raise SettingsError("a manifest names videos, speeches and outputs itself: give it alone")
-        summary = _dub_manifest(manifest, generator, translator, workspace, config)
+        summary = _dub_manifest(manifest, generator, translator, workspace, config, resume)
     else:
         job = _job(video, speech, speech_from, out)
         job |= {"face": face, "length": length, "appearance_from": appearance_from, "finetune": finetune}
         summary = _dub_one(job, generator, translator, workspace, config)
-    _print_outcomes(summary, as_json)
-
-
-def _print_outcomes(summary: dict[str, Any], as_json: bool) -> None:
-    """Print the outcome of each job. Raises: typer.Exit - not every job was dubbed."""
     from flows.cli.render.ingest import show_dubbings
 
     for outcome in summary["outcomes"]:
@@ -107,7 +105,8 @@ def _dub_one(
     from schemas.config.settings import load_settings
     from schemas.endings import ending_of
     from schemas.problems import describe
-    from tasks.dubbing.batch import dub_counts, dub_jobs, summary_of
+    from tasks.dubbing.batch import dub_counts, dub_jobs
+    from tasks.dubbing.jobs import summary_of
     from tasks.monitoring.run_log import as_step, recording
     from tasks.preflight.dubbing import check_dub
 
@@ -131,7 +130,7 @@ def _dub_one(
 
 
 def _dub_manifest(
-    manifest: Path, generator: str, translator: str, workspace: str | None, config: Path | None
+    manifest: Path, generator: str, translator: str, workspace: str | None, config: Path | None, resume: bool
 ) -> dict[str, Any]:
     from tasks.preflight.dubbing import check_manifest
 
@@ -141,6 +140,6 @@ def _dub_manifest(
     from flows.dub import dub as run
 
     try:
-        return run_shown(run, *arguments)
+        return run_shown(run, *arguments, resume)
     except BatchError as error:
         return error.summary

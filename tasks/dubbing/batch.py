@@ -1,156 +1,278 @@
-"""Batches of dubbing jobs: one, or those of a manifest. A job that fails does not stop the others."""
+"""Batches of dubbing jobs: one, or those of a manifest, in a child process in a sandbox. A job that fails does not stop
+the others, and one that is finished is not done again.
 
-import csv
+Models are looked for outside of the sandbox, files are opened for the child, and its outputs are put in their places by
+this process.
+"""
+
+import os
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Literal
 
-from pydantic import ValidationError
-
-from model.files import clear_partials
+from model.files import clear_partials, copy_untrusted
 from schemas.config.dubbing import DubJob
 from schemas.config.settings import Settings
-from schemas.endings import ending_of_jobs, with_ending
-from schemas.errors import HeterodubError, SourceError
-from schemas.problems import describe
-from tasks.dubbing.checks import crossed_rows, find_faults
-from tasks.dubbing.dubber import Dubber
-from tasks.dubbing.outcomes import Dubbed, DubResult, readable
+from schemas.errors import DubbingError, HeterodubError, MediaRefusedError, WorkspaceError
+from tasks.dubbing.jobs import (
+    Dubbed,
+    DubResult,
+    ModelPaths,
+    identity,
+    inputs_of,
+    local_inputs,
+    output_faults,
+    readable,
+)
+from tasks.dubbing.resume import finished, record_finished
+from tasks.ingestion.child_process import ChildProcess, FunctionName
+from tasks.ingestion.decoder_process import Decoder
+from tasks.ingestion.sandbox import Sandbox
+from tasks.media.paths import local_path
 from tasks.monitoring.progress import ProgressSink, TitledSink
 from tasks.monitoring.run_log import Counts
+from tasks.stores import tables
+from tasks.stores.workspace import Workspace
+from tasks.training.run_dirs import dubbings
 
-if TYPE_CHECKING:
-    from model.syncnet.scorer import SyncScorer
-    from tasks.evaluation.dubbing import DubScores
+_CHECK = FunctionName("tasks.dubbing.inputs:input_faults")
+_FIND = FunctionName("tasks.dubbing.models:find_models")
+_KEY = FunctionName("tasks.dubbing.resume:dub_key")
+_OPEN = FunctionName("tasks.dubbing.worker:open_both")
+_WORK = FunctionName("tasks.dubbing.worker:work_on")
+# by name: only the children load decoders and models
 
-_PATHS: Final = ("video", "speech", "out", "appearance_from")
+_NEWS: Final = tuple[Literal["phase"], tuple[str, int | None]] | tuple[Literal["advance"], tuple[()]]
 
 
-def read_jobs(manifest: Path) -> list[DubJob]:
-    """Read the jobs of a CSV manifest: columns video, speech, out, and where wanted the other fields of DubJob.
+class Dubber:
+    """A child that works on jobs one after the other, with all cores to itself; replaced when a job has killed it.
 
-    Relative paths are relative to the manifest.
+    models: names of models; those that are folders may be read. scratch: a folder for other models, and for outputs.
+    tuned: jobs are going to adapt the translator, so that the folder for that may be written.
 
-    Raises: SourceError - it cannot be read, a column is missing or unknown, a value is bad, or a job writes what
-    another writes or any of them reads.
+    Raises: WorkspaceError - `tuned`, and there is no workspace. SandboxError - see Decoder.
     """
-    try:
-        with manifest.open(encoding="utf-8-sig", newline="") as lines:
-            rows = list(csv.DictReader(lines))
-    except (OSError, ValueError, csv.Error) as error:
-        raise SourceError(f"manifest {manifest}: {error}") from error
-    jobs: list[DubJob] = []
-    for number, row in enumerate(rows, start=1):
-        given = {name: _placed(manifest, name, value) for name, value in row.items() if value not in ("", None)}
+
+    def __init__(
+        self, settings: Settings, models: Sequence[str] = (), scratch: str | None = None, tuned: bool = False
+    ) -> None:
+        self._settings = settings
+        self._scratch = Path(scratch or "")
+        self._tunings = dubbings(Workspace.open(settings.workspace)) if tuned else None
+        writes = [*([self._scratch / "made"] if scratch else ()), *([self._tunings] if self._tunings else ())]
+        for folder in writes:
+            folder.mkdir(parents=True, exist_ok=True)
+        reads = [str(Path(name).absolute()) for name in (*models, scratch) if name and Path(name).is_dir()]
+        sandbox = Sandbox(
+            (*reads, *settings.weights.paths), tuple(map(str, writes)), accelerators=settings.device != "cpu"
+        )
+        self._decoder = Decoder(settings.limits, sandbox, {"OMP_NUM_THREADS": str(os.cpu_count() or 1)})
+        self._outside = ChildProcess(settings.limits.memory_limit_gib, None)
+
+    def check(self, job: DubJob, written: bool = True) -> tuple[str, ...]:
+        """Check a job's inputs, and the file that its output would replace; see inputs.input_faults.
+
+        Raises: MediaRefusedError - one of them killed the child.
+        """
+        media = [str(path) for path in (*local_inputs(job), Path(job.out)) if path.is_file()]
+        faults: tuple[str, ...] = self.ask(
+            _CHECK, job, self._settings.limits, written, media=media, returns=tuple[str, ...]
+        )
+        return faults
+
+    def find(self, generator: str, translator: str) -> ModelPaths:
+        """Find the models outside of the sandbox, where the tracking server is.
+
+        Raises: as find_models. DubbingError - they killed the child.
+        """
+        asked = (_FIND, self._settings, generator, translator, self._scratch)
+        with _models_named():
+            found: ModelPaths = self._ask_outside(*asked, returns=ModelPaths)
+        return replace(found, tunings=self._tunings)
+
+    def open(self, found: ModelPaths) -> None:
+        """Open the models inside of the sandbox, to see that they can be used. Nothing is asked outside from here on.
+
+        Raises: as worker.open_both. DubbingError - they killed the child.
+        """
+        self._outside.close()
+        with _models_named():
+            self.ask(_OPEN, found, self._settings)
+
+    def key(self, job: DubJob, found: ModelPaths) -> str | None:
+        """Key of all that a job's output follows from, see resume.dub_key; None if one of it cannot be read."""
         try:
-            jobs.append(DubJob.model_validate(given))
-        except ValidationError as error:
-            raise SourceError(f"manifest {manifest}: row {number}: {describe(error)}") from error
-    if not jobs:
-        raise SourceError(f"manifest {manifest}: it names no job")
-    if crossed := crossed_rows(jobs):
-        raise SourceError(f"manifest {manifest}: {crossed}")
-    return jobs
+            key: str = self._ask_outside(_KEY, job, found, self._settings, returns=str)
+        except (MediaRefusedError, OSError):  # dubbing says it with more words
+            return None
+        return key
+
+    def dub(self, job: DubJob, found: ModelPaths, watcher: ProgressSink) -> Dubbed:
+        """Dub a job's video, and put the output under its name.
+
+        Raises: as dub.dub, and as Decoder.run. OSError - there is no room for it.
+        """
+        made = self._scratch / "made" / f"dubbed{Path(job.out).suffix}"
+        dubbed: Dubbed = self.ask(
+            _WORK, job, found, self._settings, made, watcher=watcher, media=inputs_of(job), returns=Dubbed
+        )
+        copy_untrusted(made, Path(job.out))
+        return replace(dubbed, out=job.out)
+
+    def ask(self, work: FunctionName, *arguments: Any, watcher: ProgressSink | None = None, **more: Any) -> Any:
+        """Call work(*arguments) in the sandbox; see Decoder.run."""
+        hearing = watcher or ProgressSink()
+
+        def on_message(news: Any) -> None:
+            getattr(hearing, news[0])(*news[1])
+
+        limit_s = self._settings.dub.silence_s
+        return self._decoder.run(
+            work, *arguments, lenient=True, time_limit_s=limit_s, on_message=on_message, message_type=_NEWS, **more
+        )
+
+    def close(self) -> None:
+        """End the children."""
+        self._decoder.close()
+        self._outside.close()
+
+    def _ask_outside(self, work: FunctionName, *arguments: Any, returns: Any) -> Any:
+        return self._outside.run(work, *arguments, time_limit_s=self._settings.dub.silence_s, returns=returns)
 
 
-def _placed(manifest: Path, name: Any, value: Any) -> Any:
-    if name not in _PATHS or "://" in value or Path(value).is_absolute():
-        return value
-    return str(manifest.absolute().parent / value)
+@contextmanager
+def _models_named() -> Iterator[None]:
+    """Name the models as the cause. Raises: DubbingError - in the place of MediaRefusedError."""
+    try:
+        yield
+    except MediaRefusedError as refusal:
+        raise DubbingError(f"the models could not be opened: {refusal}") from refusal
 
 
-def dub_counts(jobs: Sequence[Mapping[str, Any]]) -> Counts:
-    """Count files, seconds of media and errors of jobs for `metrics`, from their summaries."""
-    seconds, failed = sum(one.get("seconds", 0.0) for one in jobs), sum(one["error"] is not None for one in jobs)
-    return Counts(files=len(jobs), media_s=seconds, errors=failed)
-
-
-def summary_of(jobs: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Summarise all jobs, from their summaries."""
-    failed = sum(one["error"] is not None for one in jobs)
-    dubbed = len(jobs) - failed
-    counts = {"jobs": len(jobs), "dubbed": dubbed, "failed": failed, "outcomes": list(jobs)}
-    return with_ending(counts, ending_of_jobs(dubbed, failed))
-
-
-def dub_jobs(
-    jobs: Sequence[DubJob], generator: str, translator: str, settings: Settings, watcher: ProgressSink
-) -> list[DubResult]:
-    """Dub every job, in order, in a child process. What goes wrong with one, a crash of its decoder or a hang too, is
-    its outcome; what goes wrong with the models is raised. All are checked before the first is worked on, and those
-    that cannot be done are not tried.
-
-    Raises: ModelFileError, TrackingError, WorkspaceError, WeightsMissingError - before the first job. DubbingError -
-    opening the models killed the child.
-    """
-    tuned = any(job.finetune is not None for job in jobs)
+@contextmanager
+def open_dubber(settings: Settings, generator: str, translator: str, tuned: bool = False) -> Iterator[Dubber]:
+    """Provide a dubber, with a scratch folder for as long as the block lasts."""
     with (
         tempfile.TemporaryDirectory(prefix="heterodub-") as scratch,
         closing(Dubber(settings, (generator, translator), scratch, tuned)) as dubber,
     ):
-        faults = find_faults(jobs, dubber.look, settings)
-        if len(faults) == len(jobs):
-            return [DubResult(job, None, faults[place]) for place, job in enumerate(jobs)]
-        found = dubber.find(generator, translator)
-        outcomes = []
-        for place, job in enumerate(jobs):
-            if place in faults:
-                outcomes.append(DubResult(job, None, faults[place]))
-                continue
-            outcomes.append(_outcome(job, partial(dubber.dub, job, found, _titled(watcher, jobs, place))))
-    return outcomes
+        yield dubber
 
 
-def check_jobs(jobs: Sequence[DubJob], settings: Settings, written: bool = True) -> dict[int, str]:
-    """Say what is wrong with each job that cannot be done, by its place; see checks.find_faults."""
-    with closing(Dubber(settings)) as dubber:
-        return find_faults(jobs, partial(dubber.look, written=written), settings, written)
-
-
-def judge_jobs(
+def dub_jobs(
     jobs: Sequence[DubJob],
     generator: str,
     translator: str,
     settings: Settings,
-    scorer: "SyncScorer",
     watcher: ProgressSink,
-) -> "DubScores":
-    """Judge the jobs' finished files (tasks/evaluation/dubbing.py), in a child process, whose death costs one job its
-    scores.
+    resume: bool = False,
+) -> list[DubResult]:
+    """Dub every job, in order, in a child process. What goes wrong with one, a crash of its decoder or a hang too, is
+    its outcome; what goes wrong with the models is raised. All are checked before the first is worked on, and those
+    that cannot be done are not tried. resume: skip jobs that an earlier run finished, see tasks/dubbing/resume.py.
 
-    Raises: ModelFileError, TrackingError, WorkspaceError, WeightsMissingError, DubbingError - as dub_jobs.
+    Raises: ModelFileError, TrackingError, WorkspaceError, WeightsMissingError - before the first job. DubbingError -
+    opening the models killed the child.
     """
-    from tasks.evaluation.dubbing import DubScores, merged
-
-    with (
-        tempfile.TemporaryDirectory(prefix="heterodub-") as scratch,
-        closing(Dubber(settings, (generator, translator), scratch)) as dubber,
-    ):
-        found, scores = dubber.find(generator, translator), []
+    with open_dubber(settings, generator, translator, any(job.finetune is not None for job in jobs)) as dubber:
+        results = {
+            place: DubResult(jobs[place], None, fault)
+            for place, fault in find_faults(jobs, dubber.check, settings).items()
+        }
+        left = [place for place in range(len(jobs)) if place not in results]
+        if left:
+            found = dubber.find(generator, translator)
+            keys = {place: dubber.key(jobs[place], found) for place in left}
+            results |= _finished(jobs, keys) if resume else {}
+            if len(results) < len(jobs):
+                dubber.open(found)
         for place, job in enumerate(jobs):
-            try:
-                with readable(job.video):
-                    scores.append(dubber.judge(job, found, scorer, _titled(watcher, jobs, place)))
-            except HeterodubError as error:
-                scores.append(DubScores(*found.names, (), {job.video: str(error)}, {}))
-    return merged(scores)
+            if place not in results:
+                work = partial(dubber.dub, job, found, titled(watcher, jobs, place))
+                results[place] = _result(job, work, keys[place])
+    return [results[place] for place in range(len(jobs))]
 
 
-def _titled(watcher: ProgressSink, jobs: Sequence[DubJob], place: int) -> ProgressSink:
+def check_jobs(jobs: Sequence[DubJob], settings: Settings, written: bool = True) -> dict[int, str]:
+    """Say what is wrong with each job that cannot be done, by its place; see find_faults."""
+    with closing(Dubber(settings)) as dubber:
+        return find_faults(jobs, partial(dubber.check, written=written), settings, written)
+
+
+def find_faults(
+    jobs: Sequence[DubJob], check: Callable[[DubJob], tuple[str, ...]], settings: Settings, written: bool = True
+) -> dict[int, str]:
+    """Return what is wrong with each job that cannot be done, by its place among the jobs; that a file kills the child
+    is the job's fault, too.
+
+    check: of a job's inputs. written: the outputs are going to be written, so they have to be names that can be, and of
+    no footage of the settings' workspace.
+    """
+    footage = _footage(settings, jobs) if written else set()
+    faults: dict[int, str] = {}
+    for place, job in enumerate(jobs):
+        words = list(output_faults(job)) if written else []
+        if identity(Path(job.out)) in footage:
+            words.insert(0, f"{job.out} is footage of {settings.workspace}; sources are never written to")
+        try:
+            with readable(job.video):
+                words += check(job)
+        except HeterodubError as error:
+            words = [str(error)]
+        if words:
+            faults[place] = "; ".join(words)
+    return faults
+
+
+def _footage(settings: Settings, jobs: Sequence[DubJob]) -> set[object]:
+    """Identities of the catalog's files that one of the outputs may be. Of the others, which may be many, none is
+    asked for: they have another size than any output that is there, and another name.
+    """
+    there = [Path(job.out) for job in jobs if Path(job.out).is_file()]
+    if not there:
+        return set()
+    sizes, names = {path.stat().st_size for path in there}, {path.name for path in there}
+    try:
+        rows = tables.read_any(Workspace.open(settings.workspace), "catalog", ["uri", "size_bytes"]).to_pylist()
+    except WorkspaceError:
+        return set()
+    near = [row["uri"] for row in rows if row["size_bytes"] in sizes or row["uri"].rsplit("/", 1)[-1] in names]
+    return {identity(path) for uri in near if uri.startswith(("/", "file:")) and (path := local_path(uri))}
+
+
+def titled(watcher: ProgressSink, jobs: Sequence[DubJob], place: int) -> ProgressSink:
     """Return the sink for the phases of one job; of several, each is named."""
     return TitledSink(watcher, f"{place + 1}/{len(jobs)} {jobs[place].video}: ") if len(jobs) > 1 else watcher
 
 
-def _outcome(job: DubJob, work: Callable[[], Dubbed]) -> DubResult:
+def _finished(jobs: Sequence[DubJob], keys: Mapping[int, str | None]) -> dict[int, DubResult]:
+    """Results of the jobs that an earlier run finished, by their place."""
+    earlier = {place: finished(Path(jobs[place].out), key) for place, key in keys.items() if key is not None}
+    return {place: DubResult(jobs[place], one, None, skipped=True) for place, one in earlier.items() if one is not None}
+
+
+def _result(job: DubJob, work: Callable[[], Dubbed], key: str | None) -> DubResult:
     try:
         with readable(job.video):
-            return DubResult(job, work(), None)
+            dubbed = work()
     except HeterodubError as error:
         message = str(error)
     except Exception as error:  # noqa: BLE001 - a video that no one thought of must not cost the others
         message = f"{job.video}: {error}"
+    else:
+        if key is not None:
+            record_finished(Path(job.out), key, dubbed)
+        return DubResult(job, dubbed, None)
     clear_partials(Path(job.out))  # which a child that died has left
     return DubResult(job, None, message)
+
+
+def dub_counts(jobs: Sequence[Mapping[str, Any]]) -> Counts:
+    """Count files, seconds of dubbed media and errors of jobs for `metrics`, from their summaries."""
+    seconds = sum(job.get("seconds", 0.0) for job in jobs if not job["skipped"])
+    return Counts(files=len(jobs), media_s=seconds, errors=sum(job["error"] is not None for job in jobs))

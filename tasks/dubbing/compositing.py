@@ -1,8 +1,11 @@
 """Last pass: each output frame with the generated face composited in, a few frames at a time."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import islice
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -14,15 +17,14 @@ from model.dubbing.compositing import lay_in
 from model.dubbing.timing import OutputTimeline
 from model.features.arrays import Rgb
 from model.stage2.translator import Appearance, Translator
-from tasks.dubbing.appearance import ReferenceFrames, in_crop
-from tasks.dubbing.canvas import Canvas, Look, planes_of, squeezed
-from tasks.dubbing.prefetch import AHEAD, ahead
-from tasks.dubbing.progress import KernelTimer
+from tasks.dubbing.passes import PassMonitor, ahead
+from tasks.dubbing.references import ReferenceFrames, in_crop
 from tasks.dubbing.segments import Face, Segment
-from tasks.dubbing.source import SourcePicture, SourceVideo
 from tasks.faces.window import Window, cut_window
-from tasks.media.geometry import Geometry
+from tasks.media.canvas import Canvas, Look, planes_of, squeezed
+from tasks.media.source_video import SourcePicture, SourceVideo
 
+T = TypeVar("T")
 Crops = NDArray[np.float32]
 
 
@@ -30,138 +32,153 @@ Crops = NDArray[np.float32]
 class CompositedFrame:
     """An output frame, ready to be encoded. dubbed: True if a generated face was composited in."""
 
-    index: int
     frame: VideoFrame
     dubbed: bool
 
 
-@dataclass(slots=True, eq=False)
-class _BufferedFrame:
-    """A buffered frame of a segment. crop: the translator's input; rgb: the window in full size."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Cutout:
+    """A picture of a segment with its face cut out. row: number of the frame in the segment. crop: the translator's
+    input; rgb: the window in full size.
+    """
 
-    index: int
-    frame: VideoFrame
-    geometry: Geometry
+    row: int
+    picture: SourcePicture
     window: Window
     rgb: Rgb
     crop: Rgb
 
 
-def source_pictures(film: SourceVideo, timeline: OutputTimeline, stopwatch: KernelTimer) -> Iterator[SourcePicture]:
+def composite(
+    film: SourceVideo,
+    look: Look,
+    timeline: OutputTimeline,
+    segments: Sequence[Segment],
+    translator: Translator,
+    references: Mapping[Face, ReferenceFrames],
+    chunk_frames: int,
+    monitor: PassMonitor,
+) -> Generator[CompositedFrame]:
+    """Yield every output frame, in order: the source's own, with the translated face in those of a segment.
+
+    segments: by time. chunk_frames: frames translated at once.
+    """
+
+    @lru_cache(maxsize=1)
+    def appearance_of(face: Face) -> Appearance:
+        return translator.appearance(references[face].pictures, references[face].landmarks)
+
+    compositor = _Compositor(look, Canvas(look), translator, appearance_of, chunk_frames, monitor)
+    with closing(ahead(_source_pictures(film, timeline, monitor))) as pictures:
+        at = 0
+        for segment in segments:
+            gap = max(0, segment.first - at)  # tracks of two shots may overlap: the earlier one goes on to its end
+            yield from map(compositor.unchanged, islice(pictures, gap))
+            yield from compositor.dubbed(segment, at + gap - segment.first, pictures)
+            at = max(at + gap, segment.stop)
+        yield from map(compositor.unchanged, pictures)
+
+
+def _source_pictures(film: SourceVideo, timeline: OutputTimeline, monitor: PassMonitor) -> Generator[SourcePicture]:
     """Yield the source picture of each output frame; a picture that begins again is decoded again."""
-    pictures = stopwatch.over("decode", film.pictures())
+    pictures = monitor.over("decode", film.pictures())
     picture = next(pictures)
     for source, follows in zip(timeline.source_N.tolist(), timeline.follows_N.tolist(), strict=True):
         if not follows and source < picture.index:
-            pictures = stopwatch.over("decode", film.pictures())
+            pictures = monitor.over("decode", film.pictures())
             picture = next(pictures)
         while picture.index < source:
             picture = next(pictures)
         yield picture
 
 
-class FrameCompositor:
-    """Composites the frames of one film. Iterate `frames()` once."""
+@dataclass(frozen=True, slots=True)
+class _Compositor:
+    """Translator and canvas of one film. appearance_of: caches the last face, for neighbours mostly share it."""
 
-    def __init__(
-        self,
-        film: SourceVideo,
-        look: Look,
-        timeline: OutputTimeline,
-        parts: Sequence[Segment],
-        translator: Translator,
-        reference_of: Callable[[Face], ReferenceFrames],
-        chunk_frames: int,
-        stopwatch: KernelTimer,
-    ) -> None:
-        self._film, self._look, self._timeline, self._parts = film, look, timeline, parts
-        self._translator, self._reference_of = translator, reference_of
-        self._chunk, self._stopwatch = chunk_frames, stopwatch
-        self._canvas = Canvas(look)
-        self._face: Face | None = None
-        self._appearance: Appearance | None = None
+    look: Look
+    canvas: Canvas
+    translator: Translator
+    appearance_of: Callable[[Face], Appearance]
+    chunk_frames: int
+    monitor: PassMonitor
 
-    def frames(self) -> Iterator[CompositedFrame]:
-        """Yield every output frame, in order."""
-        parts = iter(self._parts)
-        part = next(parts, None)
-        waiting: _PendingFrames | None = None
-        with closing(ahead(source_pictures(self._film, self._timeline, self._stopwatch), AHEAD)) as pictures:
-            for index, picture in enumerate(pictures):
-                if part is not None and index >= part.stop:
-                    if waiting is not None:
-                        yield from waiting.end()
-                    part, waiting = next(parts, None), None
-                if part is None or index < part.first:
-                    yield CompositedFrame(index, self._canvas.output(picture.frame, picture.geometry), False)
-                    continue
-                if waiting is None:
-                    waiting = _PendingFrames(self, part)
-                yield from waiting.add(self._hold(index, picture, part))
-        if waiting is not None:
-            yield from waiting.end()
+    def unchanged(self, picture: SourcePicture) -> CompositedFrame:
+        """Return a frame of the output that shows the picture as it is."""
+        return CompositedFrame(self.canvas.output(picture.frame, picture.geometry), False)
 
-    def _hold(self, index: int, picture: SourcePicture, part: Segment) -> _BufferedFrame:
-        with self._stopwatch("colours"):
-            rgb = self._canvas.rgb(picture.frame, picture.geometry)
-        with self._stopwatch("crops"):
-            window = part.window(index - part.first)
+    def dubbed(self, segment: Segment, first: int, pictures: Iterator[SourcePicture]) -> Iterator[CompositedFrame]:
+        """Yield the frames of a segment from row `first` on; just their pictures are taken."""
+        rows = zip(range(first, len(segment.rows_N)), pictures, strict=False)
+        cutouts = (self._cut_out(row, picture, segment.window(row)) for row, picture in rows)
+        for held, new in _chunks(cutouts, self.chunk_frames, self.translator.context):
+            if any(segment.strength(cutout.row) for cutout in held[new]):
+                yield from self._translated(segment, held, new)
+            else:
+                yield from (self.unchanged(cutout.picture) for cutout in held[new])
+
+    def _cut_out(self, row: int, picture: SourcePicture, window: Window) -> _Cutout:
+        with self.monitor("colours"):
+            rgb = self.canvas.rgb(picture.frame, picture.geometry)
+        with self.monitor("crops"):
             whole = cut_window(rgb, window, window[2])
-            crop = cut_window(rgb, window, self._translator.side_px)
-        return _BufferedFrame(index, picture.frame, picture.geometry, window, whole, crop)
+            return _Cutout(row, picture, window, whole, cut_window(rgb, window, self.translator.side_px))
 
-    def appearance(self, face: Face) -> Appearance:
-        """Appearance of a face; cached until another face comes."""
-        if self._appearance is None or self._face is not face:
-            references = self._reference_of(face)
-            self._appearance = self._translator.appearance(references.pictures, references.landmarks)
-            self._face = face
-        return self._appearance
-
-    def composite(self, part: Segment, held: Sequence[_BufferedFrame], wanted: slice) -> Iterator[CompositedFrame]:
-        """Translate some frames of a segment, and yield those of `wanted`; the others are their context."""
-        first = held[0].index - part.first
-        strengths = [part.strength(first + number) for number in range(len(held))]
-        if not any(strengths[wanted]):
-            yield from (
-                CompositedFrame(frame.index, self._canvas.output(frame.frame, frame.geometry), False)
-                for frame in held[wanted]
-            )
-            return
-        side = self._translator.side_px
-        with self._stopwatch("landmarks"):
-            landmarks = part.landmarks(slice(first, first + len(held)))
+    def _translated(self, segment: Segment, held: Sequence[_Cutout], new: slice) -> Iterator[CompositedFrame]:
+        """Translate some frames of a segment, and yield the `new` ones; the others are their context."""
+        side = self.translator.side_px
+        with self.monitor("landmarks"):
+            landmarks = segment.landmarks(slice(held[0].row, held[0].row + len(held)))
             source, target = (
-                np.stack([in_crop(points, frame.window, side) for points, frame in zip(both, held, strict=True)])
+                np.stack([in_crop(points, cutout.window, side) for points, cutout in zip(both, held, strict=True)])
                 for both in (landmarks.source_NPXY, landmarks.wanted_NPXY)
             )
-        with self._stopwatch("translate"):
-            crops = np.stack([frame.crop for frame in held])
-            blended = self._translator.translate(self.appearance(part.face), crops, source, target)[wanted]
-        with self._stopwatch("compose"):
-            shares, in_blend = blending.shown(source[wanted], target[wanted], side)
-            generated = blending.unblended(blended, crops[wanted], in_blend, shares)
-        for frame, crop, share, strength in zip(held[wanted], generated, shares, strengths[wanted], strict=True):
-            with self._stopwatch("compose"):
-                shown_in = share * np.float32(strength)
-                copy = (
-                    self._lay(frame, crop, shown_in) if strength else self._canvas.output(frame.frame, frame.geometry)
+        with self.monitor("translate"):
+            crops = np.stack([cutout.crop for cutout in held])
+            blended = self.translator.translate(self.appearance_of(segment.face), crops, source, target)[new]
+        with self.monitor("compose"):
+            shares, in_blend = blending.shown(source[new], target[new], side)
+            generated = blending.unblended(blended, crops[new], in_blend, shares)
+        for cutout, crop, share in zip(held[new], generated, shares, strict=True):
+            strength = segment.strength(cutout.row)
+            with self.monitor("compose"):
+                composited = (
+                    CompositedFrame(self._lay(cutout, crop, share * np.float32(strength)), True)
+                    if strength
+                    else self.unchanged(cutout.picture)
                 )
-            yield CompositedFrame(frame.index, copy, strength > 0)
+            yield composited
 
-    def _lay(self, held: _BufferedFrame, crop: Crops, share: Crops) -> VideoFrame:
+    def _lay(self, cutout: _Cutout, crop: Crops, share: Crops) -> VideoFrame:
         """Copy the frame with a generated crop (S, S, 3; 0..1) composited in by `share` (Q, Q; 0..1)."""
-        left, top, side = held.window
+        left, top, side = cutout.window
         rows, columns = (_extent(np.flatnonzero(share.any(axis=axis)), side / len(share), side) for axis in (1, 0))
         generated = _enlarged(crop, side, rows, columns, cv2.BORDER_REPLICATE)
         shown_in = _enlarged(share, side, rows, columns, cv2.BORDER_CONSTANT)
-        before = held.rgb[rows, columns]
-        change = self._canvas.change(before, before + (generated * 255 - before) * shown_in[..., None])
-        copy = self._canvas.copy(held.frame, held.geometry)
+        before = cutout.rgb[rows, columns]
+        change = self.canvas.change(before, before + (generated * 255 - before) * shown_in[..., None])
+        copy = self.canvas.copy(cutout.picture.frame, cutout.picture.geometry)
         place = left + columns.start, top + rows.start
-        change, place = squeezed(change, place, self._look.geometry.stretch)
-        lay_in(planes_of(copy, self._look), self._look.colours, *place, change)
+        change, place = squeezed(change, place, self.look.geometry.stretch)
+        lay_in(planes_of(copy, self.look), self.look.colours, *place, change)
         return copy
+
+
+def _chunks(items: Iterator[T], size: int, context: int) -> Iterator[tuple[list[T], slice]]:
+    """Yield items in pieces: a list of `size` new ones with up to `context` others on either side, and the slice of the
+    new ones.
+    """
+    held: list[T] = []
+    done = 0
+    while True:
+        held += islice(items, done + size + context - len(held))
+        if done == len(held):
+            return
+        stop = min(done + size, len(held))
+        yield held, slice(done, stop)
+        dropped = max(0, stop - context)
+        del held[:dropped]
+        done = stop - dropped
 
 
 def _extent(at: NDArray[np.intp], scale: float, side: int) -> slice:
@@ -178,32 +195,3 @@ def _enlarged(values: Crops, side: int, rows: slice, columns: slice, edge: int) 
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     enlarged: Crops = cv2.warpAffine(values, to_crop, size, flags=flags, borderMode=edge)
     return enlarged
-
-
-class _PendingFrames:
-    """Buffer of a segment's frames: those not composited yet, and the context that the translator uses."""
-
-    def __init__(self, compositor: FrameCompositor, part: Segment) -> None:
-        self._compositor, self._part = compositor, part
-        self._context = compositor._translator.context
-        self._held: list[_BufferedFrame] = []
-        self._done = 0
-        """Number of buffered frames that are composited and only kept as context."""
-
-    def add(self, held: _BufferedFrame) -> Iterator[CompositedFrame]:
-        """Add the next frame; yield what can be composited now."""
-        self._held.append(held)
-        if len(self._held) - self._done >= self._compositor._chunk + self._context:
-            yield from self._composite(self._compositor._chunk)
-
-    def end(self) -> Iterator[CompositedFrame]:
-        """Composite the rest: the segment is over."""
-        while self._done < len(self._held):
-            yield from self._composite(min(self._compositor._chunk, len(self._held) - self._done))
-
-    def _composite(self, count: int) -> Iterator[CompositedFrame]:
-        seen = self._held[: self._done + count + self._context]
-        yield from self._compositor.composite(self._part, seen, slice(self._done, self._done + count))
-        dropped = max(0, self._done + count - self._context)
-        del self._held[:dropped]
-        self._done += count - dropped

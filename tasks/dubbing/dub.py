@@ -1,47 +1,56 @@
-"""Dubbing of one video, from its file to the new one; used for a single job and for each of a manifest's."""
+"""Dubbing of one video: follow its faces, speak, collect references, fine-tune, composite, and encode."""
 
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-
-import av.error
+from typing import Final
 
 from model.dubbing.timing import OutputTimeline, plan_timeline
-from model.files import atomic_path, is_disk_full
-from schemas.config.dubbing import OUTPUT_FORMATS, DubJob
+from schemas.config.dubbing import SYNTHETIC, DubJob
 from schemas.config.limits import LimitSettings
 from schemas.config.settings import Settings
 from schemas.errors import DubbingError
-from tasks.dubbing.appearance import ReferenceFrames, References
-from tasks.dubbing.appearance_source import lent
-from tasks.dubbing.canvas import Canvas, Look
-from tasks.dubbing.checks import output_faults
-from tasks.dubbing.compositing import FrameCompositor
+from schemas.reasons import EXPLANATIONS, ClipReason, FileReason
+from tasks.dubbing.compositing import composite
+from tasks.dubbing.encoding import encode
 from tasks.dubbing.face_tracking import Followed, follow
-from tasks.dubbing.finetuning import as_clip, first_seconds, tuned
-from tasks.dubbing.models import Models
-from tasks.dubbing.notes import comment, no_face, on_covers, on_damage, on_speech
-from tasks.dubbing.outcomes import OF_SPEECH, Dubbed, readable
-from tasks.dubbing.output import write_video
-from tasks.dubbing.prefetch import AHEAD, ahead
-from tasks.dubbing.progress import KernelTimer
-from tasks.dubbing.segments import Face, Segment, covered_frames, lay_out
-from tasks.dubbing.source import SourceVideo
-from tasks.dubbing.speech import SpeechSource
+from tasks.dubbing.jobs import OF_SPEECH, Dubbed, output_faults, own_version, readable, uri_of
+from tasks.dubbing.models import Models, as_clip, finetune, first_seconds
+from tasks.dubbing.passes import PassMonitor
+from tasks.dubbing.references import ReferenceFrames, collect_references, load_references
+from tasks.dubbing.segments import Face, Segment, covered_frames, speak
 from tasks.faces.backend import LandmarkBackend
-from tasks.media.containers import words
-from tasks.media.paths import fingerprint, localise, path_to_uri
+from tasks.media.canvas import Canvas, Look
+from tasks.media.paths import fingerprint, localise
+from tasks.media.source_video import SourceVideo
+from tasks.media.speech import SpeechSource
 from tasks.monitoring.progress import ProgressSink
+
+_SILENT: Final = 10 ** (-60 / 20)
+"""Peak below which a speech counts as silent: -60 dBFS, below the level of the quietest speech that is learned from."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DubInputs:
+    """The opened files of a job, and what works on them. scratch: a folder that is removed behind it."""
+
+    job: DubJob
+    film: SourceVideo
+    speech: SpeechSource
+    models: Models
+    backend: LandmarkBackend
+    settings: Settings
+    scratch: Path
+    monitor: PassMonitor
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DubPlan:
-    """Plan of a dubbing. covered: output frames that are left alone, since something lies over the mouth.
-    speech_s, speech_peak: length of the speech, and its largest magnitude.
+    """Plan of a dubbing: its frames and their landmarks. covered: output frames that are left alone, since something
+    lies over the mouth. speech_s, speech_peak: length of the speech, and its largest magnitude.
     """
 
     look: Look
@@ -59,13 +68,15 @@ class DubPlan:
         return sum(part.strength(frame) > 0 for part in self.parts for frame in range(len(part.rows_N)))
 
     @property
+    def faces(self) -> list[Face]:
+        """Faces of the segments, each once, by time."""
+        return list(dict.fromkeys(part.face for part in self.parts))
+
+    @property
     def speech_cut_s(self) -> float:
         """Seconds of speech that are left out at its end, 0 where it fits; less than a frame is no cut."""
         over = self.speech_s - self.timeline.end_s
         return float(over) if over >= int(self.timeline.lasts_N[-1]) * self.timeline.base else 0.0
-
-
-Planned = Callable[[DubPlan], None]
 
 
 def dub(
@@ -74,160 +85,134 @@ def dub(
     backend: LandmarkBackend,
     settings: Settings,
     watcher: ProgressSink | None = None,
-    planned: Planned | None = None,
-    made: Path | None = None,
+    out: Path | None = None,
 ) -> Dubbed:
-    """Dub one video. planned: is shown what is going to be done, before it is. made: the file to write, where it is not
-    yet to be the job's own.
+    """Dub one video. out: the file to write, where it is not yet to be the job's own.
 
     Raises: SourceError - the video or the speech cannot be used. DubbingError - there is no such face in it, or the
-    output cannot be written. ModelFileError, WorkspaceError - a translator that is to be tuned cannot be, see tuned.
+    output cannot be written. ModelFileError, WorkspaceError - a translator cannot be fine-tuned, see finetune.
     OSError - the disk is full. The output's name is touched only by a whole file.
     """
-    began = time.perf_counter()
-    out = made or _writable(job)
-    with tempfile.TemporaryDirectory(prefix="heterodub-") as folder:
-        tools = _Tools(models, backend, settings, KernelTimer(), watcher or ProgressSink(), Path(folder))
-        with _opened(job, tools) as (film, speech), readable(job.video):
-            plan = _plan(job, film, speech, tools)
-            if planned is not None:
-                planned(plan)
-            dubbed, names = _render(job, film, speech, plan, tools, out)
-        notes = (*on_speech(plan, job), *on_covers(plan), *on_damage(film), *film.seen.lines(), *plan.look.notes)
-    took, spent, seconds = time.perf_counter() - began, tools.stopwatch.seconds, float(plan.timeline.end_s)
-    return Dubbed(
-        str(out), plan.timeline.frames, dubbed, seconds, took, spent, *names, plan.covered, plan.speech_cut_s, notes
-    )
-
-
-def plan_dub(job: DubJob, models: Models, backend: LandmarkBackend, settings: Settings) -> DubPlan:
-    """Plan what a dubbing of the job shows, without making it.
-
-    Raises: SourceError, DubbingError - as dub.
-    """
-    with tempfile.TemporaryDirectory(prefix="heterodub-") as folder:
-        tools = _Tools(models, backend, settings, KernelTimer(), ProgressSink(), Path(folder))
-        with _opened(job, tools) as (film, speech), readable(job.video):
-            return _plan(job, film, speech, tools)
-
-
-@dataclass(frozen=True, slots=True)
-class _Tools:
-    """Models, settings and helpers shared by the passes."""
-
-    models: Models
-    backend: LandmarkBackend
-    settings: Settings
-    stopwatch: KernelTimer
-    watcher: ProgressSink
-    scratch: Path
+    if out is None and (faults := "; ".join(output_faults(job))):
+        raise DubbingError(faults)
+    with open_inputs(job, models, backend, settings, watcher) as inputs:
+        return render(inputs, plan_dub(inputs), out or Path(job.out))
 
 
 @contextmanager
-def open_speech(named: str, limits: LimitSettings, scratch: Path) -> Iterator[SpeechSource]:
-    """Open a speech by its path or address.
+def open_inputs(
+    job: DubJob, models: Models, backend: LandmarkBackend, settings: Settings, watcher: ProgressSink | None = None
+) -> Iterator[DubInputs]:
+    """Open the job's video and speech.
+
+    Raises: SourceError - one of them cannot be used, now or within the block.
+    """
+    monitor, limits = PassMonitor(watcher), settings.limits
+    with tempfile.TemporaryDirectory(prefix="heterodub-") as folder:
+        scratch = Path(folder)
+        with monitor("decode sound"):
+            speech = open_speech(job.speech, limits, scratch)
+        with speech, readable(job.video), localise(uri_of(job.video), scratch, limits.web_origins) as path:
+            film = SourceVideo.open(path, limits)
+            yield DubInputs(job, film, speech, models, backend, settings, scratch, monitor)
+
+
+def open_speech(named: str, limits: LimitSettings, scratch: Path) -> SpeechSource:
+    """Open a speech by its path or address: it is decoded into `scratch`. To be closed.
 
     Raises: SourceError - it cannot be used.
     """
-    with ExitStack() as opened:
-        with readable(named, OF_SPEECH):
-            path = opened.enter_context(localise(_uri(named), scratch, limits.web_origins))
-            speech = opened.enter_context(SpeechSource.open(path, limits, scratch))
-        yield speech
+    with readable(named, OF_SPEECH), localise(uri_of(named), scratch, limits.web_origins) as path:
+        return SpeechSource.open(path, limits, scratch)
 
 
-@contextmanager
-def _opened(job: DubJob, tools: _Tools) -> Iterator[tuple[SourceVideo, SpeechSource]]:
-    """Open the job's video and speech."""
-    limits = tools.settings.limits
-    with ExitStack() as opened:
-        with tools.stopwatch("decode sound"):
-            speech = opened.enter_context(open_speech(job.speech, limits, tools.scratch))
-        with readable(job.video):
-            path = opened.enter_context(localise(_uri(job.video), tools.scratch, limits.web_origins))
-            film = SourceVideo.open(path, limits)
-        yield film, speech
+def plan_dub(inputs: DubInputs) -> DubPlan:
+    """Plan the frames of the output: follow the faces of the video, and predict the lips of the chosen one.
 
-
-def _plan(job: DubJob, film: SourceVideo, speech: SpeechSource, tools: _Tools) -> DubPlan:
-    """Run the analysis passes: face tracking, timeline, and stage 1."""
-    models, settings, stopwatch = tools.models, tools.settings, tools.stopwatch
-    for look in film.looks():
-        canvas = Canvas(look)
-        tools.watcher.phase("follow faces", _expected_frames(film))
-        followed = follow(
-            film,
-            canvas,
-            tools.backend,
-            settings.clips,
-            settings.dub.least_tracked_frames,
-            stopwatch,
-            tools.watcher.advance,
-        )
-        if followed.tracks:
-            break
+    Raises: MediaRefusedError - the video cannot be read. DubbingError - it has no such face.
+    """
+    job, speech, models, settings = inputs.job, inputs.speech, inputs.models, inputs.settings
+    look, canvas, followed = _follow(inputs)
     timeline = plan_timeline(followed.ticks_S, followed.last_lasts, followed.base, speech.seconds, job.length)
-    with stopwatch("stage 1"):
-        parts = lay_out(
-            followed, timeline, job.face, speech, models.generator, models.card, settings.dub, settings.clips
+    with inputs.monitor("stage 1"):
+        segments = speak(
+            followed, timeline, job.face, speech, models.generator, models.card.gain, settings.dub, settings.clips
         )
     covered = covered_frames(followed, timeline, job.face)
-    if not parts:
-        raise DubbingError(no_face(job, len(followed.tracks), covered))
-    return DubPlan(look, canvas, followed, timeline, parts, covered, speech.seconds, speech.peak)
+    if not segments:
+        raise DubbingError(_no_face(job, len(followed.tracks), covered))
+    return DubPlan(look, canvas, followed, timeline, segments, covered, speech.seconds, speech.peak)
 
 
-def _render(
-    job: DubJob, film: SourceVideo, speech: SpeechSource, plan: DubPlan, tools: _Tools, out: Path
-) -> tuple[int, tuple[str, str]]:
-    """Run the passes that composite and write. Returns how many frames were dubbed, and the models' names."""
-    models, settings, stopwatch, watcher = tools.models, tools.settings, tools.stopwatch, tools.watcher
-    canvas, look, timeline = plan.canvas, plan.look, plan.timeline
-    faces = list({id(part.face): part.face for part in plan.parts}.values())
-    if job.finetune is not None:
-        models = _tuned(models, job.finetune, first_seconds(faces, plan.followed, job.finetune), film, canvas, tools)
-    watcher.phase("references", None)
-    reference_of: Callable[[Face], ReferenceFrames]
-    if job.appearance_from is None:
-        reference_of = _collected(faces, film, canvas, tools).of
-    else:
-        reference_of = _lent(job.appearance_from, tools)
-    painting = FrameCompositor(
-        film, look, timeline, plan.parts, models.translator, reference_of, settings.dub.chunk_frames, stopwatch
+def render(inputs: DubInputs, plan: DubPlan, out: Path) -> Dubbed:
+    """Render a plan: collect references, fine-tune where the job says so, composite, and encode into a file.
+
+    Raises: MediaRefusedError, SourceError, DubbingError, ModelFileError, WorkspaceError, OSError - as dub.
+    """
+    film, speech, settings, monitor = inputs.film, inputs.speech, inputs.settings, inputs.monitor
+    references = _references(inputs, plan)
+    models = _finetuned(inputs, plan)
+    monitor.watcher.phase("dub", plan.timeline.frames)
+    frames = composite(
+        film,
+        plan.look,
+        plan.timeline,
+        plan.parts,
+        models.translator,
+        references,
+        settings.dub.chunk_frames,
+        monitor,
     )
-    watcher.phase("dub", timeline.frames)
-    painted = closing(ahead(painting.frames(), AHEAD))
-    form = OUTPUT_FORMATS[out.suffix.lower()]
-    with atomic_path(out) as partial, _written(out), painted as frames:
-        dubbed = write_video(
-            partial, form, frames, look, timeline, speech, comment(models), settings.dub, stopwatch, watcher.advance
-        )
-    return dubbed, models.names
+    dubbed = encode(out, frames, plan.look, plan.timeline, speech, _comment(models.names), settings.dub, monitor)
+    return Dubbed(
+        out=str(out),
+        frames=plan.timeline.frames,
+        dubbed=dubbed,
+        seconds=float(plan.timeline.end_s),
+        took_s=monitor.took_s,
+        seconds_by=monitor.seconds,
+        generator=models.names[0],
+        translator=models.names[1],
+        covered=plan.covered,
+        speech_cut_s=plan.speech_cut_s,
+        notes=tuple(_notes(inputs, plan)),
+    )
 
 
-def _collected(faces: Sequence[Face], film: SourceVideo, canvas: Canvas, tools: _Tools) -> References:
-    """Collect the faces' reference crops."""
-    references = References(faces, tools.models.translator.side_px, tools.scratch)
-    references.collect(film, canvas, tools.stopwatch, tools.watcher.advance)
-    return references
+def _follow(inputs: DubInputs) -> tuple[Look, Canvas, Followed]:
+    """Follow the faces of the first video stream that shows one, or of the last one, if none does."""
+    film, settings, monitor = inputs.film, inputs.settings, inputs.monitor
+    for look in film.looks():
+        canvas = Canvas(look)
+        monitor.watcher.phase("follow faces", _expected_frames(film))
+        followed = follow(film, canvas, inputs.backend, settings.clips, settings.dub.least_tracked_frames, monitor)
+        if followed.tracks:
+            break
+    return look, canvas, followed
 
 
-def _tuned(
-    models: Models, seconds: float, faces: Sequence[Face], film: SourceVideo, canvas: Canvas, tools: _Tools
-) -> Models:
-    """Return the models, fine-tuned on the faces."""
-    shown = _collected(faces, film, canvas, tools)
-    clips = [as_clip(face, shown.of(face)) for face in faces]
-    with tools.stopwatch("fine-tune"):
-        return tuned(models, clips, fingerprint(film.path), seconds, tools.settings, tools.watcher)
+def _references(inputs: DubInputs, plan: DubPlan) -> dict[Face, ReferenceFrames]:
+    """Reference crops of each face: its own, or those of the video or picture that lends its looks to all."""
+    side_px, lender = inputs.models.translator.side_px, inputs.job.appearance_from
+    inputs.monitor.watcher.phase("references", None)
+    if lender is None:
+        return collect_references(plan.faces, inputs.film, plan.canvas, side_px, inputs.scratch, inputs.monitor)
+    origins = inputs.settings.limits.web_origins
+    with readable(lender), localise(uri_of(lender), inputs.scratch, origins) as path:
+        lent = load_references(path, inputs.backend, inputs.settings, side_px, inputs.scratch)
+    return dict.fromkeys(plan.faces, lent)
 
 
-def _lent(named: str, tools: _Tools) -> Callable[[Face], ReferenceFrames]:
-    """Return the face of another video or picture, in the place of every face."""
-    origins = tools.settings.limits.web_origins
-    with readable(named), localise(_uri(named), tools.scratch, origins) as path:
-        shown = lent(path, tools.backend, tools.settings, tools.models.translator.side_px, tools.scratch)
-    return lambda face: shown
+def _finetuned(inputs: DubInputs, plan: DubPlan) -> Models:
+    """Models of the dubbing, with the translator fine-tuned on the video's faces where the job says so."""
+    film, models, monitor, seconds = inputs.film, inputs.models, inputs.monitor, inputs.job.finetune
+    if seconds is None:
+        return models
+    faces = first_seconds(plan.faces, plan.followed, seconds)
+    shown = collect_references(faces, film, plan.canvas, models.translator.side_px, inputs.scratch, monitor)
+    clips = [as_clip(face, references) for face, references in shown.items()]
+    with monitor("fine-tune"):
+        return finetune(models, clips, fingerprint(film.path), seconds, inputs.settings, monitor.watcher)
 
 
 def _expected_frames(film: SourceVideo) -> int | None:
@@ -235,25 +220,41 @@ def _expected_frames(film: SourceVideo) -> int | None:
     return round(seconds * fps) if seconds and fps else None
 
 
-def _uri(named: str) -> str:
-    return named if "://" in named else path_to_uri(Path(named))
+def _no_face(job: DubJob, tracks: int, covered: int) -> str:
+    """Explain why no face can be dubbed. tracks: faces in the video. covered: frames with a covered mouth."""
+    if covered:
+        return f"{job.video}: {EXPLANATIONS[ClipReason.MOUTH_COVERED]} of the face wherever it is seen"
+    if tracks:
+        return f"{job.video}: no shot has {job.face} faces; `--face 1` takes the largest of each"
+    return f"{job.video}: {EXPLANATIONS[FileReason.NO_FACE]}, so there is no mouth to move"
 
 
-def _writable(job: DubJob) -> Path:
-    """Path of the output.
+def _notes(inputs: DubInputs, plan: DubPlan) -> Iterator[str]:
+    """Yield remarks for people: on the speech and on where it and the picture end, on covers, damage and losses."""
+    end_s, frame_s = plan.timeline.end_s, int(plan.timeline.lasts_N[-1]) * plan.timeline.base
+    picture_s = plan.followed.seconds
+    if plan.speech_peak < _SILENT:
+        yield "the speech is silent, so the mouth rests"
+    if cut_s := plan.speech_cut_s:
+        yield (
+            f"the speech is {cut_s:.2f} s longer than the picture: its last {cut_s:.2f} s are cut off; "
+            f"`--length speech` or `--length loop` keeps them"
+        )
+    elif end_s - plan.speech_s >= frame_s:
+        left_s = float(end_s - plan.speech_s)
+        yield f"the speech is {left_s:.2f} s shorter than the picture: silence follows it, under a mouth at rest"
+    if inputs.job.length != "picture" and picture_s - float(end_s) >= float(frame_s):
+        yield f"the picture is longer than the speech: its last {picture_s - float(end_s):.2f} s are cut off"
+    if plan.covered:
+        yield f"something lies over the mouth in {plan.covered} frames, which are left alone"
+    yield from (f"the video is damaged, what follows is lost: {words}" for words in inputs.film.damage)
+    yield from inputs.film.seen.lines()
+    yield from plan.look.notes
 
-    Raises: DubbingError - it cannot be written under its name.
-    """
-    if faults := "; ".join(output_faults(job)):
-        raise DubbingError(faults)
-    return Path(job.out)
 
-
-@contextmanager
-def _written(out: Path) -> Iterator[None]:
-    try:
-        yield
-    except av.error.FFmpegError as error:
-        if is_disk_full(error.errno):
-            raise OSError(error.errno, error.strerror, str(out)) from error
-        raise DubbingError(f"{out} cannot be written: {words(error)}") from error
+def _comment(names: tuple[str, str]) -> str:
+    """Text for the file's metadata: that it is synthetic, and made by which models."""
+    return (
+        f"synthetic: the mouth was made to fit another speech; digitalSourceType={SYNTHETIC}; "
+        f"software=heterodub {own_version()}; landmarks={names[0]}; translator={names[1]}"
+    )

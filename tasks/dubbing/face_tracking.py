@@ -5,7 +5,7 @@ an hour of one face at 25 pictures a second.
 """
 
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -16,17 +16,16 @@ from numpy.typing import NDArray
 
 from model.dubbing.faces import Track
 from schemas.config.settings import ClipSettings
-from tasks.dubbing.canvas import Canvas
-from tasks.dubbing.prefetch import AHEAD, ahead
-from tasks.dubbing.progress import KernelTimer
-from tasks.dubbing.source import SourceVideo
+from tasks.dubbing.passes import PassMonitor, ahead
 from tasks.faces.backend import LandmarkBackend
 from tasks.faces.breaks import between, breaks
 from tasks.faces.occlusion import mouth_occluded
 from tasks.faces.patches import FacePatches
 from tasks.faces.tracker import FaceObservation, FaceTracker
+from tasks.media.canvas import Canvas
 from tasks.media.decode import Frame
 from tasks.media.shots import with_cuts
+from tasks.media.source_video import SourceVideo
 from tasks.media.transitions import TransitionFinder
 
 _BLOCK: Final = 512
@@ -91,34 +90,33 @@ def follow(
     backend: LandmarkBackend,
     clips: ClipSettings,
     least_frames: int,
-    stopwatch: KernelTimer,
-    step: Callable[[], None],
+    monitor: PassMonitor,
     most_s: float | None = None,
 ) -> Followed:
-    """Follow the faces of a film. least_frames: tracks with fewer tracked pictures are dropped. step: called for each
-    picture. most_s: only the film's first seconds.
+    """Follow the faces of a film. least_frames: tracks with fewer tracked pictures are dropped. most_s: only the
+    film's first seconds.
 
-    Raises: MediaRefusedError - see Film.pictures.
+    Raises: MediaRefusedError - see SourceVideo.pictures.
     """
     tracker, times, shot = FaceTracker(backend, clips), _Times(), 0
     transitions = TransitionFinder()
     growing: dict[int, _Growing] = {}
     grown: list[_Growing] = []
-    frames = with_cuts(_frames(film, canvas, stopwatch, most_s, times), clips.cut_threshold)
-    with closing(ahead(stopwatch.over("shot cuts", frames), AHEAD)) as seen:
+    frames = with_cuts(_frames(film, canvas, monitor, most_s, times), clips.cut_threshold)
+    with closing(ahead(monitor.over("shot cuts", frames))) as seen:
         for frame, small, starts_shot in seen:
             shot += starts_shot
-            with stopwatch("shot cuts"):
+            with monitor("shot cuts"):
                 transitions.add(frame.index, frame.source_s, small)
-            with stopwatch("faces"):
+            with monitor("faces"):
                 faces = tracker.step(frame.rgb, starts_shot)
                 grown += [growing.pop(gone) for gone in sorted(set(growing) - {face.track for face in faces})]
                 for face in faces:
                     growing.setdefault(face.track, _Growing(shot, frame.index)).add(face, frame)
-            step()
+            monitor.watcher.advance()
     grown += growing.values()
     tracks: list[Track] = []
-    with stopwatch("faces"):
+    with monitor("faces"):
         while grown:  # each is freed as soon as it is copied
             tracks += [track for track in grown.pop(0).tracks(transitions) if track.tracked_T.sum() >= least_frames]
     return Followed(film.base(), np.array(times.ticks, np.int64), times.last_lasts, tracks)
@@ -133,15 +131,15 @@ class _Times:
 
 
 def _frames(
-    film: SourceVideo, canvas: Canvas, stopwatch: KernelTimer, most_s: float | None, times: _Times
+    film: SourceVideo, canvas: Canvas, monitor: PassMonitor, most_s: float | None, times: _Times
 ) -> Iterator[Frame]:
     """Yield the film's pictures in RGB; their times are noted as they are read."""
     base_s = float(film.base())
-    for picture in stopwatch.over("decode", film.pictures()):
+    for picture in monitor.over("decode", film.pictures()):
         if most_s is not None and picture.tick * base_s > most_s:
             return
         times.ticks.append(picture.tick)
         times.last_lasts = picture.lasts
-        with stopwatch("colours"):
+        with monitor("colours"):
             rgb = canvas.rgb(picture.frame, picture.geometry)
         yield Frame(picture.index, rgb, picture.index, picture.tick * base_s, False, picture.geometry)

@@ -12,15 +12,15 @@ from schemas.config.dubbing import SYNTHETIC, DubJob
 from schemas.config.limits import LimitSettings
 from schemas.errors import MediaRefusedError, SourceError
 from schemas.reasons import EXPLANATIONS, FileReason
-from tasks.dubbing.outcomes import OF_SPEECH, readable
-from tasks.dubbing.source import SourceVideo
-from tasks.dubbing.speech import SpeechSource
+from tasks.dubbing.jobs import OF_SPEECH, readable
 from tasks.media.paths import local_path
+from tasks.media.source_video import SourceVideo
+from tasks.media.speech import SpeechSource
 from tasks.stores.remote import open_store
 
 _NO_PICTURE: Final = (FileReason.NO_VIDEO_STREAM, FileReason.NOT_MEDIA, FileReason.UNSUPPORTED_CONTAINER)
 
-Check = Callable[[Path, LimitSettings], None]
+Check = Callable[[Path, LimitSettings], object]
 
 
 def input_faults(job: DubJob, limits: LimitSettings, written: bool = True) -> tuple[str, ...]:
@@ -29,9 +29,9 @@ def input_faults(job: DubJob, limits: LimitSettings, written: bool = True) -> tu
 
     Files on other machines are not opened, since that would fetch them; only their kind of address is checked.
     """
-    video, speech = _fault(job.video, _check_video, limits), _fault(job.speech, _check_speech, limits)
+    video, speech = _fault(job.video, SourceVideo.open, limits), _fault(job.speech, _check_speech, limits)
     if video and _passes(job.video, _check_sound_only, limits):
-        if _passes(job.speech, _check_video, limits):
+        if _passes(job.speech, SourceVideo.open, limits):
             return (f"{job.video} has sound and no picture, {job.speech} is a video: did you swap VIDEO and SPEECH?",)
         video = f"{job.video}: it has sound and no picture"
     lender = _fault(job.appearance_from, _check_appearance_source, limits) if job.appearance_from else None
@@ -78,10 +78,6 @@ def _fault_of_replaced(named: str, limits: LimitSettings) -> str | None:
         if SYNTHETIC in SourceVideo.open(out, limits).comment():
             return None
     return f"{named} is there and is no dubbing: name another, or remove it first"
-
-
-def _check_video(path: Path, limits: LimitSettings) -> None:
-    SourceVideo.open(path, limits)
 
 
 def _check_speech(path: Path, limits: LimitSettings) -> None:

@@ -1,7 +1,20 @@
-"""The two models of a dubbing, found by the names that users give them."""
+"""The two models of a dubbing: found by the names that users give them, opened, and the translator fine-tuned.
 
-from dataclasses import dataclass
+Fine-tuning adapts the translator to the video's own face before it generates that face. What is learned is kept in the
+workspace under a name that follows from the video, the crops, the translator and the settings, as every training is: a
+second dubbing of the video finds it finished, and one that was killed goes on. It is noted there which video it learned
+from, so that a takedown of that finds it.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
 
 from model.checksums import file_hash
 from model.io import load_generator, load_translator
@@ -9,25 +22,25 @@ from model.stage1.network import LandmarkGenerator
 from model.stage2.inference import TranslatorInference
 from model.stage2.translator import Translator
 from model.stage2.warp import WarpTranslator
+from model.training.callbacks import Callback, StepMetrics
+from model.training.sampler import ClipInfo
 from schemas.cards import GENERATOR, TRANSLATOR, WEIGHTS, GeneratorCard
 from schemas.config.dubbing import LANDMARK_WARP, NEWEST
 from schemas.config.settings import Settings
-from schemas.errors import ModelFileError
+from schemas.errors import DubbingError, ModelFileError, TrainingError
+from tasks.dubbing.face_tracking import Followed
+from tasks.dubbing.jobs import ModelPaths
+from tasks.dubbing.references import ReferenceFrames
+from tasks.dubbing.segments import Face
 from tasks.faces.backend import LandmarkBackend
+from tasks.monitoring.progress import ProgressSink
 from tasks.stores.workspace import Workspace
+from tasks.training.clip_selection import ClipRef, InMemoryClips
+from tasks.training.data.clip_store import ClipSource, HeldPictures, PictureClip
 from tasks.training.device import device_of
+from tasks.training.run_dirs import dubbings
 
-
-@dataclass(frozen=True, slots=True)
-class ModelPaths:
-    """Paths of two models, and their names. translator: None for the warp, which lies nowhere. tunings: where what the
-    translator learns of a video is kept; None: in the settings' workspace.
-    """
-
-    generator: Path
-    translator: Path | None
-    names: tuple[str, str]
-    tunings: Path | None = None
+_LEAST_FRAMES: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,3 +112,92 @@ def _found(settings: Settings, name: str, kind: str, scratch: Path) -> tuple[Pat
     version = usable_version(tracking, kind, None if name == NEWEST else name)
     scratch.mkdir()
     return fetch_version(tracking, version, scratch), str(version)
+
+
+def first_seconds(faces: Sequence[Face], followed: Followed, seconds: float) -> list[Face]:
+    """Select the faces, by time, within the first `seconds` that show a face; their references are all pictures of that
+    time.
+
+    Pictures that will not be dubbed are no part of it: there the landmarks are guesses.
+    """
+    lasts_S = np.diff(followed.ticks_S, append=followed.ticks_S[-1] + followed.last_lasts)
+    left = round(Fraction(seconds) / followed.base)
+    selected = []
+    for face in faces:
+        rows = np.flatnonzero(face.strength_T > 0)
+        rows = rows[np.cumsum(lasts_S[face.track.first + rows]) <= left]
+        if len(rows) < _LEAST_FRAMES:
+            continue
+        left -= int(lasts_S[face.track.first + rows].sum())
+        first = face.track.first
+        selected.append(replace(face, references=tuple(range(first + int(rows[0]), first + int(rows[-1]) + 1))))
+    return selected
+
+
+def as_clip(face: Face, shown: ReferenceFrames) -> PictureClip:
+    """Return a face of `first_seconds` as a clip of stage 2: crops without loss, landmarks in their pixels."""
+    rows = slice(face.references[0] - face.track.first, face.references[-1] - face.track.first + 1)
+    boxes = np.tile(np.array([0, 0, shown.pictures.shape[1]], np.float32), (len(shown.pictures), 1))
+    crops = tuple(cv2.imencode(".png", crop[..., ::-1])[1].tobytes() for crop in shown.pictures)
+    return PictureClip(shown.landmarks, face.strength_T[rows] > 0, boxes, crops)
+
+
+def finetune(
+    models: Models,
+    clips: Sequence[PictureClip],
+    media_id: str,
+    seconds: float,
+    settings: Settings,
+    watcher: ProgressSink,
+) -> Models:
+    """Fine-tune the translator on the clips, which are `seconds` long at most, and return the models. media_id: sha256
+    of the video that they were cut from.
+
+    Raises: DubbingError - the clips are too few or too short. ModelFileError - the translator has no discriminators
+    beside it. WorkspaceError - there is no workspace to keep what is learned in. TrainingError - no room.
+    """
+    from tasks.training.finetuning import begin_from, held_back  # here, not above: Lightning takes seconds to load
+    from tasks.training.run import run_training  # and most dubbings tune nothing
+    from tasks.training.stage2 import translator_spec
+
+    if models.folder is None:
+        raise DubbingError(f"{models.names[1]} has nothing to tune: name a translator that was trained")
+    if not clips:
+        raise DubbingError(f"there are no two pictures within {seconds:g} s that show the face well enough to learn it")
+    known = {_content(clip): clip for clip in clips}
+    name = "+".join(sorted(known))
+    stage2, finetuning = begin_from(models.folder, settings.stage2, name)
+    _, card = load_translator(models.folder)
+    chosen = tuple(
+        ClipRef(ClipInfo(key, len(clip.crops), key), ClipSource(key, media_id), "train", key, False)
+        for key, clip in known.items()
+    )
+    footage = InMemoryClips(HeldPictures(known), *held_back(chosen), card.release, card.backend)
+    identity = hashlib.sha256(f"{media_id} {name} {finetuning.weights} {stage2.model_dump_json()}".encode()).hexdigest()
+    folder = (models.tunings or dubbings(Workspace.open(settings.workspace))) / f"dubbing-{identity[:12]}"
+    watcher.phase("fine-tune", stage2.schedule.max_steps)
+    try:
+        spec = translator_spec(footage, stage2, settings.weights, finetuning=finetuning)
+        run = run_training(spec, folder, _Steps(watcher), device=settings.device)
+    except TrainingError as error:
+        raise DubbingError(f"the face cannot be learned from its first {seconds:g} s: {error}") from error
+    translator = TranslatorInference(load_translator(run.model, device_of(settings.device))[0])
+    names = (models.names[0], f"{models.names[1]}, tuned on {seconds:g} s of this face")
+    return replace(models, translator=translator, names=names, folder=run.model)
+
+
+def _content(clip: PictureClip) -> str:
+    seen = hashlib.sha256(b"".join(clip.crops))
+    seen.update(clip.landmarks.tobytes() + clip.tracked.tobytes())
+    return seen.hexdigest()[:16]
+
+
+class _Steps(Callback):
+    """Reports training steps to a watcher."""
+
+    def __init__(self, watcher: ProgressSink) -> None:
+        self._watcher = watcher
+
+    def on_train_step_end(self, report: StepMetrics) -> None:
+        """Report a step as a frame."""
+        self._watcher.advance()

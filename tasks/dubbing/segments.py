@@ -1,4 +1,6 @@
-"""Segments of the output: the chosen face's tracks laid over the timeline, each with its speech."""
+"""Segments of the output: the chosen face's tracks laid over the timeline, each with what stage 1 predicts for the
+speech from the face's own head movement.
+"""
 
 from dataclasses import dataclass
 from typing import Final
@@ -7,21 +9,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.dubbing.faces import Track, nth_face, reference_pictures, strength
-from model.dubbing.motion import MouthTargets, Smoothing, Spoken, wanted_landmarks
-from model.dubbing.timing import OutputTimeline
+from model.dubbing.motion import SIGMAS, MouthTargets, Smoothing, Spoken, wanted_landmarks
+from model.dubbing.timing import OutputTimeline, at_times
 from model.evaluation.generator import reference_frames
 from model.features.landmarks import box
+from model.features.mel import log_mel
+from model.features.timing import frame_to_sample, frame_to_second, frames_around
+from model.stage1.features import prepare
+from model.stage1.inference import amplified, face_frames, predict
 from model.stage1.network import LandmarkGenerator
-from schemas.cards import GeneratorCard
 from schemas.config.dubbing import DubSettings
 from schemas.config.settings import ClipSettings
 from tasks.dubbing.face_tracking import Followed
-from tasks.dubbing.predict_lips import predict_lips
-from tasks.dubbing.speech import SpeechSource
 from tasks.faces.window import Window, next_window
+from tasks.media.speech import SpeechSource
 
 _HIGHEST_RATE: Final = 240.0
 """Most pictures a second that low-passes assume: times may be too close to each other by mistake."""
+
+_PIECE_FRAMES: Final = 1500
+"""Frames at 25 fps that are predicted at once: a minute. Bounds memory, changes nothing else."""
+
+_SOUND_FRAMES: Final = 4
+"""Frames of sound around a piece, so that its first and last mel window contain what is there."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,18 +83,20 @@ class Segment:
         return wanted_landmarks(self.spoken, measured, self.times_N[low:high], inner, self.smoothing)
 
 
-def lay_out(
+def speak(
     followed: Followed,
     timeline: OutputTimeline,
     number: int,
     speech: SpeechSource,
     generator: LandmarkGenerator,
-    card: GeneratorCard,
+    gain: float,
     settings: DubSettings,
     clips: ClipSettings,
 ) -> list[Segment]:
-    """Build the segments of a dubbing, by time. number: of the face, see model.dubbing.faces.nth_face."""
-    parts = []
+    """Predict the lips of a face for a speech: the segments of a dubbing, by time. number: of the face, see nth_face.
+    gain: of the predicted movement.
+    """
+    segments = []
     for track in nth_face(followed.tracks, number):
         if track.usable.sum() < settings.least_tracked_frames:
             continue
@@ -93,9 +105,9 @@ def lay_out(
         for first, stop in _spans(track, timeline):
             rows = timeline.source_N[first:stop] - track.first
             times = timeline.seconds(slice(first, stop))
-            spoken = predict_lips(generator, card.gain, speech, track.points_TPXY, rows, times, reference_RPXY)
-            parts.append(Segment(face, first, rows, times, spoken, _smoothing(times, settings)))
-    return sorted(parts, key=lambda part: part.first)
+            spoken = _predict_lips(generator, gain, speech, track.points_TPXY, rows, times, reference_RPXY)
+            segments.append(Segment(face, first, rows, times, spoken, _smoothing(times, settings)))
+    return sorted(segments, key=lambda segment: segment.first)
 
 
 def covered_frames(followed: Followed, timeline: OutputTimeline, number: int) -> int:
@@ -138,3 +150,48 @@ def _smoothing(times_N: NDArray[np.float64], settings: DubSettings) -> Smoothing
         return Smoothing(0.0, 0.0)
     rate = min(1 / float(np.median(np.diff(times_N))), _HIGHEST_RATE)
     return Smoothing(settings.steady_s * rate, settings.placed_s * rate)
+
+
+def _predict_lips(
+    generator: LandmarkGenerator,
+    gain: float,
+    speech: SpeechSource,
+    points_TPXY: NDArray[np.float32],
+    rows_N: NDArray[np.int64],
+    times_N: NDArray[np.float64],
+    reference_RPXY: NDArray[np.float32],
+) -> Spoken:
+    """Predict the mouth's movement over a face's output frames.
+
+    points_TPXY: (T, 216, 2) landmarks of a track, pixels; only the 116 pose points are used. rows_N: which of them
+    each output frame shows. times_N: seconds of the output, on which the speech runs too. reference_RPXY: (R, 216, 2),
+    reference frames of the same face.
+
+    Raises: ValueError - landmarks that are not finite, or eyes on one place.
+    """
+    first, stop = frames_around(float(times_N[0]), float(times_N[-1]))
+    around = generator.reach + round(SIGMAS * generator.architecture.pose_sigma_frames) + _SOUND_FRAMES
+    known = face_frames(reference_RPXY)
+    pieces = []
+    for start in range(first, stop, _PIECE_FRAMES):
+        end = min(start + _PIECE_FRAMES, stop)
+        low, high = start - around, end + around
+        times = np.array([frame_to_second(frame) for frame in range(low, high)])
+        landmarks = _around(points_TPXY, rows_N, times_N, times)
+        mel = log_mel(speech.samples(frame_to_sample(low), frame_to_sample(high - low)), high - low)
+        clip = prepare(mel, landmarks, np.ones(high - low, bool), generator.architecture.pose_sigma_frames)
+        pieces.append(predict(generator, clip, known)[around : around + end - start].astype(np.float32))
+    points = amplified(np.concatenate(pieces).astype(np.float64), gain).astype(np.float32)
+    return Spoken(points, np.array([frame_to_second(frame) for frame in range(first, stop)]))
+
+
+def _around(
+    points_TPXY: NDArray[np.float32],
+    rows_N: NDArray[np.int64],
+    times_N: NDArray[np.float64],
+    times: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Interpolate landmarks at 25 fps from the output frames around these times."""
+    low = min(max(0, int(np.searchsorted(times_N, times[0])) - 1), len(times_N) - 1)
+    high = max(int(np.searchsorted(times_N, times[-1])) + 1, low + 1)
+    return at_times(points_TPXY[rows_N[low:high]], times_N[low:high], times)

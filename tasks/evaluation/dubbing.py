@@ -33,16 +33,16 @@ from schemas.config.dubbing import DubJob
 from schemas.config.settings import Settings
 from schemas.endings import ending_of_jobs, with_ending
 from schemas.errors import DubbingError, HeterodubError
-from tasks.dubbing.canvas import Canvas
-from tasks.dubbing.dub import DubPlan, dub, open_speech, plan_dub
+from tasks.dubbing.dub import DubPlan, open_inputs, open_speech, plan_dub, render
 from tasks.dubbing.face_tracking import follow
+from tasks.dubbing.jobs import readable
 from tasks.dubbing.models import Models
-from tasks.dubbing.outcomes import readable
-from tasks.dubbing.progress import KernelTimer
+from tasks.dubbing.passes import PassMonitor
 from tasks.dubbing.segments import Segment
-from tasks.dubbing.source import SourceVideo
-from tasks.dubbing.speech import SpeechSource
 from tasks.faces.backend import LandmarkBackend
+from tasks.media.canvas import Canvas
+from tasks.media.source_video import SourceVideo
+from tasks.media.speech import SpeechSource
 from tasks.monitoring.progress import ProgressSink
 
 Setting = Literal["paired", "unpaired"]
@@ -148,10 +148,8 @@ def _evaluate_job(
     """Add the rows of a job in one setting, under a name; return a note on its file, if there is one."""
     settings = evaluator.settings
     delivered = setting == "unpaired" and Path(job.out).is_file()
-    if delivered:
-        out, plan = Path(job.out), plan_dub(job, evaluator.models, evaluator.backend, settings)
-    else:
-        out, plan = _dub_to_scratch(job, evaluator)
+    out = Path(job.out) if delivered else evaluator.scratch / "made.mp4"
+    plan = _planned(job, evaluator, None if delivered else out)
     with readable(str(out)):
         film = SourceVideo.open(out, settings.limits)
         part = max(plan.parts, key=lambda one: len(one.rows_N))
@@ -181,13 +179,13 @@ def _evaluate_job(
     return f"{job.out} is missing; a fresh dubbing was evaluated" if setting == "unpaired" else None
 
 
-def _dub_to_scratch(job: DubJob, evaluator: _DubEvaluator) -> tuple[Path, DubPlan]:
-    """Dub a job into the scratch folder."""
-    plans: list[DubPlan] = []
-    out = evaluator.scratch / "made.mp4"
-    redirected = job.model_copy(update={"out": str(out)})
-    dub(redirected, evaluator.models, evaluator.backend, evaluator.settings, evaluator.watcher, plans.append)
-    return out, plans[0]
+def _planned(job: DubJob, evaluator: _DubEvaluator, out: Path | None) -> DubPlan:
+    """Return the plan of a job's dubbing; out: a file to render it to."""
+    with open_inputs(job, evaluator.models, evaluator.backend, evaluator.settings, evaluator.watcher) as inputs:
+        plan = plan_dub(inputs)
+        if out is not None:
+            render(inputs, plan, out)
+    return plan
 
 
 def _other_models_note(film: SourceVideo, models: Models) -> str | None:
@@ -216,7 +214,7 @@ def _detect(
     Raises: DubbingError - the file has other frames than the dubbing. MediaRefusedError - it cannot be read.
     """
     clips = evaluator.settings.clips
-    followed = follow(film, Canvas(film.look()), evaluator.backend, clips, 1, KernelTimer(), lambda: None)
+    followed = follow(film, Canvas(film.look()), evaluator.backend, clips, 1, PassMonitor())
     if len(followed.ticks_S) != timeline.frames:
         raise DubbingError(
             f"{film.path} has {len(followed.ticks_S)} frames where the job gives {timeline.frames}: it was made of "

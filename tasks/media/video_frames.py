@@ -122,13 +122,19 @@ class PyavPictures:
         self._gif_clock = GifClock() if video.codec_context.name == "gif" else None
 
     @property
-    def notes(self) -> tuple[str, ...]:
-        """Sentences on what was done to the pictures so far."""
+    def picture_notes(self) -> PictureNotes:
+        """Notes on what was done to the pictures so far."""
         self._notes.refused_aspect = self._aspect.refused
         self._notes.deinterlaced = self._deinterlacer.count
-        return self._notes.lines()
+        return self._notes
 
-    def __iter__(self) -> Iterator[TimedPicture]:
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The same in sentences."""
+        return self.picture_notes.lines()
+
+    def frames(self) -> Iterator[tuple[Fraction, Fraction, VideoFrame, Geometry]]:
+        """Yield of each picture its time and its duration in seconds, the frame as decoded, and its geometry."""
         for stated_s, frame in timed(self._source, self._video, self.damage, self._deinterlacer):
             geometry = self._aspect.geometry(frame)
             if not self._notes.pictures:
@@ -137,8 +143,11 @@ class PyavPictures:
             duration_s = lasts_s(frame, self._video)
             if self._gif_clock is not None:
                 stated_s, duration_s = self._gif_clock.read(duration_s)
-            pixels = partial(self._convert, frame, geometry)
-            yield TimedPicture(self._clock.read(stated_s), duration_s, pixels, geometry)
+            yield self._clock.read(stated_s), duration_s, frame, geometry
+
+    def __iter__(self) -> Iterator[TimedPicture]:
+        for time_s, duration_s, frame, geometry in self.frames():
+            yield TimedPicture(time_s, duration_s, partial(self._convert, frame, geometry), geometry)
 
 
 def _is_plain(frame: VideoFrame, geometry: Geometry) -> bool:

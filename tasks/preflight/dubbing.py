@@ -8,7 +8,8 @@ from schemas.config.dubbing import LANDMARK_WARP, NEWEST, DubJob
 from schemas.config.settings import Settings, load_settings
 from schemas.errors import DubbingError, HeterodubError
 from schemas.reasons import Stage
-from tasks.dubbing.batch import check_jobs, read_jobs
+from tasks.dubbing.batch import check_jobs
+from tasks.dubbing.jobs import read_jobs
 
 from .parts import require_clips, require_model
 

@@ -10,7 +10,7 @@ from prefect.cache_policies import NO_CACHE
 
 from schemas.config.dubbing import DubJob
 from schemas.config.settings import Settings
-from tasks.dubbing import batch
+from tasks.dubbing import batch, jobs
 from tasks.monitoring.run_log import Counts, as_step
 from tasks.steps.progress import step_progress
 
@@ -22,24 +22,27 @@ def read_jobs(manifest: str) -> list[DubJob]:
 
     Raises: SourceError - it cannot be read, or a row is bad; the text says which.
     """
-    return batch.read_jobs(Path(manifest))
+    return jobs.read_jobs(Path(manifest))
 
 
 @task(cache_policy=NO_CACHE)
 @as_step("dub", batch.dub_counts)
-def dub_jobs(jobs: Sequence[DubJob], generator: str, translator: str, settings: Settings) -> list[dict[str, Any]]:
-    """Dub every job; the summaries say how each ended.
+def dub_jobs(
+    jobs: Sequence[DubJob], generator: str, translator: str, settings: Settings, resume: bool
+) -> list[dict[str, Any]]:
+    """Dub every job; the summaries say how each ended. resume: skip those that an earlier run finished.
 
     Raises: ModelFileError, TrackingError, WorkspaceError, WeightsMissingError - the models cannot be loaded.
     """
-    return [outcome.summary() for outcome in batch.dub_jobs(jobs, generator, translator, settings, step_progress())]
+    results = batch.dub_jobs(jobs, generator, translator, settings, step_progress(), resume)
+    return [result.summary() for result in results]
 
 
 @task(cache_policy=NO_CACHE)
 def show_dubbings(summaries: Sequence[dict[str, Any]]) -> None:
     """Show how each job ended in the Prefect UI."""
     columns = (
-        *("video", "out", "frames", "dubbed", "passed_through", "covered"),
+        *("video", "out", "skipped", "frames", "dubbed", "passed_through", "covered"),
         *("speech_cut_s", "realtime_factor", "error"),
     )
     rows = [

@@ -14,9 +14,10 @@ from model.metrics.intervals import Interval
 from schemas.cards import GENERATOR, TRANSLATOR
 from schemas.config.settings import Settings
 from schemas.reasons import Stage
-from tasks.dubbing.batch import judge_jobs, read_jobs
+from tasks.dubbing.jobs import read_jobs
 from tasks.evaluation import cross_validation
 from tasks.evaluation.cross_validation import DataAblation, cross_validate
+from tasks.evaluation.dub_jobs import evaluate_jobs
 from tasks.evaluation.dubbing import DubScores
 from tasks.evaluation.evaluation import Evaluation, Split
 from tasks.evaluation.finetuning import compare_finetuning
@@ -132,7 +133,7 @@ def score_dubs(settings: Settings, manifest: str, generator: str, translator: st
     workspace = Workspace.open(settings.workspace)
     selection = select(workspace, find_release(workspace, release), Stage.STAGE1)
     scorer = release_scorer(workspace, selection, settings)
-    return judge_jobs(read_jobs(Path(manifest)), generator, translator, settings, scorer, step_progress())
+    return evaluate_jobs(read_jobs(Path(manifest)), generator, translator, settings, scorer, step_progress())
 
 
 @task(cache_policy=NO_CACHE)

@@ -18,8 +18,7 @@ from schemas.errors import HeterodubError, MediaRefusedError
 from schemas.policy import DEFAULT_POLICY, load_policy
 from schemas.promotion import DEFAULT_PROMOTION, load_promotion_policy
 from schemas.tables import TABLES
-from tasks.dubbing.batch import read_jobs
-from tasks.dubbing.speech import SpeechSource
+from tasks.dubbing.jobs import read_jobs
 from tasks.inspect.check_workspace import check_workspace
 from tasks.inspect.list import ListQuery, list_clips, list_files
 from tasks.inspect.status import status
@@ -27,6 +26,7 @@ from tasks.lineage.erase import take_down
 from tasks.lineage.plan import find_scope, plan_takedown
 from tasks.media.probe import probe
 from tasks.media.sniff import sniff
+from tasks.media.speech import SpeechSource
 from tasks.reproduction.study.scoring import as_table, score_study
 from tasks.reproduction.study.videos import read_videos
 from tasks.sources.corpus import load_corpus

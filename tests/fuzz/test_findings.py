@@ -19,7 +19,7 @@ from schemas.config.settings import load_settings
 from schemas.errors import HeterodubError, ModelFileError, SettingsError, SourceError, TrainingError, WorkspaceError
 from schemas.policy import load_policy
 from schemas.promotion import load_promotion_policy
-from tasks.dubbing.batch import read_jobs
+from tasks.dubbing.jobs import read_jobs
 from tasks.inspect.status import status
 from tasks.releases import releases
 from tasks.reproduction.study.scoring import read_key

@@ -70,7 +70,9 @@ def show_dubbings(summary: dict[str, Any]) -> None:
     """Print the outcome of each job, and the seconds of each kernel."""
     out = console()
     for outcome in summary["outcomes"]:
-        if outcome["error"]:
+        if outcome["skipped"]:
+            print(f"skipped: {outcome['out']} is finished and unchanged")
+        if outcome["error"] or outcome["skipped"]:
             continue
         spent = sorted(outcome["seconds_by"].items(), key=lambda kernel: -kernel[1])
         out.print(cell(outcome["out"], "bold"), soft_wrap=True)
@@ -85,7 +87,8 @@ def show_dubbings(summary: dict[str, Any]) -> None:
             ]
         )
     if summary["jobs"] > 1:
-        print(f"{summary['dubbed']} of {counted(summary['jobs'], 'job')} dubbed, {summary['failed']} failed")
+        counts = ", ".join(f"{summary[name]} {name}" for name in ("dubbed", "skipped", "failed"))
+        print(f"{counted(summary['jobs'], 'job')}: {counts}")
 
 
 def show_retraining(summary: dict[str, Any]) -> None:

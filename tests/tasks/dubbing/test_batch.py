@@ -4,8 +4,9 @@ import pytest
 
 from model.io import save_model
 from schemas.errors import ModelFileError, SourceError, WorkspaceError
-from tasks.dubbing.batch import dub_jobs, read_jobs
-from tasks.dubbing.worker import find
+from tasks.dubbing.batch import dub_jobs
+from tasks.dubbing.jobs import read_jobs
+from tasks.dubbing.models import find_models
 from tasks.monitoring.progress import ProgressSink
 from tests.tasks.media.media_files import regular, write_media
 
@@ -76,7 +77,7 @@ def test_models_that_are_not_there_are_an_error_before_the_first_job(head, speec
 
 def test_a_translator_that_is_not_there_is_refused(folder, settings, tmp_path):
     with pytest.raises((ModelFileError, WorkspaceError), match=r"nobody|workspace"):
-        find(settings, str(folder), "nobody", str(tmp_path))
+        find_models(settings, str(folder), "nobody", tmp_path)
 
 
 def test_a_generator_of_another_backend_is_refused(generator, models, head, speech, settings, tmp_path):

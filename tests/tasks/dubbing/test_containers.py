@@ -6,7 +6,7 @@ import pytest
 
 from schemas.config.dubbing import OUTPUT_FORMATS, DubJob
 from tasks.dubbing.dub import dub
-from tasks.dubbing.source import SourceVideo
+from tasks.media.source_video import SourceVideo
 from tests.flows.heads import head as head_pictures
 from tests.tasks.media.media_files import write_media
 

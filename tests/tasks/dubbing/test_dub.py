@@ -10,7 +10,7 @@ from model.stage2.warp import WarpTranslator
 from schemas.config.dubbing import DubJob
 from schemas.config.settings import Settings
 from schemas.errors import DubbingError
-from tasks.dubbing.compositing import FrameCompositor
+from tasks.dubbing.compositing import composite
 from tasks.dubbing.dub import dub
 from tasks.dubbing.models import Models
 from tests.flows.heads import head as head_pictures
@@ -85,22 +85,27 @@ def test_the_pictures_do_not_depend_on_how_many_are_worked_on_at_once(chunk, lai
         assert np.abs(whole.astype(int) - part).max() <= 1
 
 
+def watched_by(taken):
+    """The compositing of a dubbing, whose frames' samples are taken, too."""
+
+    def watched(*given):
+        for one in composite(*given):
+            taken.append(one.frame.to_ndarray())
+            yield one
+
+    return watched
+
+
 @pytest.fixture(scope="module")
 def painted(head, speech, models, backend, settings, tmp_path_factory):
     """painted(chunk): the luma of every frame that goes to the encoder."""
     folder = tmp_path_factory.mktemp("chunks")
 
     def work(chunk, using=models):
-        taken, frames = [], FrameCompositor.frames
-
-        def watched(self):
-            for one in frames(self):
-                taken.append(one.frame.to_ndarray())
-                yield one
-
+        taken = []
         changed = Settings(**(settings.model_dump() | {"dub": settings.dub.model_dump() | {"chunk_frames": chunk}}))
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(FrameCompositor, "frames", watched)
+            patch.setattr("tasks.dubbing.dub.composite", watched_by(taken))
             dub(DubJob(video=str(head), speech=str(speech), out=str(folder / "out.mp4")), using, backend, changed)
         return taken
 
@@ -166,14 +171,8 @@ def test_pictures_without_the_face_pass_through_untouched_and_are_counted(
 @pytest.fixture
 def painted_of(models, backend, settings, monkeypatch):
     def work(video, speech, out, **options):
-        taken, frames = [], FrameCompositor.frames
-
-        def watched(self):
-            for one in frames(self):
-                taken.append(one.frame.to_ndarray())
-                yield one
-
-        monkeypatch.setattr(FrameCompositor, "frames", watched)
+        taken = []
+        monkeypatch.setattr("tasks.dubbing.dub.composite", watched_by(taken))
         told = dub(DubJob(video=str(video), speech=str(speech), out=str(out), **options), models, backend, settings)
         return told, taken
 

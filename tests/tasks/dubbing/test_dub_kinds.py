@@ -10,10 +10,10 @@ from av.video.frame import VideoFrame
 
 from schemas.config.dubbing import DubJob
 from schemas.config.limits import LimitSettings
-from tasks.dubbing.canvas import Canvas
 from tasks.dubbing.dub import dub
-from tasks.dubbing.source import SourceVideo
+from tasks.media.canvas import Canvas
 from tasks.media.colour import HLG, PQ, ColourTags, tone_mapping
+from tasks.media.source_video import SourceVideo
 from tests.flows.heads import head as head_pictures
 from tests.tasks.media.media_files import regular, write_media
 from tests.tasks.media.test_frame_converter import LOSSLESS, as_samples, encode

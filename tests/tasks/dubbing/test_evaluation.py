@@ -11,9 +11,9 @@ from model.io import save_model
 from model.stage2.warp import WarpTranslator
 from model.syncnet.scorer import SyncScorer
 from schemas.config.dubbing import DubJob
-from tasks.dubbing.batch import judge_jobs
 from tasks.dubbing.dub import dub
 from tasks.dubbing.models import Models
+from tasks.evaluation.dub_jobs import evaluate_jobs
 from tasks.evaluation.dubbing import DUB_REPORT, evaluate_dubbing, merged
 from tasks.monitoring.progress import ProgressSink
 from tests.flows.heads import voice, write_head
@@ -158,7 +158,7 @@ def test_they_are_judged_in_the_sandbox_as_well(generator, models, settings, tmp
         DubJob(video=str(one), speech=str(speech), out=str(tmp_path / "out.mp4"))
         for one in (video, tmp_path / "gone.mp4")
     ]
-    scores = judge_jobs(jobs, str(tmp_path / "generator"), "warp", settings, SyncScorer(), ProgressSink())
+    scores = evaluate_jobs(jobs, str(tmp_path / "generator"), "warp", settings, SyncScorer(), ProgressSink())
     assert {one.system for one in scores.rows} == set(DUB_REPORT.systems)
     assert {one.clip_id for one in scores.rows} == {str(tmp_path / "out.mp4")}
     assert set(scores.failed) == {f"{tmp_path / 'gone.mp4'} (paired)", f"{tmp_path / 'gone.mp4'} (unpaired)"}

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from schemas.config.settings import ClipSettings
-from tasks.dubbing.canvas import Canvas
 from tasks.dubbing.face_tracking import follow
-from tasks.dubbing.progress import KernelTimer
-from tasks.dubbing.source import SourceVideo
+from tasks.dubbing.passes import PassMonitor
+from tasks.media.canvas import Canvas
+from tasks.media.source_video import SourceVideo
 from tests.tasks.ingestion.test_people import ALONE, LONGEST, joined, talker
 from tests.tasks.media.media_files import regular, write_media
 
@@ -19,7 +19,7 @@ def test_a_dissolve_ends_a_track_and_its_frames_belong_to_nobody(fps, backend, s
     shown = [picture for picture in pictures for _ in range(every)]
     path = write_media(tmp_path / "two.mp4", regular(len(shown), fps), size=(240, 240), pictures=shown)
     film = SourceVideo.open(path, settings.limits)
-    followed = follow(film, Canvas(film.look()), backend, ClipSettings(), 10, KernelTimer(), lambda: None)
+    followed = follow(film, Canvas(film.look()), backend, ClipSettings(), 10, PassMonitor())
     first, second = sorted(followed.tracks, key=lambda track: track.first)
     assert (first.first, second.stop) == (0, len(shown))
     assert ALONE - 6 <= first.stop / every <= ALONE + 3

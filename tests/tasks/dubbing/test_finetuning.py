@@ -20,7 +20,7 @@ from schemas.errors import DubbingError, WorkspaceError
 from tasks.dubbing.batch import dub_jobs
 from tasks.dubbing.dub import dub
 from tasks.dubbing.face_tracking import Followed
-from tasks.dubbing.finetuning import first_seconds
+from tasks.dubbing.models import first_seconds
 from tasks.dubbing.segments import Face
 from tasks.lineage.weights import training_folders
 from tasks.media.paths import fingerprint

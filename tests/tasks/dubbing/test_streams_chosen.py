@@ -7,13 +7,13 @@ from av.stream import Disposition
 
 from schemas.config.dubbing import DubJob
 from tasks.dubbing.dub import dub
-from tasks.dubbing.source import SourceVideo
-from tasks.dubbing.speech import SpeechSource
 from tasks.media.probe import probe
 from tasks.media.sniff import sniff
+from tasks.media.source_video import SourceVideo
+from tasks.media.speech import SpeechSource
 from tests.tasks.dubbing.conftest import write_wav
-from tests.tasks.dubbing.test_speech import write_sound
 from tests.tasks.media.media_files import Part, Track, draw, regular, remux, tone, write_media
+from tests.tasks.media.test_speech import write_sound
 
 DEFAULT, NONE = Disposition.default, Disposition(0)
 RATE = 16_000

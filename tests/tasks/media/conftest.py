@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from schemas.config.settings import Settings
 from tests.tasks.media.media_files import Track, regular, write_media
 
 
@@ -17,3 +18,9 @@ def clip(tmp_path: Path) -> Callable[..., Path]:
         return write_media(path, regular(25) if times_ms is None else times_ms, track, suffix=suffix, **more)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def settings() -> Settings:
+    """The settings that users begin with."""
+    return Settings()

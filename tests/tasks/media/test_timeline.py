@@ -8,12 +8,12 @@ import pytest
 from schemas.config.limits import LimitSettings
 from schemas.errors import MediaRefusedError
 from schemas.reasons import FileReason
-from tasks.dubbing.speech import SpeechSource
 from tasks.media.containers import open_input
 from tasks.media.decode import open_video
 from tasks.media.probe import probe
 from tasks.media.sniff import sniff
 from tasks.media.sound import open_sound
+from tasks.media.speech import SpeechSource
 from tasks.media.timeline import Join, StreamClock, Timeline, clocks_apart_s, without_strays
 from tests.tasks.media.media_files import Part, Track, draw, end_of, number_in, regular, remux, tone
 

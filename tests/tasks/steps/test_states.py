@@ -8,7 +8,8 @@ from flows.cli.options import print_result
 from flows.cli.render.status import show_status
 from schemas.config.settings import Settings
 from schemas.endings import ENDINGS, ending_of, ending_of_jobs, with_ending
-from tasks.dubbing.batch import summary_of
+from tasks.dubbing.batch import dub_counts
+from tasks.dubbing.jobs import summary_of
 from tasks.inspect.status import status
 from tasks.monitoring.run_log import as_step, recorded, recording
 from tasks.monitoring.runs import runs
@@ -26,14 +27,22 @@ def batch(ending: str, workspace: str | None = None, config: str | None = None) 
 @pytest.mark.parametrize(("done", "left", "ending"), [(3, 0, "done"), (2, 1, "partial"), (0, 3, "failed")])
 def test_a_batch_ends_as_its_jobs_did(done, left, ending):
     assert ending_of_jobs(done, left) == ending
-    told = [{"error": None}] * done + [{"error": "no face"}] * left
+    told = [{"error": None, "skipped": False}] * done + [{"error": "no face", "skipped": False}] * left
     assert summary_of(told) | {"outcomes": []} == {
         "jobs": 3,
         "dubbed": done,
+        "skipped": 0,
         "failed": left,
         "outcomes": [],
         "state": ending,
     }
+
+
+def test_summary_of_skipped_jobs_is_done_and_counts_them():
+    told = summary_of([{"error": None, "skipped": True}, {"error": None, "skipped": False}])
+    assert [told[name] for name in ("dubbed", "skipped", "failed", "state")] == [1, 1, 0, "done"]
+    assert summary_of([{"error": None, "skipped": True}])["state"] == "done"
+    assert dub_counts([{"error": None, "skipped": True, "seconds": 5.0}]).media_s == 0
 
 
 @pytest.mark.parametrize("ending", ENDINGS)

@@ -22,8 +22,8 @@ from schemas.config.translation import Stage2Settings
 from schemas.errors import SettingsError
 from schemas.promotion import ModelRule
 from schemas.reasons import Stage
-from tasks.dubbing.finetuning import tuned
-from tasks.dubbing.models import ModelPaths, open_models
+from tasks.dubbing.jobs import ModelPaths
+from tasks.dubbing.models import finetune, open_models
 from tasks.evaluation import generator_scores, translator_scores
 from tasks.evaluation.finetuning import compare_finetuning
 from tasks.monitoring.progress import ProgressSink
@@ -241,7 +241,7 @@ def test_a_dubbings_models_and_its_fine_tuning(workspace, settings, models, tmp_
     with on_pretend_device():
         found = ModelPaths(models["generator"], models["translator"], ("one", "two"))
         opened = open_models(found, settings, SimpleNamespace(name=stored.backend))
-        for one in (opened, tuned(opened, [clip], "0" * 64, 1.0, settings, ProgressSink())):
+        for one in (opened, finetune(opened, [clip], "0" * 64, 1.0, settings, ProgressSink())):
             painted(one.translator, pictures, landmarks)
 
 

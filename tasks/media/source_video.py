@@ -15,16 +15,15 @@ from schemas.config.limits import LimitSettings
 from schemas.errors import MediaRefusedError
 from schemas.reasons import FileReason
 from schemas.records import MediaFacts
-from tasks.dubbing.canvas import Look, look_of
+from tasks.media.canvas import Look, look_of
 from tasks.media.containers import open_input, set_up
-from tasks.media.deinterlacing import Deinterlacer
 from tasks.media.frame_converter import PictureNotes
 from tasks.media.geometry import Geometry, PixelAspect
 from tasks.media.probe import probe
 from tasks.media.sniff import Container, sniff
 from tasks.media.streams import other_films, picture_of, used_streams
 from tasks.media.timeline import Timeline
-from tasks.media.video_frames import Clock, GifClock, decoded, lasts_s, step_s, timed
+from tasks.media.video_frames import PyavPictures, decoded, step_s
 
 _FINEST: Final = Fraction(1, 1_000_000)
 _STANDARD: Final = Fraction(1, 90_000)
@@ -118,18 +117,16 @@ class SourceVideo:
 
         Raises: MediaRefusedError - VANISHED, UNREADABLE, or no picture at all: NO_DECODABLE_FRAME.
         """
-        self.damage = []
         base = self.base()
-        notes = PictureNotes()
+        waiting: SourcePicture | None = None
+        last_step = max(1, round(step_s(self.facts.nominal_fps) / base))
+        origin_s: Fraction | None = None
         with self._opened() as (source, stream):
-            aspect = PixelAspect(stream)
-            waiting: SourcePicture | None = None
-            last_step = max(1, round(self._step_s() / base))
-            deinterlacer = Deinterlacer()
-            for time_s, stands_s, frame in self._timed(source, stream, deinterlacer):
-                geometry = aspect.geometry(frame)
-                notes.add(frame, geometry)
-                tick = round(time_s / base)
+            coming = PyavPictures(source, stream, self.facts.nominal_fps, self._timeline().clock(stream.index))
+            self.damage = coming.damage
+            for time_s, stands_s, frame, geometry in coming.frames():
+                origin_s = time_s if origin_s is None else origin_s
+                tick = round((time_s - origin_s) / base)
                 if waiting is not None:
                     if tick <= waiting.tick:
                         continue
@@ -145,32 +142,14 @@ class SourceVideo:
                 waiting = SourcePicture(0 if waiting is None else waiting.index + 1, tick, stands, frame, geometry)
             if waiting is None:
                 raise MediaRefusedError(FileReason.NO_DECODABLE_FRAME, "; ".join(self.damage))
-            notes.refused_aspect, notes.deinterlaced = aspect.refused, deinterlacer.count
+            notes = coming.picture_notes
             self.seen = notes if notes.pictures >= self.seen.pictures else self.seen
             yield waiting
-
-    def _step_s(self) -> Fraction:
-        return step_s(self.facts.nominal_fps)
 
     def _timeline(self) -> Timeline:
         if self._joins is None:
             self._joins = Timeline.read(self.path, self.container, used_streams(self.facts))
         return self._joins
-
-    def _timed(
-        self, source: InputContainer, stream: VideoStream, deinterlacer: Deinterlacer
-    ) -> Iterator[tuple[Fraction, Fraction, VideoFrame]]:
-        """Yield pictures with seconds after the first one and their duration in seconds."""
-        clock = Clock(self._step_s(), self._timeline().clock(stream.index))
-        gif = GifClock() if stream.codec_context.name == "gif" else None
-        origin_s: Fraction | None = None
-        for stated_s, frame in timed(source, stream, self.damage, deinterlacer):
-            stands_s = lasts_s(frame, stream)
-            if gif is not None:
-                stated_s, stands_s = gif.read(stands_s)
-            time_s = clock.read(stated_s)
-            origin_s = time_s if origin_s is None else origin_s
-            yield time_s - origin_s, stands_s, frame
 
     @contextmanager
     def _opened(self) -> Iterator[tuple[InputContainer, VideoStream]]:

@@ -11,9 +11,9 @@ from schemas.config.dubbing import SYNTHETIC, DubJob
 from schemas.config.settings import Settings
 from schemas.errors import MediaRefusedError, SourceError
 from schemas.reasons import FileReason
-from tasks.dubbing.batch import check_jobs, dub_jobs, read_jobs
-from tasks.dubbing.checks import find_faults, output_faults
+from tasks.dubbing.batch import check_jobs, dub_jobs, find_faults
 from tasks.dubbing.inputs import input_faults
+from tasks.dubbing.jobs import output_faults, read_jobs
 from tasks.ingestion import catalog
 from tasks.monitoring.progress import ProgressSink
 from tasks.sources.corpus import Corpus

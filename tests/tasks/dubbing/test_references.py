@@ -7,8 +7,8 @@ import pytest
 from schemas.config.dubbing import DubJob
 from schemas.errors import MediaRefusedError, SourceError
 from schemas.reasons import FileReason
-from tasks.dubbing.appearance_source import lent
 from tasks.dubbing.dub import dub
+from tasks.dubbing.references import load_references
 from tests.flows.heads import head as head_pictures
 from tests.tasks.media.media_files import regular, write_media
 
@@ -23,7 +23,7 @@ def other(tmp_path_factory):
 
 
 def test_a_picture_lends_its_face(other, backend, settings, tmp_path):
-    shown = lent(other, backend, settings, 64, tmp_path)
+    shown = load_references(other, backend, settings, 64, tmp_path)
     assert shown.pictures.shape == (1, 64, 64, 3)
     assert shown.landmarks.shape == (1, 216, 2)
     assert 5 < shown.landmarks.min() < shown.landmarks.max() < 59
@@ -31,7 +31,7 @@ def test_a_picture_lends_its_face(other, backend, settings, tmp_path):
 
 
 def test_a_video_lends_its_face(head, backend, settings, tmp_path):
-    shown = lent(head, backend, settings, 64, tmp_path)
+    shown = load_references(head, backend, settings, 64, tmp_path)
     assert shown.pictures.shape == (3, 64, 64, 3)
     assert (shown.pictures.reshape(3, -1).std(axis=1) > 10).all()
 
@@ -48,7 +48,7 @@ def test_what_is_lent_is_what_is_seen(other, head, speech, models, backend, sett
 def test_a_lender_without_a_face_is_refused(head, speech, models, backend, settings, tmp_path):
     faceless = write_media(tmp_path / "blocks.mp4", regular(8))
     with pytest.raises(MediaRefusedError) as caught:
-        lent(faceless, backend, settings, 64, tmp_path)
+        load_references(faceless, backend, settings, 64, tmp_path)
     assert caught.value.reason is FileReason.NO_FACE
     job = DubJob(video=str(head), speech=str(speech), out=str(tmp_path / "out.mp4"), appearance_from=str(faceless))
     with pytest.raises(SourceError, match=r"blocks\.mp4.*no face"):

@@ -11,6 +11,7 @@ from typing import Final, Self
 
 import numpy as np
 from av.audio.frame import AudioFrame
+from av.audio.layout import AudioLayout
 from av.container import InputContainer
 
 from schemas.config.limits import LimitSettings
@@ -40,22 +41,12 @@ _SOUND_FILES: Final = (
 AAC_RATES_HZ: Final = (96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000)
 _STANDARD_RATE_HZ: Final = 48_000
 
-_LAYOUTS: Final = {
-    "mono": "mono",
-    "stereo": "stereo",
-    "5.0": "5.0",
-    "5.0(side)": "5.0",
-    "5.1": "5.1",
-    "5.1(side)": "5.1",
-}
+_LAYOUTS: Final = ("mono", "stereo", "5.0", "5.1")
 _UNNAMED: Final = {1: "mono", 2: "stereo", 6: "5.1"}
 """Channel layouts that are kept, by name, else, as PCM often has none, by count; any other becomes mono."""
 
-
 _AUDIBLE: Final = 1e-3
 """Highest level, of full scale 1.0, that a stream must reach to be the speech: -60 dB, a quiet room."""
-
-_CHANNELS: Final = {"mono": 1, "stereo": 2, "5.0": 5, "5.1": 6}
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +117,7 @@ class SpeechSource:
     @property
     def channels(self) -> int:
         """Channels of the output's sound."""
-        return _CHANNELS[self.layout]
+        return AudioLayout(self.layout).nb_channels
 
     def samples(self, start: int, count: int) -> np.ndarray:
         """(count,) float32, 16 kHz mono, from a sample on; zeros before time 0 and after the end."""
@@ -197,7 +188,8 @@ class SpeechSource:
     ) -> list[AudioWriter]:
         """Create one writer for stage 1, and one for each channel of the output."""
         unnamed = _UNNAMED.get(len(first.layout.channels), "mono") if "channels" in first.layout.name else "mono"
-        self.layout = _LAYOUTS.get(first.layout.name, unnamed)
+        name = first.layout.name.removesuffix("(side)")
+        self.layout = name if name in _LAYOUTS else unnamed
         self.rate_hz = first.sample_rate if first.sample_rate in AAC_RATES_HZ else _STANDARD_RATE_HZ
         if zero_s is None:
             zero_s = (first.pts or 0) * (first.time_base or Fraction(1, first.sample_rate))

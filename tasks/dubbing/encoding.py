@@ -2,7 +2,8 @@
 
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final
@@ -15,11 +16,14 @@ from av.packet import Packet
 from av.video.frame import PictureType
 
 from model.dubbing.timing import OutputTimeline
-from schemas.config.dubbing import DubSettings
-from tasks.dubbing.canvas import Look
+from model.files import atomic_path, is_disk_full
+from schemas.config.dubbing import OUTPUT_FORMATS, DubSettings
+from schemas.errors import DubbingError
 from tasks.dubbing.compositing import CompositedFrame
-from tasks.dubbing.progress import KernelTimer
-from tasks.dubbing.speech import SpeechSource
+from tasks.dubbing.passes import PassMonitor, ahead
+from tasks.media.canvas import Look
+from tasks.media.containers import words
+from tasks.media.speech import SpeechSource
 
 _SAME_RATE: Final = 0.02
 """Share by which a claimed rate may differ from the pictures' mean: containers round times."""
@@ -28,52 +32,69 @@ _BLOCK: Final = 1024
 """Samples of an AAC frame."""
 
 
-def write_video(
-    path: Path,
-    form: str,
-    frames: Iterable[CompositedFrame],
+def encode(
+    out: Path,
+    frames: Generator[CompositedFrame],
     look: Look,
     timeline: OutputTimeline,
     speech: SpeechSource,
     comment: str,
     settings: DubSettings,
-    stopwatch: KernelTimer,
-    step: Callable[[], None],
+    monitor: PassMonitor,
 ) -> int:
-    """Encode frames as they come, with the speech beside them. Returns how many were dubbed. step: called for each.
+    """Encode frames as they come, with the speech beside them. Returns the number of those that were dubbed.
 
-    The sound begins with the first frame and is as long as the picture. form: ffmpeg's name of the container. comment:
+    The sound begins with the first frame and is as long as the picture. The container follows from the name. comment:
     goes into the file's metadata.
 
-    Raises: av.error.FFmpegError - the libraries refuse to write. OSError - there is no room.
+    Raises: DubbingError - the libraries refuse to write. OSError - there is no room.
     """
+    form = OUTPUT_FORMATS[out.suffix.lower()]
     # the index goes to the front, so that a player may begin before it has the whole file
     options = {} if form == "matroska" else {"movflags": "+faststart"}
-    with av.open(os.fspath(path), "w", form, options=options) as out:
-        out.metadata["comment"] = comment
-        video = _video_stream(out, look, timeline, settings)
-        voice: Any = out.add_stream("aac", rate=speech.rate_hz, layout=speech.layout)
+    with (
+        atomic_path(out) as partial,
+        _named_errors(out),
+        closing(ahead(frames)) as coming,
+        av.open(os.fspath(partial), "w", form, options=options) as file,
+    ):
+        file.metadata["comment"] = comment
+        video = _video_stream(file, look, timeline, settings)
+        voice: Any = file.add_stream("aac", rate=speech.rate_hz, layout=speech.layout)
         voice.bit_rate = settings.sound_kbps * 1000 * speech.channels
         sound = _Sound(speech, timeline.end_s)
         dubbed = 0
         lasts = dict(zip(timeline.ticks_N.tolist(), timeline.lasts_N.tolist(), strict=True))
-        for composited in frames:
-            with stopwatch("encode"):
+        for (tick, duration), composited in zip(lasts.items(), coming, strict=True):
+            with monitor("encode"):
                 frame = composited.frame
                 frame.pict_type = PictureType.NONE  # else the encoder would repeat the source's own choices
-                frame.pts, frame.time_base = int(timeline.ticks_N[composited.index]), timeline.base
-                frame.duration = int(timeline.lasts_N[composited.index])
-                out.mux(_lasting(video.encode(frame), lasts))
-                for piece in sound.until(frame.pts * timeline.base):
-                    out.mux(voice.encode(piece))
+                frame.pts, frame.time_base, frame.duration = tick, timeline.base, duration
+                file.mux(_lasting(video.encode(frame), lasts))
+                for piece in sound.until(tick * timeline.base):
+                    file.mux(voice.encode(piece))
             dubbed += composited.dubbed
-            step()
-        with stopwatch("encode"):
+            monitor.watcher.advance()
+        with monitor("encode"):
             for piece in sound.until(timeline.end_s):
-                out.mux(voice.encode(piece))
-            out.mux(_lasting(video.encode(None), lasts))
-            out.mux(voice.encode(None))
+                file.mux(voice.encode(piece))
+            file.mux(_lasting(video.encode(None), lasts))
+            file.mux(voice.encode(None))
     return dubbed
+
+
+@contextmanager
+def _named_errors(out: Path) -> Iterator[None]:
+    """Turn errors of the libraries into those of the run, which name the output.
+
+    Raises: DubbingError, OSError - see encode.
+    """
+    try:
+        yield
+    except av.error.FFmpegError as error:
+        if is_disk_full(error.errno):
+            raise OSError(error.errno, error.strerror, str(out)) from error
+        raise DubbingError(f"{out} cannot be written: {words(error)}") from error
 
 
 def _lasting(packets: "list[Packet[Any]]", lasts: dict[int, int]) -> "list[Packet[Any]]":

@@ -8,8 +8,8 @@ import pytest
 
 from schemas.errors import MediaRefusedError
 from schemas.reasons import FileReason
-from tasks.dubbing.canvas import Canvas, planes_of
-from tasks.dubbing.source import SourceVideo
+from tasks.media.canvas import Canvas, planes_of
+from tasks.media.source_video import SourceVideo
 from tests.tasks.media.media_files import draw, number_in, regular, write_media
 
 

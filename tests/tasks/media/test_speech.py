@@ -5,8 +5,8 @@ import pytest
 
 from schemas.errors import MediaRefusedError
 from schemas.reasons import FileReason
-from tasks.dubbing.speech import SpeechSource, sniff_speech
 from tasks.media.sniff import Container
+from tasks.media.speech import SpeechSource, sniff_speech
 from tests.tasks.dubbing.conftest import write_wav
 from tests.tasks.media.media_files import Track, regular, tone, write_media
 

@@ -5,8 +5,7 @@ from contextlib import closing
 
 import pytest
 
-from tasks.dubbing.prefetch import ahead
-from tasks.dubbing.progress import KernelTimer
+from tasks.dubbing.passes import PassMonitor, ahead
 
 
 def numbers(most, made, broken=None, closed=None):
@@ -50,7 +49,7 @@ def test_no_more_than_asked_for_are_made_and_who_stops_taking_stops_the_thread()
 
 
 def test_a_stopwatch_adds_up_threads_and_keeps_their_nesting_apart():
-    stopwatch = KernelTimer()
+    stopwatch = PassMonitor()
     held, go_on = threading.Event(), threading.Event()
 
     def other():

@@ -1,0 +1,212 @@
+"""Jobs of dubbing: read from a manifest, the files they name, the models they take, and their outcomes.
+
+Imports no decoder, so that processes which only start jobs stay light.
+"""
+
+import csv
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from schemas.config.dubbing import OUTPUT_FORMATS, DubJob
+from schemas.endings import ending_of_jobs, with_ending
+from schemas.errors import MediaRefusedError, SourceError
+from schemas.problems import describe
+from schemas.reasons import EXPLANATIONS, ClipReason, FileReason
+from tasks.media.paths import local_path, path_to_uri
+
+_PATHS: Final = ("video", "speech", "out", "appearance_from")
+
+OF_SPEECH: Final[Mapping[FileReason | ClipReason, str]] = EXPLANATIONS | {
+    FileReason.NOT_MEDIA: "neither a sound file nor a video with sound",
+    FileReason.STILL_PICTURE: "a still picture, which has no sound",
+    FileReason.NO_DECODABLE_FRAME: "none of its sound decodes",
+}
+"""Explanations of a refusal where sound is wanted."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelPaths:
+    """Paths of two models, and their names. translator: None for the warp, which lies nowhere. tunings: where what the
+    translator learns of a video is kept; None: in the settings' workspace.
+    """
+
+    generator: Path
+    translator: Path | None
+    names: tuple[str, str]
+    tunings: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Dubbed:
+    """Result of a dubbing. covered: frames left as they are since something lies over the mouth; also passed through.
+    seconds_by: seconds by kernel. speech_cut_s: seconds of speech that did not fit at the end. notes: remarks for
+    people.
+    """
+
+    out: str
+    frames: int
+    dubbed: int
+    seconds: float
+    took_s: float
+    seconds_by: dict[str, float]
+    generator: str
+    translator: str
+    covered: int = 0
+    speech_cut_s: float = 0.0
+    notes: tuple[str, ...] = ()
+
+    @property
+    def passed_through(self) -> int:
+        """Frames of the output that are the source's own."""
+        return self.frames - self.dubbed
+
+    def summary(self) -> dict[str, Any]:
+        """Return a dictionary ready for JSON, numbers rounded."""
+        facts = {name: round(value, 3) if isinstance(value, float) else value for name, value in asdict(self).items()}
+        return facts | {
+            "passed_through": self.passed_through,
+            "realtime_factor": round(self.seconds / self.took_s, 3),
+            "seconds_by": {kernel: round(spent, 3) for kernel, spent in self.seconds_by.items()},
+            "notes": list(self.notes),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class DubResult:
+    """Outcome of a job: what was dubbed, or why nothing was. skipped: the output of an earlier run was kept."""
+
+    job: DubJob
+    dubbed: Dubbed | None
+    error: str | None
+    skipped: bool = False
+
+    def summary(self) -> dict[str, Any]:
+        """Return a dictionary ready for JSON."""
+        job = {"video": self.job.video, "speech": self.job.speech, "out": self.job.out}
+        result = {} if self.dubbed is None else self.dubbed.summary()
+        return {**job, "error": self.error, "skipped": self.skipped, **result}
+
+
+def summary_of(jobs: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Summarise all jobs, from their summaries."""
+    failed, skipped = sum(job["error"] is not None for job in jobs), sum(job["skipped"] for job in jobs)
+    counts = {"jobs": len(jobs), "dubbed": len(jobs) - failed - skipped, "skipped": skipped, "failed": failed}
+    return with_ending({**counts, "outcomes": list(jobs)}, ending_of_jobs(len(jobs) - failed, failed))
+
+
+def read_jobs(manifest: Path) -> list[DubJob]:
+    """Read the jobs of a CSV manifest: columns video, speech, out, and where wanted the other fields of DubJob.
+
+    Relative paths are relative to the manifest.
+
+    Raises: SourceError - it cannot be read, a column is missing or unknown, a value is bad, or a job writes what
+    another writes or any of them reads.
+    """
+    try:
+        with manifest.open(encoding="utf-8-sig", newline="") as lines:
+            rows = list(csv.DictReader(lines))
+    except (OSError, ValueError, csv.Error) as error:
+        raise SourceError(f"manifest {manifest}: {error}") from error
+    jobs: list[DubJob] = []
+    for number, row in enumerate(rows, start=1):
+        given = {name: _placed(manifest, name, value) for name, value in row.items() if value not in ("", None)}
+        try:
+            jobs.append(DubJob.model_validate(given))
+        except ValidationError as error:
+            raise SourceError(f"manifest {manifest}: row {number}: {describe(error)}") from error
+    if problem := _crossed_rows(jobs) if jobs else "it names no job":
+        raise SourceError(f"manifest {manifest}: {problem}")
+    return jobs
+
+
+def _placed(manifest: Path, name: Any, value: Any) -> Any:
+    if name not in _PATHS or "://" in value or Path(value).is_absolute():
+        return value
+    return str(manifest.absolute().parent / value)
+
+
+def _crossed_rows(jobs: Sequence[DubJob]) -> str | None:
+    """Return which two of a manifest's rows share a file that one of them writes; None where none do."""
+    writers: dict[object, int] = {}
+    for number, job in enumerate(jobs, start=1):
+        if (earlier := writers.setdefault(identity(Path(job.out)), number)) != number:
+            return f"rows {earlier} and {number} both write {job.out}"
+    for number, job in enumerate(jobs, start=1):
+        for named in local_inputs(job):
+            writer = writers.get(identity(named), number)
+            if writer != number:
+                return f"row {writer} writes {named}, which row {number} reads; sources are never written to"
+    return None
+
+
+@contextmanager
+def readable(named: str, explanations: Mapping[FileReason | ClipReason, str] = EXPLANATIONS) -> Iterator[None]:
+    """Turn the refusal of a file into an error of the run.
+
+    Raises: SourceError - in the place of MediaRefusedError.
+    """
+    try:
+        yield
+    except MediaRefusedError as error:
+        explanation = explanations.get(error.reason, str(error.reason))
+        raise SourceError(f"{named}: {explanation}" + (f" ({error.detail})" if error.detail else "")) from error
+
+
+def output_faults(job: DubJob) -> Iterator[str]:
+    """Yield the reasons why a job's output cannot be written under its name. Nothing is created or changed."""
+    out = Path(job.out)
+    if "://" in job.out:
+        yield f"{job.out} is no local path: outputs are written to local disks"
+        return
+    if out.suffix.lower() not in OUTPUT_FORMATS:
+        *others, last = OUTPUT_FORMATS
+        yield f"{out} must end in {', '.join(others)} or {last}: H.264 and AAC are written, in these containers"
+    if out.is_dir():
+        yield f"{out} is a folder, not the name of a video to write"
+    above = next(folder for folder in out.absolute().parents if folder.exists())
+    if not above.is_dir():
+        yield f"{above} is no folder that {out.name} could be written into"
+    elif not os.access(above, os.W_OK | os.X_OK):
+        yield f"{above} may not be written, so {out.name} cannot be"
+    if any(identity(out) == identity(path) for path in local_inputs(job)):
+        yield f"{out} is the source itself; sources are never written to"
+
+
+def local_inputs(job: DubJob) -> list[Path]:
+    """Inputs of a job that are on local disks."""
+    paths = [local_path(named) if "://" in named else Path(named) for named in inputs_of(job)]
+    return [path for path in paths if path is not None]
+
+
+def inputs_of(job: DubJob) -> list[str]:
+    """Paths and addresses that a job reads."""
+    return [named for named in (job.video, job.speech, job.appearance_from) if named]
+
+
+def uri_of(named: str) -> str:
+    """Address of an input that is named by a path or an address."""
+    return named if "://" in named else path_to_uri(Path(named))
+
+
+def own_version() -> str:
+    """Version of heterodub, for metadata and records."""
+    try:
+        return version("heterodub")
+    except PackageNotFoundError:
+        return "of a checkout"
+
+
+def identity(path: Path) -> object:
+    """Key of a file that all its names share, links of either kind included, whether or not it exists yet."""
+    try:
+        status = path.stat()
+    except OSError:
+        return os.path.realpath(path)
+    return status.st_dev, status.st_ino

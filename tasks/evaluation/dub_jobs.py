@@ -1,0 +1,56 @@
+"""Evaluation of the finished files of dubbing jobs, each in a child process, whose death costs one job its scores."""
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from model.syncnet.scorer import SyncScorer
+from schemas.config.dubbing import DubJob
+from schemas.config.settings import Settings
+from schemas.errors import HeterodubError
+from tasks.dubbing.batch import open_dubber, titled
+from tasks.dubbing.jobs import ModelPaths, inputs_of, readable
+from tasks.dubbing.worker import Announcer, opened
+from tasks.evaluation.dubbing import DubScores, evaluate_dubbing, merged
+from tasks.ingestion.child_process import FunctionName
+from tasks.monitoring.progress import ProgressSink
+
+_EVALUATE = FunctionName("tasks.evaluation.dub_jobs:evaluate_job")
+
+
+def evaluate_jobs(
+    jobs: Sequence[DubJob],
+    generator: str,
+    translator: str,
+    settings: Settings,
+    scorer: SyncScorer,
+    watcher: ProgressSink,
+) -> DubScores:
+    """Score the jobs' finished files; see tasks/evaluation/dubbing.py.
+
+    Raises: ModelFileError, TrackingError, WorkspaceError, WeightsMissingError, DubbingError - as dub_jobs.
+    """
+    scores: list[DubScores] = []
+    with open_dubber(settings, generator, translator) as dubber:
+        found = dubber.find(generator, translator)
+        dubber.open(found)
+        for place, job in enumerate(jobs):
+            try:
+                with readable(job.video):
+                    asked, media = (_EVALUATE, job, found, settings, scorer), [*inputs_of(job), job.out]
+                    scores.append(
+                        dubber.ask(*asked, watcher=titled(watcher, jobs, place), media=media, returns=DubScores)
+                    )
+            except HeterodubError as error:
+                scores.append(DubScores(*found.names, (), {job.video: str(error)}, {}))
+    return merged(scores)
+
+
+def evaluate_job(job: DubJob, found: ModelPaths, settings: Settings, scorer: SyncScorer) -> DubScores:
+    """Score one job's finished file, in the child.
+
+    Raises: as evaluate_dubbing.
+    """
+    models, backend = opened(found, settings)
+    with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
+        return evaluate_dubbing(job, models, backend, settings, scorer, Path(scratch), Announcer())

@@ -1,0 +1,155 @@
+"""A manifest that is given again: finished rows are skipped, changed ones are dubbed, and no record is trusted beyond
+the files it speaks of.
+"""
+
+import os
+import shutil
+
+import pytest
+import torch
+
+from model.io import save_model
+from model.stage1.network import LandmarkGenerator
+from schemas.config.dubbing import DubJob
+from schemas.config.settings import Settings
+from schemas.errors import MediaRefusedError
+from tasks.dubbing.batch import dub_jobs
+from tasks.dubbing.jobs import ModelPaths, read_jobs
+from tasks.dubbing.resume import dub_key, finished
+from tasks.monitoring.progress import ProgressSink
+from tests.flows.heads import voice, write_head
+from tests.tasks.dubbing.conftest import write_wav
+
+NAMES = ("same", "other speech", "gone", "cut", "longer", "no record", "edited", "other time", "other length")
+
+
+def run(folder, settings, resume=True, names=NAMES, lengths=None):
+    """How each row ended, by its name: "dubbed", "skipped" or an error; and the results."""
+    rows = [f"head.mp4,{name}.wav,{name}.mp4,{(lengths or {}).get(name, '')}" for name in names]
+    (folder / "jobs.csv").write_text("\n".join(["video,speech,out,length", *rows]))
+    generator = str(folder / "generator")
+    results = dub_jobs(read_jobs(folder / "jobs.csv"), generator, "warp", settings, ProgressSink(), resume)
+    ended = [one.error or ("skipped" if one.skipped else "dubbed") for one in results]
+    return dict(zip(names, ended, strict=True)), results
+
+
+@pytest.fixture(scope="module")
+def dubbed(generator, models, settings, tmp_path_factory):
+    """A folder with a manifest whose rows were all dubbed."""
+    folder = tmp_path_factory.mktemp("resume")
+    save_model(folder / "generator", generator, models.card)
+    write_head(folder / "head.mp4", 0, 8)
+    for name in NAMES:
+        write_wav(folder / f"{name}.wav", voice(1, 0.2).samples)
+    assert set(run(folder, settings)[0].values()) == {"dubbed"}
+    return folder
+
+
+@pytest.fixture
+def place(dubbed, tmp_path):
+    """A copy, which the test may change; no record names a folder."""
+    return shutil.copytree(dubbed, tmp_path / "place")
+
+
+def outputs(folder):
+    return {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.glob("*.mp4")}
+
+
+def test_finished_rows_are_skipped_with_what_was_said_of_them(place, settings):
+    before = outputs(place)
+    ended, results = run(place, settings)
+    assert set(ended.values()) == {"skipped"}
+    assert outputs(place) == before
+    summary = results[0].summary()
+    assert (summary["skipped"], summary["frames"], summary["dubbed"]) == (True, 8, 8)
+    assert (summary["out"], summary["error"]) == (str(place / "same.mp4"), None)
+    assert any("silence follows it" in note for note in summary["notes"])
+
+
+def test_changed_rows_are_dubbed_and_the_others_skipped(place, settings):
+    write_wav(place / "other speech.wav", voice(3, 0.2).samples)
+    (place / "gone.mp4").unlink()
+    os.truncate(place / "cut.mp4", (place / "cut.mp4").stat().st_size * 3 // 4)
+    with (place / "longer.mp4").open("ab") as file:
+        file.write(b"\0")
+    (place / ".no record.mp4.heterodub.json").unlink()
+    edited = place / "edited.mp4"
+    edited.write_bytes(edited.read_bytes()[:-1] + b"\x7f")
+    os.utime(place / "other time.wav", (1, 1))
+    os.utime(place / "other time.mp4", (1, 1))
+    (place / "gone.wav").rename(place / "new row.wav")
+    write_wav(place / "gone.wav", voice(1, 0.2).samples)
+    names = ("new row", *reversed(NAMES), "missing")
+    ended, _ = run(place, settings, names=names, lengths={"other length": "speech"})
+    assert "missing.wav" in ended.pop("missing")
+    kept = {"same", "other time"}
+    assert ended == {name: "skipped" if name in kept else "dubbed" for name in names[:-1]}
+    again, _ = run(place, settings, names=names[:-1], lengths={"other length": "speech"})
+    assert set(again.values()) == {"skipped"}
+
+
+def test_no_resume_dubs_finished_rows_again(place, settings):
+    before = outputs(place)
+    ended, _ = run(place, settings, resume=False, names=NAMES[:2])
+    assert set(ended.values()) == {"dubbed"}
+    after = outputs(place)
+    assert all(after[f"{name}.mp4"][0] == before[f"{name}.mp4"][0] for name in NAMES[:2])
+    assert all(after[f"{name}.mp4"][1] != before[f"{name}.mp4"][1] for name in NAMES[:2])
+
+
+def test_another_model_or_another_setting_dubs_every_row_again(place, models, settings):
+    coarse = Settings.model_validate(settings.model_dump() | {"dub": settings.dub.model_dump() | {"crf": 40}})
+    assert set(run(place, coarse, names=NAMES[:2])[0].values()) == {"dubbed"}
+    torch.manual_seed(9)
+    save_model(place / "generator", LandmarkGenerator(models.card.architecture), models.card)
+    assert set(run(place, coarse, names=NAMES[:2])[0].values()) == {"dubbed"}
+    assert set(run(place, coarse, names=NAMES[:2])[0].values()) == {"skipped"}
+
+
+@pytest.fixture(scope="module")
+def base(dubbed, settings):
+    job = DubJob(video=str(dubbed / "head.mp4"), speech=str(dubbed / "same.wav"), out=str(dubbed / "same.mp4"))
+    return job, ModelPaths(dubbed / "generator", None, ("a generator", "warp")), settings
+
+
+@pytest.mark.parametrize(
+    ("changes", "section", "is_same"),
+    [
+        ({"face": 2}, {}, False),
+        ({"length": "loop"}, {}, False),
+        ({"appearance_from": "head.mp4"}, {}, False),
+        ({"finetune": 1.0}, {}, False),
+        ({"out": "elsewhere/same.mp4"}, {}, True),
+        ({"out": "same.mkv"}, {}, False),
+        ({}, {"dub": {"fade_frames": 9}}, False),
+        ({}, {"clips": {"crop_margin": 2.0}}, False),
+        ({}, {"backend": "face_mesh_v2"}, False),
+        ({}, {"dub": {"silence_s": 9.0, "chunk_frames": 9}}, True),
+        ({}, {"workspace": "elsewhere", "device": "cpu", "run": {"workers": 1}}, True),
+    ],
+)
+def test_key_follows_from_what_changes_the_output_and_nothing_else(changes, section, is_same, base, dubbed):
+    job, found, settings = base
+    if "appearance_from" in changes:
+        changes = {"appearance_from": str(dubbed / changes["appearance_from"])}
+    dump = settings.model_dump()
+    merged = {name: dump[name] | more if isinstance(more, dict) else more for name, more in section.items()}
+    changed = Settings.model_validate(dump | merged)
+    assert (dub_key(job.model_copy(update=changes), found, changed) == dub_key(*base)) is is_same
+
+
+def test_key_needs_inputs_that_can_be_read(base):
+    job, found, settings = base
+    with pytest.raises(MediaRefusedError):
+        dub_key(job.model_copy(update={"speech": "/no/such/file.wav"}), found, settings)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"key": "k", "sha256": 1, "dubbed": {}}', b"\xff" * 99, None])
+def test_damaged_record_is_as_good_as_none(content, place):
+    record = place / ".same.mp4.heterodub.json"
+    record.unlink()
+    if content is None:
+        os.mkfifo(record)
+    else:
+        record.write_bytes(content)
+    assert finished(place / "same.mp4", "k") is None
