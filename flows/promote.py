@@ -7,7 +7,7 @@ from prefect import flow
 
 from tasks.monitoring.run_log import recorded
 from tasks.preflight.models import check_promote, check_rollback
-from tasks.promotion.summaries import promotion_summary
+from tasks.promotion.evidence import promotion_summary
 from tasks.steps.approval import approval_notice, ask_approval, require_shared_server
 from tasks.steps.promote import (
     decide_promotion,
@@ -79,7 +79,7 @@ def promote(
 @flow(name="rollback")
 @recorded("rollback")
 def rollback(
-    why: str,
+    reason: str,
     stage: Literal["stage1", "stage2"] = "stage1",
     to: int | None = None,
     adopt: bool = False,
@@ -94,4 +94,4 @@ def rollback(
     Raises: HeterodubError - no such version was ever champion, its files are not those that were logged, or no
     store answers.
     """
-    return roll_back(check_rollback(why, stage, to, workspace, config), stage, to, why, adopt)
+    return roll_back(check_rollback(reason, stage, to, workspace, config), stage, to, reason, adopt)

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 
 from schemas.contract import FPS
 from schemas.errors import NotFoundError
-from tasks.promotion.training_data import TouchedVersion, models_trained_on
 from tasks.releases import releases
 from tasks.releases.releases import Release
 from tasks.stores import tables
@@ -15,6 +14,7 @@ from .scope import Scope
 from .weights import TrainingFolder, training_folders
 
 if TYPE_CHECKING:
+    from tasks.tracking.lineage import TouchedVersion
     from tasks.tracking.store import Tracking
 
 
@@ -26,7 +26,7 @@ class TakedownPlan:
     releases: tuple[str, ...]
     unreadable: tuple[str, ...]
     benchmarks: dict[str, int]
-    models: tuple[TouchedVersion, ...]
+    models: "tuple[TouchedVersion, ...]"
     trainings: tuple[TrainingFolder, ...]
 
     def summary(self) -> dict[str, Any]:
@@ -55,7 +55,7 @@ def _file_row(row: dict[str, Any]) -> dict[str, Any]:
     return {name: row[name] for name in ("uri", "media_id", "corpus", "speaker", "licence")}
 
 
-def model_row(touched: TouchedVersion) -> dict[str, Any]:
+def model_row(touched: "TouchedVersion") -> dict[str, Any]:
     """Return a version that was trained on the footage, ready for JSON."""
     version = touched.version
     return {
@@ -78,7 +78,7 @@ def plan_takedown(ws: Workspace, tracking: "Tracking | None", scope: Scope) -> T
     for row in rows:
         if row["media_id"] in scope.media:
             lost[row["benchmark"]] = lost.get(row["benchmark"], 0) + 1
-    models = models_trained_on(tracking, ws, scope.media) if tracking else []
+    models = _models(tracking, ws, scope) if tracking else []
     return TakedownPlan(
         scope,
         tuple(release.release_id for release in holding),
@@ -87,6 +87,12 @@ def plan_takedown(ws: Workspace, tracking: "Tracking | None", scope: Scope) -> T
         tuple(models),
         training_folders(ws, scope.media, models),
     )
+
+
+def _models(tracking: "Tracking", ws: Workspace, scope: Scope) -> "list[TouchedVersion]":
+    from tasks.tracking.lineage import models_trained_on
+
+    return models_trained_on(tracking, ws, scope.media)
 
 
 def releases_with(ws: Workspace, media: frozenset[str]) -> tuple[list[Release], list[Release]]:

@@ -13,10 +13,11 @@ from schemas.errors import NotFoundError
 from tasks.inspect import reading
 from tasks.lineage.plan import model_row, releases_with
 from tasks.lineage.scope import Scope, find_scope
-from tasks.promotion import ledger
-from tasks.promotion.training_data import MODELS, models_trained_on, trained_on
 from tasks.releases import releases
 from tasks.stores.workspace import Workspace
+from tasks.tracking import ledger
+from tasks.tracking.address import place_of
+from tasks.tracking.kinds import KINDS
 
 if TYPE_CHECKING:
     from tasks.tracking.models import Version
@@ -66,7 +67,7 @@ def trace(settings: Settings, name: str) -> ModelTrace | FootageTrace:
     ws = Workspace.open(settings.workspace)
     tracking = tracking_if_there(settings, ws)
     parts = _MODEL.fullmatch(name)
-    if parts and parts["model"] in MODELS:
+    if parts and parts["model"] in KINDS:
         return _trace_model(ws, tracking, parts["model"], parts["version"] or parts["alias"])
     speakers = set(reading.read(ws, "clips", ["speaker"])["speaker"].to_pylist())
     speakers |= set(reading.read(ws, "catalog", ["speaker"])["speaker"].to_pylist())
@@ -78,7 +79,7 @@ def trace(settings: Settings, name: str) -> ModelTrace | FootageTrace:
 
 
 def _no_such(name: str, speakers: Collection[str | None]) -> str:
-    known = sorted({speaker for speaker in speakers if speaker} | set(MODELS))
+    known = sorted({speaker for speaker in speakers if speaker} | set(KINDS))
     near = ", ".join(map(visible, get_close_matches(name, known, n=5, cutoff=0.6)))
     return f"no model and no speaker is called {visible(name)!r}" + (f" (did you mean {near}?)" if near else "")
 
@@ -88,25 +89,22 @@ def tracking_if_there(settings: Settings, ws: Workspace) -> "Tracking | None":
 
     Raises: TrackingError - a server does not answer. SettingsError - a remote workspace names no server.
     """
-    from tasks.tracking.address import place_of
-    from tasks.tracking.store import open_to_ask
-
     place = place_of(settings.tracking, ws)
-    if place.database and not place.database.exists():
+    if not place.exists:
         return None
-    return open_to_ask(place)
+    from tasks.tracking.store import open_at
+
+    return open_at(place)
 
 
 def _trace_model(ws: Workspace, tracking: "Tracking | None", model: str, name: str | None) -> ModelTrace:
-    from tasks.tracking.kinds import KINDS
-
     if tracking is None:
         raise NotFoundError(f"no {model} is registered yet: `{KINDS[model].made_by}` makes one")
-    from tasks.promotion.eligibility import TAKEN_DOWN
+    from tasks.tracking.lineage import trained_on
     from tasks.tracking.registry import aliases_of, named_version
 
     version = named_version(tracking, model, name)
-    clips = trained_on(tracking, ws, version, MODELS[model])
+    clips = trained_on(tracking, ws, version)
     media = {clip["media_id"] for clip in clips or []}
     rows = reading.read(ws, "catalog", ["media_id", "uri", "corpus", "licence", "consent", "speaker"]).to_pylist()
     files = {row["media_id"]: row for row in reversed(rows) if row["media_id"] in media}
@@ -116,7 +114,7 @@ def _trace_model(ws: Workspace, tracking: "Tracking | None", model: str, name: s
         version=version.number,
         aliases=tuple(aliases_of(tracking, model).get(version.number, ())),
         run=version.run_id,
-        taken_down=version.tags.get(TAKEN_DOWN),
+        taken_down=version.taken_down or None,
         release=_release(ws, version),
         clips=None if clips is None else _by_split(clips),
         files=tuple(sorted(files.values(), key=lambda row: str(row["uri"]))),
@@ -134,7 +132,7 @@ def _by_split(clips: Iterable[Mapping[str, str]]) -> dict[str, list[str]]:
 
 def _release(ws: Workspace, version: "Version") -> dict[str, Any] | None:
     try:
-        release = releases.find(ws, version.tags.get("release", ""))
+        release = releases.find(ws, version.release)
     except NotFoundError:
         return None
     kept = ("release_id", "sequence", "created_utc", "backend", "extractor", "policy", "code")
@@ -142,6 +140,8 @@ def _release(ws: Workspace, version: "Version") -> dict[str, Any] | None:
 
 
 def _trace_footage(ws: Workspace, tracking: "Tracking | None", scope: Scope) -> FootageTrace:
+    from tasks.tracking.lineage import models_trained_on
+
     holding, gone = releases_with(ws, scope.media)
     rows = reading.read(ws, "benchmarks", ["benchmark", "media_id"]).to_pylist()
     models = models_trained_on(tracking, ws, scope.media) if tracking else []

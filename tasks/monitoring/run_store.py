@@ -12,9 +12,9 @@ import pyarrow as pa
 
 from schemas.errors import WorkspaceError
 from schemas.tables import METRICS
-from tasks.promotion.ledger import current_user
 from tasks.stores import tables, vacuum
 from tasks.stores.workspace import Workspace
+from tasks.tracking.ledger import current_user
 
 from .heartbeat import HeartbeatFile
 

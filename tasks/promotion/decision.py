@@ -54,8 +54,8 @@ class PromotionDecision:
     checks: tuple[PolicyCheck, ...]
 
     def summary(self) -> dict[str, Any]:
-        """Return the decision ready for JSON."""
-        return asdict(self)
+        """Return the decision ready for JSON, with each check's figure in words."""
+        return asdict(self) | {"checks": [asdict(check) | {"figure": figure(check)} for check in self.checks]}
 
 
 def decide(
@@ -217,8 +217,8 @@ def _sentence(
             return f"the first champion beats its controls{least}"
         return f"{first.what}{least}, and every guard holds"
     if failed[0].name == "primary":
-        return f"{_how_far(failed[0])}: {_figure(failed[0])}, required is {100 * failed[0].limit:g} %"
-    return "not held: " + "; ".join(f"{check.what} ({check.detail or _figure(check)})" for check in failed)
+        return f"{_how_far(failed[0])}: {figure(failed[0])}, required is {100 * failed[0].limit:g} %"
+    return "not held: " + "; ".join(f"{check.what} ({check.detail or figure(check)})" for check in failed)
 
 
 def _how_far(check: PolicyCheck) -> str:
@@ -234,10 +234,20 @@ def _amount(cost: float) -> str:
     return f"{cost:,.0f}" if cost >= 10_000 else f"{cost:.4g}"  # no exponent for counts of parameters
 
 
-def _figure(check: PolicyCheck) -> str:
+def check_rows(verdict: PromotionDecision) -> list[dict[str, str]]:
+    """Return a row for each check, as texts."""
+    return [
+        {"check": check.name, "asked": check.what, "found": figure(check), "held": "yes" if check.passed else "NO"}
+        for check in verdict.checks
+    ]
+
+
+def figure(check: PolicyCheck) -> str:
+    """Return the figure of a check with its interval as text, or why there is none."""
     value = check.value
     if value is None or value.mean is None:
-        return "not measured"
-    if value.low is None or value.high is None:
-        return f"{value.mean:.3g}"
-    return f"{value.mean:.3g} ({value.low:.3g} to {value.high:.3g})"
+        return check.detail or "not measured"
+    middle = f"{value.mean:+.3f}"
+    if value.low is not None and value.high is not None:
+        middle += f" ({value.low:+.3f} to {value.high:+.3f})"
+    return f"{middle}, {check.detail}" if check.detail else middle

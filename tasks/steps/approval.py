@@ -15,9 +15,8 @@ from pydantic import Field
 
 from schemas.errors import SettingsError
 from tasks.promotion.comparison_page import ComparisonPage
-from tasks.promotion.decision import PromotionDecision
+from tasks.promotion.decision import PromotionDecision, check_rows
 from tasks.promotion.gate import Comparison
-from tasks.promotion.summaries import check_rows
 
 KEY: Final = "approval"
 """Key of the pause; a flow run asks for approval once."""

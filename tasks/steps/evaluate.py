@@ -33,7 +33,7 @@ from tasks.releases import benchmarks
 from tasks.releases.releases import Release
 from tasks.steps.tables import score_rows
 from tasks.stores.workspace import Workspace
-from tasks.tracking.named_models import find_model
+from tasks.tracking.registry import find_model
 from tasks.training.clip_selection import ClipRef, candidates, find_release, select
 from tasks.training.progress import training_callback
 

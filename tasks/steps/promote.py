@@ -8,15 +8,15 @@ from prefect.cache_policies import NO_CACHE
 
 from schemas.config.settings import Settings
 from schemas.errors import PromotionError
+from schemas.promotion import NOT_MOVED, REFUSED
 from tasks.monitoring.run_log import Counts, as_step
 from tasks.promotion import evidence, gate, manual
 from tasks.promotion.comparison_page import ComparisonPage, comparison_page
-from tasks.promotion.decision import PromotionDecision
+from tasks.promotion.decision import PromotionDecision, check_rows
 from tasks.promotion.gate import Comparison
-from tasks.promotion.ledger import Move
 from tasks.promotion.model_scores import ModelScores
-from tasks.promotion.summaries import check_rows
 from tasks.steps.events import emit_kept, emit_promoted
+from tasks.tracking.ledger import Move
 
 
 def _decided(verdict: PromotionDecision) -> Counts:
@@ -96,9 +96,9 @@ def move_champion(
     try:
         move = gate.promote(settings, comparison, verdict, run, approved)
     except PromotionError as error:
-        evidence.log_outcome(settings, run, evidence.NOT_MOVED, str(error))
+        evidence.log_outcome(settings, run, NOT_MOVED, str(error))
         raise
-    emit_promoted(comparison, run, move.why)
+    emit_promoted(comparison, run, move.reason)
     return move
 
 
@@ -111,17 +111,17 @@ def keep_champion(
     Raises: TrackingError - the store went away.
     """
     if refused:
-        evidence.log_outcome(settings, run, evidence.REFUSED, refused)
+        evidence.log_outcome(settings, run, REFUSED, refused)
     emit_kept(comparison, run, refused or verdict.why)
 
 
 @task(cache_policy=NO_CACHE)
-def roll_back(settings: Settings, stage: str, to: int | None, why: str, adopt: bool) -> dict[str, Any]:
+def roll_back(settings: Settings, stage: str, to: int | None, reason: str, adopt: bool) -> dict[str, Any]:
     """Make an earlier champion the champion again. adopt: take over a registry led by another ledger.
 
     Raises: PromotionError, ModelFileError, TrackingError - the text says what to do.
     """
-    return manual.roll_back(settings, stage, to, why, adopt).summary()
+    return manual.roll_back(settings, stage, to, reason, adopt).summary()
 
 
 @task(cache_policy=NO_CACHE)

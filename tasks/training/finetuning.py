@@ -16,7 +16,6 @@ from schemas.config.translation import Stage2Settings
 from schemas.reasons import Stage
 from tasks.releases.releases import Release
 from tasks.stores.workspace import Workspace
-from tasks.tracking.named_models import find_model
 from tasks.training.clip_selection import ClipRef, Selection, clip_named
 from tasks.training.data.clip_store import StoredClips
 from tasks.training.stage2 import Finetuning
@@ -119,4 +118,6 @@ def translator_folder(settings: Settings, workspace: Workspace, model: str | Non
 
     Raises: TrackingError - there is none. ModelFileError - its files are damaged.
     """
+    from tasks.tracking.registry import find_model  # which loads MLflow
+
     return find_model(settings, workspace, TRANSLATOR, model, scratch).folder

@@ -28,12 +28,12 @@ from tasks.inspect.check_workspace import check_workspace
 from tasks.inspect.findings import Health
 from tasks.lineage.trace import FootageTrace, ModelTrace, trace
 from tasks.monitoring.runs import runs
-from tasks.promotion.eligibility import TAKEN_DOWN
 from tasks.promotion.manual import roll_back
 from tasks.releases import benchmarks, releases
 from tasks.stores import tables, tombstones
 from tasks.stores.workspace import Workspace
 from tasks.tracking.address import place_of
+from tasks.tracking.models import TAKEN_DOWN
 from tasks.tracking.relocation import relocate
 from tests.flows.heads import write_head
 

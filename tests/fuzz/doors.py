@@ -42,7 +42,7 @@ from tasks.sources.manifest import read_manifest
 from tasks.stores import tables
 from tasks.stores.active_policy import active_policy
 from tasks.stores.workspace import Workspace
-from tasks.tracking.example import baseline_example, input_example, translator_example
+from tasks.tracking.kinds import baseline_example, generator_example, translator_example
 from tests.fuzz.mutations import damaged
 from tests.model.baselines import test_files as baselines
 from tests.model.stage2 import test_files as translators
@@ -235,7 +235,7 @@ def _models(scratch: Path) -> dict[str, Door]:
         "seal": Door(copy("generator"), verify_checksums),
         "inputs of the generator": Door(
             draw,
-            _inputs(lambda given: predict_clip(generator, **given, gain=card.gain), dict(input_example())),
+            _inputs(lambda given: predict_clip(generator, **given, gain=card.gain), dict(generator_example())),
             raises=refusals,
             draws=True,
         ),

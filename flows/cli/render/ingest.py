@@ -8,7 +8,7 @@ from rich.table import Table
 from flows.cli.consoles import EscapingConsole
 from schemas.display import visible
 from schemas.wording import counted
-from tasks.retraining.rows import table_rows
+from tasks.retraining.summary import table_rows
 from tasks.synthetic.check import Agreement
 
 _COUNTS = ("files", "new_files", "unchanged_files", "measured", "rejected_files", "duplicates", "quarantined")

@@ -8,7 +8,7 @@ from model.baselines.files import CARD, WEIGHTS, load_baseline, save_baseline
 from model.baselines.inference import BaselineInference
 from schemas.cards import BaselineCard
 from schemas.errors import ModelFileError
-from tasks.tracking.example import baseline_example
+from tasks.tracking.kinds import baseline_example
 from tests.model.baselines.talkers import SETTINGS
 
 
