@@ -20,6 +20,8 @@ from tasks.stores import tables
 from tasks.stores.workspace import Workspace
 from tasks.tracking.queries import curve
 from tasks.tracking.store import Tracking
+from tasks.visualization.charts import new_figure, png
+from tasks.visualization.colours import OTHER_RGB, PREDICTED_RGB, hexed
 
 from .decision import PolicyCheck, PromotionDecision, figure
 from .gate import Comparison, fetched
@@ -30,21 +32,11 @@ _DRAWN: Final = 2
 
 _COLUMNS: Final = ("clip_id", "corpus", "split")
 
-_WIDE, _HIGH = 520, 150
-"""Size of a curve, pixels."""
+_CURVE_INCHES: Final = (5.2, 2.0)
 
 _BAR: Final = 150
 _BAR_EDGE: Final = 6
 """Length of the line that an interval is drawn on, and the margin at its ends; pixels."""
-
-
-@dataclass(frozen=True, slots=True)
-class Curve:
-    """Points of one model's curve, as SVG has them, and its last value."""
-
-    version: int
-    points: str
-    last: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +96,6 @@ def comparison_page(
         shown=[(clip, ours, theirs, drawn[clip]) for clip, ours, theirs in ranked if clip in shown],
         bars={check.name: _bar(check) for check in verdict.checks},
         curves=curves,
-        size=(_WIDE, _HIGH),
         difference=difference,
     )
     return ComparisonPage(html, {clip: drawn[clip].film for clip in shown})
@@ -149,29 +140,27 @@ def _difference(ws: Workspace, comparison: Comparison) -> DataDifference | None:
     return data_difference(ws, before, after, comparison.evaluator.stage)
 
 
-def _curves(tracking: Tracking, comparison: Comparison) -> dict[str, list[Curve]]:
-    """Return the losses over steps by name, of both candidates, as far as their runs still exist."""
+def _curves(tracking: Tracking, comparison: Comparison) -> dict[str, bytes]:
+    """Draw the losses over steps by name, of both candidates, as far as their runs still exist. Returns PNGs."""
     both = [version for version in (comparison.challenger, comparison.champion) if version is not None]
-    curves: dict[str, list[Curve]] = {}
+    charts: dict[str, bytes] = {}
     for name in ("loss/total", "val/loss"):
         points_by_version = {version.number: curve(tracking, version, name) for version in both}
         if any(points_by_version.values()):
-            curves[name] = _scaled(points_by_version)
-    return curves
+            charts[name] = _line_chart(points_by_version)
+    return charts
 
 
-def _scaled(points_by_version: Mapping[int, Sequence[tuple[int, float]]]) -> list[Curve]:
-    """Return curves on one scale."""
-    steps = [step for points in points_by_version.values() for step, _ in points]
-    values = [value for points in points_by_version.values() for _, value in points]
-    low, high, last = min(values), max(values), max(steps) or 1
-    spread = (high - low) or 1.0
-    curves = []
-    for version, points in points_by_version.items():
+def _line_chart(points_by_version: Mapping[int, Sequence[tuple[int, float]]]) -> bytes:
+    figure = new_figure(*_CURVE_INCHES, "")
+    chart = figure.subplots()
+    for (version, points), rgb in zip(points_by_version.items(), (PREDICTED_RGB, OTHER_RGB), strict=False):
         if points:
-            placed = (f"{_WIDE * step / last:.1f},{_HIGH * (high - value) / spread:.1f}" for step, value in points)
-            curves.append(Curve(version, " ".join(placed), points[-1][1]))
-    return curves
+            steps, values = zip(*points, strict=True)
+            chart.plot(steps, values, color=hexed(rgb), label=f"version {version} ends at {values[-1]:.4g}")
+    chart.set_xlabel("step")
+    chart.legend(frameon=False)
+    return png(figure)
 
 
 def _bar(check: PolicyCheck) -> Bar | None:

@@ -161,10 +161,10 @@ class _PolicyChecks:
             return PolicyCheck(
                 name, what, False, value, limit, f"not measured on {counted(lost, 'clip')} where the other one is"
             )
-        figure = value.low if surely else value.mean
-        if figure is None:
+        decisive = value.low if surely else value.mean
+        if decisive is None:
             return PolicyCheck(name, what, False, value, limit, _unmeasured(value))
-        return PolicyCheck(name, what, figure > limit if surely else figure >= limit, value, limit)
+        return PolicyCheck(name, what, decisive > limit if surely else decisive >= limit, value, limit)
 
     def _scores(self, candidate: ModelScores, score: str) -> list[float | None]:
         return candidate.column(candidate.main_system, score, self.clips)
@@ -237,7 +237,7 @@ def _amount(cost: float) -> str:
 def check_rows(verdict: PromotionDecision) -> list[dict[str, str]]:
     """Return a row for each check, as texts."""
     return [
-        {"check": check.name, "asked": check.what, "found": figure(check), "held": "yes" if check.passed else "NO"}
+        {"check": check.name, "required": check.what, "result": figure(check), "held": "yes" if check.passed else "NO"}
         for check in verdict.checks
     ]
 

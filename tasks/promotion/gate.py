@@ -13,14 +13,12 @@ from tasks.releases.benchmarks import Benchmark
 from tasks.stores.workspace import Workspace
 from tasks.tracking.champions import Champions
 from tasks.tracking.ledger import Evidence, Move
-from tasks.tracking.lineage import media_of
-from tasks.tracking.models import Version, fetch_version, verify_version
-from tasks.tracking.registry import named_version
+from tasks.tracking.models import Version, fetch_version
 from tasks.tracking.store import Tracking, open_workspace
 
 from . import decision
 from .benchmark import current_benchmark
-from .eligibility import require_not_rolled_back, require_not_taken_down, require_promotable, require_unseen_benchmark
+from .eligibility import require_not_rolled_back, require_promotable, require_unseen_benchmark
 from .evaluators import Candidates, StageEvaluator, evaluator_of, require_measured
 from .model_scores import ModelScores
 
@@ -59,20 +57,20 @@ def open_comparison(settings: Settings, stage: str, name: str | None) -> Compari
     """
     evaluator, policy = evaluator_of(stage), load_promotion_policy(settings.promotion)
     require_measured(evaluator, policy.rule(evaluator.model))
-    ws, tracking = open_workspace(settings)
-    champions = Champions(tracking, ws, evaluator.model)
-    standing = champions.reconcile()
-    challenger, champion = named_version(tracking, evaluator.model, name), standing.champion_version
-    if challenger.number == standing.champion:
-        raise PromotionError(f"{challenger} is the champion already")
+    champions = Champions.open(settings, evaluator.model)
+    standing, challenger, champion = champions.candidates(name)
+    if challenger.version.number == standing.champion:
+        raise PromotionError(f"{challenger.version} is the champion already")
     if name is None:
-        require_not_rolled_back(challenger, standing.moves)
-    benchmark = current_benchmark(ws, evaluator.stage, f"first evaluated {evaluator.model}")
-    require_promotable(ws, challenger, benchmark, media_of(tracking, ws, challenger))
+        require_not_rolled_back(challenger.version, standing.moves)
+    benchmark = current_benchmark(champions.ws, evaluator.stage, f"first evaluated {evaluator.model}")
+    require_promotable(champions.ws, challenger, benchmark)
     if champion is not None:
-        require_unseen_benchmark(champion, benchmark, media_of(tracking, ws, champion))
-    champions.challenge(challenger.number)
-    return Comparison(evaluator, challenger, champion, benchmark, policy, standing.repaired)
+        require_unseen_benchmark(champion, benchmark)
+    champions.challenge(challenger.version.number)
+    return Comparison(
+        evaluator, challenger.version, standing.champion_version, benchmark, policy, standing.repaired
+    )  # fmt: skip
 
 
 def score(settings: Settings, comparison: Comparison) -> list[ModelScores]:
@@ -121,11 +119,8 @@ def promote(
     Raises: PromotionError - meanwhile the champion was moved, or footage of the challenger's training was taken down.
     ModelFileError - its files were changed meanwhile. TrackingError - it was deleted meanwhile; see Champions.move.
     """
-    ws, tracking = open_workspace(settings)
-    champions = Champions(tracking, ws, comparison.evaluator.model)
-    challenger = named_version(tracking, champions.model, str(comparison.challenger.number))
-    require_not_taken_down(ws, challenger, media_of(tracking, ws, challenger))
-    verify_version(tracking, challenger)
+    champions = Champions.open(settings, comparison.evaluator.model)
+    challenger = champions.usable(str(comparison.challenger.number))
     evidence = Evidence(run, comparison.benchmark.benchmark, comparison.policy.hash)
     before = comparison.champion.number if comparison.champion else None
     reason = f"{verdict.why}; approved by {approved}" if approved else verdict.why

@@ -13,12 +13,10 @@ from tasks.preflight.models import StageName, check_promote, check_rollback
 from tasks.tracking import ledger
 from tasks.tracking.champions import Champions, Standing
 from tasks.tracking.ledger import OVERRIDE, Evidence, Move
-from tasks.tracking.lineage import media_of
-from tasks.tracking.models import Version, export_model, verify_version
-from tasks.tracking.registry import named_version, version_called
+from tasks.tracking.models import Version, export_model
+from tasks.tracking.registry import version_called
 from tasks.tracking.store import open_workspace
 
-from .eligibility import require_not_taken_down
 from .evaluators import evaluator_of
 
 
@@ -65,13 +63,13 @@ def roll_back(settings: Settings, stage: str, to: int | None, reason: str, adopt
     footage that was taken down, or another ledger leads the registry (with adopt: this one does already).
     ModelFileError - its files are not the ones that were logged. TrackingError - no such version, or no store.
     """
-    champions = _open(settings, stage)
+    champions = Champions.open(settings, evaluator_of(stage).model)
     if adopt:
-        version = _usable_version(champions, str(champions.to_adopt(to)), None)
+        version = champions.usable(str(champions.to_adopt(to)))
         return champions.adopt(version.number, reason, Evidence(run=version.run_id))
     standing = champions.reconcile(may_be_gone=to is not None)
     number = _previous(standing, champions.model) if to is None else to
-    version = _usable_version(champions, str(number), standing.champion)
+    version = champions.usable(str(number), standing.champion)
     _require_former(standing, version)
     return champions.move("rollback", version.number, standing.champion, reason, Evidence(run=version.run_id))
 
@@ -85,9 +83,9 @@ def promote_override(settings: Settings, stage: str, name: str | None, reason: s
     Raises: PromotionError - it is the champion, was trained on footage that was taken down, or another ledger leads.
     ModelFileError - its files are not the ones that were logged. TrackingError - no such version, or no store.
     """
-    champions = _open(settings, stage)
+    champions = Champions.open(settings, evaluator_of(stage).model)
     now = champions.reconcile(may_be_gone=True).champion
-    version = _usable_version(champions, name, now)
+    version = champions.usable(name, now)
     return champions.move("override", version.number, now, reason, Evidence(run=version.run_id))
 
 
@@ -103,22 +101,6 @@ def fetch(settings: Settings, name: str, folder: Path) -> dict[str, str]:
         raise ModelFileError(f"{folder} exists already: name a new folder")
     export_model(tracking, version, folder)
     return {"model": str(version), "run": version.run_id, "checksums_sha256": version.checksums, "folder": str(folder)}
-
-
-def _open(settings: Settings, stage: str) -> Champions:
-    ws, tracking = open_workspace(settings)
-    return Champions(tracking, ws, evaluator_of(stage).model)
-
-
-def _usable_version(champions: Champions, name: str | None, champion: int | None) -> Version:
-    """Return the version of that name; it is not the champion, not taken down, and its files are whole."""
-    tracking, ws = champions.tracking, champions.ws
-    version = named_version(tracking, champions.model, name)
-    if version.number == champion:
-        raise PromotionError(f"version {champion} is the champion of {champions.model} already")
-    require_not_taken_down(ws, version, media_of(tracking, ws, version))
-    verify_version(tracking, version)
-    return version
 
 
 def _require_former(standing: Standing, version: Version) -> None:

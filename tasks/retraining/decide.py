@@ -22,7 +22,7 @@ from tasks.tracking.champions import Champions, Standing
 from tasks.tracking.lineage import Clips, trained_on
 from tasks.tracking.models import Version
 from tasks.tracking.queries import EVALUATED, finished_training, kept_out, trained_by
-from tasks.tracking.store import Tracking, open_workspace
+from tasks.tracking.store import Tracking
 from tasks.training.clip_selection import ClipRef, Selection, candidates, find_release, select
 from tasks.training.run_dirs import training_folder
 from tasks.training.tracked_run import settings_hash
@@ -71,9 +71,10 @@ def decide(settings: Settings, stage: StageName) -> Outlook:
     Raises: NotFoundError - there is no release. TrainingError - it is of another version of heterodub. TrackingError,
     SettingsError - the tracking store. PromotionError - the champion's version was deleted.
     """
-    ws, tracking = open_workspace(settings)
-    evaluator, release = evaluator_of(stage), find_release(ws, None)
-    standing = Champions(tracking, ws, evaluator.model).reconcile()
+    evaluator = evaluator_of(stage)
+    champions = Champions.open(settings, evaluator.model)
+    ws, tracking, release = champions.ws, champions.tracking, find_release(champions.ws, None)
+    standing = champions.reconcile()
     outlook = partial(Outlook, stage, evaluator.model, release.release_id, champion=standing.champion)
     try:
         selection = _trainable(ws, release, evaluator.stage)

@@ -83,9 +83,9 @@ def _delete_description() -> None:
 def _description(comparison: Comparison, verdict: PromotionDecision, run: str, page: ComparisonPage) -> str:
     """Return the text above the form, as Markdown."""
     rows = [
-        f"| {row['held']} | {row['check']} | {row['found']} | {row['asked']} |" for row in check_rows(verdict)
+        f"| {row['held']} | {row['check']} | {row['result']} | {row['required']} |" for row in check_rows(verdict)
     ]  # fmt: skip
-    head = ["| held | check | found | asked |", "|---|---|---|---|"]
+    head = ["| held | check | result | required |", "|---|---|---|---|"]
     return "\n".join(
         [
             f"**{comparison.title}**: {verdict.why}",

@@ -1,6 +1,4 @@
-"""The steps of a promotion and a rollback as Prefect tasks. Each is thin: the work is done by the parts it calls."""
-
-from typing import Any
+"""The steps of a promotion as Prefect tasks. Each is thin: the work is done by the parts it calls."""
 
 from prefect import task
 from prefect.artifacts import create_table_artifact
@@ -10,7 +8,7 @@ from schemas.config.settings import Settings
 from schemas.errors import PromotionError
 from schemas.promotion import NOT_MOVED, REFUSED
 from tasks.monitoring.run_log import Counts, as_step
-from tasks.promotion import evidence, gate, manual
+from tasks.promotion import evidence, gate
 from tasks.promotion.comparison_page import ComparisonPage, comparison_page
 from tasks.promotion.decision import PromotionDecision, check_rows
 from tasks.promotion.gate import Comparison
@@ -113,21 +111,3 @@ def keep_champion(
     if refused:
         evidence.log_outcome(settings, run, REFUSED, refused)
     emit_kept(comparison, run, refused or verdict.why)
-
-
-@task(cache_policy=NO_CACHE)
-def roll_back(settings: Settings, stage: str, to: int | None, reason: str, adopt: bool) -> dict[str, Any]:
-    """Make an earlier champion the champion again. adopt: take over a registry led by another ledger.
-
-    Raises: PromotionError, ModelFileError, TrackingError - the text says what to do.
-    """
-    return manual.roll_back(settings, stage, to, reason, adopt).summary()
-
-
-@task(cache_policy=NO_CACHE)
-def override_policy(settings: Settings, stage: str, model: str | None, reason: str) -> dict[str, Any]:
-    """Make a version the champion without evaluation.
-
-    Raises: PromotionError, ModelFileError, TrackingError - the text says what to do.
-    """
-    return manual.promote_override(settings, stage, model, reason).summary()

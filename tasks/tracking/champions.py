@@ -20,14 +20,16 @@ from dataclasses import dataclass
 from typing import Final
 
 from schemas.addresses import without_password
+from schemas.config.settings import Settings
 from schemas.errors import PromotionError, TrackingError
 from tasks.stores.workspace import Workspace
 
 from . import ledger
 from .ledger import ADOPT, CHOOSE, OVERRIDE, Evidence, Move, MoveKind
-from .models import Version
-from .registry import CHALLENGER, CHAMPION, PREVIOUS, aliased, registered_model, versions
-from .store import Tracking, tracking_errors
+from .lineage import media_of, require_not_taken_down
+from .models import Version, verify_version
+from .registry import CHALLENGER, CHAMPION, PREVIOUS, aliased, named_version, registered_model, versions
+from .store import Tracking, open_workspace, tracking_errors
 
 _log = logging.getLogger(__name__)
 
@@ -60,12 +62,48 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
+class Candidate:
+    """A version, and the contents that it was trained on; empty if they are not known."""
+
+    version: Version
+    media: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Champions:
     """Champions of one registered model. Every method raises TrackingError when the store cannot be reached."""
 
     tracking: Tracking
     ws: Workspace
     model: str
+
+    @classmethod
+    def open(cls, settings: Settings, model: str) -> "Champions":
+        """Open workspace and tracking store of the settings. Raises: SettingsError, WorkspaceError."""
+        ws, tracking = open_workspace(settings)
+        return cls(tracking, ws, model)
+
+    def candidates(self, name: str | None) -> tuple[Standing, Candidate, Candidate | None]:
+        """Reconcile, then find the challenger of that name (see named_version) and the champion.
+
+        Raises: as reconcile. TrackingError - there is no such version.
+        """
+        standing = self.reconcile()
+        challenger, champion = named_version(self.tracking, self.model, name), standing.champion_version
+        return standing, self._candidate(challenger), self._candidate(champion) if champion else None
+
+    def usable(self, name: str | None, champion: int | None = None) -> Version:
+        """Return the version of that name, which may be made the champion whatever its scores: it is not the champion,
+        no footage behind it was taken down, and its files are the ones that were logged.
+
+        Raises: PromotionError, ModelFileError - it may not. TrackingError - there is no such version.
+        """
+        version = named_version(self.tracking, self.model, name)
+        if version.number == champion:
+            raise PromotionError(f"version {champion} is the champion of {self.model} already")
+        require_not_taken_down(self.ws, version, media_of(self.tracking, self.ws, version))
+        verify_version(self.tracking, version)
+        return version
 
     def reconcile(self, may_be_gone: bool = False) -> Standing:
         """Apply the ledger: finish an interrupted move, and reset aliases that disagree.
@@ -171,6 +209,9 @@ class Champions:
         self._lead(move)
         self.apply()
         return move
+
+    def _candidate(self, version: Version) -> Candidate:
+        return Candidate(version, media_of(self.tracking, self.ws, version))
 
     def _standing(self, champion: int | None, repaired: str = "") -> Standing:
         known, moves = versions(self.tracking, self.model), ledger.moves(self.ws, self.model)

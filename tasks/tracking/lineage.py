@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from schemas.errors import NotFoundError
+from schemas.errors import NotFoundError, PromotionError
 from tasks.releases import releases
+from tasks.stores import tombstones
 from tasks.stores.workspace import Workspace
 
 from .kinds import KINDS, ModelKind
@@ -89,6 +90,22 @@ def trained_on(tracking: Tracking, ws: Workspace, version: Version) -> Clips | N
 def media_of(tracking: Tracking, ws: Workspace, version: Version) -> frozenset[str]:
     """Return the contents that a version was trained on; empty if they are not known. Raises: as trained_on."""
     return frozenset(clip["media_id"] for clip in trained_on(tracking, ws, version) or [])
+
+
+def require_not_taken_down(ws: Workspace, version: Version, trained_on: frozenset[str]) -> None:
+    """Refuse a version trained on footage that was taken down. trained_on: contents, empty if not known.
+
+    The tag alone is not enough: a training that was under way during the takedown registered its model afterwards.
+
+    Raises: PromotionError - it was trained on footage that was taken down.
+    """
+    if takedowns := version.taken_down:
+        raise PromotionError(f"{version} is refused: it was trained on footage that was taken down ({takedowns})")
+    if gone := trained_on & tombstones.standing(ws).media:
+        raise PromotionError(
+            f"{version} is refused: {len(gone)} of the files that it was trained on were taken down, such as "
+            f"{min(gone)[:12]}. Do the takedown again: it names this model, too"
+        )
 
 
 def models_trained_on(tracking: Tracking, ws: Workspace, media: Collection[str]) -> list[TouchedVersion]:

@@ -22,8 +22,8 @@ def show_promotion(summary: Mapping[str, Any]) -> None:
         [
             TableColumn("held"),
             TableColumn("check"),
-            TableColumn("found", 14, folds=True, right=True),
-            TableColumn("asked", 30, folds=True),
+            TableColumn("result", 14, folds=True, right=True),
+            TableColumn("required", 30, folds=True),
         ],
         [
             [

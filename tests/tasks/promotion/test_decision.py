@@ -1,6 +1,5 @@
 """Every rule of the gate, seen to hold and to fail, on scores whose outcome can be told by hand."""
 
-
 import pytest
 
 from flows.cli.render.promotion import show_promotion
