@@ -6,8 +6,9 @@ from typing import Any, Literal
 from prefect import flow
 
 from tasks.monitoring.run_log import recorded
-from tasks.preflight.models import check_promote, check_rollback
-from tasks.promotion.summaries import promotion_summary
+from tasks.preflight.models import check_promote
+from tasks.promotion import manual
+from tasks.promotion.evidence import promotion_summary
 from tasks.steps.approval import approval_notice, ask_approval, require_shared_server
 from tasks.steps.promote import (
     decide_promotion,
@@ -16,8 +17,6 @@ from tasks.steps.promote import (
     log_evidence,
     move_champion,
     open_comparison,
-    override_policy,
-    roll_back,
     score_candidates,
 )
 
@@ -53,8 +52,7 @@ def promote(
     """
     settings = check_promote(stage, model, policy, workspace, config, override, reason)
     if override:
-        moved: dict[str, Any] = override_policy(settings, stage, model, reason or "")
-        return moved
+        return manual.promote_override(settings, stage, model, reason or "").summary()
     comparison = open_comparison(settings, stage, model)
     if comparison.rule.approval.required:
         require_shared_server()
@@ -62,24 +60,20 @@ def promote(
     verdict = decide_promotion(comparison, model_scores)
     page = draw_comparison(settings, comparison, model_scores, verdict)
     run = log_evidence(settings, comparison, model_scores, verdict, page)
-    if verdict.outcome == "keep":
-        keep_champion(settings, comparison, verdict, run)
-        return promotion_summary(comparison, model_scores, verdict, run, None)
-    refused, approved = "", ""
-    if comparison.rule.approval.required:
+    move, refused, approved = None, "", ""
+    if verdict.outcome == "promote" and comparison.rule.approval.required:
         print(approval_notice(comparison), file=sys.stderr, flush=True)
         refused, approved = ask_approval(comparison, verdict, run, page)
-    if refused:
+    if verdict.outcome == "promote" and not refused:
+        move = move_champion(settings, comparison, verdict, run, approved)
+    else:
         keep_champion(settings, comparison, verdict, run, refused)
-        return promotion_summary(comparison, model_scores, verdict, run, None, refused)
-    move = move_champion(settings, comparison, verdict, run, approved)
-    return promotion_summary(comparison, model_scores, verdict, run, move)
+    return promotion_summary(comparison, model_scores, verdict, run, move, refused)
 
 
 @flow(name="rollback")
-@recorded("rollback")
 def rollback(
-    why: str,
+    reason: str,
     stage: Literal["stage1", "stage2"] = "stage1",
     to: int | None = None,
     adopt: bool = False,
@@ -94,4 +88,4 @@ def rollback(
     Raises: HeterodubError - no such version was ever champion, its files are not those that were logged, or no
     store answers.
     """
-    return roll_back(check_rollback(why, stage, to, workspace, config), stage, to, why, adopt)
+    return manual.rollback(reason, stage, to, adopt, workspace, config)

@@ -18,6 +18,15 @@ DEFAULT_PROMOTION: Final = Path(__file__).parent / "policies" / "promotion.toml"
 COSTS: Final = ("latency_ms", "parameters", "memory_mib")
 """Costs of running a model, as model/metrics/cost.py measures them."""
 
+REFUSED: Final = "refused by a person"
+"""Outcome of a promotion that the policy allowed and a person refused."""
+
+NOT_MOVED: Final = "not moved"
+"""Outcome of one that the policy allowed and that another promotion or a takedown prevented."""
+
+NO_CHAMPION: Final = "no champion"
+"""Outcome of one that leaves a model without a champion."""
+
 
 class ResamplingRule(Section):
     """Settings of the intervals; see model/metrics/intervals.py."""

@@ -207,7 +207,7 @@ PROMOTIONS: Final = pa.schema(
         _field("created_utc", _TEXT, "when it was decided, ISO 8601"),
         _field("finished_utc", _TEXT, "when the aliases were moved, ISO 8601", null=True),
         _field("who", _TEXT, "user and machine"),
-        _field("why", _TEXT, "the decision in words"),
+        _field("reason", _TEXT, "the decision in words"),
         _field("run", _TEXT, "MLflow run that holds the evidence", null=True),
         _field("benchmark", _TEXT, "hash of the benchmark behind the decision", null=True),
         _field("policy", _TEXT, "hash of the promotion policy", null=True),

@@ -83,7 +83,7 @@ def promote(
 
 
 def rollback(
-    why: Annotated[str, typer.Option(help="Why; kept in the ledger.")],
+    reason: Annotated[str, typer.Option(help="Why; kept in the ledger.")],
     stage: StageArgument = "stage1",
     to: Annotated[
         int | None, typer.Option(min=1, help="Version that was champion; else the one before the present one.")
@@ -100,7 +100,7 @@ def rollback(
     from flows.cli.render.promotion import show_move
     from tasks.promotion.manual import rollback as roll_back
 
-    print_result(roll_back(why, stage, to, adopt, workspace, text_of(config)), as_json, show_move)
+    print_result(roll_back(reason, stage, to, adopt, workspace, text_of(config)), as_json, show_move)
 
 
 def history(
@@ -113,9 +113,10 @@ def history(
     configure_environment()
     from flows.cli.render.promotion import show_history
     from schemas.config.settings import load_settings
-    from tasks.promotion.manual import history as read_history
+    from tasks.promotion.evaluators import evaluator_of
+    from tasks.tracking.ledger import history as read_history
 
-    summary = read_history(load_settings(config, workspace=workspace), stage)
+    summary = read_history(load_settings(config, workspace=workspace), evaluator_of(stage).model if stage else None)
     print_result(summary, as_json, show_history)
 
 
@@ -136,18 +137,20 @@ def fetch(
 
 def benchmark(
     stage: StageArgument = "stage1",
-    renew: Annotated[bool, typer.Option("--renew", help="Freeze the test split anew: another benchmark.")] = False,
-    why: Annotated[str, typer.Option(help="Why it is frozen; kept with it.")] = "",
+    refreeze: Annotated[
+        bool, typer.Option("--refreeze", help="Freeze the test split anew: another benchmark.")
+    ] = False,
+    reason: Annotated[str, typer.Option(help="Why it is frozen; kept with it.")] = "",
     workspace: WorkspaceOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show the frozen benchmark, check it against the stored clips, and freeze one where there is none."""
-    if renew and not why:
-        raise typer.BadParameter("--renew changes the clips that models are scored on: give --why")
+    if refreeze and not reason:
+        raise typer.BadParameter("--refreeze changes the clips that models are scored on: give --reason")
     configure_environment()
     from schemas.config.settings import load_settings
-    from tasks.promotion.gate import benchmark as read_benchmark
+    from tasks.promotion.benchmark import benchmark_summary
 
-    summary = read_benchmark(load_settings(config, workspace=workspace), stage, renew, why or "asked for")
+    summary = benchmark_summary(load_settings(config, workspace=workspace), stage, refreeze, reason or "asked for")
     print_result(summary, as_json, show_labelled)

@@ -10,18 +10,16 @@ from schemas.config.settings import Settings
 from schemas.errors import HeterodubError, SettingsError, WorkspaceError
 from schemas.reasons import Stage
 from schemas.wording import counted
-from tasks.promotion.alias_moves import ADOPT, CHOOSE, foreign_ledger
-from tasks.promotion.eligibility import TAKEN_DOWN
-from tasks.promotion.ledger import Move, champions, moves
 from tasks.releases import benchmarks, releases
 from tasks.stores.workspace import Workspace
 from tasks.tracking.address import place_of
+from tasks.tracking.ledger import ADOPT, CHOOSE, Move, moves, rollback_line
 
 from . import findings
 from .findings import Finding
 
 if TYPE_CHECKING:
-    from tasks.tracking.store import Tracking
+    from tasks.tracking.champions import Champions
 
 _good, _problem, _warning = (partial(kind, "promotion") for kind in (findings.good, findings.problem, findings.warning))
 
@@ -66,7 +64,7 @@ def _champions(ws: Workspace, settings: Settings) -> Iterator[Finding]:
 def _led_elsewhere(ws: Workspace, settings: Settings, model: str) -> Iterator[Finding]:
     """Warn that a workspace that trains for another one's champions cannot promote."""
     with suppress(HeterodubError, OSError):  # check_tracking reports a store that does not answer
-        if detail := foreign_ledger(_open_tracking(ws, settings), ws, model):
+        if detail := _open(ws, settings, model).foreign_ledger():
             yield _warning(f"{model} champion", detail, f"promote from there, or take it over: {ADOPT}")
 
 
@@ -76,10 +74,10 @@ def _champion(ws: Workspace, settings: Settings, model: str, model_moves: list[M
         detail = f"the {last.kind} to version {last.to_version} by {last.who} ({last.created_utc}) was interrupted"
         return _problem(what, detail, _REPAIR)
     try:
-        tracking = _open_tracking(ws, settings)
-        if detail := foreign_ledger(tracking, ws, model):
+        ours = _open(ws, settings, model)
+        if detail := ours.foreign_ledger():
             return _problem(what, detail, f"promote from there, or take it over: {ADOPT}")
-        alias, registered = _registered(tracking, model)
+        alias, registered = _registered(ours)
     except (HeterodubError, OSError) as error:
         return _problem(what, f"the registry cannot be read: {error}", "see the tracking store's finding")
     takedowns = registered.get(last.to_version)
@@ -92,23 +90,23 @@ def _champion(ws: Workspace, settings: Settings, model: str, model_moves: list[M
     if takedowns:
         detail = f"version {last.to_version} was trained on footage that was taken down ({takedowns})"
         return _warning(what, detail, "train again and promote, or roll back to a clean version")
-    return _good(what, f"version {last.to_version} since {last.created_utc}, {len(champions(model_moves))} in line")
+    return _good(what, f"version {last.to_version} since {last.created_utc}, {len(rollback_line(model_moves))} in line")
 
 
-def _open_tracking(ws: Workspace, settings: Settings) -> "Tracking":
+def _open(ws: Workspace, settings: Settings, model: str) -> "Champions":
     place = place_of(settings.tracking, ws)
-    if place.database and not place.database.exists():
+    if not place.exists:
         raise SettingsError(f"{place.database} does not exist")
-    from tasks.tracking.store import open_to_ask
+    from tasks.tracking.champions import Champions
+    from tasks.tracking.store import open_at
 
-    return open_to_ask(place)
+    return Champions(open_at(place), ws, model)
 
 
-def _registered(tracking: "Tracking", model: str) -> tuple[int | None, dict[int, str]]:
+def _registered(ours: "Champions") -> tuple[int | None, dict[int, str]]:
     """Return the version of the alias, and the takedowns that each registered version was trained on."""
     from tasks.tracking.registry import CHAMPION, aliased, versions
 
-    alias = aliased(tracking, model, CHAMPION)
-    return alias.number if alias else None, {
-        version.number: version.tags.get(TAKEN_DOWN, "") for version in versions(tracking, model)
-    }
+    alias = aliased(ours.tracking, ours.model, CHAMPION)
+    takedowns = {version.number: version.taken_down for version in versions(ours.tracking, ours.model)}
+    return alias.number if alias else None, takedowns

@@ -13,7 +13,7 @@ from .findings import Finding, good, problem
 
 _WHAT = "store"
 _NOT_KEPT = "restore the tracking store from a copy; what the model was made of cannot be traced without it"
-_NOT_AS_LOGGED = "restore its files from a copy, or choose another version (`heterodub rollback --why TEXT`)"
+_NOT_AS_LOGGED = "restore its files from a copy, or choose another version (`heterodub rollback --reason TEXT`)"
 
 
 def check_tracking(settings: Settings) -> list[Finding]:
@@ -29,10 +29,10 @@ def _store(settings: Settings) -> Iterator[Finding]:
     except SettingsError as error:
         yield problem("tracking", _WHAT, str(error), "without it nothing can be trained; ingest needs no tracking")
         return
-    if place.database and not place.database.exists():
+    if not place.exists:
         yield good("tracking", _WHAT, f"not made yet; the first training makes {place.database}")
         return
-    from tasks.tracking.deleted import deleted
+    from tasks.tracking.deletion import deleted
     from tasks.tracking.store import NotAtHomeError, look
 
     try:
@@ -60,9 +60,9 @@ def _models(place: TrackingAddress) -> Iterator[Finding]:
     from tasks.tracking.kinds import KINDS
     from tasks.tracking.models import verify_version
     from tasks.tracking.registry import aliases_of, versions
-    from tasks.tracking.store import open_to_ask
+    from tasks.tracking.store import open_at
 
-    tracking = open_to_ask(place)
+    tracking = open_at(place)
     for name in KINDS:
         pointed = aliases_of(tracking, name)
         for version in versions(tracking, name):
@@ -70,10 +70,10 @@ def _models(place: TrackingAddress) -> Iterator[Finding]:
             if place.folder and not (place.holds(version.source) and Path(version.source).is_dir()):
                 yield problem("tracking", what, f"its files are not there: {version.source}", _NOT_AS_LOGGED)
             elif version.number in pointed:
-                yield _against_seal(what, partial(verify_version, tracking, version))
+                yield _against_checksums(what, partial(verify_version, tracking, version))
 
 
-def _against_seal(what: str, verify: Callable[[], None]) -> Finding:
+def _against_checksums(what: str, verify: Callable[[], None]) -> Finding:
     try:
         verify()
     except (ModelFileError, TrackingError) as error:

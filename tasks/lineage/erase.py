@@ -18,7 +18,6 @@ import pyarrow.compute as pc
 from schemas.config.settings import Settings
 from schemas.errors import PromotionError
 from tasks.monitoring.runs import runs
-from tasks.promotion.eligibility import TAKEN_DOWN
 from tasks.promotion.evidence import PAGE
 from tasks.releases.barred import prints_of
 from tasks.releases.publishing import PublishResult, publish
@@ -134,6 +133,7 @@ def _require_own(ws: Workspace) -> None:
 
 
 def _tag_models(tracking: "Tracking", plan: TakedownPlan, takedown: str) -> list[str]:
+    from tasks.tracking.models import TAKEN_DOWN
     from tasks.tracking.registry import tag_version
 
     tag = f"{plan.scope.kind} {takedown} {datetime.now(UTC).date().isoformat()}"
@@ -210,8 +210,8 @@ def _delete_unfinished(ws: Workspace) -> int:
 
 def _erase_pictures(tracking: "Tracking", plan: TakedownPlan) -> int:
     """Erase pictures and films of the clips in trainings, and pages that compare models on them."""
-    from tasks.tracking.erasing import erase_about
-    from tasks.tracking.registry import runs_of_benchmarks
+    from tasks.tracking.deletion import erase_about
+    from tasks.tracking.queries import runs_of_benchmarks
 
     clips = [clip["clip_id"] for clip in plan.scope.clips]
     return erase_about(tracking, clips, [PAGE], runs_of_benchmarks(tracking, plan.benchmarks))

@@ -16,7 +16,6 @@ from schemas.errors import NotFoundError
 from tasks.inspect.lookup import find
 from tasks.monitoring.run_log import as_step, recorded
 from tasks.preflight.data import check_takedown
-from tasks.promotion.training_data import TouchedVersion, models_trained_on
 from tasks.releases import releases
 from tasks.releases.barred import copies_of
 from tasks.stores import tables, tombstones
@@ -26,6 +25,7 @@ from tasks.stores.workspace import Workspace
 from .weights import TrainingFolder, training_folders
 
 if TYPE_CHECKING:
+    from tasks.tracking.lineage import TouchedVersion
     from tasks.tracking.store import Tracking
 
 _FILE_COLUMNS: Final = ["uri", "media_id", "corpus", "speaker", "licence"]
@@ -59,7 +59,7 @@ class TakedownPlan:
     releases: tuple[str, ...]
     unreadable: tuple[str, ...]
     benchmarks: dict[str, int]
-    models: tuple[TouchedVersion, ...]
+    models: "tuple[TouchedVersion, ...]"
     trainings: tuple[TrainingFolder, ...]
 
     def summary(self) -> dict[str, Any]:
@@ -84,7 +84,7 @@ class TakedownPlan:
         }
 
 
-def _model_row(touched: TouchedVersion) -> dict[str, Any]:
+def _model_row(touched: "TouchedVersion") -> dict[str, Any]:
     version = touched.version
     return {
         "model": version.name,
@@ -123,12 +123,13 @@ def tracking_if_there(settings: Settings, ws: Workspace) -> "Tracking | None":
     Raises: TrackingError - a server does not answer. SettingsError - a remote workspace names no server.
     """
     from tasks.tracking.address import place_of
-    from tasks.tracking.store import open_to_ask
 
     place = place_of(settings.tracking, ws)
-    if place.database and not place.database.exists():
+    if not place.exists:
         return None
-    return open_to_ask(place)
+    from tasks.tracking.store import open_at
+
+    return open_at(place)
 
 
 def plan_takedown(ws: Workspace, tracking: "Tracking | None", scope: Scope) -> TakedownPlan:
@@ -139,7 +140,7 @@ def plan_takedown(ws: Workspace, tracking: "Tracking | None", scope: Scope) -> T
     holding, unreadable = _releases_with(ws, scope.media)
     rows = tables.read_any(ws, "benchmarks", ["benchmark", "media_id"]).to_pylist()
     lost = dict(Counter(row["benchmark"] for row in rows if row["media_id"] in scope.media))
-    models = models_trained_on(tracking, ws, scope.media) if tracking else []
+    models = _models(tracking, ws, scope) if tracking else []
     return TakedownPlan(
         scope,
         tuple(holding),
@@ -148,6 +149,12 @@ def plan_takedown(ws: Workspace, tracking: "Tracking | None", scope: Scope) -> T
         tuple(models),
         training_folders(ws, scope.media, models),
     )
+
+
+def _models(tracking: "Tracking", ws: Workspace, scope: Scope) -> "list[TouchedVersion]":
+    from tasks.tracking.lineage import models_trained_on  # with MLflow, which takes seconds
+
+    return models_trained_on(tracking, ws, scope.media)
 
 
 def _releases_with(ws: Workspace, media: frozenset[str]) -> tuple[list[str], list[str]]:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 from schemas.config.settings import Settings
 from schemas.display import visible
 from schemas.errors import NotFoundError
-from tasks.promotion import ledger
-from tasks.promotion.training_data import MODELS, trained_on
 from tasks.releases import releases
 from tasks.stores import tables
 from tasks.stores.workspace import Workspace
+from tasks.tracking import ledger
+from tasks.tracking.kinds import KINDS
 
 from .plan import TakedownPlan, find_scope, plan_takedown, tracking_if_there
 
@@ -51,7 +51,7 @@ def trace(settings: Settings, name: str) -> ModelTrace | TakedownPlan:
     ws = Workspace.open(settings.workspace)
     tracking = tracking_if_there(settings, ws)
     parts = _MODEL.fullmatch(name)
-    if parts and parts["model"] in MODELS:
+    if parts and parts["model"] in KINDS:
         return _trace_model(ws, tracking, parts["model"], parts["version"] or parts["alias"])
     speakers = set(tables.read_any(ws, "clips", ["speaker"])["speaker"].to_pylist())
     speakers |= set(tables.read_any(ws, "catalog", ["speaker"])["speaker"].to_pylist())
@@ -63,21 +63,19 @@ def trace(settings: Settings, name: str) -> ModelTrace | TakedownPlan:
 
 
 def _no_such(name: str, speakers: Collection[str | None]) -> str:
-    known = sorted({speaker for speaker in speakers if speaker} | set(MODELS))
+    known = sorted({speaker for speaker in speakers if speaker} | set(KINDS))
     near = ", ".join(map(visible, get_close_matches(name, known, n=5, cutoff=0.6)))
     return f"no model and no speaker is called {visible(name)!r}" + (f" (did you mean {near}?)" if near else "")
 
 
 def _trace_model(ws: Workspace, tracking: "Tracking | None", model: str, name: str | None) -> ModelTrace:
-    from tasks.tracking.kinds import KINDS
-
     if tracking is None:
         raise NotFoundError(f"no {model} is registered yet: `{KINDS[model].made_by}` makes one")
-    from tasks.promotion.eligibility import TAKEN_DOWN
+    from tasks.tracking.lineage import trained_on
     from tasks.tracking.registry import aliases_of, named_version
 
     version = named_version(tracking, model, name)
-    clips = trained_on(tracking, ws, version, MODELS[model])
+    clips = trained_on(tracking, ws, version)
     media = {clip["media_id"] for clip in clips or []}
     rows = tables.read_any(ws, "catalog", ["media_id", "uri", "corpus", "licence", "consent", "speaker"]).to_pylist()
     files = {row["media_id"]: row for row in reversed(rows) if row["media_id"] in media}
@@ -87,7 +85,7 @@ def _trace_model(ws: Workspace, tracking: "Tracking | None", model: str, name: s
         version=version.number,
         aliases=tuple(aliases_of(tracking, model).get(version.number, ())),
         run=version.run_id,
-        taken_down=version.tags.get(TAKEN_DOWN),
+        taken_down=version.taken_down or None,
         release=_release(ws, version),
         clips=None if clips is None else _by_split(clips),
         files=tuple(sorted(files.values(), key=lambda row: str(row["uri"]))),
@@ -105,7 +103,7 @@ def _by_split(clips: Iterable[Mapping[str, str]]) -> dict[str, list[str]]:
 
 def _release(ws: Workspace, version: "Version") -> dict[str, Any] | None:
     try:
-        release = releases.find(ws, version.tags.get("release", ""))
+        release = releases.find(ws, version.release)
     except NotFoundError:
         return None
     return asdict(release) | {"tables": release.versions}

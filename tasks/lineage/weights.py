@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from schemas.errors import PromotionError
-from tasks.promotion import ledger
-from tasks.promotion.alias_moves import CHOOSE
-from tasks.promotion.training_data import TouchedVersion
 from tasks.stores.removal import remove_below, require_below
 from tasks.stores.workspace import Workspace
+from tasks.tracking import ledger
+from tasks.tracking.ledger import CHOOSE
 from tasks.training.run_dirs import each_training, media_behind, run_of, trainings
 
 if TYPE_CHECKING:
+    from tasks.tracking.lineage import TouchedVersion
     from tasks.tracking.store import Tracking
 
 _DERIVED: Final = ("sync-*.safetensors", "paper-scores-*.json")
@@ -35,7 +35,7 @@ class TrainingFolder:
 
 
 def training_folders(
-    ws: Workspace, media: Collection[str], models: Collection[TouchedVersion]
+    ws: Workspace, media: Collection[str], models: "Collection[TouchedVersion]"
 ) -> tuple[TrainingFolder, ...]:
     """Find the folders that were, or may have been, trained on one of the contents; on this machine only."""
     runs = {touched.version.run_id for touched in models if touched.clips}
@@ -49,7 +49,7 @@ def training_folders(
     return tuple(folders)
 
 
-def require_not_champion(ws: Workspace, models: Collection[TouchedVersion]) -> None:
+def require_not_champion(ws: Workspace, models: "Collection[TouchedVersion]") -> None:
     """Refuse to delete a version that is champion, or about to be: aliases may lag behind the ledger.
 
     Raises: PromotionError - a champion was trained on the footage.
@@ -66,7 +66,10 @@ def require_not_champion(ws: Workspace, models: Collection[TouchedVersion]) -> N
 
 
 def require_own(
-    ws: Workspace, tracking: "Tracking | None", models: Collection[TouchedVersion], folders: Collection[TrainingFolder]
+    ws: Workspace,
+    tracking: "Tracking | None",
+    models: "Collection[TouchedVersion]",
+    folders: Collection[TrainingFolder],
 ) -> None:
     """Refuse to delete models of another workspace.
 
@@ -86,7 +89,10 @@ def _own(ws: Workspace) -> Path:
 
 
 def delete_models(
-    ws: Workspace, tracking: "Tracking | None", models: Collection[TouchedVersion], folders: Collection[TrainingFolder]
+    ws: Workspace,
+    tracking: "Tracking | None",
+    models: "Collection[TouchedVersion]",
+    folders: Collection[TrainingFolder],
 ) -> dict[str, list[str]]:
     """Delete versions and folders that were trained on it for certain; returns their names.
 
@@ -94,7 +100,7 @@ def delete_models(
     """
     versions = [touched.version for touched in models if touched.clips]
     if tracking is not None:
-        from tasks.tracking.erasing import delete_version
+        from tasks.tracking.deletion import delete_version
 
         for version in versions:
             delete_version(tracking, version)

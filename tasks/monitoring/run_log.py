@@ -25,9 +25,9 @@ from schemas.config.settings import Settings, load_settings
 from schemas.endings import RunEnding, ending_of
 from schemas.errors import SettingsError, WorkspaceError
 from schemas.tables import METRICS
-from tasks.promotion.ledger import current_user
 from tasks.stores import tables, vacuum
 from tasks.stores.workspace import Workspace
+from tasks.tracking.ledger import current_user
 
 from .heartbeat import HeartbeatFile
 from .logging import PAIRS, log_lines

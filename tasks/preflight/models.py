@@ -166,13 +166,15 @@ def check_promote(
     return settings
 
 
-def check_rollback(why: str, stage: StageName, to: int | None, workspace: str | None, config: str | None) -> Settings:
+def check_rollback(
+    reason: str, stage: StageName, to: int | None, workspace: str | None, config: str | None
+) -> Settings:
     """Refuse a rollback that could not begin; returns its settings.
 
     Raises: SettingsError - no reason is given. TrackingError - the version. WorkspaceError.
     """
-    if not why.strip():
-        raise SettingsError("a rollback needs a reason for the ledger (--why)")
+    if not reason.strip():
+        raise SettingsError("a rollback needs a reason for the ledger (--reason)")
     settings = load_settings(config, workspace=workspace)
     require_model(settings, _MODELS[stage], None if to is None else str(to), may_be_folder=False)
     return settings

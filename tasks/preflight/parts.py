@@ -64,11 +64,11 @@ def require_model(settings: Settings, kind: str, name: str | None, may_be_folder
     place = require_tracking(settings)
     from tasks.tracking.kinds import KINDS
     from tasks.tracking.registry import named_version, usable_version
-    from tasks.tracking.store import open_to_ask
+    from tasks.tracking.store import open_at
 
-    if place.database and not place.database.exists():
+    if not place.exists:
         raise TrackingError(f"no {kind} is registered at {place}: `{KINDS[kind].made_by}` makes one")
-    (usable_version if may_be_folder else named_version)(open_to_ask(place), kind, name)
+    (usable_version if may_be_folder else named_version)(open_at(place), kind, name)
 
 
 def require_scheduler(address: str | None) -> None:

@@ -1,44 +1,41 @@
 """Page that compares two models for people: one self-contained HTML file."""
 
 import base64
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from jinja2 import Environment, StrictUndefined
 
 from model.metrics.intervals import Interval, Resampling, difference_interval, mean_interval
 from schemas.config.settings import Settings
 from schemas.display import visible
+from schemas.errors import NotFoundError
+from schemas.reasons import Stage
+from tasks.releases import releases
+from tasks.releases.releases import Release
+from tasks.stores import tables
+from tasks.stores.workspace import Workspace
+from tasks.tracking.queries import curve
+from tasks.tracking.store import Tracking
+from tasks.visualization.charts import OTHER_RGB, PREDICTED_RGB, hexed, new_figure, png
 
-from .data_difference import DataDifference, data_difference
-from .decision import PolicyCheck, PromotionDecision
+from .decision import PolicyCheck, PromotionDecision, figure
 from .gate import Comparison, fetched
 from .model_scores import ModelScores
-from .summaries import figure
-
-if TYPE_CHECKING:
-    from tasks.tracking.models import Version
 
 _DRAWN: Final = 2
 """Clips that are drawn at either end: the challenger's best against the champion, and its worst."""
 
-_WIDE, _HIGH = 520, 150
-"""Size of a curve, pixels."""
+_COLUMNS: Final = ("clip_id", "corpus", "split")
+
+_CURVE_INCHES: Final = (5.2, 2.0)
 
 _BAR: Final = 150
 _BAR_EDGE: Final = 6
 """Length of the line that an interval is drawn on, and the margin at its ends; pixels."""
-
-
-@dataclass(frozen=True, slots=True)
-class Curve:
-    """Points of one model's curve, as SVG has them, and its last value."""
-
-    version: int
-    points: str
-    last: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +47,18 @@ class Bar:
     mean: float
     zero: float
     limit: float
+
+
+@dataclass(frozen=True, slots=True)
+class DataDifference:
+    """Rows (corpus, reason, clips), most first. note: set, and the rest empty, where the releases cannot be read."""
+
+    before: str
+    after: str
+    added: tuple[tuple[str, str, int], ...] = ()
+    removed: tuple[tuple[str, str, int], ...] = ()
+    kept: int = 0
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +78,10 @@ def comparison_page(
     """
     ranked = _ranked(model_scores, comparison.rule.primary)
     shown = [clip for clip, *_ in dict.fromkeys([*ranked[:_DRAWN], *ranked[-_DRAWN:]])]
-    with fetched(settings, comparison) as (ws, folders):
-        drawn = comparison.evaluator.render(ws, settings, comparison.benchmark, folders, comparison.rule, shown)
-        difference = _difference(ws, comparison)
+    with fetched(settings, comparison) as (ws, tracking, folders):
+        render = comparison.evaluator.load().render
+        drawn = render(ws, settings, comparison.benchmark, folders, comparison.rule, shown)
+        difference, curves = _difference(ws, comparison), _curves(tracking, comparison)
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"visible": visible, "interval": _interval, "figure": figure, "embedded": _embedded}
     template = environment.from_string(files(__package__).joinpath("comparison.html").read_text("utf-8"))
@@ -84,8 +94,7 @@ def comparison_page(
         ranked=ranked,
         shown=[(clip, ours, theirs, drawn[clip]) for clip, ours, theirs in ranked if clip in shown],
         bars={check.name: _bar(check) for check in verdict.checks},
-        curves=_curves(settings, comparison),
-        size=(_WIDE, _HIGH),
+        curves=curves,
         difference=difference,
     )
     return ComparisonPage(html, {clip: drawn[clip].film for clip in shown})
@@ -123,41 +132,34 @@ def _scores(comparison: Comparison, model_scores: Sequence[ModelScores]) -> list
     return rows
 
 
-def _difference(ws: Any, comparison: Comparison) -> DataDifference | None:
+def _difference(ws: Workspace, comparison: Comparison) -> DataDifference | None:
     if comparison.champion is None:
         return None
-    before, after = (version.tags.get("release", "") for version in (comparison.champion, comparison.challenger))
+    before, after = (version.release for version in (comparison.champion, comparison.challenger))
     return data_difference(ws, before, after, comparison.evaluator.stage)
 
 
-def _curves(settings: Settings, comparison: Comparison) -> dict[str, list[Curve]]:
-    """Return the losses over steps by name, of both candidates, as far as their runs still exist."""
-    from tasks.stores.workspace import Workspace
-    from tasks.tracking.registry import curve
-    from tasks.tracking.store import open_tracking
-
-    tracking = open_tracking(settings.tracking, Workspace.open(settings.workspace))
-    both: list[Version] = [version for version in (comparison.challenger, comparison.champion) if version is not None]
-    curves: dict[str, list[Curve]] = {}
+def _curves(tracking: Tracking, comparison: Comparison) -> dict[str, bytes]:
+    """Draw the losses over steps by name, of both candidates, as far as their runs still exist. Returns PNGs."""
+    both = [version for version in (comparison.challenger, comparison.champion) if version is not None]
+    charts: dict[str, bytes] = {}
     for name in ("loss/total", "val/loss"):
         points_by_version = {version.number: curve(tracking, version, name) for version in both}
         if any(points_by_version.values()):
-            curves[name] = _scaled(points_by_version)
-    return curves
+            charts[name] = _line_chart(points_by_version)
+    return charts
 
 
-def _scaled(points_by_version: Mapping[int, Sequence[tuple[int, float]]]) -> list[Curve]:
-    """Return curves on one scale."""
-    steps = [step for points in points_by_version.values() for step, _ in points]
-    values = [value for points in points_by_version.values() for _, value in points]
-    low, high, last = min(values), max(values), max(steps) or 1
-    spread = (high - low) or 1.0
-    curves = []
-    for version, points in points_by_version.items():
+def _line_chart(points_by_version: Mapping[int, Sequence[tuple[int, float]]]) -> bytes:
+    figure = new_figure(*_CURVE_INCHES, "")
+    chart = figure.subplots()
+    for (version, points), rgb in zip(points_by_version.items(), (PREDICTED_RGB, OTHER_RGB), strict=False):
         if points:
-            placed = (f"{_WIDE * step / last:.1f},{_HIGH * (high - value) / spread:.1f}" for step, value in points)
-            curves.append(Curve(version, " ".join(placed), points[-1][1]))
-    return curves
+            steps, values = zip(*points, strict=True)
+            chart.plot(steps, values, color=hexed(rgb), label=f"version {version} ends at {values[-1]:.4g}")
+    chart.set_xlabel("step")
+    chart.legend(frameon=False)
+    return png(figure)
 
 
 def _bar(check: PolicyCheck) -> Bar | None:
@@ -180,3 +182,49 @@ def _embedded(data: bytes, kind: str) -> str:
 
 def _interval(value: Interval | None) -> str:
     return "\u2013" if value is None else value.format(".4g", missing="\u2013")
+
+
+def data_difference(ws: Workspace, before: str, after: str, stage: Stage) -> DataDifference:
+    """Compare the clips for training and validation of two releases of a stage."""
+    try:
+        old, new = (releases.find(ws, name) for name in (before, after))
+        had, has = (_training(ws, release, stage) for release in (old, new))
+    except NotFoundError as error:
+        return DataDifference(before, after, note=str(error))
+    reasons = _reasons(ws, new, stage)
+    reasons_before = _reasons(ws, old, stage)
+    return DataDifference(
+        before,
+        after,
+        _counted((has[clip], _why_added(clip, reasons_before)) for clip in has.keys() - had.keys()),
+        _counted((had[clip], _why_removed(clip, reasons)) for clip in had.keys() - has.keys()),
+        len(had.keys() & has.keys()),
+    )
+
+
+def _training(ws: Workspace, release: Release, stage: Stage) -> dict[str, str]:
+    rows = releases.release_clips(ws, release, stage, None, list(_COLUMNS)).to_pylist()
+    return {row["clip_id"]: row["corpus"] for row in rows if row["split"] in ("train", "val")}
+
+
+def _reasons(ws: Workspace, release: Release, stage: Stage) -> dict[str, str]:
+    """Return why the stage refused each clip of a release; empty for admitted ones."""
+    name = f"{stage.value}_reasons"
+    rows = tables.read(ws, "clips", ["clip_id", name], release.clips_version).to_pylist()
+    return {row["clip_id"]: ", ".join(row[name]) for row in rows}
+
+
+def _why_added(clip: str, reasons_before: dict[str, str]) -> str:
+    if clip not in reasons_before:
+        return "new footage"
+    return f"was refused: {reasons_before[clip]}" if reasons_before[clip] else "was in another split"
+
+
+def _why_removed(clip: str, reasons: dict[str, str]) -> str:
+    if clip not in reasons:
+        return "not in the workspace any more"
+    return f"now refused: {reasons[clip]}" if reasons[clip] else "now in another split"
+
+
+def _counted(rows: Any) -> tuple[tuple[str, str, int], ...]:
+    return tuple((corpus, reason, count) for (corpus, reason), count in Counter(rows).most_common())

@@ -53,8 +53,8 @@ class PromotionDecision:
     checks: tuple[PolicyCheck, ...]
 
     def summary(self) -> dict[str, Any]:
-        """Return the decision ready for JSON."""
-        return asdict(self)
+        """Return the decision ready for JSON, with each check's figure in words."""
+        return asdict(self) | {"checks": [asdict(check) | {"figure": figure(check)} for check in self.checks]}
 
 
 def decide(
@@ -160,10 +160,10 @@ class _PolicyChecks:
             return PolicyCheck(
                 name, what, False, value, limit, f"not measured on {counted(lost, 'clip')} where the other one is"
             )
-        figure = value.low if surely else value.mean
-        if figure is None:
+        decisive = value.low if surely else value.mean
+        if decisive is None:
             return PolicyCheck(name, what, False, value, limit, _unmeasured(value))
-        return PolicyCheck(name, what, figure > limit if surely else figure >= limit, value, limit)
+        return PolicyCheck(name, what, decisive > limit if surely else decisive >= limit, value, limit)
 
     def _scores(self, candidate: ModelScores, score: str) -> list[float | None]:
         return candidate.column(candidate.main_system, score, self.clips)
@@ -216,8 +216,8 @@ def _sentence(
             return f"the first champion beats its controls{least}"
         return f"{first.what}{least}, and every guard holds"
     if failed[0].name == "primary":
-        return f"{_how_far(failed[0])}: {_figure(failed[0])}, required is {100 * failed[0].limit:g} %"
-    return "not held: " + "; ".join(f"{check.what} ({check.detail or _figure(check)})" for check in failed)
+        return f"{_how_far(failed[0])}: {figure(failed[0])}, required is {100 * failed[0].limit:g} %"
+    return "not held: " + "; ".join(f"{check.what} ({check.detail or figure(check)})" for check in failed)
 
 
 def _how_far(check: PolicyCheck) -> str:
@@ -233,5 +233,18 @@ def _amount(cost: float) -> str:
     return f"{cost:,.0f}" if cost >= 10_000 else f"{cost:.4g}"  # no exponent for counts of parameters
 
 
-def _figure(check: PolicyCheck) -> str:
-    return "not measured" if check.value is None else check.value.format(".3g")
+def check_rows(verdict: PromotionDecision) -> list[dict[str, str]]:
+    """Return a row for each check, as texts."""
+    return [
+        {"check": check.name, "required": check.what, "result": figure(check), "held": "yes" if check.passed else "NO"}
+        for check in verdict.checks
+    ]
+
+
+def figure(check: PolicyCheck) -> str:
+    """Return the figure of a check with its interval as text, or why there is none."""
+    value = check.value
+    if value is None or value.mean is None:
+        return check.detail or "not measured"
+    text = value.format("+.3f")
+    return f"{text}, {check.detail}" if check.detail else text

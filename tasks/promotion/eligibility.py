@@ -1,47 +1,41 @@
 """Conditions that a version must meet before it is evaluated or moved, whatever its scores."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
 
 from schemas.errors import NotFoundError, PromotionError
 from schemas.wording import counted
 from tasks.releases import releases
 from tasks.releases.benchmarks import Benchmark
-from tasks.stores import tombstones
 from tasks.stores.workspace import Workspace
-
-from .ledger import Move
-
-if TYPE_CHECKING:
-    from tasks.tracking.models import Version
-
-TAKEN_DOWN: Final = "taken_down"
-"""Tag of versions that were trained on footage which was taken down since."""
+from tasks.tracking.champions import Candidate
+from tasks.tracking.ledger import Move
+from tasks.tracking.lineage import require_not_taken_down
+from tasks.tracking.models import Version
 
 
-def require_promotable(ws: Workspace, version: "Version", benchmark: Benchmark, trained_on: frozenset[str]) -> None:
-    """Refuse a version of unverified origin. trained_on: contents it was trained on, empty if not known.
+def require_promotable(ws: Workspace, challenger: Candidate, benchmark: Benchmark) -> None:
+    """Refuse a version of unverified origin.
 
     Raises: PromotionError - its release is not one of this workspace or its audit failed; it was trained on footage
     that was taken down, or on files of the benchmark.
     """
-    _require_release(ws, version)
-    require_not_taken_down(ws, version, trained_on)
-    if seen := trained_on & _media(benchmark):
+    _require_release(ws, challenger.version)
+    require_not_taken_down(ws, challenger.version, challenger.media)
+    if seen := challenger.media & _media(benchmark):
         raise PromotionError(
-            f"{version} is refused: it was trained on {counted(len(seen), 'file')} of benchmark {benchmark.benchmark}, "
-            f"such as {min(seen)[:12]}, so its scores there are not valid"
+            f"{challenger.version} is refused: it was trained on {counted(len(seen), 'file')} of benchmark "
+            f"{benchmark.benchmark}, such as {min(seen)[:12]}, so its scores there are not valid"
         )
 
 
-def require_unseen_benchmark(champion: "Version", benchmark: Benchmark, trained_on: frozenset[str]) -> None:
+def require_unseen_benchmark(champion: Candidate, benchmark: Benchmark) -> None:
     """Refuse to compare with a champion that was trained on the benchmark, which an override makes possible.
 
-    trained_on: contents it was trained on, empty if not known. Raises: PromotionError - some are of the benchmark.
+    Raises: PromotionError - some of the contents that it was trained on are of the benchmark.
     """
-    if seen := trained_on & _media(benchmark):
+    if seen := champion.media & _media(benchmark):
         raise PromotionError(
-            f"the champion, {champion}, was trained on {counted(len(seen), 'file')} of benchmark "
+            f"the champion, {champion.version}, was trained on {counted(len(seen), 'file')} of benchmark "
             f"{benchmark.benchmark}, such as {min(seen)[:12]}, so nothing can be compared with it there: roll back to "
             "another one (`--to`)"
         )
@@ -51,23 +45,7 @@ def _media(benchmark: Benchmark) -> set[str]:
     return {clip.media_id for clip in benchmark.clips}
 
 
-def require_not_taken_down(ws: Workspace, version: "Version", trained_on: frozenset[str]) -> None:
-    """Refuse a version trained on footage that was taken down. trained_on: contents, empty if not known.
-
-    The tag alone is not enough: a training that was under way during the takedown registered its model afterwards.
-
-    Raises: PromotionError - it was trained on footage that was taken down.
-    """
-    if takedowns := version.tags.get(TAKEN_DOWN):
-        raise PromotionError(f"{version} is refused: it was trained on footage that was taken down ({takedowns})")
-    if gone := trained_on & tombstones.standing(ws).media:
-        raise PromotionError(
-            f"{version} is refused: {len(gone)} of the files that it was trained on were taken down, such as "
-            f"{min(gone)[:12]}. Do the takedown again: it names this model, too"
-        )
-
-
-def require_not_rolled_back(version: "Version", model_moves: Sequence[Move]) -> None:
+def require_not_rolled_back(version: Version, model_moves: Sequence[Move]) -> None:
     """Refuse an unnamed newest version that was rolled back from: a scheduled run would promote it again.
 
     model_moves: moves of its model, oldest first. Raises: PromotionError - its last move is a rollback from it.
@@ -76,18 +54,17 @@ def require_not_rolled_back(version: "Version", model_moves: Sequence[Move]) -> 
     if moved and moved[-1].kind == "rollback" and moved[-1].from_version == version.number:
         last = moved[-1]
         raise PromotionError(
-            f"{version} is the newest, and {last.who} rolled back from it at {last.created_utc} ({last.why}): train "
+            f"{version} is the newest, and {last.who} rolled back from it at {last.created_utc} ({last.reason}): train "
             f"again, or name it (`--model {version.number}`) to have it evaluated again"
         )
 
 
-def _require_release(ws: Workspace, version: "Version") -> None:
-    release_id = version.tags.get("release")
-    if not release_id:
+def _require_release(ws: Workspace, version: Version) -> None:
+    if not version.release:
         raise PromotionError(f"{version} is refused: it has no tag release, so its training data are not known")
     try:
-        release = releases.find(ws, release_id)
+        release = releases.find(ws, version.release)
     except NotFoundError as error:
         raise PromotionError(f"{version} is refused: its release is unknown here ({error})") from error
     if not release.audit.get("passed"):
-        raise PromotionError(f"{version} is refused: release {release_id} has no audit that passed")
+        raise PromotionError(f"{version} is refused: release {version.release} has no audit that passed")

@@ -1,12 +1,13 @@
-"""Evaluators of each stage's models: the one list that the gate uses. A new stage adds an entry.
+"""Evaluators of each stage's models: their scores and systems, and the module that measures and renders them.
 
-Networks load only when a model is scored or rendered: history, rollback and the check of a policy need names alone.
+This is the one list that the gate uses; a new stage adds an entry. Networks load only when a model is scored or
+rendered: history, rollback and the check of a policy need names alone.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from schemas.cards import GENERATOR, TRANSLATOR
 from schemas.config.settings import Settings
@@ -17,78 +18,116 @@ from tasks.releases.benchmarks import Benchmark
 from tasks.stores.workspace import Workspace
 
 from .model_scores import Direction, ModelScores, Renderings
-from .scores import GENERATOR_DIRECTIONS, GENERATOR_SYSTEMS, TRANSLATOR_DIRECTIONS, TRANSLATOR_SYSTEMS
+
+if TYPE_CHECKING:
+    from model.evaluation.generator import System as SpeechSystem
+    from model.evaluation.translator import System as PictureSystem
 
 Candidates = Mapping[int, Path]
 """Folder of the fetched model by version."""
 
-Evaluate = Callable[[Workspace, Settings, Benchmark, Candidates, ModelRule], Sequence[ModelScores]]
-"""Function that scores all candidates on the same clips by the same code, in the given order."""
 
+class EvaluatorModule(Protocol):
+    """Module that evaluates one stage's models."""
 
-Render = Callable[[Workspace, Settings, Benchmark, Candidates, ModelRule, Sequence[str]], Renderings]
-"""Function that renders all candidates on some of the clips, for people to compare."""
+    def evaluate(
+        self, workspace: Workspace, settings: Settings, benchmark: Benchmark, candidates: Candidates, rule: ModelRule
+    ) -> Sequence[ModelScores]:
+        """Score all candidates on the same clips by the same code, in the given order, and measure their costs."""
+
+    def render(
+        self,
+        workspace: Workspace,
+        settings: Settings,
+        benchmark: Benchmark,
+        candidates: Candidates,
+        rule: ModelRule,
+        clips: Sequence[str],
+    ) -> Renderings:
+        """Render all candidates on some of the clips, for people to compare."""
 
 
 @dataclass(frozen=True, slots=True)
 class StageEvaluator:
-    """Evaluator of one stage's models. model: registered name. inner: our folder inside a logged model.
-
-    systems: the systems that are scored, the model itself first.
+    """Evaluator of one stage's models. model: registered name. systems: those that are scored, the model itself first.
+    load: returns the module, whose imports take seconds.
     """
 
     stage: Stage
     model: str
-    inner: str
     systems: Sequence[str]
     directions: Mapping[str, Direction]
-    evaluate: Evaluate
-    render: Render
+    load: Callable[[], EvaluatorModule]
 
 
-def _evaluate_generators(*arguments: Any) -> Sequence[ModelScores]:
-    from .generator_evaluator import evaluate_generators
+GENERATOR_DIRECTIONS: Final[Mapping[str, Direction]] = {
+    "nme_lips": "less",
+    "nme_outline": "less",
+    "nme": "less",
+    "mouth_opening_corr": "more",
+    "mouth_opening_std_ratio": "near one",
+    "velocity_error": "less",
+    "jitter": "up to one",
+    "landmark_sync_z": "more",
+}
+"""Every score of a generator, and its direction. True points jitter by the detector's noise, a jitter of 1; less is no
+merit: a mouth that stands still has none."""
 
-    return evaluate_generators(*arguments)
+GENERATOR_SYSTEMS: Final[tuple["SpeechSystem", ...]] = (
+    "paired audio",
+    "unpaired audio",
+    "silent audio",
+    "copy",
+    "ground truth",
+)
+"""Systems that are scored, the generator itself first."""
+
+TRANSLATOR_DIRECTIONS: Final[Mapping[str, Direction]] = {
+    "perceptual_lower": "less",
+    "perceptual_heldout_lower": "less",
+    "perceptual_mouth": "less",
+    "perceptual_heldout_mouth": "less",
+    "psnr_lower": "more",
+    "psnr_mouth": "more",
+    "psnr_whole": "more",
+    "ssim_lower": "more",
+    "ssim_mouth": "more",
+    "ssim_whole": "more",
+    "sharpness_lower": "near one",
+    "sharpness_mouth": "near one",
+    "flicker": "near one",
+    "face_found_frac": "more",
+    "nme_lips": "less",
+    "mouth_opening_corr": "more",
+    "mouth_opening_std_ratio": "near one",
+}
+"""Every score of a translator (model/evaluation/image_scores.py), and its direction."""
+
+TRANSLATOR_SYSTEMS: Final[tuple["PictureSystem", ...]] = (
+    "generated",
+    "copy",
+    "warp",
+    "nearest frame oracle",
+    "ground truth",
+)
+"""Systems that are scored, the translator itself first."""
 
 
-def _render_generators(*arguments: Any) -> Renderings:
-    from .generator_samples import render_generators
+def _generators() -> EvaluatorModule:
+    from . import generator_evaluator
 
-    return render_generators(*arguments)
-
-
-def _evaluate_translators(*arguments: Any) -> Sequence[ModelScores]:
-    from .translator_evaluator import evaluate_translators
-
-    return evaluate_translators(*arguments)
+    return generator_evaluator
 
 
-def _render_translators(*arguments: Any) -> Renderings:
-    from .translator_samples import render_translators
+def _translators() -> EvaluatorModule:
+    from . import translator_evaluator
 
-    return render_translators(*arguments)
+    return translator_evaluator
 
 
 EVALUATORS: Final[Mapping[str, StageEvaluator]] = {
-    "stage1": StageEvaluator(
-        Stage.STAGE1,
-        GENERATOR,
-        "generator",
-        GENERATOR_SYSTEMS,
-        GENERATOR_DIRECTIONS,
-        _evaluate_generators,
-        _render_generators,
-    ),
-    "stage2": StageEvaluator(
-        Stage.STAGE2,
-        TRANSLATOR,
-        "translator",
-        TRANSLATOR_SYSTEMS,
-        TRANSLATOR_DIRECTIONS,
-        _evaluate_translators,
-        _render_translators,
-    ),
+    "stage1": StageEvaluator(Stage.STAGE1, GENERATOR, GENERATOR_SYSTEMS, GENERATOR_DIRECTIONS, _generators),
+    "stage2": StageEvaluator(Stage.STAGE2, TRANSLATOR, TRANSLATOR_SYSTEMS, TRANSLATOR_DIRECTIONS, _translators),
 }
 
 

@@ -1,4 +1,4 @@
-"""Evidence of a decision: an MLflow run with scores, checks and rows of both candidates."""
+"""Evidence of a decision: an MLflow run with scores, checks and rows of both candidates; and its summary."""
 
 import hashlib
 import json
@@ -6,7 +6,10 @@ from typing import Any, Final
 
 from model.metrics.intervals import mean_interval
 from schemas.config.settings import Settings
-from tasks.stores.workspace import Workspace
+from schemas.promotion import NO_CHAMPION, REFUSED
+from tasks.tracking.ledger import Move
+from tasks.tracking.runs import TrackedRun, tracked_run
+from tasks.tracking.store import open_workspace
 
 from .decision import PolicyCheck, PromotionDecision
 from .gate import Comparison
@@ -14,12 +17,6 @@ from .model_scores import ModelScores
 
 FOLDER: Final = "promotion"
 """Folder of the evidence among a run's files."""
-
-REFUSED: Final = "refused by a person"
-"""Outcome of a promotion that the policy allowed and a person refused."""
-
-NOT_MOVED: Final = "not moved"
-"""Outcome of one that the policy allowed and that another promotion or a takedown prevented."""
 
 PAGE: Final = f"{FOLDER}/comparison.html"
 """The page for people; it shows clips of the benchmark, so a takedown erases it."""
@@ -37,11 +34,8 @@ def log_evidence(
 
     Raises: TrackingError - the store cannot be reached.
     """
-    from tasks.tracking.runs import TrackedRun, tracked_run
-    from tasks.tracking.store import open_tracking
-
-    ws = Workspace.open(settings.workspace)
-    with tracked_run(open_tracking(settings.tracking, ws), f"promote {comparison.title}") as run:
+    _, tracking = open_workspace(settings)
+    with tracked_run(tracking, f"promote {comparison.title}") as run:
         run.tags(_tags(comparison, verdict))
         run.metrics(_metrics(comparison, model_scores, verdict))
         run.content(f"{FOLDER}/verdict.json", _text(verdict.summary()))
@@ -58,10 +52,7 @@ def log_outcome(settings: Settings, run_id: str, outcome: str, why: str) -> None
 
     Raises: TrackingError - the store cannot be reached.
     """
-    from tasks.tracking.runs import TrackedRun
-    from tasks.tracking.store import open_tracking
-
-    tracking = open_tracking(settings.tracking, Workspace.open(settings.workspace))
+    _, tracking = open_workspace(settings)
     TrackedRun(tracking, run_id, resumed=True).tags({"outcome": outcome, "why": why})
 
 
@@ -75,6 +66,40 @@ def scores_by_version(model_scores: list[ModelScores], comparison: Comparison) -
         for candidate in model_scores
     }
     return {"benchmark": comparison.benchmark.benchmark, "policy": comparison.policy.hash, "versions": versions}
+
+
+def outcome_of(champion: int | None, moved: bool, refused: str) -> str:
+    """Return the outcome of a promotion: promoted, refused by a person, kept (the champion stays), or no champion."""
+    return "promoted" if moved else REFUSED if refused else NO_CHAMPION if champion is None else "kept"
+
+
+def promotion_summary(
+    comparison: Comparison,
+    model_scores: list[ModelScores],
+    verdict: PromotionDecision,
+    run: str,
+    move: Move | None,
+    refused: str = "",
+) -> dict[str, Any]:
+    """Return the summary of a promotion. refused: reason of a person's refusal."""
+    champion = comparison.champion.number if comparison.champion else None
+    return {
+        "outcome": outcome_of(champion, move is not None, refused),
+        "why": refused or verdict.why,
+        "model": comparison.evaluator.model,
+        "challenger": comparison.challenger.number,
+        "champion_before": champion,
+        "champion": move.to_version if move else champion,
+        "benchmark": comparison.benchmark.benchmark,
+        "clips": verdict.clips,
+        "speakers": verdict.speakers,
+        "policy": f"{comparison.policy.name} {comparison.policy.version} ({comparison.policy.hash})",
+        "run": run,
+        "move": move.move_id if move else None,
+        "repaired": comparison.repaired or None,
+        "costs": {str(candidate.version): dict(candidate.costs) for candidate in model_scores},
+        "checks": verdict.summary()["checks"],
+    }
 
 
 def _pseudonymous(row: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Evaluation of landmark generators on the benchmark's clips beside their controls, and their costs."""
+"""Landmark generators on the benchmark's clips: scores beside their controls, costs, and samples for people."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -8,36 +8,54 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from model.evaluation.generator import GENERATOR_REPORT, SYNC, GeneratorEvalClip, score_generator
-from model.features.timing import mel_columns
+from model.evaluation.generator import (
+    GENERATOR_REPORT,
+    SYNC,
+    GeneratorEvalClip,
+    predict_landmarks,
+    reference_frames,
+    score_generator,
+)
+from model.features.arrays import Floats
+from model.features.timing import SAMPLES_PER_FRAME, mel_columns
 from model.io import load_generator
 from model.metrics.cost import costs
 from model.stage1.inference import predict_clip
 from model.stage1.network import LandmarkGenerator
 from model.training.sampler import ClipInfo
+from schemas.config.limits import LimitSettings
 from schemas.config.settings import Settings
 from schemas.config.training import Stage1Settings
-from schemas.contract import MEL_BANDS
+from schemas.contract import FPS, MEL_BANDS
 from schemas.errors import PromotionError
 from schemas.promotion import ModelRule
 from schemas.reasons import Stage
 from tasks.evaluation.generator_scores import release_scorer
 from tasks.releases.benchmarks import Benchmark, BenchmarkClip
 from tasks.stores.workspace import Workspace
-from tasks.tracking.example import made_face
+from tasks.tracking.kinds import made_face
 from tasks.training.clip_selection import ClipRef, Selection, find_release, select
 from tasks.training.data.clip_store import ClipSource
 from tasks.training.device import device_of
+from tasks.training.samples import sound_place
 from tasks.training.stage1 import read_eval_clips
+from tasks.visualization.charts import OTHER_RGB, PREDICTED_RGB, TRUE_RGB, landmarks_over_truth, opening_chart
+from tasks.visualization.film import Side, compared_film
+from tasks.visualization.sound import ClipPlace, PlayableSound, clip_sound
 
-from .model_scores import ModelScores
-from .scores import GENERATOR_SYSTEMS
+from .evaluators import GENERATOR_SYSTEMS
+from .model_scores import ModelScores, Rendering, Renderings, film_bytes
 
 _FIXED_FRAMES: Final = 250
 """Length of the fixed input: a clip of the longest kind, 10 s."""
 
+_FILM_FRAMES: Final = 4 * FPS
+"""Frames of a film: a few words show if lips and sound fit, and the page stays small."""
 
-def evaluate_generators(
+_PANEL_PX: Final = 280
+
+
+def evaluate(
     workspace: Workspace,
     settings: Settings,
     benchmark: Benchmark,
@@ -59,7 +77,7 @@ def evaluate_generators(
             raise PromotionError(
                 f"version {version} reads landmarks of {card.backend}, the benchmark holds {selection.release.backend}"
             )
-        eval_clips = benchmark_eval_clips(selection, benchmark.clips, generator)
+        eval_clips = _eval_clips(selection, benchmark.clips, generator)
         scored = score_generator(generator, eval_clips, rule.references, card.gain, None, GENERATOR_SYSTEMS, scorer)
         scores_of.append(tuple(scored))
         loaded.append((version, generator))
@@ -70,7 +88,60 @@ def evaluate_generators(
     ]  # fmt: skip
 
 
-def benchmark_eval_clips(
+def render(
+    workspace: Workspace,
+    settings: Settings,
+    benchmark: Benchmark,
+    candidates: Mapping[int, Path],
+    rule: ModelRule,
+    clips: Sequence[str],
+) -> Renderings:
+    """Render two PNGs of each clip for each version, the mouth over time and six frames over the truth; and a film
+    with the clip's sound.
+
+    Raises: ModelFileError - a generator cannot be read. NotFoundError, WorkspaceError - a clip cannot be read.
+    """
+    selection = select(workspace, find_release(workspace, None), Stage.STAGE1)
+    chosen = [clip for clip in benchmark.clips if clip.clip_id in clips]
+    eval_clips: dict[str, GeneratorEvalClip] = {}
+    predicted: dict[str, dict[int, Floats]] = {clip: {} for clip in clips}
+    for version, folder in candidates.items():
+        generator, card = load_generator(folder, device_of(settings.device))
+        for eval_clip in _eval_clips(selection, chosen, generator):
+            frames = reference_frames(eval_clip.prepared.counts_T, rule.references)
+            eval_clips[eval_clip.clip_id] = eval_clip
+            predicted[eval_clip.clip_id][version] = predict_landmarks(generator, eval_clip, frames, card.gain)
+    return {
+        clip: Rendering(
+            {version: _stills(points, eval_clip, f"version {version}") for version, points in predicted[clip].items()},
+            _film(predicted[clip], eval_clip, sound_place(workspace, selection.release, clip), settings.limits),
+        )
+        for clip, eval_clip in eval_clips.items()
+    }
+
+
+def _stills(points: Floats, eval_clip: GeneratorEvalClip, title: str) -> tuple[bytes, ...]:
+    return (
+        opening_chart(points, eval_clip.landmarks_TPXY, eval_clip.prepared.counts_T, title),
+        landmarks_over_truth(points, eval_clip.landmarks_TPXY, title=title),
+    )
+
+
+def _film(
+    predicted: Mapping[int, Floats], eval_clip: GeneratorEvalClip, place: ClipPlace, limits: LimitSettings
+) -> bytes:
+    colours = (PREDICTED_RGB, OTHER_RGB)
+    sides = [
+        Side(f"version {version}", points[:_FILM_FRAMES], rgb)
+        for (version, points), rgb in zip(predicted.items(), colours, strict=False)
+    ]
+    sides.append(Side("true", eval_clip.landmarks_TPXY[:_FILM_FRAMES], TRUE_RGB))
+    sound = clip_sound(place, eval_clip.mel_SM, limits)
+    sound = PlayableSound(sound.samples[: len(sides[0].points_TPXY) * SAMPLES_PER_FRAME], sound.rebuilt_since)
+    return film_bytes(lambda path: compared_film(path, sides, sound, panel_px=_PANEL_PX))
+
+
+def _eval_clips(
     selection: Selection, clips: Sequence[BenchmarkClip], generator: LandmarkGenerator
 ) -> list[GeneratorEvalClip]:
     """Read the clips for this generator: the smoothing of the pose depends on its architecture.

@@ -1,7 +1,9 @@
 """Scores of every clip by every candidate under every system, and the costs of each candidate."""
 
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 from model.metrics.clip_scores import ClipScores
@@ -20,6 +22,14 @@ class Rendering:
 
 Renderings = Mapping[str, Rendering]
 """Renderings by clip."""
+
+
+def film_bytes(write: Callable[[Path], object]) -> bytes:
+    """Return the film that a function writes to a path."""
+    with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
+        path = Path(scratch) / "film.mp4"
+        write(path)
+        return path.read_bytes()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,9 @@
-"""Evaluation of landmark translators on the benchmark's clips beside their baselines, and their costs."""
+"""Landmark translators on the benchmark's clips: scores beside their baselines, costs, and samples for people."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 import torch
 
@@ -20,17 +21,21 @@ from schemas.reasons import Stage
 from tasks.evaluation.translator_scores import MOST_FRAMES, finder
 from tasks.releases.benchmarks import Benchmark, BenchmarkClip
 from tasks.stores.workspace import Workspace
-from tasks.tracking.example import translator_example
+from tasks.tracking.kinds import translator_example
 from tasks.training.clip_selection import find_release
 from tasks.training.data.clip_store import ClipSource, StoredClips
 from tasks.training.data.datasets import face_clip
 from tasks.training.device import device_of
+from tasks.training.samples import columns
+from tasks.visualization.sheets import contact_sheet, crop_film
 
-from .model_scores import ModelScores
-from .scores import TRANSLATOR_SYSTEMS
+from .evaluators import TRANSLATOR_SYSTEMS
+from .model_scores import ModelScores, Rendering, Renderings, film_bytes
+
+_ROWS: Final = 3
 
 
-def evaluate_translators(
+def evaluate(
     workspace: Workspace,
     settings: Settings,
     benchmark: Benchmark,
@@ -53,18 +58,48 @@ def evaluate_translators(
     lite0, (find, _) = Lite0().to(device), finder(settings, release.backend)
     scores_of: dict[int, list[ClipScores]] = {version: [] for version in loaded}
 
-    def evaluate(eval_window: EvalWindow, system: System, translator: TranslatorInference) -> ClipScores:
+    def score_window(eval_window: EvalWindow, system: System, translator: TranslatorInference) -> ClipScores:
         return clip_scores(eval_window, system, system_crops(eval_window, system, translator), lite0, find)
 
-    for eval_window in eval_windows(stored, benchmark.clips, first.side_px, rule.references):
-        beside = [evaluate(eval_window, system, first) for system in TRANSLATOR_SYSTEMS[1:]]  # same for all
+    for eval_window in _eval_windows(stored, benchmark.clips, first.side_px, rule.references):
+        beside = [score_window(eval_window, system, first) for system in TRANSLATOR_SYSTEMS[1:]]  # same for all
         for version, translator in loaded.items():
-            scores_of[version] += [evaluate(eval_window, TRANSLATOR_SYSTEMS[0], translator), *beside]
+            scores_of[version] += [score_window(eval_window, TRANSLATOR_SYSTEMS[0], translator), *beside]
     costs_of = costs([(model.translator, partial(_translate_fixed, model)) for model in loaded.values()])
     return [
         ModelScores(version, TRANSLATOR_SYSTEMS[0], tuple(scores_of[version]), cost)
         for version, cost in zip(loaded, costs_of, strict=True)
     ]
+
+
+def render(
+    workspace: Workspace,
+    settings: Settings,
+    benchmark: Benchmark,
+    candidates: Mapping[int, Path],
+    rule: ModelRule,
+    clips: Sequence[str],
+) -> Renderings:
+    """Render a contact sheet of each clip for each version, and a silent film of all.
+
+    Raises: ModelFileError - a translator cannot be read. NotFoundError, WorkspaceError - a clip cannot be read.
+    """
+    stored = StoredClips.of(workspace, Stage.STAGE2, find_release(workspace, None).versions[Stage.STAGE2.value])
+    chosen = [clip for clip in benchmark.clips if clip.clip_id in clips]
+    device = device_of(settings.device)
+    translators = {
+        version: TranslatorInference(load_translator(folder, device)[0]) for version, folder in candidates.items()
+    }
+    side_px = next(iter(translators.values())).side_px  # one size, else they were not evaluated
+    drawn = {}
+    for eval_window in _eval_windows(stored, chosen, side_px, rule.references):
+        shown = {version: columns(eval_window, translator) for version, translator in translators.items()}
+        sheets = {version: (contact_sheet(columns_of, _ROWS),) for version, columns_of in shown.items()}
+        beside = {f"version {version}": columns_of["generated"] for version, columns_of in shown.items()}
+        drawn[eval_window.clip.clip_id] = Rendering(
+            sheets, film_bytes(partial(crop_film, columns=beside | {"true": eval_window.crops}))
+        )
+    return drawn
 
 
 def _loaded(candidates: Mapping[int, Path], backend: str, device: torch.device) -> dict[int, TranslatorInference]:
@@ -82,7 +117,7 @@ def _loaded(candidates: Mapping[int, Path], backend: str, device: torch.device) 
     return loaded
 
 
-def eval_windows(
+def _eval_windows(
     stored: StoredClips, clips: Sequence[BenchmarkClip], side_px: int, references: int
 ) -> Iterator[EvalWindow]:
     """Yield evaluation windows of the clips, at a crop size; clips that are too short are left out.

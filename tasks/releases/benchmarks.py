@@ -93,7 +93,7 @@ def standing(ws: Workspace, stage: Stage, line: str) -> Benchmark | None:
     if not _is_whole(benchmark):
         raise PromotionError(
             f"benchmark {benchmark.benchmark} is not whole any more (a takedown took clips out of it, or its table was "
-            "changed): `heterodub benchmark --renew --why TEXT` freezes another"
+            "changed): `heterodub benchmark --refreeze --reason TEXT` freezes another"
         )
     return benchmark
 
@@ -146,8 +146,8 @@ def verify(ws: Workspace, benchmark: Benchmark, version: int) -> None:
         if clips:
             raise PromotionError(
                 f"{len(clips)} of {len(benchmark.clips)} clips of benchmark {benchmark.benchmark} are {what}, such as "
-                f"{clips[0]}: scores on it would not be comparable. `heterodub benchmark --renew --why TEXT` freezes "
-                "another"
+                f"{clips[0]}: scores on it would not be comparable. `heterodub benchmark --refreeze --reason TEXT` "
+                "freezes another"
             )
 
 

@@ -5,28 +5,37 @@ with the same settings and not promoted. So the same footage is not tried again 
 since a gate errs now and then, let a model through by chance in the end.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
 
+from model.features.timing import frame_to_second
 from schemas.config.retraining import StageName, StageRule
 from schemas.config.settings import Settings
 from schemas.errors import TrainingError
-from tasks.promotion import alias_moves, ledger
-from tasks.promotion.eligibility import TAKEN_DOWN
-from tasks.promotion.evaluators import StageEvaluator, evaluator_of
-from tasks.promotion.training_data import trained_on
+from schemas.reasons import Stage
+from schemas.wording import counted
+from tasks.promotion.evaluators import evaluator_of
 from tasks.releases.releases import Release
 from tasks.stores.workspace import Workspace
+from tasks.tracking.champions import Champions, Standing
+from tasks.tracking.lineage import Clips, trained_on
+from tasks.tracking.models import Version
+from tasks.tracking.queries import EVALUATED, finished_training, kept_out, trained_by
+from tasks.tracking.store import Tracking
 from tasks.training.clip_selection import ClipRef, Selection, candidates, find_release, select
 from tasks.training.run_dirs import training_folder
 from tasks.training.tracked_run import settings_hash
 
-from .data_change import DataChange, change_since, change_text, is_due, rule_text
 
-if TYPE_CHECKING:
-    from tasks.tracking.models import Version
-    from tasks.tracking.store import Tracking
+@dataclass(frozen=True, slots=True)
+class DataChange:
+    """Footage of a train split that was not trained on. gone: clips that were, and are not in the split any more."""
+
+    clips: int
+    hours: float
+    speakers: int
+    gone: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +61,7 @@ class Outlook:
 class Tried:
     """Newest version that was tried, and its fate in words."""
 
-    version: "Version"
+    version: Version
     fate: str
 
 
@@ -62,50 +71,37 @@ def decide(settings: Settings, stage: StageName) -> Outlook:
     Raises: NotFoundError - there is no release. TrainingError - it is of another version of heterodub. TrackingError,
     SettingsError - the tracking store. PromotionError - the champion's version was deleted.
     """
-    from tasks.tracking.queries import EVALUATED, finished_training
-    from tasks.tracking.store import open_tracking
-
-    ws, evaluator = Workspace.open(settings.workspace), evaluator_of(stage)
-    release, tracking = find_release(ws, None), open_tracking(settings.tracking, ws)
-    champion = alias_moves.reconcile(tracking, ws, evaluator.model).champion
+    evaluator = evaluator_of(stage)
+    champions = Champions.open(settings, evaluator.model)
+    ws, tracking, release = champions.ws, champions.tracking, find_release(champions.ws, None)
+    standing = champions.reconcile()
+    outlook = partial(Outlook, stage, evaluator.model, release.release_id, champion=standing.champion)
     try:
-        selection = _trainable(ws, release, evaluator)
+        selection = _trainable(ws, release, evaluator.stage)
     except TrainingError as error:
-        return Outlook(stage, evaluator.model, release.release_id, False, str(error), champion)
+        return outlook(due=False, why=str(error))
     stage_settings = settings.stage1 if stage == "stage1" else settings.stage2
-    tried = last_tried(tracking, ws, evaluator, champion, settings_hash(stage_settings))
-    due, why, change = _compare(tracking, ws, evaluator, tried, selection.train, settings.retrain.rule(stage))
-    since = tried.version.number if tried else None
-    before = (
-        finished_training(tracking, evaluator.model, training_folder(ws, selection, stage_settings, stage).name)
-        if due
-        else None
-    )
-    return Outlook(
-        stage,
-        evaluator.model,
-        release.release_id,
-        due,
-        why,
-        champion,
-        since,
-        change,
-        before.version.number if before else None,
-        before is not None and before.tags.get(EVALUATED) == release.release_id,
+    tried = last_tried(tracking, evaluator.model, standing, settings_hash(stage_settings))
+    learned = None if tried is None else trained_on(tracking, ws, tried.version)
+    due, why, change = _compare(evaluator.model, tried, learned, selection.train, settings.retrain.rule(stage))
+    training = training_folder(ws, selection, stage_settings, stage).name
+    before = finished_training(tracking, evaluator.model, training) if due else None
+    return outlook(
+        due=due,
+        why=why,
+        since=tried.version.number if tried else None,
+        change=change,
+        trained=before.version.number if before else None,
+        evaluated=before is not None and before.tags.get(EVALUATED) == release.release_id,
     )
 
 
-def last_tried(
-    tracking: "Tracking", ws: Workspace, evaluator: StageEvaluator, champion: int | None, settings: str
-) -> Tried | None:  # fmt: skip
+def last_tried(tracking: Tracking, model: str, standing: Standing, settings: str) -> Tried | None:
     """Return the newest version that is or was champion, or was trained by the same settings and not promoted."""
-    from tasks.tracking.queries import kept_out, trained_by
-    from tasks.tracking.registry import versions
-
-    champions = {move.to_version for move in ledger.moves(ws, evaluator.model)}
-    refused, same = kept_out(tracking, evaluator.model), trained_by(tracking, evaluator.model, settings)
-    for version in reversed(versions(tracking, evaluator.model)):
-        if version.number == champion:
+    champions = {move.to_version for move in standing.moves}
+    refused, same = kept_out(tracking, model), trained_by(tracking, model, settings)
+    for version in reversed(standing.versions):
+        if version.number == standing.champion:
             return Tried(version, "the champion")
         if version.number in champions:
             return Tried(version, "champion once")
@@ -114,32 +110,26 @@ def last_tried(
     return None
 
 
-def _trainable(ws: Workspace, release: Release, evaluator: StageEvaluator) -> Selection:
+def _trainable(ws: Workspace, release: Release, stage: Stage) -> Selection:
     """Select the stage's clips for training and validation. Raises: TrainingError - there is nothing to test on."""
-    selection = select(ws, release, evaluator.stage)
-    if all(clip.split != "test" for clip in candidates(ws, release, evaluator.stage)):
+    selection = select(ws, release, stage)
+    if all(clip.split != "test" for clip in candidates(ws, release, stage)):
         raise TrainingError(
-            f"release {release.release_id} has no {evaluator.stage.value} clip in its test split, so no model could be "
+            f"release {release.release_id} has no {stage.value} clip in its test split, so no model could be "
             "evaluated: ingest more speakers"
         )
     return selection
 
 
 def _compare(
-    tracking: "Tracking",
-    ws: Workspace,
-    evaluator: StageEvaluator,
-    tried: Tried | None,
-    train: Sequence[ClipRef],
-    rule: StageRule,
+    model: str, tried: Tried | None, learned: Clips | None, train: Sequence[ClipRef], rule: StageRule
 ) -> tuple[bool, str, DataChange | None]:
-    """Decide whether a training is due; returns that, the reason, and the change."""
+    """Decide whether a training is due; returns that, the reason, and the change. learned: training data of `tried`."""
     if tried is None:
-        return True, f"no {evaluator.model} was tried yet", None
+        return True, f"no {model} was tried yet", None
     number = tried.version.number
-    if taken := tried.version.tags.get(TAKEN_DOWN):
+    if taken := tried.version.taken_down:
         return True, f"version {number} was trained on footage that was taken down ({taken})", None
-    learned = trained_on(tracking, ws, tried.version, evaluator.stage)
     if learned is None:
         return True, f"the training data of version {number} are not known any more", None
     change = change_since(train, {clip["clip_id"] for clip in learned if clip["split"] == "train"})
@@ -147,3 +137,35 @@ def _compare(
     if is_due(change, rule):
         return True, what, change
     return False, f"{what}; a training waits for {rule_text(rule)}", change
+
+
+def change_since(train: Sequence[ClipRef], learned: Collection[str]) -> DataChange:
+    """Compare a train split with the clips that were trained on, by their ids.
+
+    A speaker is new if none of their clips in the split was trained on.
+    """
+    known = frozenset(learned)
+    new = [clip for clip in train if clip.facts.clip_id not in known]
+    known_speakers = {clip.facts.speaker for clip in train if clip.facts.clip_id in known}
+    return DataChange(
+        clips=len(new),
+        hours=frame_to_second(sum(clip.facts.frames for clip in new)) / 3600,
+        speakers=len({clip.facts.speaker for clip in new} - known_speakers),
+        gone=len(known - {clip.facts.clip_id for clip in train}),
+    )
+
+
+def is_due(change: DataChange, rule: StageRule) -> bool:
+    """Return True if a rule calls for a training."""
+    return change.clips >= rule.new_clips or change.hours >= rule.new_hours or change.speakers >= rule.new_speakers
+
+
+def change_text(change: DataChange) -> str:
+    """Describe a change in words."""
+    new = f"{change.clips} new clips ({change.hours:.2f} h), {change.speakers} new speakers"
+    return f"{new}, {counted(change.gone, 'clip')} gone" if change.gone else new
+
+
+def rule_text(rule: StageRule) -> str:
+    """Describe a rule in words."""
+    return f"{counted(rule.new_clips, 'clip')}, {rule.new_hours:g} h or {counted(rule.new_speakers, 'speaker')}"

@@ -1,17 +1,21 @@
-"""Outcome of each step of a retraining, ready for JSON; tasks/retraining/rows.py turns it into text."""
+"""Summary of a retraining, the outcome of each step: ready for JSON, as rows, and as Markdown."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from schemas.addresses import without_password
 from schemas.config.retraining import StageName
 from schemas.errors import HeterodubError
-from tasks.promotion.evidence import REFUSED
-from tasks.promotion.summaries import NO_CHAMPION
+from schemas.promotion import NO_CHAMPION, REFUSED
 
-from .decide import Outlook
-from .rows import FAILED, UNCHANGED, Summary
+if TYPE_CHECKING:
+    from .decide import Outlook
+
+FAILED: Final = "failed"
+UNCHANGED: Final = "unchanged"
+
+Summary = dict[str, Any]
 
 _NOTABLE: Final = (FAILED, "promoted", REFUSED, "kept", NO_CHAMPION, UNCHANGED)
 """Outcomes of a stage; that of the whole is the first of these that any stage has."""
@@ -28,12 +32,12 @@ def not_ingested(corpus: str, error: HeterodubError) -> Summary:
     return {"corpus": without_password(corpus), "release": None, "release_is_new": False, "error": str(error)}
 
 
-def unchanged(outlook: Outlook) -> Summary:
+def unchanged(outlook: "Outlook") -> Summary:
     """Return the entry of a stage that is not due."""
     return _stage(outlook) | {"outcome": UNCHANGED, "reason": outlook.why, "champion": outlook.champion}
 
 
-def retrained(outlook: Outlook, version: int, promotion: Mapping[str, Any]) -> Summary:
+def retrained(outlook: "Outlook", version: int, promotion: Mapping[str, Any]) -> Summary:
     """Return the entry of a stage that was trained and evaluated. promotion: its summary."""
     outcome = {"outcome": promotion["outcome"], "reason": promotion["why"], "champion": promotion["champion"]}
     return _stage(outlook) | {"version": version, "evidence": promotion["run"]} | outcome
@@ -58,7 +62,7 @@ def summarise(corpora: Sequence[Summary], stages: Sequence[Summary], seconds: fl
     }
 
 
-def _stage(outlook: Outlook) -> Summary:
+def _stage(outlook: "Outlook") -> Summary:
     change = None if outlook.change is None else asdict(outlook.change)
     trained = "before" if outlook.trained else "now" if outlook.due else None
     return {
@@ -66,3 +70,41 @@ def _stage(outlook: Outlook) -> Summary:
         "change": change,
         "trained": trained,
     }
+
+
+def markdown(summary: Summary) -> str:
+    """Return the summary as Markdown."""
+    lines = [f"**{summary['outcome']}** after {summary['seconds']:.0f} s", ""]
+    lines += [_line(cells) for cells in (("step", "outcome", "why"), ("---",) * 3, *table_rows(summary))]
+    return "\n".join(lines) + "\n"
+
+
+def table_rows(summary: Summary) -> list[tuple[str, str, str]]:
+    """Return step, outcome and reason of each corpus and stage, in words."""
+    return [_corpus_row(corpus) for corpus in summary["corpora"]] + [_stage_row(stage) for stage in summary["stages"]]
+
+
+def _corpus_row(corpus: Summary) -> tuple[str, str, str]:
+    if corpus["error"]:
+        return f"ingest {corpus['corpus']}", FAILED, corpus["error"]
+    outcome = f"release {corpus['release']}" if corpus["release_is_new"] else "nothing new"
+    return f"ingest {corpus['corpus']}", outcome, f"{corpus['new_files']} new files of {corpus['files']}"
+
+
+def _stage_row(stage: Summary) -> tuple[str, str, str]:
+    if stage["outcome"] == FAILED:
+        return stage["stage"], FAILED, stage["reason"]
+    champion = f"champion {stage['champion'] or 'none'}"
+    if stage["outcome"] == UNCHANGED:
+        return stage["stage"], f"{UNCHANGED}, {champion}", stage["reason"]
+    trained = f"version {stage['version']}" + (" (trained before)" if stage["trained"] == "before" else "")
+    return (
+        stage["stage"],
+        f"{trained} {stage['outcome']}, {champion}",
+        f"{stage['reason']}; trained because of {stage['why']}",
+    )
+
+
+def _line(cells: Sequence[str]) -> str:
+    # a bar or a line break inside a cell would end it
+    return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"

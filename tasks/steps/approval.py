@@ -15,9 +15,8 @@ from pydantic import Field
 
 from schemas.errors import SettingsError
 from tasks.promotion.comparison_page import ComparisonPage
-from tasks.promotion.decision import PromotionDecision
+from tasks.promotion.decision import PromotionDecision, check_rows
 from tasks.promotion.gate import Comparison
-from tasks.promotion.summaries import check_rows
 
 KEY: Final = "approval"
 """Key of the pause; a flow run asks for approval once."""
@@ -84,9 +83,9 @@ def _delete_description() -> None:
 def _description(comparison: Comparison, verdict: PromotionDecision, run: str, page: ComparisonPage) -> str:
     """Return the text above the form, as Markdown."""
     rows = [
-        f"| {row['held']} | {row['check']} | {row['found']} | {row['asked']} |" for row in check_rows(verdict)
+        f"| {row['held']} | {row['check']} | {row['result']} | {row['required']} |" for row in check_rows(verdict)
     ]  # fmt: skip
-    head = ["| held | check | found | asked |", "|---|---|---|---|"]
+    head = ["| held | check | result | required |", "|---|---|---|---|"]
     return "\n".join(
         [
             f"**{comparison.title}**: {verdict.why}",

@@ -29,7 +29,7 @@ from tasks.releases import benchmarks
 from tasks.releases.releases import Release
 from tasks.steps.progress import step_progress, training_callback
 from tasks.stores.workspace import Workspace
-from tasks.tracking.named_models import find_model
+from tasks.tracking.registry import find_model
 from tasks.training.clip_selection import ClipRef, candidates, find_release, select
 
 _BENCHMARK: Final = "benchmark "

@@ -1,6 +1,4 @@
-"""The steps of a promotion and a rollback as Prefect tasks. Each is thin: the work is done by the parts it calls."""
-
-from typing import Any
+"""The steps of a promotion as Prefect tasks. Each is thin: the work is done by the parts it calls."""
 
 from prefect import task
 from prefect.artifacts import create_table_artifact
@@ -8,15 +6,15 @@ from prefect.cache_policies import NO_CACHE
 
 from schemas.config.settings import Settings
 from schemas.errors import PromotionError
+from schemas.promotion import NOT_MOVED, REFUSED
 from tasks.monitoring.run_log import Counts, as_step
-from tasks.promotion import evidence, gate, manual
+from tasks.promotion import evidence, gate
 from tasks.promotion.comparison_page import ComparisonPage, comparison_page
-from tasks.promotion.decision import PromotionDecision
+from tasks.promotion.decision import PromotionDecision, check_rows
 from tasks.promotion.gate import Comparison
-from tasks.promotion.ledger import Move
 from tasks.promotion.model_scores import ModelScores
-from tasks.promotion.summaries import check_rows
 from tasks.steps.events import emit_kept, emit_promoted
+from tasks.tracking.ledger import Move
 
 
 def _decided(verdict: PromotionDecision) -> Counts:
@@ -96,9 +94,9 @@ def move_champion(
     try:
         move = gate.promote(settings, comparison, verdict, run, approved)
     except PromotionError as error:
-        evidence.log_outcome(settings, run, evidence.NOT_MOVED, str(error))
+        evidence.log_outcome(settings, run, NOT_MOVED, str(error))
         raise
-    emit_promoted(comparison, run, move.why)
+    emit_promoted(comparison, run, move.reason)
     return move
 
 
@@ -111,23 +109,5 @@ def keep_champion(
     Raises: TrackingError - the store went away.
     """
     if refused:
-        evidence.log_outcome(settings, run, evidence.REFUSED, refused)
+        evidence.log_outcome(settings, run, REFUSED, refused)
     emit_kept(comparison, run, refused or verdict.why)
-
-
-@task(cache_policy=NO_CACHE)
-def roll_back(settings: Settings, stage: str, to: int | None, why: str, adopt: bool) -> dict[str, Any]:
-    """Make an earlier champion the champion again. adopt: take over a registry led by another ledger.
-
-    Raises: PromotionError, ModelFileError, TrackingError - the text says what to do.
-    """
-    return manual.roll_back(settings, stage, to, why, adopt).summary()
-
-
-@task(cache_policy=NO_CACHE)
-def override_policy(settings: Settings, stage: str, model: str | None, reason: str) -> dict[str, Any]:
-    """Make a version the champion without evaluation.
-
-    Raises: PromotionError, ModelFileError, TrackingError - the text says what to do.
-    """
-    return manual.promote_override(settings, stage, model, reason).summary()

@@ -15,9 +15,10 @@ from schemas.config.retraining import StageName
 from schemas.config.settings import Settings
 from tasks.monitoring.run_log import Counts, as_step
 from tasks.retraining.decide import Outlook, decide
-from tasks.retraining.rows import markdown
-from tasks.retraining.summary import summarise
-from tasks.stores.workspace import Workspace
+from tasks.retraining.summary import markdown, summarise
+from tasks.tracking.queries import keep_scores
+from tasks.tracking.registry import named_version
+from tasks.tracking.store import open_workspace
 
 
 def _decision_counts(outlook: Outlook) -> Counts:
@@ -51,14 +52,10 @@ def log_training_scores(settings: Settings, outlook: Outlook, version: int, scor
 
     Raises: TrackingError - the store cannot be reached.
     """
-    from tasks.tracking import queries
-    from tasks.tracking.registry import named_version
-    from tasks.tracking.store import open_tracking
-
-    tracking = open_tracking(settings.tracking, Workspace.open(settings.workspace))
+    _, tracking = open_workspace(settings)
     kept = {name: value for name, value in scores.items() if name != "rows"}
     trained = named_version(tracking, outlook.model, str(version))
-    queries.keep_scores(tracking, trained, outlook.release, json.dumps(kept, indent=2) + "\n")
+    keep_scores(tracking, trained, outlook.release, json.dumps(kept, indent=2) + "\n")
 
 
 @task(cache_policy=NO_CACHE)

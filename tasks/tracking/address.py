@@ -37,6 +37,11 @@ class TrackingAddress:
         """SQLite file of a store of our own."""
         return self.folder / "mlflow.db" if self.folder else None
 
+    @property
+    def exists(self) -> bool:
+        """False if it is a store of our own that was not made yet."""
+        return self.database is None or self.database.exists()
+
     def holds(self, address: str) -> bool:
         """Return True if an address of files leads into the folder of a store of our own, links followed. Another
         store was named by somebody, so it holds what it says.

@@ -1,6 +1,7 @@
-"""Registered models: their names, files, signatures and readers.
+"""Registered models: their names, files, signatures, readers and input examples.
 
 Queries of the registry must be cheap, so networks and MLflow's own model classes load only where a model is logged.
+The examples show a synthetic face, since a real one would be personal data.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from model.features.landmarks import BOUNDARIES
+from model.features.timing import mel_columns
 from schemas.cards import (
     CARD,
     DISCRIMINATORS,
@@ -25,9 +28,13 @@ from schemas.cards import (
 from schemas.config.baselines import BASELINES, BaselineName
 from schemas.contract import LANDMARK_POINTS, MEL_BANDS, MEL_CONTEXT_COLUMNS
 from schemas.errors import ModelFileError
+from schemas.reasons import Stage
 
 if TYPE_CHECKING:
     from mlflow.models import ModelSignature
+
+Card = GeneratorCard | TranslatorCard | BaselineCard
+Example = dict[str, NDArray[Any]]
 
 Tensor = tuple[str, Any, tuple[int, ...]]
 """Name, dtype and shape of a model's input or output; -1 for any length."""
@@ -39,22 +46,28 @@ _CROPS: Final = (-1, -1, -1, 3)
 
 @dataclass(frozen=True, slots=True)
 class ModelKind:
-    """One kind of model. hashed: tag that keeps the sha256 of each of its files, by file. made_by: the command."""
+    """One kind of model. files: those of its folder that are logged. made_by: the command that trains it."""
 
     name: str
+    stage: Stage
+    """Stage under which the clips of its trainings are listed."""
     inner: str
     """Name of our folder inside the logged model."""
-    hashed: Mapping[str, str]
-    predictor: str
-    """Script that MLflow runs to load it, beside this file."""
+    files: tuple[str, ...]
     requires: tuple[str, ...]
     """Packages that the logged code imports, besides MLflow itself."""
     takes: tuple[Tensor, ...]
     gives: Tensor
-    example: Callable[[Path], dict[str, NDArray[Any]]]
-    card: Callable[[Path], GeneratorCard | TranslatorCard | BaselineCard]
+    example: Callable[[Any], Example]
+    """Builds inputs by name for a model with this card."""
+    card: Callable[[Path], Card]
     """Reads all of a folder and returns its card. Raises: ModelFileError."""
     made_by: str
+
+    @property
+    def hashed(self) -> Mapping[str, str]:
+        """Tag that holds the sha256 of each file, by file: "weights_sha256" of "weights.safetensors"."""
+        return {name: f"{Path(name).stem}_sha256" for name in self.files}
 
     @property
     def signature(self) -> "ModelSignature":
@@ -92,31 +105,75 @@ def _baseline_card(folder: Path) -> BaselineCard:
     return load_baseline(folder)[1]
 
 
-def _generator_example(_: Path) -> dict[str, NDArray[Any]]:
-    from .example import input_example
+_EXAMPLE_FRAMES: Final = 5
+_LIPS: Final = 80.0
+_ARCS: Final = {
+    "outline": (0.0, -10.0, 100.0, 130.0),
+    "brow_left": (-45.0, -35.0, 30.0, -10.0),
+    "brow_right": (45.0, -35.0, 30.0, -10.0),
+    "nose_lower": (0.0, 45.0, 22.0, 8.0),
+    "lid_left_upper": (-45.0, 0.0, 20.0, -8.0),
+    "lid_left_lower": (-45.0, 0.0, 20.0, 6.0),
+    "lid_right_upper": (45.0, 0.0, 20.0, -8.0),
+    "lid_right_lower": (45.0, 0.0, 20.0, 6.0),
+    "lip_upper_outer": (0.0, _LIPS, 38.0, -14.0),
+    "lip_upper_inner": (0.0, _LIPS, 32.0, -3.0),
+    "lip_lower_inner": (0.0, _LIPS, 32.0, 5.0),
+    "lip_lower_outer": (0.0, _LIPS, 38.0, 18.0),
+}
+"""Each boundary as half an ellipse: centre x and y, half width, and how far its middle sags; in pixels."""
 
-    return dict(input_example())
+
+def made_face(frames: int) -> NDArray[np.float32]:
+    """Draw a face in pixels (frames, 216, 2) that sways a little; its mouth stands still."""
+    curves = []
+    for boundary in BOUNDARIES:
+        if boundary.name == "nose_bridge":
+            curves.append(np.stack([np.zeros(boundary.points), np.linspace(0.0, 40.0, boundary.points)], axis=1))
+            continue
+        x, y, wide, sag = _ARCS[boundary.name]
+        angle = np.linspace(np.pi, 0.0, boundary.points)
+        curves.append(np.stack([x + wide * np.cos(angle), y + sag * np.sin(angle)], axis=1))
+    sway = 4.0 * np.sin(np.arange(frames) / 5.0)[:, None, None]
+    return np.asarray(np.concatenate(curves)[None] + np.array([320.0, 240.0]) + sway, np.float32)
 
 
-def _translator_example(folder: Path) -> dict[str, NDArray[Any]]:
-    from model.io import load_translator
+def generator_example() -> Example:
+    """Build inputs of the pyfunc by name: five frames of a synthetic face under a hum, with one reference frame."""
+    bands, columns = np.arange(MEL_BANDS), np.arange(mel_columns(_EXAMPLE_FRAMES))
+    mel = np.asarray(-5.0 - bands / 20.0 + np.sin(columns / 3.0)[:, None], np.float32)
+    face = made_face(_EXAMPLE_FRAMES)
+    return {"mel": mel, "landmarks": face, "reference": face[:1].copy()}
 
-    from .example import translator_example
 
-    return translator_example(load_translator(folder)[1].architecture.side_px)
+def translator_example(side_px: int) -> Example:
+    """Build inputs of the translator's pyfunc by name: three frames of noise with a synthetic face, two references."""
+    face = made_face(3)
+    low, high = face.reshape(-1, 2).min(axis=0), face.reshape(-1, 2).max(axis=0)
+    placed = np.asarray((face - (low + high) / 2) * (side_px / 1.6 / (high - low).max()) + side_px / 2, np.float32)
+    pictures = np.random.default_rng(0).integers(0, 256, (3, side_px, side_px, 3), np.uint8)
+    return {
+        "pictures": pictures,
+        "source": placed,
+        "wanted": placed,
+        "reference_pictures": pictures[:2].copy(),
+        "reference_landmarks": placed[:2].copy(),
+    }
 
 
-def _baseline_example(folder: Path) -> dict[str, NDArray[Any]]:
-    from .example import baseline_example
-
-    return baseline_example(_baseline_card(folder).architecture.side_px)
+def baseline_example(side_px: int) -> Example:
+    """Build inputs of a baseline's pyfunc by name: those of a translator that a baseline takes, under a hum."""
+    example = translator_example(side_px)
+    kept = {name: example[name] for name in ("pictures", "reference_pictures", "reference_landmarks")}
+    mel = np.full((len(example["pictures"]), MEL_BANDS, MEL_CONTEXT_COLUMNS), -5.0, np.float32)
+    return kept | {"mel": mel}
 
 
 LANDMARK_GENERATOR: Final = ModelKind(
     name=GENERATOR,
+    stage=Stage.STAGE1,
     inner="generator",
-    hashed={WEIGHTS: "weights_sha256", CARD: "card_sha256"},
-    predictor="predictor.py",
+    files=(WEIGHTS, CARD),
     requires=("torch", "numpy", "safetensors", "pydantic"),
     takes=(
         ("mel", _FLOATS, (-1, MEL_BANDS)),
@@ -124,7 +181,7 @@ LANDMARK_GENERATOR: Final = ModelKind(
         ("reference", _FLOATS, _FACES),
     ),
     gives=("landmarks", _FLOATS, _FACES),
-    example=_generator_example,
+    example=lambda card: generator_example(),
     card=_generator_card,
     made_by="heterodub train stage1",
 )
@@ -132,9 +189,9 @@ LANDMARK_GENERATOR: Final = ModelKind(
 
 LANDMARK_TRANSLATOR: Final = ModelKind(
     name=TRANSLATOR,
+    stage=Stage.STAGE2,
     inner="translator",
-    hashed={WEIGHTS: "weights_sha256", DISCRIMINATORS: "discriminators_sha256", CARD: "card_sha256"},
-    predictor="translator_predictor.py",
+    files=(WEIGHTS, DISCRIMINATORS, CARD),
     requires=("torch", "numpy", "scipy", "safetensors", "pydantic"),
     takes=(
         ("pictures", _BYTES, _CROPS),
@@ -144,7 +201,7 @@ LANDMARK_TRANSLATOR: Final = ModelKind(
         ("reference_landmarks", _FLOATS, _FACES),
     ),
     gives=("pictures", _FLOATS, _CROPS),
-    example=_translator_example,
+    example=lambda card: translator_example(card.architecture.side_px),
     card=lambda folder: _translator_card(folder, finetuned=False),
     made_by="heterodub train stage2",
 )
@@ -161,9 +218,9 @@ def _baseline(name: BaselineName) -> ModelKind:
     """Kind of a system that the paper compares with; all of them have the same inputs and outputs."""
     return ModelKind(
         name=name,
+        stage=Stage.STAGE2,
         inner="baseline",
-        hashed={WEIGHTS: "weights_sha256", CARD: "card_sha256"},
-        predictor="baseline_predictor.py",
+        files=(WEIGHTS, CARD),
         requires=("torch", "numpy", "scipy", "safetensors", "pydantic", "lightning-fabric"),
         takes=(
             ("pictures", _BYTES, _CROPS),
@@ -172,7 +229,7 @@ def _baseline(name: BaselineName) -> ModelKind:
             ("reference_landmarks", _FLOATS, _FACES),
         ),
         gives=("pictures", _BYTES, _CROPS),
-        example=_baseline_example,
+        example=lambda card: baseline_example(card.architecture.side_px),
         card=_baseline_card,
         made_by=f"heterodub train baseline {name}",
     )

@@ -1,19 +1,38 @@
-"""Training data of a model, kept in its run: ids alone, so that it outlives the rows and names nobody."""
+"""Training data of registered models. A run keeps its own: ids alone, so that it outlives the rows and names nobody."""
 
 import json
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from mlflow.exceptions import MlflowException
+from schemas.errors import NotFoundError, PromotionError
+from tasks.releases import releases
+from tasks.stores import tombstones
+from tasks.stores.workspace import Workspace
 
-from .kinds import ModelKind
+from .kinds import KINDS, ModelKind
 from .models import Version, version_of
+from .registry import aliases_of, versions
 from .runs import TrackedRun
-from .store import Tracking, tracking_errors
+from .store import NO_SUCH, Tracking, if_there, tracking_errors
 
 FILE: Final = "lineage.json"
+
+Clips = list[dict[str, str]]
+"""Clips of a training, each with clip_id, media_id and split."""
+
+
+@dataclass(frozen=True, slots=True)
+class TouchedVersion:
+    """Version that was trained on some footage. clips: number of its clips; None: its training data are not known, so
+    it may be.
+    """
+
+    version: Version
+    aliases: tuple[str, ...]
+    clips: int | None
 
 
 def keep_lineage(run: TrackedRun, clips: Iterable[tuple[str, str, str]]) -> None:
@@ -22,27 +41,23 @@ def keep_lineage(run: TrackedRun, clips: Iterable[tuple[str, str, str]]) -> None
     run.content(FILE, json.dumps(rows) + "\n")
 
 
-def lineage_of(tracking: Tracking, version: Version) -> list[dict[str, Any]] | None:
+def lineage_of(tracking: Tracking, version: Version) -> Clips | None:
     """Return the clips behind a version; None where its run keeps none (it was deleted, or is older than this file).
 
-    Raises: TrackingError - the store cannot be reached.
+    Raises: TrackingError - the store cannot be reached, or the files lie outside of a store of our own.
     """
-    with tracking_errors(f"run {version.run_id}"), tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
-        try:
-            place = tracking.client.get_run(version.run_id).info.artifact_uri
-            tracking.require_held(place, f"run {version.run_id}")
-            names = {one.path for one in tracking.client.list_artifacts(version.run_id)}
-        except MlflowException as error:
-            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-                raise
-            return None
-        if FILE not in names:
-            return None
-        path = Path(tracking.client.download_artifacts(version.run_id, FILE, scratch))
-        return list(json.loads(path.read_text()))
+    return if_there(f"run {version.run_id}", lambda: _stored_lineage(tracking, version.run_id), NO_SUCH)
 
 
-def lineage_of_weights(tracking: Tracking, kind: ModelKind, weights: str) -> list[dict[str, Any]] | None:
+def _stored_lineage(tracking: Tracking, run_id: str) -> Clips | None:
+    tracking.require_held(tracking.client.get_run(run_id).info.artifact_uri, f"run {run_id}")
+    if FILE not in {one.path for one in tracking.client.list_artifacts(run_id)}:
+        return None
+    with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
+        return list(json.loads(Path(tracking.client.download_artifacts(run_id, FILE, scratch)).read_text()))
+
+
+def lineage_of_weights(tracking: Tracking, kind: ModelKind, weights: str) -> Clips | None:
     """Return the clips of the registered version whose weights have this sha256; None where there is none, or no list.
 
     Raises: TrackingError - the store cannot be reached.
@@ -52,4 +67,58 @@ def lineage_of_weights(tracking: Tracking, kind: ModelKind, weights: str) -> lis
             f"name = '{kind.name}' and tags.weights_sha256 = '{weights}'"
         )
     lineages = [lineage_of(tracking, version_of(one)) for one in registered]
-    return next((rows for rows in lineages if rows is not None), None)
+    return next((clips for clips in lineages if clips is not None), None)
+
+
+def trained_on(tracking: Tracking, ws: Workspace, version: Version) -> Clips | None:
+    """Return the clips behind a version: by its run, else by its release if that can still be read; None if neither is
+    known.
+
+    Raises: TrackingError - the store cannot be reached.
+    """
+    logged = lineage_of(tracking, version)
+    if logged is not None:
+        return logged
+    try:
+        release = releases.find(ws, version.release)
+        rows = releases.release_clips(ws, release, version.kind.stage, None, ["clip_id", "media_id", "split"])
+    except NotFoundError:
+        return None
+    return [row for row in rows.to_pylist() if row["split"] in ("train", "val")]
+
+
+def media_of(tracking: Tracking, ws: Workspace, version: Version) -> frozenset[str]:
+    """Return the contents that a version was trained on; empty if they are not known. Raises: as trained_on."""
+    return frozenset(clip["media_id"] for clip in trained_on(tracking, ws, version) or [])
+
+
+def require_not_taken_down(ws: Workspace, version: Version, trained_on: frozenset[str]) -> None:
+    """Refuse a version trained on footage that was taken down. trained_on: contents, empty if not known.
+
+    The tag alone is not enough: a training that was under way during the takedown registered its model afterwards.
+
+    Raises: PromotionError - it was trained on footage that was taken down.
+    """
+    if takedowns := version.taken_down:
+        raise PromotionError(f"{version} is refused: it was trained on footage that was taken down ({takedowns})")
+    if gone := trained_on & tombstones.standing(ws).media:
+        raise PromotionError(
+            f"{version} is refused: {len(gone)} of the files that it was trained on were taken down, such as "
+            f"{min(gone)[:12]}. Do the takedown again: it names this model, too"
+        )
+
+
+def models_trained_on(tracking: Tracking, ws: Workspace, media: Collection[str]) -> list[TouchedVersion]:
+    """Return every version of every model that was, or may have been, trained or validated on one of the contents.
+
+    Raises: TrackingError - the store cannot be reached.
+    """
+    touched = []
+    for model in KINDS:
+        aliases = aliases_of(tracking, model)
+        for version in versions(tracking, model):
+            clips = trained_on(tracking, ws, version)
+            count = None if clips is None else sum(clip["media_id"] in media for clip in clips)
+            if count is None or count:
+                touched.append(TouchedVersion(version, tuple(aliases.get(version.number, ())), count))
+    return touched

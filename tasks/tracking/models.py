@@ -1,11 +1,10 @@
 """Our models in MLflow: logged as a pyfunc made of code and weights, registered, found and loaded again.
 
-Nothing is pickled: a model is our weights (safetensors), our card (JSON), the source that reads them, and a seal over
-all of it, whose sha256 is in the registry. No file of a version is used or run before it was verified against that.
+Nothing is pickled: a model is our weights (safetensors), our card (JSON), the source that reads them, and checksums of
+all of it, whose own sha256 is in the registry. No file of a version is used or run before it was verified against that.
 """
 
 import shutil
-import sys
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
@@ -23,11 +22,10 @@ from mlflow.exceptions import MlflowException
 import model
 import schemas
 from model.checksums import NEVER_LOGGED, file_hashes, regular_files, verify_checksums, write_checksums
-from schemas.cards import BaselineCard, GeneratorCard, TranslatorCard
 from schemas.errors import ModelFileError
 from tasks.stores.removal import remove_below
 
-from .kinds import KINDS, ModelKind
+from .kinds import KINDS, Card, ModelKind
 from .runs import TrackedRun
 from .store import Tracking, tracking_errors
 
@@ -35,8 +33,11 @@ if TYPE_CHECKING:
     from mlflow.models import Model
 
 
-SEALED: Final = "seal_sha256"
-"""Tag of a version: the sha256 of the seal over its whole logged folder."""
+CHECKSUMS_TAG: Final = "checksums_sha256"
+"""Tag of a version: the sha256 of the checksums of its whole logged folder."""
+
+TAKEN_DOWN: Final = "taken_down"
+"""Tag of versions that were trained on footage which was taken down since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,19 +56,24 @@ class Version:
         return KINDS[self.name]
 
     @property
-    def uri(self) -> str:
-        """Argument of mlflow.pyfunc.load_model."""
-        return f"models:/{self.name}/{self.number}"
-
-    @property
-    def seal(self) -> str:
-        """sha256 of the seal over its folder, as it was logged.
+    def checksums(self) -> str:
+        """sha256 of the checksums of its folder, as it was logged.
 
         Raises: ModelFileError - the version was not registered by us, so its files cannot be verified.
         """
-        if SEALED not in self.tags:
-            raise ModelFileError(f"{self} has no tag {SEALED}, so its files cannot be verified")
-        return self.tags[SEALED]
+        if CHECKSUMS_TAG not in self.tags:
+            raise ModelFileError(f"{self} has no tag {CHECKSUMS_TAG}, so its files cannot be verified")
+        return self.tags[CHECKSUMS_TAG]
+
+    @property
+    def release(self) -> str:
+        """Release it was trained on; empty if it is not known."""
+        return self.tags.get("release", "")
+
+    @property
+    def taken_down(self) -> str:
+        """Takedown of footage that it was trained on, in words; empty if there was none."""
+        return self.tags.get(TAKEN_DOWN, "")
 
     def __str__(self) -> str:
         return f"{self.name} version {self.number}"
@@ -82,24 +88,24 @@ def log_model(run: TrackedRun, folder: Path, kind: ModelKind) -> Version:
     with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
         inner, whole = Path(scratch) / kind.inner, Path(scratch) / "model"
         inner.mkdir()
-        for name in kind.hashed:
+        for name in kind.files:
             shutil.copyfile(folder / name, inner / name)
         hashes = file_hashes(inner)
         write_checksums(inner)
         if known := _registered(run, hashes, kind):
             return known
         with tracking_errors(f"run {run.run_id}, its model"):
-            return _log(run, inner, whole, _tags(run, card, kind, hashes), kind)
+            return _log(run, inner, whole, card, kind, hashes)
 
 
-def _log(run: TrackedRun, inner: Path, whole: Path, tags: dict[str, str], kind: ModelKind) -> Version:
+def _log(run: TrackedRun, inner: Path, whole: Path, card: Card, kind: ModelKind, hashes: Mapping[str, str]) -> Version:
     from mlflow.models import Model  # which loads torch; queries of versions do without
 
-    client = run.tracking.client
+    client, tags = run.tracking.client, _tags(run, card, kind, hashes)
     logged = client.create_logged_model(run.tracking.experiment_id, kind.name, run.run_id, tags)
     try:
-        _save(inner, whole, kind, Model(run_id=run.run_id, model_id=logged.model_id, model_uuid=logged.model_id))
-        sealed = {SEALED: write_checksums(whole)}
+        _save(inner, whole, card, kind, Model(run_id=run.run_id, model_id=logged.model_id, model_uuid=logged.model_id))
+        verified_by = {CHECKSUMS_TAG: write_checksums(whole)}
         client.log_model_artifacts(logged.model_id, str(whole))
     except BaseException:
         client.finalize_logged_model(logged.model_id, "FAILED")
@@ -113,21 +119,21 @@ def _log(run: TrackedRun, inner: Path, whole: Path, tags: dict[str, str], kind: 
             raise
     # the place itself, not models:/<id>, which a local store looks up in whatever store is the process's default
     registered = client.create_model_version(
-        kind.name, logged.artifact_location, run.run_id, tags=tags | sealed, model_id=logged.model_id
+        kind.name, logged.artifact_location, run.run_id, tags=tags | verified_by, model_id=logged.model_id
     )
     return version_of(registered)
 
 
-def _save(inner: Path, whole: Path, kind: ModelKind, description: "Model") -> None:
+def _save(inner: Path, whole: Path, card: Card, kind: ModelKind, description: "Model") -> None:
     """Write the model in MLflow's format: script, code, weights, signature, example, requirements."""
     with _without_advice():
         mlflow.pyfunc.save_model(
             path=str(whole),
-            python_model=str(Path(__file__).with_name(kind.predictor)),
+            python_model=str(Path(__file__).with_name("predictor.py")),
             artifacts={kind.inner: str(inner)},
             code_paths=[str(Path(str(package.__file__)).parent) for package in (schemas, model)],
             signature=kind.signature,
-            input_example=kind.example(inner),
+            input_example=kind.example(card),
             pip_requirements=[f"{name}=={version(name).partition('+')[0]}" for name in kind.requires],
             mlflow_model=description,
         )
@@ -155,18 +161,18 @@ def fetch_version(tracking: Tracking, wanted: Version, folder: Path) -> Path:
 
 
 def verify_version(tracking: Tracking, wanted: Version) -> None:
-    """Verify a version's files against its seal, and keep none of them. Raises: as fetch_model."""
+    """Verify a version's files against its checksums, and keep none of them. Raises: as fetch_model."""
     with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
         fetch_model(tracking, wanted, Path(scratch))
 
 
 def fetch_model(tracking: Tracking, wanted: Version, folder: Path) -> Path:
-    """Fetch all of a version's files into a folder, code included, and verify them against its seal; runs none of them.
+    """Fetch all of a version's files into a folder, code included, and verify them by its checksums; runs none of them.
 
     Raises: ModelFileError - a file is missing, damaged, swapped, added or a link. TrackingError - the files cannot be
     fetched.
     """
-    expected = wanted.seal
+    expected = wanted.checksums
     with tracking_errors(f"files of {wanted}"):
         place = tracking.client.get_model_version_download_uri(wanted.name, str(wanted.number))
         tracking.require_held(place, str(wanted))
@@ -186,7 +192,7 @@ def fetch_model(tracking: Tracking, wanted: Version, folder: Path) -> Path:
 
 
 def export_model(tracking: Tracking, wanted: Version, folder: Path) -> None:
-    """Make a new folder of a version, which is there only once all of its files were verified against the seal.
+    """Make a new folder of a version, which is there only once all of its files were verified by its checksums.
 
     Raises: as fetch_model. OSError - the folder cannot be made, or holds something already.
     """
@@ -195,31 +201,7 @@ def export_model(tracking: Tracking, wanted: Version, folder: Path) -> None:
         fetch_model(tracking, wanted, Path(scratch) / "model").rename(folder)
 
 
-def load_predictor(tracking: Tracking, wanted: Version, folder: Path) -> Any:
-    """Load the version as an mlflow.pyfunc.PyFuncModel; `folder` keeps its files and must outlive it.
-
-    In this process it runs on our own code, not on the logged copy, which a process of its own would use.
-
-    Raises: as fetch_model; TrackingError also when MLflow cannot load it.
-    """
-    fetched = fetch_model(tracking, wanted, folder)
-    with tracking_errors(str(wanted)), _search_path_kept():
-        return mlflow.pyfunc.load_model(str(fetched))
-
-
-@contextmanager
-def _search_path_kept() -> Iterator[None]:
-    """Restore the search path: MLflow puts a model's code before ours on it, and leaves it there."""
-    before = list(sys.path)
-    try:
-        yield
-    finally:
-        sys.path[:] = before
-
-
-def _tags(
-    run: TrackedRun, card: GeneratorCard | TranslatorCard | BaselineCard, kind: ModelKind, hashes: Mapping[str, str]
-) -> dict[str, str]:
+def _tags(run: TrackedRun, card: Card, kind: ModelKind, hashes: Mapping[str, str]) -> dict[str, str]:
     card_tags = {name: str(getattr(card, name)) for name in ("release", "backend", "seed", "steps")}
     return card_tags | {"run": run.run_id} | {tag: hashes[file] for file, tag in kind.hashed.items()}
 
@@ -229,7 +211,7 @@ def _registered(run: TrackedRun, hashes: Mapping[str, str], kind: ModelKind) -> 
     with tracking_errors(f"{kind.name} at {run.tracking.place}"):
         registered = run.tracking.client.search_model_versions(f"name = '{kind.name}' and run_id = '{run.run_id}'")
     wanted = {tag: hashes[file] for file, tag in kind.hashed.items()}.items()
-    same = [one for one in map(version_of, registered) if SEALED in one.tags and one.tags.items() >= wanted]
+    same = [one for one in map(version_of, registered) if CHECKSUMS_TAG in one.tags and one.tags.items() >= wanted]
     return max(same, key=lambda one: one.number, default=None)
 
 

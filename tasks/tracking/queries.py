@@ -1,13 +1,14 @@
-"""Queries of earlier runs: which training ended well, and which challengers were evaluated and not promoted."""
+"""Queries of earlier runs: trainings that ended well, challengers that were not promoted, evidence, curves."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from .models import Version
 from .registry import versions
 from .runs import TrackedRun
-from .store import Tracking, tracking_errors
+from .store import Tracking, if_there, pages, tracking_errors
 
 TRAINING: Final = "training"
 """Tag of a training's run: identity of its release, clips and settings together, as its folder is named."""
@@ -55,8 +56,8 @@ def kept_out(tracking: Tracking, model: str) -> dict[int, str]:
 
     Raises: TrackingError - the store cannot be reached.
     """
-    asked = f"tags.model = '{model}' and tags.outcome != 'promote' and attributes.status = 'FINISHED'"
-    found = sorted(_search(tracking, asked), key=lambda run: int(run.info.start_time))
+    condition = f"tags.model = '{model}' and tags.outcome != 'promote' and attributes.status = 'FINISHED'"
+    found = sorted(_search(tracking, condition), key=lambda run: int(run.info.start_time))
     return {int(run.data.tags["challenger"]): run.data.tags.get("why", "") for run in found}
 
 
@@ -70,14 +71,32 @@ def keep_scores(tracking: Tracking, version: Version, release: str, scores: str)
     run.tags({EVALUATED: release})
 
 
-def _search(tracking: Tracking, asked: str) -> list[Any]:
-    """Return the runs of the experiment that match a filter, of any page."""
-    found: list[Any] = []
-    token = None
+def runs_of_benchmarks(tracking: Tracking, benchmarks: Collection[str]) -> set[str]:
+    """Return the runs that hold evidence made on a benchmark, and the runs of the challengers it was made for.
+
+    Raises: TrackingError - the store cannot be reached.
+    """
+    if not benchmarks:
+        return set()
     with tracking_errors(f"runs at {tracking.place}"):
-        while True:
-            page = tracking.client.search_runs([tracking.experiment_id], asked, max_results=_PAGE, page_token=token)
-            found += page
-            token = page.token
-            if not token:
-                return found
+        experiments = [one.experiment_id for one in tracking.client.search_experiments()]
+        evidence = [run for one in benchmarks for run in _search(tracking, f"tags.benchmark = '{one}'", experiments)]
+    return {run.info.run_id for run in evidence} | {run.data.tags.get("challenger_run", "") for run in evidence}
+
+
+def curve(tracking: Tracking, version: Version, metric: str) -> list[tuple[int, float]]:
+    """Return a metric of the version's run as (step, value), by step; empty where the run is gone or holds none.
+
+    Raises: TrackingError - the store cannot be reached.
+    """
+    run = version.run_id
+    points = if_there(f"run {run}", lambda: tracking.client.get_metric_history(run, metric))
+    return sorted({point.step: point.value for point in points or ()}.items())
+
+
+def _search(tracking: Tracking, condition: str, experiments: Sequence[str] | None = None) -> list[Any]:
+    """Return the runs that match a filter, of any page. experiments: ids; else that of the tracking alone."""
+    chosen = [tracking.experiment_id] if experiments is None else list(experiments)
+    search = partial(tracking.client.search_runs, chosen, condition, max_results=_PAGE)
+    with tracking_errors(f"runs at {tracking.place}"):
+        return list(pages(lambda token: search(page_token=token)))

@@ -1,31 +1,36 @@
 """Versions of any registered model of ours, found by what a user types, and the aliases that point at them."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 from mlflow.entities.model_registry import RegisteredModel
-from mlflow.exceptions import MlflowException
 
 from schemas.cards import FINETUNED, TRANSLATOR
+from schemas.config.settings import Settings
 from schemas.errors import TrackingError
+from tasks.stores.workspace import Workspace
 
 from .kinds import KINDS
-from .models import Version, version_of
-from .store import Tracking, tracking_errors
+from .models import Version, fetch_version, version_of
+from .store import Tracking, if_there, open_tracking, tracking_errors
 
 CHAMPION: Final = "champion"
 CHALLENGER: Final = "challenger"
 PREVIOUS: Final = "previous"
 
-_MOVE: Final = "ledger.move"
-_LEDGER: Final = "ledger"
-"""Tags of a registered model: the ledger's move that its aliases follow, and the ledger in words."""
-
 _CALLED: Final = re.compile(r"(?:models:/)?(?P<model>[\w-]+)(?:/(?P<number>[0-9]+)|(?P<alias>@[\w-]+))?")
 
-MISSING: Final = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
-"""Codes by which MLflow reports that a version or alias is not there; which of the two depends on the store."""
+
+@dataclass(frozen=True, slots=True)
+class NamedModel:
+    """Folder and display name of a model. tags: its version, in MLflow's words; none of a folder."""
+
+    folder: Path
+    name: str
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 def versions(tracking: Tracking, model: str) -> list[Version]:
@@ -96,18 +101,28 @@ def finetuned_version(tracking: Tracking, model: str, name: str | None) -> Versi
     return next((one for one in versions(tracking, FINETUNED) if one.run_id == name), None)
 
 
+def find_model(settings: Settings, workspace: Workspace, kind: str, name: str | None, scratch: Path) -> NamedModel:
+    """Find the model of a registered kind: a folder as it is, else the version of that number, "@alias" or run id
+    (None: the newest), fetched into `scratch`; of a translator also a fine-tuned one that is named.
+
+    Raises: TrackingError - there is none. ModelFileError - its files are damaged.
+    """
+    if name is not None and Path(name).is_dir():
+        return NamedModel(Path(name), f"{kind} in {name}")
+    tracking = open_tracking(settings.tracking, workspace)
+    version = usable_version(tracking, kind, name)
+    tags = {"evaluated_model": version.name, "version": str(version.number), "model_run": version.run_id}
+    return NamedModel(fetch_version(tracking, version, scratch), str(version), tags)
+
+
 def aliased(tracking: Tracking, model: str, alias: str) -> Version | None:
     """Return the version an alias points at; None without that alias.
 
     Raises: TrackingError - the store cannot be reached.
     """
-    with tracking_errors(f"{model} at {tracking.place}"):
-        try:
-            return version_of(tracking.client.get_model_version_by_alias(model, alias))
-        except MlflowException as error:
-            if error.error_code in MISSING:
-                return None
-            raise
+    what = f"{model} at {tracking.place}"
+    found = if_there(what, lambda: tracking.client.get_model_version_by_alias(model, alias))
+    return version_of(found) if found else None
 
 
 def aliases_of(tracking: Tracking, model: str) -> dict[int, list[str]]:
@@ -115,91 +130,23 @@ def aliases_of(tracking: Tracking, model: str) -> dict[int, list[str]]:
 
     Raises: TrackingError - the store cannot be reached.
     """
-    found = _registered(tracking, model)
+    registered = registered_model(tracking, model)
     aliases: dict[int, list[str]] = {}
-    for alias, number in sorted(found.aliases.items()) if found else ():
+    for alias, number in sorted(registered.aliases.items()) if registered else ():
         aliases.setdefault(int(number), []).append(alias)
     return aliases
 
 
-def set_aliases(tracking: Tracking, model: str, aliases: Mapping[str, int | None]) -> None:
-    """Make each alias point at a version, or at none. Where it does already, nothing is written.
-
-    Raises: TrackingError - there is no such version, or the store cannot be reached.
-    """
-    for alias, number in aliases.items():
-        now = aliased(tracking, model, alias)
-        if (now.number if now else None) == number:
-            continue
-        with tracking_errors(f"alias {alias} of {model} at {tracking.place}"):
-            if number is None:
-                tracking.client.delete_registered_model_alias(model, alias)
-            else:
-                tracking.client.set_registered_model_alias(model, alias, str(number))
-
-
-def led_by(tracking: Tracking, model: str) -> tuple[str, str] | None:
-    """Return the ledger's move that the aliases follow, and that ledger in words; None where none ever moved them.
+def registered_model(tracking: Tracking, model: str) -> RegisteredModel | None:
+    """Return MLflow's entry of a model, with its aliases and tags; None where it is not registered.
 
     Raises: TrackingError - the store cannot be reached.
     """
-    found = _registered(tracking, model)
-    if found is None or _MOVE not in found.tags:
-        return None
-    return found.tags[_MOVE], found.tags.get(_LEDGER, "unknown")
-
-
-def _registered(tracking: Tracking, model: str) -> RegisteredModel | None:
-    with tracking_errors(f"{model} at {tracking.place}"):
-        try:
-            return tracking.client.get_registered_model(model)
-        except MlflowException as error:
-            if error.error_code in MISSING:
-                return None
-            raise
-
-
-def follow(tracking: Tracking, model: str, move_id: str, ledger: str) -> None:
-    """Record whose move the aliases are about to follow: a ledger that does not hold it may not move them.
-
-    Raises: TrackingError - the store cannot be reached.
-    """
-    with tracking_errors(f"{model} at {tracking.place}"):
-        for name, value in ((_LEDGER, ledger), (_MOVE, move_id)):
-            tracking.client.set_registered_model_tag(model, name, value)
-
-
-def runs_of_benchmarks(tracking: Tracking, benchmarks: Collection[str]) -> set[str]:
-    """Return the runs that hold evidence made on a benchmark, and the runs of the challengers it was made for."""
-    if not benchmarks:
-        return set()
-    with tracking_errors(f"runs at {tracking.place}"):
-        experiments = [one.experiment_id for one in tracking.client.search_experiments()]
-        found = [
-            run
-            for benchmark in benchmarks
-            for run in tracking.client.search_runs(experiments, f"tags.benchmark = '{benchmark}'", max_results=1000)
-        ]
-    return {run.info.run_id for run in found} | {run.data.tags.get("challenger_run", "") for run in found}
-
-
-def curve(tracking: Tracking, version: Version, metric: str) -> list[tuple[int, float]]:
-    """Return a metric of the version's run as (step, value), by step; empty where the run is gone or holds none.
-
-    Raises: TrackingError - the store cannot be reached.
-    """
-    with tracking_errors(f"run {version.run_id}"):
-        try:
-            found = tracking.client.get_metric_history(version.run_id, metric)
-        except MlflowException as error:
-            if error.error_code in MISSING:
-                return []
-            raise
-    return sorted({point.step: point.value for point in found}.items())
+    return if_there(f"{model} at {tracking.place}", lambda: tracking.client.get_registered_model(model))
 
 
 def tag_version(tracking: Tracking, version: Version, tags: Mapping[str, str]) -> None:
-    """Set tags of a version; one of the same name is replaced."""
+    """Set tags of a version; one of the same name is replaced. Raises: TrackingError - the store cannot be reached."""
     with tracking_errors(f"{version} at {tracking.place}"):
         for name, value in tags.items():
             tracking.client.set_model_version_tag(version.name, str(version.number), name, value)

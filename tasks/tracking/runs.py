@@ -59,18 +59,13 @@ class TrackedRun:
         """Store parameters. MLflow never changes one: where a value differs, the tag "resumed.<name>" holds the new."""
         known = self._run().data.params
         fresh = [Param(name, value) for name, value in values.items() if name not in known]
-        with tracking_errors(f"run {self.run_id}"):
-            for start in range(0, len(fresh), _AT_ONCE):
-                self.tracking.client.log_batch(self.run_id, params=fresh[start : start + _AT_ONCE])
+        self._batches("params", fresh, _AT_ONCE)
         differing = {name: value for name, value in values.items() if known.get(name, value) != value}
         self.tags({f"resumed.{name}": value for name, value in differing.items()})
 
     def tags(self, values: Mapping[str, str]) -> None:
         """Set tags; one of the same name is replaced."""
-        tags = [RunTag(name, value) for name, value in values.items()]
-        with tracking_errors(f"run {self.run_id}"):
-            for start in range(0, len(tags), _AT_ONCE):
-                self.tracking.client.log_batch(self.run_id, tags=tags[start : start + _AT_ONCE])
+        self._batches("tags", [RunTag(name, value) for name, value in values.items()], _AT_ONCE)
 
     def data(self, ws: Workspace, release: Release, stage: Stage) -> None:
         """Log the release as input: one data set for each split that trainings read, whose context is the split."""
@@ -89,19 +84,12 @@ class TrackedRun:
 
     def send(self, metrics: Sequence[Metric]) -> None:
         """Store metrics with their own times and steps. Sending some again changes nothing."""
-        with tracking_errors(f"run {self.run_id}"):
-            for start in range(0, len(metrics), _METRICS_AT_ONCE):
-                self.tracking.client.log_batch(self.run_id, metrics=metrics[start : start + _METRICS_AT_ONCE])
+        self._batches("metrics", metrics, _METRICS_AT_ONCE)
 
     def steps_of(self, metric: str) -> set[int]:
         """Return the steps at which the run holds a value of this metric."""
         with tracking_errors(f"run {self.run_id}"):
             return {entry.step for entry in self.tracking.client.get_metric_history(self.run_id, metric)}
-
-    def file(self, path: Path, folder: str = "") -> None:
-        """Store a file or a whole folder under its name, in a folder of the run."""
-        with tracking_errors(f"run {self.run_id}, {path.name}"):
-            self.tracking.client.log_artifact(self.run_id, str(path), folder or None)
 
     def content(self, name: str, data: bytes | str) -> None:
         """Store a picture or text as the file `name`, such as "val/opening_000500.png"."""
@@ -109,7 +97,14 @@ class TrackedRun:
         with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
             path = Path(scratch) / base
             path.write_bytes(data if isinstance(data, bytes) else data.encode())
-            self.file(path, folder)
+            with tracking_errors(f"run {self.run_id}, {base}"):
+                self.tracking.client.log_artifact(self.run_id, str(path), folder or None)
+
+    def _batches(self, kind: str, entries: Sequence[Any], at_once: int) -> None:
+        with tracking_errors(f"run {self.run_id}"):
+            for start in range(0, len(entries), at_once):
+                batch: dict[str, Any] = {kind: entries[start : start + at_once]}
+                self.tracking.client.log_batch(self.run_id, **batch)
 
     def _run(self) -> Any:
         with tracking_errors(f"run {self.run_id}"):

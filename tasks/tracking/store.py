@@ -4,11 +4,11 @@ import fcntl
 import logging
 import os
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from mlflow import MlflowClient
 from mlflow.entities import ViewType
@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from model.files import is_disk_full
 from schemas.addresses import without_password
-from schemas.config.settings import TrackingSettings
+from schemas.config.settings import Settings, TrackingSettings
 from schemas.errors import TrackingError
 from schemas.wording import counted
 from tasks.stores.workspace import TRACKING, Workspace
@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 CONNECT_S: Final = 5.0
 """A server that takes no connection within this time is not there."""
 
-_MANNERS: Final = {
+_ENVIRONMENT: Final = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # 7 by default, which together wait for four minutes
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
@@ -44,6 +44,12 @@ _MLFLOWS_OWN: Final = "0"
 _EXPERIMENTS: Final = 1000
 
 _LONGEST_CAUSE: Final = 400
+
+NO_SUCH: Final = ("RESOURCE_DOES_NOT_EXIST",)
+MISSING: Final = (*NO_SUCH, "INVALID_PARAMETER_VALUE")
+"""Codes by which MLflow reports that a version or alias is not there; which of the two depends on the store."""
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +83,14 @@ def open_tracking(settings: TrackingSettings, ws: Workspace) -> Tracking:
         return _open(place, settings.experiment)
 
 
-def open_to_ask(place: TrackingAddress) -> Tracking:
-    """Open a store that is there, to ask it about models or delete some; makes nothing, and no run can be begun.
+def open_workspace(settings: Settings) -> tuple[Workspace, Tracking]:
+    """Open the workspace of the settings and its tracking store. Raises: WorkspaceError; as open_tracking."""
+    ws = Workspace.open(settings.workspace)
+    return ws, open_tracking(settings.tracking, ws)
+
+
+def open_at(place: TrackingAddress) -> Tracking:
+    """Open a store that is there, to query models or delete some; makes nothing, and no run can be begun.
 
     Raises: TrackingError - it cannot be reached. NotAtHomeError.
     """
@@ -105,6 +117,31 @@ def look(place: TrackingAddress) -> str:
     return f"{counted(len(experiments), 'experiment')}, {counted(len(models), 'registered model')} at {place}"
 
 
+def pages(search: Callable[[str | None], Any]) -> Iterator[Any]:
+    """Yield the results of every page of a search, which takes the token of a page, None for the first."""
+    token = None
+    while True:
+        page = search(token)
+        yield from page
+        token = page.token
+        if not token:
+            return
+
+
+def if_there(what: str, query: Callable[[], T], missing: Collection[str] = MISSING) -> T | None:
+    """Return the answer to a query; None where the store has no such thing.
+
+    missing: codes by which MLflow reports that. Raises: as tracking_errors.
+    """
+    with tracking_errors(what):
+        try:
+            return query()
+        except MlflowException as error:
+            if error.error_code in missing:
+                return None
+            raise
+
+
 @contextmanager
 def tracking_errors(what: str) -> Iterator[None]:
     """Turn what MLflow raises into a TrackingError that starts with `what`; a full disk stays an OSError.
@@ -122,7 +159,7 @@ def tracking_errors(what: str) -> Iterator[None]:
 
 
 def _client(place: TrackingAddress) -> MlflowClient:
-    for name, value in _MANNERS.items():
+    for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     if place.login:
         os.environ["MLFLOW_TRACKING_USERNAME"], os.environ["MLFLOW_TRACKING_PASSWORD"] = place.login

@@ -16,7 +16,6 @@ from schemas.config.translation import Stage2Settings
 from schemas.reasons import Stage
 from tasks.releases.releases import Release
 from tasks.stores.workspace import Workspace
-from tasks.tracking.named_models import find_model
 from tasks.training.clip_selection import ClipRef, Selection, clip_named
 from tasks.training.data.clip_store import StoredClips
 from tasks.training.stage2 import Finetuning
@@ -68,6 +67,8 @@ def start_of(
 
     Raises: ModelFileError, TrackingError - it cannot be read, or there is none.
     """
+    from tasks.tracking.registry import find_model  # which loads MLflow
+
     with TemporaryDirectory(prefix="heterodub-") as scratch:
         folder = find_model(settings, workspace, TRANSLATOR, model, Path(scratch)).folder
         return begin_from(folder, settings.stage2, clip_id)

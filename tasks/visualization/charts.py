@@ -61,7 +61,7 @@ def landmarks_over_truth(predicted_TPXY: Floats, true_TPXY: Floats, title: str =
     require_pair(predicted_TPXY, true_TPXY)
     shown = evenly_spaced(len(true_TPXY), 6)
     shapes = (_FACE_SHAPE, _MOUTH_SHAPE)
-    figure = _new_figure(_PANEL_INCHES * len(shown), sum(shapes) * _PANEL_INCHES + 0.8, title)
+    figure = new_figure(_PANEL_INCHES * len(shown), sum(shapes) * _PANEL_INCHES + 0.8, title)
     panels = figure.subplots(2, len(shown), squeeze=False, height_ratios=shapes)
     for column, frame in enumerate(shown):
         face, mouth = panels[:, column]
@@ -72,7 +72,7 @@ def landmarks_over_truth(predicted_TPXY: Floats, true_TPXY: Floats, title: str =
             _frame_on(panel, points, shape)
         face.set_title(f"{frame_to_second(frame):.2f} s", fontsize=9)
     figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
-    return _png(figure)
+    return png(figure)
 
 
 def opening_chart(
@@ -84,10 +84,10 @@ def opening_chart(
     """
     require_pair(predicted_TPXY, true_TPXY)
     seconds = np.array([frame_to_second(frame) for frame in range(len(true_TPXY))])
-    figure = _new_figure(9.0, 3.2, title)
+    figure = new_figure(9.0, 3.2, title)
     chart = figure.subplots()
-    chart.plot(seconds, mouth_opening(true_TPXY), color=_hexed(TRUE_RGB), linewidth=1.6, label="true")
-    chart.plot(seconds, mouth_opening(predicted_TPXY), color=_hexed(PREDICTED_RGB), linewidth=1.6, label="predicted")
+    chart.plot(seconds, mouth_opening(true_TPXY), color=hexed(TRUE_RGB), linewidth=1.6, label="true")
+    chart.plot(seconds, mouth_opening(predicted_TPXY), color=hexed(PREDICTED_RGB), linewidth=1.6, label="predicted")
     if tracked_T is not None and not tracked_T.all():
         _shade(chart, seconds, ~tracked_T)
     chart.set_xlim(seconds[0], max(seconds[-1], frame_to_second(1)))
@@ -95,7 +95,7 @@ def opening_chart(
     chart.set_ylabel("mouth opening\n(1 = distance of the eyes)")
     chart.grid(alpha=0.3)
     chart.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=3, fontsize=9, frameon=False)
-    return _png(figure)
+    return png(figure)
 
 
 def require_pair(predicted_TPXY: Floats, true_TPXY: Floats) -> None:
@@ -111,7 +111,7 @@ def require_pair(predicted_TPXY: Floats, true_TPXY: Floats) -> None:
         raise ValueError("a landmark to be drawn is not finite")
 
 
-def _new_figure(width: float, height: float, title: str) -> Figure:
+def new_figure(width: float, height: float, title: str) -> Figure:
     """Return an empty figure, sizes in inches."""
     figure = Figure(figsize=(width, height), dpi=_DPI, layout="constrained")
     FigureCanvasAgg(figure)
@@ -130,7 +130,7 @@ def _draw_face(panel: Any, predicted_PXY: Floats, true_PXY: Floats, width: float
         for boundary in boundaries:
             x, y = points[SLICES[boundary.name]].T
             name = label if boundary is boundaries[0] else None
-            panel.plot(x, y, color=_hexed(rgb), linewidth=width, label=name, solid_capstyle="round")
+            panel.plot(x, y, color=hexed(rgb), linewidth=width, label=name, solid_capstyle="round")
 
 
 def _shade(chart: Any, seconds: Floats, lost_T: NDArray[np.bool_]) -> None:
@@ -142,7 +142,7 @@ def _shade(chart: Any, seconds: Floats, lost_T: NDArray[np.bool_]) -> None:
         where=np.append(lost_T, lost_T[-1:]),
         transform=chart.get_xaxis_transform(),
         step="post",
-        color=_hexed(GIVEN_RGB),
+        color=hexed(GIVEN_RGB),
         alpha=0.3,
         linewidth=0,
         label="not tracked",
@@ -163,13 +163,15 @@ def _frame_on(panel: Any, points: Floats, shape: float) -> None:
         spine.set_color("#dddddd")
 
 
-def _png(figure: Figure) -> bytes:
+def png(figure: Figure) -> bytes:
+    """Return the figure as a PNG."""
     target = io.BytesIO()
     figure.savefig(target, format="png")
     return target.getvalue()
 
 
-def _hexed(rgb: tuple[int, int, int]) -> str:
+def hexed(rgb: tuple[int, int, int]) -> str:
+    """Return a colour as #rrggbb."""
     return "#{:02x}{:02x}{:02x}".format(*rgb)
 
 
@@ -196,7 +198,7 @@ def interval_panels(rows: Sequence[str], panels: Sequence[Panel], title: str = "
         raise ValueError("a figure of intervals needs rows and scores")
     across, down = min(_A_LINE, len(panels)), -(-len(panels) // _A_LINE)
     size = (_NAMES_WIDE + _WIDE * across, 0.5 + down * (1.1 + _ROW_HIGH * len(rows)))
-    figure = _new_figure(*size, title)
+    figure = new_figure(*size, title)
     places = figure.subplots(down, across, squeeze=False)
     for number, axes in enumerate(places.ravel()):
         if number >= len(panels):
@@ -204,7 +206,7 @@ def interval_panels(rows: Sequence[str], panels: Sequence[Panel], title: str = "
             continue
         _draw_intervals(axes, rows, panels[number])
         axes.set_yticks(range(len(rows)), rows if number % across == 0 else [""] * len(rows), fontsize=8)
-    return _png(figure)
+    return png(figure)
 
 
 def _draw_intervals(axes: Any, rows: Sequence[str], panel: Panel) -> None:
@@ -212,10 +214,10 @@ def _draw_intervals(axes: Any, rows: Sequence[str], panel: Panel) -> None:
         interval = panel.measured.get(name)
         if interval is None or interval.mean is None:
             continue
-        axes.plot(interval.mean * panel.scale, place, "o", color=_hexed(PREDICTED_RGB), markersize=5)
+        axes.plot(interval.mean * panel.scale, place, "o", color=hexed(PREDICTED_RGB), markersize=5)
         if interval.low is not None and interval.high is not None:
             ends = [interval.low * panel.scale, interval.high * panel.scale]
-            axes.plot(ends, [place, place], color=_hexed(PREDICTED_RGB), linewidth=1.6)
+            axes.plot(ends, [place, place], color=hexed(PREDICTED_RGB), linewidth=1.6)
     arrow = {"less": "←", "more": "→", "near one": "→ 1 ←"}[panel.better]
     axes.set_xlabel(f"{panel.heading}\n{arrow} better", fontsize=8)
     axes.tick_params(axis="x", labelsize=7)
@@ -231,10 +233,8 @@ def _draw_published(above: Any, rows: Sequence[str], panel: Panel) -> None:
         if not known:
             continue
         across, down = zip(*known, strict=True)
-        above.plot(
-            across, [place + 0.22 for place in down], marker, color=_hexed(GIVEN_RGB), markersize=4, label=source
-        )
-    above.set_xlabel(f"◇ paper: {panel.published_as}", fontsize=7, color=_hexed(GIVEN_RGB))
-    above.tick_params(axis="x", labelsize=6, colors=_hexed(GIVEN_RGB))
+        above.plot(across, [place + 0.22 for place in down], marker, color=hexed(GIVEN_RGB), markersize=4, label=source)
+    above.set_xlabel(f"◇ paper: {panel.published_as}", fontsize=7, color=hexed(GIVEN_RGB))
+    above.tick_params(axis="x", labelsize=6, colors=hexed(GIVEN_RGB))
     if len(panel.published) > 1:
         above.legend(fontsize=6, loc="lower right", frameon=False)

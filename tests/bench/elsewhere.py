@@ -18,10 +18,11 @@ import numpy as np
 from schemas.config.settings import TrackingSettings
 from tasks.stores.workspace import Workspace
 from tasks.tracking.kinds import KINDS, ModelKind
-from tasks.tracking.models import Version, export_model, load_predictor, log_model
+from tasks.tracking.models import Version, export_model, log_model
 from tasks.tracking.runs import tracked_run
 from tasks.tracking.store import Tracking, open_tracking
 from tests.model.stage2.test_files import saved
+from tests.tasks.tracking.predictors import load_predictor
 from tests.tasks.tracking.test_models import FRESH, make
 
 _AS_HERE = {"landmark-generator": 1e-3, "landmark-translator": 1e-5}

@@ -153,7 +153,7 @@ def test_commands_tell_it_all(workspace, short, heterodub, said):
     assert champion(workspace) == 2
     rows = json.loads(said("history", "-w", workspace, "--json", "--config", short))
     assert [(row["version"], row["kind"]) for row in rows] == [(2, "override"), (1, "promote")]
-    assert "approved by Ada" in rows[1]["why"]
+    assert "approved by Ada" in rows[1]["reason"]
     shown = said("history", "-w", workspace, "--config", short)
     assert shown.startswith(MODEL) and "override" in shown and "promote" in shown
     assert json.loads(said("benchmark", "-w", workspace, "--config", short, "--json"))["benchmark"] == told["benchmark"]

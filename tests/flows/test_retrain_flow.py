@@ -16,9 +16,9 @@ from flows.retrain import retrain
 from schemas.config.settings import load_settings
 from schemas.errors import RetrainError, SourceError
 from tasks.monitoring.runs import runs
-from tasks.promotion.eligibility import TAKEN_DOWN
 from tasks.retraining.decide import Outlook, decide
 from tasks.stores.workspace import Workspace
+from tasks.tracking.models import TAKEN_DOWN
 from tests.flows.test_promote_flow import SHORT, champion
 from tests.tasks.training.talkers import add_media, publish, talkers
 

@@ -11,16 +11,14 @@ import pytest
 from flows.train import train_baseline
 from model.io import load_baseline
 from schemas.config.settings import Settings
-from tasks.promotion.training_data import models_trained_on
 from tasks.stores.workspace import Workspace
 from tasks.synthetic.truth import Agreement, compare
-from tasks.tracking.example import baseline_example
-from tasks.tracking.kinds import BASELINE_KINDS
-from tasks.tracking.lineage import lineage_of
-from tasks.tracking.models import load_predictor
+from tasks.tracking.kinds import BASELINE_KINDS, baseline_example
+from tasks.tracking.lineage import lineage_of, models_trained_on
 from tasks.tracking.registry import named_version
 from tasks.tracking.store import open_tracking
 from tests.flows.heads import contents, fingerprints
+from tests.tasks.tracking.predictors import load_predictor
 
 pytestmark = pytest.mark.slow
 

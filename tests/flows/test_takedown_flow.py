@@ -32,7 +32,6 @@ from tasks.lineage.erase import take_down
 from tasks.lineage.plan import TakedownPlan, plan, preview, tracking_if_there
 from tasks.lineage.trace import ModelTrace, trace
 from tasks.monitoring.runs import runs
-from tasks.promotion.eligibility import TAKEN_DOWN
 from tasks.promotion.manual import roll_back
 from tasks.releases import benchmarks, releases
 from tasks.releases.publishing import assign
@@ -40,6 +39,7 @@ from tasks.stores import tables, tombstones
 from tasks.stores.tombstones import Kind
 from tasks.stores.workspace import Workspace
 from tasks.tracking.address import place_of
+from tasks.tracking.models import TAKEN_DOWN
 from tasks.tracking.relocation import relocate
 from tests.flows.heads import write_head
 from tests.flows.plain_ingest import run, store

@@ -16,8 +16,8 @@ from tasks.dubbing.models import find_models
 from tasks.lineage.trace import trace
 from tasks.preflight.parts import require_model
 from tasks.promotion.gate import open_comparison
-from tasks.promotion.training_data import models_trained_on
 from tasks.stores.workspace import Workspace
+from tasks.tracking.lineage import models_trained_on
 from tasks.tracking.store import open_tracking
 from tests.tasks.stores.sample_rows import clip_id, media_id
 from tests.tasks.training.sitters import sitters

@@ -28,7 +28,7 @@ from tasks.sources.corpus import load_corpus
 from tasks.stores import tables
 from tasks.stores.active_policy import active_policy
 from tasks.stores.workspace import Workspace
-from tasks.tracking.example import input_example
+from tasks.tracking.kinds import generator_example
 from tests.fuzz.doors import _KEY
 from tests.fuzz.model_doors import _save_generator, _train
 from tests.tasks.inspect import footage
@@ -93,7 +93,7 @@ def test_a_card_that_claims_another_size_than_its_weights_have(tmp_path, claim):
 def test_arrays_that_are_no_clip(tmp_path, name, values, says):
     _save_generator(tmp_path)
     with pytest.raises(ValueError, match=says):
-        predict_clip(load_generator(tmp_path)[0], **(dict(input_example()) | {name: values}))
+        predict_clip(load_generator(tmp_path)[0], **(dict(generator_example()) | {name: values}))
 
 
 def test_landmarks_that_are_no_numbers():

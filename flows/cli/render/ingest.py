@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from flows.cli.render.tables import TableColumn, cell, console, pairs, show
 from schemas.wording import counted
-from tasks.retraining.rows import table_rows
+from tasks.retraining.summary import table_rows
 from tasks.synthetic.truth import Agreement
 
 _COUNTS: Final = (

@@ -22,14 +22,14 @@ def show_promotion(summary: Mapping[str, Any]) -> None:
         [
             TableColumn("held"),
             TableColumn("check"),
-            TableColumn("found", 14, folds=True, right=True),
-            TableColumn("asked", 30, folds=True),
+            TableColumn("result", 14, folds=True, right=True),
+            TableColumn("required", 30, folds=True),
         ],
         [
             [
                 cell("yes" if check["passed"] else "NO", "green" if check["passed"] else "red"),
                 cell(check["name"]),
-                cell(_figure(check)),
+                cell(check["figure"]),
                 cell(check["what"]),
             ]
             for check in summary["checks"]
@@ -61,34 +61,23 @@ def show_history(rows: Sequence[Mapping[str, Any]]) -> None:
 
 def _show_champions(rows: Sequence[Mapping[str, Any]]) -> None:
     columns = [
-        TableColumn("version", right=True),
-        TableColumn("since (UTC)"),
-        TableColumn("until (UTC)"),
-        TableColumn("by"),
+        *(
+            TableColumn("version", right=True),
+            TableColumn("since (UTC)"),
+            TableColumn("until (UTC)"),
+            TableColumn("by"),
+        ),
+        *(TableColumn("who", 10, optional=True), TableColumn("reason", 20, folds=True)),
+        *(TableColumn(name, width, optional=True) for name, width in (("run", 8), ("benchmark", 0), ("policy", 0))),
     ]
-    columns += [
-        TableColumn("who", 10, optional=True),
-        TableColumn("why", 20, folds=True),
-        TableColumn("run", 8, optional=True),
-    ]
-    columns += [TableColumn("benchmark", optional=True), TableColumn("policy", optional=True)]
-    show(
-        columns,
+    cells = [
         [
-            [
-                cell(row["version"]),
-                cell(_minute(row["since_utc"])),
-                cell(_until(row)),
-                cell(row["kind"]),
-                cell(row["who"]),
-                cell(row["why"]),
-                cell((row["run"] or "")[:8]),
-                cell(row["benchmark"]),
-                cell(row["policy"]),
-            ]
-            for row in rows
-        ],
-    )
+            *(row["version"], _minute(row["since_utc"]), _until(row), row["kind"], row["who"], row["reason"]),
+            *((row["run"] or "")[:8], row["benchmark"], row["policy"]),
+        ]
+        for row in rows
+    ]
+    show(columns, [[cell(value) for value in row] for row in cells])
 
 
 def _until(row: Mapping[str, Any]) -> str:
@@ -99,13 +88,3 @@ def _until(row: Mapping[str, Any]) -> str:
 
 def _minute(time_utc: str) -> str:
     return time_utc[:16].replace("T", " ")
-
-
-def _figure(check: Mapping[str, Any]) -> str:
-    value = check["value"]
-    if value is None or value["mean"] is None:
-        return str(check["detail"] or "not measured")
-    from model.metrics.intervals import Interval
-
-    text = Interval(**value).format("+.3f")
-    return f"{text}, {check['detail']}" if check["detail"] else text

@@ -8,7 +8,7 @@ from model.baselines.inference import BaselineInference
 from model.io import load_baseline, save_model
 from schemas.cards import CARD, WEIGHTS, BaselineCard
 from schemas.errors import ModelFileError
-from tasks.tracking.example import baseline_example
+from tasks.tracking.kinds import baseline_example
 from tests.model.baselines.talkers import SETTINGS
 
 

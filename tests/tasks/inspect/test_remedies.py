@@ -49,7 +49,7 @@ def test_what_people_are_told_to_type_can_be_typed(folder):
 def test_what_cannot_be_typed_is_seen():
     assert lacking("run `heterodub route`, or `heterodub rollback --to VERSION`") == [
         "route --policy",
-        "rollback --why",
+        "rollback --reason",
     ]
     assert lacking("`heterodub retire X`") == ["retire"]
     assert lacking("`heterodub route --policy FILE` or `heterodub doctor`") == []

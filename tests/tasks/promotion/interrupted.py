@@ -10,10 +10,10 @@ from pathlib import Path
 
 from schemas.cards import GENERATOR
 from schemas.config.settings import Settings
-from tasks.promotion import alias_moves, ledger
-from tasks.promotion.ledger import Evidence
 from tasks.stores.workspace import Workspace
-from tasks.tracking import registry
+from tasks.tracking import champions, ledger
+from tasks.tracking.champions import Champions
+from tasks.tracking.ledger import Evidence
 from tasks.tracking.store import open_tracking
 
 
@@ -27,11 +27,11 @@ def dying(step):
 
 if __name__ == "__main__":
     root, policy, version, step = sys.argv[1:]
-    owner = {"intend": ledger, "set_aliases": registry}[step]
+    owner = {"intend": ledger, "set_aliases": champions}[step]
     setattr(owner, step, dying(getattr(owner, step)))
     settings = Settings(workspace=root, promotion=Path(policy))
     ws = Workspace.open(root)
     store = open_tracking(settings.tracking, ws)
     now = ledger.last_move(ws, GENERATOR)
     before = now.to_version if now else None
-    alias_moves.move_champion(store, ws, GENERATOR, "promote", int(version), before, "a test", Evidence())
+    Champions(store, ws, GENERATOR).move("promote", int(version), before, "a test", Evidence())

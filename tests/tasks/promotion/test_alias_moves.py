@@ -14,13 +14,15 @@ from schemas.reasons import Stage
 from tasks.inspect.check_promotions import check_promotions
 from tasks.inspect.findings import Health
 from tasks.lineage.weights import require_not_champion
-from tasks.promotion import alias_moves, gate, ledger
-from tasks.promotion.eligibility import TAKEN_DOWN
-from tasks.promotion.ledger import Evidence, Move, champions
-from tasks.promotion.training_data import TouchedVersion
+from tasks.promotion import gate
 from tasks.releases import benchmarks, releases
 from tasks.stores import tables
 from tasks.stores.workspace import Workspace
+from tasks.tracking import champions, ledger
+from tasks.tracking.champions import Champions
+from tasks.tracking.ledger import Evidence, Move, rollback_line
+from tasks.tracking.lineage import TouchedVersion
+from tasks.tracking.models import TAKEN_DOWN
 from tasks.tracking.registry import CHALLENGER, CHAMPION, PREVIOUS, aliased, named_version
 from tasks.tracking.store import open_tracking
 from tests.tasks.tracking.served import Server
@@ -40,7 +42,7 @@ def store(settings, ws, register, again):
 
 
 def move(store, ws: Workspace, to: int, against: int | None) -> Move:
-    return alias_moves.move_champion(store, ws, MODEL, "promote", to, against, "a test", Evidence())
+    return Champions(store, ws, MODEL).move("promote", to, against, "a test", Evidence())
 
 
 def pointing(store) -> list[int | None]:
@@ -61,7 +63,7 @@ def test_a_kill_between_two_steps_is_told_by_doctor_and_put_right_by_the_next(st
     assert pointing(store) == [1, None] if step == "intend" else [2, 1]
     assert ["was interrupted" in told for told in problems(settings)] == [True]
 
-    standing = alias_moves.reconcile(store, ws, MODEL)
+    standing = Champions(store, ws, MODEL).reconcile()
     assert standing.champion == 2
     assert "was interrupted" in standing.repaired
     assert pointing(store) == [2, 1]
@@ -72,11 +74,11 @@ def test_a_kill_between_two_steps_is_told_by_doctor_and_put_right_by_the_next(st
 def test_an_alias_that_was_moved_by_hand_is_told_and_put_back(store, settings, ws):
     store.client.set_registered_model_alias(MODEL, CHAMPION, "3")
     assert ["the alias points at 3" in told for told in problems(settings)] == [True]
-    assert "reset it" in alias_moves.reconcile(store, ws, MODEL).repaired
+    assert "reset it" in Champions(store, ws, MODEL).reconcile().repaired
     assert pointing(store) == [1, None]
     store.client.delete_registered_model_alias(MODEL, CHAMPION)
     assert "points at nothing" in problems(settings)[0]
-    alias_moves.reconcile(store, ws, MODEL)
+    Champions(store, ws, MODEL).reconcile()
     assert pointing(store) == [1, None]
 
 
@@ -99,7 +101,7 @@ def test_doctor_tells_of_a_benchmark_whose_clips_are_gone(settings, ws):
 def test_a_champion_from_before_the_ledger_is_taken_over(store, ws):
     tables.delete_rows(ws, "promotions", "model", [MODEL])
     store.client.delete_registered_model_tag(MODEL, "ledger.move")
-    assert alias_moves.reconcile(store, ws, MODEL).champion == 1
+    assert Champions(store, ws, MODEL).reconcile().champion == 1
     move(store, ws, 2, 1)
     assert pointing(store) == [2, 1]
 
@@ -123,18 +125,16 @@ def test_of_two_that_were_judged_against_the_same_champion_one_is_told(store, ws
 
 def test_a_move_that_was_overtaken_while_it_slept_does_not_turn_the_alias_back(store, ws, monkeypatch):
     """Somebody finishes our move and makes another one before we come to set the alias."""
-    from tasks.tracking import registry
-
-    point, calls = registry.set_aliases, []
+    point, calls = champions.set_aliases, []
 
     def late(tracking, model, aliases):
         if not calls:
             calls.append(aliases)
-            alias_moves.apply_move(store, ws, MODEL)
+            Champions(store, ws, MODEL).apply()
             move(store, ws, 3, 2)
         point(tracking, model, aliases)
 
-    monkeypatch.setattr(registry, "set_aliases", late)
+    monkeypatch.setattr(champions, "set_aliases", late)
     move(store, ws, 2, 1)
     assert pointing(store) == [3, 2]
     assert ledger.last_move(ws, MODEL).to_version == 3
@@ -180,7 +180,7 @@ def test_a_server_that_goes_away_midway_leaves_nothing_half_moved_for_long(
     with pytest.raises(PromotionError, match="under way"):
         move(store, ws, first, first)
     assert pointing(store) == [first, None]
-    alias_moves.reconcile(store, ws, MODEL)
+    Champions(store, ws, MODEL).reconcile()
     assert pointing(store) == [second, first]
     assert problems(on_server) == []
 
@@ -214,4 +214,4 @@ def test_champions_a_rollback_can_go_back_through(told, line):
         Move(str(n), n, MODEL, kind, "done", before, to, "", "", "", "", None, None, None)
         for n, (kind, before, to) in enumerate(told, 1)
     ]
-    assert champions(made) == line
+    assert rollback_line(made) == line

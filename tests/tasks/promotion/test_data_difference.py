@@ -3,7 +3,7 @@
 import pyarrow as pa
 
 from schemas.reasons import Stage
-from tasks.promotion.data_difference import data_difference
+from tasks.promotion.comparison_page import data_difference
 from tasks.releases import releases
 from tasks.stores import tables
 from tests.tasks.stores.sample_rows import clip_id

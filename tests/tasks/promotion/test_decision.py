@@ -1,12 +1,10 @@
 """Every rule of the gate, seen to hold and to fail, on scores whose outcome can be told by hand."""
 
-from dataclasses import asdict
-
 import pytest
 
 from flows.cli.render.promotion import show_promotion
-from tasks.promotion.decision import decide
-from tasks.promotion.summaries import figure, outcome_of
+from tasks.promotion.decision import decide, figure
+from tasks.promotion.evidence import outcome_of
 from tests.tasks.promotion.made_sheets import DIRECTIONS, RESAMPLING, RULE, sheet
 
 
@@ -123,7 +121,7 @@ def test_where_there_is_no_champion_none_is_kept(champion, says, capsys):
         "champion": champion,
         "clips": found.clips,
         "speakers": found.speakers,
-        "checks": [asdict(check) for check in found.checks],
+        "checks": found.summary()["checks"],
         "outcome": outcome_of(champion, moved=False, refused=""),
         "why": found.why,
     }

@@ -7,14 +7,16 @@ import pytest
 
 from schemas.cards import WEIGHTS
 from schemas.errors import ModelFileError, PromotionError, SettingsError, TrackingError
+from schemas.promotion import NOT_MOVED
 from tasks.monitoring.runs import runs
-from tasks.promotion import alias_moves, decision, evidence, gate, manual
-from tasks.promotion.eligibility import TAKEN_DOWN
-from tasks.promotion.ledger import Evidence, moves
+from tasks.promotion import decision, evidence, gate, manual
 from tasks.steps.promote import move_champion
 from tasks.stores import tables, tombstones
 from tasks.stores.workspace import Workspace
+from tasks.tracking.champions import Champions
+from tasks.tracking.ledger import Evidence, history, moves
 from tasks.tracking.lineage import lineage_of
+from tasks.tracking.models import TAKEN_DOWN
 from tasks.tracking.registry import CHALLENGER, CHAMPION, PREVIOUS, aliased, named_version
 from tasks.tracking.store import open_tracking
 
@@ -39,8 +41,8 @@ def put_to_the_test(settings, name: str | None = None):
 def crown(settings, number: int) -> None:
     """Make a version the champion without asking what it scores."""
     ws, store = Workspace.open(settings.workspace), tracking(settings)
-    now = alias_moves.reconcile(store, ws, MODEL).champion
-    alias_moves.move_champion(store, ws, MODEL, "promote", number, now, "a test", Evidence(run="r", benchmark="b"))
+    champions = Champions(store, ws, MODEL)
+    champions.move("promote", number, champions.reconcile().champion, "a test", Evidence(run="r", benchmark="b"))
 
 
 def pointing(settings, *aliases: str) -> list[int | None]:
@@ -68,11 +70,11 @@ def test_from_the_first_champion_to_a_better_one_and_back(request, register, ws,
         gate.open_comparison(settings, "stage1", None)  # nobody named it: the night would undo what a person did
     assert gate.open_comparison(settings, "stage1", str(good)).challenger.number == good
 
-    told = manual.history(settings, "stage1")
+    told = history(settings, MODEL)
     assert [(row["version"], row["kind"]) for row in told] == [(poor, "rollback"), (good, "promote"), (poor, "promote")]
     assert told[0]["until_utc"] is None and told[1]["until_utc"] == told[0]["since_utc"]
     assert told[1]["run"] == run and told[1]["benchmark"] == comparison.benchmark.benchmark
-    assert told[1]["policy"] == comparison.policy.hash and told[0]["why"] == "it mumbles"
+    assert told[1]["policy"] == comparison.policy.hash and told[0]["reason"] == "it mumbles"
 
 
 def test_the_evidence_says_what_was_compared(settings, register):
@@ -97,7 +99,7 @@ def test_the_evidence_of_a_promotion_that_came_too_late_says_so(settings, regist
     with pytest.raises(PromotionError, match="meanwhile"):
         move_champion.fn(settings, comparison, verdict, run)
     told = tracking(settings).client.get_run(run).data.tags
-    assert told["outcome"] == evidence.NOT_MOVED and "meanwhile" in told["why"]
+    assert told["outcome"] == NOT_MOVED and "meanwhile" in told["why"]
 
 
 def test_a_first_champion_and_a_deaf_challenger_who_leaves_everything_where_it_was(settings, register, ws):
@@ -284,14 +286,14 @@ def test_only_former_champions_are_rolled_back_to_and_any_version_is_an_override
     assert manual.roll_back(settings, "stage1", second, "back").kind == "rollback"
     assert manual.roll_back(settings, "stage1", third, "and forth").to_version == third
     assert pointing(settings, CHAMPION, PREVIOUS) == [third, second]
-    kinds = [(row["kind"], row["version"]) for row in manual.history(settings, "stage1")]
+    kinds = [(row["kind"], row["version"]) for row in history(settings, MODEL)]
     assert kinds == [("rollback", third), ("rollback", second), ("override", third), ("override", second)]
 
 
 def test_moves_by_hand_are_runs_on_record(settings, register, ws, policy):
     register(settings, "other seed")
     told = manual.override("asked for", workspace=ws.root)
-    assert (told["kind"], told["why"], told["state"]) == ("override", "asked for", "done")
+    assert (told["kind"], told["reason"], told["state"]) == ("override", "asked for", "done")
     with pytest.raises(PromotionError, match=r"is the champion of .* already"):
         manual.rollback("back", to=1, workspace=ws.root)
     refused, done = runs(ws)

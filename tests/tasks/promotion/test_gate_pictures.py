@@ -19,11 +19,10 @@ from schemas.config.translation import Stage2Settings
 from schemas.errors import PromotionError
 from schemas.promotion import PromotionPolicy
 from schemas.reasons import Stage
-from tasks.promotion import decision, gate
+from tasks.promotion import decision, gate, translator_evaluator
 from tasks.promotion.decision import decide
+from tasks.promotion.evaluators import TRANSLATOR_DIRECTIONS
 from tasks.promotion.model_scores import ModelScores
-from tasks.promotion.scores import TRANSLATOR_DIRECTIONS
-from tasks.promotion.translator_evaluator import evaluate_translators
 from tasks.releases import benchmarks
 from tasks.stores.workspace import TRACKING, Workspace
 from tasks.tracking.kinds import LANDMARK_TRANSLATOR
@@ -115,7 +114,7 @@ def sheets(eval_window, trained, tmp_path_factory) -> dict[str, ModelScores]:
     benchmark = benchmarks.freeze(workspace, find_release(workspace, None), Stage.STAGE2, "a test")
     names = ("good", "nudged", "shaken")
     folders = dict(enumerate((trained[name] for name in names), 1))
-    graded = evaluate_translators(
+    graded = translator_evaluator.evaluate(
         workspace, Settings(workspace=workspace.root), benchmark, folders, RULES.rule(TRANSLATOR)
     )
     return dict(zip(names, graded, strict=True))
@@ -164,7 +163,7 @@ def test_the_better_translator_wins_and_is_drawn_beside_the_worse_one(settings, 
     clip = comparison.benchmark.clips[0].clip_id
     folders = {good: trained["good"], bad: trained["shaken"]}
     workspace = Workspace.open(settings.workspace)
-    render = comparison.evaluator.render
+    render = comparison.evaluator.load().render
     shown = render(workspace, settings, comparison.benchmark, folders, comparison.rule, [clip])[clip]
     assert set(shown.pictures) == {bad, good}
     assert all(png.startswith(b"\x89PNG") for own in shown.pictures.values() for png in own)

@@ -10,9 +10,9 @@ from schemas.config.training import Stage1Settings
 from schemas.promotion import load_promotion_policy
 from schemas.reasons import Stage
 from tasks.promotion.decision import decide
-from tasks.promotion.generator_evaluator import evaluate_generators
+from tasks.promotion.evaluators import GENERATOR_DIRECTIONS
+from tasks.promotion.generator_evaluator import evaluate
 from tasks.promotion.model_scores import ModelScores
-from tasks.promotion.scores import GENERATOR_DIRECTIONS
 from tasks.releases import benchmarks
 from tasks.stores.workspace import Workspace
 from tasks.training.clip_selection import find_release
@@ -31,7 +31,7 @@ def sheets(talking, trained, rules, tmp_path_factory) -> dict[str, ModelScores]:
     settings = Settings(workspace=ws.root, stage1=Stage1Settings(preset="tiny"))
     benchmark = benchmarks.freeze(ws, find_release(ws, None), Stage.STAGE1, "test")
     rule = rules.rule("landmark-generator")
-    graded = evaluate_generators(ws, settings, benchmark, dict(enumerate(trained.values(), 1)), rule)
+    graded = evaluate(ws, settings, benchmark, dict(enumerate(trained.values(), 1)), rule)
     return dict(zip(trained, graded, strict=True))
 
 

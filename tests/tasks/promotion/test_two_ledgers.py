@@ -8,10 +8,12 @@ import pytest
 from schemas.errors import PromotionError
 from tasks.inspect.check_promotions import check_promotions
 from tasks.inspect.findings import Health
-from tasks.promotion import alias_moves, gate, ledger, manual
-from tasks.promotion.ledger import Evidence
+from tasks.promotion import gate, manual
 from tasks.stores.workspace import Workspace
-from tasks.tracking.registry import CHALLENGER, CHAMPION, PREVIOUS, aliased, follow
+from tasks.tracking import champions, ledger
+from tasks.tracking.champions import Champions, follow
+from tasks.tracking.ledger import Evidence
+from tasks.tracking.registry import CHALLENGER, CHAMPION, PREVIOUS, aliased
 from tasks.tracking.store import open_tracking
 
 MODEL = "landmark-generator"
@@ -28,7 +30,7 @@ def store(on_server, ws, register, again):
 
 
 def move(store, ws: Workspace, to: int, against: int | None) -> None:
-    alias_moves.move_champion(store, ws, MODEL, "promote", to, against, "a test", Evidence())
+    Champions(store, ws, MODEL).move("promote", to, against, "a test", Evidence())
 
 
 def pointing(store) -> list[int | None]:
@@ -80,21 +82,19 @@ def test_a_copy_of_a_workspace_takes_the_registry_over_only_when_told_to(on_serv
         manual.roll_back(copied, "stage1", 1, "back")
     assert manual.promote_override(copied, "stage1", "1", "back").to_version == 1
     with pytest.raises(PromotionError, match="another ledger"):
-        alias_moves.reconcile(store, ws, MODEL)
+        Champions(store, ws, MODEL).reconcile()
     assert "of another ledger" in told(on_server, Health.PROBLEM)[0]
 
 
 def test_of_two_ledgers_that_both_found_nobody_s_mark_the_later_one_leads(ws, store, monkeypatch):
     """Another workspace writes its mark, too, between ours and the aliases."""
-    from tasks.tracking import registry
-
-    point = registry.set_aliases
+    point = champions.set_aliases
 
     def overtaken(tracking, model, aliases):
         follow(tracking, model, "somebody's", "another workspace")
         point(tracking, model, aliases)
 
-    monkeypatch.setattr(registry, "set_aliases", overtaken)
+    monkeypatch.setattr(champions, "set_aliases", overtaken)
     with pytest.raises(PromotionError, match=r"somebody's of another ledger .another workspace."):
         move(store, ws, 2, 1)
     assert not ledger.last_move(ws, MODEL).is_done

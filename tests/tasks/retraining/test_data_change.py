@@ -5,7 +5,7 @@ import pytest
 from model.training.sampler import ClipInfo
 from schemas.config.retraining import StageRule
 from schemas.contract import FPS
-from tasks.retraining.data_change import DataChange, change_since, is_due
+from tasks.retraining.decide import DataChange, change_since, is_due
 from tasks.training.clip_selection import ClipRef
 from tasks.training.data.clip_store import ClipSource
 

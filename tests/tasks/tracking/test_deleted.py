@@ -10,7 +10,7 @@ import pytest
 from schemas.config.settings import Settings, TrackingSettings
 from tasks.inspect.check_tracking import check_tracking
 from tasks.inspect.findings import Health
-from tasks.tracking.deleted import deleted
+from tasks.tracking.deletion import deleted
 from tasks.tracking.runs import tracked_run
 from tasks.tracking.store import open_tracking
 

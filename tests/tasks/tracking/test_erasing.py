@@ -2,11 +2,13 @@
 
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
-from tasks.tracking.erasing import delete_version, erase_about
+from tasks.tracking.champions import set_aliases
+from tasks.tracking.deletion import delete_version, erase_about
 from tasks.tracking.kinds import LANDMARK_GENERATOR
 from tasks.tracking.lineage import keep_lineage, lineage_of
 from tasks.tracking.models import Version, log_model
-from tasks.tracking.registry import PREVIOUS, aliased, runs_of_benchmarks, set_aliases, versions
+from tasks.tracking.queries import runs_of_benchmarks
+from tasks.tracking.registry import PREVIOUS, aliased, versions
 from tasks.tracking.runs import tracked_run
 from tests.tasks.tracking.test_models import make
 

@@ -24,13 +24,13 @@ from tasks.inspect.check_tracking import check_tracking
 from tasks.inspect.findings import Health
 from tasks.promotion.manual import fetch
 from tasks.stores.workspace import TRACKING, Workspace
-from tasks.tracking.example import input_example, made_face
-from tasks.tracking.kinds import LANDMARK_GENERATOR
-from tasks.tracking.models import Version, export_model, fetch_model, fetch_version, load_predictor, log_model
+from tasks.tracking.kinds import LANDMARK_GENERATOR, generator_example, made_face
+from tasks.tracking.models import Version, export_model, fetch_model, fetch_version, log_model
 from tasks.tracking.registry import named_version, version_called
 from tasks.tracking.runs import tracked_run
 from tasks.tracking.store import Tracking, open_tracking
 from tests.tasks.tracking.conftest import with_tables
+from tests.tasks.tracking.predictors import load_predictor
 
 
 def make(folder: Path, seed: int = 0) -> tuple[LandmarkGenerator, GeneratorCard]:
@@ -128,7 +128,7 @@ def test_a_version_is_found_by_number_alias_and_run(tracking, folder):
     assert named_version(tracking, GENERATOR, run.run_id) == version
     assert version.run_id == run.run_id
     assert {version.tags["release"], version.tags["backend"], version.tags["run"]} == {"r0", "face_mesh_v1", run.run_id}
-    assert len(version.tags["weights_sha256"]) == len(version.seal) == 64
+    assert len(version.tags["weights_sha256"]) == len(version.checksums) == 64
     outputs = tracking.client.get_run(run.run_id).outputs.model_outputs
     assert len(outputs) == 1
 
@@ -339,7 +339,7 @@ def test_doctor_and_fetch_by_name(logged, tmp_path):
     store.client.set_registered_model_alias(GENERATOR, "champion", str(version.number))
     settings = Settings(workspace=str(store.place.folder.parent))
     told = fetch(settings, f"models:/{GENERATOR}@champion", tmp_path / "exported")
-    assert told["seal_sha256"] == version.seal
+    assert told["checksums_sha256"] == version.checksums
     assert (tmp_path / "exported" / "MLmodel").exists()
     with pytest.raises(ModelFileError, match="exists already"):
         fetch(settings, GENERATOR, tmp_path / "exported")
@@ -377,8 +377,8 @@ def test_a_version_that_somebody_else_registered_is_not_trusted(local, folder):
     make(folder)
     with tracked_run(local, "train") as run:
         version = log_model(run, folder, LANDMARK_GENERATOR)
-    local.client.delete_model_version_tag(GENERATOR, str(version.number), "seal_sha256")
-    with pytest.raises(ModelFileError, match="seal_sha256"):
+    local.client.delete_model_version_tag(GENERATOR, str(version.number), "checksums_sha256")
+    with pytest.raises(ModelFileError, match="checksums_sha256"):
         load_tracked_generator(local, named_version(local, GENERATOR, str(version.number)))
 
 
@@ -390,5 +390,5 @@ def test_a_folder_without_a_generator_is_not_logged(local, tmp_path):
 
 def test_the_example_is_a_face_that_the_model_takes(folder):
     generator, card = make(folder)
-    given = input_example()
+    given = generator_example()
     assert predict_clip(generator, **given, gain=card.gain).shape == given["landmarks"].shape == (5, 216, 2)

@@ -92,10 +92,7 @@ def test_more_parameters_metrics_and_tags_than_one_request_takes(tracking):
 
 
 def test_files_folders_and_pictures(tracking, tmp_path):
-    (tmp_path / "folder").mkdir()
-    (tmp_path / "folder" / "one.txt").write_text("one")
     with tracked_run(tracking, "files") as run:
-        run.file(tmp_path / "folder")
         run.content("val/opening_000500.png", b"\x89PNG")
         run.content("plain.txt", "words")
     assert fetch(tracking, run.run_id, "val/opening_000500.png", tmp_path).read_bytes() == b"\x89PNG"

@@ -9,12 +9,12 @@ from model.io import load_translator
 from model.stage2.inference import TranslatorInference
 from schemas.cards import DISCRIMINATORS, FINETUNED, GENERATOR
 from schemas.errors import ModelFileError, TrackingError
-from tasks.tracking.example import translator_example
-from tasks.tracking.kinds import FINETUNED_TRANSLATOR, LANDMARK_TRANSLATOR
-from tasks.tracking.models import fetch_model, fetch_version, load_predictor, log_model
+from tasks.tracking.kinds import FINETUNED_TRANSLATOR, LANDMARK_TRANSLATOR, translator_example
+from tasks.tracking.models import fetch_model, fetch_version, log_model
 from tasks.tracking.registry import named_version, usable_version
 from tasks.tracking.runs import tracked_run
 from tests.model.stage2.test_files import saved
+from tests.tasks.tracking.predictors import load_predictor
 
 
 @pytest.fixture

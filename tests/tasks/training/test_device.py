@@ -27,11 +27,7 @@ from tasks.dubbing.models import finetune, open_models
 from tasks.evaluation import generator_scores, translator_scores
 from tasks.evaluation.finetuning import compare_finetuning
 from tasks.monitoring.progress import ProgressSink
-from tasks.promotion import translator_evaluator
-from tasks.promotion.generator_evaluator import evaluate_generators
-from tasks.promotion.generator_samples import render_generators
-from tasks.promotion.translator_evaluator import evaluate_translators
-from tasks.promotion.translator_samples import render_translators
+from tasks.promotion import generator_evaluator, translator_evaluator
 from tasks.releases import benchmarks
 from tasks.reproduction import systems
 from tasks.reproduction.footage import held_out
@@ -211,15 +207,15 @@ def test_what_fine_tuning_is_worth(workspace, settings, models):
 def test_a_promotions_grades_and_drawings(workspace, settings, models, quick):
     release = find_release(workspace, None)
     frozen = {stage: benchmarks.freeze(workspace, release, stage, "a test") for stage in Stage}
-    for stage, model, grade, draw in (
-        (Stage.STAGE1, "generator", evaluate_generators, render_generators),
-        (Stage.STAGE2, "translator", evaluate_translators, render_translators),
+    for stage, model, module in (
+        (Stage.STAGE1, "generator", generator_evaluator),
+        (Stage.STAGE2, "translator", translator_evaluator),
     ):
         given = workspace, settings, frozen[stage], {1: models[model]}, RULE
         clips = [clip.clip_id for clip in frozen[stage].clips]
         with on_pretend_device():
-            (sheet,) = grade(*given)
-            assert draw(*given, clips).keys() == set(clips)
+            (sheet,) = module.evaluate(*given)
+            assert module.render(*given, clips).keys() == set(clips)
         assert sheet.costs.keys() == set(COSTS)
         assert {one.clip_id for one in sheet.clip_scores} == set(clips)
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from model.features.landmarks import LIPS, PREDICTED
-from tasks.tracking.example import made_face
+from tasks.tracking.kinds import made_face
 from tasks.visualization.charts import GIVEN_RGB, PREDICTED_RGB, TRUE_RGB, landmarks_over_truth, opening_chart
 
 FRAMES = 50

@@ -1,4 +1,4 @@
-"""Ledger of champions: one row a move, written before the aliases are moved and marked when they are.
+"""Ledger of champions: one row a move, written before the aliases are moved and marked when they are. No MLflow here.
 
 Of two writers that saw the same rows Delta lets one win; the other reads again. So every move is written with the
 newest champion known, and of two promotions against the same champion the second is refused.
@@ -16,16 +16,22 @@ from typing import Any, Final, Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from schemas.config.settings import Settings
 from schemas.errors import PromotionError
 from schemas.tables import PROMOTIONS
 from tasks.stores import tables
 from tasks.stores.workspace import Workspace
 
-Kind = Literal["promote", "rollback", "adopt", "override"]
+MoveKind = Literal["promote", "rollback", "adopt", "override"]
 """promote: chosen by the policy. override: chosen by a person, whatever the policy says."""
 
 INTENDED: Final = "intended"
 DONE: Final = "done"
+
+ADOPT: Final = "`heterodub rollback STAGE --adopt --reason TEXT`, with `--to VERSION` for its champion before that"
+OVERRIDE: Final = "`heterodub promote STAGE --model VERSION --override --reason TEXT`"
+CHOOSE: Final = f"`heterodub rollback STAGE --to VERSION --reason TEXT` (one that was champion) or {OVERRIDE} (any)"
+"""Commands that move the champion, for messages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +50,14 @@ class Move:
     move_id: str
     sequence: int
     model: str
-    kind: Kind
+    kind: MoveKind
     state: str
     from_version: int | None
     to_version: int
     created_utc: str
     finished_utc: str | None
     who: str
-    why: str
+    reason: str
     run: str | None
     benchmark: str | None
     policy: str | None
@@ -81,9 +87,9 @@ def last_move(ws: Workspace, model: str) -> Move | None:
 
 
 def intend(
-    ws: Workspace, model: str, kind: Kind, to_version: int, expected_champion: int | None, why: str, evidence: Evidence
+    ws: Workspace, model: str, kind: MoveKind, to_version: int, expected: int | None, reason: str, evidence: Evidence
 ) -> Move:
-    """Write a move that is about to be made. expected_champion: the champion that the decision was made against.
+    """Write a move that is about to be made. expected: the champion that the decision was made against.
 
     Raises: PromotionError - another move of the champion was made meanwhile or is under way; nothing is written.
     """
@@ -93,10 +99,10 @@ def intend(
         nonlocal move
         last = _newest([row for row in before.to_pylist() if row["model"] == model])
         if kind != "adopt":  # the registry did not follow this ledger
-            _require_unmoved(last, model, expected_champion)
+            _require_unmoved(last, model, expected)
         move = Move(
-            uuid.uuid4().hex[:12], last["sequence"] + 1 if last else 1, model, kind, INTENDED, expected_champion,
-            to_version, now_utc(), None, current_user(), why, **asdict(evidence),
+            uuid.uuid4().hex[:12], last["sequence"] + 1 if last else 1, model, kind, INTENDED, expected,
+            to_version, now_utc(), None, current_user(), reason, **asdict(evidence),
         )  # fmt: skip
         return pa.Table.from_pylist([asdict(move)], schema=PROMOTIONS)
 
@@ -114,7 +120,7 @@ def finish(ws: Workspace, move: Move) -> None:
     tables.update_columns(ws, "promotions", pa.table(update), key="move_id")
 
 
-def champions(model_moves: Sequence[Move]) -> list[int]:
+def rollback_line(model_moves: Sequence[Move]) -> list[int]:
     """Return the champions of one model that a rollback can go back through, the present one last.
 
     A promotion appends one; a rollback removes all behind its target, which is appended if it is not in the list.
@@ -145,9 +151,23 @@ def former_champions(model_moves: Sequence[Move]) -> list[int]:
     return list(seen)
 
 
+def history(settings: Settings, model: str | None) -> list[dict[str, Any]]:
+    """Return the history of champions: a row for each move, newest first, with the time it ended."""
+    rows: list[dict[str, Any]] = []
+    for move in moves(Workspace.open(settings.workspace), model):
+        if rows and rows[-1]["model"] == move.model:
+            rows[-1]["until_utc"] = move.created_utc
+        rows.append(
+            {"model": move.model, "version": move.to_version, "from": move.from_version, "kind": move.kind}
+            | {"since_utc": move.created_utc, "until_utc": None, "state": move.state, "who": move.who}
+            | {"reason": move.reason, "run": move.run, "benchmark": move.benchmark, "policy": move.policy}
+        )
+    return rows[::-1]
+
+
 def one_before(model_moves: Sequence[Move], present: Collection[int]) -> int | None:
     """Return the champion before the present one, of the versions in `present`."""
-    return next((number for number in reversed(champions(model_moves)[:-1]) if number in present), None)
+    return next((number for number in reversed(rollback_line(model_moves)[:-1]) if number in present), None)
 
 
 def now_utc() -> str:
@@ -168,7 +188,7 @@ def _newest(rows: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
     return max(rows, key=lambda row: int(row["sequence"]), default=None)
 
 
-def _require_unmoved(last: dict[str, Any] | None, model: str, expected_champion: int | None) -> None:
+def _require_unmoved(last: dict[str, Any] | None, model: str, expected: int | None) -> None:
     if last is None:
         return
     if last["state"] == INTENDED:
@@ -177,9 +197,9 @@ def _require_unmoved(last: dict[str, Any] | None, model: str, expected_champion:
             f"{last['created_utc']}; nothing was moved by this one. Run it again: if the other one died, it is "
             "finished first"
         )
-    if last["to_version"] != expected_champion:
+    if last["to_version"] != expected:
         raise PromotionError(
             f"meanwhile {last['who']} made version {last['to_version']} the champion of {model} ({last['kind']} of "
-            f"{last['created_utc']}); this decision was made against version {expected_champion or 'none'}, so nothing "
+            f"{last['created_utc']}); this decision was made against version {expected or 'none'}, so nothing "
             "was moved. Run it again"
         )
