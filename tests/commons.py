@@ -54,17 +54,17 @@ class Commons:
 
         It is killed, not asked to stop: what it holds is a test's, and is not kept.
         """
-        told = self.folder / f"{name}.json"
+        result = self.folder / f"{name}.json"
         with (self.folder / f"{name}.users").open("w") as users:
             with self.alone(name):
                 fcntl.flock(users, fcntl.LOCK_SH)
-                if not told.exists():
+                if not result.exists():
                     (place := self.folder / f"{name}-{os.getpid()}").mkdir(exist_ok=True)
                     started = start(place)
-                    told.write_text(json.dumps(asdict(started)))
-                    words = [sys.executable, "-S", "-c", _KEEPER, users.name, str(told), str(started.group)]
+                    result.write_text(json.dumps(asdict(started)))
+                    words = [sys.executable, "-S", "-c", _KEEPER, users.name, str(result), str(started.group)]
                     subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True)
-                address = json.loads(told.read_text())["address"]
+                address = json.loads(result.read_text())["address"]
             yield address
 
     @contextlib.contextmanager

@@ -16,8 +16,8 @@ PASSWORD = "hunter2-of-the-database"
 
 def programs() -> Path | None:
     """The folder of initdb and pg_ctl, of the newest version that is installed."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"), key=lambda path: float(path.parts[4]))
-    return found[-1].parent if found else None
+    result = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"), key=lambda path: float(path.parts[4]))
+    return result[-1].parent if result else None
 
 
 @contextmanager

@@ -58,17 +58,17 @@ def _run(cluster: DaskProcesses, entries: int, analysed: int, scratch: Path) -> 
     plan = plan_run(_listing(entries), {}, "bench", retry_quarantined=False)
     print(f"{len(plan.fresh):,} entries planned: driver {driver.told()}", flush=True)
     with open_client(cluster.address, 1, scratch, 3) as client:
-        told = {
+        result = {
             name: Step(client, cluster.scheduler.pid, name, count)
             for name, count in (("identified", entries), ("analysed", analysed))
         }
         for piece in slices(plan.fresh, {}):
-            with told["identified"] as step:
-                found = _identified(client, piece, step)
-            with told["analysed"] as step:
-                for _ in spread(client, nothing, found[: analysed - step.done], key=lambda raw: f"analyse-{raw.uri}"):
+            with result["identified"] as step:
+                outcome = _identified(client, piece, step)
+            with result["analysed"] as step:
+                for _ in spread(client, nothing, outcome[: analysed - step.done], key=lambda raw: f"analyse-{raw.uri}"):
                     step.step()
-        most = max(step.most for step in told.values())
+        most = max(step.most for step in result.values())
     print(f"most calls that the scheduler held at once: {most}")
 
 
@@ -103,8 +103,8 @@ class Step(SilentIngestWatcher):
             self.most = max(self.most, self._client.run_on_scheduler(calls))
         if self.done % self._every == 0:
             rate = self.done / (self._seconds + time.perf_counter() - self._began)
-            told = f"scheduler {self._scheduler.told(self.done)}; driver {self._driver.told(self.done)}"
-            print(f"{self.done:>12,} {self._name}, {rate:.0f} a second: {told}", flush=True)
+            result = f"scheduler {self._scheduler.told(self.done)}; driver {self._driver.told(self.done)}"
+            print(f"{self.done:>12,} {self._name}, {rate:.0f} a second: {result}", flush=True)
 
 
 class Watched:

@@ -102,8 +102,8 @@ def finished(footage, config, commons, cluster, prefect_api) -> Finished:
     def run(folder: Path) -> None:
         where = {"workspace": str(folder / "workspace"), "config": str(config), "dask": cluster}
         state = ingest(str(footage), **where, return_state=True)
-        told = {"flow_run": str(state.state_details.flow_run_id), "summary": state.result()}
-        (folder / "told.json").write_text(json.dumps(told))
+        result = {"flow_run": str(state.state_details.flow_run_id), "summary": state.result()}
+        (folder / "told.json").write_text(json.dumps(result))
 
     folder = commons.made_once("finished", run)
     return Finished(folder / "workspace", **json.loads((folder / "told.json").read_text()))

@@ -78,14 +78,14 @@ def versions(workspace: Path | str) -> dict[str, int]:
 
 def fingerprints(folder: Path) -> dict[bytes, tuple[str, int]]:
     """Hash and time of change of every regular file below a folder."""
-    found = {}
+    collected = {}
     for here, _, names in os.walk(os.fsencode(folder)):
         for name in names:
             path = os.path.join(here, name)
             if os.path.isfile(path) and not os.path.islink(path):
                 with open(path, "rb") as file:
-                    found[path] = (hashlib.file_digest(file, "sha256").hexdigest(), os.stat(path).st_mtime_ns)
-    return found
+                    collected[path] = (hashlib.file_digest(file, "sha256").hexdigest(), os.stat(path).st_mtime_ns)
+    return collected
 
 
 def people_lines(stderr: str) -> list[str]:

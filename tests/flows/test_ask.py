@@ -200,14 +200,14 @@ def test_status_shows_what_ran_and_how_it_ended(tmp_path: Path):
         learn(0)
     with recording("retrain", settings):
         text = run(ws.root, "status")
-        told = json.loads(run(ws.root, "status", "--json"))["runs"]
+        summary = json.loads(run(ws.root, "status", "--json"))["runs"]
     rows = [
         line.split() for line in text.splitlines() if "train" in line.split()[1:2] or "retrain" in line.split()[1:2]
     ]
     assert [row[1:3] for row in rows] == [["retrain", "running"], ["train", "failed"], ["train", "done"]]
     assert "ZeroDivisionError at learn" in text
     assert "12 clips, landmark-generator 1" in text
-    assert [one["state"] for one in told] == ["running", "failed", "done"]
+    assert [one["state"] for one in summary] == ["running", "failed", "done"]
 
 
 @pytest.mark.parametrize("words", [["status"], ["list"], ["list", "--clips"], ["explain", footage.BROKEN]])

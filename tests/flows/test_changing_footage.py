@@ -176,9 +176,9 @@ def test_files_that_vanish_midway(place, settings):
     ws = Workspace.open(settings.workspace)
     with open_client(settings.run.dask, 1, ws.scratch(), 3) as client:
         driver.work_through(client, ws, plan.fresh, settings, policy, _Vanishing(films / "y.mp4"))
-    found = states(place)
-    assert found["x.mp4"] == found["y.mp4"] == ("quarantined", "vanished")
-    assert found["z.mp4"] == ("measured", None)
+    result = states(place)
+    assert result["x.mp4"] == result["y.mp4"] == ("quarantined", "vanished")
+    assert result["z.mp4"] == ("measured", None)
     for name, content in kept.items():
         (films / f"{name}.mp4").write_bytes(content)
     plan, tally, _ = run(films, settings)
@@ -230,8 +230,8 @@ def test_equal_bytes_under_two_speakers_are_refused_by_name_and_taken_once_that_
     shutil.copy(place / "films" / "alice" / "a.mp4", twin)
     for _ in range(2):
         store(by_speaker, settings)
-        found = states(place)
-        assert found["a.mp4"] == found["copy.mp4"] == ("quarantined", "labels_disagree")
+        result = states(place)
+        assert result["a.mp4"] == result["copy.mp4"] == ("quarantined", "labels_disagree")
         assert clips_of(place) == {"b.mp4": 1, "c.mp4": 1}
     _, plan, tally = store(by_speaker, settings)
     summary = summarise(Workspace.open(settings.workspace), plan, tally, (), PublishResult(None, False), 1.0)

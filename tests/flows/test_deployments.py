@@ -145,10 +145,10 @@ def finished(client: SyncPrefectClient, run: FlowRun, log: Path) -> FlowRun:
 def until(look: Callable[[], Any], holds: Callable[[Any], bool]) -> Any:
     """What is seen once it holds; servers do some things seconds later."""
     end = time.monotonic() + 180
-    while not holds(found := look()):
-        assert time.monotonic() < end, found
+    while not holds(result := look()):
+        assert time.monotonic() < end, result
         time.sleep(0.5)
-    return found
+    return result
 
 
 def scheduled(client: SyncPrefectClient, deployment: Any, workspace: str) -> FlowRun:
@@ -172,8 +172,8 @@ def summary_of(client: SyncPrefectClient, run: FlowRun) -> str:
     filters = ArtifactFilter(
         flow_run_id=ArtifactFilterFlowRunId(any_=[run.id]), key=ArtifactFilterKey(any_=["retrain-summary"])
     )
-    (found,) = client.read_artifacts(artifact_filter=filters)
-    return str(found.data)
+    (actual,) = client.read_artifacts(artifact_filter=filters)
+    return str(actual.data)
 
 
 def below(client: SyncPrefectClient, run: FlowRun) -> list[str]:
@@ -231,21 +231,21 @@ def test_a_scheduled_retraining_ends_with_a_first_champion(served, client, param
     assert summary_of(client, run).startswith("**promoted**")
     (move,) = moves(Workspace.open(parameters["workspace"]))
     assert (move.model, move.to_version) == ("landmark-generator", 1)
-    told = {"heterodub.release.published": 1, "heterodub.model.promoted": 1}
-    until(lambda: events(served), lambda found: found == told)
+    result = {"heterodub.release.published": 1, "heterodub.model.promoted": 1}
+    until(lambda: events(served), lambda actual: actual == result)
 
 
 def test_new_files_bring_another_model_to_the_gate(served, client, parameters):
     make_sample(served.folder / "sample", only=LATER)
     run = asked_for(client, "retrain/retrain", parameters, served.worker.log)
     assert run.state_type == StateType.COMPLETED, served.worker.log.read_text()[-3000:]
-    told = summary_of(client, run)
-    outcome = told.removeprefix("**").partition("**")[0]
-    assert re.search(rf"version 2 {outcome}, champion \d \| \w+", told), told  # and why
+    summary = summary_of(client, run)
+    outcome = summary.removeprefix("**").partition("**")[0]
+    assert re.search(rf"version 2 {outcome}, champion \d \| \w+", summary), summary  # and why
     expected = Counter({"heterodub.release.published": 2, "heterodub.model.promoted": 1})
     expected[f"heterodub.model.{outcome}"] += 1
-    until(lambda: events(served), lambda found: found == expected)
-    assert "1 new clips" in told and "1 new speakers since version 1 (the champion)" in told
+    until(lambda: events(served), lambda result: result == expected)
+    assert "1 new clips" in summary and "1 new speakers since version 1 (the champion)" in summary
 
 
 def test_with_nothing_new_it_does_nothing(served, client, parameters):

@@ -44,13 +44,13 @@ def test_the_flow_does_what_it_can_and_says_what_it_could_not(place, prefect_api
     where = {"config": str(place / "short.toml"), "return_state": True}
     state = dub(str(place / "jobs.csv"), str(place / "generator"), "warp", **where)
     assert (state.type, state.name) == (StateType.COMPLETED, "Partial")
-    told = state.result()
-    assert (told["jobs"], told["dubbed"], told["failed"]) == (4, 2, 2)
-    assert [one["error"] is None for one in told["outcomes"]] == [True, False, False, True]
-    assert "SIGSEGV" in told["outcomes"][2]["error"]
+    result = state.result()
+    assert (result["jobs"], result["dubbed"], result["failed"]) == (4, 2, 2)
+    assert [one["error"] is None for one in result["outcomes"]] == [True, False, False, True]
+    assert "SIGSEGV" in result["outcomes"][2]["error"]
     assert sorted(path.name for path in place.glob("*.mp4")) == ["0.mp4", "3.mp4", "head.mp4", "other.mp4"]
     assert (place / "0.mp4").read_bytes() == (place / "3.mp4").read_bytes()
-    json.dumps(told)
+    json.dumps(result)
 
 
 def test_the_command_dubs_one_video_and_says_how_it_went(place, heterodub):
@@ -58,8 +58,8 @@ def test_the_command_dubs_one_video_and_says_how_it_went(place, heterodub):
     words = ("dub", place / "head.mp4", "--speech-from", place / "other.mp4", "-o", place / "out.mp4", *models)
     ended = heterodub(*words, "--json")
     assert ended.returncode == 0, ended.stderr
-    told = json.loads(ended.stdout)["outcomes"][0]
-    assert (told["frames"], told["translator"]) == (12, "warp")
+    summary = json.loads(ended.stdout)["outcomes"][0]
+    assert (summary["frames"], summary["translator"]) == (12, "warp")
     assert (place / "out.mp4").exists()
 
 

@@ -84,11 +84,11 @@ def ran(tmp_path_factory, config, shim, server, prefect_api) -> Ran:
 
 
 def test_every_file_found_is_in_the_catalog_once(ran):
-    found = {path_to_uri(path) for path in ran.due}
-    assert set(ran.rows) == found
+    result = {path_to_uri(path) for path in ran.due}
+    assert set(ran.rows) == result
     summary = json.loads(ran.finished.stdout)
     states = ("measured", "rejected_files", "duplicates", "quarantined")
-    assert summary["files"] == len(found) == sum(summary[state] for state in states)
+    assert summary["files"] == len(result) == sum(summary[state] for state in states)
 
 
 def test_every_file_ends_in_one_known_state_with_its_reason(ran):

@@ -26,8 +26,8 @@ def of_run(finished) -> FlowRunFilter:
 
 def test_the_flow_run_is_completed_and_publishes(finished):
     with get_client(sync_client=True) as client:
-        (told,) = client.read_flow_runs(flow_run_filter=of_run(finished))
-    assert told.state_name == "Completed"
+        (actual,) = client.read_flow_runs(flow_run_filter=of_run(finished))
+    assert actual.state_name == "Completed"
     summary = finished.summary
     assert (summary["files"], summary["measured"], summary["stage1"], summary["stage2"]) == (6, 6, 7, 7)
     assert summary["release"] == releases.latest(Workspace.open(str(finished.workspace))).release_id
@@ -35,8 +35,8 @@ def test_the_flow_run_is_completed_and_publishes(finished):
 
 def test_artifacts_show_the_summary_and_the_reasons(finished):
     with get_client(sync_client=True) as client:
-        found = client.read_artifacts(flow_run_filter=of_run(finished), limit=20, offset=0, sort=ArtifactSort.ID_DESC)
-    shown = {one.key: one.data for one in found}
+        actual = client.read_artifacts(flow_run_filter=of_run(finished), limit=20, offset=0, sort=ArtifactSort.ID_DESC)
+    shown = {one.key: one.data for one in actual}
     summary = {row["what"]: row["value"] for row in json.loads(shown["ingest-summary"])}
     assert summary["release"]
     assert summary["files"].isdigit()
@@ -126,8 +126,8 @@ def test_what_the_user_can_mend_is_one_line(heterodub, tmp_path, footage):
     for part, words in calls.items():
         ran = heterodub(*words)
         assert (ran.returncode, ran.stdout) == (1, ""), words
-        told = [line for line in people_lines(ran.stderr) if "error" in line.lower() or "Traceback" in line]
-        assert len(told) == 1 and told[0].startswith("error: ") and part in told[0], ran.stderr
+        lines = [line for line in people_lines(ran.stderr) if "error" in line.lower() or "Traceback" in line]
+        assert len(lines) == 1 and lines[0].startswith("error: ") and part in lines[0], ran.stderr
 
 
 def test_what_the_user_can_mend_is_an_error_of_ours(prefect_api, tmp_path, footage):
@@ -141,8 +141,8 @@ def test_what_the_user_can_mend_is_an_error_of_ours(prefect_api, tmp_path, foota
 def test_a_prefect_server_that_is_not_there_is_one_line(heterodub, tmp_path, footage):
     ran = heterodub("ingest", footage, "-w", tmp_path / "workspace", PREFECT_API_URL="http://127.0.0.1:1/api")
     assert (ran.returncode, ran.stdout) == (1, "")
-    (told,) = ran.stderr.splitlines()
-    assert told.startswith("error: no Prefect server answers at PREFECT_API_URL=http://127.0.0.1:1/api")
+    (lines,) = ran.stderr.splitlines()
+    assert lines.startswith("error: no Prefect server answers at PREFECT_API_URL=http://127.0.0.1:1/api")
 
 
 def test_missing_weights_end_the_run_and_blame_no_file(heterodub, tmp_path, footage):

@@ -75,16 +75,16 @@ def kill_group(process: subprocess.Popen) -> None:
 
 def below(process: subprocess.Popen, word: str) -> list[psutil.Process]:
     """Processes that `process` started, directly or not, with a word in their command line."""
-    found = []
+    collected = []
     for each in psutil.Process(process.pid).children(recursive=True):
         with contextlib.suppress(psutil.Error):  # it may just have ended
             if word in " ".join(each.cmdline()):
-                found.append(each)
-    return found
+                collected.append(each)
+    return collected
 
 
 def same_rows(workspace: Path, undisturbed: Path) -> None:
-    found, expected = contents(workspace), contents(undisturbed)
+    actual, expected = contents(workspace), contents(undisturbed)
     assert {table: len(rows) for table, rows in expected.items()} == {
         "catalog": 6,
         "clips": 7,
@@ -92,7 +92,7 @@ def same_rows(workspace: Path, undisturbed: Path) -> None:
         "stage2": 7,
     }
     for table, rows in expected.items():
-        assert found[table] == rows, table
+        assert actual[table] == rows, table
 
 
 @pytest.mark.slow

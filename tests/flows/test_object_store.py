@@ -29,9 +29,9 @@ def ingested(bucket, settings):
 def test_the_rows_are_those_of_a_local_ingest(ingested, finished):
     plan, tally, published = ingested
     assert (len(plan.fresh), tally.files_done, published.is_new) == (6, 6, True)
-    found, expected = portable(WORKSPACE), portable(finished.workspace)
+    actual, expected = portable(WORKSPACE), portable(finished.workspace)
     for table, rows in expected.items():
-        assert found[table] == rows, table
+        assert actual[table] == rows, table
 
 
 def test_a_second_run_decodes_nothing_and_changes_nothing(ingested, settings):

@@ -20,11 +20,11 @@ TINY = "[stage1]\npreset = 'tiny'\n[stage2]\npreset = 'tiny'\n[stage2.losses]\np
 def test_table_4_is_made_written_and_honest_about_its_missing_row(prefect_api, tmp_path):
     (tmp_path / "tiny.toml").write_text(TINY)
     speakers(tmp_path / "w", 7)
-    told = paper("table4", minutes=0.01, folds=3, workspace=str(tmp_path / "w"), config=str(tmp_path / "tiny.toml"))
-    assert [Path(path).name for path in told["files"]] == ["table4.md", "table4.csv", "table4.png"]
-    assert Path(told["files"][0]).parent == tmp_path / "w" / "reports" / "paper"
-    text = Path(told["files"][0]).read_text()
-    assert text == told["markdown"]
+    summary = paper("table4", minutes=0.01, folds=3, workspace=str(tmp_path / "w"), config=str(tmp_path / "tiny.toml"))
+    assert [Path(path).name for path in summary["files"]] == ["table4.md", "table4.csv", "table4.png"]
+    assert Path(summary["files"][0]).parent == tmp_path / "w" / "reports" / "paper"
+    text = Path(summary["files"][0]).read_text()
+    assert text == summary["markdown"]
     assert "without face-recognition loss: not measured: the weight slot weights.vgg_face is empty" in text
     assert "| without gated convolution | " in text
     assert "*LRS2: 5.5806*" in text
@@ -54,5 +54,5 @@ def test_a_study_is_made_and_scored_by_commands(study, tmp_path):
     assert shown.exit_code == 0, shown.output
     assert f"| {SYSTEMS[0]} | 3.00 | 3.00 | 3.00 |" in shown.stdout
     assert (tmp_path / "out" / "table2.png").exists()
-    told = json.loads(CliRunner().invoke(app, [*call, "--json"]).stdout)
-    assert (told["raters"], told["agreement"]["sync"]) == (1, None)
+    summary = json.loads(CliRunner().invoke(app, [*call, "--json"]).stdout)
+    assert (summary["raters"], summary["agreement"]["sync"]) == (1, None)

@@ -92,8 +92,8 @@ def test_a_training_is_kept_by_mlflow_on_postgres(heterodub, database, prefect_o
     ran = heterodub(*words, PREFECT_API_URL=prefect_on_postgres, **named)
     assert ran.returncode == 0, ran.stderr
     assert PASSWORD not in ran.stdout + ran.stderr
-    told = json.loads(ran.stdout)
-    assert rows(database, "mlflow", f"select status from runs where run_uuid = '{told['run']}'") == [("FINISHED",)]
+    summary = json.loads(ran.stdout)
+    assert rows(database, "mlflow", f"select status from runs where run_uuid = '{summary['run']}'") == [("FINISHED",)]
     assert rows(database, "mlflow", "select name, version from model_versions") == [("landmark-generator", 1)]
     assert rows(database, "prefect", "select count(*) from log where message like '%hunter2%'") == [(0,)]
     files = [path for path in (tmp_path / "workspace").rglob("*") if path.is_file()]

@@ -90,10 +90,10 @@ def no_server(given, monkeypatch) -> None:
 
 @pytest.mark.parametrize("case", BAD)
 def test_a_mistake_is_named_before_anything_is_started(given, case):
-    words, told = BAD[case]
+    words, result = BAD[case]
     ended = CliRunner().invoke(app, words if "-w" in words or words[0] == "sample" else [*words, "-w", "ws"])
     assert isinstance(ended.exception, HeterodubError) and ended.exit_code != 0, ended.output
-    assert told in str(ended.exception) and "Prefect" not in str(ended.exception)
+    assert result in str(ended.exception) and "Prefect" not in str(ended.exception)
 
 
 def test_a_workspace_that_cannot_be_is_refused_and_one_that_could_be_is_not_made(given):

@@ -24,10 +24,10 @@ def test_two_trainings_are_shown_one_after_the_other(live, capsys):
     with LearningDisplay(live) as display:
         learn(display, 2)
         learn(display, 3)
-    told = capsys.readouterr()
-    assert told.out == ""
-    assert "done at step 2" in told.err and "done at step 3" in told.err
-    assert ("train: 3 steps" in told.err) is not live
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "done at step 2" in captured.err and "done at step 3" in captured.err
+    assert ("train: 3 steps" in captured.err) is not live
 
 
 @pytest.mark.parametrize("live", [False, True])
@@ -36,10 +36,10 @@ def test_an_ingest_says_how_many_files_and_where_they_went(live, capsys):
         display.phase("analyse", 2)
         for done in (1, 2):
             display.analysed(Tally(2, done, 10, 5 * done, routes=Counter(both=done)))
-    told = capsys.readouterr()
-    assert told.out == ""
-    assert "both 2" in told.err
-    assert ("analyse: 2 to do" in told.err) is not live
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "both 2" in captured.err
+    assert ("analyse: 2 to do" in captured.err) is not live
 
 
 @pytest.mark.parametrize("live", [False, True])
@@ -48,9 +48,9 @@ def test_a_dubbing_names_its_job(live, capsys):
         display.job(1, 2, "[a].mp4")
         display.phase("dub", 3)
         display.frame()
-    told = capsys.readouterr()
-    assert told.out == ""
-    assert "1/2 [a].mp4: dub" in told.err
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "1/2 [a].mp4: dub" in captured.err
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(0, "0 s left"), (90, "90 s left"), (91, "2 min left")])

@@ -64,13 +64,13 @@ def workspace(tmp_path_factory, prefect_api) -> str:
 def run(workspace: str, short: Path) -> tuple[dict, list[str]]:
     """What a retraining tells, and the flows that it started."""
     state = retrain(workspace=workspace, config=str(short), return_state=True)
-    told = state.result(raise_on_failure=False)
+    result = state.result(raise_on_failure=False)
     with get_client(sync_client=True) as client:
         parent = FlowRunFilterParentFlowRunId(any_=[state.state_details.flow_run_id])
         below: list[FlowRun] = client.read_flow_runs(flow_run_filter=FlowRunFilter(parent_flow_run_id=parent))
         names = [client.read_flow(one.flow_id).name for one in below]
-    assert state.is_failed() == isinstance(told, RetrainError)
-    return told.summary if isinstance(told, RetrainError) else told, sorted(names)
+    assert state.is_failed() == isinstance(result, RetrainError)
+    return result.summary if isinstance(result, RetrainError) else result, sorted(names)
 
 
 def outlook(workspace: str, short: Path) -> Outlook:
@@ -82,10 +82,10 @@ def registry(workspace: str) -> MlflowClient:
 
 
 def test_a_step_that_fails_leaves_the_champion_and_says_so(workspace, short):
-    told, started = run(workspace, short)
+    result, started = run(workspace, short)
     assert started == ["evaluate", "promote", "train"]
-    first, second = told["stages"]
-    assert (told["outcome"], first["outcome"], second["outcome"]) == ("failed", "failed", "unchanged")
+    first, second = result["stages"]
+    assert (result["outcome"], first["outcome"], second["outcome"]) == ("failed", "failed", "unchanged")
     assert f"has no [models.{MODEL}]" in first["reason"] and "no stage2 clip" in second["reason"]
     assert champion(workspace) is None
     assert f"has no [models.{MODEL}]" in Artifact.get("retrain-summary").data
@@ -99,14 +99,14 @@ def test_the_next_run_goes_on_behind_the_last_step_that_ended_well(workspace, sh
     assert kept["release"] == seen.release and "rows" not in kept
 
     (short.parent / "policy.toml").write_text(POLICY)
-    told, started = run(workspace, short)
+    result, started = run(workspace, short)
     assert started == ["promote"]
-    assert (told["outcome"], told["stages"][0]["trained"], champion(workspace)) == ("promoted", "before", 1)
+    assert (result["outcome"], result["stages"][0]["trained"], champion(workspace)) == ("promoted", "before", 1)
 
 
 def test_both_are_on_record_with_the_flows_that_they_called(workspace):
-    found = runs(Workspace.open(workspace))
-    second, first = (run for run in found if run.flow == "retrain")
+    actual = runs(Workspace.open(workspace))
+    second, first = (run for run in actual if run.flow == "retrain")
     assert (first.state, first.error, second.state) == ("failed", "RetrainError", "done")
     steps = ("decide", "train", "evaluate", "log", "promote", "decide", "report")
     assert [(step.name, step.state) for step in first.steps] == [
@@ -114,15 +114,17 @@ def test_both_are_on_record_with_the_flows_that_they_called(workspace):
     ]
     assert [step.name for step in second.steps] == ["decide", "promote", "decide", "report"]
     assert (second.named("report").facts, second.named("decide").facts["stage"]) == ({"outcome": "promoted"}, "stage2")
-    below = [(run.flow, run.state) for run in reversed(found) if run.parent == first.run]
+    below = [(run.flow, run.state) for run in reversed(actual) if run.parent == first.run]
     assert below == [("train", "done"), ("evaluate", "done"), ("promote", "failed")]
 
 
 def test_without_new_footage_nothing_is_done(workspace, short, said):
     before = len(registry(workspace).search_runs(["1"]))
-    told = json.loads(said("retrain", "-w", workspace, "--config", str(short), "--json"))
-    assert told["outcome"] == "unchanged"
-    assert "0 new clips" in told["stages"][0]["reason"] and "version 1 (the champion)" in told["stages"][0]["reason"]
+    summary = json.loads(said("retrain", "-w", workspace, "--config", str(short), "--json"))
+    assert summary["outcome"] == "unchanged"
+    assert (
+        "0 new clips" in summary["stages"][0]["reason"] and "version 1 (the champion)" in summary["stages"][0]["reason"]
+    )
     assert len(registry(workspace).search_runs(["1"])) == before
 
 
@@ -146,9 +148,9 @@ def test_whoever_learned_from_what_was_taken_down_is_to_be_replaced(workspace, s
 
 
 def test_footage_that_was_tried_and_kept_out_is_not_tried_again(workspace, short):
-    told, started = run(workspace, short)
+    result, started = run(workspace, short)
     assert started == ["evaluate", "promote", "train"]
-    assert (told["outcome"], told["stages"][0]["version"], champion(workspace)) == ("kept", 2, 1)
+    assert (result["outcome"], result["stages"][0]["version"], champion(workspace)) == ("kept", 2, 1)
     seen = outlook(workspace, short)
     assert not seen.due and seen.since == 2 and "kept out" in seen.why
     other = short.with_name("other.toml")
@@ -165,5 +167,5 @@ def test_a_corpus_that_is_not_there_stops_the_command_before_anything_is_begun(w
 
 def test_a_corpus_that_is_away_at_night_stops_the_flow_before_anything_is_trained(workspace, short):
     state = retrain(["/nowhere"], workspace=workspace, config=str(short), return_state=True)
-    told = state.result(raise_on_failure=False)
-    assert isinstance(told, RetrainError) and str(told).startswith("/nowhere: ") and told.summary["stages"] == []
+    result = state.result(raise_on_failure=False)
+    assert isinstance(result, RetrainError) and str(result).startswith("/nowhere: ") and result.summary["stages"] == []

@@ -55,8 +55,8 @@ def test_the_sample_is_released_with_all_splits_and_left_as_it_was(ended):
 
 @pytest.mark.long
 def test_a_baseline_is_trained_on_it_logged_and_loaded_again(ended, workspace, tmp_path):
-    told = train_baseline("atvgnet", workspace=str(workspace), preset="tiny", steps=4)
-    assert (told["model"], told["version"], told["step"]) == ("atvgnet", 1, 4)
+    summary = train_baseline("atvgnet", workspace=str(workspace), preset="tiny", steps=4)
+    assert (summary["model"], summary["version"], summary["step"]) == ("atvgnet", 1, 4)
     ws = Workspace.open(str(workspace))
     tracking = open_tracking(Settings().tracking, ws)
     version = named_version(tracking, BASELINE_KINDS["atvgnet"].name, None)
@@ -65,11 +65,11 @@ def test_a_baseline_is_trained_on_it_logged_and_loaded_again(ended, workspace, t
     assert learned_from and {row["clip_id"] for row in learned_from} <= both
     touched = models_trained_on(tracking, ws, {learned_from[0]["media_id"]})
     assert [one.version for one in touched] == [version]  # in a takedown
-    run = tracking.client.get_run(told["run"])
+    run = tracking.client.get_run(summary["run"])
     assert {"loss/landmarks", "val/perceptual_lower", "val/psnr_mouth"} - set(run.data.metrics) <= {"loss/landmarks"}
-    assert {one.path for one in tracking.client.list_artifacts(told["run"], "val")} >= {"val/faces_000004.png"}
+    assert {one.path for one in tracking.client.list_artifacts(summary["run"], "val")} >= {"val/faces_000004.png"}
     given = baseline_example(64)
-    translator, _ = load_baseline(Path(told["folder"]))
+    translator, _ = load_baseline(Path(summary["folder"]))
     known = given["reference_pictures"], given["reference_landmarks"]
     expected = translator.generate(given["pictures"], given["mel"], *known)
     made = load_predictor(tracking, version, tmp_path / "fetched").predict(given)

@@ -74,9 +74,9 @@ def test_an_address_with_credentials_is_refused_wherever_it_stands(tmp_path, het
     (tmp_path / "list.csv").write_text(f"uri\n{address}\n")
     (tmp_path / "corpus.toml").write_text(f"root = '{address}'\n")
     for source in (address, str(tmp_path / "list.csv"), str(tmp_path / "corpus.toml")):
-        with pytest.raises(SourceError, match="credentials") as told:
+        with pytest.raises(SourceError, match="credentials") as excinfo:
             list(source_files(source))
-        assert not holds_secret(str(told.value).encode())
+        assert not holds_secret(str(excinfo.value).encode())
     ran = heterodub("status", HETERODUB_WORKSPACE=address)
     assert ran.returncode == 1 and "credentials" in ran.stderr
     assert not holds_secret(ran.stderr.encode())

@@ -27,7 +27,7 @@ def test_the_only_worker_leaves_midway_and_another_ends_it_with_the_same_rows(
     leave(first)
     standing.worker("second")
     finish(process)
-    found, expected = contents(tmp_path / "workspace"), contents(finished.workspace)
+    actual, expected = contents(tmp_path / "workspace"), contents(finished.workspace)
     for table, rows in expected.items():
-        assert found[table] == rows, table
+        assert actual[table] == rows, table
     assert list((tmp_path / "dask").rglob("*.parquet")) == []

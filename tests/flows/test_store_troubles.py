@@ -30,17 +30,17 @@ def test_a_store_that_stumbles_costs_no_rows(store, config, finished):
     store.share = 0.25
     finish(ingest(SOURCE, config, "s3://lab/stumbling", store))
     assert set(store.met) == set(FAULTS), store.met
-    found, expected = portable("s3://lab/stumbling"), portable(finished.workspace)
+    actual, expected = portable("s3://lab/stumbling"), portable(finished.workspace)
     for table, rows in expected.items():
-        assert found[table] == rows, table
+        assert actual[table] == rows, table
 
 
 def test_two_ingests_of_the_same_footage_at_once_leave_the_rows_of_one(store, config, finished):
     for process in [ingest(SOURCE, config, "s3://lab/twice", store) for _ in range(2)]:
         finish(process)
-    found, expected = portable("s3://lab/twice"), portable(finished.workspace)
+    actual, expected = portable("s3://lab/twice"), portable(finished.workspace)
     for table, rows in expected.items():
-        assert found[table] == rows, table
+        assert actual[table] == rows, table
     assert set(store.met) == {PASS}
 
 
@@ -51,12 +51,12 @@ def test_two_ingests_at_once_that_meet_the_same_bytes_under_two_names(store, buc
     both = [ingest(source, config, "s3://lab/met", store) for source in (SOURCE, "s3://footage/copies")]
     for process in both:
         finish(process)
-    found, expected = contents("s3://lab/met"), contents(finished.workspace)
-    states = Counter(row["state"] for row in found["catalog"])
+    actual, expected = contents("s3://lab/met"), contents(finished.workspace)
+    states = Counter(row["state"] for row in actual["catalog"])
     assert states == {"measured": 6, "duplicate": 2}
-    stands = {row["media_id"]: row["uri"] for row in found["catalog"] if row["state"] == "measured"}
+    stands = {row["media_id"]: row["uri"] for row in actual["catalog"] if row["state"] == "measured"}
     assert len(stands) == 6
-    assert {row["clip_id"] for row in found["clips"]} == {row["clip_id"] for row in expected["clips"]}
-    assert all(row["uri"] == stands[row["media_id"]] for row in found["clips"])
+    assert {row["clip_id"] for row in actual["clips"]} == {row["clip_id"] for row in expected["clips"]}
+    assert all(row["uri"] == stands[row["media_id"]] for row in actual["clips"])
     for stage in ("stage1", "stage2"):
-        assert [row["clip_id"] for row in found[stage]] == [row["clip_id"] for row in expected[stage]]
+        assert [row["clip_id"] for row in actual[stage]] == [row["clip_id"] for row in expected[stage]]

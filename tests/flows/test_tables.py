@@ -41,8 +41,8 @@ def evaluation() -> dict:
 
 
 def interval(scores) -> dict:
-    found = mean_interval(scores, [str(number) for number in range(len(scores))])
-    return {name: getattr(found, name) for name in ("mean", "low", "high", "clips", "groups", "left_out")}
+    result = mean_interval(scores, [str(number) for number in range(len(scores))])
+    return {name: getattr(result, name) for name in ("mean", "low", "high", "clips", "groups", "left_out")}
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -85,8 +85,8 @@ def test_lineage_tells_files_apart_by_what_differs(printed, width):
         {"media_id": "a" * 64, "uri": f"{root}/{name}", "corpus": "talks", "speaker": "ada", "licence": "CC BY 4.0"}
         for name in ("monday/one.mp4", "tuesday/two.mp4")
     ]
-    told = {"kind": "speaker", "value": "ada", "files": rows, "clips": [], "models": [], "releases": []}
-    text = printed(max(width, 80), show_footage, told | {"benchmarks": {}})
+    result = {"kind": "speaker", "value": "ada", "files": rows, "clips": [], "models": [], "releases": []}
+    text = printed(max(width, 80), show_footage, result | {"benchmarks": {}})
     assert f"files below {root}/" in text and text.count(root) == 1
     assert "monday/one.mp4" in text and "tuesday/two.mp4" in text
 

@@ -109,7 +109,7 @@ def _log_model(ws: Workspace, clips: list[dict]) -> None:
 def told_in(ws: Workspace, media: set[str]) -> list[Path]:
     """Files of the workspace in which the speaker, one of the films or their content is found."""
     named = [SPEAKER, "head1.mkv", "head2.mov", "elsewhere.mkv"]
-    found = []
+    collected = []
     for path in Path(ws.root).rglob("*"):
         if not path.is_file() or "tombstones" in path.parts or "_delta_log" in path.parts:
             continue
@@ -121,8 +121,8 @@ def told_in(ws: Workspace, media: set[str]) -> list[Path]:
             words = {str(value) for name in texts for value in rows[name].to_pylist()}
             held += [word for word in words if word in media or any(name in word for name in named)]
         if held:
-            found.append(path.relative_to(ws.root))
-    return found
+            collected.append(path.relative_to(ws.root))
+    return collected
 
 
 @pytest.fixture(scope="module")
@@ -135,26 +135,26 @@ def down(labelled, manifest, config):
         "traced": trace(settings, SPEAKER),
         "model": trace(settings, f"{MODEL}/1"),
     }
-    told = takedown("speaker", SPEAKER, "asked", True, str(labelled), str(config))
+    summary = takedown("speaker", SPEAKER, "asked", True, str(labelled), str(config))
     before["told_in"] = told_in(ws, before["media"])
     done = takedown("speaker", SPEAKER, "asked", False, str(labelled), str(config))
-    return ws, settings, before, told, done
+    return ws, settings, before, summary, done
 
 
 def test_a_dry_run_says_what_would_go_and_changes_nothing(down):
-    ws, _, before, told, done = down
-    assert told["clips"] == done["clips"] >= 2
-    assert len(told["files"]) == 3  # two films and the copy of one
-    assert [(row["version"], row["clips"] > 0) for row in told["models"]] == [(1, True)]
-    trainings = [(Path(row["folder"]).name, row["known"], row["bytes"] >= 1000) for row in told["trainings"]]
+    ws, _, before, result, done = down
+    assert result["clips"] == done["clips"] >= 2
+    assert len(result["files"]) == 3  # two films and the copy of one
+    assert [(row["version"], row["clips"] > 0) for row in result["models"]] == [(1, True)]
+    trainings = [(Path(row["folder"]).name, row["known"], row["bytes"] >= 1000) for row in result["trainings"]]
     assert trainings == [("stage1-mute", False, True), ("stage1-saw", True, True)]
-    assert told["releases"][-1] == before["release"]
-    assert (told["state"], done["state"]) == ("dry_run", "done")
+    assert result["releases"][-1] == before["release"]
+    assert (result["state"], done["state"]) == ("dry_run", "done")
     assert [run.state for run in runs(ws) if run.flow == "takedown"][-2:] == ["done", "dry_run"]
 
 
 def test_before_it_both_ways_lead_to_the_same(down):
-    _, _, before, told, _ = down
+    _, _, before, result, _ = down
     footage, model = before["traced"], before["model"]
     assert isinstance(footage, FootageTrace) and isinstance(model, ModelTrace)
     assert [row["version"] for row in footage.models] == [1]
@@ -162,7 +162,7 @@ def test_before_it_both_ways_lead_to_the_same(down):
     assert {row["speaker"] for row in model.files} <= {SPEAKER, None}
     assert model.clips == {"train": sorted(row["clip_id"] for row in footage.clips)}
     assert model.release["release_id"] == before["release"] and model.gone == 0
-    assert footage.releases == tuple(told["releases"])
+    assert footage.releases == tuple(result["releases"])
 
 
 def test_its_rows_are_gone_and_what_is_left_is_sound(down):
@@ -171,7 +171,7 @@ def test_its_rows_are_gone_and_what_is_left_is_sound(down):
         assert not before["media"] & set(tables.read(ws, table, ["media_id"])["media_id"].to_pylist()), table
         assert tables.read(ws, table).num_rows
     assert done["release"] == releases.latest(ws).release_id != before["release"]
-    assert [found for found in check_workspace(settings) if found.health is Health.PROBLEM] == []
+    assert [finding for finding in check_workspace(settings) if finding.health is Health.PROBLEM] == []
     with pytest.raises(NotFoundError, match="takedown"):
         releases.release_clips(ws, releases.find(ws, before["release"]), Stage.STAGE1)
 
@@ -206,8 +206,10 @@ def test_a_later_ingest_does_not_bring_it_back(down, manifest, footage, config, 
     """Neither under its label, nor as files that nobody says anything about."""
     ws, _, before, _, _ = down
     files = tables.read(ws, "catalog").num_rows
-    told = ingest(str(manifest), workspace=ws.root, config=str(config), dask=cluster)
-    assert told["new_files"] == 1 and not told["release_is_new"]  # the copy without a label, stopped by its content
+    summary = ingest(str(manifest), workspace=ws.root, config=str(config), dask=cluster)
+    assert (
+        summary["new_files"] == 1 and not summary["release_is_new"]
+    )  # the copy without a label, stopped by its content
     unlabelled = ingest(str(footage), workspace=ws.root, config=str(config), dask=cluster)
     assert not unlabelled["release_is_new"] or unlabelled["release"] != before["release"]
     assert not before["media"] & set(tables.read(ws, "catalog", ["media_id"])["media_id"].to_pylist())
@@ -236,9 +238,9 @@ def test_in_a_copy_of_the_workspace_no_model_of_the_original_goes(down, config, 
         takedown("speaker", SPEAKER, "asked", False, copy.root, str(config), True)
     assert (_everything(ws), _everything(copy)) == before
     if how != "with a link":
-        found = check_tracking(load_settings(str(config), workspace=copy.root))
-        assert [one.health for one in found] == [Health.PROBLEM]
-        assert "moved or copied here" in found[0].detail and "relocate" in found[0].remedy
+        findings = check_tracking(load_settings(str(config), workspace=copy.root))
+        assert [one.health for one in findings] == [Health.PROBLEM]
+        assert "moved or copied here" in findings[0].detail and "relocate" in findings[0].remedy
 
 
 def _everything(ws: Workspace) -> set[Path]:
@@ -277,7 +279,7 @@ def test_prefect_keeps_neither_who_was_taken_down_nor_why(finished, config, hete
     assert ran.returncode == 0, ran.stderr[-2000:]
     kept = [path.read_bytes() for path in commons.folder.glob("prefect-*/prefect.db*")]
     assert json.loads(ran.stdout)["takedown"].encode() in b"".join(kept)  # the flow was given this
-    assert not any(told in one for told in (name.encode(), reason.encode()) for one in kept)
+    assert not any(result in one for result in (name.encode(), reason.encode()) for one in kept)
 
     takedown("speaker", name, reason, True, ws.root, str(config))  # as a deployment would be given it
     with get_client(sync_client=True) as client:
@@ -299,9 +301,9 @@ def test_doctor_tells_of_models_whose_files_are_gone_or_are_others(down, config,
     shutil.rmtree(gone)
     weights = next(changed.rglob("*.safetensors"))
     weights.write_bytes(weights.read_bytes()[:-1])
-    told = {one.what: one.detail for one in check_tracking(settings) if one.health is Health.PROBLEM}
-    assert set(told) == {f"{MODEL} 1", f"{MODEL} 2, previous"}
-    assert "files are not there" in told[f"{MODEL} 1"] and "not what was logged" in told[f"{MODEL} 2, previous"]
+    findings = {one.what: one.detail for one in check_tracking(settings) if one.health is Health.PROBLEM}
+    assert set(findings) == {f"{MODEL} 1", f"{MODEL} 2, previous"}
+    assert "files are not there" in findings[f"{MODEL} 1"] and "not what was logged" in findings[f"{MODEL} 2, previous"]
 
 
 def test_models_go_as_well_when_told_to_but_no_champion(down, config):
@@ -339,12 +341,12 @@ def test_what_a_killed_writer_left_goes_too_and_a_benchmark_that_lost_clips_says
     pq.write_table(own.filter(pc.not_equal(own["media_id"], media)), other)
 
     uri = next(row["uri"] for row in rows if row["media_id"] == media)
-    told = takedown("file", uri, "asked", False, ws.root, str(config))
+    summary = takedown("file", uri, "asked", False, ws.root, str(config))
     assert not list(Path(ws.root, "stage1").glob(f"*{media}*"))
     assert (of_it.exists(), other.exists()) == (False, True)
-    assert frozen.benchmark in told["benchmarks"]
+    assert frozen.benchmark in summary["benchmarks"]
     assert media not in tables.read(ws, "benchmarks", ["media_id"])["media_id"].to_pylist()
-    if left := len(frozen.clips) - told["benchmarks"][frozen.benchmark]:
+    if left := len(frozen.clips) - summary["benchmarks"][frozen.benchmark]:
         assert left > 0
         with pytest.raises(PromotionError, match="not whole any more"):
             benchmarks.standing(ws, Stage.STAGE1, frozen.line)
@@ -389,9 +391,9 @@ def test_copies_of_other_bytes_are_named_taken_along_and_do_not_come_back(finish
     for name in ("ead0.mp4", "0.mp4", ".mkv"):
         with pytest.raises(NotFoundError):
             takedown("file", name, "asked", True, ws.root, str(config))
-    told = takedown("file", "head0.mp4", "asked", True, ws.root, str(config))
-    assert [Path(row["uri"]).name for row in told["files"]] == ["head0.mp4"]
-    assert sorted(Path(row["uri"]).name for row in told["near_copies"]) == ["remux.mkv", "smaller.mp4"]
+    summary = takedown("file", "head0.mp4", "asked", True, ws.root, str(config))
+    assert [Path(row["uri"]).name for row in summary["files"]] == ["head0.mp4"]
+    assert sorted(Path(row["uri"]).name for row in summary["near_copies"]) == ["remux.mkv", "smaller.mp4"]
 
     done = takedown("file", "head0.mp4", "asked", False, ws.root, str(config), False, True)
     assert len(done["files"]) == 3 and tables.read(ws, "catalog", ["uri"]).num_rows == before - 3

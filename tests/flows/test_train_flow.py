@@ -75,24 +75,27 @@ def test_another_seed_is_another_version(trained, workspace, short):
 
 @pytest.mark.parametrize("named", ["run", "version", "folder"])
 def test_it_is_scored_beside_its_controls_however_it_is_named(trained, workspace, short, mlflow, named):
-    told = evaluate(model=str(trained[named]), workspace=str(workspace), config=short)
-    json.dumps(told)
-    systems = {mean["system"] for mean in told["means"]}
+    summary = evaluate(model=str(trained[named]), workspace=str(workspace), config=short)
+    json.dumps(summary)
+    systems = {mean["system"] for mean in summary["means"]}
     assert systems == {"own sound", "other sound", "no sound", "copy", "mean face", "truth"}
-    assert {row["speaker"] for row in told["rows"]} == {"speaker 2", "speaker 6", "speaker 10"}
-    assert told["speakers"] == 3
-    run = mlflow.get_run(told["run"])
-    means = {(mean["system"], mean["score"]): mean["interval"]["mean"] for mean in told["means"]}
+    assert {row["speaker"] for row in summary["rows"]} == {"speaker 2", "speaker 6", "speaker 10"}
+    assert summary["speakers"] == 3
+    run = mlflow.get_run(summary["run"])
+    means = {(mean["system"], mean["score"]): mean["interval"]["mean"] for mean in summary["means"]}
     assert run.data.metrics["paired/nme_lips"] == pytest.approx(means["own sound", "nme_lips"])
-    assert (run.data.tags["release"], run.data.tags["benchmark"]) == (told["release"], told["judged_on"].split()[1])
+    assert (run.data.tags["release"], run.data.tags["benchmark"]) == (
+        summary["release"],
+        summary["judged_on"].split()[1],
+    )
     versions = {"folder": None, "run": str(trained["version"]), "version": str(trained["version"])}
     assert run.data.tags.get("version") == versions[named]
-    assert [verdict["control"] for verdict in told["verdicts"]] == ["copy", "other sound"]
+    assert [verdict["control"] for verdict in summary["verdicts"]] == ["copy", "other sound"]
 
 
 def test_folds_judge_every_speaker_but_those_of_the_test_split(workspace, short, prefect_api):
-    told = evaluate(folds=2, workspace=str(workspace), config=short)
-    judged = {row["speaker"] for row in told["rows"]}
+    summary = evaluate(folds=2, workspace=str(workspace), config=short)
+    judged = {row["speaker"] for row in summary["rows"]}
     assert judged == {f"speaker {number}" for number in range(12) if number % 4 != 2}
 
 
@@ -104,13 +107,13 @@ def test_what_belongs_to_the_other_stage_is_refused(workspace, short, prefect_ap
 
 @pytest.mark.long
 def test_more_stage_1_footage_is_compared_on_the_same_speakers(workspace, short, prefect_api, mlflow):
-    told = ablate_data(folds=2, workspace=str(workspace), config=short)
-    assert told["added_clips"] > 0
-    half, more = ({row["score"] for row in told[part]["means"]} for part in ("half", "more"))
+    summary = ablate_data(folds=2, workspace=str(workspace), config=short)
+    assert summary["added_clips"] > 0
+    half, more = ({row["score"] for row in summary[part]["means"]} for part in ("half", "more"))
     assert half == more
-    assert set(told["gains"]) == {"nme_lips", "nme_outline", "nme"}
-    kept = mlflow.get_run(told["run"]).data.metrics
-    assert kept["gain/nme_lips"] == told["gains"]["nme_lips"]["mean"]
+    assert set(summary["gains"]) == {"nme_lips", "nme_outline", "nme"}
+    kept = mlflow.get_run(summary["run"]).data.metrics
+    assert kept["gain/nme_lips"] == summary["gains"]["nme_lips"]["mean"]
 
 
 def test_what_is_wrong_is_one_line(heterodub, workspace, short):
@@ -150,7 +153,7 @@ def test_torchrun_s_two_processes_come_to_what_one_does(workspace, tmp_path, pre
     assert (two["step"], two["version"]) == (one["step"], one["version"] + 1)
     assert mlflow.get_run(two["run"]).data.params["devices"] == "2"
     assert two["best_loss"] == pytest.approx(one["best_loss"], rel=2e-3)
-    alone, shared = (load_generator(Path(told["folder"]))[0].state_dict() for told in (one, two))
+    alone, shared = (load_generator(Path(result["folder"]))[0].state_dict() for result in (one, two))
     for name, value in alone.items():
         torch.testing.assert_close(shared[name], value, atol=5e-3, rtol=0.05)
 

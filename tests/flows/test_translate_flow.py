@@ -98,10 +98,12 @@ def test_it_is_tuned_and_scored_by_name(trained, workspace, short, mlflow, tmp_p
         require_model(settings, TRANSLATOR, f"{FINETUNED}/1", may_be_folder=False)
     traced = trace(settings, f"{FINETUNED}/1")
     assert clip_id(2) in traced.clips["test"]
-    found = models_trained_on(open_tracking(settings.tracking, ws := Workspace.open(str(workspace))), ws, {media_id(2)})
-    assert [(one.version.name, one.clips) for one in found] == [(FINETUNED, 1)]
-    told = evaluate("stage2", model=tuned["run"], workspace=str(workspace), config=short, references=4)
-    assert told["judged_on"].startswith("benchmark b")
-    assert {row["system"] for row in told["rows"]} == {"painted", "copy", "warp", "nearest frame", "source"}
-    assert "LPIPS" in told["not_measured"]
-    assert told["tuned_on"] == [clip_id(2)]
+    result = models_trained_on(
+        open_tracking(settings.tracking, ws := Workspace.open(str(workspace))), ws, {media_id(2)}
+    )
+    assert [(one.version.name, one.clips) for one in result] == [(FINETUNED, 1)]
+    summary = evaluate("stage2", model=tuned["run"], workspace=str(workspace), config=short, references=4)
+    assert summary["judged_on"].startswith("benchmark b")
+    assert {row["system"] for row in summary["rows"]} == {"painted", "copy", "warp", "nearest frame", "source"}
+    assert "LPIPS" in summary["not_measured"]
+    assert summary["tuned_on"] == [clip_id(2)]

@@ -28,16 +28,16 @@ def main() -> int:
     parser.add_argument("--only", type=int, help="replay the input of this number")
     given = parser.parse_args()
     first, last = (0, given.inputs) if given.only is None else (given.only, given.only + 1)
-    found: list[Finding] = []
+    collected: list[Finding] = []
     with tempfile.TemporaryDirectory(prefix="heterodub-fuzz-") as home:
         reports = fuzz(Path(home), given.door or DOORS, given.seed, first, last)
     for door, report in reports.items():
         print(f"{door}: {dict(report.counts)}", flush=True)
-        found += report.findings
-    for one in found:
+        collected += report.findings
+    for one in collected:
         print(f"  {one}\n    kept in {keep(one, KEPT)}", flush=True)
-    print(f"{len(found)} inputs ended as they should not" if found else "every input ended as it should")
-    return bool(found)
+    print(f"{len(collected)} inputs ended as they should not" if collected else "every input ended as it should")
+    return bool(collected)
 
 
 if __name__ == "__main__":

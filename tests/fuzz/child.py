@@ -101,10 +101,10 @@ def outcomes(home: Path, seed: str, work: Sequence[tuple[str, int, int]]) -> Ite
     for name, first, last in work:
         door = all_doors[name]
         renew(door, place)
-        if (told := take(door, place, watch))[
+        if (result := take(door, place, watch))[
             "outcome"
         ] == "refused" and not door.draws:  # imports what is imported late, too
-            raise RuntimeError(f"{name}: {told}")
+            raise RuntimeError(f"{name}: {result}")
         for number in range(first, last):
             damage(door, name, seed, number, place)
             yield {"door": name, "number": number}

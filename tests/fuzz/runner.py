@@ -72,8 +72,8 @@ def _some(home: Path, seed: str, todo: list[Work], reports: dict[str, Report]) -
     words = [sys.executable, "-B", "-m", "tests.fuzz.child", str(home / "inside"), seed, json.dumps(todo)]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT) as child:
         begun: tuple[str, int] | None = None
-        for told in _lines(child, home):
-            if told is None:
+        for result in _lines(child, home):
+            if result is None:
                 child.kill()
                 child.wait()
                 if begun is None:
@@ -82,10 +82,10 @@ def _some(home: Path, seed: str, todo: list[Work], reports: dict[str, Report]) -
                 reports[door].add(Finding(door, seed, number, "crash or hang", f"exit code {child.returncode}"))
                 left = [one[0] for one in todo].index(door)
                 return [(door, number + 1, todo[left][2]), *todo[left + 1 :]]
-            if "door" in told:
-                begun = told["door"], told["number"]
+            if "door" in result:
+                begun = result["door"], result["number"]
             elif begun:
-                reports[begun[0]].add(Finding(*begun[:1], seed, begun[1], told["outcome"], told["what"]))
+                reports[begun[0]].add(Finding(*begun[:1], seed, begun[1], result["outcome"], result["what"]))
                 if elsewhere := _elsewhere(home):
                     reports[begun[0]].add(Finding(*begun[:1], seed, begun[1], "wrote elsewhere", elsewhere))
     return []
@@ -93,8 +93,8 @@ def _some(home: Path, seed: str, todo: list[Work], reports: dict[str, Report]) -
 
 def _elsewhere(home: Path) -> str:
     """Files beside the folder that inputs lie in; empty where there are none but ours."""
-    found = {str(path.relative_to(home)) for one in ("", "outside") for path in (home / one).iterdir()}
-    return ", ".join(sorted(found - {"errors", "inside", "outside", "outside/kept"}))
+    result = {str(path.relative_to(home)) for one in ("", "outside") for path in (home / one).iterdir()}
+    return ", ".join(sorted(result - {"errors", "inside", "outside", "outside/kept"}))
 
 
 def _lines(child: subprocess.Popen[bytes], home: Path) -> Iterator[dict[str, Any] | None]:

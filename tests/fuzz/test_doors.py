@@ -9,10 +9,10 @@ from tests.fuzz.doors import Door
 
 def test_every_damaged_input_ends_as_a_result_or_a_refusal(tmp_path):
     steps = list(outcomes(tmp_path, "short", [(door, 0, 4) for door in DOORS]))
-    ended = [(begun, told) for begun, told in zip(steps[::2], steps[1::2], strict=True)]
-    assert [(begun, told) for begun, told in ended if told["outcome"] not in ("result", "refused")] == []
+    ended = [(begun, result) for begun, result in zip(steps[::2], steps[1::2], strict=True)]
+    assert [(begun, result) for begun, result in ended if result["outcome"] not in ("result", "refused")] == []
     assert len(ended) == 4 * len(DOORS)
-    assert sum(told["outcome"] == "refused" for _, told in ended) > len(DOORS)
+    assert sum(result["outcome"] == "refused" for _, result in ended) > len(DOORS)
 
 
 def _connect(folder):

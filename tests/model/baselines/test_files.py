@@ -24,10 +24,10 @@ def saved(folder, name="atvgnet"):
 @pytest.mark.parametrize("name", BASELINES)
 def test_it_comes_back_as_it_was(tmp_path, name):
     translator, card = saved(tmp_path / "model", name)
-    again, told = load_baseline(tmp_path / "model")
+    again, result = load_baseline(tmp_path / "model")
     given = baseline_example(64)
     given = [given[key] for key in ("pictures", "mel", "reference_pictures", "reference_landmarks")]
-    assert told == card
+    assert result == card
     assert np.array_equal(again.generate(*given), translator.generate(*given))
 
 

@@ -56,10 +56,10 @@ def test_a_blend_is_taken_apart_again():
     blended = (1 - share) * source + share * fresh
     shares, in_blend = shown(points[None], points[None], SIDE)
     still_there = np.zeros_like(shares)  # no border, so no light to match
-    found = unblended(blended[None], pictures[None], in_blend, still_there)[0]
+    result = unblended(blended[None], pictures[None], in_blend, still_there)[0]
     inside = share[..., 0] > 0.6
-    assert np.abs(found - fresh)[inside].max() < 12 / 255  # the share is known on a coarse raster
-    assert np.abs(found - source)[share[..., 0] == 0].max() < 1 / 255
+    assert np.abs(result - fresh)[inside].max() < 12 / 255  # the share is known on a coarse raster
+    assert np.abs(result - source)[share[..., 0] == 0].max() < 1 / 255
 
 
 def test_a_step_of_light_at_the_border_goes_and_the_mouth_moves_with_it():
@@ -68,12 +68,12 @@ def test_a_step_of_light_at_the_border_goes_and_the_mouth_moves_with_it():
     share = mask.soft(points[None], SIDE)[0, ..., None]
     lighter = (1 - share) * source + share * np.clip(source + 0.08, 0, 1)
     shares, in_blend = shown(points[None], points[None], SIDE)
-    found = unblended(lighter[None], pictures[None], in_blend, shares)[0]
+    result = unblended(lighter[None], pictures[None], in_blend, shares)[0]
     fine = np.kron(shares[0], np.ones((COARSE, COARSE)))
-    off = (found - source)[(fine > 0.1) & (fine < 0.9)]
+    off = (result - source)[(fine > 0.1) & (fine < 0.9)]
     assert abs(off.mean()) < 0.012
     lips = points[LIPS].mean(axis=0).astype(int)
-    assert np.abs(found[lips[1], lips[0]] - source[lips[1], lips[0]]).max() < 0.03
+    assert np.abs(result[lips[1], lips[0]] - source[lips[1], lips[0]]).max() < 0.03
 
 
 def test_no_seam_gradients_along_the_border_are_those_of_the_source():
@@ -83,9 +83,9 @@ def test_no_seam_gradients_along_the_border_are_those_of_the_source():
     other_light = np.clip(source + np.array([0.16, 0.1, -0.1]), 0, 1)
     blended = (1 - share) * source + share * other_light
     shares, in_blend = shown(points[None], points[None], SIDE)
-    found = unblended(blended[None], pictures[None], in_blend, shares)[0]
+    result = unblended(blended[None], pictures[None], in_blend, shares)[0]
     fine = np.kron(shares[0], np.ones((COARSE, COARSE)))[..., None]
-    whole = source + fine * (found - source)
+    whole = source + fine * (result - source)
     hard = np.where(fine > 0.5, other_light, source)  # what a seam would be
 
     def steepness(picture):

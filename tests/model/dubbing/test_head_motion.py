@@ -43,8 +43,8 @@ def test_no_frame_s_jaw_or_mouth_lags_behind_the_head(swing, points):
 def test_the_old_mouth_s_opening_is_not_taken_over(swing):
     head = turning(talks=1.0, noise=0.3, **swing)
     chin = slice(OUTLINE.start + 17, OUTLINE.start + 23)
-    found = (wanted(head).wanted_NPXY - head.rest)[:, chin, 1].mean(axis=1)
+    result = (wanted(head).wanted_NPXY - head.rest)[:, chin, 1].mean(axis=1)
     own = (head.seen - head.rest)[:, chin, 1].mean(axis=1)
-    follows = np.polyfit(head.opening, found, 1)[0] / np.polyfit(head.opening, own, 1)[0]
+    follows = np.polyfit(head.opening, result, 1)[0] / np.polyfit(head.opening, own, 1)[0]
     assert abs(follows) < 0.15
-    assert found.std() < 0.35 * own.std()
+    assert result.std() < 0.35 * own.std()

@@ -60,8 +60,8 @@ def test_times_that_do_not_rise_from_nothing_are_refused(ticks):
 
 def test_values_between_known_times_lie_on_straight_lines():
     values = np.array([[0.0, 10.0], [4.0, 20.0], [4.0, 0.0]])
-    found = at_times(values, np.array([0.0, 1.0, 3.0]), np.array([-1.0, 0.25, 1.0, 2.0, 9.0]))
-    assert found.tolist() == [[0, 10], [1, 12.5], [4, 20], [4, 10], [4, 0]]
+    result = at_times(values, np.array([0.0, 1.0, 3.0]), np.array([-1.0, 0.25, 1.0, 2.0, 9.0]))
+    assert result.tolist() == [[0, 10], [1, 12.5], [4, 20], [4, 10], [4, 0]]
 
 
 def test_one_known_time_stands_for_all():

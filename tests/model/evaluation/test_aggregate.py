@@ -14,12 +14,12 @@ def features(seed: int, shift: float = 0.0) -> dict[str, list[np.ndarray]]:
 
 def test_a_pooled_score_is_of_all_pictures_and_leaves_out_one_speaker_at_a_time():
     made, true = features(0, 1), features(1)
-    found = frechet_over_speakers(made, true)
+    result = frechet_over_speakers(made, true)
     flat = [np.concatenate([part for parts in one.values() for part in parts]) for one in (made, true)]
-    assert found.interval.mean == pytest.approx(frechet_distance(*flat))
-    assert set(found.parts) == set("abcd")
-    assert found.interval.low < found.interval.mean < found.interval.high
-    assert found.interval.clips == 8
+    assert result.interval.mean == pytest.approx(frechet_distance(*flat))
+    assert set(result.parts) == set("abcd")
+    assert result.interval.low < result.interval.mean < result.interval.high
+    assert result.interval.clips == 8
 
 
 def test_differences_are_paired_by_speaker():

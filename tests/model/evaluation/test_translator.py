@@ -54,13 +54,13 @@ def test_a_clip_that_is_all_told_is_refused(eval_window):
 
 
 def test_the_truth_is_perfect(eval_window, answers, lite0):
-    found = score(eval_window, answers["source"], lite0, seen(eval_window))
-    assert (found.perceptual_lower, found.perceptual_heldout_mouth) == (0, 0)
-    assert found.psnr_lower == pytest.approx(100)
-    assert found.ssim_mouth == pytest.approx(1)
-    assert (found.sharpness_lower, found.flicker, found.face_found_frac) == (1, 1, 1)
-    assert found.mouth_opening_corr == pytest.approx(1)
-    assert found.nme_lips == 0
+    scores = score(eval_window, answers["source"], lite0, seen(eval_window))
+    assert (scores.perceptual_lower, scores.perceptual_heldout_mouth) == (0, 0)
+    assert scores.psnr_lower == pytest.approx(100)
+    assert scores.ssim_mouth == pytest.approx(1)
+    assert (scores.sharpness_lower, scores.flicker, scores.face_found_frac) == (1, 1, 1)
+    assert scores.mouth_opening_corr == pytest.approx(1)
+    assert scores.nme_lips == 0
 
 
 def test_a_warp_is_nearer_to_the_truth_than_a_copy(eval_window, answers, lite0):
@@ -103,8 +103,8 @@ def test_scores_of_faces_found_again_stand_beside_the_share_that_was_found(eval_
     )
     judged = {"model": "m 1", "judged_on": "a test", "release": "r", "references": 4}
     judged |= {"verdicts": [], "no_interval": None, "tuned_on": []}
-    told = judged | asdict(card)
-    show_picture_scores(told)
+    result = judged | asdict(card)
+    show_picture_scores(result)
     assert "face found" in capsys.readouterr().out
 
 
@@ -117,8 +117,8 @@ def test_the_oracle_never_shows_the_frame_itself(eval_window):
 
 
 def test_a_face_that_is_not_found_again_has_no_correlation(eval_window, answers, lite0):
-    found = score(eval_window, answers["source"], lite0, lambda _: (0 * eval_window.landmarks, np.zeros(12, bool)))
-    assert (found.face_found_frac, found.mouth_opening_corr) == (0, None)
+    scores = score(eval_window, answers["source"], lite0, lambda _: (0 * eval_window.landmarks, np.zeros(12, bool)))
+    assert (scores.face_found_frac, scores.mouth_opening_corr) == (0, None)
 
 
 def test_a_card_puts_painted_beside_its_baselines(eval_window, answers, lite0):

@@ -8,10 +8,10 @@ from model.metrics.crossed import crossed_interval
 
 
 def test_the_mean_is_that_of_all_grades():
-    found = crossed_interval([[1, 2], [3, None]])
-    assert found.mean == pytest.approx(2)
-    assert (found.groups, found.clips, found.left_out) == (2, 2, 1)
-    assert found.low < 2 < found.high
+    interval = crossed_interval([[1, 2], [3, None]])
+    assert interval.mean == pytest.approx(2)
+    assert (interval.groups, interval.clips, interval.left_out) == (2, 2, 1)
+    assert interval.low < 2 < interval.high
 
 
 def test_it_is_wider_than_if_every_grade_were_a_trial_of_its_own():
@@ -39,6 +39,6 @@ def test_it_holds_the_truth_about_as_often_as_it_says():
     draw, held = np.random.default_rng(1), 0
     for _ in range(200):
         grades = 3 + draw.normal(0, 0.5, (10, 1)) + draw.normal(0, 0.5, (1, 12)) + draw.normal(0, 0.5, (10, 12))
-        found = crossed_interval(grades.tolist())
-        held += found.low < 3 < found.high
+        interval = crossed_interval(grades.tolist())
+        held += interval.low < 3 < interval.high
     assert held / 200 > 0.88

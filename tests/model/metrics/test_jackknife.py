@@ -10,9 +10,9 @@ from model.metrics.jackknife import jackknife_interval
 def test_of_a_mean_it_is_students():
     values = np.array([1.0, 2, 4, 8])
     without = [float(np.delete(values, one).mean()) for one in range(4)]
-    found = jackknife_interval(float(values.mean()), without, clips=4)
+    interval = jackknife_interval(float(values.mean()), without, clips=4)
     reach = t.ppf(0.975, 3) * values.std(ddof=1) / 2
-    assert (found.low, found.high) == pytest.approx((values.mean() - reach, values.mean() + reach))
+    assert (interval.low, interval.high) == pytest.approx((values.mean() - reach, values.mean() + reach))
 
 
 def test_one_group_has_no_interval():

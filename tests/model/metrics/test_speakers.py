@@ -32,10 +32,10 @@ def test_pairs_are_those_that_both_have():
 
 
 def test_means_of_the_systems_that_were_judged():
-    found = means(ROWS, ("own", "copy"), ("error",))
-    assert (found.clips, found.speakers, len(found.means)) == (2, 3, 1)
-    assert found.mean("own", "error").mean == pytest.approx(0.4)
+    result = means(ROWS, ("own", "copy"), ("error",))
+    assert (result.clips, result.speakers, len(result.means)) == (2, 3, 1)
+    assert result.mean("own", "error").mean == pytest.approx(0.4)
     with pytest.raises(KeyError, match="copy: error"):
-        found.mean("copy", "error")
+        result.mean("copy", "error")
     with pytest.raises(ValueError, match="no clip"):
         means([], ("own",), ("error",))

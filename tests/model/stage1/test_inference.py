@@ -67,15 +67,15 @@ def test_a_saved_generator_predicts_the_same(tmp_path):
     made = generator()
     made.set_pose_filter(np.random.default_rng(0).normal(size=(232, 232)).astype(np.float32))
     save_generator(tmp_path / "model", made, card())
-    loaded, told = load_generator(tmp_path / "model")
-    assert told == card()
+    loaded, result = load_generator(tmp_path / "model")
+    assert result == card()
     assert (predicted(loaded, landmarks, mel) == predicted(made, landmarks, mel)).all()
 
 
 @pytest.mark.parametrize("harm", ["no weights", "no card", "cut weights", "other shape", "other contract", "pickle"])
 def test_files_that_are_not_what_they_say_are_refused(tmp_path, harm):
     save_generator(tmp_path, generator(), card())
-    weights, told = tmp_path / WEIGHTS, json.loads((tmp_path / CARD).read_text())
+    weights, summary = tmp_path / WEIGHTS, json.loads((tmp_path / CARD).read_text())
     match harm:
         case "no weights":
             weights.unlink()
@@ -84,11 +84,11 @@ def test_files_that_are_not_what_they_say_are_refused(tmp_path, harm):
         case "cut weights":
             weights.write_bytes(weights.read_bytes()[:-100])
         case "other shape":
-            told["architecture"]["width"] = 24
-            (tmp_path / CARD).write_text(json.dumps(told))
+            summary["architecture"]["width"] = 24
+            (tmp_path / CARD).write_text(json.dumps(summary))
         case "other contract":
-            told["contract"]["sample_rate_hz"] = 22050
-            (tmp_path / CARD).write_text(json.dumps(told))
+            summary["contract"]["sample_rate_hz"] = 22050
+            (tmp_path / CARD).write_text(json.dumps(summary))
         case "pickle":
             torch.save(generator().state_dict(), weights)
     expected = "sample_rate_hz: 22050, not 16000" if harm == "other contract" else str(tmp_path)

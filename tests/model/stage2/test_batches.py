@@ -63,9 +63,9 @@ def test_the_mouth_s_box_lies_around_the_lips_of_the_window():
 def test_frames_apart_are_no_frames_of_the_window():
     draw = np.random.default_rng(0)
     for _ in range(20):
-        told = frames_apart(np.ones(30, bool), np.array([10, 11]), 4, draw)
-        assert len(set(told)) == 4
-        assert np.abs(told[:, None] - [10, 11]).min() >= 5
+        result = frames_apart(np.ones(30, bool), np.array([10, 11]), 4, draw)
+        assert len(set(result)) == 4
+        assert np.abs(result[:, None] - [10, 11]).min() >= 5
     assert frames_apart(np.ones(3, bool), np.array([1, 2]), 4, draw).tolist() == [0]
 
 

@@ -19,10 +19,10 @@ def test_only_hidden_pixels_differ_so_the_input_is_the_same():
 
 def test_the_old_mouth_and_jaw_do_not_show_when_others_are_wanted():
     pictures, landmarks = speaker(0)
-    found = landmarks.copy()
-    found[:, LIPS] += 3
-    found[:, OUTLINE] += 3
-    assert np.array_equal(composite(pictures, found, landmarks), composite(pictures, landmarks, landmarks))
+    result = landmarks.copy()
+    result[:, LIPS] += 3
+    result[:, OUTLINE] += 3
+    assert np.array_equal(composite(pictures, result, landmarks), composite(pictures, landmarks, landmarks))
 
 
 def test_lines_lie_on_the_landmarks_and_nowhere_else():

@@ -34,8 +34,8 @@ def saved(folder, **more):
 
 def test_it_comes_back_as_it_was(tmp_path):
     translator, discriminators, card = saved(tmp_path / "model")
-    again, told = load_translator(tmp_path / "model")
-    assert told == card
+    again, result = load_translator(tmp_path / "model")
+    assert result == card
     assert all(torch.equal(again.state_dict()[name], value) for name, value in translator.state_dict().items())
     back = load_discriminators(tmp_path / "model").state_dict()
     assert all(torch.equal(back[name], value) for name, value in discriminators.state_dict().items())
@@ -62,8 +62,8 @@ def test_missing_discriminators_are_told(tmp_path):
 def test_a_card_that_claims_a_network_larger_than_any_memory_is_refused(tmp_path, claim):
     """Before the network is made, not when memory ends."""
     saved(tmp_path)
-    told = json.loads((tmp_path / CARD).read_text())
-    (tmp_path / CARD).write_text(json.dumps(told | {"architecture": told["architecture"] | claim}))
+    summary = json.loads((tmp_path / CARD).read_text())
+    (tmp_path / CARD).write_text(json.dumps(summary | {"architecture": summary["architecture"] | claim}))
     with pytest.raises(ModelFileError):
         load_translator(tmp_path)
 

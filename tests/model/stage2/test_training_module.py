@@ -81,8 +81,8 @@ def test_restraint_keeps_it_near_the_warped_frame(batch):
     def learned(weight: float) -> float:
         one = module(Stage2Settings(preset="tiny", losses=SETTINGS.losses.model_dump() | {"warp_consistency": weight}))
         for step in range(20):
-            told = one.training_step(batch, step)
-        return float(told["warp_consistency"])
+            result = one.training_step(batch, step)
+        return float(result["warp_consistency"])
 
     assert learned(30.0) < 0.7 * learned(1e-6)
     plain = Stage2Settings(preset="tiny", losses=SETTINGS.losses.model_dump(), architecture={"candidates": 0})
@@ -100,14 +100,14 @@ def test_it_learns_its_batch(candidates, share):
     }
     settings = Stage2Settings(preset="tiny", **how)
     one, batch = module(settings), batch_for(settings)
-    told = [float(one.training_step(batch, step)["multiscale_l1"]) for step in range(60)]
-    assert told[-1] < share * told[0], (told[0], told[-1])
+    result = [float(one.training_step(batch, step)["multiscale_l1"]) for step in range(60)]
+    assert result[-1] < share * result[0], (result[0], result[-1])
 
 
 def test_the_mouth_counts_by_itself(batch):
     plain = {"disc_start_step": 99, "perceptual": 0, "warp_consistency": 0}
-    told = module(Stage2Settings(preset="tiny", losses=plain | {"mouth": 2})).training_step(batch, 0)
-    assert told["total"] == pytest.approx(float(told["multiscale_l1"] + 2 * told["mouth_multiscale_l1"]))
+    result = module(Stage2Settings(preset="tiny", losses=plain | {"mouth": 2})).training_step(batch, 0)
+    assert result["total"] == pytest.approx(float(result["multiscale_l1"] + 2 * result["mouth_multiscale_l1"]))
     assert "mouth_multiscale_l1" not in module(
         Stage2Settings(preset="tiny", losses=plain | {"mouth": 0})
     ).training_step(batch, 0)
@@ -116,7 +116,7 @@ def test_the_mouth_counts_by_itself(batch):
         other = replace(batch, target_BWW=batch.target_BWW.clone())
         other.target_BWW[0, :, row, left : left + side] -= 0.3
         now = module(Stage2Settings(preset="tiny", losses=plain | {"mouth": 2})).training_step(other, 0)
-        changed[name] = {key: float((now[key] - told[key]).abs()) for key in ("multiscale_l1", "mouth_multiscale_l1")}
+        changed[name] = {key: float((now[key] - result[key]).abs()) for key in ("multiscale_l1", "mouth_multiscale_l1")}
     assert min(changed["inside"].values()) > 1e-4
     assert changed["outside"]["multiscale_l1"] > 1e-4 and changed["outside"]["mouth_multiscale_l1"] == 0
 
@@ -141,8 +141,8 @@ def test_state_and_restore_go_on_as_if_nothing_had_happened(batch):
     one, other = module(), module(SETTINGS.model_copy(update={"seed": 9}))
     one.training_step(batch, 0)
     other.load_state_dict(one.state_dict())
-    told, again = one.training_step(batch, 1), other.training_step(batch, 1)
-    assert {name: float(value) for name, value in told.items()} == {k: float(v) for k, v in again.items()}
+    result, again = one.training_step(batch, 1), other.training_step(batch, 1)
+    assert {name: float(value) for name, value in result.items()} == {k: float(v) for k, v in again.items()}
 
 
 class Seeing(torch.nn.Module):
@@ -169,9 +169,9 @@ def test_frozen_networks_work_in_the_trainings_number_format(batch, precision, f
     one = TranslatorTrainingModule(fabric, settings, [seeing], lambda *_: ValidationResult({}))
     scales = one.discriminators.network.module.spatial.scales
     scales[0].verdict.register_forward_hook(lambda _, given, made: heard.add(made.dtype))
-    told = one.training_step(batch, 0)
+    result = one.training_step(batch, 0)
     assert seeing.formats == heard == {frozen}
-    assert {value.dtype for value in told.values()} == {torch.float32}
+    assert {value.dtype for value in result.values()} == {torch.float32}
 
 
 def test_feature_networks_do_not_work_in_fp16():

@@ -20,9 +20,9 @@ def test_lips_in_time_score_and_those_of_another_sound_do_not(trained):
     scorer, _ = trained
     own = [score_sync(scorer, clip(100, seed)) for seed in UNSEEN]
     false = [score_sync(scorer, replace(clip(100, seed), mel_SM=clip(100, seed + 50).mel_SM)) for seed in UNSEEN]
-    assert min(found.score for found in own) > 1
-    assert max(abs(found.score) for found in false) < 0.5
-    assert all(found.own > found.other for found in own)
+    assert min(result.score for result in own) > 1
+    assert max(abs(result.score) for result in false) < 0.5
+    assert all(result.own > result.other for result in own)
 
 
 @pytest.mark.parametrize("late", [-7, 0, 3, 15])
@@ -59,10 +59,10 @@ def test_the_definition_by_its_own_words(trained):
         )
     own = [likeness[i, i].item() for i in every]
     other = [likeness[i, j].item() for i in every for j in every if abs(i - j) >= 10]
-    found = score_sync(scorer, made)
-    assert found.own == pytest.approx(np.mean(own), abs=1e-5)
-    assert found.other == pytest.approx(np.mean(other), abs=1e-5)
-    assert found.score == pytest.approx((np.mean(own) - np.mean(other)) / np.std(other), rel=1e-4)
+    result = score_sync(scorer, made)
+    assert result.own == pytest.approx(np.mean(own), abs=1e-5)
+    assert result.other == pytest.approx(np.mean(other), abs=1e-5)
+    assert result.score == pytest.approx((np.mean(own) - np.mean(other)) / np.std(other), rel=1e-4)
 
 
 def test_frames_that_were_not_tracked_do_not_count(trained):

@@ -75,9 +75,9 @@ def test_training_finds_what_belongs_together(trained):
 
 def test_the_recipe_that_is_described_is_the_one_that_is_used():
     """The figures of the scorer's description are of these numbers: whoever changes them measures anew."""
-    told = " ".join(scorer_module.__doc__.split())
+    result = " ".join(scorer_module.__doc__.split())
     recipe = (
         f"{STANDARD.steps} steps of {STANDARD.clips} speakers with {STANDARD.windows} windows each, AdamW, half a "
         f"cosine down from {STANDARD.learning_rate:.0e}, weight decay {STANDARD.weight_decay}"
     )
-    assert recipe.replace("e-03", "e-3") in told
+    assert recipe.replace("e-03", "e-3") in result

@@ -34,11 +34,11 @@ def meant(clips: list[ClipInfo], balance: float) -> dict[str, float]:
 
 def shares(plan: WindowSampler, epochs: int) -> dict[str, float]:
     """Of the windows of some epochs, those of each speaker."""
-    found: dict[str, float] = {clip.speaker: 0.0 for clip in plan.clips}
+    result: dict[str, float] = {clip.speaker: 0.0 for clip in plan.clips}
     for number in range(epochs * plan.batches_per_epoch):
         for window in plan.batch(number):
-            found[plan.clips[window.clip].speaker] += 1
-    return {speaker: count / sum(found.values()) for speaker, count in found.items()}
+            result[plan.clips[window.clip].speaker] += 1
+    return {speaker: count / sum(result.values()) for speaker, count in result.items()}
 
 
 def test_one_speaker_with_much_footage_has_the_share_that_the_balance_means():
@@ -56,9 +56,9 @@ def test_shares_are_those_that_were_meant(seed, most):
     draw = np.random.default_rng(seed)
     clips, balance = crowd(draw), float(draw.choice([0.0, 0.3, 0.7, 1.0]))
     plan = WindowSampler(clips, recipe(balance=balance, windows_per_clip=most, batch_size=1, window_frames=8))
-    wanted, found = meant(clips, balance), shares(plan, 1)
+    wanted, result = meant(clips, balance), shares(plan, 1)
     for speaker, share in wanted.items():
-        assert found[speaker] == pytest.approx(share, abs=1 / plan.batches_per_epoch)
+        assert result[speaker] == pytest.approx(share, abs=1 / plan.batches_per_epoch)
 
 
 def test_clips_that_one_epoch_leaves_out_come_in_others():

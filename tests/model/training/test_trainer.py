@@ -128,9 +128,9 @@ def test_a_resumed_training_goes_on_with_the_loss_scale_it_had(tmp_path):
 class Rank(Fabric):
     """One of several processes, here a thread: what the first broadcasts, all have."""
 
-    def __init__(self, number: int, meet: threading.Barrier, told: list) -> None:
+    def __init__(self, number: int, meet: threading.Barrier, message: list) -> None:
         super().__init__(accelerator="cpu", devices=1)
-        self.number, self.meet, self.told = number, meet, told
+        self.number, self.meet, self.told = number, meet, message
 
     global_rank = property(lambda self: self.number)
     is_global_zero = property(lambda self: self.number == 0)
@@ -149,10 +149,10 @@ class Rank(Fabric):
 
 def ended(folder, losses, limit_s=None):
     """How a training ends on two processes that find these validation losses."""
-    meet, told, results = threading.Barrier(2, timeout=5), [], {}
+    meet, collected, results = threading.Barrier(2, timeout=5), [], {}
 
     def work(number: int) -> None:
-        fabric, batch = Rank(number, meet, told), Batch(torch.ones(3))
+        fabric, batch = Rank(number, meet, collected), Batch(torch.ones(3))
         schedule = TrainSchedule(8, 1, 100, 2, limit_s[number] if limit_s else None)
         module = SquareRootModule(fabric, losses[number])
         try:

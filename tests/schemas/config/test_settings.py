@@ -102,9 +102,9 @@ def test_file_environment_and_override_each_beat_the_one_before(toml, monkeypatc
     assert (set_outside.workspace, set_outside.run.workers) == ("from-environment", 4)
     assert (set_outside.backend, set_outside.run.commit_files) == ("face_mesh_v2", 5)
 
-    told = load_settings(path, workspace="told", backend=None, run={"workers": 7})
-    assert (told.workspace, told.backend) == ("told", "face_mesh_v2")
-    assert (told.run.workers, told.run.commit_files) == (7, 5)
+    result = load_settings(path, workspace="told", backend=None, run={"workers": 7})
+    assert (result.workspace, result.backend) == ("told", "face_mesh_v2")
+    assert (result.run.workers, result.run.commit_files) == (7, 5)
 
 
 def test_heterodub_toml_in_the_working_folder_is_read(tmp_path):
@@ -205,6 +205,6 @@ def test_relative_paths_are_taken_from_here_before_settings_travel(tmp_path):
 
 def test_a_secret_in_an_address_is_in_no_error(toml, monkeypatch):
     for text in ("workspace = 's3://me:hunter2/x@lab'", "[tracking]\nuri = 'postgres://me:hunter2@host/db'"):
-        with pytest.raises(SettingsError) as told:
+        with pytest.raises(SettingsError) as excinfo:
             load_settings(toml(text))
-        assert "hunter2" not in str(told.value)
+        assert "hunter2" not in str(excinfo.value)

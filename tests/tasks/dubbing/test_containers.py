@@ -26,8 +26,8 @@ def phone(tmp_path_factory):
 @pytest.mark.parametrize("suffix", [*OUTPUT_FORMATS, ".MKV"])
 def test_the_container_is_the_one_that_the_name_says(suffix, phone, speech, models, backend, settings, tmp_path):
     out = tmp_path / "new" / f"out{suffix}"
-    told = dub(DubJob(video=str(phone), speech=str(speech), out=str(out)), models, backend, settings)
-    assert (told.out, told.dubbed) == (str(out), len(TIMES_MS))
+    summary = dub(DubJob(video=str(phone), speech=str(speech), out=str(out)), models, backend, settings)
+    assert (summary.out, summary.dubbed) == (str(out), len(TIMES_MS))
     with av.open(str(out)) as film:
         assert OUTPUT_FORMATS[suffix.lower()] in film.format.name
         assert [stream.codec_context.name for stream in film.streams] == ["h264", "aac"]

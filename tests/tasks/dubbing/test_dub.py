@@ -41,7 +41,7 @@ def dubbed(head, speech, models, backend, settings, tmp_path_factory):
 
 
 def test_the_output_has_the_source_s_size_times_and_length(dubbed, head):
-    out, told = dubbed
+    out, result = dubbed
     pictures, times = seen(out)
     before, times_before = seen(head)
     assert pictures.shape == before.shape
@@ -51,7 +51,7 @@ def test_the_output_has_the_source_s_size_times_and_length(dubbed, head):
         assert (video.codec_context.name, voice.codec_context.name) == ("h264", "aac")
         assert video.average_rate == 25
         assert abs(float(voice.duration * voice.time_base) - 1.0) < 0.05
-    assert (told.frames, told.dubbed, told.seconds) == (25, 25, 1.0)
+    assert (result.frames, result.dubbed, result.seconds) == (25, 25, 1.0)
 
 
 def test_the_mouth_changed_and_nothing_else_did(dubbed, head):
@@ -72,11 +72,11 @@ def test_the_file_says_that_it_is_synthetic_and_by_what(dubbed):
 
 
 def test_the_summary_says_where_the_time_went(dubbed):
-    told = dubbed[1].summary()
-    assert told["frames"] == told["dubbed"] + told["passed_through"]
-    assert {"decode", "faces", "stage 1", "translate", "compose", "encode"} <= set(told["seconds_by"])
-    assert max(told["seconds_by"].values()) <= told["took_s"]  # passes go side by side, so a sum may be more
-    assert told["realtime_factor"] > 0
+    result = dubbed[1].summary()
+    assert result["frames"] == result["dubbed"] + result["passed_through"]
+    assert {"decode", "faces", "stage 1", "translate", "compose", "encode"} <= set(result["seconds_by"])
+    assert max(result["seconds_by"].values()) <= result["took_s"]  # passes go side by side, so a sum may be more
+    assert result["realtime_factor"] > 0
 
 
 @pytest.mark.parametrize("chunk", [1, 3, 512])
@@ -155,8 +155,8 @@ def test_pictures_without_the_face_pass_through_untouched_and_are_counted(
     blank = np.full((256, 256, 3), 90, np.uint8)
     pictures = [blank] * 8 + head_pictures(2, 16) + [blank] * 6
     video = write_media(tmp_path / "some.mp4", regular(30), size=(256, 256), pictures=pictures)
-    told, frames = painted_of(video, speech, tmp_path / "out.mp4")
-    assert told.passed_through == 14
+    result, frames = painted_of(video, speech, tmp_path / "out.mp4")
+    assert result.passed_through == 14
     with av.open(str(video)) as film:
         before = [frame.to_ndarray() for frame in film.decode(video=0)]
     same = [bool((one == other).all()) for one, other in zip(frames, before, strict=True)]
@@ -174,8 +174,8 @@ def painted_of(models, backend, settings, monkeypatch):
                 yield one
 
         monkeypatch.setattr(FrameCompositor, "frames", watched)
-        told = dub(DubJob(video=str(video), speech=str(speech), out=str(out), **options), models, backend, settings)
-        return told, taken
+        summary = dub(DubJob(video=str(video), speech=str(speech), out=str(out), **options), models, backend, settings)
+        return summary, taken
 
     return work
 
@@ -183,17 +183,18 @@ def painted_of(models, backend, settings, monkeypatch):
 def test_a_covered_mouth_passes_through_untouched_and_is_counted(speech, tmp_path, painted_of):
     pictures = passing(talker("ada", 50), "ada", "hand", 20, 28)
     video = write_media(tmp_path / "covered.mp4", regular(50), size=(320, 320), pictures=pictures)
-    told, frames = painted_of(video, speech, tmp_path / "out.mp4")
+    result, frames = painted_of(video, speech, tmp_path / "out.mp4")
     with av.open(str(video)) as film:
         before = [frame.to_ndarray() for frame in film.decode(video=0)]
     same = np.array([bool((one == other).all()) for one, other in zip(frames, before, strict=True)])
     assert same[20:28].all()
     assert not same[:10].any()
     assert not same[38:].any()
-    assert told.covered == told.passed_through == same.sum() <= 20
-    assert told.summary()["covered"] == told.covered
+    assert result.covered == result.passed_through == same.sum() <= 20
+    assert result.summary()["covered"] == result.covered
     assert any(
-        note == f"something lies over the mouth in {told.covered} frames, which are left alone" for note in told.notes
+        note == f"something lies over the mouth in {result.covered} frames, which are left alone"
+        for note in result.notes
     )
 
 
@@ -231,8 +232,8 @@ def test_a_click_sounds_when_the_flash_is_seen(models, backend, settings, tmp_pa
 )
 def test_the_three_rules_of_length(length, frames, seconds, head, speech, models, backend, settings, tmp_path):
     job = DubJob(video=str(head), speech=str(speech), out=str(tmp_path / "out.mp4"), length=length)
-    told = dub(job, models, backend, settings)
-    assert (told.frames, told.dubbed, told.seconds) == (frames, frames, seconds)
+    summary = dub(job, models, backend, settings)
+    assert (summary.frames, summary.dubbed, summary.seconds) == (frames, frames, seconds)
     pictures, _ = seen(tmp_path / "out.mp4")
     assert len(pictures) == frames
     before, _ = seen(head)
@@ -244,18 +245,18 @@ def test_the_three_rules_of_length(length, frames, seconds, head, speech, models
 @pytest.mark.parametrize("seconds", [0.2, 3.0])
 def test_short_and_silent_speech_is_dubbed_too(seconds, head, models, backend, settings, tmp_path):
     speech = write_wav(tmp_path / "quiet.wav", np.zeros((2, round(16_000 * seconds))))
-    told = dub(DubJob(video=str(head), speech=str(speech), out=str(tmp_path / "out.mp4")), models, backend, settings)
-    assert told.dubbed == 25
-    assert any("silent" in note for note in told.notes)
-    assert any("shorter than the picture" in note for note in told.notes) == (seconds < 1)
+    summary = dub(DubJob(video=str(head), speech=str(speech), out=str(tmp_path / "out.mp4")), models, backend, settings)
+    assert summary.dubbed == 25
+    assert any("silent" in note for note in summary.notes)
+    assert any("shorter than the picture" in note for note in summary.notes) == (seconds < 1)
     assert np.abs(heard(tmp_path / "out.mp4")[0]).max() < 1e-3
 
 
 def test_a_portrait_that_is_turned_by_a_flag_stays_turned_and_is_dubbed_where_its_face_is(speech, tmp_path, painted_of):
     lying = [np.ascontiguousarray(np.rot90(picture, 1)[:, :240]) for picture in head_pictures(0, 12)]
     video = write_media(tmp_path / "phone.mp4", regular(12), size=(240, 256), pictures=lying, rotation=(-90, False))
-    told, frames = painted_of(video, speech, tmp_path / "out.mp4")
-    assert told.dubbed == 12
+    result, frames = painted_of(video, speech, tmp_path / "out.mp4")
+    assert result.dubbed == 12
     with av.open(str(tmp_path / "out.mp4")) as after, av.open(str(video)) as before:
         one, other = next(after.decode(video=0)), next(before.decode(video=0))
         assert one.rotation == other.rotation != 0

@@ -98,8 +98,8 @@ def row(scores, setting, system):
 
 
 def test_both_settings_have_the_dubbing_beside_the_source_and_its_mouth_at_rest(judged):
-    found = {(one.setting, one.system) for one in judged["warp"].rows}
-    assert found == {(s, one) for s in ("paired", "unpaired") for one in ("dubbed", "source", "copy")}
+    result = {(one.setting, one.system) for one in judged["warp"].rows}
+    assert result == {(s, one) for s in ("paired", "unpaired") for one in ("dubbed", "source", "copy")}
     assert row(judged["warp"], "paired", "dubbed").passed_through == 0
     json.dumps(judged["warp"].summary())
 
@@ -113,8 +113,8 @@ def test_a_mouth_that_was_left_alone_scores_as_the_source_does(judged):
 
 def test_beside_the_error_of_faces_found_again_stands_how_many_were(judged, capsys):
     """The made head is found in all frames of a dubbing; of its source and the mouth at rest none is looked for."""
-    found = {system: row(judged["warp"], "paired", system).face_found_frac for system in ("dubbed", "source", "copy")}
-    assert found == {"dubbed": pytest.approx(1, abs=0.05), "source": None, "copy": None}
+    result = {system: row(judged["warp"], "paired", system).face_found_frac for system in ("dubbed", "source", "copy")}
+    assert result == {"dubbed": pytest.approx(1, abs=0.05), "source": None, "copy": None}
     show_dub_scores(judged["warp"].summary())
     assert "face found" in capsys.readouterr().out
 
@@ -137,11 +137,11 @@ def test_what_could_not_be_judged_is_named_with_its_reason(judged):
 
 
 def test_the_scores_end_in_a_verdict_and_say_what_was_left_out(judged):
-    told = judged["warp"].summary()
-    assert (told["state"], judged["warp"].evaluated) == ("partial", 2)  # the mute one is named in `failed`
-    assert [verdict["control"] for verdict in told["verdicts"]] == ["copy (paired speech)", "copy (unpaired speech)"]
-    assert all("one video, and an interval needs two" in verdict["text"] for verdict in told["verdicts"])
-    assert "one video" in told["no_interval"]
+    result = judged["warp"].summary()
+    assert (result["state"], judged["warp"].evaluated) == ("partial", 2)  # the mute one is named in `failed`
+    assert [verdict["control"] for verdict in result["verdicts"]] == ["copy (paired speech)", "copy (unpaired speech)"]
+    assert all("one video, and an interval needs two" in verdict["text"] for verdict in result["verdicts"])
+    assert "one video" in result["no_interval"]
     nothing = replace(judged["warp"], rows=(), means={})
     assert (nothing.summary()["state"], nothing.summary()["verdicts"]) == ("failed", [])
 

@@ -78,18 +78,18 @@ def dubbed(place, head, speech, out, backend, seconds=0.5):
 
 
 def test_it_is_tuned_once_and_says_so(place, head, speech, backend, tmp_path):
-    told, frames = dubbed(place, head, speech, tmp_path / "one.mp4", backend)
-    assert told.translator == "landmark-translator of a test, tuned on 0.5 s of this face"
+    result, frames = dubbed(place, head, speech, tmp_path / "one.mp4", backend)
+    assert result.translator == "landmark-translator of a test, tuned on 0.5 s of this face"
     assert frames["fine-tune"] == 3
     (made,) = tunings(place)
     card = load_translator(made / "model")[1]
     assert (card.release, len(card.tuned_on)) == ("r-none", 1)
     ws, media = Workspace.open(place[0].workspace), fingerprint(Path(head))
-    assert [(found.folder, found.is_known) for found in training_folders(ws, {media}, ())] == [(made, True)]
+    assert [(outcome.folder, outcome.is_known) for outcome in training_folders(ws, {media}, ())] == [(made, True)]
     assert training_folders(ws, {"of another video"}, ()) == ()
     again, frames = dubbed(place, head, speech, tmp_path / "two.mp4", backend)
     assert frames["fine-tune"] == 0
-    assert again.translator == told.translator
+    assert again.translator == result.translator
     assert (tmp_path / "one.mp4").read_bytes() == (tmp_path / "two.mp4").read_bytes()
     _, frames = dubbed(place, head, speech, tmp_path / "three.mp4", backend, 0.6)
     assert frames["fine-tune"] == 3  # other pictures are learned from
@@ -132,6 +132,6 @@ def test_the_first_seconds_are_those_with_a_face_over_as_many_shots_as_they_take
 
     followed = Followed(Fraction(1, 10), np.arange(30), 1, [])  # ten pictures a second
     faces = [face(5, [0, 1, 1, 0, 1]), face(15, [1] * 10)]
-    told = first_seconds(faces, followed, 0.6)
-    assert [one.references for one in told] == [(6, 7, 8, 9), (15, 16, 17)]
+    result = first_seconds(faces, followed, 0.6)
+    assert [one.references for one in result] == [(6, 7, 8, 9), (15, 16, 17)]
     assert first_seconds([face(5, [0, 0, 1])], followed, 9) == []

@@ -46,14 +46,17 @@ def selection(both) -> Selection:
 
 
 def test_both_parts_are_judged_on_the_same_speakers_and_one_is_shown_more():
-    found = ablate_data(selection(lambda clip_id: clip_id.endswith("0")), 2, trial, together, gains)
-    assert found.half.judged == found.more.judged
-    assert len(found.half.judged) == 32  # every speaker is judged in one of the two folds
-    assert found.more.learned == found.half.learned + found.added_clips
-    assert (found.half_clips, found.added_clips) == (found.half.learned, found.added_speakers)  # one of a speaker's two
-    told = found.summary()
-    assert told["gains"]["clips"]["mean"] == told["added_clips"] > 0
-    assert "more footage" in told["more"]["name"]
+    summary = ablate_data(selection(lambda clip_id: clip_id.endswith("0")), 2, trial, together, gains)
+    assert summary.half.judged == summary.more.judged
+    assert len(summary.half.judged) == 32  # every speaker is judged in one of the two folds
+    assert summary.more.learned == summary.half.learned + summary.added_clips
+    assert (summary.half_clips, summary.added_clips) == (
+        summary.half.learned,
+        summary.added_speakers,
+    )  # one of a speaker's two
+    result = summary.summary()
+    assert result["gains"]["clips"]["mean"] == result["added_clips"] > 0
+    assert "more footage" in result["more"]["name"]
 
 
 def test_nothing_to_add_is_an_error():

@@ -55,8 +55,8 @@ def test_points_move_with_region_and_picture(backend, astronaut):
 
 @pytest.mark.slow
 def test_the_detector_is_loaded_and_asked(backend):
-    found = backend.detect(np.zeros((64, 64, 3), dtype=np.uint8))
-    assert all(0 <= face.score <= 1 for face in found)
+    result = backend.detect(np.zeros((64, 64, 3), dtype=np.uint8))
+    assert all(0 <= face.score <= 1 for face in result)
     assert backend.name == "face_alignment@1.5.0"
 
 

@@ -60,10 +60,10 @@ def film_of(picture: np.ndarray, path: Path) -> Path:
 @pytest.mark.parametrize(("file", "expected"), [("ada-clean.mp4", "both"), ("dora-blink.mp4", "reject")])
 def test_films_of_the_sample_are_routed_as_is_right(analysed, media, file, expected):
     try:
-        found = routes(analysed(media / file))
+        result = routes(analysed(media / file))
     except MediaRefusedError:
-        found = (False, False)
-    assert found == ROUTES[expected]
+        result = (False, False)
+    assert result == ROUTES[expected]
 
 
 def test_a_face_behind_a_headset_is_for_neither_stage_and_without_it_for_stage_two(analysed, tmp_path):
@@ -103,10 +103,10 @@ def test_real_footage_is_routed_as_people_would(analysed):
     rows = _shortest(6)
     for row in rows:
         try:
-            found = routes(analysed(Path(CORPORA or "") / "media" / row["file"]))
+            result = routes(analysed(Path(CORPORA or "") / "media" / row["file"]))
         except MediaRefusedError:
-            found = (False, False)
-        for stage, one, other in zip(wrong, found, ROUTES[row["expected"]], strict=True):
+            result = (False, False)
+        for stage, one, other in zip(wrong, result, ROUTES[row["expected"]], strict=True):
             if one is not other:
                 wrong[stage].append(row["file"])
     assert len(rows) >= 15

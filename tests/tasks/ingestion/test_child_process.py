@@ -90,32 +90,32 @@ def test_variables_are_the_child_s_alone(child):
 
 def test_a_refusal_arrives_as_it_was_and_the_child_goes_on(child):
     before = call(child, child_work.pid)
-    found = refusal(child, child_work.refuse, "99999 x 99999")
-    assert (found.reason, found.detail) == (FileReason.PICTURE_TOO_LARGE, "99999 x 99999")
+    result = refusal(child, child_work.refuse, "99999 x 99999")
+    assert (result.reason, result.detail) == (FileReason.PICTURE_TOO_LARGE, "99999 x 99999")
     assert call(child, child_work.pid) == before
 
 
 @pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGABRT, signal.SIGFPE])
 def test_a_crash_is_named_by_its_signal_and_costs_one_call(child, number):
     before = call(child, child_work.pid)
-    found = refusal(child, child_work.crash, int(number), "last words of a decoder")
-    assert found.reason is FileReason.DECODER_CRASHED
-    assert signal.Signals(number).name in found.detail
-    assert "last words of a decoder" in found.detail
+    result = refusal(child, child_work.crash, int(number), "last words of a decoder")
+    assert result.reason is FileReason.DECODER_CRASHED
+    assert signal.Signals(number).name in result.detail
+    assert "last words of a decoder" in result.detail
     assert call(child, child_work.pid) != before
     assert not alive(before)
 
 
 def test_last_words_are_those_of_the_end_and_bounded(child):
-    found = refusal(child, child_work.crash, int(signal.SIGSEGV), "x" * 100_000 + " the end")
-    assert found.detail.endswith("the end")
-    assert len(found.detail) < 400
+    result = refusal(child, child_work.crash, int(signal.SIGSEGV), "x" * 100_000 + " the end")
+    assert result.detail.endswith("the end")
+    assert len(result.detail) < 400
 
 
 def test_an_exit_is_named_by_its_code(child):
-    found = refusal(child, child_work.leave, 7)
-    assert found.reason is FileReason.DECODER_CRASHED
-    assert "exit code 7" in found.detail
+    result = refusal(child, child_work.leave, 7)
+    assert result.reason is FileReason.DECODER_CRASHED
+    assert "exit code 7" in result.detail
 
 
 def test_a_kill_from_outside_is_taken_for_the_machine_s_want_of_memory(child):
@@ -124,17 +124,17 @@ def test_a_kill_from_outside_is_taken_for_the_machine_s_want_of_memory(child):
 
 def test_work_beyond_its_time_is_killed_and_the_next_call_has_a_new_child(child):
     before = call(child, child_work.pid)
-    found = refusal(child, child_work.sleep, 600, time_limit_s=0.3)
-    assert found.reason is FileReason.TIMED_OUT
+    result = refusal(child, child_work.sleep, 600, time_limit_s=0.3)
+    assert result.reason is FileReason.TIMED_OUT
     assert not alive(before)
     assert call(child, child_work.pid) != before
 
 
 def test_a_hog_gets_no_more_memory_than_it_may_have(child):
     assert call(child, child_work.hog, 0.25) == 16
-    found = refusal(child, child_work.hog, 4)
-    assert found.reason is FileReason.OUT_OF_MEMORY
-    assert "1 GiB" in found.detail
+    result = refusal(child, child_work.hog, 4)
+    assert result.reason is FileReason.OUT_OF_MEMORY
+    assert "1 GiB" in result.detail
     assert call(child, child_work.echo, 5) == 5
 
 

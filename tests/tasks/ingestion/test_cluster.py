@@ -57,9 +57,9 @@ def test_who_runs_other_code_is_named_before_work_starts(cluster, other_code, tm
     cluster.worker("same")
     cluster.worker("other", other_code)
     await_workers(cluster, 2)
-    with pytest.raises(ClusterError) as told, open_client(cluster.address, 1, tmp_path, 3):
+    with pytest.raises(ClusterError) as excinfo, open_client(cluster.address, 1, tmp_path, 3):
         pass
-    words, here = str(told.value), versions_here().found
+    words, here = str(excinfo.value), versions_here().found
     assert words.count("worker tcp://") == 1 and "the scheduler" not in words
     assert f"({other_code}) has heterodub's code " in words
     assert f"numpy 1.0 instead of {here['numpy']}" in words
@@ -70,15 +70,15 @@ def test_a_worker_of_other_code_that_joins_midway_is_sent_away_unused(cluster, o
     cluster.worker("same")
     await_workers(cluster, 1)
     with open_client(cluster.address, 1, tmp_path, 3) as client, caplog.at_level(logging.WARNING):
-        found = {}
+        collected = {}
         for number, (item, place) in enumerate(answers(client, work.where, 600, "joined")):
-            found[item] = place
+            collected[item] = place
             if number == 10:
                 other = cluster.worker("other", other_code)
                 client.wait_for_workers(2, timeout=120)
         other.wait(60)
-    assert set(found) == set(range(600))
-    assert {Path(place).name for place in found.values()} == {"same"}
+    assert set(collected) == set(range(600))
+    assert {Path(place).name for place in collected.values()} == {"same"}
     assert "sent away" in caplog.text and str(other_code) in caplog.text
 
 
@@ -86,14 +86,14 @@ def test_workers_join_and_leave_and_all_may_be_gone_for_a_while(cluster, tmp_pat
     first = cluster.worker("first")
     await_workers(cluster, 1)
     with open_client(cluster.address, 1, tmp_path, 3) as client, caplog.at_level(logging.WARNING):
-        found = []
+        collected = []
         for number, (item, place) in enumerate(answers(client, work.where, 400, "moving")):
-            found.append((item, Path(place).name))
+            collected.append((item, Path(place).name))
             if number == 100:
                 leave(first)
                 second = cluster.worker("second")
-    assert Counter(item for item, _ in found) == Counter(range(400))
-    assert {place for _, place in found} == {"first", "second"}
+    assert Counter(item for item, _ in collected) == Counter(range(400))
+    assert {place for _, place in collected} == {"first", "second"}
     assert second.poll() is None
 
 

@@ -23,9 +23,9 @@ def results(two_workers, function, items, prefix: str):
 
 
 def test_every_item_comes_back_once(two_workers):
-    found = results(two_workers, work.double, range(200), "double")
-    assert Counter(item for item, _ in found) == Counter(range(200))
-    assert all(result == 2 * item for item, result in found)
+    outcome = results(two_workers, work.double, range(200), "double")
+    assert Counter(item for item, _ in outcome) == Counter(range(200))
+    assert all(result == 2 * item for item, result in outcome)
 
 
 def test_a_local_cluster_refuses_whoever_has_no_key(two_workers):
@@ -43,18 +43,18 @@ def test_nothing_to_do_is_done(two_workers):
 
 
 def test_a_worker_that_is_killed_costs_nothing(two_workers, tmp_path):
-    found = results(two_workers, partial(work.fatal_once, mark=str(tmp_path / "killed")), range(100), "once")
+    result = results(two_workers, partial(work.fatal_once, mark=str(tmp_path / "killed")), range(100), "once")
     assert (tmp_path / "killed").exists()
-    assert Counter(found) == Counter((number, number) for number in range(100))
+    assert Counter(result) == Counter((number, number) for number in range(100))
 
 
 def test_an_item_that_always_kills_its_worker_is_reported_and_the_others_are_fine(two_workers):
-    found = dict(results(two_workers, partial(work.fatal_at, bad=13), range(60), "fatal"))
-    assert set(found) == set(range(60))
-    lost = found.pop(13)
+    outcome = dict(results(two_workers, partial(work.fatal_at, bad=13), range(60), "fatal"))
+    assert set(outcome) == set(range(60))
+    lost = outcome.pop(13)
     assert isinstance(lost, MediaRefusedError)
     assert lost.reason is FileReason.WORKER_LOST
-    assert all(result == number for number, result in found.items())
+    assert all(result == number for number, result in outcome.items())
 
 
 def test_spread_ends_when_the_code_of_a_local_cluster_was_changed(two_workers, monkeypatch):

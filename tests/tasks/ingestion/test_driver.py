@@ -23,8 +23,8 @@ POLICY = load_policy()
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory):
-    with open_client(None, 1, tmp_path_factory.mktemp("scratch"), 3) as found:
-        yield found
+    with open_client(None, 1, tmp_path_factory.mktemp("scratch"), 3) as result:
+        yield result
 
 
 @pytest.fixture

@@ -55,10 +55,10 @@ def test_another_extractor_makes_everything_work():
 
 @pytest.mark.parametrize("label", ["corpus", "speaker", "licence", "consent", "language"])
 def test_another_label_is_not_work_but_is_noted(label):
-    told = dataclasses.replace(RAW, **{label: "other"})
-    found = plan(told, known=[measured()])
-    assert (found.fresh, found.relabelled, found.unchanged) == ((), (told,), 0)
-    assert relabelled_row(told, measured()) == measured() | {label: "other"}
+    result = dataclasses.replace(RAW, **{label: "other"})
+    outcome = plan(result, known=[measured()])
+    assert (outcome.fresh, outcome.relabelled, outcome.unchanged) == ((), (result,), 0)
+    assert relabelled_row(result, measured()) == measured() | {label: "other"}
 
 
 @pytest.mark.parametrize("reason", sorted(FileReason))

@@ -56,8 +56,8 @@ def test_a_file_that_kills_its_worker_costs_its_neighbours_nothing(two_workers, 
     for name, kernel in (("identify_each", work.names_of), ("identify", work.name_of)):
         monkeypatch.setattr(hashing, name, partial(kernel, bad=killer.uri if killer else ""))
     counting = Counting()
-    found = identify_files(two_workers, files, {}, settings, counting)
-    assert {raw.uri for raw in found.resolution.originals.values()} == {raw.uri for raw in files if raw is not killer}
-    refused = [(raw, why.reason) for raw, why in found.refused]
+    result = identify_files(two_workers, files, {}, settings, counting)
+    assert {raw.uri for raw in result.resolution.originals.values()} == {raw.uri for raw in files if raw is not killer}
+    refused = [(raw, why.reason) for raw, why in result.refused]
     assert refused == ([(killer, FileReason.WORKER_LOST)] if killer else [])
     assert counting.steps == count

@@ -60,19 +60,19 @@ def _streams(analysis, kind):
 )
 def test_the_mouth_s_own_sound_is_found(ada, backwards, settings, tmp_path, flags, own):
     parts = Part(ada, 0, DEFAULT), Part(backwards, 1, flags[0]), Part(ada, 1, flags[1])
-    found = analysed(job_of(remux(tmp_path / "a.mkv", *parts)), settings, POLICY)
-    sounds = _streams(found, "sound")
-    assert found.facts.sound_stream == own
+    result = analysed(job_of(remux(tmp_path / "a.mkv", *parts)), settings, POLICY)
+    sounds = _streams(result, "sound")
+    assert result.facts.sound_stream == own
     assert [number for number, one in sounds.items() if one.used] == [own]
     assert sounds[2].pairing_score > sounds[1].pairing_score + 1.5
-    assert all(found.clips["stage1"].to_pylist())
+    assert all(result.clips["stage1"].to_pylist())
 
 
 def test_a_silent_default_sound_gives_way(ada, silence, settings, tmp_path):
     parts = Part(ada, 0, DEFAULT), Part(silence, 1, DEFAULT), Part(ada, 1)
-    found = analysed(job_of(remux(tmp_path / "a.mkv", *parts)), settings, POLICY)
-    assert found.facts.sound_stream == 2
-    assert _streams(found, "sound")[1].pairing_score is None
+    result = analysed(job_of(remux(tmp_path / "a.mkv", *parts)), settings, POLICY)
+    assert result.facts.sound_stream == 2
+    assert _streams(result, "sound")[1].pairing_score is None
 
 
 def test_a_later_admission_takes_the_streams_it_is_told(ada, backwards, settings, tmp_path):
@@ -94,33 +94,33 @@ def test_the_talker_is_found_beside_a_larger_default_stream(ada, settings, tmp_p
         else write_media(tmp_path / "s.mp4", regular(100), pictures=still, size=LARGE)
     )
     parts = Part(other, 0, DEFAULT), Part(ada, 0), Part(ada, 1, DEFAULT)
-    found = analysed(job_of(remux(tmp_path / "a.mkv", *parts)), settings, POLICY)
+    result = analysed(job_of(remux(tmp_path / "a.mkv", *parts)), settings, POLICY)
     plain = analysed(job_of(ada), settings, POLICY)
-    assert found.facts.picture_stream == 1
-    assert {number: one.used for number, one in _streams(found, "picture").items()} == {0: False, 1: True}
-    assert (_streams(found, "picture")[0].changes_hz > 4) is (beside == "film")
+    assert result.facts.picture_stream == 1
+    assert {number: one.used for number, one in _streams(result, "picture").items()} == {0: False, 1: True}
+    assert (_streams(result, "picture")[0].changes_hz > 4) is (beside == "film")
     for column in ("start_frame", "frames", "stage1", "stage2"):
-        assert found.clips[column].to_pylist() == plain.clips[column].to_pylist()
+        assert result.clips[column].to_pylist() == plain.clips[column].to_pylist()
 
 
 def test_sound_in_wall_time_is_placed_and_it_is_said(ada, settings, tmp_path):
     late = remux(tmp_path / "a.mkv", Part(ada, 0, DEFAULT), Part(ada, 1, late_s=1.75e9))
-    found = analysed(job_of(late), settings, POLICY)
-    assert found.outcome.notes == (
+    result = analysed(job_of(late), settings, POLICY)
+    assert result.outcome.notes == (
         "the sound's clock is 1750000000 s ahead of the picture's: both are taken to begin together",
     )
-    assert all(found.clips["stage1"].to_pylist())
+    assert all(result.clips["stage1"].to_pylist())
 
 
 def test_a_hole_ends_the_clip(ada, settings, tmp_path):
     paused = remux(tmp_path / "a.mkv", Part(ada, 0, hole=(2.0, 5)), Part(ada, 1, hole=(2.0, 5)))
-    found = analysed(job_of(paused), settings, POLICY)
-    spans = [(start, start + frames) for start, frames in zip(*map(list, _columns(found)), strict=True)]
+    result = analysed(job_of(paused), settings, POLICY)
+    spans = [(start, start + frames) for start, frames in zip(*map(list, _columns(result)), strict=True)]
     assert len(spans) == 2
     assert spans[0][1] <= 2 * 25 + 1
     assert spans[1][0] >= 7 * 25 - 1
-    assert found.clips["distinct_fps"].to_pylist() == pytest.approx([25, 25], abs=1.5)
+    assert result.clips["distinct_fps"].to_pylist() == pytest.approx([25, 25], abs=1.5)
 
 
-def _columns(found):
-    return found.clips["start_frame"].to_pylist(), found.clips["frames"].to_pylist()
+def _columns(result):
+    return result.clips["start_frame"].to_pylist(), result.clips["frames"].to_pylist()

@@ -74,10 +74,10 @@ def test_a_file_that_does_not_arrive_is_tried_again_by_the_next_run(job, setting
     film = job("holiday.mp4")
     with served(film.uri, hangs=True) as address:
         listed = listing(settings, address)
-        found = identify(RawFile(address, 1, "1"), listed)
+        result = identify(RawFile(address, 1, "1"), listed)
         done = work_on(replace(film, uri=address, size_bytes=1), listed, POLICY)
-    assert found.reason is done.refusal.reason is FileReason.UNREADABLE
-    assert "longer than 4 s" in found.detail and "longer than 4 s" in done.refusal.detail
+    assert result.reason is done.refusal.reason is FileReason.UNREADABLE
+    assert "longer than 4 s" in result.detail and "longer than 4 s" in done.refusal.detail
 
 
 def test_once_it_is_here_a_remote_file_has_the_time_that_its_own_length_allows(job, settings):
@@ -121,7 +121,7 @@ def served(path: str, hangs: bool = False) -> Iterator[str]:
                 over.wait()
             self.wfile.write(content)
 
-        def log_message(self, *told):
+        def log_message(self, *message):
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)

@@ -27,18 +27,18 @@ def ws(tmp_path: Path) -> Workspace:
 
 
 def wrong(root: str) -> dict[str, Finding]:
-    found = check_workspace(Settings(workspace=root))
+    findings = check_workspace(Settings(workspace=root))
     return {
-        finding.what: finding for finding in found if finding.health is not Health.OK and finding.what != "raw files"
+        finding.what: finding for finding in findings if finding.health is not Health.OK and finding.what != "raw files"
     }  # the rows' raw files were never there
 
 
 def one_problem(ws: Workspace, what: str) -> Finding:
-    found = wrong(ws.root)
-    assert set(found) == {what}
-    assert found[what].health is Health.PROBLEM
-    assert found[what].remedy
-    return found[what]
+    result = wrong(ws.root)
+    assert set(result) == {what}
+    assert result[what].health is Health.PROBLEM
+    assert result[what].remedy
+    return result[what]
 
 
 def test_a_sound_workspace_has_no_problem(ws: Workspace):
@@ -74,17 +74,17 @@ def test_a_policy_that_cannot_be_read(ws: Workspace):
 @pytest.mark.parametrize("table", ["catalog", "clips", "stage1", "stage2"])
 def test_a_lost_file_of_a_table_is_lost_to_the_release_too(ws: Workspace, table: str):
     (Path(ws.root) / table / delta.snapshot(ws, table).files[0].name).unlink()
-    found = wrong(ws.root)
-    assert set(found) == {f"table {table}", "last release"}
-    assert "missing" in found[f"table {table}"].detail
+    result = wrong(ws.root)
+    assert set(result) == {f"table {table}", "last release"}
+    assert "missing" in result[f"table {table}"].detail
 
 
 def test_a_file_with_other_bytes_of_the_same_length(ws: Workspace):
     file = Path(ws.root) / "clips" / delta.snapshot(ws, "clips").files[0].name
     file.write_bytes(bytes(file.stat().st_size))
-    found = wrong(ws.root)
-    assert set(found) == {"table clips", "last release"}
-    assert all("cannot be read" in one.detail for one in found.values())
+    result = wrong(ws.root)
+    assert set(result) == {"table clips", "last release"}
+    assert all("cannot be read" in one.detail for one in result.values())
 
 
 def test_media_without_a_measured_file(ws: Workspace):
@@ -99,12 +99,16 @@ def test_raw_files_that_are_gone_are_a_warning_that_counts_them(tmp_path: Path):
     raws = [RawFile(str(tmp_path / name), 1, "1") for name in ("a.mp4", "b.mp4", "c.mp4")]
     rows = [file_catalog.refused_row(raw, "1", MediaRefusedError(FileReason.NO_FACE), raw.uri) for raw in raws]
     tables.append_rows(ws, "catalog", file_catalog.catalog_table(rows))
-    found = {finding.what: finding for finding in check_workspace(Settings(workspace=ws.root))}["raw files"]
-    assert (found.health, "2 of 3 files" in found.detail, "b.mp4" in found.detail) == (Health.WARNING, True, True)
+    findings = {finding.what: finding for finding in check_workspace(Settings(workspace=ws.root))}["raw files"]
+    assert (findings.health, "2 of 3 files" in findings.detail, "b.mp4" in findings.detail) == (
+        Health.WARNING,
+        True,
+        True,
+    )
     for raw in raws[1:]:
         Path(raw.uri).touch()
-    found = {finding.what: finding for finding in check_workspace(Settings(workspace=ws.root))}["raw files"]
-    assert found.health is Health.OK
+    findings = {finding.what: finding for finding in check_workspace(Settings(workspace=ws.root))}["raw files"]
+    assert findings.health is Health.OK
 
 
 def test_footage_that_was_taken_down_and_came_in_meanwhile(ws: Workspace):
@@ -166,13 +170,13 @@ def test_a_full_disk(ws: Workspace):
 
 
 def test_pins_are_held_against_what_is_installed():
-    found = {
+    findings = {
         finding.what: finding for finding in check_pins(["pyarrow==0.1", "no-such-package==1", "ruff; extra == 'dev'"])
     }
-    assert found["pyarrow"].health is Health.PROBLEM
-    assert "0.1 was tested" in found["pyarrow"].detail
-    assert found["no-such-package"].remedy == "pip install 'no-such-package==1'"
-    assert found["packages"].detail.startswith("0 ")
+    assert findings["pyarrow"].health is Health.PROBLEM
+    assert "0.1 was tested" in findings["pyarrow"].detail
+    assert findings["no-such-package"].remedy == "pip install 'no-such-package==1'"
+    assert findings["packages"].detail.startswith("0 ")
 
 
 def test_weights_only_matter_for_the_backend_in_use(tmp_path: Path):

@@ -11,19 +11,19 @@ def signals(number: int) -> dict[str, SignalAnswer]:
 
 
 def test_every_limit_of_the_policy_is_told():
-    told = signals(1)
+    result = signals(1)
     for rule in footage.POLICY.rules():
         if rule.field != "always":
-            assert rule.limit in [limit for _, limit in getattr(told[rule.signal], rule.stage).limits]
+            assert rule.limit in [limit for _, limit in getattr(result[rule.signal], rule.stage).limits]
 
 
 def test_pass_fail_and_not_asked():
-    told = signals(1)
-    assert told["face_height_px"].stage1.answer is SignalCheck.FAIL
-    assert told["face_height_px"].stage1.reason == "face_too_small"
-    assert told["snr_db"].stage2.answer is SignalCheck.NOT_ASKED
-    assert told["pairing_offset_frames"].stage1.answer is SignalCheck.PASS
-    assert told["yaw_deg"].stage1.answer is SignalCheck.NOT_ASKED
+    result = signals(1)
+    assert result["face_height_px"].stage1.answer is SignalCheck.FAIL
+    assert result["face_height_px"].stage1.reason == "face_too_small"
+    assert result["snr_db"].stage2.answer is SignalCheck.NOT_ASKED
+    assert result["pairing_offset_frames"].stage1.answer is SignalCheck.PASS
+    assert result["yaw_deg"].stage1.answer is SignalCheck.NOT_ASKED
 
 
 def test_two_limits_on_one_signal_stand_together():
@@ -33,11 +33,11 @@ def test_two_limits_on_one_signal_stand_together():
 
 
 def test_what_was_not_measured_says_why_and_whether_it_counts():
-    told = signals(3)
-    assert told["snr_db"].value is None
-    assert told["snr_db"].missing == "no_sound_stream"
-    assert (told["snr_db"].stage1.answer, told["snr_db"].stage1.refuses) == (SignalCheck.NOT_MEASURED, True)
-    assert (told["landmark_jitter"].stage2.answer, told["landmark_jitter"].stage2.refuses) == (
+    result = signals(3)
+    assert result["snr_db"].value is None
+    assert result["snr_db"].missing == "no_sound_stream"
+    assert (result["snr_db"].stage1.answer, result["snr_db"].stage1.refuses) == (SignalCheck.NOT_MEASURED, True)
+    assert (result["landmark_jitter"].stage2.answer, result["landmark_jitter"].stage2.refuses) == (
         SignalCheck.NOT_MEASURED,
         False,
     )

@@ -18,10 +18,10 @@ def uris(ws: Workspace, **wanted: str) -> set[str]:
 
 
 def test_every_file_has_a_row(ws: Workspace):
-    found = list_files(ws, ListQuery())
-    assert {row["uri"] for row in found.rows} == set(footage.URIS)
-    assert found.total == len(footage.URIS)
-    assert all(tuple(row) == FILE_COLUMNS for row in found.rows)
+    actual = list_files(ws, ListQuery())
+    assert {row["uri"] for row in actual.rows} == set(footage.URIS)
+    assert actual.total == len(footage.URIS)
+    assert all(tuple(row) == FILE_COLUMNS for row in actual.rows)
 
 
 def test_a_file_counts_its_clips_by_route(ws: Workspace):
@@ -75,9 +75,9 @@ def test_clips_by_state_and_route_together(ws: Workspace):
 
 
 def test_a_limit_cuts_rows_not_the_total(ws: Workspace):
-    found = list_clips(ws, ListQuery(limit=2))
-    assert len(found.rows) == 2
-    assert found.total == len(footage.CLIPS_MADE)
+    actual = list_clips(ws, ListQuery(limit=2))
+    assert len(actual.rows) == 2
+    assert actual.total == len(footage.CLIPS_MADE)
 
 
 @pytest.mark.parametrize("wanted", [ListQuery(state="admitted"), ListQuery(reason="nonsense")])

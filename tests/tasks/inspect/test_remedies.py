@@ -30,20 +30,20 @@ def messages(tree: ast.AST) -> Iterator[str]:
 
 def lacking(text: str) -> list[str]:
     """Options that a command told in a text needs and does not have; the command, if there is none."""
-    found = []
+    collected = []
     for name, rest in TOLD.findall(text):
         if name not in COMMANDS:
-            found.append(name)
+            collected.append(name)
             continue
         needed = [one for one in getattr(COMMANDS[name], "params", []) if one.required and one.opts[0].startswith("--")]
-        found += [f"{name} {one.opts[0]}" for one in needed if one.opts[0] not in rest]
-    return found
+        collected += [f"{name} {one.opts[0]}" for one in needed if one.opts[0] not in rest]
+    return collected
 
 
 @pytest.mark.parametrize("folder", ["tasks", "flows", "schemas"])
 def test_what_people_are_told_to_type_can_be_typed(folder):
     texts = {path: list(messages(ast.parse(path.read_text()))) for path in (ROOT / folder).rglob("*.py")}
-    assert {path.name: wrong for path, told in texts.items() for text in told if (wrong := lacking(text))} == {}
+    assert {path.name: wrong for path, result in texts.items() for text in result if (wrong := lacking(text))} == {}
 
 
 def test_what_cannot_be_typed_is_seen():

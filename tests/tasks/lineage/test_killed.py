@@ -68,13 +68,13 @@ def take(ws: Workspace, media: str) -> dict:
 def test_it_is_told_until_the_next_one_has_finished_it(ws, step):
     words = [sys.executable, "-c", KILLED, ws.root, step, GONE]
     assert subprocess.run(words, cwd=Path(__file__).parents[3]).returncode == -signal.SIGKILL
-    found = problems(ws)
+    findings = problems(ws)
     begun = step != "_prints"  # before that nothing was done
-    assert {one.what for one in found} == ({"takedowns"} if begun else set())
+    assert {one.what for one in findings} == ({"takedowns"} if begun else set())
     if begun:
-        assert "not finished" in found[0].detail and "do the takedown again, or any other" in found[0].remedy
-    told = take(ws, sample.media_id(2))
-    assert len(told["finished"]) == begun
+        assert "not finished" in findings[0].detail and "do the takedown again, or any other" in findings[0].remedy
+    result = take(ws, sample.media_id(2))
+    assert len(result["finished"]) == begun
     if not begun:
         take(ws, GONE)
     assert problems(ws) == []
@@ -95,8 +95,8 @@ def test_what_lies_on_the_disk_all_the_same_is_a_problem(ws):
     take(ws, GONE)
     assert problems(ws) == []
     held.write_bytes(kept)
-    (found,) = problems(ws)
-    assert f"stage1/{held.name}" in found.detail
+    (findings,) = problems(ws)
+    assert f"stage1/{held.name}" in findings.detail
     take(ws, GONE)
     assert not held.exists() and problems(ws) == []
 

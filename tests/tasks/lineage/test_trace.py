@@ -18,8 +18,8 @@ def test_what_is_not_there_is_looked_for_among_models_and_speakers_too(tmp_path:
     ws = footage.make(tmp_path / "ws")
     settings = Settings(workspace=ws.root)
     speaker = tables.read(ws, "clips", ["speaker"])["speaker"].to_pylist()[0]
-    found = trace(settings, speaker)
-    assert isinstance(found, FootageTrace) and found.kind == "speaker"
+    summary = trace(settings, speaker)
+    assert isinstance(summary, FootageTrace) and summary.kind == "speaker"
     with pytest.raises(NotFoundError, match=f"no speaker is called .*did you mean .*{speaker}.*; no file or clip"):
         trace(settings, f"{speaker[:-1]}~")
     with pytest.raises(NotFoundError, match="did you mean landmark-generator"):

@@ -25,8 +25,8 @@ def _frames(lines_CN, layout):
 
 
 def _name(lines, layout="stereo"):
-    found = best_channel(_frames(lines, layout))
-    return None if found is None else found.name
+    result = best_channel(_frames(lines, layout))
+    return None if result is None else result.name
 
 
 def _noise(speech, dbfs, seed=0):

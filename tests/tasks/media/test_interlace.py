@@ -173,9 +173,9 @@ def test_a_picture_whose_own_lines_fit_best_is_of_one_moment():
     before, now = (np.clip(one, 0, 190).astype(np.uint8) for one in progressive(2))
     before[1::2] += 60  # so that one way of weaving is the rougher, though neither fits
     now[40:80:2, 60:110] += 60
-    found = compare(sample(before[..., 1]), sample(now[..., 1]))
-    assert found.frayed
-    assert not found.in_fields
+    result = compare(sample(before[..., 1]), sample(now[..., 1]))
+    assert result.frayed
+    assert not result.in_fields
 
 
 def stripes(period: int, bright: int = 110) -> np.ndarray:

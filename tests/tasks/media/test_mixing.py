@@ -66,5 +66,5 @@ def test_flat_peaks_over_the_border_of_blocks_and_in_any_channel():
     line[1, 5:8] = -1
     for cut in range(1, 11):
         peaks = FlatPeaks()
-        found = peaks.find(line[:, :cut]).tolist() + [cut + at for at in peaks.find(line[:, cut:])]
-        assert found == [7]
+        result = peaks.find(line[:, :cut]).tolist() + [cut + at for at in peaks.find(line[:, cut:])]
+        assert result == [7]

@@ -67,8 +67,8 @@ def test_fingerprint_is_sha256(tmp_path):
 def test_local_files_are_used_where_they_are(tmp_path):
     path = tmp_path / "a.mp4"
     path.write_bytes(b"x")
-    with localise(str(path), tmp_path / "scratch") as found:
-        assert found == path
+    with localise(str(path), tmp_path / "scratch") as result:
+        assert result == path
     assert path.exists()
 
 

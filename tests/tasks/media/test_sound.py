@@ -163,8 +163,8 @@ def test_sound_that_does_not_decode(clip, tmp_path):
     while (head := raw.find(b"\xff\xf8", head)) >= 0:  # sync word of every FLAC frame
         raw[head : head + 2] = b"\0\0"
     path.write_bytes(raw)
-    found = open_sound(path, sniff(path), facts, 0.0, 0.0, tmp_path)
-    assert found is MissingCause.SOUND_UNDECODABLE
+    result = open_sound(path, sniff(path), facts, 0.0, 0.0, tmp_path)
+    assert result is MissingCause.SOUND_UNDECODABLE
 
 
 @pytest.mark.parametrize("suffix", WITH_SOUND)
@@ -180,16 +180,16 @@ def test_damaged_sound_keeps_what_decodes(clip, tmp_path, suffix):
         broken[places] ^= 0x55
         path.write_bytes(broken.tobytes())
         try:
-            found = open_sound(path, container, facts, 0.0, 0.0, tmp_path)
+            result = open_sound(path, container, facts, 0.0, 0.0, tmp_path)
         except MediaRefusedError as error:
             assert error.reason is FileReason.NO_DECODABLE_FRAME
             continue
         except MemoryError:  # a flipped length claims gigabytes: the child that asks for them is replaced
             continue
-        if isinstance(found, Sound):
-            with found:
-                assert np.isfinite(found.read(0, 3 * RATE)).all()
-                heard += end_of(found) > 0
+        if isinstance(result, Sound):
+            with result:
+                assert np.isfinite(result.read(0, 3 * RATE)).all()
+                heard += end_of(result) > 0
     assert heard >= 3
 
 

@@ -33,8 +33,8 @@ def ws(tmp_path: Path) -> Workspace:
 
 
 def seen(ws: Workspace) -> list[tuple[str, int, int, str | None]]:
-    found = arrivals(ws, ["clip_id", "media_id", "corpus"])
-    return [(one.corpus, one.now.num_rows, one.before.num_rows if one.before else 0, one.against) for one in found]
+    result = arrivals(ws, ["clip_id", "media_id", "corpus"])
+    return [(one.corpus, one.now.num_rows, one.before.num_rows if one.before else 0, one.against) for one in result]
 
 
 def test_only_what_the_last_release_lacks_came_in(ws: Workspace):

@@ -45,8 +45,8 @@ def test_a_file_half_written_is_still_held(ws: Workspace):
 def test_where_nothing_locks_silence_tells(tmp_path: Path, silent_s: float, alive: bool):
     ws = Workspace(f"memory://{tmp_path.name}")
     beat = (datetime.now(UTC) - timedelta(seconds=silent_s)).isoformat()
-    told = {"step": "analyse", "locked": False, "beat_utc": beat}
-    ws.filesystem().pipe_file(ws.path("running", "one.json"), json.dumps(told).encode())
+    result = {"step": "analyse", "locked": False, "beat_utc": beat}
+    ws.filesystem().pipe_file(ws.path("running", "one.json"), json.dumps(result).encode())
     assert read_heartbeat(ws, "one") == Heartbeat(alive, "analyse")
 
 

@@ -71,9 +71,9 @@ def test_what_fails_is_told_by_its_kind_alone(ws: Workspace):
 def test_a_run_that_another_one_started_says_so(ws: Workspace):
     with recording("retrain", Settings(workspace=ws.root)):
         ingest(1, workspace=ws.root)
-        found = {run.flow: run for run in runs(ws)}
-        assert {name: run.state for name, run in found.items()} == {"retrain": "running", "ingest": "done"}
-    assert found["ingest"].parent == found["retrain"].run
+        actual = {run.flow: run for run in runs(ws)}
+        assert {name: run.state for name, run in actual.items()} == {"retrain": "running", "ingest": "done"}
+    assert actual["ingest"].parent == actual["retrain"].run
 
 
 def test_a_run_is_a_step_of_the_one_that_started_it_and_counts_once(ws: Workspace):
@@ -81,13 +81,13 @@ def test_a_run_is_a_step_of_the_one_that_started_it_and_counts_once(ws: Workspac
         ingest(3, workspace=ws.root)
         with recording("train", Settings(workspace=ws.root)):
             fail()
-    found = {run.flow: run for run in runs(ws)}
-    told = [(step.name, step.state, step.error, step.files, step.facts) for step in found["retrain"].steps]
-    assert told == [
-        ("ingest", "done", None, None, {"run": found["ingest"].run}),
-        ("train", "failed", "ValueError", None, {"run": found["train"].run}),
+    actual = {run.flow: run for run in runs(ws)}
+    result = [(step.name, step.state, step.error, step.files, step.facts) for step in actual["retrain"].steps]
+    assert result == [
+        ("ingest", "done", None, None, {"run": actual["ingest"].run}),
+        ("train", "failed", "ValueError", None, {"run": actual["train"].run}),
     ]
-    assert [step.name for step in found["train"].steps] == ["break"]
+    assert [step.name for step in actual["train"].steps] == ["break"]
 
 
 def test_runs_stand_below_the_one_that_started_them(ws: Workspace):

@@ -48,7 +48,7 @@ def pointing(store) -> list[int | None]:
 
 
 def problems(settings) -> list[str]:
-    return [found.detail for found in check_promotions(settings) if found.health is Health.PROBLEM]
+    return [finding.detail for finding in check_promotions(settings) if finding.health is Health.PROBLEM]
 
 
 @pytest.mark.parametrize("step", ["intend", pytest.param("set_aliases", marks=pytest.mark.long)])
@@ -59,7 +59,7 @@ def test_a_kill_between_two_steps_is_told_by_doctor_and_put_right_by_the_next(st
     last = ledger.last_move(ws, MODEL)
     assert (last.to_version, last.state) == (2, "intended")
     assert pointing(store) == [1, None] if step == "intend" else [2, 1]
-    assert ["was interrupted" in told for told in problems(settings)] == [True]
+    assert ["was interrupted" in finding for finding in problems(settings)] == [True]
 
     standing = alias_moves.reconcile(store, ws, MODEL)
     assert standing.champion == 2
@@ -71,7 +71,7 @@ def test_a_kill_between_two_steps_is_told_by_doctor_and_put_right_by_the_next(st
 
 def test_an_alias_that_was_moved_by_hand_is_told_and_put_back(store, settings, ws):
     store.client.set_registered_model_alias(MODEL, CHAMPION, "3")
-    assert ["the alias points at 3" in told for told in problems(settings)] == [True]
+    assert ["the alias points at 3" in finding for finding in problems(settings)] == [True]
     assert "reset it" in alias_moves.reconcile(store, ws, MODEL).repaired
     assert pointing(store) == [1, None]
     store.client.delete_registered_model_alias(MODEL, CHAMPION)
@@ -82,15 +82,15 @@ def test_an_alias_that_was_moved_by_hand_is_told_and_put_back(store, settings, w
 
 def test_doctor_tells_of_a_champion_whose_footage_was_taken_down(store, settings):
     store.client.set_model_version_tag(MODEL, "2", TAKEN_DOWN, "speaker 0123")
-    assert [found.health for found in check_promotions(settings)] == [Health.OK]
+    assert [findings.health for findings in check_promotions(settings)] == [Health.OK]
     store.client.set_model_version_tag(MODEL, "1", TAKEN_DOWN, "speaker 0123")
-    found = check_promotions(settings)[-1]
-    assert found.health is Health.WARNING and "speaker 0123" in found.detail
+    findings = check_promotions(settings)[-1]
+    assert findings.health is Health.WARNING and "speaker 0123" in findings.detail
 
 
 def test_doctor_tells_of_a_benchmark_whose_clips_are_gone(settings, ws):
     frozen = benchmarks.freeze(ws, releases.latest(ws), Stage.STAGE1, "a test")
-    assert [found.detail for found in check_promotions(settings) if frozen.benchmark in found.detail]
+    assert [finding.detail for finding in check_promotions(settings) if frozen.benchmark in finding.detail]
     assert problems(settings) == []
     tables.delete_rows(ws, "stage1", "clip_id", [frozen.clips[0].clip_id])
     assert "not stored any more" in problems(settings)[0]
@@ -113,10 +113,10 @@ def test_of_two_that_were_judged_against_the_same_champion_one_is_told(store, ws
         return ""
 
     with ThreadPoolExecutor(2) as pool:
-        told = list(pool.map(attempt, (2, 3)))
-    assert sum(not one for one in told) == 1
-    assert any("meanwhile" in one or "under way" in one for one in told)
-    winner = 2 if not told[0] else 3
+        result = list(pool.map(attempt, (2, 3)))
+    assert sum(not one for one in result) == 1
+    assert any("meanwhile" in one or "under way" in one for one in result)
+    winner = 2 if not result[0] else 3
     assert pointing(store) == [winner, 1]
     assert [one.to_version for one in ledger.moves(ws, MODEL)] == [1, winner]
 
@@ -200,7 +200,7 @@ def test_a_version_that_is_about_to_be_champion_is_not_deleted(store, ws):
 
 
 @pytest.mark.parametrize(
-    ("told", "line"),
+    ("message", "line"),
     [
         ([("promote", None, 1)], [1]),
         ([("promote", None, 1), ("promote", 1, 2), ("promote", 2, 3)], [1, 2, 3]),
@@ -209,9 +209,9 @@ def test_a_version_that_is_about_to_be_champion_is_not_deleted(store, ws):
         ([("promote", None, 1), ("promote", 1, 2), ("rollback", 2, 1), ("promote", 1, 3)], [1, 3]),
     ],
 )
-def test_champions_a_rollback_can_go_back_through(told, line):
+def test_champions_a_rollback_can_go_back_through(message, line):
     made = [
         Move(str(n), n, MODEL, kind, "done", before, to, "", "", "", "", None, None, None)
-        for n, (kind, before, to) in enumerate(told, 1)
+        for n, (kind, before, to) in enumerate(message, 1)
     ]
     assert champions(made) == line

@@ -14,14 +14,14 @@ def verdict(challenger, champion=None, rule=RULE):
     return decide(challenger, champion, DIRECTIONS, rule, RESAMPLING)
 
 
-def failed(found) -> list[str]:
-    return [check.name for check in found.checks if not check.passed]
+def failed(result) -> list[str]:
+    return [check.name for check in result.checks if not check.passed]
 
 
 def test_a_better_one_wins():
-    found = verdict(sheet(2, error=0.8), sheet(1))
-    assert (found.outcome, failed(found), found.clips, found.speakers) == ("promote", [], 16, 8)
-    assert "every guard holds" in found.why
+    decision = verdict(sheet(2, error=0.8), sheet(1))
+    assert (decision.outcome, failed(decision), decision.clips, decision.speakers) == ("promote", [], 16, 8)
+    assert "every guard holds" in decision.why
 
 
 @pytest.mark.parametrize(
@@ -34,10 +34,10 @@ def test_a_better_one_wins():
     ],
 )
 def test_what_is_not_surely_better_by_enough_is_kept(error, words):
-    found = verdict(sheet(2, error=error), sheet(1))
-    assert found.outcome == "keep"
-    assert failed(found)[0] == "primary"
-    assert words in found.why
+    decision = verdict(sheet(2, error=error), sheet(1))
+    assert decision.outcome == "keep"
+    assert failed(decision)[0] == "primary"
+    assert words in decision.why
 
 
 @pytest.mark.parametrize(
@@ -57,10 +57,10 @@ def test_what_is_not_surely_better_by_enough_is_kept(error, words):
     ],
 )
 def test_a_better_one_that_breaks_a_guard_is_kept(changes, name):
-    found = verdict(sheet(2, error=0.8, **changes), sheet(1))
-    assert found.outcome == "keep"
-    assert name in failed(found)
-    assert found.why.startswith("not held")
+    decision = verdict(sheet(2, error=0.8, **changes), sheet(1))
+    assert decision.outcome == "keep"
+    assert name in failed(decision)
+    assert decision.why.startswith("not held")
 
 
 @pytest.mark.parametrize("changes", [{"correlation": 0.44}, {"mouth_opening_std_ratio": 0.9}, {"latency_ms": 14.0}])
@@ -84,9 +84,9 @@ def test_a_still_champion_can_be_beaten():
 @pytest.mark.parametrize(("speakers", "clips"), [(4, 4), (8, 1)])
 def test_too_little_to_judge_on_keeps_whatever_the_scores(speakers, clips):
     one, two = (sheet(number, error, speakers=speakers, clips=clips) for number, error in ((2, 0.1), (1, 1.0)))
-    found = verdict(one, two)
-    assert found.outcome == "keep"
-    assert found.why.startswith("undecidable")
+    decision = verdict(one, two)
+    assert decision.outcome == "keep"
+    assert decision.why.startswith("undecidable")
 
 
 def test_the_first_champion_has_to_beat_its_controls_alone():
@@ -106,9 +106,9 @@ def test_the_same_scores_give_the_same_verdict():
 
 def test_what_has_no_interval_says_why_and_keeps_its_figure():
     """Two clips of one speaker: the figure is there, and one speaker does not say how much speakers differ."""
-    found = verdict(sheet(error=0.9, speakers=1, clips=2))
-    assert found.why == "undecidable: the benchmark holds 2 clips of 1 speaker, the policy requires 12 and 6"
-    for check in found.checks:
+    decision = verdict(sheet(error=0.9, speakers=1, clips=2))
+    assert decision.why == "undecidable: the benchmark holds 2 clips of 1 speaker, the policy requires 12 and 6"
+    for check in decision.checks:
         assert check.value.mean is not None and check.value.low is None
         assert check.detail.startswith("no interval: one speaker") and not check.passed
         assert figure(check).startswith(f"{check.value.mean:+.3f}, no interval: one speaker")
@@ -116,18 +116,18 @@ def test_what_has_no_interval_says_why_and_keeps_its_figure():
 
 @pytest.mark.parametrize(("champion", "says"), [(None, "no champion: "), (3, "kept: ")])
 def test_where_there_is_no_champion_none_is_kept(champion, says, capsys):
-    found = verdict(sheet(error=0.9, speakers=1, clips=2))
-    told = dict.fromkeys(("repaired", "move", "run", "benchmark", "policy", "model"), "x") | {
+    decision = verdict(sheet(error=0.9, speakers=1, clips=2))
+    result = dict.fromkeys(("repaired", "move", "run", "benchmark", "policy", "model"), "x") | {
         "challenger": 4,
         "champion_before": champion,
         "champion": champion,
-        "clips": found.clips,
-        "speakers": found.speakers,
-        "checks": [asdict(check) for check in found.checks],
+        "clips": decision.clips,
+        "speakers": decision.speakers,
+        "checks": [asdict(check) for check in decision.checks],
         "outcome": outcome_of(champion, moved=False, refused=""),
-        "why": found.why,
+        "why": decision.why,
     }
-    show_promotion(told)
+    show_promotion(result)
     said = capsys.readouterr().out
     assert f"\n{says}undecidable" in said and "2 clips of 1 speaker" in said
     assert ("--override" in said) == (champion is None)

@@ -45,8 +45,8 @@ def crown(settings, number: int) -> None:
 
 def pointing(settings, *aliases: str) -> list[int | None]:
     store = tracking(settings)
-    found = [aliased(store, MODEL, alias) for alias in aliases]
-    return [one.number if one else None for one in found]
+    result = [aliased(store, MODEL, alias) for alias in aliases]
+    return [one.number if one else None for one in result]
 
 
 @pytest.mark.parametrize("where", ["settings", pytest.param("on_server", marks=pytest.mark.long)])
@@ -68,21 +68,25 @@ def test_from_the_first_champion_to_a_better_one_and_back(request, register, ws,
         gate.open_comparison(settings, "stage1", None)  # nobody named it: the night would undo what a person did
     assert gate.open_comparison(settings, "stage1", str(good)).challenger.number == good
 
-    told = manual.history(settings, "stage1")
-    assert [(row["version"], row["kind"]) for row in told] == [(poor, "rollback"), (good, "promote"), (poor, "promote")]
-    assert told[0]["until_utc"] is None and told[1]["until_utc"] == told[0]["since_utc"]
-    assert told[1]["run"] == run and told[1]["benchmark"] == comparison.benchmark.benchmark
-    assert told[1]["policy"] == comparison.policy.hash and told[0]["why"] == "it mumbles"
+    result = manual.history(settings, "stage1")
+    assert [(row["version"], row["kind"]) for row in result] == [
+        (poor, "rollback"),
+        (good, "promote"),
+        (poor, "promote"),
+    ]
+    assert result[0]["until_utc"] is None and result[1]["until_utc"] == result[0]["since_utc"]
+    assert result[1]["run"] == run and result[1]["benchmark"] == comparison.benchmark.benchmark
+    assert result[1]["policy"] == comparison.policy.hash and result[0]["why"] == "it mumbles"
 
 
 def test_the_evidence_says_what_was_compared(settings, register):
     register(settings, "good")
     comparison, verdict, run = put_to_the_test(settings)
-    found = tracking(settings).client.get_run(run)
-    assert found.data.tags["benchmark"] == comparison.benchmark.benchmark
-    assert found.data.tags["outcome"] == verdict.outcome
-    assert found.data.metrics["check/beats_copy/passed"] == 1.0
-    assert 0 < found.data.metrics["challenger/nme_lips"] < 1
+    result = tracking(settings).client.get_run(run)
+    assert result.data.tags["benchmark"] == comparison.benchmark.benchmark
+    assert result.data.tags["outcome"] == verdict.outcome
+    assert result.data.metrics["check/beats_copy/passed"] == 1.0
+    assert 0 < result.data.metrics["challenger/nme_lips"] < 1
     names = {one.path for one in tracking(settings).client.list_artifacts(run, evidence.FOLDER)}
     assert {f"promotion/{name}" for name in ("verdict.json", "policy.json", "scores.json")} <= names
 
@@ -96,8 +100,8 @@ def test_the_evidence_of_a_promotion_that_came_too_late_says_so(settings, regist
     crown(settings, other)
     with pytest.raises(PromotionError, match="meanwhile"):
         move_champion.fn(settings, comparison, verdict, run)
-    told = tracking(settings).client.get_run(run).data.tags
-    assert told["outcome"] == evidence.NOT_MOVED and "meanwhile" in told["why"]
+    result = tracking(settings).client.get_run(run).data.tags
+    assert result["outcome"] == evidence.NOT_MOVED and "meanwhile" in result["why"]
 
 
 def test_a_first_champion_and_a_deaf_challenger_who_leaves_everything_where_it_was(settings, register, ws):
@@ -190,8 +194,8 @@ def test_a_model_that_was_trained_on_the_benchmark_is_refused(settings, register
     leak = next(row for row in clips if row["split"] == "test")
     run = TrackedRun(store, named_version(store, MODEL, str(number)).run_id, resumed=True)
     keep_lineage(run, [(leak["clip_id"], leak["media_id"], "train")])
-    told = "the champion, .*" if role == "champion" else ""
-    with pytest.raises(PromotionError, match=f"{told}trained on 1 file of benchmark"):
+    result = "the champion, .*" if role == "champion" else ""
+    with pytest.raises(PromotionError, match=f"{result}trained on 1 file of benchmark"):
         gate.open_comparison(settings, "stage1", None)
 
 
@@ -290,8 +294,8 @@ def test_only_former_champions_are_rolled_back_to_and_any_version_is_an_override
 
 def test_moves_by_hand_are_runs_on_record(settings, register, ws, policy):
     register(settings, "other seed")
-    told = manual.override("asked for", workspace=ws.root)
-    assert (told["kind"], told["why"], told["state"]) == ("override", "asked for", "done")
+    result = manual.override("asked for", workspace=ws.root)
+    assert (result["kind"], result["why"], result["state"]) == ("override", "asked for", "done")
     with pytest.raises(PromotionError, match=r"is the champion of .* already"):
         manual.rollback("back", to=1, workspace=ws.root)
     refused, done = runs(ws)

@@ -32,12 +32,12 @@ def move(store, ws: Workspace, to: int, against: int | None) -> None:
 
 
 def pointing(store) -> list[int | None]:
-    found = [aliased(store, MODEL, alias) for alias in (CHAMPION, PREVIOUS, CHALLENGER)]
-    return [one.number if one else None for one in found]
+    result = [aliased(store, MODEL, alias) for alias in (CHAMPION, PREVIOUS, CHALLENGER)]
+    return [one.number if one else None for one in result]
 
 
 def told(settings, health: Health) -> list[str]:
-    return [found.detail for found in check_promotions(settings) if found.health is health]
+    return [finding.detail for finding in check_promotions(settings) if finding.health is health]
 
 
 def test_a_workspace_without_a_ledger_is_refused_where_another_one_leads(on_server, ws, store, tmp_path):

@@ -43,7 +43,7 @@ def test_the_same_picture_in_another_shape_is_near(grey, change):
 def test_different_pictures_are_far(grey):
     others = [skimage.data.camera(), skimage.data.coins(), skimage.data.page(), grey[:, ::-1].copy(), 255 - grey]
     hashes = [picture_hash(picture) for picture in (grey, *others)]
-    assert all(len(found) == 8 for found in hashes)
+    assert all(len(result) == 8 for result in hashes)
     pairs = [apart(a, b) for i, a in enumerate(hashes) for b in hashes[:i]]
     assert min(pairs) >= 14
 

@@ -113,9 +113,9 @@ def test_a_face_that_could_not_be_looked_at_is_not_called_dark_bright_and_blurre
 
 def test_reasons_are_sorted_and_stand_once():
     clip = GOOD | {"speech_share": 0.0, "speech_s": 0.0, "snr_db": 0.0, "face_height_px": 1.0}
-    found = reasons(clip, Stage.STAGE1)
-    assert list(found) == sorted(set(found))
-    assert found == (ClipReason.FACE_TOO_SMALL, ClipReason.LITTLE_SPEECH, ClipReason.NOISY)
+    result = reasons(clip, Stage.STAGE1)
+    assert list(result) == sorted(set(result))
+    assert result == (ClipReason.FACE_TOO_SMALL, ClipReason.LITTLE_SPEECH, ClipReason.NOISY)
 
 
 @pytest.mark.parametrize("accepted", ["", "accept_missing = ['level_dbfs']", "min_level_dbfs = -90"])
@@ -145,8 +145,8 @@ def test_the_explanation_says_the_same_as_the_decision():
         verdicts = explain(clip, POLICY)
         assert [verdict.rule for verdict in verdicts] == list(POLICY.rules())
         for stage in Stage:
-            told = {v.reason for v in verdicts if v.rule.stage is stage and not v.passed}
-            assert told == set(reasons(clip, stage))
+            result = {v.reason for v in verdicts if v.rule.stage is stage and not v.passed}
+            assert result == set(reasons(clip, stage))
         assert all((verdict.reason is None) is verdict.passed for verdict in verdicts)
 
 

@@ -92,11 +92,11 @@ def test_snr_grows_with_the_truth_and_is_near_it(speeches):
     for speech in speeches:
         probabilities = speech_probability(speech)
         truths = np.arange(0, 31, 5)
-        found = [snr_db(at_snr(speech, probabilities, truth), probabilities) for truth in truths]
-        assert (np.diff(found) > 2).all()
+        result = [snr_db(at_snr(speech, probabilities, truth), probabilities) for truth in truths]
+        assert (np.diff(result) > 2).all()
         # the noise counts on both sides of the fraction: at 0 dB the speech chunks hold twice the power, 3 dB
         expected = 10 * np.log10(1 + 10 ** (truths / 10))
-        assert np.abs(found - expected).max() < 1.5
+        assert np.abs(result - expected).max() < 1.5
 
 
 def test_snr_does_not_depend_on_loudness(speeches):

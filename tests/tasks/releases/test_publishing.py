@@ -26,8 +26,8 @@ def test_audits_of_a_remote_workspace_at_once_keep_out_of_each_others_pages(tmp_
             (folder / "validations").mkdir()
             (folder / "audit.html").write_text("which one")
             (folder / "validations" / f"{number}.html").touch()
-    found = {path.removeprefix(f"/{tmp_path.name}/") for path in ws.filesystem().find(ws.path())}
-    assert found == {"audit/audit.html", "audit/validations/0.html", "audit/validations/1.html"}
+    result = {path.removeprefix(f"/{tmp_path.name}/") for path in ws.filesystem().find(ws.path())}
+    assert result == {"audit/audit.html", "audit/validations/0.html", "audit/validations/1.html"}
     assert not one.exists() and not other.exists()
 
 
@@ -84,9 +84,9 @@ def test_half_a_batch_that_another_run_is_storing_is_no_damage(tmp_path: Path, m
         return result
 
     monkeypatch.setattr(publishing, "audit", looked_at)
-    told: list[bool] = []
-    assert publish(ws, Settings(), load_policy(), lambda result: told.append(result.passed)).is_new
-    assert (shown, told) == ([False, True], [True])
+    collected: list[bool] = []
+    assert publish(ws, Settings(), load_policy(), lambda result: collected.append(result.passed)).is_new
+    assert (shown, collected) == ([False, True], [True])
     assert tables.read(ws, "clips", version=releases.latest(ws).versions["clips"]).num_rows == 8
 
 

@@ -48,10 +48,10 @@ def test_half_is_the_same_half_for_both_stages(workspace):
 
 def test_scenes_have_pictures_and_sound(workspace):
     footage = held_out(workspace, None, None, 1)
-    found = scenes(footage, 64)
-    assert {scene.eval_window.clip.speaker for scene in found} == people(footage.test_clips)
-    assert found[0].mel_SM.shape == (4 * 36, 80)
-    assert not found[0].eval_window.scored.all()
+    result = scenes(footage, 64)
+    assert {scene.eval_window.clip.speaker for scene in result} == people(footage.test_clips)
+    assert result[0].mel_SM.shape == (4 * 36, 80)
+    assert not result[0].eval_window.scored.all()
 
 
 def test_what_cannot_be_is_refused(workspace, tmp_path):

@@ -41,12 +41,12 @@ def test_a_claim_holds_fails_or_cannot_be_told():
 
 def test_a_gain_that_is_sure_and_too_small_is_no_difference():
     column = ScoreColumn("error", "error", "less", least=0.15)
-    for values, told in ((BAD, "no difference"), ({name: value + 0.3 for name, value in BAD.items()}, "holds")):
+    for values, result in ((BAD, "no difference"), ({name: value + 0.3 for name, value in BAD.items()}, "holds")):
         rows = (
             TableRow("ours", {"error": mean_over_speakers(GOOD)}),
             TableRow("other", {"error": mean_over_speakers(values)}),
         )
-        assert verdicts(Table("t", "", (column,), rows, {}, (Claim("", "ours", "other", "error"),), ())) == [told]
+        assert verdicts(Table("t", "", (column,), rows, {}, (Claim("", "ours", "other", "error"),), ())) == [result]
 
 
 def test_the_papers_figures_stand_beside_ours():

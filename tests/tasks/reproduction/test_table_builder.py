@@ -85,29 +85,31 @@ def footage(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def undisturbed(footage, tmp_path_factory):
     workspace = Workspace.open(str(shutil.copytree(footage, tmp_path_factory.mktemp("undisturbed") / "w")))
-    told = Trainings()
-    return workspace, table(workspace, "table3", told), told
+    result = Trainings()
+    return workspace, table(workspace, "table3", result), result
 
 
 @pytest.fixture(scope="module")
 def first(undisturbed):
     """Table 1, once Table 3 has left what it needs of ours."""
-    workspace, told = undisturbed[0], Trainings()
-    return workspace, table(workspace, "table1", told), told
+    workspace, result = undisturbed[0], Trainings()
+    return workspace, table(workspace, "table1", result), result
 
 
 @pytest.mark.long
 def test_every_cell_of_table_3_is_measured_and_each_training_is_done_once(undisturbed):
-    _, made, told = undisturbed
-    assert told.began == [0, 0, 0, 0]
+    _, made, result = undisturbed
+    assert result.began == [0, 0, 0, 0]
     assert [row.name for row in made.rows] == [
         "I 50 %, II 50 %", "I 50 %, II 100 %", "I 100 %, II 50 %", "I 100 %, II 100 %"
     ]  # fmt: skip
-    found = scores(made)
-    assert all({"frechet", "ssim_whole", "psnr_whole", "perceptual_lower", "nme"} <= set(row) for row in found.values())
-    nme = [row["nme"].mean for row in found.values()]
+    outcome = scores(made)
+    assert all(
+        {"frechet", "ssim_whole", "psnr_whole", "perceptual_lower", "nme"} <= set(row) for row in outcome.values()
+    )
+    nme = [row["nme"].mean for row in outcome.values()]
     assert nme[0] == nme[1] != nme[2] == nme[3]
-    assert len({row["perceptual_lower"].mean for row in found.values()}) == 4
+    assert len({row["perceptual_lower"].mean for row in outcome.values()}) == 4
     assert sum("6 steps" in note for note in made.notes) == 2
     assert any(note.startswith("Absolute numbers") for note in made.notes)
 
@@ -116,17 +118,19 @@ def test_every_cell_of_table_3_is_measured_and_each_training_is_done_once(undist
 def test_what_is_there_is_used_again_by_the_same_table_and_by_another(undisturbed, first):
     workspace, made, _ = undisturbed
     assert first[2].began == [0] * len(BASELINES)  # ours is there
-    told = Trainings()
-    assert scores(table(workspace, "table3", told)) == scores(made)
-    assert scores(table(workspace, "table1", told)) == scores(first[1])
-    assert told.began == []
-    found = scores(first[1])
-    assert found["truth"]["perceptual_lower"].mean == 0
-    assert found["truth"]["frechet"].mean == pytest.approx(0, abs=1e-6)
-    assert found["ours"]["perceptual_lower"] == scores(made)["I 100 %, II 100 %"]["perceptual_lower"]
-    assert found["ours"]["frechet_unpaired"].mean != found["ours"]["frechet"].mean
-    assert "frechet_unpaired" not in found["true landmarks, untrained warp"]
-    assert found["copy of one frame"]["psnr_whole"].mean < found["true landmarks, untrained warp"]["psnr_whole"].mean
+    result = Trainings()
+    assert scores(table(workspace, "table3", result)) == scores(made)
+    assert scores(table(workspace, "table1", result)) == scores(first[1])
+    assert result.began == []
+    outcome = scores(first[1])
+    assert outcome["truth"]["perceptual_lower"].mean == 0
+    assert outcome["truth"]["frechet"].mean == pytest.approx(0, abs=1e-6)
+    assert outcome["ours"]["perceptual_lower"] == scores(made)["I 100 %, II 100 %"]["perceptual_lower"]
+    assert outcome["ours"]["frechet_unpaired"].mean != outcome["ours"]["frechet"].mean
+    assert "frechet_unpaired" not in outcome["true landmarks, untrained warp"]
+    assert (
+        outcome["copy of one frame"]["psnr_whole"].mean < outcome["true landmarks, untrained warp"]["psnr_whole"].mean
+    )
 
 
 @pytest.mark.long
@@ -134,8 +138,8 @@ def test_baselines_stand_beside_ours_and_every_claim_is_judged(first):
     made = first[1]
     names = ["LipGAN", "Wav2Lip", "ATVGnet", "MakeItTalk"]
     assert [row.name for row in made.rows[:5]] == ["ours", *names]
-    found = scores(made)
-    assert len({found[name]["perceptual_lower"].mean for name in ("ours", *names)}) == 5
+    result = scores(made)
+    assert len({result[name]["perceptual_lower"].mean for name in ("ours", *names)}) == 5
     for name in names:
         # so early there may be no face to be found again in what it paints
         assert {
@@ -145,8 +149,8 @@ def test_baselines_stand_beside_ours_and_every_claim_is_judged(first):
             "psnr_whole",
             "perceptual_lower",
             "perceptual_heldout_lower",
-        } <= found[name].keys()
-        assert name == "ATVGnet" or found[name]["frechet_unpaired"].mean != found[name]["frechet"].mean
+        } <= result[name].keys()
+        assert name == "ATVGnet" or result[name]["frechet_unpaired"].mean != result[name]["frechet"].mean
         verdicts = [finding.verdict for finding in made.findings() if finding.claim.worse == name]
         assert len(verdicts) == len(made.columns)
     assert set(names[:2]) < made.published["LRS2"].keys()
@@ -186,9 +190,9 @@ def test_a_baseline_that_was_interrupted_goes_on_to_the_same_weights(first, tmp_
     shutil.rmtree(folder)
     with pytest.raises(KeyboardInterrupt):
         table(workspace, "table1", Unplugged())
-    told = Trainings()
-    table(workspace, "table1", told)
-    assert told.began == [3]
+    result = Trainings()
+    table(workspace, "table1", result)
+    assert result.began == [3]
     again = load_baseline(folder / "model")[0].network.state_dict()
     assert all(torch.equal(value, again[name]) for name, value in weights.items())
 
@@ -229,9 +233,9 @@ def test_a_takedown_finds_every_training_that_met_the_footage(first):
     of_baselines = {name for name in folders if name.split("-")[1] in BASELINES}
     assert len(of_baselines) == len(BASELINES)
     looked_at, judged = (clips[0].place.media_id for clips in (footage.pictures.val, footage.test_clips))
-    found = training_folders(workspace, {looked_at}, ())
-    assert {one.folder.name for one in found} == folders
-    assert all(one.is_known for one in found)
+    result = training_folders(workspace, {looked_at}, ())
+    assert {one.folder.name for one in result} == folders
+    assert all(one.is_known for one in result)
     assert training_folders(workspace, {judged}, ()) == ()
 
 
@@ -249,9 +253,9 @@ def test_killed_in_the_third_training_it_goes_on_from_there(footage, undisturbed
     root = shutil.copytree(footage, tmp_path / "w")
     call = [sys.executable, "-c", KILLED, str(root), str(2 * STEPS + 4)]
     assert subprocess.run(call, capture_output=True).returncode == -signal.SIGKILL
-    told = Trainings()
-    resumed = table(Workspace.open(str(root)), "table3", told)
-    assert told.began == [3, 0]
+    result = Trainings()
+    resumed = table(Workspace.open(str(root)), "table3", result)
+    assert result.began == [3, 0]
     assert scores(resumed) == scores(undisturbed[1])
 
 
@@ -288,15 +292,15 @@ def test_scores_are_kept_and_what_is_damaged_is_not_believed(first):
     workspace = first[0]
     kept_scores = sorted(trainings(workspace).glob("paper-scores-*.json"))
     assert len(kept_scores) >= 4
-    told = {path: path.read_text() for path in kept_scores}
-    kept_scores[0].write_text(told[kept_scores[0]].replace("interval", "interwal", 1))
+    actual = {path: path.read_text() for path in kept_scores}
+    kept_scores[0].write_text(actual[kept_scores[0]].replace("interval", "interwal", 1))
     with pytest.raises(TrainingError, match="delete it to evaluate anew"):
         for name in ("table3", "table1"):
             table(workspace, name, Recorder())
     kept_scores[0].unlink()
     for name in ("table3", "table1"):
         table(workspace, name, Recorder())
-    assert {path: path.read_text() for path in kept_scores} == told
+    assert {path: path.read_text() for path in kept_scores} == actual
 
 
 def test_no_minutes_are_no_budget(footage):

@@ -136,13 +136,13 @@ def raise_limit() -> None:
 
 
 def threads() -> int:
-    found: list[int] = []
-    workers = [threading.Thread(target=found.append, args=(number,)) for number in range(4)]
+    collected: list[int] = []
+    workers = [threading.Thread(target=collected.append, args=(number,)) for number in range(4)]
     for worker in workers:
         worker.start()
     for worker in workers:
         worker.join()
-    return len(found)
+    return len(collected)
 
 
 def own_place() -> int:

@@ -219,8 +219,8 @@ def test_it_can_do_what_decoders_do(children):
 def test_a_file_is_read_that_was_handed_over_and_no_longer_than_the_call(children, outside):
     held, _ = children
     with closing(open_files([str(outside)])) as files:
-        found = held.run(probes.read_handed, str(outside), time_limit_s=60, files=files)
-    assert found == ["ro", "rows", "ws"]
+        result = held.run(probes.read_handed, str(outside), time_limit_s=60, files=files)
+    assert result == ["ro", "rows", "ws"]
     assert attempt(held, probes.read, str(outside)) == "Permission denied"
     with pytest.raises(RuntimeError, match="AssertionError"):
         held.run(probes.read_handed, str(outside), time_limit_s=60)
@@ -259,6 +259,6 @@ def test_here_nothing_is_missing():
 
 def test_doctor_says_what_is_missing(monkeypatch):
     monkeypatch.setattr(system_calls, "available", lambda: False)
-    found = check_sandbox(Settings())
-    assert (found.health, "seccomp" in found.detail) == (Health.WARNING, True)
+    findings = check_sandbox(Settings())
+    assert (findings.health, "seccomp" in findings.detail) == (Health.WARNING, True)
     assert check_sandbox(Settings(guards={"require_sandbox": True})).health is Health.PROBLEM

@@ -43,8 +43,8 @@ def test_names_that_differ_keep_different_uris(tmp_path):
     for name in ODD_NAMES:
         with open(os.fsencode(tmp_path) + b"/" + name, "wb") as out:
             out.write(name)
-    found = listed(tmp_path)
-    assert len({raw.uri for raw in found}) == len(found) == len(ODD_NAMES)
+    actual = listed(tmp_path)
+    assert len({raw.uri for raw in actual}) == len(actual) == len(ODD_NAMES)
 
 
 @pytest.mark.timeout(20)
@@ -63,8 +63,8 @@ def test_what_must_not_be_opened_is_listed_with_its_reason(tmp_path):
         os.chdir(tmp_path)  # names of sockets are short
         server.bind("socket.mp4")
         os.chdir(here)
-        found = {str(Path(raw.uri).relative_to(tmp_path)): raw for raw in listed(tmp_path)}
-    assert {name: raw.refusal for name, raw in found.items()} == {
+        actual = {str(Path(raw.uri).relative_to(tmp_path)): raw for raw in listed(tmp_path)}
+    assert {name: raw.refusal for name, raw in actual.items()} == {
         "pipe.mp4": FileReason.NOT_A_REGULAR_FILE,
         "socket.mp4": FileReason.NOT_A_REGULAR_FILE,
         "broken.mp4": FileReason.BROKEN_LINK,
@@ -75,8 +75,8 @@ def test_what_must_not_be_opened_is_listed_with_its_reason(tmp_path):
         "elsewhere/inside.mp4": None,
         "good.mp4": None,
     }
-    assert "elsewhere" in found["linked"].refusal_detail
-    assert all(raw.size_bytes == 0 for raw in found.values() if raw.refusal)
+    assert "elsewhere" in actual["linked"].refusal_detail
+    assert all(raw.size_bytes == 0 for raw in actual.values() if raw.refusal)
 
 
 def test_a_link_to_the_folder_itself_does_not_go_round(tmp_path):
@@ -91,12 +91,12 @@ def test_a_folder_that_cannot_be_listed_is_named(tmp_path):
     (tmp_path / "open.mp4").write_bytes(b"1")
     closed.chmod(0)
     try:
-        found = {Path(raw.uri).name: raw.refusal for raw in listed(tmp_path)}
+        actual = {Path(raw.uri).name: raw.refusal for raw in listed(tmp_path)}
         with pytest.raises(SourceError, match="closed"):
             listed(closed)
     finally:
         closed.chmod(0o700)
-    assert found == {"open.mp4": None, "closed": FileReason.UNREADABLE}
+    assert actual == {"open.mp4": None, "closed": FileReason.UNREADABLE}
 
 
 def test_the_order_is_stable_and_by_name(tmp_path):
@@ -141,8 +141,8 @@ def test_the_stamp_changes_with_the_file_and_not_without(tmp_path):
 def test_what_the_corpus_says_is_said_of_every_file(tmp_path):
     (tmp_path / "s07").mkdir()
     (tmp_path / "s07" / "x.mp4").write_bytes(b"1")
-    told = {"name": "grid", "speaker": r"(s\d+)/", "licence": "CC0", "consent": "given", "language": "en"}
-    (raw,) = listed(tmp_path, **told)
+    result = {"name": "grid", "speaker": r"(s\d+)/", "licence": "CC0", "consent": "given", "language": "en"}
+    (raw,) = listed(tmp_path, **result)
     assert (raw.corpus, raw.speaker, raw.licence, raw.consent, raw.language) == ("grid", "s07", "CC0", "given", "en")
 
 
@@ -183,8 +183,8 @@ def test_another_file_system_is_listed_by_its_own_names():
     memory.pipe_file("/bucket/place/stage1/part.mp4", b"ours")
     memory.pipe({"/bucket/b.mp4": b"22", "/bucket/in/a b.mp4": b"1", "/bucket/c.txt": b"3"})
     try:
-        found = listed("memory://bucket", glob="**/*.mp4", speaker="(in)/")
-        assert [(raw.uri, raw.size_bytes, raw.speaker) for raw in found] == [
+        actual = listed("memory://bucket", glob="**/*.mp4", speaker="(in)/")
+        assert [(raw.uri, raw.size_bytes, raw.speaker) for raw in actual] == [
             ("memory:///bucket/b.mp4", 2, None), ("memory:///bucket/in/a b.mp4", 1, "in")
         ]  # fmt: skip
         with pytest.raises(SourceError, match="nothing there"):
@@ -205,11 +205,11 @@ def test_a_link_out_of_the_folder_is_refused(tmp_path):
     (root / "in.mp4").symlink_to("a.mp4")
     (tmp_path / "link").symlink_to(root)
     for named in (root, tmp_path / "link"):
-        found = {Path(raw.uri).name: raw for raw in listed(named)}
-        out = {name for name, raw in found.items() if raw.refusal is FileReason.LINK_OUTSIDE}
+        actual = {Path(raw.uri).name: raw for raw in listed(named)}
+        out = {name for name, raw in actual.items() if raw.refusal is FileReason.LINK_OUTSIDE}
         assert out == {"out.mp4", "up.mp4", "stepping.mp4"}
-        assert {name for name, raw in found.items() if raw.refusal is None} == {"a.mp4", "in.mp4"}
-    assert found["up.mp4"].refusal_detail == "../others/a.mp4"
+        assert {name for name, raw in actual.items() if raw.refusal is None} == {"a.mp4", "in.mp4"}
+    assert actual["up.mp4"].refusal_detail == "../others/a.mp4"
 
 
 def test_a_file_that_became_a_link_since_it_was_listed_is_refused_when_it_is_opened(tmp_path):

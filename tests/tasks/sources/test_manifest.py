@@ -58,9 +58,9 @@ def test_a_name_from_the_catalog_that_is_not_text_is_found_again(folder):
 
 def test_what_is_told_of_a_file_is_kept(folder):
     text = "uri,speaker,licence,consent,language,corpus,offset\na.mp4,s1,CC0,given,en,grid,-0.25\nin/b c.mp4,,,,,,\n"
-    told, silent = csv(folder, text)
-    assert (told.speaker, told.licence, told.consent, told.language) == ("s1", "CC0", "given", "en")
-    assert (told.corpus, told.offset_s) == ("grid", -0.25)
+    result, silent = csv(folder, text)
+    assert (result.speaker, result.licence, result.consent, result.language) == ("s1", "CC0", "given", "en")
+    assert (result.corpus, result.offset_s) == ("grid", -0.25)
     assert (silent.speaker, silent.licence, silent.consent, silent.language) == (None, None, None, None)
     assert (silent.corpus, silent.offset_s) == ("mine", 0.0)
 

@@ -26,8 +26,8 @@ def batch(ending: str, workspace: str | None = None, config: str | None = None) 
 @pytest.mark.parametrize(("done", "left", "ending"), [(3, 0, "done"), (2, 1, "partial"), (0, 3, "failed")])
 def test_a_batch_ends_as_its_jobs_did(done, left, ending):
     assert ending_of_jobs(done, left) == ending
-    told = [{"error": None}] * done + [{"error": "no face"}] * left
-    assert summary_of(told) | {"outcomes": []} == {
+    result = [{"error": None}] * done + [{"error": "no face"}] * left
+    assert summary_of(result) | {"outcomes": []} == {
         "jobs": 3,
         "dubbed": done,
         "failed": left,
@@ -39,17 +39,17 @@ def test_a_batch_ends_as_its_jobs_did(done, left, ending):
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_a_run_ends_everywhere_as_its_summary_says(tmp_path, capsys, ending):
     ws = Workspace.open(str(tmp_path / "ws"), create=True)
-    told = batch(ending, workspace=ws.root)
+    summary = batch(ending, workspace=ws.root)
     (run,) = runs(ws)
     assert (run.state, run.error) == (ending, None)
     show_status(status(Settings(workspace=ws.root)))
     assert ending.replace("_", " ") in capsys.readouterr().out
     if EXIT[ending]:
         with pytest.raises(typer.Exit) as left:
-            print_result(told, True, print)
+            print_result(summary, True, print)
         assert left.value.exit_code == EXIT[ending]
     else:
-        print_result(told, True, print)
+        print_result(summary, True, print)
 
 
 def test_a_part_of_a_run_ends_as_a_step_of_it(tmp_path):

@@ -94,17 +94,17 @@ def answering(answer: dict[str, str]) -> Iterator[str]:
 
     class Answer(BaseHTTPRequestHandler):
         def do_GET(self):
-            told = answer[self.path]
-            self.send_response(302 if "://" in told else 200)
-            self.send_header("Location", told)
-            self.send_header("Content-Length", str(0 if "://" in told else len(told)))
+            result = answer[self.path]
+            self.send_response(302 if "://" in result else 200)
+            self.send_header("Location", result)
+            self.send_header("Content-Length", str(0 if "://" in result else len(result)))
             self.end_headers()
-            if "://" not in told and self.command == "GET":
-                self.wfile.write(told.encode())
+            if "://" not in result and self.command == "GET":
+                self.wfile.write(result.encode())
 
         do_HEAD = do_GET
 
-        def log_message(self, *told):
+        def log_message(self, *result):
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)

@@ -92,8 +92,8 @@ def test_reading_a_clip_touches_no_other(ws):
     path.write_bytes(data)
     stored = StoredClips.of(ws, Stage.STAGE2, tables.version(ws, "stage2"))
     wanted = sample.stage2_row(1, 4)
-    found = stored.pictures(ClipSource(wanted["clip_id"], sample.media_id(1)))
-    assert found.crops == tuple(wanted["crops"])
+    result = stored.pictures(ClipSource(wanted["clip_id"], sample.media_id(1)))
+    assert result.crops == tuple(wanted["crops"])
     with pytest.raises(WorkspaceError):
         stored.pictures(ClipSource(sample.stage2_row(1, 3)["clip_id"], sample.media_id(1)))
 

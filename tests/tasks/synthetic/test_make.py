@@ -80,10 +80,10 @@ def test_the_corpus_file_finds_the_speakers(sample):
     assert corpus["root"] == "media"
     assert corpus["speaker"] == SPEAKER_PATTERN
     for row in ROWS:
-        found = re.search(corpus["speaker"], f"{corpus['root']}/{row.file}")
-        told = found["speaker"] if found and found["speaker"] in BY_NAME else None
-        assert told == row.speaker
-        assert (found is None) == (row.speaker is None)
+        outcome = re.search(corpus["speaker"], f"{corpus['root']}/{row.file}")
+        result = outcome["speaker"] if outcome and outcome["speaker"] in BY_NAME else None
+        assert result == row.speaker
+        assert (outcome is None) == (row.speaker is None)
 
 
 @pytest.mark.parametrize("row", WHOLE, ids=lambda row: row.kind)
@@ -210,9 +210,9 @@ def test_a_second_run_writes_the_same_bytes(sample, tmp_path):
     """Speech of the whole sample, but films of only some kinds: enough to hold every encoder to its word."""
     kept = {"grey", "container_webm_vp8", "container_mpeg2", "gif", "too_short"}
     last = {row.kind: row.file for row in ROWS if row.kind in kept}
-    told = []
-    make_sample(tmp_path, only=set(last.values()), progress=told.append)
-    assert told == [row.file for row in ROWS if row.file in set(last.values())]
+    collected = []
+    make_sample(tmp_path, only=set(last.values()), progress=collected.append)
+    assert collected == [row.file for row in ROWS if row.file in set(last.values())]
     for file in last.values():
         assert (tmp_path / "media" / file).read_bytes() == (sample / "media" / file).read_bytes(), file
 

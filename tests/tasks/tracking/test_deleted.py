@@ -30,8 +30,8 @@ def version(tracking):
 
 
 def ours(tracking, version) -> list:
-    found = deleted(tracking.place, "another")
-    return [one for one in found if version.run_id in one.what or "experiment" in one.what]
+    result = deleted(tracking.place, "another")
+    return [one for one in result if version.run_id in one.what or "experiment" in one.what]
 
 
 def carry_out(command: str) -> None:
@@ -43,16 +43,16 @@ def carry_out(command: str) -> None:
 def test_a_deleted_run_of_a_version_is_named_and_comes_back(tracking, version):
     assert ours(tracking, version) == []
     tracking.client.delete_run(version.run_id)
-    (found,) = ours(tracking, version)
-    assert "landmark-generator version" in found.what and version.run_id in found.command
+    (result,) = ours(tracking, version)
+    assert "landmark-generator version" in result.what and version.run_id in result.command
     tracking.client.restore_run(version.run_id)
     assert ours(tracking, version) == []
 
 
 def test_a_deleted_experiment_is_named_once_not_its_runs(tracking, version):
     tracking.client.delete_experiment(tracking.experiment_id)
-    (found,) = [one for one in ours(tracking, version) if f"--experiment-id {tracking.experiment_id}" in one.command]
-    assert "experiment" in found.what and str(tracking.place) in found.command
+    (result,) = [one for one in ours(tracking, version) if f"--experiment-id {tracking.experiment_id}" in one.command]
+    assert "experiment" in result.what and str(tracking.place) in result.command
     tracking.client.restore_experiment(tracking.experiment_id)
     assert ours(tracking, version) == []
 
@@ -67,9 +67,9 @@ def test_doctor_is_not_well_and_its_commands_work_as_they_stand(ws, local):
     assert [finding.health for finding in check_tracking(settings)] == [Health.OK]
     local.client.delete_run(run.run_id)
     local.client.delete_experiment(local.experiment_id)
-    (found,) = (finding for finding in check_tracking(settings) if finding.health is Health.PROBLEM)
-    assert "was deleted" in found.detail
-    carry_out(found.remedy)
+    (findings,) = (finding for finding in check_tracking(settings) if finding.health is Health.PROBLEM)
+    assert "was deleted" in findings.detail
+    carry_out(findings.remedy)
     assert [finding.health for finding in check_tracking(settings)] == [Health.OK]
     assert open_tracking(TrackingSettings(), ws).experiment_id == local.experiment_id
 

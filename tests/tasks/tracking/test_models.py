@@ -338,19 +338,19 @@ def test_doctor_and_fetch_by_name(logged, tmp_path):
     store, (_, version) = logged
     store.client.set_registered_model_alias(GENERATOR, "champion", str(version.number))
     settings = Settings(workspace=str(store.place.folder.parent))
-    told = fetch(settings, f"models:/{GENERATOR}@champion", tmp_path / "exported")
-    assert told["seal_sha256"] == version.seal
+    result = fetch(settings, f"models:/{GENERATOR}@champion", tmp_path / "exported")
+    assert result["seal_sha256"] == version.seal
     assert (tmp_path / "exported" / "MLmodel").exists()
     with pytest.raises(ModelFileError, match="exists already"):
         fetch(settings, GENERATOR, tmp_path / "exported")
     with pytest.raises(TrackingError, match="names no model"):
         fetch(settings, "../landmark-generator", tmp_path / "other")
-    found = {one.what: one for one in check_tracking(settings)}
-    assert found[f"{GENERATOR} 1, champion"].health is Health.OK
+    findings = {one.what: one for one in check_tracking(settings)}
+    assert findings[f"{GENERATOR} 1, champion"].health is Health.OK
     plant(weights_of(store, version).parents[2] / "predictor.py")
-    found = {one.what: one for one in check_tracking(settings)}
-    assert "predictor.py is not what was logged" in found[f"{GENERATOR} 1, champion"].detail
-    assert found[f"{GENERATOR} 1, champion"].health is Health.PROBLEM
+    findings = {one.what: one for one in check_tracking(settings)}
+    assert "predictor.py is not what was logged" in findings[f"{GENERATOR} 1, champion"].detail
+    assert findings[f"{GENERATOR} 1, champion"].health is Health.PROBLEM
 
 
 def test_a_plain_pyfunc_refuses_damage_too(logged):

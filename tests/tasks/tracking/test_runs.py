@@ -25,9 +25,9 @@ def test_a_run_that_goes_well(tracking, tmp_path):
     with tracked_run(tracking, "first") as run:
         assert state(tracking, run.run_id).info.status == "RUNNING"
         run.metrics({"nme": 0.8, "undefined": None}, step=7)
-    found = state(tracking, run.run_id)
-    assert (found.info.status, found.info.run_name) == ("FINISHED", "first")
-    assert found.data.metrics == {"nme": 0.8}
+    result = state(tracking, run.run_id)
+    assert (result.info.status, result.info.run_name) == ("FINISHED", "first")
+    assert result.data.metrics == {"nme": 0.8}
     assert run.steps_of("nme") == {7}
 
 
@@ -38,9 +38,9 @@ def test_a_run_that_goes_well(tracking, tmp_path):
 def test_a_run_that_is_cut_short_says_how(tracking, error, status):
     with pytest.raises(type(error)), tracked_run(tracking, "short") as run:
         raise error
-    found = state(tracking, run.run_id)
-    assert found.info.status == status
-    assert found.data.tags.get("failure") == ("ValueError: bad batch" if status == "FAILED" else None)
+    result = state(tracking, run.run_id)
+    assert result.info.status == status
+    assert result.data.tags.get("failure") == ("ValueError: bad batch" if status == "FAILED" else None)
 
 
 def test_settings_code_seed_and_packages(tracking, tmp_path):
@@ -60,9 +60,9 @@ def test_the_release_is_an_input_for_both_splits(tracking, ws):
     with tracked_run(tracking, "data") as run:
         run.data(ws, release(), Stage.STAGE1)
         run.data(ws, release(), Stage.STAGE1)  # as a resumed run does
-    found = state(tracking, run.run_id)
-    assert found.data.tags["release"] == "r0123456789ab"
-    inputs = {one.tags[0].value: one.dataset for one in found.inputs.dataset_inputs}
+    result = state(tracking, run.run_id)
+    assert result.data.tags["release"] == "r0123456789ab"
+    inputs = {one.tags[0].value: one.dataset for one in result.inputs.dataset_inputs}
     assert set(inputs) == {"train", "val"}
     for split, dataset in inputs.items():
         assert (dataset.name, dataset.digest) == ("r0123456789ab", f"r0123456789ab-{split}")
@@ -111,11 +111,11 @@ def test_a_resumed_run_goes_on_and_shows_what_is_different(tracking):
         assert again.run_id == run.run_id
         assert state(tracking, run.run_id).info.status == "RUNNING"
         again.origin(Settings(run={"workers": 3}), seed=1)
-    found = state(tracking, run.run_id)
-    assert found.info.status == "FINISHED"
-    assert found.data.params["run.workers"] == "2"
-    assert found.data.tags["resumed.run.workers"] == "3"
-    assert [name for name in found.data.tags if name.startswith("resumed.")] == ["resumed.run.workers"]
+    result = state(tracking, run.run_id)
+    assert result.info.status == "FINISHED"
+    assert result.data.params["run.workers"] == "2"
+    assert result.data.tags["resumed.run.workers"] == "3"
+    assert [name for name in result.data.tags if name.startswith("resumed.")] == ["resumed.run.workers"]
 
 
 def test_runs_that_cannot_be_resumed(tracking, ws):

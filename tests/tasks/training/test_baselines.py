@@ -39,18 +39,18 @@ def trained(selection, folder, listener=None, name="wav2lip", draw=None, **chang
 
 @pytest.fixture(scope="module")
 def undisturbed(selection, tmp_path_factory):
-    told = Recorder()
+    recorder = Recorder()
     draw = BaselineSampleLogger(PACE["sample_interval"], PACE["max_steps"])
-    return trained(selection, tmp_path_factory.mktemp("undisturbed") / "t", told, draw=draw), told
+    return trained(selection, tmp_path_factory.mktemp("undisturbed") / "t", recorder, draw=draw), recorder
 
 
 def test_it_tells_all_it_does(undisturbed):
-    made, told = undisturbed
-    assert told.end == (6, "done")
+    made, result = undisturbed
+    assert result.end == (6, "done")
     assert {"loss", "perceptual_lower", "perceptual_heldout_lower", "psnr_mouth", "expert/val_right"} <= set(
-        told.scores[0]
+        result.scores[0]
     )
-    assert set(told.files) == {"val/faces_000003.png", "val/faces_000006.png", "val/faces_000006.mp4"}
+    assert set(result.files) == {"val/faces_000003.png", "val/faces_000006.png", "val/faces_000006.mp4"}
     assert (made.card.kind, made.card.release) == ("wav2lip", made.card.release)
 
 
@@ -64,10 +64,10 @@ class _Stopped(Recorder):
 def test_stopped_and_resumed_is_never_stopped(selection, undisturbed, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         trained(selection, tmp_path / "t", _Stopped())
-    told = Recorder()
-    resumed = trained(selection, tmp_path / "t", told)
-    assert told.began_at == 4
-    assert told.losses == {step: loss for step, loss in undisturbed[1].losses.items() if step > 4}
+    recorder = Recorder()
+    resumed = trained(selection, tmp_path / "t", recorder)
+    assert recorder.began_at == 4
+    assert recorder.losses == {step: loss for step, loss in undisturbed[1].losses.items() if step > 4}
     again = load_baseline(resumed.model)[0].network.state_dict()
     for name, value in load_baseline(undisturbed[0].model)[0].network.state_dict().items():
         assert np.array_equal(value, again[name]), name
@@ -75,10 +75,10 @@ def test_stopped_and_resumed_is_never_stopped(selection, undisturbed, tmp_path):
 
 @pytest.mark.parametrize("name", ["lipgan", "atvgnet", "makeittalk"])
 def test_when_the_time_is_up_it_ends_with_a_baseline_that_paints(selection, tmp_path, name):
-    told = Recorder()
-    made = trained(selection, tmp_path / "t", told, name, schedule=PACE | {"minutes": 1e-6})
+    recorder = Recorder()
+    made = trained(selection, tmp_path / "t", recorder, name, schedule=PACE | {"minutes": 1e-6})
     assert (made.fitted.step, made.card.steps) == (1, 1)
-    assert told.end[1].startswith("time is up")
+    assert recorder.end[1].startswith("time is up")
     again = Recorder()
     trained(selection, tmp_path / "t", again, name, schedule=PACE | {"minutes": 1e-6})
     assert (again.began_at, again.losses) == (1, {})

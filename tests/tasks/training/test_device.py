@@ -83,17 +83,17 @@ def train(workspace, settings):
     speech, pictures = (select(workspace, find_release(workspace, None), stage) for stage in Stage)
     pairs = paired(workspace, pictures)
 
-    def call(what, folder, told, draw=False):
+    def call(what, folder, message, draw=False):
         weights, schedule = settings.weights, (STEPS["sample_interval"], STEPS["max_steps"])
         if what == "generator":
-            return train_generator(speech, settings.stage1, folder, told), told
+            return train_generator(speech, settings.stage1, folder, message), message
         if what == "translator":
             return train_translator(
-                pictures, settings.stage2, weights, folder, told, TranslatorSampleLogger(*schedule) if draw else None
-            ), told
+                pictures, settings.stage2, weights, folder, message, TranslatorSampleLogger(*schedule) if draw else None
+            ), message
         return train_baseline(
-            what, pairs, settings.baselines, weights, folder, told, BaselineSampleLogger(*schedule) if draw else None
-        ), told
+            what, pairs, settings.baselines, weights, folder, message, BaselineSampleLogger(*schedule) if draw else None
+        ), message
 
     return call
 
@@ -138,15 +138,15 @@ class _Stopped(Recorder):
 
 @pytest.mark.parametrize("what", ["generator", "translator", *BASELINES])
 def test_a_training_and_its_resumption(here, train, tmp_path, what):
-    stopped, told = _Stopped(), Recorder()
+    stopped, recorder = _Stopped(), Recorder()
     with on_pretend_device():
         assert device_of("auto") == PRETEND
         with pytest.raises(KeyboardInterrupt):
             train(what, tmp_path / "t", stopped)
-        train(what, tmp_path / "t", told, draw=True)
-    assert told.began_at == 2
-    assert stopped.losses | told.losses == pytest.approx(here[what][1].losses, rel=1e-4)
-    assert alike(told.scores[-1], here[what][1].scores[-1])
+        train(what, tmp_path / "t", recorder, draw=True)
+    assert recorder.began_at == 2
+    assert stopped.losses | recorder.losses == pytest.approx(here[what][1].losses, rel=1e-4)
+    assert alike(recorder.scores[-1], here[what][1].scores[-1])
 
 
 def alike(one, other):
@@ -168,9 +168,9 @@ def quick(monkeypatch):
 
 def both(work):
     """What `work` gives here and there."""
-    found = work()
+    result = work()
     with on_pretend_device():
-        return found, work()
+        return result, work()
 
 
 def test_an_evaluation_of_a_generator(workspace, models):
@@ -195,13 +195,18 @@ def test_fine_tuning(workspace, settings, models, tmp_path):
     clip = candidates(workspace, find_release(workspace, None), Stage.STAGE2)[0].facts.clip_id
     selection = finetuning_clip(workspace, find_release(workspace, None), clip, seconds=0.8)
     changed, finetuning = start_of(settings, workspace, str(models["translator"]), clip)
-    told = [Recorder(), Recorder()]
+    recorder = [Recorder(), Recorder()]
     both(
         lambda: train_translator(
-            selection, changed.stage2, settings.weights, tmp_path / str(len(told)), told.pop(), finetuning=finetuning
+            selection,
+            changed.stage2,
+            settings.weights,
+            tmp_path / str(len(recorder)),
+            recorder.pop(),
+            finetuning=finetuning,
         )
     )
-    assert told == []
+    assert recorder == []
 
 
 def test_what_fine_tuning_is_worth(workspace, settings, models):
@@ -241,8 +246,8 @@ def test_a_dubbings_models_and_its_fine_tuning(workspace, settings, models, tmp_
     clip = stored.stored.pictures(stored.train[0].place)
     pictures, landmarks = np.zeros((4, 64, 64, 3), np.uint8), np.float32(clip.landmarks[:4] % 64)
     with on_pretend_device():
-        found = ModelPaths(models["generator"], models["translator"], ("one", "two"))
-        opened = open_models(found, settings, SimpleNamespace(name=stored.backend))
+        result = ModelPaths(models["generator"], models["translator"], ("one", "two"))
+        opened = open_models(result, settings, SimpleNamespace(name=stored.backend))
         for one in (opened, tuned(opened, [clip], "0" * 64, 1.0, settings, SilentDubWatcher())):
             painted(one.translator, pictures, landmarks)
 

@@ -76,13 +76,13 @@ def test_the_best_step_is_chosen_by_frames_that_were_not_learned_from(made, work
     changed, finetuning = begun(made, finetuning={"steps": 6, "eval_interval": 2})
 
     def tuned(frames):
-        held, told = (
+        held, recorder = (
             InMemoryClips(HeldPictures({"a": whole}), *held_back([_candidate(frames)]), "r", "a backend"),
             Recorder(),
         )
         return train_translator(
-            held, changed, WeightSettings(), tmp_path / str(frames), told, finetuning=finetuning
-        ), told
+            held, changed, WeightSettings(), tmp_path / str(frames), recorder, finetuning=finetuning
+        ), recorder
 
     (chosen, looks), (taken, single) = tuned(60), tuned(45)
     assert 8 <= chosen.card.held_frames <= 12

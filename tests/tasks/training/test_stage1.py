@@ -37,9 +37,9 @@ def trained(workspace, folder, listener=None, **changes):
 @pytest.fixture(scope="module")
 def undisturbed(workspace, tmp_path_factory):
     """A training that nothing happened to: its folder and what it told."""
-    told, folder = Recorder(), tmp_path_factory.mktemp("undisturbed") / "training"
-    trained(workspace, folder, told)
-    return folder, told
+    recorder, folder = Recorder(), tmp_path_factory.mktemp("undisturbed") / "training"
+    trained(workspace, folder, recorder)
+    return folder, recorder
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -47,13 +47,13 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
 
 
 def test_it_tells_all_it_does(undisturbed):
-    _, told = undisturbed
-    assert told.began_at == 0
-    assert sorted(told.losses) == list(range(1, 13))
-    assert told.validated_at == [6, 12]
-    assert told.end == (12, "done")
-    assert all(sum(fusion.values()) == pytest.approx(1, abs=1e-5) for fusion in told.fusions)
-    assert {"loss", "nme_lips", "nme_outline", "mouth_opening_corr", "mouth_opening_std_ratio"} <= set(told.scores[0])
+    _, result = undisturbed
+    assert result.began_at == 0
+    assert sorted(result.losses) == list(range(1, 13))
+    assert result.validated_at == [6, 12]
+    assert result.end == (12, "done")
+    assert all(sum(fusion.values()) == pytest.approx(1, abs=1e-5) for fusion in result.fusions)
+    assert {"loss", "nme_lips", "nme_outline", "mouth_opening_corr", "mouth_opening_std_ratio"} <= set(result.scores[0])
 
 
 def test_the_same_seed_takes_the_same_steps_and_another_does_not(workspace, undisturbed, tmp_path):
@@ -80,28 +80,28 @@ def test_killed_and_resumed_is_never_killed(workspace, undisturbed, tmp_path, st
     folder = tmp_path / "training"
     call = [sys.executable, "-c", KILLED, workspace.root, str(folder), str(step)]
     assert subprocess.run(call, capture_output=True).returncode == -9
-    told = Recorder()
-    trained(workspace, folder, told)
-    assert told.began_at == step // 4 * 4
-    kept = {number: loss for number, loss in undisturbed[1].losses.items() if number > told.began_at}
-    assert told.losses == kept
+    recorder = Recorder()
+    trained(workspace, folder, recorder)
+    assert recorder.began_at == step // 4 * 4
+    kept = {number: loss for number, loss in undisturbed[1].losses.items() if number > recorder.began_at}
+    assert recorder.losses == kept
     for name, value in weights(undisturbed[0]).items():
         assert torch.equal(value, weights(folder)[name]), name
 
 
 def test_a_finished_training_is_not_done_again(workspace, undisturbed):
-    told = Recorder()
-    trained(workspace, undisturbed[0], told)
-    assert not told.losses
+    recorder = Recorder()
+    trained(workspace, undisturbed[0], recorder)
+    assert not recorder.losses
 
 
 def test_it_stops_early_when_nothing_gets_better(workspace, tmp_path):
-    told = Recorder()
+    recorder = Recorder()
     never = {"learning_rate": 1e-12, "ema_decay": 0.0}
     schedule = {"max_steps": 60, "eval_interval": 2, "save_interval": 50, "patience": 2}
-    trained(workspace, tmp_path / "training", told, optimiser=never, schedule=schedule)
-    assert told.end[0] < 60
-    assert told.end[1].startswith("early stop")
+    trained(workspace, tmp_path / "training", recorder, optimiser=never, schedule=schedule)
+    assert recorder.end[0] < 60
+    assert recorder.end[1].startswith("early stop")
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -173,8 +173,8 @@ def test_spreading_takes_speakers_in_turn(workspace):
 
 def test_it_learns_to_open_the_mouth_when_it_is_loud(workspace, tmp_path):
     """The made talkers open their mouths as loud as they speak: sound alone must bring the correlation up."""
-    told = Recorder()
+    recorder = Recorder()
     schedule = {"max_steps": 150, "eval_interval": 50, "save_interval": 150, "patience": 0}
-    trained(workspace, tmp_path / "training", told, schedule=schedule, optimiser={"learning_rate": 0.01})
-    assert told.scores[-1]["mouth_opening_corr"] > 0.8
-    assert told.scores[-1]["loss"] < told.scores[0]["loss"]
+    trained(workspace, tmp_path / "training", recorder, schedule=schedule, optimiser={"learning_rate": 0.01})
+    assert recorder.scores[-1]["mouth_opening_corr"] > 0.8
+    assert recorder.scores[-1]["loss"] < recorder.scores[0]["loss"]

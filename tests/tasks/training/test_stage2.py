@@ -47,8 +47,10 @@ def trained(workspace, folder, listener=None, draw=None, **changes):
 @pytest.fixture(scope="module")
 def undisturbed(workspace, tmp_path_factory):
     """A training that nothing happened to: its folder and what it told."""
-    told, folder = Recorder(), tmp_path_factory.mktemp("undisturbed") / "training"
-    return trained(workspace, folder, told, TranslatorSampleLogger(SHORT["sample_interval"], SHORT["max_steps"])), told
+    recorder, folder = Recorder(), tmp_path_factory.mktemp("undisturbed") / "training"
+    return trained(
+        workspace, folder, recorder, TranslatorSampleLogger(SHORT["sample_interval"], SHORT["max_steps"])
+    ), recorder
 
 
 def weights(folder) -> dict[str, torch.Tensor]:
@@ -59,13 +61,13 @@ def weights(folder) -> dict[str, torch.Tensor]:
 
 
 def test_it_tells_all_it_does(undisturbed):
-    made, told = undisturbed
-    assert sorted(told.losses) == [1, 2, 3, 4, 5, 6]
-    assert told.end == (6, "done")
+    made, result = undisturbed
+    assert sorted(result.losses) == [1, 2, 3, 4, 5, 6]
+    assert result.end == (6, "done")
     assert {"loss", "perceptual_lower", "perceptual_heldout_lower", "psnr_mouth", "sharpness_mouth"} <= set(
-        told.scores[0]
+        result.scores[0]
     )
-    assert set(told.files) == {"val/faces_000003.png", "val/faces_000006.png", "val/faces_000006.mp4"}
+    assert set(result.files) == {"val/faces_000003.png", "val/faces_000006.png", "val/faces_000006.mp4"}
     assert made.card.perception[0].startswith("EfficientNet-Lite0")
     assert made.card.tuned_on == ()
 
@@ -85,10 +87,10 @@ def test_killed_and_resumed_is_never_killed(workspace, undisturbed, tmp_path):
     folder = tmp_path / "training"
     call = [sys.executable, "-c", KILLED, workspace.root, str(folder), "5"]
     assert subprocess.run(call, capture_output=True).returncode == -9
-    told = Recorder()
-    resumed = trained(workspace, folder, told)
-    assert told.began_at == 4
-    assert told.losses == {step: loss for step, loss in undisturbed[1].losses.items() if step > 4}
+    recorder = Recorder()
+    resumed = trained(workspace, folder, recorder)
+    assert recorder.began_at == 4
+    assert recorder.losses == {step: loss for step, loss in undisturbed[1].losses.items() if step > 4}
     again = weights(resumed.model)
     for name, value in weights(undisturbed[0].model).items():
         assert torch.equal(value, again[name]), name
@@ -96,11 +98,11 @@ def test_killed_and_resumed_is_never_killed(workspace, undisturbed, tmp_path):
 
 @pytest.mark.long
 def test_two_processes_learn_what_one_does(workspace, undisturbed, tmp_path):
-    told = Recorder()
-    trained(workspace, tmp_path / "two", told, devices=2)
+    recorder = Recorder()
+    trained(workspace, tmp_path / "two", recorder, devices=2)
     losses = undisturbed[1].losses
-    assert told.losses[1] == pytest.approx(losses[1], rel=1e-3)
-    assert [told.losses[step] for step in losses] == pytest.approx(list(losses.values()), rel=0.1)
+    assert recorder.losses[1] == pytest.approx(losses[1], rel=1e-3)
+    assert [recorder.losses[step] for step in losses] == pytest.approx(list(losses.values()), rel=0.1)
 
 
 def test_missing_weights_stop_it_before_the_first_step(workspace, tmp_path):
@@ -144,13 +146,13 @@ def test_an_evaluation_stands_beside_its_baselines(workspace, undisturbed):
     """Painted faces are found again by no mesh, so what needs them says so."""
     given = Settings(workspace=workspace.root, stage2=settings())
     selection = chosen(workspace)
-    found = evaluate_translator(given, selection, selection.val, undisturbed[0].model, "the val split", 4)
-    means = {(row["system"], row["score"]): row["interval"]["mean"] for row in found.summary()["means"]}
+    result = evaluate_translator(given, selection, selection.val, undisturbed[0].model, "the val split", 4)
+    means = {(row["system"], row["score"]): row["interval"]["mean"] for row in result.summary()["means"]}
     assert means["source", "perceptual_lower"] == 0
     assert means["painted", "perceptual_lower"] > 0
     assert means["painted", "psnr_mouth"] > means["copy", "psnr_mouth"]
-    assert np.isfinite(found.scores.frechet["painted"]["frames"])
-    assert len(found.clips()) == 5
+    assert np.isfinite(result.scores.frechet["painted"]["frames"])
+    assert len(result.clips()) == 5
     with pytest.raises(TrainingError, match="no stage2 clip in the test split"):
         evaluate_translator(given, selection, [], undisturbed[0].model, "the test split", 4)
 

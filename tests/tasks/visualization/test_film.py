@@ -149,8 +149,8 @@ def test_the_predicted_face_stands_left_and_moves_as_it_moves():
 
 
 def test_a_film_with_rebuilt_sound_says_so():
-    told, silent = (next(film_frames(sides(talking(0), talking(0)), why, "")) for why in ("vanished", None))
-    assert (told[-28:] < 128).sum() > 1.3 * (silent[-28:] < 128).sum()
+    result, silent = (next(film_frames(sides(talking(0), talking(0)), why, "")) for why in ("vanished", None))
+    assert (result[-28:] < 128).sum() > 1.3 * (silent[-28:] < 128).sum()
 
 
 def test_an_old_film_stays_when_the_new_one_fails(tmp_path):

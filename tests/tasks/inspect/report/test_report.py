@@ -140,8 +140,8 @@ def test_frames_come_from_where_they_were_wanted(tmp_path: Path):
         FrameRequest("other", (20,), (10.0, 10.0, 32.0)),
         FrameRequest("late", (500,)),
     )
-    found = grab(str(path), wanted, Settings().guards)
-    assert {clip: sorted(frames) for clip, frames in found.items()} == {"one": [0, 20, 39], "other": [20]}
+    result = grab(str(path), wanted, Settings().guards)
+    assert {clip: sorted(frames) for clip, frames in result.items()} == {"one": [0, 20, 39], "other": [20]}
 
 
 def test_changed_missing_and_broken_files_give_no_picture(tmp_path: Path):
@@ -185,12 +185,12 @@ def test_landmarks_are_placed_in_thousandths_of_the_window():
 
 def test_histograms_count_causes_and_refusals():
     rows = pa.Table.from_pylist([footage.clip_row(clip) for clip in footage.CLIPS_MADE], schema=CLIPS)
-    found = {one.signal.name: one for one in histograms(rows, footage.POLICY)}
-    assert found["snr_db"].measured == 4
-    assert found["snr_db"].missing == (("no_sound_stream", 1),)
-    assert [(line.stage, line.refuses) for line in found["snr_db"].lines] == [("stage1", 1)]
-    assert [line.refuses for line in found["face_height_px"].lines] == [1, 3]
-    assert found["yaw_deg"].lines == ()
+    result = {one.signal.name: one for one in histograms(rows, footage.POLICY)}
+    assert result["snr_db"].measured == 4
+    assert result["snr_db"].missing == (("no_sound_stream", 1),)
+    assert [(line.stage, line.refuses) for line in result["snr_db"].lines] == [("stage1", 1)]
+    assert [line.refuses for line in result["face_height_px"].lines] == [1, 3]
+    assert result["yaw_deg"].lines == ()
 
 
 @pytest.mark.parametrize("rows", [[], [footage.clip_row(footage.CLIPS_MADE[3])]])

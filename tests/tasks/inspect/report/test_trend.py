@@ -50,8 +50,8 @@ def test_every_signal_and_reason_is_there(page: str):
 
 
 def test_shares_are_of_what_an_ingest_brought(settings: Settings):
-    found = {(one.stage, one.code): one.shares for one in gather_trend(settings).refusals}
-    assert found == {
+    result = {(one.stage, one.code): one.shares for one in gather_trend(settings).refusals}
+    assert result == {
         ("stage1", "noisy"): (0.06, 0.06),
         ("stage2", "blurred"): (0.02, 0.02),
         ("file", "no_face"): (0.1, 0.1),

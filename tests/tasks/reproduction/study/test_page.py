@@ -38,10 +38,10 @@ def begin(tab, rater: int) -> None:
 
 def saved(folder):
     end = time.monotonic() + 30
-    while not (found := list(folder.glob("answers-*.json"))):
+    while not (result := list(folder.glob("answers-*.json"))):
         assert time.monotonic() < end, "nothing was saved"
         time.sleep(0.1)
-    return found[0]
+    return result[0]
 
 
 def test_a_rater_needs_nothing_but_the_keys(study, tab, tmp_path):

@@ -31,7 +31,7 @@ def test_every_clip_has_a_video_of_every_system(listed):
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "count", "told"),
+    ("old", "new", "count", "message"),
     [
         ("source", "sauce", 1, "it lacks source"),
         ("ben,baseline", "ben,third", 1, "clip ben needs one video of each of 3 systems|clip .* needs one video"),
@@ -40,8 +40,8 @@ def test_every_clip_has_a_video_of_every_system(listed):
         ("baseline", "ours <b>", 3, "needs two systems, got 1"),
     ],
 )
-def test_a_list_that_is_not_whole_is_refused(listed, old, new, count, told):
-    with pytest.raises(SourceError, match=told):
+def test_a_list_that_is_not_whole_is_refused(listed, old, new, count, message):
+    with pytest.raises(SourceError, match=message):
         read_videos(changed(listed, old, new, count))
 
 

@@ -67,7 +67,7 @@ def test_a_crop_that_cannot_be_decoded_names_its_clip(tmp_path):
     workspace = sitters(tmp_path / "w", speakers=2)
     add_sitter(workspace, 4, 24, spoil=b"\xff\xd8no picture\xff\xd9")
     publish(workspace)
-    found = select(workspace, find_release(workspace, None), Stage.STAGE2)
-    broken = stored(found, 4).facts.clip_id
+    result = select(workspace, find_release(workspace, None), Stage.STAGE2)
+    broken = stored(result, 4).facts.clip_id
     with pytest.raises(TrainingError, match=f"clip {broken}: the crop of frame 2 cannot be decoded"):
-        list(batches_from(batches(found), 12, readers=0)(0))
+        list(batches_from(batches(result), 12, readers=0)(0))

@@ -26,12 +26,12 @@ def paints(steps: int = 24) -> BaselineSettings:
 @pytest.fixture(scope="module")
 def learned():
     """Each baseline after a short overfit: its losses by step, and its translator."""
-    found = {}
+    collected = {}
     for name in BASELINES:
         one, given = module(name, paints()), batch()
-        told = [{key: float(value) for key, value in one.training_step(given, step).items()} for step in range(24)]
-        found[name] = told, BaselineInference(one.translator)
-    return found
+        result = [{key: float(value) for key, value in one.training_step(given, step).items()} for step in range(24)]
+        collected[name] = result, BaselineInference(one.translator)
+    return collected
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def learned():
     ],
 )
 def test_it_learns_its_batch(learned, name, loss, falls_to):
-    values = [told[loss] for told in learned[name][0] if loss in told]
+    values = [result[loss] for result in learned[name][0] if loss in result]
     assert np.mean(values[-3:]) < falls_to * values[0]
 
 
@@ -118,9 +118,9 @@ def test_it_goes_on_as_if_nothing_had_happened(name):
     for step in (0, 5, 7):  # Wav2Lip's expert, its translator alone, with discriminators
         one.training_step(given, step)
     other.load_state_dict(one.state_dict())
-    told, again = one.training_step(given, 8), other.training_step(given, 8)
-    assert {key: float(value) for key, value in told.items()} == {key: float(value) for key, value in again.items()}
-    assert "discriminator" in told
+    result, again = one.training_step(given, 8), other.training_step(given, 8)
+    assert {key: float(value) for key, value in result.items()} == {key: float(value) for key, value in again.items()}
+    assert "discriminator" in result
 
 
 @pytest.mark.parametrize("side", [96, 160])
@@ -184,6 +184,6 @@ def test_the_expert_can_learn_what_belongs_together():
     """On two clips by heart; what it is worth on unseen speakers is docs/baselines.md's to say."""
     one = module("wav2lip", BaselineSettings(preset="tiny", syncnet_steps=32, optimiser={"learning_rate": 3e-3}))
     few = [batch(start=start, seed=start) for start in (2, 8, 14, 20)]
-    told = [one.training_step(few[step % 4], step) for step in range(32)]
-    assert np.mean([float(one["expert/loss"]) for one in told[-8:]]) < 0.9 * float(told[0]["expert/loss"])
+    result = [one.training_step(few[step % 4], step) for step in range(32)]
+    assert np.mean([float(one["expert/loss"]) for one in result[-8:]]) < 0.9 * float(result[0]["expert/loss"])
     assert "expert/val_right" in one.validation_step(32).scores
