@@ -1,4 +1,4 @@
-"""What all processes of a test session share: folders that are made once, and servers that are started once.
+"""Resources shared by all processes of a test session: folders made once, servers started once.
 
 pytest-xdist gives each process session fixtures of its own; so what is dear lies below one folder, behind locks.
 """

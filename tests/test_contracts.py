@@ -17,7 +17,7 @@ def calls(source: str) -> list[str]:
     return [name for name in names if name in (*DOORS, "cv2.VideoCapture", "librosa.load", "decord.AudioReader")]
 
 
-def test_foreign_media_is_opened_by_one_file_alone():
+def test_foreign_media_is_opened_in_one_module():
     assert calls("with av.open(path) as a, av.open(out, 'w', 'mp4'): cv2.VideoCapture(0)") == [
         "av.open", "cv2.VideoCapture",
     ]  # fmt: skip
@@ -42,7 +42,7 @@ _NEVER = ("s3fs", "upath", "requests", "httpx", "urllib3", "http.client", "ftpli
 
 
 def openers(source: str) -> set[str]:
-    """Which of these packages a file imports."""
+    """Return the packages of these that a file imports."""
     result: set[str] = set()
     for node in ast.walk(ast.parse(source)):
         match node:
@@ -53,7 +53,7 @@ def openers(source: str) -> set[str]:
     return {one for one in (*_BEHIND_ADDRESSES, *_NEVER) if any(f"{name}.".startswith(f"{one}.") for name in result)}
 
 
-def test_addresses_are_opened_by_one_file_alone():
+def test_addresses_are_opened_in_one_module():
     assert openers("from urllib import request\nfrom fsspec.core import url_to_fs\nimport urllib.parse") == {
         "urllib.request", "fsspec",
     }  # fmt: skip
@@ -79,7 +79,7 @@ def removals(source: str) -> list[str]:
     ]
 
 
-def test_folders_are_deleted_by_one_file_alone():
+def test_folders_are_deleted_in_one_module():
     assert removals("shutil.rmtree(a)\nws.filesystem().rm(b, recursive=True)") == [
         "shutil.rmtree",
         "ws.filesystem().rm",

@@ -35,7 +35,7 @@ def test_of_torch_only_one_wheel_is_allowed():
     assert len(pins("requirements.lock")["torch"][1]) == 1
 
 
-def test_the_runtime_lock_holds_what_the_project_asks_for_and_no_tool_of_its_development():
+def test_runtime_lock_holds_what_the_project_asks_for_and_no_tool_of_its_development():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     runs, develops = (pins(lock) for lock in LOCKS)
     extras = project["optional-dependencies"]

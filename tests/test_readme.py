@@ -27,7 +27,7 @@ def ws(tmp_path_factory):
     return ws
 
 
-def test_the_reading_code_reads_what_stands(ws):
+def test_reading_example_returns_current_rows_and_release(ws):
     (code,) = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
     collected: dict = {}
     exec(code.replace("WORKSPACE", ws.root), collected)
@@ -40,7 +40,7 @@ def test_the_reading_code_reads_what_stands(ws):
     assert collected["landmarks"].shape == (FRAMES, 216, 2)
 
 
-def test_the_folder_as_plain_parquet_holds_what_was_superseded(ws):
-    """What the README warns of: a clip comes twice, once as it was."""
+def test_plain_parquet_holds_superseded_rows(ws):
+    """As the README warns: a clip comes twice, once as it was."""
     read = pd.read_parquet(ws.table_uri("clips"))
     assert len(read) > read["clip_id"].nunique() == SPEAKERS * CLIPS

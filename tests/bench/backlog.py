@@ -54,9 +54,9 @@ def main() -> None:
 
 def _run(cluster: DaskProcesses, entries: int, analysed: int, scratch: Path) -> None:
     driver = Watched(os.getpid())
-    print(f"before: driver {driver.told()}; scheduler {Watched(cluster.scheduler.pid).told()}", flush=True)
+    print(f"before: driver {driver.usage()}; scheduler {Watched(cluster.scheduler.pid).usage()}", flush=True)
     plan = plan_run(_listing(entries), {}, "bench", retry_quarantined=False)
-    print(f"{len(plan.fresh):,} entries planned: driver {driver.told()}", flush=True)
+    print(f"{len(plan.fresh):,} entries planned: driver {driver.usage()}", flush=True)
     with open_client(cluster.address, 1, scratch, 3) as client:
         result = {
             name: Step(client, cluster.scheduler.pid, name, count)
@@ -103,7 +103,7 @@ class Step(SilentIngestWatcher):
             self.most = max(self.most, self._client.run_on_scheduler(calls))
         if self.done % self._every == 0:
             rate = self.done / (self._seconds + time.perf_counter() - self._began)
-            result = f"scheduler {self._scheduler.told(self.done)}; driver {self._driver.told(self.done)}"
+            result = f"scheduler {self._scheduler.usage(self.done)}; driver {self._driver.usage(self.done)}"
             print(f"{self.done:>12,} {self._name}, {rate:.0f} a second: {result}", flush=True)
 
 
@@ -115,15 +115,15 @@ class Watched:
         self._since, self._taken = self._clock_s(), 0.0
 
     def go_on(self) -> None:
-        """What it takes from here on counts."""
+        """Count the processor time from here on."""
         self._since = self._clock_s()
 
     def pause(self) -> None:
-        """What it takes from here on does not count."""
+        """Stop counting until `go_on`."""
         self._taken += self._clock_s() - self._since
         self._since = self._clock_s()
 
-    def told(self, entries: int | None = None) -> str:
+    def usage(self, entries: int | None = None) -> str:
         """Resident memory and processor time, in words; the time by entry, where their number is given."""
         seconds = self._taken + self._clock_s() - self._since
         each = f"{seconds:.1f} s" if entries is None else f"{1000 * seconds / entries:.2f} ms each"

@@ -1,4 +1,4 @@
-"""What a corpus of so many hours needs: cores, money, storage, memory, and where each part of the design ends.
+"""Costs of a corpus by its hours: cores, money, storage, memory, and the limit of each part of the design.
 
     python -m tests.bench.capacity FILE... --workspace WORKSPACE [--config SETTINGS] [--price 0.04]
 

@@ -1,4 +1,4 @@
-"""What the driver's own work costs as a corpus grows: each part at two sizes, in a process of its own.
+"""Cost of the driver's own work as a corpus grows: each part at two sizes, in a process of its own.
 
 `python -m tests.bench.growth PART N` runs one part over N made rows and prints JSON: processor seconds and the memory
 it added to an idle process. No media is read; the rows are made beforehand and are not counted.

@@ -1,4 +1,4 @@
-"""How much of the mouth a linear map reads from the pose, with the shipped filter and without.
+"""Correlation of a linear map from pose to mouth opening, with the shipped filter and without.
 
 `python -m tests.bench.leak WORKSPACE`. Everything is fitted on a fold's training speakers and tried on those held
 out: the filter, and a ridge regression of fixed strength from one frame's pose to the mouth opening. Speakers weigh

@@ -103,10 +103,10 @@ def finished(footage, config, commons, cluster, prefect_api) -> Finished:
         where = {"workspace": str(folder / "workspace"), "config": str(config), "dask": cluster}
         state = ingest(str(footage), **where, return_state=True)
         result = {"flow_run": str(state.state_details.flow_run_id), "summary": state.result()}
-        (folder / "told.json").write_text(json.dumps(result))
+        (folder / "summary.json").write_text(json.dumps(result))
 
     folder = commons.made_once("finished", run)
-    return Finished(folder / "workspace", **json.loads((folder / "told.json").read_text()))
+    return Finished(folder / "workspace", **json.loads((folder / "summary.json").read_text()))
 
 
 @pytest.fixture

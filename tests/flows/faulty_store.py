@@ -39,7 +39,7 @@ class FaultyStore:
         self._server.server_close()
 
     def draw_for(self, method: str, path: str) -> str:
-        """What the next request meets."""
+        """Draw the fault of the next request."""
         with self._drawing:
             fault = self._chance.choice(FAULTS[1:]) if self._chance.random() < self.share else PASS
             self.met[fault] += 1

@@ -89,5 +89,5 @@ def fingerprints(folder: Path) -> dict[bytes, tuple[str, int]]:
 
 
 def people_lines(stderr: str) -> list[str]:
-    """What a command says on stderr to people, without the log's lines for machines."""
+    """Return the stderr lines meant for people, without log lines."""
     return [line for line in stderr.splitlines() if not line.startswith("at=")]

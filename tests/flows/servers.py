@@ -43,7 +43,7 @@ def start_prefect(folder: Path) -> Started:
 
 
 def answers(address: str) -> bool:
-    """Whether a server says that all is well there."""
+    """Return True once a server answers its health check."""
     try:
         with urllib.request.urlopen(address, timeout=1) as response:
             return bool(response.status == 200)

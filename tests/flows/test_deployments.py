@@ -143,7 +143,7 @@ def finished(client: SyncPrefectClient, run: FlowRun, log: Path) -> FlowRun:
 
 
 def until(look: Callable[[], Any], holds: Callable[[Any], bool]) -> Any:
-    """What is seen once it holds; servers do some things seconds later."""
+    """Poll `look` until its result holds; servers do some things seconds later."""
     end = time.monotonic() + 180
     while not holds(result := look()):
         assert time.monotonic() < end, result
@@ -207,7 +207,7 @@ def test_every_deployment_has_a_form_with_types_and_descriptions(client):
     assert {name for name, how in strategies.items() if how == "CANCEL_NEW"} == {"retrain"}
 
 
-def test_workers_surroundings_are_those_of_the_command_line(client):
+def test_worker_environment_equals_the_command_line(client):
     deployed = client.read_deployments()
     assert len(deployed) == len(NAMES)
     for one in deployed:
@@ -215,7 +215,7 @@ def test_workers_surroundings_are_those_of_the_command_line(client):
         assert one.job_variables["env"].items() <= _DEFAULTS.items()
 
 
-def test_a_scheduled_retraining_ends_with_a_first_champion(served, client, parameters):
+def test_scheduled_retraining_promotes_a_first_champion(served, client, parameters):
     deployment = client.read_deployment_by_name("retrain/retrain")
     often = IntervalSchedule(interval=timedelta(seconds=30), anchor_date=datetime.now(UTC))
     (made,) = client.create_deployment_schedules(deployment.id, [(often, True)], parameters=parameters)
@@ -235,7 +235,7 @@ def test_a_scheduled_retraining_ends_with_a_first_champion(served, client, param
     until(lambda: events(served), lambda actual: actual == result)
 
 
-def test_new_files_bring_another_model_to_the_gate(served, client, parameters):
+def test_new_files_lead_to_another_promotion(served, client, parameters):
     make_sample(served.folder / "sample", only=LATER)
     run = asked_for(client, "retrain/retrain", parameters, served.worker.log)
     assert run.state_type == StateType.COMPLETED, served.worker.log.read_text()[-3000:]
@@ -248,7 +248,7 @@ def test_new_files_bring_another_model_to_the_gate(served, client, parameters):
     assert "1 new clips" in summary and "1 new speakers since version 1 (the champion)" in summary
 
 
-def test_with_nothing_new_it_does_nothing(served, client, parameters):
+def test_retraining_without_new_footage_does_nothing(served, client, parameters):
     before = versions(parameters["workspace"])
     run = asked_for(client, "retrain/retrain", parameters, served.worker.log)
     assert run.state_type == StateType.COMPLETED
@@ -257,7 +257,7 @@ def test_with_nothing_new_it_does_nothing(served, client, parameters):
     assert versions(parameters["workspace"]) == before
 
 
-def test_the_automation_of_the_docs_pauses_retraining_when_an_audit_fails(served, client, parameters):
+def test_automation_of_the_docs_pauses_retraining_when_an_audit_fails(served, client, parameters):
     page = (ROOT / "docs" / "operations.md").read_text()
     (text,) = re.findall(r"```yaml\n(automations:.*?)```", page, re.DOTALL)
     deployment = client.read_deployment_by_name("retrain/retrain")

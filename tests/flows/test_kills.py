@@ -140,7 +140,7 @@ def test_child_that_decodes_killed_midway(footage, config, undisturbed, tmp_path
     same_rows(tmp_path, undisturbed)
 
 
-def test_workers_that_take_long_to_come_back_are_waited_for(footage, config, undisturbed, tmp_path):
+def test_slow_worker_restarts_are_waited_for(footage, config, undisturbed, tmp_path):
     """Both are lost at once, and the machine is too busy to start others within Dask's patience of 15 s."""
     process = start(footage, config, tmp_path, workers=2)
     wait_for(process, "analyse ")
@@ -161,7 +161,7 @@ def test_workers_that_take_long_to_come_back_are_waited_for(footage, config, und
     same_rows(tmp_path, undisturbed)
 
 
-def test_the_whole_command_killed_and_started_again(heterodub, footage, config, undisturbed, tmp_path, prefect_api):
+def test_whole_command_killed_and_started_again(heterodub, footage, config, undisturbed, tmp_path, prefect_api):
     process = command(footage, config, tmp_path, prefect_api)
     for said in process.stderr:
         if said.startswith("analyse: "):
@@ -174,7 +174,7 @@ def test_the_whole_command_killed_and_started_again(heterodub, footage, config, 
 
 
 @pytest.mark.slow
-def test_the_prefect_server_gone_midway(footage, config, complete, tmp_path_factory):
+def test_prefect_server_gone_midway(footage, config, complete, tmp_path_factory):
     """However that run ends, it does end, and the next one makes it whole."""
     home, workspace = tmp_path_factory.mktemp("prefect"), tmp_path_factory.mktemp("workspace")
     server = start_prefect(home)
@@ -217,7 +217,7 @@ def command(footage: Path, config: Path, workspace: Path, api: str, **more: str)
 
 
 @pytest.mark.parametrize("own_server", [False, True])
-def test_ctrl_c_ends_it_and_says_what_that_means(footage, config, complete, tmp_path, prefect_api, own_server):
+def test_ctrl_c_ends_the_run_with_a_message(footage, config, complete, tmp_path, prefect_api, own_server):
     """A terminal sends it to the whole group, a server that the run started for itself included."""
     server = {"PREFECT_API_URL": "", "PREFECT_HOME": str(tmp_path / "prefect")} if own_server else {}
     process = command(footage, config, tmp_path / "workspace", prefect_api, **server)
@@ -234,7 +234,7 @@ def test_ctrl_c_ends_it_and_says_what_that_means(footage, config, complete, tmp_
         complete(tmp_path / "workspace")
 
 
-def test_nothing_lives_on_after_the_driver_is_killed(footage, config, tmp_path):
+def test_no_process_survives_the_driver(footage, config, tmp_path):
     process = start(footage, config, tmp_path)
     wait_for(process, "analysed 1")
     family = psutil.Process(process.pid).children(recursive=True)

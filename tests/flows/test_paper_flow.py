@@ -17,7 +17,7 @@ pytestmark = pytest.mark.long
 TINY = "[stage1]\npreset = 'tiny'\n[stage2]\npreset = 'tiny'\n[stage2.losses]\nperceptual = 0\n"
 
 
-def test_table_4_is_made_written_and_honest_about_its_missing_row(prefect_api, tmp_path):
+def test_table4_is_written_with_its_unmeasured_row(prefect_api, tmp_path):
     (tmp_path / "tiny.toml").write_text(TINY)
     speakers(tmp_path / "w", 7)
     summary = paper("table4", minutes=0.01, folds=3, workspace=str(tmp_path / "w"), config=str(tmp_path / "tiny.toml"))
@@ -41,7 +41,7 @@ def study(tmp_path) -> Path:
     return tmp_path / "s"
 
 
-def test_a_study_is_made_and_scored_by_commands(study, tmp_path):
+def test_study_is_made_and_scored_by_commands(study, tmp_path):
     key = StudyKey.model_validate_json((study / "key.json").read_text())
     rows = [
         {"item": name, "grades": key.items[name].expected or dict.fromkeys(QUESTIONS, 3), "plays": 1, "seconds": 2}

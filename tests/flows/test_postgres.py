@@ -71,7 +71,7 @@ def rows(login: str, name: str, question: str) -> list[tuple]:
         return list(map(tuple, connection.execute(text(question))))
 
 
-def test_an_ingest_is_kept_by_a_prefect_server_on_postgres(heterodub, database, prefect_on_postgres, config, tmp_path):
+def test_ingest_is_recorded_by_prefect_on_postgres(heterodub, database, prefect_on_postgres, config, tmp_path):
     (tmp_path / "footage").mkdir()
     write_head(tmp_path / "footage" / "head.mkv", 1)
     words = ("ingest", tmp_path / "footage", "-w", tmp_path / "workspace", "--config", config, "--workers", 1, "--json")
@@ -84,7 +84,7 @@ def test_an_ingest_is_kept_by_a_prefect_server_on_postgres(heterodub, database, 
     assert [(name, str(state)) for name, state in runs] == [("ingest", "COMPLETED")]
 
 
-def test_a_training_is_kept_by_mlflow_on_postgres(heterodub, database, prefect_on_postgres, tmp_path):
+def test_training_is_recorded_by_mlflow_on_postgres(heterodub, database, prefect_on_postgres, tmp_path):
     talkers(tmp_path / "workspace", speakers=4, clips=1)
     (tmp_path / "short.toml").write_text(SHORT)
     words = ("train", "stage1", "-w", tmp_path / "workspace", "--config", tmp_path / "short.toml", "--json")

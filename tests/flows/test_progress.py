@@ -20,7 +20,7 @@ def learn(display: LearningDisplay, steps: int) -> None:
 
 
 @pytest.mark.parametrize("live", [False, True])
-def test_two_trainings_are_shown_one_after_the_other(live, capsys):
+def test_progress_shows_two_trainings_in_turn(live, capsys):
     with LearningDisplay(live) as display:
         learn(display, 2)
         learn(display, 3)
@@ -31,7 +31,7 @@ def test_two_trainings_are_shown_one_after_the_other(live, capsys):
 
 
 @pytest.mark.parametrize("live", [False, True])
-def test_an_ingest_says_how_many_files_and_where_they_went(live, capsys):
+def test_progress_of_an_ingest_shows_counts_and_routes(live, capsys):
     with Display(live) as display:
         display.phase("analyse", 2)
         for done in (1, 2):
@@ -43,7 +43,7 @@ def test_an_ingest_says_how_many_files_and_where_they_went(live, capsys):
 
 
 @pytest.mark.parametrize("live", [False, True])
-def test_a_dubbing_names_its_job(live, capsys):
+def test_progress_of_a_dubbing_names_its_job(live, capsys):
     with DubDisplay(live) as display:
         display.job(1, 2, "[a].mp4")
         display.phase("dub", 3)
@@ -54,11 +54,11 @@ def test_a_dubbing_names_its_job(live, capsys):
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(0, "0 s left"), (90, "90 s left"), (91, "2 min left")])
-def test_time_that_is_left_is_told_in_words(seconds, text):
+def test_remaining_time_is_formatted_in_words(seconds, text):
     assert time_left(seconds) == text
 
 
-def test_a_training_that_had_ended_is_not_said_to_go_on(capsys: pytest.CaptureFixture[str]):
+def test_finished_training_is_not_shown_as_resumed(capsys: pytest.CaptureFixture[str]):
     display = LearningDisplay(live=False)
     display.started(60, 60)
     display.ended(60, "done")

@@ -100,7 +100,7 @@ async def _answer(workspace: str, values: dict) -> tuple[UUID, str]:
 
 
 @pytest.mark.long
-def test_a_person_decides(workspace, short):
+def test_approval_decides_the_promotion(workspace, short):
     """In this order: nobody answers, somebody refuses, somebody approves."""
     patient, hasty = (str(Path(short).with_name(f"{name}.toml")) for name in ("patient", "hasty"))
     summary = promote(workspace=workspace, config=short, policy=hasty)
@@ -128,7 +128,7 @@ def test_a_person_decides(workspace, short):
 
 
 @pytest.mark.long
-def test_commands_tell_it_all(workspace, short, heterodub, said):
+def test_promotion_commands_print_all_fields(workspace, short, heterodub, said):
     """After the approval: the same weights, registered by another run, do not win; an override crowns them."""
     _register_again(workspace)
     summary = json.loads(said("promote", "stage1", "-w", workspace, "--config", short, "--json"))

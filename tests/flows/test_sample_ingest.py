@@ -32,20 +32,20 @@ def workspace(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def ended(sample, workspace, heterodub) -> tuple[Agreement, dict, bool]:
-    """How the sample agrees, the command's summary, and whether the footage is untouched."""
+    """Ingest the sample; return its agreement with the truth, the summary, and True if the footage is unchanged."""
     before = fingerprints(sample)
     ran = heterodub("ingest", sample / "corpus.toml", "-w", workspace, "--json")
     assert ran.returncode == 0, ran.stderr
     return compare(sample, str(workspace)), json.loads(ran.stdout), fingerprints(sample) == before
 
 
-def test_every_file_ends_as_its_truth_says(ended):
+def test_every_sample_file_is_routed_as_expected(ended):
     agreement, summary, _ = ended
     assert summary["files"] == agreement.files
     assert agreement.disagreements == ()
 
 
-def test_the_sample_is_released_with_all_splits_and_left_as_it_was(ended):
+def test_sample_is_released_with_all_splits_and_left_as_it_was(ended):
     _, summary, untouched = ended
     assert summary["release"] and summary["release_is_new"]
     assert not [note for note in summary["notes"] if "no test clips" in note or "no val clips" in note]
@@ -54,7 +54,7 @@ def test_the_sample_is_released_with_all_splits_and_left_as_it_was(ended):
 
 
 @pytest.mark.long
-def test_a_baseline_is_trained_on_it_logged_and_loaded_again(ended, workspace, tmp_path):
+def test_baseline_is_trained_logged_and_reloaded(ended, workspace, tmp_path):
     summary = train_baseline("atvgnet", workspace=str(workspace), preset="tiny", steps=4)
     assert (summary["model"], summary["version"], summary["step"]) == ("atvgnet", 1, 4)
     ws = Workspace.open(str(workspace))

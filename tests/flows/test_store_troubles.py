@@ -26,7 +26,7 @@ def ingest(source: str, config, workspace: str, store: FaultyStore):
     return start(source, config, workspace, AWS_ENDPOINT_URL=store.address, HETERODUB_RUN__WORKERS="1")
 
 
-def test_a_store_that_stumbles_costs_no_rows(store, config, finished):
+def test_flaky_store_loses_no_rows(store, config, finished):
     store.share = 0.25
     finish(ingest(SOURCE, config, "s3://lab/stumbling", store))
     assert set(store.met) == set(FAULTS), store.met
@@ -35,7 +35,7 @@ def test_a_store_that_stumbles_costs_no_rows(store, config, finished):
         assert actual[table] == rows, table
 
 
-def test_two_ingests_of_the_same_footage_at_once_leave_the_rows_of_one(store, config, finished):
+def test_concurrent_ingests_of_the_same_footage_leave_single_rows(store, config, finished):
     for process in [ingest(SOURCE, config, "s3://lab/twice", store) for _ in range(2)]:
         finish(process)
     actual, expected = portable("s3://lab/twice"), portable(finished.workspace)
@@ -44,7 +44,7 @@ def test_two_ingests_of_the_same_footage_at_once_leave_the_rows_of_one(store, co
     assert set(store.met) == {PASS}
 
 
-def test_two_ingests_at_once_that_meet_the_same_bytes_under_two_names(store, bucket, config, finished):
+def test_concurrent_ingests_of_equal_bytes_under_two_names(store, bucket, config, finished):
     """One of the names stands for them, whoever was first, and the clips are its."""
     for name in ("head1.mkv", "head3.mp4"):
         bucket.copy(f"footage/films/{name}", f"footage/copies/copy-of-{name}")

@@ -46,7 +46,7 @@ def interval(scores) -> dict:
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-def test_every_score_of_every_system_is_there_whole(printed, width):
+def test_score_table_shows_every_score_uncut(printed, width):
     text = printed(width, show_scores, evaluation())
     assert "\u2026" not in text
     for heading in ("lips NME %", "outline NME %", "opening r", "mouth_opening_std_ratio", "velocity error", "sync"):
@@ -57,7 +57,7 @@ def test_every_score_of_every_system_is_there_whole(printed, width):
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-def test_a_name_keeps_its_telling_end(printed, width):
+def test_cut_names_keep_their_distinguishing_end(printed, width):
     columns = [
         TableColumn("clip"),
         TableColumn("file", 20, middle=True),
@@ -79,7 +79,7 @@ def test_wide_letters_are_cut_by_cells(printed):
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-def test_lineage_tells_files_apart_by_what_differs(printed, width):
+def test_lineage_table_shows_where_paths_differ(printed, width):
     root = "/archive/of/the/institute/with/a/long/name/footage"
     rows = [
         {"media_id": "a" * 64, "uri": f"{root}/{name}", "corpus": "talks", "speaker": "ada", "licence": "CC BY 4.0"}
@@ -91,7 +91,7 @@ def test_lineage_tells_files_apart_by_what_differs(printed, width):
     assert "monday/one.mp4" in text and "tuesday/two.mp4" in text
 
 
-def test_the_folder_that_paths_share():
+def test_common_folder_of_paths():
     assert common_folder(["/a/b/one.mp4", "/a/b/c/two.mp4"]) == "/a/b/"
     assert common_folder(["/a/b/one.mp4"]) == "/a/b/"
     assert common_folder(["s3://x/one.mp4", "s3://y/two.mp4"]) == common_folder(["/a/x", "/b/x"]) == ""

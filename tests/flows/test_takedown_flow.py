@@ -55,7 +55,7 @@ def manifest(footage, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def labelled(finished, manifest, config, cluster, tmp_path_factory) -> Path:
-    """The finished ingest with its speakers told, a benchmark, and two models of which one saw the speaker."""
+    """The finished ingest with labelled speakers, a benchmark, and two models of which one saw the speaker."""
     workspace = Path(shutil.copytree(finished.workspace, tmp_path_factory.mktemp("labelled") / "workspace"))
     ingest(str(manifest), workspace=str(workspace), config=str(config), dask=cluster)
     ws = Workspace.open(str(workspace))
@@ -72,7 +72,7 @@ def labelled(finished, manifest, config, cluster, tmp_path_factory) -> Path:
 
 
 def _leave_training(folder: Path, clips: list[dict] | None) -> None:
-    """What a training leaves; without clips, one that does not say what it learned from."""
+    """Write a training folder; without clips, one that does not name its footage."""
     folder.mkdir(parents=True)
     (folder / "best.pt").write_bytes(bytes(1000))
     if clips is not None:
@@ -127,7 +127,7 @@ def told_in(ws: Workspace, media: set[str]) -> list[Path]:
 
 @pytest.fixture(scope="module")
 def down(labelled, manifest, config):
-    """What was there before, what the dry run said, and what was done."""
+    """State before the takedown, summary of the dry run, and summary of the takedown."""
     ws, settings = Workspace.open(str(labelled)), load_settings(str(config), workspace=str(labelled))
     before = {
         "media": {row["media_id"] for row in tables.read(ws, "clips").to_pylist() if row["speaker"] == SPEAKER},
@@ -141,7 +141,7 @@ def down(labelled, manifest, config):
     return ws, settings, before, summary, done
 
 
-def test_a_dry_run_says_what_would_go_and_changes_nothing(down):
+def test_dry_run_lists_footage_and_changes_nothing(down):
     ws, _, before, result, done = down
     assert result["clips"] == done["clips"] >= 2
     assert len(result["files"]) == 3  # two films and the copy of one
@@ -153,7 +153,7 @@ def test_a_dry_run_says_what_would_go_and_changes_nothing(down):
     assert [run.state for run in runs(ws) if run.flow == "takedown"][-2:] == ["done", "dry_run"]
 
 
-def test_before_it_both_ways_lead_to_the_same(down):
+def test_trace_agrees_in_both_directions(down):
     _, _, before, result, _ = down
     footage, model = before["traced"], before["model"]
     assert isinstance(footage, FootageTrace) and isinstance(model, ModelTrace)
@@ -165,7 +165,7 @@ def test_before_it_both_ways_lead_to_the_same(down):
     assert footage.releases == tuple(result["releases"])
 
 
-def test_its_rows_are_gone_and_what_is_left_is_sound(down):
+def test_takedown_removes_rows_and_keeps_a_sound_store(down):
     ws, settings, before, _, done = down
     for table in ("catalog", "clips", "stage1", "stage2"):
         assert not before["media"] & set(tables.read(ws, table, ["media_id"])["media_id"].to_pylist()), table
@@ -176,14 +176,14 @@ def test_its_rows_are_gone_and_what_is_left_is_sound(down):
         releases.release_clips(ws, releases.find(ws, before["release"]), Stage.STAGE1)
 
 
-def test_its_bytes_are_gone_from_every_file(down):
+def test_takedown_removes_bytes_from_every_file(down):
     ws, _, before, _, done = down
     assert done["files_erased"] > 0
     assert {"catalog", "clips", "stage1", "stage2"} <= {path.parts[0] for path in before["told_in"]}
     assert told_in(ws, before["media"]) == []
 
 
-def test_the_model_that_saw_it_is_tagged_and_its_films_are_gone(down):
+def test_takedown_tags_models_and_deletes_their_films(down):
     ws, settings, _, _, done = down
     from mlflow import MlflowClient
 
@@ -202,7 +202,7 @@ def test_the_model_that_saw_it_is_tagged_and_its_films_are_gone(down):
     assert after.taken_down and after.gone == len(down[2]["media"]) and after.files == ()
 
 
-def test_a_later_ingest_does_not_bring_it_back(down, manifest, footage, config, cluster):
+def test_ingest_after_a_takedown_stores_nothing_of_it(down, manifest, footage, config, cluster):
     """Neither under its label, nor as files that nobody says anything about."""
     ws, _, before, _, _ = down
     files = tables.read(ws, "catalog").num_rows
@@ -216,7 +216,7 @@ def test_a_later_ingest_does_not_bring_it_back(down, manifest, footage, config, 
     assert tables.read(ws, "catalog").num_rows == files
 
 
-def test_doing_it_again_finishes_what_was_left_and_nothing_else(down, config):
+def test_repeated_takedown_finishes_only_what_was_left(down, config):
     ws, _, _, _, done = down
     again = takedown("speaker", SPEAKER, "asked", False, ws.root, str(config))
     assert (again["takedown"], again["clips"], again["files"]) == (done["takedown"], 0, [])
@@ -225,7 +225,7 @@ def test_doing_it_again_finishes_what_was_left_and_nothing_else(down, config):
 
 
 @pytest.mark.parametrize("how", ["copied", "with a link"])
-def test_in_a_copy_of_the_workspace_no_model_of_the_original_goes(down, config, tmp_path, how):
+def test_takedown_in_a_copy_spares_models_of_the_original(down, config, tmp_path, how):
     ws = down[0]
     copy = Workspace.open(str(shutil.copytree(ws.root, tmp_path / "copy")))
     if how == "with a link":  # its addresses were written anew, and it keeps its trainings where the original does
@@ -249,7 +249,7 @@ def _everything(ws: Workspace) -> set[Path]:
     return {path for path in files if path.parts[0] not in ("metrics", "running")}
 
 
-def test_a_version_whose_files_are_said_to_lie_elsewhere_keeps_them(down, config, tmp_path):
+def test_takedown_spares_version_files_outside_the_workspace(down, config, tmp_path):
     """As somebody's own workspace may say, to have files of whoever opens it read or deleted."""
     ws = Workspace.open(str(shutil.copytree(down[0].root, tmp_path / "copy")))
     place, thesis = place_of(load_settings().tracking, ws), tmp_path / "thesis"
@@ -267,7 +267,9 @@ def test_a_version_whose_files_are_said_to_lie_elsewhere_keeps_them(down, config
     assert set(thesis.rglob("*")) == before
 
 
-def test_prefect_keeps_neither_who_was_taken_down_nor_why(finished, config, heterodub, prefect_api, commons, tmp_path):
+def test_prefect_stores_neither_name_nor_reason_of_a_takedown(
+    finished, config, heterodub, prefect_api, commons, tmp_path
+):
     from prefect.client.orchestration import get_client
 
     name, reason = "Grace Unforgotten", "asked by her lawyer"
@@ -288,7 +290,7 @@ def test_prefect_keeps_neither_who_was_taken_down_nor_why(finished, config, hete
     assert name not in str(given) and reason not in str(given)
 
 
-def test_doctor_tells_of_models_whose_files_are_gone_or_are_others(down, config, tmp_path):
+def test_doctor_reports_missing_and_changed_model_files(down, config, tmp_path):
     ws = Workspace.open(str(shutil.copytree(down[0].root, tmp_path / "copy")))
     settings = load_settings(str(config), workspace=ws.root)
     relocate(place_of(settings.tracking, ws), Path(down[0].root))
@@ -306,7 +308,7 @@ def test_doctor_tells_of_models_whose_files_are_gone_or_are_others(down, config,
     assert "files are not there" in findings[f"{MODEL} 1"] and "not what was logged" in findings[f"{MODEL} 2, previous"]
 
 
-def test_models_go_as_well_when_told_to_but_no_champion(down, config):
+def test_with_models_deletes_versions_but_no_champion(down, config):
     """After the rest is gone: what learned from it is known by ids."""
     from mlflow import MlflowClient
 
@@ -328,7 +330,7 @@ def test_models_go_as_well_when_told_to_but_no_champion(down, config):
         trace(settings, f"{MODEL}/1")
 
 
-def test_what_a_killed_writer_left_goes_too_and_a_benchmark_that_lost_clips_says_so(finished, config, tmp_path):
+def test_takedown_deletes_unfinished_parts_and_marks_the_benchmark(finished, config, tmp_path):
     ws = Workspace.open(str(shutil.copytree(finished.workspace, tmp_path / "workspace")))
     frozen = benchmarks.freeze(ws, releases.latest(ws), Stage.STAGE1, "a test")
     media = frozen.clips[0].media_id
@@ -378,7 +380,7 @@ def _copied(source: Path, target: Path, crf: int | None = None) -> Path:
     return target
 
 
-def test_copies_of_other_bytes_are_named_taken_along_and_do_not_come_back(finished, footage, config, cluster, tmp_path):
+def test_near_copies_are_listed_deleted_and_barred(finished, footage, config, cluster, tmp_path):
     ws = Workspace.open(str(shutil.copytree(finished.workspace, tmp_path / "workspace")))
     copies, later = tmp_path / "copies", tmp_path / "later"
     copies.mkdir()
@@ -415,6 +417,6 @@ def test_copies_of_other_bytes_are_named_taken_along_and_do_not_come_back(finish
     assert findings == []
 
 
-def test_without_that_nothing_is_kept_of_what_is_recognised(down):
+def test_takedown_without_near_copies_stores_no_fingerprint(down):
     rows = tables.read(down[0], "tombstones", ["kind"])["kind"].to_pylist()
     assert set(rows) == {"speaker", "media", "begun", "done"}

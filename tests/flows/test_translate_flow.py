@@ -60,7 +60,7 @@ def mlflow(workspace) -> MlflowClient:
     return MlflowClient(f"sqlite:///{workspace}/mlflow/mlflow.db")
 
 
-def test_the_run_names_what_it_learned_by_and_shows_faces(trained, mlflow):
+def test_train_run_names_its_losses_and_shows_faces(trained, mlflow):
     run = mlflow.get_run(trained["run"])
     assert run.info.status == "FINISHED"
     assert run.data.params["perception"].startswith("EfficientNet-Lite0")
@@ -78,7 +78,7 @@ def _behind(mlflow: MlflowClient, run: str) -> set[tuple[str, str, str]]:
     return {(row["clip_id"], row["media_id"], row["split"]) for row in rows}
 
 
-def test_it_is_tuned_and_scored_by_name(trained, workspace, short, mlflow, tmp_path):
+def test_finetuned_translator_is_scored_by_name(trained, workspace, short, mlflow, tmp_path):
     tuned = finetune(clip_id(2), workspace=str(workspace), config=short)
     assert (tuned["model"], tuned["version"]) == (FINETUNED, 1)
     assert [one.version for one in mlflow.search_model_versions("name = 'landmark-translator'")] == [1]

@@ -74,7 +74,7 @@ def damage(door: Door, name: str, seed: str, number: int, folder: Path) -> None:
 
 
 def take(door: Door, folder: Path, watch: Watch) -> dict[str, str]:
-    """What became of an input: a result, a refusal, or something else."""
+    """Return the outcome of an input: a result, a refusal, or something else."""
     watch.seen.clear()
     watch.awake = True
     try:

@@ -28,7 +28,7 @@ Work = tuple[str, int, int]
 
 @dataclass(frozen=True)
 class Finding:
-    """How an input ended: its door, seed and number make it again."""
+    """Outcome of one input; door, seed and number reproduce it."""
 
     door: str
     seed: str
@@ -43,7 +43,7 @@ class Finding:
 
 @dataclass
 class Report:
-    """What became of a door's inputs."""
+    """Counts of the outcomes of a door's inputs."""
 
     counts: Counter[str] = field(default_factory=Counter)
     findings: list[Finding] = field(default_factory=list)
@@ -98,7 +98,7 @@ def _elsewhere(home: Path) -> str:
 
 
 def _lines(child: subprocess.Popen[bytes], home: Path) -> Iterator[dict[str, Any] | None]:
-    """What the child says; None once it is silent for too long, or has died midway. Ends where it ends well."""
+    """Yield the child's lines; None once it is silent for too long or has died. Ends where it ends well."""
     assert child.stdout
     assert child.stderr
     limit, rest, errors = _START_S, b"", (home / "errors").open("wb")

@@ -1,4 +1,4 @@
-"""What is shown of a generated crop: whole mouths, both chins, no eyes, no seam, no step of light."""
+"""Blending of a generated crop: whole mouths, both chins, no eyes, no seam, no brightness step."""
 
 import numpy as np
 
@@ -16,7 +16,7 @@ def at(raster, points):
     return raster[rows, columns]
 
 
-def test_the_mask_covers_the_mouth_and_both_chins_and_leaves_eyes_and_forehead():
+def test_mask_covers_the_mouth_and_both_chins_and_leaves_eyes_and_forehead():
     (_, closed), (_, opened) = still(0, SIDE), still(12, SIDE)
     lower = opened.copy()
     lower[OUTLINE][15:25, 1] += 8
@@ -30,7 +30,7 @@ def test_the_mask_covers_the_mouth_and_both_chins_and_leaves_eyes_and_forehead()
     assert shape[0].max() == shape[:, 0].max() == shape[:, -1].max() == 0
 
 
-def test_the_cheeks_beside_the_ears_are_the_source_s():
+def test_cheeks_near_the_ears_stay_the_source():
     """Hair or a jaw line that a reference frame has there must not come into the picture."""
     _, points = still(6, SIDE)
     shape = star(points, points, SIDE)
@@ -40,7 +40,7 @@ def test_the_cheeks_beside_the_ears_are_the_source_s():
     assert at(shape, jaw[17:23] * 0.85 + middle * 0.15).min() > 0.1
 
 
-def test_what_the_translator_did_not_paint_is_not_shown():
+def test_pixels_outside_the_generated_region_are_not_shown():
     _, points = still(10, SIDE)
     shares, in_blend = shown(points[None], points[None], SIDE)
     assert (shares[in_blend < 0.1] == 0).all()
@@ -48,7 +48,7 @@ def test_what_the_translator_did_not_paint_is_not_shown():
     assert (shares[0] <= star(points, points, SIDE) + 1e-6).all()
 
 
-def test_a_blend_is_taken_apart_again():
+def test_blend_is_invertible():
     pictures, points = still(10, SIDE)
     source = pictures.astype(np.float32) / 255
     fresh = np.clip(source[::-1] * 0.5 + 0.2, 0, 1)  # another picture altogether
@@ -62,7 +62,7 @@ def test_a_blend_is_taken_apart_again():
     assert np.abs(result - source)[share[..., 0] == 0].max() < 1 / 255
 
 
-def test_a_step_of_light_at_the_border_goes_and_the_mouth_moves_with_it():
+def test_brightness_step_at_the_border_is_removed():
     pictures, points = still(20, SIDE)
     source = pictures.astype(np.float32) / 255
     share = mask.soft(points[None], SIDE)[0, ..., None]

@@ -40,7 +40,7 @@ def test_samples_outside_of_the_change_stay_to_the_bit(left, top, halved):
 
 
 @pytest.mark.parametrize(("matrix", "full"), [(1, False), (5, False), (6, True), (2, False), (9, False)])
-def test_a_change_of_colour_is_what_ffmpeg_makes_of_it(matrix, full):
+def test_change_of_colour_is_what_ffmpeg_makes_of_it(matrix, full):
     before, after = (np.full((16, 16, 3), colour, np.uint8) for colour in ((90, 120, 60), (140, 100, 110)))
     scaler, collected = VideoReformatter(), []
     named = {2: 5, 6: 5}.get(matrix, matrix)

@@ -32,7 +32,7 @@ def drawn(points: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("speed", [{"yaw_deg": 16}, {"yaw_deg": 26}])
-def test_every_frame_has_the_one_jaw_line_that_the_source_has(speed):
+def test_every_frame_has_a_single_jaw_line(speed):
     head = turning(60, **speed)
     middle = (head.seen.max(axis=1) + head.seen.min(axis=1)) / 2
 

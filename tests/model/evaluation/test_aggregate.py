@@ -12,7 +12,7 @@ def features(seed: int, shift: float = 0.0) -> dict[str, list[np.ndarray]]:
     return {name: [draw.normal(shift, 1, (40, 3)), draw.normal(shift, 1, (20, 3))] for name in "abcd"}
 
 
-def test_a_pooled_score_is_of_all_pictures_and_leaves_out_one_speaker_at_a_time():
+def test_pooled_score_is_jackknifed_over_speakers():
     made, true = features(0, 1), features(1)
     result = frechet_over_speakers(made, true)
     flat = [np.concatenate([part for parts in one.values() for part in parts]) for one in (made, true)]
@@ -33,7 +33,7 @@ def test_differences_are_paired_by_speaker():
     assert gained.low > 0
 
 
-def test_what_cannot_be_compared_is_refused():
+def test_incomparable_scores_are_refused():
     pooled = frechet_over_speakers(features(0), features(1))
     with pytest.raises(ValueError, match="no difference"):
         difference(pooled, mean_over_speakers({"a": 1.0}))

@@ -42,18 +42,18 @@ def seen(eval_window):
     return lambda _: (eval_window.landmarks, np.ones(12, bool))
 
 
-def test_told_frames_are_not_judged(eval_window):
+def test_reference_frames_are_not_scored(eval_window):
     assert eval_window.references.tolist() == [0, 6, 12, 19]
     assert eval_window.scored.sum() == 10
     assert not eval_window.scored[[6 - 4, 12 - 4]].any()
 
 
-def test_a_clip_that_is_all_told_is_refused(eval_window):
+def test_clip_of_reference_frames_only_is_refused(eval_window):
     with pytest.raises(ValueError, match="no frame is left to score"):
         make_eval_window(eval_window.clip, FRAMES, 12)
 
 
-def test_the_truth_is_perfect(eval_window, answers, lite0):
+def test_ground_truth_scores_perfectly(eval_window, answers, lite0):
     scores = score(eval_window, answers["source"], lite0, seen(eval_window))
     assert (scores.perceptual_lower, scores.perceptual_heldout_mouth) == (0, 0)
     assert scores.psnr_lower == pytest.approx(100)
@@ -63,20 +63,20 @@ def test_the_truth_is_perfect(eval_window, answers, lite0):
     assert scores.nme_lips == 0
 
 
-def test_a_warp_is_nearer_to_the_truth_than_a_copy(eval_window, answers, lite0):
+def test_warp_is_nearer_to_the_truth_than_a_copy(eval_window, answers, lite0):
     warp, copy = (score(eval_window, answers[system], lite0) for system in ("warp", "copy"))
     assert warp.psnr_mouth > copy.psnr_mouth
     assert warp.mouth_opening_corr is None  # nobody looked
 
 
-def test_a_copy_stands_still_and_blur_is_no_detail(eval_window, answers, lite0):
+def test_copy_stands_still_and_blur_is_no_detail(eval_window, answers, lite0):
     still = np.repeat(answers["source"][:1], 12, axis=0)
     assert score(eval_window, still, lite0).flicker == 0
     blurred = gaussian_filter(answers["source"], (0, 1.5, 1.5, 0))
     assert score(eval_window, blurred, lite0).sharpness_mouth < 0.5
 
 
-def test_told_frames_have_no_part_in_flicker_and_frechet_distances(eval_window, answers, lite0):
+def test_reference_frames_are_left_out_of_flicker_and_frechet(eval_window, answers, lite0):
     """There a copy shows the truth itself: spoiled or perfect, they say nothing of what was made."""
     true, spoiled = answers["source"], answers["source"].copy()
     spoiled[[6 - 4, 12 - 4]] = 0
@@ -94,9 +94,11 @@ def test_without_two_frames_in_a_row_there_is_no_flicker():
     assert flicker(pictures, pictures, everywhere, every_other) is None
 
 
-def test_scores_of_faces_found_again_stand_beside_the_share_that_was_found(eval_window, answers, lite0, capsys):
+def test_landmark_scores_come_with_the_detected_fraction(eval_window, answers, lite0, capsys):
     half = score(eval_window, answers["source"], lite0, lambda _: (eval_window.landmarks, np.arange(12) % 2 == 0))
-    assert half.face_found_frac == pytest.approx(0.4)  # 4 of the 10 judged frames: two of the six even ones are told
+    assert half.face_found_frac == pytest.approx(
+        0.4
+    )  # 4 of the 10 judged frames: two of the six even ones are reference frames
     assert half.nme_lips == 0
     card = picture_card(
         [TranslatorClipScores("1", "a", "painted", half), TranslatorClipScores("1", "a", "copy", half)], {}
@@ -108,7 +110,7 @@ def test_scores_of_faces_found_again_stand_beside_the_share_that_was_found(eval_
     assert "face found" in capsys.readouterr().out
 
 
-def test_the_oracle_never_shows_the_frame_itself(eval_window):
+def test_nearest_frame_oracle_excludes_the_frame_itself(eval_window):
     chosen = _oracle(eval_window)
     assert (chosen != np.arange(eval_window.span.start, eval_window.span.stop)).all()
     landmarks = eval_window.clip.face_clip.landmarks_TPXY
@@ -116,12 +118,12 @@ def test_the_oracle_never_shows_the_frame_itself(eval_window):
     assert np.abs(landmarks[chosen] - eval_window.landmarks).mean() < other
 
 
-def test_a_face_that_is_not_found_again_has_no_correlation(eval_window, answers, lite0):
+def test_undetected_face_has_no_correlation(eval_window, answers, lite0):
     scores = score(eval_window, answers["source"], lite0, lambda _: (0 * eval_window.landmarks, np.zeros(12, bool)))
     assert (scores.face_found_frac, scores.mouth_opening_corr) == (0, None)
 
 
-def test_a_card_puts_painted_beside_its_baselines(eval_window, answers, lite0):
+def test_model_card_lists_generated_beside_controls(eval_window, answers, lite0):
     true, copy = (score(eval_window, answers[system], lite0) for system in ("source", "copy"))
     rows = [TranslatorClipScores("1", "a", "painted", true), TranslatorClipScores("2", "b", "painted", true)]
     card = picture_card(

@@ -43,17 +43,17 @@ def test_ninety_of_a_hundred_intervals_hold_the_truth(speakers):
     assert 0.85 <= covered(speakers, by_speaker=True) <= 0.95
 
 
-def test_clips_that_are_not_independent_must_not_be_taken_as_such():
+def test_dependent_clips_widen_the_interval():
     assert covered(20, by_speaker=False) < 0.75
 
 
-def test_two_groups_by_hand():
+def test_interval_of_two_groups_by_hand():
     # a group is drawn 0, 1 or 2 times: the mean is 1, 2 or 3
     interval = mean_interval([1.0, 3.0, 3.0, 1.0], ["a", "b", "b", "a"], Resampling(level=0.5))
     assert interval == Interval(2.0, 1.0, 3.0, clips=4, groups=2, left_out=0)
 
 
-def test_a_speaker_weighs_by_the_number_of_clips():
+def test_speaker_weighs_by_the_number_of_clips():
     interval = mean_interval([1.0, 3.0, 3.0, 3.0], ["a", "b", "b", "b"])
     assert (interval.mean, interval.low, interval.high) == (2.5, 1.0, 3.0)
 
@@ -66,14 +66,14 @@ def test_many_clips_give_the_interval_of_the_textbook():
     assert (interval.high - interval.low) / 2 == pytest.approx(half, rel=0.05)
 
 
-def test_tails_are_cut_further_out_the_fewer_the_groups():
+def test_few_groups_widen_the_quantiles():
     # Phi(t(0.025, 9) * sqrt(10 / 9)) = Phi(-2.2622 * 1.0541)
     assert expanded_tail(0.025, 10) == pytest.approx(0.00855, abs=2e-5)
     assert expanded_tail(0.025, 5) < expanded_tail(0.025, 10) < expanded_tail(0.025, 100) < 0.025
     assert expanded_tail(0.025, 10**6) == pytest.approx(0.025, rel=1e-3)
 
 
-def test_the_same_seed_gives_the_same_interval_in_any_order_of_clips():
+def test_same_seed_gives_the_same_interval_in_any_order_of_clips():
     scores, groups = simulated(9, np.random.default_rng(3))
     order = np.random.default_rng(4).permutation(len(scores))
     shuffled = mean_interval([scores[i] for i in order], [groups[i] for i in order])
@@ -83,7 +83,7 @@ def test_the_same_seed_gives_the_same_interval_in_any_order_of_clips():
     assert mean_interval(scores, groups, Resampling(seed=1)) != first
 
 
-def test_what_was_not_measured_is_left_out_and_counted():
+def test_unmeasured_values_are_left_out_and_counted():
     interval = mean_interval([None, 1.0, 2.0, None, 3.0], ["x", "a", "b", "b", "c"])
     assert (interval.mean, interval.clips, interval.groups, interval.left_out) == (2.0, 3, 3, 2)
     paired = difference_interval([1.0, None, 4.0, 5.0], [0.0, 1.0, None, 3.0])
@@ -96,7 +96,7 @@ def test_one_group_has_a_mean_and_no_interval():
     assert mean_interval([], []) == Interval(None, None, None, 0, 0, 0)
 
 
-def test_pairs_take_out_what_clips_have_in_common():
+def test_paired_difference_removes_common_clip_effects():
     draw = np.random.default_rng(5)
     hardness = draw.normal(10, 3, 60)
     baseline, candidate = hardness.tolist(), (hardness - 0.2 + draw.normal(0, 0.1, 60)).tolist()
@@ -107,7 +107,7 @@ def test_pairs_take_out_what_clips_have_in_common():
     assert alone.high - alone.low > 10 * (interval.high - interval.low)
 
 
-def test_a_reduction_is_that_of_the_means():
+def test_reduction_is_that_of_the_means():
     baseline = [1.0, 2.0, 3.0, 6.0]
     interval = reduction_interval([0.75 * value for value in baseline], baseline, ["a", "a", "b", "c"])
     assert (interval.mean, interval.low, interval.high) == pytest.approx((0.25, 0.25, 0.25))
@@ -148,7 +148,7 @@ def test_wrong_input_is_refused():
         Resampling(resamples=0)
 
 
-def test_a_gain_is_compared_with_another_s_gain():
+def test_gain_is_compared_with_another_s_gain():
     """Own error over its control's: 1 - 6/10 against 1 - 8/10."""
     groups = ["a", "a", "b", "b", "c", "c"]
     interval = gain_difference_interval(([6.0] * 6, [10.0] * 6), ([8.0] * 6, [10.0] * 6), groups)

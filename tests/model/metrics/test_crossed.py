@@ -7,14 +7,14 @@ from model.metrics.bootstrap import mean_interval
 from model.metrics.crossed import crossed_interval
 
 
-def test_the_mean_is_that_of_all_grades():
+def test_crossed_mean_is_over_all_grades():
     interval = crossed_interval([[1, 2], [3, None]])
     assert interval.mean == pytest.approx(2)
     assert (interval.groups, interval.clips, interval.left_out) == (2, 2, 1)
     assert interval.low < 2 < interval.high
 
 
-def test_it_is_wider_than_if_every_grade_were_a_trial_of_its_own():
+def test_crossed_interval_is_wider_than_independent_grades():
     draw = np.random.default_rng(0)
     grades = draw.normal(3, 1, (8, 1)) + draw.normal(0, 1, (1, 10)) + draw.normal(0, 0.3, (8, 10))
     alone, crossed = mean_interval(grades.ravel().tolist()), crossed_interval(grades.tolist())
@@ -34,7 +34,7 @@ def test_ragged_grades_are_refused():
         crossed_interval([[1, 2], [1]])
 
 
-def test_it_holds_the_truth_about_as_often_as_it_says():
+def test_crossed_interval_has_its_nominal_coverage():
     """Raters and clips both vary; 200 simulated studies."""
     draw, held = np.random.default_rng(1), 0
     for _ in range(200):

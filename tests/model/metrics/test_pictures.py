@@ -40,7 +40,7 @@ def test_flicker_is_change_over_change(true):
     assert flicker(true, 0 * true, everywhere(true)) is None
 
 
-def test_an_empty_region_is_refused(true):
+def test_empty_region_is_refused(true):
     with pytest.raises(ValueError, match="no pixel"):
         psnr_db(true, true, ~everywhere(true))
 

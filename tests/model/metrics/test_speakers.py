@@ -20,18 +20,18 @@ class Row(NamedTuple):
 ROWS = [Row("a", 0.1), Row("a", 0.3, clip_id="d"), Row("b", 0.6), Row("c", None)]
 
 
-def test_speakers_weigh_the_same_and_none_is_no_zero():
+def test_speakers_have_equal_weight_and_none_is_not_zero():
     assert by_speaker(ROWS, "error") == pytest.approx({"a": 0.2, "b": 0.6})
     assert over_speakers(ROWS, "error") == pytest.approx(0.4)
     assert over_speakers([Row("c", None)], "error") is None
 
 
-def test_pairs_are_those_that_both_have():
+def test_pairs_need_both_values():
     others = [Row("b", 1.0), Row("c", 2.0), Row("a", 3.0)]
     assert paired(ROWS, others, "error") == (pytest.approx([0.2, 0.6]), [3.0, 1.0])
 
 
-def test_means_of_the_systems_that_were_judged():
+def test_means_cover_the_scored_systems():
     result = means(ROWS, ("own", "copy"), ("error",))
     assert (result.clips, result.speakers, len(result.means)) == (2, 3, 1)
     assert result.mean("own", "error").mean == pytest.approx(0.4)

@@ -16,7 +16,7 @@ SPEAKERS = [str(number) for number in range(8)]
         ((0.5, 1.4), None, "not better than copy: 5.0 % less error"),
     ],
 )
-def test_the_whole_interval_decides(factors, better, says):
+def test_verdict_needs_the_whole_interval(factors, better, says):
     control = [0.1] * len(SPEAKERS)
     own = [0.1 * factors[number % 2] for number in range(len(SPEAKERS))]
     verdict = control_verdict("copy", "nme_lips", reduction_interval(own, control, SPEAKERS), "error")
@@ -34,11 +34,11 @@ def test_the_whole_interval_decides(factors, better, says):
         ([0.1, 0.1], [0.0, 0.0], ["a", "b"], "it is relative to an error of 0"),
     ],
 )
-def test_what_cannot_be_told_says_why(own, control, speakers, says):
+def test_undecidable_verdict_names_its_cause(own, control, speakers, says):
     verdict = control_verdict("copy", "nme", reduction_interval(own, control, speakers))
     assert verdict.better is None and says in verdict.text
 
 
-def test_a_mean_of_one_speaker_is_a_figure_without_an_interval():
+def test_mean_of_one_speaker_is_a_figure_without_an_interval():
     assert "one speaker" in no_interval(mean_interval([1.0, 2.0], ["ada", "ada"]))
     assert no_interval(mean_interval([1.0, 2.0], ["ada", "bo"])) is None

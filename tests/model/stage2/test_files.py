@@ -32,7 +32,7 @@ def saved(folder, **more):
     return translator, discriminators, card
 
 
-def test_it_comes_back_as_it_was(tmp_path):
+def test_saved_model_loads_unchanged(tmp_path):
     translator, discriminators, card = saved(tmp_path / "model")
     again, result = load_translator(tmp_path / "model")
     assert result == card
@@ -42,14 +42,14 @@ def test_it_comes_back_as_it_was(tmp_path):
 
 
 @pytest.mark.parametrize("name", [WEIGHTS, CARD])
-def test_a_damaged_file_is_refused(tmp_path, name):
+def test_damaged_file_is_refused(tmp_path, name):
     saved(tmp_path)
     (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:-40])
     with pytest.raises(ModelFileError):
         load_translator(tmp_path)
 
 
-def test_missing_discriminators_are_told(tmp_path):
+def test_missing_discriminators_are_reported(tmp_path):
     saved(tmp_path)
     (tmp_path / DISCRIMINATORS).unlink()
     with pytest.raises(ModelFileError, match=DISCRIMINATORS):
@@ -59,7 +59,7 @@ def test_missing_discriminators_are_told(tmp_path):
 @pytest.mark.parametrize(
     "claim", [{"width": 2**24}, {"embedding_dim": 2**40}, {"side_px": 32 * 2**30}, {"blocks": 10**9}]
 )
-def test_a_card_that_claims_a_network_larger_than_any_memory_is_refused(tmp_path, claim):
+def test_card_that_claims_a_network_larger_than_any_memory_is_refused(tmp_path, claim):
     """Before the network is made, not when memory ends."""
     saved(tmp_path)
     summary = json.loads((tmp_path / CARD).read_text())

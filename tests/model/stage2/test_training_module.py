@@ -1,4 +1,4 @@
-"""What all four networks learn, and what stays: the embedder in fine-tuning, everything when a loss is no number."""
+"""Training of all four networks; the embedder is frozen in fine-tuning, and a non-finite loss changes nothing."""
 
 from dataclasses import replace
 
@@ -69,13 +69,13 @@ def test_fine_tuning_leaves_the_embedder_as_it_is(batch):
             assert torch.equal(shipped[TRANSLATOR_NETWORK][name], value)
 
 
-def test_a_start_is_taken_up_by_discriminators_too():
+def test_initial_weights_reach_the_discriminators_too():
     begun = module(SETTINGS.model_copy(update={"seed": 5})).weights()
     taken = module(start=begun).weights()[DISCRIMINATORS]
     assert all(torch.equal(taken[name], value) for name, value in begun[DISCRIMINATORS].items())
 
 
-def test_restraint_keeps_it_near_the_warped_frame(batch):
+def test_warp_consistency_keeps_the_output_near_the_warp(batch):
     """Of two trainings, the one that is held back more moves less; the plain form has nothing to keep to."""
 
     def learned(weight: float) -> float:
@@ -90,7 +90,7 @@ def test_restraint_keeps_it_near_the_warped_frame(batch):
 
 
 @pytest.mark.parametrize(("candidates", "share"), [(0, 0.5), (2, 0.9)])
-def test_it_learns_its_batch(candidates, share):
+def test_translator_overfits_one_batch(candidates, share):
     """From grey, and from a warped frame, which is right already but for a little."""
     schedule = {"max_steps": 60, "eval_interval": 60}
     how = {
@@ -104,7 +104,7 @@ def test_it_learns_its_batch(candidates, share):
     assert result[-1] < share * result[0], (result[0], result[-1])
 
 
-def test_the_mouth_counts_by_itself(batch):
+def test_mouth_loss_is_weighted_separately(batch):
     plain = {"disc_start_step": 99, "perceptual": 0, "warp_consistency": 0}
     result = module(Stage2Settings(preset="tiny", losses=plain | {"mouth": 2})).training_step(batch, 0)
     assert result["total"] == pytest.approx(float(result["multiscale_l1"] + 2 * result["mouth_multiscale_l1"]))
@@ -127,7 +127,7 @@ def test_discriminators_wait_for_their_step(batch):
     assert {"discriminators", "spatial", "temporal"} <= one.training_step(batch, 1).keys()
 
 
-def test_a_loss_that_is_no_number_changes_nothing(batch):
+def test_non_finite_loss_changes_no_weights(batch):
     one = module()
     before = weights(one)
     broken = make_batch([Window(0, 3, 2, 1)], [clip()], ["a"], 2, 3, SETTINGS.architecture, PLAIN)
@@ -137,7 +137,7 @@ def test_a_loss_that_is_no_number_changes_nothing(batch):
     assert all(torch.equal(value, before[name]) for name, value in weights(one).items())
 
 
-def test_state_and_restore_go_on_as_if_nothing_had_happened(batch):
+def test_state_dict_round_trip_resumes_exactly(batch):
     one, other = module(), module(SETTINGS.model_copy(update={"seed": 9}))
     one.training_step(batch, 0)
     other.load_state_dict(one.state_dict())

@@ -1,4 +1,4 @@
-"""How often an epoch meets each speaker: as often as the balance means it to, however much footage each has."""
+"""Share of each speaker in an epoch: set by the balance, however much footage each has."""
 
 import numpy as np
 import pytest
@@ -41,7 +41,7 @@ def shares(plan: WindowSampler, epochs: int) -> dict[str, float]:
     return {speaker: count / sum(result.values()) for speaker, count in result.items()}
 
 
-def test_one_speaker_with_much_footage_has_the_share_that_the_balance_means():
+def test_balance_bounds_the_share_of_a_large_speaker():
     """600 clips of one speaker beside one clip each of nine: 0.7 means 600^0.3 parts beside nine."""
     clips = [ClipInfo(f"a{number}", 64, "often") for number in range(600)]
     clips += [ClipInfo(f"b{number}", 64, f"seldom {number}") for number in range(9)]
@@ -52,7 +52,7 @@ def test_one_speaker_with_much_footage_has_the_share_that_the_balance_means():
 
 @pytest.mark.parametrize("most", [0, 3])
 @pytest.mark.parametrize("seed", range(6))
-def test_shares_are_those_that_were_meant(seed, most):
+def test_speaker_shares_match_the_balance(seed, most):
     draw = np.random.default_rng(seed)
     clips, balance = crowd(draw), float(draw.choice([0.0, 0.3, 0.7, 1.0]))
     plan = WindowSampler(clips, recipe(balance=balance, windows_per_clip=most, batch_size=1, window_frames=8))

@@ -40,7 +40,7 @@ def dubbed(head, speech, models, backend, settings, tmp_path_factory):
     return out, dub(DubJob(video=str(head), speech=str(speech), out=str(out)), models, backend, settings)
 
 
-def test_the_output_has_the_source_s_size_times_and_length(dubbed, head):
+def test_output_has_the_source_s_size_times_and_length(dubbed, head):
     out, result = dubbed
     pictures, times = seen(out)
     before, times_before = seen(head)
@@ -54,7 +54,7 @@ def test_the_output_has_the_source_s_size_times_and_length(dubbed, head):
     assert (result.frames, result.dubbed, result.seconds) == (25, 25, 1.0)
 
 
-def test_the_mouth_changed_and_nothing_else_did(dubbed, head):
+def test_dub_changes_only_the_mouth(dubbed, head):
     pictures, before = seen(dubbed[0])[0].astype(int), seen(head)[0].astype(int)
     off = np.abs(pictures - before).mean(axis=(0, 3))
     assert off[150:, :].max() > 12 or off.max() > 12
@@ -63,7 +63,7 @@ def test_the_mouth_changed_and_nothing_else_did(dubbed, head):
     assert rows.min() > 60
 
 
-def test_the_file_says_that_it_is_synthetic_and_by_what(dubbed):
+def test_output_metadata_declares_synthetic_and_models(dubbed):
     with av.open(str(dubbed[0])) as film:
         comment = film.metadata["comment"]
     assert comment.startswith("synthetic")
@@ -71,7 +71,7 @@ def test_the_file_says_that_it_is_synthetic_and_by_what(dubbed):
     assert "landmarks=landmark-generator of a test; translator=warp" in comment
 
 
-def test_the_summary_says_where_the_time_went(dubbed):
+def test_summary_holds_seconds_by_pass(dubbed):
     result = dubbed[1].summary()
     assert result["frames"] == result["dubbed"] + result["passed_through"]
     assert {"decode", "faces", "stage 1", "translate", "compose", "encode"} <= set(result["seconds_by"])
@@ -80,7 +80,7 @@ def test_the_summary_says_where_the_time_went(dubbed):
 
 
 @pytest.mark.parametrize("chunk", [1, 3, 512])
-def test_the_pictures_do_not_depend_on_how_many_are_worked_on_at_once(chunk, laid, painted):
+def test_output_does_not_depend_on_the_chunk_size(chunk, laid, painted):
     for whole, part in zip(laid, painted(chunk), strict=True):
         assert np.abs(whole.astype(int) - part).max() <= 1
 
@@ -112,7 +112,7 @@ def laid(painted):
     return painted(4)
 
 
-def test_a_translator_that_looks_at_neighbours_sees_them_across_chunks(painted, models):
+def test_translator_context_crosses_chunks(painted, models):
     def off(translator):
         using = Models(models.generator, models.card, translator, models.names)
         pairs = zip(painted(512, using), painted(3, using), strict=True)
@@ -180,7 +180,7 @@ def painted_of(models, backend, settings, monkeypatch):
     return work
 
 
-def test_a_covered_mouth_passes_through_untouched_and_is_counted(speech, tmp_path, painted_of):
+def test_covered_mouth_passes_through_untouched_and_is_counted(speech, tmp_path, painted_of):
     pictures = passing(talker("ada", 50), "ada", "hand", 20, 28)
     video = write_media(tmp_path / "covered.mp4", regular(50), size=(320, 320), pictures=pictures)
     result, frames = painted_of(video, speech, tmp_path / "out.mp4")
@@ -198,7 +198,7 @@ def test_a_covered_mouth_passes_through_untouched_and_is_counted(speech, tmp_pat
     )
 
 
-def test_a_mouth_that_is_never_seen_is_an_error_that_says_so(speech, tmp_path, painted_of):
+def test_never_visible_mouth_is_an_error(speech, tmp_path, painted_of):
     pictures = passing(talker("ada", 25), "ada", "mask", -99, 99)
     video = write_media(tmp_path / "masked.mp4", regular(25), size=(320, 320), pictures=pictures)
     with pytest.raises(DubbingError, match="lies over the mouth"):
@@ -206,7 +206,7 @@ def test_a_mouth_that_is_never_seen_is_an_error_that_says_so(speech, tmp_path, p
     assert not (tmp_path / "out.mp4").exists()
 
 
-def test_a_click_sounds_when_the_flash_is_seen(models, backend, settings, tmp_path):
+def test_audio_and_video_are_in_sync(models, backend, settings, tmp_path):
     at, rate_hz = 17, 48_000
     pictures = head_pictures(1, 30)
     pictures[at] = pictures[at].copy()
@@ -230,7 +230,7 @@ def test_a_click_sounds_when_the_flash_is_seen(models, backend, settings, tmp_pa
 @pytest.mark.parametrize(
     ("length", "frames", "seconds"), [("picture", 25, 1.0), ("speech", 38, 1.5), ("loop", 38, 1.5)]
 )
-def test_the_three_rules_of_length(length, frames, seconds, head, speech, models, backend, settings, tmp_path):
+def test_length_rules(length, frames, seconds, head, speech, models, backend, settings, tmp_path):
     job = DubJob(video=str(head), speech=str(speech), out=str(tmp_path / "out.mp4"), length=length)
     summary = dub(job, models, backend, settings)
     assert (summary.frames, summary.dubbed, summary.seconds) == (frames, frames, seconds)
@@ -252,7 +252,7 @@ def test_short_and_silent_speech_is_dubbed_too(seconds, head, models, backend, s
     assert np.abs(heard(tmp_path / "out.mp4")[0]).max() < 1e-3
 
 
-def test_a_portrait_that_is_turned_by_a_flag_stays_turned_and_is_dubbed_where_its_face_is(speech, tmp_path, painted_of):
+def test_rotated_portrait_stays_rotated_and_is_dubbed(speech, tmp_path, painted_of):
     lying = [np.ascontiguousarray(np.rot90(picture, 1)[:, :240]) for picture in head_pictures(0, 12)]
     video = write_media(tmp_path / "phone.mp4", regular(12), size=(240, 256), pictures=lying, rotation=(-90, False))
     result, frames = painted_of(video, speech, tmp_path / "out.mp4")
@@ -277,7 +277,7 @@ def test_odd_sizes_are_kept(size, speech, models, backend, settings, tmp_path):
         assert film.streams.video[0].pix_fmt == "yuv444p"
 
 
-def test_a_variable_rate_keeps_its_times(speech, models, backend, settings, tmp_path):
+def test_variable_rate_keeps_its_times(speech, models, backend, settings, tmp_path):
     times = [0, 40, 55, 130, 133, 250, 300, 420, 460, 500]
     video = write_media(tmp_path / "vfr.mp4", times, size=(256, 256), pictures=head_pictures(0, 10))
     dub(DubJob(video=str(video), speech=str(speech), out=str(tmp_path / "out.mp4")), models, backend, settings)
@@ -285,7 +285,7 @@ def test_a_variable_rate_keeps_its_times(speech, models, backend, settings, tmp_
 
 
 @pytest.mark.parametrize("layout", [1, 2, 6])
-def test_the_sound_keeps_its_channels(layout, head, models, backend, settings, tmp_path):
+def test_sound_keeps_its_channels(layout, head, models, backend, settings, tmp_path):
     sound = write_media(tmp_path / "sound.mkv", regular(25), tone(1.0, channels=layout))
     job = DubJob(video=str(head), speech=str(sound), out=str(tmp_path / "out.mp4"))
     dub(job, models, backend, settings)

@@ -77,7 +77,7 @@ def dubbed(place, head, speech, out, backend, seconds=0.5):
     return dub(job, place[1], backend, place[0], phases), phases.frames
 
 
-def test_it_is_tuned_once_and_says_so(place, head, speech, backend, tmp_path):
+def test_finetuning_runs_once_and_is_reported(place, head, speech, backend, tmp_path):
     result, frames = dubbed(place, head, speech, tmp_path / "one.mp4", backend)
     assert result.translator == "landmark-translator of a test, tuned on 0.5 s of this face"
     assert frames["fine-tune"] == 3
@@ -100,7 +100,7 @@ def tunings(place):
     return list(dubbings(Workspace.open(place[0].workspace)).iterdir())
 
 
-def test_it_is_tuned_in_the_sandbox_as_well(place, models, generator, head, speech, tmp_path):
+def test_finetuning_runs_in_the_sandbox(place, models, generator, head, speech, tmp_path):
     save_generator(tmp_path / "generator", generator, models.card)
     job = DubJob(video=str(head), speech=str(speech), out=str(tmp_path / "out.mp4"), finetune=0.7)
     before = len(tunings(place)) if dubbings(Workspace.open(place[0].workspace)).exists() else 0
@@ -111,7 +111,7 @@ def test_it_is_tuned_in_the_sandbox_as_well(place, models, generator, head, spee
     assert len(tunings(place)) == before + 1
 
 
-def test_what_cannot_be_tuned_is_an_error(place, models, settings, head, speech, backend, tmp_path):
+def test_impossible_finetuning_is_an_error(place, models, settings, head, speech, backend, tmp_path):
     out = tmp_path / "out.mp4"
     with pytest.raises(DubbingError, match="warp has nothing to tune"):
         dubbed((place[0], models), head, speech, out, backend)
@@ -123,7 +123,7 @@ def test_what_cannot_be_tuned_is_an_error(place, models, settings, head, speech,
         DubJob(video="a", speech="b", out="c", finetune=2, appearance_from="d")
 
 
-def test_the_first_seconds_are_those_with_a_face_over_as_many_shots_as_they_take():
+def test_finetuning_seconds_are_counted_over_frames_with_a_face():
     def face(first, strength):
         count = len(strength)
         points, seen = np.zeros((count, 216, 2), np.float32), np.ones(count, bool)

@@ -45,7 +45,7 @@ def test_speech_is_the_default_sound_of_a_video(settings, tmp_path, flags, hertz
     assert _loudest_hz(path, settings, tmp_path) == hertz
 
 
-def test_a_silent_sound_is_no_speech(settings, tmp_path):
+def test_silent_stream_is_not_chosen(settings, tmp_path):
     silent = write_media(tmp_path / "silent.mkv", regular(25), tone(1, level=0.0))
     (heard,) = _tones(tmp_path, 600)
     path = remux(tmp_path / "a.mkv", Part(silent, 0), Part(silent, 1, DEFAULT), Part(heard, 1))
@@ -74,7 +74,7 @@ def test_floating_point_over_full_scale_is_not_cut(settings, tmp_path):
 
 
 @pytest.mark.parametrize("late_s", [(1.75e9, 1.75e9), (0, 1.75e9), (1.75e9, 0)])
-def test_a_video_whose_clocks_begin_in_wall_time(settings, tmp_path, late_s):
+def test_video_whose_clocks_begin_in_wall_time(settings, tmp_path, late_s):
     line = np.zeros((1, 48_000), np.float32)
     line[0, 24_000:24_100] = 0.9
     plain = write_media(tmp_path / "p.mkv", regular(25), Track(line))
@@ -85,7 +85,7 @@ def test_a_video_whose_clocks_begin_in_wall_time(settings, tmp_path, late_s):
         assert np.argmax(np.abs(speech.samples(0, RATE))) == pytest.approx(8000, abs=100)
 
 
-def test_the_film_is_the_stream_that_moves(settings, tmp_path):
+def test_moving_video_stream_is_chosen(settings, tmp_path):
     size = (320, 192)
     still = write_media(tmp_path / "s.mp4", regular(40), pictures=[draw(3, *size)] * 40, size=size)
     small = write_media(tmp_path / "f.mp4", regular(40))
@@ -93,7 +93,7 @@ def test_the_film_is_the_stream_that_moves(settings, tmp_path):
     assert (film.look().width, len(list(film.looks()))) == (160, 1)
 
 
-def test_a_film_without_a_face_gives_way_to_the_next(head, speech, settings, models, backend, tmp_path):
+def test_stream_without_a_face_gives_way_to_the_next(head, speech, settings, models, backend, tmp_path):
     with av.open(str(head)) as source:
         count = source.streams.video[0].frames
     size = (640, 384)

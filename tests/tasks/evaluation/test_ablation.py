@@ -1,4 +1,4 @@
-"""What footage for one stage alone is worth: both parts are judged on the same speakers, and only one is shown more."""
+"""Ablation of single-stage footage: both arms are scored on the same speakers, and only one has the added clips."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -45,7 +45,7 @@ def selection(both) -> Selection:
     return Selection(None, HeldPictures({}), tuple(clips), ())
 
 
-def test_both_parts_are_judged_on_the_same_speakers_and_one_is_shown_more():
+def test_both_arms_are_scored_on_the_same_speakers():
     summary = ablate_data(selection(lambda clip_id: clip_id.endswith("0")), 2, trial, together, gains)
     assert summary.half.judged == summary.more.judged
     assert len(summary.half.judged) == 32  # every speaker is judged in one of the two folds
@@ -59,6 +59,6 @@ def test_both_parts_are_judged_on_the_same_speakers_and_one_is_shown_more():
     assert "more footage" in result["more"]["name"]
 
 
-def test_nothing_to_add_is_an_error():
+def test_ablation_without_added_clips_is_an_error():
     with pytest.raises(TrainingError, match="nothing to add"):
         ablate_data(selection(lambda _: True), 2, trial, together, gains)

@@ -1,4 +1,4 @@
-"""What fine-tuning is worth: judged on what was not learned, and refused where nothing is left."""
+"""Evaluation of fine-tuning: scored on frames that were held out, and refused where none are left."""
 
 import pytest
 
@@ -26,7 +26,7 @@ def made(tmp_path_factory):
     return workspace, Settings(workspace=workspace.root, stage2=stage2), selection, model
 
 
-def test_it_is_judged_on_the_rest_of_the_clip_and_logged(made, empty_database):
+def test_finetuned_model_is_scored_on_the_rest_of_the_clip(made, empty_database):
     workspace, settings, selection, model = made
     short = settings.stage2.model_copy(
         update={"finetuning": settings.stage2.finetuning.model_copy(update={"seconds": 0.4, "steps": 2})}
@@ -43,7 +43,7 @@ def test_it_is_judged_on_the_rest_of_the_clip_and_logged(made, empty_database):
     assert run.data.tags["release"] == selection.release_id
 
 
-def test_nothing_is_left_to_judge(made):
+def test_clip_without_held_out_frames_is_an_error(made):
     workspace, settings, selection, model = made
     with pytest.raises(TrainingError, match=r"no clip has 10 frames to score beyond its first 2 s"):
         compare_finetuning(workspace, settings, selection, selection.val, model, Recorder())

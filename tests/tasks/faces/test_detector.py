@@ -11,7 +11,7 @@ FACE = (178.0, 81.0, 272.0, 175.0)
 
 
 @pytest.mark.parametrize("layout", [SHORT_RANGE, FULL_RANGE])
-def test_the_face_is_found_where_it_is(astronaut, layout):
+def test_detector_locates_the_face(astronaut, layout):
     (face,) = FaceDetector(layout)(astronaut)
     assert overlap(face.box, FACE) > 0.6
     assert face.score > 0.5
@@ -24,14 +24,14 @@ def test_no_face_in_grey_noise_or_nothing(layout):
     assert FaceDetector(layout)(np.zeros((1, 1, 3), dtype=np.uint8)) == []
 
 
-def test_a_part_of_the_picture_gives_pixels_of_the_whole(astronaut):
+def test_detection_in_a_crop_is_in_full_picture_pixels(astronaut):
     detect = FaceDetector()
     (face,) = detect(astronaut, (100, 20, 400, 300))
     assert overlap(face.box, FACE) > 0.6
     assert detect(astronaut, (300, 300, 512, 512)) == []
 
 
-def test_a_turned_face_has_that_roll(astronaut):
+def test_turned_face_has_that_roll(astronaut):
     detect = FaceDetector()
     (upright,) = detect(astronaut)
     clockwise = cv2.getRotationMatrix2D((224, 125), -30, 1)

@@ -14,7 +14,7 @@ def crop(astronaut):
     return cv2.resize(astronaut[25:225, 124:324], (128, 128), interpolation=cv2.INTER_AREA)
 
 
-def test_a_real_face_is_found_where_it_is(mesh, crop, astronaut):
+def test_detector_locates_a_real_face(mesh, crop, astronaut):
     landmarks, there = find_landmarks(mesh, ClipSettings(), np.stack([crop] * 2))
     assert there.all()
     face = mesh.landmarks(astronaut, mesh.first_region(mesh.detect(astronaut)[0])).points
@@ -22,7 +22,7 @@ def test_a_real_face_is_found_where_it_is(mesh, crop, astronaut):
     assert np.linalg.norm(landmarks[1] - expected, axis=1).mean() < 0.06 * float(interocular(expected))
 
 
-def test_where_there_is_none_none_is_found(mesh, crop):
+def test_detector_finds_nothing_without_a_face(mesh, crop):
     landmarks, there = find_landmarks(mesh, ClipSettings(), np.stack([np.full_like(crop, 90)] * 2))
     assert not there.any()
     assert not landmarks.any()

@@ -40,7 +40,7 @@ def test_largest_first(search, paste):
     assert sizes == sorted(sizes, reverse=True)
 
 
-def test_a_talking_head_costs_one_look(paste):
+def test_talking_head_needs_one_detector_call(paste):
     search = FaceSearch()
     search._far = no_look
     assert len(search(paste(640, 480, (200, 50, 400)))) == 1
@@ -61,7 +61,7 @@ def test_tiles_cover_the_picture_and_overlap(width, height):
 
 
 @pytest.mark.parametrize(("width", "height", "count"), [(512, 512, 4), (1920, 1080, 2), (1080, 1920, 2), (640, 480, 4)])
-def test_every_face_too_small_for_one_look_stands_wholly_in_a_tile(width, height, count):
+def test_every_small_face_lies_wholly_in_a_tile(width, height, count):
     parts = tiles(width, height)
     assert len(parts) == count
     face = int(0.2 * max(width, height)) - 1

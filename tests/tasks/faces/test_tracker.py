@@ -1,4 +1,4 @@
-"""Who is who from frame to frame: on a real face with a real backend, and on drawn geometry for the corner cases."""
+"""Face tracking: on a real face with a real backend, and on drawn geometry for the corner cases."""
 
 from dataclasses import dataclass, field, replace
 
@@ -17,7 +17,7 @@ EMPTY = np.full((480, 640, 3), 90, dtype=np.uint8)
 
 @dataclass
 class Stage:
-    """A backend whose faces are told to it: squares (x, y, side). It counts the work it is asked to do."""
+    """A backend with given faces: squares (x, y, side). It counts the work it is asked to do."""
 
     faces: list[tuple[float, float, float]] = field(default_factory=list)
     unseen: bool = False  # the detector sees nothing, the landmark network does
@@ -70,7 +70,7 @@ def tracker(stage: Stage) -> FaceTracker:
     return FaceTracker(stage, CLIPS)
 
 
-def test_a_real_face_is_followed_lost_and_found(mesh, paste):
+def test_real_face_is_tracked_lost_and_recovered(mesh, paste):
     tracker = FaceTracker(mesh, ClipSettings())
     moving = [paste(640, 480, (100 + 4 * step, 80, 300)) for step in range(8)]
     followed = [tracker.step(frame, cut=False) for frame in moving]
@@ -114,19 +114,19 @@ def test_same_frames_same_answer(mesh, paste):
         assert all((a.points == b.points).all() for a, b in zip(one, other, strict=True))
 
 
-def test_the_detector_runs_first_and_then_at_intervals(tracker, stage):
+def test_detector_runs_first_and_then_at_intervals(tracker, stage):
     run(tracker, 1 + 2 * EVERY)
     assert stage.detections == 3
 
 
-def test_the_detector_runs_when_a_face_is_lost(tracker, stage):
+def test_detector_runs_when_a_face_is_lost(tracker, stage):
     run(tracker, 2)
     stage.faces = []
     run(tracker, 1)
     assert stage.detections == 2
 
 
-def test_a_cut_ends_every_track(tracker):
+def test_cut_ends_every_track(tracker):
     assert ids(run(tracker, 3)[-1]) == [0]
     assert ids(tracker.step(EMPTY, cut=True)) == [1]
 
@@ -141,7 +141,7 @@ def test_only_short_losses_are_bridged(tracker, stage, missing, number):
     assert ids(run(tracker, EVERY)[-1]) == [number]
 
 
-def test_a_low_score_is_a_loss_but_keeps_the_good_points(tracker, stage):
+def test_low_score_is_a_loss_but_keeps_the_good_points(tracker, stage):
     (before,) = run(tracker, 3)[-1]
     stage.score, stage.faces = 0.3, [(310, 200, 100)]
     (lost,) = tracker.step(EMPTY, cut=False)
@@ -152,7 +152,7 @@ def test_a_low_score_is_a_loss_but_keeps_the_good_points(tracker, stage):
 
 
 @pytest.mark.parametrize("elsewhere", [(370, 200, 100), (300, 200, 20), (300, 200, 8), (300, 5, 100)])
-def test_points_that_jump_or_shrink_or_leave_are_not_believed(tracker, stage, elsewhere):
+def test_jumping_shrinking_or_leaving_points_are_rejected(tracker, stage, elsewhere):
     run(tracker, 2)
     stage.faces, stage.unseen = [elsewhere], True
     (face,) = tracker.step(EMPTY, cut=False)
@@ -160,7 +160,7 @@ def test_points_that_jump_or_shrink_or_leave_are_not_believed(tracker, stage, el
     np.testing.assert_allclose(face.points.mean(axis=0), [300, 200], atol=5)
 
 
-def test_points_that_are_no_numbers_are_not_believed(tracker, stage, monkeypatch):
+def test_non_finite_points_are_rejected(tracker, stage, monkeypatch):
     run(tracker, 2)
     broken = replace(drawn(300, 200, 100, 1.0), points=np.full((216, 2), np.nan, dtype=np.float32))
     monkeypatch.setattr(stage, "landmarks", lambda rgb, region: broken)
@@ -174,7 +174,7 @@ def test_new_faces_are_taken_up_to_the_limit_largest_first():
     assert sizes == pytest.approx([90, 60])
 
 
-def test_a_second_face_that_comes_later_gets_the_next_number(tracker, stage):
+def test_second_face_that_comes_later_gets_the_next_number(tracker, stage):
     run(tracker, 2)
     stage.faces.append((500, 300, 80))
     assert ids(run(tracker, EVERY)[-1]) == [0, 1]
@@ -189,7 +189,7 @@ def test_two_tracks_that_meet_on_one_face_become_one():
     assert (face.track, face.tracked) == (0, True)
 
 
-def test_a_lost_track_takes_over_the_younger_one_on_its_face():
+def test_lost_track_absorbs_the_younger_one_on_its_face():
     stage = Stage([(300, 200, 100)])
     tracker = FaceTracker(stage, CLIPS)
     run(tracker, 2)
@@ -203,17 +203,17 @@ def test_a_lost_track_takes_over_the_younger_one_on_its_face():
     np.testing.assert_allclose(box(face.points), [285, 150, 385, 250], atol=0.1)
 
 
-def test_a_doubled_detection_makes_one_track():
+def test_doubled_detection_makes_one_track():
     stage = Stage([(300, 200, 100), (304, 203, 104)])
     assert ids(FaceTracker(stage, CLIPS).step(EMPTY, cut=False)) == [0]
 
 
-def test_a_detection_without_a_face_makes_no_track():
+def test_detection_without_a_face_makes_no_track():
     stage = Stage([(300, 200, 100)], score=0.2)
     assert FaceTracker(stage, CLIPS).step(EMPTY, cut=False) == []
 
 
-def test_a_repeated_frame_costs_nothing(tracker, stage):
+def test_repeated_frame_costs_nothing(tracker, stage):
     (first,) = run(tracker, 3)[-1]
     work = (stage.detections, stage.looks)
     for _ in range(50):
@@ -223,7 +223,7 @@ def test_a_repeated_frame_costs_nothing(tracker, stage):
     assert (again.points == first.points).all()
 
 
-def test_a_lost_face_ends_during_a_frozen_picture(tracker, stage):
+def test_lost_face_ends_during_a_frozen_picture(tracker, stage):
     run(tracker, 3)
     stage.faces = []
     run(tracker, 1)
@@ -231,6 +231,6 @@ def test_a_lost_face_ends_during_a_frozen_picture(tracker, stage):
     assert [len(faces) for faces in frozen] == [1] * 8 + [0] * 4
 
 
-def test_a_repeated_frame_after_a_cut_is_measured(tracker, stage):
+def test_repeated_frame_after_a_cut_is_measured(tracker, stage):
     assert ids(tracker.step(EMPTY, cut=True, same_as_last=True)) == [0]
     assert stage.detections == 1

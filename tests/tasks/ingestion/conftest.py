@@ -38,7 +38,7 @@ def settings_in(folder: Path) -> Settings:
 
 
 def analysed(job: FileJob, settings: Settings, policy: Policy) -> Analysis:
-    """What a worker makes of a job, in this process."""
+    """Analyse a job in this process, as a worker does."""
     workspace = Workspace.open(settings.workspace)
     with unfinished_parts(workspace) as outgoing:
         result = analyse(job, settings, policy, outgoing)

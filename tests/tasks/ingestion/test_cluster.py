@@ -1,4 +1,4 @@
-"""A standing cluster: who runs other code is told of or sent away; workers come and go; the scheduler may be lost."""
+"""A standing cluster: other code is named or sent away; workers come and go; the scheduler may be lost."""
 
 import logging
 import shutil
@@ -51,7 +51,7 @@ def await_workers(cluster: DaskProcesses, count: int) -> None:
         client.wait_for_workers(count, timeout=120)
 
 
-def test_who_runs_other_code_is_named_before_work_starts(cluster, other_code, tmp_path):
+def test_processes_with_other_code_are_named_before_work_starts(cluster, other_code, tmp_path):
     with pytest.raises(ClusterError, match="has no workers"), open_client(cluster.address, 1, tmp_path, 3):
         pass
     cluster.worker("same")
@@ -66,7 +66,7 @@ def test_who_runs_other_code_is_named_before_work_starts(cluster, other_code, tm
     assert words.count("instead of") == 2
 
 
-def test_a_worker_of_other_code_that_joins_midway_is_sent_away_unused(cluster, other_code, tmp_path, caplog):
+def test_worker_of_other_code_that_joins_midway_is_sent_away_unused(cluster, other_code, tmp_path, caplog):
     cluster.worker("same")
     await_workers(cluster, 1)
     with open_client(cluster.address, 1, tmp_path, 3) as client, caplog.at_level(logging.WARNING):
@@ -97,7 +97,7 @@ def test_workers_join_and_leave_and_all_may_be_gone_for_a_while(cluster, tmp_pat
     assert second.poll() is None
 
 
-def test_a_new_worker_gets_its_share_within_seconds(cluster, tmp_path, monkeypatch):
+def test_new_worker_gets_its_share_within_seconds(cluster, tmp_path, monkeypatch):
     monkeypatch.setattr("tasks.ingestion.dask_executor._LOOK_EVERY_S", 0.1)
     cluster.worker("first")
     await_workers(cluster, 1)
@@ -125,7 +125,7 @@ def test_a_new_worker_gets_its_share_within_seconds(cluster, tmp_path, monkeypat
     assert most[1] <= 4 and 4 < most[3] <= 12  # four for each thread that there is
 
 
-def test_a_scheduler_that_is_lost_midway_ends_the_run_in_plain_words(cluster, tmp_path):
+def test_lost_scheduler_ends_the_run_with_a_clear_error(cluster, tmp_path):
     cluster.worker("only")
     await_workers(cluster, 1)
     with (
@@ -137,7 +137,7 @@ def test_a_scheduler_that_is_lost_midway_ends_the_run_in_plain_words(cluster, tm
                 cluster.scheduler.kill()
 
 
-def test_what_is_compared_is_what_is_pinned():
+def test_compared_versions_are_the_pinned_ones():
     lock = (ROOT / "requirements.lock").read_text().splitlines()
     pinned = {line.partition("==")[0].lower().replace("_", "-") for line in lock}
     assert {name.lower() for name in LIBRARIES} <= pinned

@@ -1,4 +1,4 @@
-"""Which of several files of equal bytes stands for them, and whose labels count."""
+"""Choice of the original among files of equal bytes, and of the labels."""
 
 import itertools
 from dataclasses import replace
@@ -41,19 +41,19 @@ def copies(made: Resolution) -> list[tuple[str, str]]:
     return [(file.uri, original) for file, _, original in made.copies]
 
 
-def test_of_new_files_the_first_by_name_stands_whatever_their_order():
+def test_first_new_file_by_name_is_the_original():
     for order in itertools.permutations([raw("/a"), raw("/b"), raw("/c")]):
         made = found(*order)
         assert made.originals["m"].uri == "/a" and copies(made) == [("/b", "/a"), ("/c", "/a")]
 
 
-def test_of_new_files_one_that_names_a_speaker_stands():
+def test_new_file_with_a_speaker_is_the_original():
     made = found(raw("/a"), raw("/b", "bob"))
     assert made.originals["m"] == raw("/b", "bob") and copies(made) == [("/a", "/b")]
 
 
 @pytest.mark.parametrize("by_name", ["/a", "/z"])
-def test_the_file_that_stands_goes_on_standing_listed_or_not(by_name):
+def test_original_stays_the_original_when_unlisted(by_name):
     stood = raw(by_name, "ann")
     made = found(raw("/b"), raw("/c", "ann"), known=[measured(stood)])
     assert (made.originals, made.standing, made.gone) == ({}, [], set())
@@ -62,14 +62,14 @@ def test_the_file_that_stands_goes_on_standing_listed_or_not(by_name):
     assert (stands(made), copies(made)) == ([(by_name, by_name)], [("/b", by_name)])
 
 
-def test_a_moved_file_stands_with_the_labels_of_now_and_the_old_row_goes():
+def test_moved_file_takes_the_new_labels_and_replaces_its_row():
     made = found(raw("/bob/x", "bob"), known=[measured(raw("/alice/x", "alice"))], lost=["/alice/x"])
     assert (stands(made), made.gone, copies(made)) == ([("/bob/x", "/alice/x")], {"/alice/x"}, [])
     made = found(raw("/x"), known=[measured(raw("/alice/x", "alice"))], lost=["/alice/x"])
     assert made.standing[0][0].speaker is None
 
 
-def test_a_newer_listing_that_names_another_speaker_takes_over():
+def test_newer_listing_with_another_speaker_takes_over():
     old, other = raw("/one/x", "alice"), raw("/one/y", "alice")
     made = found(raw("/two/x", "bob"), known=[measured(old), copy_of(other, "/one/x")])
     assert stands(made) == [("/two/x", "/one/x")]
@@ -78,7 +78,7 @@ def test_a_newer_listing_that_names_another_speaker_takes_over():
     assert stands(found(raw("/two/x", "bob"), known=[measured(raw("/one/x"))])) == [("/two/x", "/one/x")]
 
 
-def test_one_listing_must_not_contradict_itself():
+def test_contradicting_listing_is_refused():
     made = found(raw("/a", "ann"), raw("/b", "bob"))
     assert (made.originals, made.copies) == ({}, [])
     assert [(file.uri, why) for file, _, why in made.disputed] == [
@@ -90,7 +90,7 @@ def test_one_listing_must_not_contradict_itself():
 
 
 @pytest.mark.parametrize("label", ["speaker", "licence", "consent", "language", "offset_s"])
-def test_every_label_of_the_content_must_agree(label):
+def test_all_labels_of_one_content_must_agree(label):
     one, two = (replace(raw(f"/{name}"), **{label: value}) for name, value in (("a", 0.1), ("b", 0.2)))
     assert dispute([one, two]).startswith(label)
     assert dispute([one, replace(two, **{label: 0.1})]) is None
@@ -98,18 +98,18 @@ def test_every_label_of_the_content_must_agree(label):
     assert dispute([raw("/a", corpus="x"), raw("/b", corpus="y")]) is None
 
 
-def test_a_content_that_was_measured_with_another_offset_is_measured_again():
+def test_content_that_was_measured_with_another_offset_is_measured_again():
     made = found(raw("/b", offset_s=0.2), known=[measured(raw("/a"))], lost=["/a"])
     assert made.originals["m"].uri == "/b" and made.gone == {"/a"} and not made.standing
 
 
-def test_a_row_whose_bytes_changed_stands_for_nothing():
+def test_row_with_changed_bytes_is_no_original():
     changed = measured(raw("/a", "ann"))
     made = resolve({"m": [raw("/b")]}, {"/a": changed}, EXTRACTOR, looked_at={"/a", "/b"}, is_gone=frozenset)
     assert made.originals["m"].uri == "/b"
 
 
-def test_a_plan_looks_again_at_copies_whose_original_is_gone():
+def test_plan_rechecks_copies_of_a_missing_original():
     copy = raw("/b", "bob")
     known = {"/a": measured(raw("/a", "ann")), "/b": copy_of(copy, "/a")}
     there = file_catalog.plan_run([copy], known, EXTRACTOR, False, lambda uris: frozenset())

@@ -24,7 +24,7 @@ POLICY = load_policy()
 
 @pytest.fixture(scope="module")
 def ada(media, tmp_path_factory):
-    """What becomes of a clean film, and the settings under which it did; do not write there."""
+    """Result of a clean film and its settings; read-only for the tests."""
     settings = settings_in(tmp_path_factory.mktemp("ada"))
     return settings, analysed(job_of(media / "ada-clean.mp4"), settings, POLICY)
 
@@ -76,7 +76,7 @@ def test_rows_fit_the_tables_and_each_other(ada):
     assert frames / 25 == pytest.approx(result.media_s, abs=0.2)
 
 
-def test_a_clip_s_id_does_not_depend_on_where_the_file_is_or_who_is_said_to_speak(job, settings, ada, tmp_path):
+def test_clip_id_does_not_depend_on_path_or_labels(job, settings, ada, tmp_path):
     _, first = ada
     moved = tmp_path / "other name.bin"
     moved.write_bytes(Path(job("ada-clean.mp4").uri).read_bytes())
@@ -90,7 +90,7 @@ def test_a_clip_s_id_does_not_depend_on_where_the_file_is_or_who_is_said_to_spea
 
 
 @pytest.mark.parametrize(("one", "two"), [(True, False), (False, True), (True, True), (False, False)])
-def test_a_later_admission_writes_the_same_payload_of_the_wanted_clips_only(job, settings, ada, one, two):
+def test_later_admission_writes_payload_of_the_named_clips_only(job, settings, ada, one, two):
     before, first = ada
     (clip,) = first.clips.to_pylist()
     shift = part_rows(before, first, "stage1")["sound_shift_frames"].to_pylist()[0]
@@ -121,7 +121,7 @@ def test_late_sound_is_read_later_for_stage_1(job, settings, ada, shift):
     assert not np.allclose(moved[inside], kept[inside], atol=0.5)
 
 
-def test_a_silent_film_serves_stage_2_alone_and_says_why(job, settings):
+def test_silent_film_serves_stage_2_only_with_a_reason(job, settings):
     result = analysed(job("gale-silent.mp4"), settings, POLICY)
     (clip,) = result.clips.to_pylist()
     assert (clip["stage1"], clip["stage2"]) == (False, True)
@@ -134,7 +134,7 @@ def test_a_silent_film_serves_stage_2_alone_and_says_why(job, settings):
 
 
 @pytest.mark.parametrize(("first", "stop", "admitted"), [(30, 36, True), (20, 50, False)])
-def test_frames_with_a_covered_mouth_are_masked_and_too_many_refuse_the_clip(settings, tmp_path, first, stop, admitted):
+def test_covered_mouth_frames_are_masked_or_refuse_the_clip(settings, tmp_path, first, stop, admitted):
     pictures = passing(talker("ada", 75), "ada", "hand", first, stop)
     path = write_media(tmp_path / "covered.mp4", regular(75), size=(320, 320), pictures=pictures)
     result = analysed(job_of(path), settings, POLICY)
@@ -153,7 +153,7 @@ def test_frames_with_a_covered_mouth_are_masked_and_too_many_refuse_the_clip(set
 @pytest.mark.parametrize(
     ("name", "reason"), [("holiday.mp4", FileReason.NO_FACE), ("dora-blink.mp4", FileReason.TOO_SHORT)]
 )
-def test_a_film_without_clips_is_rejected_with_its_reason(job, settings, name, reason):
+def test_film_without_clips_is_rejected_with_its_reason(job, settings, name, reason):
     result = analysed(job(name), settings, POLICY)
     assert (result.outcome.state, result.outcome.reason) == (FileState.REJECTED, reason)
     assert result.clips.num_rows == 0
@@ -162,7 +162,7 @@ def test_a_film_without_clips_is_rejected_with_its_reason(job, settings, name, r
     assert result.facts.video_codec == "h264"
 
 
-def test_what_is_no_film_is_refused(job, settings):
+def test_non_video_is_refused(job, settings):
     with pytest.raises(MediaRefusedError) as error:
         analysed(job("notes.mp4"), settings, POLICY)
     assert error.value.reason is FileReason.NOT_MEDIA

@@ -153,7 +153,7 @@ def filled(tmp_path_factory, rows) -> Workspace:
 
 
 def expected(rows, by: Policy) -> dict[str, dict[str, list[str]]]:
-    """What each clip should be refused for, worked out clip by clip."""
+    """Return the expected reasons, computed clip by clip."""
     answer = {}
     for row in rows:
         result = refusals(row, by)
@@ -177,7 +177,7 @@ def versions(workspace: Workspace) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("by", [STRICTER, LOOSER, OLD], ids=["stricter", "looser", "the same"])
-def test_looking_says_what_row_by_row_comes_to(workspace, rows, by):
+def test_dry_run_equals_row_by_row_routing(workspace, rows, by):
     before = versions(workspace)
     plan = plan_reroute(workspace, by)
     result, truth = describe(plan), expected(rows, by)
@@ -199,7 +199,7 @@ def test_looking_says_what_row_by_row_comes_to(workspace, rows, by):
     assert result["stage2"]["newly_admitted"] == result["stage2"]["no_longer_admitted"] == 0
 
 
-def test_the_clips_that_change_are_named_with_both_routes(workspace, rows):
+def test_clips_that_change_are_named_with_both_routes(workspace, rows):
     plan, truth = plan_reroute(workspace, STRICTER), expected(rows, STRICTER)
     by_id = {row["clip_id"]: row for row in rows}
     moved = changed_clips(plan)
@@ -236,7 +236,7 @@ def test_applying_without_new_clips_stores_decisions_and_drops_payload_and_is_do
     assert versions(workspace) == before
 
 
-def test_the_splits_verdict_survives_every_policy(workspace, rows):
+def test_split_refusals_survive_every_policy(workspace, rows):
     straddling = {row["clip_id"] for row in rows if ClipReason.STRADDLES_SPLITS in row["stage1_reasons"]}
     assert len(straddling) == CLIPS_IN_ALL // 50
     empty = Policy.model_validate({"name": "empty", "version": 1, "stage1": {}, "stage2": {}})
@@ -247,7 +247,7 @@ def test_the_splits_verdict_survives_every_policy(workspace, rows):
     assert not plan.after[Stage.STAGE1][np.isin(ids, list(straddling))].any()
 
 
-def test_newly_admitted_clips_are_asked_of_their_files_by_name(workspace, rows):
+def test_newly_admitted_clips_are_requested_per_file(workspace, rows):
     plan, truth = plan_reroute(workspace, LOOSER), expected(rows, LOOSER)
     wanted = {row["clip_id"] for row in rows if not row["stage1"] and not truth[row["clip_id"]]["stage1"]}
     jobs = extraction_jobs(workspace, plan)
@@ -272,7 +272,7 @@ def test_clips_that_must_be_decoded_are_not_admitted_without_a_cluster(workspace
     assert active_policy(workspace) == OLD
 
 
-def test_an_empty_workspace_has_nothing_to_change(tmp_path):
+def test_empty_workspace_has_nothing_to_change(tmp_path):
     empty = Workspace.open(str(tmp_path / "empty"), create=True)
     plan = plan_reroute(empty, STRICTER)
     assert describe(plan)["clips"] == 0

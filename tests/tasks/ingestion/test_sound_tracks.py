@@ -1,4 +1,4 @@
-"""Which streams of a file its clips come from, on a talking head of the sample put beside other streams."""
+"""Choice of video and audio streams, on a talking head of the sample muxed with other streams."""
 
 from pathlib import Path
 
@@ -58,7 +58,7 @@ def _streams(analysis, kind):
     [((NONE, DEFAULT), 2), ((NONE, NONE), 2), ((DEFAULT, NONE), 2), ((DEFAULT, DEFAULT), 2)],
     ids=["the default", "the one that fits", "clearly not the default", "all are default"],
 )
-def test_the_mouth_s_own_sound_is_found(ada, backwards, settings, tmp_path, flags, own):
+def test_matching_sound_stream_is_chosen(ada, backwards, settings, tmp_path, flags, own):
     parts = Part(ada, 0, DEFAULT), Part(backwards, 1, flags[0]), Part(ada, 1, flags[1])
     result = analysed(job_of(remux(tmp_path / "a.mkv", *parts)), settings, POLICY)
     sounds = _streams(result, "sound")
@@ -68,14 +68,14 @@ def test_the_mouth_s_own_sound_is_found(ada, backwards, settings, tmp_path, flag
     assert all(result.clips["stage1"].to_pylist())
 
 
-def test_a_silent_default_sound_gives_way(ada, silence, settings, tmp_path):
+def test_silent_default_sound_gives_way(ada, silence, settings, tmp_path):
     parts = Part(ada, 0, DEFAULT), Part(silence, 1, DEFAULT), Part(ada, 1)
     result = analysed(job_of(remux(tmp_path / "a.mkv", *parts)), settings, POLICY)
     assert result.facts.sound_stream == 2
     assert _streams(result, "sound")[1].pairing_score is None
 
 
-def test_a_later_admission_takes_the_streams_it_is_told(ada, backwards, settings, tmp_path):
+def test_later_admission_uses_the_stored_streams(ada, backwards, settings, tmp_path):
     path = remux(tmp_path / "a.mkv", Part(ada, 0, DEFAULT), Part(backwards, 1), Part(ada, 1))
     first = analysed(job_of(path), settings, POLICY)
     admit = {clip: Admission(True, False, 0) for clip in first.clips["clip_id"].to_pylist()}
@@ -86,7 +86,7 @@ def test_a_later_admission_takes_the_streams_it_is_told(ada, backwards, settings
 
 
 @pytest.mark.parametrize("beside", ["still", "film"])
-def test_the_talker_is_found_beside_a_larger_default_stream(ada, settings, tmp_path, beside):
+def test_talker_is_chosen_over_a_larger_default_stream(ada, settings, tmp_path, beside):
     still = [draw(1, *LARGE)] * 100
     other = (
         _moving(tmp_path / "m.mp4")
@@ -103,7 +103,7 @@ def test_the_talker_is_found_beside_a_larger_default_stream(ada, settings, tmp_p
         assert result.clips[column].to_pylist() == plain.clips[column].to_pylist()
 
 
-def test_sound_in_wall_time_is_placed_and_it_is_said(ada, settings, tmp_path):
+def test_wall_clock_sound_is_aligned_with_a_note(ada, settings, tmp_path):
     late = remux(tmp_path / "a.mkv", Part(ada, 0, DEFAULT), Part(ada, 1, late_s=1.75e9))
     result = analysed(job_of(late), settings, POLICY)
     assert result.outcome.notes == (
@@ -112,7 +112,7 @@ def test_sound_in_wall_time_is_placed_and_it_is_said(ada, settings, tmp_path):
     assert all(result.clips["stage1"].to_pylist())
 
 
-def test_a_hole_ends_the_clip(ada, settings, tmp_path):
+def test_hole_ends_the_clip(ada, settings, tmp_path):
     paused = remux(tmp_path / "a.mkv", Part(ada, 0, hole=(2.0, 5)), Part(ada, 1, hole=(2.0, 5)))
     result = analysed(job_of(paused), settings, POLICY)
     spans = [(start, start + frames) for start, frames in zip(*map(list, _columns(result)), strict=True)]

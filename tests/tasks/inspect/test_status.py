@@ -12,7 +12,7 @@ def tree(root: Path) -> set[str]:
     return {str(path.relative_to(root)) for path in root.rglob("*")}
 
 
-def test_it_counts_everything_and_writes_nothing(tmp_path: Path):
+def test_status_counts_everything_and_writes_nothing(tmp_path: Path):
     footage.make(tmp_path)
     before = tree(tmp_path)
     result = status(footage.settings(tmp_path))
@@ -31,7 +31,7 @@ def test_it_counts_everything_and_writes_nothing(tmp_path: Path):
     assert tree(tmp_path) == before
 
 
-def test_an_empty_workspace_has_no_tables_and_gets_none(tmp_path: Path):
+def test_empty_workspace_has_no_tables_and_gets_none(tmp_path: Path):
     Workspace.open(str(tmp_path), create=True)
     before = tree(tmp_path)
     result = status(footage.settings(tmp_path))

@@ -65,7 +65,7 @@ def take(ws: Workspace, media: str) -> dict:
 
 
 @pytest.mark.parametrize("step", ["_prints", "_delete_rows", "_delete_pages", "_erase"])
-def test_it_is_told_until_the_next_one_has_finished_it(ws, step):
+def test_interrupted_takedown_is_reported_until_finished(ws, step):
     words = [sys.executable, "-c", KILLED, ws.root, step, GONE]
     assert subprocess.run(words, cwd=Path(__file__).parents[3]).returncode == -signal.SIGKILL
     findings = problems(ws)
@@ -88,7 +88,7 @@ def _holds(path: Path) -> bool:
     return GONE in path.name or GONE in str(pq.read_table(path).to_pydict())
 
 
-def test_what_lies_on_the_disk_all_the_same_is_a_problem(ws):
+def test_taken_down_bytes_on_disk_are_a_problem(ws):
     """Whatever the tombstones say: an old version's file that came back from a copy, or that was never erased."""
     held = next(Path(ws.root, "stage1").glob(f"*{GONE}*"))
     kept = held.read_bytes()
@@ -101,7 +101,7 @@ def test_what_lies_on_the_disk_all_the_same_is_a_problem(ws):
     assert not held.exists() and problems(ws) == []
 
 
-def test_the_same_takedown_again_closes_its_own_attempts(ws):
+def test_repeated_takedown_closes_its_attempts(ws):
     takedown = tombstones.bar(ws, "file", GONE, [], "asked", (), tombstones.attempt(True))
     assert [one.with_models for one in tombstones.unfinished(ws)] == [True]
     tombstones.finish(ws, takedown, False)
@@ -112,14 +112,14 @@ def test_the_same_takedown_again_closes_its_own_attempts(ws):
 
 @pytest.mark.parametrize("size", [0, 40])
 @pytest.mark.parametrize("table", ["clips", "catalog", "releases"])
-def test_a_newest_commit_that_is_empty_or_cut_short_is_a_problem(ws, table, size):
+def test_newest_commit_that_is_empty_or_cut_short_is_a_problem(ws, table, size):
     release(ws)
     newest = max(Path(ws.root, table, "_delta_log").glob("*.json"))
     os.truncate(newest, size)
     assert f"table {table}" in {one.what for one in problems(ws)}
 
 
-def test_a_release_that_holds_something_else_than_was_published_is_a_problem(ws):
+def test_release_that_holds_something_else_than_was_published_is_a_problem(ws):
     release(ws)
     log = Path(ws.root, "clips", "_delta_log")
     released = tables.version(ws, "clips")

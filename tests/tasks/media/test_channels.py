@@ -46,7 +46,7 @@ def test_channels_that_cancel_each_other_are_not_mixed(speech, late, share):
     assert _name([-share * np.roll(speech, late), speech]) == "FR"
 
 
-def test_the_channel_that_holds_the_speech(speech):
+def test_channel_that_holds_the_speech(speech):
     silent, loud_noise = np.zeros_like(speech), _noise(speech, -25)
     assert _name([speech, silent]) == "FL"
     assert _name([loud_noise, speech]) == "FR"
@@ -61,7 +61,7 @@ def test_speech_in_the_centre_of_a_film(speech):
     assert _name([*music, speech, *quiet[2:]], "5.1") == "FC"
 
 
-def test_what_is_mixed_as_it_was(speech, speeches):  # noqa: F811
+def test_ordinary_channels_are_mixed(speech, speeches):  # noqa: F811
     assert _name([speech], "mono") is None
     assert _name([speech, speech]) is None
     assert _name([speech + _noise(speech, -45, 1), speech + _noise(speech, -45, 2)]) is None
@@ -77,7 +77,7 @@ def test_only_pieces_of_a_long_recording_are_held(speech):
     assert _name([long, -long]) == "FL"
 
 
-def test_a_file_whose_channels_cancel_is_heard(clip, tmp_path, speech):
+def test_file_with_cancelling_channels_has_sound(clip, tmp_path, speech):
     track = Track(np.stack([speech, -speech]), RATE, "stereo", "pcm_s16le")
     path = clip(".mkv", regular(140), track)
     container = sniff(path)
@@ -89,7 +89,7 @@ def test_a_file_whose_channels_cancel_is_heard(clip, tmp_path, speech):
     assert (speech_probability(heard) >= 0.5).mean() > 0.5
 
 
-def test_an_offset_from_zero_is_taken_out(clip, tmp_path, speech):
+def test_offset_from_zero_is_taken_out(clip, tmp_path, speech):
     path = clip(".mkv", regular(140), Track(speech[None] * 0.5 + 0.2, RATE, "mono", "pcm_s16le"))
     container = sniff(path)
     with open_sound(path, container, probe(path, container, GuardSettings()), 0.0, 0.0, tmp_path) as sound:

@@ -50,7 +50,7 @@ def test_only_the_pieces_with_flat_tops_count(clip, tmp_path):
 
 
 @pytest.mark.parametrize("hertz", [50.0, 440.0])
-def test_a_tone_is_not_clipped(clip, tmp_path, hertz):
+def test_tone_is_not_clipped(clip, tmp_path, hertz):
     line = 0.8 * np.sin(2 * np.pi * hertz * np.arange(SECONDS * RATE) / RATE)
     assert _share(clip, tmp_path, line.astype(np.float32), "pcm_f32le") == 0
 

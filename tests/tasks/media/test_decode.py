@@ -176,7 +176,7 @@ def test_only_chosen_pictures_are_converted(clip, monkeypatch):
     assert len(painted) == len(set(painted)) == len({frame.source_index for frame in frames}) < 60
 
 
-def test_jump_of_a_year_ends_it_with_the_frames_before(clip):
+def test_timestamp_jump_of_a_year_ends_the_video(clip):
     times = [*regular(20), 31_536_000_000, 31_536_000_040]
     path = clip(".mkv", times)
     container, guards = sniff(path), GuardSettings()
@@ -187,7 +187,7 @@ def test_jump_of_a_year_ends_it_with_the_frames_before(clip):
     assert "limit 86400" in video.truncated
 
 
-def test_a_header_that_promises_ten_million_pictures_ends(clip):
+def test_header_claiming_ten_million_pictures_terminates(clip):
     path = clip(".avi", regular(25))
     raw = bytearray(path.read_bytes())
     length = raw.index(b"vids") + 32
@@ -200,7 +200,7 @@ def test_a_header_that_promises_ten_million_pictures_ends(clip):
     assert "promises" in video.truncated
 
 
-def test_a_table_that_lists_a_million_pictures_ends(clip):
+def test_index_of_a_million_pictures_terminates(clip):
     path = clip(".mp4", regular(25))
     raw = bytearray(path.read_bytes())
     for box, at, value in ((b"stts", 8, 10**6), (b"stsz", 4, 200), (b"stsz", 8, 10**6), (b"stsc", 12, 10**6)):
@@ -240,7 +240,7 @@ def test_each_size_keeps_its_own_proportions(tmp_path, clip):
     assert any("160 x 96, 96 x 192" in note for note in video.notes)
 
 
-def test_a_change_of_size_starts_a_shot_however_alike_the_pictures_are(tmp_path, clip):
+def test_change_of_size_starts_a_shot_however_alike_the_pictures_are(tmp_path, clip):
     parts = [clip(".mpg", regular(40), size=size, pictures=[draw(5, *size)] * 40)
              for size in ((160, 96), (320, 192), (160, 96))]  # fmt: skip
     _, frames = _decode(joined(tmp_path / "joined.mpg", *parts))

@@ -24,7 +24,7 @@ def _parts(clip, picture_late_s, sound_late_s):
 
 @pytest.mark.parametrize("form", ["matroska", "mov"])
 @pytest.mark.parametrize("late_s", [(0, 0), (WALL_S, WALL_S), (0, WALL_S), (WALL_S, 0), (0.5, 0), (0, 0.5)])
-def test_the_picture_s_own_length_is_what_counts(clip, tmp_path, form, late_s):
+def test_video_stream_length_is_used(clip, tmp_path, form, late_s):
     path = remux(tmp_path / "a", *_parts(clip, *late_s), form=form)
     container = sniff(path)
     facts = probe(path, container, GUARDS)
@@ -47,7 +47,7 @@ def test_sound_that_begins_late_is_not_another_clock(clip, tmp_path):
     assert float(apart_s) == pytest.approx(5000, abs=0.1)
 
 
-def test_a_recording_that_is_really_too_long_is_refused(clip, tmp_path):
+def test_too_long_recording_is_refused(clip, tmp_path):
     path = remux(tmp_path / "a.mkv", *_parts(clip, WALL_S, WALL_S))
     with pytest.raises(MediaRefusedError) as caught:
         probe(path, sniff(path), GuardSettings(max_duration_s=1.5))

@@ -37,7 +37,7 @@ def test_many_planes(channels):
     np.testing.assert_allclose(to_float(planar), lines)
 
 
-def test_not_a_number_is_silence_and_giants_are_cut():
+def test_nan_is_silence_and_huge_samples_are_clamped():
     frame = av.AudioFrame.from_ndarray(np.array([[np.nan, np.inf, -1e30, 0.5]], np.float32), "fltp", "mono")
     np.testing.assert_array_equal(to_float(frame), [[0, 8, -8, 0.5]])
 

@@ -27,7 +27,7 @@ def _level(samples) -> float:
 
 
 @pytest.mark.parametrize("suffix", WITH_SOUND)
-def test_a_tone_comes_through_every_container(clip, tmp_path, suffix):
+def test_tone_comes_through_every_container(clip, tmp_path, suffix):
     with _open(clip(suffix, regular(50), tone(2)), tmp_path) as sound:
         middle = sound.read(RATE // 2, RATE)
         assert middle.dtype == np.float32
@@ -119,7 +119,7 @@ def test_gap_is_silence_of_the_right_length(clip, tmp_path):
         assert end_of(sound) == pytest.approx(2.5 * RATE, abs=20)
 
 
-def test_a_gap_of_a_year_ends_it(clip, tmp_path):
+def test_gap_of_a_year_ends_the_sound(clip, tmp_path):
     track = tone(1)
     track.codec = "pcm_s16le"
     track.gaps = {24_000: 31_536_000.0}
@@ -130,7 +130,7 @@ def test_a_gap_of_a_year_ends_it(clip, tmp_path):
         assert end_of(sound) == pytest.approx(RATE / 2, abs=500)
 
 
-def test_max_s_bounds_it(clip, tmp_path):
+def test_max_s_bounds_the_sound(clip, tmp_path):
     with _open(clip(".mkv", regular(25), tone(3)), tmp_path, max_s=1.5) as sound:
         assert end_of(sound) == 24_000
 

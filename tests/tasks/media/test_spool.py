@@ -39,7 +39,7 @@ def test_holes_are_silence_and_not_covered(spool):
     assert (spool.read(10, 10) == 0).all()
 
 
-def test_what_joins_is_one_span(spool):
+def test_adjacent_writes_are_one_span(spool):
     for start in range(0, 100, 10):
         spool.write(start, _ramp(10))
     assert spool.covered(0, 100) == 100

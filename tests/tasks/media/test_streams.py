@@ -31,7 +31,7 @@ def _still(clip, count=40, fps=25, size=LARGE):
 
 @pytest.mark.parametrize("form", ["matroska", "mp4", "avi"])
 @pytest.mark.parametrize("flag", [NONE, DEFAULT])
-def test_a_small_film_goes_before_a_large_picture_that_stands(clip, tmp_path, form, flag):
+def test_small_film_is_chosen_over_a_large_still(clip, tmp_path, form, flag):
     cover = clip(".avi", [0], codec="mjpeg", pix_fmt="yuvj420p", size=LARGE)
     film = _film(clip, suffix=".avi" if form == "avi" else ".mp4")
     path = remux(tmp_path / "a", Part(cover, 0, flag), Part(film, 0), form=form)
@@ -43,7 +43,7 @@ def test_a_small_film_goes_before_a_large_picture_that_stands(clip, tmp_path, fo
 
 
 @pytest.mark.parametrize("fps", [25, 1])
-def test_a_shared_screen_and_a_slide_show_stand_still(clip, tmp_path, fps):
+def test_screen_share_and_slide_show_count_as_still(clip, tmp_path, fps):
     each_second = clip(".mp4", regular(3, 1), size=LARGE)
     beside = _still(clip) if fps == 25 else each_second
     path = remux(tmp_path / "a.mkv", Part(beside, 0, DEFAULT), Part(_film(clip), 0))
@@ -54,7 +54,7 @@ def test_a_shared_screen_and_a_slide_show_stand_still(clip, tmp_path, fps):
     assert looked[0] <= 2
 
 
-def test_of_two_films_the_default_one_then_the_larger(clip, tmp_path):
+def test_default_film_is_chosen_then_the_larger(clip, tmp_path):
     small, large = _film(clip), _film(clip, LARGE)
     flagged = _facts(remux(tmp_path / "a.mkv", Part(large, 0), Part(small, 0, DEFAULT)))
     assert (flagged.picture_stream, other_films(flagged)) == (1, [0])
@@ -62,7 +62,7 @@ def test_of_two_films_the_default_one_then_the_larger(clip, tmp_path):
     assert _facts(remux(tmp_path / "c.mkv", Part(small, 0), Part(small, 0))).picture_stream == 0
 
 
-def test_a_stream_that_moves_only_after_the_intro(clip, tmp_path):
+def test_stream_that_moves_only_after_the_intro(clip, tmp_path):
     pictures = [draw(0, *LARGE)] * 200 + [draw(number, *LARGE) for number in range(200)]
     later = clip(".mp4", regular(400, 10), size=LARGE, pictures=pictures, options={"g": "10", "preset": "ultrafast"})
     still = clip(".mp4", regular(400, 10), pictures=[draw(1)] * 400)
@@ -78,7 +78,7 @@ def test_pictures_too_large_or_too_small_are_not_chosen(clip, tmp_path):
     assert probe(path, Container.MATROSKA, GuardSettings(max_pixels=160 * 96)).picture_stream == 2
 
 
-def test_decord_is_not_asked_where_there_are_several(clip, tmp_path):
+def test_decord_is_not_used_with_several_streams(clip, tmp_path):
     first, second = _film(clip), clip(".mp4", regular(40), pictures=[draw(number + 100) for number in range(40)])
     path = remux(tmp_path / "a.mkv", Part(first, 0), Part(second, 0, DEFAULT))
     facts = _facts(path)
@@ -87,7 +87,7 @@ def test_decord_is_not_asked_where_there_are_several(clip, tmp_path):
     assert (facts.picture_stream, video.decoder, numbers) == (1, "pyav", list(range(100, 140)))
 
 
-def test_a_named_stream_is_taken(clip, tmp_path):
+def test_named_stream_is_taken(clip, tmp_path):
     path = remux(tmp_path / "a.mkv", Part(_film(clip, LARGE), 0, DEFAULT), Part(_film(clip), 0))
     assert probe(path, Container.MATROSKA, GUARDS, picture=1).width == 160
 

@@ -68,7 +68,7 @@ def test_joined_matroska(clip, tmp_path):
     assert max(map(abs, steps)) <= 640
 
 
-def test_a_pause_of_both_keeps_them_in_step(clip, tmp_path):
+def test_common_pause_keeps_the_streams_in_sync(clip, tmp_path):
     one = _recording(clip, ".mkv")
     path = remux(tmp_path / "a.mkv", Part(one, 0, hole=(0.5, 5)), Part(one, 1, hole=(0.5, 5)))
     (step,) = _steps(path, tmp_path)
@@ -87,7 +87,7 @@ def test_mpeg_s_clock_wraps(clip, tmp_path):
 
 
 @pytest.mark.parametrize("late_s", [100.0, 50_000.0])
-def test_what_is_joined_to_a_recording_that_began_late(clip, tmp_path, late_s):
+def test_recording_joined_to_a_late_start(clip, tmp_path, late_s):
     # ffmpeg adds a round of the clock to times that lie more than a minute before the file's first
     one, late = _late(clip, tmp_path, late_s)
     (alone,) = _steps(one, tmp_path)
@@ -117,13 +117,13 @@ def _placed(clock, times):
     return placed
 
 
-def test_a_join_is_the_file_s_not_the_stream_s():
+def test_join_applies_to_all_streams():
     joins = (Join(Fraction(10), {1: Fraction(1)}), Join(Fraction(20), {1: Fraction(2)}))
     assert _placed(StreamClock(1, joins), [1, 9, 1, 2, 8, 2]) == [1, 9, 11, 12, 18, 22]
     assert _placed(StreamClock(1, joins), [1, 9, 5, 6]) == [1, 9, 9, 10]  # no join begins there: it follows on
 
 
-def test_a_clock_that_wraps():
+def test_clock_that_wraps():
     clock_s = Fraction(10_000)
     assert _placed(StreamClock(wraps_s=clock_s), [9990, 9999, 1, 2]) == [9990, 9999, 10_001, 10_002]
     assert _placed(StreamClock(wraps_s=clock_s), [9990, 9999, 300]) == [9990, 9999, 10_300]
@@ -131,7 +131,7 @@ def test_a_clock_that_wraps():
     assert _placed(StreamClock(wraps_s=clock_s), [5000, 5001, 1, 2]) == [5000, 5001, 5001, 5002]
 
 
-def test_a_step_back_of_one_stream_moves_no_other(clip, tmp_path):
+def test_step_back_of_one_stream_moves_no_other(clip, tmp_path):
     one = _recording(clip, ".mkv")
     path = _joined(tmp_path / "joined.mkv", one, one)
     assert len(Timeline.read(path, sniff(path), [0, 1]).joins) == 1
@@ -139,7 +139,7 @@ def test_a_step_back_of_one_stream_moves_no_other(clip, tmp_path):
     assert Timeline.read(one, sniff(one), [0, 1]).joins == ()
 
 
-def test_lone_stamps_far_from_their_neighbours_are_not_believed():
+def test_isolated_outlier_timestamps_are_ignored():
     times = [0, 1, 900, 1, 2, 3, -50, 3, 4, 60, 61, 62, 500]
     kept = [time for time, _ in without_strays((Fraction(time), None) for time in times)]
     assert kept == [0, 1, None, 1, 2, 3, None, 3, 4, 60, 61, 62, 500]

@@ -1,4 +1,4 @@
-"""Runs as flows leave them, made without the work: for tests of what is told about them."""
+"""Runs as flows leave them, made without the work: for tests of the status and the trend page."""
 
 from collections.abc import Mapping
 

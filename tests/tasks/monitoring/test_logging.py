@@ -40,7 +40,7 @@ def test_json_is_an_object_a_line(capsys: pytest.CaptureFixture[str]):
     assert (two["message"], two["level"]) == (f"two {ODD}", "warning")
 
 
-def test_an_error_brings_its_trace_along(capsys: pytest.CaptureFixture[str]):
+def test_error_brings_its_trace_along(capsys: pytest.CaptureFixture[str]):
     with log_lines(LogSettings(format="json")):
         try:
             raise ValueError("odd")
@@ -50,14 +50,14 @@ def test_an_error_brings_its_trace_along(capsys: pytest.CaptureFixture[str]):
     assert "ValueError: odd" in json.loads(line)["trace"]
 
 
-def test_the_level_is_the_least_that_is_told(capsys: pytest.CaptureFixture[str]):
+def test_log_level_is_the_lowest_shown(capsys: pytest.CaptureFixture[str]):
     with log_lines(LogSettings(level="warning")):
         LOG.info("little")
         LOG.warning("much")
     assert [line.rpartition("=")[2] for line in said(capsys)] == ["much"]
 
 
-def test_a_run_within_a_run_says_things_once_and_nothing_is_left_behind(capsys: pytest.CaptureFixture[str]):
+def test_nested_runs_log_once_and_leave_no_handlers(capsys: pytest.CaptureFixture[str]):
     before = logging.getLogger("tasks").level
     with log_lines(LogSettings()):
         with log_lines(LogSettings(format="json", level="debug")):

@@ -1,4 +1,4 @@
-"""What came and went between two releases, by corpus and reason."""
+"""Difference of two releases, by corpus and reason."""
 
 import pyarrow as pa
 
@@ -10,7 +10,7 @@ from tests.tasks.stores.sample_rows import clip_id
 from tests.tasks.training.talkers import add_media, publish, talkers
 
 
-def test_clips_that_came_and_went_are_counted_by_corpus_and_reason(tmp_path):
+def test_added_and_removed_clips_are_counted_by_corpus_and_reason(tmp_path):
     ws = talkers(tmp_path / "ws", speakers=6, clips=1, frames=20)  # 0, 3 and 4 train, 1 and 5 val, 2 test
     before = releases.latest(ws).release_id
     add_media(ws, 7, 2, 20, corpus="new corpus")
@@ -34,7 +34,7 @@ def test_clips_that_came_and_went_are_counted_by_corpus_and_reason(tmp_path):
     assert not data_difference(ws, after, after, Stage.STAGE1).added
 
 
-def test_releases_that_cannot_be_read_are_said_so(tmp_path):
+def test_unreadable_releases_are_noted(tmp_path):
     ws = talkers(tmp_path / "ws", speakers=2, clips=1, frames=20)
     result = data_difference(ws, "r-none", releases.latest(ws).release_id, Stage.STAGE1)
     assert "no release r-none" in result.note and not result.added

@@ -1,4 +1,4 @@
-"""Every rule of the gate, seen to hold and to fail, on scores whose outcome can be told by hand."""
+"""Every rule of the gate, seen to hold and to fail, on scores whose outcome can be computed by hand."""
 
 from dataclasses import asdict
 
@@ -18,7 +18,7 @@ def failed(result) -> list[str]:
     return [check.name for check in result.checks if not check.passed]
 
 
-def test_a_better_one_wins():
+def test_better_challenger_is_promoted():
     decision = verdict(sheet(2, error=0.8), sheet(1))
     assert (decision.outcome, failed(decision), decision.clips, decision.speakers) == ("promote", [], 16, 8)
     assert "every guard holds" in decision.why
@@ -33,7 +33,7 @@ def test_a_better_one_wins():
         (lambda clip: 0.2 if clip < 2 else 1.05, "undecidable"),  # one speaker's luck
     ],
 )
-def test_what_is_not_surely_better_by_enough_is_kept(error, words):
+def test_challenger_below_the_minimum_effect_is_kept(error, words):
     decision = verdict(sheet(2, error=error), sheet(1))
     assert decision.outcome == "keep"
     assert failed(decision)[0] == "primary"
@@ -56,7 +56,7 @@ def test_what_is_not_surely_better_by_enough_is_kept(error, words):
         ({"correlation": lambda clip: None if clip % 4 == 0 else 0.9}, "correlation"),
     ],
 )
-def test_a_better_one_that_breaks_a_guard_is_kept(changes, name):
+def test_better_challenger_beyond_a_tolerance_is_kept(changes, name):
     decision = verdict(sheet(2, error=0.8, **changes), sheet(1))
     assert decision.outcome == "keep"
     assert name in failed(decision)
@@ -64,32 +64,32 @@ def test_a_better_one_that_breaks_a_guard_is_kept(changes, name):
 
 
 @pytest.mark.parametrize("changes", [{"correlation": 0.44}, {"mouth_opening_std_ratio": 0.9}, {"latency_ms": 14.0}])
-def test_within_its_tolerance_a_guard_holds(changes):
+def test_score_within_its_tolerance_passes(changes):
     assert verdict(sheet(2, error=0.8, **changes), sheet(1)).outcome == "promote"
 
 
-def test_nearer_to_one_is_not_further_from_the_champion():
+def test_ratio_score_nearer_to_one_passes():
     assert (
         verdict(sheet(2, error=0.8, mouth_opening_std_ratio=1.0), sheet(1, mouth_opening_std_ratio=0.6)).outcome
         == "promote"
     )
 
 
-def test_a_still_champion_can_be_beaten():
+def test_champion_without_movement_can_be_beaten():
     """It trembles less than anybody, and nothing can be measured of how its mouth moves."""
     still = sheet(1, error=1.1, correlation=None, mouth_opening_std_ratio=0.0, jitter=0.0)
     assert verdict(sheet(2, error=0.8), still).outcome == "promote"
 
 
 @pytest.mark.parametrize(("speakers", "clips"), [(4, 4), (8, 1)])
-def test_too_little_to_judge_on_keeps_whatever_the_scores(speakers, clips):
+def test_small_benchmark_keeps_the_champion(speakers, clips):
     one, two = (sheet(number, error, speakers=speakers, clips=clips) for number, error in ((2, 0.1), (1, 1.0)))
     decision = verdict(one, two)
     assert decision.outcome == "keep"
     assert decision.why.startswith("undecidable")
 
 
-def test_the_first_champion_has_to_beat_its_controls_alone():
+def test_first_champion_has_to_beat_only_its_controls():
     assert verdict(sheet(1)).outcome == "promote"
     assert failed(verdict(sheet(1, copy=0.99))) == ["beats copy"]
     assert failed(verdict(sheet(1, other=1.0))) == ["beats other sound"]
@@ -100,11 +100,11 @@ def test_other_clips_are_not_compared():
         verdict(sheet(2), sheet(1, speakers=7))
 
 
-def test_the_same_scores_give_the_same_verdict():
+def test_decision_is_deterministic():
     assert verdict(sheet(2, error=0.97), sheet(1)) == verdict(sheet(2, error=0.97), sheet(1))
 
 
-def test_what_has_no_interval_says_why_and_keeps_its_figure():
+def test_missing_interval_names_its_cause_and_keeps_the_figure():
     """Two clips of one speaker: the figure is there, and one speaker does not say how much speakers differ."""
     decision = verdict(sheet(error=0.9, speakers=1, clips=2))
     assert decision.why == "undecidable: the benchmark holds 2 clips of 1 speaker, the policy requires 12 and 6"
@@ -115,7 +115,7 @@ def test_what_has_no_interval_says_why_and_keeps_its_figure():
 
 
 @pytest.mark.parametrize(("champion", "says"), [(None, "no champion: "), (3, "kept: ")])
-def test_where_there_is_no_champion_none_is_kept(champion, says, capsys):
+def test_rejected_challenger_without_champion_leaves_none(champion, says, capsys):
     decision = verdict(sheet(error=0.9, speakers=1, clips=2))
     result = dict.fromkeys(("repaired", "move", "run", "benchmark", "policy", "model"), "x") | {
         "challenger": 4,

@@ -26,7 +26,7 @@ def tracking(settings):
 
 
 def put_to_the_test(settings, name: str | None = None):
-    """What the flow does: contest, scores, verdict, evidence, move."""
+    """Run the steps of the flow: comparison, scores, decision, evidence, move."""
     comparison = gate.open_comparison(settings, "stage1", name)
     sheets = gate.score(settings, comparison)
     verdict = gate.decide(comparison, sheets)
@@ -50,7 +50,7 @@ def pointing(settings, *aliases: str) -> list[int | None]:
 
 
 @pytest.mark.parametrize("where", ["settings", pytest.param("on_server", marks=pytest.mark.long)])
-def test_from_the_first_champion_to_a_better_one_and_back(request, register, ws, where):
+def test_gate_promotes_replaces_and_rolls_back(request, register, ws, where):
     settings = request.getfixturevalue(where)
     poor, good = register(settings, "deaf"), register(settings, "good")
     crown(settings, poor)
@@ -79,7 +79,7 @@ def test_from_the_first_champion_to_a_better_one_and_back(request, register, ws,
     assert result[1]["policy"] == comparison.policy.hash and result[0]["why"] == "it mumbles"
 
 
-def test_the_evidence_says_what_was_compared(settings, register):
+def test_evidence_names_the_compared_models(settings, register):
     register(settings, "good")
     comparison, verdict, run = put_to_the_test(settings)
     result = tracking(settings).client.get_run(run)
@@ -91,7 +91,7 @@ def test_the_evidence_says_what_was_compared(settings, register):
     assert {f"promotion/{name}" for name in ("verdict.json", "policy.json", "scores.json")} <= names
 
 
-def test_the_evidence_of_a_promotion_that_came_too_late_says_so(settings, register, ws):
+def test_evidence_of_an_overtaken_promotion_is_marked(settings, register, ws):
     other, good = register(settings, "other seed"), register(settings, "good")
     comparison = gate.open_comparison(settings, "stage1", str(good))
     sheets = gate.score(settings, comparison)
@@ -104,7 +104,7 @@ def test_the_evidence_of_a_promotion_that_came_too_late_says_so(settings, regist
     assert result["outcome"] == evidence.NOT_MOVED and "meanwhile" in result["why"]
 
 
-def test_a_first_champion_and_a_deaf_challenger_who_leaves_everything_where_it_was(settings, register, ws):
+def test_challenger_without_audio_is_kept_out(settings, register, ws):
     good = register(settings, "good")
     put_to_the_test(settings)
     poor = register(settings, "deaf")
@@ -116,7 +116,7 @@ def test_a_first_champion_and_a_deaf_challenger_who_leaves_everything_where_it_w
         gate.open_comparison(settings, "stage1", "@champion")
 
 
-def test_versions_that_are_refused_before_anything_is_scored(settings, register, ws):
+def test_ineligible_versions_are_refused_before_scoring(settings, register, ws):
     number = register(settings, "good")
     store = tracking(settings)
 
@@ -140,7 +140,7 @@ def test_versions_that_are_refused_before_anything_is_scored(settings, register,
     refused("no audit that passed")
 
 
-def test_what_befalls_a_challenger_while_a_person_thinks_about_it(settings, register, ws):
+def test_challenger_is_rechecked_after_approval(settings, register, ws):
     """Its footage is taken down, by the tag and, where its training ended later, without; or it is deleted."""
     number = register(settings, "good")
     comparison = gate.open_comparison(settings, "stage1", None)
@@ -170,7 +170,7 @@ def test_what_befalls_a_challenger_while_a_person_thinks_about_it(settings, regi
     refused(TrackingError, f"has no version {number}")
 
 
-def test_a_benchmark_whose_clips_are_gone_judges_nobody(settings, register, ws):
+def test_benchmark_with_missing_clips_is_refused(settings, register, ws):
     register(settings, "good")
     frozen = gate.open_comparison(settings, "stage1", None).benchmark
     tables.delete_rows(ws, "stage1", "clip_id", [frozen.clips[0].clip_id])
@@ -179,7 +179,7 @@ def test_a_benchmark_whose_clips_are_gone_judges_nobody(settings, register, ws):
 
 
 @pytest.mark.parametrize("role", ["challenger", "champion"])
-def test_a_model_that_was_trained_on_the_benchmark_is_refused(settings, register, ws, role):
+def test_model_that_was_trained_on_the_benchmark_is_refused(settings, register, ws, role):
     """As a challenger; and as a champion, which a person may make of any version."""
     from tasks.tracking.lineage import keep_lineage
     from tasks.tracking.runs import TrackedRun
@@ -200,7 +200,7 @@ def test_a_model_that_was_trained_on_the_benchmark_is_refused(settings, register
 
 
 @pytest.mark.parametrize("role", ["challenger", "champion"])
-def test_a_corrupted_model_file_is_refused(settings, register, ws, role):
+def test_corrupted_model_file_is_refused(settings, register, ws, role):
     champion = register(settings, "other seed")
     crown(settings, champion)
     challenger = register(settings, "good")
@@ -216,7 +216,7 @@ def test_a_corrupted_model_file_is_refused(settings, register, ws, role):
     assert len(moves(ws)) == 1
 
 
-def test_a_rollback_to_a_corrupted_or_taken_down_version_is_refused(settings, register, ws):
+def test_rollback_to_a_corrupted_or_taken_down_version_is_refused(settings, register, ws):
     first, second = register(settings, "other seed"), register(settings, "good")
     crown(settings, first)
     crown(settings, second)
@@ -232,7 +232,7 @@ def test_a_rollback_to_a_corrupted_or_taken_down_version_is_refused(settings, re
     assert pointing(settings, CHAMPION) == [second]
 
 
-def test_deleted_versions_and_names_that_nobody_has(settings, register, ws):
+def test_deleted_and_unknown_versions_are_refused(settings, register, ws):
     first = register(settings, "other seed")
     crown(settings, first)
     second = register(settings, "good")
@@ -252,7 +252,7 @@ def test_deleted_versions_and_names_that_nobody_has(settings, register, ws):
     assert pointing(settings, CHAMPION) == [second]
 
 
-def test_a_rollback_passes_over_a_champion_that_was_deleted_since(settings, register, again):
+def test_rollback_skips_a_deleted_champion(settings, register, again):
     first = register(settings, "other seed")
     second, third = again(settings, first), again(settings, first)
     for number in (first, second, third):
@@ -262,7 +262,7 @@ def test_a_rollback_passes_over_a_champion_that_was_deleted_since(settings, regi
     assert pointing(settings, CHAMPION, PREVIOUS) == [first, None]
 
 
-def test_without_any_version_or_with_a_policy_that_cannot_hold_it_says_what_to_do(settings, policy, tmp_path):
+def test_missing_version_or_unusable_policy_names_the_remedy(settings, policy, tmp_path):
     with pytest.raises(TrackingError, match="makes one"):
         gate.open_comparison(settings, "stage1", None)
     (tmp_path / "typo.toml").write_text(policy.read_text().replace("jitter", "jiter"))
@@ -270,7 +270,7 @@ def test_without_any_version_or_with_a_policy_that_cannot_hold_it_says_what_to_d
         gate.open_comparison(settings.model_copy(update={"promotion": tmp_path / "typo.toml"}), "stage1", None)
 
 
-def test_only_former_champions_are_rolled_back_to_and_any_version_is_an_override(settings, register, again, ws):
+def test_rollback_takes_former_champions_and_override_any_version(settings, register, again, ws):
     """Whoever was refused a minute ago is not crowned by the back door, and the ledger tells the front door apart."""
     first = register(settings, "other seed")
     second, third = again(settings, first), again(settings, first)
@@ -292,7 +292,7 @@ def test_only_former_champions_are_rolled_back_to_and_any_version_is_an_override
     assert kinds == [("rollback", third), ("rollback", second), ("override", third), ("override", second)]
 
 
-def test_moves_by_hand_are_runs_on_record(settings, register, ws, policy):
+def test_manual_moves_are_logged_runs(settings, register, ws, policy):
     register(settings, "other seed")
     result = manual.override("asked for", workspace=ws.root)
     assert (result["kind"], result["why"], result["state"]) == ("override", "asked for", "done")

@@ -127,7 +127,7 @@ def wins(challenger: ModelScores, champion: ModelScores) -> bool:
     )
 
 
-def test_a_translator_is_graded_beside_its_baselines_and_has_to_beat_them(sheets):
+def test_translator_has_to_beat_its_controls(sheets):
     assert {"painted", "copy", "warp", "nearest frame", "source"} == set(sheets["shaken"].systems())
     assert sheets["good"].costs["parameters"] == sheets["shaken"].costs["parameters"] > 0
     beats_copy = RULES.rule(TRANSLATOR).model_copy(update={"controls": {"copy": 0.0}})
@@ -137,20 +137,20 @@ def test_a_translator_is_graded_beside_its_baselines_and_has_to_beat_them(sheets
     assert warped == {row.clip_id: row.scores for row in sheets["shaken"].clip_scores if row.system == "warp"}
 
 
-def test_in_a_hundred_trials_a_worse_translator_never_wins_and_a_better_one_wins(sheets):
+def test_worse_translator_is_never_promoted_in_100_trials(sheets):
     draw = np.random.default_rng(1)
     assert not any(wins(*drawn(draw, sheets["shaken"], sheets["good"])) for _ in range(TRIALS))
     assert wins(sheets["good"], sheets["shaken"])
 
 
-def test_an_equal_translator_wins_at_most_at_the_stated_rate(sheets):
+def test_equal_translator_is_promoted_at_most_at_the_nominal_rate(sheets):
     draw = np.random.default_rng(2)
     pairs = (swapped(draw, *drawn(draw, sheets["good"], sheets["nudged"])) for _ in range(TRIALS))
     assert sum(wins(one, other) for one, other in pairs) <= MOST_WINS
 
 
 @pytest.mark.long
-def test_the_better_translator_wins_and_is_drawn_beside_the_worse_one(settings, trained):
+def test_better_translator_is_promoted_and_rendered(settings, trained):
     bad, good = register(settings, trained["shaken"]), register(settings, trained["good"])
     first = gate.open_comparison(settings, "stage2", str(bad))
     unasked = decision.PromotionDecision("promote", "a test", 0, 0, ())

@@ -36,7 +36,7 @@ def recoded(picture: np.ndarray) -> np.ndarray:
     ],
     ids=["recoded", "smaller", "larger", "darker", "blurred"],
 )
-def test_the_same_picture_in_another_shape_is_near(grey, change):
+def test_same_picture_in_another_shape_is_near(grey, change):
     assert apart(picture_hash(grey), picture_hash(change(grey))) <= 4
 
 
@@ -87,7 +87,7 @@ def test_mild_noise_moves_less_of_it_than_other_words(speeches):
     assert 0.4 < other < 0.6
 
 
-def test_the_fingerprint_is_of_the_moment(speeches):
+def test_fingerprint_is_of_the_moment(speeches):
     """One second later the fingerprint is another; the same second in another place of the file is the same."""
     room = speeches[0] + noise(speeches[0], 0.001)
     whole, later = heard(room, 150), heard(room[25 * 640 :], 100)
@@ -127,11 +127,11 @@ def test_movement_does_not_depend_on_size_and_place(face, change):
     assert np.abs(motion(change(face)) - motion(face)).max() <= 1
 
 
-def test_a_mirrored_face_moves_the_other_way_sideways_and_no_other_way(face):
+def test_mirrored_face_moves_the_other_way_sideways_and_no_other_way(face):
     mirrored = face[:, MIRRORED] * (-1, 1) + (640, 0)
     assert np.abs(motion(mirrored) - motion(face) * (1, 1, -1, 1)).max() <= 1
 
 
-def test_a_still_face_does_not_move_by_the_noise_of_its_landmarks(face):
+def test_still_face_does_not_move_by_the_noise_of_its_landmarks(face):
     still = np.repeat(face[:1], 100, axis=0) + np.random.default_rng(0).normal(0, 0.2, face.shape)
     assert np.abs(motion(still)).mean() < 5

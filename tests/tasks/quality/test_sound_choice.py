@@ -30,18 +30,18 @@ def sounds(*scores):
         ((0.1, "silent", 3.0, 7.0), EQUAL, 3),
     ],
 )
-def test_which_is_chosen(scores, default_alone, chosen):
+def test_best_matching_stream_is_chosen(scores, default_alone, chosen):
     assert choose_sound(sounds(*scores), default_alone) == chosen
 
 
-def test_when_no_further_clip_is_needed():
+def test_choice_ends_early_when_clear():
     assert is_clear(sounds(5.0, 0.3))
     assert not is_clear(sounds(5.0, 4.5))
     assert not is_clear(sounds(5.0, 2.0))
     assert not is_clear(sounds(2.0, None))
 
 
-def test_a_score_is_the_mean_of_the_clips_that_could_be_measured():
+def test_score_is_the_mean_of_the_clips_that_could_be_measured():
     evidence = SoundEvidence()
     for score in (4.0, None, 1.0):
         evidence.add(score, is_heard=True)

@@ -32,7 +32,7 @@ def verify(ws: Workspace, result) -> None:
     benchmarks.verify(ws, result, tables.version(ws, "stage1"))
 
 
-def test_it_is_the_test_split_with_a_few_clips_a_speaker(ws):
+def test_benchmark_is_the_test_split_with_few_clips_per_speaker(ws):
     frozen_benchmark = freeze(ws)
     assert {clip.speaker for clip in frozen_benchmark.clips} == {"speaker 2"}
     assert len(frozen_benchmark.clips) == benchmarks.CLIPS_A_SPEAKER
@@ -40,7 +40,7 @@ def test_it_is_the_test_split_with_a_few_clips_a_speaker(ws):
     verify(ws, frozen_benchmark)
 
 
-def test_later_footage_does_not_enter_it_until_it_is_frozen_anew(ws):
+def test_benchmark_excludes_later_footage_until_refrozen(ws):
     first = freeze(ws)
     add_media(ws, 6, 2, 20)
     publish(ws)
@@ -52,7 +52,7 @@ def test_later_footage_does_not_enter_it_until_it_is_frozen_anew(ws):
     verify(ws, second)
 
 
-def test_it_is_frozen_from_the_newest_release_whichever_is_evaluated(ws):
+def test_benchmark_is_frozen_from_the_newest_release(ws):
     old = releases.latest(ws)
     add_media(ws, 6, 2, 20)
     publish(ws)
@@ -61,27 +61,27 @@ def test_it_is_frozen_from_the_newest_release_whichever_is_evaluated(ws):
     assert {clip.speaker for clip in frozen_benchmark.clips} == {"speaker 2", "speaker 6"}
 
 
-def test_the_same_clips_are_the_same_benchmark(ws):
+def test_same_clips_are_the_same_benchmark(ws):
     first = freeze(ws)
     assert freeze(ws, renew=True) == first
     assert tables.read(ws, "benchmarks").num_rows == len(first.clips)
 
 
-def test_another_extractor_begins_another_line(ws):
+def test_another_extractor_begins_another_benchmark_line(ws):
     release = releases.latest(ws)
     other = benchmarks.freeze(ws, replace(release, extractor="9-other"), Stage.STAGE1, "a test")
     assert other.benchmark != freeze(ws).benchmark
     assert benchmarks.standing(ws, Stage.STAGE1, "9-other") == other
 
 
-def test_changed_content_is_noticed(ws):
+def test_changed_content_is_detected(ws):
     frozen_benchmark = freeze(ws)
     damage(ws, 2, 20, 1.0)
     with pytest.raises(PromotionError, match="with other content"):
         verify(ws, frozen_benchmark)
 
 
-def test_a_clip_that_is_gone_is_noticed(ws):
+def test_missing_clip_is_detected(ws):
     frozen_benchmark = freeze(ws)
     tables.delete_rows(ws, "stage1", "clip_id", [frozen_benchmark.clips[0].clip_id])
     with pytest.raises(PromotionError, match="not stored any more"):
@@ -89,7 +89,7 @@ def test_a_clip_that_is_gone_is_noticed(ws):
 
 
 @pytest.mark.parametrize("how", ["deleted", "changed"])
-def test_a_row_that_was_meddled_with_is_noticed(ws, how):
+def test_tampered_row_is_detected(ws, how):
     frozen_benchmark = freeze(ws)
     clip = frozen_benchmark.clips[0].clip_id
     if how == "deleted":
@@ -108,7 +108,7 @@ def test_without_a_test_split_there_is_nothing_to_freeze(ws):
         )
 
 
-def test_whoever_is_in_it_is_held_out(ws):
+def test_benchmark_speakers_are_held_out_of_training(ws):
     assert not benchmarks.held_out(ws).speakers
     frozen_benchmark = freeze(ws)
     held = benchmarks.held_out(ws)
@@ -120,7 +120,7 @@ def test_whoever_is_in_it_is_held_out(ws):
     assert not held.holds("other", "other", "speaker 1", "speaker 1")
 
 
-def test_somebody_to_whom_a_frozen_clip_is_given_later_is_held_out_too(ws):
+def test_speaker_later_assigned_a_frozen_clip_is_held_out(ws):
     frozen_benchmark = freeze(ws)
     given = frozen_benchmark.clips[0].media_id
     clips = tables.read(ws, "clips", ["clip_id", "media_id"]).to_pylist()

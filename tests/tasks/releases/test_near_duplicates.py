@@ -24,7 +24,7 @@ def _clips(pictures, sounds, frames=None, media=None, motion=None, pairing=9.0):
 
 
 def _movement(chance, frames=120):
-    """What a face's signals look like: noise of no long memory, 25 steps a standard deviation."""
+    """Return face signals like real ones: short-memory noise, 25 steps a standard deviation."""
     noise = gaussian_filter1d(chance.normal(size=(frames, 4)), 2, axis=0)
     return noise / noise.std(axis=0)
 
@@ -57,7 +57,7 @@ def chance():
     return np.random.default_rng(5)
 
 
-def test_nothing_comes_of_nothing():
+def test_no_clips_give_no_pairs():
     result = find_near_copies(_clips([], []))
     assert result.near_copy_of == {} and len(result.pairs) == 0
 
@@ -125,7 +125,7 @@ def test_less_than_a_second_and_silence_match_nothing(chance):
     assert find_near_copies(_clips([b""] * 4, [short, short, quiet, quiet])).near_copy_of == {}
 
 
-def test_a_chain_points_at_its_smallest_clip(chance):
+def test_chain_points_at_its_smallest_clip(chance):
     one = _picture(chance)
     two = _flip(one, _spread(chance, 4))
     three = _flip(two, _spread(chance, 4))
@@ -135,7 +135,7 @@ def test_a_chain_points_at_its_smallest_clip(chance):
     assert find_near_copies(rows.take([2, 0, 1])).same_scene_as == expected
 
 
-def test_a_huge_cluster_stays_one_cluster_and_cheap(chance):
+def test_huge_cluster_is_one_cluster_in_bounded_time(chance):
     base = _picture(chance)
     pictures = [_flip(base, _spread(chance, 1)) for _ in range(5000)] + [base] * 5000
     started = time.monotonic()
@@ -168,7 +168,7 @@ def test_other_sentences_in_the_same_chair_share_the_scene_and_are_no_copies(cha
     assert set(result.same_scene_as.values()) == {"c000000"} and len(result.same_scene_as) == 199
 
 
-def test_what_hardly_moves_or_is_short_is_no_copy_by_movement(chance):
+def test_still_or_short_clips_are_no_copies_by_movement(chance):
     one = _movement(chance)
     still, short = [_track(0.15 * one)] * 2, [_track(one[:49])] * 2
     for tracks in (still, short, [bytes(400)] * 2, [b"", b""]):
@@ -200,7 +200,7 @@ def test_equal_sound_is_a_copy_where_it_is_the_recording_s(chance, pairing, same
 
 @pytest.mark.long
 @pytest.mark.slow
-def test_a_hundred_thousand_clips_take_seconds(chance):
+def test_hundred_thousand_clips_take_seconds(chance):
     count, copies = 100_000, 1000
     pictures = [_picture(chance) for _ in range(count - copies)]
     pictures += [_flip(pictures[n], _spread(chance, 3)) for n in range(copies)]

@@ -115,7 +115,7 @@ def test_every_cell_of_table_3_is_measured_and_each_training_is_done_once(undist
 
 
 @pytest.mark.long
-def test_what_is_there_is_used_again_by_the_same_table_and_by_another(undisturbed, first):
+def test_trainings_are_reused_across_tables(undisturbed, first):
     workspace, made, _ = undisturbed
     assert first[2].began == [0] * len(BASELINES)  # ours is there
     result = Trainings()
@@ -134,7 +134,7 @@ def test_what_is_there_is_used_again_by_the_same_table_and_by_another(undisturbe
 
 
 @pytest.mark.long
-def test_baselines_stand_beside_ours_and_every_claim_is_judged(first):
+def test_table1_holds_baselines_and_claim_verdicts(first):
     made = first[1]
     names = ["LipGAN", "Wav2Lip", "ATVGnet", "MakeItTalk"]
     assert [row.name for row in made.rows[:5]] == ["ours", *names]
@@ -156,7 +156,7 @@ def test_baselines_stand_beside_ours_and_every_claim_is_judged(first):
     assert set(names[:2]) < made.published["LRS2"].keys()
 
 
-def test_a_baseline_has_the_minutes_of_both_stages_and_wav2lips_expert_its_share_of_them(footage):
+def test_baseline_has_the_minutes_of_both_stages_and_wav2lips_expert_its_share_of_them(footage):
     workspace = Workspace.open(str(footage))
     made = shop(workspace, 1, Recorder())
     for kind, minutes in ((TRANSLATOR, 1), ("lipgan", 2)):
@@ -183,7 +183,7 @@ class Unplugged(Trainings):
 
 
 @pytest.mark.long
-def test_a_baseline_that_was_interrupted_goes_on_to_the_same_weights(first, tmp_path):
+def test_baseline_that_was_interrupted_goes_on_to_the_same_weights(first, tmp_path):
     workspace = Workspace.open(str(shutil.copytree(first[0].root, tmp_path / "w")))
     (folder,) = (path for path in trainings(workspace).glob("paper-wav2lip-*") if path.is_dir())
     weights = load_baseline(folder / "model")[0].network.state_dict()
@@ -198,7 +198,7 @@ def test_a_baseline_that_was_interrupted_goes_on_to_the_same_weights(first, tmp_
 
 
 @pytest.mark.long
-def test_a_baseline_that_nothing_is_good_for_gets_a_row_that_says_so(first):
+def test_untrainable_baseline_gets_a_row_with_its_reason(first):
     workspace, job = first[0], TrainingJob("lipgan")
     whole = held_out(workspace, None, None, 1)
     silent = tuple(replace(clip, both=False) for clip in whole.pictures.train)
@@ -216,7 +216,7 @@ def test_a_baseline_that_nothing_is_good_for_gets_a_row_that_says_so(first):
     assert {one.verdict for one in made.findings() if one.claim.worse == "LipGAN"} == {"not measured"}
 
 
-def test_a_trouble_of_a_baseline_is_told_and_one_of_ours_ends_the_table(footage):
+def test_baseline_error_is_a_row_and_own_error_ends_the_table(footage):
     made = shop(Workspace.open(str(footage)), 7, Recorder())
     for kind in (GENERATOR, "lipgan"):
         made.budget_file(kind).write_text("{")
@@ -226,7 +226,7 @@ def test_a_trouble_of_a_baseline_is_told_and_one_of_ours_ends_the_table(footage)
 
 
 @pytest.mark.long
-def test_a_takedown_finds_every_training_that_met_the_footage(first):
+def test_takedown_finds_every_training_on_the_footage(first):
     workspace = first[0]
     footage = held_out(workspace, None, None, 1)
     folders = {path.name for path in trainings(workspace).iterdir() if path.is_dir()}
@@ -249,7 +249,7 @@ table(Workspace.open(sys.argv[1]), "table3", Trainings(int(sys.argv[2])))
 
 
 @pytest.mark.long
-def test_killed_in_the_third_training_it_goes_on_from_there(footage, undisturbed, tmp_path):
+def test_killed_table_resumes_in_the_third_training(footage, undisturbed, tmp_path):
     root = shutil.copytree(footage, tmp_path / "w")
     call = [sys.executable, "-c", KILLED, str(root), str(2 * STEPS + 4)]
     assert subprocess.run(call, capture_output=True).returncode == -signal.SIGKILL
@@ -274,7 +274,7 @@ def test_minutes_become_steps_once(footage, tmp_path, kind):
         made.budget(kind)
 
 
-def test_without_weights_nothing_is_trained_for_the_face_recognition_row(footage):
+def test_face_recognition_row_without_weights_trains_nothing(footage):
     given = settings(Workspace.open(str(footage)))
     jobs = EXPERIMENTS["table4"].jobs(given)
     assert {job.off for job in jobs} == {"gated convolution", "temporal discriminator", None}
@@ -288,7 +288,7 @@ def test_without_weights_nothing_is_trained_for_the_face_recognition_row(footage
 
 
 @pytest.mark.long
-def test_scores_are_kept_and_what_is_damaged_is_not_believed(first):
+def test_cached_scores_are_verified(first):
     workspace = first[0]
     kept_scores = sorted(trainings(workspace).glob("paper-scores-*.json"))
     assert len(kept_scores) >= 4
@@ -303,6 +303,6 @@ def test_scores_are_kept_and_what_is_damaged_is_not_believed(first):
     assert {path: path.read_text() for path in kept_scores} == actual
 
 
-def test_no_minutes_are_no_budget(footage):
+def test_zero_minutes_are_refused(footage):
     with pytest.raises(TrainingError, match="more than 0 minutes"):
         make_table(settings(Workspace.open(str(footage))), "table3", 0, None, None, 1, Recorder())

@@ -1,4 +1,4 @@
-"""What counts as new footage, and when it is enough."""
+"""Amount of new footage since a training, and the retraining thresholds."""
 
 import pytest
 
@@ -26,6 +26,6 @@ def test_nothing_new():
 
 
 @pytest.mark.parametrize("short", [{}, {"new_clips": 3}, {"new_hours": 1.5}, {"new_speakers": 1}])
-def test_any_one_of_the_three_is_enough_and_none_is_not(short):
+def test_any_single_threshold_triggers_retraining(short):
     rule = StageRule(**{"new_clips": 4, "new_hours": 1.6, "new_speakers": 2} | short)
     assert is_due(DataChange(clips=3, hours=1.5, speakers=1, gone=9), rule) == bool(short)

@@ -1,4 +1,4 @@
-"""What a file that has taken its decoder over would try. Each returns what it got; where it is refused, OSError."""
+"""Attacks by a file that has taken over its decoder. Each returns its loot; where it is refused, OSError."""
 
 import ctypes
 import errno

@@ -26,7 +26,7 @@ def listed(root: Path | str, **corpus):
 
 
 @pytest.mark.parametrize("name", ODD_NAMES, ids=repr)
-def test_any_name_is_listed_once_and_leads_back_to_the_file(tmp_path, name):
+def test_odd_names_are_listed_once_and_resolve(tmp_path, name):
     (folder := tmp_path / "raw").mkdir()
     full = os.fsencode(folder) + b"/" + name
     with open(full, "wb") as out:
@@ -48,7 +48,7 @@ def test_names_that_differ_keep_different_uris(tmp_path):
 
 
 @pytest.mark.timeout(20)
-def test_what_must_not_be_opened_is_listed_with_its_reason(tmp_path):
+def test_special_files_are_listed_with_a_reason(tmp_path):
     os.mkfifo(tmp_path / "pipe.mp4")
     (tmp_path / "broken.mp4").symlink_to(tmp_path / "nowhere.mp4")
     (tmp_path / "loop.mp4").symlink_to(tmp_path / "loop.mp4")
@@ -79,14 +79,14 @@ def test_what_must_not_be_opened_is_listed_with_its_reason(tmp_path):
     assert all(raw.size_bytes == 0 for raw in actual.values() if raw.refusal)
 
 
-def test_a_link_to_the_folder_itself_does_not_go_round(tmp_path):
+def test_link_to_the_folder_itself_does_not_go_round(tmp_path):
     (tmp_path / "a.mp4").write_bytes(b"1")
     (tmp_path / "me").symlink_to(tmp_path)
     assert [raw.refusal for raw in listed(tmp_path)] == [None, FileReason.LINKED_FOLDER]
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read every folder")
-def test_a_folder_that_cannot_be_listed_is_named(tmp_path):
+def test_folder_that_cannot_be_listed_is_named(tmp_path):
     (closed := tmp_path / "closed").mkdir()
     (tmp_path / "open.mp4").write_bytes(b"1")
     closed.chmod(0)
@@ -99,7 +99,7 @@ def test_a_folder_that_cannot_be_listed_is_named(tmp_path):
     assert actual == {"open.mp4": None, "closed": FileReason.UNREADABLE}
 
 
-def test_the_order_is_stable_and_by_name(tmp_path):
+def test_order_is_stable_and_by_name(tmp_path):
     for name in ("b/2.mp4", "b/1.mp4", "a/3.mp4", "z.mp4", "a.mp4", "B/1.mp4"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"1")
@@ -119,14 +119,14 @@ def test_the_order_is_stable_and_by_name(tmp_path):
         ("[ab].m*", {"a.mp4", "b.mov"}),
     ],
 )
-def test_the_glob_chooses_files(tmp_path, glob, names):
+def test_glob_chooses_files(tmp_path, glob, names):
     (tmp_path / "in").mkdir()
     for name in ("a.mp4", "b.mov", "in/c.mp4"):
         (tmp_path / name).write_bytes(b"1")
     assert {str(Path(raw.uri).relative_to(tmp_path)) for raw in listed(tmp_path, glob=glob)} == names
 
 
-def test_the_stamp_changes_with_the_file_and_not_without(tmp_path):
+def test_stamp_changes_with_the_file_and_not_without(tmp_path):
     path = tmp_path / "a.mp4"
     path.write_bytes(b"one")
     (before,) = listed(tmp_path)
@@ -138,7 +138,7 @@ def test_the_stamp_changes_with_the_file_and_not_without(tmp_path):
     assert len({before.stamp, longer.stamp, older.stamp}) == 3
 
 
-def test_what_the_corpus_says_is_said_of_every_file(tmp_path):
+def test_corpus_labels_apply_to_every_file(tmp_path):
     (tmp_path / "s07").mkdir()
     (tmp_path / "s07" / "x.mp4").write_bytes(b"1")
     result = {"name": "grid", "speaker": r"(s\d+)/", "licence": "CC0", "consent": "given", "language": "en"}
@@ -152,18 +152,18 @@ def test_one_file_is_a_corpus_of_one(tmp_path):
     assert [raw.uri for raw in listed(path)] == [str(path)]
 
 
-def test_a_file_uri_is_decoded(tmp_path):
+def test_file_uri_is_decoded(tmp_path):
     (folder := tmp_path / "my folder").mkdir()
     (folder / "a.mp4").write_bytes(b"1")
     assert listed(f"file://{str(folder).replace(' ', '%20')}") == listed(folder)
 
 
-def test_a_root_that_is_not_there_is_named(tmp_path):
+def test_root_that_is_not_there_is_named(tmp_path):
     with pytest.raises(SourceError, match=r"nowhere: there is no such"):
         listed(tmp_path / "nowhere")
 
 
-def test_a_workspace_is_no_footage(tmp_path):
+def test_workspace_is_not_listed_as_footage(tmp_path):
     """Else `heterodub ingest .` would find its own files, more of them every time."""
     (tmp_path / "a.mp4").write_bytes(b"1")
     Workspace.open(str(tmp_path / "work"), create=True)
@@ -193,7 +193,7 @@ def test_another_file_system_is_listed_by_its_own_names():
         memory.rm("/bucket", recursive=True)
 
 
-def test_a_link_out_of_the_folder_is_refused(tmp_path):
+def test_link_out_of_the_folder_is_refused(tmp_path):
     """However it leads there; the folder itself may be a link."""
     root, others = tmp_path / "root", tmp_path / "others"
     for folder in (root, others):
@@ -212,7 +212,7 @@ def test_a_link_out_of_the_folder_is_refused(tmp_path):
     assert actual["up.mp4"].refusal_detail == "../others/a.mp4"
 
 
-def test_a_file_that_became_a_link_since_it_was_listed_is_refused_when_it_is_opened(tmp_path):
+def test_file_that_became_a_link_since_it_was_listed_is_refused_when_it_is_opened(tmp_path):
     root = tmp_path / "root"
     root.mkdir()
     (tmp_path / "secret.mp4").write_bytes(b"secret")

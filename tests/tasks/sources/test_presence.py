@@ -1,4 +1,4 @@
-"""Which files are gone; what cannot be asked is not."""
+"""Detection of missing files; unreachable ones do not count."""
 
 import fsspec
 import pytest
@@ -24,5 +24,5 @@ def test_remote_files_few_or_many_of_a_folder(count):
     assert gone(uris[:count]) == frozenset()
 
 
-def test_a_store_that_cannot_be_asked_has_lost_nothing():
+def test_unreachable_store_reports_no_missing_files():
     assert gone([f"nosuchprotocol://place/{number}" for number in range(20)]) == frozenset()

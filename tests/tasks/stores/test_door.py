@@ -60,7 +60,7 @@ def listener() -> Iterator[tuple[int, list[str]]]:
 
 
 @pytest.mark.parametrize("address", NASTY)
-def test_nobody_is_connected_to_for_an_address_of_strangers(address, listener, tmp_path):
+def test_unlisted_addresses_are_never_connected(address, listener, tmp_path):
     port, seen = listener
     uri = address.format(port=port)
     film = tmp_path / "film.mp4"
@@ -117,7 +117,7 @@ def answering(answer: dict[str, str]) -> Iterator[str]:
         server.server_close()
 
 
-def test_a_listed_server_is_read_and_its_redirects_lead_to_listed_ones_alone(listener, tmp_path):
+def test_redirects_lead_only_to_listed_servers(listener, tmp_path):
     port, seen = listener
     with answering({"/film.mp4": "a film"}) as other:
         answers = {"/away.mp4": f"http://127.0.0.1:{port}/a.mp4", "/there.mp4": f"{other}/film.mp4", "/it.mp4": "bytes"}
@@ -143,12 +143,12 @@ def _manifest(folder, uri, origins):
 
 
 @pytest.mark.parametrize("origin", ["known.example", "ftp://known.example", "https://known.example/films", "https://"])
-def test_an_origin_is_a_scheme_and_a_host(origin):
+def test_origin_is_a_scheme_and_a_host(origin):
     with pytest.raises(ValueError, match="is no origin"):
         GuardSettings(web_origins=(origin,))
 
 
-def test_a_settings_file_that_was_only_found_lists_no_server(tmp_path, monkeypatch):
+def test_unnamed_settings_file_lists_no_server(tmp_path, monkeypatch):
     (tmp_path / "heterodub.toml").write_text('[guards]\nweb_origins = ["https://known.example"]')
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SettingsError, match=r"guards.web_origins"):

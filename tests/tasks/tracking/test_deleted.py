@@ -1,4 +1,4 @@
-"""What was deleted and is needed is named, with a command that really brings it back."""
+"""Deleted entries that are still needed are named, with a command that restores them."""
 
 import os
 import subprocess
@@ -40,7 +40,7 @@ def carry_out(command: str) -> None:
     subprocess.run(command, shell=True, check=True, env={**os.environ, "PATH": path}, capture_output=True)
 
 
-def test_a_deleted_run_of_a_version_is_named_and_comes_back(tracking, version):
+def test_deleted_run_of_a_version_is_named_and_comes_back(tracking, version):
     assert ours(tracking, version) == []
     tracking.client.delete_run(version.run_id)
     (result,) = ours(tracking, version)
@@ -49,7 +49,7 @@ def test_a_deleted_run_of_a_version_is_named_and_comes_back(tracking, version):
     assert ours(tracking, version) == []
 
 
-def test_a_deleted_experiment_is_named_once_not_its_runs(tracking, version):
+def test_deleted_experiment_is_named_once_not_its_runs(tracking, version):
     tracking.client.delete_experiment(tracking.experiment_id)
     (result,) = [one for one in ours(tracking, version) if f"--experiment-id {tracking.experiment_id}" in one.command]
     assert "experiment" in result.what and str(tracking.place) in result.command
@@ -57,7 +57,7 @@ def test_a_deleted_experiment_is_named_once_not_its_runs(tracking, version):
     assert ours(tracking, version) == []
 
 
-def test_doctor_is_not_well_and_its_commands_work_as_they_stand(ws, local):
+def test_doctor_remedies_restore_deleted_entries(ws, local):
     with tracked_run(local, "train") as run:
         run.content("weights", "of a model")
     local.client.create_registered_model("landmark-generator")
@@ -74,7 +74,7 @@ def test_doctor_is_not_well_and_its_commands_work_as_they_stand(ws, local):
     assert open_tracking(TrackingSettings(), ws).experiment_id == local.experiment_id
 
 
-def test_a_deleted_experiment_that_no_training_uses_is_nobody_s_trouble(ws, local):
+def test_unused_deleted_experiment_is_no_problem(ws, local):
     other = local.client.create_experiment("other")
     local.client.delete_experiment(other)
     assert deleted(local.place, TrackingSettings().experiment) == []

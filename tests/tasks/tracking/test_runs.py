@@ -21,7 +21,7 @@ def fetch(tracking: Tracking, run_id: str, name: str, folder: Path) -> Path:
     return Path(tracking.client.download_artifacts(run_id, name, str(folder)))
 
 
-def test_a_run_that_goes_well(tracking, tmp_path):
+def test_finished_run_is_recorded(tracking, tmp_path):
     with tracked_run(tracking, "first") as run:
         assert state(tracking, run.run_id).info.status == "RUNNING"
         run.metrics({"nme": 0.8, "undefined": None}, step=7)
@@ -35,7 +35,7 @@ def test_a_run_that_goes_well(tracking, tmp_path):
     ("error", "status"),
     [(ValueError("bad batch"), "FAILED"), (KeyboardInterrupt(), "KILLED"), (SystemExit(1), "KILLED")],
 )
-def test_a_run_that_is_cut_short_says_how(tracking, error, status):
+def test_interrupted_run_records_its_cause(tracking, error, status):
     with pytest.raises(type(error)), tracked_run(tracking, "short") as run:
         raise error
     result = state(tracking, run.run_id)
@@ -56,7 +56,7 @@ def test_settings_code_seed_and_packages(tracking, tmp_path):
     assert {"code", "mlflow.source.git.commit"} <= set(data.tags)
 
 
-def test_the_release_is_an_input_for_both_splits(tracking, ws):
+def test_release_is_an_input_for_both_splits(tracking, ws):
     with tracked_run(tracking, "data") as run:
         run.data(ws, release(), Stage.STAGE1)
         run.data(ws, release(), Stage.STAGE1)  # as a resumed run does
@@ -103,7 +103,7 @@ def test_files_folders_and_pictures(tracking, tmp_path):
     assert {file.path for file in tracking.client.list_artifacts(run.run_id)} >= {"plain.txt", "val"}
 
 
-def test_a_resumed_run_goes_on_and_shows_what_is_different(tracking):
+def test_resumed_run_goes_on_and_shows_what_is_different(tracking):
     with pytest.raises(KeyboardInterrupt), tracked_run(tracking, "long") as run:
         run.origin(Settings(run={"workers": 2}), seed=1)
         raise KeyboardInterrupt

@@ -44,7 +44,7 @@ def undisturbed(selection, tmp_path_factory):
     return trained(selection, tmp_path_factory.mktemp("undisturbed") / "t", recorder, draw=draw), recorder
 
 
-def test_it_tells_all_it_does(undisturbed):
+def test_training_reports_every_step(undisturbed):
     made, result = undisturbed
     assert result.end == (6, "done")
     assert {"loss", "perceptual_lower", "perceptual_heldout_lower", "psnr_mouth", "expert/val_right"} <= set(
@@ -61,7 +61,7 @@ class _Stopped(Recorder):
             raise KeyboardInterrupt
 
 
-def test_stopped_and_resumed_is_never_stopped(selection, undisturbed, tmp_path):
+def test_resumed_training_equals_an_undisturbed_one(selection, undisturbed, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         trained(selection, tmp_path / "t", _Stopped())
     recorder = Recorder()
@@ -74,7 +74,7 @@ def test_stopped_and_resumed_is_never_stopped(selection, undisturbed, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["lipgan", "atvgnet", "makeittalk"])
-def test_when_the_time_is_up_it_ends_with_a_baseline_that_paints(selection, tmp_path, name):
+def test_time_limit_ends_with_a_usable_baseline(selection, tmp_path, name):
     recorder = Recorder()
     made = trained(selection, tmp_path / "t", recorder, name, schedule=PACE | {"minutes": 1e-6})
     assert (made.fitted.step, made.card.steps) == (1, 1)
@@ -88,26 +88,26 @@ def test_when_the_time_is_up_it_ends_with_a_baseline_that_paints(selection, tmp_
     assert bool(card.perception) == (name == "makeittalk")
 
 
-def test_time_that_is_up_with_the_expert_is_told(selection, tmp_path):
+def test_time_limit_during_syncnet_training_is_an_error(selection, tmp_path):
     with pytest.raises(TrainingError, match="wav2lip has 1 steps, of which its expert needs 2"):
         trained(selection, tmp_path / "t", schedule=PACE | {"minutes": 1e-6})
     with pytest.raises(TrainingError, match="wav2lip has 6 steps, of which its expert needs 6"):
         trained(selection, tmp_path / "u", syncnet_steps=6)
 
 
-def test_only_clips_that_are_good_for_both_stages_are_learned_from(tmp_path):
+def test_training_uses_only_clips_of_both_stages(tmp_path):
     workspace = sitters(tmp_path / "w")  # good for stage 2 alone
     chosen = select(workspace, find_release(workspace, None), Stage.STAGE2)
     with pytest.raises(TrainingError, match=r"no clip in its train split that is good for both stages \(of 2 stage2"):
         paired(workspace, chosen)
 
 
-def test_missing_weights_stop_it_before_the_first_step(selection, tmp_path):
+def test_missing_weights_stop_training_before_the_first_step(selection, tmp_path):
     with pytest.raises(WeightsMissingError, match=r"weights\.vgg19"):
         trained(selection, tmp_path / "t", name="makeittalk", perception="vgg19")
 
 
-def test_crops_and_mel_of_the_same_frames_come_together(selection):
+def test_crops_and_mel_of_a_batch_are_aligned(selection):
     plan = WindowSampler([clip.facts for clip in selection.train], SamplerConfig(8, 2, 1000, 0.5, 0))
     batch = BaselineDataset(selection.both, selection.places, plan, settings())[0]
     window = plan.batch(0)[0]

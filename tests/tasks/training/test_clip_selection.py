@@ -32,19 +32,19 @@ def test_no_release_yet(tmp_path):
         find_release(Workspace.open(str(tmp_path / "new"), create=True), None)
 
 
-def test_a_release_without_stage_1_clips(tmp_path):
+def test_release_without_stage_1_clips(tmp_path):
     workspace = talkers(tmp_path / "w", speakers=2, clips=1, frames=30, stage1=False)
     with pytest.raises(TrainingError, match=r"no stage1 clip in its train split.*0 train, 0 val, 0 test"):
         select(workspace, find_release(workspace, None), Stage.STAGE1)
 
 
-def test_a_release_without_val_speakers(tmp_path):
+def test_release_without_val_speakers(tmp_path):
     workspace = talkers(tmp_path / "w", speakers=1, clips=1, frames=30)
     with pytest.raises(TrainingError, match="val split to validate on"):
         select(workspace, find_release(workspace, None), Stage.STAGE1)
 
 
-def test_a_release_of_another_version_of_the_features(tmp_path):
+def test_release_of_another_version_of_the_features(tmp_path):
     workspace = Workspace.open(str(tmp_path / "w"), create=True)
     add_media(workspace, 0, 1, 30)
     publish(workspace, replace(ORIGIN, extractor="0-face_mesh_v1-0badcafe"))
@@ -52,7 +52,7 @@ def test_a_release_of_another_version_of_the_features(tmp_path):
         find_release(workspace, None)
 
 
-def test_a_version_that_was_erased(own_workspace):
+def test_version_that_was_erased(own_workspace):
     release = find_release(own_workspace, None)
     tables.delete_rows(
         own_workspace, "stage1", "media_id", [candidates(own_workspace, release, Stage.STAGE1)[0].place.media_id]
@@ -62,7 +62,7 @@ def test_a_version_that_was_erased(own_workspace):
         select(own_workspace, release, Stage.STAGE1)
 
 
-def test_a_model_of_another_landmark_backend(workspace, tmp_path):
+def test_model_of_another_landmark_backend(workspace, tmp_path):
     result = select(workspace, find_release(workspace, None), Stage.STAGE1)
     schedule = {"max_steps": 2, "eval_interval": 2, "save_interval": 2}
     made = train_generator(result, Stage1Settings(preset="tiny", schedule=schedule), tmp_path / "t", Recorder())
@@ -71,7 +71,7 @@ def test_a_model_of_another_landmark_backend(workspace, tmp_path):
         evaluate_generator(workspace, other, result.val, made.model, "val", 1)
 
 
-def test_every_speaker_is_judged_once_by_a_fold_that_never_met_them(workspace):
+def test_every_speaker_is_scored_once_by_an_unseen_fold(workspace):
     result = select(workspace, find_release(workspace, None), Stage.STAGE1)
     judged = []
     for fold, held in folds(result, 2):
@@ -83,7 +83,7 @@ def test_every_speaker_is_judged_once_by_a_fold_that_never_met_them(workspace):
     assert sorted(judged) == sorted(grouped((*result.train, *result.val)))
 
 
-def test_fewer_speakers_to_learn_from_and_the_same_ones_judged(workspace):
+def test_fewer_training_speakers_keep_the_scored_ones(workspace):
     result = select(workspace, find_release(workspace, None), Stage.STAGE1)
     result = replace(result, train=tuple(replace(clip, group=clip.facts.clip_id) for clip in result.train))
     for (fold, held), (few, same) in zip(folds(result, 2), folds(result, 2, 1), strict=True):
@@ -99,7 +99,7 @@ def test_test_speakers_are_in_no_fold(workspace):
 
 
 @pytest.mark.parametrize("leak", ["moved", "renamed", "joined", "same file"])
-def test_nobody_of_a_benchmark_gets_into_a_training(tmp_path, leak):
+def test_benchmark_speakers_are_excluded_from_training(tmp_path, leak):
     """However the tables come to say that a frozen speaker is to be trained on."""
     workspace = talkers(tmp_path / "w", speakers=6, clips=2, frames=30)
     before = select(workspace, find_release(workspace, None), Stage.STAGE1)
@@ -142,7 +142,7 @@ def test_folds_that_leave_nobody_to_train_on_are_refused(workspace):
         folds(replace(result, train=four[:3], val=four[3:]), 2)
 
 
-def test_halves_differ_by_the_other_half_s_clips_for_stage_1_alone(workspace):
+def test_halves_differ_by_stage_1_only_clips(workspace):
     half, more = halves(select(workspace, find_release(workspace, None), Stage.STAGE1))
     assert more.train[: len(half.train)] == half.train
     added = more.train[len(half.train) :]

@@ -79,7 +79,7 @@ def settings(workspace):
 
 @pytest.fixture(scope="module")
 def train(workspace, settings):
-    """train(what, folder): trains one of ours or of the baselines; what came of it, and what it told."""
+    """train(what, folder): trains one of ours or of the baselines; returns its result and its recorder."""
     speech, pictures = (select(workspace, find_release(workspace, None), stage) for stage in Stage)
     pairs = paired(workspace, pictures)
 
@@ -100,7 +100,7 @@ def train(workspace, settings):
 
 @pytest.fixture(scope="module")
 def here(train, tmp_path_factory):
-    """Everything trained on the CPU: what came of it, and what it told."""
+    """Everything trained on the CPU: results and recorders."""
     folder = tmp_path_factory.mktemp("here")
     return {what: train(what, folder / what, Recorder()) for what in ("generator", "translator", *BASELINES)}
 
@@ -137,7 +137,7 @@ class _Stopped(Recorder):
 
 
 @pytest.mark.parametrize("what", ["generator", "translator", *BASELINES])
-def test_a_training_and_its_resumption(here, train, tmp_path, what):
+def test_training_and_resumption_run_on_the_device(here, train, tmp_path, what):
     stopped, recorder = _Stopped(), Recorder()
     with on_pretend_device():
         assert device_of("auto") == PRETEND
@@ -167,13 +167,13 @@ def quick(monkeypatch):
 
 
 def both(work):
-    """What `work` gives here and there."""
+    """Return the results of `work` on the CPU and on the pretend device."""
     result = work()
     with on_pretend_device():
         return result, work()
 
 
-def test_an_evaluation_of_a_generator(workspace, models):
+def test_evaluation_of_a_generator(workspace, models):
     selection = select(workspace, find_release(workspace, None), Stage.STAGE1)
     evaluate = partial(
         generator_scores.evaluate_generator, workspace, selection, selection.val, models["generator"], "", 4
@@ -184,7 +184,7 @@ def test_an_evaluation_of_a_generator(workspace, models):
         evaluate(SyncRecipe(3))  # the scorer is trained there, too
 
 
-def test_an_evaluation_of_a_translator(workspace, settings, models, quick):
+def test_evaluation_of_a_translator(workspace, settings, models, quick):
     selection = select(workspace, find_release(workspace, None), Stage.STAGE2)
     evaluate = partial(translator_scores.evaluate_translator, settings, selection, selection.val)
     here, there = both(lambda: evaluate(models["translator"], "", 4).summary())
@@ -209,13 +209,13 @@ def test_fine_tuning(workspace, settings, models, tmp_path):
     assert recorder == []
 
 
-def test_what_fine_tuning_is_worth(workspace, settings, models):
+def test_finetuning_evaluation_runs_on_the_device(workspace, settings, models):
     selection = select(workspace, find_release(workspace, None), Stage.STAGE2)
     with on_pretend_device():
         compare_finetuning(workspace, settings, selection, selection.val, models["translator"], Recorder())
 
 
-def test_a_promotions_grades_and_drawings(workspace, settings, models, quick):
+def test_promotion_scores_and_renders_on_the_device(workspace, settings, models, quick):
     release = find_release(workspace, None)
     frozen = {stage: benchmarks.freeze(workspace, release, stage, "a test") for stage in Stage}
     for stage, model, grade, draw in (
@@ -231,7 +231,7 @@ def test_a_promotions_grades_and_drawings(workspace, settings, models, quick):
         assert {one.clip_id for one in sheet.clip_scores} == set(clips)
 
 
-def test_the_papers_comparison(workspace, settings, models, quick, tmp_path):
+def test_reproduction_runs_on_the_device(workspace, settings, models, quick, tmp_path):
     footage = held_out(workspace, None, None, 1)
     made = {job: models[job.kind] for one in SYSTEMS for job in one.needs}
     with on_pretend_device():
@@ -241,7 +241,7 @@ def test_the_papers_comparison(workspace, settings, models, quick, tmp_path):
         assert bench.unpaired(SYSTEMS[0].entry(made, settings.stage2.architecture.side_px)).interval.mean is not None
 
 
-def test_a_dubbings_models_and_its_fine_tuning(workspace, settings, models, tmp_path):
+def test_dubbing_and_its_finetuning_run_on_the_device(workspace, settings, models, tmp_path):
     stored = select(workspace, find_release(workspace, None), Stage.STAGE2)
     clip = stored.stored.pictures(stored.train[0].place)
     pictures, landmarks = np.zeros((4, 64, 64, 3), np.uint8), np.float32(clip.landmarks[:4] % 64)
@@ -268,13 +268,13 @@ def test_feature_networks(tmp_path):
                 assert torch.allclose(one, other.cpu(), rtol=1e-3, atol=1e-4)
 
 
-def test_a_device_that_is_not_there_is_a_setting_that_is_wrong():
+def test_missing_device_is_a_settings_error():
     assert device_of("cpu") == device_of("auto") == Fabric(accelerator="auto", devices=1).device == torch.device("cpu")
     with pytest.raises(SettingsError, match="device = cuda: networks cannot run there"):
         device_of("cuda")
 
 
-def test_what_dubs_in_a_child_does_not_load_lightning():
-    """Which takes seconds that every dubbing would pay."""
+def test_dubbing_child_does_not_import_lightning():
+    """Importing it takes seconds, which every dubbing would pay."""
     look = "import sys, tasks.dubbing.worker, tasks.training.device; sys.exit('lightning_fabric' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", look], check=False).returncode == 0

@@ -40,7 +40,7 @@ def begun(made, **changes):
     return begin_from(made.model, Stage2Settings(preset="tiny", **changes), "a clip")
 
 
-def test_losses_and_augmentation_are_the_translator_s_own_whatever_the_workspace_says_by_now(made):
+def test_finetuning_uses_the_losses_of_the_translator_card(made):
     now = {
         "losses": {"multiscale_l1": 7.0, "perception": "vgg19"},
         "augmentation": {"color_jitter": 0.5},
@@ -53,7 +53,7 @@ def test_losses_and_augmentation_are_the_translator_s_own_whatever_the_workspace
     assert changed.data.references == OWN.data.references
 
 
-def test_what_fine_tuning_is_told_itself_overrules(made):
+def test_finetuning_settings_override_the_card(made):
     changed, _ = begun(made, finetuning={"losses": {"multiscale_l1": 2.0}, "color_jitter": 0.0})
     assert (changed.losses.multiscale_l1, changed.losses.perceptual) == (2.0, OWN.losses.perceptual)
     assert changed.augmentation.color_jitter == 0
@@ -62,13 +62,13 @@ def test_what_fine_tuning_is_told_itself_overrules(made):
 
 
 @pytest.mark.parametrize(("frames", "learned", "held"), [(49, 49, 0), (50, 35, 10), (250, 195, 50)])
-def test_the_end_of_a_clip_is_held_back_where_it_is_long_enough(frames, learned, held):
+def test_end_of_a_clip_is_held_back_where_it_is_long_enough(frames, learned, held):
     (beginning,), judged = held_back([_candidate(frames)])
     assert (beginning.facts.frames, len(judged)) == (learned, bool(held))
     assert not held or frames - GAP - beginning.facts.frames == held
 
 
-def test_the_best_step_is_chosen_by_frames_that_were_not_learned_from(made, workspace, tmp_path):
+def test_best_step_is_chosen_on_held_out_frames(made, workspace, tmp_path):
     """At its end the clip has the opposite colours, of which the beginning tells nothing, so what is chosen by must be
     far off. A clip that is too short to hold an end back is looked at once, after all steps.
     """

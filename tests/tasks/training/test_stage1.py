@@ -36,7 +36,7 @@ def trained(workspace, folder, listener=None, **changes):
 
 @pytest.fixture(scope="module")
 def undisturbed(workspace, tmp_path_factory):
-    """A training that nothing happened to: its folder and what it told."""
+    """An undisturbed training: its folder and its recorder."""
     recorder, folder = Recorder(), tmp_path_factory.mktemp("undisturbed") / "training"
     trained(workspace, folder, recorder)
     return folder, recorder
@@ -46,7 +46,7 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
     return load_generator(folder / "model")[0].state_dict()
 
 
-def test_it_tells_all_it_does(undisturbed):
+def test_training_reports_every_step(undisturbed):
     _, result = undisturbed
     assert result.began_at == 0
     assert sorted(result.losses) == list(range(1, 13))
@@ -56,7 +56,7 @@ def test_it_tells_all_it_does(undisturbed):
     assert {"loss", "nme_lips", "nme_outline", "mouth_opening_corr", "mouth_opening_std_ratio"} <= set(result.scores[0])
 
 
-def test_the_same_seed_takes_the_same_steps_and_another_does_not(workspace, undisturbed, tmp_path):
+def test_same_seed_takes_the_same_steps_and_another_does_not(workspace, undisturbed, tmp_path):
     again, other = Recorder(), Recorder()
     trained(workspace, tmp_path / "again", again)
     trained(workspace, tmp_path / "other", other, seed=1)
@@ -76,7 +76,7 @@ trained(Workspace.open(sys.argv[1]), Path(sys.argv[2]), PulledAt(int(sys.argv[3]
 
 
 @pytest.mark.parametrize("step", [pytest.param(2, marks=pytest.mark.long), 9])
-def test_killed_and_resumed_is_never_killed(workspace, undisturbed, tmp_path, step):
+def test_resumed_training_equals_an_undisturbed_one(workspace, undisturbed, tmp_path, step):
     folder = tmp_path / "training"
     call = [sys.executable, "-c", KILLED, workspace.root, str(folder), str(step)]
     assert subprocess.run(call, capture_output=True).returncode == -9
@@ -89,13 +89,13 @@ def test_killed_and_resumed_is_never_killed(workspace, undisturbed, tmp_path, st
         assert torch.equal(value, weights(folder)[name]), name
 
 
-def test_a_finished_training_is_not_done_again(workspace, undisturbed):
+def test_finished_training_is_not_repeated(workspace, undisturbed):
     recorder = Recorder()
     trained(workspace, undisturbed[0], recorder)
     assert not recorder.losses
 
 
-def test_it_stops_early_when_nothing_gets_better(workspace, tmp_path):
+def test_training_stops_early_without_improvement(workspace, tmp_path):
     recorder = Recorder()
     never = {"learning_rate": 1e-12, "ema_decay": 0.0}
     schedule = {"max_steps": 60, "eval_interval": 2, "save_interval": 50, "patience": 2}
@@ -105,7 +105,7 @@ def test_it_stops_early_when_nothing_gets_better(workspace, tmp_path):
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_numbers_that_are_none_stop_it_and_the_clip_is_named(own_workspace, tmp_path, value):
+def test_non_finite_input_stops_training_and_names_the_clip(own_workspace, tmp_path, value):
     damage(own_workspace, 3, 40, value)
     publish(own_workspace)
     clip = next(clip for clip in chosen(own_workspace).train if clip.facts.speaker == "speaker 3")
@@ -113,7 +113,7 @@ def test_numbers_that_are_none_stop_it_and_the_clip_is_named(own_workspace, tmp_
         trained(own_workspace, tmp_path / "training")
 
 
-def test_a_loss_that_is_no_number_names_the_clips_of_its_batch(workspace, tmp_path):
+def test_non_finite_loss_names_the_clips_of_its_batch(workspace, tmp_path):
     with pytest.raises(TrainingError, match=r"step \d+: the loss is (nan|inf).*clips [0-9a-f]{24}"):
         trained(workspace, tmp_path / "training", optimiser={"learning_rate": 1e30, "max_norm": 1e30})
 
@@ -126,7 +126,7 @@ class Filling(Recorder):
         resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))
 
 
-def test_a_full_disk_keeps_the_checkpoint_before(workspace, tmp_path):
+def test_full_disk_keeps_the_previous_checkpoint(workspace, tmp_path):
     """The limit on file size stands for the disk: the same error from the same write. (Python ignores its signal.)"""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     try:
@@ -141,7 +141,7 @@ def test_a_full_disk_keeps_the_checkpoint_before(workspace, tmp_path):
     assert not list((tmp_path / "training").glob("*.unfinished"))
 
 
-def test_two_processes_come_to_what_one_does(workspace, tmp_path):
+def test_two_processes_equal_one(workspace, tmp_path):
     exact = {"architecture": {"dropout": 0.0}}
     one, two = Recorder(), Recorder()
     trained(workspace, tmp_path / "one", one, **exact)
@@ -158,20 +158,20 @@ def test_more_devices_than_windows_are_refused(workspace, tmp_path):
         trained(workspace, tmp_path / "training", devices=5)
 
 
-def test_the_folder_follows_from_release_clips_and_settings(workspace):
+def test_training_folder_is_derived_from_release_clips_and_settings(workspace):
     picked = chosen(workspace)
     same = training_folder(workspace, picked, settings())
     assert training_folder(workspace, chosen(workspace), settings()) == same
     assert training_folder(workspace, picked, settings(seed=5)) != same
 
 
-def test_spreading_takes_speakers_in_turn(workspace):
+def test_validation_clips_are_spread_over_speakers(workspace):
     speakers = [clip.facts.speaker for clip in spread(chosen(workspace).train, 5)]
     assert len(set(speakers[:4])) == 4
     assert len(speakers) == 5
 
 
-def test_it_learns_to_open_the_mouth_when_it_is_loud(workspace, tmp_path):
+def test_generator_learns_to_open_the_mouth_on_loud_audio(workspace, tmp_path):
     """The made talkers open their mouths as loud as they speak: sound alone must bring the correlation up."""
     recorder = Recorder()
     schedule = {"max_steps": 150, "eval_interval": 50, "save_interval": 150, "patience": 0}

@@ -46,7 +46,7 @@ def trained(workspace, folder, listener=None, draw=None, **changes):
 
 @pytest.fixture(scope="module")
 def undisturbed(workspace, tmp_path_factory):
-    """A training that nothing happened to: its folder and what it told."""
+    """An undisturbed training: its folder and its recorder."""
     recorder, folder = Recorder(), tmp_path_factory.mktemp("undisturbed") / "training"
     return trained(
         workspace, folder, recorder, TranslatorSampleLogger(SHORT["sample_interval"], SHORT["max_steps"])
@@ -60,7 +60,7 @@ def weights(folder) -> dict[str, torch.Tensor]:
     }
 
 
-def test_it_tells_all_it_does(undisturbed):
+def test_training_reports_every_step(undisturbed):
     made, result = undisturbed
     assert sorted(result.losses) == [1, 2, 3, 4, 5, 6]
     assert result.end == (6, "done")
@@ -83,7 +83,7 @@ trained(Workspace.open(sys.argv[1]), Path(sys.argv[2]), PulledAt(int(sys.argv[3]
 """
 
 
-def test_killed_and_resumed_is_never_killed(workspace, undisturbed, tmp_path):
+def test_resumed_training_equals_an_undisturbed_one(workspace, undisturbed, tmp_path):
     folder = tmp_path / "training"
     call = [sys.executable, "-c", KILLED, workspace.root, str(folder), "5"]
     assert subprocess.run(call, capture_output=True).returncode == -9
@@ -97,7 +97,7 @@ def test_killed_and_resumed_is_never_killed(workspace, undisturbed, tmp_path):
 
 
 @pytest.mark.long
-def test_two_processes_learn_what_one_does(workspace, undisturbed, tmp_path):
+def test_two_processes_equal_one(workspace, undisturbed, tmp_path):
     recorder = Recorder()
     trained(workspace, tmp_path / "two", recorder, devices=2)
     losses = undisturbed[1].losses
@@ -105,7 +105,7 @@ def test_two_processes_learn_what_one_does(workspace, undisturbed, tmp_path):
     assert [recorder.losses[step] for step in losses] == pytest.approx(list(losses.values()), rel=0.1)
 
 
-def test_missing_weights_stop_it_before_the_first_step(workspace, tmp_path):
+def test_missing_weights_stop_training_before_the_first_step(workspace, tmp_path):
     with pytest.raises(WeightsMissingError, match=r"weights\.vgg19"):
         trained(workspace, tmp_path / "t", losses={"perception": "vgg19"})
 
@@ -137,12 +137,12 @@ def test_fine_tuning_takes_all_of_its_one_clip(workspace, undisturbed):
     assert len({window.seed for window in batch}) == 16
 
 
-def test_a_clip_that_is_not_there_cannot_be_tuned_on(workspace):
+def test_finetuning_on_a_missing_clip_is_an_error(workspace):
     with pytest.raises(NotFoundError, match="no stage2 clips"):
         finetuning_clip(workspace, find_release(workspace, None), "ffff")
 
 
-def test_an_evaluation_stands_beside_its_baselines(workspace, undisturbed):
+def test_evaluation_includes_its_controls(workspace, undisturbed):
     """Painted faces are found again by no mesh, so what needs them says so."""
     given = Settings(workspace=workspace.root, stage2=settings())
     selection = chosen(workspace)
@@ -157,7 +157,7 @@ def test_an_evaluation_stands_beside_its_baselines(workspace, undisturbed):
         evaluate_translator(given, selection, [], undisturbed[0].model, "the test split", 4)
 
 
-def test_there_is_no_such_fold(workspace):
+def test_unknown_fold_is_refused(workspace):
     given = Settings(workspace=workspace.root, stage2=settings())
     with pytest.raises(TrainingError, match="no fold 4; folds are 1 to 3"):
         cross_validate_translator(workspace, given, chosen(workspace), 3, 4, Recorder(), only=4)

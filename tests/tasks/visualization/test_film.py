@@ -59,7 +59,7 @@ def heard(place: ClipPlace) -> PlayableSound:
         ({"start_frame": 0}, (400, 500)),
     ],
 )
-def test_the_sound_is_that_of_the_clip(raw, changes, hertz):
+def test_sound_is_that_of_the_clip(raw, changes, hertz):
     sound = heard(place_in(raw, **changes))
     assert sound.rebuilt_since is None
     assert sound.samples.shape == (FRAMES * 640,)
@@ -68,7 +68,7 @@ def test_the_sound_is_that_of_the_clip(raw, changes, hertz):
     ]
 
 
-def test_a_file_that_is_gone_changed_or_mute_leaves_the_mel(raw, tmp_path):
+def test_missing_changed_or_silent_file_falls_back_to_the_mel(raw, tmp_path):
     mute = tmp_path / "mute.mp4"
     write_media(mute, regular(100))
     broken = tmp_path / "broken.mp4"
@@ -93,11 +93,11 @@ def test_sound_from_a_mel_has_about_that_mel():
     assert np.abs(again - mel)[4:-4][loud[4:-4]].mean() < 0.3
 
 
-def test_a_mel_of_silence_is_silence_and_not_an_error():
+def test_mel_of_silence_is_silence_and_not_an_error():
     assert np.abs(from_mel(np.full((40, 80), np.log(1e-5), np.float32))).max() < 0.01
 
 
-def test_a_mel_of_another_length_is_refused(raw):
+def test_mel_of_another_length_is_refused(raw):
     with pytest.raises(ValueError, match="200 x 80"):
         clip_sound(place_in(raw), mel_of(10), GuardSettings())
 
@@ -108,7 +108,7 @@ def sides(*points: np.ndarray) -> list[Side]:
     ]
 
 
-def test_three_stand_beside_each_other_within_a_bounded_size(tmp_path):
+def test_three_panels_have_a_bounded_size(tmp_path):
     samples, path = np.zeros(FRAMES * 640, np.float32), tmp_path / "film.mp4"
     noise = np.random.default_rng(0).normal(0, 20, talking(0).shape)  # what no codec makes small
     compared_film(path, sides(talking(0) + noise, talking(2), talking(10)), PlayableSound(samples, None), panel_px=280)
@@ -119,7 +119,7 @@ def test_three_stand_beside_each_other_within_a_bounded_size(tmp_path):
         compared_film(path, sides(talking(0), talking(2)[1:]), PlayableSound(samples, None))
 
 
-def test_a_film_has_every_frame_and_its_sound(tmp_path):
+def test_film_has_every_frame_and_its_sound(tmp_path):
     path = tmp_path / "film.mp4"
     samples = tone(2.0, RATE, hertz=500.0).samples[0].astype(np.float32)
     landmark_film(path, talking(2), talking(10), PlayableSound(samples, None), "step 500")
@@ -135,7 +135,7 @@ def test_a_film_has_every_frame_and_its_sound(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_the_predicted_face_stands_left_and_moves_as_it_moves():
+def test_predicted_face_is_left_and_moves():
     frames = list(film_frames(sides(talking(0), talking(10)), None, ""))
     half = frames[0].shape[1] // 2
     left, right = (
@@ -148,12 +148,12 @@ def test_the_predicted_face_stands_left_and_moves_as_it_moves():
     assert apart[25] < 0.2 * apart[37]
 
 
-def test_a_film_with_rebuilt_sound_says_so():
+def test_film_with_rebuilt_sound_says_so():
     result, silent = (next(film_frames(sides(talking(0), talking(0)), why, "")) for why in ("vanished", None))
     assert (result[-28:] < 128).sum() > 1.3 * (silent[-28:] < 128).sum()
 
 
-def test_an_old_film_stays_when_the_new_one_fails(tmp_path):
+def test_old_film_stays_when_the_new_one_fails(tmp_path):
     path = tmp_path / "film.mp4"
     path.write_bytes(b"old")
     broken = talking(0)

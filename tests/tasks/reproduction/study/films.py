@@ -11,7 +11,7 @@ CLIPS, SYSTEMS = ("anna", "ben", "cleo"), ("ours <b>", "baseline")
 
 
 def listing(folder: Path, frames: int = 30) -> Path:
-    """videos.csv with a film for each clip and system; each is of another colour, so that it can be told."""
+    """videos.csv with a film for each clip and system; each is of another colour, so that it can be recognised."""
     rows = []
     for clip_number, clip in enumerate(CLIPS):
         for number, system in enumerate(SYSTEMS):

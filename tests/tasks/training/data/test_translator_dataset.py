@@ -32,7 +32,7 @@ def stored(selection, number: int):
     return next(clip for clip in selection.train if clip.facts.speaker == f"speaker {number}")
 
 
-def test_a_portrait_is_what_was_stored(selection):
+def test_face_clip_equals_the_stored_clip(selection):
     clip = selection.stored.pictures(stored(selection, 3).place)
     read, (pictures, landmarks) = face_clip(clip, SIDE), speaker(3, 24)
     assert np.array_equal(read.pictures_TSS3, pictures)
@@ -47,7 +47,7 @@ def test_landmarks_follow_the_size(selection):
     assert np.allclose(small.landmarks_TPXY * 4, large.landmarks_TPXY, atol=1e-3)
 
 
-def test_the_batches_are_the_same_for_any_number_of_readers(selection):
+def test_batches_are_the_same_for_any_number_of_readers(selection):
     alone = list(batches_from(batches(selection), 3, readers=0)(0))
     read = list(batches_from(batches(selection), 3, readers=1)(0))
     for one, other in zip(alone, read, strict=True):
@@ -63,7 +63,7 @@ def test_memory_holds_two_groups_at_most(selection):
         assert sum(data.frames(clip) for clip in data._kept.values()) <= 24
 
 
-def test_a_crop_that_cannot_be_decoded_names_its_clip(tmp_path):
+def test_crop_that_cannot_be_decoded_names_its_clip(tmp_path):
     workspace = sitters(tmp_path / "w", speakers=2)
     add_sitter(workspace, 4, 24, spoil=b"\xff\xd8no picture\xff\xd9")
     publish(workspace)
