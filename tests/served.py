@@ -17,7 +17,7 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-class Program:
+class ServerProgram:
     """`python -m MODULE ...`; health: address that answers once it is up, None for one that nobody asks."""
 
     def __init__(self, folder: Path, name: str, words: list[str], surroundings: dict[str, str], health: str | None):

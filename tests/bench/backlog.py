@@ -59,7 +59,7 @@ def _run(cluster: DaskProcesses, entries: int, analysed: int, scratch: Path) -> 
     print(f"{len(plan.fresh):,} entries planned: driver {driver.usage()}", flush=True)
     with open_client(cluster.address, 1, scratch, 3) as client:
         result = {
-            name: Step(client, cluster.scheduler.pid, name, count)
+            name: BacklogStep(client, cluster.scheduler.pid, name, count)
             for name, count in (("identified", entries), ("analysed", analysed))
         }
         for piece in slices(plan.fresh, {}):
@@ -72,12 +72,12 @@ def _run(cluster: DaskProcesses, entries: int, analysed: int, scratch: Path) -> 
     print(f"most calls that the scheduler held at once: {most}")
 
 
-def _identified(client: Client, piece: list[RawFile], step: "Step") -> list[RawFile]:
+def _identified(client: Client, piece: list[RawFile], step: "BacklogStep") -> list[RawFile]:
     with patch.object(hashing, "identify_each", names_each):
         return list(identify_files(client, piece, {}, Settings(), step).resolution.originals.values())
 
 
-class Step(SilentIngestWatcher):
+class BacklogStep(SilentIngestWatcher):
     """One of the two steps: counts what is done, and the time that passes within it; prints from time to time."""
 
     def __init__(self, client: Client, scheduler: int, name: str, count: int) -> None:
@@ -85,7 +85,7 @@ class Step(SilentIngestWatcher):
         self._driver, self._scheduler = Watched(os.getpid()), Watched(scheduler)
         self.done, self.most, self._seconds, self._began = 0, 0, 0.0, 0.0
 
-    def __enter__(self) -> "Step":
+    def __enter__(self) -> "BacklogStep":
         self._began = time.perf_counter()
         self._driver.go_on()
         self._scheduler.go_on()

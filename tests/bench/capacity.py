@@ -144,7 +144,7 @@ def _ends(rates: dict[str, float], room_gib: float) -> None:
         _row(name, *result)
 
 
-def _on_line(small: growth.Cost, large: growth.Cost, part: growth.Part) -> float:
+def _on_line(small: growth.Cost, large: growth.Cost, part: growth.GrowthPart) -> float:
     """At how many the line through two costs of a part is at the end of its patience."""
     slope = (large.seconds - small.seconds) / (large.count - small.count)
     return large.count + (part.patience_s - large.seconds) / slope if slope > 0 else math.inf

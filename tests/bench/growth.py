@@ -34,7 +34,7 @@ _CHUNK = 2_000
 
 
 @dataclass(frozen=True)
-class Part:
+class GrowthPart:
     """A piece of the driver's work. per: what it grows with, file or clip. make: writes N of them beforehand.
 
     patience_s: what it may take; an hour for what is done once a run, for a commit the time between two of them.
@@ -128,14 +128,14 @@ def _audit(ws: Workspace, count: int) -> object:
 
 
 PARTS = {
-    "list files": Part("file", _nothing, _list),
-    "read catalog": Part("file", _files, lambda ws, count: file_catalog.read_catalog(ws)),
-    "append to a log": Part("file", _parts, _append, patience_s=30.0),
-    "near-copies, splits": Part("clip", _clips, lambda ws, count: assign(ws, Settings().splits)),
-    "audit": Part("clip", _both, _audit),
-    "release": Part("clip", _clips, _release),
-    "drift": Part("clip", _released, lambda ws, count: find_drift(ws, Settings())),
-    "dry run": Part("clip", _clips, lambda ws, count: plan_reroute(ws, load_policy())),
+    "list files": GrowthPart("file", _nothing, _list),
+    "read catalog": GrowthPart("file", _files, lambda ws, count: file_catalog.read_catalog(ws)),
+    "append to a log": GrowthPart("file", _parts, _append, patience_s=30.0),
+    "near-copies, splits": GrowthPart("clip", _clips, lambda ws, count: assign(ws, Settings().splits)),
+    "audit": GrowthPart("clip", _both, _audit),
+    "release": GrowthPart("clip", _clips, _release),
+    "drift": GrowthPart("clip", _released, lambda ws, count: find_drift(ws, Settings())),
+    "dry run": GrowthPart("clip", _clips, lambda ws, count: plan_reroute(ws, load_policy())),
 }
 
 

@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tasks" / "media"))
 
 from tasks.stores import tables
 from tasks.stores.workspace import Workspace
-from tests.tasks.media.media_files import Track, regular, write_media
+from tests.tasks.media.media_files import SoundTrack, regular, write_media
 
 TABLES = {"catalog": "uri", "clips": "clip_id", "stage1": "clip_id", "stage2": "clip_id"}
 
@@ -33,13 +33,13 @@ def head(seed: int, frames: int = 40) -> list[np.ndarray]:
     return [np.roll(portrait, (round(move), round(move / 2)), (1, 0)) for move in sway]
 
 
-def voice(seed: int, seconds: float, rate_hz: int = 16_000) -> Track:
+def voice(seed: int, seconds: float, rate_hz: int = 16_000) -> SoundTrack:
     """Bursts of a buzz with pauses between them."""
     rng = np.random.default_rng(seed)
     times = np.arange(round(seconds * rate_hz)) / rate_hz
     buzz = sum(np.sin(2 * np.pi * rng.uniform(90, 220) * harmonic * times) / harmonic for harmonic in range(1, 12))
     bursts = np.sin(2 * np.pi * rng.uniform(1.5, 3) * times) > -0.2
-    return Track((0.2 * buzz * bursts + rng.normal(0, 0.002, times.size)).astype(np.float32)[None], rate_hz)
+    return SoundTrack((0.2 * buzz * bursts + rng.normal(0, 0.002, times.size)).astype(np.float32)[None], rate_hz)
 
 
 def write_head(path: Path, seed: int, frames: int = 40, **more) -> Path:

@@ -36,7 +36,7 @@ from tasks.synthetic.make import make_sample
 from tests.flows.heads import contents, versions
 from tests.flows.test_audit_gate import nan_landmark
 from tests.flows.test_retrain_flow import POLICY
-from tests.served import Program, free_port
+from tests.served import ServerProgram, free_port
 
 pytestmark = pytest.mark.long
 
@@ -75,7 +75,7 @@ class Served(NamedTuple):
     """A server to which everything in prefect.yaml was deployed, with a worker."""
 
     api: str
-    worker: Program
+    worker: ServerProgram
     folder: Path
     prefect: Callable[..., str]
 
@@ -103,8 +103,8 @@ def served(tmp_path_factory) -> Iterator[Served]:
         return ended.stdout
 
     serve = ["prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
-    server = Program(folder, "server", serve, surroundings, f"{api}/health")
-    worker = Program(folder, "worker", ["prefect", "worker", "start", "--pool", "heterodub"], surroundings, None)
+    server = ServerProgram(folder, "server", serve, surroundings, f"{api}/health")
+    worker = ServerProgram(folder, "worker", ["prefect", "worker", "start", "--pool", "heterodub"], surroundings, None)
     server.start()
     try:
         prefect("work-pool", "create", "heterodub", "--type", "process")

@@ -9,7 +9,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from tests.fuzz.runner import Finding, fuzz, keep
+from tests.fuzz.runner import FuzzFinding, fuzz, keep
 
 KEPT = Path("build/fuzz")
 DOORS = (
@@ -28,7 +28,7 @@ def main() -> int:
     parser.add_argument("--only", type=int, help="replay the input of this number")
     given = parser.parse_args()
     first, last = (0, given.inputs) if given.only is None else (given.only, given.only + 1)
-    collected: list[Finding] = []
+    collected: list[FuzzFinding] = []
     with tempfile.TemporaryDirectory(prefix="heterodub-fuzz-") as home:
         reports = fuzz(Path(home), given.door or DOORS, given.seed, first, last)
     for door, report in reports.items():

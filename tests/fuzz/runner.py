@@ -27,7 +27,7 @@ Work = tuple[str, int, int]
 
 
 @dataclass(frozen=True)
-class Finding:
+class FuzzFinding:
     """Outcome of one input; door, seed and number reproduce it."""
 
     door: str
@@ -46,9 +46,9 @@ class Report:
     """Counts of the outcomes of a door's inputs."""
 
     counts: Counter[str] = field(default_factory=Counter)
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[FuzzFinding] = field(default_factory=list)
 
-    def add(self, one: Finding) -> None:
+    def add(self, one: FuzzFinding) -> None:
         """Count an input, and keep it where it did not end as it should."""
         self.counts[one.outcome if one.outcome in _ALLOWED else "found"] += 1
         if one.outcome not in _ALLOWED:
@@ -79,15 +79,15 @@ def _some(home: Path, seed: str, todo: list[Work], reports: dict[str, Report]) -
                 if begun is None:
                     raise RuntimeError(f"no input was reached: {(home / 'errors').read_text()[-3000:]}")
                 door, number = begun
-                reports[door].add(Finding(door, seed, number, "crash or hang", f"exit code {child.returncode}"))
+                reports[door].add(FuzzFinding(door, seed, number, "crash or hang", f"exit code {child.returncode}"))
                 left = [one[0] for one in todo].index(door)
                 return [(door, number + 1, todo[left][2]), *todo[left + 1 :]]
             if "door" in result:
                 begun = result["door"], result["number"]
             elif begun:
-                reports[begun[0]].add(Finding(*begun[:1], seed, begun[1], result["outcome"], result["what"]))
+                reports[begun[0]].add(FuzzFinding(*begun[:1], seed, begun[1], result["outcome"], result["what"]))
                 if elsewhere := _elsewhere(home):
-                    reports[begun[0]].add(Finding(*begun[:1], seed, begun[1], "wrote elsewhere", elsewhere))
+                    reports[begun[0]].add(FuzzFinding(*begun[:1], seed, begun[1], "wrote elsewhere", elsewhere))
     return []
 
 
@@ -127,7 +127,7 @@ def _lines(child: subprocess.Popen[bytes], home: Path) -> Iterator[dict[str, Any
                     yield json.loads(line)
 
 
-def keep(finding: Finding, folder: Path) -> Path:
+def keep(finding: FuzzFinding, folder: Path) -> Path:
     """Make a finding's input again and keep it, with what was found."""
     from tests.fuzz.child import damage
     from tests.fuzz.doors import doors

@@ -8,7 +8,7 @@ from schemas.reasons import FileReason
 from tasks.dubbing.speech import SpeechSource, sniff_speech
 from tasks.media.sniff import Container
 from tests.tasks.dubbing.conftest import write_wav
-from tests.tasks.media.media_files import Track, regular, tone, write_media
+from tests.tasks.media.media_files import SoundTrack, regular, tone, write_media
 
 
 def write_sound(path, form, codec, track):
@@ -71,7 +71,7 @@ def test_rate_that_aac_does_not_know_becomes_48_khz(opened, tmp_path):
 def test_six_channels_are_kept_apart_and_mixed_for_stage_1(opened, tmp_path):
     samples = np.zeros((6, 48_000), np.float32)
     samples[2] = tone(1.0).samples[0]  # the centre, where films put speech
-    path = write_media(tmp_path / "film.mkv", regular(25), Track(samples, 48_000, "5.1"))
+    path = write_media(tmp_path / "film.mkv", regular(25), SoundTrack(samples, 48_000, "5.1"))
     speech = opened(path)
     assert speech.layout == "5.1"
     loud = np.sqrt((speech.sound(10_000, 20_000) ** 2).mean(axis=1))
@@ -82,7 +82,7 @@ def test_six_channels_are_kept_apart_and_mixed_for_stage_1(opened, tmp_path):
 def test_video_s_own_speech_begins_with_its_first_picture(opened, tmp_path):
     """Sound that begins 0.4 s after the picture, in a container whose clock begins at 1 s."""
     track = tone(0.6)
-    late = Track(track.samples, track.rate_hz, start_s=1.4)
+    late = SoundTrack(track.samples, track.rate_hz, start_s=1.4)
     speech = opened(write_media(tmp_path / "late.mkv", regular(25, start_ms=1000), late))
     quiet, loud = speech.samples(0, 6000), speech.samples(7200, 6000)
     assert np.abs(quiet).max() < 0.01

@@ -12,7 +12,7 @@ from tasks.tracking.store import open_tracking
 from tasks.training.clip_selection import find_release, select
 from tasks.training.stage2 import train_translator
 from tests.tasks.tracking.conftest import with_tables
-from tests.tasks.training.recorder import Recorder
+from tests.tasks.training.recorder import RecordingCallback
 from tests.tasks.training.sitters import sitters
 
 
@@ -22,7 +22,7 @@ def made(tmp_path_factory):
     stage2 = Stage2Settings(preset="tiny", schedule={"max_steps": 2, "eval_interval": 2}, losses={"perceptual": 0})
     selection = select(workspace, find_release(workspace, None), Stage.STAGE2)
     folder = tmp_path_factory.mktemp("t") / "t"
-    model = train_translator(selection, stage2, WeightSettings(), folder, Recorder()).model
+    model = train_translator(selection, stage2, WeightSettings(), folder, RecordingCallback()).model
     return workspace, Settings(workspace=workspace.root, stage2=stage2), selection, model
 
 
@@ -32,7 +32,7 @@ def test_finetuned_model_is_scored_on_the_rest_of_the_clip(made, empty_database)
         update={"finetuning": settings.stage2.finetuning.model_copy(update={"seconds": 0.4, "steps": 2})}
     )
     settings = settings.model_copy(update={"stage2": short})
-    gain = compare_finetuning(workspace, settings, selection, selection.val, model, Recorder())
+    gain = compare_finetuning(workspace, settings, selection, selection.val, model, RecordingCallback())
     assert gain.clips == 1
     assert gain.before[0].scores.frames == gain.after[0].scores.frames == 14
     assert gain.before[0].scores != gain.after[0].scores
@@ -46,4 +46,4 @@ def test_finetuned_model_is_scored_on_the_rest_of_the_clip(made, empty_database)
 def test_clip_without_held_out_frames_is_an_error(made):
     workspace, settings, selection, model = made
     with pytest.raises(TrainingError, match=r"no clip has 10 frames to score beyond its first 2 s"):
-        compare_finetuning(workspace, settings, selection, selection.val, model, Recorder())
+        compare_finetuning(workspace, settings, selection, selection.val, model, RecordingCallback())

@@ -10,7 +10,7 @@ from av.stream import Disposition
 from schemas.policy import load_policy
 from tasks.ingestion.job import Admission
 from tests.tasks.ingestion.conftest import analysed, job_of
-from tests.tasks.media.media_files import Part, Track, draw, regular, remux, write_media
+from tests.tasks.media.media_files import SoundTrack, StreamPart, draw, regular, remux, write_media
 
 POLICY = load_policy()
 DEFAULT, NONE = Disposition.default, Disposition(0)
@@ -42,7 +42,7 @@ def _sound_of(path: Path) -> np.ndarray:
 
 
 def _with_sound(path: Path, line: np.ndarray) -> Path:
-    return write_media(path, regular(5), Track(line[None], 16_000, "mono", "pcm_s16le"))
+    return write_media(path, regular(5), SoundTrack(line[None], 16_000, "mono", "pcm_s16le"))
 
 
 def _moving(path: Path) -> Path:
@@ -59,7 +59,7 @@ def _streams(analysis, kind):
     ids=["the default", "the one that fits", "clearly not the default", "all are default"],
 )
 def test_matching_sound_stream_is_chosen(ada, backwards, settings, tmp_path, flags, own):
-    parts = Part(ada, 0, DEFAULT), Part(backwards, 1, flags[0]), Part(ada, 1, flags[1])
+    parts = StreamPart(ada, 0, DEFAULT), StreamPart(backwards, 1, flags[0]), StreamPart(ada, 1, flags[1])
     result = analysed(job_of(remux(tmp_path / "a.mkv", *parts)), settings, POLICY)
     sounds = _streams(result, "sound")
     assert result.facts.sound_stream == own
@@ -69,14 +69,14 @@ def test_matching_sound_stream_is_chosen(ada, backwards, settings, tmp_path, fla
 
 
 def test_silent_default_sound_gives_way(ada, silence, settings, tmp_path):
-    parts = Part(ada, 0, DEFAULT), Part(silence, 1, DEFAULT), Part(ada, 1)
+    parts = StreamPart(ada, 0, DEFAULT), StreamPart(silence, 1, DEFAULT), StreamPart(ada, 1)
     result = analysed(job_of(remux(tmp_path / "a.mkv", *parts)), settings, POLICY)
     assert result.facts.sound_stream == 2
     assert _streams(result, "sound")[1].pairing_score is None
 
 
 def test_later_admission_uses_the_stored_streams(ada, backwards, settings, tmp_path):
-    path = remux(tmp_path / "a.mkv", Part(ada, 0, DEFAULT), Part(backwards, 1), Part(ada, 1))
+    path = remux(tmp_path / "a.mkv", StreamPart(ada, 0, DEFAULT), StreamPart(backwards, 1), StreamPart(ada, 1))
     first = analysed(job_of(path), settings, POLICY)
     admit = {clip: Admission(True, False, 0) for clip in first.clips["clip_id"].to_pylist()}
     for sound in (1, 2):
@@ -93,7 +93,7 @@ def test_talker_is_chosen_over_a_larger_default_stream(ada, settings, tmp_path, 
         if beside == "film"
         else write_media(tmp_path / "s.mp4", regular(100), pictures=still, size=LARGE)
     )
-    parts = Part(other, 0, DEFAULT), Part(ada, 0), Part(ada, 1, DEFAULT)
+    parts = StreamPart(other, 0, DEFAULT), StreamPart(ada, 0), StreamPart(ada, 1, DEFAULT)
     result = analysed(job_of(remux(tmp_path / "a.mkv", *parts)), settings, POLICY)
     plain = analysed(job_of(ada), settings, POLICY)
     assert result.facts.picture_stream == 1
@@ -104,7 +104,7 @@ def test_talker_is_chosen_over_a_larger_default_stream(ada, settings, tmp_path, 
 
 
 def test_wall_clock_sound_is_aligned_with_a_note(ada, settings, tmp_path):
-    late = remux(tmp_path / "a.mkv", Part(ada, 0, DEFAULT), Part(ada, 1, late_s=1.75e9))
+    late = remux(tmp_path / "a.mkv", StreamPart(ada, 0, DEFAULT), StreamPart(ada, 1, late_s=1.75e9))
     result = analysed(job_of(late), settings, POLICY)
     assert result.outcome.notes == (
         "the sound's clock is 1750000000 s ahead of the picture's: both are taken to begin together",
@@ -113,7 +113,7 @@ def test_wall_clock_sound_is_aligned_with_a_note(ada, settings, tmp_path):
 
 
 def test_hole_ends_the_clip(ada, settings, tmp_path):
-    paused = remux(tmp_path / "a.mkv", Part(ada, 0, hole=(2.0, 5)), Part(ada, 1, hole=(2.0, 5)))
+    paused = remux(tmp_path / "a.mkv", StreamPart(ada, 0, hole=(2.0, 5)), StreamPart(ada, 1, hole=(2.0, 5)))
     result = analysed(job_of(paused), settings, POLICY)
     spans = [(start, start + frames) for start, frames in zip(*map(list, _columns(result)), strict=True)]
     assert len(spans) == 2

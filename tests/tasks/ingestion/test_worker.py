@@ -109,7 +109,7 @@ def served(path: str, hangs: bool = False) -> Iterator[str]:
     """The address of a file on a server that sends it whole, or nothing of it until the block ends."""
     content, over = Path(path).read_bytes(), threading.Event()
 
-    class Answer(BaseHTTPRequestHandler):
+    class SlowHandler(BaseHTTPRequestHandler):
         def do_HEAD(self):
             self.send_response(200)
             self.send_header("Content-Length", str(len(content)))
@@ -124,7 +124,7 @@ def served(path: str, hangs: bool = False) -> Iterator[str]:
         def log_message(self, *message):
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), SlowHandler)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:

@@ -10,7 +10,7 @@ from tasks.media.probe import probe
 from tasks.media.sniff import sniff
 from tasks.media.sound import open_sound
 from tasks.quality.sound import level_dbfs, speech_probability
-from tests.tasks.media.media_files import Track, regular
+from tests.tasks.media.media_files import SoundTrack, regular
 from tests.tasks.quality.conftest import speeches  # noqa: F401 - a fixture
 
 RATE = 16_000
@@ -78,7 +78,7 @@ def test_only_pieces_of_a_long_recording_are_held(speech):
 
 
 def test_file_with_cancelling_channels_has_sound(clip, tmp_path, speech):
-    track = Track(np.stack([speech, -speech]), RATE, "stereo", "pcm_s16le")
+    track = SoundTrack(np.stack([speech, -speech]), RATE, "stereo", "pcm_s16le")
     path = clip(".mkv", regular(140), track)
     container = sniff(path)
     with open_sound(path, container, probe(path, container, GuardSettings()), 0.0, 0.0, tmp_path) as sound:
@@ -90,7 +90,7 @@ def test_file_with_cancelling_channels_has_sound(clip, tmp_path, speech):
 
 
 def test_offset_from_zero_is_taken_out(clip, tmp_path, speech):
-    path = clip(".mkv", regular(140), Track(speech[None] * 0.5 + 0.2, RATE, "mono", "pcm_s16le"))
+    path = clip(".mkv", regular(140), SoundTrack(speech[None] * 0.5 + 0.2, RATE, "mono", "pcm_s16le"))
     container = sniff(path)
     with open_sound(path, container, probe(path, container, GuardSettings()), 0.0, 0.0, tmp_path) as sound:
         heard = sound.read(0, len(speech))

@@ -7,7 +7,7 @@ from schemas.config.limits import GuardSettings
 from tasks.media.probe import probe
 from tasks.media.sniff import sniff
 from tasks.media.sound import open_sound
-from tests.tasks.media.media_files import Track, regular
+from tests.tasks.media.media_files import SoundTrack, regular
 
 RATE = 48_000
 SECONDS = 2
@@ -22,7 +22,7 @@ def _voice(level):
 
 
 def _share(clip, tmp_path, line, codec):
-    path = clip(".mkv", regular(50), Track(line[None], RATE, "mono", codec))
+    path = clip(".mkv", regular(50), SoundTrack(line[None], RATE, "mono", codec))
     container = sniff(path)
     with open_sound(path, container, probe(path, container, GuardSettings()), 0.0, 0.0, tmp_path) as sound:
         return sound.clipping_share(0, SECONDS * 16_000)
@@ -42,7 +42,7 @@ def test_floats_that_were_cut_are_clipped_wherever_it_was(clip, tmp_path, cut):
 def test_only_the_pieces_with_flat_tops_count(clip, tmp_path):
     line = _voice(0.5)
     line[RATE:] = np.clip(2 * line[RATE:], -0.8, 0.8)
-    path = clip(".mkv", regular(50), Track(line[None], RATE, "mono", "pcm_f32le"))
+    path = clip(".mkv", regular(50), SoundTrack(line[None], RATE, "mono", "pcm_f32le"))
     container = sniff(path)
     with open_sound(path, container, probe(path, container, GuardSettings()), 0.0, 0.0, tmp_path) as sound:
         assert sound.clipping_share(0, 15_000) == 0

@@ -11,15 +11,15 @@ from tasks.media.lengths import clocks_apart_s
 from tasks.media.probe import probe
 from tasks.media.sniff import sniff
 from tasks.media.sound import open_sound
-from tests.tasks.media.media_files import Part, Track, end_of, number_in, regular, remux, tone
+from tests.tasks.media.media_files import SoundTrack, StreamPart, end_of, number_in, regular, remux, tone
 
 GUARDS = GuardSettings()
 WALL_S = 1_750_000_000.0
 
 
 def _parts(clip, picture_late_s, sound_late_s):
-    path = clip(".mkv", regular(50), Track(tone(2).samples, codec="pcm_s16le"))
-    return Part(path, 0, late_s=picture_late_s), Part(path, 1, late_s=sound_late_s)
+    path = clip(".mkv", regular(50), SoundTrack(tone(2).samples, codec="pcm_s16le"))
+    return StreamPart(path, 0, late_s=picture_late_s), StreamPart(path, 1, late_s=sound_late_s)
 
 
 @pytest.mark.parametrize("form", ["matroska", "mov"])

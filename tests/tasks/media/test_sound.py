@@ -8,7 +8,7 @@ from tasks.media.decode import open_video
 from tasks.media.probe import probe
 from tasks.media.sniff import sniff
 from tasks.media.sound import Sound, open_sound
-from tests.tasks.media.media_files import FORMATS, WITH_SOUND, Track, draw, end_of, regular, tone
+from tests.tasks.media.media_files import FORMATS, WITH_SOUND, SoundTrack, draw, end_of, regular, tone
 
 RATE = 16_000
 GUARDS = GuardSettings()
@@ -94,7 +94,7 @@ def _assert_in_step(clip, tmp_path, suffix, start_ms, offset_s):
     line = np.zeros((1, 96_000), np.float32)
     at = int((flash / 25 + start_ms / 1000 + offset_s + 0.02) * 48_000)  # in the middle of the flash
     line[0, at - 48 : at + 48] = 0.9
-    path = clip(suffix, regular(40, 25, start_ms), Track(line), pictures=pictures)
+    path = clip(suffix, regular(40, 25, start_ms), SoundTrack(line), pictures=pictures)
     container = sniff(path)
     facts = probe(path, container, GUARDS)
     with open_video(path, container, facts, GUARDS) as video:
@@ -139,7 +139,7 @@ def test_clipping_is_counted_before_mixing(clip, tmp_path):
     line = np.zeros((2, 96_000), np.float32)
     line[0] = 0.3 * np.sin(np.arange(96_000) / 20)
     line[0, 48_000:72_000] = np.clip(3 * np.sin(np.arange(24_000) / 20), -1, 1)
-    path = clip(".mkv", regular(50), Track(line, layout="stereo", codec="pcm_s16le"))
+    path = clip(".mkv", regular(50), SoundTrack(line, layout="stereo", codec="pcm_s16le"))
     with _open(path, tmp_path) as sound:
         assert np.abs(sound.read(0, 2 * RATE)).max() < 0.6  # the mix shows nothing of it
         assert sound.clipping_share(0, RATE) == 0

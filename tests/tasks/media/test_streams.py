@@ -10,7 +10,7 @@ from tasks.media.decode import open_video
 from tasks.media.probe import probe
 from tasks.media.sniff import Container, sniff
 from tasks.media.streams import default_stands_out, other_films, sound_streams
-from tests.tasks.media.media_files import Part, draw, number_in, regular, remux, tone
+from tests.tasks.media.media_files import StreamPart, draw, number_in, regular, remux, tone
 
 GUARDS = GuardSettings()
 DEFAULT, NONE = Disposition.default, Disposition(0)
@@ -34,7 +34,7 @@ def _still(clip, count=40, fps=25, size=LARGE):
 def test_small_film_is_chosen_over_a_large_still(clip, tmp_path, form, flag):
     cover = clip(".avi", [0], codec="mjpeg", pix_fmt="yuvj420p", size=LARGE)
     film = _film(clip, suffix=".avi" if form == "avi" else ".mp4")
-    path = remux(tmp_path / "a", Part(cover, 0, flag), Part(film, 0), form=form)
+    path = remux(tmp_path / "a", StreamPart(cover, 0, flag), StreamPart(film, 0), form=form)
     facts = _facts(path)
     assert (facts.picture_stream, facts.width) == (1, 160)
     assert other_films(facts) == []
@@ -46,7 +46,7 @@ def test_small_film_is_chosen_over_a_large_still(clip, tmp_path, form, flag):
 def test_screen_share_and_slide_show_count_as_still(clip, tmp_path, fps):
     each_second = clip(".mp4", regular(3, 1), size=LARGE)
     beside = _still(clip) if fps == 25 else each_second
-    path = remux(tmp_path / "a.mkv", Part(beside, 0, DEFAULT), Part(_film(clip), 0))
+    path = remux(tmp_path / "a.mkv", StreamPart(beside, 0, DEFAULT), StreamPart(_film(clip), 0))
     facts = _facts(path)
     assert facts.picture_stream == 1
     looked = {stream.stream: stream.changes_hz for stream in facts.streams}
@@ -56,31 +56,34 @@ def test_screen_share_and_slide_show_count_as_still(clip, tmp_path, fps):
 
 def test_default_film_is_chosen_then_the_larger(clip, tmp_path):
     small, large = _film(clip), _film(clip, LARGE)
-    flagged = _facts(remux(tmp_path / "a.mkv", Part(large, 0), Part(small, 0, DEFAULT)))
+    flagged = _facts(remux(tmp_path / "a.mkv", StreamPart(large, 0), StreamPart(small, 0, DEFAULT)))
     assert (flagged.picture_stream, other_films(flagged)) == (1, [0])
-    assert _facts(remux(tmp_path / "b.mkv", Part(small, 0), Part(large, 0))).picture_stream == 1
-    assert _facts(remux(tmp_path / "c.mkv", Part(small, 0), Part(small, 0))).picture_stream == 0
+    assert _facts(remux(tmp_path / "b.mkv", StreamPart(small, 0), StreamPart(large, 0))).picture_stream == 1
+    assert _facts(remux(tmp_path / "c.mkv", StreamPart(small, 0), StreamPart(small, 0))).picture_stream == 0
 
 
 def test_stream_that_moves_only_after_the_intro(clip, tmp_path):
     pictures = [draw(0, *LARGE)] * 200 + [draw(number, *LARGE) for number in range(200)]
     later = clip(".mp4", regular(400, 10), size=LARGE, pictures=pictures, options={"g": "10", "preset": "ultrafast"})
     still = clip(".mp4", regular(400, 10), pictures=[draw(1)] * 400)
-    path = remux(tmp_path / "a.mkv", Part(still, 0, DEFAULT), Part(later, 0))
+    path = remux(tmp_path / "a.mkv", StreamPart(still, 0, DEFAULT), StreamPart(later, 0))
     assert _facts(path).picture_stream == 1
 
 
 def test_pictures_too_large_or_too_small_are_not_chosen(clip, tmp_path):
     small = clip(".mp4", regular(40), size=(64, 14), pictures=[np.zeros((14, 64, 3), np.uint8)] * 40)
     path = remux(
-        tmp_path / "a.mkv", Part(small, 0, DEFAULT), Part(_film(clip, LARGE), 0, DEFAULT), Part(_film(clip), 0)
+        tmp_path / "a.mkv",
+        StreamPart(small, 0, DEFAULT),
+        StreamPart(_film(clip, LARGE), 0, DEFAULT),
+        StreamPart(_film(clip), 0),
     )
     assert probe(path, Container.MATROSKA, GuardSettings(max_pixels=160 * 96)).picture_stream == 2
 
 
 def test_decord_is_not_used_with_several_streams(clip, tmp_path):
     first, second = _film(clip), clip(".mp4", regular(40), pictures=[draw(number + 100) for number in range(40)])
-    path = remux(tmp_path / "a.mkv", Part(first, 0), Part(second, 0, DEFAULT))
+    path = remux(tmp_path / "a.mkv", StreamPart(first, 0), StreamPart(second, 0, DEFAULT))
     facts = _facts(path)
     with open_video(path, sniff(path), facts, GuardSettings(trust_footage=True)) as video:
         numbers = [number_in(frame.rgb) for frame in video.frames()]
@@ -88,7 +91,7 @@ def test_decord_is_not_used_with_several_streams(clip, tmp_path):
 
 
 def test_named_stream_is_taken(clip, tmp_path):
-    path = remux(tmp_path / "a.mkv", Part(_film(clip, LARGE), 0, DEFAULT), Part(_film(clip), 0))
+    path = remux(tmp_path / "a.mkv", StreamPart(_film(clip, LARGE), 0, DEFAULT), StreamPart(_film(clip), 0))
     assert probe(path, Container.MATROSKA, GUARDS, picture=1).width == 160
 
 
@@ -104,7 +107,9 @@ def test_named_stream_is_taken(clip, tmp_path):
 )
 def test_sounds_by_default_flag_and_what_they_are_for(clip, tmp_path, flags, order, stands_out):
     sounds = clip(".mkv", regular(5), tone(0.2))
-    path = remux(tmp_path / "a.mkv", Part(_film(clip, count=5), 0), *(Part(sounds, 1, flag) for flag in flags))
+    path = remux(
+        tmp_path / "a.mkv", StreamPart(_film(clip, count=5), 0), *(StreamPart(sounds, 1, flag) for flag in flags)
+    )
     with open_input(path, Container.MATROSKA, 10**6) as source:
         assert [stream.index for stream in sound_streams(source)] == order
         assert default_stands_out(sound_streams(source)) is stands_out

@@ -12,7 +12,7 @@ from tasks.media.probe import probe
 from tasks.media.sniff import sniff
 from tasks.media.sound import open_sound
 from tasks.media.timeline import Join, StreamClock, Timeline, without_strays
-from tests.tasks.media.media_files import Part, Track, draw, regular, remux
+from tests.tasks.media.media_files import SoundTrack, StreamPart, draw, regular, remux
 
 GUARDS = GuardSettings()
 RATE = 16_000
@@ -25,7 +25,7 @@ def _recording(clip, suffix, pictures=45, sound_s=2.03):
     line = np.zeros((1, round(sound_s * 48_000)), np.float32)
     at = round((FLASH / 25 + 0.02) * 48_000)
     line[0, at - 48 : at + 48] = 0.9
-    return clip(suffix, regular(pictures), Track(line), pictures=shown)
+    return clip(suffix, regular(pictures), SoundTrack(line), pictures=shown)
 
 
 def _joined(path, *more):
@@ -70,14 +70,14 @@ def test_joined_matroska(clip, tmp_path):
 
 def test_common_pause_keeps_the_streams_in_sync(clip, tmp_path):
     one = _recording(clip, ".mkv")
-    path = remux(tmp_path / "a.mkv", Part(one, 0, hole=(0.5, 5)), Part(one, 1, hole=(0.5, 5)))
+    path = remux(tmp_path / "a.mkv", StreamPart(one, 0, hole=(0.5, 5)), StreamPart(one, 1, hole=(0.5, 5)))
     (step,) = _steps(path, tmp_path)
     assert abs(step) <= 32
 
 
 def _late(clip, tmp_path, late_s):
     one = _recording(clip, ".mpg")
-    return one, remux(tmp_path / "l.mpg", *(Part(one, number, late_s=late_s) for number in (0, 1)), form="mpeg")
+    return one, remux(tmp_path / "l.mpg", *(StreamPart(one, number, late_s=late_s) for number in (0, 1)), form="mpeg")
 
 
 def test_mpeg_s_clock_wraps(clip, tmp_path):

@@ -34,7 +34,7 @@ from tasks.tracking.store import open_tracking
 from tasks.training.clip_selection import find_release, select
 from tasks.training.stage2 import train_translator
 from tests.tasks.promotion.trials import MOST_WINS, TRIALS, drawn, swapped
-from tests.tasks.training.recorder import Recorder
+from tests.tasks.training.recorder import RecordingCallback
 from tests.tasks.training.sitters import sitters
 
 POLICY = """
@@ -69,7 +69,7 @@ def trained(eval_window, tmp_path_factory) -> dict[str, Path]:
     schedule = {"max_steps": 4, "eval_interval": 4, "save_interval": 4}
     settings = Stage2Settings(preset="tiny", schedule=schedule, losses={"disc_start_step": 2})
     folder = tmp_path_factory.mktemp("trained")
-    good = train_translator(selection, settings, WeightSettings(), folder / "t", Recorder()).model
+    good = train_translator(selection, settings, WeightSettings(), folder / "t", RecordingCallback()).model
     for name, force in (("nudged", 0.01), ("shaken", 0.5)):
         translator, card = load_translator(good)
         torch.manual_seed(0)

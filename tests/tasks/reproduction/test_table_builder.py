@@ -27,13 +27,13 @@ from tasks.reproduction.table_builder import make_table
 from tasks.reproduction.trainer_cache import TrainedModels, TrainerCache
 from tasks.stores.workspace import Workspace
 from tasks.training.run_dirs import trainings
-from tests.tasks.training.recorder import Recorder
+from tests.tasks.training.recorder import RecordingCallback
 from tests.tasks.training.speakers import speakers
 
 STEPS, MINUTES = 6, 4.0
 
 
-class Trainings(Recorder):
+class Trainings(RecordingCallback):
     """Remembers where each training began; pulls the plug in the middle of one of them."""
 
     def __init__(self, kill_at: int | None = None) -> None:
@@ -59,11 +59,11 @@ def settings(workspace: Workspace) -> Settings:
     return Settings(workspace=workspace.root, stage2=stage2, **tiny)
 
 
-def shop(workspace: Workspace, minutes: float, listener: Recorder) -> TrainerCache:
+def shop(workspace: Workspace, minutes: float, listener: RecordingCallback) -> TrainerCache:
     return TrainerCache(workspace, settings(workspace), held_out(workspace, None, None, 1), minutes, listener)
 
 
-def table(workspace: Workspace, name: str, listener: Recorder):
+def table(workspace: Workspace, name: str, listener: RecordingCallback):
     minutes = MINUTES / 4 * sum(KINDS[job.kind].shares for job in set(EXPERIMENTS[name].jobs(settings(workspace))))
     return make_table(settings(workspace), name, minutes, None, None, 1, listener)
 
@@ -78,7 +78,9 @@ def footage(tmp_path_factory) -> Path:
     root = tmp_path_factory.mktemp("speakers") / "w"
     workspace = speakers(root, 7)
     for kind in KINDS:
-        write_budget(shop(workspace, MINUTES / 4, Recorder()).budget_file(kind), Budget(STEPS, MINUTES / 4, 0.1, 0.1))
+        write_budget(
+            shop(workspace, MINUTES / 4, RecordingCallback()).budget_file(kind), Budget(STEPS, MINUTES / 4, 0.1, 0.1)
+        )
     return root
 
 
@@ -158,7 +160,7 @@ def test_table1_holds_baselines_and_claim_verdicts(first):
 
 def test_baseline_has_the_minutes_of_both_stages_and_wav2lips_expert_its_share_of_them(footage):
     workspace = Workspace.open(str(footage))
-    made = shop(workspace, 1, Recorder())
+    made = shop(workspace, 1, RecordingCallback())
     for kind, minutes in ((TRANSLATOR, 1), ("lipgan", 2)):
         assert made.budget_file(kind).name.endswith(f"-{minutes}-min.json")
     given = settings(workspace)
@@ -203,10 +205,10 @@ def test_untrainable_baseline_gets_a_row_with_its_reason(first):
     whole = held_out(workspace, None, None, 1)
     silent = tuple(replace(clip, both=False) for clip in whole.pictures.train)
     none = replace(whole, pictures=replace(whole.pictures, train=silent))
-    others = TrainerCache(workspace, settings(workspace), whole, MINUTES / 4, Recorder()).train(
+    others = TrainerCache(workspace, settings(workspace), whole, MINUTES / 4, RecordingCallback()).train(
         [one for one in EXPERIMENTS["table1"].jobs(settings(workspace)) if one != job]
     )
-    refused = TrainerCache(workspace, settings(workspace), none, MINUTES / 4, Recorder()).train([job]).refused
+    refused = TrainerCache(workspace, settings(workspace), none, MINUTES / 4, RecordingCallback()).train([job]).refused
     trained = TrainedModels(others.models, refused)
     bench = EvaluatedSystems(settings(workspace), whole, trainings(workspace))
     made = EXPERIMENTS["table1"].made(settings(workspace), whole, trained, bench)
@@ -217,7 +219,7 @@ def test_untrainable_baseline_gets_a_row_with_its_reason(first):
 
 
 def test_baseline_error_is_a_row_and_own_error_ends_the_table(footage):
-    made = shop(Workspace.open(str(footage)), 7, Recorder())
+    made = shop(Workspace.open(str(footage)), 7, RecordingCallback())
     for kind in (GENERATOR, "lipgan"):
         made.budget_file(kind).write_text("{")
     assert "is damaged" in made.train([TrainingJob("lipgan")]).refused[TrainingJob("lipgan")]
@@ -262,10 +264,10 @@ def test_killed_table_resumes_in_the_third_training(footage, undisturbed, tmp_pa
 @pytest.mark.parametrize("kind", [GENERATOR, "wav2lip"])
 def test_minutes_become_steps_once(footage, tmp_path, kind):
     workspace = Workspace.open(str(shutil.copytree(footage, tmp_path / "w")))
-    made = shop(workspace, 0.05, Recorder())
+    made = shop(workspace, 0.05, RecordingCallback())
     budget = made.budget(kind)
     assert budget.steps == max(1, int((3 * KINDS[kind].shares - 6 * budget.look_s) / budget.step_s))
-    assert shop(workspace, 0.05, Recorder()).budget(kind) == budget
+    assert shop(workspace, 0.05, RecordingCallback()).budget(kind) == budget
     path = made.budget_file(kind)
     assert read_budget(path) == budget
     assert not path.with_suffix("").exists()  # the trial itself is gone
@@ -296,13 +298,13 @@ def test_cached_scores_are_verified(first):
     kept_scores[0].write_text(actual[kept_scores[0]].replace("interval", "interwal", 1))
     with pytest.raises(TrainingError, match="delete it to evaluate anew"):
         for name in ("table3", "table1"):
-            table(workspace, name, Recorder())
+            table(workspace, name, RecordingCallback())
     kept_scores[0].unlink()
     for name in ("table3", "table1"):
-        table(workspace, name, Recorder())
+        table(workspace, name, RecordingCallback())
     assert {path: path.read_text() for path in kept_scores} == actual
 
 
 def test_zero_minutes_are_refused(footage):
     with pytest.raises(TrainingError, match="more than 0 minutes"):
-        make_table(settings(Workspace.open(str(footage))), "table3", 0, None, None, 1, Recorder())
+        make_table(settings(Workspace.open(str(footage))), "table3", 0, None, None, 1, RecordingCallback())

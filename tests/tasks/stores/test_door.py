@@ -92,7 +92,7 @@ def test_unlisted_addresses_are_never_connected(address, listener, tmp_path):
 def answering(answer: dict[str, str]) -> Iterator[str]:
     """The origin of a web server: paths with the address that each redirects to, or the bytes it holds."""
 
-    class Answer(BaseHTTPRequestHandler):
+    class RedirectHandler(BaseHTTPRequestHandler):
         def do_GET(self):
             result = answer[self.path]
             self.send_response(302 if "://" in result else 200)
@@ -107,7 +107,7 @@ def answering(answer: dict[str, str]) -> Iterator[str]:
         def log_message(self, *result):
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), RedirectHandler)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:

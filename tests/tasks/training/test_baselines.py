@@ -15,7 +15,7 @@ from tasks.training.clip_selection import find_release, select
 from tasks.training.data.baseline_dataset import BaselineDataset
 from tasks.training.translator_samples import BaselineSampleLogger
 from tests.model.talking import talk
-from tests.tasks.training.recorder import Recorder
+from tests.tasks.training.recorder import RecordingCallback
 from tests.tasks.training.sitters import sitters
 from tests.tasks.training.speakers import speakers
 
@@ -33,13 +33,13 @@ def settings(**changes) -> BaselineSettings:
 
 
 def trained(selection, folder, listener=None, name="wav2lip", draw=None, **changes):
-    given = name, selection, settings(**changes), WeightSettings(), folder, listener or Recorder(), draw
+    given = name, selection, settings(**changes), WeightSettings(), folder, listener or RecordingCallback(), draw
     return train_baseline(*given)
 
 
 @pytest.fixture(scope="module")
 def undisturbed(selection, tmp_path_factory):
-    recorder = Recorder()
+    recorder = RecordingCallback()
     draw = BaselineSampleLogger(PACE["sample_interval"], PACE["max_steps"])
     return trained(selection, tmp_path_factory.mktemp("undisturbed") / "t", recorder, draw=draw), recorder
 
@@ -54,7 +54,7 @@ def test_training_reports_every_step(undisturbed):
     assert (made.card.kind, made.card.release) == ("wav2lip", made.card.release)
 
 
-class _Stopped(Recorder):
+class _Stopped(RecordingCallback):
     def stepped(self, report):
         super().stepped(report)
         if report.step == 5:
@@ -64,7 +64,7 @@ class _Stopped(Recorder):
 def test_resumed_training_equals_an_undisturbed_one(selection, undisturbed, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         trained(selection, tmp_path / "t", _Stopped())
-    recorder = Recorder()
+    recorder = RecordingCallback()
     resumed = trained(selection, tmp_path / "t", recorder)
     assert recorder.began_at == 4
     assert recorder.losses == {step: loss for step, loss in undisturbed[1].losses.items() if step > 4}
@@ -75,11 +75,11 @@ def test_resumed_training_equals_an_undisturbed_one(selection, undisturbed, tmp_
 
 @pytest.mark.parametrize("name", ["lipgan", "atvgnet", "makeittalk"])
 def test_time_limit_ends_with_a_usable_baseline(selection, tmp_path, name):
-    recorder = Recorder()
+    recorder = RecordingCallback()
     made = trained(selection, tmp_path / "t", recorder, name, schedule=PACE | {"minutes": 1e-6})
     assert (made.fitted.step, made.card.steps) == (1, 1)
     assert recorder.end[1].startswith("time is up")
-    again = Recorder()
+    again = RecordingCallback()
     trained(selection, tmp_path / "t", again, name, schedule=PACE | {"minutes": 1e-6})
     assert (again.began_at, again.losses) == (1, {})
     translator, card = load_baseline(made.model)

@@ -16,7 +16,7 @@ from tasks.stores.workspace import Workspace
 from tasks.training.clip_selection import candidates, find_release, select
 from tasks.training.stage1 import train_generator
 from tests.tasks.stores.sample_rows import clip_id
-from tests.tasks.training.recorder import Recorder
+from tests.tasks.training.recorder import RecordingCallback
 from tests.tasks.training.talkers import ORIGIN, add_media, publish, talkers
 
 
@@ -65,7 +65,9 @@ def test_version_that_was_erased(own_workspace):
 def test_model_of_another_landmark_backend(workspace, tmp_path):
     result = select(workspace, find_release(workspace, None), Stage.STAGE1)
     schedule = {"max_steps": 2, "eval_interval": 2, "save_interval": 2}
-    made = train_generator(result, Stage1Settings(preset="tiny", schedule=schedule), tmp_path / "t", Recorder())
+    made = train_generator(
+        result, Stage1Settings(preset="tiny", schedule=schedule), tmp_path / "t", RecordingCallback()
+    )
     other = replace(result, release=replace(result.release, backend="face_mesh_v2@1"))
     with pytest.raises(ModelFileError, match=r"face_mesh_v1.*face_mesh_v2"):
         evaluate_generator(workspace, other, result.val, made.model, "val", 1)

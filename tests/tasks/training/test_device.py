@@ -47,7 +47,7 @@ from tasks.training.stage2 import train_translator
 from tasks.training.translator_samples import BaselineSampleLogger, TranslatorSampleLogger
 from tests.model.perceptual.test_vgg import weights
 from tests.pretend_device import PRETEND, There, on_pretend_device
-from tests.tasks.training.recorder import Recorder
+from tests.tasks.training.recorder import RecordingCallback
 from tests.tasks.training.speakers import speakers
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*copying from a non-meta parameter:UserWarning")  # it is, in truth
@@ -102,7 +102,7 @@ def train(workspace, settings):
 def here(train, tmp_path_factory):
     """Everything trained on the CPU: results and recorders."""
     folder = tmp_path_factory.mktemp("here")
-    return {what: train(what, folder / what, Recorder()) for what in ("generator", "translator", *BASELINES)}
+    return {what: train(what, folder / what, RecordingCallback()) for what in ("generator", "translator", *BASELINES)}
 
 
 @pytest.fixture
@@ -129,7 +129,7 @@ def test_pretend_device_refuses_what_an_accelerator_refuses():
         assert np.array_equal((2 * there).cpu().numpy(), np.full((2, 3), 2.0))
 
 
-class _Stopped(Recorder):
+class _StoppedMidway(RecordingCallback):
     def stepped(self, report):
         super().stepped(report)
         if report.step == 3:
@@ -138,7 +138,7 @@ class _Stopped(Recorder):
 
 @pytest.mark.parametrize("what", ["generator", "translator", *BASELINES])
 def test_training_and_resumption_run_on_the_device(here, train, tmp_path, what):
-    stopped, recorder = _Stopped(), Recorder()
+    stopped, recorder = _StoppedMidway(), RecordingCallback()
     with on_pretend_device():
         assert device_of("auto") == PRETEND
         with pytest.raises(KeyboardInterrupt):
@@ -195,7 +195,7 @@ def test_fine_tuning(workspace, settings, models, tmp_path):
     clip = candidates(workspace, find_release(workspace, None), Stage.STAGE2)[0].facts.clip_id
     selection = finetuning_clip(workspace, find_release(workspace, None), clip, seconds=0.8)
     changed, finetuning = start_of(settings, workspace, str(models["translator"]), clip)
-    recorder = [Recorder(), Recorder()]
+    recorder = [RecordingCallback(), RecordingCallback()]
     both(
         lambda: train_translator(
             selection,
@@ -212,7 +212,7 @@ def test_fine_tuning(workspace, settings, models, tmp_path):
 def test_finetuning_evaluation_runs_on_the_device(workspace, settings, models):
     selection = select(workspace, find_release(workspace, None), Stage.STAGE2)
     with on_pretend_device():
-        compare_finetuning(workspace, settings, selection, selection.val, models["translator"], Recorder())
+        compare_finetuning(workspace, settings, selection, selection.val, models["translator"], RecordingCallback())
 
 
 def test_promotion_scores_and_renders_on_the_device(workspace, settings, models, quick):

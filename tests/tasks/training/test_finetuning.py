@@ -16,7 +16,7 @@ from tasks.training.data.clip_store import ClipSource, HeldPictures, PictureClip
 from tasks.training.finetuning import begin_from, held_back
 from tasks.training.stage2 import train_translator
 from tasks.training.validation import GAP
-from tests.tasks.training.recorder import Recorder
+from tests.tasks.training.recorder import RecordingCallback
 from tests.tasks.training.sitters import sitters
 
 OWN = Stage2Settings(
@@ -33,7 +33,7 @@ def workspace(tmp_path_factory):
 def made(workspace, tmp_path_factory):
     """A translator, trained by settings of its own."""
     selection = select(workspace, find_release(workspace, None), Stage.STAGE2)
-    return train_translator(selection, OWN, WeightSettings(), tmp_path_factory.mktemp("t") / "t", Recorder())
+    return train_translator(selection, OWN, WeightSettings(), tmp_path_factory.mktemp("t") / "t", RecordingCallback())
 
 
 def begun(made, **changes):
@@ -78,7 +78,7 @@ def test_best_step_is_chosen_on_held_out_frames(made, workspace, tmp_path):
     def tuned(frames):
         held, recorder = (
             InMemoryClips(HeldPictures({"a": whole}), *held_back([_candidate(frames)]), "r", "a backend"),
-            Recorder(),
+            RecordingCallback(),
         )
         return train_translator(
             held, changed, WeightSettings(), tmp_path / str(frames), recorder, finetuning=finetuning

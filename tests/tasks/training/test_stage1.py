@@ -16,7 +16,7 @@ from schemas.reasons import Stage
 from tasks.training.clip_selection import find_release, select, spread
 from tasks.training.run_dirs import training_folder
 from tasks.training.stage1 import train_generator
-from tests.tasks.training.recorder import Recorder
+from tests.tasks.training.recorder import RecordingCallback
 from tests.tasks.training.talkers import damage, publish
 
 SHORT = {"max_steps": 12, "eval_interval": 6, "save_interval": 4}
@@ -31,13 +31,13 @@ def chosen(workspace):
 
 
 def trained(workspace, folder, listener=None, **changes):
-    return train_generator(chosen(workspace), settings(**changes), folder, listener or Recorder())
+    return train_generator(chosen(workspace), settings(**changes), folder, listener or RecordingCallback())
 
 
 @pytest.fixture(scope="module")
 def undisturbed(workspace, tmp_path_factory):
     """An undisturbed training: its folder and its recorder."""
-    recorder, folder = Recorder(), tmp_path_factory.mktemp("undisturbed") / "training"
+    recorder, folder = RecordingCallback(), tmp_path_factory.mktemp("undisturbed") / "training"
     trained(workspace, folder, recorder)
     return folder, recorder
 
@@ -57,7 +57,7 @@ def test_training_reports_every_step(undisturbed):
 
 
 def test_same_seed_takes_the_same_steps_and_another_does_not(workspace, undisturbed, tmp_path):
-    again, other = Recorder(), Recorder()
+    again, other = RecordingCallback(), RecordingCallback()
     trained(workspace, tmp_path / "again", again)
     trained(workspace, tmp_path / "other", other, seed=1)
     assert again.losses == undisturbed[1].losses
@@ -80,7 +80,7 @@ def test_resumed_training_equals_an_undisturbed_one(workspace, undisturbed, tmp_
     folder = tmp_path / "training"
     call = [sys.executable, "-c", KILLED, workspace.root, str(folder), str(step)]
     assert subprocess.run(call, capture_output=True).returncode == -9
-    recorder = Recorder()
+    recorder = RecordingCallback()
     trained(workspace, folder, recorder)
     assert recorder.began_at == step // 4 * 4
     kept = {number: loss for number, loss in undisturbed[1].losses.items() if number > recorder.began_at}
@@ -90,13 +90,13 @@ def test_resumed_training_equals_an_undisturbed_one(workspace, undisturbed, tmp_
 
 
 def test_finished_training_is_not_repeated(workspace, undisturbed):
-    recorder = Recorder()
+    recorder = RecordingCallback()
     trained(workspace, undisturbed[0], recorder)
     assert not recorder.losses
 
 
 def test_training_stops_early_without_improvement(workspace, tmp_path):
-    recorder = Recorder()
+    recorder = RecordingCallback()
     never = {"learning_rate": 1e-12, "ema_decay": 0.0}
     schedule = {"max_steps": 60, "eval_interval": 2, "save_interval": 50, "patience": 2}
     trained(workspace, tmp_path / "training", recorder, optimiser=never, schedule=schedule)
@@ -118,7 +118,7 @@ def test_non_finite_loss_names_the_clips_of_its_batch(workspace, tmp_path):
         trained(workspace, tmp_path / "training", optimiser={"learning_rate": 1e30, "max_norm": 1e30})
 
 
-class Filling(Recorder):
+class Filling(RecordingCallback):
     """Leaves no room for a file of more than 10 kB once there is a checkpoint."""
 
     def saved(self, step, checkpoint):
@@ -134,7 +134,7 @@ def test_full_disk_keeps_the_previous_checkpoint(workspace, tmp_path):
             trained(workspace, tmp_path / "training", Filling())
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    resumed = Recorder()
+    resumed = RecordingCallback()
     trained(workspace, tmp_path / "training", resumed)
     assert resumed.began_at == 4
     assert resumed.end == (12, "done")
@@ -143,7 +143,7 @@ def test_full_disk_keeps_the_previous_checkpoint(workspace, tmp_path):
 
 def test_two_processes_equal_one(workspace, tmp_path):
     exact = {"architecture": {"dropout": 0.0}}
-    one, two = Recorder(), Recorder()
+    one, two = RecordingCallback(), RecordingCallback()
     trained(workspace, tmp_path / "one", one, **exact)
     trained(workspace, tmp_path / "two", two, devices=2, **exact)
     assert two.losses.keys() == one.losses.keys()
@@ -173,7 +173,7 @@ def test_validation_clips_are_spread_over_speakers(workspace):
 
 def test_generator_learns_to_open_the_mouth_on_loud_audio(workspace, tmp_path):
     """The made talkers open their mouths as loud as they speak: sound alone must bring the correlation up."""
-    recorder = Recorder()
+    recorder = RecordingCallback()
     schedule = {"max_steps": 150, "eval_interval": 50, "save_interval": 150, "patience": 0}
     trained(workspace, tmp_path / "training", recorder, schedule=schedule, optimiser={"learning_rate": 0.01})
     assert recorder.scores[-1]["mouth_opening_corr"] > 0.8

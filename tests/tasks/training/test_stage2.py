@@ -20,7 +20,7 @@ from tasks.training.common import sampler_config
 from tasks.training.finetuning import finetuning_clip, start_of
 from tasks.training.stage2 import train_translator
 from tasks.training.translator_samples import TranslatorSampleLogger
-from tests.tasks.training.recorder import Recorder
+from tests.tasks.training.recorder import RecordingCallback
 from tests.tasks.training.sitters import sitters
 
 SHORT = {"max_steps": 6, "eval_interval": 3, "save_interval": 2, "sample_interval": 6}
@@ -40,14 +40,14 @@ def chosen(workspace):
 
 
 def trained(workspace, folder, listener=None, draw=None, **changes):
-    given = chosen(workspace), settings(**changes), WeightSettings(), folder, listener or Recorder(), draw
+    given = chosen(workspace), settings(**changes), WeightSettings(), folder, listener or RecordingCallback(), draw
     return train_translator(*given)
 
 
 @pytest.fixture(scope="module")
 def undisturbed(workspace, tmp_path_factory):
     """An undisturbed training: its folder and its recorder."""
-    recorder, folder = Recorder(), tmp_path_factory.mktemp("undisturbed") / "training"
+    recorder, folder = RecordingCallback(), tmp_path_factory.mktemp("undisturbed") / "training"
     return trained(
         workspace, folder, recorder, TranslatorSampleLogger(SHORT["sample_interval"], SHORT["max_steps"])
     ), recorder
@@ -87,7 +87,7 @@ def test_resumed_training_equals_an_undisturbed_one(workspace, undisturbed, tmp_
     folder = tmp_path / "training"
     call = [sys.executable, "-c", KILLED, workspace.root, str(folder), "5"]
     assert subprocess.run(call, capture_output=True).returncode == -9
-    recorder = Recorder()
+    recorder = RecordingCallback()
     resumed = trained(workspace, folder, recorder)
     assert recorder.began_at == 4
     assert recorder.losses == {step: loss for step, loss in undisturbed[1].losses.items() if step > 4}
@@ -98,7 +98,7 @@ def test_resumed_training_equals_an_undisturbed_one(workspace, undisturbed, tmp_
 
 @pytest.mark.long
 def test_two_processes_equal_one(workspace, undisturbed, tmp_path):
-    recorder = Recorder()
+    recorder = RecordingCallback()
     trained(workspace, tmp_path / "two", recorder, devices=2)
     losses = undisturbed[1].losses
     assert recorder.losses[1] == pytest.approx(losses[1], rel=1e-3)
@@ -118,7 +118,7 @@ def test_fine_tuning_on_a_clips_beginning(workspace, undisturbed, tmp_path):
     given = Settings(workspace=workspace.root, stage2=settings())
     changed, finetuning = start_of(given, workspace, str(made.model), clip)
     tuned = train_translator(
-        selection, changed.stage2, WeightSettings(), tmp_path / "t", Recorder(), None, False, finetuning
+        selection, changed.stage2, WeightSettings(), tmp_path / "t", RecordingCallback(), None, False, finetuning
     )
     assert tuned.card.tuned_on == (clip,)
     assert tuned.card.tuned_from == finetuning.weights
@@ -160,4 +160,4 @@ def test_evaluation_includes_its_controls(workspace, undisturbed):
 def test_unknown_fold_is_refused(workspace):
     given = Settings(workspace=workspace.root, stage2=settings())
     with pytest.raises(TrainingError, match="no fold 4; folds are 1 to 3"):
-        cross_validate_translator(workspace, given, chosen(workspace), 3, 4, Recorder(), only=4)
+        cross_validate_translator(workspace, given, chosen(workspace), 3, 4, RecordingCallback(), only=4)

@@ -14,7 +14,7 @@ from tasks.media.paths import fingerprint
 from tasks.visualization.colours import OTHER_RGB, PREDICTED_RGB, TRUE_RGB
 from tasks.visualization.film import Side, compared_film, film_frames, landmark_film
 from tasks.visualization.sound import ClipPlace, PlayableSound, clip_sound, from_mel
-from tests.tasks.media.media_files import Track, regular, tone, write_media
+from tests.tasks.media.media_files import SoundTrack, regular, tone, write_media
 from tests.tasks.visualization.test_charts import talking, where
 
 FRAMES = 50
@@ -26,7 +26,7 @@ def raw(tmp_path_factory) -> Path:
     """Four seconds of pictures; the tone rises by 100 Hz every second, from 400 Hz."""
     path = tmp_path_factory.mktemp("raw") / "clip.mkv"
     notes = [tone(1.0, RATE, hertz=400.0 + 100 * second).samples for second in range(4)]
-    write_media(path, regular(100), Track(np.concatenate(notes, axis=1), RATE))
+    write_media(path, regular(100), SoundTrack(np.concatenate(notes, axis=1), RATE))
     return path
 
 
