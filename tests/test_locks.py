@@ -30,7 +30,7 @@ def test_every_package_of_a_lock_has_hashes(lock):
     assert [name for name, (_, hashes) in pins(lock).items() if not hashes] == []
 
 
-def test_of_torch_only_one_wheel_is_allowed():
+def test_torch_has_a_single_locked_wheel():
     """pip would take PyPI's before the one for CPUs, and that does not run without packages that no lock holds."""
     assert len(pins("requirements.lock")["torch"][1]) == 1
 

@@ -26,7 +26,7 @@ def ingested(bucket, settings):
     return run(SOURCE, settings)
 
 
-def test_rows_are_those_of_a_local_ingest(ingested, finished):
+def test_rows_equal_a_local_ingest(ingested, finished):
     plan, tally, published = ingested
     assert (len(plan.fresh), tally.files_done, published.is_new) == (6, 6, True)
     actual, expected = portable(WORKSPACE), portable(finished.workspace)
@@ -72,7 +72,7 @@ def test_mistyped_bucket_is_an_error_and_is_not_made(bucket):
         list(source_files("s3://footage/nothing"))
 
 
-def test_endpoint_where_nobody_answers_is_one_line(heterodub, bucket):
+def test_unreachable_endpoint_is_one_line(heterodub, bucket):
     ran = heterodub("ingest", SOURCE, "-w", WORKSPACE, AWS_ENDPOINT_URL="http://127.0.0.1:9", AWS_MAX_ATTEMPTS="1")
     assert ran.returncode == 1
     assert "Traceback" not in ran.stderr

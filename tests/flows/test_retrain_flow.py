@@ -118,7 +118,7 @@ def test_run_log_holds_retrainings_and_their_subflows(workspace):
     assert below == [("train", "done"), ("evaluate", "done"), ("promote", "failed")]
 
 
-def test_without_new_footage_nothing_is_done(workspace, short, said):
+def test_unchanged_footage_starts_nothing(workspace, short, said):
     before = len(registry(workspace).search_runs(["1"]))
     summary = json.loads(said("retrain", "-w", workspace, "--config", str(short), "--json"))
     assert summary["outcome"] == "unchanged"

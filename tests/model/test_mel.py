@@ -48,7 +48,7 @@ def test_click_peaks_in_the_column_that_is_centred_on_it(sample):
 
 @pytest.mark.parametrize("level", [1.0, 0.1, 1e-3, 1e-5])
 @pytest.mark.parametrize("frames", [1, 20, 250])
-def test_numbers_are_those_of_librosa(frames, level):
+def test_mel_equals_librosa(frames, level):
     samples = noise(frames, level)
     shape = {"n_fft": 640, "win_length": 640, "hop_length": 160, "n_mels": 80}
     expected = librosa.feature.melspectrogram(y=samples, sr=16_000, power=1.0, **shape)

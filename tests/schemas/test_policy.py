@@ -106,7 +106,7 @@ def test_broken_file_is_refused(tmp_path, content, said):
         load_policy(path)
 
 
-def test_file_that_is_not_there_or_not_text_is_named(tmp_path):
+def test_missing_or_binary_file_is_named(tmp_path):
     with pytest.raises(SettingsError, match=r"none\.toml: No such file"):
         load_policy(tmp_path / "none.toml")
     (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe")

@@ -16,7 +16,7 @@ from tests.model.baselines.talkers import PLAIN, batch, make_av_batch, talker
 from tests.model.talking import talk
 
 
-def test_frame_s_window_is_that_of_the_timing():
+def test_mel_window_of_a_frame_matches_the_timing():
     mel = talk(12)[2]
     windows = mel_windows(mel, 12)
     assert windows.shape == (12, 80, 20)
@@ -72,7 +72,7 @@ def test_driving_landmarks_lie_in_the_reference_face_frame():
     assert np.allclose(frame.leave(made.rest_NPXY[:1].double().numpy()), made.known_NPXY[:1], atol=1e-4)
 
 
-def test_all_of_a_row_is_mirrored_or_none_of_it():
+def test_mirroring_applies_to_a_whole_row():
     plain, turned = batch(), batch(PictureAugmentation(hflip_prob=1, color_jitter=0))
     assert np.array_equal(turned.shown_NFCSS, plain.shown_NFCSS.flip(-1))
     assert np.array_equal(turned.known_NCSS, plain.known_NCSS.flip(-1))

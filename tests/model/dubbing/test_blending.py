@@ -76,7 +76,7 @@ def test_brightness_step_at_the_border_is_removed():
     assert np.abs(result[lips[1], lips[0]] - source[lips[1], lips[0]]).max() < 0.03
 
 
-def test_no_seam_gradients_along_the_border_are_those_of_the_source():
+def test_border_gradients_equal_the_source():
     pictures, points = still(20, SIDE)
     source = pictures.astype(np.float32) / 255
     share = mask.soft(points[None], SIDE)[0, ..., None]

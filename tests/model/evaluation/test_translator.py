@@ -88,7 +88,7 @@ def test_reference_frames_are_left_out_of_flicker_and_frechet(eval_window, answe
     assert np.array_equal(one.motion[0], one.frames[1] - one.frames[0])
 
 
-def test_without_two_frames_in_a_row_there_is_no_flicker():
+def test_flicker_needs_two_consecutive_frames():
     pictures = np.random.default_rng(0).random((5, 8, 8, 3), np.float32)
     everywhere, every_other = np.ones((5, 8, 8), bool), np.arange(5) % 2 == 0
     assert flicker(pictures, pictures, everywhere, every_other) is None

@@ -107,7 +107,7 @@ def test_paired_difference_removes_common_clip_effects():
     assert alone.high - alone.low > 10 * (interval.high - interval.low)
 
 
-def test_reduction_is_that_of_the_means():
+def test_reduction_is_of_the_means():
     baseline = [1.0, 2.0, 3.0, 6.0]
     interval = reduction_interval([0.75 * value for value in baseline], baseline, ["a", "a", "b", "c"])
     assert (interval.mean, interval.low, interval.high) == pytest.approx((0.25, 0.25, 0.25))

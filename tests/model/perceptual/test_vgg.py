@@ -63,7 +63,7 @@ def test_empty_weight_slot_names_the_remedy():
         open_perception(PictureLosses(face_recognition=True), WeightSettings())
 
 
-def test_file_that_is_not_there_or_something_else(tmp_path, file):
+def test_missing_or_foreign_weights_file_is_refused(tmp_path, file):
     with pytest.raises(WeightsMissingError, match="there is no file"):
         open_vgg("VGG-19", "weights.vgg19", tmp_path / "none.pth")
     with pytest.raises(WeightsMissingError, match="does not hold the weights of VGG-16"):

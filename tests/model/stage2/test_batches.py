@@ -94,6 +94,6 @@ def test_mirrored_face_has_its_left_eye_on_the_left():
     assert np.allclose(back, landmarks, atol=1e-4)
 
 
-def test_clip_in_which_nobody_was_tracked_is_refused():
+def test_clip_without_tracked_frames_is_refused():
     with pytest.raises(ValueError, match="no frame of the clip was tracked"):
         clip(5, lost=range(5))

@@ -35,7 +35,7 @@ def test_warp_of_a_batch_equals_single_frames():
     assert np.abs(at_once[0] - at_once[2]).max() > 0.1
 
 
-def test_nearest_frame_is_that_of_the_same_mouth():
+def test_nearest_frame_has_the_same_mouth():
     points = np.stack([still(opening)[1] for opening in (2, 9, 16, 23)])
     assert nearest(points, points[[2, 0]], 2)[:, 0].tolist() == [2, 0]
     assert nearest(points, points[:1] * 1.3 + 4, 1).tolist() == [[0]]  # nearer to the camera is no other pose

@@ -66,7 +66,7 @@ def test_windows_keep_out_of_frames_that_were_not_tracked():
     assert not made.lips_TLXY[12].any()
 
 
-def test_still_lips_and_silence_are_known():
+def test_still_lips_and_silence_are_detected():
     points, tracked, mel = raw_clip(30, seed=6)
     still = SyncClip.of(moved(talking(np.full(30, 9.0))), tracked, mel)
     silent = SyncClip.of(points, tracked, np.full_like(mel, -11.5))

@@ -115,7 +115,7 @@ def test_gradient_never_finite_under_scaling_ends_training(tmp_path):
         fitted(fabric, SquareRootModule(fabric, [1.0] * 60, 60), tmp_path, (0.0, 2.0, 3.0), steps=60, patience=0)
 
 
-def test_resumed_training_goes_on_with_the_loss_scale_it_had(tmp_path):
+def test_resumed_training_restores_the_loss_scale(tmp_path):
     fabric = engine(HUGE)
     fitted(fabric, SquareRootModule(fabric, [1.0] * 60, 60), tmp_path, STEEP, steps=30, patience=0)
     reached = fabric.strategy.precision.scaler.get_scale()

@@ -168,7 +168,7 @@ def test_settings_pickle_and_hash():
         ({"tracking": {"uri": "http://host:5000"}}, False, False),
     ],
 )
-def test_which_settings_change_the_extractor_and_which_the_release(change, extractor, release):
+def test_extractor_and_release_hash_their_settings(change, extractor, release):
     before, after = Settings(), Settings(**change)
     assert (before.extractor != after.extractor) is extractor
     assert (before.hash != after.hash) is release

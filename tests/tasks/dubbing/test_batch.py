@@ -48,7 +48,7 @@ def test_bad_manifest_is_refused_before_anything_is_done(text, cause, tmp_path):
         read_jobs(written(tmp_path, text))
 
 
-def test_manifest_that_is_not_there_is_refused(tmp_path):
+def test_missing_manifest_is_refused(tmp_path):
     with pytest.raises(SourceError, match=r"no-jobs\.csv"):
         read_jobs(tmp_path / "no-jobs.csv")
 
@@ -74,7 +74,7 @@ def test_missing_models_are_an_error_before_the_first_job(head, speech, settings
     assert not (tmp_path / "out.mp4").exists()
 
 
-def test_translator_that_is_not_there_is_refused(folder, settings, tmp_path):
+def test_missing_translator_is_refused(folder, settings, tmp_path):
     with pytest.raises((ModelFileError, WorkspaceError), match=r"nobody|workspace"):
         find(settings, str(folder), "nobody", str(tmp_path))
 

@@ -43,7 +43,7 @@ def test_gif_has_the_times_that_browsers_give_it(settings, tmp_path):
     assert [float(picture.tick * opened.base()) for picture in opened.pictures()] == [0, 0.1, 0.2, 0.26]
 
 
-def test_damaged_film_ends_where_the_damage_is_and_says_so(settings, tmp_path):
+def test_damaged_film_ends_at_the_damage_with_a_note(settings, tmp_path):
     whole = write_media(tmp_path / "film.mkv", regular(60)).read_bytes()
     (tmp_path / "half.mkv").write_bytes(whole[: len(whole) // 2])
     opened = film(tmp_path / "half.mkv", settings)
@@ -94,7 +94,7 @@ def test_planes_stand_as_displayed(degrees, flipped, settings, tmp_path):
     assert np.corrcoef(luma.ravel(), shown.ravel())[0, 1] > 0.99
 
 
-def test_picture_that_comes_as_rgb_goes_there_and_back(settings, tmp_path):
+def test_rgb_picture_round_trips(settings, tmp_path):
     opened = film(write_media(tmp_path / "film.gif", [0, 100, 200]), settings)
     canvas = Canvas(opened.look())
     frame = next(opened.pictures()).frame

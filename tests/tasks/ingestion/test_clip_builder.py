@@ -76,7 +76,7 @@ def test_looks_belong_to_their_clip_every_fifth_frame(count):
 
 @pytest.mark.parametrize("seconds", [(1.0, 10.0), (2.0, 4.0), (0.4, 3.0)])
 @pytest.mark.parametrize("count", range(1, 260, 23))
-def test_no_clip_is_shorter_or_longer_than_asked_and_no_frame_is_lost(seconds, count):
+def test_clip_lengths_stay_in_bounds_and_lose_no_frame(seconds, count):
     least, most = seconds
     drafts, builder = build(steady(count), min_s=least, max_s=most)
     assert all(round(least * 25) <= draft.frames <= round(most * 25) for draft in drafts)
@@ -213,7 +213,7 @@ def test_window_wholly_outside_is_black(window):
 
 
 @pytest.mark.parametrize("side", [16, 32, 64, 256])
-def test_window_is_brought_to_the_size_asked_for(side):
+def test_window_is_resized_to_the_crop_size(side):
     flat = np.full_like(FRAME, (200, 100, 50))
     crop = cut_window(flat, (10, 10, 60), side)
     assert crop.shape == (side, side, 3)

@@ -28,7 +28,7 @@ def test_every_item_comes_back_once(two_workers):
     assert all(result == 2 * item for item, result in outcome)
 
 
-def test_local_cluster_refuses_whoever_has_no_key(two_workers):
+def test_local_cluster_refuses_clients_without_its_key(two_workers):
     address = two_workers.scheduler.address
     assert address.startswith("tls://127.0.0.1:")
     assert all(name.startswith("tls://127.0.0.1:") for name in two_workers.nthreads())
@@ -109,7 +109,7 @@ def test_invalid_address_is_named(tmp_path, address):
 
 
 @pytest.mark.timeout(60)
-def test_scheduler_that_wants_a_certificate_says_so(two_workers, tmp_path):
+def test_scheduler_requiring_tls_is_reported(two_workers, tmp_path):
     address = two_workers.scheduler.address
     with (
         pytest.raises(ClusterError, match="no certificate for the Dask scheduler"),

@@ -168,7 +168,7 @@ def test_non_video_is_refused(job, settings):
     assert error.value.reason is FileReason.NOT_MEDIA
 
 
-def test_nothing_is_left_in_the_temporary_folder(job, settings, tmp_path, monkeypatch):
+def test_temporary_folder_is_empty_afterwards(job, settings, tmp_path, monkeypatch):
     (scratch := tmp_path / "temporary").mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(scratch))
     analysed(job("ada-clean.mp4"), settings, POLICY)

@@ -123,7 +123,7 @@ def test_taken_down_footage_that_came_back_is_a_problem(ws: Workspace):
     assert one_problem(ws, "takedowns").detail.startswith(f"{len(rows)} stored files")
 
 
-def test_file_that_counts_other_clips_than_there_are(ws: Workspace):
+def test_wrong_clip_count_of_a_file_is_a_problem(ws: Workspace):
     tables.replace_rows(
         ws, "catalog", pa.Table.from_pylist([footage.catalog_row(footage.NEWLINE, clips=7)], CATALOG), "uri"
     )

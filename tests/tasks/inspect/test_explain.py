@@ -17,7 +17,7 @@ def test_explain_shows_every_limit_of_the_policy():
             assert rule.limit in [limit for _, limit in getattr(result[rule.signal], rule.stage).limits]
 
 
-def test_pass_fail_and_not_asked():
+def test_explain_shows_pass_fail_and_no_limit():
     result = signals(1)
     assert result["face_height_px"].stage1.answer is SignalCheck.FAIL
     assert result["face_height_px"].stage1.reason == "face_too_small"

@@ -127,7 +127,7 @@ def test_transparent_parts_of_a_gif_lie_over_black(tmp_path):
 
 
 @pytest.mark.parametrize(("delay_cs", "lasts_cs"), [(0, 10), (1, 10), (2, 2), (4, 4), (20, 20)])
-def test_gif_delays_are_those_of_browsers(tmp_path, delay_cs, lasts_cs):
+def test_gif_delays_follow_browsers(tmp_path, delay_cs, lasts_cs):
     path = tmp_path / "a.gif"
     path.write_bytes(_hand_made_gif([(index % 2, delay_cs) for index in range(8)]))
     _, frames = _decode(path)
@@ -215,7 +215,7 @@ def test_index_of_a_million_pictures_terminates(clip):
         assert error.detail
 
 
-def test_time_that_starts_again_goes_on(clip, tmp_path):
+def test_restarting_timestamps_are_continued(clip, tmp_path):
     part = clip(".mpg", regular(30)).read_bytes()
     path = tmp_path / "joined.mpg"
     path.write_bytes(part + part)

@@ -101,7 +101,7 @@ def test_hdr_shows_the_colours_that_were_graded(transfer, codec, pix_fmt, tmp_pa
     assert np.abs(middles(plain) - PATCHES).max() > 20
 
 
-def test_curves_are_those_of_bt_2100():
+def test_transfer_curves_match_bt_2100():
     assert nits_to_pq(np.array([100.0, 203.0, 1000.0, 10000.0])) == pytest.approx([0.508, 0.581, 0.752, 1.0], abs=5e-4)
     assert scene_to_hlg(np.array([1 / 12, 1.0])) == pytest.approx([0.5, 1.0], abs=1e-6)
     levels = np.linspace(0.01, 1, 50)
@@ -131,7 +131,7 @@ def test_wide_gamuts_in_sdr_are_not_shown_pale(primaries, tmp_path):
 
 @pytest.mark.parametrize("full", [False, True])
 @pytest.mark.parametrize("matrix", [1, 5, 6, 9])
-def test_matrix_and_range_are_those_of_the_file(matrix, full, tmp_path):
+def test_matrix_and_range_follow_the_file(matrix, full, tmp_path):
     frame = as_samples(patches(), "yuv420p", matrix, full)
     tags = {"colorspace": matrix, "color_range": 2 if full else 1, "color_primaries": 1, "color_trc": 1}
     path = encode(tmp_path / "film.mp4", [frame] * 3, "libx264", "yuv420p", tags=tags, options=LOSSLESS)
@@ -140,7 +140,7 @@ def test_matrix_and_range_are_those_of_the_file(matrix, full, tmp_path):
 
 
 @pytest.mark.parametrize(("size", "matrix"), [((1280, 720), 1), ((720, 576), 5), ((128, 64), 5)])
-def test_unnamed_matrix_is_that_of_the_size(size, matrix, tmp_path):
+def test_unnamed_matrix_follows_the_size(size, matrix, tmp_path):
     rgb = np.kron(np.array(PATCHES, np.uint8).reshape(2, 4, 3), np.ones((size[1] // 2, size[0] // 4, 1), np.uint8))
     frame = as_samples(rgb, "yuv420p", matrix)
     frame.colorspace = 2

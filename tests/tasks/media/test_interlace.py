@@ -133,7 +133,7 @@ def test_progressive_pictures_that_are_flagged_interlaced_are_left_alone(coder, 
     assert all((one == other).all() for one, other in zip(shown, own, strict=True))
 
 
-def test_of_a_telecined_film_the_combed_pictures_are_deinterlaced(tmp_path):
+def test_combed_pictures_of_a_telecined_film_are_deinterlaced(tmp_path):
     source = telecined()
     video, shown, _ = decoded(encode(tmp_path, source))
     assert 6 <= deinterlaced_of(video) <= 9  # 8 of 20

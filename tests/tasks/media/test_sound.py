@@ -147,14 +147,14 @@ def test_clipping_is_counted_before_mixing(clip, tmp_path):
         assert sound.clipping_share(RATE // 2, RATE) == pytest.approx(0.5, abs=0.06)
 
 
-def test_why_there_is_no_sound(clip, tmp_path):
+def test_missing_sound_names_its_cause(clip, tmp_path):
     assert _open(clip(".mp4"), tmp_path) is MissingCause.NO_SOUND_STREAM
     assert _open(clip(".gif"), tmp_path) is MissingCause.NO_SOUND_STREAM
     later = clip(".mkv", regular(25), tone(1))
     assert _open(later, tmp_path, offset_s=100.0) is MissingCause.NO_SOUND_IN_CLIP
 
 
-def test_sound_that_does_not_decode(clip, tmp_path):
+def test_undecodable_sound_is_reported(clip, tmp_path):
     path = clip(".mkv", regular(25), tone(1))
     raw = bytearray(path.read_bytes())
     at = raw.index(b"fLaC")

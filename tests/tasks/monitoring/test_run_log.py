@@ -154,7 +154,7 @@ def test_step_that_cannot_be_counted_is_still_done(ws: Workspace):
     assert [(step.state, step.files) for step in runs(ws)[0].steps] == [("done", None)]
 
 
-def test_workspace_that_goes_away_midway_harms_no_run(ws: Workspace):
+def test_workspace_lost_midway_harms_no_run(ws: Workspace):
     with recording("ingest", Settings(workspace=ws.root)):
         shutil.rmtree(ws.root)
         assert find(2) == 2

@@ -53,7 +53,7 @@ def test_sound_of_another_speaker_does_not_match(talks):
 
 
 @pytest.mark.parametrize("late", [15, -15])
-def test_sound_that_is_off_by_600_ms_is_found_there_and_scores_less(talks, late):
+def test_offset_of_600_ms_is_measured_and_scores_less(talks, late):
     for talk in talks:
         moved = measured(talk, late_by(talk.samples, late))
         assert abs(moved.offset_frames - late) <= 2
@@ -87,7 +87,7 @@ def test_only_small_well_measured_offsets_are_corrected(score, offset, frames):
     assert correction_frames(score, offset) == frames
 
 
-def test_nothing_beyond_the_correctable_is_corrected():
+def test_offsets_beyond_the_limit_are_not_corrected():
     moved = {correction_frames(99.0, float(offset)) for offset in range(-40, 41)}
     assert moved == {0, *range(2, CORRECTABLE_FRAMES + 1), *range(-CORRECTABLE_FRAMES, -1)}
 

@@ -56,7 +56,7 @@ def test_invalid_limits_are_refused(limit: float):
 
 
 @pytest.mark.parametrize("before", [None, measured(5, 1).slice(0, 0)])
-def test_without_a_release_there_is_a_spread_and_no_distance(before: pa.Table | None):
+def test_missing_release_gives_a_spread_without_a_distance(before: pa.Table | None):
     result = corpus_drift("web", measured(50, 1), before, "corpus", 0.25)
     assert (result.against, result.beyond) == (None, ())
     assert all(one.distance is None and one.now.quantiles for one in result.signals)

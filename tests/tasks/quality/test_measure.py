@@ -74,7 +74,7 @@ def test_covered_frames_lower_mouth_visibility_but_not_motion(talks):
 
 
 @pytest.mark.parametrize("cause", [MissingCause.NO_SOUND_STREAM, MissingCause.SOUND_UNDECODABLE])
-def test_without_sound_every_sound_signal_is_missing_for_that_cause(talks, cause):
+def test_missing_sound_is_the_cause_of_every_missing_sound_signal(talks, cause):
     measured = measure_clip(face_of(talks[0]), dataclasses.replace(NO_SOUND, absent=cause), RATED)
     check(measured)
     assert measured.missing == dict.fromkeys(SOUND, cause)

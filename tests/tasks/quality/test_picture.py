@@ -32,7 +32,7 @@ def test_sharpness_decreases_with_blur(face):
 
 
 @pytest.mark.parametrize("scale", [1.25, 1.5, 2.0, 3.0, 4.0])
-def test_sharpness_is_that_of_the_face_at_any_size(face, scale):
+def test_sharpness_does_not_depend_on_the_face_size(face, scale):
     """Within 12 % from the measured size, which the photograph has, to four times it."""
     scaled = cv2.resize(face, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
     assert sharpness(scaled) == pytest.approx(sharpness(face), rel=0.12)

@@ -112,7 +112,7 @@ def test_bandwidth_of_low_passed_noise(cutoff):
     assert cutoff * 0.98 < bandwidth_hz(passed) < cutoff * 1.45
 
 
-def test_bandwidth_of_white_noise_is_all_there_is():
+def test_bandwidth_of_white_noise_is_full():
     assert bandwidth_hz(noise(4, -20)) == pytest.approx(8000, abs=32)
 
 

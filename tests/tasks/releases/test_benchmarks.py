@@ -101,7 +101,7 @@ def test_tampered_row_is_detected(ws, how):
     assert freeze(ws, renew=True).benchmark == frozen_benchmark.benchmark
 
 
-def test_without_a_test_split_there_is_nothing_to_freeze(ws):
+def test_missing_test_split_cannot_be_frozen(ws):
     with pytest.raises(PromotionError, match=r"no stage1 clip in its test split"):
         benchmarks.freeze(
             ws, replace(releases.latest(ws), clips_version=0, extractor="9-other"), Stage.STAGE1, "a test"

@@ -119,7 +119,7 @@ def test_sounds_shifted_further_or_too_different_do_not_match(chance):
     assert find_near_copies(part).near_copy_of == {}
 
 
-def test_less_than_a_second_and_silence_match_nothing(chance):
+def test_short_sound_and_silence_match_nothing(chance):
     short = chance.bytes(4 * 24)
     quiet = bytes(4 * 200)
     assert find_near_copies(_clips([b""] * 4, [short, short, quiet, quiet])).near_copy_of == {}

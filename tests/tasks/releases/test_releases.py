@@ -38,7 +38,7 @@ def _clips_of(ws, release, stage=Stage.STAGE1, split=None):
     return sorted(name for batch in read_release(ws, release, stage, split) for name in batch["clip_id"].to_pylist())
 
 
-def test_there_is_no_release_at_first(ws):
+def test_new_workspace_has_no_release(ws):
     assert latest(ws) is None
     with pytest.raises(NotFoundError, match="none yet"):
         find(ws, "r0")
@@ -53,7 +53,7 @@ def test_release_is_stored_as_it_was_returned(ws):
     assert published.release.notes == ("a note",)
 
 
-def test_nothing_new_publishes_nothing(ws):
+def test_unchanged_workspace_publishes_nothing(ws):
     first = _publish(ws).release
     tables.append_rows(ws, "catalog", sample.catalog(sample.catalog_row(9, state="rejected", reason="no_face")))
     tables.compact(ws, "clips", above=1)

@@ -48,7 +48,7 @@ def _speakers_with(rows, stage):
     return {row["speaker"] for row in rows if row[stage]}
 
 
-def test_large_group_of_several_speakers_is_for_training_and_a_small_one_goes_by_its_hash():
+def test_large_groups_train_and_small_ones_follow_their_hash():
     """Wherever its hash lies; what is frozen stays."""
     for seed in range(60):
         many = [f"{seed}-{number}" for number in range(30)]
@@ -100,7 +100,7 @@ def test_assignments_do_not_depend_on_the_order_of_rows_or_pairs():
         assert _plan(rows, [pair[::-1] for pair in pairs]) == expected
 
 
-def test_what_is_assigned_stays_when_more_arrives():
+def test_assigned_splits_stay_when_clips_arrive():
     for seed in range(100):
         chance = random.Random(seed)
         rows, pairs = [], []
@@ -200,7 +200,7 @@ def test_hash_positions_are_uniform_and_stable():
     assert place_of("somebody") == place_of("somebody")
 
 
-def test_clip_of_another_speaker_follows_that_speaker_and_nobody_else_moves():
+def test_reassigned_clip_follows_its_speaker_alone():
     rows = [_row(f"{who}{n}", who) for who in ("ann", "bob", "dan", "eve", "fay") for n in range(3)]
     plan = _plan(rows)
     rows = _frozen(rows, plan)
@@ -226,6 +226,6 @@ def test_renamed_speaker_stays_where_what_was_published_is():
     assert after.group["c3-0"] == "new s3"
 
 
-def test_clips_of_two_splits_that_become_one_new_speaker_s_are_for_training():
+def test_clips_of_two_splits_under_one_new_speaker_train():
     one, two = _row("a", "x", split="test", group=None), _row("b", "x", split="train", group=None)
     assert set(_plan([one, two]).split.values()) == {"train"}

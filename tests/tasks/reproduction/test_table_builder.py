@@ -185,7 +185,7 @@ class Unplugged(Trainings):
 
 
 @pytest.mark.long
-def test_baseline_that_was_interrupted_goes_on_to_the_same_weights(first, tmp_path):
+def test_interrupted_baseline_resumes_to_the_same_weights(first, tmp_path):
     workspace = Workspace.open(str(shutil.copytree(first[0].root, tmp_path / "w")))
     (folder,) = (path for path in trainings(workspace).glob("paper-wav2lip-*") if path.is_dir())
     weights = load_baseline(folder / "model")[0].network.state_dict()

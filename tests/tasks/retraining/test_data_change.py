@@ -16,12 +16,12 @@ def clip(name: str, speaker: str, frames: int = HOUR // 2) -> ClipRef:
     return ClipRef(ClipInfo(name, frames, speaker), ClipSource(name, f"media of {name}"), "train", speaker, True)
 
 
-def test_new_clips_of_speakers_old_and_new():
+def test_new_clips_and_speakers_are_counted():
     train = [clip("a1", "ada"), clip("a2", "ada"), clip("b1", "blair"), clip("b2", "blair")]
     assert change_since(train, {"a1", "c1"}) == DataChange(clips=3, hours=1.5, speakers=1, gone=1)
 
 
-def test_nothing_new():
+def test_unchanged_footage_is_not_due():
     assert change_since([clip("a1", "ada")], {"a1"}) == DataChange(0, 0, 0, 0)
 
 

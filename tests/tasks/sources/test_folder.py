@@ -158,7 +158,7 @@ def test_file_uri_is_decoded(tmp_path):
     assert listed(f"file://{str(folder).replace(' ', '%20')}") == listed(folder)
 
 
-def test_root_that_is_not_there_is_named(tmp_path):
+def test_missing_root_is_named(tmp_path):
     with pytest.raises(SourceError, match=r"nowhere: there is no such"):
         listed(tmp_path / "nowhere")
 

@@ -77,7 +77,7 @@ def test_null_like_names_are_names(folder, word):
     assert raw.speaker == word
 
 
-def test_file_that_is_not_there_is_listed_with_its_reason(folder):
+def test_missing_file_is_listed_with_its_reason(folder):
     os.mkfifo(folder / "pipe")
     (folder / "link").symlink_to("nowhere")
     _, gone, pipe, link, below = csv(folder, "uri\na.mp4\ngone.mp4\npipe\nlink\na.mp4/x.mp4")

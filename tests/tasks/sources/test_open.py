@@ -40,14 +40,14 @@ def test_relative_source_gives_absolute_names(folder, monkeypatch):
 
 
 @pytest.mark.parametrize("source", ["nowhere", "none.toml", "none.csv", "file:///nowhere/at/all"])
-def test_source_that_is_not_there_is_named(folder, source):
+def test_missing_source_is_named(folder, source):
     with pytest.raises(SourceError, match="there is no such file or folder") as error:
         list(source_files(source))
     assert source in str(error.value)
 
 
 @pytest.mark.parametrize("source", ["nosuchprotocol://x/y"])
-def test_protocol_that_is_not_known_is_named(source):
+def test_unknown_protocol_is_named(source):
     with pytest.raises(SourceError, match="nosuchprotocol"):
         list(source_files(source))
 

@@ -17,7 +17,7 @@ def test_names_are_not_patterns(name):
     assert store.cat_file(path) == name.encode()
 
 
-def test_kind_that_is_not_there_is_named():
+def test_unsupported_store_kind_is_named():
     with pytest.raises(ValueError, match="nosuch"):
         open_store("nosuch://a/b")
 

@@ -136,7 +136,7 @@ def test_deleting_payload_keeps_its_form(ws):
         assert pq.read_schema(ws.path("stage1", name)).field("mel").type == STAGE1.field("mel").type
 
 
-def test_deleting_what_is_not_there_changes_nothing(ws):
+def test_deleting_missing_rows_changes_nothing(ws):
     fill(ws, range(1))
     assert tables.delete_rows(ws, "clips", "speaker", ["nobody"]) == tables.version(ws, "clips")
 

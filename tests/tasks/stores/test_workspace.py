@@ -78,7 +78,7 @@ def test_another_layout_is_refused_with_both_versions(tmp_path):
         Workspace.open(str(tmp_path), create=True)
 
 
-def test_root_that_is_a_file_is_an_error_of_ours(tmp_path):
+def test_root_that_is_a_file_is_a_project_error(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(WorkspaceError):
         Workspace.open(str(tmp_path / "file"), create=True)
@@ -102,7 +102,7 @@ def test_folders_and_scratch_are_made(tmp_path):
     assert ws.table_uri("clips") == str(tmp_path / "clips")
 
 
-def test_address_of_no_known_kind_is_an_error_of_ours():
+def test_unknown_address_kind_is_a_project_error():
     with pytest.raises(WorkspaceError, match="a workspace is a folder, or begins with s3:"):
         Workspace.open("nonsense://bucket/folder", create=True)
 
@@ -117,7 +117,7 @@ def test_sweep_removes_only_old_scratch(tmp_path):
 
 
 @pytest.mark.parametrize("root", ["{}/ws", "memory://{}/ws"], ids=["local", "remote"])
-def test_scratch_is_never_a_link_to_somebody_s_files(tmp_path, monkeypatch, root):
+def test_scratch_is_never_a_link(tmp_path, monkeypatch, root):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     ws = Workspace.open(root.format(tmp_path), create=True)
     place, operators = ws.scratch(), tmp_path / "operators"

@@ -108,7 +108,7 @@ def test_truncated_download_yields_its_first_part(sample):
 
 
 @pytest.mark.parametrize("kind", ["cut_index_at_end", "text", "empty", "playlist"])
-def test_what_is_not_a_film_does_not_open(sample, kind):
+def test_non_video_does_not_open(sample, kind):
     with pytest.raises(av.error.FFmpegError), av.open(str(sample / "media" / BY_KIND[kind].file)) as source:
         next(source.decode(video=0))
 

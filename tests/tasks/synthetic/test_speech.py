@@ -30,7 +30,7 @@ def test_phonemes_stand_where_they_sound(spoken):
     assert np.mean(samples[said] ** 2) > 1000 * np.mean(samples[~said] ** 2)
 
 
-def test_pauses_are_as_long_as_asked(spoken):
+def test_pauses_have_the_requested_length(spoken):
     assert not spoken[0].samples[: int(0.29 * SAMPLE_RATE_HZ)].any()
     gaps = np.diff(np.array([(p.start_s, p.end_s) for p in spoken[0].phonemes]).ravel())[1::2]
     assert gaps.max() >= 0.4

@@ -82,7 +82,7 @@ def test_checkpoints_are_not_uploaded(local, tmp_path):
     assert local.client.list_artifacts(run.run_id) == []
 
 
-def test_training_that_fails_has_its_curve_up_to_there(local):
+def test_failed_training_keeps_its_curve(local):
     with pytest.raises(FloatingPointError), tracked_run(local, "nan") as run:
         train(TrackedTraining(run), 0, 17)
         raise FloatingPointError("loss is NaN")

@@ -22,7 +22,7 @@ def test_lists_stay_whole_and_paths_become_text(tmp_path):
     assert json.loads(flattened({"a": {"b": [1, None, "c"]}})["a.b"]) == [1, None, "c"]
 
 
-def test_value_too_long_for_mlflow_is_cut_and_says_so():
+def test_long_mlflow_value_is_cut_and_marked():
     from mlflow.utils.validation import MAX_PARAM_VAL_LENGTH
 
     assert LONGEST_PARAM == MAX_PARAM_VAL_LENGTH
@@ -46,7 +46,7 @@ def test_code_version_holds_commit_and_uncommitted_changes():
     assert tags["code.uncommitted_files"].isdigit()
 
 
-def test_environment_hash_is_that_of_all_packages_in_any_process():
+def test_environment_hash_covers_all_packages_in_any_process():
     packages = installed()
     assert {"mlflow==3.17.2", "lightning-fabric==2.6.6"} <= set(packages)
     assert packages == sorted(set(packages))

@@ -103,7 +103,7 @@ def test_files_folders_and_pictures(tracking, tmp_path):
     assert {file.path for file in tracking.client.list_artifacts(run.run_id)} >= {"plain.txt", "val"}
 
 
-def test_resumed_run_goes_on_and_shows_what_is_different(tracking):
+def test_resumed_run_continues_and_shows_differences(tracking):
     with pytest.raises(KeyboardInterrupt), tracked_run(tracking, "long") as run:
         run.origin(Settings(run={"workers": 2}), seed=1)
         raise KeyboardInterrupt
@@ -118,7 +118,7 @@ def test_resumed_run_goes_on_and_shows_what_is_different(tracking):
     assert [name for name in result.data.tags if name.startswith("resumed.")] == ["resumed.run.workers"]
 
 
-def test_runs_that_cannot_be_resumed(tracking, ws):
+def test_unresumable_runs_are_refused(tracking, ws):
     with pytest.raises(TrackingError, match="no-such-run"), tracked_run(tracking, "x", resume="no-such-run"):
         pass
     with tracked_run(tracking, "x") as run:
@@ -132,7 +132,7 @@ def test_runs_that_cannot_be_resumed(tracking, ws):
         pass
 
 
-def test_what_mlflow_refuses_is_a_tracking_error(local):
+def test_mlflow_refusal_is_a_tracking_error(local):
     with pytest.raises(TrackingError, match=r"run .*Names may only"), tracked_run(local, "bad names") as run:
         run.params({"not?allowed!": "x"})
     assert state(local, run.run_id).info.status == "FAILED"

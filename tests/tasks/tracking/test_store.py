@@ -20,7 +20,7 @@ from tests.tasks.tracking.served import free_port
 DEFAULT = TrackingSettings()
 
 
-def test_without_a_uri_everything_lies_in_the_workspace(ws, local):
+def test_missing_uri_stores_in_the_workspace(ws, local):
     folder = Path(ws.root) / TRACKING
     assert place_of(DEFAULT, ws).uri == f"sqlite:///{folder}/mlflow.db"
     assert local.client.get_experiment(local.experiment_id).artifact_location == str(folder / "artifacts")
@@ -40,7 +40,7 @@ def test_remote_workspace_needs_a_server(uri, says):
     assert place_of(TrackingSettings(uri="https://host/"), Workspace("s3://bucket/ws")).uri == "https://host"
 
 
-def test_server_s_password_goes_beside_its_address_not_in_it(ws, server, monkeypatch):
+def test_server_password_is_kept_out_of_the_address(ws, server, monkeypatch):
     for name in ("USERNAME", "PASSWORD"):
         monkeypatch.setenv(f"MLFLOW_TRACKING_{name}", "of another")
     tracking = open_tracking(TrackingSettings(uri=server.replace("//", "//me:se%2Fcret@") + "/"), ws)

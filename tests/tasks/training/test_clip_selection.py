@@ -20,7 +20,7 @@ from tests.tasks.training.recorder import RecordingCallback
 from tests.tasks.training.talkers import ORIGIN, add_media, publish, talkers
 
 
-def test_splits_are_those_of_the_release(workspace):
+def test_selection_uses_the_splits_of_the_release(workspace):
     result = select(workspace, find_release(workspace, None), Stage.STAGE1)
     assert {clip.split for clip in result.train} == {"train"}
     assert {clip.facts.speaker for clip in result.val} == {"speaker 1", "speaker 5"}
@@ -136,7 +136,7 @@ def test_too_few_speakers_for_folds(own_workspace):
         folds(result, 3)
 
 
-def test_folds_that_leave_nobody_to_train_on_are_refused(workspace):
+def test_folds_without_training_speakers_are_refused(workspace):
     result = select(workspace, find_release(workspace, None), Stage.STAGE1)
     both = (*result.train, *result.val)
     four = tuple(replace(clip, group=f"group {number}") for number, clip in enumerate(both[:4]))

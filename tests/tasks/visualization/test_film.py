@@ -59,7 +59,7 @@ def heard(place: ClipPlace) -> PlayableSound:
         ({"start_frame": 0}, (400, 500)),
     ],
 )
-def test_sound_is_that_of_the_clip(raw, changes, hertz):
+def test_film_has_the_sound_of_the_clip(raw, changes, hertz):
     sound = heard(place_in(raw, **changes))
     assert sound.rebuilt_since is None
     assert sound.samples.shape == (FRAMES * 640,)
@@ -148,7 +148,7 @@ def test_predicted_face_is_left_and_moves():
     assert apart[25] < 0.2 * apart[37]
 
 
-def test_film_with_rebuilt_sound_says_so():
+def test_film_with_resynthesised_sound_is_marked():
     result, silent = (next(film_frames(sides(talking(0), talking(0)), why, "")) for why in ("vanished", None))
     assert (result[-28:] < 128).sum() > 1.3 * (silent[-28:] < 128).sum()
 

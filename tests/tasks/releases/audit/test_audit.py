@@ -127,7 +127,7 @@ _BAD_CLIPS = {
 }
 
 
-def test_sound_store_passes_and_its_documents_are_there(ws, tmp_path):
+def test_valid_store_passes_and_writes_its_pages(ws, tmp_path):
     fill(ws, range(4))
     result = _audit(ws, tmp_path)
     assert result.passed and _failures(result) == {}
