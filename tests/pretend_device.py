@@ -70,7 +70,7 @@ class There(torch.Tensor):
 
 
 class _Elsewhere(TorchDispatchMode):
-    """Sees to what is made or moved: on PRETEND if that is asked for."""
+    """Places created and moved tensors on PRETEND if requested."""
 
     def __enter__(self) -> "_Elsewhere":
         self._lifted = torch._C._only_lift_cpu_tensors()

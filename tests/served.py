@@ -18,7 +18,7 @@ def free_port() -> int:
 
 
 class ServerProgram:
-    """`python -m MODULE ...`; health: address that answers once it is up, None for one that nobody asks."""
+    """`python -m MODULE ...`; health: address that answers once it is up, None for one without a check."""
 
     def __init__(self, folder: Path, name: str, words: list[str], surroundings: dict[str, str], health: str | None):
         self.folder, self.log = folder, folder / f"{name}.log"

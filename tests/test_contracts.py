@@ -6,7 +6,7 @@ import ast
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-DOORS = {"av.open": "tasks/media/containers.py", "decord.VideoReader": "tasks/media/decord_pictures.py"}
+MEDIA_OPENERS = {"av.open": "tasks/media/containers.py", "decord.VideoReader": "tasks/media/decord_pictures.py"}
 """The one file that may call each of what opens foreign media; av.open with mode "w" is no opening."""
 
 
@@ -14,7 +14,9 @@ def calls(source: str) -> list[str]:
     """Dotted names of the calls in a file that open media to read."""
     result = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
     names = [ast.unparse(call.func) for call in result if "w" not in [getattr(word, "value", "") for word in call.args]]
-    return [name for name in names if name in (*DOORS, "cv2.VideoCapture", "librosa.load", "decord.AudioReader")]
+    return [
+        name for name in names if name in (*MEDIA_OPENERS, "cv2.VideoCapture", "librosa.load", "decord.AudioReader")
+    ]
 
 
 def test_foreign_media_is_opened_in_one_module():
@@ -27,7 +29,7 @@ def test_foreign_media_is_opened_in_one_module():
         for path in (ROOT / part).rglob("*.py")
         for name in calls(path.read_text())
     }
-    assert actual == set(DOORS.items())
+    assert actual == set(MEDIA_OPENERS.items())
 
 
 _BEHIND_ADDRESSES = {

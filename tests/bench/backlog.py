@@ -2,9 +2,9 @@
 
 A million entries are listed, planned against an empty catalog, sliced, and worked off on a standing cluster (scheduler
 and workers in processes of their own) as an ingest does: all of a slice are identified, in bundles, then each is handed
-out for its analysis. Prints the rate, processor time an entry, and what scheduler and driver hold: resident memory as
-the work goes on, and the most calls that the scheduler ever knew. `--analyse` leaves the second step out after so many,
-for on two cores it takes an hour and more: all of the million are listed and identified all the same.
+out for its analysis. Prints the rate, processor time an entry, and what scheduler and driver hold: resident memory over
+time, and the most calls that the scheduler ever held. `--analyse` leaves the second step out after so many,
+since on two cores it takes an hour and more; the whole million is listed and identified in any case.
 """
 
 import argparse

@@ -1,11 +1,11 @@
-"""Where the SNR of a clip has to lie for what is under its speech to be so and so loud: speech mixed with noise.
+"""Measured SNR of clips against the true level of noise: speech mixed with noise.
 
     python -m tests.bench.snr WORKSPACE --music FILE [--true 8]
 
 Clean clips of the workspace (stage 1, SNR of 30 dB and more; one a speaker) are mixed at known ratios, above 60 Hz and
 over the chunks that hold speech, with white and pink noise, with music and with voices of other speakers. Half of the
-speakers choose the limit that tells ratios below `--true` from those above it with fewest errors; the other half
-say how well it does. Printed as Markdown.
+speakers choose the limit that separates ratios below `--true` from those above it with fewest errors; the other half
+test it. Printed as Markdown.
 """
 
 import argparse

@@ -58,7 +58,7 @@ class FaultyStore:
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """One request; `store` says what it meets."""
+    """One request; `store` chooses its fault."""
 
     store: FaultyStore
     protocol_version = "HTTP/1.1"

@@ -163,7 +163,7 @@ def scheduled(client: SyncPrefectClient, deployment: Any, workspace: str) -> Flo
 
 
 def asked_for(client: SyncPrefectClient, name: str, parameters: dict[str, Any], log: Path) -> FlowRun:
-    """A run of a deployment that somebody starts, once it has ended."""
+    """Start a run of a deployment; return it once it has ended."""
     deployment = client.read_deployment_by_name(name)
     return finished(client, client.create_flow_run_from_deployment(deployment.id, parameters=parameters), log)
 

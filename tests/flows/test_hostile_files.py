@@ -38,7 +38,7 @@ class Ran:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[tuple[str, list[str]]]:
-    """An address that notes whoever asks."""
+    """An address that records its clients."""
     asked: list[str] = []
 
     class Noting(BaseHTTPRequestHandler):

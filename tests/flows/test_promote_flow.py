@@ -67,7 +67,7 @@ def _register_again(workspace: str) -> None:
 
 
 def _require_page(workspace: str, run: str) -> None:
-    """It lies in the run of the evidence and in that of the challenger's training, shows both, and names nobody."""
+    """It lies in the run of the evidence and in that of the challenger's training, shows both, and names no speaker."""
     client = MlflowClient(f"sqlite:///{workspace}/mlflow/mlflow.db")
     trained = client.get_model_version(MODEL, "2").run_id
     pages = [Path(client.download_artifacts(one, "promotion/comparison.html")).read_text() for one in (run, trained)]
@@ -101,7 +101,7 @@ async def _answer(workspace: str, values: dict) -> tuple[UUID, str]:
 
 @pytest.mark.long
 def test_approval_decides_the_promotion(workspace, short):
-    """In this order: nobody answers, somebody refuses, somebody approves."""
+    """In this order: no answer, a refusal, an approval."""
     patient, hasty = (str(Path(short).with_name(f"{name}.toml")) for name in ("patient", "hasty"))
     summary = promote(workspace=workspace, config=short, policy=hasty)
     assert (summary["outcome"], summary["champion"]) == ("refused by a person", None)

@@ -1,4 +1,4 @@
-"""Retraining as flow and command: what is due, what breaks, what goes on. Tests build on each other, in this order."""
+"""Retraining as flow and command: due stages, failures, resumption. Tests build on each other, in this order."""
 
 import json
 from pathlib import Path

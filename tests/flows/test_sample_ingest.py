@@ -1,5 +1,5 @@
-"""The acceptance test: the whole embedded sample through the real command, held against its truth file by file; and
-what it is good for: a baseline, which needs picture and sound of the same clip, is trained on it.
+"""The acceptance test: the whole embedded sample through the real command, compared with its truth file by file; and
+a baseline, which needs picture and sound of the same clip, trained on it.
 """
 
 import json

@@ -45,7 +45,7 @@ def test_concurrent_ingests_of_the_same_footage_leave_single_rows(store, config,
 
 
 def test_concurrent_ingests_of_equal_bytes_under_two_names(store, bucket, config, finished):
-    """One of the names stands for them, whoever was first, and the clips are its."""
+    """One of the names is the original, whichever was first, and has the clips."""
     for name in ("head1.mkv", "head3.mp4"):
         bucket.copy(f"footage/films/{name}", f"footage/copies/copy-of-{name}")
     both = [ingest(source, config, "s3://lab/met", store) for source in (SOURCE, "s3://footage/copies")]

@@ -203,7 +203,7 @@ def test_takedown_tags_models_and_deletes_their_films(down):
 
 
 def test_ingest_after_a_takedown_stores_nothing_of_it(down, manifest, footage, config, cluster):
-    """Neither under its label, nor as files that nobody says anything about."""
+    """Neither under its label, nor as unlabelled files."""
     ws, _, before, _, _ = down
     files = tables.read(ws, "catalog").num_rows
     summary = ingest(str(manifest), workspace=ws.root, config=str(config), dask=cluster)
@@ -250,7 +250,7 @@ def _everything(ws: Workspace) -> set[Path]:
 
 
 def test_takedown_spares_version_files_outside_the_workspace(down, config, tmp_path):
-    """As somebody's own workspace may say, to have files of whoever opens it read or deleted."""
+    """A foreign workspace may claim so, to have files of its reader read or deleted."""
     ws = Workspace.open(str(shutil.copytree(down[0].root, tmp_path / "copy")))
     place, thesis = place_of(load_settings().tracking, ws), tmp_path / "thesis"
     relocate(place, Path(down[0].root))
@@ -309,7 +309,7 @@ def test_doctor_reports_missing_and_changed_model_files(down, config, tmp_path):
 
 
 def test_with_models_deletes_versions_but_no_champion(down, config):
-    """After the rest is gone: what learned from it is known by ids."""
+    """After the rows are gone: the trained models are known by ids."""
     from mlflow import MlflowClient
 
     ws, settings = down[:2]

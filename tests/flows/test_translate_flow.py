@@ -20,7 +20,7 @@ from tasks.promotion.training_data import models_trained_on
 from tasks.stores.workspace import Workspace
 from tasks.tracking.store import open_tracking
 from tests.tasks.stores.sample_rows import clip_id, media_id
-from tests.tasks.training.sitters import sitters
+from tests.tasks.training.face_release import face_release
 
 SHORT = """
 [stage2]
@@ -45,8 +45,8 @@ def short(tmp_path_factory) -> str:
 
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("sitters") / "workspace"
-    sitters(folder)
+    folder = tmp_path_factory.mktemp("face_release") / "workspace"
+    face_release(folder)
     return folder
 
 

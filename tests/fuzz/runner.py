@@ -1,4 +1,4 @@
-"""Puts inputs through a door in a child process, which may crash or hang, and gathers what should not have happened."""
+"""Puts inputs through a target in a child process, which may crash or hang, and collects wrong outcomes."""
 
 import json
 import os
@@ -23,14 +23,14 @@ _ALLOWED: Final = ("result", "refused")
 ROOT: Final = Path(__file__).parents[2]
 
 Work = tuple[str, int, int]
-"""A door, and the numbers of its first input and of the one behind its last."""
+"""A target, and the numbers of its first input and of the one behind its last."""
 
 
 @dataclass(frozen=True)
 class FuzzFinding:
-    """Outcome of one input; door, seed and number reproduce it."""
+    """Outcome of one input; target, seed and number reproduce it."""
 
-    door: str
+    target: str
     seed: str
     number: int
     outcome: str
@@ -38,12 +38,12 @@ class FuzzFinding:
 
     def __str__(self) -> str:
         last = self.what.strip().splitlines()[-1] if self.what.strip() else ""
-        return f"{self.door}, seed {self.seed}, input {self.number}: {self.outcome}: {last}"
+        return f"{self.target}, seed {self.seed}, input {self.number}: {self.outcome}: {last}"
 
 
 @dataclass
 class Report:
-    """Counts of the outcomes of a door's inputs."""
+    """Counts of the outcomes of a target's inputs."""
 
     counts: Counter[str] = field(default_factory=Counter)
     findings: list[FuzzFinding] = field(default_factory=list)
@@ -56,7 +56,7 @@ class Report:
 
 
 def fuzz(home: Path, names: Sequence[str], seed: str, first: int, last: int) -> dict[str, Report]:
-    """Put inputs through doors; those that kill or hang the child cost it alone, and a new one goes on behind."""
+    """Put inputs through targets; those that kill or hang the child cost it alone, and a new one continues."""
     reports = {name: Report() for name in names}
     (home / "outside").mkdir(parents=True, exist_ok=True)
     (home / "inside").mkdir(exist_ok=True)
@@ -78,12 +78,12 @@ def _some(home: Path, seed: str, todo: list[Work], reports: dict[str, Report]) -
                 child.wait()
                 if begun is None:
                     raise RuntimeError(f"no input was reached: {(home / 'errors').read_text()[-3000:]}")
-                door, number = begun
-                reports[door].add(FuzzFinding(door, seed, number, "crash or hang", f"exit code {child.returncode}"))
-                left = [one[0] for one in todo].index(door)
-                return [(door, number + 1, todo[left][2]), *todo[left + 1 :]]
-            if "door" in result:
-                begun = result["door"], result["number"]
+                target, number = begun
+                reports[target].add(FuzzFinding(target, seed, number, "crash or hang", f"exit code {child.returncode}"))
+                left = [one[0] for one in todo].index(target)
+                return [(target, number + 1, todo[left][2]), *todo[left + 1 :]]
+            if "target" in result:
+                begun = result["target"], result["number"]
             elif begun:
                 reports[begun[0]].add(FuzzFinding(*begun[:1], seed, begun[1], result["outcome"], result["what"]))
                 if elsewhere := _elsewhere(home):
@@ -130,12 +130,12 @@ def _lines(child: subprocess.Popen[bytes], home: Path) -> Iterator[dict[str, Any
 def keep(finding: FuzzFinding, folder: Path) -> Path:
     """Make a finding's input again and keep it, with what was found."""
     from tests.fuzz.child import damage
-    from tests.fuzz.doors import doors
+    from tests.fuzz.targets import targets
 
-    place = folder / f"{finding.door.replace(' ', '-')}-{finding.seed}-{finding.number}"
+    place = folder / f"{finding.target.replace(' ', '-')}-{finding.seed}-{finding.number}"
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir(parents=True)
     (folder / "sound").mkdir(exist_ok=True)
-    damage(doors(folder / "sound")[finding.door], finding.door, finding.seed, finding.number, place / "input")
+    damage(targets(folder / "sound")[finding.target], finding.target, finding.seed, finding.number, place / "input")
     (place / "found.txt").write_text(f"{finding}\n\n{finding.what}\n")
     return place

@@ -26,7 +26,7 @@ from tasks.stores import tables
 from tasks.stores.active_policy import active_policy
 from tasks.stores.workspace import Workspace
 from tasks.tracking.example import input_example
-from tests.fuzz.doors import _KEY, _save_generator
+from tests.fuzz.targets import _KEY, _save_generator
 from tests.tasks.inspect import footage
 
 
@@ -116,7 +116,7 @@ def _in_log(ws: Workspace, table: str, change) -> None:
 
 
 def test_delta_log_naming_a_file_outside_is_refused(ws, tmp_path):
-    """A workspace of strangers must not show, or hand on, what lies elsewhere on this machine."""
+    """An untrusted workspace must not show or copy files elsewhere on this machine."""
     (file, *_) = tables.file_names(ws, "clips")
     (tmp_path / "elsewhere.parquet").write_bytes((tmp_path / "ws" / "clips" / file).read_bytes())
     _in_log(ws, "clips", lambda add: add.update(path="../../elsewhere.parquet"))

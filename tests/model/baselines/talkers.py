@@ -1,4 +1,4 @@
-"""Clips for the baselines: painted faces (tests/model/stage2/faces.py) whose mouths open as loud as their sound is."""
+"""Clips for the baselines: drawn faces (tests/model/stage2/faces.py) whose mouths open with the sound level."""
 
 import numpy as np
 import torch

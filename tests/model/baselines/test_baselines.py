@@ -1,6 +1,4 @@
-"""All four baselines: they learn, go on as if nothing had happened, paint by what is heard, and see only what they
-may.
-"""
+"""All four baselines: they learn, resume exactly, depend on the audio, and see only permitted pixels."""
 
 import numpy as np
 import pytest

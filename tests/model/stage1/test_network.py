@@ -69,7 +69,7 @@ def test_references_are_order_free_and_padding_is_ignored():
 
 @pytest.mark.parametrize(("frame", "sees"), [(20, range(16, 24))])
 def test_mel_window_is_200_ms(frame, sees):
-    """With no convolution along time, a frame hears its 20 columns and no other."""
+    """With no convolution along time, a frame depends on its 20 columns and no other."""
     torch.manual_seed(0)
     made = LandmarkGenerator(SHAPE.model_copy(update={"time_kernel": 1, "time_blocks": 0}))
     for head in (made.face, made.lips):

@@ -1,4 +1,4 @@
-"""A translator in use: pieces equal one pass, hidden pixels do not matter, and what is not painted is the source."""
+"""Translator inference: chunks equal one pass, hidden pixels do not matter, pixels outside the mask are the source."""
 
 import numpy as np
 import pytest

@@ -50,7 +50,7 @@ def test_every_architecture_switch_gives_a_working_network(change):
 
 
 def test_another_embedding_changes_the_untrained_output():
-    """By more than a step of 8 bits all over the painted region, before anything was learned."""
+    """By more than a step of 8 bits all over the generated region, before training."""
     architecture = Stage2Settings().architecture
     pairs = [speaker(seed, 4, architecture.side_px) for seed in (0, 1)]
     torch.manual_seed(0)

@@ -162,7 +162,7 @@ class Seeing(torch.nn.Module):
 
 @pytest.mark.parametrize(("precision", "frozen"), [("32-true", torch.float32), ("bf16-mixed", torch.bfloat16)])
 def test_frozen_networks_work_in_the_trainings_number_format(batch, precision, frozen):
-    """Discriminators that judge, and feature networks, are most of a step; what is learned from stays in 32 bits."""
+    """Frozen discriminators and feature networks are most of a step; the losses stay in 32 bits."""
     settings = SETTINGS.model_copy(update={"losses": SETTINGS.losses.model_copy(update={"perceptual": 1.0})})
     seeing, heard = Seeing(), set()
     fabric = Fabric(devices=1, accelerator="cpu", precision=precision)

@@ -1,4 +1,4 @@
-"""Warped references: lips land where they are wanted, the nearest frame is taken, and nothing outside changes."""
+"""Warped references: lips land at the target, the nearest frame is taken, and nothing outside changes."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Disturbances: a mirrored mouth is a mouth, a moved voice a voice, and neither tells windows of a clip apart."""
+"""Disturbances: a mirrored mouth is a mouth, a moved voice a voice, and neither distinguishes windows of a clip."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""The score of talkers the scorer has never met: in time, late, of another sound, and where there is none."""
+"""The sync score of unseen talkers: in time, late, with another sound, and without a score."""
 
 from dataclasses import replace
 

@@ -74,7 +74,7 @@ def test_training_learns_matching_pairs(trained):
 
 
 def test_documented_training_settings_are_the_defaults():
-    """The figures of the scorer's description are of these numbers: whoever changes them measures anew."""
+    """The figures of the scorer's description are of these numbers: measure again after a change."""
     result = " ".join(scorer_module.__doc__.split())
     recipe = (
         f"{STANDARD.steps} steps of {STANDARD.clips} speakers with {STANDARD.windows} windows each, AdamW, half a "

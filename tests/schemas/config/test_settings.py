@@ -124,7 +124,7 @@ corpora = ["/data/mine.toml", "s3://theirs/corpus.toml"]
 
 
 def test_heterodub_toml_that_was_only_found_sets_no_addresses(tmp_path, monkeypatch):
-    """It lies in the folder one stands in, which may be a stranger's footage."""
+    """It lies in the working folder, which may be untrusted footage."""
     (tmp_path / "heterodub.toml").write_text(ADDRESSES)
     with pytest.raises(SettingsError, match=r"retrain\.corpora, run\.dask, tracking\.uri, workspace.*--config"):
         load_settings()

@@ -1,4 +1,4 @@
-"""Scores of finished dubbings: they tell a dubbed mouth from one that was left as it was, and say what failed."""
+"""Scores of finished dubbings: they separate a dubbed mouth from an unchanged one, and name failures."""
 
 import json
 from dataclasses import replace

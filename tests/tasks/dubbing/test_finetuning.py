@@ -31,7 +31,7 @@ from tasks.training.run_dirs import dubbings
 
 
 class Phases(SilentDubWatcher):
-    """Counts what each phase tells."""
+    """Counts the messages of each phase."""
 
     def __init__(self):
         self.frames = {}

@@ -1,4 +1,4 @@
-"""The film behind a dubbing: its own times, its own samples, and frames that may be painted on."""
+"""The source of a dubbing: its own times, its own samples, and writable frames."""
 
 from fractions import Fraction
 

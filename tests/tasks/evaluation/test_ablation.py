@@ -15,7 +15,7 @@ from tasks.training.data.clip_store import ClipSource, HeldPictures
 
 @dataclass(frozen=True)
 class Counted:
-    """Scores that are the number of clips learned from."""
+    """Scores that are the number of training clips."""
 
     name: str
     learned: int

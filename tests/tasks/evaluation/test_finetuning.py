@@ -12,13 +12,13 @@ from tasks.tracking.store import open_tracking
 from tasks.training.clip_selection import find_release, select
 from tasks.training.stage2 import train_translator
 from tests.tasks.tracking.conftest import with_tables
+from tests.tasks.training.face_release import face_release
 from tests.tasks.training.recorder import RecordingCallback
-from tests.tasks.training.sitters import sitters
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    workspace = sitters(tmp_path_factory.mktemp("sitters") / "w", 2)
+    workspace = face_release(tmp_path_factory.mktemp("face_release") / "w", 2)
     stage2 = Stage2Settings(preset="tiny", schedule={"max_steps": 2, "eval_interval": 2}, losses={"perceptual": 0})
     selection = select(workspace, find_release(workspace, None), Stage.STAGE2)
     folder = tmp_path_factory.mktemp("t") / "t"

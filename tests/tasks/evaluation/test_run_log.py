@@ -1,4 +1,4 @@
-"""Evaluations are MLflow runs of their own: scores by the field's names, what was judged on what, and tables."""
+"""Evaluations are MLflow runs of their own: scores by the field's names, model and data, and tables."""
 
 import json
 from pathlib import Path

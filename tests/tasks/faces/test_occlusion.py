@@ -74,7 +74,7 @@ def test_earlier_track_reveals_a_cover_over_the_whole_clip(followed, ada):
 
 
 def test_long_track_equals_its_parts(followed, ada):
-    """Twelve seconds and more are judged in stretches, each beside the one before."""
+    """Twelve seconds and more are processed in stretches, each with the one before."""
     once = followed(passing(ada, "ada", "microphone", FIRST, STOP))
     clean = followed(ada)
     rounds = 13

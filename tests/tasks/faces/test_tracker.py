@@ -17,7 +17,7 @@ EMPTY = np.full((480, 640, 3), 90, dtype=np.uint8)
 
 @dataclass
 class ScriptedBackend:
-    """A backend with given faces: squares (x, y, side). It counts the work it is asked to do."""
+    """A backend with given faces: squares (x, y, side). It counts its calls."""
 
     faces: list[tuple[float, float, float]] = field(default_factory=list)
     unseen: bool = False  # the detector sees nothing, the landmark network does

@@ -20,7 +20,7 @@ from . import fanout_work as work
 
 @pytest.fixture(scope="module")
 def other_code(tmp_path_factory) -> Path:
-    """A checkout in which one file differs, beside an older numpy, as package metadata tell it."""
+    """A checkout in which one file differs, beside an older numpy, by its package metadata."""
     place = tmp_path_factory.mktemp("other")
     for folder in ("schemas", "model", "tasks"):
         shutil.copytree(ROOT / folder, place / folder, ignore=shutil.ignore_patterns("__pycache__"))

@@ -56,7 +56,7 @@ def joined(first: list[np.ndarray], second: list[np.ndarray], kind: str) -> list
 
 
 def spans(pictures: list[np.ndarray], look: bool = True) -> list[tuple[int, int, int]]:
-    """Shot, first frame and end of each clip. look: for cuts and transitions; else faces alone can tell."""
+    """Shot, first frame and end of each clip. look: for cuts and transitions; else by faces alone."""
     tracker, finder = FaceTracker(open_mesh_v1(), CLIPS), TransitionFinder()
     builder, drafts, shot = ClipBuilder(CLIPS, finder), [], 0
     threshold = CLIPS.cut_threshold if look else 1e9

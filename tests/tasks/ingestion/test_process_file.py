@@ -1,4 +1,4 @@
-"""One file from bytes to rows: the same rows every time, and only what is wanted of them."""
+"""One file from bytes to rows: the same rows every time, and only the requested ones."""
 
 import os
 import shutil
@@ -185,7 +185,7 @@ def refusal_of(job, settings) -> FileReason:
 
 
 def test_analyse_refuses_bytes_that_are_not_those_identified(media, settings, tmp_path):
-    """Such as a file that somebody wrote over, with footage that was taken down."""
+    """Such as a file that was overwritten with taken-down footage."""
     job = job_of(Path(shutil.copy(media / "holiday.mp4", tmp_path)))
     shutil.copy(media / "ada-clean.mp4", job.uri)
     assert refusal_of(job, settings) is FileReason.CHANGED

@@ -1,4 +1,4 @@
-"""The best of mix and channels is heard, on speech whose place is known."""
+"""The best of mix and channels is used, on speech whose place is known."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Colours and shapes of real encoders' output, held against the pictures that went in."""
+"""Colours and shapes of real encoders' output, compared with their input pictures."""
 
 from fractions import Fraction
 

@@ -1,4 +1,4 @@
-"""Runs as rows: done, failed, killed, started by each other; and bookkeeping that cannot be written harms nobody."""
+"""Runs as rows: done, failed, killed, started by each other; and unwritable bookkeeping harms no run."""
 
 import logging
 import multiprocessing

@@ -122,7 +122,7 @@ def test_second_of_two_concurrent_promotions_is_refused(store, ws):
 
 
 def test_overtaken_move_does_not_reset_the_alias(store, ws, monkeypatch):
-    """Somebody finishes our move and makes another one before we come to set the alias."""
+    """Another process finishes our move and makes another one before we set the alias."""
     from tasks.tracking import registry
 
     point, calls = registry.set_aliases, []

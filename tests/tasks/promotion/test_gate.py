@@ -271,7 +271,7 @@ def test_missing_version_or_unusable_policy_names_the_remedy(settings, policy, t
 
 
 def test_rollback_takes_former_champions_and_override_any_version(settings, register, again, ws):
-    """Whoever was refused a minute ago is not crowned by the back door, and the ledger tells the front door apart."""
+    """A version just refused cannot be reached by rollback, and the ledger marks an override."""
     first = register(settings, "other seed")
     second, third = again(settings, first), again(settings, first)
     with pytest.raises(PromotionError, match=rf"version {first} was never champion, nor was any.*--override"):

@@ -1,4 +1,4 @@
-"""The gate for landmark translators: real translators on painted talkers, a trained one and one with shaken weights."""
+"""The promotion gate for translators on drawn talkers: a trained one and one with perturbed weights."""
 
 import io
 import shutil
@@ -34,8 +34,8 @@ from tasks.tracking.store import open_tracking
 from tasks.training.clip_selection import find_release, select
 from tasks.training.stage2 import train_translator
 from tests.tasks.promotion.trials import MOST_WINS, TRIALS, drawn, swapped
+from tests.tasks.training.face_release import face_release
 from tests.tasks.training.recorder import RecordingCallback
-from tests.tasks.training.sitters import sitters
 
 POLICY = """
 name = "short"
@@ -60,7 +60,7 @@ RULES = PromotionPolicy.model_validate(tomllib.loads(POLICY))
 
 @pytest.fixture(scope="module")
 def eval_window(tmp_path_factory) -> Workspace:
-    return sitters(tmp_path_factory.mktemp("sitters") / "w", speakers=26, frames=14)
+    return face_release(tmp_path_factory.mktemp("face_release") / "w", speakers=26, frames=14)
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ ALONE, EQUAL = True, False
 
 
 def sounds(*scores):
-    """A number: a mean score; None: heard, but not measured; "silent": not even heard."""
+    """A number: a mean score; None: audible, but not measured; "silent": inaudible."""
     return [SoundEvidence([] if score is None or score == "silent" else [score], score != "silent") for score in scores]
 
 

@@ -5,7 +5,7 @@ import pytest
 from schemas.errors import TrainingError
 from schemas.reasons import Stage
 from tasks.reproduction.footage import held_out, scenes
-from tests.tasks.training.sitters import sitters
+from tests.tasks.training.face_release import face_release
 from tests.tasks.training.speakers import speakers
 
 
@@ -58,4 +58,4 @@ def test_impossible_folds_are_refused(workspace, tmp_path):
     with pytest.raises(TrainingError, match="no fold 3; folds are 1 to 2"):
         held_out(workspace, None, 2, 3)
     with pytest.raises(TrainingError, match="no stage1 clip"):
-        held_out(sitters(tmp_path / "pictures only"), None, None, 1)
+        held_out(face_release(tmp_path / "pictures only"), None, None, 1)

@@ -114,7 +114,7 @@ def read_parent_memory() -> None:
 
 
 def system_call(number: int) -> None:
-    """With arguments that no call takes: only whether it is there at all is asked."""
+    """Invalid arguments: only the existence of the call is tested."""
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.syscall(number, -1, 0, 0, 0, 0) < 0 and ctypes.get_errno() in (errno.EPERM, errno.ENOSYS):
         raise OSError(ctypes.get_errno(), "refused")

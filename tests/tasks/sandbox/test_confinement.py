@@ -48,7 +48,7 @@ needs_seccomp = pytest.mark.skipif(not system_calls.available(), reason="the ker
 
 @pytest.fixture(scope="module")
 def children():
-    """A child in a sandbox, and one without; the environment of both is that of somebody who has secrets."""
+    """A child in a sandbox, and one without; the environment of both holds secrets."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
         for name, value in SECRETS.items():
@@ -63,7 +63,7 @@ def children():
 
 @pytest.fixture
 def outside(tmp_path):
-    """Somebody's file, which is no business of a decoder."""
+    """A user's file that no decoder needs."""
     path = tmp_path / "database.db"
     path.write_text("rows")
     return path

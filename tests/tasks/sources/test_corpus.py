@@ -1,4 +1,4 @@
-"""Corpus files: where a corpus is, and how a path tells who speaks."""
+"""Corpus files: root of a corpus, and the speaker by its path."""
 
 from pathlib import Path
 

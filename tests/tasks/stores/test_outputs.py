@@ -1,4 +1,4 @@
-"""A file of somebody's that is named as an output stays as it is; an earlier one of ours is replaced."""
+"""A foreign file named as an output stays; an earlier output of heterodub is replaced."""
 
 from pathlib import Path
 

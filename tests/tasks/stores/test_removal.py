@@ -9,7 +9,7 @@ from tasks.stores.workspace import Workspace
 
 @pytest.fixture
 def theirs(tmp_path):
-    """Somebody else's folder."""
+    """A foreign folder."""
     (tmp_path / "theirs" / "below").mkdir(parents=True)
     (tmp_path / "theirs" / "thesis.txt").write_text("years")
     return tmp_path / "theirs"

@@ -255,7 +255,7 @@ def test_damaged_file_is_refused(logged, tmp_path, name, damage):
 
 
 def test_other_weights_with_matching_checksums_are_refused(logged, tmp_path):
-    """Somebody replaced weights and seals together: only the tag in the registry knows."""
+    """Weights and checksums replaced together: only the tag in the registry differs."""
     store, (_, version) = logged
     inner = weights_of(store, version).parent
     make(tmp_path / "other", seed=9)
@@ -278,7 +278,7 @@ def plant(path: Path) -> Path:
 
 
 def refused(store: Tracking, version: Version, folder: Path, says: str) -> None:
-    """No door lets the version through: not the one for weights, nor the loader, nor the export."""
+    """No loader accepts the version: neither the one for weights, nor the predictor, nor the export."""
     doors = (lambda: fetch_version(store, version, folder / "fetched"),
              lambda: load_predictor(store, version, folder / "loaded"),
              lambda: export_model(store, version, folder / "exported"))  # fmt: skip

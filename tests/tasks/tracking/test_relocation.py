@@ -1,4 +1,4 @@
-"""A workspace that was moved uses its own runs and models again; a copy does so when it is asked to."""
+"""A moved workspace uses its own runs and models again; a copy does so with --forget."""
 
 import shutil
 import sqlite3

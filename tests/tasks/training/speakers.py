@@ -1,4 +1,4 @@
-"""A workspace with a published release of painted talkers whose clips are good for both stages: sound and picture."""
+"""A workspace with a published release of drawn talkers whose clips are good for both stages: sound and picture."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from tasks.stores.workspace import Workspace
 from tests.model.stage2.faces import painted
 from tests.model.talking import talk
 from tests.tasks.stores import sample_rows as sample
-from tests.tasks.training.sitters import BOX
+from tests.tasks.training.face_release import BOX
 from tests.tasks.training.talkers import EXTRACTOR, publish, split_of, stored_row
 
 

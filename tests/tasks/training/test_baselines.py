@@ -15,8 +15,8 @@ from tasks.training.clip_selection import find_release, select
 from tasks.training.data.baseline_dataset import BaselineDataset
 from tasks.training.translator_samples import BaselineSampleLogger
 from tests.model.talking import talk
+from tests.tasks.training.face_release import face_release
 from tests.tasks.training.recorder import RecordingCallback
-from tests.tasks.training.sitters import sitters
 from tests.tasks.training.speakers import speakers
 
 PACE = {"max_steps": 6, "eval_interval": 3, "save_interval": 2, "sample_interval": 6}
@@ -96,7 +96,7 @@ def test_time_limit_during_syncnet_training_is_an_error(selection, tmp_path):
 
 
 def test_training_uses_only_clips_of_both_stages(tmp_path):
-    workspace = sitters(tmp_path / "w")  # good for stage 2 alone
+    workspace = face_release(tmp_path / "w")  # good for stage 2 alone
     chosen = select(workspace, find_release(workspace, None), Stage.STAGE2)
     with pytest.raises(TrainingError, match=r"no clip in its train split that is good for both stages \(of 2 stage2"):
         paired(workspace, chosen)

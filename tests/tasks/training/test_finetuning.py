@@ -1,4 +1,4 @@
-"""Fine-tuning learns by what its translator learned by, and is chosen by what it has not learned from."""
+"""Fine-tuning uses the losses of its translator, and chooses its best step on held-out frames."""
 
 from dataclasses import replace
 
@@ -16,8 +16,8 @@ from tasks.training.data.clip_store import ClipSource, HeldPictures, PictureClip
 from tasks.training.finetuning import begin_from, held_back
 from tasks.training.stage2 import train_translator
 from tasks.training.validation import GAP
+from tests.tasks.training.face_release import face_release
 from tests.tasks.training.recorder import RecordingCallback
-from tests.tasks.training.sitters import sitters
 
 OWN = Stage2Settings(
     preset="tiny", schedule={"max_steps": 4, "eval_interval": 4}, losses={"perceptual": 0, "multiscale_l1": 3.0}
@@ -26,7 +26,7 @@ OWN = Stage2Settings(
 
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory):
-    return sitters(tmp_path_factory.mktemp("sitters") / "w", 2)
+    return face_release(tmp_path_factory.mktemp("face_release") / "w", 2)
 
 
 @pytest.fixture(scope="module")
@@ -69,8 +69,8 @@ def test_end_of_a_clip_is_held_back_where_it_is_long_enough(frames, learned, hel
 
 
 def test_best_step_is_chosen_on_held_out_frames(made, workspace, tmp_path):
-    """At its end the clip has the opposite colours, of which the beginning tells nothing, so what is chosen by must be
-    far off. A clip that is too short to hold an end back is looked at once, after all steps.
+    """At its end the clip has the opposite colours, unlike the beginning, so the held-out error must be
+    large. A clip too short for a held-out end is validated once, after all steps.
     """
     whole = _with_another_end(workspace, 60, 45)
     changed, finetuning = begun(made, finetuning={"steps": 6, "eval_interval": 2})

@@ -1,4 +1,4 @@
-"""Training on a release: learns, resumes exactly, stops for what is broken, the same on two processes as on one."""
+"""Training on a release: it learns, resumes exactly, stops on broken input, and is equal on two processes."""
 
 import resource
 import subprocess

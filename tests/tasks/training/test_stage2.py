@@ -1,4 +1,4 @@
-"""Training the translator on a release: tells what it does, resumes exactly, on one process as on two, and is tuned."""
+"""Training the translator on a release: it reports, resumes exactly, is equal on two processes, and is fine-tuned."""
 
 import subprocess
 import sys
@@ -20,15 +20,15 @@ from tasks.training.common import sampler_config
 from tasks.training.finetuning import finetuning_clip, start_of
 from tasks.training.stage2 import train_translator
 from tasks.training.translator_samples import TranslatorSampleLogger
+from tests.tasks.training.face_release import face_release
 from tests.tasks.training.recorder import RecordingCallback
-from tests.tasks.training.sitters import sitters
 
 SHORT = {"max_steps": 6, "eval_interval": 3, "save_interval": 2, "sample_interval": 6}
 
 
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory):
-    return sitters(tmp_path_factory.mktemp("sitters") / "w")
+    return face_release(tmp_path_factory.mktemp("face_release") / "w")
 
 
 def settings(**changes):
@@ -143,7 +143,7 @@ def test_finetuning_on_a_missing_clip_is_an_error(workspace):
 
 
 def test_evaluation_includes_its_controls(workspace, undisturbed):
-    """Painted faces are found again by no mesh, so what needs them says so."""
+    """No mesh detects drawn faces, so scores that need them are missing with a cause."""
     given = Settings(workspace=workspace.root, stage2=settings())
     selection = chosen(workspace)
     result = evaluate_translator(given, selection, selection.val, undisturbed[0].model, "the val split", 4)

@@ -22,11 +22,11 @@ def installed() -> str | None:
 
 
 class NavigatedError(Exception):
-    """The page was left while it was asked."""
+    """The page was left during a query."""
 
 
 class Tab:
-    """A page, or the browser itself. Errors that a page tells, once it is listened to, are kept in `errors`."""
+    """A page, or the browser itself. Errors of a page are kept in `errors`."""
 
     def __init__(self, socket: ClientConnection) -> None:
         self._socket, self._calls = socket, 0

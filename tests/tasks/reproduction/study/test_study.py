@@ -1,4 +1,4 @@
-"""A study from its films to its scores: the page tells nothing, files are held against the key, figures are right."""
+"""A study from its films to its scores: the page is blinded, files are checked against the key, figures are right."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Lists of videos are held against what a study needs; copies tell nothing of where they came from."""
+"""Lists of videos are checked against the needs of a study; copies hold nothing of their origin."""
 
 import io
 
@@ -123,7 +123,7 @@ def test_still_is_accepted_and_a_broken_video_refused(listed, tmp_path):
 
 
 def test_playlist_is_not_followed(listed, tmp_path):
-    """ffmpeg, asked to guess, would open whatever the list names."""
+    """With format detection, ffmpeg would open every file of the list."""
     (tmp_path / "list.mp4").write_text(f"ffconcat version 1.0\nfile {listed.with_name('ben-0.mp4')}\n")
     for use in (still, plain_copy):
         with pytest.raises(MediaRefusedError, match="points_elsewhere"):

@@ -11,7 +11,7 @@ from tasks.training.clip_selection import find_release, select
 from tasks.training.data.dataset import batches_from
 from tasks.training.data.translator_dataset import TranslatorDataset, face_clip
 from tests.model.stage2.faces import SIDE, speaker
-from tests.tasks.training.sitters import add_sitter, sitters
+from tests.tasks.training.face_release import add_face_clips, face_release
 from tests.tasks.training.talkers import publish
 
 SETTINGS = Stage2Settings(preset="tiny")
@@ -19,7 +19,7 @@ SETTINGS = Stage2Settings(preset="tiny")
 
 @pytest.fixture(scope="module")
 def selection(tmp_path_factory):
-    workspace = sitters(tmp_path_factory.mktemp("sitters") / "w")
+    workspace = face_release(tmp_path_factory.mktemp("face_release") / "w")
     return select(workspace, find_release(workspace, None), Stage.STAGE2)
 
 
@@ -64,8 +64,8 @@ def test_memory_holds_two_groups_at_most(selection):
 
 
 def test_crop_that_cannot_be_decoded_names_its_clip(tmp_path):
-    workspace = sitters(tmp_path / "w", speakers=2)
-    add_sitter(workspace, 4, 24, spoil=b"\xff\xd8no picture\xff\xd9")
+    workspace = face_release(tmp_path / "w", speakers=2)
+    add_face_clips(workspace, 4, 24, spoil=b"\xff\xd8no picture\xff\xd9")
     publish(workspace)
     result = select(workspace, find_release(workspace, None), Stage.STAGE2)
     broken = stored(result, 4).facts.clip_id

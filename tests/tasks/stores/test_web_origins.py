@@ -1,4 +1,4 @@
-"""No address that came with somebody's footage makes this machine connect to a place that nobody here named."""
+"""No address in untrusted footage makes this machine connect to a server that the user did not name."""
 
 import socket
 import threading

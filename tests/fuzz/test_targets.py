@@ -2,17 +2,17 @@
 
 import pytest
 
-from tests.fuzz.__main__ import DOORS
+from tests.fuzz.__main__ import TARGETS
 from tests.fuzz.child import Watch, outcomes, take
-from tests.fuzz.doors import Door
+from tests.fuzz.targets import FuzzTarget
 
 
 def test_damaged_inputs_end_as_results_or_refusals(tmp_path):
-    steps = list(outcomes(tmp_path, "short", [(door, 0, 4) for door in DOORS]))
+    steps = list(outcomes(tmp_path, "short", [(target, 0, 4) for target in TARGETS]))
     ended = [(begun, result) for begun, result in zip(steps[::2], steps[1::2], strict=True)]
     assert [(begun, result) for begun, result in ended if result["outcome"] not in ("result", "refused")] == []
-    assert len(ended) == 4 * len(DOORS)
-    assert sum(result["outcome"] == "refused" for _, result in ended) > len(DOORS)
+    assert len(ended) == 4 * len(TARGETS)
+    assert sum(result["outcome"] == "refused" for _, result in ended) > len(TARGETS)
 
 
 def _connect(folder):
@@ -36,4 +36,4 @@ def _connect(folder):
 )
 def test_fuzz_detects_forbidden_outcomes(tmp_path, act, seen):
     (tmp_path / "home").mkdir()
-    assert take(Door(lambda _: None, act), tmp_path / "home", Watch(tmp_path / "home"))["outcome"] == seen
+    assert take(FuzzTarget(lambda _: None, act), tmp_path / "home", Watch(tmp_path / "home"))["outcome"] == seen

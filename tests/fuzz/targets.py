@@ -1,4 +1,4 @@
-"""The functions that take what strangers hand in, each with small sound inputs and the errors that it may raise."""
+"""The functions that read untrusted input, each with small valid inputs and the errors that it may raise."""
 
 import contextlib
 import json
@@ -52,7 +52,7 @@ OWN: Final = (HeterodubError, MediaRefusedError)
 
 
 @dataclass(frozen=True)
-class Door:
+class FuzzTarget:
     """One way in. make: writes a sound input into a folder. take: reads what lies there then. files: which of them are
     damaged. raises: errors that are a refusal here. draws: a file "draw" says how `take` changes arrays of its own.
     """
@@ -203,7 +203,7 @@ def _save_generator(folder: Path) -> None:
     save_generator(folder, LandmarkGenerator(shape), card)
 
 
-def _models(scratch: Path) -> dict[str, Door]:
+def _models(scratch: Path) -> dict[str, FuzzTarget]:
     """Folders and inputs of each kind of model."""
     if not (scratch / "generator").exists():
         _save_generator(scratch / "generator")
@@ -229,18 +229,22 @@ def _models(scratch: Path) -> dict[str, Door]:
 
     draw, refusals = _text("draw", "draw"), (*OWN, ValueError)
     return {
-        "generator": Door(copy("generator"), load_generator),
-        "translator": Door(copy("translator"), lambda folder: (load_translator(folder), load_discriminators(folder))),
-        "baseline": Door(copy("baseline"), load_baseline),
-        "seal": Door(copy("generator"), verify_checksums),
-        "inputs of the generator": Door(
+        "generator": FuzzTarget(copy("generator"), load_generator),
+        "translator": FuzzTarget(
+            copy("translator"), lambda folder: (load_translator(folder), load_discriminators(folder))
+        ),
+        "baseline": FuzzTarget(copy("baseline"), load_baseline),
+        "seal": FuzzTarget(copy("generator"), verify_checksums),
+        "inputs of the generator": FuzzTarget(
             draw,
             _inputs(lambda given: predict_clip(generator, **given, gain=card.gain), dict(input_example())),
             raises=refusals,
             draws=True,
         ),
-        "inputs of the translator": Door(draw, _inputs(paint, translator_example(64)), raises=refusals, draws=True),
-        "inputs of a baseline": Door(
+        "inputs of the translator": FuzzTarget(
+            draw, _inputs(paint, translator_example(64)), raises=refusals, draws=True
+        ),
+        "inputs of a baseline": FuzzTarget(
             draw,
             _inputs(baseline_paint, baseline_example(baseline_card.architecture.side_px)),
             raises=refusals,
@@ -249,7 +253,7 @@ def _models(scratch: Path) -> dict[str, Door]:
     }
 
 
-def _workspace(sound: Path) -> Door:
+def _workspace(sound: Path) -> FuzzTarget:
     if not sound.exists():
         footage.make(sound)
 
@@ -266,28 +270,32 @@ def _workspace(sound: Path) -> Door:
             with contextlib.suppress(OWN):
                 look()
 
-    return Door(lambda folder: shutil.copytree(sound, folder, dirs_exist_ok=True), ask, "**/*")
+    return FuzzTarget(lambda folder: shutil.copytree(sound, folder, dirs_exist_ok=True), ask, "**/*")
 
 
-def doors(scratch: Path) -> dict[str, Door]:
-    """Every door by its name; sound inputs that take long to make are made once, in `scratch`."""
+def targets(scratch: Path) -> dict[str, FuzzTarget]:
+    """Every target by its name; sound inputs that take long to make are made once, in `scratch`."""
     log = _workspace(scratch / "workspace")
     return {
-        "probe": Door(_films, _look),
-        "manifest": Door(_manifests, _list, "m.*"),
-        "corpus": Door(_text("c.toml", _CORPUS), lambda one: load_corpus(one / "c.toml").speaker_of("s1/" + "a" * 99)),
-        "settings": Door(_text("s.toml", _SETTINGS), lambda folder: load_settings(folder / "s.toml")),
-        "policy": Door(
+        "probe": FuzzTarget(_films, _look),
+        "manifest": FuzzTarget(_manifests, _list, "m.*"),
+        "corpus": FuzzTarget(
+            _text("c.toml", _CORPUS), lambda one: load_corpus(one / "c.toml").speaker_of("s1/" + "a" * 99)
+        ),
+        "settings": FuzzTarget(_text("s.toml", _SETTINGS), lambda folder: load_settings(folder / "s.toml")),
+        "policy": FuzzTarget(
             lambda folder: shutil.copy(DEFAULT_POLICY, folder / "p.toml"), lambda folder: load_policy(folder / "p.toml")
         ),
-        "promotion policy": Door(
+        "promotion policy": FuzzTarget(
             lambda folder: shutil.copy(DEFAULT_PROMOTION, folder / "p.toml"),
             lambda folder: load_promotion_policy(folder / "p.toml"),
         ),
-        "jobs": Door(_text("j.csv", _JOBS), lambda folder: read_jobs(folder / "j.csv")),
-        "videos": Door(_text("v.csv", _VIDEOS), lambda folder: read_videos(folder / "v.csv")),
-        "study": Door(_study, lambda one: as_table(score_study(one / "key.json", [one / "answers"])), "**/*.json"),
+        "jobs": FuzzTarget(_text("j.csv", _JOBS), lambda folder: read_jobs(folder / "j.csv")),
+        "videos": FuzzTarget(_text("v.csv", _VIDEOS), lambda folder: read_videos(folder / "v.csv")),
+        "study": FuzzTarget(
+            _study, lambda one: as_table(score_study(one / "key.json", [one / "answers"])), "**/*.json"
+        ),
         "workspace": log,
-        "delta log": Door(log.make, log.take, "**/_delta_log/*.json"),
+        "delta log": FuzzTarget(log.make, log.take, "**/_delta_log/*.json"),
         **_models(scratch),
     }
