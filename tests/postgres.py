@@ -32,13 +32,13 @@ def postgres(bin_folder: Path) -> Iterator[str]:
     def call(program: str, *words: str) -> None:
         surroundings = {"PATH": os.environ["PATH"], "PGPASSWORD": PASSWORD, "LC_ALL": "C.UTF-8"}
         command, log = [str(bin_folder / program), *words], folder / "calls.log"
-        with log.open("ab") as said:
+        with log.open("ab") as output:
             done = subprocess.run(
                 command,
                 cwd=folder,
                 env=surroundings,
-                stdout=said,
-                stderr=said,
+                stdout=output,
+                stderr=output,
                 user=user and user[0],
                 group=user and user[1],
             )

@@ -52,14 +52,14 @@ def _apart(tracking: Tracking, version: Version, folder: Path) -> float:
     np.savez(folder / "given.npz", **given)
     words = [fetched, folder / "given.npz", folder / "predicted.npy"]
     surroundings = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "MLFLOW"))}
-    said = subprocess.run(
+    output = subprocess.run(
         [python, "-I", "-c", FRESH, *map(str, words)], cwd=folder, env=surroundings, stdout=subprocess.PIPE, check=True
     )
     there = np.load(folder / "predicted.npy")
     difference = float(np.abs(there - here).max()) if there.shape == here.shape else float("inf")
     asked = " ".join((fetched / "requirements.txt").read_text().split())
     print(f"{kind.name}: {asked}; {_installed(python)} packages, shape {there.shape}, apart {difference:.2g}")
-    ours = json.loads(said.stdout)["ours"].values()
+    ours = json.loads(output.stdout)["ours"].values()
     if any(Path(file).is_relative_to(Path(__file__).parents[2]) for file in ours):
         raise SystemExit(f"{kind.name} ran on this checkout's code: {sorted(ours)[0]}")
     return difference

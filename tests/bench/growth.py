@@ -106,11 +106,11 @@ def _part(number: int) -> DataFile:
 
 
 def _list(ws: Workspace, count: int) -> object:
-    def found() -> Iterator[RawFile]:
+    def listed() -> Iterator[RawFile]:
         for number in range(count):
             yield RawFile(f"/footage/of/some/corpus/{number:09d}.mp4", 10_000_000, f"10000000-{number}", "web")
 
-    return file_catalog.plan_run(found(), {}, sample.EXTRACTOR, False)
+    return file_catalog.plan_run(listed(), {}, sample.EXTRACTOR, False)
 
 
 def _append(ws: Workspace, count: int) -> object:

@@ -128,8 +128,8 @@ def heterodub(config, prefect_api) -> Callable[..., subprocess.CompletedProcess]
 
 
 @pytest.fixture(scope="session")
-def said() -> Callable[..., str]:
-    """said("status", ...) is what a command prints that runs in this process; it must end with `code`, if any."""
+def stdout_of() -> Callable[..., str]:
+    """stdout_of("status", ...) runs a command in this process; it must end with `code`, if any."""
 
     def call(*words: Any, code: int | None = 0) -> str:
         ended = CliRunner().invoke(app, list(map(str, words)))

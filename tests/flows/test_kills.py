@@ -56,16 +56,16 @@ def start(
 
 
 def wait_for(process: subprocess.Popen, line: str) -> None:
-    for said in process.stdout:
-        if said.startswith(line):
+    for output in process.stdout:
+        if output.startswith(line):
             return
     raise AssertionError(f"it never said {line!r}: {process.stderr.read()[-2000:]}")
 
 
 def finish(process: subprocess.Popen) -> None:
-    said, errors = process.communicate(timeout=600)
+    output, errors = process.communicate(timeout=600)
     assert process.returncode == 0, errors[-2000:]
-    assert said.endswith("done\n")
+    assert output.endswith("done\n")
 
 
 def kill_group(process: subprocess.Popen) -> None:
@@ -103,8 +103,8 @@ def test_ten_kills_at_random_moments(footage, config, cluster, complete, tmp_pat
     chance.shuffle(moments)
     for number, (moment, spread_s) in enumerate(moments):
         process = start(footage, config, tmp_path, cluster if number < 7 else None, workers=2)
-        for said in process.stdout:
-            if said.startswith((moment, "publish", "done")):  # fewer files are left each time
+        for line in process.stdout:
+            if line.startswith((moment, "publish", "done")):  # fewer files are left each time
                 time.sleep(chance.uniform(0, spread_s))
                 break
         kill_group(process)
@@ -163,8 +163,8 @@ def test_slow_worker_restarts_are_waited_for(footage, config, undisturbed, tmp_p
 
 def test_whole_command_killed_and_started_again(heterodub, footage, config, undisturbed, tmp_path, prefect_api):
     process = command(footage, config, tmp_path, prefect_api)
-    for said in process.stderr:
-        if said.startswith("analyse: "):
+    for line in process.stderr:
+        if line.startswith("analyse: "):
             break
     time.sleep(4)
     kill_group(process)
@@ -181,8 +181,8 @@ def test_prefect_server_gone_midway(footage, config, complete, tmp_path_factory)
     try:
         # one retry: Prefect's five, each twice as long as the one before, make minutes of waiting for nothing
         process = command(footage, config, workspace, server.address, PREFECT_CLIENT_MAX_RETRIES="1")
-        for said in process.stderr:
-            if said.startswith("analyse: "):
+        for line in process.stderr:
+            if line.startswith("analyse: "):
                 break
     finally:
         os.killpg(server.group, signal.SIGKILL)
@@ -221,8 +221,8 @@ def test_ctrl_c_ends_the_run_with_a_message(footage, config, complete, tmp_path,
     """A terminal sends it to the whole group, a server that the run started for itself included."""
     server = {"PREFECT_API_URL": "", "PREFECT_HOME": str(tmp_path / "prefect")} if own_server else {}
     process = command(footage, config, tmp_path / "workspace", prefect_api, **server)
-    for said in process.stderr:
-        if said.startswith("analyse: "):
+    for line in process.stderr:
+        if line.startswith("analyse: "):
             break
     family = psutil.Process(process.pid).children(recursive=True)
     os.killpg(process.pid, signal.SIGINT)

@@ -47,18 +47,18 @@ def test_audit_s_pages_are_in_the_workspace(ingested, bucket):
     assert bucket.exists("lab/spaces/one/audit/index.html")
 
 
-def test_all_queries_work_on_an_object_store(ingested, said, tmp_path, policies):
+def test_all_queries_work_on_an_object_store(ingested, stdout_of, tmp_path, policies):
     where = ("-w", WORKSPACE)
-    status = json.loads(said("status", *where, "--json"))
+    status = json.loads(stdout_of("status", *where, "--json"))
     assert (status["workspace"], status["files"]["measured"]) == (WORKSPACE, 6)
-    files = json.loads(said("list", "--files", *where, "--json"))
+    files = json.loads(stdout_of("list", "--files", *where, "--json"))
     assert {row["uri"] for row in files} == {row["uri"] for row in contents(WORKSPACE)["catalog"]}
-    assert "head0.mp4" in said("explain", "films/head0.mp4", *where)
-    assert said("report", *where).strip() == f"{WORKSPACE}/reports/ingest.html"
-    said("report", *where, "-o", tmp_path / "page.html")
+    assert "head0.mp4" in stdout_of("explain", "films/head0.mp4", *where)
+    assert stdout_of("report", *where).strip() == f"{WORKSPACE}/reports/ingest.html"
+    stdout_of("report", *where, "-o", tmp_path / "page.html")
     assert "head0.mp4" in (tmp_path / "page.html").read_text()
-    assert json.loads(said("route", "--policy", policies["picky"], "--dry-run", *where, "--json"))["clips"]
-    findings = json.loads(said("doctor", *where, "--json", code=None))["findings"]
+    assert json.loads(stdout_of("route", "--policy", policies["picky"], "--dry-run", *where, "--json"))["clips"]
+    findings = json.loads(stdout_of("doctor", *where, "--json", code=None))["findings"]
     assert [finding for finding in findings if finding["area"] == "workspace" and finding["remedy"]] == []
 
 

@@ -62,7 +62,7 @@ def test_finished_training_is_not_shown_as_resumed(capsys: pytest.CaptureFixture
     display = LearningDisplay(live=False)
     display.started(60, 60)
     display.ended(60, "done")
-    said = capsys.readouterr().err
-    assert "going on" not in said and "all 60 steps were taken before; --fresh starts over" in said
+    captured = capsys.readouterr().err
+    assert "going on" not in captured and "all 60 steps were taken before; --fresh starts over" in captured
     display.started(20, 60)
     assert "60 steps, going on from step 20" in capsys.readouterr().err

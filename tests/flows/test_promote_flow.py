@@ -128,10 +128,10 @@ def test_approval_decides_the_promotion(workspace, short):
 
 
 @pytest.mark.long
-def test_promotion_commands_print_all_fields(workspace, short, heterodub, said):
+def test_promotion_commands_print_all_fields(workspace, short, heterodub, stdout_of):
     """After the approval: the same weights, registered by another run, do not win; an override crowns them."""
     _register_again(workspace)
-    summary = json.loads(said("promote", "stage1", "-w", workspace, "--config", short, "--json"))
+    summary = json.loads(stdout_of("promote", "stage1", "-w", workspace, "--config", short, "--json"))
     assert (summary["outcome"], summary["champion"], summary["challenger"]) == ("kept", 1, 2)
     assert {check["name"] for check in summary["checks"]} >= {
         "primary",
@@ -144,13 +144,14 @@ def test_promotion_commands_print_all_fields(workspace, short, heterodub, said):
         rollback("by hand", to=2, workspace=workspace, config=short)
     assert promote(model="2", override=True, reason="by hand", workspace=workspace, config=short)["from_version"] == 1
     assert champion(workspace) == 2
-    rows = json.loads(said("history", "-w", workspace, "--json", "--config", short))
+    rows = json.loads(stdout_of("history", "-w", workspace, "--json", "--config", short))
     assert [(row["version"], row["kind"]) for row in rows] == [(2, "override"), (1, "promote")]
     assert "approved by Ada" in rows[1]["why"]
-    shown = said("history", "-w", workspace, "--config", short)
+    shown = stdout_of("history", "-w", workspace, "--config", short)
     assert shown.startswith(MODEL) and "override" in shown and "promote" in shown
     assert (
-        json.loads(said("benchmark", "-w", workspace, "--config", short, "--json"))["benchmark"] == summary["benchmark"]
+        json.loads(stdout_of("benchmark", "-w", workspace, "--config", short, "--json"))["benchmark"]
+        == summary["benchmark"]
     )
     ended = heterodub("promote", "stage1", "--model", "2", "-w", workspace, "--config", short)
     lines = [line for line in ended.stderr.splitlines() if line.startswith("error:")]

@@ -118,9 +118,9 @@ def test_run_log_holds_retrainings_and_their_subflows(workspace):
     assert below == [("train", "done"), ("evaluate", "done"), ("promote", "failed")]
 
 
-def test_unchanged_footage_starts_nothing(workspace, short, said):
+def test_unchanged_footage_starts_nothing(workspace, short, stdout_of):
     before = len(registry(workspace).search_runs(["1"]))
-    summary = json.loads(said("retrain", "-w", workspace, "--config", str(short), "--json"))
+    summary = json.loads(stdout_of("retrain", "-w", workspace, "--config", str(short), "--json"))
     assert summary["outcome"] == "unchanged"
     assert (
         "0 new clips" in summary["stages"][0]["reason"] and "version 1 (the champion)" in summary["stages"][0]["reason"]

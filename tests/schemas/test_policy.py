@@ -65,7 +65,7 @@ def test_empty_policy_still_requires_sound_for_stage_one():
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "message"),
     [
         ("min_snr = 5", r"stage1\.min_snr is not a known field"),
         ("min_sharpness = 1.0", r"stage1\.min_sharpness is not a known field"),
@@ -80,8 +80,8 @@ def test_empty_policy_still_requires_sound_for_stage_one():
         ("accept_missing = ['snr']", r"accept_missing.*no such signal: snr; known are .*snr_db"),
     ],
 )
-def test_invalid_fields_are_named(line, said):
-    with pytest.raises(SettingsError, match=said) as error:
+def test_invalid_fields_are_named(line, message):
+    with pytest.raises(SettingsError, match=message) as error:
         parse_policy(text(stage1=line), "mine.toml")
     assert "mine.toml" in str(error.value)
 
@@ -91,7 +91,7 @@ def test_whole_numbers_are_numbers():
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         ("name = ", "not TOML"),
         ('name = "x"\n[stage1]\n[stage2]', "version is missing"),
@@ -99,10 +99,10 @@ def test_whole_numbers_are_numbers():
         ('name = "x"\nversion = 1\n[stage1]', "stage2 is missing"),
     ],
 )
-def test_broken_file_is_refused(tmp_path, content, said):
+def test_broken_file_is_refused(tmp_path, content, message):
     path = tmp_path / "policy.toml"
     path.write_text(content)
-    with pytest.raises(SettingsError, match=said):
+    with pytest.raises(SettingsError, match=message):
         load_policy(path)
 
 

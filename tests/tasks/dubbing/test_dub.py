@@ -19,14 +19,14 @@ from tests.tasks.faces.covered import passing, talker
 from tests.tasks.media.media_files import regular, tone, write_media
 
 
-def seen(path):
+def decoded_pictures(path):
     """(N, H, W, 3) pictures as decoded, and their times in seconds."""
     with av.open(str(path)) as film:
         frames = list(film.decode(film.streams.video[0]))
         return np.stack([frame.to_ndarray(format="rgb24") for frame in frames]), [frame.time for frame in frames]
 
 
-def heard(path):
+def decoded_sound(path):
     """(C, N) samples and their rate; the encoder's own delay is taken off, as players do."""
     with av.open(str(path)) as film:
         stream = film.streams.audio[0]
@@ -42,8 +42,8 @@ def dubbed(head, speech, models, backend, settings, tmp_path_factory):
 
 def test_output_has_the_source_s_size_times_and_length(dubbed, head):
     out, result = dubbed
-    pictures, times = seen(out)
-    before, times_before = seen(head)
+    pictures, times = decoded_pictures(out)
+    before, times_before = decoded_pictures(head)
     assert pictures.shape == before.shape
     assert times == pytest.approx(times_before)
     with av.open(str(out)) as film:
@@ -55,7 +55,7 @@ def test_output_has_the_source_s_size_times_and_length(dubbed, head):
 
 
 def test_dub_changes_only_the_mouth(dubbed, head):
-    pictures, before = seen(dubbed[0])[0].astype(int), seen(head)[0].astype(int)
+    pictures, before = decoded_pictures(dubbed[0])[0].astype(int), decoded_pictures(head)[0].astype(int)
     off = np.abs(pictures - before).mean(axis=(0, 3))
     assert off[150:, :].max() > 12 or off.max() > 12
     assert off[:60].mean() < 3
@@ -220,9 +220,9 @@ def test_audio_and_video_are_in_sync(models, backend, settings, tmp_path):
     click[0, round(at / 30 * rate_hz) :][:200] = 0.9
     speech = write_wav(tmp_path / "click.wav", click, rate_hz)
     dub(DubJob(video=str(video), speech=str(speech), out=str(tmp_path / "out.mp4")), models, backend, settings)
-    after, times = seen(tmp_path / "out.mp4")
+    after, times = decoded_pictures(tmp_path / "out.mp4")
     flash_s = times[int(after[:, 4:20, 4:20].mean(axis=(1, 2, 3)).argmax())]
-    samples, rate = heard(tmp_path / "out.mp4")
+    samples, rate = decoded_sound(tmp_path / "out.mp4")
     click_s = int(np.abs(samples[0]).argmax()) / rate
     assert abs(click_s - flash_s) < 1 / 30
 
@@ -234,9 +234,9 @@ def test_length_rules(length, frames, seconds, head, speech, models, backend, se
     job = DubJob(video=str(head), speech=str(speech), out=str(tmp_path / "out.mp4"), length=length)
     summary = dub(job, models, backend, settings)
     assert (summary.frames, summary.dubbed, summary.seconds) == (frames, frames, seconds)
-    pictures, _ = seen(tmp_path / "out.mp4")
+    pictures, _ = decoded_pictures(tmp_path / "out.mp4")
     assert len(pictures) == frames
-    before, _ = seen(head)
+    before, _ = decoded_pictures(head)
     shown = before[24] if length == "speech" else before[37 - 25]
     if frames > 25:
         assert np.abs(pictures[37][:50].astype(int) - shown[:50]).mean() < 4
@@ -249,7 +249,7 @@ def test_short_and_silent_speech_is_dubbed_too(seconds, head, models, backend, s
     assert summary.dubbed == 25
     assert any("silent" in note for note in summary.notes)
     assert any("shorter than the picture" in note for note in summary.notes) == (seconds < 1)
-    assert np.abs(heard(tmp_path / "out.mp4")[0]).max() < 1e-3
+    assert np.abs(decoded_sound(tmp_path / "out.mp4")[0]).max() < 1e-3
 
 
 def test_rotated_portrait_stays_rotated_and_is_dubbed(speech, tmp_path, painted_of):
@@ -281,7 +281,7 @@ def test_variable_rate_keeps_its_times(speech, models, backend, settings, tmp_pa
     times = [0, 40, 55, 130, 133, 250, 300, 420, 460, 500]
     video = write_media(tmp_path / "vfr.mp4", times, size=(256, 256), pictures=head_pictures(0, 10))
     dub(DubJob(video=str(video), speech=str(speech), out=str(tmp_path / "out.mp4")), models, backend, settings)
-    assert [round(1000 * time) for time in seen(tmp_path / "out.mp4")[1]] == times
+    assert [round(1000 * time) for time in decoded_pictures(tmp_path / "out.mp4")[1]] == times
 
 
 @pytest.mark.parametrize("layout", [1, 2, 6])
@@ -289,7 +289,7 @@ def test_sound_keeps_its_channels(layout, head, models, backend, settings, tmp_p
     sound = write_media(tmp_path / "sound.mkv", regular(25), tone(1.0, channels=layout))
     job = DubJob(video=str(head), speech=str(sound), out=str(tmp_path / "out.mp4"))
     dub(job, models, backend, settings)
-    samples, rate = heard(tmp_path / "out.mp4")
+    samples, rate = decoded_sound(tmp_path / "out.mp4")
     assert (len(samples), rate) == (layout, 48_000)
     middle = samples[:, rate // 4 : rate // 2]
     assert (np.sqrt((middle**2).mean(axis=1)) > 0.2).sum() == layout or layout == 6

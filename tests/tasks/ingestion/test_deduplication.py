@@ -27,7 +27,7 @@ def copy_of(file: RawFile, original: str) -> file_catalog.Row:
     return file_catalog.duplicate_row(file, EXTRACTOR, "m", original)
 
 
-def found(*files: RawFile, known=(), listed=(), lost=()) -> Resolution:
+def resolution_of(*files: RawFile, known=(), listed=(), lost=()) -> Resolution:
     rows = {row["uri"]: row for row in known}
     asked = {file.uri for file in files}
     return resolve({"m": files}, rows, EXTRACTOR, listed, asked, lambda uris: frozenset(uris) & set(lost))
@@ -43,50 +43,50 @@ def copies(made: Resolution) -> list[tuple[str, str]]:
 
 def test_first_new_file_by_name_is_the_original():
     for order in itertools.permutations([raw("/a"), raw("/b"), raw("/c")]):
-        made = found(*order)
+        made = resolution_of(*order)
         assert made.originals["m"].uri == "/a" and copies(made) == [("/b", "/a"), ("/c", "/a")]
 
 
 def test_new_file_with_a_speaker_is_the_original():
-    made = found(raw("/a"), raw("/b", "bob"))
+    made = resolution_of(raw("/a"), raw("/b", "bob"))
     assert made.originals["m"] == raw("/b", "bob") and copies(made) == [("/a", "/b")]
 
 
 @pytest.mark.parametrize("by_name", ["/a", "/z"])
 def test_original_stays_the_original_when_unlisted(by_name):
     stood = raw(by_name, "ann")
-    made = found(raw("/b"), raw("/c", "ann"), known=[measured(stood)])
+    made = resolution_of(raw("/b"), raw("/c", "ann"), known=[measured(stood)])
     assert (made.originals, made.standing, made.gone) == ({}, [], set())
     assert copies(made) == [("/b", by_name), ("/c", by_name)]
-    made = found(stood, raw("/b"), known=[measured(stood)])
+    made = resolution_of(stood, raw("/b"), known=[measured(stood)])
     assert (stands(made), copies(made)) == ([(by_name, by_name)], [("/b", by_name)])
 
 
 def test_moved_file_takes_the_new_labels_and_replaces_its_row():
-    made = found(raw("/bob/x", "bob"), known=[measured(raw("/alice/x", "alice"))], lost=["/alice/x"])
+    made = resolution_of(raw("/bob/x", "bob"), known=[measured(raw("/alice/x", "alice"))], lost=["/alice/x"])
     assert (stands(made), made.gone, copies(made)) == ([("/bob/x", "/alice/x")], {"/alice/x"}, [])
-    made = found(raw("/x"), known=[measured(raw("/alice/x", "alice"))], lost=["/alice/x"])
+    made = resolution_of(raw("/x"), known=[measured(raw("/alice/x", "alice"))], lost=["/alice/x"])
     assert made.standing[0][0].speaker is None
 
 
 def test_newer_listing_with_another_speaker_takes_over():
     old, other = raw("/one/x", "alice"), raw("/one/y", "alice")
-    made = found(raw("/two/x", "bob"), known=[measured(old), copy_of(other, "/one/x")])
+    made = resolution_of(raw("/two/x", "bob"), known=[measured(old), copy_of(other, "/one/x")])
     assert stands(made) == [("/two/x", "/one/x")]
     assert copies(made) == [("/one/x", "/two/x"), ("/one/y", "/two/x")]
-    assert found(raw("/two/x"), known=[measured(old)]).standing == []
-    assert stands(found(raw("/two/x", "bob"), known=[measured(raw("/one/x"))])) == [("/two/x", "/one/x")]
+    assert resolution_of(raw("/two/x"), known=[measured(old)]).standing == []
+    assert stands(resolution_of(raw("/two/x", "bob"), known=[measured(raw("/one/x"))])) == [("/two/x", "/one/x")]
 
 
 def test_contradicting_listing_is_refused():
-    made = found(raw("/a", "ann"), raw("/b", "bob"))
+    made = resolution_of(raw("/a", "ann"), raw("/b", "bob"))
     assert (made.originals, made.copies) == ({}, [])
     assert [(file.uri, why) for file, _, why in made.disputed] == [
         (uri, "speaker is 'ann' at /a, 'bob' at /b") for uri in ("/a", "/b")
     ]
-    made = found(raw("/b", "bob"), known=[measured(raw("/a", "ann"))], listed=["/a"])
+    made = resolution_of(raw("/b", "bob"), known=[measured(raw("/a", "ann"))], listed=["/a"])
     assert [file.uri for file, *_ in made.disputed] == ["/b", "/a"]
-    assert not found(raw("/b", "ann"), known=[measured(raw("/a", "ann"))], listed=["/a"]).disputed
+    assert not resolution_of(raw("/b", "ann"), known=[measured(raw("/a", "ann"))], listed=["/a"]).disputed
 
 
 @pytest.mark.parametrize("label", ["speaker", "licence", "consent", "language", "offset_s"])
@@ -99,7 +99,7 @@ def test_all_labels_of_one_content_must_agree(label):
 
 
 def test_content_that_was_measured_with_another_offset_is_measured_again():
-    made = found(raw("/b", offset_s=0.2), known=[measured(raw("/a"))], lost=["/a"])
+    made = resolution_of(raw("/b", offset_s=0.2), known=[measured(raw("/a"))], lost=["/a"])
     assert made.originals["m"].uri == "/b" and made.gone == {"/a"} and not made.standing
 
 

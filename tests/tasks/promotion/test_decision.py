@@ -128,6 +128,6 @@ def test_rejected_challenger_without_champion_leaves_none(champion, says, capsys
         "why": decision.why,
     }
     show_promotion(result)
-    said = capsys.readouterr().out
-    assert f"\n{says}undecidable" in said and "2 clips of 1 speaker" in said
-    assert ("--override" in said) == (champion is None)
+    captured = capsys.readouterr().out
+    assert f"\n{says}undecidable" in captured and "2 clips of 1 speaker" in captured
+    assert ("--override" in captured) == (champion is None)

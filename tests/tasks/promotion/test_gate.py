@@ -25,7 +25,7 @@ def tracking(settings):
     return open_tracking(settings.tracking, Workspace.open(settings.workspace))
 
 
-def put_to_the_test(settings, name: str | None = None):
+def run_promotion(settings, name: str | None = None):
     """Run the steps of the flow: comparison, scores, decision, evidence, move."""
     comparison = gate.open_comparison(settings, "stage1", name)
     sheets = gate.score(settings, comparison)
@@ -56,7 +56,7 @@ def test_gate_promotes_replaces_and_rolls_back(request, register, ws, where):
     crown(settings, poor)
     assert pointing(settings, CHAMPION, CHALLENGER, PREVIOUS) == [poor, None, None]
 
-    comparison, verdict, run = put_to_the_test(settings, str(good))
+    comparison, verdict, run = run_promotion(settings, str(good))
     assert verdict.outcome == "promote", verdict.why
     assert pointing(settings, CHAMPION, CHALLENGER, PREVIOUS) == [good, None, poor]
 
@@ -81,7 +81,7 @@ def test_gate_promotes_replaces_and_rolls_back(request, register, ws, where):
 
 def test_evidence_names_the_compared_models(settings, register):
     register(settings, "good")
-    comparison, verdict, run = put_to_the_test(settings)
+    comparison, verdict, run = run_promotion(settings)
     result = tracking(settings).client.get_run(run)
     assert result.data.tags["benchmark"] == comparison.benchmark.benchmark
     assert result.data.tags["outcome"] == verdict.outcome
@@ -106,9 +106,9 @@ def test_evidence_of_an_overtaken_promotion_is_marked(settings, register, ws):
 
 def test_challenger_without_audio_is_kept_out(settings, register, ws):
     good = register(settings, "good")
-    put_to_the_test(settings)
+    run_promotion(settings)
     poor = register(settings, "deaf")
-    _, verdict, _ = put_to_the_test(settings)
+    _, verdict, _ = run_promotion(settings)
     assert verdict.outcome == "keep"
     assert pointing(settings, CHAMPION, CHALLENGER, PREVIOUS) == [good, poor, None]
     assert len(moves(ws)) == 1

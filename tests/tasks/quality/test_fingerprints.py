@@ -60,19 +60,19 @@ def test_five_frames_at_fixed_shares_of_the_clip(frames):
     assert len(taken) == 5
 
 
-def heard(samples: np.ndarray, frames: int = 125) -> bytes:
+def hash_of(samples: np.ndarray, frames: int = 125) -> bytes:
     return sound_hash(log_mel(np.ascontiguousarray(samples[: frames * 640]), frames))
 
 
 def test_four_bytes_a_frame(speeches):
     for frames in (1, 2, 25, 125):
-        assert len(heard(speeches[0], frames)) == 4 * frames
+        assert len(hash_of(speeches[0], frames)) == 4 * frames
 
 
 @pytest.mark.parametrize("gain", [0.5, 2.0])
 def test_gain_does_not_move_the_sound_fingerprint(speeches, gain):
     loud = speeches[0] + noise(speeches[0], 0.001)  # above the floor, as recordings are
-    assert apart(heard(loud), heard(loud * gain)) / (32 * 125) < 0.02
+    assert apart(hash_of(loud), hash_of(loud * gain)) / (32 * 125) < 0.02
 
 
 def noise(like: np.ndarray, level: float, seed: int = 0) -> np.ndarray:
@@ -81,8 +81,8 @@ def noise(like: np.ndarray, level: float, seed: int = 0) -> np.ndarray:
 
 def test_mild_noise_moves_less_of_it_than_other_words(speeches):
     room = speeches[0] + noise(speeches[0], 0.002)
-    mild = apart(heard(room), heard(room + noise(room, 0.0006, seed=1))) / (32 * 125)
-    other = apart(heard(room), heard(speeches[1] + noise(speeches[1], 0.002, seed=2))) / (32 * 125)
+    mild = apart(hash_of(room), hash_of(room + noise(room, 0.0006, seed=1))) / (32 * 125)
+    other = apart(hash_of(room), hash_of(speeches[1] + noise(speeches[1], 0.002, seed=2))) / (32 * 125)
     assert mild < 0.3
     assert 0.4 < other < 0.6
 
@@ -90,7 +90,7 @@ def test_mild_noise_moves_less_of_it_than_other_words(speeches):
 def test_fingerprint_is_of_the_moment(speeches):
     """One second later the fingerprint is another; the same second in another place of the file is the same."""
     room = speeches[0] + noise(speeches[0], 0.001)
-    whole, later = heard(room, 150), heard(room[25 * 640 :], 100)
+    whole, later = hash_of(room, 150), hash_of(room[25 * 640 :], 100)
     assert apart(whole[25 * 4 + 8 : 120 * 4], later[8 : 95 * 4]) / (32 * 93) < 0.02
     assert apart(whole[:400], later) / 3200 > 0.4
 

@@ -54,7 +54,7 @@ def test_relative_root_is_relative_to_the_file(load, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ('name = "x"', "root is missing"),
         ('root = "x"\nspeaker = "("', r"speaker = '\(': .*not a regular expression"),
@@ -64,8 +64,8 @@ def test_relative_root_is_relative_to_the_file(load, tmp_path):
         ("root = ", "is not TOML"),
     ],
 )
-def test_invalid_corpus_fields_are_named(load, text, said):
-    with pytest.raises(SourceError, match=said) as error:
+def test_invalid_corpus_fields_are_named(load, text, message):
+    with pytest.raises(SourceError, match=message) as error:
         load(text)
     assert "corpus.toml" in str(error.value)
 

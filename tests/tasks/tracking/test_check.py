@@ -63,6 +63,6 @@ def test_commands_that_need_no_mlflow_do_not_load_it(tmp_path, words):
     ws = Workspace.open(str(tmp_path / "ws"), create=True)
     where = ["-w", ws.root] if words != ["--help"] else []
     command = [sys.executable, "-X", "importtime", "-m", "flows.cli.main", *words, *where]
-    said = subprocess.run(command, capture_output=True, text=True).stderr
-    assert re.search(r"\| +typer\b", said)
-    assert not re.search(r"\| +mlflow\b", said)
+    output = subprocess.run(command, capture_output=True, text=True).stderr
+    assert re.search(r"\| +typer\b", output)
+    assert not re.search(r"\| +mlflow\b", output)

@@ -200,12 +200,12 @@ def test_fresh_process_without_the_project_can_predict(tracking, folder, tmp_pat
     )
     assert fresh.returncode == 0, fresh.stderr[-3000:]
     np.testing.assert_allclose(np.load(tmp_path / "out.npy"), expected(*made), atol=1e-3)  # pixels
-    said = json.loads(fresh.stdout)
+    summary = json.loads(fresh.stdout)
     project = Path(__file__).parents[3]
-    assert said["ours"]["model.stage1.network"].endswith("code/model/stage1/network.py")
-    assert not any(Path(file).is_relative_to(project) for file in said["ours"].values())
-    assert len({Path(file).parts[:4] for file in said["ours"].values()}) == 1
-    assert said["example"] == [5, 216, 2]
+    assert summary["ours"]["model.stage1.network"].endswith("code/model/stage1/network.py")
+    assert not any(Path(file).is_relative_to(project) for file in summary["ours"].values())
+    assert len({Path(file).parts[:4] for file in summary["ours"].values()}) == 1
+    assert summary["example"] == [5, 216, 2]
     foreign = {
         "librosa",
         "av",
@@ -218,7 +218,7 @@ def test_fresh_process_without_the_project_can_predict(tracking, folder, tmp_pat
         "tasks",
         "flows",
     }
-    assert not foreign & set(said["all"])
+    assert not foreign & set(summary["all"])
 
 
 @pytest.mark.parametrize(

@@ -85,9 +85,9 @@ def test_two_processes_that_make_the_store_at_once_both_get_it(tmp_path):
         )
         for _ in range(2)
     ]
-    said = [process.communicate(timeout=300) for process in both]
-    assert [process.returncode for process in both] == [0, 0], said
-    assert said[0][0] == said[1][0]
+    output = [process.communicate(timeout=300) for process in both]
+    assert [process.returncode for process in both] == [0, 0], output
+    assert output[0][0] == output[1][0]
 
 
 def test_unreachable_server_fails_fast(ws):

@@ -45,7 +45,7 @@ def pitch(samples: np.ndarray) -> float:
     return float(np.argmax(np.abs(np.fft.rfft(samples)))) * RATE / len(samples)
 
 
-def heard(place: ClipPlace) -> PlayableSound:
+def playable(place: ClipPlace) -> PlayableSound:
     return clip_sound(place, mel_of(place.frames), GuardSettings())
 
 
@@ -60,7 +60,7 @@ def heard(place: ClipPlace) -> PlayableSound:
     ],
 )
 def test_film_has_the_sound_of_the_clip(raw, changes, hertz):
-    sound = heard(place_in(raw, **changes))
+    sound = playable(place_in(raw, **changes))
     assert sound.rebuilt_since is None
     assert sound.samples.shape == (FRAMES * 640,)
     assert [pitch(sound.samples[at : at + RATE // 2]) for at in (4000, 20_000)] == [
@@ -80,7 +80,7 @@ def test_missing_changed_or_silent_file_falls_back_to_the_mel(raw, tmp_path):
         "no_decodable_frame": place_in(broken),
     }
     for why, place in places.items():
-        sound = heard(place)
+        sound = playable(place)
         assert sound.rebuilt_since == why
         assert sound.samples.shape == (FRAMES * 640,)
         assert pitch(sound.samples) == pytest.approx(700, abs=30)
